@@ -1,0 +1,9 @@
+"""One module per group of commands; each has a ``register_commands(app)``, listed here in the order of the help."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from cli.commands import encodings, works
+
+GROUPS: tuple[ModuleType, ...] = (works, encodings)

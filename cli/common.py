@@ -1,0 +1,72 @@
+"""What every command shares: options, output and progress. stdout is data, stderr is narration."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from registry.home import DEFAULT_HOME, HOME_VARIABLE, Home
+
+OUTPUT_VERSION = 1
+"""Version of the ``--json`` documents; a field may be added without a new version, never removed or changed."""
+
+HomeOption = Annotated[
+    Path,
+    typer.Option("--home", envvar=HOME_VARIABLE, help="Folder of the registry and its files.", show_default=True),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+
+narration = Console(stderr=True, highlight=False)
+
+
+def home_at(path: Path = DEFAULT_HOME) -> Home:
+    """The home that ``--home`` names."""
+    return Home(path)
+
+
+def narrate(message: str) -> None:
+    """Tell people something on stderr; machines do not read it. ``message`` is plain text, not markup."""
+    narration.print(Text(message), soft_wrap=True)
+
+
+def print_json(kind: str, document: Mapping[str, Any]) -> None:
+    """Print the command's whole answer as one versioned JSON document on stdout."""
+    typer.echo(json.dumps({"creditline": kind, "version": OUTPUT_VERSION, **document}, indent=2, ensure_ascii=False, default=str))
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print rows for people on stdout. Cells are plain text: markup and control characters in them stay harmless."""
+    console = Console(highlight=False)
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*(Text(_printable(cell)) for cell in row))
+    console.print(table)
+
+
+def _printable(cell: object) -> str:
+    text = "" if cell is None else str(cell)
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
+@contextmanager
+def progress_bars() -> Iterator[Progress]:
+    """Progress bars with an estimate on stderr; add one task per thing that people wait for."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=narration) as progress:
+        yield progress

@@ -1,0 +1,1 @@
+"""What exists and whose it is: works, rightsholders, licences, codes, members, samples and the audits' findings."""

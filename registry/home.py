@@ -1,0 +1,91 @@
+"""The home folder: where everything that is not a row lives, under names that are ids.
+
+    registry.duckdb                     the registry
+    members/<ensemble>-<index>/         config.json, diffusion_pytorch_model.safetensors, manifest.json, works.txt
+    samples/<sample>.png                the generated image
+    samples/<sample>.safetensors        output before clipping, member contrasts, member losses
+    contrasts/<sha256>.safetensors      the same contrasts for an image that was not generated here
+    jacobians/<sample>.safetensors      dy/dv of that sample
+    audits/<audit>.safetensors          statistics of the decoys, influences of all units, counterfactuals
+    pictures/<sha256>.png               a small picture of every work that an audit lists
+    training/<ensemble>/                pixels that the members train on; can be rebuilt, safe to delete
+    reports/                            rendered pages and tables
+
+A file is written beside its place, synced, and renamed into it, so that a reader never meets half of one.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from registry.errors import InputError
+
+DEFAULT_HOME = Path("creditline-home")
+HOME_VARIABLE = "CREDITLINE_HOME"
+
+
+@dataclass(frozen=True)
+class Home:
+    """Paths below one home folder. Nothing is created until something is written."""
+
+    root: Path
+
+    @property
+    def database(self) -> Path:
+        return self.root / "registry.duckdb"
+
+    def member(self, member_id: str) -> Path:
+        return self.root / "members" / member_id
+
+    def sample_image(self, sample_id: str) -> Path:
+        return self.root / "samples" / f"{sample_id}.png"
+
+    def sample_tensors(self, sample_id: str) -> Path:
+        return self.root / "samples" / f"{sample_id}.safetensors"
+
+    def image_contrasts(self, key: str) -> Path:
+        return self.root / "contrasts" / f"{key}.safetensors"
+
+    def jacobian(self, sample_id: str) -> Path:
+        return self.root / "jacobians" / f"{sample_id}.safetensors"
+
+    def audit(self, audit_id: str) -> Path:
+        return self.root / "audits" / f"{audit_id}.safetensors"
+
+    def picture(self, sha256: str) -> Path:
+        return self.root / "pictures" / f"{sha256}.png"
+
+    def training(self, ensemble_id: str) -> Path:
+        return self.root / "training" / ensemble_id
+
+    @property
+    def reports(self) -> Path:
+        return self.root / "reports"
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Let ``write`` fill a temporary neighbour of ``path``, sync it, and rename it into place.
+
+    Raises:
+        InputError: the folder cannot be written (missing rights, full disk).
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(temporary)
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}; free some space or choose another place") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes_atomically(path: Path, data: bytes) -> None:
+    """Write ``data`` so that ``path`` is either what it was or complete."""
+    write_atomically(path, lambda temporary: temporary.write_bytes(data))
