@@ -1,0 +1,159 @@
+"""Member contrasts: what each member alone thinks the clean image is, summed along a trajectory.
+
+The directional statistic of :mod:`attribution.evidence` compares the clean images x0_i(x_t) that members predict. For a unit with
+code b and image a it needs, over the steps summed,
+
+    T = sum_i w_i sum_t < x0_i(x_t), a - m_t >,     m_t = mean_i x0_i(x_t),     w_i = b_i / h - (1 - b_i) / (n - h)
+
+and so, of a whole trajectory, only the sums P_i = sum_t x0_i(x_t) and s_i = sum_t < x0_i(x_t), m_t >. They are kept in
+bands of the schedule, so that a later audit can sum over other steps without running a network. Sampling gives them
+for nothing; any other image is noised again and shown to the members (:func:`renoise`), which also gives each member's
+denoising loss on the image, the yardstick of member-LDS.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Float64
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+from torch import Tensor
+
+from attribution.ensemble import Ensemble
+from attribution.noise import standard_normal
+from attribution.sampler import Observation, SamplerSettings
+from attribution.schedule import Step, steps_of
+from registry.errors import IntegrityError
+from registry.home import write_atomically
+
+BAND_EDGES = (0.0, 0.1, 0.3, 0.5, 0.7, 0.85, 0.95, 1.0)
+"""Bands of sqrt(alpha_bar), the share of the clean image in x_t: noise on the left, image on the right."""
+RENOISE_STREAM = 1 << 20
+"""First noise stream of :func:`renoise`, beyond all that sampling uses."""
+
+
+@dataclass(frozen=True)
+class Contrasts:
+    """The sums of one trajectory, and the members' losses on its image."""
+
+    clean_sum: Float32[np.ndarray, "band member value"]
+    """P: predicted clean images, in [-1, 1], flattened channel by channel."""
+    self_product: Float64[np.ndarray, "band member"]
+    """s: products of each member's prediction with the mean over members."""
+    band_steps: Float64[np.ndarray, " band"]
+    """How many steps fell into each band."""
+    member_loss: Float64[np.ndarray, " member"]
+    """Mean squared error of each member's noise prediction on the image, noised again."""
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """The arrays under the names they are stored by."""
+        return {
+            "clean_sum": self.clean_sum,
+            "self_product": self.self_product,
+            "band_steps": self.band_steps,
+            "member_loss": self.member_loss,
+        }
+
+
+class ContrastSums:
+    """Observer of a sampling run that sums what :class:`Contrasts` keeps, for every row of the batch."""
+
+    def __init__(self, n: int, batch: int, values: int) -> None:
+        bands = len(BAND_EDGES) - 1
+        self.clean_sum = torch.zeros(bands, n, batch, values, dtype=torch.float64)
+        self.self_product = torch.zeros(bands, n, batch, dtype=torch.float64)
+        self.band_steps = np.zeros(bands)
+
+    def __call__(self, observation: Observation) -> None:
+        band = band_of(observation.sqrt_alpha_bar)
+        clean = observation.clean_images().flatten(2).double().cpu()
+        self.clean_sum[band] += clean
+        self.self_product[band] += torch.einsum("nbd,bd->nb", clean, clean.mean(dim=0))
+        self.band_steps[band] += 1
+
+    def row(self, index: int, member_loss: Float64[np.ndarray, " member"]) -> Contrasts:
+        """The sums of one row of the batch."""
+        return Contrasts(
+            clean_sum=self.clean_sum[:, :, index].float().numpy(),
+            self_product=self.self_product[:, :, index].numpy().copy(),
+            band_steps=self.band_steps.copy(),
+            member_loss=member_loss,
+        )
+
+
+def band_of(sqrt_alpha_bar: float) -> int:
+    """The band that a step falls into; a step on an edge belongs to the noisier band."""
+    return max(0, int(np.searchsorted(BAND_EDGES, sqrt_alpha_bar, side="left")) - 1)
+
+
+def bands_between(low: float, high: float) -> slice:
+    """The bands that lie within ``low`` to ``high``, both of them band edges."""
+    return slice(BAND_EDGES.index(low), BAND_EDGES.index(high))
+
+
+@torch.no_grad()
+def renoise(
+    ensemble: Ensemble,
+    image: Float[Tensor, "channel height width"],
+    settings: SamplerSettings,
+    seed: int,
+    label: int | None = None,
+    every: int = 1,
+    rows_at_once: int = 16,
+) -> Contrasts:
+    """Noise an image anew at every ``every``-th step of the sampler and ask each member for the clean image.
+
+    Works for any image in [-1, 1] at the ensemble's size, generated here or not. The noise is a function of ``seed``.
+    The losses are taken over the middle steps, where the members disagree about the picture rather than about grain.
+    """
+    steps = steps_of(settings)[::every]
+    sums = ContrastSums(ensemble.n, 1, image.numel())
+    loss = torch.zeros(ensemble.n, dtype=torch.float64)
+    counted = 0
+    for start in range(0, len(steps), rows_at_once):
+        part = steps[start : start + rows_at_once]
+        noise = torch.stack([_noise_for(seed, start + row, image) for row in range(len(part))])
+        x_t = torch.stack([step.sqrt_alpha_bar * image + step.sqrt_noise * z for step, z in zip(part, noise, strict=True)])
+        t = torch.tensor([step.timestep for step in part], device=image.device)
+        labels = None if label is None else torch.full_like(t, label)
+        outputs = torch.stack([member(x_t, t, labels) for member in ensemble.members])
+        for row, step in enumerate(part):
+            sums(Observation(step, x_t[row : row + 1], outputs[:, row : row + 1]))
+            if is_middle(step):
+                loss += (outputs[:, row] - noise[row]).double().square().flatten(1).mean(dim=1).cpu()
+                counted += 1
+    return sums.row(0, (loss / max(1, counted)).numpy())
+
+
+def is_middle(step: Step) -> bool:
+    """Whether a step lies where the picture is decided: 0.1 < sqrt(alpha_bar) <= 0.95."""
+    return 0.1 < step.sqrt_alpha_bar <= 0.95
+
+
+def _noise_for(seed: int, index: int, image: Tensor) -> Tensor:
+    values = standard_normal(seed, RENOISE_STREAM + index, image.numel()).reshape(image.shape)
+    return torch.from_numpy(values).to(image)
+
+
+def save_contrasts(path: Path, contrasts: Contrasts, **further: np.ndarray) -> None:
+    """Write the sums, and whatever belongs beside them, as safetensors."""
+    tensors = {name: np.ascontiguousarray(array) for name, array in {**contrasts.tensors(), **further}.items()}
+    write_atomically(path, lambda part: save_file(tensors, part, {"format": "creditline-contrasts-1"}))
+
+
+def load_contrasts(path: Path) -> tuple[Contrasts, dict[str, np.ndarray]]:
+    """Read the sums back, with the further arrays of the file.
+
+    Raises:
+        IntegrityError: the file is missing or is not one of ours.
+    """
+    try:
+        tensors = load_file(path)
+        contrasts = Contrasts(**{name: tensors.pop(name) for name in Contrasts.__dataclass_fields__})
+    except (OSError, SafetensorError, KeyError) as error:
+        raise IntegrityError(f"{path} cannot be read ({error}): generate or audit it again") from error
+    return contrasts, tensors

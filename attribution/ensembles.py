@@ -1,0 +1,240 @@
+"""Ensembles as the registry knows them: created from an encoding and a recipe, trained or imported, and opened.
+
+The parent process talks to the registry and the workers to the files. A member counts only once its folder stands
+complete and its row is registered; whatever a killed run left behind is picked up or cleared by the next one.
+"""
+
+from __future__ import annotations
+
+import datetime
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlmodel import select
+
+from attribution.denoiser import WEIGHTS_FILE, load_denoiser
+from attribution.ensemble import Ensemble
+from attribution.settings import EnsembleSettings
+from attribution.training import MemberTask, train_member
+from attribution.workers import Device, run_tasks
+from registry import models
+from registry.database import Registry
+from registry.errors import InputError, IntegrityError, NotFoundError, UsageError
+from registry.home import Home
+from registry.ids import content_id, sha256_of, sha256_of_file
+from registry.manifests import EncodingReference, MemberFolder, read_member_folder
+from registry.members import register_member
+
+
+@dataclass(frozen=True)
+class EnsembleReference:
+    """A complete ensemble as values that a worker can be handed."""
+
+    id: str
+    encoding: EncodingReference
+    settings: EnsembleSettings
+    member_ids: tuple[str, ...]
+    """In order of their bit in the codes."""
+    weights_sha256: tuple[str, ...]
+
+    @property
+    def members_sha256(self) -> str:
+        """One hash for all weights, in order."""
+        return sha256_of(list(self.weights_sha256))
+
+
+def create_ensemble(registry: Registry, encoding_id: str, settings: EnsembleSettings) -> models.Ensemble:
+    """Register an ensemble, or find the one of the same encoding and recipe.
+
+    Raises:
+        NotFoundError: no such encoding.
+    """
+    document = settings.to_json()
+    ensemble_id = content_id("ensemble", {"encoding": encoding_id, "settings": document})
+    with registry.session() as session:
+        if session.get(models.Encoding, encoding_id) is None:
+            raise NotFoundError(f"no encoding {encoding_id}; `creditline encode` makes one")
+        found = session.get(models.Ensemble, ensemble_id)
+        if found is None:
+            found = models.Ensemble(
+                id=ensemble_id,
+                encoding_id=encoding_id,
+                settings=document,
+                created_at=datetime.datetime.now(datetime.UTC),
+            )
+            session.add(found)
+    return found
+
+
+def member_id_of(ensemble_id: str, index: int) -> str:
+    """The id of a member, which is also its folder's name."""
+    return f"{ensemble_id}-{index:02d}"
+
+
+def encoding_reference(encoding: models.Encoding) -> EncodingReference:
+    """The encoding as a manifest names it."""
+    return EncodingReference(
+        id=encoding.id,
+        n=encoding.n,
+        h=encoding.h,
+        seed=encoding.seed,
+        unit_kind=encoding.unit_kind,
+        unit_column=encoding.unit_column,
+    )
+
+
+def train_ensemble(
+    registry: Registry,
+    ensemble_id: str,
+    device: Device,
+    on_progress: Callable[[int, int], object] = lambda _member, _steps: None,
+    checkpoint_seconds: float | None = None,
+) -> Iterator[models.Member]:
+    """Train the members that are missing, yielding each as it is registered; the training set must have been built.
+
+    ``on_progress`` gets (member's index, steps just done).
+
+    Raises:
+        NotFoundError: no such ensemble.
+        WorkerDiedError: a worker was killed.
+        IntegrityError: a member's folder was altered before it could be registered.
+    """
+    ensemble, encoding = _rows(registry, ensemble_id)
+    settings = EnsembleSettings.from_json(ensemble.settings)
+    registered = {member.index for member in registered_members(registry, ensemble_id)}
+    missing = [index for index in range(encoding.n) if index not in registered]
+    further = {} if checkpoint_seconds is None else {"checkpoint_seconds": checkpoint_seconds}
+    tasks = [
+        MemberTask(
+            home=Home(registry.home.root.resolve()),
+            ensemble_id=ensemble_id,
+            member_id=member_id_of(ensemble_id, index),
+            index=index,
+            encoding=encoding_reference(encoding),
+            settings=settings,
+            device=device.name,
+            **further,
+        )
+        for index in missing
+    ]
+    _clear_remains(registry.home, ensemble_id)
+    for _, folder in run_tasks(train_member, tasks, device, lambda task, steps: on_progress(missing[task], steps)):
+        yield register_member(registry, read_member_folder(folder), "trained", datetime.datetime.now(datetime.UTC))
+
+
+def _clear_remains(home: Home, ensemble_id: str) -> None:
+    for part in home.member(ensemble_id).parent.glob(f".{ensemble_id}-*.part"):
+        shutil.rmtree(part, ignore_errors=True)
+        part.unlink(missing_ok=True) if part.is_file() else None
+
+
+def registered_members(registry: Registry, ensemble_id: str) -> list[models.Member]:
+    """The members that are registered, in order of index."""
+    with registry.session() as session:
+        query = select(models.Member).where(models.Member.ensemble_id == ensemble_id)
+        return sorted(session.exec(query), key=lambda member: member.index)
+
+
+def import_member(registry: Registry, folder: Path) -> models.Member:
+    """Take in a member that was trained elsewhere: its folder as :func:`train_member` writes it.
+
+    The ensemble is the one that the manifest names; it is registered here if its encoding is. What the manifest lists must
+    be what the encoding gives this member, and the weights must be those of the ensemble's network.
+
+    Raises:
+        InputError: the folder or its manifest cannot be used.
+        IntegrityError: a file is not what the manifest says.
+        UsageError: the manifest contradicts the registry.
+    """
+    found = read_member_folder(folder)
+    settings = EnsembleSettings.from_json(found.manifest.settings)
+    expected = content_id("ensemble", {"encoding": found.manifest.encoding.id, "settings": settings.to_json()})
+    if found.manifest.ensemble_id != expected:
+        raise InputError(
+            f"{folder / 'manifest.json'} names ensemble {found.manifest.ensemble_id}, but its encoding and settings "
+            f"make {expected}: the manifest was altered, or written by another version"
+        )
+    load_denoiser(folder, settings.network)
+    create_ensemble(registry, found.manifest.encoding.id, settings)
+    place = registry.home.member(member_id_of(expected, found.manifest.index))
+    if place.resolve() != folder.resolve() and not place.exists():
+        _copy_member(found, place)
+    return register_member(registry, read_member_folder(place), "imported", datetime.datetime.now(datetime.UTC))
+
+
+def _copy_member(member: MemberFolder, place: Path) -> None:
+    part = place.with_name(f".{place.name}.import.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        for name in ("config.json", WEIGHTS_FILE, "manifest.json", "works.txt"):
+            shutil.copyfile(member.folder / name, part / name)
+        part.rename(place)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def reference_of(registry: Registry, ensemble_id: str) -> EnsembleReference:
+    """A complete ensemble, ready to be opened.
+
+    Raises:
+        NotFoundError: no such ensemble.
+        UsageError: some of its members are not trained yet.
+    """
+    ensemble, encoding = _rows(registry, ensemble_id)
+    members = registered_members(registry, ensemble_id)
+    if len(members) < encoding.n:
+        raise UsageError(
+            f"ensemble {ensemble_id} has {len(members)} of {encoding.n} members; "
+            "run `creditline train` to train the others, or `creditline members import`"
+        )
+    return EnsembleReference(
+        id=ensemble_id,
+        encoding=encoding_reference(encoding),
+        settings=EnsembleSettings.from_json(ensemble.settings),
+        member_ids=tuple(member.id for member in members),
+        weights_sha256=tuple(member.weights_sha256 for member in members),
+    )
+
+
+def open_ensemble(home: Home, reference: EnsembleReference, device: str = "cpu") -> Ensemble:
+    """Load the members for inference, each held against the hash that was registered.
+
+    Raises:
+        IntegrityError: a member's files are missing or were altered; the message names the file.
+    """
+    denoisers = []
+    for member_id, registered in zip(reference.member_ids, reference.weights_sha256, strict=True):
+        folder = home.member(member_id)
+        check_weights(folder / WEIGHTS_FILE, registered)
+        denoisers.append(load_denoiser(folder, reference.settings.network).to(device))
+    return Ensemble(denoisers)
+
+
+def check_weights(path: Path, registered: str) -> None:
+    """Hold a weights file against its registered hash.
+
+    Raises:
+        IntegrityError: missing or altered.
+    """
+    try:
+        found = sha256_of_file(path)
+    except OSError as error:
+        raise IntegrityError(f"{path} cannot be read ({error.strerror}): restore it or import the member again") from error
+    if found != registered:
+        raise IntegrityError(
+            f"{path} was altered (SHA-256 {found[:12]}, registered {registered[:12]}): restore it or import the member again"
+        )
+
+
+def _rows(registry: Registry, ensemble_id: str) -> tuple[models.Ensemble, models.Encoding]:
+    with registry.session() as session:
+        ensemble = session.get(models.Ensemble, ensemble_id)
+        if ensemble is None:
+            raise NotFoundError(f"no ensemble {ensemble_id}; `creditline train` makes one")
+        encoding = session.get(models.Encoding, ensemble.encoding_id)
+    if encoding is None:
+        raise IntegrityError(f"ensemble {ensemble_id} names encoding {ensemble.encoding_id}, which is not registered")
+    return ensemble, encoding

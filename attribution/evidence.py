@@ -1,0 +1,101 @@
+"""Layer 2: is the effect real? An exact randomisation test of each shortlisted unit, from the codes.
+
+Codes are dealt at random, so an encoded ensemble is a randomised experiment on every unit at once. If a unit made no
+difference to any member, its code is exchangeable with the decoys, the codes of the same encoding that no unit has; the
+rank of its statistic among theirs is then an exact p-value, whatever the model (Fisher's randomisation test):
+
+    p = (1 + #{decoys with T >= T_unit}) / (1 + #decoys)
+
+The statistic asks a directed question: do the members that saw the unit pull the output towards the unit's works?
+
+    T = sum over the middle steps of < mean of x0_i over members that saw it - mean over those that did not, a - mean_i x0_i >
+
+where a is the unit's image, or the weighted mean of its works' images. The shortlist is chosen without the codes, so
+Benjamini and Hochberg's procedure (1995) over the shortlist alone controls the false discovery rate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Float64, UInt64
+
+from attribution.contrasts import Contrasts, bands_between
+from registry.codes import bits
+
+MIDDLE = (0.1, 0.95)
+"""The steps summed over, as sqrt(alpha_bar): band edges of :mod:`attribution.contrasts`."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The test of one shortlist, in its order."""
+
+    statistic: Float64[np.ndarray, " unit"]
+    decoy_statistic: Float64[np.ndarray, "unit decoy"]
+    """Every unit's own null distribution: its images, the decoys' codes."""
+    p_value: Float64[np.ndarray, " unit"]
+    q_value: Float64[np.ndarray, " unit"]
+
+
+def contrast_weights(membership: Bool[np.ndarray, "code member"]) -> Float64[np.ndarray, "code member"]:
+    """w = b/h - (1 - b)/(n - h): mean over the members that saw the unit minus mean over the others."""
+    seen = membership.astype(np.float64)
+    h = seen.sum(axis=1, keepdims=True)
+    return seen / h - (1.0 - seen) / (membership.shape[1] - h)
+
+
+def pulls(contrasts: Contrasts, images: Float[np.ndarray, "unit value"]) -> Float64[np.ndarray, "unit member"]:
+    """sum_t < x0_i(x_t), a - m_t > for every unit's image a (in [-1, 1]) and member i, over the middle steps."""
+    bands = bands_between(*MIDDLE)
+    clean = contrasts.clean_sum[bands].astype(np.float64).sum(axis=0)
+    own = contrasts.self_product[bands].sum(axis=0)
+    return images.astype(np.float64) @ clean.T - own
+
+
+def steps_used(contrasts: Contrasts) -> int:
+    """How many steps the statistic sums over."""
+    return int(contrasts.band_steps[bands_between(*MIDDLE)].sum())
+
+
+def assess_shortlist(
+    contrasts: Contrasts,
+    images: Float[np.ndarray, "unit value"],
+    codes: UInt64[np.ndarray, " unit"],
+    decoys: UInt64[np.ndarray, " decoy"],
+    n: int,
+) -> Evidence:
+    """Test each unit of a shortlist that was chosen without the codes.
+
+    Args:
+        contrasts: the audited image's member contrasts.
+        images: per unit, the (weighted mean) image of its works in [-1, 1], flattened channel by channel.
+        codes: the units' codes.
+        decoys: codes that belong to no unit: all of them, or a random draw.
+        n: number of members.
+    """
+    by_member = pulls(contrasts, images)
+    statistic = np.einsum("un,un->u", by_member, contrast_weights(bits(codes, n)))
+    decoy_statistic = by_member @ contrast_weights(bits(decoys, n)).T
+    p_value = exact_p_values(statistic, decoy_statistic)
+    return Evidence(statistic, decoy_statistic, p_value, benjamini_hochberg(p_value))
+
+
+def exact_p_values(
+    statistic: Float64[np.ndarray, " unit"], decoy_statistic: Float64[np.ndarray, "unit decoy"]
+) -> Float64[np.ndarray, " unit"]:
+    """(1 + #{decoys >= unit}) / (1 + #decoys); ties count against the unit, up to rounding."""
+    tolerance = 1e-9 * np.abs(decoy_statistic).max(axis=1, initial=0.0)
+    as_large = (decoy_statistic >= (statistic - tolerance)[:, None]).sum(axis=1)
+    return (1.0 + as_large) / (1.0 + decoy_statistic.shape[1])
+
+
+def benjamini_hochberg(p_value: Float64[np.ndarray, " unit"]) -> Float64[np.ndarray, " unit"]:
+    """q-values: the smallest false discovery rate at which each p-value would be called a discovery."""
+    count = len(p_value)
+    order = np.argsort(p_value, kind="stable")
+    scaled = p_value[order] * count / np.arange(1, count + 1)
+    q_value = np.empty(count)
+    q_value[order] = np.minimum(1.0, np.minimum.accumulate(scaled[::-1])[::-1])
+    return q_value

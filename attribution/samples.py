@@ -1,0 +1,286 @@
+"""Generating samples, keeping what is needed to generate them again, and checking that they still are what they were.
+
+Samples are computed in batches of a fixed number of rows, filled up where fewer are wanted: a convolution may round
+differently at another batch size, and a sample regenerated alone must give the same pixels.
+"""
+
+from __future__ import annotations
+
+import datetime
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from PIL import Image
+from sqlmodel import select
+from torch import Tensor
+
+from attribution.contrasts import ContrastSums, load_contrasts, renoise, save_contrasts
+from attribution.ensemble import Ensemble
+from attribution.ensembles import EnsembleReference, open_ensemble
+from attribution.noise import noise_batch, noise_sha256
+from attribution.sampler import SamplerSettings, sample, saturated_fraction, to_pixels
+from attribution.settings import versions_of
+from attribution.workers import Device, run_tasks
+from registry import models
+from registry.database import Registry
+from registry.errors import IntegrityError, UsageError
+from registry.home import Home, write_bytes_atomically
+from registry.ids import content_id, sha256_of_file
+
+LOSS_EVERY = 3
+"""A sample's member losses are measured at every third step of the sampler."""
+
+
+@dataclass(frozen=True)
+class SampleTask:
+    """A batch of samples for one worker: at most :func:`rows_on` of one label."""
+
+    home: Home
+    ensemble: EnsembleReference
+    sampler: SamplerSettings
+    seeds: tuple[int, ...]
+    sample_ids: tuple[str, ...]
+    label: str | None
+    device: str
+
+
+@dataclass(frozen=True)
+class GeneratedSample:
+    """What a worker tells its parent of one sample; the files are in place."""
+
+    sample_id: str
+    seed: int
+    noise_sha256: str
+    image_sha256: str
+    tensors_sha256: str
+    saturated_fraction: float
+
+
+Condition = Literal["identical", "reproduced", "differs", "altered"]
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What became of a sample."""
+
+    sample_id: str
+    condition: Condition
+    """``identical``: same pixels. ``reproduced``: within rounding. ``differs``: another picture. ``altered``: a file is
+    not the one that was registered, so that nothing was regenerated."""
+    detail: str
+    largest_difference: int | None
+    """Over all pixels, of 255."""
+
+
+def rows_on(device: str) -> int:
+    """Rows of a batch: few on a CPU, where a core is busy with one, many on a GPU."""
+    return 4 if device == "cpu" else 64
+
+
+def sample_id_of(ensemble: EnsembleReference, seed: int, sampler: SamplerSettings, label: str | None) -> str:
+    """A sample is its ensemble, seed, sampler and label; the same request is the same sample."""
+    request = {"ensemble": ensemble.id, "members": ensemble.members_sha256, "seed": seed}
+    return content_id("sample", {**request, "sampler": sampler.to_json(), "label": label})
+
+
+def generate_samples(
+    registry: Registry,
+    ensemble: EnsembleReference,
+    seeds: Sequence[int],
+    sampler: SamplerSettings,
+    label: str | None,
+    device: Device,
+    on_progress: Callable[[int], object] = lambda _: None,
+) -> Iterator[models.Sample]:
+    """Generate one sample per seed, leaving out those that are registered already, and register each batch as it is done.
+
+    Raises:
+        UsageError: a label that the ensemble does not know, or a seed out of range.
+        IntegrityError: a member was altered.
+    """
+    if sampler.train_steps != ensemble.settings.training.train_steps:
+        raise UsageError("the sampler's schedule is not the one that the members were trained with")
+    ensemble.settings.class_number(label)
+    wanted = {sample_id_of(ensemble, seed, sampler, label): seed for seed in seeds}
+    with registry.session() as session:
+        present = [found for key in wanted if (found := session.get(models.Sample, key)) is not None]
+    on_progress(len(present))
+    yield from present
+    for found in present:
+        del wanted[found.id]
+    items, rows = list(wanted.items()), rows_on(device.name)
+    home = Home(registry.home.root.resolve())
+    tasks = [
+        SampleTask(
+            home=home,
+            ensemble=ensemble,
+            sampler=sampler,
+            seeds=tuple(seed for _, seed in part),
+            sample_ids=tuple(key for key, _ in part),
+            label=label,
+            device=device.name,
+        )
+        for part in (items[start : start + rows] for start in range(0, len(items), rows))
+    ]
+    versions = versions_of(device.name)
+    for _, batch in run_tasks(generate_batch, tasks, device, lambda _, done: on_progress(done)):
+        registered = [_row(ensemble, sampler, label, generated, versions) for generated in batch]
+        with registry.session() as session:
+            session.add_all(registered)
+        yield from registered
+
+
+def _row(
+    ensemble: EnsembleReference,
+    sampler: SamplerSettings,
+    label: str | None,
+    generated: GeneratedSample,
+    versions: dict[str, str],
+) -> models.Sample:
+    return models.Sample(
+        id=generated.sample_id,
+        ensemble_id=ensemble.id,
+        seed=generated.seed,
+        label=label,
+        sampler=sampler.to_json(),
+        members_sha256=ensemble.members_sha256,
+        noise_sha256=generated.noise_sha256,
+        image_sha256=generated.image_sha256,
+        tensors_sha256=generated.tensors_sha256,
+        saturated_fraction=generated.saturated_fraction,
+        versions=versions,
+        created_at=datetime.datetime.now(datetime.UTC),
+    )
+
+
+def generate_batch(task: SampleTask, report: Callable[[int], None]) -> list[GeneratedSample]:
+    """Draw the samples of one task, write their files, and return their hashes."""
+    ensemble = open_ensemble(task.home, task.ensemble, task.device)
+    noise = batch_noise(task.ensemble, task.seeds, task.sampler, task.device)
+    sums = ContrastSums(ensemble.n, len(noise), noise[0, 0].numel())
+    label = task.ensemble.settings.class_number(task.label)
+    y = sample(ensemble, noise, task.sampler, labels=batch_labels(label, noise), observe=sums)
+    results = []
+    for row, (sample_id, seed) in enumerate(zip(task.sample_ids, task.seeds, strict=True)):
+        image = y[row].clamp(-1.0, 1.0)
+        loss = renoise(ensemble, image, task.sampler, seed, label, LOSS_EVERY).member_loss
+        picture, tensors = task.home.sample_image(sample_id), task.home.sample_tensors(sample_id)
+        write_bytes_atomically(picture, png_bytes(to_pixels(y[row : row + 1])[0].cpu().numpy()))
+        save_contrasts(tensors, sums.row(row, loss), output=y[row].cpu().numpy())
+        results.append(
+            GeneratedSample(
+                sample_id=sample_id,
+                seed=seed,
+                noise_sha256=noise_sha256(noise[row]),
+                image_sha256=sha256_of_file(picture),
+                tensors_sha256=sha256_of_file(tensors),
+                saturated_fraction=float(saturated_fraction(y[row : row + 1])[0]),
+            )
+        )
+        report(1)
+    return results
+
+
+def batch_noise(
+    ensemble: EnsembleReference, seeds: Sequence[int], sampler: SamplerSettings, device: str
+) -> Float[Tensor, "row draw channel height width"]:
+    """The noise of a batch, filled up to the fixed number of rows with copies of its last sample."""
+    filled = [*seeds, *[seeds[-1]] * (rows_on(device) - len(seeds))]
+    image = ensemble.settings.image
+    return noise_batch(filled, sampler.draws, (image.channels, image.size, image.size)).to(device)
+
+
+def batch_labels(label: int | None, noise: Tensor) -> Int[Tensor, " row"] | None:
+    """One label for every row."""
+    return None if label is None else torch.full((len(noise),), label, dtype=torch.int64, device=noise.device)
+
+
+def png_bytes(pixels: np.ndarray) -> bytes:
+    """Height x width x channel bytes as a PNG file without metadata."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def verify_sample(home: Home, row: models.Sample, reference: EnsembleReference, ensemble: Ensemble, device: str) -> Verification:
+    """Regenerate a sample from its row and compare it with its file, pixel by pixel."""
+    altered = altered_file(home, row)
+    if altered is not None:
+        return Verification(row.id, "altered", altered, None)
+    sampler = SamplerSettings.from_json(row.sampler)
+    noise = batch_noise(reference, [row.seed], sampler, device)
+    if noise_sha256(noise[0]) != row.noise_sha256:
+        return Verification(row.id, "differs", "the seed no longer gives the noise that was registered", None)
+    label = reference.settings.class_number(row.label)
+    y = sample(ensemble, noise, sampler, labels=batch_labels(label, noise))
+    found = to_pixels(y[:1])[0].cpu().numpy().astype(np.int16)
+    with Image.open(home.sample_image(row.id)) as image:
+        kept = np.asarray(image, dtype=np.int16).reshape(found.shape)
+    difference = int(np.abs(found - kept).max())
+    if difference == 0:
+        return Verification(row.id, "identical", "regenerated: same pixels", 0)
+    if difference <= ROUNDING:
+        return Verification(row.id, "reproduced", f"regenerated: pixels agree within {difference} of 255", difference)
+    return Verification(row.id, "differs", f"regenerated: pixels differ by up to {difference} of 255", difference)
+
+
+ROUNDING = 2
+"""Largest difference, of 255, between two machines' pixels that still counts as the same picture."""
+
+
+def altered_file(home: Home, row: models.Sample) -> str | None:
+    """Why a sample's files are not those that were registered, or None when they are."""
+    for path, registered in (
+        (home.sample_image(row.id), row.image_sha256),
+        (home.sample_tensors(row.id), row.tensors_sha256),
+    ):
+        try:
+            found = sha256_of_file(path)
+        except OSError as error:
+            return f"{path} cannot be read: {error.strerror}"
+        if found != registered:
+            return f"{path} was altered (SHA-256 {found[:12]}, registered {registered[:12]})"
+    return None
+
+
+def verify_samples(
+    registry: Registry, reference: EnsembleReference, rows: Sequence[models.Sample], device: str
+) -> Iterator[Verification]:
+    """Verify samples of one ensemble. Altered members are found before anything is regenerated, and named."""
+    changed = [row for row in rows if row.members_sha256 != reference.members_sha256]
+    for row in changed:
+        yield Verification(row.id, "altered", "the ensemble's members are not those that made this sample", None)
+    try:
+        ensemble = open_ensemble(registry.home, reference, device)
+    except IntegrityError as error:
+        yield from (Verification(row.id, "altered", str(error), None) for row in rows if row not in changed)
+        return
+    for row in rows:
+        if row not in changed:
+            yield verify_sample(registry.home, row, reference, ensemble, device)
+
+
+def samples_of(registry: Registry, ensemble_id: str) -> list[models.Sample]:
+    """All samples of an ensemble, in order of their seeds."""
+    with registry.session() as session:
+        query = select(models.Sample).where(models.Sample.ensemble_id == ensemble_id)
+        return sorted(session.exec(query), key=lambda row: (row.seed, row.id))
+
+
+def sample_output(home: Home, row: models.Sample) -> Path:
+    """The file with a sample's output before clipping, held against its hash.
+
+    Raises:
+        IntegrityError: missing or altered.
+    """
+    reason = altered_file(home, row)
+    if reason is not None:
+        raise IntegrityError(f"sample {row.id}: {reason}; `creditline verify {row.id}` tells more")
+    load_contrasts(home.sample_tensors(row.id))
+    return home.sample_tensors(row.id)

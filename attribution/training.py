@@ -1,0 +1,213 @@
+"""Training one member, in a worker process: noise prediction on the works whose bit is set, and nothing else.
+
+Every random number of step s is a function of (seed, s) and, unless the draws are common, the member's index: no random
+state has to be saved, so a member that resumes from a checkpoint ends with the same weights, bit for bit on the same machine,
+as one that was never interrupted. A checkpoint holds the weights, the optimiser's moments and the step, as safetensors.
+
+The finished member is a folder that appears at once, by a rename: config.json and weights as diffusers stores them, the
+manifest, and the list of the works that it saw.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from attribution.denoiser import CONFIG_FILE, WEIGHTS_FILE, Denoiser, new_denoiser, save_denoiser
+from attribution.schedule import SamplerSettings, alpha_bars
+from attribution.settings import EnsembleSettings, TrainingSettings, versions_of
+from attribution.training_set import TrainingSet, open_training_set
+from registry.home import Home, write_atomically
+from registry.ids import sha256_of_file
+from registry.manifests import EncodingReference, Manifest, WorksDigest, works_listing
+
+CHECKPOINT_SECONDS = 20.0
+"""What a kill costs at most, besides the time to start again."""
+
+
+@dataclass(frozen=True)
+class MemberTask:
+    """All that a worker needs to train one member."""
+
+    home: Home
+    ensemble_id: str
+    member_id: str
+    index: int
+    encoding: EncodingReference
+    settings: EnsembleSettings
+    device: str = "cpu"
+    checkpoint_seconds: float = CHECKPOINT_SECONDS
+
+
+def train_member(task: MemberTask, report: Callable[[int], None]) -> Path:
+    """Train one member, or go on from its checkpoint, and return its folder.
+
+    ``report`` gets the number of steps just done; steps of an earlier run are reported at once.
+    """
+    folder = task.home.member(task.member_id)
+    steps = task.settings.training.steps
+    if folder.exists():
+        report(steps)
+        return folder
+    works = open_training_set(task.home.training(task.ensemble_id))
+    seen = works.seen_by(task.index, task.encoding.n)
+    run = _Run(task.settings, works, np.flatnonzero(seen), task.index, task.device)
+    checkpoint = folder.with_name(f".{task.member_id}.checkpoint.safetensors")
+    run.resume(checkpoint)
+    report(run.step)
+    saved = time.monotonic()
+    while run.step < steps:
+        run.advance()
+        report(1)
+        if time.monotonic() - saved >= task.checkpoint_seconds and run.step < steps:
+            run.save(checkpoint)
+            saved = time.monotonic()
+    _publish(task, run.denoiser, [works.hashes[row] for row in run.rows], folder)
+    checkpoint.unlink(missing_ok=True)
+    return folder
+
+
+class _Run:
+    """The state of one training run: network, optimiser, and the number of steps done."""
+
+    def __init__(self, settings: EnsembleSettings, works: TrainingSet, rows: np.ndarray, index: int, device: str) -> None:
+        self.training = settings.training
+        self.index = index
+        self.device = device
+        self.rows = rows
+        self.step = 0
+        self.images = to_training_range(works.pixels[rows]).to(device)
+        self.labels = torch.from_numpy(works.labels[rows]).to(device) if settings.classes else None
+        start = self.training.seed if self.training.common_draws else step_seed(self.training, 0, index)
+        self.denoiser = new_denoiser(settings.network, start).to(device).train()
+        self.optimiser = torch.optim.AdamW(
+            self.denoiser.parameters(), lr=self.training.learning_rate, betas=(0.9, 0.99), weight_decay=0.0, fused=True
+        )
+        schedule = SamplerSettings(
+            train_steps=self.training.train_steps, beta_start=self.training.beta_start, beta_end=self.training.beta_end
+        )
+        self.alpha_bar = torch.from_numpy(alpha_bars(schedule)).float().to(device)
+
+    def advance(self) -> None:
+        """One optimisation step."""
+        chosen, t, noise = draw(self.training, self.step, None if self.training.common_draws else self.index, self.images)
+        clean = self.images[chosen]
+        signal = self.alpha_bar[t].view(-1, 1, 1, 1)
+        noisy = signal.sqrt() * clean + (1.0 - signal).sqrt() * noise
+        labels = None if self.labels is None else self.labels[chosen]
+        error = (self.denoiser(noisy, t, labels) - noise).square().mean(dim=(1, 2, 3))
+        loss = (error * loss_weight(signal.flatten(), self.training.snr_cap)).mean()
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(self.training, self.step)
+        self.optimiser.zero_grad()
+        loss.backward()
+        self.optimiser.step()
+        self.step += 1
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint; a reader meets the last complete one."""
+        tensors = {f"network.{name}": value for name, value in self.denoiser.network.state_dict().items()}
+        for number, state in self.optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{number}.{name}": value for name, value in state.items()}
+        metadata = {"format": "creditline-checkpoint-1", "step": str(self.step)}
+        write_atomically(path, lambda part: save_file(tensors, part, metadata))
+
+    def resume(self, path: Path) -> None:
+        """Take up a checkpoint where there is one; one that cannot be read is passed over and training starts anew."""
+        if not path.exists():
+            return
+        try:
+            with safe_open(path, framework="pt", device="cpu") as file:
+                step = int(file.metadata()["step"])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError):
+            return
+        network = {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, value in tensors.items():
+            if name.startswith("optimiser."):
+                _, number, moment = name.split(".", 2)
+                moments.setdefault(int(number), {})[moment] = value
+        self.denoiser.network.load_state_dict(network)
+        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": moments})
+        self.step = step
+
+
+def to_training_range(pixels: np.ndarray) -> Float[Tensor, "work channel height width"]:
+    """Bytes to [-1, 1], channels first: the range that members are trained in."""
+    return (torch.from_numpy(np.ascontiguousarray(pixels)).float() / 127.5 - 1.0).movedim(-1, 1).contiguous()
+
+
+def step_seed(training: TrainingSettings, step: int, index: int | None) -> int:
+    """A 63-bit seed for one step of one member, or of all members where ``index`` is None."""
+    digest = hashlib.sha256(f"creditline-training/{training.seed}/{step}/{index}".encode()).digest()
+    return int.from_bytes(digest[:8], "little") >> 1
+
+
+def draw(
+    training: TrainingSettings, step: int, index: int | None, images: Float[Tensor, "work channel height width"]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The works, timesteps and noise of one step. Timesteps are stratified: one from each of ``batch_size`` equal ranges."""
+    generator = torch.Generator().manual_seed(step_seed(training, step, index))
+    batch = training.batch_size
+    chosen = (torch.rand(batch, generator=generator, dtype=torch.float64) * len(images)).long()
+    stratum = torch.arange(batch) + torch.rand(batch, generator=generator, dtype=torch.float64)
+    t = (stratum / batch * training.train_steps).long()
+    noise = torch.randn(batch, *images.shape[1:], generator=generator)
+    return chosen.to(images.device), t.to(images.device), noise.to(images.device)
+
+
+def loss_weight(alpha_bar: Float[Tensor, " batch"], snr_cap: float) -> Float[Tensor, " batch"]:
+    """min(SNR, gamma) / SNR for noise prediction (Hang et al. 2023, "Efficient Diffusion Training via Min-SNR Weighting")."""
+    if not snr_cap:
+        return torch.ones_like(alpha_bar)
+    snr = alpha_bar / (1.0 - alpha_bar)
+    return snr.clamp(max=snr_cap) / snr
+
+
+def learning_rate(training: TrainingSettings, step: int) -> float:
+    """Linear warm-up, then linear to zero at the end."""
+    warm = min(1.0, (step + 1) / (training.warmup_steps + 1))
+    return training.learning_rate * warm * (1.0 - step / training.steps)
+
+
+def _publish(task: MemberTask, denoiser: Denoiser, hashes: list[str], folder: Path) -> None:
+    part = folder.with_name(f".{task.member_id}.{os.getpid()}.part")
+    part.mkdir(parents=True)
+    try:
+        save_denoiser(denoiser.to("cpu"), part)
+        listing = works_listing(hashes)
+        (part / "works.txt").write_bytes(listing)
+        manifest = Manifest(
+            ensemble_id=task.ensemble_id,
+            encoding=task.encoding,
+            index=task.index,
+            works=WorksDigest(count=len(hashes), sha256=hashlib.sha256(listing).hexdigest()),
+            settings=task.settings.to_json(),
+            seed=task.settings.training.seed,
+            versions=versions_of(task.device),
+            weights_sha256=sha256_of_file(part / WEIGHTS_FILE),
+            config_sha256=sha256_of_file(part / CONFIG_FILE),
+            created_at=datetime.datetime.now(datetime.UTC),
+        )
+        (part / "manifest.json").write_bytes(manifest.to_json())
+        for path in part.iterdir():
+            with path.open("rb+") as file:
+                os.fsync(file.fileno())
+        part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+

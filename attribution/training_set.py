@@ -1,0 +1,121 @@
+"""The works of an encoding as arrays on disk, which every worker maps into its memory.
+
+``pixels.npy`` holds each work at the ensemble's image size, ``codes.npy`` the code of the unit that it belongs to,
+``labels.npy`` its class number, ``works.txt`` its SHA-256; row k of each is the same work, in order of asset id. The folder can
+be rebuilt from the registry and the works at any time and is safe to delete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Int64, UInt8, UInt64
+
+from attribution.pixels import read_works
+from attribution.settings import EnsembleSettings
+from registry.codes import bits
+from registry.database import Registry
+from registry.encodings import load_units
+from registry.errors import UsageError
+from registry.home import write_atomically, write_bytes_atomically
+from registry.queries import TrainingAssets, training_assets
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """The arrays of one ensemble's works; ``pixels`` is mapped, not read."""
+
+    pixels: UInt8[np.ndarray, "work height width channel"]
+    codes: UInt64[np.ndarray, " work"]
+    labels: Int64[np.ndarray, " work"]
+    """Class numbers; zeros for an unconditional ensemble."""
+    hashes: list[str]
+
+    def seen_by(self, index: int, n: int) -> Bool[np.ndarray, " work"]:
+        """Which works member ``index`` of ``n`` trains on."""
+        return bits(self.codes, n)[:, index]
+
+
+def open_training_set(folder: Path) -> TrainingSet:
+    """Map the arrays of a folder that :func:`build_training_set` has filled."""
+    return TrainingSet(
+        pixels=np.load(folder / "pixels.npy", mmap_mode="r", allow_pickle=False),
+        codes=np.load(folder / "codes.npy", allow_pickle=False),
+        labels=np.load(folder / "labels.npy", allow_pickle=False),
+        hashes=(folder / "works.txt").read_text(encoding="ascii").split(),
+    )
+
+
+def build_training_set(
+    registry: Registry,
+    ensemble_id: str,
+    encoding_id: str,
+    settings: EnsembleSettings,
+    advance: Callable[[int, int], object] = lambda _done, _total: None,
+) -> TrainingSet:
+    """Decode every work of the encoding, unless that was done before; ``advance`` gets (works done now, works in all).
+
+    Raises:
+        IntegrityError: a work is gone or was altered since it was registered.
+        UsageError: a work has no value in the label column.
+    """
+    folder = registry.home.training(ensemble_id)
+    # works.txt is written last: where it stands, the others are complete.
+    if not (folder / "works.txt").exists():
+        _fill(folder, registry, encoding_id, settings, advance)
+    return open_training_set(folder)
+
+
+def _fill(
+    folder: Path,
+    registry: Registry,
+    encoding_id: str,
+    settings: EnsembleSettings,
+    advance: Callable[[int, int], object],
+) -> None:
+    assets = training_assets(registry, encoding_id, settings.label_column)
+    units = load_units(registry, encoding_id)
+    count, size, channels = len(assets.paths), settings.image.size, settings.image.channels
+    labels = class_numbers(assets, settings)
+
+    def write_pixels(path: Path) -> None:
+        with path.open("wb") as file:
+            np.lib.format.write_array_header_2_0(
+                file, {"descr": "|u1", "fortran_order": False, "shape": (count, size, size, channels)}
+            )
+            offset = file.tell()
+            file.truncate(offset + count * size * size * channels)
+        pixels = np.memmap(path, np.uint8, "r+", offset, (count, size, size, channels))
+        read_works(assets.paths, assets.hashes, settings.image, pixels, lambda done: advance(done, count))
+        pixels.flush()
+
+    write_atomically(folder / "pixels.npy", write_pixels)
+    for name, array in (("codes.npy", units.codes[assets.unit_numbers]), ("labels.npy", labels)):
+        write_atomically(folder / name, lambda path, array=array: _save(path, array))
+    write_bytes_atomically(folder / "works.txt", "".join(f"{value}\n" for value in assets.hashes).encode())
+
+
+def _save(path: Path, array: np.ndarray) -> None:
+    with path.open("wb") as file:
+        np.save(file, array, allow_pickle=False)
+
+
+def class_numbers(assets: TrainingAssets, settings: EnsembleSettings) -> Int64[np.ndarray, " work"]:
+    """The class number of every work; zeros for an unconditional ensemble.
+
+    Raises:
+        UsageError: a work without a value in the label column.
+    """
+    if settings.label_column is None:
+        return np.zeros(len(assets.paths), dtype=np.int64)
+    number_of = {name: number for number, name in enumerate(settings.classes)}
+    missing = [path for path, value in zip(assets.paths, assets.column, strict=True) if value not in number_of]
+    if missing:
+        raise UsageError(
+            f"{len(missing)} works have no usable value in column {settings.label_column!r}, the first is {missing[0]}: "
+            "fill the column in and register again, or train without --label"
+        )
+    return np.array([number_of[str(value)] for value in assets.column], dtype=np.int64)
