@@ -10,7 +10,6 @@ import datetime
 import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -20,7 +19,7 @@ from PIL import Image
 from sqlmodel import select
 from torch import Tensor
 
-from attribution.contrasts import ContrastSums, load_contrasts, renoise, save_contrasts
+from attribution.contrasts import ContrastSums, renoise, save_contrasts
 from attribution.ensemble import Ensemble
 from attribution.ensembles import EnsembleReference, open_ensemble
 from attribution.noise import noise_batch, noise_sha256
@@ -272,15 +271,3 @@ def samples_of(registry: Registry, ensemble_id: str) -> list[models.Sample]:
         query = select(models.Sample).where(models.Sample.ensemble_id == ensemble_id)
         return sorted(session.exec(query), key=lambda row: (row.seed, row.id))
 
-
-def sample_output(home: Home, row: models.Sample) -> Path:
-    """The file with a sample's output before clipping, held against its hash.
-
-    Raises:
-        IntegrityError: missing or altered.
-    """
-    reason = altered_file(home, row)
-    if reason is not None:
-        raise IntegrityError(f"sample {row.id}: {reason}; `creditline verify {row.id}` tells more")
-    load_contrasts(home.sample_tensors(row.id))
-    return home.sample_tensors(row.id)

@@ -1,0 +1,228 @@
+"""An audit: where did this image come from? Three layers, each with its own method, kept apart in what is registered.
+
+1. Ranking, blind to the codes: which works could it be?  (:mod:`attribution.ranking`)
+2. Testing, by randomisation: is the effect real?         (:mod:`attribution.evidence`)
+3. Showing, by real ablation: what changes without them?  (:mod:`attribution.ablation`)
+
+Beside them stands the papers' own measure, the influence of every unit, from one Jacobian or by enumeration. An audit's id is a
+hash of its subject, settings and ensemble: running it again finds it, and a run that was killed goes on with what is missing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from attribution.audit_record import AuditContext, AuditSettings, Findings, Subject, audit_id_of, record_audit
+from attribution.audit_worker import (
+    AuditTask,
+    ContrastTask,
+    SampleAudit,
+    run_audit_task,
+    seed_of_image,
+    write_image_contrasts,
+)
+from attribution.contrasts import Contrasts, load_contrasts
+from attribution.ensembles import EnsembleReference
+from attribution.evidence import assess_shortlist, steps_used
+from attribution.pixels import pixels_of, read_image, to_unit_range
+from attribution.ranking import choose_scale, load_corpus, shortlist_for
+from attribution.rankers.pixel_kernel import PixelKernel
+from attribution.sampler import SamplerSettings
+from attribution.samples import altered_file, rows_on, samples_of
+from attribution.training_set import build_training_set
+from attribution.workers import Device, run_tasks
+from registry import models
+from registry.codes import decoys
+from registry.database import Registry
+from registry.errors import IntegrityError, UsageError
+from registry.home import Home
+from registry.ids import content_id
+
+GRADING_LIMIT = 512
+"""Samples that member-LDS is computed on, at most: its interval no longer matters beyond."""
+DECOY_SEED = 0
+
+
+@dataclass(frozen=True)
+class Auditor:
+    """Audits of one ensemble under one set of settings."""
+
+    context: AuditContext
+    device: Device
+
+    @classmethod
+    def prepare(
+        cls, registry: Registry, ensemble: EnsembleReference, settings: AuditSettings, device: Device
+    ) -> Auditor:
+        """Open the works, draw the decoys, and let the ensemble grade the ranker.
+
+        Raises:
+            IntegrityError: a work was altered since it was registered.
+            UsageError: no code is left to test with.
+        """
+        encoding = ensemble.encoding
+        training_set = build_training_set(registry, ensemble.id, encoding.id, ensemble.settings)
+        corpus = load_corpus(registry, encoding, training_set)
+        count = len(corpus.codes)
+        drawn = decoys(encoding.seed, encoding.n, encoding.h, count, settings.decoy_limit, draw_seed=DECOY_SEED)
+        if not len(drawn):
+            raise UsageError(
+                f"encoding {encoding.id} gives all its codes to its {count} units, which leaves no decoy to test "
+                "against: encode with more members"
+            )
+        ranker = PixelKernel()
+        images, losses = _graded_samples(registry, ensemble)
+        choice = choose_scale(ranker, corpus, images, losses)
+        return cls(AuditContext(registry, ensemble, settings, corpus, ranker, choice, drawn, device.name), device)
+
+    def audit_samples(
+        self, samples: Sequence[models.Sample], on_progress: Callable[[int, int], object] = lambda _done, _total: None
+    ) -> Iterator[models.Audit]:
+        """Audit samples of this ensemble; those that were audited alike before are yielded as they are.
+
+        ``on_progress`` gets (work just done, work in all).
+
+        Raises:
+            IntegrityError: a sample or member was altered.
+        """
+        waiting: list[tuple[models.Sample, Findings]] = []
+        for sample in samples:
+            subject = Subject.of_sample(sample)
+            found = self._recorded(subject)
+            if found is not None:
+                yield found
+                continue
+            reason = altered_file(self.context.registry.home, sample)
+            if reason is not None:
+                raise IntegrityError(f"sample {sample.id}: {reason}; generate it again or leave it out")
+            contrasts, further = load_contrasts(self.context.registry.home.sample_tensors(sample.id))
+            output = np.clip(further["output"], -1.0, 1.0)
+            waiting.append((sample, self._examine(subject, contrasts, (output + 1.0) / 2.0)))
+        tasks = self._tasks(waiting)
+        findings = {sample.id: found for sample, found in waiting}
+        total = sum(task.work for task in tasks)
+        started = time.monotonic()
+        for index, results in run_tasks(run_audit_task, tasks, self.device, lambda _, done: on_progress(done, total)):
+            seconds = (time.monotonic() - started) / max(1, len(tasks[index].samples))
+            for counterfactuals in results:
+                yield record_audit(self.context, findings.pop(counterfactuals.sample_id), counterfactuals, seconds)
+
+    def audit_images(
+        self,
+        paths: Sequence[Path],
+        label: str | None,
+        on_progress: Callable[[int, int], object] = lambda _done, _total: None,
+    ) -> Iterator[models.Audit]:
+        """Audit image files from anywhere: ranked and tested on noised copies; there is no counterfactual of them.
+
+        Raises:
+            InputError: a file is not an image.
+            UsageError: a label that the ensemble does not know.
+        """
+        self.context.ensemble.settings.class_number(label)
+        sampler = self._sampler()
+        tasks: dict[str, ContrastTask] = {}
+        subjects: list[tuple[Subject, str, np.ndarray]] = []
+        for path in paths:
+            image, sha256 = read_image(path)
+            pixels = np.moveaxis(to_unit_range(pixels_of(image, self.context.ensemble.settings.image)), -1, 0)
+            key = content_id(
+                "contrasts", {"image": sha256, "members": self.context.ensemble.members_sha256, "label": label, **sampler.to_json()}
+            )
+            subjects.append((Subject.of_image(path.name, sha256, label), key, pixels))
+            if not self.context.registry.home.image_contrasts(key).exists():
+                tasks[key] = ContrastTask(
+                    home=Home(self.context.registry.home.root.resolve()),
+                    ensemble=self.context.ensemble,
+                    sampler=sampler,
+                    key=key,
+                    seed=seed_of_image(sha256),
+                    image=2.0 * pixels - 1.0,
+                    label=label,
+                    device=self.device.name,
+                )
+        work = list(tasks.values())
+        for _ in run_tasks(write_image_contrasts, work, self.device, lambda _, done: on_progress(done, len(work))):
+            pass
+        for subject, key, pixels in subjects:
+            found = self._recorded(subject)
+            if found is None:
+                contrasts, _further = load_contrasts(self.context.registry.home.image_contrasts(key))
+                found = record_audit(self.context, self._examine(subject, contrasts, pixels), None, 0.0)
+            yield found
+
+    def _sampler(self) -> SamplerSettings:
+        """The sampler whose steps an outside image is noised at: the default one, on the members' own schedule."""
+        training = self.context.ensemble.settings.training
+        return SamplerSettings(
+            train_steps=training.train_steps, beta_start=training.beta_start, beta_end=training.beta_end
+        )
+
+    def _recorded(self, subject: Subject) -> models.Audit | None:
+        with self.context.registry.session() as session:
+            return session.get(models.Audit, audit_id_of(subject, self.context.settings, self.context.ensemble, self.context.ranker.name))
+
+    def _examine(self, subject: Subject, contrasts: Contrasts, image: np.ndarray) -> Findings:
+        """Layers 1 and 2, which need no network."""
+        begun = time.monotonic()
+        listed = shortlist_for(
+            self.context.ranker,
+            self.context.corpus,
+            image.reshape(-1),
+            self.context.choice.scale,
+            self.context.settings.shortlist,
+            self.context.settings.works_per_candidate,
+        )
+        ranked = time.monotonic()
+        codes = self.context.corpus.codes[listed.unit_numbers]
+        evidence = assess_shortlist(contrasts, listed.images, codes, self.context.decoys, self.context.corpus.n)
+        return Findings(
+            subject=subject,
+            image=image,
+            shortlisted=listed,
+            codes=codes,
+            evidence=evidence,
+            steps=steps_used(contrasts),
+            timings={"rank": ranked - begun, "test": time.monotonic() - ranked},
+        )
+
+    def _tasks(self, waiting: Sequence[tuple[models.Sample, Findings]]) -> list[AuditTask]:
+        groups: dict[tuple[str | None, str], list[tuple[models.Sample, Findings]]] = {}
+        for sample, found in waiting:
+            groups.setdefault((sample.label, str(sorted(sample.sampler.items()))), []).append((sample, found))
+        everyone = tuple(int(code) for code in self.context.corpus.codes) if self.context.settings.exact else ()
+        rows = rows_on(self.device.name)
+        return [
+            AuditTask(
+                home=Home(self.context.registry.home.root.resolve()),
+                ensemble=self.context.ensemble,
+                sampler=SamplerSettings.from_json(part[0][0].sampler),
+                label=label,
+                samples=tuple(
+                    SampleAudit(sample.id, sample.seed, tuple(int(code) for code in found.codes), everyone)
+                    for sample, found in part
+                ),
+                with_jacobian=self.context.settings.jacobian,
+                device=self.device.name,
+            )
+            for (label, _), group in groups.items()
+            for part in (group[start : start + rows] for start in range(0, len(group), rows))
+        ]
+
+
+def _graded_samples(registry: Registry, ensemble: EnsembleReference) -> tuple[np.ndarray, np.ndarray]:
+    """Outputs in [0, 1] and member losses of the ensemble's samples, altered ones left out."""
+    images, losses = [], []
+    for sample in samples_of(registry, ensemble.id)[:GRADING_LIMIT]:
+        if sample.members_sha256 == ensemble.members_sha256 and altered_file(registry.home, sample) is None:
+            contrasts, further = load_contrasts(registry.home.sample_tensors(sample.id))
+            images.append((np.clip(further["output"], -1.0, 1.0).reshape(-1) + 1.0) / 2.0)
+            losses.append(contrasts.member_loss)
+    if not images:
+        return np.empty((0, 0)), np.empty((0, 0))
+    return np.stack(images), np.stack(losses)

@@ -1,0 +1,258 @@
+"""What an audit is, as values and as rows: its settings, its subject, its findings, and how they are registered."""
+
+from __future__ import annotations
+
+import datetime
+import io
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Float, Float64, UInt64
+from PIL import Image
+from safetensors.numpy import save_file
+
+from attribution.audit_worker import Counterfactuals, load_jacobian
+from attribution.distance import from_mean_square
+from attribution.ensembles import EnsembleReference
+from attribution.evidence import MIDDLE, Evidence
+from attribution.influence import influences
+from attribution.pixels import read_work
+from attribution.rankers.interface import Ranker
+from attribution.ranking import Corpus, ScaleChoice, Shortlisted
+from attribution.settings import versions_of
+from registry import models
+from registry.codes import decoys_available
+from registry.database import Registry
+from registry.errors import IntegrityError, UsageError
+from registry.home import write_atomically, write_bytes_atomically
+from registry.ids import content_id, sha256_of_file
+
+PICTURE_SIDE = 256
+"""Longest side of the kept pictures of listed works, in pixels."""
+NO_COUNTERFACTUAL = "an image that was not generated here has no seed, so it cannot be generated again without a unit"
+
+
+@dataclass(frozen=True)
+class AuditSettings:
+    """How to audit.
+
+    Raises:
+        UsageError: a value is outside its range.
+    """
+
+    shortlist: int = 10
+    """Units tested, at most."""
+    false_discovery_rate: float = 0.05
+    """A candidate whose q-value is at most this is called a source."""
+    decoy_limit: int = 20_000
+    """Decoys used, at most; beyond, that many are drawn."""
+    works_per_candidate: int = 3
+    """Works listed of a unit that has many."""
+    jacobian: bool = True
+    """Whether to estimate every unit's influence from the Jacobian."""
+    exact: bool = False
+    """Whether to measure every unit's influence by real ablation."""
+
+    def __post_init__(self) -> None:
+        if self.shortlist < 1 or self.decoy_limit < 1 or self.works_per_candidate < 1:
+            raise UsageError("shortlist, decoys and works per candidate must be at least 1")
+        if not 0 < self.false_discovery_rate < 1:
+            raise UsageError(f"false discovery rate {self.false_discovery_rate}: choose a number between 0 and 1")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The image that is audited."""
+
+    kind: Literal["sample", "image"]
+    sample_id: str | None
+    image_name: str | None
+    image_sha256: str
+    label: str | None
+
+    @classmethod
+    def of_sample(cls, sample: models.Sample) -> Subject:
+        """A sample that was generated here."""
+        return cls("sample", sample.id, None, sample.image_sha256, sample.label)
+
+    @classmethod
+    def of_image(cls, name: str, sha256: str, label: str | None) -> Subject:
+        """An image file from anywhere."""
+        return cls("image", None, name, sha256, label)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Layers 1 and 2 of one subject."""
+
+    subject: Subject
+    image: Float[np.ndarray, "channel height width"] = field(repr=False)
+    """The audited image at the model's size, in [0, 1]."""
+    shortlisted: Shortlisted
+    codes: UInt64[np.ndarray, " place"]
+    evidence: Evidence
+    steps: int
+    """Steps that the statistic sums over."""
+    timings: dict[str, float]
+
+
+@dataclass(frozen=True)
+class AuditContext:
+    """What all audits of one run share and every record states."""
+
+    registry: Registry
+    ensemble: EnsembleReference
+    settings: AuditSettings
+    corpus: Corpus
+    ranker: Ranker
+    choice: ScaleChoice
+    decoys: UInt64[np.ndarray, " decoy"]
+    device: str
+
+
+def audit_id_of(subject: Subject, settings: AuditSettings, ensemble: EnsembleReference, ranker: str) -> str:
+    """An audit is its subject, ensemble, ranker and settings; the same request is the same audit."""
+    request = {"subject": asdict(subject), "settings": asdict(settings), "ranker": ranker}
+    return content_id("audit", {**request, "ensemble": ensemble.id, "members": ensemble.members_sha256})
+
+
+def record_audit(context: AuditContext, found: Findings, shown: Counterfactuals | None, seconds: float) -> models.Audit:
+    """Write an audit's artefact and the pictures of its works, then its rows in one transaction.
+
+    Args:
+        context: what the run's audits share.
+        found: ranking and test of the subject.
+        shown: its real ablations; None for an image from outside.
+        seconds: time spent on ablations and Jacobian.
+    """
+    audit_id = audit_id_of(found.subject, context.settings, context.ensemble, context.ranker.name)
+    tensors: dict[str, np.ndarray] = {
+        "unit_score": found.shortlisted.all_scores,
+        "decoy_statistic": found.evidence.decoy_statistic,
+        "output": (np.moveaxis(found.image, 0, -1) * 255.0).round().astype(np.uint8),
+    }
+    estimate = _estimated_influences(context, found)
+    if estimate is not None:
+        tensors["unit_influence_estimate"] = estimate
+    if shown is not None:
+        tensors["counterfactual"] = shown.pictures
+        if shown.landscape is not None:
+            tensors["unit_influence_exact"] = shown.landscape
+    path = context.registry.home.audit(audit_id)
+    contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    write_atomically(path, lambda part: save_file(contiguous, part, {"format": "creditline-audit-1"}))
+    _keep_pictures(context, found)
+    audit = models.Audit(
+        id=audit_id,
+        ensemble_id=context.ensemble.id,
+        subject_kind=found.subject.kind,
+        sample_id=found.subject.sample_id,
+        image_name=found.subject.image_name,
+        image_sha256=found.subject.image_sha256,
+        settings={**asdict(context.settings), "label": found.subject.label},
+        ranker=context.choice.to_json(context.ranker),
+        test=_test_facts(context, found),
+        landscape=None if shown is None else _landscape(tensors, context.settings),
+        attributable=bool((found.evidence.q_value <= context.settings.false_discovery_rate).any()),
+        artefact_sha256=sha256_of_file(path),
+        versions=versions_of(context.device),
+        timings={**found.timings, "networks": seconds},
+        created_at=datetime.datetime.now(datetime.UTC),
+    )
+    candidates, works = _candidate_rows(audit_id, context, found, shown, estimate)
+    with context.registry.session() as session:
+        session.add(audit)
+        session.add_all(candidates)
+        session.add_all(works)
+    return audit
+
+
+def _estimated_influences(context: AuditContext, found: Findings) -> Float64[np.ndarray, " unit"] | None:
+    if found.subject.sample_id is None or not context.settings.jacobian:
+        return None
+    rows = load_jacobian(context.registry.home, found.subject.sample_id)
+    return influences(rows, context.corpus.membership)
+
+
+def _test_facts(context: AuditContext, found: Findings) -> dict[str, Any]:
+    encoding = context.ensemble.encoding
+    smallest_p = 1.0 / (1.0 + len(context.decoys))
+    return {
+        "statistic": "directional",
+        "sqrt_alpha_bar": list(MIDDLE),
+        "steps": found.steps,
+        "decoys": len(context.decoys),
+        "decoys_available": decoys_available(encoding.n, encoding.h, len(context.corpus.codes)),
+        "smallest_p": smallest_p,
+        "smallest_q": min(1.0, smallest_p * len(found.codes)),
+    }
+
+
+def _landscape(tensors: dict[str, np.ndarray], settings: AuditSettings) -> dict[str, Any]:
+    def facts(name: str, method: str, reason: str) -> dict[str, Any]:
+        if name not in tensors:
+            return {"not_measured": reason}
+        unit = int(tensors[name].argmax())
+        return {"method": method, "radius": float(tensors[name][unit]), "unit_number": unit}
+
+    return {
+        "estimate": facts("unit_influence_estimate", "jacobian", "the audit was run without the Jacobian"),
+        "exact": facts("unit_influence_exact", "ablation", "not asked for; `creditline audit --exact` enumerates all units"),
+    }
+
+
+def _candidate_rows(
+    audit_id: str,
+    context: AuditContext,
+    found: Findings,
+    shown: Counterfactuals | None,
+    estimate: Float64[np.ndarray, " unit"] | None,
+) -> tuple[list[models.Candidate], list[models.CandidateWork]]:
+    candidates, works = [], []
+    for place, number in enumerate(found.shortlisted.unit_numbers):
+        candidates.append(
+            models.Candidate(
+                audit_id=audit_id,
+                rank=place + 1,
+                unit_number=int(number),
+                score=float(found.shortlisted.scores[place]),
+                statistic=float(found.evidence.statistic[place]),
+                p_value=float(found.evidence.p_value[place]),
+                q_value=float(found.evidence.q_value[place]),
+                influence_exact=None if shown is None else float(shown.influence[place]),
+                influence_estimate=None if estimate is None else float(estimate[number]),
+                not_measured=NO_COUNTERFACTUAL if shown is None else None,
+            )
+        )
+        works += [
+            models.CandidateWork(
+                audit_id=audit_id,
+                unit_number=int(number),
+                position=position + 1,
+                asset_id=int(context.corpus.asset_ids[row]),
+                distance=float(from_mean_square(difference)),
+                weight=weight,
+            )
+            for position, (row, difference, weight) in enumerate(found.shortlisted.works[place])
+        ]
+    return candidates, works
+
+
+def _keep_pictures(context: AuditContext, found: Findings) -> None:
+    """Keep a small picture of every listed work, so that a report never needs the works' own folder."""
+    rows = {row for listed in found.shortlisted.works for row, _, _ in listed}
+    for row in sorted(rows):
+        sha256, path = context.corpus.hashes[row], context.corpus.paths[row]
+        place = context.registry.home.picture(sha256)
+        if place.exists():
+            continue
+        try:
+            image = read_work(path, sha256)
+        except IntegrityError:
+            # The report shows the gap; the audit itself rests on the pixels that the members trained on.
+            continue
+        image.thumbnail((PICTURE_SIDE, PICTURE_SIDE), Image.Resampling.LANCZOS)
+        buffer = io.BytesIO()
+        image.convert("RGBA").save(buffer, "PNG")
+        write_bytes_atomically(place, buffer.getvalue())

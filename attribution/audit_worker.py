@@ -1,0 +1,174 @@
+"""What an audit computes with networks: Jacobians, real ablations, and the contrasts of images from outside.
+
+Runs in worker processes and leaves files; what does not depend on an audit's settings (Jacobian, contrasts) is kept and never
+computed twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float64
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from attribution.ablation import counterfactuals
+from attribution.contrasts import renoise, save_contrasts
+from attribution.distance import scaled_euclidean
+from attribution.ensemble import Ensemble
+from attribution.ensembles import EnsembleReference, open_ensemble
+from attribution.jacobian import jacobian
+from attribution.noise import exogenous_noise
+from attribution.sampler import Observation, SamplerSettings, to_pixels
+from attribution.samples import batch_labels, batch_noise
+from registry.codes import bits
+from registry.errors import IntegrityError
+from registry.home import Home, write_atomically
+
+
+@dataclass(frozen=True)
+class SampleAudit:
+    """One sample of a task: which codes to ablate."""
+
+    sample_id: str
+    seed: int
+    candidate_codes: tuple[int, ...]
+    enumerate_codes: tuple[int, ...] = ()
+    """Every unit's code where the whole landscape is wanted exactly; empty otherwise."""
+
+
+@dataclass(frozen=True)
+class AuditTask:
+    """A batch of samples of one label and one sampler."""
+
+    home: Home
+    ensemble: EnsembleReference
+    sampler: SamplerSettings
+    label: str | None
+    samples: tuple[SampleAudit, ...]
+    with_jacobian: bool
+    device: str
+
+    @property
+    def work(self) -> int:
+        """How much this task will report: a unit per step of a Jacobian and per ablation."""
+        ablations = sum(len(item.candidate_codes) + len(item.enumerate_codes) for item in self.samples)
+        return ablations + (self.sampler.steps if self.with_jacobian else 0)
+
+
+@dataclass(frozen=True)
+class Counterfactuals:
+    """The real ablations of one sample."""
+
+    sample_id: str
+    pictures: np.ndarray
+    """u8[candidate, height, width, channel]"""
+    influence: Float64[np.ndarray, " candidate"]
+    """Scaled Euclidean distance from the output, both before clipping."""
+    landscape: Float64[np.ndarray, " unit"] | None
+    """The same for every unit, where it was asked for."""
+
+
+def run_audit_task(task: AuditTask, report: Callable[[int], None]) -> list[Counterfactuals]:
+    """Jacobians (kept as files) and ablations of the samples of one task."""
+    ensemble = open_ensemble(task.home, task.ensemble, task.device)
+    if task.with_jacobian:
+        write_jacobians(task, ensemble, report)
+    return [_ablate(task, ensemble, item, report) for item in task.samples]
+
+
+def write_jacobians(task: AuditTask, ensemble: Ensemble, report: Callable[[int], None]) -> None:
+    """One Jacobian run for all samples of the task that have none yet."""
+    wanted = [item for item in task.samples if not task.home.jacobian(item.sample_id).exists()]
+    if not wanted:
+        report(task.sampler.steps)
+        return
+    label = task.ensemble.settings.class_number(task.label)
+    noise = batch_noise(task.ensemble, [item.seed for item in wanted], task.sampler, task.device)[: len(wanted)]
+
+    def observe(_: Observation) -> None:
+        report(1)
+
+    result = jacobian(ensemble, noise, task.sampler, labels=batch_labels(label, noise), observe=observe)
+    for row, item in enumerate(wanted):
+        tensors = {
+            "output": result.y[row].float().cpu().numpy(),
+            "jacobian": result.jacobian[row].float().cpu().numpy(),
+        }
+        metadata = {"format": "creditline-jacobian-1", "members_sha256": task.ensemble.members_sha256}
+        write_atomically(
+            task.home.jacobian(item.sample_id), lambda part, tensors=tensors: save_file(tensors, part, metadata)
+        )
+
+
+def load_jacobian(home: Home, sample_id: str) -> Float[np.ndarray, "member value"]:
+    """A kept Jacobian, flattened.
+
+    Raises:
+        IntegrityError: missing or unreadable.
+    """
+    path = home.jacobian(sample_id)
+    try:
+        stored = load_file(path)["jacobian"]
+    except (OSError, SafetensorError, KeyError) as error:
+        raise IntegrityError(f"{path} cannot be read ({error}): delete it and audit again") from error
+    return stored.reshape(len(stored), -1)
+
+
+def _ablate(
+    task: AuditTask, ensemble: Ensemble, item: SampleAudit, report: Callable[[int], None]
+) -> Counterfactuals:
+    image = task.ensemble.settings.image
+    noise = exogenous_noise(item.seed, task.sampler.draws, (image.channels, image.size, image.size)).to(task.device)
+    label = task.ensemble.settings.class_number(task.label)
+    output = torch.from_numpy(load_file(task.home.sample_tensors(item.sample_id))["output"])
+
+    def ablate(codes: tuple[int, ...]) -> torch.Tensor:
+        membership: Bool[np.ndarray, "unit member"] = bits(np.array(codes, dtype=np.uint64), ensemble.n)
+        return counterfactuals(ensemble, noise, task.sampler, membership, label=label, advanced=report).cpu()
+
+    candidates = ablate(item.candidate_codes)
+    landscape = None
+    if item.enumerate_codes:
+        landscape = scaled_euclidean(output, ablate(item.enumerate_codes))
+    return Counterfactuals(
+        sample_id=item.sample_id,
+        pictures=to_pixels(candidates).numpy(),
+        influence=scaled_euclidean(output, candidates),
+        landscape=landscape,
+    )
+
+
+@dataclass(frozen=True)
+class ContrastTask:
+    """An image from outside that is to be noised again and shown to the members."""
+
+    home: Home
+    ensemble: EnsembleReference
+    sampler: SamplerSettings
+    key: str
+    """Name of the file to write."""
+    seed: int
+    image: np.ndarray = field(repr=False)
+    """f32[channel, height, width] in [-1, 1]"""
+    label: str | None
+    device: str
+
+
+def write_image_contrasts(task: ContrastTask, report: Callable[[int], None]) -> str:
+    """Measure an image's contrasts and keep them; returns the key."""
+    ensemble = open_ensemble(task.home, task.ensemble, task.device)
+    image = torch.from_numpy(task.image).to(task.device)
+    label = task.ensemble.settings.class_number(task.label)
+    save_contrasts(task.home.image_contrasts(task.key), renoise(ensemble, image, task.sampler, task.seed, label))
+    report(1)
+    return task.key
+
+
+def seed_of_image(sha256: str) -> int:
+    """The seed of an outside image's noise: a function of its content."""
+    return int.from_bytes(hashlib.sha256(f"creditline-renoise/{sha256}".encode()).digest()[:8], "little") >> 1
