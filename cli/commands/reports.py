@@ -1,0 +1,84 @@
+"""``creditline report``: pages, a table and documents of what the audits found."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.common import HomeOption, JsonOption, home_at, narrate, print_json, progress_bars
+from registry.errors import IntegrityError, NotFoundError, UsageError
+from registry.home import DEFAULT_HOME
+
+
+def register_commands(app: typer.Typer) -> None:
+    """Add the commands of this group."""
+    app.command("report")(report)
+
+
+def report(
+    samples: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[SAMPLE]...",
+            help="Ids (or their first digits) of samples, audited images or audits.",
+            show_default=False,
+        ),
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="The newest audit of every output.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the pages.", show_default="reports/ in the home")
+    ] = None,
+    home: HomeOption = DEFAULT_HOME,
+    as_json: JsonOption = False,
+) -> None:
+    """Render reports: one page and one JSON per output, one CSV row per candidate, and an index.
+
+    Prints the path of the index. A page needs no network and shows the newest audit of its output.
+    """
+    from registry.database import Registry
+    from reports.selection import named_audits, newest_audits, unaudited_samples
+    from reports.site import render_site
+
+    if bool(samples) == every:
+        given = "both" if every else "neither"
+        raise UsageError(
+            f"got {given} of SAMPLE and --all, expected one of them; `creditline report --all` reports every output"
+        )
+    registry = Registry.open(home_at(home))
+    with registry.session() as session:
+        audits = newest_audits(session) if every else named_audits(session, samples or [])
+        unaudited = unaudited_samples(session) if every else []
+    if not audits:
+        raise NotFoundError("the registry holds no audit yet; run `creditline audit --all` first")
+    with progress_bars() as progress:
+        task = progress.add_task("reports", total=len(audits))
+        site = render_site(
+            registry,
+            audits,
+            out or registry.home.reports,
+            now=datetime.datetime.now(datetime.UTC),
+            unaudited=unaudited,
+            done=lambda _: progress.advance(task),
+        )
+    if as_json:
+        print_json(
+            "report",
+            {
+                "index": str(site.index),
+                **site.document.model_dump(mode="json", by_alias=True, exclude={"creditline", "version"}),
+            },
+        )
+    else:
+        typer.echo(str(site.index))
+    for gap in site.document.gaps:
+        narrate(f"gap: {gap.output_id}: {gap.reason}")
+    if unaudited:
+        narrate(f"{len(unaudited)} samples have no audit and no report; run `creditline audit --all`")
+    if site.damaged:
+        raise IntegrityError(
+            f"{len(site.damaged)} of {len(audits)} outputs rest on files that are not what the registry recorded "
+            f"({', '.join(site.damaged[:4])}); the reports say what is missing; restore the files, or audit again"
+        )

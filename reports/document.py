@@ -1,0 +1,260 @@
+"""Reports as versioned JSON documents, for machines and archives; :mod:`reports.schema` is their format."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Sequence
+
+from pydantic import BaseModel
+
+from reports import rollup, words
+from reports.facts import (
+    AuditFacts,
+    Candidate,
+    Gap,
+    Landscape,
+    MemberScore,
+    NotMeasured,
+    Rights,
+    Statement,
+    Work,
+)
+from reports.limits import LIMITS
+from reports.rollup import Share
+from reports.schema import (
+    CandidatePart,
+    EnsemblePart,
+    GapPart,
+    IndexDocument,
+    IndexEntry,
+    LandscapePart,
+    MemberPart,
+    MemberScorePart,
+    MethodPart,
+    Missing,
+    OutputPart,
+    ReportDocument,
+    RightsPart,
+    SharePart,
+    VerdictPart,
+    WorkPart,
+)
+
+
+def report_document(audit: AuditFacts, now: datetime.datetime) -> ReportDocument:
+    """The document of one audit. ``now``: when it is rendered, with a zone."""
+    return ReportDocument(
+        rendered_at=now.astimezone(datetime.UTC),
+        audit_id=audit.id,
+        audited_at=audit.created_at,
+        artefact_sha256=audit.artefact_sha256,
+        artefact_state=audit.artefact_state,
+        output=_output(audit),
+        verdict=VerdictPart(
+            attributable=audit.attributable,
+            sentence=words.headline(audit),
+            explanation=words.certainty(audit),
+            passing_ranks=[candidate.rank for candidate in audit.passing],
+        ),
+        candidates=[_candidate(candidate, audit.ensemble.n) for candidate in audit.candidates],
+        rightsholders=_shares(rollup.by_rightsholder([audit])),
+        influence_exact=_landscape(audit.exact),
+        influence_estimate=_landscape(audit.estimate),
+        method=_method(audit),
+        ensemble=_ensemble(audit),
+        limits=[f"{statement} {explanation}" for statement, explanation in LIMITS],
+        gaps=_gaps(audit.gaps),
+    )
+
+
+def index_document(
+    audits: Sequence[AuditFacts],
+    files: Sequence[str],
+    gaps: Sequence[Gap],
+    unaudited: Sequence[str],
+    now: datetime.datetime,
+) -> IndexDocument:
+    """The document that lists all reports. ``files``: the name of each audit's files without their suffix."""
+    return IndexDocument(
+        rendered_at=now.astimezone(datetime.UTC),
+        reports=[
+            IndexEntry(
+                output_id=audit.subject.id,
+                audit_id=audit.id,
+                html=f"{file}.html",
+                json=f"{file}.json",
+                attributable=audit.attributable,
+                sentence=words.headline(audit),
+                passing=len(audit.passing),
+                tested=len(audit.candidates),
+                smallest_p=min((candidate.p_value for candidate in audit.candidates), default=None),
+                smallest_q=min((candidate.q_value for candidate in audit.candidates), default=None),
+            )
+            for audit, file in zip(audits, files, strict=True)
+        ],
+        rightsholders=_shares(rollup.by_rightsholder(audits)),
+        licences=_shares(rollup.by_licence(audits)),
+        gaps=_gaps(gaps),
+        not_audited=list(unaudited),
+    )
+
+
+def json_bytes(document: BaseModel) -> bytes:
+    """The document as UTF-8 JSON with a final line feed; no NaN can be in it."""
+    text = json.dumps(document.model_dump(mode="json", by_alias=True), indent=2, ensure_ascii=False, allow_nan=False)
+    return (text + "\n").encode("utf-8", "replace")
+
+
+def _output(audit: AuditFacts) -> OutputPart:
+    subject, sample = audit.subject, audit.subject.sample
+    return OutputPart(
+        kind=subject.kind,
+        id=subject.id,
+        image_name=subject.image_name,
+        image_sha256=subject.image_sha256,
+        seed=sample.seed if sample else None,
+        label=sample.label if sample else None,
+        sampler=dict(sample.sampler) if sample else None,
+        noise_sha256=sample.noise_sha256 if sample else None,
+        members_sha256=sample.members_sha256 if sample else None,
+        saturated_fraction=sample.saturated_fraction if sample else None,
+        generated_at=sample.created_at if sample else None,
+    )
+
+
+def _candidate(candidate: Candidate, n: int) -> CandidatePart:
+    shown = candidate.counterfactual
+    return CandidatePart(
+        rank=candidate.rank,
+        unit_number=candidate.unit_number,
+        unit_key=candidate.unit_key,
+        label=candidate.label,
+        code=f"{candidate.code:0{n}b}"[::-1],
+        work_count=candidate.work_count,
+        passes=candidate.passes,
+        p_value=candidate.p_value,
+        q_value=candidate.q_value,
+        statistic=candidate.statistic,
+        score=candidate.score,
+        influence_exact=_or_missing(candidate.influence_exact),
+        influence_estimate=_or_missing(candidate.influence_estimate),
+        counterfactual_shown=Missing(not_measured=shown.reason) if isinstance(shown, NotMeasured) else True,
+        works=[_work(work) for work in candidate.works],
+    )
+
+
+def _work(work: Work) -> WorkPart:
+    return WorkPart(
+        asset_id=work.asset_id,
+        sha256=work.sha256,
+        data_set=work.data_set,
+        path=work.path,
+        title=work.title,
+        rightsholder=_text(work.rightsholder),
+        licence=_text(work.licence),
+        declared=_rights(work.declared),
+        verified=_rights(work.verified),
+        distance=work.distance,
+        weight=work.weight,
+    )
+
+
+def _rights(rights: Rights | None) -> RightsPart | None:
+    if rights is None:
+        return None
+    return RightsPart(
+        rightsholder=rights.rightsholder,
+        licence=rights.licence.reference if rights.licence else None,
+        licence_url=rights.licence.url if rights.licence else None,
+        title=rights.title,
+        creator=rights.creator,
+        source_url=rights.source_url,
+        recorded_from=rights.recorded_from,
+        recorded_at=rights.recorded_at.astimezone(datetime.UTC),
+    )
+
+
+def _method(audit: AuditFacts) -> MethodPart:
+    score, test = audit.ranking.member_score, audit.test
+    return MethodPart(
+        ranker=audit.ranking.name,
+        bandwidth=audit.ranking.bandwidth,
+        member_lds=_member_score(score),
+        statistic=test.statistic,
+        steps=test.steps,
+        decoys=test.decoys,
+        decoys_available=test.decoys_available,
+        smallest_p=test.smallest_p,
+        smallest_q=test.smallest_q,
+        false_discovery_rate=test.false_discovery_rate,
+        settings=dict(audit.settings),
+        versions=dict(audit.versions),
+        timings=dict(audit.timings),
+    )
+
+
+def _ensemble(audit: AuditFacts) -> EnsemblePart:
+    ensemble = audit.ensemble
+    return EnsemblePart(
+        id=ensemble.id,
+        encoding_id=ensemble.encoding_id,
+        unit_kind=ensemble.unit_kind,
+        unit_column=ensemble.unit_column,
+        n=ensemble.n,
+        h=ensemble.h,
+        seed=ensemble.encoding_seed,
+        unit_count=ensemble.unit_count,
+        members=[
+            MemberPart(
+                index=member.index,
+                id=member.id,
+                origin=member.origin,
+                manifest_sha256=member.manifest_sha256,
+                weights_sha256=member.weights_sha256,
+            )
+            for member in ensemble.members
+        ],
+    )
+
+
+def _member_score(score: MemberScore | NotMeasured) -> MemberScorePart | Missing:
+    if isinstance(score, NotMeasured):
+        return Missing(not_measured=score.reason)
+    return MemberScorePart(value=score.value, low=score.low, high=score.high, samples=score.samples)
+
+
+def _landscape(landscape: Landscape | NotMeasured) -> LandscapePart | Missing:
+    if isinstance(landscape, NotMeasured):
+        return Missing(not_measured=landscape.reason)
+    return LandscapePart(
+        method=landscape.method, radius=landscape.radius, unit_number=landscape.unit_number, label=landscape.label
+    )
+
+
+def _or_missing(value: float | NotMeasured) -> float | Missing:
+    return Missing(not_measured=value.reason) if isinstance(value, NotMeasured) else value
+
+
+def _text(statement: Statement | None) -> str | None:
+    return statement.text if statement else None
+
+
+def _shares(shares: Sequence[Share]) -> list[SharePart]:
+    return [
+        SharePart(
+            name=share.name,
+            traced_outputs=share.traced_outputs,
+            passing=share.passing,
+            tested=share.listed,
+            smallest_q=share.smallest_q,
+        )
+        for share in shares
+    ]
+
+
+def _gaps(gaps: Sequence[Gap]) -> list[GapPart]:
+    return [
+        GapPart(output_id=gap.subject_id, audit_id=gap.audit_id, reason=gap.reason, integrity=gap.integrity)
+        for gap in gaps
+    ]

@@ -1,0 +1,307 @@
+"""What a report knows: frozen values, read once by :mod:`reports.reading` and rendered as often as wanted.
+
+A rendering (page, table, document) is a function of these values and a clock alone. What could not be measured or
+found is a :class:`NotMeasured` with its reason, so that no rendering can mistake it for zero.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class NotMeasured:
+    """A figure or picture that is not there, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image as PNG bytes; ``width`` and ``height`` in its own pixels."""
+
+    png: bytes
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Something that a report lacks. ``integrity``: a file is not what the registry recorded, so trust is at stake."""
+
+    subject_id: str
+    audit_id: str
+    reason: str
+    integrity: bool
+
+
+@dataclass(frozen=True)
+class LicenceFacts:
+    """A licence as it was declared."""
+
+    reference: str
+    url: str | None
+
+
+@dataclass(frozen=True)
+class Rights:
+    """What one source says about one work; ``basis`` is ``declared`` or ``verified``."""
+
+    basis: str
+    rightsholder: str | None
+    licence: LicenceFacts | None
+    title: str | None
+    creator: str | None
+    source_url: str | None
+    recorded_from: str
+    recorded_at: datetime.datetime
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One thing said about a work: what counts, on which basis, and what the declaration said where that differs."""
+
+    text: str
+    basis: str
+    declared_instead: str | None = None
+
+
+@dataclass(frozen=True)
+class Work:
+    """A registered work that a candidate lists. ``distance`` and ``weight`` are None where the ranker gave none."""
+
+    asset_id: int
+    sha256: str
+    path: str
+    data_set: str
+    media_type: str
+    width: int
+    height: int
+    declared: Rights | None
+    verified: Rights | None
+    distance: float | None
+    weight: float | None
+    picture: Picture | NotMeasured
+
+    @property
+    def title(self) -> str:
+        said = self._said(lambda rights: rights.title)
+        return said.text if said else PurePosixPath(self.path).name
+
+    @property
+    def rightsholder(self) -> Statement | None:
+        return self._said(lambda rights: rights.rightsholder)
+
+    @property
+    def licence(self) -> Statement | None:
+        return self._said(lambda rights: rights.licence.reference if rights.licence else None)
+
+    @property
+    def licence_url(self) -> str | None:
+        """The address given with the licence that counts."""
+        for rights in (self.verified, self.declared):
+            if rights and rights.licence:
+                return rights.licence.url
+        return None
+
+    @property
+    def creator(self) -> Statement | None:
+        return self._said(lambda rights: rights.creator)
+
+    @property
+    def source_url(self) -> Statement | None:
+        return self._said(lambda rights: rights.source_url)
+
+    def _said(self, read: Callable[[Rights], str | None]) -> Statement | None:
+        """What was verified counts before what was declared; both are kept where they differ."""
+        verified = read(self.verified) if self.verified else None
+        declared = read(self.declared) if self.declared else None
+        if verified:
+            return Statement(verified, "verified", declared if declared and declared != verified else None)
+        return Statement(declared, "declared") if declared else None
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A unit that was tested, with its evidence. Distances and influences are scaled Euclidean."""
+
+    rank: int
+    unit_number: int
+    unit_key: str
+    label: str
+    code: int
+    work_count: int
+    works: tuple[Work, ...]
+    """The closest works of the unit, closest first; at least one, at most a handful."""
+    score: float
+    statistic: float
+    p_value: float
+    q_value: float
+    passes: bool
+    """Whether q is at or under the false discovery rate of the audit."""
+    influence_exact: float | NotMeasured
+    influence_estimate: float | NotMeasured
+    counterfactual: Picture | NotMeasured
+    decoys: Vector | NotMeasured
+    """Statistics of the decoys: what this candidate's statistic would be under codes that belong to nobody."""
+
+    @property
+    def rightsholders(self) -> tuple[str, ...]:
+        """Of the works listed, sorted, each once."""
+        return tuple(sorted({work.rightsholder.text for work in self.works if work.rightsholder}))
+
+    @property
+    def licences(self) -> tuple[str, ...]:
+        """Of the works listed, sorted, each once."""
+        return tuple(sorted({work.licence.text for work in self.works if work.licence}))
+
+
+@dataclass(frozen=True)
+class Landscape:
+    """Influence of every unit by one method; ``radius`` is the largest, reached by the unit ``label``."""
+
+    method: str
+    radius: float
+    unit_number: int
+    label: str
+    influences: Vector | NotMeasured
+
+
+@dataclass(frozen=True)
+class MemberScore:
+    """Member-LDS of the ranker with its interval, over ``samples`` outputs."""
+
+    value: float
+    low: float | None
+    high: float | None
+    samples: int | None
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Layer 1 of the audit."""
+
+    name: str
+    bandwidth: float | None
+    member_score: MemberScore | NotMeasured
+
+
+@dataclass(frozen=True)
+class RandomisationTest:
+    """Layer 2 of the audit: how the shortlist was tested and what it could resolve."""
+
+    statistic: str
+    steps: int | None
+    sqrt_alpha_bar: tuple[float, float] | None
+    decoys: int
+    decoys_available: int | None
+    smallest_p: float
+    smallest_q: float
+    false_discovery_rate: float
+
+
+@dataclass(frozen=True)
+class SampleFacts:
+    """The generated output and what it takes to generate it again."""
+
+    id: str
+    seed: int
+    label: str | None
+    sampler: Mapping[str, Any]
+    noise_sha256: str
+    members_sha256: str
+    saturated_fraction: float
+    versions: Mapping[str, str]
+    created_at: datetime.datetime
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The image that was audited. ``id`` names its files: the sample's id, or the first digits of the image's hash."""
+
+    kind: Literal["sample", "image"]
+    id: str
+    image_name: str | None
+    image_sha256: str
+    sample: SampleFacts | None
+    picture: Picture | NotMeasured
+
+
+@dataclass(frozen=True)
+class MemberFacts:
+    """One denoiser of the ensemble, by hash."""
+
+    id: str
+    index: int
+    origin: str
+    manifest_sha256: str
+    weights_sha256: str
+
+
+@dataclass(frozen=True)
+class EnsembleFacts:
+    """The models behind the audit and how the works were divided among them."""
+
+    id: str
+    settings: Mapping[str, Any]
+    encoding_id: str
+    unit_kind: str
+    unit_column: str | None
+    n: int
+    h: int
+    encoding_seed: int
+    unit_count: int
+    members: tuple[MemberFacts, ...]
+
+
+@dataclass(frozen=True)
+class AuditFacts:
+    """Everything that the report of one audit shows."""
+
+    id: str
+    created_at: datetime.datetime
+    subject: Subject
+    ensemble: EnsembleFacts
+    attributable: bool
+    ranking: Ranking
+    test: RandomisationTest
+    candidates: tuple[Candidate, ...]
+    """In order of rank."""
+    exact: Landscape | NotMeasured
+    estimate: Landscape | NotMeasured
+    settings: Mapping[str, Any]
+    versions: Mapping[str, str]
+    timings: Mapping[str, float]
+    artefact_sha256: str
+    artefact_state: Literal["intact", "altered", "missing", "unreadable"]
+    gaps: tuple[Gap, ...]
+
+    @property
+    def passing(self) -> tuple[Candidate, ...]:
+        return tuple(candidate for candidate in self.by_evidence if candidate.passes)
+
+    @property
+    def by_evidence(self) -> tuple[Candidate, ...]:
+        """Those that pass first, then by q, p and rank."""
+        return tuple(sorted(self.candidates, key=lambda c: (not c.passes, c.q_value, c.p_value, c.rank)))
+
+    def light(self) -> AuditFacts:
+        """The same without the pictures and numbers that only its own page draws, to keep beside many others."""
+        dropped = NotMeasured("left out of this listing")
+        return replace(
+            self,
+            candidates=tuple(
+                replace(candidate, counterfactual=dropped, decoys=dropped) for candidate in self.candidates
+            ),
+            exact=dropped,
+            estimate=dropped,
+        )

@@ -1,0 +1,129 @@
+"""Pages: self-contained HTML without scripts or requests, escaped by default; an undefined name is an error."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from registry.ids import canonical_json
+from reports import licences, rollup, words
+from reports.facts import AuditFacts, Gap, Landscape, NotMeasured, Picture
+from reports.limits import LIMITS
+from reports.pictures import EXACT_SIDE, data_uri
+from reports.plots import decoy_plot, influence_plot
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+)
+"""Even if something foreign came through, the browser would neither run it nor fetch anything for it."""
+
+
+def report_page(audit: AuditFacts, file: str, now: datetime.datetime) -> str:
+    """The page of one audit. ``file``: the name of its files without their suffix. ``now``: when it is rendered."""
+    drawn = {
+        candidate.rank: Markup(decoy_plot(candidate, candidate.decoys))  # noqa: S704  # drawn here, of numbers
+        for candidate in audit.candidates
+        if not isinstance(candidate.decoys, NotMeasured)
+    }
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            audit=audit,
+            file=file,
+            now=now,
+            headline=words.headline(audit),
+            certainty=words.certainty(audit),
+            noun=words.unit_noun(audit.ensemble),
+            nouns=words.unit_noun(audit.ensemble, 2),
+            decoy_plots=drawn,
+            landscapes=[
+                ("exact", audit.exact, _landscape_plot(audit, audit.exact)),
+                ("estimate", audit.estimate, _landscape_plot(audit, audit.estimate)),
+            ],
+            shares=rollup.by_rightsholder([audit]),
+            limits=LIMITS,
+        )
+    )
+
+
+def index_page(
+    audits: Sequence[AuditFacts],
+    files: Sequence[str],
+    gaps: Sequence[Gap],
+    unaudited: Sequence[str],
+    now: datetime.datetime,
+) -> str:
+    """The page that lists all reports. ``files``: the name of each audit's files without their suffix."""
+    return (
+        _environment()
+        .get_template("index.html.j2")
+        .render(
+            entries=[(audit, file, words.headline(audit)) for audit, file in zip(audits, files, strict=True)],
+            gaps=gaps,
+            unaudited=unaudited,
+            now=now,
+            traced=sum(bool(audit.passing) for audit in audits),
+            tables=[("Rightsholder", rollup.by_rightsholder(audits)), ("Licence", rollup.by_licence(audits))],
+        )
+    )
+
+
+def _landscape_plot(audit: AuditFacts, landscape: Landscape | NotMeasured) -> Markup | None:
+    if isinstance(landscape, NotMeasured) or isinstance(landscape.influences, NotMeasured):
+        return None
+    ranks = {candidate.unit_number: candidate.rank for candidate in audit.candidates}
+    return Markup(influence_plot(landscape, landscape.influences, ranks))  # noqa: S704  # drawn here, of numbers
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("templates", package_path=""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "plain": words.plain,
+        "number": words.number,
+        "percent": words.percent,
+        "count": words.count,
+        "moment": _moment,
+        "duration": _duration,
+        "picture": data_uri,
+        "setting": _setting,
+    }
+    environment.tests |= {
+        "not_measured": lambda value: isinstance(value, NotMeasured),
+        "small": lambda picture: isinstance(picture, Picture) and max(picture.width, picture.height) <= EXACT_SIDE,
+    }
+    environment.globals |= {
+        "policy": CONTENT_SECURITY_POLICY,
+        "licence_link": licences.licence_link,
+        "licence_name": licences.licence_name,
+        "web_address": licences.web_address,
+        "named": words.named,
+        "meaning_of_p": words.meaning_of_p,
+        "not_recorded": rollup.NOT_RECORDED,
+    }
+    return environment
+
+
+def _moment(moment: datetime.datetime) -> str:
+    return f"{moment.astimezone(datetime.UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds >= 10 else f"{words.number(seconds, 2)} s"
+
+
+def _setting(value: object) -> str:
+    """A setting on one line: text as it is, everything else as JSON."""
+    return words.plain(value if isinstance(value, str) else canonical_json(value), 400)

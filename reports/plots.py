@@ -1,0 +1,175 @@
+"""Plots as inline SVG that takes its colours from the page, so that one drawing serves light, dark and print.
+
+Matplotlib draws with stand-in colours, which are then replaced by the page's CSS variables. Ids are made unique per
+plot, text stays text, and nothing depends on the time: the same facts give the same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from reports.facts import Candidate, Landscape, Vector
+
+INK, MUTED, QUIET, ACCENT, LINE = "#0a0101", "#0a0202", "#0a0303", "#0a0404", "#0a0505"
+_VARIABLES = {INK: "--ink", MUTED: "--muted", QUIET: "--quiet", ACCENT: "--accent", LINE: "--line"}
+_STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.size": 8.5,
+    "text.color": MUTED,
+    "axes.labelcolor": MUTED,
+    "axes.edgecolor": LINE,
+    "axes.linewidth": 0.8,
+    "axes.spines.left": False,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "xtick.color": LINE,
+    "xtick.labelcolor": MUTED,
+    "xtick.major.size": 3,
+    "ytick.color": LINE,
+    "ytick.labelcolor": MUTED,
+    "ytick.major.size": 0,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+}
+BINS = 48
+MAX_POINTS = 400
+"""A curve over more units than this is thinned: a page is no wider."""
+
+
+def decoy_plot(candidate: Candidate, decoys: Vector) -> str:
+    """Histogram of the decoys' statistics; the candidate's own and the decoys at or beyond it in the accent colour."""
+    own = candidate.statistic
+    low, high = min(float(decoys.min()), own), max(float(decoys.max()), own)
+    margin = (high - low) * 0.04 or 0.5
+    # One bin edge lies on the candidate, so that the bars beyond it are exactly the decoys that count against it.
+    width = (high - low + 2 * margin) / BINS
+    edges = own + width * np.arange(-np.ceil((own - low + margin) / width), np.ceil((high - own + margin) / width) + 1)
+    counts, _ = np.histogram(decoys, edges)
+    with _drawing(
+        f"decoys-{candidate.rank}", 4.4, 1.55, f"Decoys' statistics, with candidate {candidate.rank} marked"
+    ) as drawing:
+        axes = drawing.axes
+        split = int(np.searchsorted(edges, own - width / 2))
+        axes.stairs(counts[:split], edges[: split + 1], fill=True, color=QUIET, linewidth=0)
+        axes.stairs(counts[split:], edges[split:], fill=True, color=ACCENT, linewidth=0)
+        top = float(counts.max()) or 1.0
+        axes.plot([own, own], [0, top * 1.12], color=ACCENT, linewidth=1.4, solid_capstyle="butt")
+        axes.plot([own], [top * 1.12], marker="o", markersize=4.5, color=ACCENT, markeredgewidth=0, clip_on=False)
+        right = own > (low + high) / 2
+        axes.text(
+            own - width if right else own + width,
+            top * 1.12,
+            "this candidate",
+            color=INK,
+            ha="right" if right else "left",
+            va="center",
+        )
+        axes.set_ylim(0, top * 1.3)
+        axes.set_yticks([])
+        axes.locator_params(axis="x", nbins=5)
+        axes.set_xlabel("pull of the output towards it (statistic T)")
+    return drawing.svg
+
+
+def influence_plot(landscape: Landscape, influences: Vector, ranks: Mapping[int, int]) -> str:
+    """All units in order of influence, with radius and candidates. ``ranks``: unit number -> candidate's rank."""
+    order = np.argsort(-influences, kind="stable")
+    values = influences[order]
+    places = (
+        np.unique(np.linspace(0, len(values) - 1, MAX_POINTS).astype(int))
+        if len(values) > MAX_POINTS
+        else np.arange(len(values))
+    )
+    with _drawing(
+        f"influence-{landscape.method}",
+        4.8,
+        2.2,
+        f"Influence of all {len(values)} units, by {landscape.method}",
+        left=0.5,
+    ) as drawing:
+        axes = drawing.axes
+        if len(places) == len(values):
+            axes.vlines(places + 1, 0, values, color=QUIET, linewidth=min(4.0, 220 / len(values)))
+        else:
+            axes.fill_between(places + 1, 0, values[places], color=QUIET, linewidth=0)
+        axes.axhline(landscape.radius, color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
+        axes.text(len(values) + 0.5, landscape.radius, "radius ", color=MUTED, ha="right", va="bottom")
+        top = max(float(values.max()), landscape.radius) or 1.0
+        place_of = {int(unit): place for place, unit in enumerate(order)}
+        level, last = 0, -np.inf
+        for place, unit in sorted((place_of[unit], unit) for unit in ranks if unit in place_of):
+            # Labels that would touch are raised by one line each.
+            level = level + 1 if place - last < len(values) * 0.022 else 0
+            last = place
+            axes.plot([place + 1, place + 1], [0, values[place]], color=ACCENT, linewidth=1.6, solid_capstyle="butt")
+            axes.plot([place + 1], [values[place]], marker="o", markersize=4, color=ACCENT, markeredgewidth=0)
+            axes.annotate(
+                str(ranks[unit]),
+                (place + 1, values[place]),
+                xytext=(0, 4 + 9 * level),
+                textcoords="offset points",
+                color=INK,
+                ha="center",
+            )
+        axes.set_xlim(0.4, len(values) + 0.6)
+        axes.set_ylim(0, top * 1.45)
+        axes.locator_params(axis="y", nbins=4)
+        axes.locator_params(axis="x", nbins=8, integer=True)
+        axes.set_xlabel("units, from most to least influential")
+        axes.set_ylabel("influence")
+    return drawing.svg
+
+
+class _Drawing:
+    def __init__(self, axes: Axes) -> None:
+        self.axes = axes
+        self.svg = ""
+
+
+@contextmanager
+def _drawing(name: str, width: float, height: float, title: str, left: float = 0.08) -> Iterator[_Drawing]:
+    """An empty figure of that size in inches, ``left`` of it for the y axis; ``svg`` is filled at the end."""
+    with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
+        figure = Figure(figsize=(width, height))
+        # Fixed margins in inches: a layout engine would take most of the time that a page takes.
+        figure.subplots_adjust(left=left / width, right=1 - 0.08 / width, bottom=0.48 / height, top=1 - 0.06 / height)
+        FigureCanvasSVG(figure)
+        drawing = _Drawing(figure.add_subplot())
+        yield drawing
+        buffer = io.StringIO()
+        figure.savefig(
+            buffer,
+            format="svg",
+            transparent=True,
+            metadata={"Date": None, "Creator": None, "Format": None, "Type": None},
+        )
+        drawing.svg = _inline(buffer.getvalue(), name, title)
+
+
+def _inline(svg: str, name: str, title: str) -> str:
+    """Matplotlib's file as a part of a page: no prolog, size, own style or foreign ids; the page's colours."""
+    body = svg[svg.index("<svg") :].strip()
+    body = re.sub(r"<(metadata|style)\b.*?</\1>", "", body, flags=re.DOTALL)
+    body = re.sub(r'<g id="[^"]*"', "<g", body)
+    body = re.sub(r'\b(id="|xlink:href="#|url\(#)', rf"\g<1>{name}-", body)
+    body = re.sub(r"<!--.*?-->", "", body, flags=re.DOTALL)
+    box = re.search(r'viewBox="[^"]*"', body)
+    head = (
+        f'<svg {box.group() if box else ""} xmlns:xlink="http://www.w3.org/1999/xlink" role="img" aria-label="{title}">'
+    )
+    body = re.sub(r"^<svg\b[^>]*>", lambda _: head, body)
+    body = re.sub(r"\n\s*", "\n", body)
+    for colour, variable in _VARIABLES.items():
+        body = body.replace(colour, f"var({variable})")
+    return body

@@ -1,0 +1,289 @@
+"""Reads the facts of one audit from the registry and the files of its home, and from nothing else.
+
+Rights are those of the newest row per work and basis at the time of reading: a report that is rendered again after
+a correction shows the correction. Everything else is what the audit recorded.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlmodel import Session, col, func, select
+
+from registry.errors import IntegrityError
+from registry.home import Home
+from registry.models import Audit, CandidateWork, Encoding, Ensemble, Member, Sample, Unit, UnitAsset
+from registry.models import Candidate as CandidateRow
+from reports.artefacts import Artefact, read_artefact
+from reports.facts import (
+    AuditFacts,
+    Candidate,
+    EnsembleFacts,
+    Gap,
+    Landscape,
+    MemberFacts,
+    MemberScore,
+    NotMeasured,
+    Picture,
+    RandomisationTest,
+    Ranking,
+    SampleFacts,
+    Subject,
+    Work,
+)
+from reports.pictures import read_picture
+from reports.works import read_works
+
+IMAGE_ID_LENGTH = 12
+"""Digits of an image's hash that name its report, as long as a sample's id."""
+
+
+def subject_id(audit: Audit) -> str:
+    """The id under which the audited image is reported."""
+    return audit.sample_id if audit.sample_id else audit.image_sha256[:IMAGE_ID_LENGTH]
+
+
+def read_audit(session: Session, home: Home, audit: Audit) -> AuditFacts:
+    """Everything a report of ``audit`` shows.
+
+    Raises:
+        IntegrityError: rows that the audit refers to are missing or lack what every audit records.
+    """
+    artefact = read_artefact(home.audit(audit.id), audit.artefact_sha256)
+    ensemble = _read_ensemble(session, audit)
+    test = _test(audit)
+    subject, gaps = _read_subject(session, home, audit, artefact)
+    if artefact.state != "intact":
+        gaps = [Gap(subject.id, audit.id, artefact.reason, integrity=True), *gaps]
+    candidates = _read_candidates(session, home, audit, ensemble, test, artefact)
+    gaps += [
+        Gap(subject.id, audit.id, f"no picture of the work {work.sha256[:12]}: {work.picture.reason}", integrity=False)
+        for candidate in candidates
+        for work in candidate.works
+        if isinstance(work.picture, NotMeasured)
+    ]
+    return AuditFacts(
+        id=audit.id,
+        created_at=utc(audit.created_at),
+        subject=subject,
+        ensemble=ensemble,
+        attributable=audit.attributable,
+        ranking=_ranking(audit.ranker),
+        test=test,
+        candidates=candidates,
+        exact=_landscape(session, audit, ensemble, artefact, "exact"),
+        estimate=_landscape(session, audit, ensemble, artefact, "estimate"),
+        settings=audit.settings or {},
+        versions=audit.versions or {},
+        timings=audit.timings or {},
+        artefact_sha256=audit.artefact_sha256,
+        artefact_state=artefact.state,
+        gaps=tuple(gaps),
+    )
+
+
+def utc(moment: datetime.datetime) -> datetime.datetime:
+    """``moment`` in UTC; the driver answers in the zone of the machine."""
+    return moment.astimezone(datetime.UTC)
+
+
+def _read_ensemble(session: Session, audit: Audit) -> EnsembleFacts:
+    ensemble = session.get(Ensemble, audit.ensemble_id)
+    encoding = session.get(Encoding, ensemble.encoding_id) if ensemble else None
+    if ensemble is None or encoding is None:
+        raise _lacking(audit, f"ensemble {audit.ensemble_id}")
+    members = session.exec(select(Member).where(Member.ensemble_id == ensemble.id).order_by(col(Member.index))).all()
+    return EnsembleFacts(
+        id=ensemble.id,
+        settings=ensemble.settings or {},
+        encoding_id=encoding.id,
+        unit_kind=encoding.unit_kind,
+        unit_column=encoding.unit_column,
+        n=encoding.n,
+        h=encoding.h,
+        encoding_seed=encoding.seed,
+        unit_count=encoding.unit_count,
+        members=tuple(
+            MemberFacts(member.id, member.index, member.origin, member.manifest_sha256, member.weights_sha256)
+            for member in members
+        ),
+    )
+
+
+def _read_subject(session: Session, home: Home, audit: Audit, artefact: Artefact) -> tuple[Subject, list[Gap]]:
+    """The audited image; a sample's own file where it is unaltered, else the copy that the audit kept."""
+    name, gaps = subject_id(audit), []
+    picture: Picture | NotMeasured = artefact.picture("output")
+    facts = None
+    if audit.sample_id:
+        sample = session.get(Sample, audit.sample_id)
+        if sample is None:
+            raise _lacking(audit, f"sample {audit.sample_id}")
+        facts = SampleFacts(
+            id=sample.id,
+            seed=sample.seed,
+            label=sample.label,
+            sampler=sample.sampler or {},
+            noise_sha256=sample.noise_sha256,
+            members_sha256=sample.members_sha256,
+            saturated_fraction=sample.saturated_fraction,
+            versions=sample.versions or {},
+            created_at=utc(sample.created_at),
+        )
+        file = read_picture(home.sample_image(sample.id), sha256=sample.image_sha256)
+        if isinstance(file, NotMeasured):
+            gaps.append(Gap(name, audit.id, f"the output: {file.reason}", integrity=True))
+            picture = file if isinstance(picture, NotMeasured) else picture
+        else:
+            picture = file
+    kind = "sample" if audit.sample_id else "image"
+    return Subject(kind, name, audit.image_name, audit.image_sha256, facts, picture), gaps  # type: ignore[arg-type]  # narrowed above
+
+
+def _read_candidates(
+    session: Session, home: Home, audit: Audit, ensemble: EnsembleFacts, test: RandomisationTest, artefact: Artefact
+) -> tuple[Candidate, ...]:
+    rows = session.exec(
+        select(CandidateRow).where(CandidateRow.audit_id == audit.id).order_by(col(CandidateRow.rank))
+    ).all()
+    numbers = [row.unit_number for row in rows]
+    units = {
+        unit.number: unit
+        for unit in session.exec(
+            select(Unit).where(Unit.encoding_id == ensemble.encoding_id, col(Unit.number).in_(numbers))
+            if numbers
+            else select(Unit).limit(0)
+        )
+    }
+    works = _works_of(session, home, audit, ensemble, numbers)
+    counts = _work_counts(session, ensemble, numbers)
+    found = []
+    for row in rows:
+        unit = units.get(row.unit_number)
+        if unit is None:
+            raise _lacking(audit, f"unit {row.unit_number} of encoding {ensemble.encoding_id}")
+        if not all(math.isfinite(value) for value in (row.score, row.statistic, row.p_value, row.q_value)):
+            raise IntegrityError(
+                f"audit {audit.id} lists candidate {row.rank} with a value that is no number; run the audit again"
+            )
+        reason = row.not_measured or "the audit did not measure it"
+        counterfactual = artefact.picture("counterfactual", row.rank - 1)
+        if isinstance(counterfactual, NotMeasured) and artefact.state == "intact" and row.not_measured:
+            counterfactual = NotMeasured(row.not_measured)
+        found.append(
+            Candidate(
+                rank=row.rank,
+                unit_number=row.unit_number,
+                unit_key=unit.key,
+                label=unit.label,
+                code=unit.code,
+                work_count=counts.get(row.unit_number, 0),
+                works=works.get(row.unit_number, ()),
+                score=row.score,
+                statistic=row.statistic,
+                p_value=row.p_value,
+                q_value=row.q_value,
+                passes=row.q_value <= test.false_discovery_rate,
+                influence_exact=NotMeasured(reason) if row.influence_exact is None else row.influence_exact,
+                influence_estimate=NotMeasured(reason) if row.influence_estimate is None else row.influence_estimate,
+                counterfactual=counterfactual,
+                decoys=artefact.vector("decoy_statistic", row.rank - 1),
+            )
+        )
+    return tuple(found)
+
+
+def _works_of(
+    session: Session, home: Home, audit: Audit, ensemble: EnsembleFacts, numbers: Sequence[int]
+) -> dict[int, tuple[Work, ...]]:
+    """The listed works of each candidate, closest first; a unit without a list shows its first work."""
+    listed: dict[int, list[tuple[int, float | None, float | None]]] = {}
+    for row in session.exec(
+        select(CandidateWork)
+        .where(CandidateWork.audit_id == audit.id)
+        .order_by(col(CandidateWork.unit_number), col(CandidateWork.position))
+    ):
+        listed.setdefault(row.unit_number, []).append((row.asset_id, row.distance, row.weight))
+    bare = [number for number in numbers if number not in listed]
+    if bare:
+        first = (
+            select(UnitAsset.unit_number, func.min(UnitAsset.asset_id))
+            .where(UnitAsset.encoding_id == ensemble.encoding_id, col(UnitAsset.unit_number).in_(bare))
+            .group_by(col(UnitAsset.unit_number))
+        )
+        listed.update({number: [(asset_id, None, None)] for number, asset_id in session.exec(first)})
+    return read_works(session, home, listed)
+
+
+def _lacking(audit: Audit, what: str) -> IntegrityError:
+    return IntegrityError(
+        f"audit {audit.id} refers to {what}, which the registry lacks; restore the registry from a copy"
+    )
+
+
+def _work_counts(session: Session, ensemble: EnsembleFacts, numbers: Sequence[int]) -> dict[int, int]:
+    if not numbers:
+        return {}
+    counts = (
+        select(UnitAsset.unit_number, func.count())
+        .where(UnitAsset.encoding_id == ensemble.encoding_id, col(UnitAsset.unit_number).in_(numbers))
+        .group_by(col(UnitAsset.unit_number))
+    )
+    return dict(session.exec(counts).all())
+
+
+def _test(audit: Audit) -> RandomisationTest:
+    test, settings = audit.test or {}, audit.settings or {}
+    try:
+        middle = test.get("sqrt_alpha_bar")
+        return RandomisationTest(
+            statistic=str(test["statistic"]),
+            steps=test.get("steps"),
+            sqrt_alpha_bar=(float(middle[0]), float(middle[1])) if middle else None,
+            decoys=int(test["decoys"]),
+            decoys_available=test.get("decoys_available"),
+            smallest_p=float(test["smallest_p"]),
+            smallest_q=float(test["smallest_q"]),
+            false_discovery_rate=float(settings["false_discovery_rate"]),
+        )
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise IntegrityError(
+            f"audit {audit.id} does not record how it tested ({error}); run the audit again"
+        ) from error
+
+
+def _ranking(ranker: Mapping[str, Any] | None) -> Ranking:
+    ranker = ranker or {}
+    grade = ranker.get("member_lds") or {"not_measured": "the audit did not grade its ranker"}
+    if "not_measured" in grade or "value" not in grade:
+        score: MemberScore | NotMeasured = NotMeasured(
+            str(grade.get("not_measured", "the audit did not grade its ranker"))
+        )
+    else:
+        score = MemberScore(grade["value"], grade.get("low"), grade.get("high"), grade.get("samples"))
+    return Ranking(str(ranker.get("name", "not recorded")), ranker.get("bandwidth"), score)
+
+
+def _landscape(
+    session: Session, audit: Audit, ensemble: EnsembleFacts, artefact: Artefact, kind: str
+) -> Landscape | NotMeasured:
+    found = (audit.landscape or {}).get(kind)
+    if not isinstance(found, Mapping):
+        return NotMeasured(
+            "an image that was not generated here has no noise to regenerate it with"
+            if audit.sample_id is None
+            else "the audit did not measure it"
+        )
+    if "radius" not in found:
+        return NotMeasured(str(found.get("not_measured", "the audit did not measure it")))
+    unit = session.get(Unit, (ensemble.encoding_id, found.get("unit_number")))
+    return Landscape(
+        method=str(found.get("method", "not recorded")),
+        radius=float(found["radius"]),
+        unit_number=int(found.get("unit_number", -1)),
+        label=unit.label if unit else "a unit that the registry lacks",
+        influences=artefact.vector(f"unit_influence_{kind}"),
+    )

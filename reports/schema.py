@@ -1,0 +1,239 @@
+"""The format of the machine-readable reports, version by version; the JSON Schema in ``docs/`` is made from it.
+
+A field may be added under the same version; none is removed or changes its meaning. What was not measured is an
+object ``{"not_measured": "reason"}``, never null and never zero.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+VERSION: Literal[1] = 1
+
+
+class Part(BaseModel):
+    """Any part of a document: fixed once made, and nothing in it that the format does not name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Missing(Part):
+    """A figure that is not there."""
+
+    not_measured: str = Field(description="Why.")
+
+
+class OutputPart(Part):
+    """The image that was audited."""
+
+    kind: Literal["sample", "image"]
+    id: str = Field(description="Sample id, or the first 12 digits of the image file's SHA-256.")
+    image_name: str | None
+    image_sha256: str
+    seed: int | None
+    label: str | None
+    sampler: dict[str, Any] | None
+    noise_sha256: str | None
+    members_sha256: str | None = Field(description="Hash over the hashes of the members' weights.")
+    saturated_fraction: float | None = Field(
+        description="Share of the output's values that the final clipping changed."
+    )
+    generated_at: datetime.datetime | None
+
+
+class VerdictPart(Part):
+    """What the audit concludes."""
+
+    attributable: bool = Field(description="Whether any unit reached the false discovery rate.")
+    sentence: str
+    explanation: str
+    passing_ranks: list[int]
+
+
+class RightsPart(Part):
+    """What one source says about a work."""
+
+    rightsholder: str | None
+    licence: str | None
+    licence_url: str | None
+    title: str | None
+    creator: str | None
+    source_url: str | None
+    recorded_from: str
+    recorded_at: datetime.datetime
+
+
+class WorkPart(Part):
+    """A work of a candidate. ``rightsholder`` and ``licence``: as verified, else as declared."""
+
+    asset_id: int
+    sha256: str
+    data_set: str
+    path: str
+    title: str
+    rightsholder: str | None
+    licence: str | None
+    declared: RightsPart | None
+    verified: RightsPart | None
+    distance: float | None = Field(
+        description="Scaled Euclidean distance from the output: similarity, not evidence of use."
+    )
+    weight: float | None = Field(description="Share of the work in the unit's statistic.")
+
+
+class CandidatePart(Part):
+    """A tested unit."""
+
+    rank: int
+    unit_number: int
+    unit_key: str
+    label: str
+    code: str = Field(description="The unit's code, member 0 first: 1 where the member trained on it.")
+    work_count: int
+    passes: bool
+    p_value: float
+    q_value: float
+    statistic: float
+    score: float
+    influence_exact: float | Missing
+    influence_estimate: float | Missing
+    counterfactual_shown: bool | Missing
+    works: list[WorkPart]
+
+
+class LandscapePart(Part):
+    """Influence of all units by one method."""
+
+    method: str
+    radius: float
+    unit_number: int
+    label: str
+
+
+class MemberScorePart(Part):
+    """Member-LDS of the ranker."""
+
+    value: float
+    low: float | None
+    high: float | None
+    samples: int | None
+
+
+class MethodPart(Part):
+    """How it was measured."""
+
+    ranker: str
+    bandwidth: float | None
+    member_lds: MemberScorePart | Missing
+    statistic: str
+    steps: int | None
+    decoys: int
+    decoys_available: int | None
+    smallest_p: float
+    smallest_q: float
+    false_discovery_rate: float
+    settings: dict[str, Any]
+    versions: dict[str, Any]
+    timings: dict[str, Any] = Field(description="Seconds per stage.")
+
+
+class MemberPart(Part):
+    """One model of the ensemble."""
+
+    index: int
+    id: str
+    origin: str
+    manifest_sha256: str
+    weights_sha256: str
+
+
+class EnsemblePart(Part):
+    """The models and how works were divided among them."""
+
+    id: str
+    encoding_id: str
+    unit_kind: str
+    unit_column: str | None
+    n: int
+    h: int
+    seed: int
+    unit_count: int
+    members: list[MemberPart]
+
+
+class SharePart(Part):
+    """Candidates of one rightsholder or under one licence."""
+
+    name: str
+    traced_outputs: int = Field(description="Outputs of which at least one candidate of this name passes.")
+    passing: int
+    tested: int
+    smallest_q: float
+
+
+class GapPart(Part):
+    """Something a report lacks."""
+
+    output_id: str
+    audit_id: str
+    reason: str
+    integrity: bool = Field(description="A file is not what the registry recorded.")
+
+
+class ReportDocument(Part):
+    """One report."""
+
+    creditline: Literal["report"] = "report"
+    version: Literal[1] = VERSION
+    rendered_at: datetime.datetime
+    audit_id: str
+    audited_at: datetime.datetime
+    artefact_sha256: str
+    artefact_state: str
+    output: OutputPart
+    verdict: VerdictPart
+    candidates: list[CandidatePart]
+    rightsholders: list[SharePart]
+    influence_exact: LandscapePart | Missing
+    influence_estimate: LandscapePart | Missing
+    method: MethodPart
+    ensemble: EnsemblePart
+    limits: list[str]
+    gaps: list[GapPart]
+
+
+class IndexEntry(Part):
+    """One report among many."""
+
+    output_id: str
+    audit_id: str
+    html: str = Field(description="File name, beside the index.")
+    json_: str = Field(alias="json", description="File name, beside the index.")
+    attributable: bool
+    sentence: str
+    passing: int
+    tested: int
+    smallest_p: float | None
+    smallest_q: float | None
+
+
+class IndexDocument(Part):
+    """What one run of ``creditline report`` rendered."""
+
+    creditline: Literal["report-index"] = "report-index"
+    version: Literal[1] = VERSION
+    rendered_at: datetime.datetime
+    reports: list[IndexEntry]
+    rightsholders: list[SharePart]
+    licences: list[SharePart]
+    gaps: list[GapPart]
+    not_audited: list[str] = Field(description="Samples that no audit has looked at.")
+
+
+def schema_bytes() -> bytes:
+    """The JSON Schema of :class:`ReportDocument`, as kept in ``docs/report.schema.json``."""
+    return (json.dumps(ReportDocument.model_json_schema(), indent=2) + "\n").encode()

@@ -1,0 +1,152 @@
+"""One CSV for all audits, one row per candidate: RFC 4180 in UTF-8, safe to open in a spreadsheet.
+
+Text that a spreadsheet would run as a formula gets an apostrophe in front; numbers are written as numbers and stay
+numbers. Control characters cannot be in a cell, nor more text than a spreadsheet's cell can hold.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+from reports.facts import AuditFacts, Candidate, NotMeasured
+from reports.words import REPLACEMENT
+
+CELL_LIMIT = 32_000
+"""Characters; spreadsheets cut or spill a cell at 32,767."""
+
+COLUMNS = (
+    "output_id",
+    "output_kind",
+    "image_name",
+    "image_sha256",
+    "audit_id",
+    "audited_at",
+    "ensemble_id",
+    "encoding_id",
+    "unit_kind",
+    "attributable",
+    "false_discovery_rate",
+    "rank",
+    "unit_number",
+    "unit_key",
+    "unit_label",
+    "passes",
+    "p_value",
+    "q_value",
+    "statistic",
+    "score",
+    "influence_exact",
+    "influence_estimate",
+    "influence_not_measured",
+    "decoys",
+    "works_in_unit",
+    "work_sha256",
+    "work_data_set",
+    "work_path",
+    "work_title",
+    "work_distance",
+    "rightsholder",
+    "rightsholder_basis",
+    "licence",
+    "licence_basis",
+    "licence_url",
+    "creator",
+    "source_url",
+    "artefact_state",
+)
+
+Cell = str | int | float | None
+
+
+def candidates_csv(audits: Iterable[AuditFacts]) -> bytes:
+    """All candidates of ``audits``, in their order and by rank. The work columns tell the unit's closest work."""
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer, lineterminator="\r\n")
+    writer.writerow(COLUMNS)
+    for audit in audits:
+        for candidate in audit.candidates:
+            writer.writerow([_written(cell) for cell in _cells(audit, candidate)])
+    return buffer.getvalue().encode("utf-8", "replace")
+
+
+def _cells(audit: AuditFacts, candidate: Candidate) -> Sequence[Cell]:
+    work = candidate.works[0] if candidate.works else None
+    holder, licence = (work.rightsholder, work.licence) if work else (None, None)
+    influences = (candidate.influence_exact, candidate.influence_estimate)
+    reasons = dict.fromkeys(value.reason for value in influences if isinstance(value, NotMeasured))
+    row: dict[str, Cell] = {
+        "output_id": audit.subject.id,
+        "output_kind": audit.subject.kind,
+        "image_name": audit.subject.image_name,
+        "image_sha256": audit.subject.image_sha256,
+        "audit_id": audit.id,
+        "audited_at": audit.created_at.isoformat(),
+        "ensemble_id": audit.ensemble.id,
+        "encoding_id": audit.ensemble.encoding_id,
+        "unit_kind": audit.ensemble.unit_kind,
+        "attributable": _truth(audit.attributable),
+        "false_discovery_rate": audit.test.false_discovery_rate,
+        "rank": candidate.rank,
+        "unit_number": candidate.unit_number,
+        "unit_key": candidate.unit_key,
+        "unit_label": candidate.label,
+        "passes": _truth(candidate.passes),
+        "p_value": candidate.p_value,
+        "q_value": candidate.q_value,
+        "statistic": candidate.statistic,
+        "score": candidate.score,
+        "influence_exact": _measured(candidate.influence_exact),
+        "influence_estimate": _measured(candidate.influence_estimate),
+        "influence_not_measured": "; ".join(reasons),
+        "decoys": audit.test.decoys,
+        "works_in_unit": candidate.work_count,
+        "work_sha256": work.sha256 if work else None,
+        "work_data_set": work.data_set if work else None,
+        "work_path": work.path if work else None,
+        "work_title": work.title if work else None,
+        "work_distance": work.distance if work else None,
+        "rightsholder": holder.text if holder else None,
+        "rightsholder_basis": holder.basis if holder else None,
+        "licence": licence.text if licence else None,
+        "licence_basis": licence.basis if licence else None,
+        "licence_url": work.licence_url if work else None,
+        "creator": work.creator.text if work and work.creator else None,
+        "source_url": work.source_url.text if work and work.source_url else None,
+        "artefact_state": audit.artefact_state,
+    }
+    return [row[column] for column in COLUMNS]
+
+
+def _truth(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _measured(value: float | NotMeasured) -> float | None:
+    return None if isinstance(value, NotMeasured) else value
+
+
+def _written(cell: Cell) -> str:
+    if cell is None:
+        return ""
+    if not isinstance(cell, str):
+        return repr(cell)
+    text = "".join(
+        REPLACEMENT if unicodedata.category(character) in ("Cc", "Cs") and character not in "\t\r\n" else character
+        for character in cell[: CELL_LIMIT + 1]
+    )
+    text = text[:CELL_LIMIT] + "…" if len(text) > CELL_LIMIT else text
+    return "'" + text if _is_formula(text) else text
+
+
+def _is_formula(text: str) -> bool:
+    """Whether a spreadsheet might run the text: what counts is the first character that it would not skip.
+
+    Full-width signs are folded to the plain ones, as some spreadsheets do.
+    """
+    if text[:1] in ("\t", "\r", "\n"):
+        return True
+    visible = text.lstrip(" \u00a0\u200b\ufeff" + REPLACEMENT)
+    return unicodedata.normalize("NFKC", visible[:1])[:1] in ("=", "+", "-", "@", "\N{MINUS SIGN}")

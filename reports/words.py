@@ -1,0 +1,129 @@
+"""Figures and findings in plain words.
+
+A reader who has never met a p-value should come away with the right idea, and one who has should find nothing
+wrong. Names from the registry appear here as they are; the renderings escape them.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+
+from reports.facts import AuditFacts, Candidate, EnsembleFacts, RandomisationTest
+
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+_BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def plain(text: str, limit: int = 160) -> str:
+    """``text`` for one line of a page: no control characters, nothing that turns the writing direction, not endless."""
+    kept = text[: limit + 1]
+    shown = "".join(
+        " "
+        if c in "\t\n\r"
+        else REPLACEMENT
+        if c in _BIDI_CONTROLS or unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp")
+        else c
+        for c in kept
+    )
+    shown = shown[:limit].rstrip() + "…" if len(text) > limit else shown.strip()
+    return shown or "(no name)"
+
+
+def number(value: float, digits: int = 3) -> str:
+    """``value`` with that many significant digits, without an exponent where people can do without."""
+    if value == 0 or not math.isfinite(value):
+        return "0" if value == 0 else str(value)
+    magnitude = math.floor(math.log10(abs(value)))
+    if magnitude < -5 or magnitude > 8:
+        return f"{value:.{digits - 1}e}"
+    return f"{value:,.{max(0, digits - 1 - magnitude)}f}".replace("-", "−")
+
+
+def percent(share: float) -> str:
+    """A share as a percentage of two significant digits."""
+    return f"{number(share * 100, 2)} %" if share < 1 else "100 %"
+
+
+def count(amount: int, one: str, many: str | None = None) -> str:
+    """``3 works``, ``1 work``."""
+    return f"{amount:,} {one if amount == 1 else many or one + 's'}"
+
+
+def unit_noun(ensemble: EnsembleFacts, amount: int = 1) -> str:
+    """What the units of this encoding are called: a work, a rightsholder, or a group by a column of the owner table."""
+    singular = {"asset": "work", "rightsholder": "rightsholder"}.get(ensemble.unit_kind) or plain(
+        ensemble.unit_column or "group", 40
+    )
+    if ensemble.unit_kind == "column":
+        singular = f"“{singular}” group"
+    return singular if amount == 1 else singular + "s"
+
+
+def headline(audit: AuditFacts) -> str:
+    """The verdict in one sentence."""
+    passing = audit.passing
+    if not passing:
+        return f"No single {unit_noun(audit.ensemble)} explains this output."
+    first = named(audit, passing[0])
+    if len(passing) == 1:
+        return f"This output traces to {first}."
+    units = unit_noun(audit.ensemble, len(passing))
+    return f"This output traces to {len(passing)} {units}, first of all to {first}."
+
+
+def named(audit: AuditFacts, candidate: Candidate) -> str:
+    """A unit with its owner: ``“Red apple” by Twemoji``."""
+    if audit.ensemble.unit_kind == "rightsholder":
+        return f"the works of {plain(candidate.label, 80)}"
+    holders = candidate.rightsholders
+    title = f"“{plain(candidate.label, 80)}”"
+    if not holders:
+        return f"{title} (rightsholder not recorded)"
+    more = f" and {count(len(holders) - 1, 'other')}" if len(holders) > 1 else ""
+    return f"{title} by {plain(holders[0], 80)}{more}"
+
+
+def certainty(audit: AuditFacts) -> str:
+    """How sure the verdict is, in two or three sentences."""
+    test, ensemble = audit.test, audit.ensemble
+    tested = len(audit.candidates)
+    if not tested:
+        return "The audit tested no unit, so nothing can be said about where this output came from."
+    if audit.passing:
+        first = audit.passing[0]
+        return f"{meaning_of_p(first, test)} {meaning_of_q(first, tested, ensemble)}"
+    units = count(tested, unit_noun(ensemble), unit_noun(ensemble, 2))
+    if test.smallest_q > test.false_discovery_rate:
+        return (
+            f"None could have passed: with {count(test.decoys, 'decoy')} and {units} tested, the smallest q that was "
+            f"possible is {number(test.smallest_q)}, above the limit of {number(test.false_discovery_rate)}. "
+            "An encoding with more codes would resolve more."
+        )
+    nearest = audit.by_evidence[0]
+    return (
+        f"Of the {units} most similar to it, none made a difference that stands out at a false discovery rate of "
+        f"{percent(test.false_discovery_rate)}. The nearest was {named(audit, nearest)} with "
+        f"q = {number(nearest.q_value)}. This is a result and not a failure: an output may draw a little on many works."
+    )
+
+
+def meaning_of_p(candidate: Candidate, test: RandomisationTest) -> str:
+    """The p-value as a count of codes."""
+    as_strong = round(candidate.p_value * (test.decoys + 1)) - 1
+    decoys, p = count(test.decoys, "decoy code"), number(candidate.p_value)
+    if as_strong <= 0:
+        return (
+            f"The models that saw it pull the output towards it more strongly than under any of the {decoys} (p = {p})."
+        )
+    return f"Under {as_strong:,} of the {decoys} the pull towards it is at least as strong as under its own (p = {p})."
+
+
+def meaning_of_q(candidate: Candidate, tested: int, ensemble: EnsembleFacts) -> str:
+    """The q-value as an expected share of false findings."""
+    if tested == 1:
+        return f"It was the only {unit_noun(ensemble)} tested (q = {number(candidate.q_value)})."
+    return (
+        f"Among the {tested} {unit_noun(ensemble, tested)} tested, accepting everything at this level would be wrong "
+        f"in at most {percent(candidate.q_value)} of findings on average (q = {number(candidate.q_value)})."
+    )
