@@ -1,0 +1,110 @@
+"""The Jacobian of a sample over the ensemble's weights, J = dy/dv at u0, in the run that draws the sample.
+
+With X_t = dx_t/dv (one tangent per member) and F = [f_1 .. f_n](x_t), the chain rule along the sampler is
+
+    X_next = (d mu/d x) X_t + (d mu/d eps) (F + sum_i v_i J_{f_i}(x_t) X_t)
+
+Noise is pinned and does not depend on v. F comes with the plain run; the sum is n tangents through n members, which is
+all the cost, and each member's own value is computed once for its n tangents (:mod:`attribution.forward`). Reverse mode
+would need every step's activations and one pass per pixel; here memory does not grow with the number of steps.
+
+Where an intermediate step clamps the predicted clean image, the derivative is that of the clamp: none where it bites.
+The last step does not clamp, so y has a derivative everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from attribution.ensemble import Denoiser, Ensemble, mix
+from attribution.forward import propagate
+from attribution.sampler import Observation, Observer, SamplerSettings, advance, check_inputs, predicted_clean
+from attribution.schedule import Step, steps_of
+
+
+@dataclass(frozen=True)
+class SampleJacobian:
+    """A batch of outputs with their derivatives over the weights of the members, both before the final clipping."""
+
+    y: Float[Tensor, "batch channel height width"]
+    jacobian: Float[Tensor, "batch member channel height width"]
+    """Column i: how y moves as the weight of member i grows, the others staying as they are."""
+
+
+@torch.no_grad()
+def sample_with_jacobian(
+    ensemble: Ensemble,
+    noise: Float[Tensor, "batch draw channel height width"],
+    settings: SamplerSettings,
+    *,
+    labels: Int[Tensor, " batch"] | None = None,
+    observe: Observer | None = None,
+) -> SampleJacobian:
+    """Draw one image per row of noise under u0 and differentiate it by the weights; y is that of :func:`sample`.
+
+    ``observe`` sees what it would see in a plain run, so sample, contrasts and Jacobian cost one run. Memory holds
+    n + 1 times the activations of one member on the batch.
+
+    Raises:
+        UsageError: shapes that contradict each other, or a member that works in place.
+    """
+    check_inputs(ensemble, noise, settings, None, labels)
+    v = ensemble.uniform_weights()
+    x = noise[:, 0]
+    tangents = x.new_zeros((ensemble.n, *x.shape))
+    for index, step in enumerate(steps_of(settings)):
+        if index == 0:  # the start does not depend on v, so the first step needs no tangents
+            outputs = ensemble.evaluate(x, step.timestep, labels)
+            eps_tangents = outputs
+        else:
+            outputs, carried = _evaluate_with_tangents(ensemble, x, tangents, step.timestep, labels)
+            eps_tangents = outputs + carried
+        if observe is not None:
+            observe(Observation(step, x, outputs))
+        eps = mix(outputs, v)
+        tangents = _advance_tangents(step, x, eps, tangents, eps_tangents)
+        x = advance(step, x, eps)
+        if step.sigma:
+            x = x + step.sigma * noise[:, index + 1]
+    return SampleJacobian(x, tangents.transpose(0, 1).contiguous())
+
+
+def _evaluate_with_tangents(
+    ensemble: Ensemble,
+    x: Float[Tensor, "batch channel height width"],
+    tangents: Float[Tensor, "member batch channel height width"],
+    timestep: int,
+    labels: Int[Tensor, " batch"] | None,
+) -> tuple[Float[Tensor, "member batch channel height width"], Float[Tensor, "member batch channel height width"]]:
+    """F, and the mean over members of J_{f_i}(x) X for the n tangents X."""
+    t = torch.full((len(x),), timestep, dtype=torch.int64, device=x.device)
+    outputs = []
+    carried = torch.zeros_like(tangents)
+    for member in ensemble.members:
+        value, moved = propagate(_at(member, t, labels), x, tangents)
+        outputs.append(value)
+        carried.add_(moved, alpha=1.0 / ensemble.n)
+    return torch.stack(outputs), carried
+
+
+def _at(member: Denoiser, t: Tensor, labels: Tensor | None) -> Callable[[Tensor], Tensor]:
+    return lambda x: member(x, t, labels)
+
+
+def _advance_tangents(
+    step: Step,
+    x: Float[Tensor, "batch channel height width"],
+    eps: Float[Tensor, "batch channel height width"],
+    tangents: Float[Tensor, "member batch channel height width"],
+    eps_tangents: Float[Tensor, "member batch channel height width"],
+) -> Float[Tensor, "member batch channel height width"]:
+    """(d mu/d x) X + (d mu/d eps) E: the step is linear but for its clamp, so tangents take the same coefficients."""
+    clean = predicted_clean(step, tangents, eps_tangents)
+    if step.clip:
+        clean = clean * (predicted_clean(step, x, eps).abs() <= 1.0)
+    return step.from_clean * clean + step.from_current * tangents + step.from_eps * eps_tangents
