@@ -30,10 +30,10 @@ from attribution.contrasts import Contrasts, load_contrasts
 from attribution.ensembles import EnsembleReference
 from attribution.evidence import assess_shortlist, steps_used
 from attribution.pixels import pixels_of, read_image, to_unit_range
-from attribution.ranking import choose_scale, load_corpus, shortlist_for
 from attribution.rankers.pixel_kernel import PixelKernel
+from attribution.ranking import choose_scale, load_corpus, shortlist_for
 from attribution.sampler import SamplerSettings
-from attribution.samples import altered_file, rows_on, samples_of
+from attribution.samples import altered_file, rows_on
 from attribution.training_set import build_training_set
 from attribution.workers import Device, run_tasks
 from registry import models
@@ -42,6 +42,7 @@ from registry.database import Registry
 from registry.errors import IntegrityError, UsageError
 from registry.home import Home
 from registry.ids import content_id
+from registry.outputs import samples_of
 
 GRADING_LIMIT = 512
 """Samples that member-LDS is computed on, at most: its interval no longer matters beyond."""
@@ -132,7 +133,8 @@ class Auditor:
             image, sha256 = read_image(path)
             pixels = np.moveaxis(to_unit_range(pixels_of(image, self.context.ensemble.settings.image)), -1, 0)
             key = content_id(
-                "contrasts", {"image": sha256, "members": self.context.ensemble.members_sha256, "label": label, **sampler.to_json()}
+                "contrasts",
+                {"image": sha256, "members": self.context.ensemble.members_sha256, "label": label, **sampler.to_json()},
             )
             subjects.append((Subject.of_image(path.name, sha256, label), key, pixels))
             if not self.context.registry.home.image_contrasts(key).exists():
@@ -165,7 +167,10 @@ class Auditor:
 
     def _recorded(self, subject: Subject) -> models.Audit | None:
         with self.context.registry.session() as session:
-            return session.get(models.Audit, audit_id_of(subject, self.context.settings, self.context.ensemble, self.context.ranker.name))
+            return session.get(
+                models.Audit,
+                audit_id_of(subject, self.context.settings, self.context.ensemble, self.context.ranker.name),
+            )
 
     def _examine(self, subject: Subject, contrasts: Contrasts, image: np.ndarray) -> Findings:
         """Layers 1 and 2, which need no network."""
@@ -218,7 +223,9 @@ class Auditor:
 def _graded_samples(registry: Registry, ensemble: EnsembleReference) -> tuple[np.ndarray, np.ndarray]:
     """Outputs in [0, 1] and member losses of the ensemble's samples, altered ones left out."""
     images, losses = [], []
-    for sample in samples_of(registry, ensemble.id)[:GRADING_LIMIT]:
+    with registry.session() as session:
+        samples = samples_of(session, ensemble.id)[:GRADING_LIMIT]
+    for sample in samples:
         if sample.members_sha256 == ensemble.members_sha256 and altered_file(registry.home, sample) is None:
             contrasts, further = load_contrasts(registry.home.sample_tensors(sample.id))
             images.append((np.clip(further["output"], -1.0, 1.0).reshape(-1) + 1.0) / 2.0)

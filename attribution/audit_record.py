@@ -16,7 +16,7 @@ from attribution.audit_worker import Counterfactuals, load_jacobian
 from attribution.distance import from_mean_square
 from attribution.ensembles import EnsembleReference
 from attribution.evidence import MIDDLE, Evidence
-from attribution.influence import influences
+from attribution.influence import counterfactual_radius, gram, influences
 from attribution.pixels import read_work
 from attribution.rankers.interface import Ranker
 from attribution.ranking import Corpus, ScaleChoice, Shortlisted
@@ -153,7 +153,7 @@ def record_audit(context: AuditContext, found: Findings, shown: Counterfactuals 
         settings={**asdict(context.settings), "label": found.subject.label},
         ranker=context.choice.to_json(context.ranker),
         test=_test_facts(context, found),
-        landscape=None if shown is None else _landscape(tensors, context.settings),
+        landscape=None if shown is None else _landscape(tensors),
         attributable=bool((found.evidence.q_value <= context.settings.false_discovery_rate).any()),
         artefact_sha256=sha256_of_file(path),
         versions=versions_of(context.device),
@@ -171,8 +171,8 @@ def record_audit(context: AuditContext, found: Findings, shown: Counterfactuals 
 def _estimated_influences(context: AuditContext, found: Findings) -> Float64[np.ndarray, " unit"] | None:
     if found.subject.sample_id is None or not context.settings.jacobian:
         return None
-    rows = load_jacobian(context.registry.home, found.subject.sample_id)
-    return influences(rows, context.corpus.membership)
+    jacobian = load_jacobian(context.registry.home, found.subject.sample_id)
+    return influences(gram(jacobian[None])[0], context.corpus.membership, jacobian[0].numel())
 
 
 def _test_facts(context: AuditContext, found: Findings) -> dict[str, Any]:
@@ -189,16 +189,18 @@ def _test_facts(context: AuditContext, found: Findings) -> dict[str, Any]:
     }
 
 
-def _landscape(tensors: dict[str, np.ndarray], settings: AuditSettings) -> dict[str, Any]:
+def _landscape(tensors: dict[str, np.ndarray]) -> dict[str, Any]:
     def facts(name: str, method: str, reason: str) -> dict[str, Any]:
         if name not in tensors:
             return {"not_measured": reason}
-        unit = int(tensors[name].argmax())
-        return {"method": method, "radius": float(tensors[name][unit]), "unit_number": unit}
+        radius = counterfactual_radius(tensors[name])
+        return {"method": method, "radius": radius.distance, "unit_number": radius.unit_number}
 
     return {
         "estimate": facts("unit_influence_estimate", "jacobian", "the audit was run without the Jacobian"),
-        "exact": facts("unit_influence_exact", "ablation", "not asked for; `creditline audit --exact` enumerates all units"),
+        "exact": facts(
+            "unit_influence_exact", "ablation", "not asked for; `creditline audit --exact` enumerates all units"
+        ),
     }
 
 

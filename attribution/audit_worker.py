@@ -9,19 +9,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float64
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
+from torch import Tensor
 
 from attribution.ablation import counterfactuals
 from attribution.contrasts import renoise, save_contrasts
-from attribution.distance import scaled_euclidean
+from attribution.distance import euclidean
 from attribution.ensemble import Ensemble
 from attribution.ensembles import EnsembleReference, open_ensemble
-from attribution.jacobian import jacobian
+from attribution.jacobian import sample_with_jacobian
 from attribution.noise import exogenous_noise
 from attribution.sampler import Observation, SamplerSettings, to_pixels
 from attribution.samples import batch_labels, batch_noise
@@ -93,52 +95,47 @@ def write_jacobians(task: AuditTask, ensemble: Ensemble, report: Callable[[int],
     def observe(_: Observation) -> None:
         report(1)
 
-    result = jacobian(ensemble, noise, task.sampler, labels=batch_labels(label, noise), observe=observe)
+    result = sample_with_jacobian(ensemble, noise, task.sampler, labels=batch_labels(label, noise), observe=observe)
     for row, item in enumerate(wanted):
         tensors = {
             "output": result.y[row].float().cpu().numpy(),
             "jacobian": result.jacobian[row].float().cpu().numpy(),
         }
         metadata = {"format": "creditline-jacobian-1", "members_sha256": task.ensemble.members_sha256}
-        write_atomically(
-            task.home.jacobian(item.sample_id), lambda part, tensors=tensors: save_file(tensors, part, metadata)
-        )
+        write_atomically(task.home.jacobian(item.sample_id), partial(save_file, tensors, metadata=metadata))
 
 
-def load_jacobian(home: Home, sample_id: str) -> Float[np.ndarray, "member value"]:
-    """A kept Jacobian, flattened.
+def load_jacobian(home: Home, sample_id: str) -> Float[Tensor, "member channel height width"]:
+    """A kept Jacobian.
 
     Raises:
         IntegrityError: missing or unreadable.
     """
     path = home.jacobian(sample_id)
     try:
-        stored = load_file(path)["jacobian"]
+        return torch.from_numpy(load_file(path)["jacobian"])
     except (OSError, SafetensorError, KeyError) as error:
         raise IntegrityError(f"{path} cannot be read ({error}): delete it and audit again") from error
-    return stored.reshape(len(stored), -1)
 
 
-def _ablate(
-    task: AuditTask, ensemble: Ensemble, item: SampleAudit, report: Callable[[int], None]
-) -> Counterfactuals:
+def _ablate(task: AuditTask, ensemble: Ensemble, item: SampleAudit, report: Callable[[int], None]) -> Counterfactuals:
     image = task.ensemble.settings.image
     noise = exogenous_noise(item.seed, task.sampler.draws, (image.channels, image.size, image.size)).to(task.device)
     label = task.ensemble.settings.class_number(task.label)
     output = torch.from_numpy(load_file(task.home.sample_tensors(item.sample_id))["output"])
 
-    def ablate(codes: tuple[int, ...]) -> torch.Tensor:
+    def ablate(codes: tuple[int, ...]) -> Tensor:
         membership: Bool[np.ndarray, "unit member"] = bits(np.array(codes, dtype=np.uint64), ensemble.n)
         return counterfactuals(ensemble, noise, task.sampler, membership, label=label, advanced=report).cpu()
 
     candidates = ablate(item.candidate_codes)
     landscape = None
     if item.enumerate_codes:
-        landscape = scaled_euclidean(output, ablate(item.enumerate_codes))
+        landscape = euclidean(output, ablate(item.enumerate_codes)).numpy()
     return Counterfactuals(
         sample_id=item.sample_id,
         pictures=to_pixels(candidates).numpy(),
-        influence=scaled_euclidean(output, candidates),
+        influence=euclidean(output, candidates).numpy(),
         landscape=landscape,
     )
 

@@ -117,7 +117,9 @@ def renoise(
     for start in range(0, len(steps), rows_at_once):
         part = steps[start : start + rows_at_once]
         noise = torch.stack([_noise_for(seed, start + row, image) for row in range(len(part))])
-        x_t = torch.stack([step.sqrt_alpha_bar * image + step.sqrt_noise * z for step, z in zip(part, noise, strict=True)])
+        x_t = torch.stack(
+            [step.sqrt_alpha_bar * image + step.sqrt_noise * z for step, z in zip(part, noise, strict=True)]
+        )
         t = torch.tensor([step.timestep for step in part], device=image.device)
         labels = None if label is None else torch.full_like(t, label)
         outputs = torch.stack([member(x_t, t, labels) for member in ensemble.members])

@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlmodel import select
-
 from attribution.denoiser import WEIGHTS_FILE, load_denoiser
 from attribution.ensemble import Ensemble
 from attribution.settings import EnsembleSettings
@@ -24,8 +22,10 @@ from registry.database import Registry
 from registry.errors import InputError, IntegrityError, NotFoundError, UsageError
 from registry.home import Home
 from registry.ids import content_id, sha256_of, sha256_of_file
-from registry.manifests import EncodingReference, MemberFolder, read_member_folder
-from registry.members import register_member
+from registry.manifests import ManifestEncoding, MemberFolder, read_member_folder
+from registry.members import member_id, register_member
+from registry.outputs import ensemble_with_encoding, members_of
+from registry.queries import training_assets
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class EnsembleReference:
     """A complete ensemble as values that a worker can be handed."""
 
     id: str
-    encoding: EncodingReference
+    encoding: ManifestEncoding
     settings: EnsembleSettings
     member_ids: tuple[str, ...]
     """In order of their bit in the codes."""
@@ -68,21 +68,21 @@ def create_ensemble(registry: Registry, encoding_id: str, settings: EnsembleSett
     return found
 
 
-def member_id_of(ensemble_id: str, index: int) -> str:
-    """The id of a member, which is also its folder's name."""
-    return f"{ensemble_id}-{index:02d}"
-
-
-def encoding_reference(encoding: models.Encoding) -> EncodingReference:
+def encoding_reference(encoding: models.Encoding) -> ManifestEncoding:
     """The encoding as a manifest names it."""
-    return EncodingReference(
-        id=encoding.id,
-        n=encoding.n,
-        h=encoding.h,
-        seed=encoding.seed,
-        unit_kind=encoding.unit_kind,
-        unit_column=encoding.unit_column,
-    )
+    return ManifestEncoding.model_validate(encoding.model_dump(include=set(ManifestEncoding.model_fields)))
+
+
+def label_classes(registry: Registry, encoding_id: str, column: str | None) -> tuple[str, ...]:
+    """The values of a label column among the works of an encoding, sorted; none without a column.
+
+    Raises:
+        NotFoundError: no work has a value in the column.
+    """
+    if column is None:
+        return ()
+    values = training_assets(registry, encoding_id, column).values or []
+    return tuple(sorted({value for value in values if value}))
 
 
 def train_ensemble(
@@ -101,16 +101,17 @@ def train_ensemble(
         WorkerDiedError: a worker was killed.
         IntegrityError: a member's folder was altered before it could be registered.
     """
-    ensemble, encoding = _rows(registry, ensemble_id)
+    with registry.session() as session:
+        ensemble, encoding = ensemble_with_encoding(session, ensemble_id)
+        registered = {member.index for member in members_of(session, ensemble_id)}
     settings = EnsembleSettings.from_json(ensemble.settings)
-    registered = {member.index for member in registered_members(registry, ensemble_id)}
     missing = [index for index in range(encoding.n) if index not in registered]
     further = {} if checkpoint_seconds is None else {"checkpoint_seconds": checkpoint_seconds}
     tasks = [
         MemberTask(
             home=Home(registry.home.root.resolve()),
             ensemble_id=ensemble_id,
-            member_id=member_id_of(ensemble_id, index),
+            member_id=member_id(ensemble_id, index),
             index=index,
             encoding=encoding_reference(encoding),
             settings=settings,
@@ -127,14 +128,6 @@ def train_ensemble(
 def _clear_remains(home: Home, ensemble_id: str) -> None:
     for part in home.member(ensemble_id).parent.glob(f".{ensemble_id}-*.part"):
         shutil.rmtree(part, ignore_errors=True)
-        part.unlink(missing_ok=True) if part.is_file() else None
-
-
-def registered_members(registry: Registry, ensemble_id: str) -> list[models.Member]:
-    """The members that are registered, in order of index."""
-    with registry.session() as session:
-        query = select(models.Member).where(models.Member.ensemble_id == ensemble_id)
-        return sorted(session.exec(query), key=lambda member: member.index)
 
 
 def import_member(registry: Registry, folder: Path) -> models.Member:
@@ -158,7 +151,7 @@ def import_member(registry: Registry, folder: Path) -> models.Member:
         )
     load_denoiser(folder, settings.network)
     create_ensemble(registry, found.manifest.encoding.id, settings)
-    place = registry.home.member(member_id_of(expected, found.manifest.index))
+    place = registry.home.member(member_id(expected, found.manifest.index))
     if place.resolve() != folder.resolve() and not place.exists():
         _copy_member(found, place)
     return register_member(registry, read_member_folder(place), "imported", datetime.datetime.now(datetime.UTC))
@@ -170,7 +163,7 @@ def _copy_member(member: MemberFolder, place: Path) -> None:
     part.mkdir(parents=True)
     try:
         for name in ("config.json", WEIGHTS_FILE, "manifest.json", "works.txt"):
-            shutil.copyfile(member.folder / name, part / name)
+            shutil.copyfile(member.path / name, part / name)
         part.rename(place)
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -183,8 +176,9 @@ def reference_of(registry: Registry, ensemble_id: str) -> EnsembleReference:
         NotFoundError: no such ensemble.
         UsageError: some of its members are not trained yet.
     """
-    ensemble, encoding = _rows(registry, ensemble_id)
-    members = registered_members(registry, ensemble_id)
+    with registry.session() as session:
+        ensemble, encoding = ensemble_with_encoding(session, ensemble_id)
+        members = members_of(session, ensemble_id)
     if len(members) < encoding.n:
         raise UsageError(
             f"ensemble {ensemble_id} has {len(members)} of {encoding.n} members; "
@@ -206,8 +200,8 @@ def open_ensemble(home: Home, reference: EnsembleReference, device: str = "cpu")
         IntegrityError: a member's files are missing or were altered; the message names the file.
     """
     denoisers = []
-    for member_id, registered in zip(reference.member_ids, reference.weights_sha256, strict=True):
-        folder = home.member(member_id)
+    for key, registered in zip(reference.member_ids, reference.weights_sha256, strict=True):
+        folder = home.member(key)
         check_weights(folder / WEIGHTS_FILE, registered)
         denoisers.append(load_denoiser(folder, reference.settings.network).to(device))
     return Ensemble(denoisers)
@@ -222,19 +216,10 @@ def check_weights(path: Path, registered: str) -> None:
     try:
         found = sha256_of_file(path)
     except OSError as error:
-        raise IntegrityError(f"{path} cannot be read ({error.strerror}): restore it or import the member again") from error
+        raise IntegrityError(
+            f"{path} cannot be read ({error.strerror}): restore it or import the member again"
+        ) from error
     if found != registered:
         raise IntegrityError(
             f"{path} was altered (SHA-256 {found[:12]}, registered {registered[:12]}): restore it or import the member again"
         )
-
-
-def _rows(registry: Registry, ensemble_id: str) -> tuple[models.Ensemble, models.Encoding]:
-    with registry.session() as session:
-        ensemble = session.get(models.Ensemble, ensemble_id)
-        if ensemble is None:
-            raise NotFoundError(f"no ensemble {ensemble_id}; `creditline train` makes one")
-        encoding = session.get(models.Encoding, ensemble.encoding_id)
-    if encoding is None:
-        raise IntegrityError(f"ensemble {ensemble_id} names encoding {ensemble.encoding_id}, which is not registered")
-    return ensemble, encoding

@@ -40,10 +40,10 @@ class Evidence:
 
 
 def contrast_weights(membership: Bool[np.ndarray, "code member"]) -> Float64[np.ndarray, "code member"]:
-    """w = b/h - (1 - b)/(n - h): mean over the members that saw the unit minus mean over the others."""
+    """W = b/h - (1 - b)/(n - h): mean over the members that saw the unit minus mean over the others."""
     seen = membership.astype(np.float64)
     h = seen.sum(axis=1, keepdims=True)
-    return seen / h - (1.0 - seen) / (membership.shape[1] - h)
+    return np.asarray(seen / h - (1.0 - seen) / (membership.shape[1] - h), dtype=np.float64)
 
 
 def pulls(contrasts: Contrasts, images: Float[np.ndarray, "unit value"]) -> Float64[np.ndarray, "unit member"]:
@@ -51,7 +51,7 @@ def pulls(contrasts: Contrasts, images: Float[np.ndarray, "unit value"]) -> Floa
     bands = bands_between(*MIDDLE)
     clean = contrasts.clean_sum[bands].astype(np.float64).sum(axis=0)
     own = contrasts.self_product[bands].sum(axis=0)
-    return images.astype(np.float64) @ clean.T - own
+    return np.asarray(images.astype(np.float64) @ clean.T - own, dtype=np.float64)
 
 
 def steps_used(contrasts: Contrasts) -> int:
@@ -88,7 +88,7 @@ def exact_p_values(
     """(1 + #{decoys >= unit}) / (1 + #decoys); ties count against the unit, up to rounding."""
     tolerance = 1e-9 * np.abs(decoy_statistic).max(axis=1, initial=0.0)
     as_large = (decoy_statistic >= (statistic - tolerance)[:, None]).sum(axis=1)
-    return (1.0 + as_large) / (1.0 + decoy_statistic.shape[1])
+    return np.asarray((1.0 + as_large) / (1.0 + decoy_statistic.shape[1]), dtype=np.float64)
 
 
 def benjamini_hochberg(p_value: Float64[np.ndarray, " unit"]) -> Float64[np.ndarray, " unit"]:

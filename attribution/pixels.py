@@ -92,7 +92,9 @@ def open_image(data: bytes, name: str) -> Image.Image:
             raise InputError(f"{name}: {image.width} x {image.height} pixels, more than {PIXEL_LIMIT} are refused")
         image.load()
     except UnidentifiedImageError as error:
-        raise InputError(f"{name} is not an image that can be read; expected PNG, JPEG, WebP, GIF, TIFF or BMP") from error
+        raise InputError(
+            f"{name} is not an image that can be read; expected PNG, JPEG, WebP, GIF, TIFF or BMP"
+        ) from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise InputError(f"{name} cannot be decoded: {error}") from error
     return image

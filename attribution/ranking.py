@@ -21,7 +21,7 @@ from attribution.training_set import TrainingSet
 from registry.codes import bits
 from registry.database import Registry
 from registry.encodings import load_units
-from registry.manifests import EncodingReference
+from registry.manifests import ManifestEncoding
 from registry.queries import training_assets
 
 WORK_BANDWIDTH = 0.01
@@ -84,7 +84,7 @@ class Shortlisted:
     """Per unit, its closest works: row of the corpus, mean squared difference, weight."""
 
 
-def load_corpus(registry: Registry, encoding: EncodingReference, training_set: TrainingSet) -> Corpus:
+def load_corpus(registry: Registry, encoding: ManifestEncoding, training_set: TrainingSet) -> Corpus:
     """Put an ensemble's works and units side by side."""
     units = load_units(registry, encoding.id)
     assets = training_assets(registry, encoding.id, None)

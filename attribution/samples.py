@@ -21,7 +21,7 @@ from torch import Tensor
 
 from attribution.contrasts import ContrastSums, renoise, save_contrasts
 from attribution.ensemble import Ensemble
-from attribution.ensembles import EnsembleReference, open_ensemble
+from attribution.ensembles import EnsembleReference, open_ensemble, reference_of
 from attribution.noise import noise_batch, noise_sha256
 from attribution.sampler import SamplerSettings, sample, saturated_fraction, to_pixels
 from attribution.settings import versions_of
@@ -31,6 +31,7 @@ from registry.database import Registry
 from registry.errors import IntegrityError, UsageError
 from registry.home import Home, write_bytes_atomically
 from registry.ids import content_id, sha256_of_file
+from registry.queries import find_by_prefix
 
 LOSS_EVERY = 3
 """A sample's member losses are measured at every third step of the sampler."""
@@ -207,7 +208,9 @@ def png_bytes(pixels: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def verify_sample(home: Home, row: models.Sample, reference: EnsembleReference, ensemble: Ensemble, device: str) -> Verification:
+def verify_sample(
+    home: Home, row: models.Sample, reference: EnsembleReference, ensemble: Ensemble, device: str
+) -> Verification:
     """Regenerate a sample from its row and compare it with its file, pixel by pixel."""
     altered = altered_file(home, row)
     if altered is not None:
@@ -265,9 +268,18 @@ def verify_samples(
             yield verify_sample(registry.home, row, reference, ensemble, device)
 
 
-def samples_of(registry: Registry, ensemble_id: str) -> list[models.Sample]:
-    """All samples of an ensemble, in order of their seeds."""
-    with registry.session() as session:
-        query = select(models.Sample).where(models.Sample.ensemble_id == ensemble_id)
-        return sorted(session.exec(query), key=lambda row: (row.seed, row.id))
+def verify_named(registry: Registry, prefixes: Sequence[str] | None, device: str) -> Iterator[Verification]:
+    """Verify the samples whose ids start with these prefixes, or all samples; ensemble by ensemble.
 
+    Raises:
+        NotFoundError: no sample has such an id.
+        UsageError: a prefix fits several.
+    """
+    with registry.session() as session:
+        if prefixes is None:
+            rows = list(session.exec(select(models.Sample).order_by(models.Sample.id)))
+        else:
+            rows = [find_by_prefix(session, models.Sample, prefix) for prefix in prefixes]
+    for ensemble_id in sorted({row.ensemble_id for row in rows}):
+        reference = reference_of(registry, ensemble_id)
+        yield from verify_samples(registry, reference, [row for row in rows if row.ensemble_id == ensemble_id], device)

@@ -32,7 +32,7 @@ from attribution.settings import EnsembleSettings, TrainingSettings, versions_of
 from attribution.training_set import TrainingSet, open_training_set
 from registry.home import Home, write_atomically
 from registry.ids import sha256_of_file
-from registry.manifests import EncodingReference, Manifest, WorksDigest, works_listing
+from registry.manifests import Manifest, ManifestEncoding, ManifestWorks, works_listing
 
 CHECKPOINT_SECONDS = 20.0
 """What a kill costs at most, besides the time to start again."""
@@ -46,7 +46,7 @@ class MemberTask:
     ensemble_id: str
     member_id: str
     index: int
-    encoding: EncodingReference
+    encoding: ManifestEncoding
     settings: EnsembleSettings
     device: str = "cpu"
     checkpoint_seconds: float = CHECKPOINT_SECONDS
@@ -83,7 +83,9 @@ def train_member(task: MemberTask, report: Callable[[int], None]) -> Path:
 class _Run:
     """The state of one training run: network, optimiser, and the number of steps done."""
 
-    def __init__(self, settings: EnsembleSettings, works: TrainingSet, rows: np.ndarray, index: int, device: str) -> None:
+    def __init__(
+        self, settings: EnsembleSettings, works: TrainingSet, rows: np.ndarray, index: int, device: str
+    ) -> None:
         self.training = settings.training
         self.index = index
         self.device = device
@@ -103,7 +105,9 @@ class _Run:
 
     def advance(self) -> None:
         """One optimisation step."""
-        chosen, t, noise = draw(self.training, self.step, None if self.training.common_draws else self.index, self.images)
+        chosen, t, noise = draw(
+            self.training, self.step, None if self.training.common_draws else self.index, self.images
+        )
         clean = self.images[chosen]
         signal = self.alpha_bar[t].view(-1, 1, 1, 1)
         noisy = signal.sqrt() * clean + (1.0 - signal).sqrt() * noise
@@ -135,7 +139,9 @@ class _Run:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
         except (SafetensorError, OSError, KeyError, TypeError, ValueError):
             return
-        network = {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}
+        network = {
+            name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")
+        }
         moments: dict[int, dict[str, Tensor]] = {}
         for name, value in tensors.items():
             if name.startswith("optimiser."):
@@ -195,7 +201,7 @@ def _publish(task: MemberTask, denoiser: Denoiser, hashes: list[str], folder: Pa
             ensemble_id=task.ensemble_id,
             encoding=task.encoding,
             index=task.index,
-            works=WorksDigest(count=len(hashes), sha256=hashlib.sha256(listing).hexdigest()),
+            works=ManifestWorks(count=len(hashes), sha256=hashlib.sha256(listing).hexdigest()),
             settings=task.settings.to_json(),
             seed=task.settings.training.seed,
             versions=versions_of(task.device),
@@ -210,4 +216,3 @@ def _publish(task: MemberTask, denoiser: Denoiser, hashes: list[str], folder: Pa
         part.rename(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-

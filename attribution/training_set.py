@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -89,16 +90,16 @@ def _fill(
             offset = file.tell()
             file.truncate(offset + count * size * size * channels)
         pixels = np.memmap(path, np.uint8, "r+", offset, (count, size, size, channels))
-        read_works(assets.paths, assets.hashes, settings.image, pixels, lambda done: advance(done, count))
+        read_works(assets.paths, assets.sha256, settings.image, pixels, lambda done: advance(done, count))
         pixels.flush()
 
     write_atomically(folder / "pixels.npy", write_pixels)
-    for name, array in (("codes.npy", units.codes[assets.unit_numbers]), ("labels.npy", labels)):
-        write_atomically(folder / name, lambda path, array=array: _save(path, array))
-    write_bytes_atomically(folder / "works.txt", "".join(f"{value}\n" for value in assets.hashes).encode())
+    write_atomically(folder / "codes.npy", partial(_save, units.asset_codes))
+    write_atomically(folder / "labels.npy", partial(_save, labels))
+    write_bytes_atomically(folder / "works.txt", "".join(f"{value}\n" for value in assets.sha256).encode())
 
 
-def _save(path: Path, array: np.ndarray) -> None:
+def _save(array: np.ndarray, path: Path) -> None:
     with path.open("wb") as file:
         np.save(file, array, allow_pickle=False)
 
@@ -112,10 +113,11 @@ def class_numbers(assets: TrainingAssets, settings: EnsembleSettings) -> Int64[n
     if settings.label_column is None:
         return np.zeros(len(assets.paths), dtype=np.int64)
     number_of = {name: number for number, name in enumerate(settings.classes)}
-    missing = [path for path, value in zip(assets.paths, assets.column, strict=True) if value not in number_of]
+    values = assets.values or []
+    missing = [path for path, value in zip(assets.paths, values, strict=True) if value not in number_of]
     if missing:
         raise UsageError(
             f"{len(missing)} works have no usable value in column {settings.label_column!r}, the first is {missing[0]}: "
             "fill the column in and register again, or train without --label"
         )
-    return np.array([number_of[str(value)] for value in assets.column], dtype=np.int64)
+    return np.array([number_of[str(value)] for value in values], dtype=np.int64)

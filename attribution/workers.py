@@ -19,7 +19,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Event
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from registry.errors import CreditlineError, UsageError
 
@@ -57,7 +57,7 @@ class _Call(Generic[Task, Result]):
         return self.function(self.task, report)
 
 
-def _run(call: _Call[Any, Any]) -> Any:
+def _run(call: _Call[Task, Result]) -> Result:
     return call()
 
 

@@ -9,8 +9,8 @@ from typing import Annotated
 import click
 import typer
 
-from cli.common import narrate
 from cli.commands import GROUPS
+from cli.common import narrate
 from registry.errors import CreditlineError
 
 app = typer.Typer(
@@ -33,8 +33,10 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,  # noqa: ARG001
-    show_version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")] = False,  # noqa: ARG001
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """Where did this generated image come from, and whose work was it?"""
 

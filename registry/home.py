@@ -81,7 +81,9 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}; free some space or choose another place") from error
+        raise InputError(
+            f"cannot write {path}: {error.strerror or error}; free some space or choose another place"
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -16,12 +16,12 @@ ID_LENGTH = 12
 """Hex digits of an id: 48 bits, so a million ids of one kind collide with a chance of 0.2 %."""
 
 
-def canonical_json(value: Any) -> str:
+def canonical_json(value: object) -> str:
     """One text for one value: sorted keys, no spaces, no NaN."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-def sha256_of(value: Any) -> str:
+def sha256_of(value: object) -> str:
     """SHA-256 (hex) of the canonical JSON of ``value``."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 

@@ -25,15 +25,15 @@ from registry.columns import UnsignedBigInteger
 SCHEMA_VERSION = 1
 
 
-def _timestamp() -> Any:
+def _timestamp() -> Any:  # noqa: ANN401 - as SQLModel's Field
     return Field(sa_column=Column(DateTime(timezone=True), nullable=False))
 
 
-def _json(*, nullable: bool = False) -> Any:
+def _json(*, nullable: bool = False) -> Any:  # noqa: ANN401 - as SQLModel's Field
     return Field(default=None, sa_column=Column(JSON, nullable=nullable))
 
 
-def _key(*, kind: Any = BigInteger) -> Any:
+def _key(*, kind: Any = BigInteger) -> Any:  # noqa: ANN401 - as SQLModel's Field
     """A primary key whose value we choose: DuckDB has no SERIAL, and ids must be known before a bulk load."""
     return Field(sa_column=Column(kind, primary_key=True, autoincrement=False))
 
@@ -103,6 +103,10 @@ class Asset(SQLModel, table=True):
     attributes: dict[str, str] = _json()
     """The owner table's further columns; ``encode --unit <column>`` and ``train --label <column>`` use them."""
     registered_at: datetime.datetime = _timestamp()
+    missing_since: datetime.datetime | None = Field(
+        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
+    )
+    """When a registration of its folder no longer found it. Such a work stays on record but joins no new encoding."""
 
 
 class AssetRights(SQLModel, table=True):
@@ -244,7 +248,7 @@ class Audit(SQLModel, table=True):
     """Layer 1: name, bandwidth, member-LDS with its interval and what it was computed from."""
     test: dict[str, Any] = _json()
     """Layer 2: statistic, steps summed over, decoys used of decoys there are, smallest p and q that were possible."""
-    landscape: dict[str, Any] = _json(nullable=True)
+    landscape: dict[str, Any] | None = _json(nullable=True)
     """Influences of all units: by which method, radius, unit at the radius, what was not measured and why."""
     attributable: bool
     """Whether any unit reached the false discovery rate of the settings."""
@@ -272,7 +276,7 @@ class Candidate(SQLModel, table=True):
     p_value: float = Field(sa_column=Column(Double, nullable=False))
     q_value: float = Field(sa_column=Column(Double, nullable=False))
     influence_exact: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
-    """Distance from the output to its counterfactual by real ablation; scaled Euclidean, see :mod:`attribution.distance`."""
+    """Distance from the output to its counterfactual by real ablation; scaled, see :mod:`attribution.distance`."""
     influence_estimate: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
     """The same from the Jacobian, to first order."""
     not_measured: str | None = None

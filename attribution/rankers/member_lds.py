@@ -44,7 +44,8 @@ def member_correlations(
     if scores.shape[0] != member_loss.shape[0]:
         raise UsageError(f"scores for {scores.shape[0]} images, losses for {member_loss.shape[0]}: expected as many")
     centred = scores - scores.mean(axis=1, keepdims=True)
-    return _spearman(centred @ membership.astype(np.float64), -member_loss)
+    correlations: Float64[np.ndarray, " image"] = _spearman(centred @ membership.astype(np.float64), -member_loss)
+    return correlations
 
 
 def summarise(correlations: Float64[np.ndarray, " image"], seed: int = 0) -> MemberLds | None:
@@ -62,7 +63,9 @@ def _spearman(
 ) -> Float64[np.ndarray, " row"]:
     a, b = _centred_ranks(left), _centred_ranks(right)
     scale = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
-    return np.divide((a * b).sum(axis=1), scale, out=np.zeros(len(a)), where=scale > 0)
+    correlation: Float64[np.ndarray, " row"] = np.zeros(len(a))
+    np.divide((a * b).sum(axis=1), scale, out=correlation, where=scale > 0)
+    return correlation
 
 
 def _centred_ranks(values: Float64[np.ndarray, "row item"]) -> Float64[np.ndarray, "row item"]:

@@ -35,4 +35,4 @@ def mean_squared_differences(
     """Mean over the values of (image - work)^2, by one matrix product in double precision."""
     left, right = images.astype(np.float64), works.astype(np.float64)
     squared = (left**2).sum(axis=1)[:, None] - 2.0 * left @ right.T + (right**2).sum(axis=1)[None, :]
-    return np.maximum(squared, 0.0) / left.shape[1]
+    return np.asarray(np.maximum(squared, 0.0) / left.shape[1], dtype=np.float64)

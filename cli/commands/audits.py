@@ -1,0 +1,134 @@
+"""``creditline audit``: where did an image come from?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.commands.ensembles import DeviceOption, EnsembleOption, WorkersOption
+from cli.common import HomeOption, JsonOption, home_at, narrate, print_json, print_table, progress_bars
+from registry.errors import UsageError
+from registry.home import DEFAULT_HOME
+
+if TYPE_CHECKING:
+    from registry.models import Audit, Candidate
+
+
+def register_commands(app: typer.Typer) -> None:
+    """Add the commands of this group."""
+    app.command("audit")(audit)
+
+
+def audit(
+    samples: Annotated[
+        list[str] | None, typer.Argument(metavar="[SAMPLE]...", help="Ids or their first digits.", show_default=False)
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="All samples of the ensemble.")] = False,
+    images: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--image", metavar="FILE", help="Any image file: ranked and tested, but it has no counterfactual."
+        ),
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option("--label", help="Class to audit an --image under, where the ensemble has classes.")
+    ] = None,
+    shortlist: Annotated[int, typer.Option("--shortlist", min=1, help="Units to test.")] = 10,
+    rate: Annotated[
+        float, typer.Option("--false-discovery-rate", help="q at or under which a candidate is called a source.")
+    ] = 0.05,
+    decoys: Annotated[int, typer.Option("--decoys", min=1, help="Decoys to test against, at most.")] = 20_000,
+    jacobian: Annotated[bool, typer.Option(help="Estimate the influence of every unit from the Jacobian.")] = True,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Measure the influence of every unit by real ablation.")
+    ] = False,
+    ensemble: EnsembleOption = None,
+    device: DeviceOption = None,
+    workers: WorkersOption = None,
+    home: HomeOption = DEFAULT_HOME,
+    as_json: JsonOption = False,
+) -> None:
+    """Rank all units for an image, test the shortlist, and regenerate the image without each of its units.
+
+    An audit that was made before, with the same settings, is found and not repeated.
+
+    Examples:
+        creditline audit --all
+
+        creditline audit 3fa2b1c09d11 --exact
+
+        creditline audit --image found-on-the-web.png
+    """
+    from attribution.audit import Auditor
+    from attribution.audit_record import AuditSettings
+    from attribution.ensembles import reference_of
+    from attribution.workers import choose_device
+    from registry.database import Registry
+    from registry.models import Sample
+    from registry.outputs import candidates_of, named_ensemble, samples_of
+    from registry.queries import find_by_prefix
+
+    if sum(map(bool, (samples, every, images))) != 1:
+        raise UsageError("expected one of: SAMPLE ids, --all, or --image FILE; `creditline samples` lists samples")
+    registry = Registry.open(home_at(home))
+    with registry.session() as session:
+        named = [find_by_prefix(session, Sample, prefix) for prefix in samples or []]
+        if ensemble is None and len({row.ensemble_id for row in named}) == 1:
+            ensemble = named[0].ensemble_id
+        chosen = named_ensemble(session, ensemble)
+        rows = samples_of(session, chosen.id) if every else named
+    if not images and not rows:
+        raise UsageError(f"ensemble {chosen.id} has no samples; `creditline sample --count 8` makes some")
+    settings = AuditSettings(
+        shortlist=shortlist, false_discovery_rate=rate, decoy_limit=decoys, jacobian=jacobian, exact=exact
+    )
+    with progress_bars() as progress:
+        task = progress.add_task("preparing", total=None)
+        auditor = Auditor.prepare(registry, reference_of(registry, chosen.id), settings, choose_device(device, workers))
+
+        def advance(done: int, total: int) -> None:
+            progress.update(task, description="auditing", advance=done, total=total)
+
+        made = list(auditor.audit_images(images, label, advance) if images else auditor.audit_samples(rows, advance))
+    with registry.session() as session:
+        facts = [_facts(row, candidates_of(session, row)) for row in made]
+    if as_json:
+        print_json("audit", {"ensemble": chosen.id, "audits": facts})
+        return
+    columns = ("audit", "output", "first candidate", "p", "q", "attributable")
+    print_table(columns, [_line(fact) for fact in facts])
+    narrate(f"{len(facts)} audits registered; next: creditline report --all")
+
+
+def _facts(row: Audit, candidates: list[tuple[Candidate, str]]) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "output": row.sample_id or row.image_name,
+        "attributable": row.attributable,
+        "ranker": row.ranker,
+        "test": row.test,
+        "landscape": row.landscape,
+        "candidates": [
+            {
+                "rank": candidate.rank,
+                "unit": candidate.unit_number,
+                "label": label,
+                "score": candidate.score,
+                "statistic": candidate.statistic,
+                "p": candidate.p_value,
+                "q": candidate.q_value,
+                "influence_exact": candidate.influence_exact,
+                "influence_estimate": candidate.influence_estimate,
+                "not_measured": candidate.not_measured,
+            }
+            for candidate, label in candidates
+        ],
+    }
+
+
+def _line(fact: dict[str, Any]) -> tuple[object, ...]:
+    best = min(fact["candidates"], key=lambda candidate: (candidate["q"], candidate["rank"]))
+    verdict = "yes" if fact["attributable"] else "no"
+    return fact["id"], fact["output"], best["label"], f"{best['p']:.4f}", f"{best['q']:.4f}", verdict

@@ -1,0 +1,216 @@
+"""``creditline train`` and ``creditline members``: the ensemble and who saw what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from cli.common import HomeOption, JsonOption, home_at, narrate, print_json, print_table, progress_bars
+from registry.home import DEFAULT_HOME
+
+if TYPE_CHECKING:
+    from registry.database import Registry
+    from registry.models import Member
+
+DeviceOption = Annotated[
+    str | None, typer.Option("--device", help="cpu or cuda.", show_default="a GPU when there is one")
+]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option("--workers", min=1, help="Processes side by side.", show_default="one per core; one on a GPU"),
+]
+EnsembleOption = Annotated[
+    str | None, typer.Option("--ensemble", help="Id or its first digits.", show_default="the newest")
+]
+
+
+def register_commands(app: typer.Typer) -> None:
+    """Add the commands of this group."""
+    app.command("train")(train)
+    members = typer.Typer(no_args_is_help=True, help="The trained members, and members that were trained elsewhere.")
+    members.command("list")(list_members)
+    members.command("import")(import_members)
+    app.add_typer(members, name="members")
+
+
+def train(
+    encoding: Annotated[
+        str | None, typer.Option("--encoding", help="Id or its first digits.", show_default="the newest")
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option("--label", metavar="COLUMN", help="Condition the members on this column of the works.")
+    ] = None,
+    size: Annotated[int, typer.Option("--size", help="Side of the generated images, in pixels.")] = 16,
+    grey: Annotated[bool, typer.Option("--grey", help="One channel instead of three.")] = False,
+    fit: Annotated[
+        Literal["pad", "crop"], typer.Option("--fit", help="pad: keep the whole work. crop: fill the square.")
+    ] = "pad",
+    background: Annotated[str, typer.Option("--background", help="Colour under transparent parts.")] = "#ffffff",
+    widths: Annotated[str, typer.Option("--widths", help="Feature maps per resolution.")] = "32,64",
+    layers: Annotated[int, typer.Option("--layers", help="Residual layers per resolution.")] = 1,
+    attention: Annotated[bool, typer.Option("--attention", help="Attend in the middle of the network.")] = False,
+    patch: Annotated[int, typer.Option("--patch", help="Side of the patches that become channels; 1: pixels.")] = 2,
+    steps: Annotated[int, typer.Option("--steps", help="Optimisation steps of each member.")] = 2000,
+    batch_size: Annotated[int, typer.Option("--batch-size", help="Works per step.")] = 16,
+    learning_rate: Annotated[float, typer.Option("--learning-rate", help="Peak rate of AdamW.")] = 5e-3,
+    seed: Annotated[int, typer.Option("--seed", help="Of the members' start and of all draws.")] = 0,
+    device: DeviceOption = None,
+    workers: WorkersOption = None,
+    home: HomeOption = DEFAULT_HOME,
+    as_json: JsonOption = False,
+) -> None:
+    """Train every member of an encoding on exactly the works that its codes give it.
+
+    Interrupt it at any time: the same command goes on from the last checkpoint and ends with the same weights.
+
+    Examples:
+        creditline train
+
+        creditline train --label category --size 32 --patch 4 --steps 5000
+    """
+    from attribution.denoiser import NetworkSettings
+    from attribution.ensembles import create_ensemble, label_classes
+    from attribution.pixels import ImageSettings
+    from attribution.settings import EnsembleSettings, TrainingSettings
+    from registry.database import Registry
+    from registry.models import Encoding
+    from registry.queries import find_by_prefix, latest_encoding
+
+    registry = Registry.open(home_at(home))
+    with registry.session() as session:
+        chosen = find_by_prefix(session, Encoding, encoding) if encoding else latest_encoding(session)
+    channels = 1 if grey else 3
+    classes = label_classes(registry, chosen.id, label)
+    settings = EnsembleSettings(
+        image=ImageSettings(size=size, channels=channels, fit=fit, background=background),
+        network=NetworkSettings(
+            size=size,
+            channels=channels,
+            widths=_widths(widths),
+            layers_per_block=layers,
+            attention=attention,
+            patch=patch,
+            class_count=len(classes),
+        ),
+        training=TrainingSettings(steps=steps, batch_size=batch_size, learning_rate=learning_rate, seed=seed),
+        label_column=label,
+        classes=classes,
+    )
+    ensemble = create_ensemble(registry, chosen.id, settings)
+    members = run_training(registry, ensemble.id, device, workers)
+    facts = [_member_facts(member) for member in members]
+    if as_json:
+        print_json("train", {"ensemble": ensemble.id, "encoding": chosen.id, "members": facts})
+    else:
+        typer.echo(ensemble.id)
+        narrate(f"ensemble {ensemble.id}: all {len(facts)} members trained; next: creditline sample --count 8 --seed 1")
+
+
+def run_training(registry: Registry, ensemble_id: str, device: str | None, workers: int | None) -> list[Member]:
+    """Prepare the works and train what is missing, with a bar per member; returns all members."""
+    from attribution.ensembles import train_ensemble
+    from attribution.settings import EnsembleSettings
+    from attribution.training_set import build_training_set
+    from attribution.workers import choose_device
+    from registry.outputs import ensemble_with_encoding, members_of
+
+    with registry.session() as session:
+        ensemble, encoding = ensemble_with_encoding(session, ensemble_id)
+        present = {member.index for member in members_of(session, ensemble_id)}
+    settings = EnsembleSettings.from_json(ensemble.settings)
+    with progress_bars() as progress:
+        reading = progress.add_task("reading works", total=None)
+        build_training_set(
+            registry,
+            ensemble_id,
+            encoding.id,
+            settings,
+            lambda done, total: progress.update(reading, advance=done, total=total),
+        )
+        progress.remove_task(reading)
+        total = settings.training.steps
+        everyone = progress.add_task("all members", total=total * encoding.n, completed=total * len(present))
+        bars = {
+            index: progress.add_task(f"member {index}", total=total, start=False)
+            for index in range(encoding.n)
+            if index not in present
+        }
+
+        def advance(index: int, done: int) -> None:
+            progress.start_task(bars[index])
+            progress.advance(bars[index], done)
+            progress.advance(everyone, done)
+
+        for member in train_ensemble(registry, ensemble_id, choose_device(device, workers), advance):
+            progress.remove_task(bars[member.index])
+    with registry.session() as session:
+        return members_of(session, ensemble_id)
+
+
+def list_members(ensemble: EnsembleOption = None, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
+    """List the members of an ensemble with the hashes of their weights and manifests."""
+    from registry.database import Registry
+    from registry.outputs import members_of, named_ensemble
+
+    registry = Registry.open(home_at(home))
+    with registry.session() as session:
+        chosen = named_ensemble(session, ensemble)
+        facts = [_member_facts(member) for member in members_of(session, chosen.id)]
+    if as_json:
+        print_json("members", {"ensemble": chosen.id, "members": facts})
+    else:
+        columns = ("member", "works", "origin", "weights", "manifest")
+        print_table(
+            columns,
+            [
+                (fact["id"], fact["works"], fact["origin"], fact["weights_sha256"][:12], fact["manifest_sha256"][:12])
+                for fact in facts
+            ],
+        )
+
+
+def import_members(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="FOLDER...", help="Folders of members, each with its manifest.")
+    ],
+    home: HomeOption = DEFAULT_HOME,
+    as_json: JsonOption = False,
+) -> None:
+    """Register members that were trained elsewhere.
+
+    A member's folder has config.json, diffusion_pytorch_model.safetensors, manifest.json and works.txt. The encoding that
+    the manifest names must be registered here, and the works must be those that it gives to the member.
+
+    Example:
+        creditline members import ../gpu-run/creditline-home/members/*
+    """
+    from attribution.ensembles import import_member
+    from registry.database import Registry
+
+    registry = Registry.open(home_at(home))
+    facts = [_member_facts(import_member(registry, folder)) for folder in folders]
+    if as_json:
+        print_json("members", {"members": facts})
+    else:
+        for fact in facts:
+            typer.echo(fact["id"])
+
+
+def _member_facts(member: Member) -> dict[str, Any]:
+    return {
+        "id": member.id,
+        "index": member.index,
+        "origin": member.origin,
+        "works": member.manifest["works"]["count"],
+        "weights_sha256": member.weights_sha256,
+        "manifest_sha256": member.manifest_sha256,
+    }
+
+
+def _widths(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r}: expected whole numbers with commas, such as 32,64") from error
