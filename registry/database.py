@@ -1,0 +1,217 @@
+"""The registry's handle on its DuckDB file, and the only place that opens it.
+
+One process may have the file open; while it does, no other can even read. So a connection lives as long as one
+``with`` block and the file is let go at its end (no pool), and a process that finds the file taken waits a little
+before it says who holds it. Workers never open the registry: they write files, their parent registers them.
+
+    registry = Registry.open(Home(Path("creditline-home")))
+    with registry.session() as session:          # small tables, through the models
+        session.add(row)
+    with registry.connection() as connection:    # works and units, in bulk through Arrow
+        connection.execute("SELECT count(*) FROM asset")
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from duckdb_sqlalchemy import ConnectionWrapper
+from sqlalchemy import URL, Engine, create_engine, event, insert
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+from sqlmodel import Session, SQLModel
+
+from registry.errors import InputError, LockedRegistryError, NotFoundError, RegistryError, SchemaVersionError
+from registry.home import Home
+from registry.models import SCHEMA_VERSION, SchemaVersion
+
+LOCK_PATIENCE = 3.0
+"""Seconds to wait for another process to let the registry go: a transaction takes far less, a stuck one far more."""
+
+_LOCK_HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
+# What DuckDB raises when the file (not the query) is at fault; anything else is a defect of ours and stays a traceback.
+_FILE_FAULTS = (duckdb.IOException, duckdb.FatalException, duckdb.InternalException, duckdb.SerializationException)
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The registry of one home. Holds no connection and no lock of its own, so it may be kept and passed around."""
+
+    home: Home
+    lock_patience: float = field(default=LOCK_PATIENCE, compare=False)
+    """Seconds to wait while another process holds the file."""
+
+    @classmethod
+    def create(cls, home: Home, *, now: datetime | None = None, lock_patience: float = LOCK_PATIENCE) -> Registry:
+        """Make an empty registry in ``home``, or return the one that is there.
+
+        Raises:
+            InputError: the folder cannot be made.
+            SchemaVersionError: there is a registry of another schema version.
+            RegistryError: the file there is damaged, or no registry of creditline.
+        """
+        try:
+            home.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"cannot make the folder {home.root}: {error.strerror}; choose another --home") from error
+        registry = cls(home, lock_patience)
+        with registry._transaction() as connection:
+            empty = not _tables(connection)
+        if empty:
+            # One transaction: whoever is killed here leaves an empty file, which the next run fills.
+            with registry._translated(), registry._engine.begin() as sql_connection:
+                SQLModel.metadata.create_all(sql_connection)
+                first = {
+                    "version": SCHEMA_VERSION,
+                    "applied_at": now or datetime.now(UTC),
+                    "applied_by": version("creditline"),
+                }
+                sql_connection.execute(insert(SchemaVersion), first)
+        registry.check_schema()
+        return registry
+
+    @classmethod
+    def open(cls, home: Home, *, lock_patience: float = LOCK_PATIENCE) -> Registry:
+        """The registry in ``home``.
+
+        Raises:
+            NotFoundError: there is none.
+            LockedRegistryError: another process holds it.
+            SchemaVersionError: it was written by another schema version.
+            RegistryError: it is damaged, or no registry of creditline.
+        """
+        registry = cls(home, lock_patience)
+        registry.check_schema()
+        return registry
+
+    def check_schema(self) -> None:
+        """Raise SchemaVersionError unless the file has the tables of this version; see :meth:`open`."""
+        found = self.schema_version()
+        if found > SCHEMA_VERSION:
+            raise SchemaVersionError(
+                f"{self.home.database} has schema {found}, this creditline reads schema {SCHEMA_VERSION}; "
+                "install a newer creditline"
+            )
+        if found < SCHEMA_VERSION:
+            raise SchemaVersionError(
+                f"{self.home.database} has schema {found}, this creditline reads schema {SCHEMA_VERSION}; "
+                f"run `creditline migrate --home {self.home.root}` (it keeps a copy)"
+            )
+        with self._transaction() as connection:
+            missing = sorted(set(SQLModel.metadata.tables) - _tables(connection))
+        if missing:
+            raise RegistryError(
+                f"{self.home.database} lacks the table {missing[0]!r}: it is damaged; restore it from a copy"
+            )
+
+    def schema_version(self) -> int:
+        """The version that the file says it has. Raises as :meth:`open` does, except for the version itself."""
+        if not self.home.database.exists():
+            raise NotFoundError(f"no registry in {self.home.root}; run `creditline init --home {self.home.root}`")
+        with self._transaction() as connection:
+            tables = _tables(connection)
+            row = (
+                connection.execute("SELECT max(version) FROM schema_version").fetchone()
+                if "schema_version" in tables
+                else None
+            )
+        if row is None or row[0] is None:
+            raise RegistryError(
+                f"{self.home.database} is a DuckDB file but no registry of creditline; choose another --home"
+            )
+        return int(row[0])
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """A session on the small tables: commits at the end, rolls back on an error, then lets the file go.
+
+        Rows stay readable after the block (nothing expires), so they can be returned from it.
+        """
+        with self._translated(), Session(self._engine, expire_on_commit=False) as session:
+            yield session
+            session.commit()
+
+    @contextmanager
+    def connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A DuckDB connection in one transaction, for bulk work: commits at the end, rolls back on an error."""
+        with self._transaction() as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        with self._translated():
+            connection = self._connect()
+            try:
+                connection.begin()
+                yield connection
+                connection.commit()
+            finally:
+                connection.close()
+
+    @cached_property
+    def _engine(self) -> Engine:
+        engine = create_engine(URL.create("duckdb", database=str(self.home.database)), poolclass=NullPool)
+
+        # Sessions and bulk connections must open the file alike: DuckDB refuses two configurations in one process.
+        @event.listens_for(engine, "do_connect")
+        def _open(*_: Any) -> ConnectionWrapper:
+            return ConnectionWrapper(self._connect())
+
+        return engine
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        deadline = time.monotonic() + self.lock_patience
+        wait = 0.01
+        while True:
+            try:
+                connection = duckdb.connect(str(self.home.database))
+                break
+            except duckdb.IOException as error:
+                if "lock" not in str(error) or time.monotonic() + wait > deadline:
+                    raise
+                time.sleep(wait)
+                wait = min(2 * wait, 0.25)
+        connection.execute("SET TimeZone = 'UTC'")
+        return connection
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turn the driver's errors about the file into ours."""
+        try:
+            yield
+        except DBAPIError as error:
+            if isinstance(error.orig, _FILE_FAULTS):
+                raise _translate(error.orig, self.home.database) from error
+            raise
+        except _FILE_FAULTS as error:
+            raise _translate(error, self.home.database) from error
+
+
+def _tables(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    rows = connection.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = current_database()")
+    return {str(name) for (name,) in rows.fetchall()}
+
+
+def _translate(error: BaseException, path: Path) -> RegistryError:
+    message = str(error).splitlines()[0]
+    if "Could not set lock" in message:
+        holder = _LOCK_HOLDER.search(message)
+        who = f"process {holder['pid']} ({holder['program']})" if holder else "another process"
+        return LockedRegistryError(
+            f"the registry {path} is in use by {who}; wait until it ends or stop it, then try again"
+        )
+    if "not a valid DuckDB database file" in message:
+        return RegistryError(
+            f"{path} is not a registry: no DuckDB file; restore it from a copy or choose another --home"
+        )
+    return RegistryError(f"the registry {path} cannot be used: {message}; restore it from a copy or free the disk")

@@ -1,0 +1,193 @@
+"""Manifests: the list of what one member saw, bound by hashes to its weights and settings.
+
+A member is a folder of four files. ``works.txt`` has the SHA-256 of every work that it trained on, ``config.json`` and
+the weights are diffusers' own, and ``manifest.json`` names the hashes of the three and everything about how they came
+to be. Whoever holds the folder can check it without the registry, and a member that was trained elsewhere enters with
+it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from registry.errors import InputError, IntegrityError
+from registry.ids import canonical_json, sha256_of_file
+
+MANIFEST_NAME = "manifest.json"
+WORKS_NAME = "works.txt"
+CONFIG_NAME = "config.json"
+WEIGHTS_NAME = "diffusion_pytorch_model.safetensors"
+
+_LARGEST_MANIFEST = 16 * 2**20
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Identifier = Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class ManifestEncoding(_Frozen):
+    """The encoding whose codes said what the member trains on."""
+
+    id: Identifier
+    n: int = Field(ge=2, le=64)
+    h: int = Field(ge=1, le=63)
+    seed: int
+    unit_kind: Literal["asset", "rightsholder", "column"]
+    unit_column: str | None
+
+
+class ManifestWorks(_Frozen):
+    """How many works the member trained on, and the hash of the file that lists them."""
+
+    count: int = Field(ge=0)
+    sha256: Sha256
+
+
+class Manifest(_Frozen):
+    """What one member saw and how it was trained."""
+
+    format_version: Literal[1] = 1
+    ensemble_id: Identifier
+    encoding: ManifestEncoding
+    index: int = Field(ge=0, le=63)
+    works: ManifestWorks
+    settings: dict[str, JsonValue]
+    """The ensemble's whole recipe."""
+    seed: int
+    """Of this member's training."""
+    versions: dict[str, str]
+    weights_sha256: Sha256
+    config_sha256: Sha256
+    created_at: Annotated[AwareDatetime, Field(strict=False)]
+
+    def to_json(self) -> bytes:
+        """The canonical bytes: sorted keys, no spaces, UTF-8, one newline at the end."""
+        return (canonical_json(self.model_dump(mode="json")) + "\n").encode()
+
+    @property
+    def sha256(self) -> str:
+        """Of the canonical bytes; ``member.manifest_sha256``."""
+        return hashlib.sha256(self.to_json()).hexdigest()
+
+    @classmethod
+    def parse(cls, data: bytes, name: str = MANIFEST_NAME) -> Manifest:
+        """Read a manifest; ``name`` is what the error calls it.
+
+        Raises:
+            InputError: not JSON, a field missing, unknown or out of range.
+        """
+        if len(data) > _LARGEST_MANIFEST:
+            raise InputError(f"{name} has {len(data)} bytes, expected a manifest of at most {_LARGEST_MANIFEST}")
+        try:
+            manifest = cls.model_validate_json(data)
+            manifest.to_json()  # a NaN in the settings has no canonical form
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join(str(part) for part in first["loc"]) or "the document"
+            raise InputError(
+                f"{name} is not a manifest: {place}: {first['msg']}; write it again with creditline"
+            ) from error
+        except ValueError as error:
+            raise InputError(f"{name} is not a manifest: {error}; write it again with creditline") from error
+        return manifest
+
+
+@dataclass(frozen=True)
+class MemberFolder:
+    """A member's files, of which the hashes have been checked against its manifest."""
+
+    path: Path
+    manifest: Manifest
+    works: tuple[str, ...]
+    """SHA-256 of every work that the member trained on, sorted."""
+
+    @property
+    def config(self) -> Path:
+        return self.path / CONFIG_NAME
+
+    @property
+    def weights(self) -> Path:
+        return self.path / WEIGHTS_NAME
+
+
+def works_listing(hashes: Iterable[str]) -> bytes:
+    """The bytes of ``works.txt``: the SHA-256 of each work once, in lower-case hex, sorted, one per line."""
+    return "".join(f"{sha256}\n" for sha256 in sorted(set(hashes))).encode("ascii")
+
+
+def read_member_folder(folder: Path) -> MemberFolder:
+    """Read a member's folder and check every file against its manifest.
+
+    Raises:
+        InputError: the manifest cannot be understood.
+        IntegrityError: a file is missing or is not the one that the manifest names; the message says which.
+    """
+    manifest_path = folder / MANIFEST_NAME
+    manifest = Manifest.parse(_read(manifest_path), str(manifest_path))
+    listing = _read(folder / WORKS_NAME)
+    found = {
+        WORKS_NAME: (hashlib.sha256(listing).hexdigest(), manifest.works.sha256),
+        CONFIG_NAME: (_hash(folder / CONFIG_NAME), manifest.config_sha256),
+        WEIGHTS_NAME: (_hash(folder / WEIGHTS_NAME), manifest.weights_sha256),
+    }
+    for name, (got, expected) in found.items():
+        if got != expected:
+            raise IntegrityError(
+                f"{folder / name} was altered: its SHA-256 is {got[:12]}…, the manifest says {expected[:12]}…; "
+                "restore the file or train the member again"
+            )
+    works = tuple(listing.decode("ascii", "replace").split())
+    if works_listing(works) != listing or len(works) != manifest.works.count:
+        raise IntegrityError(
+            f"{folder / WORKS_NAME} is not a sorted list of {manifest.works.count} hashes, one per line"
+        )
+    malformed = next((line for line in works if not re.fullmatch("[0-9a-f]{64}", line)), None)
+    if malformed is not None:
+        raise IntegrityError(
+            f"{folder / WORKS_NAME} has {malformed[:80]!r}, expected a SHA-256 in lower-case hex per line"
+        )
+    return MemberFolder(folder, manifest, works)
+
+
+def read_config(folder: MemberFolder) -> dict[str, JsonValue]:
+    """The member's ``config.json``.
+
+    Raises:
+        InputError: it is no JSON object.
+    """
+    try:
+        config = json.loads(folder.config.read_bytes())
+    except ValueError as error:
+        raise InputError(f"{folder.config} is not JSON: {error}") from error
+    if not isinstance(config, dict):
+        raise InputError(f"{folder.config} holds {type(config).__name__}, expected an object")
+    return config
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise _missing(path, error) from error
+
+
+def _hash(path: Path) -> str:
+    try:
+        return sha256_of_file(path)
+    except OSError as error:
+        raise _missing(path, error) from error
+
+
+def _missing(path: Path, error: OSError) -> IntegrityError:
+    return IntegrityError(f"cannot read {path}: {error.strerror}; restore the file or train the member again")

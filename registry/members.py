@@ -1,0 +1,114 @@
+"""Registering trained members: only what the codes imply gets in.
+
+The worker that trains a member writes its folder; its parent registers it here. The check is the registry's promise to
+everyone who relies on ablation: a member is believed to have seen exactly the works that its bit of the codes says.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from registry.database import Registry
+from registry.encodings import load_units
+from registry.errors import InputError, IntegrityError, NotFoundError
+from registry.manifests import MemberFolder, read_member_folder
+from registry.models import Encoding, Ensemble, Member
+
+
+def member_id(ensemble_id: str, index: int) -> str:
+    """``<ensemble>-<index>``: the member's id and the name of its folder."""
+    return f"{ensemble_id}-{index:02d}"
+
+
+def expected_works(registry: Registry, encoding_id: str, index: int) -> list[str]:
+    """SHA-256 of every work that the codes give to member ``index``, sorted."""
+    units = load_units(registry, encoding_id)
+    with registry.connection() as connection:
+        rows = connection.execute(
+            "SELECT asset.id, sha256 FROM asset JOIN unit_asset ON asset.id = asset_id WHERE encoding_id = ?",
+            [encoding_id],
+        ).fetchall()
+    sha256_of_asset = dict(rows)
+    return sorted(sha256_of_asset[asset] for asset in units.assets_of_member(index).tolist())
+
+
+def register_member(registry: Registry, folder: MemberFolder, origin: str, now: datetime) -> Member:
+    """Put a member into the registry; one that is there already is returned as it is.
+
+    Args:
+        registry: where the ensemble is and the member goes.
+        folder: as :func:`registry.manifests.read_member_folder` read it.
+        origin: ``trained`` or ``imported``.
+        now: the time to record.
+
+    Raises:
+        NotFoundError: the registry has no such ensemble.
+        InputError: the manifest names another encoding, or an index that the ensemble does not have.
+        IntegrityError: the works are not those that the codes imply, or another member holds this place.
+    """
+    manifest = folder.manifest
+    with registry.session() as session:
+        ensemble = session.get(Ensemble, manifest.ensemble_id)
+        encoding = session.get(Encoding, ensemble.encoding_id) if ensemble else None
+        existing = session.get(Member, member_id(manifest.ensemble_id, manifest.index))
+    if ensemble is None or encoding is None:
+        raise NotFoundError(f"{folder.path} is of ensemble {manifest.ensemble_id}, which this registry does not have")
+    _check_encoding(folder, encoding)
+    if existing is not None:
+        if existing.manifest_sha256 == manifest.sha256:
+            return existing
+        raise IntegrityError(
+            f"{folder.path} is not member {existing.id} as it was registered (another manifest); restore the first one"
+        )
+    _check_works(registry, folder, encoding)
+    member = Member(
+        id=member_id(manifest.ensemble_id, manifest.index),
+        ensemble_id=manifest.ensemble_id,
+        index=manifest.index,
+        origin=origin,
+        manifest=manifest.model_dump(mode="json"),
+        manifest_sha256=manifest.sha256,
+        weights_sha256=manifest.weights_sha256,
+        registered_at=now,
+    )
+    with registry.session() as session:
+        session.add(member)
+    return member
+
+
+def check_member(folder: Path, member: Member) -> MemberFolder:
+    """The member's folder, if it still is what was registered.
+
+    Raises:
+        IntegrityError: a file was altered or is missing; the message names it.
+    """
+    found = read_member_folder(folder)
+    if found.manifest.sha256 != member.manifest_sha256:
+        raise IntegrityError(
+            f"the manifest in {folder} was altered since member {member.id} was registered; restore it"
+        )
+    return found
+
+
+def _check_encoding(folder: MemberFolder, encoding: Encoding) -> None:
+    for name in ("id", "n", "h", "seed", "unit_kind", "unit_column"):
+        got, expected = getattr(folder.manifest.encoding, name), getattr(encoding, name)
+        if got != expected:
+            raise InputError(
+                f"the manifest in {folder.path} has encoding {name} {got!r}, the registry's is {expected!r}"
+            )
+    if folder.manifest.index >= encoding.n:
+        raise InputError(
+            f"the manifest in {folder.path} has index {folder.manifest.index}, expected 0 to {encoding.n - 1}"
+        )
+
+
+def _check_works(registry: Registry, folder: MemberFolder, encoding: Encoding) -> None:
+    expected = set(expected_works(registry, encoding.id, folder.manifest.index))
+    got = set(folder.works)
+    if got != expected:
+        raise IntegrityError(
+            f"{folder.path} lists {len(got - expected)} works that the codes do not give to member "
+            f"{folder.manifest.index} and lacks {len(expected - got)} that they do; train the member again"
+        )
