@@ -72,7 +72,7 @@ def test_estimated_influence_ranks_units_as_ablation_does() -> None:
 
 
 def test_units_with_opposite_codes_have_the_same_estimate() -> None:
-    """At h = n/2 a code and its complement move the weights by opposite steps, which have the same length to first order."""
+    """At h = n/2 a code and its complement move the weights by opposite steps, of one length to first order."""
     matrix = gram(torch.randn((1, 6, 1, 3, 3), generator=seeded(2)))[0]
     assert influences(matrix, ~CODES, 9) == pytest.approx(influences(matrix, CODES, 9), rel=1e-10)
 
