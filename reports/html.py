@@ -63,7 +63,7 @@ def index_page(
         _environment()
         .get_template("index.html.j2")
         .render(
-            entries=[(audit, file, words.headline(audit)) for audit, file in zip(audits, files, strict=True)],
+            entries=[(audit, file, words.brief(audit)) for audit, file in zip(audits, files, strict=True)],
             gaps=gaps,
             unaudited=unaudited,
             now=now,
@@ -99,6 +99,7 @@ def _environment() -> Environment:
         "duration": _duration,
         "picture": data_uri,
         "setting": _setting,
+        "tied": _tied,
     }
     environment.tests |= {
         "not_measured": lambda value: isinstance(value, NotMeasured),
@@ -122,6 +123,11 @@ def _moment(moment: datetime.datetime) -> str:
 
 def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds >= 10 else f"{words.number(seconds, 2)} s"
+
+
+def _tied(text: str) -> str:
+    """``text`` with its figures kept on one line with their signs."""
+    return text.replace(" = ", "\u00a0=\u00a0").replace(" %", "\u00a0%")
 
 
 def _setting(value: object) -> str:

@@ -104,7 +104,7 @@ def influence_plot(landscape: Landscape, influences: Vector, ranks: Mapping[int,
         else:
             axes.fill_between(places + 1, 0, values[places], color=QUIET, linewidth=0)
         axes.axhline(landscape.radius, color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
-        axes.text(len(values) + 0.5, landscape.radius, "radius ", color=MUTED, ha="right", va="bottom")
+        axes.text(len(values) + 0.5, landscape.radius, "radius", color=MUTED, ha="right", va="bottom")
         top = max(float(values.max()), landscape.radius) or 1.0
         place_of = {int(unit): place for place, unit in enumerate(order)}
         level, last = 0, -np.inf

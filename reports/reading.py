@@ -37,6 +37,7 @@ from reports.facts import (
 from reports.pictures import read_picture
 from reports.works import read_works
 
+NOT_ASKED = "the audit did not measure it"
 IMAGE_ID_LENGTH = 12
 """Digits of an image's hash that name its report, as long as a sample's id."""
 
@@ -169,7 +170,7 @@ def _read_candidates(
             raise IntegrityError(
                 f"audit {audit.id} lists candidate {row.rank} with a value that is no number; run the audit again"
             )
-        reason = row.not_measured or "the audit did not measure it"
+        unmeasured = [NotMeasured(row.not_measured or _reason(audit, kind)) for kind in ("exact", "estimate")]
         counterfactual = artefact.picture("counterfactual", row.rank - 1)
         if isinstance(counterfactual, NotMeasured) and artefact.state == "intact" and row.not_measured:
             counterfactual = NotMeasured(row.not_measured)
@@ -187,8 +188,8 @@ def _read_candidates(
                 p_value=row.p_value,
                 q_value=row.q_value,
                 passes=row.q_value <= test.false_discovery_rate,
-                influence_exact=NotMeasured(reason) if row.influence_exact is None else row.influence_exact,
-                influence_estimate=NotMeasured(reason) if row.influence_estimate is None else row.influence_estimate,
+                influence_exact=unmeasured[0] if row.influence_exact is None else row.influence_exact,
+                influence_estimate=unmeasured[1] if row.influence_estimate is None else row.influence_estimate,
                 counterfactual=counterfactual,
                 decoys=artefact.vector("decoy_statistic", row.rank - 1),
             )
@@ -271,14 +272,8 @@ def _landscape(
     session: Session, audit: Audit, ensemble: EnsembleFacts, artefact: Artefact, kind: str
 ) -> Landscape | NotMeasured:
     found = (audit.landscape or {}).get(kind)
-    if not isinstance(found, Mapping):
-        return NotMeasured(
-            "an image that was not generated here has no noise to regenerate it with"
-            if audit.sample_id is None
-            else "the audit did not measure it"
-        )
-    if "radius" not in found:
-        return NotMeasured(str(found.get("not_measured", "the audit did not measure it")))
+    if not isinstance(found, Mapping) or "radius" not in found:
+        return NotMeasured(_reason(audit, kind))
     unit = session.get(Unit, (ensemble.encoding_id, found.get("unit_number")))
     return Landscape(
         method=str(found.get("method", "not recorded")),
@@ -287,3 +282,11 @@ def _landscape(
         label=unit.label if unit else "a unit that the registry lacks",
         influences=artefact.vector(f"unit_influence_{kind}"),
     )
+
+
+def _reason(audit: Audit, kind: str) -> str:
+    """Why the audit measured no influence of this kind."""
+    found = (audit.landscape or {}).get(kind)
+    if audit.sample_id is None:
+        return "an image that was not generated here has no noise to regenerate it with"
+    return str(found["not_measured"]) if isinstance(found, Mapping) and "not_measured" in found else NOT_ASKED

@@ -37,7 +37,8 @@ def number(value: float, digits: int = 3) -> str:
     magnitude = math.floor(math.log10(abs(value)))
     if magnitude < -5 or magnitude > 8:
         return f"{value:.{digits - 1}e}"
-    return f"{value:,.{max(0, digits - 1 - magnitude)}f}".replace("-", "−")
+    text = f"{value:,.{max(0, digits - 1 - magnitude)}f}"
+    return (text.rstrip("0").rstrip(".") if "." in text else text).replace("-", "−")
 
 
 def percent(share: float) -> str:
@@ -72,6 +73,12 @@ def headline(audit: AuditFacts) -> str:
     return f"This output traces to {len(passing)} {units}, first of all to {first}."
 
 
+def brief(audit: AuditFacts) -> str:
+    """The verdict for a list of outputs, without its first words."""
+    text = headline(audit).removeprefix("This output ")
+    return text[0].upper() + text[1:]
+
+
 def named(audit: AuditFacts, candidate: Candidate) -> str:
     """A unit with its owner: ``“Red apple” by Twemoji``."""
     if audit.ensemble.unit_kind == "rightsholder":
@@ -96,8 +103,9 @@ def certainty(audit: AuditFacts) -> str:
     units = count(tested, unit_noun(ensemble), unit_noun(ensemble, 2))
     if test.smallest_q > test.false_discovery_rate:
         return (
-            f"None could have passed: with {count(test.decoys, 'decoy')} and {units} tested, the smallest q that was "
-            f"possible is {number(test.smallest_q)}, above the limit of {number(test.false_discovery_rate)}. "
+            f"None could have passed on its own: with {count(test.decoys, 'decoy')} and {units} tested, the smallest q "
+            f"that one alone can reach is {number(test.smallest_q)}, above the limit of "
+            f"{number(test.false_discovery_rate)}. "
             "An encoding with more codes would resolve more."
         )
     nearest = audit.by_evidence[0]

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from safetensors.numpy import save
+from scipy.stats import false_discovery_control
 from sqlmodel import SQLModel
 
 from registry.database import Registry
@@ -46,7 +47,16 @@ from reports.site import Site, render_site
 NOON = datetime.datetime(2026, 3, 14, 12, 0, tzinfo=datetime.UTC)
 N, H = 10, 5
 DECOYS = 204
-TITLES = ("Red apple", "Yellow sun", "Blue kite", "Green leaf", "Brown acorn", "Violet bell", "Orange fish", "Grey stone")
+TITLES = (
+    "Red apple",
+    "Yellow sun",
+    "Blue kite",
+    "Green leaf",
+    "Brown acorn",
+    "Violet bell",
+    "Orange fish",
+    "Grey stone",
+)
 COLOURS = ("#d64545", "#e8b92e", "#3f7fd1", "#4a9a55", "#8a5a34", "#7d55b5", "#e67f32", "#83878c")
 HOSTILE = (
     "<script>document.title='owned'</script><img src=x onerror=alert(1)> \u202egnp.exe\u202c =1+1 \U0001f34e\u200d\U0001f525 "
@@ -82,7 +92,14 @@ class World:
             ensemble_id="e" * 12,
             seed=number,
             label=None,
-            sampler={"method": "ddpm", "steps": 50, "train_steps": 1000, "beta_start": 1e-4, "beta_end": 0.02, "clip": True},
+            sampler={
+                "method": "ddpm",
+                "steps": 50,
+                "train_steps": 1000,
+                "beta_start": 1e-4,
+                "beta_end": 0.02,
+                "clip": True,
+            },
             members_sha256="a" * 64,
             noise_sha256="b" * 64,
             image_sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
@@ -96,7 +113,7 @@ class World:
 
     def add_audit(
         self,
-        q_values: Sequence[float],
+        beaten_by: Sequence[int],
         *,
         first: int = 0,
         sample: Sample | None = None,
@@ -105,15 +122,15 @@ class World:
         created_at: datetime.datetime = NOON,
         works_each: int = 1,
     ) -> Audit:
-        """An audit that lists one candidate per value of ``q_values``, the first of them unit ``first``."""
-        generator = np.random.default_rng(first + 100 * len(q_values))
-        units = [(first + place) % self.unit_count for place in range(len(q_values))]
-        p_values = [max(1 / (DECOYS + 1), round(q * 30) / (DECOYS + 1)) for q in q_values]
+        """An audit with a candidate per value of ``beaten_by``, how many decoys beat it; the first is unit ``first``."""
+        generator = np.random.default_rng(first + 100 * len(beaten_by))
+        units = [(first + place) % self.unit_count for place in range(len(beaten_by))]
+        p_values = [(1 + beaten) / (DECOYS + 1) for beaten in beaten_by]
+        q_values = [float(q) for q in false_discovery_control(p_values)]
         decoys = generator.normal(0, 1, (len(units), DECOYS))
         ordered = -np.sort(-decoys, axis=1)
         statistics = []
-        for row, p in enumerate(p_values):
-            beaten = round(p * (DECOYS + 1)) - 1
+        for row, beaten in enumerate(beaten_by):
             statistics.append(float(ordered[row, beaten - 1]) - 1e-9 if beaten else float(ordered[row, 0]) + 1.3)
         influences = generator.normal(30, 6, self.unit_count).clip(4)
         tensors: dict[str, NDArray[np.float64] | Pixels] = {
@@ -127,7 +144,7 @@ class World:
         if exact:
             tensors["unit_influence_exact"] = influences * 1.1
         subject = sample.id if sample else str(image_name)
-        audit_id = hashlib.sha256(f"audit {subject} {created_at} {q_values}".encode()).hexdigest()[:12]
+        audit_id = hashlib.sha256(f"audit {subject} {created_at} {beaten_by}".encode()).hexdigest()[:12]
         data = save(tensors, {"format": "creditline-audit-1"})
         self.home.audit(audit_id).parent.mkdir(parents=True, exist_ok=True)
         self.home.audit(audit_id).write_bytes(data)
@@ -154,7 +171,7 @@ class World:
                 "decoys": DECOYS,
                 "decoys_available": DECOYS,
                 "smallest_p": 1 / (DECOYS + 1),
-                "smallest_q": max(1, len(units)) / (DECOYS + 1) / max(1, sum(q <= 0.05 for q in q_values)),
+                "smallest_q": len(units) / (DECOYS + 1),
             },
             landscape=_landscape(influences, exact) if sample else None,
             attributable=any(q <= 0.05 for q in q_values),
@@ -176,7 +193,9 @@ class World:
                     q_value=q,
                     influence_exact=float(influences[unit] * 1.1) if sample else None,
                     influence_estimate=float(influences[unit]) if sample else None,
-                    not_measured=None if sample else "an image that was not generated here has no noise to regenerate it with",
+                    not_measured=None
+                    if sample
+                    else "an image that was not generated here has no noise to regenerate it with",
                 )
             )
             self.add(
@@ -199,7 +218,11 @@ class World:
         return 2 if self.unit_kind == "rightsholder" else len(TITLES)
 
     def assets_of(self, unit: int) -> list[int]:
-        return [number for number in range(len(TITLES)) if number % 2 == unit] if self.unit_kind == "rightsholder" else [unit]
+        return (
+            [number for number in range(len(TITLES)) if number % 2 == unit]
+            if self.unit_kind == "rightsholder"
+            else [unit]
+        )
 
     def render(self, out: Path, now: datetime.datetime = NOON + datetime.timedelta(days=1)) -> Site:
         """Reports of everything, as the command renders them."""
@@ -208,7 +231,14 @@ class World:
         return render_site(self.registry, audits, out, now=now, unaudited=unaudited)
 
 
-VERSIONS = {"creditline": "0.1.0", "python": "3.11.9", "torch": "2.9.0", "numpy": "2.3.0", "platform": "Linux x86_64", "device": "cpu"}
+VERSIONS = {
+    "creditline": "0.1.0",
+    "python": "3.11.9",
+    "torch": "2.9.0",
+    "numpy": "2.3.0",
+    "platform": "Linux x86_64",
+    "device": "cpu",
+}
 
 
 def make_world(root: Path, *, unit_kind: str = "asset", size: int = 16, first_title: str = TITLES[0]) -> World:
@@ -220,7 +250,10 @@ def make_world(root: Path, *, unit_kind: str = "asset", size: int = 16, first_ti
     world.add(
         DataSet(id=1, name="shapes", root="/works/shapes", created_at=NOON),
         *(Rightsholder(id=number, name=name, created_at=NOON) for number, name in enumerate(holders)),
-        *(Licence(id=number, reference=reference, url=url, created_at=NOON) for number, (reference, url) in enumerate(licences)),
+        *(
+            Licence(id=number, reference=reference, url=url, created_at=NOON)
+            for number, (reference, url) in enumerate(licences)
+        ),
     )
     world.home.picture("x").parent.mkdir(parents=True)
     for number, title in enumerate(titles):
@@ -254,10 +287,24 @@ def make_world(root: Path, *, unit_kind: str = "asset", size: int = 16, first_ti
     labels = holders if unit_kind == "rightsholder" else titles
     world.add(
         Encoding(id="d" * 12, unit_kind=unit_kind, n=N, h=H, seed=7, unit_count=world.unit_count, created_at=NOON),
-        *(Unit(encoding_id="d" * 12, number=k, key=str(k), label=labels[k], code=0b11111 << k % 5) for k in range(world.unit_count)),
-        *(UnitAsset(encoding_id="d" * 12, unit_number=k, asset_id=a) for k in range(world.unit_count) for a in world.assets_of(k)),
+        *(
+            Unit(encoding_id="d" * 12, number=k, key=str(k), label=labels[k], code=0b11111 << k % 5)
+            for k in range(world.unit_count)
+        ),
+        *(
+            UnitAsset(encoding_id="d" * 12, unit_number=k, asset_id=a)
+            for k in range(world.unit_count)
+            for a in world.assets_of(k)
+        ),
     )
-    world.add(Ensemble(id="e" * 12, encoding_id="d" * 12, settings={"image": {"size": size, "channels": 3}, "seed": 0}, created_at=NOON))
+    world.add(
+        Ensemble(
+            id="e" * 12,
+            encoding_id="d" * 12,
+            settings={"image": {"size": size, "channels": 3}, "seed": 0},
+            created_at=NOON,
+        )
+    )
     world.add(
         *(
             Member(
@@ -285,7 +332,10 @@ def shape(number: int, size: int) -> Pixels:
         draw.ellipse((70, 110, 442, 470), fill=COLOURS[number % len(COLOURS)])
         draw.rectangle((244, 40, 268, 140), fill="#5c3d22")
     elif kind == 1:
-        spikes = [(256 + r * math.cos(a), 256 + r * math.sin(a)) for a, r in ((i * math.pi / 8, 220 if i % 2 else 130) for i in range(16))]
+        spikes = [
+            (256 + r * math.cos(a), 256 + r * math.sin(a))
+            for a, r in ((i * math.pi / 8, 220 if i % 2 else 130) for i in range(16))
+        ]
         draw.polygon(spikes, fill=COLOURS[number % len(COLOURS)])
     elif kind == 2:
         draw.polygon([(256, 40), (430, 230), (256, 472), (82, 230)], fill=COLOURS[number % len(COLOURS)])
@@ -296,11 +346,10 @@ def shape(number: int, size: int) -> Pixels:
 
 def fill(world: World) -> None:
     """One audit of every kind that a reader meets."""
-    q = (0.02, 0.31, 0.52, 0.52, 0.77, 0.9)
-    world.add_audit(q, first=0, sample=world.add_sample(0), exact=True)
-    world.add_audit((0.015, 0.03, 0.44, 0.6), first=1, sample=world.add_sample(1))
-    world.add_audit((0.4, 0.62, 0.8, 0.95), first=2, sample=world.add_sample(2))
-    world.add_audit((0.02, 0.5, 0.7), first=5, image_name="found on a poster.jpg")
+    world.add_audit((0, 8, 20, 61, 110, 180), first=0, sample=world.add_sample(0), exact=True)
+    world.add_audit((0, 3, 70, 120), first=1, sample=world.add_sample(1))
+    world.add_audit((12, 40, 99, 160), first=2, sample=world.add_sample(2))
+    world.add_audit((1, 50, 120), first=5, image_name="found on a poster.jpg")
     world.add_sample(6)
 
 
@@ -322,6 +371,6 @@ if __name__ == "__main__":
         if kind == "asset":
             fill(made)
         else:
-            made.add_audit((0.02, 0.6), sample=made.add_sample(0), works_each=3)
-            made.add_audit((0.4, 0.6), sample=made.add_sample(1), works_each=3)
+            made.add_audit((0, 90), sample=made.add_sample(0), works_each=3)
+            made.add_audit((31, 90), sample=made.add_sample(1), works_each=3)
         made.render(folder / kind / "reports")
