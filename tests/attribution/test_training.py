@@ -1,0 +1,258 @@
+"""Training a member: what it sees, that a kill costs nothing but time, and what it leaves behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from attribution.denoiser import NetworkSettings, load_denoiser
+from attribution.pixels import ImageSettings
+from attribution.settings import EnsembleSettings, TrainingSettings
+from attribution.training import MemberTask, draw, learning_rate, loss_weight, step_seed, train_member
+from registry.codes import bits, codes_of
+from registry.errors import InputError, IntegrityError, UsageError
+from registry.home import Home
+from registry.manifests import ManifestEncoding, read_member_folder
+
+WORKS, N, H = 12, 6, 3
+SETTINGS = EnsembleSettings(
+    image=ImageSettings(size=8),
+    network=NetworkSettings(size=8, widths=(8,), groups=4),
+    training=TrainingSettings(steps=40, batch_size=4, warmup_steps=2),
+)
+
+
+def task_in(root: Path, **changes: object) -> MemberTask:
+    """A task whose training set is laid out as :mod:`attribution.training_set` does."""
+    home = Home(root)
+    folder = home.training("e")
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(0)
+    np.save(folder / "pixels.npy", rng.integers(0, 255, (WORKS, 8, 8, 3), dtype=np.uint8))
+    np.save(folder / "codes.npy", codes_of(0, N, H, np.arange(WORKS)))
+    np.save(folder / "labels.npy", np.arange(WORKS) % 2)
+    (folder / "works.txt").write_text("".join(f"{k:064x}\n" for k in range(WORKS)))
+    encoding = ManifestEncoding(id="0" * 12, n=N, h=H, seed=0, unit_kind="asset", unit_column=None)
+    task = MemberTask(
+        home=home, ensemble_id="e" * 12, member_id="e-02", index=2, encoding=encoding, settings=SETTINGS
+    )
+    (home.root / "training" / "e").rename(home.training("e" * 12))
+    return replace(task, **changes)  # type: ignore[arg-type]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def weights_of(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "diffusion_pytorch_model.safetensors")
+
+
+def test_member_folder_is_complete_and_true(tmp_path: Path) -> None:
+    """Manifest, hashes and list of works agree with each other and with the code's bit."""
+    task = task_in(tmp_path)
+    reported: list[int] = []
+    folder = train_member(task, reported.append)
+    assert sum(reported) == 40
+    found = read_member_folder(folder)
+    seen = bits(codes_of(0, N, H, np.arange(WORKS)), N)[:, 2]
+    assert list(found.works) == [f"{k:064x}" for k in np.flatnonzero(seen)]
+    assert found.manifest.settings == SETTINGS.to_json()
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["e-02"]
+
+
+def test_diffusers_opens_a_member(tmp_path: Path) -> None:
+    """``UNet2DModel.from_pretrained`` on the folder gives the network that we use."""
+    from diffusers import UNet2DModel
+
+    folder = train_member(task_in(tmp_path), lambda _: None)
+    theirs = UNet2DModel.from_pretrained(folder).eval()
+    ours = load_denoiser(folder, SETTINGS.network)
+    x, t = torch.randn(2, 12, 4, 4), torch.tensor([3, 500])
+    torch.testing.assert_close(theirs(x, t).sample, ours.network(x, t).sample, rtol=0, atol=0)
+
+
+def test_only_seen_works_matter(tmp_path: Path) -> None:
+    """Changing a work that the member does not see changes nothing; changing one that it sees does."""
+    seen = bits(codes_of(0, N, H, np.arange(WORKS)), N)[:, 2]
+    results = []
+    for number, changed in enumerate((None, np.flatnonzero(~seen)[0], np.flatnonzero(seen)[0])):
+        task = task_in(tmp_path / str(number))
+        path = task.home.training("e" * 12) / "pixels.npy"
+        if changed is not None:
+            pixels = np.load(path)
+            pixels[changed] = 255 - pixels[changed]
+            np.save(path, pixels)
+        results.append(weights_of(train_member(task, lambda _: None)))
+    plain, unseen, saw = results
+    assert all(torch.equal(plain[name], unseen[name]) for name in plain)
+    assert not all(torch.equal(plain[name], saw[name]) for name in plain)
+
+
+CHILD = """
+import sys, pathlib, torch
+torch.set_num_threads(1)
+from tests.attribution.test_training import SETTINGS, task_in
+from attribution.training import train_member
+def report(steps):
+    print(steps, flush=True)
+train_member(task_in(pathlib.Path(sys.argv[1]), checkpoint_seconds=0.0), report)
+"""
+
+
+def test_killed_member_resumes_to_the_same_weights(tmp_path: Path) -> None:
+    """kill -9 in the middle, then the same task again: bit for bit the weights of an uninterrupted run."""
+    whole = weights_of(train_member(task_in(tmp_path / "whole"), lambda _: None))
+    killed = tmp_path / "killed"
+    process = subprocess.Popen([sys.executable, "-c", CHILD, str(killed)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    for _ in range(12):
+        process.stdout.readline()
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    checkpoints = list((killed / "members").glob(".*checkpoint.safetensors"))
+    assert len(checkpoints) == 1
+    assert not (killed / "members" / "e-02").exists()
+    task = MemberTask(**{**task_in(tmp_path / "other").__dict__, "home": Home(killed)})
+    reported: list[int] = []
+    resumed = weights_of(train_member(task, reported.append))
+    assert reported[0] > 0
+    assert sum(reported) == 40
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_damaged_checkpoint_starts_anew(tmp_path: Path) -> None:
+    """A checkpoint that cannot be read costs the progress, never the result."""
+    whole = weights_of(train_member(task_in(tmp_path / "whole"), lambda _: None))
+    task = task_in(tmp_path / "damaged")
+    checkpoint = task.home.member(".e-02.checkpoint.safetensors")
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.write_bytes(b"not a checkpoint")
+    resumed = weights_of(train_member(task, lambda _: None))
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_common_draws_are_common(tmp_path: Path) -> None:
+    """Members share timesteps and noise where draws are common, and do not where they are not."""
+    images = torch.zeros(5, 3, 8, 8)
+    common = draw(SETTINGS.training, 7, None, images)
+    again = draw(SETTINGS.training, 7, None, images)
+    own = draw(SETTINGS.training, 7, 1, images)
+    assert all(torch.equal(left, right) for left, right in zip(common, again, strict=True))
+    assert not torch.equal(common[2], own[2])
+    assert step_seed(SETTINGS.training, 7, None) != step_seed(SETTINGS.training, 8, None)
+    settings = replace(SETTINGS, training=replace(SETTINGS.training, common_draws=False))
+    weights = weights_of(train_member(task_in(tmp_path, settings=settings), lambda _: None))
+    assert weights
+
+
+def test_timesteps_cover_the_schedule() -> None:
+    """Stratified: one timestep from each of the batch's equal ranges, none outside the schedule."""
+    training = TrainingSettings(batch_size=10)
+    for step in range(50):
+        t = draw(training, step, None, torch.zeros(3, 1, 4, 4))[1]
+        assert (t // 100).tolist() == list(range(10))
+
+
+def test_loss_weight_caps_the_signal_to_noise_ratio() -> None:
+    """1 where the noise is strong, cap / SNR where it is weak, and 1 everywhere without a cap."""
+    alpha_bar = torch.tensor([0.1, 0.5, 0.9])
+    torch.testing.assert_close(loss_weight(alpha_bar, 1.0), torch.tensor([1.0, 1.0, 1.0 / 9.0]))
+    torch.testing.assert_close(loss_weight(alpha_bar, 0.0), torch.ones(3))
+
+
+def test_learning_rate_rises_and_falls() -> None:
+    """From a small share of the peak up to it, and down to nearly nothing."""
+    training = TrainingSettings(steps=100, warmup_steps=9, learning_rate=0.01)
+    rates = [learning_rate(training, step) for step in range(100)]
+    assert rates[0] == pytest.approx(0.001)
+    assert max(rates) < 0.01
+    assert rates[-1] == pytest.approx(0.0001)
+    assert rates.index(max(rates)) == 9
+
+
+def test_class_labels_reach_the_network(tmp_path: Path) -> None:
+    """A conditional member answers differently under different labels."""
+    settings = EnsembleSettings(
+        image=SETTINGS.image,
+        network=replace(SETTINGS.network, class_count=2),
+        training=SETTINGS.training,
+        label_column="kind",
+        classes=("a", "b"),
+    )
+    member = load_denoiser(train_member(task_in(tmp_path, settings=settings), lambda _: None), settings.network)
+    x, t = torch.randn(1, 3, 8, 8), torch.tensor([400])
+    assert not torch.equal(member(x, t, torch.tensor([0])), member(x, t, torch.tensor([1])))
+    assert settings.class_number("b") == 1
+    with pytest.raises(UsageError, match="choose one of a, b"):
+        settings.class_number("c")
+    with pytest.raises(UsageError, match="unconditional"):
+        SETTINGS.class_number("a")
+
+
+def test_altered_weights_are_told_apart(tmp_path: Path) -> None:
+    """Weights that are not the network's, or a config of another network, are refused by file name."""
+    folder = train_member(task_in(tmp_path), lambda _: None)
+    (folder / "diffusion_pytorch_model.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{}")
+    with pytest.raises(IntegrityError, match=r"diffusion_pytorch_model\.safetensors"):
+        load_denoiser(folder, SETTINGS.network)
+    with pytest.raises(IntegrityError, match="another network"):
+        load_denoiser(folder, replace(SETTINGS.network, widths=(16,)))
+
+
+def test_settings_survive_json() -> None:
+    """Stored settings come back equal, and anything else is refused."""
+    assert EnsembleSettings.from_json(SETTINGS.to_json()) == SETTINGS
+    with pytest.raises(InputError, match="expected"):
+        EnsembleSettings.from_json({"image": {}})
+    with pytest.raises(InputError):
+        EnsembleSettings.from_json({**SETTINGS.to_json(), "network": {"size": 8}})
+
+
+@pytest.mark.parametrize(
+    "settings", [{"patch": 3}, {"widths": (10,)}, {"channels": 4}, {"size": 6, "widths": (8, 8), "patch": 2}]
+)
+def test_networks_that_cannot_be_are_refused(settings: dict[str, object]) -> None:
+    """Sizes that do not divide are an error before anything is built."""
+    with pytest.raises(UsageError):
+        NetworkSettings(**settings)  # type: ignore[arg-type]
+
+
+def test_killing_the_parent_ends_the_workers(tmp_path: Path) -> None:
+    """No worker outlives a killed command."""
+    script = tmp_path / "parent.py"
+    script.write_text(
+        "import os, time\n"
+        "from attribution.workers import Device, run_tasks\n"
+        "def work(task, report):\n"
+        "    print(os.getpid(), flush=True)\n"
+        "    time.sleep(60)\n"
+        "if __name__ == '__main__':\n"
+        "    list(run_tasks(work, [1], Device('cpu', 1)))\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, str(tmp_path)])}
+    process = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True, env=environment)
+    assert process.stdout is not None
+    worker = int(process.stdout.readline())
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and Path(f"/proc/{worker}/stat").exists():
+        time.sleep(0.1)
+        if Path(f"/proc/{worker}/stat").exists() and " Z " in Path(f"/proc/{worker}/stat").read_text():
+            break
+    else:
+        assert not Path(f"/proc/{worker}").exists()
