@@ -5,7 +5,7 @@ plain sampling runs of the same batch, and it is at least 1.7 times as fast as n
 the whole ensemble down the whole schedule.
 
 Runs are timed short, at 1 and at 3 steps, and the figures stand for 50: the first step needs no tangents, so a cost per
-further step is what counts. The networks have random weights, which cost what trained ones do.
+further step is what counts. Times are processor seconds. The networks have random weights, which cost what trained ones do.
 
     python -m benchmarks.jacobian_cost
 """
@@ -131,9 +131,9 @@ def measure_influences(unit_count: int = 100_000) -> dict[str, Any]:
     generator = np.random.default_rng(0)
     membership = generator.random((unit_count, N)).argsort(axis=1) < N // 2
     jacobian = torch.randn((1, N, 3, 16, 16), generator=torch.Generator().manual_seed(0))
-    start = time.perf_counter()
+    start = time.process_time()
     influences(gram(jacobian)[0], membership, 3 * 16 * 16)
-    return {"units": unit_count, "seconds": round(time.perf_counter() - start, 4)}
+    return {"units": unit_count, "seconds": round(time.process_time() - start, 4)}
 
 
 if __name__ == "__main__":

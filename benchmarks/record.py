@@ -18,15 +18,19 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def interleaved_medians(jobs: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Seconds of each job: the median over rounds that run every job once, so that a busy moment hits all alike."""
+    """Processor seconds of each job: the median over rounds that run every job once.
+
+    Processor time, and every job in each round, so that whatever else a machine is doing hits all jobs alike. For jobs
+    on the CPU in this process.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in jobs}
     for job in jobs.values():
         job()
     for _ in range(rounds):
         for name, job in jobs.items():
-            start = time.perf_counter()
+            start = time.process_time()
             job()
-            seconds[name].append(time.perf_counter() - start)
+            seconds[name].append(time.process_time() - start)
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
