@@ -1,0 +1,98 @@
+"""From one schema version to the next: ordered steps in one transaction, after a copy has been made.
+
+A registry is evidence, and may be opened years later by a newer creditline. A step is code that is never changed once it
+has been released; DuckDB's schema changes are transactional, so a step that fails leaves the registry as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import duckdb
+
+from registry.database import Registry
+from registry.errors import RegistryError, SchemaVersionError
+from registry.models import SCHEMA_VERSION
+
+
+@dataclass(frozen=True)
+class Step:
+    """How to get from the schema before to ``version``."""
+
+    version: int
+    description: str
+    apply: Callable[[duckdb.DuckDBPyConnection], object]
+
+
+STEPS: tuple[Step, ...] = ()
+"""Schema 1 is the first, so no step leads to it."""
+
+
+@dataclass(frozen=True)
+class Migration:
+    """What a migration did; ``copy`` is the registry as it was before, None if there was nothing to do."""
+
+    from_version: int
+    to_version: int
+    copy: Path | None
+
+
+def migrate(
+    registry: Registry, now: datetime, *, steps: Sequence[Step] = STEPS, target: int = SCHEMA_VERSION
+) -> Migration:
+    """Bring a registry to schema ``target``. Make ``registry`` by its constructor: opening refuses another schema.
+
+    Raises:
+        NotFoundError: there is no registry.
+        SchemaVersionError: it is newer than ``target``, or no steps lead there.
+        RegistryError: a step failed; the registry is as it was.
+    """
+    # This connection does nothing but keep other processes out between the copy and the change.
+    with registry.connection():
+        found = registry.schema_version()
+        if found == target:
+            return Migration(found, target, None)
+        path = [step for step in sorted(steps, key=lambda step: step.version) if found < step.version <= target]
+        if [step.version for step in path] != list(range(found + 1, target + 1)):
+            raise SchemaVersionError(
+                f"{registry.home.database} has schema {found}, and no steps lead from there to schema {target}; "
+                "install the creditline that wrote it, or a newer one"
+            )
+        copy = _copy(registry, found, now)
+        try:
+            with registry.connection() as connection:
+                for step in path:
+                    step.apply(connection)
+                    connection.execute(
+                        "INSERT INTO schema_version (version, applied_at, applied_by) VALUES (?, ?, ?)",
+                        [step.version, now, version("creditline")],
+                    )
+        except duckdb.Error as error:
+            raise RegistryError(
+                f"cannot bring {registry.home.database} to schema {target}: {str(error).splitlines()[0]}; "
+                f"it is unchanged, and a copy is in {copy}"
+            ) from error
+    return Migration(found, target, copy)
+
+
+def _copy(registry: Registry, found: int, now: datetime) -> Path:
+    """Copy through DuckDB: reading the file beside it would let go of its lock on POSIX, and miss its log."""
+    place = registry.home.root / f"registry.schema-{found}.{now:%Y%m%dT%H%M%SZ}.duckdb"
+    part = place.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    with registry.connection() as connection:
+        name = str(connection.execute("SELECT current_database()").fetchall()[0][0])
+        connection.execute(f"ATTACH {_quoted(str(part))} AS copied")
+        connection.execute(f'COPY FROM DATABASE "{name}" TO copied')
+    with registry.connection() as connection:
+        connection.execute("DETACH copied")
+    part.replace(place)
+    return place
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

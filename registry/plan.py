@@ -1,0 +1,113 @@
+"""What a choice of n and h gives for the works at hand, before anything is trained.
+
+Four things pull against each other: the codes must reach for all units; those that are left over are the decoys, and a
+p-value cannot be smaller than one over their number; more members let more units be withdrawn at once; and training the
+ensemble costs h passes over the works, where one model costs one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from math import comb
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from registry import codes
+
+DECOY_LIMIT = 20_000
+"""Decoys that an audit draws at most, unless told otherwise."""
+SHORTLIST = 10
+"""Units that an audit tests per output, unless told otherwise."""
+MOST_WITHDRAWN = 8
+"""Up to how many units at once the chances are worked out."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One choice of n and h, and what follows from it."""
+
+    n: int
+    h: int
+    units: int
+    works: int
+    capacity: int
+    works_per_member: float
+    """On average over the members: works * h / n."""
+    fewest_works: int
+    """Of the member with the fewest, under this seed."""
+    most_works: int
+    decoys: int
+    smallest_p: float
+    """1 / (1 + decoys used)."""
+    smallest_q: float
+    """Benjamini-Hochberg's q of a single unit of the shortlist that has the smallest p."""
+    withdrawals_guaranteed: int
+    """Units, whichever they are, that can be left out at once with a member remaining."""
+    withdrawal_chances: tuple[float, ...]
+    """At place k-1: the chance that k units drawn at random can be left out at once."""
+    training_cost: int
+    """Relative to one model on all works: each member trains on h/n of them, and there are n."""
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as plain values."""
+        return asdict(self)
+
+
+def plan(
+    unit_of_work: NDArray[np.int64],
+    n: int,
+    h: int,
+    seed: int,
+    *,
+    shortlist: int = SHORTLIST,
+    decoy_limit: int = DECOY_LIMIT,
+) -> Plan:
+    """Work out one choice for works whose unit numbers are ``unit_of_work``, shape (works,).
+
+    Raises:
+        UsageError: n or h is out of range.
+        CapacityError: more units than codes.
+    """
+    units = int(unit_of_work.max()) + 1
+    decoys = codes.decoys_available(n, h, units)
+    unit_codes = codes.codes_of(seed, n, h, np.arange(units))
+    works_of_unit = np.bincount(unit_of_work, minlength=units)
+    per_member = works_of_unit @ codes.bits(unit_codes, n)
+    smallest_p = 1.0 / (1 + min(decoys, decoy_limit))
+    most = min(MOST_WITHDRAWN, units)
+    return Plan(
+        n=n,
+        h=h,
+        units=units,
+        works=len(unit_of_work),
+        capacity=codes.capacity(n, h),
+        works_per_member=len(unit_of_work) * h / n,
+        fewest_works=int(per_member.min()),
+        most_works=int(per_member.max()),
+        decoys=decoys,
+        smallest_p=smallest_p,
+        smallest_q=min(1.0, shortlist * smallest_p),
+        withdrawals_guaranteed=codes.withdrawals_guaranteed(n, h),
+        withdrawal_chances=tuple(withdrawal_chance(n, h, k) for k in range(1, most + 1)),
+        training_cost=h,
+    )
+
+
+def withdrawal_chance(n: int, h: int, k: int) -> float:
+    """The chance that a member remains when k units with random distinct codes are left out.
+
+    Inclusion and exclusion over the sets of j members that saw none of the k units: C(n-j, h) codes avoid them, and the
+    k codes are drawn from those without replacement. Exact until the last step.
+    """
+    size = comb(n, h)
+    chance = Fraction(0)
+    for j in range(1, n - h + 1):
+        avoiding = comb(n - j, h)
+        together = Fraction(1)
+        for drawn in range(k):
+            together *= Fraction(max(0, avoiding - drawn), size - drawn)
+        chance -= (-1) ** j * comb(n, j) * together
+    return float(chance)
