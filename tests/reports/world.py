@@ -47,17 +47,21 @@ from reports.site import Site, render_site
 NOON = datetime.datetime(2026, 3, 14, 12, 0, tzinfo=datetime.UTC)
 N, H = 10, 5
 DECOYS = 204
-TITLES = (
-    "Red apple",
-    "Yellow sun",
-    "Blue kite",
-    "Green leaf",
-    "Brown acorn",
-    "Violet bell",
-    "Orange fish",
-    "Grey stone",
-)
-COLOURS = ("#d64545", "#e8b92e", "#3f7fd1", "#4a9a55", "#8a5a34", "#7d55b5", "#e67f32", "#83878c")
+WORKS = {
+    "Red apple": "#d64545",
+    "Yellow sun": "#e8b92e",
+    "Blue kite": "#3f7fd1",
+    "Green leaf": "#4a9a55",
+    "Brown acorn": "#8a5a34",
+    "Violet bell": "#7d55b5",
+    "Orange fish": "#e67f32",
+    "Grey stone": "#83878c",
+    "Rose petal": "#d96c98",
+    "Teal wave": "#2f9a9a",
+    "Olive branch": "#80853a",
+    "Navy flag": "#2c4177",
+}
+TITLES, COLOURS = tuple(WORKS), tuple(WORKS.values())
 HOSTILE = (
     "<script>document.title='owned'</script><img src=x onerror=alert(1)> \u202egnp.exe\u202c =1+1 \U0001f34e\u200d\U0001f525 "
     + "long " * 20_000
@@ -180,9 +184,9 @@ class World:
             timings={"rank": 0.21, "test": 1.9, "ablation": 12.4, "jacobian": 8.8},
             created_at=created_at,
         )
-        self.add(audit)
+        rows: list[SQLModel] = [audit]
         for place, (unit, p, q) in enumerate(zip(units, p_values, q_values, strict=True)):
-            self.add(
+            rows.append(
                 Candidate(
                     audit_id=audit_id,
                     rank=place + 1,
@@ -193,24 +197,21 @@ class World:
                     q_value=q,
                     influence_exact=float(influences[unit] * 1.1) if sample else None,
                     influence_estimate=float(influences[unit]) if sample else None,
-                    not_measured=None
-                    if sample
-                    else "an image that was not generated here has no noise to regenerate it with",
+                    not_measured=None if sample else "an image that was not generated here has no noise",
                 )
             )
-            self.add(
-                *(
-                    CandidateWork(
-                        audit_id=audit_id,
-                        unit_number=unit,
-                        position=position + 1,
-                        asset_id=asset,
-                        distance=8.0 + 9 * place + 2 * position,
-                        weight=1 / works_each,
-                    )
-                    for position, asset in enumerate(self.assets_of(unit)[:works_each])
+            rows += [
+                CandidateWork(
+                    audit_id=audit_id,
+                    unit_number=unit,
+                    position=position + 1,
+                    asset_id=asset,
+                    distance=8.0 + 9 * place + 2 * position,
+                    weight=1 / works_each,
                 )
-            )
+                for position, asset in enumerate(self.assets_of(unit)[:works_each])
+            ]
+        self.add(*rows)
         return audit
 
     @property
@@ -247,19 +248,42 @@ def make_world(root: Path, *, unit_kind: str = "asset", size: int = 16, first_ti
     holders = ("Kestrel Studio", "Open Shapes Project")
     licences = (("CC-BY-4.0", None), ("LicenseRef-Kestrel-2", "https://kestrel.example/terms"))
     titles = (first_title, *TITLES[1:])
-    world.add(
+    labels = holders if unit_kind == "rightsholder" else titles
+    rows: list[SQLModel] = [
         DataSet(id=1, name="shapes", root="/works/shapes", created_at=NOON),
         *(Rightsholder(id=number, name=name, created_at=NOON) for number, name in enumerate(holders)),
         *(
             Licence(id=number, reference=reference, url=url, created_at=NOON)
             for number, (reference, url) in enumerate(licences)
         ),
-    )
+        Encoding(id="d" * 12, unit_kind=unit_kind, n=N, h=H, seed=7, unit_count=world.unit_count, created_at=NOON),
+        Ensemble(id="e" * 12, encoding_id="d" * 12, settings={"image": {"size": size, "channels": 3}}, created_at=NOON),
+    ]
+    for number in range(world.unit_count):
+        rows.append(
+            Unit(encoding_id="d" * 12, number=number, key=str(number), label=labels[number], code=0b11111 << number % 5)
+        )
+        rows += [
+            UnitAsset(encoding_id="d" * 12, unit_number=number, asset_id=asset) for asset in world.assets_of(number)
+        ]
+    for index in range(N):
+        rows.append(
+            Member(
+                id=f"{'e' * 12}-{index}",
+                ensemble_id="e" * 12,
+                index=index,
+                origin="trained",
+                manifest={},
+                manifest_sha256=f"{index:064x}",
+                weights_sha256=f"{index + 100:064x}",
+                registered_at=NOON,
+            )
+        )
     world.home.picture("x").parent.mkdir(parents=True)
     for number, title in enumerate(titles):
         sha256 = hashlib.sha256(f"work {number}".encode()).hexdigest()
         Image.fromarray(shape(number, 72)).save(world.home.picture(sha256))
-        world.add(
+        rows += [
             Asset(
                 id=number,
                 data_set_id=1,
@@ -283,43 +307,8 @@ def make_world(root: Path, *, unit_kind: str = "asset", size: int = 16, first_ti
                 recorded_from="owners.csv",
                 recorded_at=NOON,
             ),
-        )
-    labels = holders if unit_kind == "rightsholder" else titles
-    world.add(
-        Encoding(id="d" * 12, unit_kind=unit_kind, n=N, h=H, seed=7, unit_count=world.unit_count, created_at=NOON),
-        *(
-            Unit(encoding_id="d" * 12, number=k, key=str(k), label=labels[k], code=0b11111 << k % 5)
-            for k in range(world.unit_count)
-        ),
-        *(
-            UnitAsset(encoding_id="d" * 12, unit_number=k, asset_id=a)
-            for k in range(world.unit_count)
-            for a in world.assets_of(k)
-        ),
-    )
-    world.add(
-        Ensemble(
-            id="e" * 12,
-            encoding_id="d" * 12,
-            settings={"image": {"size": size, "channels": 3}, "seed": 0},
-            created_at=NOON,
-        )
-    )
-    world.add(
-        *(
-            Member(
-                id=f"{'e' * 12}-{index}",
-                ensemble_id="e" * 12,
-                index=index,
-                origin="trained",
-                manifest={},
-                manifest_sha256=f"{index:064x}",
-                weights_sha256=f"{index + 100:064x}",
-                registered_at=NOON,
-            )
-            for index in range(N)
-        )
-    )
+        ]
+    world.add(*rows)
     return world
 
 
