@@ -52,11 +52,12 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
     console = Console(highlight=False)
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        table.add_row(*(Text(_printable(cell)) for cell in row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     console.print(table)
 
 
-def _printable(cell: object) -> str:
+def printable(cell: object) -> str:
+    """Text that no terminal takes for a command: control characters and the like are replaced."""
     text = "" if cell is None else str(cell)
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
