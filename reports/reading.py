@@ -61,7 +61,7 @@ def read_audit(session: Session, home: Home, audit: Audit) -> AuditFacts:
         gaps = [Gap(subject.id, audit.id, artefact.reason, integrity=True), *gaps]
     candidates = _read_candidates(session, home, audit, ensemble, test, artefact)
     gaps += [
-        Gap(subject.id, audit.id, f"no picture of the work {work.sha256[:12]}: {work.picture.reason}", integrity=False)
+        Gap(subject.id, audit.id, f"no picture of a work: {work.picture.reason}", integrity=False)
         for candidate in candidates
         for work in candidate.works
         if isinstance(work.picture, NotMeasured)
