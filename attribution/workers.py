@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Event
 from typing import Generic, TypeVar
@@ -85,15 +86,15 @@ def run_tasks(
 ) -> Iterator[tuple[int, Result]]:
     """Run ``function`` on every task and yield (task's index, result) as each is done.
 
-    ``function`` and tasks must be picklable: a module's function, plain values. A single task still runs in a process of
-    its own, so that what a task computes never depends on how many there were. Leaving the iterator early stops
-    the workers.
+    ``function`` and tasks must be picklable: a module's function, plain values. Where one process would do, this one does
+    it, on one thread as a worker would. Leaving the iterator early stops the workers.
 
     Raises:
         WorkerDiedError: a worker was killed.
         CreditlineError: what the function itself raised.
     """
-    if not tasks:
+    if min(device.workers, len(tasks)) <= 1:
+        yield from _run_here(function, tasks, on_progress)
         return
     context = multiprocessing.get_context("spawn")
     progress: Queue[tuple[int, int]] = context.Queue()
@@ -121,6 +122,21 @@ def run_tasks(
             abandoned.set()
         pool.shutdown(wait=True, cancel_futures=True)
         progress.close()
+
+
+def _run_here(
+    function: Callable[[Task, Report], Result], tasks: Sequence[Task], on_progress: Callable[[int, int], object]
+) -> Iterator[tuple[int, Result]]:
+    import torch
+
+    threads = torch.get_num_threads()
+    for index, task in enumerate(tasks):
+        torch.set_num_threads(1)
+        try:
+            result = function(task, partial(on_progress, index))
+        finally:
+            torch.set_num_threads(threads)
+        yield index, result
 
 
 def _drain(progress: Queue[tuple[int, int]], on_progress: Callable[[int, int], object]) -> None:

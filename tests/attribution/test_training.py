@@ -43,9 +43,7 @@ def task_in(root: Path, **changes: object) -> MemberTask:
     np.save(folder / "labels.npy", np.arange(WORKS) % 2)
     (folder / "works.txt").write_text("".join(f"{k:064x}\n" for k in range(WORKS)))
     encoding = ManifestEncoding(id="0" * 12, n=N, h=H, seed=0, unit_kind="asset", unit_column=None)
-    task = MemberTask(
-        home=home, ensemble_id="e" * 12, member_id="e-02", index=2, encoding=encoding, settings=SETTINGS
-    )
+    task = MemberTask(home=home, ensemble_id="e" * 12, member_id="e-02", index=2, encoding=encoding, settings=SETTINGS)
     (home.root / "training" / "e").rename(home.training("e" * 12))
     return replace(task, **changes)  # type: ignore[arg-type]
 
@@ -240,7 +238,7 @@ def test_killing_the_parent_ends_the_workers(tmp_path: Path) -> None:
         "    print(os.getpid(), flush=True)\n"
         "    time.sleep(60)\n"
         "if __name__ == '__main__':\n"
-        "    list(run_tasks(work, [1], Device('cpu', 1)))\n"
+        "    list(run_tasks(work, [1, 2], Device('cpu', 2)))\n"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, str(tmp_path)])}
     process = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True, env=environment)

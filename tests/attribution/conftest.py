@@ -1,0 +1,103 @@
+"""A small world that is real all through: works on disk, a registry, trained members, samples."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from attribution.denoiser import NetworkSettings
+from attribution.ensembles import EnsembleReference, create_ensemble, reference_of, train_ensemble
+from attribution.pixels import ImageSettings
+from attribution.samples import generate_samples
+from attribution.schedule import SamplerSettings
+from attribution.settings import EnsembleSettings, TrainingSettings
+from attribution.training_set import build_training_set
+from attribution.workers import Device
+from registry import models
+from registry.database import Registry
+from registry.encodings import create_encoding
+from registry.home import Home
+from registry.ingest.owner_table import OwnerTable
+from registry.ingest.registration import register_folder
+
+NOW = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
+CPU = Device("cpu", 1)
+SAMPLER = SamplerSettings(steps=8)
+COLOURS = [(220, 30, 30), (30, 160, 60), (40, 60, 220), (240, 200, 40), (150, 50, 180), (20, 20, 20)]
+
+
+@dataclass(frozen=True)
+class World:
+    """A registry with one complete ensemble and a few samples of it."""
+
+    registry: Registry
+    works: Path
+    ensemble: EnsembleReference
+    samples: tuple[models.Sample, ...]
+
+
+def write_works(folder: Path, count: int = 18) -> None:
+    """Discs and squares of two rightsholders, with their owner table."""
+    folder.mkdir(parents=True)
+    y, x = np.mgrid[0:24, 0:24]
+    rows = []
+    for k in range(count):
+        array = np.full((24, 24, 3), 255, dtype=np.uint8)
+        centre = 7 + 3 * (k % 4), 7 + 3 * (k // 6)
+        if k % 2:
+            inside = (y - centre[0]) ** 2 + (x - centre[1]) ** 2 <= 36
+        else:
+            inside = (abs(y - centre[0]) <= 5) & (abs(x - centre[1]) <= 5)
+        array[inside] = COLOURS[k % len(COLOURS)]
+        Image.fromarray(array).save(folder / f"{k:02d}.png")
+        rows.append((f"{k:02d}.png", f"House {k % 3}", "CC-BY-4.0", f"Work {k}", "disc" if k % 2 else "square"))
+    with (folder / "owners.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("path", "rightsholder", "licence", "title", "kind"))
+        writer.writerows(rows)
+
+
+def small_settings(**training: int) -> EnsembleSettings:
+    """A recipe that trains in seconds."""
+    return EnsembleSettings(
+        image=ImageSettings(size=8),
+        network=NetworkSettings(size=8, widths=(8,), groups=4),
+        training=TrainingSettings(**{"steps": 60, "batch_size": 8, **training}),
+    )
+
+
+def build_world(root: Path, unit_kind: str = "asset", column: str | None = None, n: int = 6, h: int = 3) -> World:
+    """Register, encode, train and sample; what the command line does, without the command line."""
+    works = root / "works"
+    write_works(works)
+    registry = Registry.create(Home(root / "home"))
+    register_folder(registry, works, OwnerTable(works / "owners.csv"), now=NOW, excluded=[works / "owners.csv"])
+    encoding = create_encoding(registry, unit_kind, column, n, h, 0, NOW)
+    ensemble = create_ensemble(registry, encoding.id, small_settings())
+    build_training_set(registry, ensemble.id, encoding.id, small_settings())
+    members = list(train_ensemble(registry, ensemble.id, CPU))
+    assert len(members) == n
+    reference = reference_of(registry, ensemble.id)
+    samples = sorted(generate_samples(registry, reference, range(6), SAMPLER, None, CPU), key=lambda row: row.seed)
+    return World(registry, works, reference, tuple(samples))
+
+
+@pytest.fixture(scope="session")
+def built_world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """The world of units that are works; not to be changed."""
+    return build_world(tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture
+def world(built_world: World, tmp_path: Path) -> World:
+    """A copy of the world, to be changed at will. The works stay where they are registered."""
+    home = Home(tmp_path / "home")
+    shutil.copytree(built_world.registry.home.root, home.root)
+    return World(Registry.open(home), built_world.works, built_world.ensemble, built_world.samples)
