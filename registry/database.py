@@ -65,6 +65,9 @@ class Registry:
         except OSError as error:
             raise InputError(f"cannot make the folder {home.root}: {error.strerror}; choose another --home") from error
         registry = cls(home, lock_patience)
+        if not home.database.exists():
+            with registry._translated():
+                duckdb.connect(str(home.database)).close()
         with registry._transaction() as connection:
             empty = not _tables(connection)
         if empty:
@@ -116,8 +119,6 @@ class Registry:
 
     def schema_version(self) -> int:
         """The version that the file says it has. Raises as :meth:`open` does, except for the version itself."""
-        if not self.home.database.exists():
-            raise NotFoundError(f"no registry in {self.home.root}; run `creditline init --home {self.home.root}`")
         with self._transaction() as connection:
             tables = _tables(connection)
             row = (
@@ -170,6 +171,9 @@ class Registry:
         return engine
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
+        # DuckDB would make an empty file of its own accord.
+        if not self.home.database.exists():
+            raise NotFoundError(f"no registry in {self.home.root}; run `creditline init --home {self.home.root}`")
         deadline = time.monotonic() + self.lock_patience
         wait = 0.01
         while True:

@@ -57,7 +57,7 @@ def migrate(
         if found == target:
             return Migration(found, target, None)
         path = [step for step in sorted(steps, key=lambda step: step.version) if found < step.version <= target]
-        if [step.version for step in path] != list(range(found + 1, target + 1)):
+        if found > target or [step.version for step in path] != list(range(found + 1, target + 1)):
             raise SchemaVersionError(
                 f"{registry.home.database} has schema {found}, and no steps lead from there to schema {target}; "
                 "install the creditline that wrote it, or a newer one"

@@ -1,7 +1,8 @@
 """Inspecting many files on all cores, in order.
 
 Processes, because most images are small and for them Python's own work, which threads do one at a time, is what takes
-the time. A file that kills the process that reads it (a decoder's defect, memory) is found and refused, the others go in.
+the time. Starting them takes a while too, so they are started only when the files turn out to take longer than that.
+A file that kills the process that reads it (a decoder's defect, memory) is found and refused, the others go in.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -18,16 +20,26 @@ from concurrent.futures.process import BrokenProcessPool
 from registry.ingest.inspection import Refusal, Result, Task
 
 CHUNK = 64  # files per message between processes
-FEW = 256  # files that are read before further processes have even started
+SECONDS_ALONE = 0.5
+"""How long one process reads before others are started: about as long as that takes."""
 
 Inspect = Callable[[Task], Result]
 
 
-def inspect_files(inspect: Inspect, tasks: Sequence[Task], workers: int) -> Iterator[Result]:
+def inspect_files(
+    inspect: Inspect, tasks: Sequence[Task], workers: int, *, seconds_alone: float = SECONDS_ALONE
+) -> Iterator[Result]:
     """Apply ``inspect``, which must be a module's function or a partial of one, to every task; results are in order."""
-    if workers <= 1 or len(tasks) <= FEW:
-        yield from map(inspect, tasks)
-        return
+    started = time.monotonic()
+    position = 0
+    while position < len(tasks) and (workers <= 1 or time.monotonic() - started < seconds_alone):
+        yield inspect(tasks[position])
+        position += 1
+    if position < len(tasks):
+        yield from _inspect_in_pool(inspect, tasks[position:], workers)
+
+
+def _inspect_in_pool(inspect: Inspect, tasks: Sequence[Task], workers: int) -> Iterator[Result]:
     chunks = deque(tasks[start : start + CHUNK] for start in range(0, len(tasks), CHUNK))
     running: deque[tuple[Sequence[Task], Future[list[Result]]]] = deque()
     pool = _pool(workers)
