@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from functools import partial
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Event
 from typing import Generic, TypeVar
@@ -131,12 +130,20 @@ def _run_here(
 
     threads = torch.get_num_threads()
     for index, task in enumerate(tasks):
-        torch.set_num_threads(1)
+        _compute_as_a_worker()
         try:
-            result = function(task, partial(on_progress, index))
+            result = function(task, _reporter(on_progress, index))
         finally:
             torch.set_num_threads(threads)
+            torch.set_flush_denormal(False)
         yield index, result
+
+
+def _reporter(on_progress: Callable[[int, int], object], index: int) -> Report:
+    def report(steps: int) -> None:
+        on_progress(index, steps)
+
+    return report
 
 
 def _drain(progress: Queue[tuple[int, int]], on_progress: Callable[[int, int], object]) -> None:
@@ -150,13 +157,19 @@ def _drain(progress: Queue[tuple[int, int]], on_progress: Callable[[int, int], o
 
 def _start_worker(progress: Queue[tuple[int, int]], abandoned: Event, parent: int) -> None:
     global _progress  # noqa: PLW0603 - a pool hands a worker its queue only here
-    import torch
-
     _progress = progress
     # Ctrl-C reaches the whole group: the parent alone answers it, and tells the workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(1)
+    _compute_as_a_worker()
     threading.Thread(target=_leave_with_parent, args=(abandoned, parent), daemon=True).start()
+
+
+def _compute_as_a_worker() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    # Moments of weights that hardly change become subnormal numbers, which processors handle slowly.
+    torch.set_flush_denormal(True)
 
 
 def _leave_with_parent(abandoned: Event, parent: int) -> None:

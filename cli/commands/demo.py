@@ -19,7 +19,7 @@ DEMO_HOME = Path("creditline-demo")
 MEMBERS, WEIGHT = 10, 5
 TRAINING_STEPS = 800
 SAMPLES = 12
-SHORTLIST = 8
+SHORTLIST = 5
 
 
 def register_commands(app: typer.Typer) -> None:

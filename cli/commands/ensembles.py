@@ -54,7 +54,7 @@ def train(
     patch: Annotated[int, typer.Option("--patch", help="Side of the patches that become channels; 1: pixels.")] = 2,
     steps: Annotated[int, typer.Option("--steps", help="Optimisation steps of each member.")] = 2000,
     batch_size: Annotated[int, typer.Option("--batch-size", help="Works per step.")] = 16,
-    learning_rate: Annotated[float, typer.Option("--learning-rate", help="Peak rate of AdamW.")] = 5e-3,
+    learning_rate: Annotated[float, typer.Option("--learning-rate", help="Peak rate of AdamW.")] = 6e-3,
     seed: Annotated[int, typer.Option("--seed", help="Of the members' start and of all draws.")] = 0,
     device: DeviceOption = None,
     workers: WorkersOption = None,

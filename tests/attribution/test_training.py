@@ -110,7 +110,7 @@ train_member(task_in(pathlib.Path(sys.argv[1]), checkpoint_seconds=0.0), report)
 
 
 def test_killed_member_resumes_to_the_same_weights(tmp_path: Path) -> None:
-    """kill -9 in the middle, then the same task again: bit for bit the weights of an uninterrupted run."""
+    """Kill -9 in the middle, then the same task again: bit for bit the weights of an uninterrupted run."""
     whole = weights_of(train_member(task_in(tmp_path / "whole"), lambda _: None))
     killed = tmp_path / "killed"
     process = subprocess.Popen([sys.executable, "-c", CHILD, str(killed)], stdout=subprocess.PIPE, text=True)
