@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from importlib.metadata import version
 from typing import Annotated
 
-import click
 import typer
 
 from cli.commands import GROUPS
-from cli.common import narrate
+from cli.common import narrate, printable
 from registry.errors import CreditlineError
+
+INTERRUPTED = 130
+"""Status of a command that Ctrl-C ended: 128 and the signal's number, as shells have it."""
 
 app = typer.Typer(
     name="creditline",
@@ -41,20 +44,25 @@ def _options(
     """Where did this generated image come from, and whose work was it?"""
 
 
+class _InterruptedError(BaseException):
+    """Ctrl-C. Not a KeyboardInterrupt, which the argument parser would answer by itself."""
+
+
+def _interrupt(_signal: int, _frame: object) -> None:
+    raise _InterruptedError
+
+
 def main() -> None:
     """Run the command line; exit 0 done, 1 a finding, 2 bad input, 3 registry locked or damaged, 4 a part is missing."""
     debug = "--debug" in sys.argv
+    signal.signal(signal.SIGINT, _interrupt)
     try:
-        status = app(standalone_mode=False)
+        app()
     except CreditlineError as error:
         if debug:
             raise
         narrate(f"creditline: {error}")
         sys.exit(error.exit_code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(2)
-    except (KeyboardInterrupt, click.Abort):
+    except _InterruptedError:
         narrate("creditline: interrupted; run the same command again to go on where it stopped")
         sys.exit(130)
-    sys.exit(status if isinstance(status, int) else 0)

@@ -68,11 +68,11 @@ def find_by_prefix(session: Session, model: type[Row], prefix: str) -> Row:
     """
     key: Any = model.id  # type: ignore[attr-defined]  # the models with text ids, all of which have it
     found = session.exec(select(model).where(key.startswith(prefix, autoescape=True)).order_by(key).limit(2)).all()
+    if not prefix or not found:
+        raise NotFoundError(f"no {_name(model)} {prefix!r}; `creditline status` says what there is")
     exact = [row for row in found if row.id == prefix]  # type: ignore[attr-defined]
     if len(exact or found) > 1:
         raise UsageError(f"{prefix!r} is the start of several {_name(model)} ids; give more digits")
-    if not prefix or not found:
-        raise NotFoundError(f"no {_name(model)} {prefix!r}; `creditline status` says what there is")
     return (exact or list(found))[0]
 
 

@@ -60,7 +60,7 @@ def encode(
 
     registry = Registry.open(home_at(home))
     kind, column = _unit(unit)
-    encoding = create_encoding(registry, kind, column, members, weight or members // 2, seed, datetime.now(UTC))
+    encoding = create_encoding(registry, kind, column, members, _weight(weight, members), seed, datetime.now(UTC))
     facts = plan(load_units(registry, encoding.id).unit_numbers, encoding.n, encoding.h, encoding.seed)
     with registry.connection() as connection:
         outside = works_outside(connection, encoding.id)
@@ -115,7 +115,7 @@ def show_plan(
         unit_of_work = unit_works(connection, kind, column)["unit_number"].to_numpy()
     first = members_needed(int(unit_of_work.max()) + 1)
     choices = members or range(first, min(MAX_MEMBERS, first + PLANNED - 1) + 1)
-    plans = [plan(unit_of_work, n, weight or n // 2, seed) for n in choices]
+    plans = [plan(unit_of_work, n, _weight(weight, n), seed) for n in choices]
     if as_json:
         print_json("plan", {"unit": unit, "plans": [each.to_json() for each in plans]})
         return
@@ -144,6 +144,10 @@ def _shortlist() -> int:
 
 def _unit(name: str) -> tuple[str, str | None]:
     return (name, None) if name in ("asset", "rightsholder") else ("column", name)
+
+
+def _weight(given: int | None, members: int) -> int:
+    return members // 2 if given is None else given
 
 
 def _row(plan: Plan) -> list[object]:

@@ -61,10 +61,9 @@ def _read_csv(path: Path, data: bytes) -> Table:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        # utf-8-sig counts from behind the byte order mark; no line ends in it, so counting from its front is the same.
-        line = data.count(b"\n", 0, error.start) + 1
+        line = error.object.count(b"\n", 0, error.start) + 1
         raise InputError(
-            f"{path}, line {line}: byte {data[error.start]:#04x} is not UTF-8; save the table as `CSV UTF-8`"
+            f"{path}, line {line}: byte {error.object[error.start]:#04x} is not UTF-8; save the table as `CSV UTF-8`"
         ) from error
     first = text.split("\n", 1)[0]
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count), strict=True)

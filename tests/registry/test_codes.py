@@ -38,8 +38,8 @@ def test_codes_are_distinct_words_of_equal_weight_and_can_be_inverted(
     """For any n, h and seed, and any units up to the last one that the encoding holds."""
     n, h = size
     last = comb(n, h) - 1
-    numbers = data.draw(st.lists(st.integers(0, last), unique=True, max_size=30)) + [0, last]
-    numbers = list(dict.fromkeys(numbers))
+    drawn = data.draw(st.lists(st.integers(0, last), unique=True, max_size=30))
+    numbers = list(dict.fromkeys([*drawn, 0, last]))
     words = codes.codes_of(seed, n, h, numbers)
     assert len(set(words.tolist())) == len(numbers)
     assert all(word.bit_count() == h and word < 2**n for word in words.tolist())
@@ -74,8 +74,6 @@ def test_codes_never_change() -> None:
     """An encoding is evidence: these values were computed when the construction was settled."""
     assert codes.codes_of(0, 10, 5, range(6)).tolist() == GOLDEN_10_5
     assert codes.codes_of(-1, 64, 32, [0, comb(64, 32) - 1]).tolist() == GOLDEN_64_32
-
-
 
 
 def test_every_assignment_is_as_likely_as_every_other() -> None:

@@ -59,7 +59,12 @@ def test_rightsholders_as_units_hold_all_their_works_in_order_of_name(filled: Re
 
 @pytest.mark.parametrize(
     ("column", "labels"),
-    [("odd.'name\"/~", ["x", "y"]), ("licence", ["CC0-1.0", "MIT"]), ("data_set", ["works"]), ("rightsholder", ["Ada", "Zoe"])],
+    [
+        ("odd.'name\"/~", ["x", "y"]),
+        ("licence", ["CC0-1.0", "MIT"]),
+        ("data_set", ["works"]),
+        ("rightsholder", ["Ada", "Zoe"]),
+    ],
 )
 def test_any_column_groups_works_however_it_is_named(filled: Registry, column: str, labels: list[str]) -> None:
     """Columns of the owner table, and the ones that every work has; works without a value are left out."""
@@ -81,7 +86,12 @@ def test_the_same_choice_is_the_same_encoding_and_another_is_another(filled: Reg
     """Asked twice, there is one; n, h, seed, unit and works are all part of its identity."""
     first = create_encoding(filled, "asset", None, 6, 3, 0, NOW)
     assert create_encoding(filled, "asset", None, 6, 3, 0, NOW).id == first.id
-    others = [("asset", None, 7, 3, 0), ("asset", None, 6, 2, 0), ("asset", None, 6, 3, 1), ("rightsholder", None, 6, 3, 0)]
+    others = [
+        ("asset", None, 7, 3, 0),
+        ("asset", None, 6, 2, 0),
+        ("asset", None, 6, 3, 1),
+        ("rightsholder", None, 6, 3, 0),
+    ]
     assert len({first.id, *(create_encoding(filled, *choice, NOW).id for choice in others)}) == 5
     with filled.session() as session:
         assert session.get_one(Encoding, first.id).unit_count == 5
@@ -124,7 +134,9 @@ def test_the_same_works_have_the_same_encoding_in_any_registry(filled: Registry,
 
 def test_what_cannot_be_encoded_is_refused_with_what_there_is(filled: Registry, tmp_path: Path) -> None:
     """More units than codes, no works, no such column, no such kind, an impossible size or seed; nothing is stored."""
-    with pytest.raises(CapacityError, match="5 units, but 3 members with weight 1 have codes for 3; use 4 members or more"):
+    with pytest.raises(
+        CapacityError, match="5 units, but 3 members with weight 1 have codes for 3; use 4 members or more"
+    ):
         create_encoding(filled, "asset", None, 3, 1, 0, NOW)
     with pytest.raises(NotFoundError, match="'style'; the columns there are: creator, data_set, licence, odd"):
         create_encoding(filled, "column", "style", 4, 2, 0, NOW)

@@ -52,7 +52,8 @@ def test_images_are_taken_with_hash_size_and_type(folder: Path, name: str, media
 
 
 @pytest.mark.parametrize(
-    ("mode", "name"), [("CMYK", "JPEG"), ("I;16", "PNG"), ("P", "PNG"), ("L", "PNG"), ("1", "PNG"), ("RGBA", "PNG"), ("LA", "PNG")]
+    ("mode", "name"),
+    [("CMYK", "JPEG"), ("I;16", "PNG"), ("P", "PNG"), ("L", "PNG"), ("1", "PNG"), ("RGBA", "PNG"), ("LA", "PNG")],
 )
 def test_every_colour_model_is_taken_and_recorded(folder: Path, mode: str, name: str) -> None:
     """Members see colours converted; the registry keeps what the file had."""

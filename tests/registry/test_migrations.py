@@ -14,7 +14,9 @@ from registry.migrations import Step, migrate
 from registry.models import Rightsholder
 from tests.registry.works import NOW
 
-ADD_COUNTRY = Step(2, "where a rightsholder is", lambda c: c.execute("ALTER TABLE rightsholder ADD COLUMN country VARCHAR"))
+ADD_COUNTRY = Step(
+    2, "where a rightsholder is", lambda c: c.execute("ALTER TABLE rightsholder ADD COLUMN country VARCHAR")
+)
 FILL_COUNTRY = Step(3, "unknown so far", lambda c: c.execute("UPDATE rightsholder SET country = 'unknown'"))
 BROKEN = Step(3, "cannot work", lambda c: c.execute("ALTER TABLE nothing ADD COLUMN x INTEGER"))
 

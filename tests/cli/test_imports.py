@@ -1,0 +1,72 @@
+"""What is imported when: the help answers at once, and the registry's own commands never load torch."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.registry.works import write_pictures
+
+HEAVY = ("torch", "diffusers", "duckdb", "sqlalchemy", "numpy", "PIL", "pyarrow", "jinja2", "matplotlib")
+
+PROGRAM = """
+import sys
+from cli.main import main
+sys.argv = ["creditline", *sys.argv[1:]]
+try:
+    main()
+finally:
+    loaded = sorted({name.partition(".")[0] for name in sys.modules})
+    print("LOADED " + " ".join(loaded), file=sys.stderr)
+"""
+
+
+def loaded_by(*arguments: str) -> set[str]:
+    """The packages that a new process has loaded once the command is done; it must succeed."""
+    done = subprocess.run([sys.executable, "-c", PROGRAM, *arguments], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return set(done.stderr.rpartition("LOADED ")[2].split())
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("--version",), ("register", "--help"), ("train", "--help"), ("audit", "--help")]
+)
+def test_help_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
+    """Neither torch nor the database."""
+    assert not loaded_by(*arguments) & set(HEAVY)
+
+
+def test_commands_of_the_registry_never_import_torch(tmp_path: Path) -> None:
+    """From init to encode."""
+    home = ("--home", str(tmp_path / "home"))
+    folder = str(write_pictures(tmp_path / "works", ["a.png", "b.png", "c.png"]))
+    for arguments in (
+        ("init", *home),
+        ("register", folder, "--rightsholder", "Ada", *home),
+        ("works", *home),
+        ("rightsholders", *home),
+        ("plan", *home),
+        ("encode", "--members", "6", *home),
+        ("status", *home),
+        ("migrate", *home),
+    ):
+        assert not loaded_by(*arguments) & {"torch", "diffusers", "jinja2", "matplotlib"}, arguments
+
+
+def test_help_takes_little_longer_than_typer_itself() -> None:
+    """A ratio, since machines differ: our own modules are a small part of it."""
+
+    def fastest(program: str, *arguments: str) -> float:
+        times = []
+        for _ in range(3):
+            started = time.perf_counter()
+            subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, check=True)
+            times.append(time.perf_counter() - started)
+        return min(times)
+
+    plain = "import typer, typer.rich_utils, rich.table, rich.progress, rich.markdown"
+    assert fastest("from cli.main import main; main()", "--help") < 2.5 * fastest(plain) + 0.2

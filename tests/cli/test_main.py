@@ -1,0 +1,72 @@
+"""What every command has in common: usage errors, tracebacks on request, interruption."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from registry.errors import NotFoundError
+from tests.cli.running import Creditline
+from tests.registry.works import write_pictures
+
+MAIN = "from cli.main import main; main()"
+
+
+def test_usage_errors_are_status_2_without_a_traceback(creditline: Creditline) -> None:
+    """An unknown command, an unknown option, a missing argument, a number that is none."""
+    for arguments in (("nothing",), ("init", "--nothing"), ("register",), ("encode", "--members", "x"), ("encode",)):
+        found = creditline(*arguments)
+        assert (found.status, found.out) == (2, "")
+        assert found.err
+        assert "Traceback" not in found.err
+
+
+def test_the_version_is_data(creditline: Creditline) -> None:
+    """On stdout."""
+    found = creditline("--version")
+    assert found.status == 0
+    assert found.out.startswith("creditline ")
+
+
+def test_a_traceback_comes_only_with_debug(creditline: Creditline) -> None:
+    """Without it, one line."""
+    found = creditline("status")
+    assert len(found.err.splitlines()) == 1
+    with pytest.raises(NotFoundError):
+        creditline("--debug", "status")
+
+
+def test_an_interrupted_registration_says_how_to_go_on(creditline: Creditline, tmp_path: Path) -> None:
+    """Ctrl-C is status 130, and the same command completes it."""
+    creditline("init")
+    folder = write_pictures(tmp_path / "works", [f"{number:04d}.png" for number in range(300)])
+    table = tmp_path / "owners.csv"
+    os.mkfifo(table)  # the command waits here until it is interrupted
+    arguments = [sys.executable, "-c", MAIN, "register", str(folder), "--owners", str(table)]
+    with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) as process, table.open("w"):
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "run the same command again" in err
+    assert "Traceback" not in err
+    assert creditline("register", folder, "--rightsholder", "Ada").status == 0
+
+
+def test_output_for_a_reader_that_stops_reading_is_no_error(creditline: Creditline, tmp_path: Path) -> None:
+    """As with ``creditline works | head``."""
+    creditline("init")
+    creditline(
+        "register", write_pictures(tmp_path / "works", [f"{n}.png" for n in range(400)]), "--rightsholder", "Ada"
+    )
+    arguments = [sys.executable, "-c", MAIN, "works", "--json"]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        err = process.stderr.read()
+    assert "Traceback" not in err

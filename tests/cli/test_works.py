@@ -1,0 +1,238 @@
+"""init, register, works, rightsholders, status, migrate: what is printed where, and every exit status."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from tests.cli.running import Creditline
+from tests.registry.works import encoded, picture, write
+
+GOLDEN = Path(__file__).parent / "golden" / "shapes.json"
+
+
+def shape(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """The form of a JSON document: names and types; of a list, its first item's."""
+    if isinstance(value, dict):
+        return {name: shape(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [shape(item) for item in value[:1]]
+    return "null" if value is None else type(value).__name__
+
+
+def test_the_way_from_a_folder_to_an_encoding(creditline: Creditline, works: Path, owners: Path) -> None:
+    """The commands of the tour, each with its answer on stdout alone."""
+    assert creditline("init").out.strip() == creditline.home
+    registered = creditline("register", works, "--owners", owners)
+    assert registered.status == 0
+    assert "3 of 3 files are registered works" in registered.out
+    assert "Sun" in creditline("works", "--rightsholder", "Ada Example").out
+    assert creditline("rightsholders").out.split() == [
+        *("rightsholder", "works", "licences"),
+        *("Ada", "Example", "1", "CC-BY-4.0"),
+        *("Zoe", "Example", "2", "CC0-1.0"),
+    ]
+    assert "252" in creditline("plan", "--members", 10).out
+    encoding = creditline("encode", "--members", 10)
+    assert encoding.out.strip() in creditline("status").out
+    assert creditline("encode", "--members", 10).out == encoding.out
+
+
+def test_the_json_documents_keep_their_shape(creditline: Creditline, works: Path, owners: Path) -> None:
+    """Names and types are what others' scripts rely on; the golden file says which."""
+    write(works / "bad.png", b"no image")
+    documents = {
+        "init": creditline("init", "--json"),
+        "register": creditline("register", works, "--owners", owners, "--json"),
+        "works": creditline("works", "--json"),
+        "rightsholders": creditline("rightsholders", "--json"),
+        "plan": creditline("plan", "--members", 10, "--json"),
+        "encode": creditline("encode", "--unit", "style", "--members", 10, "--json"),
+        "status": creditline("status", "--json"),
+        "migrate": creditline("migrate", "--json"),
+    }
+    assert {outcome.status for outcome in documents.values()} == {0}
+    assert all(outcome.document["creditline"] == name for name, outcome in documents.items())
+    assert all(outcome.document["version"] == 1 for outcome in documents.values())
+    shapes = {name: shape(outcome.document) for name, outcome in documents.items()}
+    assert shapes == json.loads(GOLDEN.read_text())
+
+
+def test_json_says_what_the_registry_holds(creditline: Creditline, works: Path, owners: Path) -> None:
+    """Attributes as an object, times in ISO 8601 with their zone."""
+    creditline("init")
+    creditline("register", works, "--owners", owners)
+    rows = creditline("works", "--json").document["works"]
+    assert [(row["path"], row["title"], row["attributes"]) for row in rows] == [
+        ("deep/star.png", "Star", {"style": "round"}),
+        ("moon.png", "Moon", {"style": "flat"}),
+        ("sun.png", "Sun", {"style": "flat"}),
+    ]
+    assert rows[0]["registered_at"].endswith("+00:00")
+    encoding = creditline("encode", "--unit", "style", "--members", 4, "--weight", 1, "--seed", 3, "--json").document
+    assert (encoding["n"], encoding["h"], encoding["seed"], encoding["unit_column"]) == (4, 1, 3, "style")
+    assert (encoding["plan"]["units"], encoding["plan"]["works"], encoding["works_outside"]) == (2, 3, 0)
+
+
+def test_what_was_refused_is_told_on_stderr_and_the_rest_goes_in(
+    creditline: Creditline, works: Path, owners: Path
+) -> None:
+    """Exit 0; 1 with --strict; the list is in --json too."""
+    creditline("init")
+    write(works / "bad\x1b[31m.png", b"no image")
+    found = creditline("register", works, "--owners", owners)
+    assert found.status == 0
+    assert "refused: bad\N{REPLACEMENT CHARACTER}[31m.png: not an image" in found.err
+    assert "\x1b[31m" not in found.err + found.out
+    strict = creditline("register", works, "--owners", owners, "--strict", "--json")
+    assert strict.status == 1
+    assert [item["kind"] for item in strict.document["findings"]] == ["refused"]
+    (works / "bad\x1b[31m.png").unlink()
+    assert creditline("register", works, "--owners", owners, "--strict").status == 0
+
+
+def test_nothing_registered_is_bad_input(creditline: Creditline, works: Path, tmp_path: Path) -> None:
+    """Every file refused, or none there."""
+    creditline("init")
+    table = write(tmp_path / "other.csv", b"path,rightsholder\nnothing.png,Ada\n")
+    found = creditline("register", works, "--owners", table)
+    assert found.status == 2
+    assert "no work of" in found.err
+    assert "no owner stated: other.csv has no row for it" in found.err
+    (tmp_path / "empty").mkdir()
+    assert creditline("register", tmp_path / "empty", "--rightsholder", "Ada").status == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "got 0 statements of whose the works are"),
+        (("--rightsholder", "Ada", "--folder-per-rightsholder"), "got 2 statements"),
+        (("--rightsholder", " "), "expected one line of text"),
+        (("--rightsholder", "A\nda"), "expected one line of text"),
+        (("--owners", "nothing.csv"), "cannot read the owner table nothing.csv"),
+        (("--rightsholder", "Ada", "--workers", "0"), "Invalid value"),
+    ],
+)
+def test_a_registration_that_cannot_be_meant_is_refused(
+    creditline: Creditline, works: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    """Exit 2 with one line, and nothing is registered."""
+    creditline("init")
+    found = creditline("register", works, *arguments)
+    assert found.status == 2
+    assert message in found.err
+    assert creditline("status", "--json").document["counts"]["asset"] == 0
+
+
+def test_a_table_that_cannot_be_read_is_one_line_that_says_where(
+    creditline: Creditline, works: Path, tmp_path: Path
+) -> None:
+    """Missing columns name those found; bad UTF-8 names the line."""
+    creditline("init")
+    for data, message in (
+        (b"file,owner\n", "has the columns 'file', 'owner'; expected 'path' or 'sha256', and 'rightsholder'"),
+        (b"path,rightsholder\nsun.png,Zo\xeb\n", "line 2: byte 0xeb is not UTF-8"),
+    ):
+        found = creditline("register", works, "--owners", write(tmp_path / "bad.csv", data))
+        assert (found.status, found.out) == (2, "")
+        assert message in found.err
+        assert "Traceback" not in found.err
+
+
+def test_without_a_registry_commands_say_how_to_make_one(creditline: Creditline, works: Path) -> None:
+    """Exit 2; nothing is created."""
+    for arguments in (
+        ("register", works, "--rightsholder", "Ada"),
+        ("works",),
+        ("rightsholders",),
+        ("status",),
+        ("migrate",),
+        ("plan",),
+        ("encode", "--members", 10),
+    ):
+        found = creditline(*arguments)
+        assert (found.status, found.out) == (2, "")
+        assert "run `creditline init --home" in found.err
+    assert not Path(creditline.home).exists()
+
+
+def test_a_damaged_registry_is_status_3(creditline: Creditline) -> None:
+    """So is one of another schema version."""
+    creditline("init")
+    database = Path(creditline.home) / "registry.duckdb"
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("UPDATE schema_version SET version = 99")
+    found = creditline("status")
+    assert found.status == 3
+    assert "has schema 99, this creditline reads schema 1; install a newer creditline" in found.err
+    database.write_bytes(b"nonsense" * 100)
+    found = creditline("works")
+    assert found.status == 3
+    assert "is not a registry" in found.err
+
+
+def test_a_locked_registry_is_status_3_and_names_the_process(creditline: Creditline) -> None:
+    """After a short wait."""
+    creditline("init")
+    program = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(flush=True); sys.stdin.read()"
+    arguments = [sys.executable, "-c", program, f"{creditline.home}/registry.duckdb"]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        found = creditline("status")
+        process.kill()
+    assert found.status == 3
+    assert f"is in use by process {process.pid} (" in found.err
+
+
+def test_too_many_units_and_unknown_columns_are_status_2(creditline: Creditline, works: Path, owners: Path) -> None:
+    """With what would do."""
+    creditline("init")
+    creditline("register", works, "--owners", owners)
+    found = creditline("encode", "--members", 2)
+    assert (found.status, found.out) == (2, "")
+    assert "3 units, but 2 members with weight 1 have codes for 2; use 3 members or more" in found.err
+    found = creditline("encode", "--members", 4, "--unit", "artist")
+    assert (found.status, found.out) == (2, "")
+    assert "the columns there are: creator, data_set, licence, rightsholder, style" in found.err
+    assert creditline("encode", "--members", 65).status == 2
+    assert creditline("plan", "--members", 4, "--weight", 4).status == 2
+    assert creditline("encode", "--members", 4, "--weight", 0).status == 2
+
+
+def test_works_outside_an_encoding_are_told(creditline: Creditline, works: Path, owners: Path) -> None:
+    """A work without a value for the unit."""
+    creditline("init")
+    write(works / "new.png", encoded(picture(77)))
+    creditline("register", works, "--owners", owners, "--allow-unowned")
+    found = creditline("encode", "--unit", "rightsholder", "--members", 4)
+    assert found.status == 0
+    assert "1 registered works are not in it" in found.err
+    assert "so few decoys cannot support q <= 0.05" in found.err
+
+
+def test_a_folder_per_rightsholder_needs_no_table(creditline: Creditline, tmp_path: Path) -> None:
+    """The licence is for all."""
+    creditline("init")
+    for number, name in enumerate(("Ada", "Zoe")):
+        write(tmp_path / "agencies" / name / "a.png", encoded(picture(number)))
+    assert creditline("register", tmp_path / "agencies", "--folder-per-rightsholder", "--licence", "MIT").status == 0
+    rows = creditline("works", "--json").document["works"]
+    assert [(row["rightsholder"], row["licence"]) for row in rows] == [("Ada", "MIT"), ("Zoe", "MIT")]
+
+
+def test_long_lists_say_how_much_is_left(creditline: Creditline, works: Path) -> None:
+    """--limit is for people; --json has all."""
+    creditline("init")
+    creditline("register", works, "--rightsholder", "Ada")
+    found = creditline("works", "--limit", 2)
+    assert len(found.out.splitlines()) == 3
+    assert "2 of 3 works" in found.err
+    assert len(creditline("works", "--limit", 2, "--json").document["works"]) == 3
