@@ -22,7 +22,7 @@ from registry.database import Registry
 from registry.errors import InputError, IntegrityError, NotFoundError, UsageError
 from registry.home import Home
 from registry.ids import content_id, sha256_of, sha256_of_file
-from registry.manifests import ManifestEncoding, MemberFolder, read_member_folder
+from registry.manifests import MANIFEST_NAME, ManifestEncoding, MemberFolder, read_member_folder
 from registry.members import member_id, register_member
 from registry.outputs import ensemble_with_encoding, members_of
 from registry.queries import training_assets
@@ -141,12 +141,16 @@ def import_member(registry: Registry, folder: Path) -> models.Member:
         IntegrityError: a file is not what the manifest says.
         UsageError: the manifest contradicts the registry.
     """
+    if not (folder / MANIFEST_NAME).is_file():
+        raise InputError(
+            f"{folder} has no {MANIFEST_NAME}: expected the folder of a member, as `creditline train` leaves it"
+        )
     found = read_member_folder(folder)
     settings = EnsembleSettings.from_json(found.manifest.settings)
     expected = content_id("ensemble", {"encoding": found.manifest.encoding.id, "settings": settings.to_json()})
     if found.manifest.ensemble_id != expected:
         raise InputError(
-            f"{folder / 'manifest.json'} names ensemble {found.manifest.ensemble_id}, but its encoding and settings "
+            f"{folder / MANIFEST_NAME} names ensemble {found.manifest.ensemble_id}, but its encoding and settings "
             f"make {expected}: the manifest was altered, or written by another version"
         )
     load_denoiser(folder, settings.network)

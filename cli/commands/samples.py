@@ -29,7 +29,7 @@ def sample(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the first sample.")] = 0,
     label: Annotated[str | None, typer.Option("--label", help="Class, where the ensemble has classes.")] = None,
     method: Annotated[Literal["ddpm", "ddim"], typer.Option("--method", help="ddpm or ddim.")] = "ddpm",
-    steps: Annotated[int, typer.Option("--steps", help="Steps of the sampler.")] = 50,
+    steps: Annotated[int, typer.Option("--steps", min=1, help="Steps of the sampler.")] = 50,
     clip: Annotated[bool, typer.Option(help="Clamp the predicted clean image at intermediate steps.")] = True,
     ensemble: EnsembleOption = None,
     device: DeviceOption = None,

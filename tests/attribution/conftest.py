@@ -64,12 +64,12 @@ def write_works(folder: Path, count: int = 18) -> None:
         writer.writerows(rows)
 
 
-def small_settings(**training: int) -> EnsembleSettings:
+def small_settings() -> EnsembleSettings:
     """A recipe that trains in seconds."""
     return EnsembleSettings(
         image=ImageSettings(size=8),
         network=NetworkSettings(size=8, widths=(8,), groups=4),
-        training=TrainingSettings(**{"steps": 60, "batch_size": 8, **training}),
+        training=TrainingSettings(steps=60, batch_size=8),
     )
 
 

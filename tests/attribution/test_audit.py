@@ -202,4 +202,3 @@ def test_encoding_without_decoys_cannot_be_audited(tmp_path: Path) -> None:
     world = build_world(tmp_path, "rightsholder", None, n=3, h=1)
     with pytest.raises(UsageError, match="encode with more members"):
         auditor_of(world)
-

@@ -1,0 +1,189 @@
+"""The main job through the command line: train, sample, verify, audit, report, with every exit status on the way."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.attribution.conftest import write_works
+from tests.cli.running import Creditline, Outcome
+
+TRAIN = ("train", "--size", 8, "--widths", 8, "--steps", 40, "--batch-size", 8, "--workers", 1)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A finished run of the main job, and what its commands answered."""
+
+    creditline: Creditline
+    works: Path
+    train: Outcome
+    sample: Outcome
+    audit: Outcome
+
+
+@pytest.fixture
+def job(creditline: Creditline, tmp_path: Path) -> Job:
+    """Works of three rightsholders, registered, encoded, trained, sampled and audited."""
+    works = tmp_path / "art"
+    write_works(works, 12)
+    creditline("init")
+    creditline("register", works, "--owners", works / "owners.csv")
+    creditline("encode", "--members", 6)
+    train = creditline(*TRAIN, "--json")
+    sample = creditline("sample", "--count", 3, "--seed", 5, "--steps", 8, "--workers", 1, "--json")
+    audit = creditline("audit", "--all", "--shortlist", 3, "--workers", 1, "--json")
+    return Job(creditline, works, train, sample, audit)
+
+
+def test_from_a_folder_to_reports(job: Job, tmp_path: Path) -> None:
+    """Every command answers on stdout with a versioned document, and the reports stand at the end."""
+    assert [outcome.status for outcome in (job.train, job.sample, job.audit)] == [0, 0, 0]
+    assert job.train.document["version"] == job.sample.document["version"] == job.audit.document["version"] == 1
+    assert len(job.train.document["members"]) == 6
+    samples = job.sample.document["samples"]
+    assert [sample["seed"] for sample in samples] == [5, 6, 7]
+    assert all(Path(sample["file"]).is_file() for sample in samples)
+    audits = job.audit.document["audits"]
+    assert {audit["output"] for audit in audits} == {sample["id"] for sample in samples}
+    out = tmp_path / "reports"
+    assert job.creditline("report", "--all", "--out", out).out.strip() == str(out / "index.html")
+    with (out / "candidates.csv").open(encoding="utf-8-sig", newline="") as file:
+        assert len(list(csv.DictReader(file))) == 9
+    for sample in samples:
+        page = (out / f"{sample['id']}.html").read_text(encoding="utf-8")
+        assert "House" in page
+        assert json.loads((out / f"{sample['id']}.json").read_text(encoding="utf-8"))["version"] == 1
+
+
+def test_running_again_changes_nothing(job: Job) -> None:
+    """Each command finds what it made, as if nothing had happened."""
+    assert job.creditline(*TRAIN, "--json").out == job.train.out
+    again = job.creditline("sample", "--count", 3, "--seed", 5, "--steps", 8, "--workers", 1, "--json")
+    assert again.out == job.sample.out
+    audits = job.creditline("audit", "--all", "--shortlist", 3, "--workers", 1, "--json").document["audits"]
+    assert {audit["id"] for audit in audits} == {audit["id"] for audit in job.audit.document["audits"]}
+
+
+def test_verify_exits_1_when_a_sample_was_altered(job: Job) -> None:
+    """0 while all is well; 1 with the sample named when its file was changed."""
+    first, second, third = (sample["id"] for sample in job.sample.document["samples"])
+    fine = job.creditline("verify", "--all", "--json")
+    assert fine.status == 0
+    assert {row["condition"] for row in fine.document["samples"]} == {"identical"}
+    path = Path(job.creditline.home) / "samples" / f"{second}.png"
+    path.write_bytes(path.read_bytes() + b"x")
+    found = job.creditline("verify", first, second, third, "--json")
+    assert found.status == 1
+    assert [row["condition"] for row in found.document["samples"]] == ["identical", "altered", "identical"]
+    audit = job.creditline("audit", second, "--shortlist", 2, "--workers", 1)
+    assert audit.status == 3
+    assert second in audit.err
+
+
+def test_altered_member_exits_3_by_name(job: Job) -> None:
+    """Nothing is generated with weights that are not the registered ones."""
+    member = job.train.document["members"][2]["id"]
+    weights = Path(job.creditline.home) / "members" / member / "diffusion_pytorch_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    outcome = job.creditline("sample", "--seed", 99, "--steps", 4)
+    assert outcome.status == 3
+    assert outcome.out == ""
+    assert member in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_work_altered_before_training_exits_3(creditline: Creditline, tmp_path: Path) -> None:
+    """A member never trains on bytes that were not registered; restoring the file heals it."""
+    works = tmp_path / "art"
+    write_works(works, 6)
+    creditline("init")
+    creditline("register", works, "--owners", works / "owners.csv")
+    creditline("encode", "--members", 6)
+    before = (works / "03.png").read_bytes()
+    (works / "03.png").write_bytes((works / "04.png").read_bytes())
+    outcome = creditline(*TRAIN)
+    assert outcome.status == 3
+    assert "03.png" in outcome.err
+    (works / "03.png").write_bytes(before)
+    assert creditline(*TRAIN, "--steps", 2).status == 0
+
+
+def test_image_from_outside(job: Job, tmp_path: Path) -> None:
+    """--image audits any file; what is no image exits 2 by name; the report says that there is no counterfactual."""
+    outcome = job.creditline("audit", "--image", job.works / "04.png", "--shortlist", 3, "--json")
+    assert outcome.status == 0
+    first = outcome.document["audits"][0]["candidates"][0]
+    assert first["label"] == "Work 4"
+    assert first["influence_exact"] is None
+    assert "no seed" in first["not_measured"]
+    bad = tmp_path / "notes.png"
+    bad.write_text("no image")
+    refused = job.creditline("audit", "--image", bad)
+    assert refused.status == 2
+    assert "notes.png" in refused.err
+
+
+def test_conditional_members(creditline: Creditline, tmp_path: Path) -> None:
+    """--label conditions on a column; a label that is unknown, missing or not wanted exits 2 and says which there are."""
+    works = tmp_path / "art"
+    write_works(works, 6)
+    creditline("init")
+    creditline("register", works, "--owners", works / "owners.csv")
+    creditline("encode", "--members", 6)
+    assert creditline(*TRAIN, "--label", "kind", "--steps", 3).status == 0
+    assert creditline("sample", "--label", "disc", "--steps", 4).status == 0
+    for arguments, message in (
+        (("sample", "--steps", 4), "choose one of disc, square"),
+        (("sample", "--label", "cat"), "choose one of disc, square"),
+        ((*TRAIN, "--label", "weight"), "weight"),
+    ):
+        outcome = creditline(*arguments)
+        assert outcome.status == 2
+        assert message in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (("audit",), 2, "--all"),
+        (("audit", "--all", "--image", "x.png"), 2, "one of"),
+        (("verify",), 2, "--all"),
+        (("verify", "ffffffffffff"), 2, "ffffffffffff"),
+        (("sample", "--ensemble", "ffff"), 2, "ffff"),
+        (("sample", "--method", "euler"), 2, "euler"),
+        (("sample", "--steps", 0), 2, "0"),
+        (("train", "--size", 10), 2, "multiple of"),
+        (("train", "--widths", "a,b"), 2, "a,b"),
+        (("train", "--device", "tpu"), 2, "tpu"),
+        (("members", "import", "nowhere"), 2, "nowhere"),
+        (("report", "--all"), 2, "audit"),
+    ],
+)
+def test_bad_usage(
+    creditline: Creditline, tmp_path: Path, arguments: tuple[object, ...], status: int, message: str
+) -> None:
+    """One line that names what was wrong, nothing on stdout, the stated status."""
+    works = tmp_path / "art"
+    write_works(works, 6)
+    creditline("init")
+    creditline("register", works, "--owners", works / "owners.csv")
+    creditline("encode", "--members", 6)
+    outcome = creditline(*arguments)
+    assert outcome.status == status
+    assert message in outcome.err
+    assert outcome.out == ""
+    assert "Traceback" not in outcome.err
+
+
+def test_no_ensemble_yet_says_what_to_run(creditline: Creditline) -> None:
+    """An empty registry, and none at all."""
+    assert "creditline init" in creditline("sample").err
+    creditline("init")
+    outcome = creditline("sample")
+    assert outcome.status == 2
+    assert "creditline train" in outcome.err
