@@ -117,7 +117,7 @@ def _read(path: Path) -> bytes | str:
             return "empty file (0 bytes)"
         if found.st_size > LARGEST_FILE:
             return f"{found.st_size:,} bytes, at most {LARGEST_FILE:,} are taken"
-        return file.read(LARGEST_FILE)
+        return file.read(found.st_size)
 
 
 def _inspect_image(path: str, sha256: str, data: bytes, *, decode: bool) -> Work | Refusal:
