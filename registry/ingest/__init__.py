@@ -2,7 +2,7 @@
 
     scan          which files are there               -> paths, and what cannot be a work
     inspection    what each file is                    -> hash, size, type, or the reason why it is refused
-    pool          the same on all cores
+    pool, reader   the same on all cores
     owners        whose it is, by table, folder or name -> a declaration, or the reason why there is none
     store         into the registry, in bulk
     registration  all of it, in batches that survive being killed

@@ -70,7 +70,7 @@ class Refusal:
 Result = Work | KnownWork | Refusal
 
 
-def inspect_file(root: Path, task: Task, *, decode: bool = False) -> Result:
+def inspect_file(root: Path, task: Task, decode: bool = False) -> Result:
     """Hash a file and find out what it is.
 
     Args:

@@ -1,99 +1,153 @@
 """Inspecting many files on all cores, in order.
 
 Processes, because most images are small and for them Python's own work, which threads do one at a time, is what takes
-the time. Starting them takes a while too, so they are started only when the files turn out to take longer than that.
+the time. They are plain ones that run :mod:`registry.ingest.reader` and are spoken to through their pipes: such a process
+is ready in a fraction of the time that one of :mod:`multiprocessing` takes, which would import the whole command line
+first, and it ends by itself when its parent is gone, however that ended. Starting still takes a moment, so they are
+started only when the files turn out to take longer than that.
+
 A file that kills the process that reads it (a decoder's defect, memory) is found and refused, the others go in.
 """
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
+import json
+import queue
+import subprocess
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
 
-from registry.ingest.inspection import Refusal, Result, Task
+from registry.ingest.inspection import Refusal, Result, Task, inspect_file
+from registry.ingest.reader import READY, result_from_json
 
 CHUNK = 64  # files per message between processes
-SECONDS_ALONE = 0.5
-"""How long one process reads before others are started: about as long as that takes."""
+SECONDS_ALONE = 0.3
+"""How long this process reads before others are started: about as long as that takes."""
 
-Inspect = Callable[[Task], Result]
+Inspect = Callable[[Path, Task, bool], Result]
+"""A module's function that inspects a task's file in a folder, decoding it completely or not."""
 
 
 def inspect_files(
-    inspect: Inspect, tasks: Sequence[Task], workers: int, *, seconds_alone: float = SECONDS_ALONE
+    root: Path,
+    tasks: Sequence[Task],
+    *,
+    decode: bool = False,
+    workers: int = 1,
+    inspect: Inspect = inspect_file,
+    seconds_alone: float = SECONDS_ALONE,
 ) -> Iterator[Result]:
-    """Apply ``inspect``, which must be a module's function or a partial of one, to every task; results are in order."""
+    """Inspect every task's file, in order, with ``workers`` processes if that is worth it."""
     started = time.monotonic()
     position = 0
     while position < len(tasks) and (workers <= 1 or time.monotonic() - started < seconds_alone):
-        yield inspect(tasks[position])
+        yield inspect(root, tasks[position], decode)
         position += 1
     if position < len(tasks):
-        yield from _inspect_in_pool(inspect, tasks[position:], workers)
+        start_reader = _Starter(root, decode, inspect)
+        yield from _inspect_in_processes(start_reader, tasks[position:], workers)
 
 
-def _inspect_in_pool(inspect: Inspect, tasks: Sequence[Task], workers: int) -> Iterator[Result]:
-    chunks = deque(tasks[start : start + CHUNK] for start in range(0, len(tasks), CHUNK))
-    running: deque[tuple[Sequence[Task], Future[list[Result]]]] = deque()
-    pool = _pool(workers)
-    try:
-        while chunks or running:
-            while chunks and len(running) < 4 * workers:
-                chunk = chunks.popleft()
-                running.append((chunk, pool.submit(_inspect_chunk, inspect, chunk)))
-            chunk, future = running.popleft()
-            try:
-                yield from future.result()
-            except BrokenProcessPool:
-                pool.shutdown(cancel_futures=True)
-                # The whole pool goes down with one process. Its chunk may be any that was running: this one is done
-                # file by file, and the others start again.
-                chunks.extendleft(waiting for waiting, _ in reversed(running))
-                running.clear()
-                yield from _inspect_alone(inspect, chunk)
-                pool = _pool(workers)
-    finally:
-        pool.shutdown(cancel_futures=True)
+class _ReaderDiedError(Exception):
+    """The process ended in the middle of a message."""
 
 
-def _inspect_alone(inspect: Inspect, tasks: Sequence[Task]) -> Iterator[Result]:
-    pool = _pool(1)
-    try:
-        for task in tasks:
-            try:
-                yield pool.submit(inspect, task).result()
-            except BrokenProcessPool:
-                pool.shutdown()
-                pool = _pool(1)
-                yield Refusal(task.path, "reading it ended the process (its decoder failed, or memory ran out)")
-    finally:
-        pool.shutdown(cancel_futures=True)
+class _Reader:
+    """A process that inspects files."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._process = subprocess.Popen(  # noqa: S603 - our own module
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        try:
+            ready = self._answer() == READY
+        except _ReaderDiedError:
+            ready = False
+        if not ready:
+            self.close()
+            raise RuntimeError(f"a process for reading did not start: {command}")
+
+    def ask(self, tasks: Sequence[Task]) -> list[Result]:
+        assert self._process.stdin is not None  # noqa: S101 - it was asked for
+        try:
+            self._process.stdin.write(json.dumps([asdict(task) for task in tasks]).encode() + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError as error:
+            raise _ReaderDiedError from error
+        return [result_from_json(facts) for facts in json.loads(self._answer())]
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def _answer(self) -> bytes:
+        assert self._process.stdout is not None  # noqa: S101 - it was asked for
+        line = self._process.stdout.readline()
+        if not line.endswith(b"\n"):
+            raise _ReaderDiedError
+        return line
 
 
-def _inspect_chunk(inspect: Inspect, tasks: Sequence[Task]) -> list[Result]:
-    return [inspect(task) for task in tasks]
+class _Starter:
+    """Starts readers for one folder."""
+
+    def __init__(self, root: Path, decode: bool, inspect: Inspect) -> None:
+        # The child finds modules where this process does, whatever way this one was started.
+        program = (
+            "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from registry.ingest.reader import run; run()"
+        )
+        function = f"{inspect.__module__}:{inspect.__qualname__}"
+        self._command = (
+            *(sys.executable, "-c", program, json.dumps(sys.path)),
+            *(str(root), function, "decode" if decode else ""),
+        )
+
+    def __call__(self) -> _Reader:
+        return _Reader(self._command)
 
 
-def _pool(workers: int) -> ProcessPoolExecutor:
-    # Not fork: the parent has threads (DuckDB's), and a forked child may wait for one of their locks forever.
-    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_start_worker)
+def _inspect_in_processes(start_reader: _Starter, tasks: Sequence[Task], workers: int) -> Iterator[Result]:
+    idle: queue.SimpleQueue[_Reader] = queue.SimpleQueue()
+    for _ in range(workers):
+        idle.put(start_reader())
 
+    def inspect_chunk(chunk: Sequence[Task]) -> list[Result]:
+        reader = idle.get()
+        try:
+            return reader.ask(chunk)
+        except _ReaderDiedError:
+            reader.close()
+            reader = start_reader()
+            results: list[Result] = []
+            for task in chunk:
+                try:
+                    results += reader.ask([task])
+                except _ReaderDiedError:
+                    reader.close()
+                    reader = start_reader()
+                    reason = "reading it ended the process (its decoder failed, or memory ran out)"
+                    results.append(Refusal(task.path, reason))
+            return results
+        finally:
+            idle.put(reader)
 
-def _start_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted and ends the pool
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """A worker waits for work from a pipe that it holds open itself, so a killed parent would leave it waiting forever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    chunks = iter(range(0, len(tasks), CHUNK))
+    running: deque[Future[list[Result]]] = deque()
+    with ThreadPoolExecutor(workers) as threads:
+        try:
+            while True:
+                # Enough for every process to have its next chunk waiting, whichever is slow.
+                while len(running) < 4 * workers and (start := next(chunks, None)) is not None:
+                    running.append(threads.submit(inspect_chunk, tasks[start : start + CHUNK]))
+                if not running:
+                    return
+                yield from running.popleft().result()
+        finally:
+            threads.shutdown(cancel_futures=True)
+            while not idle.empty():
+                idle.get().close()

@@ -12,13 +12,12 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from registry.database import Registry
 from registry.ingest.findings import Finding, Kind
-from registry.ingest.inspection import KnownWork, Refusal, Task, Work, inspect_file
+from registry.ingest.inspection import KnownWork, Refusal, Task, Work
 from registry.ingest.owners import Declaration, NoDeclaration, OwnerSource
 from registry.ingest.pool import inspect_files
 from registry.ingest.scan import scan_folder
@@ -95,7 +94,7 @@ def register_folder(
     run = _Run(store, owners)
     known = store.known_hashes()
     tasks = [Task(path, known.get(path)) for path in scan.files]
-    results = inspect_files(partial(inspect_file, scan.root, decode=decode), tasks, workers)
+    results = inspect_files(scan.root, tasks, decode=decode, workers=workers)
     for done, result in enumerate(results, start=1):
         run.take(result)
         on_progress(done, len(tasks))

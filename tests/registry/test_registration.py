@@ -275,11 +275,12 @@ def test_batches_and_processes_do_not_change_the_result(
     assert rows(other, *columns) == rows(registry, *columns)
 
 
-def inspect_or_die(root: Path, task: Task) -> Result:
-    """As a decoder with a defect does."""
+def inspect_or_die(root: Path, task: Task, decode: bool) -> Result:
+    """As a decoder with a defect does; another one prints."""
     if task.path == "deadly.png":
         os.kill(os.getpid(), signal.SIGKILL)
-    return inspect_file(root, task)
+    os.write(1, b"warning: printed by a library\n")
+    return inspect_file(root, task, decode)
 
 
 def test_a_file_that_kills_its_reader_is_refused_and_the_others_go_in(folder: Path) -> None:
@@ -287,7 +288,7 @@ def test_a_file_that_kills_its_reader_is_refused_and_the_others_go_in(folder: Pa
     names = [f"{number:03d}.png" for number in range(200)] + ["deadly.png"]
     write_pictures(folder, names)
     tasks = [Task(name) for name in sorted(names, key=lambda name: (name == "deadly.png") * 0.5 + (name > "100.png"))]
-    results = list(inspect_files(partial(inspect_or_die, folder), tasks, 2, seconds_alone=0.0))
+    results = list(inspect_files(folder, tasks, workers=2, inspect=inspect_or_die, seconds_alone=0.0))
     assert [result.path for result in results] == [task.path for task in tasks]
     refused = [result for result in results if isinstance(result, Refusal)]
     assert [(result.path, "ended the process" in result.reason) for result in refused] == [("deadly.png", True)]
