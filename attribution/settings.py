@@ -26,7 +26,7 @@ class TrainingSettings:
     batch_size: int = 16
     learning_rate: float = 6e-3
     warmup_steps: int = 30
-    snr_cap: float = 3.0
+    snr_cap: float = 5.0
     """gamma of the min-SNR weighting (Hang et al. 2023): the squared error is weighted by min(SNR, gamma) / SNR, which
     moves effort from the last, nearly clean steps to those that decide on the picture. 0: the plain squared error."""
     common_draws: bool = True
