@@ -62,6 +62,14 @@ def printable(cell: object) -> str:
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
+def plain_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of the registry as JSON has it: attributes as an object, times in ISO 8601."""
+    plain = {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in row.items()}
+    if "attributes" in plain:
+        plain["attributes"] = json.loads(plain["attributes"])
+    return plain
+
+
 @contextmanager
 def progress_bars() -> Iterator[Progress]:
     """Progress bars with an estimate on stderr; add one task per thing that people wait for."""

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from cli.commands import audits, demo, encodings, ensembles, reports, samples, works
+from cli.commands import audits, demo, encodings, ensembles, homes, reports, samples, works
 
-GROUPS: tuple[ModuleType, ...] = (works, encodings, ensembles, samples, audits, reports, demo)
+GROUPS: tuple[ModuleType, ...] = (homes, works, encodings, ensembles, samples, audits, reports, demo)
