@@ -5,12 +5,15 @@ from __future__ import annotations
 import datetime
 import io
 from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float, Float64, UInt64
 from PIL import Image
 from safetensors.numpy import save_file
+from torch import Tensor
 
 from attribution.audit_worker import Counterfactuals, load_jacobian
 from attribution.distance import from_mean_square
@@ -111,38 +114,58 @@ class AuditContext:
     device: str
 
 
-def audit_id_of(subject: Subject, settings: AuditSettings, ensemble: EnsembleReference, ranker: str) -> str:
-    """An audit is its subject, ensemble, ranker and settings; the same request is the same audit."""
-    request = {"subject": asdict(subject), "settings": asdict(settings), "ranker": ranker}
-    return content_id("audit", {**request, "ensemble": ensemble.id, "members": ensemble.members_sha256})
+def audit_id_of(context: AuditContext, subject: Subject) -> str:
+    """An audit is its subject, ensemble, settings, ranker and the scale that was chosen; the same request is the same audit."""
+    ranker = {"name": context.ranker.name, "scale": context.choice.scale, "graded": context.choice.grade is not None}
+    request = {"subject": asdict(subject), "settings": asdict(context.settings), "ranker": ranker}
+    ensemble = {"ensemble": context.ensemble.id, "members": context.ensemble.members_sha256}
+    return content_id("audit", {**request, **ensemble})
 
 
-def record_audit(context: AuditContext, found: Findings, shown: Counterfactuals | None, seconds: float) -> models.Audit:
+def recorded_audit(context: AuditContext, audit_id: str) -> models.Audit | None:
+    """The audit of this id, if it was made before."""
+    with context.registry.session() as session:
+        return session.get(models.Audit, audit_id)
+
+
+def artefact_is_intact(context: AuditContext, audit: models.Audit) -> bool:
+    """Whether an audit's artefact is the one that was registered."""
+    try:
+        return sha256_of_file(context.registry.home.audit(audit.id)) == audit.artefact_sha256
+    except OSError:
+        return False
+
+
+def record_audit(context: AuditContext, found: Findings, shown: Counterfactuals | None) -> models.Audit:
     """Write an audit's artefact and the pictures of its works, then its rows in one transaction.
+
+    An audit whose rows are there, because its artefact was lost or altered, gets the artefact back.
 
     Args:
         context: what the run's audits share.
         found: ranking and test of the subject.
         shown: its real ablations; None for an image from outside.
-        seconds: time spent on ablations and Jacobian.
+
+    Raises:
+        IntegrityError: the artefact was lost, and this machine does not compute the registered one again.
     """
-    audit_id = audit_id_of(found.subject, context.settings, context.ensemble, context.ranker.name)
-    tensors: dict[str, np.ndarray] = {
-        "unit_score": found.shortlisted.all_scores,
-        "decoy_statistic": found.evidence.decoy_statistic,
-        "output": (np.moveaxis(found.image, 0, -1) * 255.0).round().astype(np.uint8),
-    }
-    estimate = _estimated_influences(context, found)
-    if estimate is not None:
-        tensors["unit_influence_estimate"] = estimate
-    if shown is not None:
-        tensors["counterfactual"] = shown.pictures
-        if shown.landscape is not None:
-            tensors["unit_influence_exact"] = shown.landscape
+    audit_id = audit_id_of(context, found.subject)
+    jacobian = None
+    if found.subject.sample_id is not None and context.settings.jacobian:
+        jacobian = context.registry.home.jacobian(found.subject.sample_id)
+    estimate = None if jacobian is None else _estimated_influences(context, load_jacobian(jacobian))
+    tensors = _tensors(found, shown, estimate)
     path = context.registry.home.audit(audit_id)
-    contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-    write_atomically(path, lambda part: save_file(contiguous, part, {"format": "creditline-audit-1"}))
+    write_atomically(path, partial(save_file, tensors, metadata={"format": "creditline-audit-1"}))
     _keep_pictures(context, found)
+    existing = recorded_audit(context, audit_id)
+    if existing is not None:
+        if not artefact_is_intact(context, existing):
+            raise IntegrityError(
+                f"audit {audit_id} cannot be restored: {path} came out differently from what was registered "
+                "(another machine or version?); restore the file, or audit under another --shortlist"
+            )
+        return existing
     audit = models.Audit(
         id=audit_id,
         ensemble_id=context.ensemble.id,
@@ -153,11 +176,11 @@ def record_audit(context: AuditContext, found: Findings, shown: Counterfactuals 
         settings={**asdict(context.settings), "label": found.subject.label},
         ranker=context.choice.to_json(context.ranker),
         test=_test_facts(context, found),
-        landscape=None if shown is None else _landscape(tensors),
+        landscape=None if shown is None else _landscape(tensors, jacobian),
         attributable=bool((found.evidence.q_value <= context.settings.false_discovery_rate).any()),
         artefact_sha256=sha256_of_file(path),
         versions=versions_of(context.device),
-        timings={**found.timings, "networks": seconds},
+        timings={**found.timings, **({} if shown is None else shown.timings)},
         created_at=datetime.datetime.now(datetime.UTC),
     )
     candidates, works = _candidate_rows(audit_id, context, found, shown, estimate)
@@ -168,10 +191,26 @@ def record_audit(context: AuditContext, found: Findings, shown: Counterfactuals 
     return audit
 
 
-def _estimated_influences(context: AuditContext, found: Findings) -> Float64[np.ndarray, " unit"] | None:
-    if found.subject.sample_id is None or not context.settings.jacobian:
-        return None
-    jacobian = load_jacobian(context.registry.home, found.subject.sample_id)
+def _tensors(
+    found: Findings, shown: Counterfactuals | None, estimate: Float64[np.ndarray, " unit"] | None
+) -> dict[str, np.ndarray]:
+    tensors: dict[str, np.ndarray] = {
+        "unit_score": found.shortlisted.all_scores,
+        "decoy_statistic": found.evidence.decoy_statistic,
+        "output": (np.moveaxis(found.image, 0, -1) * 255.0).round().astype(np.uint8),
+    }
+    if estimate is not None:
+        tensors["unit_influence_estimate"] = estimate
+    if shown is not None:
+        tensors["counterfactual"] = shown.pictures
+        if shown.landscape is not None:
+            tensors["unit_influence_exact"] = shown.landscape
+    return {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+
+
+def _estimated_influences(
+    context: AuditContext, jacobian: Float[Tensor, "member channel height width"]
+) -> Float64[np.ndarray, " unit"]:
     return influences(gram(jacobian[None])[0], context.corpus.membership, jacobian[0].numel())
 
 
@@ -189,19 +228,18 @@ def _test_facts(context: AuditContext, found: Findings) -> dict[str, Any]:
     }
 
 
-def _landscape(tensors: dict[str, np.ndarray]) -> dict[str, Any]:
+def _landscape(tensors: dict[str, np.ndarray], jacobian: Path | None) -> dict[str, Any]:
     def facts(name: str, method: str, reason: str) -> dict[str, Any]:
         if name not in tensors:
             return {"not_measured": reason}
         radius = counterfactual_radius(tensors[name])
         return {"method": method, "radius": radius.distance, "unit_number": radius.unit_number}
 
-    return {
-        "estimate": facts("unit_influence_estimate", "jacobian", "the audit was run without the Jacobian"),
-        "exact": facts(
-            "unit_influence_exact", "ablation", "not asked for; `creditline audit --exact` enumerates all units"
-        ),
-    }
+    estimate = facts("unit_influence_estimate", "jacobian", "the audit was run without the Jacobian")
+    if jacobian is not None:
+        estimate["jacobian_sha256"] = sha256_of_file(jacobian)
+    reason = "not asked for; `creditline audit --exact` enumerates all units"
+    return {"estimate": estimate, "exact": facts("unit_influence_exact", "ablation", reason)}
 
 
 def _candidate_rows(
@@ -256,5 +294,5 @@ def _keep_pictures(context: AuditContext, found: Findings) -> None:
             continue
         image.thumbnail((PICTURE_SIDE, PICTURE_SIDE), Image.Resampling.LANCZOS)
         buffer = io.BytesIO()
-        image.convert("RGBA").save(buffer, "PNG")
+        image.save(buffer, "PNG")
         write_bytes_atomically(place, buffer.getvalue())

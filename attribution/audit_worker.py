@@ -7,9 +7,11 @@ computed twice.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -30,6 +32,9 @@ from attribution.samples import batch_labels, batch_noise
 from registry.codes import bits
 from registry.errors import IntegrityError
 from registry.home import Home, write_atomically
+
+SAME_OUTPUT = 1e-2
+"""Largest difference, of a range of 2, between the outputs of two runs of one sample."""
 
 
 @dataclass(frozen=True)
@@ -73,19 +78,23 @@ class Counterfactuals:
     """Scaled Euclidean distance from the output, both before clipping."""
     landscape: Float64[np.ndarray, " unit"] | None
     """The same for every unit, where it was asked for."""
+    timings: dict[str, float]
+    """Seconds: ``ablation``, and this sample's share of ``jacobian``."""
 
 
 def run_audit_task(task: AuditTask, report: Callable[[int], None]) -> list[Counterfactuals]:
     """Jacobians (kept as files) and ablations of the samples of one task."""
     ensemble = open_ensemble(task.home, task.ensemble, task.device)
+    begun = time.monotonic()
     if task.with_jacobian:
         write_jacobians(task, ensemble, report)
-    return [_ablate(task, ensemble, item, report) for item in task.samples]
+    share = (time.monotonic() - begun) / len(task.samples)
+    return [_ablate(task, ensemble, item, share, report) for item in task.samples]
 
 
 def write_jacobians(task: AuditTask, ensemble: Ensemble, report: Callable[[int], None]) -> None:
     """One Jacobian run for all samples of the task that have none yet."""
-    wanted = [item for item in task.samples if not task.home.jacobian(item.sample_id).exists()]
+    wanted = [item for item in task.samples if not _has_jacobian(task.home, item.sample_id)]
     if not wanted:
         report(task.sampler.steps)
         return
@@ -105,20 +114,32 @@ def write_jacobians(task: AuditTask, ensemble: Ensemble, report: Callable[[int],
         write_atomically(task.home.jacobian(item.sample_id), partial(save_file, tensors, metadata=metadata))
 
 
-def load_jacobian(home: Home, sample_id: str) -> Float[Tensor, "member channel height width"]:
+def _has_jacobian(home: Home, sample_id: str) -> bool:
+    """Whether a Jacobian of this very sample is kept: its run ended where the sample's did, up to rounding."""
+    try:
+        kept = load_file(home.jacobian(sample_id))
+        output = load_file(home.sample_tensors(sample_id))["output"]
+        return np.isfinite(kept["jacobian"]).all() and np.allclose(kept["output"], output, atol=SAME_OUTPUT)
+    except (OSError, SafetensorError, KeyError, ValueError):
+        return False
+
+
+def load_jacobian(path: Path) -> Float[Tensor, "member channel height width"]:
     """A kept Jacobian.
 
     Raises:
         IntegrityError: missing or unreadable.
     """
-    path = home.jacobian(sample_id)
     try:
         return torch.from_numpy(load_file(path)["jacobian"])
     except (OSError, SafetensorError, KeyError) as error:
         raise IntegrityError(f"{path} cannot be read ({error}): delete it and audit again") from error
 
 
-def _ablate(task: AuditTask, ensemble: Ensemble, item: SampleAudit, report: Callable[[int], None]) -> Counterfactuals:
+def _ablate(
+    task: AuditTask, ensemble: Ensemble, item: SampleAudit, jacobian_seconds: float, report: Callable[[int], None]
+) -> Counterfactuals:
+    begun = time.monotonic()
     image = task.ensemble.settings.image
     noise = exogenous_noise(item.seed, task.sampler.draws, (image.channels, image.size, image.size)).to(task.device)
     label = task.ensemble.settings.class_number(task.label)
@@ -137,6 +158,7 @@ def _ablate(task: AuditTask, ensemble: Ensemble, item: SampleAudit, report: Call
         pictures=to_pixels(candidates).numpy(),
         influence=euclidean(output, candidates).numpy(),
         landscape=landscape,
+        timings={"jacobian": jacobian_seconds, "ablation": time.monotonic() - begun},
     )
 
 

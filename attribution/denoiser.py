@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
 CONFIG_FILE = "config.json"
+LARGEST_NUMBER, MOST_LEVELS, MOST_LAYERS = 65_536, 8, 8
+"""Bounds on what settings from outside may ask for; far above any UNet."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,19 @@ class NetworkSettings:
     """Number of class labels; 0 for an unconditional network."""
 
     def __post_init__(self) -> None:
+        numbers = (
+            self.size,
+            self.channels,
+            self.layers_per_block,
+            self.groups,
+            self.patch,
+            self.class_count,
+            *self.widths,
+        )
+        if any(type(number) is not int or not 0 <= number <= LARGEST_NUMBER for number in numbers) or self.groups < 1:
+            raise UsageError(f"network settings must be whole numbers up to {LARGEST_NUMBER}, and groups at least 1")
+        if len(self.widths) > MOST_LEVELS or self.layers_per_block > MOST_LAYERS:
+            raise UsageError(f"at most {MOST_LEVELS} resolutions with {MOST_LAYERS} layers each")
         if self.channels not in (1, 3):
             raise UsageError(f"{self.channels} image channels: expected 1 (grey) or 3 (colour)")
         if not self.widths or any(width < 1 or width % self.groups for width in self.widths):
@@ -154,13 +169,19 @@ def load_denoiser(folder: Path, settings: NetworkSettings) -> Denoiser:
     path = folder / WEIGHTS_FILE
     denoiser = Denoiser(UNet2DModel(**network_config(settings)), settings)
     try:
-        denoiser.network.load_state_dict(load_file(path))
+        weights = load_file(path)
+        denoiser.network.load_state_dict(weights)
     except (OSError, SafetensorError, RuntimeError) as error:
         first_line = str(error).splitlines()[0]
         raise IntegrityError(
             f"weights {path} cannot be read as this ensemble's network ({first_line}); "
-            "restore the file or train the member again"
+            "restore the file or import the member again"
         ) from error
+    broken = [name for name, values in sorted(weights.items()) if not bool(torch.isfinite(values).all())]
+    if broken:
+        raise IntegrityError(
+            f"weights {path} hold values that are no numbers, first in {broken[0]}: the member diverged"
+        )
     return denoiser.eval().requires_grad_(False)
 
 
@@ -172,8 +193,8 @@ def check_config(path: Path, settings: NetworkSettings) -> None:
     """
     try:
         found = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise IntegrityError(f"{path} cannot be read: {error}; restore it or train the member again") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise IntegrityError(f"{path} cannot be read: {error}; restore it or import the member again") from error
     expected = json.loads(json.dumps(network_config(settings)))
     for name, value in expected.items():
         if not isinstance(found, dict) or found.get(name) != value:

@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import datetime
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from attribution.denoiser import WEIGHTS_FILE, load_denoiser
 from attribution.ensemble import Ensemble
 from attribution.settings import EnsembleSettings
-from attribution.training import MemberTask, train_member
+from attribution.training import MemberTask, checkpoint_name, train_member
 from attribution.workers import Device, run_tasks
 from registry import models
 from registry.database import Registry
 from registry.errors import InputError, IntegrityError, NotFoundError, UsageError
-from registry.home import Home
+from registry.home import Home, sync_folder
 from registry.ids import content_id, sha256_of, sha256_of_file
 from registry.manifests import MANIFEST_NAME, ManifestEncoding, MemberFolder, read_member_folder
-from registry.members import member_id, register_member
+from registry.members import check_against_codes, member_id, register_member
 from registry.outputs import ensemble_with_encoding, members_of
 from registry.queries import training_assets
 
@@ -120,14 +120,19 @@ def train_ensemble(
         )
         for index in missing
     ]
-    _clear_remains(registry.home, ensemble_id)
+    _clear_remains(registry.home, ensemble_id, [member_id(ensemble_id, index) for index in registered])
     for _, folder in run_tasks(train_member, tasks, device, lambda task, steps: on_progress(missing[task], steps)):
         yield register_member(registry, read_member_folder(folder), "trained", datetime.datetime.now(datetime.UTC))
 
 
-def _clear_remains(home: Home, ensemble_id: str) -> None:
-    for part in home.member(ensemble_id).parent.glob(f".{ensemble_id}-*.part"):
-        shutil.rmtree(part, ignore_errors=True)
+def _clear_remains(home: Home, ensemble_id: str, finished: Collection[str]) -> None:
+    """Remove what killed runs left: half-written files and folders, and checkpoints of members that are done."""
+    for part in home.member(ensemble_id).parent.glob(f".*{ensemble_id}-*"):
+        if part.name.endswith(".part"):
+            shutil.rmtree(part, ignore_errors=True)
+            part.unlink(missing_ok=True)
+        elif part.name in {checkpoint_name(key) for key in finished}:
+            part.unlink(missing_ok=True)
 
 
 def import_member(registry: Registry, folder: Path) -> models.Member:
@@ -154,9 +159,14 @@ def import_member(registry: Registry, folder: Path) -> models.Member:
             f"make {expected}: the manifest was altered, or written by another version"
         )
     load_denoiser(folder, settings.network)
-    create_ensemble(registry, found.manifest.encoding.id, settings)
+    check_against_codes(registry, found)
     place = registry.home.member(member_id(expected, found.manifest.index))
-    if place.resolve() != folder.resolve() and not place.exists():
+    with registry.session() as session:
+        known = session.get(models.Member, place.name)
+    if known is not None and known.manifest_sha256 != found.manifest.sha256:
+        raise InputError(f"{folder} is not member {place.name} as it is registered here (another manifest)")
+    create_ensemble(registry, found.manifest.encoding.id, settings)
+    if place.resolve() != folder.resolve() and not _is_intact(place, found):
         _copy_member(found, place)
     return register_member(registry, read_member_folder(place), "imported", datetime.datetime.now(datetime.UTC))
 
@@ -168,9 +178,18 @@ def _copy_member(member: MemberFolder, place: Path) -> None:
     try:
         for name in ("config.json", WEIGHTS_FILE, "manifest.json", "works.txt"):
             shutil.copyfile(member.path / name, part / name)
+        sync_folder(part)
+        shutil.rmtree(place, ignore_errors=True)
         part.rename(place)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def _is_intact(place: Path, wanted: MemberFolder) -> bool:
+    try:
+        return read_member_folder(place).manifest == wanted.manifest
+    except (InputError, IntegrityError):
+        return False
 
 
 def reference_of(registry: Registry, ensemble_id: str) -> EnsembleReference:

@@ -87,7 +87,9 @@ def exact_p_values(
 ) -> Float64[np.ndarray, " unit"]:
     """(1 + #{decoys >= unit}) / (1 + #decoys); ties count against the unit, up to rounding."""
     tolerance = 1e-9 * np.abs(decoy_statistic).max(axis=1, initial=0.0)
-    as_large = (decoy_statistic >= (statistic - tolerance)[:, None]).sum(axis=1)
+    # Counted this way round, a statistic that is no number is no evidence.
+    smaller = (decoy_statistic < (statistic - tolerance)[:, None]).sum(axis=1)
+    as_large = decoy_statistic.shape[1] - smaller
     return np.asarray((1.0 + as_large) / (1.0 + decoy_statistic.shape[1]), dtype=np.float64)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -21,10 +22,11 @@ from jaxtyping import UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from registry.errors import InputError, IntegrityError, UsageError
+from registry.ingest.inspection import FORMATS, LARGEST_AREA, LARGEST_SIDE, read_regular_file, readable_formats
 
+READ_AT_ONCE = 64
+"""Works per task of the reading threads."""
 Fit = Literal["pad", "crop"]
-PIXEL_LIMIT = 100_000_000
-"""Images with more pixels are refused before they are decoded."""
 
 
 @dataclass(frozen=True)
@@ -60,14 +62,8 @@ class ImageSettings:
 
 
 def pixels_of(image: Image.Image, settings: ImageSettings) -> UInt8[np.ndarray, "height width channel"]:
-    """One opened image as the array that a member sees."""
-    upright = ImageOps.exif_transpose(image)
-    if upright.mode.startswith(("I", "F")):
-        # Pillow clips 16-bit and floating-point values to 8 bits instead of scaling them.
-        values = np.asarray(upright, dtype=np.float64)
-        peak = 65535.0 if values.max(initial=0.0) > 255.0 else 255.0
-        upright = Image.fromarray((np.clip(values / peak, 0.0, 1.0) * 255.0).round().astype(np.uint8))
-    layer = upright.convert("RGBA")
+    """One opened image (:func:`open_image`) as the array that a member sees."""
+    layer = image.convert("RGBA")
     flat = Image.new("RGBA", layer.size, settings.background)
     flat.alpha_composite(layer)
     square = (settings.size, settings.size)
@@ -81,35 +77,66 @@ def pixels_of(image: Image.Image, settings: ImageSettings) -> UInt8[np.ndarray, 
 
 
 def open_image(data: bytes, name: str) -> Image.Image:
-    """Decode an image's bytes under the pixel limit.
+    """Decode an image's bytes, under the limits of registration, into an upright picture in RGB, RGBA, L or LA.
 
     Raises:
         InputError: not an image, damaged, or too large; the message carries ``name``.
     """
+    # Whatever a hostile file makes Pillow raise is a reason to refuse it, never a crash; see registry.ingest.inspection.
     try:
-        image = Image.open(io.BytesIO(data))
-        if image.width * image.height > PIXEL_LIMIT:
-            raise InputError(f"{name}: {image.width} x {image.height} pixels, more than {PIXEL_LIMIT} are refused")
-        image.load()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image = Image.open(io.BytesIO(data), formats=readable_formats())
+            width, height = image.size
+            if max(width, height) > LARGEST_SIDE or width * height > LARGEST_AREA:
+                raise InputError(f"{name} has {width} x {height} pixels, at most {LARGEST_SIDE} a side are read")
+            image.load()
+            return _eight_bit(_upright(image))
+    except InputError:
+        raise
     except UnidentifiedImageError as error:
-        raise InputError(
-            f"{name} is not an image that can be read; expected PNG, JPEG, WebP, GIF, TIFF or BMP"
-        ) from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise InputError(f"{name} cannot be decoded: {error}") from error
-    return image
+        raise InputError(f"{name} is not an image that can be read; expected one of {', '.join(FORMATS)}") from error
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise InputError(f"{name} cannot be decoded: {reason}") from error
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turned as its EXIF data says; damaged EXIF data says nothing."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # Pillow fails in many ways here, and none of them is about the picture itself
+        return image
+
+
+def _eight_bit(image: Image.Image) -> Image.Image:
+    """Values of 16 bits, which Pillow would clip and not scale, as 8; LAB, which it would make transparent, as RGB."""
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image, dtype=np.float64) / 257.0).round().astype(np.uint8))
+    if image.mode in {"I", "F"}:
+        values = np.asarray(image, dtype=np.float64)
+        # These modes hold any range: what goes beyond 8 bits is taken as 16.
+        peak = 65535.0 if np.nanmax(values, initial=0.0) > 255.0 else 255.0
+        scaled = np.clip(np.nan_to_num(values) / peak, 0.0, 1.0) * 255.0
+        return Image.fromarray(scaled.round().astype(np.uint8))
+    if image.mode in {"RGB", "RGBA", "L", "LA"}:
+        return image
+    has_alpha = image.mode in {"PA", "La", "RGBa"} or "transparency" in image.info
+    return image.convert("RGBA" if has_alpha and image.mode != "LAB" else "RGB")
 
 
 def read_image(path: Path) -> tuple[Image.Image, str]:
     """An image file from outside and its SHA-256 (hex).
 
     Raises:
-        InputError: the file cannot be read or decoded.
+        InputError: the file cannot be read or decoded, is no regular file, or is too large.
     """
     try:
-        data = path.read_bytes()
+        data = read_regular_file(path.resolve())
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    if isinstance(data, str):
+        raise InputError(f"cannot read {path}: {data}")
     return open_image(data, str(path)), hashlib.sha256(data).hexdigest()
 
 
@@ -117,12 +144,14 @@ def read_work(path: Path, sha256: str) -> Image.Image:
     """A registered work's picture.
 
     Raises:
-        IntegrityError: the file is gone or no longer the one that was registered.
+        IntegrityError: the file is gone, cannot be decoded, or is no longer the one that was registered.
     """
     try:
         image, found = read_image(path)
     except InputError as error:
-        raise IntegrityError(f"a registered work cannot be read: {error}; restore the file") from error
+        raise IntegrityError(
+            f"a registered work cannot be used: {error}; restore the file, or encode without it"
+        ) from error
     if found != sha256:
         raise IntegrityError(
             f"{path} changed since it was registered (SHA-256 {found[:12]}, registered {sha256[:12]}): restore the file"
@@ -140,15 +169,25 @@ def read_works(
     """Fill ``into`` with the works' pixels, in order, on all cores (Pillow decodes outside the interpreter's lock).
 
     Raises:
-        IntegrityError: a work is gone or was altered since it was registered.
+        IntegrityError: works are gone or were altered since they were registered; says how many, and names the first.
     """
+    unusable: list[str] = []
 
-    def read(index: int) -> None:
-        into[index] = pixels_of(read_work(paths[index], hashes[index]), settings)
+    def read(start: int) -> int:
+        rows = range(start, min(start + READ_AT_ONCE, len(paths)))
+        for row in rows:
+            try:
+                into[row] = pixels_of(read_work(paths[row], hashes[row]), settings)
+            except IntegrityError as error:
+                unusable.append(str(error))
+        return len(rows)
 
     with ThreadPoolExecutor() as pool:
-        for _ in pool.map(read, range(len(paths))):
-            advance(1)
+        for done in pool.map(read, range(0, len(paths), READ_AT_ONCE)):
+            advance(done)
+    if unusable:
+        others = f" (and {len(unusable) - 1} more works)" if len(unusable) > 1 else ""
+        raise IntegrityError(min(unusable) + others)
 
 
 def to_unit_range(pixels: UInt8[np.ndarray, "*shape"]) -> np.ndarray:

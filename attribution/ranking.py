@@ -116,9 +116,21 @@ def choose_scale(
         member_correlations(unit_scores(scores, corpus.unit_of_work, len(corpus.codes)), member_loss, membership)
         for scores in work_scores
     ]
-    means = tuple(float(row.mean()) for row in correlations)
-    best = int(np.argmax(means))
-    return ScaleChoice(ranker.scales[best], summarise(correlations[best]), means)
+    table = np.stack(correlations)
+    means = table.mean(axis=1)
+    return ScaleChoice(
+        ranker.scales[int(means.argmax())], summarise(cross_fitted(table)), tuple(float(mean) for mean in means)
+    )
+
+
+def cross_fitted(correlations: Float64[np.ndarray, "scale image"]) -> Float64[np.ndarray, " image"]:
+    """Each image at the scale that the other half of the images would choose: a choice must not grade itself."""
+    count = correlations.shape[1]
+    first = np.arange(count) % 2 == 0
+    graded = np.empty(count)
+    for half in (first, ~first):
+        graded[half] = correlations[correlations[:, ~half].mean(axis=1).argmax(), half]
+    return graded
 
 
 def shortlist_for(

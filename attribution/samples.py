@@ -1,4 +1,4 @@
-"""Generating samples, keeping what is needed to generate them again, and checking that they still are what they were.
+"""Generating samples, and keeping what is needed to generate them again.
 
 Samples are computed in batches of a fixed number of rows, filled up where fewer are wanted: a convolution may round
 differently at another batch size, and a sample regenerated alone must give the same pixels.
@@ -10,18 +10,15 @@ import datetime
 import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from PIL import Image
-from sqlmodel import select
 from torch import Tensor
 
 from attribution.contrasts import ContrastSums, renoise, save_contrasts
-from attribution.ensemble import Ensemble
-from attribution.ensembles import EnsembleReference, open_ensemble, reference_of
+from attribution.ensembles import EnsembleReference, open_ensemble
 from attribution.noise import noise_batch, noise_sha256
 from attribution.sampler import SamplerSettings, sample, saturated_fraction, to_pixels
 from attribution.settings import versions_of
@@ -31,7 +28,6 @@ from registry.database import Registry
 from registry.errors import IntegrityError, UsageError
 from registry.home import Home, write_bytes_atomically
 from registry.ids import content_id, sha256_of_file
-from registry.queries import find_by_prefix
 
 LOSS_EVERY = 3
 """A sample's member losses are measured at every third step of the sampler."""
@@ -62,22 +58,6 @@ class GeneratedSample:
     saturated_fraction: float
 
 
-Condition = Literal["identical", "reproduced", "differs", "altered"]
-
-
-@dataclass(frozen=True)
-class Verification:
-    """What became of a sample."""
-
-    sample_id: str
-    condition: Condition
-    """``identical``: same pixels. ``reproduced``: within rounding. ``differs``: another picture. ``altered``: a file is
-    not the one that was registered, so that nothing was regenerated."""
-    detail: str
-    largest_difference: int | None
-    """Over all pixels, of 255."""
-
-
 def rows_on(device: str) -> int:
     """Rows of a batch: few on a CPU, where a core is busy with one, many on a GPU."""
     return 4 if device == "cpu" else 64
@@ -98,18 +78,21 @@ def generate_samples(
     device: Device,
     on_progress: Callable[[int], object] = lambda _: None,
 ) -> Iterator[models.Sample]:
-    """Generate one sample per seed, leaving out those that are registered already, and register each batch as it is done.
+    """Generate one sample per seed and register each batch as it is done.
+
+    Those that are registered already are yielded as they are; if their files were lost or altered, they are made again.
 
     Raises:
         UsageError: a label that the ensemble does not know, or a seed out of range.
-        IntegrityError: a member was altered.
+        IntegrityError: a member was altered, or a lost sample does not come out as it was registered.
     """
     if sampler.train_steps != ensemble.settings.training.train_steps:
         raise UsageError("the sampler's schedule is not the one that the members were trained with")
     ensemble.settings.class_number(label)
     wanted = {sample_id_of(ensemble, seed, sampler, label): seed for seed in seeds}
     with registry.session() as session:
-        present = [found for key in wanted if (found := session.get(models.Sample, key)) is not None]
+        known = {key: found for key in wanted if (found := session.get(models.Sample, key)) is not None}
+    present = [found for found in known.values() if altered_file(registry.home, found) is None]
     on_progress(len(present))
     yield from present
     for found in present:
@@ -130,10 +113,21 @@ def generate_samples(
     ]
     versions = versions_of(device.name)
     for _, batch in run_tasks(generate_batch, tasks, device, lambda _, done: on_progress(done)):
-        registered = [_row(ensemble, sampler, label, generated, versions) for generated in batch]
+        rows_made = [_row(ensemble, sampler, label, generated, versions) for generated in batch]
         with registry.session() as session:
-            session.add_all(registered)
-        yield from registered
+            session.add_all([row for row in rows_made if row.id not in known])
+        for row in rows_made:
+            yield _restored(known[row.id], row) if row.id in known else row
+
+
+def _restored(registered: models.Sample, again: models.Sample) -> models.Sample:
+    """The registered sample, whose lost or altered files were made again."""
+    if (registered.image_sha256, registered.tensors_sha256) != (again.image_sha256, again.tensors_sha256):
+        raise IntegrityError(
+            f"sample {registered.id} cannot be restored: it came out differently from what was registered "
+            "(another machine or version?); restore its files from a copy"
+        )
+    return registered
 
 
 def _row(
@@ -208,34 +202,6 @@ def png_bytes(pixels: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def verify_sample(
-    home: Home, row: models.Sample, reference: EnsembleReference, ensemble: Ensemble, device: str
-) -> Verification:
-    """Regenerate a sample from its row and compare it with its file, pixel by pixel."""
-    altered = altered_file(home, row)
-    if altered is not None:
-        return Verification(row.id, "altered", altered, None)
-    sampler = SamplerSettings.from_json(row.sampler)
-    noise = batch_noise(reference, [row.seed], sampler, device)
-    if noise_sha256(noise[0]) != row.noise_sha256:
-        return Verification(row.id, "differs", "the seed no longer gives the noise that was registered", None)
-    label = reference.settings.class_number(row.label)
-    y = sample(ensemble, noise, sampler, labels=batch_labels(label, noise))
-    found = to_pixels(y[:1])[0].cpu().numpy().astype(np.int16)
-    with Image.open(home.sample_image(row.id)) as image:
-        kept = np.asarray(image, dtype=np.int16).reshape(found.shape)
-    difference = int(np.abs(found - kept).max())
-    if difference == 0:
-        return Verification(row.id, "identical", "regenerated: same pixels", 0)
-    if difference <= ROUNDING:
-        return Verification(row.id, "reproduced", f"regenerated: pixels agree within {difference} of 255", difference)
-    return Verification(row.id, "differs", f"regenerated: pixels differ by up to {difference} of 255", difference)
-
-
-ROUNDING = 2
-"""Largest difference, of 255, between two machines' pixels that still counts as the same picture."""
-
-
 def altered_file(home: Home, row: models.Sample) -> str | None:
     """Why a sample's files are not those that were registered, or None when they are."""
     for path, registered in (
@@ -249,37 +215,3 @@ def altered_file(home: Home, row: models.Sample) -> str | None:
         if found != registered:
             return f"{path} was altered (SHA-256 {found[:12]}, registered {registered[:12]})"
     return None
-
-
-def verify_samples(
-    registry: Registry, reference: EnsembleReference, rows: Sequence[models.Sample], device: str
-) -> Iterator[Verification]:
-    """Verify samples of one ensemble. Altered members are found before anything is regenerated, and named."""
-    changed = [row for row in rows if row.members_sha256 != reference.members_sha256]
-    for row in changed:
-        yield Verification(row.id, "altered", "the ensemble's members are not those that made this sample", None)
-    try:
-        ensemble = open_ensemble(registry.home, reference, device)
-    except IntegrityError as error:
-        yield from (Verification(row.id, "altered", str(error), None) for row in rows if row not in changed)
-        return
-    for row in rows:
-        if row not in changed:
-            yield verify_sample(registry.home, row, reference, ensemble, device)
-
-
-def verify_named(registry: Registry, prefixes: Sequence[str] | None, device: str) -> Iterator[Verification]:
-    """Verify the samples whose ids start with these prefixes, or all samples; ensemble by ensemble.
-
-    Raises:
-        NotFoundError: no sample has such an id.
-        UsageError: a prefix fits several.
-    """
-    with registry.session() as session:
-        if prefixes is None:
-            rows = list(session.exec(select(models.Sample).order_by(models.Sample.id)))
-        else:
-            rows = [find_by_prefix(session, models.Sample, prefix) for prefix in prefixes]
-    for ensemble_id in sorted({row.ensemble_id for row in rows}):
-        reference = reference_of(registry, ensemble_id)
-        yield from verify_samples(registry, reference, [row for row in rows if row.ensemble_id == ensemble_id], device)

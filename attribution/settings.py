@@ -38,6 +38,11 @@ class TrainingSettings:
     beta_end: float = 0.02
 
     def __post_init__(self) -> None:
+        whole = (self.steps, self.batch_size, self.warmup_steps, self.seed, self.train_steps)
+        if any(type(number) is not int for number in whole) or type(self.common_draws) is not bool:
+            raise UsageError("training steps, batch size, seed and schedule length must be whole numbers")
+        if not 1 <= self.train_steps <= 100_000 or not 0 < self.beta_start <= self.beta_end < 1:
+            raise UsageError("the noise schedule must have 1 to 100,000 steps and 0 < beta_start <= beta_end < 1")
         if self.steps < 1 or self.batch_size < 1 or self.warmup_steps < 0:
             raise UsageError("training steps and batch size must be at least 1, warm-up steps at least 0")
         if not 0 < self.learning_rate < 1 or self.snr_cap < 0:

@@ -30,10 +30,12 @@ from attribution.denoiser import CONFIG_FILE, WEIGHTS_FILE, Denoiser, new_denois
 from attribution.schedule import SamplerSettings, alpha_bars
 from attribution.settings import EnsembleSettings, TrainingSettings, versions_of
 from attribution.training_set import TrainingSet, open_training_set
-from registry.home import Home, write_atomically
+from registry.errors import UsageError
+from registry.home import Home, sync_folder, write_atomically
 from registry.ids import sha256_of_file
 from registry.manifests import Manifest, ManifestEncoding, ManifestWorks, works_listing
 
+LOSS_CHECK_STEPS = 50
 CHECKPOINT_SECONDS = 20.0
 """What a kill costs at most, besides the time to start again."""
 
@@ -65,7 +67,7 @@ def train_member(task: MemberTask, report: Callable[[int], None]) -> Path:
     works = open_training_set(task.home.training(task.ensemble_id))
     seen = works.seen_by(task.index, task.encoding.n)
     run = _Run(task.settings, works, np.flatnonzero(seen), task.index, task.device)
-    checkpoint = folder.with_name(f".{task.member_id}.checkpoint.safetensors")
+    checkpoint = folder.with_name(checkpoint_name(task.member_id))
     run.resume(checkpoint)
     report(run.step)
     saved = time.monotonic()
@@ -78,6 +80,11 @@ def train_member(task: MemberTask, report: Callable[[int], None]) -> Path:
     _publish(task, run.denoiser, [works.hashes[row] for row in run.rows], folder)
     checkpoint.unlink(missing_ok=True)
     return folder
+
+
+def checkpoint_name(member_id: str) -> str:
+    """Of the file beside a member's folder that holds its unfinished state."""
+    return f".{member_id}.checkpoint.safetensors"
 
 
 class _Run:
@@ -120,6 +127,15 @@ class _Run:
         loss.backward()
         self.optimiser.step()
         self.step += 1
+        if self.step % LOSS_CHECK_STEPS == 0 or self.step == self.training.steps:
+            self._check(loss)
+
+    def _check(self, loss: Tensor) -> None:
+        if not bool(torch.isfinite(loss)):
+            raise UsageError(
+                f"member {self.index} diverged at step {self.step}: its loss is {float(loss)}; "
+                f"train with a --learning-rate below {self.training.learning_rate}"
+            )
 
     def save(self, path: Path) -> None:
         """Write a checkpoint; a reader meets the last complete one."""
@@ -210,9 +226,7 @@ def _publish(task: MemberTask, denoiser: Denoiser, hashes: list[str], folder: Pa
             created_at=datetime.datetime.now(datetime.UTC),
         )
         (part / "manifest.json").write_bytes(manifest.to_json())
-        for path in part.iterdir():
-            with path.open("rb+") as file:
-                os.fsync(file.fileno())
+        sync_folder(part)
         part.rename(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)

@@ -17,7 +17,6 @@ from jaxtyping import Bool, Int64, UInt8, UInt64
 
 from attribution.pixels import read_works
 from attribution.settings import EnsembleSettings
-from registry.codes import bits
 from registry.database import Registry
 from registry.encodings import load_units
 from registry.errors import UsageError
@@ -37,7 +36,9 @@ class TrainingSet:
 
     def seen_by(self, index: int, n: int) -> Bool[np.ndarray, " work"]:
         """Which works member ``index`` of ``n`` trains on."""
-        return bits(self.codes, n)[:, index]
+        if not 0 <= index < n:
+            raise UsageError(f"member {index} of {n}: expected 0 to {n - 1}")
+        return np.asarray(self.codes >> np.uint64(index) & np.uint64(1), dtype=np.bool_)
 
 
 def open_training_set(folder: Path) -> TrainingSet:

@@ -74,7 +74,12 @@ def choose_device(name: str | None = None, workers: int | None = None) -> Device
         raise UsageError(f"device {chosen!r} is not available here: choose cpu, or cuda where torch finds a GPU")
     if workers is not None and workers < 1:
         raise UsageError(f"{workers} workers: expected at least 1")
-    return Device(chosen, workers or (len(os.sched_getaffinity(0)) if chosen == "cpu" else 1))
+    return Device(chosen, workers or (_cores() if chosen == "cpu" else 1))
+
+
+def _cores() -> int:
+    """Those that this process may use, where the system tells."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run_tasks(
@@ -170,6 +175,11 @@ def _compute_as_a_worker() -> None:
     torch.set_num_threads(1)
     # Moments of weights that hardly change become subnormal numbers, which processors handle slowly.
     torch.set_flush_denormal(True)
+    # A GPU repeats itself, and agrees with a CPU to rounding, only without its shortcuts.
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
 
 
 def _leave_with_parent(abandoned: Event, parent: int) -> None:

@@ -77,6 +77,25 @@ def register_member(registry: Registry, folder: MemberFolder, origin: str, now: 
     return member
 
 
+def check_against_codes(registry: Registry, folder: MemberFolder) -> None:
+    """Hold a member's folder against the encoding that its manifest names, before anything of it enters.
+
+    Raises:
+        NotFoundError: the encoding is not registered here.
+        InputError: the manifest describes another encoding than the registered one of that id.
+        IntegrityError: the works are not those that the codes give to the member.
+    """
+    with registry.session() as session:
+        encoding = session.get(Encoding, folder.manifest.encoding.id)
+    if encoding is None:
+        raise NotFoundError(
+            f"{folder.path} is of encoding {folder.manifest.encoding.id}, which this registry does not have; "
+            "register the same works and run `creditline encode` with the same choice first"
+        )
+    _check_encoding(folder, encoding)
+    _check_works(registry, folder, encoding)
+
+
 def check_member(folder: Path, member: Member) -> MemberFolder:
     """The member's folder, if it still is what was registered.
 

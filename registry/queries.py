@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from sqlmodel import Session, SQLModel, col, select
 from registry.database import Registry
 from registry.encodings import load_units
 from registry.errors import NotFoundError, UsageError
-from registry.models import Encoding, Ensemble
+from registry.models import Encoding, Ensemble, Member
 from registry.rights import ASSET_RIGHTS, attribute_names, column_expression
 
 Row = TypeVar("Row", bound=SQLModel)
@@ -48,15 +49,17 @@ def latest_encoding(session: Session) -> Encoding:
 
 
 def latest_ensemble(session: Session) -> Ensemble:
-    """The ensemble that was made last.
+    """The ensemble that was made last, of those that have all their members if any has.
 
     Raises:
         NotFoundError: there is none.
     """
-    found = session.exec(select(Ensemble).order_by(col(Ensemble.created_at).desc(), col(Ensemble.id)).limit(1)).first()
-    if found is None:
+    query = select(Ensemble, Encoding.n).join(Encoding, col(Encoding.id) == col(Ensemble.encoding_id))
+    found = list(session.exec(query))
+    if not found:
         raise NotFoundError("no ensemble yet; run `creditline train` first")
-    return found
+    counts = Counter(session.exec(select(Member.ensemble_id)))
+    return max(found, key=lambda row: (counts[row[0].id] == row[1], row[0].created_at, row[0].id))[0]
 
 
 def find_by_prefix(session: Session, model: type[Row], prefix: str) -> Row:

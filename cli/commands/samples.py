@@ -12,7 +12,7 @@ from registry.errors import UsageError
 from registry.home import DEFAULT_HOME
 
 if TYPE_CHECKING:
-    from attribution.samples import Verification
+    from attribution.verification import Verification
     from registry.database import Registry
     from registry.models import Sample
 
@@ -122,6 +122,7 @@ def verify(
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="All samples of all ensembles.")] = False,
     device: DeviceOption = None,
+    workers: WorkersOption = None,
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
@@ -133,7 +134,7 @@ def verify(
     Example:
         creditline verify 3fa2b1c09d11
     """
-    from attribution.samples import verify_named
+    from attribution.verification import verify_named
     from attribution.workers import choose_device
     from registry.database import Registry
 
@@ -143,7 +144,7 @@ def verify(
     found = []
     with progress_bars() as progress:
         task = progress.add_task("verifying", total=None)
-        for verification in verify_named(registry, samples or None, choose_device(device).name):
+        for verification in verify_named(registry, samples or None, choose_device(device, workers)):
             progress.advance(task)
             found.append(verification)
     if as_json:

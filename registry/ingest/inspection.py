@@ -79,7 +79,7 @@ def inspect_file(root: Path, task: Task, decode: bool = False) -> Result:
         decode: decode every image completely, which also finds damage inside a JPEG's or WebP's pixels.
     """
     try:
-        data = _read(root / task.path)
+        data = read_regular_file(root / task.path)
     except OSError as error:
         return Refusal(task.path, f"cannot be read: {error.strerror or error}")
     if isinstance(data, str):
@@ -103,7 +103,7 @@ def inspect_file(root: Path, task: Task, decode: bool = False) -> Result:
         return Refusal(task.path, f"damaged image: {' '.join(str(error).split())[:200] or type(error).__name__}")
 
 
-def _read(path: Path) -> bytes | str:
+def read_regular_file(path: Path) -> bytes | str:
     """The file's bytes, or the reason why not.
 
     What stood there when the folder was listed may have been exchanged for a link or a pipe since: neither is followed.
@@ -120,9 +120,14 @@ def _read(path: Path) -> bytes | str:
         return file.read(found.st_size)
 
 
-def _inspect_image(path: str, sha256: str, data: bytes, *, decode: bool) -> Work | Refusal:
+def readable_formats() -> list[str]:
+    """Those of :data:`FORMATS` that this Pillow can read; no other decoder is ever tried on a file from outside."""
     Image.init()
-    with Image.open(io.BytesIO(data), formats=[name for name in FORMATS if name in Image.OPEN]) as image:
+    return [name for name in FORMATS if name in Image.OPEN]
+
+
+def _inspect_image(path: str, sha256: str, data: bytes, *, decode: bool) -> Work | Refusal:
+    with Image.open(io.BytesIO(data), formats=readable_formats()) as image:
         name = str(image.format)
         if max(image.size) > LARGEST_SIDE:
             return Refusal(path, f"{image.width} x {image.height} pixels, at most {LARGEST_SIDE} a side are taken")

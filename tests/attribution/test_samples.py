@@ -13,7 +13,8 @@ from sqlmodel import select
 from attribution.contrasts import load_contrasts, renoise
 from attribution.ensembles import import_member, open_ensemble, reference_of
 from attribution.sampler import to_pixels
-from attribution.samples import generate_samples, sample_id_of, verify_named, verify_samples
+from attribution.samples import generate_samples, sample_id_of
+from attribution.verification import verify_named, verify_samples
 from registry import models
 from registry.codes import bits
 from registry.database import Registry
@@ -28,7 +29,7 @@ from tests.attribution.conftest import CPU, NOW, SAMPLER, World
 
 def test_every_sample_verifies_as_identical(world: World) -> None:
     """Regenerated one by one from the seed alone, though they were made in batches: the same pixels."""
-    found = list(verify_samples(world.registry, world.ensemble, world.samples, "cpu"))
+    found = list(verify_samples(world.registry, world.ensemble, world.samples, CPU))
     assert [item.condition for item in found] == ["identical"] * len(world.samples)
 
 
@@ -81,7 +82,7 @@ def test_altered_sample_is_told_apart(world: World, what: str) -> None:
         path.unlink()
     else:
         path.write_bytes(path.read_bytes()[:-1] + b"x")
-    found = {item.sample_id: item for item in verify_named(world.registry, None, "cpu")}
+    found = {item.sample_id: item for item in verify_named(world.registry, None, CPU)}
     assert found[row.id].condition == "altered"
     assert path.name in found[row.id].detail
     assert {item.condition for key, item in found.items() if key != row.id} == {"identical"}
@@ -95,7 +96,7 @@ def test_altered_member_is_named(world: World) -> None:
     weights.write_bytes(bytes(data))
     with pytest.raises(IntegrityError, match=world.ensemble.member_ids[3]):
         list(generate_samples(world.registry, world.ensemble, [100], SAMPLER, None, CPU))
-    found = list(verify_samples(world.registry, world.ensemble, world.samples, "cpu"))
+    found = list(verify_samples(world.registry, world.ensemble, world.samples, CPU))
     assert {item.condition for item in found} == {"altered"}
     assert world.ensemble.member_ids[3] in found[0].detail
 
