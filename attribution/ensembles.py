@@ -16,10 +16,12 @@ from attribution.denoiser import WEIGHTS_FILE, load_denoiser
 from attribution.ensemble import Ensemble
 from attribution.settings import EnsembleSettings
 from attribution.training import MemberTask, checkpoint_name, train_member
+from attribution.training_set import labels_sha256
 from attribution.workers import Device, run_tasks
 from registry import models
 from registry.database import Registry
-from registry.errors import InputError, IntegrityError, NotFoundError, UsageError
+from registry.encodings import idle_members, load_units
+from registry.errors import CapacityError, InputError, IntegrityError, UsageError
 from registry.home import Home, sync_folder
 from registry.ids import content_id, sha256_of, sha256_of_file
 from registry.manifests import MANIFEST_NAME, ManifestEncoding, MemberFolder, read_member_folder
@@ -50,12 +52,18 @@ def create_ensemble(registry: Registry, encoding_id: str, settings: EnsembleSett
 
     Raises:
         NotFoundError: no such encoding.
+        CapacityError: it has so few units that a member would train on nothing.
     """
+    units = load_units(registry, encoding_id)
+    idle = idle_members(units.codes, units.encoding.n)
+    if idle:
+        raise CapacityError(
+            f"{len(units.codes)} units leave {len(idle)} of {units.encoding.n} members without any work, "
+            f"member {idle[0]} for one: encode with fewer members, a larger --weight or another --seed"
+        )
     document = settings.to_json()
     ensemble_id = content_id("ensemble", {"encoding": encoding_id, "settings": document})
     with registry.session() as session:
-        if session.get(models.Encoding, encoding_id) is None:
-            raise NotFoundError(f"no encoding {encoding_id}; `creditline encode` makes one")
         found = session.get(models.Ensemble, ensemble_id)
         if found is None:
             found = models.Ensemble(
@@ -73,16 +81,32 @@ def encoding_reference(encoding: models.Encoding) -> ManifestEncoding:
     return ManifestEncoding.model_validate(encoding.model_dump(include=set(ManifestEncoding.model_fields)))
 
 
-def label_classes(registry: Registry, encoding_id: str, column: str | None) -> tuple[str, ...]:
-    """The values of a label column among the works of an encoding, sorted; none without a column.
+@dataclass(frozen=True)
+class Labels:
+    """The classes that members are conditioned on; the defaults are those of unconditional members."""
+
+    classes: tuple[str, ...] = ()
+    sha256: str | None = None
+
+
+def labels_of(registry: Registry, encoding_id: str, column: str | None) -> Labels:
+    """The values of a label column among the works of an encoding, and the hash of which work has which.
 
     Raises:
         NotFoundError: no work has a value in the column.
+        UsageError: some works have none.
     """
     if column is None:
-        return ()
-    values = training_assets(registry, encoding_id, column).values or []
-    return tuple(sorted({value for value in values if value}))
+        return Labels()
+    assets = training_assets(registry, encoding_id, column)
+    values = assets.values or []
+    missing = [path for path, value in zip(assets.paths, values, strict=True) if not value]
+    if missing:
+        raise UsageError(
+            f"{len(missing)} works have no value in column {column!r}, the first is {missing[0]}: "
+            "fill the column in and register again, or train without --label"
+        )
+    return Labels(tuple(sorted({str(value) for value in values})), labels_sha256(assets))
 
 
 def train_ensemble(

@@ -66,6 +66,8 @@ class EnsembleSettings:
     """The works' attribute that conditions the members; none for unconditional members."""
     classes: tuple[str, ...] = ()
     """Its values: class number k means ``classes[k]``."""
+    labels_sha256: str | None = None
+    """Hash over every work's SHA-256 and label, so that members never train under different labels of the same works."""
 
     def __post_init__(self) -> None:
         if (self.image.size, self.image.channels) != (self.network.size, self.network.channels):
@@ -73,7 +75,10 @@ class EnsembleSettings:
                 f"images of {self.image.size} px and {self.image.channels} channels do not fit a network for "
                 f"{self.network.size} px and {self.network.channels}"
             )
-        if len(self.classes) != self.network.class_count or bool(self.classes) != (self.label_column is not None):
+        conditional = self.label_column is not None
+        if (bool(self.classes), self.labels_sha256 is not None) != (conditional, conditional):
+            raise UsageError("a label column, its classes and the hash of the labels go together")
+        if len(self.classes) != self.network.class_count:
             raise UsageError(f"{len(self.classes)} classes for a network of {self.network.class_count}")
 
     def to_json(self) -> dict[str, Any]:
@@ -84,6 +89,7 @@ class EnsembleSettings:
             "training": asdict(self.training),
             "label_column": self.label_column,
             "classes": list(self.classes),
+            "labels_sha256": self.labels_sha256,
         }
 
     @classmethod
@@ -103,6 +109,7 @@ class EnsembleSettings:
                 training=TrainingSettings(**document["training"]),
                 label_column=document["label_column"],
                 classes=tuple(str(value) for value in document["classes"]),
+                labels_sha256=document["labels_sha256"],
             )
         except TypeError as error:
             raise InputError(f"ensemble settings cannot be read: {error}") from error

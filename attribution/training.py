@@ -128,7 +128,7 @@ class _Run:
         self.optimiser.step()
         self.step += 1
         if self.step % LOSS_CHECK_STEPS == 0 or self.step == self.training.steps:
-            self._check(loss)
+            self._check(loss.detach())
 
     def _check(self, loss: Tensor) -> None:
         if not bool(torch.isfinite(loss)):

@@ -21,6 +21,7 @@ from registry.database import Registry
 from registry.encodings import load_units
 from registry.errors import UsageError
 from registry.home import write_atomically, write_bytes_atomically
+from registry.ids import sha256_of
 from registry.queries import TrainingAssets, training_assets
 
 
@@ -109,16 +110,19 @@ def class_numbers(assets: TrainingAssets, settings: EnsembleSettings) -> Int64[n
     """The class number of every work; zeros for an unconditional ensemble.
 
     Raises:
-        UsageError: a work without a value in the label column.
+        UsageError: the works' labels are no longer those that the ensemble was made for.
     """
     if settings.label_column is None:
         return np.zeros(len(assets.paths), dtype=np.int64)
-    number_of = {name: number for number, name in enumerate(settings.classes)}
-    values = assets.values or []
-    missing = [path for path, value in zip(assets.paths, values, strict=True) if value not in number_of]
-    if missing:
+    if labels_sha256(assets) != settings.labels_sha256:
         raise UsageError(
-            f"{len(missing)} works have no usable value in column {settings.label_column!r}, the first is {missing[0]}: "
-            "fill the column in and register again, or train without --label"
+            f"the works' values in column {settings.label_column!r} changed since this ensemble was made: "
+            "restore them, or run `creditline train` for a new ensemble"
         )
-    return np.array([number_of[str(value)] for value in values], dtype=np.int64)
+    number_of = {name: number for number, name in enumerate(settings.classes)}
+    return np.array([number_of[str(value)] for value in assets.values or []], dtype=np.int64)
+
+
+def labels_sha256(assets: TrainingAssets) -> str:
+    """SHA-256 (hex) over which work has which label, in order of the works' hashes."""
+    return sha256_of(sorted(zip(assets.sha256, assets.values or [], strict=True)))

@@ -122,4 +122,6 @@ def verify_named(registry: Registry, prefixes: Sequence[str] | None, device: Dev
             rows = [find_by_prefix(session, models.Sample, prefix) for prefix in prefixes]
     for ensemble_id in sorted({row.ensemble_id for row in rows}):
         reference = reference_of(registry, ensemble_id)
-        yield from verify_samples(registry, reference, [row for row in rows if row.ensemble_id == ensemble_id], device)
+        own = [row for row in rows if row.ensemble_id == ensemble_id]
+        found = {item.sample_id: item for item in verify_samples(registry, reference, own, device)}
+        yield from (found[row.id] for row in own)

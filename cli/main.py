@@ -44,6 +44,10 @@ def _options(
     """Where did this generated image come from, and whose work was it?"""
 
 
+UNEXPECTED = 70
+"""Exit status of an error that no one foresaw: none of those with a meaning."""
+
+
 class _InterruptedError(BaseException):
     """Ctrl-C. Not a KeyboardInterrupt, which the argument parser would answer by itself."""
 
@@ -63,6 +67,14 @@ def main() -> None:
             raise
         narrate(printable(f"creditline: {error}"))
         sys.exit(error.exit_code)
+    except (
+        Exception
+    ) as error:  # a defect of ours or of the machine: no traceback without --debug, and no exit status of theirs
+        if debug:
+            raise
+        reason = " ".join(str(error).split())[:300]
+        narrate(printable(f"creditline: {type(error).__name__}: {reason}; run again with --debug to see where"))
+        sys.exit(UNEXPECTED)
     except _InterruptedError:
         narrate("creditline: interrupted; run the same command again to go on where it stopped")
         sys.exit(130)

@@ -17,7 +17,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import version
@@ -37,6 +37,9 @@ from registry.models import SCHEMA_VERSION, SchemaVersion
 
 LOCK_PATIENCE = 3.0
 """Seconds to wait for another process to let the registry go: a transaction takes far less, a stuck one far more."""
+
+LONG_PATIENCE = 600.0
+"""The same for a job that has hours of work to register."""
 
 _LOCK_HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 # What DuckDB raises when the file (not the query) is at fault; anything else is a defect of ours and stays a traceback.
@@ -96,6 +99,10 @@ class Registry:
         registry = cls(home, lock_patience)
         registry.check_schema()
         return registry
+
+    def patient(self) -> Registry:
+        """The same registry for a job of hours, which had rather wait for another command than lose its work."""
+        return replace(self, lock_patience=LONG_PATIENCE)
 
     def check_schema(self) -> None:
         """Raise SchemaVersionError unless the file has the tables of this version; see :meth:`open`."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from registry import codes
 from registry.database import Registry
-from registry.errors import CapacityError, NotFoundError, UsageError
+from registry.errors import NotFoundError, UsageError
 from registry.ids import content_id, sha256_of
 from registry.models import Encoding
 from registry.rights import ASSET_RIGHTS, attribute_names, column_expression
@@ -71,7 +71,7 @@ def create_encoding(
     Raises:
         UsageError: the choice is not possible.
         NotFoundError: no work has such a unit.
-        CapacityError: more units than C(n, h), or so few that a member would train on nothing.
+        CapacityError: more units than C(n, h).
     """
     if not -(2**63) <= seed < 2**63:
         raise UsageError(f"got the seed {seed}, expected a 64-bit integer")
@@ -81,8 +81,6 @@ def create_encoding(
         numbers = works["unit_number"].to_numpy()
         unit_count = int(numbers.max()) + 1
         codes.decoys_available(n, h, unit_count)
-        unit_codes_array = codes.codes_of(seed, n, h, np.arange(unit_count))
-        _check_every_member_sees_something(unit_codes_array, n, h)
         choice = {"unit_kind": unit_kind, "unit_column": column, "n": n, "h": h, "seed": seed}
         encoding_id = content_id(
             "encoding", {**choice, "units_sha256": _units_sha256(works, named=unit_kind != "asset")}
@@ -94,7 +92,9 @@ def create_encoding(
                 [encoding_id, unit_kind, column, n, h, seed, unit_count, now],
             )
             connection.register("works", works)
-            unit_codes = pa.table({"number": np.arange(unit_count), "code": unit_codes_array})
+            unit_codes = pa.table(
+                {"number": np.arange(unit_count), "code": codes.codes_of(seed, n, h, np.arange(unit_count))}
+            )
             connection.register("unit_codes", unit_codes)
             connection.execute(
                 "INSERT INTO unit (encoding_id, number, key, label, code) "
@@ -111,13 +111,10 @@ def create_encoding(
         return session.get_one(Encoding, encoding_id)
 
 
-def _check_every_member_sees_something(unit_codes: NDArray[np.uint64], n: int, h: int) -> None:
-    idle = np.flatnonzero(~codes.bits(np.bitwise_or.reduce(unit_codes), n)[0])
-    if len(idle):
-        raise CapacityError(
-            f"{len(unit_codes)} units of weight {h} leave {len(idle)} of {n} members without any work, "
-            f"member {idle[0]} for one; take fewer members, a larger --weight or another --seed"
-        )
+def idle_members(unit_codes: NDArray[np.uint64], n: int) -> list[int]:
+    """The members, in order, to which no unit's code gives any work: there are some where units are few."""
+    seen = codes.bits(np.bitwise_or.reduce(unit_codes), n)[0]
+    return [int(index) for index in np.flatnonzero(~seen)]
 
 
 def load_units(registry: Registry, encoding_id: str) -> UnitTable:

@@ -89,7 +89,7 @@ def plan(
         most_works=int(per_member.max()),
         decoys=decoys,
         smallest_p=smallest_p,
-        smallest_q=min(1.0, shortlist * smallest_p),
+        smallest_q=min(1.0, min(shortlist, units) * smallest_p),
         withdrawals_guaranteed=codes.withdrawals_guaranteed(n, h),
         withdrawal_chances=tuple(withdrawal_chance(n, h, k) for k in range(1, most + 1)),
         training_cost=h,

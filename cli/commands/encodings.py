@@ -54,16 +54,23 @@ def encode(
     from datetime import UTC, datetime
 
     from registry.database import Registry
-    from registry.encodings import create_encoding, load_units
+    from registry.encodings import create_encoding, idle_members, load_units
     from registry.plan import plan
     from registry.queries import works_outside
 
     registry = Registry.open(home_at(home))
     kind, column = _unit(unit)
     encoding = create_encoding(registry, kind, column, members, _weight(weight, members), seed, datetime.now(UTC))
-    facts = plan(load_units(registry, encoding.id).unit_numbers, encoding.n, encoding.h, encoding.seed)
+    units = load_units(registry, encoding.id)
+    facts = plan(units.unit_numbers, encoding.n, encoding.h, encoding.seed)
     with registry.connection() as connection:
         outside = works_outside(connection, encoding.id)
+    idle = idle_members(units.codes, encoding.n)
+    if idle:
+        narrate(
+            f"so few units leave {len(idle)} of {encoding.n} members without any work, and such a member cannot be trained; "
+            "take fewer members, a larger --weight or another --seed"
+        )
     if as_json:
         fields = {name: getattr(encoding, name) for name in ("id", "unit_kind", "unit_column", "n", "h", "seed")}
         created_at = encoding.created_at.isoformat()
@@ -130,7 +137,7 @@ def show_plan(
             f"{enough.n} members can support q <= {_WANTED_Q}: creditline encode --unit {unit} --members {enough.n}"
         )
     else:
-        narrate(f"none of these has the decoys that q <= {_WANTED_Q} needs; try --members {plans[-1].n + 2}")
+        narrate(f"none of these has the decoys that q <= {_WANTED_Q} needs; try --members {min(plans[-1].n + 2, 64)}")
 
 
 _WANTED_Q = 0.05

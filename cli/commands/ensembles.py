@@ -71,18 +71,20 @@ def train(
         creditline train --label category --size 32 --patch 4 --steps 5000
     """
     from attribution.denoiser import NetworkSettings
-    from attribution.ensembles import create_ensemble, label_classes
+    from attribution.ensembles import create_ensemble, labels_of
     from attribution.pixels import ImageSettings
     from attribution.settings import EnsembleSettings, TrainingSettings
+    from attribution.workers import choose_device
     from registry.database import Registry
     from registry.models import Encoding
     from registry.queries import find_by_prefix, latest_encoding
 
-    registry = Registry.open(home_at(home))
+    registry = Registry.open(home_at(home)).patient()
     with registry.session() as session:
         chosen = find_by_prefix(session, Encoding, encoding) if encoding else latest_encoding(session)
     channels = 1 if grey else 3
-    classes = label_classes(registry, chosen.id, label)
+    labels = labels_of(registry, chosen.id, label)
+    choose_device(device, workers)
     settings = EnsembleSettings(
         image=ImageSettings(size=size, channels=channels, fit=fit, background=background),
         network=NetworkSettings(
@@ -92,11 +94,12 @@ def train(
             layers_per_block=layers,
             attention=attention,
             patch=patch,
-            class_count=len(classes),
+            class_count=len(labels.classes),
         ),
         training=TrainingSettings(steps=steps, batch_size=batch_size, learning_rate=learning_rate, seed=seed),
         label_column=label,
-        classes=classes,
+        classes=labels.classes,
+        labels_sha256=labels.sha256,
     )
     ensemble = create_ensemble(registry, chosen.id, settings)
     members = run_training(registry, ensemble.id, device, workers)

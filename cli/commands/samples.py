@@ -53,7 +53,7 @@ def sample(
     from registry.database import Registry
     from registry.outputs import named_ensemble
 
-    registry = Registry.open(home_at(home))
+    registry = Registry.open(home_at(home)).patient()
     with registry.session() as session:
         chosen = named_ensemble(session, ensemble)
     reference = reference_of(registry, chosen.id)

@@ -125,6 +125,23 @@ def test_same_audit_is_found_again(world: World) -> None:
     assert other[0].id != first[0].id
 
 
+def test_samples_of_another_ensemble_are_refused(world: World) -> None:
+    """Their contrasts say nothing about this ensemble's codes."""
+    foreign = world.samples[0].model_copy(update={"ensemble_id": "f" * 12})
+    with pytest.raises(UsageError, match="one ensemble at a time"):
+        list(auditor_of(world).audit_samples([foreign]))
+
+
+def test_lost_artefact_is_made_again(world: World) -> None:
+    """An audit whose artefact was altered gets it back; rows stay as they were."""
+    first = next(iter(auditor_of(world).audit_samples(world.samples[:1])))
+    path = world.registry.home.audit(first.id)
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    again = next(iter(auditor_of(world).audit_samples(world.samples[:1])))
+    assert again.created_at == first.created_at
+    assert sha256_of_file(path) == first.artefact_sha256
+
+
 def test_kept_jacobian_is_not_computed_again(world: World) -> None:
     """An audit under other settings reads the Jacobian that the first one left."""
     list(auditor_of(world).audit_samples(world.samples[:1]))

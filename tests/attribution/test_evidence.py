@@ -79,6 +79,11 @@ def test_p_values_are_uniform_when_codes_mean_nothing() -> None:
     assert stats.kstest(p_values, "uniform").pvalue > 0.01
 
 
+def test_what_is_no_number_is_no_evidence() -> None:
+    """A member that diverged cannot make anything significant."""
+    assert exact_p_values(np.array([np.nan]), np.full((1, 199), np.nan))[0] == 1.0
+
+
 def test_p_value_counts_ties_against_the_unit() -> None:
     """A statistic equal to every decoy's is no evidence at all."""
     assert exact_p_values(np.array([2.0]), np.full((1, 9), 2.0))[0] == 1.0

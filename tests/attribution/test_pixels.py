@@ -16,20 +16,25 @@ from attribution.pixels import ImageSettings, open_image, pixels_of, read_work, 
 from registry.errors import InputError, IntegrityError, UsageError
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "LA", "CMYK", "I;16", "I", "F"])
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "LA", "CMYK", "I;16", "I", "F", "LAB"])
 def test_every_mode_becomes_bytes(mode: str) -> None:
-    """A mid-grey picture is mid-grey in every mode, in three channels and in one."""
+    """A mid-grey picture is mid-grey in every mode, in three channels and in one, and never transparent."""
     source = Image.new("L", (20, 10), 128)
     if mode == "1":
         image = Image.new("1", (20, 10), 1)
     elif mode.startswith("I"):
         image = Image.fromarray(np.full((10, 20), 128 * 257, dtype=np.uint16 if mode == "I;16" else np.int32))
+    elif mode == "LAB":
+        image = Image.new("LAB", (20, 10), (138, 128, 128))
     elif mode == "F":
         image = Image.fromarray(np.full((10, 20), 128.0, dtype=np.float32))
     else:
         image = source.convert("RGB").quantize() if mode == "P" else source.convert("RGB").convert(mode)
+    buffer = io.BytesIO()
+    image.save(buffer, "TIFF")
+    opened = open_image(buffer.getvalue(), "x.tif")
     for channels in (1, 3):
-        pixels = pixels_of(image, ImageSettings(size=8, channels=channels, fit="crop"))
+        pixels = pixels_of(opened, ImageSettings(size=8, channels=channels, fit="crop"))
         assert pixels.shape == (8, 8, channels)
         assert pixels.dtype == np.uint8
         assert np.abs(pixels.astype(int) - (255 if mode == "1" else 128)).max() <= 2

@@ -19,7 +19,7 @@ from registry import models
 from registry.codes import bits
 from registry.database import Registry
 from registry.encodings import create_encoding, load_units
-from registry.errors import IntegrityError, NotFoundError, UsageError
+from registry.errors import InputError, IntegrityError, NotFoundError, UsageError
 from registry.home import Home
 from registry.ingest.owner_table import OwnerTable
 from registry.ingest.registration import register_folder
@@ -101,6 +101,16 @@ def test_altered_member_is_named(world: World) -> None:
     assert world.ensemble.member_ids[3] in found[0].detail
 
 
+def test_lost_files_are_made_again(world: World) -> None:
+    """The same request heals a sample whose files were lost or altered; the row stays as it was."""
+    row = world.samples[2]
+    world.registry.home.sample_image(row.id).unlink()
+    world.registry.home.sample_tensors(row.id).write_bytes(b"x")
+    again = list(generate_samples(world.registry, world.ensemble, [row.seed], SAMPLER, None, CPU))
+    assert [found.created_at for found in again] == [row.created_at]
+    assert next(verify_samples(world.registry, world.ensemble, [row], CPU)).condition == "identical"
+
+
 def test_label_of_an_unconditional_ensemble_is_refused(world: World) -> None:
     """Before anything is generated."""
     with pytest.raises(UsageError, match="unconditional"):
@@ -166,6 +176,30 @@ def test_members_trained_elsewhere_are_imported(world: World, tmp_path: Path) ->
     assert reference.members_sha256 == world.ensemble.members_sha256
     made = list(generate_samples(registry, reference, [0], SAMPLER, None, CPU))
     assert made[0].image_sha256 == world.samples[0].image_sha256
+
+
+def test_lost_member_is_imported_again(world: World, tmp_path: Path) -> None:
+    """A copy of the registered member heals its folder; an incomplete folder is refused and leaves nothing."""
+    member_id = world.ensemble.member_ids[1]
+    place, copy = world.registry.home.member(member_id), tmp_path / "copy"
+    shutil.copytree(place, copy)
+    (place / "diffusion_pytorch_model.safetensors").write_bytes(b"x")
+    import_member(world.registry, copy)
+    assert {item.condition for item in verify_samples(world.registry, world.ensemble, world.samples, CPU)} == {
+        "identical"
+    }
+    with pytest.raises(InputError, match=r"manifest\.json"):
+        import_member(world.registry, tmp_path / "nothing")
+
+
+def test_import_of_other_works_leaves_nothing(world: World, tmp_path: Path) -> None:
+    """A member of an encoding that is not registered here is refused before anything is copied or registered."""
+    registry = Registry.create(Home(tmp_path / "elsewhere"))
+    with pytest.raises(NotFoundError, match="creditline encode"):
+        import_member(registry, world.registry.home.member(world.ensemble.member_ids[0]))
+    assert not (registry.home.root / "members").exists()
+    with registry.session() as session:
+        assert list(session.exec(select(models.Ensemble))) == []
 
 
 def test_altered_import_is_refused(world: World, tmp_path: Path) -> None:

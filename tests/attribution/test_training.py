@@ -15,7 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from attribution.denoiser import NetworkSettings, load_denoiser
+from attribution.denoiser import Denoiser, NetworkSettings, load_denoiser, new_denoiser
 from attribution.pixels import ImageSettings
 from attribution.settings import EnsembleSettings, TrainingSettings
 from attribution.training import MemberTask, draw, learning_rate, loss_weight, step_seed, train_member
@@ -142,6 +142,33 @@ def test_damaged_checkpoint_starts_anew(tmp_path: Path) -> None:
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
+def test_diverging_member_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loss that is no number ends training with advice, and leaves no member behind."""
+    task = task_in(tmp_path)
+
+    def broken(settings: NetworkSettings, seed: int) -> Denoiser:
+        denoiser = new_denoiser(settings, seed)
+        next(denoiser.parameters()).data.fill_(float("inf"))
+        return denoiser
+
+    monkeypatch.setattr("attribution.training.new_denoiser", broken)
+    with pytest.raises(UsageError, match=r"diverged at step 40.*--learning-rate"):
+        train_member(task, lambda _: None)
+    assert not task.home.member("e-02").exists()
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    """Wherever they come from, they are not sampled from."""
+    from safetensors.torch import save_file
+
+    folder = train_member(task_in(tmp_path), lambda _: None)
+    weights = weights_of(folder)
+    weights["conv_in.weight"][0, 0, 0, 0] = float("nan")
+    save_file(weights, folder / "diffusion_pytorch_model.safetensors")
+    with pytest.raises(IntegrityError, match=r"no numbers, first in conv_in\.weight"):
+        load_denoiser(folder, SETTINGS.network)
+
+
 def test_common_draws_are_common(tmp_path: Path) -> None:
     """Members share timesteps and noise where draws are common, and do not where they are not."""
     images = torch.zeros(5, 3, 8, 8)
@@ -189,6 +216,7 @@ def test_class_labels_reach_the_network(tmp_path: Path) -> None:
         training=SETTINGS.training,
         label_column="kind",
         classes=("a", "b"),
+        labels_sha256="0" * 64,
     )
     member = load_denoiser(train_member(task_in(tmp_path, settings=settings), lambda _: None), settings.network)
     x, t = torch.randn(1, 3, 8, 8), torch.tensor([400])

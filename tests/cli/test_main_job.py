@@ -128,6 +128,40 @@ def test_image_from_outside(job: Job, tmp_path: Path) -> None:
     assert "notes.png" in refused.err
 
 
+def test_ablating_units_together(job: Job, tmp_path: Path) -> None:
+    """One unit can always be taken out; more than the encoding can lose exits 2 and says how many it can."""
+    sample = job.sample.document["samples"][0]["id"]
+    out = tmp_path / "without.png"
+    done = job.creditline("ablate", sample, "--without", "Work 4", "--out", out, "--json")
+    assert done.status == 0
+    assert done.document["without"] == ["Work 4"]
+    assert len(done.document["members"]) == 3
+    assert done.document["influence"] > 0
+    assert out.is_file()
+    everything = [argument for number in range(12) for argument in ("--without", number)]
+    refused = job.creditline("ablate", sample, *everything, "--out", tmp_path / "none.png")
+    assert refused.status == 2
+    assert "this encoding can lose any 1 at once" in refused.err
+    assert not (tmp_path / "none.png").exists()
+    unknown = job.creditline("ablate", sample, "--without", "Work 99", "--out", tmp_path / "none.png")
+    assert unknown.status == 2
+    assert "Work 99" in unknown.err
+
+
+def test_members_without_any_work(creditline: Creditline, tmp_path: Path) -> None:
+    """Three rightsholders cannot keep six members busy: encode warns, train refuses and says what to choose."""
+    works = tmp_path / "art"
+    write_works(works, 6)
+    creditline("init")
+    creditline("register", works, "--owners", works / "owners.csv")
+    encoded = creditline("encode", "--unit", "rightsholder", "--members", 9, "--weight", 2)
+    assert encoded.status == 0
+    assert "cannot be trained" in encoded.err
+    outcome = creditline(*TRAIN)
+    assert outcome.status == 2
+    assert "without any work" in outcome.err
+
+
 def test_conditional_members(creditline: Creditline, tmp_path: Path) -> None:
     """--label conditions on a column; a label that is unknown, missing or not wanted exits 2 and says which there are."""
     works = tmp_path / "art"
@@ -156,7 +190,7 @@ def test_conditional_members(creditline: Creditline, tmp_path: Path) -> None:
         (("verify", "ffffffffffff"), 2, "ffffffffffff"),
         (("sample", "--ensemble", "ffff"), 2, "ffff"),
         (("sample", "--method", "euler"), 2, "euler"),
-        (("sample", "--steps", 0), 2, "0"),
+        (("sample", "--steps", 0), 2, "--steps"),
         (("train", "--size", 10), 2, "multiple of"),
         (("train", "--widths", "a,b"), 2, "a,b"),
         (("train", "--device", "tpu"), 2, "tpu"),

@@ -1,0 +1,106 @@
+"""One sample without several units at once, as when several works are withdrawn together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from safetensors.numpy import load_file
+
+from attribution.ablation import joint_ablation_weights
+from attribution.distance import euclidean
+from attribution.ensembles import EnsembleReference, open_ensemble, reference_of
+from attribution.sampler import SamplerSettings, sample, to_pixels
+from attribution.samples import altered_file, batch_labels, batch_noise, png_bytes
+from attribution.workers import Device, run_tasks
+from registry import models
+from registry.database import Registry
+from registry.encodings import UnitTable, load_units
+from registry.errors import IntegrityError, NotFoundError, UsageError
+from registry.home import Home
+from registry.queries import find_by_prefix
+
+
+@dataclass(frozen=True)
+class JointAblation:
+    """A sample without some units."""
+
+    sample_id: str
+    labels: tuple[str, ...]
+    survivors: tuple[int, ...]
+    """Indices of the members that saw none of the units."""
+    influence: float
+    """Scaled Euclidean distance from the sample, both before clipping."""
+    png: bytes
+
+
+@dataclass(frozen=True)
+class _Task:
+    home: Home
+    ensemble: EnsembleReference
+    row: models.Sample
+    membership: np.ndarray
+    device: str
+
+
+def ablate_sample(registry: Registry, prefix: str, names: Sequence[str], device: Device) -> JointAblation:
+    """Generate a sample again, under its own noise, by the members that saw none of the named units.
+
+    Raises:
+        NotFoundError: no such sample or unit.
+        UsageError: a name fits several.
+        CapacityError: every member saw one of the units; says how many this encoding can lose at once.
+        IntegrityError: the sample or a member was altered.
+    """
+    with registry.session() as session:
+        row = find_by_prefix(session, models.Sample, prefix)
+    reason = altered_file(registry.home, row)
+    if reason is not None:
+        raise IntegrityError(f"sample {row.id}: {reason}")
+    reference = reference_of(registry, row.ensemble_id)
+    units = load_units(registry, reference.encoding.id)
+    numbers = sorted({unit_named(units, name) for name in names})
+    membership = units.membership[numbers]
+    joint_ablation_weights(membership)
+    task = _Task(Home(registry.home.root.resolve()), reference, row, membership, device.name)
+    [(_, (influence, png))] = run_tasks(_ablate, [task], device)
+    return JointAblation(
+        sample_id=row.id,
+        labels=tuple(units.labels[number] for number in numbers),
+        survivors=tuple(int(index) for index in np.flatnonzero(~membership.any(axis=0))),
+        influence=influence,
+        png=png,
+    )
+
+
+def unit_named(units: UnitTable, name: str) -> int:
+    """The number of the unit with this label, or this number.
+
+    Raises:
+        NotFoundError: there is none.
+        UsageError: several have the label.
+    """
+    found = [number for number, label in enumerate(units.labels) if label == name]
+    if len(found) > 1:
+        raise UsageError(f"{len(found)} units are called {name!r}: give the number of one, such as {found[0]}")
+    if found:
+        return found[0]
+    if name.isascii() and name.isdecimal() and int(name) < len(units.labels):
+        return int(name)
+    raise NotFoundError(
+        f"no unit {name!r} in encoding {units.encoding.id}: give a label, or 0 to {len(units.labels) - 1}"
+    )
+
+
+def _ablate(task: _Task, report: Callable[[int], None]) -> tuple[float, bytes]:
+    sampler = SamplerSettings.from_json(task.row.sampler)
+    noise = batch_noise(task.ensemble, [task.row.seed], sampler, task.device)[:1]
+    label = task.ensemble.settings.class_number(task.row.label)
+    ensemble = open_ensemble(task.home, task.ensemble, task.device)
+    weights = joint_ablation_weights(task.membership)
+    y = sample(ensemble, noise, sampler, weights=weights, labels=batch_labels(label, noise))[0].cpu()
+    report(1)
+    output = torch.from_numpy(load_file(task.home.sample_tensors(task.row.id))["output"])
+    return float(euclidean(output, y)), png_bytes(to_pixels(y[None])[0].numpy())
