@@ -48,18 +48,8 @@ def test_missing_extra_says_what_to_install(tmp_path: Path, monkeypatch: pytest.
 def test_demo_ends_with_reports(tmp_path: Path) -> None:
     """`creditline demo` prints the index on stdout; run again, it finds everything and ends the same."""
     environment = {**os.environ, "COLUMNS": "100"}
-    command = [
-        sys.executable,
-        "-m",
-        "cli.main",
-        "demo",
-        "--home",
-        str(tmp_path / "demo"),
-        "--steps",
-        "3",
-        "--count",
-        "2",
-    ]
+    script = Path(sys.executable).with_name("creditline")
+    command = [str(script), "demo", "--home", str(tmp_path / "demo"), "--steps", "3", "--count", "2"]
     for _ in range(2):
         done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600)
         assert done.returncode == 0, done.stderr
