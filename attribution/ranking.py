@@ -26,6 +26,8 @@ from registry.queries import training_assets
 
 WORK_BANDWIDTH = 0.01
 """Bandwidth of the weights of a unit's works in its test. Fixed, since a chosen one would know a little of the codes."""
+IMAGES_AT_ONCE = 16
+"""Images that are graded together: bounds memory, changes nothing else."""
 DEFAULT_SCALE = 0.01
 """Scale that is displayed where too few samples exist to choose one."""
 
@@ -110,13 +112,13 @@ def choose_scale(
     if len(images) < FEWEST_IMAGES:
         nearest = min(ranker.scales, key=lambda scale: abs(np.log(scale / DEFAULT_SCALE)))
         return ScaleChoice(nearest, None, ())
-    work_scores = ranker.score(images, corpus.works)
     membership = corpus.membership
-    correlations = [
-        member_correlations(unit_scores(scores, corpus.unit_of_work, len(corpus.codes)), member_loss, membership)
-        for scores in work_scores
-    ]
-    table = np.stack(correlations)
+    blocks = []
+    for start in range(0, len(images), IMAGES_AT_ONCE):
+        rows = slice(start, start + IMAGES_AT_ONCE)
+        scores = unit_scores(ranker.score(images[rows], corpus.works), corpus.unit_of_work, len(corpus.codes))
+        blocks.append(np.stack([member_correlations(scale, member_loss[rows], membership) for scale in scores]))
+    table = np.concatenate(blocks, axis=1)
     means = table.mean(axis=1)
     return ScaleChoice(
         ranker.scales[int(means.argmax())], summarise(cross_fitted(table)), tuple(float(mean) for mean in means)
