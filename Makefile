@@ -42,6 +42,8 @@ check: $(VENV)/.dev ## Formatting, lint, types, import direction.
 	@PYTHONPATH=. $(BIN)/lint-imports
 
 bench: $(VENV)/.dev ## Benchmarks and experiments; results go to benchmarks/results (hours).
+	@echo "==> The demonstration's ensemble is what the benchmark of the evidence looks at"
+	@$(BIN)/creditline demo
 	@$(BIN)/python -m benchmarks
 
 # The page tests look at reports in a real Chromium; without one they say why they are skipped.
