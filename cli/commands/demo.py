@@ -17,7 +17,7 @@ from cli.common import HomeOption, narrate
 
 DEMO_HOME = Path("creditline-demo")
 MEMBERS, WEIGHT = 10, 5
-TRAINING_STEPS = 1000
+TRAINING_STEPS = 800
 SAMPLES = 12
 SHORTLIST = 5
 
