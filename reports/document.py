@@ -93,8 +93,8 @@ def index_document(
             )
             for audit, file in zip(audits, files, strict=True)
         ],
-        rightsholders=_shares(rollup.by_rightsholder(audits)),
-        licences=_shares(rollup.by_licence(audits)),
+        rightsholders=_shares(rollup.by_rightsholder(rollup.of_outputs(audits))),
+        licences=_shares(rollup.by_licence(rollup.of_outputs(audits))),
         gaps=_gaps(gaps),
         not_audited=list(unaudited),
     )

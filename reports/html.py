@@ -59,6 +59,7 @@ def index_page(
     now: datetime.datetime,
 ) -> str:
     """The page that lists all reports. ``files``: the name of each audit's files without their suffix."""
+    generated = rollup.of_outputs(audits)
     return (
         _environment()
         .get_template("index.html.j2")
@@ -67,8 +68,9 @@ def index_page(
             gaps=gaps,
             unaudited=unaudited,
             now=now,
-            traced=sum(bool(audit.passing) for audit in audits),
-            tables=[("Rightsholder", rollup.by_rightsholder(audits)), ("Licence", rollup.by_licence(audits))],
+            generated=len(generated),
+            traced=sum(bool(audit.passing) for audit in generated),
+            tables=[("Rightsholder", rollup.by_rightsholder(generated)), ("Licence", rollup.by_licence(generated))],
         )
     )
 

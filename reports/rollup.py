@@ -23,6 +23,11 @@ class Share:
     smallest_q: float
 
 
+def of_outputs(audits: Iterable[AuditFacts]) -> list[AuditFacts]:
+    """The audits of generated outputs: what is found for an image from outside traces nothing and is not summed up."""
+    return [audit for audit in audits if audit.subject.kind == "sample"]
+
+
 def by_rightsholder(audits: Iterable[AuditFacts]) -> tuple[Share, ...]:
     """One row per rightsholder; a unit with works of several counts for each."""
     return _roll_up(audits, lambda candidate: candidate.rightsholders)

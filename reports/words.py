@@ -11,6 +11,10 @@ import unicodedata
 
 from reports.facts import AuditFacts, Candidate, EnsembleFacts, RandomisationTest
 
+FROM_OUTSIDE = (
+    "That is a finding about the models. It does not say that the image was made by them, or from these works: pictures "
+    "that no model ever saw give such findings too."
+)
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -64,6 +68,8 @@ def unit_noun(ensemble: EnsembleFacts, amount: int = 1) -> str:
 def headline(audit: AuditFacts) -> str:
     """The verdict in one sentence."""
     passing = audit.passing
+    if audit.subject.kind == "image":
+        return _headline_of_an_image(audit)
     if not passing:
         return f"No single {unit_noun(audit.ensemble)} explains this output."
     first = named(audit, passing[0])
@@ -73,9 +79,21 @@ def headline(audit: AuditFacts) -> str:
     return f"This output traces to {len(passing)} {units}, first of all to {first}."
 
 
+def _headline_of_an_image(audit: AuditFacts) -> str:
+    """Nothing ties an image from outside to these models, so the verdict is about the models and not about the image."""
+    passing = audit.passing
+    if not passing:
+        return f"No single {unit_noun(audit.ensemble)} explains what these models make of this image."
+    first = named(audit, passing[0])
+    if len(passing) == 1:
+        return f"For this image, these models lean on {first}."
+    units = unit_noun(audit.ensemble, len(passing))
+    return f"For this image, these models lean on {len(passing)} {units}, first of all on {first}."
+
+
 def brief(audit: AuditFacts) -> str:
     """The verdict for a list of outputs, without its first words."""
-    text = headline(audit).removeprefix("This output ")
+    text = headline(audit).removeprefix("This output ").removeprefix("For this image, ")
     return text[0].upper() + text[1:]
 
 
@@ -99,7 +117,8 @@ def certainty(audit: AuditFacts) -> str:
         return "The audit tested no unit, so nothing can be said about where this output came from."
     if audit.passing:
         first = audit.passing[0]
-        return f"{meaning_of_p(first, test)} {meaning_of_q(first, tested, ensemble)}"
+        meaning = f"{meaning_of_p(first, test)} {meaning_of_q(first, tested, ensemble)}"
+        return f"{meaning} {FROM_OUTSIDE}" if audit.subject.kind == "image" else meaning
     units = count(tested, unit_noun(ensemble), unit_noun(ensemble, 2))
     if test.smallest_q > test.false_discovery_rate:
         return (

@@ -53,6 +53,10 @@ def test_verdict_sentences(world: World) -> None:
     assert "more strongly than under any of the 204 decoy codes" in words.certainty(one)
     assert words.headline(several).startswith("This output traces to 2 works, first of all to “Yellow sun”")
     assert words.headline(none) == "No single work explains this output."
+    outside = replace(one, subject=replace(one.subject, kind="image", sample=None))
+    assert words.headline(outside) == "For this image, these models lean on “Red apple” by Kestrel Studio."
+    assert "does not say that the image was made by them" in words.certainty(outside)
+    assert "traces" not in words.brief(outside)
     assert "not a failure" in words.certainty(none)
     assert "Under 12 of the 204 decoy codes" in words.meaning_of_p(none.candidates[0], none.test)
     blind = replace(none, test=replace(none.test, decoys=9, smallest_p=0.1, smallest_q=0.4))
