@@ -100,8 +100,13 @@ def audit(
     if as_json:
         print_json("audit", {"ensemble": chosen.id, "audits": facts})
         return
-    columns = ("audit", "output", "first candidate", "p", "q", "attributable")
+    columns = ("audit", "output", "first candidate", "p", "q", "leans on it" if images else "attributable")
     print_table(columns, [_line(fact) for fact in facts])
+    if images:
+        narrate(
+            "an image from outside: what passes is what these models lean on for it, by resemblance where they never saw it; "
+            "where the image came from is not tested"
+        )
     narrate(f"{len(facts)} audits registered; next: creditline report --all")
 
 
