@@ -84,7 +84,10 @@ def unit_named(units: UnitTable, name: str) -> int:
     """
     found = [number for number, label in enumerate(units.labels) if label == name]
     if len(found) > 1:
-        raise UsageError(f"{len(found)} units are called {name!r}: give the number of one, such as {found[0]}")
+        numbers = ", ".join(str(number) for number in found[:8]) + (", …" if len(found) > 8 else "")
+        raise UsageError(
+            f"{len(found)} units are called {name!r}, numbers {numbers}: give the number of one (`audit` shows it)"
+        )
     if found:
         return found[0]
     if name.isascii() and name.isdecimal() and int(name) < len(units.labels):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,8 @@ HomeOption = Annotated[
     typer.Option("--home", envvar=HOME_VARIABLE, help="Folder of the registry and its files.", show_default=True),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+
+PIPE_WIDTH = 10_000
 
 narration = Console(stderr=True, highlight=False)
 
@@ -49,7 +52,8 @@ def print_json(kind: str, document: Mapping[str, Any]) -> None:
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print rows for people on stdout. Cells are plain text: markup and control characters in them stay harmless."""
-    console = Console(highlight=False)
+    # Into a file or a pipe nothing is cut to the width of a terminal that is not there.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))

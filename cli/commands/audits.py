@@ -53,6 +53,8 @@ def audit(
 ) -> None:
     """Rank all units for an image, test the shortlist, and regenerate the image without each of its units.
 
+    The table shows the candidate with the smallest q, which need not be the one ranked first; --json has them all.
+
     An audit that was made before, with the same settings, is found and not repeated.
 
     Examples:
@@ -100,7 +102,7 @@ def audit(
     if as_json:
         print_json("audit", {"ensemble": chosen.id, "audits": facts})
         return
-    columns = ("audit", "output", "first candidate", "p", "q", "leans on it" if images else "attributable")
+    columns = ("audit", "output", "strongest candidate", "p", "q", "leans on it" if images else "attributable")
     print_table(columns, [_line(fact) for fact in facts])
     if images:
         narrate(
@@ -178,4 +180,11 @@ def _facts(row: Audit, candidates: list[tuple[Candidate, str]]) -> dict[str, Any
 def _line(fact: dict[str, Any]) -> tuple[object, ...]:
     best = min(fact["candidates"], key=lambda candidate: (candidate["q"], candidate["rank"]))
     verdict = "yes" if fact["attributable"] else "no"
-    return fact["id"], fact["output"], best["label"], f"{best['p']:.4f}", f"{best['q']:.4f}", verdict
+    return (
+        fact["id"],
+        fact["output"],
+        f"{best['label']} (unit {best['unit']})",
+        f"{best['p']:.4f}",
+        f"{best['q']:.4f}",
+        verdict,
+    )

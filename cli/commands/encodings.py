@@ -79,7 +79,7 @@ def encode(
     typer.echo(encoding.id)
     narrate(
         f"encoding {encoding.id}: {facts.units:,} units of {facts.works:,} works, n = {facts.n}, h = {facts.h}; "
-        f"{facts.decoys:,} decoys, smallest q {facts.smallest_q:.2g}"
+        f"{facts.decoys:,} decoys, q of one unit alone at best {facts.smallest_q:.2g}"
     )
     if outside:
         narrate(f"{outside:,} registered works are not in it (no value in {unit!r}, or not found any more)")
@@ -104,6 +104,7 @@ def show_plan(
     """Show what a number of members gives for the registered works, before anything is trained.
 
     Capacity: how many units there are codes for. Decoys: codes without a unit, which p-values are measured against.
+    Best lone q: the smallest that one unit can reach if no other passes with it; several together can reach less.
     Withdraw: units that can be left out at once, for certain, and at random in 95 of 100 cases. Cost: training time
     relative to one model on all works.
 
@@ -115,6 +116,7 @@ def show_plan(
     from registry.codes import MAX_MEMBERS, members_needed
     from registry.database import Registry
     from registry.encodings import unit_works
+    from registry.errors import CapacityError
     from registry.plan import plan
 
     kind, column = _unit(unit)
@@ -122,15 +124,25 @@ def show_plan(
         unit_of_work = unit_works(connection, kind, column)["unit_number"].to_numpy()
     first = members_needed(int(unit_of_work.max()) + 1)
     choices = members or range(first, min(MAX_MEMBERS, first + PLANNED - 1) + 1)
-    plans = [plan(unit_of_work, n, _weight(weight, n), seed) for n in choices]
+    plans, refused = [], None
+    for n in choices:
+        try:
+            plans.append(plan(unit_of_work, n, _weight(weight, n), seed))
+        except CapacityError as error:
+            refused = error
+            narrate(f"{n} members: {error}")
+    if not plans and refused is not None:
+        raise refused
     if as_json:
         print_json("plan", {"unit": unit, "plans": [each.to_json() for each in plans]})
         return
     print_table(
-        ("members", "weight", "capacity", "works a member", "decoys", "smallest q", "withdraw", "cost"),
+        ("members", "weight", "capacity", "works a member", "decoys", "best lone q", "withdraw", "cost"),
         [_row(each) for each in plans],
     )
-    narrate(f"{plans[0].units:,} units of {plans[0].works:,} works; q is for a shortlist of {_shortlist()}")
+    narrate(
+        f"{plans[0].units:,} units of {plans[0].works:,} works; q is for a shortlist of {min(_shortlist(), plans[0].units)}"
+    )
     enough = next((each for each in plans if each.smallest_q <= _WANTED_Q), None)
     if enough:
         narrate(

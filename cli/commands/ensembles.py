@@ -148,6 +148,9 @@ def run_training(registry: Registry, ensemble_id: str, device: str | None, worke
 
         for member in train_ensemble(registry, ensemble_id, choose_device(device, workers), advance):
             progress.remove_task(bars[member.index])
+            if not progress.console.is_terminal:
+                # A log has no bars; it gets a line a member.
+                narrate(f"member {member.index} of {encoding.n} is trained and registered")
     with registry.session() as session:
         return members_of(session, ensemble_id)
 

@@ -57,7 +57,7 @@ class OwnerTable(OwnerSource):
         key = _path_key(path) if self.key == "path" else sha256
         self._asked.add(key)
         if key in self._spoiled:
-            return NoDeclaration(f"no owner stated: {self._spoiled[key]}")
+            return NoDeclaration(f"no owner can be told: {self._spoiled[key]}")
         declaration = self._declarations.get(key)
         if declaration is None:
             if self.allow_unowned:

@@ -141,7 +141,7 @@ def test_a_path_given_twice_counts_only_if_both_rows_agree(tmp_path: Path) -> No
     """Two owners for one work is a question for people; both cases are listed."""
     source = table(tmp_path, "path,rightsholder\na.png,Ada\n./a.png,Ada\nb.png,Ada\nb.png,Zoe\n")
     assert owner(source, "a.png") == "Ada"
-    assert owner(source, "b.png") == "no owner stated: lines 4 and 5 of owners.csv contradict each other"
+    assert owner(source, "b.png") == "no owner can be told: lines 4 and 5 of owners.csv contradict each other"
     assert [finding.reason for finding in source.findings] == [
         "lines 2 and 3 of owners.csv say the same",
         "lines 4 and 5 of owners.csv contradict each other",
