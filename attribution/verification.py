@@ -10,17 +10,18 @@ import numpy as np
 from PIL import Image
 from sqlmodel import select
 
-from attribution.denoiser import WEIGHTS_FILE
-from attribution.ensembles import EnsembleReference, check_weights, open_ensemble, reference_of
+from attribution.ensembles import EnsembleReference, open_ensemble, reference_of
 from attribution.noise import noise_sha256
 from attribution.sampler import SamplerSettings, sample, to_pixels
 from attribution.samples import altered_file, batch_labels, batch_noise, rows_on
 from attribution.workers import Device, run_tasks
 from registry import models
 from registry.database import Registry
-from registry.errors import IntegrityError
+from registry.errors import InputError, IntegrityError
 from registry.home import Home
 from registry.ids import canonical_json
+from registry.members import check_member
+from registry.outputs import members_of
 from registry.queries import find_by_prefix
 
 ROUNDING = 2
@@ -99,9 +100,11 @@ def verify_samples(
         for start in range(0, len(group), at_once)
     ]
     try:
-        for member_id, registered in zip(reference.member_ids, reference.weights_sha256, strict=True):
-            check_weights(home.member(member_id) / WEIGHTS_FILE, registered)
-    except IntegrityError as error:
+        with registry.session() as session:
+            members = members_of(session, reference.id)
+        for member in members:
+            check_member(home.member(member.id), member)
+    except (IntegrityError, InputError) as error:
         yield from (Verification(row.id, "altered", str(error), None) for task in tasks for row in task.rows)
         return
     for _, verified in run_tasks(verify_batch, tasks, device):

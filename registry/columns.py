@@ -14,12 +14,3 @@ class UnsignedBigInteger(UserDefinedType[int]):
 
     def get_col_spec(self, **_: Any) -> str:
         return "UBIGINT"
-
-
-class FloatList(UserDefinedType[list[float]]):
-    """DOUBLE[]: only for tables that no other table references (DuckDB rewrites rows with lists)."""
-
-    cache_ok = True
-
-    def get_col_spec(self, **_: Any) -> str:
-        return "DOUBLE[]"
