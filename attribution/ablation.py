@@ -16,6 +16,7 @@ from torch import Tensor
 
 from attribution.ensemble import Ensemble
 from attribution.sampler import SamplerSettings, sample
+from registry.codes import withdrawals_guaranteed
 from registry.errors import CapacityError, UsageError
 
 BoolArray = npt.NDArray[np.bool_]
@@ -55,14 +56,9 @@ def joint_ablation_weights(membership: BoolArray) -> Float[Tensor, " member"]:
     fit = int((~np.logical_or.accumulate(membership, axis=0)).any(axis=1).sum())
     raise CapacityError(
         f"removing {len(membership)} units at once leaves none of the {n} members: with {h} members a unit this "
-        f"encoding can lose any {guaranteed_removals(n, h)} at once, and of these the first {fit}; "
+        f"encoding can lose any {withdrawals_guaranteed(n, h)} at once, and of these the first {fit}; "
         "remove fewer, or encode with more members or a smaller weight"
     )
-
-
-def guaranteed_removals(n: int, h: int) -> int:
-    """How many units can be removed at once, whichever they are: k units were seen by at most k h members of n."""
-    return (n - 1) // h
 
 
 def counterfactuals(

@@ -66,35 +66,32 @@ def unit_noun(ensemble: EnsembleFacts, amount: int = 1) -> str:
 
 
 def headline(audit: AuditFacts) -> str:
-    """The verdict in one sentence."""
-    passing = audit.passing
-    if audit.subject.kind == "image":
-        return _headline_of_an_image(audit)
-    if not passing:
-        return f"No single {unit_noun(audit.ensemble)} explains this output."
-    first = named(audit, passing[0])
-    if len(passing) == 1:
-        return f"This output traces to {first}."
-    units = unit_noun(audit.ensemble, len(passing))
-    return f"This output traces to {len(passing)} {units}, first of all to {first}."
+    """The verdict in one sentence.
 
-
-def _headline_of_an_image(audit: AuditFacts) -> str:
-    """Nothing ties an image from outside to these models, so the verdict is about the models and not about the image."""
-    passing = audit.passing
-    if not passing:
-        return f"No single {unit_noun(audit.ensemble)} explains what these models make of this image."
-    first = named(audit, passing[0])
-    if len(passing) == 1:
-        return f"For this image, these models lean on {first}."
-    units = unit_noun(audit.ensemble, len(passing))
-    return f"For this image, these models lean on {len(passing)} {units}, first of all on {first}."
+    Nothing ties an image from outside to these models, so there the verdict is about the models and not about the image.
+    """
+    generated = audit.subject.kind == "sample"
+    if not audit.passing:
+        explained = "this output" if generated else "what these models make of this image"
+        return f"No single {unit_noun(audit.ensemble)} explains {explained}."
+    return (_OF_AN_OUTPUT if generated else _OF_AN_IMAGE) + _sources(audit, "to" if generated else "on") + "."
 
 
 def brief(audit: AuditFacts) -> str:
     """The verdict for a list of outputs, without its first words."""
     text = headline(audit).removeprefix("This output ").removeprefix("For this image, ")
     return text[0].upper() + text[1:]
+
+
+_OF_AN_OUTPUT = "This output traces "
+_OF_AN_IMAGE = "For this image, these models lean "
+
+
+def _sources(audit: AuditFacts, preposition: str) -> str:
+    first, amount = named(audit, audit.passing[0]), len(audit.passing)
+    if amount == 1:
+        return f"{preposition} {first}"
+    return f"{preposition} {amount} {unit_noun(audit.ensemble, amount)}, first of all {preposition} {first}"
 
 
 def named(audit: AuditFacts, candidate: Candidate) -> str:

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from attribution.ablation import ablation_weights, counterfactuals, guaranteed_removals, joint_ablation_weights
+from attribution.ablation import ablation_weights, counterfactuals, joint_ablation_weights
 from attribution.noise import exogenous_noise
 from attribution.sampler import Method, SamplerSettings, sample
+from registry.codes import withdrawals_guaranteed
 from registry.errors import CapacityError, UsageError
 from tests.attribution.networks import LinearDenoiser, linear_ensemble, network_ensemble
 
@@ -61,7 +62,7 @@ def test_removing_too_many_says_how_many_can_go() -> None:
 def test_the_guaranteed_number_of_removals_is_the_largest(n: int, h: int) -> None:
     """Any set of that many codes leaves a survivor; some set of one more leaves none."""
     codes = all_codes(n, h)
-    count = guaranteed_removals(n, h)
+    count = withdrawals_guaranteed(n, h)
     assert all(not np.any(codes[list(chosen)], axis=0).all() for chosen in combinations(range(len(codes)), count))
     assert any(np.any(codes[list(chosen)], axis=0).all() for chosen in combinations(range(len(codes)), count + 1))
 
