@@ -9,7 +9,6 @@ it.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -158,21 +157,6 @@ def read_member_folder(folder: Path) -> MemberFolder:
             f"{folder / WORKS_NAME} has {malformed[:80]!r}, expected a SHA-256 in lower-case hex per line"
         )
     return MemberFolder(folder, manifest, works)
-
-
-def read_config(folder: MemberFolder) -> dict[str, JsonValue]:
-    """The member's ``config.json``.
-
-    Raises:
-        InputError: it is no JSON object.
-    """
-    try:
-        config = json.loads(folder.config.read_bytes())
-    except ValueError as error:
-        raise InputError(f"{folder.config} is not JSON: {error}") from error
-    if not isinstance(config, dict):
-        raise InputError(f"{folder.config} holds {type(config).__name__}, expected an object")
-    return config
 
 
 def _read(path: Path) -> bytes:
