@@ -1,0 +1,150 @@
+"""C2PA manifests: who signed what about the work, and which uses they reserve.
+
+Reading and validating is the work of ``c2pa-python`` (extra ``c2pa``), which is asked only about files that have a manifest
+in them. Nothing is fetched: no remote manifest, no revocation list, no identity document; a file must not be able to make a
+registry call anybody.
+
+A manifest that does not validate proves nothing about its signer, but a reservation in it is still a reservation: someone
+took the trouble to say it. So its signals are kept, and say where they are from.
+
+Sources: C2PA 1.4, 19.16 (``c2pa.training-mining``); CAWG Training and Data Mining Assertion 1.1.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from registry.metadata.values import LARGEST_REPORT, ContentCredentials, Problems, clean
+from registry.signals import LONGEST_RAW, Category, Protocol, RightsSignal, Use
+
+OFFLINE = {
+    "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
+    "core": {"allowed_network_hosts": []},
+}
+_PROTOCOLS = {"c2pa.training-mining": Protocol.C2PA, "cawg.training-mining": Protocol.CAWG}
+_CATEGORIES = {
+    "data_mining": Category.ALL,
+    "ai_training": Category.AI_TRAINING,
+    "ai_generative_training": Category.GENERATIVE_TRAINING,
+    "ai_inference": Category.AI_INFERENCE,
+}
+_USES = {"allowed": Use.ALLOWED, "notallowed": Use.PROHIBITED, "constrained": Use.CONSTRAINED}
+
+
+def read_credentials(
+    data: bytes, media_type: str, problems: Problems
+) -> tuple[ContentCredentials | None, tuple[RightsSignal, ...]]:
+    """What the manifests in a file say. A manifest that cannot be read is a problem, never an error."""
+    try:
+        import c2pa
+    except Exception as error:  # without the extra, or its library does not load on this system
+        problems.add_error("it has a C2PA manifest; to read it, install creditline[c2pa]", error)
+        return None, ()
+    try:
+        with (
+            c2pa.Context.from_dict(OFFLINE) as context,
+            c2pa.Reader(media_type, io.BytesIO(data), context=context) as reader,
+        ):
+            store = json.loads(reader.json())
+        return _credentials(store, problems), tuple(_signals(store))
+    except Exception as error:
+        problems.add_error("the C2PA manifest cannot be read", error)
+        return None, ()
+
+
+def _credentials(store: Mapping[str, Any], problems: Problems) -> ContentCredentials:
+    active = _active(store)
+    signature = _mapping(active.get("signature_info"))
+    statuses = store.get("validation_status")
+    codes = {str(_mapping(status).get("code")) for status in statuses} if isinstance(statuses, list) else set()
+    return ContentCredentials(
+        issuer=_text(signature.get("issuer")),
+        common_name=_text(signature.get("common_name")),
+        signed_at=_text(signature.get("time")),
+        validation_state=_state(store),
+        validation_codes=tuple(sorted(clean(code)[:200] for code in codes))[:64],
+        active_manifest=_text(store.get("active_manifest")),
+        claim_generator=_claim_generator(active),
+        report=_report(store, active, problems),
+    )
+
+
+def _active(store: Mapping[str, Any]) -> Mapping[str, Any]:
+    return _mapping(_mapping(store.get("manifests")).get(str(store.get("active_manifest"))))
+
+
+def _state(store: Mapping[str, Any]) -> str:
+    return _text(store.get("validation_state")) or "Invalid"
+
+
+def _claim_generator(manifest: Mapping[str, Any]) -> str | None:
+    generators = manifest.get("claim_generator_info")
+    for generator in generators if isinstance(generators, list) else ():
+        known = _mapping(generator)
+        if known.get("name"):
+            return _text(f"{known['name']} {known.get('version') or ''}")
+    return _text(manifest.get("claim_generator"))
+
+
+def _report(store: Mapping[str, Any], active: Mapping[str, Any], problems: Problems) -> str:
+    report = json.dumps(store, separators=(",", ":"), sort_keys=True)
+    if len(report) <= LARGEST_REPORT:
+        return report
+    problems.add(f"the C2PA report has {len(report):,} characters; only what it says of signature and state is kept")
+    kept = {key: store.get(key) for key in ("active_manifest", "validation_state", "validation_status")}
+    kept["signature_info"] = active.get("signature_info")
+    report = json.dumps(kept, separators=(",", ":"), sort_keys=True)
+    return report if len(report) <= LARGEST_REPORT else "{}"
+
+
+def _signals(store: Mapping[str, Any]) -> Iterator[RightsSignal]:
+    valid = "" if _state(store) in ("Valid", "Trusted") else " (not valid)"
+    active = str(store.get("active_manifest"))
+    for label, manifest in _mapping(store.get("manifests")).items():
+        if label == active:
+            yield from _signals_of(_mapping(manifest), f"c2pa manifest{valid}")
+        else:
+            # A part's reservation binds the whole; a part's permission does not free it.
+            for signal in _signals_of(_mapping(manifest), f"c2pa manifest of an ingredient{valid}"):
+                if signal.use in (Use.PROHIBITED, Use.CONSTRAINED):
+                    yield signal
+
+
+def _signals_of(manifest: Mapping[str, Any], found_in: str) -> Iterator[RightsSignal]:
+    assertions = manifest.get("assertions")
+    for assertion in assertions if isinstance(assertions, list) else ():
+        # A label may end in a version (.v2) and in a number where there are several (__1).
+        label = str(_mapping(assertion).get("label")).split("__", 1)[0]
+        protocol = next(
+            (each for name, each in _PROTOCOLS.items() if label == name or label.startswith(f"{name}.v")), None
+        )
+        if protocol:
+            entries = _mapping(_mapping(_mapping(assertion).get("data")).get("entries"))
+            for name, entry in entries.items():
+                yield _signal(protocol, name, entry, found_in)
+
+
+def _signal(protocol: Protocol, name: str, entry: object, found_in: str) -> RightsSignal:
+    category = _CATEGORIES.get(name.rsplit(".", 1)[-1])
+    stated = str(_mapping(entry).get("use") or entry).strip().lower()
+    # A purpose that nobody knows yet says nothing about training; a use that nobody knows yet says no more than its start.
+    unknown = Use.PROHIBITED if stated.startswith("not") else Use.UNSPECIFIED
+    return RightsSignal(
+        protocol=protocol,
+        category=category or Category.ALL,
+        use=_USES.get(stated, unknown) if category else Use.UNSPECIFIED,
+        constraint=_text(_mapping(entry).get("constraint_info")),
+        raw=clean(json.dumps({name: entry}, ensure_ascii=False, sort_keys=True))[:LONGEST_RAW],
+        found_in=found_in,
+    )
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: object) -> str | None:
+    return (clean(value[: 2 * LONGEST_RAW])[:LONGEST_RAW] or None) if isinstance(value, str) else None

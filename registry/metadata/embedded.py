@@ -1,0 +1,94 @@
+"""Read everything that an image file says about itself: EXIF, IPTC-IIM, XMP and C2PA.
+
+    with Image.open(io.BytesIO(data)) as image:
+        metadata = read_embedded(image, data)
+
+Files are hostile, and a registry must take in those with broken metadata, too: what cannot be read is a line in ``problems``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from PIL import Image
+
+from registry.metadata.containers import MOST_PACKETS, Blocks, locate
+from registry.metadata.content_credentials import read_credentials
+from registry.metadata.exif import read_exif, read_tags
+from registry.metadata.iptc import read_iptc
+from registry.metadata.plus import prohibitions_in
+from registry.metadata.values import LARGEST_PACKET, EmbeddedMetadata, Problems, put
+from registry.metadata.xmp import read_xmp
+from registry.signals import RightsSignal
+
+NOTHING = EmbeddedMetadata()
+_MEDIA_TYPES = {"MPO": "image/jpeg"}
+
+
+def read_embedded(image: Image.Image, data: bytes) -> EmbeddedMetadata:
+    """What the file says about its work, without decoding it.
+
+    Args:
+        image: the opened file, of which only the header has been read.
+        data: the bytes of the same file.
+    """
+    problems = Problems()
+    blocks = locate(image, data, problems)
+    if not blocks.any and not problems.lines:
+        return NOTHING
+    signals: list[RightsSignal] = []
+    fields = {
+        "xmp": _read_packets(blocks, signals, problems),
+        "iptc": _merged(read_iptc(block, problems) for block in _bounded("IPTC", blocks.iptc, problems)),
+        "exif": _merged(read_exif(block, problems) for block in _bounded("EXIF", blocks.exif, problems)),
+        "png": {},
+    }
+    if blocks.tiff_tags is not None:
+        fields["exif"] = {**fields["exif"], **read_tags(blocks.tiff_tags, problems)}
+    for name, value in blocks.png.items():
+        put(fields["png"], name, value, problems, "PNG")
+    credentials = None
+    if blocks.has_c2pa:
+        name = str(image.format)
+        media_type = _MEDIA_TYPES.get(name) or Image.MIME.get(name, "application/octet-stream")
+        credentials, reserved = read_credentials(data, media_type, problems)
+        signals += reserved
+    main = blocks.xmp[0] if blocks.xmp else None
+    return EmbeddedMetadata.gathered(
+        fields,
+        xmp=main if main and len(main) <= LARGEST_PACKET else None,
+        signals=signals,
+        c2pa=credentials,
+        problems=problems.lines,
+    )
+
+
+def _read_packets(blocks: Blocks, signals: list[RightsSignal], problems: Problems) -> dict[str, str]:
+    fields: dict[str, str] = {}
+    for packet in blocks.xmp:
+        if len(packet) > LARGEST_PACKET:
+            problems.add(
+                f"an XMP packet of {len(packet):,} bytes is neither read nor kept; at most {LARGEST_PACKET:,} are"
+            )
+            signals += prohibitions_in(packet, "xmp (not readable)")
+            continue
+        content = read_xmp(packet, problems)
+        signals += content.signals
+        fields = {**content.fields, **fields}
+    return fields
+
+
+def _bounded(what: str, found: list[bytes], problems: Problems) -> Iterator[bytes]:
+    for block in found[:MOST_PACKETS]:
+        if len(block) <= LARGEST_PACKET:
+            yield block
+        else:
+            problems.add(f"a block of {what} of {len(block):,} bytes is not read; at most {LARGEST_PACKET:,} are")
+
+
+def _merged(found: Iterable[dict[str, str]]) -> dict[str, str]:
+    """All fields; of one that several blocks have, the first."""
+    fields: dict[str, str] = {}
+    for each in found:
+        fields = {**each, **fields}
+    return fields

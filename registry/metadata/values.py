@@ -1,0 +1,235 @@
+"""The values that embedded metadata becomes: frozen, plain, and bounded whatever the file said.
+
+Text from a file ends up in listings, reports and spreadsheets, where a control character or a bidirectional override makes
+a name read as another one. They are taken out here, once, so that nobody has to think of it again.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from registry.errors import InputError
+from registry.signals import Category, Protocol, RightsSignal, Use
+
+LONGEST_VALUE = 4_096
+LARGEST_PACKET = 2**20
+LARGEST_REPORT = 2**16
+MOST_PROBLEMS = 20
+MOST_SIGNALS = 64
+
+_LINE_BREAK = re.compile(r"\r\n?|[\u2028\u2029\x85]")
+# Controls except the line feed, surrogates (no database takes them), and the marks that turn the writing direction.
+_UNWANTED = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+
+SOURCES: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
+    {
+        "creator": (
+            ("xmp", "dc:creator"),
+            ("iptc", "By-line"),
+            ("exif", "Artist"),
+            ("exif", "XPAuthor"),
+            ("png", "Author"),
+        ),
+        "copyright_notice": (
+            ("xmp", "dc:rights"),
+            ("iptc", "CopyrightNotice"),
+            ("exif", "Copyright"),
+            ("png", "Copyright"),
+        ),
+        "credit_line": (("xmp", "photoshop:Credit"), ("iptc", "Credit")),
+        "rights_url": (("xmp", "xmpRights:WebStatement"),),
+        "usage_terms": (("xmp", "xmpRights:UsageTerms"),),
+        "title": (("xmp", "dc:title"), ("iptc", "ObjectName"), ("exif", "XPTitle"), ("png", "Title")),
+        "description": (
+            ("xmp", "dc:description"),
+            ("iptc", "Caption-Abstract"),
+            ("exif", "ImageDescription"),
+            ("exif", "XPComment"),
+            ("png", "Description"),
+        ),
+        "digital_source_type": (("xmp", "Iptc4xmpExt:DigitalSourceType"),),
+    }
+)
+"""Where each field is looked for, best place first: XMP, then IPTC-IIM, then EXIF, then a PNG's own keywords. XMP holds text
+of any length and script and is what today's programs edit; the older blocks are often stale copies of it."""
+
+
+class Problems:
+    """What could not be read: one line each, no line twice, and no more than a person would read."""
+
+    def __init__(self) -> None:
+        self._lines: dict[str, None] = {}
+
+    def add(self, line: str) -> None:
+        if len(self._lines) < MOST_PROBLEMS:
+            self._lines[" ".join(clean(line).split())[:300]] = None
+
+    def add_error(self, what: str, error: BaseException) -> None:
+        self.add(f"{what}: {str(error)[:200] or type(error).__name__}")
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        return tuple(self._lines)
+
+
+def clean(text: str) -> str:
+    """The text without control characters, surrogates and direction overrides; line breaks become line feeds."""
+    return _UNWANTED.sub("", _LINE_BREAK.sub("\n", text.replace("\t", " "))).strip()
+
+
+def put(fields: dict[str, str], name: str, text: str, problems: Problems, place: str) -> None:
+    """Keep a cleaned value under ``name``, unless there is nothing in it or there already is one."""
+    # Twice the limit leaves room for what cleaning takes out, and keeps the cost of a huge value down.
+    value = clean(text[: 2 * LONGEST_VALUE])
+    if len(value) > LONGEST_VALUE or len(text) > 2 * LONGEST_VALUE:
+        problems.add(f"{place} {name} has {len(text):,} characters; the first {LONGEST_VALUE:,} are kept")
+    if value:
+        fields.setdefault(name, value[:LONGEST_VALUE].rstrip())
+
+
+@dataclass(frozen=True)
+class ContentCredentials:
+    """What a C2PA manifest store says of itself, as its validator reports it."""
+
+    issuer: str | None
+    """Organisation in the certificate that signed the active manifest."""
+    common_name: str | None
+    signed_at: str | None
+    """Time of the signature in ISO 8601, when a time stamp vouches for it."""
+    validation_state: str
+    """``Trusted``, ``Valid`` (intact, by a signer on no list of trust) or ``Invalid``."""
+    validation_codes: tuple[str, ...]
+    """Codes of what the validator held against the manifest."""
+    active_manifest: str | None
+    claim_generator: str | None
+    report: str
+    """The validator's report as JSON, at most :data:`LARGEST_REPORT` characters."""
+
+
+@dataclass(frozen=True)
+class EmbeddedMetadata:
+    """What a work's file says about the work. Fields have one value, chosen in the order of :data:`SOURCES`."""
+
+    creator: str | None = None
+    copyright_notice: str | None = None
+    credit_line: str | None = None
+    rights_url: str | None = None
+    """Web statement of rights."""
+    usage_terms: str | None = None
+    title: str | None = None
+    description: str | None = None
+    digital_source_type: str | None = None
+    fields: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Every value by the place where it was seen: ``{"xmp": {"dc:creator": …}, "exif": {"Artist": …}}``."""
+    xmp: bytes | None = None
+    """The raw XMP packet, unless it is larger than :data:`LARGEST_PACKET`."""
+    signals: tuple[RightsSignal, ...] = ()
+    c2pa: ContentCredentials | None = None
+    problems: tuple[str, ...] = ()
+    """What could not be read and why, one line each."""
+
+    @classmethod
+    def gathered(
+        cls,
+        fields: Mapping[str, Mapping[str, str]],
+        *,
+        xmp: bytes | None,
+        signals: Iterable[RightsSignal],
+        c2pa: ContentCredentials | None,
+        problems: tuple[str, ...],
+    ) -> EmbeddedMetadata:
+        """Choose each field's value from what was seen."""
+        seen = {place: dict(values) for place, values in sorted(fields.items()) if values}
+        chosen = {
+            name: next((seen[place][key] for place, key in sources if key in seen.get(place, {})), None)
+            for name, sources in SOURCES.items()
+        }
+        return cls(
+            **chosen,
+            fields=seen,
+            xmp=xmp,
+            signals=tuple(sorted(set(signals), key=_signal_order)[:MOST_SIGNALS]),
+            c2pa=c2pa,
+            problems=problems,
+        )
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the file says nothing at all, not even something unreadable."""
+        return self == _EMPTY
+
+    @property
+    def disagreements(self) -> dict[str, dict[str, str]]:
+        """Fields for which places in the file differ: ``{"creator": {"xmp dc:creator": …, "exif Artist": …}}``."""
+        found = {}
+        for name, sources in SOURCES.items():
+            values = {
+                f"{place} {key}": self.fields[place][key] for place, key in sources if key in self.fields.get(place, {})
+            }
+            if len({" ".join(value.split()) for value in values.values()}) > 1:
+                found[name] = values
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values that JSON has, the packet as base64."""
+        plain = asdict(self)
+        plain["xmp"] = None if self.xmp is None else base64.b64encode(self.xmp).decode("ascii")
+        plain["signals"] = [asdict(signal) for signal in self.signals]
+        plain["problems"] = list(self.problems)
+        if self.c2pa:
+            plain["c2pa"]["validation_codes"] = list(self.c2pa.validation_codes)
+        return plain
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> EmbeddedMetadata:
+        """The metadata that :meth:`to_json` made plain.
+
+        Raises:
+            InputError: if these are other values.
+        """
+        try:
+            values = dict(plain)
+            if values["xmp"] is not None:
+                values["xmp"] = base64.b64decode(values["xmp"], validate=True)
+            values["signals"] = tuple(_signal(each) for each in values["signals"])
+            values["problems"] = tuple(values["problems"])
+            if credentials := values["c2pa"]:
+                codes = tuple(credentials["validation_codes"])
+                values["c2pa"] = ContentCredentials(**{**credentials, "validation_codes": codes})
+            return cls(**values)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"these are no embedded metadata: {error!r}; expected what to_json() made") from error
+
+
+def _signal(plain: Mapping[str, Any]) -> RightsSignal:
+    return RightsSignal(
+        protocol=Protocol(plain["protocol"]),
+        category=Category(plain["category"]),
+        use=Use(plain["use"]),
+        constraint=plain["constraint"],
+        raw=plain["raw"],
+        found_in=plain["found_in"],
+    )
+
+
+# Reservations come first, so that a file with ever so many signals cannot push one over the limit.
+_STRICTNESS = {Use.PROHIBITED: 0, Use.CONSTRAINED: 1, Use.UNSPECIFIED: 2, Use.ALLOWED: 3}
+
+
+def _signal_order(signal: RightsSignal) -> tuple[int, str, str, str, str, str]:
+    return (
+        _STRICTNESS[signal.use],
+        signal.protocol,
+        signal.category,
+        signal.constraint or "",
+        signal.raw,
+        signal.found_in,
+    )
+
+
+_EMPTY = EmbeddedMetadata()

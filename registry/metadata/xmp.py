@@ -1,0 +1,200 @@
+"""XMP packets: RDF in XML, of which the few properties about rights are read.
+
+XML from outside is parsed without DTDs and entities (defusedxml refuses both), into a tree of limited depth and number of
+elements. Properties may be attributes or elements, plain or in an ``rdf:Alt``, ``Seq`` or ``Bag``; of several languages the
+default is taken, or else the first. A reservation counts wherever in the packet it stands: one that a careless program put
+in the wrong place is still one.
+
+Source: ISO 16684-1 (XMP), sections 7.3 to 7.9 and C.2.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from xml.etree.ElementTree import Element, TreeBuilder
+
+from defusedxml.ElementTree import DefusedXMLParser
+
+from registry.metadata import plus
+from registry.metadata.values import MOST_SIGNALS, Problems, put
+from registry.signals import RightsSignal
+
+DEEPEST = 64
+MOST_ELEMENTS = 20_000
+MOST_ITEMS = 100
+
+_RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
+_PLUS = "{http://ns.useplus.org/ldf/xmp/1.0/}"
+_IPTC = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}"
+_LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
+_CONTAINERS = frozenset({f"{_RDF}Alt", f"{_RDF}Seq", f"{_RDF}Bag"})
+_DATA_MINING = f"{_PLUS}DataMining"
+
+PROPERTIES: Mapping[str, str] = MappingProxyType(
+    {
+        "{http://purl.org/dc/elements/1.1/}creator": "dc:creator",
+        "{http://purl.org/dc/elements/1.1/}rights": "dc:rights",
+        "{http://purl.org/dc/elements/1.1/}title": "dc:title",
+        "{http://purl.org/dc/elements/1.1/}description": "dc:description",
+        "{http://ns.adobe.com/photoshop/1.0/}Credit": "photoshop:Credit",
+        "{http://ns.adobe.com/xap/1.0/rights/}WebStatement": "xmpRights:WebStatement",
+        "{http://ns.adobe.com/xap/1.0/rights/}UsageTerms": "xmpRights:UsageTerms",
+        f"{_IPTC}DigitalSourceType": "Iptc4xmpExt:DigitalSourceType",
+        "{http://purl.org/dc/terms/}provenance": "dcterms:provenance",
+    }
+)
+"""Read where they describe the work itself, that is right under ``rdf:RDF``: deeper ones may be about a part or a source."""
+ANYWHERE: Mapping[str, str] = MappingProxyType(
+    {
+        _DATA_MINING: "plus:DataMining",
+        f"{_PLUS}OtherConstraints": "plus:OtherConstraints",
+        f"{_IPTC}EncRightsExpr": "Iptc4xmpExt:EncRightsExpr",
+        f"{_IPTC}LinkedRightsExpr": "Iptc4xmpExt:LinkedRightsExpr",
+    }
+)
+_CONSTRAINT_OF = {
+    plus.SEE_EMBEDDED: "Iptc4xmpExt:EncRightsExpr",
+    plus.SEE_LINKED: "Iptc4xmpExt:LinkedRightsExpr",
+}
+
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
+_ENCODINGS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+    (b"<\0\0\0", "utf-32-le"),
+    (b"\0\0\0<", "utf-32-be"),
+    (b"<\0", "utf-16-le"),
+    (b"\0<", "utf-16-be"),
+)
+
+
+@dataclass
+class XmpContent:
+    """What one packet says."""
+
+    fields: dict[str, str] = field(default_factory=dict)
+    signals: list[RightsSignal] = field(default_factory=list)
+
+
+def read_xmp(packet: bytes, problems: Problems, found_in: str = "xmp") -> XmpContent:
+    """Read one packet. One that cannot be parsed yields no fields, but any prohibition that stands in it."""
+    content = XmpContent()
+    try:
+        root = _parse(_decoded(packet, problems))
+        _read_fields(root, content, problems)
+        _read_signals(root, content, found_in)
+    except Exception as error:
+        problems.add_error("XMP cannot be read", error)
+        content.signals = list(plus.prohibitions_in(packet, f"{found_in} (not readable)"))[:MOST_SIGNALS]
+    return content
+
+
+def _decoded(packet: bytes, problems: Problems) -> str:
+    encoding = next((name for start, name in _ENCODINGS if packet.startswith(start)), "utf-8")
+    try:
+        text = packet.decode(encoding)
+    except UnicodeDecodeError as error:
+        problems.add(
+            f"XMP is not the {encoding} that it should be, at byte {error.start:,}; such characters are replaced"
+        )
+        text = packet.decode(encoding, "replace")
+    text = text.strip("\0 \r\n\t\ufeff")
+    allowed = _NOT_XML.sub("", text)
+    if len(allowed) != len(text):
+        problems.add(f"XMP has {len(text) - len(allowed):,} characters that XML forbids; they are left out")
+    return allowed
+
+
+class _LimitedTree(TreeBuilder):
+    """Refuses a tree that would exhaust memory or the stack, while it is being built."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._depth = self._count = 0
+
+    def start(self, tag: str, attrs: dict[str, str], /) -> Element:
+        self._depth += 1
+        self._count += 1
+        if self._depth > DEEPEST:
+            raise ValueError(f"elements are nested more than {DEEPEST} deep")
+        if self._count > MOST_ELEMENTS:
+            raise ValueError(f"more than {MOST_ELEMENTS:,} elements")
+        return super().start(tag, attrs)
+
+    def end(self, tag: str, /) -> Element:
+        self._depth -= 1
+        return super().end(tag)
+
+
+def _parse(text: str) -> Element:
+    parser = DefusedXMLParser(target=_LimitedTree(), forbid_dtd=True, forbid_entities=True, forbid_external=True)
+    # Given as text, whatever encoding the XML declaration claims does not matter.
+    parser.feed(text)
+    root = parser.close()
+    if not isinstance(root, Element):
+        raise TypeError("no XML element in the packet")
+    return root
+
+
+def _read_fields(root: Element, content: XmpContent, problems: Problems) -> None:
+    for tag, values in [*_described(root), *_everywhere(root)]:
+        name = PROPERTIES.get(tag) or ANYWHERE[tag]
+        put(content.fields, name, "; ".join(value for value in values if value.strip()), problems, "XMP")
+
+
+def _read_signals(root: Element, content: XmpContent, found_in: str) -> None:
+    values = {value: None for tag, values in _everywhere(root) if tag == _DATA_MINING for value in values}
+    for value in values:
+        term = value.strip().rsplit("/", 1)[-1].upper()
+        beside = _CONSTRAINT_OF.get(term, "plus:OtherConstraints")
+        content.signals += plus.read_data_mining(value, content.fields.get(beside), found_in)
+
+
+def _described(root: Element) -> Iterator[tuple[str, list[str]]]:
+    for rdf in root.iter(f"{_RDF}RDF"):
+        for node in rdf:
+            for name, value in node.attrib.items():
+                if name in PROPERTIES:
+                    yield name, [value]
+            for child in node:
+                if child.tag in PROPERTIES:
+                    yield child.tag, _values(child)
+
+
+def _everywhere(root: Element) -> Iterator[tuple[str, list[str]]]:
+    for element in root.iter():
+        if element.tag in ANYWHERE:
+            yield element.tag, _values(element)
+        for name, value in element.attrib.items():
+            if name in ANYWHERE:
+                yield name, [value]
+
+
+def _values(element: Element) -> list[str]:
+    container = next((child for child in element if child.tag in _CONTAINERS), None)
+    if container is None:
+        return [_plain(element)]
+    if element.tag == _DATA_MINING:
+        return [_plain(item) for item in container]  # all of them: the strictest counts
+    items = list(container)[:MOST_ITEMS]
+    if container.tag == f"{_RDF}Alt" and any(_LANGUAGE in item.attrib for item in items):
+        default = [item for item in items if item.get(_LANGUAGE, "").lower() == "x-default"]
+        items = (default or items)[:1]
+    return [_plain(item) for item in items]
+
+
+def _plain(element: Element) -> str:
+    """A simple value, an address, or the main value of a structure."""
+    for node in element.iter():
+        for name in (f"{_RDF}resource", f"{_RDF}value"):
+            if value := node.get(name):
+                return value
+        if node.tag == f"{_RDF}value" and node.text:
+            return node.text
+    return "".join(element.itertext())
