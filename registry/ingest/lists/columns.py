@@ -1,0 +1,220 @@
+"""The canonical columns as SQL: how each is read from a source column, and why a row is refused.
+
+Ten million rows pass through these expressions, so the common case is decided by ``strlen``, ``contains`` and
+``starts_with``; a regular expression or ``trim`` (a microsecond) runs only on rows that those could not decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from registry.errors import InputError
+from registry.ingest.lists.connection import identifier, literal, one_line
+
+_TEXT = (
+    "path",
+    "url",
+    "sha256",
+    "other_hash",
+    "media_type",
+    "rightsholder",
+    "licence",
+    "title",
+    "creator",
+    "source_url",
+)
+_NUMBERS = {"byte_size": (2**40, "BIGINT"), "width": (2**20, "INTEGER"), "height": (2**20, "INTEGER")}
+CANONICAL = (
+    "path", "url", "sha256", "other_hash", "byte_size", "media_type", "width", "height",
+    "rightsholder", "licence", "title", "creator", "source_url", "attributes",
+)  # fmt: skip
+MAPPABLE = tuple(name for name in CANONICAL if name != "attributes")
+IDENTITY = ("path", "url", "sha256", "other_hash")
+
+LONGEST_TEXT = 65_536
+LONGEST_URL = 8_192
+LONGEST_PATH = 4_096
+LONGEST_NAME = 1_024
+_LONGEST = {
+    "path": LONGEST_PATH, "url": LONGEST_URL, "source_url": LONGEST_URL, "other_hash": LONGEST_NAME,
+    "media_type": LONGEST_NAME, "rightsholder": LONGEST_NAME, "licence": LONGEST_URL,
+}  # fmt: skip
+_ONE_LINE = ("path", "url", "other_hash", "media_type", "rightsholder", "licence", "source_url")
+_NUMERIC_TYPES = (
+    "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT",
+    "FLOAT", "DOUBLE", "DECIMAL",
+)  # fmt: skip
+_TEXT_TYPES = ("VARCHAR", "BOOLEAN", "DATE", "TIME", "TIMESTAMP", "UUID", "ENUM", *_NUMERIC_TYPES)
+_HASH_LENGTHS = {32: "md5", 40: "sha1", 128: "sha512"}
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The same value for every row, in place of a source column."""
+
+    value: str
+
+
+def check_type(file: str, column: str, type_name: str, canonical: str) -> None:
+    """Hold that a source column can be read as the canonical one.
+
+    Raises:
+        InputError: it holds bytes, lists or structures, or something that is no number where one is needed.
+    """
+    base = type_name.split("(", 1)[0].split(" ", 1)[0]
+    nested = "[" in type_name
+    fits = base in (("VARCHAR", *_NUMERIC_TYPES) if canonical in _NUMBERS else _TEXT_TYPES)
+    if nested or not fits:
+        expected = "numbers" if canonical in _NUMBERS else "text"
+        raise InputError(
+            f"{one_line(file)} has the column {one_line(column)!r} of type {one_line(type_name, 60)}, expected {expected} "
+            f"for {canonical!r}; convert it or map another column"
+        )
+
+
+def canonical_columns(
+    mapping: Mapping[str, str | Constant],
+    types: Mapping[str, str],
+    defaults: Mapping[str, str],
+    attributes: Sequence[str],
+    attribute_constants: Mapping[str, str],
+    outcome: str | None,
+) -> dict[str, str]:
+    """For every canonical column its expression over one file's columns, and what :func:`refusal` looks at beside them."""
+    columns: dict[str, str] = {}
+    for name in _TEXT:
+        value = mapping.get(name)
+        expression = _text(name, value, types)
+        columns[name] = f"coalesce({expression}, {literal(defaults[name])})" if name in defaults else expression
+    for name, (largest, kind) in _NUMBERS.items():
+        number = _number(mapping.get(name), types)
+        columns[name] = f"CASE WHEN {number} BETWEEN 1 AND {largest} THEN TRY_CAST({number} AS {kind}) END"
+        if name in mapping:
+            columns[f"{name}_problem"] = _number_problem(name, mapping[name], types)
+    columns["attributes"] = _attributes(attributes, attribute_constants)
+    if outcome is not None:
+        columns["outcome"] = f"CAST({identifier(outcome)} AS VARCHAR)"
+    return columns
+
+
+def refusal(mapping: Mapping[str, str | Constant], outcome: str | None) -> str:
+    """Why a row is refused, as an expression over the canonical columns; NULL where nothing is wrong."""
+    cases = [_case(f"{name}_problem IS NOT NULL", f"{name}_problem") for name in _NUMBERS if name in mapping]
+    if outcome is not None:
+        cases.insert(0, _case("outcome IS DISTINCT FROM 'success'", "'img2dataset did not fetch it'"))
+    stated = [name for name in IDENTITY if name in mapping]
+    cases.append(_case(" AND ".join(f"{name} IS NULL" for name in stated), "'neither path nor url nor hash'"))
+    if "sha256" in mapping:
+        # The length first: it decides nearly every row that is wrong, and the expression need not.
+        bad = "strlen(sha256) <> 64 OR NOT regexp_full_match(sha256, '[0-9a-f]+')"
+        cases.append(_case(bad, "'sha256 is not 64 hexadecimal digits'"))
+    for name in ("url", "source_url"):
+        if name in mapping:
+            cases.extend(_url_cases(name))
+    if "path" in mapping:
+        cases.append(_case(_PATH_LEAVES, "'path leaves the folder'"))
+    for name in _TEXT:
+        if name in mapping and name != "sha256":
+            longest = _LONGEST.get(name, LONGEST_TEXT)
+            cases.append(_case(f"strlen({name}) > {longest}", literal(f"{name} has more than {longest:,} bytes")))
+            cases.append(_case(_control_characters(name), literal(f"{name} has control characters")))
+    cases.append(_case(f"strlen(attributes) > {LONGEST_TEXT}", f"'attributes have more than {LONGEST_TEXT:,} bytes'"))
+    return "CASE " + " ".join(cases) + " END"
+
+
+def _case(condition: str, reason: str) -> str:
+    return f"WHEN {condition} THEN {reason}"
+
+
+_PATH_LEAVES = (
+    "starts_with(path, '/') OR substring(path, 2, 2) = ':/' "
+    "OR (contains(path, '..') AND list_contains(string_split(path, '/'), '..'))"
+)
+
+
+def _url_cases(name: str) -> list[str]:
+    common = f"(starts_with({name}, 'https://') OR starts_with({name}, 'http://')) AND NOT contains({name}, ':///')"
+    allowed = f"({common}) OR regexp_matches({name}, '^(?i:https?|ftp|s3|gs)://[^/]')"
+    return [_case(f"NOT ({allowed})", literal(f"{name} is not one of http, https, ftp, s3 or gs"))]
+
+
+def _control_characters(name: str) -> str:
+    """JSON writes quotes, backslashes and control characters longer than they are, and is quick to say so."""
+    pattern = "[\\x00-\\x1f\\x7f]" if name in _ONE_LINE else "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]"
+    return f"strlen(json_quote({name})) <> strlen({name}) + 2 AND regexp_matches({name}, '{pattern}')"
+
+
+def _raw(value: str | Constant | None, types: Mapping[str, str]) -> str:
+    if value is None:
+        return "NULL::VARCHAR"
+    if isinstance(value, Constant):
+        return literal(value.value)
+    column = identifier(value)
+    return column if types[value] == "VARCHAR" else f"CAST({column} AS VARCHAR)"
+
+
+def _text(name: str, value: str | Constant | None, types: Mapping[str, str]) -> str:
+    if value is None:
+        return "NULL::VARCHAR"
+    raw = _raw(value, types)
+    spaced = f"starts_with({raw}, ' ') OR ends_with({raw}, ' ')"
+    text = f"CASE WHEN {raw} = '' THEN NULL WHEN {spaced} THEN nullif(trim({raw}), '') ELSE {raw} END"
+    if name == "sha256":
+        return f"lower({text})"
+    if name == "other_hash":
+        return _other_hash(text, value)
+    if name == "licence":
+        return f"nullif(nfc_normalize({text}), '?')"
+    if name == "path":
+        return _path(f"nfc_normalize({text})")
+    return text if name in ("url", "source_url", "media_type") else f"nfc_normalize({text})"
+
+
+def _path(text: str) -> str:
+    slashed = f"CASE WHEN contains({text}, chr(92)) THEN replace({text}, chr(92), '/') ELSE {text} END"
+    parts = f"list_filter(string_split({slashed}, '/'), lambda part: part NOT IN ('', '.'))"
+    rebuilt = f"CASE WHEN starts_with({slashed}, '/') THEN '/' ELSE '' END || array_to_string({parts}, '/')"
+    odd = f"contains({slashed}, '//') OR contains({slashed}, './') OR ends_with({slashed}, '.') OR ends_with({slashed}, '/')"
+    return f"CASE WHEN {odd} THEN nullif({rebuilt}, '') ELSE {slashed} END"
+
+
+def _other_hash(text: str, value: str | Constant) -> str:
+    """Named by what it already says, else by its length, else by its column."""
+    column = "hash" if isinstance(value, Constant) else value.strip().lower()
+    named = " ".join(
+        f"WHEN strlen({text}) = {n} THEN {literal(name + ':')} || lower({text})" for n, name in _HASH_LENGTHS.items()
+    )
+    return (
+        f"CASE WHEN contains({text}, ':') THEN {text} {named} ELSE {literal(one_line(column, 60) + ':')} || {text} END"
+    )
+
+
+def _number(value: str | Constant | None, types: Mapping[str, str]) -> str:
+    if value is None:
+        return "NULL::DOUBLE"
+    text = isinstance(value, Constant) or types[value] == "VARCHAR"
+    raw = f"trim({_raw(value, types)})" if text else identifier(str(value))
+    return f"TRY_CAST({raw} AS DOUBLE)"
+
+
+def _number_problem(name: str, value: str | Constant, types: Mapping[str, str]) -> str:
+    """NaN is how pandas writes a missing number, and 0 how many lists do: both are read as not stated."""
+    number, largest = _number(value, types), _NUMBERS[name][0]
+    raw = _raw(value, types)
+    missing = f"isnan({number}) OR {number} = 0"
+    return (
+        f"CASE WHEN {number} IS NULL AND trim({raw}) <> '' THEN {literal(f'{name} is not a number')} "
+        f"WHEN {missing} THEN NULL "
+        f"WHEN {number} < 0 OR {number} > {largest} THEN {literal(f'{name} is not between 0 and {largest:,}')} "
+        f"WHEN {number} <> floor({number}) THEN {literal(f'{name} is not a whole number')} END"
+    )
+
+
+def _attributes(names: Sequence[str], constants: Mapping[str, str]) -> str:
+    if not names and not constants:
+        return "NULL::VARCHAR"
+    columns = [f"{literal(name)}, nullif(CAST({identifier(name)} AS VARCHAR), '')" for name in names]
+    fixed = [f"{literal(name)}, {literal(value)}" for name, value in constants.items()]
+    # Merging into nothing drops what is null.
+    return f"nullif(CAST(json_merge_patch('{{}}', json_object({', '.join(fixed + columns)})) AS VARCHAR), '{{}}')"

@@ -1,0 +1,125 @@
+"""Opening a list of works, whatever it is written in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+import duckdb
+
+from registry.errors import InputError
+from registry.ingest.lists.columns import check_type
+from registry.ingest.lists.connection import identifier, literal, one_line, reader, translated_errors
+from registry.ingest.lists.croissant import Described, read_croissant
+from registry.ingest.lists.parquet import describe, parquet_files
+from registry.ingest.lists.presets import Layout, Wishes, check_wishes, lay_out
+from registry.ingest.lists.source import ListFile, ListSource, fingerprint
+from registry.ingest.lists.text import convert
+
+_KINDS = {".parquet": "parquet", ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "json", ".ndjson": "json"}
+_EMPTY: Mapping[str, str] = MappingProxyType({})
+
+
+def open_list(
+    path: Path,
+    *,
+    preset: str | None = None,
+    mapping: Mapping[str, str] = _EMPTY,
+    constants: Mapping[str, str] = _EMPTY,
+    attributes: Sequence[str] = (),
+    staging: Path,
+) -> ListSource:
+    """Open Parquet (a file or a folder of them), CSV, JSON lines (each also ``.gz``) or Croissant (``.json``, ``.jsonld``).
+
+    ``mapping`` is canonical column to source column and ``constants`` canonical column to value; both go before the
+    preset, column by column. ``attributes`` are further source columns to keep. What must be converted is written to the
+    folder ``staging``, which has to stay until the list has been read and is the caller's to remove.
+
+    Raises:
+        InputError: it cannot be read as a whole, or its columns are not those that were asked for.
+    """
+    wishes = Wishes(preset, mapping, constants, attributes)
+    check_wishes(wishes)
+    path, staging = path.absolute(), staging.absolute()
+    described: Described | None = None
+    if path.is_dir():
+        origins: tuple[Path, ...] = parquet_files(path)
+    elif _suffix(path) in (".json", ".jsonld"):
+        described = read_croissant(path)
+        origins = described.files
+        wishes = Wishes(preset or "croissant", mapping, constants, attributes, described.columns)
+    else:
+        origins = (path,)
+    before = tuple(fingerprint(origin) for origin in origins)
+    files = tuple(_as_parquet(origin, number, staging) for number, origin in enumerate(origins))
+    with reader(files) as connection:
+        parts = describe(connection, files)
+        columns = tuple(dict.fromkeys(column for part in parts for column in part.types))
+        layout = lay_out(path.name, columns, wishes)
+        _check_parts(parts, origins, layout)
+        for part in {tuple(part.types.items()): part for part in parts}.values():
+            _try_one_row(connection, part, layout)
+    return ListSource(
+        name=path.name,
+        files=files,
+        preset=layout.preset,
+        mapping=layout.mapping,
+        not_taken=layout.not_taken,
+        rows=sum(part.rows for part in parts),
+        fingerprint=before,
+        attributes=layout.attributes,
+        defaults=described.defaults if described else _EMPTY,
+        attribute_constants=described.attributes if described else _EMPTY,
+        outcome=layout.outcome,
+        origins=origins,
+        parts=parts,
+    )
+
+
+def _suffix(path: Path) -> str:
+    name = path.name.lower()
+    return Path(name.removesuffix(".gz")).suffix
+
+
+def _as_parquet(origin: Path, number: int, staging: Path) -> Path:
+    kind = "parquet" if _starts_as_parquet(origin) else _KINDS.get(_suffix(origin))
+    if kind is None:
+        raise InputError(
+            f"{origin} is no list that can be read: expected .parquet, .csv, .tsv, .jsonl or .ndjson (the last four also "
+            ".gz), a folder of .parquet files, or Croissant as .json"
+        )
+    if kind == "parquet":
+        return origin
+    target = staging / f"list-{number:06}.parquet"
+    convert(origin, kind, target)
+    return target
+
+
+def _starts_as_parquet(origin: Path) -> bool:
+    try:
+        with origin.open("rb") as file:
+            return file.read(4) in (b"PAR1", b"PARE")
+    except OSError as error:
+        raise InputError(f"cannot read {origin}: {error.strerror}") from error
+
+
+def _check_parts(parts: tuple[ListFile, ...], origins: tuple[Path, ...], layout: Layout) -> None:
+    wanted = [(canonical, column) for canonical, column in layout.mapping.items() if isinstance(column, str)]
+    wanted += [("attributes", column) for column in layout.attributes]
+    wanted += [("status", layout.outcome)] if layout.outcome else []
+    for part, origin in zip(parts, origins, strict=True):
+        for canonical, column in wanted:
+            if column not in part.types:
+                raise InputError(f"{origin} has no column {one_line(column)!r}, which the other files of the list have")
+            check_type(str(origin), column, part.types[column], canonical)
+
+
+def _try_one_row(connection: duckdb.DuckDBPyConnection, part: ListFile, layout: Layout) -> None:
+    """Read one row of what was mapped: columns may be encrypted or damaged one by one, which no footer says."""
+    columns = [column for column in layout.mapping.values() if isinstance(column, str)]
+    taken = ", ".join(identifier(column) for column in dict.fromkeys([*columns, *layout.attributes]))
+    with translated_errors(str(part.path)):
+        connection.execute(
+            f"SELECT {taken} FROM read_parquet([{literal(str(part.path))}], hive_partitioning = false) LIMIT 1"  # noqa: S608 - quoted
+        ).fetchall()

@@ -1,0 +1,184 @@
+"""Which source column is which canonical one: known layouts, told by their column names, and the user's own mapping.
+
+laion         LAION metadata, old (SAMPLE_ID, URL, TEXT, ...) and new (url, caption or text, punsafe, ...)
+pd12m         PD12M, PD3M and what else Source.Plus publishes (id, url, caption, hash, ...)
+img2dataset   the Parquet that img2dataset writes beside its shards; its hashes are of the files as they were fetched, so
+              width and height are the original ones too
+owner-table   any list whose columns have the canonical names or common other words for them
+croissant     what a Croissant description says of the columns of its files
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from registry.errors import InputError
+from registry.ingest.lists.columns import IDENTITY, LONGEST_TEXT, MAPPABLE, Constant
+from registry.ingest.lists.connection import listed, one_line
+
+_Names = Mapping[str, tuple[str, ...]]
+
+_GENERAL: _Names = MappingProxyType(
+    {
+        "path": ("path", "file_name", "filename", "file_path", "file"),
+        "url": ("url", "image_url", "content_url", "contenturl"),
+        "sha256": ("sha256", "sha_256", "sha256_hash"),
+        "other_hash": ("other_hash", "md5", "md5_hash", "sha1", "sha512", "hash"),
+        "byte_size": ("byte_size", "bytes", "file_size", "filesize", "size"),
+        "media_type": ("media_type", "mime_type", "mimetype", "encoding_format"),
+        "width": ("width", "image_width"),
+        "height": ("height", "image_height"),
+        "rightsholder": ("rightsholder", "rights_holder", "owner", "copyright_holder"),
+        "licence": ("licence", "license", "license_type", "license_url"),
+        "title": ("title", "caption", "text"),
+        "creator": ("creator", "author", "artist", "photographer"),
+        "source_url": ("source_url", "page_url", "landing_url"),
+    }
+)
+_PRESETS: Mapping[str, _Names] = MappingProxyType(
+    {
+        "laion": {
+            "url": ("url",),
+            "title": ("text", "caption"),
+            "width": ("width",),
+            "height": ("height",),
+            "licence": ("license",),
+        },
+        "pd12m": {
+            "url": ("url",),
+            "title": ("caption",),
+            "width": ("width",),
+            "height": ("height",),
+            "media_type": ("mime_type",),
+            "other_hash": ("hash", "md5_hash"),
+            "licence": ("license", "license_type"),
+        },
+        "img2dataset": {
+            "url": ("url",),
+            "sha256": ("sha256",),
+            "other_hash": ("md5", "sha512"),
+            "title": ("caption", "text"),
+            "width": ("original_width", "width"),
+            "height": ("original_height", "height"),
+        },
+        "owner-table": _GENERAL,
+        "croissant": _GENERAL,
+    }
+)
+_LAION_SIGNS = {"sample_id", "similarity", "nsfw", "punsafe", "pwatermark", "aesthetic"}
+_RESERVED = ("file_row_number", "file_index")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What was decided about the columns of a list."""
+
+    preset: str
+    mapping: Mapping[str, str | Constant]
+    attributes: tuple[str, ...]
+    not_taken: tuple[str, ...]
+    outcome: str | None
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user says about columns, and what a description of the list says (``described``: canonical to column)."""
+
+    preset: str | None = None
+    mapping: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    constants: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    attributes: Sequence[str] = ()
+    described: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+def check_wishes(wishes: Wishes) -> None:
+    """Hold that presets and canonical columns exist, before any long reading.
+
+    Raises:
+        InputError: they do not, or a constant is not one line of text.
+    """
+    if wishes.preset is not None and wishes.preset not in _PRESETS:
+        raise InputError(f"no preset {one_line(wishes.preset)!r}; there are {', '.join(sorted(_PRESETS))}")
+    for canonical in (*wishes.mapping, *wishes.constants):
+        if canonical not in MAPPABLE:
+            raise InputError(f"no canonical column {one_line(canonical)!r} to map to; there are {', '.join(MAPPABLE)}")
+    both = sorted(set(wishes.mapping) & set(wishes.constants))
+    if both:
+        raise InputError(f"{both[0]!r} is mapped to a column and to a constant; give one")
+    for canonical, value in wishes.constants.items():
+        if not value.strip() or not value.isprintable() or len(value) > LONGEST_TEXT:
+            raise InputError(f"the constant for {canonical!r} is {one_line(value)!r}, expected one line of text")
+
+
+def lay_out(name: str, columns: Sequence[str], wishes: Wishes) -> Layout:
+    """Decide what every column of the list is.
+
+    Raises:
+        InputError: a column that is asked for is not there, two have one name, or no column says which work a row is.
+    """
+    known = _by_lower_name(name, columns)
+    preset = wishes.preset or ("croissant" if wishes.described else _detect(set(known)))
+    mapping: dict[str, str | Constant] = {}
+    for canonical, candidates in _PRESETS[preset].items():
+        found = next((known[candidate] for candidate in candidates if candidate in known), None)
+        if found is not None:
+            mapping[canonical] = found
+    if preset == "owner-table" and "path" in mapping and str(mapping.get("url", "")).lower() == "url":
+        # Beside a path, an owner's table means by `url` where the work is from.
+        mapping["source_url"] = mapping.pop("url")
+    for stated in (wishes.described, wishes.mapping):
+        for canonical, column in stated.items():
+            mapping[canonical] = _find(name, columns, known, column)
+    mapping.update({canonical: Constant(value.strip()) for canonical, value in wishes.constants.items()})
+    if not any(isinstance(mapping.get(identity), str) for identity in IDENTITY):
+        raise InputError(
+            f"no column of {one_line(name)} says which work a row is (columns: {listed(columns)}); "
+            "map one of path, url, sha256, other_hash, as in `url=COLUMN`"
+        )
+    attributes = tuple(dict.fromkeys(_find(name, columns, known, column) for column in wishes.attributes))
+    outcome = known.get("status") if preset == "img2dataset" else None
+    taken = {column for column in mapping.values() if isinstance(column, str)} | {*attributes, outcome}
+    ordered = {canonical: mapping[canonical] for canonical in MAPPABLE if canonical in mapping}
+    not_taken = tuple(column for column in columns if column not in taken)
+    return Layout(preset, MappingProxyType(ordered), attributes, not_taken, outcome)
+
+
+def _detect(names: set[str]) -> str:
+    if {"url", "key", "status"} <= names:
+        return "img2dataset"
+    if {"id", "url", "mime_type"} <= names and names & {"hash", "md5_hash"}:
+        return "pd12m"
+    if "url" in names and names & {"text", "caption"} and names & _LAION_SIGNS:
+        return "laion"
+    return "owner-table"
+
+
+def _by_lower_name(name: str, columns: Sequence[str]) -> dict[str, str]:
+    known: dict[str, str] = {}
+    for column in columns:
+        lower = column.strip().lower()
+        if not lower or not column.isprintable():
+            raise InputError(f"{one_line(name)} has a column named {one_line(column)!r}; name it with letters")
+        if lower in known:
+            raise InputError(f"{one_line(name)} has the column {one_line(column)!r} twice; rename one")
+        if lower in _RESERVED:
+            raise InputError(
+                f"{one_line(name)} has a column {column!r}, a name that is needed for counting rows; rename it"
+            )
+        known[lower] = column
+    return known
+
+
+def _find(name: str, columns: Sequence[str], known: Mapping[str, str], wanted: str) -> str:
+    column = wanted if wanted in columns else known.get(wanted.strip().lower())
+    if column is None:
+        raise InputError(f"{one_line(name)} has no column {one_line(wanted)!r}; it has {listed(columns)}")
+    return column
+
+
+def canonical_of(name: str) -> str | None:
+    """The canonical column that a name commonly stands for."""
+    lower = name.strip().lower()
+    return next((canonical for canonical, names in _GENERAL.items() if lower in names), None)
