@@ -134,7 +134,7 @@ _PATH_LEAVES = (
 
 
 def _url_cases(name: str) -> list[str]:
-    common = f"(starts_with({name}, 'https://') OR starts_with({name}, 'http://')) AND NOT contains({name}, ':///')"
+    common = f"starts_with({name}, 'https://') AND NOT starts_with({name}, 'https:///') AND strlen({name}) > 8"
     allowed = f"({common}) OR regexp_matches({name}, '^(?i:https?|ftp|s3|gs)://[^/]')"
     return [_case(f"NOT ({allowed})", literal(f"{name} is not one of http, https, ftp, s3 or gs"))]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -67,10 +68,19 @@ def _rows(file: Path) -> int:
                 raise InputError(f"{file} has {metadata.num_columns:,} columns, at most {MOST_COLUMNS:,} are read")
             if groups != metadata.num_rows or metadata.num_rows < 0:
                 raise InputError(f"{file} states {metadata.num_rows:,} rows, but its parts {groups:,}: it is damaged")
+            _check_names(file, opened.schema_arrow.names)
             return int(metadata.num_rows)
     except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{file} is not a Parquet file that can be read: {one_line(first, 240)}") from error
+
+
+def _check_names(file: Path, names: Sequence[str]) -> None:
+    """DuckDB would quietly rename the second of two columns of one name, in either case."""
+    counts = Counter(name.lower() for name in names)
+    repeated = next((name for name in names if counts[name.lower()] > 1), None)
+    if repeated is not None:
+        raise InputError(f"{file} has the column {one_line(repeated)!r} twice (in either case); rename one")
 
 
 def _check_footer(file: Path) -> None:

@@ -46,7 +46,8 @@ def preview(source: ListSource, rows: int = 5, *, looked_at: int | None = LOOKED
     relation = source.relation(0, count)
     with reader(source.files) as connection, translated_errors(source.name):
         landing = connection.execute(
-            f"SELECT {', '.join(CANONICAL)}, row_number FROM ({relation}) WHERE reason IS NULL ORDER BY row_number LIMIT {int(rows)}"  # noqa: S608
+            f"SELECT {', '.join(CANONICAL)}, row_number FROM ({relation}) "  # noqa: S608 - made by the source
+            f"WHERE reason IS NULL ORDER BY row_number LIMIT {int(rows)}"
         )
         names = [name for name, *_ in landing.description or ()]
         shown = tuple(dict(zip(names, values, strict=True)) for values in landing.fetchall())

@@ -58,7 +58,8 @@ class ListSource:
             selects = [self._scan(((self.parts[0], 0),), 0, 0)]
         inner = "\nUNION ALL\n".join(selects)
         taken = ", ".join(CANONICAL)
-        return f"SELECT {taken}, row_number, {refusal(self.mapping, self.outcome)} AS reason FROM (\n{inner}\n)"
+        reason = refusal(self.mapping, self.outcome)
+        return f"SELECT {taken}, row_number, {reason} AS reason FROM (\n{inner}\n)"  # noqa: S608 - names are quoted
 
     def place(self, row_number: int) -> str:
         """Where a row is, for a message: the file too where there are several."""

@@ -13,7 +13,6 @@ import re
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
 
 import duckdb
 
@@ -97,7 +96,7 @@ def _header(path: Path, packed: bool) -> tuple[Sequence[str], str]:
     return header, delimiter
 
 
-def _opened(path: Path, packed: bool) -> IO[bytes]:
+def _opened(path: Path, packed: bool) -> gzip.GzipFile | io.BufferedReader:
     return gzip.open(path) if packed else path.open("rb")
 
 

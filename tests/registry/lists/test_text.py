@@ -1,0 +1,138 @@
+"""CSV and JSON lines: read as they are meant, or refused by line; never anything else."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from registry.errors import InputError
+from registry.ingest.lists import open_list, preview
+from tests.registry.lists.reading import rows
+
+CSV = b'url,title\nhttps://example.org/1,"a ""cat"",\nasleep"\nhttps://example.org/2,\n'
+JSON = (
+    b'{"url": "https://example.org/1", "title": "a \\"cat\\",\\nasleep"}\n\n'
+    b'{"title": null, "url": "https://example.org/2", "width": 3.0, "more": {"deep": [1]}}\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("works.csv", CSV),
+        ("works.csv", b"\xef\xbb\xbf" + CSV),
+        ("works.CSV", CSV.replace(b'asleep"\n', b'asleep"\r\n').replace(b"title\n", b"title\r\n").replace(b"2,\n", b"2,\r\n")),
+        ("works.tsv", CSV.replace(b"1,", b"1\t").replace(b"2,", b"2\t").replace(b"url,", b"url\t")),
+        ("works.csv.gz", gzip.compress(CSV)),
+        ("works.csv.gz", gzip.compress(CSV[:20]) + gzip.compress(CSV[20:])),
+        ("works.jsonl", JSON),
+        ("works.ndjson.gz", gzip.compress(JSON)),
+    ],
+)  # fmt: skip
+def test_the_same_works_in_every_form(tmp_path: Path, name: str, data: bytes) -> None:
+    """Quotes, line breaks in cells, byte order marks, separators and packing do not change what is read."""
+    (tmp_path / name).write_bytes(data)
+    read = rows(open_list(tmp_path / name, staging=tmp_path))
+    assert [(row["row_number"], row["url"], row["title"], row["reason"]) for row in read] == [
+        (1, "https://example.org/1", 'a "cat",\nasleep', None),
+        (2, "https://example.org/2", None, None),
+    ]
+
+
+def test_a_wrong_number_refuses_its_row(tmp_path: Path) -> None:
+    """Types are checked row by row, in JSON lines as in CSV."""
+    file = tmp_path / "works.jsonl"
+    file.write_text('{"url": "https://a.org/1", "width": "wide"}\n{"url": "https://a.org/2", "width": 7}\n')
+    assert [(row["width"], row["reason"]) for row in rows(open_list(file, staging=tmp_path))] == [
+        (None, "width is not a number"),
+        (7, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("a.csv", b"url,title\nx,y\nx,y,z\n", "line 3: 3 fields, expected 2"),
+        ("a.csv", b"url,title\nx\n", "line 2: 1 fields, expected 2"),
+        ("a.csv", b'url,title\nx,"y\nz,z\n', "line 2: a quote is not closed"),
+        ("a.csv", b"url,title\nx,y\nx,\xff\n", "line 3: bytes that are not UTF-8"),
+        ("a.csv", b"url,title\n\xff\xfe,y\n", "line 2: bytes that are not UTF-8"),
+        ("a.csv", b"url,ti\xfftle\nx,y\n", "line 1: byte 0xff is not UTF-8"),
+        ("a.csv", b"url,title\nx,y\nx," + b"y" * 3_000_000 + b"\n", "line 3: a line of more than 2,097,152 bytes"),
+        ("a.csv", b"u" * 3_000_000, "line 1 has more than"),
+        ("a.csv", b"", "empty first line"),
+        ("a.csv", b"url,\nx,y\n", "a column named ''"),
+        ("a.csv", b"url,Url\nx,y\n", "the column 'Url' twice"),
+        ("a.csv", b"url,a\0\nx,y\n", "a column named"),
+        ("a.csv", b"\xff\xfeu\0r\0l\0", "UTF-16"),
+        ("a.csv", b"colour;shape\nx;y\n", "no column of a.csv says which work a row is"),
+        ("a.csv.gz", gzip.compress(CSV * 9)[:-12], "gzip that is damaged or was cut off"),
+        ("a.jsonl", b'{"url": "x"}\n{"url": \n', "line"),
+        ("a.jsonl", b'{"url": "x"}\n[1]\n', "a line that is a JSON array, expected objects"),
+        ("a.jsonl", b'{"url": "x", "URL": "y"}\n', "twice"),
+        ("a.jsonl", b"", "no line with a JSON object"),
+        ("a.jsonl", b"[" * 100_000, "a.jsonl"),
+        ("a.jsonl", b'{"url":' * 100_000 + b"1" + b"}" * 100_000, "a.jsonl"),
+        ("a.jsonl", b'{"url": "' + b"x" * 5_000_000 + b'"}\n', "more than 2,097,152 bytes"),
+        ("a.jsonl", b'{"url": "\xff"}\n', "UTF-8"),
+        ("a.jsonl", json.dumps({f"k{n}": n for n in range(2_000)}).encode(), "more than 1,000 columns"),
+        ("a.xlsx", b"PK\x03\x04", "is no list that can be read: expected .parquet"),
+    ],
+)  # fmt: skip
+def test_what_is_not_what_it_claims_to_be(tmp_path: Path, name: str, data: bytes, message: str) -> None:
+    """A list that cannot be read as a whole is refused in one line that names the place."""
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(InputError, match="^[^\n]*$") as caught:
+        preview(open_list(tmp_path / name, staging=tmp_path))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\r"), max_size=20)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=5))
+def test_csv_reads_what_was_written(cells: list[tuple[str, str]]) -> None:
+    """Whatever text is in the cells comes back as it was, but for empty ones and spaces around."""
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows(
+        [("id", "path", "x"), *((str(n), *row) for n, row in enumerate(cells))]
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "works.csv")
+        file.write_text(text.getvalue(), encoding="utf-8", newline="")
+        read = rows(open_list(file, mapping={"url": "path"}, attributes=["x"], staging=Path(folder)))
+    assert [row["url"] for row in read] == [a.strip(" ") or None for a, _ in cells]
+    assert [json.loads(row["attributes"])["x"] if row["attributes"] else "" for row in read] == [b for _, b in cells]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from([("works.csv", b"url,title\n"), ("works.csv", b""), ("works.jsonl", b""), ("works.csv.gz", b"\x1f\x8b"), ("works.parquet", b"PAR1"), ("works.json", b"")]),
+    st.one_of(
+        st.binary(max_size=80),
+        st.text(alphabet='a,"\n\r\\;\t{}[]:0 \0é', max_size=60).map(lambda text: text.encode()),
+        st.recursive(st.none() | st.integers() | st.text(max_size=5), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["url", "distribution", "recordSet", "field", "source", "@id", "a"]), inner, max_size=4), max_leaves=12).map(lambda value: json.dumps(value).encode()),
+    ),
+)  # fmt: skip
+def test_any_bytes_are_read_or_refused(start: tuple[str, bytes], data: bytes) -> None:
+    """Whatever a list holds, it is read, or refused with an input error of one line."""
+    name, head = start
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, name)
+        file.write_bytes(head + data)
+        try:
+            seen = preview(open_list(file, staging=Path(folder)))
+        except InputError as error:
+            assert "\n" not in str(error)
+        else:
+            assert len(seen.rows) + sum(refusal.rows for refusal in seen.refusals) == seen.total or seen.total > 5
