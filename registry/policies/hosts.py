@@ -17,6 +17,7 @@ LONGEST_HOST = 253
 LONGEST_URL = 65_536
 
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?").fullmatch
+_PLAIN_URL = re.compile(r"https?://([A-Za-z0-9._-]+)(?::[0-9]{1,5})?(?=[/?#]|\Z)").match
 _DOTS = str.maketrans("\u3002\uff0e\uff61", "...")
 
 
@@ -49,6 +50,9 @@ def domain_of(url: str) -> str | None:
     """The host of an http or https URL in the form that policies are kept under; None for anything else."""
     if len(url) > LONGEST_URL:
         return None
+    plain = _PLAIN_URL(url)
+    if plain:
+        return normal_host(plain[1])
     try:
         parts = urlsplit(url)
         host = parts.hostname

@@ -65,6 +65,7 @@ READ_BY_ALL = 500 * 1024
 MOST_OUTCOMES = 100_000
 """Distinct outcomes that are kept in words at a time."""
 
+_ITSELF = "/robots.txt"
 _SITE = "https://site.invalid"
 _TRAINING = frozenset(agent.lower() for agent in TRAINING_AGENTS)
 _PATTERN_SIGNS = "/%*$?&=:;,@!'()+[]~"
@@ -138,9 +139,14 @@ class _Group:
         # Escaped, because protego also ends lines at signs that end none in a robots.txt.
         lines = [f"{rule.directive}: {quote(rule.value, safe=_PATTERN_SIGNS, errors='replace')}" for rule in crawling]
         self._rules = Protego.parse("\n".join(["user-agent: *", *lines]))
-        ordered = sorted(crawling, key=lambda rule: (-len(normal_path(rule.value)), rule.directive))
-        self._ordered = ordered
-        self._patterns = PathPatterns([normal_path(rule.value) for rule in ordered])
+        self._ordered = sorted(crawling, key=lambda rule: (-len(normal_path(rule.value)), rule.directive))
+        self._patterns = PathPatterns([normal_path(rule.value) for rule in self._ordered])
+        self._disallowed = PathPatterns([normal_path(rule.value) for rule in crawling if rule.directive == DISALLOW])
+        written = "".join(rule.value for rule in crawling)
+        self._escapes = "%" in written
+        # protego takes an allowed index.html for its folder as well, which is no prefix.
+        self._prefixes_only = not any(sign in written for sign in ("%", "*", "$", "/index.html"))
+        self._verdicts: dict[int | None, tuple[bool, int | None]] = {}
         self._read_preferences(rules, file_name)
 
     def _usable(self, rule: Rule, pattern: str) -> bool:
@@ -169,9 +175,28 @@ class _Group:
 
     def deciding(self, path: str) -> tuple[bool, int | None, int | None]:
         """Whether the path may be crawled, else the rule that forbids it as far as it can be told; and the preference."""
-        if self._ordered and not self._rules.can_fetch(_SITE + path, "*"):
-            return False, self._patterns.first(path), None
-        return True, None, self._preference_patterns.first(path) if self.preferences else None
+        allowed, line = self._crawling(path) if self._ordered else (True, None)
+        if allowed and self.preferences:
+            return True, None, self._preference_patterns.first(path)
+        return allowed, line, None
+
+    def _crawling(self, path: str) -> tuple[bool, int | None]:
+        # Without escapes and dollar signs a path reads the same here and in protego, and these shortcuts are exact.
+        if self._escapes or "%" in path or "$" in path or path.startswith(_ITSELF):
+            return self._verdict(path, self._patterns.first(path))
+        if not self._prefixes_only:
+            if self._disallowed.first(path) is None:
+                return True, None
+            return self._verdict(path, self._patterns.first(path))
+        # The longest of the prefixes that fit tells which others do, so paths that share it share the verdict.
+        longest = self._patterns.first(path)
+        found = self._verdicts.get(longest)
+        if found is None:
+            found = self._verdicts[longest] = self._verdict(path, longest)
+        return found
+
+    def _verdict(self, path: str, line: int | None) -> tuple[bool, int | None]:
+        return (True, None) if self._rules.can_fetch(_SITE + path, ANYONE) else (False, line)
 
     def quoted(self, line: int | None) -> str:
         """The lines that forbid a path."""
