@@ -116,7 +116,7 @@ class _SeenNames:
 
     def __init__(self) -> None:
         self._key = secrets.token_bytes(16)
-        self._slots = array("Q", bytes(8 * 1024))
+        self._slots = array("Q", [0]) * 1024
         self._used = 0
 
     def add(self, name: bytes) -> bool:
@@ -127,7 +127,7 @@ class _SeenNames:
         self._used += 1
         if 4 * self._used > 3 * len(self._slots):
             old = self._slots
-            self._slots = array("Q", bytes(16 * len(old)))
+            self._slots = array("Q", [0]) * (2 * len(old))
             for kept in old:
                 if kept:
                     self._insert(kept)

@@ -157,10 +157,11 @@ class ArchiveReader(Iterator["ArchiveMember | Finding"]):
                 continue
             path = self._gate.admit(entry.name, entry.fault)
             if isinstance(path, str):
-                budget -= entry.size
+                data = directory.read(entry)
+                budget -= len(data) if isinstance(data, bytes) else 0
                 if budget < 0:
                     raise DamageError("its members unpack to more than pictures can: a bomb")
-                yield judged(self._gate, path, directory.read(entry))
+                yield judged(self._gate, path, data)
             elif path:
                 yield path
 
