@@ -107,7 +107,7 @@ class ListSource:
         # The virtual columns are named instead of asked for by option: the option fails where a file has one of that name.
         if len(parts) > 1:
             offsets = ", ".join(str(offset + 1) for _, offset in parts)
-            row_number, where = f"file_row_number + ([{offsets}]::BIGINT[])[file_index + 1]", ""
+            row_number, where = f"file_row_number + ([{offsets}]::BIGINT[])[file_index::BIGINT + 1]", ""
         else:
             row_number = f"file_row_number + {parts[0][1] + 1}"
             where = f" WHERE file_row_number >= {lower} AND file_row_number < {upper}"

@@ -22,6 +22,7 @@ from registry.ingest.lists.connection import identifier, listed, literal, one_li
 LARGEST_TEXT = 2**40
 LONGEST_LINE = 2**21
 MOST_COLUMNS = 1_000
+DEEPEST = 200
 _GZIP = b"\x1f\x8b"
 _PARQUET = "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880)"
 
@@ -100,7 +101,32 @@ def _opened(path: Path, packed: bool) -> gzip.GzipFile | io.BufferedReader:
     return gzip.open(path) if packed else path.open("rb")
 
 
+def _check_lines(path: Path, packed: bool) -> None:
+    """Hold that no line is endless or nested without bounds, on which DuckDB's JSON reader overruns its stack."""
+    number = 0
+    try:
+        with _opened(path, packed) as file:
+            while line := file.readline(LONGEST_LINE + 1):
+                number += 1
+                if len(line) > LONGEST_LINE:
+                    raise InputError(f"{path}, line {number:,}: a line of more than {LONGEST_LINE:,} bytes")
+                if line.count(b"{") + line.count(b"[") > DEEPEST and _depth(line) > DEEPEST:
+                    raise InputError(f"{path}, line {number:,}: JSON nested more than {DEEPEST} deep")
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _depth(line: bytes) -> int:
+    """How deep a line nests; brackets in text do not count."""
+    depth = deepest = 0
+    for bracket in re.findall(rb"[\[\]{}]", re.sub(rb'"(?:[^"\\]|\\.)*"', b"", line)):
+        depth += 1 if bracket in b"[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
 def _json_query(connection: duckdb.DuckDBPyConnection, path: Path, packed: bool) -> str:
+    _check_lines(path, packed)
     options = (
         f"maximum_object_size = {LONGEST_LINE}, hive_partitioning = false, "
         f"compression = '{'gzip' if packed else 'uncompressed'}'"

@@ -21,7 +21,7 @@ def _urls(first: int, count: int) -> dict[str, object]:
 
 def test_ranges_over_many_files(tmp_path: Path) -> None:
     """Any range of rows is the same slice of the whole, whatever files it cuts, and rows are numbered through."""
-    sizes, first = (3, 1, 0, 4, 2), 0
+    sizes, first = (3, 1, 2, 0, 1, 2, 1), 0
     for number, size in enumerate(sizes):
         columns = _urls(first, size)
         columns["url"] = pa.array(columns["url"], pa.string())
@@ -41,23 +41,22 @@ def test_ranges_over_many_files(tmp_path: Path) -> None:
             assert [row["url"] for row in read] == [f"https://example.org/{number}" for number in expected]
             assert [row["row_number"] for row in read] == [number + 1 for number in expected]
             assert {row["width"] for row in read} <= {5}
-    assert source.place(5) == "00003.parquet, row 1"
+    assert source.place(5) == "00002.parquet, row 1"
 
 
 def test_the_last_rows_cost_no_more_than_themselves(tmp_path: Path) -> None:
     """Row groups outside the range are not read, and neither are columns that are not asked for."""
     file = write_parquet(
-        tmp_path / "works.parquet", {**_urls(0, 200_000), "text": ["t" * 50] * 200_000}, row_group_size=10_000
+        tmp_path / "works.parquet", {**_urls(0, 200_000), "caption": ["t" * 50] * 200_000}, row_group_size=10_000
     )
     source = open_list(file, staging=tmp_path)
     with duckdb.connect(":memory:") as connection:
-        plan = connection.execute(f"EXPLAIN ANALYZE SELECT url FROM ({source.relation(190_000, 10_000)})").fetchall()[
-            0
-        ][1]
+        query = f"EXPLAIN ANALYZE SELECT url FROM ({source.relation(190_000, 10_000)})"  # noqa: S608 - made by the source
+        plan = connection.execute(query).fetchall()[0][1]
     scanned = [int(count.replace(",", "")) for count in re.findall(r"([\d,]+) rows", plan)]
     assert scanned
     assert max(scanned) == 10_000
-    assert "text" not in plan
+    assert "caption" not in plan
 
 
 @pytest.mark.parametrize(
@@ -131,7 +130,7 @@ def test_encrypted_columns(tmp_path: Path) -> None:
     file = tmp_path / "works.parquet"
     with pq.ParquetWriter(file, pa.schema([("url", pa.string())]), encryption_properties=properties) as writer:
         writer.write_table(pa.table(_urls(0, 3)))
-    with pytest.raises(InputError, match="works.parquet"):
+    with pytest.raises(InputError, match=r"works\.parquet"):
         preview(open_list(file, staging=tmp_path))
 
 
@@ -150,7 +149,7 @@ def test_a_file_that_changes_is_noticed(tmp_path: Path) -> None:
 
 def test_a_folder_without_lists(tmp_path: Path) -> None:
     """A folder is read only for its Parquet files, all of which have the columns that are taken."""
-    with pytest.raises(InputError, match="holds no .parquet file"):
+    with pytest.raises(InputError, match=r"holds no \.parquet file"):
         open_list(tmp_path, staging=tmp_path)
     write_parquet(tmp_path / "a.parquet", {**_urls(0, 1), "title": ["t"]})
     write_parquet(tmp_path / "b.parquet", _urls(1, 1))

@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import tempfile
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -31,11 +32,12 @@ JSON = (
         ("works.csv", b"\xef\xbb\xbf" + CSV),
         ("works.CSV", CSV.replace(b'asleep"\n', b'asleep"\r\n').replace(b"title\n", b"title\r\n").replace(b"2,\n", b"2,\r\n")),
         ("works.tsv", CSV.replace(b"1,", b"1\t").replace(b"2,", b"2\t").replace(b"url,", b"url\t")),
-        ("works.csv.gz", gzip.compress(CSV)),
-        ("works.csv.gz", gzip.compress(CSV[:20]) + gzip.compress(CSV[20:])),
+        ("works.csv.gz", gzip.compress(CSV, mtime=0)),
+        ("works.csv.gz", gzip.compress(CSV[:20], mtime=0) + gzip.compress(CSV[20:], mtime=0)),
         ("works.jsonl", JSON),
-        ("works.ndjson.gz", gzip.compress(JSON)),
+        ("works.ndjson.gz", gzip.compress(JSON, mtime=0)),
     ],
+    ids=count(),
 )  # fmt: skip
 def test_the_same_works_in_every_form(tmp_path: Path, name: str, data: bytes) -> None:
     """Quotes, line breaks in cells, byte order marks, separators and packing do not change what is read."""
@@ -74,23 +76,24 @@ def test_a_wrong_number_refuses_its_row(tmp_path: Path) -> None:
         ("a.csv", b"url,a\0\nx,y\n", "a column named"),
         ("a.csv", b"\xff\xfeu\0r\0l\0", "UTF-16"),
         ("a.csv", b"colour;shape\nx;y\n", "no column of a.csv says which work a row is"),
-        ("a.csv.gz", gzip.compress(CSV * 9)[:-12], "gzip that is damaged or was cut off"),
+        ("a.csv.gz", gzip.compress(CSV * 9, mtime=0)[:-12], "gzip that is damaged or was cut off"),
         ("a.jsonl", b'{"url": "x"}\n{"url": \n', "line"),
         ("a.jsonl", b'{"url": "x"}\n[1]\n', "a line that is a JSON array, expected objects"),
         ("a.jsonl", b'{"url": "x", "URL": "y"}\n', "twice"),
         ("a.jsonl", b"", "no line with a JSON object"),
         ("a.jsonl", b"[" * 100_000, "a.jsonl"),
-        ("a.jsonl", b'{"url":' * 100_000 + b"1" + b"}" * 100_000, "a.jsonl"),
+        ("a.jsonl", b'{"url":' * 100_000 + b"1" + b"}" * 100_000, "line 1: JSON nested more than 200 deep"),
         ("a.jsonl", b'{"url": "' + b"x" * 5_000_000 + b'"}\n', "more than 2,097,152 bytes"),
         ("a.jsonl", b'{"url": "\xff"}\n', "UTF-8"),
         ("a.jsonl", json.dumps({f"k{n}": n for n in range(2_000)}).encode(), "more than 1,000 columns"),
         ("a.xlsx", b"PK\x03\x04", "is no list that can be read: expected .parquet"),
     ],
+    ids=count(),
 )  # fmt: skip
 def test_what_is_not_what_it_claims_to_be(tmp_path: Path, name: str, data: bytes, message: str) -> None:
     """A list that cannot be read as a whole is refused in one line that names the place."""
     (tmp_path / name).write_bytes(data)
-    with pytest.raises(InputError, match="^[^\n]*$") as caught:
+    with pytest.raises(InputError, match=r"^[^\n]*$") as caught:
         preview(open_list(tmp_path / name, staging=tmp_path))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -104,9 +107,8 @@ CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\r"), max_size=
 def test_csv_reads_what_was_written(cells: list[tuple[str, str]]) -> None:
     """Whatever text is in the cells comes back as it was, but for empty ones and spaces around."""
     text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows(
-        [("id", "path", "x"), *((str(n), *row) for n, row in enumerate(cells))]
-    )
+    writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    writer.writerows([("id", "path", "x"), *((str(number), *row) for number, row in enumerate(cells))])
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "works.csv")
         file.write_text(text.getvalue(), encoding="utf-8", newline="")
@@ -115,24 +117,40 @@ def test_csv_reads_what_was_written(cells: list[tuple[str, str]]) -> None:
     assert [json.loads(row["attributes"])["x"] if row["attributes"] else "" for row in read] == [b for _, b in cells]
 
 
+STARTS = [
+    ("works.csv", b"url,title\n"),
+    ("works.csv", b""),
+    ("works.jsonl", b""),
+    ("works.csv.gz", b"\x1f\x8b"),
+    ("works.parquet", b"PAR1"),
+    ("works.json", b""),
+]
+KEYS = st.sampled_from(["url", "distribution", "recordSet", "field", "source", "@id", "a"])
+JSON_VALUES = st.recursive(
+    st.none() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
-    st.sampled_from([("works.csv", b"url,title\n"), ("works.csv", b""), ("works.jsonl", b""), ("works.csv.gz", b"\x1f\x8b"), ("works.parquet", b"PAR1"), ("works.json", b"")]),
-    st.one_of(
-        st.binary(max_size=80),
-        st.text(alphabet='a,"\n\r\\;\t{}[]:0 \0é', max_size=60).map(lambda text: text.encode()),
-        st.recursive(st.none() | st.integers() | st.text(max_size=5), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["url", "distribution", "recordSet", "field", "source", "@id", "a"]), inner, max_size=4), max_leaves=12).map(lambda value: json.dumps(value).encode()),
-    ),
-)  # fmt: skip
+    st.sampled_from(STARTS),
+    st.binary(max_size=80)
+    | st.text(alphabet='a,"\n\r\\;\t{}[]:0 \0é', max_size=60).map(str.encode)
+    | JSON_VALUES.map(lambda value: json.dumps(value).encode()),
+)
 def test_any_bytes_are_read_or_refused(start: tuple[str, bytes], data: bytes) -> None:
-    """Whatever a list holds, it is read, or refused with an input error of one line."""
+    """Whatever a list holds, it is read to the last row, or refused with an input error of one line."""
     name, head = start
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, name)
         file.write_bytes(head + data)
+        refused = ""
         try:
-            seen = preview(open_list(file, staging=Path(folder)))
+            seen = preview(open_list(file, staging=Path(folder)), rows=100)
         except InputError as error:
-            assert "\n" not in str(error)
+            refused = str(error)
         else:
-            assert len(seen.rows) + sum(refusal.rows for refusal in seen.refusals) == seen.total or seen.total > 5
+            assert len(seen.rows) + sum(refusal.rows for refusal in seen.refusals) == seen.total
+    assert "\n" not in refused
