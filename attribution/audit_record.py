@@ -28,6 +28,7 @@ from registry import models
 from registry.codes import decoys_available
 from registry.database import Registry
 from registry.errors import IntegrityError, UsageError
+from registry.events import changing
 from registry.home import write_atomically, write_bytes_atomically
 from registry.ids import content_id, sha256_of_file
 
@@ -184,10 +185,12 @@ def record_audit(context: AuditContext, found: Findings, shown: Counterfactuals 
         created_at=datetime.datetime.now(datetime.UTC),
     )
     candidates, works = _candidate_rows(audit_id, context, found, shown, estimate)
-    with context.registry.session() as session:
-        session.add(audit)
-        session.add_all(candidates)
-        session.add_all(works)
+    with changing(context.registry, audit.created_at) as change:
+        change.insert(audit, *candidates, *works)
+        facts = {"attributable": audit.attributable, "artefact_sha256": audit.artefact_sha256}
+        change.record("output audited", f"audit {audit_id}", after=facts)
+        for table in ("audit", "candidate", "candidate_work"):
+            change.seal(table, audit_id)
     return audit
 
 

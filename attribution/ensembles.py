@@ -22,6 +22,7 @@ from registry import models
 from registry.database import Registry
 from registry.encodings import idle_members, load_units
 from registry.errors import CapacityError, InputError, IntegrityError, UsageError
+from registry.events import changing
 from registry.home import Home, sync_folder
 from registry.ids import content_id, sha256_of, sha256_of_file
 from registry.manifests import MANIFEST_NAME, ManifestEncoding, MemberFolder, read_member_folder
@@ -65,15 +66,15 @@ def create_ensemble(registry: Registry, encoding_id: str, settings: EnsembleSett
     ensemble_id = content_id("ensemble", {"encoding": encoding_id, "settings": document})
     with registry.session() as session:
         found = session.get(models.Ensemble, ensemble_id)
-        if found is None:
-            found = models.Ensemble(
-                id=ensemble_id,
-                encoding_id=encoding_id,
-                settings=document,
-                created_at=datetime.datetime.now(datetime.UTC),
-            )
-            session.add(found)
-    return found
+    if found is not None:
+        return found
+    now = datetime.datetime.now(datetime.UTC)
+    made = models.Ensemble(id=ensemble_id, encoding_id=encoding_id, settings=document, created_at=now)
+    with changing(registry, now) as change:
+        change.insert(made)
+        change.record("ensemble created", f"ensemble {ensemble_id}", after={"encoding": encoding_id})
+        change.seal("ensemble", ensemble_id)
+    return made
 
 
 def encoding_reference(encoding: models.Encoding) -> ManifestEncoding:

@@ -26,6 +26,7 @@ from attribution.workers import Device, run_tasks
 from registry import models
 from registry.database import Registry
 from registry.errors import IntegrityError, UsageError
+from registry.events import changing
 from registry.home import Home, write_bytes_atomically
 from registry.ids import content_id, sha256_of_file
 
@@ -114,8 +115,16 @@ def generate_samples(
     versions = versions_of(device.name)
     for _, batch in run_tasks(generate_batch, tasks, device, lambda _, done: on_progress(done)):
         rows_made = [_row(ensemble, sampler, label, generated, versions) for generated in batch]
-        with registry.session() as session:
-            session.add_all([row for row in rows_made if row.id not in known])
+        with changing(registry, datetime.datetime.now(datetime.UTC)) as change:
+            for row in rows_made:
+                if row.id not in known:
+                    change.insert(row)
+                    change.record(
+                        "output generated",
+                        f"sample {row.id}",
+                        after={"seed": row.seed, "image_sha256": row.image_sha256},
+                    )
+                    change.seal("sample", row.id)
         for row in rows_made:
             yield _restored(known[row.id], row) if row.id in known else row
 
@@ -143,6 +152,7 @@ def _row(
         seed=generated.seed,
         label=label,
         sampler=sampler.to_json(),
+        members=list(range(len(ensemble.member_ids))),
         members_sha256=ensemble.members_sha256,
         noise_sha256=generated.noise_sha256,
         image_sha256=generated.image_sha256,

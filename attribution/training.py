@@ -211,13 +211,14 @@ def _publish(task: MemberTask, denoiser: Denoiser, hashes: list[str], folder: Pa
     part.mkdir(parents=True)
     try:
         save_denoiser(denoiser.to("cpu"), part)
-        listing = works_listing(hashes)
-        (part / "works.txt").write_bytes(listing)
+        (part / "works.txt").write_bytes(works_listing(hashes))
         manifest = Manifest(
             ensemble_id=task.ensemble_id,
             encoding=task.encoding,
             index=task.index,
-            works=ManifestWorks(count=len(hashes), sha256=hashlib.sha256(listing).hexdigest()),
+            generation=1,
+            withdrawn_through=None,
+            works=ManifestWorks.of(hashes),
             settings=task.settings.to_json(),
             seed=task.settings.training.seed,
             versions=versions_of(task.device),

@@ -13,6 +13,8 @@ before it says who holds it. Workers never open the registry: they write files, 
 
 from __future__ import annotations
 
+import getpass
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -41,9 +43,19 @@ LOCK_PATIENCE = 3.0
 LONG_PATIENCE = 600.0
 """The same for a job that has hours of work to register."""
 
+ACTOR_VARIABLE = "CREDITLINE_ACTOR"
+
 _LOCK_HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 # What DuckDB raises when the file (not the query) is at fault; anything else is a defect of ours and stays a traceback.
 _FILE_FAULTS = (duckdb.IOException, duckdb.FatalException, duckdb.InternalException, duckdb.SerializationException)
+
+
+def current_actor() -> str:
+    """Who is at work: ``CREDITLINE_ACTOR`` if it is set, else the user's name on this machine."""
+    try:
+        return os.environ.get(ACTOR_VARIABLE, "").strip() or getpass.getuser()
+    except (KeyError, OSError):  # a process may run under a number that no user has
+        return f"user {os.getuid()}" if hasattr(os, "getuid") else "unknown"
 
 
 @dataclass(frozen=True)
@@ -53,6 +65,8 @@ class Registry:
     home: Home
     lock_patience: float = field(default=LOCK_PATIENCE, compare=False)
     """Seconds to wait while another process holds the file."""
+    actor: str = field(default_factory=current_actor, compare=False)
+    """Who the log says it was."""
 
     @classmethod
     def create(cls, home: Home, *, now: datetime | None = None, lock_patience: float = LOCK_PATIENCE) -> Registry:

@@ -7,8 +7,10 @@ counts such works. Asking again for the same units gives the same encoding, beca
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -17,9 +19,12 @@ from numpy.typing import NDArray
 
 from registry import codes
 from registry.database import Registry
+from registry.digest import digest_of
 from registry.errors import NotFoundError, UsageError
-from registry.ids import content_id, sha256_of
+from registry.events import changing
+from registry.ids import content_id
 from registry.models import Encoding
+from registry.permissions import FORBIDDEN, Permission
 from registry.rights import ASSET_RIGHTS, attribute_names, column_expression
 
 UNIT_KINDS = ("asset", "rightsholder", "column")
@@ -54,8 +59,20 @@ class UnitTable:
         return self.asset_ids[codes.bits(self.asset_codes, self.encoding.n)[:, index]]
 
 
+LAWFUL = frozenset(Permission) - frozenset(FORBIDDEN)
+"""Permissions of the works that are encoded unless told otherwise."""
+
+
 def create_encoding(
-    registry: Registry, unit_kind: str, column: str | None, n: int, h: int, seed: int, now: datetime
+    registry: Registry,
+    unit_kind: str,
+    column: str | None,
+    n: int,
+    h: int,
+    seed: int,
+    now: datetime,
+    *,
+    permissions: Collection[Permission] = LAWFUL,
 ) -> Encoding:
     """Give every unit of the registered works a code, or return the encoding that already does exactly that.
 
@@ -67,6 +84,7 @@ def create_encoding(
         h: number of members that train on each unit, 1 to n-1.
         seed: which of the possible assignments; any 64-bit integer.
         now: the time to record.
+        permissions: works with one of these are encoded, the others are left out.
 
     Raises:
         UsageError: the choice is not possible.
@@ -76,21 +94,25 @@ def create_encoding(
     if not -(2**63) <= seed < 2**63:
         raise UsageError(f"got the seed {seed}, expected a 64-bit integer")
     codes.capacity(n, h)
-    with registry.connection() as connection:
-        works = unit_works(connection, unit_kind, column)
+    with changing(registry, now) as change:
+        connection = change.connection
+        works = unit_works(connection, unit_kind, column, permissions)
         numbers = works["unit_number"].to_numpy()
         unit_count = int(numbers.max()) + 1
         codes.decoys_available(n, h, unit_count)
-        choice = {"unit_kind": unit_kind, "unit_column": column, "n": n, "h": h, "seed": seed}
+        choice: dict[str, Any] = {"unit_kind": unit_kind, "unit_column": column, "n": n, "h": h, "seed": seed}
         encoding_id = content_id(
-            "encoding", {**choice, "units_sha256": _units_sha256(works, named=unit_kind != "asset")}
+            "encoding", {**choice, "units_sha256": _units_sha256(connection, works, named=unit_kind != "asset")}
         )
         if not connection.execute("SELECT 1 FROM encoding WHERE id = ?", [encoding_id]).fetchone():
-            connection.execute(
-                "INSERT INTO encoding (id, unit_kind, unit_column, n, h, seed, unit_count, created_at) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                [encoding_id, unit_kind, column, n, h, seed, unit_count, now],
+            encoding = Encoding(
+                id=encoding_id,
+                unit_count=unit_count,
+                left_out=_left_out(connection, works),
+                created_at=now,
+                **choice,
             )
+            change.insert(encoding)
             connection.register("works", works)
             unit_codes = pa.table(
                 {"number": np.arange(unit_count), "code": codes.codes_of(seed, n, h, np.arange(unit_count))}
@@ -107,6 +129,10 @@ def create_encoding(
                 "SELECT ?, unit_number, asset_id FROM works ORDER BY unit_number, asset_id",
                 [encoding_id],
             )
+            facts = encoding.model_dump(mode="json", exclude={"id", "created_at"})
+            change.record("works encoded", f"encoding {encoding_id}", after={**facts, "works": works.num_rows})
+            for table in ("encoding", "unit", "unit_asset"):
+                change.seal(table, encoding_id)
     with registry.session() as session:
         return session.get_one(Encoding, encoding_id)
 
@@ -144,8 +170,15 @@ def load_units(registry: Registry, encoding_id: str) -> UnitTable:
     )
 
 
-def unit_works(connection: duckdb.DuckDBPyConnection, unit_kind: str, column: str | None) -> pa.Table:
+def unit_works(
+    connection: duckdb.DuckDBPyConnection,
+    unit_kind: str,
+    column: str | None,
+    permissions: Collection[Permission] = LAWFUL,
+) -> pa.Table:
     """The works that have a unit of this kind, as a table (asset_id, sha256, unit_number, key, label), by asset id.
+
+    Works without a file, such as those known by their metadata alone, cannot be trained on and have no unit.
 
     Raises:
         UsageError: no such kind of unit.
@@ -164,9 +197,11 @@ def unit_works(connection: duckdb.DuckDBPyConnection, unit_kind: str, column: st
     works = connection.execute(
         f"SELECT asset_id, sha256, dense_rank() OVER (ORDER BY {order}) - 1 AS unit_number, "  # noqa: S608
         f"{key} AS key, {label} AS label FROM ({ASSET_RIGHTS}) "
-        f"WHERE missing_since IS NULL AND {key} IS NOT NULL AND {key} <> '' ORDER BY asset_id"
+        f"WHERE {_USABLE} AND list_contains(?, permission) AND {key} IS NOT NULL AND {key} <> '' ORDER BY asset_id",
+        [[str(permission) for permission in permissions]],
     ).to_arrow_table()
     if not works.num_rows:
+        _refuse_if_all_forbidden(connection, permissions)
         known = ", ".join(attribute_names(connection)) or "none"
         reasons = {
             "asset": "no works are registered; run `creditline register FOLDER` first",
@@ -177,8 +212,34 @@ def unit_works(connection: duckdb.DuckDBPyConnection, unit_kind: str, column: st
     return works
 
 
-def _units_sha256(works: pa.Table, *, named: bool) -> str:
+_USABLE = "missing_since IS NULL AND byte_size IS NOT NULL"
+
+
+def _refuse_if_all_forbidden(connection: duckdb.DuckDBPyConnection, permissions: Collection[Permission]) -> None:
+    counts = connection.execute(
+        f"SELECT permission, count(*) FROM asset WHERE {_USABLE} GROUP BY 1 ORDER BY 1"  # noqa: S608 - a constant
+    ).fetchall()
+    if counts and not any(permission in permissions for permission, _ in counts):
+        found = ", ".join(f"{number:,} {permission}" for permission, number in counts)
+        raise NotFoundError(
+            f"no registered work may be encoded: {found}; `creditline rights` says why, `creditline review` records decisions"
+        )
+
+
+def _left_out(connection: duckdb.DuckDBPyConnection, works: pa.Table) -> dict[str, int]:
+    """How many registered works are not among ``works``, by the first reason that applies."""
+    connection.register("encoded", works.select(["asset_id"]))
+    rows = connection.execute(
+        "SELECT CASE WHEN byte_size IS NULL THEN 'metadata only' WHEN missing_since IS NOT NULL THEN 'missing' "
+        "WHEN permission IN ('withdrawn', 'prohibited') THEN permission ELSE 'no unit, or not chosen' END AS reason, count(*) "
+        "FROM asset ANTI JOIN encoded ON asset_id = id GROUP BY 1 ORDER BY 1"
+    ).fetchall()
+    return {str(reason): int(number) for reason, number in rows}
+
+
+def _units_sha256(connection: duckdb.DuckDBPyConnection, works: pa.Table, *, named: bool) -> str:
     """A hash over what the units are, free of this registry's own ids: the same works have the same hash anywhere."""
-    names = works["label"].to_pylist() if named else [""] * works.num_rows
-    rows = zip(works["unit_number"].to_pylist(), names, works["sha256"].to_pylist(), strict=True)
-    return sha256_of([list(row) for row in rows])
+    connection.register("encoded", works)
+    label = "label" if named else "''"
+    query = f"SELECT unit_number, {label} AS label, sha256 FROM encoded ORDER BY asset_id"  # noqa: S608 - chosen above
+    return digest_of(connection.execute(query)).sha256

@@ -1,6 +1,8 @@
 """The home folder: where everything that is not a row lives, under names that are ids.
 
     registry.duckdb                     the registry
+    log-head.json                       the newest hash of its log
+    staging/                            lists of works while they are read; safe to delete
     members/<ensemble>-<index>/         config.json, diffusion_pytorch_model.safetensors, manifest.json, works.txt
     samples/<sample>.png                the generated image
     samples/<sample>.safetensors        output before clipping, member contrasts, member losses
@@ -63,6 +65,14 @@ class Home:
 
     def training(self, ensemble_id: str) -> Path:
         return self.root / "training" / ensemble_id
+
+    @property
+    def log_head(self) -> Path:
+        return self.root / "log-head.json"
+
+    @property
+    def staging(self) -> Path:
+        return self.root / "staging"
 
     @property
     def reports(self) -> Path:

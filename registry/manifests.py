@@ -19,6 +19,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, Val
 
 from registry.errors import InputError, IntegrityError
 from registry.ids import canonical_json, sha256_of_file
+from registry.merkle import root_of
 
 MANIFEST_NAME = "manifest.json"
 WORKS_NAME = "works.txt"
@@ -47,10 +48,19 @@ class ManifestEncoding(_Frozen):
 
 
 class ManifestWorks(_Frozen):
-    """How many works the member trained on, and the hash of the file that lists them."""
+    """How many works the member trained on, the hash of the file that lists them, and a commitment to each of them."""
 
     count: int = Field(ge=0)
     sha256: Sha256
+    merkle_root: Sha256
+    """See :mod:`registry.merkle`: one work can be proved in or out without showing the others."""
+
+    @classmethod
+    def of(cls, hashes: Iterable[str]) -> ManifestWorks:
+        """For works with these SHA-256."""
+        listed = sorted(set(hashes))
+        listing = works_listing(listed)
+        return cls(count=len(listed), sha256=hashlib.sha256(listing).hexdigest(), merkle_root=root_of(listed))
 
 
 class Manifest(_Frozen):
@@ -60,6 +70,10 @@ class Manifest(_Frozen):
     ensemble_id: Identifier
     encoding: ManifestEncoding
     index: int = Field(ge=0, le=63)
+    generation: int = Field(ge=1)
+    """1, and one more each time that the member was trained again without works that had been withdrawn."""
+    withdrawn_through: int | None = Field(ge=0)
+    """The last withdrawal that the training heeded: works of it and of earlier ones were left out. None: there was none."""
     works: ManifestWorks
     settings: dict[str, JsonValue]
     """The ensemble's whole recipe."""
@@ -155,6 +169,11 @@ def read_member_folder(folder: Path) -> MemberFolder:
     if malformed is not None:
         raise IntegrityError(
             f"{folder / WORKS_NAME} has {malformed[:80]!r}, expected a SHA-256 in lower-case hex per line"
+        )
+    if root_of(works) != manifest.works.merkle_root:
+        raise IntegrityError(
+            f"{folder / MANIFEST_NAME} has a Merkle root that is not that of {WORKS_NAME}; restore the file or train the "
+            "member again"
         )
     return MemberFolder(folder, manifest, works)
 

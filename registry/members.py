@@ -10,27 +10,32 @@ from datetime import datetime
 from pathlib import Path
 
 from registry.database import Registry
-from registry.encodings import load_units
 from registry.errors import InputError, IntegrityError, NotFoundError
+from registry.events import changing
 from registry.manifests import MemberFolder, read_member_folder
 from registry.models import Encoding, Ensemble, Member
 
 
-def member_id(ensemble_id: str, index: int) -> str:
-    """``<ensemble>-<index>``: the member's id and the name of its folder."""
-    return f"{ensemble_id}-{index:02d}"
+def member_id(ensemble_id: str, index: int, generation: int = 1) -> str:
+    """``<ensemble>-<index>``, later generations with their number behind it: the member's id and the name of its folder."""
+    return f"{ensemble_id}-{index:02d}" + (f"-{generation}" if generation > 1 else "")
 
 
-def expected_works(registry: Registry, encoding_id: str, index: int) -> list[str]:
-    """SHA-256 of every work that the codes give to member ``index``, sorted."""
-    units = load_units(registry, encoding_id)
+def expected_works(registry: Registry, encoding_id: str, index: int, withdrawn_through: int | None = None) -> list[str]:
+    """SHA-256 of every work that the codes give to member ``index``, sorted.
+
+    Works that the withdrawals up to ``withdrawn_through`` cover are not among them; None: no withdrawal is heeded.
+    """
     with registry.connection() as connection:
         rows = connection.execute(
-            "SELECT asset.id, sha256 FROM asset JOIN unit_asset ON asset.id = asset_id WHERE encoding_id = ?",
-            [encoding_id],
-        ).fetchall()
-    sha256_of_asset = dict(rows)
-    return sorted(sha256_of_asset[asset] for asset in units.assets_of_member(index).tolist())
+            "SELECT sha256 FROM unit_asset JOIN asset ON asset.id = asset_id "
+            "JOIN unit ON unit.encoding_id = unit_asset.encoding_id AND number = unit_number "
+            "WHERE unit_asset.encoding_id = ? AND (code >> ?::UBIGINT) & 1 = 1 AND asset_id NOT IN "
+            "(SELECT asset_id FROM withdrawal_work WHERE withdrawal_id <= ?) ORDER BY sha256",
+            [encoding_id, index, -1 if withdrawn_through is None else withdrawn_through],
+        ).to_arrow_table()
+    hashes: list[str] = rows["sha256"].to_pylist()
+    return hashes
 
 
 def register_member(registry: Registry, folder: MemberFolder, origin: str, now: datetime) -> Member:
@@ -51,7 +56,7 @@ def register_member(registry: Registry, folder: MemberFolder, origin: str, now: 
     with registry.session() as session:
         ensemble = session.get(Ensemble, manifest.ensemble_id)
         encoding = session.get(Encoding, ensemble.encoding_id) if ensemble else None
-        existing = session.get(Member, member_id(manifest.ensemble_id, manifest.index))
+        existing = session.get(Member, member_id(manifest.ensemble_id, manifest.index, manifest.generation))
     if ensemble is None or encoding is None:
         raise NotFoundError(f"{folder.path} is of ensemble {manifest.ensemble_id}, which this registry does not have")
     _check_encoding(folder, encoding)
@@ -63,17 +68,22 @@ def register_member(registry: Registry, folder: MemberFolder, origin: str, now: 
         )
     _check_works(registry, folder, encoding)
     member = Member(
-        id=member_id(manifest.ensemble_id, manifest.index),
+        id=member_id(manifest.ensemble_id, manifest.index, manifest.generation),
         ensemble_id=manifest.ensemble_id,
         index=manifest.index,
+        generation=manifest.generation,
         origin=origin,
         manifest=manifest.model_dump(mode="json"),
         manifest_sha256=manifest.sha256,
+        merkle_root=manifest.works.merkle_root,
         weights_sha256=manifest.weights_sha256,
         registered_at=now,
     )
-    with registry.session() as session:
-        session.add(member)
+    with changing(registry, now) as change:
+        change.insert(member)
+        facts = member.model_dump(include={"origin", "generation", "manifest_sha256", "merkle_root", "weights_sha256"})
+        change.record("member registered", f"member {member.id}", after={**facts, "works": manifest.works.count})
+        change.seal("member", member.id)
     return member
 
 
@@ -124,7 +134,8 @@ def _check_encoding(folder: MemberFolder, encoding: Encoding) -> None:
 
 
 def _check_works(registry: Registry, folder: MemberFolder, encoding: Encoding) -> None:
-    expected = set(expected_works(registry, encoding.id, folder.manifest.index))
+    manifest = folder.manifest
+    expected = set(expected_works(registry, encoding.id, manifest.index, manifest.withdrawn_through))
     got = set(folder.works)
     if got != expected:
         raise IntegrityError(

@@ -29,7 +29,7 @@ class Step:
 
 
 STEPS: tuple[Step, ...] = ()
-"""Schema 1 is the first, so no step leads to it."""
+"""Schema 2 is the first that was released, so no step leads to it."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from sqlalchemy import literal_column
 from sqlmodel import Session, SQLModel, col, select
 
 from registry.database import Registry
@@ -37,12 +38,12 @@ class TrainingAssets:
 
 
 def latest_encoding(session: Session) -> Encoding:
-    """The encoding that was made last.
+    """The encoding that was made last, by the order of rows: a clock may have gone backwards.
 
     Raises:
         NotFoundError: there is none.
     """
-    found = session.exec(select(Encoding).order_by(col(Encoding.created_at).desc(), col(Encoding.id)).limit(1)).first()
+    found = session.exec(select(Encoding).order_by(literal_column("rowid").desc()).limit(1)).first()
     if found is None:
         raise NotFoundError("no encoding yet; run `creditline encode --unit asset --members 10` first")
     return found
@@ -54,12 +55,17 @@ def latest_ensemble(session: Session) -> Ensemble:
     Raises:
         NotFoundError: there is none.
     """
-    query = select(Ensemble, Encoding.n).join(Encoding, col(Encoding.id) == col(Ensemble.encoding_id))
+    query = (
+        select(Ensemble, Encoding.n)
+        .join(Encoding, col(Encoding.id) == col(Ensemble.encoding_id))
+        .order_by(literal_column("ensemble.rowid"))
+    )
     found = list(session.exec(query))
     if not found:
         raise NotFoundError("no ensemble yet; run `creditline train` first")
-    counts = Counter(session.exec(select(Member.ensemble_id)))
-    return max(found, key=lambda row: (counts[row[0].id] == row[1], row[0].created_at, row[0].id))[0]
+    counts = Counter(session.exec(select(Member.ensemble_id).where(Member.generation == 1)))
+    # The last one in the order of rows, since a clock may have gone backwards.
+    return max(enumerate(found), key=lambda item: (counts[item[1][0].id] == item[1][1], item[0]))[1][0]
 
 
 def find_by_prefix(session: Session, model: type[Row], prefix: str) -> Row:
@@ -114,38 +120,96 @@ def asset_rights_table(connection: duckdb.DuckDBPyConnection, asset_ids: Sequenc
     if asset_ids is not None:
         connection.register("wanted", pa.table({"wanted_id": pa.array(list(asset_ids), pa.int64())}))
         query += " WHERE asset_id IN (SELECT wanted_id FROM wanted)"
+        if asset_ids:
+            # The blocks that can hold them are few; DuckDB passes over the others.
+            query += f" AND asset_id BETWEEN {int(min(asset_ids))} AND {int(max(asset_ids))}"
     return connection.execute(query + " ORDER BY asset_id").to_arrow_table()
+
+
+@dataclass(frozen=True)
+class WorksFilter:
+    """Which works to list; every field is an exact name, None for any."""
+
+    rightsholder: str | None = None
+    licence: str | None = None
+    data_set: str | None = None
+    permission: str | None = None
+
+    def conditions(self, connection: duckdb.DuckDBPyConnection) -> tuple[str, list[Any]]:
+        """SQL over ``asset`` and its values: names become ids first, so that a column of numbers is all that is read.
+
+        A rightsholder's name counts for the record that it was merged into.
+        """
+        ids = {
+            "rightsholder_id": (
+                self.rightsholder,
+                "SELECT coalesce(merged_into, id) FROM rightsholder WHERE name = ?",
+            ),
+            "licence_id": (self.licence, "SELECT id FROM licence WHERE reference = ? OR spdx = ?"),
+            "data_set_id": (self.data_set, "SELECT id FROM data_set WHERE name = ?"),
+        }
+        terms: list[str] = []
+        values: list[Any] = []
+        for column, (name, query) in ids.items():
+            if name is not None:
+                rows = connection.execute(query, [name] * query.count("?")).fetchall()
+                terms.append(f"list_contains(?, {column})")
+                values.append([int(number) for (number,) in rows])
+        if self.permission is not None:
+            terms.append("permission = ?")
+            values.append(self.permission)
+        return " AND ".join(terms) or "true", values
+
+
+def count_works(connection: duckdb.DuckDBPyConnection, chosen: WorksFilter) -> int:
+    """How many works a filter chooses."""
+    condition, values = chosen.conditions(connection)
+    return int(_one(connection, f"SELECT count(*) FROM asset WHERE {condition}", values)[0])  # noqa: S608  # built above
 
 
 def works(
     connection: duckdb.DuckDBPyConnection,
+    chosen: WorksFilter = WorksFilter(),
     *,
-    rightsholder: str | None = None,
-    licence: str | None = None,
-    data_set: str | None = None,
     limit: int | None = None,
+    offset: int = 0,
 ) -> pa.Table:
-    """Works with their newest rights, by data set and path; each filter is an exact name."""
-    filters = {"rightsholder": rightsholder, "licence": licence, "data_set": data_set}
-    chosen = {name: value for name, value in filters.items() if value is not None}
-    conditions = " AND ".join(f"{name} = ?" for name in chosen) or "true"
-    return connection.execute(
-        f"SELECT * FROM ({ASSET_RIGHTS}) WHERE {conditions} ORDER BY data_set, path, asset_id LIMIT ?",  # noqa: S608  # names from above
-        [*chosen.values(), limit],
-    ).to_arrow_table()
+    """A page of works with their current rights, by asset id."""
+    condition, values = chosen.conditions(connection)
+    if limit is None:
+        return connection.execute(
+            f"SELECT * FROM ({ASSET_RIGHTS}) WHERE asset_id IN (SELECT id FROM asset WHERE {condition}) "  # noqa: S608  # built above
+            "ORDER BY asset_id OFFSET ?",
+            [*values, offset],
+        ).to_arrow_table()
+    # The page's ids come from the columns of numbers alone; only then are the page's texts fetched.
+    page = connection.execute(
+        f"SELECT id FROM asset WHERE {condition} ORDER BY id LIMIT ? OFFSET ?",  # noqa: S608  # built above
+        [*values, limit, offset],
+    ).fetchall()
+    return asset_rights_table(connection, [int(number) for (number,) in page])
 
 
-def rightsholders(connection: duckdb.DuckDBPyConnection) -> pa.Table:
+def rightsholders(connection: duckdb.DuckDBPyConnection, *, limit: int | None = None, offset: int = 0) -> pa.Table:
     """Rightsholders by name, with the number of their works, their bytes and the licences they are under."""
     return connection.execute(
-        f"""
+        """
+        WITH page AS (
+            SELECT id, name FROM rightsholder WHERE merged_into IS NULL ORDER BY name, id LIMIT ? OFFSET ?
+        )
         SELECT
-            rightsholder.id AS rightsholder_id, rightsholder.name AS rightsholder, rightsholder.contact AS contact,
-            count(held.asset_id) AS works, coalesce(sum(held.byte_size), 0)::BIGINT AS bytes,
-            coalesce(list_sort(list(DISTINCT held.licence) FILTER (held.licence IS NOT NULL)), []) AS licences
-        FROM rightsholder LEFT JOIN ({ASSET_RIGHTS}) AS held ON held.rightsholder_id = rightsholder.id
-        GROUP BY ALL ORDER BY rightsholder.name
-        """  # noqa: S608  # a constant
+            page.id AS rightsholder_id, any_value(page.name) AS rightsholder, any_value(contact) AS contact,
+            count(asset.id) AS works, coalesce(sum(byte_size), 0)::BIGINT AS bytes,
+            coalesce(list_sort(list(DISTINCT reference) FILTER (reference IS NOT NULL)), []) AS licences
+        FROM page
+        LEFT JOIN asset ON asset.rightsholder_id = page.id
+        LEFT JOIN licence ON licence.id = asset.licence_id
+        LEFT JOIN (
+            SELECT rightsholder_id AS described_id, arg_max(contact, id) AS contact FROM rightsholder_details GROUP BY 1
+        ) ON described_id = page.id
+        GROUP BY page.id ORDER BY rightsholder, page.id
+        """,
+        [limit, offset],
     ).to_arrow_table()
 
 
@@ -170,8 +234,8 @@ def status(connection: duckdb.DuckDBPyConnection) -> Status:
     counts = {name: int(_one(connection, f"SELECT count(*) FROM {name}")[0]) for name in tables}  # noqa: S608  # names above
     gaps = _one(
         connection,
-        "SELECT count(*) FILTER (rightsholder IS NULL), count(*) FILTER (licence IS NULL), "  # noqa: S608  # a constant
-        f"count(*) FILTER (missing_since IS NOT NULL), coalesce(sum(byte_size), 0)::BIGINT FROM ({ASSET_RIGHTS})",
+        "SELECT count(*) FILTER (rightsholder_id IS NULL), count(*) FILTER (licence_id IS NULL), "
+        "count(*) FILTER (missing_since IS NOT NULL), coalesce(sum(byte_size), 0)::BIGINT FROM asset",
     )
     return Status(
         counts=counts,
@@ -186,14 +250,14 @@ def status(connection: duckdb.DuckDBPyConnection) -> Status:
         ),
         encodings=_records(
             connection,
-            "SELECT id, unit_kind, unit_column, n, h, seed, unit_count, created_at FROM encoding "
-            "ORDER BY created_at, id",
+            "SELECT id, unit_kind, unit_column, n, h, seed, unit_count, created_at FROM encoding ORDER BY rowid",
         ),
         ensembles=_records(
             connection,
             "SELECT ensemble.id AS id, encoding_id, count(member.id) AS members, any_value(n) AS n, "
             "ensemble.created_at AS created_at FROM ensemble JOIN encoding ON encoding.id = encoding_id "
-            "LEFT JOIN member ON ensemble_id = ensemble.id GROUP BY ALL ORDER BY ensemble.created_at, ensemble.id",
+            "LEFT JOIN member ON ensemble_id = ensemble.id AND generation = 1 GROUP BY ALL "
+            "ORDER BY ensemble.created_at, ensemble.id",
         ),
     )
 

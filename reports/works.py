@@ -54,12 +54,15 @@ def _work(
     distance: float | None,
     weight: float | None,
 ) -> Work:
+    # A work that a member trained on is a file, of which all of this was read.
+    if asset.sha256 is None or asset.path is None or asset.width is None or asset.height is None:
+        raise IntegrityError(f"asset {asset.id} is in an encoding but has no file on record; restore the registry")
     return Work(
         asset_id=asset.id,
         sha256=asset.sha256,
         path=asset.path,
         data_set=data_sets.get(asset.data_set_id, ""),
-        media_type=asset.media_type,
+        media_type=asset.media_type or "",
         width=asset.width,
         height=asset.height,
         declared=rights.get((asset.id, "declared")),

@@ -137,18 +137,19 @@ def list_works(
         creditline works --json > works.json
     """
     from registry.database import Registry
-    from registry.queries import works
+    from registry.queries import WorksFilter, count_works, works
 
+    chosen = WorksFilter(rightsholder=rightsholder, licence=licence, data_set=data_set)
     with Registry.open(home_at(home)).connection() as connection:
-        found = works(connection, rightsholder=rightsholder, licence=licence, data_set=data_set)
+        found = works(connection, chosen, limit=None if as_json else limit)
+        total = count_works(connection, chosen)
     if as_json:
         print_json("works", {"works": [plain_row(row) for row in found.to_pylist()]})
         return
-    rows = found.slice(0, limit).to_pylist()
-    columns = ("asset_id", "data_set", "path", "title", "rightsholder", "licence", "basis")
-    print_table(columns, [[row[name] for name in columns] for row in rows])
-    if found.num_rows > limit:
-        narrate(f"{limit} of {found.num_rows:,} works; --limit shows more")
+    columns = ("asset_id", "data_set", "path", "title", "rightsholder", "licence", "permission")
+    print_table(columns, [[row[name] for name in columns] for row in found.to_pylist()])
+    if total > limit:
+        narrate(f"{limit} of {total:,} works; --limit shows more")
 
 
 def list_rightsholders(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
@@ -219,7 +220,6 @@ def _print_report(report: RegistrationReport) -> None:
         ("found again", report.found_again),
         ("declarations recorded", report.declarations),
         ("newer declarations recorded", report.declarations_changed),
-        ("attributes changed", report.attributes_changed),
         ("refused", report.refused),
         ("duplicates", report.duplicates),
         ("missing", report.missing),

@@ -45,7 +45,6 @@ class RegistrationReport:
     refused: int
     declarations: int
     declarations_changed: int
-    attributes_changed: int
     hidden: int
     findings: tuple[Finding, ...]
     """Sorted by path."""
@@ -114,7 +113,6 @@ def register_folder(
         refused=kinds.count(Kind.REFUSED),
         declarations=run.total.declarations,
         declarations_changed=run.total.declarations_changed,
-        attributes_changed=run.total.attributes_changed,
         hidden=scan.hidden,
         findings=tuple(findings),
     )

@@ -1,7 +1,7 @@
 """Putting inspected works and their declarations into the registry, a batch per transaction.
 
 Whoever is killed between two batches has lost nothing: what is in stays, and the next run finds it by its hash. Rows go in
-as Arrow tables; the lookups are one query per batch.
+as Arrow tables; the lookups are one query per batch, and each batch is one event of the log.
 """
 
 from __future__ import annotations
@@ -10,16 +10,22 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from registry.database import Registry
 from registry.errors import UsageError
+from registry.events import Change, changing
+from registry.identity import IDENTITY, identity_of
 from registry.ids import canonical_json
 from registry.ingest.inspection import KnownWork, Work
 from registry.ingest.owners import Declaration
+from registry.models import DataSet
+from registry.names import licence_ids, rightsholder_ids
 from registry.queries import asset_rights_table
+from registry.state import refresh
 
 _STATED = ("rightsholder", "licence", "title", "creator", "source_url")
 
@@ -45,7 +51,6 @@ class Changes:
     """First declarations."""
     declarations_changed: int = 0
     """Newer declarations, appended beside the earlier ones."""
-    attributes_changed: int = 0
     elsewhere: list[tuple[Work | KnownWork, Declaration, Place]] = field(default_factory=list)
     """Files whose content is registered from another place."""
 
@@ -61,7 +66,7 @@ Item = tuple[Work | KnownWork, Declaration]
 class WorkStore:
     """The works of one data set."""
 
-    def __init__(self, registry: Registry, name: str, root: Path, now: datetime) -> None:
+    def __init__(self, registry: Registry, name: str, root: Path, now: datetime, kind: str = "folder") -> None:
         """Find the data set; it is made with its first work.
 
         Raises:
@@ -71,6 +76,7 @@ class WorkStore:
         self.name = name
         self.root = root
         self.now = now
+        self.kind = kind
         with registry.connection() as connection:
             row = connection.execute("SELECT id, root FROM data_set WHERE name = ?", [name]).fetchone()
             if row and row[1] != str(root) and Path(row[1]).exists():
@@ -91,12 +97,13 @@ class WorkStore:
     def add(self, items: Sequence[Item]) -> tuple[Changes, set[int]]:
         """Register a batch; returns what changed and the ids of the works that are where the registry says."""
         changes = Changes()
-        with self.registry.connection() as connection:
-            data_set_id = self._data_set(connection)
+        with changing(self.registry, self.now) as change:
+            connection = change.connection
+            data_set_id = self._data_set(change)
             known = self._known(connection, {found.sha256 for found, _ in items})
             present: dict[int, Declaration] = {}
             new: list[tuple[int, Work, Declaration]] = []
-            next_id = _next_id(connection, "asset")
+            next_id = change.next_id("asset")
             for found, declaration in items:
                 place = known.get(found.sha256)
                 if place is None and isinstance(found, Work):
@@ -111,21 +118,37 @@ class WorkStore:
                     changes.elsewhere.append((found, declaration, place))
             self._insert_works(connection, data_set_id, new)
             changes.registered = len(new)
-            changes.found_again = self._mark_found(connection, present)
-            self._declare(connection, present, changes)
+            found_again = self._mark_found(connection, present)
+            changes.found_again = len(found_again)
+            touched = self._declare(change, present, changes)
+            refresh(connection, sorted({*touched, *(number for number, _, _ in new)}))
+            facts: dict[str, Any] = {"registered": changes.registered, "declarations": changes.declarations}
+            facts |= {"newer declarations": changes.declarations_changed, "found again": found_again}
+            if any(facts.values()):
+                change.record("works registered", f"data set {self.name}", after=facts)
         return changes, set(present)
 
     def move(self, moves: Sequence[tuple[int, str, Declaration]]) -> Changes:
         """Give works (by id) of this data set their new paths, with what is declared for them there."""
         changes = Changes(moved=len(moves))
         if moves:
-            with self.registry.connection() as connection:
+            with changing(self.registry, self.now) as change:
                 table = pa.table({"moved_id": [move[0] for move in moves], "new_path": [move[1] for move in moves]})
-                connection.register("moves", table)
-                connection.execute(
+                change.connection.register("moves", table)
+                former = change.connection.execute(
+                    "SELECT id, path FROM asset JOIN moves ON id = moved_id ORDER BY id"
+                ).fetchall()
+                change.connection.execute(
                     "UPDATE asset SET path = new_path, missing_since = NULL FROM moves WHERE asset.id = moved_id"
                 )
-                self._declare(connection, {asset_id: declaration for asset_id, _, declaration in moves}, changes)
+                touched = self._declare(change, {asset_id: declared for asset_id, _, declared in moves}, changes)
+                refresh(change.connection, touched)
+                change.record(
+                    "works moved",
+                    f"data set {self.name}",
+                    before=[list(row) for row in former],
+                    after=[[asset_id, path] for asset_id, path, _ in sorted(moves, key=lambda move: move[0])],
+                )
         return changes
 
     def absent(self, present: Iterable[int]) -> list[Place]:
@@ -141,11 +164,14 @@ class WorkStore:
 
     def mark_missing(self, asset_ids: Sequence[int]) -> None:
         """Record that works were not found; the time of an earlier record stays."""
-        with self.registry.connection() as connection:
-            connection.register("gone", pa.table({"gone_id": pa.array(asset_ids, pa.int64())}))
-            connection.execute(
-                "UPDATE asset SET missing_since = ? FROM gone WHERE id = gone_id AND missing_since IS NULL", [self.now]
-            )
+        with changing(self.registry, self.now) as change:
+            change.connection.register("gone", pa.table({"gone_id": pa.array(asset_ids, pa.int64())}))
+            rows = change.connection.execute(
+                "UPDATE asset SET missing_since = ? FROM gone WHERE id = gone_id AND missing_since IS NULL RETURNING id",
+                [self.now],
+            ).fetchall()
+            if rows:
+                change.record("works missing", f"data set {self.name}", after=sorted(number for (number,) in rows))
 
     def rightsholders_of(self, asset_ids: Sequence[int]) -> dict[int, str | None]:
         """By work, its rightsholder's name."""
@@ -153,22 +179,34 @@ class WorkStore:
             rights = asset_rights_table(connection, asset_ids).select(["asset_id", "rightsholder"]).to_pylist()
         return {row["asset_id"]: row["rightsholder"] for row in rights}
 
-    def _data_set(self, connection: duckdb.DuckDBPyConnection) -> int:
+    def _data_set(self, change: Change) -> int:
         if self.data_set_id is None:
-            self.data_set_id = _next_id(connection, "data_set")
-            connection.execute(
-                "INSERT INTO data_set (id, name, root, created_at) VALUES (?, ?, ?, ?)",
-                [self.data_set_id, self.name, str(self.root), self.now],
-            )
+            self.data_set_id = change.next_id("data_set")
+            row = DataSet(id=self.data_set_id, name=self.name, kind=self.kind, root=str(self.root), created_at=self.now)
+            change.insert(row)
+            change.record("data set added", f"data set {self.name}", after={"kind": self.kind, "root": str(self.root)})
         elif self.former_root is not None:
-            connection.execute("UPDATE data_set SET root = ? WHERE id = ?", [str(self.root), self.data_set_id])
+            change.connection.execute("UPDATE data_set SET root = ? WHERE id = ?", [str(self.root), self.data_set_id])
+            change.record(
+                "data set moved",
+                f"data set {self.name}",
+                before={"root": self.former_root},
+                after={"root": str(self.root)},
+            )
             self.former_root = None
         return self.data_set_id
 
     def _known(self, connection: duckdb.DuckDBPyConnection, hashes: set[str]) -> dict[str, Place]:
-        connection.register("found", pa.table({"found_sha256": pa.array(sorted(hashes), pa.string())}))
+        listed = sorted(hashes)
+        found = pa.table(
+            {
+                "found_sha256": pa.array(listed, pa.string()),
+                "found_identity": pa.array(map(identity_of, listed), pa.uint64()),
+            }
+        )
+        connection.register("found", found)
         rows = connection.execute(
-            "SELECT sha256, asset.id, name, path FROM asset JOIN found ON sha256 = found_sha256 "
+            "SELECT sha256, asset.id, name, path FROM asset JOIN found ON identity = found_identity AND sha256 = found_sha256 "
             "JOIN data_set ON data_set.id = data_set_id"
         ).fetchall()
         return {sha256: Place(asset_id, name, path) for sha256, asset_id, name, path in rows}
@@ -185,29 +223,28 @@ class WorkStore:
                     name: [getattr(work, name) for _, work, _ in new]
                     for name in ("path", "sha256", "byte_size", "media_type", "width", "height", "pixel_mode")
                 },
-                "attributes": [canonical_json(dict(declaration.attributes or {})) for _, _, declaration in new],
+                "url": pa.nulls(len(new), pa.string()),
+                "other_hash": pa.nulls(len(new), pa.string()),
             }
         )
         connection.register("works", works)
         connection.execute(
-            "INSERT INTO asset (id, data_set_id, path, sha256, byte_size, media_type, width, height, pixel_mode, "
-            "attributes, registered_at) SELECT id, ?, path, sha256, byte_size, media_type, width, height, pixel_mode, "
-            "attributes::JSON, ? FROM works ORDER BY id",
-            [data_set_id, self.now],
+            "INSERT INTO asset (id, data_set_id, path, sha256, identity, byte_size, media_type, width, height, pixel_mode, "  # noqa: S608 - a constant
+            f"registered_at, permission) SELECT id, ?, path, sha256, {IDENTITY}, byte_size, media_type, width, height, "
+            "pixel_mode, ?, 'unclear' FROM (SELECT *, ? AS data_set_id FROM works) ORDER BY id",
+            [data_set_id, self.now, data_set_id],
         )
 
-    def _mark_found(self, connection: duckdb.DuckDBPyConnection, present: dict[int, Declaration]) -> int:
+    def _mark_found(self, connection: duckdb.DuckDBPyConnection, present: dict[int, Declaration]) -> list[int]:
         connection.register("present", pa.table({"present_id": pa.array(list(present), pa.int64())}))
         rows = connection.execute(
             "UPDATE asset SET missing_since = NULL WHERE missing_since IS NOT NULL "
             "AND id IN (SELECT present_id FROM present) RETURNING id"
         ).fetchall()
-        return len(rows)
+        return sorted(int(number) for (number,) in rows)
 
-    def _declare(
-        self, connection: duckdb.DuckDBPyConnection, declared: dict[int, Declaration], changes: Changes
-    ) -> None:
-        """Append a rights row for every work whose declaration is not the one that is recorded last."""
+    def _declare(self, change: Change, declared: dict[int, Declaration], changes: Changes) -> list[int]:
+        """Append a rights row for every work whose declaration is not the recorded one; returns these works' ids."""
         rows = [
             (asset_id, item.recorded_from, *(getattr(item, name) for name in _STATED), _json(item))
             for asset_id, item in declared.items()
@@ -216,59 +253,50 @@ class WorkStore:
         columns = list(zip(*rows, strict=True)) or [()] * len(names)
         types = (pa.int64(), *[pa.string()] * (len(names) - 1))
         stated = {name: pa.array(column, kind) for name, column, kind in zip(names, columns, types, strict=True)}
+        holders = rightsholder_ids(change, {item.rightsholder for item in declared.values() if item.rightsholder})
+        licences = licence_ids(change, {item.licence for item in declared.values() if item.licence})
+        stated["rightsholder_id"] = pa.array(
+            [holders.get(item.rightsholder or "") for item in declared.values()], pa.int64()
+        )
+        stated["licence_id"] = pa.array([licences.get(item.licence or "") for item in declared.values()], pa.int64())
+        connection = change.connection
         connection.register("declared", pa.table(stated))
-        for table, column in (("rightsholder", "name"), ("licence", "reference")):
-            # Sorted, so that ids do not depend on the order of files. Names are chosen above.
-            connection.execute(
-                f"INSERT INTO {table} (id, {column}, created_at) "  # noqa: S608
-                f"SELECT ? + row_number() OVER (ORDER BY {table}) - 1, {table}, ? FROM (SELECT DISTINCT {table} FROM declared "
-                f"WHERE {table} IS NOT NULL AND {table} NOT IN (SELECT {column} FROM {table}))",
-                [_next_id(connection, table), self.now],
-            )
-        updated = connection.execute(
-            "UPDATE asset SET attributes = declared.attributes::JSON FROM declared WHERE id = asset_id "
-            "AND declared.attributes IS NOT NULL AND asset.attributes::VARCHAR <> declared.attributes RETURNING id"
-        ).fetchall()
-        changes.attributes_changed += len(updated)
-        connection.execute(_FIND_NEWER, [_next_id(connection, "asset_rights")])
+        connection.execute(_FIND_NEWER, [change.next_id("asset_rights")])
         connection.execute(
             "INSERT INTO asset_rights (id, asset_id, basis, rightsholder_id, licence_id, title, creator, source_url, "
-            "recorded_from, recorded_at) SELECT id, asset_id, 'declared', rightsholder_id, licence_id, title, creator, "
-            "source_url, recorded_from, ? FROM newer ORDER BY id",
-            [self.now],
+            "attributes, recorded_from, recorded_by, recorded_at) SELECT id, asset_id, 'declared', rightsholder_id, "
+            "licence_id, title, creator, source_url, attributes, recorded_from, ?, ? FROM newer ORDER BY id",
+            [change.actor, self.now],
         )
-        counts = connection.execute("SELECT count(*) FILTER (is_first), count(*) FILTER (NOT is_first) FROM newer")
-        first, changed = counts.fetchall()[0]
+        found = connection.execute("SELECT asset_id, is_first FROM newer ORDER BY asset_id").fetchall()
+        connection.execute("DROP TABLE newer")
+        first = sum(1 for _, is_first in found if is_first)
         changes.declarations += first
-        changes.declarations_changed += changed
+        changes.declarations_changed += len(found) - first
+        return [int(asset_id) for asset_id, _ in found]
 
 
+# A source that has no further columns to say leaves the recorded ones as they are.
 _FIND_NEWER = """
     CREATE TEMP TABLE newer AS
     SELECT ? + row_number() OVER (ORDER BY declared.asset_id) - 1 AS id, declared.asset_id AS asset_id,
-        rightsholder.id AS rightsholder_id, licence.id AS licence_id, declared.title AS title,
+        declared.rightsholder_id AS rightsholder_id, declared.licence_id AS licence_id, declared.title AS title,
         declared.creator AS creator, declared.source_url AS source_url, declared.recorded_from AS recorded_from,
-        last.id IS NULL AS is_first
+        coalesce(declared.attributes, last.attributes) AS attributes, last.id IS NULL AS is_first
     FROM declared
-    LEFT JOIN rightsholder ON rightsholder.name = declared.rightsholder
-    LEFT JOIN licence ON licence.reference = declared.licence
-    LEFT JOIN (
-        SELECT * FROM asset_rights WHERE basis = 'declared' AND asset_id IN (SELECT asset_id FROM declared)
-        QUALIFY row_number() OVER (PARTITION BY asset_id ORDER BY id DESC) = 1
-    ) AS last ON last.asset_id = declared.asset_id
-    WHERE coalesce(declared.rightsholder, declared.licence, declared.title, declared.creator, declared.source_url)
-            IS NOT NULL
-        AND (last.id IS NULL
-            OR last.rightsholder_id IS DISTINCT FROM rightsholder.id OR last.licence_id IS DISTINCT FROM licence.id
-            OR last.title IS DISTINCT FROM declared.title OR last.creator IS DISTINCT FROM declared.creator
-            OR last.source_url IS DISTINCT FROM declared.source_url)
+    JOIN asset ON asset.id = declared.asset_id
+    LEFT JOIN asset_rights AS last ON last.id = asset.declared_id
+    WHERE (
+            coalesce(declared.rightsholder, declared.licence, declared.title, declared.creator, declared.source_url)
+                IS NOT NULL
+            AND (last.id IS NULL
+                OR last.rightsholder_id IS DISTINCT FROM declared.rightsholder_id
+                OR last.licence_id IS DISTINCT FROM declared.licence_id
+                OR last.title IS DISTINCT FROM declared.title OR last.creator IS DISTINCT FROM declared.creator
+                OR last.source_url IS DISTINCT FROM declared.source_url)
+        ) OR (declared.attributes IS NOT NULL AND declared.attributes <> coalesce(last.attributes, '{}'))
 """
 
 
 def _json(declaration: Declaration) -> str | None:
     return None if declaration.attributes is None else canonical_json(dict(declaration.attributes))
-
-
-def _next_id(connection: duckdb.DuckDBPyConnection, table: str) -> int:
-    row = connection.execute(f"SELECT coalesce(max(id) + 1, 0) FROM {table}").fetchall()[0]  # noqa: S608 - our tables
-    return int(row[0])

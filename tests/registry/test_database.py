@@ -19,7 +19,7 @@ from sqlmodel import select
 from registry.database import Registry
 from registry.errors import InputError, LockedRegistryError, NotFoundError, RegistryError, SchemaVersionError
 from registry.home import Home
-from registry.models import Encoding, Rightsholder, SchemaVersion
+from registry.models import SCHEMA_VERSION, Encoding, Rightsholder, SchemaVersion
 from tests.registry.works import NOW
 
 
@@ -41,7 +41,7 @@ def test_creating_is_idempotent_and_keeps_what_is_there(tmp_path: Path) -> None:
         session.add(Rightsholder(id=0, name="Ada", created_at=NOW))
     with Registry.create(home).session() as session:
         assert [row.name for row in session.exec(select(Rightsholder))] == ["Ada"]
-        assert [(row.version, row.applied_at) for row in session.exec(select(SchemaVersion))] == [(1, NOW)]
+        assert [(row.version, row.applied_at) for row in session.exec(select(SchemaVersion))] == [(SCHEMA_VERSION, NOW)]
 
 
 def test_a_home_without_a_registry_says_how_to_make_one(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_a_registry_with_a_table_missing_is_damaged(registry: Registry) -> None:
         Registry.open(registry.home)
 
 
-@pytest.mark.parametrize(("version", "advice"), [(0, "creditline migrate"), (2, "newer creditline")])
+@pytest.mark.parametrize(("version", "advice"), [(1, "creditline migrate"), (SCHEMA_VERSION + 1, "newer creditline")])
 def test_another_schema_version_is_refused_with_what_to_do(registry: Registry, version: int, advice: str) -> None:
     """Older: migrate. Newer: update. Init does not touch it either."""
     with registry.connection() as connection:

@@ -61,7 +61,9 @@ def write_member(folder: Path, encoding: Encoding, works: list[str], index: int 
             unit_column=encoding.unit_column,
         ),
         index=index,
-        works=ManifestWorks(count=len(works), sha256=hashlib.sha256(listing).hexdigest()),
+        generation=1,
+        withdrawn_through=None,
+        works=ManifestWorks.of(works),
         settings={"steps": 1, "rate": 1e-4},
         seed=7,
         versions={"creditline": "0.1.0"},
@@ -152,7 +154,9 @@ def test_a_listing_that_is_none_is_refused_even_with_its_hash(encoding: Encoding
         folder = write_member(tmp_path / str(number), encoding, [])
         write(folder / WORKS_NAME, listing)
         manifest = Manifest.parse((folder / "manifest.json").read_bytes())
-        works = ManifestWorks(count=listing.count(b"\n"), sha256=hashlib.sha256(listing).hexdigest())
+        works = ManifestWorks(
+            count=listing.count(b"\n"), sha256=hashlib.sha256(listing).hexdigest(), merkle_root="0" * 64
+        )
         write(folder / "manifest.json", manifest.model_copy(update={"works": works}).to_json())
         with pytest.raises(IntegrityError, match=WORKS_NAME):
             read_member_folder(folder)

@@ -11,14 +11,15 @@ from registry.database import Registry
 from registry.errors import NotFoundError, RegistryError, SchemaVersionError
 from registry.home import Home
 from registry.migrations import Step, migrate
+from registry.models import SCHEMA_VERSION as NOW_AT
 from registry.models import Rightsholder
 from tests.registry.works import NOW
 
 ADD_COUNTRY = Step(
-    2, "where a rightsholder is", lambda c: c.execute("ALTER TABLE rightsholder ADD COLUMN country VARCHAR")
+    NOW_AT + 1, "where a rightsholder is", lambda c: c.execute("ALTER TABLE rightsholder ADD COLUMN country VARCHAR")
 )
-FILL_COUNTRY = Step(3, "unknown so far", lambda c: c.execute("UPDATE rightsholder SET country = 'unknown'"))
-BROKEN = Step(3, "cannot work", lambda c: c.execute("ALTER TABLE nothing ADD COLUMN x INTEGER"))
+FILL_COUNTRY = Step(NOW_AT + 2, "unknown so far", lambda c: c.execute("UPDATE rightsholder SET country = 'unknown'"))
+BROKEN = Step(NOW_AT + 2, "cannot work", lambda c: c.execute("ALTER TABLE nothing ADD COLUMN x INTEGER"))
 
 
 @pytest.fixture
@@ -35,22 +36,26 @@ def rows(path: Path, query: str) -> list[tuple[object, ...]]:
 
 
 def test_steps_are_applied_in_order_and_recorded_and_a_copy_is_kept(filled: Registry) -> None:
-    """From schema 1 to 3; the copy is the registry as it was, and opens by itself."""
-    done = migrate(filled, NOW, steps=(FILL_COUNTRY, ADD_COUNTRY), target=3)
-    assert (done.from_version, done.to_version) == (1, 3)
+    """Two schemas on; the copy is the registry as it was, and opens by itself."""
+    done = migrate(filled, NOW, steps=(FILL_COUNTRY, ADD_COUNTRY), target=NOW_AT + 2)
+    assert (done.from_version, done.to_version) == (NOW_AT, NOW_AT + 2)
     assert done.copy is not None
     assert rows(filled.home.database, "SELECT name, country FROM rightsholder") == [("Ada", "unknown")]
-    assert rows(filled.home.database, "SELECT version FROM schema_version ORDER BY 1") == [(1,), (2,), (3,)]
-    assert rows(done.copy, "SELECT * EXCLUDE created_at FROM rightsholder") == [(0, "Ada", None)]
-    assert rows(done.copy, "SELECT version FROM schema_version") == [(1,)]
+    assert rows(filled.home.database, "SELECT version FROM schema_version ORDER BY 1") == [
+        (NOW_AT,),
+        (NOW_AT + 1,),
+        (NOW_AT + 2,),
+    ]
+    assert rows(done.copy, "SELECT * EXCLUDE (created_at, merged_into) FROM rightsholder") == [(0, "Ada")]
+    assert rows(done.copy, "SELECT version FROM schema_version") == [(NOW_AT,)]
 
 
 def test_a_step_that_fails_leaves_the_registry_as_it_was(filled: Registry) -> None:
     """The first step succeeds and the second does not: neither is applied."""
     with pytest.raises(RegistryError, match="unchanged, and a copy is in"):
-        migrate(filled, NOW, steps=(ADD_COUNTRY, BROKEN), target=3)
+        migrate(filled, NOW, steps=(ADD_COUNTRY, BROKEN), target=NOW_AT + 2)
     Registry.open(filled.home)
-    assert rows(filled.home.database, "SELECT * EXCLUDE created_at FROM rightsholder") == [(0, "Ada", None)]
+    assert rows(filled.home.database, "SELECT * EXCLUDE (created_at, merged_into) FROM rightsholder") == [(0, "Ada")]
 
 
 def test_there_is_nothing_to_do_at_the_current_version(filled: Registry) -> None:
@@ -64,7 +69,7 @@ def test_there_is_nothing_to_do_at_the_current_version(filled: Registry) -> None
 def test_without_the_steps_or_from_a_newer_schema_nothing_is_done(filled: Registry) -> None:
     """A gap in the steps, and a registry of the future."""
     with pytest.raises(SchemaVersionError, match="no steps lead"):
-        migrate(filled, NOW, steps=(FILL_COUNTRY,), target=3)
+        migrate(filled, NOW, steps=(FILL_COUNTRY,), target=NOW_AT + 2)
     with filled.connection() as connection:
         connection.execute("UPDATE schema_version SET version = 9")
     with pytest.raises(SchemaVersionError, match="has schema 9"):

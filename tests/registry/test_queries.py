@@ -19,6 +19,7 @@ from registry.queries import (
     rightsholders,
     status,
 )
+from registry.state import refresh
 from tests.registry.works import NOW, register, write_pictures
 
 
@@ -34,9 +35,11 @@ def test_what_was_verified_decides_and_what_was_declared_stays(filled: Registry)
     with filled.connection() as connection:
         connection.execute("UPDATE asset_rights SET title = 'Declared title' WHERE asset_id = 0")
         connection.execute(
-            "INSERT INTO asset_rights (id, asset_id, basis, rightsholder_id, licence_id, recorded_from, recorded_at) "
-            "VALUES (10, 0, 'verified', 0, NULL, 'letter', now()), (11, 0, 'verified', 1, NULL, 'contract', now())"
+            "INSERT INTO asset_rights (id, asset_id, basis, rightsholder_id, licence_id, recorded_from, recorded_by, "
+            "recorded_at) VALUES (10, 0, 'verified', 0, NULL, 'letter', 'x', now()), "
+            "(11, 0, 'verified', 1, NULL, 'contract', 'x', now())"
         )
+        refresh(connection, [0])
         rows = asset_rights_table(connection).to_pylist()
     names = [row["rightsholder"] for row in rows]
     assert [row["basis"] for row in rows] == ["verified", "declared", "declared"]
@@ -70,6 +73,7 @@ def test_status_counts_rows_and_gaps(filled: Registry, folder: Path) -> None:
             "INSERT INTO ensemble (id, encoding_id, settings, created_at) VALUES ('e', ?, '{}', now())", [encoding.id]
         )
         connection.execute("UPDATE asset_rights SET licence_id = NULL WHERE asset_id = 0")
+        refresh(connection, [0])
         found = status(connection)
     assert (found.counts["asset"], found.counts["rightsholder"], found.counts["encoding"], found.counts["member"]) == (
         3,
@@ -87,7 +91,9 @@ def test_ids_are_found_by_their_start(filled: Registry) -> None:
     """One that is ambiguous or unknown is an error; a percent sign is only a sign."""
     with filled.session() as session:
         for name in ("aa1", "aa2", "aa"):
-            session.add(Encoding(id=name, unit_kind="asset", n=4, h=2, seed=0, unit_count=3, created_at=NOW))
+            session.add(
+                Encoding(id=name, unit_kind="asset", n=4, h=2, seed=0, unit_count=3, left_out={}, created_at=NOW)
+            )
     with filled.session() as session:
         assert find_by_prefix(session, Encoding, "aa2").id == "aa2"
         assert find_by_prefix(session, Encoding, "aa").id == "aa"
@@ -105,7 +111,7 @@ def test_the_newest_is_the_one_made_last_and_none_says_what_to_run(registry: Reg
             latest_encoding(session)
         with pytest.raises(NotFoundError, match="creditline train"):
             latest_ensemble(session)
-        for number, name in enumerate(("new", "old")):
+        for number, name in enumerate(("old", "new")):
             session.add(
                 Encoding(
                     id=name,
@@ -114,7 +120,8 @@ def test_the_newest_is_the_one_made_last_and_none_says_what_to_run(registry: Reg
                     h=2,
                     seed=0,
                     unit_count=1,
-                    created_at=NOW.replace(year=2026 - number),
+                    left_out={},
+                    created_at=NOW.replace(year=2026 - number),  # the clock went back
                 )
             )
         session.flush()

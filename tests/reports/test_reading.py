@@ -88,9 +88,10 @@ def test_missing_or_hostile_work_picture_is_a_gap(fresh: World) -> None:
     audit = fresh.add_audit((0, 9, 30), sample=fresh.add_sample(0))
     with fresh.registry.session() as session:
         hashes = session.exec(select(Asset.sha256).order_by(col(Asset.id))).all()
-    fresh.home.picture(hashes[0]).unlink()
-    fresh.home.picture(hashes[1]).write_bytes(b"<svg onload=alert(1)>")
-    Image.new("1", (40_000, 2)).save(fresh.home.picture(hashes[2]))
+    places = [fresh.home.picture(str(sha256)) for sha256 in hashes]
+    places[0].unlink()
+    places[1].write_bytes(b"<svg onload=alert(1)>")
+    Image.new("1", (40_000, 2)).save(places[2])
     facts = facts_of(fresh, audit)
     pictures = [candidate.works[0].picture for candidate in facts.candidates]
     assert all(isinstance(picture, NotMeasured) for picture in pictures)
@@ -107,7 +108,9 @@ def test_verified_rights_count_before_declared_and_the_newest_counts(fresh: Worl
     later = NOON + datetime.timedelta(days=1)
     fresh.add(
         Rightsholder(id=10, name="Wren Archive", created_at=later),
-        Licence(id=10, reference="CC0-1.0", created_at=later),
+        Licence(
+            id=10, reference="CC0-1.0", recognised=True, training="permitted", duties=[], note="", created_at=later
+        ),
         *(
             AssetRights(
                 id=100 + number,
@@ -117,6 +120,7 @@ def test_verified_rights_count_before_declared_and_the_newest_counts(fresh: Worl
                 licence_id=licence,
                 title=None,
                 recorded_from="check",
+                recorded_by="tests",
                 recorded_at=later,
             )
             for number, (basis, holder, licence) in enumerate([("verified", 10, None), ("declared", 1, 10)])

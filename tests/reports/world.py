@@ -25,6 +25,7 @@ from sqlmodel import SQLModel
 
 from registry.database import Registry
 from registry.home import Home
+from registry.identity import identity_of
 from registry.models import (
     Asset,
     AssetRights,
@@ -104,6 +105,7 @@ class World:
                 "beta_end": 0.02,
                 "clip": True,
             },
+            members=list(range(N)),
             members_sha256="a" * 64,
             noise_sha256="b" * 64,
             image_sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
@@ -250,13 +252,31 @@ def make_world(root: Path, *, unit_kind: str = "asset", size: int = 16, first_ti
     titles = (first_title, *TITLES[1:])
     labels = holders if unit_kind == "rightsholder" else titles
     rows: list[SQLModel] = [
-        DataSet(id=1, name="shapes", root="/works/shapes", created_at=NOON),
+        DataSet(id=1, name="shapes", kind="folder", root="/works/shapes", created_at=NOON),
         *(Rightsholder(id=number, name=name, created_at=NOON) for number, name in enumerate(holders)),
         *(
-            Licence(id=number, reference=reference, url=url, created_at=NOON)
+            Licence(
+                id=number,
+                reference=reference,
+                recognised=True,
+                training="permitted",
+                duties=["attribution"],
+                url=url,
+                note="",
+                created_at=NOON,
+            )
             for number, (reference, url) in enumerate(licences)
         ),
-        Encoding(id="d" * 12, unit_kind=unit_kind, n=N, h=H, seed=7, unit_count=world.unit_count, created_at=NOON),
+        Encoding(
+            id="d" * 12,
+            unit_kind=unit_kind,
+            n=N,
+            h=H,
+            seed=7,
+            unit_count=world.unit_count,
+            left_out={},
+            created_at=NOON,
+        ),
         Ensemble(id="e" * 12, encoding_id="d" * 12, settings={"image": {"size": size, "channels": 3}}, created_at=NOON),
     ]
     for number in range(world.unit_count):
@@ -272,9 +292,11 @@ def make_world(root: Path, *, unit_kind: str = "asset", size: int = 16, first_ti
                 id=f"{'e' * 12}-{index}",
                 ensemble_id="e" * 12,
                 index=index,
+                generation=1,
                 origin="trained",
                 manifest={},
                 manifest_sha256=f"{index:064x}",
+                merkle_root=f"{index + 200:064x}",
                 weights_sha256=f"{index + 100:064x}",
                 registered_at=NOON,
             )
@@ -293,9 +315,13 @@ def make_world(root: Path, *, unit_kind: str = "asset", size: int = 16, first_ti
                 media_type="image/png",
                 width=72,
                 height=72,
+                identity=identity_of(sha256),
                 pixel_mode="RGB",
-                attributes={},
                 registered_at=NOON,
+                declared_id=number,
+                rightsholder_id=number % 2,
+                licence_id=1 - number % 2,
+                permission="permitted",
             ),
             AssetRights(
                 id=number,
@@ -305,6 +331,7 @@ def make_world(root: Path, *, unit_kind: str = "asset", size: int = 16, first_ti
                 licence_id=1 - number % 2,
                 title=title,
                 recorded_from="owners.csv",
+                recorded_by="tests",
                 recorded_at=NOON,
             ),
         ]

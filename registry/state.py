@@ -1,0 +1,75 @@
+"""Keeping what is current up to date: the columns of ``asset`` that follow from rows that are never changed.
+
+Whoever adds a row that bears on a work (a declaration, a review, a signal, a claim, a merge, a withdrawal) calls
+:func:`refresh` for the works in question, in the same transaction. `creditline doctor` runs :func:`stale` over all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from registry.permissions import EFFECTIVE, refresh_permissions
+
+_RIGHTS = """
+    SELECT wanted_id AS asset_id, newest.declared_id, newest.verified_id,
+        coalesce(rightsholder.merged_into, rightsholder.id) AS rightsholder_id, chosen.licence_id AS licence_id
+    FROM wanted_works
+    LEFT JOIN (
+        SELECT asset_id, max(id) FILTER (basis = 'declared') AS declared_id,
+            max(id) FILTER (basis = 'verified') AS verified_id
+        FROM asset_rights WHERE asset_id IN (SELECT wanted_id FROM wanted_works) GROUP BY asset_id
+    ) AS newest ON newest.asset_id = wanted_id
+    LEFT JOIN asset_rights AS chosen ON chosen.id = coalesce(newest.verified_id, newest.declared_id)
+    LEFT JOIN rightsholder ON rightsholder.id = chosen.rightsholder_id
+"""
+
+_DIFFERS = " OR ".join(
+    f"asset.{name} IS DISTINCT FROM current.{name}"
+    for name in ("declared_id", "verified_id", "rightsholder_id", "licence_id")
+)
+
+
+@contextmanager
+def wanted_works(
+    connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int] | NDArray[np.int64] | None
+) -> Iterator[None]:
+    """Have the relation ``wanted_works`` (column ``wanted_id``) for these works, or for all of them."""
+    if asset_ids is None:
+        connection.execute("CREATE OR REPLACE TEMP VIEW wanted_works AS SELECT id AS wanted_id FROM asset")
+    else:
+        connection.register("wanted_rows", pa.table({"wanted_id": pa.array(asset_ids, pa.int64())}))
+        connection.execute("CREATE OR REPLACE TEMP VIEW wanted_works AS SELECT DISTINCT wanted_id FROM wanted_rows")
+    try:
+        yield
+    finally:
+        connection.execute("DROP VIEW IF EXISTS temp.wanted_works")
+        if asset_ids is not None:
+            connection.unregister("wanted_rows")
+
+
+def refresh(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int] | NDArray[np.int64] | None) -> int:
+    """Bring what is current of these works (None: of all) up to date; returns how many permissions changed."""
+    with wanted_works(connection, asset_ids):
+        connection.execute(
+            "UPDATE asset SET declared_id = current.declared_id, verified_id = current.verified_id, "  # noqa: S608 - constants
+            f"rightsholder_id = current.rightsholder_id, licence_id = current.licence_id FROM ({_RIGHTS}) AS current "
+            f"WHERE asset.id = current.asset_id AND ({_DIFFERS})"
+        )
+        return refresh_permissions(connection)
+
+
+def stale(connection: duckdb.DuckDBPyConnection) -> list[int]:
+    """Ids of works whose current columns are not what follows from the rows: somebody wrote past creditline."""
+    with wanted_works(connection, None):
+        rows = connection.execute(
+            f"SELECT asset.id FROM asset JOIN ({_RIGHTS}) AS current ON asset.id = current.asset_id "  # noqa: S608 - constants
+            f"JOIN ({EFFECTIVE}) AS effective ON asset.id = effective.asset_id "
+            f"WHERE {_DIFFERS} OR asset.permission IS DISTINCT FROM effective.permission ORDER BY asset.id"
+        ).fetchall()
+    return [int(number) for (number,) in rows]
