@@ -14,13 +14,12 @@ side) and emoji (64), in that order. A copy counts as found at :data:`MATCH_DIST
 - a line of text across it: 95, 98 and 98 %; brighter by 1.3: 100, 98 and 88 %; hue turned by 30 degrees: 100, 99 and 91
   %;
 - 2 % cropped: 74, 100 and 95 %; 5 % cropped: 5 to 6 %; turned by 2 degrees: 5, 9 and 44 %;
-- **not found**: 10 % or more cropped, turned by 5 degrees or more, mirrored (unless symmetrical), or part of a collage.
+- **not found**: 10 % or more cropped, turned by 5 degrees or more, or mirrored (unless symmetrical).
 
 Of 123,000 pairs of different CIFAR pictures none matched (least distance 92), nor any two photographs; of 122,000 pairs
-of emoji one, by two artists who drew one sign alike. So a match says that two pictures look alike, not that one was
-made from the other; and no match says little about a copy that was cropped or turned. At 41 bits the emoji had four
-such pairs. Fine texture and a few large shapes are the hard cases. Pictures with little detail are not compared at all,
-as what little there is may be noise.
+of emoji one did, two stars of one artist (with a dot and without); at 41 bits it would be four, faces of one style. So
+a match says that two pictures look alike, not that one was made from the other, and no match says little about a copy
+that was cropped or turned. Pictures with little detail are not compared at all, as what little there is may be noise.
 """
 
 from __future__ import annotations
