@@ -8,7 +8,6 @@ have no metadata, so finding that out must cost next to nothing.
 from __future__ import annotations
 
 import struct
-import warnings
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -182,23 +181,15 @@ def _tiff(image: Image.Image, data: bytes, blocks: Blocks, problems: Problems) -
     if any(tag in tags for tag in exif.TAGS):
         blocks.tiff_tags = tags
     blocks.has_c2pa = _TIFF_C2PA in tags
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        if not blocks.xmp and _TIFF_XMP in tags:
-            blocks.xmp.append(_bytes_of_tag(tags, _TIFF_XMP))
-        if _TIFF_IPTC in tags:
-            blocks.iptc.append(_bytes_of_tag(tags, _TIFF_IPTC))
-        elif _TIFF_PHOTOSHOP in tags:
-            blocks.iptc += iptc.iptc_resources(_bytes_of_tag(tags, _TIFF_PHOTOSHOP))
-
-
-def _bytes_of_tag(tags: TiffImagePlugin.ImageFileDirectory_v2, tag: int) -> bytes:
-    value = tags[tag]
-    if isinstance(value, tuple | int):  # Photoshop calls the block a row of long integers
-        values = value if isinstance(value, tuple) else (value,)
-        order = ">" if tags.prefix == b"MM" else "<"
-        return struct.pack(f"{order}{len(values)}I", *values)
-    return value.encode("utf-8", "replace") if isinstance(value, str) else bytes(value)
+    # The raw bytes, as Pillow's own IPTC reader takes them: Photoshop calls the block a row of long integers, of which the
+    # directory would hand over the first.
+    raw = tags._tagdata
+    if not blocks.xmp and _TIFF_XMP in raw:
+        blocks.xmp.append(raw[_TIFF_XMP])
+    if _TIFF_IPTC in raw:
+        blocks.iptc.append(raw[_TIFF_IPTC])
+    elif _TIFF_PHOTOSHOP in raw:
+        blocks.iptc += iptc.iptc_resources(raw[_TIFF_PHOTOSHOP])
 
 
 def _gif(image: Image.Image, data: bytes, blocks: Blocks, problems: Problems) -> None:
@@ -225,6 +216,10 @@ def _gif(image: Image.Image, data: bytes, blocks: Blocks, problems: Problems) ->
 
 
 def _after_sub_blocks(data: bytes, position: int) -> int:
+    # Pixels fill their sub-blocks, all but the last: a run of full ones is stepped over at once, not one by one.
+    while data[position : position + 1] == b"\xff":
+        lengths = data[position : position + 2**20 : 256]
+        position += 256 * (len(lengths) - len(lengths.lstrip(b"\xff")))
     while position < len(data) and data[position]:
         position += 1 + data[position]
     return position + 1

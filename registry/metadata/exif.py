@@ -34,10 +34,13 @@ def read_exif(block: bytes, problems: Problems) -> dict[str, str]:
     tags = Image.Exif()
     # Pillow warns of some damage and fails at other, in as many ways as there are: all of it is the same news here.
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
             tags.load(block)
-            return read_tags(tags, problems)
+            fields = read_tags(tags, problems)
+        for warning in warned:
+            problems.add(f"EXIF is damaged: {warning.message}")
+        return fields
     except Exception as error:
         problems.add_error("EXIF cannot be read", error)
         return {}

@@ -1,0 +1,1 @@
+"""Fuzz harnesses that are run by hand; they need the extra ``fuzz``."""
