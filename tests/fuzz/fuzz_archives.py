@@ -2,7 +2,7 @@
 
     python -m tests.fuzz.fuzz_archives -max_total_time=60
 
-Needs ``atheris``, which is not among the development tools because it has no wheels for every platform.
+Needs ``atheris``, from the extra ``fuzz``.
 """
 
 from __future__ import annotations
