@@ -56,7 +56,8 @@ def test_the_last_rows_cost_no_more_than_themselves(tmp_path: Path) -> None:
     scanned = [int(count.replace(",", "")) for count in re.findall(r"([\d,]+) rows", plan)]
     assert scanned
     assert max(scanned) == 10_000
-    assert "caption" not in plan
+    assert "caption" not in plan[plan.rindex("Projections:") :]
+    assert "url" in plan[plan.rindex("Projections:") :]
 
 
 @pytest.mark.parametrize(
