@@ -45,7 +45,7 @@ def _describe(folder: Path, file: dict[str, Any], fields: dict[str, str] | None 
     return path
 
 
-def _object(url: str = "works.csv", **more: str) -> dict[str, Any]:
+def _object(url: str = "works.csv", **more: object) -> dict[str, Any]:
     return {"@type": "cr:FileObject", "contentUrl": url, "encodingFormat": "text/csv", **more}
 
 
