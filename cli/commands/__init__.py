@@ -4,6 +4,36 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from cli.commands import audits, demo, encodings, ensembles, homes, reports, samples, works
+from cli.commands import (
+    audits,
+    demo,
+    encodings,
+    ensembles,
+    homes,
+    listings,
+    oversight,
+    owners,
+    register,
+    reports,
+    rights,
+    samples,
+    withdrawals,
+    works,
+)
 
-GROUPS: tuple[ModuleType, ...] = (homes, works, encodings, ensembles, samples, audits, reports, demo)
+GROUPS: tuple[ModuleType, ...] = (
+    homes,
+    register,
+    works,
+    rights,
+    owners,
+    encodings,
+    ensembles,
+    samples,
+    withdrawals,
+    audits,
+    reports,
+    oversight,
+    listings,
+    demo,
+)

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from cli.commands import audits, encodings, ensembles, homes, reports, samples, works
+from cli.commands import audits, encodings, ensembles, homes, register, reports, samples
 from cli.common import HomeOption, narrate
 
 DEMO_HOME = Path("creditline-demo")
@@ -48,7 +48,7 @@ def demo(
     write_demonstration_works(folder)
     owners = folder / OWNERS_FILE
     _step(home, "init", lambda: homes.init(home=home))
-    _step(home, f"register {folder} --owners {owners}", lambda: works.register(folder, owners=owners, home=home))
+    _step(home, f"register {folder} --owners {owners}", lambda: register.register(folder, owners=owners, home=home))
     _step(
         home,
         f"encode --unit asset --members {MEMBERS} --weight {WEIGHT}",
