@@ -6,51 +6,37 @@ Whoever adds a row that bears on a work (a declaration, a review, a signal, a cl
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import duckdb
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from registry.permissions import EFFECTIVE, refresh_permissions
+from registry.wanted import wanted_works
 
+__all__ = ["refresh", "stale", "wanted_works"]
+
+# A verified row holds what was verified; for the rest of it the declaration counts, also one that comes later.
 _RIGHTS = """
     SELECT wanted_id AS asset_id, newest.declared_id, newest.verified_id,
-        coalesce(rightsholder.merged_into, rightsholder.id) AS rightsholder_id, chosen.licence_id AS licence_id
+        coalesce(rightsholder.merged_into, rightsholder.id) AS rightsholder_id,
+        coalesce(verified.licence_id, declared.licence_id) AS licence_id
     FROM wanted_works
     LEFT JOIN (
         SELECT asset_id, max(id) FILTER (basis = 'declared') AS declared_id,
             max(id) FILTER (basis = 'verified') AS verified_id
-        FROM asset_rights WHERE asset_id IN (SELECT wanted_id FROM wanted_works) GROUP BY asset_id
+        FROM asset_rights JOIN wanted_works ON asset_id = wanted_id GROUP BY asset_id
     ) AS newest ON newest.asset_id = wanted_id
-    LEFT JOIN asset_rights AS chosen ON chosen.id = coalesce(newest.verified_id, newest.declared_id)
-    LEFT JOIN rightsholder ON rightsholder.id = chosen.rightsholder_id
+    LEFT JOIN asset_rights AS declared ON declared.id = newest.declared_id
+    LEFT JOIN asset_rights AS verified ON verified.id = newest.verified_id
+    LEFT JOIN rightsholder ON rightsholder.id = coalesce(verified.rightsholder_id, declared.rightsholder_id)
 """
 
 _DIFFERS = " OR ".join(
     f"asset.{name} IS DISTINCT FROM current.{name}"
     for name in ("declared_id", "verified_id", "rightsholder_id", "licence_id")
 )
-
-
-@contextmanager
-def wanted_works(
-    connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int] | NDArray[np.int64] | None
-) -> Iterator[None]:
-    """Have the relation ``wanted_works`` (column ``wanted_id``) for these works, or for all of them."""
-    if asset_ids is None:
-        connection.execute("CREATE OR REPLACE TEMP VIEW wanted_works AS SELECT id AS wanted_id FROM asset")
-    else:
-        connection.register("wanted_rows", pa.table({"wanted_id": pa.array(asset_ids, pa.int64())}))
-        connection.execute("CREATE OR REPLACE TEMP VIEW wanted_works AS SELECT DISTINCT wanted_id FROM wanted_rows")
-    try:
-        yield
-    finally:
-        connection.execute("DROP VIEW IF EXISTS temp.wanted_works")
-        if asset_ids is not None:
-            connection.unregister("wanted_rows")
 
 
 def refresh(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int] | NDArray[np.int64] | None) -> int:
