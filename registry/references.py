@@ -139,16 +139,13 @@ def _by_prefix(connection: duckdb.DuckDBPyConnection, reference: str) -> list[in
 
 def _by_path(connection: duckdb.DuckDBPyConnection, reference: str) -> list[int]:
     """The work that was last found at a place; both a data set's name and a path may have colons."""
-    places = [match.start() for match in re.finditer(":", reference)]
-    splits = {reference[:place]: reference[place + 1 :] for place in reversed(places)}
     sets = connection.execute(
-        "SELECT id, name FROM data_set WHERE name IN (SELECT unnest(?::VARCHAR[])) ORDER BY length(name) DESC",
-        [list(splits)],
+        "SELECT id, name FROM data_set WHERE starts_with(?, name || ':') ORDER BY length(name) DESC", [reference]
     ).fetchall()
     for data_set_id, name in sets:
         row = connection.execute(
             "SELECT id FROM asset WHERE data_set_id = ? AND path = ? ORDER BY missing_since IS NULL DESC, id DESC LIMIT 1",
-            [data_set_id, splits[name]],
+            [data_set_id, reference[len(name) + 1 :]],
         ).fetchone()
         if row is not None:
             return [int(row[0])]
