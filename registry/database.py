@@ -9,6 +9,10 @@ before it says who holds it. Workers never open the registry: they write files, 
         session.add(row)
     with registry.connection() as connection:    # works and units, in bulk through Arrow
         connection.execute("SELECT count(*) FROM asset")
+    with registry.reading() as connection:       # questions of people who write SQL
+        connection.execute("SELECT * FROM work")
+
+Opening it imports DuckDB alone: the models and their ORM take longer to import than ten million works to filter.
 """
 
 from __future__ import annotations
@@ -16,32 +20,41 @@ from __future__ import annotations
 import getpass
 import os
 import re
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import duckdb
-from duckdb_sqlalchemy import ConnectionWrapper
-from sqlalchemy import URL, Engine, create_engine, event, insert
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool
-from sqlmodel import Session, SQLModel
 
 from registry.errors import InputError, LockedRegistryError, NotFoundError, RegistryError, SchemaVersionError
 from registry.home import Home
-from registry.models import SCHEMA_VERSION, SchemaVersion
+from registry.schema import SCHEMA_VERSION, TABLES
+from registry.views import VIEWS, create_views
+
+if TYPE_CHECKING:
+    from duckdb_sqlalchemy import ConnectionWrapper
+    from sqlalchemy import Engine
+    from sqlmodel import Session
 
 LOCK_PATIENCE = 3.0
 """Seconds to wait for another process to let the registry go: a transaction takes far less, a stuck one far more."""
 
 LONG_PATIENCE = 600.0
 """The same for a job that has hours of work to register."""
+
+READING_MEMORY = "2GB"
+"""What a query from outside may hold in memory; the rest goes to a temporary folder."""
+
+READING_SCRATCH = "20GB"
+"""What it may hold there."""
 
 ACTOR_VARIABLE = "CREDITLINE_ACTOR"
 
@@ -86,17 +99,9 @@ class Registry:
             with registry._translated():
                 duckdb.connect(str(home.database)).close()
         with registry._transaction() as connection:
-            empty = not _tables(connection)
+            empty = not _relations(connection)
         if empty:
-            # One transaction: whoever is killed here leaves an empty file, which the next run fills.
-            with registry._translated(), registry._engine.begin() as sql_connection:
-                SQLModel.metadata.create_all(sql_connection)
-                first = {
-                    "version": SCHEMA_VERSION,
-                    "applied_at": now or datetime.now(UTC),
-                    "applied_by": version("creditline"),
-                }
-                sql_connection.execute(insert(SchemaVersion), first)
+            registry._create_schema(now or datetime.now(UTC))
         registry.check_schema()
         return registry
 
@@ -132,19 +137,19 @@ class Registry:
                 f"run `creditline migrate --home {self.home.root}` (it keeps a copy)"
             )
         with self._transaction() as connection:
-            missing = sorted(set(SQLModel.metadata.tables) - _tables(connection))
+            missing = sorted((TABLES | VIEWS.keys()) - _relations(connection))
         if missing:
+            kind = "table" if missing[0] in TABLES else "view"
             raise RegistryError(
-                f"{self.home.database} lacks the table {missing[0]!r}: it is damaged; restore it from a copy"
+                f"{self.home.database} lacks the {kind} {missing[0]!r}: it is damaged; restore it from a copy"
             )
 
     def schema_version(self) -> int:
         """The version that the file says it has. Raises as :meth:`open` does, except for the version itself."""
         with self._transaction() as connection:
-            tables = _tables(connection)
             row = (
                 connection.execute("SELECT max(version) FROM schema_version").fetchone()
-                if "schema_version" in tables
+                if "schema_version" in _relations(connection)
                 else None
             )
         if row is None or row[0] is None:
@@ -159,6 +164,8 @@ class Registry:
 
         Rows stay readable after the block (nothing expires), so they can be returned from it.
         """
+        from sqlmodel import Session
+
         with self._translated(), Session(self._engine, expire_on_commit=False) as session:
             yield session
             session.commit()
@@ -180,8 +187,50 @@ class Registry:
             finally:
                 connection.close()
 
+    @contextmanager
+    def reading(self, *, memory: str = READING_MEMORY) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection for SQL from outside: it can read the registry and nothing else, and change nothing at all.
+
+        Neither this file can be written nor any other read or written, no extension is loaded, no variable of this process
+        is seen, and none of that can be set back. Results too large for ``memory`` are held in a temporary folder.
+        """
+        with self._translated(), tempfile.TemporaryDirectory(prefix="creditline-") as scratch:
+            settings = {
+                "enable_external_access": False,
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+                "allow_community_extensions": False,
+                "python_enable_replacements": False,
+                "memory_limit": memory,
+                "temp_directory": scratch,
+                "max_temp_directory_size": READING_SCRATCH,
+            }
+            connection = self._connect(read_only=True, settings=settings)
+            try:
+                connection.execute("SET lock_configuration = true")
+                yield connection
+            finally:
+                connection.close()
+
+    def _create_schema(self, now: datetime) -> None:
+        """All tables and views in one transaction: whoever is killed here leaves an empty file, which the next run fills."""
+        from sqlalchemy import insert
+        from sqlmodel import SQLModel
+
+        from registry.models import SchemaVersion
+
+        with self._translated(), self._engine.begin() as connection:
+            SQLModel.metadata.create_all(connection)
+            first = {"version": SCHEMA_VERSION, "applied_at": now, "applied_by": version("creditline")}
+            connection.execute(insert(SchemaVersion), first)
+            create_views(connection.connection.driver_connection)  # type: ignore[arg-type]  # the wrapper acts as DuckDB's
+
     @cached_property
     def _engine(self) -> Engine:
+        from duckdb_sqlalchemy import ConnectionWrapper
+        from sqlalchemy import URL, create_engine, event
+        from sqlalchemy.pool import NullPool
+
         engine = create_engine(URL.create("duckdb", database=str(self.home.database)), poolclass=NullPool)
 
         # Sessions and bulk connections must open the file alike: DuckDB refuses two configurations in one process.
@@ -191,7 +240,9 @@ class Registry:
 
         return engine
 
-    def _connect(self) -> duckdb.DuckDBPyConnection:
+    def _connect(
+        self, *, read_only: bool = False, settings: Mapping[str, Any] = MappingProxyType({})
+    ) -> duckdb.DuckDBPyConnection:
         # DuckDB would make an empty file of its own accord.
         if not self.home.database.exists():
             raise NotFoundError(f"no registry in {self.home.root}; run `creditline init --home {self.home.root}`")
@@ -199,7 +250,7 @@ class Registry:
         wait = 0.01
         while True:
             try:
-                connection = duckdb.connect(str(self.home.database))
+                connection = duckdb.connect(str(self.home.database), read_only=read_only, config=dict(settings))
                 break
             except duckdb.IOException as error:
                 if "lock" not in str(error) or time.monotonic() + wait > deadline:
@@ -214,16 +265,19 @@ class Registry:
         """Turn the driver's errors about the file into ours."""
         try:
             yield
-        except DBAPIError as error:
-            if isinstance(error.orig, _FILE_FAULTS):
-                raise _translate(error.orig, self.home.database) from error
+        except Exception as error:
+            fault = getattr(error, "orig", error)  # the ORM wraps the driver's error
+            if isinstance(fault, _FILE_FAULTS):
+                raise _translate(fault, self.home.database) from error
             raise
-        except _FILE_FAULTS as error:
-            raise _translate(error, self.home.database) from error
 
 
-def _tables(connection: duckdb.DuckDBPyConnection) -> set[str]:
-    rows = connection.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = current_database()")
+def _relations(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """Names of the tables and of our views."""
+    rows = connection.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() "
+        "UNION ALL SELECT view_name FROM duckdb_views() WHERE database_name = current_database() AND NOT internal"
+    )
     return {str(name) for (name,) in rows.fetchall()}
 
 

@@ -16,7 +16,8 @@ import duckdb
 
 from registry.database import Registry
 from registry.errors import RegistryError, SchemaVersionError
-from registry.models import SCHEMA_VERSION
+from registry.schema import SCHEMA_VERSION
+from registry.views import create_views
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ def migrate(
                         "INSERT INTO schema_version (version, applied_at, applied_by) VALUES (?, ?, ?)",
                         [step.version, now, version("creditline")],
                     )
+                create_views(connection)  # they are bound to the tables as these were
         except duckdb.Error as error:
             raise RegistryError(
                 f"cannot bring {registry.home.database} to schema {target}: {str(error).splitlines()[0]}; "

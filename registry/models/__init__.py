@@ -58,9 +58,7 @@ from registry.models.works import (
     NearDuplicate,
     SitePolicy,
 )
-
-SCHEMA_VERSION = 2
-"""Schema 1 was that of the versions before the first release; no step leads from there."""
+from registry.schema import SCHEMA_VERSION
 
 
 class SchemaVersion(SQLModel, table=True):

@@ -1,0 +1,43 @@
+"""The schema's version and the names of its tables, without the models: opening a registry to list works stays fast."""
+
+from __future__ import annotations
+
+SCHEMA_VERSION = 2
+"""Schema 1 was that of the versions before the first release; no step leads from there."""
+
+TABLES = frozenset(
+    {
+        "asset",
+        "asset_rights",
+        "audit",
+        "candidate",
+        "candidate_work",
+        "claim",
+        "claim_decision",
+        "claim_work",
+        "co_rightsholder",
+        "data_set",
+        "embedded_metadata",
+        "encoding",
+        "ensemble",
+        "event",
+        "fingerprint",
+        "licence",
+        "member",
+        "near_duplicate",
+        "review",
+        "rights_signal",
+        "rightsholder",
+        "rightsholder_details",
+        "rightsholder_identifier",
+        "rightsholder_merge",
+        "sample",
+        "schema_version",
+        "site_policy",
+        "unit",
+        "unit_asset",
+        "withdrawal",
+        "withdrawal_work",
+    }
+)
+"""Those of :mod:`registry.models`, by name."""
