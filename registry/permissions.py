@@ -52,29 +52,13 @@ FORBIDDEN = (Permission.PROHIBITED, Permission.WITHDRAWN)
 
 _TRAINING = ", ".join(f"'{category.value}'" for category in sorted(TRAINING))
 
-NEWEST_POLICIES = "SELECT max(id) FROM site_policy GROUP BY kind, domain"
-"""Policies that count for the host that they are for: the newest of its kind."""
-
-WIDE_POLICIES = f"""
-    SELECT max(id) AS id FROM site_policy WHERE subdomains GROUP BY kind, domain
-    HAVING max(id) NOT IN ({NEWEST_POLICIES})
-"""  # noqa: S608 - constants
-"""Policies that count only for the hosts below theirs: a newer one speaks for the host itself and not for those."""
+CURRENT_POLICIES = "SELECT max(id) FROM site_policy GROUP BY kind, domain, subdomains"
+"""Ids of the policies that count: the newest of its kind for a host, and for the hosts below it."""
 
 CURRENT_SIGNALS = f"""
-    SELECT rights_signal.* FROM rights_signal
-    WHERE policy_id IS NULL OR policy_id IN ({NEWEST_POLICIES})
-    UNION ALL
-    SELECT rights_signal.* FROM rights_signal
-    JOIN ({WIDE_POLICIES}) AS wide ON wide.id = policy_id
-    JOIN site_policy ON site_policy.id = policy_id
-    JOIN asset ON asset.id = rights_signal.asset_id
-    LEFT JOIN asset_rights AS declared ON declared.id = asset.declared_id
-    LEFT JOIN asset_rights AS verified ON verified.id = asset.verified_id
-    WHERE regexp_replace(lower(split_part(coalesce(asset.url, verified.source_url, declared.source_url), '/', 3)),
-        '\\.?(:[0-9]*)?$', '') <> domain
+    SELECT rights_signal.* FROM rights_signal WHERE policy_id IS NULL OR policy_id IN ({CURRENT_POLICIES})
 """  # noqa: S608 - constants
-"""Signals that count: those of a file, and those of the newest policy of its kind that speaks for the work's host."""
+"""Signals that count: those of a file, and those of its site's newest policies."""
 
 CURRENT_REVIEWS = """
     SELECT review.*, CASE scope

@@ -19,18 +19,23 @@ __all__ = ["refresh", "stale", "wanted_works"]
 
 # A verified row holds what was verified; for the rest of it the declaration counts, also one that comes later.
 _RIGHTS = """
-    SELECT wanted_id AS asset_id, newest.declared_id, newest.verified_id,
-        coalesce(rightsholder.merged_into, rightsholder.id) AS rightsholder_id,
-        coalesce(verified.licence_id, declared.licence_id) AS licence_id
+    SELECT wanted_id AS asset_id, declared_id, verified_id,
+        coalesce(rightsholder.merged_into, rightsholder.id) AS rightsholder_id, newest.licence_id AS licence_id
     FROM wanted_works
     LEFT JOIN (
         SELECT asset_id, max(id) FILTER (basis = 'declared') AS declared_id,
-            max(id) FILTER (basis = 'verified') AS verified_id
+            max(id) FILTER (basis = 'verified') AS verified_id,
+            coalesce(
+                arg_max_null(rightsholder_id, id) FILTER (basis = 'verified'),
+                arg_max_null(rightsholder_id, id) FILTER (basis = 'declared')
+            ) AS stated_id,
+            coalesce(
+                arg_max_null(licence_id, id) FILTER (basis = 'verified'),
+                arg_max_null(licence_id, id) FILTER (basis = 'declared')
+            ) AS licence_id
         FROM asset_rights JOIN wanted_works ON asset_id = wanted_id GROUP BY asset_id
     ) AS newest ON newest.asset_id = wanted_id
-    LEFT JOIN asset_rights AS declared ON declared.id = newest.declared_id
-    LEFT JOIN asset_rights AS verified ON verified.id = newest.verified_id
-    LEFT JOIN rightsholder ON rightsholder.id = coalesce(verified.rightsholder_id, declared.rightsholder_id)
+    LEFT JOIN rightsholder ON rightsholder.id = stated_id
 """
 
 _DIFFERS = " OR ".join(

@@ -164,7 +164,10 @@ class AssetSignal(SQLModel, table=True):
 
 
 class SitePolicy(SQLModel, table=True):
-    """What a site says about its works, from a file that somebody supplied; the newest per domain and kind counts."""
+    """What a site says about its works, from a file that somebody supplied.
+
+    The newest per kind, domain and ``subdomains`` counts.
+    """
 
     __tablename__ = "site_policy"
 
@@ -173,7 +176,7 @@ class SitePolicy(SQLModel, table=True):
     """``tdmrep``, ``robots`` or ``aipref``."""
     domain: str
     subdomains: bool
-    """Whether it counts for the hosts below the domain, too."""
+    """True: it speaks for the hosts below the domain; the host itself has a row of its own."""
     agents: list[str] = json_column()
     """The crawlers that collected the works, as far as was said."""
     file_name: str
