@@ -76,7 +76,7 @@ class Change:
 
     def next_id(self, table: str) -> int:
         """The number of the next row of a numbered table."""
-        # Never a number that was sealed, even if somebody deleted the row. The bound lets DuckDB pass over all but the last blocks.
+        # Never a number that was sealed, even if its row was deleted. The bound lets DuckDB pass over all but the last blocks.
         last = self._through.get(table, -1)
         query = f"SELECT coalesce(max(id), ?) + 1 FROM {table} WHERE id > ?"  # noqa: S608 - our tables
         return int(self.connection.execute(query, [last, last]).fetchall()[0][0])

@@ -8,7 +8,7 @@ and :mod:`registry.log` holds the tables against them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,6 +72,10 @@ _WIDE = {"embedded_metadata": 1024, "site_policy": 64}
 """Rows that are fetched together from tables whose rows may have many kilobytes."""
 
 
+def _nobody(_: int) -> None:
+    """Nobody wants to know."""
+
+
 @dataclass(frozen=True)
 class Seal:
     """A digest over rows of one table: those numbered ``first`` to ``last``, or those of the thing ``key``."""
@@ -131,6 +135,7 @@ def digests_of_ranges(
     table: str,
     ranges: Sequence[tuple[int, int]],
     moved: Mapping[int, str | None] | None = None,
+    on_rows: Callable[[int], object] = _nobody,
 ) -> Iterator[Digest]:
     """The digest over the rows of each range of ids (first and last) of a numbered table, in one pass.
 
@@ -141,6 +146,7 @@ def digests_of_ranges(
         table: one of :data:`NUMBERED_TABLES`.
         ranges: ascending, none beginning before the one before it ends.
         moved: by id, what the column of :data:`MOVED_COLUMNS` had when the row was added, where it has something else now.
+        on_rows: told how many rows were read, as it goes.
     """
     if not ranges:
         return
@@ -151,6 +157,7 @@ def digests_of_ranges(
     for found in _rows_in_order(connection, table, condition, values, ("id",)):
         batch = _as_added(found, table, moved or {})
         ids = batch.column("id").to_numpy()
+        on_rows(len(ids))
         rows = rows or RowHash(batch.schema)
         start = 0
         while start < len(ids):
@@ -169,12 +176,15 @@ def digests_of_ranges(
         yield RowHash(_schema(connection, table)).digest()
 
 
-def digest_of_key(connection: duckdb.DuckDBPyConnection, table: str, key: str) -> Digest:
+def digest_of_key(
+    connection: duckdb.DuckDBPyConnection, table: str, key: str, on_rows: Callable[[int], object] = _nobody
+) -> Digest:
     """The digest over the rows of a keyed table that belong to a thing with an id."""
     column, order = KEYED_TABLES[table]
     rows = RowHash(_schema(connection, table))
     for batch in _rows_in_order(connection, table, f"{column} = ?", [key], order):
         rows.update(batch)
+        on_rows(batch.num_rows)
     return rows.digest()
 
 

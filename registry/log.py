@@ -1,0 +1,164 @@
+"""Is the log whole, and are the tables what it says? Whatever was edited, removed, moved or added past creditline is named.
+
+Held against each other are: every event's own hash and its link to the one before; the file beside the registry that keeps
+the newest hash; and the rows of every table with the seals of the events that added them. Memory does not grow with the
+works. What is current now (paths, permissions, …) is not sealed; :mod:`registry.doctor` derives it anew.
+
+Limit: somebody who may write everything, the file beside the registry included, can also compute every hash anew. Against
+that helps only a hash that was noted where they cannot write (`creditline log head`): ``expect`` proves that the log still
+goes on from it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import duckdb
+
+from registry.database import Registry
+from registry.errors import UsageError
+from registry.events import GENESIS, event_sha256, time_text
+from registry.log_findings import Progress, SealedRows, Verification
+from registry.log_rows import verify_rows
+from registry.seals import Seals
+
+LARGEST_HEAD = 4096
+"""Bytes of the file that keeps the newest hash."""
+_FIELDS = ("sequence", "actor", "kind", "subject", "before", "after", "seals", "previous_sha256", "sha256")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def verify(
+    registry: Registry, *, expect: str | None = None, on_progress: Progress = lambda _done, _total: None
+) -> Verification:
+    """Verify the whole log, and every row that it sealed.
+
+    Args:
+        registry: whose log.
+        expect: a hash that was noted earlier; it is a fault if the log does not go on from it.
+        on_progress: told how far it is.
+
+    Raises:
+        UsageError: ``expect`` is no hash.
+    """
+    if expect is not None and (len(expect) != len(GENESIS) or set(expect) - set("0123456789abcdef")):
+        raise UsageError(f"got {expect[:80]!r}, expected the 64 hexadecimal digits that `creditline log head` prints")
+    found = Verification()
+    with registry.connection() as connection:
+        seals = _verify_chain(connection, found, expect)
+        _verify_head_file(registry, connection, found)
+        verify_rows(connection, found, seals, on_progress)
+    return found
+
+
+def _events(connection: duckdb.DuckDBPyConnection) -> Iterator[dict[str, Any]]:
+    """Events in order. A time that no clock shows becomes None: it cannot be what was hashed."""
+    columns = ", ".join(f'"{name}"' for name in _FIELDS)
+    # The values are ours to distrust: a time may be infinite, or beyond what Python can hold.
+    cursor = connection.execute(
+        f"SELECT CASE WHEN isfinite(recorded_at) THEN epoch_us(recorded_at) END, {columns} FROM event ORDER BY sequence"  # noqa: S608 - constants
+    )
+    while rows := cursor.fetchmany(1000):
+        for microseconds, *values in rows:
+            try:
+                moment = time_text(_EPOCH + timedelta(microseconds=microseconds))
+            except (OverflowError, TypeError):
+                moment = None
+            yield {"recorded_at": moment, **dict(zip(_FIELDS, values, strict=True))}
+
+
+def _verify_chain(connection: duckdb.DuckDBPyConnection, found: Verification, expect: str | None) -> SealedRows:
+    sealed = SealedRows()
+    sequence, previous, latest = 0, GENESIS, ""
+    expected = expect in (None, GENESIS)
+    backwards = 0
+    for event in _events(connection):
+        number = event["sequence"]
+        if number != sequence + 1:
+            gap = f"event {sequence + 1} is" if number == sequence + 2 else f"events {sequence + 1} to {number - 1} are"
+            found.fault(number, f"{gap} missing before event {number}")
+        elif event["previous_sha256"] != previous:
+            found.fault(
+                number, f"event {number} does not follow event {sequence}: one of the two was replaced or moved"
+            )
+        if event_sha256(event) != event["sha256"]:
+            found.fault(number, f"event {number} ({event['kind']}, {event['subject']}) was edited: its hash is another")
+        _take_seals(event, sealed, found)
+        found.history.read(event)
+        backwards += event["recorded_at"] is not None and event["recorded_at"] < latest
+        latest = max(latest, event["recorded_at"] or "")
+        sequence, previous = number, event["sha256"]
+        expected = expected or previous == expect
+        found.events += 1
+    found.head = previous
+    if backwards:
+        found.notes.append(
+            f"{backwards} events are older than one before them: a clock went backwards; the order stands"
+        )
+    if not expected:
+        found.fault(
+            None,
+            f"no event has the expected hash {expect}: this log does not go on from there; it was cut off or rewritten",
+            "find the copy of the registry that has this hash, and what happened to it since",
+        )
+    return sealed
+
+
+def _take_seals(event: Mapping[str, Any], sealed: SealedRows, found: Verification) -> None:
+    number = event["sequence"]
+    try:
+        seals = Seals.parse(event["seals"])
+    except ValueError:
+        found.fault(number, f"event {number} has seals that cannot be read: it was edited")
+        return
+    for seal in seals.rows:
+        if seal.first is None or seal.last is None:
+            sealed.keys[seal.table][seal.key or ""] = number, seal
+            continue
+        before = sealed.ranges[seal.table]
+        if seal.last < seal.first or (before and seal.first <= (before[-1][1].last or 0)):
+            found.fault(
+                number, f"event {number} seals rows of {seal.table} that an earlier one has sealed: it was edited"
+            )
+        else:
+            before.append((number, seal))
+
+
+def _verify_head_file(registry: Registry, connection: duckdb.DuckDBPyConnection, found: Verification) -> None:
+    path = registry.home.log_head
+    try:
+        with path.open("rb") as file:
+            document = json.loads(file.read(LARGEST_HEAD + 1))
+        sequence, sha256 = document["sequence"], document["sha256"]
+        if not isinstance(sequence, int) or not isinstance(sha256, str):
+            raise TypeError
+    except FileNotFoundError:
+        if found.events:
+            found.fault(
+                None,
+                f"{path} is missing: nothing beside the registry says where its log ends",
+                "if the end of the log is what you expect, any change writes the file again",
+            )
+        return
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        found.fault(
+            None, f"{path} cannot be read: it was edited", "restore it from a copy, or delete it if you trust the log"
+        )
+        return
+    if sequence > found.events:
+        found.fault(
+            None, f"the end of the log was cut off: {path} names event {sequence:,}, the last one is {found.events:,}"
+        )
+        return
+    row = connection.execute("SELECT sha256 FROM event WHERE sequence = ?", [sequence]).fetchone()
+    if not row or row[0] != sha256:
+        found.fault(
+            sequence, f"{path} has another hash for event {sequence:,} than the log: one of the two was rewritten"
+        )
+    elif sequence < found.events:
+        found.notes.append(
+            f"{path.name} is {found.events - sequence} events behind, as after an interruption; the next change brings it up"
+        )
