@@ -46,12 +46,17 @@ class RightsholderFacts:
         return asdict(self)
 
 
-_CURRENT_CO_OWNERS = """
+_COUNTING_ROW = "CASE WHEN verified.rightsholder_id IS NULL THEN asset.declared_id ELSE asset.verified_id END"
+"""Of a work, the row of asset_rights that says whose it is."""
+
+_CURRENT_CO_OWNERS = f"""
     SELECT co_rightsholder.*, coalesce(rightsholder.merged_into, rightsholder.id) AS current_id
     FROM co_rightsholder
-    JOIN asset ON asset.id = co_rightsholder.asset_id AND co_rightsholder.rights_id = coalesce(verified_id, declared_id)
+    JOIN asset ON asset.id = co_rightsholder.asset_id
+    LEFT JOIN asset_rights AS verified ON verified.id = asset.verified_id
     JOIN rightsholder ON rightsholder.id = co_rightsholder.rightsholder_id
-"""
+    WHERE co_rightsholder.rights_id = {_COUNTING_ROW}
+"""  # noqa: S608 - constants
 """Owners of works that have several, according to the row that counts."""
 
 _OPEN = """
@@ -153,7 +158,7 @@ def rightsholder_history(
 def owners_of(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int]) -> list[dict[str, Any]]:
     """Everything ever said about whose works these are, newest first: a row per statement and rightsholder.
 
-    ``counts`` says whether it is the statement that counts; ``rightsholder`` is the record that counts and
+    ``counts`` says whether it is the statement that says whose the work is; ``rightsholder`` is the record that counts and
     ``stated_as`` the name that was stated. Works follow in the order of their ids.
     """
     if not asset_ids:
@@ -161,11 +166,12 @@ def owners_of(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int]) -
     connection.register("owned_works", pa.table({"owned_id": pa.array(sorted(set(asset_ids)), pa.int64())}))
     rows = _records(
         connection,
-        """
+        f"""
         WITH rights AS (
-            SELECT asset_rights.*, asset_rights.id IS NOT DISTINCT FROM coalesce(verified_id, declared_id) AS counts
-            FROM asset_rights JOIN asset ON asset.id = asset_id
-            WHERE asset_id IN (SELECT owned_id FROM owned_works)
+            SELECT asset_rights.*, asset_rights.id = {_COUNTING_ROW} AS counts
+            FROM asset_rights JOIN asset ON asset.id = asset_rights.asset_id
+            LEFT JOIN asset_rights AS verified ON verified.id = asset.verified_id
+            WHERE asset_rights.asset_id IN (SELECT owned_id FROM owned_works)
         ), owners AS (
             SELECT rights_id, position, rightsholder_id, role, share FROM co_rightsholder
             WHERE rights_id IN (SELECT id FROM rights)
@@ -181,7 +187,7 @@ def owners_of(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int]) -
         LEFT JOIN rightsholder AS current ON current.id = coalesce(stated.merged_into, stated.id)
         LEFT JOIN licence ON licence.id = rights.licence_id
         ORDER BY rights.asset_id, rights.id DESC, position
-        """,
+        """,  # noqa: S608 - a constant
         [],
     )
     connection.unregister("owned_works")
