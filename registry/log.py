@@ -21,6 +21,7 @@ import duckdb
 from registry.database import Registry
 from registry.errors import UsageError
 from registry.events import GENESIS, event_sha256, time_text
+from registry.home import Home
 from registry.log_findings import Progress, SealedRows, Verification
 from registry.log_rows import verify_rows
 from registry.seals import Seals
@@ -44,13 +45,24 @@ def verify(
     Raises:
         UsageError: ``expect`` is no hash.
     """
+    with registry.connection() as connection:
+        return verify_within(connection, registry.home, expect=expect, on_progress=on_progress)
+
+
+def verify_within(
+    connection: duckdb.DuckDBPyConnection,
+    home: Home,
+    *,
+    expect: str | None = None,
+    on_progress: Progress = lambda _done, _total: None,
+) -> Verification:
+    """The same over a connection that is open."""
     if expect is not None and (len(expect) != len(GENESIS) or set(expect) - set("0123456789abcdef")):
         raise UsageError(f"got {expect[:80]!r}, expected the 64 hexadecimal digits that `creditline log head` prints")
     found = Verification()
-    with registry.connection() as connection:
-        seals = _verify_chain(connection, found, expect)
-        _verify_head_file(registry, connection, found)
-        verify_rows(connection, found, seals, on_progress)
+    seals = _verify_chain(connection, found, expect)
+    _verify_head_file(home, connection, found)
+    verify_rows(connection, found, seals, on_progress)
     return found
 
 
@@ -127,8 +139,8 @@ def _take_seals(event: Mapping[str, Any], sealed: SealedRows, found: Verificatio
             before.append((number, seal))
 
 
-def _verify_head_file(registry: Registry, connection: duckdb.DuckDBPyConnection, found: Verification) -> None:
-    path = registry.home.log_head
+def _verify_head_file(home: Home, connection: duckdb.DuckDBPyConnection, found: Verification) -> None:
+    path = home.log_head
     try:
         with path.open("rb") as file:
             document = json.loads(file.read(LARGEST_HEAD + 1))
