@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from registry.errors import InputError
 from registry.ingest.lists.connection import identifier, literal, one_line
+from registry.licences import LONGEST_REFERENCE
 
 _TEXT = (
     "path",
@@ -38,8 +39,12 @@ LONGEST_PATH = 4_096
 LONGEST_NAME = 1_024
 _LONGEST = {
     "path": LONGEST_PATH, "url": LONGEST_URL, "source_url": LONGEST_URL, "other_hash": LONGEST_NAME,
-    "media_type": LONGEST_NAME, "rightsholder": LONGEST_NAME, "licence": LONGEST_URL,
+    "media_type": LONGEST_NAME, "rightsholder": LONGEST_NAME, "licence": LONGEST_REFERENCE,
 }  # fmt: skip
+LONGEST_OF = {name: _LONGEST.get(name, LONGEST_TEXT) for name in _TEXT}
+"""By text column, the bytes beyond which a row is refused; a hash has its own rule."""
+LONGEST_ATTRIBUTES = LONGEST_TEXT
+CHECKED_NUMBERS = tuple(_NUMBERS)
 _ONE_LINE = ("path", "url", "other_hash", "media_type", "rightsholder", "licence", "source_url")
 _NUMERIC_TYPES = (
     "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT",

@@ -53,13 +53,27 @@ class ListSource:
         ``row_number`` counts from 1 over all files. ``reason`` is NULL for a row that may be registered. Every column is an
         expression over its own row, so what is not selected is not read, and row groups outside the range are skipped.
         """
+        taken = ", ".join(CANONICAL)
+        reason = refusal(self.mapping, self.outcome)
+        inner = self._inner(first, count)
+        return f"SELECT {taken}, row_number, {reason} AS reason FROM (\n{inner}\n)"  # noqa: S608 - names are quoted
+
+    def unchecked(self) -> str:
+        """A ``SELECT`` of all rows without ``reason``, but with what :meth:`reasons` needs beside the canonical columns.
+
+        For whoever can tell at a glance that most rows are sound: the checks cost more than reading.
+        """
+        return f"SELECT * FROM (\n{self._inner(0, self.rows)}\n)"  # noqa: S608 - names are quoted
+
+    def reasons(self, rows: str) -> str:
+        """A ``SELECT`` of ``row_number`` and ``reason`` over rows of :meth:`unchecked`, given as the name of a relation."""
+        return f"SELECT row_number, {refusal(self.mapping, self.outcome)} AS reason FROM {rows}"  # noqa: S608 - our name
+
+    def _inner(self, first: int, count: int) -> str:
         selects = [self._scan(parts, lower, upper) for parts, lower, upper in self._ranges(first, first + count)]
         if not selects:
             selects = [self._scan(((self.parts[0], 0),), 0, 0)]
-        inner = "\nUNION ALL\n".join(selects)
-        taken = ", ".join(CANONICAL)
-        reason = refusal(self.mapping, self.outcome)
-        return f"SELECT {taken}, row_number, {reason} AS reason FROM (\n{inner}\n)"  # noqa: S608 - names are quoted
+        return "\nUNION ALL\n".join(selects)
 
     def place(self, row_number: int) -> str:
         """Where a row is, for a message: the file too where there are several."""

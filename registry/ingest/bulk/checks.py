@@ -1,0 +1,105 @@
+"""Which rows of a batch might have to be refused, from the bytes of its columns.
+
+The rules are those of :mod:`registry.ingest.lists.columns`; as SQL they cost more than everything else. But nearly every
+row is sound, and that is seen from a column's smallest byte or longest text. What is told here errs on one side only: a row
+that the rules refuse is always among the suspected ones, which are then put to the rules themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from registry.ingest.lists.columns import CHECKED_NUMBERS, IDENTITY, LONGEST_ATTRIBUTES, LONGEST_OF
+from registry.ingest.lists.source import ListSource
+
+Rows = NDArray[np.bool_]
+_ADDRESS = "^(?i:https?|ftp|s3|gs)://[^/]"
+
+
+def suspected(source: ListSource, batch: pa.RecordBatch) -> Rows:
+    """One truth value for each row of :meth:`ListSource.unchecked`."""
+    columns: Mapping[str, pa.Array] = dict(zip(batch.schema.names, batch.columns, strict=True))
+    found = np.zeros(batch.num_rows, bool)
+    for name in CHECKED_NUMBERS:
+        problem = columns.get(f"{name}_problem")
+        if problem is not None:
+            found |= _valid(problem)
+    if source.outcome is not None:
+        found |= ~_truth(pc.equal(columns["outcome"], "success"))
+    stated = np.zeros(batch.num_rows, bool)
+    for name in IDENTITY:
+        if name in columns:
+            stated |= _valid(columns[name])
+    found |= ~stated
+    for name in LONGEST_OF:
+        if name in source.mapping:
+            _suspect_text(name, columns[name], found)
+    found |= _length(columns["attributes"]) > LONGEST_ATTRIBUTES
+    return found
+
+
+def _suspect_text(name: str, column: pa.Array, found: Rows) -> None:
+    if column.null_count == len(column):
+        return
+    lengths = _length(column)
+    if name == "sha256":
+        found |= (lengths != 64) & _valid(column)
+        found |= _rows_with(column, _no_hexadecimal_digit)
+        return
+    found |= lengths > LONGEST_OF[name]
+    found |= _rows_with(column, _control_character)
+    if name in ("url", "source_url"):
+        found |= ~_truth(pc.match_substring_regex(column, _ADDRESS)) & _valid(column)
+    if name == "path":
+        for suspicious in (
+            pc.starts_with(column, "/"),
+            pc.match_substring(column, ".."),
+            pc.match_substring(column, ":/"),
+        ):
+            found |= _truth(suspicious)
+
+
+def _control_character(data: NDArray[np.uint8]) -> Rows | None:
+    """Where they are; None where there is none, which one pass over the bytes tells."""
+    if data.min() >= 0x20 and not (data.max() >= 0x7F and (data == 0x7F).any()):
+        return None
+    return (data < 0x20) | (data == 0x7F)
+
+
+def _no_hexadecimal_digit(data: NDArray[np.uint8]) -> Rows | None:
+    wrong = (data - np.uint8(ord("0")) > 9) & (data - np.uint8(ord("a")) > 5)  # below zero it wraps to large
+    return wrong if wrong.any() else None
+
+
+def _rows_with(column: pa.Array, find: Callable[[NDArray[np.uint8]], Rows | None]) -> Rows:
+    """Rows whose text has one of the bytes that ``find`` marks."""
+    rows = np.zeros(len(column), bool)
+    _, offset_buffer, data_buffer = column.buffers()
+    if data_buffer is None:
+        return rows
+    offsets = np.frombuffer(offset_buffer, "<i4")[column.offset : column.offset + len(column) + 1]
+    data = np.frombuffer(data_buffer, np.uint8)[offsets[0] : offsets[-1]]
+    marked = find(data) if len(data) else None
+    if marked is not None:
+        rows[np.searchsorted(offsets - offsets[0], np.flatnonzero(marked), side="right") - 1] = True
+    return rows
+
+
+def _length(column: pa.Array) -> NDArray[np.int64]:
+    offsets = np.frombuffer(column.buffers()[1], "<i4")[column.offset : column.offset + len(column) + 1]
+    return np.diff(offsets)
+
+
+def _valid(column: pa.Array) -> Rows:
+    if not column.null_count:
+        return np.ones(len(column), bool)
+    return np.asarray(column.is_valid().to_numpy(zero_copy_only=False))
+
+
+def _truth(column: pa.Array) -> Rows:
+    return np.asarray(pc.fill_null(column, False).to_numpy(zero_copy_only=False))

@@ -1,0 +1,99 @@
+"""Which rows of a batch are new works, and which are works that the registry has or that the list named before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from registry.identity import IDENTITY_KEY
+
+Numbers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Match:
+    """What a batch's rows are, by their place in it."""
+
+    new: Numbers
+    """Places of rows that are works the registry does not have, ascending."""
+    known: Numbers
+    """Places of rows that are works of the registry, ascending."""
+    asset_ids: Numbers
+    """Of ``known``, the works."""
+    repeated: Numbers
+    """Places of rows whose work a row before them names."""
+
+
+def match(connection: duckdb.DuckDBPyConnection, rows: pa.Table, data_set_id: int) -> Match:
+    """Tell the rows of a batch apart: by 64 bits of a hash first, and by the texts themselves where these are equal."""
+    identities = rows.column("identity").to_numpy()
+    repeated = _repeated(rows, identities, data_set_id)
+    first = np.setdiff1d(np.arange(len(identities)), repeated, assume_unique=True) if len(repeated) else None
+    places = np.arange(len(identities)) if first is None else first
+    known, asset_ids = _known(connection, rows, identities, places, data_set_id)
+    new = np.setdiff1d(places, known, assume_unique=True) if len(known) else places
+    return Match(new, known, asset_ids, repeated)
+
+
+def _keys(rows: pa.Table, places: Numbers, data_set_id: int) -> pa.Array:
+    """The texts that identify the works of some rows: :data:`registry.identity.IDENTITY_KEY` over Arrow's columns."""
+    wanted = rows.select([name for name in ("sha256", "other_hash", "url", "path") if name in rows.column_names])
+    taken = wanted.take(pa.array(places))
+    columns = [taken.column(name) for name in taken.column_names if name != "path"]
+    if "path" in taken.column_names:
+        columns.append(pc.binary_join_element_wise(f"path:{data_set_id}:", taken.column("path"), ""))
+    keys = pc.coalesce(*columns)
+    return keys.combine_chunks() if isinstance(keys, pa.ChunkedArray) else keys
+
+
+def _repeated(rows: pa.Table, identities: NDArray[np.uint64], data_set_id: int) -> Numbers:
+    ordered = np.sort(identities)
+    twice = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    if not len(twice):
+        return np.empty(0, np.int64)
+    places = np.flatnonzero(np.isin(identities, twice))
+    seen: set[str] = set()
+    found = []
+    for place, key in zip(places.tolist(), _keys(rows, places, data_set_id).to_pylist(), strict=True):
+        if key in seen:
+            found.append(place)
+        seen.add(key)
+    return np.array(found, np.int64)
+
+
+def _known(
+    connection: duckdb.DuckDBPyConnection,
+    rows: pa.Table,
+    identities: NDArray[np.uint64],
+    places: Numbers,
+    data_set_id: int,
+) -> tuple[Numbers, Numbers]:
+    """Places of rows that are works of the registry, and these works' ids."""
+    connection.register("listed_works", pa.table({"place": places, "listed_identity": identities[places]}))
+    # Narrow columns alone: texts are looked at only for what is found.
+    found = connection.execute(
+        "SELECT place, id AS found_id FROM asset JOIN listed_works ON identity = listed_identity"
+    ).to_arrow_table()
+    connection.unregister("listed_works")
+    if not found.num_rows:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    bounds = pc.min_max(found.column("found_id")).as_py()
+    connection.register("found_works", found)
+    # The best of several rows comes last: one that is not missing, and the newest.
+    texts = connection.execute(
+        f"SELECT place, id, {IDENTITY_KEY} AS key FROM found_works JOIN asset ON id = found_id "  # noqa: S608 - a constant
+        "WHERE id BETWEEN ? AND ? ORDER BY place, missing_since IS NULL, id",
+        [bounds["min"], bounds["max"]],
+    ).to_arrow_table()
+    connection.unregister("found_works")
+    at = texts.column("place").to_numpy()
+    listed = _keys(rows, at, data_set_id)
+    equal = np.asarray(pc.equal(texts.column("key").combine_chunks(), listed).to_numpy(zero_copy_only=False))
+    at, ids = at[equal], texts.column("id").to_numpy()[equal]
+    last = np.append(at[1:] != at[:-1], True) if len(at) else np.empty(0, bool)
+    return at[last], ids[last]

@@ -1,0 +1,169 @@
+"""Registering a list of works by its metadata: a batch per transaction, each of them an event.
+
+    with tempfile.TemporaryDirectory() as staging:
+        source = open_list(Path("works.parquet"), mapping={"rightsholder": "owner"}, staging=Path(staging))
+        report = register_list(registry, source, root=Path("works.parquet"), now=datetime.now(UTC))
+
+Whoever is killed loses the batch at hand and no other; the next run finds what is there by its identity and goes on. A list
+never says that a work is gone: what it no longer names stays.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from registry.database import Registry
+from registry.errors import UsageError
+from registry.events import changing
+from registry.ingest.bulk.batches import read_ahead
+from registry.ingest.bulk.store import ListStore, Stored
+from registry.ingest.lists import ListSource, Refusal
+from registry.models import DataSet
+
+EXAMPLES = 5
+
+
+@dataclass(frozen=True)
+class ListReport:
+    """What registering a list did and what it could not take."""
+
+    data_set: str
+    root: str
+    source: str
+    preset: str | None
+    rows: int
+    registered: int
+    unchanged: int
+    repeated: int
+    """Rows whose work an earlier row of the list names; the first one counts."""
+    refused: int
+    declarations: int
+    declarations_changed: int
+    refusals: tuple[Refusal, ...] = field(default=())
+    """By reason, most frequent first."""
+
+    @property
+    def works(self) -> int:
+        """How many works of the list are in the registry now."""
+        return self.rows - self.repeated - self.refused
+
+    @property
+    def changed_nothing(self) -> bool:
+        """Whether everything was there already."""
+        return not (self.registered or self.declarations or self.declarations_changed)
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as plain values."""
+        return asdict(self)
+
+
+def register_list(
+    registry: Registry,
+    source: ListSource,
+    *,
+    root: Path,
+    now: datetime,
+    data_set: str | None = None,
+    rightsholder: str | None = None,
+    licence: str | None = None,
+    allow_unowned: bool = False,
+    on_progress: Callable[[int, int], object] = lambda _done, _total: None,
+) -> ListReport:
+    """Register the works of a list.
+
+    Args:
+        registry: where the works go.
+        source: the list, opened.
+        root: the file or folder that it was opened from.
+        now: the time to record.
+        data_set: a name for the list; its file's own unless given.
+        rightsholder: whose the works are that state none.
+        licence: the licence of works that state none.
+        allow_unowned: also register works without a rightsholder.
+        on_progress: gets (rows done, rows in all).
+
+    Raises:
+        InputError: the list cannot be read to its end, or was changed meanwhile; batches before that are registered.
+        UsageError: the data set's name belongs to another source, or nothing could say whose the works are.
+    """
+    source = with_defaults(source, rightsholder, licence)
+    check_owned(source, allow_unowned)
+    name = data_set or source.name
+    data_set_id = _data_set(registry, name, root.absolute(), now)
+    store, total = ListStore(source, data_set_id, name), Stored()
+    counts: Counter[str] = Counter()
+    examples: dict[str, list[int]] = {}
+    read = 0
+    with read_ahead(source, data_set_id, allow_unowned=allow_unowned) as batches:
+        for batch in batches:
+            for reason, row_number in batch.refused:
+                counts[reason] += 1
+                if len(found := examples.setdefault(reason, [])) < EXAMPLES:
+                    found.append(row_number)
+            if batch.rows.num_rows:
+                with changing(registry, now) as change:
+                    stored = store.add(change, batch)
+                total.add(stored)
+            read += batch.read
+            on_progress(read, source.rows)
+    source.verify()
+    refusals = (Refusal(reason, counts[reason], tuple(examples[reason])) for reason in counts)
+    return ListReport(
+        data_set=name,
+        root=str(root.absolute()),
+        source=source.name,
+        preset=source.preset,
+        rows=read,
+        registered=total.registered,
+        unchanged=total.unchanged,
+        repeated=total.repeated,
+        refused=counts.total(),
+        declarations=total.declarations,
+        declarations_changed=total.declarations_changed,
+        refusals=tuple(sorted(refusals, key=lambda refusal: (-refusal.rows, refusal.reason))),
+    )
+
+
+def with_defaults(source: ListSource, rightsholder: str | None, licence: str | None) -> ListSource:
+    """The list with what a row gets that states no rightsholder or licence."""
+    given = {"rightsholder": rightsholder, "licence": licence}
+    defaults = {**source.defaults, **{name: value for name, value in given.items() if value}}
+    return replace(source, defaults=MappingProxyType(defaults))
+
+
+def check_owned(source: ListSource, allow_unowned: bool) -> None:
+    """Hold that there is something that says whose the works are.
+
+    Raises:
+        UsageError: there is nothing.
+    """
+    if not allow_unowned and "rightsholder" not in source.mapping and "rightsholder" not in source.defaults:
+        raise UsageError(
+            f"no column of {source.name} says whose the works are; map one (--map rightsholder=COLUMN), name one for all "
+            "(--rightsholder NAME), or register them without (--allow-unowned)"
+        )
+
+
+def _data_set(registry: Registry, name: str, root: Path, now: datetime) -> int:
+    with changing(registry, now) as change:
+        row = change.connection.execute("SELECT id, root, kind FROM data_set WHERE name = ?", [name]).fetchone()
+        if row is None:
+            number = change.next_id("data_set")
+            change.insert(DataSet(id=number, name=name, kind="list", root=str(root), created_at=now))
+            change.record("data set added", f"data set {name}", after={"kind": "list", "root": str(root)})
+            return number
+        number, former, kind = int(row[0]), str(row[1]), str(row[2])
+        if former != str(root):
+            if kind != "list" or Path(former).exists():
+                raise UsageError(
+                    f"the data set {name!r} is the {kind} {former}; give {root} another name with --data-set"
+                )
+            change.connection.execute("UPDATE data_set SET root = ? WHERE id = ?", [str(root), number])
+            change.record("data set moved", f"data set {name}", before={"root": former}, after={"root": str(root)})
+        return number
