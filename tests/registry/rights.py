@@ -1,0 +1,185 @@
+"""A registry whose rows a test writes itself: works, owners and what is said of them, one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from registry.database import Registry
+from registry.events import changing
+from registry.models import (
+    Asset,
+    AssetRights,
+    AssetSignal,
+    Claim,
+    ClaimDecision,
+    ClaimWork,
+    CoRightsholder,
+    DataSet,
+    RightsholderMerge,
+    Withdrawal,
+    WithdrawalWork,
+)
+from registry.names import licence_ids, rightsholder_ids
+from registry.permissions import explain
+from registry.site_policies import apply_policies
+from registry.state import refresh
+from tests.registry.works import NOW
+
+
+class Rights:
+    """Adds rows, each in a change of its own, and asks what follows from them."""
+
+    def __init__(self, registry: Registry) -> None:
+        """Begin with one data set."""
+        self.registry = registry
+        self._add(DataSet(id=0, name="works", kind="list", root="/works", created_at=NOW))
+
+    def work(
+        self,
+        rightsholder: str | Sequence[str] | None = None,
+        licence: str | None = None,
+        *,
+        url: str | None = None,
+        source_url: str | None = None,
+    ) -> int:
+        """Register a work by its metadata alone; several rightsholders share it."""
+        owners = [rightsholder] if isinstance(rightsholder, str) else list(rightsholder or ())
+        with changing(self.registry, NOW) as change:
+            number = change.next_id("asset")
+            change.insert(
+                Asset(
+                    id=number,
+                    data_set_id=0,
+                    path=f"{number}.png",
+                    url=url,
+                    identity=number,
+                    registered_at=NOW,
+                    permission="unclear",
+                )
+            )
+            change.record("works registered", f"asset {number}")
+        self.declare(number, owners, licence, source_url=source_url)
+        with changing(self.registry, NOW) as change:
+            if apply_policies(change, [number]):
+                change.record("policies applied", f"asset {number}")
+            refresh(change.connection, [number])
+        return number
+
+    def declare(self, work: int, owners: Sequence[str], licence: str | None, **values: Any) -> None:
+        """Add a declaration."""
+        with changing(self.registry, NOW) as change:
+            ids = rightsholder_ids(change, owners)
+            number = change.next_id("asset_rights")
+            row = {
+                "rightsholder_id": ids[owners[0]] if owners else None,
+                "licence_id": licence_ids(change, [licence])[licence] if licence else None,
+                "recorded_from": "table.csv",
+                "recorded_by": change.actor,
+                "recorded_at": NOW,
+            }
+            change.insert(AssetRights(id=number, asset_id=work, basis="declared", **row, **values))
+            first = change.next_id("co_rightsholder")
+            change.insert(
+                *(
+                    CoRightsholder(
+                        id=first + place, rights_id=number, asset_id=work, position=place + 1, rightsholder_id=ids[name]
+                    )
+                    for place, name in enumerate(owners if len(owners) > 1 else ())
+                )
+            )
+            refresh(change.connection, [work])
+            change.record("works registered", f"asset {work}")
+
+    def signal(self, work: int, use: str, category: str = "ai training") -> None:
+        """Have the file itself say something."""
+        row = {"protocol": "plus", "raw": "raw", "found_in": "xmp", "seen_at": NOW}
+        with changing(self.registry, NOW) as change:
+            number = change.next_id("rights_signal")
+            change.insert(AssetSignal(id=number, asset_id=work, category=category, use=use, **row))
+            refresh(change.connection, [work])
+            change.record("signals found", f"asset {work}")
+
+    def claim(self, *works: int) -> int:
+        """Open a claim; a work that is named twice is matched in two ways."""
+        with changing(self.registry, NOW) as change:
+            owner = rightsholder_ids(change, ["Claimant"])["Claimant"]
+            number = change.next_id("claim")
+            said = {"recorded_by": "me", "recorded_at": NOW}
+            change.insert(Claim(id=number, rightsholder_id=owner, statement="it is mine", **said))
+            first = change.next_id("claim_work")
+            change.insert(
+                *(
+                    ClaimWork(id=first + place, claim_id=number, asset_id=work, matched_by="id")
+                    for place, work in enumerate(works)
+                )
+            )
+            refresh(change.connection, works)
+            change.record("claim opened", f"claim {number}")
+        return number
+
+    def decide(self, claim: int, state: str) -> None:
+        """Say what became of a claim."""
+        said = {"reason": "looked into", "recorded_by": "me", "recorded_at": NOW}
+        with changing(self.registry, NOW) as change:
+            number = change.next_id("claim_decision")
+            change.insert(ClaimDecision(id=number, claim_id=claim, state=state, **said))
+            refresh(change.connection, None)
+            change.record("claim decided", f"claim {claim}")
+
+    def withdraw(self, scope: str, subject: int, works: Sequence[int] = ()) -> None:
+        """Withdraw a work or a rightsholder, with the works that this covers today."""
+        said = {"reason": "asked us to", "recorded_by": "me", "recorded_at": NOW}
+        with changing(self.registry, NOW) as change:
+            number = change.next_id("withdrawal")
+            change.insert(Withdrawal(id=number, scope=scope, subject_id=subject, **said))
+            first = change.next_id("withdrawal_work")
+            change.insert(
+                *(
+                    WithdrawalWork(id=first + place, withdrawal_id=number, asset_id=work)
+                    for place, work in enumerate(works)
+                )
+            )
+            refresh(change.connection, None)
+            change.record("withdrawn", f"{scope} {subject}")
+
+    def merge(self, name: str, into: str) -> None:
+        """Find two records to be of the same rightsholder."""
+        said = {"reason": "the same", "recorded_by": "me", "recorded_at": NOW}
+        merged, kept = self.holder(name), self.holder(into)
+        with changing(self.registry, NOW) as change:
+            number = change.next_id("rightsholder_merge")
+            change.insert(RightsholderMerge(id=number, merged_id=merged, into_id=kept, **said))
+            change.connection.execute("UPDATE rightsholder SET merged_into = ? WHERE id = ?", [kept, merged])
+            refresh(change.connection, None)
+            change.record("rightsholders merged", f"rightsholder {merged}")
+
+    def holder(self, name: str) -> int:
+        """The number of a rightsholder's own record."""
+        return self._one("SELECT id FROM rightsholder WHERE name = ?", name)
+
+    def licence(self, reference: str) -> int:
+        """The number of a licence."""
+        return self._one("SELECT id FROM licence WHERE reference = ?", reference)
+
+    def permission(self, work: int) -> str:
+        """What the column says."""
+        with self.registry.connection() as connection:
+            found = connection.execute("SELECT permission FROM asset WHERE id = ?", [work]).fetchall()
+        return str(found[0][0])
+
+    def grounds(self, work: int) -> list[tuple[int, str, str, bool]]:
+        """Step, verdict and kind of each ground in order, and whether it decided."""
+        with self.registry.connection() as connection:
+            rows = explain(connection, [work]).to_pylist()
+        assert {row["permission"] for row in rows} == {self.permission(work)}
+        return [(row["step"], row["verdict"], row["kind"], row["decides"]) for row in rows]
+
+    def _one(self, query: str, value: str) -> int:
+        with self.registry.connection() as connection:
+            return int(connection.execute(query, [value]).fetchall()[0][0])
+
+    def _add(self, row: DataSet) -> None:
+        with changing(self.registry, NOW) as change:
+            change.insert(row)
+            change.record("data set added", row.name)
