@@ -25,6 +25,23 @@ HomeOption = Annotated[
     typer.Option("--home", envvar=HOME_VARIABLE, help="Folder of the registry and its files.", show_default=True),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+LimitOption = Annotated[
+    int | None, typer.Option("--limit", min=1, help="Rows at most; 50 unless told otherwise, all in --json and --out.")
+]
+OffsetOption = Annotated[int, typer.Option("--offset", min=0, help="Rows to leave out at the beginning.")]
+CountOption = Annotated[bool, typer.Option("--count", help="Print the number of rows and nothing else.")]
+OutOption = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="FILE", help="Write the rows to a file: .csv, .json, .jsonl or .parquet."),
+]
+
+ROWS_SHOWN = 50
+"""Rows that a listing prints unless told otherwise."""
+MOST_JSON_ROWS = 1_000_000
+"""Rows of one JSON document on stdout; more go to a file, which is written in bounded memory."""
+
+DOCUMENT_COLUMNS = frozenset({"attributes", "duties"})
+"""Columns of listings whose texts are JSON."""
 
 PIPE_WIDTH = 10_000
 
@@ -66,11 +83,39 @@ def printable(cell: object) -> str:
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
+def rows_to_print(limit: int | None, total: int, *, as_json: bool) -> int:
+    """How many rows a listing with these options prints at most.
+
+    Raises:
+        UsageError: more than one JSON document should hold.
+    """
+    from registry.errors import UsageError
+
+    if limit is not None:
+        return limit
+    if not as_json:
+        return ROWS_SHOWN
+    if total > MOST_JSON_ROWS:
+        raise UsageError(f"{total:,} rows are too many for one JSON document; use --limit, or --out FILE.jsonl")
+    return MOST_JSON_ROWS
+
+
+def say_what_is_left(shown: int, total: int, offset: int, things: str) -> None:
+    """Tell people that a listing has more than they see."""
+    if shown < total:
+        narrate(
+            f"{shown:,} of {total:,} {things}"
+            + (f", from number {offset + 1:,}" if offset else "")
+            + "; see --limit and --offset"
+        )
+
+
 def plain_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row of the registry as JSON has it: attributes as an object, times in ISO 8601."""
     plain = {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in row.items()}
-    if "attributes" in plain:
-        plain["attributes"] = json.loads(plain["attributes"])
+    for name in DOCUMENT_COLUMNS & plain.keys():
+        if isinstance(plain[name], str):
+            plain[name] = json.loads(plain[name])
     return plain
 
 

@@ -36,8 +36,7 @@ import duckdb
 
 from registry.errors import InputError, LockedRegistryError, NotFoundError, RegistryError, SchemaVersionError
 from registry.home import Home
-from registry.schema import SCHEMA_VERSION, TABLES
-from registry.views import VIEWS, create_views
+from registry.schema import SCHEMA_VERSION, TABLES, VIEWS
 
 if TYPE_CHECKING:
     from duckdb_sqlalchemy import ConnectionWrapper
@@ -137,7 +136,7 @@ class Registry:
                 f"run `creditline migrate --home {self.home.root}` (it keeps a copy)"
             )
         with self._transaction() as connection:
-            missing = sorted((TABLES | VIEWS.keys()) - _relations(connection))
+            missing = sorted((TABLES | VIEWS) - _relations(connection))
         if missing:
             kind = "table" if missing[0] in TABLES else "view"
             raise RegistryError(
@@ -218,6 +217,7 @@ class Registry:
         from sqlmodel import SQLModel
 
         from registry.models import SchemaVersion
+        from registry.views import create_views
 
         with self._translated(), self._engine.begin() as connection:
             SQLModel.metadata.create_all(connection)

@@ -1,4 +1,4 @@
-"""The schema's version and the names of its tables, without the models: opening a registry to list works stays fast."""
+"""The schema's version and the names of what it has, without the models: opening a registry to list works stays fast."""
 
 from __future__ import annotations
 
@@ -41,3 +41,24 @@ TABLES = frozenset(
     }
 )
 """Those of :mod:`registry.models`, by name."""
+
+VIEWS = frozenset(
+    {
+        "candidate_by_rightsholder",
+        "current_claim",
+        "current_review",
+        "current_signal",
+        "exposure",
+        "near_duplicate_across_rightsholders",
+        "open_claim",
+        "permission_ground",
+        "rights_history",
+        "rightsholder_current",
+        "withdrawn_work",
+        "work",
+        "work_rightsholder",
+        "works_by_permission",
+        "works_by_rightsholder",
+    }
+)
+"""Those of :mod:`registry.views`, by name."""

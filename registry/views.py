@@ -26,14 +26,19 @@ _RIGHTS_HISTORY = """
     LEFT JOIN licence ON licence.id = asset_rights.licence_id
 """
 
+# Of the row that named the first rightsholder, as permissions count them: verifying the owner replaces all who were declared.
 _WORK_RIGHTSHOLDER = """
-    SELECT asset.id AS asset_id, coalesce(co_rightsholder.position, 1) AS position,
-        counted.id AS rightsholder_id, counted.name AS rightsholder, co_rightsholder.role, co_rightsholder.share
+    SELECT asset.id AS asset_id, coalesce(min(co_rightsholder.position), 1) AS position,
+        counted.id AS rightsholder_id, counted.name AS rightsholder,
+        string_agg(DISTINCT co_rightsholder.role, ', ' ORDER BY co_rightsholder.role) AS role,
+        sum(co_rightsholder.share) AS share
     FROM asset
-    LEFT JOIN co_rightsholder ON co_rightsholder.asset_id = asset.id
-        AND co_rightsholder.rights_id = coalesce(asset.verified_id, asset.declared_id)
+    LEFT JOIN asset_rights AS verified ON verified.id = asset.verified_id
+    LEFT JOIN co_rightsholder ON co_rightsholder.asset_id = asset.id AND co_rightsholder.rights_id =
+        CASE WHEN verified.rightsholder_id IS NULL THEN asset.declared_id ELSE asset.verified_id END
     LEFT JOIN rightsholder AS stated ON stated.id = co_rightsholder.rightsholder_id
     JOIN rightsholder AS counted ON counted.id = coalesce(stated.merged_into, stated.id, asset.rightsholder_id)
+    GROUP BY asset.id, counted.id, counted.name
 """
 
 _WORKS_BY_PERMISSION = """
@@ -56,7 +61,7 @@ _WORKS_BY_RIGHTSHOLDER = """
 
 _PERMISSION_GROUND = f"""
     WITH wanted_works AS NOT MATERIALIZED (SELECT id AS wanted_id FROM asset)
-    SELECT * FROM ({GROUNDS}) AS ground
+    SELECT asset_id, step, verdict, kind, source_id, reason, said_by, said_at FROM ({GROUNDS}) AS ground
 """  # noqa: S608 - constants
 
 _CURRENT_REVIEW = f"""

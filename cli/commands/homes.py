@@ -43,7 +43,7 @@ def show_status(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) ->
     from dataclasses import asdict
 
     from registry.database import Registry
-    from registry.queries import status
+    from registry.status import status
 
     registry = Registry.open(home_at(home))
     with registry.connection() as connection:
@@ -60,7 +60,10 @@ def show_status(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) ->
         "works not found any more": found.works_missing,
     }
     counts = {_THINGS[name]: number for name, number in found.counts.items()}
-    print_table(("what", "number"), [[name, f"{number:,}"] for name, number in {**counts, **gaps}.items()])
+    may = {f"works {name}": number for name, number in found.permissions.items() if number}
+    open_matters = {"open claims": found.claims_open, "withdrawals": found.withdrawals}
+    listed = {**counts, **gaps, **may, **open_matters}
+    print_table(("what", "number"), [[name, f"{number:,}"] for name, number in listed.items()])
     for row in found.encodings:
         unit = row["unit_column"] or row["unit_kind"]
         typer.echo(

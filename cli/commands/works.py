@@ -1,69 +1,232 @@
-"""``creditline works`` and ``rightsholders``: what is registered and whose it is."""
+"""``creditline works``, ``rightsholders``, ``licences`` and ``data-sets``: what is registered and whose it is."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.common import HomeOption, JsonOption, home_at, narrate, plain_row, print_json, print_table
+from cli.common import (
+    DOCUMENT_COLUMNS,
+    CountOption,
+    HomeOption,
+    JsonOption,
+    LimitOption,
+    OffsetOption,
+    OutOption,
+    home_at,
+    narrate,
+    plain_row,
+    print_json,
+    print_table,
+    rows_to_print,
+    say_what_is_left,
+)
 from registry.home import DEFAULT_HOME
 
-LimitOption = Annotated[int, typer.Option("--limit", min=1, help="Rows to print; --json prints all.")]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import duckdb
+
+    from registry.listings import Listing
 
 
 def register_commands(app: typer.Typer) -> None:
     """Add the commands of this group."""
     app.command("works")(list_works)
     app.command("rightsholders")(list_rightsholders)
+    app.command("licences")(list_licences)
+    app.command("data-sets")(list_data_sets)
 
 
 def list_works(
-    rightsholder: Annotated[str | None, typer.Option("--rightsholder", metavar="NAME", help="Only this one's.")] = None,
-    licence: Annotated[str | None, typer.Option("--licence", metavar="REF", help="Only under this licence.")] = None,
+    rightsholder: Annotated[
+        str | None, typer.Option("--rightsholder", metavar="NAME", help="Only this one's; a name, or #NUMBER.")
+    ] = None,
+    licence: Annotated[
+        str | None, typer.Option("--licence", metavar="REF", help="Only under this one: as declared, or as SPDX.")
+    ] = None,
     data_set: Annotated[str | None, typer.Option("--data-set", metavar="NAME", help="Only from this source.")] = None,
-    limit: LimitOption = 50,
+    permission: Annotated[
+        str | None,
+        typer.Option("--permission", help="permitted, unclear, constrained, prohibited or withdrawn."),
+    ] = None,
+    limit: LimitOption = None,
+    offset: OffsetOption = 0,
+    count: CountOption = False,
+    out: OutOption = None,
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
-    """List the registered works with their rights.
+    """List the registered works with their rights, by number.
 
     Examples:
         creditline works --rightsholder "Ada Example"
 
-        creditline works --json > works.json
+        creditline works --permission prohibited --data-set harvest --count
+
+        creditline works --out works.parquet
     """
     from registry.database import Registry
-    from registry.queries import WorksFilter, count_works, works
+    from registry.listings import WorksFilter, count_works, works
 
-    chosen = WorksFilter(rightsholder=rightsholder, licence=licence, data_set=data_set)
+    chosen = WorksFilter(rightsholder=rightsholder, licence=licence, data_set=data_set, permission=permission)
     with Registry.open(home_at(home)).connection() as connection:
-        found = works(connection, chosen, limit=None if as_json else limit)
-        total = count_works(connection, chosen)
+        if count:
+            _print_count("works", count_works(connection, chosen), as_json=as_json)
+            return
+        if out is not None:
+            from registry.listings import works_reader
+
+            reader = lambda: works_reader(connection, chosen, limit=limit, offset=offset)  # noqa: E731 - read once the name is checked
+            _write(reader, out, "works", as_json=as_json)
+            return
+        wanted = rows_to_print(limit, count_works(connection, chosen) if as_json else 0, as_json=as_json)
+        page = works(connection, chosen, limit=wanted, offset=offset)
     if as_json:
-        print_json("works", {"works": [plain_row(row) for row in found.to_pylist()]})
+        print_json("works", {"works": [plain_row(row) for row in page.rows], "total": page.total, "offset": offset})
         return
     columns = ("asset_id", "data_set", "path", "title", "rightsholder", "licence", "permission")
-    print_table(columns, [[row[name] for name in columns] for row in found.to_pylist()])
-    if total > limit:
-        narrate(f"{limit} of {total:,} works; --limit shows more")
+    print_table(
+        columns,
+        [[row[name] if name != "path" else row["path"] or row["url"] for name in columns] for row in page.rows],
+    )
+    say_what_is_left(len(page.rows), page.total, offset, "works")
 
 
-def list_rightsholders(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
-    """List who owns the works, and how many.
+def list_rightsholders(
+    matching: Annotated[
+        str | None, typer.Option("--matching", metavar="TEXT", help="Only names that contain it, in any case.")
+    ] = None,
+    limit: LimitOption = None,
+    offset: OffsetOption = 0,
+    count: CountOption = False,
+    out: OutOption = None,
+    home: HomeOption = DEFAULT_HOME,
+    as_json: JsonOption = False,
+) -> None:
+    """List who owns the works, and how many, by name.
 
     Examples:
         creditline rightsholders
-    """
-    from registry.database import Registry
-    from registry.queries import rightsholders
 
+        creditline rightsholders --matching agency --limit 20 --offset 40
+    """
+    from registry.listings import count_rightsholders, rightsholders
+
+    _list(
+        "rightsholders",
+        lambda connection: count_rightsholders(connection, matching=matching),
+        lambda limit: rightsholders(matching=matching, limit=limit, offset=offset),
+        ("rightsholder", "works", "licences"),
+        (home, limit, offset, count, out, as_json),
+    )
+
+
+def list_licences(
+    limit: LimitOption = None,
+    offset: OffsetOption = 0,
+    count: CountOption = False,
+    out: OutOption = None,
+    home: HomeOption = DEFAULT_HOME,
+    as_json: JsonOption = False,
+) -> None:
+    """List the licences: whether they were recognised, what they say about training, how many works are under each.
+
+    Examples:
+        creditline licences
+
+        creditline licences --out licences.csv
+    """
+    from registry.listings import licences
+
+    _list(
+        "licences",
+        lambda connection: _count_of(connection, "licence"),
+        lambda limit: licences(limit=limit, offset=offset),
+        ("licence", "recognised", "training", "duties", "works"),
+        (home, limit, offset, count, out, as_json),
+    )
+
+
+def list_data_sets(
+    limit: LimitOption = None,
+    offset: OffsetOption = 0,
+    count: CountOption = False,
+    out: OutOption = None,
+    home: HomeOption = DEFAULT_HOME,
+    as_json: JsonOption = False,
+) -> None:
+    """List the sources that works were registered from.
+
+    Examples:
+        creditline data-sets
+    """
+    from registry.listings import data_sets
+
+    _list(
+        "data-sets",
+        lambda connection: _count_of(connection, "data_set"),
+        lambda limit: data_sets(limit=limit, offset=offset),
+        ("data_set", "kind", "works", "missing", "root"),
+        (home, limit, offset, count, out, as_json),
+    )
+
+
+def _list(
+    things: str,
+    total_of: Callable[[duckdb.DuckDBPyConnection], int],
+    listing_of: Callable[[int | None], Listing],
+    columns: Sequence[str],
+    options: tuple[Path, int | None, int, bool, Path | None, bool],
+) -> None:
+    """What the listings of few rows have in common; ``options`` are home, limit, offset, count, out and json."""
+    from registry.database import Registry
+
+    home, limit, offset, count, out, as_json = options
     with Registry.open(home_at(home)).connection() as connection:
-        rows = rightsholders(connection).to_pylist()
+        if out is not None:
+            _write(lambda: listing_of(limit).reader(connection), out, things, as_json=as_json)
+            return
+        total = total_of(connection)
+        if count:
+            _print_count(things, total, as_json=as_json)
+            return
+        rows = listing_of(rows_to_print(limit, total, as_json=as_json)).rows(connection)
     if as_json:
-        print_json("rightsholders", {"rightsholders": rows})
+        key = things.replace("-", "_")
+        print_json(things, {key: [plain_row(row) for row in rows], "total": total, "offset": offset})
+        return
+    plain = [plain_row(row) for row in rows]
+    print_table(columns, [[_cell(row[name]) for name in columns] for row in plain])
+    say_what_is_left(len(rows), total, offset, things.replace("-", " "))
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, list) else value
+
+
+def _count_of(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    return int(connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])  # noqa: S608 - names above
+
+
+def _print_count(things: str, number: int, *, as_json: bool) -> None:
+    if as_json:
+        print_json(things, {"count": number})
     else:
-        print_table(
-            ("rightsholder", "works", "licences"),
-            [[row["rightsholder"], row["works"], ", ".join(row["licences"])] for row in rows],
-        )
+        typer.echo(number)
+
+
+def _write(reader: Callable[[], Any], out: Path, things: str, *, as_json: bool) -> None:
+    from registry.export import check_suffix, write_listing
+
+    check_suffix(out)
+    written = write_listing(reader(), out, documents=DOCUMENT_COLUMNS)
+    if as_json:
+        print_json(things, {"file": str(out), "rows": written})
+    else:
+        narrate(f"{written:,} {things.replace('-', ' ')} in {out}")

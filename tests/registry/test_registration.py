@@ -20,7 +20,8 @@ from registry.ingest.inspection import Refusal, Result, Task, Work, inspect_file
 from registry.ingest.owner_table import OwnerTable
 from registry.ingest.owners import FolderPerRightsholder, OneOwner
 from registry.ingest.pool import inspect_files
-from registry.queries import WorksFilter, asset_rights_table, works
+from registry.listings import WorksFilter, works
+from registry.queries import asset_rights_table
 from tests.registry.works import encoded, picture, register, write, write_csv, write_pictures
 
 
@@ -252,11 +253,11 @@ def test_works_can_be_listed_by_rightsholder_licence_and_source(registry: Regist
     write_pictures(folder, ["Ada/a.png", "x' OR 1=1 --/b.png"])
     register(registry, folder, FolderPerRightsholder("MIT"))
     with registry.connection() as connection:
-        assert works(connection, WorksFilter(rightsholder="Ada"))["path"].to_pylist() == ["Ada/a.png"]
+        assert [row["path"] for row in works(connection, WorksFilter(rightsholder="Ada")).rows] == ["Ada/a.png"]
         hostile = WorksFilter(rightsholder="x' OR 1=1 --")
-        assert works(connection, hostile)["path"].to_pylist() == ["x' OR 1=1 --/b.png"]
-        assert works(connection, WorksFilter(licence="MIT", data_set="works"), limit=1).num_rows == 1
-        assert works(connection, WorksFilter(licence="mit")).num_rows == 0
+        assert [row["path"] for row in works(connection, hostile).rows] == ["x' OR 1=1 --/b.png"]
+        assert len(works(connection, WorksFilter(licence="MIT", data_set="works"), limit=1).rows) == 1
+        assert works(connection, WorksFilter(licence="mit")).total == 0
 
 
 def test_batches_and_processes_do_not_change_the_result(
