@@ -5,16 +5,30 @@ An owner source answers for one inspected file: with a declaration, or with the 
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from functools import cached_property
 
 from registry.ingest.findings import Finding
 
 
-@dataclass(frozen=True)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """One of several rightsholders."""
+
+    name: str
+    role: str | None = None
+    share: float | None = None
+    """Part of the work that is theirs, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
 class Declaration:
     """What somebody says about one work. None: not stated."""
 
@@ -26,6 +40,9 @@ class Declaration:
     source_url: str | None = None
     attributes: Mapping[str, str] | None = None
     """Further columns; None where the source has none to say, so that what is registered stays."""
+    holders: tuple[Holder, ...] | None = None
+    """All rightsholders, the first one too, where there are several or more is said of one; None: not stated, and what is
+    registered stays."""
 
     @property
     def states_rights(self) -> bool:
@@ -63,6 +80,10 @@ class OneOwner(OwnerSource):
     recorded_from: str = "command line"
 
     def declare(self, path: str, sha256: str) -> Declaration:  # noqa: ARG002 - all files alike
+        return self._declaration
+
+    @cached_property
+    def _declaration(self) -> Declaration:
         return Declaration(self.recorded_from, rightsholder=self.rightsholder, licence=self.licence)
 
 
@@ -73,10 +94,19 @@ class FolderPerRightsholder(OwnerSource):
     licence: str | None
     allow_unowned: bool = False
     recorded_from: str = field(default="folder name")
+    _told: dict[str | None, Declaration | NoDeclaration] = field(default_factory=dict, repr=False, compare=False)
 
     def declare(self, path: str, sha256: str) -> Declaration | NoDeclaration:  # noqa: ARG002 - only the path counts
-        parts = PurePosixPath(path).parts
-        name = tidy(parts[0]) if len(parts) > 1 else None
+        first, slash, rest = path.partition("/")
+        if first.endswith("!"):  # an archive, in which the folders are
+            first, slash, _ = rest.partition("/")
+        folder = first if slash else None
+        if folder not in self._told:
+            self._told[folder] = self._declare(folder)
+        return self._told[folder]
+
+    def _declare(self, folder: str | None) -> Declaration | NoDeclaration:
+        name = tidy(folder)
         if name is None and not self.allow_unowned:
             return NoDeclaration("no owner stated: it lies in no rightsholder's folder")
         if name is not None and has_control_characters(name):
@@ -91,4 +121,4 @@ def tidy(text: str | None) -> str | None:
 
 def has_control_characters(text: str, allowed: str = "") -> bool:
     """Whether there is a line break, a NUL or the like in it."""
-    return any(unicodedata.category(character) == "Cc" and character not in allowed for character in text)
+    return any(character not in allowed for character in _CONTROL.findall(text))

@@ -7,6 +7,7 @@ of the folder or round in a circle. Names that begin with a dot are passed over,
 from __future__ import annotations
 
 import os
+from array import array
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ class Scan:
     files: tuple[str, ...]
     """Paths of regular files, relative to the root, with forward slashes."""
     findings: tuple[Finding, ...]
+    sizes: array[int]
+    """Of the files, in bytes, as the folder has them."""
     hidden: int
     """How many names beginning with a dot were passed over."""
 
@@ -40,7 +43,7 @@ def scan_folder(folder: Path, excluded: Collection[Path] = ()) -> Scan:
     except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, until Python 3.13
         reason = getattr(error, "strerror", None) or "a loop of symbolic links"
         raise InputError(f"cannot read the folder {folder}: {reason}; give a folder of images") from error
-    files: list[str] = []
+    files: list[tuple[str, int]] = []
     findings: list[Finding] = []
     hidden = 0
     without = {os.fspath(path) for path in excluded}
@@ -62,8 +65,17 @@ def scan_folder(folder: Path, excluded: Collection[Path] = ()) -> Scan:
             elif reason := _reason_against(entry, root):
                 findings.append(_refused(root, entry.path, reason))
             else:
-                files.append(_relative(root, entry.path))
-    return Scan(root, tuple(sorted(files)), tuple(sorted(findings)), hidden)
+                files.append((_relative(root, entry.path), _size(entry)))
+    files.sort()
+    sizes = array("q", [size for _, size in files])
+    return Scan(root, tuple(path for path, _ in files), tuple(sorted(findings)), sizes, hidden)
+
+
+def _size(entry: os.DirEntry[str]) -> int:
+    try:
+        return entry.stat(follow_symlinks=False).st_size
+    except OSError:  # gone since; reading it will say so
+        return 0
 
 
 def _reason_against(entry: os.DirEntry[str], root: Path) -> str | None:
@@ -97,6 +109,6 @@ def _refused(root: Path, path: str, reason: str) -> Finding:
 
 
 def _relative(root: Path, path: str) -> str:
-    relative = os.path.relpath(path, root).replace(os.sep, "/")
+    relative = path.removeprefix(os.fspath(root)).lstrip(os.sep).replace(os.sep, "/") or "."
     # A name that is not UTF-8 is only ever listed; it must be possible to print and store the listing.
     return relative.encode(errors="surrogateescape").decode(errors="replace")

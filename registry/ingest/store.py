@@ -6,28 +6,30 @@ as Arrow tables; the lookups are one query per batch, and each batch is one even
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from registry.database import Registry
 from registry.errors import UsageError
 from registry.events import Change, changing
 from registry.identity import IDENTITY, identity_of
-from registry.ids import canonical_json
+from registry.ingest.declared import declare
+from registry.ingest.embedded_store import conflicts, store_embedded, stored_embedded
+from registry.ingest.findings import Finding, Kind
 from registry.ingest.inspection import KnownWork, Work
 from registry.ingest.owners import Declaration
+from registry.metadata import EmbeddedMetadata
 from registry.models import DataSet
-from registry.names import licence_ids, rightsholder_ids
 from registry.queries import asset_rights_table
 from registry.state import refresh
-
-_STATED = ("rightsholder", "licence", "title", "creator", "source_url")
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,16 @@ class Changes:
     """First declarations."""
     declarations_changed: int = 0
     """Newer declarations, appended beside the earlier ones."""
-    elsewhere: list[tuple[Work | KnownWork, Declaration, Place]] = field(default_factory=list)
-    """Files whose content is registered from another place."""
+    superseded: int = 0
+    """Works that were known by their metadata alone, of which the file has turned up."""
+    embedded: int = 0
+    """Works that say something about themselves."""
+    signals: int = 0
+    """Rights signals in these."""
+    elsewhere: list[tuple[str, Declaration, Place]] = field(default_factory=list)
+    """Files whose content is registered from another place: their path there."""
+    findings: list[Finding] = field(default_factory=list)
+    """Where declarations and files contradict each other, and metadata that cannot be read."""
 
     def add(self, other: Changes) -> None:
         """Count another batch's changes in."""
@@ -90,11 +100,12 @@ class WorkStore:
         """By path, the hash of the work that was last registered from there."""
         with self.registry.connection() as connection:
             rows = connection.execute(
-                "SELECT path, arg_max(sha256, id) FROM asset WHERE data_set_id = ? GROUP BY path", [self.data_set_id]
+                "SELECT path, arg_max(sha256, id) FROM asset WHERE data_set_id = ? AND byte_size IS NOT NULL GROUP BY path",
+                [self.data_set_id],
             ).fetchall()
         return dict(rows)
 
-    def add(self, items: Sequence[Item]) -> tuple[Changes, set[int]]:
+    def add(self, items: Sequence[Item]) -> tuple[Changes, NDArray[np.int64]]:
         """Register a batch; returns what changed and the ids of the works that are where the registry says."""
         changes = Changes()
         with changing(self.registry, self.now) as change:
@@ -115,18 +126,29 @@ class WorkStore:
                     changes.unchanged += 1
                     present[place.asset_id] = declaration
                 elif place is not None:
-                    changes.elsewhere.append((found, declaration, place))
+                    changes.elsewhere.append((found.path, declaration, place))
             self._insert_works(connection, data_set_id, new)
             changes.registered = len(new)
-            found_again = self._mark_found(connection, present)
+            embedded = {asset_id: work.embedded for asset_id, work, _ in new if work.embedded}
+            changes.embedded = len(embedded)
+            changes.signals = store_embedded(change, list(embedded.items()))
+            here = np.fromiter(present, np.int64, len(present))
+            found_again = self._mark_found(connection, here)
             changes.found_again = len(found_again)
-            touched = self._declare(change, present, changes)
-            refresh(connection, sorted({*touched, *(number for number, _, _ in new)}))
+            recorded = declare(change, present)
+            changes.declarations += recorded.first
+            changes.declarations_changed += len(recorded.asset_ids) - recorded.first
+            refresh(connection, np.union1d(recorded.asset_ids, np.array([number for number, _, _ in new], np.int64)))
+            earlier = recorded.asset_ids[recorded.asset_ids < next_id]
+            if len(earlier):
+                embedded |= stored_embedded(connection, pa.array(earlier))
+            changes.findings = _findings(embedded, present, {asset_id: work.path for asset_id, work, _ in new}, known)
             facts: dict[str, Any] = {"registered": changes.registered, "declarations": changes.declarations}
             facts |= {"newer declarations": changes.declarations_changed, "found again": found_again}
             if any(facts.values()):
+                facts |= {"with metadata": changes.embedded, "rights signals": changes.signals}
                 change.record("works registered", f"data set {self.name}", after=facts)
-        return changes, set(present)
+        return changes, here
 
     def move(self, moves: Sequence[tuple[int, str, Declaration]]) -> Changes:
         """Give works (by id) of this data set their new paths, with what is declared for them there."""
@@ -141,8 +163,10 @@ class WorkStore:
                 change.connection.execute(
                     "UPDATE asset SET path = new_path, missing_since = NULL FROM moves WHERE asset.id = moved_id"
                 )
-                touched = self._declare(change, {asset_id: declared for asset_id, _, declared in moves}, changes)
-                refresh(change.connection, touched)
+                recorded = declare(change, {asset_id: declared for asset_id, _, declared in moves})
+                changes.declarations += recorded.first
+                changes.declarations_changed += len(recorded.asset_ids) - recorded.first
+                refresh(change.connection, recorded.asset_ids)
                 change.record(
                     "works moved",
                     f"data set {self.name}",
@@ -151,13 +175,13 @@ class WorkStore:
                 )
         return changes
 
-    def absent(self, present: Iterable[int]) -> list[Place]:
+    def absent(self, present: NDArray[np.int64]) -> list[Place]:
         """Works of this data set that are not among those ``present``, by path."""
         with self.registry.connection() as connection:
-            connection.register("present", pa.table({"present_id": pa.array(list(present), pa.int64())}))
+            connection.register("present", pa.table({"present_id": pa.array(present, pa.int64())}))
             rows = connection.execute(
-                "SELECT id, path FROM asset WHERE data_set_id = ? AND id NOT IN (SELECT present_id FROM present) "
-                "ORDER BY path, id",
+                "SELECT id, path FROM asset ANTI JOIN present ON present_id = id "
+                "WHERE data_set_id = ? AND byte_size IS NOT NULL ORDER BY path, id",
                 [self.data_set_id],
             ).fetchall()
         return [Place(asset_id, self.name, path) for asset_id, path in rows]
@@ -207,8 +231,9 @@ class WorkStore:
         connection.register("found", found)
         rows = connection.execute(
             "SELECT sha256, asset.id, name, path FROM asset JOIN found ON identity = found_identity AND sha256 = found_sha256 "
-            "JOIN data_set ON data_set.id = data_set_id"
+            "JOIN data_set ON data_set.id = data_set_id WHERE byte_size IS NOT NULL"
         ).fetchall()
+        connection.unregister("found")
         return {sha256: Place(asset_id, name, path) for sha256, asset_id, name, path in rows}
 
     def _insert_works(
@@ -223,80 +248,39 @@ class WorkStore:
                     name: [getattr(work, name) for _, work, _ in new]
                     for name in ("path", "sha256", "byte_size", "media_type", "width", "height", "pixel_mode")
                 },
-                "url": pa.nulls(len(new), pa.string()),
+                "url": pa.array([(work.facts or {}).get("url") for _, work, _ in new], pa.string()),
                 "other_hash": pa.nulls(len(new), pa.string()),
             }
         )
         connection.register("works", works)
         connection.execute(
-            "INSERT INTO asset (id, data_set_id, path, sha256, identity, byte_size, media_type, width, height, pixel_mode, "  # noqa: S608 - a constant
-            f"registered_at, permission) SELECT id, ?, path, sha256, {IDENTITY}, byte_size, media_type, width, height, "
-            "pixel_mode, ?, 'unclear' FROM (SELECT *, ? AS data_set_id FROM works) ORDER BY id",
+            "INSERT INTO asset (id, data_set_id, path, url, sha256, identity, byte_size, media_type, width, height, "  # noqa: S608 - a constant
+            "pixel_mode, registered_at, permission) "
+            f"SELECT id, ?, path, url, sha256, {IDENTITY}, byte_size, media_type, width, height, pixel_mode, ?, 'unclear' "
+            "FROM (SELECT *, ? AS data_set_id FROM works) ORDER BY id",
             [data_set_id, self.now, data_set_id],
         )
 
-    def _mark_found(self, connection: duckdb.DuckDBPyConnection, present: dict[int, Declaration]) -> list[int]:
-        connection.register("present", pa.table({"present_id": pa.array(list(present), pa.int64())}))
+    def _mark_found(self, connection: duckdb.DuckDBPyConnection, present: NDArray[np.int64]) -> list[int]:
+        connection.register("present", pa.table({"present_id": pa.array(present, pa.int64())}))
         rows = connection.execute(
             "UPDATE asset SET missing_since = NULL WHERE missing_since IS NOT NULL "
             "AND id IN (SELECT present_id FROM present) RETURNING id"
         ).fetchall()
         return sorted(int(number) for (number,) in rows)
 
-    def _declare(self, change: Change, declared: dict[int, Declaration], changes: Changes) -> list[int]:
-        """Append a rights row for every work whose declaration is not the recorded one; returns these works' ids."""
-        rows = [
-            (asset_id, item.recorded_from, *(getattr(item, name) for name in _STATED), _json(item))
-            for asset_id, item in declared.items()
-        ]
-        names = ("asset_id", "recorded_from", *_STATED, "attributes")
-        columns = list(zip(*rows, strict=True)) or [()] * len(names)
-        types = (pa.int64(), *[pa.string()] * (len(names) - 1))
-        stated = {name: pa.array(column, kind) for name, column, kind in zip(names, columns, types, strict=True)}
-        holders = rightsholder_ids(change, {item.rightsholder for item in declared.values() if item.rightsholder})
-        licences = licence_ids(change, {item.licence for item in declared.values() if item.licence})
-        stated["rightsholder_id"] = pa.array(
-            [holders.get(item.rightsholder or "") for item in declared.values()], pa.int64()
-        )
-        stated["licence_id"] = pa.array([licences.get(item.licence or "") for item in declared.values()], pa.int64())
-        connection = change.connection
-        connection.register("declared", pa.table(stated))
-        connection.execute(_FIND_NEWER, [change.next_id("asset_rights")])
-        connection.execute(
-            "INSERT INTO asset_rights (id, asset_id, basis, rightsholder_id, licence_id, title, creator, source_url, "
-            "attributes, recorded_from, recorded_by, recorded_at) SELECT id, asset_id, 'declared', rightsholder_id, "
-            "licence_id, title, creator, source_url, attributes, recorded_from, ?, ? FROM newer ORDER BY id",
-            [change.actor, self.now],
-        )
-        found = connection.execute("SELECT asset_id, is_first FROM newer ORDER BY asset_id").fetchall()
-        connection.execute("DROP TABLE newer")
-        first = sum(1 for _, is_first in found if is_first)
-        changes.declarations += first
-        changes.declarations_changed += len(found) - first
-        return [int(asset_id) for asset_id, _ in found]
 
-
-# A source that has no further columns to say leaves the recorded ones as they are.
-_FIND_NEWER = """
-    CREATE TEMP TABLE newer AS
-    SELECT ? + row_number() OVER (ORDER BY declared.asset_id) - 1 AS id, declared.asset_id AS asset_id,
-        declared.rightsholder_id AS rightsholder_id, declared.licence_id AS licence_id, declared.title AS title,
-        declared.creator AS creator, declared.source_url AS source_url, declared.recorded_from AS recorded_from,
-        coalesce(declared.attributes, last.attributes) AS attributes, last.id IS NULL AS is_first
-    FROM declared
-    JOIN asset ON asset.id = declared.asset_id
-    LEFT JOIN asset_rights AS last ON last.id = asset.declared_id
-    WHERE (
-            coalesce(declared.rightsholder, declared.licence, declared.title, declared.creator, declared.source_url)
-                IS NOT NULL
-            AND (last.id IS NULL
-                OR last.rightsholder_id IS DISTINCT FROM declared.rightsholder_id
-                OR last.licence_id IS DISTINCT FROM declared.licence_id
-                OR last.title IS DISTINCT FROM declared.title OR last.creator IS DISTINCT FROM declared.creator
-                OR last.source_url IS DISTINCT FROM declared.source_url)
-        ) OR (declared.attributes IS NOT NULL AND declared.attributes <> coalesce(last.attributes, '{}'))
-"""
-
-
-def _json(declaration: Declaration) -> str | None:
-    return None if declaration.attributes is None else canonical_json(dict(declaration.attributes))
+def _findings(
+    embedded: dict[int, EmbeddedMetadata],
+    declared: dict[int, Declaration],
+    new: dict[int, str],
+    known: dict[str, Place],
+) -> list[Finding]:
+    paths = {place.asset_id: place.path for place in known.values() if place.asset_id in embedded} | new
+    found = []
+    for asset_id, metadata in sorted(embedded.items()):
+        path = paths[asset_id]
+        found += [Finding(path, Kind.CONFLICT, reason) for reason in conflicts(declared[asset_id], metadata)]
+        if metadata.problems:
+            found.append(Finding(path, Kind.METADATA, "; ".join(metadata.problems)))
+    return found

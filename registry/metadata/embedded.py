@@ -25,12 +25,16 @@ NOTHING = EmbeddedMetadata()
 _MEDIA_TYPES = {"MPO": "image/jpeg"}
 
 
-def read_embedded(image: Image.Image, data: bytes) -> EmbeddedMetadata:
+UNREAD_CREDENTIALS = "it has a C2PA manifest, which was not read: the library for it ended the process"
+
+
+def read_embedded(image: Image.Image, data: bytes, *, credentials: bool = True) -> EmbeddedMetadata:
     """What the file says about its work, without decoding it.
 
     Args:
         image: the opened file, of which only the header has been read.
         data: the bytes of the same file.
+        credentials: whether to read C2PA manifests; without, :data:`UNREAD_CREDENTIALS` is a problem where there is one.
     """
     problems = Problems()
     blocks = locate(image, data, problems)
@@ -47,18 +51,20 @@ def read_embedded(image: Image.Image, data: bytes) -> EmbeddedMetadata:
         fields["exif"] = {**fields["exif"], **read_tags(blocks.tiff_tags, problems)}
     for name, value in blocks.png.items():
         put(fields["png"], name, value, problems, "PNG")
-    credentials = None
-    if blocks.has_c2pa:
+    found = None
+    if blocks.has_c2pa and not credentials:
+        problems.add(UNREAD_CREDENTIALS)
+    elif blocks.has_c2pa:
         name = str(image.format)
         media_type = _MEDIA_TYPES.get(name) or Image.MIME.get(name, "application/octet-stream")
-        credentials, reserved = read_credentials(data, media_type, problems)
+        found, reserved = read_credentials(data, media_type, problems)
         signals += reserved
     main = blocks.xmp[0] if blocks.xmp else None
     return EmbeddedMetadata.gathered(
         fields,
         xmp=main if main and len(main) <= LARGEST_PACKET else None,
         signals=signals,
-        c2pa=credentials,
+        c2pa=found,
         problems=problems.lines,
     )
 

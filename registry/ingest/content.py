@@ -1,0 +1,92 @@
+"""The bytes of registered works, whether they are files or lie in an archive.
+
+A work's path is relative to its data set's root; the root may itself be an archive, or an archive may lie below it, and then
+``<archive>!/<member>`` is the path. Archives are read where they are, under the same checks as when they were registered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from registry.errors import InputError
+from registry.ingest.archives import ArchiveMember, read_archive
+from registry.ingest.inspection import read_regular_file
+
+MARK = "!/"
+"""Between an archive's path and its member's."""
+
+
+def split_path(path: Path | str) -> tuple[Path, str | None]:
+    """A work's whole path as a file, and the member in it; None where the file is the work itself.
+
+    >>> split_path("/nowhere/00001.tar!/cats/1.jpg")
+    (PosixPath('/nowhere/00001.tar'), 'cats/1.jpg')
+    """
+    whole = Path(path)
+    text = whole.as_posix()
+    if MARK in text and not whole.is_file():
+        at = text.find(MARK)
+        while at >= 0:
+            if Path(text[:at]).is_file():
+                return Path(text[:at]), text[at + len(MARK) :]
+            at = text.find(MARK, at + 1)
+        archive, _, member = text.partition(MARK)
+        return Path(archive), member
+    if not whole.exists():
+        for parent in whole.parents:
+            if parent.is_file():
+                return parent, whole.relative_to(parent).as_posix()
+            if parent.is_dir():
+                break
+    return whole, None
+
+
+def read_work(root: Path, path: str) -> bytes:
+    """A work's bytes.
+
+    Raises:
+        InputError: they cannot be read; says why.
+    """
+    file, member = split_path(root / path)
+    if member is None:
+        return _read_file(file)
+    for found, data in read_members(file, {member}):
+        if found == member and isinstance(data, bytes):
+            return data
+        if isinstance(data, str):
+            raise InputError(f"cannot read {root / path}: {data}")
+    raise InputError(f"cannot read {root / path}: the archive has no such member")
+
+
+def read_members(archive: Path, wanted: Collection[str]) -> Iterator[tuple[str, bytes | str]]:
+    """Go through an archive once for these members: each with its bytes, or the reason why it has none.
+
+    Raises:
+        InputError: it is no archive, or nothing of it can be read.
+    """
+    missing = set(wanted)
+    with read_archive(archive, wanted=missing.__contains__) as members:
+        for found in members:
+            if isinstance(found, ArchiveMember):
+                missing.discard(found.path)
+                yield found.path, found.data
+            else:
+                path = found.path.partition(MARK)[2]
+                if path in missing:
+                    missing.discard(path)
+                    yield path, found.reason
+            if not missing:
+                return
+    for path in sorted(missing):
+        yield path, "the archive has no such member"
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        data = read_regular_file(path.resolve())
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+    if isinstance(data, str):
+        raise InputError(f"cannot read {path}: {data}")
+    return data

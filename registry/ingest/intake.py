@@ -1,0 +1,116 @@
+"""One registration while it goes on: from inspected files to batches in the registry, whatever the source."""
+
+from __future__ import annotations
+
+import time
+from array import array
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from registry.ingest.findings import Finding, FindingLog, Kind
+from registry.ingest.inspection import KnownWork, Refusal, Result, Work
+from registry.ingest.owners import Declaration, NoDeclaration, OwnerSource
+from registry.ingest.shard_facts import stated_with
+from registry.ingest.store import Changes, Item, WorkStore
+
+BATCH_SECONDS = 10.0
+"""A batch is stored after this time even if it is small, so that a killed run has lost little."""
+BATCH_BYTES = 2**26
+"""Metadata of a batch that are held in memory, about."""
+
+
+class Intake:
+    """Takes what was inspected, asks whose it is, and stores it batch by batch."""
+
+    def __init__(self, store: WorkStore, owners: OwnerSource) -> None:
+        self.store = store
+        self.owners = owners
+        self.known = store.known_hashes()
+        """By path, the hash of the work that was last registered from there."""
+        self.findings = FindingLog()
+        self._licence: str | None = getattr(owners, "licence", None)
+        self._total = Changes()
+        self._present = array("q")
+        self._kept: set[str] = set()  # paths of works that keep their place although nobody states their owner now
+        self._batch: list[Item] = []
+        self._bytes = 0
+        self._stored_at = time.monotonic()
+
+    def take_all(self, results: Iterable[Result], on_progress: Callable[[int], object], batch: int) -> int:
+        """Take results one by one, storing at most ``batch`` of them together; returns how many there were."""
+        done = 0
+        for result in results:
+            done += 1
+            self._take(result)
+            if len(self._batch) >= batch or self._bytes > BATCH_BYTES:
+                self._store()
+            elif not done % 16 and time.monotonic() - self._stored_at > BATCH_SECONDS:
+                self._store()
+            on_progress(done)
+        return done
+
+    def finish(self) -> Changes:
+        """Store the rest; then see which works moved within the source, and which are gone."""
+        self._store()
+        candidates: dict[int, list[tuple[str, Declaration]]] = {}
+        for path, declaration, place in self._total.elsewhere:
+            candidates.setdefault(place.asset_id, []).append((path, declaration))
+        present = np.frombuffer(self._present, np.int64) if self._present else np.empty(0, np.int64)
+        absent = [place for place in self.store.absent(present) if place.path not in self._kept]
+        moved = {place.asset_id: candidates[place.asset_id][0] for place in absent if place.asset_id in candidates}
+        self._count(self.store.move([(asset_id, path, stated) for asset_id, (path, stated) in moved.items()]))
+        gone = [place for place in absent if place.asset_id not in moved]
+        if gone:
+            self.store.mark_missing([place.asset_id for place in gone])
+        self.findings.extend(
+            Finding(place.path, Kind.MISSING, "registered earlier, not found with that content") for place in gone
+        )
+        self._list_duplicates(moved)
+        self.findings.extend(self.owners.findings)
+        self.findings.extend(self.owners.unused())
+        return self._total
+
+    def _take(self, result: Result) -> None:
+        if isinstance(result, Refusal):
+            self.findings.add(Finding(result.path, Kind.REFUSED, result.reason))
+            return
+        declaration = self.owners.declare(result.path, result.sha256)
+        if isinstance(declaration, NoDeclaration):
+            self.findings.add(Finding(result.path, Kind.REFUSED, declaration.reason))
+            if isinstance(result, KnownWork) or self.known.get(result.path) == result.sha256:
+                self._kept.add(result.path)
+            return
+        if isinstance(result, Work):
+            if result.facts:
+                declaration = stated_with(declaration, result.facts, self._licence)
+            if result.embedded:
+                self._bytes += len(result.embedded.xmp or b"") + 2_000
+        self._batch.append((result, declaration))
+
+    def _list_duplicates(self, moved: dict[int, tuple[str, Declaration]]) -> None:
+        elsewhere = self._total.elsewhere
+        rightsholders = self.store.rightsholders_of([place.asset_id for _, _, place in elsewhere]) if elsewhere else {}
+        for found, declaration, place in elsewhere:
+            path, _ = moved.get(place.asset_id, (place.path, None))
+            if (place.data_set, path) == (self.store.name, found):
+                continue
+            where = path if place.data_set == self.store.name else f"{path} of the data set {place.data_set!r}"
+            reason = f"the same bytes as {where}, which is registered"
+            stated, registered = declaration.rightsholder, rightsholders[place.asset_id]
+            if stated is not None and stated != registered:
+                reason += f" for {registered or 'nobody'}, not for {stated}"
+            self.findings.add(Finding(found, Kind.DUPLICATE, reason))
+
+    def _store(self) -> None:
+        if self._batch:
+            changes, present = self.store.add(self._batch)
+            self._present.frombytes(present.tobytes())
+            self._count(changes)
+        self._batch, self._bytes = [], 0
+        self._stored_at = time.monotonic()
+
+    def _count(self, changes: Changes) -> None:
+        self.findings.extend(changes.findings)
+        changes.findings = []
+        self._total.add(changes)
