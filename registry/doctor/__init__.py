@@ -1,0 +1,79 @@
+"""The doctor: does everything in the registry and its home agree with everything else?
+
+What can be computed is computed anew and compared; what cannot is held against its hash. Each finding says what is wrong,
+where, how bad it is, and what to do. Nothing is changed, unless :func:`repair` is asked for.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from registry.database import Registry
+from registry.doctor import current, encodings, files, members, tables
+from registry.doctor.findings import Examination, Finding, Progress, Severity
+from registry.events import changing
+from registry.log import verify_within
+from registry.state import refresh
+
+__all__ = ["Examination", "Finding", "Progress", "Severity", "examine", "repair"]
+
+
+def examine(
+    registry: Registry,
+    *,
+    read_works: bool | None = None,
+    quick: bool = False,
+    on_progress: Progress = lambda _check, _done, _total: None,
+) -> Examination:
+    """Examine the registry and its home.
+
+    Args:
+        registry: which one.
+        read_works: whether to read every work's file; None: if they are at most :data:`registry.doctor.files.SMALL` bytes.
+        quick: read no files of works, members and outputs at all.
+        on_progress: told how far it is.
+
+    Raises:
+        RegistryError: the file is damaged so that it cannot be read, locked, or of another schema.
+    """
+    found = Examination()
+    with registry.connection() as connection:
+        if not tables.check_columns(connection, found):
+            return found
+        tables.check_numbers(connection, found)
+        tables.check_references(connection, found)
+        tables.check_merges(connection, found)
+        log = verify_within(connection, registry.home, on_progress=lambda done, total: on_progress("log", done, total))
+        found.checked |= {"log": log.events, "sealed rows": log.rows}
+        for fault in log.faults:
+            found.error("log", "log" if fault.event is None else f"event {fault.event}", fault.what, fault.repair)
+        found.unlisted["log"] += log.unlisted
+        for note in log.notes:
+            found.add("log", Severity.NOTE, "log", note, "nothing needs to be done")
+        current.check_derived(connection, found)
+        current.check_told(connection, found, log.history)
+        encodings.check_encodings(connection, found, on_progress)
+    members.check_members(registry, found, on_progress, files=not quick)
+    files.check_leftovers(registry, found)
+    if quick:
+        found.skipped["files"] = "--quick"
+        return found
+    files.check_outputs(registry, found)
+    if read_works or (read_works is None and files.bytes_of_works(registry) <= files.SMALL):
+        files.check_works(registry, found, on_progress)
+    else:
+        found.skipped["works"] = "they are large; `creditline doctor --files` reads all of them"
+    return found
+
+
+def repair(registry: Registry, now: datetime) -> int:
+    """Compute what is current of all works anew, as an event; returns how many works had something else.
+
+    Nothing else is ever repaired here: what was sealed can only come back from a copy.
+    """
+    with changing(registry, now) as change:
+        numbers = current.stale_works(change.connection)
+        if numbers:
+            refresh(change.connection, numbers)
+            change.record("current columns repaired", "works", after={"works": len(numbers), "first": numbers[:20]})
+    return len(numbers)

@@ -1,0 +1,83 @@
+"""Encodings: every code is what its number gives, and every work is in at most one unit."""
+
+from __future__ import annotations
+
+import duckdb
+import numpy as np
+
+from registry import codes
+from registry.doctor.findings import Examination, Progress, Severity
+from registry.log_findings import RESTORE
+
+_AT_ONCE = 1_000_000
+
+
+def check_encodings(connection: duckdb.DuckDBPyConnection, found: Examination, on_progress: Progress) -> None:
+    """Look at every encoding's codes, units and works."""
+    rows = connection.execute("SELECT id, n, h, seed, unit_count FROM encoding ORDER BY rowid").fetchall()
+    for encoding_id, n, h, seed, unit_count in rows:
+        _check_codes(connection, found, on_progress, encoding_id, (n, h, seed), unit_count)
+        _check_works(connection, found, encoding_id, unit_count)
+    found.checked["encodings"] = len(rows)
+
+
+def _check_codes(
+    connection: duckdb.DuckDBPyConnection,
+    found: Examination,
+    on_progress: Progress,
+    encoding_id: str,
+    choice: tuple[int, int, int],
+    unit_count: int,
+) -> None:
+    n, h, seed = choice
+    where = f"encoding {encoding_id}"
+    if not (2 <= n <= codes.MAX_MEMBERS and 1 <= h < n and 0 <= unit_count <= codes.capacity(n, h)):
+        found.error("encodings", where, f"{unit_count:,} units with n = {n} and h = {h} are not possible", RESTORE)
+        return
+    count, distinct, first, last = connection.execute(
+        "SELECT count(*), count(DISTINCT number), min(number), max(number) FROM unit WHERE encoding_id = ?",
+        [encoding_id],
+    ).fetchall()[0]
+    if (count, distinct, first, last) != (unit_count, unit_count, 0, unit_count - 1):
+        what = (
+            f"has {count:,} units numbered {first} to {last} ({distinct:,} different), expected 0 to {unit_count - 1:,}"
+        )
+        found.error("encodings", where, what, RESTORE)
+        return
+    wrong, example = 0, -1
+    for start in range(0, unit_count, _AT_ONCE):
+        table = connection.execute(
+            "SELECT number, code FROM unit WHERE encoding_id = ? AND number >= ? AND number < ?",
+            [encoding_id, start, start + _AT_ONCE],
+        ).to_arrow_table()
+        numbers = table["number"].to_numpy()
+        differs = np.flatnonzero(codes.codes_of(seed, n, h, numbers) != table["code"].to_numpy())
+        if len(differs):
+            wrong += len(differs)
+            example = int(numbers[differs[0]]) if example < 0 else example
+        on_progress(f"codes of {encoding_id}", min(start + _AT_ONCE, unit_count), unit_count)
+    if wrong:
+        what = f"{wrong:,} units (unit {example} for one) have a code that is not that of their number"
+        found.error("encodings", where, what, RESTORE)
+
+
+def _check_works(connection: duckdb.DuckDBPyConnection, found: Examination, encoding_id: str, unit_count: int) -> None:
+    where = f"encoding {encoding_id}"
+    count, works, units, first, last = connection.execute(
+        "SELECT count(*), count(DISTINCT asset_id), count(DISTINCT unit_number), min(unit_number), max(unit_number) "
+        "FROM unit_asset WHERE encoding_id = ?",
+        [encoding_id],
+    ).fetchall()[0]
+    if count != works:
+        found.error("encodings", where, f"{count - works:,} works are in more than one unit", RESTORE)
+    if (units, first, last) != (unit_count, 0, unit_count - 1):
+        found.error("encodings", where, f"{units:,} of {unit_count:,} units have works, or works have no unit", RESTORE)
+    forbidden = connection.execute(
+        "SELECT permission, count(*) FROM unit_asset JOIN asset ON asset.id = asset_id "
+        "WHERE encoding_id = ? AND permission IN ('prohibited', 'withdrawn') GROUP BY 1 ORDER BY 1",
+        [encoding_id],
+    ).fetchall()
+    for permission, number in forbidden:
+        what = f"{number:,} of its works may not be trained on: {permission}"
+        repair = "`creditline check` lists them; `creditline retrain` trains without those that were withdrawn"
+        found.add("encodings", Severity.NOTE, where, what, repair)

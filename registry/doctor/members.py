@@ -1,0 +1,71 @@
+"""Members: the row, the manifest and the files agree, and the works are those of the codes less what was withdrawn."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+from sqlmodel import col, select
+
+from registry.database import Registry
+from registry.doctor.findings import Examination, Progress
+from registry.errors import CreditlineError
+from registry.log_findings import RESTORE
+from registry.manifests import Manifest, ManifestWorks
+from registry.members import check_member, expected_works, member_id
+from registry.models import Encoding, Ensemble, Member
+
+_RETRAIN = "restore the member's folder from a copy, or train the member again"
+
+
+def check_members(registry: Registry, found: Examination, on_progress: Progress, *, files: bool) -> None:
+    """Look at every member of every generation; ``files``: read its folder, too."""
+    with registry.session() as session:
+        query = (
+            select(Member, Encoding)
+            .join(Ensemble, col(Ensemble.id) == col(Member.ensemble_id))
+            .join(Encoding, col(Encoding.id) == col(Ensemble.encoding_id))
+            .order_by(col(Member.id))
+        )
+        rows = list(session.exec(query))
+    for number, (member, encoding) in enumerate(rows, start=1):
+        manifest = _check_row(member, encoding, found)
+        if manifest is not None:
+            expected = ManifestWorks.of(expected_works(registry, encoding.id, member.index, manifest.withdrawn_through))
+            if expected != manifest.works:
+                what = (
+                    f"its manifest has {manifest.works.count:,} works, the codes less what was withdrawn give "
+                    f"{expected.count:,}, and they are not the same ones"
+                )
+                found.error("members", f"member {member.id}", what, _RETRAIN)
+        if files:
+            try:
+                check_member(registry.home.member(member.id), member)
+            except CreditlineError as error:
+                found.error("members", str(registry.home.member(member.id)), str(error), _RETRAIN)
+        on_progress("members", number, len(rows))
+    found.checked["members"] = len(rows)
+
+
+def _check_row(member: Member, encoding: Encoding, found: Examination) -> Manifest | None:
+    where = f"member {member.id}"
+    try:
+        manifest = Manifest.model_validate(member.manifest, strict=False)
+    except ValidationError:
+        found.error("members", where, "the manifest in its row cannot be read", RESTORE)
+        return None
+    said = {
+        "id": (member.id, member_id(manifest.ensemble_id, manifest.index, manifest.generation)),
+        "ensemble": (member.ensemble_id, manifest.ensemble_id),
+        "index": (member.index, manifest.index),
+        "generation": (member.generation, manifest.generation),
+        "manifest_sha256": (member.manifest_sha256, manifest.sha256),
+        "merkle_root": (member.merkle_root, manifest.works.merkle_root),
+        "weights_sha256": (member.weights_sha256, manifest.weights_sha256),
+        "encoding": (encoding.id, manifest.encoding.id),
+    }
+    for name, (row, stated) in said.items():
+        if row != stated:
+            found.error("members", where, f"the {name} of its row is {row}, its manifest says {stated}", RESTORE)
+    if member.index >= encoding.n:
+        found.error("members", where, f"has index {member.index}, its encoding has {encoding.n} members", RESTORE)
+        return None
+    return manifest

@@ -1,0 +1,160 @@
+"""Tables, ids and what rows refer to. Ids are dense, so that a reference is checked by comparing numbers, without a join."""
+
+from __future__ import annotations
+
+import duckdb
+from sqlmodel import SQLModel
+
+from registry.doctor.findings import Examination
+from registry.log_findings import RESTORE
+from registry.seals import NUMBERED_TABLES
+from registry.views import VIEWS
+
+REFERENCES: tuple[tuple[str, str, str], ...] = (
+    ("asset", "data_set_id", "data_set"),
+    ("asset", "declared_id", "asset_rights"),
+    ("asset", "verified_id", "asset_rights"),
+    ("asset", "rightsholder_id", "rightsholder"),
+    ("asset", "licence_id", "licence"),
+    ("asset_rights", "asset_id", "asset"),
+    ("asset_rights", "rightsholder_id", "rightsholder"),
+    ("asset_rights", "licence_id", "licence"),
+    ("co_rightsholder", "rights_id", "asset_rights"),
+    ("co_rightsholder", "asset_id", "asset"),
+    ("co_rightsholder", "rightsholder_id", "rightsholder"),
+    ("embedded_metadata", "asset_id", "asset"),
+    ("rights_signal", "asset_id", "asset"),
+    ("rights_signal", "policy_id", "site_policy"),
+    ("fingerprint", "asset_id", "asset"),
+    ("near_duplicate", "asset_id", "asset"),
+    ("near_duplicate", "other_asset_id", "asset"),
+    ("rightsholder", "merged_into", "rightsholder"),
+    ("rightsholder_details", "rightsholder_id", "rightsholder"),
+    ("rightsholder_details", "represented_by", "rightsholder"),
+    ("rightsholder_identifier", "rightsholder_id", "rightsholder"),
+    ("rightsholder_merge", "merged_id", "rightsholder"),
+    ("rightsholder_merge", "into_id", "rightsholder"),
+    ("claim", "rightsholder_id", "rightsholder"),
+    ("claim_work", "claim_id", "claim"),
+    ("claim_work", "asset_id", "asset"),
+    ("claim_decision", "claim_id", "claim"),
+    ("withdrawal_work", "withdrawal_id", "withdrawal"),
+    ("withdrawal_work", "asset_id", "asset"),
+    ("unit_asset", "asset_id", "asset"),
+    ("candidate_work", "asset_id", "asset"),
+)
+"""Columns with numbers of rows of other tables. Null refers to nothing."""
+
+_SCOPES = {"asset": "asset", "rightsholder": "rightsholder", "licence": "licence", "data set": "data_set"}
+
+NAMED_REFERENCES: tuple[tuple[str, str, str], ...] = (
+    ("unit", "encoding_id", "encoding"),
+    ("unit_asset", "encoding_id", "encoding"),
+    ("ensemble", "encoding_id", "encoding"),
+    ("member", "ensemble_id", "ensemble"),
+    ("sample", "ensemble_id", "ensemble"),
+    ("audit", "ensemble_id", "ensemble"),
+    ("audit", "sample_id", "sample"),
+    ("candidate", "audit_id", "audit"),
+    ("candidate_work", "audit_id", "audit"),
+)
+"""Columns with text ids of other tables."""
+
+_REMAKE = "restore the registry from a copy"
+
+
+def check_columns(connection: duckdb.DuckDBPyConnection, found: Examination) -> bool:
+    """Every table has the columns of this schema, and the views are there; False if the tables cannot be read."""
+    rows = connection.execute(
+        "SELECT table_name, list(column_name) FROM duckdb_columns() WHERE database_name = current_database() AND NOT internal "
+        "GROUP BY 1"
+    ).fetchall()
+    present = {str(name): set(columns) for name, columns in rows}
+    readable = True
+    for name, table in SQLModel.metadata.tables.items():
+        wanted = set(table.columns.keys())
+        missing = sorted(wanted - present.get(name, set()))
+        further = sorted(present.get(name, set()) - wanted)
+        if missing:
+            readable = False
+            found.error("tables", name, f"the columns {', '.join(missing)} are missing", _REMAKE)
+        if further:
+            found.error("tables", name, f"has columns of somebody else: {', '.join(further)}", "drop them with DuckDB")
+    for name in sorted(set(VIEWS) - set(present)):
+        found.error(
+            "tables", name, "this view is missing", "run `creditline migrate`, or restore the registry from a copy"
+        )
+    found.checked["tables"] = len(SQLModel.metadata.tables)
+    return readable
+
+
+def check_numbers(connection: duckdb.DuckDBPyConnection, found: Examination) -> None:
+    """The ids of every numbered table are 0, 1, 2, … without gaps or repetition."""
+    for table in NUMBERED_TABLES:
+        count, distinct, first, last = connection.execute(
+            f"SELECT count(*), count(DISTINCT id), min(id), max(id) FROM {table}"  # noqa: S608 - our tables
+        ).fetchall()[0]
+        found.checked["ids"] = found.checked.get("ids", 0) + count
+        if distinct != count:
+            found.error("ids", table, f"{count - distinct:,} ids are there more than once", RESTORE)
+        elif count and (first, last) != (0, count - 1):
+            found.error(
+                "ids", table, f"ids go from {first} to {last}, expected 0 to {count - 1:,}: rows are missing", RESTORE
+            )
+
+
+def check_references(connection: duckdb.DuckDBPyConnection, found: Examination) -> None:
+    """Rows refer to rows that are there."""
+    for table, column, target in REFERENCES:
+        _refer(connection, found, table, column, target, "true")
+    for scope, target in _SCOPES.items():
+        for table in ("review", "withdrawal"):
+            _refer(connection, found, table, "subject_id", target, f"scope = '{scope}'")
+    for table in ("review", "withdrawal"):
+        unknown = _count(connection, f"SELECT count(*) FROM {table} WHERE NOT list_contains(?, scope)", [list(_SCOPES)])  # noqa: S608
+        if unknown:
+            found.error("references", table, f"{unknown:,} rows have a scope that nobody knows", RESTORE)
+    for table, column, target in NAMED_REFERENCES:
+        names = connection.execute(
+            f"SELECT DISTINCT {column} FROM {table} WHERE {column} IS NOT NULL AND {column} NOT IN (SELECT id FROM {target}) "  # noqa: S608
+            "ORDER BY 1 LIMIT 20"
+        ).fetchall()
+        for (name,) in names:
+            found.error("references", f"{table} {name}", f"there is no such {target}", RESTORE)
+
+
+def check_merges(connection: duckdb.DuckDBPyConnection, found: Examination) -> None:
+    """Every merged rightsholder names the record that counts, as the merges say."""
+    into = dict(connection.execute("SELECT merged_id, into_id FROM rightsholder_merge ORDER BY id").fetchall())
+    rows = connection.execute(
+        "SELECT id, merged_into FROM rightsholder WHERE merged_into IS NOT NULL "
+        "OR id IN (SELECT merged_id FROM rightsholder_merge)"
+    ).fetchall()
+    for number, current in rows:
+        target, seen = number, {number}
+        while target in into and into[target] not in seen:
+            target = into[target]
+            seen.add(target)
+        if current != (None if target == number else target):
+            counted = "itself" if target == number else f"rightsholder {target}"
+            what = f"counts as {current}, the merges on record say {counted}"
+            found.error("merges", f"rightsholder {number}", what, RESTORE)
+    found.checked["merges"] = len(rows)
+
+
+def _refer(
+    connection: duckdb.DuckDBPyConnection, found: Examination, table: str, column: str, target: str, condition: str
+) -> None:
+    largest = _count(connection, f"SELECT coalesce(max(id), -1) FROM {target}")  # noqa: S608 - our tables
+    wrong = _count(
+        connection,
+        f"SELECT count(*) FROM {table} WHERE {condition} AND ({column} < 0 OR {column} > ?)",  # noqa: S608 - our tables
+        [largest],
+    )
+    found.checked["references"] = found.checked.get("references", 0) + 1
+    if wrong:
+        found.error("references", f"{table}.{column}", f"{wrong:,} rows name a {target} that is not there", RESTORE)
+
+
+def _count(connection: duckdb.DuckDBPyConnection, query: str, values: list[object] | None = None) -> int:
+    return int(connection.execute(query, values or []).fetchall()[0][0])
