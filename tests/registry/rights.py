@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from registry.database import Registry
-from registry.events import changing
+from registry.events import Change, changing
 from registry.models import (
     Asset,
     AssetRights,
@@ -58,38 +57,49 @@ class Rights:
                     permission="unclear",
                 )
             )
-            change.record("works registered", f"asset {number}")
-        self.declare(number, owners, licence, source_url=source_url)
-        with changing(self.registry, NOW) as change:
-            if apply_policies(change, [number]):
-                change.record("policies applied", f"asset {number}")
+            self._declare(change, number, owners, licence, source_url=source_url)
+            change.connection.execute(
+                "UPDATE asset SET declared_id = (SELECT max(id) FROM asset_rights) WHERE id = ?", [number]
+            )
+            apply_policies(change, [number])
             refresh(change.connection, [number])
+            change.record("works registered", f"asset {number}")
         return number
 
-    def declare(self, work: int, owners: Sequence[str], licence: str | None, **values: Any) -> None:
+    def declare(self, work: int, owners: Sequence[str], licence: str | None) -> None:
         """Add a declaration."""
         with changing(self.registry, NOW) as change:
-            ids = rightsholder_ids(change, owners)
-            number = change.next_id("asset_rights")
-            row = {
-                "rightsholder_id": ids[owners[0]] if owners else None,
-                "licence_id": licence_ids(change, [licence])[licence] if licence else None,
-                "recorded_from": "table.csv",
-                "recorded_by": change.actor,
-                "recorded_at": NOW,
-            }
-            change.insert(AssetRights(id=number, asset_id=work, basis="declared", **row, **values))
-            first = change.next_id("co_rightsholder")
-            change.insert(
-                *(
-                    CoRightsholder(
-                        id=first + place, rights_id=number, asset_id=work, position=place + 1, rightsholder_id=ids[name]
-                    )
-                    for place, name in enumerate(owners if len(owners) > 1 else ())
-                )
-            )
+            self._declare(change, work, owners, licence)
             refresh(change.connection, [work])
             change.record("works registered", f"asset {work}")
+
+    def _declare(
+        self, change: Change, work: int, owners: Sequence[str], licence: str | None, *, source_url: str | None = None
+    ) -> None:
+        ids = rightsholder_ids(change, owners)
+        number = change.next_id("asset_rights")
+        change.insert(
+            AssetRights(
+                id=number,
+                asset_id=work,
+                basis="declared",
+                rightsholder_id=ids[owners[0]] if owners else None,
+                licence_id=licence_ids(change, [licence])[licence] if licence else None,
+                source_url=source_url,
+                recorded_from="table.csv",
+                recorded_by=change.actor,
+                recorded_at=NOW,
+            )
+        )
+        first = change.next_id("co_rightsholder")
+        change.insert(
+            *(
+                CoRightsholder(
+                    id=first + place, rights_id=number, asset_id=work, position=place + 1, rightsholder_id=ids[name]
+                )
+                for place, name in enumerate(owners if len(owners) > 1 else ())
+            )
+        )
 
     def signal(self, work: int, use: str, category: str = "ai training") -> None:
         """Have the file itself say something."""
