@@ -6,6 +6,7 @@ import datetime
 import io
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from math import comb
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,15 +18,14 @@ from torch import Tensor
 
 from attribution.audit_worker import Counterfactuals, load_jacobian
 from attribution.distance import from_mean_square
-from attribution.ensembles import EnsembleReference
-from attribution.evidence import MIDDLE, Evidence
+from attribution.evidence import MIDDLE, Evidence, has_contrast
 from attribution.influence import counterfactual_radius, gram, influences
 from attribution.pixels import read_work
 from attribution.rankers.interface import Ranker
-from attribution.ranking import Corpus, ScaleChoice, Shortlisted
+from attribution.ranking import SEEN_BY_ALL, Corpus, ScaleChoice, Shortlisted
+from attribution.references import EnsembleReference
 from attribution.settings import versions_of
 from registry import models
-from registry.codes import decoys_available
 from registry.database import Registry
 from registry.errors import IntegrityError, UsageError
 from registry.events import changing
@@ -214,21 +214,42 @@ def _tensors(
 def _estimated_influences(
     context: AuditContext, jacobian: Float[Tensor, "member channel height width"]
 ) -> Float64[np.ndarray, " unit"]:
-    return influences(gram(jacobian[None])[0], context.corpus.membership, jacobian[0].numel())
+    """NaN for units that every member saw: there is nothing to leave in."""
+    membership = context.corpus.membership
+    everywhere = membership.all(axis=1)
+    estimate = np.full(len(membership), np.nan)
+    estimate[~everywhere] = influences(gram(jacobian[None])[0], membership[~everywhere], jacobian[0].numel())
+    return estimate
 
 
 def _test_facts(context: AuditContext, found: Findings) -> dict[str, Any]:
-    encoding = context.ensemble.encoding
     smallest_p = 1.0 / (1.0 + len(context.decoys))
     return {
         "statistic": "directional",
         "sqrt_alpha_bar": list(MIDDLE),
         "steps": found.steps,
         "decoys": len(context.decoys),
-        "decoys_available": decoys_available(encoding.n, encoding.h, len(context.corpus.codes)),
+        "decoys_available": decoys_with_contrast(context.ensemble, context.corpus.codes),
         "smallest_p": smallest_p,
         "smallest_q": min(1.0, smallest_p * len(found.codes)),
+        "members": list(context.ensemble.indices),
+        "members_sha256": context.ensemble.members_sha256,
+        "not_tested": [
+            {"unit": unit, "rank": rank, "reason": context.corpus.not_testable[unit]}
+            for unit, rank in found.shortlisted.passed_over
+        ],
     }
+
+
+def decoys_with_contrast(ensemble: EnsembleReference, codes: UInt64[np.ndarray, " unit"]) -> int:
+    """How many codes belong to no unit and are not all alike over the members that serve.
+
+    Of the C(n, h) words, C(n-m, h) have none of their ones among the m members that serve, and C(n-m, h-m) have ones at all
+    of them.
+    """
+    n, h, m = ensemble.encoding.n, ensemble.encoding.h, len(ensemble.indices)
+    alike = comb(n - m, h) + (comb(n - m, h - m) if h >= m else 0)
+    return comb(n, h) - alike - int(has_contrast(ensemble.membership_of(codes)).sum())
 
 
 def _landscape(tensors: dict[str, np.ndarray], jacobian: Path | None) -> dict[str, Any]:
@@ -236,7 +257,9 @@ def _landscape(tensors: dict[str, np.ndarray], jacobian: Path | None) -> dict[st
         if name not in tensors:
             return {"not_measured": reason}
         radius = counterfactual_radius(tensors[name])
-        return {"method": method, "radius": radius.distance, "unit_number": radius.unit_number}
+        found: dict[str, Any] = {"method": method, "radius": radius.distance, "unit_number": radius.unit_number}
+        unmeasured = int(np.isnan(tensors[name]).sum())
+        return {**found, "units_not_measured": unmeasured, "why_not": SEEN_BY_ALL} if unmeasured else found
 
     estimate = facts("unit_influence_estimate", "jacobian", "the audit was run without the Jacobian")
     if jacobian is not None:

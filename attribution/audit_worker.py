@@ -24,12 +24,12 @@ from attribution.ablation import counterfactuals
 from attribution.contrasts import renoise, save_contrasts
 from attribution.distance import euclidean
 from attribution.ensemble import Ensemble
-from attribution.ensembles import EnsembleReference, open_ensemble
+from attribution.evidence import has_contrast
 from attribution.jacobian import sample_with_jacobian
 from attribution.noise import exogenous_noise
+from attribution.references import EnsembleReference, open_ensemble
 from attribution.sampler import Observation, SamplerSettings, to_pixels
 from attribution.samples import batch_labels, batch_noise
-from registry.codes import bits
 from registry.errors import IntegrityError
 from registry.home import Home, write_atomically
 
@@ -37,15 +37,16 @@ SAME_OUTPUT = 1e-2
 """Largest difference, of a range of 2, between the outputs of two runs of one sample."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SampleAudit:
-    """One sample of a task: which codes to ablate."""
+    """One sample of a task: which units to ablate."""
 
     sample_id: str
     seed: int
-    candidate_codes: tuple[int, ...]
-    enumerate_codes: tuple[int, ...] = ()
-    """Every unit's code where the whole landscape is wanted exactly; empty otherwise."""
+    candidates: Bool[np.ndarray, "candidate member"]
+    """Which of the members that serve saw which candidate."""
+    everyone: Bool[np.ndarray, "unit member"]
+    """The same of every unit, where the whole landscape is wanted exactly; without rows otherwise."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class AuditTask:
     @property
     def work(self) -> int:
         """How much this task will report: a unit per step of a Jacobian and per ablation."""
-        ablations = sum(len(item.candidate_codes) + len(item.enumerate_codes) for item in self.samples)
+        ablations = sum(len(item.candidates) + len(item.everyone) for item in self.samples)
         return ablations + (self.sampler.steps if self.with_jacobian else 0)
 
 
@@ -77,7 +78,7 @@ class Counterfactuals:
     influence: Float64[np.ndarray, " candidate"]
     """Scaled Euclidean distance from the output, both before clipping."""
     landscape: Float64[np.ndarray, " unit"] | None
-    """The same for every unit, where it was asked for."""
+    """The same for every unit, where it was asked for: 0 if no member saw it, NaN if every member did."""
     timings: dict[str, float]
     """Seconds: ``ablation``, and this sample's share of ``jacobian``."""
 
@@ -145,14 +146,16 @@ def _ablate(
     label = task.ensemble.settings.class_number(task.label)
     output = torch.from_numpy(load_file(task.home.sample_tensors(item.sample_id))["output"])
 
-    def ablate(codes: tuple[int, ...]) -> Tensor:
-        membership: Bool[np.ndarray, "unit member"] = bits(np.array(codes, dtype=np.uint64), ensemble.n)
+    def ablate(membership: Bool[np.ndarray, "unit member"]) -> Tensor:
         return counterfactuals(ensemble, noise, task.sampler, membership, label=label, advanced=report).cpu()
 
-    candidates = ablate(item.candidate_codes)
+    candidates = ablate(item.candidates)
     landscape = None
-    if item.enumerate_codes:
-        landscape = euclidean(output, ablate(item.enumerate_codes)).numpy()
+    if len(item.everyone):
+        landscape = np.where(item.everyone.all(axis=1), np.nan, 0.0)
+        contrast = has_contrast(item.everyone)
+        landscape[contrast] = euclidean(output, ablate(item.everyone[contrast])).numpy()
+        report(len(item.everyone) - int(contrast.sum()))
     return Counterfactuals(
         sample_id=item.sample_id,
         pictures=to_pixels(candidates).numpy(),

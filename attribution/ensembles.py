@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import datetime
 import shutil
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from attribution.denoiser import WEIGHTS_FILE, load_denoiser
-from attribution.ensemble import Ensemble
+from attribution.references import encoding_reference
 from attribution.settings import EnsembleSettings
 from attribution.training import MemberTask, checkpoint_name, train_member
 from attribution.training_set import labels_sha256
@@ -24,28 +26,12 @@ from registry.encodings import idle_members, load_units
 from registry.errors import CapacityError, InputError, IntegrityError, UsageError
 from registry.events import changing
 from registry.home import Home, sync_folder
-from registry.ids import content_id, sha256_of, sha256_of_file
-from registry.manifests import MANIFEST_NAME, ManifestEncoding, MemberFolder, read_member_folder
-from registry.members import check_against_codes, member_id, register_member
-from registry.outputs import ensemble_with_encoding, members_of
+from registry.ids import content_id
+from registry.manifests import MANIFEST_NAME, MemberFolder, read_member_folder
+from registry.members import check_against_codes, last_withdrawal, member_id, register_member
 from registry.queries import training_assets
-
-
-@dataclass(frozen=True)
-class EnsembleReference:
-    """A complete ensemble as values that a worker can be handed."""
-
-    id: str
-    encoding: ManifestEncoding
-    settings: EnsembleSettings
-    member_ids: tuple[str, ...]
-    """In order of their bit in the codes."""
-    weights_sha256: tuple[str, ...]
-
-    @property
-    def members_sha256(self) -> str:
-        """One hash for all weights, in order."""
-        return sha256_of(list(self.weights_sha256))
+from registry.service import Service, generations_of, service_of
+from registry.withdrawals import cover_later_works
 
 
 def create_ensemble(registry: Registry, encoding_id: str, settings: EnsembleSettings) -> models.Ensemble:
@@ -75,11 +61,6 @@ def create_ensemble(registry: Registry, encoding_id: str, settings: EnsembleSett
         change.record("ensemble created", f"ensemble {ensemble_id}", after={"encoding": encoding_id})
         change.seal("ensemble", ensemble_id)
     return made
-
-
-def encoding_reference(encoding: models.Encoding) -> ManifestEncoding:
-    """The encoding as a manifest names it."""
-    return ManifestEncoding.model_validate(encoding.model_dump(include=set(ManifestEncoding.model_fields)))
 
 
 @dataclass(frozen=True)
@@ -119,35 +100,114 @@ def train_ensemble(
 ) -> Iterator[models.Member]:
     """Train the members that are missing, yielding each as it is registered; the training set must have been built.
 
-    ``on_progress`` gets (member's index, steps just done).
+    Works that were withdrawn are left out. ``on_progress`` gets (member's index, steps just done).
 
     Raises:
         NotFoundError: no such ensemble.
+        CapacityError: withdrawals left a member without any work.
         WorkerDiedError: a worker was killed.
         IntegrityError: a member's folder was altered before it could be registered.
     """
+    service = service_of(registry, ensemble_id)
+    registered = {state.member.index for state in service.states}
+    wanted = {index: 1 for index in range(service.encoding.n) if index not in registered}
+    works = _works_to_train_on(registry, service, wanted)
+    empty = [index for index, count in works.items() if not count]
+    if empty:
+        raise CapacityError(
+            f"withdrawals left {len(empty)} of {service.encoding.n} members without any work, member {empty[0]} for one: "
+            "run `creditline encode` again and train on that"
+        )
+    yield from _train(registry, ensemble_id, wanted, device, on_progress, checkpoint_seconds)
+
+
+@dataclass(frozen=True)
+class RetrainingPlan:
+    """Which members have to be trained again, and which cannot be."""
+
+    wanted: dict[int, int]
+    """By index, the generation that is to be trained."""
+    without_works: tuple[int, ...]
+    """Members of which every work was withdrawn: they stay out of service."""
+
+
+def plan_retraining(registry: Registry, ensemble_id: str) -> RetrainingPlan:
+    """The members that saw works which were withdrawn since.
+
+    Raises:
+        NotFoundError: no such ensemble.
+    """
+    service = service_of(registry, ensemble_id)
+    wanted = {member.index: member.generation + 1 for member in service.out_of_service}
+    works = _works_to_train_on(registry, service, wanted)
+    return RetrainingPlan(
+        {index: generation for index, generation in wanted.items() if works[index]},
+        tuple(index for index, count in works.items() if not count),
+    )
+
+
+def retrain_ensemble(
+    registry: Registry,
+    ensemble_id: str,
+    device: Device,
+    on_progress: Callable[[int, int], object] = lambda _member, _steps: None,
+    checkpoint_seconds: float | None = None,
+) -> Iterator[models.Member]:
+    """Train again just the members that saw withdrawn works, without these, as their next generation.
+
+    Start and draws are those of the first generation, so what comes out is, on the same machine and versions, bit for bit
+    the member that would have been trained had the works never been there. The arguments and errors are those of
+    :func:`train_ensemble`; members that are left without any work are passed over.
+    """
+    wanted = plan_retraining(registry, ensemble_id).wanted
+    yield from _train(registry, ensemble_id, wanted, device, on_progress, checkpoint_seconds)
+
+
+def _train(
+    registry: Registry,
+    ensemble_id: str,
+    wanted: Mapping[int, int],
+    device: Device,
+    on_progress: Callable[[int, int], object],
+    checkpoint_seconds: float | None,
+) -> Iterator[models.Member]:
+    """Train these generations of these members, heeding all withdrawals that there are."""
+    cover_later_works(registry, datetime.datetime.now(datetime.UTC))
+    through = last_withdrawal(registry)
+    service = service_of(registry, ensemble_id)
     with registry.session() as session:
-        ensemble, encoding = ensemble_with_encoding(session, ensemble_id)
-        registered = {member.index for member in members_of(session, ensemble_id)}
-    settings = EnsembleSettings.from_json(ensemble.settings)
-    missing = [index for index in range(encoding.n) if index not in registered]
+        finished = [member.id for member in generations_of(session, ensemble_id)]
     further = {} if checkpoint_seconds is None else {"checkpoint_seconds": checkpoint_seconds}
+    order = sorted(wanted)
     tasks = [
         MemberTask(
             home=Home(registry.home.root.resolve()),
             ensemble_id=ensemble_id,
-            member_id=member_id(ensemble_id, index),
+            member_id=member_id(ensemble_id, index, wanted[index]),
             index=index,
-            encoding=encoding_reference(encoding),
-            settings=settings,
+            encoding=encoding_reference(service.encoding),
+            settings=EnsembleSettings.from_json(service.ensemble.settings),
             device=device.name,
+            generation=wanted[index],
+            withdrawn_through=through,
+            left_out=tuple(service.withdrawn.left_out(through)),
             **further,
         )
-        for index in missing
+        for index in order
     ]
-    _clear_remains(registry.home, ensemble_id, [member_id(ensemble_id, index) for index in registered])
-    for _, folder in run_tasks(train_member, tasks, device, lambda task, steps: on_progress(missing[task], steps)):
+    _clear_remains(registry.home, ensemble_id, finished)
+    for _, folder in run_tasks(train_member, tasks, device, lambda task, steps: on_progress(order[task], steps)):
         yield register_member(registry, read_member_folder(folder), "trained", datetime.datetime.now(datetime.UTC))
+
+
+def _works_to_train_on(registry: Registry, service: Service, indices: Collection[int]) -> dict[int, int]:
+    """By member, how many works of its codes were not withdrawn."""
+    units = load_units(registry, service.encoding.id)
+    left = ~np.isin(units.asset_ids, service.withdrawn.asset_ids)
+    return {
+        index: int((left & (units.asset_codes >> np.uint64(index) & np.uint64(1)).astype(np.bool_)).sum())
+        for index in sorted(indices)
+    }
 
 
 def _clear_remains(home: Home, ensemble_id: str, finished: Collection[str]) -> None:
@@ -185,7 +245,7 @@ def import_member(registry: Registry, folder: Path) -> models.Member:
         )
     load_denoiser(folder, settings.network)
     check_against_codes(registry, found)
-    place = registry.home.member(member_id(expected, found.manifest.index))
+    place = registry.home.member(member_id(expected, found.manifest.index, found.manifest.generation))
     with registry.session() as session:
         known = session.get(models.Member, place.name)
     if known is not None and known.manifest_sha256 != found.manifest.sha256:
@@ -215,59 +275,3 @@ def _is_intact(place: Path, wanted: MemberFolder) -> bool:
         return read_member_folder(place).manifest == wanted.manifest
     except (InputError, IntegrityError):
         return False
-
-
-def reference_of(registry: Registry, ensemble_id: str) -> EnsembleReference:
-    """A complete ensemble, ready to be opened.
-
-    Raises:
-        NotFoundError: no such ensemble.
-        UsageError: some of its members are not trained yet.
-    """
-    with registry.session() as session:
-        ensemble, encoding = ensemble_with_encoding(session, ensemble_id)
-        members = members_of(session, ensemble_id)
-    if len(members) < encoding.n:
-        raise UsageError(
-            f"ensemble {ensemble_id} has {len(members)} of {encoding.n} members; "
-            "run `creditline train` to train the others, or `creditline members import`"
-        )
-    return EnsembleReference(
-        id=ensemble_id,
-        encoding=encoding_reference(encoding),
-        settings=EnsembleSettings.from_json(ensemble.settings),
-        member_ids=tuple(member.id for member in members),
-        weights_sha256=tuple(member.weights_sha256 for member in members),
-    )
-
-
-def open_ensemble(home: Home, reference: EnsembleReference, device: str = "cpu") -> Ensemble:
-    """Load the members for inference, each held against the hash that was registered.
-
-    Raises:
-        IntegrityError: a member's files are missing or were altered; the message names the file.
-    """
-    denoisers = []
-    for key, registered in zip(reference.member_ids, reference.weights_sha256, strict=True):
-        folder = home.member(key)
-        check_weights(folder / WEIGHTS_FILE, registered)
-        denoisers.append(load_denoiser(folder, reference.settings.network).to(device))
-    return Ensemble(denoisers)
-
-
-def check_weights(path: Path, registered: str) -> None:
-    """Hold a weights file against its registered hash.
-
-    Raises:
-        IntegrityError: missing or altered.
-    """
-    try:
-        found = sha256_of_file(path)
-    except OSError as error:
-        raise IntegrityError(
-            f"{path} cannot be read ({error.strerror}): restore it or import the member again"
-        ) from error
-    if found != registered:
-        raise IntegrityError(
-            f"{path} was altered (SHA-256 {found[:12]}, registered {registered[:12]}): restore it or import the member again"
-        )

@@ -12,10 +12,18 @@ The statistic asks a directed question: do the members that saw the unit pull th
 
 where a is the unit's image, or the weighted mean of its works' images. The shortlist is chosen without the codes, so
 Benjamini and Hochberg's procedure (1995) over the shortlist alone controls the false discovery rate.
+
+Where works were withdrawn, only some members serve. Which those are follows from the codes of the withdrawn units, and given
+these the codes of all other units and of the decoys are as exchangeable as before. So the test is the same over the members
+that serve, with every code cut down to their bits, and it stays exact. A code whose bits there are all alike has no contrast.
+Whether a code has one is a property of that code alone; so units without it are not tested, decoys without it are not
+drawn, and what remains is exchangeable given that it has contrast. Units of which a part was withdrawn helped to decide who
+serves: they are tested only when all members serve again, whose training then depends on nothing but what each one saw.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +31,7 @@ from jaxtyping import Bool, Float, Float64, UInt64
 
 from attribution.contrasts import Contrasts, bands_between
 from registry.codes import bits
+from registry.errors import UsageError
 
 MIDDLE = (0.1, 0.95)
 """The steps summed over, as sqrt(alpha_bar): band edges of :mod:`attribution.contrasts`."""
@@ -46,6 +55,11 @@ def contrast_weights(membership: Bool[np.ndarray, "code member"]) -> Float64[np.
     return np.asarray(seen / h - (1.0 - seen) / (membership.shape[1] - h), dtype=np.float64)
 
 
+def has_contrast(membership: Bool[np.ndarray, "code member"]) -> Bool[np.ndarray, " code"]:
+    """Whether some of the members saw the unit and some did not."""
+    return np.asarray(membership.any(axis=1) & ~membership.all(axis=1))
+
+
 def pulls(contrasts: Contrasts, images: Float[np.ndarray, "unit value"]) -> Float64[np.ndarray, "unit member"]:
     """sum_t < x0_i(x_t), a - m_t > for every unit's image a (in [-1, 1]) and member i, over the middle steps."""
     bands = bands_between(*MIDDLE)
@@ -65,6 +79,7 @@ def assess_shortlist(
     codes: UInt64[np.ndarray, " unit"],
     decoys: UInt64[np.ndarray, " decoy"],
     n: int,
+    serving: Sequence[int] | None = None,
 ) -> Evidence:
     """Test each unit of a shortlist that was chosen without the codes.
 
@@ -73,11 +88,19 @@ def assess_shortlist(
         images: per unit, the (weighted mean) image of its works in [-1, 1], flattened channel by channel.
         codes: the units' codes.
         decoys: codes that belong to no unit: all of them, or a random draw.
-        n: number of members.
+        n: number of members of the encoding.
+        serving: the members that the contrasts are of, by index; None: all.
+
+    Raises:
+        UsageError: a code has no contrast among these members.
     """
+    members = list(range(n) if serving is None else serving)
+    membership, decoy_membership = bits(codes, n)[:, members], bits(decoys, n)[:, members]
+    if not (has_contrast(membership).all() and has_contrast(decoy_membership).all()):
+        raise UsageError("a code that all of the members share, or none of them has, cannot be tested")
     by_member = pulls(contrasts, images)
-    statistic = np.einsum("un,un->u", by_member, contrast_weights(bits(codes, n)))
-    decoy_statistic = by_member @ contrast_weights(bits(decoys, n)).T
+    statistic = np.einsum("un,un->u", by_member, contrast_weights(membership))
+    decoy_statistic = by_member @ contrast_weights(decoy_membership).T
     p_value = exact_p_values(statistic, decoy_statistic)
     return Evidence(statistic, decoy_statistic, p_value, benjamini_hochberg(p_value))
 

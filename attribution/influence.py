@@ -91,12 +91,12 @@ def synthetic_ablation(
 
 
 def counterfactual_radius(influence: FloatArray) -> Radius:
-    """The largest of the influences of all units, whether estimated or measured by ablation.
+    """The largest of the influences of all units, whether estimated or measured by ablation; NaN: not measured.
 
     Raises:
-        UsageError: there are no units.
+        UsageError: there are no units, or none that was measured.
     """
-    if not len(influence):
+    if np.isnan(influence).all():
         raise UsageError("no unit has an influence: a counterfactual radius needs at least one unit")
-    furthest = int(np.argmax(influence))
+    furthest = int(np.nanargmax(influence))
     return Radius(float(influence[furthest]), furthest)

@@ -11,7 +11,7 @@ from safetensors.numpy import load_file
 
 from attribution.ablation import joint_ablation_weights
 from attribution.distance import euclidean
-from attribution.ensembles import EnsembleReference, open_ensemble, reference_of
+from attribution.references import NOT_ITS_MEMBERS, EnsembleReference, open_ensemble, references_of
 from attribution.sampler import SamplerSettings, sample, to_pixels
 from attribution.samples import altered_file, batch_labels, batch_noise, png_bytes
 from attribution.workers import Device, run_tasks
@@ -59,17 +59,19 @@ def ablate_sample(registry: Registry, prefix: str, names: Sequence[str], device:
     reason = altered_file(registry.home, row)
     if reason is not None:
         raise IntegrityError(f"sample {row.id}: {reason}")
-    reference = reference_of(registry, row.ensemble_id)
+    [(reference, _)] = references_of(registry, [row])
+    if reference is None:
+        raise IntegrityError(f"sample {row.id}: {NOT_ITS_MEMBERS}; restore the registry from a copy")
     units = load_units(registry, reference.encoding.id)
     numbers = sorted({unit_named(units, name) for name in names})
-    membership = units.membership[numbers]
+    membership = reference.membership_of(units.codes[numbers])
     joint_ablation_weights(membership)
     task = _Task(Home(registry.home.root.resolve()), reference, row, membership, device.name)
     [(_, (influence, png))] = run_tasks(_ablate, [task], device)
     return JointAblation(
         sample_id=row.id,
         labels=tuple(units.labels[number] for number in numbers),
-        survivors=tuple(int(index) for index in np.flatnonzero(~membership.any(axis=0))),
+        survivors=tuple(reference.indices[place] for place in np.flatnonzero(~membership.any(axis=0))),
         influence=influence,
         png=png,
     )

@@ -18,17 +18,18 @@ from PIL import Image
 from torch import Tensor
 
 from attribution.contrasts import ContrastSums, renoise, save_contrasts
-from attribution.ensembles import EnsembleReference, open_ensemble
 from attribution.noise import noise_batch, noise_sha256
+from attribution.references import EnsembleReference, open_ensemble
 from attribution.sampler import SamplerSettings, sample, saturated_fraction, to_pixels
 from attribution.settings import versions_of
 from attribution.workers import Device, run_tasks
 from registry import models
 from registry.database import Registry
-from registry.errors import IntegrityError, UsageError
+from registry.errors import CapacityError, IntegrityError, UsageError
 from registry.events import changing
 from registry.home import Home, write_bytes_atomically
 from registry.ids import content_id, sha256_of_file
+from registry.service import service_of
 
 LOSS_EVERY = 3
 """A sample's member losses are measured at every third step of the sampler."""
@@ -65,7 +66,7 @@ def rows_on(device: str) -> int:
 
 
 def sample_id_of(ensemble: EnsembleReference, seed: int, sampler: SamplerSettings, label: str | None) -> str:
-    """A sample is its ensemble, seed, sampler and label; the same request is the same sample."""
+    """A sample is its ensemble, the members that serve it, seed, sampler and label; the same request is the same sample."""
     request = {"ensemble": ensemble.id, "members": ensemble.members_sha256, "seed": seed}
     return content_id("sample", {**request, "sampler": sampler.to_json(), "label": label})
 
@@ -85,6 +86,7 @@ def generate_samples(
 
     Raises:
         UsageError: a label that the ensemble does not know, or a seed out of range.
+        CapacityError: works were withdrawn while this ran, so that the members may not serve any more.
         IntegrityError: a member was altered, or a lost sample does not come out as it was registered.
     """
     if sampler.train_steps != ensemble.settings.training.train_steps:
@@ -115,6 +117,7 @@ def generate_samples(
     versions = versions_of(device.name)
     for _, batch in run_tasks(generate_batch, tasks, device, lambda _, done: on_progress(done)):
         rows_made = [_row(ensemble, sampler, label, generated, versions) for generated in batch]
+        _check_service(registry, ensemble)
         with changing(registry, datetime.datetime.now(datetime.UTC)) as change:
             for row in rows_made:
                 if row.id not in known:
@@ -127,6 +130,16 @@ def generate_samples(
                     change.seal("sample", row.id)
         for row in rows_made:
             yield _restored(known[row.id], row) if row.id in known else row
+
+
+def _check_service(registry: Registry, ensemble: EnsembleReference) -> None:
+    """A long run must not outlast a withdrawal: what was made by members out of service is not handed out."""
+    serving = {member.id for member in service_of(registry, ensemble.id).serving}
+    if not serving.issuperset(ensemble.member_ids):
+        raise CapacityError(
+            f"works that members of ensemble {ensemble.id} saw were withdrawn in the meantime; "
+            "run the same command again to generate by the members that are left"
+        )
 
 
 def _restored(registered: models.Sample, again: models.Sample) -> models.Sample:
@@ -152,7 +165,7 @@ def _row(
         seed=generated.seed,
         label=label,
         sampler=sampler.to_json(),
-        members=list(range(len(ensemble.member_ids))),
+        members=list(ensemble.indices),
         members_sha256=ensemble.members_sha256,
         noise_sha256=generated.noise_sha256,
         image_sha256=generated.image_sha256,

@@ -33,7 +33,7 @@ from attribution.training_set import TrainingSet, open_training_set
 from registry.errors import UsageError
 from registry.home import Home, sync_folder, write_atomically
 from registry.ids import sha256_of_file
-from registry.manifests import Manifest, ManifestEncoding, ManifestWorks, works_listing
+from registry.manifests import MANIFEST_NAME, Manifest, ManifestEncoding, ManifestWorks, works_listing
 
 LOSS_CHECK_STEPS = 50
 CHECKPOINT_SECONDS = 20.0
@@ -52,6 +52,11 @@ class MemberTask:
     settings: EnsembleSettings
     device: str = "cpu"
     checkpoint_seconds: float = CHECKPOINT_SECONDS
+    generation: int = 1
+    withdrawn_through: int | None = None
+    """The last withdrawal that is heeded."""
+    left_out: tuple[str, ...] = ()
+    """SHA-256 of the works that it and earlier ones cover."""
 
 
 def train_member(task: MemberTask, report: Callable[[int], None]) -> Path:
@@ -61,12 +66,12 @@ def train_member(task: MemberTask, report: Callable[[int], None]) -> Path:
     """
     folder = task.home.member(task.member_id)
     steps = task.settings.training.steps
-    if folder.exists():
+    works = open_training_set(task.home.training(task.ensemble_id))
+    rows = np.flatnonzero(works.seen_by(task.index, task.encoding.n) & ~works.listed_in(task.left_out))
+    if _is_finished(folder, [works.hashes[row] for row in rows]):
         report(steps)
         return folder
-    works = open_training_set(task.home.training(task.ensemble_id))
-    seen = works.seen_by(task.index, task.encoding.n)
-    run = _Run(task.settings, works, np.flatnonzero(seen), task.index, task.device)
+    run = _Run(task.settings, works, rows, task.index, task.device)
     checkpoint = folder.with_name(checkpoint_name(task.member_id))
     run.resume(checkpoint)
     report(run.step)
@@ -80,6 +85,15 @@ def train_member(task: MemberTask, report: Callable[[int], None]) -> Path:
     _publish(task, run.denoiser, [works.hashes[row] for row in run.rows], folder)
     checkpoint.unlink(missing_ok=True)
     return folder
+
+
+def _is_finished(folder: Path, hashes: list[str]) -> bool:
+    """Whether a killed run left the member done but unregistered; one that saw works withdrawn since is removed."""
+    manifest = folder / MANIFEST_NAME
+    if manifest.is_file() and Manifest.parse(manifest.read_bytes(), str(manifest)).works == ManifestWorks.of(hashes):
+        return True
+    shutil.rmtree(folder, ignore_errors=True)
+    return False
 
 
 def checkpoint_name(member_id: str) -> str:
@@ -97,6 +111,7 @@ class _Run:
         self.index = index
         self.device = device
         self.rows = rows
+        self.works_sha256 = hashlib.sha256(works_listing(works.hashes[row] for row in rows)).hexdigest()
         self.step = 0
         self.images = to_training_range(works.pixels[rows]).to(device)
         self.labels = torch.from_numpy(works.labels[rows]).to(device) if settings.classes else None
@@ -142,16 +157,22 @@ class _Run:
         tensors = {f"network.{name}": value for name, value in self.denoiser.network.state_dict().items()}
         for number, state in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{number}.{name}": value for name, value in state.items()}
-        metadata = {"format": "creditline-checkpoint-1", "step": str(self.step)}
+        metadata = {"format": "creditline-checkpoint-1", "step": str(self.step), "works": self.works_sha256}
         write_atomically(path, lambda part: save_file(tensors, part, metadata))
 
     def resume(self, path: Path) -> None:
-        """Take up a checkpoint where there is one; one that cannot be read is passed over and training starts anew."""
+        """Take up a checkpoint where there is one.
+
+        One that cannot be read is passed over, and so is one of other works: a work that was withdrawn in the meantime must
+        leave nothing behind.
+        """
         if not path.exists():
             return
         try:
             with safe_open(path, framework="pt", device="cpu") as file:
                 step = int(file.metadata()["step"])
+                if file.metadata()["works"] != self.works_sha256:
+                    return
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
         except (SafetensorError, OSError, KeyError, TypeError, ValueError):
             return
@@ -216,8 +237,8 @@ def _publish(task: MemberTask, denoiser: Denoiser, hashes: list[str], folder: Pa
             ensemble_id=task.ensemble_id,
             encoding=task.encoding,
             index=task.index,
-            generation=1,
-            withdrawn_through=None,
+            generation=task.generation,
+            withdrawn_through=task.withdrawn_through,
             works=ManifestWorks.of(hashes),
             settings=task.settings.to_json(),
             seed=task.settings.training.seed,
@@ -226,7 +247,7 @@ def _publish(task: MemberTask, denoiser: Denoiser, hashes: list[str], folder: Pa
             config_sha256=sha256_of_file(part / CONFIG_FILE),
             created_at=datetime.datetime.now(datetime.UTC),
         )
-        (part / "manifest.json").write_bytes(manifest.to_json())
+        (part / MANIFEST_NAME).write_bytes(manifest.to_json())
         sync_folder(part)
         part.rename(folder)
     finally:

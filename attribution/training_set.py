@@ -2,12 +2,13 @@
 
 ``pixels.npy`` holds each work at the ensemble's image size, ``codes.npy`` the code of the unit that it belongs to,
 ``labels.npy`` its class number, ``works.txt`` its SHA-256; row k of each is the same work, in order of asset id. The folder can
-be rebuilt from the registry and the works at any time and is safe to delete.
+be rebuilt from the registry and the works at any time and is safe to delete. Works that were withdrawn before it was built
+are not in it; for those that were withdrawn afterwards, whoever trains leaves their rows out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ from registry.errors import UsageError
 from registry.home import write_atomically, write_bytes_atomically
 from registry.ids import sha256_of
 from registry.queries import TrainingAssets, training_assets
+from registry.service import withdrawn_works
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,11 @@ class TrainingSet:
         if not 0 <= index < n:
             raise UsageError(f"member {index} of {n}: expected 0 to {n - 1}")
         return np.asarray(self.codes >> np.uint64(index) & np.uint64(1), dtype=np.bool_)
+
+    def listed_in(self, hashes: Collection[str]) -> Bool[np.ndarray, " work"]:
+        """Which works have one of these SHA-256."""
+        wanted = frozenset(hashes)
+        return np.array([sha256 in wanted for sha256 in self.hashes], dtype=np.bool_)
 
 
 def open_training_set(folder: Path) -> TrainingSet:
@@ -59,7 +66,9 @@ def build_training_set(
     settings: EnsembleSettings,
     advance: Callable[[int, int], object] = lambda _done, _total: None,
 ) -> TrainingSet:
-    """Decode every work of the encoding, unless that was done before; ``advance`` gets (works done now, works in all).
+    """Decode every work of the encoding that was not withdrawn, unless that was done before.
+
+    ``advance`` gets (works done now, works in all).
 
     Raises:
         IntegrityError: a work is gone or was altered since it was registered.
@@ -81,8 +90,13 @@ def _fill(
 ) -> None:
     assets = training_assets(registry, encoding_id, settings.label_column)
     units = load_units(registry, encoding_id)
-    count, size, channels = len(assets.paths), settings.image.size, settings.image.channels
-    labels = class_numbers(assets, settings)
+    with registry.connection() as connection:
+        withdrawn = withdrawn_works(connection, encoding_id)
+    # A work that was withdrawn is not read again, and its file may be gone for that very reason.
+    kept = np.flatnonzero(~np.isin(assets.asset_ids, withdrawn.asset_ids))
+    paths, hashes = [assets.paths[row] for row in kept], [assets.sha256[row] for row in kept]
+    count, size, channels = len(kept), settings.image.size, settings.image.channels
+    labels = class_numbers(assets, settings)[kept]
 
     def write_pixels(path: Path) -> None:
         with path.open("wb") as file:
@@ -92,13 +106,13 @@ def _fill(
             offset = file.tell()
             file.truncate(offset + count * size * size * channels)
         pixels = np.memmap(path, np.uint8, "r+", offset, (count, size, size, channels))
-        read_works(assets.paths, assets.sha256, settings.image, pixels, lambda done: advance(done, count))
+        read_works(paths, hashes, settings.image, pixels, lambda done: advance(done, count))
         pixels.flush()
 
     write_atomically(folder / "pixels.npy", write_pixels)
-    write_atomically(folder / "codes.npy", partial(_save, units.asset_codes))
+    write_atomically(folder / "codes.npy", partial(_save, units.asset_codes[kept]))
     write_atomically(folder / "labels.npy", partial(_save, labels))
-    write_bytes_atomically(folder / "works.txt", "".join(f"{value}\n" for value in assets.sha256).encode())
+    write_bytes_atomically(folder / "works.txt", "".join(f"{value}\n" for value in hashes).encode())
 
 
 def _save(array: np.ndarray, path: Path) -> None:

@@ -28,11 +28,11 @@ from attribution.audit import Auditor
 from attribution.audit_record import AuditSettings
 from attribution.audit_worker import seed_of_image
 from attribution.contrasts import Contrasts, load_contrasts, renoise
-from attribution.ensembles import open_ensemble, reference_of
 from attribution.evidence import assess_shortlist
 from attribution.pixels import ImageSettings, pixels_of
 from attribution.rankers.pixel_kernel import mean_squared_differences
 from attribution.ranking import Corpus, shortlist_for
+from attribution.references import open_ensemble, reference_of
 from attribution.samples import generate_samples
 from attribution.schedule import SamplerSettings
 from attribution.workers import choose_device

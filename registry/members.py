@@ -38,6 +38,13 @@ def expected_works(registry: Registry, encoding_id: str, index: int, withdrawn_t
     return hashes
 
 
+def last_withdrawal(registry: Registry) -> int | None:
+    """The number of the newest withdrawal; None if there is none."""
+    with registry.connection() as connection:
+        row = connection.execute("SELECT max(id) FROM withdrawal").fetchall()[0]
+    return None if row[0] is None else int(row[0])
+
+
 def register_member(registry: Registry, folder: MemberFolder, origin: str, now: datetime) -> Member:
     """Put a member into the registry; one that is there already is returned as it is.
 
@@ -135,6 +142,13 @@ def _check_encoding(folder: MemberFolder, encoding: Encoding) -> None:
 
 def _check_works(registry: Registry, folder: MemberFolder, encoding: Encoding) -> None:
     manifest = folder.manifest
+    last = last_withdrawal(registry)
+    # A number that is still to come would make the member look as if it had heeded withdrawals that nobody had made.
+    if manifest.withdrawn_through is not None and (last is None or manifest.withdrawn_through > last):
+        raise InputError(
+            f"the manifest in {folder.path} heeds withdrawals up to {manifest.withdrawn_through}, this registry's last is "
+            f"{'none' if last is None else last}: it was altered, or comes from another registry"
+        )
     expected = set(expected_works(registry, encoding.id, manifest.index, manifest.withdrawn_through))
     got = set(folder.works)
     if got != expected:

@@ -1,4 +1,4 @@
-"""What a choice of n and h gives for the works at hand, before anything is trained.
+"""What a choice of n and h gives for the works at hand, before anything is trained; and what is left of it after withdrawals.
 
 Four things pull against each other: the codes must reach for all units; those that are left over are the decoys, and a
 p-value cannot be smaller than one over their number; more members let more units be withdrawn at once; and training the
@@ -7,6 +7,7 @@ ensemble costs h passes over the works, where one model costs one.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from math import comb
@@ -16,6 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry import codes
+from registry.database import Registry
+from registry.errors import NotFoundError
+from registry.removals import Removals, RetrainingCost, retraining_cost, simulate_removals
+from registry.service import Service, WithdrawnWorks, withdrawn_works
 
 DECOY_LIMIT = 20_000
 """Decoys that an audit draws at most, unless told otherwise."""
@@ -48,6 +53,8 @@ class Plan:
     """Units, whichever they are, that can be left out at once with a member remaining."""
     withdrawal_chances: tuple[float, ...]
     """At place k-1: the chance that k units drawn at random can be left out at once."""
+    withdrawals: Removals
+    """The same by simulation over the units' own codes, to the last member."""
     training_cost: int
     """Relative to one model on all works: each member trains on h/n of them, and there are n."""
 
@@ -92,6 +99,7 @@ def plan(
         smallest_q=min(1.0, min(shortlist, units) * smallest_p),
         withdrawals_guaranteed=codes.withdrawals_guaranteed(n, h),
         withdrawal_chances=tuple(withdrawal_chance(n, h, k) for k in range(1, most + 1)),
+        withdrawals=simulate_removals(unit_codes, np.ones(n, dtype=np.bool_)),
         training_cost=h,
     )
 
@@ -111,3 +119,54 @@ def withdrawal_chance(n: int, h: int, k: int) -> float:
             together *= Fraction(max(0, avoiding - drawn), size - drawn)
         chance -= (-1) ** j * comb(n, j) * together
     return float(chance)
+
+
+def removals_left(registry: Registry, encoding_id: str, serving: Collection[int] | None = None) -> Removals:
+    """How many more units of an encoding can be withdrawn before no member is left.
+
+    Args:
+        registry: where the encoding is.
+        encoding_id: of which codes.
+        serving: members that are in service, by index; None: those that would be if each had been trained on all works of
+            its codes.
+    """
+    n, unit_codes, works, withdrawn = _units(registry, encoding_id)
+    left = _works_left(works, withdrawn)
+    if serving is None:
+        serving = [index for index in range(n) if not withdrawn.seen_by(index, None).any()]
+    mask = np.isin(np.arange(n), list(serving))
+    return simulate_removals(unit_codes[left > 0], mask)
+
+
+def cost_of_retraining(registry: Registry, service: Service) -> RetrainingCost:
+    """What it costs to bring all members of an ensemble back into service."""
+    n, unit_codes, works, withdrawn = _units(registry, service.encoding.id)
+    retrained = np.zeros(n, dtype=np.bool_)
+    touched = np.zeros(len(unit_codes), dtype=np.bool_)
+    for state in service.states:
+        if not state.serves:
+            retrained[state.member.index] = True
+            heeded = state.member.manifest["withdrawn_through"]
+            touched[withdrawn.unit_numbers[withdrawn.seen_by(state.member.index, heeded)]] = True
+    return retraining_cost(unit_codes, _works_left(works, withdrawn), n, retrained, touched)
+
+
+def _units(registry: Registry, encoding_id: str) -> tuple[int, NDArray[np.uint64], NDArray[np.int64], WithdrawnWorks]:
+    """n, and by number: the units' codes and how many works each has; and the works that were withdrawn."""
+    with registry.connection() as connection:
+        row = connection.execute("SELECT n FROM encoding WHERE id = ?", [encoding_id]).fetchone()
+        if row is None:
+            raise NotFoundError(f"no encoding {encoding_id}; `creditline status` lists what there is")
+        units = connection.execute(
+            "SELECT code, coalesce(works, 0) AS works FROM unit LEFT JOIN (SELECT unit_number, count(*) AS works "
+            "FROM unit_asset WHERE encoding_id = $encoding GROUP BY 1) ON unit_number = number "
+            "WHERE encoding_id = $encoding ORDER BY number",
+            {"encoding": encoding_id},
+        ).to_arrow_table()
+        withdrawn = withdrawn_works(connection, encoding_id)
+    return int(row[0]), units["code"].to_numpy(), units["works"].to_numpy(), withdrawn
+
+
+def _works_left(works: NDArray[np.int64], withdrawn: WithdrawnWorks) -> NDArray[np.int64]:
+    left: NDArray[np.int64] = works - np.bincount(withdrawn.unit_numbers, minlength=len(works))
+    return left

@@ -17,6 +17,7 @@ from registry.errors import IntegrityError
 from registry.home import Home
 from registry.models import Audit, CandidateWork, Encoding, Ensemble, Member, Sample, Unit, UnitAsset
 from registry.models import Candidate as CandidateRow
+from registry.service import history_of, newest_of, served_by
 from reports.artefacts import Artefact, read_artefact
 from reports.facts import (
     AuditFacts,
@@ -96,7 +97,7 @@ def _read_ensemble(session: Session, audit: Audit) -> EnsembleFacts:
     encoding = session.get(Encoding, ensemble.encoding_id) if ensemble else None
     if ensemble is None or encoding is None:
         raise _lacking(audit, f"ensemble {audit.ensemble_id}")
-    members = session.exec(select(Member).where(Member.ensemble_id == ensemble.id).order_by(col(Member.index))).all()
+    members = _read_members(session, audit)
     return EnsembleFacts(
         id=ensemble.id,
         settings=ensemble.settings or {},
@@ -112,6 +113,19 @@ def _read_ensemble(session: Session, audit: Audit) -> EnsembleFacts:
             for member in members
         ),
     )
+
+
+def _read_members(session: Session, audit: Audit) -> list[Member]:
+    """The members whose predictions the audit is of: those that served then, of whatever generation."""
+    test = audit.test or {}
+    indices, sha256 = test.get("members"), test.get("members_sha256")
+    history = history_of(session, audit.ensemble_id)
+    if not isinstance(indices, list) or not isinstance(sha256, str):
+        return newest_of(history)
+    served = served_by(history, indices, sha256)
+    if served is None:
+        raise _lacking(audit, "members that served it")
+    return served[1]
 
 
 def _read_subject(session: Session, home: Home, audit: Audit, artefact: Artefact) -> tuple[Subject, list[Gap]]:

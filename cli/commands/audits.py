@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,10 +10,12 @@ import typer
 
 from cli.commands.ensembles import DeviceOption, EnsembleOption, WorkersOption
 from cli.common import HomeOption, JsonOption, home_at, narrate, print_json, print_table, progress_bars
-from registry.errors import UsageError
+from registry.errors import IntegrityError, UsageError
 from registry.home import DEFAULT_HOME
 
 if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
     from registry.models import Audit, Candidate
 
 
@@ -66,7 +69,7 @@ def audit(
     """
     from attribution.audit import Auditor
     from attribution.audit_record import AuditSettings
-    from attribution.ensembles import reference_of
+    from attribution.references import NOT_ITS_MEMBERS, reference_of, references_of
     from attribution.workers import choose_device
     from registry.database import Registry
     from registry.models import Sample
@@ -90,13 +93,17 @@ def audit(
         shortlist=shortlist, false_discovery_rate=rate, decoy_limit=decoys, jacobian=jacobian, exact=exact
     )
     with progress_bars() as progress:
-        task = progress.add_task("preparing", total=None)
-        auditor = Auditor.prepare(registry, reference_of(registry, chosen.id), settings, choose_device(device, workers))
-
-        def advance(done: int, total: int) -> None:
-            progress.update(task, description="auditing", advance=done, total=total)
-
-        made = list(auditor.audit_images(images, label, advance) if images else auditor.audit_samples(rows, advance))
+        where = choose_device(device, workers)
+        groups = [(reference_of(registry, chosen.id), rows)] if images else references_of(registry, rows)
+        made: list[Audit] = []
+        for reference, own in groups:
+            if reference is None:
+                raise IntegrityError(f"sample {own[0].id}: {NOT_ITS_MEMBERS}; restore the registry from a copy")
+            task = progress.add_task("preparing", total=None)
+            advance = partial(_advance, progress, task)
+            auditor = Auditor.prepare(registry, reference, settings, where)
+            made += auditor.audit_images(images, label, advance) if images else auditor.audit_samples(own, advance)
+            progress.remove_task(task)
     with registry.session() as session:
         facts = [_facts(row, candidates_of(session, row)) for row in made]
     if as_json:
@@ -109,7 +116,20 @@ def audit(
             "an image from outside: what passes is what these models lean on for it, by resemblance where they never saw it; "
             "where the image came from is not tested"
         )
+    _narrate_not_tested(facts)
     narrate(f"{len(facts)} audits registered; next: creditline report --all")
+
+
+def _advance(progress: Progress, task: TaskID, done: int, total: int) -> None:
+    progress.update(task, description="auditing", advance=done, total=total)
+
+
+def _narrate_not_tested(facts: list[dict[str, Any]]) -> None:
+    for fact in facts:
+        for passed in fact["test"].get("not_tested", []):
+            narrate(
+                f"{fact['output']}: unit {passed['unit']}, ranked {passed['rank']}, was not tested: {passed['reason']}"
+            )
 
 
 def ablate(

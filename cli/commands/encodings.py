@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.common import HomeOption, JsonOption, home_at, narrate, print_json, print_table
+from registry.errors import UsageError
 from registry.home import DEFAULT_HOME
 
 if TYPE_CHECKING:
@@ -98,6 +100,15 @@ def show_plan(
     unit: UnitOption = "asset",
     weight: WeightOption = None,
     seed: SeedOption = 0,
+    encoding: Annotated[
+        str | None,
+        typer.Option(
+            "--encoding", metavar="ID", help="What is left of this encoding, if all its members are first ones."
+        ),
+    ] = None,
+    ensemble: Annotated[
+        str | None, typer.Option("--ensemble", metavar="ID", help="What is left of this ensemble, as it serves now.")
+    ] = None,
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
@@ -105,14 +116,21 @@ def show_plan(
 
     Capacity: how many units there are codes for. Decoys: codes without a unit, which p-values are measured against.
     Best lone q: the smallest that one unit can reach if no other passes with it; several together can reach less.
-    Withdraw: units that can be left out at once, for certain, and at random in 95 of 100 cases. Cost: training time
-    relative to one model on all works.
+    Withdraw: units that can be withdrawn before no member is left: for certain, and in random order (5 to 95 of 100
+    cases). Cost: training time relative to one model on all works.
+
+    With --encoding or --ensemble: how many more units can be withdrawn from what there is, after what was withdrawn.
 
     Examples:
         creditline plan
 
         creditline plan --unit rightsholder --members 8 --members 12
+
+        creditline plan --ensemble 3fa2b1c09d11
     """
+    if encoding is not None or ensemble is not None:
+        _show_what_is_left(home, encoding, ensemble, as_json=as_json)
+        return
     from registry.codes import MAX_MEMBERS, members_needed
     from registry.database import Registry
     from registry.encodings import unit_works
@@ -152,6 +170,40 @@ def show_plan(
         narrate(f"none of these has the decoys that q <= {_WANTED_Q} needs; try --members {min(plans[-1].n + 2, 64)}")
 
 
+def _show_what_is_left(home: Path, encoding: str | None, ensemble: str | None, *, as_json: bool) -> None:
+    from cli.commands.withdrawals import further_removals
+    from registry.database import Registry
+    from registry.models import Encoding
+    from registry.outputs import named_ensemble
+    from registry.plan import removals_left
+    from registry.queries import find_by_prefix
+    from registry.service import service_of
+
+    if encoding is not None and ensemble is not None:
+        raise UsageError("expected either --encoding or --ensemble")
+    registry = Registry.open(home_at(home))
+    serving: list[int] | None = None
+    with registry.session() as session:
+        if ensemble is not None:
+            chosen = named_ensemble(session, ensemble)
+            encoding_id, name = chosen.encoding_id, f"ensemble {chosen.id}"
+        else:
+            encoding_id = find_by_prefix(session, Encoding, encoding or "").id
+            name = f"encoding {encoding_id}"
+    if ensemble is not None:
+        serving = [member.index for member in service_of(registry, chosen.id).serving]
+    left = removals_left(registry, encoding_id, serving)
+    if as_json:
+        print_json(
+            "plan", {"encoding": encoding_id, "ensemble": chosen.id if serving is not None else None, **left.to_json()}
+        )
+        return
+    columns = ("members left", "units", "for certain", "smallest", "5 %", "median", "95 %")
+    values = (left.members, f"{left.units:,}", left.guaranteed, left.smallest, left.low, left.median, left.high)
+    print_table(columns, [values])
+    narrate(f"{name}: {further_removals(left)}" if left.members else f"{name}: no member is left; `creditline retrain`")
+
+
 _WANTED_Q = 0.05
 
 
@@ -170,7 +222,6 @@ def _weight(given: int | None, members: int) -> int:
 
 
 def _row(plan: Plan) -> list[object]:
-    likely = max((k for k, chance in enumerate(plan.withdrawal_chances, start=1) if chance >= 0.95), default=0)
     return [
         plan.n,
         plan.h,
@@ -178,6 +229,6 @@ def _row(plan: Plan) -> list[object]:
         f"{plan.fewest_works:,}-{plan.most_works:,}",
         f"{plan.decoys:,}",
         f"{plan.smallest_q:.2g}",
-        f"{plan.withdrawals_guaranteed} ({likely})",
+        f"{plan.withdrawals_guaranteed} ({plan.withdrawals.low}-{plan.withdrawals.high})",
         f"{plan.training_cost}x",
     ]

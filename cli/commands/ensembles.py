@@ -61,7 +61,7 @@ def train(
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
-    """Train every member of an encoding on exactly the works that its codes give it.
+    """Train every member of an encoding on exactly the works that its codes give it; withdrawn works are left out.
 
     Interrupt it at any time: the same command goes on from the last checkpoint and ends with the same weights.
 
@@ -111,18 +111,25 @@ def train(
         narrate(f"ensemble {ensemble.id}: all {len(facts)} members trained; next: creditline sample --count 8 --seed 1")
 
 
-def run_training(registry: Registry, ensemble_id: str, device: str | None, workers: int | None) -> list[Member]:
-    """Prepare the works and train what is missing, with a bar per member; returns all members."""
-    from attribution.ensembles import train_ensemble
+def run_training(
+    registry: Registry, ensemble_id: str, device: str | None, workers: int | None, *, again: bool = False
+) -> list[Member]:
+    """Prepare the works and train what is missing, with a bar per member; returns the newest of all members.
+
+    ``again``: train those anew that saw withdrawn works, instead of those that were never trained.
+    """
+    from attribution.ensembles import plan_retraining, retrain_ensemble, train_ensemble
     from attribution.settings import EnsembleSettings
     from attribution.training_set import build_training_set
     from attribution.workers import choose_device
-    from registry.outputs import ensemble_with_encoding, members_of
+    from registry.service import service_of
 
-    with registry.session() as session:
-        ensemble, encoding = ensemble_with_encoding(session, ensemble_id)
-        present = {member.index for member in members_of(session, ensemble_id)}
-    settings = EnsembleSettings.from_json(ensemble.settings)
+    service = service_of(registry, ensemble_id)
+    encoding, settings = service.encoding, EnsembleSettings.from_json(service.ensemble.settings)
+    present = {state.member.index for state in service.states}
+    wanted = set(range(encoding.n)) - present
+    if again:
+        wanted = set(plan_retraining(registry, ensemble_id).wanted)
     with progress_bars() as progress:
         reading = progress.add_task("reading works", total=None)
         build_training_set(
@@ -134,44 +141,58 @@ def run_training(registry: Registry, ensemble_id: str, device: str | None, worke
         )
         progress.remove_task(reading)
         total = settings.training.steps
-        everyone = progress.add_task("all members", total=total * encoding.n, completed=total * len(present))
-        bars = {
-            index: progress.add_task(f"member {index}", total=total, start=False)
-            for index in range(encoding.n)
-            if index not in present
-        }
+        done_before = 0 if again else total * len(present)
+        everyone = progress.add_task("all members", total=total * len(wanted) + done_before, completed=done_before)
+        bars = {index: progress.add_task(f"member {index}", total=total, start=False) for index in sorted(wanted)}
 
         def advance(index: int, done: int) -> None:
             progress.start_task(bars[index])
             progress.advance(bars[index], done)
             progress.advance(everyone, done)
 
-        for member in train_ensemble(registry, ensemble_id, choose_device(device, workers), advance):
+        run = retrain_ensemble if again else train_ensemble
+        for member in run(registry, ensemble_id, choose_device(device, workers), advance):
             progress.remove_task(bars[member.index])
             if not progress.console.is_terminal:
                 # A log has no bars; it gets a line a member.
                 narrate(f"member {member.index} of {encoding.n} is trained and registered")
-    with registry.session() as session:
-        return members_of(session, ensemble_id)
+    return [state.member for state in service_of(registry, ensemble_id).states]
 
 
 def list_members(ensemble: EnsembleOption = None, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
-    """List the members of an ensemble with the hashes of their weights and manifests."""
+    """List the members of an ensemble, all generations, with the hashes of their weights and manifests.
+
+    serves: it saw no withdrawn work. out of service: it saw some. replaced: a later generation took its place.
+    """
     from registry.database import Registry
-    from registry.outputs import members_of, named_ensemble
+    from registry.outputs import named_ensemble
+    from registry.service import generations_of, service_of
 
     registry = Registry.open(home_at(home))
     with registry.session() as session:
         chosen = named_ensemble(session, ensemble)
-        facts = [_member_facts(member) for member in members_of(session, chosen.id)]
+        members = generations_of(session, chosen.id)
+    states = {
+        state.member.id: "serves" if state.serves else "out of service"
+        for state in service_of(registry, chosen.id).states
+    }
+    facts = [{**_member_facts(member), "state": states.get(member.id, "replaced")} for member in members]
     if as_json:
         print_json("members", {"ensemble": chosen.id, "members": facts})
     else:
-        columns = ("member", "works", "origin", "weights", "manifest")
+        columns = ("member", "generation", "state", "works", "origin", "weights", "manifest")
         print_table(
             columns,
             [
-                (fact["id"], fact["works"], fact["origin"], fact["weights_sha256"][:12], fact["manifest_sha256"][:12])
+                (
+                    fact["id"],
+                    fact["generation"],
+                    fact["state"],
+                    fact["works"],
+                    fact["origin"],
+                    fact["weights_sha256"][:12],
+                    fact["manifest_sha256"][:12],
+                )
                 for fact in facts
             ],
         )
@@ -208,6 +229,8 @@ def _member_facts(member: Member) -> dict[str, Any]:
     return {
         "id": member.id,
         "index": member.index,
+        "generation": member.generation,
+        "withdrawn_through": member.manifest["withdrawn_through"],
         "origin": member.origin,
         "works": member.manifest["works"]["count"],
         "weights_sha256": member.weights_sha256,

@@ -2,8 +2,320 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
 import typer
+from typer.core import TyperGroup
+
+from cli.commands.ensembles import DeviceOption, EnsembleOption, WorkersOption, run_training
+from cli.common import HomeOption, JsonOption, home_at, narrate, print_json, print_table, printable
+from registry.errors import UsageError
+from registry.home import DEFAULT_HOME
+
+if TYPE_CHECKING:
+    from registry.certificates import Certificate
+    from registry.removals import Removals, RetrainingCost
+    from registry.withdrawals import Impact
+
+WorksArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[WORK]...", help="Number, SHA-256 or <data set>:<path>.", show_default=False),
+]
+
+
+class _WriteByDefault(TyperGroup):
+    """A group whose first command needs no name: ``certificate WORK`` is ``certificate write WORK``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - typer's own click, which it hides
+        if args and args[0] not in {*self.commands, "--help"}:
+            args = ["write", *args]
+        return super().parse_args(ctx, args)
 
 
 def register_commands(app: typer.Typer) -> None:
     """Add the commands of this group."""
+    app.command("withdraw")(withdraw)
+    app.command("withdrawals")(list_withdrawals)
+    app.command("retrain")(retrain)
+    certificates = typer.Typer(
+        cls=_WriteByDefault,
+        no_args_is_help=True,
+        help="Prove that no member in service saw withdrawn works: `certificate WORK... --out FILE`.",
+    )
+    certificates.command("write")(write_certificate)
+    certificates.command("verify")(verify_certificate)
+    app.add_typer(certificates, name="certificate")
+
+
+def withdraw(
+    works: WorksArgument = None,
+    rightsholder: Annotated[
+        str | None,
+        typer.Option("--rightsholder", metavar="NAME", help="All works of this one: exact name, or #<number>."),
+    ] = None,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, and on whose word.")] = "",
+    home: HomeOption = DEFAULT_HOME,
+    as_json: JsonOption = False,
+) -> None:
+    """Withdraw works: members that saw them serve no more, from now on. This is not taken back.
+
+    A rightsholder's withdrawal covers the works that come later, too. What the models are left with is shown.
+
+    Examples:
+        creditline withdraw 17 --reason "letter of 3 May"
+
+        creditline withdraw --rightsholder "Ada Example" --reason "contract ended"
+    """
+    from datetime import UTC, datetime
+
+    from registry.database import Registry
+    from registry.references import resolve_rightsholder, resolve_works
+    from registry.withdrawals import withdraw as record
+
+    if bool(works) == (rightsholder is not None):
+        raise UsageError("expected either WORKs or --rightsholder NAME")
+    registry = Registry.open(home_at(home))
+    with registry.connection() as connection:
+        asset_ids = resolve_works(connection, works or [])
+        holder = None if rightsholder is None else resolve_rightsholder(connection, rightsholder)
+    report = record(registry, asset_ids=asset_ids, rightsholder_id=holder, reason=reason, now=datetime.now(UTC))
+    if as_json:
+        document = {
+            "withdrawals": list(report.withdrawal_ids),
+            "works": list(report.works),
+            "newly_withdrawn": list(report.newly_withdrawn),
+            "models": [impact.to_json() for impact in report.impacts],
+        }
+        print_json("withdraw", document)
+        return
+    for number in report.withdrawal_ids:
+        typer.echo(str(number))
+    if report.withdrawal_ids:
+        narrate(f"{len(report.newly_withdrawn):,} works withdrawn")
+    else:
+        narrate("already withdrawn; nothing was changed")
+    for impact in report.impacts:
+        _narrate_impact(impact)
+
+
+def _narrate_impact(impact: Impact) -> None:
+    if impact.ensemble_id is None:
+        narrate(f"encoding {impact.encoding_id} has {impact.works:,} of them; `creditline train` leaves them out")
+        return
+    name = f"ensemble {impact.ensemble_id}"
+    if not impact.saw:
+        narrate(f"{name}: no newest member saw them; {len(impact.serving)} of {impact.n} members serve")
+        return
+    narrate(
+        f"{name}: members {', '.join(map(str, impact.saw))} saw {impact.works:,} of them; "
+        f"{len(impact.serving)} of {impact.n} members serve on"
+    )
+    if not impact.serving:
+        narrate(f"none is left: `creditline retrain --ensemble {impact.ensemble_id}`")
+    elif impact.further is not None:
+        narrate(f"  {further_removals(impact.further)}")
+
+
+def further_removals(further: Removals) -> str:
+    """How many more units can be withdrawn, in words."""
+    return (
+        f"any {further.guaranteed} more units can be withdrawn with a member left; in random order {further.median}, "
+        f"in 9 of 10 cases {further.low} to {further.high}"
+    )
+
+
+def list_withdrawals(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
+    """List all withdrawals: of what, when, why, and how many works each covers."""
+    from cli.common import plain_row
+    from registry.database import Registry
+    from registry.withdrawals import list_withdrawals as recorded
+
+    with Registry.open(home_at(home)).connection() as connection:
+        rows = recorded(connection)
+    if as_json:
+        print_json("withdrawals", {"withdrawals": [plain_row(row) for row in rows]})
+        return
+    columns = ("withdrawal", "of", "works", "recorded", "by", "reason")
+    print_table(columns, [_withdrawal_line(row) for row in rows])
+
+
+def _withdrawal_line(row: dict[str, Any]) -> tuple[object, ...]:
+    kind = "work" if row["scope"] == "asset" else "rightsholder"
+    when = row["recorded_at"].isoformat(timespec="seconds")
+    return (
+        row["id"],
+        f"{kind} {row['subject']} (#{row['subject_id']})",
+        row["works"],
+        when,
+        row["recorded_by"],
+        row["reason"],
+    )
+
+
+def retrain(
+    ensemble: EnsembleOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what it would cost, and train nothing.")] = False,
+    device: DeviceOption = None,
+    workers: WorkersOption = None,
+    home: HomeOption = DEFAULT_HOME,
+    as_json: JsonOption = False,
+) -> None:
+    """Train again just the members that saw withdrawn works, without these; then all members serve.
+
+    Former generations are kept, to verify and audit what they made. Interrupt it at any time: the same command goes on.
+
+    Examples:
+        creditline retrain --dry-run
+
+        creditline retrain --ensemble 3fa2b1c09d11
+    """
+    from attribution.ensembles import plan_retraining
+    from registry.database import Registry
+    from registry.outputs import named_ensemble
+    from registry.plan import cost_of_retraining
+    from registry.service import service_of
+
+    registry = Registry.open(home_at(home)).patient()
+    with registry.session() as session:
+        chosen = named_ensemble(session, ensemble)
+    before = service_of(registry, chosen.id)
+    cost = cost_of_retraining(registry, before)
+    planned = plan_retraining(registry, chosen.id)
+    if planned.wanted:
+        _narrate_cost(cost)
+    for index in planned.without_works:
+        narrate(f"member {index} has no work left and stays out of service; `creditline encode` again to use its place")
+    if planned.wanted and not dry_run:
+        run_training(registry, chosen.id, device, workers, again=True)
+    after = service_of(registry, chosen.id)
+    if as_json:
+        document = {
+            "ensemble": chosen.id,
+            "retrained": [] if dry_run else sorted(planned.wanted),
+            "would_retrain": sorted(planned.wanted),
+            "without_works": list(planned.without_works),
+            "serving": [member.index for member in after.serving],
+            "cost": cost.to_json(),
+        }
+        print_json("retrain", document)
+        return
+    typer.echo(chosen.id)
+    if not planned.wanted:
+        narrate(f"no member has to be trained again; {len(after.serving)} of {after.encoding.n} members serve")
+    elif not dry_run:
+        narrate(
+            f"{len(planned.wanted)} members trained again; {len(after.serving)} of {after.encoding.n} members serve"
+        )
+
+
+def _narrate_cost(cost: RetrainingCost) -> None:
+    from registry.removals import SHARDED_RETRAINING
+
+    narrate(
+        f"{cost.retrained} of {cost.members} members are to be trained again: {cost.work_passes:,} of {cost.all_work_passes:,} "
+        f"works x passes, {cost.relative:.0%} of retraining everything"
+    )
+    narrate(
+        f"sharded retraining with {cost.members} shards, for the same {cost.withdrawn_units:,} units: {cost.shards_expected:.1f} "
+        f"shards ({cost.shards_low} to {cost.shards_high} in 9 of 10 cases), {cost.shard_work_passes:,.0f} of "
+        f"{cost.all_shard_work_passes:,} works x passes, {cost.shard_relative:.0%} of retraining everything"
+    )
+    narrate(SHARDED_RETRAINING)
+
+
+def write_certificate(
+    works: WorksArgument = None,
+    withdrawal: Annotated[
+        int | None, typer.Option("--withdrawal", metavar="ID", help="All works that this withdrawal covers.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="JSON file to write.", show_default="required")
+    ] = None,
+    ensemble: EnsembleOption = None,
+    home: HomeOption = DEFAULT_HOME,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a document which proves that no member in service saw withdrawn works; anybody can verify it.
+
+    Examples:
+        creditline certificate 17 --out work-17.json
+
+        creditline certificate --withdrawal 3 --out withdrawal-3.json
+    """
+    from datetime import UTC, datetime
+
+    from registry.certifying import certify, works_of_withdrawal
+    from registry.database import Registry
+    from registry.home import write_bytes_atomically
+    from registry.outputs import named_ensemble
+    from registry.references import resolve_works
+
+    if bool(works) == (withdrawal is not None):
+        raise UsageError("expected either WORKs or --withdrawal ID; `creditline withdrawals` lists them")
+    if out is None:
+        raise UsageError("expected --out FILE: where to write the certificate")
+    registry = Registry.open(home_at(home))
+    with registry.session() as session:
+        chosen = named_ensemble(session, ensemble)
+    with registry.connection() as connection:
+        asset_ids = (
+            resolve_works(connection, works or [])
+            if withdrawal is None
+            else works_of_withdrawal(connection, withdrawal)
+        )
+    made = certify(registry, asset_ids, chosen.id, datetime.now(UTC))
+    write_bytes_atomically(out, made.to_json())
+    _show(made, [], as_json, str(out))
+
+
+def verify_certificate(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A certificate, as `certificate --out` writes it.")],
+    manifests: Annotated[
+        Path | None,
+        typer.Option("--manifests", metavar="FOLDER", help="Manifests that you trust: *.json, or members' folders."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a certificate, without any registry; exits 1 if something in it does not hold.
+
+    Example:
+        creditline certificate verify work-17.json --manifests received-in-may/
+    """
+    from registry.certificates import LARGEST_CERTIFICATE, check
+    from registry.errors import InputError
+
+    try:
+        with file.open("rb") as opened:
+            data = opened.read(LARGEST_CERTIFICATE + 1)
+    except OSError as error:
+        raise InputError(f"cannot read {file}: {error.strerror or error}") from error
+    certificate, problems = check(data, manifests)
+    _show(certificate, problems, as_json, str(file))
+    if manifests is None:
+        narrate(
+            "the roots were taken from the certificate itself; --manifests FOLDER holds them against manifests you have"
+        )
+    if problems:
+        raise typer.Exit(1)
+
+
+def _show(certificate: Certificate, problems: list[str], as_json: bool, file: str) -> None:
+    from registry.certificates import summary
+
+    if as_json:
+        document = {
+            "file": file,
+            "holds": not problems,
+            "problems": problems,
+            "ensemble": certificate.ensemble_id,
+            "works": [work.sha256 for work in certificate.works],
+            "in_service": [member.id for member in certificate.in_service],
+            "does_not_prove": list(certificate.limits),
+        }
+        print_json("certificate", document)
+        return
+    for line in summary(certificate).splitlines():
+        typer.echo(printable(line))
+    for problem in problems:
+        narrate(printable(f"does not hold: {problem}"))

@@ -13,8 +13,9 @@ import pytest
 from PIL import Image
 
 from attribution.denoiser import NetworkSettings
-from attribution.ensembles import EnsembleReference, create_ensemble, reference_of, train_ensemble
+from attribution.ensembles import create_ensemble, train_ensemble
 from attribution.pixels import ImageSettings
+from attribution.references import EnsembleReference, reference_of
 from attribution.samples import generate_samples
 from attribution.schedule import SamplerSettings
 from attribution.settings import EnsembleSettings, TrainingSettings

@@ -92,8 +92,8 @@ def test_estimates_follow_exact_influences(audited_world: tuple[World, list[mode
 def test_counterfactual_is_a_real_ablation(audited_world: tuple[World, list[models.Audit]]) -> None:
     """Loading only the members that did not see the unit and sampling from them gives the stored picture."""
     from attribution.ensemble import Ensemble
-    from attribution.ensembles import open_ensemble
     from attribution.noise import exogenous_noise
+    from attribution.references import open_ensemble
     from attribution.sampler import sample
     from attribution.schedule import SamplerSettings
 

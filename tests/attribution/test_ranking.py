@@ -27,6 +27,8 @@ def corpus() -> Corpus:
         hashes=[f"{number:064x}" for number in range(WORKS)],
         codes=codes_of(0, N, H, np.arange(UNITS)),
         n=N,
+        membership=bits(codes_of(0, N, H, np.arange(UNITS)), N),
+        not_testable={},
     )
 
 
@@ -35,7 +37,9 @@ def test_shortlist_is_blind_to_codes_and_to_the_chosen_scale(corpus: Corpus) -> 
     image = corpus.works[7] * 0.8 + 0.1
     listed = shortlist_for(PixelKernel(), corpus, image, BANDWIDTHS[0], 5, 2)
     for codes, scale in ((codes_of(9, N, H, np.arange(UNITS)), BANDWIDTHS[0]), (corpus.codes, BANDWIDTHS[-1])):
-        other = shortlist_for(PixelKernel(), replace(corpus, codes=codes), image, scale, 5, 2)
+        other = shortlist_for(
+            PixelKernel(), replace(corpus, codes=codes, membership=bits(codes, N)), image, scale, 5, 2
+        )
         np.testing.assert_array_equal(other.unit_numbers, listed.unit_numbers)
         np.testing.assert_array_equal(other.images, listed.images)
         assert other.works == listed.works

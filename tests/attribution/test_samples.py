@@ -11,7 +11,8 @@ from PIL import Image
 from sqlmodel import select
 
 from attribution.contrasts import load_contrasts, renoise
-from attribution.ensembles import import_member, open_ensemble, reference_of
+from attribution.ensembles import import_member
+from attribution.references import open_ensemble, reference_of
 from attribution.sampler import to_pixels
 from attribution.samples import generate_samples, sample_id_of
 from attribution.verification import verify_named, verify_samples
