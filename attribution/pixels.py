@@ -11,7 +11,7 @@ import hashlib
 import io
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from jaxtyping import UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from registry.errors import InputError, IntegrityError, UsageError
+from registry.ingest.content import read_content, read_members, split_path
 from registry.ingest.inspection import FORMATS, LARGEST_AREA, LARGEST_SIDE, read_regular_file, readable_formats
 
 READ_AT_ONCE = 64
@@ -141,22 +142,15 @@ def read_image(path: Path) -> tuple[Image.Image, str]:
 
 
 def read_work(path: Path, sha256: str) -> Image.Image:
-    """A registered work's picture.
+    """A registered work's picture, from its file or its archive.
 
     Raises:
         IntegrityError: the file is gone, cannot be decoded, or is no longer the one that was registered.
     """
     try:
-        image, found = read_image(path)
+        return _checked(read_content(path), path, sha256)
     except InputError as error:
-        raise IntegrityError(
-            f"a registered work cannot be used: {error}; restore the file, or encode without it"
-        ) from error
-    if found != sha256:
-        raise IntegrityError(
-            f"{path} changed since it was registered (SHA-256 {found[:12]}, registered {sha256[:12]}): restore the file"
-        )
-    return image
+        raise IntegrityError(_unusable(error)) from error
 
 
 def read_works(
@@ -168,26 +162,86 @@ def read_works(
 ) -> None:
     """Fill ``into`` with the works' pixels, in order, on all cores (Pillow decodes outside the interpreter's lock).
 
+    Works in an archive are read in one pass through it.
+
     Raises:
         IntegrityError: works are gone or were altered since they were registered; says how many, and names the first.
     """
     unusable: list[str] = []
 
-    def read(start: int) -> int:
-        rows = range(start, min(start + READ_AT_ONCE, len(paths)))
-        for row in rows:
+    def read(rows: Sequence[int]) -> int:
+        for row, data in _contents(paths, rows):
             try:
-                into[row] = pixels_of(read_work(paths[row], hashes[row]), settings)
+                if isinstance(data, InputError):
+                    raise data
+                into[row] = pixels_of(_checked(data, paths[row], hashes[row]), settings)
             except IntegrityError as error:
                 unusable.append(str(error))
+            except InputError as error:
+                unusable.append(_unusable(error))
         return len(rows)
 
     with ThreadPoolExecutor() as pool:
-        for done in pool.map(read, range(0, len(paths), READ_AT_ONCE)):
+        for done in pool.map(read, _read_together(paths)):
             advance(done)
     if unusable:
         others = f" (and {len(unusable) - 1} more works)" if len(unusable) > 1 else ""
         raise IntegrityError(min(unusable) + others)
+
+
+def _checked(data: bytes, path: Path, sha256: str) -> Image.Image:
+    image = open_image(data, str(path))
+    found = hashlib.sha256(data).hexdigest()
+    if found != sha256:
+        raise IntegrityError(
+            f"{path} changed since it was registered (SHA-256 {found[:12]}, registered {sha256[:12]}): restore the file"
+        )
+    return image
+
+
+def _unusable(error: InputError) -> str:
+    return f"a registered work cannot be used: {error}; restore the file, or encode without it"
+
+
+def _read_together(paths: Sequence[Path]) -> Iterator[list[int]]:
+    """Rows that one thread reads: some files, or all the works of an archive."""
+    archives: dict[Path, list[int]] = {}
+    files: list[int] = []
+    for row, path in enumerate(paths):
+        file, member = split_path(path)
+        if member is not None:
+            archives.setdefault(file, []).append(row)
+            continue
+        files.append(row)
+        if len(files) == READ_AT_ONCE:
+            yield files
+            files = []
+    if files:
+        yield files
+    yield from archives.values()
+
+
+def _contents(paths: Sequence[Path], rows: Sequence[int]) -> Iterator[tuple[int, bytes | InputError]]:
+    """Each row with its work's bytes, or why there are none; an archive's in the order in which they come out of it."""
+    archive, member = split_path(paths[rows[0]])
+    if member is None:
+        for row in rows:
+            try:
+                yield row, read_content(paths[row])
+            except InputError as error:
+                yield row, error
+        return
+    wanted: dict[str, list[int]] = {}
+    for row in rows:
+        wanted.setdefault(str(split_path(paths[row])[1]), []).append(row)
+    try:
+        for found, data in read_members(archive, wanted):
+            for row in wanted.pop(found, ()):
+                yield row, data if isinstance(data, bytes) else InputError(f"cannot read {paths[row]}: {data}")
+    except InputError as error:
+        for left in wanted.values():
+            for row in left:
+                yield row, error
 
 
 def to_unit_range(pixels: UInt8[np.ndarray, "*shape"]) -> np.ndarray:

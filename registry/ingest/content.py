@@ -43,20 +43,23 @@ def split_path(path: Path | str) -> tuple[Path, str | None]:
 
 
 def read_work(root: Path, path: str) -> bytes:
-    """A work's bytes.
+    """The bytes of the work at ``path`` below its data set's root; see :func:`read_content`."""
+    return read_content(Path(root, path))
+
+
+def read_content(path: Path) -> bytes:
+    """A work's bytes, by its whole path.
 
     Raises:
         InputError: they cannot be read; says why.
     """
-    file, member = split_path(root / path)
+    file, member = split_path(path)
     if member is None:
         return _read_file(file)
-    for found, data in read_members(file, {member}):
-        if found == member and isinstance(data, bytes):
-            return data
-        if isinstance(data, str):
-            raise InputError(f"cannot read {root / path}: {data}")
-    raise InputError(f"cannot read {root / path}: the archive has no such member")
+    ((_, data),) = read_members(file, {member})
+    if isinstance(data, str):
+        raise InputError(f"cannot read {path}: {data}")
+    return data
 
 
 def read_members(archive: Path, wanted: Collection[str]) -> Iterator[tuple[str, bytes | str]]:

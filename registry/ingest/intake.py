@@ -43,9 +43,8 @@ class Intake:
         for result in results:
             done += 1
             self._take(result)
-            if len(self._batch) >= batch or self._bytes > BATCH_BYTES:
-                self._store()
-            elif not done % 16 and time.monotonic() - self._stored_at > BATCH_SECONDS:
+            full = len(self._batch) >= batch or self._bytes > BATCH_BYTES
+            if full or time.monotonic() - self._stored_at > BATCH_SECONDS:
                 self._store()
             on_progress(done)
         return done

@@ -14,7 +14,6 @@ from functools import cached_property
 
 from registry.ingest.findings import Finding
 
-
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 

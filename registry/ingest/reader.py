@@ -108,10 +108,10 @@ def result_to_row(result: Result) -> list[Any]:
 def result_from_row(row: list[Any]) -> Result:
     """A result from plain values."""
     match row:
-        case ["work", *facts] if len(facts) == 7:
-            return Work(*facts)
-        case ["work", *facts, embedded, stated]:
-            return Work(*facts, EmbeddedMetadata.from_json(embedded) if embedded else None, stated)
+        case ["work", path, sha256, size, kind, width, height, mode, *rest]:
+            embedded, facts = rest or (None, None)
+            found = EmbeddedMetadata.from_json(embedded) if embedded else None
+            return Work(path, sha256, size, kind, width, height, mode, found, facts)
         case ["known", path, sha256]:
             return KnownWork(path, sha256)
         case _:

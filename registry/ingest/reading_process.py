@@ -68,9 +68,7 @@ class Reader:
     def _wait_until_ready(self) -> None:
         if self._ready:
             return
-        try:
+        with suppress(ReaderDiedError):
             self._ready = self.answer() == READY
-        except ReaderDiedError:
-            pass
         if not self._ready:
             raise RuntimeError(f"a process for reading did not start: {sys.executable}")
