@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from registry.database import Registry
 from registry.errors import UsageError
@@ -174,3 +176,33 @@ def _verify_head_file(home: Home, connection: duckdb.DuckDBPyConnection, found: 
         found.notes.append(
             f"{path.name} is {found.events - sequence} events behind, as after an interruption; the next change brings it up"
         )
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which events to list; None: any."""
+
+    kind: str | None = None
+    subject: str | None = None
+    """The whole of it, or its beginning with ``*`` behind."""
+    since: datetime | None = None
+
+
+def entries(connection: duckdb.DuckDBPyConnection, choice: Choice, limit: int | None = None) -> pa.Table:
+    """The newest events of a choice, the newest last; without the seals."""
+    terms, values = ["true"], []
+    for column, value in (("kind", choice.kind), ("subject", choice.subject)):
+        if value is not None and value.endswith("*"):
+            terms.append(f"starts_with({column}, ?)")
+            values.append(value[:-1])
+        elif value is not None:
+            terms.append(f"{column} = ?")
+            values.append(value)
+    if choice.since is not None:
+        terms.append("recorded_at >= ?")
+        values.append(time_text(choice.since))
+    return connection.execute(
+        "SELECT * FROM (SELECT sequence, recorded_at, actor, kind, subject, before, after, sha256 FROM event "  # noqa: S608 - above
+        f"WHERE {' AND '.join(terms)} ORDER BY sequence DESC LIMIT ?) ORDER BY sequence",
+        [*values, limit],
+    ).to_arrow_table()
