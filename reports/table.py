@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import csv
 import io
-import unicodedata
 from collections.abc import Iterable, Sequence
 
+from registry.export import spreadsheet_text
 from reports.facts import AuditFacts, Candidate, NotMeasured
-from reports.words import REPLACEMENT
 
 CELL_LIMIT = 32_000
 """Characters; spreadsheets cut or spill a cell at 32,767."""
@@ -133,20 +132,5 @@ def _written(cell: Cell) -> str:
         return ""
     if not isinstance(cell, str):
         return repr(cell)
-    text = "".join(
-        REPLACEMENT if unicodedata.category(character) in ("Cc", "Cs") and character not in "\t\r\n" else character
-        for character in cell[: CELL_LIMIT + 1]
-    )
-    text = text[:CELL_LIMIT] + "…" if len(text) > CELL_LIMIT else text
-    return "'" + text if _is_formula(text) else text
-
-
-def _is_formula(text: str) -> bool:
-    """Whether a spreadsheet might run the text: what counts is the first character that it would not skip.
-
-    Full-width signs are folded to the plain ones, as some spreadsheets do.
-    """
-    if text[:1] in ("\t", "\r", "\n"):
-        return True
-    visible = text.lstrip(" \u00a0\u200b\ufeff" + REPLACEMENT)
-    return unicodedata.normalize("NFKC", visible[:1])[:1] in ("=", "+", "-", "@", "\N{MINUS SIGN}")
+    text = spreadsheet_text(cell[: CELL_LIMIT + 1])
+    return text[:CELL_LIMIT] + "…" if len(cell) > CELL_LIMIT else text
