@@ -26,6 +26,7 @@ from registry.ids import content_id
 from registry.models import Encoding
 from registry.permissions import FORBIDDEN, Permission
 from registry.rights import ASSET_RIGHTS, attribute_names, column_expression
+from registry.texts import stated_reason
 
 UNIT_KINDS = ("asset", "rightsholder", "column")
 
@@ -62,6 +63,9 @@ class UnitTable:
 LAWFUL = frozenset(Permission) - frozenset(FORBIDDEN)
 """Permissions of the works that are encoded unless told otherwise."""
 
+METADATA_ONLY, MISSING, NO_UNIT = "metadata only", "missing", "no unit"
+"""Why works are left out, beside their permission."""
+
 
 def create_encoding(
     registry: Registry,
@@ -73,6 +77,7 @@ def create_encoding(
     now: datetime,
     *,
     permissions: Collection[Permission] = LAWFUL,
+    reason: str | None = None,
 ) -> Encoding:
     """Give every unit of the registered works a code, or return the encoding that already does exactly that.
 
@@ -85,15 +90,24 @@ def create_encoding(
         seed: which of the possible assignments; any 64-bit integer.
         now: the time to record.
         permissions: works with one of these are encoded, the others are left out.
+        reason: why works are encoded that may not be trained on; it is put on record.
 
     Raises:
-        UsageError: the choice is not possible.
+        UsageError: the choice is not possible, withdrawn works are asked for, or prohibited ones without a reason.
         NotFoundError: no work has such a unit.
         CapacityError: more units than C(n, h).
     """
     if not -(2**63) <= seed < 2**63:
         raise UsageError(f"got the seed {seed}, expected a 64-bit integer")
     codes.capacity(n, h)
+    if Permission.WITHDRAWN in permissions:
+        raise UsageError("withdrawn works cannot be encoded: nothing outweighs a withdrawal")
+    forbidden = Permission.PROHIBITED in permissions
+    stated = None if reason is None else stated_reason(reason)
+    if forbidden != (stated is not None):
+        raise UsageError(
+            "works that may not be trained on are encoded for a reason alone, and a reason is for them alone"
+        )
     with changing(registry, now) as change:
         connection = change.connection
         works = unit_works(connection, unit_kind, column, permissions)
@@ -108,7 +122,7 @@ def create_encoding(
             encoding = Encoding(
                 id=encoding_id,
                 unit_count=unit_count,
-                left_out=_left_out(connection, works),
+                left_out=left_out(connection, works, permissions),
                 created_at=now,
                 **choice,
             )
@@ -130,7 +144,10 @@ def create_encoding(
                 [encoding_id],
             )
             facts = encoding.model_dump(mode="json", exclude={"id", "created_at"})
-            change.record("works encoded", f"encoding {encoding_id}", after={**facts, "works": works.num_rows})
+            facts |= {"works": works.num_rows, "permissions": sorted(str(each) for each in permissions)}
+            if stated is not None:
+                facts["reason"] = stated
+            change.record("works encoded", f"encoding {encoding_id}", after=facts)
             for table in ("encoding", "unit", "unit_asset"):
                 change.seal(table, encoding_id)
     with registry.session() as session:
@@ -226,15 +243,18 @@ def _refuse_if_all_forbidden(connection: duckdb.DuckDBPyConnection, permissions:
         )
 
 
-def _left_out(connection: duckdb.DuckDBPyConnection, works: pa.Table) -> dict[str, int]:
-    """How many registered works are not among ``works``, by the first reason that applies."""
+def left_out(
+    connection: duckdb.DuckDBPyConnection, works: pa.Table, permissions: Collection[Permission] = LAWFUL
+) -> dict[str, int]:
+    """How many registered works are not among ``works`` (column asset_id), by the first reason that applies."""
     connection.register("encoded", works.select(["asset_id"]))
     rows = connection.execute(
-        "SELECT CASE WHEN byte_size IS NULL THEN 'metadata only' WHEN missing_since IS NOT NULL THEN 'missing' "
-        "WHEN permission IN ('withdrawn', 'prohibited') THEN permission ELSE 'no unit, or not chosen' END AS reason, count(*) "
-        "FROM asset ANTI JOIN encoded ON asset_id = id GROUP BY 1 ORDER BY 1"
+        "SELECT CASE WHEN byte_size IS NULL THEN ? WHEN missing_since IS NOT NULL THEN ? "
+        "WHEN NOT list_contains(?, permission) THEN permission ELSE ? END AS reason, count(*) "
+        "FROM asset ANTI JOIN encoded ON asset_id = id GROUP BY 1 ORDER BY 1",
+        [METADATA_ONLY, MISSING, [str(permission) for permission in permissions], NO_UNIT],
     ).fetchall()
-    return {str(reason): int(number) for reason, number in rows}
+    return {str(why): int(number) for why, number in rows}
 
 
 def _units_sha256(connection: duckdb.DuckDBPyConnection, works: pa.Table, *, named: bool) -> str:

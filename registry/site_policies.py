@@ -9,10 +9,13 @@ registration (:func:`apply_policies`), and the signals of the one before stay on
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -203,3 +206,18 @@ def _report(
         permissions_changed=moved,
         problems=policy.problems,
     )
+
+
+def policies(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    """Policies by domain, kind and number, with how many signals came of each and whether it counts."""
+    rows: list[dict[str, Any]] = (
+        connection.execute(
+            "SELECT id AS policy_id, kind, domain, subdomains, agents, file_name, sha256, coalesce(signals, 0) AS signals, "  # noqa: S608 - a constant
+            f"id IN ({CURRENT_POLICIES}) AS counts, seen_at, recorded_by FROM site_policy LEFT JOIN (SELECT policy_id, "
+            "count(*) AS signals FROM rights_signal WHERE policy_id IS NOT NULL GROUP BY policy_id) ON policy_id = id "
+            "ORDER BY domain, kind, id"
+        )
+        .to_arrow_table()
+        .to_pylist()
+    )
+    return [{**row, "agents": json.loads(row["agents"])} for row in rows]

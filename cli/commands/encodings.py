@@ -38,35 +38,63 @@ def encode(
     unit: UnitOption = "asset",
     weight: WeightOption = None,
     seed: SeedOption = 0,
+    only_permitted: Annotated[
+        bool, typer.Option("--only-permitted", help="Leave out what is unclear or constrained, too.")
+    ] = False,
+    include_forbidden: Annotated[
+        bool,
+        typer.Option("--include-forbidden", help="Take prohibited works, too; withdrawn ones never. Needs --reason."),
+    ] = False,
+    reason: Annotated[
+        str | None, typer.Option("--reason", metavar="TEXT", help="Why prohibited works are taken; put on record.")
+    ] = None,
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
     """Give every unit of the registered works its code: the members that will train on it.
 
     An encoding never changes; works that are registered later are not in it. The same choice for the same works gives
-    the same encoding again.
+    the same encoding again. Works that may not be trained on are left out, and so are those known by their metadata alone.
 
     Examples:
         creditline encode --unit asset --members 10
 
         creditline encode --unit rightsholder --members 12 --weight 4 --seed 1
 
-        creditline encode --unit category --members 8
+        creditline encode --unit category --members 8 --only-permitted
     """
     from datetime import UTC, datetime
 
-    from registry.database import Registry
-    from registry.encodings import create_encoding, idle_members, load_units
-    from registry.plan import plan
-    from registry.queries import works_outside
+    import pyarrow as pa
 
+    from registry.database import Registry
+    from registry.encodings import LAWFUL, create_encoding, idle_members, left_out, load_units
+    from registry.permissions import Permission
+    from registry.plan import plan
+
+    if only_permitted and include_forbidden:
+        raise UsageError("got --only-permitted and --include-forbidden; give one of them")
     registry = Registry.open(home_at(home))
     kind, column = _unit(unit)
-    encoding = create_encoding(registry, kind, column, members, _weight(weight, members), seed, datetime.now(UTC))
+    permissions = {Permission.PERMITTED} if only_permitted else LAWFUL
+    if include_forbidden:
+        permissions = LAWFUL | {Permission.PROHIBITED}
+    encoding = create_encoding(
+        registry,
+        kind,
+        column,
+        members,
+        _weight(weight, members),
+        seed,
+        datetime.now(UTC),
+        permissions=permissions,
+        reason=reason,
+    )
     units = load_units(registry, encoding.id)
     facts = plan(units.unit_numbers, encoding.n, encoding.h, encoding.seed)
     with registry.connection() as connection:
-        outside = works_outside(connection, encoding.id)
+        # Of today: an encoding that is asked for again may leave out more than when it was made.
+        outside = left_out(connection, pa.table({"asset_id": units.asset_ids}), permissions)
     idle = idle_members(units.codes, encoding.n)
     if idle:
         narrate(
@@ -75,8 +103,8 @@ def encode(
         )
     if as_json:
         fields = {name: getattr(encoding, name) for name in ("id", "unit_kind", "unit_column", "n", "h", "seed")}
-        created_at = encoding.created_at.isoformat()
-        print_json("encode", {**fields, "created_at": created_at, "works_outside": outside, "plan": facts.to_json()})
+        fields |= {"created_at": encoding.created_at.isoformat(), "works_outside": sum(outside.values())}
+        print_json("encode", {**fields, "left_out": outside, "plan": facts.to_json()})
         return
     typer.echo(encoding.id)
     narrate(
@@ -84,12 +112,20 @@ def encode(
         f"{facts.decoys:,} decoys, q of one unit alone at best {facts.smallest_q:.2g}"
     )
     if outside:
-        narrate(f"{outside:,} registered works are not in it (no value in {unit!r}, or not found any more)")
+        counted = ", ".join(f"{number:,} {_LEFT_OUT.get(why, why)}" for why, number in outside.items())
+        narrate(f"left out: {counted}; `creditline rights` says why works are not permitted")
     if facts.smallest_q > _WANTED_Q:
         narrate(
             f"so few decoys cannot support q <= {_WANTED_Q} for a shortlist of {_shortlist()}; "
             f"take more members (`creditline plan --unit {unit}` shows what they give)"
         )
+
+
+_LEFT_OUT = {
+    "metadata only": "known by their metadata alone",
+    "missing": "not found any more",
+    "no unit": "without a value in the unit",
+}
 
 
 def show_plan(
