@@ -23,6 +23,7 @@ from PIL import Image, ImageOps
 
 from registry.errors import InputError
 from registry.fingerprints import (
+    LEAST_QUALITY,
     MATCH_DISTANCE,
     Fingerprint,
     NotComparable,
@@ -151,7 +152,8 @@ def find_lookalikes(connection: duckdb.DuckDBPyConnection, image: QueryImage) ->
 def works_without_fingerprint(connection: duckdb.DuckDBPyConnection) -> int:
     """How many works no picture can be compared with: known by metadata alone, damaged, or with too little detail."""
     row = connection.execute(
-        "SELECT (SELECT count(*) FROM asset) - (SELECT count(DISTINCT asset_id) FROM fingerprint)"
+        "SELECT (SELECT count(*) FROM asset) - (SELECT count(DISTINCT asset_id) FROM fingerprint WHERE quality >= ?)",
+        [LEAST_QUALITY],
     ).fetchall()[0]
     return int(row[0])
 
@@ -160,9 +162,9 @@ def _near(connection: duckdb.DuckDBPyConnection, fingerprint: str) -> Sequence[t
     words = [int(word) for word in words_of([Fingerprint(bytes.fromhex(fingerprint), 100)])[0]]
     differing = " + ".join(f"bit_count(xor(word{place}, ?::UBIGINT))::INT" for place in range(4))
     rows = connection.execute(
-        f"SELECT asset_id, min(distance) FROM (SELECT asset_id, {differing} AS distance FROM fingerprint) "  # noqa: S608 - constants
+        f"SELECT asset_id, min(distance) FROM (SELECT asset_id, {differing} AS distance FROM fingerprint WHERE quality >= ?) "  # noqa: S608 - constants
         "WHERE distance <= ? GROUP BY asset_id",
-        [*words, MATCH_DISTANCE],
+        [*words, LEAST_QUALITY, MATCH_DISTANCE],
     ).fetchall()
     return [(int(asset_id), int(distance)) for asset_id, distance in rows]
 

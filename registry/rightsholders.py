@@ -28,6 +28,7 @@ from registry.errors import InputError, NotFoundError, UsageError
 from registry.events import Change, changing
 from registry.identifiers import Identifier
 from registry.models import RightsholderDetails, RightsholderIdentifier, RightsholderMerge
+from registry.names import rightsholder_ids
 from registry.state import refresh
 from registry.texts import stated_reason, stated_text
 
@@ -118,6 +119,23 @@ def others_with(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -> 
         [rightsholder_id],
     ).fetchall()
     return [(Identifier(scheme, value), int(other)) for scheme, value, other in rows]
+
+
+def add_rightsholder(registry: Registry, name: str, now: datetime) -> int:
+    """The record of a name, made if there is none: an agency may speak for others and own nothing.
+
+    Raises:
+        InputError: no name, or one that cannot be kept.
+    """
+    stated = stated_text(name, "rightsholder's name")
+    if stated is None:
+        raise InputError("the rightsholder's name is empty")
+    with changing(registry, now) as change:
+        first = change.next_id("rightsholder")
+        number = rightsholder_ids(change, [stated])[stated]
+        if number >= first:
+            change.record("rightsholder added", f"rightsholder {number}", after={"name": stated})
+        return int(current_rightsholder_ids(change.connection, [number])[0])
 
 
 def describe_rightsholder(

@@ -6,6 +6,7 @@ from types import ModuleType
 
 from cli.commands import (
     audits,
+    claims,
     demo,
     encodings,
     ensembles,
@@ -27,6 +28,7 @@ GROUPS: tuple[ModuleType, ...] = (
     works,
     rights,
     owners,
+    claims,
     encodings,
     ensembles,
     samples,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -26,7 +27,7 @@ def scene(seed: int, width: int = 320, height: int = 240) -> Image.Image:
     return Image.fromarray((total * (255 / total.max())).astype(np.uint8))
 
 
-COPIES = MappingProxyType(
+COPIES: Mapping[str, Callable[[Image.Image], bytes]] = MappingProxyType(
     {
         "saved again": lambda image: encoded(image, "JPEG", quality=50),
         "halved": lambda image: encoded(image.resize((image.width // 2, image.height // 2))),
