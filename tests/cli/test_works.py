@@ -214,7 +214,7 @@ def test_works_outside_an_encoding_are_told(creditline: Creditline, works: Path,
     creditline("register", works, "--owners", owners, "--allow-unowned")
     found = creditline("encode", "--unit", "rightsholder", "--members", 4)
     assert found.status == 0
-    assert "1 registered works are not in it" in found.err
+    assert "left out: 1 without a value in the unit" in found.err
     assert "so few decoys cannot support q <= 0.05" in found.err
 
 

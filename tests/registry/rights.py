@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from registry.database import Registry
 from registry.events import Change, changing
@@ -103,7 +104,7 @@ class Rights:
 
     def signal(self, work: int, use: str, category: str = "ai training") -> None:
         """Have the file itself say something."""
-        row = {"protocol": "plus", "raw": "raw", "found_in": "xmp", "seen_at": NOW}
+        row: dict[str, Any] = {"protocol": "plus", "raw": "raw", "found_in": "xmp", "seen_at": NOW}
         with changing(self.registry, NOW) as change:
             number = change.next_id("rights_signal")
             change.insert(AssetSignal(id=number, asset_id=work, category=category, use=use, **row))
@@ -115,7 +116,7 @@ class Rights:
         with changing(self.registry, NOW) as change:
             owner = rightsholder_ids(change, ["Claimant"])["Claimant"]
             number = change.next_id("claim")
-            said = {"recorded_by": "me", "recorded_at": NOW}
+            said: dict[str, Any] = {"recorded_by": "me", "recorded_at": NOW}
             change.insert(Claim(id=number, rightsholder_id=owner, statement="it is mine", **said))
             first = change.next_id("claim_work")
             change.insert(
@@ -130,7 +131,7 @@ class Rights:
 
     def decide(self, claim: int, state: str) -> None:
         """Say what became of a claim."""
-        said = {"reason": "looked into", "recorded_by": "me", "recorded_at": NOW}
+        said: dict[str, Any] = {"reason": "looked into", "recorded_by": "me", "recorded_at": NOW}
         with changing(self.registry, NOW) as change:
             number = change.next_id("claim_decision")
             change.insert(ClaimDecision(id=number, claim_id=claim, state=state, **said))
@@ -139,7 +140,7 @@ class Rights:
 
     def withdraw(self, scope: str, subject: int, works: Sequence[int] = ()) -> None:
         """Withdraw a work or a rightsholder, with the works that this covers today."""
-        said = {"reason": "asked us to", "recorded_by": "me", "recorded_at": NOW}
+        said: dict[str, Any] = {"reason": "asked us to", "recorded_by": "me", "recorded_at": NOW}
         with changing(self.registry, NOW) as change:
             number = change.next_id("withdrawal")
             change.insert(Withdrawal(id=number, scope=scope, subject_id=subject, **said))
@@ -155,7 +156,7 @@ class Rights:
 
     def merge(self, name: str, into: str) -> None:
         """Find two records to be of the same rightsholder."""
-        said = {"reason": "the same", "recorded_by": "me", "recorded_at": NOW}
+        said: dict[str, Any] = {"reason": "the same", "recorded_by": "me", "recorded_at": NOW}
         merged, kept = self.holder(name), self.holder(into)
         with changing(self.registry, NOW) as change:
             number = change.next_id("rightsholder_merge")

@@ -9,11 +9,12 @@ import pytest
 
 from registry.codes import codes_of
 from registry.database import Registry
-from registry.encodings import create_encoding, load_units
+from registry.encodings import LAWFUL, create_encoding, load_units
 from registry.errors import CapacityError, NotFoundError, UsageError
 from registry.home import Home
 from registry.ingest.owner_table import OwnerTable
 from registry.models import Encoding
+from registry.permissions import Permission
 from registry.queries import training_assets, works_outside
 from tests.registry.works import NOW, register, write_csv, write_pictures
 
@@ -150,6 +151,29 @@ def test_what_cannot_be_encoded_is_refused_with_what_there_is(filled: Registry, 
         assert session.get(Encoding, "nothing") is None
     with pytest.raises(NotFoundError, match="no encoding nothing"):
         load_units(filled, "nothing")
+
+
+def test_works_are_left_out_by_what_they_may_be_used_for_and_counted_by_reason(filled: Registry) -> None:
+    """Prohibited ones unless a reason is given, withdrawn ones always, and those without a file."""
+    with filled.connection() as connection:
+        for number, permission in enumerate(("permitted", "prohibited", "withdrawn", "constrained")):
+            connection.execute("UPDATE asset SET permission = ? WHERE id = ?", [permission, number])
+        connection.execute("UPDATE asset SET byte_size = NULL WHERE id = 4")
+    lawful = create_encoding(filled, "asset", None, 6, 3, 0, NOW)
+    assert load_units(filled, lawful.id).asset_ids.tolist() == [0, 3]
+    assert lawful.left_out == {"metadata only": 1, "prohibited": 1, "withdrawn": 1}
+    permitted = create_encoding(filled, "asset", None, 6, 3, 0, NOW, permissions={Permission.PERMITTED})
+    assert permitted.left_out == {"constrained": 1, "metadata only": 1, "prohibited": 1, "withdrawn": 1}
+    wide = LAWFUL | {Permission.PROHIBITED}
+    taken = create_encoding(filled, "asset", None, 6, 3, 0, NOW, permissions=wide, reason="never published")
+    assert load_units(filled, taken.id).asset_ids.tolist() == [0, 1, 3]
+    for permissions, reason in ((wide, None), (LAWFUL, "for no reason"), (wide | {Permission.WITHDRAWN}, "all of it")):
+        with pytest.raises(UsageError):
+            create_encoding(filled, "asset", None, 6, 3, 0, NOW, permissions=permissions, reason=reason)
+    with filled.connection() as connection:
+        connection.execute("UPDATE asset SET permission = 'prohibited'")
+    with pytest.raises(NotFoundError, match="no registered work may be encoded: 4 prohibited"):
+        create_encoding(filled, "asset", None, 6, 3, 0, NOW)
 
 
 def test_training_gets_files_hashes_units_and_a_column_in_order_of_id(filled: Registry, folder: Path) -> None:
