@@ -22,16 +22,15 @@ from registry.ingest.bulk.checks import suspected
 from registry.ingest.bulk.identities import identities_of, keys_of
 from registry.ingest.lists.columns import CANONICAL, CHECKED_NUMBERS, LONGEST_ATTRIBUTES, LONGEST_OF
 from registry.ingest.lists.connection import reader, translated_errors
+from registry.ingest.lists.preview import UNOWNED
 from registry.ingest.lists.source import ListSource
 
 ROWS = 4 * 122_880
 """Rows of a batch: four of the blocks in which DuckDB stores rows, so that it can write them as they come."""
-BYTES = 2**27
+BYTES = 3 * 2**26
 """Bytes after which a batch ends even if it has fewer rows."""
 _FETCHED = 8_192
 """Rows that are fetched together."""
-
-UNOWNED = "no rightsholder is stated"
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ def read_ahead(source: ListSource, data_set_id: int, *, allow_unowned: bool) -> 
                 if not hand_over(batch):
                     return
             hand_over(None)
-        except BaseException as error:  # noqa: BLE001 - raised in the other thread
+        except BaseException as error:  # raised in the other thread
             hand_over(error)
 
     thread = threading.Thread(target=read, name="list reader", daemon=True)

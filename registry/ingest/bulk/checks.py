@@ -80,7 +80,7 @@ def _control_character(data: NDArray[np.uint8]) -> Rows | None:
     """Where they are; None where there is none, which one pass over the bytes tells."""
     if data.min() >= 0x20 and not (data.max() >= 0x7F and (data == 0x7F).any()):
         return None
-    return (data < 0x20) | (data == 0x7F)
+    return np.asarray((data < 0x20) | (data == 0x7F))
 
 
 def _no_hexadecimal_digit(data: NDArray[np.uint8]) -> Rows | None:

@@ -14,6 +14,7 @@ from registry.ingest.bulk.matching import match
 from registry.ingest.bulk.names import NOBODY, Named, licences, rightsholders
 from registry.ingest.bulk.newer import declare_anew
 from registry.ingest.lists.source import ListSource
+from registry.site_policies import apply_policies
 from registry.state import refresh
 
 _OF_WORK = ("path", "url", "sha256", "other_hash", "media_type", "width", "height")
@@ -118,6 +119,7 @@ class ListStore:
             {**constants, "recorded_at": change.now},
         )
         if _something_else_counts(change):
+            apply_policies(change, ids)
             refresh(change.connection, ids)
         return ids, int(stated.sum())
 
@@ -133,7 +135,7 @@ class ListStore:
 
 def _stated(rows: pa.Table, holder_ids: NDArray[np.int64], licence_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Rows that declare anything at all."""
-    stated = (holder_ids != NOBODY) | (licence_ids != NOBODY)
+    stated = np.asarray((holder_ids != NOBODY) | (licence_ids != NOBODY))
     for name in _OF_RIGHTS:
         if not stated.all() and name in rows.column_names:
             stated = stated | np.asarray(rows.column(name).is_valid().to_numpy())

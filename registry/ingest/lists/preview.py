@@ -36,14 +36,24 @@ class Preview:
     refusals: tuple[Refusal, ...]
 
 
-def preview(source: ListSource, rows: int = 5, *, looked_at: int | None = LOOKED_AT) -> Preview:
+UNOWNED = "no rightsholder is stated"
+
+
+def preview(
+    source: ListSource, rows: int = 5, *, looked_at: int | None = LOOKED_AT, needs_owner: bool = False
+) -> Preview:
     """Look at the first ``looked_at`` rows (None: all of them) as they would land.
+
+    With ``needs_owner``, a row without a rightsholder is refused.
 
     Raises:
         InputError: the rows cannot be read, or a file was changed since the list was opened.
     """
     count = source.rows if looked_at is None else min(looked_at, source.rows)
     relation = source.relation(0, count)
+    if needs_owner:
+        reason = f"coalesce(reason, CASE WHEN rightsholder IS NULL THEN '{UNOWNED}' END) AS reason"
+        relation = f"SELECT * REPLACE ({reason}) FROM ({relation})"  # noqa: S608 - made by the source
     with reader(source.files) as connection, translated_errors(source.name):
         landing = connection.execute(
             f"SELECT {', '.join(CANONICAL)}, row_number FROM ({relation}) "  # noqa: S608 - made by the source
