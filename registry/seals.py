@@ -15,7 +15,6 @@ from typing import Any
 import duckdb
 import numpy as np
 import pyarrow as pa
-from sqlmodel import SQLModel
 
 from registry.digest import BATCH, Digest, RowHash
 from registry.ids import canonical_json
@@ -126,6 +125,11 @@ class Seals:
 
 def sealed_columns(table: str) -> list[str]:
     """The columns of a table that a seal covers, in the schema's order."""
+    # Defining the tables takes half a second, which those who only read need not wait for.
+    from sqlmodel import SQLModel
+
+    import registry.models  # noqa: F401
+
     columns = SQLModel.metadata.tables[table].columns.keys()
     return [name for name in columns if name not in CURRENT_COLUMNS.get(table, ())]
 

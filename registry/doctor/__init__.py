@@ -47,7 +47,8 @@ def examine(
         found.checked |= {"log": log.events, "sealed rows": log.rows}
         for fault in log.faults:
             found.error("log", "log" if fault.event is None else f"event {fault.event}", fault.what, fault.repair)
-        found.unlisted["log"] += log.unlisted
+        if log.unlisted:
+            found.unlisted["log"] += log.unlisted
         for note in log.notes:
             found.add("log", Severity.NOTE, "log", note, "nothing needs to be done")
         current.check_derived(connection, found)

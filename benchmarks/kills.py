@@ -1,0 +1,222 @@
+"""`kill -9` at random moments of intake, encoding, withdrawal and retraining: the record is whole after each, and work goes on.
+
+Every round starts a command as its own process group, kills all of it after a random time (at most as long as the command
+takes undisturbed), and asks `creditline doctor`, which must find nothing wrong. At the end every command is run to its end, and
+the registry must hold what an undisturbed one holds: no work lost, none twice.
+
+    python -m benchmarks.kills            # 50 kills
+    python -m benchmarks.kills 5 intake   # a few of intake alone
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+from benchmarks.record import write_result
+
+KILLS = 50
+PICTURES = 1_500
+LISTED = 150_000
+TRAINED = 40
+"""Works of the smaller registry that withdrawals and retraining are tried on."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A command that is killed again and again in one home."""
+
+    name: str
+    home: Path
+    command: tuple[str, ...]
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(creditline(*arguments), env=self.environment, capture_output=True, text=True, check=False)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "CREDITLINE_HOME": str(self.home)}
+
+
+def creditline(*arguments: str) -> list[str]:
+    """The command line, with this interpreter."""
+    return [sys.executable, "-c", "from cli.main import main; main()", *arguments]
+
+
+def main() -> int:
+    """Kill, examine, record; return 1 if anything was wrong once."""
+    kills = int(sys.argv[1]) if len(sys.argv) > 1 else KILLS
+    only = sys.argv[2] if len(sys.argv) > 2 else None
+    generator = random.Random(0)  # noqa: S311 - moments, not secrets
+    with tempfile.TemporaryDirectory() as folder:
+        rounds = [
+            each
+            for name, share in (("intake", 0.4), ("list", 0.2), ("withdrawal", 0.2), ("retraining", 0.2))
+            if only in (None, name)
+            for each in run_case(name, Path(folder), kills if only else max(1, round(kills * share)), generator)
+        ]
+    held = all(each["healthy"] for each in rounds)
+    results = {"kills": len(rounds), "struck": sum(each["struck"] for each in rounds), "rounds": rounds, "held": held}
+    if only is None:
+        path = write_result("kills", "the record is whole after kill -9 at any moment", results, ("duckdb",))
+        print(f"written to {path}")
+    print(
+        f"{results['struck']} of {results['kills']} kills struck a running command; claim {'held' if held else 'NOT held'}"
+    )
+    return 0 if held else 1
+
+
+def run_case(name: str, folder: Path, kills: int, generator: random.Random) -> list[dict[str, Any]]:
+    """All rounds of one case, and a last one that runs to its end."""
+    case = prepare(name, folder / name)
+    rounds = []
+    longest = 0.0
+    for number in range(kills):
+        command = withdrawal(number) if name == "withdrawal" else case.command
+        # The first round measures how long the command takes; kills in later rounds fall anywhere within that.
+        limit = generator.uniform(0.2, max(longest, 3.0))
+        struck, seconds = kill_after(case, command, limit)
+        longest = max(longest, seconds)
+        rounds.append({"case": name, "after_seconds": round(limit, 2), "struck": struck, **examine(case)})
+        if not struck and name in ("intake", "list"):
+            grow(name, folder / name, number + 1)
+    done = case.run(*(withdrawal(kills) if name == "withdrawal" else case.command))
+    last = examine(case)
+    rounds.append({"case": name, "after_seconds": None, "struck": False, "status": done.returncode, **last})
+    rounds[-1]["healthy"] = last["healthy"] and done.returncode == 0 and whole(case)
+    if not rounds[-1]["healthy"]:
+        rounds[-1]["stderr"] = done.stderr[-1000:]
+    return rounds
+
+
+def kill_after(case: Case, command: Sequence[str], limit: float) -> tuple[bool, float]:
+    """Start a command, kill it and its helpers after ``limit`` seconds; whether it still ran, and how long it did."""
+    start = time.monotonic()
+    process = subprocess.Popen(
+        creditline(*command),
+        env=case.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        process.wait(limit)
+        struck = False
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        struck = True
+    return struck, time.monotonic() - start
+
+
+def examine(case: Case) -> dict[str, Any]:
+    """What the doctor says."""
+    told = case.run("doctor", "--json")
+    try:
+        document = json.loads(told.stdout)
+    except ValueError:
+        return {"healthy": False, "findings": [told.stderr[-500:]]}
+    wrong = [each["what"] for each in document["findings"] if each["severity"] != "note"]
+    return {
+        "healthy": told.returncode == 0 and not wrong,
+        "findings": wrong,
+        "works": document["checked"].get("current"),
+    }
+
+
+def whole(case: Case) -> bool:
+    """Whether the registry has every work of the case once."""
+    told = case.run("status", "--json")
+    if told.returncode:
+        return False
+    works = json.loads(told.stdout)["counts"]["asset"]
+    expected = {"intake": len(list((case.home.parent / "works").glob("*.png")))}
+    expected["list"] = sum(pq.read_metadata(path).num_rows for path in case.home.parent.glob("list.parquet"))
+    return bool(works == expected.get(case.name, TRAINED))
+
+
+def prepare(name: str, folder: Path) -> Case:
+    """Make what the command needs."""
+    folder.mkdir(parents=True)
+    home, works = folder / "home", folder / "works"
+    commands = {
+        "intake": ("register", str(works), "--owners", str(folder / "owners.csv")),
+        "list": ("register", str(folder / "list.parquet"), "--rightsholder", "Ada Example"),
+        "withdrawal": withdrawal(0),
+        "retraining": ("retrain",),
+    }
+    case = Case(name, home, commands[name])
+    must(case.run("init"))
+    if name == "list":
+        grow(name, folder, 0)
+        return case
+    write_pictures(folder, 0, PICTURES if name == "intake" else TRAINED)
+    if name != "intake":
+        must(case.run(*commands["intake"]))
+        must(case.run("encode", "--unit", "asset", "--members", "12"))
+        training = ("--steps", "2" if name == "withdrawal" else "30", "--size", "16", "--widths", "8")
+        must(case.run("train", *training))
+    if name == "retraining":
+        must(case.run(*withdrawal(0)))
+    return case
+
+
+def withdrawal(number: int) -> tuple[str, ...]:
+    """Withdraw another work each time."""
+    return ("withdraw", str(number), "--reason", f"request {number}")
+
+
+def grow(name: str, folder: Path, generation: int) -> None:
+    """More works, so that there is something to take in when an earlier round came to its end."""
+    if name == "intake":
+        write_pictures(folder, PICTURES * generation, PICTURES)
+        return
+    count = LISTED * (generation + 1)
+    numbers = np.arange(count)
+    columns = {
+        "url": [f"https://example.com/{number}.jpg" for number in numbers],
+        "sha256": [f"{number:064x}" for number in numbers],
+        "title": [f"Work {number}" for number in numbers],
+    }
+    pq.write_table(pa.table(columns), folder / "list.parquet")
+
+
+def write_pictures(folder: Path, first: int, count: int) -> None:
+    """Different small pictures, and the table that says whose they are."""
+    works = folder / "works"
+    works.mkdir(exist_ok=True)
+    for number in range(first, first + count):
+        values = np.random.default_rng(number).integers(0, 255, (16, 16, 3), dtype=np.uint8)
+        Image.fromarray(values).save(works / f"{number:06d}.png")
+    with (folder / "owners.csv").open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(["path", "rightsholder", "licence"])
+        rows.writerows(
+            [path.name, f"Holder {index % 7}", "CC-BY-4.0"] for index, path in enumerate(sorted(works.iterdir()))
+        )
+
+
+def must(done: subprocess.CompletedProcess[str]) -> None:
+    """End the benchmark if what it needs cannot be made."""
+    if done.returncode:
+        raise SystemExit(f"cannot prepare: {' '.join(done.args)}: {done.stderr[-1000:]}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
