@@ -148,7 +148,7 @@ def _batches(rows: pa.RecordBatchReader) -> Iterable[pa.RecordBatch]:
         for batch in rows:
             if batch.num_rows:
                 yield batch
-    except (pa.ArrowException, duckdb.Error) as error:
+    except (pa.ArrowException, OSError, duckdb.Error) as error:
         raise InputError(f"the listing broke off: {str(error).splitlines()[0]}; nothing was written") from error
 
 

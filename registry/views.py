@@ -64,10 +64,15 @@ _PERMISSION_GROUND = f"""
     SELECT asset_id, step, verdict, kind, source_id, reason, said_by, said_at FROM ({GROUNDS}) AS ground
 """  # noqa: S608 - constants
 
+_CURRENT_SIGNAL = f"""
+    SELECT id, asset_id, protocol, category, use, condition, raw, found_in, policy_id, seen_at FROM ({CURRENT_SIGNALS})
+"""  # noqa: S608 - constants
+
 _CURRENT_REVIEW = f"""
-    SELECT review.*, CASE review.scope
+    SELECT review.id, review.scope, review.subject_id, CASE review.scope
             WHEN 'rightsholder' THEN rightsholder.name WHEN 'licence' THEN licence.reference
-            WHEN 'data set' THEN data_set.name ELSE review.subject_id::VARCHAR END AS subject
+            WHEN 'data set' THEN data_set.name ELSE review.subject_id::VARCHAR END AS subject,
+        review.permission, review.condition, review.reason, review.evidence, review.recorded_by, review.recorded_at
     FROM ({CURRENT_REVIEWS}) AS review
     LEFT JOIN rightsholder ON review.scope = 'rightsholder' AND rightsholder.id = review.subject_id
     LEFT JOIN licence ON review.scope = 'licence' AND licence.id = review.subject_id
@@ -170,7 +175,7 @@ VIEWS: Mapping[str, str] = MappingProxyType(
         "works_by_permission": _WORKS_BY_PERMISSION,
         "works_by_rightsholder": _WORKS_BY_RIGHTSHOLDER,
         "permission_ground": _PERMISSION_GROUND,
-        "current_signal": CURRENT_SIGNALS,
+        "current_signal": _CURRENT_SIGNAL,
         "current_review": _CURRENT_REVIEW,
         "current_claim": _CURRENT_CLAIM,
         "open_claim": "SELECT * FROM current_claim WHERE state = 'open'",

@@ -1,0 +1,139 @@
+"""Pages of works and of what they belong to: stable, complete, and the same whichever way they are read."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import registry.listings as listings
+from registry.database import Registry
+from registry.errors import UsageError
+from registry.ingest.owners import FolderPerRightsholder
+from registry.listings import (
+    PERMISSIONS,
+    WorksFilter,
+    count_rightsholders,
+    count_works,
+    data_sets,
+    licences,
+    rightsholders,
+    works,
+    works_reader,
+)
+from registry.permissions import Permission
+from registry.state import refresh
+from tests.registry.works import NOW, register, write_pictures
+
+ADA = WorksFilter(rightsholder="Ada")
+
+
+@pytest.fixture
+def filled(registry: Registry, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    """Twelve works, every third of Zoe; counted in blocks of five ids, fetched three at a time."""
+    monkeypatch.setattr(listings, "BLOCK", 5)
+    monkeypatch.setattr(listings, "PAGE", 3)
+    names = [f"{'Zoe' if number % 3 == 0 else 'Ada'}/{number:02d}.png" for number in range(12)]
+    register(registry, write_pictures(folder, names), FolderPerRightsholder("MIT"))
+    return registry
+
+
+@pytest.mark.parametrize(
+    "chosen", [WorksFilter(), ADA, WorksFilter(rightsholder="Ada", licence="MIT", data_set="works")]
+)
+@pytest.mark.parametrize("limit", [1, 2, 5, 100])
+def test_pages_put_together_are_the_listing(filled: Registry, chosen: WorksFilter, limit: int) -> None:
+    """Whatever their size; the total is that of all, on every page and beyond the last."""
+    with filled.connection() as connection:
+        everything = works(connection, chosen)
+        total = count_works(connection, chosen)
+        found = []
+        for offset in range(0, total + limit, limit):
+            page = works(connection, chosen, limit=limit, offset=offset)
+            assert page.total == total == len(everything.rows)
+            found += page.rows
+    assert found == everything.rows
+    assert [row["asset_id"] for row in found] == sorted(row["asset_id"] for row in found)
+
+
+@pytest.mark.parametrize(("limit", "offset"), [(None, 0), (None, 3), (4, 0), (4, 3), (100, 7), (2, 100)])
+def test_batches_are_the_same_works(filled: Registry, limit: int | None, offset: int) -> None:
+    """What --out writes is what the listing prints."""
+    with filled.connection() as connection:
+        for chosen in (WorksFilter(), ADA, WorksFilter(rightsholder="nobody")):
+            page = works(connection, chosen, limit=limit, offset=offset)
+            read = works_reader(connection, chosen, limit=limit, offset=offset).read_all().to_pylist()
+            assert [row["path"] for row in read] == [row["path"] for row in page.rows]
+
+
+def test_works_are_filtered_by_permission_and_a_rightsholders_number(filled: Registry) -> None:
+    """An unknown permission is an error, an unknown name only nothing."""
+    with filled.connection() as connection:
+        connection.execute(
+            "INSERT INTO review VALUES (0, 'rightsholder', (SELECT id FROM rightsholder WHERE name = 'Zoe'), 'prohibited', "
+            "NULL, 'a letter', NULL, 'x', ?)",
+            [NOW],
+        )
+        refresh(connection, None)
+        assert count_works(connection, WorksFilter(permission="prohibited")) == 4
+        assert works(connection, WorksFilter(permission="prohibited", rightsholder="Ada")).rows == []
+        number = connection.execute("SELECT id FROM rightsholder WHERE name = 'Zoe'").fetchall()[0][0]
+        assert count_works(connection, WorksFilter(rightsholder=f"#{number}")) == 4
+        assert count_works(connection, WorksFilter(rightsholder="#99")) == 0
+        with pytest.raises(UsageError, match="expected one of permitted, unclear"):
+            count_works(connection, WorksFilter(permission="maybe"))
+
+
+def test_the_permissions_are_those_of_the_rule() -> None:
+    """Listed without loading it."""
+    assert tuple(str(permission) for permission in Permission) == PERMISSIONS
+
+
+def test_rightsholders_are_paged_by_name_with_their_works(filled: Registry) -> None:
+    """One without works counts, one that was merged does not."""
+    with filled.connection() as connection:
+        connection.execute(
+            "INSERT INTO rightsholder (id, name, created_at, merged_into) "
+            "VALUES (8, 'Ada B', now(), 0), (9, 'Nobody', now(), NULL)"
+        )
+        rows = rightsholders().rows(connection)
+        assert [(row["rightsholder"], row["works"], row["licences"]) for row in rows] == [
+            ("Ada", 8, ["MIT"]),
+            ("Nobody", 0, []),
+            ("Zoe", 4, ["MIT"]),
+        ]
+        assert rightsholders(limit=1, offset=1).rows(connection) == rows[1:2]
+        assert rightsholders(matching="O").rows(connection) == rows[1:]
+        assert count_rightsholders(connection, matching="O") == 2
+        assert rightsholders().reader(connection).read_all().num_rows == 3
+
+
+def test_licences_and_data_sets_say_how_many_works_they_have(filled: Registry) -> None:
+    """Also those that have none."""
+    with filled.connection() as connection:
+        connection.execute(
+            "INSERT INTO licence VALUES (9, 'House rules', NULL, false, 'unclear', '[]', NULL, '', now())"
+        )
+        found = [
+            (row["licence"], row["recognised"], row["training"], row["works"]) for row in licences().rows(connection)
+        ]
+        sources = [(row["data_set"], row["kind"], row["works"], row["missing"]) for row in data_sets().rows(connection)]
+    assert found == [("House rules", False, "unclear", 0), ("MIT", True, "permitted", 12)]
+    assert sources == [("works", "folder", 12, 0)]
+
+
+def test_listing_needs_neither_the_models_nor_arrow(filled: Registry) -> None:
+    """Their import takes longer than finding a page among ten million works."""
+    program = """
+import pathlib, sys
+from registry.database import Registry
+from registry.home import Home
+from registry.listings import WorksFilter, works
+with Registry.open(Home(pathlib.Path(sys.argv[1]))).connection() as connection:
+    assert works(connection, WorksFilter(rightsholder="Ada"), limit=2).total == 8
+print(*sorted({name.partition(".")[0] for name in sys.modules}))
+"""
+    done = subprocess.run([sys.executable, "-c", program, filled.home.root], capture_output=True, text=True, check=True)
+    assert not {"sqlalchemy", "sqlmodel", "pydantic", "pyarrow"} & set(done.stdout.split())
