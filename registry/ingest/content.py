@@ -6,6 +6,7 @@ A work's path is relative to its data set's root; the root may itself be an arch
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -24,22 +25,18 @@ def split_path(path: Path | str) -> tuple[Path, str | None]:
     (PosixPath('/nowhere/00001.tar'), 'cats/1.jpg')
     """
     whole = Path(path)
+    if whole.exists():
+        return whole, None
     text = whole.as_posix()
-    if MARK in text and not whole.is_file():
-        at = text.find(MARK)
-        while at >= 0:
-            if Path(text[:at]).is_file():
-                return Path(text[:at]), text[at + len(MARK) :]
-            at = text.find(MARK, at + 1)
-        archive, _, member = text.partition(MARK)
-        return Path(archive), member
-    if not whole.exists():
-        for parent in whole.parents:
-            if parent.is_file():
-                return parent, whole.relative_to(parent).as_posix()
-            if parent.is_dir():
-                break
-    return whole, None
+    marks = [found.start() for found in re.finditer(MARK, text) if not Path(text[: found.start() + 1]).is_dir()]
+    for at in marks:
+        if Path(text[:at]).is_file():
+            return Path(text[:at]), text[at + len(MARK) :]
+    for parent in whole.parents:
+        if parent.is_file():
+            return parent, whole.relative_to(parent).as_posix()
+    # The archive is gone, too.
+    return (Path(text[: marks[0]]), text[marks[0] + len(MARK) :]) if marks else (whole, None)
 
 
 def read_work(root: Path, path: str) -> bytes:

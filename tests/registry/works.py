@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -62,8 +63,9 @@ def write_csv(path: Path, rows: Iterable[Mapping[str, str]]) -> Path:
 
 
 def register(registry: Registry, folder: Path, owners: OwnerSource = ADA, **options: object) -> RegistrationReport:
-    """Register a folder at the time of the tests."""
-    return register_folder(registry, folder, owners, now=NOW, **options)  # type: ignore[arg-type]  # of the caller's
+    """Register a folder at the time of the tests; near duplicates are looked for only when asked, as that takes a process."""
+    chosen: dict[str, Any] = {"near_duplicates": False, **options}
+    return register_folder(registry, folder, owners, now=NOW, **chosen)
 
 
 def png_header(width: int, height: int) -> bytes:
