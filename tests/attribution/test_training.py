@@ -131,6 +131,36 @@ def test_killed_member_resumes_to_the_same_weights(tmp_path: Path) -> None:
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
+def test_nothing_is_left_of_a_work_that_was_withdrawn_meanwhile(tmp_path: Path) -> None:
+    """Neither a checkpoint nor a finished folder of a training that saw it is gone on with."""
+
+    class StopError(Exception):
+        pass
+
+    reported: list[int] = []
+
+    def stop(steps: int) -> None:
+        reported.append(steps)
+        if len(reported) == 25:
+            raise StopError
+
+    seen = int(np.flatnonzero(bits(codes_of(0, N, H, np.arange(WORKS)), N)[:, 2])[0])
+    without = {"left_out": (f"{seen:064x}",), "withdrawn_through": 0}
+    clean = weights_of(train_member(task_in(tmp_path / "clean", **without), lambda _: None))
+    stopped = task_in(tmp_path / "stopped", checkpoint_seconds=0.0)
+    with pytest.raises(StopError):
+        train_member(stopped, stop)
+    assert list((tmp_path / "stopped" / "members").glob(".*checkpoint.safetensors"))
+    finished = task_in(tmp_path / "finished")
+    train_member(finished, lambda _: None)
+    for task in (stopped, finished):
+        folder = train_member(replace(task, **without), lambda _: None)  # type: ignore[arg-type]  # of the two fields
+        assert f"{seen:064x}" not in read_member_folder(folder).works
+        assert read_member_folder(folder).manifest.withdrawn_through == 0
+        found = weights_of(folder)
+        assert all(torch.equal(clean[name], found[name]) for name in clean)
+
+
 def test_damaged_checkpoint_starts_anew(tmp_path: Path) -> None:
     """A checkpoint that cannot be read costs the progress, never the result."""
     whole = weights_of(train_member(task_in(tmp_path / "whole"), lambda _: None))

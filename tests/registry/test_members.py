@@ -12,19 +12,18 @@ import pytest
 from registry.database import Registry
 from registry.encodings import create_encoding, load_units
 from registry.errors import InputError, IntegrityError, NotFoundError
-from registry.ids import content_id
 from registry.manifests import (
     CONFIG_NAME,
     WEIGHTS_NAME,
     WORKS_NAME,
     Manifest,
-    ManifestEncoding,
     ManifestWorks,
     read_member_folder,
-    works_listing,
 )
 from registry.members import check_member, expected_works, member_id, register_member
 from registry.models import Encoding, Ensemble, Member
+from registry.withdrawals import withdraw
+from tests.registry.members import ensemble_of, train_members, write_member
 from tests.registry.works import NOW, register, write, write_pictures
 
 UNITS, N, H = 12, 6, 3
@@ -38,41 +37,6 @@ def encoding(registry: Registry, folder: Path) -> Encoding:
     with registry.session() as session:
         session.add(Ensemble(id=ensemble_of(encoding), encoding_id=encoding.id, settings={"steps": 1}, created_at=NOW))
     return encoding
-
-
-def ensemble_of(encoding: Encoding) -> str:
-    return content_id("ensemble", {"encoding": encoding.id})
-
-
-def write_member(folder: Path, encoding: Encoding, works: list[str], index: int = 0, **changes: object) -> Path:
-    """A member's folder with a manifest that fits its files."""
-    config, weights, listing = b'{"act_fn": "silu"}', b"weights %d" % index, works_listing(works)
-    write(folder / CONFIG_NAME, config)
-    write(folder / WEIGHTS_NAME, weights)
-    write(folder / WORKS_NAME, listing)
-    manifest = Manifest(
-        ensemble_id=ensemble_of(encoding),
-        encoding=ManifestEncoding(
-            id=encoding.id,
-            n=encoding.n,
-            h=encoding.h,
-            seed=encoding.seed,
-            unit_kind="asset",
-            unit_column=encoding.unit_column,
-        ),
-        index=index,
-        generation=1,
-        withdrawn_through=None,
-        works=ManifestWorks.of(works),
-        settings={"steps": 1, "rate": 1e-4},
-        seed=7,
-        versions={"creditline": "0.1.0"},
-        weights_sha256=hashlib.sha256(weights).hexdigest(),
-        config_sha256=hashlib.sha256(config).hexdigest(),
-        created_at=NOW,
-    ).model_copy(update=changes)
-    write(folder / "manifest.json", manifest.to_json())
-    return folder
 
 
 @pytest.fixture
@@ -216,3 +180,27 @@ def test_a_member_of_something_else_is_refused(registry: Registry, member_folder
         write(folder / "manifest.json", manifest.model_copy(update=changes).to_json())
         with pytest.raises(error, match=message):
             register_member(registry, read_member_folder(folder), "imported", NOW)
+
+
+def test_a_later_generation_leaves_withdrawn_works_out(registry: Registry, encoding: Encoding) -> None:
+    """Its manifest names the withdrawal, its works are the codes' without those; the first generation stays on record."""
+    first = train_members(registry, encoding, [0])[0]
+    seen = expected_works(registry, encoding.id, 0)
+    with registry.connection() as connection:
+        asset_id = connection.execute("SELECT id FROM asset WHERE sha256 = ?", [seen[0]]).fetchall()[0][0]
+    withdraw(registry, asset_ids=[asset_id], reason="letter", now=NOW)
+    second = train_members(registry, encoding, [0], generation=2)[0]
+    assert (second.id, second.manifest["withdrawn_through"]) == (f"{first.id}-2", 0)
+    assert second.manifest["works"]["count"] == len(seen) - 1
+    assert check_member(registry.home.member(second.id), second).works == tuple(seen[1:])
+    assert check_member(registry.home.member(first.id), first).works == tuple(seen)
+
+
+def test_heeding_a_withdrawal_that_is_still_to_come_is_refused(
+    registry: Registry, encoding: Encoding, tmp_path: Path
+) -> None:
+    """Else a member would pass for one that had left out works of which nobody had heard."""
+    works = expected_works(registry, encoding.id, 0)
+    folder = write_member(tmp_path / "member", encoding, works, withdrawn_through=5)
+    with pytest.raises(InputError, match="heeds withdrawals up to 5, this registry's last is none"):
+        register_member(registry, read_member_folder(folder), "imported", NOW)

@@ -1,0 +1,136 @@
+"""Withdrawal through the command line: from `withdraw` to a certificate, with every exit status on the way."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.attribution.conftest import write_works
+from tests.cli.running import Creditline, Outcome
+
+TRAIN = ("train", "--size", 8, "--widths", 8, "--steps", 20, "--batch-size", 8, "--workers", 1)
+SAMPLE = ("sample", "--count", 2, "--steps", 6, "--workers", 1)
+
+
+@pytest.fixture
+def registered(creditline: Creditline, tmp_path: Path) -> Creditline:
+    """Twelve works of three rightsholders, encoded for six members."""
+    works = tmp_path / "art"
+    write_works(works, 12)
+    creditline("init")
+    creditline("register", works, "--owners", works / "owners.csv")
+    creditline("encode", "--members", 6)
+    return creditline
+
+
+@pytest.fixture
+def trained(registered: Creditline) -> Creditline:
+    """The same, trained."""
+    assert registered(*TRAIN).status == 0
+    return registered
+
+
+def states(creditline: Creditline) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for member in creditline("members", "list", "--json").document["members"]:
+        found.setdefault(member["state"], []).append(member["index"])
+    return found
+
+
+def test_from_withdrawal_to_certificate(trained: Creditline, tmp_path: Path) -> None:
+    """Service goes on by the members that are left, retraining brings all back, and a certificate shows it."""
+    before = trained(*SAMPLE, "--json").document
+    assert before["members"] == [0, 1, 2, 3, 4, 5]
+    done = trained("withdraw", 3, "--reason", "letter of 3 May", "--json")
+    assert done.status == 0
+    [model] = done.document["models"]
+    assert model["further"]["members"] == len(model["serving"]) == 3
+    assert states(trained) == {"serves": model["serving"], "out of service": model["saw"]}
+    again = trained("withdraw", 3, "--reason", "letter of 3 May")
+    assert (again.status, again.out) == (0, "")
+    assert "already withdrawn" in again.err
+    served = trained(*SAMPLE, "--json")
+    assert served.document["members"] == model["serving"]
+    assert "creditline retrain" in served.err
+    assert {sample["id"] for sample in served.document["samples"]}.isdisjoint(
+        sample["id"] for sample in before["samples"]
+    )
+    left = trained("plan", "--ensemble", done.document["models"][0]["ensemble_id"], "--json").document
+    assert (left["members"], left["units"]) == (3, 11)
+    assert left["guaranteed"] <= left["smallest"] <= left["median"] <= left["high"] <= 11
+    tried = trained("retrain", "--dry-run", "--json").document
+    assert tried["would_retrain"] == model["saw"]
+    assert tried["retrained"] == []
+    retrained = trained("retrain", "--workers", 1, "--json")
+    assert retrained.document["serving"] == [0, 1, 2, 3, 4, 5]
+    assert 0 < retrained.document["cost"]["relative"] < 1
+    assert "SISA" in retrained.err
+    assert states(trained) == {"serves": [0, 1, 2, 3, 4, 5], "replaced": model["saw"]}
+    assert trained("retrain", "--json").document["retrained"] == []
+    listed = trained("withdrawals", "--json").document["withdrawals"]
+    assert [(row["scope"], row["works"], row["reason"]) for row in listed] == [("asset", 1, "letter of 3 May")]
+    verified = trained("verify", "--all", "--json")
+    assert {row["condition"] for row in verified.document["samples"]} == {"identical"}
+    assert len(verified.document["samples"]) == 4
+    check_certificate(trained, tmp_path)
+
+
+def check_certificate(creditline: Creditline, tmp_path: Path) -> None:
+    out = tmp_path / "certificate.json"
+    made = creditline("certificate", 3, "--out", out)
+    assert made.status == 0
+    assert "letter of 3 May" in made.out
+    members = Path(creditline.home) / "members"
+    assert creditline("certificate", "verify", out, "--manifests", members, "--json").document["holds"] is True
+    document = json.loads(out.read_text())
+    document["in_service"][0]["manifest"]["works"]["count"] += 1
+    out.write_text(json.dumps(document))
+    found = creditline("certificate", "verify", out)
+    assert found.status == 1
+    assert "does not hold" in found.err
+
+
+def test_training_leaves_out_what_was_withdrawn_before(registered: Creditline) -> None:
+    """An encoding made before the withdrawal is trained without the works; all members serve."""
+    registered("withdraw", "--rightsholder", "House 1", "--reason", "contract ended")
+    members = registered(*TRAIN, "--json").document["members"]
+    assert {member["withdrawn_through"] for member in members} == {0}
+    assert states(registered) == {"serves": [0, 1, 2, 3, 4, 5]}
+
+
+def test_nothing_left_to_serve(trained: Creditline) -> None:
+    """Sampling exits 2 and says what to run; so does a certificate."""
+    everything = trained("withdraw", *range(12), "--reason", "all of it")
+    assert "none is left" in everything.err
+    refused = trained(*SAMPLE)
+    assert (refused.status, refused.out) == (2, "")
+    assert "creditline retrain" in refused.err
+    after = trained("retrain")
+    assert "has no work left" in after.err
+    assert "0 of 6 members serve" in after.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("withdraw",), "either WORKs or --rightsholder"),
+        (("withdraw", 1, "--rightsholder", "House 1", "--reason", "x"), "either WORKs or --rightsholder"),
+        (("withdraw", 1), "needs a reason"),
+        (("withdraw", 99, "--reason", "x"), "99"),
+        (("withdraw", "--rightsholder", "Nobody", "--reason", "x"), "Nobody"),
+        (("certificate", 1), "--out FILE"),
+        (("certificate", "--out", "x.json"), "either WORKs or --withdrawal"),
+        (("certificate", "verify", "nowhere.json"), "nowhere.json"),
+        (("retrain",), "creditline train"),
+        (("plan", "--encoding", "ffff"), "ffff"),
+    ],
+)
+def test_bad_usage(registered: Creditline, arguments: tuple[object, ...], message: str) -> None:
+    """Status 2, one line that says what was expected, nothing on stdout."""
+    outcome: Outcome = registered(*arguments)
+    assert outcome.status == 2
+    assert message in outcome.err
+    assert outcome.out == ""
+    assert "Traceback" not in outcome.err
