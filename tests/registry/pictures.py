@@ -1,4 +1,4 @@
-"""Pictures with detail and changed copies of them, and their fingerprints in a registry."""
+"""Pictures with detail, as photographs have, and changed copies of them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,9 @@ from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
-import pyarrow as pa
 from PIL import Image, ImageOps
 
-from registry.database import Registry
-from registry.events import changing
-from registry.fingerprints import Fingerprint, fingerprint_bytes, words_of
-from tests.registry.works import NOW, encoded, write
+from tests.registry.works import encoded, write
 
 
 def scene(seed: int, width: int = 320, height: int = 240) -> Image.Image:
@@ -48,31 +44,3 @@ def write_scenes(folder: Path, names: list[str], first: int = 0) -> Path:
     for seed, name in enumerate(names, start=first):
         write(folder / name, encoded(scene(seed)))
     return folder
-
-
-def add_fingerprints(registry: Registry) -> None:
-    """Fingerprint the registered files that have none yet."""
-    with changing(registry, NOW) as change:
-        rows = change.connection.execute(
-            "SELECT asset.id, root, path FROM asset JOIN data_set ON data_set.id = data_set_id WHERE asset.path IS NOT NULL "
-            "AND asset.id NOT IN (SELECT asset_id FROM fingerprint) ORDER BY asset.id"
-        ).fetchall()
-        found = [(number, fingerprint_bytes(Path(root, path).read_bytes())) for number, root, path in rows]
-        kept = [(number, each) for number, each in found if isinstance(each, Fingerprint)]
-        if not kept:
-            return
-        words = words_of([each for _, each in kept])
-        table = pa.table(
-            {
-                "asset_id": pa.array([number for number, _ in kept], pa.int64()),
-                **{f"word{place}": words[:, place] for place in range(4)},
-                "quality": pa.array([each.quality for _, each in kept], pa.int32()),
-            }
-        )
-        change.connection.register("fingerprints_found", table)
-        change.connection.execute(
-            "INSERT INTO fingerprint (id, asset_id, word0, word1, word2, word3, quality) "
-            "SELECT ? + row_number() OVER (ORDER BY asset_id) - 1, * FROM fingerprints_found ORDER BY asset_id",
-            [change.next_id("fingerprint")],
-        )
-        change.record("works fingerprinted", "registry", after={"works": len(kept)})

@@ -21,7 +21,7 @@ from registry.lookalikes import FOUND_COPIES, QueryImage, find_lookalikes, read_
 from registry.queries import asset_rights_table
 from registry.rightsholders import merge_rightsholders
 from registry.state import refresh, stale
-from tests.registry.pictures import COPIES, add_fingerprints, cropped, scene, write_scenes
+from tests.registry.pictures import COPIES, cropped, scene, write_scenes
 from tests.registry.works import NOW, encoded, picture, register, write, write_pictures
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "results" / "fingerprints.json"
@@ -29,12 +29,18 @@ BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "results" / "fingerprints
 
 @pytest.fixture
 def corpus(registry: Registry, folder: Path) -> Registry:
-    """Works 0 and 1 of Ann and 2 of Bob, with fingerprints; 3, also Bob's, has too little detail for one."""
+    """Works 0 and 1 of Ann and 2 of Bob; 3, also Bob's, has too little detail to be compared."""
     write_scenes(folder, ["Ann/0.png", "Ann/1.png", "Bob/2.png"])
     write_pictures(folder, ["Bob/3.png"])
     register(registry, folder, FolderPerRightsholder("CC-BY-4.0"))
-    add_fingerprints(registry)
     return registry
+
+
+@pytest.fixture
+def compared(corpus: Registry, folder: Path) -> Registry:
+    """The same with fingerprints."""
+    register(corpus, folder, FolderPerRightsholder("CC-BY-4.0"), near_duplicates=True)
+    return corpus
 
 
 def claim(registry: Registry, claimant: str, *works: str, **options: Any) -> ClaimReport:
@@ -94,9 +100,9 @@ def test_a_claim_makes_its_works_unclear_until_it_is_decided(corpus: Registry) -
     assert verified(corpus, 0) == []
 
 
-def test_copies_of_a_picture_are_found_with_their_distance(corpus: Registry, tmp_path: Path) -> None:
+def test_copies_of_a_picture_are_found_with_their_distance(compared: Registry, tmp_path: Path) -> None:
     """Saved again, resized, mirrored or cropped a little; not when much is cropped away, and never another work."""
-    with corpus.connection() as connection:
+    with compared.connection() as connection:
         for name, change in COPIES.items():
             image = read_query_image(write(tmp_path / "copy.bin", change(scene(1))))
             (found,) = find_lookalikes(connection, image)
@@ -117,13 +123,13 @@ def test_the_same_bytes_are_found_without_a_fingerprint(corpus: Registry, tmp_pa
     assert [(match.asset_id, match.matched_by, match.distance) for match in report.matches] == [(3, "sha256", None)]
 
 
-def test_a_work_that_several_pictures_match_is_claimed_once_by_the_nearest(corpus: Registry, tmp_path: Path) -> None:
+def test_a_work_that_several_pictures_match_is_claimed_once_by_the_nearest(compared: Registry, tmp_path: Path) -> None:
     """And a work that was named stays named."""
     halved = read_query_image(write(tmp_path / "halved.png", COPIES["halved"](scene(0))))
     same = read_query_image(write(tmp_path / "same.png", encoded(scene(0))))
-    (match,) = claim(corpus, "Zoe", images=[halved, same]).matches
+    (match,) = claim(compared, "Zoe", images=[halved, same]).matches
     assert (match.matched_by, match.distance, match.image) == ("sha256", None, "same.png")
-    (match,) = claim(corpus, "Zoe", "0", images=[halved]).matches
+    (match,) = claim(compared, "Zoe", "0", images=[halved]).matches
     assert match.matched_by == "id"
 
 
@@ -217,27 +223,26 @@ def test_what_was_verified_by_hand_after_an_acceptance_stays(corpus: Registry) -
 
 
 def test_a_claim_without_works_can_be_matched_when_more_is_registered(
-    corpus: Registry, folder: Path, tmp_path: Path
+    compared: Registry, folder: Path, tmp_path: Path
 ) -> None:
     """Neither the picture's file nor the claimant is needed again; what was found before stays, once."""
     later = encoded(scene(50))
     copy = write(tmp_path / "copy.jpg", COPIES["saved again"](scene(51)))
-    report = claim(corpus, "Zoe", hashlib.sha256(later).hexdigest().upper(), "0", images=[read_query_image(copy)])
+    report = claim(compared, "Zoe", hashlib.sha256(later).hexdigest().upper(), "0", images=[read_query_image(copy)])
     copy.unlink()
     assert report.unmatched == (hashlib.sha256(later).hexdigest(), "copy.jpg")
-    assert match_again(corpus, 0, NOW).matches == ()
+    assert match_again(compared, 0, NOW).matches == ()
     write(folder / "Ann" / "later.png", later)
     write(folder / "Ann" / "original.png", encoded(scene(51)))
-    register(corpus, folder, FolderPerRightsholder("CC-BY-4.0"))
-    add_fingerprints(corpus)
-    found = match_again(corpus, 0, NOW)
+    register(compared, folder, FolderPerRightsholder("CC-BY-4.0"), near_duplicates=True)
+    found = match_again(compared, 0, NOW)
     assert sorted((match.asset_id, match.matched_by) for match in found.matches) == [(4, "sha256"), (5, "image")]
     assert found.unmatched == ()
-    assert rights(corpus, 5)[2] == "unclear"
-    assert match_again(corpus, 0, NOW).matches == ()
-    decide(corpus, 0, "refused")
+    assert rights(compared, 5)[2] == "unclear"
+    assert match_again(compared, 0, NOW).matches == ()
+    decide(compared, 0, "refused")
     with pytest.raises(UsageError, match="is refused"):
-        match_again(corpus, 0, NOW)
+        match_again(compared, 0, NOW)
 
 
 def test_evidence_is_a_text_or_the_hash_of_a_file(tmp_path: Path) -> None:
@@ -300,15 +305,15 @@ def test_what_cannot_be_claimed_or_decided_is_refused_and_leaves_nothing(corpus:
         assert connection.execute("SELECT count(*) FROM event").fetchall() == events
 
 
-def test_claims_are_listed_by_state_and_claimant(corpus: Registry, tmp_path: Path) -> None:
+def test_claims_are_listed_by_state_and_claimant(compared: Registry, tmp_path: Path) -> None:
     """Newest first; a claimant's merged names count as one; one claim has all about it."""
     image = read_query_image(write(tmp_path / "half.png", COPIES["halved"](scene(0))))
-    claim(corpus, "Zoe", "1", images=[image], evidence=Evidence("letter", "ab" * 32))
-    claim(corpus, "Zoë", "0")
-    claim(corpus, "Yan", "2")
-    decide(corpus, 2, "accepted")
-    merge_rightsholders(corpus, 3, 2, "spelling", NOW)
-    with corpus.connection() as connection:
+    claim(compared, "Zoe", "1", images=[image], evidence=Evidence("letter", "ab" * 32))
+    claim(compared, "Zoë", "0")
+    claim(compared, "Yan", "2")
+    decide(compared, 2, "accepted")
+    merge_rightsholders(compared, 3, 2, "spelling", NOW)
+    with compared.connection() as connection:
         assert [(row["claim_id"], row["state"], row["works"]) for row in list_claims(connection)] == [
             *((2, "accepted", 1), (1, "open", 1), (0, "open", 2))
         ]
