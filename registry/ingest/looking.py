@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from registry.errors import InputError
-from registry.ingest.archives import first_names
+from registry.ingest.archives import read_archive
 from registry.ingest.inspection import KnownWork, Refusal, Task, inspect_file
 from registry.ingest.owners import NoDeclaration, OwnerSource
 from registry.ingest.scan import scan_folder
@@ -57,8 +57,30 @@ def look_at_files(source: Path, kind: str, owners: OwnerSource, *, excluded: Ite
     archives = sorted(source.glob("*.tar")) if source.is_dir() else [source]
     if not archives:
         raise InputError(f"no shard in {source}; expected .tar files as img2dataset writes them")
-    names = list(islice((name for archive in archives for name in first_names(archive, _MEMBERS)), _MEMBERS))
+    names: list[str] = []
+    for archive in archives:
+        names += _names(archive, _MEMBERS - len(names))
     return Look(len(names), len(names) == _MEMBERS, tuple(_declared(name, "", owners) for name in names[:FIRST]))
+
+
+class _EnoughError(Exception):
+    """No more names are wanted."""
+
+
+def _names(archive: Path, most: int) -> list[str]:
+    """Paths of members that could be works, at most so many."""
+    names: list[str] = []
+
+    def note(path: str) -> bool:
+        if len(names) >= most:
+            raise _EnoughError
+        names.append(path)
+        return False
+
+    with suppress(_EnoughError), read_archive(archive, wanted=note) as members:
+        for _ in members:
+            pass
+    return names
 
 
 def _read(root: Path, path: str, owners: OwnerSource) -> Looked:

@@ -1,0 +1,131 @@
+"""How fast `creditline register` takes in a list of works, beside DuckDB's own INSERT of the same columns.
+
+The list is Parquet with address, hash, caption, size, licence and creator of every work. The rival is what a person would
+write: INSERT INTO a bare table with a primary key SELECT the same columns, in a process of its own. creditline checks every
+row, looks for works that are registered already, keeps rightsholders and licences apart, and seals what it wrote in its log.
+The claim: at most twice the time, with under 2 GiB of memory. Pairs alternate, and the best time of each counts, so that
+whatever else a machine is doing hits both. Processor seconds are given beside wall seconds.
+
+    python -m benchmarks.bulk_registration [--rows 10000000] [--rounds 1]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from benchmarks.record import write_result
+
+MAXIMUM_RATIO = 2.0
+MAXIMUM_MEMORY = 2 * 2**30
+_COLUMNS = "url, sha256, caption, width, height, license, creator"
+_BARE = f"""
+import duckdb, sys
+with duckdb.connect(sys.argv[2]) as connection:
+    connection.execute("CREATE TABLE works (id BIGINT PRIMARY KEY, url VARCHAR, sha256 VARCHAR, caption VARCHAR, "
+        "width INTEGER, height INTEGER, license VARCHAR, creator VARCHAR)")
+    connection.execute("INSERT INTO works SELECT file_row_number, {_COLUMNS} FROM read_parquet(?)", [sys.argv[1]])
+"""  # noqa: S608 - constants
+
+
+def main() -> int:
+    """Measure, write the result, and return 1 if the claim does not hold."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--rows", type=int, default=10_000_000)
+    parser.add_argument("--rounds", type=int, default=1)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        found = measure(Path(folder), arguments.rows, arguments.rounds)
+    held = found["ratio"] <= MAXIMUM_RATIO and found["creditline"]["peak_bytes"] < MAXIMUM_MEMORY
+    print(
+        f"bare {found['bare']['seconds']:.1f} s, creditline {found['creditline']['seconds']:.1f} s: ratio {found['ratio']:.2f} "
+        f"(processor {found['processor_ratio']:.2f}), {found['creditline']['peak_bytes'] / 2**20:,.0f} MiB; "
+        f"again {found['again']['seconds']:.1f} s"
+    )
+    claim = f"at most {MAXIMUM_RATIO} times the time of a bare INSERT, with under 2 GiB of memory: {'holds' if held else 'fails'}"
+    print(claim)
+    write_result("bulk_registration", claim, found, ("creditline", "duckdb", "pyarrow", "numpy"))
+    return 0 if held else 1
+
+
+def measure(folder: Path, rows: int, rounds: int) -> dict[str, Any]:
+    """Times, memory and sizes of both, and of creditline's second run over the same list."""
+    works = folder / "works.parquet"
+    write_list(works, rows)
+    runs: dict[str, list[dict[str, float]]] = {"bare": [], "creditline": [], "again": []}
+    sizes = {}
+    for _ in range(rounds):
+        database = folder / "bare.duckdb"
+        runs["bare"].append(timed([sys.executable, "-c", _BARE, str(works), str(database)], folder))
+        sizes["bare"] = database.stat().st_size
+        database.unlink()
+        home = folder / "home"
+        creditline = [sys.executable, "-c", "from cli.main import main; main()"]
+        timed([*creditline, "init", "--home", str(home)], folder)
+        register = [*creditline, "register", str(works), "--map", "rightsholder=creator", "--home", str(home)]
+        runs["creditline"].append(timed(register, folder))
+        sizes["creditline"] = (home / "registry.duckdb").stat().st_size
+        runs["again"].append(timed(register, folder))
+        shutil.rmtree(home)
+    best = {name: min(found, key=lambda run: run["seconds"]) for name, found in runs.items()}
+    return {
+        "rows": rows,
+        "rounds": rounds,
+        **best,
+        "ratio": best["creditline"]["seconds"] / best["bare"]["seconds"],
+        "processor_ratio": best["creditline"]["processor_seconds"] / best["bare"]["processor_seconds"],
+        "database_bytes": sizes,
+        "load_average": os.getloadavg()[0],
+    }
+
+
+def write_list(path: Path, rows: int) -> None:
+    """Works with addresses, hashes and captions of which none is like another, by fifty thousand creators."""
+    with duckdb.connect() as connection:
+        connection.execute("SET enable_progress_bar = false")
+        connection.execute(
+            "COPY (SELECT 'https://images.example' || (i % 1000) || '.org/photos/' || md5(i::VARCHAR) || '.jpg' AS url, "  # noqa: S608
+            "sha256(i::VARCHAR) AS sha256, 'A photograph of ' || md5((i * 7)::VARCHAR) || ' in the sun' AS caption, "
+            "(200 + i % 1000)::INTEGER AS width, (300 + i % 900)::INTEGER AS height, 'CC-BY-4.0' AS license, "
+            f"'Creator ' || (i % 50000) AS creator FROM range({rows}) AS numbers (i)) TO '{path}' "
+            "(FORMAT parquet, ROW_GROUP_SIZE 122880)"
+        )
+
+
+def timed(command: list[str], folder: Path) -> dict[str, float]:
+    """Run a command alone: wall and processor seconds, and the most memory it held at once."""
+    before = time.monotonic()
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"{command[:4]} ended with {process.returncode}")
+    return {
+        "seconds": time.monotonic() - before,
+        "processor_seconds": usage.ru_utime + usage.ru_stime,
+        "peak_bytes": _peak(usage),
+    }
+
+
+def _peak(usage: resource.struct_rusage) -> int:
+    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
