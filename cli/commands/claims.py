@@ -203,6 +203,8 @@ def duplicates(
 
         creditline duplicates --out duplicates.csv
     """
+    from dataclasses import replace
+
     from registry.database import Registry
     from registry.duplicates import listing_of, near_duplicates, works_of
     from registry.export import check_suffix, write_listing
@@ -215,7 +217,8 @@ def duplicates(
         holder = resolve_rightsholder(connection, rightsholder) if rightsholder is not None else None
         found = near_duplicates(connection, across_only=across, rightsholder_id=holder)
         if out is not None:
-            written = write_listing(listing_of(connection, found), out, documents=("attributes",))
+            chosen = replace(found, groups=found.groups[offset:][:limit])
+            written = write_listing(listing_of(connection, chosen), out, documents=("attributes",))
             if as_json:
                 print_json("duplicates", {"file": str(out), "rows": written})
             else:
