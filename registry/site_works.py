@@ -49,15 +49,16 @@ class Spoken:
     """Policy and signals; a site has few distinct ones."""
 
 
-# A work's own address, else its source's; the part between the second and the third slash holds the host.
+# A work's own address, else its source's. Only the rows of works without one are joined: most corpora have none of those.
 _ADDRESSES = """
     SELECT id AS asset_id, url AS address FROM asset {wanted} WHERE url IS NOT NULL
     UNION ALL
-    SELECT asset.id, coalesce(verified.source_url, declared.source_url)
-    FROM asset {wanted}
-    LEFT JOIN asset_rights AS declared ON declared.id = asset.declared_id
-    LEFT JOIN asset_rights AS verified ON verified.id = asset.verified_id
-    WHERE asset.url IS NULL AND coalesce(verified.source_url, declared.source_url) IS NOT NULL
+    SELECT asset.id, coalesce(
+        max(source_url) FILTER (asset_rights.id = verified_id), max(source_url) FILTER (asset_rights.id = declared_id)
+    )
+    FROM asset {wanted} JOIN asset_rights ON asset_rights.asset_id = asset.id
+    WHERE url IS NULL AND source_url IS NOT NULL AND asset_rights.id IN (declared_id, verified_id)
+    GROUP BY asset.id
 """
 _AUTHORITY = "lower(split_part(address, '/', 3))"
 # What urlsplit would read otherwise than it is written: the host is looked at in Python then.
