@@ -26,6 +26,7 @@ from registry.ingest.embedded_store import conflicts, store_embedded, stored_emb
 from registry.ingest.findings import Finding, Kind
 from registry.ingest.inspection import KnownWork, Work
 from registry.ingest.owners import Declaration
+from registry.ingest.supersede import supersede_listed
 from registry.metadata import EmbeddedMetadata
 from registry.models import DataSet
 from registry.queries import asset_rights_table
@@ -138,6 +139,7 @@ class WorkStore:
             recorded = declare(change, present)
             changes.declarations += recorded.first
             changes.declarations_changed += len(recorded.asset_ids) - recorded.first
+            changes.superseded = len(supersede_listed(change, {work.sha256: asset_id for asset_id, work, _ in new}))
             refresh(connection, np.union1d(recorded.asset_ids, np.array([number for number, _, _ in new], np.int64)))
             earlier = recorded.asset_ids[recorded.asset_ids < next_id]
             if len(earlier):
