@@ -90,7 +90,8 @@ _STATEMENTS = {
 # A file may only just have been declared: then that is newer than the list. What was verified is taken over in any case.
 _RIGHTS_OF_FORMER = f"""
     SELECT asset_rights.id, basis, {_RIGHTS}, new_id, row_number() OVER (ORDER BY asset_rights.id) - 1 AS place
-    FROM superseded JOIN asset ON asset.id = old_id JOIN asset_rights ON asset_rights.id IN (declared_id, verified_id)
+    FROM superseded JOIN (SELECT id AS former_id, declared_id, verified_id FROM asset) ON former_id = old_id
+    JOIN asset_rights ON asset_rights.id IN (declared_id, verified_id)
     WHERE basis = 'verified' OR new_id NOT IN (
         SELECT declared.asset_id FROM asset_rights AS declared JOIN superseded ON declared.asset_id = new_id
         WHERE declared.basis = 'declared'
