@@ -84,6 +84,8 @@ def spoken_of_works(
         ).to_arrow_table()
         by_host = _ByHost(policies)
         hits = [text for text in authorities["authority"].to_pylist() if by_host.of(_host(text))]
+        if not hits:
+            return Spoken(0, np.zeros(0, np.int64), np.zeros(0, np.int64), [])
         connection.register("hits", pa.table({"hit": pa.array(hits, pa.string())}))
         found = connection.execute(
             f"SELECT asset_id, address FROM ({addresses}) JOIN hits ON {_AUTHORITY} = hit ORDER BY asset_id"  # noqa: S608 - constants
