@@ -20,6 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -180,20 +181,39 @@ def _store(registry: Registry, now: datetime, batch: Sequence[_Fingerprinted], f
     if not batch:
         return
     with changing(registry, now) as change:
+        # Another process may have been at the same works.
+        change.connection.register(
+            "asked", pa.table({"asked_id": pa.array([each.asset_id for each in batch], pa.int64())})
+        )
+        rows = change.connection.execute(
+            "SELECT asset_id FROM fingerprint JOIN asked ON asset_id = asked_id"
+        ).fetchall()
+        there = {asset_id for (asset_id,) in rows}
+        new = [each for each in batch if each.asset_id not in there]
+        if not new:
+            return
         start = change.next_id("fingerprint")
         columns = {
-            "id": pa.array(range(start, start + len(batch)), pa.int64()),
-            "asset_id": pa.array([each.asset_id for each in batch], pa.int64()),
-            **{f"word{place}": pa.array([each.words[place] for each in batch], pa.uint64()) for place in range(4)},
-            "quality": pa.array([each.quality for each in batch], pa.int64()),
+            "id": pa.array(range(start, start + len(new)), pa.int64()),
+            "asset_id": pa.array([each.asset_id for each in new], pa.int64()),
+            **{f"word{place}": pa.array([each.words[place] for each in new], pa.uint64()) for place in range(4)},
+            "quality": pa.array([each.quality for each in new], pa.int64()),
         }
         change.connection.register("batch", pa.table(columns))
         names = ", ".join(columns)
         change.connection.execute(f"INSERT INTO fingerprint ({names}) SELECT {names} FROM batch ORDER BY id")  # noqa: S608 - constants
-        without = sum(1 for each in batch if not each.quality)
-        change.record("works fingerprinted", "fingerprints", after={"works": len(batch), "not comparable": without})
-    found.fingerprints += len(batch)
+        without = sum(1 for each in new if not each.quality)
+        change.record("works fingerprinted", "fingerprints", after={"works": len(new), "not comparable": without})
+    found.fingerprints += len(new)
     found.not_comparable += without
+
+
+def _searched_through(connection: duckdb.DuckDBPyConnection) -> int:
+    """The newest fingerprint that was searched; -1 for none."""
+    row = connection.execute(
+        "SELECT after FROM event WHERE kind = ? ORDER BY sequence DESC LIMIT 1", [_SEARCHED]
+    ).fetchone()
+    return int(json.loads(row[0])["through"]) if row else -1
 
 
 def _search(registry: Registry, now: datetime, found: Likenesses, budget: float) -> None:
@@ -202,10 +222,7 @@ def _search(registry: Registry, now: datetime, found: Likenesses, budget: float)
     from registry.near_duplicates import near_pairs
 
     with registry.connection() as connection:
-        row = connection.execute(
-            "SELECT after FROM event WHERE kind = ? ORDER BY sequence DESC LIMIT 1", [_SEARCHED]
-        ).fetchone()
-        through = int(json.loads(row[0])["through"]) if row else -1
+        through = _searched_through(connection)
         newest = connection.execute("SELECT max(id) FROM fingerprint").fetchall()[0][0]
         if newest is None or newest <= through:
             return
@@ -236,16 +253,26 @@ def _search(registry: Registry, now: datetime, found: Likenesses, budget: float)
         reason = f"{skipped:,} comparisons were left out, as too many works are nearly the same"
         found.findings.append(Finding("", Kind.NEAR_DUPLICATE, reason))
     ends = np.sort(ids[pairs[:, :2]], axis=1) if len(pairs) else np.empty((0, 2), np.int64)
-    _store_pairs(registry, now, ends, pairs[:, 2] if len(pairs) else np.empty(0, np.int64), int(newest))
+    distances = pairs[:, 2] if len(pairs) else np.empty(0, np.int64)
+    if not _store_pairs(registry, now, ends, distances, (through, int(newest))):
+        _search(registry, now, found, budget)  # another process was faster; see what it has left
+        return
     found.pairs = len(ends)
     if len(ends):
         _list_across(registry, ends, found)
 
 
 def _store_pairs(
-    registry: Registry, now: datetime, ends: NDArray[np.int64], distances: NDArray[np.int64], through: int
-) -> None:
+    registry: Registry,
+    now: datetime,
+    ends: NDArray[np.int64],
+    distances: NDArray[np.int64],
+    searched: tuple[int, int],
+) -> bool:
+    """Append pairs; ``searched``: after which and up to which fingerprint. False if somebody else has done so."""
     with changing(registry, now) as change:
+        if _searched_through(change.connection) != searched[0]:
+            return False
         start = change.next_id("near_duplicate")
         columns = {
             "id": pa.array(np.arange(start, start + len(ends))),
@@ -259,7 +286,8 @@ def _store_pairs(
             f"INSERT INTO near_duplicate ({names}, found_at) SELECT {names}, ? FROM pairs ORDER BY id",  # noqa: S608 - constants
             [change.now],
         )
-        change.record(_SEARCHED, "fingerprints", after={"pairs": len(ends), "through": through})
+        change.record(_SEARCHED, "fingerprints", after={"pairs": len(ends), "through": searched[1]})
+    return True
 
 
 def _list_across(registry: Registry, new: NDArray[np.int64], found: Likenesses) -> None:

@@ -96,6 +96,8 @@ class WorkStore:
                 )
             self.data_set_id = int(row[0]) if row else None
             self.former_root = row[1] if row and row[1] != str(root) else None
+        # From here on there is work to lose: rather wait for another command.
+        self.registry = registry.patient()
 
     def known_hashes(self) -> dict[str, str]:
         """By path, the hash of the work that was last registered from there."""
@@ -206,6 +208,10 @@ class WorkStore:
         return {row["asset_id"]: row["rightsholder"] for row in rights}
 
     def _data_set(self, change: Change) -> int:
+        if self.data_set_id is None:
+            # Another process may have begun with the same source in the meantime.
+            found = change.connection.execute("SELECT id FROM data_set WHERE name = ?", [self.name]).fetchone()
+            self.data_set_id = int(found[0]) if found else None
         if self.data_set_id is None:
             self.data_set_id = change.next_id("data_set")
             row = DataSet(id=self.data_set_id, name=self.name, kind=self.kind, root=str(self.root), created_at=self.now)

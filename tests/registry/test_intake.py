@@ -243,3 +243,15 @@ def test_killed_at_random_moments_nothing_is_lost_or_doubled(registry: Registry,
     assert query(registry, "SELECT count(*), count(DISTINCT asset_id) FROM fingerprint") == [(60, 60)]
     assert query(registry, "SELECT count(*) FROM asset_rights") == [(60,)]
     assert not [found for found in examine(registry, quick=True).findings if found.severity != "note"]
+
+
+def test_two_registrations_at_once_register_every_work_once(registry: Registry, folder: Path) -> None:
+    """They take turns, batch by batch, and neither fails."""
+    for number in range(30):
+        write(folder / f"{number:03d}.png", encoded(photograph(number)))
+    command = [sys.executable, "-c", RUN, str(registry.home.root), str(folder)]
+    both = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(2)]
+    assert [process.wait(120) for process in both] == [0, 0]
+    assert query(registry, "SELECT count(*), count(DISTINCT sha256), count(declared_id) FROM asset") == [(30, 30, 30)]
+    assert query(registry, "SELECT count(*), count(DISTINCT asset_id) FROM fingerprint") == [(30, 30)]
+    assert query(registry, "SELECT count(*) FROM data_set") == [(1,)]
