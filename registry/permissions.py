@@ -178,7 +178,10 @@ GROUNDS = f"""
 """  # noqa: S608 - constants
 """SELECT of every ground for every work of the relation ``wanted_works`` (column ``wanted_id``), with the rule's step."""
 
-_STRICTNESS = "CASE verdict WHEN 'permitted' THEN 1 WHEN 'unclear' THEN 2 WHEN 'constrained' THEN 3 WHEN 'prohibited' THEN 4 ELSE 5 END"
+_STRICTNESS = (
+    "CASE verdict WHEN 'permitted' THEN 1 WHEN 'unclear' THEN 2 WHEN 'constrained' THEN 3 "
+    "WHEN 'prohibited' THEN 4 ELSE 5 END"
+)
 
 EFFECTIVE = f"""
     SELECT wanted_id AS asset_id, CASE coalesce(found.strictness, 2)
