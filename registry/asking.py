@@ -69,8 +69,8 @@ def _answering(registry: Registry, query: str, timeout: float) -> Iterator[duckd
         timer = threading.Timer(timeout, stop)
         timer.start()
         try:
-            result = connection.execute(query)
-            if not result.description:
+            result: duckdb.DuckDBPyConnection | None = connection.execute(query)  # None for a query of nothing
+            if result is None or not result.description:
                 raise UsageError('got no query; try "SELECT * FROM work LIMIT 10"')
             yield result
         except duckdb.IOException:

@@ -1,0 +1,83 @@
+"""How long a page of a listing takes at ten million works, as a person runs it: a process per page, from start to exit.
+
+Filters and deep pages alike, over a registry whose rows are scattered as badly as can be (see benchmarks.corpus). The claim is
+about a machine that has nothing else to do; processor seconds are given, too, which other work disturbs less.
+
+    python -m benchmarks.listings [WORKS] [HOME]
+
+A HOME that has such a registry is used as it is; else one is made there.
+"""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.corpus import build
+from benchmarks.record import write_result
+from registry.home import Home
+
+WORKS = 10_000_000
+ROUNDS = 3
+LONGEST_SECONDS = 1.0
+
+COMMANDS = (
+    "works",
+    "works --offset 9000000",
+    "works --rightsholder #17",
+    "works --licence CC0-1.0 --offset 1000000",
+    "works --data-set museum",
+    "works --permission prohibited --offset 1000000",
+    "works --data-set museum --licence CC0-1.0 --permission permitted --offset 200000",
+    "works --permission unclear --count",
+    "rightsholders",
+    "rightsholders --offset 49000",
+    "rightsholders --matching ff00",
+    "licences",
+    "data-sets",
+    "status",
+)
+
+
+def main() -> int:
+    """Measure, write the result, and return 1 if the claim does not hold."""
+    works = int(sys.argv[1]) if len(sys.argv) > 1 else WORKS
+    with tempfile.TemporaryDirectory() as folder:
+        home = Home(Path(sys.argv[2]) if len(sys.argv) > 2 else Path(folder))
+        if not home.database.exists():
+            build(home, works)
+        cases = [measure(home, command) for command in COMMANDS]
+        size = home.database.stat().st_size
+    held = all(case["seconds"] <= LONGEST_SECONDS for case in cases)
+    results = {"works": works, "megabytes": round(size / 1e6), "rounds": ROUNDS, "cases": cases, "held": held}
+    path = write_result("listings", f"every page of a listing takes at most {LONGEST_SECONDS} s", results, ("duckdb",))
+    for case in cases:
+        print(f"{case['seconds']:.2f} s, {case['processor_seconds']:.2f} s of processor: creditline {case['command']}")
+    print(f"claim {'held' if held else 'NOT held'}; written to {path}")
+    return 0 if held else 1
+
+
+def measure(home: Home, command: str) -> dict[str, Any]:
+    """Wall and processor seconds of the fastest of some runs."""
+    program = [sys.executable, "-c", "from cli.main import main; main()", *command.split(), "--home", str(home.root)]
+    wall, processor = [], []
+    for _ in range(ROUNDS):
+        before, start = _children(), time.perf_counter()
+        subprocess.run(program, check=True, capture_output=True)
+        wall.append(time.perf_counter() - start)
+        processor.append(_children() - before)
+    return {"command": command, "seconds": round(min(wall), 3), "processor_seconds": round(min(processor), 3)}
+
+
+def _children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+if __name__ == "__main__":
+    sys.exit(main())
