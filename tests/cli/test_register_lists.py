@@ -49,7 +49,7 @@ def test_a_list_is_mapped_shown_and_registered(creditline: Creditline, tmp_path:
     ("columns", "preset"),
     [
         ({"URL": URLS, "TEXT": ["a", "b"], "NSFW": ["x", "y"]}, "laion"),
-        ({"id": ["1", "2"], "url": URLS, "caption": ["a", "b"], "mime_type": ["image/jpeg"] * 2, "hash": ["0" * 32, "1" * 32]}, "pd12m"),
+        ({"id": ["1", "2"], "url": URLS, "mime_type": ["image/jpeg"] * 2, "hash": ["0" * 32, "1" * 32]}, "pd12m"),
         ({"url": URLS, "key": ["0", "1"], "status": ["success"] * 2, "sha256": ["0" * 64, "1" * 64]}, "img2dataset"),
     ],
 )  # fmt: skip

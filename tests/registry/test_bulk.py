@@ -205,7 +205,8 @@ def test_a_listed_work_is_superseded_by_its_file(registry: Registry, tmp_path: P
     take(registry, csv(tmp_path / "list.csv", f"sha256,rightsholder,licence\n{SHA[0]},Ada,MIT\n"))
     with changing(registry, NOW) as change:
         change.connection.execute(
-            "INSERT INTO withdrawal (id, scope, subject_id, reason, recorded_by, recorded_at) VALUES (0, 'asset', 0, 'no', 'me', ?)",
+            "INSERT INTO withdrawal (id, scope, subject_id, reason, recorded_by, recorded_at) "
+            "VALUES (0, 'asset', 0, 'no', 'me', ?)",
             [NOW],
         )
         change.connection.execute("INSERT INTO withdrawal_work (id, withdrawal_id, asset_id) VALUES (0, 0, 0)")
@@ -278,7 +279,7 @@ def _many(tmp_path: Path, rows: int) -> Path:
 def test_killed_at_any_time_it_goes_on(registry: Registry, tmp_path: Path) -> None:
     """Committed batches stay, the next run completes them, and no work is there twice."""
     path = _many(tmp_path, 80_000)
-    for batches_done in (1, 3):
+    for batches_done in (1, 2):
         command = [sys.executable, "-c", _KILLED, str(registry.home.root), str(path)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
@@ -287,7 +288,7 @@ def test_killed_at_any_time_it_goes_on(registry: Registry, tmp_path: Path) -> No
             time.sleep(0.02)
             process.kill()
     (count,) = query(registry, "SELECT count(*) FROM asset")[0]
-    assert 3 * 8192 <= count < 80_000
+    assert 2 * 8192 <= count < 80_000
     report = take(registry, path)
     assert (report.registered, report.unchanged) == (80_000 - count, count)
     assert query(registry, "SELECT count(*), count(DISTINCT identity), max(id) FROM asset") == [
@@ -320,7 +321,8 @@ def test_identities_are_those_of_one_at_a_time(keys: list[str | None], first: in
 
 
 CELL = st.sampled_from(
-    ["https://a.org/1", "https:///a", "https://", "HTTP://a", " s3://b/c ", "mailto:x", "a\x01b", "a\nb", "\x7f", "é\u0301", "", "x" * 9_000]
+    ["https://a.org/1", "https:///a", "https://", "HTTP://a", " s3://b/c ", "mailto:x",
+     "a\x01b", "a\nb", "\x7f", "é\u0301", "", "x" * 9_000]
 )  # fmt: skip
 
 

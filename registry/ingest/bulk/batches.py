@@ -91,7 +91,7 @@ def _taken(waiting: queue.Queue[Batch | BaseException | None]) -> Iterator[Batch
 
 def _batches(source: ListSource, data_set_id: int, allow_unowned: bool) -> Iterator[Batch]:
     files = tuple(dict.fromkeys(source.files))
-    with reader(files) as connection, translated_errors(source.name):
+    with reader(files) as connection, translated_errors(source.name), _arrow_errors():
         checker = _Checker(source, connection.cursor(), data_set_id, allow_unowned)
         parts: list[pa.RecordBatch] = []
         rows = size = 0
@@ -104,6 +104,15 @@ def _batches(source: ListSource, data_set_id: int, allow_unowned: bool) -> Itera
                 parts, rows, size = [], 0, 0
         if parts:
             yield checker.batch(parts)
+
+
+@contextmanager
+def _arrow_errors() -> Iterator[None]:
+    """What DuckDB meets while a result is fetched comes through Arrow under Arrow's names."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise duckdb.Error(str(error)) from error
 
 
 def _query(source: ListSource) -> str:
