@@ -91,6 +91,7 @@ def exposure_of(registry: Registry, asset_ids: Sequence[int] | NDArray[np.int64]
 
     Findings name every member whose listing says something else than the codes.
     """
+    asset_ids = np.unique(np.asarray(asset_ids, dtype=np.int64))
     with registry.session() as session:
         encodings = list(session.exec(select(Encoding).order_by(col(Encoding.created_at), col(Encoding.id))))
         ensembles = list(session.exec(select(Ensemble).order_by(col(Ensemble.created_at), col(Ensemble.id))))

@@ -58,7 +58,7 @@ def test_a_healthy_registry_has_no_findings(registry: Registry) -> None:
     ("statement", "expected"),
     [
         (
-            "UPDATE asset SET permission = 'permitted' WHERE id = 3",
+            "UPDATE asset SET permission = 'prohibited' WHERE id = 3",
             "error current asset 3: its rightsholder, licence or",
         ),
         ("UPDATE asset SET rightsholder_id = NULL WHERE id = 4", "error current asset 4"),
@@ -104,7 +104,7 @@ def test_a_table_without_a_column_is_named(registry: Registry) -> None:
 
 def test_what_is_current_can_be_computed_anew(registry: Registry) -> None:
     """The one repair that needs no copy; it is an event, and afterwards nothing is wrong."""
-    damage(registry, "UPDATE asset SET permission = 'permitted', licence_id = NULL WHERE id IN (3, 4)")
+    damage(registry, "UPDATE asset SET permission = 'prohibited', licence_id = NULL WHERE id IN (3, 4)")
     assert repair(registry, NOW) == 2
     assert told(examine(registry)) == ""
     assert repair(registry, NOW) == 0
@@ -155,7 +155,7 @@ def test_an_edited_manifest_is_named(registry: Registry) -> None:
 
 def test_an_edited_work_is_named(tmp_path: Path, registry: Registry, folder: Path) -> None:
     """Works are read and compared with their hashes; one that is gone or has another size is found without reading."""
-    register(registry, write_pictures(folder, ["a.png", "b.png", "c.png"], first=100))
+    register(registry, write_pictures(folder, ["a.png", "b.png", "c.png"], first=100), data_set="further")
     flip(folder / "a.png", -20)
     (folder / "b.png").unlink()
     (folder / "c.png").write_bytes(encoded(picture(7), compress_level=0))
@@ -169,10 +169,10 @@ def test_an_edited_work_is_named(tmp_path: Path, registry: Registry, folder: Pat
 
 def test_moved_and_missing_works_are_no_damage(registry: Registry, folder: Path) -> None:
     """What a later registration found elsewhere, or not at all, follows from events; an edit of it does not."""
-    register(registry, write_pictures(folder, ["a.png", "b.png", "c.png"], first=100))
+    register(registry, write_pictures(folder, ["a.png", "b.png", "c.png"], first=100), data_set="further")
     (folder / "a.png").rename(folder / "moved.png")
     (folder / "b.png").unlink()
-    register(registry, folder)
+    register(registry, folder, data_set="further")
     assert told(examine(registry)) == ""
     assert "has a path that no event tells" in damage(
         registry, "UPDATE asset SET path = 'x.png' WHERE path = 'moved.png'"

@@ -73,7 +73,7 @@ def test_many_works_are_counted_per_member(registry: Registry) -> None:
 
 def test_a_work_that_came_later_was_seen_by_nobody(registry: Registry, folder: Path) -> None:
     """No encoding has it, and every listing is without it."""
-    register(registry, write_pictures(folder, ["late.png"], first=500))
+    register(registry, write_pictures(folder, ["late.png"], first=500), data_set="late")
     found = exposure_of(registry, [12])
     assert found.unseen
     assert (found.encodings, found.findings, found.members_that_did_not) == ((), (), N)
@@ -124,7 +124,7 @@ def test_a_listing_is_searched_by_halving(tmp_path: Path) -> None:
     with pytest.raises(IntegrityError, match="is not a list of hashes"):
         listed_in(path, asked)
     with pytest.raises(IntegrityError, match="cannot read"):
-        listed_in(tmp_path, asked)
+        listed_in(tmp_path / "none.txt", asked)
 
 
 def test_what_a_member_saw_is_counted_by_owner_and_licence(registry: Registry) -> None:
