@@ -24,8 +24,14 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
-for group in GROUPS:
-    group.register_commands(app)
+for heading, groups in GROUPS.items():
+    for group in groups:
+        group.register_commands(app)
+    for command in app.registered_commands:
+        command.rich_help_panel = command.rich_help_panel or heading
+    for subcommands in app.registered_groups:
+        if not isinstance(subcommands.rich_help_panel, str):  # a group of commands has a placeholder instead of None
+            subcommands.rich_help_panel = heading
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,8 +1,9 @@
-"""One module per group of commands; each has a ``register_commands(app)``, listed here in the order of the help."""
+"""One module per group of commands; each has a ``register_commands(app)``; listed here in the order of the help."""
 
 from __future__ import annotations
 
-from types import ModuleType
+from collections.abc import Mapping
+from types import MappingProxyType, ModuleType
 
 from cli.commands import (
     audits,
@@ -22,20 +23,15 @@ from cli.commands import (
     works,
 )
 
-GROUPS: tuple[ModuleType, ...] = (
-    homes,
-    register,
-    works,
-    rights,
-    owners,
-    claims,
-    encodings,
-    ensembles,
-    samples,
-    withdrawals,
-    audits,
-    reports,
-    oversight,
-    listings,
-    demo,
+GROUPS: Mapping[str, tuple[ModuleType, ...]] = MappingProxyType(
+    {
+        "Begin": (demo, homes),
+        "Works and whose they are": (register, works, owners, claims),
+        "May we train on them": (rights,),
+        "Members and what they generate": (encodings, ensembles, samples),
+        "Where did it come from": (audits, reports),
+        "Taking works out": (withdrawals,),
+        "Is the record whole, and what does it say": (oversight, listings),
+    }
 )
+"""By the heading of the help that they stand under."""
