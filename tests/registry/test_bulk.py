@@ -231,23 +231,23 @@ def test_a_list_with_damage_inside_keeps_what_was_before_it(
 ) -> None:
     """The error names the list; the batches before it are registered, and the whole list completes them."""
     monkeypatch.setattr(batches, "ROWS", 10_000)
-    columns = {"url": [f"https://a.org/{number}" for number in range(60_000)], "rightsholder": ["Ada"] * 60_000}
+    columns = {"url": [f"https://a.org/{number}" for number in range(200_000)], "rightsholder": ["Ada"] * 200_000}
     whole = write_parquet(
         tmp_path / "w.parquet", columns, row_group_size=10_000, compression="none", use_dictionary=False
     )
     data = bytearray(whole.read_bytes())
-    half = len(data) // 2
+    late = len(data) * 9 // 10
     broken = tmp_path / "broken" / "w.parquet"
     broken.parent.mkdir()
-    data[half : half + 100_000] = b"\xff" * 100_000
+    data[late : late + 100_000] = b"\xff" * 100_000
     broken.write_bytes(data)
     with pytest.raises(InputError, match=r"^w\.parquet cannot be read"):
         take(registry, broken, data_set="w")
     (count,) = query(registry, "SELECT count(*) FROM asset")[0]
-    assert 0 < count < 60_000
+    assert 0 < count < 200_000
     broken.unlink()
-    assert take(registry, whole, data_set="w").registered == 60_000 - count
-    assert query(registry, "SELECT count(*), count(DISTINCT url) FROM asset") == [(60_000, 60_000)]
+    assert take(registry, whole, data_set="w").registered == 200_000 - count
+    assert query(registry, "SELECT count(*), count(DISTINCT url) FROM asset") == [(200_000, 200_000)]
 
 
 _KILLED = """
