@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import struct
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -122,6 +123,33 @@ def test_works_are_read_in_order(tmp_path: Path) -> None:
     read_works(paths, hashes, ImageSettings(size=4, channels=1), into, done.append)
     np.testing.assert_array_equal(into[:, 0, 0, 0], np.arange(40) * 6)
     assert sum(done) == 40
+
+
+def test_works_in_archives_are_read_beside_files_and_their_content_is_checked(tmp_path: Path) -> None:
+    """Whatever the order, each in its row; one that was exchanged or is gone is named."""
+    pictures = {}
+    for level in range(6):
+        buffer = io.BytesIO()
+        Image.new("L", (5, 5), level * 40).save(buffer, "PNG")
+        pictures[level] = buffer.getvalue()
+    with zipfile.ZipFile(tmp_path / "works.zip", "w") as archive:
+        for level in (4, 2, 0):
+            archive.writestr(f"a/{level}.png", pictures[level])
+    for level in (1, 3, 5):
+        (tmp_path / f"{level}.png").write_bytes(pictures[level])
+    places = {0: "works.zip/a/0.png", 2: "works.zip!/a/2.png", 4: "works.zip!/a/4.png"}
+    paths = [tmp_path / places.get(level, f"{level}.png") for level in range(6)]
+    hashes = [hashlib.sha256(pictures[level]).hexdigest() for level in range(6)]
+    into = np.zeros((6, 4, 4, 1), dtype=np.uint8)
+    read_works(paths, hashes, ImageSettings(size=4, channels=1), into)
+    np.testing.assert_array_equal(into[:, 0, 0, 0], np.arange(6) * 40)
+    with pytest.raises(IntegrityError, match=r"2\.png changed .*and 1 more works"):
+        read_works(
+            [*paths, tmp_path / "works.zip!" / "b.png"],
+            [*hashes[:2], hashes[0], *hashes[3:], hashes[0]],
+            ImageSettings(size=4, channels=1),
+            np.zeros((7, 4, 4, 1), dtype=np.uint8),
+        )
 
 
 @pytest.mark.parametrize("settings", [{"size": 2}, {"channels": 2}, {"fit": "squash"}, {"background": "white"}])
