@@ -35,8 +35,8 @@ DEFAULT_SCALE = 0.01
 FEWEST_MEMBERS = 3
 """Below this a correlation over members says nothing."""
 SEEN_BY_NONE = "none of the members that served saw it"
-SEEN_BY_ALL = "every member that served saw it, so there is nothing to compare with; run `creditline retrain`"
-WITHDRAWN_IN_PART = "works of it were withdrawn, which decided on the members that served; run `creditline retrain`"
+SEEN_BY_ALL = "every member that served saw it, so there is nothing to compare with"
+WITHDRAWN_IN_PART = "works of it were withdrawn, and not all members served"
 NO_WORKS = "its works were withdrawn before they were prepared for comparison"
 
 

@@ -7,7 +7,8 @@ see :mod:`registry.service`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -117,7 +118,8 @@ def cover_later_works(registry: Registry, now: datetime) -> int:
         for holder, reason in holders:
             _, fresh = _split(change.connection, _works_of(change.connection, int(holder)))
             if fresh:
-                _record(change, "rightsholder", int(holder), fresh, f"{reason} (works that came later)")
+                told = f"{reason} (works that came later)"
+                _record(change, "rightsholder", [int(holder)], dict.fromkeys(fresh, int(holder)), told)
                 found += len(fresh)
     return found
 
@@ -168,7 +170,7 @@ def _withdraw_works(change: Change, asset_ids: list[int], reason: str) -> tuple[
     missing = sorted(set(asset_ids) - set(known) - set(fresh))
     if missing:
         raise NotFoundError(f"no work {missing[0]}; `creditline works` lists them")
-    return asset_ids, fresh, [_record(change, "asset", asset_id, [asset_id], reason) for asset_id in fresh]
+    return asset_ids, fresh, _record(change, "asset", fresh, {work: work for work in fresh}, reason)
 
 
 def _withdraw_rightsholder(change: Change, holder: int, reason: str) -> tuple[list[int], list[int], list[int]]:
@@ -181,27 +183,46 @@ def _withdraw_rightsholder(change: Change, holder: int, reason: str) -> tuple[li
     ).fetchone()
     if known and not fresh:
         return works, [], []
-    return works, fresh, [_record(change, "rightsholder", holder, fresh, reason)]
+    return works, fresh, _record(change, "rightsholder", [holder], dict.fromkeys(fresh, holder), reason)
 
 
-def _record(change: Change, scope: str, subject: int, works: list[int], reason: str) -> int:
+def _record(
+    change: Change, scope: str, subjects: Sequence[int], subject_of_work: Mapping[int, int], reason: str
+) -> list[int]:
+    """One withdrawal per subject, with the works that it covers; returns their numbers."""
     connection = change.connection
-    number = change.next_id("withdrawal")
-    connection.execute(
-        "INSERT INTO withdrawal (id, scope, subject_id, reason, recorded_by, recorded_at) VALUES (?, ?, ?, ?, ?, ?)",
-        [number, scope, subject, reason, change.actor, change.now],
+    first = change.next_id("withdrawal")
+    numbers = {subject: first + place for place, subject in enumerate(subjects)}
+    works = sorted(subject_of_work)
+    withdrawals = pa.table(
+        {"number": pa.array(numbers.values(), pa.int64()), "subject": pa.array(subjects, pa.int64())}
     )
-    connection.register("withdrawn_now", pa.table({"withdrawn_id": pa.array(works, pa.int64())}))
+    covered = pa.table(
+        {
+            "work": pa.array(works, pa.int64()),
+            "number": pa.array([numbers[subject_of_work[work]] for work in works], pa.int64()),
+        }
+    )
+    connection.register("withdrawn_now", withdrawals)
+    connection.execute(
+        "INSERT INTO withdrawal (id, scope, subject_id, reason, recorded_by, recorded_at) "
+        "SELECT number, ?, subject, ?, ?, ? FROM withdrawn_now ORDER BY number",
+        [scope, reason, change.actor, change.now],
+    )
+    connection.register("covered_now", covered)
     connection.execute(
         "INSERT INTO withdrawal_work (id, withdrawal_id, asset_id) "
-        "SELECT ? + row_number() OVER (ORDER BY withdrawn_id) - 1, ?, withdrawn_id FROM withdrawn_now ORDER BY withdrawn_id",
-        [change.next_id("withdrawal_work"), number],
+        "SELECT ? + row_number() OVER (ORDER BY number, work) - 1, number, work FROM covered_now ORDER BY number, work",
+        [change.next_id("withdrawal_work")],
     )
     connection.unregister("withdrawn_now")
+    connection.unregister("covered_now")
     refresh(connection, np.array(works, dtype=np.int64))
-    after = {"withdrawal": number, "reason": reason, "works": len(works)}
-    change.record("withdrawn", f"{scope} {subject}", after=after)
-    return number
+    counts = Counter(subject_of_work.values())
+    for subject, number in numbers.items():
+        after = {"withdrawal": number, "reason": reason, "works": counts[subject]}
+        change.record("withdrawn", f"{scope} {subject}", after=after)
+    return list(numbers.values())
 
 
 def _works_of(connection: duckdb.DuckDBPyConnection, holder: int) -> list[int]:
