@@ -27,9 +27,9 @@ from registry.ingest.lists.source import ListSource
 
 ROWS = 4 * 122_880
 """Rows of a batch: four of the blocks in which DuckDB stores rows, so that it can write them as they come."""
-BYTES = 3 * 2**26
+BYTES = 2**27
 """Bytes after which a batch ends even if it has fewer rows."""
-_FETCHED = 8_192
+_FETCHED = 2_048
 """Rows that are fetched together."""
 
 
