@@ -88,7 +88,7 @@ def test_listings_are_written_as_they_are_printed(filled: Creditline, tmp_path: 
     found = filled("works", "--rightsholder", "Zoe Example", "--out", out)
     assert (found.status, found.out) == (0, "")
     assert "2 works in" in found.err
-    assert [row["title"] for row in csv.DictReader(out.open(newline=""))] == ["Star", "Moon"]
+    assert [row["title"] for row in csv.DictReader(out.read_text().splitlines())] == ["Star", "Moon"]
     assert filled("works", "--out", tmp_path / "out.json", "--offset", 1, "--limit", 1, "--json").document["rows"] == 1
     (row,) = json.loads((tmp_path / "out.json").read_text())
     assert (row["title"], row["attributes"]) == ("Moon", {"style": "flat"})
