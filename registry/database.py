@@ -124,7 +124,9 @@ class Registry:
 
     def check_schema(self) -> None:
         """Raise SchemaVersionError unless the file has the tables of this version; see :meth:`open`."""
-        found = self.schema_version()
+        with self._transaction() as connection:
+            relations = _relations(connection)
+            found = self._version(connection, relations)
         if found > SCHEMA_VERSION:
             raise SchemaVersionError(
                 f"{self.home.database} has schema {found}, this creditline reads schema {SCHEMA_VERSION}; "
@@ -135,8 +137,7 @@ class Registry:
                 f"{self.home.database} has schema {found}, this creditline reads schema {SCHEMA_VERSION}; "
                 f"run `creditline migrate --home {self.home.root}` (it keeps a copy)"
             )
-        with self._transaction() as connection:
-            missing = sorted((TABLES | VIEWS) - _relations(connection))
+        missing = sorted((TABLES | VIEWS) - relations)
         if missing:
             kind = "table" if missing[0] in TABLES else "view"
             raise RegistryError(
@@ -146,11 +147,14 @@ class Registry:
     def schema_version(self) -> int:
         """The version that the file says it has. Raises as :meth:`open` does, except for the version itself."""
         with self._transaction() as connection:
-            row = (
-                connection.execute("SELECT max(version) FROM schema_version").fetchone()
-                if "schema_version" in _relations(connection)
-                else None
-            )
+            return self._version(connection, _relations(connection))
+
+    def _version(self, connection: duckdb.DuckDBPyConnection, relations: set[str]) -> int:
+        row = (
+            connection.execute("SELECT max(version) FROM schema_version").fetchone()
+            if "schema_version" in relations
+            else None
+        )
         if row is None or row[0] is None:
             raise RegistryError(
                 f"{self.home.database} is a DuckDB file but no registry of creditline; choose another --home"

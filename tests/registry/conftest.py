@@ -8,13 +8,19 @@ import pytest
 
 from registry.database import Registry
 from registry.home import Home
-from tests.registry.works import NOW
+from tests.registry.works import NOW, copied
+
+
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    """An empty registry, to be copied: that takes a hundredth of the time that making one does."""
+    return Registry.create(Home(tmp_path_factory.mktemp("empty") / "home"), now=NOW)
 
 
 @pytest.fixture
-def registry(tmp_path: Path) -> Registry:
+def registry(empty: Registry, tmp_path: Path) -> Registry:
     """An empty registry in its own home."""
-    return Registry.create(Home(tmp_path / "home"), now=NOW)
+    return copied(empty, tmp_path)
 
 
 @pytest.fixture

@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 from registry.database import Registry
 from registry.errors import InputError, UsageError
 from registry.events import changing
-from registry.home import Home
 from registry.identity import identity_of
 from registry.ingest.bulk import ListReport, batches, register_list
 from registry.ingest.bulk.checks import suspected
@@ -33,12 +32,6 @@ from tests.registry.lists.reading import write_parquet
 from tests.registry.works import NOW, encoded, picture, register, write
 
 SHA = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(9)]
-
-
-@pytest.fixture
-def registry(tmp_path: Path) -> Registry:
-    """An empty one."""
-    return Registry.create(Home(tmp_path / "home"), now=NOW)
 
 
 def take(registry: Registry, path: Path, *, wishes: Mapping[str, Any] | None = None, **options: Any) -> ListReport:

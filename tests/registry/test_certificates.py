@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from registry.models import Encoding
 from registry.service import service_of
 from registry.withdrawals import withdraw
 from tests.registry.members import ensemble_of, train_members
-from tests.registry.works import NOW, register, write_pictures
+from tests.registry.works import NOW, copied, register, write_pictures
 
 N, H, UNITS = 4, 2, 6
 WITHDRAWN = 2
@@ -29,20 +30,43 @@ WITHDRAWN = 2
 Document = dict[str, Any]
 
 
-@pytest.fixture
-def encoding(registry: Registry, folder: Path) -> Encoding:
-    """Six works, one of them withdrawn, and members that were trained before that."""
-    register(registry, write_pictures(folder, [f"{number}.png" for number in range(UNITS)]))
+@dataclass(frozen=True)
+class Certified:
+    """A registry with a withdrawn work, and the certificate that it made of it."""
+
+    registry: Registry
+    encoding: Encoding
+    certificate: Certificate
+
+
+@pytest.fixture(scope="module")
+def certified(empty: Registry, tmp_path_factory: pytest.TempPathFactory) -> Certified:
+    """Six works, one of them withdrawn, and members that were trained before that; tests copy it."""
+    folder = tmp_path_factory.mktemp("certified")
+    registry = copied(empty, folder)
+    register(registry, write_pictures(folder / "works", [f"{number}.png" for number in range(UNITS)]))
     encoding = create_encoding(registry, "asset", None, N, H, 1, NOW)
     train_members(registry, encoding, list(range(N)))
     withdraw(registry, asset_ids=[WITHDRAWN], reason="letter", now=NOW)
-    return encoding
+    return Certified(registry, encoding, certify(registry, [WITHDRAWN], ensemble_of(encoding), NOW))
 
 
 @pytest.fixture
-def certificate(registry: Registry, encoding: Encoding) -> Certificate:
+def registry(certified: Certified, tmp_path: Path) -> Registry:
+    """The registry that made the certificate."""
+    return copied(certified.registry, tmp_path)
+
+
+@pytest.fixture
+def encoding(certified: Certified) -> Encoding:
+    """What its members were trained by."""
+    return certified.encoding
+
+
+@pytest.fixture
+def certificate(certified: Certified) -> Certificate:
     """Of the withdrawn work."""
-    return certify(registry, [WITHDRAWN], ensemble_of(encoding), NOW)
+    return certified.certificate
 
 
 def test_a_certificate_holds_with_and_without_the_manifests(registry: Registry, certificate: Certificate) -> None:

@@ -22,25 +22,42 @@ from registry.queries import asset_rights_table
 from registry.rightsholders import merge_rightsholders
 from registry.state import refresh, stale
 from tests.registry.pictures import COPIES, cropped, scene, write_scenes
-from tests.registry.works import NOW, encoded, picture, register, write, write_pictures
+from tests.registry.works import NOW, copied, encoded, picture, register, write, write_pictures
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "results" / "fingerprints.json"
 
 
-@pytest.fixture
-def corpus(registry: Registry, folder: Path) -> Registry:
-    """Works 0 and 1 of Ann and 2 of Bob; 3, also Bob's, has too little detail to be compared."""
+def make(registry: Registry, folder: Path, **options: Any) -> Registry:
     write_scenes(folder, ["Ann/0.png", "Ann/1.png", "Bob/2.png"])
     write_pictures(folder, ["Bob/3.png"])
-    register(registry, folder, FolderPerRightsholder("CC-BY-4.0"))
+    register(registry, folder, FolderPerRightsholder("CC-BY-4.0"), **options)
     return registry
 
 
-@pytest.fixture
-def compared(corpus: Registry, folder: Path) -> Registry:
+@pytest.fixture(scope="module")
+def made(empty: Registry, tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    """What the tests copy."""
+    root = tmp_path_factory.mktemp("made")
+    return make(copied(empty, root), root / "works")
+
+
+@pytest.fixture(scope="module")
+def made_and_compared(empty: Registry, tmp_path_factory: pytest.TempPathFactory) -> Registry:
     """The same with fingerprints."""
-    register(corpus, folder, FolderPerRightsholder("CC-BY-4.0"), near_duplicates=True)
-    return corpus
+    root = tmp_path_factory.mktemp("compared")
+    return make(copied(empty, root), root / "works", near_duplicates=True)
+
+
+@pytest.fixture
+def corpus(made: Registry, tmp_path: Path) -> Registry:
+    """Works 0 and 1 of Ann and 2 of Bob; 3, also Bob's, has too little detail to be compared."""
+    return copied(made, tmp_path)
+
+
+@pytest.fixture
+def compared(made_and_compared: Registry, tmp_path: Path) -> Registry:
+    """The same with fingerprints."""
+    return copied(made_and_compared, tmp_path)
 
 
 def claim(registry: Registry, claimant: str, *works: str, **options: Any) -> ClaimReport:
@@ -86,9 +103,9 @@ def verify_by_hand(registry: Registry, asset_id: int, holders: list[int]) -> Non
         change.record("rights verified", f"asset {asset_id}")
 
 
-def test_a_claim_makes_its_works_unclear_until_it_is_decided(corpus: Registry) -> None:
+def test_a_claim_makes_its_works_unclear_until_it_is_decided(made: Registry, corpus: Registry) -> None:
     """Works named by number, hash and place are each claimed once; a refused claim changes nothing."""
-    sha256 = hashlib.sha256(Path(corpus.home.root.parent, "works", "Ann", "1.png").read_bytes()).hexdigest()
+    sha256 = hashlib.sha256(Path(made.home.root.parent, "works", "Ann", "1.png").read_bytes()).hexdigest()
     report = claim(corpus, "Zoe", "0", sha256, "works:Ann/0.png")
     assert [(match.asset_id, match.matched_by) for match in report.matches] == [(0, "id"), (1, "sha256")]
     assert (report.claim_id, report.permissions_changed, report.unmatched) == (0, 2, ())
@@ -223,9 +240,10 @@ def test_what_was_verified_by_hand_after_an_acceptance_stays(corpus: Registry) -
 
 
 def test_a_claim_without_works_can_be_matched_when_more_is_registered(
-    compared: Registry, folder: Path, tmp_path: Path
+    registry: Registry, folder: Path, tmp_path: Path
 ) -> None:
     """Neither the picture's file nor the claimant is needed again; what was found before stays, once."""
+    compared = make(registry, folder, near_duplicates=True)
     later = encoded(scene(50))
     copy = write(tmp_path / "copy.jpg", COPIES["saved again"](scene(51)))
     report = claim(compared, "Zoe", hashlib.sha256(later).hexdigest().upper(), "0", images=[read_query_image(copy)])

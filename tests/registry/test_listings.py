@@ -25,19 +25,27 @@ from registry.listings import (
 )
 from registry.permissions import Permission
 from registry.state import refresh
-from tests.registry.works import NOW, register, write_pictures
+from tests.registry.works import NOW, copied, register, write_pictures
 
 ADA = WorksFilter(rightsholder="Ada")
 
 
+@pytest.fixture(scope="module")
+def written(empty: Registry, tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    """Twelve works, every third of Zoe; tests copy it."""
+    folder = tmp_path_factory.mktemp("written")
+    registry = copied(empty, folder)
+    names = [f"{'Zoe' if number % 3 == 0 else 'Ada'}/{number:02d}.png" for number in range(12)]
+    register(registry, write_pictures(folder / "works", names), FolderPerRightsholder("MIT"))
+    return registry
+
+
 @pytest.fixture
-def filled(registry: Registry, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
-    """Twelve works, every third of Zoe; counted in blocks of five ids, fetched three at a time."""
+def filled(written: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    """The twelve works, counted in blocks of five ids, fetched three at a time."""
     monkeypatch.setattr(listings, "BLOCK", 5)
     monkeypatch.setattr(listings, "PAGE", 3)
-    names = [f"{'Zoe' if number % 3 == 0 else 'Ada'}/{number:02d}.png" for number in range(12)]
-    register(registry, write_pictures(folder, names), FolderPerRightsholder("MIT"))
-    return registry
+    return copied(written, tmp_path)
 
 
 @pytest.mark.parametrize(

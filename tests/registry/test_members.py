@@ -24,19 +24,33 @@ from registry.members import check_member, expected_works, member_id, register_m
 from registry.models import Encoding, Ensemble, Member
 from registry.withdrawals import withdraw
 from tests.registry.members import ensemble_of, train_members, write_member
-from tests.registry.works import NOW, register, write, write_pictures
+from tests.registry.works import NOW, copied, register, write, write_pictures
 
 UNITS, N, H = 12, 6, 3
 
 
-@pytest.fixture
-def encoding(registry: Registry, folder: Path) -> Encoding:
-    """Twelve works, each a unit, and an ensemble without members."""
-    register(registry, write_pictures(folder, [f"{number:02d}.png" for number in range(UNITS)]))
+@pytest.fixture(scope="module")
+def encoded(empty: Registry, tmp_path_factory: pytest.TempPathFactory) -> tuple[Registry, Encoding]:
+    """Twelve works, each a unit, and an ensemble without members; tests copy it."""
+    folder = tmp_path_factory.mktemp("encoded")
+    registry = copied(empty, folder)
+    register(registry, write_pictures(folder / "works", [f"{number:02d}.png" for number in range(UNITS)]))
     encoding = create_encoding(registry, "asset", None, N, H, 1, NOW)
     with registry.session() as session:
         session.add(Ensemble(id=ensemble_of(encoding), encoding_id=encoding.id, settings={"steps": 1}, created_at=NOW))
-    return encoding
+    return registry, encoding
+
+
+@pytest.fixture
+def registry(encoded: tuple[Registry, Encoding], tmp_path: Path) -> Registry:
+    """The registry of the twelve works."""
+    return copied(encoded[0], tmp_path)
+
+
+@pytest.fixture
+def encoding(encoded: tuple[Registry, Encoding]) -> Encoding:
+    """Its encoding."""
+    return encoded[1]
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from registry.ingest.owners import FolderPerRightsholder
 from registry.permissions import explain
 from registry.state import refresh
 from registry.views import VIEWS
-from tests.registry.works import NOW, register, write_pictures
+from tests.registry.works import NOW, copied, register, write_pictures
 
 LATER = NOW.replace(year=2027)
 
@@ -33,12 +33,20 @@ def put(registry: Registry, query: str, *values: object) -> None:
         refresh(connection, None)
 
 
-@pytest.fixture
-def filled(registry: Registry, folder: Path) -> Registry:
-    """Three works: 0 of Ada, 1 and 2 of Zoe."""
+@pytest.fixture(scope="module")
+def written(empty: Registry, tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    """Three works: 0 of Ada, 1 and 2 of Zoe; tests copy it."""
+    folder = tmp_path_factory.mktemp("written")
+    registry = copied(empty, folder)
     names = ["Ada/a.png", "Zoe/b.png", "Zoe/c.png"]
-    register(registry, write_pictures(folder, names), FolderPerRightsholder("MIT"))
+    register(registry, write_pictures(folder / "works", names), FolderPerRightsholder("MIT"))
     return registry
+
+
+@pytest.fixture
+def filled(written: Registry, tmp_path: Path) -> Registry:
+    """The three works."""
+    return copied(written, tmp_path)
 
 
 def test_the_schema_knows_every_view_by_name() -> None:

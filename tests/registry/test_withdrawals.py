@@ -19,23 +19,35 @@ from registry.seals import Seals
 from registry.service import service_of
 from registry.withdrawals import cover_later_works, list_withdrawals, withdraw
 from tests.registry.members import ensemble_of, train_members
-from tests.registry.works import NOW, register, write_pictures
+from tests.registry.works import NOW, copied, register, write_pictures
 
 N, H = 6, 3
 
 
-@pytest.fixture
-def encoding(registry: Registry, tmp_path: Path) -> Encoding:
-    """Eight works of Ada and four of Zoe, each a unit, with all members trained."""
+@pytest.fixture(scope="module")
+def trained(empty: Registry, tmp_path_factory: pytest.TempPathFactory) -> tuple[Registry, Encoding]:
+    """Eight works of Ada and four of Zoe, each a unit, with all members trained; tests copy it."""
+    folder = tmp_path_factory.mktemp("trained")
+    registry = copied(empty, folder)
+    register(registry, write_pictures(folder / "ada", [f"{number}.png" for number in range(8)]), OneOwner("Ada", None))
     register(
-        registry, write_pictures(tmp_path / "ada", [f"{number}.png" for number in range(8)]), OneOwner("Ada", None)
-    )
-    register(
-        registry, write_pictures(tmp_path / "zoe", [f"{number}.png" for number in range(4)], 8), OneOwner("Zoe", None)
+        registry, write_pictures(folder / "zoe", [f"{number}.png" for number in range(4)], 8), OneOwner("Zoe", None)
     )
     encoding = create_encoding(registry, "asset", None, N, H, 1, NOW)
     train_members(registry, encoding, list(range(N)))
-    return encoding
+    return registry, encoding
+
+
+@pytest.fixture
+def registry(trained: tuple[Registry, Encoding], tmp_path: Path) -> Registry:
+    """The registry of the twelve works."""
+    return copied(trained[0], tmp_path)
+
+
+@pytest.fixture
+def encoding(trained: tuple[Registry, Encoding]) -> Encoding:
+    """Its encoding."""
+    return trained[1]
 
 
 def holder(registry: Registry, name: str) -> int:
@@ -69,7 +81,6 @@ def test_members_that_saw_the_work_serve_no_more(registry: Registry, encoding: E
     assert [number for number, permission in permissions(registry).items() if permission == "withdrawn"] == [asset_id]
 
 
-@pytest.mark.usefixtures("encoding")
 def test_a_withdrawal_is_an_event_that_seals_its_rows(registry: Registry) -> None:
     """Who, why and what, and a digest over both tables."""
     withdraw(registry, asset_ids=[3], reason="letter", now=NOW)
@@ -82,7 +93,6 @@ def test_a_withdrawal_is_an_event_that_seals_its_rows(registry: Registry) -> Non
     assert {seal.table for seal in Seals.parse(seals).rows} == {"withdrawal", "withdrawal_work"}
 
 
-@pytest.mark.usefixtures("encoding")
 def test_withdrawing_again_changes_nothing(registry: Registry) -> None:
     """By work or through its rightsholder: no row, no event, and the report says so."""
     first = withdraw(registry, asset_ids=[1, 2], reason="letter", now=NOW)
@@ -97,7 +107,6 @@ def test_withdrawing_again_changes_nothing(registry: Registry) -> None:
     assert withdraw(registry, rightsholder_id=ada, reason="contract", now=NOW).withdrawal_ids == ()
 
 
-@pytest.mark.usefixtures("encoding")
 def test_a_rightsholders_withdrawal_covers_what_comes_later(registry: Registry, tmp_path: Path) -> None:
     """A work that is registered afterwards is withdrawn; it gets a row of its own, so older manifests say what they said."""
     zoe = holder(registry, "Zoe")
@@ -130,15 +139,15 @@ def test_members_trained_again_serve(registry: Registry, encoding: Encoding) -> 
     assert {member.generation for member in service.serving} <= {1, 2}
 
 
-def test_encodings_without_models_are_named(registry: Registry, tmp_path: Path) -> None:
+def test_encodings_without_models_are_named(empty: Registry, tmp_path: Path) -> None:
     """Nothing is out of service, and the works will be left out."""
+    registry = copied(empty, tmp_path)
     register(registry, write_pictures(tmp_path / "ada", ["0.png", "1.png", "2.png"]))
     encoding = create_encoding(registry, "asset", None, N, H, 1, NOW)
     [impact] = withdraw(registry, asset_ids=[1], reason="letter", now=NOW).impacts
     assert (impact.encoding_id, impact.ensemble_id, impact.works) == (encoding.id, None, 1)
 
 
-@pytest.mark.usefixtures("encoding")
 def test_bad_requests_are_refused_and_change_nothing(registry: Registry) -> None:
     """Neither or both, unknown ones, no reason."""
     before = head(registry)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import colorsys
 import csv
 import io
+import shutil
 import struct
 import zlib
 from collections.abc import Iterable, Mapping
@@ -15,6 +16,7 @@ from typing import Any
 from PIL import Image
 
 from registry.database import Registry
+from registry.home import Home
 from registry.ingest.owners import OneOwner, OwnerSource
 from registry.ingest.registration import RegistrationReport, register_folder
 
@@ -66,6 +68,11 @@ def register(registry: Registry, folder: Path, owners: OwnerSource = ADA, **opti
     """Register a folder at the time of the tests; near duplicates are looked for only when asked, as that takes a process."""
     chosen: dict[str, Any] = {"near_duplicates": False, **options}
     return register_folder(registry, folder, owners, now=NOW, **chosen)
+
+
+def copied(registry: Registry, folder: Path) -> Registry:
+    """The registry in a home of its own below ``folder``, to be changed; its works stay where they were registered."""
+    return Registry(Home(shutil.copytree(registry.home.root, folder / "home")))
 
 
 def png_header(width: int, height: int) -> bytes:
