@@ -13,6 +13,7 @@ import pytest
 
 from tests.cli.running import Creditline
 from tests.registry.works import encoded, picture, write
+from tests.reports.golden import check_golden
 
 GOLDEN = Path(__file__).parent / "golden" / "shapes.json"
 
@@ -61,7 +62,7 @@ def test_the_json_documents_keep_their_shape(creditline: Creditline, works: Path
     assert all(outcome.document["creditline"] == name for name, outcome in documents.items())
     assert all(outcome.document["version"] == 1 for outcome in documents.values())
     shapes = {name: shape(outcome.document) for name, outcome in documents.items()}
-    assert shapes == json.loads(GOLDEN.read_text())
+    check_golden(GOLDEN, (json.dumps(shapes, indent=2, ensure_ascii=False) + "\n").encode())
 
 
 def test_json_says_what_the_registry_holds(creditline: Creditline, works: Path, owners: Path) -> None:
@@ -171,7 +172,7 @@ def test_a_damaged_registry_is_status_3(creditline: Creditline) -> None:
         connection.execute("UPDATE schema_version SET version = 99")
     found = creditline("status")
     assert found.status == 3
-    assert "has schema 99, this creditline reads schema 1; install a newer creditline" in found.err
+    assert "has schema 99, this creditline reads schema 2; install a newer creditline" in found.err
     database.write_bytes(b"nonsense" * 100)
     found = creditline("works")
     assert found.status == 3
@@ -229,10 +230,11 @@ def test_a_folder_per_rightsholder_needs_no_table(creditline: Creditline, tmp_pa
 
 
 def test_long_lists_say_how_much_is_left(creditline: Creditline, works: Path) -> None:
-    """--limit is for people; --json has all."""
+    """A page is as long as --limit says; how many there are is told, in JSON too."""
     creditline("init")
     creditline("register", works, "--rightsholder", "Ada")
     found = creditline("works", "--limit", 2)
     assert len(found.out.splitlines()) == 3
     assert "2 of 3 works" in found.err
-    assert len(creditline("works", "--limit", 2, "--json").document["works"]) == 3
+    page = creditline("works", "--limit", 2, "--offset", 2, "--json").document
+    assert (len(page["works"]), page["total"], page["offset"]) == (1, 3, 2)
