@@ -12,7 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 MOVED, MISSING, REGISTERED, ROOT_MOVED = "works moved", "works missing", "works registered", "data set moved"
-"""Kinds of events that change such columns. Moved works are listed as [id, path]; found again is in what was registered."""
+SUPERSEDED = "works superseded"
+"""Kinds of events that change such columns. Moved works are listed as [id, path]; found again is in what was registered;
+works that were listed without a file are missing from when they were superseded, as [former id, new id]."""
+_KINDS = (MOVED, MISSING, REGISTERED, ROOT_MOVED, SUPERSEDED)
 
 
 @dataclass
@@ -33,7 +36,7 @@ class History:
 
     def read(self, event: Mapping[str, Any]) -> None:
         """Take in the next event."""
-        if event["kind"] not in (MOVED, MISSING, REGISTERED, ROOT_MOVED):
+        if event["kind"] not in _KINDS:
             return
         try:
             before, after = (json.loads(event[name] or "null") for name in ("before", "after"))
@@ -50,6 +53,9 @@ class History:
                 self.missing.pop(int(number), None)
         elif event["kind"] == MISSING:
             for number in after:
+                self.missing.setdefault(int(number), event["recorded_at"])
+        elif event["kind"] == SUPERSEDED:
+            for number, _ in after:
                 self.missing.setdefault(int(number), event["recorded_at"])
         elif event["kind"] == REGISTERED:
             for number in (after or {}).get("found again", ()):

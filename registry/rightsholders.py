@@ -230,8 +230,7 @@ def merge_rightsholders(registry: Registry, merged: int, into: int, reason: str,
         works = connection.execute(
             "SELECT id FROM asset WHERE rightsholder_id = ? ORDER BY id", [merged_id]
         ).to_arrow_table()["id"]
-        changed = refresh(connection, works.to_numpy())
-        changed += _refresh_former_works(connection, into_id, works.to_numpy())
+        changed = refresh(connection, np.union1d(works.to_numpy(), _works_concerned(connection, into_id)))
         change.record(
             "rightsholders merged",
             f"rightsholder {into_id}",
@@ -246,8 +245,8 @@ def merge_rightsholders(registry: Registry, merged: int, into: int, reason: str,
     return Merged(merged_id, into_id, len(works), changed)
 
 
-def _refresh_former_works(connection: duckdb.DuckDBPyConnection, into_id: int, moved: NDArray[np.int64]) -> int:
-    """Decisions and withdrawals of the merged record now bear on the other's own works, if there are any."""
+def _works_concerned(connection: duckdb.DuckDBPyConnection, into_id: int) -> NDArray[np.int64]:
+    """Works on which decisions and withdrawals of either record bear now, if there are any; also those with a share only."""
     (bearing,) = connection.execute(
         "SELECT count(*) FROM (SELECT scope, subject_id FROM review UNION ALL SELECT scope, subject_id FROM withdrawal) "
         "JOIN rightsholder ON rightsholder.id = subject_id "
@@ -255,9 +254,15 @@ def _refresh_former_works(connection: duckdb.DuckDBPyConnection, into_id: int, m
         [into_id],
     ).fetchall()[0]
     if not bearing:
-        return 0
-    works = connection.execute("SELECT id FROM asset WHERE rightsholder_id = ? ORDER BY id", [into_id]).to_arrow_table()
-    return refresh(connection, np.setdiff1d(works["id"].to_numpy(), moved, assume_unique=True))
+        return np.empty(0, np.int64)
+    rows = connection.execute(
+        "SELECT id AS work_id FROM asset WHERE rightsholder_id = ? UNION SELECT asset_id FROM co_rightsholder "
+        "JOIN rightsholder ON rightsholder.id = co_rightsholder.rightsholder_id "
+        "WHERE coalesce(merged_into, rightsholder.id) = ?",
+        [into_id, into_id],
+    ).to_arrow_table()
+    concerned: NDArray[np.int64] = rows["work_id"].to_numpy()
+    return concerned
 
 
 def _joined(known: Details, gaps: Details, merged: set[int]) -> Details:

@@ -33,9 +33,11 @@ WORKS_OF_RIGHTSHOLDER = """
     SELECT asset.id AS work_id FROM asset WHERE asset.rightsholder_id = $rightsholder
     UNION
     SELECT asset.id FROM co_rightsholder
-    JOIN asset ON asset.id = asset_id AND rights_id = coalesce(verified_id, declared_id)
+    JOIN asset ON asset.id = co_rightsholder.asset_id
+    LEFT JOIN asset_rights AS verified ON verified.id = verified_id
     JOIN rightsholder ON rightsholder.id = co_rightsholder.rightsholder_id
     WHERE coalesce(merged_into, rightsholder.id) = $rightsholder
+        AND rights_id = CASE WHEN verified.rightsholder_id IS NULL THEN declared_id ELSE verified_id END
 """
 """Works that a rightsholder owns or has a share in, by what is current."""
 

@@ -26,10 +26,11 @@ from registry.ingest.embedded_store import conflicts, store_embedded, stored_emb
 from registry.ingest.findings import Finding, Kind
 from registry.ingest.inspection import KnownWork, Work
 from registry.ingest.owners import Declaration
-from registry.ingest.supersede import supersede_listed
+from registry.ingest.supersede import supersede_listed, take_over_signals
 from registry.metadata import EmbeddedMetadata
 from registry.models import DataSet
 from registry.queries import asset_rights_table
+from registry.site_policies import apply_policies
 from registry.state import refresh
 
 
@@ -141,8 +142,13 @@ class WorkStore:
             recorded = declare(change, present)
             changes.declarations += recorded.first
             changes.declarations_changed += len(recorded.asset_ids) - recorded.first
-            changes.superseded = len(supersede_listed(change, {work.sha256: asset_id for asset_id, work, _ in new}))
-            refresh(connection, np.union1d(recorded.asset_ids, np.array([number for number, _, _ in new], np.int64)))
+            added = np.array([number for number, _, _ in new], np.int64)
+            superseded = supersede_listed(change, {work.sha256: asset_id for asset_id, work, _ in new})
+            changes.superseded = len(superseded)
+            refresh(connection, np.union1d(recorded.asset_ids, added))
+            # What sites say of a work is found by its address, which may stand in its rights.
+            if apply_policies(change, added) + take_over_signals(change, superseded):
+                refresh(connection, added)
             earlier = recorded.asset_ids[recorded.asset_ids < next_id]
             if len(earlier):
                 embedded |= stored_embedded(connection, pa.array(earlier))

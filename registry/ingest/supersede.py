@@ -7,7 +7,7 @@ former one is said of the new one, too: an owner's withdrawal must not be lost b
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
@@ -54,6 +54,33 @@ def supersede_listed(change: Change, works: Mapping[str, int]) -> list[tuple[int
         "works superseded", f"{len(ids)} works that were listed without a file", after=[list(pair) for pair in ids]
     )
     return ids
+
+
+def take_over_signals(change: Change, pairs: Sequence[tuple[int, int]]) -> int:
+    """Give works what sites' policies said of the listed ones (former and new id); returns how many signals that is.
+
+    The file has no address where only the list knew one. Call it when the policies were applied to the new works: what one
+    has said of them is not said again.
+    """
+    if not pairs:
+        return 0
+    table = {"old_id": pa.array([old for old, _ in pairs]), "new_id": pa.array([new for _, new in pairs])}
+    change.connection.register("superseded", pa.table(table))
+    rows = change.connection.execute(
+        """
+        INSERT INTO rights_signal (id, asset_id, protocol, category, use, condition, raw, found_in, policy_id, seen_at)
+        SELECT ? + row_number() OVER (ORDER BY former.id) - 1, new_id, protocol, category, use, condition, raw, found_in,
+            policy_id, seen_at
+        FROM superseded JOIN rights_signal AS former ON asset_id = old_id
+        WHERE policy_id IS NOT NULL AND NOT EXISTS (
+            FROM rights_signal AS said WHERE said.asset_id = new_id AND said.policy_id = former.policy_id
+        )
+        ORDER BY former.id
+        """,
+        [change.next_id("rights_signal")],
+    ).fetchall()
+    change.connection.unregister("superseded")
+    return int(rows[0][0])
 
 
 _RIGHTS = "rightsholder_id, licence_id, title, creator, source_url, attributes, recorded_from, recorded_by, recorded_at"
