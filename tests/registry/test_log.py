@@ -164,7 +164,7 @@ def test_rows_removed_or_added_are_found(registry: Registry, table: str) -> None
     """All rows gone; one beyond the last seal; one with a number below zero: each is named."""
     forged = [f"SELECT * REPLACE ({key} AS id) FROM {table} LIMIT 1" for key in (777, -1)]  # noqa: S608
     if table == "data_set":  # its names are unique
-        forged = [f"SELECT {key}, '{key}', * EXCLUDE (id, name) FROM data_set" for key in (777, -1)]  # noqa: S608
+        forged = [f"SELECT {key}, '{key}', * EXCLUDE (id, name) FROM data_set LIMIT 1" for key in (777, -1)]  # noqa: S608
     found = told(attack(registry, *(f"INSERT INTO {table} {row}" for row in forged)))
     assert f"2 rows of {table} were added without an event (ids -1, 777)" in found
     assert f"of {table} are not as event" in told(attack(registry, f"DELETE FROM {table}"))  # noqa: S608
