@@ -16,6 +16,7 @@ Times are the machine's own, and may go backwards; order is by sequence alone.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ import duckdb
 from sqlmodel import SQLModel
 
 from registry.database import Registry
+from registry.digest import Digest
 from registry.errors import InputError, IntegrityError
 from registry.home import write_bytes_atomically
 from registry.ids import canonical_json
@@ -40,6 +42,8 @@ from registry.seals import (
 
 GENESIS = "0" * 64
 """The hash before the first event."""
+LARGEST_HEAD = 4096
+"""Bytes of the file that keeps the newest hash."""
 
 
 @dataclass
@@ -54,6 +58,7 @@ class Change:
     """By numbered table, the largest id before this change."""
     _events: list[tuple[str, str, Any, Any]] = field(default_factory=list)
     _keys: list[tuple[str, str]] = field(default_factory=list)
+    _hashed: dict[str, tuple[int, Digest]] = field(default_factory=dict)
 
     def record(self, kind: str, subject: str, *, before: Any = None, after: Any = None) -> None:  # noqa: ANN401 - any JSON
         """Say what was changed; ``before`` and ``after`` are plain values, None where there was or is nothing."""
@@ -62,6 +67,14 @@ class Change:
     def seal(self, table: str, key: str) -> None:
         """Also seal the rows of a thing with an id, see :data:`registry.seals.KEYED_TABLES`."""
         self._keys.append((table, key))
+
+    def hashed(self, table: str, first: int, digest: Digest) -> None:
+        """Say what the digest is over the rows from id ``first`` on, all that this change adds to a numbered table.
+
+        For who adds a million rows and has them at hand: hashing them there spares reading them back. Should other rows
+        have been added to the table as well, they are read and hashed together.
+        """
+        self._hashed[table] = first, digest
 
     def insert(self, *rows: SQLModel) -> None:
         """Insert rows of the small tables."""
@@ -117,7 +130,9 @@ class Change:
         for table, last in through.items():
             first = self._through.get(table, -1) + 1
             if last >= first:
-                (found,) = digests_of_ranges(self.connection, table, [(first, last)])
+                start, found = self._hashed.get(table, (-1, Digest(0, "")))
+                if (start, start + found.rows - 1) != (first, last):
+                    (found,) = digests_of_ranges(self.connection, table, [(first, last)])
                 seals.append(Seal(table, found.rows, found.sha256, first=first, last=last))
         for table, key in self._keys:
             found = digest_of_key(self.connection, table, key)
@@ -133,11 +148,15 @@ def changing(registry: Registry, now: datetime) -> Iterator[Change]:
 
     Raises:
         ValueError: ``now`` has no zone, so that nobody could say later when it was.
+        IntegrityError: the file beside the registry contradicts the log, whose end was cut off or rewritten.
         InputError: the change is recorded, but the file beside the registry could not be written.
     """
     if now.tzinfo is None:
         raise ValueError(f"got the time {now} without a zone")
+    # Read before the log is: what another process writes meanwhile is of an event that this one will see.
+    written = read_head(registry.home.log_head)
     with registry.connection() as connection:
+        check_head(connection, written, registry.home.log_head)
         # Rows that are there already and that no event has sealed were not written by us: they stay without a seal.
         through = largest_ids(connection, sealed_through(connection))
         change = Change(connection, registry.actor, now.astimezone(UTC), through)
@@ -153,6 +172,54 @@ def _write_head(path: Path, sequence: int, sha256: str) -> None:
         write_bytes_atomically(path, (canonical_json({"sequence": sequence, "sha256": sha256}) + "\n").encode())
     except InputError as error:
         raise InputError(f"the change is recorded, but {error}; the next change writes it again") from error
+
+
+def read_head(path: Path) -> tuple[int, str] | None:
+    """Sequence and hash that the file beside the registry has; None if there is no file.
+
+    Raises:
+        IntegrityError: the file is not one that was written here.
+    """
+    try:
+        with path.open("rb") as file:
+            document = json.loads(file.read(LARGEST_HEAD + 1))
+        sequence, sha256 = document["sequence"], document["sha256"]
+    except (FileNotFoundError, IsADirectoryError):
+        return None
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        sequence, sha256 = None, None
+    if type(sequence) is not int or not abs(sequence) < 2**63 or not isinstance(sha256, str):
+        raise IntegrityError(
+            f"{path} cannot be read: it was edited; restore it from a copy, or delete it if you trust the log"
+        )
+    return sequence, sha256
+
+
+def check_head(connection: duckdb.DuckDBPyConnection, written: tuple[int, str] | None, path: Path) -> int:
+    """Hold what the file beside the registry has against the log; returns by how many events the file is behind.
+
+    Behind is what an interruption leaves. Anything else means that the log was cut off or rewritten; adding to it, and
+    writing the file anew, would remove the trace of that.
+
+    Raises:
+        IntegrityError: the log does not have this event.
+    """
+    last, _ = head_of(connection)
+    if written is None:
+        return 0
+    sequence, sha256 = written
+    if sequence > last:
+        raise IntegrityError(
+            f"the end of the log was cut off: {path} names event {sequence:,}, the last one is {last:,}; nothing is added to "
+            "such a log: restore registry.duckdb from a copy"
+        )
+    row = connection.execute("SELECT sha256 FROM event WHERE sequence = ?", [sequence]).fetchone()
+    if not row or row[0] != sha256:
+        raise IntegrityError(
+            f"{path} has another hash for event {sequence:,} than the log: one of the two was rewritten; nothing is added to "
+            "such a log: restore both from a copy"
+        )
+    return last - sequence
 
 
 def head_of(connection: duckdb.DuckDBPyConnection) -> tuple[int, str]:

@@ -11,7 +11,6 @@ goes on from it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,15 +20,13 @@ import duckdb
 import pyarrow as pa
 
 from registry.database import Registry
-from registry.errors import UsageError
-from registry.events import GENESIS, event_sha256, time_text
+from registry.errors import IntegrityError, UsageError
+from registry.events import GENESIS, check_head, event_sha256, read_head, time_text
 from registry.home import Home
 from registry.log_findings import Progress, SealedRows, Verification
 from registry.log_rows import verify_rows
 from registry.seals import Seals
 
-LARGEST_HEAD = 4096
-"""Bytes of the file that keeps the newest hash."""
 _FIELDS = ("sequence", "actor", "kind", "subject", "before", "after", "seals", "previous_sha256", "sha256")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -144,37 +141,21 @@ def _take_seals(event: Mapping[str, Any], sealed: SealedRows, found: Verificatio
 def _verify_head_file(home: Home, connection: duckdb.DuckDBPyConnection, found: Verification) -> None:
     path = home.log_head
     try:
-        with path.open("rb") as file:
-            document = json.loads(file.read(LARGEST_HEAD + 1))
-        sequence, sha256 = document["sequence"], document["sha256"]
-        if not isinstance(sequence, int) or not isinstance(sha256, str):
-            raise TypeError
-    except FileNotFoundError:
-        if found.events:
-            found.fault(
-                None,
-                f"{path} is missing: nothing beside the registry says where its log ends",
-                "if the end of the log is what you expect, any change writes the file again",
-            )
+        written = read_head(path)
+        behind = check_head(connection, written, path)
+    except IntegrityError as error:
+        what, _, repair = str(error).partition("; ")
+        found.fault(None, what, repair)
         return
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+    if written is None and found.events:
         found.fault(
-            None, f"{path} cannot be read: it was edited", "restore it from a copy, or delete it if you trust the log"
+            None,
+            f"{path} is missing: nothing beside the registry says where its log ends",
+            "if the end of the log is what you expect, any change writes the file again",
         )
-        return
-    if sequence > found.events:
-        found.fault(
-            None, f"the end of the log was cut off: {path} names event {sequence:,}, the last one is {found.events:,}"
-        )
-        return
-    row = connection.execute("SELECT sha256 FROM event WHERE sequence = ?", [sequence]).fetchone()
-    if not row or row[0] != sha256:
-        found.fault(
-            sequence, f"{path} has another hash for event {sequence:,} than the log: one of the two was rewritten"
-        )
-    elif sequence < found.events:
+    elif behind:
         found.notes.append(
-            f"{path.name} is {found.events - sequence} events behind, as after an interruption; the next change brings it up"
+            f"{path.name} is {behind} events behind, as after an interruption; the next change brings it up"
         )
 
 
