@@ -134,6 +134,29 @@ def sealed_columns(table: str) -> list[str]:
     return [name for name in columns if name not in CURRENT_COLUMNS.get(table, ())]
 
 
+def digest_of_rows(schema: pa.Schema, rows: pa.Table, constants: Mapping[str, Any]) -> Digest:
+    """The digest over rows that are about to be added, by id: the same that :func:`digests_of_ranges` finds in the table.
+
+    Args:
+        schema: of the table's sealed columns, see :func:`schema_of`.
+        rows: columns of the new rows; a column that is neither here nor constant is null.
+        constants: columns that have one value for all.
+    """
+    found = RowHash(schema)
+    for batch in rows.to_batches(BATCH):
+        columns = []
+        for field_ in schema:
+            if field_.name in rows.column_names:
+                columns.append(batch.column(field_.name))
+            elif constants.get(field_.name) is not None:
+                value = pa.scalar(constants[field_.name], field_.type)
+                columns.append(pa.repeat(value, batch.num_rows))
+            else:
+                columns.append(pa.nulls(batch.num_rows, field_.type))
+        found.update(pa.RecordBatch.from_arrays(columns, names=schema.names))
+    return found.digest()
+
+
 def digests_of_ranges(
     connection: duckdb.DuckDBPyConnection,
     table: str,
@@ -174,10 +197,10 @@ def digests_of_ranges(
             rows.update(batch.slice(start, end - start))
             # Ids between two ranges belong to neither; past the last range there are none, by the condition.
             start = end
-    rows = rows or RowHash(_schema(connection, table))
+    rows = rows or RowHash(schema_of(connection, table))
     yield rows.digest()
     for _ in waiting:
-        yield RowHash(_schema(connection, table)).digest()
+        yield RowHash(schema_of(connection, table)).digest()
 
 
 def digest_of_key(
@@ -185,7 +208,7 @@ def digest_of_key(
 ) -> Digest:
     """The digest over the rows of a keyed table that belong to a thing with an id."""
     column, order = KEYED_TABLES[table]
-    rows = RowHash(_schema(connection, table))
+    rows = RowHash(schema_of(connection, table))
     for batch in _rows_in_order(connection, table, f"{column} = ?", [key], order):
         rows.update(batch)
         on_rows(batch.num_rows)
@@ -265,5 +288,6 @@ def _select(table: str) -> str:
     return "SELECT {} FROM {}".format(", ".join(f'"{name}"' for name in sealed_columns(table)), table)  # noqa: S608 - our tables
 
 
-def _schema(connection: duckdb.DuckDBPyConnection, table: str) -> pa.Schema:
+def schema_of(connection: duckdb.DuckDBPyConnection, table: str) -> pa.Schema:
+    """The sealed columns of a table, with the types that they are fetched with."""
     return connection.execute(f"{_select(table)} LIMIT 0").to_arrow_table().schema

@@ -16,11 +16,12 @@ from dataclasses import dataclass, field
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from registry.ingest.bulk.checks import suspected
 from registry.ingest.bulk.identities import identities_of, keys_of
-from registry.ingest.lists.columns import CANONICAL, CHECKED_NUMBERS, LONGEST_ATTRIBUTES, LONGEST_OF
+from registry.ingest.lists.columns import CANONICAL, CHECKED_NUMBERS, COMPOSED, LONGEST_ATTRIBUTES, LONGEST_OF
 from registry.ingest.lists.connection import reader, translated_errors
 from registry.ingest.lists.preview import UNOWNED
 from registry.ingest.lists.source import ListSource
@@ -29,6 +30,7 @@ ROWS = 4 * 122_880
 """Rows of a batch: four of the blocks in which DuckDB stores rows, so that it can write them as they come."""
 BYTES = 2**27
 """Bytes after which a batch ends even if it has fewer rows."""
+_LAST_OF_ASCII = 0x7F
 _FETCHED = 2_048
 """Rows that are fetched together."""
 
@@ -147,6 +149,7 @@ class _Checker:
     def batch(self, parts: list[pa.RecordBatch]) -> Batch:
         (whole,) = pa.Table.from_batches(parts).combine_chunks().to_batches(max_chunksize=None)
         parts.clear()
+        whole = _composed(whole)
         refused = self._reasons(whole)
         rows = pa.Table.from_batches([whole])
         rows = rows.select([name for name in rows.column_names if name not in self.further])
@@ -176,6 +179,21 @@ class _Checker:
             self.connection.unregister("suspected_rows")
             refused.update({int(number): str(reason) for number, reason in found})
         return [(reason, number) for number, reason in sorted(refused.items())]
+
+
+def _composed(whole: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch with what people wrote in Unicode's composed form; text of ASCII alone is in it."""
+    for name in COMPOSED:
+        place = whole.schema.get_field_index(name)
+        if place < 0:
+            continue
+        _, offset_buffer, data_buffer = whole.column(place).buffers()
+        column = whole.column(place)
+        offsets = np.frombuffer(offset_buffer, "<i4")[column.offset : column.offset + len(column) + 1]
+        data = np.frombuffer(data_buffer or b"", np.uint8)[offsets[0] : offsets[-1]]
+        if len(data) and data.max() > _LAST_OF_ASCII:
+            whole = whole.set_column(place, whole.schema.field(place), pc.utf8_normalize(column, form="NFC"))
+    return whole
 
 
 def _numbers(whole: pa.RecordBatch) -> NDArray[np.int64]:

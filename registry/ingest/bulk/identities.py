@@ -1,6 +1,6 @@
-"""``asset.identity`` of many rows at once: MD5 (RFC 1321) over columns of texts, all rows of a length together.
+"""``asset.identity`` of many rows at once: the start of a SHA-256, or MD5 (RFC 1321), all rows of a length together.
 
-The same numbers as :func:`registry.identity.identity_of`, three times as fast as DuckDB's ``md5_number_lower``, which
+The same numbers as :func:`registry.identity.identity_of`; MD5 is three times as fast as DuckDB's ``md5_number_lower``, which
 was the dearest part of reading a list.
 """
 
@@ -20,6 +20,12 @@ _START = (0x67452301, 0xEFCDAB89, 0x98BADCFE, 0x10325476)
 _MOST_BLOCKS = 4
 _TOGETHER = 16_384
 """Rows whose state stays in the processor's cache."""
+
+_HASH_LENGTH = 64
+_DIGIT = np.full(256, 255, np.uint8)
+"""By byte, the value of a lower-case hexadecimal digit."""
+for _value, _digit in enumerate(b"0123456789abcdef"):
+    _DIGIT[_digit] = _value
 
 Words = NDArray[np.uint32]
 
@@ -42,8 +48,9 @@ def identities_of(keys: pa.Array) -> NDArray[np.uint64]:
     lengths = np.diff(offsets)
     blocks = (lengths + 9 + 63) // 64
     found = np.zeros(len(keys), np.uint64)
-    for count in np.unique(blocks).tolist():
-        rows = np.flatnonzero(blocks == count)
+    hashed = _start_of_hashes(data, offsets[:-1], lengths, found)
+    for count in np.unique(blocks[~hashed]).tolist():
+        rows = np.flatnonzero((blocks == count) & ~hashed)
         if count > _MOST_BLOCKS:
             found[rows] = [identity_of(key or "") for key in keys.take(pa.array(rows)).to_pylist()]
             continue
@@ -51,6 +58,23 @@ def identities_of(keys: pa.Array) -> NDArray[np.uint64]:
             part = rows[start : start + _TOGETHER]
             found[part] = _lower_half(_padded(data, offsets[part], lengths[part], count))
     return found
+
+
+def _start_of_hashes(
+    data: NDArray[np.uint8], starts: NDArray[np.int64], lengths: NDArray[np.int64], found: NDArray[np.uint64]
+) -> NDArray[np.bool_]:
+    """Fill in the identities of rows that are a SHA-256 in hex; says which rows these are."""
+    hashed: NDArray[np.bool_] = np.equal(lengths, _HASH_LENGTH)
+    rows = np.flatnonzero(hashed)
+    for start in range(0, len(rows), _TOGETHER):
+        part = rows[start : start + _TOGETHER]
+        digits = _DIGIT[sliding_window_view(data, _HASH_LENGTH)[starts[part]]]
+        hashed[part] = (digits <= 15).all(axis=1)
+        value = np.zeros(len(part), np.uint64)
+        for place in range(16):
+            value = value << np.uint64(4) | digits[:, place]
+        found[part] = value
+    return hashed
 
 
 def _padded(data: NDArray[np.uint8], starts: NDArray[np.int64], lengths: NDArray[np.int64], blocks: int) -> Words:

@@ -14,12 +14,13 @@ from registry.ingest.bulk.matching import match
 from registry.ingest.bulk.names import NOBODY, Named, licences, rightsholders
 from registry.ingest.bulk.newer import declare_anew
 from registry.ingest.lists.source import ListSource
+from registry.seals import digest_of_rows, schema_of
 from registry.site_policies import apply_policies
 from registry.state import refresh
 
 _OF_WORK = ("path", "url", "sha256", "other_hash", "media_type", "width", "height")
 _OF_RIGHTS = ("title", "creator", "source_url", "attributes")
-_CHUNK = 61_440
+_CHUNK = 122_880
 _MEMORY = "700MB"
 # Finding out how to pack texts that hardly repeat costs as much as writing them, and saves half of the space.
 _PLAIN = "fsst,zstd,dict_fsst,dictionary"
@@ -148,6 +149,9 @@ def _some(ids: NDArray[np.int64]) -> pa.Array:
 
 
 def _insert_into(change: Change, table: str, rows: pa.Table, constants: dict[str, object]) -> None:
+    if rows.num_rows:
+        digest = digest_of_rows(schema_of(change.connection, table), rows, constants)
+        change.hashed(table, int(rows.column("id")[0].as_py()), digest)
     names = ", ".join([*rows.column_names, *constants])
     values = ", ".join([*rows.column_names, *("?" for _ in constants)])
     # Batches of rows are what DuckDB shares out among threads.

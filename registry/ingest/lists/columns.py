@@ -46,10 +46,12 @@ LONGEST_OF = {name: _LONGEST.get(name, LONGEST_TEXT) for name in _TEXT}
 LONGEST_ATTRIBUTES = LONGEST_TEXT
 CHECKED_NUMBERS = tuple(_NUMBERS)
 _ONE_LINE = ("path", "url", "other_hash", "media_type", "rightsholder", "licence", "source_url")
-_NUMERIC_TYPES = (
+COMPOSED = ("path", "rightsholder", "licence", "title", "creator")
+"""Texts that people write, which are brought into Unicode's composed form: what looks the same is the same."""
+_INTEGERS = (
     "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT",
-    "FLOAT", "DOUBLE", "DECIMAL",
 )  # fmt: skip
+_NUMERIC_TYPES = (*_INTEGERS, "FLOAT", "DOUBLE", "DECIMAL")
 _TEXT_TYPES = ("VARCHAR", "BOOLEAN", "DATE", "TIME", "TIMESTAMP", "UUID", "ENUM", *_NUMERIC_TYPES)
 _HASH_LENGTHS = {32: "md5", 40: "sha1", 128: "sha512"}
 
@@ -85,14 +87,22 @@ def canonical_columns(
     attributes: Sequence[str],
     attribute_constants: Mapping[str, str],
     outcome: str | None,
+    *,
+    composed: bool = True,
 ) -> dict[str, str]:
-    """For every canonical column its expression over one file's columns, and what :func:`refusal` looks at beside them."""
+    """For every canonical column its expression over one file's columns, and what :func:`refusal` looks at beside them.
+
+    ``composed``: bring :data:`COMPOSED` texts into Unicode's composed form; else whoever reads them does.
+    """
     columns: dict[str, str] = {}
     for name in _TEXT:
         value = mapping.get(name)
-        expression = _text(name, value, types)
+        expression = _text(name, value, types, composed=composed)
         columns[name] = f"coalesce({expression}, {literal(defaults[name])})" if name in defaults else expression
     for name, (largest, kind) in _NUMBERS.items():
+        if _is_whole(mapping.get(name), types):
+            columns |= _whole_number(name, identifier(str(mapping[name])), largest, kind)
+            continue
         number = _number(mapping.get(name), types)
         columns[name] = f"CASE WHEN {number} BETWEEN 1 AND {largest} THEN TRY_CAST({number} AS {kind}) END"
         if name in mapping:
@@ -159,7 +169,7 @@ def _raw(value: str | Constant | None, types: Mapping[str, str]) -> str:
     return column if types[value] == "VARCHAR" else f"CAST({column} AS VARCHAR)"
 
 
-def _text(name: str, value: str | Constant | None, types: Mapping[str, str]) -> str:
+def _text(name: str, value: str | Constant | None, types: Mapping[str, str], *, composed: bool) -> str:
     if value is None:
         return "NULL::VARCHAR"
     raw = _raw(value, types)
@@ -169,11 +179,11 @@ def _text(name: str, value: str | Constant | None, types: Mapping[str, str]) -> 
         return f"lower({text})"
     if name == "other_hash":
         return _other_hash(text, value)
+    if composed and name in COMPOSED:
+        text = f"nfc_normalize({text})"
     if name == "licence":
-        return f"nullif(nfc_normalize({text}), '?')"
-    if name == "path":
-        return _path(f"nfc_normalize({text})")
-    return text if name in ("url", "source_url", "media_type") else f"nfc_normalize({text})"
+        return f"nullif({text}, '?')"
+    return _path(text) if name == "path" else text
 
 
 def _path(text: str) -> str:
@@ -193,6 +203,19 @@ def _other_hash(text: str, value: str | Constant) -> str:
     return (
         f"CASE WHEN contains({text}, ':') THEN {text} {named} ELSE {literal(one_line(column, 60) + ':')} || {text} END"
     )
+
+
+def _is_whole(value: str | Constant | None, types: Mapping[str, str]) -> bool:
+    return isinstance(value, str) and types[value] in _INTEGERS
+
+
+def _whole_number(name: str, column: str, largest: int, kind: str) -> dict[str, str]:
+    """The expressions for a column of whole numbers, of which none can be anything else."""
+    problem = literal(f"{name} is not between 0 and {largest:,}")
+    return {
+        name: f"CASE WHEN {column} BETWEEN 1 AND {largest} THEN CAST({column} AS {kind}) END",
+        f"{name}_problem": f"CASE WHEN {column} < 0 OR {column} > {largest} THEN {problem} END",
+    }
 
 
 def _number(value: str | Constant | None, types: Mapping[str, str]) -> str:
