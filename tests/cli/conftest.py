@@ -17,9 +17,27 @@ OWNERS = [
 
 
 @pytest.fixture
-def creditline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Creditline:
-    """``creditline``, with an empty home."""
-    return Creditline(str(tmp_path / "home"), monkeypatch, capsys)
+def creditline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Creditline:
+    """``creditline``, with a home that is not there yet; programs that a test starts find it, too."""
+    monkeypatch.setenv("CREDITLINE_HOME", str(tmp_path / "home"))
+    return Creditline(tmp_path / "home")
+
+
+@pytest.fixture(scope="session")
+def registered(tmp_path_factory: pytest.TempPathFactory) -> Creditline:
+    """A home with the three pictures and their owners, to be copied."""
+    root = tmp_path_factory.mktemp("registered")
+    creditline = Creditline(root / "home")
+    works = write_pictures(root / "works", [row["path"] for row in OWNERS])
+    creditline("init")
+    assert creditline("register", works, "--owners", write_csv(root / "owners.csv", OWNERS)).status == 0
+    return creditline
+
+
+@pytest.fixture
+def filled(creditline: Creditline, registered: Creditline) -> Creditline:
+    """Three works are registered: 0 star and 1 moon of Zoe, 2 sun of Ada."""
+    return creditline.take(registered)
 
 
 @pytest.fixture

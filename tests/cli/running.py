@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
+import shutil
+import signal
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,21 +33,33 @@ class Outcome:
 
 
 class Creditline:
-    """``creditline`` with a fixed home."""
+    """``creditline`` with a fixed home. Each run leaves arguments, environment, streams and Ctrl-C as they were."""
 
-    def __init__(self, home: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        """Take the test's own fixtures: arguments and streams are theirs."""
+    def __init__(self, home: Path) -> None:
+        """Any folder will do; ``creditline init`` fills it."""
         self.home = home
-        self._monkeypatch = monkeypatch
-        self._capsys = capsys
-        monkeypatch.setenv("CREDITLINE_HOME", home)
-        monkeypatch.setenv("COLUMNS", "200")
+
+    def take(self, other: Creditline) -> Creditline:
+        """Begin with a copy of another's home; works stay where they were registered."""
+        shutil.copytree(other.home, self.home)
+        return self
 
     def __call__(self, *arguments: object) -> Outcome:
-        self._monkeypatch.setattr(sys, "argv", ["creditline", *(str(argument) for argument in arguments)])
-        self._capsys.readouterr()
-        with pytest.raises(SystemExit) as exit_info:
-            main()
-        captured = self._capsys.readouterr()
+        streams = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="", write_through=True) for _ in range(2)]
+        handler = signal.getsignal(signal.SIGINT)
+        try:
+            with (
+                pytest.MonkeyPatch.context() as patch,
+                redirect_stdout(streams[0]),
+                redirect_stderr(streams[1]),
+            ):
+                patch.setattr(sys, "argv", ["creditline", *(str(argument) for argument in arguments)])
+                patch.setenv("CREDITLINE_HOME", str(self.home))
+                patch.setenv("COLUMNS", "200")
+                with pytest.raises(SystemExit) as exit_info:
+                    main()
+        finally:
+            signal.signal(signal.SIGINT, handler)
+        out, err = (stream.buffer.getvalue().decode() for stream in streams)
         code = exit_info.value.code
-        return Outcome(code if isinstance(code, int) else 0, captured.out, captured.err)
+        return Outcome(code if isinstance(code, int) else 0, out, err)

@@ -14,14 +14,6 @@ import pytest
 from tests.cli.running import Creditline
 
 
-@pytest.fixture
-def filled(creditline: Creditline, works: Path, owners: Path) -> Creditline:
-    """Three works are registered: 0 star and 1 moon of Zoe, 2 sun of Ada."""
-    creditline("init")
-    assert creditline("register", works, "--owners", owners).status == 0
-    return creditline
-
-
 def test_any_question_is_answered(filled: Creditline, monkeypatch: pytest.MonkeyPatch) -> None:
     """As a table, as JSON, from an argument or from stdin; with a note where there is more."""
     found = filled("sql", "SELECT title, rightsholder FROM work ORDER BY title", "--limit", 2)
@@ -115,14 +107,14 @@ def test_listings_are_paged_filtered_and_counted(filled: Creditline) -> None:
     assert filled("rightsholders", "--matching", "ADA", "--json").document["total"] == 1
 
 
-def test_a_work_is_shown_with_all_that_is_known(filled: Creditline, works: Path) -> None:
+def test_a_work_is_shown_with_all_that_is_known(filled: Creditline) -> None:
     """By number, hash or place; what is there in text, everything in JSON."""
     encoding = filled("encode", "--members", 10).out.strip()
     found = filled("show", 2)
     assert found.out.startswith("Work 2: Sun\n")
     for text in ("Ada Example", "May it be trained on? permitted", "licence CC-BY-4.0", "owners.csv", encoding):
         assert text in found.out
-    (shown,) = filled("show", f"{works.name}:sun.png", "--json").document["works"]
+    (shown,) = filled("show", "works:sun.png", "--json").document["works"]
     assert shown["work"]["asset_id"] == 2
     assert [row["rightsholder"] for row in shown["rights_history"]] == ["Ada Example"]
     assert len(shown["encodings"][0]["members"]) == 5

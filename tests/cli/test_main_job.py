@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -26,10 +26,11 @@ class Job:
     audit: Outcome
 
 
-@pytest.fixture
-def job(creditline: Creditline, tmp_path: Path) -> Job:
-    """Works of three rightsholders, registered, encoded, trained, sampled and audited."""
-    works = tmp_path / "art"
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Job:
+    """Works of three rightsholders, registered, encoded, trained, sampled and audited; tests copy the home."""
+    root = tmp_path_factory.mktemp("job")
+    creditline, works = Creditline(root / "home"), root / "art"
     write_works(works, 12)
     creditline("init")
     creditline("register", works, "--owners", works / "owners.csv")
@@ -38,6 +39,24 @@ def job(creditline: Creditline, tmp_path: Path) -> Job:
     sample = creditline("sample", "--count", 3, "--seed", 5, "--steps", 8, "--workers", 1, "--json")
     audit = creditline("audit", "--all", "--shortlist", 3, "--workers", 1, "--json")
     return Job(creditline, works, train, sample, audit)
+
+
+@pytest.fixture
+def job(creditline: Creditline, done: Job) -> Job:
+    """The same in a home of its own."""
+    return replace(done, creditline=creditline.take(done.creditline))
+
+
+@pytest.fixture(scope="module")
+def six(tmp_path_factory: pytest.TempPathFactory) -> Creditline:
+    """Six works, encoded and not trained; tests copy the home."""
+    root = tmp_path_factory.mktemp("six")
+    creditline = Creditline(root / "home")
+    write_works(root / "art", 6)
+    creditline("init")
+    creditline("register", root / "art", "--owners", root / "art" / "owners.csv")
+    creditline("encode", "--members", 6)
+    return creditline
 
 
 def test_from_a_folder_to_reports(job: Job, tmp_path: Path) -> None:
@@ -162,13 +181,9 @@ def test_members_without_any_work(creditline: Creditline, tmp_path: Path) -> Non
     assert "without any work" in outcome.err
 
 
-def test_conditional_members(creditline: Creditline, tmp_path: Path) -> None:
+def test_conditional_members(creditline: Creditline, six: Creditline) -> None:
     """--label conditions on a column; a label that is unknown, missing or not wanted exits 2 and says which there are."""
-    works = tmp_path / "art"
-    write_works(works, 6)
-    creditline("init")
-    creditline("register", works, "--owners", works / "owners.csv")
-    creditline("encode", "--members", 6)
+    creditline.take(six)
     assert creditline(*TRAIN, "--label", "kind", "--steps", 3).status == 0
     assert creditline("sample", "--label", "disc", "--steps", 4).status == 0
     for arguments, message in (
@@ -199,15 +214,10 @@ def test_conditional_members(creditline: Creditline, tmp_path: Path) -> None:
     ],
 )
 def test_bad_usage(
-    creditline: Creditline, tmp_path: Path, arguments: tuple[object, ...], status: int, message: str
+    creditline: Creditline, six: Creditline, arguments: tuple[object, ...], status: int, message: str
 ) -> None:
     """One line that names what was wrong, nothing on stdout, the stated status."""
-    works = tmp_path / "art"
-    write_works(works, 6)
-    creditline("init")
-    creditline("register", works, "--owners", works / "owners.csv")
-    creditline("encode", "--members", 6)
-    outcome = creditline(*arguments)
+    outcome = creditline.take(six)(*arguments)
     assert outcome.status == status
     assert message in outcome.err
     assert outcome.out == ""

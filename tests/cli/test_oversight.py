@@ -12,12 +12,19 @@ from benchmarks import kills
 from registry.database import Registry
 from tests.cli.running import Creditline
 from tests.registry.housed import N, furnish
+from tests.registry.works import copied
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    """A furnished home; tests copy it."""
+    return furnish(tmp_path_factory.mktemp("made"))
 
 
 @pytest.fixture
-def furnished(tmp_path: Path) -> Registry:
+def furnished(made: Registry, tmp_path: Path) -> Registry:
     """The home of the command line, furnished."""
-    return furnish(tmp_path)
+    return copied(made, tmp_path)
 
 
 def test_the_log_is_listed_verified_and_expected(creditline: Creditline, furnished: Registry, tmp_path: Path) -> None:

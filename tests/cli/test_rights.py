@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import pytest
 
 from registry.database import Registry
 from registry.events import changing
@@ -17,14 +16,6 @@ from registry.models import Ensemble, Member, Withdrawal, WithdrawalWork
 from registry.state import refresh
 from tests.cli.running import Creditline
 from tests.registry.works import NOW, write, write_csv, write_pictures
-
-
-@pytest.fixture
-def filled(creditline: Creditline, works: Path, owners: Path) -> Creditline:
-    """Three works: 0 is Zoe's star, 1 her moon, 2 Ada's sun."""
-    creditline("init")
-    assert creditline("register", works, "--owners", owners).status == 0
-    return creditline
 
 
 def test_rights_are_listed_with_the_reason_that_decided(filled: Creditline, tmp_path: Path) -> None:

@@ -14,22 +14,29 @@ TRAIN = ("train", "--size", 8, "--widths", 8, "--steps", 20, "--batch-size", 8, 
 SAMPLE = ("sample", "--count", 2, "--steps", 6, "--workers", 1)
 
 
-@pytest.fixture
-def registered(creditline: Creditline, tmp_path: Path) -> Creditline:
-    """Twelve works of three rightsholders, encoded for six members."""
-    works = tmp_path / "art"
-    write_works(works, 12)
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Creditline:
+    """Twelve works of three rightsholders, encoded for six members; tests copy the home."""
+    root = tmp_path_factory.mktemp("made")
+    creditline = Creditline(root / "home")
+    write_works(root / "art", 12)
     creditline("init")
-    creditline("register", works, "--owners", works / "owners.csv")
+    creditline("register", root / "art", "--owners", root / "art" / "owners.csv")
     creditline("encode", "--members", 6)
     return creditline
 
 
 @pytest.fixture
-def trained(registered: Creditline) -> Creditline:
+def encoded(creditline: Creditline, made: Creditline) -> Creditline:
+    """The twelve works, encoded."""
+    return creditline.take(made)
+
+
+@pytest.fixture
+def trained(encoded: Creditline) -> Creditline:
     """The same, trained."""
-    assert registered(*TRAIN).status == 0
-    return registered
+    assert encoded(*TRAIN).status == 0
+    return encoded
 
 
 def states(creditline: Creditline) -> dict[str, list[int]]:
@@ -92,12 +99,12 @@ def check_certificate(creditline: Creditline, tmp_path: Path) -> None:
     assert "does not hold" in found.err
 
 
-def test_training_leaves_out_what_was_withdrawn_before(registered: Creditline) -> None:
+def test_training_leaves_out_what_was_withdrawn_before(encoded: Creditline) -> None:
     """An encoding made before the withdrawal is trained without the works; all members serve."""
-    registered("withdraw", "--rightsholder", "House 1", "--reason", "contract ended")
-    members = registered(*TRAIN, "--json").document["members"]
+    encoded("withdraw", "--rightsholder", "House 1", "--reason", "contract ended")
+    members = encoded(*TRAIN, "--json").document["members"]
     assert {member["withdrawn_through"] for member in members} == {0}
-    assert states(registered) == {"serves": [0, 1, 2, 3, 4, 5]}
+    assert states(encoded) == {"serves": [0, 1, 2, 3, 4, 5]}
 
 
 def test_nothing_left_to_serve(trained: Creditline) -> None:
@@ -127,9 +134,9 @@ def test_nothing_left_to_serve(trained: Creditline) -> None:
         (("plan", "--encoding", "ffff"), "ffff"),
     ],
 )
-def test_bad_usage(registered: Creditline, arguments: tuple[object, ...], message: str) -> None:
+def test_bad_usage(encoded: Creditline, arguments: tuple[object, ...], message: str) -> None:
     """Status 2, one line that says what was expected, nothing on stdout."""
-    outcome: Outcome = registered(*arguments)
+    outcome: Outcome = encoded(*arguments)
     assert outcome.status == 2
     assert message in outcome.err
     assert outcome.out == ""

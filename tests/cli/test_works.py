@@ -29,7 +29,7 @@ def shape(value: Any) -> Any:  # noqa: ANN401 - any JSON
 
 def test_the_way_from_a_folder_to_an_encoding(creditline: Creditline, works: Path, owners: Path) -> None:
     """The commands of the tour, each with its answer on stdout alone."""
-    assert creditline("init").out.strip() == creditline.home
+    assert creditline("init").out.strip() == str(creditline.home)
     registered = creditline("register", works, "--owners", owners)
     assert registered.status == 0
     assert "3 of 3 files are registered works" in registered.out
