@@ -1,15 +1,14 @@
 """Pages of works, rightsholders, licences and data sets, at ten million works each in a fraction of a second.
 
-A page of works is found in two steps. The first reads only the columns of numbers that the filter needs, and counts the
-matches per block of ids: that gives the total, and the few blocks in which the page lies, however deep it is, with nothing
-sorted. The second reads the texts of the page's works alone. Nothing here imports the models, whose import takes longer.
+A page of works is found in two steps. The first reads only the columns of numbers that the filter needs: for the total, and
+for the ids of the page, which lie in order already. The second reads the texts of the page's works alone. Nothing here
+imports the models, whose import takes longer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -170,20 +169,13 @@ def _counts(connection: duckdb.DuckDBPyConnection, condition: str, values: list[
 def _page_of_ids(
     connection: duckdb.DuckDBPyConnection, condition: str, values: list[Any], limit: int | None, offset: int
 ) -> tuple[int, list[int]]:
-    counts = _counts(connection, condition, values)
-    through = list(accumulate(count for _, count in counts))
-    total = through[-1] if through else 0
-    end = total if limit is None else min(total, offset + limit)
-    blocks = [place for place, reached in enumerate(through) if reached > offset and reached - counts[place][1] < end]
-    if not blocks:
-        return total, []
-    first, last = blocks[0], blocks[-1]
-    before = through[first] - counts[first][1]
+    (total,) = connection.execute(f"SELECT count(*) FROM asset WHERE {condition}", values).fetchall()[0]  # noqa: S608 - built above
+    # Rows lie in the order of their ids, and DuckDB keeps the order and stops at the page's end: nothing is sorted.
     rows = connection.execute(
-        f"SELECT id FROM asset WHERE id BETWEEN ? AND ? AND {condition} ORDER BY id LIMIT ? OFFSET ?",  # noqa: S608 - built above
-        [counts[first][0] * BLOCK, (counts[last][0] + 1) * BLOCK - 1, *values, end - offset, offset - before],
+        f"SELECT id FROM asset WHERE {condition} LIMIT ? OFFSET ?",  # noqa: S608 - built above
+        [*values, limit, offset],
     ).fetchall()
-    return total, [int(number) for (number,) in rows]
+    return int(total), [int(number) for (number,) in rows]
 
 
 def rightsholders(*, matching: str | None = None, limit: int | None = None, offset: int = 0) -> Listing:
