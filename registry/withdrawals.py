@@ -172,6 +172,8 @@ def _withdraw_works(change: Change, asset_ids: list[int], reason: str) -> tuple[
     missing = sorted(set(asset_ids) - set(known) - set(fresh))
     if missing:
         raise NotFoundError(f"no work {missing[0]}; `creditline works` lists them")
+    asset_ids = _with_same_content(change.connection, asset_ids)
+    _, fresh = _split(change.connection, asset_ids)
     return asset_ids, fresh, _record(change, "asset", fresh, {work: work for work in fresh}, reason)
 
 
@@ -225,6 +227,17 @@ def _record(
         after = {"withdrawal": number, "reason": reason, "works": counts[subject]}
         change.record("withdrawn", f"{scope} {subject}", after=after)
     return list(numbers.values())
+
+
+def _with_same_content(connection: duckdb.DuckDBPyConnection, asset_ids: list[int]) -> list[int]:
+    """These works and those with the same bytes: one that was listed, and the file that took its place."""
+    connection.register("named", pa.table({"named_id": pa.array(asset_ids, pa.int64())}))
+    rows = connection.execute(
+        "SELECT named_id FROM named UNION SELECT other.id FROM named JOIN asset ON asset.id = named_id "
+        "JOIN asset AS other ON other.identity = asset.identity AND other.sha256 = asset.sha256 ORDER BY 1"
+    ).fetchall()
+    connection.unregister("named")
+    return [int(number) for (number,) in rows]
 
 
 def _works_of(connection: duckdb.DuckDBPyConnection, holder: int) -> list[int]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import duckdb
-from sqlmodel import SQLModel
+import tempfile
+from pathlib import Path
 
+import duckdb
+
+from registry.database import Registry
 from registry.doctor.findings import Examination
+from registry.home import Home
+from registry.log import DROP_FUNCTIONS, FOREIGN, foreign_functions
 from registry.log_findings import RESTORE
 from registry.seals import NUMBERED_TABLES
-from registry.views import VIEWS
 
 REFERENCES: tuple[tuple[str, str, str], ...] = (
     ("asset", "data_set_id", "data_set"),
@@ -64,28 +68,56 @@ _REMAKE = "restore the registry from a copy"
 
 
 def check_columns(connection: duckdb.DuckDBPyConnection, found: Examination) -> bool:
-    """Every table has the columns of this schema, and the views are there; False if the tables cannot be read."""
-    rows = connection.execute(
-        "SELECT table_name, list(column_name) FROM duckdb_columns() WHERE database_name = current_database() AND NOT internal "
-        "GROUP BY 1"
-    ).fetchall()
-    present = {str(name): set(columns) for name, columns in rows}
+    """Tables and views are those of this schema, and nothing stands in for a function; False if no answer can be trusted."""
+    if functions := foreign_functions(connection):
+        found.error("tables", "functions", FOREIGN.format(", ".join(functions[:20])), DROP_FUNCTIONS)
+        return False
+    wanted, wanted_views = _schema_made_anew()
+    tables, views = _schema_of(connection)
     readable = True
-    for name, table in SQLModel.metadata.tables.items():
-        wanted = set(table.columns.keys())
-        missing = sorted(wanted - present.get(name, set()))
-        further = sorted(present.get(name, set()) - wanted)
+    for name, columns in sorted(wanted.items()):
+        present = tables.get(name, {})
+        missing = sorted(columns.keys() - present.keys())
+        further = sorted(present.keys() - columns.keys())
         if missing:
             readable = False
-            found.error("tables", name, f"the columns {', '.join(missing)} are missing", _REMAKE)
+            what = f"the columns {', '.join(missing)} are missing" if present else "there is no table of this name"
+            found.error("tables", name, what, _REMAKE)
         if further:
             found.error("tables", name, f"has columns of somebody else: {', '.join(further)}", "drop them with DuckDB")
-    for name in sorted(set(VIEWS) - set(present)):
-        found.error(
-            "tables", name, "this view is missing", "run `creditline migrate`, or restore the registry from a copy"
-        )
-    found.checked["tables"] = len(SQLModel.metadata.tables)
+        for column in sorted(columns.keys() & present.keys()):
+            if columns[column] != present[column]:
+                readable = False
+                what = f"the column {column} has the type {present[column][:100]}, expected {columns[column]}"
+                found.error("tables", name, what, _REMAKE)
+    for name, definition in sorted(wanted_views.items()):
+        if views.get(name) != definition:
+            what = "answers another question than creditline's" if name in views else "is missing"
+            found.error("tables", name, f"this view {what}", _REMAKE)
+    found.checked["tables"] = len(wanted)
     return readable
+
+
+def _schema_made_anew() -> tuple[dict[str, dict[str, str]], dict[str, str]]:
+    """The columns' types of every table, and the definition of every view, as an empty registry has them."""
+    with (
+        tempfile.TemporaryDirectory(prefix="creditline-") as folder,
+        Registry.create(Home(Path(folder) / "home")).connection() as connection,
+    ):
+        return _schema_of(connection)
+
+
+def _schema_of(connection: duckdb.DuckDBPyConnection) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
+    tables: dict[str, dict[str, str]] = {}
+    for name, column, kind in connection.execute(
+        "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE database_name = current_database() "
+        "AND table_oid IN (SELECT table_oid FROM duckdb_tables() WHERE database_name = current_database())"
+    ).fetchall():
+        tables.setdefault(str(name), {})[str(column)] = str(kind)
+    views = connection.execute(
+        "SELECT view_name, sql FROM duckdb_views() WHERE database_name = current_database() AND NOT internal"
+    ).fetchall()
+    return tables, {str(name): str(definition) for name, definition in views}
 
 
 def check_numbers(connection: duckdb.DuckDBPyConnection, found: Examination) -> None:

@@ -96,7 +96,10 @@ def test_files_that_are_registered_later_get_the_signals_of_their_sites(registry
 
 
 def test_a_file_inherits_what_its_site_said_of_the_listed_work(registry: Registry, tmp_path: Path) -> None:
-    """A work that was listed with its address stays reserved when its file turns up without one, and the doctor is content."""
+    """A work that was listed with its address stays reserved when its file turns up without one; the doctor is content.
+
+    Withdrawing either of the two withdraws both: they are the same bytes.
+    """
     folder = write_pictures(tmp_path / "works", ["1.png"])
     sha256 = hashlib.sha256((folder / "1.png").read_bytes()).hexdigest()
     listed = tmp_path / "list.csv"
@@ -112,3 +115,4 @@ def test_a_file_inherits_what_its_site_said_of_the_listed_work(registry: Registr
     assert found == [("prohibited",), ("prohibited",)]
     assert [finding.what for finding in examine(registry).wrong] == []
     assert register(registry, folder, OneOwner("Ada", "CC0-1.0")).registered == 0
+    assert withdraw(registry, asset_ids=[0], reason="letter", now=NOW).newly_withdrawn == (0, 1)
