@@ -364,7 +364,7 @@ def test_a_zip_of_too_many_members_costs_nothing(path: Path) -> None:
     try:
         with pytest.raises(InputError, match="100,000,000 members"):
             read_archive(path)
-        assert tracemalloc.get_traced_memory()[1] < 2**20
+        assert tracemalloc.get_traced_memory()[1] < 2**19
     finally:
         tracemalloc.stop()
 
@@ -433,21 +433,20 @@ def test_what_is_no_archive_is_an_error(path: Path, data: bytes) -> None:
     assert not is_archive(path.parent / "missing")
 
 
-@pytest.mark.slow
 def test_memory_is_bounded_over_many_members(path: Path) -> None:
-    """A TAR of 200,000 members is gone through in a few megabytes."""
+    """A TAR of 10,000 members is gone through in half a megabyte; their paths alone need more."""
     block = bytearray(tar_of([("000000.jpg", b"")], end=False))
     base = sum(block[:148]) + sum(block[156:]) + 256 - sum(block[:6])
     with path.open("wb") as file:
-        for number in range(200_000):
+        for number in range(10_000):
             block[:6] = b"%06d" % number
             block[148:156] = b"%06o\0 " % (base + sum(block[:6]))
             file.write(block)
         file.write(bytes(1024))
     tracemalloc.start()
     try:
-        assert sum(isinstance(found, ArchiveMember) for found in read_archive(path)) == 200_000
-        assert tracemalloc.get_traced_memory()[1] < 10 * 2**20
+        assert sum(isinstance(found, ArchiveMember) for found in read_archive(path)) == 10_000
+        assert tracemalloc.get_traced_memory()[1] < 2**19
     finally:
         tracemalloc.stop()
 
