@@ -24,6 +24,7 @@ from registry.models import ClaimDecision
 from registry.names import licence_ids
 from registry.state import refresh
 from registry.texts import stated_reason, stated_text
+from registry.withdrawals import cover_later_works
 
 STATES = ("open", "accepted", "refused")
 NO_LICENCE = "NOASSERTION"
@@ -74,6 +75,8 @@ def decide_claim(
         raise UsageError(f"got the state {state[:50]!r}, expected one of {', '.join(STATES)}")
     if terms is not None and state != "accepted":
         raise UsageError("a licence is recorded with an accepted claim only; leave --licence out")
+    if state == "accepted":
+        cover_later_works(registry, now)  # what the owner before had withdrawn stays withdrawn
     with changing(registry, now) as change:
         connection = change.connection
         rightsholder_id, former = claim_state(connection, claim_id)

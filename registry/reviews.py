@@ -27,6 +27,7 @@ from registry.permissions import CURRENT_REVIEWS, Permission, refresh_permission
 from registry.state import refresh
 from registry.texts import stated_reason, stated_text
 from registry.wanted import wanted_works
+from registry.withdrawals import cover_later_works
 
 DECISIONS = (Permission.PERMITTED, Permission.CONSTRAINED, Permission.PROHIBITED)
 """What a review may decide."""
@@ -245,6 +246,8 @@ def verify_rights(
         raise UsageError(
             "got nothing that was verified; give a rightsholder, a licence, a title, a creator or a source"
         )
+    if holder is not None:
+        cover_later_works(registry, now)  # what the owner before had withdrawn stays withdrawn
     with changing(registry, now) as change:
         connection = change.connection
         subjects = _subjects(connection, "asset", asset_ids)

@@ -32,6 +32,7 @@ from registry.ingest.owners import OwnerSource
 from registry.ingest.pool import inspect_containers, inspect_files
 from registry.ingest.scan import scan_folder
 from registry.ingest.store import WorkStore
+from registry.withdrawals import cover_later_works
 
 BATCH = 16_384
 """Files per transaction, at most."""
@@ -234,6 +235,8 @@ def register_shards(
 
 
 def _intake(registry: Registry, name: str, root: Path, kind: str, owners: OwnerSource, now: datetime) -> Intake:
+    # Other owners may be declared now: what those before had withdrawn stays withdrawn.
+    cover_later_works(registry, now)
     return Intake(WorkStore(registry, name, root, now, kind), owners)
 
 

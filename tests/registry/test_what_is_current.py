@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from registry.claim_decisions import decide_claim
+from registry.claims import open_claim
 from registry.database import Registry
 from registry.doctor import examine
 from registry.ingest.bulk import register_list
@@ -116,3 +118,28 @@ def test_a_file_inherits_what_its_site_said_of_the_listed_work(registry: Registr
     assert [finding.what for finding in examine(registry).wrong] == []
     assert register(registry, folder, OneOwner("Ada", "CC0-1.0")).registered == 0
     assert withdraw(registry, asset_ids=[0], reason="letter", now=NOW).newly_withdrawn == (0, 1)
+
+
+@pytest.mark.parametrize("change", ["declared", "verified", "claimed"])
+def test_a_work_that_came_after_its_owners_withdrawal_stays_withdrawn_under_another_owner(
+    registry: Registry, tmp_path: Path, change: str
+) -> None:
+    """Nothing outweighs a withdrawal, not even a later change of the owner, however that is recorded."""
+    first = write_pictures(tmp_path / "first", ["1.png"])
+    register(registry, first, OneOwner("Ada", "CC0-1.0"))
+    withdraw(registry, rightsholder_id=0, reason="letter", now=NOW)
+    later = write_pictures(tmp_path / "later", ["2.png"], 2)
+    register(registry, later, OneOwner("Ada", "CC0-1.0"))
+    if change == "declared":
+        register(registry, later, OneOwner("Bo", "CC0-1.0"))
+    elif change == "verified":
+        verify_rights(registry, [1], rightsholder="Bo", licence="CC0-1.0", recorded_from="contract", now=NOW)
+    else:
+        opened = open_claim(registry, "Bo", "mine", works=["1"], now=NOW)
+        decide_claim(registry, opened.claim_id, "accepted", "he is right", NOW, licence="CC0-1.0")
+    with registry.connection() as connection:
+        found = connection.execute(
+            "SELECT name, permission FROM asset JOIN rightsholder ON rightsholder.id = rightsholder_id ORDER BY asset.id"
+        ).fetchall()
+    assert found == [("Ada", "withdrawn"), ("Bo", "withdrawn")]
+    assert stale_works(registry) == []
