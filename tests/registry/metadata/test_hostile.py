@@ -23,7 +23,7 @@ from registry.metadata.xmp import read_xmp
 from tests.registry.metadata import files
 
 SECONDS = 5.0
-"""Far more than any of these needs; a test that is exponential or quadratic in its input takes far longer."""
+"""Of processor time, far more than any of these needs; a test that is exponential or quadratic in its input takes far longer."""
 
 PACKET = files.data_mining(
     "DMI-PROHIBITED", "<dc:title><rdf:Alt><rdf:li xml:lang='x-default'>a</rdf:li></rdf:Alt></dc:title>"
@@ -106,9 +106,9 @@ def test_parsers_take_anything(name: str, data: bytes, mutations: list[Mutation]
     """Random bytes and damaged blocks never raise, never take long, and yield only clean values."""
     parser, valid = PARSERS[name]
     for block in (data, mutated(valid, mutations)):
-        started = time.perf_counter()
+        started = time.process_time()
         check_fields(parser(block, Problems()))
-        assert time.perf_counter() - started < SECONDS
+        assert time.process_time() - started < SECONDS
 
 
 @pytest.mark.parametrize("number", range(len(VALID)))
@@ -123,9 +123,9 @@ def test_damaged_files(number: int, mutations: list[Mutation]) -> None:
             image = Image.open(io.BytesIO(data))
         except Exception:  # that is intake's business: it refuses the file
             return
-    started = time.perf_counter()
+    started = time.process_time()
     check(read_embedded(image, data))
-    assert time.perf_counter() - started < SECONDS
+    assert time.process_time() - started < SECONDS
 
 
 @FUZZED
@@ -171,6 +171,6 @@ LARGE = {
 def test_large_blocks_take_bounded_time(name: str) -> None:
     """Blocks of up to a mebibyte, made of whatever costs most, are done with soon."""
     parser, block = LARGE[name]
-    started = time.perf_counter()
+    started = time.process_time()
     check_fields(parser(block, Problems()))
-    assert time.perf_counter() - started < SECONDS
+    assert time.process_time() - started < SECONDS

@@ -114,9 +114,9 @@ HOSTILE = {
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_packets_are_a_problem(text: str) -> None:
     """A packet made to exhaust its reader is refused quickly, in one line, and nothing of it is believed."""
-    started = time.perf_counter()
+    started = time.process_time()
     found, problems = content(text.replace("plus:DataMining", "plus:Other"))
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
     assert found == XmpContent()
     assert len(problems) == 1
     assert problems[0].startswith("XMP cannot be read: ")
