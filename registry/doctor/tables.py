@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -98,6 +99,7 @@ def check_columns(connection: duckdb.DuckDBPyConnection, found: Examination) -> 
     return readable
 
 
+@cache
 def _schema_made_anew() -> tuple[dict[str, dict[str, str]], dict[str, str]]:
     """The columns' types of every table, and the definition of every view, as an empty registry has them."""
     with (
