@@ -11,51 +11,62 @@ from tests.registry.pictures import COPIES, scene, write_scenes
 from tests.registry.works import encoded, write
 
 
-@pytest.fixture
-def scenes(creditline: Creditline, tmp_path: Path) -> Path:
-    """Three registered pictures with detail, of two rightsholders, one of them nearly another's."""
-    folder = write_scenes(tmp_path / "scenes", ["Ann/0.png", "Bob/1.png"])
+def register_scenes(creditline: Creditline, folder: Path) -> None:
+    write_scenes(folder, ["Ann/0.png", "Bob/1.png"])
     write(folder / "Bob" / "copy.jpg", COPIES["saved again"](scene(0)))
     creditline("init")
     assert creditline("register", folder, "--folder-per-rightsholder", "--licence", "CC0-1.0").status == 0
-    return folder
 
 
-@pytest.mark.usefixtures("scenes")
-def test_a_claim_by_picture_is_opened_decided_and_shown(creditline: Creditline, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Creditline:
+    """Three registered pictures with detail, of two rightsholders, one of them nearly another's; tests copy the home."""
+    root = tmp_path_factory.mktemp("made")
+    creditline = Creditline(root / "home")
+    register_scenes(creditline, root / "scenes")
+    return creditline
+
+
+@pytest.fixture
+def pictured(creditline: Creditline, made: Creditline) -> Creditline:
+    """The three pictures."""
+    return creditline.take(made)
+
+
+def test_a_claim_by_picture_is_opened_decided_and_shown(pictured: Creditline, tmp_path: Path) -> None:
     """With distances, the limits of the method on stderr and in JSON, and what is kept of the evidence."""
     picture = write(tmp_path / "mine.jpg", COPIES["halved"](scene(0)))
     letter = write(tmp_path / "letter.txt", b"signed")
     arguments = ("claim", "Zoë\u202e", "--image", picture, "--statement", "Mine since 2011", "--evidence", letter)
-    opened = creditline(*arguments)
+    opened = pictured(*arguments)
     assert opened.status == 0
     assert "claim 0: 2 works" in opened.out
     assert "mine.jpg" in opened.out
     assert "keep the file yourself" in opened.err
     assert "cropped by 10 % or more" in opened.err
     assert "\u202e" not in opened.out
-    document = creditline(*arguments, "--json").document
+    document = pictured(*arguments, "--json").document
     assert [row["matched_by"] for row in document["matches"]] == ["image", "image"]
     assert all(0 <= row["distance"] <= 31 for row in document["matches"])
     assert document["works_not_compared"] == 0
     assert len(document["limits"]) == 4
-    accepted = creditline("decide", 0, "accepted", "--reason", "contract 17", "--licence", "CC-BY-4.0")
+    accepted = pictured("decide", 0, "accepted", "--reason", "contract 17", "--licence", "CC-BY-4.0")
     assert "claim 0: open -> accepted; 2 works, of 2 the owner was recorded anew" in accepted.out
     assert "2 of these works are also claimed" in accepted.err
-    shown = creditline("claims", 0)
+    shown = pictured("claims", 0)
     for text in ("accepted: Zoë", "Mine since 2011", "letter.txt, SHA-256 ", "contract 17"):
         assert text in shown.out
     assert "1" in shown.out.splitlines()[-1]
-    assert creditline("claims", 0, "--json").document["claim"]["state"] == "accepted"
-    assert [row["claim_id"] for row in creditline("claims", "--state", "open", "--json").document["claims"]] == [1]
-    assert "1 of 2 claims" in creditline("claims", "--limit", 1, "--rightsholder", "Zoë\u202e").err
-    assert creditline("decide", 0, "open", "--reason", "disputed", "--json").document["rows"] == 2
+    assert pictured("claims", 0, "--json").document["claim"]["state"] == "accepted"
+    assert [row["claim_id"] for row in pictured("claims", "--state", "open", "--json").document["claims"]] == [1]
+    assert "1 of 2 claims" in pictured("claims", "--limit", 1, "--rightsholder", "Zoë\u202e").err
+    assert pictured("decide", 0, "open", "--reason", "disputed", "--json").document["rows"] == 2
 
 
-def test_a_claim_without_a_match_is_kept_and_matched_again(
-    creditline: Creditline, scenes: Path, tmp_path: Path
-) -> None:
+def test_a_claim_without_a_match_is_kept_and_matched_again(creditline: Creditline, tmp_path: Path) -> None:
     """Exit 0 both times; what was found is told."""
+    scenes = tmp_path / "scenes"
+    register_scenes(creditline, scenes)
     picture = write(tmp_path / "new.png", encoded(scene(7)))
     opened = creditline("claim", "Zoe", "--image", picture, "--statement", "mine")
     assert (opened.status, "claim 0: 0 works" in opened.out) == (0, True)
@@ -67,28 +78,27 @@ def test_a_claim_without_a_match_is_kept_and_matched_again(
     assert creditline("claims", 0, "--match-again", "--json").document["matches"] == []
 
 
-@pytest.mark.usefixtures("scenes")
-def test_works_that_look_alike_are_listed_and_exported(creditline: Creditline, tmp_path: Path) -> None:
+def test_works_that_look_alike_are_listed_and_exported(pictured: Creditline, tmp_path: Path) -> None:
     """With their rightsholders and distances."""
-    listed = creditline("duplicates", "--across-rightsholders")
+    listed = pictured("duplicates", "--across-rightsholders")
     assert listed.out.startswith("group 1: 2 works, 2 rightsholders")
     for text in ("Ann/0.png", "Bob/copy.jpg"):
         assert text in listed.out
     assert "look alike, not that one was made from the other" in listed.err
-    document = creditline("duplicates", "--rightsholder", "Bob", "--json").document
+    document = pictured("duplicates", "--rightsholder", "Bob", "--json").document
     assert (document["total"], document["across_rightsholders"], len(document["groups"][0]["works"])) == (1, 1, 2)
     out = tmp_path / "alike.csv"
-    assert "2 works written" in creditline("duplicates", "--out", out).err
+    assert "2 works written" in pictured("duplicates", "--out", out).err
     assert len(out.read_text().splitlines()) == 3
-    assert creditline("duplicates", "--out", "alike.pdf").status == 2
+    assert pictured("duplicates", "--out", "alike.pdf").status == 2
 
 
-def test_what_cannot_be_meant_is_one_line_and_status_2(creditline: Creditline, scenes: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_meant_is_one_line_and_status_2(pictured: Creditline, tmp_path: Path) -> None:
     """Nothing is recorded."""
     for arguments, message in (
         (("claim", "Zoe", "--statement", "mine"), "give --work or --image"),
         (("claim", "Zoe", "--work", "99", "--statement", "mine"), "no work '99'"),
-        (("claim", "Zoe", "--image", scenes, "--statement", "mine"), "is no file"),
+        (("claim", "Zoe", "--image", tmp_path, "--statement", "mine"), "is no file"),
         (("claim", "Zoe", "--work", "0", "--statement", "a\x1b[31m"), "control characters"),
         (("claim", "Zoe", "--work", "0", "--statement", "mine", "--evidence", tmp_path), "is no file"),
         (("claims", 5), "no claim 5"),
@@ -98,8 +108,8 @@ def test_what_cannot_be_meant_is_one_line_and_status_2(creditline: Creditline, s
         (("decide", 5, "accepted", "--reason", "x"), "no claim 5"),
         (("duplicates", "--rightsholder", "Nobody"), "no rightsholder"),
     ):
-        found = creditline(*arguments)
+        found = pictured(*arguments)
         assert (found.status, found.out) == (2, ""), arguments
         assert message in found.err
         assert "\x1b" not in found.err
-    assert creditline("claims", "--json").document["claims"] == []
+    assert pictured("claims", "--json").document["claims"] == []
