@@ -182,7 +182,8 @@ def _facts(registry: Registry, row: Sample) -> dict[str, Any]:
         "id": row.id,
         "seed": row.seed,
         "label": row.label,
-        "sampler": row.sampler,
+        # In the order in which the registry keeps them, so that a sample that was there prints the same.
+        "sampler": dict(sorted(row.sampler.items())),
         "file": str(registry.home.sample_image(row.id)),
         "image_sha256": row.image_sha256,
         "noise_sha256": row.noise_sha256,
