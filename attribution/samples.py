@@ -117,8 +117,9 @@ def generate_samples(
     versions = versions_of(device.name)
     for _, batch in run_tasks(generate_batch, tasks, device, lambda _, done: on_progress(done)):
         rows_made = [_row(ensemble, sampler, label, generated, versions) for generated in batch]
-        _check_service(registry, ensemble)
         with changing(registry, datetime.datetime.now(datetime.UTC)) as change:
+            # While this is open no other process can record a withdrawal.
+            _check_service(registry, ensemble)
             for row in rows_made:
                 if row.id not in known:
                     change.insert(row)

@@ -25,6 +25,7 @@ from registry.ingest.bulk.batches import read_ahead
 from registry.ingest.bulk.store import ListStore, Stored
 from registry.ingest.lists import ListSource, Refusal
 from registry.models import DataSet
+from registry.withdrawals import cover_later_works
 
 EXAMPLES = 5
 
@@ -95,6 +96,8 @@ def register_list(
     source = with_defaults(source, rightsholder, licence)
     check_owned(source, allow_unowned)
     name = data_set or source.name
+    # A list that names another owner must not lift a withdrawal that is in no row yet.
+    cover_later_works(registry, now)
     data_set_id = _data_set(registry, name, root.absolute(), now)
     store, total = ListStore(source, data_set_id, name), Stored()
     counts: Counter[str] = Counter()
