@@ -98,8 +98,8 @@ def test_the_doctor_exits_with_one_when_something_is_wrong(creditline: Creditlin
 
 @pytest.mark.slow
 def test_kills_at_random_moments_leave_a_whole_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Intake is killed five times and then run to its end: the doctor finds nothing, no work is lost and none is there twice."""
-    monkeypatch.setattr(kills, "PICTURES", 300)
-    rounds = kills.run_case("intake", tmp_path, 5, random.Random(1))  # noqa: S311 - moments, not secrets
-    assert [each["findings"] for each in rounds] == [[]] * 6
+    """Intake is killed twice and then run to its end: the doctor finds nothing, no work is lost and none is there twice."""
+    monkeypatch.setattr(kills, "PICTURES", 100)
+    rounds = kills.run_case("intake", tmp_path, 2, random.Random(1))  # noqa: S311 - moments, not secrets
+    assert [each["findings"] for each in rounds] == [[]] * 3
     assert all(each["healthy"] for each in rounds)

@@ -249,7 +249,7 @@ HEADS: list[tuple[Callable[[Path], object], str]] = [
     (lambda path: path.write_text('{"sequence": "1", "sha256": ""}'), "cannot be read"),
     (lambda path: path.write_text('{"sequence": 99, "sha256": ""}'), "the end of the log was cut off"),
     (lambda path: path.write_text('{"sequence": 4, "sha256": "00"}'), "has another hash for event 4"),
-    (lambda path: path.write_text('{"sequence": -1, "sha256": "00"}'), "cannot be read"),
+    (lambda path: path.write_text('{"sequence": -1, "sha256": "00"}'), "has another hash for event -1"),
 ]
 
 
