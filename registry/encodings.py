@@ -160,6 +160,16 @@ def idle_members(unit_codes: NDArray[np.uint64], n: int) -> list[int]:
     return [int(index) for index in np.flatnonzero(~seen)]
 
 
+def taken_in(connection: duckdb.DuckDBPyConnection, asset_ids: NDArray[np.int64]) -> dict[str, int]:
+    """How many of these works have which permission now."""
+    connection.register("encoded_works", pa.table({"encoded_id": asset_ids}))
+    rows = connection.execute(
+        "SELECT permission, count(*) FROM asset JOIN encoded_works ON id = encoded_id GROUP BY 1 ORDER BY 1"
+    ).fetchall()
+    connection.unregister("encoded_works")
+    return {str(permission): int(number) for permission, number in rows}
+
+
 def load_units(registry: Registry, encoding_id: str) -> UnitTable:
     """The units of an encoding, their codes and their works.
 

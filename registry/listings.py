@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from registry.errors import UsageError
+from registry.errors import NotFoundError, UsageError
 from registry.rights import ASSET_RIGHTS, rights_of
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 PERMISSIONS = ("permitted", "unclear", "constrained", "prohibited", "withdrawn")
 """Those of :class:`registry.permissions.Permission`."""
+
+_THINGS = {"rightsholder_id": "rightsholder", "licence_id": "licence", "data_set_id": "data set"}
+_LISTED_BY = {"rightsholder_id": "rightsholders", "licence_id": "licences", "data_set_id": "data-sets"}
 
 BLOCK = 65_536
 """Ids that are counted together."""
@@ -45,6 +48,7 @@ class WorksFilter:
 
         Raises:
             UsageError: no such permission.
+            NotFoundError: no rightsholder, licence or data set of this name.
         """
         ids = {
             "rightsholder_id": (
@@ -59,8 +63,13 @@ class WorksFilter:
         for column, (name, query) in ids.items():
             if name is not None:
                 found = connection.execute(query, [name] * query.count("?")).fetchall()
+                if not found:
+                    # An empty list would read as "there is nothing of it".
+                    raise NotFoundError(
+                        f"no {_THINGS[column]} {name!r}; `creditline {_LISTED_BY[column]}` lists what there is"
+                    )
                 listed = ", ".join(str(int(number)) for (number,) in found)
-                terms.append(f"{column} IN ({listed})" if listed else "false")
+                terms.append(f"{column} IN ({listed})")
         if self.permission is not None:
             if self.permission not in PERMISSIONS:
                 raise UsageError(f"got the permission {self.permission!r}, expected one of {', '.join(PERMISSIONS)}")

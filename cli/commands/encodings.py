@@ -68,7 +68,7 @@ def encode(
     import pyarrow as pa
 
     from registry.database import Registry
-    from registry.encodings import LAWFUL, create_encoding, idle_members, left_out, load_units
+    from registry.encodings import LAWFUL, create_encoding, idle_members, left_out, load_units, taken_in
     from registry.permissions import Permission
     from registry.plan import plan
 
@@ -95,6 +95,7 @@ def encode(
     with registry.connection() as connection:
         # Of today: an encoding that is asked for again may leave out more than when it was made.
         outside = left_out(connection, pa.table({"asset_id": units.asset_ids}), permissions)
+        taken = taken_in(connection, units.asset_ids)
     idle = idle_members(units.codes, encoding.n)
     if idle:
         narrate(
@@ -104,7 +105,7 @@ def encode(
     if as_json:
         fields = {name: getattr(encoding, name) for name in ("id", "unit_kind", "unit_column", "n", "h", "seed")}
         fields |= {"created_at": encoding.created_at.isoformat(), "works_outside": sum(outside.values())}
-        print_json("encode", {**fields, "left_out": outside, "plan": facts.to_json()})
+        print_json("encode", {**fields, "left_out": outside, "permissions": taken, "plan": facts.to_json()})
         return
     typer.echo(encoding.id)
     narrate(
@@ -114,6 +115,9 @@ def encode(
     if outside:
         counted = ", ".join(f"{number:,} {_LEFT_OUT.get(why, why)}" for why, number in outside.items())
         narrate(f"left out: {counted}; `creditline rights` says why works are not permitted")
+    if doubtful := {name: number for name, number in taken.items() if name != Permission.PERMITTED}:
+        counted = ", ".join(f"{number:,} {name}" for name, number in doubtful.items())
+        narrate(f"of the works in it, {counted}; --only-permitted leaves these out, `creditline rights --why` says why")
     if facts.smallest_q > _WANTED_Q:
         narrate(
             f"so few decoys cannot support q <= {_WANTED_Q} for a shortlist of {_shortlist()}; "

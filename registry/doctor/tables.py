@@ -11,6 +11,7 @@ import duckdb
 from registry.database import Registry
 from registry.doctor.findings import Examination
 from registry.home import Home
+from registry.identity import IDENTITY
 from registry.log import DROP_FUNCTIONS, FOREIGN, foreign_functions
 from registry.log_findings import RESTORE
 from registry.seals import NUMBERED_TABLES
@@ -155,6 +156,22 @@ def check_references(connection: duckdb.DuckDBPyConnection, found: Examination) 
         ).fetchall()
         for (name,) in names:
             found.error("references", f"{table} {name}", f"there is no such {target}", RESTORE)
+
+
+def check_identities(connection: duckdb.DuckDBPyConnection, found: Examination) -> None:
+    """Works are found by their identity, and the same bytes are one work."""
+    wrong = _count(connection, f"SELECT count(*) FROM asset WHERE identity <> {IDENTITY}")  # noqa: S608 - a constant
+    found.checked["identities"] = _count(connection, "SELECT count(*) FROM asset")
+    if wrong:
+        what = f"{wrong:,} works have another identity than their content, and are not recognised when they come again"
+        found.error("identities", "asset", what, RESTORE)
+    # Of a listed work whose file turned up later there are two rows, and only the file's has a size.
+    twice = _count(
+        connection,
+        "SELECT count(*) FROM (SELECT 1 FROM asset WHERE byte_size IS NOT NULL GROUP BY identity, sha256 HAVING count(*) > 1)",
+    )
+    if twice:
+        found.error("identities", "asset", f"the same bytes are several works, {twice:,} times", RESTORE)
 
 
 def check_merges(connection: duckdb.DuckDBPyConnection, found: Examination) -> None:

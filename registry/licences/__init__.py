@@ -49,10 +49,19 @@ def _terms(key: str) -> LicenceTerms:
     found = _named(words) or statement(words) or creative_commons(words) or expression(without_address(words))
     if found is not None:
         return found
+    if _NO_TRAINING.search(words):
+        note = "not understood as a whole, but it says that training is not allowed"
+        return replace(terms_of(LicencePermission.PROHIBITED, note=note), recognised=False)
     if "all rights reserved" in words:
         return terms_of(LicencePermission.PROHIBITED, note="all rights are reserved: no licence is granted")
     return replace(terms_of(LicencePermission.UNCLEAR, note="not understood; kept as declared"), recognised=False)
 
+
+_NO_TRAINING = re.compile(
+    r"\b(?:no|not|without|except|excluding|prohibit\w*|forbid\w*)\b[^.;]{0,40}"
+    r"\b(?:ai|a\.i|artificial intelligence|machine[ -]learning|ml|text and data mining|data[ -]mining|tdm)\b|\bnoai\b"
+)
+"""Words against training in terms that are no known licence's."""
 
 _ALIASES: Mapping[str, str] = MappingProxyType(
     {

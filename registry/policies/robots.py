@@ -161,7 +161,8 @@ class _Group:
             if rule.directive not in (CONTENT_USAGE, CONTENT_SIGNAL):
                 continue
             pattern, _, value = rule.value.replace("\t", " ").partition(" ")
-            if rule.directive == CONTENT_SIGNAL and not pattern.startswith("/"):
+            # Without a path a preference is about everything.
+            if not pattern.startswith(("/", "*")) and (rule.directive == CONTENT_SIGNAL or "=" in pattern):
                 pattern, value = "/", rule.value
             if self._usable(rule, pattern):
                 preferences, problems = read_preferences(value.strip())
