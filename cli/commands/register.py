@@ -159,9 +159,7 @@ def register(
         )
     if not as_json:
         narrate(printable(f"{source} is {_A[kind]}"))
-    owner_source = _owner_source(
-        owners, folder_per_rightsholder, rightsholder, allow_unowned or kind is SourceKind.SHARDS, licence
-    )
+    owner_source = _owner_source(owners, folder_per_rightsholder, rightsholder, allow_unowned, licence)
     if dry_run:
         _dry_run(source, kind, owner_source, registry.home.root, as_json=as_json)
         return

@@ -10,7 +10,7 @@ import pytest
 
 import registry.listings as listings
 from registry.database import Registry
-from registry.errors import UsageError
+from registry.errors import NotFoundError, UsageError
 from registry.ingest.owners import FolderPerRightsholder
 from registry.listings import (
     PERMISSIONS,
@@ -77,7 +77,7 @@ def test_batches_are_the_same_works(filled: Registry, limit: int | None, offset:
 
 
 def test_works_are_filtered_by_permission_and_a_rightsholders_number(filled: Registry) -> None:
-    """An unknown permission is an error, an unknown name only nothing."""
+    """What nothing has is an error: an empty answer would read as if there were no such works."""
     with filled.connection() as connection:
         connection.execute(
             "INSERT INTO review VALUES (0, 'rightsholder', (SELECT id FROM rightsholder WHERE name = 'Zoe'), 'prohibited', "
@@ -89,7 +89,8 @@ def test_works_are_filtered_by_permission_and_a_rightsholders_number(filled: Reg
         assert works(connection, WorksFilter(permission="prohibited", rightsholder="Ada")).rows == []
         number = connection.execute("SELECT id FROM rightsholder WHERE name = 'Zoe'").fetchall()[0][0]
         assert count_works(connection, WorksFilter(rightsholder=f"#{number}")) == 4
-        assert count_works(connection, WorksFilter(rightsholder="#99")) == 0
+        with pytest.raises(NotFoundError, match="no rightsholder '#99'"):
+            count_works(connection, WorksFilter(rightsholder="#99"))
         with pytest.raises(UsageError, match="expected one of permitted, unclear"):
             count_works(connection, WorksFilter(permission="maybe"))
 
