@@ -101,7 +101,7 @@ def decide_claim(
             rows = _restore(change, claim_id)
         (also,) = connection.execute(_ALSO_CLAIMED, [claim_id]).fetchall()[0]
         connection.unregister("claimed")
-        changed = refresh(connection, works)
+        changed = refresh(change, works)
         change.record(
             "claim decided",
             f"claim {claim_id}",

@@ -260,7 +260,7 @@ def _append_works(change: Change, claim_id: int, matches: Sequence[Match]) -> in
         [claim_id],
     )
     change.connection.unregister("matched_works")
-    return refresh(change.connection, np.sort(rows["asset_id"].to_numpy()))
+    return refresh(change, np.sort(rows["asset_id"].to_numpy()))
 
 
 def claim_state(connection: duckdb.DuckDBPyConnection, claim_id: int) -> tuple[int, str]:

@@ -137,12 +137,16 @@ class Registry:
                 f"{self.home.database} has schema {found}, this creditline reads schema {SCHEMA_VERSION}; "
                 f"run `creditline migrate --home {self.home.root}` (it keeps a copy)"
             )
-        missing = sorted((TABLES | VIEWS) - relations)
-        if missing:
-            kind = "table" if missing[0] in TABLES else "view"
-            raise RegistryError(
-                f"{self.home.database} lacks the {kind} {missing[0]!r}: it is damaged; restore it from a copy"
-            )
+        for kind, missing, repair in (
+            ("table", TABLES - relations, "restore it from a copy"),
+            (
+                "view",
+                VIEWS - relations,
+                f"run `creditline migrate --home {self.home.root}`, which makes the views anew",
+            ),
+        ):
+            if missing:
+                raise RegistryError(f"{self.home.database} lacks the {kind} {min(missing)!r}: it is damaged; {repair}")
 
     def schema_version(self) -> int:
         """The version that the file says it has. Raises as :meth:`open` does, except for the version itself."""

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 from sqlmodel import SQLModel
 
 from registry.database import Registry
@@ -44,6 +45,8 @@ GENESIS = "0" * 64
 """The hash before the first event."""
 LARGEST_HEAD = 4096
 """Bytes of the file that keeps the newest hash."""
+LISTED = 10_000
+"""An event names up to so many works one by one, and of more how many they are."""
 
 
 @dataclass
@@ -59,6 +62,7 @@ class Change:
     _events: list[tuple[str, str, Any, Any]] = field(default_factory=list)
     _keys: list[tuple[str, str]] = field(default_factory=list)
     _hashed: dict[str, tuple[int, Digest]] = field(default_factory=dict)
+    _moved: list[pa.Table] = field(default_factory=list)
 
     def record(self, kind: str, subject: str, *, before: Any = None, after: Any = None) -> None:  # noqa: ANN401 - any JSON
         """Say what was changed; ``before`` and ``after`` are plain values, None where there was or is nothing."""
@@ -75,6 +79,13 @@ class Change:
         have been added to the table as well, they are read and hashed together.
         """
         self._hashed[table] = first, digest
+
+    def permissions_moved(self, moved: pa.Table) -> None:
+        """Say which works' permissions were changed: ``moved_id``, ``former`` and ``current``, a row per work.
+
+        Of works that were there before, events at the end of the change tell it: one for each former and current permission.
+        """
+        self._moved.append(moved)
 
     def insert(self, *rows: SQLModel) -> None:
         """Insert rows of the small tables."""
@@ -96,6 +107,7 @@ class Change:
 
     def _close(self) -> tuple[int, str] | None:
         """Append the events, the last one with the seals; returns the new end of the log, None if nothing was recorded."""
+        self._record_moves()
         seals = self._new_seals()
         if seals.rows and not self._events:
             # A defect of ours: rows that no event speaks of could never be told from forged ones.
@@ -123,6 +135,26 @@ class Change:
                 [*{**event, "recorded_at": self.now}.values(), previous],
             )
         return sequence, previous
+
+    def _record_moves(self) -> None:
+        tables = [table.append_column("turn", pa.repeat(turn, len(table))) for turn, table in enumerate(self._moved)]
+        if not tables:
+            return
+        self.connection.register("moves", pa.concat_tables(tables))
+        rows = self.connection.execute(
+            "SELECT former, current, count(*), CASE WHEN count(*) <= $listed THEN list(moved_id ORDER BY moved_id) END FROM ("
+            "    SELECT moved_id, arg_min(former, turn) AS former, arg_max(current, turn) AS current FROM moves "
+            "    WHERE moved_id <= $last GROUP BY moved_id"
+            ") WHERE former <> current GROUP BY ALL ORDER BY ALL",
+            {"listed": LISTED, "last": self._through.get("asset", -1)},
+        ).fetchall()
+        self.connection.unregister("moves")
+        for former, current, count, works in rows:
+            subject = f"asset {works[0]}" if count == 1 else f"{count} assets"
+            listed = {} if count == 1 else {"works": count, "asset_ids": works}
+            self.record(
+                "permission changed", subject, before={"permission": former}, after={"permission": current, **listed}
+            )
 
     def _new_seals(self) -> Seals:
         through = largest_ids(self.connection, self._through)
@@ -162,16 +194,44 @@ def changing(registry: Registry, now: datetime) -> Iterator[Change]:
         change = Change(connection, registry.actor, now.astimezone(UTC), through)
         yield change
         head = change._close()
+        if head is not None and written is None:
+            # So that a log with events always has its file: one that is missing was taken away.
+            _write_head(registry.home.log_head, 0, GENESIS)
     # After the commit: killed in between, the file is behind the log, which is no sign of anything cut off.
     if head is not None:
-        _write_head(registry.home.log_head, *head)
+        try:
+            _write_head(registry.home.log_head, *head)
+        except InputError as error:
+            raise InputError(f"the change is recorded, but {error}; the next change writes it again") from error
+
+
+def restore_head(registry: Registry, now: datetime) -> tuple[int, str] | None:
+    """Write the file beside the registry anew where it was lost or cannot be read, and have the log say so.
+
+    Returns:
+        Sequence and hash that the log ended with; None if the file is there, and nothing was done.
+
+    Raises:
+        IntegrityError: the file can be read and contradicts the log.
+    """
+    path = registry.home.log_head
+    with registry.connection() as connection:
+        try:
+            written = read_head(path)
+        except IntegrityError:
+            written = None
+        head = head_of(connection)
+        if written is not None:
+            check_head(connection, written, path)
+            return None
+        _write_head(path, *head)
+    with changing(registry, now) as change:
+        change.record("log head restored", "log", after={"sequence": head[0], "sha256": head[1]})
+    return head
 
 
 def _write_head(path: Path, sequence: int, sha256: str) -> None:
-    try:
-        write_bytes_atomically(path, (canonical_json({"sequence": sequence, "sha256": sha256}) + "\n").encode())
-    except InputError as error:
-        raise InputError(f"the change is recorded, but {error}; the next change writes it again") from error
+    write_bytes_atomically(path, (canonical_json({"sequence": sequence, "sha256": sha256}) + "\n").encode())
 
 
 def read_head(path: Path) -> tuple[int, str] | None:
@@ -190,7 +250,8 @@ def read_head(path: Path) -> tuple[int, str] | None:
         sequence, sha256 = None, None
     if type(sequence) is not int or not abs(sequence) < 2**63 or not isinstance(sha256, str):
         raise IntegrityError(
-            f"{path} cannot be read: it was edited; restore it from a copy, or delete it if you trust the log"
+            f"{path} cannot be read: it was edited; restore it from a copy, or, if the log ends where you expect, run "
+            "`creditline log head --restore`"
         )
     return sequence, sha256
 
@@ -205,8 +266,13 @@ def check_head(connection: duckdb.DuckDBPyConnection, written: tuple[int, str] |
         IntegrityError: the log does not have this event.
     """
     last, _ = head_of(connection)
-    if written is None:
-        return 0
+    if written is None and last:
+        raise IntegrityError(
+            f"{path} is missing, so that nothing says where the log ends; restore it from a copy, or, if the log ends where "
+            "you expect, run `creditline log head --restore`"
+        )
+    if written is None or written == (0, GENESIS):
+        return last
     sequence, sha256 = written
     if sequence > last:
         raise IntegrityError(

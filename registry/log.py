@@ -160,13 +160,7 @@ def _verify_head_file(home: Home, connection: duckdb.DuckDBPyConnection, found: 
         what, _, repair = str(error).partition("; ")
         found.fault(None, what, repair)
         return
-    if written is None and found.events:
-        found.fault(
-            None,
-            f"{path} is missing: nothing beside the registry says where its log ends",
-            "if the end of the log is what you expect, any change writes the file again",
-        )
-    elif behind:
+    if behind:
         found.notes.append(
             f"{path.name} is {behind} events behind, as after an interruption; the next change brings it up"
         )

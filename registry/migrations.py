@@ -16,6 +16,7 @@ import duckdb
 
 from registry.database import Registry
 from registry.errors import RegistryError, SchemaVersionError
+from registry.relations import relations_made_anew, relations_of
 from registry.schema import SCHEMA_VERSION
 from registry.views import create_views
 
@@ -35,11 +36,14 @@ STEPS: tuple[Step, ...] = ()
 
 @dataclass(frozen=True)
 class Migration:
-    """What a migration did; ``copy`` is the registry as it was before, None if there was nothing to do."""
+    """What a migration did."""
 
     from_version: int
     to_version: int
     copy: Path | None
+    """The registry as it was before; None if it had the schema already."""
+    views: tuple[str, ...] = ()
+    """Views that somebody had altered or dropped, by name; they are creditline's again."""
 
 
 def migrate(
@@ -52,11 +56,11 @@ def migrate(
         SchemaVersionError: it is newer than ``target``, or no steps lead there.
         RegistryError: a step failed; the registry is as it was.
     """
+    if registry.schema_version() == target:
+        return Migration(target, target, None, _mend_views(registry))
     # This connection does nothing but keep other processes out between the copy and the change.
     with registry.connection():
         found = registry.schema_version()
-        if found == target:
-            return Migration(found, target, None)
         path = [step for step in sorted(steps, key=lambda step: step.version) if found < step.version <= target]
         if found > target or [step.version for step in path] != list(range(found + 1, target + 1)):
             raise SchemaVersionError(
@@ -79,6 +83,22 @@ def migrate(
                 f"it is unchanged, and a copy is in {copy}"
             ) from error
     return Migration(found, target, copy)
+
+
+def _mend_views(registry: Registry) -> tuple[str, ...]:
+    _, wanted = relations_made_anew()
+    with registry.connection() as connection:
+        _, present = relations_of(connection)
+    different = tuple(sorted(name for name, definition in wanted.items() if present.get(name) != definition))
+    try:
+        with registry.connection() as connection:
+            if different:
+                create_views(connection)
+    except duckdb.CatalogException as error:
+        raise RegistryError(
+            f"cannot make the views anew: {str(error).splitlines()[0]}; drop what has their name with DuckDB"
+        ) from error
+    return different
 
 
 def _copy(registry: Registry, found: int, now: datetime) -> Path:

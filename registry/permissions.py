@@ -30,6 +30,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from registry.events import Change
 from registry.signals import TRAINING
 from registry.wanted import wanted_works
 
@@ -228,10 +229,19 @@ def explain(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int] | ND
         return connection.execute(_EXPLAINED).to_arrow_table()
 
 
-def refresh_permissions(connection: duckdb.DuckDBPyConnection) -> int:
-    """Bring ``asset.permission`` up to date for the works of the relation ``wanted_works``; returns how many changed."""
-    changed = connection.execute(
-        f"UPDATE asset SET permission = effective.permission FROM ({EFFECTIVE}) AS effective "  # noqa: S608 - a constant
-        "WHERE asset.id = effective.asset_id AND asset.permission <> effective.permission"
-    ).fetchall()
-    return int(changed[0][0])
+def refresh_permissions(change: Change) -> int:
+    """Bring ``asset.permission`` up to date for the works of the relation ``wanted_works``; returns how many changed.
+
+    The log says which, see :meth:`registry.events.Change.permissions_moved`.
+    """
+    connection = change.connection
+    moved = connection.execute(
+        f"SELECT asset.id AS moved_id, asset.permission AS former, effective.permission AS current FROM ({EFFECTIVE}) "  # noqa: S608 - a constant
+        "AS effective JOIN asset ON asset.id = effective.asset_id WHERE asset.permission <> effective.permission"
+    ).to_arrow_table()
+    if moved.num_rows:
+        connection.register("moved_works", moved)
+        connection.execute("UPDATE asset SET permission = moved_works.current FROM moved_works WHERE id = moved_id")
+        connection.unregister("moved_works")
+        change.permissions_moved(moved)
+    return int(moved.num_rows)

@@ -230,7 +230,7 @@ def merge_rightsholders(registry: Registry, merged: int, into: int, reason: str,
         works = connection.execute(
             "SELECT id FROM asset WHERE rightsholder_id = ? ORDER BY id", [merged_id]
         ).to_arrow_table()["id"]
-        changed = refresh(connection, np.union1d(works.to_numpy(), _works_concerned(connection, into_id)))
+        changed = refresh(change, np.union1d(works.to_numpy(), _works_concerned(connection, into_id)))
         change.record(
             "rightsholders merged",
             f"rightsholder {into_id}",

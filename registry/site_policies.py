@@ -27,6 +27,7 @@ from registry.models import SitePolicy as PolicyRow
 from registry.permissions import CURRENT_POLICIES, refresh_permissions
 from registry.policies import SitePolicy, read_site_policy
 from registry.site_works import HostPolicy, Spoken, spoken_of_works
+from registry.state import refresh, refresh_rights
 from registry.wanted import wanted_works
 
 
@@ -118,7 +119,7 @@ def record_policy(
             [[*superseded, *(row.id for row in rows)]],
         ).fetchnumpy()["asset_id"]
         with wanted_works(connection, touched):
-            moved = refresh_permissions(connection)
+            moved = refresh_permissions(change)
         report = _report(policy, kind, first, subdomains, True, superseded, works, moved)
         change.record(
             "policy recorded",
@@ -137,11 +138,19 @@ def record_policy(
     return report
 
 
+def refresh_with_policies(change: Change, asset_ids: Sequence[int] | NDArray[np.int64]) -> int:
+    """:func:`registry.state.refresh` for works whose address may be another one now; returns how many permissions changed."""
+    refresh_rights(change.connection, asset_ids)
+    apply_policies(change, asset_ids)
+    return refresh(change, asset_ids)
+
+
 def apply_policies(change: Change, asset_ids: Sequence[int] | NDArray[np.int64]) -> int:
-    """Give newly registered works the signals of their sites' policies; returns how many signals.
+    """Give works the signals of their sites' policies; returns how many signals are new.
 
     Their permissions are left to the caller's own refresh, and so is the event. The works' rights must be in already and
-    current, since a work without an address of its own is found by its source's.
+    current, since a work without an address of its own is found by its source's. What was said of a work at a former address
+    stays on record and counts.
     """
     rows = change.connection.execute(
         f"SELECT id, domain, subdomains FROM site_policy WHERE id IN ({CURRENT_POLICIES}) ORDER BY id"  # noqa: S608 - a constant
@@ -176,7 +185,10 @@ def _insert(change: Change, found: Spoken) -> int:
     rows = connection.execute(
         "INSERT INTO rights_signal (id, asset_id, protocol, category, use, condition, raw, found_in, policy_id, seen_at) "
         "SELECT ? + row_number() OVER (ORDER BY found_id, position) - 1, found_id, protocol, category, use, condition, raw, "
-        "found_in, spoken_by, ? FROM found_works JOIN found_signals ON outcome = place ORDER BY found_id, position",
+        "found_in, spoken_by, ? FROM found_works JOIN found_signals ON outcome = place ANTI JOIN rights_signal AS said "
+        "ON said.asset_id = found_id AND said.policy_id = spoken_by AND said.category = found_signals.category "
+        "AND said.use = found_signals.use AND said.condition IS NOT DISTINCT FROM found_signals.condition "
+        "ORDER BY found_id, position",
         [change.next_id("rights_signal"), change.now],
     ).fetchall()
     connection.unregister("found_works")

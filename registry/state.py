@@ -12,10 +12,9 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
+from registry.events import Change
 from registry.permissions import EFFECTIVE, refresh_permissions
 from registry.wanted import wanted_works
-
-__all__ = ["refresh", "stale", "wanted_works"]
 
 # A verified row holds what was verified; for the rest of it the declaration counts, also one that comes later.
 _RIGHTS = """
@@ -44,15 +43,25 @@ _DIFFERS = " OR ".join(
 )
 
 
-def refresh(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int] | NDArray[np.int64] | None) -> int:
+def refresh(change: Change, asset_ids: Sequence[int] | NDArray[np.int64] | None) -> int:
     """Bring what is current of these works (None: of all) up to date; returns how many permissions changed."""
+    with wanted_works(change.connection, asset_ids):
+        _refresh_rights(change.connection)
+        return refresh_permissions(change)
+
+
+def refresh_rights(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int] | NDArray[np.int64]) -> None:
+    """The first half of :func:`refresh`: the rows of rights that count, which say where a work is from."""
     with wanted_works(connection, asset_ids):
-        connection.execute(
-            "UPDATE asset SET declared_id = current.declared_id, verified_id = current.verified_id, "  # noqa: S608 - constants
-            f"rightsholder_id = current.rightsholder_id, licence_id = current.licence_id FROM ({_RIGHTS}) AS current "
-            f"WHERE asset.id = current.asset_id AND ({_DIFFERS})"
-        )
-        return refresh_permissions(connection)
+        _refresh_rights(connection)
+
+
+def _refresh_rights(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute(
+        "UPDATE asset SET declared_id = current.declared_id, verified_id = current.verified_id, "  # noqa: S608 - constants
+        f"rightsholder_id = current.rightsholder_id, licence_id = current.licence_id FROM ({_RIGHTS}) AS current "
+        f"WHERE asset.id = current.asset_id AND ({_DIFFERS})"
+    )
 
 
 def stale(connection: duckdb.DuckDBPyConnection) -> list[int]:

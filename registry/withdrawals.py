@@ -221,7 +221,7 @@ def _record(
     )
     connection.unregister("withdrawn_now")
     connection.unregister("covered_now")
-    refresh(connection, np.array(works, dtype=np.int64))
+    refresh(change, np.array(works, dtype=np.int64))
     counts = Counter(subject_of_work.values())
     for subject, number in numbers.items():
         after = {"withdrawal": number, "reason": reason, "works": counts[subject]}
@@ -241,8 +241,9 @@ def _with_same_content(connection: duckdb.DuckDBPyConnection, asset_ids: list[in
 
 
 def _works_of(connection: duckdb.DuckDBPyConnection, holder: int) -> list[int]:
-    query = f"SELECT work_id FROM ({WORKS_OF_RIGHTSHOLDER}) ORDER BY work_id"  # noqa: S608 - a constant
-    return [int(work) for (work,) in connection.execute(query, {"rightsholder": holder}).fetchall()]
+    rows = connection.execute(WORKS_OF_RIGHTSHOLDER, {"rightsholder": holder}).fetchall()
+    # Also the file of a work that was listed as theirs and turned up under somebody else's name.
+    return _with_same_content(connection, [int(work) for (work,) in rows])
 
 
 def _split(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int]) -> tuple[list[int], list[int]]:

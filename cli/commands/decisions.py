@@ -144,7 +144,7 @@ def confirm(
 
     from registry.database import Registry
     from registry.references import resolve_rightsholder, resolve_works
-    from registry.reviews import verify_rights
+    from registry.verified import verify_rights
 
     registry = Registry.open(home_at(home))
     with registry.connection() as connection:

@@ -76,6 +76,8 @@ def show_status(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) ->
 def migrate_registry(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
     """Bring the registry of an older creditline to this one's schema. A copy of it is kept.
 
+    Of one that has the schema already, views that somebody altered or dropped are made anew.
+
     Examples:
         creditline migrate --home /srv/provenance
     """
@@ -87,7 +89,15 @@ def migrate_registry(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = Fals
     done = migrate(Registry(home_at(home)), datetime.now(UTC))
     if as_json:
         copy = None if done.copy is None else str(done.copy)
-        print_json("migrate", {"from_schema": done.from_version, "to_schema": done.to_version, "copy": copy})
+        facts = {
+            "from_schema": done.from_version,
+            "to_schema": done.to_version,
+            "copy": copy,
+            "views": list(done.views),
+        }
+        print_json("migrate", facts)
+    elif done.views:
+        narrate(f"the registry has schema {done.to_version}; made anew: {', '.join(done.views)}")
     elif done.copy is None:
         narrate(f"the registry has schema {done.to_version} already; nothing to do")
     else:

@@ -128,16 +128,30 @@ def verify_log(
         raise typer.Exit(1)
 
 
-def show_head(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
+def show_head(
+    restore: Annotated[
+        bool, typer.Option("--restore", help="Write log-head.json anew where it was lost, as an event of the log.")
+    ] = False,
+    home: HomeOption = DEFAULT_HOME,
+    as_json: JsonOption = False,
+) -> None:
     """Print the number and hash of the newest event. Keep it where nobody who can write the registry can write.
+
+    The file log-head.json in the home has them, too. Should it be lost, nothing is added to the log until --restore writes
+    it again; before that, see with `creditline log verify --expect` that the log goes on from a hash that you noted.
 
     Examples:
         creditline log head >> /mnt/notary/creditline-heads.txt
+
+        creditline log head --restore
     """
     from registry.database import Registry
-    from registry.events import head_of
+    from registry.events import head_of, restore_head
 
     registry = Registry.open(home_at(home))
+    if restore:
+        restored = restore_head(registry, datetime.now(UTC))
+        narrate("log-head.json is there: nothing to do" if restored is None else "log-head.json was written anew")
     with registry.connection() as connection:
         sequence, sha256 = head_of(connection)
     if as_json:

@@ -76,6 +76,6 @@ def repair(registry: Registry, now: datetime) -> int:
     with changing(registry, now) as change:
         numbers = current.stale_works(change.connection)
         if numbers:
-            refresh(change.connection, numbers)
+            refresh(change, numbers)
             change.record("current columns repaired", "works", after={"works": len(numbers), "first": numbers[:20]})
     return len(numbers)

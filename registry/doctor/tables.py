@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
-from functools import cache
-from pathlib import Path
-
 import duckdb
 
-from registry.database import Registry
 from registry.doctor.findings import Examination
-from registry.home import Home
 from registry.identity import IDENTITY
 from registry.log import DROP_FUNCTIONS, FOREIGN, foreign_functions
 from registry.log_findings import RESTORE
+from registry.relations import relations_made_anew, relations_of
 from registry.seals import NUMBERED_TABLES
 
 REFERENCES: tuple[tuple[str, str, str], ...] = (
@@ -74,8 +69,8 @@ def check_columns(connection: duckdb.DuckDBPyConnection, found: Examination) -> 
     if functions := foreign_functions(connection):
         found.error("tables", "functions", FOREIGN.format(", ".join(functions[:20])), DROP_FUNCTIONS)
         return False
-    wanted, wanted_views = _schema_made_anew()
-    tables, views = _schema_of(connection)
+    wanted, wanted_views = relations_made_anew()
+    tables, views = relations_of(connection)
     readable = True
     for name, columns in sorted(wanted.items()):
         present = tables.get(name, {})
@@ -90,37 +85,14 @@ def check_columns(connection: duckdb.DuckDBPyConnection, found: Examination) -> 
         for column in sorted(columns.keys() & present.keys()):
             if columns[column] != present[column]:
                 readable = False
-                what = f"the column {column} has the type {present[column][:100]}, expected {columns[column]}"
+                what = f"the column {column} is {present[column][:100]}, expected {columns[column]}"
                 found.error("tables", name, what, _REMAKE)
     for name, definition in sorted(wanted_views.items()):
         if views.get(name) != definition:
             what = "answers another question than creditline's" if name in views else "is missing"
-            found.error("tables", name, f"this view {what}", _REMAKE)
+            found.error("tables", name, f"this view {what}", "`creditline migrate` makes the views anew")
     found.checked["tables"] = len(wanted)
     return readable
-
-
-@cache
-def _schema_made_anew() -> tuple[dict[str, dict[str, str]], dict[str, str]]:
-    """The columns' types of every table, and the definition of every view, as an empty registry has them."""
-    with (
-        tempfile.TemporaryDirectory(prefix="creditline-") as folder,
-        Registry.create(Home(Path(folder) / "home")).connection() as connection,
-    ):
-        return _schema_of(connection)
-
-
-def _schema_of(connection: duckdb.DuckDBPyConnection) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
-    tables: dict[str, dict[str, str]] = {}
-    for name, column, kind in connection.execute(
-        "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE database_name = current_database() "
-        "AND table_oid IN (SELECT table_oid FROM duckdb_tables() WHERE database_name = current_database())"
-    ).fetchall():
-        tables.setdefault(str(name), {})[str(column)] = str(kind)
-    views = connection.execute(
-        "SELECT view_name, sql FROM duckdb_views() WHERE database_name = current_database() AND NOT internal"
-    ).fetchall()
-    return tables, {str(name): str(definition) for name, definition in views}
 
 
 def check_numbers(connection: duckdb.DuckDBPyConnection, found: Examination) -> None:

@@ -30,8 +30,8 @@ from registry.ingest.supersede import supersede_listed, take_over_signals
 from registry.metadata import EmbeddedMetadata
 from registry.models import DataSet
 from registry.queries import asset_rights_table
-from registry.site_policies import apply_policies
-from registry.state import refresh
+from registry.site_policies import apply_policies, refresh_with_policies
+from registry.state import refresh, refresh_rights
 
 
 @dataclass(frozen=True)
@@ -145,10 +145,12 @@ class WorkStore:
             added = np.array([number for number, _, _ in new], np.int64)
             superseded = supersede_listed(change, {work.sha256: asset_id for asset_id, work, _ in new})
             changes.superseded = len(superseded)
-            refresh(connection, np.union1d(recorded.asset_ids, added))
+            touched = np.union1d(recorded.asset_ids, added)
             # What sites say of a work is found by its address, which may stand in its rights.
-            if apply_policies(change, added) + take_over_signals(change, superseded):
-                refresh(connection, added)
+            refresh_rights(connection, touched)
+            apply_policies(change, touched)
+            take_over_signals(change, superseded)
+            refresh(change, touched)
             earlier = recorded.asset_ids[recorded.asset_ids < next_id]
             if len(earlier):
                 embedded |= stored_embedded(connection, pa.array(earlier))
@@ -176,7 +178,7 @@ class WorkStore:
                 recorded = declare(change, {asset_id: declared for asset_id, _, declared in moves})
                 changes.declarations += recorded.first
                 changes.declarations_changed += len(recorded.asset_ids) - recorded.first
-                refresh(change.connection, recorded.asset_ids)
+                refresh_with_policies(change, recorded.asset_ids)
                 change.record(
                     "works moved",
                     f"data set {self.name}",

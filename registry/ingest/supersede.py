@@ -48,7 +48,7 @@ def supersede_listed(change: Change, works: Mapping[str, int]) -> list[tuple[int
             numbers.append(change.next_id("asset_rights"))
         connection.execute(statement, numbers)
     connection.unregister("superseded")
-    refresh(connection, [*pairs.column("old_id").to_pylist(), *pairs.column("new_id").to_pylist()])
+    refresh(change, [*pairs.column("old_id").to_pylist(), *pairs.column("new_id").to_pylist()])
     ids = list(zip(pairs.column("old_id").to_pylist(), pairs.column("new_id").to_pylist(), strict=True))
     change.record(
         "works superseded", f"{len(ids)} works that were listed without a file", after=[list(pair) for pair in ids]

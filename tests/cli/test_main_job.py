@@ -79,11 +79,11 @@ def test_from_a_folder_to_reports(job: Job, tmp_path: Path) -> None:
         assert json.loads((out / f"{sample['id']}.json").read_text(encoding="utf-8"))["version"] == 1
 
 
-def test_running_again_changes_nothing(job: Job) -> None:
+def test_running_again_changes_nothing(job: Job, done: Job) -> None:
     """Each command finds what it made, as if nothing had happened."""
     assert job.creditline(*TRAIN, "--json").out == job.train.out
     again = job.creditline("sample", "--count", 3, "--seed", 5, "--steps", 8, "--workers", 1, "--json")
-    assert again.out == job.sample.out
+    assert again.out.replace(str(job.creditline.home), str(done.creditline.home)) == done.sample.out
     audits = job.creditline("audit", "--all", "--shortlist", 3, "--workers", 1, "--json").document["audits"]
     assert {audit["id"] for audit in audits} == {audit["id"] for audit in job.audit.document["audits"]}
 

@@ -124,7 +124,7 @@ def test_an_ensemble_is_checked_by_what_its_newest_members_saw(filled: Creditlin
     with changing(registry, NOW) as change:
         change.insert(Withdrawal(id=0, scope="asset", subject_id=0, **said))
         change.insert(WithdrawalWork(id=0, withdrawal_id=0, asset_id=0))
-        refresh(change.connection, [0])
+        refresh(change, [0])
         change.record("withdrawn", "asset 0")
     assert "withdrawn_through" in Manifest.model_fields
     assert filled("check", ensemble).status == 0  # no member was trained yet

@@ -62,7 +62,7 @@ def fill(registry: Registry, now: datetime) -> None:
                 change.seal(table, key)
             change.record("things added", f"{len(rows)} rows", after={"rows": len(rows)})
             if any(isinstance(row, Asset | AssetRights | Claim) for row in rows):
-                refresh(change.connection, None)
+                refresh(change, None)
 
 
 Rows = tuple[list[SQLModel], list[tuple[str, str]]]

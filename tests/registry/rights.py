@@ -63,7 +63,7 @@ class Rights:
                 "UPDATE asset SET declared_id = (SELECT max(id) FROM asset_rights) WHERE id = ?", [number]
             )
             apply_policies(change, [number])
-            refresh(change.connection, [number])
+            refresh(change, [number])
             change.record("works registered", f"asset {number}")
         return number
 
@@ -71,7 +71,7 @@ class Rights:
         """Add a declaration."""
         with changing(self.registry, NOW) as change:
             self._declare(change, work, owners, licence)
-            refresh(change.connection, [work])
+            refresh(change, [work])
             change.record("works registered", f"asset {work}")
 
     def _declare(
@@ -108,7 +108,7 @@ class Rights:
         with changing(self.registry, NOW) as change:
             number = change.next_id("rights_signal")
             change.insert(AssetSignal(id=number, asset_id=work, category=category, use=use, **row))
-            refresh(change.connection, [work])
+            refresh(change, [work])
             change.record("signals found", f"asset {work}")
 
     def claim(self, *works: int) -> int:
@@ -125,7 +125,7 @@ class Rights:
                     for place, work in enumerate(works)
                 )
             )
-            refresh(change.connection, works)
+            refresh(change, works)
             change.record("claim opened", f"claim {number}")
         return number
 
@@ -135,7 +135,7 @@ class Rights:
         with changing(self.registry, NOW) as change:
             number = change.next_id("claim_decision")
             change.insert(ClaimDecision(id=number, claim_id=claim, state=state, **said))
-            refresh(change.connection, None)
+            refresh(change, None)
             change.record("claim decided", f"claim {claim}")
 
     def withdraw(self, scope: str, subject: int, works: Sequence[int] = ()) -> None:
@@ -151,7 +151,7 @@ class Rights:
                     for place, work in enumerate(works)
                 )
             )
-            refresh(change.connection, None)
+            refresh(change, None)
             change.record("withdrawn", f"{scope} {subject}")
 
     def merge(self, name: str, into: str) -> None:
@@ -162,7 +162,7 @@ class Rights:
             number = change.next_id("rightsholder_merge")
             change.insert(RightsholderMerge(id=number, merged_id=merged, into_id=kept, **said))
             change.connection.execute("UPDATE rightsholder SET merged_into = ? WHERE id = ?", [kept, merged])
-            refresh(change.connection, None)
+            refresh(change, None)
             change.record("rightsholders merged", f"rightsholder {merged}")
 
     def holder(self, name: str) -> int:

@@ -99,7 +99,7 @@ def verify_by_hand(registry: Registry, asset_id: int, holders: list[int]) -> Non
                 "INSERT INTO co_rightsholder VALUES (?, ?, ?, ?, ?, 'author', 0.5)",
                 [co_number + place, number, asset_id, place + 1, holder],
             )
-        refresh(change.connection, [asset_id])
+        refresh(change, [asset_id])
         change.record("rights verified", f"asset {asset_id}")
 
 

@@ -6,7 +6,10 @@ import pytest
 
 from registry.database import Registry
 from registry.doctor import examine
+from registry.errors import RegistryError
 from registry.log import verify
+from registry.migrations import migrate
+from tests.registry.works import NOW
 
 
 def change(registry: Registry, *statements: str) -> None:
@@ -40,6 +43,43 @@ def test_a_view_that_answers_another_question_is_found(registry: Registry) -> No
     assert told(registry) == [("withdrawn_work", "this view answers another question than creditline's")]
 
 
+@pytest.mark.parametrize(
+    "damage", ["CREATE OR REPLACE VIEW withdrawn_work AS SELECT * FROM claim_work", "DROP VIEW withdrawn_work"]
+)
+def test_views_are_made_anew(registry: Registry, damage: str) -> None:
+    """Nothing is lost with a view: `creditline migrate` makes those that differ, and says which."""
+    change(registry, damage)
+    assert migrate(registry, NOW).views == ("withdrawn_work",)
+    assert told(registry) == []
+    assert migrate(registry, NOW).views == ()
+
+
+def test_a_table_in_the_place_of_a_view_is_named(registry: Registry) -> None:
+    """It may be somebody's work, so it is not dropped."""
+    change(registry, "DROP VIEW withdrawn_work", "CREATE TABLE withdrawn_work (id INTEGER)")
+    with pytest.raises(RegistryError, match="withdrawn_work"):
+        migrate(registry, NOW)
+
+
+def test_a_missing_view_is_said_with_its_repair(registry: Registry) -> None:
+    """No command works without it but the one that makes it."""
+    change(registry, "DROP VIEW withdrawn_work")
+    with pytest.raises(RegistryError, match=r"lacks the view 'withdrawn_work'.*creditline migrate"):
+        registry.check_schema()
+
+
+def test_a_table_without_its_constraints_is_found(registry: Registry) -> None:
+    """Values that cannot be missing were let in, and would be read."""
+    change(
+        registry,
+        "CREATE TABLE other AS SELECT * FROM event",
+        "DROP TABLE event",
+        "ALTER TABLE other RENAME TO event",
+        "INSERT INTO event (kind) VALUES ('forged')",
+    )
+    assert ("event", "the column sequence is BIGINT, expected BIGINT NOT NULL") in told(registry)
+
+
 def test_a_view_in_the_place_of_a_table_is_found(registry: Registry) -> None:
     """Whoever reads it would see what its maker wants."""
     change(
@@ -51,4 +91,4 @@ def test_a_view_in_the_place_of_a_table_is_found(registry: Registry) -> None:
 def test_a_column_of_another_type_is_found(registry: Registry) -> None:
     """Its values would be compared in another way."""
     change(registry, "ALTER TABLE claim_work ALTER distance TYPE VARCHAR")
-    assert told(registry) == [("claim_work", "the column distance has the type VARCHAR, expected INTEGER")]
+    assert told(registry) == [("claim_work", "the column distance is VARCHAR, expected INTEGER")]

@@ -161,12 +161,20 @@ def test_nothing_is_added_to_an_edited_end(registry: Registry) -> None:
 
 
 def test_the_file_that_cannot_be_written_is_said(registry: Registry) -> None:
-    """The change is in the registry all the same, and the message says so."""
-    registry.home.log_head.mkdir()
-    (registry.home.log_head / "x").touch()
-    with pytest.raises(InputError, match="the change is recorded, but cannot write"):
+    """The first change waits for it; a later one is in the registry all the same, and the message says so."""
+    in_the_way = registry.home.log_head / "x"
+    in_the_way.mkdir(parents=True)
+    with pytest.raises(InputError, match=r"^cannot write"):
         add_review(registry)
-    assert count(registry, "event") == 1
+    assert count(registry, "event") == 0
+    in_the_way.rmdir()
+    registry.home.log_head.rmdir()
+    add_review(registry)
+    with pytest.raises(InputError, match="the change is recorded, but cannot write"), changing(registry, NOW) as change:  # noqa: PT012
+        registry.home.log_head.unlink()
+        in_the_way.mkdir(parents=True)
+        change.record("rights reviewed", "asset 1")
+    assert count(registry, "event") == 2
 
 
 @pytest.mark.parametrize(

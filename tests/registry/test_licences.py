@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from registry.errors import InputError
@@ -153,6 +153,8 @@ FRAGMENTS = st.sampled_from(
 
 
 @given(st.one_of(st.text(max_size=200), st.lists(FRAGMENTS, max_size=12).map(" ".join)))
+@example("()")
+@example("MIT AND ()")
 def test_no_text_breaks_the_reading(reference: str) -> None:
     """Any text gives terms, with sorted duties, and an SPDX expression only where it was understood."""
     terms = read_licence(reference)

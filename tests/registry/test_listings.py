@@ -11,6 +11,7 @@ import pytest
 import registry.listings as listings
 from registry.database import Registry
 from registry.errors import NotFoundError, UsageError
+from registry.events import Change
 from registry.ingest.owners import FolderPerRightsholder
 from registry.listings import (
     PERMISSIONS,
@@ -84,7 +85,7 @@ def test_works_are_filtered_by_permission_and_a_rightsholders_number(filled: Reg
             "NULL, 'a letter', NULL, 'x', ?)",
             [NOW],
         )
-        refresh(connection, None)
+        refresh(Change(connection, "tests", NOW), None)
         assert count_works(connection, WorksFilter(permission="prohibited")) == 4
         assert works(connection, WorksFilter(permission="prohibited", rightsholder="Ada")).rows == []
         number = connection.execute("SELECT id FROM rightsholder WHERE name = 'Zoe'").fetchall()[0][0]

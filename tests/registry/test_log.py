@@ -79,7 +79,7 @@ def test_an_untouched_registry_has_no_faults(registry: Registry) -> None:
         }
     assert {table for table, number in counts.items() if not number} == {"rightsholder_merge"}
     found = verify(registry)
-    assert (found.faults, found.notes, found.events) == ([], [], 5)
+    assert (found.faults, found.notes, found.events) == ([], [], 6)
     assert found.rows == sum(counts.values())
 
 
@@ -87,7 +87,7 @@ def test_an_untouched_registry_has_no_faults(registry: Registry) -> None:
     ("statement", "told_of"),
     [
         ("UPDATE event SET actor = 'nobody' WHERE sequence = 2", "event 2 (things added"),
-        ("UPDATE event SET after = NULL WHERE sequence = 5", "event 5 (output audited"),
+        ("UPDATE event SET after = NULL WHERE sequence = 6", "event 6 (output audited"),
         ("UPDATE event SET recorded_at = recorded_at + INTERVAL 1 MICROSECOND WHERE sequence = 1", "event 1 ("),
         ("UPDATE event SET recorded_at = 'infinity' WHERE sequence = 1", "event 1 ("),
         ("UPDATE event SET recorded_at = '200000-01-01'::TIMESTAMPTZ WHERE sequence = 1", "event 1 ("),
@@ -96,12 +96,12 @@ def test_an_untouched_registry_has_no_faults(registry: Registry) -> None:
         ("DELETE FROM event WHERE sequence = 2", "event 2 is missing before event 3"),
         ("DELETE FROM event WHERE sequence IN (2, 3)", "events 2 to 3 are missing before event 4"),
         ("DELETE FROM event WHERE sequence = 1", "event 1 is missing before event 2"),
-        ("DELETE FROM event WHERE sequence = 5", "the end of the log was cut off"),
+        ("DELETE FROM event WHERE sequence = 6", "the end of the log was cut off"),
         ("DELETE FROM event", "the end of the log was cut off"),
         ("UPDATE event SET sequence = 9 WHERE sequence = 2", "event 2 is missing before event 3"),
         (
-            "INSERT INTO event SELECT 6, * EXCLUDE (sequence) FROM event WHERE sequence = 5",
-            "event 6 does not follow event 5",
+            "INSERT INTO event SELECT 7, * EXCLUDE (sequence) FROM event WHERE sequence = 6",
+            "event 7 does not follow event 6",
         ),
         ("UPDATE event SET sequence = -1 WHERE sequence = 1", "event -1 "),
     ],
@@ -189,7 +189,7 @@ def test_rows_added_before_a_later_change_stay_found(registry: Registry) -> None
         change.connection.execute("INSERT INTO review SELECT 2, * EXCLUDE (id) FROM review WHERE id = 0")
     assert "1 rows of review were added without an event (ids 1)" in told(verify(registry))
     found = told(attack(registry, "DELETE FROM review WHERE id = 1"))
-    assert found == "review had rows 1 to 1 before event 6, which no event added"
+    assert found == "review had rows 1 to 1 before event 7, which no event added"
 
 
 @pytest.mark.parametrize("table", list(KEYED_TABLES))

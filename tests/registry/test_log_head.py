@@ -10,7 +10,7 @@ import pytest
 
 from registry.database import Registry
 from registry.errors import IntegrityError
-from registry.events import changing
+from registry.events import GENESIS, changing, head_of, restore_head
 from registry.log import verify
 from tests.registry.works import NOW
 
@@ -18,6 +18,11 @@ from tests.registry.works import NOW
 def add(registry: Registry, kind: str) -> None:
     with changing(registry, NOW) as change:
         change.record(kind, "thing 1")
+
+
+def head(registry: Registry) -> tuple[int, str]:
+    with registry.connection() as connection:
+        return head_of(connection)
 
 
 @pytest.fixture
@@ -63,10 +68,10 @@ def test_a_log_whose_end_was_written_anew_takes_no_event(logged: Registry) -> No
         add(logged, "four")
 
 
-@pytest.mark.parametrize("sequence", [0, -1])
-def test_a_file_that_names_no_event_is_refused(logged: Registry, sequence: int) -> None:
-    """Events begin with 1; nothing was ever written for another one."""
-    logged.home.log_head.write_text(json.dumps({"sequence": sequence, "sha256": "0" * 64}))
+@pytest.mark.parametrize(("sequence", "digit"), [(0, "1"), (-1, "0")])
+def test_a_file_that_names_no_event_is_refused(logged: Registry, sequence: int, digit: str) -> None:
+    """Events begin with 1, after a hash of zeros; nothing was ever written for another one."""
+    logged.home.log_head.write_text(json.dumps({"sequence": sequence, "sha256": digit * 64}))
     with pytest.raises(IntegrityError, match=f"another hash for event {sequence}"):
         add(logged, "four")
 
@@ -93,16 +98,38 @@ def test_a_file_that_was_edited_is_refused_and_found(logged: Registry, text: str
 
 
 @pytest.mark.parametrize("lose", [lambda path: path.unlink(), lambda path: path.write_bytes(b"\xff\xfe")])
-def test_the_file_may_be_missing_but_not_unreadable(logged: Registry, lose: Callable[[Path], object]) -> None:
-    """Killed between its first commit and the file, a process leaves none: the next change writes it."""
+def test_without_the_file_nothing_is_added_until_somebody_restores_it(
+    logged: Registry, lose: Callable[[Path], object]
+) -> None:
+    """Whoever cuts the end off and takes the file away is found; who lost the file has it written, and the log says so."""
     lose(logged.home.log_head)
-    if logged.home.log_head.exists():
-        with pytest.raises(IntegrityError, match="delete it if you trust the log"):
-            add(logged, "four")
-        logged.home.log_head.unlink()
-    add(logged, "four")
+    with pytest.raises(IntegrityError, match="log head --restore"):
+        add(logged, "four")
+    assert any("log head --restore" in fault.repair for fault in verify(logged).faults)
+    noted = head(logged)
+    assert restore_head(logged, NOW) == noted
     assert json.loads(logged.home.log_head.read_text())["sequence"] == 4
     assert verify(logged).faults == []
+    assert restore_head(logged, NOW) is None
+    assert events(logged) == 4
+
+
+def test_a_file_that_contradicts_the_log_is_not_restored(logged: Registry) -> None:
+    """What it says is evidence: the log is what was cut off."""
+    commit(logged, "DELETE FROM event WHERE sequence = 3")
+    before = logged.home.log_head.read_bytes()
+    with pytest.raises(IntegrityError, match="cut off"):
+        restore_head(logged, NOW)
+    assert logged.home.log_head.read_bytes() == before
+
+
+def test_killed_before_its_first_file_a_log_goes_on(registry: Registry) -> None:
+    """The file is there before the first event is, and says that there was none."""
+    add(registry, "one")
+    registry.home.log_head.write_text(json.dumps({"sequence": 0, "sha256": GENESIS}))
+    assert [note for note in verify(registry).notes if "1 events behind" in note]
+    add(registry, "two")
+    assert json.loads(registry.home.log_head.read_text())["sequence"] == 2
 
 
 def test_a_file_that_is_behind_is_brought_up(registry: Registry) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from registry.database import Registry
+from registry.events import Change
 from registry.permissions import Permission
 from registry.reviews import record_review
 from registry.state import refresh, stale
@@ -222,5 +223,5 @@ def test_what_is_current_is_what_follows_from_the_rows(rights: Rights) -> None:
         connection.execute("UPDATE asset SET permission = 'permitted' WHERE id = ?", [works[1]])
         connection.execute("UPDATE asset SET rightsholder_id = NULL WHERE id = ?", [works[0]])
         assert stale(connection) == works[:2]
-        assert refresh(connection, works) == 1
+        assert refresh(Change(connection, "tests", NOW), works) == 1
         assert stale(connection) == []

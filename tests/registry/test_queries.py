@@ -9,6 +9,7 @@ import pytest
 from registry.database import Registry
 from registry.encodings import create_encoding
 from registry.errors import NotFoundError, UsageError
+from registry.events import Change
 from registry.ingest.owners import FolderPerRightsholder
 from registry.models import Encoding, Ensemble
 from registry.queries import (
@@ -38,7 +39,7 @@ def test_what_was_verified_decides_and_what_was_declared_stays(filled: Registry)
             "recorded_at) VALUES (10, 0, 'verified', 0, NULL, 'letter', 'x', now()), "
             "(11, 0, 'verified', 1, NULL, 'contract', 'x', now())"
         )
-        refresh(connection, [0])
+        refresh(Change(connection, "tests", NOW), [0])
         rows = asset_rights_table(connection).to_pylist()
     names = [row["rightsholder"] for row in rows]
     assert [row["basis"] for row in rows] == ["verified", "declared", "declared"]
@@ -63,7 +64,7 @@ def test_status_counts_rows_and_gaps(filled: Registry, folder: Path) -> None:
             "INSERT INTO ensemble (id, encoding_id, settings, created_at) VALUES ('e', ?, '{}', now())", [encoding.id]
         )
         connection.execute("UPDATE asset_rights SET licence_id = NULL WHERE asset_id = 0")
-        refresh(connection, [0])
+        refresh(Change(connection, "tests", NOW), [0])
         found = status(connection)
     assert (found.counts["asset"], found.counts["rightsholder"], found.counts["encoding"], found.counts["member"]) == (
         3,

@@ -10,7 +10,8 @@ import pytest
 from registry.database import Registry
 from registry.errors import InputError, NotFoundError, UsageError
 from registry.permissions import Permission
-from registry.reviews import record_review, verify_rights
+from registry.reviews import record_review
+from registry.verified import verify_rights
 from tests.registry.rights import Rights
 from tests.registry.works import NOW
 
@@ -39,7 +40,7 @@ def test_a_decision_is_a_row_and_an_event_with_what_was_before(rights: Rights) -
     record_review(
         rights.registry, "rightsholder", [ada], Permission.CONSTRAINED, "contract 12", condition="a notice", now=NOW
     )
-    kind, subject, before, after = rows(rights, "SELECT kind, subject, before, after FROM event ORDER BY sequence")[-1]
+    kind, subject, before, after = rows(rights, "SELECT kind, subject, before, after FROM event ORDER BY sequence")[-2]
     assert (kind, subject) == ("rights reviewed", f"rightsholder {ada}")
     assert json.loads(before) == [
         {"subject": ada, "permission": "prohibited", "condition": None, "reason": "they said no", "evidence": "mail 7"}
@@ -89,7 +90,7 @@ def test_verified_rights_come_before_declared_ones_and_are_told_as_such(rights: 
     )
     assert (report.works, report.recorded, report.permissions_changed) == (1, 1, 1)
     assert rights.permission(work) == "permitted"
-    kind, before, after = rows(rights, "SELECT kind, before, after FROM event ORDER BY sequence")[-1]
+    kind, before, after = rows(rights, "SELECT kind, before, after FROM event ORDER BY sequence")[-2]
     assert kind == "rights verified"
     assert json.loads(before)[0]["licence_id"] == rights.licence("All rights reserved")
     assert json.loads(after) == {"licence_id": rights.licence("CC-BY-4.0"), "title": "Sun", "works": [work]}

@@ -218,7 +218,7 @@ def test_decisions_and_withdrawals_of_either_count_for_both(registry: Registry, 
             "INSERT INTO review VALUES (0, 'rightsholder', ?, 'prohibited', NULL, 'no', NULL, 'x', ?)", [ann, NOW]
         )
         change.connection.execute("INSERT INTO withdrawal VALUES (0, 'rightsholder', ?, 'left', 'x', ?)", [dee, NOW])
-        refresh(change.connection, None)
+        refresh(change, None)
         change.record("rights reviewed", f"rightsholder {ann}")
     merged = merge_rightsholders(registry, ann, bob, "one", NOW)
     assert (merged.works, merged.permissions_changed) == (1, 1)
@@ -249,7 +249,7 @@ def test_owners_of_a_work_have_roles_and_shares(registry: Registry, holders: dic
         )
         rows = [(0, 4, 0, 1, bob, "photographer", 0.75), (1, 4, 0, 2, cid, "model", 0.25)]
         change.connection.executemany("INSERT INTO co_rightsholder VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
-        refresh(change.connection, [0])
+        refresh(change, [0])
         change.record("works registered", "data set works")
     merge_rightsholders(registry, cid, dee, "married", NOW)
     with registry.connection() as connection:

@@ -10,6 +10,7 @@ import pytest
 
 from registry.database import Registry
 from registry.encodings import create_encoding
+from registry.events import Change
 from registry.ingest.owner_table import OwnerTable
 from registry.schema import TABLES, VIEWS
 from registry.state import refresh
@@ -91,7 +92,7 @@ def asked(registry: Registry, folder: Path) -> Registry:
             ("INSERT INTO candidate VALUES ('a', 1, 0, 1, 1, 0.01, 0.01, NULL, NULL, NULL)", []),
         ):
             connection.execute(query, values)
-        refresh(connection, None)
+        refresh(Change(connection, "tests", NOW), None)
         connection.execute("INSERT INTO withdrawal VALUES (0, 'asset', 0, 'asked', 'x', ?)", [NOW])
         connection.execute("INSERT INTO withdrawal_work VALUES (0, 0, 0)")
     return registry

@@ -6,8 +6,8 @@ import pytest
 
 from registry.database import Registry
 from registry.queries import asset_rights_table
-from registry.reviews import verify_rights
 from registry.state import stale
+from registry.verified import verify_rights
 from tests.registry.rights import Rights
 from tests.registry.works import NOW
 

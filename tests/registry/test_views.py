@@ -11,6 +11,7 @@ import pytest
 from registry import schema
 from registry.database import Registry
 from registry.encodings import create_encoding, load_units
+from registry.events import Change
 from registry.ingest.owners import FolderPerRightsholder
 from registry.permissions import explain
 from registry.state import refresh
@@ -30,7 +31,7 @@ def put(registry: Registry, query: str, *values: object) -> None:
     """Write past the log: these tests are about reading."""
     with registry.connection() as connection:
         connection.execute(query, list(values))
-        refresh(connection, None)
+        refresh(Change(connection, "tests", NOW), None)
 
 
 @pytest.fixture(scope="module")

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from registry.claim_decisions import decide_claim
 from registry.claims import open_claim
 from registry.database import Registry
 from registry.doctor import examine
+from registry.events import changing
 from registry.ingest.bulk import register_list
 from registry.ingest.lists import open_list
 from registry.ingest.owner_table import OwnerTable
 from registry.ingest.owners import OneOwner
 from registry.permissions import Permission
-from registry.reviews import record_review, verify_rights
+from registry.reviews import record_review
 from registry.rightsholders import merge_rightsholders
 from registry.site_policies import record_policy
 from registry.state import stale
+from registry.verified import verify_rights
 from registry.withdrawals import withdraw
 from tests.registry.rights import Rights
 from tests.registry.works import NOW, register, write_csv, write_pictures
@@ -31,6 +36,15 @@ ROBOTS = b"User-agent: *\nDisallow: /\n"
 def rights(registry: Registry) -> Rights:
     """A registry without works."""
     return Rights(registry)
+
+
+def list_work(registry: Registry, folder: Path, **row: str) -> None:
+    """Register a list of one work."""
+    folder.mkdir(exist_ok=True)
+    (folder / "staging").mkdir(exist_ok=True)
+    table = folder / "list.csv"
+    write_csv(table, [row])
+    register_list(registry, open_list(table, staging=folder / "staging"), root=table, now=NOW)
 
 
 def stale_works(registry: Registry) -> list[int]:
@@ -104,11 +118,7 @@ def test_a_file_inherits_what_its_site_said_of_the_listed_work(registry: Registr
     """
     folder = write_pictures(tmp_path / "works", ["1.png"])
     sha256 = hashlib.sha256((folder / "1.png").read_bytes()).hexdigest()
-    listed = tmp_path / "list.csv"
-    write_csv(listed, [{"url": "https://photos.example/1.png", "sha256": sha256, "rightsholder": "Ada"}])
-    (tmp_path / "staging").mkdir()
-    source = open_list(listed, staging=tmp_path / "staging")
-    register_list(registry, source, root=listed, now=NOW)
+    list_work(registry, tmp_path / "list", url="https://photos.example/1.png", sha256=sha256, rightsholder="Ada")
     record_policy(registry, ROBOTS, "robots", "photos.example", "robots.txt", now=NOW)
     report = register(registry, folder, OneOwner("Ada", "CC0-1.0"))
     assert (report.registered, report.superseded) == (1, 1)
@@ -143,3 +153,74 @@ def test_a_work_that_came_after_its_owners_withdrawal_stays_withdrawn_under_anot
         ).fetchall()
     assert found == [("Ada", "withdrawn"), ("Bo", "withdrawn")]
     assert stale_works(registry) == []
+
+
+def events_of(registry: Registry, kind: str) -> list[tuple[str, Any, Any]]:
+    with registry.connection() as connection:
+        rows = connection.execute("SELECT subject, before, after FROM event WHERE kind = ? ORDER BY sequence", [kind])
+        return [(subject, json.loads(before), json.loads(after)) for subject, before, after in rows.fetchall()]
+
+
+def test_the_log_says_which_permissions_a_change_moved(rights: Rights) -> None:
+    """Each with what it was and is; a new work has none that was moved."""
+    works = [rights.work("Ada", "CC0-1.0"), rights.work("Ada", "CC0-1.0"), rights.work("Ada", "CC-BY-NC-4.0")]
+    assert events_of(rights.registry, "permission changed") == []
+    withdraw(rights.registry, rightsholder_id=rights.holder("Ada"), reason="letter", now=NOW)
+    first, second = events_of(rights.registry, "permission changed")
+    assert first == ("asset 2", {"permission": "constrained"}, {"permission": "withdrawn"})
+    assert second == (
+        "2 assets",
+        {"permission": "permitted"},
+        {"permission": "withdrawn", "works": 2, "asset_ids": works[:2]},
+    )
+
+
+def test_a_permission_that_comes_back_within_a_change_was_not_moved(rights: Rights) -> None:
+    """What counts is before and after the whole change."""
+    work = rights.work("Ada", "CC0-1.0")
+    with changing(rights.registry, NOW) as change:
+        for former, current in (("permitted", "unclear"), ("unclear", "permitted")):
+            change.permissions_moved(pa.table({"moved_id": [work], "former": [former], "current": [current]}))
+        change.record("rights reviewed", f"asset {work}")
+    assert events_of(rights.registry, "permission changed") == []
+
+
+def test_a_work_whose_address_changes_gets_what_the_new_site_says(rights: Rights, tmp_path: Path) -> None:
+    """Verified or declared anew by a list; once, and what was said of the former address stays."""
+    registry = rights.registry
+    record_policy(registry, ROBOTS, "robots", "closed.example", "robots.txt", now=NOW)
+    work = rights.work("Ada", "CC0-1.0", source_url="https://open.example/1")
+    assert rights.permission(work) == "permitted"
+    for _ in range(2):
+        verify_rights(registry, [work], source_url="https://closed.example/1", recorded_from="letter", now=NOW)
+    assert rights.permission(work) == "prohibited"
+    for host in ("open", "closed", "open"):
+        list_work(
+            registry,
+            tmp_path,
+            sha256="a" * 64,
+            source_url=f"https://{host}.example/1",
+            licence="CC0-1.0",
+            rightsholder="Ada",
+        )
+    with registry.connection() as connection:
+        listed = connection.execute("SELECT id, permission FROM asset WHERE sha256 IS NOT NULL").fetchall()
+        signals = connection.execute("SELECT asset_id, count(*) FROM rights_signal GROUP BY 1 ORDER BY 1").fetchall()
+    assert listed == [(work + 1, "prohibited")]
+    assert [count for _, count in signals] == [signals[0][1]] * 2
+    assert stale_works(registry) == []
+
+
+def test_whoever_withdraws_takes_the_file_along_that_turned_up_under_another_name(
+    rights: Rights, tmp_path: Path
+) -> None:
+    """Ada's work was listed by its hash, the file came from Bo: the bytes are hers, too."""
+    registry = rights.registry
+    folder = write_pictures(tmp_path / "works", ["1.png"])
+    sha256 = hashlib.sha256((folder / "1.png").read_bytes()).hexdigest()
+    list_work(registry, tmp_path / "list", sha256=sha256, rightsholder="Ada")
+    register(registry, folder, OneOwner("Bo", "CC0-1.0"))
+    report = withdraw(registry, rightsholder_id=rights.holder("Ada"), reason="letter", now=NOW)
+    assert len(report.newly_withdrawn) == 2
+    with registry.connection() as connection:
+        assert connection.execute("SELECT DISTINCT permission FROM asset").fetchall() == [("withdrawn",)]

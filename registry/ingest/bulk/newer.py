@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from registry.events import Change
 from registry.ingest.bulk.names import NOBODY
 from registry.ingest.lists.source import ListSource
+from registry.site_policies import refresh_with_policies
 from registry.state import refresh
 
 _COLUMNS = ("rightsholder_id", "licence_id", "title", "creator", "source_url", "attributes")
@@ -74,7 +75,8 @@ def declare_anew(
         [change.next_id("co_rightsholder")],
     )
     connection.unregister("newer_rows")
-    refresh(connection, newer.column("asset_id").to_numpy())
+    renew = refresh_with_policies if "source_url" in stated else refresh
+    renew(change, newer.column("asset_id").to_numpy())
     first = newer.num_rows - (newer.num_rows - newer.column("last_id").null_count)
     return Newer(first, newer.num_rows - first)
 

@@ -121,7 +121,7 @@ class ListStore:
         )
         if _something_else_counts(change):
             apply_policies(change, ids)
-            refresh(change.connection, ids)
+            refresh(change, ids)
         return ids, int(stated.sum())
 
     def _was_stated(self, asset_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
