@@ -47,6 +47,10 @@ def test_the_log_is_listed_verified_and_expected(creditline: Creditline, furnish
     assert creditline("log", "verify", "--expect", sha256.upper()).status == 0
     assert creditline("log", "verify", "--expect", "0" * 63 + "1").status == 1
     assert creditline("log", "verify", "--expect", "x").status == 2
+    furnished.home.log_head.unlink()
+    assert creditline("log", "verify").status == 1
+    assert int(creditline("log", "head", "--restore").out.split()[0]) == len(events) + 1
+    assert creditline("log", "verify", "--expect", sha256).status == 0
     with furnished.connection() as connection:
         connection.execute("UPDATE event SET actor = 'nobody' WHERE sequence = 2")
     found = creditline("log", "verify", "--json")
