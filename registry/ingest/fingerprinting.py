@@ -1,35 +1,24 @@
-"""After works are stored: what they look like, and which of them look alike.
+"""What works look like: every work of a data set that has no fingerprint yet gets one.
 
-Every work of a data set that has no fingerprint yet gets one, a batch at a time, so that a run that was killed goes on
-where it stopped. Then those that have not been searched are searched among all: the log remembers up to which fingerprint
-that was done. A work with too little detail, or that cannot be decoded, gets a row of quality 0, which is never compared.
-
-The search of a quarter of a million new works among themselves takes about half a minute on two busy cores, of ten thousand
-among two million a minute and a half (:mod:`registry.near_duplicates`). One that would take longer than
-:data:`SEARCH_SECONDS`, and longer than the fingerprints took, is left out, and that is told.
+It goes a batch at a time, so that a run that was killed goes on where it stopped. A work with too little detail, or that
+cannot be decoded, gets a row of quality 0, which is never compared. :mod:`registry.ingest.likenesses` compares the others.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-import duckdb
-import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from registry.database import Registry
 from registry.errors import InputError
 from registry.events import changing
 from registry.ingest.content import MARK, read_members, read_work, split_path
-from registry.ingest.findings import KEPT, Finding, Kind
 from registry.ingest.pool import apply_in_processes
 
 CHUNK = 64
@@ -37,25 +26,14 @@ MEMBERS_AT_ONCE = 4_096
 """Works of one archive that are fingerprinted together: the archive is gone through once for all of them."""
 BATCH = 4_096
 BATCH_SECONDS = 10.0
-SLICE = 250_000
-"""New works that are searched together; bounds the memory of the search."""
-SEARCH_SECONDS = 900.0
-_SECONDS_PER_NEW = 1.4e-4
-_SECONDS_PER_SLICE_AND_WORK = 4e-5
-_SEARCHED = "near duplicates searched"
-_SHOWN = 5
 
 
 @dataclass
-class Likenesses:
-    """What was found."""
+class Fingerprints:
+    """What was made."""
 
-    fingerprints: int = 0
+    made: int = 0
     not_comparable: int = 0
-    pairs: int = 0
-    across: int = 0
-    """Groups with a new pair in them that belong to several rightsholders."""
-    findings: list[Finding] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -63,23 +41,6 @@ class _Fingerprinted:
     asset_id: int
     words: tuple[int, int, int, int]
     quality: int
-
-
-def find_likenesses(
-    registry: Registry,
-    data_set_id: int | None,
-    *,
-    now: datetime,
-    workers: int = 1,
-    on_progress: Callable[[int, int], object] = lambda _done, _total: None,
-) -> Likenesses:
-    """Fingerprint the works of a data set that have none, and look for those that look alike among all works."""
-    found = Likenesses()
-    started = time.monotonic()
-    if data_set_id is not None:
-        _fingerprint(registry, data_set_id, now, workers, on_progress, found)
-    _search(registry, now, found, max(SEARCH_SECONDS, time.monotonic() - started))
-    return found
 
 
 def fingerprint_items(root: str, items: Sequence[Sequence[str]]) -> list[tuple[str, int] | None]:
@@ -117,14 +78,16 @@ def _fingerprint_of(data: bytes, sha256: str) -> tuple[str, int] | None:
     return (fingerprint.bits.hex(), fingerprint.quality) if isinstance(fingerprint, Fingerprint) else ("", 0)
 
 
-def _fingerprint(
+def fingerprint_works(
     registry: Registry,
     data_set_id: int,
+    *,
     now: datetime,
-    workers: int,
-    on_progress: Callable[[int, int], object],
-    found: Likenesses,
-) -> None:
+    workers: int = 1,
+    on_progress: Callable[[int, int], object] = lambda _done, _total: None,
+) -> Fingerprints:
+    """Fingerprint the works of a data set that have none."""
+    found = Fingerprints()
     with registry.connection() as connection:
         works = connection.execute(
             "SELECT asset.id, path, sha256, root FROM asset JOIN data_set ON data_set.id = data_set_id "
@@ -133,7 +96,7 @@ def _fingerprint(
             [data_set_id],
         ).to_arrow_table()
     if not works.num_rows:
-        return
+        return found
     root = works["root"][0].as_py()
     paths, hashes = works["path"].to_pylist(), works["sha256"].to_pylist()
     ids = works["id"].to_pylist()
@@ -157,6 +120,7 @@ def _fingerprint(
             _store(registry, now, batch, found)
             batch, stored_at = [], time.monotonic()
     _store(registry, now, batch, found)
+    return found
 
 
 def _chunks(paths: Sequence[str], *, in_archive: bool) -> Iterator[range]:
@@ -177,7 +141,7 @@ def _fingerprinted(asset_id: int, bits: str, quality: int) -> _Fingerprinted:
     return _Fingerprinted(asset_id, (words[0], words[1], words[2], words[3]), quality)
 
 
-def _store(registry: Registry, now: datetime, batch: Sequence[_Fingerprinted], found: Likenesses) -> None:
+def _store(registry: Registry, now: datetime, batch: Sequence[_Fingerprinted], found: Fingerprints) -> None:
     if not batch:
         return
     with changing(registry, now) as change:
@@ -204,121 +168,5 @@ def _store(registry: Registry, now: datetime, batch: Sequence[_Fingerprinted], f
         change.connection.execute(f"INSERT INTO fingerprint ({names}) SELECT {names} FROM batch ORDER BY id")  # noqa: S608 - constants
         without = sum(1 for each in new if not each.quality)
         change.record("works fingerprinted", "fingerprints", after={"works": len(new), "not comparable": without})
-    found.fingerprints += len(new)
+    found.made += len(new)
     found.not_comparable += without
-
-
-def _searched_through(connection: duckdb.DuckDBPyConnection) -> int:
-    """The newest fingerprint that was searched; -1 for none."""
-    row = connection.execute(
-        "SELECT after FROM event WHERE kind = ? ORDER BY sequence DESC LIMIT 1", [_SEARCHED]
-    ).fetchone()
-    return int(json.loads(row[0])["through"]) if row else -1
-
-
-def _search(registry: Registry, now: datetime, found: Likenesses, budget: float) -> None:
-    """Search the fingerprints that are new since the last search among all."""
-    from registry.fingerprints import LEAST_QUALITY, MATCH_DISTANCE
-    from registry.near_duplicates import near_pairs
-
-    with registry.connection() as connection:
-        through = _searched_through(connection)
-        newest = connection.execute("SELECT max(id) FROM fingerprint").fetchall()[0][0]
-        if newest is None or newest <= through:
-            return
-        table = connection.execute(
-            "SELECT id, asset_id, word0, word1, word2, word3 FROM fingerprint WHERE quality >= ? ORDER BY id",
-            [LEAST_QUALITY],
-        ).to_arrow_table()
-    words = np.column_stack([table[f"word{place}"].to_numpy().astype(np.uint64) for place in range(4)])
-    ids = table["asset_id"].to_numpy()
-    first_new = int(np.searchsorted(table["id"].to_numpy(), through, side="right"))
-    new = len(ids) - first_new
-    slices = -(-new // SLICE)
-    seconds = new * _SECONDS_PER_NEW + slices * len(ids) * _SECONDS_PER_SLICE_AND_WORK
-    if seconds > budget:
-        reason = (
-            f"not looked for: {new:,} new works among {len(ids):,} would take about {seconds / 60:,.0f} minutes, "
-            f"at most {budget / 60:,.0f} are spent on it"
-        )
-        found.findings.append(Finding("", Kind.NEAR_DUPLICATE, reason))
-        return
-    parts = [
-        near_pairs(words[: min(start + SLICE, len(ids))], start, MATCH_DISTANCE)
-        for start in range(first_new, len(ids), SLICE)
-    ]
-    pairs = np.concatenate([part.pairs for part in parts]) if parts else np.empty((0, 3), np.int64)
-    skipped = sum(part.skipped for part in parts)
-    if skipped:
-        reason = f"{skipped:,} comparisons were left out, as too many works are nearly the same"
-        found.findings.append(Finding("", Kind.NEAR_DUPLICATE, reason))
-    ends = np.sort(ids[pairs[:, :2]], axis=1) if len(pairs) else np.empty((0, 2), np.int64)
-    distances = pairs[:, 2] if len(pairs) else np.empty(0, np.int64)
-    if not _store_pairs(registry, now, ends, distances, (through, int(newest))):
-        _search(registry, now, found, budget)  # another process was faster; see what it has left
-        return
-    found.pairs = len(ends)
-    if len(ends):
-        _list_across(registry, ends, found)
-
-
-def _store_pairs(
-    registry: Registry,
-    now: datetime,
-    ends: NDArray[np.int64],
-    distances: NDArray[np.int64],
-    searched: tuple[int, int],
-) -> bool:
-    """Append pairs; ``searched``: after which and up to which fingerprint. False if somebody else has done so."""
-    with changing(registry, now) as change:
-        if _searched_through(change.connection) != searched[0]:
-            return False
-        start = change.next_id("near_duplicate")
-        columns = {
-            "id": pa.array(np.arange(start, start + len(ends))),
-            "asset_id": pa.array(ends[:, 0]),
-            "other_asset_id": pa.array(ends[:, 1]),
-            "distance": pa.array(distances),
-        }
-        change.connection.register("pairs", pa.table(columns))
-        names = ", ".join(columns)
-        change.connection.execute(
-            f"INSERT INTO near_duplicate ({names}, found_at) SELECT {names}, ? FROM pairs ORDER BY id",  # noqa: S608 - constants
-            [change.now],
-        )
-        change.record(_SEARCHED, "fingerprints", after={"pairs": len(ends), "through": searched[1]})
-    return True
-
-
-def _list_across(registry: Registry, new: NDArray[np.int64], found: Likenesses) -> None:
-    """Count the groups with a new pair that belong to several rightsholders, and list the first of them."""
-    from registry.near_duplicates import groups
-
-    with registry.connection() as connection:
-        rows = connection.execute("SELECT asset_id, other_asset_id FROM near_duplicate").fetchnumpy()
-        every = np.column_stack([rows["asset_id"], rows["other_asset_id"]]).astype(np.int64)
-        connection.register("involved", pa.table({"involved_id": np.unique(every)}))
-        owners = connection.execute(
-            "SELECT id, coalesce(rightsholder_id, -1) AS owner FROM asset JOIN involved ON id = involved_id ORDER BY id"
-        ).fetchnumpy()
-    touched = np.unique(new)
-    for group in groups(every):
-        if not len(np.intersect1d(group, touched, assume_unique=True)):
-            continue
-        of_group = np.unique(owners["owner"][np.searchsorted(owners["id"], group)])
-        if len(of_group[of_group >= 0]) > 1:
-            found.across += 1
-            if found.across <= KEPT:
-                found.findings.append(_finding(registry, group, len(of_group[of_group >= 0])))
-
-
-def _finding(registry: Registry, group: NDArray[np.int64], owners: int) -> Finding:
-    from registry.queries import asset_rights_table
-
-    with registry.connection() as connection:
-        shown: list[dict[str, Any]] = asset_rights_table(connection, group[:_SHOWN].tolist()).to_pylist()
-    listed = ", ".join(f"{row['path'] or row['url']} ({row['rightsholder'] or 'nobody'})" for row in shown)
-    more = f" and {len(group) - _SHOWN} more" if len(group) > _SHOWN else ""
-    return Finding(
-        shown[0]["path"] or "", Kind.NEAR_DUPLICATE, f"look alike, of {owners} rightsholders: {listed}{more}"
-    )

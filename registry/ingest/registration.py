@@ -25,9 +25,9 @@ from registry.ingest.archives import is_archive
 from registry.ingest.containers import Container, Passed, looks_like_archive
 from registry.ingest.content import MARK
 from registry.ingest.findings import Finding, Kind
-from registry.ingest.fingerprinting import Likenesses, find_likenesses
 from registry.ingest.inspection import Result, Task
 from registry.ingest.intake import Intake
+from registry.ingest.likenesses import Likenesses, find_likenesses
 from registry.ingest.owners import OwnerSource
 from registry.ingest.pool import inspect_containers, inspect_files
 from registry.ingest.scan import scan_folder
