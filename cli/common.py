@@ -20,15 +20,23 @@ from registry.home import DEFAULT_HOME, HOME_VARIABLE, Home
 OUTPUT_VERSION = 1
 """Version of the ``--json`` documents; a field may be added without a new version, never removed or changed."""
 
+MOST_ROWS = 10**15
+"""What --limit and --offset may say at most: more than there can be, and small enough to count with."""
+
 HomeOption = Annotated[
     Path,
     typer.Option("--home", envvar=HOME_VARIABLE, help="Folder of the registry and its files.", show_default=True),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 LimitOption = Annotated[
-    int | None, typer.Option("--limit", min=1, help="Rows at most; 50 unless told otherwise, all in --json and --out.")
+    int | None,
+    typer.Option(
+        "--limit", min=1, max=MOST_ROWS, help="Rows at most; 50 unless told otherwise, all in --json and --out."
+    ),
 ]
-OffsetOption = Annotated[int, typer.Option("--offset", min=0, help="Rows to leave out at the beginning.")]
+OffsetOption = Annotated[
+    int, typer.Option("--offset", min=0, max=MOST_ROWS, help="Rows to leave out at the beginning.")
+]
 CountOption = Annotated[bool, typer.Option("--count", help="Print the number of rows and nothing else.")]
 OutOption = Annotated[
     Path | None,

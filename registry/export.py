@@ -38,9 +38,18 @@ _SUSPECT_IN_JSON = r'[\x00-\x1f"\\]'
 
 
 def check_suffix(path: Path) -> None:
-    """Raise UsageError unless the name says which of the formats is meant: better before a query than after it."""
+    """Say before a query rather than after it what speaks against a file: its name must say which format is meant, and its
+    folder must be there. A folder is never made, since a mistyped one would have the listing where nobody looks for it.
+
+    Raises:
+        UsageError: the name ends in no format that there is, or the folder is not there.
+    """
     if path.suffix.lower() not in SUFFIXES:
         raise UsageError(f"got the file {path.name!r}, expected a name that ends in {', '.join(SUFFIXES)}")
+    if not path.parent.is_dir():
+        raise UsageError(
+            f"cannot write {path}: there is no folder {path.parent}; make it first, or correct the path (nothing was written)"
+        )
 
 
 def write_listing(rows: pa.Table | pa.RecordBatchReader, path: Path, *, documents: Collection[str] = ()) -> int:
@@ -49,7 +58,7 @@ def write_listing(rows: pa.Table | pa.RecordBatchReader, path: Path, *, document
     ``documents`` are the columns whose texts are JSON: where the file is JSON, they are part of it.
 
     Raises:
-        UsageError: the name ends in no format that there is, or two columns have one name.
+        UsageError: the name ends in no format that there is, its folder is not there, or two columns have one name.
         InputError: the file cannot be written.
     """
     check_suffix(path)

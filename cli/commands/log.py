@@ -9,7 +9,17 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.common import HomeOption, JsonOption, home_at, narrate, print_json, print_table, printable, progress_bars
+from cli.common import (
+    MOST_ROWS,
+    HomeOption,
+    JsonOption,
+    home_at,
+    narrate,
+    print_json,
+    print_table,
+    printable,
+    progress_bars,
+)
 from registry.errors import UsageError
 from registry.home import DEFAULT_HOME
 
@@ -28,7 +38,7 @@ def register_commands(app: typer.Typer) -> None:
 
 def list_events(
     context: typer.Context,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="Show the newest of them.")] = SHOWN,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=MOST_ROWS, help="Show the newest of them.")] = SHOWN,
     kind: Annotated[
         str | None, typer.Option("--kind", help="Such as 'rights reviewed'; 'works*': a beginning.")
     ] = None,

@@ -24,6 +24,7 @@ from PIL import Image, UnidentifiedImageError
 
 from registry.ingest.structure import FAULT_FINDERS, TRUNCATED
 from registry.metadata import NOTHING, EmbeddedMetadata, read_embedded
+from registry.reasons import plain_reason
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "JPEG2000", "PPM")
 """Pillow's names of what is taken. MPO, the JPEG of phones with further pictures behind the first, counts as JPEG."""
@@ -124,8 +125,7 @@ def inspect_bytes(task: Task, data: bytes, decode: bool = False, facts: Mapping[
     except Exception as error:
         if "truncated" in str(error):
             return Refusal(task.path, TRUNCATED)
-        reason = " ".join(str(error).encode(errors="replace").decode().split())[:200] or type(error).__name__
-        return Refusal(task.path, f"damaged image: {reason}")
+        return Refusal(task.path, f"damaged image: {plain_reason(error)}")
 
 
 def read_regular_file(path: Path | str) -> bytes | str:

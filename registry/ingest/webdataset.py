@@ -18,6 +18,7 @@ from typing import Any
 
 from registry.ingest.archives import ArchiveMember, Limits, first_names, read_archive
 from registry.ingest.findings import Finding, Kind
+from registry.reasons import plain_reason
 
 LARGEST_FACTS = 2**20
 """Bytes of a sample's .json or .txt; img2dataset puts all of an image's EXIF into the .json."""
@@ -112,7 +113,7 @@ def _take(pending: _Pending, member: ArchiveMember, kind: str) -> str | None:
         else:
             pending.facts = _parse_facts(member.data)
     except (ValueError, RecursionError) as error:
-        return f"cannot be read: {' '.join(str(error).split())[:200]}; the image is taken without it"
+        return f"cannot be read: {plain_reason(error)}; the image is taken without it"
     return None
 
 

@@ -26,6 +26,17 @@ def test_usage_errors_are_status_2_without_a_traceback(creditline: Creditline) -
         assert "Traceback" not in found.err
 
 
+@pytest.mark.parametrize("command", ["works", "rightsholders", "licences", "data-sets", "rights", "claims", "log"])
+@pytest.mark.parametrize("number", ["-1", "0", "1" + "0" * 30])
+def test_a_limit_that_no_listing_can_have_names_the_range(creditline: Creditline, command: str, number: str) -> None:
+    """Below one, and more than can be counted with: a usage error, never the database's."""
+    creditline("init")
+    found = creditline(command, "--limit", number)
+    assert (found.status, found.out) == (2, "")
+    assert "'--limit'" in found.err
+    assert ("less" if len(number) > 2 else "greater") + " than or equal to 1" in found.err
+
+
 def test_the_version_is_data(creditline: Creditline) -> None:
     """On stdout."""
     found = creditline("--version")

@@ -118,6 +118,16 @@ def test_an_unknown_ending_is_refused(tmp_path: Path, name: str) -> None:
         write_listing(pa.table({"a": [1]}), tmp_path / name)
 
 
+def test_a_missing_folder_is_an_error_and_is_not_made(tmp_path: Path) -> None:
+    """A mistyped path must not put the listing where nobody looks for it; the message says what to do."""
+    with pytest.raises(UsageError, match=r"there is no folder .*/evidense; make it first, or correct the path"):
+        write_listing(pa.table({"a": [1]}), tmp_path / "evidense" / "x.csv")
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(UsageError, match="there is no folder"):
+        write_listing(pa.table({"a": [1]}), tmp_path / "file" / "x.csv")
+    assert [item.name for item in tmp_path.iterdir()] == ["file"]
+
+
 def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
     """A JSON object could hold only one of them."""
     with pytest.raises(UsageError, match="several columns have the name 'a'"):

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from registry.errors import InputError
 from registry.ingest.archives.limits import DamageError, Limits
+from registry.reasons import plain_reason
 
 _CHUNK = 2**18
 _FARTHEST = 2**62
@@ -178,7 +179,7 @@ class _Frames:
                 if ended and not self._inner.eof:
                     raise DamageError("cut off: its compressed data has no end")
         except (zlib.error, OSError, EOFError, ValueError, lzma.LZMAError, MemoryError) as error:
-            raise DamageError(f"damaged compressed data: {str(error) or type(error).__name__}") from error
+            raise DamageError(f"damaged compressed data: {plain_reason(error)}") from error
 
     def _more(self) -> bytes:
         data = read_at(self._descriptor, _CHUNK, self._offset)
@@ -232,6 +233,6 @@ def _zstandard(descriptor: int) -> Callable[[int], bytes]:
         try:
             return bytes(stream.read(most))
         except (OSError, ValueError, pa.ArrowException, MemoryError) as error:
-            raise DamageError(f"damaged compressed data: {' '.join(str(error).split())[:200]}") from error
+            raise DamageError(f"damaged compressed data: {plain_reason(error)}") from error
 
     return chunk

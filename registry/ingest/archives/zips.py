@@ -22,6 +22,7 @@ import numpy as np
 
 from registry.ingest.archives.limits import DamageError, Limits
 from registry.ingest.archives.sources import read_at
+from registry.reasons import plain_reason
 
 _END = struct.Struct("<4sHHHHIIH")
 _LOCATOR = struct.Struct("<4sIQI")
@@ -250,7 +251,7 @@ def _unpacked(packed: bytes, entry: ZipEntry) -> bytes | str:
         # One byte more than stated shows a member that lies about its size, without unpacking the rest of it.
         data = unpacker.decompress(packed, entry.size + 1)
     except (zlib.error, OSError, ValueError, EOFError) as error:
-        return f"damaged compressed data: {error}"
+        return f"damaged compressed data: {plain_reason(error)}"
     if len(data) > entry.size:
         return f"unpacks to more than the {entry.size:,} bytes that it states"
     if not unpacker.eof or unpacker.unused_data or len(data) < entry.size:

@@ -51,6 +51,12 @@ def read_croissant(path: Path) -> Described:
         if source is not None and set(columns) & set(IDENTITY):
             candidates.append((source, columns))
     if not candidates:
+        if any(_names_works(node) for node in _rows_inside(document)):
+            raise InputError(
+                f"{path} holds the rows of its works in itself (inline data), which is not read; supported is a record set "
+                "that reads a CSV, Parquet or JSON-lines file beside the description: write the rows to such a file and "
+                "register that"
+            )
         raise InputError(
             f"{path} has no record set with a field for the path, URL or hash of a work; give its CSV, Parquet or JSON "
             "lines instead, and map the columns"
@@ -75,9 +81,22 @@ def _load(path: Path) -> _Node:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not JSON: {one_line(str(error))}") from error
-    if not isinstance(document, dict) or not ("distribution" in document and "recordSet" in document):
+    if not isinstance(document, dict) or not (
+        ("distribution" in document or _rows_inside(document)) and "recordSet" in document
+    ):
         raise InputError(f"{path} is no Croissant description: it has no 'distribution' and 'recordSet'")
     return document
+
+
+def _rows_inside(document: _Node) -> list[_Node]:
+    """Record sets that hold their rows in the description itself, which Croissant calls inline data."""
+    return [node for node in _nodes(document, "recordSet") if "data" in node or "cr:data" in node]
+
+
+def _names_works(record_set: _Node) -> bool:
+    """Whether one of its fields is called as a work's path, URL or hash is."""
+    names = [_id(entry).rsplit("/", 1)[-1] for entry in _nodes(record_set, "field")]
+    return any(canonical_of(name) in IDENTITY for name in names)
 
 
 def _nodes(document: _Node, key: str) -> list[_Node]:

@@ -123,3 +123,14 @@ def test_what_is_no_croissant(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(InputError, match=r"a\.json"):
         open_list(path, staging=tmp_path)
+
+
+@pytest.mark.parametrize("distribution", [None, [], [{"@id": "images", "contentUrl": "images.zip"}]])
+def test_rows_inside_the_description_are_refused_with_what_to_do(tmp_path: Path, distribution: object) -> None:
+    """Inline data is valid Croissant; the message says what is read instead, with a distribution or without."""
+    path = tmp_path / "croissant.json"
+    records = {"@id": "w", "field": [{"@id": "w/url"}], "data": [{"w/url": "https://example.org/1.jpg"}]}
+    document: dict[str, object] = {"@type": "sc:Dataset", "recordSet": [records]}
+    path.write_text(json.dumps(document if distribution is None else {**document, "distribution": distribution}))
+    with pytest.raises(InputError, match=r"\(inline data\).*; supported is .* beside the description: write the rows"):
+        open_list(path, staging=tmp_path)
