@@ -38,6 +38,19 @@ OffsetOption = Annotated[
     int, typer.Option("--offset", min=0, max=MOST_ROWS, help="Rows to leave out at the beginning.")
 ]
 CountOption = Annotated[bool, typer.Option("--count", help="Print the number of rows and nothing else.")]
+WorksArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[WORK]...", help="Number, SHA-256 or <data set>:<path>.", show_default=False),
+]
+RightsholderFilter = Annotated[
+    str | None, typer.Option("--rightsholder", metavar="NAME", help="Only this one's; a name, or #NUMBER.")
+]
+LicenceFilter = Annotated[
+    str | None, typer.Option("--licence", metavar="REF", help="Only under this one: as declared, or as SPDX.")
+]
+PermissionFilter = Annotated[
+    str | None, typer.Option("--permission", help="permitted, unclear, constrained, prohibited or withdrawn.")
+]
 OutOption = Annotated[
     Path | None,
     typer.Option("--out", metavar="FILE", help="Write the rows to a file: .csv, .json, .jsonl or .parquet."),

@@ -69,6 +69,8 @@ def _answering(registry: Registry, query: str, timeout: float) -> Iterator[duckd
         timer = threading.Timer(timeout, stop)
         timer.start()
         try:
+            if _is_several(query):
+                raise UsageError("got several statements, expected one query: ask them one at a time")
             result: duckdb.DuckDBPyConnection | None = connection.execute(query)  # None for a query of nothing
             if result is None or not result.description:
                 raise UsageError('got no query; try "SELECT * FROM work LIMIT 10"')
@@ -83,6 +85,15 @@ def _answering(registry: Registry, query: str, timeout: float) -> Iterator[duckd
             raise UsageError(f"the query cannot be answered: {_one_line(error)}") from error
         finally:
             timer.cancel()
+
+
+def _is_several(query: str) -> bool:
+    """Whether a semicolon stands between things. What DuckDB itself counts is no help: to it one PIVOT is two statements."""
+    data = query.encode()
+    starts = b"".join(
+        data[place : place + 1] for place, kind in duckdb.tokenize(query) if kind != duckdb.token_type.comment
+    )
+    return b";" in starts.strip(b";")
 
 
 def _one_line(error: Exception) -> str:

@@ -5,6 +5,9 @@ member the Merkle proof that the work is not under the manifest's root. Whoever 
 alone, without the registry, and holds it against manifests that were handed over before. It also names the newest hash of the
 log, so that the log can no longer be cut off before that point without notice. :mod:`registry.certifying` makes it.
 
+The proofs bear out that the works are absent, and nothing else. Who withdrew them, when and why is what its maker says. A hash
+over the whole document covers that, too, and the maker's log has the same hash: an alteration shows when the two are compared.
+
 What it cannot prove is stated in it: that the models which really answer are these weights, that a manifest lists all that
 a member trained on, or that a similar copy of a work is not among what the members saw.
 """
@@ -12,18 +15,31 @@ a member trained on, or that a similar copy of a work is not among what the memb
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from registry.errors import InputError
-from registry.ids import canonical_json
+from registry.ids import canonical_json, sha256_of
 from registry.manifests import MANIFEST_NAME, Identifier, Manifest, Sha256
 from registry.members import member_id
 from registry.merkle import AbsenceProof, verify
 
 LARGEST_CERTIFICATE = 256 * 2**20
+PROVED = (
+    "Each work is absent from the manifest of each member in service: by Merkle proof, under the root that the manifest names.",
+    "Each manifest, with the hash of its member's weights, is the one that its hash is of.",
+)
+"""What a check shows by itself."""
+STATED = (
+    "When, by whom and for which reason the works were withdrawn, and that no other member is in service: the word of the "
+    "certificate's maker, which no proof bears out.",
+    "All of the document is under its own hash, but whoever alters it can compute that anew: compare it with the hash that "
+    "the maker gave you or has in the log, in the event `certificate made`.",
+)
+"""What it has to be taken on trust for, and how far."""
 
 
 class _Frozen(BaseModel):
@@ -88,10 +104,17 @@ class Certificate(_Frozen):
     log_head: LogHead
     statement: str
     limits: tuple[str, ...] = Field(strict=False)
+    document_sha256: Sha256
+    """Over all the other fields, see :func:`document_hash`."""
 
     def to_json(self) -> bytes:
         """The document's bytes."""
         return (json.dumps(self.model_dump(mode="json"), indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode()
+
+
+def document_hash(fields: Mapping[str, JsonValue]) -> str:
+    """SHA-256 of a certificate's canonical JSON without the field for the hash itself."""
+    return sha256_of({name: value for name, value in fields.items() if name != "document_sha256"})
 
 
 def check(data: bytes, manifests: Path | None = None) -> tuple[Certificate, list[str]]:
@@ -106,6 +129,8 @@ def check(data: bytes, manifests: Path | None = None) -> tuple[Certificate, list
     """
     certificate = _parse(data)
     problems = _member_problems(certificate)
+    if document_hash(certificate.model_dump(mode="json")) != certificate.document_sha256:
+        problems.append("the document is not the one that its hash is of: something in it was altered")
     members = {member.id: member for member in certificate.in_service}
     wanted = {(work.sha256, member.id) for work in certificate.works for member in certificate.in_service}
     shown = set()
@@ -145,7 +170,15 @@ def summary(certificate: Certificate) -> str:
         "",
         certificate.statement,
         f"Log: event {certificate.log_head.sequence}, {certificate.log_head.sha256}",
+        f"Document: {certificate.document_sha256}",
         "",
+        "What the check shows:",
+        *PROVED,
+        "",
+        "What it takes the maker's word for:",
+        *STATED,
+        "",
+        "What it does not prove:",
         *certificate.limits,
     ]
     return "\n".join(lines)

@@ -6,20 +6,29 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 from importlib.metadata import version
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from registry.certificates import AbsenceOfWork, Certificate, CertifiedMember, CertifiedWork, LogHead, WithdrawalFacts
+from registry.certificates import (
+    AbsenceOfWork,
+    Certificate,
+    CertifiedMember,
+    CertifiedWork,
+    LogHead,
+    WithdrawalFacts,
+    document_hash,
+)
 from registry.database import Registry
 from registry.errors import CapacityError, InputError, NotFoundError, UsageError
 from registry.events import changing, head_of
-from registry.ids import sha256_of
 from registry.members import check_member
 from registry.merkle import MerkleTree
 from registry.service import Service, service_of
 from registry.withdrawals import cover_later_works
 
+_NOT_YET = "0" * 64
 MOST_PROOFS = 20_000
 """Works times members in one certificate; a proof has a few kilobytes."""
 STATEMENT = (
@@ -72,22 +81,24 @@ def certify(registry: Registry, asset_ids: Sequence[int], ensemble_id: str, now:
             absence.append(AbsenceOfWork(work=work.sha256, member=member.id, proof=proof))
     with changing(registry, now) as change:
         sequence, head = head_of(change.connection)
-        made = Certificate(
-            made_by=f"creditline {version('creditline')}",
-            made_at=now,
-            ensemble_id=ensemble_id,
-            encoding_id=service.encoding.id,
-            n=service.encoding.n,
-            works=tuple(works),
-            in_service=tuple(members),
-            out_of_service=tuple(member.index for member in service.out_of_service),
-            absence=tuple(absence),
-            log_head=LogHead(sequence=sequence, sha256=head),
-            statement=STATEMENT,
-            limits=LIMITS,
-        )
-        facts = {"works": [work.sha256 for work in works], "document_sha256": sha256_of(made.model_dump(mode="json"))}
-        change.record("certificate made", f"ensemble {ensemble_id}", after=facts)
+        facts: dict[str, Any] = {
+            "made_by": f"creditline {version('creditline')}",
+            "made_at": now,
+            "ensemble_id": ensemble_id,
+            "encoding_id": service.encoding.id,
+            "n": service.encoding.n,
+            "works": tuple(works),
+            "in_service": tuple(members),
+            "out_of_service": tuple(member.index for member in service.out_of_service),
+            "absence": tuple(absence),
+            "log_head": LogHead(sequence=sequence, sha256=head),
+            "statement": STATEMENT,
+            "limits": LIMITS,
+        }
+        unsealed = Certificate(**facts, document_sha256=_NOT_YET)
+        made = Certificate(**facts, document_sha256=document_hash(unsealed.model_dump(mode="json")))
+        logged = {"works": [work.sha256 for work in works], "document_sha256": made.document_sha256}
+        change.record("certificate made", f"ensemble {ensemble_id}", after=logged)
     return made
 
 

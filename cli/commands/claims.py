@@ -1,4 +1,4 @@
-"""``creditline claim``, ``claims``, ``decide`` and ``duplicates``: who else says that it is theirs, and what looks alike."""
+"""``creditline claim``, ``claims`` and ``decide``: who else says that it is theirs."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.commands import duplicates
+from cli.commands.duplicates import narrate_limits
 from cli.common import (
     HomeOption,
     JsonOption,
     LimitOption,
     OffsetOption,
-    OutOption,
+    RightsholderFilter,
     home_at,
     narrate,
     plain_row,
@@ -29,16 +31,13 @@ if TYPE_CHECKING:
     from registry.claims import ClaimReport
     from registry.database import Registry
 
-WORKS_PER_GROUP = 20
-"""Works of a group of duplicates that are printed; --out has all."""
-
 
 def register_commands(app: typer.Typer) -> None:
     """Add the commands of this group."""
     app.command("claim")(claim)
     app.command("claims")(claims)
     app.command("decide")(decide)
-    app.command("duplicates")(duplicates)
+    duplicates.register_commands(app)
 
 
 def claim(
@@ -92,9 +91,7 @@ def claims(
         int | None, typer.Argument(metavar="[CLAIM]", min=0, help="One claim, with all about it.")
     ] = None,
     state: Annotated[str | None, typer.Option("--state", help="open, accepted or refused.")] = None,
-    rightsholder: Annotated[
-        str | None, typer.Option("--rightsholder", metavar="NAME", help="Only this claimant's; a name, or '#<number>'.")
-    ] = None,
+    rightsholder: RightsholderFilter = None,
     match_again: Annotated[
         bool, typer.Option("--match-again", help="Look for CLAIM's pictures and hashes among what is registered now.")
     ] = False,
@@ -183,78 +180,6 @@ def decide(
         narrate(f"{done.also_claimed:,} of these works are also claimed by another claim that is open or accepted")
 
 
-def duplicates(
-    across: Annotated[
-        bool, typer.Option("--across-rightsholders", help="Only groups whose works belong to several.")
-    ] = False,
-    rightsholder: Annotated[
-        str | None, typer.Option("--rightsholder", metavar="NAME", help="Only groups with a work of this one.")
-    ] = None,
-    limit: LimitOption = None,
-    offset: OffsetOption = 0,
-    out: OutOption = None,
-    home: HomeOption = DEFAULT_HOME,
-    as_json: JsonOption = False,
-) -> None:
-    """List groups of works that look alike, those of several rightsholders first; --limit and --offset count groups.
-
-    Examples:
-        creditline duplicates --across-rightsholders
-
-        creditline duplicates --out duplicates.csv
-    """
-    from dataclasses import replace
-
-    from registry.database import Registry
-    from registry.duplicates import listing_of, near_duplicates, works_of
-    from registry.export import check_suffix, write_listing
-    from registry.lookalikes import LIMITS
-    from registry.references import resolve_rightsholder
-
-    if out is not None:
-        check_suffix(out)
-    with Registry.open(home_at(home)).connection() as connection:
-        holder = resolve_rightsholder(connection, rightsholder) if rightsholder is not None else None
-        found = near_duplicates(connection, across_only=across, rightsholder_id=holder)
-        if out is not None:
-            chosen = replace(found, groups=found.groups[offset:][:limit])
-            written = write_listing(listing_of(connection, chosen), out, documents=("attributes",))
-            if as_json:
-                print_json("duplicates", {"file": str(out), "rows": written})
-            else:
-                narrate(printable(f"{written:,} works written to {out}"))
-            return
-        page = found.groups[offset:][: rows_to_print(limit, len(found.groups), as_json=as_json)]
-        works = works_of(connection, page, None if as_json else WORKS_PER_GROUP)
-    if as_json:
-        listed = [
-            {
-                "group": group.number,
-                "rightsholders": group.rightsholders,
-                "permissions": group.permissions,
-                "works": [plain_row(row) for row in rows],
-            }
-            for group, rows in zip(page, works, strict=True)
-        ]
-        totals = {"total": len(found.groups), "across_rightsholders": found.across, "offset": offset}
-        print_json(
-            "duplicates", {"groups": listed, **totals, "works_not_compared": found.works_not_compared, "limits": LIMITS}
-        )
-        return
-    columns = ("asset_id", "data_set", "path", "rightsholder", "licence", "permission", "distance")
-    for group, rows in zip(page, works, strict=True):
-        whose = f"{group.rightsholders} rightsholders" if group.rightsholders > 1 else "one rightsholder"
-        differ = f", permissions differ: {', '.join(group.permissions)}" if len(group.permissions) > 1 else ""
-        typer.echo(f"group {group.number}: {len(group.asset_ids):,} works, {whose}{differ}")
-        print_table(
-            columns, [[row[name] or (row["url"] if name == "path" else row[name]) for name in columns] for row in rows]
-        )
-        if len(rows) < len(group.asset_ids):
-            narrate(f"{len(rows)} of {len(group.asset_ids):,} works of group {group.number}; --out FILE has all")
-    say_what_is_left(len(page), len(found.groups), offset, "groups")
-    _narrate_limits(found.works_not_compared, LIMITS)
-
-
 def _print_report(registry: Registry, kind: str, report: ClaimReport, *, pictures: bool, as_json: bool) -> None:
     from registry.lookalikes import LIMITS, works_without_fingerprint
     from registry.queries import asset_rights_table
@@ -294,7 +219,7 @@ def _print_report(registry: Registry, kind: str, report: ClaimReport, *, picture
             printable(f"{name}: no work was found; `creditline claims {report.claim_id} --match-again` looks once more")
         )
     if not_compared is not None:
-        _narrate_limits(not_compared, LIMITS)
+        narrate_limits(not_compared, LIMITS)
 
 
 def _print_claim(facts: ClaimFacts, offset: int, *, as_json: bool) -> None:
@@ -331,11 +256,4 @@ def _print_claim(facts: ClaimFacts, offset: int, *, as_json: bool) -> None:
     )
     say_what_is_left(len(facts.works), facts.works_total, offset, "works")
     if facts.works_not_compared is not None:
-        _narrate_limits(facts.works_not_compared, facts.limits)
-
-
-def _narrate_limits(not_compared: int, limits: tuple[str, ...]) -> None:
-    if not_compared:
-        narrate(f"{not_compared:,} works have no fingerprint: not compared")
-    for line in limits:
-        narrate(line)
+        narrate_limits(facts.works_not_compared, facts.limits)

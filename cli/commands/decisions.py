@@ -7,16 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.common import HomeOption, JsonOption, home_at, narrate, plain_row, print_json, print_table
+from cli.common import HomeOption, JsonOption, WorksArgument, home_at, narrate, plain_row, print_json, print_table
 from registry.home import DEFAULT_HOME
 
 if TYPE_CHECKING:
     import duckdb
-
-WorksArgument = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="[WORK]...", help="Works: a number, a SHA-256, or DATASET:PATH.", show_default=False),
-]
 
 
 def register_commands(app: typer.Typer) -> None:

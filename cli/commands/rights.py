@@ -11,9 +11,13 @@ from cli.commands import decisions
 from cli.common import (
     HomeOption,
     JsonOption,
+    LicenceFilter,
     LimitOption,
     OffsetOption,
     OutOption,
+    PermissionFilter,
+    RightsholderFilter,
+    WorksArgument,
     home_at,
     narrate,
     plain_row,
@@ -41,19 +45,10 @@ def register_commands(app: typer.Typer) -> None:
 
 
 def list_rights(
-    works: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[WORK]...", help="Works: a number, a SHA-256, or DATASET:PATH.", show_default=False),
-    ] = None,
-    permission: Annotated[
-        str | None, typer.Option("--permission", help="permitted, unclear, constrained, prohibited or withdrawn.")
-    ] = None,
-    rightsholder: Annotated[
-        str | None, typer.Option("--rightsholder", metavar="NAME", help="Only this one's; a name, or #NUMBER.")
-    ] = None,
-    licence: Annotated[
-        str | None, typer.Option("--licence", metavar="REF", help="Only under this one: as declared, or as SPDX.")
-    ] = None,
+    works: WorksArgument = None,
+    permission: PermissionFilter = None,
+    rightsholder: RightsholderFilter = None,
+    licence: LicenceFilter = None,
     source: Annotated[str | None, typer.Option("--source", metavar="DATASET", help="Only from this source.")] = None,
     why: Annotated[bool, typer.Option("--why", help="Show every reason in order, not only the deciding one.")] = False,
     limit: LimitOption = None,

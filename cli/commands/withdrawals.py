@@ -1,36 +1,20 @@
-"""``creditline withdraw``, ``retrain`` and ``certificate``: taking works out, and proving it."""
+"""``creditline withdraw``, ``withdrawals`` and ``retrain``: taking works out."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
+from cli.commands import certificates
 from cli.commands.ensembles import DeviceOption, EnsembleOption, WorkersOption, run_training
-from cli.common import HomeOption, JsonOption, home_at, narrate, print_json, print_table, printable
+from cli.common import HomeOption, JsonOption, WorksArgument, home_at, narrate, print_json, print_table
 from registry.errors import UsageError
 from registry.home import DEFAULT_HOME
 
 if TYPE_CHECKING:
-    from registry.certificates import Certificate
     from registry.removals import Removals, RetrainingCost
     from registry.withdrawals import Impact
-
-WorksArgument = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="[WORK]...", help="Number, SHA-256 or <data set>:<path>.", show_default=False),
-]
-
-
-class _WriteByDefault(TyperGroup):
-    """A group whose first command needs no name: ``certificate WORK`` is ``certificate write WORK``."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - typer's own click, which it hides
-        if args and args[0] not in {*self.commands, "--help"}:
-            args = ["write", *args]
-        return super().parse_args(ctx, args)
 
 
 def register_commands(app: typer.Typer) -> None:
@@ -38,14 +22,7 @@ def register_commands(app: typer.Typer) -> None:
     app.command("withdraw")(withdraw)
     app.command("withdrawals")(list_withdrawals)
     app.command("retrain")(retrain)
-    certificates = typer.Typer(
-        cls=_WriteByDefault,
-        no_args_is_help=True,
-        help="Prove that no member in service saw withdrawn works: `certificate WORK... --out FILE`.",
-    )
-    certificates.command("write")(write_certificate)
-    certificates.command("verify")(verify_certificate)
-    app.add_typer(certificates, name="certificate")
+    certificates.register_commands(app)
 
 
 def withdraw(
@@ -222,100 +199,3 @@ def _narrate_cost(cost: RetrainingCost) -> None:
         f"{cost.all_shard_work_passes:,} works x passes, {cost.shard_relative:.0%} of retraining everything"
     )
     narrate(SHARDED_RETRAINING)
-
-
-def write_certificate(
-    works: WorksArgument = None,
-    withdrawal: Annotated[
-        int | None, typer.Option("--withdrawal", metavar="ID", help="All works that this withdrawal covers.")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="JSON file to write.", show_default="required")
-    ] = None,
-    ensemble: EnsembleOption = None,
-    home: HomeOption = DEFAULT_HOME,
-    as_json: JsonOption = False,
-) -> None:
-    """Write a document which proves that no member in service saw withdrawn works; anybody can verify it.
-
-    Examples:
-        creditline certificate 17 --out work-17.json
-
-        creditline certificate --withdrawal 3 --out withdrawal-3.json
-    """
-    from datetime import UTC, datetime
-
-    from registry.certifying import certify, works_of_withdrawal
-    from registry.database import Registry
-    from registry.home import write_bytes_atomically
-    from registry.outputs import named_ensemble
-    from registry.references import resolve_works
-
-    if bool(works) == (withdrawal is not None):
-        raise UsageError("expected either WORKs or --withdrawal ID; `creditline withdrawals` lists them")
-    if out is None:
-        raise UsageError("expected --out FILE: where to write the certificate")
-    registry = Registry.open(home_at(home))
-    with registry.session() as session:
-        chosen = named_ensemble(session, ensemble)
-    with registry.connection() as connection:
-        asset_ids = (
-            resolve_works(connection, works or [])
-            if withdrawal is None
-            else works_of_withdrawal(connection, withdrawal)
-        )
-    made = certify(registry, asset_ids, chosen.id, datetime.now(UTC))
-    write_bytes_atomically(out, made.to_json())
-    _show(made, [], as_json, str(out))
-
-
-def verify_certificate(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A certificate, as `certificate --out` writes it.")],
-    manifests: Annotated[
-        Path | None,
-        typer.Option("--manifests", metavar="FOLDER", help="Manifests that you trust: *.json, or members' folders."),
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Check a certificate, without any registry; exits 1 if something in it does not hold.
-
-    Example:
-        creditline certificate verify work-17.json --manifests received-in-may/
-    """
-    from registry.certificates import LARGEST_CERTIFICATE, check
-    from registry.errors import InputError
-
-    try:
-        with file.open("rb") as opened:
-            data = opened.read(LARGEST_CERTIFICATE + 1)
-    except OSError as error:
-        raise InputError(f"cannot read {file}: {error.strerror or error}") from error
-    certificate, problems = check(data, manifests)
-    _show(certificate, problems, as_json, str(file))
-    if manifests is None:
-        narrate(
-            "the roots were taken from the certificate itself; --manifests FOLDER holds them against manifests you have"
-        )
-    if problems:
-        raise typer.Exit(1)
-
-
-def _show(certificate: Certificate, problems: list[str], as_json: bool, file: str) -> None:
-    from registry.certificates import summary
-
-    if as_json:
-        document = {
-            "file": file,
-            "holds": not problems,
-            "problems": problems,
-            "ensemble": certificate.ensemble_id,
-            "works": [work.sha256 for work in certificate.works],
-            "in_service": [member.id for member in certificate.in_service],
-            "does_not_prove": list(certificate.limits),
-        }
-        print_json("certificate", document)
-        return
-    for line in summary(certificate).splitlines():
-        typer.echo(printable(line))
-    for problem in problems:
-        narrate(printable(f"does not hold: {problem}"))

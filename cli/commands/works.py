@@ -12,9 +12,12 @@ from cli.common import (
     CountOption,
     HomeOption,
     JsonOption,
+    LicenceFilter,
     LimitOption,
     OffsetOption,
     OutOption,
+    PermissionFilter,
+    RightsholderFilter,
     home_at,
     narrate,
     plain_row,
@@ -37,22 +40,16 @@ def register_commands(app: typer.Typer) -> None:
     """Add the commands of this group."""
     app.command("works")(list_works)
     app.command("rightsholders")(list_rightsholders)
-    app.command("licences")(list_licences)
-    app.command("data-sets")(list_data_sets)
+    licences = ("licence", "recognised", "training", "duties", "works")
+    app.command("licences", help=_LICENCES)(_lister("licence", licences))
+    app.command("data-sets", help=_DATA_SETS)(_lister("data_set", ("data_set", "kind", "works", "missing", "root")))
 
 
 def list_works(
-    rightsholder: Annotated[
-        str | None, typer.Option("--rightsholder", metavar="NAME", help="Only this one's; a name, or #NUMBER.")
-    ] = None,
-    licence: Annotated[
-        str | None, typer.Option("--licence", metavar="REF", help="Only under this one: as declared, or as SPDX.")
-    ] = None,
+    rightsholder: RightsholderFilter = None,
+    licence: LicenceFilter = None,
     data_set: Annotated[str | None, typer.Option("--data-set", metavar="NAME", help="Only from this source.")] = None,
-    permission: Annotated[
-        str | None,
-        typer.Option("--permission", help="permitted, unclear, constrained, prohibited or withdrawn."),
-    ] = None,
+    permission: PermissionFilter = None,
     limit: LimitOption = None,
     offset: OffsetOption = 0,
     count: CountOption = False,
@@ -125,54 +122,43 @@ def list_rightsholders(
     )
 
 
-def list_licences(
-    limit: LimitOption = None,
-    offset: OffsetOption = 0,
-    count: CountOption = False,
-    out: OutOption = None,
-    home: HomeOption = DEFAULT_HOME,
-    as_json: JsonOption = False,
-) -> None:
-    """List the licences: whether they were recognised, what they say about training, how many works are under each.
+_LICENCES = """List the licences: whether they were recognised, what they say about training, how many works are under each.
 
-    Examples:
-        creditline licences
+Examples:
+    creditline licences
 
-        creditline licences --out licences.csv
-    """
-    from registry.listings import licences
+    creditline licences --out licences.csv
+"""
 
-    _list(
-        "licences",
-        lambda connection: _count_of(connection, "licence"),
-        lambda limit: licences(limit=limit, offset=offset),
-        ("licence", "recognised", "training", "duties", "works"),
-        (home, limit, offset, count, out, as_json),
-    )
+_DATA_SETS = """List the sources that works were registered from.
+
+Examples:
+    creditline data-sets
+"""
 
 
-def list_data_sets(
-    limit: LimitOption = None,
-    offset: OffsetOption = 0,
-    count: CountOption = False,
-    out: OutOption = None,
-    home: HomeOption = DEFAULT_HOME,
-    as_json: JsonOption = False,
-) -> None:
-    """List the sources that works were registered from.
+def _lister(table: str, columns: Sequence[str]) -> Callable[..., None]:
+    """The command that lists all rows of a table; its listing has the name of the table in the plural."""
 
-    Examples:
-        creditline data-sets
-    """
-    from registry.listings import data_sets
+    def list_table(
+        limit: LimitOption = None,
+        offset: OffsetOption = 0,
+        count: CountOption = False,
+        out: OutOption = None,
+        home: HomeOption = DEFAULT_HOME,
+        as_json: JsonOption = False,
+    ) -> None:
+        from registry import listings
 
-    _list(
-        "data-sets",
-        lambda connection: _count_of(connection, "data_set"),
-        lambda limit: data_sets(limit=limit, offset=offset),
-        ("data_set", "kind", "works", "missing", "root"),
-        (home, limit, offset, count, out, as_json),
-    )
+        _list(
+            f"{table}s".replace("_", "-"),
+            lambda connection: _count_of(connection, table),
+            lambda limit: getattr(listings, f"{table}s")(limit=limit, offset=offset),
+            columns,
+            (home, limit, offset, count, out, as_json),
+        )
+
+    return list_table
 
 
 def _list(

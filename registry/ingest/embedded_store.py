@@ -5,6 +5,7 @@ The declaration is recorded as it is, and so is the file: who is right is for a 
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,6 +29,8 @@ _TEXTS = (
 )
 _SIGNALS = ("protocol", "category", "use", "condition", "raw", "found_in")
 _SHOWN = 120
+_WHOSE = {"copyright_notice": "copyright notice", "credit_line": "credit line", "creator": "creator"}
+"""Fields that name whose a work is, as people call them."""
 # What stands in a copyright notice beside the name of whoever it is about.
 _BOILERPLATE = re.compile(r"\b(?:copyright|copr|c|all|rights?|reserved|by|photo|image|courtesy|of|the|no|\d{2,4})\b")
 
@@ -85,7 +88,7 @@ def stored_embedded(connection: duckdb.DuckDBPyConnection, asset_ids: pa.Array) 
     """By work, what its file said about it when it was registered: the fields and signals that can be in conflict."""
     connection.register("asked", pa.table({"asked_id": asset_ids}))
     rows = connection.execute(
-        f"SELECT asset_id, {', '.join(_TEXTS)} FROM embedded_metadata JOIN asked ON asset_id = asked_id"  # noqa: S608 - constants
+        f"SELECT asset_id, fields, {', '.join(_TEXTS)} FROM embedded_metadata JOIN asked ON asset_id = asked_id"  # noqa: S608 - constants
     ).fetchall()
     signals: dict[int, list[RightsSignal]] = {}
     for asset_id, *fields in connection.execute(
@@ -96,8 +99,10 @@ def stored_embedded(connection: duckdb.DuckDBPyConnection, asset_ids: pa.Array) 
         signals.setdefault(asset_id, []).append(RightsSignal(Protocol(protocol), Category(category), Use(use), *rest))
     connection.unregister("asked")
     return {
-        asset_id: EmbeddedMetadata(**dict(zip(_TEXTS, texts, strict=True)), signals=tuple(signals.get(asset_id, ())))
-        for asset_id, *texts in rows
+        asset_id: EmbeddedMetadata(
+            **dict(zip(_TEXTS, texts, strict=True)), fields=json.loads(fields), signals=tuple(signals.get(asset_id, ()))
+        )
+        for asset_id, fields, *texts in rows
     }
 
 
@@ -105,25 +110,42 @@ def conflicts(declaration: Declaration, embedded: EmbeddedMetadata) -> Iterator[
     """Where a declaration and a file contradict each other, one line each."""
     declared = [holder.name for holder in declaration.holders or ()] or [declaration.rightsholder or ""]
     if declaration.rightsholder:
-        stated = {
-            "copyright notice": embedded.copyright_notice,
-            "credit line": embedded.credit_line,
-            "creator": embedded.creator,
-        }
-        named = {field: text for field, text in stated.items() if text and _name(text)}
-        own = [*declared, declaration.creator or ""]
-        if named and not any(_agree(text, name) for text in named.values() for name in own if name):
-            field, text = next(iter(named.items()))
-            yield f"declared for {_quoted(', '.join(declared))}; the file's {field} says {_quoted(text)}"
-    if (
-        declaration.creator
-        and embedded.creator
-        and _name(embedded.creator)
-        and not _agree(embedded.creator, declaration.creator)
-    ):
-        yield f"declared as made by {_quoted(declaration.creator)}; the file's creator is {_quoted(embedded.creator)}"
+        yield from _owner_conflicts(declared, [*declared, declaration.creator or ""], embedded)
+    if declaration.creator:
+        yield from _creator_conflicts(declaration.creator, embedded)
     if declaration.licence:
         yield from _licence_conflicts(declaration.licence, embedded)
+
+
+def _owner_conflicts(declared: Sequence[str], own: Sequence[str], embedded: EmbeddedMetadata) -> Iterator[str]:
+    """First what counts for the file; where that agrees, each place in it on its own, which may name somebody else."""
+    known = [name for name in own if name]
+    for place, stated in {"": {name: getattr(embedded, name) for name in _WHOSE}, **_by_place(embedded)}.items():
+        named = {name: text for name, text in stated.items() if text and _name(text)}
+        if any(_agree(text, name) for text in named.values() for name in known):
+            known += named.values()  # an agency's photographer may be named alone in another place
+        elif named:
+            name, text = next(iter(named.items()))
+            says = f"{_WHOSE[name]}{place} says {_quoted(text)}"
+            yield f"declared for {_quoted(', '.join(declared))}; the file's {says}"
+            return
+
+
+def _creator_conflicts(declared: str, embedded: EmbeddedMetadata) -> Iterator[str]:
+    places = {place: stated["creator"] for place, stated in _by_place(embedded).items() if "creator" in stated}
+    for place, text in {"": embedded.creator, **places}.items():
+        if text and _name(text) and not _agree(text, declared):
+            yield f"declared as made by {_quoted(declared)}; the file's creator{place} is {_quoted(text)}"
+            return
+
+
+def _by_place(embedded: EmbeddedMetadata) -> dict[str, dict[str, str]]:
+    """By place (`` in exif``), what it says of whose the work is."""
+    found: dict[str, dict[str, str]] = {}
+    for name in _WHOSE:
+        for (place, _), text in embedded.said_in(name).items():
+            found.setdefault(f" in {place}", {}).setdefault(name, text)
+    return found
 
 
 def _licence_conflicts(licence: str, embedded: EmbeddedMetadata) -> Iterator[str]:

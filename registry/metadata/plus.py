@@ -33,6 +33,11 @@ VALUES = tuple(_MEANINGS)
 _PROHIBITION = re.compile(rb"DMI-PROHIBITED[A-Z-]{0,64}", re.IGNORECASE)
 
 
+def term_of(value: str) -> str:
+    """The last part of a value, by which it is known: ``DMI-PROHIBITED``."""
+    return clean(value).rstrip("/# ").replace("#", "/").rsplit("/", 1)[-1].upper()
+
+
 def read_data_mining(value: str, constraint: str | None, found_in: str) -> Iterator[RightsSignal]:
     """The signals in one value of ``plus:DataMining``.
 
@@ -44,7 +49,7 @@ def read_data_mining(value: str, constraint: str | None, found_in: str) -> Itera
     raw = clean(value)[:LONGEST_RAW]
     if not raw:
         return
-    term = raw.rstrip("/# ").replace("#", "/").rsplit("/", 1)[-1].upper()
+    term = term_of(raw)
     unknown = Use.PROHIBITED if term.startswith("DMI-PROHIBITED") else Use.UNSPECIFIED
     for category, use in _MEANINGS.get(term, ((Category.ALL, unknown),)):
         yield RightsSignal(

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from registry.errors import InputError
+from registry.reasons import plain_reason
 from registry.signals import Category, Protocol, RightsSignal, Use
 
 LONGEST_VALUE = 4_096
@@ -70,7 +71,7 @@ class Problems:
             self._lines[" ".join(clean(line).split())[:300]] = None
 
     def add_error(self, what: str, error: BaseException) -> None:
-        self.add(f"{what}: {str(error)[:200] or type(error).__name__}")
+        self.add(f"{what}: {plain_reason(error)}")
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -163,17 +164,11 @@ class EmbeddedMetadata:
         """Whether the file says nothing at all, not even something unreadable."""
         return self == _EMPTY
 
-    @property
-    def disagreements(self) -> dict[str, dict[str, str]]:
-        """Fields for which places in the file differ: ``{"creator": {"xmp dc:creator": …, "exif Artist": …}}``."""
-        found = {}
-        for name, sources in SOURCES.items():
-            values = {
-                f"{place} {key}": self.fields[place][key] for place, key in sources if key in self.fields.get(place, {})
-            }
-            if len({" ".join(value.split()) for value in values.values()}) > 1:
-                found[name] = values
-        return found
+    def said_in(self, name: str) -> dict[tuple[str, str], str]:
+        """What each place says of a field, best place first: ``{("xmp", "dc:creator"): …, ("exif", "Artist"): …}``."""
+        return {
+            (place, key): self.fields[place][key] for place, key in SOURCES[name] if key in self.fields.get(place, {})
+        }
 
     def to_json(self) -> dict[str, Any]:
         """Plain values that JSON has, the packet as base64."""

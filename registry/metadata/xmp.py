@@ -56,10 +56,15 @@ ANYWHERE: Mapping[str, str] = MappingProxyType(
         f"{_IPTC}LinkedRightsExpr": "Iptc4xmpExt:LinkedRightsExpr",
     }
 )
-_CONSTRAINT_OF = {
-    plus.SEE_EMBEDDED: "Iptc4xmpExt:EncRightsExpr",
-    plus.SEE_LINKED: "Iptc4xmpExt:LinkedRightsExpr",
-}
+_CONSTRAINT_OF: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        plus.SEE_CONSTRAINT: ("plus:OtherConstraints", "xmpRights:UsageTerms"),
+        plus.SEE_EMBEDDED: ("Iptc4xmpExt:EncRightsExpr",),
+        plus.SEE_LINKED: ("Iptc4xmpExt:LinkedRightsExpr",),
+    }
+)
+"""Where a value that points to a constraint has it, best place first: programs without a field for PLUS's own property write
+the constraint into the terms of use."""
 
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 _ENCODINGS = (
@@ -88,7 +93,7 @@ def read_xmp(packet: bytes, problems: Problems, found_in: str = "xmp") -> XmpCon
     try:
         root = _parse(_decoded(packet, problems))
         _read_fields(root, content, problems)
-        _read_signals(root, content, found_in)
+        _read_signals(root, content, problems, found_in)
     except Exception as error:
         problems.add_error("XMP cannot be read", error)
         content.signals = list(plus.prohibitions_in(packet, f"{found_in} (not readable)"))[:MOST_SIGNALS]
@@ -148,12 +153,17 @@ def _read_fields(root: Element, content: XmpContent, problems: Problems) -> None
         put(content.fields, name, "; ".join(value for value in values if value.strip()), problems, "XMP")
 
 
-def _read_signals(root: Element, content: XmpContent, found_in: str) -> None:
+def _read_signals(root: Element, content: XmpContent, problems: Problems, found_in: str) -> None:
     values = {value: None for tag, values in _everywhere(root) if tag == _DATA_MINING for value in values}
     for value in values:
-        term = value.strip().rsplit("/", 1)[-1].upper()
-        beside = _CONSTRAINT_OF.get(term, "plus:OtherConstraints")
-        content.signals += plus.read_data_mining(value, content.fields.get(beside), found_in)
+        term = plus.term_of(value)
+        if term and term not in plus.VALUES:
+            problems.add(f"plus:DataMining is {value[:200]!r}, which is no value of the PLUS vocabulary")
+        places = _CONSTRAINT_OF.get(term, ("plus:OtherConstraints",))
+        constraint = next((content.fields[place] for place in places if place in content.fields), None)
+        if constraint is None and term in _CONSTRAINT_OF:
+            problems.add(f"plus:DataMining is {term}, and there is nothing to see in {' or '.join(places)}")
+        content.signals += plus.read_data_mining(value, constraint, found_in)
 
 
 def _described(root: Element) -> Iterator[tuple[str, list[str]]]:

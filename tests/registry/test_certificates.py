@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from registry.certificates import Certificate, check, summary
+from registry.certificates import PROVED, STATED, Certificate, check, document_hash, summary
 from registry.certifying import certify, works_of_withdrawal
 from registry.database import Registry
 from registry.encodings import create_encoding
@@ -172,7 +172,52 @@ def test_what_was_altered_does_not_hold(certificate: Certificate, attack: Callab
     before = copy.deepcopy(document)
     attack(document)
     assert document != before
+    document["document_sha256"] = document_hash(document)
     assert check(json.dumps(document).encode())[1]
+
+
+def earlier(document: Document) -> None:
+    document["works"][0]["withdrawals"][0]["recorded_at"] = "2020-01-01T00:00:00Z"
+
+
+def other_reason(document: Document) -> None:
+    document["works"][0]["withdrawals"][0]["reason"] = "court order"
+
+
+def other_head(document: Document) -> None:
+    document["log_head"]["sequence"] += 1
+
+
+def no_limits(document: Document) -> None:
+    document["limits"] = []
+
+
+@pytest.mark.parametrize("attack", [earlier, other_reason, other_head, no_limits])
+def test_what_no_proof_covers_is_under_the_documents_hash(
+    registry: Registry, certificate: Certificate, attack: Callable[[Document], None]
+) -> None:
+    """Altered it no longer holds; with the hash made to fit, it is not the one in its maker's log."""
+    document = json.loads(certificate.to_json())
+    attack(document)
+    assert check(json.dumps(document).encode())[1] == [
+        "the document is not the one that its hash is of: something in it was altered"
+    ]
+    document["document_sha256"] = document_hash(document)
+    forged, problems = check(json.dumps(document).encode())
+    assert problems == []
+    with registry.connection() as connection:
+        query = "SELECT after ->> 'document_sha256' FROM event WHERE kind = 'certificate made'"
+        logged = [row[0] for row in connection.execute(query).fetchall()]
+    assert certificate.document_sha256 in logged
+    assert forged.document_sha256 not in logged
+
+
+def test_the_summary_says_what_is_shown_and_what_is_said(certificate: Certificate) -> None:
+    """Whoever reads it must not take the reason for something that was proved."""
+    text = summary(certificate)
+    assert certificate.document_sha256 in text
+    assert all(line in text for line in (*PROVED, *STATED, *certificate.limits))
+    assert any("reason" in line for line in STATED)
 
 
 def test_a_forgery_that_fits_itself_fails_against_the_manifests(registry: Registry, certificate: Certificate) -> None:
@@ -186,6 +231,7 @@ def test_a_forgery_that_fits_itself_fails_against_the_manifests(registry: Regist
     for entry in document["absence"]:
         if entry["member"] == member["id"]:
             entry["proof"] = json.loads(tree.prove_absence(entry["work"]).to_json())
+    document["document_sha256"] = document_hash(document)
     data = json.dumps(document).encode()
     assert check(data)[1] == []
     assert check(data, registry.home.root / "members")[1] == [

@@ -49,7 +49,7 @@ def test_xmp_and_exif_of_every_format(image_format: str) -> None:
     assert (metadata.title, metadata.creator, metadata.copyright_notice) == ("Dünen", "Ada Müller", "(c) Ada")
     assert metadata.xmp == TITLED
     assert metadata.fields["exif"]["XPTitle"] == "Küste"
-    assert metadata.disagreements == {"title": {"xmp dc:title": "Dünen", "exif XPTitle": "Küste"}}
+    assert metadata.said_in("title") == {("xmp", "dc:title"): "Dünen", ("exif", "XPTitle"): "Küste"}
     assert metadata.problems == ()
 
 
@@ -104,8 +104,10 @@ def test_precedence_is_xmp_then_iptc_then_exif() -> None:
     data = files.with_segments(jpeg, (0xED, b"Photoshop 3.0\0" + files.photoshop_resource(block)))
     metadata = read(data)
     assert (metadata.creator, metadata.copyright_notice, metadata.credit_line) == ("by XMP", "(c) IPTC", "Agency")
-    assert metadata.disagreements == {
-        "creator": {"xmp dc:creator": "by XMP", "iptc By-line": "by IPTC", "exif Artist": "by EXIF"}
+    assert metadata.said_in("creator") == {
+        ("xmp", "dc:creator"): "by XMP",
+        ("iptc", "By-line"): "by IPTC",
+        ("exif", "Artist"): "by EXIF",
     }
     assert read(files.jpeg_with_iptc(block)).creator == "by IPTC"
 
@@ -275,6 +277,23 @@ def test_constraint_beside_a_prohibition(term: str, constraint: str | None) -> N
     """A value that points to a condition brings that condition with it."""
     metadata = read(image_file("JPEG", xmp=data_mining(VOCABULARY + term, EXPRESSIONS)))
     assert [signal.constraint for signal in metadata.signals] == [constraint]
+
+
+@pytest.mark.parametrize("term", ["DMI-PROHIBITED-SEECONSTRAINT", "dmi-prohibited-seeconstraint/"])
+def test_a_constraint_in_the_terms_of_use_is_seen(term: str) -> None:
+    """Where PLUS's own property for it is missing; where neither is there, that is said."""
+    terms = "<xmpRights:UsageTerms>Ask first</xmpRights:UsageTerms>"
+    metadata = read(image_file("JPEG", xmp=data_mining(VOCABULARY + term, terms)))
+    assert [signal.constraint for signal in metadata.signals] == ["Ask first"]
+    assert metadata.problems == ()
+    both = read(image_file("JPEG", xmp=data_mining(VOCABULARY + term, terms + EXPRESSIONS)))
+    assert [signal.constraint for signal in both.signals] == ["only for teaching"]
+    neither = read(image_file("JPEG", xmp=data_mining(VOCABULARY + term)))
+    assert [signal.constraint for signal in neither.signals] == [None]
+    assert neither.problems == (
+        "plus:DataMining is DMI-PROHIBITED-SEECONSTRAINT, and there is nothing to see in plus:OtherConstraints or "
+        "xmpRights:UsageTerms",
+    )
 
 
 FULL = EmbeddedMetadata(
