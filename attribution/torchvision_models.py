@@ -1,8 +1,9 @@
 """torchvision's networks, importable beside any build of torch, and files of weights that are loaded only by a known hash.
 
-torchvision comes with operators of its own (non-maximum suppression and the like), compiled for one build of torch; beside another
-(a CUDA wheel of torchvision and a CPU build of torch) they cannot be loaded, and then the whole package fails to import, although its
-networks need none of them. They are therefore declared, without an implementation, where they are really missing.
+torchvision comes with operators of its own (non-maximum suppression and the like), compiled for one build of torch.
+Beside another (a CUDA wheel of torchvision, a CPU build of torch) they cannot be loaded, and then the whole package
+fails to import, although its networks need none of them. They are therefore declared, without an implementation, where
+they are really missing.
 
 >>> models = torchvision_models()
 >>> network = models.mobilenet_v2(weights=None)
@@ -42,16 +43,16 @@ def torchvision_models() -> ModuleType:
             "torchvision is not installed: pip install torchvision, of the version that goes with torch"
         )
     if not _loads_its_operators(Path(found.submodule_search_locations[0])) and not _declared:
-        library = torch.library.Library("torchvision", "DEF")
+        library = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]  # torch leaves it untyped
         for name in _BOX_OPERATORS:
-            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")  # type: ignore[no-untyped-call]  # as above
         _declared.append(library)
     try:
         return importlib.import_module("torchvision.models")
     except (ImportError, RuntimeError) as error:
         first_line = str(error).splitlines()[0]
         raise MissingPartError(
-            f"torchvision cannot be imported beside torch {torch.__version__} ({first_line}): install the version that goes with it"
+            f"torchvision cannot be imported beside torch {torch.__version__} ({first_line}): install the one that goes with it"
         ) from error
 
 
@@ -63,7 +64,7 @@ def _loads_its_operators(package: Path) -> bool:
         path = package / f"_C{suffix}"
         if path.exists():
             try:
-                torch.ops.load_library(str(path))
+                torch.ops.load_library(str(path))  # type: ignore[no-untyped-call]  # as above
             except OSError:
                 return False
             return _is_known(_BOX_OPERATORS[0])
