@@ -20,6 +20,9 @@ from registry.ingest.bulk.registration import check_owned, with_defaults
 from registry.ingest.lists import Constant, ListSource, Refusal, open_list
 from registry.ingest.lists.preview import Preview, preview
 
+_REASONS = 20
+"""Reasons for refusals that are shown."""
+
 
 @dataclass(frozen=True)
 class ListWishes:
@@ -105,31 +108,40 @@ def register_a_list(
                 allow_unowned=allow_unowned,
                 on_progress=lambda done, total: bars.update(task, completed=done, total=total),
             )
-    _finish(path, source, report, strict=strict, as_json=as_json)
+    _finish(path, report, strict=strict, as_json=as_json)
 
 
-def _finish(path: Path, source: ListSource, report: ListReport, *, strict: bool, as_json: bool) -> None:
+def _finish(path: Path, report: ListReport, *, strict: bool, as_json: bool) -> None:
     if as_json:
         print_json("register list", report.to_json())
     else:
-        _narrate_refusals(source, report.refusals)
+        _narrate_refusals(report.refusals)
+        _narrate_conflicts(report)
         _print_report(report)
+    if not report.rows:
+        raise InputError(f"{path} has columns but no row: there is nothing to register; see how the list was written")
     if not report.works:
         raise InputError(
-            f"no work of {path} could be registered: {report.rows:,} rows were read, {report.refused:,} refused; correct "
+            f"no work of {path} could be registered: {_rows(report.rows)} read, {report.refused:,} refused; correct "
             "the list, or map its columns with --map (see --dry-run)"
         )
-    if strict and (report.refused or report.repeated):
+    if strict and (report.refused or report.repeated or report.conflicts):
         raise typer.Exit(1)
 
 
+def _rows(number: int) -> str:
+    return "1 row" if number == 1 else f"{number:,} rows"
+
+
 def _print_report(report: ListReport) -> None:
-    typer.echo(printable(f"data set {report.data_set}: {report.works:,} of {report.rows:,} rows are registered works"))
+    are = "row is a registered work" if report.rows == 1 else "rows are registered works"
+    typer.echo(printable(f"data set {report.data_set}: {report.works:,} of {report.rows:,} {are}"))
     for name, number in (
         ("registered", report.registered),
         ("unchanged", report.unchanged),
         ("declarations recorded", report.declarations),
         ("newer declarations recorded", report.declarations_changed),
+        ("conflicts with what was declared before", report.conflicts),
         ("rows that name a work again", report.repeated),
         ("refused", report.refused),
     ):
@@ -139,11 +151,19 @@ def _print_report(report: ListReport) -> None:
         typer.echo("everything was registered before: nothing was changed")
 
 
-def _narrate_refusals(source: ListSource, refusals: Sequence[Refusal]) -> None:
-    for refusal in refusals:
-        places = "; ".join(source.place(number) for number in refusal.first)
+def _narrate_refusals(refusals: Sequence[Refusal]) -> None:
+    for refusal in refusals[:_REASONS]:
         more = ", …" if refusal.rows > len(refusal.first) else ""
-        narrate(printable(f"refused: {refusal.rows:,} rows: {refusal.reason} ({places}{more})"))
+        narrate(printable(f"refused: {_rows(refusal.rows)}: {refusal.reason} ({'; '.join(refusal.places)}{more})"))
+    if rest := sum(refusal.rows for refusal in refusals[_REASONS:]):
+        narrate(f"refused: {_rows(rest)} for {len(refusals) - _REASONS:,} further reasons (--json lists them)")
+
+
+def _narrate_conflicts(report: ListReport) -> None:
+    for finding in report.findings:
+        narrate(printable(f"{finding.kind}: {finding.path}: {finding.reason}"))
+    if rest := report.conflicts - len(report.findings):
+        narrate(f"conflict: {_rows(rest)} more {'contradicts' if rest == 1 else 'contradict'} what was declared before")
 
 
 def _narrate_mapping(source: ListSource) -> None:
@@ -168,10 +188,10 @@ def _show(path: Path, source: ListSource, allow_unowned: bool, *, as_json: bool)
         narrate(printable(f"where {name} is not stated: {value}"))
     names = [name for name in seen.rows[0] if any(row[name] is not None for row in seen.rows)] if seen.rows else []
     print_table(names, [[row[name] for name in names] for row in seen.rows])
-    _narrate_refusals(source, seen.refusals)
+    _narrate_refusals(seen.refusals)
     refused = sum(refusal.rows for refusal in seen.refusals)
     typer.echo(
-        f"{seen.total:,} rows; of the first {seen.looked_at:,}, {refused:,} would be refused; nothing was changed"
+        f"{_rows(seen.total)}; of the first {seen.looked_at:,}, {refused:,} would be refused; nothing was changed"
     )
 
 
@@ -187,5 +207,8 @@ def _document(path: Path, seen: Preview) -> dict[str, Any]:
         "rows": seen.total,
         "first": [dict(row) for row in seen.rows],
         "looked_at": seen.looked_at,
-        "refusals": [{"reason": each.reason, "rows": each.rows, "first": list(each.first)} for each in seen.refusals],
+        "refusals": [
+            {"reason": each.reason, "rows": each.rows, "first": list(each.first), "places": list(each.places)}
+            for each in seen.refusals
+        ],
     }

@@ -4,6 +4,7 @@
     checks        which rows might be refused, told from the columns' bytes; only those are looked at closely
     matching      which rows are new, and which are works that the registry has
     names         rightsholders and licences to ids
+    newer         what a list says otherwise of works that are known, and conflicts: whom that contradicts
     store         one batch into the registry: one transaction, one event
     registration  all of it, in batches that survive being killed
 

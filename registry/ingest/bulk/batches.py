@@ -21,7 +21,14 @@ from numpy.typing import NDArray
 
 from registry.ingest.bulk.checks import suspected
 from registry.ingest.bulk.identities import identities_of, keys_of
-from registry.ingest.lists.columns import CANONICAL, CHECKED_NUMBERS, COMPOSED, LONGEST_ATTRIBUTES, LONGEST_OF
+from registry.ingest.lists.columns import (
+    CANONICAL,
+    CHECKED_NUMBERS,
+    COMPOSED,
+    LONGEST_ATTRIBUTES,
+    LONGEST_OF,
+    MALFORMED,
+)
 from registry.ingest.lists.connection import reader, translated_errors
 from registry.ingest.lists.preview import UNOWNED
 from registry.ingest.lists.source import ListSource
@@ -130,6 +137,7 @@ def _query(source: ListSource) -> str:
         )
     columns += [f"{name}_problem" for name in CHECKED_NUMBERS if name in source.mapping]
     columns += ["outcome"] if source.outcome is not None else []
+    columns += [MALFORMED] if source.sieved else []
     columns.append("row_number")
     return f"SELECT {', '.join(columns)} FROM ({source.unchecked()})"  # noqa: S608 - made by the source
 
@@ -144,7 +152,7 @@ class _Checker:
         self.data_set_id = data_set_id
         self.connection = connection
         self.allow_unowned = allow_unowned
-        self.further = {*(f"{name}_problem" for name in CHECKED_NUMBERS), "outcome"}
+        self.further = {*(f"{name}_problem" for name in CHECKED_NUMBERS), "outcome", MALFORMED}
 
     def batch(self, parts: list[pa.RecordBatch]) -> Batch:
         (whole,) = pa.Table.from_batches(parts).combine_chunks().to_batches(max_chunksize=None)

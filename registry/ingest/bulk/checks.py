@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from registry.ingest.lists.columns import CHECKED_NUMBERS, IDENTITY, LONGEST_ATTRIBUTES, LONGEST_OF
+from registry.ingest.lists.columns import CHECKED_NUMBERS, IDENTITY, LONGEST_ATTRIBUTES, LONGEST_OF, MALFORMED
 from registry.ingest.lists.source import ListSource
 
 Rows = NDArray[np.bool_]
@@ -31,6 +31,8 @@ def suspected(source: ListSource, batch: pa.RecordBatch) -> Rows:
             found |= _valid(problem)
     if source.outcome is not None:
         found |= ~_truth(pc.equal(columns["outcome"], "success"))
+    if source.sieved:
+        found |= _valid(columns[MALFORMED])
     stated = np.zeros(batch.num_rows, bool)
     for name in IDENTITY:
         if name in columns:

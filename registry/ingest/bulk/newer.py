@@ -13,7 +13,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from registry.events import Change
+from registry.ingest.bulk.conflicts import conflicts_among
 from registry.ingest.bulk.names import NOBODY
+from registry.ingest.findings import Finding
 from registry.ingest.lists.source import ListSource
 from registry.site_policies import refresh_with_policies
 from registry.state import refresh
@@ -28,6 +30,10 @@ class Newer:
     first: int = 0
     """For works for which nothing had been declared before."""
     changed: int = 0
+    conflicts: int = 0
+    """Of ``changed``, those that name another rightsholder or licence."""
+    findings: tuple[Finding, ...] = ()
+    """The first of these."""
 
 
 def declare_anew(
@@ -38,20 +44,25 @@ def declare_anew(
     asset_ids: NDArray[np.int64],
     holder_ids: NDArray[np.int64],
     licence_ids: NDArray[np.int64],
+    *,
+    named: int = 0,
 ) -> Newer:
-    """Append a row for each of these works (``asset_ids``, ascending) that the rows at ``places`` speak of otherwise."""
+    """Append a row for each of these works (``asset_ids``, ascending) that the rows at ``places`` speak of otherwise.
+
+    Conflicts are counted, and at most ``named`` are named.
+    """
     if not len(places):
         return Newer()
     stated = [name for name in _COLUMNS if _states(source, name.removesuffix("_id"))]
     taken = rows.take(pa.array(places))
-    columns: dict[str, pa.Array] = {"asset_id": pa.array(asset_ids)}
+    columns: dict[str, pa.Array] = {"asset_id": pa.array(asset_ids), "row_number": taken.column("row_number")}
     for name in stated:
         if name.endswith("_id"):
             ids = (holder_ids if name == "rightsholder_id" else licence_ids)[places]
             columns[name] = pa.array(ids, mask=ids == NOBODY)
         else:
             columns[name] = taken.column(name)
-    if len(columns) == 1:
+    if not stated:
         return Newer()
     connection = change.connection
     connection.register("stated_rows", pa.table(columns))
@@ -74,11 +85,12 @@ def declare_anew(
         "WHERE same_rightsholder",
         [change.next_id("co_rightsholder")],
     )
+    conflicts, findings = conflicts_among(connection, source.place, named)
     connection.unregister("newer_rows")
     renew = refresh_with_policies if "source_url" in stated else refresh
     renew(change, newer.column("asset_id").to_numpy())
     first = newer.num_rows - (newer.num_rows - newer.column("last_id").null_count)
-    return Newer(first, newer.num_rows - first)
+    return Newer(first, newer.num_rows - first, conflicts, findings)
 
 
 def _newer(change: Change, stated: list[str], first: int, last: int) -> pa.Table:
@@ -96,6 +108,7 @@ def _newer(change: Change, stated: list[str], first: int, last: int) -> pa.Table
     columns = ", ".join(f"{'stated_rows' if name in stated else 'last'}.{name} AS {name}" for name in _COLUMNS)
     found = connection.execute(
         f"SELECT ? + row_number() OVER (ORDER BY asset_id) - 1 AS id, stated_rows.asset_id AS asset_id, {columns}, "  # noqa: S608
+        "row_number, last.rightsholder_id AS former_rightsholder_id, last.licence_id AS former_licence_id, "
         "last.id AS last_id, last.rightsholder_id IS NOT DISTINCT FROM "
         f"{'stated_rows' if 'rightsholder_id' in stated else 'last'}.rightsholder_id AS same_rightsholder "
         "FROM stated_rows JOIN known_works ON known_id = stated_rows.asset_id "

@@ -23,6 +23,7 @@ from registry.errors import UsageError
 from registry.events import changing
 from registry.ingest.bulk.batches import read_ahead
 from registry.ingest.bulk.store import ListStore, Stored
+from registry.ingest.findings import Finding
 from registry.ingest.lists import ListSource, Refusal
 from registry.models import DataSet
 from registry.withdrawals import cover_later_works
@@ -48,6 +49,10 @@ class ListReport:
     declarations_changed: int
     refusals: tuple[Refusal, ...] = field(default=())
     """By reason, most frequent first."""
+    conflicts: int = 0
+    """Works for which the list names another rightsholder or licence than was recorded; what it says counts from now on."""
+    findings: tuple[Finding, ...] = field(default=())
+    """The first conflicts, at most :data:`registry.ingest.bulk.conflicts.NAMED`."""
 
     @property
     def works(self) -> int:
@@ -116,7 +121,7 @@ def register_list(
             read += batch.read
             on_progress(read, source.rows)
     source.verify()
-    refusals = (Refusal(reason, counts[reason], tuple(examples[reason])) for reason in counts)
+    refusals = (Refusal.of(source, reason, counts[reason], examples[reason]) for reason in counts)
     return ListReport(
         data_set=name,
         root=str(root.absolute()),
@@ -130,6 +135,8 @@ def register_list(
         declarations=total.declarations,
         declarations_changed=total.declarations_changed,
         refusals=tuple(sorted(refusals, key=lambda refusal: (-refusal.rows, refusal.reason))),
+        conflicts=total.conflicts,
+        findings=tuple(store.findings),
     )
 
 

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from registry.events import Change
 from registry.ingest.bulk.batches import Batch
+from registry.ingest.bulk.conflicts import NAMED
 from registry.ingest.bulk.matching import match
 from registry.ingest.bulk.names import NOBODY, Named, licences, rightsholders
 from registry.ingest.bulk.newer import declare_anew
+from registry.ingest.findings import Finding
 from registry.ingest.lists.source import ListSource
 from registry.seals import digest_of_rows, schema_of
 from registry.site_policies import apply_policies
@@ -36,6 +38,7 @@ class Stored:
     repeated: int = 0
     declarations: int = 0
     declarations_changed: int = 0
+    conflicts: int = 0
 
     def add(self, other: Stored) -> None:
         """Count another batch in."""
@@ -50,6 +53,8 @@ class ListStore:
         self.source = source
         self.data_set_id = data_set_id
         self.data_set = data_set
+        self.findings: list[Finding] = []
+        """The first conflicts with what the registry has."""
         self.stated = np.empty(0, bool)  # by asset id, whether a row before has stated what is declared for it
 
     def add(self, change: Change, batch: Batch) -> Stored:
@@ -73,7 +78,18 @@ class ListStore:
             ids, declared = self._insert(change, rows, new, holders, terms)
             stored.registered, stored.declarations = len(ids), declared
             asset_ids = np.concatenate([asset_ids, ids])
-        newer = declare_anew(change, self.source, rows, known, asset_ids[: len(known)], holders.ids, terms.ids)
+        newer = declare_anew(
+            change,
+            self.source,
+            rows,
+            known,
+            asset_ids[: len(known)],
+            holders.ids,
+            terms.ids,
+            named=NAMED - len(self.findings),
+        )
+        self.findings.extend(newer.findings)
+        stored.conflicts = newer.conflicts
         stored.declarations += newer.first
         stored.declarations_changed = newer.changed
         stored.unchanged -= newer.changed + newer.first

@@ -32,6 +32,8 @@ CANONICAL = (
 )  # fmt: skip
 MAPPABLE = tuple(name for name in CANONICAL if name != "attributes")
 IDENTITY = ("path", "url", "sha256", "other_hash")
+MALFORMED = "malformed"
+"""Beside the canonical columns: what is wrong with a line that is no row at all."""
 
 LONGEST_TEXT = 65_536
 LONGEST_URL = 8_192
@@ -113,11 +115,16 @@ def canonical_columns(
     return columns
 
 
-def refusal(mapping: Mapping[str, str | Constant], outcome: str | None) -> str:
-    """Why a row is refused, as an expression over the canonical columns; NULL where nothing is wrong."""
+def refusal(mapping: Mapping[str, str | Constant], outcome: str | None, *, sieved: bool = False) -> str:
+    """Why a row is refused, as an expression over the canonical columns; NULL where nothing is wrong.
+
+    ``sieved``: there is :data:`MALFORMED` too.
+    """
     cases = [_case(f"{name}_problem IS NOT NULL", f"{name}_problem") for name in _NUMBERS if name in mapping]
     if outcome is not None:
         cases.insert(0, _case("outcome IS DISTINCT FROM 'success'", "'img2dataset did not fetch it'"))
+    if sieved:
+        cases.insert(0, _case(f"{MALFORMED} IS NOT NULL", MALFORMED))
     stated = [name for name in IDENTITY if name in mapping]
     cases.append(_case(" AND ".join(f"{name} IS NULL" for name in stated), "'neither path nor url nor hash'"))
     if "sha256" in mapping:

@@ -14,6 +14,7 @@ from registry.ingest.lists.connection import identifier, literal, one_line, read
 from registry.ingest.lists.croissant import Described, read_croissant
 from registry.ingest.lists.parquet import describe, parquet_files
 from registry.ingest.lists.presets import Layout, Wishes, check_wishes, lay_out
+from registry.ingest.lists.sieve import MARK
 from registry.ingest.lists.source import ListFile, ListSource, fingerprint
 from registry.ingest.lists.text import convert
 
@@ -52,9 +53,13 @@ def open_list(
     else:
         origins = (path,)
     before = tuple(fingerprint(origin) for origin in origins)
-    files = tuple(_as_parquet(origin, number, staging) for number, origin in enumerate(origins))
+    converted = [_as_parquet(origin, number, staging) for number, origin in enumerate(origins)]
+    files = tuple(file for file, _ in converted)
     with reader(files) as connection:
-        parts = describe(connection, files)
+        parts = tuple(
+            part if lines is None else part.sieved(MARK, lines)
+            for part, (_, lines) in zip(describe(connection, files), converted, strict=True)
+        )
         columns = tuple(dict.fromkeys(column for part in parts for column in part.types))
         layout = lay_out(path.name, columns, wishes)
         _check_parts(parts, origins, layout)
@@ -82,7 +87,8 @@ def _suffix(path: Path) -> str:
     return Path(name.removesuffix(".gz")).suffix
 
 
-def _as_parquet(origin: Path, number: int, staging: Path) -> Path:
+def _as_parquet(origin: Path, number: int, staging: Path) -> tuple[Path, Mapping[int, int] | None]:
+    """The file as Parquet, and what :func:`convert` says of its lines."""
     kind = "parquet" if _starts_as_parquet(origin) else _KINDS.get(_suffix(origin))
     if kind is None:
         raise InputError(
@@ -90,10 +96,9 @@ def _as_parquet(origin: Path, number: int, staging: Path) -> Path:
             ".gz), a folder of .parquet files, or Croissant as .json"
         )
     if kind == "parquet":
-        return origin
+        return origin, None
     target = staging / f"list-{number:06}.parquet"
-    convert(origin, kind, target)
-    return target
+    return target, convert(origin, kind, target)
 
 
 def _starts_as_parquet(origin: Path) -> bool:

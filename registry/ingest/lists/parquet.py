@@ -87,8 +87,13 @@ def _check_footer(file: Path) -> None:
     try:
         with file.open("rb") as opened:
             size = opened.seek(0, 2)
+            if size == 0:
+                raise InputError(f"{file} is an empty file (0 bytes), expected Parquet; write or download it again")
             if size < 12:
-                raise InputError(f"{file} is not a Parquet file: it has {size} bytes")
+                raise InputError(
+                    f"{file} has {size} bytes, too few for a Parquet file; write or download it again, or name it after "
+                    "what it is (.csv, .jsonl)"
+                )
             opened.seek(size - 8)
             tail = opened.read(8)
     except (OSError, ValueError) as error:

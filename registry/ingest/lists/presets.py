@@ -3,7 +3,7 @@
 laion         LAION metadata, old (SAMPLE_ID, URL, TEXT, ...) and new (url, caption or text, punsafe, ...)
 pd12m         PD12M, PD3M and what else Source.Plus publishes (id, url, caption, hash, ...)
 img2dataset   the Parquet that img2dataset writes beside its shards; its hashes are of the files as they were fetched, so
-              width and height are the original ones too
+              width and height are the original ones too; it may carry further columns of the list it came from
 owner-table   any list whose columns have the canonical names or common other words for them
 croissant     what a Croissant description says of the columns of its files
 """
@@ -62,6 +62,10 @@ _PRESETS: Mapping[str, _Names] = MappingProxyType(
             "title": ("caption", "text"),
             "width": ("original_width", "width"),
             "height": ("original_height", "height"),
+            "rightsholder": ("rightsholder", "rights_holder", "copyright_holder"),
+            "licence": ("licence", "license", "license_url", "licence_url"),
+            "creator": ("creator", "author", "artist", "photographer"),
+            "source_url": ("source_url", "page_url", "landing_page"),
         },
         "owner-table": _GENERAL,
         "croissant": _GENERAL,

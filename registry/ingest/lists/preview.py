@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,13 @@ class Refusal:
     reason: str
     rows: int
     first: tuple[int, ...]
+    places: tuple[str, ...]
+    """Where the first of them are, for people: ``row 7``, or of a malformed line ``line 8``."""
+
+    @classmethod
+    def of(cls, source: ListSource, reason: str, rows: int, first: Sequence[int]) -> Refusal:
+        """Rows of a list, refused."""
+        return cls(reason, rows, tuple(first), tuple(source.place(number) for number in first))
 
 
 @dataclass(frozen=True)
@@ -66,5 +73,5 @@ def preview(
             "WHERE reason IS NOT NULL GROUP BY reason ORDER BY count(*) DESC, reason"
         ).fetchall()
     source.verify()
-    refusals = tuple(Refusal(reason, number, tuple(first)) for reason, number, first in refused)
+    refusals = tuple(Refusal.of(source, reason, number, first) for reason, number, first in refused)
     return Preview(source.name, source.preset, source.mapping, source.not_taken, source.rows, shown, count, refusals)

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from registry.errors import InputError
-from registry.ingest.lists.columns import CANONICAL, Constant, canonical_columns, refusal
+from registry.ingest.lists.columns import CANONICAL, MALFORMED, Constant, canonical_columns, refusal
 from registry.ingest.lists.connection import identifier, literal
 
 __all__ = ["CANONICAL", "Constant", "ListFile", "ListSource", "fingerprint"]
@@ -22,6 +22,15 @@ class ListFile:
     path: Path
     rows: int
     types: Mapping[str, str]
+    mark: str | None = None
+    """The column that says of a malformed line what is wrong with it, if there is such a line."""
+    lines: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
+    """By row (1 is the first) the line of the file, for the first of these lines."""
+
+    def sieved(self, mark: str, lines: Mapping[int, int]) -> ListFile:
+        """The same with malformed lines among its rows."""
+        types = {name: kind for name, kind in self.types.items() if name != mark}
+        return ListFile(self.path, self.rows, MappingProxyType(types), mark, MappingProxyType(dict(lines)))
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,11 @@ class ListSource:
     origins: tuple[Path, ...] = ()
     parts: tuple[ListFile, ...] = ()
 
+    @property
+    def sieved(self) -> bool:
+        """Whether some of the rows stand for malformed lines."""
+        return any(part.mark is not None for part in self.parts)
+
     def relation(self, first: int, count: int) -> str:
         """A ``SELECT`` of the canonical columns, ``row_number`` and ``reason`` for the rows from ``first`` (0 is the first).
 
@@ -54,7 +68,7 @@ class ListSource:
         expression over its own row, so what is not selected is not read, and row groups outside the range are skipped.
         """
         taken = ", ".join(CANONICAL)
-        reason = refusal(self.mapping, self.outcome)
+        reason = refusal(self.mapping, self.outcome, sieved=self.sieved)
         inner = self._inner(first, count)
         return f"SELECT {taken}, row_number, {reason} AS reason FROM (\n{inner}\n)"  # noqa: S608 - names are quoted
 
@@ -68,7 +82,8 @@ class ListSource:
 
     def reasons(self, rows: str) -> str:
         """A ``SELECT`` of ``row_number`` and ``reason`` over rows of :meth:`unchecked`, given as the name of a relation."""
-        return f"SELECT row_number, {refusal(self.mapping, self.outcome)} AS reason FROM {rows}"  # noqa: S608 - our name
+        reason = refusal(self.mapping, self.outcome, sieved=self.sieved)
+        return f"SELECT row_number, {reason} AS reason FROM {rows}"  # noqa: S608 - our name
 
     def _inner(self, first: int, count: int, *, composed: bool = True) -> str:
         ranges = self._ranges(first, first + count) or [(((self.parts[0], 0),), 0, 0)]
@@ -76,11 +91,12 @@ class ListSource:
         return "\nUNION ALL\n".join(selects)
 
     def place(self, row_number: int) -> str:
-        """Where a row is, for a message: the file too where there are several."""
+        """Where a row is, for a message: the file too where there are several, and of a malformed line its number."""
         offset = 0
         for origin, part in zip(self.origins, self.parts, strict=True):
             if row_number <= offset + part.rows:
-                row = f"row {row_number - offset:,}"
+                line = part.lines.get(row_number - offset)
+                row = f"row {row_number - offset:,}" if line is None else f"line {line:,}"
                 return f"{origin.name}, {row}" if len(self.parts) > 1 else row
             offset += part.rows
         return f"row {row_number:,}"
@@ -102,7 +118,8 @@ class ListSource:
             lower, upper = max(first - offset, 0), min(end - offset, part.rows)
             if lower < upper:
                 whole = (lower, upper) == (0, part.rows)
-                wanted.append(((part, offset), lower, upper, tuple(part.types.items()) if whole else (offset,)))
+                alike = (part.mark, *part.types.items()) if whole else (offset,)
+                wanted.append(((part, offset), lower, upper, alike))
             offset += part.rows
         ranges = []
         for _, group in groupby(wanted, key=lambda entry: entry[3]):
@@ -123,6 +140,9 @@ class ListSource:
             self.outcome,
             composed=composed,
         )
+        if self.sieved:
+            mark = parts[0][0].mark
+            columns[MALFORMED] = "NULL::VARCHAR" if mark is None else identifier(mark)
         files = ", ".join(literal(str(part.path)) for part, _ in parts)
         # The virtual columns are named instead of asked for by option: the option fails where a file has one of that name.
         if len(parts) > 1:

@@ -1,7 +1,8 @@
 """CSV and JSON lines into Parquet, every column as text, in bounded memory.
 
 A list is converted once and then read many times, by columns and ranges of rows. Types are checked later, row by row;
-here only what makes the file unreadable as a whole is an error, and it names the line.
+here only what makes the file unreadable as a whole is an error. Lines that are malformed cost a second, slower reading (see
+:mod:`registry.ingest.lists.sieve`) and become rows that are refused.
 """
 
 from __future__ import annotations
@@ -11,35 +12,84 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
 from registry.errors import InputError
 from registry.ingest.lists.connection import identifier, listed, literal, one_line, reader
+from registry.ingest.lists.sieve import (
+    LONGEST_LINE,
+    MARK,
+    NOT_UTF8,
+    OPEN_QUOTE,
+    TOO_DEEP,
+    TOO_LONG,
+    opened,
+    sieve_csv,
+    sieve_json,
+    too_deep,
+)
 
 LARGEST_TEXT = 2**40
-LONGEST_LINE = 2**21
 MOST_COLUMNS = 1_000
-DEEPEST = 200
 _GZIP = b"\x1f\x8b"
 _PARQUET = "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880)"
 
 
-def convert(path: Path, kind: str, target: Path) -> None:
+class _LineError(InputError):
+    """Something is wrong with some line, and others may be sound."""
+
+
+@dataclass(frozen=True)
+class _Text:
+    """What is read: the list itself, or its sieved copy with :data:`MARK` as a further column and no header."""
+
+    path: Path
+    """The list, for messages."""
+    file: Path
+    packed: bool
+    header: Sequence[str] = ()
+    delimiter: str = ""
+    marked: bool = False
+
+
+def convert(path: Path, kind: str, target: Path) -> Mapping[int, int] | None:
     """Write the ``csv`` or ``json`` lines of ``path`` to the Parquet file ``target``, whose folder also takes what spills.
 
+    Returns None if all lines are sound. Otherwise ``target`` has the column :data:`MARK` with what is wrong with a line, and
+    the first of these lines are returned: row (1 is the first) to line of the file.
+
     Raises:
-        InputError: it is not what it claims to be; the message names the line.
+        InputError: it is not what it claims to be, or none of its lines can be read; the message names the line.
     """
     packed = _check_packed(path)
-    with reader([path], target.parent) as connection:
-        query = _csv_query(path, packed) if kind == "csv" else _json_query(connection, path, packed)
+    header, delimiter = _header(path, packed) if kind == "csv" else ((), "")
+    try:
+        _write(_Text(path, path, packed, header, delimiter), target)
+    except _LineError as fault:
+        copy = target.with_suffix(".sieved")
+        try:
+            csv_like = kind == "csv"
+            sieved = sieve_csv(path, packed, header, delimiter, copy) if csv_like else sieve_json(path, packed, copy)
+            _write(_Text(path, copy, False, header, delimiter, marked=True), target)
+        except _LineError:
+            raise fault from None  # DuckDB is stricter about something
+        finally:
+            copy.unlink(missing_ok=True)
+        return sieved.lines
+    return None
+
+
+def _write(text: _Text, target: Path) -> None:
+    with reader([text.file], target.parent) as connection:
+        query = _csv_query(text) if text.header else _json_query(connection, text)
         try:
             connection.execute(f"COPY ({query}) TO {literal(str(target))} {_PARQUET}")
         except (duckdb.Error, MemoryError) as error:
-            raise _explained(path, error) from error
+            raise _explained(text.path, error) from error
 
 
 def _check_packed(path: Path) -> bool:
@@ -61,20 +111,22 @@ def _check_packed(path: Path) -> bool:
     return True
 
 
-def _csv_query(path: Path, packed: bool) -> str:
-    header, delimiter = _header(path, packed)
-    columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in header)
+def _csv_query(text: _Text) -> str:
+    names = [MARK, *text.header] if text.marked else text.header
+    columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
+    longest = LONGEST_LINE + 2**10 if text.marked else LONGEST_LINE  # the mark comes on top
     return (
-        f"SELECT * FROM read_csv([{literal(str(path))}], auto_detect = false, header = true, columns = {{{columns}}}, "  # noqa: S608 - literals
-        f"delim = {literal(delimiter)}, quote = '\"', escape = '\"', strict_mode = true, null_padding = false, "
-        f"max_line_size = {LONGEST_LINE}, compression = '{'gzip' if packed else 'none'}', hive_partitioning = false)"
+        f"SELECT * FROM read_csv([{literal(str(text.file))}], auto_detect = false, header = {not text.marked}, "  # noqa: S608 - literals
+        f"columns = {{{columns}}}, delim = {literal(text.delimiter)}, quote = '\"', escape = '\"', strict_mode = true, "
+        f"null_padding = false, max_line_size = {longest}, compression = '{'gzip' if text.packed else 'none'}', "
+        "hive_partitioning = false)"
     )
 
 
 def _header(path: Path, packed: bool) -> tuple[Sequence[str], str]:
     """Column names, and the delimiter: whichever of comma, semicolon and tab the first line has most of."""
     try:
-        with _opened(path, packed) as file:
+        with opened(path, packed) as file:
             start = file.readline(LONGEST_LINE + 1)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
@@ -97,61 +149,50 @@ def _header(path: Path, packed: bool) -> tuple[Sequence[str], str]:
     return header, delimiter
 
 
-def _opened(path: Path, packed: bool) -> gzip.GzipFile | io.BufferedReader:
-    return gzip.open(path) if packed else path.open("rb")
-
-
-def _check_lines(path: Path, packed: bool) -> None:
+def _check_lines(text: _Text) -> None:
     """Hold that no line is endless or nested without bounds, on which DuckDB's JSON reader overruns its stack."""
     number = 0
     try:
-        with _opened(path, packed) as file:
+        with opened(text.file, text.packed) as file:
             while line := file.readline(LONGEST_LINE + 1):
                 number += 1
                 if len(line) > LONGEST_LINE:
-                    raise InputError(f"{path}, line {number:,}: a line of more than {LONGEST_LINE:,} bytes")
-                if line.count(b"{") + line.count(b"[") > DEEPEST and _depth(line) > DEEPEST:
-                    raise InputError(f"{path}, line {number:,}: JSON nested more than {DEEPEST} deep")
+                    raise _LineError(f"{text.path}, line {number:,}: {TOO_LONG}")
+                if too_deep(line):
+                    raise _LineError(f"{text.path}, line {number:,}: {TOO_DEEP}")
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
+        raise InputError(f"cannot read {text.path}: {error.strerror}") from error
 
 
-def _depth(line: bytes) -> int:
-    """How deep a line nests; brackets in text do not count."""
-    depth = deepest = 0
-    for bracket in re.findall(rb"[\[\]{}]", re.sub(rb'"(?:[^"\\]|\\.)*"', b"", line)):
-        depth += 1 if bracket in b"[{" else -1
-        deepest = max(deepest, depth)
-    return deepest
-
-
-def _json_query(connection: duckdb.DuckDBPyConnection, path: Path, packed: bool) -> str:
-    _check_lines(path, packed)
+def _json_query(connection: duckdb.DuckDBPyConnection, text: _Text) -> str:
+    _check_lines(text)
+    path = text.path
     options = (
         f"maximum_object_size = {LONGEST_LINE}, hive_partitioning = false, "
-        f"compression = '{'gzip' if packed else 'uncompressed'}'"
+        f"compression = '{'gzip' if text.packed else 'uncompressed'}'"
     )
-    lines = f"read_ndjson_objects([{literal(str(path))}], {options})"
+    lines = f"read_ndjson_objects([{literal(str(text.file))}], {options})"
     try:
         stray = connection.execute(
             f"SELECT json_type(json) FROM {lines} WHERE json_type(json) <> 'OBJECT' LIMIT 1"  # noqa: S608 - literals
         ).fetchone()
         if stray is not None:
-            raise InputError(f"{path} has a line that is a JSON {str(stray[0]).lower()}, expected objects")
+            raise _LineError(f"{path} has a line that is a JSON {str(stray[0]).lower()}, expected objects")
         keys = connection.execute(
             f"SELECT key FROM (SELECT unnest(json_keys(json)) AS key FROM {lines}) GROUP BY key "  # noqa: S608 - literals
-            f"ORDER BY key LIMIT {MOST_COLUMNS + 1}"
+            f"ORDER BY key LIMIT {MOST_COLUMNS + 2}"
         ).fetchall()
     except (duckdb.Error, MemoryError) as error:
         raise _explained(path, error) from error
-    names = [str(key) for (key,) in keys]
+    marks = [MARK] if text.marked else []
+    names = [str(key) for (key,) in keys if key not in marks]
     if not names:
         raise InputError(f"{path} has no line with a JSON object in it")
     _check_names(path, names)
-    columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
-    taken = ", ".join(identifier(name) for name in names)
+    columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in [*names, *marks])
+    taken = ", ".join(identifier(name) for name in [*names, *marks])
     return (
-        f"SELECT {taken} FROM read_json([{literal(str(path))}], format = 'newline_delimited', "  # noqa: S608 - literals
+        f"SELECT {taken} FROM read_json([{literal(str(text.file))}], format = 'newline_delimited', "  # noqa: S608 - literals
         f"columns = {{{columns}}}, {options})"
     )
 
@@ -173,24 +214,26 @@ def _check_names(path: Path, names: Sequence[str]) -> None:
 def _explained(path: Path, error: BaseException) -> InputError:
     """What the reader found, in one line: where, and which of the ways in which such files are wrong it is."""
     text = str(error)
+    whole = isinstance(error, MemoryError | duckdb.OutOfMemoryException | duckdb.IOException)
+    kind = InputError if whole else _LineError
     line = re.search(r"(?:CSV Error on Line: |in (?:line|record/value) )(\d+)", text)
     where = f"{path}, line {int(line[1]):,}" if line else str(path)
     counts = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", text)
     if counts:
-        return InputError(f"{where}: {counts[2]} fields, expected {counts[1]}; correct the line")
+        return kind(f"{where}: {counts[2]} fields, expected {counts[1]}; correct the line")
     for sign, meaning in _MEANINGS.items():
         if sign in text:
-            return InputError(f"{where}: {meaning}")
+            return kind(f"{where}: {meaning}")
     malformed = re.search(r"Malformed JSON .*?: ([^:\n]*)$", text, re.MULTILINE)
     first = malformed[1] if malformed else text.strip().split("\n", 1)[0]
-    return InputError(f"{where}: {one_line(first, 200)}")
+    return kind(f"{where}: {one_line(first, 200)}")
 
 
 _MEANINGS = {
-    "unterminated quote": "a quote is not closed, or text follows one; double quotes that are meant",
-    "Invalid unicode": "bytes that are not UTF-8; save the list as UTF-8",
-    "Maximum line size": f"a line of more than {LONGEST_LINE:,} bytes",
-    "maximum_object_size": f"a line of more than {LONGEST_LINE:,} bytes",
+    "unterminated quote": OPEN_QUOTE,
+    "Invalid unicode": NOT_UTF8,
+    "Maximum line size": TOO_LONG,
+    "maximum_object_size": TOO_LONG,
     "invalid state": "it mixes line endings, or has text after a closing quote; save it again as CSV",
     "byte order mark": "it begins with a byte order mark; save it as UTF-8 without one",
 }

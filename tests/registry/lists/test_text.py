@@ -62,13 +62,11 @@ def test_a_wrong_number_refuses_its_row(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [
-        ("a.csv", b"url,title\nx,y\nx,y,z\n", "line 3: 3 fields, expected 2"),
-        ("a.csv", b"url,title\nx\n", "line 2: 1 fields, expected 2"),
-        ("a.csv", b'url,title\nx,"y\nz,z\n', "line 2: a quote is not closed"),
-        ("a.csv", b"url,title\nx,y\nx,\xff\n", "line 3: bytes that are not UTF-8"),
+        ("a.csv", b"url,title\nx\n", "line 2: 1 field, expected 2; correct the line; no line of it can be read"),
         ("a.csv", b"url,title\n\xff\xfe,y\n", "line 2: bytes that are not UTF-8"),
         ("a.csv", b"url,ti\xfftle\nx,y\n", "line 1: byte 0xff is not UTF-8"),
-        ("a.csv", b"url,title\nx,y\nx," + b"y" * 3_000_000 + b"\n", "line 3: a line of more than 2,097,152 bytes"),
+        ("a.csv", b'url,title\nx,"y\n', "line 2: a quote is not closed"),
+        ("a.csv", b"url,title\rx,y\rx,y,z\r", "carriage returns"),
         ("a.csv", b"u" * 3_000_000, "line 1 has more than"),
         ("a.csv", b"", "empty first line"),
         ("a.csv", b"url,\nx,y\n", "a column named ''"),
@@ -77,8 +75,6 @@ def test_a_wrong_number_refuses_its_row(tmp_path: Path) -> None:
         ("a.csv", b"\xff\xfeu\0r\0l\0", "UTF-16"),
         ("a.csv", b"colour;shape\nx;y\n", "no column of a.csv says which work a row is"),
         ("a.csv.gz", gzip.compress(CSV * 9, mtime=0)[:-12], "gzip that is damaged or was cut off"),
-        ("a.jsonl", b'{"url": "x"}\n{"url": \n', "line"),
-        ("a.jsonl", b'{"url": "x"}\n[1]\n', "a line that is a JSON array, expected objects"),
         ("a.jsonl", b'{"url": "x", "URL": "y"}\n', "twice"),
         ("a.jsonl", b"", "no line with a JSON object"),
         ("a.jsonl", b"[" * 100_000, "a.jsonl"),
@@ -97,6 +93,85 @@ def test_what_is_not_what_it_claims_to_be(tmp_path: Path, name: str, data: bytes
         preview(open_list(tmp_path / name, staging=tmp_path))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+QUOTE = "a quote is not closed, or text follows one; double quotes that are meant"
+LONG = "a line of more than 2,097,152 bytes"
+UTF8 = "bytes that are not UTF-8; save the list as UTF-8"
+A_JSON_OBJECT = "; correct the line, which has to be one JSON object"
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "expected"),
+    [
+        ("a.csv", b"url,title\nftp://a,y\nx,y,z\nx\nftp://b,\n", [
+            "ftp://a", "line 3: 3 fields, expected 2; correct the line", "line 4: 1 field, expected 2; correct the line",
+            "ftp://b",
+        ]),
+        ("a.csv", b"url,title\nx" + b",x" * 50 + b"\nftp://a,,,\n", [
+            "line 2: more than 22 fields, expected 2; correct the line", "ftp://a",
+        ]),
+        ("a.csv", b'url,title\nx,"y\nftp://a,z\nftp://b,"z"\n', [f"line 2: {QUOTE}", "ftp://a", "ftp://b"]),
+        ("a.csv", b'url,title\nx,"y\nftp://a,z\n', [f"line 2: {QUOTE}", "ftp://a"]),
+        ("a.csv", b'url,title\nx,"y"z\n"ftp://a","two\n\nlines"\n\nx,y,z\n', [
+            f"line 2: {QUOTE}", "ftp://a", "line 7: 3 fields, expected 2; correct the line",
+        ]),
+        ("a.csv", b'url,title\nx,"one\n"two" three\nfour",y\nftp://a,\n', [
+            f"line 2: {QUOTE}", f"line 3: {QUOTE}", f"line 4: {QUOTE}", "ftp://a",
+        ]),
+        ("a.csv", b"url;title\nftp://a;y\nx;\xff\nftp://b;\xc3\xa4\n", ["ftp://a", f"line 3: {UTF8}", "ftp://b"]),
+        ("a.csv", b'url,title\nx,"\xff\nftp://no,in the cell"\nftp://b,\n', [f"line 2: {UTF8}", "ftp://b"]),
+        ("a.csv", b"url,title\nx," + b"y" * 3_000_000 + b"\nftp://a,z\n", [f"line 2: {LONG}", "ftp://a"]),
+        ("a.csv", b'url,title\nx,"' + b"y" * 3_000_000 + b"\nftp://a,z\n", [f"line 2: {LONG}", "ftp://a"]),
+        ("a.csv", b'url,title\nx,"y\n' + b"z" * 3_000_000 + b"\nftp://a,z\n", [
+            f"line 2: {QUOTE}", f"line 3: {LONG}", "ftp://a",
+        ]),
+        ("a.csv", b'url,title\nx,"y\n' + b"ftp://a,z\n" * 3, [f"line 2: {QUOTE}", *["ftp://a"] * 3]),
+        ("a.csv.gz", gzip.compress(b"url,title\nftp://a,y\nx,y,z\n", mtime=0), [
+            "ftp://a", "line 3: 3 fields, expected 2; correct the line",
+        ]),
+        ("a.csv", b"url,title\nftp://a,y\r\nftp://b,z\r\n", ["ftp://a", "ftp://b"]),
+        ("a.csv", b'url\nftp://a\n\n"x"y\n', ["ftp://a", "row 2: neither path nor url nor hash", f"line 4: {QUOTE}"]),
+        ("a.jsonl", b'{"url": "ftp://a"}\n\n{"url": \n{"url": "ftp://b", "n": 1e999}\n', [
+            "ftp://a", f"line 3: not JSON: Expecting value{A_JSON_OBJECT}", "ftp://b",
+        ]),
+        ("a.jsonl", b'{"url": "x"} {}\n[1]\n{"url": "ftp://a"}', [
+            f"line 1: not JSON: Extra data{A_JSON_OBJECT}", 'line 2: no JSON object, as in {"url": …}; correct the line',
+            "ftp://a",
+        ]),
+        ("a.jsonl", b'{"url": "\\ud800"}\n{"a": 1, "a": 2}\n{"url": "ftp://a"}\n{"url": "\xff"}\n', [
+            "line 1: not JSON: half of a surrogate pair; correct the line",
+            "line 2: not JSON that can be read: the same name twice; correct the line", "ftp://a", f"line 4: {UTF8}",
+        ]),
+        ("a.jsonl", b'{"a":' * 300 + b"\n" + b'{"url": "' + b"x" * 5_000_000 + b'"}\n{"url": "ftp://a"}\n', [
+            "line 1: JSON nested more than 200 deep", f"line 2: {LONG}", "ftp://a",
+        ]),
+        ("a.jsonl", b'\xef\xbb\xbf{"url": "ftp://a"}\n', ["ftp://a"]),
+        ("a.jsonl", b'{"why this line cannot be read": "\\u001b"}\n{"url": "ftp://a"}\n[]', [
+            "line 1: a name that is needed here, 'why this line cannot be read'; rename it", "ftp://a",
+            'line 3: no JSON object, as in {"url": …}; correct the line',
+        ]),
+    ],
+    ids=count(),
+)  # fmt: skip
+def test_malformed_lines_cost_no_other(tmp_path: Path, name: str, data: bytes, expected: list[str]) -> None:
+    """Such a line is refused under its number in the file; what stands before and after it is read as ever."""
+    (tmp_path / name).write_bytes(data)
+    source = open_list(tmp_path / name, staging=tmp_path)
+    read = rows(source)
+    assert [row["row_number"] for row in read] == list(range(1, len(expected) + 1))
+    found = [row["url"] if not row["reason"] else f"{source.place(row['row_number'])}: {row['reason']}" for row in read]
+    assert found == expected
+    assert set(source.mapping) | set(source.not_taken) <= {"url", "title", "n", "a"}
+
+
+def test_malformed_lines_are_named_by_the_first(tmp_path: Path) -> None:
+    """However many there are: a count, and the first five with their lines."""
+    file = tmp_path / "a.csv"
+    file.write_bytes(b"url,title\n" + b'ftp://a,"two\nlines"\nx\n' * 9)
+    (refusal,) = preview(open_list(file, staging=tmp_path)).refusals
+    assert (refusal.rows, refusal.first) == (9, (2, 4, 6, 8, 10))
+    assert refusal.places == ("line 4", "line 7", "line 10", "line 13", "line 16")
 
 
 CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\r"), max_size=20)
