@@ -19,6 +19,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
+from attribution.torchvision_models import declare_missing_operators
 from registry.errors import InputError, IntegrityError, UsageError
 
 if TYPE_CHECKING:
@@ -98,6 +99,14 @@ class NetworkSettings:
         return {**asdict(self), "widths": list(self.widths)}
 
 
+def unet_class() -> type[UNet2DModel]:
+    """diffusers' ``UNet2DModel``, whose import brings torchvision along and so needs one that can be imported."""
+    declare_missing_operators()
+    from diffusers import UNet2DModel
+
+    return UNet2DModel
+
+
 class Denoiser(nn.Module):
     """eps = f(x, t, label): predicts the noise in a noisy image, see :mod:`attribution.ensemble`."""
 
@@ -140,11 +149,10 @@ def network_config(settings: NetworkSettings) -> dict[str, Any]:
 
 def new_denoiser(settings: NetworkSettings, seed: int) -> Denoiser:
     """A fresh network whose start is a function of ``seed`` alone; the caller's random state stays as it was."""
-    from diffusers import UNet2DModel
-
+    unet = unet_class()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Denoiser(UNet2DModel(**network_config(settings)), settings)
+        return Denoiser(unet(**network_config(settings)), settings)
 
 
 def save_denoiser(denoiser: Denoiser, folder: Path) -> None:
@@ -161,13 +169,12 @@ def load_denoiser(folder: Path, settings: NetworkSettings) -> Denoiser:
     Raises:
         IntegrityError: the files are missing, or are not those of such a network.
     """
-    from diffusers import UNet2DModel
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     check_config(folder / CONFIG_FILE, settings)
     path = folder / WEIGHTS_FILE
-    denoiser = Denoiser(UNet2DModel(**network_config(settings)), settings)
+    denoiser = Denoiser(unet_class()(**network_config(settings)), settings)
     try:
         weights = load_file(path)
         denoiser.network.load_state_dict(weights)

@@ -37,16 +37,10 @@ def torchvision_models() -> ModuleType:
     Raises:
         MissingPartError: torchvision is not installed, or does not fit this torch.
     """
-    found = find_spec("torchvision")
-    if found is None or not found.submodule_search_locations:
+    if not declare_missing_operators():
         raise MissingPartError(
             "torchvision is not installed: pip install torchvision, of the version that goes with torch"
         )
-    if not _loads_its_operators(Path(found.submodule_search_locations[0])) and not _declared:
-        library = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        for name in _BOX_OPERATORS:
-            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")  # type: ignore[no-untyped-call]  # as above
-        _declared.append(library)
     try:
         return importlib.import_module("torchvision.models")
     except (ImportError, RuntimeError) as error:
@@ -54,6 +48,19 @@ def torchvision_models() -> ModuleType:
         raise MissingPartError(
             f"torchvision cannot be imported beside torch {torch.__version__} ({first_line}): install the one that goes with it"
         ) from error
+
+
+def declare_missing_operators() -> bool:
+    """Make torchvision importable, by whoever imports it (diffusers does, where it is installed); whether it is installed."""
+    found = find_spec("torchvision")
+    if found is None or not found.submodule_search_locations:
+        return False
+    if not _loads_its_operators(Path(found.submodule_search_locations[0])) and not _declared:
+        library = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        for name in _BOX_OPERATORS:
+            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")  # type: ignore[no-untyped-call]  # as above
+        _declared.append(library)
+    return True
 
 
 def _loads_its_operators(package: Path) -> bool:

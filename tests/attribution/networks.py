@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import torch
-from diffusers import UNet2DModel
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from attribution.denoiser import unet_class
 from attribution.ensemble import Ensemble
 
 
@@ -50,7 +50,7 @@ class UNetDenoiser(nn.Module):
 
     def __init__(self, *, attention: bool) -> None:
         super().__init__()
-        self.unet = UNet2DModel(
+        self.unet = unet_class()(
             sample_size=8,
             in_channels=3,
             out_channels=3,
