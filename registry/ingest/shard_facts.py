@@ -17,6 +17,7 @@ from registry.metadata.values import clean
 LONGEST = 4_096
 LONGEST_TITLE = 300
 MOST_ATTRIBUTES = 64
+_LONGEST_HASH = 128
 
 _NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -34,7 +35,10 @@ _LEFT_OUT = frozenset(
 
 
 def facts_of(facts: Mapping[str, Any], caption: str | None) -> dict[str, Any]:
-    """Plain values under the registry's names: those of :class:`Declaration`, ``url``, and ``attributes``."""
+    """Plain values under the registry's names: those of :class:`Declaration`, ``url``, ``attributes``, and ``sha256``.
+
+    The last is there if it should be the hash of the image's bytes, see :func:`other_bytes`.
+    """
     lower = {str(name).lower(): value for name, value in facts.items()}
     found: dict[str, Any] = {}
     for name, sources in _NAMES.items():
@@ -43,6 +47,8 @@ def facts_of(facts: Mapping[str, Any], caption: str | None) -> dict[str, Any]:
             found[name] = " ".join(value.split()) if name != "title" else value
     if "title" not in found and caption and (text := _text(caption)):
         found["title"] = text[:LONGEST_TITLE]
+    if (stated := _text(lower.get("sha256"))) and not _was_resized(lower):
+        found["sha256"] = stated[:_LONGEST_HASH].lower()
     attributes = {
         clean(name)[:200]: text
         for name, value in {**lower, "caption": caption}.items()
@@ -63,6 +69,26 @@ def stated_with(declaration: Declaration, facts: Mapping[str, Any], default_lice
     if "licence" in facts and declaration.licence in (None, default_licence):
         changes["licence"] = facts["licence"]
     return replace(declaration, **changes, attributes={**facts.get("attributes", {}), **(declaration.attributes or {})})
+
+
+def other_bytes(facts: Mapping[str, Any], sha256: str) -> str | None:
+    """What to say if a shard states another hash than that of the bytes that were read.
+
+    img2dataset hashes what it downloads, before it makes anything else of it. Where it says that it resized an image, the
+    hash is of other bytes by design and tells nothing.
+    """
+    stated = facts.get("sha256")
+    if stated is None or stated == sha256:
+        return None
+    return (
+        f"its .json states the sha256 {stated}, the bytes that were read have {sha256}: they were exchanged, damaged or "
+        "written anew after they were hashed; the work is registered under the hash of its bytes"
+    )
+
+
+def _was_resized(facts: Mapping[str, Any]) -> bool:
+    sizes = [(facts.get(f"original_{side}"), facts.get(side)) for side in ("width", "height")]
+    return all(isinstance(size, int) for pair in sizes for size in pair) and any(before != now for before, now in sizes)
 
 
 def _text(value: object) -> str | None:
