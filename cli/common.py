@@ -61,6 +61,9 @@ ROWS_SHOWN = 50
 MOST_JSON_ROWS = 1_000_000
 """Rows of one JSON document on stdout; more go to a file, which is written in bounded memory."""
 
+MOST_NAMES = 3
+"""Rightsholders of a work whose names a table has."""
+
 DOCUMENT_COLUMNS = frozenset({"attributes", "duties"})
 """Columns of listings whose texts are JSON."""
 
@@ -102,6 +105,12 @@ def printable(cell: object) -> str:
     """Text that no terminal takes for a command: control characters and the like are replaced."""
     text = "" if cell is None else str(cell)
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
+def names_of(rightsholders: Sequence[str]) -> str:
+    """A work's rightsholders in one cell; of many the first."""
+    more = len(rightsholders) - MOST_NAMES
+    return "; ".join(rightsholders[:MOST_NAMES]) + (f" +{more}" if more > 0 else "")
 
 
 def rows_to_print(limit: int | None, total: int, *, as_json: bool) -> int:

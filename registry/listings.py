@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from registry.errors import NotFoundError, UsageError
-from registry.rights import ASSET_RIGHTS, rights_of
+from registry.rights import ASSET_RIGHTS, rights_of, with_rightsholders, works_shared_by
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,7 +44,7 @@ class WorksFilter:
     def conditions(self, connection: duckdb.DuckDBPyConnection) -> tuple[str, list[Any]]:
         """SQL over ``asset`` and its values: names become ids first, so that a column of numbers is all that is read.
 
-        A rightsholder's name counts for the record that it was merged into.
+        A rightsholder's name counts for the record that it was merged into, and finds the works that it shares with others.
 
         Raises:
             UsageError: no such permission.
@@ -69,7 +69,13 @@ class WorksFilter:
                         f"no {_THINGS[column]} {name!r}; `creditline {_LISTED_BY[column]}` lists what there is"
                     )
                 listed = ", ".join(str(int(number)) for (number,) in found)
-                terms.append(f"{column} IN ({listed})")
+                term = f"{column} IN ({listed})"
+                if column == "rightsholder_id":
+                    shared = works_shared_by(listed)
+                    # Most corpora have none, and are spared the search.
+                    if connection.execute(f"SELECT 1 FROM ({shared}) LIMIT 1").fetchone():  # noqa: S608 - numbers
+                        term = f"({term} OR id IN ({shared}))"
+                terms.append(term)
         if self.permission is not None:
             if self.permission not in PERMISSIONS:
                 raise UsageError(f"got the permission {self.permission!r}, expected one of {', '.join(PERMISSIONS)}")
@@ -123,14 +129,24 @@ def works(
     limit: int | None = None,
     offset: int = 0,
 ) -> Page:
-    """A page of works with their current rights (columns: see :data:`registry.rights.ASSET_RIGHTS`), by asset id."""
+    """A page of works, see :func:`works_named`."""
     condition, values = chosen.conditions(connection)
     total, ids = _page_of_ids(connection, condition, values, limit, offset)
+    return Page(works_named(connection, ids), total, offset)
+
+
+def works_named(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int]) -> list[dict[str, Any]]:
+    """These works with their current rights, by asset id.
+
+    Columns: those of :data:`registry.rights.ASSET_RIGHTS`, and ``rightsholders``, the names of all of them.
+    """
     found: list[dict[str, Any]] = []
+    ids = sorted(set(asset_ids))
     for start in range(0, len(ids), PAGE):
-        query = f"SELECT * FROM ({rights_of(ids[start : start + PAGE])}) ORDER BY asset_id"  # noqa: S608 - numbers
-        found += records(connection.execute(query))
-    return Page(found, total, offset)
+        page = ids[start : start + PAGE]
+        query = with_rightsholders(rights_of(page), f"IN ({', '.join(map(str, page))})")
+        found += records(connection.execute(f"{query} ORDER BY listed.asset_id"))
+    return found
 
 
 def works_reader(
@@ -145,7 +161,7 @@ def works_reader(
 
     condition, values = chosen.conditions(connection)
     counts = _counts(connection, condition, values)
-    schema = connection.execute(f"SELECT * FROM ({ASSET_RIGHTS}) LIMIT 0").to_arrow_table().schema  # noqa: S608 - a constant
+    schema = connection.execute(with_rightsholders(ASSET_RIGHTS, "IN (NULL)") + " LIMIT 0").to_arrow_table().schema
     left = sum(count for _, count in counts) if limit is None else limit
 
     def batches() -> Iterator[pa.RecordBatch]:
@@ -154,13 +170,14 @@ def works_reader(
             if skip >= count:
                 skip -= count
             elif wanted > 0:
-                query = (
-                    f"SELECT * FROM ({ASSET_RIGHTS}) WHERE asset_id BETWEEN ? AND ? "  # noqa: S608 - built above
-                    f"AND asset_id IN (SELECT id FROM asset WHERE id BETWEEN ? AND ? AND {condition}) "
+                within = f"BETWEEN {block * BLOCK} AND {(block + 1) * BLOCK - 1}"
+                rights = (
+                    f"SELECT * FROM ({ASSET_RIGHTS}) WHERE asset_id {within} "  # noqa: S608 - built above
+                    f"AND asset_id IN (SELECT id FROM asset WHERE id {within} AND {condition}) "
                     "ORDER BY asset_id LIMIT ? OFFSET ?"
                 )
-                within = [block * BLOCK, (block + 1) * BLOCK - 1]
-                found = connection.execute(query, [*within, *within, *values, wanted, skip]).to_arrow_table()
+                query = with_rightsholders(rights, within) + " ORDER BY listed.asset_id"
+                found = connection.execute(query, [*values, wanted, skip]).to_arrow_table()
                 yield from found.cast(schema).to_batches()
                 wanted, skip = wanted - found.num_rows, 0
 
@@ -179,9 +196,11 @@ def _page_of_ids(
     connection: duckdb.DuckDBPyConnection, condition: str, values: list[Any], limit: int | None, offset: int
 ) -> tuple[int, list[int]]:
     (total,) = connection.execute(f"SELECT count(*) FROM asset WHERE {condition}", values).fetchall()[0]  # noqa: S608 - built above
-    # Rows lie in the order of their ids, and DuckDB keeps the order and stops at the page's end: nothing is sorted.
+    # Rows lie in the order of their ids, and DuckDB keeps the order and stops at the page's end: nothing is sorted. But for a
+    # join, and a search among shared works is one.
+    order = "ORDER BY id" if " OR id IN " in condition else ""
     rows = connection.execute(
-        f"SELECT id FROM asset WHERE {condition} LIMIT ? OFFSET ?",  # noqa: S608 - built above
+        f"SELECT id FROM asset WHERE {condition} {order} LIMIT ? OFFSET ?",  # noqa: S608 - built above
         [*values, limit, offset],
     ).fetchall()
     return int(total), [int(number) for (number,) in rows]

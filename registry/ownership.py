@@ -13,6 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from registry.identifiers import Identifier
+from registry.rights import counting_row
 from registry.rightsholders import Details, details_of, identifiers_of, others_with
 
 
@@ -46,16 +47,13 @@ class RightsholderFacts:
         return asdict(self)
 
 
-_COUNTING_ROW = "CASE WHEN verified.rightsholder_id IS NULL THEN asset.declared_id ELSE asset.verified_id END"
-"""Of a work, the row of asset_rights that says whose it is."""
-
 _CURRENT_CO_OWNERS = f"""
     SELECT co_rightsholder.*, coalesce(rightsholder.merged_into, rightsholder.id) AS current_id
     FROM co_rightsholder
     JOIN asset ON asset.id = co_rightsholder.asset_id
     LEFT JOIN asset_rights AS verified ON verified.id = asset.verified_id
     JOIN rightsholder ON rightsholder.id = co_rightsholder.rightsholder_id
-    WHERE co_rightsholder.rights_id = {_COUNTING_ROW}
+    WHERE co_rightsholder.rights_id = {counting_row("asset")}
 """  # noqa: S608 - constants
 """Owners of works that have several, according to the row that counts."""
 
@@ -168,7 +166,7 @@ def owners_of(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int]) -
         connection,
         f"""
         WITH rights AS (
-            SELECT asset_rights.*, asset_rights.id = {_COUNTING_ROW} AS counts
+            SELECT asset_rights.*, asset_rights.id = {counting_row("asset")} AS counts
             FROM asset_rights JOIN asset ON asset.id = asset_rights.asset_id
             LEFT JOIN asset_rights AS verified ON verified.id = asset.verified_id
             WHERE asset_rights.asset_id IN (SELECT owned_id FROM owned_works)

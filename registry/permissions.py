@@ -31,6 +31,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from registry.events import Change
+from registry.rights import counting_row
 from registry.signals import TRAINING
 from registry.wanted import wanted_works
 
@@ -95,8 +96,7 @@ _COMMON = f"""
         JOIN works ON works.asset_id = co_rightsholder.asset_id
         JOIN rightsholder ON rightsholder.id = co_rightsholder.rightsholder_id
         LEFT JOIN asset_rights AS verified ON verified.id = works.verified_id
-        WHERE co_rightsholder.rights_id =
-                CASE WHEN verified.rightsholder_id IS NULL THEN works.declared_id ELSE works.verified_id END
+        WHERE co_rightsholder.rights_id = {counting_row("works")}
             AND {_COUNTED} IS DISTINCT FROM works.rightsholder_id
     ),
     decided AS MATERIALIZED (SELECT * FROM ({CURRENT_REVIEWS}) WHERE permission IS NOT NULL),

@@ -40,6 +40,49 @@ ASSET_RIGHTS = """
 through the join on ``asset_id`` that reaches the rights, too. For works here and there use :func:`rights_of`."""
 
 
+def counting_row(work: str) -> str:
+    """SQL for the id of the row of asset_rights that says whose a work is; ``work`` is the alias that has its columns.
+
+    It is the verified one, joined as ``verified``, where that names an owner: then everybody who had been declared is replaced.
+    """
+    return f"CASE WHEN verified.rightsholder_id IS NULL THEN {work}.declared_id ELSE {work}.verified_id END"
+
+
+def with_rightsholders(rights: str, works: str) -> str:
+    """SELECT of ``rights``, rows as of :data:`ASSET_RIGHTS`, with one more column: the names of all rightsholders, in order.
+
+    ``works`` is a condition that chooses the same works by number, such as ``BETWEEN 1 AND 50``: no others are looked for among
+    those that several own.
+    """
+    return f"""
+    SELECT listed.*, coalesce(names, CASE WHEN rightsholder IS NULL THEN [] ELSE [rightsholder] END) AS rightsholders
+    FROM ({rights}) AS listed LEFT JOIN (
+        SELECT asset_id AS shared_id, list(name ORDER BY position, id) AS names FROM (
+            SELECT further.asset_id, counted.id, counted.name, min(further.position) AS position
+            FROM (SELECT * FROM co_rightsholder WHERE asset_id {works}) AS further
+            JOIN (SELECT id, declared_id, verified_id FROM asset WHERE id {works}) AS owned ON owned.id = further.asset_id
+            LEFT JOIN (SELECT id, rightsholder_id FROM asset_rights WHERE asset_id {works}) AS verified
+                ON verified.id = owned.verified_id
+            JOIN rightsholder AS stated ON stated.id = further.rightsholder_id
+            JOIN rightsholder AS counted ON counted.id = coalesce(stated.merged_into, stated.id)
+            WHERE further.rights_id = {counting_row("owned")}
+            GROUP BY ALL
+        ) GROUP BY asset_id
+    ) ON shared_id = listed.asset_id
+    """  # noqa: S608 - what the callers wrote
+
+
+def works_shared_by(rightsholders: str) -> str:
+    """SELECT of the works that have one of these rightsholders (a list of ids, or a parameter) among several."""
+    return f"""
+    SELECT further.asset_id AS work_id FROM co_rightsholder AS further
+    JOIN asset AS owned ON owned.id = further.asset_id
+    LEFT JOIN asset_rights AS verified ON verified.id = owned.verified_id
+    JOIN rightsholder AS stated ON stated.id = further.rightsholder_id
+    WHERE coalesce(stated.merged_into, stated.id) IN ({rightsholders}) AND further.rights_id = {counting_row("owned")}
+    """  # noqa: S608 - what the callers wrote
+
+
 _BLOCK = 122_880
 """Rows that DuckDB stores together."""
 _FEW_BLOCKS = 3

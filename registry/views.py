@@ -12,7 +12,7 @@ from types import MappingProxyType
 import duckdb
 
 from registry.permissions import CURRENT_CLAIMS, CURRENT_REVIEWS, CURRENT_SIGNALS, GROUNDS
-from registry.rights import ASSET_RIGHTS
+from registry.rights import ASSET_RIGHTS, counting_row
 
 _RIGHTS_HISTORY = """
     SELECT asset_rights.asset_id, asset_rights.id AS rights_id, asset_rights.basis,
@@ -27,19 +27,18 @@ _RIGHTS_HISTORY = """
 """
 
 # Of the row that named the first rightsholder, as permissions count them: verifying the owner replaces all who were declared.
-_WORK_RIGHTSHOLDER = """
+_WORK_RIGHTSHOLDER = f"""
     SELECT asset.id AS asset_id, coalesce(min(co_rightsholder.position), 1) AS position,
         counted.id AS rightsholder_id, counted.name AS rightsholder,
         string_agg(DISTINCT co_rightsholder.role, ', ' ORDER BY co_rightsholder.role) AS role,
         sum(co_rightsholder.share) AS share
     FROM asset
     LEFT JOIN asset_rights AS verified ON verified.id = asset.verified_id
-    LEFT JOIN co_rightsholder ON co_rightsholder.asset_id = asset.id AND co_rightsholder.rights_id =
-        CASE WHEN verified.rightsholder_id IS NULL THEN asset.declared_id ELSE asset.verified_id END
+    LEFT JOIN co_rightsholder ON co_rightsholder.asset_id = asset.id AND co_rightsholder.rights_id = {counting_row("asset")}
     LEFT JOIN rightsholder AS stated ON stated.id = co_rightsholder.rightsholder_id
     JOIN rightsholder AS counted ON counted.id = coalesce(stated.merged_into, stated.id, asset.rightsholder_id)
     GROUP BY asset.id, counted.id, counted.name
-"""
+"""  # noqa: S608 - constants
 
 _WORKS_BY_PERMISSION = """
     SELECT asset.permission, data_set.name AS data_set, licence.reference AS licence, count(*) AS works,

@@ -22,6 +22,7 @@ from registry.errors import InputError, NotFoundError, UsageError
 from registry.events import Change, changing
 from registry.plan import removals_left
 from registry.removals import Removals
+from registry.rights import works_shared_by
 from registry.service import Service, heeded_by, service_of
 from registry.state import refresh
 
@@ -29,16 +30,10 @@ LONGEST_REASON = 2000
 MOST_WORKS = 100_000
 """Works that one call can name; a rightsholder may have any number."""
 
-WORKS_OF_RIGHTSHOLDER = """
+WORKS_OF_RIGHTSHOLDER = f"""
     SELECT asset.id AS work_id FROM asset WHERE asset.rightsholder_id = $rightsholder
-    UNION
-    SELECT asset.id FROM co_rightsholder
-    JOIN asset ON asset.id = co_rightsholder.asset_id
-    LEFT JOIN asset_rights AS verified ON verified.id = verified_id
-    JOIN rightsholder ON rightsholder.id = co_rightsholder.rightsholder_id
-    WHERE coalesce(merged_into, rightsholder.id) = $rightsholder
-        AND rights_id = CASE WHEN verified.rightsholder_id IS NULL THEN declared_id ELSE verified_id END
-"""
+    UNION {works_shared_by("$rightsholder")}
+"""  # noqa: S608 - constants
 """Works that a rightsholder owns or has a share in, by what is current."""
 
 

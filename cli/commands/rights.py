@@ -19,6 +19,7 @@ from cli.common import (
     RightsholderFilter,
     WorksArgument,
     home_at,
+    names_of,
     narrate,
     plain_row,
     print_json,
@@ -72,7 +73,7 @@ def list_rights(
     """
     from registry.database import Registry
     from registry.lawful import permission_counts, reasons_of, with_reasons
-    from registry.listings import WorksFilter, records, works_reader
+    from registry.listings import WorksFilter, works_named, works_reader
     from registry.listings import works as works_page
 
     chosen = WorksFilter(rightsholder=rightsholder, licence=licence, data_set=source, permission=permission)
@@ -81,10 +82,8 @@ def list_rights(
     with Registry.open(home_at(home)).connection() as connection:
         if works:
             from registry.references import resolve_works
-            from registry.rights import rights_of
 
-            ids = resolve_works(connection, works)
-            rows = records(connection.execute(f"SELECT * FROM ({rights_of(ids)}) ORDER BY asset_id"))  # noqa: S608 - numbers
+            rows = works_named(connection, resolve_works(connection, works))
             total, counts = len(rows), None
         else:
             counts = permission_counts(connection, chosen)
@@ -125,7 +124,7 @@ def _print_reasons(rows: list[dict[str, Any]], reasons: dict[int, list[dict[str,
     table: list[list[object]] = []
     for row in rows:
         place = f"{row['data_set']}:{row['path']}" if row["path"] else row["url"]
-        about = [row["asset_id"], place, row["rightsholder"], row["permission"]]
+        about = [row["asset_id"], place, names_of(row["rightsholders"]), row["permission"]]
         grounds = reasons[row["asset_id"]]
         if not every:
             table.append([*about, next((each["reason"] for each in grounds if each["decides"]), "")])
@@ -134,7 +133,7 @@ def _print_reasons(rows: list[dict[str, Any]], reasons: dict[int, list[dict[str,
             said = ", ".join(str(value) for value in (each["said_by"], _day(each["said_at"])) if value)
             table.append([*about, each["step"], each["verdict"] + " *" * each["decides"], each["reason"], said])
             about = [""] * len(about)
-    columns = ("work", "place", "rightsholder", "permission")
+    columns = ("work", "place", "rightsholders", "permission")
     print_table((*columns, "step", "verdict", "reason", "said") if every else (*columns, "reason"), table)
 
 
@@ -179,7 +178,7 @@ def check(
         print_json("check", {"encoding": encoding_id, "ensemble": ensemble_id, "strict": strict, "works": listed})
     elif works:
         rows = [_finding(work) for work in works]
-        print_table(("work", "place", "rightsholder", "permission", "members", "reason"), rows)
+        print_table(("work", "place", "rightsholders", "permission", "members", "reason"), rows)
         say_what_is_left(len(works), found.num_rows, 0, "works")
     what = f"ensemble {ensemble_id}" if ensemble_id else f"encoding {encoding_id}"
     kinds = "that are not permitted" if strict else "that may not be trained on"
@@ -192,20 +191,15 @@ def _finding(work: dict[str, Any]) -> list[object]:
     place = f"{work['data_set']}:{work['path']}" if work["path"] else work["url"]
     reason = next((each["reason"] for each in work["reasons"] if each["decides"]), "")
     members = ",".join(str(index) for index in work["members"])
-    return [work["asset_id"], place, work["rightsholder"], work["permission"], members, reason]
+    return [work["asset_id"], place, names_of(work["rightsholders"]), work["permission"], members, reason]
 
 
 def _facts(connection: duckdb.DuckDBPyConnection, ids: list[int]) -> dict[int, dict[str, Any]]:
     """What a finding says of a work, by its id."""
-    from registry.listings import PAGE, records
-    from registry.rights import rights_of
+    from registry.listings import works_named
 
-    columns = "asset_id, data_set, path, url, sha256, title, rightsholder, licence"
-    return {
-        row["asset_id"]: row
-        for start in range(0, len(ids), PAGE)
-        for row in records(connection.execute(f"SELECT {columns} FROM ({rights_of(ids[start : start + PAGE])})"))  # noqa: S608 - numbers
-    }
+    columns = ("asset_id", "data_set", "path", "url", "sha256", "title", "rightsholder", "rightsholders", "licence")
+    return {row["asset_id"]: {name: row[name] for name in columns} for row in works_named(connection, ids)}
 
 
 def _subject(registry: Registry, reference: str) -> tuple[str, str | None]:

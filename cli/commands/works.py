@@ -19,6 +19,7 @@ from cli.common import (
     PermissionFilter,
     RightsholderFilter,
     home_at,
+    names_of,
     narrate,
     plain_row,
     print_json,
@@ -85,11 +86,11 @@ def list_works(
     if as_json:
         print_json("works", {"works": [plain_row(row) for row in page.rows], "total": page.total, "offset": offset})
         return
-    columns = ("asset_id", "data_set", "path", "title", "rightsholder", "licence", "permission")
-    print_table(
-        columns,
-        [[row[name] if name != "path" else row["path"] or row["url"] for name in columns] for row in page.rows],
-    )
+    columns = ("asset_id", "data_set", "path", "title", "rightsholders", "licence", "permission")
+    shown = [
+        {**row, "path": row["path"] or row["url"], "rightsholders": names_of(row["rightsholders"])} for row in page.rows
+    ]
+    print_table(columns, [[row[name] for name in columns] for row in shown])
     say_what_is_left(len(page.rows), page.total, offset, "works")
 
 

@@ -29,6 +29,20 @@ def test_any_question_is_answered(filled: Creditline, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT ';' AS x;",
+        ";; SELECT 1 /* ; */ AS x ; -- SELECT 2",
+        'SELECT 1 AS "x;y"',
+        "PIVOT (SELECT permission, asset_id FROM work) ON permission USING count(asset_id)",
+    ],
+)
+def test_one_statement_with_semicolons_is_one(filled: Creditline, query: str) -> None:
+    """In texts, names and comments, at the end; also one that is several to DuckDB itself."""
+    assert len(filled("sql", query, "--json").document["rows"]) == 1
+
+
+@pytest.mark.parametrize(
     ("query", "message"),
     [
         ("SELECT nope FROM work", "the query cannot be answered: Binder Error"),
@@ -39,6 +53,8 @@ def test_any_question_is_answered(filled: Creditline, monkeypatch: pytest.Monkey
         ("INSTALL httpfs", "cannot be answered"),
         ("ATTACH 'other.duckdb'", "file system operations are disabled"),
         (" ", "got no query"),
+        ("SELECT 1; SELECT 2", "got several statements, expected one query"),
+        ("SELECT 1; DELETE FROM asset", "got several statements, expected one query"),
         ("SELECT '\ud800'", "surrogates"),
         ("SELECT " + "1+" * 100_000 + "1", "depth"),
     ],

@@ -78,6 +78,11 @@ def test_exposure_and_manifest_answer_and_prove(creditline: Creditline, furnishe
     arguments = ("manifest-check", proof, "--root", facts["merkle_root"], "--work", work, "--count")
     assert "the member saw this work" in creditline(*arguments, facts["works"]).out
     assert creditline(*arguments, facts["works"] + 1).status == 1
+    for place, wrong in ((3, "abc"), (3, facts["merkle_root"][1:] + "g"), (5, work + "0"), (5, "")):
+        bad = [*arguments[:place], wrong, *arguments[place + 1 :], facts["works"]]
+        refused = creditline(*bad)
+        assert (refused.status, refused.out) == (2, "")
+        assert "expected a SHA-256: 64 hexadecimal digits" in refused.err
 
     listing = furnished.home.member(member) / "works.txt"
     listing.write_text("".join(line for line in listing.read_text().splitlines(keepends=True) if work not in line))

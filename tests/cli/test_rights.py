@@ -37,6 +37,29 @@ def test_rights_are_listed_with_the_reason_that_decided(filled: Creditline, tmp_
     assert rows[2]["reason"].startswith("licence CC-BY-4.0")
 
 
+def test_works_of_several_rightsholders_show_all_of_them(creditline: Creditline, tmp_path: Path) -> None:
+    """In tables, JSON and files; and each of them finds the work."""
+    creditline("init")
+    names = {f"rightsholder_{number}": f"Co {number}" for number in range(2, 6)}
+    rows = [{"path": "a.png", "rightsholder": "Ada", **names}, {"path": "b.png", "rightsholder": "Zoe"}]
+    folder = write_pictures(tmp_path / "works", ["a.png", "b.png"])
+    creditline("register", folder, "--owners", write_csv(tmp_path / "owners.csv", rows))
+    everybody = ["Ada", *names.values()]
+    for command in ("works", "rights"):
+        assert "Ada; Co 2; Co 3 +2" in creditline(command).out
+        found = creditline(command, "--rightsholder", "Co 4", "--json").document
+        assert (found["total"], found["works"][0]["rightsholders"]) == (1, everybody)
+        assert found["works"][0]["rightsholder"] == "Ada"
+        out = tmp_path / f"{command}.json"
+        creditline(command, "--out", out)
+        assert [row["rightsholders"] for row in json.loads(out.read_text())] == [everybody, ["Zoe"]]
+    assert "Ada; Co 2; Co 3 +2" in creditline("rights", 0).out
+    assert creditline("rights", 0, "--json").document["works"][0]["rightsholders"] == everybody
+    assert "1 unclear" in creditline("rights", "--rightsholder", "Co 5").err
+    encoding = creditline("encode", "--members", 6).out.strip()
+    assert "Ada; Co 2; Co 3 +2" in creditline("check", encoding, "--strict").out
+
+
 def test_a_work_is_shown_with_all_its_reasons_in_order(filled: Creditline) -> None:
     """However it is named; in JSON as well; works and a choice of works contradict each other."""
     decided = ("--permission", "prohibited", "--reason", "they \x1b[31msaid no", "--evidence", "mail 7")

@@ -119,6 +119,13 @@ def test_nothing_left_to_serve(trained: Creditline) -> None:
     assert "0 of 6 members serve" in after.err
 
 
+def test_the_help_of_certificates_shows_how_they_are_used(creditline: Creditline) -> None:
+    """As the guide has it: without the name of the command that writes."""
+    shown = creditline("certificate", "--help").out
+    assert "certificate [OPTIONS] WORK... --out FILE | verify FILE" in shown
+    assert "creditline certificate 17 --out work-17.json" in shown
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

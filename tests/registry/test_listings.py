@@ -22,6 +22,7 @@ from registry.listings import (
     licences,
     rightsholders,
     works,
+    works_named,
     works_reader,
 )
 from registry.permissions import Permission
@@ -94,6 +95,54 @@ def test_works_are_filtered_by_permission_and_a_rightsholders_number(filled: Reg
             count_works(connection, WorksFilter(rightsholder="#99"))
         with pytest.raises(UsageError, match="expected one of permitted, unclear"):
             count_works(connection, WorksFilter(permission="maybe"))
+
+
+def shared(registry: Registry) -> None:
+    """Works 1 and 3 are also Bob's, whose second record was merged into the first; work 1 was Eve's until it was verified."""
+    with registry.connection() as connection:
+        for number, name, counts in ((7, "Bob", None), (8, "Bobby", 7), (9, "Eve", None)):
+            connection.execute(
+                "INSERT INTO rightsholder (id, name, merged_into, created_at) VALUES (?, ?, ?, ?)",
+                [number, name, counts, NOW],
+            )
+        owner = dict(connection.execute("SELECT id, rightsholder_id FROM asset").fetchall())
+        connection.execute(
+            "INSERT INTO asset_rights (id, asset_id, basis, rightsholder_id, recorded_from, recorded_by, recorded_at) "
+            "VALUES (50, 1, 'verified', ?, 'letter', 'x', ?)",
+            [owner[1], NOW],
+        )
+        declared = dict(connection.execute("SELECT id, declared_id FROM asset").fetchall())
+        rows = [(declared[1], 1, 1, owner[1]), (declared[1], 1, 2, 9), (50, 1, 1, owner[1]), (50, 1, 2, 8)]
+        rows += [(declared[3], 3, 1, owner[3]), (declared[3], 3, 2, 7), (declared[3], 3, 3, 8)]
+        for number, row in enumerate(rows):
+            connection.execute("INSERT INTO co_rightsholder VALUES (?, ?, ?, ?, ?, NULL, NULL)", [number, *row])
+        refresh(Change(connection, "tests", NOW), None)
+
+
+def test_works_of_several_are_listed_with_all_and_found_by_each(filled: Registry) -> None:
+    """By the row that counts; records that were merged are one; in pages and in batches, and beside other filters."""
+    shared(filled)
+    with filled.connection() as connection:
+        everything = works(connection).rows
+        names = {row["asset_id"]: row["rightsholders"] for row in everything}
+        first = {row["asset_id"]: row["rightsholder"] for row in everything}
+        assert names == {
+            **{number: [name] for number, name in first.items()},
+            1: [first[1], "Bob"],
+            3: [first[3], "Bob"],
+        }
+        for bob in ("Bob", "Bobby", "#8"):
+            page = works(connection, WorksFilter(rightsholder=bob))
+            assert ([row["asset_id"] for row in page.rows], page.total) == ([1, 3], 2)
+        bobs = WorksFilter(rightsholder="Bob", licence="MIT", data_set="works")
+        assert [row["asset_id"] for row in works(connection, bobs, limit=1, offset=1).rows] == [3]
+        assert works(connection, WorksFilter(rightsholder="Eve")).total == 0
+        owned = [number for number, name in first.items() if name == first[1]]
+        assert [row["asset_id"] for row in works(connection, WorksFilter(rightsholder=first[1])).rows] == owned
+        for chosen in (WorksFilter(), bobs):
+            read = works_reader(connection, chosen).read_all().to_pylist()
+            assert read == [{**row, "registered_at": NOW, "recorded_at": NOW} for row in works(connection, chosen).rows]
+        assert [row["asset_id"] for row in works_named(connection, [3, 1, 1])] == [1, 3]
 
 
 def test_the_permissions_are_those_of_the_rule() -> None:
