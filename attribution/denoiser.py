@@ -100,11 +100,12 @@ class NetworkSettings:
 
 
 def unet_class() -> type[UNet2DModel]:
-    """diffusers' ``UNet2DModel``, whose import brings torchvision along and so needs one that can be imported."""
+    """``UNet2DModel`` of diffusers, whose import brings torchvision along and so needs one that can be imported."""
     declare_missing_operators()
     from diffusers import UNet2DModel
 
-    return UNet2DModel
+    found: type[UNet2DModel] = UNet2DModel
+    return found
 
 
 class Denoiser(nn.Module):
