@@ -30,6 +30,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64, UInt64
 
 from attribution.contrasts import Contrasts, bands_between
+from attribution.effects import Effects, effects_of
 from registry.codes import bits
 from registry.errors import UsageError
 
@@ -46,6 +47,7 @@ class Evidence:
     """Every unit's own null distribution: its images, the decoys' codes."""
     p_value: Float64[np.ndarray, " unit"]
     q_value: Float64[np.ndarray, " unit"]
+    effects: Effects
 
 
 def contrast_weights(membership: Bool[np.ndarray, "code member"]) -> Float64[np.ndarray, "code member"]:
@@ -66,6 +68,16 @@ def pulls(contrasts: Contrasts, images: Float[np.ndarray, "unit value"]) -> Floa
     clean = contrasts.clean_sum[bands].astype(np.float64).sum(axis=0)
     own = contrasts.self_product[bands].sum(axis=0)
     return np.asarray(images.astype(np.float64) @ clean.T - own, dtype=np.float64)
+
+
+def way_lengths(contrasts: Contrasts, images: Float[np.ndarray, "unit value"]) -> Float64[np.ndarray, " unit"]:
+    """sum_t ||a - m_t||^2 for every unit's image: how far it lies from the mean prediction, over the middle steps."""
+    bands = bands_between(*MIDDLE)
+    mean = contrasts.clean_sum[bands].astype(np.float64).sum(axis=0).mean(axis=0)
+    own = contrasts.self_product[bands].sum(axis=0).mean()
+    wide = images.astype(np.float64)
+    lengths = steps_used(contrasts) * (wide**2).sum(axis=1) - 2.0 * wide @ mean + own
+    return np.asarray(np.maximum(lengths, 0.0), dtype=np.float64)
 
 
 def steps_used(contrasts: Contrasts) -> int:
@@ -96,13 +108,29 @@ def assess_shortlist(
     """
     members = list(range(n) if serving is None else serving)
     membership, decoy_membership = bits(codes, n)[:, members], bits(decoys, n)[:, members]
+    return assess_pulls(pulls(contrasts, images), way_lengths(contrasts, images), membership, decoy_membership)
+
+
+def assess_pulls(
+    by_member: Float64[np.ndarray, "unit member"],
+    way: Float64[np.ndarray, " unit"],
+    membership: Bool[np.ndarray, "unit member"],
+    decoy_membership: Bool[np.ndarray, "decoy member"],
+) -> Evidence:
+    """The same from the members' pulls towards each unit and the squared lengths of the ways that they are pulls along.
+
+    Raises:
+        UsageError: a code has no contrast among these members.
+    """
     if not (has_contrast(membership).all() and has_contrast(decoy_membership).all()):
         raise UsageError("a code that all of the members share, or none of them has, cannot be tested")
-    by_member = pulls(contrasts, images)
-    statistic = np.einsum("un,un->u", by_member, contrast_weights(membership))
-    decoy_statistic = by_member @ contrast_weights(decoy_membership).T
+    own, others = contrast_weights(membership), contrast_weights(decoy_membership)
+    statistic = np.einsum("un,un->u", by_member, own)
+    decoy_statistic = by_member @ others.T
     p_value = exact_p_values(statistic, decoy_statistic)
-    return Evidence(statistic, decoy_statistic, p_value, benjamini_hochberg(p_value))
+    seen = membership * way[:, None]
+    effects = effects_of(statistic, decoy_statistic, np.einsum("un,un->u", seen, own), seen @ others.T)
+    return Evidence(statistic, decoy_statistic, p_value, benjamini_hochberg(p_value), effects)
 
 
 def exact_p_values(
