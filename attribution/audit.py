@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 
 from attribution.audit_record import (
     AuditContext,
@@ -121,7 +122,7 @@ class Auditor:
                 raise IntegrityError(f"sample {sample.id}: {reason}; generate it again or leave it out")
             contrasts, further = load_contrasts(self.context.registry.home.sample_tensors(sample.id))
             output = np.clip(further["output"], -1.0, 1.0)
-            waiting.append((sample, self._examine(subject, contrasts, (output + 1.0) / 2.0)))
+            waiting.append((sample, self.examine(subject, contrasts, (output + 1.0) / 2.0)))
         tasks = self._tasks(waiting)
         findings = {sample.id: found for sample, found in waiting}
         total = sum(task.work for task in tasks)
@@ -142,37 +143,52 @@ class Auditor:
             UsageError: a label that the ensemble does not know.
         """
         self.context.ensemble.settings.class_number(label)
-        sampler = self._sampler()
-        tasks: dict[str, ContrastTask] = {}
-        subjects: list[tuple[Subject, str, np.ndarray]] = []
+        shown: list[tuple[Subject, ContrastTask, np.ndarray]] = []
         for path in paths:
             image, sha256 = read_image(path)
             pixels = np.moveaxis(to_unit_range(pixels_of(image, self.context.ensemble.settings.image)), -1, 0)
-            key = content_id(
-                "contrasts",
-                {"image": sha256, "members": self.context.ensemble.members_sha256, "label": label, **sampler.to_json()},
+            shown.append(
+                (Subject.of_image(path.name, sha256, label), self.contrast_task(sha256, pixels, label), pixels)
             )
-            subjects.append((Subject.of_image(path.name, sha256, label), key, pixels))
-            if not self.context.registry.home.image_contrasts(key).exists():
-                tasks[key] = ContrastTask(
-                    home=Home(self.context.registry.home.root.resolve()),
-                    ensemble=self.context.ensemble,
-                    sampler=sampler,
-                    key=key,
-                    seed=seed_of_image(sha256),
-                    image=2.0 * pixels - 1.0,
-                    label=label,
-                    device=self.device.name,
-                )
-        work = list(tasks.values())
-        for _ in run_tasks(write_image_contrasts, work, self.device, lambda _, done: on_progress(done, len(work))):
-            pass
-        for subject, key, pixels in subjects:
+        self.measure_contrasts([task for _, task, _ in shown], on_progress)
+        for subject, task, pixels in shown:
             found = self._recorded(subject)
             if found is None:
-                contrasts, _further = load_contrasts(self.context.registry.home.image_contrasts(key))
-                found = record_audit(self.context, self._examine(subject, contrasts, pixels), None)
+                found = record_audit(self.context, self.examine(subject, self.contrasts_of(task), pixels), None)
             yield found
+
+    def contrast_task(
+        self, sha256: str, pixels: Float[np.ndarray, "channel height width"], label: str | None
+    ) -> ContrastTask:
+        """How the members' contrasts on an outside image in [0, 1] are measured; ``sha256`` is that of its file."""
+        sampler = self._sampler()
+        key = content_id(
+            "contrasts",
+            {"image": sha256, "members": self.context.ensemble.members_sha256, "label": label, **sampler.to_json()},
+        )
+        return ContrastTask(
+            home=Home(self.context.registry.home.root.resolve()),
+            ensemble=self.context.ensemble,
+            sampler=sampler,
+            key=key,
+            seed=seed_of_image(sha256),
+            image=2.0 * pixels - 1.0,
+            label=label,
+            device=self.device.name,
+        )
+
+    def measure_contrasts(
+        self, tasks: Sequence[ContrastTask], on_progress: Callable[[int, int], object] = lambda _done, _total: None
+    ) -> None:
+        """Measure and keep the contrasts that are not there yet; ``on_progress`` gets (work just done, work in all)."""
+        missing = {task.key: task for task in tasks if not task.home.image_contrasts(task.key).exists()}
+        work = list(missing.values())
+        for _ in run_tasks(write_image_contrasts, work, self.device, lambda _, done: on_progress(done, len(work))):
+            pass
+
+    def contrasts_of(self, task: ContrastTask) -> Contrasts:
+        """The contrasts that were measured for an outside image."""
+        return load_contrasts(self.context.registry.home.image_contrasts(task.key))[0]
 
     def _sampler(self) -> SamplerSettings:
         """The sampler whose steps an outside image is noised at: the default one, on the members' own schedule."""
@@ -194,8 +210,8 @@ class Auditor:
         found = recorded_audit(self.context, audit_id_of(self.context, subject))
         return found if found is not None and artefact_is_intact(self.context, found) else None
 
-    def _examine(self, subject: Subject, contrasts: Contrasts, image: np.ndarray) -> Findings:
-        """Layers 1 and 2, which need no network."""
+    def examine(self, subject: Subject, contrasts: Contrasts, image: np.ndarray) -> Findings:
+        """Layers 1 and 2 of an image in [0, 1], which need no network."""
         begun = time.monotonic()
         listed = shortlist_for(
             self.context.ranker,
