@@ -61,6 +61,24 @@ def influences(
         CapacityError: a unit was seen by every member.
         UsageError: membership is no boolean matrix over the members of G.
     """
+    result: FloatArray = np.sqrt(_square_moves(gram_matrix, membership, at_once)) * euclidean_scale(values)
+    return result
+
+
+def lpips_influences(
+    gram_matrix: Float[Tensor, "member member"], membership: BoolArray, *, at_once: int = UNITS_AT_ONCE
+) -> FloatArray:
+    """First-order LPIPS of every unit's ablation, from G_phi of :mod:`attribution.perceptual`: a square, as LPIPS is.
+
+    Raises:
+        CapacityError: a unit was seen by every member.
+        UsageError: membership is no boolean matrix over the members of G.
+    """
+    return _square_moves(gram_matrix, membership, at_once)
+
+
+def _square_moves(gram_matrix: Float[Tensor, "member member"], membership: BoolArray, at_once: int) -> FloatArray:
+    """c^T G c / (n - h)^2 of every unit."""
     n = gram_matrix.shape[0]
     if membership.ndim != 2 or membership.shape[1] != n:
         raise UsageError(f"membership of shape {membership.shape}, expected one column for each of the {n} members")
@@ -71,7 +89,7 @@ def influences(
         squares.append(((move @ g) * move).sum(dim=1))
     square = torch.cat(squares) if squares else torch.zeros(0, dtype=torch.float64)
     # G is positive semidefinite up to rounding, which may leave a square slightly below zero.
-    result: FloatArray = square.clamp(min=0).sqrt().numpy() * euclidean_scale(values)
+    result: FloatArray = square.clamp(min=0).numpy()
     return result
 
 
