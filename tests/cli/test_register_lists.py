@@ -9,6 +9,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from tests.cli.running import Creditline
@@ -43,6 +44,54 @@ def test_a_list_is_mapped_shown_and_registered(creditline: Creditline, tmp_path:
     assert (again["registered"], again["unchanged"], again["refused"]) == (0, 1, 1)
     assert creditline(*arguments, "--strict").status == 1
     assert counted(creditline) == 1
+
+
+def test_what_a_list_contradicts_and_what_it_breaks_is_told(creditline: Creditline, tmp_path: Path) -> None:
+    """Conflicts and malformed lines are named on stderr and in --json, and with --strict the exit status tells."""
+    creditline("init")
+    path = tmp_path / "a.csv"
+    path.write_text("url,owner\nhttps://a.org/1,Ada\n", encoding="utf-8")
+    first = creditline("register", path)
+    assert "data set a.csv: 1 of 1 row is a registered work" in first.out
+    path = tmp_path / "b.csv"
+    path.write_text("url,owner\nhttps://a.org/1,Bob\nhttps://a.org/2,Bob,\nx,y,z\n", encoding="utf-8")
+    told = creditline("register", path)
+    assert told.status == 0
+    assert "refused: 1 row: 3 fields, expected 2; correct the line (line 4)" in told.err
+    assert (
+        "conflict: row 1: names for work 0 the rightsholder 'Bob', where 'Ada' was recorded from a.csv; "
+        "the newer declaration counts" in told.err
+    )
+    assert "1  conflicts with what was declared before" in told.out
+    path.write_text("url,owner\nhttps://a.org/1,Eve\n", encoding="utf-8")
+    document = creditline("register", path, "--data-set", "c", "--json", "--strict")
+    assert (document.status, document.document["conflicts"]) == (1, 1)
+    assert document.document["findings"][0]["kind"] == "conflict"
+    assert creditline("doctor").status == 0
+    assert creditline("log", "verify").status == 0
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "works.parquet is an empty file (0 bytes), expected Parquet; write or download it again"),
+        (b"PAR1", "works.parquet has 4 bytes, too few for a Parquet file"),
+        (None, "works.parquet has columns but no row: there is nothing to register"),
+    ],
+)
+def test_empty_parquet_says_what_is_wrong(
+    creditline: Creditline, tmp_path: Path, data: bytes | None, message: str
+) -> None:
+    """Whether the file is empty or the table in it, in one line with what to do."""
+    creditline("init")
+    path = tmp_path / "works.parquet"
+    if data is None:
+        write_parquet(path, {"url": pa.array([], pa.string())})
+    else:
+        path.write_bytes(data)
+    found = creditline("register", path, "--rightsholder", "Ada")
+    assert found.status == 2
+    assert message in found.err
 
 
 @pytest.mark.parametrize(

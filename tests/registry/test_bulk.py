@@ -148,6 +148,94 @@ def test_a_declaration_that_changed_is_a_newer_row(registry: Registry, tmp_path:
     assert query(registry, "SELECT count(*) FROM asset_rights") == [(3,)]
 
 
+def test_a_list_that_contradicts_what_was_declared_says_so(registry: Registry, tmp_path: Path) -> None:
+    """Another rightsholder or licence, or none where there was one: recorded as the newer declaration, and a finding.
+
+    Another spelling of the same licence, a name that was merged into another and a new title contradict nothing; and what
+    is recorded by now is no conflict when the list comes again.
+    """
+    works = [f"https://a.org/{number}" for number in range(6)]
+    take(
+        registry,
+        csv(tmp_path / "a.csv", "url,owner,licence\n" + "".join(f"{work},Ada,CC-BY-4.0\n" for work in works)),
+        rightsholder="Bob",
+    )
+    take(registry, csv(tmp_path / "more.csv", "url,owner\nhttps://b.org,Lovelace\n"))
+    with changing(registry, NOW) as change:
+        change.connection.execute("UPDATE rightsholder SET merged_into = 0 WHERE name = 'Lovelace'")
+        change.record("test", "rightsholder Lovelace")
+    path = csv(
+        tmp_path / "b.csv",
+        "url,owner,licence,title\n"
+        f"{works[0]},Ada,CC-BY-4.0,New\n{works[1]},Bob,CC-BY-4.0,\n{works[2]},Ada,MIT,\n{works[3]},Eve,,\n"
+        f"{works[4]},Lovelace,https://creativecommons.org/licenses/by/4.0/,\nhttps://a.org/new,Bob,MIT,\n",
+    )
+    report = take(registry, path)
+    assert (report.registered, report.declarations_changed, report.conflicts) == (1, 5, 3)
+    assert [(finding.path, str(finding.kind), finding.reason) for finding in report.findings] == [
+        (
+            "row 2",
+            "conflict",
+            "names for work 1 the rightsholder 'Bob', where 'Ada' was recorded from a.csv; the newer declaration counts",
+        ),
+        (
+            "row 3",
+            "conflict",
+            "names for work 2 the licence 'MIT', where 'CC-BY-4.0' was recorded from a.csv; the newer declaration counts",
+        ),
+        (
+            "row 4",
+            "conflict",
+            "names for work 3 the rightsholder 'Eve', where 'Ada' was recorded and the licence (none), where 'CC-BY-4.0' "
+            "was recorded from a.csv; the newer declaration counts",
+        ),
+    ]
+    assert query(registry, "SELECT rightsholder_id FROM asset WHERE id = 1") == query(
+        registry, "SELECT id FROM rightsholder WHERE name = 'Bob'"
+    )
+    again = take(registry, path)
+    assert (again.changed_nothing, again.conflicts, again.findings) == (True, 0, ())
+    assert report.to_json()["conflicts"] == 3
+
+
+def test_conflicts_are_named_by_the_first(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All are counted over all batches, and no more than twenty are named, also of works that a folder brought."""
+    monkeypatch.setattr(batches, "ROWS", 10)
+    monkeypatch.setattr(batches, "_FETCHED", 5)
+    data = encoded(picture(1))
+    write(tmp_path / "works" / "a.png", data)
+    register(registry, tmp_path / "works")
+    shas = [hashlib.sha256(data).hexdigest(), *(hashlib.sha256(bytes([number])).hexdigest() for number in range(49))]
+    for name, owner in (("a", "Ada Example"), ("b", "Bob")):
+        path = write_parquet(tmp_path / f"{name}.parquet", {"sha256": shas, "owner": [owner] * 50})
+        report = take(registry, path)
+        assert report.conflicts == (50 if owner == "Bob" else 0)
+    assert [finding.path for finding in report.findings] == [f"row {number}" for number in range(1, 21)]
+    assert "'Ada Example'" in report.findings[0].reason
+
+
+def test_malformed_lines_are_refused_and_the_rest_is_registered(registry: Registry, tmp_path: Path) -> None:
+    """Such a line is a refused row under its number in the file, whatever else counts for rows; again changes nothing."""
+    path = csv(
+        tmp_path / "works.csv",
+        'url,rightsholder,licence\nhttps://a.org/1,Ada,MIT\nhttps://a.org/2,Ada,MIT,\U0001f600\nhttps://a.org/3,"Ada,MIT\n'
+        "https://a.org/4,Bob,MIT\nmailto:x,Ada,MIT\nhttps://a.org/5,Ada,MIT\n",
+    )
+    for registered in (3, 0):
+        report = take(registry, path, wishes={"attributes": ["licence"]})
+        assert (report.rows, report.registered, report.refused, report.works) == (6, registered, 3, 3)
+        assert {refusal.places: refusal.reason.split(";")[0] for refusal in report.refusals} == {
+            ("line 3",): "4 fields, expected 3",
+            ("line 4",): "a quote is not closed, or text follows one",
+            ("row 5",): "url is not one of http, https, ftp, s3 or gs",
+        }
+    assert query(registry, "SELECT url, name FROM asset JOIN rightsholder ON rightsholder.id = rightsholder_id") == [
+        ("https://a.org/1", "Ada"),
+        ("https://a.org/4", "Bob"),
+        ("https://a.org/5", "Ada"),
+    ]
+
+
 def test_refusals_are_counted_by_reason_with_their_rows(registry: Registry, tmp_path: Path) -> None:
     """The rest goes in; ids have no gap."""
     path = csv(

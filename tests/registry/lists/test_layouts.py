@@ -99,6 +99,28 @@ def test_img2dataset_output(tmp_path: Path) -> None:
     assert source.not_taken == ("key", "error_message", "width", "height", "exif")
 
 
+def test_img2dataset_output_with_columns_of_its_list(tmp_path: Path) -> None:
+    """What img2dataset copies from the list it was given is read: the licence above all."""
+    file = write_parquet(
+        tmp_path / "00000.parquet",
+        {
+            "url": ["https://example.org/a.jpg", "https://example.org/b.jpg"],
+            "key": ["0", "1"],
+            "status": ["success"] * 2,
+            "license": ["CC-BY-4.0", "?"],
+            "author": ["Ada", None],
+            "copyright_holder": ["Ada's estate", None],
+            "page_url": ["https://example.org", None],
+        },
+    )
+    source = open_list(file, staging=tmp_path)
+    assert (source.preset, source.not_taken) == ("img2dataset", ("key",))
+    assert [[row[name] for name in ("licence", "creator", "rightsholder", "source_url")] for row in rows(source)] == [
+        ["CC-BY-4.0", "Ada", "Ada's estate", "https://example.org"],
+        [None] * 4,
+    ]
+
+
 def test_an_owners_table_names_a_source_beside_a_path(tmp_path: Path) -> None:
     """With a path, `url` says where the work is from, as in a folder's owner table; without one it is the work."""
     file = tmp_path / "owners.csv"
