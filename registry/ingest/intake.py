@@ -11,7 +11,7 @@ import numpy as np
 from registry.ingest.findings import Finding, FindingLog, Kind
 from registry.ingest.inspection import KnownWork, Refusal, Result, Work
 from registry.ingest.owners import Declaration, NoDeclaration, OwnerSource
-from registry.ingest.shard_facts import stated_with
+from registry.ingest.shard_facts import other_bytes, stated_with
 from registry.ingest.store import Changes, Item, WorkStore
 
 BATCH_SECONDS = 10.0
@@ -83,6 +83,8 @@ class Intake:
         if isinstance(result, Work):
             if result.facts:
                 declaration = stated_with(declaration, result.facts, self._licence)
+                if conflict := other_bytes(result.facts, result.sha256):
+                    self.findings.add(Finding(result.path, Kind.CONFLICT, conflict))
             if result.embedded:
                 self._bytes += len(result.embedded.xmp or b"") + 2_000
         self._batch.append((result, declaration))

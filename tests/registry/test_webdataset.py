@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
 import pytest
 
+from registry.database import Registry
 from registry.errors import InputError
 from registry.ingest.findings import Finding
+from registry.ingest.owners import OneOwner
+from registry.ingest.registration import register_shards
 from registry.ingest.webdataset import LARGEST_FACTS, ShardSample, is_webdataset, read_shard
 from tests.registry.hostile_archives import tar_of
+from tests.registry.works import NOW, encoded, picture
 
 FACTS = {
     "url": "https://example.org/1.jpg",
@@ -105,3 +110,37 @@ def test_a_shard_is_told_from_another_tar(path: Path) -> None:
     assert not is_webdataset(path.parent / "missing")
     with pytest.raises(InputError, match="not an archive"):
         list(read_shard(path))
+
+
+def test_a_hash_that_is_not_of_the_bytes_is_a_conflict(registry: Registry, path: Path) -> None:
+    """The member is named, its work registered under the hash of its bytes.
+
+    The right hash in capitals is none, and neither is that of an image which the shard says was resized since.
+    """
+    pictures = [encoded(picture(number), "JPEG") for number in range(5)]
+    hashes = [hashlib.sha256(data).hexdigest() for data in pictures]
+    same = {"width": 4, "height": 4, "original_width": 4, "original_height": 4}
+    facts = [
+        {"sha256": hashes[0].upper()},
+        {"sha256": hashes[0], **same},
+        {"sha256": "0" * 64, **same, "original_width": 9},
+        {"sha256": "nonsense" * 99},
+        {"sha256": None},
+    ]
+    files = [
+        file
+        for number, (data, known) in enumerate(zip(pictures, facts, strict=True))
+        for file in ((f"{number}.jpg", data), (f"{number}.json", json.dumps(known).encode()))
+    ]
+    path.write_bytes(tar_of(files))
+    for registered in (5, 0):
+        report = register_shards(registry, path, OneOwner("Ada", None), now=NOW, near_duplicates=False)
+        assert (report.registered, report.conflicts) == (registered, 2)
+        conflicts = {finding.path: finding.reason for finding in report.findings if finding.kind == "conflict"}
+        assert list(conflicts) == ["00000.tar!/1.jpg", "00000.tar!/3.jpg"]
+        assert (
+            f"states the sha256 {hashes[0]}, the bytes that were read have {hashes[1]}" in conflicts["00000.tar!/1.jpg"]
+        )
+        assert len(conflicts["00000.tar!/3.jpg"]) < 500
+    with registry.connection() as connection:
+        assert connection.execute("SELECT sha256 FROM asset ORDER BY path").fetchall() == [(each,) for each in hashes]
