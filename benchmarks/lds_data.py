@@ -1,0 +1,92 @@
+"""The works, held-out pictures and groups that rankers and their peers are compared on."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from PIL import Image
+from torch import Tensor
+
+from attribution.denoiser import NetworkSettings
+from attribution.pixels import ImageSettings, pixels_of
+from attribution.settings import TrainingSettings
+from attribution.training import to_training_range
+
+WORKS, HELD_OUT = 256, 48
+
+
+@dataclass(frozen=True)
+class Material:
+    """One data set, with the network that is trained on it."""
+
+    name: str
+    works: UInt8[np.ndarray, "work height width channel"]
+    held_out: UInt8[np.ndarray, "image height width channel"]
+    group_of_work: tuple[str, ...]
+    """The house or class that a work belongs to: the unit of the leave-one-rightsholder-out comparison."""
+    network: NetworkSettings
+    training: TrainingSettings
+
+    def images(self) -> Float[Tensor, "work channel height width"]:
+        """The works in [-1, 1]."""
+        return to_training_range(self.works)
+
+
+def material(name: str, source: Path) -> Material:
+    """``digits`` from the npz of :mod:`benchmarks.peers.digits`, or ``emoji`` from a folder of PNGs with works.csv."""
+    return _digits(source) if name == "digits" else _emoji(source)
+
+
+def _digits(source: Path) -> Material:
+    """Scikit-learn's 8x8 digits."""
+    with np.load(source, allow_pickle=False) as arrays:
+        pixels = np.round(arrays["images"] * (255.0 / 16.0)).astype(np.uint8)[..., None]
+        classes = arrays["target"]
+    order = np.random.default_rng(0).permutation(len(pixels))
+    chosen, rest = order[:WORKS], order[WORKS : WORKS + HELD_OUT]
+    return Material(
+        "digits",
+        pixels[chosen],
+        pixels[rest],
+        tuple(str(int(label)) for label in classes[chosen]),
+        NetworkSettings(size=8, channels=1, widths=(16,), groups=8, patch=2),
+        TrainingSettings(steps=1000, batch_size=32),
+    )
+
+
+def _emoji(source: Path) -> Material:
+    """Colour emoji at 16x16: as many works of each house, drawn at random."""
+    with (source / "works.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    houses = sorted({row["set"] for row in rows})
+    generator = np.random.default_rng(0)
+    settings = ImageSettings(size=16)
+    chosen: list[tuple[str, str]] = []
+    rest: list[str] = []
+    for house in houses:
+        files = sorted(row["file"] for row in rows if row["set"] == house)
+        order = generator.permutation(len(files))
+        share, held = WORKS // len(houses), HELD_OUT // len(houses)
+        chosen += [(files[k], house) for k in order[:share]]
+        rest += [files[k] for k in order[share : share + held]]
+
+    def read(files: list[str]) -> np.ndarray:
+        pictures = []
+        for name in files:
+            with Image.open(source / name) as picture:
+                pictures.append(pixels_of(picture, settings))
+        return np.stack(pictures)
+
+    return Material(
+        "emoji",
+        read([name for name, _ in chosen]),
+        read(rest),
+        tuple(house for _, house in chosen),
+        NetworkSettings(size=16, channels=3, widths=(24,), groups=8, patch=4),
+        TrainingSettings(steps=1000, batch_size=32),
+    )

@@ -1,0 +1,121 @@
+"""Ground truth for attribution: models retrained on random halves of the works, and what each thinks of every query.
+
+Beside it, from the same works and the same training: the encoded ensemble that creditline would have, its generated
+images, and one reference model of all works, which gradient methods differentiate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float64
+from safetensors.numpy import load_file, save_file
+from torch import Tensor
+
+from attribution.ensemble import Ensemble
+from attribution.noise import noise_batch
+from attribution.sampler import sample, to_pixels
+from attribution.schedule import SamplerSettings
+from attribution.training import to_training_range
+from benchmarks.lds_data import Material
+from benchmarks.lds_models import Stack, denoising_losses, trained
+from registry.codes import bits, codes_of
+from registry.home import write_atomically
+
+MEMBERS, ONES = 16, 8
+GENERATED = 48
+SAMPLER = SamplerSettings()
+HALVES = 48
+HALF_SEEDS = (1, 2)
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Everything that a comparison of rankers reads."""
+
+    material: Material
+    queries: Float[Tensor, "query channel height width"]
+    """In [-1, 1]: first the generated images, then the held-out ones."""
+    generated: Bool[np.ndarray, " query"]
+    membership: Bool[np.ndarray, "work member"]
+    member_loss: Float64[np.ndarray, "query member"]
+    halves: Bool[np.ndarray, "model work"]
+    half_loss: Float64[np.ndarray, "seed query model"]
+    reference: Stack
+    """Models of all works, one a seed; the first is the reference."""
+
+    def flat_queries(self) -> np.ndarray:
+        """In [0, 1], flattened channel by channel."""
+        return ((self.queries.flatten(1).numpy() + 1.0) / 2.0).astype(np.float32)
+
+    def flat_works(self) -> np.ndarray:
+        """In [0, 1], flattened channel by channel."""
+        return ((self.material.images().flatten(1).numpy() + 1.0) / 2.0).astype(np.float32)
+
+
+def random_halves(works: int, count: int, seed: int) -> Bool[np.ndarray, "model work"]:
+    """Subsets of half of the works, in complementary pairs, so that every work is in as many as every other."""
+    generator = np.random.default_rng(seed)
+    halves = np.zeros((count, works), dtype=np.bool_)
+    for row in range(0, count, 2):
+        chosen = generator.permutation(works)[: works // 2]
+        halves[row, chosen] = True
+        halves[row + 1 : row + 2] = ~halves[row]
+    return halves
+
+
+def ground_truth(material: Material, cache: Path, halves: int = HALVES) -> Ground:
+    """Train what is missing in ``cache``, show every model every query, and put it all side by side."""
+    folder = cache / material.name
+    images = material.images()
+    membership = bits(codes_of(7, MEMBERS, ONES, np.arange(len(images))), MEMBERS)
+    everything = np.ones((1, len(images)), dtype=np.bool_)
+    subsets = random_halves(len(images), halves, 11)
+
+    def stack(name: str, rows: np.ndarray, seed: int) -> Stack:
+        training = type(material.training)(**{**vars(material.training), "seed": seed})
+        return trained(folder, f"{name}-{seed}", images, rows, material.network, training)
+
+    ensemble = stack("members", membership.T, 0)
+    reference = stack("reference", everything, 0)
+    queries = torch.cat([_generated(folder, ensemble), to_training_range(material.held_out)])
+    member_loss = _losses(folder, "members-0", ensemble, queries)
+    found = [
+        _losses(folder, f"halves-{seed}", stack("halves", subsets, seed), queries)
+        for seed in HALF_SEEDS
+        if seed == HALF_SEEDS[0] or not (folder / "one-seed").exists()
+    ]
+    return Ground(
+        material=material,
+        queries=queries,
+        generated=np.arange(len(queries)) < GENERATED,
+        membership=membership,
+        member_loss=member_loss,
+        halves=subsets,
+        half_loss=np.stack(found),
+        reference=reference,
+    )
+
+
+def _generated(folder: Path, stack: Stack) -> Tensor:
+    """Images of the ensemble, as the picture that is shown: clamped and rounded to bytes."""
+    path = folder / "generated.safetensors"
+    if not path.exists():
+        ensemble = Ensemble([stack.model(index) for index in range(len(stack))])
+        shape = (stack.settings.channels, stack.settings.size, stack.settings.size)
+        y = sample(ensemble, noise_batch(list(range(1, GENERATED + 1)), SAMPLER.draws, shape), SAMPLER)
+        pixels = to_pixels(y).numpy()
+        write_atomically(path, lambda part: save_file({"pixels": pixels}, part))
+    return to_training_range(load_file(path)["pixels"])
+
+
+def _losses(folder: Path, name: str, stack: Stack, queries: Tensor) -> np.ndarray:
+    path = folder / f"losses-{name}.safetensors"
+    if not path.exists():
+        losses = denoising_losses(stack, queries, range(1000, 1000 + len(queries)), SAMPLER)
+        write_atomically(path, lambda part: save_file({"loss": losses}, part))
+        print(f"{path.name}: {losses.shape}", flush=True)
+    return np.asarray(load_file(path)["loss"])

@@ -1,0 +1,148 @@
+"""Many small diffusion models at once: the members' own network, draws and optimiser, stacked and trained through torch.func.
+
+Ground truth for attribution is retraining, and retraining a hundred networks of 40,000 weights one after another is mostly the
+overhead of small operations. Models whose work lists differ but whose timesteps and noise are common (the default of
+:class:`attribution.settings.TrainingSettings`) run as one stacked network. What each one ends with is what
+``creditline train`` would give for its works, up to rounding.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float64
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.func import functional_call, stack_module_state, vmap
+
+from attribution.contrasts import RENOISE_STREAM, is_middle
+from attribution.denoiser import Denoiser, NetworkSettings, new_denoiser
+from attribution.noise import standard_normal
+from attribution.schedule import SamplerSettings, alpha_bars, steps_of
+from attribution.settings import TrainingSettings
+from attribution.training import draw, learning_rate, loss_weight
+from registry.home import write_atomically
+
+TOGETHER = 16
+"""Models in one stack."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Several trained models of one shape: every weight with a leading axis over the models."""
+
+    weights: dict[str, Tensor]
+    settings: NetworkSettings
+
+    def __len__(self) -> int:
+        return len(next(iter(self.weights.values())))
+
+    def model(self, index: int) -> Denoiser:
+        """One of them, for inference."""
+        denoiser = new_denoiser(self.settings, 0)
+        denoiser.load_state_dict({name: value[index] for name, value in self.weights.items()})
+        return denoiser.eval().requires_grad_(False)
+
+
+def trained(
+    folder: Path,
+    name: str,
+    images: Float[Tensor, "work channel height width"],
+    membership: Bool[np.ndarray, "model work"],
+    network: NetworkSettings,
+    training: TrainingSettings,
+) -> Stack:
+    """Train one model a row of ``membership``, or read those that an earlier run has left in ``folder``.
+
+    Models that are there are not trained again: an interrupted run goes on with the next stack.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = []
+    for start in range(0, len(membership), TOGETHER):
+        path = folder / f"{name}-{start:03d}.safetensors"
+        if not path.exists():
+            began = time.monotonic()
+            rows = [torch.from_numpy(np.flatnonzero(row)) for row in membership[start : start + TOGETHER]]
+            weights = _train([images[row] for row in rows], network, training)
+            write_atomically(path, lambda part, weights=weights: save_file(weights, part))  # type: ignore[misc]
+            print(f"{path.name}: {len(rows)} models in {time.monotonic() - began:.0f} s", flush=True)
+        parts.append(load_file(path))
+    return Stack({key: torch.cat([part[key] for part in parts]) for key in parts[0]}, network)
+
+
+def _train(works: Sequence[Tensor], network: NetworkSettings, training: TrainingSettings) -> dict[str, Tensor]:
+    """The training step of :mod:`attribution.training` for one stack of models."""
+    base = new_denoiser(network, training.seed).train()
+    stacked, _ = stack_module_state([base] * len(works))
+    weights = {name: value.detach().clone().requires_grad_() for name, value in stacked.items()}
+    optimiser = torch.optim.AdamW(
+        list(weights.values()), lr=training.learning_rate, betas=(0.9, 0.99), weight_decay=0.0, fused=True
+    )
+    schedule = SamplerSettings(
+        train_steps=training.train_steps, beta_start=training.beta_start, beta_end=training.beta_end
+    )
+    alpha_bar = torch.from_numpy(alpha_bars(schedule)).float()
+    for step in range(training.steps):
+        drawn = [draw(training, step, None, images) for images in works]
+        t, noise = drawn[0][1], drawn[0][2]
+        signal = alpha_bar[t].view(-1, 1, 1, 1)
+        clean = torch.stack([images[chosen] for images, (chosen, _, _) in zip(works, drawn, strict=True)])
+        noisy = signal.sqrt() * clean + (1.0 - signal).sqrt() * noise
+        weight = loss_weight(signal.flatten(), training.snr_cap)
+
+        def loss(
+            parameters: dict[str, Tensor],
+            x_t: Tensor,
+            t: Tensor = t,
+            noise: Tensor = noise,
+            weight: Tensor = weight,
+        ) -> Tensor:
+            error = (functional_call(base, parameters, (x_t, t)) - noise).square().mean(dim=(1, 2, 3))
+            return (error * weight).mean()
+
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate(training, step)
+        optimiser.zero_grad()
+        vmap(loss)(weights, noisy).sum().backward()
+        optimiser.step()
+    return {name: value.detach().contiguous() for name, value in weights.items()}
+
+
+@torch.no_grad()
+def denoising_losses(
+    stack: Stack,
+    images: Float[Tensor, "image channel height width"],
+    seeds: Sequence[int],
+    settings: SamplerSettings,
+    report: Callable[[int], None] = lambda _done: None,
+) -> Float64[np.ndarray, "image model"]:
+    """What :func:`attribution.contrasts.renoise` calls the member loss, of every image (in [-1, 1]) under every model.
+
+    The noise of image k is a function of ``seeds[k]``, so that models are compared under the same noise.
+    """
+    base = new_denoiser(stack.settings, 0).eval()
+    steps = [(index, step) for index, step in enumerate(steps_of(settings)) if is_middle(step)]
+    t = torch.tensor([step.timestep for _, step in steps])
+    signal = torch.tensor([step.sqrt_alpha_bar for _, step in steps]).view(-1, 1, 1, 1)
+    grain = torch.tensor([step.sqrt_noise for _, step in steps]).view(-1, 1, 1, 1)
+    losses = np.empty((len(images), len(stack)))
+    for row, (image, seed) in enumerate(zip(images, seeds, strict=True)):
+        noise = torch.stack(
+            [
+                torch.from_numpy(standard_normal(seed, RENOISE_STREAM + index, image.numel()).reshape(image.shape))
+                for index, _ in steps
+            ]
+        )
+        x_t = signal * image + grain * noise
+        for start in range(0, len(stack), TOGETHER):
+            part = {name: value[start : start + TOGETHER] for name, value in stack.weights.items()}
+            eps = vmap(lambda p, x=x_t: functional_call(base, p, (x, t)))(part)
+            error = (eps - noise).double().square().flatten(2).mean(dim=(1, 2))
+            losses[row, start : start + len(error)] = error.numpy()
+        report(row + 1)
+    return losses
