@@ -24,6 +24,7 @@ from jaxtyping import Float64
 LEVEL = 0.05
 """Of the two-sided interval: each side is tested at half of it."""
 METHOD = "95 % interval by inverting the randomisation test"
+UNIT = "share of the way from the members' mean prediction to the unit's picture"
 TOO_FEW_DECOYS = "too few decoys: the test rejects no effect at this level, however large"
 NO_DISTANCE = "the members' mean prediction is the work's picture itself, so there is no way left between them"
 NO_NUMBER = "a member's prediction is no number"

@@ -118,9 +118,9 @@ def nearest_units(corpus: Corpus, images: Float[np.ndarray, "image value"]) -> I
         distance = (works**2).sum(axis=1)[None, :] - 2.0 * images.astype(np.float64) @ works.T
         place = distance.argmin(axis=1)
         least = distance[np.arange(len(images)), place]
-        found = np.where(least < best, corpus.unit_of_work[start + place], found)
+        found = np.asarray(np.where(least < best, corpus.unit_of_work[start + place], found), dtype=np.int64)
         best = np.minimum(least, best)
-    return np.asarray(found, dtype=np.int64)
+    return found
 
 
 def _unit_range(output: Float[np.ndarray, "channel height width"]) -> Float[np.ndarray, " value"]:

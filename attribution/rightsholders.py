@@ -21,11 +21,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float, Float64, Int64, UInt64
 
-from attribution.evidence import benjamini_hochberg, contrast_weights, exact_p_values
+from attribution.contrasts import Contrasts
+from attribution.distance import NotMeasured
+from attribution.evidence import benjamini_hochberg, contrast_weights, exact_p_values, pulls
+from attribution.ranking import Corpus
+from attribution.references import EnsembleReference
 from registry.database import Registry
-from registry.rights import ASSET_RIGHTS, with_rightsholders
+from registry.rights import rights_of, with_rightsholders
 
 DRAWS = 1_999
 """Joint draws of codes, so that p can be as small as 1/2000."""
@@ -35,6 +39,8 @@ MOST_WORKS = 32
 """Works tested of one rightsholder: the first in the ranking. Weights fall off so fast that further ones add nothing."""
 WORK_BANDWIDTH = 0.01
 """tau of the weights exp(-d / tau), for mean squared differences d. Fixed: a chosen one would know a little of the codes."""
+UNITS_ARE_NOT_WORKS = "this encoding's units are not single works, so its own test is about owners or groups already"
+NO_RIGHTSHOLDER = "none of the works that the ranking puts first has a rightsholder on record"
 METHOD = "weighted sum of the works' directional statistics against joint draws of codes"
 
 
@@ -61,17 +67,73 @@ class RightsholderEvidence:
         }
 
 
+@dataclass(frozen=True)
+class RightsholderTests:
+    """The tests of one image."""
+
+    tested: tuple[RightsholderEvidence, ...]
+    """In order of the ranking of their best works."""
+    draws: int
+    works: int
+    """Works of the ranking among which rightsholders were looked for."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is stored with an audit."""
+        tested = [evidence.to_json() for evidence in self.tested]
+        return {"method": METHOD, "draws": self.draws, "works": self.works, "tested": tested}
+
+
+def rightsholder_tests(
+    registry: Registry,
+    ensemble: EnsembleReference,
+    corpus: Corpus,
+    image: Float[np.ndarray, " value"],
+    contrasts: Contrasts,
+    ranked: Int64[np.ndarray, " place"],
+    decoys: UInt64[np.ndarray, " decoy"],
+    length: int,
+    seed: int,
+) -> RightsholderTests | NotMeasured:
+    """Test the rightsholders of the works that a ranking puts first, where units are works.
+
+    Args:
+        registry: says whose works they are.
+        ensemble: the members that serve.
+        corpus: the works and units.
+        image: the audited image in [0, 1].
+        contrasts: its member contrasts.
+        ranked: units, best first, by a ranking that has not seen the codes; the first :data:`REACH` are looked at.
+        decoys: codes that belong to no unit and have contrast.
+        length: rightsholders, at most.
+        seed: of the draws.
+    """
+    if ensemble.encoding.unit_kind != "asset":
+        return NotMeasured(UNITS_ARE_NOT_WORKS)
+    units = np.array([unit for unit in ranked if int(unit) not in corpus.not_testable][:REACH], dtype=np.int64)
+    rows = np.array([corpus.index.rows_of(int(unit))[0] for unit in units], dtype=np.int64)
+    owners = owners_of_works(registry, corpus.asset_ids[rows])
+    held = holdings([owners.get(int(asset), ()) for asset in corpus.asset_ids[rows]], length)
+    if not held:
+        return NotMeasured(NO_RIGHTSHOLDER)
+    works = corpus.pictures(rows).astype(np.float64)
+    tested = assess_rightsholders(
+        pulls(contrasts, 2.0 * works - 1.0),
+        ensemble.membership_of(corpus.codes[units]),
+        ensemble.membership_of(decoys),
+        ((works - image) ** 2).mean(axis=1),
+        held,
+        seed,
+    )
+    return RightsholderTests(tuple(tested), DRAWS, len(units))
+
+
 def owners_of_works(registry: Registry, asset_ids: Int64[np.ndarray, " work"]) -> dict[int, tuple[str, ...]]:
-    """The names of every work's rightsholders, by asset id; works that have none are not in it."""
-    if not len(asset_ids):
-        return {}
-    between = f"BETWEEN {int(asset_ids.min())} AND {int(asset_ids.max())}"
-    rights = f"SELECT * FROM ({ASSET_RIGHTS}) WHERE asset_id {between}"  # noqa: S608 - numbers
-    query = f"SELECT asset_id, rightsholders FROM ({with_rightsholders(rights, between)}) WHERE len(rightsholders) > 0"  # noqa: S608 - from the module of rights
+    """The names of the rightsholders of a few works, by asset id."""
+    listed = ", ".join(str(int(number)) for number in asset_ids) or "NULL"
+    query = with_rightsholders(rights_of(asset_ids.tolist()), f"IN ({listed})")
     with registry.connection() as connection:
-        found = connection.execute(query).fetchall()
-    wanted = set(asset_ids.tolist())
-    return {int(asset): tuple(names) for asset, names in found if asset in wanted}
+        found = connection.execute(f"SELECT asset_id, rightsholders FROM ({query})").fetchall()  # noqa: S608 - of numbers
+    return {int(asset): tuple(names) for asset, names in found}
 
 
 def holdings(

@@ -140,7 +140,8 @@ class Audit(SQLModel, table=True):
     ranker: dict[str, Any] = json_column()
     """Layer 1: name, bandwidth, member-LDS with its interval and what it was computed from."""
     test: dict[str, Any] = json_column()
-    """Layer 2: statistic, steps summed over, decoys used of decoys there are, smallest p and q that were possible."""
+    """Layer 2: statistic, steps summed over, decoys used of decoys there are and how they were chosen, smallest p and q that
+    were possible, and the tests of rightsholders where units are works."""
     landscape: dict[str, Any] | None = json_column(nullable=True)
     """Influences of all units: by which method, radius, unit at the radius, what was not measured and why."""
     attributable: bool
@@ -168,6 +169,13 @@ class Candidate(SQLModel, table=True):
     """T: how far the members that saw the unit pull the output towards it."""
     p_value: float = Field(sa_column=Column(Double, nullable=False))
     q_value: float = Field(sa_column=Column(Double, nullable=False))
+    effect: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
+    """How much further the members that saw the unit predict its picture: share of the way from the mean prediction."""
+    effect_low: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
+    """Ends of the 95 % interval, by inverting the test; see :mod:`attribution.effects`."""
+    effect_high: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
+    effect_not_measured: str | None = None
+    """Why an effect is missing."""
     influence_exact: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
     """Distance from the output to its counterfactual by real ablation; scaled, see :mod:`attribution.distance`."""
     influence_estimate: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
