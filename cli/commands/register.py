@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from cli.common import (
-    HomeOption,
-    JsonOption,
-    home_at,
-    narrate,
-    print_json,
-    printable,
-    progress_bars,
-)
+from cli.common import HomeOption, JsonOption, home_at, narrate, printable
 from registry.home import DEFAULT_HOME
-
-if TYPE_CHECKING:
-    from registry.ingest.owners import OwnerSource
-    from registry.ingest.registration import RegistrationReport
 
 
 def register_commands(app: typer.Typer) -> None:
@@ -123,6 +108,7 @@ def register(
 
         creditline register pd12m.parquet --rightsholder "Source.Plus" --licence CC0-1.0
     """
+    from cli.commands.registering_files import Wishes, cores, owner_source, register_files
     from cli.commands.registering_lists import ListWishes, register_a_list
     from registry.database import Registry
     from registry.errors import UsageError
@@ -155,103 +141,17 @@ def register(
         return
     if metadata_only or wishes.any:
         raise UsageError(
-            f"{source} is {_A[kind]}: --preset, --map, --set, --attribute and --metadata-only are for lists of works"
+            f"{source} is {kind.described}: --preset, --map, --set, --attribute and --metadata-only are for lists of works"
         )
-    if not as_json:
-        narrate(printable(f"{source} is {_A[kind]}"))
-    owner_source = _owner_source(owners, folder_per_rightsholder, rightsholder, allow_unowned, licence)
-    if dry_run:
-        _dry_run(source, kind, owner_source, registry.home.root, as_json=as_json)
-        return
-    with _file_progress() as (on_progress, on_fingerprints):
-        report = _register_files(
-            kind,
-            registry,
-            source,
-            owner_source,
-            data_set=data_set,
-            workers=workers or _cores(),
-            decode=decode,
-            near_duplicates=near_duplicates,
-            on_progress=on_progress,
-            on_fingerprints=on_fingerprints,
-            **({"excluded": () if owners is None else (owners,)} if kind is SourceKind.FOLDER else {}),
-        )
-    _finish(source, report, strict=strict, as_json=as_json)
-
-
-_A = {
-    "folder": "a folder of images",
-    "archive": "an archive",
-    "shards": "shards of img2dataset",
-    "list": "a list of works",
-}
-
-
-def _register_files(kind: str, *arguments: Any, **options: Any) -> RegistrationReport:
-    from datetime import UTC, datetime
-
-    from registry.ingest.registration import register_archive, register_folder, register_shards
-
-    functions: dict[str, Callable[..., RegistrationReport]]
-    functions = {"folder": register_folder, "archive": register_archive, "shards": register_shards}
-    return functions[kind](*arguments, now=datetime.now(UTC), **options)
-
-
-def _finish(source: Path, report: RegistrationReport, *, strict: bool, as_json: bool) -> None:
-    from registry.errors import InputError
-
-    if as_json:
-        print_json("register", report.to_json())
-    else:
-        for finding in report.findings:
-            narrate(printable(f"{finding.kind}: {finding.path}: {finding.reason}"))
-        _print_report(report)
-    if not report.works:
-        raise InputError(
-            f"no work of {source} could be registered: {report.files} files were read, {sum(report.counts.values())} are "
-            "listed with the reason; correct these or give a source of images"
-        )
-    if strict and report.findings:
-        raise typer.Exit(1)
-
-
-def _dry_run(source: Path, kind: str, owners: OwnerSource, home: Path, *, as_json: bool) -> None:
-    """How many files there are, and whose the first ones would be."""
-    from cli.common import print_table
-    from registry.ingest.looking import look_at_files
-
-    seen = look_at_files(source, kind, owners, excluded=(home,))
-    if as_json:
-        print_json("register dry run", {"source": str(source), "kind": kind, **seen.to_json()})
-        return
-    typer.echo(f"{seen.files:,}{' or more' if seen.more else ''} files; nothing was changed")
-    columns = ("path", "rightsholder", "licence", "title", "would be refused")
-    print_table(
-        columns,
-        [[getattr(row, name) for name in ("path", "rightsholder", "licence", "title", "reason")] for row in seen.first],
+    register_files(
+        registry,
+        source,
+        kind,
+        owner_source(owners, folder_per_rightsholder, rightsholder, allow_unowned, licence),
+        Wishes(data_set, workers or cores(), decode, near_duplicates, strict, as_json),
+        excluded=() if owners is None else (owners,),
+        dry_run=dry_run,
     )
-
-
-def _owner_source(
-    table: Path | None, per_folder: bool, rightsholder: str | None, allow_unowned: bool, licence: str | None
-) -> OwnerSource:
-    from registry.errors import UsageError
-    from registry.ingest.owner_table import OwnerTable
-    from registry.ingest.owners import FolderPerRightsholder, OneOwner
-
-    given = [table is not None, per_folder, rightsholder is not None].count(True)
-    if given > 1 or (given == 0 and not allow_unowned):
-        raise UsageError(
-            f"got {given} statements of whose the works are, expected one: --owners FILE, --folder-per-rightsholder or "
-            "--rightsholder NAME (or --allow-unowned without any)"
-        )
-    name, reference = stated_on_the_command_line(rightsholder, licence)
-    if table is not None:
-        return OwnerTable(table, licence=reference, allow_unowned=allow_unowned)
-    if per_folder:
-        return FolderPerRightsholder(reference, allow_unowned)
-    return OneOwner(name, reference)
 
 
 def stated_on_the_command_line(rightsholder: str | None, licence: str | None) -> tuple[str | None, str | None]:
@@ -269,54 +169,3 @@ def stated_on_the_command_line(rightsholder: str | None, licence: str | None) ->
             f"got the rightsholder {rightsholder!r} and the licence {licence!r}, expected one line of text each"
         )
     return name, reference
-
-
-@contextmanager
-def _file_progress() -> Iterator[Sequence[Callable[[int, int], None]]]:
-    with progress_bars() as bars:
-
-        def shown(title: str) -> Callable[[int, int], None]:
-            task = bars.add_task(title, total=None, visible=False)
-            drawn = 0.0
-
-            def advance(done: int, total: int) -> None:
-                nonlocal drawn
-                if done == total or time.monotonic() - drawn > 0.1:  # drawing costs more than reading a small file
-                    drawn = time.monotonic()
-                    bars.update(task, completed=done, total=total or None, visible=True)
-
-            return advance
-
-        yield shown("reading"), shown("comparing")
-
-
-def _print_report(report: RegistrationReport) -> None:
-    lines = (
-        ("registered", report.registered),
-        ("unchanged", report.unchanged),
-        ("moved", report.moved),
-        ("found again", report.found_again),
-        ("known by a list before", report.superseded),
-        ("declarations recorded", report.declarations),
-        ("newer declarations recorded", report.declarations_changed),
-        ("works whose file says something about itself", report.embedded),
-        ("rights signals", report.signals),
-        ("conflicts between file and declaration", report.conflicts),
-        ("pairs that look alike", report.near_duplicate_pairs),
-        ("refused", report.refused),
-        ("duplicates", report.duplicates),
-        ("missing", report.missing),
-        ("hidden files and folders passed over", report.hidden),
-    )
-    typer.echo(
-        printable(f"data set {report.data_set}: {report.works:,} of {report.files:,} files are registered works")
-    )
-    for name, number in lines:
-        if number:
-            typer.echo(f"{number:>10,}  {name}")
-
-
-def _cores() -> int:
-    import os
-
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from registry.ingest.data_set import Changes, DataSetStore, Item
 from registry.ingest.findings import Finding, FindingLog, Kind
 from registry.ingest.inspection import KnownWork, Refusal, Result, Work
 from registry.ingest.owners import Declaration, NoDeclaration, OwnerSource
 from registry.ingest.shard_facts import other_bytes, stated_with
-from registry.ingest.store import Changes, Item, WorkStore
 
 BATCH_SECONDS = 10.0
 """A batch is stored after this time even if it is small, so that a killed run has lost little."""
@@ -23,7 +23,7 @@ BATCH_BYTES = 2**26
 class Intake:
     """Takes what was inspected, asks whose it is, and stores it batch by batch."""
 
-    def __init__(self, store: WorkStore, owners: OwnerSource) -> None:
+    def __init__(self, store: DataSetStore, owners: OwnerSource) -> None:
         self.store = store
         self.owners = owners
         self.known = store.known_hashes()

@@ -1,98 +1,109 @@
-"""What registering files would do, before it is done: how many there are, and whose the first ones would be."""
+"""What registering files would do, before it is done.
+
+Everything is read as a registration reads it and goes the same way; only nothing is stored, so that what is told here is
+what will happen.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from datetime import datetime
 from typing import Any
 
-from registry.errors import InputError
-from registry.ingest.archives import read_archive
-from registry.ingest.inspection import KnownWork, Refusal, Task, inspect_file
-from registry.ingest.owners import NoDeclaration, OwnerSource
-from registry.ingest.scan import scan_folder
-
-FIRST = 5
-_MEMBERS = 10_000
-
-
-@dataclass(frozen=True)
-class Looked:
-    """One file as it would land; ``reason`` is why it would not."""
-
-    path: str
-    rightsholder: str | None = None
-    licence: str | None = None
-    title: str | None = None
-    reason: str | None = None
+from registry.database import Registry
+from registry.ingest.files import FileSource
+from registry.ingest.findings import Finding, Kind
+from registry.ingest.intake import Intake
+from registry.ingest.owners import OwnerSource
+from registry.ingest.registration import BATCH, own_name
+from registry.ingest.rehearsal import Landing, Rehearsal
 
 
 @dataclass(frozen=True)
 class Look:
-    """How many files there are (``more``: at least), and the first of them."""
+    """What would happen."""
 
+    data_set: str
+    kind: str
+    root: str
     files: int
-    more: bool
-    first: tuple[Looked, ...]
+    """Files and members of archives that were looked at."""
+    archives: int
+    works: int
+    """New works that would land."""
+    known: int
+    """Works that are registered already and would stay."""
+    moved: int
+    """Of these, those that would get a new path."""
+    listed: int
+    """New works that are known by their metadata alone, from a list: the files would take their places."""
+    refused: int
+    duplicates: int
+    missing: int
+    """Works that are registered from this source and are not in it any more."""
+    embedded: int
+    """New works whose file says something about them."""
+    signals: int
+    """Rights signals in these."""
+    conflicts: int
+    """Contradictions between what is declared for a work, new or known, and what its file says."""
+    hidden: int
+    counts: dict[str, int]
+    """Findings by kind, also those that are not listed."""
+    first: tuple[Landing, ...]
+    """The first new works, as they would land."""
+    findings: tuple[Finding, ...]
+    """Sorted by path; of each kind at most :data:`registry.ingest.findings.KEPT`."""
 
     def to_json(self) -> dict[str, Any]:
         """All of it as plain values."""
         return asdict(self)
 
 
-def look_at_files(source: Path, kind: str, owners: OwnerSource, *, excluded: Iterable[Path] = ()) -> Look:
-    """Look at a source of files without registering any.
-
-    Files of a folder are read as they would be; of an archive's members and of shards only names are looked at.
+def look_at_files(
+    registry: Registry,
+    source: FileSource,
+    owners: OwnerSource,
+    *,
+    now: datetime,
+    data_set: str | None = None,
+    on_progress: Callable[[int, int], object] = lambda _done, _total: None,
+) -> Look:
+    """Read a source of files and tell what registering it would do; the registry is only read.
 
     Raises:
         InputError: the source cannot be read.
+        UsageError: the data set's name belongs to another source.
     """
-    if kind == "folder":
-        scan = scan_folder(source, {path.resolve() for path in excluded})
-        first = tuple(_read(scan.root, path, owners) for path in scan.files[:FIRST])
-        return Look(len(scan.files), False, first)
-    archives = sorted(source.glob("*.tar")) if source.is_dir() else [source]
-    if not archives:
-        raise InputError(f"no shard in {source}; expected .tar files as img2dataset writes them")
-    names: list[str] = []
-    for archive in archives:
-        names += _names(archive, _MEMBERS - len(names))
-    return Look(len(names), len(names) == _MEMBERS, tuple(_declared(name, "", owners) for name in names[:FIRST]))
-
-
-class _EnoughError(Exception):
-    """No more names are wanted."""
-
-
-def _names(archive: Path, most: int) -> list[str]:
-    """Paths of members that could be works, at most so many."""
-    names: list[str] = []
-
-    def note(path: str) -> bool:
-        if len(names) >= most:
-            raise _EnoughError
-        names.append(path)
-        return False
-
-    with suppress(_EnoughError), read_archive(archive, wanted=note) as members:
-        for _ in members:
-            pass
-    return names
-
-
-def _read(root: Path, path: str, owners: OwnerSource) -> Looked:
-    found = inspect_file(root, Task(path))
-    if isinstance(found, Refusal):
-        return Looked(path, reason=found.reason)
-    assert not isinstance(found, KnownWork)  # noqa: S101 - no hash was given that it could be known by
-    return _declared(path, found.sha256, owners)
-
-
-def _declared(path: str, sha256: str, owners: OwnerSource) -> Looked:
-    stated = owners.declare(path, sha256)
-    if isinstance(stated, NoDeclaration):
-        return Looked(path, reason=stated.reason)
-    return Looked(path, stated.rightsholder, stated.licence, stated.title)
+    rehearsal = Rehearsal(registry, data_set or own_name(registry, source), source.root, now, source.kind)
+    intake = Intake(rehearsal, owners)
+    intake.findings.extend(source.findings)
+    done = intake.take_all(
+        source.inspect(intake.known),
+        lambda number: on_progress(number, source.total and max(number, source.total)),
+        BATCH,
+    )
+    total = intake.finish()
+    counts = intake.findings.counts
+    return Look(
+        data_set=rehearsal.name,
+        kind=source.kind,
+        root=str(source.root),
+        files=done,
+        archives=source.archives,
+        works=total.registered,
+        known=total.unchanged + total.moved,
+        moved=total.moved,
+        listed=total.superseded,
+        refused=counts[Kind.REFUSED],
+        duplicates=counts[Kind.DUPLICATE],
+        missing=counts[Kind.MISSING],
+        embedded=total.embedded,
+        signals=total.signals,
+        conflicts=counts[Kind.CONFLICT],
+        hidden=source.passed.hidden,
+        counts={str(kind): number for kind, number in sorted(counts.items())},
+        first=tuple(rehearsal.first),
+        findings=intake.findings.kept,
+    )

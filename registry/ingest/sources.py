@@ -23,6 +23,19 @@ class SourceKind(StrEnum):
     SHARDS = "shards"
     LIST = "list"
 
+    @property
+    def described(self) -> str:
+        """As people say it."""
+        return _DESCRIBED[self]
+
+
+_DESCRIBED = {
+    SourceKind.FOLDER: "a folder of images",
+    SourceKind.ARCHIVE: "an archive",
+    SourceKind.SHARDS: "shards of img2dataset",
+    SourceKind.LIST: "a list of works",
+}
+
 
 def kind_of(source: Path) -> SourceKind:
     """What a source is.

@@ -7,9 +7,6 @@ as Arrow tables; the lookups are one query per batch, and each batch is one even
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
-from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -17,105 +14,28 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from registry.database import Registry
-from registry.errors import UsageError
 from registry.events import Change, changing
-from registry.identity import IDENTITY, identity_of
+from registry.identity import IDENTITY
+from registry.ingest.data_set import Changes, DataSetStore, Item, Place, contradictions
 from registry.ingest.declared import declare
-from registry.ingest.embedded_store import conflicts, store_embedded, stored_embedded
-from registry.ingest.findings import Finding, Kind
-from registry.ingest.inspection import KnownWork, Work
+from registry.ingest.embedded_store import store_embedded, stored_embedded
+from registry.ingest.inspection import Work
 from registry.ingest.owners import Declaration
 from registry.ingest.supersede import supersede_listed, take_over_signals
-from registry.metadata import EmbeddedMetadata
 from registry.models import DataSet
-from registry.queries import asset_rights_table
 from registry.site_policies import apply_policies, refresh_with_policies
 from registry.state import refresh, refresh_rights
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a work is registered."""
-
-    asset_id: int
-    data_set: str
-    path: str
-
-
-@dataclass
-class Changes:
-    """What a batch did to the registry."""
-
-    registered: int = 0
-    unchanged: int = 0
-    moved: int = 0
-    found_again: int = 0
-    declarations: int = 0
-    """First declarations."""
-    declarations_changed: int = 0
-    """Newer declarations, appended beside the earlier ones."""
-    superseded: int = 0
-    """Works that were known by their metadata alone, of which the file has turned up."""
-    embedded: int = 0
-    """Works that say something about themselves."""
-    signals: int = 0
-    """Rights signals in these."""
-    elsewhere: list[tuple[str, Declaration, Place]] = field(default_factory=list)
-    """Files whose content is registered from another place: their path there."""
-    findings: list[Finding] = field(default_factory=list)
-    """Where declarations and files contradict each other, and metadata that cannot be read."""
-
-    def add(self, other: Changes) -> None:
-        """Count another batch's changes in."""
-        for each in fields(self):
-            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
-
-
-Item = tuple[Work | KnownWork, Declaration]
-
-
-class WorkStore:
-    """The works of one data set."""
-
-    def __init__(self, registry: Registry, name: str, root: Path, now: datetime, kind: str = "folder") -> None:
-        """Find the data set; it is made with its first work.
-
-        Raises:
-            UsageError: another folder, which still exists, is registered under this name.
-        """
-        self.registry = registry
-        self.name = name
-        self.root = root
-        self.now = now
-        self.kind = kind
-        with registry.connection() as connection:
-            row = connection.execute("SELECT id, root FROM data_set WHERE name = ?", [name]).fetchone()
-            if row and row[1] != str(root) and Path(row[1]).exists():
-                raise UsageError(
-                    f"the data set {name!r} is the folder {row[1]}; give {root} another name with --data-set"
-                )
-            self.data_set_id = int(row[0]) if row else None
-            self.former_root = row[1] if row and row[1] != str(root) else None
-        # From here on there is work to lose: rather wait for another command.
-        self.registry = registry.patient()
-
-    def known_hashes(self) -> dict[str, str]:
-        """By path, the hash of the work that was last registered from there."""
-        with self.registry.connection() as connection:
-            rows = connection.execute(
-                "SELECT path, arg_max(sha256, id) FROM asset WHERE data_set_id = ? AND byte_size IS NOT NULL GROUP BY path",
-                [self.data_set_id],
-            ).fetchall()
-        return dict(rows)
+class WorkStore(DataSetStore):
+    """Stores the works of one data set."""
 
     def add(self, items: Sequence[Item]) -> tuple[Changes, NDArray[np.int64]]:
-        """Register a batch; returns what changed and the ids of the works that are where the registry says."""
+        """Register a batch in one transaction; see :class:`DataSetStore`."""
         changes = Changes()
         with changing(self.registry, self.now) as change:
             connection = change.connection
-            data_set_id = self._data_set(change)
-            known = self._known(connection, {found.sha256 for found, _ in items})
+            known = self.places_of(connection, {found.sha256 for found, _ in items})
             present: dict[int, Declaration] = {}
             new: list[tuple[int, Work, Declaration]] = []
             next_id = change.next_id("asset")
@@ -131,7 +51,9 @@ class WorkStore:
                     present[place.asset_id] = declaration
                 elif place is not None:
                     changes.elsewhere.append((found.path, declaration, place))
-            self._insert_works(connection, data_set_id, new)
+            self._find_data_set(change)
+            if new:  # a source of nothing but what is known leaves no data set without works
+                self._insert_works(connection, self._data_set(change), new)
             changes.registered = len(new)
             embedded = {asset_id: work.embedded for asset_id, work, _ in new if work.embedded}
             changes.embedded = len(embedded)
@@ -154,7 +76,8 @@ class WorkStore:
             earlier = recorded.asset_ids[recorded.asset_ids < next_id]
             if len(earlier):
                 embedded |= stored_embedded(connection, pa.array(earlier))
-            changes.findings = _findings(embedded, present, {asset_id: work.path for asset_id, work, _ in new}, known)
+            paths = {place.asset_id: place.path for place in known.values() if place.asset_id in embedded}
+            changes.findings = contradictions(embedded, present, paths)
             facts: dict[str, Any] = {"registered": changes.registered, "declarations": changes.declarations}
             facts |= {"newer declarations": changes.declarations_changed, "found again": found_again}
             if any(facts.values()):
@@ -163,7 +86,7 @@ class WorkStore:
         return changes, here
 
     def move(self, moves: Sequence[tuple[int, str, Declaration]]) -> Changes:
-        """Give works (by id) of this data set their new paths, with what is declared for them there."""
+        """Record the new paths; see :class:`DataSetStore`."""
         changes = Changes(moved=len(moves))
         if moves:
             with changing(self.registry, self.now) as change:
@@ -187,19 +110,8 @@ class WorkStore:
                 )
         return changes
 
-    def absent(self, present: NDArray[np.int64]) -> list[Place]:
-        """Works of this data set that are not among those ``present``, by path."""
-        with self.registry.connection() as connection:
-            connection.register("present", pa.table({"present_id": pa.array(present, pa.int64())}))
-            rows = connection.execute(
-                "SELECT id, path FROM asset ANTI JOIN present ON present_id = id "
-                "WHERE data_set_id = ? AND byte_size IS NOT NULL ORDER BY path, id",
-                [self.data_set_id],
-            ).fetchall()
-        return [Place(asset_id, self.name, path) for asset_id, path in rows]
-
     def mark_missing(self, asset_ids: Sequence[int]) -> None:
-        """Record that works were not found; the time of an earlier record stays."""
+        """Record it in one event; see :class:`DataSetStore`."""
         with changing(self.registry, self.now) as change:
             change.connection.register("gone", pa.table({"gone_id": pa.array(asset_ids, pa.int64())}))
             rows = change.connection.execute(
@@ -209,22 +121,11 @@ class WorkStore:
             if rows:
                 change.record("works missing", f"data set {self.name}", after=sorted(number for (number,) in rows))
 
-    def rightsholders_of(self, asset_ids: Sequence[int]) -> dict[int, str | None]:
-        """By work, its rightsholder's name."""
-        with self.registry.connection() as connection:
-            rights = asset_rights_table(connection, asset_ids).select(["asset_id", "rightsholder"]).to_pylist()
-        return {row["asset_id"]: row["rightsholder"] for row in rights}
-
-    def _data_set(self, change: Change) -> int:
+    def _find_data_set(self, change: Change) -> None:
+        """See whether another process has begun with the same source; and that this one has moved, if it has."""
         if self.data_set_id is None:
-            # Another process may have begun with the same source in the meantime.
             found = change.connection.execute("SELECT id FROM data_set WHERE name = ?", [self.name]).fetchone()
             self.data_set_id = int(found[0]) if found else None
-        if self.data_set_id is None:
-            self.data_set_id = change.next_id("data_set")
-            row = DataSet(id=self.data_set_id, name=self.name, kind=self.kind, root=str(self.root), created_at=self.now)
-            change.insert(row)
-            change.record("data set added", f"data set {self.name}", after={"kind": self.kind, "root": str(self.root)})
         elif self.former_root is not None:
             change.connection.execute("UPDATE data_set SET root = ? WHERE id = ?", [str(self.root), self.data_set_id])
             change.record(
@@ -234,23 +135,16 @@ class WorkStore:
                 after={"root": str(self.root)},
             )
             self.former_root = None
-        return self.data_set_id
 
-    def _known(self, connection: duckdb.DuckDBPyConnection, hashes: set[str]) -> dict[str, Place]:
-        listed = sorted(hashes)
-        found = pa.table(
-            {
-                "found_sha256": pa.array(listed, pa.string()),
-                "found_identity": pa.array(map(identity_of, listed), pa.uint64()),
-            }
-        )
-        connection.register("found", found)
-        rows = connection.execute(
-            "SELECT sha256, asset.id, name, path FROM asset JOIN found ON identity = found_identity AND sha256 = found_sha256 "
-            "JOIN data_set ON data_set.id = data_set_id WHERE byte_size IS NOT NULL"
-        ).fetchall()
-        connection.unregister("found")
-        return {sha256: Place(asset_id, name, path) for sha256, asset_id, name, path in rows}
+    def _data_set(self, change: Change) -> int:
+        if self.data_set_id is not None:
+            return self.data_set_id
+        number = change.next_id("data_set")
+        row = DataSet(id=number, name=self.name, kind=self.kind, root=str(self.root), created_at=self.now)
+        change.insert(row)
+        change.record("data set added", f"data set {self.name}", after={"kind": self.kind, "root": str(self.root)})
+        self.data_set_id = number
+        return number
 
     def _insert_works(
         self, connection: duckdb.DuckDBPyConnection, data_set_id: int, new: Sequence[tuple[int, Work, Declaration]]
@@ -284,19 +178,3 @@ class WorkStore:
             "AND id IN (SELECT present_id FROM present) RETURNING id"
         ).fetchall()
         return sorted(int(number) for (number,) in rows)
-
-
-def _findings(
-    embedded: dict[int, EmbeddedMetadata],
-    declared: dict[int, Declaration],
-    new: dict[int, str],
-    known: dict[str, Place],
-) -> list[Finding]:
-    paths = {place.asset_id: place.path for place in known.values() if place.asset_id in embedded} | new
-    found = []
-    for asset_id, metadata in sorted(embedded.items()):
-        path = paths[asset_id]
-        found += [Finding(path, Kind.CONFLICT, reason) for reason in conflicts(declared[asset_id], metadata)]
-        if metadata.problems:
-            found.append(Finding(path, Kind.METADATA, "; ".join(metadata.problems)))
-    return found

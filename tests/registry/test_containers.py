@@ -15,13 +15,14 @@ import pytest
 
 from registry.database import Registry
 from registry.errors import InputError
-from registry.ingest import findings, pool
+from registry.ingest import crew, findings
 from registry.ingest.containers import Container, Passed, inspect_container
 from registry.ingest.content import read_content, read_work, split_path
 from registry.ingest.inspection import Refusal, Work
+from registry.ingest.member_pool import inspect_containers
 from registry.ingest.owners import FolderPerRightsholder, OneOwner
-from registry.ingest.pool import inspect_containers
-from registry.ingest.registration import RegistrationReport, register_archive, register_shards
+from registry.ingest.registration import register_archive, register_shards
+from registry.ingest.report import RegistrationReport
 from registry.rights import ASSET_RIGHTS
 from tests.registry.works import ADA, NOW, encoded, picture, register, write, write_pictures
 
@@ -81,7 +82,7 @@ def test_an_archive_is_registered_where_it_is_and_again_without_a_change(
     )
     first = register_archive(registry, path, ADA, now=NOW, near_duplicates=False)
     again = register_archive(registry, path, ADA, now=NOW, near_duplicates=False)
-    assert (first.data_set, first.kind, first.registered, first.refused, first.hidden) == ("works", "archive", 3, 2, 1)
+    assert (first.data_set, first.kind, first.registered, first.refused, first.hidden) == (name, "archive", 3, 2, 1)
     assert (again.registered, again.unchanged, again.missing, again.declarations) == (0, 3, 0, 0)
     assert "leads out of the archive" in reasons(first)["../out.png"]
     assert rows(registry, "path, root, rightsholder") == [
@@ -181,7 +182,7 @@ def test_a_member_that_kills_its_reader_is_refused_and_the_others_go_in(
     results = list(inspect_containers([Container(str(path), "works.tar!/")], Passed()))
     assert [result.path for result in results] == [f"works.tar!/{name}" for name, _ in members]
     assert [result for result in results if isinstance(result, Refusal)] == [
-        Refusal("works.tar!/deadly.png", pool.REASON)
+        Refusal("works.tar!/deadly.png", crew.REASON)
     ]
     assert isinstance(results[100], Work), "without its content credentials, it can be read"
 

@@ -230,7 +230,7 @@ def test_a_data_set_is_one_folder(registry: Registry, folder: Path, tmp_path: Pa
     write_pictures(folder, ["a.png"])
     register(registry, folder)
     other = write_pictures(tmp_path / "other" / "works", ["b.png"], first=5)
-    with pytest.raises(UsageError, match="another name with --data-set"):
+    with pytest.raises(UsageError, match=r"is the folder .*; give the folder .* another name with --data-set"):
         register(registry, other)
     register(registry, other, data_set="second")
     folder.rename(tmp_path / "moved")
@@ -268,7 +268,7 @@ def test_batches_and_processes_do_not_change_the_result(
     register(registry, folder)
     other = Registry.create(Home(tmp_path / "other"))
     monkeypatch.setattr(registration, "BATCH", 40)
-    monkeypatch.setattr(registration, "inspect_files", partial(inspect_files, seconds_alone=0.0))
+    monkeypatch.setattr(files, "inspect_files", partial(inspect_files, seconds_alone=0.0))
     report = register(other, folder, workers=3)
     assert (report.registered, report.refused) == (150, 1)
     columns = ("asset_id", "path", "sha256", "width", "pixel_mode", "rightsholder")
@@ -349,8 +349,8 @@ def test_workers_end_with_a_parent_that_was_killed(registry: Registry, folder: P
     write_pictures(folder, [f"{number:03d}.png" for number in range(300)])
     program = KILLED.replace("on_progress=progress", "on_progress=progress, workers=2").replace(
         "registration.BATCH = 10",
-        "from functools import partial; registration.inspect_files = "
-        "partial(registration.inspect_files, seconds_alone=0.0)",
+        "from functools import partial; from registry.ingest import files; files.inspect_files = "
+        "partial(files.inspect_files, seconds_alone=0.0)",
     )
     arguments = [sys.executable, "-c", program, str(registry.home.root), str(folder)]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
