@@ -240,7 +240,7 @@ class _Lines:
 
 def _records(lines: _Lines, delimiter: str) -> Iterator[tuple[list[bytes], int, list[str], str]]:
     """Of each record its bytes, first line and cells, and what is wrong with it."""
-    rows = csv.reader(lines, delimiter=delimiter, strict=True)
+    rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
     doubtful = 0
     while True:
         lines.begin()
@@ -254,7 +254,7 @@ def _records(lines: _Lines, delimiter: str) -> Iterator[tuple[list[bytes], int, 
             reason = TOO_LONG if alone and isinstance(error, _TooLongError) else OPEN_QUOTE
             doubtful = lines.seen + _DOUBTFUL
             lines.give_back()
-            rows = csv.reader(lines, delimiter=delimiter, strict=True)
+            rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
         else:
             if lines.not_utf8:
                 reason = NOT_UTF8

@@ -131,6 +131,9 @@ A_JSON_OBJECT = "; correct the line, which has to be one JSON object"
             "ftp://a", "line 3: 3 fields, expected 2; correct the line",
         ]),
         ("a.csv", b"url,title\nftp://a,y\r\nftp://b,z\r\n", ["ftp://a", "ftp://b"]),
+        ("a.csv", b'url,title\nftp://a, "two\nlines"\nx,y,z\n', [
+            "ftp://a", "line 4: 3 fields, expected 2; correct the line",
+        ]),
         ("a.csv", b'url\nftp://a\n\n"x"y\n', ["ftp://a", "row 2: neither path nor url nor hash", f"line 4: {QUOTE}"]),
         ("a.jsonl", b'{"url": "ftp://a"}\n\n{"url": \n{"url": "ftp://b", "n": 1e999}\n', [
             "ftp://a", f"line 3: not JSON: Expecting value{A_JSON_OBJECT}", "ftp://b",
