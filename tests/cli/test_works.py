@@ -12,7 +12,8 @@ import duckdb
 import pytest
 
 from tests.cli.running import Creditline
-from tests.registry.works import encoded, picture, write
+from tests.registry.metadata.files import packet, with_xmp
+from tests.registry.works import encoded, picture, write, write_pictures
 from tests.reports.golden import check_golden
 
 GOLDEN = Path(__file__).parent / "golden" / "shapes.json"
@@ -96,6 +97,41 @@ def test_what_was_refused_is_told_on_stderr_and_the_rest_goes_in(
     assert [item["kind"] for item in strict.document["findings"]] == ["refused"]
     (works / "bad\x1b[31m.png").unlink()
     assert creditline("register", works, "--owners", owners, "--strict").status == 0
+
+
+def test_a_dry_run_tells_everything_and_changes_nothing(creditline: Creditline, tmp_path: Path) -> None:
+    """What lands and as what, what is refused, in conflict or known; the registration then does just that."""
+    creditline("init")
+    folder = write_pictures(tmp_path / "art", ["Ada/a.png", "Ada/b.png", "c.png"])
+    notice = packet("<dc:rights>Bob Other</dc:rights>")
+    write(folder / "Ada" / "said.jpg", with_xmp("JPEG", notice.encode()))
+    write(folder / "Ada" / "bomb.jpg", with_xmp("JPEG", b'<!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>'))
+    write(folder / "Zoe" / "notes.txt", b"text")
+    command = ("register", folder, "--folder-per-rightsholder", "--licence", "MIT", "--no-near-duplicates")
+    counts = creditline("status", "--json").document["counts"]
+    told = creditline(*command, "--dry-run")
+    assert told.status == 0
+    assert "data set art: 4 of 6 files would be registered; nothing was changed" in told.out
+    assert "copyright notice: Bob Other" in told.out
+    assert "2  would be refused" in told.out
+    assert "1  conflicts between file and declaration" in told.out
+    assert "refused: Zoe/notes.txt: not an image" in told.err
+    assert "conflict: Ada/said.jpg: declared for 'Ada'" in told.err
+    assert "bomb.jpg: XMP cannot be read: it has a document type definition" in told.err
+    document = creditline(*command, "--dry-run", "--json").document
+    assert creditline("status", "--json").document["counts"] == counts
+    assert "data set" not in creditline("log").out
+    done = creditline(*command, "--json").document
+    assert (document["works"], document["refused"], document["conflicts"]) == (4, 2, 1)
+    for name in ("refused", "conflicts", "embedded", "findings", "counts"):
+        assert document[name] == done[name], name
+    again = creditline(*command, "--dry-run", "--json", "--strict")
+    assert (again.document["works"], again.document["known"], again.status) == (0, 4, 1)
+    (folder / "Ada" / "a.png").rename(folder / "Ada" / "z.png")
+    (folder / "Ada" / "b.png").unlink()
+    moved = creditline(*command, "--dry-run", "--json").document
+    assert (moved["known"], moved["moved"], moved["missing"]) == (3, 1, 1)
+    assert "works moved" not in creditline("log").out
 
 
 def test_nothing_registered_is_bad_input(creditline: Creditline, works: Path, tmp_path: Path) -> None:

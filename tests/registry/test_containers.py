@@ -14,11 +14,13 @@ from pathlib import Path
 import pytest
 
 from registry.database import Registry
-from registry.errors import InputError
+from registry.errors import InputError, UsageError
 from registry.ingest import crew, findings
 from registry.ingest.containers import Container, Passed, inspect_container
 from registry.ingest.content import read_content, read_work, split_path
+from registry.ingest.files import open_shards
 from registry.ingest.inspection import Refusal, Work
+from registry.ingest.looking import look_at_files
 from registry.ingest.member_pool import inspect_containers
 from registry.ingest.owners import FolderPerRightsholder, OneOwner
 from registry.ingest.registration import register_archive, register_shards
@@ -29,6 +31,7 @@ from tests.registry.works import ADA, NOW, encoded, picture, register, write, wr
 
 def write_zip(path: Path, members: Iterable[tuple[str, bytes]]) -> Path:
     """A ZIP of these members."""
+    path.parent.mkdir(exist_ok=True)
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in members:
             archive.writestr(name, data)
@@ -231,3 +234,50 @@ def test_a_reader_that_was_killed_from_outside_loses_nothing(tmp_path: Path) -> 
             continue
     found += results
     assert [result.path for result in found] == [name for name, _ in pictures(*range(40))]
+
+
+def test_archives_of_one_stem_are_two_data_sets(registry: Registry, tmp_path: Path) -> None:
+    """``good.zip`` and ``good.tar.gz`` have names of their own; one that was named otherwise keeps that name."""
+    first = register_archive(
+        registry, write_zip(tmp_path / "good.zip", pictures(1)), ADA, now=NOW, near_duplicates=False
+    )
+    path = write_tar(tmp_path / "good.tar.gz", pictures(2), "w:gz")
+    named = register_archive(registry, path, ADA, now=NOW, near_duplicates=False, data_set="mine")
+    again = register_archive(registry, path, ADA, now=NOW, near_duplicates=False)
+    assert [first.data_set, named.data_set, again.data_set] == ["good.zip", "mine", "mine"]
+    assert (again.registered, again.unchanged) == (0, 1)
+    other = write_zip(tmp_path / "other" / "good.zip", pictures(3))
+    with pytest.raises(
+        UsageError, match=r"'good.zip' is the archive .*; give the archive .*other/good.zip another name"
+    ):
+        register_archive(registry, other, ADA, now=NOW, near_duplicates=False)
+
+
+def test_a_source_of_which_nothing_lands_leaves_no_data_set(registry: Registry, tmp_path: Path) -> None:
+    """Neither one of which all is refused, nor one of which all is registered from elsewhere."""
+    register_archive(registry, write_zip(tmp_path / "a.zip", pictures(1, 2)), ADA, now=NOW, near_duplicates=False)
+    for name, members in (("bad.zip", [("x.txt", b"text")]), ("copy.zip", pictures(1, 2))):
+        report = register_archive(registry, write_zip(tmp_path / name, members), ADA, now=NOW, near_duplicates=False)
+        assert (report.works, len(report.findings)) == (0, len(members))
+    with registry.connection() as connection:
+        assert connection.execute("SELECT name FROM data_set").fetchall() == [("a.zip",)]
+
+
+def test_a_rehearsal_of_a_shard_tells_what_registering_does(registry: Registry, tmp_path: Path) -> None:
+    """Side files are no works, known ones are told, counts are those of the registration, and nothing is changed."""
+    shard = write_tar(tmp_path / "00000.tar", [*sample(1, license="CC0-1.0"), *sample(2), ("000000009.json", b"{}")])
+    events = "SELECT count(*) FROM event"
+    with registry.connection() as connection:
+        before = connection.execute(events).fetchall()
+    look = look_at_files(registry, open_shards(shard), OneOwner("Ada", "MIT"), now=NOW)
+    assert [(row.path, row.licence) for row in look.first] == [
+        ("00000.tar!/000000001.jpg", "CC0-1.0"),
+        ("00000.tar!/000000002.jpg", "MIT"),
+    ]
+    with registry.connection() as connection:
+        assert connection.execute(events).fetchall() == before
+        assert connection.execute("SELECT count(*) FROM data_set").fetchall() == [(0,)]
+    report = register_shards(registry, shard, OneOwner("Ada", "MIT"), now=NOW, near_duplicates=False)
+    assert (look.works, look.known, look.refused, look.findings) == (2, 0, 1, report.findings)
+    again = look_at_files(registry, open_shards(shard), OneOwner("Ada", "MIT"), now=NOW)
+    assert (again.works, again.known, again.missing, again.first) == (0, 2, 0, ())

@@ -15,7 +15,7 @@ import pytest
 from registry.database import Registry
 from registry.errors import InputError, UsageError
 from registry.home import Home
-from registry.ingest import registration
+from registry.ingest import files, registration
 from registry.ingest.inspection import Refusal, Result, Task, Work, inspect_file
 from registry.ingest.owner_table import OwnerTable
 from registry.ingest.owners import FolderPerRightsholder, OneOwner

@@ -11,8 +11,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from registry.errors import InputError
 from registry.ingest.archives.gate import Gate
@@ -20,6 +18,7 @@ from registry.ingest.archives.limits import DamageError, Limits
 from registry.ingest.archives.opening import (
     DEFAULT,
     ArchiveMember,
+    OpenArchive,
     about,
     every,
     is_zip,
@@ -50,7 +49,7 @@ class TarIndex:
     hidden: int
 
 
-class ZipArchive:
+class ZipArchive(OpenArchive):
     """A ZIP whose members are read in any order; one process opens it for itself, and two threads may share it.
 
     Raises:
@@ -58,8 +57,7 @@ class ZipArchive:
     """
 
     def __init__(self, path: Path, limits: Limits = DEFAULT) -> None:
-        self._gate = Gate(printable(path), limits, every)
-        self._descriptor = open_regular(path)
+        super().__init__(path, every, limits)
         try:
             with about(path):
                 if not is_zip(self._descriptor):
@@ -85,11 +83,6 @@ class ZipArchive:
         self.findings = tuple(found)
         """What is refused by its name or kind."""
 
-    @property
-    def hidden(self) -> int:
-        """How many members were passed over, because their name begins with a dot or is ``__MACOSX``."""
-        return self._gate.hidden
-
     def read(self, name: str) -> ArchiveMember | Finding:
         """One of ``names``, or why it is refused."""
         if name not in self._places:
@@ -99,22 +92,6 @@ class ZipArchive:
         except DamageError as error:
             data = str(error)
         return judged(self._gate, name, data)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        self.close()
-
-    def close(self) -> None:
-        descriptor, self._descriptor = getattr(self, "_descriptor", -1), -1
-        if descriptor >= 0:
-            os.close(descriptor)
 
 
 def open_zip(path: Path, *, limits: Limits = DEFAULT) -> ZipArchive:

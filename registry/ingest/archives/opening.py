@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from registry.errors import InputError
 from registry.ingest.archives.gate import Gate, nested_archive
 from registry.ingest.archives.limits import DamageError, Limits
-from registry.ingest.archives.sources import FileSource, Source, read_at, unpack
+from registry.ingest.archives.sources import FileSource, Source, open_regular, read_at, unpack
 from registry.ingest.archives.tars import BLOCK, is_tar_header
 from registry.ingest.archives.zips import ZipDirectory
 from registry.ingest.findings import Finding
@@ -26,6 +28,37 @@ class ArchiveMember:
     path: str
     """Relative to the archive, with forward slashes, without ``.`` and ``..``."""
     data: bytes
+
+
+class OpenArchive:
+    """An archive's file, and the gate that its members go through; usable in a ``with``."""
+
+    def __init__(self, path: Path, wanted: Callable[[str], bool], limits: Limits) -> None:
+        """Open the file; :meth:`close` or the end of the object lets it go."""
+        self._gate = Gate(printable(path), limits, wanted)
+        self._descriptor = open_regular(path)
+
+    @property
+    def hidden(self) -> int:
+        """How many members were passed over so far, because their name begins with a dot or is ``__MACOSX``."""
+        return self._gate.hidden
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the file go."""
+        descriptor, self._descriptor = getattr(self, "_descriptor", -1), -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 def every(_path: str) -> bool:

@@ -14,7 +14,6 @@ import os
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from registry.errors import InputError
@@ -23,6 +22,7 @@ from registry.ingest.archives.limits import DamageError, Limits
 from registry.ingest.archives.opening import (
     DEFAULT,
     ArchiveMember,
+    OpenArchive,
     about,
     every,
     is_zip,
@@ -88,24 +88,21 @@ def read_archive(path: Path, *, wanted: Callable[[str], bool] = every, limits: L
     return ArchiveReader(path, wanted, limits)
 
 
-class ArchiveReader(Iterator["ArchiveMember | Finding"]):
-    """The members of an archive and what is refused, in the archive's order; memory holds one member at a time."""
+class ArchiveReader(OpenArchive, Iterator["ArchiveMember | Finding"]):
+    """The members of an archive and what is refused, in the archive's order; memory holds one member at a time.
+
+    Going through the archive to its end lets the file go as well.
+    """
 
     def __init__(self, path: Path, wanted: Callable[[str], bool], limits: Limits) -> None:
         self._path = path
         self._limits = limits
-        self._gate = Gate(printable(path), limits, wanted)
-        self._descriptor = open_regular(path)
+        super().__init__(path, wanted, limits)
         try:
             self._items = self._guarded(self._begin())
         except BaseException:
             self.close()
             raise
-
-    @property
-    def hidden(self) -> int:
-        """How many members were passed over so far, because their name begins with a dot or is ``__MACOSX``."""
-        return self._gate.hidden
 
     def __iter__(self) -> Self:
         return self
@@ -116,23 +113,6 @@ class ArchiveReader(Iterator["ArchiveMember | Finding"]):
         except BaseException:
             self.close()
             raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Let the file go; going through the archive to its end does so as well."""
-        descriptor, self._descriptor = getattr(self, "_descriptor", -1), -1
-        if descriptor >= 0:
-            os.close(descriptor)
 
     def _begin(self) -> Iterator[ArchiveMember | Finding]:
         with about(self._path):
