@@ -74,12 +74,20 @@ def with_rightsholders(rights: str, works: str) -> str:
 
 def works_shared_by(rightsholders: str) -> str:
     """SELECT of the works that have one of these rightsholders (a list of ids, or a parameter) among several."""
+    # Step by step from the few rows that name them: the tables of all works are not joined.
     return f"""
-    SELECT further.asset_id AS work_id FROM co_rightsholder AS further
-    JOIN asset AS owned ON owned.id = further.asset_id
-    LEFT JOIN asset_rights AS verified ON verified.id = owned.verified_id
-    JOIN rightsholder AS stated ON stated.id = further.rightsholder_id
-    WHERE coalesce(stated.merged_into, stated.id) IN ({rightsholders}) AND further.rights_id = {counting_row("owned")}
+    WITH named AS MATERIALIZED (
+        SELECT asset_id, rights_id FROM co_rightsholder WHERE rightsholder_id IN (
+            SELECT id FROM rightsholder WHERE coalesce(merged_into, id) IN ({rightsholders})
+        )
+    ), owned AS MATERIALIZED (
+        SELECT id, declared_id, verified_id FROM asset WHERE id IN (SELECT asset_id FROM named)
+    )
+    SELECT DISTINCT named.asset_id AS work_id FROM named JOIN owned ON owned.id = named.asset_id
+    LEFT JOIN (
+        SELECT id, rightsholder_id FROM asset_rights WHERE id IN (SELECT verified_id FROM owned)
+    ) AS verified ON verified.id = owned.verified_id
+    WHERE named.rights_id = {counting_row("owned")}
     """  # noqa: S608 - what the callers wrote
 
 

@@ -32,7 +32,7 @@ MOST_WORKS = 100_000
 
 WORKS_OF_RIGHTSHOLDER = f"""
     SELECT asset.id AS work_id FROM asset WHERE asset.rightsholder_id = $rightsholder
-    UNION {works_shared_by("$rightsholder")}
+    UNION SELECT work_id FROM ({works_shared_by("$rightsholder")})
 """  # noqa: S608 - constants
 """Works that a rightsholder owns or has a share in, by what is current."""
 
