@@ -124,7 +124,7 @@ def nearest_units(corpus: Corpus, images: Float[np.ndarray, "image value"]) -> I
 
 
 def _unit_range(output: Float[np.ndarray, "channel height width"]) -> Float[np.ndarray, " value"]:
-    return (np.clip(output, -1.0, 1.0).reshape(-1) + 1.0) / 2.0
+    return np.asarray((np.clip(output, -1.0, 1.0).reshape(-1) + 1.0) / 2.0, dtype=np.float64)
 
 
 def _tasks(auditor: Auditor, chosen: list[tuple[models.Sample, int, int]]) -> list[AuditTask]:

@@ -12,11 +12,13 @@ from reports import rollup, words
 from reports.facts import (
     AuditFacts,
     Candidate,
+    Effect,
     Gap,
     Landscape,
     MemberScore,
     NotMeasured,
     Rights,
+    RightsholderTests,
     Statement,
     Work,
 )
@@ -24,6 +26,7 @@ from reports.limits import LIMITS
 from reports.rollup import Share
 from reports.schema import (
     CandidatePart,
+    EffectPart,
     EnsemblePart,
     GapPart,
     IndexDocument,
@@ -35,6 +38,8 @@ from reports.schema import (
     Missing,
     OutputPart,
     ReportDocument,
+    RightsholderTestPart,
+    RightsholderTestsPart,
     RightsPart,
     SharePart,
     VerdictPart,
@@ -59,6 +64,7 @@ def report_document(audit: AuditFacts, now: datetime.datetime) -> ReportDocument
         ),
         candidates=[_candidate(candidate, audit.ensemble.n) for candidate in audit.candidates],
         rightsholders=_shares(rollup.by_rightsholder([audit])),
+        rightsholder_tests=_rightsholder_tests(audit.test.rightsholders),
         influence_exact=_landscape(audit.exact),
         influence_estimate=_landscape(audit.estimate),
         method=_method(audit),
@@ -137,6 +143,7 @@ def _candidate(candidate: Candidate, n: int) -> CandidatePart:
         q_value=candidate.q_value,
         statistic=candidate.statistic,
         score=candidate.score,
+        effect=_effect(candidate.effect),
         influence_exact=_or_missing(candidate.influence_exact),
         influence_estimate=_or_missing(candidate.influence_estimate),
         counterfactual_shown=Missing(not_measured=shown.reason) if isinstance(shown, NotMeasured) else True,
@@ -185,6 +192,9 @@ def _method(audit: AuditFacts) -> MethodPart:
         steps=test.steps,
         decoys=test.decoys,
         decoys_available=test.decoys_available,
+        decoys_chosen=test.decoys_chosen,
+        effect_method=test.effect_method,
+        effect_unit=test.effect_unit,
         smallest_p=test.smallest_p,
         smallest_q=test.smallest_q,
         false_discovery_rate=test.false_discovery_rate,
@@ -230,6 +240,24 @@ def _landscape(landscape: Landscape | NotMeasured) -> LandscapePart | Missing:
     return LandscapePart(
         method=landscape.method, radius=landscape.radius, unit_number=landscape.unit_number, label=landscape.label
     )
+
+
+def _effect(effect: Effect | NotMeasured) -> EffectPart | Missing:
+    if isinstance(effect, NotMeasured):
+        return Missing(not_measured=effect.reason)
+    return EffectPart(value=effect.value, low=effect.low, high=effect.high)
+
+
+def _rightsholder_tests(tests: RightsholderTests | NotMeasured) -> RightsholderTestsPart | Missing:
+    if isinstance(tests, NotMeasured):
+        return Missing(not_measured=tests.reason)
+    parts = [
+        RightsholderTestPart(
+            name=test.name, works=test.works, p_value=test.p_value, q_value=test.q_value, passes=test.passes
+        )
+        for test in tests.tested
+    ]
+    return RightsholderTestsPart(method=tests.method, draws=tests.draws, works=tests.works, tested=parts)
 
 
 def _or_missing(value: float | NotMeasured) -> float | Missing:

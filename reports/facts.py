@@ -131,6 +131,37 @@ class Work:
 
 
 @dataclass(frozen=True)
+class Effect:
+    """How much further the members that saw a unit predict its picture, with the ends of its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class RightsholderTest:
+    """The joint test of a rightsholder's works among those that the ranking puts first."""
+
+    name: str
+    works: int
+    p_value: float
+    q_value: float
+    passes: bool
+
+
+@dataclass(frozen=True)
+class RightsholderTests:
+    """All rightsholders that were tested, and how."""
+
+    method: str
+    draws: int
+    works: int
+    """Works of the ranking among which they were looked for."""
+    tested: tuple[RightsholderTest, ...]
+
+
+@dataclass(frozen=True)
 class Candidate:
     """A unit that was tested, with its evidence. Distances and influences are scaled Euclidean."""
 
@@ -148,6 +179,7 @@ class Candidate:
     q_value: float
     passes: bool
     """Whether q is at or under the false discovery rate of the audit."""
+    effect: Effect | NotMeasured
     influence_exact: float | NotMeasured
     influence_estimate: float | NotMeasured
     counterfactual: Picture | NotMeasured
@@ -204,9 +236,14 @@ class RandomisationTest:
     sqrt_alpha_bar: tuple[float, float] | None
     decoys: int
     decoys_available: int | None
+    decoys_chosen: str | None
+    """``all``, or ``at random``."""
+    effect_method: str | None
+    effect_unit: str | None
     smallest_p: float
     smallest_q: float
     false_discovery_rate: float
+    rightsholders: RightsholderTests | NotMeasured
 
 
 @dataclass(frozen=True)

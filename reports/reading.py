@@ -19,6 +19,7 @@ from registry.models import Audit, CandidateWork, Encoding, Ensemble, Member, Sa
 from registry.models import Candidate as CandidateRow
 from registry.service import history_of, newest_of, served_by
 from reports.artefacts import Artefact, read_artefact
+from reports.evidence import read_effect, read_test
 from reports.facts import (
     AuditFacts,
     Candidate,
@@ -56,7 +57,7 @@ def read_audit(session: Session, home: Home, audit: Audit) -> AuditFacts:
     """
     artefact = read_artefact(home.audit(audit.id), audit.artefact_sha256)
     ensemble = _read_ensemble(session, audit)
-    test = _test(audit)
+    test = read_test(audit)
     subject, gaps = _read_subject(session, home, audit, artefact)
     if artefact.state != "intact":
         gaps = [Gap(subject.id, audit.id, artefact.reason, integrity=True), *gaps]
@@ -202,6 +203,7 @@ def _read_candidates(
                 p_value=row.p_value,
                 q_value=row.q_value,
                 passes=row.q_value <= test.false_discovery_rate,
+                effect=read_effect(row),
                 influence_exact=unmeasured[0] if row.influence_exact is None else row.influence_exact,
                 influence_estimate=unmeasured[1] if row.influence_estimate is None else row.influence_estimate,
                 counterfactual=counterfactual,
@@ -248,26 +250,6 @@ def _work_counts(session: Session, ensemble: EnsembleFacts, numbers: Sequence[in
         .group_by(col(UnitAsset.unit_number))
     )
     return dict(session.exec(counts).all())
-
-
-def _test(audit: Audit) -> RandomisationTest:
-    test, settings = audit.test or {}, audit.settings or {}
-    try:
-        middle = test.get("sqrt_alpha_bar")
-        return RandomisationTest(
-            statistic=str(test["statistic"]),
-            steps=test.get("steps"),
-            sqrt_alpha_bar=(float(middle[0]), float(middle[1])) if middle else None,
-            decoys=int(test["decoys"]),
-            decoys_available=test.get("decoys_available"),
-            smallest_p=float(test["smallest_p"]),
-            smallest_q=float(test["smallest_q"]),
-            false_discovery_rate=float(settings["false_discovery_rate"]),
-        )
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise IntegrityError(
-            f"audit {audit.id} does not record how it tested ({error}); run the audit again"
-        ) from error
 
 
 def _ranking(ranker: Mapping[str, Any] | None) -> Ranking:

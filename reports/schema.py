@@ -85,6 +85,14 @@ class WorkPart(Part):
     weight: float | None = Field(description="Share of the work in the unit's statistic.")
 
 
+class EffectPart(Part):
+    """How much further the members that saw a unit predict its picture, as a share of the way from their mean prediction."""
+
+    value: float
+    low: float = Field(description="Lower end of the 95 % interval.")
+    high: float
+
+
 class CandidatePart(Part):
     """A tested unit."""
 
@@ -99,6 +107,7 @@ class CandidatePart(Part):
     q_value: float
     statistic: float
     score: float
+    effect: EffectPart | Missing
     influence_exact: float | Missing
     influence_estimate: float | Missing
     counterfactual_shown: bool | Missing
@@ -133,6 +142,9 @@ class MethodPart(Part):
     steps: int | None
     decoys: int
     decoys_available: int | None
+    decoys_chosen: str | None = Field(description="``all`` of those available, or ``at random``.")
+    effect_method: str | None
+    effect_unit: str | None
     smallest_p: float
     smallest_q: float
     false_discovery_rate: float
@@ -175,6 +187,25 @@ class SharePart(Part):
     smallest_q: float
 
 
+class RightsholderTestPart(Part):
+    """One rightsholder's joint test."""
+
+    name: str
+    works: int = Field(description="Works tested together.")
+    p_value: float
+    q_value: float = Field(description="Over the rightsholders that were tested.")
+    passes: bool
+
+
+class RightsholderTestsPart(Part):
+    """Evidence about rightsholders from the codes of their works."""
+
+    method: str
+    draws: int
+    works: int = Field(description="Works of the ranking among which rightsholders were looked for.")
+    tested: list[RightsholderTestPart]
+
+
 class GapPart(Part):
     """Something a report lacks."""
 
@@ -198,6 +229,7 @@ class ReportDocument(Part):
     verdict: VerdictPart
     candidates: list[CandidatePart]
     rightsholders: list[SharePart]
+    rightsholder_tests: RightsholderTestsPart | Missing
     influence_exact: LandscapePart | Missing
     influence_estimate: LandscapePart | Missing
     method: MethodPart

@@ -11,7 +11,7 @@ import io
 from collections.abc import Iterable, Sequence
 
 from registry.export import spreadsheet_text
-from reports.facts import AuditFacts, Candidate, NotMeasured
+from reports.facts import AuditFacts, Candidate, Effect, NotMeasured
 
 CELL_LIMIT = 32_000
 """Characters; spreadsheets cut or spill a cell at 32,767."""
@@ -37,6 +37,10 @@ COLUMNS = (
     "q_value",
     "statistic",
     "score",
+    "effect",
+    "effect_low",
+    "effect_high",
+    "effect_not_measured",
     "influence_exact",
     "influence_estimate",
     "influence_not_measured",
@@ -97,6 +101,7 @@ def _cells(audit: AuditFacts, candidate: Candidate) -> Sequence[Cell]:
         "q_value": candidate.q_value,
         "statistic": candidate.statistic,
         "score": candidate.score,
+        **_effect(candidate.effect),
         "influence_exact": _measured(candidate.influence_exact),
         "influence_estimate": _measured(candidate.influence_estimate),
         "influence_not_measured": "; ".join(reasons),
@@ -117,6 +122,17 @@ def _cells(audit: AuditFacts, candidate: Candidate) -> Sequence[Cell]:
         "artefact_state": audit.artefact_state,
     }
     return [row[column] for column in COLUMNS]
+
+
+def _effect(effect: Effect | NotMeasured) -> dict[str, Cell]:
+    if isinstance(effect, NotMeasured):
+        return {"effect": None, "effect_low": None, "effect_high": None, "effect_not_measured": effect.reason}
+    return {
+        "effect": effect.value,
+        "effect_low": effect.low,
+        "effect_high": effect.high,
+        "effect_not_measured": None,
+    }
 
 
 def _truth(value: bool) -> str:

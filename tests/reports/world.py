@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -176,6 +177,9 @@ class World:
                 "steps": 41,
                 "decoys": DECOYS,
                 "decoys_available": DECOYS,
+                "decoys_chosen": "all",
+                "effect": {"method": "95 % interval by inverting the test", "unit": "share of the way", "level": 0.05},
+                "rightsholders": _rightsholder_tests(self.unit_kind),
                 "smallest_p": 1 / (DECOYS + 1),
                 "smallest_q": len(units) / (DECOYS + 1),
             },
@@ -197,6 +201,7 @@ class World:
                     statistic=statistics[place],
                     p_value=p,
                     q_value=q,
+                    **_effect(place),
                     influence_exact=float(influences[unit] * 1.1) if sample else None,
                     influence_estimate=float(influences[unit]) if sample else None,
                     not_measured=None if sample else "an image that was not generated here has no noise",
@@ -367,6 +372,23 @@ def fill(world: World) -> None:
     world.add_audit((12, 40, 99, 160), first=2, sample=world.add_sample(2))
     world.add_audit((1, 50, 120), first=5, image_name="found on a poster.jpg")
     world.add_sample(6)
+
+
+def _effect(place: int) -> dict[str, Any]:
+    if place == 2:
+        return {"effect_not_measured": "too few decoys: the test rejects no effect at this level, however large"}
+    value = 0.24 - 0.07 * place
+    return {"effect": value, "effect_low": value - 0.11, "effect_high": value + 0.1}
+
+
+def _rightsholder_tests(unit_kind: str) -> dict[str, Any]:
+    if unit_kind != "asset":
+        return {"not_measured": "this encoding's units are not single works"}
+    tested = [
+        {"name": "Ada Example", "works": 5, "statistic": 1.7, "p": 0.0025, "q": 0.005},
+        {"name": HOSTILE, "works": 3, "statistic": -0.2, "p": 0.61, "q": 0.61},
+    ]
+    return {"method": "weighted sum of the works' statistics", "draws": 1999, "works": 8, "tested": tested}
 
 
 def _landscape(influences: NDArray[np.float64], exact: bool) -> dict[str, object]:
