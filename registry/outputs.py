@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlmodel import Session, col, select
 
 from registry.errors import IntegrityError, NotFoundError
-from registry.models import Audit, Candidate, Encoding, Ensemble, Member, Sample, Unit
+from registry.models import Audit, Candidate, Encoding, Ensemble, Sample, Unit
 from registry.queries import find_by_prefix, latest_ensemble
 
 
@@ -35,12 +35,6 @@ def ensemble_with_encoding(session: Session, ensemble_id: str) -> tuple[Ensemble
             f"ensemble {ensemble_id} names encoding {ensemble.encoding_id}, which is not registered: restore the registry"
         )
     return ensemble, encoding
-
-
-def members_of(session: Session, ensemble_id: str) -> list[Member]:
-    """The registered members of an ensemble, in order of index."""
-    query = select(Member).where(Member.ensemble_id == ensemble_id).order_by(col(Member.index))
-    return list(session.exec(query))
 
 
 def samples_of(session: Session, ensemble_id: str) -> list[Sample]:

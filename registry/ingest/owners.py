@@ -43,10 +43,6 @@ class Declaration:
     """All rightsholders, the first one too, where there are several or more is said of one; None: not stated, and what is
     registered stays."""
 
-    @property
-    def states_rights(self) -> bool:
-        return any((self.rightsholder, self.licence, self.title, self.creator, self.source_url))
-
 
 @dataclass(frozen=True)
 class NoDeclaration:
