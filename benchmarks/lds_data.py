@@ -54,8 +54,8 @@ def _digits(source: Path) -> Material:
         pixels[chosen],
         pixels[rest],
         tuple(str(int(label)) for label in classes[chosen]),
-        NetworkSettings(size=8, channels=1, widths=(16,), groups=8, patch=2),
-        TrainingSettings(steps=1000, batch_size=32),
+        NetworkSettings(size=8, channels=1, widths=(16,), groups=8, patch=4),
+        TrainingSettings(steps=600, batch_size=32),
     )
 
 
@@ -87,6 +87,6 @@ def _emoji(source: Path) -> Material:
         read([name for name, _ in chosen]),
         read(rest),
         tuple(house for _, house in chosen),
-        NetworkSettings(size=16, channels=3, widths=(24,), groups=8, patch=4),
-        TrainingSettings(steps=1000, batch_size=32),
+        NetworkSettings(size=16, channels=3, widths=(16,), groups=8, patch=4),
+        TrainingSettings(steps=800, batch_size=32),
     )

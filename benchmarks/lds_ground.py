@@ -28,7 +28,7 @@ from registry.home import write_atomically
 MEMBERS, ONES = 16, 8
 GENERATED = 48
 SAMPLER = SamplerSettings()
-HALVES = 48
+HALVES = 32
 HALF_SEEDS = (1, 2)
 
 
