@@ -6,12 +6,12 @@ leaving one unit's members out removes that unit entirely and no other (ABC, def
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from attribution.ensemble import Ensemble
@@ -20,6 +20,8 @@ from registry.codes import withdrawals_guaranteed
 from registry.errors import CapacityError, UsageError
 
 BoolArray = npt.NDArray[np.bool_]
+ROWS_AT_ONCE = 64
+"""Units that are regenerated as one batch: enough that a member's share of it keeps a core or a GPU busy."""
 
 
 def ablation_weights(membership: BoolArray) -> Float[Tensor, "unit member"]:
@@ -68,7 +70,7 @@ def counterfactuals(
     membership: BoolArray,
     *,
     label: int | None = None,
-    rows_at_once: int = 64,
+    rows_at_once: int = ROWS_AT_ONCE,
     advanced: Callable[[int], None] | None = None,
 ) -> Float[Tensor, "unit channel height width"]:
     """Regenerate one sample once without each unit, under the sample's own noise; returns y before clipping.
@@ -89,16 +91,45 @@ def counterfactuals(
         CapacityError: a unit was seen by every member.
         UsageError: shapes that contradict each other.
     """
+    results = noise.new_empty((len(membership), *noise.shape[1:]))
+    for units, outputs in counterfactual_batches(
+        ensemble, noise, settings, membership, label=label, rows_at_once=rows_at_once, advanced=advanced
+    ):
+        results[torch.from_numpy(units).to(noise.device)] = outputs
+    return results
+
+
+def counterfactual_batches(
+    ensemble: Ensemble,
+    noise: Float[Tensor, "draw channel height width"],
+    settings: SamplerSettings,
+    membership: BoolArray,
+    *,
+    label: int | None = None,
+    rows_at_once: int = ROWS_AT_ONCE,
+    advanced: Callable[[int], None] | None = None,
+) -> Iterator[tuple[Int[np.ndarray, " part"], Float[Tensor, "part channel height width"]]]:
+    """The same, batch by batch with the places of its units, so that a landscape never holds all images at once.
+
+    Units that were seen by the same members (which happens once some members are out of service) have the same
+    counterfactual, and it is computed once.
+    """
     weights = ablation_weights(membership)
-    results = []
-    for start in range(0, len(weights), rows_at_once):
-        part = weights[start : start + rows_at_once]
+    _, first, place = np.unique(membership, axis=0, return_index=True, return_inverse=True)
+    # Distinct rows in order of their first unit, so that a landscape's batches follow the units' numbers.
+    order = np.argsort(first)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    row_of = rank[place.reshape(-1)]
+    for start in range(0, len(order), rows_at_once):
+        part = weights[torch.from_numpy(first[order[start : start + rows_at_once]])]
         rows = noise.expand(len(part), *noise.shape)
         labels = None if label is None else torch.full((len(part),), label, dtype=torch.int64, device=noise.device)
-        results.append(sample(ensemble, rows, settings, weights=part, labels=labels))
+        outputs = sample(ensemble, rows, settings, weights=part, labels=labels)
+        units = np.flatnonzero((row_of >= start) & (row_of < start + rows_at_once))
+        yield units, outputs[torch.from_numpy(row_of[units] - start).to(outputs.device)]
         if advanced is not None:
-            advanced(len(part))
-    return torch.cat(results) if results else noise.new_empty((0, *noise.shape[1:]))
+            advanced(len(units))
 
 
 def _check_matrix(membership: BoolArray) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from attribution.ablation import ablation_weights, counterfactuals, joint_ablation_weights
+from attribution.ablation import ablation_weights, counterfactual_batches, counterfactuals, joint_ablation_weights
 from attribution.noise import exogenous_noise
 from attribution.sampler import Method, SamplerSettings, sample
 from registry.codes import withdrawals_guaranteed
@@ -92,6 +92,35 @@ def test_ablation_costs_only_the_survivors() -> None:
     counterfactuals(ensemble, exogenous_noise(1, 1, (2, 4, 4)).double(), settings, codes)
     rows = sum(member.rows_seen for member in ensemble.members if isinstance(member, LinearDenoiser))
     assert rows == 3 * len(codes) * 4 / 2
+
+
+def test_units_seen_by_the_same_members_are_regenerated_once() -> None:
+    """As after a withdrawal, when some members are out of service: every unit gets its own result all the same."""
+    settings = SamplerSettings("ddim", steps=3)
+    codes = all_codes(4, 2)[[0, 3, 0, 5, 3, 0]]
+    noise = exogenous_noise(1, 1, (2, 4, 4)).double()
+    ensemble = linear_ensemble(4)
+    done: list[int] = []
+    together = counterfactuals(ensemble, noise, settings, codes, rows_at_once=2, advanced=done.append)
+    rows = sum(member.rows_seen for member in ensemble.members if isinstance(member, LinearDenoiser))
+    assert rows == 3 * 3 * 4 / 2
+    assert sum(done) == len(codes)
+    for row, weights in enumerate(ablation_weights(codes)):
+        assert together[row] == pytest.approx(sample(ensemble, noise[None], settings, weights=weights)[0], abs=1e-12)
+
+
+def test_batches_hold_every_unit_once() -> None:
+    """In order of the units, each with the image that the whole would have."""
+    settings = SamplerSettings("ddim", steps=3)
+    codes = all_codes(4, 2)[[0, 3, 0, 5, 3, 1]]
+    noise = exogenous_noise(1, 1, (2, 4, 4)).double()
+    ensemble = linear_ensemble(4)
+    whole = counterfactuals(ensemble, noise, settings, codes)
+    parts = list(counterfactual_batches(ensemble, noise, settings, codes, rows_at_once=2))
+    assert sorted(np.concatenate([units for units, _ in parts])) == list(range(6))
+    assert [list(units) for units, _ in parts] == [[0, 1, 2, 4], [3, 5]]
+    for units, outputs in parts:
+        assert outputs == pytest.approx(whole[torch.from_numpy(units)], abs=1e-12)
 
 
 def test_no_units_give_no_counterfactuals() -> None:

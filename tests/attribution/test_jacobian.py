@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
+from itertools import combinations, pairwise, product
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from attribution.ensemble import Ensemble
-from attribution.jacobian import sample_with_jacobian
+from attribution.jacobian import random_members, sample_with_jacobian
 from attribution.noise import noise_batch
 from attribution.sampler import Method, Observation, SamplerSettings, sample
 from attribution.schedule import steps_of
+from registry.errors import UsageError
 from tests.attribution.networks import LinearDenoiser, linear_ensemble, network_ensemble, seeded
 
 
@@ -130,4 +132,49 @@ def test_each_member_computes_its_own_value_once_for_all_tangents() -> None:
     ensemble = linear_ensemble(5)
     settings = SamplerSettings(steps=4)
     sample_with_jacobian(ensemble, noise_batch([1, 2], settings.draws, (2, 4, 4)).double(), settings)
+    assert [member.rows_seen for member in ensemble.members if isinstance(member, LinearDenoiser)] == [8] * 5
+
+
+def test_tangents_through_a_few_members_are_right_in_the_mean() -> None:
+    """The mean over every choice at every step is the Jacobian itself; y and what an observer sees are exact."""
+    ensemble = network_ensemble(3, "conv")
+    settings = SamplerSettings("ddim", steps=3)
+    noise = noise_batch([1, 2], settings.draws, (3, 8, 8)).double()
+    exact = sample_with_jacobian(ensemble, noise, settings)
+    choices = list(product(combinations(range(3), 2), repeat=2))
+    total = torch.zeros_like(exact.jacobian)
+    errors = []
+    for choice in choices:
+        estimate = sample_with_jacobian(ensemble, noise, settings, carrying=((), *choice).__getitem__)
+        assert torch.equal(estimate.y, exact.y)
+        errors.append(relative_error(estimate.jacobian, exact.jacobian))
+        total += estimate.jacobian / len(choices)
+    assert relative_error(total, exact.jacobian) < 1e-10
+    assert min(errors) > 1e-3
+
+
+def test_random_members_are_a_function_of_the_step_alone() -> None:
+    """As many as were asked for, each as often as the others, other ones at other steps; all of them is the exact run."""
+    choose = random_members(6, 2)
+    drawn = [tuple(choose(step)) for step in range(3000)]
+    assert drawn == [tuple(random_members(6, 2)(step)) for step in range(3000)]
+    counts = np.bincount([member for chosen in drawn for member in chosen], minlength=6)
+    assert all(len(set(chosen)) == 2 for chosen in drawn)
+    assert np.abs(counts - 1000).max() < 5 * math.sqrt(3000 * 2 / 9)
+    assert len(set(drawn)) == 15
+    ensemble = network_ensemble(3, "conv")
+    settings = SamplerSettings(steps=3)
+    noise = noise_batch([1], settings.draws, (3, 8, 8)).double()
+    every = sample_with_jacobian(ensemble, noise, settings, carrying=random_members(3, 3))
+    assert torch.equal(every.jacobian, sample_with_jacobian(ensemble, noise, settings).jacobian)
+    with pytest.raises(UsageError, match="choose 1 to 3"):
+        random_members(3, 4)
+
+
+def test_cheaper_jacobian_evaluates_members_no_more_often() -> None:
+    """A member that carries no tangents is still evaluated once a step, since its output is F."""
+    ensemble = linear_ensemble(5)
+    settings = SamplerSettings(steps=4)
+    noise = noise_batch([1, 2], settings.draws, (2, 4, 4)).double()
+    sample_with_jacobian(ensemble, noise, settings, carrying=random_members(5, 2))
     assert [member.rows_seen for member in ensemble.members if isinstance(member, LinearDenoiser)] == [8] * 5
