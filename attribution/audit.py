@@ -40,11 +40,15 @@ from attribution.audit_worker import (
 from attribution.contrasts import Contrasts, load_contrasts
 from attribution.evidence import assess_shortlist, has_contrast, steps_used
 from attribution.pixels import pixels_of, read_image, to_unit_range
-from attribution.rankers.pixel_kernel import PixelKernel
-from attribution.ranking import choose_scale, load_corpus, shortlist_for
+from attribution.rankers.catalogue import RankerNeeds
+from attribution.rankers.interface import Images
+from attribution.ranking import Shortlisted, load_corpus, shortlists_for
+from attribution.rankings import grade_rankers, graded_samples
+from attribution.rankings_kept import UsedRankers, rankers_to_use
 from attribution.references import EnsembleReference
+from attribution.rightsholders import REACH, rightsholder_tests
 from attribution.sampler import SamplerSettings
-from attribution.samples import altered_file, rows_on
+from attribution.samples import altered_file, default_sampler, rows_on
 from attribution.training_set import build_training_set
 from attribution.workers import Device, run_tasks
 from registry import models
@@ -53,10 +57,9 @@ from registry.database import Registry
 from registry.errors import IntegrityError, UsageError
 from registry.home import Home
 from registry.ids import content_id
-from registry.outputs import samples_of
 
-GRADING_LIMIT = 512
-"""Samples that member-LDS is computed on, at most: its interval no longer matters beyond."""
+EXAMINED_AT_ONCE = 64
+"""Samples whose works are ranked in one pass over them: bounds memory, changes nothing else."""
 DECOY_SEED = 0
 
 
@@ -69,13 +72,26 @@ class Auditor:
 
     @classmethod
     def prepare(
-        cls, registry: Registry, ensemble: EnsembleReference, settings: AuditSettings, device: Device
+        cls,
+        registry: Registry,
+        ensemble: EnsembleReference,
+        settings: AuditSettings,
+        device: Device,
+        used: UsedRankers | None = None,
     ) -> Auditor:
-        """Open the works, draw the decoys, and let the ensemble grade the ranker.
+        """Open the works, draw the decoys, and let the ensemble grade the rankers, unless that was done and kept.
+
+        Args:
+            registry: where all of it is registered.
+            ensemble: the members that serve.
+            settings: how to audit.
+            device: where members run.
+            used: the rankers; None: those kept with the ensemble, or the default ones.
 
         Raises:
             IntegrityError: a work was altered since it was registered.
             UsageError: no code is left to test with.
+            MissingPartError: what a kept ranker needs is not there.
         """
         encoding = ensemble.encoding
         training_set = build_training_set(registry, ensemble.id, encoding.id, ensemble.settings)
@@ -93,10 +109,9 @@ class Auditor:
                 f"the {len(ensemble.indices)} members that served leave no decoy with a contrast to test against: "
                 f"run `creditline retrain --ensemble {ensemble.id}` and generate again"
             )
-        ranker = PixelKernel()
-        images, losses = _graded_samples(registry, ensemble)
-        choice = choose_scale(ranker, corpus, images, losses)
-        return cls(AuditContext(registry, ensemble, settings, corpus, ranker, choice, drawn, device.name), device)
+        used = used or rankers_to_use(registry, ensemble.id, (), RankerNeeds(default_sampler(ensemble.settings)))
+        choice = used.choice or grade_rankers(used.rankers, corpus, graded_samples(registry, ensemble)).choice
+        return cls(AuditContext(registry, ensemble, settings, corpus, used.rankers, choice, drawn, device.name), device)
 
     def audit_samples(
         self, samples: Sequence[models.Sample], on_progress: Callable[[int, int], object] = lambda _done, _total: None
@@ -109,7 +124,7 @@ class Auditor:
             IntegrityError: a sample or member was altered.
         UsageError: a sample is of another ensemble.
         """
-        waiting: list[tuple[models.Sample, Findings]] = []
+        new: list[models.Sample] = []
         for sample in {row.id: row for row in samples}.values():
             self._check_ensemble(sample)
             subject = Subject.of_sample(sample)
@@ -120,9 +135,11 @@ class Auditor:
             reason = altered_file(self.context.registry.home, sample)
             if reason is not None:
                 raise IntegrityError(f"sample {sample.id}: {reason}; generate it again or leave it out")
-            contrasts, further = load_contrasts(self.context.registry.home.sample_tensors(sample.id))
-            output = np.clip(further["output"], -1.0, 1.0)
-            waiting.append((sample, self.examine(subject, contrasts, (output + 1.0) / 2.0)))
+            new.append(sample)
+        waiting: list[tuple[models.Sample, Findings]] = []
+        for start in range(0, len(new), EXAMINED_AT_ONCE):
+            part = new[start : start + EXAMINED_AT_ONCE]
+            waiting += zip(part, self._examine_samples(part), strict=True)
         tasks = self._tasks(waiting)
         findings = {sample.id: found for sample, found in waiting}
         total = sum(task.work for task in tasks)
@@ -191,11 +208,8 @@ class Auditor:
         return load_contrasts(self.context.registry.home.image_contrasts(task.key))[0]
 
     def _sampler(self) -> SamplerSettings:
-        """The sampler whose steps an outside image is noised at: the default one, on the members' own schedule."""
-        training = self.context.ensemble.settings.training
-        return SamplerSettings(
-            train_steps=training.train_steps, beta_start=training.beta_start, beta_end=training.beta_end
-        )
+        """The sampler whose steps an outside image is noised at."""
+        return default_sampler(self.context.ensemble.settings)
 
     def _check_ensemble(self, sample: models.Sample) -> None:
         ensemble = self.context.ensemble
@@ -212,19 +226,47 @@ class Auditor:
 
     def examine(self, subject: Subject, contrasts: Contrasts, image: np.ndarray) -> Findings:
         """Layers 1 and 2 of an image in [0, 1], which need no network."""
+        return self.examine_together([(subject, contrasts, image)])[0]
+
+    def examine_together(self, shown: Sequence[tuple[Subject, Contrasts, np.ndarray]]) -> list[Findings]:
+        """The same of several images, in one pass over the works."""
         begun = time.monotonic()
-        listed = shortlist_for(
-            self.context.ranker,
+        listed = shortlists_for(
+            self.context.rankers,
             self.context.corpus,
-            image.reshape(-1),
-            self.context.choice.scale,
+            Images(
+                np.stack([image.reshape(-1) for _, _, image in shown]).astype(np.float32),
+                self.context.corpus.shape,
+                tuple(subject.names for subject, _, _ in shown),
+            ),
+            self.context.choice.parts,
             self.context.settings.shortlist,
             self.context.settings.works_per_candidate,
         )
-        ranked = time.monotonic()
+        share = (time.monotonic() - begun) / len(shown)
+        return [
+            self._test(subject, contrasts, image, found, share)
+            for (subject, contrasts, image), found in zip(shown, listed, strict=True)
+        ]
+
+    def _test(
+        self, subject: Subject, contrasts: Contrasts, image: np.ndarray, listed: Shortlisted, rank_seconds: float
+    ) -> Findings:
+        begun = time.monotonic()
         codes = self.context.corpus.codes[listed.unit_numbers]
         evidence = assess_shortlist(
             contrasts, listed.images, codes, self.context.decoys, self.context.corpus.n, self.context.ensemble.indices
+        )
+        rightsholders = rightsholder_tests(
+            self.context.registry,
+            self.context.ensemble,
+            self.context.corpus,
+            image.reshape(-1),
+            contrasts,
+            listed.blind_order(REACH),
+            self.context.decoys,
+            self.context.settings.shortlist,
+            seed_of_image(subject.image_sha256),
         )
         return Findings(
             subject=subject,
@@ -232,9 +274,17 @@ class Auditor:
             shortlisted=listed,
             codes=codes,
             evidence=evidence,
+            rightsholders=rightsholders,
             steps=steps_used(contrasts),
-            timings={"rank": ranked - begun, "test": time.monotonic() - ranked},
+            timings={"rank": rank_seconds, "test": time.monotonic() - begun},
         )
+
+    def _examine_samples(self, samples: Sequence[models.Sample]) -> list[Findings]:
+        shown = []
+        for sample in samples:
+            contrasts, further = load_contrasts(self.context.registry.home.sample_tensors(sample.id))
+            shown.append((Subject.of_sample(sample), contrasts, (np.clip(further["output"], -1.0, 1.0) + 1.0) / 2.0))
+        return self.examine_together(shown)
 
     def _tasks(self, waiting: Sequence[tuple[models.Sample, Findings]]) -> list[AuditTask]:
         groups: dict[tuple[str | None, str], list[tuple[models.Sample, Findings]]] = {}
@@ -261,18 +311,3 @@ class Auditor:
             for (label, _), group in groups.items()
             for part in (group[start : start + rows] for start in range(0, len(group), rows))
         ]
-
-
-def _graded_samples(registry: Registry, ensemble: EnsembleReference) -> tuple[np.ndarray, np.ndarray]:
-    """Outputs in [0, 1] and member losses of the ensemble's samples, altered ones left out."""
-    images, losses = [], []
-    with registry.session() as session:
-        samples = [row for row in samples_of(session, ensemble.id) if row.members_sha256 == ensemble.members_sha256]
-    for sample in samples[:GRADING_LIMIT]:
-        if altered_file(registry.home, sample) is None:
-            contrasts, further = load_contrasts(registry.home.sample_tensors(sample.id))
-            images.append((np.clip(further["output"], -1.0, 1.0).reshape(-1) + 1.0) / 2.0)
-            losses.append(contrasts.member_loss)
-    if not images:
-        return np.empty((0, 0)), np.empty((0, 0))
-    return np.stack(images), np.stack(losses)

@@ -16,14 +16,18 @@ from PIL import Image
 from safetensors.numpy import save_file
 from torch import Tensor
 
+from attribution import effects
 from attribution.audit_worker import Counterfactuals, load_jacobian
-from attribution.distance import from_mean_square
+from attribution.distance import NotMeasured, from_mean_square
+from attribution.effects import Effects
 from attribution.evidence import MIDDLE, Evidence, has_contrast
 from attribution.influence import counterfactual_radius, gram, influences
 from attribution.pixels import read_work
 from attribution.rankers.interface import Ranker
-from attribution.ranking import SEEN_BY_ALL, Corpus, ScaleChoice, Shortlisted
+from attribution.ranking import SEEN_BY_ALL, Corpus, Shortlisted
+from attribution.rankings import RankerChoice, identity_of
 from attribution.references import EnsembleReference
+from attribution.rightsholders import RightsholderTests
 from attribution.settings import versions_of
 from registry import models
 from registry.database import Registry
@@ -85,6 +89,11 @@ class Subject:
         """An image file from anywhere."""
         return cls("image", None, name, sha256, label)
 
+    @property
+    def names(self) -> frozenset[str]:
+        """What a table of scores may call it."""
+        return frozenset(name for name in (self.sample_id, self.image_sha256) if name)
+
 
 @dataclass(frozen=True)
 class Findings:
@@ -96,6 +105,8 @@ class Findings:
     shortlisted: Shortlisted
     codes: UInt64[np.ndarray, " place"]
     evidence: Evidence
+    rightsholders: RightsholderTests | NotMeasured
+    """Tests of those whose works the ranking puts first, where units are works."""
     steps: int
     """Steps that the statistic sums over."""
     timings: dict[str, float]
@@ -109,15 +120,21 @@ class AuditContext:
     ensemble: EnsembleReference
     settings: AuditSettings
     corpus: Corpus
-    ranker: Ranker
-    choice: ScaleChoice
+    rankers: tuple[Ranker, ...]
+    """All that have a say in what is tested."""
+    choice: RankerChoice
+    """What orders the display."""
     decoys: UInt64[np.ndarray, " decoy"]
     device: str
 
 
 def audit_id_of(context: AuditContext, subject: Subject) -> str:
-    """An audit is its subject, ensemble, settings, ranker and the scale that was chosen; the same request is the same audit."""
-    ranker = {"name": context.ranker.name, "scale": context.choice.scale, "graded": context.choice.grade is not None}
+    """An audit is its subject, ensemble, settings, rankers and the fusion that was chosen; the same request is the same audit."""
+    ranker = {
+        "rankers": [identity_of(one) for one in context.rankers],
+        "parts": [part.to_json() for part in context.choice.parts],
+        "graded": context.choice.grade is not None,
+    }
     request = {"subject": asdict(subject), "settings": asdict(context.settings), "ranker": ranker}
     ensemble = {"ensemble": context.ensemble.id, "members": context.ensemble.members_sha256}
     return content_id("audit", {**request, **ensemble})
@@ -175,7 +192,7 @@ def record_audit(context: AuditContext, found: Findings, shown: Counterfactuals 
         image_name=found.subject.image_name,
         image_sha256=found.subject.image_sha256,
         settings={**asdict(context.settings), "label": found.subject.label},
-        ranker=context.choice.to_json(context.ranker),
+        ranker=context.choice.to_json(context.rankers),
         test=_test_facts(context, found),
         landscape=None if shown is None else _landscape(tensors, jacobian),
         attributable=bool((found.evidence.q_value <= context.settings.false_discovery_rate).any()),
@@ -198,7 +215,7 @@ def _tensors(
     found: Findings, shown: Counterfactuals | None, estimate: Float64[np.ndarray, " unit"] | None
 ) -> dict[str, np.ndarray]:
     tensors: dict[str, np.ndarray] = {
-        "unit_score": found.shortlisted.all_scores,
+        **{f"ranked_units {name}": units for name, units in found.shortlisted.orders},
         "decoy_statistic": found.evidence.decoy_statistic,
         "output": (np.moveaxis(found.image, 0, -1) * 255.0).round().astype(np.uint8),
     }
@@ -224,16 +241,20 @@ def _estimated_influences(
 
 def _test_facts(context: AuditContext, found: Findings) -> dict[str, Any]:
     smallest_p = 1.0 / (1.0 + len(context.decoys))
+    available = decoys_with_contrast(context.ensemble, context.corpus.codes)
     return {
         "statistic": "directional",
         "sqrt_alpha_bar": list(MIDDLE),
         "steps": found.steps,
         "decoys": len(context.decoys),
-        "decoys_available": decoys_with_contrast(context.ensemble, context.corpus.codes),
+        "decoys_available": available,
+        "decoys_chosen": "all" if len(context.decoys) == available else "at random",
         "smallest_p": smallest_p,
         "smallest_q": min(1.0, smallest_p * len(found.codes)),
         "members": list(context.ensemble.indices),
         "members_sha256": context.ensemble.members_sha256,
+        "effect": {"method": effects.METHOD, "unit": effects.UNIT, "level": effects.LEVEL},
+        "rightsholders": found.rightsholders.to_json(),
         "not_tested": [
             {"unit": unit, "rank": rank, "reason": context.corpus.not_testable[unit]}
             for unit, rank in found.shortlisted.passed_over
@@ -286,6 +307,7 @@ def _candidate_rows(
                 statistic=float(found.evidence.statistic[place]),
                 p_value=float(found.evidence.p_value[place]),
                 q_value=float(found.evidence.q_value[place]),
+                **_effect_of(found.evidence.effects, place),
                 influence_exact=None if shown is None else float(shown.influence[place]),
                 influence_estimate=None if estimate is None else float(estimate[number]),
                 not_measured=NO_COUNTERFACTUAL if shown is None else None,
@@ -303,6 +325,17 @@ def _candidate_rows(
             for position, (row, difference, weight) in enumerate(found.shortlisted.works[place])
         ]
     return candidates, works
+
+
+def _effect_of(effects: Effects, place: int) -> dict[str, Any]:
+    reason = effects.not_measured[place]
+    if reason is not None:
+        return {"effect_not_measured": reason}
+    return {
+        "effect": float(effects.estimate[place]),
+        "effect_low": float(effects.low[place]),
+        "effect_high": float(effects.high[place]),
+    }
 
 
 def _keep_pictures(context: AuditContext, found: Findings) -> None:

@@ -1,23 +1,24 @@
-"""Layer 1 on a whole encoding: rank all units for an image, shortlist them, and say how good the ranking is.
+"""Layer 1 on a whole encoding: rank all units for some images, and shortlist those that are tested.
 
-The order of what is tested never depends on the codes, see :mod:`attribution.rankers.interface`. The scale that is displayed, and
-the member-LDS that is reported, are chosen over all samples of the ensemble, with the codes.
+The order of what is tested never depends on the codes, see :mod:`attribution.rankers.interface`: every ranker and every scale
+that an audit was told to use has its say in it. The choice of a scale and of a fusion, made with the codes, orders what is
+displayed and nothing else; :mod:`attribution.rankings` makes and grades it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Float64, Int64, UInt64
+from jaxtyping import Bool, Float32, Float64, Int64, UInt64
 
-from attribution.pixels import to_unit_range
-from attribution.rankers.interface import Ranker, shortlist, unit_scores
-from attribution.rankers.member_lds import FEWEST_IMAGES, MemberLds, member_correlations, summarise
-from attribution.rankers.pixel_kernel import mean_squared_differences
+from attribution.rankers.fusion import Part
+from attribution.rankers.interface import ArrayRows, Images, PixelRows, Query, Ranker, Works, blocks, shortlist
+from attribution.rankers.kernel import mean_squared_differences
+from attribution.rankers.scan import Scanned, UnitIndex, scan, scores_of_units
 from attribution.references import EnsembleReference
 from attribution.training_set import TrainingSet
 from registry.database import Registry
@@ -29,27 +30,27 @@ from registry.service import withdrawn_works
 WORK_BANDWIDTH = 0.01
 """Bandwidth of the weights of a unit's works in its test. Fixed, since a chosen one would know a little of the codes."""
 IMAGES_AT_ONCE = 16
-"""Images that are graded together: bounds memory, changes nothing else."""
-DEFAULT_SCALE = 0.01
-"""Scale that is displayed where too few samples exist to choose one."""
-FEWEST_MEMBERS = 3
-"""Below this a correlation over members says nothing."""
+"""Images that are ranked together, at most: bounds memory, changes nothing else."""
+DEPTH = 200
+"""Ranks count up to here; those further down are all as bad. Orders are kept at least so far."""
+SUMS_AT_ONCE = 2**24
+"""Sums over units of many works that are kept at a time."""
 SEEN_BY_NONE = "none of the members that served saw it"
 SEEN_BY_ALL = "every member that served saw it, so there is nothing to compare with"
 WITHDRAWN_IN_PART = "works of it were withdrawn, and not all members served"
 NO_WORKS = "its works were withdrawn before they were prepared for comparison"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Corpus:
-    """The works and units of one ensemble, in memory."""
+    """The works and units of one ensemble; the pixels stay on disk."""
 
-    works: Float32[np.ndarray, "work value"]
-    """In [0, 1], flattened channel by channel, as torch has images."""
-    unit_of_work: Int64[np.ndarray, " work"]
-    asset_ids: Int64[np.ndarray, " work"]
-    paths: list[Path]
-    hashes: list[str]
+    source: Works
+    """What rankers may know of the works."""
+    shape: tuple[int, int, int]
+    """Channels, height, width."""
+    index: UnitIndex
+    paths: Sequence[Path] = field(repr=False)
     codes: UInt64[np.ndarray, " unit"]
     n: int
     membership: Bool[np.ndarray, "unit member"]
@@ -57,47 +58,75 @@ class Corpus:
     not_testable: dict[int, str]
     """Units that cannot be tested, and why; none where all members serve and nothing was withdrawn."""
 
+    @property
+    def unit_of_work(self) -> Int64[np.ndarray, " work"]:
+        return self.index.unit_of_work
 
-@dataclass(frozen=True)
-class ScaleChoice:
-    """Which of a ranker's scales is displayed, and how the ensemble grades it."""
+    @property
+    def asset_ids(self) -> Int64[np.ndarray, " work"]:
+        return self.source.asset_ids
 
-    scale: float
-    grade: MemberLds | None
-    by_scale: tuple[float, ...]
-    """Mean member-LDS per scale of the grid; empty where it was not measured."""
-    not_graded: str = f"fewer than {FEWEST_IMAGES} samples of this ensemble; generate more and audit again"
-    """Why there is no grade, where there is none."""
+    @property
+    def hashes(self) -> Sequence[str]:
+        return self.source.hashes
 
-    def to_json(self, ranker: Ranker) -> dict[str, Any]:
-        """As it is stored with an audit."""
-        return {
-            "name": ranker.name,
-            "bandwidth": self.scale,
-            "bandwidths": list(ranker.scales),
-            "member_lds": {"not_measured": self.not_graded} if self.grade is None else self.grade.to_json(),
-            "member_lds_by_bandwidth": list(self.by_scale),
-        }
+    @cached_property
+    def works(self) -> Float32[np.ndarray, "work value"]:
+        """All works in memory, in [0, 1], flattened channel by channel: for small collections."""
+        return self.pictures(np.arange(len(self.source)))
+
+    def pictures(self, rows: slice | Int64[np.ndarray, " row"]) -> Float32[np.ndarray, "row value"]:
+        """Some works, in [0, 1], flattened channel by channel, as torch has images."""
+        channels, height, width = self.shape
+        found = self.source.pixels.take(rows)
+        planes = np.moveaxis(found.reshape(len(found), height * width, channels), -1, 1)
+        return np.ascontiguousarray(planes).reshape(len(found), -1)
+
+    @classmethod
+    def in_memory(
+        cls,
+        works: Float32[np.ndarray, "work value"],
+        unit_of_work: Int64[np.ndarray, " work"],
+        codes: UInt64[np.ndarray, " unit"],
+        membership: Bool[np.ndarray, "unit member"],
+        hashes: Sequence[str] = (),
+    ) -> Corpus:
+        """Works that are no files, all members serving; of the works only the values matter."""
+        return cls(
+            source=Works(ArrayRows(works), np.arange(len(works)), hashes),
+            shape=(works.shape[1], 1, 1),
+            index=UnitIndex.of(unit_of_work, len(codes)),
+            paths=[],
+            codes=codes,
+            n=membership.shape[1],
+            membership=membership,
+            not_testable={},
+        )
 
 
 @dataclass(frozen=True)
 class Shortlisted:
-    """One image's shortlist, best first, and what the test needs of it."""
+    """One image's shortlist, in the order of its display, and what the test needs of it."""
 
     unit_numbers: Int64[np.ndarray, " place"]
     scores: Float64[np.ndarray, " place"]
+    """Of the chosen fusion, standardised over all units."""
     images: Float64[np.ndarray, "place value"]
     """Per unit, the weighted mean of its works, in [-1, 1]."""
-    all_scores: Float64[np.ndarray, " unit"]
-    """At the displayed scale."""
+    orders: tuple[tuple[str, Int64[np.ndarray, " place"]], ...]
+    """The best units of every ranker and scale, which the shortlist was taken from."""
     works: tuple[tuple[tuple[int, float, float], ...], ...]
     """Per unit, its closest works: row of the corpus, mean squared difference, weight."""
     passed_over: tuple[tuple[int, int], ...]
     """Units that cannot be tested and were ranked before the last that is listed: unit, its rank among all units."""
 
+    def blind_order(self, length: int) -> Int64[np.ndarray, " place"]:
+        """The best units as they would be shortlisted, testable or not: an order that has not seen the codes."""
+        return shortlist([order for _, order in self.orders], length, DEPTH)
+
 
 def load_corpus(registry: Registry, ensemble: EnsembleReference, training_set: TrainingSet) -> Corpus:
-    """Put an ensemble's works and units side by side, as far as the members that serve saw them.
+    """Put an ensemble's works and units side by side, as far as the members that serve saw them; the pixels stay on disk.
 
     A withdrawn work that none of these members saw is no candidate and is left out.
     """
@@ -119,15 +148,22 @@ def load_corpus(registry: Registry, ensemble: EnsembleReference, training_set: T
     unseen = withdrawn.asset_ids[~seen.any(axis=1)]
     left_out = np.isin(assets.asset_ids, unseen)
     kept = [row for row, sha256 in enumerate(assets.sha256) if sha256 in stored and not left_out[row]]
-    pixels = np.asarray(training_set.pixels[[stored[assets.sha256[row]] for row in kept]])
+    places = np.array([stored[assets.sha256[row]] for row in kept], dtype=np.int64)
+    # All works as they are stored: then a block of them is read in one stretch.
+    as_stored = len(places) == len(training_set.pixels) and bool((np.diff(places, prepend=-1) == 1).all())
     unit_of_work = assets.unit_numbers[kept]
+    height, width, channels = training_set.pixels.shape[1:]
     touched = set() if len(ensemble.indices) == ensemble.encoding.n else set(withdrawn.unit_numbers.tolist())
     return Corpus(
-        works=to_unit_range(np.moveaxis(pixels, -1, 1).reshape(len(kept), -1)),
-        unit_of_work=unit_of_work,
-        asset_ids=assets.asset_ids[kept],
+        source=Works(
+            pixels=PixelRows(training_set.pixels, None if as_stored else places),
+            asset_ids=assets.asset_ids[kept],
+            hashes=[assets.sha256[row] for row in kept],
+            folder=registry.home.training(ensemble.id),
+        ),
+        shape=(channels, height, width),
+        index=UnitIndex.of(unit_of_work, len(units.codes)),
         paths=[assets.paths[row] for row in kept],
-        hashes=[assets.sha256[row] for row in kept],
         codes=units.codes,
         n=ensemble.encoding.n,
         membership=membership,
@@ -171,66 +207,136 @@ def reasons_not_to_test(
     return reasons | {unit: NO_WORKS for unit in range(len(membership)) if unit not in present and unit not in reasons}
 
 
-def choose_scale(
-    ranker: Ranker,
+def images_at_once(index: UnitIndex, scales: int, most: int = IMAGES_AT_ONCE) -> int:
+    """How many images may be scanned for together."""
+    return most if index.single else max(1, min(most, SUMS_AT_ONCE // max(1, scales * index.unit_count)))
+
+
+def shortlists_for(
+    rankers: Sequence[Ranker],
     corpus: Corpus,
-    images: Float[np.ndarray, "image value"],
-    member_loss: Float64[np.ndarray, "image member"],
-) -> ScaleChoice:
-    """The scale with the best member-LDS over ``images``, samples of the ensemble with their members' losses."""
-    nearest = min(ranker.scales, key=lambda scale: abs(np.log(scale / DEFAULT_SCALE)))
-    membership = corpus.membership
-    if len(images) < FEWEST_IMAGES:
-        return ScaleChoice(nearest, None, ())
-    if membership.shape[1] < FEWEST_MEMBERS:
-        return ScaleChoice(nearest, None, (), f"fewer than {FEWEST_MEMBERS} members served; run `creditline retrain`")
-    blocks = []
-    for start in range(0, len(images), IMAGES_AT_ONCE):
-        rows = slice(start, start + IMAGES_AT_ONCE)
-        scores = unit_scores(ranker.score(images[rows], corpus.works), corpus.unit_of_work, len(corpus.codes))
-        blocks.append(np.stack([member_correlations(scale, member_loss[rows], membership) for scale in scores]))
-    table = np.concatenate(blocks, axis=1)
-    means = table.mean(axis=1)
-    return ScaleChoice(
-        ranker.scales[int(means.argmax())], summarise(cross_fitted(table)), tuple(float(mean) for mean in means)
-    )
+    images: Images,
+    parts: Sequence[Part],
+    length: int,
+    works_per_unit: int,
+) -> list[Shortlisted]:
+    """Rank all units for some images and keep, of each, the first ``length`` that can be tested.
 
-
-def cross_fitted(correlations: Float64[np.ndarray, "scale image"]) -> Float64[np.ndarray, " image"]:
-    """Each image at the scale that the other half of the images would choose: a choice must not grade itself."""
-    count = correlations.shape[1]
-    first = np.arange(count) % 2 == 0
-    graded = np.empty(count)
-    for half in (first, ~first):
-        graded[half] = correlations[correlations[:, ~half].mean(axis=1).argmax(), half]
-    return graded
-
-
-def shortlist_for(
-    ranker: Ranker, corpus: Corpus, image: Float[np.ndarray, " value"], scale: float, length: int, works_per_unit: int
-) -> Shortlisted:
-    """Rank all units for one image in [0, 1] and prepare the first ``length`` that can be tested.
+    Args:
+        rankers: all that have a say in what is tested, chosen without the codes.
+        corpus: the works and units.
+        images: at the size of the works.
+        parts: the fusion that orders the display, which may have been chosen with the codes; without any, the order is that of
+            the shortlist.
+        length: units to list, at most.
+        works_per_unit: closest works to name of each.
 
     Raises:
         UsageError: no unit can be tested.
+        MissingPartError: what a ranker needs is not there.
     """
-    work_scores = ranker.score(image[None], corpus.works)[:, 0]
-    scores = unit_scores(work_scores, corpus.unit_of_work, len(corpus.codes))
-    ranked = shortlist(scores, len(corpus.codes))
-    testable = np.array([int(unit) not in corpus.not_testable for unit in ranked])
-    chosen = ranked[testable][:length]
-    if not len(chosen):
-        raise UsageError("none of the units can be tested by the members that served: run `creditline retrain` first")
-    last = int(np.flatnonzero(testable)[len(chosen) - 1])
-    passed_over = tuple((int(ranked[place]), int(place) + 1) for place in np.flatnonzero(~testable[:last]))
-    displayed = scores[list(ranker.scales).index(scale)]
-    differences = mean_squared_differences(image[None], corpus.works)[0]
-    images, works = [], []
-    for unit in chosen:
-        rows = np.flatnonzero(corpus.unit_of_work == unit)
-        weights = np.exp(-(differences[rows] - differences[rows].min()) / WORK_BANDWIDTH)
+    step = min(images_at_once(corpus.index, len(ranker.scales)) for ranker in rankers)
+    found = []
+    for start in range(0, len(images), step):
+        found += _shortlists(rankers, corpus, images.part(slice(start, start + step)), parts, length, works_per_unit)
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Ranked:
+    """One ranker's say on some images."""
+
+    ranker: Ranker
+    query: Query
+    scanned: Scanned
+    covers: list[bool]
+    """Per image, whether the ranker has scores for it."""
+
+    def orders_of(self, image: int) -> list[tuple[str, Int64[np.ndarray, " place"]]]:
+        if not self.covers[image]:
+            return []
+        orders = self.scanned.order[image]
+        scales = [""] if len(orders) == 1 else [f" at {scale:g}" for scale in self.ranker.scales]
+        return [(f"{self.ranker.name}{scale}", order) for scale, order in zip(scales, orders, strict=True)]
+
+
+def _shortlists(
+    rankers: Sequence[Ranker], corpus: Corpus, images: Images, parts: Sequence[Part], length: int, works_per_unit: int
+) -> list[Shortlisted]:
+    # How many are kept depends on what can be tested, and so on codes; the order of the shortlist does not, see DEPTH.
+    keep = max(DEPTH, length + len(corpus.not_testable))
+    ranked = []
+    for ranker in rankers:
+        query = ranker.prepare(images, corpus.source)
+        scanned = scan(query, corpus.source.pixels, len(images), len(ranker.scales), corpus.index, keep)
+        covers = [ranker.covers(names) for names in images.names or (frozenset(),) * len(images)]
+        ranked.append(_Ranked(ranker, query, scanned, covers))
+    chosen, passed_over, orders = [], [], []
+    for image in range(len(images)):
+        listed = [order for one in ranked for order in one.orders_of(image)]
+        if not listed:
+            raise UsageError(
+                f"none of the rankers ({', '.join(one.name for one in rankers)}) has scores for this image: "
+                "add --ranker pixel-kernel, or supply scores for it"
+            )
+        units = shortlist([order for _, order in listed], length + len(corpus.not_testable), DEPTH)
+        testable = np.array([int(unit) not in corpus.not_testable for unit in units], dtype=np.bool_)
+        if not testable.any():
+            raise UsageError(
+                "none of the units can be tested by the members that served: run `creditline retrain` first"
+            )
+        chosen.append(units[testable][:length])
+        last = int(np.flatnonzero(testable)[len(chosen[-1]) - 1])
+        passed_over.append(tuple((int(units[k]), int(k) + 1) for k in np.flatnonzero(~testable[:last])))
+        orders.append(tuple(listed))
+    union = np.unique(np.concatenate(chosen))
+    scores = _fused_scores(ranked, corpus, parts, union, len(images))
+    found = []
+    for image, units in enumerate(chosen):
+        own = scores[image, np.searchsorted(union, units)]
+        display = np.argsort(-own, kind="stable")
+        works, pictures = _closest_works(corpus, images.values[image], units[display], works_per_unit)
+        found.append(Shortlisted(units[display], own[display], pictures, orders[image], works, passed_over[image]))
+    return found
+
+
+def _fused_scores(
+    ranked: Sequence[_Ranked], corpus: Corpus, parts: Sequence[Part], units: Int64[np.ndarray, " unit"], images: int
+) -> Float64[np.ndarray, "image unit"]:
+    """The fusion's scores of a few units; what a ranker has no scores for is left out for that image."""
+    rows = [corpus.index.rows_of(int(unit)) for unit in units]
+    fused, weight = np.zeros((images, len(units))), np.zeros((images, 1))
+    for part in parts:
+        one = next(one for one in ranked if one.ranker.name == part.name)
+        scale = list(one.ranker.scales).index(part.scale)
+        found = scores_of_units(one.query, rows, images, len(one.ranker.scales))
+        covered = np.array(one.covers)[:, None]
+        fused += np.where(covered, part.weight * one.scanned.standardised(found)[:, scale], 0.0)
+        weight += part.weight * covered
+    return np.divide(fused, weight, out=np.zeros_like(fused), where=weight > 0)
+
+
+def _closest_works(
+    corpus: Corpus,
+    image: Float32[np.ndarray, " value"],
+    units: Int64[np.ndarray, " place"],
+    works_per_unit: int,
+) -> tuple[tuple[tuple[tuple[int, float, float], ...], ...], Float64[np.ndarray, "place value"]]:
+    """Of each unit its works that are closest in pixels, and the mean of all its works, weighted by closeness."""
+    works, pictures = [], np.empty((len(units), len(image)))
+    for place, unit in enumerate(units):
+        rows = corpus.index.rows_of(int(unit))
+        stretches = [rows[block] for block in blocks(len(rows), len(image))]
+        differences = np.concatenate(
+            [mean_squared_differences(image[None], corpus.pictures(part))[0] for part in stretches]
+        )
+        weights = np.exp(-(differences - differences.min()) / WORK_BANDWIDTH)
         weights /= weights.sum()
-        images.append(weights @ (2.0 * corpus.works[rows].astype(np.float64) - 1.0))
-        closest = np.argsort(differences[rows], kind="stable")[:works_per_unit]
-        works.append(tuple((int(rows[k]), float(differences[rows[k]]), float(weights[k])) for k in closest))
-    return Shortlisted(chosen, displayed[chosen], np.stack(images), displayed, tuple(works), passed_over)
+        mean, done = np.zeros(len(image)), 0
+        for part in stretches:
+            mean += weights[done : done + len(part)] @ (2.0 * corpus.pictures(part).astype(np.float64) - 1.0)
+            done += len(part)
+        pictures[place] = mean
+        closest = np.argsort(differences, kind="stable")[:works_per_unit]
+        works.append(tuple((int(rows[k]), float(differences[k]), float(weights[k])) for k in closest))
+    return tuple(works), pictures

@@ -21,7 +21,7 @@ from attribution.contrasts import ContrastSums, renoise, save_contrasts
 from attribution.noise import noise_batch, noise_sha256
 from attribution.references import EnsembleReference, open_ensemble
 from attribution.sampler import SamplerSettings, sample, saturated_fraction, to_pixels
-from attribution.settings import versions_of
+from attribution.settings import EnsembleSettings, versions_of
 from attribution.workers import Device, run_tasks
 from registry import models
 from registry.database import Registry
@@ -63,6 +63,12 @@ class GeneratedSample:
 def rows_on(device: str) -> int:
     """Rows of a batch: few on a CPU, where a core is busy with one, many on a GPU."""
     return 4 if device == "cpu" else 64
+
+
+def default_sampler(settings: EnsembleSettings) -> SamplerSettings:
+    """The sampler with the default steps, on the schedule that the members were trained with."""
+    training = settings.training
+    return SamplerSettings(train_steps=training.train_steps, beta_start=training.beta_start, beta_end=training.beta_end)
 
 
 def sample_id_of(ensemble: EnsembleReference, seed: int, sampler: SamplerSettings, label: str | None) -> str:

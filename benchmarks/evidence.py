@@ -30,8 +30,9 @@ from attribution.audit_worker import seed_of_image
 from attribution.contrasts import Contrasts, load_contrasts, renoise
 from attribution.evidence import assess_shortlist
 from attribution.pixels import ImageSettings, pixels_of
+from attribution.rankers.interface import Images
 from attribution.rankers.pixel_kernel import mean_squared_differences
-from attribution.ranking import Corpus, shortlist_for
+from attribution.ranking import Corpus, Shortlisted, shortlists_for
 from attribution.references import open_ensemble, reference_of
 from attribution.samples import generate_samples
 from attribution.schedule import SamplerSettings
@@ -90,8 +91,13 @@ class Bench:
 
     def discoveries(self, image: np.ndarray, contrasts: Contrasts, codes: np.ndarray, drawn: np.ndarray) -> np.ndarray:
         """Q-values of the shortlist under these codes and decoys."""
-        listed = shortlist_for(self.context.ranker, self.corpus, image, self.context.choice.scale, SHORTLIST, 1)
+        listed = self.shortlist(image)
         return assess_shortlist(contrasts, listed.images, codes[listed.unit_numbers], drawn, self.corpus.n).q_value
+
+    def shortlist(self, image: np.ndarray) -> Shortlisted:
+        """The units that an audit would test."""
+        shown = Images(image[None].astype(np.float32), self.corpus.shape, (frozenset(),))
+        return shortlists_for(self.context.rankers, self.corpus, shown, self.context.choice.parts, SHORTLIST, 1)[0]
 
 
 def main() -> int:
@@ -141,7 +147,7 @@ def ensemble_facts(bench: Bench) -> dict[str, Any]:
         "image_size": bench.reference.settings.image.size,
         "network_widths": list(bench.reference.settings.network.widths),
         "training_steps": training.steps,
-        "member_lds": bench.context.choice.to_json(bench.context.ranker)["member_lds"],
+        "member_lds": bench.context.choice.to_json(bench.context.rankers)["member_lds"],
         "shortlist": SHORTLIST,
         "false_discovery_rate": RATE,
         "unseen": [unicodedata.name(character).lower() for emoji in UNSEEN.values() for character in emoji],
@@ -191,7 +197,7 @@ def null_facts(bench: Bench, generated: list[tuple[np.ndarray, Contrasts]]) -> d
         codes = codes_of(seed, encoding.n, encoding.h, np.arange(count))
         drawn = decoys(seed, encoding.n, encoding.h, count, 20_000, draw_seed=0)
         image, contrasts = generated[redraw % len(generated)]
-        listed = shortlist_for(bench.context.ranker, bench.corpus, image, bench.context.choice.scale, SHORTLIST, 1)
+        listed = bench.shortlist(image)
         found = assess_shortlist(contrasts, listed.images, codes[listed.unit_numbers], drawn, encoding.n)
         p_values.append(found.p_value[0])
         discoveries.append(bool((found.q_value <= RATE).any()))

@@ -59,9 +59,7 @@ class LayerGradients:
     @contextmanager
     def recording(self) -> Iterator[None]:
         """While this is entered, each backward pass leaves its records behind."""
-        handles = [
-            layer.register_forward_hook(self._keep(name)) for name, layer in self.layers.items()
-        ]
+        handles = [layer.register_forward_hook(self._keep(name)) for name, layer in self.layers.items()]
         try:
             yield
         finally:
@@ -85,7 +83,11 @@ class LayerGradients:
             came, went = self._inputs[name], self._returned[name]
             if isinstance(layer, nn.Conv2d):
                 came = functional.unfold(
-                    came, layer.kernel_size, layer.dilation, layer.padding, layer.stride  # type: ignore[arg-type]
+                    came,
+                    layer.kernel_size,
+                    layer.dilation,
+                    layer.padding,
+                    layer.stride,  # type: ignore[arg-type]
                 ).transpose(1, 2)
                 went = went.flatten(2).transpose(1, 2)
             else:

@@ -1,0 +1,86 @@
+"""The rankers by name, and what each of them needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from attribution.rankers.interface import Ranker
+from attribution.rankers.pixel_kernel import PixelKernel
+from attribution.rankers.responsibilities import Responsibilities
+from attribution.rankers.supplied import SuppliedScores, read_scores
+from attribution.schedule import SamplerSettings
+from registry.errors import MissingPartError, UsageError
+
+MOBILENET, OPEN_CLIP = "mobilenet", "open-clip"
+RANKERS = (PixelKernel.name, Responsibilities.name, MOBILENET, OPEN_CLIP, SuppliedScores.name)
+DEFAULT_RANKERS = (PixelKernel.name, Responsibilities.name)
+"""Those that an audit uses where no choice was kept and none is named. They need no file, so this is the same everywhere."""
+
+
+@dataclass(frozen=True)
+class RankerNeeds:
+    """What rankers may need from outside."""
+
+    schedule: SamplerSettings
+    """The noise schedule of the members."""
+    weights: Path | None = None
+    """MobileNetV2's weights; None: those that the environment names."""
+    scores: Path | None = None
+    """Supplied scores."""
+    advance: Callable[[int, int], object] = lambda _done, _total: None
+    """Gets (works embedded now, works in all) while features of works are computed."""
+
+
+def make_ranker(name: str, needs: RankerNeeds) -> Ranker:
+    """The ranker of this name.
+
+    Raises:
+        UsageError: there is none.
+        MissingPartError: what it needs is not there.
+        InputError: a file that it needs cannot be used.
+    """
+    if name == PixelKernel.name:
+        return PixelKernel()
+    if name == Responsibilities.name:
+        return Responsibilities(needs.schedule)
+    if name == SuppliedScores.name:
+        if needs.scores is None:
+            raise MissingPartError(f"the ranker {name} needs a file of scores: name it with --scores FILE")
+        return SuppliedScores(read_scores(needs.scores))
+    if name in (MOBILENET, OPEN_CLIP):
+        from attribution.rankers.embeddings import mobilenet, open_clip_embedding
+        from attribution.rankers.feature_kernel import FeatureKernel
+
+        embedding = mobilenet(needs.weights) if name == MOBILENET else open_clip_embedding()
+        return FeatureKernel(embedding, needs.advance)
+    raise UsageError(f"there is no ranker {name!r}; choose one of {', '.join(RANKERS)}")
+
+
+def make_rankers(names: Sequence[str], needs: RankerNeeds) -> list[Ranker]:
+    """The rankers of these names, each once, in this order; the supplied scores too, where a file of them is named.
+
+    Raises:
+        UsageError: there is no ranker of a name.
+        MissingPartError: what one of them needs is not there.
+        InputError: a file that one of them needs cannot be used.
+    """
+    further = (SuppliedScores.name,) if needs.scores is not None else ()
+    return [make_ranker(name, needs) for name in dict.fromkeys((*names, *further))]
+
+
+def available_rankers(needs: RankerNeeds) -> tuple[list[Ranker], dict[str, str]]:
+    """All rankers that can be made, and by name why the others cannot.
+
+    Raises:
+        InputError: a file that was named cannot be used.
+    """
+    made: list[Ranker] = []
+    missing: dict[str, str] = {}
+    for name in RANKERS:
+        try:
+            made.append(make_ranker(name, needs))
+        except MissingPartError as error:
+            missing[name] = str(error)
+    return made, missing
