@@ -83,10 +83,11 @@ class WorksFilter:
 
 def _or_shared(connection: duckdb.DuckDBPyConnection, rightsholders: str) -> str:
     """SQL that adds the works that these have a share in; nothing where there are none. A few are named, which is faster."""
-    shared = works_shared_by(rightsholders)
-    found = connection.execute(f"SELECT work_id FROM ({shared}) LIMIT {PAGE + 1}").fetchall()  # noqa: S608 - numbers
+    # Found once: counting the works and each page of them ask for it again.
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE shared_works AS {works_shared_by(rightsholders)}")
+    found = connection.execute(f"SELECT work_id FROM shared_works LIMIT {PAGE + 1}").fetchall()  # noqa: S608 - a number
     if len(found) > PAGE:
-        return f" OR id IN (SELECT work_id FROM ({shared}))"  # noqa: S608 - numbers
+        return " OR id IN (SELECT work_id FROM shared_works)"
     return f" OR id IN ({', '.join(str(int(number)) for (number,) in found)})" if found else ""
 
 

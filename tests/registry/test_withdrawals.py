@@ -82,14 +82,15 @@ def test_members_that_saw_the_work_serve_no_more(registry: Registry, encoding: E
 
 
 def test_a_withdrawal_is_an_event_that_seals_its_rows(registry: Registry) -> None:
-    """Who, why and what, and a digest over both tables."""
+    """Who, why and what, what became of the permission, and a digest over both tables at the end of the change."""
     withdraw(registry, asset_ids=[3], reason="letter", now=NOW)
     with registry.connection() as connection:
-        kind, subject, after, seals = connection.execute(
-            "SELECT kind, subject, after, seals FROM event ORDER BY sequence DESC LIMIT 1"
-        ).fetchall()[0]
+        (kind, subject, after, _), (moved, _, permission, seals) = connection.execute(
+            "SELECT kind, subject, after, seals FROM event ORDER BY sequence"
+        ).fetchall()[-2:]
     assert (kind, subject) == ("withdrawn", "asset 3")
     assert json.loads(after) == {"withdrawal": 0, "reason": "letter", "works": 1}
+    assert (moved, json.loads(permission)) == ("permission changed", {"permission": "withdrawn"})
     assert {seal.table for seal in Seals.parse(seals).rows} == {"withdrawal", "withdrawal_work"}
 
 
