@@ -34,13 +34,18 @@ def interleaved_medians(jobs: Mapping[str, Callable[[], object]], rounds: int) -
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
-def write_result(name: str, claim: str, results: Mapping[str, Any], packages: tuple[str, ...]) -> Path:
-    """Write ``benchmarks/results/<name>.json`` and return its path."""
-    RESULTS.mkdir(exist_ok=True)
+def write_result(
+    name: str, claim: str, results: Mapping[str, Any], packages: tuple[str, ...], command: str | None = None
+) -> Path:
+    """Write ``benchmarks/results/<name>.json`` and return its path.
+
+    ``command`` stands in for the one that was given, where that names folders of whoever ran it.
+    """
     path = RESULTS / f"{name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
     document = {
         "claim": claim,
-        "command": f"python -m benchmarks.{name} {' '.join(sys.argv[1:])}".strip(),
+        "command": command or f"python -m benchmarks.{name} {' '.join(sys.argv[1:])}".strip(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "machine": {"processor": _processor(), "cores": os.cpu_count(), "system": platform.system()},
         "versions": {"python": platform.python_version(), **{package: version(package) for package in packages}},

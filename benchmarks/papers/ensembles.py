@@ -1,0 +1,202 @@
+"""Encoded ensembles that several experiments share: trained once, kept outside the repository, taken up where they stopped.
+
+The registry is not needed to train on arrays, so nothing here goes through it; codes, draws, loss weights, the learning rate's
+course, sampling, ablation and Jacobians are the product's own functions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int64, UInt8
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from attribution.ensemble import Ensemble
+from attribution.noise import noise_batch
+from attribution.sampler import SamplerSettings, sample
+from attribution.settings import TrainingSettings
+from attribution.training import draw, learning_rate, loss_weight, to_training_range
+from benchmarks.papers.digits import flat
+from benchmarks.papers.networks import ALPHA_BAR, Perceptron, Shape, new_stack, stacked_eps
+from registry.codes import bits, codes_of
+from registry.home import write_atomically
+from registry.ids import content_id
+
+SAMPLER = SamplerSettings()
+"""50-step DDPM, as in ABC."""
+CHECKPOINT_STEPS = 200
+ROWS_AT_ONCE = 256
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """An ensemble apart from its works. Members draw their own start, timesteps and noise, as in the papers."""
+
+    n: int = 16
+    h: int = 8
+    encoding_seed: int = 0
+    width: int = 160
+    blocks: int = 2
+    training: TrainingSettings = field(
+        default_factory=lambda: TrainingSettings(
+            steps=2000, batch_size=64, learning_rate=2e-3, common_draws=False, train_steps=1000
+        )
+    )
+
+
+@dataclass(frozen=True)
+class Trained:
+    """An ensemble with the works that it was trained on."""
+
+    id: str
+    recipe: Recipe
+    ensemble: Ensemble
+    works: UInt8[np.ndarray, "work height width"]
+    unit_of_work: Int64[np.ndarray, " work"]
+    membership: Bool[np.ndarray, "unit member"]
+    facts: dict[str, Any]
+    """What a result says of it."""
+
+    @property
+    def side(self) -> int:
+        return int(self.works.shape[1])
+
+    @property
+    def units(self) -> int:
+        return len(self.membership)
+
+    def noise(self, seeds: Sequence[int]) -> Float[Tensor, "batch draw channel height width"]:
+        """The exogenous noise of samples with these seeds."""
+        return noise_batch(list(seeds), SAMPLER.draws, (1, self.side, self.side))
+
+    def draw(
+        self, seeds: Sequence[int], weights: Float[Tensor, "batch member"] | None = None
+    ) -> Float[Tensor, "batch channel height width"]:
+        """Outputs before clipping, under u0 or under one row of weights a sample."""
+        parts = []
+        for start in range(0, len(seeds), ROWS_AT_ONCE):
+            rows = slice(start, start + ROWS_AT_ONCE)
+            parts.append(
+                sample(
+                    self.ensemble, self.noise(seeds[rows]), SAMPLER, weights=None if weights is None else weights[rows]
+                )
+            )
+        return torch.cat(parts)
+
+
+def pictures(y: Float[Tensor, "batch channel height width"]) -> np.ndarray:
+    """What people see of outputs: pixels in [0, 1], one row a picture."""
+    return np.asarray(((y.clamp(-1.0, 1.0) + 1.0) / 2.0).flatten(1).numpy())
+
+
+def train(
+    cache: Path,
+    recipe: Recipe,
+    works: UInt8[np.ndarray, "work height width"],
+    unit_of_work: Int64[np.ndarray, " work"] | None = None,
+) -> Trained:
+    """Train an ensemble on these works, or read the one that ``cache`` holds. ``unit_of_work``: by default each is its own."""
+    units = np.arange(len(works)) if unit_of_work is None else unit_of_work
+    membership = bits(codes_of(recipe.encoding_seed, recipe.n, recipe.h, np.arange(int(units.max()) + 1)), recipe.n)
+    request = {"recipe": asdict(recipe), "works": hashlib.sha256(works.tobytes() + units.tobytes()).hexdigest()}
+    identity = content_id("papers", {**request, "shape": list(works.shape)})
+    shape = Shape(int(works[0].size), recipe.width, recipe.blocks)
+    path = cache / f"{identity}.safetensors"
+    if not path.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        images = to_training_range(works[..., None]).flatten(1)
+        stack = _train(path, recipe, shape, [images[membership[units, index]] for index in range(recipe.n)])
+        write_atomically(path, lambda part: save_file(stack, part))
+        _checkpoint_of(path).unlink(missing_ok=True)
+    stack = load_file(path)
+    ensemble = Ensemble([Perceptron(stack, shape, index) for index in range(recipe.n)])
+    facts = {
+        "units": len(membership),
+        "works": len(works),
+        "n": recipe.n,
+        "h": recipe.h,
+        "image_side": int(works.shape[1]),
+        "network": f"perceptron, {recipe.blocks} residual blocks of width {recipe.width}",
+        "weights_per_member": shape.weight_count,
+        "steps": recipe.training.steps,
+        "batch_size": recipe.training.batch_size,
+        "common_draws": recipe.training.common_draws,
+        "sampler": f"{SAMPLER.method}, {SAMPLER.steps} steps",
+    }
+    return Trained(identity, recipe, ensemble, works, units, membership, facts)
+
+
+def _checkpoint_of(path: Path) -> Path:
+    return path.with_suffix(".checkpoint")
+
+
+def _train(path: Path, recipe: Recipe, shape: Shape, works: Sequence[Tensor]) -> dict[str, Tensor]:
+    """The training step of :mod:`attribution.training`, for all members side by side."""
+    training, count = recipe.training, len(works)
+    common = training.common_draws
+    stack = {name: value.requires_grad_() for name, value in new_stack(shape, count, training.seed, common).items()}
+    optimiser = torch.optim.AdamW(
+        list(stack.values()), lr=training.learning_rate, betas=(0.9, 0.99), weight_decay=0.0, fused=True
+    )
+    first = _resume(_checkpoint_of(path), stack, optimiser)
+    began, reported = time.process_time(), first
+    for step in range(first, training.steps):
+        drawn = [draw(training, step, None if common else index, images) for index, images in enumerate(works)]
+        t = torch.stack([moments for _, moments, _ in drawn])
+        noise = torch.stack([noise for _, _, noise in drawn])
+        clean = torch.stack([images[chosen] for images, (chosen, _, _) in zip(works, drawn, strict=True)])
+        signal = ALPHA_BAR[t].float()
+        noisy = signal.sqrt()[..., None] * clean + (1.0 - signal).sqrt()[..., None] * noise
+        error = (stacked_eps(stack, shape, noisy, t) - noise).square().mean(dim=2)
+        loss = (error * loss_weight(signal, training.snr_cap)).mean(dim=1)
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate(training, step)
+        optimiser.zero_grad()
+        loss.sum().backward()  # type: ignore[no-untyped-call]  # torch gives it no types
+        optimiser.step()
+        if (step + 1) % CHECKPOINT_STEPS == 0:
+            _save(_checkpoint_of(path), stack, optimiser, step + 1)
+            seconds = (time.process_time() - began) / (step + 1 - reported)
+            print(
+                f"{path.stem}: step {step + 1} of {training.steps}, loss {float(loss.mean().detach()):.4f}, "
+                f"{1000 * seconds:.0f} ms of processor a step",
+                flush=True,
+            )
+            began, reported = time.process_time(), step + 1
+    return {name: value.detach().contiguous() for name, value in stack.items()}
+
+
+def _save(path: Path, stack: dict[str, Tensor], optimiser: torch.optim.AdamW, step: int) -> None:
+    tensors = {f"weights/{name}": value.detach() for name, value in stack.items()}
+    for name, parameter in stack.items():
+        tensors |= {f"{moment}/{name}": value for moment, value in optimiser.state[parameter].items()}
+    write_atomically(path, lambda part: save_file({**tensors, "done": torch.tensor(step)}, part))
+
+
+def _resume(path: Path, stack: dict[str, Tensor], optimiser: torch.optim.AdamW) -> int:
+    """Take up a checkpoint where there is a readable one; returns the steps that are done."""
+    try:
+        tensors = load_file(path)
+    except (OSError, SafetensorError):
+        return 0
+    for name, parameter in stack.items():
+        with torch.no_grad():
+            parameter.copy_(tensors[f"weights/{name}"])
+        optimiser.state[parameter] = {
+            moment: tensors[f"{moment}/{name}"] for moment in ("step", "exp_avg", "exp_avg_sq")
+        }
+    return int(tensors["done"])
+
+
+def flat_works(trained: Trained) -> np.ndarray:
+    """The works as rows of pixels in [0, 1]."""
+    return flat(trained.works)
