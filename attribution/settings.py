@@ -31,6 +31,9 @@ class TrainingSettings:
     moves effort from the last, nearly clean steps to those that decide on the picture. 0: the plain squared error."""
     common_draws: bool = True
     """Whether all members share their start, timesteps and noise, so that what differs between them is what they saw."""
+    common_works: bool = False
+    """Whether a work is also drawn at the same steps by all members that saw it, see :func:`attribution.training.draw_works`.
+    Goes with common draws."""
     seed: int = 0
     train_steps: int = 1000
     """T: length of the noise schedule."""
@@ -39,7 +42,8 @@ class TrainingSettings:
 
     def __post_init__(self) -> None:
         whole = (self.steps, self.batch_size, self.warmup_steps, self.seed, self.train_steps)
-        if any(type(number) is not int for number in whole) or type(self.common_draws) is not bool:
+        flags = (self.common_draws, self.common_works)
+        if any(type(number) is not int for number in whole) or not all(type(flag) is bool for flag in flags):
             raise UsageError("training steps, batch size, seed and schedule length must be whole numbers")
         if not 1 <= self.train_steps <= 100_000 or not 0 < self.beta_start <= self.beta_end < 1:
             raise UsageError("the noise schedule must have 1 to 100,000 steps and 0 < beta_start <= beta_end < 1")
@@ -47,6 +51,8 @@ class TrainingSettings:
             raise UsageError("training steps and batch size must be at least 1, warm-up steps at least 0")
         if not 0 < self.learning_rate < 1 or self.snr_cap < 0:
             raise UsageError("learning rate must lie between 0 and 1, the SNR cap must not be negative")
+        if self.common_works and not self.common_draws:
+            raise UsageError("members that draw the same works also share timesteps and noise: set common_draws too")
         if not 0 <= self.seed < 2**63:
             raise UsageError(f"training seed {self.seed}: choose a whole number from 0 to {2**63 - 1}")
 

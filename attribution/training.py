@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import math
 import os
 import shutil
 import time
@@ -21,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt64
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -112,6 +113,7 @@ class _Run:
         self.device = device
         self.rows = rows
         self.works_sha256 = hashlib.sha256(works_listing(works.hashes[row] for row in rows)).hexdigest()
+        self.keys = np.array([int(works.hashes[row][-16:], 16) for row in rows], dtype=np.uint64)
         self.step = 0
         self.images = to_training_range(works.pixels[rows]).to(device)
         self.labels = torch.from_numpy(works.labels[rows]).to(device) if settings.classes else None
@@ -127,9 +129,11 @@ class _Run:
 
     def advance(self) -> None:
         """One optimisation step."""
-        chosen, t, noise = draw(
-            self.training, self.step, None if self.training.common_draws else self.index, self.images
-        )
+        if self.training.common_works:
+            chosen, t, noise = draw_works(self.training, self.step, self.keys, self.images)
+        else:
+            index = None if self.training.common_draws else self.index
+            chosen, t, noise = draw(self.training, self.step, index, self.images)
         clean = self.images[chosen]
         signal = self.alpha_bar[t].view(-1, 1, 1, 1)
         noisy = signal.sqrt() * clean + (1.0 - signal).sqrt() * noise
@@ -211,6 +215,46 @@ def draw(
     t = (stratum / batch * training.train_steps).long()
     noise = torch.randn(batch, *images.shape[1:], generator=generator)
     return chosen.to(images.device), t.to(images.device), noise.to(images.device)
+
+
+def draw_works(
+    training: TrainingSettings,
+    step: int,
+    keys: UInt64[np.ndarray, " work"],
+    images: Float[Tensor, "work channel height width"],
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The works, timesteps and noise of one step, such that members which saw the same work train on it together.
+
+    Every work has a lot of its own at every step, a function of (seed, step, work), and a member trains on the lowest lots
+    among the works that it saw (coordinated sampling). Two members share as large a part of their batches as of their works,
+    each still trains on a uniform draw of what it saw, and works that it did not see do not enter. Timestep and noise come
+    from the lot as well. A member of fewer works than a batch holds has several lots for each.
+
+    Args:
+        training: the settings.
+        step: number of the step.
+        keys: a number for each work that is its own, whichever member asks.
+        images: the same works.
+    """
+    batch = training.batch_size
+    rounds = np.arange(math.ceil(batch / len(keys)), dtype=np.uint64)
+    step_keys = _mixed(rounds + np.uint64(step_seed(training, step, None)))
+    lots = _mixed(keys[None, :] ^ step_keys[:, None]).ravel()
+    lowest = np.argsort(lots, kind="stable")[:batch]
+    uniform = (_mixed(lots[lowest] ^ np.uint64(1)) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    t = torch.from_numpy((uniform * training.train_steps).astype(np.int64))
+    seeds = (_mixed(lots[lowest] ^ np.uint64(2)) >> np.uint64(1)).tolist()
+    noise = torch.stack([torch.randn(images.shape[1:], generator=torch.Generator().manual_seed(s)) for s in seeds])
+    chosen = torch.from_numpy(lowest % len(keys))
+    return chosen.to(images.device), t.to(images.device), noise.to(images.device)
+
+
+def _mixed(values: UInt64[np.ndarray, "*shape"]) -> UInt64[np.ndarray, "*shape"]:
+    """The finaliser of splitmix64 (Steele, Lea, Flood 2014): numbers that are close become numbers that are not."""
+    mixed = values + np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray(mixed ^ (mixed >> np.uint64(31)), dtype=np.uint64)
 
 
 def loss_weight(alpha_bar: Float[Tensor, " batch"], snr_cap: float) -> Float[Tensor, " batch"]:

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from attribution.denoiser import Denoiser, NetworkSettings, load_denoiser, new_denoiser
 from attribution.pixels import ImageSettings
 from attribution.settings import EnsembleSettings, TrainingSettings
-from attribution.training import MemberTask, draw, learning_rate, loss_weight, step_seed, train_member
+from attribution.training import MemberTask, draw, draw_works, learning_rate, loss_weight, step_seed, train_member
 from registry.codes import bits, codes_of
 from registry.errors import InputError, IntegrityError, UsageError
 from registry.home import Home
@@ -211,6 +211,61 @@ def test_common_draws_are_common(tmp_path: Path) -> None:
     settings = replace(SETTINGS, training=replace(SETTINGS.training, common_draws=False))
     weights = weights_of(train_member(task_in(tmp_path, settings=settings), lambda _: None))
     assert weights
+
+
+def test_works_in_common_are_drawn_in_common() -> None:
+    """Members that saw the same work train on it at the same steps, timesteps and noise, whatever else each of them saw."""
+    training = TrainingSettings(batch_size=16, common_works=True)
+    keys = np.random.default_rng(0).integers(0, 2**63, 200).astype(np.uint64)
+    images = torch.arange(200.0).view(-1, 1, 1, 1).expand(200, 1, 4, 4)
+    saw = [np.arange(0, 120), np.arange(60, 200)]
+    shared = 0
+    for step in range(100):
+        left, right = (
+            {
+                int(rows[k]): (int(t), noise)
+                for k, t, noise in zip(*draw_works(training, step, keys[rows], images), strict=True)
+            }
+            for rows in saw
+        )
+        assert len(left) == len(right) == 16
+        for work in left.keys() & right.keys():
+            assert left[work][0] == right[work][0]
+            assert torch.equal(left[work][1], right[work][1])
+        shared += len(left.keys() & right.keys())
+    # The works that both saw are 60 of 120 and of 140; uncoordinated draws would share one in a hundred or so.
+    assert 0.35 < shared / 1600 < 0.5
+
+
+def test_each_work_is_drawn_as_often_as_any_other() -> None:
+    """Coordinated draws are uniform over what a member saw, in works and timesteps, and standard normal in noise."""
+    training = TrainingSettings(batch_size=8, common_works=True)
+    keys = np.arange(20, dtype=np.uint64)
+    drawn = [draw_works(training, step, keys, torch.zeros(20, 1, 4, 4)) for step in range(500)]
+    counts = np.bincount(torch.cat([chosen for chosen, _, _ in drawn]).numpy(), minlength=20)
+    assert counts.sum() == 4000
+    assert abs(counts - 200).max() < 5 * np.sqrt(200 * 0.6)
+    t = torch.cat([t for _, t, _ in drawn])
+    assert abs(np.histogram(t.numpy(), 10, (0, 1000))[0] - 400).max() < 100
+    noise = torch.cat([noise for _, _, noise in drawn])
+    assert abs(float(noise.mean())) < 0.02
+    assert float(noise.std()) == pytest.approx(1.0, abs=0.02)
+
+
+def test_few_works_fill_a_batch() -> None:
+    """A member of three works trains on each of them several times a step, under other noise."""
+    training = TrainingSettings(batch_size=8, common_works=True)
+    chosen, _, noise = draw_works(training, 0, np.arange(3, dtype=np.uint64), torch.zeros(3, 1, 4, 4))
+    assert np.bincount(chosen.numpy(), minlength=3).min() >= 2
+    assert len({float(value) for value in noise[:, 0, 0, 0]}) == 8
+
+
+def test_common_works_need_common_draws(tmp_path: Path) -> None:
+    """Works in common without their noise in common are refused; with it, a member trains."""
+    with pytest.raises(UsageError, match="common_draws"):
+        TrainingSettings(common_draws=False, common_works=True)
+    settings = replace(SETTINGS, training=replace(SETTINGS.training, common_works=True, steps=3))
+    assert weights_of(train_member(task_in(tmp_path, settings=settings), lambda _: None))
 
 
 def test_timesteps_cover_the_schedule() -> None:
