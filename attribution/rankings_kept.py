@@ -112,13 +112,15 @@ class UsedRankers:
 def rankers_to_use(registry: Registry, ensemble_id: str, names: Sequence[str], needs: RankerNeeds) -> UsedRankers:
     """The rankers that are named, or those that were kept with the ensemble, or the default ones.
 
+    A file of scores joins those that are named, or the default ones.
+
     Raises:
         UsageError: there is no ranker of a name, or a kept one is not what it was.
         MissingPartError: what one of them needs is not there.
         InputError: a file that one of them needs cannot be used.
     """
     if names or needs.scores is not None:
-        return UsedRankers(tuple(make_rankers(names, needs)), None)
+        return UsedRankers(tuple(make_rankers(names or DEFAULT_RANKERS, needs)), None)
     kept = kept_choice(registry, ensemble_id)
     if kept is None:
         return UsedRankers(tuple(make_rankers(DEFAULT_RANKERS, needs)), None)

@@ -15,6 +15,7 @@ from cli.commands import (
     listings,
     oversight,
     owners,
+    rankers,
     register,
     reports,
     rights,
@@ -29,7 +30,7 @@ GROUPS: Mapping[str, tuple[ModuleType, ...]] = MappingProxyType(
         "Works and whose they are": (register, works, owners, claims),
         "May we train on them": (rights,),
         "Members and what they generate": (encodings, ensembles, samples),
-        "Where did it come from": (audits, reports),
+        "Where did it come from": (rankers, audits, reports),
         "Taking works out": (withdrawals,),
         "Is the record whole, and what does it say": (oversight, listings),
     }

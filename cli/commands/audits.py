@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.commands.ensembles import DeviceOption, EnsembleOption, WorkersOption
+from cli.commands.rankers import RankerOption, ScoresOption, WeightsOption
 from cli.common import HomeOption, JsonOption, home_at, narrate, print_json, print_table, progress_bars
 from registry.errors import IntegrityError, UsageError
 from registry.home import DEFAULT_HOME
@@ -16,6 +17,8 @@ from registry.home import DEFAULT_HOME
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+    from attribution.distance import NotMeasured
+    from attribution.lpips_weights import LpipsWeights
     from registry.models import Audit, Candidate
 
 
@@ -48,6 +51,32 @@ def audit(
     exact: Annotated[
         bool, typer.Option("--exact", help="Measure the influence of every unit by real ablation.")
     ] = False,
+    ranker: RankerOption = None,
+    scores: ScoresOption = None,
+    weights: WeightsOption = None,
+    jacobian_members: Annotated[
+        int | None,
+        typer.Option(
+            "--jacobian-members", min=1, help="Cheaper Jacobian: tangents through so many members a step, drawn anew."
+        ),
+    ] = None,
+    lpips: Annotated[
+        str | None,
+        typer.Option(
+            "--lpips",
+            metavar="alex|vgg|squeeze",
+            help="Measure LPIPS with this network; its weights are downloaded on first use, their hash checked.",
+        ),
+    ] = None,
+    lpips_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--lpips-weights",
+            metavar="FILE",
+            envvar="CREDITLINE_LPIPS_WEIGHTS",
+            help="torchvision's weights of LPIPS's network.",
+        ),
+    ] = None,
     ensemble: EnsembleOption = None,
     device: DeviceOption = None,
     workers: WorkersOption = None,
@@ -58,18 +87,23 @@ def audit(
 
     The table shows the candidate with the smallest q, which need not be the one ranked first; --json has them all.
 
-    An audit that was made before, with the same settings, is found and not repeated.
+    An audit that was made before, with the same settings, is found and not repeated. Rankers are those that `creditline rankers
+    --keep` kept with the ensemble, or pixel-kernel and responsibilities; --ranker names others.
 
     Examples:
         creditline audit --all
 
-        creditline audit 3fa2b1c09d11 --exact
+        creditline audit 3fa2b1c09d11 --exact --lpips alex
 
         creditline audit --image found-on-the-web.png
     """
     from attribution.audit import Auditor
     from attribution.audit_record import AuditSettings
+    from attribution.distance import NotMeasured
+    from attribution.rankers.catalogue import RankerNeeds
+    from attribution.rankings_kept import rankers_to_use
     from attribution.references import NOT_ITS_MEMBERS, reference_of, references_of
+    from attribution.samples import default_sampler
     from attribution.workers import choose_device
     from registry.database import Registry
     from registry.models import Sample
@@ -90,10 +124,16 @@ def audit(
     if not images and not rows:
         raise UsageError(f"ensemble {chosen.id} has no samples; `creditline sample --count 8` makes some")
     settings = AuditSettings(
-        shortlist=shortlist, false_discovery_rate=rate, decoy_limit=decoys, jacobian=jacobian, exact=exact
+        shortlist=shortlist,
+        false_discovery_rate=rate,
+        decoy_limit=decoys,
+        jacobian=jacobian,
+        exact=exact,
+        jacobian_members=jacobian_members,
     )
     with progress_bars() as progress:
         where = choose_device(device, workers)
+        perceptual = _lpips(progress, lpips, lpips_file)
         groups = [(reference_of(registry, chosen.id), rows)] if images else references_of(registry, rows)
         made: list[Audit] = []
         for reference, own in groups:
@@ -101,7 +141,9 @@ def audit(
                 raise IntegrityError(f"sample {own[0].id}: {NOT_ITS_MEMBERS}; restore the registry from a copy")
             task = progress.add_task("preparing", total=None)
             advance = partial(_advance, progress, task)
-            auditor = Auditor.prepare(registry, reference, settings, where)
+            needs = RankerNeeds(default_sampler(reference.settings), weights, scores, advance)
+            used = rankers_to_use(registry, chosen.id, ranker or (), needs)
+            auditor = Auditor.prepare(registry, reference, settings, where, used, perceptual)
             made += auditor.audit_images(images, label, advance) if images else auditor.audit_samples(own, advance)
             progress.remove_task(task)
     with registry.session() as session:
@@ -117,11 +159,25 @@ def audit(
             "where the image came from is not tested"
         )
     _narrate_not_tested(facts)
+    if lpips and isinstance(perceptual, NotMeasured):
+        narrate(f"LPIPS was not measured: {perceptual.reason}")
     narrate(f"{len(facts)} audits registered; next: creditline report --all")
 
 
 def _advance(progress: Progress, task: TaskID, done: int, total: int) -> None:
     progress.update(task, description="auditing", advance=done, total=total)
+
+
+def _lpips(progress: Progress, net: str | None, path: Path | None) -> LpipsWeights | NotMeasured:
+    """The weights of LPIPS, downloaded where a network was asked for by name."""
+    from attribution.lpips_weights import lpips_weights
+    from attribution.perceptual import openable
+
+    task = progress.add_task("weights of LPIPS", total=None)
+    try:
+        return openable(lpips_weights(net, path, advanced=lambda count: progress.advance(task, count)))
+    finally:
+        progress.remove_task(task)
 
 
 def _narrate_not_tested(facts: list[dict[str, Any]]) -> None:
@@ -194,7 +250,10 @@ def _facts(row: Audit, candidates: list[tuple[Candidate, str]]) -> dict[str, Any
                 "effect_not_measured": candidate.effect_not_measured,
                 "influence_exact": candidate.influence_exact,
                 "influence_estimate": candidate.influence_estimate,
+                "influence_exact_lpips": candidate.influence_exact_lpips,
+                "influence_estimate_lpips": candidate.influence_estimate_lpips,
                 "not_measured": candidate.not_measured,
+                "lpips_not_measured": candidate.lpips_not_measured,
             }
             for candidate, label in candidates
         ],
