@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +38,10 @@ from attribution.audit_worker import (
     write_image_contrasts,
 )
 from attribution.contrasts import Contrasts, load_contrasts
+from attribution.distance import NotMeasured
 from attribution.evidence import assess_shortlist, has_contrast, steps_used
+from attribution.lpips_weights import LpipsWeights
+from attribution.perceptual import openable
 from attribution.pixels import pixels_of, read_image, to_unit_range
 from attribution.rankers.catalogue import RankerNeeds
 from attribution.rankers.interface import Images
@@ -61,6 +64,7 @@ from registry.ids import content_id
 EXAMINED_AT_ONCE = 64
 """Samples whose works are ranked in one pass over them: bounds memory, changes nothing else."""
 DECOY_SEED = 0
+NO_LPIPS = NotMeasured("it was not asked for")
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,7 @@ class Auditor:
         settings: AuditSettings,
         device: Device,
         used: UsedRankers | None = None,
+        lpips: LpipsWeights | NotMeasured = NO_LPIPS,
     ) -> Auditor:
         """Open the works, draw the decoys, and let the ensemble grade the rankers, unless that was done and kept.
 
@@ -87,6 +92,7 @@ class Auditor:
             settings: how to audit.
             device: where members run.
             used: the rankers; None: those kept with the ensemble, or the default ones.
+            lpips: what to measure LPIPS with, or why not, see :func:`attribution.lpips_weights.lpips_weights`.
 
         Raises:
             IntegrityError: a work was altered since it was registered.
@@ -111,7 +117,11 @@ class Auditor:
             )
         used = used or rankers_to_use(registry, ensemble.id, (), RankerNeeds(default_sampler(ensemble.settings)))
         choice = used.choice or grade_rankers(used.rankers, corpus, graded_samples(registry, ensemble)).choice
-        return cls(AuditContext(registry, ensemble, settings, corpus, used.rankers, choice, drawn, device.name), device)
+        lpips = openable(lpips)
+        settings = replace(settings, lpips=None if isinstance(lpips, NotMeasured) else lpips.backbone.net)
+        return cls(
+            AuditContext(registry, ensemble, settings, corpus, used.rankers, choice, drawn, device.name, lpips), device
+        )
 
     def audit_samples(
         self, samples: Sequence[models.Sample], on_progress: Callable[[int, int], object] = lambda _done, _total: None
@@ -307,6 +317,8 @@ class Auditor:
                 ),
                 with_jacobian=self.context.settings.jacobian,
                 device=self.device.name,
+                jacobian_members=self.context.settings.jacobian_members,
+                lpips=None if isinstance(self.context.lpips, NotMeasured) else self.context.lpips,
             )
             for (label, _), group in groups.items()
             for part in (group[start : start + rows] for start in range(0, len(group), rows))

@@ -7,21 +7,20 @@ import io
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from math import comb
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float, Float64, UInt64
+from jaxtyping import Float, UInt64
 from PIL import Image
 from safetensors.numpy import save_file
-from torch import Tensor
 
 from attribution import effects
-from attribution.audit_worker import Counterfactuals, load_jacobian
+from attribution.audit_worker import Counterfactuals, jacobian_file
 from attribution.distance import NotMeasured, from_mean_square
 from attribution.effects import Effects
 from attribution.evidence import MIDDLE, Evidence, has_contrast
-from attribution.influence import counterfactual_radius, gram, influences
+from attribution.landscapes import Landscapes, landscape_facts, landscapes_of
+from attribution.lpips_weights import LpipsWeights
 from attribution.pixels import read_work
 from attribution.rankers.interface import Ranker
 from attribution.ranking import SEEN_BY_ALL, Corpus, Shortlisted
@@ -61,10 +60,16 @@ class AuditSettings:
     """Whether to estimate every unit's influence from the Jacobian."""
     exact: bool = False
     """Whether to measure every unit's influence by real ablation."""
+    jacobian_members: int | None = None
+    """Members that carry the Jacobian's tangents at each step, drawn at random; None: all of them."""
+    lpips: str | None = None
+    """The network that LPIPS is measured with, where it is."""
 
     def __post_init__(self) -> None:
         if self.shortlist < 1 or self.decoy_limit < 1 or self.works_per_candidate < 1:
             raise UsageError("shortlist, decoys and works per candidate must be at least 1")
+        if self.jacobian_members is not None and self.jacobian_members < 1:
+            raise UsageError("the Jacobian's tangents need at least one member a step to carry them")
         if not 0 < self.false_discovery_rate < 1:
             raise UsageError(f"false discovery rate {self.false_discovery_rate}: choose a number between 0 and 1")
 
@@ -126,6 +131,8 @@ class AuditContext:
     """What orders the display."""
     decoys: UInt64[np.ndarray, " decoy"]
     device: str
+    lpips: LpipsWeights | NotMeasured
+    """What to measure LPIPS with."""
 
 
 def audit_id_of(context: AuditContext, subject: Subject) -> str:
@@ -168,11 +175,11 @@ def record_audit(context: AuditContext, found: Findings, shown: Counterfactuals 
         IntegrityError: the artefact was lost, and this machine does not compute the registered one again.
     """
     audit_id = audit_id_of(context, found.subject)
-    jacobian = None
+    jacobian, members = None, context.settings.jacobian_members
     if found.subject.sample_id is not None and context.settings.jacobian:
-        jacobian = context.registry.home.jacobian(found.subject.sample_id)
-    estimate = None if jacobian is None else _estimated_influences(context, load_jacobian(jacobian))
-    tensors = _tensors(found, shown, estimate)
+        jacobian = jacobian_file(context.registry.home, found.subject.sample_id, members)
+    landscapes = landscapes_of(context.corpus.membership, jacobian, shown)
+    tensors = _tensors(found, shown, landscapes)
     path = context.registry.home.audit(audit_id)
     write_atomically(path, partial(save_file, tensors, metadata={"format": "creditline-audit-1"}))
     _keep_pictures(context, found)
@@ -194,14 +201,23 @@ def record_audit(context: AuditContext, found: Findings, shown: Counterfactuals 
         settings={**asdict(context.settings), "label": found.subject.label},
         ranker=context.choice.to_json(context.rankers),
         test=_test_facts(context, found),
-        landscape=None if shown is None else _landscape(tensors, jacobian),
+        landscape=None
+        if shown is None
+        else landscape_facts(
+            landscapes,
+            jacobian=jacobian,
+            jacobian_members=members,
+            lpips=context.lpips,
+            side=found.image.shape[-1],
+            why_not=SEEN_BY_ALL,
+        ),
         attributable=bool((found.evidence.q_value <= context.settings.false_discovery_rate).any()),
         artefact_sha256=sha256_of_file(path),
         versions=versions_of(context.device),
         timings={**found.timings, **({} if shown is None else shown.timings)},
         created_at=datetime.datetime.now(datetime.UTC),
     )
-    candidates, works = _candidate_rows(audit_id, context, found, shown, estimate)
+    candidates, works = _candidate_rows(audit_id, context, found, shown, landscapes)
     with changing(context.registry, audit.created_at) as change:
         change.insert(audit, *candidates, *works)
         facts = {"attributable": audit.attributable, "artefact_sha256": audit.artefact_sha256}
@@ -211,32 +227,16 @@ def record_audit(context: AuditContext, found: Findings, shown: Counterfactuals 
     return audit
 
 
-def _tensors(
-    found: Findings, shown: Counterfactuals | None, estimate: Float64[np.ndarray, " unit"] | None
-) -> dict[str, np.ndarray]:
+def _tensors(found: Findings, shown: Counterfactuals | None, landscapes: Landscapes) -> dict[str, np.ndarray]:
     tensors: dict[str, np.ndarray] = {
         **{f"ranked_units {name}": units for name, units in found.shortlisted.orders},
         "decoy_statistic": found.evidence.decoy_statistic,
         "output": (np.moveaxis(found.image, 0, -1) * 255.0).round().astype(np.uint8),
     }
-    if estimate is not None:
-        tensors["unit_influence_estimate"] = estimate
+    tensors.update(landscapes.tensors)
     if shown is not None:
         tensors["counterfactual"] = shown.pictures
-        if shown.landscape is not None:
-            tensors["unit_influence_exact"] = shown.landscape
     return {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-
-
-def _estimated_influences(
-    context: AuditContext, jacobian: Float[Tensor, "member channel height width"]
-) -> Float64[np.ndarray, " unit"]:
-    """NaN for units that every member saw: there is nothing to leave in."""
-    membership = context.corpus.membership
-    everywhere = membership.all(axis=1)
-    estimate = np.full(len(membership), np.nan)
-    estimate[~everywhere] = influences(gram(jacobian[None])[0], membership[~everywhere], jacobian[0].numel())
-    return estimate
 
 
 def _test_facts(context: AuditContext, found: Findings) -> dict[str, Any]:
@@ -273,30 +273,15 @@ def decoys_with_contrast(ensemble: EnsembleReference, codes: UInt64[np.ndarray, 
     return comb(n, h) - alike - int(has_contrast(ensemble.membership_of(codes)).sum())
 
 
-def _landscape(tensors: dict[str, np.ndarray], jacobian: Path | None) -> dict[str, Any]:
-    def facts(name: str, method: str, reason: str) -> dict[str, Any]:
-        if name not in tensors:
-            return {"not_measured": reason}
-        radius = counterfactual_radius(tensors[name])
-        found: dict[str, Any] = {"method": method, "radius": radius.distance, "unit_number": radius.unit_number}
-        unmeasured = int(np.isnan(tensors[name]).sum())
-        return {**found, "units_not_measured": unmeasured, "why_not": SEEN_BY_ALL} if unmeasured else found
-
-    estimate = facts("unit_influence_estimate", "jacobian", "the audit was run without the Jacobian")
-    if jacobian is not None:
-        estimate["jacobian_sha256"] = sha256_of_file(jacobian)
-    reason = "not asked for; `creditline audit --exact` enumerates all units"
-    return {"estimate": estimate, "exact": facts("unit_influence_exact", "ablation", reason)}
-
-
 def _candidate_rows(
     audit_id: str,
     context: AuditContext,
     found: Findings,
     shown: Counterfactuals | None,
-    estimate: Float64[np.ndarray, " unit"] | None,
+    landscapes: Landscapes,
 ) -> tuple[list[models.Candidate], list[models.CandidateWork]]:
     candidates, works = [], []
+    no_lpips = context.lpips.reason if isinstance(context.lpips, NotMeasured) else None
     for place, number in enumerate(found.shortlisted.unit_numbers):
         candidates.append(
             models.Candidate(
@@ -309,8 +294,10 @@ def _candidate_rows(
                 q_value=float(found.evidence.q_value[place]),
                 **_effect_of(found.evidence.effects, place),
                 influence_exact=None if shown is None else float(shown.influence[place]),
-                influence_estimate=None if estimate is None else float(estimate[number]),
+                influence_exact_lpips=None if shown is None or shown.lpips is None else float(shown.lpips[place]),
+                **landscapes.at(int(number)),
                 not_measured=NO_COUNTERFACTUAL if shown is None else None,
+                lpips_not_measured=NO_COUNTERFACTUAL if shown is None else no_lpips,
             )
         )
         works += [

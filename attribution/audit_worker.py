@@ -8,31 +8,34 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float64
+from jaxtyping import Bool, Float, Float64, Int
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
-from attribution.ablation import counterfactuals
+from attribution.ablation import counterfactual_batches
 from attribution.contrasts import renoise, save_contrasts
 from attribution.distance import euclidean
 from attribution.ensemble import Ensemble
 from attribution.evidence import has_contrast
-from attribution.jacobian import sample_with_jacobian
+from attribution.jacobian import random_members, sample_with_jacobian
+from attribution.lpips_weights import LpipsWeights
 from attribution.noise import exogenous_noise
+from attribution.perceptual import PerceptualDistance, open_lpips
 from attribution.references import EnsembleReference, open_ensemble
 from attribution.sampler import Observation, SamplerSettings, to_pixels
 from attribution.samples import batch_labels, batch_noise
 from registry.errors import IntegrityError
 from registry.home import Home, write_atomically
 
+Batches = Iterator[tuple[Int[np.ndarray, " part"], Float[Tensor, "part channel height width"]]]
 SAME_OUTPUT = 1e-2
 """Largest difference, of a range of 2, between the outputs of two runs of one sample."""
 
@@ -60,6 +63,10 @@ class AuditTask:
     samples: tuple[SampleAudit, ...]
     with_jacobian: bool
     device: str
+    jacobian_members: int | None = None
+    """Members that carry tangents at each step, drawn at random; None: all of them."""
+    lpips: LpipsWeights | None = None
+    """What to measure LPIPS with, where it is to be measured."""
 
     @property
     def work(self) -> int:
@@ -81,6 +88,11 @@ class Counterfactuals:
     """The same for every unit, where it was asked for: 0 if no member saw it, NaN if every member did."""
     timings: dict[str, float]
     """Seconds: ``ablation``, and this sample's share of ``jacobian``."""
+    lpips: Float64[np.ndarray, " candidate"] | None = None
+    """LPIPS between the output and each counterfactual, both before clipping, where it was measured."""
+    lpips_landscape: Float64[np.ndarray, " unit"] | None = None
+    lpips_gram: Float64[Tensor, "member member"] | None = None
+    """How LPIPS moves with the members' weights, see :mod:`attribution.perceptual`."""
 
 
 def run_audit_task(task: AuditTask, report: Callable[[int], None]) -> list[Counterfactuals]:
@@ -95,7 +107,7 @@ def run_audit_task(task: AuditTask, report: Callable[[int], None]) -> list[Count
 
 def write_jacobians(task: AuditTask, ensemble: Ensemble, report: Callable[[int], None]) -> None:
     """One Jacobian run for all samples of the task that have none yet."""
-    wanted = [item for item in task.samples if not _has_jacobian(task.home, item.sample_id)]
+    wanted = [item for item in task.samples if not _has_jacobian(task, item.sample_id)]
     if not wanted:
         report(task.sampler.steps)
         return
@@ -105,21 +117,30 @@ def write_jacobians(task: AuditTask, ensemble: Ensemble, report: Callable[[int],
     def observe(_: Observation) -> None:
         report(1)
 
-    result = sample_with_jacobian(ensemble, noise, task.sampler, labels=batch_labels(label, noise), observe=observe)
+    carrying = None if task.jacobian_members is None else random_members(ensemble.n, task.jacobian_members)
+    result = sample_with_jacobian(
+        ensemble, noise, task.sampler, labels=batch_labels(label, noise), observe=observe, carrying=carrying
+    )
     for row, item in enumerate(wanted):
         tensors = {
             "output": result.y[row].float().cpu().numpy(),
             "jacobian": result.jacobian[row].float().cpu().numpy(),
         }
         metadata = {"format": "creditline-jacobian-1", "members_sha256": task.ensemble.members_sha256}
-        write_atomically(task.home.jacobian(item.sample_id), partial(save_file, tensors, metadata=metadata))
+        path = jacobian_file(task.home, item.sample_id, task.jacobian_members)
+        write_atomically(path, partial(save_file, tensors, metadata=metadata))
 
 
-def _has_jacobian(home: Home, sample_id: str) -> bool:
+def jacobian_file(home: Home, sample_id: str, members: int | None) -> Path:
+    """Where a sample's Jacobian is kept; one whose tangents went through a few members only has a name of its own."""
+    return home.jacobian(sample_id if members is None else f"{sample_id}-{members}-members")
+
+
+def _has_jacobian(task: AuditTask, sample_id: str) -> bool:
     """Whether a Jacobian of this very sample is kept: its run ended where the sample's did, up to rounding."""
     try:
-        kept = load_file(home.jacobian(sample_id))
-        output = load_file(home.sample_tensors(sample_id))["output"]
+        kept = load_file(jacobian_file(task.home, sample_id, task.jacobian_members))
+        output = load_file(task.home.sample_tensors(sample_id))["output"]
         return np.isfinite(kept["jacobian"]).all() and np.allclose(kept["output"], output, atol=SAME_OUTPUT)
     except (OSError, SafetensorError, KeyError, ValueError):
         return False
@@ -146,23 +167,61 @@ def _ablate(
     label = task.ensemble.settings.class_number(task.label)
     output = torch.from_numpy(load_file(task.home.sample_tensors(item.sample_id))["output"])
 
-    def ablate(membership: Bool[np.ndarray, "unit member"]) -> Tensor:
-        return counterfactuals(ensemble, noise, task.sampler, membership, label=label, advanced=report).cpu()
+    def regenerate(membership: Bool[np.ndarray, "unit member"]) -> Batches:
+        return counterfactual_batches(ensemble, noise, task.sampler, membership, label=label, advanced=report)
 
-    candidates = ablate(item.candidates)
-    landscape = None
+    metric = None if task.lpips is None else _opened(task.lpips, task.device)
+    candidates = torch.zeros((len(item.candidates), *output.shape))
+    for units, outputs in regenerate(item.candidates):
+        candidates[torch.from_numpy(units)] = outputs.float().cpu()
+    landscape, lpips_landscape = None, None
     if len(item.everyone):
-        landscape = np.where(item.everyone.all(axis=1), np.nan, 0.0)
-        contrast = has_contrast(item.everyone)
-        landscape[contrast] = euclidean(output, ablate(item.everyone[contrast])).numpy()
-        report(len(item.everyone) - int(contrast.sum()))
+        landscape, lpips_landscape = _landscape(output, item.everyone, regenerate, metric)
+        report(len(item.everyone) - int(has_contrast(item.everyone).sum()))
+    ablated = time.monotonic()
+    lpips = lpips_gram = None
+    if metric is not None:
+        lpips = metric.distances(output.to(task.device), candidates.to(task.device)).cpu().numpy()
+        if task.with_jacobian:
+            jacobian = load_jacobian(jacobian_file(task.home, item.sample_id, task.jacobian_members))
+            lpips_gram = metric.gram(output.to(task.device), jacobian.to(task.device)).cpu()
     return Counterfactuals(
         sample_id=item.sample_id,
         pictures=to_pixels(candidates).numpy(),
         influence=euclidean(output, candidates).numpy(),
         landscape=landscape,
-        timings={"jacobian": jacobian_seconds, "ablation": time.monotonic() - begun},
+        timings={
+            "jacobian": jacobian_seconds,
+            "ablation": ablated - begun,
+            **({} if metric is None else {"lpips": time.monotonic() - ablated}),
+        },
+        lpips=lpips,
+        lpips_landscape=lpips_landscape,
+        lpips_gram=lpips_gram,
     )
+
+
+def _landscape(
+    output: Float[Tensor, "channel height width"],
+    everyone: Bool[np.ndarray, "unit member"],
+    regenerate: Callable[[Bool[np.ndarray, "unit member"]], Batches],
+    metric: PerceptualDistance | None,
+) -> tuple[Float64[np.ndarray, " unit"], Float64[np.ndarray, " unit"] | None]:
+    """The exact influences of all units by both distances: 0 if no member saw it, NaN if every member did."""
+    euclidean_ones = np.where(everyone.all(axis=1), np.nan, 0.0)
+    lpips_ones = None if metric is None else euclidean_ones.copy()
+    contrast = np.flatnonzero(has_contrast(everyone))
+    for units, outputs in regenerate(everyone[contrast]):
+        euclidean_ones[contrast[units]] = euclidean(output.to(outputs.device), outputs).cpu().numpy()
+        if metric is not None and lpips_ones is not None:
+            lpips_ones[contrast[units]] = metric.distances(output.to(outputs.device), outputs.float()).cpu().numpy()
+    return euclidean_ones, lpips_ones
+
+
+@lru_cache(maxsize=1)
+def _opened(weights: LpipsWeights, device: str) -> PerceptualDistance:
+    """Once a process, which runs many tasks."""
+    return open_lpips(weights, device)
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPException
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 from urllib.request import urlopen
 
 import torch
@@ -86,7 +86,7 @@ class LpipsWeights:
 
 
 def lpips_weights(
-    net: Net | None = None,
+    net: str | None = None,
     given: Path | None = None,
     *,
     folder: Path | None = None,
@@ -109,13 +109,14 @@ def lpips_weights(
         UsageError: an unknown network.
         InputError: the file that was given is not one of those known here.
     """
-    if net is not None and net not in BACKBONES:
-        raise UsageError(f"LPIPS has no network {net!r}: choose one of {', '.join(get_args(Net))}")
+    wanted = [backbone for backbone in BACKBONES.values() if net in (None, backbone.net)]
+    if not wanted:
+        raise UsageError(f"LPIPS has no network {net!r}: choose one of {', '.join(BACKBONES)}")
     named = given or Path(os.environ.get(WEIGHTS_VARIABLE, "").strip() or ".")
     if named != Path():
-        return _known_file(named.expanduser(), net)
+        return _known_file(named.expanduser(), wanted)
     kept = folder or Path(torch.hub.get_dir()) / "checkpoints"
-    for backbone in BACKBONES.values() if net is None else [BACKBONES[net]]:
+    for backbone in wanted:
         path = kept / backbone.file
         if path.is_file() and sha256_of_file(path) == backbone.sha256:
             return LpipsWeights(backbone, path.resolve())
@@ -124,18 +125,18 @@ def lpips_weights(
             "no LPIPS weights are here: `creditline audit --lpips alex` downloads them once "
             f"({BACKBONES['alex'].megabytes} MB, hash checked), --lpips-weights FILE names a file"
         )
-    return _download(BACKBONES[net], kept, downloads, advanced)
+    return _download(wanted[0], kept, downloads, advanced)
 
 
-def _known_file(path: Path, net: Net | None) -> LpipsWeights:
+def _known_file(path: Path, wanted: Sequence[Backbone]) -> LpipsWeights:
     try:
         found = sha256_of_file(path)
     except OSError as error:
         raise InputError(f"LPIPS weights {path} cannot be read: {error.strerror}") from error
-    for backbone in BACKBONES.values():
-        if found == backbone.sha256 and net in (None, backbone.net):
+    for backbone in wanted:
+        if found == backbone.sha256:
             return LpipsWeights(backbone, path.resolve())
-    expected = ", ".join(backbone.file for backbone in BACKBONES.values() if net in (None, backbone.net))
+    expected = ", ".join(backbone.file for backbone in wanted)
     raise InputError(
         f"{path} (SHA-256 {found[:12]}…) holds no weights that LPIPS was fitted to: expected torchvision's {expected}"
     )

@@ -18,8 +18,10 @@ the facts say so. A grey image counts as three equal channels.
 
 from __future__ import annotations
 
+import importlib
 import warnings
 from pathlib import Path
+from types import ModuleType
 from typing import Any, cast
 
 import torch
@@ -27,6 +29,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor, nn
 from torch.nn import functional
 
+from attribution.distance import NotMeasured
 from attribution.forward import propagate
 from attribution.lpips_weights import LpipsWeights, Net
 from attribution.torchvision_models import load_known_weights, torchvision_models
@@ -123,6 +126,27 @@ def open_lpips(weights: LpipsWeights, device: str = "cpu") -> PerceptualDistance
     return PerceptualDistance(network).to(device)
 
 
+def lpips_facts(weights: LpipsWeights, side: int) -> dict[str, Any]:
+    """What LPIPS of square images with this side was measured with, as an audit states it."""
+    return {
+        "net": weights.backbone.net,
+        "version": VERSION,
+        "weights_sha256": weights.backbone.sha256,
+        "enlarged_to": SIDE if side < SIDE else None,
+    }
+
+
+def openable(weights: LpipsWeights | NotMeasured) -> LpipsWeights | NotMeasured:
+    """The same, or why LPIPS cannot be measured with it here."""
+    if isinstance(weights, LpipsWeights):
+        try:
+            torchvision_models()
+            _package()
+        except MissingPartError as error:
+            return NotMeasured(str(error))
+    return weights
+
+
 def untrained_lpips(net: Net) -> tuple[Path, nn.Module]:
     """The ``lpips`` package's folder, and its network before any weights are in it: not yet a distance.
 
@@ -130,15 +154,19 @@ def untrained_lpips(net: Net) -> tuple[Path, nn.Module]:
         MissingPartError: torchvision or lpips cannot be imported.
     """
     torchvision_models()
-    try:
-        import lpips
-    except ImportError as error:
-        raise MissingPartError(f"the lpips package cannot be imported ({error}): pip install lpips") from error
+    lpips = _package()
     # It asks torchvision in a way that torchvision calls deprecated, and draws weights that are replaced.
     with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
         warnings.simplefilter("ignore")
         network = lpips.LPIPS(net=net, version=VERSION, pretrained=False, pnet_rand=True, verbose=False)
-    return Path(lpips.__file__).parent, network
+    return Path(str(lpips.__file__)).parent, network
+
+
+def _package() -> ModuleType:
+    try:
+        return importlib.import_module("lpips")
+    except ImportError as error:
+        raise MissingPartError(f"the lpips package cannot be imported ({error}): pip install lpips") from error
 
 
 def fill(network: nn.Module, trunk: Any, heads: Any) -> None:  # noqa: ANN401  # tables of tensors, checked here

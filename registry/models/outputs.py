@@ -180,8 +180,14 @@ class Candidate(SQLModel, table=True):
     """Distance from the output to its counterfactual by real ablation; scaled, see :mod:`attribution.distance`."""
     influence_estimate: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
     """The same from the Jacobian, to first order."""
+    influence_exact_lpips: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
+    """LPIPS between the output and its counterfactual by real ablation."""
+    influence_estimate_lpips: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
+    """The same from the Jacobian through the features of LPIPS, to first order."""
     not_measured: str | None = None
     """Why an influence is missing."""
+    lpips_not_measured: str | None = None
+    """Why LPIPS is missing."""
 
 
 class CandidateWork(SQLModel, table=True):

@@ -164,4 +164,4 @@ def test_a_given_file_must_be_a_known_one(tmp_path: Path, monkeypatch: pytest.Mo
 def test_an_unknown_network_is_refused() -> None:
     """With those that there are."""
     with pytest.raises(UsageError, match="alex, vgg, squeeze"):
-        lpips_weights("resnet")  # type: ignore[arg-type]  # the wrong name is what is tested
+        lpips_weights("resnet")
