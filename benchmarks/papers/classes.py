@@ -23,7 +23,7 @@ from registry.home import write_atomically
 
 CLASSES = (0, 1, 2, 3, 4, 6, 8)
 RECIPE = Recipe(n=8, h=4)
-SAMPLES_AT_ONCE = 256
+SAMPLES_AT_ONCE = 250
 
 
 @dataclass(frozen=True)

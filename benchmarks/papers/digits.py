@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import importlib
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,7 @@ class Digits:
         return int(self.works.shape[1])
 
 
+@lru_cache(maxsize=4)
 def load_digits(folder: Path | None, side: int = 14) -> Digits:
     """Digits of ``side`` pixels (14 or 8) from MNIST, or scikit-learn's 8x8 ones if no folder is named.
 
