@@ -44,8 +44,8 @@ class Artefact:
             )
         return picture_of(pixels)
 
-    def vector(self, name: str, row: int | None = None) -> Vector | NotMeasured:
-        """The finite numbers stored as f64 (length), or as the given row of a matrix."""
+    def vector(self, name: str, row: int | None = None, *, gaps: bool = False) -> Vector | NotMeasured:
+        """The finite numbers stored as f64 (length), or as the given row of a matrix. ``gaps``: some may be NaN."""
         values = self._row(name, row)
         if isinstance(values, NotMeasured):
             return values
@@ -53,7 +53,7 @@ class Artefact:
             return NotMeasured(f"the audit's {name} is {values.dtype}{list(values.shape)}, expected float64 [length]")
         return (
             values
-            if np.isfinite(values).all()
+            if np.isfinite(values).all() or (gaps and np.isfinite(values).any() and not np.isinf(values).any())
             else NotMeasured(f"the audit's {name} holds values that are not numbers")
         )
 

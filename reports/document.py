@@ -13,8 +13,10 @@ from reports.facts import (
     AuditFacts,
     Candidate,
     Effect,
+    EstimateError,
     Gap,
     Landscape,
+    LpipsFacts,
     MemberScore,
     NotMeasured,
     Rights,
@@ -28,10 +30,12 @@ from reports.schema import (
     CandidatePart,
     EffectPart,
     EnsemblePart,
+    EstimateErrorPart,
     GapPart,
     IndexDocument,
     IndexEntry,
     LandscapePart,
+    LpipsPart,
     MemberPart,
     MemberScorePart,
     MethodPart,
@@ -67,6 +71,9 @@ def report_document(audit: AuditFacts, now: datetime.datetime) -> ReportDocument
         rightsholder_tests=_rightsholder_tests(audit.test.rightsholders),
         influence_exact=_landscape(audit.exact),
         influence_estimate=_landscape(audit.estimate),
+        influence_exact_lpips=_landscape(audit.exact_lpips),
+        influence_estimate_lpips=_landscape(audit.estimate_lpips),
+        lpips=_lpips(audit.lpips),
         method=_method(audit),
         ensemble=_ensemble(audit),
         limits=[f"{statement} {explanation}" for statement, explanation in LIMITS],
@@ -146,6 +153,8 @@ def _candidate(candidate: Candidate, n: int) -> CandidatePart:
         effect=_effect(candidate.effect),
         influence_exact=_or_missing(candidate.influence_exact),
         influence_estimate=_or_missing(candidate.influence_estimate),
+        influence_exact_lpips=_or_missing(candidate.influence_exact_lpips),
+        influence_estimate_lpips=_or_missing(candidate.influence_estimate_lpips),
         counterfactual_shown=Missing(not_measured=shown.reason) if isinstance(shown, NotMeasured) else True,
         works=[_work(work) for work in candidate.works],
     )
@@ -238,7 +247,29 @@ def _landscape(landscape: Landscape | NotMeasured) -> LandscapePart | Missing:
     if isinstance(landscape, NotMeasured):
         return Missing(not_measured=landscape.reason)
     return LandscapePart(
-        method=landscape.method, radius=landscape.radius, unit_number=landscape.unit_number, label=landscape.label
+        method=landscape.method,
+        radius=landscape.radius,
+        unit_number=landscape.unit_number,
+        label=landscape.label,
+        members_per_step=landscape.members_per_step,
+        error=None if landscape.error is None else _error(landscape.error),
+    )
+
+
+def _error(error: EstimateError) -> EstimateErrorPart:
+    return EstimateErrorPart(
+        rank_correlation=_or_missing(error.rank_correlation),
+        relative_error=_or_missing(error.relative_error),
+        median_relative_error=_or_missing(error.median_relative_error),
+        units=error.units,
+    )
+
+
+def _lpips(facts: LpipsFacts | NotMeasured) -> LpipsPart | Missing:
+    if isinstance(facts, NotMeasured):
+        return Missing(not_measured=facts.reason)
+    return LpipsPart(
+        net=facts.net, version=facts.version, weights_sha256=facts.weights_sha256, enlarged_to=facts.enlarged_to
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+LandscapeKind = Literal["exact", "estimate", "exact_lpips", "estimate_lpips"]
 Vector = NDArray[np.float64]
 
 
@@ -23,6 +24,9 @@ class NotMeasured:
     """A figure or picture that is not there, and why."""
 
     reason: str
+
+
+UNMEASURED = NotMeasured("the audit did not measure it")
 
 
 @dataclass(frozen=True)
@@ -185,6 +189,8 @@ class Candidate:
     counterfactual: Picture | NotMeasured
     decoys: Vector | NotMeasured
     """Statistics of the decoys: what this candidate's statistic would be under codes that belong to nobody."""
+    influence_exact_lpips: float | NotMeasured = UNMEASURED
+    influence_estimate_lpips: float | NotMeasured = UNMEASURED
 
     @property
     def rightsholders(self) -> tuple[str, ...]:
@@ -198,6 +204,28 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class EstimateError:
+    """Estimates against exact influences, over ``units``."""
+
+    rank_correlation: float | NotMeasured
+    relative_error: float | NotMeasured
+    """Length of the difference by length of the exact influences, as vectors over units."""
+    median_relative_error: float | NotMeasured
+    units: int
+
+
+@dataclass(frozen=True)
+class LpipsFacts:
+    """What LPIPS was measured with."""
+
+    net: str
+    version: str
+    weights_sha256: str
+    enlarged_to: int | None
+    """Side, in pixels, that the images were enlarged to first."""
+
+
+@dataclass(frozen=True)
 class Landscape:
     """Influence of every unit by one method; ``radius`` is the largest, reached by the unit ``label``."""
 
@@ -206,6 +234,12 @@ class Landscape:
     unit_number: int
     label: str
     influences: Vector | NotMeasured
+    """NaN where a unit was not measured."""
+    distance: Literal["euclidean", "lpips"] = "euclidean"
+    members_per_step: int | None = None
+    """How many members carried the Jacobian's tangents at each step; None: all of them, or no Jacobian."""
+    error: EstimateError | None = None
+    """How far these estimates are from the exact values, where both were measured."""
 
 
 @dataclass(frozen=True)
@@ -321,10 +355,23 @@ class AuditFacts:
     artefact_sha256: str
     artefact_state: Literal["intact", "altered", "missing", "unreadable"]
     gaps: tuple[Gap, ...]
+    exact_lpips: Landscape | NotMeasured = UNMEASURED
+    estimate_lpips: Landscape | NotMeasured = UNMEASURED
+    lpips: LpipsFacts | NotMeasured = UNMEASURED
 
     @property
     def passing(self) -> tuple[Candidate, ...]:
         return tuple(candidate for candidate in self.by_evidence if candidate.passes)
+
+    @property
+    def landscapes(self) -> dict[LandscapeKind, Landscape | NotMeasured]:
+        """By kind, exact ones first."""
+        return {
+            "exact": self.exact,
+            "estimate": self.estimate,
+            "exact_lpips": self.exact_lpips,
+            "estimate_lpips": self.estimate_lpips,
+        }
 
     @property
     def by_evidence(self) -> tuple[Candidate, ...]:
@@ -341,4 +388,6 @@ class AuditFacts:
             ),
             exact=dropped,
             estimate=dropped,
+            exact_lpips=dropped,
+            estimate_lpips=dropped,
         )

@@ -42,8 +42,7 @@ def report_page(audit: AuditFacts, file: str, now: datetime.datetime) -> str:
             nouns=words.unit_noun(audit.ensemble, 2),
             decoy_plots=drawn,
             landscapes=[
-                ("exact", audit.exact, _landscape_plot(audit, audit.exact)),
-                ("estimate", audit.estimate, _landscape_plot(audit, audit.estimate)),
+                (kind, landscape, _landscape_plot(audit, landscape)) for kind, landscape in audit.landscapes.items()
             ],
             shares=rollup.by_rightsholder([audit]),
             limits=LIMITS,

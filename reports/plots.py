@@ -42,6 +42,7 @@ _STYLE: dict[Any, Any] = {
     "figure.facecolor": "none",
     "axes.facecolor": "none",
 }
+_LIGHT = "--ink: #1b1d22; --muted: #5b6069; --quiet: #c3c8d0; --accent: #b3362b; --line: #d9dce1"
 BINS = 48
 MAX_POINTS = 400
 """A curve over more units than this is thinned: a page is no wider."""
@@ -84,18 +85,20 @@ def decoy_plot(candidate: Candidate, decoys: Vector) -> str:
 
 def influence_plot(landscape: Landscape, influences: Vector, ranks: Mapping[int, int]) -> str:
     """All units in order of influence, with radius and candidates. ``ranks``: unit number -> candidate's rank."""
-    order = np.argsort(-influences, kind="stable")
+    measured = np.flatnonzero(np.isfinite(influences))
+    order = measured[np.argsort(-influences[measured], kind="stable")]
     values = influences[order]
+    lpips = landscape.distance == "lpips"
     places = (
         np.unique(np.linspace(0, len(values) - 1, MAX_POINTS).astype(int))
         if len(values) > MAX_POINTS
         else np.arange(len(values))
     )
     with _drawing(
-        f"influence-{landscape.method}",
+        f"influence-{landscape.method}" + ("-lpips" if lpips else ""),
         4.8,
         2.2,
-        f"Influence of all {len(values)} units, by {landscape.method}",
+        f"Influence of all {len(values)} units, by {landscape.method}" + (", as LPIPS" if lpips else ""),
         left=0.5,
     ) as drawing:
         axes = drawing.axes
@@ -127,8 +130,14 @@ def influence_plot(landscape: Landscape, influences: Vector, ranks: Mapping[int,
         axes.locator_params(axis="y", nbins=4)
         axes.locator_params(axis="x", nbins=8, integer=True)
         axes.set_xlabel("units, from most to least influential")
-        axes.set_ylabel("influence")
+        axes.set_ylabel("LPIPS" if lpips else "influence")
     return drawing.svg
+
+
+def standalone(svg: str) -> str:
+    """A plot as a file: with its namespace, and with colours of its own in the place of a page's."""
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" style="background: #fff; {_LIGHT}" '
+    return svg.replace("<svg ", head, 1) + "\n"
 
 
 class _Drawing:

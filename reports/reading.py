@@ -25,7 +25,6 @@ from reports.facts import (
     Candidate,
     EnsembleFacts,
     Gap,
-    Landscape,
     MemberFacts,
     MemberScore,
     NotMeasured,
@@ -36,6 +35,7 @@ from reports.facts import (
     Subject,
     Work,
 )
+from reports.landscapes import KINDS, read_landscape, read_lpips, reason_of
 from reports.pictures import read_picture
 from reports.works import read_works
 
@@ -77,8 +77,11 @@ def read_audit(session: Session, home: Home, audit: Audit) -> AuditFacts:
         ranking=_ranking(audit.ranker),
         test=test,
         candidates=candidates,
-        exact=_landscape(session, audit, ensemble, artefact, "exact"),
-        estimate=_landscape(session, audit, ensemble, artefact, "estimate"),
+        exact=read_landscape(session, audit, ensemble.encoding_id, artefact, "exact"),
+        estimate=read_landscape(session, audit, ensemble.encoding_id, artefact, "estimate"),
+        exact_lpips=read_landscape(session, audit, ensemble.encoding_id, artefact, "exact_lpips"),
+        estimate_lpips=read_landscape(session, audit, ensemble.encoding_id, artefact, "estimate_lpips"),
+        lpips=read_lpips(audit),
         settings=audit.settings or {},
         versions=audit.versions or {},
         timings=audit.timings or {},
@@ -185,7 +188,12 @@ def _read_candidates(
             raise IntegrityError(
                 f"audit {audit.id} lists candidate {row.rank} with a value that is no number; run the audit again"
             )
-        unmeasured = [NotMeasured(row.not_measured or _reason(audit, kind)) for kind in ("exact", "estimate")]
+        unmeasured = {
+            kind: NotMeasured(
+                (row.lpips_not_measured if kind.endswith("lpips") else row.not_measured) or reason_of(audit, kind)
+            )
+            for kind in KINDS
+        }
         counterfactual = artefact.picture("counterfactual", row.rank - 1)
         if isinstance(counterfactual, NotMeasured) and artefact.state == "intact" and row.not_measured:
             counterfactual = NotMeasured(row.not_measured)
@@ -204,13 +212,19 @@ def _read_candidates(
                 q_value=row.q_value,
                 passes=row.q_value <= test.false_discovery_rate,
                 effect=read_effect(row),
-                influence_exact=unmeasured[0] if row.influence_exact is None else row.influence_exact,
-                influence_estimate=unmeasured[1] if row.influence_estimate is None else row.influence_estimate,
+                influence_exact=_or(row.influence_exact, unmeasured["exact"]),
+                influence_estimate=_or(row.influence_estimate, unmeasured["estimate"]),
+                influence_exact_lpips=_or(row.influence_exact_lpips, unmeasured["exact_lpips"]),
+                influence_estimate_lpips=_or(row.influence_estimate_lpips, unmeasured["estimate_lpips"]),
                 counterfactual=counterfactual,
                 decoys=artefact.vector("decoy_statistic", row.rank - 1),
             )
         )
     return tuple(found)
+
+
+def _or(value: float | None, reason: NotMeasured) -> float | NotMeasured:
+    return reason if value is None else value
 
 
 def _works_of(
@@ -262,27 +276,3 @@ def _ranking(ranker: Mapping[str, Any] | None) -> Ranking:
     else:
         score = MemberScore(grade["value"], grade.get("low"), grade.get("high"), grade.get("samples"))
     return Ranking(str(ranker.get("name", "not recorded")), ranker.get("bandwidth"), score)
-
-
-def _landscape(
-    session: Session, audit: Audit, ensemble: EnsembleFacts, artefact: Artefact, kind: str
-) -> Landscape | NotMeasured:
-    found = (audit.landscape or {}).get(kind)
-    if not isinstance(found, Mapping) or "radius" not in found:
-        return NotMeasured(_reason(audit, kind))
-    unit = session.get(Unit, (ensemble.encoding_id, found.get("unit_number")))
-    return Landscape(
-        method=str(found.get("method", "not recorded")),
-        radius=float(found["radius"]),
-        unit_number=int(found.get("unit_number", -1)),
-        label=unit.label if unit else "a unit that the registry lacks",
-        influences=artefact.vector(f"unit_influence_{kind}"),
-    )
-
-
-def _reason(audit: Audit, kind: str) -> str:
-    """Why the audit measured no influence of this kind."""
-    found = (audit.landscape or {}).get(kind)
-    if audit.sample_id is None:
-        return "an image that was not generated here has no noise to regenerate it with"
-    return str(found["not_measured"]) if isinstance(found, Mapping) and "not_measured" in found else NOT_ASKED

@@ -110,8 +110,21 @@ class CandidatePart(Part):
     effect: EffectPart | Missing
     influence_exact: float | Missing
     influence_estimate: float | Missing
+    influence_exact_lpips: float | Missing = Field(description="LPIPS, before clipping as the other influences are.")
+    influence_estimate_lpips: float | Missing
     counterfactual_shown: bool | Missing
     works: list[WorkPart]
+
+
+class EstimateErrorPart(Part):
+    """Estimates against exact influences of the same units."""
+
+    rank_correlation: float | Missing = Field(description="Spearman's.")
+    relative_error: float | Missing = Field(
+        description="Length of the difference by length of the exact influences, as vectors over units."
+    )
+    median_relative_error: float | Missing
+    units: int
 
 
 class LandscapePart(Part):
@@ -121,6 +134,19 @@ class LandscapePart(Part):
     radius: float
     unit_number: int
     label: str
+    members_per_step: int | None = Field(
+        description="Members that carried the Jacobian's tangents at each step; null: all of them, or no Jacobian."
+    )
+    error: EstimateErrorPart | None = Field(description="Of an estimate, where the exact values were measured too.")
+
+
+class LpipsPart(Part):
+    """What LPIPS was measured with."""
+
+    net: str
+    version: str
+    weights_sha256: str
+    enlarged_to: int | None = Field(description="Side, in pixels, that the images were enlarged to first.")
 
 
 class MemberScorePart(Part):
@@ -232,6 +258,9 @@ class ReportDocument(Part):
     rightsholder_tests: RightsholderTestsPart | Missing
     influence_exact: LandscapePart | Missing
     influence_estimate: LandscapePart | Missing
+    influence_exact_lpips: LandscapePart | Missing
+    influence_estimate_lpips: LandscapePart | Missing
+    lpips: LpipsPart | Missing
     method: MethodPart
     ensemble: EnsemblePart
     limits: list[str]

@@ -44,6 +44,9 @@ COLUMNS = (
     "influence_exact",
     "influence_estimate",
     "influence_not_measured",
+    "influence_exact_lpips",
+    "influence_estimate_lpips",
+    "lpips_not_measured",
     "decoys",
     "works_in_unit",
     "work_sha256",
@@ -78,8 +81,6 @@ def candidates_csv(audits: Iterable[AuditFacts]) -> bytes:
 def _cells(audit: AuditFacts, candidate: Candidate) -> Sequence[Cell]:
     work = candidate.works[0] if candidate.works else None
     holder, licence = (work.rightsholder, work.licence) if work else (None, None)
-    influences = (candidate.influence_exact, candidate.influence_estimate)
-    reasons = dict.fromkeys(value.reason for value in influences if isinstance(value, NotMeasured))
     row: dict[str, Cell] = {
         "output_id": audit.subject.id,
         "output_kind": audit.subject.kind,
@@ -104,7 +105,10 @@ def _cells(audit: AuditFacts, candidate: Candidate) -> Sequence[Cell]:
         **_effect(candidate.effect),
         "influence_exact": _measured(candidate.influence_exact),
         "influence_estimate": _measured(candidate.influence_estimate),
-        "influence_not_measured": "; ".join(reasons),
+        "influence_not_measured": _reasons(candidate.influence_exact, candidate.influence_estimate),
+        "influence_exact_lpips": _measured(candidate.influence_exact_lpips),
+        "influence_estimate_lpips": _measured(candidate.influence_estimate_lpips),
+        "lpips_not_measured": _reasons(candidate.influence_exact_lpips, candidate.influence_estimate_lpips),
         "decoys": audit.test.decoys,
         "works_in_unit": candidate.work_count,
         "work_sha256": work.sha256 if work else None,
@@ -137,6 +141,10 @@ def _effect(effect: Effect | NotMeasured) -> dict[str, Cell]:
 
 def _truth(value: bool) -> str:
     return "true" if value else "false"
+
+
+def _reasons(*values: float | NotMeasured) -> str:
+    return "; ".join(dict.fromkeys(value.reason for value in values if isinstance(value, NotMeasured)))
 
 
 def _measured(value: float | NotMeasured) -> float | None:

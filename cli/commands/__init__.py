@@ -12,6 +12,7 @@ from cli.commands import (
     encodings,
     ensembles,
     homes,
+    landscape,
     listings,
     oversight,
     owners,
@@ -30,7 +31,7 @@ GROUPS: Mapping[str, tuple[ModuleType, ...]] = MappingProxyType(
         "Works and whose they are": (register, works, owners, claims),
         "May we train on them": (rights,),
         "Members and what they generate": (encodings, ensembles, samples),
-        "Where did it come from": (rankers, audits, reports),
+        "Where did it come from": (rankers, audits, landscape, reports),
         "Taking works out": (withdrawals,),
         "Is the record whole, and what does it say": (oversight, listings),
     }

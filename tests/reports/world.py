@@ -150,6 +150,8 @@ class World:
             tensors["counterfactual"] = np.stack([shape(unit + 3, self.size) for unit in units])
         if exact:
             tensors["unit_influence_exact"] = influences * 1.1
+            tensors["unit_influence_exact_lpips"] = (influences / 100) ** 2
+            tensors["unit_influence_estimate_lpips"] = (influences / 100) ** 2 * 0.9
         subject = sample.id if sample else str(image_name)
         audit_id = hashlib.sha256(f"audit {subject} {created_at} {beaten_by}".encode()).hexdigest()[:12]
         data = save(tensors, {"format": "creditline-audit-1"})
@@ -204,7 +206,10 @@ class World:
                     **_effect(place),
                     influence_exact=float(influences[unit] * 1.1) if sample else None,
                     influence_estimate=float(influences[unit]) if sample else None,
+                    influence_exact_lpips=float((influences[unit] / 100) ** 2) if sample and exact else None,
+                    influence_estimate_lpips=float((influences[unit] / 100) ** 2 * 0.9) if sample and exact else None,
                     not_measured=None if sample else "an image that was not generated here has no noise",
+                    lpips_not_measured=None if exact and sample else "no LPIPS weights are here",
                 )
             )
             rows += [
@@ -393,11 +398,20 @@ def _rightsholder_tests(unit_kind: str) -> dict[str, Any]:
 
 def _landscape(influences: NDArray[np.float64], exact: bool) -> dict[str, object]:
     top = int(np.argmax(influences))
+    error = {"rank_correlation": 1.0, "relative_error": 0.09, "median_relative_error": 0.09, "units": len(influences)}
+    against = {"against_exact": error} if exact else {}
+    lpips = {"radius": float((influences[top] / 100) ** 2), "unit_number": top}
+    none = {"not_measured": "no LPIPS weights are here"}
     return {
-        "estimate": {"method": "jacobian", "radius": float(influences[top]), "unit_number": top},
+        "estimate": {"method": "jacobian", "radius": float(influences[top]), "unit_number": top, **against},
         "exact": {"method": "ablation", "radius": float(influences[top] * 1.1), "unit_number": top}
         if exact
         else {"not_measured": "only the candidates were ablated; audit with --exact for all units"},
+        "estimate_lpips": {**lpips, "method": "jacobian", "members_per_step": 3, **against} if exact else none,
+        "exact_lpips": {**lpips, "method": "ablation"} if exact else none,
+        "lpips": {"net": "alex", "version": "0.1", "weights_sha256": "7be5be79" * 8, "enlarged_to": 64}
+        if exact
+        else none,
         "saturated_fraction": 0.41,
     }
 
