@@ -78,7 +78,7 @@ def fit(rankers: Sequence[Graded], member_loss: Float64[np.ndarray, "image membe
         grade = None
     scales, weights = _choose(rankers, tables, member_loss, everything)
     parts = [
-        Part(ranker.name, ranker.scales[scale], weight)
+        Part(ranker.name, ranker.scales[scale], float(weight))
         for ranker, scale, weight in zip(rankers, scales, weights, strict=True)
         if weight > 0
     ]

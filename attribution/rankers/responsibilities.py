@@ -22,7 +22,7 @@ from attribution.rankers.interface import Images, Query, Ranker, RowIndex, Works
 from attribution.rankers.kernel import squared_norms
 from attribution.schedule import SamplerSettings, steps_of
 
-TEMPERATURES = (1.0, 4.0, 16.0, 64.0)
+TEMPERATURES = (1.0, 16.0, 64.0, 256.0)
 LEVELS = 8
 """Noise levels, spread evenly over the middle steps of the schedule."""
 DRAWS = 4
