@@ -56,6 +56,9 @@ class Creditline:
                 patch.setattr(sys, "argv", ["creditline", *(str(argument) for argument in arguments)])
                 patch.setenv("CREDITLINE_HOME", str(self.home))
                 patch.setenv("COLUMNS", "200")
+                # What this machine's user once downloaded must not decide what is measured.
+                patch.setenv("TORCH_HOME", str(self.home / "no-torch-home"))
+                patch.delenv("CREDITLINE_LPIPS_WEIGHTS", raising=False)
                 with pytest.raises(SystemExit) as exit_info:
                     main()
         finally:

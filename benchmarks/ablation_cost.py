@@ -1,0 +1,107 @@
+"""What real ablation of many units costs: at each step a member runs once, on just the trajectories that it survives.
+
+Two claims are held for K = 64 units, one thread and 16x16 colour images: K ablations cost at most (n - h)/n x K plain
+runs, where a plain run is one image drawn alone; and at most 1.1 times that where the plain runs are drawn as one batch
+of K, which costs them least. A "run" is the whole ensemble down the whole schedule, with 1/n as every member's weight.
+
+Every step costs the same, so runs of two steps stand for 50. Times are processor seconds. The networks have random
+weights, which cost what trained ones do; rows that members evaluated are counted too, which needs no clock.
+
+    python -m benchmarks.ablation_cost
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from attribution.ablation import ROWS_AT_ONCE, counterfactuals
+from attribution.denoiser import NetworkSettings, new_denoiser
+from attribution.ensemble import Denoiser, Ensemble
+from attribution.noise import exogenous_noise, noise_batch
+from attribution.sampler import SamplerSettings, sample
+from benchmarks.record import interleaved_medians, write_result
+from registry.codes import bits, codes_of
+
+UNITS = 64
+STEPS = 2
+ROUNDS = 3
+MEMBERS = (10, 16, 22)
+MAXIMUM_SINGLE, MAXIMUM_BATCHED = 1.0, 1.1
+NETWORK = NetworkSettings(size=16, widths=(32, 64), patch=2)
+
+
+class Counted:
+    """A member that counts the rows it is evaluated on."""
+
+    def __init__(self, member: Denoiser) -> None:
+        self.member = member
+        self.rows = 0
+
+    def __call__(self, x: Tensor, t: Tensor, labels: Tensor | None) -> Tensor:
+        self.rows += len(x)
+        return self.member(x, t, labels)
+
+
+def main() -> int:
+    """Measure, write the result, and return 1 if a claim does not hold."""
+    torch.set_num_threads(1)
+    cases = [measure(n) for n in MEMBERS]
+    held = all(
+        case["by_single_runs"] <= MAXIMUM_SINGLE
+        and case["by_batched_runs"] <= MAXIMUM_BATCHED
+        and case["rows"] == case["rows_of_the_bound"]
+        for case in cases
+    )
+    claim = (
+        f"K ablations cost at most {MAXIMUM_SINGLE} x (n - h)/n x K single plain runs, {MAXIMUM_BATCHED} x batched ones"
+    )
+    settings = {"units": UNITS, "steps": STEPS, "threads": 1, "rounds": ROUNDS, "rows_at_once": ROWS_AT_ONCE}
+    path = write_result("ablation_cost", claim, {**settings, "cases": cases, "held": held}, ("torch", "diffusers"))
+    for case in cases:
+        print(
+            f"n = {case['n']}: {case['by_single_runs']:.2f} x (n - h)/n x K single runs, "
+            f"{case['by_batched_runs']:.2f} x batched ones"
+        )
+    print(f"{'held' if held else 'NOT HELD'}: {claim}\n{path.name} written")
+    return 0 if held else 1
+
+
+def measure(n: int) -> dict[str, Any]:
+    """One ensemble: times, and rows evaluated, by those of the bound."""
+    members = [Counted(new_denoiser(NETWORK, seed).eval().requires_grad_(False)) for seed in range(n)]
+    ensemble = Ensemble(members)
+    h = n // 2
+    membership = bits(codes_of(0, n, h, np.arange(UNITS)), n)
+    settings = SamplerSettings(steps=STEPS)
+    shape = (NETWORK.channels, NETWORK.size, NETWORK.size)
+    alone, many = noise_batch([0], STEPS, shape), noise_batch(list(range(UNITS)), STEPS, shape)
+    noise = exogenous_noise(0, STEPS, shape)
+    counterfactuals(ensemble, noise, settings, membership)
+    rows = sum(member.rows for member in members)
+    seconds = interleaved_medians(
+        {
+            "single": lambda: sample(ensemble, alone, settings),
+            "batched": lambda: sample(ensemble, many, settings),
+            "ablation": lambda: counterfactuals(ensemble, noise, settings, membership),
+        },
+        ROUNDS,
+    )
+    share = (n - h) / n
+    return {
+        "n": n,
+        "h": h,
+        "rows": rows,
+        "rows_of_the_bound": int(share * n * UNITS * STEPS),
+        "ablation_seconds_per_unit_and_step": round(seconds["ablation"] / UNITS / STEPS, 5),
+        "by_single_runs": round(seconds["ablation"] / (share * UNITS * seconds["single"]), 3),
+        "by_batched_runs": round(seconds["ablation"] / (share * seconds["batched"]), 3),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
