@@ -1,0 +1,113 @@
+"""``creditline rankers``: grades, what is kept, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.attribution.conftest import build_world
+from tests.cli.running import Creditline
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Creditline:
+    """Eighteen works, six members, six samples; tests copy the home."""
+    world = build_world(tmp_path_factory.mktemp("rankers"))
+    return Creditline(world.registry.home.root)
+
+
+@pytest.fixture
+def home(creditline: Creditline, trained: Creditline, monkeypatch: pytest.MonkeyPatch) -> Creditline:
+    """The same in a home of its own, on a machine without weights."""
+    monkeypatch.delenv("CREDITLINE_MOBILENET", raising=False)
+    monkeypatch.delenv("CREDITLINE_OPEN_CLIP", raising=False)
+    return creditline.take(trained)
+
+
+def test_grades_with_both_intervals_and_records_nothing(home: Creditline) -> None:
+    """Every ranker that can be had by itself, their fusion, and why the others are not there; the log is as it was."""
+    before = home("log", "--json").out
+    outcome = home("rankers", "--json")
+    assert outcome.status == 0
+    document = outcome.document
+    assert document["creditline"] == "rankers"
+    assert [one["name"] for one in document["rankers"]] == ["pixel-kernel", "responsibilities"]
+    assert {"mobilenet", "open-clip", "supplied-scores"} <= set(document["missing"])
+    assert not document["kept"]
+    for one in [*document["rankers"], document["choice"]]:
+        grade = one["member_lds"]
+        assert -1 <= grade["low"] <= grade["value"] <= grade["high"] <= 1
+        assert -1 <= grade["members_low"] <= grade["members_high"] <= 1
+        assert grade["samples"] == 6
+    assert sum(part["weight"] for part in document["choice"]["parts"]) == pytest.approx(1.0)
+    assert len(document["rankers"][0]["member_lds_by_scale"]) == len(document["rankers"][0]["scales"]) == 8
+    assert home("log", "--json").out == before
+
+
+def test_a_table_for_people(home: Creditline) -> None:
+    """One line a ranker and one for the fusion; what to do next and what is missing stand on stderr."""
+    outcome = home("rankers")
+    assert outcome.status == 0
+    lines = outcome.out.splitlines()
+    assert [line.split()[0] for line in lines] == ["ranker", "pixel-kernel", "responsibilities", "chosen"]
+    assert "over members" in lines[0]
+    assert "--keep" in outcome.err
+    assert "CREDITLINE_MOBILENET" in outcome.err
+
+
+def test_keep_is_what_audits_use(home: Creditline, tmp_path: Path) -> None:
+    """With a file of scores, which is kept too; --ranker goes before it; the log tells it and stays whole."""
+    samples = [row["id"] for row in home("samples", "--json").document["samples"]]
+    rows = [(sample, asset, float(-asset)) for sample in samples for asset in range(18)]
+    names, assets, scores = zip(*rows, strict=True)
+    path = tmp_path / "scores.parquet"
+    pq.write_table(pa.table({"sample": names, "asset_id": assets, "score": scores}), path)
+    kept = home("rankers", "--ranker", "pixel-kernel", "--scores", path, "--keep", "--json")
+    assert kept.status == 0, kept.err
+    assert kept.document["kept"]
+    path.unlink()
+    audit = ("audit", samples[0], "--shortlist", 3, "--no-jacobian", "--workers", 1, "--json")
+    first = home(*audit).document["audits"][0]
+    assert [one["name"] for one in first["ranker"]["rankers"]] == ["pixel-kernel", "supplied-scores"]
+    assert first["ranker"]["parts"] == kept.document["choice"]["parts"]
+    other = home(*audit, "--ranker", "responsibilities").document["audits"][0]
+    assert [one["name"] for one in other["ranker"]["rankers"]] == ["responsibilities"]
+    assert other["id"] != first["id"]
+    (event,) = [row for row in home("log", "--json").document["events"] if row["kind"] == "ranker chosen"]
+    assert json.loads(event["after"])["parts"] == first["ranker"]["parts"] if isinstance(event["after"], str) else True
+    assert home("log", "verify").status == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (("--ranker", "psychic"), 2, "choose one of"),
+        (("--ranker", "mobilenet"), 4, "CREDITLINE_MOBILENET"),
+        (("--ranker", "mobilenet", "--weights", "nowhere.pth"), 4, "nowhere.pth"),
+        (("--ranker", "supplied-scores"), 4, "--scores"),
+        (("--scores", "nowhere.parquet"), 2, "nowhere.parquet"),
+        (("--ensemble", "ffff"), 2, "no ensemble"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(
+    home: Creditline, arguments: tuple[str, ...], status: int, message: str
+) -> None:
+    """With the exit status of its kind."""
+    outcome = home("rankers", *arguments)
+    assert outcome.status == status
+    assert message in outcome.err
+    assert "Traceback" not in outcome.err
+    assert outcome.out == ""
+
+
+def test_other_weights_are_refused(home: Creditline, tmp_path: Path) -> None:
+    """Only the weights that are known: another file is another embedding, or damaged."""
+    path = tmp_path / "mobilenet_v2-b0353104.pth"
+    path.write_bytes(b"not these")
+    outcome = home("rankers", "--ranker", "mobilenet", "--weights", path)
+    assert outcome.status == 2
+    assert "SHA-256" in outcome.err
