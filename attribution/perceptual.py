@@ -39,7 +39,8 @@ SIDE = 64
 """Shorter side, in pixels, that smaller images are enlarged to: that of the patches that LPIPS was fitted on."""
 VERSION = "0.1"
 """Of the heads."""
-_BATCH = 64
+_BATCH, _TANGENTS, _FEATURES = 64, 8, 1 << 18
+"""Images, tangents and features that are handled at once; bound memory, and change results by rounding only."""
 
 
 class PerceptualDistance:
@@ -90,9 +91,13 @@ class PerceptualDistance:
         jacobian: Float[Tensor, "member channel height width"],
     ) -> Float64[Tensor, "member member"]:
         """G_phi of one sample: how LPIPS moves with the weights of the members, to first order."""
-        _, moved = propagate(self.features, y[None], jacobian[:, None])
-        columns = moved.flatten(1).double()
-        return columns @ columns.mT
+        columns = torch.cat(
+            [propagate(self.features, y[None], part[:, None])[1][:, 0] for part in torch.split(jacobian, _TANGENTS)]
+        )
+        total = torch.zeros((len(columns),) * 2, dtype=torch.float64, device=columns.device)
+        for block in torch.split(columns, _FEATURES, dim=1):
+            total += block.double() @ block.double().mT
+        return total
 
     def to(self, device: str) -> PerceptualDistance:
         """The same, computing on a device."""

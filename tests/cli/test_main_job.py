@@ -69,6 +69,9 @@ def test_from_a_folder_to_reports(job: Job, tmp_path: Path) -> None:
     assert all(Path(sample["file"]).is_file() for sample in samples)
     audits = job.audit.document["audits"]
     assert {audit["output"] for audit in audits} == {sample["id"] for sample in samples}
+    candidates = [candidate for audit in audits for candidate in audit["candidates"]]
+    assert all("--lpips alex" in candidate["lpips_not_measured"] for candidate in candidates)
+    assert {candidate["influence_exact_lpips"] for candidate in candidates} == {None}
     out = tmp_path / "reports"
     assert job.creditline("report", "--all", "--out", out).out.strip() == str(out / "index.html")
     with (out / "candidates.csv").open(encoding="utf-8-sig", newline="") as file:
