@@ -37,10 +37,11 @@ from attribution.audit_worker import (
     seed_of_image,
     write_image_contrasts,
 )
-from attribution.contrasts import Contrasts, load_contrasts
+from attribution.contrasts import OUTSIDE_DRAWS, Contrasts, load_contrasts
 from attribution.distance import NotMeasured
 from attribution.evidence import assess_shortlist, has_contrast, steps_used
 from attribution.lpips_weights import LpipsWeights
+from attribution.neighbours import MOST, neighbours_of
 from attribution.perceptual import openable
 from attribution.pixels import pixels_of, read_image, to_unit_range
 from attribution.rankers.catalogue import RankerNeeds
@@ -189,10 +190,9 @@ class Auditor:
     ) -> ContrastTask:
         """How the members' contrasts on an outside image in [0, 1] are measured; ``sha256`` is that of its file."""
         sampler = self._sampler()
-        key = content_id(
-            "contrasts",
-            {"image": sha256, "members": self.context.ensemble.members_sha256, "label": label, **sampler.to_json()},
-        )
+        members = self.context.ensemble.members_sha256
+        asked = {"image": sha256, "members": members, "label": label, "draws": OUTSIDE_DRAWS, **sampler.to_json()}
+        key = content_id("contrasts", asked)
         return ContrastTask(
             home=Home(self.context.registry.home.root.resolve()),
             ensemble=self.context.ensemble,
@@ -264,16 +264,26 @@ class Auditor:
     ) -> Findings:
         begun = time.monotonic()
         codes = self.context.corpus.codes[listed.unit_numbers]
+        flat, order = image.reshape(-1), listed.blind_order(max(MOST, REACH))
+        around = neighbours_of(self.context.corpus, flat, order)
         evidence = assess_shortlist(
-            contrasts, listed.images, codes, self.context.decoys, self.context.corpus.n, self.context.ensemble.indices
+            contrasts,
+            listed.images,
+            codes,
+            self.context.decoys,
+            self.context.corpus.n,
+            self.context.ensemble.indices,
+            around,
+            listed.unit_numbers,
         )
         rightsholders = rightsholder_tests(
             self.context.registry,
             self.context.ensemble,
             self.context.corpus,
-            image.reshape(-1),
+            flat,
             contrasts,
-            listed.blind_order(REACH),
+            around,
+            order,
             self.context.decoys,
             self.context.settings.shortlist,
             seed_of_image(subject.image_sha256),
@@ -285,6 +295,7 @@ class Auditor:
             codes=codes,
             evidence=evidence,
             rightsholders=rightsholders,
+            neighbours=around.units,
             steps=steps_used(contrasts),
             timings={"rank": rank_seconds, "test": time.monotonic() - begun},
         )

@@ -10,17 +10,19 @@ from math import comb
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float, UInt64
+from jaxtyping import Float, Int64, UInt64
 from PIL import Image
 from safetensors.numpy import save_file
 
 from attribution import effects
 from attribution.audit_worker import Counterfactuals, jacobian_file
+from attribution.contrasts import BAND_EDGES
 from attribution.distance import NotMeasured, from_mean_square
 from attribution.effects import Effects
-from attribution.evidence import MIDDLE, Evidence, has_contrast
+from attribution.evidence import STEP_WEIGHTS, STEPS_FROM, Evidence, has_contrast
 from attribution.landscapes import Landscapes, landscape_facts, landscapes_of
 from attribution.lpips_weights import LpipsWeights
+from attribution.neighbours import RIDGE
 from attribution.pixels import read_work
 from attribution.rankers.interface import Ranker
 from attribution.ranking import SEEN_BY_ALL, Corpus, Shortlisted
@@ -112,8 +114,10 @@ class Findings:
     evidence: Evidence
     rightsholders: RightsholderTests | NotMeasured
     """Tests of those whose works the ranking puts first, where units are works."""
+    neighbours: Int64[np.ndarray, " unit"]
+    """Units whose part in the members' differences was taken off."""
     steps: int
-    """Steps that the statistic sums over."""
+    """Steps that have a weight in the statistic."""
     timings: dict[str, float]
 
 
@@ -244,7 +248,9 @@ def _test_facts(context: AuditContext, found: Findings) -> dict[str, Any]:
     available = decoys_with_contrast(context.ensemble, context.corpus.codes)
     return {
         "statistic": "directional",
-        "sqrt_alpha_bar": list(MIDDLE),
+        "sqrt_alpha_bar": [STEPS_FROM, 1.0],
+        "step_weights": {"bands": list(BAND_EDGES), "weights": list(STEP_WEIGHTS), "chosen": "beforehand"},
+        "neighbours": {"units": len(found.neighbours), "ridge": RIDGE},
         "steps": found.steps,
         "decoys": len(context.decoys),
         "decoys_available": available,

@@ -17,13 +17,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64, UInt64
+from jaxtyping import Float64, Int64, UInt64
 
 from attribution.audit import Auditor
 from attribution.audit_record import Subject
 from attribution.contrasts import load_contrasts
-from attribution.evidence import assess_pulls, has_contrast, pulls, way_lengths
+from attribution.evidence import Evidence, assess_pulls, has_contrast, predictions
 from attribution.intervals import Share, at_least, share_of, uniformity
+from attribution.neighbours import Neighbours, neighbours_of, pulls_towards
 from attribution.samples import altered_file
 from attribution.training_set import open_training_set
 from registry import models
@@ -191,15 +192,14 @@ def null_calibration(
     for redraw, code_seed in enumerate(seeds.tolist()):
         drawn = decoys(code_seed, encoding.n, encoding.h, count, settings.decoy_limit, draw_seed=redraw)
         listed = prepared[redraw % len(prepared)]
-        codes = codes_of(code_seed, encoding.n, encoding.h, listed.units)
-        p_value, q_value, used = listed.test(auditor, codes, drawn)
+        found = listed.test(auditor, code_seed, drawn)
         on_progress(1, redraws)
-        if not len(p_value):
+        if found is None:
             continue
         # The grid of p-values is that of the most decoys: with members out of service, deals differ by a few.
-        places = max(places, used + 1)
-        ranks.append(p_value[0])
-        discovered.append(bool((q_value <= settings.false_discovery_rate).any()))
+        places = max(places, found.decoy_statistic.shape[1] + 1)
+        ranks.append(found.p_value[0])
+        discovered.append(bool((found.q_value <= settings.false_discovery_rate).any()))
     first = np.array(ranks)
     distance, uniform_p = uniformity(np.ceil(first * places - 1e-9).astype(np.int64), places, seed)
     return NullCalibration(
@@ -227,25 +227,30 @@ def kept_samples(auditor: Auditor) -> list[models.Sample]:
 class _Shortlist:
     """What of one sample's shortlist does not depend on the codes."""
 
-    units: np.ndarray
-    pulls: Float64[np.ndarray, "unit member"]
-    way: Float64[np.ndarray, " unit"]
+    units: Int64[np.ndarray, " unit"]
+    images: Float64[np.ndarray, "unit value"]
+    predictions: Float64[np.ndarray, "member value"]
+    around: Neighbours
 
     @classmethod
     def of(cls, auditor: Auditor, sample: models.Sample) -> _Shortlist:
         contrasts, further = load_contrasts(auditor.context.registry.home.sample_tensors(sample.id))
         image = (np.clip(further["output"], -1.0, 1.0) + 1.0) / 2.0
-        listed = auditor.examine(Subject.of_sample(sample), contrasts, image).shortlisted
-        return cls(listed.unit_numbers, pulls(contrasts, listed.images), way_lengths(contrasts, listed.images))
+        found = auditor.examine(Subject.of_sample(sample), contrasts, image)
+        around = neighbours_of(auditor.context.corpus, image.reshape(-1), found.neighbours)
+        return cls(found.shortlisted.unit_numbers, found.shortlisted.images, predictions(contrasts), around)
 
-    def test(
-        self, auditor: Auditor, codes: UInt64[np.ndarray, " unit"], drawn: UInt64[np.ndarray, " decoy"]
-    ) -> tuple[Float64[np.ndarray, " unit"], Float64[np.ndarray, " unit"], int]:
-        """P and q of the units that have contrast under these codes, and the number of decoys that have."""
-        membership = auditor.context.ensemble.membership_of(codes)
-        others = auditor.context.ensemble.membership_of(drawn)
+    def test(self, auditor: Auditor, code_seed: int, drawn: UInt64[np.ndarray, " decoy"]) -> Evidence | None:
+        """The evidence under the codes that this seed deals; None where they leave nothing to test."""
+        ensemble = auditor.context.ensemble
+        n, h = ensemble.encoding.n, ensemble.encoding.h
+        membership = ensemble.membership_of(codes_of(code_seed, n, h, self.units))
+        others = ensemble.membership_of(drawn)
         kept, others = has_contrast(membership), others[has_contrast(others)]
         if not kept.any() or not len(others):
-            return np.empty(0), np.empty(0), 0
-        found = assess_pulls(self.pulls[kept], self.way[kept], membership[kept], others)
-        return found.p_value, found.q_value, len(others)
+            return None
+        dealt = ensemble.membership_of(codes_of(code_seed, n, h, self.around.units))
+        around = Neighbours(self.around.units, self.around.images, dealt)
+        left_out = [self.units[place : place + 1] for place in np.flatnonzero(kept)]
+        pulls = pulls_towards(self.predictions, self.images[kept], membership[kept], around, left_out)
+        return assess_pulls(pulls, membership[kept], others)

@@ -1,14 +1,13 @@
-"""Member contrasts: what each member alone thinks the clean image is, summed along a trajectory.
+"""Member contrasts: what each member alone thinks the clean image is.
 
-The directional statistic of :mod:`attribution.evidence` compares the clean images x0_i(x_t) that members predict. For a unit with
-code b and image a it needs, over the steps summed,
+The directional statistic of :mod:`attribution.evidence` compares the clean images x0_i(x_t) that members predict, and needs
+of them only sums over steps. These are kept in bands of the schedule, so that a later audit can weight steps otherwise
+without running a network.
 
-    T = sum_i w_i sum_t < x0_i(x_t), a - m_t >,     m_t = mean_i x0_i(x_t),     w_i = b_i / h - (1 - b_i) / (n - h)
-
-and so, of a whole trajectory, only the sums P_i = sum_t x0_i(x_t) and s_i = sum_t < x0_i(x_t), m_t >. They are kept in
-bands of the schedule, so that a later audit can sum over other steps without running a network. Sampling gives them
-for nothing; any other image is noised again and shown to the members (:func:`renoise`), which also gives each member's
-denoising loss on the image, the yardstick of member-LDS.
+The image, generated here or not, is noised again and shown to the members (:func:`renoise`). On the trajectory that made
+it, every step repeats what the members thought of the same noise; fresh noise at every step averages out, which finds half
+as many works again at the 1 % level (``benchmarks/results/evidence_variance.json``). The same evaluations give each
+member's denoising loss on the image, the yardstick of member-LDS.
 """
 
 from __future__ import annotations
@@ -32,18 +31,20 @@ from registry.home import write_atomically
 
 BAND_EDGES = (0.0, 0.1, 0.3, 0.5, 0.7, 0.85, 0.95, 1.0)
 """Bands of sqrt(alpha_bar), the share of the clean image in x_t: noise on the left, image on the right."""
+OUTSIDE_DRAWS = 2
+"""Noise images at every step for an image from outside, which is audited once; a sample has one, since many are made."""
+NOISIEST = 0.1
+"""Steps with a smaller sqrt(alpha_bar) are not shown to the members again."""
 RENOISE_STREAM = 1 << 20
 """First noise stream of :func:`renoise`, beyond all that sampling uses."""
 
 
 @dataclass(frozen=True)
 class Contrasts:
-    """The sums of one trajectory, and the members' losses on its image."""
+    """The sums over the steps, and the members' losses on the image."""
 
     clean_sum: Float32[np.ndarray, "band member value"]
     """P: predicted clean images, in [-1, 1], flattened channel by channel."""
-    self_product: Float64[np.ndarray, "band member"]
-    """s: products of each member's prediction with the mean over members."""
     band_steps: Float64[np.ndarray, " band"]
     """How many steps fell into each band."""
     member_loss: Float64[np.ndarray, " member"]
@@ -53,33 +54,29 @@ class Contrasts:
         """The arrays under the names they are stored by."""
         return {
             "clean_sum": self.clean_sum,
-            "self_product": self.self_product,
             "band_steps": self.band_steps,
             "member_loss": self.member_loss,
         }
 
 
 class ContrastSums:
-    """Observer of a sampling run that sums what :class:`Contrasts` keeps, for every row of the batch."""
+    """Sums what :class:`Contrasts` keeps over observed steps, for every row of a batch; an observer of the sampler, too."""
 
     def __init__(self, n: int, batch: int, values: int) -> None:
         bands = len(BAND_EDGES) - 1
         self.clean_sum = torch.zeros(bands, n, batch, values, dtype=torch.float64)
-        self.self_product = torch.zeros(bands, n, batch, dtype=torch.float64)
         self.band_steps = np.zeros(bands)
 
     def __call__(self, observation: Observation) -> None:
         band = band_of(observation.sqrt_alpha_bar)
         clean = observation.clean_images().flatten(2).double().cpu()
         self.clean_sum[band] += clean
-        self.self_product[band] += torch.einsum("nbd,bd->nb", clean, clean.mean(dim=0))
         self.band_steps[band] += 1
 
     def row(self, index: int, member_loss: Float64[np.ndarray, " member"]) -> Contrasts:
         """The sums of one row of the batch."""
         return Contrasts(
             clean_sum=self.clean_sum[:, :, index].float().numpy(),
-            self_product=self.self_product[:, :, index].numpy().copy(),
             band_steps=self.band_steps.copy(),
             member_loss=member_loss,
         )
@@ -90,11 +87,6 @@ def band_of(sqrt_alpha_bar: float) -> int:
     return max(0, int(np.searchsorted(BAND_EDGES, sqrt_alpha_bar, side="left")) - 1)
 
 
-def bands_between(low: float, high: float) -> slice:
-    """The bands that lie within ``low`` to ``high``, both of them band edges."""
-    return slice(BAND_EDGES.index(low), BAND_EDGES.index(high))
-
-
 @torch.no_grad()
 def renoise(
     ensemble: Ensemble,
@@ -102,15 +94,25 @@ def renoise(
     settings: SamplerSettings,
     seed: int,
     label: int | None = None,
-    every: int = 1,
+    draws: int = 1,
     rows_at_once: int = 16,
 ) -> Contrasts:
-    """Noise an image anew at every ``every``-th step of the sampler and ask each member for the clean image.
+    """Noise an image anew at the steps of the sampler and ask each member for the clean image.
 
-    Works for any image in [-1, 1] at the ensemble's size, generated here or not. The noise is a function of ``seed``.
-    The losses are taken over the middle steps, where the members disagree about the picture rather than about grain.
+    Works for any image in [-1, 1] at the ensemble's size, generated here or not. The noise is a function of ``seed``. Steps
+    that are nearly all noise say nothing and are left out. The losses are taken over the middle steps, where the members
+    disagree about the picture rather than about grain.
+
+    Args:
+        ensemble: the members.
+        image: the image.
+        settings: the sampler.
+        seed: of the noise.
+        label: the class, where the ensemble has classes.
+        draws: noise images at every step.
+        rows_at_once: noised images that are evaluated together: changes memory and speed, and results by rounding only.
     """
-    steps = steps_of(settings)[::every]
+    steps = [step for step in steps_of(settings) if step.sqrt_alpha_bar > NOISIEST] * draws
     sums = ContrastSums(ensemble.n, 1, image.numel())
     loss = torch.zeros(ensemble.n, dtype=torch.float64)
     counted = 0
@@ -133,7 +135,7 @@ def renoise(
 
 def is_middle(step: Step) -> bool:
     """Whether a step lies where the picture is decided: 0.1 < sqrt(alpha_bar) <= 0.95."""
-    return 0.1 < step.sqrt_alpha_bar <= 0.95
+    return NOISIEST < step.sqrt_alpha_bar <= 0.95
 
 
 def _noise_for(seed: int, index: int, image: Tensor) -> Tensor:

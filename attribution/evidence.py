@@ -8,10 +8,15 @@ rank of its statistic among theirs is then an exact p-value, whatever the model 
 
 The statistic asks a directed question: do the members that saw the unit pull the output towards the unit's works?
 
-    T = sum over the middle steps of < mean of x0_i over members that saw it - mean over those that did not, a - mean_i x0_i >
+    T = < mean of P_i over members that saw it - mean over those that did not, a - mean_i P_i >
 
-where a is the unit's image, or the weighted mean of its works' images. The shortlist is chosen without the codes, so
-Benjamini and Hochberg's procedure (1995) over the shortlist alone controls the false discovery rate.
+where P_i is the clean image that member i predicts, a weighted mean over steps, and a is the unit's image, or the weighted mean
+of its works' images. What the codes of *other* units explain of the pulls is taken off first (:mod:`attribution.neighbours`). The
+shortlist is chosen without the codes, so Benjamini and Hochberg's procedure (1995) over the shortlist alone controls the
+false discovery rate.
+
+The weights of the steps are constants. They were chosen on an ensemble of the benchmarks (``benchmarks/evidence_variance.py``),
+not on the one that is audited: weights chosen by this ensemble's codes would know some of the codes that are tested.
 
 Where works were withdrawn, only some members serve. Which those are follows from the codes of the withdrawn units, and given
 these the codes of all other units and of the decoys are as exchangeable as before. So the test is the same over the members
@@ -27,15 +32,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64, UInt64
+from jaxtyping import Bool, Float, Float64, Int64, UInt64
 
-from attribution.contrasts import Contrasts, bands_between
+from attribution.contrasts import Contrasts
 from attribution.effects import Effects, effects_of
+from attribution.neighbours import Neighbours, Pulls, pulls_towards
 from registry.codes import bits
 from registry.errors import UsageError
 
-MIDDLE = (0.1, 0.95)
-"""The steps summed over, as sqrt(alpha_bar): band edges of :mod:`attribution.contrasts`."""
+STEP_WEIGHTS = (0.0, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
+"""Of a step in each of the bands of :mod:`attribution.contrasts`: what members predict from mere noise says little."""
+STEPS_FROM = 0.3
+"""The sqrt(alpha_bar) above which steps have a weight."""
 
 
 @dataclass(frozen=True)
@@ -62,27 +70,23 @@ def has_contrast(membership: Bool[np.ndarray, "code member"]) -> Bool[np.ndarray
     return np.asarray(membership.any(axis=1) & ~membership.all(axis=1))
 
 
-def pulls(contrasts: Contrasts, images: Float[np.ndarray, "unit value"]) -> Float64[np.ndarray, "unit member"]:
-    """sum_t < x0_i(x_t), a - m_t > for every unit's image a (in [-1, 1]) and member i, over the middle steps."""
-    bands = bands_between(*MIDDLE)
-    clean = contrasts.clean_sum[bands].astype(np.float64).sum(axis=0)
-    own = contrasts.self_product[bands].sum(axis=0)
-    return np.asarray(images.astype(np.float64) @ clean.T - own, dtype=np.float64)
+def predictions(contrasts: Contrasts) -> Float64[np.ndarray, "member value"]:
+    """P: the clean image that each member predicts, a weighted mean over the steps.
 
-
-def way_lengths(contrasts: Contrasts, images: Float[np.ndarray, "unit value"]) -> Float64[np.ndarray, " unit"]:
-    """sum_t ||a - m_t||^2 for every unit's image: how far it lies from the mean prediction, over the middle steps."""
-    bands = bands_between(*MIDDLE)
-    mean = contrasts.clean_sum[bands].astype(np.float64).sum(axis=0).mean(axis=0)
-    own = contrasts.self_product[bands].sum(axis=0).mean()
-    wide = images.astype(np.float64)
-    lengths = steps_used(contrasts) * (wide**2).sum(axis=1) - 2.0 * wide @ mean + own
-    return np.asarray(np.maximum(lengths, 0.0), dtype=np.float64)
+    Raises:
+        UsageError: no step lies where steps have a weight.
+    """
+    weights = np.array(STEP_WEIGHTS)
+    total = float(weights @ contrasts.band_steps)
+    if not total:
+        raise UsageError(f"none of the steps has sqrt(alpha_bar) above {STEPS_FROM}: use more steps")
+    summed = np.einsum("b,bmv->mv", weights, contrasts.clean_sum.astype(np.float64))
+    return np.asarray(summed / total, dtype=np.float64)
 
 
 def steps_used(contrasts: Contrasts) -> int:
-    """How many steps the statistic sums over."""
-    return int(contrasts.band_steps[bands_between(*MIDDLE)].sum())
+    """How many steps have a weight in the statistic."""
+    return int(contrasts.band_steps[np.array(STEP_WEIGHTS) > 0].sum())
 
 
 def assess_shortlist(
@@ -92,6 +96,8 @@ def assess_shortlist(
     decoys: UInt64[np.ndarray, " decoy"],
     n: int,
     serving: Sequence[int] | None = None,
+    around: Neighbours | None = None,
+    units: Int64[np.ndarray, " unit"] | None = None,
 ) -> Evidence:
     """Test each unit of a shortlist that was chosen without the codes.
 
@@ -102,22 +108,25 @@ def assess_shortlist(
         decoys: codes that belong to no unit: all of them, or a random draw.
         n: number of members of the encoding.
         serving: the members that the contrasts are of, by index; None: all.
+        around: units whose part is taken off; None: nothing is.
+        units: the numbers of the tested units, which are needed with ``around``.
 
     Raises:
-        UsageError: a code has no contrast among these members.
+        UsageError: a code has no contrast among these members; neighbours without the tested units' numbers.
     """
     members = list(range(n) if serving is None else serving)
     membership, decoy_membership = bits(codes, n)[:, members], bits(decoys, n)[:, members]
-    return assess_pulls(pulls(contrasts, images), way_lengths(contrasts, images), membership, decoy_membership)
+    if around is not None and units is None:
+        raise UsageError("a tested unit must not be its own neighbour: say which units are tested")
+    left_out = [] if units is None else [units[place : place + 1] for place in range(len(units))]
+    found = pulls_towards(predictions(contrasts), images, membership, around, left_out)
+    return assess_pulls(found, membership, decoy_membership)
 
 
 def assess_pulls(
-    by_member: Float64[np.ndarray, "unit member"],
-    way: Float64[np.ndarray, " unit"],
-    membership: Bool[np.ndarray, "unit member"],
-    decoy_membership: Bool[np.ndarray, "decoy member"],
+    pulls: Pulls, membership: Bool[np.ndarray, "unit member"], decoy_membership: Bool[np.ndarray, "decoy member"]
 ) -> Evidence:
-    """The same from the members' pulls towards each unit and the squared lengths of the ways that they are pulls along.
+    """The same from the members' pulls towards each unit.
 
     Raises:
         UsageError: a code has no contrast among these members.
@@ -125,11 +134,12 @@ def assess_pulls(
     if not (has_contrast(membership).all() and has_contrast(decoy_membership).all()):
         raise UsageError("a code that all of the members share, or none of them has, cannot be tested")
     own, others = contrast_weights(membership), contrast_weights(decoy_membership)
-    statistic = np.einsum("un,un->u", by_member, own)
-    decoy_statistic = by_member @ others.T
+    statistic = np.einsum("un,un->u", pulls.pull, own)
+    decoy_statistic = pulls.pull @ others.T
     p_value = exact_p_values(statistic, decoy_statistic)
-    seen = membership * way[:, None]
-    effects = effects_of(statistic, decoy_statistic, np.einsum("un,un->u", seen, own), seen @ others.T)
+    effects = effects_of(
+        statistic, decoy_statistic, np.einsum("un,un->u", pulls.response, own), pulls.response @ others.T
+    )
     return Evidence(statistic, decoy_statistic, p_value, benjamini_hochberg(p_value), effects)
 
 

@@ -295,7 +295,7 @@ def _shortlists(
     for image, units in enumerate(chosen):
         own = scores[image, np.searchsorted(union, units)]
         display = np.argsort(-own, kind="stable")
-        works, pictures = _closest_works(corpus, images.values[image], units[display], works_per_unit)
+        works, pictures = closest_works(corpus, images.values[image], units[display], works_per_unit)
         found.append(Shortlisted(units[display], own[display], pictures, orders[image], works, passed_over[image]))
     return found
 
@@ -316,7 +316,7 @@ def _fused_scores(
     return np.divide(fused, weight, out=np.zeros_like(fused), where=weight > 0)
 
 
-def _closest_works(
+def closest_works(
     corpus: Corpus,
     image: Float32[np.ndarray, " value"],
     units: Int64[np.ndarray, " place"],

@@ -25,7 +25,8 @@ from jaxtyping import Bool, Float, Float64, Int64, UInt64
 
 from attribution.contrasts import Contrasts
 from attribution.distance import NotMeasured
-from attribution.evidence import benjamini_hochberg, contrast_weights, exact_p_values, pulls
+from attribution.evidence import benjamini_hochberg, contrast_weights, exact_p_values, predictions
+from attribution.neighbours import Neighbours, pulls_towards
 from attribution.ranking import Corpus
 from attribution.references import EnsembleReference
 from registry.database import Registry
@@ -89,6 +90,7 @@ def rightsholder_tests(
     corpus: Corpus,
     image: Float[np.ndarray, " value"],
     contrasts: Contrasts,
+    around: Neighbours,
     ranked: Int64[np.ndarray, " place"],
     decoys: UInt64[np.ndarray, " decoy"],
     length: int,
@@ -102,6 +104,7 @@ def rightsholder_tests(
         corpus: the works and units.
         image: the audited image in [0, 1].
         contrasts: its member contrasts.
+        around: units whose part is taken off; a rightsholder's own works are no neighbours of each other.
         ranked: units, best first, by a ranking that has not seen the codes; the first :data:`REACH` are looked at.
         decoys: codes that belong to no unit and have contrast.
         length: rightsholders, at most.
@@ -116,9 +119,15 @@ def rightsholder_tests(
     if not held:
         return NotMeasured(NO_RIGHTSHOLDER)
     works = corpus.pictures(rows).astype(np.float64)
+    membership = ensemble.membership_of(corpus.codes[units])
+    left_out = [units[places] for places in held.values()]
+    predicted, pictures = predictions(contrasts), 2.0 * works - 1.0
     tested = assess_rightsholders(
-        pulls(contrasts, 2.0 * works - 1.0),
-        ensemble.membership_of(corpus.codes[units]),
+        [
+            pulls_towards(predicted, pictures[p], membership[p], around, [own] * len(p)).pull
+            for p, own in zip(held.values(), left_out, strict=True)
+        ],
+        membership,
         ensemble.membership_of(decoys),
         ((works - image) ** 2).mean(axis=1),
         held,
@@ -155,7 +164,7 @@ def holdings(
 
 
 def assess_rightsholders(
-    pulls: Float64[np.ndarray, "work member"],
+    pulls: Sequence[Float64[np.ndarray, "work member"]],
     membership: Bool[np.ndarray, "work member"],
     decoys: Bool[np.ndarray, "decoy member"],
     differences: Float64[np.ndarray, " work"],
@@ -166,7 +175,7 @@ def assess_rightsholders(
     """Test each rightsholder by the works of a ranking that was made without the codes; in the order of ``held``.
 
     Args:
-        pulls: of the ranked works, see :func:`attribution.evidence.pulls`.
+        pulls: of each rightsholder's works, see :func:`attribution.neighbours.pulls_towards`; must not depend on their codes.
         membership: which members saw which of them.
         decoys: the bits of codes that belong to no unit.
         differences: mean squared differences of the ranked works from the image.
@@ -178,7 +187,7 @@ def assess_rightsholders(
     tested = []
     for number, (name, places) in enumerate(held.items()):
         weights = np.exp(-(differences[places] - differences[places].min()) / WORK_BANDWIDTH)
-        weighted = pulls[places] * (weights / weights.sum())[:, None]
+        weighted = pulls[number] * (weights / weights.sum())[:, None]
         pool = np.concatenate([own[places], others])
         rows = distinct_draws(len(pool), len(places), draws, np.random.default_rng((seed, number)))
         by_code = weighted @ pool.T

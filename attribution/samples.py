@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from PIL import Image
 from torch import Tensor
 
-from attribution.contrasts import ContrastSums, renoise, save_contrasts
+from attribution.contrasts import renoise, save_contrasts
 from attribution.noise import noise_batch, noise_sha256
 from attribution.references import EnsembleReference, open_ensemble
 from attribution.sampler import SamplerSettings, sample, saturated_fraction, to_pixels
@@ -30,9 +30,6 @@ from registry.events import changing
 from registry.home import Home, write_bytes_atomically
 from registry.ids import content_id, sha256_of_file
 from registry.service import service_of
-
-LOSS_EVERY = 3
-"""A sample's member losses are measured at every third step of the sampler."""
 
 
 @dataclass(frozen=True)
@@ -187,16 +184,15 @@ def generate_batch(task: SampleTask, report: Callable[[int], None]) -> list[Gene
     """Draw the samples of one task, write their files, and return their hashes."""
     ensemble = open_ensemble(task.home, task.ensemble, task.device)
     noise = batch_noise(task.ensemble, task.seeds, task.sampler, task.device)
-    sums = ContrastSums(ensemble.n, len(noise), noise[0, 0].numel())
     label = task.ensemble.settings.class_number(task.label)
-    y = sample(ensemble, noise, task.sampler, labels=batch_labels(label, noise), observe=sums)
+    y = sample(ensemble, noise, task.sampler, labels=batch_labels(label, noise))
     results = []
     for row, (sample_id, seed) in enumerate(zip(task.sample_ids, task.seeds, strict=True)):
         image = y[row].clamp(-1.0, 1.0)
-        loss = renoise(ensemble, image, task.sampler, seed, label, LOSS_EVERY).member_loss
+        contrasts = renoise(ensemble, image, task.sampler, seed, label)
         picture, tensors = task.home.sample_image(sample_id), task.home.sample_tensors(sample_id)
         write_bytes_atomically(picture, png_bytes(to_pixels(y[row : row + 1])[0].cpu().numpy()))
-        save_contrasts(tensors, sums.row(row, loss), output=y[row].cpu().numpy())
+        save_contrasts(tensors, contrasts, output=y[row].cpu().numpy())
         results.append(
             GeneratedSample(
                 sample_id=sample_id,

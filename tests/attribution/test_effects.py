@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from attribution.effects import LEVEL, NO_DISTANCE, NO_NUMBER, TOO_FEW_DECOYS, effects_of
-from attribution.evidence import assess_pulls, contrast_weights, exact_p_values, way_lengths
+from attribution.evidence import assess_pulls, contrast_weights, exact_p_values
+from attribution.neighbours import Neighbours, Pulls, pulls_towards
 from registry.codes import bits, codes_of, decoys
-from tests.attribution.test_evidence import contrasts_of
 
 N, H, UNITS = 10, 5, 40
 
@@ -24,7 +24,7 @@ def test_interval_is_what_the_test_does_not_reject(seed: int) -> None:
     own, others = coded(seed)
     pulls = np.random.default_rng(seed).normal(size=(1, N)) + 0.8 * own
     way = np.array([2.5])
-    found = assess_pulls(pulls, way, own, others).effects
+    found = assess_pulls(Pulls(pulls, own * way), own, others).effects
     for effect in np.linspace(found.low[0] - 1.0, found.high[0] + 1.0, 401):
         shifted = pulls - effect * way[0] * own
         statistic = np.einsum("un,un->u", shifted, contrast_weights(own))
@@ -41,7 +41,7 @@ def test_interval_covers_the_planted_effect() -> None:
     for seed in range(300):
         own, others = coded(seed)
         pulls = rng.standard_t(2, size=(1, N)) + 0.3 * 4.0 * own
-        found = assess_pulls(pulls, np.array([4.0]), own, others).effects
+        found = assess_pulls(Pulls(pulls, 4.0 * own), own, others).effects
         covered.append(found.low[0] <= 0.3 <= found.high[0])
     assert 0.92 <= np.mean(covered) <= 0.99
 
@@ -53,13 +53,32 @@ def test_effect_is_the_share_of_the_way() -> None:
     mean, picture = rng.normal(size=12), rng.normal(size=12)
     # Whatever the members that saw it add to the mean is taken from the others, so that the mean stays where it is.
     clean = mean + np.outer(np.where(own[0], 1 / 6, -1 / 6), picture - mean)
-    contrasts = contrasts_of(clean)
-    way = way_lengths(contrasts, picture[None])
-    assert way[0] == pytest.approx(((picture - mean) ** 2).sum(), rel=1e-5)
-    pulls = (clean * (picture - mean)).sum(axis=1)[None]
-    found = assess_pulls(pulls, way, own, others).effects
-    assert found.estimate[0] == pytest.approx(1 / 3, rel=1e-4)
-    assert found.low[0] == pytest.approx(1 / 3, rel=1e-4)
+    found = assess_pulls(pulls_towards(clean, picture[None], own, None, []), own, others).effects
+    assert found.estimate[0] == pytest.approx(1 / 3)
+    assert found.low[0] == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_interval_with_neighbours_is_what_the_test_does_not_reject(seed: int) -> None:
+    """Taking the effect off the predictions themselves, and neighbours' parts off anew, rejects outside the interval alone."""
+    rng = np.random.default_rng(seed)
+    own, others = coded(seed)
+    clean, picture = rng.normal(size=(N, 12)), rng.normal(size=(1, 12))
+    around = Neighbours(np.arange(10, 30), rng.normal(size=(20, 12)), bits(codes_of(seed, N, H, np.arange(10, 30)), N))
+    way = picture[0] - clean.mean(axis=0)
+    left_out = [np.array([3])]
+    found = assess_pulls(pulls_towards(clean, picture, own, around, left_out), own, others).effects
+    inside = []
+    for effect in np.linspace(found.low[0] - 0.3, found.high[0] + 0.3, 201):
+        shifted = clean - effect * np.outer(own[0] - own.mean(), way)
+        pulls = pulls_towards(shifted, picture, own, around, left_out).pull
+        statistic = np.einsum("un,un->u", pulls, contrast_weights(own))
+        by_decoy = pulls @ contrast_weights(others).T
+        p = min(exact_p_values(statistic, by_decoy)[0], exact_p_values(-statistic, -by_decoy)[0])
+        inside.append(p > LEVEL / 2)
+        if inside[-1]:
+            assert found.low[0] <= effect <= found.high[0]
+    assert np.mean(inside) > 0.3
 
 
 def test_what_cannot_be_measured_says_why() -> None:

@@ -9,20 +9,20 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from attribution.contrasts import BAND_EDGES, Contrasts
-from attribution.evidence import assess_shortlist, benjamini_hochberg, contrast_weights, exact_p_values, pulls
+from attribution.evidence import assess_shortlist, benjamini_hochberg, contrast_weights, exact_p_values, predictions
 from registry.codes import bits, codes_of, decoys
+from registry.errors import UsageError
 
 N, H, UNITS, VALUES = 10, 5, 40, 12
 BANDS = len(BAND_EDGES) - 1
 
 
 def contrasts_of(clean: np.ndarray) -> Contrasts:
-    """Contrasts of a trajectory of one step, in the band that the statistic begins with."""
+    """Contrasts of a trajectory of one step, in a band that the statistic counts."""
     clean_sum = np.zeros((BANDS, *clean.shape), dtype=np.float32)
-    self_product = np.zeros((BANDS, len(clean)))
     band_steps = np.zeros(BANDS)
-    clean_sum[1], self_product[1], band_steps[1] = clean, clean @ clean.mean(axis=0), 1
-    return Contrasts(clean_sum, self_product, band_steps, np.zeros(len(clean)))
+    clean_sum[3], band_steps[3] = clean, 1
+    return Contrasts(clean_sum, band_steps, np.zeros(len(clean)))
 
 
 def test_contrast_weights_compare_means() -> None:
@@ -45,16 +45,19 @@ def test_statistic_is_the_formula() -> None:
     assert evidence.statistic[0] == pytest.approx(expected, rel=1e-5)
 
 
-def test_steps_outside_the_middle_do_not_count() -> None:
-    """The noisiest and the last bands are kept but not summed over."""
-    clean = np.random.default_rng(2).normal(size=(N, VALUES))
-    contrasts = contrasts_of(clean)
-    loud = np.array(contrasts.clean_sum)
-    loud[0] += 1e6
-    loud[-1] -= 1e6
-    other = Contrasts(loud, contrasts.self_product, contrasts.band_steps, contrasts.member_loss)
-    image = np.ones((1, VALUES))
-    np.testing.assert_array_equal(pulls(contrasts, image), pulls(other, image))
+def test_steps_count_by_their_weights() -> None:
+    """Predictions are the weighted mean over steps; bands without a weight do not count, whatever is in them."""
+    rng = np.random.default_rng(2)
+    clean_sum, band_steps = rng.normal(size=(BANDS, N, VALUES)).astype(np.float32), np.arange(1.0, BANDS + 1)
+    found = predictions(Contrasts(clean_sum, band_steps, np.zeros(N)))
+    weights = [0.0, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0]
+    expected = sum(w * s.astype(np.float64) for w, s in zip(weights, clean_sum, strict=True))
+    np.testing.assert_allclose(found, expected / np.dot(weights, band_steps))
+    loud = clean_sum.copy()
+    loud[:2] += 1e6
+    np.testing.assert_array_equal(predictions(Contrasts(loud, band_steps, np.zeros(N))), found)
+    with pytest.raises(UsageError, match="more steps"):
+        predictions(Contrasts(clean_sum, np.eye(BANDS)[0], np.zeros(N)))
 
 
 def test_planted_pull_has_the_smallest_p() -> None:

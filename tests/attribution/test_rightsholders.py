@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from attribution.evidence import assess_pulls, contrast_weights
+from attribution.neighbours import Pulls
 from attribution.rightsholders import (
     WORK_BANDWIDTH,
     assess_rightsholders,
@@ -41,7 +42,8 @@ def test_statistic_is_the_weighted_sum_of_the_works_statistics() -> None:
     others = bits(decoys(0, n, h, units, 100, draw_seed=0), n)
     pulls, differences = rng.normal(size=(units, n)), rng.uniform(0, 0.02, units)
     held = {"Ada": np.array([0, 4]), "Zoe": np.array([1])}
-    found = assess_rightsholders(pulls, membership, others, differences, held, seed=0, draws=40_000)
+    parts = [pulls[places] for places in held.values()]
+    found = assess_rightsholders(parts, membership, others, differences, held, seed=0, draws=40_000)
     weights = np.exp(-differences[[0, 4]] / WORK_BANDWIDTH)
     weights /= weights.sum()
     alone = np.einsum("un,un->u", pulls, contrast_weights(membership))
@@ -52,7 +54,7 @@ def test_statistic_is_the_weighted_sum_of_the_works_statistics() -> None:
     ]
     assert found[0].p_value == pytest.approx(np.mean(np.array(every) >= found[0].statistic - 1e-12), abs=0.01)
     # One work's test is the unit's own, its own code being one of the codes that are drawn.
-    unit = assess_pulls(pulls[[1]], np.ones(1), membership[[1]], others)
+    unit = assess_pulls(Pulls(pulls[[1]], pulls[[1]]), membership[[1]], others)
     assert found[1].p_value == pytest.approx(unit.p_value[0], abs=0.01)
 
 
@@ -66,7 +68,7 @@ def test_p_values_are_uniform_when_codes_mean_nothing() -> None:
         others = bits(decoys(seed, n, h, units, 100, draw_seed=0), n)
         held = {"Ada": np.arange(5)}
         found = assess_rightsholders(
-            rng.normal(size=(units, n)), membership, others, np.zeros(units), held, seed, draws=199
+            [rng.normal(size=(5, n))], membership, others, np.zeros(units), held, seed, draws=199
         )
         p_values.append(found[0].p_value)
     assert stats.kstest(p_values, "uniform").pvalue > 0.01
@@ -81,9 +83,10 @@ def test_many_small_effects_are_seen_together() -> None:
     pulls = rng.normal(size=(units, n))
     pulls[:24] += 0.5 * membership[:24]
     held = {"Ada": np.arange(24), "Zoe": np.arange(24, 48)}
-    found = assess_rightsholders(pulls, membership, others, np.zeros(units), held, seed=0)
+    parts = [pulls[places] for places in held.values()]
+    found = assess_rightsholders(parts, membership, others, np.zeros(units), held, seed=0)
     assert found[0].q_value <= 0.05 < found[1].q_value
-    alone = assess_pulls(pulls[:24], np.ones(24), membership[:24], others)
+    alone = assess_pulls(Pulls(pulls[:24], pulls[:24]), membership[:24], others)
     assert (alone.q_value > 0.05).mean() > 0.7
 
 

@@ -69,9 +69,11 @@ def test_stored_contrasts_are_those_of_the_members(world: World) -> None:
     y = torch.from_numpy(output)
     np.testing.assert_array_equal(to_pixels(y[None])[0].numpy(), shown)
     ensemble = open_ensemble(world.registry.home, world.ensemble)
-    again = renoise(ensemble, y.clamp(-1, 1), SAMPLER, row.seed, None, 3)
+    again = renoise(ensemble, y.clamp(-1, 1), SAMPLER, row.seed, None)
     np.testing.assert_allclose(again.member_loss, contrasts.member_loss, rtol=1e-4)
-    assert contrasts.band_steps.sum() == SAMPLER.steps
+    np.testing.assert_allclose(again.clean_sum, contrasts.clean_sum, atol=1e-3)
+    # Of the eight steps, two are nearly all noise.
+    assert contrasts.band_steps.sum() == 6
 
 
 @pytest.mark.parametrize("what", ["image", "tensors", "missing"])

@@ -18,7 +18,8 @@ from attribution.audit import Auditor
 from attribution.audit_record import AuditSettings, decoys_with_contrast
 from attribution.contrasts import load_contrasts
 from attribution.ensembles import plan_retraining, retrain_ensemble, train_ensemble
-from attribution.evidence import assess_shortlist, has_contrast
+from attribution.evidence import assess_shortlist, has_contrast, predictions
+from attribution.neighbours import Neighbours, pulls_towards
 from attribution.ranking import SEEN_BY_NONE, membership_of_units, reasons_not_to_test
 from attribution.references import reference_of, references_of
 from attribution.samples import generate_samples
@@ -107,15 +108,18 @@ def test_an_audit_is_of_the_members_that_served(withdrawn_world: World) -> None:
     contrasts, _ = load_contrasts(withdrawn_world.registry.home.sample_tensors(withdrawn_world.samples[0].id))
     units = load_units(withdrawn_world.registry, withdrawn_world.ensemble.encoding.id)
     serving = list(withdrawn_world.ensemble.indices)
-    clean = contrasts.clean_sum[1:6].astype(np.float64).sum(axis=0)
-    own = contrasts.self_product[1:6].sum(axis=0)
+    clean, corpus = predictions(contrasts), auditor.context.corpus
+    present = np.unique(corpus.unit_of_work)
+    around = Neighbours(
+        present, 2.0 * corpus.works[np.searchsorted(corpus.unit_of_work, present)] - 1.0, corpus.membership[present]
+    )
     for candidate in candidates:
         row = bits(units.codes[[candidate.unit_number]], 6)[0, serving]
         assert 0 < row.sum() < len(serving)
         image = (
             2.0 * auditor.context.corpus.works[auditor.context.corpus.unit_of_work == candidate.unit_number][0] - 1.0
         )
-        pull = clean @ image.astype(np.float64) - own
+        pull = pulls_towards(clean, image[None], row[None], around, [np.array([candidate.unit_number])]).pull[0]
         assert candidate.statistic == pytest.approx(pull[row].mean() - pull[~row].mean(), rel=1e-4)
         assert candidate.influence_exact is not None
         assert candidate.influence_estimate is not None
