@@ -145,6 +145,7 @@ def open_clip_embedding(named: str | None = None) -> Embedding:
         )
     if not path.is_file():
         raise MissingPartError(f"{path} is not there: get the weights of {name}, or rank without open-clip")
+    torchvision_models()  # open_clip imports torchvision, which may need a hand
     open_clip = import_module("open_clip")
 
     if name not in open_clip.list_models():
