@@ -67,7 +67,7 @@ def random_halves(works: int, count: int, seed: int) -> Bool[np.ndarray, "model 
     return halves
 
 
-def ground_truth(material: Material, cache: Path, halves: int = HALVES) -> Ground:
+def ground_truth(material: Material, cache: Path, halves: int = HALVES, seeds: int = len(HALF_SEEDS)) -> Ground:
     """Train what is missing in ``cache``, show every model every query, and put it all side by side."""
     folder = cache / material.name
     images = material.images()
@@ -84,9 +84,8 @@ def ground_truth(material: Material, cache: Path, halves: int = HALVES) -> Groun
     queries = torch.cat([_generated(folder, ensemble), to_training_range(material.held_out)])
     member_loss = _losses(folder, "members-0", ensemble, queries)
     found = [
-        _losses(folder, f"halves-{seed}", stack("halves", subsets, seed), queries)
-        for seed in HALF_SEEDS
-        if seed == HALF_SEEDS[0] or not (folder / "one-seed").exists()
+        _losses(folder, f"halves{halves}-{seed}", stack("halves", subsets, seed), queries)
+        for seed in HALF_SEEDS[:seeds]
     ]
     return Ground(
         material=material,

@@ -95,7 +95,26 @@ def trained(
     return Stack({key: torch.cat([part[key] for part in parts]) for key in parts[0]}, network)
 
 
-def _train(works: Sequence[Tensor], network: NetworkSettings, training: TrainingSettings) -> dict[str, Tensor]:
+def with_checkpoints(
+    images: Tensor, network: NetworkSettings, training: TrainingSettings, steps: Sequence[int]
+) -> tuple[list[dict[str, Tensor]], list[float]]:
+    """One model of all images, as it was after each of ``steps``, and the learning rates there."""
+    kept: list[dict[str, Tensor]] = []
+
+    def keep(step: int, weights: dict[str, Tensor]) -> None:
+        if step in steps:
+            kept.append({name: value[0].detach().clone() for name, value in weights.items()})
+
+    _train([images], network, training, keep)
+    return kept, [learning_rate(training, step - 1) for step in steps]
+
+
+def _train(
+    works: Sequence[Tensor],
+    network: NetworkSettings,
+    training: TrainingSettings,
+    after: Callable[[int, dict[str, Tensor]], None] = lambda _step, _weights: None,
+) -> dict[str, Tensor]:
     """The training step of :mod:`attribution.training` for one stack of models."""
     base = CleanDenoiser(network, training.seed).train()
     weights = {
@@ -132,6 +151,7 @@ def _train(works: Sequence[Tensor], network: NetworkSettings, training: Training
         optimiser.zero_grad()
         vmap(loss)(weights, noisy).sum().backward()
         optimiser.step()
+        after(step + 1, weights)
     return {name: value.detach().contiguous() for name, value in weights.items()}
 
 

@@ -1,8 +1,8 @@
 """Per-example gradients of a network's linear maps, and the Kronecker-factored curvature that they are measured against.
 
-Every linear or convolutional layer computes y = W a at one or more places, so an example's gradient is a sum of outer products,
-sum_p g_p a_p^T, of what goes out and what came in. EK-FAC (George et al. 2018; for influence functions Grosse et al. 2023) approximates
-the curvature of the loss by one block a layer that is diagonal in the product of two eigenbases,
+Every linear or convolutional layer computes y = W a at one or more places, so an example's gradient is a sum of outer
+products, sum_p g_p a_p^T, of what comes back and what came in. EK-FAC (George et al. 2018; for influence functions Grosse et al. 2023)
+approximates the curvature of the loss by one block a layer that is diagonal in the product of two eigenbases,
 
     H = (Q_S x Q_A) diag(Lambda) (Q_S x Q_A)^T,    A = E[a a^T],    S = E[g g^T],    Lambda = E[(Q_S^T G Q_A)^2]
 
@@ -21,9 +21,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
-
-DAMPING = 0.1
-"""Added to a layer's curvature, as a share of its mean."""
 
 
 @dataclass(frozen=True)
@@ -97,9 +94,7 @@ class LayerGradients:
             yield name, came, went
 
 
-def fitted_factors(
-    recorder: LayerGradients, passes: Callable[[], Iterator[None]], places_are_examples: bool = True
-) -> dict[str, Factors]:
+def fitted_factors(recorder: LayerGradients, passes: Callable[[], Iterator[None]]) -> dict[str, Factors]:
     """EK-FAC's factors from two rounds of ``passes``, each of which yields after every backward pass.
 
     Backward passes must return gradients of the model's own output distribution, one example a row.

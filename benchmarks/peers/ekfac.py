@@ -62,7 +62,9 @@ def main(given_path: str, out: str) -> None:
     works, queries = examples(given.works, given.work_looks), examples(given.queries, given.query_looks)
     with tempfile.TemporaryDirectory() as folder:
         analyzer = Analyzer("lds", model, task, cpu=True, output_dir=folder, disable_tqdm=True)
-        analyzer.fit_all_factors("ekfac", works, per_device_batch_size=64, factor_args=FactorArguments(strategy="ekfac"))
+        analyzer.fit_all_factors(
+            "ekfac", works, per_device_batch_size=64, factor_args=FactorArguments(strategy="ekfac")
+        )
         analyzer.compute_pairwise_scores(
             "scores",
             "ekfac",

@@ -34,7 +34,7 @@ class Looks:
         return len(self.t)
 
     def noised(self, images: Tensor) -> Tensor:
-        """image x look x channel x height x width."""
+        """Image x look x channel x height x width."""
         signal = torch.from_numpy(alpha_bars(SamplerSettings())).float()[self.t].view(-1, 1, 1, 1)
         return signal.sqrt() * images[:, None] + (1.0 - signal).sqrt() * self.noise
 
@@ -84,7 +84,9 @@ def read_given(path: Path) -> Given:
         }
         for number in range(len(rates))
     ]
-    looks = {kind: Looks(*(tensors[f"{kind}_{part}"] for part in ("t", "noise", "weight"))) for kind in ("work", "query")}
+    looks = {
+        kind: Looks(*(tensors[f"{kind}_{part}"] for part in ("t", "noise", "weight"))) for kind in ("work", "query")
+    }
     network = NetworkSettings.from_json(json.loads(facts["network"]))
     return Given(network, checkpoints, rates, tensors["works"], tensors["queries"], looks["work"], looks["query"])
 

@@ -84,7 +84,9 @@ def features(given: Given, square: bool, folder: str) -> tuple[np.ndarray, np.nd
         traker.featurize(batch=batch, num_samples=rows.stop - rows.start)
     works = np.array(traker.saver.current_store["grads"])
     traker.finalize_features()
-    traker.start_scoring_checkpoint(exp_name="queries", checkpoint=model.state_dict(), model_id=0, num_targets=len(given.queries))
+    traker.start_scoring_checkpoint(
+        exp_name="queries", checkpoint=model.state_dict(), model_id=0, num_targets=len(given.queries)
+    )
     for rows in batches(len(given.queries), AT_ONCE):
         traker.score(batch=batch_of(given.queries[rows], given.query_looks), num_samples=rows.stop - rows.start)
     queries = np.array(traker.saver.current_store["queries_grads"])
