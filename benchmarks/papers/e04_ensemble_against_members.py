@@ -29,7 +29,7 @@ AXES = 40
 
 def main() -> int:
     """Measure, write the result, and return 1 if the ensemble is worse than its median member."""
-    setting, options = arguments(NAME, units=[300, 10_000], samples=768, unseen=3000)
+    setting, options = arguments(NAME, units=[300, 10_000], samples=512, unseen=3000)
     options.units = setting.rungs(options.units)
     cases = [measure(setting, setting.ensemble_of(units), options.samples, options.unseen) for units in options.units]
     held = all(case["frechet"]["ensemble"] <= case["frechet"]["members_median"] for case in cases)

@@ -24,7 +24,7 @@ NAME = "e06_classes_as_units"
 
 def main() -> int:
     """Measure, write the result, and return 1 if own classes change samples no more often than others."""
-    setting, options = arguments(NAME, samples=3000)
+    setting, options = arguments(NAME, samples=1000)
     found = measure(setting, options.samples)
     rows = np.arange(options.samples)
     changed = found.predicted_without != found.predicted[:, None]

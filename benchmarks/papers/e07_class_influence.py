@@ -27,7 +27,7 @@ NO_LPIPS = NotMeasured("LPIPS needs ImageNet backbones that are not shipped with
 
 def main() -> int:
     """Measure, write the result, and return 1 if the predicted class does not stand out."""
-    setting, options = arguments(NAME, samples=3000)
+    setting, options = arguments(NAME, samples=1000)
     found = measure(setting, options.samples)
     own, others = split(found.influence, found.predicted)
     test = stats.mannwhitneyu(own, others.ravel(), alternative="greater")

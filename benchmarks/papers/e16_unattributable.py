@@ -31,7 +31,7 @@ SHOWN = 12
 
 def main() -> int:
     """Measure, write the result, and return 1 if every sample changes with some unit."""
-    setting, options = arguments(NAME, units=900, members=12, samples=400, steps=2000)
+    setting, options = arguments(NAME, units=900, members=12, samples=100, steps=1500)
     digits = setting.digits(side=8)
     works = ((digits.works[: options.units] >= 128) * 255).astype(np.uint8)
     recipe = Recipe(n=options.members, h=options.members // 2)
