@@ -8,9 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from safetensors.numpy import load_file
+from torch import Tensor
 
 from attribution.ablation import joint_ablation_weights
-from attribution.distance import euclidean
+from attribution.distance import NotMeasured, euclidean
+from attribution.lpips_weights import LpipsWeights
+from attribution.perceptual import open_lpips
 from attribution.references import NOT_ITS_MEMBERS, EnsembleReference, open_ensemble, references_of
 from attribution.sampler import SamplerSettings, sample, to_pixels
 from attribution.samples import altered_file, batch_labels, batch_noise, png_bytes
@@ -33,6 +36,8 @@ class JointAblation:
     """Indices of the members that saw none of the units."""
     influence: float
     """Scaled Euclidean distance from the sample, both before clipping."""
+    lpips: float | NotMeasured
+    """LPIPS between the same two."""
     png: bytes
 
 
@@ -43,10 +48,15 @@ class _Task:
     row: models.Sample
     membership: np.ndarray
     device: str
+    lpips: LpipsWeights | NotMeasured
 
 
-def ablate_sample(registry: Registry, prefix: str, names: Sequence[str], device: Device) -> JointAblation:
+def ablate_sample(
+    registry: Registry, prefix: str, names: Sequence[str], device: Device, lpips: LpipsWeights | NotMeasured
+) -> JointAblation:
     """Generate a sample again, under its own noise, by the members that saw none of the named units.
+
+    ``lpips`` is what to measure LPIPS with, or why not, see :func:`attribution.lpips_weights.lpips_weights`.
 
     Raises:
         NotFoundError: no such sample or unit.
@@ -66,13 +76,14 @@ def ablate_sample(registry: Registry, prefix: str, names: Sequence[str], device:
     numbers = sorted({unit_named(units, name) for name in names})
     membership = reference.membership_of(units.codes[numbers])
     joint_ablation_weights(membership)
-    task = _Task(Home(registry.home.root.resolve()), reference, row, membership, device.name)
-    [(_, (influence, png))] = run_tasks(_ablate, [task], device)
+    task = _Task(Home(registry.home.root.resolve()), reference, row, membership, device.name, lpips)
+    [(_, (influence, perceptual, png))] = run_tasks(_ablate, [task], device)
     return JointAblation(
         sample_id=row.id,
         labels=tuple(units.labels[number] for number in numbers),
         survivors=tuple(reference.indices[place] for place in np.flatnonzero(~membership.any(axis=0))),
         influence=influence,
+        lpips=perceptual,
         png=png,
     )
 
@@ -99,7 +110,7 @@ def unit_named(units: UnitTable, name: str) -> int:
     )
 
 
-def _ablate(task: _Task, report: Callable[[int], None]) -> tuple[float, bytes]:
+def _ablate(task: _Task, report: Callable[[int], None]) -> tuple[float, float | NotMeasured, bytes]:
     sampler = SamplerSettings.from_json(task.row.sampler)
     noise = batch_noise(task.ensemble, [task.row.seed], sampler, task.device)[:1]
     label = task.ensemble.settings.class_number(task.row.label)
@@ -108,4 +119,9 @@ def _ablate(task: _Task, report: Callable[[int], None]) -> tuple[float, bytes]:
     y = sample(ensemble, noise, sampler, weights=weights, labels=batch_labels(label, noise))[0].cpu()
     report(1)
     output = torch.from_numpy(load_file(task.home.sample_tensors(task.row.id))["output"])
-    return float(euclidean(output, y)), png_bytes(to_pixels(y[None])[0].numpy())
+    perceptual = _lpips(task.lpips, output, y)
+    return float(euclidean(output, y)), perceptual, png_bytes(to_pixels(y[None])[0].numpy())
+
+
+def _lpips(weights: LpipsWeights | NotMeasured, first: Tensor, second: Tensor) -> float | NotMeasured:
+    return weights if isinstance(weights, NotMeasured) else float(open_lpips(weights).distances(first, second[None])[0])

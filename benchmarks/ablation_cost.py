@@ -1,8 +1,10 @@
 """What real ablation of many units costs: at each step a member runs once, on just the trajectories that it survives.
 
-Two claims are held for K = 64 units, one thread and 16x16 colour images: K ablations cost at most (n - h)/n x K plain
-runs, where a plain run is one image drawn alone; and at most 1.1 times that where the plain runs are drawn as one batch
-of K, which costs them least. A "run" is the whole ensemble down the whole schedule, with 1/n as every member's weight.
+The claim, for K = 64 units, one thread and 16x16 colour images: K ablations cost at most (n - h)/n x K plain runs,
+whether a plain run is one image drawn alone or one of a batch as creditline draws them. A "run" is the whole ensemble
+down the whole schedule. Beside it stands the ratio to plain runs in one batch of K, which costs them least: there a
+member sees K rows at once and in an ablation only its share of them, so what is above 1 is the price of smaller
+batches.
 
 Every step costs the same, so runs of two steps stand for 50. Times are processor seconds. The networks have random
 weights, which cost what trained ones do; rows that members evaluated are counted too, which needs no clock.
@@ -24,6 +26,7 @@ from attribution.denoiser import NetworkSettings, new_denoiser
 from attribution.ensemble import Denoiser, Ensemble
 from attribution.noise import exogenous_noise, noise_batch
 from attribution.sampler import SamplerSettings, sample
+from attribution.samples import rows_on
 from benchmarks.record import interleaved_medians, write_result
 from registry.codes import bits, codes_of
 
@@ -31,7 +34,8 @@ UNITS = 64
 STEPS = 2
 ROUNDS = 3
 MEMBERS = (10, 16, 22)
-MAXIMUM_SINGLE, MAXIMUM_BATCHED = 1.0, 1.1
+MAXIMUM = 1.0
+AS_DRAWN = rows_on("cpu")
 NETWORK = NetworkSettings(size=16, widths=(32, 64), patch=2)
 
 
@@ -52,20 +56,18 @@ def main() -> int:
     torch.set_num_threads(1)
     cases = [measure(n) for n in MEMBERS]
     held = all(
-        case["by_single_runs"] <= MAXIMUM_SINGLE
-        and case["by_batched_runs"] <= MAXIMUM_BATCHED
+        case["by_single_runs"] <= MAXIMUM
+        and case["by_runs_as_drawn"] <= MAXIMUM
         and case["rows"] == case["rows_of_the_bound"]
         for case in cases
     )
-    claim = (
-        f"K ablations cost at most {MAXIMUM_SINGLE} x (n - h)/n x K single plain runs, {MAXIMUM_BATCHED} x batched ones"
-    )
+    claim = f"K ablations cost at most {MAXIMUM} x (n - h)/n x K plain runs, drawn alone or in creditline's batches"
     settings = {"units": UNITS, "steps": STEPS, "threads": 1, "rounds": ROUNDS, "rows_at_once": ROWS_AT_ONCE}
     path = write_result("ablation_cost", claim, {**settings, "cases": cases, "held": held}, ("torch", "diffusers"))
     for case in cases:
         print(
             f"n = {case['n']}: {case['by_single_runs']:.2f} x (n - h)/n x K single runs, "
-            f"{case['by_batched_runs']:.2f} x batched ones"
+            f"{case['by_runs_as_drawn']:.2f} x runs in batches of {AS_DRAWN}, {case['by_one_batch']:.2f} x one batch of K"
         )
     print(f"{'held' if held else 'NOT HELD'}: {claim}\n{path.name} written")
     return 0 if held else 1
@@ -86,7 +88,8 @@ def measure(n: int) -> dict[str, Any]:
     seconds = interleaved_medians(
         {
             "single": lambda: sample(ensemble, alone, settings),
-            "batched": lambda: sample(ensemble, many, settings),
+            "as drawn": lambda: sample(ensemble, many[:AS_DRAWN], settings),
+            "one batch": lambda: sample(ensemble, many, settings),
             "ablation": lambda: counterfactuals(ensemble, noise, settings, membership),
         },
         ROUNDS,
@@ -99,7 +102,8 @@ def measure(n: int) -> dict[str, Any]:
         "rows_of_the_bound": int(share * n * UNITS * STEPS),
         "ablation_seconds_per_unit_and_step": round(seconds["ablation"] / UNITS / STEPS, 5),
         "by_single_runs": round(seconds["ablation"] / (share * UNITS * seconds["single"]), 3),
-        "by_batched_runs": round(seconds["ablation"] / (share * seconds["batched"]), 3),
+        "by_runs_as_drawn": round(seconds["ablation"] / (share * UNITS / AS_DRAWN * seconds["as drawn"]), 3),
+        "by_one_batch": round(seconds["ablation"] / (share * seconds["one batch"]), 3),
     }
 
 

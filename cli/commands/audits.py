@@ -22,6 +22,25 @@ if TYPE_CHECKING:
     from registry.models import Audit, Candidate
 
 
+LpipsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--lpips",
+        metavar="alex|vgg|squeeze",
+        help="Measure LPIPS with this network; its weights are downloaded on first use, their hash checked.",
+    ),
+]
+LpipsFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--lpips-weights",
+        metavar="FILE",
+        envvar="CREDITLINE_LPIPS_WEIGHTS",
+        help="torchvision's weights of LPIPS's network.",
+    ),
+]
+
+
 def register_commands(app: typer.Typer) -> None:
     """Add the commands of this group."""
     app.command("audit")(audit)
@@ -60,23 +79,8 @@ def audit(
             "--jacobian-members", min=1, help="Cheaper Jacobian: tangents through so many members a step, drawn anew."
         ),
     ] = None,
-    lpips: Annotated[
-        str | None,
-        typer.Option(
-            "--lpips",
-            metavar="alex|vgg|squeeze",
-            help="Measure LPIPS with this network; its weights are downloaded on first use, their hash checked.",
-        ),
-    ] = None,
-    lpips_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--lpips-weights",
-            metavar="FILE",
-            envvar="CREDITLINE_LPIPS_WEIGHTS",
-            help="torchvision's weights of LPIPS's network.",
-        ),
-    ] = None,
+    lpips: LpipsOption = None,
+    lpips_file: LpipsFileOption = None,
     ensemble: EnsembleOption = None,
     device: DeviceOption = None,
     workers: WorkersOption = None,
@@ -197,6 +201,8 @@ def ablate(
         ),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="PNG file to write.")],
+    lpips: LpipsOption = None,
+    lpips_file: LpipsFileOption = None,
     device: DeviceOption = None,
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
@@ -208,23 +214,30 @@ def ablate(
 
         creditline ablate 3fa2b1c09d11 --without 4 --without 17 --out without-both.png
     """
+    from attribution.distance import NotMeasured
     from attribution.joint_ablation import ablate_sample
     from attribution.workers import choose_device
     from registry.database import Registry
     from registry.home import write_bytes_atomically
 
     registry = Registry.open(home_at(home))
-    found = ablate_sample(registry, sample, without, choose_device(device, 1))
+    with progress_bars() as progress:
+        perceptual = _lpips(progress, lpips, lpips_file)
+    found = ablate_sample(registry, sample, without, choose_device(device, 1), perceptual)
     write_bytes_atomically(out, found.png)
     if as_json:
         facts = {"sample": found.sample_id, "without": list(found.labels), "members": list(found.survivors)}
-        print_json("ablate", {**facts, "influence": found.influence, "file": str(out)})
+        measured = found.lpips.to_json() if isinstance(found.lpips, NotMeasured) else found.lpips
+        print_json("ablate", {**facts, "influence": found.influence, "lpips": measured, "file": str(out)})
     else:
         typer.echo(str(out))
         narrate(
             f"{len(found.survivors)} members saw none of {', '.join(found.labels)}; "
             f"the output moves by {found.influence:.1f} (scaled Euclidean; black to white is 443.4)"
+            + ("" if isinstance(found.lpips, NotMeasured) else f", by {found.lpips:.3f} as LPIPS")
         )
+        if lpips and isinstance(found.lpips, NotMeasured):
+            narrate(f"LPIPS was not measured: {found.lpips.reason}")
 
 
 def _facts(row: Audit, candidates: list[tuple[Candidate, str]]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from attribution.audit import NO_LPIPS, Auditor
 from attribution.audit_record import NO_COUNTERFACTUAL, AuditSettings
 from attribution.audit_worker import Counterfactuals, jacobian_file
 from attribution.distance import NotMeasured
+from attribution.joint_ablation import ablate_sample
 from attribution.landscapes import Landscapes, estimate_error, landscape_facts, landscapes_of
 from attribution.lpips_weights import BACKBONES, LpipsWeights
 from attribution.perceptual import SIDE, open_lpips
@@ -84,6 +85,19 @@ def test_lpips_is_between_the_output_and_the_real_counterfactual(
     again = open_lpips(untrained).distances(torch.from_numpy(output).clamp(-1, 1), shown)
     stored = [row.influence_exact_lpips for row in rows_of(world, audit)]
     assert np.corrcoef(again, np.array(stored, dtype=float))[0, 1] > 0.9
+
+
+def test_ablating_one_unit_by_hand_gives_the_candidates_figures(
+    measured: tuple[World, models.Audit], untrained: LpipsWeights
+) -> None:
+    """`creditline ablate` and an audit measure the same thing; without weights the reason stands in its place."""
+    world, audit = measured
+    row = rows_of(world, audit)[0]
+    unit = [str(row.unit_number)]
+    again = ablate_sample(world.registry, world.samples[0].id, unit, CPU, untrained)
+    assert again.influence == pytest.approx(row.influence_exact, rel=1e-4)
+    assert again.lpips == pytest.approx(row.influence_exact_lpips, rel=1e-3)
+    assert ablate_sample(world.registry, world.samples[0].id, unit, CPU, NO_LPIPS).lpips == NO_LPIPS
 
 
 def test_the_facts_say_what_was_measured_with_and_how_well_estimates_did(

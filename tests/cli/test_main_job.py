@@ -155,6 +155,7 @@ def test_ablating_units_together(job: Job, tmp_path: Path) -> None:
     sample = job.sample.document["samples"][0]["id"]
     out = tmp_path / "without.png"
     done = job.creditline("ablate", sample, "--without", "Work 4", "--out", out, "--json")
+    assert "--lpips alex" in done.document["lpips"]["not_measured"]
     assert done.status == 0
     assert done.document["without"] == ["Work 4"]
     assert len(done.document["members"]) == 3
