@@ -103,16 +103,18 @@ def pulls_towards(
     gram = (codes @ codes.T) * (other_ways @ other_ways.T)
     explained = (codes * (other_ways @ leaning.T)).sum(axis=1)
     between = ways @ other_ways.T
+    together: dict[tuple[int, ...], list[int]] = {}
     for unit, excluded in enumerate(left_out):
-        kept = np.flatnonzero(~np.isin(around.units, excluded))
+        together.setdefault(tuple(excluded.tolist()), []).append(unit)
+    for excluded_units, tested in together.items():
+        kept = np.flatnonzero(~np.isin(around.units, excluded_units))
         matrix = gram[np.ix_(kept, kept)]
         ridge = RIDGE * np.trace(matrix) / max(1, len(kept))
         if not ridge > 0.0:
             continue
-        own = (codes[kept] @ centred[unit]) * between[unit, kept]
-        targets = np.stack([explained[kept], own], axis=1)
-        theta = np.linalg.solve(matrix + ridge * np.eye(len(kept)), targets)
-        fitted = codes[kept].T @ (theta * between[unit, kept, None])
-        pull[unit] -= fitted[:, 0]
-        response[unit] -= fitted[:, 1]
+        to_kept = between[tested][:, kept]
+        own = (codes[kept] @ centred[tested].T) * to_kept.T
+        theta = np.linalg.solve(matrix + ridge * np.eye(len(kept)), np.column_stack([explained[kept], own]))
+        pull[tested] -= (theta[:, 0] * to_kept) @ codes[kept]
+        response[tested] -= (theta[:, 1:].T * to_kept) @ codes[kept]
     return Pulls(pull, response)
