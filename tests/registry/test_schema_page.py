@@ -89,7 +89,10 @@ def asked(registry: Registry, folder: Path) -> Registry:
                 "('a', 'e', 'image', 'x', '{\"false_discovery_rate\": 0.05}', '{}', '{}', true, 'x', '{}', '{}', ?)",
                 [NOW],
             ),
-            ("INSERT INTO candidate VALUES ('a', 1, 0, 1, 1, 0.01, 0.01, 0.1, 0.05, 0.2, NULL, NULL, NULL, NULL)", []),
+            (
+                "INSERT INTO candidate VALUES ('a', 1, 0, 1, 1, 0.01, 0.01, 0.1, 0.05, 0.2, NULL, NULL, NULL, NULL, NULL, NULL, NULL)",
+                [],
+            ),
         ):
             connection.execute(query, values)
         refresh(Change(connection, "tests", NOW), None)
