@@ -10,7 +10,8 @@
     jacobians/<sample>.safetensors      dy/dv of that sample
     audits/<audit>.safetensors          statistics of the decoys, influences of all units, counterfactuals
     pictures/<sha256>.png               a small picture of every work that an audit lists
-    training/<ensemble>/                pixels that the members train on; can be rebuilt, safe to delete
+    training/<ensemble>/                pixels that the members train on, features for ranking; can be rebuilt, safe to delete
+    scores/<sha256>.parquet             supplied scores that a kept choice of rankers names
     reports/                            rendered pages and tables
 
 A file is written beside its place, synced, and renamed into it, so that a reader never meets half of one.

@@ -138,7 +138,7 @@ class Audit(SQLModel, table=True):
     image_sha256: str
     settings: dict[str, Any] = json_column()
     ranker: dict[str, Any] = json_column()
-    """Layer 1: name, bandwidth, member-LDS with its interval and what it was computed from."""
+    """Layer 1: all rankers with their scales, the fusion that orders the display, its member-LDS with intervals."""
     test: dict[str, Any] = json_column()
     """Layer 2: statistic, steps summed over, decoys used of decoys there are and how they were chosen, smallest p and q that
     were possible, and the tests of rightsholders where units are works."""
@@ -161,10 +161,10 @@ class Candidate(SQLModel, table=True):
 
     audit_id: str = key(kind=String)
     rank: int = key(kind=Integer)
-    """1 for the unit that the ranker put first."""
+    """1 for the shortlisted unit that the chosen fusion puts first."""
     unit_number: int = Field(sa_column=Column(BigInteger, nullable=False))
     score: float = Field(sa_column=Column(Double, nullable=False))
-    """The ranker's score; only its order means anything."""
+    """The fusion's score, standardised over all units."""
     statistic: float = Field(sa_column=Column(Double, nullable=False))
     """T: how far the members that saw the unit pull the output towards it."""
     p_value: float = Field(sa_column=Column(Double, nullable=False))
