@@ -13,6 +13,7 @@ from safetensors.numpy import load_file
 from attribution.audit import Auditor
 from attribution.audit_record import NO_COUNTERFACTUAL, AuditSettings
 from attribution.distance import euclidean_scale
+from attribution.effects import TOO_FEW_DECOYS
 from attribution.sampler import to_pixels
 from registry import models
 from registry.database import Registry
@@ -61,6 +62,21 @@ def test_audit_is_registered_with_all_it_took(audited_world: tuple[World, list[m
         assert audit.test["smallest_p"] == pytest.approx(1 / 3)
         assert -1 <= audit.ranker["member_lds"]["low"] <= audit.ranker["member_lds"]["high"] <= 1
         assert audit.versions["torch"]
+
+
+def test_audit_keeps_effects_and_tests_of_rightsholders(audited_world: tuple[World, list[models.Audit]]) -> None:
+    """Two decoys reject no effect, which is said; the three houses are tested by their works, each with p and q."""
+    world, audits = audited_world
+    for audit in audits:
+        for row in candidates(world.registry, audit):
+            assert (row.effect, row.effect_low, row.effect_high) == (None, None, None)
+            assert row.effect_not_measured == TOO_FEW_DECOYS
+        assert audit.test["decoys_chosen"] == "all"
+        assert audit.test["neighbours"]["units"] == 18
+        found = audit.test["rightsholders"]
+        assert {test["name"] for test in found["tested"]} == {"House 0", "House 1", "House 2"}
+        assert sum(test["works"] for test in found["tested"]) == found["works"] == 18
+        assert all(1 / (found["draws"] + 1) <= test["p"] <= test["q"] <= 1 for test in found["tested"])
 
 
 def test_artefact_agrees_with_the_rows(audited_world: tuple[World, list[models.Audit]]) -> None:
