@@ -85,7 +85,8 @@ def test_a_healthy_registry_has_no_findings(registry: Registry) -> None:
         ("UPDATE member SET manifest = '{}' WHERE index = 1", "the manifest in its row cannot be read"),
         ("UPDATE sample SET ensemble_id = ensemble_id, seed = 2", "rows of sample for id"),
         (
-            "INSERT INTO candidate VALUES ('nobody', 1, 0, 1, 1, 1, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL)",
+            "INSERT INTO candidate (audit_id, rank, unit_number, score, statistic, p_value, q_value) "
+            "VALUES ('nobody', 1, 0, 1, 1, 1, 1)",
             "candidate nobody: there is no such",
         ),
         ("ALTER TABLE review ADD COLUMN further INTEGER", "tables review: has columns of somebody else: further"),

@@ -90,7 +90,8 @@ def asked(registry: Registry, folder: Path) -> Registry:
                 [NOW],
             ),
             (
-                "INSERT INTO candidate VALUES ('a', 1, 0, 1, 1, 0.01, 0.01, 0.1, 0.05, 0.2, NULL, NULL, NULL, NULL, NULL, NULL, NULL)",
+                "INSERT INTO candidate VALUES ('a', 1, 0, 1, 1, 0.01, 0.01, 0.1, 0.05, 0.2, "
+                "NULL, NULL, NULL, NULL, NULL, NULL, NULL)",
                 [],
             ),
         ):

@@ -207,7 +207,11 @@ def test_candidates_come_by_the_rightsholders_of_their_works(filled: Registry) -
         "VALUES ('a', 'e', 'image', 'x', '{\"false_discovery_rate\": 0.05}', '{}', '{}', true, 'x', '{}', '{}', ?)",
         NOW,
     )
-    put(filled, "INSERT INTO candidate VALUES ('a', 1, 0, 1.0, 1.0, 0.01, 0.04, NULL, NULL, NULL, NULL, NULL, NULL, NULL)")
+    put(
+        filled,
+        "INSERT INTO candidate (audit_id, rank, unit_number, score, statistic, p_value, q_value) "
+        "VALUES ('a', 1, 0, 1.0, 1.0, 0.01, 0.04)",
+    )
     query = "SELECT rightsholder, works, q_value, passes FROM candidate_by_rightsholder ORDER BY rightsholder"
     assert rows(filled, query) == [("Ada", 1, 0.04, True), ("Zoe", 2, 0.04, True)]
 
