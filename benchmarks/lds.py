@@ -1,7 +1,7 @@
 """E22 and E23: our rankers beside EKFAC, TRAK, D-TRAK and TracInCP on the same models, subsets and queries.
 
-Ground truth is retraining: models of random halves of 256 works, and for every query the rank correlation, over the models, between
-the summed scores of what a model saw and minus its denoising loss (LDS). Peers run in their own virtual environment
+Ground truth is retraining: models of random halves of 256 works, and for every query the rank correlation, over the models,
+between the summed scores of what a model saw and minus its denoising loss (LDS). Peers run in their own virtual environment
 (:mod:`benchmarks.peers`). Everything trained is kept in ``--cache``, so an interrupted run goes on where it stopped.
 
     python -m benchmarks.lds --data digits --source digits.npz --cache DIR --peers VENV
@@ -82,7 +82,7 @@ def compare(ground: Ground, folder: Path, peers: Path | None, weights: Path | No
         for peer in sorted(set(best.values()) - {None})
         if peer is not None
     }
-    _keep_member_lds(ground, candidates | theirs, grades, folder)
+    _keep_member_lds(ground, candidates | theirs, folder)
     held = bool(by_peer) and all(
         against[peer][kind]["difference"] >= 0 for kind, peer in best.items() if peer is not None
     )
@@ -160,7 +160,7 @@ def _facts(ground: Ground) -> dict[str, Any]:
     }
 
 
-def _keep_member_lds(ground: Ground, scores: dict[str, np.ndarray], grades: dict[str, Any], folder: Path) -> None:
+def _keep_member_lds(ground: Ground, scores: dict[str, np.ndarray], folder: Path) -> None:
     """Leave, for every code-blind score without chosen parts, what members and what retrained models say of it."""
     loss = ground.half_loss.mean(axis=0)
     found = {}

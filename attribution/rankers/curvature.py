@@ -1,8 +1,8 @@
 """Per-example gradients of a network's linear maps, and the Kronecker-factored curvature that they are measured against.
 
 Every linear or convolutional layer computes y = W a at one or more places, so an example's gradient is a sum of outer
-products, sum_p g_p a_p^T, of what comes back and what came in. EK-FAC (George et al. 2018; for influence functions Grosse et al. 2023)
-approximates the curvature of the loss by one block a layer that is diagonal in the product of two eigenbases,
+products, sum_p g_p a_p^T, of what comes back and what came in. EK-FAC (George et al. 2018; for influence functions Grosse
+et al. 2023) approximates the curvature of the loss by one block a layer that is diagonal in the product of two eigenbases,
 
     H = (Q_S x Q_A) diag(Lambda) (Q_S x Q_A)^T,    A = E[a a^T],    S = E[g g^T],    Lambda = E[(Q_S^T G Q_A)^2]
 

@@ -1,17 +1,17 @@
 """A similarity kernel over gradients: two pictures are alike if they would move a model's weights alike.
 
-One reference model, trained on all works, is differentiated; the ensemble's members are never asked, so the ranker knows no codes.
-With g(a) the gradient of the denoising loss on a picture a and H the curvature of that loss, training a little on a work x changes
-the loss on an image y by -g(y)^T H^-1 g(x) (Koh and Liang 2017). H is the EK-FAC of :mod:`attribution.rankers.curvature`, so this is an
-inner product of whitened gradients. A linear product counts every work a little, while what a network retains of a work is local:
-the kernel exp(-||f(y) - f(x)||^2 / tau) over whitened gradients f of length 1 grades better wherever works are memorised,
-and at the largest tau of its grid is the linear product again (of directions, without their lengths).
+One reference model, trained on all works, is differentiated; the ensemble's members are never asked, so the ranker knows no
+codes. With g(a) the gradient of the denoising loss on a picture a and H the curvature of that loss, training a little on a work x
+changes the loss on an image y by -g(y)^T H^-1 g(x) (Koh and Liang 2017). H is the EK-FAC of :mod:`attribution.rankers.curvature`,
+so this is an inner product of whitened gradients. A linear product counts every work a little, while what a network retains
+of a work is local: the kernel exp(-||f(y) - f(x)||^2 / tau) over whitened gradients f of length 1 grades better wherever works
+are memorised, and at the largest tau of its grid is the linear product again (of directions, without their lengths).
 
-Gradients are means over *looks*, pinned pairs of a timestep and a noise image that all pictures share, spread over the whole schedule
-under training's weights. Sharing them makes what is common to two pictures stand out from what the noise does to either.
+Gradients are means over *looks*, pinned pairs of a timestep and a noise image that all pictures share, spread over the whole
+schedule under training's weights. Sharing them makes what is common to two pictures stand out from what noise does to either.
 
-What is kept of a work is at most :data:`VALUES` numbers. A larger network's whitened gradients are projected, layer by layer, by random
-signs from both sides, which keeps inner products on average (Johnson and Lindenstrauss; for gradients Choe et al. 2024).
+What is kept of a work is at most :data:`VALUES` numbers. A larger network's whitened gradients are projected, layer by layer, by
+random signs from both sides, which keeps inner products on average (Johnson and Lindenstrauss; for gradients Choe et al. 2024).
 """
 
 from __future__ import annotations

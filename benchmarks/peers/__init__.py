@@ -1,6 +1,5 @@
 """Other attribution libraries on our models: each file runs in the peers' own virtual environment and talks through files.
 
-python -m venv PEERS && PEERS/bin/pip install torch==2.13.0 diffusers scikit-learn captum traker \
-        accelerate einops einconv opt_einsum && PEERS/bin/pip install --no-deps kronfluence
-python -m benchmarks.lds --peers PEERS ...
+Make one with ``python -m venv PEERS``, install into it torch==2.13.0, this project, scikit-learn, captum, traker, accelerate,
+einops, einconv and opt_einsum, then kronfluence with ``--no-deps`` (it pins older versions), and name it with ``--peers``.
 """

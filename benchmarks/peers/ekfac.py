@@ -1,7 +1,7 @@
 """EKFAC influence through kronfluence: ``python -m benchmarks.peers.ekfac GIVEN OUT.npz``.
 
-An example is one image under one look; the gradient of an image is the mean of those of its looks, so its scores are the mean over
-pairs of looks of the pairwise scores.
+An example is one image under one look. The gradient of an image is the mean of those of its looks, so its scores are the mean
+over pairs of looks of the pairwise scores.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def main(given_path: str, out: str) -> None:
     given = read_given(Path(given_path))
     task = Denoising()
     model = prepare_model(given.model(), task)
-    works, queries = examples(given.works, given.work_looks), examples(given.queries, given.query_looks)
+    works, queries = examples(given.works, given.looks), examples(given.queries, given.looks)
     with tempfile.TemporaryDirectory() as folder:
         analyzer = Analyzer("lds", model, task, cpu=True, output_dir=folder, disable_tqdm=True)
         analyzer.fit_all_factors(
@@ -70,7 +70,7 @@ def main(given_path: str, out: str) -> None:
             "ekfac",
             queries,
             works,
-            per_device_query_batch_size=len(queries) // 2,
+            per_device_query_batch_size=len(queries),
             per_device_train_batch_size=128,
             score_args=ScoreArguments(),
         )

@@ -1,7 +1,8 @@
 """What a peer is given, and what it gives back.
 
-Given: the reference model (of all works) and checkpoints of its training, works and queries, and *looks*: the pinned timesteps and
-noise under which a loss is taken, those of training for the works and those of the ground truth's loss for the queries.
+Given: the reference model (of all works) and checkpoints of its training, works and queries, and *looks*: the pinned timesteps
+and noise under which the training loss is taken, the same for works and queries. (Looks of the middle steps for the queries, as
+the ground truth has them, and other noise than the works' made gradients worse on the digits.)
 Given back: one score a query and work, larger for works that lower the query's loss.
 """
 
@@ -34,7 +35,7 @@ class Looks:
         return len(self.t)
 
     def noised(self, images: Tensor) -> Tensor:
-        """Image x look x channel x height x width."""
+        """Every image under every look: image x look x channel x height x width."""
         signal = torch.from_numpy(alpha_bars(SamplerSettings())).float()[self.t].view(-1, 1, 1, 1)
         return signal.sqrt() * images[:, None] + (1.0 - signal).sqrt() * self.noise
 
@@ -50,8 +51,7 @@ class Given:
     """Learning rate at each checkpoint."""
     works: Tensor
     queries: Tensor
-    work_looks: Looks
-    query_looks: Looks
+    looks: Looks
 
     def model(self, checkpoint: int = -1) -> CleanDenoiser:
         """The model at a checkpoint."""
@@ -62,8 +62,7 @@ class Given:
     def write(self, path: Path) -> None:
         """As one safetensors file."""
         tensors = {"works": self.works, "queries": self.queries}
-        for kind, looks in (("work", self.work_looks), ("query", self.query_looks)):
-            tensors |= {f"{kind}_t": looks.t, f"{kind}_noise": looks.noise, f"{kind}_weight": looks.weight}
+        tensors |= {"look_t": self.looks.t, "look_noise": self.looks.noise, "look_weight": self.looks.weight}
         for number, weights in enumerate(self.checkpoints):
             tensors |= {f"checkpoint.{number}.{name}": value for name, value in weights.items()}
         facts = {"network": json.dumps(self.network.to_json()), "rates": json.dumps(self.rates)}
@@ -84,11 +83,9 @@ def read_given(path: Path) -> Given:
         }
         for number in range(len(rates))
     ]
-    looks = {
-        kind: Looks(*(tensors[f"{kind}_{part}"] for part in ("t", "noise", "weight"))) for kind in ("work", "query")
-    }
+    looks = Looks(*(tensors[f"look_{part}"] for part in ("t", "noise", "weight")))
     network = NetworkSettings.from_json(json.loads(facts["network"]))
-    return Given(network, checkpoints, rates, tensors["works"], tensors["queries"], looks["work"], looks["query"])
+    return Given(network, checkpoints, rates, tensors["works"], tensors["queries"], looks)
 
 
 def weighted_error(model: CleanDenoiser, x_t: Tensor, looks: Looks) -> Tensor:

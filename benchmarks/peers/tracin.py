@@ -18,42 +18,40 @@ AT_ONCE = 32
 
 
 class Loss(nn.Module):
-    """The denoiser under the looks of works or, where an example says so, of queries."""
+    """The denoiser's loss on each image."""
 
-    def __init__(self, denoiser: CleanDenoiser, looks: tuple[Looks, Looks]) -> None:
+    def __init__(self, denoiser: CleanDenoiser, looks: Looks) -> None:
         super().__init__()
         self.denoiser = denoiser
         self.looks = looks
 
-    def forward(self, images: Tensor, kind: Tensor) -> Tensor:
-        looks = self.looks[int(kind[0])]
-        return weighted_error(self.denoiser, looks.noised(images), looks)
+    def forward(self, images: Tensor) -> Tensor:
+        return weighted_error(self.denoiser, self.looks.noised(images), self.looks)
 
 
 def main(given_path: str, out: str) -> None:
     """Sum gradient products over the checkpoints, each times its learning rate."""
     torch.set_num_threads(1)
     given = read_given(Path(given_path))
-    model = Loss(given.model(), (given.work_looks, given.query_looks))
+    model = Loss(given.model(), given.looks)
 
-    def load(module: nn.Module, checkpoint: str) -> float:
+    def load(module: Loss, checkpoint: str) -> float:
         number = int(checkpoint)
-        assert isinstance(module, Loss)
         module.denoiser.load_state_dict(given.checkpoints[number])
         return given.rates[number]
 
-    def rows(images: Tensor, kind: int) -> TensorDataset:
-        return TensorDataset(images, torch.full((len(images),), kind), torch.zeros(len(images)))
+    def rows(images: Tensor) -> TensorDataset:
+        return TensorDataset(images, torch.zeros(len(images)))
 
     tracin = TracInCP(
         model,
-        DataLoader(rows(given.works, 0), AT_ONCE),
+        DataLoader(rows(given.works), AT_ONCE),
         [str(number) for number in range(len(given.checkpoints))],
         load,
         loss_fn=lambda output, _target: output,
         batch_size=AT_ONCE,
     )
-    scores = tracin.influence(DataLoader(rows(given.queries, 1), AT_ONCE))
+    scores = tracin.influence(DataLoader(rows(given.queries), AT_ONCE))
     np.savez(out, tracin=scores.detach().numpy())
 
 

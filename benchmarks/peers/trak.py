@@ -1,7 +1,7 @@
 """TRAK and D-TRAK through traker: ``python -m benchmarks.peers.trak GIVEN OUT.npz``.
 
-D-TRAK (Zheng et al. 2024) is TRAK with another model output: not the loss but the squared norm of the prediction, for works and queries
-alike. Both at a grid of ridge terms, as shares of the kernel's mean eigenvalue.
+D-TRAK (Zheng et al. 2024) is TRAK with another model output: not the loss but the squared norm of the prediction, for works and
+queries alike. Both at a grid of ridge terms, as shares of the kernel's mean eigenvalue.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from benchmarks.peers.exchange import Given, Looks, batches, read_given
 
 PROJECTION = 2048
 RIDGES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
-AT_ONCE = 4
+AT_ONCE = 32
 
 
 class Denoising(AbstractModelOutput):
@@ -80,7 +80,7 @@ def features(given: Given, square: bool, folder: str) -> tuple[np.ndarray, np.nd
     )
     traker.load_checkpoint(model.state_dict(), model_id=0)
     for rows in batches(len(given.works), AT_ONCE):
-        batch = batch_of(given.works[rows], given.work_looks)
+        batch = batch_of(given.works[rows], given.looks)
         traker.featurize(batch=batch, num_samples=rows.stop - rows.start)
     works = np.array(traker.saver.current_store["grads"])
     traker.finalize_features()
@@ -88,7 +88,7 @@ def features(given: Given, square: bool, folder: str) -> tuple[np.ndarray, np.nd
         exp_name="queries", checkpoint=model.state_dict(), model_id=0, num_targets=len(given.queries)
     )
     for rows in batches(len(given.queries), AT_ONCE):
-        traker.score(batch=batch_of(given.queries[rows], given.query_looks), num_samples=rows.stop - rows.start)
+        traker.score(batch=batch_of(given.queries[rows], given.looks), num_samples=rows.stop - rows.start)
     queries = np.array(traker.saver.current_store["queries_grads"])
     return works.astype(np.float64), queries.astype(np.float64)
 
