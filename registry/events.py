@@ -188,6 +188,8 @@ def changing(registry: Registry, now: datetime) -> Iterator[Change]:
     # Read before the log is: what another process writes meanwhile is of an event that this one will see.
     written = read_head(registry.home.log_head)
     with registry.connection() as connection:
+        # The first event of all comes after its file; without one yet, another process may have added it since.
+        written = written or read_head(registry.home.log_head)
         check_head(connection, written, registry.home.log_head)
         # Rows that are there already and that no event has sealed were not written by us: they stay without a seal.
         through = largest_ids(connection, sealed_through(connection))

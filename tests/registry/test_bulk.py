@@ -109,6 +109,18 @@ def test_the_same_list_again_changes_nothing(registry: Registry, tmp_path: Path)
     assert query(registry, "SELECT name FROM rightsholder") == [("Ada",)]
 
 
+def test_a_list_of_which_nothing_lands_leaves_nothing(registry: Registry, tmp_path: Path) -> None:
+    """No data set without works, no event; and it does not read as if everything were there already."""
+    path = csv(tmp_path / "works.csv", "url,rightsholder\nhttps://a.org/1,\nhttps://a.org/2,\n")
+    report = take(registry, path)
+    assert (report.refused, report.works, report.changed_nothing) == (2, 0, False)
+    assert query(registry, "SELECT count(*) FROM data_set") == [(0,)]
+    assert events(registry) == 0
+    path.write_text("url,rightsholder\nhttps://a.org/1,Ada\n")
+    assert take(registry, path).registered == 1
+    assert query(registry, "SELECT id, name FROM data_set") == [(0, "works.csv")]
+
+
 def test_batches_do_not_show(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Repeated rows are known across batches, and each batch is an event."""
     monkeypatch.setattr(batches, "ROWS", 10)

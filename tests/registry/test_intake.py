@@ -15,7 +15,7 @@ from PIL import Image
 
 from registry.database import Registry
 from registry.doctor import examine
-from registry.ingest import fingerprinting
+from registry.ingest import likenesses
 from registry.ingest.embedded_store import conflicts
 from registry.ingest.findings import Kind
 from registry.ingest.inspection import Refusal, Result, Task, Work, inspect_file
@@ -200,7 +200,7 @@ def test_a_search_that_would_take_too_long_is_left_out_and_made_up_for(
     write(folder / "a.png", encoded(photograph(1)))
     write(folder / "b.jpg", encoded(photograph(1), "JPEG"))
     with monkeypatch.context() as patch:
-        patch.setattr(fingerprinting, "_SECONDS_PER_NEW", 1e6)
+        patch.setattr(likenesses, "_SECONDS_PER_NEW", 1e6)
         report = register(registry, folder, near_duplicates=True)
     assert (report.fingerprints, report.near_duplicate_pairs) == (2, 0)
     assert ["not looked for" in finding.reason for finding in report.findings] == [True]

@@ -20,7 +20,7 @@ from typing import Any
 
 from registry.database import Registry
 from registry.errors import UsageError
-from registry.events import changing
+from registry.events import Change, changing
 from registry.ingest.bulk.batches import read_ahead
 from registry.ingest.bulk.store import ListStore, Stored
 from registry.ingest.findings import Finding
@@ -61,8 +61,8 @@ class ListReport:
 
     @property
     def changed_nothing(self) -> bool:
-        """Whether everything was there already."""
-        return not (self.registered or self.declarations or self.declarations_changed)
+        """Whether everything that can be registered was there already."""
+        return self.works > 0 and not (self.registered or self.declarations or self.declarations_changed)
 
     def to_json(self) -> dict[str, Any]:
         """All of it as plain values."""
@@ -103,12 +103,12 @@ def register_list(
     name = data_set or source.name
     # A list that names another owner must not lift a withdrawal that is in no row yet.
     cover_later_works(registry, now)
-    data_set_id = _data_set(registry, name, root.absolute(), now)
-    store, total = ListStore(source, data_set_id, name), Stored()
+    landing = _DataSet(registry, name, root.absolute(), now)
+    store, total = ListStore(source, landing.number, name), Stored()
     counts: Counter[str] = Counter()
     examples: dict[str, list[int]] = {}
     read = 0
-    with read_ahead(source, data_set_id, allow_unowned=allow_unowned) as batches:
+    with read_ahead(source, landing.number, allow_unowned=allow_unowned) as batches:
         for batch in batches:
             for reason, row_number in batch.refused:
                 counts[reason] += 1
@@ -116,6 +116,7 @@ def register_list(
                     found.append(row_number)
             if batch.rows.num_rows:
                 with changing(registry, now) as change:
+                    landing.make(change)
                     stored = store.add(change, batch)
                 total.add(stored)
             read += batch.read
@@ -160,20 +161,43 @@ def check_owned(source: ListSource, allow_unowned: bool) -> None:
         )
 
 
-def _data_set(registry: Registry, name: str, root: Path, now: datetime) -> int:
-    with changing(registry, now) as change:
-        row = change.connection.execute("SELECT id, root, kind FROM data_set WHERE name = ?", [name]).fetchone()
-        if row is None:
-            number = change.next_id("data_set")
-            change.insert(DataSet(id=number, name=name, kind="list", root=str(root), created_at=now))
-            change.record("data set added", f"data set {name}", after={"kind": "list", "root": str(root)})
-            return number
-        number, former, kind = int(row[0]), str(row[1]), str(row[2])
-        if former != str(root):
-            if kind != "list" or Path(former).exists():
-                raise UsageError(
-                    f"the data set {name!r} is the {kind} {former}; give {root} another name with --data-set"
-                )
-            change.connection.execute("UPDATE data_set SET root = ? WHERE id = ?", [str(root), number])
-            change.record("data set moved", f"data set {name}", before={"root": former}, after={"root": str(root)})
-        return number
+class _DataSet:
+    """The data set of a list: known from the start, since its number is part of what identifies a work by its path; made with
+    the first batch, so that a list of which nothing lands leaves none.
+    """
+
+    def __init__(self, registry: Registry, name: str, root: Path, now: datetime) -> None:
+        self.name, self.root, self.now = name, str(root), now
+        with changing(registry, now) as change:
+            found = self._row(change)
+            self.number = change.next_id("data_set") if found is None else int(found[0])
+            if found is not None and found[1] != self.root:
+                if found[2] != "list" or Path(found[1]).exists():
+                    raise UsageError(
+                        f"the data set {name!r} is the {found[2]} {found[1]}; give {root} another name with --data-set"
+                    )
+                change.connection.execute("UPDATE data_set SET root = ? WHERE id = ?", [self.root, self.number])
+                before, after = {"root": found[1]}, {"root": self.root}
+                change.record("data set moved", f"data set {name}", before=before, after=after)
+        self.made = found is not None
+
+    def make(self, change: Change) -> None:
+        """Make it, unless it is there.
+
+        Raises:
+            UsageError: another process has made one since.
+        """
+        if self.made:
+            return
+        if self._row(change) is None and change.next_id("data_set") == self.number:
+            row = DataSet(id=self.number, name=self.name, kind="list", root=self.root, created_at=self.now)
+            change.insert(row)
+            change.record("data set added", f"data set {self.name}", after={"kind": "list", "root": self.root})
+        elif self._row(change) != (self.number, self.root, "list"):
+            raise UsageError("another process has registered a data set meanwhile; nothing was lost, run it again")
+        self.made = True
+
+    def _row(self, change: Change) -> tuple[int, str, str] | None:
+        query = "SELECT id, root, kind FROM data_set WHERE name = ?"
+        row: tuple[int, str, str] | None = change.connection.execute(query, [self.name]).fetchone()
+        return row
