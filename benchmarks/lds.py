@@ -79,8 +79,7 @@ def compare(ground: Ground, folder: Path, peers: Path | None, weights: Path | No
     }
     against = {
         peer: difference(default, theirs[peer], loss, ground.halves, ground.generated)
-        for peer in sorted(set(best.values()) - {None})
-        if peer is not None
+        for peer in sorted({peer for peer in best.values() if peer is not None})
     }
     _keep_member_lds(ground, candidates | theirs, folder)
     held = bool(by_peer) and all(

@@ -48,7 +48,7 @@ class LayerGradients:
         self.layers = {
             name: module
             for name, module in network.named_modules()
-            if isinstance(module, nn.Linear) or (isinstance(module, nn.Conv2d) and module.groups == 1)
+            if isinstance(module, nn.Linear) or _is_plain(module)
         }
         self._inputs: dict[str, Tensor] = {}
         self._returned: dict[str, Tensor] = {}
@@ -66,9 +66,12 @@ class LayerGradients:
             self._returned.clear()
 
     def _keep(self, name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
+        def keep(gradient: Tensor) -> None:
+            self._returned[name] = gradient.detach()
+
         def hook(_module: nn.Module, arguments: tuple[Tensor, ...], output: Tensor) -> None:
             self._inputs[name] = arguments[0].detach()
-            output.register_hook(lambda gradient: self._returned.__setitem__(name, gradient.detach()))
+            output.register_hook(keep)  # type: ignore[no-untyped-call]  # torch leaves it untyped
 
         return hook
 
@@ -79,13 +82,8 @@ class LayerGradients:
                 continue
             came, went = self._inputs[name], self._returned[name]
             if isinstance(layer, nn.Conv2d):
-                came = functional.unfold(
-                    came,
-                    layer.kernel_size,
-                    layer.dilation,
-                    layer.padding,
-                    layer.stride,  # type: ignore[arg-type]
-                ).transpose(1, 2)
+                padding = (0, 0) if isinstance(layer.padding, str) else layer.padding
+                came = functional.unfold(came, layer.kernel_size, layer.dilation, padding, layer.stride).transpose(1, 2)
                 went = went.flatten(2).transpose(1, 2)
             else:
                 came, went = came.reshape(len(came), -1, came.shape[-1]), went.reshape(len(went), -1, went.shape[-1])
@@ -120,6 +118,16 @@ def fitted_factors(recorder: LayerGradients, passes: Callable[[], Iterator[None]
                 count = len(came)
             rows += count
     return {name: Factors(*bases[name], curvature[name] / rows) for name in bases}
+
+
+def _is_plain(module: nn.Module) -> bool:
+    """Whether it is a convolution that is a matrix product on unfolded patches. What is not is left out of the gradient."""
+    return (
+        isinstance(module, nn.Conv2d)
+        and module.groups == 1
+        and module.padding_mode == "zeros"
+        and module.padding != "same"
+    )
 
 
 def _eigenbasis(square: Float[Tensor, "value value"]) -> Tensor:

@@ -150,7 +150,7 @@ class GradientEmbedding(Embedding):
         def passes() -> Iterator[None]:
             generator = torch.Generator().manual_seed(NOISE_SEED)
             scale = (self.looks.weight / math.prod(shape)).sqrt().view(-1, 1, 1, 1)
-            for part in pictures.split(max(1, ROWS_AT_ONCE // LOOKS)):
+            for part in torch.split(pictures, max(1, ROWS_AT_ONCE // LOOKS)):
                 eps = self.reference(self.looks.at(part), self.looks.timesteps.repeat(len(part)))
                 # A squared error is the likelihood of a normal distribution around the prediction.
                 drawn = torch.randn(eps.shape, generator=generator) * scale.repeat(len(part), 1, 1, 1)
@@ -165,7 +165,7 @@ class GradientEmbedding(Embedding):
     def embed(self, images: Float32[np.ndarray, "image channel height width"]) -> Float32[np.ndarray, "image feature"]:
         found = []
         with self.recorder.recording():
-            for part in (torch.from_numpy(images) * 2.0 - 1.0).split(max(1, ROWS_AT_ONCE // LOOKS)):
+            for part in torch.split(torch.from_numpy(images) * 2.0 - 1.0, max(1, ROWS_AT_ONCE // LOOKS)):
                 eps = self.reference(self.looks.at(part), self.looks.timesteps.repeat(len(part)))
                 error = (eps - self.looks.noise.repeat(len(part), 1, 1, 1)).square().mean(dim=(1, 2, 3))
                 self.reference.zero_grad(set_to_none=True)

@@ -25,7 +25,7 @@ LOOKS = 12
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
-class Denoising(Task):
+class Denoising(Task):  # type: ignore[misc]  # ships no types
     """The denoising loss, of works as in training and of queries as in the ground truth."""
 
     def compute_train_loss(self, batch: Batch, model: torch.nn.Module, sample: bool = False) -> Tensor:
@@ -33,7 +33,8 @@ class Denoising(Task):
         eps = model(x_t, t)
         # The model's own distribution of outputs: normal around its prediction.
         target = eps.detach() + torch.randn_like(eps) if sample else noise
-        return (((eps - target).square().flatten(1).mean(dim=1)) * weight).sum()
+        loss: Tensor = (((eps - target).square().flatten(1).mean(dim=1)) * weight).sum()
+        return loss
 
     def compute_measurement(self, batch: Batch, model: torch.nn.Module) -> Tensor:
         return self.compute_train_loss(batch, model)

@@ -93,7 +93,8 @@ def weighted_error(model: CleanDenoiser, x_t: Tensor, looks: Looks) -> Tensor:
     images, count = x_t.shape[:2]
     eps = model(x_t.flatten(0, 1), looks.t.repeat(images)).unflatten(0, (images, count))
     error = (eps - looks.noise).square().flatten(2).mean(dim=2)
-    return (error * looks.weight).mean(dim=1)
+    loss: Tensor = (error * looks.weight).mean(dim=1)
+    return loss
 
 
 def batches(count: int, size: int) -> Iterator[slice]:

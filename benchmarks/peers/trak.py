@@ -10,6 +10,7 @@ import logging
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,7 +27,7 @@ RIDGES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 AT_ONCE = 32
 
 
-class Denoising(AbstractModelOutput):
+class Denoising(AbstractModelOutput):  # type: ignore[misc]  # ships no types
     """One image's mean over looks of the loss, or of the squared prediction."""
 
     def __init__(self, square: bool) -> None:
@@ -38,7 +39,8 @@ class Denoising(AbstractModelOutput):
         x_t, t, noise, weight = example
         eps = functional_call(model, (weights, buffers), (x_t, t))
         error = eps.square() if self.square else (eps - noise).square()
-        return (error.flatten(1).mean(dim=1) * weight).mean()
+        output: Tensor = (error.flatten(1).mean(dim=1) * weight).mean()
+        return output
 
     def get_out_to_loss_grad(
         self, _model: torch.nn.Module, _weights: dict[str, Tensor], _buffers: dict[str, Tensor], batch: list[Tensor]
@@ -97,7 +99,7 @@ def main(given_path: str, out: str) -> None:
     """Compute both methods' scores, phi_q (Phi^T Phi + ridge)^-1 phi_x, for every ridge term."""
     torch.set_num_threads(1)
     given = read_given(Path(given_path))
-    scores = {}
+    scores: dict[str, Any] = {}
     for name, square in (("trak", False), ("d-trak", True)):
         with tempfile.TemporaryDirectory() as folder:
             works, queries = features(given, square, folder)

@@ -36,10 +36,12 @@ def test_pairs_give_each_examples_gradient() -> None:
     with recorder.recording():
         network(x).square().sum().backward()
         found = {name: torch.einsum("bpo,bpa->boa", returned, inputs) for name, inputs, returned in recorder.pairs()}
+    bias_of = network.first.bias
+    assert bias_of is not None
     for row in range(len(x)):
         network.zero_grad()
         network(x[row : row + 1]).square().sum().backward()
-        weight, bias = network.first.weight.grad, network.first.bias.grad
+        weight, bias = network.first.weight.grad, bias_of.grad
         assert weight is not None
         assert bias is not None
         torch.testing.assert_close(found["first"][row], torch.cat([weight.flatten(1), bias[:, None]], dim=1))
@@ -85,7 +87,7 @@ def test_curvature_does_not_depend_on_how_examples_are_grouped() -> None:
     for size in (5, 2):
 
         def passes(size: int = size) -> Iterator[None]:
-            for inputs, weights in zip(x.split(size), drawn.split(size), strict=True):
+            for inputs, weights in zip(torch.split(x, size), torch.split(drawn, size), strict=True):
                 network.zero_grad()
                 (network(inputs) * weights).sum().backward()
                 yield None

@@ -48,10 +48,13 @@ def test_a_copy_is_ranked_first_and_scores_are_those_of_the_definition(works: Wo
         ((eps - looks.noise).square().mean(dim=(1, 2, 3)) * looks.weight).sum().backward()
         parts = []
         for name, layer in made.gradients.recorder.layers.items():
-            weight = torch.cat([layer.weight.grad.flatten(1), layer.bias.grad[:, None]], dim=1)  # type: ignore[union-attr,operator]
-            parts.append(made.gradients.factors[name].whitened(weight[None], 1.0).flatten())
-        whole = torch.cat(parts)
-        features.append(whole / whole.norm())
+            weight, bias = layer.get_parameter("weight").grad, layer.get_parameter("bias").grad
+            assert weight is not None
+            assert bias is not None
+            whole = torch.cat([weight.flatten(1), bias[:, None]], dim=1)
+            parts.append(made.gradients.factors[name].whitened(whole[None], 1.0).flatten())
+        direction = torch.cat(parts)
+        features.append(direction / direction.norm())
     stacked = torch.stack(features).numpy()
     squared = ((stacked[2:5, None] - stacked[None]) ** 2).sum(axis=2)
     np.testing.assert_allclose(scores[2], np.exp(-squared / BANDWIDTHS[2]), atol=5e-3)
