@@ -37,7 +37,6 @@ from registry.ids import sha256_of
 BANDWIDTHS = (0.1, 0.2, 0.4, 0.8, 2.0, 8.0)
 """tau: squared distances between vectors of length 1; 8 is as good as linear."""
 LOOKS = 48
-"""Looks at a picture; its gradient under a few would be mostly noise."""
 FACTOR_WORKS = 512
 """Works, spread over all of them, from which the curvature is estimated."""
 DAMPING = 1.0
@@ -93,6 +92,7 @@ class Gradients(FeatureKernel):
         reference_sha256: str,
         schedule: SamplerSettings | None = None,
         snr_cap: float = 5.0,
+        looks: int = LOOKS,
         advance: Callable[[int, int], object] = lambda _done, _total: None,
     ) -> None:
         """Get ready.
@@ -102,13 +102,14 @@ class Gradients(FeatureKernel):
             reference_sha256: of its weights; what is kept of the works goes by it.
             schedule: the noise schedule that it was trained with.
             snr_cap: of its training, see :class:`attribution.settings.TrainingSettings`.
+            looks: at every picture; its gradient under a few is mostly noise.
             advance: gets (works done now, works in all) while their gradients are computed.
         """
-        self.gradients = GradientEmbedding(reference, reference_sha256, schedule or SamplerSettings(), snr_cap)
+        self.gradients = GradientEmbedding(reference, reference_sha256, schedule or SamplerSettings(), snr_cap, looks)
         super().__init__(self.gradients, advance)
 
     def settings(self) -> dict[str, Any]:
-        return {**super().settings(), "looks": LOOKS, "values": VALUES}
+        return {**super().settings(), "looks": self.gradients.look_count, "values": VALUES}
 
     def prepare(self, images: Images, works: Works) -> Query:
         self.gradients.fit(works, images.shape)
@@ -120,15 +121,18 @@ class GradientEmbedding(Embedding):
 
     name = "gradients"
 
-    def __init__(self, reference: nn.Module, reference_sha256: str, schedule: SamplerSettings, snr_cap: float) -> None:
+    def __init__(
+        self, reference: nn.Module, reference_sha256: str, schedule: SamplerSettings, snr_cap: float, looks: int
+    ) -> None:
         self.reference = reference.eval().requires_grad_(True)
         self.recorder = LayerGradients(self.reference)
-        self.schedule, self.snr_cap = schedule, snr_cap
+        self.schedule, self.snr_cap, self.look_count = schedule, snr_cap, looks
+        self.at_once = max(1, ROWS_AT_ONCE // looks)
         self.content = {
             "reference": reference_sha256,
             "schedule": schedule.to_json(),
             "snr_cap": snr_cap,
-            "looks": LOOKS,
+            "looks": looks,
         }
         self.factors: dict[str, Factors] = {}
         self.signs: dict[str, tuple[Tensor, Tensor]] = {}
@@ -143,14 +147,14 @@ class GradientEmbedding(Embedding):
         """Estimate the curvature from some of the works, unless that was done."""
         if self._fitted is works:
             return
-        self.looks = Looks.spread(LOOKS, self.schedule, self.snr_cap, shape)
+        self.looks = Looks.spread(self.look_count, self.schedule, self.snr_cap, shape)
         spread = np.unique(np.linspace(0, len(works) - 1, FACTOR_WORKS).round().astype(np.int64))
         pictures = _pictures(works, spread, shape)
 
         def passes() -> Iterator[None]:
             generator = torch.Generator().manual_seed(NOISE_SEED)
             scale = (self.looks.weight / math.prod(shape)).sqrt().view(-1, 1, 1, 1)
-            for part in torch.split(pictures, max(1, ROWS_AT_ONCE // LOOKS)):
+            for part in torch.split(pictures, self.at_once):
                 eps = self.reference(self.looks.at(part), self.looks.timesteps.repeat(len(part)))
                 # A squared error is the likelihood of a normal distribution around the prediction.
                 drawn = torch.randn(eps.shape, generator=generator) * scale.repeat(len(part), 1, 1, 1)
@@ -165,7 +169,7 @@ class GradientEmbedding(Embedding):
     def embed(self, images: Float32[np.ndarray, "image channel height width"]) -> Float32[np.ndarray, "image feature"]:
         found = []
         with self.recorder.recording():
-            for part in torch.split(torch.from_numpy(images) * 2.0 - 1.0, max(1, ROWS_AT_ONCE // LOOKS)):
+            for part in torch.split(torch.from_numpy(images) * 2.0 - 1.0, self.at_once):
                 eps = self.reference(self.looks.at(part), self.looks.timesteps.repeat(len(part)))
                 error = (eps - self.looks.noise.repeat(len(part), 1, 1, 1)).square().mean(dim=(1, 2, 3))
                 self.reference.zero_grad(set_to_none=True)

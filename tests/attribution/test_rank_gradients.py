@@ -10,11 +10,12 @@ import torch
 
 from attribution.denoiser import NetworkSettings, new_denoiser
 from attribution.rankers.curvature import Factors
-from attribution.rankers.gradients import BANDWIDTHS, LOOKS, Gradients, Looks, projections
+from attribution.rankers.gradients import BANDWIDTHS, Gradients, Looks, projections
 from attribution.rankers.interface import Images, PixelRows, Works, dense_scores
 from attribution.schedule import SamplerSettings
 
 SHAPE = (1, 8, 8)
+LOOKS = 6
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,7 @@ def works() -> Works:
 def ranker() -> Gradients:
     """Over a small network that nobody trained: gradients are gradients."""
     network = NetworkSettings(size=8, channels=1, widths=(8,), groups=4, patch=4)
-    return Gradients(new_denoiser(network, 3), "of-no-weights")
+    return Gradients(new_denoiser(network, 3), "of-no-weights", looks=LOOKS)
 
 
 def images_of(works: Works, rows: slice) -> Images:
