@@ -81,6 +81,11 @@ def _landscape_plot(audit: AuditFacts, landscape: Landscape | NotMeasured) -> Ma
     return Markup(influence_plot(landscape, landscape.influences, ranks))  # noqa: S704  # drawn here, of numbers
 
 
+def rendered(template: str, **values: object) -> str:
+    """A page of its own values, see templates/."""
+    return _environment().get_template(template).render(**values)
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(

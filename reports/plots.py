@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
@@ -132,6 +133,38 @@ def influence_plot(landscape: Landscape, influences: Vector, ranks: Mapping[int,
         axes.set_xlabel("units, from most to least influential")
         axes.set_ylabel("LPIPS" if lpips else "influence")
     return drawing.svg
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its interval, under a name."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+
+
+def estimates_plot(name: str, estimates: Sequence[Estimate], label: str) -> str:
+    """Numbers with their intervals, one under the other, beside the line of nought."""
+    height = 0.62 + 0.24 * len(estimates)
+    with _drawing(name, 4.8, height, f"{label} of {len(estimates)}, with intervals", left=1.9) as drawing:
+        axes = drawing.axes
+        places = np.arange(len(estimates))[::-1]
+        axes.axvline(0.0, color=LINE, linewidth=0.8)
+        for place, each in zip(places, estimates, strict=True):
+            axes.plot([each.low, each.high], [place, place], color=QUIET, linewidth=3.0, solid_capstyle="butt")
+            axes.plot([each.value], [place], marker="o", markersize=4.5, color=ACCENT, markeredgewidth=0)
+        axes.set_yticks(places, [_short(each.name) for each in estimates])
+        axes.set_ylim(-0.7, len(estimates) - 0.3)
+        axes.locator_params(axis="x", nbins=6)
+        axes.set_xlabel(label)
+    return drawing.svg
+
+
+def _short(text: str) -> str:
+    # Matplotlib reads dollar signs as mathematics.
+    return (text if len(text) <= 34 else text[:33] + "…").replace("$", r"\$")
 
 
 def standalone(svg: str) -> str:

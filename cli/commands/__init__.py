@@ -11,6 +11,7 @@ from cli.commands import (
     demo,
     encodings,
     ensembles,
+    evaluation,
     homes,
     landscape,
     listings,
@@ -31,7 +32,7 @@ GROUPS: Mapping[str, tuple[ModuleType, ...]] = MappingProxyType(
         "Works and whose they are": (register, works, owners, claims),
         "May we train on them": (rights,),
         "Members and what they generate": (encodings, ensembles, samples),
-        "Where did it come from": (rankers, audits, landscape, reports),
+        "Where did it come from": (rankers, audits, landscape, reports, evaluation),
         "Taking works out": (withdrawals,),
         "Is the record whole, and what does it say": (oversight, listings),
     }

@@ -1,0 +1,336 @@
+"""The page of an evaluation: how good the evidence on one ensemble is, for people who decide by it.
+
+Built from the log's event alone, whose facts are read with suspicion: a figure that is not there is shown as not measured.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from markupsafe import Markup
+
+from registry.evaluations import KeptEvaluation
+from reports import words
+from reports.html import rendered
+from reports.plots import Estimate, estimates_plot
+
+MISSING = "nothing of it is in the log"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number of the head of the page."""
+
+    name: str
+    value: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """One question and what was measured of it."""
+
+    title: str
+    question: str
+    method: str = ""
+    not_measured: str = ""
+    columns: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    plot: Markup | None = None
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class EvaluationPage:
+    """All that the page shows."""
+
+    ensemble: str
+    measured_at: datetime.datetime
+    headline: str
+    explanation: str
+    figures: tuple[Figure, ...]
+    sections: tuple[Section, ...]
+    settings: tuple[tuple[str, Any], ...]
+    event: int
+    event_sha256: str
+
+
+def evaluation_page(kept: KeptEvaluation) -> str:
+    """The page of an evaluation."""
+    return rendered("evaluation.html.j2", page=evaluation(kept))
+
+
+def evaluation(kept: KeptEvaluation) -> EvaluationPage:
+    """What the page shows, in words and figures."""
+    facts = _Facts(kept.facts)
+    power, null, similarity = facts.part("power"), facts.part("null"), facts.part("similarity")
+    found = power.share("found")
+    headline = (
+        f"A copied work would be found with probability {words.percent(found[0])}."
+        if found
+        else "How often a copied work would be found was not measured."
+    )
+    return EvaluationPage(
+        ensemble=str(kept.facts.get("ensemble", "")),
+        measured_at=kept.measured_at,
+        headline=headline,
+        explanation=power_sentence(kept.facts) + " " + null_sentence(kept.facts),
+        figures=(
+            Figure("Copied works found", _interval(found), f"at q ≤ {power.number_text('false_discovery_rate')}"),
+            Figure(
+                "False alarms", _interval(null.share("audits_with_a_discovery")), "of audits under codes dealt anew"
+            ),
+            Figure("p uniform under the null", null.number_text("kolmogorov_smirnov_p"), "Kolmogorov and Smirnov’s p"),
+            Figure("Similarity alone", similarity.estimate_text("rate"), "false attribution rate; 0 is best"),
+        ),
+        sections=(
+            _power(power),
+            _null(null),
+            _rankers(facts),
+            _similarity(similarity),
+            _jacobian(facts),
+            _members(facts),
+        ),
+        settings=tuple((name, kept.facts[name]) for name in _SETTINGS if name in kept.facts),
+        event=kept.event,
+        event_sha256=kept.event_sha256,
+    )
+
+
+_SETTINGS = (
+    "ensemble",
+    "members_sha256",
+    "encoding",
+    "works",
+    "training_steps",
+    "audit",
+    "settings",
+    "versions",
+    "seconds",
+)
+
+
+def power_sentence(facts: Mapping[str, Any]) -> str:
+    """What a report says of an ensemble's power."""
+    power = _Facts(facts).part("power")
+    found = power.share("found")
+    if found is None:
+        return f"How often a copied work would be found was not measured on this ensemble: {power.reason}."
+    return (
+        f"Of {power.number_text('shown')} training works that were shown to the models as if they had been found somewhere, "
+        f"{words.percent(found[0])} were named at q ≤ {power.number_text('false_discovery_rate')} "
+        f"(95 % interval {words.percent(found[1])} to {words.percent(found[2])})."
+    )
+
+
+def null_sentence(facts: Mapping[str, Any]) -> str:
+    """What a report says of false alarms."""
+    null = _Facts(facts).part("null")
+    alarms = null.share("audits_with_a_discovery")
+    if alarms is None:
+        return f"False alarms were not measured on this ensemble: {null.reason}."
+    return (
+        f"Under {null.number_text('redraws')} deals of wrong codes, {words.percent(alarms[0])} of audits named anything "
+        f"(95 % interval {words.percent(alarms[1])} to {words.percent(alarms[2])}; allowed are "
+        f"{words.percent(null.number('false_discovery_rate') or 0.0)})."
+    )
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """Facts from the log: whatever is not a number where one belongs counts as not measured."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def reason(self) -> str:
+        return words.plain(str(self.values.get("not_measured", MISSING)), 300)
+
+    @property
+    def measured(self) -> bool:
+        return bool(self.values) and "not_measured" not in self.values
+
+    def part(self, name: str) -> _Facts:
+        found = self.values.get(name)
+        return _Facts(found if isinstance(found, Mapping) else {})
+
+    def parts(self, name: str) -> list[_Facts]:
+        found = self.values.get(name)
+        return [_Facts(each) for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
+
+    def number(self, name: str) -> float | None:
+        found = self.values.get(name)
+        return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
+
+    def number_text(self, name: str) -> str:
+        found = self.number(name)
+        return "not measured" if found is None else words.number(found)
+
+    def text(self, name: str) -> str:
+        return words.plain(str(self.values.get(name, "")), 400)
+
+    def share(self, name: str) -> tuple[float, float, float] | None:
+        return self.part(name)._three("share")
+
+    def estimate(self, name: str) -> tuple[float, float, float] | None:
+        return self.part(name)._three("value")
+
+    def estimate_text(self, name: str) -> str:
+        found = self.estimate(name)
+        return "not measured" if found is None else words.number(found[0])
+
+    def _three(self, name: str) -> tuple[float, float, float] | None:
+        found = tuple(self.number(each) for each in (name, "low", "high"))
+        return None if None in found else (found[0] or 0.0, found[1] or 0.0, found[2] or 0.0)
+
+
+def _interval(found: tuple[float, float, float] | None) -> str:
+    return "not measured" if found is None else words.percent(found[0])
+
+
+def _share_row(name: str, facts: _Facts, key: str) -> tuple[str, ...]:
+    found = facts.share(key)
+    if found is None:
+        return (name, "not measured", "", "")
+    part = facts.part(key)
+    counted = f"{part.number_text('count')} of {part.number_text('total')}"
+    return (name, words.percent(found[0]), f"{words.percent(found[1])} to {words.percent(found[2])}", counted)
+
+
+_SHARES = ("", "share", "95 % interval", "counted")
+
+
+def _power(facts: _Facts) -> Section:
+    title, question = "Power", "Would a copied work be found? Training works are shown as if somebody had found them."
+    if not facts.measured:
+        return Section(title, question, not_measured=facts.reason)
+    rows = [
+        ("named at the false discovery rate", "found"),
+        ("named, with nothing more significant beside it", "found_first"),
+        ("ranked first", "ranked_first"),
+        ("on the shortlist", "shortlisted"),
+    ]
+    return Section(
+        title,
+        question,
+        facts.text("method"),
+        columns=_SHARES,
+        rows=tuple(_share_row(name, facts, key) for name, key in rows),
+    )
+
+
+def _null(facts: _Facts) -> Section:
+    title = "False alarms"
+    question = (
+        "What does the test find where there is nothing to find? Codes are dealt anew after training, so all are wrong."
+    )
+    if not facts.measured:
+        return Section(title, question, not_measured=facts.reason)
+    rows = (
+        _share_row("audits that named anything", facts, "audits_with_a_discovery"),
+        _share_row("first-ranked units with p ≤ 0.05", facts, "p_at_most_0.05"),
+        ("p-values uniform (Kolmogorov and Smirnov)", facts.number_text("kolmogorov_smirnov_p"), "", ""),
+        ("more discoveries than allowed", facts.number_text("more_discoveries_than_allowed_p"), "", ""),
+    )
+    return Section(
+        title, question, facts.text("method"), columns=("", "share or p", "95 % interval", "counted"), rows=rows
+    )
+
+
+def _rankers(facts: _Facts) -> Section:
+    part = facts.part("rankers")
+    title = "Rankings"
+    question = "Which method tells best what a work would change? The members grade each: they are models that did not see some."
+    if not part.measured:
+        return Section(title, question, not_measured=part.reason)
+    graded = [(one.text("name"), one.part("member_lds")) for one in part.parts("alone")]
+    used = part.part("used")
+    graded.append((f"used: {used.text('name')}", used.part("member_lds")))
+    rows, drawn = [], []
+    for name, grade in graded:
+        three = grade._three("value")
+        if three is None:
+            rows.append((name, "not measured", grade.reason, ""))
+            continue
+        drawn.append(Estimate(name, *three))
+        between = f"{words.number(three[1])} to {words.number(three[2])}"
+        rows.append((name, words.number(three[0]), between, grade.number_text("samples")))
+    return Section(
+        title,
+        question,
+        part.text("method"),
+        columns=("ranker", "member-LDS", "95 % interval", "samples"),
+        rows=tuple(rows),
+        plot=Markup(estimates_plot("member-lds", drawn, "member-LDS")) if drawn else None,  # noqa: S704  # drawn here
+        caption="Rank correlation with what the members’ losses say; 0 is no better than chance.",
+    )
+
+
+def _similarity(facts: _Facts) -> Section:
+    title = "What similarity alone is worth"
+    question = (
+        "How often does the most similar work stay the most similar after the models that saw it are left out? Then it was not "
+        "the cause. Divided by the same for a random other work: near 0 the nearest work matters, near 1 it says nothing."
+    )
+    if not facts.measured:
+        return Section(title, question, not_measured=facts.reason)
+    rate = facts.estimate("rate")
+    between = "" if rate is None else f"{words.number(rate[1])} to {words.number(rate[2])}"
+    rows = (
+        ("false attribution rate", facts.estimate_text("rate"), between, facts.number_text("samples")),
+        _share_row("stays without the nearest", facts, "nearest_unit_stays"),
+        _share_row("stays without another", facts, "nearest_unit_stays_without_another"),
+    )
+    return Section(
+        title, question, facts.text("method"), columns=("", "share or rate", "95 % interval", "counted"), rows=rows
+    )
+
+
+def _jacobian(facts: _Facts) -> Section:
+    part = facts.part("jacobian")
+    title = "Estimates beside real ablation"
+    question = (
+        "How close is the influence that one Jacobian estimates to what happens when members are really left out?"
+    )
+    if not part.measured:
+        return Section(title, question, not_measured=part.reason)
+    rows = tuple(
+        (
+            sample.text("sample"),
+            sample.number_text("rank_correlation"),
+            sample.number_text("relative_error"),
+            sample.number_text("units"),
+        )
+        for sample in part.parts("samples")
+    )
+    return Section(
+        title,
+        question,
+        part.text("method"),
+        columns=("sample", "rank correlation", "relative error", "units"),
+        rows=rows,
+    )
+
+
+def _members(facts: _Facts) -> Section:
+    part = facts.part("members_beside")
+    title = "The ensemble beside its members"
+    question = (
+        "Is the ensemble as good a model as those that saw more of the works? Below 1, it predicts the noise better."
+    )
+    if not part.measured:
+        return Section(title, question, not_measured=part.reason)
+    rows = []
+    for name, key in (
+        ("loss of the ensemble by that of members that did not see the work", "ensemble_by_members_that_did_not"),
+        ("loss of the ensemble by that of members that saw it", "ensemble_by_members_that_saw_it"),
+    ):
+        three = part.estimate(key)
+        between = "" if three is None else f"{words.number(three[1])} to {words.number(three[2])}"
+        rows.append((name, part.estimate_text(key), between, part.number_text("works")))
+    return Section(
+        title, question, part.text("method"), columns=("", "ratio", "95 % interval", "works"), rows=tuple(rows)
+    )

@@ -1,0 +1,28 @@
+"""``creditline evaluate``: measured once, shown again, written as page and document."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.attribution.conftest import build_world
+from tests.cli.running import Creditline
+
+
+def test_measured_kept_and_shown(tmp_path: Path) -> None:
+    """The figures on stdout, the page and the document in a folder; --show measures nothing and says the same."""
+    home = Creditline(build_world(tmp_path / "world").registry.home.root)
+    assert home("evaluate", "--show").status == 2
+    out = tmp_path / "evaluation"
+    sizes = ("--planted", 3, "--redraws", 100, "--regenerated", 2, "--compared", 1, "--workers", 1)
+    made = home("evaluate", *sizes, "--out", out, "--json")
+    assert made.status == 0
+    document = made.document
+    assert document["creditline"] == "evaluation"
+    assert document["power"]["shown"] == 3
+    assert json.loads((out / "evaluation.json").read_text())["event_sha256"] == document["event_sha256"]
+    assert "A copied work" in (out / "evaluation.html").read_text(encoding="utf-8")
+    assert home("evaluate", "--show", "--json").out == made.out
+    assert "Copied works found" in home("evaluate", "--show").out
+    assert home("log", "verify").status == 0
+    assert home("evaluate", "--redraws", 5).status == 2
