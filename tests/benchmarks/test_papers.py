@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from benchmarks.papers.e15_counterfactual_radius import slope_of
 from benchmarks.papers.e16_unattributable import units_until_change
 from benchmarks.papers.ensembles import SAMPLER, Recipe, Trained, train
 from benchmarks.papers.networks import Perceptron, Shape, new_stack, stacked_eps
+from benchmarks.papers.table import BEGIN, END, NOT_RUN, ROWS, renewed, table
 from registry.errors import InputError
 
 TRAINING = TrainingSettings(steps=6, batch_size=8, learning_rate=3e-3, common_draws=False)
@@ -229,3 +231,16 @@ def test_shrinking_averages_whole_blocks() -> None:
     assert shrink(image, 8)[0, 0, 0] == 25
     assert shrink(np.full((1, 28, 28), 255, np.uint8), 8)[0, 4, 4] == 255
     assert flat(shrink(image, 14)).shape == (1, 196)
+
+
+def test_the_table_has_the_figures_of_the_result_files(tmp_path: Path) -> None:
+    """Figures are read, an experiment without a file is said to be missing, and the rest of the page stays."""
+    facts = {"members_needed": {name: 11 for name in ("256", "10000", "60000", "1000000", "5000000000")}, "held": False}
+    (tmp_path / "papers").mkdir()
+    (tmp_path / "papers" / "e18_members_needed.json").write_text(json.dumps({"results": facts}))
+    page = renewed(f"before\n{BEGIN}\nold\n{END}\nafter\n", table(tmp_path))
+    assert page.startswith(f"before\n{BEGIN}\n| experiment |")
+    assert page.endswith(f"\n{END}\nafter\n")
+    assert "old" not in page
+    assert "| 11 for 256, 11 for 10,000, 11 for 60,000, 11 for 1,000,000, 11 for 5,000,000,000 | no |" in page
+    assert page.count(NOT_RUN) == len(ROWS) - 1

@@ -1,0 +1,274 @@
+"""Published beside measured, as the table of ``docs/reproduction.md``: its figures are read from the result files, never typed.
+
+python -m benchmarks.papers.table          rewrites the table between its two marks
+python -m benchmarks.papers.table --check  only says whether the page has the figures of the result files, and exits with 1 if not
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.record import RESULTS
+
+PAGE = Path(__file__).parents[2] / "docs" / "reproduction.md"
+BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
+NOT_RUN = "not run yet"
+Facts = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One experiment: what was published, and how to say what was measured."""
+
+    file: str
+    title: str
+    published: str
+    measured: Callable[[Facts], str]
+    agrees: Callable[[Facts], str]
+
+
+def within(bounds: list[float], digits: int = 2) -> str:
+    """An interval in brackets."""
+    return f"[{bounds[0]:.{digits}f}, {bounds[1]:.{digits}f}]"
+
+
+def percent(found: Facts) -> str:
+    """A share with its interval."""
+    low, high = found["interval_95"]
+    return f"{100 * found['share']:.0f} % [{100 * low:.0f}, {100 * high:.0f}] of {found['of']}"
+
+
+def mean(found: Facts, digits: int = 2) -> str:
+    """A mean with its interval."""
+    return f"{found['mean']:.{digits}f} {within(found['interval_95'], digits)}"
+
+
+def units(case: Facts) -> str:
+    """How many units an ensemble has."""
+    return f"N = {case['ensemble']['units']:,}"
+
+
+def _e04(facts: Facts) -> str:
+    return "; ".join(
+        f"{units(case)}: Frechet {case['frechet']['ensemble']:.2f} against the members' median "
+        f"{case['frechet']['members_median']:.2f} ({case['frechet']['members_better_than_the_ensemble']} of "
+        f"{len(case['frechet']['members'])} better; works {case['frechet']['works']:.2f}), energy "
+        f"{case['energy']['ensemble']:.3f} against {case['energy']['members_median']:.3f}"
+        for case in facts["cases"]
+    )
+
+
+def _e05(facts: Facts) -> str:
+    def falling(rows: Facts) -> str:
+        return ", ".join(f"{row['mean']:.0f} (m = {size})" for size, row in rows.items())
+
+    return "; ".join(
+        f"{units(case)}: to all 16 {falling(case['to_the_whole'])}; between two without a common member "
+        f"{falling(case['between_disjoint'])}"
+        for case in facts["cases"]
+    )
+
+
+def _e06(facts: Facts) -> str:
+    return (
+        f"class changes without its own class in {percent(facts['class_changes_without_its_own_class'])}; "
+        f"{100 * facts['other_classes_that_leave_it']['mean']:.0f} % of other classes leave it"
+    )
+
+
+def _e07(facts: Facts) -> str:
+    found = facts["euclidean"]
+    return (
+        f"Euclidean: p = 10^{found['log10_p']:.0f} at {facts['ensemble']['samples']:,} samples, AUC {found['auc']:.3f} "
+        f"{within(found['auc_interval_95_over_samples'], 3)}; LPIPS not measured"
+    )
+
+
+def _e10(facts: Facts) -> str:
+    found = facts["spearman_with_exact"]
+    return (
+        f"Spearman over {facts['ensemble']['units']} units: Jacobian {mean(found['jacobian'])}, last-step noise "
+        f"{mean(found['last_step_noise'])}, individual models {mean(found['individual_models'])}; "
+        f"{found['jacobian']['samples']} samples"
+    )
+
+
+def _e11(facts: Facts) -> str:
+    ratios = [case["jacobian_by_plain_runs_over_n_plus_1"] for case in facts["cases"]]
+    return (
+        f"{min(ratios):.2f} to {max(ratios):.2f} times n + 1 plain runs (n = {facts['n']}, the product's UNets), "
+        f"{facts['influences']['units']:,} influences from it in {facts['influences']['seconds']:.2f} s"
+    )
+
+
+def _copies(copied: Facts) -> str:
+    ratio = copied["generated_over_unseen"]
+    return (
+        f"{percent(copied['near_copies'])} near copies, distance to the nearest work {ratio:.2f} of an unseen digit's"
+    )
+
+
+def _standing(case: Facts, kind: str) -> str:
+    found = case["attribution"]["by_influence"][kind]
+    return f"nearest work at {mean(found['standing_of_the_nearest'])} of the ranks (chance 0.5)"
+
+
+def _tested(case: Facts) -> str:
+    found = case["attribution"]["directional_test_of_the_nearest"]["p_at_most_0.05"]
+    return f"creditline's test of it p <= 0.05 in {percent(found)}"
+
+
+def _e12(facts: Facts) -> str:
+    return "; ".join(
+        f"{units(case)}: {_copies(case['copying'])}; by exact influence {_standing(case, 'exact')}; {_tested(case)}"
+        for case in facts["cases"]
+    )
+
+
+def _e13(facts: Facts) -> str:
+    copied = "; ".join(f"N = {int(count):,}: {_copies(found)}" for count, found in facts["copying"].items())
+    return f"{copied}; by the Jacobian {_standing(facts, 'jacobian')}; {_tested(facts)}"
+
+
+def _e15(facts: Facts) -> str:
+    radii = ", ".join(
+        f"{rung['geometric_mean']:.1f} {within(rung['interval_95'], 1)} ({units(rung)})" for rung in facts["rungs"]
+    )
+    slope = facts["slope_of_log10_radius_on_log10_units"]
+    return f"{radii}; log10 CR = {facts['intercept']:.2f} {slope['value']:+.2f} log10 N, slope {within(slope['interval_95'])}"
+
+
+def _e16(facts: Facts) -> str:
+    case = facts["ensemble"]
+    return f"radius exactly 0 in {percent(facts['radius_exactly_0'])}; all {case['units']} units removed for real"
+
+
+def _e17(facts: Facts) -> str:
+    return ", ".join(
+        f"{rung['relative_rate']['value']:.2f} {within(rung['relative_rate']['interval_95'])} ({units(rung)})"
+        for rung in facts["rungs"]
+    )
+
+
+def _e18(facts: Facts) -> str:
+    needed = facts["members_needed"]
+    chosen = ("256", "10000", "60000", "1000000", "5000000000")
+    return ", ".join(f"{needed[count]} for {int(count):,}" for count in chosen)
+
+
+def _held(facts: Facts) -> str:
+    return "yes" if facts["held"] else "no"
+
+
+ROWS = (
+    Row(
+        "papers/e04_ensemble_against_members",
+        "E4 ensemble against its members",
+        "TDA: FID of the ensemble comparable to its members' or better (a plot)",
+        _e04,
+        _held,
+    ),
+    Row("papers/e05_growing_n", "E5 growing n", "TDA: images converge as n grows (a plot)", _e05, _held),
+    Row(
+        "papers/e06_classes_as_units",
+        "E6 classes as units",
+        "WDL fig. 1b: ablating a sample's own class changes it, most others leave it (chosen examples)",
+        _e06,
+        _held,
+    ),
+    Row(
+        "papers/e07_class_influence",
+        "E7 influence of the predicted class",
+        "WDL fig. 1c: Mann-Whitney p <= 1e-300 at 3,000 samples, Euclidean and LPIPS",
+        _e07,
+        _held,
+    ),
+    Row(
+        "papers/e10_jacobian_against_exact",
+        "E10 Jacobian against real ablation",
+        "TDA: correlates with true influence, above both baselines (a plot)",
+        _e10,
+        _held,
+    ),
+    Row("jacobian_cost", "E11 cost of all influences", "WDL: n forward-mode runs", _e11, _held),
+    Row(
+        "papers/e12_near_copies",
+        "E12 few works",
+        "WDL fig. 2a, 300 works: copies, attribution mostly obvious (16 examples)",
+        _e12,
+        _held,
+    ),
+    Row(
+        "papers/e13_fewer_copies",
+        "E13 10,000 works",
+        "WDL fig. 2b: more creative, attributions far less intuitive (16 examples)",
+        _e13,
+        _held,
+    ),
+    Row(
+        "papers/e15_counterfactual_radius",
+        "E15 counterfactual radius",
+        "ABC, MNIST, N = 256 .. 8,192: 103.6, 100.6, 87.0, 65.6, 56.9, 58.3; log10 CR = 2.46 - 0.2 log10 N",
+        _e15,
+        _held,
+    ),
+    Row(
+        "papers/e16_unattributable",
+        "E16 unattributable samples",
+        "ABC: on binarised digits some samples have radius 0",
+        _e16,
+        _held,
+    ),
+    Row(
+        "papers/e17_false_attribution",
+        "E17 false attribution rate, relative",
+        "ABC: near 0 at N = 256, near 1 by N = 4,096 to 8,192",
+        _e17,
+        _held,
+    ),
+    Row("papers/e18_members_needed", "E18 members needed", "16 for 10,000, 20 for 60,000", _e18, _held),
+)
+
+
+def table(results: Path) -> str:
+    """The table, from the result files in a folder; a file that is not there is said to be missing."""
+    lines = ["| experiment | published | here | agrees |", "|---|---|---|---|"]
+    for row in ROWS:
+        path = results / f"{row.file}.json"
+        if path.exists():
+            facts = json.loads(path.read_text(encoding="utf-8"))["results"]
+            measured, agrees = row.measured(facts), row.agrees(facts)
+        else:
+            measured, agrees = NOT_RUN, "-"
+        lines.append(f"| {row.title} | {row.published} | {measured} | {agrees} |")
+    return "\n".join(lines)
+
+
+def renewed(page: str, figures: str) -> str:
+    """The page with these figures between its marks.
+
+    Raises:
+        ValueError: the page has no marks.
+    """
+    begin, end = page.index(BEGIN) + len(BEGIN), page.index(END)
+    return f"{page[:begin]}\n{figures}\n{page[end:]}"
+
+
+def main() -> int:
+    """Rewrite the table, or with ``--check`` return 1 if it is not that of the result files."""
+    page = PAGE.read_text(encoding="utf-8")
+    wanted = renewed(page, table(RESULTS))
+    if "--check" in sys.argv[1:]:
+        print("up to date" if wanted == page else "the figures of docs/reproduction.md are not those of the results")
+        return int(wanted != page)
+    PAGE.write_text(wanted, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
