@@ -235,7 +235,7 @@ def test_shrinking_averages_whole_blocks() -> None:
 
 def test_the_table_has_the_figures_of_the_result_files(tmp_path: Path) -> None:
     """Figures are read, an experiment without a file is said to be missing, and the rest of the page stays."""
-    facts = {"members_needed": {name: 11 for name in ("256", "10000", "60000", "1000000", "5000000000")}, "held": False}
+    facts = {"members_needed": dict.fromkeys(("256", "10000", "60000", "1000000", "5000000000"), 11), "held": False}
     (tmp_path / "papers").mkdir()
     (tmp_path / "papers" / "e18_members_needed.json").write_text(json.dumps({"results": facts}))
     page = renewed(f"before\n{BEGIN}\nold\n{END}\nafter\n", table(tmp_path))
