@@ -131,7 +131,7 @@ def examine(case: Case) -> dict[str, Any]:
     try:
         document = json.loads(told.stdout)
     except ValueError:
-        return {"healthy": False, "findings": [told.stderr[-500:]]}
+        return {"healthy": False, "status": told.returncode, "findings": [told.stdout[-500:], told.stderr[-500:]]}
     wrong = [each["what"] for each in document["findings"] if each["severity"] != "note"]
     return {
         "healthy": told.returncode == 0 and not wrong,

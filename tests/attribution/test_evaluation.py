@@ -60,7 +60,9 @@ def test_losses_are_those_of_a_plain_loop(world: World, auditor: Auditor) -> Non
     steps = [middle[place] for place in np.unique(np.linspace(0, len(middle) - 1, STEPS).round().astype(int))]
     row = 7
     image = torch.from_numpy(2.0 * corpus.pictures(np.array([row])).reshape(corpus.shape) - 1.0).float()
-    seen, unseen, together = [], [], []
+    seen: list[float] = []
+    unseen: list[float] = []
+    together = []
     for place, step in enumerate(steps):
         noise = standard_normal(seed_of_image(corpus.hashes[row]), STREAM + place, image.numel())
         z = torch.from_numpy(noise.reshape(corpus.shape)).float()

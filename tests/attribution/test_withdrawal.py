@@ -171,6 +171,7 @@ def test_retrained_members_are_those_that_would_have_been(world: World, tmp_path
     other = Home(tmp_path / "never")
     other.root.mkdir()
     shutil.copyfile(world.registry.home.database, other.database)
+    shutil.copyfile(world.registry.home.log_head, other.log_head)
     with Registry.open(other).connection() as connection:
         connection.execute("DELETE FROM member")
         connection.execute("DELETE FROM sample")
