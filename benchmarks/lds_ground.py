@@ -6,7 +6,7 @@ images, and one reference model of all works, which gradient methods differentia
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -74,17 +74,12 @@ def ground_truth(material: Material, cache: Path, halves: int = HALVES, seeds: i
     membership = bits(codes_of(7, MEMBERS, ONES, np.arange(len(images))), MEMBERS)
     everything = np.ones((1, len(images)), dtype=np.bool_)
     subsets = random_halves(len(images), halves, 11)
-
-    def stack(name: str, rows: np.ndarray, seed: int) -> Stack:
-        training = type(material.training)(**{**vars(material.training), "seed": seed})
-        return trained(folder, f"{name}-{seed}", images, rows, material.network, training)
-
-    ensemble = stack("members", membership.T, 0)
-    reference = stack("reference", everything, 0)
+    ensemble = models_of(material, folder, "members", membership.T, 0)
+    reference = models_of(material, folder, "reference", everything, 0)
     queries = torch.cat([_generated(folder, ensemble), to_training_range(material.held_out)])
-    member_loss = _losses(folder, "members-0", ensemble, queries)
+    member_loss = losses_of(folder, "members-0", ensemble, queries)
     found = [
-        _losses(folder, f"halves{halves}-{seed}", stack("halves", subsets, seed), queries)
+        losses_of(folder, f"halves{halves}-{seed}", models_of(material, folder, "halves", subsets, seed), queries)
         for seed in HALF_SEEDS[:seeds]
     ]
     return Ground(
@@ -94,9 +89,15 @@ def ground_truth(material: Material, cache: Path, halves: int = HALVES, seeds: i
         membership=membership,
         member_loss=member_loss,
         halves=subsets,
-        half_loss=np.stack(found),
+        half_loss=np.stack(found) if found else np.empty((0, len(queries), halves)),
         reference=reference,
     )
+
+
+def models_of(material: Material, folder: Path, name: str, rows: Bool[np.ndarray, "model work"], seed: int) -> Stack:
+    """Models of some of the works each, under one training seed; trained unless they are there."""
+    training = replace(material.training, seed=seed)
+    return trained(folder, f"{name}-{seed}", material.images(), rows, material.network, training)
 
 
 def _generated(folder: Path, stack: Stack) -> Tensor:
@@ -111,7 +112,10 @@ def _generated(folder: Path, stack: Stack) -> Tensor:
     return to_training_range(load_file(path)["pixels"])
 
 
-def _losses(folder: Path, name: str, stack: Stack, queries: Tensor) -> np.ndarray:
+def losses_of(
+    folder: Path, name: str, stack: Stack, queries: Float[Tensor, "query channel height width"]
+) -> Float64[np.ndarray, "query model"]:
+    """What every model loses on every query; measured unless it is there."""
     path = folder / f"losses-{name}.safetensors"
     if not path.exists():
         losses = denoising_losses(stack, queries, range(1000, 1000 + len(queries)), SAMPLER)

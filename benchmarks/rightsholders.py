@@ -1,0 +1,144 @@
+"""E25: leave one rightsholder out. Retrain without each, see whose absence hurts an image most, and ask who predicted it.
+
+The works, networks and queries are those of :mod:`benchmarks.lds`; a rightsholder is a digit's class or a house of emoji. For
+every query the truth is the loss under the model that never saw the rightsholder, mean over seeds. Rankers, ours and the peers',
+sum their scores over the rightsholder's works. Graded by Spearman's correlation over rightsholders, by the reciprocal rank of the one that
+truly matters most, and by NDCG over the first three.
+
+    python -m benchmarks.rightsholders --data digits --source digits.npz --cache DIR [--peers VENV]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+from scipy import stats
+
+from benchmarks.lds_data import Material, material
+from benchmarks.lds_grades import interval
+from benchmarks.lds_ground import Ground, ground_truth, losses_of, models_of
+from benchmarks.lds_rankers import DEFAULT, fused, of_peers, ours
+from benchmarks.record import write_result
+
+SEEDS = (5, 6)
+FIRST = 3
+DRAWS = 1000
+CLAIM = "who mattered: Spearman, MRR and NDCG@3 of the default ranking at or above the best peer's"
+MEASURES = ("spearman", "reciprocal_rank", "ndcg_at_3")
+
+
+def main() -> int:
+    """Train without each rightsholder and grade everyone."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", choices=("digits", "emoji"), default="digits")
+    parser.add_argument("--source", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--peers", type=Path)
+    parser.add_argument("--seeds", type=int, default=len(SEEDS))
+    options = parser.parse_args(sys.argv[1:] if __name__ == "__main__" else [])
+    torch.set_num_threads(1)
+    works = material(options.data, options.source)
+    ground = ground_truth(works, options.cache, seeds=0)
+    results = compare(ground, options.cache, options.peers, SEEDS[: options.seeds])
+    command = f"python -m benchmarks.rightsholders --data {options.data} --source SOURCE --cache CACHE --peers PEERS"
+    path = write_result("rightsholders", CLAIM, {"data": options.data, **results}, ("torch", "numpy"), command)
+    print(f"{path}: held = {results['held']}")
+    return not results["held"]
+
+
+def groups_of(works: Material) -> tuple[list[str], np.ndarray]:
+    """The rightsholders and, per work, the number of its own."""
+    names = sorted(set(works.group_of_work))
+    return names, np.array([names.index(name) for name in works.group_of_work], dtype=np.int64)
+
+
+def compare(ground: Ground, cache: Path, peers: Path | None, seeds: tuple[int, ...]) -> dict[str, Any]:
+    """Grade ours and theirs against retraining."""
+    folder = cache / ground.material.name
+    names, group_of_work = groups_of(ground.material)
+    without = np.stack([group_of_work != group for group in range(len(names))])
+    loss = np.stack(
+        [
+            losses_of(
+                folder, f"without-{seed}", models_of(ground.material, folder, "without", without, seed), ground.queries
+            )
+            for seed in seeds
+        ]
+    )
+    theirs, failed = of_peers(ground, folder, peers) if peers else ({}, {"all": "no --peers given"})
+    scored = ours(ground, folder, None)
+    default, choice = fused([one for one in scored if one.name in DEFAULT], ground)
+    candidates = {"default": default, **{one.name: fused([one], ground)[0] for one in scored}, **theirs}
+    truth = loss.mean(axis=0)
+    grades = {name: graded(scores @ ~without.T, truth, ground.generated) for name, scores in candidates.items()}
+    best = {
+        measure: max((grades[name]["generated"][measure]["mean"] for name in theirs), default=None)
+        for measure in MEASURES
+    }
+    held = all(
+        value is None or grades["default"]["generated"][measure]["mean"] >= value for measure, value in best.items()
+    )
+    return {
+        "rightsholders": {name: int((group_of_work == group).sum()) for group, name in enumerate(names)},
+        "training_seeds": len(seeds),
+        "queries": {"generated": int(ground.generated.sum()), "held_out": int((~ground.generated).sum())},
+        "default": [part.to_json() for part in choice.parts],
+        "ceiling": graded(loss[0], loss[1], ground.generated) if len(seeds) > 1 else {"not_measured": "one seed only"},
+        "grades": grades,
+        "peers_that_failed": failed,
+        "best_peer_on_generated": best,
+        "held": held and bool(theirs),
+    }
+
+
+def graded(
+    predicted: Float64[np.ndarray, "query group"], loss: Float64[np.ndarray, "query group"], generated: np.ndarray
+) -> dict[str, Any]:
+    """Means with 95 % bootstrap intervals over queries, for generated and held-out queries."""
+    rows = {
+        "spearman": np.array([stats.spearmanr(p, t).statistic for p, t in zip(predicted, loss, strict=True)]),
+        "reciprocal_rank": reciprocal_ranks(predicted, loss),
+        "ndcg_at_3": ndcg(predicted, loss, FIRST),
+    }
+    facts: dict[str, Any] = {}
+    for kind, chosen in (("generated", generated), ("held_out", ~generated)):
+        facts[kind] = {}
+        for measure, values in rows.items():
+            drawn = np.random.default_rng(0).integers(0, int(chosen.sum()), (DRAWS, int(chosen.sum())))
+            means = values[chosen][drawn].mean(axis=1)
+            facts[kind][measure] = {
+                "mean": round(100 * float(values[chosen].mean()), 1),
+                "over_queries": interval(means),
+            }
+    return facts
+
+
+def reciprocal_ranks(
+    predicted: Float64[np.ndarray, "query group"], loss: Float64[np.ndarray, "query group"]
+) -> Float64[np.ndarray, " query"]:
+    """One over the place at which the rightsholder that truly matters most is predicted."""
+    first = loss.argmax(axis=1)
+    own = predicted[np.arange(len(predicted)), first][:, None]
+    return np.asarray(1.0 / np.maximum(1, (predicted >= own).sum(axis=1)))
+
+
+def ndcg(
+    predicted: Float64[np.ndarray, "query group"], loss: Float64[np.ndarray, "query group"], places: int
+) -> Float64[np.ndarray, " query"]:
+    """Normalised discounted gain of the first places; the gain is by how much a loss exceeds the smallest."""
+    gain = loss - loss.min(axis=1, keepdims=True)
+    discount = 1.0 / np.log2(np.arange(places) + 2)
+    order = np.argsort(-predicted, axis=1, kind="stable")[:, :places]
+    found = (np.take_along_axis(gain, order, axis=1) * discount).sum(axis=1)
+    best = (-np.sort(-gain, axis=1)[:, :places] * discount).sum(axis=1)
+    return np.asarray(found / np.maximum(best, 1e-300))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
