@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from attribution.contrasts import RENOISE_STREAM, is_middle
+from attribution.contrasts import NOISIEST, RENOISE_STREAM, is_middle
 from attribution.denoiser import NetworkSettings, new_denoiser
 from attribution.noise import standard_normal
 from attribution.schedule import SamplerSettings, alpha_bars, steps_of
@@ -168,7 +168,8 @@ def denoising_losses(
     The noise of image k is a function of ``seeds[k]``, so that models are compared under the same noise.
     """
     base = CleanDenoiser(stack.settings, 0).eval()
-    steps = [(index, step) for index, step in enumerate(steps_of(settings)) if is_middle(step)]
+    asked = [step for step in steps_of(settings) if step.sqrt_alpha_bar > NOISIEST]
+    steps = [(index, step) for index, step in enumerate(asked) if is_middle(step)]
     t = torch.tensor([step.timestep for _, step in steps])
     signal = torch.tensor([step.sqrt_alpha_bar for _, step in steps]).view(-1, 1, 1, 1)
     grain = torch.tensor([step.sqrt_noise for _, step in steps]).view(-1, 1, 1, 1)

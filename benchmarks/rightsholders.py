@@ -2,8 +2,8 @@
 
 The works, networks and queries are those of :mod:`benchmarks.lds`; a rightsholder is a digit's class or a house of emoji. For
 every query the truth is the loss under the model that never saw the rightsholder, mean over seeds. Rankers, ours and the peers',
-sum their scores over the rightsholder's works. Graded by Spearman's correlation over rightsholders, by the reciprocal rank of the one that
-truly matters most, and by NDCG over the first three.
+sum their scores over the rightsholder's works. Graded by Spearman's correlation over rightsholders, by the reciprocal rank of the
+one that truly matters most, and by NDCG over the first three.
 
     python -m benchmarks.rightsholders --data digits --source digits.npz --cache DIR [--peers VENV]
 """

@@ -1,0 +1,90 @@
+"""The comparison of rankers: its ground truth and its grades."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from attribution.contrasts import renoise
+from attribution.denoiser import NetworkSettings
+from attribution.ensemble import Ensemble
+from attribution.schedule import SamplerSettings
+from attribution.settings import TrainingSettings
+from benchmarks.lds_grades import ceiling, difference, graded, per_query
+from benchmarks.lds_ground import random_halves
+from benchmarks.lds_models import Stack, denoising_losses, trained
+from benchmarks.rightsholders import ndcg, reciprocal_ranks
+
+NETWORK = NetworkSettings(size=8, channels=1, widths=(8,), groups=4, patch=4)
+TRAINING = TrainingSettings(steps=3, batch_size=4)
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """Two models of different works."""
+    membership = np.array([[True] * 4 + [False] * 4, [False, True] * 4])
+    return trained(tmp_path_factory.mktemp("models"), "pair", images(), membership, NETWORK, TRAINING)
+
+
+def images() -> torch.Tensor:
+    """Eight little works in [-1, 1]."""
+    return torch.rand(8, 1, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+
+def test_a_model_does_not_depend_on_its_stack(stack: Stack, tmp_path: Path) -> None:
+    """Trained beside others or alone, a model of the same works has the same weights."""
+    alone = trained(tmp_path, "one", images(), np.array([[False, True] * 4]), NETWORK, TRAINING)
+    for name, value in alone.weights.items():
+        torch.testing.assert_close(value[0], stack.weights[name][1], atol=2e-4, rtol=1e-3)
+
+
+def test_losses_are_those_that_an_ensemble_is_graded_by(stack: Stack) -> None:
+    """The same noise and steps as re-noising an image for an ensemble's members."""
+    settings, image = SamplerSettings(steps=10), images()[3]
+    found = denoising_losses(stack, image[None], [77], settings)[0]
+    ensemble = Ensemble([stack.model(index) for index in range(2)])
+    expected = renoise(ensemble, image, settings, 77).member_loss
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_every_work_is_in_half_of_the_subsets() -> None:
+    """Subsets come in complementary pairs."""
+    halves = random_halves(10, 6, 0)
+    assert (halves.sum(axis=1) == 5).all()
+    assert (halves.sum(axis=0) == 3).all()
+
+
+def test_a_perfect_ranker_reaches_100_and_its_opposite_minus_100() -> None:
+    """Losses that fall by exactly what a model saw."""
+    generator = np.random.default_rng(0)
+    halves, scores = random_halves(20, 12, 1), generator.random((6, 20))
+    loss = -(scores @ halves.T)
+    generated = np.arange(6) < 3
+    np.testing.assert_allclose(per_query(scores, loss, halves), 1.0)
+    assert graded(scores, loss, halves, generated)["generated"]["lds"] == 100.0
+    assert graded(-scores, loss, halves, generated)["held_out"]["lds"] == -100.0
+    assert difference(scores, -scores, loss, halves, generated)["generated"]["difference"] == 200.0
+    both = ceiling(np.stack([loss, loss]), generated)
+    assert both is not None
+    assert both["generated"]["seed_against_seed"] == 100.0
+    assert ceiling(loss[None], generated) is None
+
+
+def test_ranks_of_rightsholders() -> None:
+    """Closed forms: the most harmful absence is predicted first, third, last."""
+    loss = np.array([[3.0, 2.0, 1.0, 0.0]] * 3)
+    predicted = np.array([[9.0, 8.0, 7.0, 6.0], [7.0, 9.0, 8.0, 6.0], [1.0, 3.0, 2.0, 4.0]])
+    np.testing.assert_allclose(reciprocal_ranks(predicted, loss), [1.0, 1 / 3, 1 / 4])
+    discount = 1 / np.log2([2, 3, 4])
+    best = 3 * discount[0] + 2 * discount[1] + 1 * discount[2]
+    second = 2 * discount[0] + 1 * discount[1] + 3 * discount[2]
+    last = 0 * discount[0] + 2 * discount[1] + 1 * discount[2]
+    np.testing.assert_allclose(ndcg(predicted, loss, 3), [1.0, second / best, last / best])
+
+
+def test_a_ranker_that_says_nothing_is_not_rewarded() -> None:
+    """Equal scores for all count as the last place, not the first."""
+    assert reciprocal_ranks(np.zeros((1, 5)), np.arange(5.0)[None])[0] == pytest.approx(0.2)
