@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-import duckdb
+from sqlmodel import Session, col, select
 
 from registry.errors import IntegrityError
+from registry.models import Event
 
 EVENT = "ensemble evaluated"
 
@@ -25,23 +26,22 @@ class KeptEvaluation:
     event_sha256: str
 
 
-def newest_evaluation(connection: duckdb.DuckDBPyConnection, ensemble_id: str) -> KeptEvaluation | None:
+def newest_evaluation(session: Session, ensemble_id: str) -> KeptEvaluation | None:
     """The newest evaluation of an ensemble, if there is one.
 
     Raises:
         IntegrityError: the event is not one that was written here.
     """
-    row = connection.execute(
-        "SELECT after, recorded_at, actor, sequence, sha256 FROM event WHERE kind = ? AND subject = ? "
-        "ORDER BY sequence DESC LIMIT 1",
-        [EVENT, f"ensemble {ensemble_id}"],
-    ).fetchone()
+    query = select(Event).where(Event.kind == EVENT, Event.subject == f"ensemble {ensemble_id}")
+    row = session.exec(query.order_by(col(Event.sequence).desc()).limit(1)).first()
     if row is None:
         return None
     try:
-        facts = json.loads(row[0])
-    except (ValueError, TypeError, RecursionError) as error:
+        facts = json.loads(row.after or "")
+    except (ValueError, RecursionError):
+        facts = None
+    if not isinstance(facts, dict):
         raise IntegrityError(
             f"the newest evaluation of ensemble {ensemble_id} cannot be read; `creditline log verify` says whether it was edited"
-        ) from error
-    return KeptEvaluation(facts, row[1], str(row[2]), int(row[3]), str(row[4]))
+        )
+    return KeptEvaluation(facts, row.recorded_at.astimezone(UTC), row.actor, row.sequence, row.sha256)

@@ -210,6 +210,7 @@ def _method(audit: AuditFacts) -> MethodPart:
         settings=dict(audit.settings),
         versions=dict(audit.versions),
         timings=dict(audit.timings),
+        evaluation=list(audit.evaluation),
     )
 
 

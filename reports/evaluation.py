@@ -6,18 +6,16 @@ Built from the log's event alone, whose facts are read with suspicion: a figure 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
 
 from registry.evaluations import KeptEvaluation
 from reports import words
+from reports.evaluated import Measured, null_sentence, power_sentence
 from reports.html import rendered
 from reports.plots import Estimate, estimates_plot
-
-MISSING = "nothing of it is in the log"
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ def evaluation_page(kept: KeptEvaluation) -> str:
 
 def evaluation(kept: KeptEvaluation) -> EvaluationPage:
     """What the page shows, in words and figures."""
-    facts = _Facts(kept.facts)
+    facts = Measured(kept.facts)
     power, null, similarity = facts.part("power"), facts.part("null"), facts.part("similarity")
     found = power.share("found")
     headline = (
@@ -113,85 +111,11 @@ _SETTINGS = (
 )
 
 
-def power_sentence(facts: Mapping[str, Any]) -> str:
-    """What a report says of an ensemble's power."""
-    power = _Facts(facts).part("power")
-    found = power.share("found")
-    if found is None:
-        return f"How often a copied work would be found was not measured on this ensemble: {power.reason}."
-    return (
-        f"Of {power.number_text('shown')} training works that were shown to the models as if they had been found somewhere, "
-        f"{words.percent(found[0])} were named at q ≤ {power.number_text('false_discovery_rate')} "
-        f"(95 % interval {words.percent(found[1])} to {words.percent(found[2])})."
-    )
-
-
-def null_sentence(facts: Mapping[str, Any]) -> str:
-    """What a report says of false alarms."""
-    null = _Facts(facts).part("null")
-    alarms = null.share("audits_with_a_discovery")
-    if alarms is None:
-        return f"False alarms were not measured on this ensemble: {null.reason}."
-    return (
-        f"Under {null.number_text('redraws')} deals of wrong codes, {words.percent(alarms[0])} of audits named anything "
-        f"(95 % interval {words.percent(alarms[1])} to {words.percent(alarms[2])}; allowed are "
-        f"{words.percent(null.number('false_discovery_rate') or 0.0)})."
-    )
-
-
-@dataclass(frozen=True)
-class _Facts:
-    """Facts from the log: whatever is not a number where one belongs counts as not measured."""
-
-    values: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def reason(self) -> str:
-        return words.plain(str(self.values.get("not_measured", MISSING)), 300)
-
-    @property
-    def measured(self) -> bool:
-        return bool(self.values) and "not_measured" not in self.values
-
-    def part(self, name: str) -> _Facts:
-        found = self.values.get(name)
-        return _Facts(found if isinstance(found, Mapping) else {})
-
-    def parts(self, name: str) -> list[_Facts]:
-        found = self.values.get(name)
-        return [_Facts(each) for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
-
-    def number(self, name: str) -> float | None:
-        found = self.values.get(name)
-        return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
-
-    def number_text(self, name: str) -> str:
-        found = self.number(name)
-        return "not measured" if found is None else words.number(found)
-
-    def text(self, name: str) -> str:
-        return words.plain(str(self.values.get(name, "")), 400)
-
-    def share(self, name: str) -> tuple[float, float, float] | None:
-        return self.part(name)._three("share")
-
-    def estimate(self, name: str) -> tuple[float, float, float] | None:
-        return self.part(name)._three("value")
-
-    def estimate_text(self, name: str) -> str:
-        found = self.estimate(name)
-        return "not measured" if found is None else words.number(found[0])
-
-    def _three(self, name: str) -> tuple[float, float, float] | None:
-        found = tuple(self.number(each) for each in (name, "low", "high"))
-        return None if None in found else (found[0] or 0.0, found[1] or 0.0, found[2] or 0.0)
-
-
 def _interval(found: tuple[float, float, float] | None) -> str:
     return "not measured" if found is None else words.percent(found[0])
 
 
-def _share_row(name: str, facts: _Facts, key: str) -> tuple[str, ...]:
+def _share_row(name: str, facts: Measured, key: str) -> tuple[str, ...]:
     found = facts.share(key)
     if found is None:
         return (name, "not measured", "", "")
@@ -203,7 +127,7 @@ def _share_row(name: str, facts: _Facts, key: str) -> tuple[str, ...]:
 _SHARES = ("", "share", "95 % interval", "counted")
 
 
-def _power(facts: _Facts) -> Section:
+def _power(facts: Measured) -> Section:
     title, question = "Power", "Would a copied work be found? Training works are shown as if somebody had found them."
     if not facts.measured:
         return Section(title, question, not_measured=facts.reason)
@@ -222,7 +146,7 @@ def _power(facts: _Facts) -> Section:
     )
 
 
-def _null(facts: _Facts) -> Section:
+def _null(facts: Measured) -> Section:
     title = "False alarms"
     question = (
         "What does the test find where there is nothing to find? Codes are dealt anew after training, so all are wrong."
@@ -240,7 +164,7 @@ def _null(facts: _Facts) -> Section:
     )
 
 
-def _rankers(facts: _Facts) -> Section:
+def _rankers(facts: Measured) -> Section:
     part = facts.part("rankers")
     title = "Rankings"
     question = "Which method tells best what a work would change? The members grade each: they are models that did not see some."
@@ -251,7 +175,7 @@ def _rankers(facts: _Facts) -> Section:
     graded.append((f"used: {used.text('name')}", used.part("member_lds")))
     rows, drawn = [], []
     for name, grade in graded:
-        three = grade._three("value")
+        three = grade.three("value")
         if three is None:
             rows.append((name, "not measured", grade.reason, ""))
             continue
@@ -269,7 +193,7 @@ def _rankers(facts: _Facts) -> Section:
     )
 
 
-def _similarity(facts: _Facts) -> Section:
+def _similarity(facts: Measured) -> Section:
     title = "What similarity alone is worth"
     question = (
         "How often does the most similar work stay the most similar after the models that saw it are left out? Then it was not "
@@ -289,7 +213,7 @@ def _similarity(facts: _Facts) -> Section:
     )
 
 
-def _jacobian(facts: _Facts) -> Section:
+def _jacobian(facts: Measured) -> Section:
     part = facts.part("jacobian")
     title = "Estimates beside real ablation"
     question = (
@@ -315,7 +239,7 @@ def _jacobian(facts: _Facts) -> Section:
     )
 
 
-def _members(facts: _Facts) -> Section:
+def _members(facts: Measured) -> Section:
     part = facts.part("members_beside")
     title = "The ensemble beside its members"
     question = (

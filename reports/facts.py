@@ -355,6 +355,8 @@ class AuditFacts:
     artefact_sha256: str
     artefact_state: Literal["intact", "altered", "missing", "unreadable"]
     gaps: tuple[Gap, ...]
+    evaluation: tuple[str, ...]
+    """How good the evidence on this ensemble is, in sentences."""
     exact_lpips: Landscape | NotMeasured = UNMEASURED
     estimate_lpips: Landscape | NotMeasured = UNMEASURED
     lpips: LpipsFacts | NotMeasured = UNMEASURED

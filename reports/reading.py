@@ -14,11 +14,13 @@ from typing import Any
 from sqlmodel import Session, col, func, select
 
 from registry.errors import IntegrityError
+from registry.evaluations import newest_evaluation
 from registry.home import Home
 from registry.models import Audit, CandidateWork, Encoding, Ensemble, Member, Sample, Unit, UnitAsset
 from registry.models import Candidate as CandidateRow
 from registry.service import history_of, newest_of, served_by
 from reports.artefacts import Artefact, read_artefact
+from reports.evaluated import quoted
 from reports.evidence import read_effect, read_test
 from reports.facts import (
     AuditFacts,
@@ -88,12 +90,21 @@ def read_audit(session: Session, home: Home, audit: Audit) -> AuditFacts:
         artefact_sha256=audit.artefact_sha256,
         artefact_state=artefact.state,
         gaps=tuple(gaps),
+        evaluation=_evaluation(session, audit),
     )
 
 
 def utc(moment: datetime.datetime) -> datetime.datetime:
     """``moment`` in UTC; the driver answers in the zone of the machine."""
     return moment.astimezone(datetime.UTC)
+
+
+def _evaluation(session: Session, audit: Audit) -> tuple[str, ...]:
+    try:
+        kept = newest_evaluation(session, audit.ensemble_id)
+    except IntegrityError as error:
+        return (f"{str(error)[0].upper()}{str(error)[1:]}.",)
+    return quoted(kept, (audit.test or {}).get("members_sha256"))
 
 
 def _read_ensemble(session: Session, audit: Audit) -> EnsembleFacts:

@@ -177,6 +177,9 @@ class MethodPart(Part):
     settings: dict[str, Any]
     versions: dict[str, Any]
     timings: dict[str, Any] = Field(description="Seconds per stage.")
+    evaluation: list[str] = Field(
+        description="How good the evidence on this ensemble is, as ``creditline evaluate`` measured."
+    )
 
 
 class MemberPart(Part):

@@ -94,8 +94,8 @@ def evaluate(
             where = choose_device(device, workers)
             auditor = Auditor.prepare(registry, reference_of(registry, chosen.id), auditing, where)
             measure(auditor, settings, datetime.now(UTC), advance)
-    with registry.connection() as connection:
-        kept = newest_evaluation(connection, chosen.id)
+    with registry.session() as session:
+        kept = newest_evaluation(session, chosen.id)
     if kept is None:
         raise NotFoundError(f"ensemble {chosen.id} was never evaluated; run `creditline evaluate` without --show")
     if kept.facts.get("ensemble") != chosen.id:

@@ -41,9 +41,9 @@ def test_an_evaluation_is_measured_and_kept(world: World, auditor: Auditor) -> N
     assert facts["jacobian"]["samples"][0]["units"] == 4
     assert [one["name"] for one in facts["rankers"]["alone"]] == [ranker.name for ranker in auditor.context.rankers]
     assert {"rankers", "null", "Jacobian", "losses"} <= told
-    with world.registry.connection() as connection:
-        kept = newest_evaluation(connection, world.ensemble.id)
-        assert newest_evaluation(connection, "another") is None
+    with world.registry.session() as session:
+        kept = newest_evaluation(session, world.ensemble.id)
+        assert newest_evaluation(session, "another") is None
     assert kept is not None
     assert kept.facts["power"] == facts["power"]
     assert (kept.measured_at, kept.measured_by) == (NOW, world.registry.actor)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from registry.evaluations import KeptEvaluation
-from reports.evaluation import evaluation, evaluation_page, null_sentence, power_sentence
+from reports.evaluated import NEVER, OTHER_MEMBERS, null_sentence, power_sentence, quoted
+from reports.evaluation import evaluation, evaluation_page
 
 SHARE = {"share": 0.9375, "low": 0.85, "high": 0.98, "count": 60, "total": 64}
 FACTS: dict[str, Any] = {
@@ -102,3 +103,14 @@ def test_sentences_for_other_reports() -> None:
     assert "95 % interval 85 % to 98 %" in power_sentence(FACTS)
     assert "allowed are 5 %" in null_sentence(FACTS)
     assert power_sentence({"power": {"not_measured": "no works"}}).endswith("no works.")
+
+
+def test_reports_quote_the_evaluation_of_their_members() -> None:
+    """With where it is from; of other members it is said, and that nothing was measured as well."""
+    facts = {**FACTS, "members_sha256": "a" * 64}
+    assert quoted(None, "a" * 64) == (NEVER,)
+    own = quoted(kept(facts), "a" * 64)
+    assert "were named at q ≤ 0.05" in own[0]
+    assert own[-1] == "Measured 2026-01-02 by `creditline evaluate`, event 7 of the log."
+    assert OTHER_MEMBERS not in own
+    assert OTHER_MEMBERS in quoted(kept(facts), "b" * 64)

@@ -1,0 +1,104 @@
+"""What was measured of an ensemble's evidence, in sentences for every report of its outputs.
+
+The facts come from the log and are read with suspicion: whatever is not a number where one belongs was not measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from registry.evaluations import KeptEvaluation
+from reports import words
+
+MISSING = "nothing of it is in the log"
+NEVER = (
+    "How often audits of this ensemble find a copied work, or raise a false alarm, was not measured; `creditline evaluate` "
+    "measures it."
+)
+OTHER_MEMBERS = "The figures are of members that did not all serve this output, or of others."
+
+
+def quoted(kept: KeptEvaluation | None, members_sha256: object) -> tuple[str, ...]:
+    """What a report of an output says of the ensemble's evidence; ``members_sha256``: of the members that served it."""
+    if kept is None:
+        return (NEVER,)
+    found = [power_sentence(kept.facts), null_sentence(kept.facts)]
+    if kept.facts.get("members_sha256") != members_sha256:
+        found.append(OTHER_MEMBERS)
+    return (*found, f"Measured {kept.measured_at:%Y-%m-%d} by `creditline evaluate`, event {kept.event:,} of the log.")
+
+
+def power_sentence(facts: Mapping[str, Any]) -> str:
+    """What a report says of an ensemble's power."""
+    power = Measured(facts).part("power")
+    found = power.share("found")
+    if found is None:
+        return f"How often a copied work would be found was not measured on this ensemble: {power.reason}."
+    return (
+        f"Of {power.number_text('shown')} training works that were shown to the models as if they had been found somewhere, "
+        f"{words.percent(found[0])} were named at q ≤ {power.number_text('false_discovery_rate')} "
+        f"(95 % interval {words.percent(found[1])} to {words.percent(found[2])})."
+    )
+
+
+def null_sentence(facts: Mapping[str, Any]) -> str:
+    """What a report says of false alarms."""
+    null = Measured(facts).part("null")
+    alarms = null.share("audits_with_a_discovery")
+    if alarms is None:
+        return f"False alarms were not measured on this ensemble: {null.reason}."
+    return (
+        f"Under {null.number_text('redraws')} deals of wrong codes, {words.percent(alarms[0])} of audits named anything "
+        f"(95 % interval {words.percent(alarms[1])} to {words.percent(alarms[2])}; allowed are "
+        f"{words.percent(null.number('false_discovery_rate') or 0.0)})."
+    )
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Facts from the log: whatever is not a number where one belongs counts as not measured."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def reason(self) -> str:
+        return words.plain(str(self.values.get("not_measured", MISSING)), 300)
+
+    @property
+    def measured(self) -> bool:
+        return bool(self.values) and "not_measured" not in self.values
+
+    def part(self, name: str) -> Measured:
+        found = self.values.get(name)
+        return Measured(found if isinstance(found, Mapping) else {})
+
+    def parts(self, name: str) -> list[Measured]:
+        found = self.values.get(name)
+        return [Measured(each) for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
+
+    def number(self, name: str) -> float | None:
+        found = self.values.get(name)
+        return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
+
+    def number_text(self, name: str) -> str:
+        found = self.number(name)
+        return "not measured" if found is None else words.number(found)
+
+    def text(self, name: str) -> str:
+        return words.plain(str(self.values.get(name, "")), 400)
+
+    def share(self, name: str) -> tuple[float, float, float] | None:
+        return self.part(name).three("share")
+
+    def estimate(self, name: str) -> tuple[float, float, float] | None:
+        return self.part(name).three("value")
+
+    def estimate_text(self, name: str) -> str:
+        found = self.estimate(name)
+        return "not measured" if found is None else words.number(found[0])
+
+    def three(self, name: str) -> tuple[float, float, float] | None:
+        found = tuple(self.number(each) for each in (name, "low", "high"))
+        return None if None in found else (found[0] or 0.0, found[1] or 0.0, found[2] or 0.0)
