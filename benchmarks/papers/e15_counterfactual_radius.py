@@ -32,7 +32,7 @@ NOT_ENUMERATED = NotMeasured("no sample had all units removed at this size")
 
 def main() -> int:
     """Measure, write the result, and return 1 if the radius does not fall."""
-    setting, options = arguments(NAME, units=[64, 300, 10000], samples=32, shortlist=48, full=[32, 32, 0])
+    setting, options = arguments(NAME, units=[64, 300, 10000], samples=32, shortlist=48, full=[32, 32])
     options.units = setting.rungs(options.units)
     full = [*options.full, *[0] * len(options.units)]
     rungs = [
