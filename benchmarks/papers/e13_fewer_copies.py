@@ -17,7 +17,8 @@ def main() -> int:
     """Measure, write the result, and return 1 if copies are not fewer."""
     setting, options = arguments(NAME, few=300, units=10_000, samples=512, attributed=32)
     digits = setting.digits()
-    few = copying(setting.ensemble_of(options.few), digits, options.samples)
+    fewer = setting.ensemble_of(options.few)
+    few = copying(fewer, digits, options.samples)
     trained = setting.ensemble_of(options.units)
     many = copying(trained, digits, options.samples)
     found = attributions(setting, trained, digits, options.attributed, by_ablation=False)
@@ -27,11 +28,11 @@ def main() -> int:
     held = bool(few["near_copies"]["interval_95"][0] > many["near_copies"]["interval_95"][1])
     results = {
         "ensemble": trained.facts,
-        "copying": {str(options.few): few, str(options.units): many},
+        "copying": {str(fewer.units): few, str(trained.units): many},
         "attribution": found,
         "held": held,
     }
-    keep(NAME, setting, f"fewer near copies from {options.units} works than from {options.few}", results)
+    keep(NAME, setting, f"fewer near copies from {trained.units} works than from {fewer.units}", results)
     return not held
 
 
