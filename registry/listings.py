@@ -151,9 +151,21 @@ def works_named(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int])
     ids = sorted(set(asset_ids))
     for start in range(0, len(ids), PAGE):
         page = ids[start : start + PAGE]
-        query = with_rightsholders(rights_of(page), f"IN ({', '.join(map(str, page))})")
-        found += records(connection.execute(f"{query} ORDER BY listed.asset_id"))
+        # Few works have several; looking for the owners of the others would read the wide tables once more.
+        shared = connection.execute(
+            f"SELECT DISTINCT asset_id FROM co_rightsholder WHERE asset_id IN ({_listed(page)})"  # noqa: S608 - numbers
+        ).fetchall()
+        if shared:
+            query = with_rightsholders(rights_of(page), f"IN ({_listed([number for (number,) in shared])})")
+            found += records(connection.execute(f"{query} ORDER BY listed.asset_id"))
+        else:
+            rows = records(connection.execute(f"{rights_of(page)} ORDER BY asset_id"))
+            found += [{**row, "rightsholders": [row["rightsholder"]] if row["rightsholder"] else []} for row in rows]
     return found
+
+
+def _listed(ids: Sequence[int]) -> str:
+    return ", ".join(str(int(number)) for number in ids) or "NULL"
 
 
 def works_reader(
