@@ -14,6 +14,7 @@ from jaxtyping import Float64
 from attribution.rankers.embeddings import mobilenet
 from attribution.rankers.feature_kernel import FeatureKernel
 from attribution.rankers.fusion import Fit, Graded, fit
+from attribution.rankers.gradients import LOOKS as GRADIENT_LOOKS
 from attribution.rankers.gradients import Gradients, Looks
 from attribution.rankers.interface import Images, PixelRows, Ranker, Works, dense_scores
 from attribution.rankers.member_lds import correlations_of
@@ -53,7 +54,11 @@ def ours(ground: Ground, folder: Path, weights: Path | None) -> list[Scored]:
     images = Images(ground.flat_queries(), shape)
     hashes = [hashlib.sha256(work.tobytes()).hexdigest() for work in ground.material.works]
     works = Works(PixelRows(ground.material.works), np.arange(len(hashes)), hashes, folder)
-    rankers: list[Ranker] = [PixelKernel(), Responsibilities(), Gradients(ground.reference.model(0), "reference")]
+    rankers: list[Ranker] = [
+        PixelKernel(),
+        Responsibilities(),
+        Gradients(ground.reference.model(0), "reference", looks=GRADIENT_LOOKS),
+    ]
     if weights is not None:
         rankers.append(FeatureKernel(mobilenet(weights)))
     found = []

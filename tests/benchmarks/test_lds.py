@@ -13,9 +13,12 @@ from attribution.denoiser import NetworkSettings
 from attribution.ensemble import Ensemble
 from attribution.schedule import SamplerSettings
 from attribution.settings import TrainingSettings
+from benchmarks.lds import compare
+from benchmarks.lds_data import Material
 from benchmarks.lds_grades import ceiling, difference, graded, per_query
-from benchmarks.lds_ground import random_halves
+from benchmarks.lds_ground import Ground, random_halves
 from benchmarks.lds_models import Stack, denoising_losses, trained
+from benchmarks.lds_plots import plot_lds
 from benchmarks.rightsholders import ndcg, reciprocal_ranks
 
 NETWORK = NetworkSettings(size=8, channels=1, widths=(8,), groups=4, patch=4)
@@ -88,3 +91,37 @@ def test_ranks_of_rightsholders() -> None:
 def test_a_ranker_that_says_nothing_is_not_rewarded() -> None:
     """Equal scores for all count as the last place, not the first."""
     assert reciprocal_ranks(np.zeros((1, 5)), np.arange(5.0)[None])[0] == pytest.approx(0.2)
+
+
+def tiny_ground(stack: Stack) -> Ground:
+    """Eight works, four queries of either kind, and losses that fall by what pixels resemble."""
+    pixels = ((images() + 1) * 127.5).round().byte().movedim(1, -1).numpy()
+    material = Material("tiny", pixels, pixels[:4], tuple("aabbccdd"), NETWORK, TRAINING)
+    generator = np.random.default_rng(0)
+    queries = (images() + 0.1 * torch.randn(8, 1, 8, 8, generator=torch.Generator().manual_seed(1))).clamp(-1, 1)
+    near = -((queries.flatten(1)[:, None] - images().flatten(1)[None]) ** 2).mean(dim=2).double().numpy()
+    halves, membership = random_halves(8, 8, 0), random_halves(8, 6, 1).T
+    noise = 0.01 * generator.random((2, 8, 8))
+    return Ground(
+        material=material,
+        queries=queries,
+        generated=np.arange(8) < 4,
+        membership=membership,
+        member_loss=-(near @ membership),
+        halves=halves,
+        half_loss=-(near @ halves.T)[None] + noise,
+        reference=stack,
+    )
+
+
+def test_a_comparison_without_peers(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every ranker and fusion is graded, pixel similarity well where it is the truth; without peers nothing is claimed."""
+    monkeypatch.setattr("benchmarks.lds_rankers.GRADIENT_LOOKS", 4)
+    results = compare(tiny_ground(stack), tmp_path, None, None)
+    assert results["held"] is False
+    assert results["best_peer"] == {"generated": None, "held_out": None}
+    assert results["lds"]["pixel-kernel/0.2"]["generated"]["lds"] > 60
+    assert {"default", "gradients/8", "pixel-kernel + gradients, equal"} <= set(results["lds"])
+    assert results["ceiling"]["generated"]["seed_against_seed"] > 90
+    plot_lds(results, tmp_path / "plot.svg")
+    assert (tmp_path / "plot.svg").stat().st_size > 1000
