@@ -39,6 +39,9 @@ class CleanDenoiser(nn.Module):
     So such a network, a tenth of the work, can be a denoiser as any other.
     """
 
+    signal: Tensor
+    grain: Tensor
+
     def __init__(self, settings: NetworkSettings, seed: int) -> None:
         super().__init__()
         self.inner = new_denoiser(settings, seed)
@@ -143,13 +146,14 @@ def _train(
             noise: Tensor = noise,
             weight: Tensor = weight,
         ) -> Tensor:
-            error = (functional_call(base, parameters, (x_t, t)) - noise).square().mean(dim=(1, 2, 3))
-            return (error * weight).mean()
+            predicted: Tensor = functional_call(base, parameters, (x_t, t))
+            return ((predicted - noise).square().mean(dim=(1, 2, 3)) * weight).mean()
 
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(training, step)
         optimiser.zero_grad()
-        vmap(loss)(weights, noisy).sum().backward()
+        total: Tensor = vmap(loss)(weights, noisy).sum()
+        torch.autograd.backward(total)
         optimiser.step()
         after(step + 1, weights)
     return {name: value.detach().contiguous() for name, value in weights.items()}
