@@ -45,7 +45,7 @@ def write_result(
     path.parent.mkdir(parents=True, exist_ok=True)
     document = {
         "claim": claim,
-        "command": command or f"python -m benchmarks.{name} {' '.join(sys.argv[1:])}".strip(),
+        "command": command or f"python -m benchmarks.{name} {' '.join(map(_without_folder, sys.argv[1:]))}".strip(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "machine": {"processor": _processor(), "cores": os.cpu_count(), "system": platform.system()},
         "versions": {"python": platform.python_version(), **{package: version(package) for package in packages}},
@@ -53,6 +53,11 @@ def write_result(
     }
     path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     return path
+
+
+def _without_folder(argument: str) -> str:
+    """A file or folder by its own name: where it lay on the machine says nothing to others."""
+    return Path(argument).name if Path(argument).is_absolute() else argument
 
 
 def _processor() -> str:
