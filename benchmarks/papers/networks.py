@@ -1,6 +1,6 @@
 """The members of the experiments: perceptrons so small that sixteen train side by side on one core.
 
-A convolutional UNet of the product costs one core about ten times as much a step and a hundred times as much a sample at these
+A convolutional UNet of the product costs one core about ten times as much a step and far more a sample at these
 sizes, and the experiments need tens of thousands of regenerated images. What they measure (codes, ablation, Jacobians, evidence)
 does not know what network a member is: :mod:`attribution` takes any function eps = f(x, t).
 
