@@ -66,8 +66,9 @@ def evaluation(kept: KeptEvaluation) -> EvaluationPage:
     facts = Measured(kept.facts)
     power, null, similarity = facts.part("power"), facts.part("null"), facts.part("similarity")
     found = power.share("found")
+    counted = power.part("found")
     headline = (
-        f"A copied work would be found with probability {words.percent(found[0])}."
+        f"{counted.number_text('count')} of {counted.number_text('total')} planted works were found."
         if found
         else "How often a copied work would be found was not measured."
     )

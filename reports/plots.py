@@ -148,7 +148,7 @@ class Estimate:
 def estimates_plot(name: str, estimates: Sequence[Estimate], label: str) -> str:
     """Numbers with their intervals, one under the other, beside the line of nought."""
     height = 0.62 + 0.24 * len(estimates)
-    with _drawing(name, 4.8, height, f"{label} of {len(estimates)}, with intervals", left=1.9) as drawing:
+    with _drawing(name, 4.8, height, f"{label} of {len(estimates)}, with intervals", left=2.1) as drawing:
         axes = drawing.axes
         places = np.arange(len(estimates))[::-1]
         axes.axvline(0.0, color=LINE, linewidth=0.8)
@@ -164,7 +164,7 @@ def estimates_plot(name: str, estimates: Sequence[Estimate], label: str) -> str:
 
 def _short(text: str) -> str:
     # Matplotlib reads dollar signs as mathematics.
-    return (text if len(text) <= 34 else text[:33] + "…").replace("$", r"\$")
+    return (text if len(text) <= 32 else text[:31] + "…").replace("$", r"\$")
 
 
 def standalone(svg: str) -> str:

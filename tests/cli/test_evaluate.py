@@ -21,7 +21,7 @@ def test_measured_kept_and_shown(tmp_path: Path) -> None:
     assert document["creditline"] == "evaluation"
     assert document["power"]["shown"] == 3
     assert json.loads((out / "evaluation.json").read_text())["event_sha256"] == document["event_sha256"]
-    assert "A copied work" in (out / "evaluation.html").read_text(encoding="utf-8")
+    assert "planted works were found" in (out / "evaluation.html").read_text(encoding="utf-8")
     assert home("evaluate", "--show", "--json").out == made.out
     assert "Copied works found" in home("evaluate", "--show").out
     assert home("log", "verify").status == 0

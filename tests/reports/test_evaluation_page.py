@@ -54,7 +54,7 @@ def kept(facts: object) -> KeptEvaluation:
 def test_the_page_says_what_was_measured() -> None:
     """In a sentence, in figures, and a section for each question; what was not measured says why."""
     page = evaluation(kept(FACTS))
-    assert page.headline == "A copied work would be found with probability 94 %."
+    assert page.headline == "60 of 64 planted works were found."
     assert "Of 64 training works" in page.explanation
     assert "2 % of audits named anything" in page.explanation
     by_title = {section.title: section for section in page.sections}
@@ -66,6 +66,7 @@ def test_the_page_says_what_was_measured() -> None:
     html = evaluation_page(kept(FACTS))
     assert "<svg" in html
     assert "event 7" in html
+    assert "(no name)" not in html
 
 
 @pytest.mark.parametrize(
