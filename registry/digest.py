@@ -5,18 +5,19 @@ are, and over its values end to end. So nothing is held but a batch, the hash do
 into batches, and the cost is that of hashing the bytes, not of a Python object per value. What is hashed is the values
 alone: never Arrow's own layout, which differs between versions (padding, offsets, dictionary or view encodings).
 
-The columns' hashes are BLAKE2b, which is the fastest of the standard library's on processors without instructions for
-SHA-256; the hash over them, with the columns' names and kinds and the number of rows, is SHA-256.
+The columns' hashes are BLAKE3, which takes a tenth of the time of any hash in the standard library; the hash over them, with
+the columns' names and kinds and the number of rows, is SHA-256.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import blake2b, sha256
+from hashlib import sha256
 
 import duckdb
 import numpy as np
 import pyarrow as pa
+from blake3 import blake3
 from numpy.typing import NDArray
 
 from registry.errors import RegistryError
@@ -24,8 +25,6 @@ from registry.ids import canonical_json
 
 BATCH = 65_536
 """Rows that are fetched together."""
-
-_WIDTH = 32
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class _ColumnHash:
     def __init__(self, name: str, kind: pa.DataType) -> None:
         self._name = name
         self._kind = _kind_of(name, kind)
-        self._hashes = tuple(blake2b(digest_size=_WIDTH) for _ in range(3))
+        self._hashes = tuple(blake3() for _ in range(3))
         self._rows = 0
         self._in_nulls = False
 
@@ -83,12 +82,12 @@ class _ColumnHash:
         if not len(values):
             return
         if self._kind not in _TEXTS:
-            contents.update(_fixed(values, self._kind).data)
+            contents.update(_fixed(values, self._kind).view(np.uint8))
             return
-        values = values.cast(pa.large_binary())
         _, offset_buffer, data = values.buffers()
-        offsets = np.frombuffer(offset_buffer, "<i8")[values.offset : values.offset + len(values) + 1]
-        lengths.update(np.diff(offsets).astype("<u4").data)
+        width = "<i8" if pa.types.is_large_string(values.type) or pa.types.is_large_binary(values.type) else "<i4"
+        offsets = np.frombuffer(offset_buffer, width)[values.offset : values.offset + len(values) + 1]
+        lengths.update(np.diff(offsets).astype("<u4").view(np.uint8))
         if offsets[-1] > offsets[0]:
             contents.update(memoryview(data)[int(offsets[0]) : int(offsets[-1])])
 

@@ -31,7 +31,7 @@ class Step:
 
 
 STEPS: tuple[Step, ...] = ()
-"""Schema 2 is the first that was released, so no step leads to it."""
+"""Schema 3 is the first that was released, so no step leads to it."""
 
 
 @dataclass(frozen=True)

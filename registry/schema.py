@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 2
-"""Schema 1 was that of the versions before the first release; no step leads from there."""
+SCHEMA_VERSION = 3
+"""Schemas 1 and 2 were those of the versions before the first release; no step leads from there."""
 
 TABLES = frozenset(
     {

@@ -208,7 +208,7 @@ def test_a_damaged_registry_is_status_3(creditline: Creditline) -> None:
         connection.execute("UPDATE schema_version SET version = 99")
     found = creditline("status")
     assert found.status == 3
-    assert "has schema 99, this creditline reads schema 2; install a newer creditline" in found.err
+    assert "has schema 99, this creditline reads schema 3; install a newer creditline" in found.err
     database.write_bytes(b"nonsense" * 100)
     found = creditline("works")
     assert found.status == 3

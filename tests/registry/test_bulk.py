@@ -24,11 +24,13 @@ from registry.identity import identity_of
 from registry.ingest.bulk import ListReport, batches, register_list
 from registry.ingest.bulk.checks import suspected
 from registry.ingest.bulk.identities import identities_of
+from registry.ingest.bulk.registration import with_defaults
+from registry.ingest.bulk.texts import tidied
 from registry.ingest.lists import open_list
 from registry.ingest.lists.connection import reader
 from registry.ingest.supersede import supersede_listed
 from registry.state import stale
-from tests.registry.lists.reading import write_parquet
+from tests.registry.lists.reading import rows, write_parquet
 from tests.registry.works import NOW, encoded, picture, register, write
 
 SHA = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(9)]
@@ -57,6 +59,36 @@ def csv(path: Path, text: str) -> Path:
     """Write a list."""
     path.write_text(text, encoding="utf-8")
     return path
+
+
+CELL = st.text(st.sampled_from(" \u00a0\u3000\t?AaÉe\u0301é1"), max_size=5) | st.none()
+
+
+@given(st.lists(st.tuples(CELL, CELL, CELL), min_size=1, max_size=12), st.integers(0, 4), st.booleans())
+@settings(max_examples=200, deadline=None)
+def test_texts_land_as_the_preview_shows_them(
+    tmp_path_factory: pytest.TempPathFactory, cells: list[tuple[str | None, ...]], cut: int, default: bool
+) -> None:
+    """Trimming, letters of hashes, unknown licences and composed letters: bytes and SQL say the same."""
+    folder = tmp_path_factory.mktemp("list")
+    names = ("sha256", "licence", "title")
+    columns = {name: pa.array(values, pa.string()) for name, values in zip(names, zip(*cells, strict=True), strict=True)}
+    source = open_list(write_parquet(folder / "works.parquet", columns), staging=folder)
+    if default:
+        source = with_defaults(source, None, "CC0-1.0")
+    with reader(source.files) as connection:
+        loose = connection.execute(source.unchecked()).to_arrow_table().combine_chunks().to_batches()[0].slice(cut)
+    shown = [{name: row[name] for name in names} for row in rows(source)]
+    assert tidied(loose, source.loose).select(names).to_pylist() == shown[cut:]
+
+
+def test_spaces_do_not_count_as_length(registry: Registry, tmp_path: Path) -> None:
+    """A name is not too long for the spaces around it; a long one is refused whatever is around it."""
+    spaces = " " * 2_000
+    path = csv(tmp_path / "works.csv", f"url,rightsholder\nhttps://a.org/1,{spaces}Ada{spaces}\nhttps://a.org/2, {'y' * 1025}\n")
+    report = take(registry, path)
+    assert query(registry, "SELECT name FROM rightsholder") == [("Ada",)]
+    assert [refusal.reason for refusal in report.refusals] == ["rightsholder has more than 1,024 bytes"]
 
 
 def test_a_list_lands_with_its_rights(registry: Registry, tmp_path: Path) -> None:

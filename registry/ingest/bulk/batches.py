@@ -16,18 +16,18 @@ from dataclasses import dataclass, field
 import duckdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from registry.ingest.bulk.checks import suspected
 from registry.ingest.bulk.identities import identities_of, keys_of
+from registry.ingest.bulk.texts import tidied
 from registry.ingest.lists.columns import (
     CANONICAL,
     CHECKED_NUMBERS,
-    COMPOSED,
     LONGEST_ATTRIBUTES,
     LONGEST_OF,
     MALFORMED,
+    trimmed,
 )
 from registry.ingest.lists.connection import reader, translated_errors
 from registry.ingest.lists.preview import UNOWNED
@@ -37,9 +37,8 @@ ROWS = 4 * 122_880
 """Rows of a batch: four of the blocks in which DuckDB stores rows, so that it can write them as they come."""
 BYTES = 2**27
 """Bytes after which a batch ends even if it has fewer rows."""
-_LAST_OF_ASCII = 0x7F
 _FETCHED = 2_048
-"""Rows that are fetched together."""
+"""Rows that are fetched together: as many books as that in each column fit into the memory."""
 
 
 @dataclass(frozen=True)
@@ -130,11 +129,15 @@ def _query(source: ListSource) -> str:
     columns = []
     for name in taken:
         longest = LONGEST_ATTRIBUTES if name == "attributes" else LONGEST_OF.get(name)
-        columns.append(
-            name
-            if longest is None
-            else f"CASE WHEN strlen({name}) > {longest} THEN repeat('x', {longest + 1}) ELSE {name} END AS {name}"
-        )
+        if longest is None:
+            columns.append(name)
+            continue
+        cut = f"CASE WHEN strlen({name}) > {longest} THEN repeat('x', {longest + 1}) ELSE {name} END"
+        if name in source.loose:  # spaces around it do not count
+            text = trimmed(name)
+            cut = f"CASE WHEN strlen({text}) > {longest} THEN repeat('x', {longest + 1}) ELSE {text} END"
+            cut = f"CASE WHEN strlen({name}) > {longest} THEN {cut} ELSE {name} END"
+        columns.append(f"{cut} AS {name}")
     columns += [f"{name}_problem" for name in CHECKED_NUMBERS if name in source.mapping]
     columns += ["outcome"] if source.outcome is not None else []
     columns += [MALFORMED] if source.sieved else []
@@ -157,7 +160,7 @@ class _Checker:
     def batch(self, parts: list[pa.RecordBatch]) -> Batch:
         (whole,) = pa.Table.from_batches(parts).combine_chunks().to_batches(max_chunksize=None)
         parts.clear()
-        whole = _composed(whole)
+        whole = tidied(whole, self.source.loose)
         refused = self._reasons(whole)
         rows = pa.Table.from_batches([whole])
         rows = rows.select([name for name in rows.column_names if name not in self.further])
@@ -187,21 +190,6 @@ class _Checker:
             self.connection.unregister("suspected_rows")
             refused.update({int(number): str(reason) for number, reason in found})
         return [(reason, number) for number, reason in sorted(refused.items())]
-
-
-def _composed(whole: pa.RecordBatch) -> pa.RecordBatch:
-    """The batch with what people wrote in Unicode's composed form; text of ASCII alone is in it."""
-    for name in COMPOSED:
-        place = whole.schema.get_field_index(name)
-        if place < 0:
-            continue
-        _, offset_buffer, data_buffer = whole.column(place).buffers()
-        column = whole.column(place)
-        offsets = np.frombuffer(offset_buffer, "<i4")[column.offset : column.offset + len(column) + 1]
-        data = np.frombuffer(data_buffer or b"", np.uint8)[offsets[0] : offsets[-1]]
-        if len(data) and data.max() > _LAST_OF_ASCII:
-            whole = whole.set_column(place, whole.schema.field(place), pc.utf8_normalize(column, form="NFC"))
-    return whole
 
 
 def _numbers(whole: pa.RecordBatch) -> NDArray[np.int64]:

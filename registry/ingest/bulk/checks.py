@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from registry.ingest.bulk.identities import no_hexadecimal_digit
 from registry.ingest.lists.columns import CHECKED_NUMBERS, IDENTITY, LONGEST_ATTRIBUTES, LONGEST_OF, MALFORMED
 from registry.ingest.lists.source import ListSource
 
@@ -51,7 +52,7 @@ def _suspect_text(name: str, column: pa.Array, found: Rows) -> None:
     lengths = _length(column)
     if name == "sha256":
         found |= (lengths != 64) & _valid(column)
-        found |= _rows_with(column, _no_hexadecimal_digit)
+        found |= _rows_with(column, no_hexadecimal_digit)
         return
     found |= lengths > LONGEST_OF[name]
     found |= _rows_with(column, _control_character)
@@ -83,11 +84,6 @@ def _control_character(data: NDArray[np.uint8]) -> Rows | None:
     if data.min() >= 0x20 and not (data.max() >= 0x7F and (data == 0x7F).any()):
         return None
     return np.asarray((data < 0x20) | (data == 0x7F))
-
-
-def _no_hexadecimal_digit(data: NDArray[np.uint8]) -> Rows | None:
-    wrong = (data - np.uint8(ord("0")) > 9) & (data - np.uint8(ord("a")) > 5)  # below zero it wraps to large
-    return wrong if wrong.any() else None
 
 
 def _rows_with(column: pa.Array, find: Callable[[NDArray[np.uint8]], Rows | None]) -> Rows:

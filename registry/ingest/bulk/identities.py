@@ -22,10 +22,10 @@ _TOGETHER = 16_384
 """Rows whose state stays in the processor's cache."""
 
 _HASH_LENGTH = 64
-_DIGIT = np.full(256, 255, np.uint8)
-"""By byte, the value of a lower-case hexadecimal digit."""
-for _value, _digit in enumerate(b"0123456789abcdef"):
-    _DIGIT[_digit] = _value
+_OF_DIGITS = np.zeros(2**16, np.uint8)
+"""By two characters, as a little-endian number, the byte that they are in hexadecimal."""
+for _byte in range(256):
+    _OF_DIGITS[int.from_bytes(f"{_byte:02x}".encode(), "little")] = _byte
 
 Words = NDArray[np.uint32]
 
@@ -60,6 +60,12 @@ def identities_of(keys: pa.Array) -> NDArray[np.uint64]:
     return found
 
 
+def no_hexadecimal_digit(characters: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
+    """Where there is something else than a lower-case hexadecimal digit; None where there is nothing else."""
+    other = (characters - np.uint8(ord("0")) > 9) & (characters - np.uint8(ord("a")) > 5)  # below zero it wraps to large
+    return other if other.any() else None
+
+
 def _start_of_hashes(
     data: NDArray[np.uint8], starts: NDArray[np.int64], lengths: NDArray[np.int64], found: NDArray[np.uint64]
 ) -> NDArray[np.bool_]:
@@ -68,12 +74,11 @@ def _start_of_hashes(
     rows = np.flatnonzero(hashed)
     for start in range(0, len(rows), _TOGETHER):
         part = rows[start : start + _TOGETHER]
-        digits = _DIGIT[sliding_window_view(data, _HASH_LENGTH)[starts[part]]]
-        hashed[part] = (digits <= 15).all(axis=1)
-        value = np.zeros(len(part), np.uint64)
-        for place in range(16):
-            value = value << np.uint64(4) | digits[:, place]
-        found[part] = value
+        digits = sliding_window_view(data, _HASH_LENGTH)[starts[part]]
+        other = no_hexadecimal_digit(digits)
+        if other is not None:
+            hashed[part] = ~other.any(axis=1)
+        found[part] = _OF_DIGITS[np.ascontiguousarray(digits[:, :16]).view("<u2")].view(">u8")[:, 0]
     return hashed
 
 

@@ -50,6 +50,10 @@ CHECKED_NUMBERS = tuple(_NUMBERS)
 _ONE_LINE = ("path", "url", "other_hash", "media_type", "rightsholder", "licence", "source_url")
 COMPOSED = ("path", "rightsholder", "licence", "title", "creator")
 """Texts that people write, which are brought into Unicode's composed form: what looks the same is the same."""
+LOOSE = ("url", "sha256", "media_type", "rightsholder", "licence", "title", "creator", "source_url")
+"""Texts that have only to be trimmed and respelled, which costs less where they are bytes than in SQL."""
+UNKNOWN_LICENCE = "?"
+"""What lists write for a licence that nobody knows."""
 _INTEGERS = (
     "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT",
 )  # fmt: skip
@@ -90,16 +94,17 @@ def canonical_columns(
     attribute_constants: Mapping[str, str],
     outcome: str | None,
     *,
-    composed: bool = True,
+    tidy: bool = True,
 ) -> dict[str, str]:
     """For every canonical column its expression over one file's columns, and what :func:`refusal` looks at beside them.
 
-    ``composed``: bring :data:`COMPOSED` texts into Unicode's composed form; else whoever reads them does.
+    ``tidy``: bring :data:`COMPOSED` texts into Unicode's composed form and :data:`LOOSE` ones into order; else whoever reads
+    them does. A column with a default is in order anyway: what it is filled in for depends on it.
     """
     columns: dict[str, str] = {}
     for name in _TEXT:
         value = mapping.get(name)
-        expression = _text(name, value, types, composed=composed)
+        expression = _text(name, value, types, composed=tidy, ordered=tidy or name in defaults or name not in LOOSE)
         columns[name] = f"coalesce({expression}, {literal(defaults[name])})" if name in defaults else expression
     for name, (largest, kind) in _NUMBERS.items():
         if _is_whole(mapping.get(name), types):
@@ -176,12 +181,21 @@ def _raw(value: str | Constant | None, types: Mapping[str, str]) -> str:
     return column if types[value] == "VARCHAR" else f"CAST({column} AS VARCHAR)"
 
 
-def _text(name: str, value: str | Constant | None, types: Mapping[str, str], *, composed: bool) -> str:
+def trimmed(text: str) -> str:
+    """An expression of text without spaces around it; NULL for what is empty."""
+    spaced = f"starts_with({text}, ' ') OR ends_with({text}, ' ')"
+    return f"CASE WHEN {text} = '' THEN NULL WHEN {spaced} THEN nullif(trim({text}), '') ELSE {text} END"
+
+
+def _text(
+    name: str, value: str | Constant | None, types: Mapping[str, str], *, composed: bool, ordered: bool
+) -> str:
     if value is None:
         return "NULL::VARCHAR"
     raw = _raw(value, types)
-    spaced = f"starts_with({raw}, ' ') OR ends_with({raw}, ' ')"
-    text = f"CASE WHEN {raw} = '' THEN NULL WHEN {spaced} THEN nullif(trim({raw}), '') ELSE {raw} END"
+    if not ordered:
+        return raw
+    text = trimmed(raw)
     if name == "sha256":
         return f"lower({text})"
     if name == "other_hash":
@@ -189,7 +203,7 @@ def _text(name: str, value: str | Constant | None, types: Mapping[str, str], *, 
     if composed and name in COMPOSED:
         text = f"nfc_normalize({text})"
     if name == "licence":
-        return f"nullif({text}, '?')"
+        return f"nullif({text}, {literal(UNKNOWN_LICENCE)})"
     return _path(text) if name == "path" else text
 
 

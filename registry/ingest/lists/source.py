@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from registry.errors import InputError
-from registry.ingest.lists.columns import CANONICAL, MALFORMED, Constant, canonical_columns, refusal
+from registry.ingest.lists.columns import CANONICAL, LOOSE, MALFORMED, Constant, canonical_columns, refusal
 from registry.ingest.lists.connection import identifier, literal
 
 __all__ = ["CANONICAL", "Constant", "ListFile", "ListSource", "fingerprint"]
@@ -61,6 +61,11 @@ class ListSource:
         """Whether some of the rows stand for malformed lines."""
         return any(part.mark is not None for part in self.parts)
 
+    @property
+    def loose(self) -> tuple[str, ...]:
+        """The texts of :meth:`unchecked` that are as the list has them, see :data:`registry.ingest.lists.columns.LOOSE`."""
+        return tuple(name for name in LOOSE if name in self.mapping and name not in self.defaults)
+
     def relation(self, first: int, count: int) -> str:
         """A ``SELECT`` of the canonical columns, ``row_number`` and ``reason`` for the rows from ``first`` (0 is the first).
 
@@ -76,18 +81,18 @@ class ListSource:
         """A ``SELECT`` of all rows without ``reason``, but with what :meth:`reasons` needs beside the canonical columns.
 
         For whoever can tell at a glance that most rows are sound: the checks cost more than reading. Texts are not in
-        composed form yet either, see :data:`registry.ingest.lists.columns.COMPOSED`.
+        composed form yet either, see :data:`registry.ingest.lists.columns.COMPOSED`, nor those in :attr:`loose` in order.
         """
-        return f"SELECT * FROM (\n{self._inner(0, self.rows, composed=False)}\n)"  # noqa: S608 - names are quoted
+        return f"SELECT * FROM (\n{self._inner(0, self.rows, tidy=False)}\n)"  # noqa: S608 - names are quoted
 
     def reasons(self, rows: str) -> str:
         """A ``SELECT`` of ``row_number`` and ``reason`` over rows of :meth:`unchecked`, given as the name of a relation."""
         reason = refusal(self.mapping, self.outcome, sieved=self.sieved)
         return f"SELECT row_number, {reason} AS reason FROM {rows}"  # noqa: S608 - our name
 
-    def _inner(self, first: int, count: int, *, composed: bool = True) -> str:
+    def _inner(self, first: int, count: int, *, tidy: bool = True) -> str:
         ranges = self._ranges(first, first + count) or [(((self.parts[0], 0),), 0, 0)]
-        selects = [self._scan(parts, lower, upper, composed=composed) for parts, lower, upper in ranges]
+        selects = [self._scan(parts, lower, upper, tidy=tidy) for parts, lower, upper in ranges]
         return "\nUNION ALL\n".join(selects)
 
     def place(self, row_number: int) -> str:
@@ -129,7 +134,7 @@ class ListSource:
             ranges.append((tuple(entry[0] for entry in entries), lower, upper))
         return ranges
 
-    def _scan(self, parts: Sequence[tuple[ListFile, int]], lower: int, upper: int, *, composed: bool) -> str:
+    def _scan(self, parts: Sequence[tuple[ListFile, int]], lower: int, upper: int, *, tidy: bool) -> str:
         types = parts[0][0].types
         columns = canonical_columns(
             self.mapping,
@@ -138,7 +143,7 @@ class ListSource:
             self.attributes,
             self.attribute_constants,
             self.outcome,
-            composed=composed,
+            tidy=tidy,
         )
         if self.sieved:
             mark = parts[0][0].mark
