@@ -72,7 +72,9 @@ def test_texts_land_as_the_preview_shows_them(
     """Trimming, letters of hashes, unknown licences and composed letters: bytes and SQL say the same."""
     folder = tmp_path_factory.mktemp("list")
     names = ("sha256", "licence", "title")
-    columns = {name: pa.array(values, pa.string()) for name, values in zip(names, zip(*cells, strict=True), strict=True)}
+    columns = {
+        name: pa.array(values, pa.string()) for name, values in zip(names, zip(*cells, strict=True), strict=True)
+    }
     source = open_list(write_parquet(folder / "works.parquet", columns), staging=folder)
     if default:
         source = with_defaults(source, None, "CC0-1.0")
@@ -85,7 +87,10 @@ def test_texts_land_as_the_preview_shows_them(
 def test_spaces_do_not_count_as_length(registry: Registry, tmp_path: Path) -> None:
     """A name is not too long for the spaces around it; a long one is refused whatever is around it."""
     spaces = " " * 2_000
-    path = csv(tmp_path / "works.csv", f"url,rightsholder\nhttps://a.org/1,{spaces}Ada{spaces}\nhttps://a.org/2, {'y' * 1025}\n")
+    path = csv(
+        tmp_path / "works.csv",
+        f"url,rightsholder\nhttps://a.org/1,{spaces}Ada{spaces}\nhttps://a.org/2, {'y' * 1025}\n",
+    )
     report = take(registry, path)
     assert query(registry, "SELECT name FROM rightsholder") == [("Ada",)]
     assert [refusal.reason for refusal in report.refusals] == ["rightsholder has more than 1,024 bytes"]

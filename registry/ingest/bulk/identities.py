@@ -62,7 +62,9 @@ def identities_of(keys: pa.Array) -> NDArray[np.uint64]:
 
 def no_hexadecimal_digit(characters: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
     """Where there is something else than a lower-case hexadecimal digit; None where there is nothing else."""
-    other = (characters - np.uint8(ord("0")) > 9) & (characters - np.uint8(ord("a")) > 5)  # below zero it wraps to large
+    other = (characters - np.uint8(ord("0")) > 9) & (
+        characters - np.uint8(ord("a")) > 5
+    )  # below zero it wraps to large
     return other if other.any() else None
 
 

@@ -187,9 +187,7 @@ def trimmed(text: str) -> str:
     return f"CASE WHEN {text} = '' THEN NULL WHEN {spaced} THEN nullif(trim({text}), '') ELSE {text} END"
 
 
-def _text(
-    name: str, value: str | Constant | None, types: Mapping[str, str], *, composed: bool, ordered: bool
-) -> str:
+def _text(name: str, value: str | Constant | None, types: Mapping[str, str], *, composed: bool, ordered: bool) -> str:
     if value is None:
         return "NULL::VARCHAR"
     raw = _raw(value, types)
