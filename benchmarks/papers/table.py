@@ -1,6 +1,8 @@
-"""Published beside measured, as the table of ``docs/reproduction.md``: its figures are read from the result files, never typed.
+"""The tables of ``docs/reproduction.md``: published beside measured, and our ranking beside those of other libraries.
 
-python -m benchmarks.papers.table          rewrites the table between its two marks
+Their figures are read from the result files, never typed.
+
+python -m benchmarks.papers.table          rewrites the tables between their marks
 python -m benchmarks.papers.table --check  only says whether the page has the figures of the result files, and exits with 1 if not
 """
 
@@ -16,7 +18,8 @@ from typing import Any
 from benchmarks.record import RESULTS
 
 PAGE = Path(__file__).parents[2] / "docs" / "reproduction.md"
-BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
+PEERS = {"ekfac": "EKFAC", "trak": "TRAK", "d-trak": "D-TRAK", "tracin": "TracInCP"}
+QUERIES = {"generated": "generated", "held_out": "held out"}
 NOT_RUN = "not run yet"
 Facts = dict[str, Any]
 
@@ -249,20 +252,68 @@ def table(results: Path) -> str:
     return "\n".join(lines)
 
 
-def renewed(page: str, figures: str) -> str:
-    """The page with these figures between its marks.
+def lds_table(results: Path) -> str:
+    """LDS of the default ranking and of the peers on each data set, with the difference to the best of them."""
+    lines = [
+        f"| data | images | default ranking | {' | '.join(PEERS.values())} | default minus the best | two trainings of the halves |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for data in ("digits", "emoji"):
+        path = results / f"lds_{data}.json"
+        if not path.exists():
+            continue
+        facts = json.loads(path.read_text(encoding="utf-8"))["results"]
+        for queries, words in QUERIES.items():
+            best = facts["best_peer"][queries]
+            margin = facts["default_minus_peer"][best][queries]
+            figures = [facts["lds"][ranker][queries] for ranker in ("default", *(facts["peers"][peer] for peer in PEERS))]
+            cells = [f"{found['lds']:.1f} {within(found['over_queries'], 0)}" for found in figures]
+            against = facts["ceiling"].get(queries)
+            cells.append(f"{margin['difference']:+.1f} {within(margin['over_queries'], 1)}")
+            cells.append(f"{against['seed_against_seed']:.1f}" if against else "not measured")
+            lines.append(f"| {data} | {words} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def owners_table(results: Path) -> str:
+    """How well rankings tell which rightsholder mattered, with every setting of the peers."""
+    path = results / "rightsholders.json"
+    lines = ["| ranking | Spearman | MRR | NDCG@3 | held out: Spearman | MRR | NDCG@3 |", "|---|---|---|---|---|---|---|"]
+    if not path.exists():
+        return "\n".join(lines)
+    facts = json.loads(path.read_text(encoding="utf-8"))["results"]
+    rows = {"default ranking": facts["grades"]["default"]}
+    rows |= {name: found for name, found in facts["grades"].items() if name.split("/")[0] in PEERS}
+    rows["another training"] = facts["ceiling"]
+    for name, found in rows.items():
+        cells = [
+            f"{found[queries][kind]['mean']:.0f} {within(found[queries][kind]['over_queries'], 0)}"
+            for queries in QUERIES
+            for kind in ("spearman", "reciprocal_rank", "ndcg_at_3")
+        ]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+TABLES = {"figures": table, "peers": lds_table, "rightsholders": owners_table}
+"""By the name in the marks around them."""
+
+
+def renewed(page: str, name: str, figures: str) -> str:
+    """The page with these figures between a table's marks.
 
     Raises:
         ValueError: the page has no marks.
     """
-    begin, end = page.index(BEGIN) + len(BEGIN), page.index(END)
-    return f"{page[:begin]}\n{figures}\n{page[end:]}"
+    begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+    return f"{page[: page.index(begin) + len(begin)]}\n{figures}\n{page[page.index(end) :]}"
 
 
 def main() -> int:
-    """Rewrite the table, or with ``--check`` return 1 if it is not that of the result files."""
-    page = PAGE.read_text(encoding="utf-8")
-    wanted = renewed(page, table(RESULTS))
+    """Rewrite the tables, or with ``--check`` return 1 if they are not those of the result files."""
+    page = wanted = PAGE.read_text(encoding="utf-8")
+    for name, made in TABLES.items():
+        wanted = renewed(wanted, name, made(RESULTS))
     if "--check" in sys.argv[1:]:
         print("up to date" if wanted == page else "the figures of docs/reproduction.md are not those of the results")
         return int(wanted != page)

@@ -25,7 +25,8 @@ from benchmarks.papers.e15_counterfactual_radius import slope_of
 from benchmarks.papers.e16_unattributable import units_until_change
 from benchmarks.papers.ensembles import SAMPLER, Recipe, Trained, train
 from benchmarks.papers.networks import Perceptron, Shape, new_stack, stacked_eps
-from benchmarks.papers.table import BEGIN, END, NOT_RUN, ROWS, renewed, table
+from benchmarks.papers.table import NOT_RUN, PAGE, ROWS, TABLES, renewed, table
+from benchmarks.record import RESULTS
 from registry.errors import InputError
 
 TRAINING = TrainingSettings(steps=6, batch_size=8, learning_rate=3e-3, common_draws=False)
@@ -238,9 +239,17 @@ def test_the_table_has_the_figures_of_the_result_files(tmp_path: Path) -> None:
     facts = {"members_needed": dict.fromkeys(("256", "10000", "60000", "1000000", "5000000000"), 11), "held": False}
     (tmp_path / "papers").mkdir()
     (tmp_path / "papers" / "e18_members_needed.json").write_text(json.dumps({"results": facts}))
-    page = renewed(f"before\n{BEGIN}\nold\n{END}\nafter\n", table(tmp_path))
-    assert page.startswith(f"before\n{BEGIN}\n| experiment |")
-    assert page.endswith(f"\n{END}\nafter\n")
+    begin, end = "<!-- figures -->", "<!-- end of figures -->"
+    page = renewed(f"before\n{begin}\nold\n{end}\nafter\n", "figures", table(tmp_path))
+    assert page.startswith(f"before\n{begin}\n| experiment |")
+    assert page.endswith(f"\n{end}\nafter\n")
     assert "old" not in page
     assert "| 11 for 256, 11 for 10,000, 11 for 60,000, 11 for 1,000,000, 11 for 5,000,000,000 | no |" in page
     assert page.count(NOT_RUN) == len(ROWS) - 1
+
+
+def test_the_page_has_the_figures_of_the_results() -> None:
+    """Nobody measures again and forgets the page."""
+    page = PAGE.read_text(encoding="utf-8")
+    for name, made in TABLES.items():
+        assert renewed(page, name, made(RESULTS)) == page, f"run python -m benchmarks.papers.table: {name}"
