@@ -266,7 +266,9 @@ def lds_table(results: Path) -> str:
         for queries, words in QUERIES.items():
             best = facts["best_peer"][queries]
             margin = facts["default_minus_peer"][best][queries]
-            figures = [facts["lds"][ranker][queries] for ranker in ("default", *(facts["peers"][peer] for peer in PEERS))]
+            figures = [
+                facts["lds"][ranker][queries] for ranker in ("default", *(facts["peers"][peer] for peer in PEERS))
+            ]
             cells = [f"{found['lds']:.1f} {within(found['over_queries'], 0)}" for found in figures]
             against = facts["ceiling"].get(queries)
             cells.append(f"{margin['difference']:+.1f} {within(margin['over_queries'], 1)}")
@@ -278,7 +280,10 @@ def lds_table(results: Path) -> str:
 def owners_table(results: Path) -> str:
     """How well rankings tell which rightsholder mattered, with every setting of the peers."""
     path = results / "rightsholders.json"
-    lines = ["| ranking | Spearman | MRR | NDCG@3 | held out: Spearman | MRR | NDCG@3 |", "|---|---|---|---|---|---|---|"]
+    lines = [
+        "| ranking | Spearman | MRR | NDCG@3 | held out: Spearman | MRR | NDCG@3 |",
+        "|---|---|---|---|---|---|---|",
+    ]
     if not path.exists():
         return "\n".join(lines)
     facts = json.loads(path.read_text(encoding="utf-8"))["results"]
