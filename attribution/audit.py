@@ -37,7 +37,7 @@ from attribution.audit_worker import (
     seed_of_image,
     write_image_contrasts,
 )
-from attribution.contrasts import OUTSIDE_DRAWS, Contrasts, load_contrasts
+from attribution.contrasts import OUTSIDE_SPACING, Contrasts, load_contrasts
 from attribution.distance import NotMeasured
 from attribution.evidence import assess_shortlist, has_contrast, steps_used
 from attribution.lpips_weights import LpipsWeights
@@ -191,7 +191,7 @@ class Auditor:
         """How the members' contrasts on an outside image in [0, 1] are measured; ``sha256`` is that of its file."""
         sampler = self._sampler()
         members = self.context.ensemble.members_sha256
-        asked = {"image": sha256, "members": members, "label": label, "draws": OUTSIDE_DRAWS, **sampler.to_json()}
+        asked = {"image": sha256, "members": members, "label": label, "spacing": OUTSIDE_SPACING, **sampler.to_json()}
         key = content_id("contrasts", asked)
         return ContrastTask(
             home=Home(self.context.registry.home.root.resolve()),

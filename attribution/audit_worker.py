@@ -21,7 +21,7 @@ from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
 from attribution.ablation import counterfactual_batches
-from attribution.contrasts import OUTSIDE_DRAWS, renoise, save_contrasts
+from attribution.contrasts import OUTSIDE_SPACING, renoise, save_contrasts
 from attribution.distance import euclidean
 from attribution.ensemble import Ensemble
 from attribution.evidence import has_contrast
@@ -245,7 +245,7 @@ def write_image_contrasts(task: ContrastTask, report: Callable[[int], None]) -> 
     ensemble = open_ensemble(task.home, task.ensemble, task.device)
     image = torch.from_numpy(task.image).to(task.device)
     label = task.ensemble.settings.class_number(task.label)
-    contrasts = renoise(ensemble, image, task.sampler, task.seed, label, OUTSIDE_DRAWS)
+    contrasts = renoise(ensemble, image, task.sampler, task.seed, label, OUTSIDE_SPACING)
     save_contrasts(task.home.image_contrasts(task.key), contrasts)
     report(1)
     return task.key

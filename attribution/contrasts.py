@@ -5,9 +5,10 @@ of them only sums over steps. These are kept in bands of the schedule, so that a
 without running a network.
 
 The image, generated here or not, is noised again and shown to the members (:func:`renoise`). On the trajectory that made
-it, every step repeats what the members thought of the same noise; fresh noise at every step averages out, which finds half
-as many works again at the 1 % level (``benchmarks/results/evidence_variance.json``). The same evaluations give each
-member's denoising loss on the image, the yardstick of member-LDS.
+it, every step repeats what the members thought of the same noise; fresh noise averages out, which finds half as many works
+again at the 1 % level (``benchmarks/results/evidence_variance.json``). Noise comes in pairs z and -z, between which whatever
+is linear in the noise cancels: a pair at every second step finds as much as two independent draws at every step. The same
+evaluations give each member's denoising loss on the image, the yardstick of member-LDS.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ from registry.home import write_atomically
 
 BAND_EDGES = (0.0, 0.1, 0.3, 0.5, 0.7, 0.85, 0.95, 1.0)
 """Bands of sqrt(alpha_bar), the share of the clean image in x_t: noise on the left, image on the right."""
-OUTSIDE_DRAWS = 2
-"""Noise images at every step for an image from outside, which is audited once; a sample has one, since many are made."""
+SPACING, OUTSIDE_SPACING = 2, 1
+"""A pair of noise images at every so many steps: of a sample, of which many are made, and of an image from outside."""
 NOISIEST = 0.1
 """Steps with a smaller sqrt(alpha_bar) are not shown to the members again."""
 RENOISE_STREAM = 1 << 20
@@ -87,6 +88,32 @@ def band_of(sqrt_alpha_bar: float) -> int:
     return max(0, int(np.searchsorted(BAND_EDGES, sqrt_alpha_bar, side="left")) - 1)
 
 
+@dataclass(frozen=True)
+class Look:
+    """One noised view of an image: the step whose noise it has, and which pinned noise."""
+
+    step: Step
+    pair: int
+    sign: float
+    """1 or -1: the two of a pair have opposite noise."""
+
+    def noise(self, seed: int, image: Float[Tensor, "channel height width"]) -> Float[Tensor, "channel height width"]:
+        """The noise, a function of the seed."""
+        values = standard_normal(seed, RENOISE_STREAM + self.pair, image.numel()).reshape(image.shape)
+        return self.sign * torch.from_numpy(values).to(image)
+
+    def noised(self, image: Tensor, noise: Tensor) -> Tensor:
+        """x_t: the image under the noise."""
+        return self.step.sqrt_alpha_bar * image + self.step.sqrt_noise * noise
+
+
+def looks_of(settings: SamplerSettings, spacing: int = SPACING) -> list[Look]:
+    """The views by which an image is noised again: pairs at every ``spacing``-th step that is not mere noise, also the last."""
+    steps = [step for step in steps_of(settings) if step.sqrt_alpha_bar > NOISIEST]
+    chosen = steps[(len(steps) - 1) % spacing :: spacing]
+    return [Look(step, pair, sign) for pair, step in enumerate(chosen) for sign in (1.0, -1.0)]
+
+
 @torch.no_grad()
 def renoise(
     ensemble: Ensemble,
@@ -94,10 +121,10 @@ def renoise(
     settings: SamplerSettings,
     seed: int,
     label: int | None = None,
-    draws: int = 1,
+    spacing: int = SPACING,
     rows_at_once: int = 16,
 ) -> Contrasts:
-    """Noise an image anew at the steps of the sampler and ask each member for the clean image.
+    """Noise an image anew at steps of the sampler, by pairs of opposite noise, and ask each member for the clean image.
 
     Works for any image in [-1, 1] at the ensemble's size, generated here or not. The noise is a function of ``seed``. Steps
     that are nearly all noise say nothing and are left out. The losses are taken over the middle steps, where the members
@@ -109,25 +136,23 @@ def renoise(
         settings: the sampler.
         seed: of the noise.
         label: the class, where the ensemble has classes.
-        draws: noise images at every step.
+        spacing: 1: a pair at every step; 2: at every second one, and so on.
         rows_at_once: noised images that are evaluated together: changes memory and speed, and results by rounding only.
     """
-    steps = [step for step in steps_of(settings) if step.sqrt_alpha_bar > NOISIEST] * draws
+    looks = looks_of(settings, spacing)
     sums = ContrastSums(ensemble.n, 1, image.numel())
     loss = torch.zeros(ensemble.n, dtype=torch.float64)
     counted = 0
-    for start in range(0, len(steps), rows_at_once):
-        part = steps[start : start + rows_at_once]
-        noise = torch.stack([_noise_for(seed, start + row, image) for row in range(len(part))])
-        x_t = torch.stack(
-            [step.sqrt_alpha_bar * image + step.sqrt_noise * z for step, z in zip(part, noise, strict=True)]
-        )
-        t = torch.tensor([step.timestep for step in part], device=image.device)
+    for start in range(0, len(looks), rows_at_once):
+        part = looks[start : start + rows_at_once]
+        noise = torch.stack([look.noise(seed, image) for look in part])
+        x_t = torch.stack([look.noised(image, z) for look, z in zip(part, noise, strict=True)])
+        t = torch.tensor([look.step.timestep for look in part], device=image.device)
         labels = None if label is None else torch.full_like(t, label)
         outputs = torch.stack([member(x_t, t, labels) for member in ensemble.members])
-        for row, step in enumerate(part):
-            sums(Observation(step, x_t[row : row + 1], outputs[:, row : row + 1]))
-            if is_middle(step):
+        for row, look in enumerate(part):
+            sums(Observation(look.step, x_t[row : row + 1], outputs[:, row : row + 1]))
+            if is_middle(look.step):
                 loss += (outputs[:, row] - noise[row]).double().square().flatten(1).mean(dim=1).cpu()
                 counted += 1
     return sums.row(0, (loss / max(1, counted)).numpy())
@@ -136,11 +161,6 @@ def renoise(
 def is_middle(step: Step) -> bool:
     """Whether a step lies where the picture is decided: 0.1 < sqrt(alpha_bar) <= 0.95."""
     return NOISIEST < step.sqrt_alpha_bar <= 0.95
-
-
-def _noise_for(seed: int, index: int, image: Tensor) -> Tensor:
-    values = standard_normal(seed, RENOISE_STREAM + index, image.numel()).reshape(image.shape)
-    return torch.from_numpy(values).to(image)
 
 
 def save_contrasts(path: Path, contrasts: Contrasts, **further: np.ndarray) -> None:

@@ -27,6 +27,7 @@ from attribution.calibration import kept_samples, null_calibration, planted_powe
 from attribution.evidence import has_contrast
 from attribution.false_attribution import false_attribution_rate
 from attribution.influence import gram, influences
+from attribution.intervals import bootstrap_interval
 from attribution.landscapes import estimate_error
 from attribution.losses import losses_on
 from attribution.rankings import grade_rankers, graded_samples, identity_of
@@ -38,7 +39,6 @@ from registry.evaluations import EVENT
 from registry.events import changing
 from registry.home import Home
 
-BOOTSTRAP_DRAWS = 2000
 Report = Callable[[str, int, int], object]
 """Gets (what is measured, work just done, work in all)."""
 
@@ -204,6 +204,5 @@ def _members(auditor: Auditor, settings: EvaluationSettings, report: Report) -> 
 
 
 def _ratio(above: Float64[np.ndarray, " work"], below: Float64[np.ndarray, " work"], seed: int) -> dict[str, float]:
-    draws = np.random.default_rng(seed).integers(0, len(above), (BOOTSTRAP_DRAWS, len(above)))
-    low, high = np.quantile(above[draws].mean(axis=1) / below[draws].mean(axis=1), [0.025, 0.975])
-    return {"value": float(above.mean() / below.mean()), "low": float(low), "high": float(high)}
+    low, high = bootstrap_interval(len(above), lambda at: above[at].mean(axis=1) / below[at].mean(axis=1), seed)
+    return {"value": float(above.mean() / below.mean()), "low": low, "high": high}

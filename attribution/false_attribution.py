@@ -11,6 +11,7 @@ Near 0 the nearest work is the cause; near 1 it matters no more than any other w
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -23,7 +24,7 @@ from attribution.audit_worker import AuditTask, SampleAudit, run_audit_task
 from attribution.calibration import Progress, kept_samples
 from attribution.contrasts import load_contrasts
 from attribution.evidence import has_contrast
-from attribution.intervals import share_of
+from attribution.intervals import bootstrap_interval, share_of
 from attribution.ranking import Corpus
 from attribution.sampler import SamplerSettings
 from attribution.samples import rows_on
@@ -32,7 +33,6 @@ from registry import models
 from registry.errors import UsageError
 from registry.home import Home
 
-BOOTSTRAP_DRAWS = 2000
 WORKS_AT_ONCE = 4096
 """Works that are compared together: bounds memory, changes nothing else."""
 
@@ -53,13 +53,10 @@ class FalseAttribution:
 
     def interval(self, seed: int = 0) -> tuple[float, float] | None:
         """95 % by bootstrap over samples; None where a draw has no quotient."""
-        count = len(self.stays)
-        draws = np.random.default_rng(seed).integers(0, count, (BOOTSTRAP_DRAWS, count))
-        above, below = self.stays[draws].mean(axis=1), self.stays_without_another[draws].mean(axis=1)
-        if not below.all():
-            return None
-        low, high = np.quantile(above / below, [0.025, 0.975])
-        return float(low), float(high)
+        above, below = self.stays, self.stays_without_another
+        with np.errstate(divide="ignore", invalid="ignore"):
+            low, high = bootstrap_interval(len(above), lambda at: above[at].mean(axis=1) / below[at].mean(axis=1), seed)
+        return (low, high) if math.isfinite(low) and math.isfinite(high) else None
 
     def to_json(self) -> dict[str, Any]:
         """Facts for a report."""

@@ -17,6 +17,8 @@ from jaxtyping import Float64, Int64
 from registry.errors import UsageError
 
 CONFIDENCE = 0.95
+PERCENTILES = (0.025, 0.975)
+BOOTSTRAP_DRAWS = 2000
 HALVINGS = 60
 """Of the interval from 0 to 1: beyond the last digit of a double."""
 UNIFORMITY_DRAWS = 9_999
@@ -42,6 +44,15 @@ class Share:
 def share_of(found: np.ndarray) -> Share:
     """The share of what is true."""
     return Share(int(np.count_nonzero(found)), int(np.size(found)))
+
+
+def bootstrap_interval(
+    count: int, statistic: Callable[[Int64[np.ndarray, "draw item"]], Float64[np.ndarray, " draw"]], seed: int = 0
+) -> tuple[float, float]:
+    """95 % of a statistic over draws of ``count`` items with replacement; ``statistic`` gets the items of all draws."""
+    draws = np.random.default_rng(seed).integers(0, count, (BOOTSTRAP_DRAWS, count))
+    low, high = np.quantile(statistic(draws), PERCENTILES)
+    return float(low), float(high)
 
 
 def clopper_pearson(count: int, total: int, confidence: float = CONFIDENCE) -> tuple[float, float]:

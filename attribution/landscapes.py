@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from attribution.audit_worker import Counterfactuals, load_jacobian
+from attribution.correlation import spearman
 from attribution.distance import NotMeasured
 from attribution.influence import counterfactual_radius, gram, influences, lpips_influences
 from attribution.lpips_weights import LpipsWeights
@@ -91,26 +92,15 @@ def estimate_error(estimate: Influences, exact: Influences) -> EstimateError:
     both = np.isfinite(estimate) & np.isfinite(exact)
     first, second = estimate[both], exact[both]
     moved = second > 0
-    ranks = [_centred_ranks(values) for values in (first, second)]
-    scale = float(np.sqrt((ranks[0] ** 2).sum() * (ranks[1] ** 2).sum()))
+    ordered = len(first) > 0 and bool(np.ptp(first)) and bool(np.ptp(second))
     still = NotMeasured("no unit has any influence")
     length = float(np.linalg.norm(second))
     return EstimateError(
-        rank_correlation=float(ranks[0] @ ranks[1]) / scale if scale else NotMeasured("all influences are equal"),
+        rank_correlation=float(spearman(first, second)) if ordered else NotMeasured("all influences are equal"),
         relative_error=float(np.linalg.norm(first - second)) / length if length else still,
         median_relative_error=float(np.median(np.abs(first - second)[moved] / second[moved])) if moved.any() else still,
         units=int(both.sum()),
     )
-
-
-def _centred_ranks(values: Influences) -> Influences:
-    """Ranks with ties shared, minus their mean; n log n, since a data set may be large."""
-    if not len(values):
-        return values
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ranks: Influences = (np.cumsum(counts) - (counts - 1) / 2)[place.reshape(-1)]
-    ranks -= ranks.mean()
-    return ranks
 
 
 def landscape_facts(

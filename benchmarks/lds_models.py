@@ -20,10 +20,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from attribution.contrasts import NOISIEST, RENOISE_STREAM, is_middle
+from attribution.contrasts import is_middle, looks_of
 from attribution.denoiser import NetworkSettings, new_denoiser
-from attribution.noise import standard_normal
-from attribution.schedule import SamplerSettings, alpha_bars, steps_of
+from attribution.schedule import SamplerSettings, alpha_bars
 from attribution.settings import TrainingSettings
 from attribution.training import draw, learning_rate, loss_weight
 from registry.home import write_atomically
@@ -172,20 +171,12 @@ def denoising_losses(
     The noise of image k is a function of ``seeds[k]``, so that models are compared under the same noise.
     """
     base = CleanDenoiser(stack.settings, 0).eval()
-    asked = [step for step in steps_of(settings) if step.sqrt_alpha_bar > NOISIEST]
-    steps = [(index, step) for index, step in enumerate(asked) if is_middle(step)]
-    t = torch.tensor([step.timestep for _, step in steps])
-    signal = torch.tensor([step.sqrt_alpha_bar for _, step in steps]).view(-1, 1, 1, 1)
-    grain = torch.tensor([step.sqrt_noise for _, step in steps]).view(-1, 1, 1, 1)
+    looks = [look for look in looks_of(settings) if is_middle(look.step)]
+    t = torch.tensor([look.step.timestep for look in looks])
     losses = np.empty((len(images), len(stack)))
     for row, (image, seed) in enumerate(zip(images, seeds, strict=True)):
-        noise = torch.stack(
-            [
-                torch.from_numpy(standard_normal(seed, RENOISE_STREAM + index, image.numel()).reshape(image.shape))
-                for index, _ in steps
-            ]
-        )
-        x_t = signal * image + grain * noise
+        noise = torch.stack([look.noise(seed, image) for look in looks])
+        x_t = torch.stack([look.noised(image, z) for look, z in zip(looks, noise, strict=True)])
         for start in range(0, len(stack), TOGETHER):
             part = {name: value[start : start + TOGETHER] for name, value in stack.weights.items()}
             eps = vmap(lambda p, x=x_t: functional_call(base, p, (x, t)))(part)

@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ def measure(folder: Path, pictures: Pictures) -> dict[str, Any]:
         rival.append(timed(lambda: hash_and_open(folder, processes)))
         with tempfile.TemporaryDirectory() as home:
             registry = Registry.create(Home(Path(home)))
-            ours.append(timed(lambda: register(registry, folder, processes)))
+            ours.append(timed(partial(register, registry, folder, processes)))
     wall = min(each.wall for each in ours)
     return {
         "folder": pictures.name,

@@ -84,11 +84,12 @@ def narrate(message: str) -> None:
 
 def print_json(kind: str, document: Mapping[str, Any]) -> None:
     """Print the command's whole answer as one versioned JSON document on stdout."""
-    typer.echo(
-        json.dumps(
-            {"creditline": kind, "version": OUTPUT_VERSION, **document}, indent=2, ensure_ascii=False, default=str
-        )
-    )
+    typer.echo(json.dumps(versioned(kind, document), indent=2, ensure_ascii=False, default=str))
+
+
+def versioned(kind: str, document: Mapping[str, Any]) -> dict[str, Any]:
+    """The answer with its kind and the version of its form."""
+    return {"creditline": kind, "version": OUTPUT_VERSION, **document}
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Float64, Int64
 
+from attribution.correlation import spearman
+from attribution.intervals import PERCENTILES, bootstrap_interval
 from registry.errors import UsageError
 
-BOOTSTRAP_DRAWS = 2000
 MEMBER_DRAWS = 200
 """Bootstrap draws over members, each of which needs all correlations anew."""
 MEMBER_IMAGES = 128
@@ -29,7 +30,6 @@ FEWEST_IMAGES = 3
 """Below this an interval over images says nothing."""
 FEWEST_MEMBERS = 3
 """Below this a correlation over members says nothing."""
-INTERVAL = (0.025, 0.975)
 
 
 @dataclass(frozen=True)
@@ -51,23 +51,13 @@ class MemberLds:
         return facts
 
 
-def member_correlations(
-    scores: Float64[np.ndarray, "image unit"],
-    member_loss: Float64[np.ndarray, "image member"],
-    membership: Bool[np.ndarray, "unit member"],
-) -> Float64[np.ndarray, " image"]:
-    """Spearman's correlation over members of the scores seen with minus the loss, one number an image."""
-    centred = scores - scores.mean(axis=1, keepdims=True)
-    return correlations_of(centred @ membership.astype(np.float64), member_loss)
-
-
 def correlations_of(
     seen: Float64[np.ndarray, "image member"], member_loss: Float64[np.ndarray, "image member"]
 ) -> Float64[np.ndarray, " image"]:
-    """The same from the sums of (centred) scores of what each member saw."""
+    """Spearman's correlation over members of the (centred) scores of what each saw, summed, with minus its loss."""
     if seen.shape[0] != member_loss.shape[0]:
         raise UsageError(f"scores for {seen.shape[0]} images, losses for {member_loss.shape[0]}: expected as many")
-    return _spearman(seen, -member_loss)
+    return spearman(seen, -member_loss)
 
 
 def summarise(correlations: Float64[np.ndarray, " image"], seed: int = 0) -> MemberLds | None:
@@ -75,9 +65,8 @@ def summarise(correlations: Float64[np.ndarray, " image"], seed: int = 0) -> Mem
     count = len(correlations)
     if count < FEWEST_IMAGES:
         return None
-    draws = np.random.default_rng(seed).integers(0, count, (BOOTSTRAP_DRAWS, count))
-    low, high = np.quantile(correlations[draws].mean(axis=1), INTERVAL)
-    return MemberLds(float(correlations.mean()), float(low), float(high), count)
+    low, high = bootstrap_interval(count, lambda draws: correlations[draws].mean(axis=1), seed)
+    return MemberLds(float(correlations.mean()), low, high, count)
 
 
 def interval_over_members(
@@ -95,8 +84,8 @@ def interval_over_members(
     means = np.empty(MEMBER_DRAWS)
     for draw in range(MEMBER_DRAWS):
         chosen = _draw_members(members, generator)
-        means[draw] = _spearman(seen[rows][:, chosen], -member_loss[rows][:, chosen]).mean()
-    low, high = np.quantile(means, INTERVAL)
+        means[draw] = spearman(seen[rows][:, chosen], -member_loss[rows][:, chosen]).mean()
+    low, high = np.quantile(means, PERCENTILES)
     return float(low), float(high)
 
 
@@ -105,21 +94,3 @@ def _draw_members(members: int, generator: np.random.Generator) -> Int64[np.ndar
     while len(set(chosen.tolist())) < FEWEST_MEMBERS:
         chosen = generator.integers(0, members, members)
     return np.asarray(chosen)
-
-
-def _spearman(
-    left: Float64[np.ndarray, "row item"], right: Float64[np.ndarray, "row item"]
-) -> Float64[np.ndarray, " row"]:
-    a, b = _centred_ranks(left), _centred_ranks(right)
-    scale = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
-    correlation: Float64[np.ndarray, " row"] = np.zeros(len(a))
-    np.divide((a * b).sum(axis=1), scale, out=correlation, where=scale > 0)
-    return correlation
-
-
-def _centred_ranks(values: Float64[np.ndarray, "row item"]) -> Float64[np.ndarray, "row item"]:
-    """Ranks with ties shared, minus their mean."""
-    smaller = (values[:, None, :] < values[:, :, None]).sum(axis=2)
-    equal = (values[:, None, :] == values[:, :, None]).sum(axis=2)
-    ranks = smaller + (equal - 1) / 2
-    return np.asarray(ranks - ranks.mean(axis=1, keepdims=True), dtype=np.float64)

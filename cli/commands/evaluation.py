@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.commands.ensembles import DeviceOption, EnsembleOption, WorkersOption
-from cli.common import HomeOption, JsonOption, home_at, narrate, print_json, printable, progress_bars
+from cli.common import HomeOption, JsonOption, home_at, narrate, print_json, printable, progress_bars, versioned
 from registry.errors import IntegrityError
 from registry.home import DEFAULT_HOME
 
@@ -103,8 +103,9 @@ def evaluate(
     document = {**kept.facts, "event": kept.event, "event_sha256": kept.event_sha256}
     if out is not None:
         write_bytes_atomically(out / "evaluation.html", evaluation_page(kept).encode("utf-8", "replace"))
-        facts = {"creditline": "evaluation", "version": 1, **document}
-        write_bytes_atomically(out / "evaluation.json", (canonical_json(facts) + "\n").encode())
+        write_bytes_atomically(
+            out / "evaluation.json", (canonical_json(versioned("evaluation", document)) + "\n").encode()
+        )
         narrate(f"written to {out / 'evaluation.html'} and {out / 'evaluation.json'}")
     if as_json:
         print_json("evaluation", document)

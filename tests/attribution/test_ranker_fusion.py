@@ -8,8 +8,13 @@ from scipy import stats
 
 from attribution.rankers import fusion
 from attribution.rankers.fusion import Graded, Part, fit, weight_grid
-from attribution.rankers.member_lds import interval_over_members, member_correlations, summarise
+from attribution.rankers.member_lds import correlations_of, interval_over_members, summarise
 from registry.codes import bits, codes_of
+
+
+def member_correlations(scores: np.ndarray, loss: np.ndarray, membership: np.ndarray) -> np.ndarray:
+    """Of scores by image and unit."""
+    return correlations_of((scores - scores.mean(axis=1, keepdims=True)) @ membership, loss)
 
 
 def test_member_lds_is_spearmans_correlation() -> None:
