@@ -177,7 +177,7 @@ def predictions_of(
         return kept["images"], {kind: kept[kind] for kind in KINDS}
 
 
-def _save(part: Path, images: np.ndarray, sums: dict[str, np.ndarray]) -> None:
+def _save(part: Path, images: np.ndarray, sums: dict[str, Any]) -> None:
     with part.open("wb") as file:
         np.savez(file, images=images, **sums)
 

@@ -82,12 +82,12 @@ class _ColumnHash:
         if not len(values):
             return
         if self._kind not in _TEXTS:
-            contents.update(_fixed(values, self._kind).view(np.uint8))
+            contents.update(_fixed(values, self._kind).view(np.uint8).data)
             return
         _, offset_buffer, data = values.buffers()
         width = "<i8" if pa.types.is_large_string(values.type) or pa.types.is_large_binary(values.type) else "<i4"
         offsets = np.frombuffer(offset_buffer, width)[values.offset : values.offset + len(values) + 1]
-        lengths.update(np.diff(offsets).astype("<u4").view(np.uint8))
+        lengths.update(np.diff(offsets).astype("<u4").view(np.uint8).data)
         if offsets[-1] > offsets[0]:
             contents.update(memoryview(data)[int(offsets[0]) : int(offsets[-1])])
 
