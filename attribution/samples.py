@@ -22,6 +22,7 @@ from attribution.noise import noise_batch, noise_sha256
 from attribution.references import EnsembleReference, open_ensemble
 from attribution.sampler import SamplerSettings, sample, saturated_fraction, to_pixels
 from attribution.settings import EnsembleSettings, versions_of
+from attribution.training_run import schedule_of
 from attribution.workers import Device, run_tasks
 from registry import models
 from registry.database import Registry
@@ -64,8 +65,7 @@ def rows_on(device: str) -> int:
 
 def default_sampler(settings: EnsembleSettings) -> SamplerSettings:
     """The sampler with the default steps, on the schedule that the members were trained with."""
-    training = settings.training
-    return SamplerSettings(train_steps=training.train_steps, beta_start=training.beta_start, beta_end=training.beta_end)
+    return schedule_of(settings.training)
 
 
 def sample_id_of(ensemble: EnsembleReference, seed: int, sampler: SamplerSettings, label: str | None) -> str:

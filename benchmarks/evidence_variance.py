@@ -37,7 +37,8 @@ from attribution.pixels import ImageSettings
 from attribution.sampler import Observation, SamplerSettings, predicted_clean, sample
 from attribution.schedule import steps_of
 from attribution.settings import EnsembleSettings, TrainingSettings
-from attribution.training import MemberTask, to_training_range, train_member
+from attribution.training import MemberTask, train_member
+from attribution.training_run import to_training_range
 from attribution.workers import Device, run_tasks
 from benchmarks.record import write_result
 from registry.codes import bits, codes_of, decoys

@@ -14,7 +14,7 @@ from torch import Tensor
 from attribution.denoiser import NetworkSettings
 from attribution.pixels import ImageSettings, pixels_of
 from attribution.settings import TrainingSettings
-from attribution.training import to_training_range
+from attribution.training_run import to_training_range
 
 WORKS, HELD_OUT = 256, 48
 

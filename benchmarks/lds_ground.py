@@ -19,7 +19,7 @@ from attribution.ensemble import Ensemble
 from attribution.noise import noise_batch
 from attribution.sampler import sample, to_pixels
 from attribution.schedule import SamplerSettings
-from attribution.training import to_training_range
+from attribution.training_run import to_training_range
 from benchmarks.lds_data import Material
 from benchmarks.lds_models import Stack, denoising_losses, trained
 from registry.codes import bits, codes_of

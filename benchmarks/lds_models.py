@@ -24,7 +24,7 @@ from attribution.contrasts import is_middle, looks_of
 from attribution.denoiser import NetworkSettings, new_denoiser
 from attribution.schedule import SamplerSettings, alpha_bars
 from attribution.settings import TrainingSettings
-from attribution.training import draw, learning_rate, loss_weight
+from attribution.training_run import draw, learning_rate, loss_weight
 from registry.home import write_atomically
 
 TOGETHER = 16

@@ -4,6 +4,7 @@
     log-head.json                       the newest hash of its log
     staging/                            lists of works while they are read; safe to delete
     members/<ensemble>-<index>/         config.json, diffusion_pytorch_model.safetensors, manifest.json, works.txt
+    references/<ensemble>/              the same four files of the reference model, for ranking alone; can be trained again
     samples/<sample>.png                the generated image
     samples/<sample>.safetensors        output before clipping, member contrasts, member losses
     contrasts/<sha256>.safetensors      the same contrasts for an image that was not generated here
@@ -45,6 +46,9 @@ class Home:
 
     def member(self, member_id: str) -> Path:
         return self.root / "members" / member_id
+
+    def reference_model(self, ensemble_id: str) -> Path:
+        return self.root / "references" / ensemble_id
 
     def sample_image(self, sample_id: str) -> Path:
         return self.root / "samples" / f"{sample_id}.png"

@@ -1,9 +1,9 @@
-"""Manifests: the list of what one member saw, bound by hashes to its weights and settings.
+"""Manifests: the list of what one training saw, bound by hashes to its weights and settings.
 
 A member is a folder of four files. ``works.txt`` has the SHA-256 of every work that it trained on, ``config.json`` and
 the weights are diffusers' own, and ``manifest.json`` names the hashes of the three and everything about how they came
 to be. Whoever holds the folder can check it without the registry, and a member that was trained elsewhere enters with
-it.
+it. A reference model, which is trained on all works of an ensemble, has the same files.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
@@ -27,6 +27,8 @@ CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "diffusion_pytorch_model.safetensors"
 
 _LARGEST_MANIFEST = 16 * 2**20
+_MEMBER = "restore the file or train the member again"
+_REFERENCE = "restore the file or run `creditline members reference` again"
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Identifier = Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
@@ -48,7 +50,7 @@ class ManifestEncoding(_Frozen):
 
 
 class ManifestWorks(_Frozen):
-    """How many works the member trained on, the hash of the file that lists them, and a commitment to each of them."""
+    """How many works the training saw, the hash of the file that lists them, and a commitment to each of them."""
 
     count: int = Field(ge=0)
     sha256: Sha256
@@ -63,22 +65,19 @@ class ManifestWorks(_Frozen):
         return cls(count=len(listed), sha256=hashlib.sha256(listing).hexdigest(), merkle_root=root_of(listed))
 
 
-class Manifest(_Frozen):
-    """What one member saw and how it was trained."""
+class TrainingManifest(_Frozen):
+    """What one training saw and how it was done."""
 
     format_version: Literal[1] = 1
     ensemble_id: Identifier
     encoding: ManifestEncoding
-    index: int = Field(ge=0, le=63)
-    generation: int = Field(ge=1)
-    """1, and one more each time that the member was trained again without works that had been withdrawn."""
     withdrawn_through: int | None = Field(ge=0)
     """The last withdrawal that the training heeded: works of it and of earlier ones were left out. None: there was none."""
     works: ManifestWorks
     settings: dict[str, JsonValue]
     """The ensemble's whole recipe."""
     seed: int
-    """Of this member's training."""
+    """Of this training."""
     versions: dict[str, str]
     weights_sha256: Sha256
     config_sha256: Sha256
@@ -94,7 +93,7 @@ class Manifest(_Frozen):
         return hashlib.sha256(self.to_json()).hexdigest()
 
     @classmethod
-    def parse(cls, data: bytes, name: str = MANIFEST_NAME) -> Manifest:
+    def parse(cls, data: bytes, name: str = MANIFEST_NAME) -> Self:
         """Read a manifest; ``name`` is what the error calls it.
 
         Raises:
@@ -116,6 +115,20 @@ class Manifest(_Frozen):
         return manifest
 
 
+class Manifest(TrainingManifest):
+    """What one member saw and how it was trained."""
+
+    index: int = Field(ge=0, le=63)
+    generation: int = Field(ge=1)
+    """1, and one more each time that the member was trained again without works that had been withdrawn."""
+
+
+class ReferenceManifest(TrainingManifest):
+    """What a reference model saw, all works of the encoding less those that were withdrawn, and how it was trained."""
+
+    role: Literal["reference"] = "reference"
+
+
 @dataclass(frozen=True)
 class MemberFolder:
     """A member's files, of which the hashes have been checked against its manifest."""
@@ -134,6 +147,16 @@ class MemberFolder:
         return self.path / WEIGHTS_NAME
 
 
+@dataclass(frozen=True)
+class ReferenceFolder:
+    """A reference model's files, of which the hashes have been checked against its manifest."""
+
+    path: Path
+    manifest: ReferenceManifest
+    works: tuple[str, ...]
+    """SHA-256 of every work that it trained on, sorted."""
+
+
 def works_listing(hashes: Iterable[str]) -> bytes:
     """The bytes of ``works.txt``: the SHA-256 of each work once, in lower-case hex, sorted, one per line."""
     return "".join(f"{sha256}\n" for sha256 in sorted(set(hashes))).encode("ascii")
@@ -146,19 +169,28 @@ def read_member_folder(folder: Path) -> MemberFolder:
         InputError: the manifest cannot be understood.
         IntegrityError: a file is missing or is not the one that the manifest names; the message says which.
     """
-    manifest_path = folder / MANIFEST_NAME
-    manifest = Manifest.parse(_read(manifest_path), str(manifest_path))
-    listing = _read(folder / WORKS_NAME)
+    manifest = Manifest.parse(_read(folder / MANIFEST_NAME, _MEMBER), str(folder / MANIFEST_NAME))
+    return MemberFolder(folder, manifest, _checked_works(folder, manifest, _MEMBER))
+
+
+def read_reference_folder(folder: Path) -> ReferenceFolder:
+    """Read a reference model's folder and check every file against its manifest; the errors are those of a member's."""
+    manifest = ReferenceManifest.parse(_read(folder / MANIFEST_NAME, _REFERENCE), str(folder / MANIFEST_NAME))
+    return ReferenceFolder(folder, manifest, _checked_works(folder, manifest, _REFERENCE))
+
+
+def _checked_works(folder: Path, manifest: TrainingManifest, repair: str) -> tuple[str, ...]:
+    """The works that the listing has, once it, config and weights are the ones that the manifest names."""
+    listing = _read(folder / WORKS_NAME, repair)
     found = {
         WORKS_NAME: (hashlib.sha256(listing).hexdigest(), manifest.works.sha256),
-        CONFIG_NAME: (_hash(folder / CONFIG_NAME), manifest.config_sha256),
-        WEIGHTS_NAME: (_hash(folder / WEIGHTS_NAME), manifest.weights_sha256),
+        CONFIG_NAME: (_hash(folder / CONFIG_NAME, repair), manifest.config_sha256),
+        WEIGHTS_NAME: (_hash(folder / WEIGHTS_NAME, repair), manifest.weights_sha256),
     }
     for name, (got, expected) in found.items():
         if got != expected:
             raise IntegrityError(
-                f"{folder / name} was altered: its SHA-256 is {got[:12]}…, the manifest says {expected[:12]}…; "
-                "restore the file or train the member again"
+                f"{folder / name} was altered: its SHA-256 is {got[:12]}…, the manifest says {expected[:12]}…; {repair}"
             )
     works = tuple(listing.decode("ascii", "replace").split())
     if works_listing(works) != listing or len(works) != manifest.works.count:
@@ -171,26 +203,23 @@ def read_member_folder(folder: Path) -> MemberFolder:
             f"{folder / WORKS_NAME} has {malformed[:80]!r}, expected a SHA-256 in lower-case hex per line"
         )
     if root_of(works) != manifest.works.merkle_root:
-        raise IntegrityError(
-            f"{folder / MANIFEST_NAME} has a Merkle root that is not that of {WORKS_NAME}; restore the file or train the "
-            "member again"
-        )
-    return MemberFolder(folder, manifest, works)
+        raise IntegrityError(f"{folder / MANIFEST_NAME} has a Merkle root that is not that of {WORKS_NAME}; {repair}")
+    return works
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, repair: str) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise _missing(path, error) from error
+        raise _missing(path, error, repair) from error
 
 
-def _hash(path: Path) -> str:
+def _hash(path: Path, repair: str) -> str:
     try:
         return sha256_of_file(path)
     except OSError as error:
-        raise _missing(path, error) from error
+        raise _missing(path, error, repair) from error
 
 
-def _missing(path: Path, error: OSError) -> IntegrityError:
-    return IntegrityError(f"cannot read {path}: {error.strerror}; restore the file or train the member again")
+def _missing(path: Path, error: OSError, repair: str) -> IntegrityError:
+    return IntegrityError(f"cannot read {path}: {error.strerror}; {repair}")

@@ -21,8 +21,10 @@ def member_id(ensemble_id: str, index: int, generation: int = 1) -> str:
     return f"{ensemble_id}-{index:02d}" + (f"-{generation}" if generation > 1 else "")
 
 
-def expected_works(registry: Registry, encoding_id: str, index: int, withdrawn_through: int | None = None) -> list[str]:
-    """SHA-256 of every work that the codes give to member ``index``, sorted.
+def expected_works(
+    registry: Registry, encoding_id: str, index: int | None, withdrawn_through: int | None = None
+) -> list[str]:
+    """SHA-256 of every work that the codes give to member ``index``, sorted; None: of every work of the encoding.
 
     Works that the withdrawals up to ``withdrawn_through`` cover are not among them; None: no withdrawal is heeded.
     """
@@ -30,9 +32,13 @@ def expected_works(registry: Registry, encoding_id: str, index: int, withdrawn_t
         rows = connection.execute(
             "SELECT sha256 FROM unit_asset JOIN asset ON asset.id = asset_id "
             "JOIN unit ON unit.encoding_id = unit_asset.encoding_id AND number = unit_number "
-            "WHERE unit_asset.encoding_id = ? AND (code >> ?::UBIGINT) & 1 = 1 AND asset_id NOT IN "
-            "(SELECT asset_id FROM withdrawal_work WHERE withdrawal_id <= ?) ORDER BY sha256",
-            [encoding_id, index, -1 if withdrawn_through is None else withdrawn_through],
+            "WHERE unit_asset.encoding_id = $encoding AND ($index IS NULL OR (code >> $index::UBIGINT) & 1 = 1) "
+            "AND asset_id NOT IN (SELECT asset_id FROM withdrawal_work WHERE withdrawal_id <= $through) ORDER BY sha256",
+            {
+                "encoding": encoding_id,
+                "index": index,
+                "through": -1 if withdrawn_through is None else withdrawn_through,
+            },
         ).to_arrow_table()
     hashes: list[str] = rows["sha256"].to_pylist()
     return hashes

@@ -40,7 +40,11 @@ class WithdrawnWorks:
     def seen_by(self, index: int, withdrawn_through: int | None) -> NDArray[np.bool_]:
         """Shape (K,): whether a member that heeded the withdrawals up to this one trained on the work."""
         has_bit = (self.codes >> np.uint64(index) & np.uint64(1)).astype(np.bool_)
-        return has_bit & (self.first > (-1 if withdrawn_through is None else withdrawn_through))
+        return has_bit & self.seen_by_all(withdrawn_through)
+
+    def seen_by_all(self, withdrawn_through: int | None) -> NDArray[np.bool_]:
+        """Shape (K,): the same of a model of all works."""
+        return self.first > (-1 if withdrawn_through is None else withdrawn_through)
 
     def left_out(self, withdrawn_through: int | None) -> list[str]:
         """SHA-256 of the works that a training which heeds the withdrawals up to this one leaves out."""

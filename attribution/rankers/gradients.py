@@ -31,7 +31,7 @@ from attribution.rankers.curvature import Factors, LayerGradients, fitted_factor
 from attribution.rankers.feature_kernel import Embedding, FeatureKernel
 from attribution.rankers.interface import Images, Query, Works
 from attribution.schedule import SamplerSettings, alpha_bars
-from attribution.training import loss_weight
+from attribution.training_run import loss_weight
 from registry.ids import sha256_of
 
 BANDWIDTHS = (0.1, 0.2, 0.4, 0.8, 2.0, 8.0)

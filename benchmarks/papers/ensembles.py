@@ -24,7 +24,7 @@ from attribution.ensemble import Ensemble
 from attribution.noise import noise_batch
 from attribution.sampler import SamplerSettings, sample
 from attribution.settings import TrainingSettings
-from attribution.training import draw, learning_rate, loss_weight, to_training_range
+from attribution.training_run import draw, learning_rate, loss_weight, to_training_range
 from benchmarks.papers.digits import flat
 from benchmarks.papers.networks import ALPHA_BAR, Perceptron, Shape, new_stack, stacked_eps
 from registry.codes import bits, codes_of

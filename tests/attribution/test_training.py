@@ -18,7 +18,8 @@ from safetensors.torch import load_file
 from attribution.denoiser import Denoiser, NetworkSettings, load_denoiser, new_denoiser
 from attribution.pixels import ImageSettings
 from attribution.settings import EnsembleSettings, TrainingSettings
-from attribution.training import MemberTask, draw, draw_works, learning_rate, loss_weight, step_seed, train_member
+from attribution.training import MemberTask, train_member
+from attribution.training_run import draw, draw_works, learning_rate, loss_weight, step_seed
 from registry.codes import bits, codes_of
 from registry.errors import InputError, IntegrityError, UsageError
 from registry.home import Home

@@ -17,7 +17,7 @@ from attribution.distance import euclidean
 from attribution.sampler import sample
 from attribution.schedule import alpha_bars, steps_of
 from attribution.settings import TrainingSettings
-from attribution.training import draw
+from attribution.training_run import draw
 from benchmarks.papers import ensembles, landscapes, measures
 from benchmarks.papers.digits import flat, read_idx, shrink
 from benchmarks.papers.e07_class_influence import log10_p, split
