@@ -44,11 +44,10 @@ from attribution.lpips_weights import LpipsWeights
 from attribution.neighbours import MOST, neighbours_of
 from attribution.perceptual import openable
 from attribution.pixels import pixels_of, read_image, to_unit_range
-from attribution.rankers.catalogue import RankerNeeds
 from attribution.rankers.interface import Images
 from attribution.ranking import Shortlisted, load_corpus, shortlists_for
 from attribution.rankings import grade_rankers, graded_samples
-from attribution.rankings_kept import UsedRankers, rankers_to_use
+from attribution.rankings_kept import UsedRankers, needs_of, rankers_to_use
 from attribution.references import EnsembleReference
 from attribution.rightsholders import REACH, rightsholder_tests
 from attribution.sampler import SamplerSettings
@@ -116,7 +115,7 @@ class Auditor:
                 f"the {len(ensemble.indices)} members that served leave no decoy with a contrast to test against: "
                 f"run `creditline retrain --ensemble {ensemble.id}` and generate again"
             )
-        used = used or rankers_to_use(registry, ensemble.id, (), RankerNeeds(default_sampler(ensemble.settings)))
+        used = used or rankers_to_use(registry, ensemble.id, (), needs_of(registry, ensemble))
         choice = used.choice or grade_rankers(used.rankers, corpus, graded_samples(registry, ensemble)).choice
         lpips = openable(lpips)
         settings = replace(settings, lpips=None if isinstance(lpips, NotMeasured) else lpips.backbone.net)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,9 @@ from attribution.rankers.fusion import Part
 from attribution.rankers.interface import Ranker
 from attribution.rankers.member_lds import MemberLds
 from attribution.rankings import RankerChoice, identity_of
+from attribution.reference_model import open_reference_model
+from attribution.references import EnsembleReference
+from attribution.samples import default_sampler
 from registry.database import Registry
 from registry.errors import IntegrityError, UsageError
 from registry.events import changing
@@ -98,6 +101,18 @@ def _grade(found: Mapping[str, Any]) -> MemberLds:
 def scores_path(home: Home, sha256: str) -> Path:
     """Where supplied scores are kept."""
     return home.root / "scores" / f"{sha256}.parquet"
+
+
+def needs_of(
+    registry: Registry,
+    ensemble: EnsembleReference,
+    weights: Path | None = None,
+    scores: Path | None = None,
+    advance: Callable[[int, int], object] = lambda _done, _total: None,
+) -> RankerNeeds:
+    """What rankers of an ensemble's works may need; its reference model is opened only for a ranker that asks for it."""
+    opened = partial(open_reference_model, registry, ensemble.id)
+    return RankerNeeds(default_sampler(ensemble.settings), weights, scores, advance, opened)
 
 
 @dataclass(frozen=True, eq=False)

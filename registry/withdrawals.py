@@ -21,6 +21,7 @@ from registry.database import Registry
 from registry.errors import InputError, NotFoundError, UsageError
 from registry.events import Change, changing
 from registry.plan import removals_left
+from registry.reference_models import reference_saw
 from registry.removals import Removals
 from registry.rights import works_shared_by
 from registry.service import Service, heeded_by, service_of
@@ -52,6 +53,8 @@ class Impact:
     """Members that serve from now on."""
     further: Removals | None
     """How many more units can be withdrawn before no member is left; None without an ensemble."""
+    reference_model: bool = False
+    """Whether the ensemble has a reference model that saw one of the works; it is not used until it is trained again."""
 
     def to_json(self) -> dict[str, Any]:
         further = None if self.further is None else self.further.to_json()
@@ -277,6 +280,7 @@ def _impact(registry: Registry, service: Service, works: int, asset_ids: Sequenc
         saw=saw,
         serving=serving,
         further=removals_left(registry, service.encoding.id, serving),
+        reference_model=reference_saw(registry, service, asset_ids),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from attribution.rankers.interface import Ranker
 from attribution.rankers.pixel_kernel import PixelKernel
@@ -13,8 +14,11 @@ from attribution.rankers.supplied import SuppliedScores, read_scores
 from attribution.schedule import SamplerSettings
 from registry.errors import MissingPartError, UsageError
 
-MOBILENET, OPEN_CLIP = "mobilenet", "open-clip"
-RANKERS = (PixelKernel.name, Responsibilities.name, MOBILENET, OPEN_CLIP, SuppliedScores.name)
+if TYPE_CHECKING:
+    from attribution.rankers.gradients import ReferenceModel
+
+MOBILENET, OPEN_CLIP, GRADIENTS = "mobilenet", "open-clip", "gradients"
+RANKERS = (PixelKernel.name, Responsibilities.name, MOBILENET, OPEN_CLIP, GRADIENTS, SuppliedScores.name)
 DEFAULT_RANKERS = (PixelKernel.name, Responsibilities.name)
 """Those that an audit uses where no choice was kept and none is named. They need no file, so this is the same everywhere."""
 
@@ -31,6 +35,8 @@ class RankerNeeds:
     """Supplied scores."""
     advance: Callable[[int, int], object] = lambda _done, _total: None
     """Gets (works embedded now, works in all) while features of works are computed."""
+    reference: Callable[[], ReferenceModel] | None = None
+    """Opens the ensemble's reference model, see :func:`attribution.reference_model.open_reference_model`."""
 
 
 def make_ranker(name: str, needs: RankerNeeds) -> Ranker:
@@ -40,6 +46,7 @@ def make_ranker(name: str, needs: RankerNeeds) -> Ranker:
         UsageError: there is none.
         MissingPartError: what it needs is not there.
         InputError: a file that it needs cannot be used.
+        IntegrityError: the reference model was altered.
     """
     if name == PixelKernel.name:
         return PixelKernel()
@@ -55,6 +62,15 @@ def make_ranker(name: str, needs: RankerNeeds) -> Ranker:
 
         embedding = mobilenet(needs.weights) if name == MOBILENET else open_clip_embedding()
         return FeatureKernel(embedding, needs.advance)
+    if name == GRADIENTS:
+        if needs.reference is None:
+            raise MissingPartError(
+                f"the ranker {name} needs a reference model: `creditline members reference` trains it"
+            )
+        from attribution.rankers.gradients import Gradients
+
+        model = needs.reference()
+        return Gradients(model.denoiser, model.weights_sha256, model.schedule, model.snr_cap, advance=needs.advance)
     raise UsageError(f"there is no ranker {name!r}; choose one of {', '.join(RANKERS)}")
 
 

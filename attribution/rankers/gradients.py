@@ -81,6 +81,17 @@ class Looks:
         return (signal.sqrt() * images[:, None] + (1.0 - signal).sqrt() * self.noise).flatten(0, 1)
 
 
+@dataclass(frozen=True)
+class ReferenceModel:
+    """The model that is differentiated, and how it was trained."""
+
+    denoiser: nn.Module
+    """eps = f(x_t, t); trained on all works."""
+    weights_sha256: str
+    schedule: SamplerSettings
+    snr_cap: float
+
+
 class Gradients(FeatureKernel):
     """The kernel over whitened gradients of one reference model of all works."""
 
@@ -109,7 +120,12 @@ class Gradients(FeatureKernel):
         super().__init__(self.gradients, advance)
 
     def settings(self) -> dict[str, Any]:
-        return {**super().settings(), "looks": self.gradients.look_count, "values": VALUES}
+        return {
+            **super().settings(),
+            "reference_sha256": self.gradients.content["reference"],
+            "looks": self.gradients.look_count,
+            "values": VALUES,
+        }
 
     def prepare(self, images: Images, works: Works) -> Query:
         self.gradients.fit(works, images.shape)

@@ -104,10 +104,8 @@ def audit(
     from attribution.audit import Auditor
     from attribution.audit_record import AuditSettings
     from attribution.distance import NotMeasured
-    from attribution.rankers.catalogue import RankerNeeds
-    from attribution.rankings_kept import rankers_to_use
+    from attribution.rankings_kept import needs_of, rankers_to_use
     from attribution.references import NOT_ITS_MEMBERS, reference_of, references_of
-    from attribution.samples import default_sampler
     from attribution.workers import choose_device
     from registry.database import Registry
     from registry.models import Sample
@@ -145,7 +143,7 @@ def audit(
                 raise IntegrityError(f"sample {own[0].id}: {NOT_ITS_MEMBERS}; restore the registry from a copy")
             task = progress.add_task("preparing", total=None)
             advance = partial(_advance, progress, task)
-            needs = RankerNeeds(default_sampler(reference.settings), weights, scores, advance)
+            needs = needs_of(registry, reference, weights, scores, advance)
             used = rankers_to_use(registry, chosen.id, ranker or (), needs)
             auditor = Auditor.prepare(registry, reference, settings, where, used, perceptual)
             made += auditor.audit_images(images, label, advance) if images else auditor.audit_samples(own, advance)

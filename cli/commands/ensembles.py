@@ -32,6 +32,7 @@ def register_commands(app: typer.Typer) -> None:
     members = typer.Typer(no_args_is_help=True, help="The trained members, and members that were trained elsewhere.")
     members.command("list")(list_members)
     members.command("import")(import_members)
+    members.command("reference")(train_reference)
     app.add_typer(members, name="members")
 
 
@@ -223,6 +224,61 @@ def import_members(
     else:
         for fact in facts:
             typer.echo(fact["id"])
+
+
+def train_reference(
+    ensemble: EnsembleOption = None,
+    device: DeviceOption = None,
+    home: HomeOption = DEFAULT_HOME,
+    as_json: JsonOption = False,
+) -> None:
+    """Train the reference model of an ensemble: one more of its kind, on all works that were not withdrawn.
+
+    It serves no image and knows no codes; the ranker gradients differentiates it. When works were withdrawn since, it is not used
+    any more, and the same command trains it again without them. Interrupt it at any time: the same command goes on.
+
+    Examples:
+        creditline members reference
+
+        creditline members reference --ensemble 3fa2b1c09d11 --device cpu
+    """
+    from attribution.reference_model import train_reference_model
+    from attribution.settings import EnsembleSettings
+    from attribution.workers import choose_device
+    from registry.database import Registry
+    from registry.outputs import named_ensemble
+
+    registry = Registry.open(home_at(home)).patient()
+    with registry.session() as session:
+        chosen = named_ensemble(session, ensemble)
+    total = EnsembleSettings.from_json(chosen.settings).training.steps
+    with progress_bars() as progress:
+        reading = progress.add_task("reading works", total=None)
+        bar = progress.add_task("reference model", total=total)
+        found = train_reference_model(
+            registry,
+            chosen.id,
+            choose_device(device, 1),
+            lambda done, works: progress.update(reading, advance=done, total=works),
+            lambda steps: progress.advance(bar, steps),
+        )
+    manifest = found.folder.manifest
+    if as_json:
+        facts = {
+            "ensemble": chosen.id,
+            "trained": found.trained,
+            "works": manifest.works.count,
+            "withdrawn_through": manifest.withdrawn_through,
+            "weights_sha256": manifest.weights_sha256,
+            "manifest_sha256": manifest.sha256,
+            "merkle_root": manifest.works.merkle_root,
+        }
+        print_json("reference", facts)
+        return
+    typer.echo(str(found.folder.path))
+    narrate(
+        f"{'trained' if found.trained else 'already trained'} on {manifest.works.count:,} works; next: creditline rankers"
+    )
 
 
 def _member_facts(member: Member) -> dict[str, Any]:

@@ -24,7 +24,7 @@ RankerOption = Annotated[
     typer.Option(
         "--ranker",
         metavar="NAME",
-        help="pixel-kernel, responsibilities, mobilenet, open-clip or supplied-scores; may be repeated.",
+        help="pixel-kernel, responsibilities, mobilenet, open-clip, gradients or supplied-scores; may be repeated.",
         show_default=False,
     ),
 ]
@@ -69,7 +69,8 @@ def rankers(
     All rankers that are named have a say in what an audit tests. The choice knows the codes, through its grade: it orders what is
     shown and no more.
 
-    Without --ranker, all that can be had are graded. Nothing is recorded without --keep.
+    Without --ranker, all that can be had are graded; gradients needs `creditline members reference` first. Nothing is recorded
+    without --keep.
 
     Examples:
         creditline rankers
@@ -80,12 +81,11 @@ def rankers(
     """
     import datetime
 
-    from attribution.rankers.catalogue import RankerNeeds, available_rankers, make_rankers
+    from attribution.rankers.catalogue import available_rankers, make_rankers
     from attribution.ranking import load_corpus
     from attribution.rankings import grade_rankers, graded_samples
-    from attribution.rankings_kept import keep_choice
+    from attribution.rankings_kept import keep_choice, needs_of
     from attribution.references import reference_of
-    from attribution.samples import default_sampler
     from attribution.training_set import build_training_set
     from registry.database import Registry
     from registry.outputs import named_ensemble
@@ -97,7 +97,7 @@ def rankers(
     with progress_bars() as progress:
         reading = progress.add_task("preparing works", total=None)
         advance = partial(_advance, progress, reading)
-        needs = RankerNeeds(default_sampler(reference.settings), weights, scores, advance)
+        needs = needs_of(registry, reference, weights, scores, advance)
         missing: dict[str, str] = {}
         if ranker:
             made = make_rankers(ranker, needs)

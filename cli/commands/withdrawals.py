@@ -81,6 +81,11 @@ def _narrate_impact(impact: Impact) -> None:
         narrate(f"encoding {impact.encoding_id} has {impact.works:,} of them; `creditline train` leaves them out")
         return
     name = f"ensemble {impact.ensemble_id}"
+    if impact.reference_model:
+        narrate(
+            f"{name}: its reference model saw them and ranks no more: `creditline members reference --ensemble "
+            f"{impact.ensemble_id}` trains it again without them"
+        )
     if not impact.saw:
         narrate(f"{name}: no newest member saw them; {len(impact.serving)} of {impact.n} members serve")
         return

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from registry.database import Registry
-from registry.doctor import current, encodings, files, members, tables
+from registry.doctor import current, encodings, files, members, reference_models, tables
 from registry.doctor.findings import Examination, Finding, Progress, Severity
 from registry.events import changing
 from registry.log import verify_within
@@ -56,6 +56,7 @@ def examine(
         current.check_told(connection, found, log.history)
         encodings.check_encodings(connection, found, on_progress)
     members.check_members(registry, found, on_progress, files=not quick)
+    reference_models.check_reference_models(registry, found, files=not quick)
     files.check_leftovers(registry, found)
     if quick:
         found.skipped["files"] = "--quick"

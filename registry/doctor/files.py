@@ -91,9 +91,15 @@ def check_leftovers(registry: Registry, found: Examination) -> None:
     with registry.connection() as connection:
         known = {
             name: {str(number) for (number,) in connection.execute(f"SELECT id FROM {name}").fetchall()}  # noqa: S608 - names below
-            for name in ("member", "sample", "audit")
+            for name in ("member", "sample", "audit", "ensemble")
         }
-    places = ("members", "member"), ("samples", "sample"), ("jacobians", "sample"), ("audits", "audit")
+    places = (
+        ("members", "member"),
+        ("references", "ensemble"),
+        ("samples", "sample"),
+        ("jacobians", "sample"),
+        ("audits", "audit"),
+    )
     for folder, table in places:
         for path in _entries(home.root / folder):
             if path.name.split(".")[0] not in known[table] or path.name.endswith(".part"):

@@ -182,7 +182,7 @@ def test_diverging_member_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         next(denoiser.parameters()).data.fill_(float("inf"))
         return denoiser
 
-    monkeypatch.setattr("attribution.training.new_denoiser", broken)
+    monkeypatch.setattr("attribution.training_run.new_denoiser", broken)
     with pytest.raises(UsageError, match=r"diverged at step 40.*--learning-rate"):
         train_member(task, lambda _: None)
     assert not task.home.member("e-02").exists()

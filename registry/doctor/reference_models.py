@@ -1,0 +1,56 @@
+"""Reference models: the folder is the one that the log names, its works are the encoding's, and none was withdrawn since."""
+
+from __future__ import annotations
+
+from registry.database import Registry
+from registry.doctor.findings import Examination, Severity
+from registry.errors import CreditlineError
+from registry.manifests import ManifestWorks, read_reference_folder
+from registry.members import expected_works
+from registry.reference_models import RecordedReference, check_reference, command_for, recorded_reference
+from registry.service import Service, service_of
+
+
+def check_reference_models(registry: Registry, found: Examination, *, files: bool) -> None:
+    """Look at the reference model of every ensemble that has one; ``files``: read its folder, too."""
+    with registry.connection() as connection:
+        ensembles = [str(row[0]) for row in connection.execute("SELECT id FROM ensemble ORDER BY id").fetchall()]
+    there = [ensemble_id for ensemble_id in ensembles if registry.home.reference_model(ensemble_id).is_dir()]
+    for ensemble_id in there:
+        where = str(registry.home.reference_model(ensemble_id))
+        repair = f"run {command_for(ensemble_id)} again, or `rm -r '{where}'`"
+        try:
+            _check(registry, service_of(registry, ensemble_id), where, repair, found, files=files)
+        except CreditlineError as error:
+            found.error("reference models", where, str(error), repair)
+    if there:
+        found.checked["reference models"] = len(there)
+
+
+def _check(registry: Registry, service: Service, where: str, repair: str, found: Examination, *, files: bool) -> None:
+    with registry.connection() as connection:
+        recorded = recorded_reference(connection, service.ensemble.id)
+    if recorded is None:
+        what = "no event of the log names this reference model: it is not used"
+        found.add("reference models", Severity.WARNING, where, what, repair)
+        return
+    seen = int(service.withdrawn.seen_by_all(recorded.withdrawn_through).sum())
+    if seen:
+        what = f"this reference model saw {seen:,} works that were withdrawn since: it is not used, and still has what it learnt"
+        found.add("reference models", Severity.WARNING, where, what, repair)
+    if files:
+        _check_folder(registry, service, recorded, where, repair, found)
+
+
+def _check_folder(
+    registry: Registry, service: Service, recorded: RecordedReference, where: str, repair: str, found: Examination
+) -> None:
+    folder = read_reference_folder(registry.home.reference_model(service.ensemble.id))
+    manifest = check_reference(service, folder, recorded).manifest
+    expected = ManifestWorks.of(expected_works(registry, service.encoding.id, None, manifest.withdrawn_through))
+    if expected != manifest.works:
+        what = (
+            f"its manifest has {manifest.works.count:,} works, the encoding less what was withdrawn has {expected.count:,}, and "
+            "they are not the same ones"
+        )
+        found.error("reference models", where, what, repair)
