@@ -18,7 +18,7 @@ import numpy as np
 from registry.database import Registry
 from registry.errors import IntegrityError, MissingPartError
 from registry.events import changing
-from registry.manifests import ReferenceFolder, read_reference_folder
+from registry.manifests import MANIFEST_NAME, ReferenceFolder, read_reference_folder
 from registry.members import expected_works
 from registry.service import Service, service_of
 
@@ -126,7 +126,7 @@ def check_reference(service: Service, folder: ReferenceFolder, recorded: Recorde
     """
     if folder.manifest.sha256 != recorded.manifest_sha256:
         raise IntegrityError(
-            f"the manifest in {folder.path} is not the one that the log names for ensemble {service.ensemble.id}; restore the "
+            f"{folder.path / MANIFEST_NAME} is not the one that the log names for ensemble {service.ensemble.id}; restore the "
             f"folder or run {command_for(service.ensemble.id)} again"
         )
     if folder.manifest.settings != service.ensemble.settings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -159,15 +160,28 @@ def test_a_killed_training_goes_on_to_the_same_weights(world: World, built: Worl
     assert not checkpoint.exists()
 
 
-def test_a_kill_before_the_event_costs_no_training(referenced: World, built: World) -> None:
-    """A folder that no event names is not used, and the last checkpoint is taken up."""
-    with referenced.registry.connection() as connection:
-        connection.execute("DELETE FROM event WHERE kind = ?", [EVENT])
-    (referenced.registry.home.log_head).unlink()
+def test_a_kill_before_the_event_costs_no_training(world: World, built: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that no event names is not used; the command takes up the last checkpoint and has the log name it."""
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("attribution.reference_model.record_reference", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train_reference_model(world.registry, world.ensemble.id, CPU)
+    assert folder_in(world).is_dir()
     with pytest.raises(MissingPartError, match="members reference"):
-        open_reference_model(referenced.registry, referenced.ensemble.id)
-    assert any(check == "reference models" for check, _, _ in wrong_with(referenced.registry))
-    assert same_weights(weights_of(folder_in(referenced)), weights_of(folder_in(built)))
+        open_reference_model(world.registry, world.ensemble.id)
+    [(check, severity, what)] = wrong_with(world.registry)
+    assert (check, severity) == ("reference models", "warning")
+    assert "no event" in what
+    reported: list[int] = []
+    train_reference_model(world.registry, world.ensemble.id, CPU, on_progress=reported.append)
+    assert reported == [small_settings().training.steps]
+    assert same_weights(weights_of(folder_in(world)), weights_of(folder_in(built)))
+    assert events_of(world.registry) == 1
+    assert examine(world.registry).findings == []
 
 
 def test_a_withdrawal_puts_it_out_of_use_until_it_is_trained_without_the_work(referenced: World, built: World) -> None:
@@ -223,7 +237,7 @@ def test_altered_files_are_refused_and_trained_anew(referenced: World, built: Wo
     path.write_bytes(
         data.replace(b'"seed":0', b'"seed":1') if name == "manifest.json" else data[:-9] + b"x" + data[-8:]
     )
-    with pytest.raises(IntegrityError, match=name):
+    with pytest.raises(IntegrityError, match=re.escape(name)):
         open_reference_model(referenced.registry, referenced.ensemble.id)
     [(check, severity, what)] = wrong_with(referenced.registry)
     assert (check, severity) == ("reference models", "error")
@@ -243,11 +257,11 @@ def test_another_models_folder_in_its_place_is_refused(referenced: World) -> Non
         open_reference_model(referenced.registry, referenced.ensemble.id)
 
 
-def test_missing_says_which_command_makes_it(world: World, referenced: World) -> None:
+def test_missing_says_which_command_makes_it(built_world: World, referenced: World) -> None:
     """Never trained, or deleted; the other rankers are there all the same."""
     shutil.rmtree(folder_in(referenced))
-    for one in (world, referenced):
-        with pytest.raises(MissingPartError, match=f"members reference --ensemble {world.ensemble.id}"):
+    for one in (built_world, referenced):
+        with pytest.raises(MissingPartError, match=f"members reference --ensemble {one.ensemble.id}"):
             open_reference_model(one.registry, one.ensemble.id)
         made, missing = available_rankers(needs_of(one.registry, one.ensemble))
         assert [ranker.name for ranker in made] == ["pixel-kernel", "responsibilities"]

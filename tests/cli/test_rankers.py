@@ -81,6 +81,41 @@ def test_keep_is_what_audits_use(home: Creditline, tmp_path: Path) -> None:
     assert home("log", "verify").status == 0
 
 
+def test_gradients_through_a_reference_model(home: Creditline) -> None:
+    """Missing with the reason, trained once, graded, kept, audited; refused after a withdrawal."""
+    assert "creditline members reference" in home("rankers", "--json").document["missing"]["gradients"]
+    made = home("members", "reference", "--json")
+    assert made.status == 0, made.err
+    assert made.document["trained"]
+    assert made.document["works"] == 18
+    again = home("members", "reference")
+    assert again.status == 0
+    assert Path(again.out.strip()) == home.home.resolve() / "references" / made.document["ensemble"]
+    assert "already trained on 18 works" in again.err
+    assert home("members", "reference", "--json").document == {**made.document, "trained": False}
+    kept = home("rankers", "--keep", "--json").document
+    assert [one["name"] for one in kept["rankers"]] == ["pixel-kernel", "responsibilities", "gradients"]
+    assert kept["rankers"][2]["settings"]["reference_sha256"] == made.document["weights_sha256"]
+    assert -1 <= kept["rankers"][2]["member_lds"]["value"] <= 1
+    sample = home("samples", "--json").document["samples"][0]["id"]
+    audit = ("audit", sample, "--shortlist", 3, "--no-jacobian", "--workers", 1, "--json")
+    audited = home(*audit).document["audits"][0]
+    assert [one["name"] for one in audited["ranker"]["rankers"]] == ["pixel-kernel", "responsibilities", "gradients"]
+    alone = home(*audit, "--ranker", "gradients").document["audits"][0]
+    assert [one["name"] for one in alone["ranker"]["rankers"]] == ["gradients"]
+    assert home("doctor").status == 0
+    withdrawn = home("withdraw", 4, "--reason", "letter")
+    assert "its reference model saw them" in withdrawn.err
+    assert "withdrawn since" in home("rankers", "--json").document["missing"]["gradients"]
+    refused = home(*audit)
+    assert (refused.status, refused.out) == (4, "")
+    assert "creditline members reference" in refused.err
+    found = home("doctor")
+    assert found.status == 1
+    assert "this reference model saw 1 works" in found.out + found.err
+    assert home("log", "verify").status == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
@@ -88,6 +123,7 @@ def test_keep_is_what_audits_use(home: Creditline, tmp_path: Path) -> None:
         (("--ranker", "mobilenet"), 4, "CREDITLINE_MOBILENET"),
         (("--ranker", "mobilenet", "--weights", "nowhere.pth"), 4, "nowhere.pth"),
         (("--ranker", "supplied-scores"), 4, "--scores"),
+        (("--ranker", "gradients"), 4, "creditline members reference"),
         (("--scores", "nowhere.parquet"), 2, "nowhere.parquet"),
         (("--ensemble", "ffff"), 2, "no ensemble"),
     ],

@@ -14,6 +14,7 @@ from registry.manifests import (
     Manifest,
     ManifestEncoding,
     ManifestWorks,
+    ReferenceManifest,
     read_member_folder,
     works_listing,
 )
@@ -54,6 +55,15 @@ def write_member(folder: Path, encoding: Encoding, works: list[str], index: int 
         config_sha256=hashlib.sha256(config).hexdigest(),
         created_at=NOW,
     ).model_copy(update=changes)
+    write(folder / "manifest.json", manifest.to_json())
+    return folder
+
+
+def write_reference(registry: Registry, encoding: Encoding, works: list[str], **changes: object) -> Path:
+    """A reference model's folder in the registry's home, with a manifest that fits its files."""
+    folder = write_member(registry.home.reference_model(ensemble_of(encoding)), encoding, works)
+    member = Manifest.parse((folder / "manifest.json").read_bytes()).model_dump(exclude={"index", "generation"})
+    manifest = ReferenceManifest.model_validate({**member, "settings": {"steps": 1}, **changes})
     write(folder / "manifest.json", manifest.to_json())
     return folder
 

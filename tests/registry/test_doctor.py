@@ -7,13 +7,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlmodel import select
 
 from registry.database import Registry
 from registry.doctor import Examination, Severity, examine, repair
-from registry.errors import CreditlineError, RegistryError
+from registry.errors import CreditlineError, IntegrityError, RegistryError
 from registry.home import Home
+from registry.manifests import read_reference_folder
+from registry.members import expected_works
+from registry.models import Encoding
+from registry.reference_models import record_reference
 from registry.withdrawals import withdraw
 from tests.registry.housed import AUDIT_ID, SAMPLE_ID, furnish
+from tests.registry.members import write_reference
 from tests.registry.works import NOW, encoded, picture, register, write_pictures
 
 
@@ -199,6 +205,91 @@ def test_leftovers_are_notes_with_the_command_that_clears_them(registry: Registr
     assert found.wrong == []
     assert len(found.findings) == 3
     assert all("rm -r" in finding.repair for finding in found.findings)
+
+
+def referenced(registry: Registry, **changes: object) -> Path:
+    """Give the ensemble a reference model of all works, on record."""
+    with registry.session() as session:
+        encoding = session.exec(select(Encoding)).one()
+    folder = write_reference(registry, encoding, expected_works(registry, encoding.id, None), **changes)
+    record_reference(registry, read_reference_folder(folder), NOW)
+    return folder
+
+
+def test_a_reference_model_is_looked_at(registry: Registry) -> None:
+    """One that is what the log names has no finding; after a withdrawal, quick or not, there is one with both repairs."""
+    folder = referenced(registry)
+    found = examine(registry)
+    assert found.findings == []
+    assert found.checked["reference models"] == 1
+    withdraw(registry, asset_ids=[3], reason="asked", now=NOW)
+    for quick in (True, False):
+        [finding] = examine(registry, quick=quick).wrong
+        assert (finding.check, finding.severity, finding.where) == ("reference models", Severity.WARNING, str(folder))
+        assert "saw 1 works that were withdrawn since" in finding.what
+        assert "creditline members reference --ensemble" in finding.repair
+        assert f"rm -r '{folder}'" in finding.repair
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("DELETE FROM event WHERE kind = 'reference model trained'", "warning reference models"),
+        ("UPDATE event SET after = '[]' WHERE kind = 'reference model trained'", "event of a reference model"),
+        (
+            "UPDATE event SET after = replace(after, 'manifest_sha256\":\"', 'manifest_sha256\":\"0') "
+            "WHERE kind = 'reference model trained'",
+            "manifest.json is not the one that the log names",
+        ),
+        ("UPDATE ensemble SET settings = '{\"steps\":2}'", "was trained with other settings than ensemble"),
+        ("DELETE FROM unit_asset WHERE asset_id = 1", "its manifest has 12 works, the encoding less what was"),
+    ],
+)
+def test_a_reference_model_that_contradicts_the_registry_is_named(
+    registry: Registry, statement: str, expected: str
+) -> None:
+    """Its event, its recipe and its works."""
+    referenced(registry)
+    with registry.connection() as connection:
+        connection.execute(statement)
+    assert expected in told(examine(registry))
+
+
+def test_an_edited_reference_model_is_named(registry: Registry) -> None:
+    """A bit flipped in any of its files, a file removed, a manifest that is none."""
+    folder = referenced(registry)
+    for name in ("diffusion_pytorch_model.safetensors", "config.json", "works.txt"):
+        flip(folder / name, 2)
+        assert f"{name} was altered" in told(examine(registry))
+        flip(folder / name, 2)
+    assert told(examine(registry)) == ""
+    (folder / "config.json").rename(folder / "config")
+    assert "cannot read" in told(examine(registry))
+    (folder / "manifest.json").write_text("{}")
+    assert "is not a manifest" in told(examine(registry))
+
+
+def test_works_that_the_encoding_lacks_are_not_recorded(registry: Registry) -> None:
+    """A reference model counts only if it saw all works of the encoding and no others."""
+    with registry.session() as session:
+        encoding = session.exec(select(Encoding)).one()
+    folder = write_reference(registry, encoding, expected_works(registry, encoding.id, None)[1:])
+    with pytest.raises(IntegrityError, match="lists 11 works, which are not the 12"):
+        record_reference(registry, read_reference_folder(folder), NOW)
+
+
+def test_leftovers_of_a_reference_model_are_notes(registry: Registry) -> None:
+    """A checkpoint, half a folder, and the model of an ensemble that nobody knows."""
+    place = referenced(registry)
+    for name in (f".{place.name}.checkpoint.safetensors", f".{place.name}.17.part", "cafe"):
+        (place.parent / name).mkdir()
+    found = examine(registry)
+    assert found.wrong == []
+    assert {Path(finding.where).name for finding in found.findings} == {
+        f".{place.name}.checkpoint.safetensors",
+        f".{place.name}.17.part",
+        "cafe",
+    }
 
 
 def test_a_damaged_database_is_an_error_that_says_so(registry: Registry) -> None:
