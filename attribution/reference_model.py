@@ -139,8 +139,9 @@ def _task(
 def _clear(task: ReferenceTask) -> None:
     """Remove the model that cannot be used, what was computed with it, and what killed runs left."""
     shutil.rmtree(task.folder, ignore_errors=True)
-    for part in task.folder.parent.glob(f".{task.ensemble_id}.*.part"):
+    for part in task.folder.parent.glob(f".*{task.ensemble_id}.*.part"):
         shutil.rmtree(part, ignore_errors=True)
+        part.unlink(missing_ok=True)
     for features in task.home.training(task.ensemble_id).glob("features-gradients-*.npy"):
         features.unlink(missing_ok=True)
 

@@ -29,7 +29,9 @@ EnsembleOption = Annotated[
 def register_commands(app: typer.Typer) -> None:
     """Add the commands of this group."""
     app.command("train")(train)
-    members = typer.Typer(no_args_is_help=True, help="The trained members, and members that were trained elsewhere.")
+    members = typer.Typer(
+        no_args_is_help=True, help="The trained members, members that were trained elsewhere, and the reference model."
+    )
     members.command("list")(list_members)
     members.command("import")(import_members)
     members.command("reference")(train_reference)
