@@ -19,7 +19,8 @@ from attribution.denoiser import Denoiser, NetworkSettings, load_denoiser, new_d
 from attribution.pixels import ImageSettings
 from attribution.settings import EnsembleSettings, TrainingSettings
 from attribution.training import MemberTask, train_member
-from attribution.training_run import draw, draw_works, learning_rate, loss_weight, step_seed
+from attribution.training_run import TrainingRun, draw, draw_works, learning_rate, loss_weight, step_seed
+from attribution.training_set import open_training_set
 from registry.codes import bits, codes_of
 from registry.errors import InputError, IntegrityError, UsageError
 from registry.home import Home
@@ -171,6 +172,23 @@ def test_damaged_checkpoint_starts_anew(tmp_path: Path) -> None:
     checkpoint.write_bytes(b"not a checkpoint")
     resumed = weights_of(train_member(task, lambda _: None))
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_a_run_of_no_member_has_the_common_draws(tmp_path: Path) -> None:
+    """Without an index it starts and draws as a member with common draws would that saw the same works; its own run differs."""
+    task = task_in(tmp_path)
+    works = open_training_set(task.home.training("e" * 12))
+
+    def trained(index: int | None, *, common: bool) -> torch.Tensor:
+        training = replace(SETTINGS.training, common_draws=common)
+        run = TrainingRun(replace(SETTINGS, training=training), works, np.arange(WORKS), index, "cpu")
+        for _ in range(3):
+            run.advance()
+        return torch.cat([value.flatten() for value in run.denoiser.state_dict().values()])
+
+    assert torch.equal(trained(None, common=True), trained(4, common=True))
+    apart = trained(None, common=False)
+    assert not any(torch.equal(apart, trained(index, common=False)) for index in range(N))
 
 
 def test_diverging_member_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
