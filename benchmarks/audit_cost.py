@@ -3,8 +3,8 @@
 An ensemble of 16 members of the default network samples images as ``creditline sample`` does; for the same images the parts of an
 audit that need no counterfactual are timed apart: showing the image to the members again under fresh noise (which ``sample``
 does, so that audits need not), ranking 10,000 works and choosing the shortlist with the two kernel rankers, and the
-randomisation test of 20 candidates against all decoys with 150 neighbours. Members are not trained: what they cost does not depend
-on what they learned. One thread, in turns, the median of the rounds.
+randomisation test of 20 candidates against all decoys with 150 neighbours. Members are not trained: what they cost does not
+depend on what they learned. One thread, in turns, the median of the rounds.
 
     python -m benchmarks.audit_cost [--works 10000] [--rounds 3]
 """
