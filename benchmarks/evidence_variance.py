@@ -137,7 +137,7 @@ def trained(folder: Path, pixels: np.ndarray, common_works: bool, seed: int) -> 
     settings = EnsembleSettings(
         image=ImageSettings(size=8, channels=1),
         network=NETWORK,
-        training=TrainingSettings(steps=1000, batch_size=32, common_works=common_works, seed=seed),
+        training=TrainingSettings(common_works=common_works, seed=seed),
     )
     encoding = ManifestEncoding(id="c" * 12, n=N, h=H, seed=seed, unit_kind="asset", unit_column=None)
     tasks = [MemberTask(home, ensemble, f"{ensemble}-{index:02d}", index, encoding, settings) for index in range(N)]
