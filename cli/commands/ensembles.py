@@ -60,8 +60,8 @@ def train(
         Literal["works", "noise", "nothing"],
         typer.Option(
             "--common",
-            help="What members share. works: a work is drawn at the same steps, under the same noise, by all that saw it, so that "
-            "members differ by what they saw alone. noise: start, timesteps and noise. nothing: each draws its own.",
+            help="What members share. works: a work is drawn at the same steps, under the same noise, by all that saw it, so "
+            "that members differ by what they saw alone. noise: start, timesteps and noise. nothing: each draws its own.",
         ),
     ] = "works",
     device: DeviceOption = None,
