@@ -38,7 +38,7 @@ from attribution.sampler import Observation, SamplerSettings, predicted_clean, s
 from attribution.schedule import steps_of
 from attribution.settings import EnsembleSettings, TrainingSettings
 from attribution.training import MemberTask, to_training_range, train_member
-from attribution.workers import Device, run_tasks
+from attribution.workers import choose_device, run_tasks
 from benchmarks.record import write_result
 from registry.codes import bits, codes_of, decoys
 from registry.home import Home, write_atomically
@@ -125,7 +125,7 @@ def digits(seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def trained(folder: Path, pixels: np.ndarray, common_works: bool, seed: int) -> Ensemble:
-    """The members, trained one after another unless they are there."""
+    """The members, trained unless they are there."""
     ensemble = f"{seed:012x}"
     home = Home(folder.resolve())
     home.training(ensemble).mkdir(parents=True, exist_ok=True)
@@ -141,7 +141,7 @@ def trained(folder: Path, pixels: np.ndarray, common_works: bool, seed: int) -> 
     )
     encoding = ManifestEncoding(id="c" * 12, n=N, h=H, seed=seed, unit_kind="asset", unit_column=None)
     tasks = [MemberTask(home, ensemble, f"{ensemble}-{index:02d}", index, encoding, settings) for index in range(N)]
-    done = sorted(run_tasks(train_member, tasks, Device("cpu", 1)))
+    done = sorted(run_tasks(train_member, tasks, choose_device("cpu")))
     return Ensemble([load_denoiser(member, NETWORK) for _, member in done])
 
 
