@@ -35,7 +35,7 @@ def pictures(count: int) -> np.ndarray:
     colours = generator.random((2, 3, 4, 4), dtype=np.float32).repeat(4, axis=2).repeat(4, axis=3)
     share = np.linspace(0, 1, count, dtype=np.float32)[:, None, None, None]
     noise = generator.normal(scale=0.02, size=(count, *SHAPE)).astype(np.float32)
-    return np.clip((1 - share) * colours[0] + share * colours[1] + noise, 0, 1)
+    return np.asarray(np.clip((1 - share) * colours[0] + share * colours[1] + noise, 0, 1))
 
 
 def test_projected_distances_are_those_of_the_map(distance: PerceptualDistance) -> None:
