@@ -31,8 +31,8 @@ class TrainingSettings:
     moves effort from the last, nearly clean steps to those that decide on the picture. 0: the plain squared error."""
     common_draws: bool = True
     """Whether all members share their start, timesteps and noise, so that what differs between them is what they saw."""
-    common_works: bool = False
-    """Whether a work is also drawn at the same steps by all members that saw it, see :func:`attribution.training.draw_works`.
+    common_works: bool = True
+    """Whether a work is also drawn at the same steps by all members that saw it, see :func:`attribution.training_run.draw_works`.
     Goes with common draws."""
     seed: int = 0
     train_steps: int = 1000

@@ -195,7 +195,9 @@ def draw_works(
     rounds = np.arange(math.ceil(batch / len(keys)), dtype=np.uint64)
     step_keys = _mixed(rounds + np.uint64(step_seed(training, step, None)))
     lots = _mixed(keys[None, :] ^ step_keys[:, None]).ravel()
-    lowest = np.argsort(lots, kind="stable")[:batch]
+    # Of many works only the lowest are put in order.
+    lowest = np.argpartition(lots, batch - 1)[:batch]
+    lowest = lowest[np.argsort(lots[lowest], kind="stable")]
     uniform = (_mixed(lots[lowest] ^ np.uint64(1)) >> np.uint64(11)).astype(np.float64) * 2.0**-53
     t = torch.from_numpy((uniform * training.train_steps).astype(np.int64))
     seeds = (_mixed(lots[lowest] ^ np.uint64(2)) >> np.uint64(1)).tolist()

@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import sys
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,8 @@ from attribution.audit import Auditor
 from attribution.audit_record import AuditSettings
 from attribution.audit_worker import seed_of_image
 from attribution.contrasts import Contrasts, load_contrasts, renoise
-from attribution.evidence import assess_shortlist
+from attribution.evidence import Evidence, assess_shortlist
+from attribution.neighbours import MOST, neighbours_of
 from attribution.pixels import ImageSettings, pixels_of
 from attribution.rankers.interface import Images
 from attribution.rankers.pixel_kernel import mean_squared_differences
@@ -38,7 +40,7 @@ from attribution.samples import generate_samples
 from attribution.schedule import SamplerSettings
 from attribution.workers import choose_device
 from benchmarks.record import write_result
-from registry.codes import codes_of, decoys
+from registry.codes import bits, codes_of, decoys
 from registry.database import Registry
 from registry.demonstration import picture_of
 from registry.home import Home
@@ -84,15 +86,33 @@ class Bench:
             found.append((image.reshape(-1), renoise(ensemble, y, SamplerSettings(), seed_of_image(str(number)))))
         return found
 
-    def p_values(self, contrasts: Contrasts, order: np.ndarray, codes: np.ndarray) -> np.ndarray:
-        """P-values of units in this order, under these codes and the decoys that go with them."""
-        units = self.corpus.works[order].astype(np.float64) * 2 - 1
-        return assess_shortlist(contrasts, units, codes[order], self.context.decoys, self.corpus.n).p_value
+    def p_values(self, image: np.ndarray, contrasts: Contrasts, order: np.ndarray) -> np.ndarray:
+        """P-values of units in this order."""
+        pictures = self.corpus.works[order].astype(np.float64) * 2 - 1
+        return self._tested(image, contrasts, pictures, order, order, self.corpus.codes, self.context.decoys).p_value
 
-    def discoveries(self, image: np.ndarray, contrasts: Contrasts, codes: np.ndarray, drawn: np.ndarray) -> np.ndarray:
-        """Q-values of the shortlist under these codes and decoys."""
+    def discoveries(
+        self, image: np.ndarray, contrasts: Contrasts, codes: np.ndarray, drawn: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """P- and q-values of the shortlist, as an audit has them, under these codes and decoys."""
         listed = self.shortlist(image)
-        return assess_shortlist(contrasts, listed.images, codes[listed.unit_numbers], drawn, self.corpus.n).q_value
+        order = listed.blind_order(MOST)
+        found = self._tested(image, contrasts, listed.images, listed.unit_numbers, order, codes, drawn)
+        return found.p_value, found.q_value
+
+    def _tested(
+        self,
+        image: np.ndarray,
+        contrasts: Contrasts,
+        pictures: np.ndarray,
+        units: np.ndarray,
+        order: np.ndarray,
+        codes: np.ndarray,
+        drawn: np.ndarray,
+    ) -> Evidence:
+        near = neighbours_of(self.corpus, image, order)
+        around = replace(near, membership=bits(codes[near.units], self.corpus.n))
+        return assess_shortlist(contrasts, pictures, codes[units], drawn, self.corpus.n, None, around, units)
 
     def shortlist(self, image: np.ndarray) -> Shortlisted:
         """The units that an audit would test."""
@@ -159,8 +179,8 @@ def facts_of(bench: Bench, shown: list[tuple[np.ndarray, Contrasts]]) -> dict[st
     images = np.stack([image for image, _ in shown])
     orders = np.argsort(mean_squared_differences(images, bench.corpus.works), axis=1, kind="stable")
     codes = bench.corpus.codes
-    p_values = np.stack([bench.p_values(c, order, codes) for (_, c), order in zip(shown, orders, strict=True)])
-    q_values = np.stack([bench.discoveries(i, c, codes, bench.context.decoys) for i, c in shown])
+    p_values = np.stack([bench.p_values(i, c, order) for (i, c), order in zip(shown, orders, strict=True)])
+    q_values = np.stack([bench.discoveries(i, c, codes, bench.context.decoys)[1] for i, c in shown])
     passed = q_values <= RATE
     found: np.ndarray = passed.max(axis=1)
     return {
@@ -197,10 +217,9 @@ def null_facts(bench: Bench, generated: list[tuple[np.ndarray, Contrasts]]) -> d
         codes = codes_of(seed, encoding.n, encoding.h, np.arange(count))
         drawn = decoys(seed, encoding.n, encoding.h, count, 20_000, draw_seed=0)
         image, contrasts = generated[redraw % len(generated)]
-        listed = bench.shortlist(image)
-        found = assess_shortlist(contrasts, listed.images, codes[listed.unit_numbers], drawn, encoding.n)
-        p_values.append(found.p_value[0])
-        discoveries.append(bool((found.q_value <= RATE).any()))
+        p_value, q_value = bench.discoveries(image, contrasts, codes, drawn)
+        p_values.append(p_value[0])
+        discoveries.append(bool((q_value <= RATE).any()))
     return {
         "redraws": REDRAWS,
         "kolmogorov_smirnov_p": round(float(stats.kstest(p_values, "uniform").pvalue), 4),

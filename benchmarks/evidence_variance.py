@@ -39,7 +39,7 @@ from attribution.schedule import steps_of
 from attribution.settings import EnsembleSettings, TrainingSettings
 from attribution.training import MemberTask, train_member
 from attribution.training_run import to_training_range
-from attribution.workers import Device, run_tasks
+from attribution.workers import choose_device, run_tasks
 from benchmarks.record import write_result
 from registry.codes import bits, codes_of, decoys
 from registry.home import Home, write_atomically
@@ -126,7 +126,7 @@ def digits(seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def trained(folder: Path, pixels: np.ndarray, common_works: bool, seed: int) -> Ensemble:
-    """The members, trained one after another unless they are there."""
+    """The members, trained unless they are there."""
     ensemble = f"{seed:012x}"
     home = Home(folder.resolve())
     home.training(ensemble).mkdir(parents=True, exist_ok=True)
@@ -138,11 +138,11 @@ def trained(folder: Path, pixels: np.ndarray, common_works: bool, seed: int) -> 
     settings = EnsembleSettings(
         image=ImageSettings(size=8, channels=1),
         network=NETWORK,
-        training=TrainingSettings(steps=1000, batch_size=32, common_works=common_works, seed=seed),
+        training=TrainingSettings(common_works=common_works, seed=seed),
     )
     encoding = ManifestEncoding(id="c" * 12, n=N, h=H, seed=seed, unit_kind="asset", unit_column=None)
     tasks = [MemberTask(home, ensemble, f"{ensemble}-{index:02d}", index, encoding, settings) for index in range(N)]
-    done = sorted(run_tasks(train_member, tasks, Device("cpu", 1)))
+    done = sorted(run_tasks(train_member, tasks, choose_device("cpu")))
     return Ensemble([load_denoiser(member, NETWORK) for _, member in done])
 
 

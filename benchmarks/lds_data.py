@@ -54,7 +54,7 @@ def _digits(source: Path) -> Material:
         pixels[rest],
         tuple(str(int(label)) for label in classes[chosen]),
         NetworkSettings(size=8, channels=1, widths=(16,), groups=8, patch=4),
-        TrainingSettings(steps=600, batch_size=32),
+        TrainingSettings(steps=600, batch_size=32, common_works=False),
     )
 
 
@@ -87,5 +87,5 @@ def _emoji(source: Path) -> Material:
         read(rest),
         tuple(house for _, house in chosen),
         NetworkSettings(size=16, channels=3, widths=(16,), groups=8, patch=4),
-        TrainingSettings(steps=800, batch_size=32),
+        TrainingSettings(steps=800, batch_size=32, common_works=False),
     )

@@ -1,7 +1,7 @@
 """Many small diffusion models at once: the members' own network, draws and optimiser, stacked and trained through torch.func.
 
 Ground truth for attribution is retraining, and retraining a hundred networks of 40,000 weights one after another is mostly the
-overhead of small operations. Models whose work lists differ but whose timesteps and noise are common (the default of
+overhead of small operations. Models whose work lists differ but whose timesteps and noise are common (``common_works`` off in
 :class:`attribution.settings.TrainingSettings`) run as one stacked network. What each one ends with is what
 ``creditline train`` would give for its works, up to rounding.
 """

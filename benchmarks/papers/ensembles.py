@@ -48,7 +48,7 @@ class Recipe:
     blocks: int = 2
     training: TrainingSettings = field(
         default_factory=lambda: TrainingSettings(
-            steps=2000, batch_size=64, learning_rate=3e-3, common_draws=False, train_steps=1000
+            steps=2000, batch_size=64, learning_rate=3e-3, common_draws=False, common_works=False, train_steps=1000
         )
     )
 

@@ -59,6 +59,14 @@ def train(
     batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Works per step.")] = 16,
     learning_rate: Annotated[float, typer.Option("--learning-rate", help="Peak rate of AdamW.")] = 6e-3,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the members' start and of all draws.")] = 0,
+    common: Annotated[
+        Literal["works", "noise", "nothing"],
+        typer.Option(
+            "--common",
+            help="What members share. works: a work is drawn at the same steps, under the same noise, by all that saw it, so "
+            "that members differ by what they saw alone. noise: start, timesteps and noise. nothing: each draws its own.",
+        ),
+    ] = "works",
     device: DeviceOption = None,
     workers: WorkersOption = None,
     home: HomeOption = DEFAULT_HOME,
@@ -99,7 +107,14 @@ def train(
             patch=patch,
             class_count=len(labels.classes),
         ),
-        training=TrainingSettings(steps=steps, batch_size=batch_size, learning_rate=learning_rate, seed=seed),
+        training=TrainingSettings(
+            steps=steps,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            seed=seed,
+            common_draws=common != "nothing",
+            common_works=common == "works",
+        ),
         label_column=label,
         classes=labels.classes,
         labels_sha256=labels.sha256,

@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 
 from registry.database import Registry
 from registry.errors import UsageError
+from registry.events import Change
 from registry.identity import identity_of
 from registry.ingest.embedded_store import conflicts
 from registry.ingest.findings import Finding, Kind
 from registry.ingest.inspection import KnownWork, Work
 from registry.ingest.owners import Declaration
 from registry.metadata import EmbeddedMetadata
+from registry.models import DataSet
 from registry.queries import asset_rights_table
 
 
@@ -66,6 +68,20 @@ class Changes:
 
 
 Item = tuple[Work | KnownWork, Declaration]
+
+
+def add_data_set(change: Change, name: str, kind: str, root: Path, now: datetime) -> int:
+    """Make a data set; returns its number."""
+    number = change.next_id("data_set")
+    change.insert(DataSet(id=number, name=name, kind=kind, root=str(root), created_at=now))
+    change.record("data set added", f"data set {name}", after={"kind": kind, "root": str(root)})
+    return number
+
+
+def move_data_set(change: Change, number: int, name: str, before: str, root: Path) -> None:
+    """Record that a data set's source lies elsewhere now."""
+    change.connection.execute("UPDATE data_set SET root = ? WHERE id = ?", [str(root), number])
+    change.record("data set moved", f"data set {name}", before={"root": before}, after={"root": str(root)})
 
 
 class DataSetStore(ABC):

@@ -38,7 +38,7 @@ class Landing:
     says: dict[str, str] = field(default_factory=dict)
     """What the file says of itself; its rights signals under the name of their protocol."""
     reason: str | None = None
-    """Always None: what would not land is in the findings."""
+    """Always None: what would not land is in the findings. Rows of lists are shown with one, and both read alike."""
 
 
 class Rehearsal(DataSetStore):

@@ -16,13 +16,12 @@ from numpy.typing import NDArray
 
 from registry.events import Change, changing
 from registry.identity import IDENTITY
-from registry.ingest.data_set import Changes, DataSetStore, Item, Place, contradictions
+from registry.ingest.data_set import Changes, DataSetStore, Item, Place, add_data_set, contradictions, move_data_set
 from registry.ingest.declared import declare
 from registry.ingest.embedded_store import store_embedded, stored_embedded
 from registry.ingest.inspection import Work
 from registry.ingest.owners import Declaration
 from registry.ingest.supersede import supersede_listed, take_over_signals
-from registry.models import DataSet
 from registry.site_policies import apply_policies, refresh_with_policies
 from registry.state import refresh, refresh_rights
 
@@ -127,24 +126,13 @@ class WorkStore(DataSetStore):
             found = change.connection.execute("SELECT id FROM data_set WHERE name = ?", [self.name]).fetchone()
             self.data_set_id = int(found[0]) if found else None
         elif self.former_root is not None:
-            change.connection.execute("UPDATE data_set SET root = ? WHERE id = ?", [str(self.root), self.data_set_id])
-            change.record(
-                "data set moved",
-                f"data set {self.name}",
-                before={"root": self.former_root},
-                after={"root": str(self.root)},
-            )
+            move_data_set(change, self.data_set_id, self.name, self.former_root, self.root)
             self.former_root = None
 
     def _data_set(self, change: Change) -> int:
-        if self.data_set_id is not None:
-            return self.data_set_id
-        number = change.next_id("data_set")
-        row = DataSet(id=number, name=self.name, kind=self.kind, root=str(self.root), created_at=self.now)
-        change.insert(row)
-        change.record("data set added", f"data set {self.name}", after={"kind": self.kind, "root": str(self.root)})
-        self.data_set_id = number
-        return number
+        if self.data_set_id is None:
+            self.data_set_id = add_data_set(change, self.name, self.kind, self.root, self.now)
+        return self.data_set_id
 
     def _insert_works(
         self, connection: duckdb.DuckDBPyConnection, data_set_id: int, new: Sequence[tuple[int, Work, Declaration]]

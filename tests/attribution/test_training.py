@@ -180,7 +180,7 @@ def test_a_run_of_no_member_has_the_common_draws(tmp_path: Path) -> None:
     works = open_training_set(task.home.training("e" * 12))
 
     def trained(index: int | None, *, common: bool) -> torch.Tensor:
-        training = replace(SETTINGS.training, common_draws=common)
+        training = replace(SETTINGS.training, common_draws=common, common_works=False)
         run = TrainingRun(replace(SETTINGS, training=training), works, np.arange(WORKS), index, "cpu")
         for _ in range(3):
             run.advance()
@@ -227,14 +227,14 @@ def test_common_draws_are_common(tmp_path: Path) -> None:
     assert all(torch.equal(left, right) for left, right in zip(common, again, strict=True))
     assert not torch.equal(common[2], own[2])
     assert step_seed(SETTINGS.training, 7, None) != step_seed(SETTINGS.training, 8, None)
-    settings = replace(SETTINGS, training=replace(SETTINGS.training, common_draws=False))
+    settings = replace(SETTINGS, training=replace(SETTINGS.training, common_draws=False, common_works=False))
     weights = weights_of(train_member(task_in(tmp_path, settings=settings), lambda _: None))
     assert weights
 
 
 def test_works_in_common_are_drawn_in_common() -> None:
     """Members that saw the same work train on it at the same steps, timesteps and noise, whatever else each of them saw."""
-    training = TrainingSettings(batch_size=16, common_works=True)
+    training = TrainingSettings(batch_size=16)
     keys = np.random.default_rng(0).integers(0, 2**63, 200).astype(np.uint64)
     images = torch.arange(200.0).view(-1, 1, 1, 1).expand(200, 1, 4, 4)
     saw = [np.arange(0, 120), np.arange(60, 200)]
@@ -258,7 +258,7 @@ def test_works_in_common_are_drawn_in_common() -> None:
 
 def test_each_work_is_drawn_as_often_as_any_other() -> None:
     """Coordinated draws are uniform over what a member saw, in works and timesteps, and standard normal in noise."""
-    training = TrainingSettings(batch_size=8, common_works=True)
+    training = TrainingSettings(batch_size=8)
     keys = np.arange(20, dtype=np.uint64)
     drawn = [draw_works(training, step, keys, torch.zeros(20, 1, 4, 4)) for step in range(500)]
     counts = np.bincount(torch.cat([chosen for chosen, _, _ in drawn]).numpy(), minlength=20)
@@ -273,17 +273,17 @@ def test_each_work_is_drawn_as_often_as_any_other() -> None:
 
 def test_few_works_fill_a_batch() -> None:
     """A member of three works trains on each of them several times a step, under other noise."""
-    training = TrainingSettings(batch_size=8, common_works=True)
+    training = TrainingSettings(batch_size=8)
     chosen, _, noise = draw_works(training, 0, np.arange(3, dtype=np.uint64), torch.zeros(3, 1, 4, 4))
     assert np.bincount(chosen.numpy(), minlength=3).min() >= 2
     assert len({float(value) for value in noise[:, 0, 0, 0]}) == 8
 
 
 def test_common_works_need_common_draws(tmp_path: Path) -> None:
-    """Works in common without their noise in common are refused; with it, a member trains."""
+    """Works in common without their noise in common are refused; noise in common alone is not."""
     with pytest.raises(UsageError, match="common_draws"):
         TrainingSettings(common_draws=False, common_works=True)
-    settings = replace(SETTINGS, training=replace(SETTINGS.training, common_works=True, steps=3))
+    settings = replace(SETTINGS, training=replace(SETTINGS.training, common_works=False, steps=3))
     assert weights_of(train_member(task_in(tmp_path, settings=settings), lambda _: None))
 
 

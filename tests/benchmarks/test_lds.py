@@ -22,7 +22,7 @@ from benchmarks.lds_plots import plot_lds
 from benchmarks.rightsholders import ndcg, reciprocal_ranks
 
 NETWORK = NetworkSettings(size=8, channels=1, widths=(8,), groups=4, patch=4)
-TRAINING = TrainingSettings(steps=3, batch_size=4)
+TRAINING = TrainingSettings(steps=3, batch_size=4, common_works=False)
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,7 @@ from benchmarks.papers.table import NOT_RUN, PAGE, ROWS, TABLES, renewed, table
 from benchmarks.record import RESULTS
 from registry.errors import InputError
 
-TRAINING = TrainingSettings(steps=6, batch_size=8, learning_rate=3e-3, common_draws=False)
+TRAINING = TrainingSettings(steps=6, batch_size=8, learning_rate=3e-3, common_draws=False, common_works=False)
 RECIPE = Recipe(n=4, h=2, width=16, blocks=1, training=TRAINING)
 
 

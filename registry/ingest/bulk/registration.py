@@ -23,9 +23,9 @@ from registry.errors import UsageError
 from registry.events import Change, changing
 from registry.ingest.bulk.batches import read_ahead
 from registry.ingest.bulk.store import ListStore, Stored
+from registry.ingest.data_set import add_data_set, move_data_set
 from registry.ingest.findings import Finding
 from registry.ingest.lists import ListSource, Refusal
-from registry.models import DataSet
 from registry.withdrawals import cover_later_works
 
 EXAMPLES = 5
@@ -167,18 +167,16 @@ class _DataSet:
     """
 
     def __init__(self, registry: Registry, name: str, root: Path, now: datetime) -> None:
-        self.name, self.root, self.now = name, str(root), now
+        self.name, self.root, self.now = name, root, now
         with changing(registry, now) as change:
             found = self._row(change)
             self.number = change.next_id("data_set") if found is None else int(found[0])
-            if found is not None and found[1] != self.root:
+            if found is not None and found[1] != str(root):
                 if found[2] != "list" or Path(found[1]).exists():
                     raise UsageError(
                         f"the data set {name!r} is the {found[2]} {found[1]}; give {root} another name with --data-set"
                     )
-                change.connection.execute("UPDATE data_set SET root = ? WHERE id = ?", [self.root, self.number])
-                before, after = {"root": found[1]}, {"root": self.root}
-                change.record("data set moved", f"data set {name}", before=before, after=after)
+                move_data_set(change, self.number, name, found[1], root)
         self.made = found is not None
 
     def make(self, change: Change) -> None:
@@ -190,10 +188,8 @@ class _DataSet:
         if self.made:
             return
         if self._row(change) is None and change.next_id("data_set") == self.number:
-            row = DataSet(id=self.number, name=self.name, kind="list", root=self.root, created_at=self.now)
-            change.insert(row)
-            change.record("data set added", f"data set {self.name}", after={"kind": "list", "root": self.root})
-        elif self._row(change) != (self.number, self.root, "list"):
+            add_data_set(change, self.name, "list", self.root, self.now)
+        elif self._row(change) != (self.number, str(self.root), "list"):
             raise UsageError("another process has registered a data set meanwhile; nothing was lost, run it again")
         self.made = True
 

@@ -1,0 +1,111 @@
+"""What evidence costs beside the image: ranking, testing, and noising the image again, against sampling it.
+
+An ensemble of 16 members of the default network samples images as ``creditline sample`` does; for the same images the parts of an
+audit that need no counterfactual are timed apart: showing the image to the members again under fresh noise (which ``sample``
+does, so that audits need not), ranking 10,000 works and choosing the shortlist with the two kernel rankers, and the
+randomisation test of 20 candidates against all decoys with 150 neighbours. Members are not trained: what they cost does not
+depend on what they learned. One thread, in turns, the median of the rounds.
+
+    python -m benchmarks.audit_cost [--works 10000] [--rounds 3]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+import numpy as np
+import torch
+
+from attribution.contrasts import looks_of, renoise
+from attribution.corpus import Corpus
+from attribution.denoiser import NetworkSettings, new_denoiser
+from attribution.ensemble import Ensemble
+from attribution.evidence import assess_shortlist
+from attribution.neighbours import MOST, neighbours_of
+from attribution.noise import noise_batch
+from attribution.rankers.fusion import Part
+from attribution.rankers.interface import Images
+from attribution.rankers.pixel_kernel import PixelKernel
+from attribution.rankers.responsibilities import Responsibilities
+from attribution.ranking import Shortlisted, shortlists_for
+from attribution.sampler import SamplerSettings, sample
+from attribution.samples import rows_on
+from benchmarks.record import interleaved_medians, write_result
+from registry.codes import bits, codes_of, decoys
+
+N, H, SEED = 16, 8, 0
+SHORTLIST = 20
+DECOYS = 20_000
+MAXIMUM_SHARE = 0.1
+
+
+def main() -> int:
+    """Measure, write the result, and return 1 if the claim does not hold."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--works", type=int, default=10_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args(sys.argv[1:] if __name__ == "__main__" else [])
+    torch.set_num_threads(1)
+    found = measure(options.works, options.rounds)
+    held = found["share_of_sampling"]["all"] <= MAXIMUM_SHARE
+    claim = f"ranking and testing an image cost at most {MAXIMUM_SHARE:.0%} of sampling it"
+    path = write_result("audit_cost", claim, {**found, "held": held}, ("torch", "numpy", "diffusers"))
+    print(", ".join(f"{name}: {share:.1%} of sampling" for name, share in found["share_of_sampling"].items()))
+    print(f"{path}: held = {held}")
+    return not held
+
+
+def measure(works: int, rounds: int) -> dict[str, Any]:
+    """Processor seconds an image of each part."""
+    network = NetworkSettings()
+    shape = (network.channels, network.size, network.size)
+    ensemble = Ensemble([new_denoiser(network, seed).eval() for seed in range(N)])
+    sampler, rows = SamplerSettings(), rows_on("cpu")
+    noise = noise_batch(list(range(rows)), sampler.draws, shape)
+    images = sample(ensemble, noise, sampler).clamp(-1.0, 1.0)
+    flat = ((images.flatten(1) + 1.0) / 2.0).numpy()
+    codes = codes_of(SEED, N, H, np.arange(works))
+    values = np.random.default_rng(SEED).random((works, flat.shape[1]), dtype=np.float32)
+    corpus = Corpus.in_memory(values, np.arange(works), codes, bits(codes, N))
+    drawn = decoys(SEED, N, H, works, DECOYS, draw_seed=0)
+    contrasts = [renoise(ensemble, image, sampler, seed) for seed, image in enumerate(images)]
+
+    def ranked() -> list[Shortlisted]:
+        rankers = (PixelKernel(), Responsibilities(sampler))
+        return shortlists_for(
+            rankers, corpus, Images(flat, corpus.shape), (Part(PixelKernel.name, 0.02, 1.0),), SHORTLIST, 1
+        )
+
+    listed = ranked()
+
+    def tested() -> None:
+        for image, found, one in zip(flat, listed, contrasts, strict=True):
+            around = neighbours_of(corpus, image, found.blind_order(MOST))
+            units = found.unit_numbers
+            assess_shortlist(one, found.images, codes[units], drawn, N, None, around, units)
+
+    jobs = {
+        "sampling": lambda: sample(ensemble, noise, sampler),
+        "noising again": lambda: [renoise(ensemble, image, sampler, seed) for seed, image in enumerate(images)],
+        "ranking": ranked,
+        "testing": tested,
+    }
+    seconds = {name: value / rows for name, value in interleaved_medians(jobs, rounds).items()}
+    share = {name: value / seconds["sampling"] for name, value in seconds.items() if name != "sampling"}
+    return {
+        "works": works,
+        "n": N,
+        "h": H,
+        "decoys": len(drawn),
+        "images_together": rows,
+        "evaluations_a_member": {"sampling": sampler.steps, "noising again": len(looks_of(sampler))},
+        "rounds": rounds,
+        "processor_seconds_an_image": seconds,
+        "share_of_sampling": {**share, "all": sum(share.values())},
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
