@@ -121,7 +121,7 @@ def test_nothing_left_to_serve(trained: Creditline) -> None:
 
 def test_the_help_of_certificates_shows_how_they_are_used(creditline: Creditline) -> None:
     """As the guide has it: without the name of the command that writes."""
-    shown = creditline("certificate", "--help").out
+    shown = " ".join(creditline("certificate", "--help").out.split())
     assert "certificate [OPTIONS] WORK... --out FILE | verify FILE" in shown
     assert "creditline certificate 17 --out work-17.json" in shown
 
