@@ -17,8 +17,8 @@ from registry.errors import MissingPartError, UsageError
 if TYPE_CHECKING:
     from attribution.rankers.gradients import ReferenceModel
 
-MOBILENET, OPEN_CLIP, GRADIENTS = "mobilenet", "open-clip", "gradients"
-RANKERS = (PixelKernel.name, Responsibilities.name, MOBILENET, OPEN_CLIP, GRADIENTS, SuppliedScores.name)
+MOBILENET, OPEN_CLIP, LPIPS, GRADIENTS = "mobilenet", "open-clip", "lpips", "gradients"
+RANKERS = (PixelKernel.name, Responsibilities.name, MOBILENET, OPEN_CLIP, LPIPS, GRADIENTS, SuppliedScores.name)
 DEFAULT_RANKERS = (PixelKernel.name, Responsibilities.name)
 """Those that an audit uses where no choice was kept and none is named. They need no file, so this is the same everywhere."""
 
@@ -62,6 +62,8 @@ def make_ranker(name: str, needs: RankerNeeds) -> Ranker:
 
         embedding = mobilenet(needs.weights) if name == MOBILENET else open_clip_embedding()
         return FeatureKernel(embedding, needs.advance)
+    if name == LPIPS:
+        return _lpips(needs)
     if name == GRADIENTS:
         if needs.reference is None:
             raise MissingPartError(
@@ -72,6 +74,21 @@ def make_ranker(name: str, needs: RankerNeeds) -> Ranker:
         model = needs.reference()
         return Gradients(model.denoiser, model.weights_sha256, model.schedule, model.snr_cap, advance=needs.advance)
     raise UsageError(f"there is no ranker {name!r}; choose one of {', '.join(RANKERS)}")
+
+
+def _lpips(needs: RankerNeeds) -> Ranker:
+    from attribution.distance import NotMeasured
+    from attribution.lpips_weights import WEIGHTS_VARIABLE, lpips_weights
+    from attribution.rankers.feature_kernel import FeatureKernel
+    from attribution.rankers.lpips_embedding import lpips_embedding
+
+    weights = lpips_weights()
+    if isinstance(weights, NotMeasured):
+        raise MissingPartError(
+            f"the ranker {LPIPS} needs the weights of LPIPS's network: `creditline audit --lpips alex` downloads them once, "
+            f"hash checked, or {WEIGHTS_VARIABLE} names a file"
+        )
+    return FeatureKernel(lpips_embedding(weights), needs.advance)
 
 
 def make_rankers(names: Sequence[str], needs: RankerNeeds) -> list[Ranker]:

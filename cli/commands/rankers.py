@@ -24,7 +24,7 @@ RankerOption = Annotated[
     typer.Option(
         "--ranker",
         metavar="NAME",
-        help="pixel-kernel, responsibilities, mobilenet, open-clip, gradients or supplied-scores; may be repeated.",
+        help="pixel-kernel, responsibilities, mobilenet, open-clip, lpips, gradients or supplied-scores; may be repeated.",
         show_default=False,
     ),
 ]

@@ -5,15 +5,24 @@ The network is untrained, which the arithmetic cannot tell; no such number is LP
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from scipy import stats
 
+from attribution.lpips_weights import BACKBONES
 from attribution.perceptual import PerceptualDistance, untrained_lpips
+from attribution.rankers.catalogue import RankerNeeds, make_ranker
 from attribution.rankers.feature_kernel import FeatureKernel, embedded
 from attribution.rankers.interface import ArrayRows, Images, Works, dense_scores
 from attribution.rankers.lpips_embedding import WIDTH, LpipsEmbedding
+from attribution.sampler import SamplerSettings
+from attribution.torchvision_models import torchvision_models
+from registry.errors import InputError
+from registry.ids import sha256_of_file
 
 SHAPE = (3, 16, 16)
 
@@ -66,3 +75,22 @@ def test_the_ranker_orders_works_as_lpips_does(distance: PerceptualDistance) -> 
         assert stats.spearmanr(scores[row], -lpips).statistic > 0.97
     other = LpipsEmbedding(distance, {"net": "another"})
     assert ranker.settings() != FeatureKernel(other).settings()
+
+
+def test_the_catalogue_opens_it_by_the_file_that_the_environment_names(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A file whose hash is that of a known network; another one is refused."""
+    torch.manual_seed(0)
+    path = tmp_path / "squeezenet.pth"
+    torch.save(torchvision_models().squeezenet1_1(weights=None).state_dict(), path)
+    monkeypatch.setenv("CREDITLINE_LPIPS_WEIGHTS", str(path))
+    needs = RankerNeeds(SamplerSettings())
+    with pytest.raises(InputError, match="no weights that LPIPS was fitted to"):
+        make_ranker("lpips", needs)
+    known = replace(BACKBONES["squeeze"], sha256=sha256_of_file(path))
+    monkeypatch.setitem(BACKBONES, "squeeze", known)
+    ranker = make_ranker("lpips", needs)
+    assert ranker.name == "lpips"
+    assert isinstance(ranker, FeatureKernel)
+    assert embedded(ranker.embedding, pictures(3)).shape == (3, WIDTH)

@@ -181,6 +181,8 @@ def test_missing_parts_are_named_and_exit_with_4(monkeypatch: pytest.MonkeyPatch
     """What cannot be had says what to do; what can is made all the same; there is never an untrained network."""
     monkeypatch.delenv("CREDITLINE_MOBILENET", raising=False)
     monkeypatch.delenv("CREDITLINE_OPEN_CLIP", raising=False)
+    monkeypatch.delenv("CREDITLINE_LPIPS_WEIGHTS", raising=False)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     made, missing = available_rankers(NEEDS)
     assert [ranker.name for ranker in made] == ["pixel-kernel", "responsibilities"]
     assert set(missing) == set(RANKERS) - {"pixel-kernel", "responsibilities"}

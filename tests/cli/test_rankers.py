@@ -20,10 +20,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Creditline:
 
 
 @pytest.fixture
-def home(creditline: Creditline, trained: Creditline, monkeypatch: pytest.MonkeyPatch) -> Creditline:
+def home(creditline: Creditline, trained: Creditline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Creditline:
     """The same in a home of its own, on a machine without weights."""
     monkeypatch.delenv("CREDITLINE_MOBILENET", raising=False)
     monkeypatch.delenv("CREDITLINE_OPEN_CLIP", raising=False)
+    monkeypatch.delenv("CREDITLINE_LPIPS_WEIGHTS", raising=False)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     return creditline.take(trained)
 
 
@@ -35,7 +37,7 @@ def test_grades_with_both_intervals_and_records_nothing(home: Creditline) -> Non
     document = outcome.document
     assert document["creditline"] == "rankers"
     assert [one["name"] for one in document["rankers"]] == ["pixel-kernel", "responsibilities"]
-    assert {"mobilenet", "open-clip", "supplied-scores"} <= set(document["missing"])
+    assert {"mobilenet", "open-clip", "lpips", "gradients", "supplied-scores"} <= set(document["missing"])
     assert not document["kept"]
     for one in [*document["rankers"], document["choice"]]:
         grade = one["member_lds"]
