@@ -19,6 +19,7 @@ from types import MappingProxyType
 
 from registry.errors import InputError
 from registry.ingest.findings import Finding, Kind
+from registry.ingest.lists.columns import BLANKS
 from registry.ingest.owners import Declaration, Holder, NoDeclaration, OwnerSource, has_control_characters, tidy
 from registry.ingest.tables import TableRow, read_table
 
@@ -85,7 +86,7 @@ class OwnerTable(OwnerSource):
 
     def _add(self, row: TableRow) -> None:
         values: dict[str, str | None] = dict(zip(self.columns, row.values, strict=False))
-        spelling = (values.get(self.key) or "").strip()
+        spelling = (values.get(self.key) or "").strip(BLANKS)
         try:
             key = self._key_of(row, values)
             declaration = self._declaration(values)
@@ -113,9 +114,9 @@ class OwnerTable(OwnerSource):
             raise _UnusableRowError(f"{len(row.values)} fields, expected {len(self.columns)}")
         for name, value in values.items():
             one_line = name in _ONE_LINE or _HOLDER.fullmatch(name)
-            if has_control_characters((value or "").strip(), "" if one_line else "\n\r\t"):
+            if has_control_characters((value or "").strip(BLANKS), "" if one_line else "\n\r\t"):
                 raise _UnusableRowError(f"control characters in {name!r}")
-        text = (values.get(self.key) or "").strip()
+        text = (values.get(self.key) or "").strip(BLANKS)
         if not text:
             raise _UnusableRowError(f"no {self.key}")
         if self.key == "sha256":
@@ -131,9 +132,9 @@ class OwnerTable(OwnerSource):
         stated = {name: tidy(values.get(name)) for name in _STATED}
         holders = self._holders(stated["rightsholder"], values)
         further = {
-            name: value.strip()
+            name: value.strip(BLANKS)
             for name, value in values.items()
-            if name not in _OWN and name not in self._own_columns and value and value.strip()
+            if name not in _OWN and name not in self._own_columns and value and value.strip(BLANKS)
         }
         return Declaration(
             self.name,

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from registry.ingest.findings import Finding
+from registry.ingest.lists.columns import BLANKS
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -110,8 +111,8 @@ class FolderPerRightsholder(OwnerSource):
 
 
 def tidy(text: str | None) -> str | None:
-    """One spelling for what looks the same: Unicode's composed form, no spaces around; None for what is empty."""
-    return (unicodedata.normalize("NFC", text).strip() or None) if text else None
+    """One spelling for what looks the same: Unicode's composed form, no blanks around; None for what is empty."""
+    return (unicodedata.normalize("NFC", text).strip(BLANKS) or None) if text else None
 
 
 def has_control_characters(text: str, allowed: str = "") -> bool:

@@ -28,6 +28,7 @@ from registry.ingest.bulk.registration import with_defaults
 from registry.ingest.bulk.texts import tidied
 from registry.ingest.lists import open_list
 from registry.ingest.lists.connection import reader
+from registry.ingest.lists.preview import UNOWNED, preview
 from registry.ingest.supersede import supersede_listed
 from registry.state import stale
 from tests.registry.lists.reading import rows, write_parquet
@@ -61,7 +62,7 @@ def csv(path: Path, text: str) -> Path:
     return path
 
 
-CELL = st.text(st.sampled_from(" \u00a0\u3000\t?AaÉe\u0301é1"), max_size=5) | st.none()
+CELL = st.text(st.sampled_from(" \u00a0\u3000\u200b\ufeff\t\n?AaÉe\u0301é1"), max_size=5) | st.none()
 
 
 @given(st.lists(st.tuples(CELL, CELL, CELL), min_size=1, max_size=12), st.integers(0, 4), st.booleans())
@@ -94,6 +95,29 @@ def test_spaces_do_not_count_as_length(registry: Registry, tmp_path: Path) -> No
     report = take(registry, path)
     assert query(registry, "SELECT name FROM rightsholder") == [("Ada",)]
     assert [refusal.reason for refusal in report.refusals] == ["rightsholder has more than 1,024 bytes"]
+
+
+def test_the_preview_refuses_what_registering_refuses(registry: Registry, tmp_path: Path) -> None:
+    """For the same reason: lengths are those of what would be kept, and a long address is too long and nothing else."""
+    accent = "e\u0301"
+    rows_ = [
+        ("https://a.org/1", accent * 512, "CC0-1.0"),
+        ("https://a.org/2", accent * 513, "CC0-1.0"),
+        ("https://a.org/3", "Ada", accent * 1500),
+        ("https://a.org/" + "y" * 8200, "Ada", "CC0-1.0"),
+        ("https://a.org/5", "\u00a0\u3000\u200b", "CC0-1.0"),
+        ("https://a.org/6", "\u3000Ada\u00a0", "\u00a0CC0-1.0\t"),
+    ]
+    names = ("url", "rightsholder", "licence")
+    path = write_parquet(tmp_path / "works.parquet", dict(zip(names, map(list, zip(*rows_, strict=True)), strict=True)))
+    shown = preview(open_list(path, staging=tmp_path), needs_owner=True)
+    report = take(registry, path)
+    assert {(one.reason, one.rows) for one in shown.refusals} == {(one.reason, one.rows) for one in report.refusals}
+    assert {one.reason for one in report.refusals} == {
+        "rightsholder has more than 1,024 bytes", "url has more than 8,192 bytes", UNOWNED,
+    }  # fmt: skip
+    assert query(registry, "SELECT name FROM rightsholder ORDER BY name") == [("Ada",), ("é" * 512,)]
+    assert query(registry, "SELECT DISTINCT reference FROM licence ORDER BY 1") == [("CC0-1.0",), ("é" * 1500,)]
 
 
 def test_a_list_lands_with_its_rights(registry: Registry, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from registry.ingest.bulk.texts import tidied
 from registry.ingest.lists.columns import (
     CANONICAL,
     CHECKED_NUMBERS,
+    COMPOSED,
     LONGEST_ATTRIBUTES,
     LONGEST_OF,
     MALFORMED,
@@ -132,11 +133,11 @@ def _query(source: ListSource) -> str:
         if longest is None:
             columns.append(name)
             continue
-        cut = f"CASE WHEN strlen({name}) > {longest} THEN repeat('x', {longest + 1}) ELSE {name} END"
-        if name in source.loose:  # spaces around it do not count
-            text = trimmed(name)
-            cut = f"CASE WHEN strlen({text}) > {longest} THEN repeat('x', {longest + 1}) ELSE {text} END"
-            cut = f"CASE WHEN strlen({name}) > {longest} THEN {cut} ELSE {name} END"
+        # What counts is the length of what would be kept; only long texts are looked at so closely.
+        text = trimmed(name) if name in source.loose else name
+        text = f"nfc_normalize({text})" if name in COMPOSED else text
+        cut = f"CASE WHEN strlen({text}) > {longest} THEN repeat('x', {longest + 1}) ELSE {text} END"
+        cut = f"CASE WHEN strlen({name}) > {longest} THEN {cut} ELSE {name} END"
         columns.append(f"{cut} AS {name}")
     columns += [f"{name}_problem" for name in CHECKED_NUMBERS if name in source.mapping]
     columns += ["outcome"] if source.outcome is not None else []

@@ -13,11 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from registry.ingest.lists.columns import COMPOSED, UNKNOWN_LICENCE
+from registry.ingest.lists.columns import BLANKS, COMPOSED, UNKNOWN_LICENCE
 
-_SPACE = ord(" ")
-_SPACES = "\u0020\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
-"""Unicode's space separators, which DuckDB's ``trim`` takes away."""
 _LAST_OF_ASCII = 0x7F
 
 
@@ -46,14 +43,19 @@ def _trimmed(column: pa.Array) -> pa.Array:
     empty = offsets[1:] == offsets[:-1]
     # Of an empty cell these are its neighbours' bytes, which do no harm: it has nothing to trim.
     first, last = data[np.minimum(offsets[:-1], len(data) - 1)], data[np.maximum(offsets[1:] - 1, 0)]
-    spaced = (first == _SPACE) | (last == _SPACE)
+    spaced = (_may_be_blank(first) | _may_be_blank(last)) & ~empty
     if spaced.any():
-        column = pc.if_else(pa.array(spaced), pc.utf8_trim(column, characters=_SPACES), column)
+        column = pc.if_else(pa.array(spaced), pc.utf8_trim(column, characters=BLANKS), column)
         offsets, _ = _bytes_of(column)
         empty = offsets[1:] == offsets[:-1]
     if np.count_nonzero(empty) > column.null_count:
         column = pc.if_else(pa.array(empty), pa.scalar(None, column.type), column)
     return column
+
+
+def _may_be_blank(ends: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Whether a byte belongs to a blank or to any character beyond ASCII."""
+    return np.asarray((ends <= ord(" ")) | (ends >= _LAST_OF_ASCII))
 
 
 def _respelled(column: pa.Array, name: str) -> pa.Array:

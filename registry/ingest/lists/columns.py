@@ -52,6 +52,9 @@ COMPOSED = ("path", "rightsholder", "licence", "title", "creator")
 """Texts that people write, which are brought into Unicode's composed form: what looks the same is the same."""
 LOOSE = ("url", "sha256", "media_type", "rightsholder", "licence", "title", "creator", "source_url")
 """Texts that have only to be trimmed and respelled, which costs less where they are bytes than in SQL."""
+BLANKS = "".join(chr(code) for code in (*range(0x09, 0x0E), *range(0x1C, 0x21), 0x85, 0xA0, 0x1680, *range(0x2000, 0x200C),
+                                        0x2028, 0x2029, 0x202F, 0x205F, 0x3000, 0xFEFF))  # fmt: skip
+"""Characters that show nothing at the ends of a text: Unicode's white space, the zero-width space and the byte-order mark."""
 UNKNOWN_LICENCE = "?"
 """What lists write for a licence that nobody knows."""
 _INTEGERS = (
@@ -136,16 +139,18 @@ def refusal(mapping: Mapping[str, str | Constant], outcome: str | None, *, sieve
         # The length first: it decides nearly every row that is wrong, and the expression need not.
         bad = "strlen(sha256) <> 64 OR NOT regexp_full_match(sha256, '[0-9a-f]+')"
         cases.append(_case(bad, "'sha256 is not 64 hexadecimal digits'"))
+    texts = [name for name in _TEXT if name in mapping and name != "sha256"]
+    # What is too long may have been cut: nothing else is said of it.
+    cases += [
+        _case(f"strlen({name}) > {LONGEST_OF[name]}", literal(f"{name} has more than {LONGEST_OF[name]:,} bytes"))
+        for name in texts
+    ]
     for name in ("url", "source_url"):
         if name in mapping:
             cases.extend(_url_cases(name))
     if "path" in mapping:
         cases.append(_case(_PATH_LEAVES, "'path leaves the folder'"))
-    for name in _TEXT:
-        if name in mapping and name != "sha256":
-            longest = _LONGEST.get(name, LONGEST_TEXT)
-            cases.append(_case(f"strlen({name}) > {longest}", literal(f"{name} has more than {longest:,} bytes")))
-            cases.append(_case(_control_characters(name), literal(f"{name} has control characters")))
+    cases += [_case(_control_characters(name), literal(f"{name} has control characters")) for name in texts]
     cases.append(_case(f"strlen(attributes) > {LONGEST_TEXT}", f"'attributes have more than {LONGEST_TEXT:,} bytes'"))
     return "CASE " + " ".join(cases) + " END"
 
@@ -182,9 +187,11 @@ def _raw(value: str | Constant | None, types: Mapping[str, str]) -> str:
 
 
 def trimmed(text: str) -> str:
-    """An expression of text without spaces around it; NULL for what is empty."""
-    spaced = f"starts_with({text}, ' ') OR ends_with({text}, ' ')"
-    return f"CASE WHEN {text} = '' THEN NULL WHEN {spaced} THEN nullif(trim({text}), '') ELSE {text} END"
+    """An expression of text without :data:`BLANKS` around it; NULL for what is empty."""
+    bare = " AND ".join(f"ascii({end}) BETWEEN 33 AND 126" for end in (text, f"right({text}, 1)"))
+    return (
+        f"CASE WHEN {text} = '' THEN NULL WHEN {bare} THEN {text} ELSE nullif(trim({text}, {literal(BLANKS)}), '') END"
+    )
 
 
 def _text(name: str, value: str | Constant | None, types: Mapping[str, str], *, composed: bool, ordered: bool) -> str:

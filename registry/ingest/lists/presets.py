@@ -135,6 +135,10 @@ def lay_out(name: str, columns: Sequence[str], wishes: Wishes) -> Layout:
     for stated in (wishes.described, wishes.mapping):
         for canonical, column in stated.items():
             mapping[canonical] = _find(name, columns, known, column)
+    for identity in IDENTITY:
+        # One hash is not two because two columns could be called so.
+        if identity not in wishes.mapping and mapping.get(identity) in {mapping[one] for one in wishes.mapping}:
+            del mapping[identity]
     mapping.update({canonical: Constant(value.strip()) for canonical, value in wishes.constants.items()})
     if not any(isinstance(mapping.get(identity), str) for identity in IDENTITY):
         raise InputError(

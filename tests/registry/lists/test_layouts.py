@@ -202,7 +202,8 @@ def test_preview_shows_what_would_land(tmp_path: Path) -> None:
         ("url", "https:///a", "url is not one of http, https, ftp, s3 or gs"),
         ("url", "https://", "url is not one of http, https, ftp, s3 or gs"),
         ("url", "https://example.org/" + "a" * 8_192, "url has more than 8,192 bytes"),
-        ("url", "https://example.org/\n", "url has control characters"),
+        ("url", "https://example.org/\na", "url has control characters"),
+        ("url", "https://example.org/\n", None),
         ("url", 'https://example.org/"\\', None),
         ("url", "  ", "neither path nor url nor hash"),
         ("url", None, "neither path nor url nor hash"),
@@ -250,3 +251,11 @@ def test_spellings_are_made_one(tmp_path: Path) -> None:
     (row,) = rows(open_list(file, staging=tmp_path))
     assert (row["path"], row["sha256"], row["rightsholder"]) == ("a/b/c.png", SHA, "Amélie")
     assert row["other_hash"] == "sha1:" + "0" * 40
+
+
+def test_a_hash_that_is_mapped_is_not_taken_twice(tmp_path: Path) -> None:
+    """A column called `hash` that somebody says is a SHA-256 is no other hash beside it."""
+    file = write_parquet(tmp_path / "works.parquet", {"hash": [SHA.upper()], "creator": ["Ada"]})
+    source = open_list(file, mapping={"sha256": "hash", "rightsholder": "creator"}, staging=tmp_path)
+    (row,) = rows(source)
+    assert (row["sha256"], row["other_hash"], row["rightsholder"], row["creator"]) == (SHA, None, "Ada", "Ada")

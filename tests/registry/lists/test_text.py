@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from registry.errors import InputError
 from registry.ingest.lists import open_list, preview
+from registry.ingest.lists.columns import BLANKS
 from tests.registry.lists.reading import rows
 
 CSV = b'url,title\nhttps://example.org/1,"a ""cat"",\nasleep"\nhttps://example.org/2,\n'
@@ -183,7 +184,7 @@ CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\r"), max_size=
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=5))
 def test_csv_reads_what_was_written(cells: list[tuple[str, str]]) -> None:
-    """Whatever text is in the cells comes back as it was, but for empty ones and spaces around."""
+    """Whatever text is in the cells comes back as it was, but for empty ones and blanks around."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
     writer.writerows([("id", "path", "x"), *((str(number), *row) for number, row in enumerate(cells))])
@@ -191,7 +192,7 @@ def test_csv_reads_what_was_written(cells: list[tuple[str, str]]) -> None:
         file = Path(folder, "works.csv")
         file.write_text(text.getvalue(), encoding="utf-8", newline="")
         read = rows(open_list(file, mapping={"url": "path"}, attributes=["x"], staging=Path(folder)))
-    assert [row["url"] for row in read] == [a.strip(" ") or None for a, _ in cells]
+    assert [row["url"] for row in read] == [a.strip(BLANKS) or None for a, _ in cells]
     assert [json.loads(row["attributes"])["x"] if row["attributes"] else "" for row in read] == [b for _, b in cells]
 
 
