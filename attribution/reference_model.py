@@ -22,35 +22,24 @@ import numpy as np
 from attribution.denoiser import load_denoiser
 from attribution.rankers.gradients import ReferenceModel
 from attribution.references import encoding_reference
-from attribution.settings import EnsembleSettings, versions_of
-from attribution.training import TrainedFiles, checkpoint_name, publish
+from attribution.settings import EnsembleSettings
+from attribution.training import TrainingTask, checkpoint_name, publish
 from attribution.training_run import CHECKPOINT_SECONDS, TrainingRun, schedule_of
 from attribution.training_set import build_training_set, open_training_set
 from attribution.workers import Device, run_tasks
 from registry.database import Registry
 from registry.errors import CapacityError, InputError, IntegrityError, MissingPartError, UsageError
 from registry.home import Home
-from registry.manifests import ManifestEncoding, ReferenceFolder, ReferenceManifest, read_reference_folder
+from registry.manifests import ReferenceFolder, ReferenceManifest, read_reference_folder
 from registry.members import expected_works, last_withdrawal
 from registry.reference_models import record_reference, usable_reference
 from registry.service import service_of
 from registry.withdrawals import cover_later_works
 
 
-@dataclass(frozen=True)
-class ReferenceTask:
+@dataclass(frozen=True, kw_only=True)
+class ReferenceTask(TrainingTask):
     """All that a worker needs to train a reference model."""
-
-    home: Home
-    ensemble_id: str
-    encoding: ManifestEncoding
-    settings: EnsembleSettings
-    device: str
-    withdrawn_through: int | None
-    """The last withdrawal that is heeded."""
-    left_out: tuple[str, ...]
-    """SHA-256 of the works that it and earlier ones cover."""
-    checkpoint_seconds: float = CHECKPOINT_SECONDS
 
     @property
     def folder(self) -> Path:
@@ -156,23 +145,8 @@ def train_reference(task: ReferenceTask, report: Callable[[int], None]) -> Path:
     run = TrainingRun(task.settings, works, rows, None, task.device)
     run.complete(task.checkpoint, report, task.checkpoint_seconds)
     run.save(task.checkpoint)
-    publish(run.denoiser, [works.hashes[row] for row in rows], task.folder, lambda files: _manifest(task, files))
+    publish(task, run.denoiser, [works.hashes[row] for row in rows], task.folder, ReferenceManifest)
     return task.folder
-
-
-def _manifest(task: ReferenceTask, files: TrainedFiles) -> ReferenceManifest:
-    return ReferenceManifest(
-        ensemble_id=task.ensemble_id,
-        encoding=task.encoding,
-        withdrawn_through=task.withdrawn_through,
-        works=files.works,
-        settings=task.settings.to_json(),
-        seed=task.settings.training.seed,
-        versions=versions_of(task.device),
-        weights_sha256=files.weights_sha256,
-        config_sha256=files.config_sha256,
-        created_at=datetime.datetime.now(datetime.UTC),
-    )
 
 
 def open_reference_model(registry: Registry, ensemble_id: str) -> ReferenceModel:

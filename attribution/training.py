@@ -32,23 +32,29 @@ from registry.manifests import (
 )
 
 
-@dataclass(frozen=True)
-class MemberTask:
-    """All that a worker needs to train one member."""
+@dataclass(frozen=True, kw_only=True)
+class TrainingTask:
+    """What a worker needs to train any model of an ensemble."""
 
     home: Home
     ensemble_id: str
-    member_id: str
-    index: int
     encoding: ManifestEncoding
     settings: EnsembleSettings
     device: str = "cpu"
     checkpoint_seconds: float = CHECKPOINT_SECONDS
-    generation: int = 1
     withdrawn_through: int | None = None
     """The last withdrawal that is heeded."""
     left_out: tuple[str, ...] = ()
     """SHA-256 of the works that it and earlier ones cover."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemberTask(TrainingTask):
+    """The same for one member."""
+
+    member_id: str
+    index: int
+    generation: int = 1
 
 
 def train_member(task: MemberTask, report: Callable[[int], None]) -> Path:
@@ -66,7 +72,7 @@ def train_member(task: MemberTask, report: Callable[[int], None]) -> Path:
     run = TrainingRun(task.settings, works, rows, task.index, task.device)
     checkpoint = folder.with_name(checkpoint_name(task.member_id))
     run.complete(checkpoint, report, task.checkpoint_seconds)
-    publish(run.denoiser, hashes, folder, lambda files: _manifest(task, files))
+    publish(task, run.denoiser, hashes, folder, Manifest, index=task.index, generation=task.generation)
     checkpoint.unlink(missing_ok=True)
     return folder
 
@@ -85,46 +91,43 @@ def checkpoint_name(name: str) -> str:
     return f".{name}.checkpoint.safetensors"
 
 
-@dataclass(frozen=True)
-class TrainedFiles:
-    """What a manifest names of the files beside it."""
-
-    works: ManifestWorks
-    weights_sha256: str
-    config_sha256: str
-
-
 def publish(
-    denoiser: Denoiser, hashes: Sequence[str], folder: Path, manifest_of: Callable[[TrainedFiles], TrainingManifest]
+    task: TrainingTask,
+    denoiser: Denoiser,
+    hashes: Sequence[str],
+    folder: Path,
+    kind: type[TrainingManifest],
+    **further: object,
 ) -> None:
-    """Have a trained network's folder appear at once, with its manifest and the list of the works that it saw."""
+    """Have a trained network's folder appear at once, with the list of the works that it saw and its manifest.
+
+    Args:
+        task: what was trained.
+        denoiser: the network.
+        hashes: of the works that it saw.
+        folder: where it goes.
+        kind: of manifest.
+        further: what this kind states beside what all of them do.
+    """
     part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     part.mkdir(parents=True)
     try:
         save_denoiser(denoiser.to("cpu"), part)
         (part / WORKS_NAME).write_bytes(works_listing(hashes))
-        files = TrainedFiles(
-            ManifestWorks.of(hashes), sha256_of_file(part / WEIGHTS_FILE), sha256_of_file(part / CONFIG_FILE)
-        )
-        (part / MANIFEST_NAME).write_bytes(manifest_of(files).to_json())
+        facts: dict[str, object] = {
+            "ensemble_id": task.ensemble_id,
+            "encoding": task.encoding,
+            "withdrawn_through": task.withdrawn_through,
+            "works": ManifestWorks.of(hashes),
+            "settings": task.settings.to_json(),
+            "seed": task.settings.training.seed,
+            "versions": versions_of(task.device),
+            "weights_sha256": sha256_of_file(part / WEIGHTS_FILE),
+            "config_sha256": sha256_of_file(part / CONFIG_FILE),
+            "created_at": datetime.datetime.now(datetime.UTC),
+        }
+        (part / MANIFEST_NAME).write_bytes(kind.model_validate(facts | further).to_json())
         sync_folder(part)
         part.rename(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-
-
-def _manifest(task: MemberTask, files: TrainedFiles) -> Manifest:
-    return Manifest(
-        ensemble_id=task.ensemble_id,
-        encoding=task.encoding,
-        index=task.index,
-        generation=task.generation,
-        withdrawn_through=task.withdrawn_through,
-        works=files.works,
-        settings=task.settings.to_json(),
-        seed=task.settings.training.seed,
-        versions=versions_of(task.device),
-        weights_sha256=files.weights_sha256,
-        config_sha256=files.config_sha256,
-        created_at=datetime.datetime.now(datetime.UTC),
-    )

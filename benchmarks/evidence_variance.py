@@ -141,7 +141,17 @@ def trained(folder: Path, pixels: np.ndarray, common_works: bool, seed: int) -> 
         training=TrainingSettings(common_works=common_works, seed=seed),
     )
     encoding = ManifestEncoding(id="c" * 12, n=N, h=H, seed=seed, unit_kind="asset", unit_column=None)
-    tasks = [MemberTask(home, ensemble, f"{ensemble}-{index:02d}", index, encoding, settings) for index in range(N)]
+    tasks = [
+        MemberTask(
+            home=home,
+            ensemble_id=ensemble,
+            member_id=f"{ensemble}-{index:02d}",
+            index=index,
+            encoding=encoding,
+            settings=settings,
+        )
+        for index in range(N)
+    ]
     done = sorted(run_tasks(train_member, tasks, choose_device("cpu")))
     return Ensemble([load_denoiser(member, NETWORK) for _, member in done])
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,6 +34,7 @@ from registry.manifests import read_reference_folder
 from registry.reference_models import EVENT
 from registry.withdrawals import withdraw
 from tests.attribution.conftest import CPU, NOW, World, small_settings
+from tests.attribution.killing import killed_after
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
@@ -134,16 +131,9 @@ train_reference_model(registry, sys.argv[2], CPU, on_progress=tell, checkpoint_s
 """
 
 
-def killed_after(world: World, steps: int) -> Path:
+def checkpoint_of_killed(world: World, steps: int) -> Path:
     """Start training in a process of its own, kill it, and return the checkpoint that it left."""
-    command = [sys.executable, "-c", CHILD, str(world.registry.home.root), world.ensemble.id]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    for _ in range(steps):
-        process.stdout.readline()
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
+    killed_after(steps, CHILD, world.registry.home.root, world.ensemble.id)
     [checkpoint] = folder_in(world).parent.glob(".*checkpoint.safetensors")
     assert not folder_in(world).exists()
     return checkpoint
@@ -151,7 +141,7 @@ def killed_after(world: World, steps: int) -> Path:
 
 def test_a_killed_training_goes_on_to_the_same_weights(world: World, built: World) -> None:
     """Kill -9 in the middle, then the command again: bit for bit what was never interrupted, and no checkpoint left."""
-    checkpoint = killed_after(world, 20)
+    checkpoint = checkpoint_of_killed(world, 20)
     # As the kill leaves them when it meets a checkpoint or a folder that is being written.
     checkpoint.with_name(f".{checkpoint.name}.0a1b2c3d.part").write_bytes(b"half")
     (checkpoint.parent / f".{world.ensemble.id}.17.part").mkdir()
@@ -217,7 +207,7 @@ def test_a_withdrawal_puts_it_out_of_use_until_it_is_trained_without_the_work(re
 
 def test_a_checkpoint_of_a_withdrawn_work_is_not_gone_on_with(world: World) -> None:
     """What the interrupted training learnt of it is lost with it."""
-    killed_after(world, 20)
+    checkpoint_of_killed(world, 20)
     withdraw(world.registry, asset_ids=[4], reason="letter", now=NOW)
     reported: list[int] = []
     train_reference_model(world.registry, world.ensemble.id, CPU, on_progress=reported.append)

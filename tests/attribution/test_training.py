@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -25,6 +24,7 @@ from registry.codes import bits, codes_of
 from registry.errors import InputError, IntegrityError, UsageError
 from registry.home import Home
 from registry.manifests import ManifestEncoding, read_member_folder
+from tests.attribution.killing import killed_after
 
 WORKS, N, H = 12, 6, 3
 SETTINGS = EnsembleSettings(
@@ -115,13 +115,7 @@ def test_killed_member_resumes_to_the_same_weights(tmp_path: Path) -> None:
     """Kill -9 in the middle, then the same task again: bit for bit the weights of an uninterrupted run."""
     whole = weights_of(train_member(task_in(tmp_path / "whole"), lambda _: None))
     killed = tmp_path / "killed"
-    process = subprocess.Popen([sys.executable, "-c", CHILD, str(killed)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    for _ in range(12):
-        process.stdout.readline()
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
+    killed_after(12, CHILD, killed)
     checkpoints = list((killed / "members").glob(".*checkpoint.safetensors"))
     assert len(checkpoints) == 1
     assert not (killed / "members" / "e-02").exists()

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +31,7 @@ from registry.outputs import candidates_of
 from registry.service import service_of
 from registry.withdrawals import withdraw
 from tests.attribution.conftest import CPU, NOW, SAMPLER, World, build_world, small_settings
+from tests.attribution.killing import killed_after
 from tests.attribution.test_evidence import contrasts_of
 
 WORK = 4
@@ -264,15 +261,8 @@ def test_killed_retraining_goes_on(world: World, tmp_path: Path) -> None:
     whole = Home(tmp_path / "whole")
     shutil.copytree(world.registry.home.root, whole.root)
     list(retrain_ensemble(Registry.open(whole), world.ensemble.id, CPU))
-    command = [sys.executable, "-c", CHILD, str(world.registry.home.root), world.ensemble.id]
     for lines in (7, 60, 75):
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert process.stdout is not None
-        for _ in range(lines):
-            process.stdout.readline()
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
+        killed_after(lines, CHILD, world.registry.home.root, world.ensemble.id)
         service = service_of(world.registry, world.ensemble.id)
         for member in [*service.serving, *service.out_of_service]:
             read_member_folder(world.registry.home.member(member.id))
