@@ -28,6 +28,7 @@ from registry.database import Registry
 from registry.errors import IntegrityError, UsageError
 from registry.events import changing
 from registry.home import Home, write_atomically
+from registry.log import newest_statement
 
 EVENT = "ranker chosen"
 
@@ -69,14 +70,11 @@ def kept_choice(registry: Registry, ensemble_id: str) -> KeptChoice | None:
         IntegrityError: the log's entry is not one that was written here.
     """
     with registry.connection() as connection:
-        row = connection.execute(
-            "SELECT after FROM event WHERE kind = ? AND subject = ? ORDER BY sequence DESC LIMIT 1",
-            [EVENT, f"ensemble {ensemble_id}"],
-        ).fetchone()
-    if row is None:
+        stated = newest_statement(connection, EVENT, f"ensemble {ensemble_id}")
+    if stated is None:
         return None
     try:
-        found = json.loads(row[0])
+        found = json.loads(stated)
         grade = found["member_lds"]
         measured = None if "not_measured" in grade else _grade(grade)
         choice = RankerChoice(

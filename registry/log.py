@@ -194,3 +194,13 @@ def entries(connection: duckdb.DuckDBPyConnection, choice: Choice, limit: int | 
         f"WHERE {' AND '.join(terms)} ORDER BY sequence DESC LIMIT ?) ORDER BY sequence",
         [*values, limit],
     ).to_arrow_table()
+
+
+def newest_statement(connection: duckdb.DuckDBPyConnection, kind: str, subject: str | None = None) -> str | None:
+    """What the newest event of a kind, of one subject or of any, says is the case now, as JSON; None if there is none."""
+    row = connection.execute(
+        "SELECT after FROM event WHERE kind = $kind AND ($subject IS NULL OR subject = $subject) "
+        "ORDER BY sequence DESC LIMIT 1",
+        {"kind": kind, "subject": subject},
+    ).fetchone()
+    return None if row is None else str(row[0])

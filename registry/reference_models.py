@@ -18,6 +18,7 @@ import numpy as np
 from registry.database import Registry
 from registry.errors import IntegrityError, MissingPartError
 from registry.events import changing
+from registry.log import newest_statement
 from registry.manifests import MANIFEST_NAME, ReferenceFolder, read_reference_folder
 from registry.members import expected_works
 from registry.service import Service, service_of
@@ -72,14 +73,11 @@ def recorded_reference(connection: duckdb.DuckDBPyConnection, ensemble_id: str) 
     Raises:
         IntegrityError: the event is not one that was written here.
     """
-    row = connection.execute(
-        "SELECT after FROM event WHERE kind = ? AND subject = ? ORDER BY sequence DESC LIMIT 1",
-        [EVENT, f"ensemble {ensemble_id}"],
-    ).fetchone()
-    if row is None:
+    stated = newest_statement(connection, EVENT, f"ensemble {ensemble_id}")
+    if stated is None:
         return None
     try:
-        found = json.loads(row[0])
+        found = json.loads(stated)
         through = found["withdrawn_through"]
         return RecordedReference(
             str(found["manifest_sha256"]), str(found["weights_sha256"]), None if through is None else int(through)

@@ -23,6 +23,7 @@ from registry.database import Registry
 from registry.events import changing
 from registry.ingest.findings import KEPT, Finding, Kind
 from registry.ingest.fingerprinting import fingerprint_works
+from registry.log import newest_statement
 
 SLICE = 250_000
 """New works that are searched together; bounds the memory of the search."""
@@ -65,10 +66,8 @@ def find_likenesses(
 
 def _searched_through(connection: duckdb.DuckDBPyConnection) -> int:
     """The newest fingerprint that was searched; -1 for none."""
-    row = connection.execute(
-        "SELECT after FROM event WHERE kind = ? ORDER BY sequence DESC LIMIT 1", [_SEARCHED]
-    ).fetchone()
-    return int(json.loads(row[0])["through"]) if row else -1
+    stated = newest_statement(connection, _SEARCHED)
+    return -1 if stated is None else int(json.loads(stated)["through"])
 
 
 def _search(registry: Registry, now: datetime, found: Likenesses, budget: float) -> None:
