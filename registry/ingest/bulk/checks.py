@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from registry.ingest.bulk.buffers import bytes_of, lengths_of, valid
 from registry.ingest.bulk.identities import no_hexadecimal_digit
 from registry.ingest.lists.columns import CHECKED_NUMBERS, IDENTITY, LONGEST_ATTRIBUTES, LONGEST_OF, MALFORMED
 from registry.ingest.lists.source import ListSource
@@ -29,35 +30,35 @@ def suspected(source: ListSource, batch: pa.RecordBatch) -> Rows:
     for name in CHECKED_NUMBERS:
         problem = columns.get(f"{name}_problem")
         if problem is not None:
-            found |= _valid(problem)
+            found |= valid(problem)
     if source.outcome is not None:
         found |= ~_truth(pc.equal(columns["outcome"], "success"))
     if source.sieved:
-        found |= _valid(columns[MALFORMED])
+        found |= valid(columns[MALFORMED])
     stated = np.zeros(batch.num_rows, bool)
     for name in IDENTITY:
         if name in columns:
-            stated |= _valid(columns[name])
+            stated |= valid(columns[name])
     found |= ~stated
     for name in LONGEST_OF:
         if name in source.mapping:
             _suspect_text(name, columns[name], found)
-    found |= _length(columns["attributes"]) > LONGEST_ATTRIBUTES
+    found |= lengths_of(columns["attributes"]) > LONGEST_ATTRIBUTES
     return found
 
 
 def _suspect_text(name: str, column: pa.Array, found: Rows) -> None:
     if column.null_count == len(column):
         return
-    lengths = _length(column)
+    lengths = lengths_of(column)
     if name == "sha256":
-        found |= (lengths != 64) & _valid(column)
+        found |= (lengths != 64) & valid(column)
         found |= _rows_with(column, no_hexadecimal_digit)
         return
     found |= lengths > LONGEST_OF[name]
     found |= _rows_with(column, _control_character)
     if name in ("url", "source_url"):
-        found |= ~_addresses(column) & _valid(column)
+        found |= ~_addresses(column) & valid(column)
     if name == "path":
         for suspicious in (
             pc.starts_with(column, "/"),
@@ -72,9 +73,9 @@ def _addresses(column: pa.Array) -> Rows:
     common = (
         _truth(pc.starts_with(column, "https://"))
         & ~_truth(pc.starts_with(column, "https:///"))
-        & (_length(column) > 8)
+        & (lengths_of(column) > 8)
     )
-    others = np.flatnonzero(~common & _valid(column))
+    others = np.flatnonzero(~common & valid(column))
     common[others] = _truth(pc.match_substring_regex(column.take(pa.array(others)), _ADDRESS))
     return common
 
@@ -89,26 +90,11 @@ def _control_character(data: NDArray[np.uint8]) -> Rows | None:
 def _rows_with(column: pa.Array, find: Callable[[NDArray[np.uint8]], Rows | None]) -> Rows:
     """Rows whose text has one of the bytes that ``find`` marks."""
     rows = np.zeros(len(column), bool)
-    _, offset_buffer, data_buffer = column.buffers()
-    if data_buffer is None:
-        return rows
-    offsets = np.frombuffer(offset_buffer, "<i4")[column.offset : column.offset + len(column) + 1]
-    data = np.frombuffer(data_buffer, np.uint8)[offsets[0] : offsets[-1]]
+    offsets, data = bytes_of(column)
     marked = find(data) if len(data) else None
     if marked is not None:
-        rows[np.searchsorted(offsets - offsets[0], np.flatnonzero(marked), side="right") - 1] = True
+        rows[np.searchsorted(offsets, np.flatnonzero(marked), side="right") - 1] = True
     return rows
-
-
-def _length(column: pa.Array) -> NDArray[np.int64]:
-    offsets = np.frombuffer(column.buffers()[1], "<i4")[column.offset : column.offset + len(column) + 1]
-    return np.diff(offsets)
-
-
-def _valid(column: pa.Array) -> Rows:
-    if not column.null_count:
-        return np.ones(len(column), bool)
-    return np.asarray(column.is_valid().to_numpy(zero_copy_only=False))
 
 
 def _truth(column: pa.Array) -> Rows:

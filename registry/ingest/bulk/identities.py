@@ -13,6 +13,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from registry.identity import identity_of
+from registry.ingest.bulk.buffers import bytes_of
 
 _TURNS = np.array([[7, 12, 17, 22], [5, 9, 14, 20], [4, 11, 16, 23], [6, 10, 15, 21]])
 _SINES = np.floor(np.abs(np.sin(np.arange(1, 65))) * 2.0**32).astype(np.uint64).astype(np.uint32)
@@ -42,9 +43,10 @@ def keys_of(rows: pa.Table, data_set_id: int) -> pa.Array:
 
 def identities_of(keys: pa.Array) -> NDArray[np.uint64]:
     """The identity of each key; of none, where a key is null, nothing that means anything."""
-    offsets = np.frombuffer(keys.buffers()[1], "<i4")[keys.offset : keys.offset + len(keys) + 1].astype(np.int64)
+    places, texts = bytes_of(keys)
+    offsets = places.astype(np.int64)
     # A window may reach beyond the last text.
-    data = np.append(np.frombuffer(keys.buffers()[2] or b"", np.uint8), np.zeros(64 * _MOST_BLOCKS, np.uint8))
+    data = np.append(texts, np.zeros(64 * _MOST_BLOCKS, np.uint8))
     lengths = np.diff(offsets)
     blocks = (lengths + 9 + 63) // 64
     found = np.zeros(len(keys), np.uint64)

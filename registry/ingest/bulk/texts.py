@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from registry.ingest.bulk.buffers import bytes_of, lengths_of, valid
 from registry.ingest.lists.columns import BLANKS, COMPOSED, UNKNOWN_LICENCE
 
 _LAST_OF_ASCII = 0x7F
@@ -36,21 +37,15 @@ def tidied(batch: pa.RecordBatch, loose: Collection[str]) -> pa.RecordBatch:
 
 
 def _trimmed(column: pa.Array) -> pa.Array:
-    offsets, data = _bytes_of(column)
-    if not len(data):
-        empty = np.diff(offsets) == 0
-        return column if column.null_count == len(column) or not empty.any() else pa.nulls(len(column), column.type)
-    empty = offsets[1:] == offsets[:-1]
-    # Of an empty cell these are its neighbours' bytes, which do no harm: it has nothing to trim.
-    first, last = data[np.minimum(offsets[:-1], len(data) - 1)], data[np.maximum(offsets[1:] - 1, 0)]
-    spaced = (_may_be_blank(first) | _may_be_blank(last)) & ~empty
-    if spaced.any():
-        column = pc.if_else(pa.array(spaced), pc.utf8_trim(column, characters=BLANKS), column)
-        offsets, _ = _bytes_of(column)
-        empty = offsets[1:] == offsets[:-1]
-    if np.count_nonzero(empty) > column.null_count:
-        column = pc.if_else(pa.array(empty), pa.scalar(None, column.type), column)
-    return column
+    offsets, data = bytes_of(column)
+    if len(data):
+        # Of an empty cell these are its neighbours' bytes: it has nothing to trim.
+        first, last = data[np.minimum(offsets[:-1], len(data) - 1)], data[np.maximum(offsets[1:] - 1, 0)]
+        spaced = (_may_be_blank(first) | _may_be_blank(last)) & (np.diff(offsets) > 0)
+        if spaced.any():
+            column = pc.if_else(pa.array(spaced), pc.utf8_trim(column, characters=BLANKS), column)
+    empty = (lengths_of(column) == 0) & valid(column)
+    return pc.if_else(pa.array(empty), pa.scalar(None, column.type), column) if empty.any() else column
 
 
 def _may_be_blank(ends: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -60,7 +55,7 @@ def _may_be_blank(ends: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 def _respelled(column: pa.Array, name: str) -> pa.Array:
     if name == "sha256":
-        _, data = _bytes_of(column)
+        _, data = bytes_of(column)
         upper = len(data) and ((data - np.uint8(ord("A")) < 26) | (data > _LAST_OF_ASCII)).any()
         return pc.utf8_lower(column) if upper else column
     if name == "licence":
@@ -71,12 +66,5 @@ def _respelled(column: pa.Array, name: str) -> pa.Array:
 
 
 def _highest_byte(column: pa.Array) -> int:
-    _, data = _bytes_of(column)
+    _, data = bytes_of(column)
     return int(data.max()) if len(data) else 0
-
-
-def _bytes_of(column: pa.Array) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
-    """Where each text begins and the last one ends, and all texts end to end."""
-    _, offset_buffer, data_buffer = column.buffers()
-    offsets = np.frombuffer(offset_buffer, "<i4")[column.offset : column.offset + len(column) + 1]
-    return offsets - offsets[0], np.frombuffer(data_buffer or b"", np.uint8)[offsets[0] : offsets[-1]]
