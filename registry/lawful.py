@@ -21,10 +21,10 @@ NOT_LEFT_OUT = 2**62
 
 def permission_counts(connection: duckdb.DuckDBPyConnection, chosen: WorksFilter) -> dict[str, int]:
     """How many of the works that a filter chooses have each permission; every permission is there."""
-    condition, values = chosen.conditions(connection)
+    conditions = chosen.conditions(connection)
     rows = connection.execute(
-        f"SELECT permission, count(*) FROM asset WHERE {condition} GROUP BY permission",  # noqa: S608 - built there
-        values,
+        f"SELECT permission, count(*) FROM asset WHERE {conditions.sql} GROUP BY permission",  # noqa: S608 - built there
+        conditions.values,
     ).fetchall()
     found = {str(permission): int(number) for permission, number in rows}
     return {str(permission): found.get(permission, 0) for permission in STRICTNESS}

@@ -32,6 +32,16 @@ PAGE = 1_000
 
 
 @dataclass(frozen=True)
+class Conditions:
+    """SQL over ``asset`` and its values."""
+
+    sql: str
+    values: list[Any]
+    joined: bool
+    """Whether works are looked up in another table, so that they come in no order of their own."""
+
+
+@dataclass(frozen=True)
 class WorksFilter:
     """Which works to list; every field is an exact name, None for any."""
 
@@ -41,8 +51,8 @@ class WorksFilter:
     data_set: str | None = None
     permission: str | None = None
 
-    def conditions(self, connection: duckdb.DuckDBPyConnection) -> tuple[str, list[Any]]:
-        """SQL over ``asset`` and its values: names become ids first, so that a column of numbers is all that is read.
+    def conditions(self, connection: duckdb.DuckDBPyConnection) -> Conditions:
+        """The same as conditions: names become ids first, so that a column of numbers is all that is read.
 
         A rightsholder's name counts for the record that it was merged into, and finds the works that it shares with others.
 
@@ -60,6 +70,7 @@ class WorksFilter:
         }
         terms: list[str] = []
         values: list[Any] = []
+        joined = False
         for column, (name, query) in ids.items():
             if name is not None:
                 found = connection.execute(query, [name] * query.count("?")).fetchall()
@@ -71,14 +82,15 @@ class WorksFilter:
                 listed = ", ".join(str(int(number)) for (number,) in found)
                 term = f"{column} IN ({listed})"
                 if column == "rightsholder_id":
-                    term = f"({term}{_or_shared(connection, listed)})"
+                    shared = _or_shared(connection, listed)
+                    term, joined = f"({term}{shared})", bool(shared)
                 terms.append(term)
         if self.permission is not None:
             if self.permission not in PERMISSIONS:
                 raise UsageError(f"got the permission {self.permission!r}, expected one of {', '.join(PERMISSIONS)}")
             terms.append("permission = ?")
             values.append(self.permission)
-        return " AND ".join(terms) or "true", values
+        return Conditions(" AND ".join(terms) or "true", values, joined)
 
 
 def _or_shared(connection: duckdb.DuckDBPyConnection, rightsholders: str) -> str:
@@ -124,9 +136,7 @@ def records(result: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
 
 def count_works(connection: duckdb.DuckDBPyConnection, chosen: WorksFilter) -> int:
     """How many works a filter chooses."""
-    condition, values = chosen.conditions(connection)
-    found = connection.execute(f"SELECT count(*) FROM asset WHERE {condition}", values).fetchall()  # noqa: S608 - built above
-    return int(found[0][0])
+    return _count(connection, chosen.conditions(connection))
 
 
 def works(
@@ -137,9 +147,9 @@ def works(
     offset: int = 0,
 ) -> Page:
     """A page of works, see :func:`works_named`."""
-    condition, values = chosen.conditions(connection)
-    total, ids = _page_of_ids(connection, condition, values, limit, offset)
-    return Page(works_named(connection, ids), total, offset)
+    conditions = chosen.conditions(connection)
+    ids = _page_of_ids(connection, conditions, limit, offset)
+    return Page(works_named(connection, ids), _count(connection, conditions), offset)
 
 
 def works_named(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int]) -> list[dict[str, Any]]:
@@ -178,8 +188,8 @@ def works_reader(
     """The same works in batches, by asset id, in memory that does not grow with their number."""
     import pyarrow as pa
 
-    condition, values = chosen.conditions(connection)
-    counts = _counts(connection, condition, values)
+    conditions = chosen.conditions(connection)
+    counts = _counts(connection, conditions)
     schema = connection.execute(with_rightsholders(ASSET_RIGHTS, "IN (NULL)") + " LIMIT 0").to_arrow_table().schema
     left = sum(count for _, count in counts) if limit is None else limit
 
@@ -192,37 +202,40 @@ def works_reader(
                 within = f"BETWEEN {block * BLOCK} AND {(block + 1) * BLOCK - 1}"
                 rights = (
                     f"SELECT * FROM ({ASSET_RIGHTS}) WHERE asset_id {within} "  # noqa: S608 - built above
-                    f"AND asset_id IN (SELECT id FROM asset WHERE id {within} AND {condition}) "
+                    f"AND asset_id IN (SELECT id FROM asset WHERE id {within} AND {conditions.sql}) "
                     "ORDER BY asset_id LIMIT ? OFFSET ?"
                 )
                 query = with_rightsholders(rights, within) + " ORDER BY listed.asset_id"
-                found = connection.execute(query, [*values, wanted, skip]).to_arrow_table()
+                found = connection.execute(query, [*conditions.values, wanted, skip]).to_arrow_table()
                 yield from found.cast(schema).to_batches()
                 wanted, skip = wanted - found.num_rows, 0
 
     return pa.RecordBatchReader.from_batches(schema, batches())
 
 
-def _counts(connection: duckdb.DuckDBPyConnection, condition: str, values: list[Any]) -> list[tuple[int, int]]:
-    """How many works a condition has in each block of ids, in order."""
+def _counts(connection: duckdb.DuckDBPyConnection, conditions: Conditions) -> list[tuple[int, int]]:
+    """How many works there are in each block of ids, in order."""
     return connection.execute(
-        f"SELECT id // {BLOCK} AS block, count(*) FROM asset WHERE {condition} GROUP BY block ORDER BY block",  # noqa: S608 - built above
-        values,
+        f"SELECT id // {BLOCK} AS block, count(*) FROM asset WHERE {conditions.sql} GROUP BY block ORDER BY block",  # noqa: S608 - built above
+        conditions.values,
     ).fetchall()
+
+
+def _count(connection: duckdb.DuckDBPyConnection, conditions: Conditions) -> int:
+    query = f"SELECT count(*) FROM asset WHERE {conditions.sql}"  # noqa: S608 - built above
+    return int(connection.execute(query, conditions.values).fetchall()[0][0])
 
 
 def _page_of_ids(
-    connection: duckdb.DuckDBPyConnection, condition: str, values: list[Any], limit: int | None, offset: int
-) -> tuple[int, list[int]]:
-    (total,) = connection.execute(f"SELECT count(*) FROM asset WHERE {condition}", values).fetchall()[0]  # noqa: S608 - built above
-    # Rows lie in the order of their ids, and DuckDB keeps the order and stops at the page's end: nothing is sorted. But for a
-    # join, and a search among shared works is one.
-    order = "ORDER BY id" if " OR id IN " in condition else ""
+    connection: duckdb.DuckDBPyConnection, conditions: Conditions, limit: int | None, offset: int
+) -> list[int]:
+    # Rows lie in the order of their ids, and DuckDB keeps the order and stops at the page's end: nothing is sorted.
+    order = "ORDER BY id" if conditions.joined else ""
     rows = connection.execute(
-        f"SELECT id FROM asset WHERE {condition} {order} LIMIT ? OFFSET ?",  # noqa: S608 - built above
-        [*values, limit, offset],
+        f"SELECT id FROM asset WHERE {conditions.sql} {order} LIMIT ? OFFSET ?",  # noqa: S608 - built above
+        [*conditions.values, limit, offset],
     ).fetchall()
-    return int(total), [int(number) for (number,) in rows]
+    return [int(number) for (number,) in rows]
 
 
 def rightsholders(*, matching: str | None = None, limit: int | None = None, offset: int = 0) -> Listing:
