@@ -21,6 +21,8 @@ from registry.ids import sha256_of
 WIDTH = 4096
 PLACES = 8
 SEED = 0
+PIXELS_AT_ONCE = 64 * 64 * 64
+"""Of all images that go through the network together; each has dozens of values a pixel."""
 NAME = "lpips"
 
 
@@ -42,7 +44,11 @@ class LpipsEmbedding(Embedding):
 
     @torch.no_grad()
     def embed(self, images: Float32[np.ndarray, "image channel height width"]) -> Float32[np.ndarray, "image feature"]:
-        features = self._distance.features(torch.from_numpy(images) * 2.0 - 1.0)
+        at_once = max(1, PIXELS_AT_ONCE // (images.shape[-2] * images.shape[-1]))
+        parts = torch.split(torch.from_numpy(images) * 2.0 - 1.0, at_once)
+        return np.concatenate([self._reduced(self._distance.features(part)) for part in parts])
+
+    def _reduced(self, features: Float[Tensor, "image value"]) -> Float32[np.ndarray, "image feature"]:
         where, sign = self._projected(features.shape[1])
         found = features.new_zeros(len(features), WIDTH)
         for place, signs in zip(where, sign.to(features), strict=True):
