@@ -12,6 +12,7 @@ from cli.commands import (
     encodings,
     ensembles,
     evaluation,
+    exports,
     homes,
     landscape,
     listings,
@@ -33,6 +34,7 @@ GROUPS: Mapping[str, tuple[ModuleType, ...]] = MappingProxyType(
         "May we train on them": (rights,),
         "Members and what they generate": (encodings, ensembles, samples),
         "Where did it come from": (rankers, audits, landscape, reports, evaluation),
+        "What others ask for": (exports,),
         "Taking works out": (withdrawals,),
         "Is the record whole, and what does it say": (oversight, listings),
     }

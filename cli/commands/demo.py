@@ -60,7 +60,7 @@ def demo(
         home, f"audit --all --shortlist {SHORTLIST}", lambda: audits.audit(every=True, shortlist=SHORTLIST, home=home)
     )
     out = home / "reports"
-    _step(home, f"report --all --out {out}", lambda: reports.report(every=True, out=out, home=home))
+    _step(home, f"report --all --out {out}", lambda: reports.outputs(every=True, out=out, home=home))
     minutes, seconds = divmod(round(time.monotonic() - begun), 60)
     narrate(f"\nDone in {minutes} min {seconds} s. Open the index in a browser:")
     typer.echo(str((out / "index.html").resolve()))

@@ -4,21 +4,35 @@ from __future__ import annotations
 
 import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from cli.common import HomeOption, JsonOption, home_at, narrate, print_json, progress_bars
 from registry.errors import IntegrityError, NotFoundError, UsageError
 from registry.home import DEFAULT_HOME
 
 
+class ReportGroup(TyperGroup):
+    """``report OUTPUT`` is short for ``report outputs OUTPUT``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - typer's own class of contexts is private
+        if not args or args[0] not in (*self.commands, *ctx.help_option_names):
+            args = ["outputs", *args]
+        return super().parse_args(ctx, args)
+
+
+group = typer.Typer(cls=ReportGroup, help="Render reports of outputs and data sets, and tell whether one was altered.")
+
+
 def register_commands(app: typer.Typer) -> None:
     """Add the commands of this group."""
-    app.command("report")(report)
+    app.add_typer(group, name="report")
 
 
-def report(
+@group.command("outputs")
+def outputs(
     samples: Annotated[
         list[str] | None,
         typer.Argument(

@@ -1,0 +1,96 @@
+"""Giving documents out: each file appears whole, and the log says which files, by hash, left the house.
+
+    issued = [write_document(folder, document) for document in documents]
+    record_issue(registry, issued, now)
+
+The event comes after the files: killed in between, files are there that the log does not name, and `creditline report verify`
+says so; making them again mends it.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import duckdb
+
+from registry.database import Registry
+from registry.errors import InputError
+from registry.events import changing
+from registry.home import write_bytes_atomically
+from reports.stamps import Stamp, beside, stamp_file
+
+EVENT = "documents issued"
+MOST_OF_EVENT = 1_000
+"""Documents that one event names."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """A file that is ready to be given out."""
+
+    name: str
+    data: bytes
+    stamp: Stamp
+    carries_stamp: bool = True
+    """Whether the stamp is in the data; otherwise it goes into a file beside it."""
+
+
+@dataclass(frozen=True)
+class Issued:
+    """What the log says about a file."""
+
+    name: str
+    sha256: str
+    kind: str
+    subject: str
+    facts_sha256: str
+
+
+def write_document(folder: Path, document: Document) -> Issued:
+    """Write one file, and its stamp beside it where its format has no place for one.
+
+    Raises:
+        InputError: the folder cannot be written to.
+    """
+    sha256 = hashlib.sha256(document.data).hexdigest()
+    path, stamp = folder / document.name, document.stamp
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_bytes_atomically(path, document.data)
+        if not document.carries_stamp:
+            write_bytes_atomically(beside(path), stamp_file(stamp, sha256))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"cannot write {path} ({reason}); choose another folder or make room") from error
+    return Issued(document.name, sha256, stamp.kind, stamp.subject, stamp.facts_sha256)
+
+
+def record_issue(registry: Registry, issued: Sequence[Issued], now: datetime.datetime) -> None:
+    """Have the log name files that were given out.
+
+    Raises:
+        IntegrityError: the log is not whole.
+        LockedRegistryError: another process holds the registry.
+    """
+    with changing(registry, now) as change:
+        for start in range(0, len(issued), MOST_OF_EVENT):
+            part = issued[start : start + MOST_OF_EVENT]
+            change.record(EVENT, f"{len(part)} documents", after={"documents": [asdict(each) for each in part]})
+
+
+def find_issued(connection: duckdb.DuckDBPyConnection, sha256: str) -> tuple[int, Issued] | None:
+    """The newest event that names a file with these bytes, and what it says of it; None if there is none."""
+    rows = connection.execute(
+        "SELECT sequence, after FROM event WHERE kind = ? AND contains(after, ?) ORDER BY sequence DESC",
+        [EVENT, sha256],
+    ).fetchall()
+    for sequence, after in rows:
+        for each in json.loads(after)["documents"]:
+            if each["sha256"] == sha256:
+                return int(sequence), Issued(**each)
+    return None

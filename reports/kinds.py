@@ -1,0 +1,16 @@
+"""The kinds of documents that are given out, and how the facts of each are read again.
+
+``creditline report verify`` reads them to say whether the registry would still say the same. The facts are plain JSON values
+without the moment of rendering; :class:`reports.stamps.Stamp` has their hash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from registry.database import Registry
+
+Facts = Callable[[Registry, str], object]
+"""Reads a document's facts from the registry; the text is the stamp's subject."""
+
+KINDS: dict[str, Facts] = {}
