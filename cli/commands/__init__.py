@@ -8,6 +8,7 @@ from types import MappingProxyType, ModuleType
 from cli.commands import (
     audits,
     claims,
+    credentials,
     demo,
     encodings,
     ensembles,
@@ -34,7 +35,7 @@ GROUPS: Mapping[str, tuple[ModuleType, ...]] = MappingProxyType(
         "May we train on them": (rights,),
         "Members and what they generate": (encodings, ensembles, samples),
         "Where did it come from": (rankers, audits, landscape, reports, evaluation),
-        "What others ask for": (exports,),
+        "What others ask for": (exports, credentials),
         "Taking works out": (withdrawals,),
         "Is the record whole, and what does it say": (oversight, listings),
     }

@@ -1,0 +1,56 @@
+"""Files that people name for signing and checking: read whole, and only if they are plain files of a likely size."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+from registry.errors import InputError
+
+LARGEST_PEM = 2**20
+"""Bytes: a chain has a few thousand, a list of all the world's trust anchors some hundred thousand."""
+LARGEST_IMAGE = 256 * 2**20
+
+
+def read_plain_file(path: Path, what: str, largest: int) -> bytes:
+    """The file's bytes. A link is not followed: what is signed, or signed with, is the file that was named.
+
+    Raises:
+        InputError: it is missing, a link, a folder, a device or a pipe, empty, or larger than ``largest``.
+    """
+    try:
+        # Not blocking: a pipe without a writer would keep the opening waiting for ever.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+        try:
+            found = os.fstat(descriptor)
+            plain = stat.S_ISREG(found.st_mode)
+            data = _read(descriptor, largest + 1) if plain and found.st_size <= largest else b""
+        finally:
+            os.close(descriptor)
+    except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno == errno.ELOOP:
+            raise InputError(f"{path} is a symbolic link; name the file of the {what} itself") from error
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot read the {what} {path}: {reason}") from error
+    if not plain:
+        raise InputError(f"{path} is no plain file; expected the {what}")
+    if max(found.st_size, len(data)) > largest:
+        raise InputError(f"the {what} {path} has more than the {largest:,} bytes that are read at most")
+    if not data:
+        raise InputError(f"the {what} {path} is empty")
+    return data
+
+
+def others_may_read(path: Path) -> bool:
+    """Whether the rights of a file let anybody but its owner read it."""
+    return os.name == "posix" and bool(path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
+
+
+def _read(descriptor: int, most: int) -> bytes:
+    parts, left = [], most
+    while left and (part := os.read(descriptor, min(left, 2**24))):
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)

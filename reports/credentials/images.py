@@ -1,0 +1,127 @@
+"""Which image is to be signed: a sample of the registry, or a file that has exactly its pixels.
+
+A file's name proves nothing. Its bytes are a sample's, or its pixels are (saved again by a program that loses none): otherwise
+it is not signed as one, since the signature would vouch for a picture that nobody here generated.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageOps
+from sqlmodel import Session, col, select
+
+from registry.database import Registry
+from registry.errors import InputError, IntegrityError, NotFoundError
+from registry.models import Sample
+from registry.queries import find_by_prefix
+from registry.reasons import plain_reason
+from reports.credentials.files import LARGEST_IMAGE, read_plain_file
+from reports.pictures import MAX_SIDE
+
+SUFFIXES = {"PNG": (".png",), "WEBP": (".webp",), "TIFF": (".tif", ".tiff")}
+"""By format as Pillow calls it: those that keep every pixel as it is, and that C2PA signs."""
+
+
+@dataclass(frozen=True)
+class GeneratedImage:
+    """A sample and the file that is to be signed."""
+
+    sample: Sample
+    data: bytes
+    format: str
+    file: Path
+    """Where it was read from."""
+
+    @property
+    def media_type(self) -> str:
+        return f"image/{self.format.lower()}"
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """What its file's name may end in."""
+        return SUFFIXES[self.format]
+
+
+def find_image(registry: Registry, named: str) -> GeneratedImage:
+    """The image that a person named: by a path, or by a sample's id or its first digits.
+
+    Raises:
+        NotFoundError: there is no such sample or file, or no sample has the file's pixels.
+        InputError: the file cannot be read.
+        IntegrityError: the sample's file is not what the registry recorded.
+    """
+    path = Path(named)
+    if path.name != named or path.suffix or path.exists() or path.is_symlink():
+        return _of_file(registry, path)
+    with registry.session() as session:
+        sample = find_by_prefix(session, Sample, named)
+    file = registry.home.sample_image(sample.id)
+    data = _recorded_bytes(file, sample)
+    if data is None:
+        raise IntegrityError(
+            f"{file} is missing or not what the registry recorded; `creditline verify {sample.id}` says more"
+        )
+    return GeneratedImage(sample, data, "PNG", file)
+
+
+def _of_file(registry: Registry, path: Path) -> GeneratedImage:
+    data = read_plain_file(path, "image", LARGEST_IMAGE)
+    with registry.session() as session:
+        same = select(Sample).where(Sample.image_sha256 == hashlib.sha256(data).hexdigest()).order_by(col(Sample.id))
+        sample = session.exec(same).first()
+        if sample is not None:
+            return GeneratedImage(sample, data, "PNG", path)
+        pixels = _decoded(data, path)
+        sample = _with_pixels(session, registry, pixels)
+    if sample is None:
+        raise NotFoundError(
+            f"{path} is no sample of this registry: neither its bytes nor its pixels are one's; `creditline samples` lists them"
+        )
+    return GeneratedImage(sample, data, str(pixels.format), path)
+
+
+def _with_pixels(session: Session, registry: Registry, image: Image.Image) -> Sample | None:
+    shown = _shown(image)
+    for sample in session.exec(select(Sample).order_by(col(Sample.id))):
+        data = _recorded_bytes(registry.home.sample_image(sample.id), sample)
+        if data is not None:
+            with Image.open(io.BytesIO(data), formats=("PNG",)) as own:
+                if own.size == shown.size and _shown(own).tobytes() == shown.tobytes():
+                    return sample
+    return None
+
+
+def _recorded_bytes(file: Path, sample: Sample) -> bytes | None:
+    """The bytes of a sample's own file; None where they are not those that were registered."""
+    try:
+        data = read_plain_file(file, "sample", LARGEST_IMAGE)
+    except InputError:
+        return None
+    return data if hashlib.sha256(data).hexdigest() == sample.image_sha256 else None
+
+
+def _shown(image: Image.Image) -> Image.Image:
+    """As people see it: turned as its metadata say, in colours, with what shines through."""
+    return ImageOps.exif_transpose(image).convert("RGBA")
+
+
+def _decoded(data: bytes, path: Path) -> Image.Image:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the size is checked just below
+            image = Image.open(io.BytesIO(data), formats=tuple(SUFFIXES))
+        if max(image.size) > MAX_SIDE:
+            raise InputError(f"{path} has {image.width} x {image.height} pixels, more than a sample here can have")
+        if getattr(image, "n_frames", 1) != 1:
+            raise InputError(f"{path} has several pictures in it, expected one")
+        image.load()
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+        raise InputError(
+            f"{path} cannot be read as {', '.join(SUFFIXES)}, the formats that keep every pixel: {plain_reason(error)}"
+        ) from error
+    return image
