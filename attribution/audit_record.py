@@ -182,7 +182,9 @@ def record_audit(context: AuditContext, found: Findings, shown: Counterfactuals 
     jacobian, members = None, context.settings.jacobian_members
     if found.subject.sample_id is not None and context.settings.jacobian:
         jacobian = jacobian_file(context.registry.home, found.subject.sample_id, members)
-    landscapes = landscapes_of(context.corpus.membership, jacobian, shown)
+    landscapes = landscapes_of(
+        context.corpus.membership, context.ensemble.membership_of(context.decoys), jacobian, shown
+    )
     tensors = _tensors(found, shown, landscapes)
     path = context.registry.home.audit(audit_id)
     write_atomically(path, partial(save_file, tensors, metadata={"format": "creditline-audit-1"}))

@@ -34,11 +34,15 @@ class Landscapes:
     exact: Influences | None = None
     estimate_lpips: Influences | None = None
     exact_lpips: Influences | None = None
+    decoy_estimate: Float64[np.ndarray, " decoy"] | None = None
+    """The estimate for codes that belong to nobody: what leaving out so many members does, whatever they saw."""
 
     @property
     def tensors(self) -> dict[str, np.ndarray]:
         """As an audit's artefact keeps them."""
-        return {f"unit_influence_{name}": values for name, values in vars(self).items() if values is not None}
+        named = {f"unit_influence_{name}": values for name, values in vars(self).items()}
+        named["decoy_influence_estimate"] = named.pop("unit_influence_decoy_estimate")
+        return {name: values for name, values in named.items() if values is not None}
 
     def at(self, unit: int) -> dict[str, Any]:
         """The estimates of one unit, by the names of a candidate's columns."""
@@ -66,25 +70,30 @@ class EstimateError:
 
 
 def landscapes_of(
-    membership: Bool[np.ndarray, "unit member"], jacobian: Path | None, shown: Counterfactuals | None
+    membership: Bool[np.ndarray, "unit member"],
+    decoys: Bool[np.ndarray, "decoy member"],
+    jacobian: Path | None,
+    shown: Counterfactuals | None,
 ) -> Landscapes:
-    """What a Jacobian and a worker's ablations say about every unit.
+    """What a Jacobian and a worker's ablations say about every unit, and the Jacobian about every decoy.
 
     Raises:
         IntegrityError: the Jacobian is missing or unreadable.
     """
     if shown is None:
         return Landscapes()
-    estimate = estimate_lpips = None
+    estimate = estimate_lpips = of_decoys = None
     if jacobian is not None:
         here = ~membership.all(axis=1)
         estimate = np.full(len(membership), np.nan)
         columns = load_jacobian(jacobian)
-        estimate[here] = influences(gram(columns[None])[0], membership[here], columns[0].numel())
+        gramian = gram(columns[None])[0]
+        estimate[here] = influences(gramian, membership[here], columns[0].numel())
+        of_decoys = influences(gramian, decoys, columns[0].numel())
         if shown.lpips_gram is not None:
             estimate_lpips = np.full(len(membership), np.nan)
             estimate_lpips[here] = lpips_influences(shown.lpips_gram, membership[here])
-    return Landscapes(estimate, shown.landscape, estimate_lpips, shown.lpips_landscape)
+    return Landscapes(estimate, shown.landscape, estimate_lpips, shown.lpips_landscape, of_decoys)
 
 
 def estimate_error(estimate: Influences, exact: Influences) -> EstimateError:

@@ -79,6 +79,8 @@ class Registry:
     """Seconds to wait while another process holds the file."""
     actor: str = field(default_factory=current_actor, compare=False)
     """Who the log says it was."""
+    read_only: bool = field(default=False, compare=False)
+    """Whether it is opened for reading alone, as several processes may at a time."""
 
     @classmethod
     def create(cls, home: Home, *, now: datetime | None = None, lock_patience: float = LOCK_PATIENCE) -> Registry:
@@ -121,6 +123,10 @@ class Registry:
     def patient(self) -> Registry:
         """The same registry for a job of hours, which had rather wait for another command than lose its work."""
         return replace(self, lock_patience=LONG_PATIENCE)
+
+    def for_reading(self) -> Registry:
+        """The same registry for processes that read it side by side while none writes."""
+        return replace(self, read_only=True)
 
     def check_schema(self) -> None:
         """Raise SchemaVersionError unless the file has the tables of this version; see :meth:`open`."""
@@ -258,7 +264,9 @@ class Registry:
         wait = 0.01
         while True:
             try:
-                connection = duckdb.connect(str(self.home.database), read_only=read_only, config=dict(settings))
+                connection = duckdb.connect(
+                    str(self.home.database), read_only=read_only or self.read_only, config=dict(settings)
+                )
                 break
             except duckdb.IOException as error:
                 if "lock" not in str(error) or time.monotonic() + wait > deadline:
@@ -278,6 +286,11 @@ class Registry:
             if isinstance(fault, _FILE_FAULTS):
                 raise _translate(fault, self.home.database) from error
             raise
+
+
+def driver_of(session: Session) -> duckdb.DuckDBPyConnection:
+    """DuckDB's own connection below a session, for bulk work in the same transaction."""
+    return session.connection().connection.driver_connection  # type: ignore[return-value]  # the wrapper acts as DuckDB's
 
 
 def _relations(connection: duckdb.DuckDBPyConnection) -> set[str]:

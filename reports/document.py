@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -49,12 +50,14 @@ from reports.schema import (
     VerdictPart,
     WorkPart,
 )
+from reports.stamps import UNSTAMPED, Stamp
 
 
-def report_document(audit: AuditFacts, now: datetime.datetime) -> ReportDocument:
-    """The document of one audit. ``now``: when it is rendered, with a zone."""
+def report_document(audit: AuditFacts, stamp: Stamp = UNSTAMPED) -> ReportDocument:
+    """The document of one audit."""
     return ReportDocument(
-        rendered_at=now.astimezone(datetime.UTC),
+        rendered_at=stamp.made_at,
+        stamp=stamp,
         audit_id=audit.id,
         audited_at=audit.created_at,
         artefact_sha256=audit.artefact_sha256,
@@ -76,8 +79,16 @@ def report_document(audit: AuditFacts, now: datetime.datetime) -> ReportDocument
         lpips=_lpips(audit.lpips),
         method=_method(audit),
         ensemble=_ensemble(audit),
+        similarity=audit.similarity,
         limits=[f"{statement} {explanation}" for statement, explanation in LIMITS],
         gaps=_gaps(audit.gaps),
+    )
+
+
+def facts_of(document: ReportDocument | IndexDocument) -> dict[str, Any]:
+    """What a stamp has the hash of: all that a document says of its outputs, and nothing of the moment of rendering."""
+    return document.model_dump(
+        mode="json", by_alias=True, exclude={"creditline", "version", "rendered_at", "stamp", "not_audited"}
     )
 
 
@@ -86,11 +97,12 @@ def index_document(
     files: Sequence[str],
     gaps: Sequence[Gap],
     unaudited: Sequence[str],
-    now: datetime.datetime,
+    stamp: Stamp = UNSTAMPED,
 ) -> IndexDocument:
     """The document that lists all reports. ``files``: the name of each audit's files without their suffix."""
     return IndexDocument(
-        rendered_at=now.astimezone(datetime.UTC),
+        rendered_at=stamp.made_at,
+        stamp=stamp,
         reports=[
             IndexEntry(
                 output_id=audit.subject.id,
@@ -173,6 +185,11 @@ def _work(work: Work) -> WorkPart:
         verified=_rights(work.verified),
         distance=work.distance,
         weight=work.weight,
+        licence_duties=list(work.terms.duties) if work.terms and work.terms.recognised else None,
+        permission=work.permission,
+        permission_when_trained=Missing(not_measured=work.permission_then.reason)
+        if isinstance(work.permission_then, NotMeasured)
+        else work.permission_then,
     )
 
 

@@ -56,6 +56,20 @@ def null_sentence(facts: Mapping[str, Any]) -> str:
     )
 
 
+def similarity_sentence(kept: KeptEvaluation | None) -> str:
+    """What a report says of works that are alike: how often the nearest one was not the cause."""
+    found = None if kept is None else Measured(kept.facts).part("similarity")
+    rate = None if found is None else found.estimate("rate")
+    if found is None or rate is None:
+        why = "`creditline evaluate` measures it" if found is None else found.reason
+        return f"How often the most similar work is not the cause was not measured on this ensemble: {why}."
+    return (
+        f"On this ensemble the false attribution rate of similarity is {words.number(rate[0], 2)} (interval "
+        f"{words.number(rate[1], 2)} to {words.number(rate[2], 2)}): at 0 the most similar work is always the cause, at 1 "
+        "it says no more than any other work."
+    )
+
+
 @dataclass(frozen=True)
 class Measured:
     """Facts from the log: whatever is not a number where one belongs counts as not measured."""

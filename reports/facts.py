@@ -50,10 +50,15 @@ class Gap:
 
 @dataclass(frozen=True)
 class LicenceFacts:
-    """A licence as it was declared."""
+    """A licence as it was declared, and what it was understood to be."""
 
     reference: str
     url: str | None
+    recognised: bool
+    training: str
+    """What its terms say about training: ``permitted``, ``constrained``, ``prohibited`` or ``unclear``."""
+    duties: tuple[str, ...]
+    """What it asks of whoever uses the work, e.g. ``attribution``."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,10 @@ class Work:
     distance: float | None
     weight: float | None
     picture: Picture | NotMeasured
+    permission: str
+    """Whether it may be trained on, as the registry has it now."""
+    permission_then: str | NotMeasured
+    """The same when the first of the members that served was registered."""
 
     @property
     def title(self) -> str:
@@ -110,11 +119,11 @@ class Work:
         return self._said(lambda rights: rights.licence.reference if rights.licence else None)
 
     @property
-    def licence_url(self) -> str | None:
-        """The address given with the licence that counts."""
+    def terms(self) -> LicenceFacts | None:
+        """The licence that counts."""
         for rights in (self.verified, self.declared):
             if rights and rights.licence:
-                return rights.licence.url
+                return rights.licence
         return None
 
     @property
@@ -235,6 +244,8 @@ class Landscape:
     label: str
     influences: Vector | NotMeasured
     """NaN where a unit was not measured."""
+    decoys: Vector | NotMeasured
+    """The same for codes that belong to nobody."""
     distance: Literal["euclidean", "lpips"] = "euclidean"
     members_per_step: int | None = None
     """How many members carried the Jacobian's tangents at each step; None: all of them, or no Jacobian."""
@@ -357,6 +368,8 @@ class AuditFacts:
     gaps: tuple[Gap, ...]
     evaluation: tuple[str, ...]
     """How good the evidence on this ensemble is, in sentences."""
+    similarity: str
+    """What similarity alone is worth on this ensemble, in a sentence."""
     exact_lpips: Landscape | NotMeasured = UNMEASURED
     estimate_lpips: Landscape | NotMeasured = UNMEASURED
     lpips: LpipsFacts | NotMeasured = UNMEASURED

@@ -14,7 +14,8 @@ from reports import licences, rollup, words
 from reports.facts import AuditFacts, Gap, Landscape, NotMeasured, Picture
 from reports.limits import LIMITS
 from reports.pictures import EXACT_SIDE, data_uri
-from reports.plots import decoy_plot, influence_plot
+from reports.plots import influence_plot, tests_plot
+from reports.stamps import META, Stamp
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -22,25 +23,22 @@ CONTENT_SECURITY_POLICY = (
 """Even if something foreign came through, the browser would neither run it nor fetch anything for it."""
 
 
-def report_page(audit: AuditFacts, file: str, now: datetime.datetime) -> str:
-    """The page of one audit. ``file``: the name of its files without their suffix. ``now``: when it is rendered."""
-    drawn = {
-        candidate.rank: Markup(decoy_plot(candidate, candidate.decoys))  # noqa: S704  # drawn here, of numbers
-        for candidate in audit.candidates
-        if not isinstance(candidate.decoys, NotMeasured)
-    }
+def report_page(audit: AuditFacts, file: str, stamp: Stamp) -> str:
+    """The page of one audit. ``file``: the name of its files without their suffix."""
+    tests = tests_plot(audit.by_evidence)
     return (
         _environment()
         .get_template("report.html.j2")
         .render(
             audit=audit,
             file=file,
-            now=now,
+            now=stamp.made_at,
             headline=words.headline(audit),
             certainty=words.certainty(audit),
             noun=words.unit_noun(audit.ensemble),
             nouns=words.unit_noun(audit.ensemble, 2),
-            decoy_plots=drawn,
+            tests_plot=tests and Markup(tests),  # noqa: S704  # drawn here, its texts escaped by the library
+            stamp=stamp,
             landscapes=[
                 (kind, landscape, _landscape_plot(audit, landscape)) for kind, landscape in audit.landscapes.items()
             ],
@@ -55,7 +53,7 @@ def index_page(
     files: Sequence[str],
     gaps: Sequence[Gap],
     unaudited: Sequence[str],
-    now: datetime.datetime,
+    stamp: Stamp,
 ) -> str:
     """The page that lists all reports. ``files``: the name of each audit's files without their suffix."""
     generated = rollup.of_outputs(audits)
@@ -66,7 +64,8 @@ def index_page(
             entries=[(audit, file, words.brief(audit)) for audit, file in zip(audits, files, strict=True)],
             gaps=gaps,
             unaudited=unaudited,
-            now=now,
+            now=stamp.made_at,
+            stamp=stamp,
             generated=len(generated),
             traced=sum(bool(audit.passing) for audit in generated),
             tables=[("Rightsholder", rollup.by_rightsholder(generated)), ("Licence", rollup.by_licence(generated))],
@@ -118,6 +117,9 @@ def _environment() -> Environment:
         "web_address": licences.web_address,
         "named": words.named,
         "meaning_of_p": words.meaning_of_p,
+        "duties_of": words.duties,
+        "in_words": words.permission,
+        "stamp_meta": META,
         "not_recorded": rollup.NOT_RECORDED,
     }
     return environment

@@ -9,8 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from registry.database import Registry
+from reports import site
+from reports.credentials import assertion, findings
 
 Facts = Callable[[Registry, str], object]
 """Reads a document's facts from the registry; the text is the stamp's subject."""
 
-KINDS: dict[str, Facts] = {}
+KINDS: dict[str, Facts] = {
+    site.REPORT: site.report_facts,
+    site.BATCH: site.batch_facts,
+    site.CANDIDATES: site.candidates_again,
+    assertion.KIND: findings.signed_image_facts,
+}

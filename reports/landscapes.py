@@ -35,6 +35,9 @@ def read_landscape(
         unit_number=int(found.get("unit_number", -1)),
         label=unit.label if unit else "a unit that the registry lacks",
         influences=artefact.vector(f"unit_influence_{kind}", gaps=True),
+        decoys=artefact.vector("decoy_influence_estimate")
+        if kind == "estimate"
+        else NotMeasured("decoys were measured for the Euclidean estimate alone"),
         distance="lpips" if kind.endswith("lpips") else "euclidean",
         members_per_step=found.get("members_per_step"),
         error=_error(found.get("against_exact")),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +20,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from reports.facts import Candidate, Landscape, Vector
+from reports import words
+from reports.facts import Candidate, Landscape, NotMeasured, Vector
 
 INK, MUTED, QUIET, ACCENT, LINE = "#0a0101", "#0a0202", "#0a0303", "#0a0404", "#0a0505"
 _VARIABLES = {INK: "--ink", MUTED: "--muted", QUIET: "--quiet", ACCENT: "--accent", LINE: "--line"}
@@ -44,43 +46,58 @@ _STYLE: dict[Any, Any] = {
     "axes.facecolor": "none",
 }
 _LIGHT = "--ink: #1b1d22; --muted: #5b6069; --quiet: #c3c8d0; --accent: #b3362b; --line: #d9dce1"
-BINS = 48
+BINS = 60
 MAX_POINTS = 400
 """A curve over more units than this is thinned: a page is no wider."""
+ROW = 0.42
+"""Height of a candidate's row, in inches."""
 
 
-def decoy_plot(candidate: Candidate, decoys: Vector) -> str:
-    """Histogram of the decoys' statistics; the candidate's own and the decoys at or beyond it in the accent colour."""
-    own = candidate.statistic
-    low, high = min(float(decoys.min()), own), max(float(decoys.max()), own)
-    margin = (high - low) * 0.04 or 0.5
-    # One bin edge lies on the candidate, so that the bars beyond it are exactly the decoys that count against it.
-    width = (high - low + 2 * margin) / BINS
-    edges = own + width * np.arange(-np.ceil((own - low + margin) / width), np.ceil((high - own + margin) / width) + 1)
-    counts, _ = np.histogram(decoys, edges)
-    with _drawing(
-        f"decoys-{candidate.rank}", 4.4, 1.55, f"Decoys' statistics, with candidate {candidate.rank} marked"
-    ) as drawing:
+def tests_plot(candidates: Sequence[Candidate]) -> str | None:
+    """Every candidate's pull beside those of its decoys, a row each, on one scale: standard deviations of its decoys.
+
+    Decoys are the grey hills, those at or beyond the candidate in the accent colour. The short line is where 5 % of
+    the decoys are beyond. None if no candidate has decoys to show.
+    """
+    rows = [(candidate, candidate.decoys) for candidate in candidates if not isinstance(candidate.decoys, NotMeasured)]
+    if not rows:
+        return None
+    height = 0.62 + ROW * len(rows)
+    title = f"Pulls of {len(rows)} candidates and of their decoys"
+    with _drawing("tests", 6.4, height, title, left=2.0) as drawing:
         axes = drawing.axes
-        split = int(np.searchsorted(edges, own - width / 2))
-        axes.stairs(counts[:split], edges[: split + 1], fill=True, color=QUIET, linewidth=0)
-        axes.stairs(counts[split:], edges[split:], fill=True, color=ACCENT, linewidth=0)
-        top = float(counts.max()) or 1.0
-        axes.plot([own, own], [0, top * 1.12], color=ACCENT, linewidth=1.4, solid_capstyle="butt")
-        axes.plot([own], [top * 1.12], marker="o", markersize=4.5, color=ACCENT, markeredgewidth=0, clip_on=False)
-        right = own > (low + high) / 2
-        axes.text(
-            own - width if right else own + width,
-            top * 1.12,
-            "this candidate",
-            color=INK,
-            ha="right" if right else "left",
-            va="center",
-        )
-        axes.set_ylim(0, top * 1.3)
-        axes.set_yticks([])
-        axes.locator_params(axis="x", nbins=5)
-        axes.set_xlabel("pull of the output towards it (statistic T)")
+        for place, (candidate, decoys) in enumerate(reversed(rows)):
+            spread = float(decoys.std()) or 1.0
+            centre = float(decoys.mean())
+            own = (candidate.statistic - centre) / spread
+            values = (decoys - centre) / spread
+            low, high = min(float(values.min()), own), max(float(values.max()), own)
+            width = (high - low) / BINS or 0.1
+            # One bin edge lies on the candidate, so that the bars beyond it are exactly the decoys that count against it.
+            edges = own + width * np.arange(-np.ceil((own - low) / width) - 1, np.ceil((high - own) / width) + 2)
+            counts, _ = np.histogram(values, edges)
+            hill = place + 0.72 * counts / (counts.max() or 1.0)
+            split = int(np.searchsorted(edges, own - width / 2))
+            axes.stairs(hill[:split], edges[: split + 1], baseline=place, fill=True, color=QUIET, linewidth=0)
+            axes.stairs(hill[split:], edges[split:], baseline=place, fill=True, color=ACCENT, linewidth=0)
+            limit = float(np.quantile(values, 0.95))
+            axes.plot([limit, limit], [place, place + 0.5], color=MUTED, linewidth=0.9, linestyle=(0, (2, 2)))
+            axes.plot([own, own], [place, place + 0.5], color=ACCENT, linewidth=1.4, solid_capstyle="butt")
+            filled = ACCENT if candidate.passes else "none"
+            axes.plot(
+                [own],
+                [place + 0.5],
+                marker="o",
+                markersize=5,
+                markerfacecolor=filled,
+                markeredgecolor=ACCENT,
+                clip_on=False,
+            )
+        names = [f"{candidate.rank}  {_short(words.plain(candidate.label, 26))}" for candidate, _ in reversed(rows)]
+        axes.set_yticks(np.arange(len(rows)) + 0.2, names)
+        axes.set_ylim(0, len(rows))
+        axes.locator_params(axis="x", nbins=8)
+        axes.set_xlabel("pull of the output towards it, in standard deviations of its decoys")
     return drawing.svg
 
 
@@ -109,6 +126,10 @@ def influence_plot(landscape: Landscape, influences: Vector, ranks: Mapping[int,
             axes.fill_between(places + 1, 0, values[places], color=QUIET, linewidth=0)
         axes.axhline(landscape.radius, color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
         axes.text(len(values) + 0.5, landscape.radius, "radius", color=MUTED, ha="right", va="bottom")
+        if not isinstance(landscape.decoys, NotMeasured):
+            low, limit = np.quantile(landscape.decoys, [0.05, 0.95])
+            axes.axhspan(float(low), float(limit), color=LINE, alpha=0.45, linewidth=0, zorder=0)
+            axes.text(len(values) + 0.5, float(limit), "95 % of decoys", color=MUTED, ha="right", va="bottom")
         top = max(float(values.max()), landscape.radius) or 1.0
         place_of = {int(unit): place for place, unit in enumerate(order)}
         level, last = 0, -np.inf
@@ -190,12 +211,15 @@ def _drawing(name: str, width: float, height: float, title: str, left: float = 0
         drawing = _Drawing(figure.add_subplot())
         yield drawing
         buffer = io.StringIO()
-        figure.savefig(
-            buffer,
-            format="svg",
-            transparent=True,
-            metadata={"Date": None, "Creator": None, "Format": None, "Type": None},
-        )
+        with warnings.catch_warnings():
+            # Text is drawn by the reader's browser, with fonts that have what matplotlib's lacks.
+            warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+            figure.savefig(
+                buffer,
+                format="svg",
+                transparent=True,
+                metadata={"Date": None, "Creator": None, "Format": None, "Type": None},
+            )
         drawing.svg = _inline(buffer.getvalue(), name, title)
 
 

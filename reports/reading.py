@@ -20,7 +20,7 @@ from registry.models import Audit, CandidateWork, Encoding, Ensemble, Member, Sa
 from registry.models import Candidate as CandidateRow
 from registry.service import history_of, newest_of, served_by
 from reports.artefacts import Artefact, read_artefact
-from reports.evaluated import quoted
+from reports.evaluated import quoted, similarity_sentence
 from reports.evidence import read_effect, read_test
 from reports.facts import (
     AuditFacts,
@@ -58,12 +58,15 @@ def read_audit(session: Session, home: Home, audit: Audit) -> AuditFacts:
         IntegrityError: rows that the audit refers to are missing or lack what every audit records.
     """
     artefact = read_artefact(home.audit(audit.id), audit.artefact_sha256)
-    ensemble = _read_ensemble(session, audit)
     test = read_test(audit)
     subject, gaps = _read_subject(session, home, audit, artefact)
     if artefact.state != "intact":
         gaps = [Gap(subject.id, audit.id, artefact.reason, integrity=True), *gaps]
-    candidates = _read_candidates(session, home, audit, ensemble, test, artefact)
+    members = _read_members(session, audit)
+    trained_at = min((utc(member.registered_at) for member in members), default=utc(audit.created_at))
+    ensemble = _read_ensemble(session, audit, members)
+    candidates = _read_candidates(session, home, audit, ensemble, test, artefact, trained_at)
+    evaluation, similarity = _evaluation(session, audit)
     gaps += [
         Gap(subject.id, audit.id, f"no picture of a work: {work.picture.reason}", integrity=False)
         for candidate in candidates
@@ -90,7 +93,8 @@ def read_audit(session: Session, home: Home, audit: Audit) -> AuditFacts:
         artefact_sha256=audit.artefact_sha256,
         artefact_state=artefact.state,
         gaps=tuple(gaps),
-        evaluation=_evaluation(session, audit),
+        evaluation=evaluation,
+        similarity=similarity,
     )
 
 
@@ -99,20 +103,21 @@ def utc(moment: datetime.datetime) -> datetime.datetime:
     return moment.astimezone(datetime.UTC)
 
 
-def _evaluation(session: Session, audit: Audit) -> tuple[str, ...]:
+def _evaluation(session: Session, audit: Audit) -> tuple[tuple[str, ...], str]:
+    """How good the evidence on this ensemble is, and what similarity alone is worth there."""
     try:
         kept = newest_evaluation(session, audit.ensemble_id)
     except IntegrityError as error:
-        return (f"{str(error)[0].upper()}{str(error)[1:]}.",)
-    return quoted(kept, (audit.test or {}).get("members_sha256"))
+        reason = f"{str(error)[0].upper()}{str(error)[1:]}."
+        return (reason,), reason
+    return quoted(kept, (audit.test or {}).get("members_sha256")), similarity_sentence(kept)
 
 
-def _read_ensemble(session: Session, audit: Audit) -> EnsembleFacts:
+def _read_ensemble(session: Session, audit: Audit, members: Sequence[Member]) -> EnsembleFacts:
     ensemble = session.get(Ensemble, audit.ensemble_id)
     encoding = session.get(Encoding, ensemble.encoding_id) if ensemble else None
     if ensemble is None or encoding is None:
         raise _lacking(audit, f"ensemble {audit.ensemble_id}")
-    members = _read_members(session, audit)
     return EnsembleFacts(
         id=ensemble.id,
         settings=ensemble.settings or {},
@@ -174,7 +179,13 @@ def _read_subject(session: Session, home: Home, audit: Audit, artefact: Artefact
 
 
 def _read_candidates(
-    session: Session, home: Home, audit: Audit, ensemble: EnsembleFacts, test: RandomisationTest, artefact: Artefact
+    session: Session,
+    home: Home,
+    audit: Audit,
+    ensemble: EnsembleFacts,
+    test: RandomisationTest,
+    artefact: Artefact,
+    trained_at: datetime.datetime,
 ) -> tuple[Candidate, ...]:
     rows = session.exec(
         select(CandidateRow).where(CandidateRow.audit_id == audit.id).order_by(col(CandidateRow.rank))
@@ -188,7 +199,7 @@ def _read_candidates(
             else select(Unit).limit(0)
         )
     }
-    works = _works_of(session, home, audit, ensemble, numbers)
+    works = _works_of(session, home, audit, ensemble, numbers, trained_at)
     counts = _work_counts(session, ensemble, numbers)
     found = []
     for row in rows:
@@ -239,7 +250,12 @@ def _or(value: float | None, reason: NotMeasured) -> float | NotMeasured:
 
 
 def _works_of(
-    session: Session, home: Home, audit: Audit, ensemble: EnsembleFacts, numbers: Sequence[int]
+    session: Session,
+    home: Home,
+    audit: Audit,
+    ensemble: EnsembleFacts,
+    numbers: Sequence[int],
+    trained_at: datetime.datetime,
 ) -> dict[int, tuple[Work, ...]]:
     """The listed works of each candidate, closest first; a unit without a list shows its first work."""
     listed: dict[int, list[tuple[int, float | None, float | None]]] = {}
@@ -257,7 +273,7 @@ def _works_of(
             .group_by(col(UnitAsset.unit_number))
         )
         listed.update({number: [(asset_id, None, None)] for number, asset_id in session.exec(first)})
-    return read_works(session, home, listed)
+    return read_works(session, home, listed, trained_at)
 
 
 def _lacking(audit: Audit, what: str) -> IntegrityError:

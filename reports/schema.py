@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from reports.stamps import Stamp
+
 VERSION: Literal[1] = 1
 
 
@@ -83,6 +85,13 @@ class WorkPart(Part):
         description="Scaled Euclidean distance from the output: similarity, not evidence of use."
     )
     weight: float | None = Field(description="Share of the work in the unit's statistic.")
+    licence_duties: list[str] | None = Field(
+        description="What the licence that counts asks of users; null: none is on record, or it was not understood."
+    )
+    permission: str = Field(description="Whether it may be trained on, as the registry has it now.")
+    permission_when_trained: str | Missing = Field(
+        description="The same when the first of the members that served was registered."
+    )
 
 
 class EffectPart(Part):
@@ -250,6 +259,9 @@ class ReportDocument(Part):
     creditline: Literal["report"] = "report"
     version: Literal[1] = VERSION
     rendered_at: datetime.datetime
+    stamp: Stamp = Field(
+        description="Hash of the facts, which are all other fields but these four, and end of the log."
+    )
     audit_id: str
     audited_at: datetime.datetime
     artefact_sha256: str
@@ -266,6 +278,7 @@ class ReportDocument(Part):
     lpips: LpipsPart | Missing
     method: MethodPart
     ensemble: EnsemblePart
+    similarity: str = Field(description="What similarity alone is worth on this ensemble.")
     limits: list[str]
     gaps: list[GapPart]
 
@@ -291,6 +304,7 @@ class IndexDocument(Part):
     creditline: Literal["report-index"] = "report-index"
     version: Literal[1] = VERSION
     rendered_at: datetime.datetime
+    stamp: Stamp
     reports: list[IndexEntry]
     rightsholders: list[SharePart]
     licences: list[SharePart]

@@ -1,28 +1,38 @@
-"""Renders a set of audits into a folder: a page and a document each, one table, and an index over all.
+"""Renders a set of audits into a folder: a page and a document each, tables, and an index over all.
 
-One audit that cannot be read costs its own report and no other: it is listed as a gap. Only the facts that the index
-shows are kept while the next audit is read, so that the number of audits is not bounded by memory.
+One audit that cannot be read costs its own report and no other: it is listed as a gap. Many audits are rendered by several
+processes side by side, each of which reads the registry alone; a report depends on nothing but its audit and the clock, so
+their number changes no byte. Only the facts that the index shows are kept, so that audits are not bounded by memory.
 """
 
 from __future__ import annotations
 
 import datetime
+import multiprocessing
+import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from registry.database import Registry
-from registry.errors import CreditlineError, InputError, IntegrityError, LockedRegistryError
-from registry.home import write_bytes_atomically
+from registry.database import Registry, driver_of
+from registry.errors import CreditlineError, InputError, IntegrityError, LockedRegistryError, NotFoundError
 from registry.models import Audit
-from reports.document import index_document, json_bytes, report_document
+from reports.document import facts_of, index_document, json_bytes, report_document
 from reports.facts import AuditFacts, Gap
 from reports.html import index_page, report_page
+from reports.issuing import Document, Issued, write_document
 from reports.reading import read_audit, subject_id
 from reports.schema import IndexDocument
-from reports.table import candidates_csv
+from reports.stamps import stamp_of
+from reports.table import candidates_csv, candidates_parquet
 
+REPORT, BATCH, CANDIDATES = "output report", "batch report", "candidates"
+"""Kinds of documents."""
+AT_ONCE = 8
+"""Audits that a process renders before it tells of them; fewer than this are rendered here, without starting others."""
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _RESERVED = ("index", "candidates")
 
@@ -34,11 +44,23 @@ class Site:
     index: Path
     """The page to open first."""
     document: IndexDocument
+    issued: tuple[Issued, ...]
+    """All files, for the log; see :func:`reports.issuing.record_issue`."""
 
     @property
     def damaged(self) -> tuple[str, ...]:
         """Outputs of which a file or row is not what the registry recorded, sorted."""
         return tuple(sorted({gap.output_id for gap in self.document.gaps if gap.integrity}))
+
+
+@dataclass(frozen=True)
+class _Rendered:
+    """One report that was written, or why it was not."""
+
+    subject_id: str
+    facts: AuditFacts | None
+    gaps: tuple[Gap, ...]
+    issued: tuple[Issued, ...]
 
 
 def render_site(
@@ -49,11 +71,12 @@ def render_site(
     now: datetime.datetime,
     unaudited: Sequence[str] = (),
     done: Callable[[str], object] = lambda _: None,
+    processes: int | None = None,
 ) -> Site:
     """Render ``audits`` into the folder ``out``, in their order; ``done`` is told each output's id.
 
     Files of the same names are replaced, others in the folder stay. Two audits of one output are told apart by the
-    audit's id in the file name of all but the first.
+    audit's id in the file name of all but the first. ``processes``: how many work side by side; None: one for each core.
 
     Raises:
         InputError: the folder cannot be written.
@@ -61,38 +84,135 @@ def render_site(
     """
     if out.exists() and not out.is_dir():
         raise InputError(f"cannot write reports to {out}: got a file, expected a folder; choose another --out")
-    rendered: list[AuditFacts] = []
+    jobs = list(zip(audits, _file_names(audits), strict=True))
+    parts = [jobs[start : start + AT_ONCE] for start in range(0, len(jobs), AT_ONCE)]
+    render = partial(_render_part, registry.for_reading(), out, now)
+    facts: list[AuditFacts] = []
     files: list[str] = []
     gaps: list[Gap] = []
-    for audit in audits:
-        try:
-            with registry.session() as session:
+    issued: list[Issued] = []
+    for part, results in zip(parts, _mapped(render, parts, processes or os.cpu_count() or 1), strict=True):
+        for (_, file), rendered in zip(part, results, strict=True):
+            gaps += rendered.gaps
+            issued += rendered.issued
+            if rendered.facts is not None and file is not None:
+                facts.append(rendered.facts)
+                files.append(file)
+            done(rendered.subject_id)
+    subject = batch_subject(audits)
+    document = index_document(facts, files, gaps, unaudited)
+    with registry.connection() as connection:
+        stamp = stamp_of(connection, BATCH, subject, facts_of(document), now)
+        listed = stamp_of(connection, CANDIDATES, subject, candidate_facts(facts), now)
+    document = document.model_copy(update={"stamp": stamp, "rendered_at": stamp.made_at})
+    for each in (
+        Document("candidates.csv", candidates_csv(facts), listed, carries_stamp=False),
+        Document("candidates.parquet", candidates_parquet(facts, listed), listed),
+        Document("index.json", json_bytes(document), stamp),
+        Document("index.html", _utf8(index_page(facts, files, gaps, unaudited, stamp)), stamp),
+    ):
+        issued.append(write_document(out, each))
+    return Site(out / "index.html", document, tuple(issued))
+
+
+def report_facts(registry: Registry, audit_id: str) -> object:
+    """What the registry says now of one audit; see :data:`reports.kinds.KINDS`.
+
+    Raises:
+        NotFoundError: the registry has no such audit.
+    """
+    facts, _ = _read_again(registry, [audit_id])
+    return facts_of(report_document(facts[0]))
+
+
+def batch_facts(registry: Registry, audit_ids: str) -> object:
+    """The same of several, as the index has it."""
+    facts, audits = _read_again(registry, audit_ids.split())
+    files = [file or "" for file in _file_names(audits)]
+    return facts_of(index_document(facts, files, [gap for each in facts for gap in each.gaps], ()))
+
+
+def candidates_again(registry: Registry, audit_ids: str) -> object:
+    """The same as a table of candidates."""
+    return candidate_facts(_read_again(registry, audit_ids.split())[0])
+
+
+def _read_again(registry: Registry, audit_ids: Sequence[str]) -> tuple[list[AuditFacts], list[Audit]]:
+    with registry.session() as session:
+        audits = [session.get(Audit, audit_id) for audit_id in audit_ids]
+        missing = [audit_id for audit_id, audit in zip(audit_ids, audits, strict=True) if audit is None]
+        if missing:
+            raise NotFoundError(f"the registry has no audit {missing[0]} any more")
+        found = [audit for audit in audits if audit is not None]
+        return [read_audit(session, registry.home, audit) for audit in found], found
+
+
+def batch_subject(audits: Sequence[Audit]) -> str:
+    """What a document over several audits is about, as its stamp has it."""
+    return " ".join(audit.id for audit in audits)
+
+
+def candidate_facts(audits: Sequence[AuditFacts]) -> str:
+    """What the stamp of a table of candidates has the hash of."""
+    return candidates_csv(audits).decode()
+
+
+def _mapped(
+    render: Callable[[Sequence[tuple[Audit, str | None]]], list[_Rendered]],
+    parts: Sequence[Sequence[tuple[Audit, str | None]]],
+    processes: int,
+) -> Iterator[list[_Rendered]]:
+    if len(parts) <= 1 or processes == 1:
+        yield from map(render, parts)
+        return
+    # A process that was forked would share connections and threads that it must not use.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(processes, len(parts)), mp_context=context) as pool:
+        yield from pool.map(render, parts)
+
+
+def _render_part(
+    registry: Registry, out: Path, now: datetime.datetime, part: Sequence[tuple[Audit, str | None]]
+) -> list[_Rendered]:
+    with registry.session() as session:
+        found = []
+        for audit, file in part:
+            try:
+                if file is None:
+                    raise IntegrityError(
+                        f"audit {audit.id} has an output with the id {subject_id(audit)!r}, expected letters and digits"
+                    )
                 facts = read_audit(session, registry.home, audit)
-            file = _file_name(facts, files)
-        except LockedRegistryError:
-            raise
-        except CreditlineError as error:
-            gaps.append(Gap(subject_id(audit), audit.id, f"no report: {error}", integrity=True))
-            done(subject_id(audit))
+            except LockedRegistryError:
+                raise
+            except CreditlineError as error:
+                gap = Gap(subject_id(audit), audit.id, f"no report: {error}", integrity=True)
+                found.append(_Rendered(subject_id(audit), None, (gap,), ()))
+                continue
+            document = report_document(facts)
+            stamp = stamp_of(driver_of(session), REPORT, audit.id, facts_of(document), now)
+            document = document.model_copy(update={"stamp": stamp, "rendered_at": stamp.made_at})
+            issued = (
+                write_document(out, Document(f"{file}.html", _utf8(report_page(facts, file, stamp)), stamp)),
+                write_document(out, Document(f"{file}.json", json_bytes(document), stamp)),
+            )
+            found.append(_Rendered(facts.subject.id, facts.light(), facts.gaps, issued))
+        return found
+
+
+def _file_names(audits: Sequence[Audit]) -> list[str | None]:
+    """The name of each audit's files without their suffix; None for an id that cannot be one."""
+    taken: set[str] = set()
+    found: list[str | None] = []
+    for audit in audits:
+        name = subject_id(audit)
+        if not _FILE_NAME.fullmatch(name) or name in _RESERVED:
+            found.append(None)
             continue
-        write_bytes_atomically(out / f"{file}.html", _utf8(report_page(facts, file, now)))
-        write_bytes_atomically(out / f"{file}.json", json_bytes(report_document(facts, now)))
-        rendered.append(facts.light())
-        files.append(file)
-        gaps += facts.gaps
-        done(facts.subject.id)
-    document = index_document(rendered, files, gaps, unaudited, now)
-    write_bytes_atomically(out / "candidates.csv", candidates_csv(rendered))
-    write_bytes_atomically(out / "index.json", json_bytes(document))
-    write_bytes_atomically(out / "index.html", _utf8(index_page(rendered, files, gaps, unaudited, now)))
-    return Site(out / "index.html", document)
-
-
-def _file_name(facts: AuditFacts, taken: Sequence[str]) -> str:
-    name = facts.subject.id
-    if not _FILE_NAME.fullmatch(name) or name in _RESERVED:
-        raise IntegrityError(f"audit {facts.id} has an output with the id {name!r}, expected letters and digits")
-    return f"{name}-{facts.id}" if name in taken else name
+        name = f"{name}-{audit.id}" if name in taken else name
+        taken.add(name)
+        found.append(name)
+    return found
 
 
 def _utf8(text: str) -> bytes:

@@ -51,6 +51,17 @@ class Stamp(BaseModel):
         )
 
 
+UNSTAMPED = Stamp(
+    kind="draft",
+    subject="",
+    facts_sha256="0" * 64,
+    log_sequence=0,
+    log_sha256="0" * 64,
+    made_at=datetime.datetime.fromtimestamp(0, datetime.UTC),
+)
+"""Of a document that is built for its facts alone."""
+
+
 def stamp_of(
     connection: duckdb.DuckDBPyConnection, kind: str, subject: str, facts: object, now: datetime.datetime
 ) -> Stamp:

@@ -1,4 +1,4 @@
-"""One CSV for all audits, one row per candidate: RFC 4180 in UTF-8, safe to open in a spreadsheet.
+"""One table for all audits, one row per candidate: CSV (RFC 4180 in UTF-8, safe to open in a spreadsheet) and Parquet.
 
 Text that a spreadsheet would run as a formula gets an apostrophe in front; numbers are written as numbers and stay
 numbers. Control characters cannot be in a cell, nor more text than a spreadsheet's cell can hold.
@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from registry.export import spreadsheet_text
 from reports.facts import AuditFacts, Candidate, Effect, NotMeasured
+from reports.stamps import PARQUET_KEY, Stamp
 
 CELL_LIMIT = 32_000
 """Characters; spreadsheets cut or spill a cell at 32,767."""
@@ -62,9 +66,30 @@ COLUMNS = (
     "creator",
     "source_url",
     "artefact_state",
+    "licence_duties",
+    "permission",
+    "permission_when_trained",
 )
 
 Cell = str | int | float | None
+_WHOLE = ("rank", "unit_number", "decoys", "works_in_unit")
+_NUMBERS = (
+    "false_discovery_rate",
+    "p_value",
+    "q_value",
+    "statistic",
+    "score",
+    "effect",
+    "effect_low",
+    "effect_high",
+    "influence_exact",
+    "influence_estimate",
+    "influence_exact_lpips",
+    "influence_estimate_lpips",
+    "work_distance",
+)
+_TYPES = {**dict.fromkeys(_WHOLE, pa.int64()), **dict.fromkeys(_NUMBERS, pa.float64())}
+"""Of the columns of the Parquet file that are no text."""
 
 
 def candidates_csv(audits: Iterable[AuditFacts]) -> bytes:
@@ -74,11 +99,21 @@ def candidates_csv(audits: Iterable[AuditFacts]) -> bytes:
     writer.writerow(COLUMNS)
     for audit in audits:
         for candidate in audit.candidates:
-            writer.writerow([_written(cell) for cell in _cells(audit, candidate)])
+            writer.writerow([_written(cell) for cell in _row(audit, candidate).values()])
     return buffer.getvalue().encode("utf-8", "replace")
 
 
-def _cells(audit: AuditFacts, candidate: Candidate) -> Sequence[Cell]:
+def candidates_parquet(audits: Iterable[AuditFacts], stamp: Stamp) -> bytes:
+    """The same, typed, with texts as the registry has them; its metadata has the stamp."""
+    rows = [_row(audit, candidate) for audit in audits for candidate in audit.candidates]
+    columns = {name: pa.array([row[name] for row in rows], _TYPES.get(name, pa.string())) for name in COLUMNS}
+    table = pa.table(columns).replace_schema_metadata({PARQUET_KEY: stamp.to_json()})
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def _row(audit: AuditFacts, candidate: Candidate) -> dict[str, Cell]:
     work = candidate.works[0] if candidate.works else None
     holder, licence = (work.rightsholder, work.licence) if work else (None, None)
     row: dict[str, Cell] = {
@@ -120,12 +155,15 @@ def _cells(audit: AuditFacts, candidate: Candidate) -> Sequence[Cell]:
         "rightsholder_basis": holder.basis if holder else None,
         "licence": licence.text if licence else None,
         "licence_basis": licence.basis if licence else None,
-        "licence_url": work.licence_url if work else None,
+        "licence_url": work.terms.url if work and work.terms else None,
+        "licence_duties": "; ".join(work.terms.duties) if work and work.terms else None,
+        "permission": work.permission if work else None,
+        "permission_when_trained": _known(work.permission_then) if work else None,
         "creator": work.creator.text if work and work.creator else None,
         "source_url": work.source_url.text if work and work.source_url else None,
         "artefact_state": audit.artefact_state,
     }
-    return [row[column] for column in COLUMNS]
+    return {column: row[column] for column in COLUMNS}
 
 
 def _effect(effect: Effect | NotMeasured) -> dict[str, Cell]:
@@ -148,6 +186,10 @@ def _reasons(*values: float | NotMeasured) -> str:
 
 
 def _measured(value: float | NotMeasured) -> float | None:
+    return None if isinstance(value, NotMeasured) else value
+
+
+def _known(value: str | NotMeasured) -> str | None:
     return None if isinstance(value, NotMeasured) else value
 
 

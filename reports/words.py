@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import unicodedata
 
-from reports.facts import AuditFacts, Candidate, EnsembleFacts, RandomisationTest
+from reports.facts import AuditFacts, Candidate, EnsembleFacts, LicenceFacts, RandomisationTest
 
 FROM_OUTSIDE = (
     "That is a finding about the models. It does not say that the image was made by them, or from these works: pictures "
@@ -151,3 +151,39 @@ def meaning_of_q(candidate: Candidate, tested: int, ensemble: EnsembleFacts) -> 
         f"Among the {tested} {unit_noun(ensemble, tested)} tested, accepting everything at this level would be wrong "
         f"in at most {percent(candidate.q_value)} of findings on average (q = {number(candidate.q_value)})."
     )
+
+
+_DUTIES = {
+    "attribution": "Name the author, the title, the source and the licence, and say what was changed.",
+    "notice": "Keep its copyright and licence notices.",
+    "share-alike": "Share what is adapted from it under the same or a compatible licence.",
+    "non-commercial": "No commercial use.",
+    "no-derivatives": "Nothing adapted from it may be shared.",
+}
+
+
+def duties(terms: LicenceFacts | None) -> tuple[tuple[str, str], ...]:
+    """What a licence asks of whoever uses the work: the name of each duty, and what it means."""
+    if terms is None:
+        return (("no licence on record", "Nothing gives leave to use it: ask the rightsholder."),)
+    if not terms.recognised:
+        return (("not understood", "Nobody here could tell what this licence asks: read it."),)
+    if not terms.duties:
+        if terms.training in ("prohibited", "unclear"):
+            return ((terms.training, "The licence gives no general leave: ask the rightsholder."),)
+        return (("no duties", "The licence asks for nothing."),)
+    return tuple((name, _DUTIES.get(name, "See the licence.")) for name in terms.duties)
+
+
+_PERMISSIONS = {
+    "permitted": "may be trained on",
+    "constrained": "may be trained on under conditions",
+    "unclear": "not clear whether it may be trained on",
+    "prohibited": "may not be trained on",
+    "withdrawn": "withdrawn: no member that serves may have seen it",
+}
+
+
+def permission(name: str) -> str:
+    """A permission in words."""
+    return _PERMISSIONS.get(name, plain(name, 40))

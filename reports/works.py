@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from sqlmodel import Session, col, select
 
+from registry.database import driver_of
 from registry.errors import IntegrityError
 from registry.home import Home
 from registry.models import Asset, AssetRights, DataSet, Licence, Rightsholder
-from reports.facts import LicenceFacts, Rights, Work
+from registry.permission_history import permissions_at
+from reports.facts import LicenceFacts, NotMeasured, Rights, Work
 from reports.pictures import read_picture
 
 Listed = Mapping[int, Sequence[tuple[int, float | None, float | None]]]
 """Unit number -> (asset id, distance, weight) of its works, in the order in which they are shown."""
+UNLISTED = NotMeasured("it was changed together with so many others that the log does not list them")
 
 
-def read_works(session: Session, home: Home, listed: Listed) -> dict[int, tuple[Work, ...]]:
-    """The works of each unit of ``listed``.
+def read_works(session: Session, home: Home, listed: Listed, trained_at: datetime) -> dict[int, tuple[Work, ...]]:
+    """The works of each unit of ``listed``. ``trained_at``: the moment whose permissions are shown beside those of now.
 
     Raises:
         IntegrityError: an asset or its data set is not in the registry.
@@ -27,6 +31,7 @@ def read_works(session: Session, home: Home, listed: Listed) -> dict[int, tuple[
         return {}
     assets = {asset.id: asset for asset in session.exec(select(Asset).where(col(Asset.id).in_(ids)))}
     rights = _newest_rights(session, ids)
+    then = permissions_at(driver_of(session), ids, trained_at)
     names = {
         data_set.id: data_set.name
         for data_set in session.exec(
@@ -41,7 +46,7 @@ def read_works(session: Session, home: Home, listed: Listed) -> dict[int, tuple[
                     f"unit {number} lists asset {asset_id}, which the registry lacks; restore it from a copy"
                 )
         found[number] = tuple(
-            _work(assets[asset_id], names, rights, home, distance, weight) for asset_id, distance, weight in works
+            _work(assets[asset_id], names, rights, then, home, distance, weight) for asset_id, distance, weight in works
         )
     return found
 
@@ -50,6 +55,7 @@ def _work(
     asset: Asset,
     data_sets: Mapping[int, str],
     rights: Mapping[tuple[int, str], Rights],
+    then: Mapping[int, str | None],
     home: Home,
     distance: float | None,
     weight: float | None,
@@ -70,6 +76,8 @@ def _work(
         distance=distance,
         weight=weight,
         picture=read_picture(home.picture(asset.sha256)),
+        permission=asset.permission,
+        permission_then=then.get(asset.id) or UNLISTED,
     )
 
 
@@ -87,7 +95,7 @@ def _newest_rights(session: Session, asset_ids: Sequence[int]) -> dict[tuple[int
         row.id: row.name for row in session.exec(select(Rightsholder).where(col(Rightsholder.id).in_(holder_ids)))
     }
     licences = {
-        row.id: LicenceFacts(row.reference, row.url)
+        row.id: LicenceFacts(row.reference, row.url, row.recognised, row.training, tuple(row.duties))
         for row in session.exec(select(Licence).where(col(Licence.id).in_(licence_ids)))
     }
     return {

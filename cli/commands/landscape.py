@@ -121,7 +121,7 @@ def _plot(audit: AuditFacts, kind: LandscapeKind) -> bytes:
 def _facts(audit: AuditFacts) -> dict[str, Any]:
     from reports.document import report_document
 
-    document = report_document(audit, audit.created_at).model_dump(mode="json", by_alias=True)
+    document = report_document(audit).model_dump(mode="json", by_alias=True)
     kinds = {kind: document[f"influence_{kind}"] for kind in audit.landscapes}
     return {"audit": audit.id, "output": audit.subject.id, "kinds": kinds, "lpips": document["lpips"]}
 

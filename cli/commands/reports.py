@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from cli.common import HomeOption, JsonOption, home_at, narrate, print_json, progress_bars
+from cli.common import HomeOption, JsonOption, home_at, narrate, print_json, printable, progress_bars
 from registry.errors import IntegrityError, NotFoundError, UsageError
 from registry.home import DEFAULT_HOME
 
@@ -53,6 +53,7 @@ def outputs(
     Prints the path of the index. A page needs no network and shows the newest audit of its output.
     """
     from registry.database import Registry
+    from reports.issuing import record_issue
     from reports.selection import named_audits, newest_audits, unaudited_samples
     from reports.site import render_site
 
@@ -77,6 +78,7 @@ def outputs(
             unaudited=unaudited,
             done=lambda _: progress.advance(task),
         )
+        record_issue(registry, site.issued, datetime.datetime.now(datetime.UTC))
     if as_json:
         print_json(
             "report",
@@ -96,3 +98,55 @@ def outputs(
             f"{len(site.damaged)} of {len(audits)} outputs rest on files that are not what the registry recorded "
             f"({', '.join(site.damaged[:4])}); the reports say what is missing; restore the files, or audit again"
         )
+
+
+@group.command("verify")
+def verify(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A report, a statement, an export or a table.")],
+    home: HomeOption = DEFAULT_HOME,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell whether a document is as it was given out, and whether the registry would still say the same.
+
+    Exits 1 if it was altered, was made from another registry, or is not on record.
+
+        creditline report verify reports/3f2a9c01b7d4.html
+    """
+    from registry.database import Registry
+    from reports.verifying import MEANING, check_document
+
+    found = check_document(Registry.open(home_at(home)), file)
+    stamp, issued = found.stamp, found.issued
+    if as_json:
+        print_json(
+            "verified-document",
+            {
+                "file": str(file),
+                "sha256": found.sha256,
+                "state": found.state,
+                "meaning": MEANING[found.state],
+                "kind": issued.kind if issued else stamp.kind if stamp else None,
+                "subject": issued.subject if issued else stamp.subject if stamp else None,
+                "event": found.event,
+                "events_since": found.events_since,
+                "facts": found.facts,
+                "reason": found.reason,
+                "stamp": stamp.model_dump(mode="json") if stamp else None,
+            },
+        )
+    else:
+        typer.echo(f"{found.state}: {MEANING[found.state]}")
+        if issued is not None:
+            typer.echo(f"{issued.kind}, given out as {printable(issued.name)}: event {found.event:,} of the log")
+            typer.echo(_SINCE[found.facts] + (f": {printable(found.reason)}" if found.reason else ""))
+        if found.events_since is not None:
+            typer.echo(f"events in the log since it was made: {found.events_since:,}")
+    if not found.whole:
+        raise typer.Exit(1)
+
+
+_SINCE = {
+    "same": "the registry says the same today",
+    "changed": "the registry has moved on: it says something else today",
+    "not compared": "what the registry says today was not compared",
+}

@@ -179,7 +179,9 @@ def test_units_that_every_member_saw_have_no_influence_of_any_kind(tmp_path: Pat
     membership = np.array([[1, 1, 0, 0], [1, 1, 1, 1], [0, 1, 0, 1]], dtype=np.bool_)
     gram = torch.from_numpy(columns.reshape(4, -1) @ columns.reshape(4, -1).T).double()
     shown = Counterfactuals("s", np.empty(0), np.empty(0), None, {}, lpips_gram=gram)
-    found = landscapes_of(membership, path, shown)
+    decoys = np.array([[0, 0, 1, 1]], dtype=np.bool_)
+    found = landscapes_of(membership, decoys, path, shown)
+    assert found.decoy_estimate == pytest.approx(landscapes_of(decoys, decoys, path, shown).estimate)
     assert found.estimate is not None
     assert found.estimate_lpips is not None
     assert np.isnan(found.estimate).tolist() == np.isnan(found.estimate_lpips).tolist() == [False, True, False]
@@ -190,4 +192,4 @@ def test_units_that_every_member_saw_have_no_influence_of_any_kind(tmp_path: Pat
     assert (facts["estimate"]["units_not_measured"], facts["estimate"]["why_not"]) == (1, "all saw it")
     nobody = Landscapes(estimate=np.full(2, np.nan))
     assert landscape_facts(nobody, **shared)["estimate"]["not_measured"] == "all saw it"  # type: ignore[arg-type]  # as above
-    assert landscapes_of(membership, path, None) == Landscapes()
+    assert landscapes_of(membership, decoys, path, None) == Landscapes()
