@@ -1,0 +1,113 @@
+"""Writing exports in the formats of standards: facts and stamp on one connection, the file, its stamp beside it, the log's event.
+
+    made = write_croissant(registry, "museum", Path("museum.croissant.json"), now)
+
+Two exports of the same facts differ in the time and the log's end alone. Each is one transaction for reading; the works of a data
+set are read twice, for their hash and for their file, and never held.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import duckdb
+
+from registry.database import Registry
+from registry.errors import UsageError
+from registry.export import write_listing
+from registry.home import write_bytes_atomically
+from registry.ids import sha256_of_file
+from reports.exports import croissant, cyclonedx, prov, spdx
+from reports.exports.lineage import plain
+from reports.issuing import Document, Issued, record_issue, write_document
+from reports.stamps import Stamp, beside, stamp_file, stamp_of
+
+Facts = TypeVar("Facts")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written, and what the format asks for that the registry does not know."""
+
+    path: Path
+    files: tuple[Issued, ...]
+    """The document first."""
+    stamp: Stamp
+    left_out: tuple[str, ...]
+
+
+def write_croissant(registry: Registry, data_set: str, path: Path, now: datetime.datetime) -> Exported:
+    """A data set in Croissant, with its works in ``<name>.works.parquet`` beside it.
+
+    Raises:
+        NotFoundError: no data set of this name.
+        UsageError: the folder is not there.
+        InputError: a file cannot be written.
+    """
+    _check_folder(path)
+    listing = path.with_name(croissant.file_stem(path.name.split(".")[0], "works") + ".works.parquet")
+    with registry.connection() as connection:
+        found = croissant.read_facts(connection, data_set)
+        stamp = stamp_of(connection, croissant.KIND, data_set, plain(found), now)
+        write_listing(croissant.listing_reader(connection, data_set, stamp), listing)
+    described = croissant.Listing(listing.name, sha256_of_file(listing), listing.stat().st_size)
+    write_bytes_atomically(beside(listing), stamp_file(stamp, described.sha256))
+    of_works = Issued(described.name, described.sha256, stamp.kind, stamp.subject, stamp.facts_sha256)
+    issued = _write(path, croissant.document(found, described, stamp), stamp)
+    record_issue(registry, [issued, of_works], now)
+    return Exported(path, (issued, of_works), stamp, tuple(croissant.left_out(found)))
+
+
+def write_cyclonedx(registry: Registry, ensemble_id: str, path: Path, now: datetime.datetime) -> Exported:
+    """An ensemble as a CycloneDX ML-BOM; the errors are those of :func:`write_croissant`."""
+    form = Form(cyclonedx.KIND, cyclonedx.read_facts, cyclonedx.document, cyclonedx.left_out)
+    return _write_form(registry, form, ensemble_id, path, now)
+
+
+def write_spdx(registry: Registry, ensemble_id: str, path: Path, now: datetime.datetime) -> Exported:
+    """An ensemble in SPDX 3; the errors are those of :func:`write_croissant`."""
+    return _write_form(registry, Form(spdx.KIND, spdx.read_facts, spdx.document, spdx.left_out), ensemble_id, path, now)
+
+
+def write_prov(registry: Registry, output: str, path: Path, now: datetime.datetime) -> Exported:
+    """The lineage of one output in PROV-JSON; ``output`` is an id in full, see :func:`reports.exports.prov.find_output`."""
+    return _write_form(registry, Form(prov.KIND, prov.read_facts, prov.document, prov.left_out), output, path, now)
+
+
+@dataclass(frozen=True)
+class Form:
+    """How one standard's document is made."""
+
+    kind: str
+    read: Callable[[duckdb.DuckDBPyConnection, str], Any]
+    document: Callable[[Any, Stamp], dict[str, Any]]
+    left_out: Callable[[Any], list[str]]
+
+
+def _write_form(registry: Registry, form: Form, subject: str, path: Path, now: datetime.datetime) -> Exported:
+    _check_folder(path)
+    with registry.connection() as connection:
+        found = form.read(connection, subject)
+        stamp = stamp_of(connection, form.kind, subject, plain(found), now)
+    issued = _write(path, form.document(found, stamp), stamp)
+    record_issue(registry, [issued], now)
+    return Exported(path, (issued,), stamp, tuple(form.left_out(found)))
+
+
+def _write(path: Path, content: dict[str, Any], stamp: Stamp) -> Issued:
+    data = (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    return write_document(path.parent, Document(path.name, data, stamp, carries_stamp=False))
+
+
+def _check_folder(path: Path) -> None:
+    if not path.parent.is_dir():
+        raise UsageError(
+            f"cannot write {path}: there is no folder {path.parent}; make it first, or correct the path (nothing was written)"
+        )
+    if path.is_dir():
+        raise UsageError(f"cannot write {path}: it is a folder; expected a file's name (nothing was written)")
