@@ -11,6 +11,7 @@ from collections.abc import Callable
 from registry.database import Registry
 from reports import site
 from reports.credentials import assertion, findings
+from reports.exports import croissant, cyclonedx, prov, spdx
 
 Facts = Callable[[Registry, str], object]
 """Reads a document's facts from the registry; the text is the stamp's subject."""
@@ -20,4 +21,8 @@ KINDS: dict[str, Facts] = {
     site.BATCH: site.batch_facts,
     site.CANDIDATES: site.candidates_again,
     assertion.KIND: findings.signed_image_facts,
+    croissant.KIND: croissant.facts,
+    cyclonedx.KIND: cyclonedx.facts,
+    spdx.KIND: spdx.facts,
+    prov.KIND: prov.facts,
 }

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import typer
 
+from cli.commands import export_standards
+
 group = typer.Typer(help="Write filings, standard formats and tables of what the registry knows.", no_args_is_help=True)
 
 
 def register_commands(app: typer.Typer) -> None:
     """Add the commands of this group."""
     app.add_typer(group, name="export")
+    export_standards.register_exports(group)

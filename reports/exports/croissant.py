@@ -9,6 +9,7 @@ Specification: https://docs.mlcommons.org/croissant/docs/croissant-spec-1.1.html
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from reports.exports.croissant_terms import COLUMNS, CONTEXT
 from reports.exports.lineage import DataSetFacts, Terms, clipped, data_set_facts, plain
 from reports.stamps import PARQUET_KEY, Stamp
 
-KIND = "croissant"
+KIND = "Croissant data set"
 WORKS = "works"
 LISTING = "works-listing"
 
@@ -169,10 +170,10 @@ def left_out(found: CroissantFacts) -> list[str]:
     return unknown
 
 
-def file_stem(data_set: str, key: str) -> str:
+def file_stem(data_set: str) -> str:
     """A file name for a data set that any file system takes."""
-    plain_name = re.sub(r"[^A-Za-z0-9_-]+", "-", data_set)[:60].strip("-")
-    return plain_name or f"data-set-{key}"
+    stem = re.sub(r"[^A-Za-z0-9_-]+", "-", data_set)[:60].strip("-")
+    return stem or f"data-set-{hashlib.sha256(data_set.encode()).hexdigest()[:12]}"
 
 
 def _description(data: DataSetFacts) -> str:

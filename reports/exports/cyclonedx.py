@@ -21,7 +21,7 @@ from reports.exports.ensemble_facts import EnsembleFacts, MemberFacts, ensemble_
 from reports.exports.lineage import DataSetFacts, Terms, clipped, plain
 from reports.stamps import Stamp
 
-KIND = "cyclonedx"
+KIND = "CycloneDX bill of materials"
 
 _UNKNOWN = (
     "supplier and manufacturer of the model",

@@ -22,7 +22,7 @@ from reports.exports.prov_facts import CandidateFacts, Finding, Generation, Make
 from reports.exports.prov_reading import read_output
 from reports.stamps import Stamp
 
-KIND = "prov"
+KIND = "PROV lineage"
 NAMESPACE = "urn:creditline:"
 
 _STATISTIC = "randomisation test of the unit's code against decoys: {} statistic; Benjamini-Hochberg over the shortlist"

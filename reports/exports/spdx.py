@@ -22,7 +22,7 @@ from reports.exports.ensemble_facts import EnsembleFacts, MemberFacts, ensemble_
 from reports.exports.lineage import DataSetFacts, Terms, plain
 from reports.stamps import Stamp
 
-KIND = "spdx"
+KIND = "SPDX document"
 
 _NO_ASSERTION = "expandedlicensing_NoAssertionLicense"
 _PROFILES = ["core", "software", "ai", "dataset", "simpleLicensing", "expandedLicensing"]

@@ -50,7 +50,7 @@ def write_croissant(registry: Registry, data_set: str, path: Path, now: datetime
         InputError: a file cannot be written.
     """
     _check_folder(path)
-    listing = path.with_name(croissant.file_stem(path.name.split(".")[0], "works") + ".works.parquet")
+    listing = path.with_name(croissant.file_stem(path.name.split(".")[0]) + ".works.parquet")
     with registry.connection() as connection:
         found = croissant.read_facts(connection, data_set)
         stamp = stamp_of(connection, croissant.KIND, data_set, plain(found), now)
