@@ -14,6 +14,7 @@
     training/<ensemble>/                pixels that the members train on, features for ranking; can be rebuilt, safe to delete
     scores/<sha256>.parquet             supplied scores that a kept choice of rankers names
     reports/                            rendered pages and tables
+    filings/                            every version of a filing that was issued, with the answers that it was made from
 
 A file is written beside its place, synced, and renamed into it, so that a reader never meets half of one.
 """
@@ -82,6 +83,10 @@ class Home:
     @property
     def reports(self) -> Path:
         return self.root / "reports"
+
+    @property
+    def filings(self) -> Path:
+        return self.root / "filings"
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
