@@ -24,6 +24,7 @@ from cli.commands import (
     reports,
     rights,
     samples,
+    statements,
     withdrawals,
     works,
 )
@@ -35,7 +36,7 @@ GROUPS: Mapping[str, tuple[ModuleType, ...]] = MappingProxyType(
         "May we train on them": (rights,),
         "Members and what they generate": (encodings, ensembles, samples),
         "Where did it come from": (rankers, audits, landscape, reports, evaluation),
-        "What others ask for": (exports, credentials),
+        "What others ask for": (statements, exports, credentials),
         "Taking works out": (withdrawals,),
         "Is the record whole, and what does it say": (oversight, listings),
     }

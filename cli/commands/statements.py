@@ -1,0 +1,64 @@
+"""``creditline statement`` and ``creditline report data-set``: what rightsholders and reviewers of a corpus ask for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.common import HomeOption, JsonOption, home_at, narrate, print_json
+from registry.home import DEFAULT_HOME
+
+FolderOption = Annotated[
+    Path | None, typer.Option("--out", metavar="FOLDER", help="Where to write.", show_default="reports/ in the home")
+]
+
+
+def register_commands(app: typer.Typer) -> None:
+    """Add the commands of this group."""
+    app.command("statement")(statement)
+
+
+def statement(
+    rightsholder: Annotated[
+        str, typer.Argument(metavar="RIGHTSHOLDER", help="A name, or #NUMBER.", show_default=False)
+    ],
+    out: FolderOption = None,
+    home: HomeOption = DEFAULT_HOME,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell a rightsholder what became of their works: a page, the same as JSON, and tables.
+
+    Which models saw them, which tested images they influenced, permissions, withdrawals and claims. Prints the page's path.
+
+    Examples:
+        creditline statement "Ada Example" --out for-ada
+
+        creditline statement '#17' --json
+    """
+    import datetime
+
+    from registry.database import Registry
+    from reports.statements.giving import give_statement
+    from reports.statements.reading import rightsholder_named
+
+    registry = Registry.open(home_at(home))
+    number = rightsholder_named(registry, rightsholder)
+    given = give_statement(registry, number, out or registry.home.reports, datetime.datetime.now(datetime.UTC))
+    if as_json:
+        print_json(
+            "statement",
+            {
+                "rightsholder_id": number,
+                "page": str(given.page),
+                "files": [str(path) for path in given.files],
+                "verdict": given.facts.verdict,
+                "gaps": given.facts.gaps,
+            },
+        )
+    else:
+        typer.echo(str(given.page))
+    narrate(given.facts.verdict)
+    for gap in given.facts.gaps:
+        narrate(f"gap: {gap}")

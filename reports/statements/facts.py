@@ -1,0 +1,284 @@
+"""The facts of a statement: read once, rendered as page and as JSON, hashed for the stamp.
+
+They are the JSON document as well, so its format is here: under one version a field may be added, none is removed or changes
+its meaning. Lists are bounded, and beside each stands how many there are in all. Pictures are no part of the facts: a picture
+that is lost from the home is a gap of the page, and not another fact about the rightsholder.
+"""
+
+from __future__ import annotations
+
+import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from reports.schema import Missing, Part
+
+VERSION: Literal[1] = 1
+
+
+class Count(Part):
+    """How many there are of something."""
+
+    name: str | None = Field(description="Null: not recorded.")
+    works: int
+
+
+class Who(Part):
+    """The rightsholder that the statement is for."""
+
+    id: int
+    name: str
+    kind: str | None
+    identifiers: list[str]
+    merged_names: list[str] = Field(description="Other records that were found to be the same rightsholder.")
+    represented_by: str | None
+
+
+class SignalCount(Part):
+    """A machine-readable reservation or permission, and on how many of the works it was found."""
+
+    protocol: str
+    category: str
+    use: str
+    works: int
+
+
+class WorkItem(Part):
+    """One work; the table of works has all of them, with more about each."""
+
+    asset_id: int
+    title: str
+    sha256: str | None
+    data_set: str
+    path: str | None
+    licence: str | None
+    permission: str
+    permission_at_training: list[str] = Field(
+        description="Each different one at the moments when a member that saw it was registered; empty: none saw it."
+    )
+    members: int = Field(description="Members that saw it, of all generations.")
+    outputs_tested: int = Field(description="Generated images for which it, or a unit that has it, was tested.")
+    outputs_found: int = Field(description="Of these, how many it was found to have influenced.")
+    withdrawn: bool
+    missing: bool = Field(description="Whether its file was not found again at the place where it was registered.")
+
+
+class WorksPart(Part):
+    """All works of the rightsholder, by what the registry says now."""
+
+    total: int
+    shared: int = Field(description="Of these, works that have other rightsholders as well.")
+    withdrawn: int
+    missing: int
+    permissions: list[Count]
+    permissions_at_training: list[Count] = Field(
+        description="Of works that some member saw; several are joined by a comma."
+    )
+    licences: list[Count]
+    licences_total: int
+    signals: list[SignalCount]
+    signals_total: int
+    with_signals: int
+    listed: list[WorkItem] = Field(
+        description="The first of them: those that were found to have influenced images first."
+    )
+    table_sha256: str = Field(description="Of the complete table of works, statement-<id>-works.csv.")
+
+
+class MemberPart(Part):
+    """A member that saw some of the works."""
+
+    id: str
+    index: int
+    generation: int
+    works: int
+    state: Literal["in service", "out of service", "replaced"]
+    because: str | None = Field(description="Why it is not in service.")
+    manifest_sha256: str
+
+
+class ReferencePart(Part):
+    """A model of all works that ranks candidates and makes no image."""
+
+    works: int
+    in_use: bool
+
+
+class ModelPart(Part):
+    """An ensemble of which at least one member saw some of the works."""
+
+    ensemble_id: str
+    encoding_id: str
+    unit_kind: str
+    works: int = Field(description="Of the rightsholder's, how many the ensemble divides among its members.")
+    members_in_all: int
+    members_that_saw: int = Field(description="By index, in their newest generation.")
+    in_service: int = Field(description="Members of any kind that make images now.")
+    in_service_that_saw: int
+    out_of_service_that_saw: int
+    members: list[MemberPart]
+    reference: ReferencePart | None
+
+
+class IntervalPart(Part):
+    """A figure with its interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class InfluencePart(Part):
+    """How far the image moves when the members that saw the unit are left out."""
+
+    value: float
+    method: Literal["exact ablation", "first-order estimate"]
+
+
+class SharePart(Part):
+    """Share of the influence of all candidates of an image that passed; see docs/statements.md for the formula."""
+
+    value: float
+    low: float | Missing
+    high: float | Missing
+    among: int = Field(description="Candidates of the image that passed, and so share the whole.")
+    method: Literal["exact ablation", "first-order estimate"]
+
+
+class FoundWork(Part):
+    """A work of theirs in a unit that was tested."""
+
+    asset_id: int
+    title: str
+    sha256: str | None
+    permission: str
+
+
+class FindingPart(Part):
+    """A unit with works of theirs that passed the test of an image."""
+
+    audit_id: str
+    rank: int
+    unit_label: str
+    unit_kind: str
+    unit_works: int
+    their_works: int
+    works: list[FoundWork] = Field(description="The closest of theirs, at most three.")
+    p_value: float
+    q_value: float
+    effect: IntervalPart | Missing
+    influence: InfluencePart | Missing
+    share: SharePart | Missing
+
+
+class OutputPart(Part):
+    """An image in which units with works of theirs passed."""
+
+    kind: Literal["sample", "image"]
+    id: str
+    image_name: str | None
+    image_sha256: str
+    audit_id: str
+    audited_at: datetime.datetime
+    ensemble_id: str
+    false_discovery_rate: float
+    tested: int = Field(description="Units that the audit tested in all.")
+    passing: int = Field(description="Of these, how many passed, whosever they are.")
+    findings: list[FindingPart]
+    share: SharePart | Missing = Field(description="Of all their units that passed, together.")
+
+
+class JointPart(Part):
+    """Their works among the most similar ones, tested together as one, in the newest audit of an image."""
+
+    output_kind: Literal["sample", "image"]
+    output_id: str
+    works: int
+    p_value: float
+    q_value: float
+    passes: bool
+
+
+class TestedPart(Part):
+    """Of which images it is known whether their works had influence. Each image counts once, by its newest audit."""
+
+    generated: int = Field(description="Images that the registry records as generated.")
+    audited: int = Field(description="Of these, how many were audited.")
+    tested: int = Field(description="Of these, in how many a unit with works of theirs was among those tested.")
+    found: int = Field(description="Of these, in how many one passed.")
+    works_tested: int
+    works_found: int = Field(description="Different works that are a unit of their own and passed in some image.")
+    groups_found: int = Field(description="Different units of several works that have theirs and passed.")
+    images_audited: int = Field(description="Images from outside that were audited; they are in no other figure.")
+    images_tested: int
+    images_found: int
+    earlier_audits: int = Field(description="Audits of generated images that a newer one of the same image replaced.")
+    earlier_found: int = Field(description="Of these, in how many a unit with works of theirs passed.")
+    joint_tested: int = Field(description="Generated images in which their works were tested together as one.")
+    joint_found: int
+
+
+class FollowedPart(Part):
+    """What a withdrawal did to one ensemble."""
+
+    ensemble_id: str
+    concerned: int = Field(description="Members whose codes gave them one of the works.")
+    out_of_service: int = Field(description="Of these, how many are out of service now.")
+    trained_without: int = Field(description="Of these, how many were trained anew, or first, without the works.")
+
+
+class CertificatePart(Part):
+    """A certificate that names works of theirs, as the log has it."""
+
+    made_at: datetime.datetime
+    ensemble_id: str
+    works: int
+    document_sha256: str
+
+
+class WithdrawalPart(Part):
+    """A withdrawal that covers works of theirs."""
+
+    id: int
+    scope: Literal["asset", "rightsholder"]
+    works: int
+    reason: str
+    recorded_at: datetime.datetime
+    followed: list[FollowedPart]
+
+
+class ClaimPart(Part):
+    """A claim of theirs, or of somebody else on their works."""
+
+    id: int
+    theirs: bool
+    statement: str
+    state: str
+    works: int = Field(description="That it is about; of somebody else's claim, those that are theirs.")
+    recorded_at: datetime.datetime
+    decided_at: datetime.datetime | None
+    decision_reason: str | None
+
+
+class StatementFacts(Part):
+    """Everything that a statement says."""
+
+    rightsholder: Who
+    verdict: str
+    explanation: str
+    works: WorksPart
+    tested: TestedPart
+    outputs: list[OutputPart] = Field(description="Images in which their works were found, most certain first.")
+    outputs_total: int
+    joint: list[JointPart]
+    joint_total: int
+    models: list[ModelPart]
+    members_that_saw_none: int
+    withdrawals: list[WithdrawalPart]
+    withdrawals_total: int
+    certificates: list[CertificatePart]
+    claims: list[ClaimPart]
+    claims_total: int
+    gaps: list[str]
+    limits: list[str]

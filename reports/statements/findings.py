@@ -1,0 +1,299 @@
+"""The images that were audited, and in which of them a unit with works of the rightsholder was tested and passed.
+
+An image counts once, by its newest audit. A unit that was shortlisted is similar and no more; only one that passes, with q at
+or under the rate of its audit, was found. Earlier audits are counted beside, so that what they had found is not lost.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import groupby
+from typing import Any, Literal
+
+import duckdb
+import pyarrow as pa
+
+from registry.listings import BLOCK
+from reports.facts import Effect, NotMeasured
+from reports.schema import Missing
+from reports.statements.facts import (
+    FindingPart,
+    FoundWork,
+    InfluencePart,
+    IntervalPart,
+    JointPart,
+    OutputPart,
+    TestedPart,
+)
+from reports.statements.shares import Passing, share_of
+from reports.statements.texts import clipped
+from reports.statements.works import title_of
+
+MOST_OUTPUTS = 200
+MOST_JOINT = 200
+WORKS_OF_FINDING = 3
+NOT_ASKED = "the audit did not measure it"
+
+_AUDITS = """
+    SELECT audit.id AS audit_id, audit.ensemble_id, ensemble.encoding_id, encoding.unit_kind,
+        CASE WHEN sample_id IS NULL THEN 'image' ELSE 'sample' END AS kind,
+        coalesce(sample_id, image_sha256[:12]) AS subject, image_name, image_sha256, audit.created_at AS audited_at,
+        TRY_CAST(audit.settings ->> 'false_discovery_rate' AS DOUBLE) AS rate, test -> 'rightsholders' -> 'tested' AS joint,
+        row_number() OVER (
+            PARTITION BY coalesce(sample_id, image_sha256[:12]) ORDER BY audit.created_at DESC, audit.id DESC
+        ) = 1 AS newest
+    FROM audit JOIN ensemble ON ensemble.id = audit.ensemble_id JOIN encoding ON encoding.id = ensemble.encoding_id
+"""
+
+_PASSES = "coalesce(isfinite(their_audit.rate) AND isfinite(candidate.p_value) AND candidate.q_value <= their_audit.rate, false)"
+"""What is recorded as no number passes nothing: DuckDB has NaN as the largest of all numbers."""
+
+_TESTED = f"""
+    SELECT their_audit.* EXCLUDE (joint), rank, unit_number, p_value, q_value, effect, effect_low, effect_high, effect_not_measured,
+        influence_exact, influence_estimate, not_measured, {_PASSES} AS passes, their_works
+    FROM candidate JOIN their_audit USING (audit_id) JOIN (
+        SELECT encoding_id, unit_number, count(*) AS their_works FROM unit_asset
+        WHERE asset_id IN (SELECT asset_id FROM their_work) GROUP BY ALL
+    ) AS theirs USING (encoding_id, unit_number)
+"""  # noqa: S608 - constants
+
+_FOUND = """
+    SELECT asset_id, count(DISTINCT subject) AS outputs_tested, count(DISTINCT subject) FILTER (passes) AS outputs_found
+    FROM tested JOIN unit_asset USING (encoding_id, unit_number)
+    WHERE newest AND kind = 'sample' AND asset_id IN (SELECT asset_id FROM their_work) GROUP BY asset_id
+"""
+
+TABLE = """
+    SELECT kind AS output_kind, subject AS output_id, image_name, image_sha256, tested.audit_id AS audit_id, audited_at,
+        newest AS newest_audit, ensemble_id, rank, unit_kind, unit.label AS unit_label, their_works AS their_works_in_unit,
+        passes, p_value, q_value, rate AS false_discovery_rate, effect, effect_low, effect_high, effect_not_measured,
+        influence_exact, influence_estimate, not_measured AS influence_not_measured
+    FROM tested LEFT JOIN unit ON unit.encoding_id = tested.encoding_id AND unit.number = unit_number
+    ORDER BY passes DESC, q_value, audited_at, audit_id, rank
+"""
+"""A row per unit with works of theirs that an audit tested, whether it passed or not."""
+
+
+def prepare_findings(connection: duckdb.DuckDBPyConnection) -> None:
+    """Have the tables ``their_audit``, ``tested`` and ``work_found``; ``their_work`` must be there."""
+    for name, query in {"their_audit": _AUDITS, "tested": _TESTED, "work_found": _FOUND}.items():
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")
+
+
+def findings_reader(connection: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
+    """All units of theirs that were tested, for :func:`registry.export.write_listing`."""
+    return connection.execute(TABLE).to_arrow_reader(BLOCK)
+
+
+def read_tested(connection: duckdb.DuckDBPyConnection, joint: list[JointPart]) -> TestedPart:
+    """Of how many images anything is known. ``joint``: as :func:`read_joint` found it."""
+    generated = connection.execute("SELECT count(*) FROM sample").fetchall()[0][0]
+    audited, earlier, images = connection.execute(
+        "SELECT count(*) FILTER (newest AND kind = 'sample'), count(*) FILTER (NOT newest AND kind = 'sample'), "
+        "count(*) FILTER (newest AND kind = 'image') FROM their_audit"
+    ).fetchall()[0]
+    tested, found, earlier_found, images_tested, images_found, groups = connection.execute(
+        "SELECT count(DISTINCT audit_id) FILTER (newest AND kind = 'sample'), "
+        "count(DISTINCT audit_id) FILTER (newest AND kind = 'sample' AND passes), "
+        "count(DISTINCT audit_id) FILTER (NOT newest AND kind = 'sample' AND passes), "
+        "count(DISTINCT audit_id) FILTER (newest AND kind = 'image'), "
+        "count(DISTINCT audit_id) FILTER (newest AND kind = 'image' AND passes), "
+        "count(DISTINCT (encoding_id, unit_number)) FILTER (newest AND kind = 'sample' AND passes AND unit_kind <> 'asset') "
+        "FROM tested"
+    ).fetchall()[0]
+    works_tested = connection.execute("SELECT count(*) FROM work_found").fetchall()[0][0]
+    works_found = connection.execute(
+        "SELECT count(DISTINCT asset_id) FROM tested JOIN unit_asset USING (encoding_id, unit_number) "
+        "WHERE newest AND kind = 'sample' AND passes AND unit_kind = 'asset' "
+        "AND asset_id IN (SELECT asset_id FROM their_work)"
+    ).fetchall()[0][0]
+    outputs = [each for each in joint if each.output_kind == "sample"]
+    return TestedPart(
+        generated=generated,
+        audited=audited,
+        tested=tested,
+        found=found,
+        works_tested=works_tested,
+        works_found=works_found,
+        groups_found=groups,
+        images_audited=images,
+        images_tested=images_tested,
+        images_found=images_found,
+        earlier_audits=earlier,
+        earlier_found=earlier_found,
+        joint_tested=len(outputs),
+        joint_found=sum(each.passes for each in outputs),
+    )
+
+
+def read_outputs(connection: duckdb.DuckDBPyConnection) -> tuple[list[OutputPart], int]:
+    """The images in which units of theirs passed, and how many there are: generated ones first, most certain first."""
+    total = connection.execute("SELECT count(DISTINCT audit_id) FROM tested WHERE newest AND passes").fetchall()[0][0]
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE shown_audit AS SELECT audit_id, min(q_value) AS best FROM tested "
+        "WHERE newest AND passes GROUP BY audit_id, kind ORDER BY kind DESC, best, audit_id LIMIT ?",
+        [MOST_OUTPUTS],
+    )
+    rows = _records(
+        connection,
+        "SELECT their_audit.* EXCLUDE (joint), candidate.rank AS rank, candidate.unit_number AS unit_number, "  # noqa: S608 - constants
+        "coalesce(unit.label, '') AS unit_label, candidate.p_value AS p_value, candidate.q_value AS q_value, "
+        "candidate.effect AS effect, candidate.effect_low AS effect_low, candidate.effect_high AS effect_high, "
+        "candidate.effect_not_measured AS effect_not_measured, candidate.influence_exact AS influence_exact, "
+        "candidate.influence_estimate AS influence_estimate, candidate.not_measured AS not_measured, "
+        f"{_PASSES} AS passes, coalesce(tested.their_works, 0) AS their_works, "
+        "(SELECT count(*) FROM unit_asset AS all_of WHERE all_of.encoding_id = their_audit.encoding_id "
+        "AND all_of.unit_number = candidate.unit_number) AS unit_works "
+        "FROM candidate SEMI JOIN shown_audit USING (audit_id) JOIN their_audit USING (audit_id) "
+        "LEFT JOIN tested ON tested.audit_id = candidate.audit_id AND tested.rank = candidate.rank "
+        "LEFT JOIN unit ON unit.encoding_id = their_audit.encoding_id AND unit.number = candidate.unit_number "
+        "ORDER BY their_audit.kind DESC, (SELECT best FROM shown_audit WHERE shown_audit.audit_id = candidate.audit_id), "
+        "audit_id, candidate.rank",
+    )
+    works = _works_of_findings(connection)
+    outputs = [_output(list(group), works) for _, group in groupby(rows, lambda row: row["audit_id"])]
+    return outputs, total
+
+
+def _works_of_findings(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, int], list[FoundWork]]:
+    """By audit and unit, works of theirs in it: those that the audit lists as closest first."""
+    rows = _records(
+        connection,
+        "SELECT audit_id, tested.unit_number AS unit_number, asset.id AS asset_id, asset.path AS path, asset.url AS url, "
+        "asset.sha256 AS sha256, asset.permission AS permission, coalesce(verified.title, declared.title) AS title "
+        "FROM tested SEMI JOIN shown_audit USING (audit_id) JOIN unit_asset USING (encoding_id, unit_number) "
+        "JOIN asset ON asset.id = unit_asset.asset_id "
+        "LEFT JOIN candidate_work USING (audit_id, unit_number, asset_id) "
+        "LEFT JOIN asset_rights AS declared ON declared.id = asset.declared_id AND declared.asset_id = asset.id "
+        "LEFT JOIN asset_rights AS verified ON verified.id = asset.verified_id AND verified.asset_id = asset.id "
+        "WHERE passes AND asset.id IN (SELECT asset_id FROM their_work) "
+        "QUALIFY row_number() OVER (PARTITION BY audit_id, tested.unit_number "
+        f"ORDER BY position NULLS LAST, asset.id) <= {WORKS_OF_FINDING} ORDER BY audit_id, unit_number, position, asset_id",
+    )
+    found: dict[tuple[str, int], list[FoundWork]] = {}
+    for row in rows:
+        work = FoundWork(
+            asset_id=row["asset_id"], title=title_of(row), sha256=row["sha256"], permission=row["permission"]
+        )
+        found.setdefault((row["audit_id"], row["unit_number"]), []).append(work)
+    return found
+
+
+def _output(candidates: list[dict[str, Any]], works: dict[tuple[str, int], list[FoundWork]]) -> OutputPart:
+    audit = candidates[0]
+    passed = [row for row in candidates if row["passes"]]
+    passing = [
+        Passing(row["rank"], row["their_works"] > 0, row["influence_exact"], row["influence_estimate"], effect_of(row))
+        for row in passed
+    ]
+    theirs = [row for row in passed if row["their_works"]]
+    return OutputPart(
+        kind=_kind(audit["kind"]),
+        id=audit["subject"],
+        image_name=None if audit["image_name"] is None else clipped(audit["image_name"]),
+        image_sha256=audit["image_sha256"],
+        audit_id=audit["audit_id"],
+        audited_at=audit["audited_at"],
+        ensemble_id=audit["ensemble_id"],
+        false_discovery_rate=audit["rate"],
+        tested=len(candidates),
+        passing=len(passed),
+        findings=[_finding(row, works, passing) for row in theirs],
+        share=share_of(passing, frozenset(row["rank"] for row in theirs)),
+    )
+
+
+def _finding(row: dict[str, Any], works: dict[tuple[str, int], list[FoundWork]], passing: list[Passing]) -> FindingPart:
+    effect = effect_of(row)
+    return FindingPart(
+        audit_id=row["audit_id"],
+        rank=row["rank"],
+        unit_label=clipped(row["unit_label"]),
+        unit_kind=row["unit_kind"],
+        unit_works=row["unit_works"],
+        their_works=row["their_works"],
+        works=works.get((row["audit_id"], row["unit_number"]), []),
+        p_value=row["p_value"],
+        q_value=row["q_value"],
+        effect=Missing(not_measured=effect.reason)
+        if isinstance(effect, NotMeasured)
+        else IntervalPart(value=effect.value, low=effect.low, high=effect.high),
+        influence=_influence(row),
+        share=share_of(passing, frozenset({row["rank"]})),
+    )
+
+
+def effect_of(row: dict[str, Any]) -> Effect | NotMeasured:
+    """The effect of a candidate with its interval, or why there is none."""
+    values = [row["effect"], row["effect_low"], row["effect_high"]]
+    if any(value is None for value in values):
+        return NotMeasured(clipped(row["effect_not_measured"] or NOT_ASKED))
+    if not all(math.isfinite(value) for value in values):
+        return NotMeasured("it was recorded as no number")
+    return Effect(*values)
+
+
+def _influence(row: dict[str, Any]) -> InfluencePart | Missing:
+    exact, estimate = row["influence_exact"], row["influence_estimate"]
+    if exact is not None and math.isfinite(exact):
+        return InfluencePart(value=exact, method="exact ablation")
+    if estimate is not None and math.isfinite(estimate):
+        return InfluencePart(value=estimate, method="first-order estimate")
+    return Missing(not_measured=clipped(row["not_measured"] or NOT_ASKED))
+
+
+def unreadable(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Audits whose record cannot be judged by, in sentences."""
+    (rates,) = connection.execute(
+        "SELECT count(*) FROM their_audit WHERE newest AND NOT coalesce(isfinite(rate), false)"
+    ).fetchall()[0]
+    (values,) = connection.execute(
+        "SELECT count(*) FROM tested WHERE newest AND NOT (isfinite(p_value) AND isfinite(q_value))"
+    ).fetchall()[0]
+    found = []
+    if rates:
+        found.append(f"{rates:,} audits do not record their false discovery rate, so nothing in them passes; audit again")
+    if values:
+        found.append(f"{values:,} tested units are recorded with a value that is no number and do not pass; audit again")
+    return found
+
+
+def read_joint(connection: duckdb.DuckDBPyConnection, names: list[str]) -> list[JointPart]:
+    """Tests of all their works together, in the newest audits, by q: those that name the rightsholder or a merged record."""
+    rows = connection.execute(
+        """
+        SELECT kind, subject, rate, entry ->> 'works', entry ->> 'p', entry ->> 'q' FROM (
+            SELECT kind, subject, rate, unnest(TRY_CAST(joint AS JSON[])) AS entry FROM their_audit
+            WHERE newest AND json_type(joint) = 'ARRAY'
+        ) WHERE list_contains(?, entry ->> 'name') ORDER BY TRY_CAST(entry ->> 'q' AS DOUBLE), kind DESC, subject
+        """,
+        [names],
+    ).fetchall()
+    found = []
+    for kind, subject, rate, works, p, q in rows:
+        try:
+            p_value, q_value, number = float(p), float(q), int(works)
+        except (TypeError, ValueError):
+            continue
+        if math.isfinite(p_value) and math.isfinite(q_value):
+            passes = rate is not None and q_value <= rate
+            found.append(
+                JointPart(
+                    output_kind=_kind(kind),
+                    output_id=subject,
+                    works=number,
+                    p_value=p_value,
+                    q_value=q_value,
+                    passes=passes,
+                )
+            )
+    return found
+
+
+def _kind(kind: str) -> Literal["sample", "image"]:
+    return "sample" if kind == "sample" else "image"
+
+
+def _records(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = connection.execute(query).to_arrow_table().to_pylist()
+    return rows

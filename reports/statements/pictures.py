@@ -1,0 +1,57 @@
+"""Small pictures for a statement: of works, and of images that were generated or audited."""
+
+from __future__ import annotations
+
+import io
+
+from PIL import Image
+
+from registry.database import Registry
+from registry.home import Home
+from registry.models import Audit
+from reports.artefacts import read_artefact
+from reports.facts import NotMeasured, Picture
+from reports.pictures import read_picture
+from reports.statements.facts import OutputPart
+
+SIDE = 176
+"""Pixels of a thumbnail's longer side."""
+
+Shown = Picture | NotMeasured
+
+
+def picture_of_work(home: Home, sha256: str | None) -> Shown:
+    """A work as the registry keeps it, small."""
+    if sha256 is None:
+        return NotMeasured("the work is known by its metadata alone")
+    return _small(read_picture(home.picture(sha256)))
+
+
+def pictures_of_outputs(registry: Registry, outputs: list[OutputPart]) -> dict[str, Shown]:
+    """By audit, the image that it is of: the sample's own file, else the copy that the audit kept."""
+    with registry.session() as session:
+        audits = {output.audit_id: session.get(Audit, output.audit_id) for output in outputs}
+    found: dict[str, Shown] = {}
+    for output in outputs:
+        audit = audits[output.audit_id]
+        if audit is None:
+            found[output.audit_id] = NotMeasured("the audit is no longer registered")
+            continue
+        picture: Shown = NotMeasured("an image from outside is kept by its audit alone")
+        if audit.sample_id is not None:
+            picture = read_picture(registry.home.sample_image(audit.sample_id), sha256=audit.image_sha256)
+        if isinstance(picture, NotMeasured):
+            kept = read_artefact(registry.home.audit(audit.id), audit.artefact_sha256).picture("output")
+            picture = picture if isinstance(kept, NotMeasured) else kept
+        found[output.audit_id] = _small(picture)
+    return found
+
+
+def _small(picture: Shown) -> Shown:
+    if isinstance(picture, NotMeasured) or max(picture.width, picture.height) <= SIDE:
+        return picture
+    image = Image.open(io.BytesIO(picture.png))
+    image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return Picture(buffer.getvalue(), image.width, image.height)

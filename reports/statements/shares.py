@@ -1,0 +1,86 @@
+"""Whose share of the influence that an audit found: a pure function of what it measured.
+
+Let P be the candidates of an image that passed, I(u) the influence of u in P by one method, and e(u), [l(u), h(u)] its effect
+with the 95 % interval. For the candidates A, a part of P:
+
+    share(A) = sum of I over A / sum of I over P
+
+How uncertain it is follows from how uncertain the effects are, on the assumption that an influence would be larger or smaller
+in the same proportion as the effect. With L(u) = I(u) max(l(u), 0) / e(u) and H(u) = I(u) h(u) / e(u):
+
+    low(A)  = sum of L over A / (sum of L over A + sum of H over P without A)
+    high(A) = sum of H over A / (sum of H over A + sum of L over P without A)
+
+With k candidates in P, all of their intervals hold at once in at least 1 - 0.05 k of cases (Bonferroni), and so do these ends.
+A share of 1 because P has nobody else is that by definition, and says nothing about the image.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from reports.facts import Effect, NotMeasured
+from reports.schema import Missing
+from reports.statements.facts import SharePart
+
+Method = Literal["exact ablation", "first-order estimate"]
+
+
+@dataclass(frozen=True)
+class Passing:
+    """A candidate that passed."""
+
+    rank: int
+    theirs: bool
+    exact: float | None
+    estimate: float | None
+    effect: Effect | NotMeasured
+
+
+def share_of(passing: Sequence[Passing], ranks: frozenset[int]) -> SharePart | Missing:
+    """The share of those candidates of ``passing`` whose rank is one of ``ranks``, with its interval."""
+    found = _influences(passing)
+    if isinstance(found, Missing):
+        return found
+    method, influences = found
+    whole = math.fsum(influences)
+    if whole <= 0:
+        return Missing(not_measured="the influences of the candidates that passed are all nought")
+    part = math.fsum(value for value, each in zip(influences, passing, strict=True) if each.rank in ranks)
+    low, high = _interval(passing, influences, ranks)
+    return SharePart(value=part / whole, low=low, high=high, among=len(passing), method=method)
+
+
+def _influences(passing: Sequence[Passing]) -> tuple[Method, list[float]] | Missing:
+    """By one method for all of them, the exact one first: two methods are two scales."""
+    methods: tuple[tuple[Method, list[float | None]], ...] = (
+        ("exact ablation", [each.exact for each in passing]),
+        ("first-order estimate", [each.estimate for each in passing]),
+    )
+    for method, values in methods:
+        measured = [value for value in values if value is not None and math.isfinite(value) and value >= 0]
+        if measured and len(measured) == len(passing):
+            return method, measured
+    return Missing(not_measured="the influences of the candidates that passed were not all measured by one method")
+
+
+def _interval(
+    passing: Sequence[Passing], influences: Sequence[float], ranks: frozenset[int]
+) -> tuple[float, float] | tuple[Missing, Missing]:
+    if all(each.rank in ranks for each in passing):
+        return 1.0, 1.0
+    lows, highs = [0.0, 0.0], [0.0, 0.0]  # of the others, and of those asked for
+    for each, influence in zip(passing, influences, strict=True):
+        if isinstance(each.effect, NotMeasured) or each.effect.value <= 0:
+            reason = Missing(not_measured="not every candidate that passed has a measured effect above nought")
+            return reason, reason
+        scale, asked = influence / each.effect.value, each.rank in ranks
+        lows[asked] += scale * max(each.effect.low, 0.0)
+        highs[asked] += scale * max(each.effect.high, 0.0)
+    if not lows[True] + highs[False] or not highs[True] + lows[False]:
+        reason = Missing(not_measured="the intervals of the effects leave nothing to share")
+        return reason, reason
+    return lows[True] / (lows[True] + highs[False]), highs[True] / (highs[True] + lows[False])
