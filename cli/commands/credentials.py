@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from cli.common import HomeOption, JsonOption, home_at, narrate, print_json, print_table
+from cli.common import HomeOption, JsonOption, home_at, narrate, print_json, print_table, printable
 from registry.home import DEFAULT_HOME
 
 if TYPE_CHECKING:
@@ -118,7 +118,8 @@ def credentials(
     if as_json:
         print_json("credentials", _checked(file, checked, beside))
     else:
-        print_table(("", ""), _lines(checked, beside))
+        for name, value in _lines(checked, beside):
+            typer.echo(f"{name:<13} {printable(value)}".rstrip())
         if checked.assertion and not hasattr(checked.assertion.audit, "not_measured"):
             _print_candidates(checked.assertion)
     if checked.state != "valid":

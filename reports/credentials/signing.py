@@ -23,18 +23,10 @@ from registry.database import Registry
 from registry.errors import InputError, IntegrityError, UsageError
 from registry.models import Sample
 from registry.reasons import plain_reason
-from reports.credentials.assertion import (
-    KIND,
-    LABEL,
-    Assertion,
-    connection_of,
-    newest_audit_of,
-    read_facts,
-    subject_of,
-    time_text,
-)
+from reports.credentials.assertion import KIND, LABEL, Assertion
 from reports.credentials.checking import SIDECAR_SUFFIX, check_credentials
 from reports.credentials.extra import load_c2pa
+from reports.credentials.findings import connection_of, newest_audit_of, read_facts, subject_of, time_text
 from reports.credentials.images import GeneratedImage
 from reports.credentials.keys import SigningKey
 from reports.issuing import Document, Issued, record_issue, write_document
