@@ -14,7 +14,7 @@ from reports import licences, rollup, words
 from reports.facts import AuditFacts, Gap, Landscape, NotMeasured, Picture
 from reports.limits import LIMITS
 from reports.pictures import EXACT_SIDE, data_uri
-from reports.plots import influence_plot, tests_plot
+from reports.plots import certainty_plot, influence_plot, shares_plot, tests_plot
 from reports.stamps import META, Stamp
 
 CONTENT_SECURITY_POLICY = (
@@ -25,7 +25,6 @@ CONTENT_SECURITY_POLICY = (
 
 def report_page(audit: AuditFacts, file: str, stamp: Stamp) -> str:
     """The page of one audit. ``file``: the name of its files without their suffix."""
-    tests = tests_plot(audit.by_evidence)
     return (
         _environment()
         .get_template("report.html.j2")
@@ -37,7 +36,7 @@ def report_page(audit: AuditFacts, file: str, stamp: Stamp) -> str:
             certainty=words.certainty(audit),
             noun=words.unit_noun(audit.ensemble),
             nouns=words.unit_noun(audit.ensemble, 2),
-            tests_plot=tests and Markup(tests),  # noqa: S704  # drawn here, its texts escaped by the library
+            tests_plot=_plot(tests_plot(audit.by_evidence)),
             stamp=stamp,
             landscapes=[
                 (kind, landscape, _landscape_plot(audit, landscape)) for kind, landscape in audit.landscapes.items()
@@ -68,16 +67,34 @@ def index_page(
             stamp=stamp,
             generated=len(generated),
             traced=sum(bool(audit.passing) for audit in generated),
-            tables=[("Rightsholder", rollup.by_rightsholder(generated)), ("Licence", rollup.by_licence(generated))],
+            tables=[
+                (kind, shares, _plot(shares_plot(kind.lower(), shares, len(generated))))
+                for kind, shares in (
+                    ("Rightsholder", rollup.by_rightsholder(generated)),
+                    ("Licence", rollup.by_licence(generated)),
+                )
+            ],
+            certainty_plot=_plot(_certainty(generated)),
         )
     )
+
+
+def _certainty(generated: Sequence[AuditFacts]) -> str | None:
+    tested = [audit for audit in generated if audit.candidates]
+    rates = {audit.test.false_discovery_rate for audit in tested}
+    # Audits under several rates have no one line to be on one side of.
+    return certainty_plot([audit.by_evidence[0].q_value for audit in tested], rates.pop()) if len(rates) == 1 else None
+
+
+def _plot(svg: str | None) -> Markup | None:
+    return None if svg is None else Markup(svg)  # noqa: S704  # drawn here, its texts escaped by the library
 
 
 def _landscape_plot(audit: AuditFacts, landscape: Landscape | NotMeasured) -> Markup | None:
     if isinstance(landscape, NotMeasured) or isinstance(landscape.influences, NotMeasured):
         return None
     ranks = {candidate.unit_number: candidate.rank for candidate in audit.candidates}
-    return Markup(influence_plot(landscape, landscape.influences, ranks))  # noqa: S704  # drawn here, of numbers
+    return _plot(influence_plot(landscape, landscape.influences, ranks))
 
 
 def rendered(template: str, **values: object) -> str:

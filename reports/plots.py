@@ -19,9 +19,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from reports import words
 from reports.facts import Candidate, Landscape, NotMeasured, Vector
+from reports.rollup import Share
 
 INK, MUTED, QUIET, ACCENT, LINE = "#0a0101", "#0a0202", "#0a0303", "#0a0404", "#0a0505"
 _VARIABLES = {INK: "--ink", MUTED: "--muted", QUIET: "--quiet", ACCENT: "--accent", LINE: "--line"}
@@ -49,6 +51,7 @@ _LIGHT = "--ink: #1b1d22; --muted: #5b6069; --quiet: #c3c8d0; --accent: #b3362b;
 BINS = 60
 MAX_POINTS = 400
 """A curve over more units than this is thinned: a page is no wider."""
+MOST_BARS = 15
 ROW = 0.42
 """Height of a candidate's row, in inches."""
 
@@ -153,6 +156,59 @@ def influence_plot(landscape: Landscape, influences: Vector, ranks: Mapping[int,
         axes.locator_params(axis="x", nbins=8, integer=True)
         axes.set_xlabel("units, from most to least influential")
         axes.set_ylabel("LPIPS" if lpips else "influence")
+    return drawing.svg
+
+
+def shares_plot(name: str, shares: Sequence[Share], outputs: int) -> str | None:
+    """Of how many outputs each name has a work that passes; None if there is nothing to draw."""
+    drawn = shares[:MOST_BARS]
+    if not drawn:
+        return None
+    height = 0.62 + 0.24 * len(drawn)
+    with _drawing(f"shares-{name}", 6.4, height, f"Outputs traced, by {name}", left=2.4) as drawing:
+        axes = drawing.axes
+        places = np.arange(len(drawn))[::-1]
+        traced = [share.traced_outputs for share in drawn]
+        axes.barh(places, traced, height=0.56, color=ACCENT, linewidth=0)
+        for place, share in zip(places, drawn, strict=True):
+            axes.annotate(
+                f"{share.traced_outputs:,}",
+                (share.traced_outputs, place),
+                xytext=(5, 0),
+                textcoords="offset points",
+                color=INK,
+                va="center",
+            )
+        axes.set_yticks(places, [_short(words.plain(share.name, 32)) for share in drawn])
+        axes.set_ylim(-0.7, len(drawn) - 0.3)
+        axes.set_xlim(0, max(1, outputs) * 1.06)
+        axes.locator_params(axis="x", nbins=6, integer=True)
+        axes.set_xlabel(f"outputs that trace to it, of {outputs:,}")
+    return drawing.svg
+
+
+def certainty_plot(smallest: Sequence[float], rate: float) -> str | None:
+    """How sure the tests are: the smallest q of every output, in order, with the rate that decides."""
+    if not smallest:
+        return None
+    values = np.maximum(np.sort(np.asarray(smallest)), 1e-6)
+    with _drawing("certainty", 6.4, 2.2, f"Smallest q of {len(values)} outputs", left=0.6) as drawing:
+        axes = drawing.axes
+        places = np.arange(1, len(values) + 1)
+        axes.axhline(rate, color=MUTED, linewidth=0.9, linestyle=(0, (3, 3)))
+        axes.text(len(values) + 0.5, rate, f"{rate:g}", color=MUTED, ha="right", va="bottom")
+        passing = values <= rate
+        size = 22.0 if len(values) <= 100 else 6.0
+        axes.scatter(places[passing], values[passing], s=size, color=ACCENT, linewidths=0)
+        axes.scatter(places[~passing], values[~passing], s=size, facecolors="none", edgecolors=ACCENT, linewidths=0.9)
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+        axes.set_ylim(float(values.min()) / 1.6, 1.3)
+        axes.set_xlim(0.4, len(values) + 0.6)
+        axes.locator_params(axis="x", nbins=8, integer=True)
+        axes.set_xlabel("outputs, from surest to least sure")
+        axes.set_ylabel("smallest q")
     return drawing.svg
 
 
