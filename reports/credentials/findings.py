@@ -1,0 +1,214 @@
+"""What our assertion states about a sample, read from the registry: its newest audit's candidates and evidence.
+
+Texts from the registry (titles, names, licences) become one line each, without characters that turn the writing direction:
+other people's programs will show them.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from typing import Any
+
+import duckdb
+from sqlmodel import Session, col, select
+
+from registry.database import Registry
+from registry.errors import NotFoundError
+from registry.home import Home
+from registry.models import Audit, Encoding, Ensemble, Sample
+from reports.credentials.assertion import (
+    VERSION,
+    AuditClaim,
+    CandidateClaim,
+    Facts,
+    MethodClaim,
+    SampleClaim,
+    WorkClaim,
+)
+from reports.facts import AuditFacts, Candidate, NotMeasured, Statement, Work
+from reports.reading import read_audit, utc
+from reports.schema import EffectPart, Missing
+from reports.words import certainty, headline, plain
+
+WITHOUT_AUDIT = " without audit"
+"""What the subject of a stamp ends in where the signer left the audit out."""
+MOST_CANDIDATES = 50
+"""An audit tests a shortlist of some twenty; a longer one is cut after those with the best evidence."""
+DIGITS, DECIMALS = 12, 22
+"""What a number is rounded to: significant digits, and places after the point. Programs in other languages read longer ones
+with an error in the last bit, and the hash over the facts must not depend on who read them."""
+LONGEST_LINE = 300
+LONGEST_TEXT = 2_000
+
+MEANING = (
+    "An audit estimates which registered training works influenced this image, with the chance of error that p and q state. "
+    "A candidate is not an ingredient: nothing here says that a work was copied into the image or used to make it. Works that "
+    "are not registered cannot appear. Rights are as the registry had them when this was signed. This is no legal conclusion."
+)
+NO_AUDIT = "it was signed without an audit: nothing is said about where the image came from"
+
+
+def subject_of(sample_id: str, *, with_audit: bool) -> str:
+    """What the stamp of a signed image says it is about."""
+    return sample_id if with_audit else sample_id + WITHOUT_AUDIT
+
+
+def read_facts(session: Session, home: Home, sample: Sample, audit: AuditFacts | None) -> Facts:
+    """What is stated about a sample. ``audit``: as :func:`newest_audit_of` reads it; None: none is stated."""
+    ensemble = session.get(Ensemble, sample.ensemble_id)
+    encoding = session.get(Encoding, ensemble.encoding_id) if ensemble else None
+    if encoding is None:
+        raise NotFoundError(
+            f"ensemble {sample.ensemble_id} of sample {sample.id} is not in {home.root}; restore the registry"
+        )
+    facts = Facts(
+        version=VERSION,
+        meaning=MEANING,
+        sample=SampleClaim(
+            id=sample.id,
+            image_sha256=sample.image_sha256,
+            seed=sample.seed,
+            label=None if sample.label is None else _line(sample.label),
+            sampler=_scalars(sample.sampler or {}),
+            noise_sha256=sample.noise_sha256,
+            members_sha256=sample.members_sha256,
+            ensemble_id=sample.ensemble_id,
+            encoding_id=encoding.id,
+            unit_kind=_line(encoding.unit_kind),
+            members=len(sample.members),
+            generated_at=time_text(sample.created_at),
+        ),
+        audit=Missing(not_measured=NO_AUDIT) if audit is None else _audit(audit),
+    )
+    return Facts.model_validate(_rounded(facts.model_dump(mode="json")))
+
+
+def newest_audit_of(session: Session, home: Home, sample: Sample) -> AuditFacts | None:
+    """The newest audit of a sample; None: it was not audited.
+
+    Raises:
+        IntegrityError: rows that the audit refers to are missing.
+    """
+    newest = (
+        select(Audit).where(Audit.sample_id == sample.id).order_by(col(Audit.created_at).desc(), col(Audit.id).desc())
+    )
+    audit = session.exec(newest.limit(1)).first()
+    return None if audit is None else read_audit(session, home, audit)
+
+
+def signed_image_facts(registry: Registry, subject: str) -> object:
+    """What would be stated about the subject of a stamp today.
+
+    Raises:
+        NotFoundError: the registry has no such sample.
+    """
+    with registry.session() as session:
+        sample = session.get(Sample, subject.removesuffix(WITHOUT_AUDIT))
+        if sample is None:
+            raise NotFoundError(f"the registry has no sample {subject[:40]!r}")
+        audit = None if subject.endswith(WITHOUT_AUDIT) else newest_audit_of(session, registry.home, sample)
+        return read_facts(session, registry.home, sample, audit).model_dump(mode="json")
+
+
+def connection_of(session: Session) -> duckdb.DuckDBPyConnection:
+    """DuckDB's own connection under a session, for what must be read in the same transaction."""
+    return session.connection().connection.driver_connection  # type: ignore[return-value]  # the wrapper acts as DuckDB's
+
+
+def time_text(moment: datetime.datetime) -> str:
+    """A moment in UTC to the second, as C2PA wants it."""
+    return utc(moment).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _audit(audit: AuditFacts) -> AuditClaim:
+    test = audit.test
+    return AuditClaim(
+        id=audit.id,
+        audited_at=time_text(audit.created_at),
+        artefact_sha256=audit.artefact_sha256,
+        attributable=audit.attributable,
+        verdict=plain(headline(audit), LONGEST_TEXT),
+        explanation=plain(certainty(audit), LONGEST_TEXT),
+        method=MethodClaim(
+            ranker=_line(audit.ranking.name),
+            statistic=_line(test.statistic),
+            decoys=test.decoys,
+            smallest_p=test.smallest_p,
+            smallest_q=test.smallest_q,
+            false_discovery_rate=test.false_discovery_rate,
+            interval=None if test.effect_method is None else _line(test.effect_method),
+            effect_unit=None if test.effect_unit is None else _line(test.effect_unit),
+            settings=_scalars(audit.settings),
+            versions=_scalars(audit.versions),
+        ),
+        tested=len(audit.candidates),
+        candidates=[_candidate(candidate) for candidate in audit.by_evidence[:MOST_CANDIDATES]],
+    )
+
+
+def _candidate(candidate: Candidate) -> CandidateClaim:
+    effect = candidate.effect
+    return CandidateClaim(
+        rank=candidate.rank,
+        label=_line(candidate.label),
+        passes=candidate.passes,
+        p=candidate.p_value,
+        q=candidate.q_value,
+        statistic=candidate.statistic,
+        effect=_missing(effect)
+        if isinstance(effect, NotMeasured)
+        else EffectPart(value=effect.value, low=effect.low, high=effect.high),
+        influence_exact=_or_missing(candidate.influence_exact),
+        influence_estimate=_or_missing(candidate.influence_estimate),
+        works_in_unit=candidate.work_count,
+        works=[_work(work) for work in candidate.works],
+    )
+
+
+def _work(work: Work) -> WorkClaim:
+    holder, licence = work.rightsholder, work.licence
+    counting = (rights.licence for rights in (work.verified, work.declared) if rights and rights.licence)
+    url = next((licence.url for licence in counting), None)
+    return WorkClaim(
+        sha256=work.sha256,
+        title=_line(work.title),
+        rightsholder=_text(holder),
+        rightsholder_basis=holder.basis if holder else None,
+        licence=_text(licence),
+        licence_basis=licence.basis if licence else None,
+        licence_url=_line(url) if url else None,
+    )
+
+
+def _text(statement: Statement | None) -> str | None:
+    return _line(statement.text) if statement else None
+
+
+def _line(text: str) -> str:
+    return plain(text, LONGEST_LINE)
+
+
+def _missing(value: NotMeasured) -> Missing:
+    return Missing(not_measured=_line(value.reason))
+
+
+def _or_missing(value: float | NotMeasured) -> float | Missing:
+    return _missing(value) if isinstance(value, NotMeasured) else value
+
+
+def _scalars(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings that are single values; texts among them as one line."""
+    return {
+        _line(name): _line(value) if isinstance(value, str) else value
+        for name, value in sorted(values.items())
+        if value is None or isinstance(value, str | int | float)
+    }
+
+
+def _rounded(value: Any) -> Any:  # noqa: ANN401  # any JSON value
+    if isinstance(value, float):
+        return round(float(f"{value:.{DIGITS}g}"), DECIMALS)
+    if isinstance(value, dict):
+        return {name: _rounded(each) for name, each in value.items()}
+    return [_rounded(each) for each in value] if isinstance(value, list) else value
