@@ -24,17 +24,19 @@ class Bar:
 
 def bars_plot(name: str, bars: Sequence[Bar], title: str, *, left: float = 2.2, axis: str = "") -> str:
     """Bars one under the other, each with its number at its end (its part before it, where one stands out)."""
-    height = (0.6 if axis else 0.5) + 0.3 * len(bars)
+    height = (0.6 if axis else 0.12) + 0.3 * len(bars)
     # Names may have characters that the library's font lacks; they stay text, and the reader's fonts draw them.
     with warnings.catch_warnings(), _drawing(name, 6.2, height, title, left=left) as drawing:
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         axes = drawing.axes
+        if not axis:
+            drawing.axes.get_figure(root=True).subplots_adjust(bottom=0.06 / height)
         places = np.arange(len(bars))[::-1]
         longest = max((bar.total for bar in bars), default=0) or 1
         for place, bar in zip(places, bars, strict=True):
             axes.barh(place, bar.total, height=0.58, color=QUIET, linewidth=0)
             axes.barh(place, min(bar.part, bar.total), height=0.58, color=ACCENT, linewidth=0)
-            label = f"{bar.part:,} of {bar.total:,}" if bar.part else f"{bar.total:,}"
+            label = f"{bar.part:,} of {bar.total:,}" if 0 < bar.part < bar.total else f"{bar.total:,}"
             axes.text(bar.total + longest * 0.015, place, label, color=INK, va="center", ha="left")
         axes.set_yticks(places, [_short(plain(bar.name, 40)) for bar in bars])
         axes.set_ylim(-0.6, len(bars) - 0.4)

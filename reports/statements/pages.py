@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from reports.statements import words
 from reports.statements.bars import Bar, bars_plot
 from reports.statements.facts import OutputPart, SharePart, StatementFacts
 from reports.statements.pictures import Shown
-from reports.words import number, percent
+from reports.words import percent, plain
 
 CARDS = 12
 """Images that are shown with their pictures; the others are in a table."""
@@ -76,7 +77,7 @@ def share_range(share: SharePart | Missing) -> str:
         return f"its range was not measured: {reason}"
     if share.low == share.high:
         return f"all {share.among} that passed are yours, so the whole by definition"
-    return f"between {percent(share.low)} and {percent(share.high)}, among the {number(share.among)} that passed"
+    return f"between {percent(share.low)} and {percent(share.high)}, among the {share.among:,} that passed"
 
 
 def _funnel(facts: StatementFacts) -> str:
@@ -93,16 +94,19 @@ def _funnel(facts: StatementFacts) -> str:
 
 def _effects(outputs: list[OutputPart]) -> Markup | None:
     measured = [
-        (finding, finding.effect)
+        (f"{plain(finding.unit_label, 22)} · {output.id[:6]}", finding, finding.effect)
         for output in outputs
         for finding in output.findings
         if not isinstance(finding.effect, Missing)
     ]
     if not measured:
         return None
-    measured.sort(key=lambda each: (-each[1].value, each[0].audit_id, each[0].rank))
+    measured.sort(key=lambda each: (-each[2].value, each[1].audit_id, each[1].rank))
     estimates = [
-        Estimate(finding.unit_label, effect.value, effect.low, effect.high)
-        for finding, effect in measured[:MOST_EFFECTS]
+        Estimate(name, effect.value, effect.low, effect.high) for name, _, effect in measured[:MOST_EFFECTS]
     ]
-    return Markup(estimates_plot("effects", estimates, "effect"))  # noqa: S704 - drawn here, its texts escaped by the library
+    # Names may have characters that the library's font lacks; they stay text, and the reader's fonts draw them.
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        drawn = estimates_plot("effects", estimates, "effect")
+    return Markup(drawn)  # noqa: S704 - drawn here, its texts escaped by the library

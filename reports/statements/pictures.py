@@ -24,7 +24,9 @@ def picture_of_work(home: Home, sha256: str | None) -> Shown:
     """A work as the registry keeps it, small."""
     if sha256 is None:
         return NotMeasured("the work is known by its metadata alone")
-    return _small(read_picture(home.picture(sha256)))
+    path = home.picture(sha256)
+    # Pictures are kept of works that a test listed; of the others there is nothing to show, and nothing is lost.
+    return _small(read_picture(path)) if path.exists() else NotMeasured("none is kept of it")
 
 
 def pictures_of_outputs(registry: Registry, outputs: list[OutputPart]) -> dict[str, Shown]:
