@@ -163,7 +163,11 @@ def _settings(timestamp_url: str | None) -> dict[str, Any]:
         parts = urlsplit(timestamp_url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise UsageError(f"{timestamp_url!r} is no address of a time stamp authority; expected http:// or https://")
-        hosts = [parts.netloc.rpartition("@")[2]]
+        if parts.username or parts.password:
+            raise UsageError(
+                "the address of the time stamp authority has a password in it, which others may see; leave it out"
+            )
+        hosts = [parts.netloc]
     return {
         "verify": {"verify_after_sign": False, "remote_manifest_fetch": False, "ocsp_fetch": False},
         "core": {"allowed_network_hosts": hosts},

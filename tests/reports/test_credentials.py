@@ -330,8 +330,10 @@ def test_the_network_is_asked_only_for_a_time_stamp(fresh: World, chain: Chain, 
         with pytest.raises(InputError, match=rf"cannot sign with .*time stamps of {address}"):
             sign(fresh, sample, chain, tmp_path / "out.png", with_audit=False, timestamp_url=address)
         assert _Refusing.asked
-        with pytest.raises(UsageError, match="no address of a time stamp authority"):
-            sign(fresh, sample, chain, tmp_path / "out.png", with_audit=False, timestamp_url="file:///etc/passwd")
+        for wrong in ("file:///etc/passwd", "https://someone:secret@tsa.example"):
+            with pytest.raises(UsageError, match="time stamp authority") as caught:
+                sign(fresh, sample, chain, tmp_path / "out.png", with_audit=False, timestamp_url=wrong)
+            assert "secret" not in str(caught.value)
     finally:
         server.shutdown()
         server.server_close()
