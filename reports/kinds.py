@@ -11,7 +11,9 @@ from collections.abc import Callable
 from registry.database import Registry
 from reports import site
 from reports.credentials import assertion, findings
-from reports.exports import croissant, cyclonedx, prov, spdx
+from reports.data_sets import reading as data_sets
+from reports.exports import ab2013, ai_act, croissant, cyclonedx, prov, spdx
+from reports.statements import reading as statements
 
 Facts = Callable[[Registry, str], object]
 """Reads a document's facts from the registry; the text is the stamp's subject."""
@@ -21,8 +23,12 @@ KINDS: dict[str, Facts] = {
     site.BATCH: site.batch_facts,
     site.CANDIDATES: site.candidates_again,
     assertion.KIND: findings.signed_image_facts,
+    ai_act.KIND: ai_act.facts,
+    ab2013.KIND: ab2013.facts,
     croissant.KIND: croissant.facts,
     cyclonedx.KIND: cyclonedx.facts,
     spdx.KIND: spdx.facts,
     prov.KIND: prov.facts,
+    statements.KIND: statements.facts_again,
+    data_sets.KIND: data_sets.facts_again,
 }

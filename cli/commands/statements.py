@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cli.commands.reports import group
 from cli.common import HomeOption, JsonOption, home_at, narrate, print_json
 from registry.home import DEFAULT_HOME
 
@@ -51,6 +52,49 @@ def statement(
             "statement",
             {
                 "rightsholder_id": number,
+                "page": str(given.page),
+                "files": [str(path) for path in given.files],
+                "verdict": given.facts.verdict,
+                "gaps": given.facts.gaps,
+            },
+        )
+    else:
+        typer.echo(str(given.page))
+    narrate(given.facts.verdict)
+    for gap in given.facts.gaps:
+        narrate(f"gap: {gap}")
+
+
+@group.command("data-set")
+def data_set(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Of a data set.", show_default=False)],
+    out: FolderOption = None,
+    parquet: Annotated[bool, typer.Option("--parquet", help="Write the full tables as Parquet, not as CSV.")] = False,
+    home: HomeOption = DEFAULT_HOME,
+    as_json: JsonOption = False,
+) -> None:
+    """Report on a corpus: whose it is, under which terms, what contradicts, and what was opted out since training.
+
+    Writes a page, the same as JSON, and the full tables. Prints the page's path.
+
+    Examples:
+        creditline report data-set works --out review
+
+        creditline report data-set laion-part --parquet --json
+    """
+    import datetime
+
+    from registry.database import Registry
+    from reports.data_sets.giving import give_data_set
+
+    registry = Registry.open(home_at(home))
+    now = datetime.datetime.now(datetime.UTC)
+    given = give_data_set(registry, name, out or registry.home.reports, now, "parquet" if parquet else "csv")
+    if as_json:
+        print_json(
+            "data-set-report",
+            {
+                "data_set": name,
                 "page": str(given.page),
                 "files": [str(path) for path in given.files],
                 "verdict": given.facts.verdict,

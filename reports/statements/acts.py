@@ -41,14 +41,14 @@ def read_withdrawals(
             works=len(works),
             reason=clipped(reason),
             recorded_at=recorded_at,
-            followed=[part for service in services if (part := _followed(service, number, works)) is not None],
+            followed=[part for service in services if (part := _followed(service, works)) is not None],
         )
         for number, scope, works, reason, recorded_at, _ in rows
     ]
     return found, rows[0][-1] if rows else 0
 
 
-def _followed(service: Service, withdrawal_id: int, works: Sequence[int]) -> FollowedPart | None:
+def _followed(service: Service, works: Sequence[int]) -> FollowedPart | None:
     """What the withdrawal did to an ensemble; None if its encoding has none of the works."""
     withdrawn = service.withdrawn
     covered = np.isin(withdrawn.asset_ids, np.asarray(works, dtype=np.int64))
@@ -65,11 +65,7 @@ def _followed(service: Service, withdrawal_id: int, works: Sequence[int]) -> Fol
         for index in concerned
         if index in heeding and bool((withdrawn.seen_by(index, heeding[index]) & covered).any())
     ]
-    without = [
-        index
-        for index in concerned
-        if index in heeding and index not in out and (heeding[index] if heeding[index] is not None else -1) >= 0
-    ]
+    without = [index for index in concerned if index in heeding and index not in out and heeding[index] is not None]
     return FollowedPart(
         ensemble_id=service.ensemble.id, concerned=len(concerned), out_of_service=len(out), trained_without=len(without)
     )
@@ -86,7 +82,7 @@ def read_certificates(connection: duckdb.DuckDBPyConnection) -> list[Certificate
     rows = connection.execute(
         "SELECT recorded_at, subject, after FROM event WHERE kind = 'certificate made' ORDER BY sequence DESC"
     ).fetchall()
-    found = []
+    found: list[CertificatePart] = []
     for made_at, subject, after in rows:
         named = _certified(after)
         works = len(theirs & set(named[0]))

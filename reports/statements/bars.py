@@ -30,7 +30,8 @@ def bars_plot(name: str, bars: Sequence[Bar], title: str, *, left: float = 2.2, 
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         axes = drawing.axes
         if not axis:
-            drawing.axes.get_figure(root=True).subplots_adjust(bottom=0.06 / height)
+            box = axes.get_position()
+            axes.set_position((box.x0, 0.06 / height, box.width, box.y1 - 0.06 / height))
         places = np.arange(len(bars))[::-1]
         longest = max((bar.total for bar in bars), default=0) or 1
         for place, bar in zip(places, bars, strict=True):

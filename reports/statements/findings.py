@@ -49,8 +49,8 @@ _PASSES = "coalesce(isfinite(their_audit.rate) AND isfinite(candidate.p_value) A
 """What is recorded as no number passes nothing: DuckDB has NaN as the largest of all numbers."""
 
 _TESTED = f"""
-    SELECT their_audit.* EXCLUDE (joint), rank, unit_number, p_value, q_value, effect, effect_low, effect_high, effect_not_measured,
-        influence_exact, influence_estimate, not_measured, {_PASSES} AS passes, their_works
+    SELECT their_audit.* EXCLUDE (joint), rank, unit_number, p_value, q_value, effect, effect_low, effect_high,
+        effect_not_measured, influence_exact, influence_estimate, not_measured, {_PASSES} AS passes, their_works
     FROM candidate JOIN their_audit USING (audit_id) JOIN (
         SELECT encoding_id, unit_number, count(*) AS their_works FROM unit_asset
         WHERE asset_id IN (SELECT asset_id FROM their_work) GROUP BY ALL
@@ -159,7 +159,7 @@ def _works_of_findings(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str,
     """By audit and unit, works of theirs in it: those that the audit lists as closest first."""
     rows = _records(
         connection,
-        "SELECT audit_id, tested.unit_number AS unit_number, asset.id AS asset_id, asset.path AS path, asset.url AS url, "
+        "SELECT audit_id, tested.unit_number AS unit_number, asset.id AS asset_id, asset.path AS path, asset.url AS url, "  # noqa: S608 - a number
         "asset.sha256 AS sha256, asset.permission AS permission, coalesce(verified.title, declared.title) AS title "
         "FROM tested SEMI JOIN shown_audit USING (audit_id) JOIN unit_asset USING (encoding_id, unit_number) "
         "JOIN asset ON asset.id = unit_asset.asset_id "
@@ -252,9 +252,13 @@ def unreadable(connection: duckdb.DuckDBPyConnection) -> list[str]:
     ).fetchall()[0]
     found = []
     if rates:
-        found.append(f"{rates:,} audits do not record their false discovery rate, so nothing in them passes; audit again")
+        found.append(
+            f"{rates:,} audits do not record their false discovery rate, so nothing in them passes; audit again"
+        )
     if values:
-        found.append(f"{values:,} tested units are recorded with a value that is no number and do not pass; audit again")
+        found.append(
+            f"{values:,} tested units are recorded with a value that is no number and do not pass; audit again"
+        )
     return found
 
 

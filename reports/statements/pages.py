@@ -88,7 +88,9 @@ def _funnel(facts: StatementFacts) -> str:
         Bar("tested for works of yours", tested.tested),
         Bar("influenced by them", tested.found, tested.found),
     ]
-    title = f"{tested.generated} generated, {tested.audited} tested, {tested.tested} for your works, {tested.found} found"
+    title = (
+        f"{tested.generated} generated, {tested.audited} tested, {tested.tested} for your works, {tested.found} found"
+    )
     return bars_plot("funnel", [each for each in bars if each.total or each.name != "images generated"], title)
 
 
@@ -102,9 +104,7 @@ def _effects(outputs: list[OutputPart]) -> Markup | None:
     if not measured:
         return None
     measured.sort(key=lambda each: (-each[2].value, each[1].audit_id, each[1].rank))
-    estimates = [
-        Estimate(name, effect.value, effect.low, effect.high) for name, _, effect in measured[:MOST_EFFECTS]
-    ]
+    estimates = [Estimate(name, effect.value, effect.low, effect.high) for name, _, effect in measured[:MOST_EFFECTS]]
     # Names may have characters that the library's font lacks; they stay text, and the reader's fonts draw them.
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)

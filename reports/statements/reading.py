@@ -1,7 +1,7 @@
 """Reads the facts of a statement from the registry and the members' listings, and from nothing else.
 
-All that is about works, audits and rights is read in one transaction. Who saw the works is read right after it, from the codes and
-the members' files; should the log have grown in between, everything is read again.
+All that is about works, audits and rights is read in one transaction. Who saw the works is read right after it, from the
+codes and the members' files; should the log have grown in between, everything is read again.
 """
 
 from __future__ import annotations

@@ -112,9 +112,9 @@ def together(joint: Sequence[JointPart]) -> str | None:
     passing = sum(each.passes for each in outputs)
     smallest = min(each.q_value for each in outputs)
     return (
-        f"A model may learn a little from each of many works. So the works of a rightsholder are tested as one, too: yours passed "
-        f"for {passing:,} of {count(len(outputs), 'image')} (smallest q = {number(smallest)}). This is a test of its own: it "
-        "says that your works together made a difference, and not which of them."
+        f"A model may learn a little from each of many works. So the works of a rightsholder are tested as one, too: yours "
+        f"passed for {passing:,} of {count(len(outputs), 'image')} (smallest q = {number(smallest)}). This is a test of its own: "
+        "it says that your works together made a difference, and not which of them."
     )
 
 

@@ -1,0 +1,237 @@
+"""Counts over the works of one data set, each one query over columns, whatever the number of works."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import duckdb
+
+from reports.data_sets.facts import Conflict, Counts, Row
+from reports.statements.texts import clipped
+
+TOP = 20
+"""Rows of a table that the report lists."""
+
+FORBIDDEN = "permission IN ('prohibited', 'withdrawn')"
+_COUNTS = f"count(*)::BIGINT AS works, count(*) FILTER ({FORBIDDEN})::BIGINT AS forbidden"
+_HOST = "nullif(lower(regexp_extract({}, '^[a-zA-Z][a-zA-Z0-9+.-]*://(?:[^/?#@]*@)?([^/?#:]+)', 1)), '')"
+
+WORKS = """
+    SELECT id, rightsholder_id, licence_id, permission, media_type, url, byte_size, sha256, missing_since, declared_id,
+        verified_id, registered_at
+    FROM asset WHERE data_set_id = {}
+"""
+
+TABLES: Mapping[str, str] = MappingProxyType(
+    {
+        "sources": f"""
+            SELECT coalesce({_HOST.format("work.url")}, {_HOST.format("verified.source_url")},
+                {_HOST.format("declared.source_url")}) AS name, NULL::VARCHAR AS note, {_COUNTS}
+            FROM corpus AS work
+            LEFT JOIN corpus_rights AS declared ON declared.id = work.declared_id
+            LEFT JOIN corpus_rights AS verified ON verified.id = work.verified_id GROUP BY 1
+        """,  # noqa: S608 - constants, as below
+        "statements": f"""
+            SELECT recorded_from AS name, NULL::VARCHAR AS note, {_COUNTS}
+            FROM corpus AS work LEFT JOIN corpus_rights AS declared ON declared.id = work.declared_id GROUP BY 1
+        """,  # noqa: S608
+        "rightsholders": f"""
+            SELECT name, '#' || counted_id AS note, works, forbidden FROM (
+                SELECT rightsholder_id AS counted_id, {_COUNTS} FROM corpus GROUP BY 1
+            ) LEFT JOIN rightsholder ON rightsholder.id = counted_id
+        """,  # noqa: S608
+        "licences": """
+            SELECT reference AS name, 'training ' || training || coalesce(', ' || spdx, '') AS note, works, forbidden FROM (
+                SELECT licence_id AS counted_id, {counts} FROM corpus GROUP BY 1
+            ) LEFT JOIN licence ON licence.id = counted_id
+        """.replace("{counts}", _COUNTS),
+        "formats": f"SELECT media_type AS name, NULL::VARCHAR AS note, {_COUNTS} FROM corpus GROUP BY 1",  # noqa: S608
+        "signals": f"""
+            SELECT protocol || ': ' || category AS name, use AS note, count(DISTINCT work.id)::BIGINT AS works,
+                count(DISTINCT work.id) FILTER ({FORBIDDEN})::BIGINT AS forbidden
+            FROM current_signal JOIN corpus AS work ON work.id = asset_id GROUP BY 1, 2
+        """,  # noqa: S608
+    }
+)
+"""By name, a SELECT of name, note, works and forbidden; ``corpus`` and ``corpus_rights`` are those of :func:`prepare`."""
+
+
+@dataclass(frozen=True)
+class ConflictKind:
+    """A kind of contradiction: a SELECT of asset_id and detail, a row per finding, and what it means."""
+
+    name: str
+    explanation: str
+    sql: str
+
+
+_HOLDER = "coalesce(holder.merged_into, holder.id)"
+_PAIRS = """
+    SELECT near_duplicate.asset_id AS mine, other_asset_id AS other, distance FROM near_duplicate
+    UNION ALL SELECT other_asset_id, near_duplicate.asset_id, distance FROM near_duplicate
+"""
+
+CONFLICTS: tuple[ConflictKind, ...] = (
+    ConflictKind(
+        "checked rightsholder is not the declared one",
+        "Somebody here checked whose the work is, and it was not whom its source had named. What was checked counts.",
+        f"""
+        SELECT work.id AS asset_id, 'declared ' || declared_holder.name || ', checked ' || holder.name AS detail
+        FROM corpus AS work
+        JOIN corpus_rights AS declared ON declared.id = work.declared_id
+        JOIN corpus_rights AS verified ON verified.id = work.verified_id
+        JOIN rightsholder AS declared_holder ON declared_holder.id = declared.rightsholder_id
+        JOIN rightsholder AS holder ON holder.id = verified.rightsholder_id
+        WHERE coalesce(declared_holder.merged_into, declared_holder.id) <> {_HOLDER}
+        """,  # noqa: S608 - constants
+    ),
+    ConflictKind(
+        "checked licence is not the declared one",
+        "Somebody here checked the terms, and they were not those that the source had stated. What was checked counts.",
+        """
+        SELECT work.id AS asset_id, 'declared ' || stated.reference || ', checked ' || checked.reference AS detail
+        FROM corpus AS work
+        JOIN corpus_rights AS declared ON declared.id = work.declared_id
+        JOIN corpus_rights AS verified ON verified.id = work.verified_id
+        JOIN licence AS stated ON stated.id = declared.licence_id JOIN licence AS checked ON checked.id = verified.licence_id
+        WHERE stated.id <> checked.id AND coalesce(stated.spdx, stated.reference) <> coalesce(checked.spdx, checked.reference)
+        """,
+    ),
+    ConflictKind(
+        "declared for different rightsholders",
+        "At different times, or by different sources, different rightsholders were declared. The newest declaration counts.",
+        f"""
+        SELECT asset_id, string_agg(DISTINCT holder.name, '; ' ORDER BY holder.name) AS detail FROM (
+            SELECT DISTINCT asset_id, rightsholder_id FROM asset_rights
+            WHERE basis = 'declared' AND asset_id IN (SELECT id FROM corpus) AND rightsholder_id IS NOT NULL
+                AND asset_id IN (SELECT asset_id FROM redeclared)
+        ) JOIN rightsholder AS holder ON holder.id = rightsholder_id
+        GROUP BY asset_id HAVING count(DISTINCT {_HOLDER}) > 1
+        """,  # noqa: S608 - constants
+    ),
+    ConflictKind(
+        "same file, different rightsholders",
+        "The same bytes are registered more than once, and for different rightsholders.",
+        """
+        SELECT work.id AS asset_id, 'work ' || min(other.id) || ' has the same bytes' AS detail
+        FROM corpus AS work JOIN same_bytes USING (sha256) JOIN asset AS other
+            ON other.identity = same_bytes.identity AND other.sha256 = work.sha256 AND other.id <> work.id
+        WHERE other.rightsholder_id IS DISTINCT FROM work.rightsholder_id GROUP BY work.id
+        """,
+    ),
+    ConflictKind(
+        "looks like the work of another rightsholder",
+        "A perceptual hash says that the pictures are near duplicates, and they are registered for different rightsholders.",
+        f"""
+        SELECT work.id AS asset_id, 'work ' || arg_min(other.id, distance) || ', ' || min(distance) || ' of 256 bits differ'
+            AS detail
+        FROM ({_PAIRS}) AS pairs JOIN corpus AS work ON work.id = mine JOIN asset AS other ON other.id = pairs.other
+        WHERE other.rightsholder_id IS DISTINCT FROM work.rightsholder_id GROUP BY work.id
+        """,  # noqa: S608 - constants
+    ),
+    ConflictKind(
+        "licence permits, a signal reserves",
+        "The licence is understood to permit training, and a machine-readable signal of the file or site prohibits it.",
+        """
+        SELECT work.id AS asset_id, reference || '; ' || string_agg(DISTINCT protocol || ': ' || category, '; ') AS detail
+        FROM corpus AS work JOIN licence ON licence.id = licence_id JOIN current_signal ON current_signal.asset_id = work.id
+        WHERE training = 'permitted' AND use = 'prohibited' GROUP BY work.id, reference
+        """,
+    ),
+    ConflictKind(
+        "claimed by somebody else",
+        "A claim on the work is open; until it is decided the work counts as unclear at best.",
+        """
+        SELECT work.id AS asset_id, 'claim ' || string_agg(DISTINCT claim_id::VARCHAR, ', ') AS detail
+        FROM open_claim JOIN claim_work USING (claim_id) JOIN corpus AS work ON work.id = asset_id
+        WHERE claimant_id IS DISTINCT FROM work.rightsholder_id GROUP BY work.id
+        """,
+    ),
+)
+
+CONFLICT_TABLE = " UNION ALL ".join(
+    f"SELECT {place} AS place, '{kind.name}' AS conflict, asset_id, detail FROM ({kind.sql})"  # noqa: S608 - constants
+    for place, kind in enumerate(CONFLICTS)
+)
+
+
+def prepare(connection: duckdb.DuckDBPyConnection, data_set_id: int) -> None:
+    """Have the tables ``corpus``, its ``corpus_rights``, ``redeclared``, ``same_bytes`` and ``conflict``."""
+    for name, query in {
+        "corpus": WORKS.format(int(data_set_id)),
+        "corpus_rights": "SELECT id, rightsholder_id, licence_id, source_url, recorded_from FROM asset_rights "
+        "WHERE asset_id IN (SELECT id FROM corpus)",
+        "redeclared": "SELECT asset_id FROM asset_rights WHERE basis = 'declared' AND asset_id IN (SELECT id FROM corpus) "
+        "GROUP BY asset_id HAVING count(*) > 1",
+        "same_bytes": "SELECT identity, any_value(sha256) AS sha256 FROM asset WHERE sha256 IS NOT NULL "
+        "GROUP BY identity HAVING count(*) > 1",
+    }.items():
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE conflict AS {CONFLICT_TABLE}")
+
+
+def read_counts(connection: duckdb.DuckDBPyConnection, name: str) -> Counts:
+    """The largest rows of one of :data:`TABLES`."""
+    # One pass over the works: what is listed, how many rows there are, and the works in the others.
+    rows = connection.execute(
+        f"SELECT name, note, works, forbidden, count(*) OVER (), sum(works) OVER () FROM ({TABLES[name]}) "  # noqa: S608 - constants
+        f"ORDER BY works DESC, name, note LIMIT {TOP}"
+    ).fetchall()
+    listed = [
+        Row(
+            name=None if title is None else clipped(title),
+            note=None if note is None else clipped(note),
+            works=works,
+            forbidden=forbidden,
+        )
+        for title, note, works, forbidden, _, _ in rows
+    ]
+    if not rows:
+        return Counts(rows=[], total=0, works_left_out=0)
+    return Counts(rows=listed, total=rows[0][4], works_left_out=int(rows[0][5]) - sum(row.works for row in listed))
+
+
+def read_permissions(connection: duckdb.DuckDBPyConnection) -> list[Row]:
+    """Works by permission, the loosest first."""
+    found = dict(connection.execute("SELECT permission, count(*) FROM corpus GROUP BY 1").fetchall())
+    names = ("permitted", "unclear", "constrained", "prohibited", "withdrawn")
+    return [
+        Row(name=name, works=found.get(name, 0), forbidden=found.get(name, 0) if name in names[3:] else 0)
+        for name in names
+    ]
+
+
+def read_conflicts(connection: duckdb.DuckDBPyConnection) -> list[Conflict]:
+    """Every kind of conflict with the number of its works, also where there is none."""
+    found = dict(connection.execute("SELECT place, count(DISTINCT asset_id) FROM conflict GROUP BY 1").fetchall())
+    return [
+        Conflict(kind=kind.name, explanation=kind.explanation, works=found.get(place, 0))
+        for place, kind in enumerate(CONFLICTS)
+    ]
+
+
+def read_totals(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """The figures of the whole, by field of the facts."""
+    names = (
+        "works",
+        "bytes",
+        "metadata_only",
+        "missing",
+        "without_rightsholder",
+        "without_licence",
+        "verified",
+        "first_registered",
+        "last_registered",
+    )
+    row = connection.execute(
+        "SELECT count(*), coalesce(sum(byte_size), 0)::BIGINT, count(*) FILTER (byte_size IS NULL), count(missing_since), "
+        "count(*) FILTER (rightsholder_id IS NULL), count(*) FILTER (licence_id IS NULL), count(verified_id), "
+        "min(registered_at), max(registered_at) FROM corpus"
+    ).fetchall()[0]
+    signalled = connection.execute(
+        "SELECT count(DISTINCT asset_id) FROM current_signal SEMI JOIN corpus ON corpus.id = asset_id"
+    ).fetchall()[0][0]
+    return {**dict(zip(names, row, strict=True)), "with_signals": signalled}

@@ -1,0 +1,98 @@
+"""The facts of a data-set report: the JSON document, and what its stamp is over.
+
+Under one version a field may be added; none is removed or changes its meaning. Lists are the first rows of tables, and beside
+each stands how many rows there are in all.
+"""
+
+from __future__ import annotations
+
+import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from reports.schema import Part
+
+VERSION: Literal[1] = 1
+
+
+class Row(Part):
+    """Works of one name, and what is on record about training on them."""
+
+    name: str | None = Field(description="Null: not recorded.")
+    note: str | None = Field(default=None, description="What the name stands for, where that is known.")
+    works: int
+    forbidden: int = Field(description="Of these, prohibited or withdrawn.")
+
+
+class Counts(Part):
+    """The largest rows of a table, and how many it has."""
+
+    rows: list[Row]
+    total: int
+    works_left_out: int = Field(description="Works in the rows that are not listed here.")
+
+
+class Conflict(Part):
+    """Works about which the registry holds statements that contradict each other."""
+
+    kind: str
+    explanation: str
+    works: int
+
+
+class MemberOptOuts(Part):
+    """Works in the manifest of a member that may no longer be trained on."""
+
+    member: str
+    index: int
+    generation: int
+    serves: bool
+    works: int = Field(description="Works of this data set in its manifest.")
+    withdrawn_since: int = Field(description="Of these, withdrawn, and not heeded by its training.")
+    prohibited_since: int = Field(description="Of these, prohibited by now, and not when the member was registered.")
+    prohibited_before: int = Field(description="Of these, prohibited already then: included in spite of it.")
+    prohibited_when_unknown: int = Field(
+        description="Of these, prohibited, where the log does not tell since when: an event of very many works names none."
+    )
+
+
+class ModelPart(Part):
+    """An ensemble that divides works of the data set among its members."""
+
+    ensemble_id: str
+    works: int
+    members_in_all: int
+    members: list[MemberOptOuts] = Field(description="The newest generation of each.")
+
+
+class DataSetFacts(Part):
+    """Everything that a data-set report says."""
+
+    data_set_id: int
+    name: str
+    kind: str
+    created_at: datetime.datetime
+    verdict: str
+    explanation: str
+    works: int
+    bytes: int
+    metadata_only: int = Field(description="Works that are known by their metadata alone.")
+    missing: int = Field(description="Works that a later registration did not find again.")
+    without_rightsholder: int
+    without_licence: int
+    verified: int = Field(description="Works of which somebody here checked the rights.")
+    with_signals: int
+    first_registered: datetime.datetime | None
+    last_registered: datetime.datetime | None
+    permissions: list[Row]
+    sources: Counts
+    statements: Counts = Field(description="By where the declared rights were read.")
+    rightsholders: Counts
+    licences: Counts
+    formats: Counts
+    signals: Counts
+    conflicts: list[Conflict]
+    models: list[ModelPart]
+    gaps: list[str]
+    limits: list[str]

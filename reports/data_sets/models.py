@@ -1,0 +1,144 @@
+"""Opt-outs since training: works in a member's manifest that may no longer be trained on.
+
+What a member saw follows from the codes and from the last withdrawal that its training heeded, as everywhere. So a withdrawn work
+in its manifest was withdrawn after that. Of a prohibited one the log says when it became so, unless the change was of more works
+than an event names.
+"""
+
+from __future__ import annotations
+
+import duckdb
+
+from registry.models import Member
+from registry.service import Service, heeded_by
+from reports.data_sets.facts import MemberOptOuts, ModelPart
+from reports.statements.permissions import prepare_moves
+
+NEVER = 2**62
+
+_FORBIDDEN = "('prohibited', 'withdrawn')"
+
+
+def prepare_models(connection: duckdb.DuckDBPyConnection) -> None:
+    """Have the table ``opted_out``: the forbidden works of ``corpus``, since which event, and the first withdrawal of each.
+
+    ``since`` is 0 for a work that was prohibited from the beginning, and null where the log does not tell.
+    """
+    prepare_moves(connection)
+    (unnamed,) = connection.execute("SELECT count(*) FROM unnamed_move WHERE current = 'prohibited'").fetchall()[0]
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE opted_out AS
+        SELECT corpus.id AS asset_id, corpus.permission, coalesce(moved.since, {"NULL" if unnamed else "0"})::BIGINT AS since,
+            coalesce(withdrawn.first, {NEVER}) AS first_withdrawal
+        FROM corpus LEFT JOIN (
+            SELECT asset_id, max(sequence) AS since FROM permission_move
+            WHERE current IN {_FORBIDDEN} AND former NOT IN {_FORBIDDEN} GROUP BY asset_id
+        ) AS moved ON moved.asset_id = corpus.id LEFT JOIN (
+            SELECT asset_id, min(withdrawal_id) AS first FROM withdrawal_work GROUP BY asset_id
+        ) AS withdrawn ON withdrawn.asset_id = corpus.id
+        WHERE corpus.permission IN {_FORBIDDEN}
+        """  # noqa: S608 - constants
+    )
+
+
+def read_model(connection: duckdb.DuckDBPyConnection, service: Service) -> ModelPart | None:
+    """What the newest members of an ensemble have of ``corpus``; None if its encoding has none of it."""
+    encoding_id = service.encoding.id
+    (works,) = connection.execute(
+        "SELECT count(*) FROM unit_asset WHERE encoding_id = ? AND asset_id IN (SELECT id FROM corpus)", [encoding_id]
+    ).fetchall()[0]
+    if not works:
+        return None
+    registered = {
+        str(subject).removeprefix("member "): int(sequence)
+        for subject, sequence in connection.execute(
+            "SELECT subject, max(sequence) FROM event WHERE kind = 'member registered' GROUP BY subject"
+        ).fetchall()
+    }
+    members = [(state.member, state.serves) for state in service.states]
+    seen = _works_seen(connection, encoding_id, [member for member, _ in members])
+    return ModelPart(
+        ensemble_id=service.ensemble.id,
+        works=works,
+        members_in_all=service.encoding.n,
+        members=[
+            _opt_outs(connection, encoding_id, member, serves, registered.get(member.id), count)
+            for (member, serves), count in zip(members, seen, strict=True)
+        ],
+    )
+
+
+def _works_seen(connection: duckdb.DuckDBPyConnection, encoding_id: str, members: list[Member]) -> list[int]:
+    """Works of ``corpus`` in the manifest of each member, in one pass over the codes."""
+    if not members:
+        return []
+    columns = ", ".join(
+        f"count(*) FILTER ((code >> {int(member.index)}::UBIGINT) & 1 = 1 AND first > {_heeded(member)})"
+        for member in members
+    )
+    row = connection.execute(
+        f"""
+        SELECT {columns} FROM (
+            SELECT code, coalesce(first, {NEVER}) AS first FROM unit_asset
+            JOIN unit ON unit.encoding_id = unit_asset.encoding_id AND number = unit_number
+            LEFT JOIN (SELECT asset_id AS covered_id, min(withdrawal_id) AS first FROM withdrawal_work GROUP BY 1)
+                ON covered_id = asset_id
+            WHERE unit_asset.encoding_id = ? AND asset_id IN (SELECT id FROM corpus)
+        )
+        """,  # noqa: S608 - numbers
+        [encoding_id],
+    ).fetchall()[0]
+    return [int(count) for count in row]
+
+
+def _heeded(member: Member) -> int:
+    through = heeded_by(member)
+    return -1 if through is None else through
+
+
+def _opt_outs(
+    connection: duckdb.DuckDBPyConnection,
+    encoding_id: str,
+    member: Member,
+    serves: bool,
+    registered: int | None,
+    works: int,
+) -> MemberOptOuts:
+    withdrawn, since, before, unknown = connection.execute(
+        """
+        SELECT count(*) FILTER (permission = 'withdrawn'), count(*) FILTER (permission = 'prohibited' AND since > $sequence),
+            count(*) FILTER (permission = 'prohibited' AND since <= $sequence),
+            count(*) FILTER (permission = 'prohibited' AND (since IS NULL OR $sequence IS NULL))
+        FROM opted_out JOIN unit_asset USING (asset_id)
+        JOIN unit ON unit.encoding_id = unit_asset.encoding_id AND number = unit_number
+        WHERE unit_asset.encoding_id = $encoding AND (code >> $index::UBIGINT) & 1 = 1 AND first_withdrawal > $heeded
+        """,
+        {"sequence": registered, "encoding": encoding_id, "index": member.index, "heeded": _heeded(member)},
+    ).fetchall()[0]
+    return MemberOptOuts(
+        member=member.id,
+        index=member.index,
+        generation=member.generation,
+        serves=serves,
+        works=works,
+        withdrawn_since=withdrawn,
+        prohibited_since=since,
+        prohibited_before=before,
+        prohibited_when_unknown=unknown,
+    )
+
+
+OPT_OUTS = """
+    SELECT ensemble_id, member_id, member_index, generation, opted_out.asset_id AS asset_id, asset.sha256 AS sha256,
+        asset.path AS path, rightsholder.name AS rightsholder, opted_out.permission AS permission_now,
+        CASE WHEN opted_out.permission = 'withdrawn' OR since > registered THEN 'since the member was trained'
+            WHEN since <= registered THEN 'before the member was trained' ELSE 'not known' END AS opted_out_when
+    FROM exposure JOIN opted_out USING (asset_id) JOIN asset ON asset.id = opted_out.asset_id
+    LEFT JOIN rightsholder ON rightsholder.id = asset.rightsholder_id
+    LEFT JOIN (
+        SELECT subject[8:] AS registered_id, max(sequence) AS registered FROM event WHERE kind = 'member registered' GROUP BY 1
+    ) ON registered_id = member_id
+    WHERE newest ORDER BY ensemble_id, member_index, opted_out.asset_id
+"""
+"""A row per member of the newest generation and work that it saw and that is forbidden now."""

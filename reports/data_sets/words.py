@@ -1,0 +1,88 @@
+"""The verdict of a data-set report in plain words, and its limits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from reports.data_sets.facts import Conflict, ModelPart, Row
+from reports.words import count, percent
+
+LIMITS: tuple[tuple[str, str], ...] = (
+    (
+        "Only what was registered is counted.",
+        "Works that a model was trained on without being registered cannot appear here.",
+    ),
+    (
+        "A record of statements.",
+        "Rightsholders and licences are those that were declared, or that somebody here checked. Most were never checked, and "
+        "a declaration can be wrong without contradicting anything.",
+    ),
+    (
+        "Only contradictions that the registry can see.",
+        "What a file says of itself is compared with its declaration when it is registered, and reported then. Here stand those "
+        "that follow from what is on record now.",
+    ),
+    (
+        "Near duplicates were looked for when works were registered.",
+        "Where that was left out, none are known. Pictures that look alike need not be one work.",
+    ),
+    (
+        "An opt-out counts when it is recorded.",
+        "A withdrawal takes members out of service at once. A prohibition does not: the works stay in the members that saw them "
+        "until these are trained again or the works are withdrawn.",
+    ),
+    (
+        "This is a record, and not a legal opinion.",
+        "Whether a permission holds, or a reservation binds, depends on law that no table has.",
+    ),
+)
+"""(statement, explanation) pairs; part of every report."""
+
+
+def verdict(works: int, permissions: Sequence[Row]) -> str:
+    """The report in one sentence."""
+    if not works:
+        return "This data set has no works."
+    found = {row.name: row.works for row in permissions}
+    permitted, forbidden = found.get("permitted", 0), found.get("prohibited", 0) + found.get("withdrawn", 0)
+    if permitted == works:
+        return f"{'The one work' if works == 1 else f'All {works:,} works'} may be trained on, as far as is on record."
+    tail = f", and {forbidden:,} may not" if forbidden else ""
+    return f"{permitted:,} of {count(works, 'work')} may be trained on{tail}, as far as is on record."
+
+
+def explanation(totals: dict[str, Any], conflicts: Sequence[Conflict], models: Sequence[ModelPart]) -> str:
+    """What stands out, in a few sentences."""
+    works = totals["works"]
+    if not works:
+        return "Nothing was registered in it, or all of it went over to other data sets."
+    sentences = []
+    gaps = [
+        f"{count(totals[name], 'work')} without a {what}"
+        for name, what in (("without_rightsholder", "rightsholder"), ("without_licence", "licence"))
+        if totals[name]
+    ]
+    sentences.append(
+        f"It has {' and '.join(gaps)}." if gaps else "Every work has a rightsholder and a licence on record."
+    )
+    sentences.append(f"Somebody here checked the rights of {percent(totals['verified'] / works)} of the works.")
+    contradicted = [each for each in conflicts if each.works]
+    if contradicted:
+        worst = max(contradicted, key=lambda each: each.works)
+        sentences.append(
+            f"Statements contradict each other in {count(len(contradicted), 'way')}; most often: {worst.kind} "
+            f"({count(worst.works, 'work')})."
+        )
+    else:
+        sentences.append("No statements on record contradict each other.")
+    since = max(
+        (member.withdrawn_since + member.prohibited_since for each in models for member in each.members), default=0
+    )
+    if not models:
+        sentences.append("No model was given any of it.")
+    elif since:
+        sentences.append(f"Since training, up to {count(since, 'work')} in the manifest of one member were opted out.")
+    else:
+        sentences.append("No work in a member’s manifest was opted out since it was trained.")
+    return " ".join(sentences)
