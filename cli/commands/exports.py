@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cli.commands import export_standards
+from cli.commands import export_filings, export_standards
 
 group = typer.Typer(help="Write filings, standard formats and tables of what the registry knows.", no_args_is_help=True)
 
@@ -12,4 +12,5 @@ group = typer.Typer(help="Write filings, standard formats and tables of what the
 def register_commands(app: typer.Typer) -> None:
     """Add the commands of this group."""
     app.add_typer(group, name="export")
+    export_filings.register_exports(group)
     export_standards.register_exports(group)
