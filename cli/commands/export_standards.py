@@ -110,7 +110,7 @@ def export_prov(
     registry = Registry.open(home_at(home))
     with registry.session() as session:
         subject = find_output(session, output)
-    path = out or Path(f"{subject.replace(' ', '-')}.prov.json")
+    path = out or Path(f"output-{output}.prov.json")
     _show(write_prov(registry, subject, path, datetime.now(UTC)), as_json)
 
 

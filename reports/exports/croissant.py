@@ -21,9 +21,10 @@ import pyarrow.compute as pc
 
 from registry.database import Registry
 from registry.digest import RowHash
+from registry.errors import NotFoundError
 from registry.listings import WorksFilter, works_reader
 from reports.exports.croissant_terms import COLUMNS, CONTEXT
-from reports.exports.lineage import DataSetFacts, Terms, clipped, data_set_facts, plain
+from reports.exports.lineage import DataSetFacts, Owner, Terms, clipped, data_set_facts, plain
 from reports.stamps import PARQUET_KEY, Stamp
 
 KIND = "Croissant data set"
@@ -63,6 +64,11 @@ class Listing:
     size: int
 
 
+def subject_of(found: CroissantFacts) -> str:
+    """What the stamp says that the export is about: the data set's number, and its name for people."""
+    return f"{found.data_set.number}: {found.data_set.name}"
+
+
 def read_facts(connection: duckdb.DuckDBPyConnection, data_set: str) -> CroissantFacts:
     """What is exported of the data set of this name.
 
@@ -78,9 +84,17 @@ def read_facts(connection: duckdb.DuckDBPyConnection, data_set: str) -> Croissan
 
 
 def facts(registry: Registry, subject: str) -> object:
-    """The facts of an export of the data set ``subject``, for its stamp."""
+    """The facts of an export, for its stamp; ``subject`` is as :func:`subject_of` writes it.
+
+    Raises:
+        NotFoundError: there is no such data set.
+    """
+    number = subject.partition(":")[0]
     with registry.connection() as connection:
-        return plain(read_facts(connection, subject))
+        found = connection.execute("SELECT name FROM data_set WHERE id::VARCHAR = ?", [number]).fetchone()
+        if found is None:
+            raise NotFoundError(f"no data set {clipped(subject)!r}; `creditline data-sets` lists what there is")
+        return plain(read_facts(connection, str(found[0])))
 
 
 def listing_reader(
@@ -132,10 +146,7 @@ def document(found: CroissantFacts, listing: Listing, stamp: Stamp) -> dict[str,
         },
         "sdDatePublished": stamp.made_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "license": [_licence(terms) for terms in data.licences],
-        "copyrightHolder": [
-            {"@type": {"person": "sc:Person"}.get(owner.kind or "", "sc:Organization"), "name": owner.name}
-            for owner in data.owners
-        ],
+        "copyrightHolder": [_holder(owner) for owner in data.owners],
         "dateCreated": data.first_registered,
         "dateModified": data.last_registered,
         "distribution": [
@@ -189,6 +200,13 @@ def _licence(terms: Terms) -> str | dict[str, str]:
     if terms.url and re.fullmatch(r"https?://[\x21-\x7e]{1,2000}", terms.url):
         return terms.url
     return {"@type": "sc:CreativeWork", "name": clipped(terms.spdx or terms.reference)}
+
+
+def _holder(owner: Owner) -> dict[str, str]:
+    """A rightsholder; whether it is a person is said where it is on record alone."""
+    kinds = {"person": "sc:Person", "organisation": "sc:Organization", "organization": "sc:Organization"}
+    kind = kinds.get(owner.kind or "")
+    return {**({"@type": kind} if kind else {}), "name": owner.name}
 
 
 def is_identifier(spdx: str) -> bool:

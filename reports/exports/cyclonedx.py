@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from importlib.metadata import version
 from typing import Any
 
 import duckdb
@@ -74,7 +75,7 @@ def document(found: EnsembleFacts, stamp: Stamp) -> dict[str, Any]:
         "version": 1,
         "metadata": {
             "timestamp": stamp.made_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "tools": {"components": [{"type": "application", "name": "creditline"}]},
+            "tools": {"components": [{"type": "application", "name": "creditline", "version": version("creditline")}]},
             "component": _ensemble(found, ensemble, data_sets),
             "properties": [
                 _property("stamp", stamp.sentence()),
@@ -109,7 +110,10 @@ def _ensemble(found: EnsembleFacts, ref: str, data_sets: list[str]) -> dict[str,
             f"Encoded ensemble of {found.n} diffusion models for images; each of {found.units:,} units of training data was seen "
             f"by {found.h} of them. {len(serving)} members serve."
         ),
-        "modelCard": _card(found, data_sets),
+        "modelCard": {
+            **_card(found, data_sets),
+            "properties": [_property(name, value) for name, value in flat_settings(found.settings).items()],
+        },
         "properties": [
             _property("encoding", found.encoding_id),
             _property("encoding.unit", found.unit_kind + (f": {found.unit_column}" if found.unit_column else "")),
@@ -159,8 +163,7 @@ def _card(found: EnsembleFacts, data_sets: list[str]) -> dict[str, Any]:
             "architectureFamily": "denoising diffusion model",
             "datasets": [{"ref": name} for name in data_sets],
             "outputs": [{"format": "image/png"}],
-        },
-        "properties": [_property(name, value) for name, value in flat_settings(found.settings).items()],
+        }
     }
 
 
@@ -171,7 +174,7 @@ def flat_settings(settings: dict[str, Any], prefix: str = "settings") -> dict[st
         key = f"{prefix}.{clipped(str(name))}"
         if isinstance(value, dict):
             found |= flat_settings(value, key)
-        elif value is not None:
+        elif value not in (None, []):
             found[key] = clipped(", ".join(map(str, value)) if isinstance(value, list) else str(value))
     return found
 

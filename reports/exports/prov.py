@@ -11,6 +11,7 @@ Specification: https://www.w3.org/submissions/prov-json/
 from __future__ import annotations
 
 import hashlib
+from importlib.metadata import version
 from typing import Any
 
 import duckdb
@@ -93,7 +94,7 @@ class _Lineage:
             self._generation(found.generation)
         if found.finding:
             self._finding(found.finding)
-        software = self._software({})
+        software = self._software({"creditline": version("creditline")})
         export = _name("document", self.stamp.facts_sha256)
         self._entity(
             export,
@@ -254,9 +255,9 @@ class _Lineage:
         return name
 
     def _software(self, versions: dict[str, str]) -> str:
-        version = versions.get("creditline")
-        agent = _name("software", f"creditline-{_slug(version)}" if version else "creditline")
-        label = f"creditline {version}" if version else "creditline"
+        number = versions.get("creditline")
+        agent = _name("software", f"creditline-{_slug(number)}" if number else "creditline")
+        label = f"creditline {number}" if number else "creditline"
         self._put("agent", agent, {"prov:label": label, "prov:type": _term("prov:SoftwareAgent")})
         return agent
 

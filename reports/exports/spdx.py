@@ -11,6 +11,7 @@ Specification: https://spdx.github.io/spdx-spec/v3.0.1/
 from __future__ import annotations
 
 import hashlib
+from importlib.metadata import version
 from typing import Any
 
 import duckdb
@@ -74,7 +75,7 @@ class _Graph:
     def document(self) -> dict[str, Any]:
         """Everything."""
         agent = self._add("SoftwareAgent", "agent-creditline", name="creditline")
-        tool = self._add("Tool", "tool-creditline", name="creditline")
+        tool = self._add("Tool", "tool-creditline", name=f"creditline {version('creditline')}")
         for data in self.found.data_sets:
             self._add_data_set(data)
         for member in self.found.members:

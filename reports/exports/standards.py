@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import duckdb
 
@@ -26,8 +26,6 @@ from reports.exports import croissant, cyclonedx, prov, spdx
 from reports.exports.lineage import plain
 from reports.issuing import Document, Issued, record_issue, write_document
 from reports.stamps import Stamp, beside, stamp_file, stamp_of
-
-Facts = TypeVar("Facts")
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ def write_croissant(registry: Registry, data_set: str, path: Path, now: datetime
     listing = path.with_name(croissant.file_stem(path.name.split(".")[0]) + ".works.parquet")
     with registry.connection() as connection:
         found = croissant.read_facts(connection, data_set)
-        stamp = stamp_of(connection, croissant.KIND, data_set, plain(found), now)
+        stamp = stamp_of(connection, croissant.KIND, croissant.subject_of(found), plain(found), now)
         write_listing(croissant.listing_reader(connection, data_set, stamp), listing)
     described = croissant.Listing(listing.name, sha256_of_file(listing), listing.stat().st_size)
     write_bytes_atomically(beside(listing), stamp_file(stamp, described.sha256))
