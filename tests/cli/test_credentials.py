@@ -183,4 +183,4 @@ def test_checking_loads_no_models(
     home = ("--home", str(creditline.home))
     assert not loaded_by("sign", sample.id, *names, "--out", out, *home) & {"torch", "diffusers", "jinja2"}
     trust = ("--trust", str(tmp_path / "test" / "test-root.pem"))
-    assert not loaded_by("credentials", out, *trust) & {"torch", "diffusers", "jinja2", "sqlalchemy"}
+    assert not loaded_by("credentials", out, *trust) & {"torch", "diffusers", "jinja2"}
