@@ -1,0 +1,194 @@
+"""Data-set reports: counts held against going through everything, conflicts, opt-outs, hostile names, the files."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from registry.claims import open_claim
+from registry.database import Registry
+from registry.errors import NotFoundError
+from registry.events import changing
+from registry.home import Home
+from registry.ids import sha256_of, sha256_of_file
+from registry.models import NearDuplicate
+from registry.permissions import Permission
+from registry.reviews import record_review
+from registry.verified import verify_rights
+from registry.withdrawals import withdraw
+from reports.data_sets.facts import DataSetFacts
+from reports.data_sets.giving import give_data_set
+from reports.data_sets.reading import read_data_set
+from reports.issuing import find_issued
+from reports.kinds import KINDS
+from tests.registry.works import NOW
+from tests.reports.statement_world import HOLDERS, N, StatementWorld, make_statement_world
+from tests.reports.test_pages import visit
+from tests.reports.world import HOSTILE
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> StatementWorld:
+    """Twelve works of three names in six members. Read it, do not change it."""
+    return make_statement_world(tmp_path_factory.mktemp("data-set"))
+
+
+@pytest.fixture
+def world(made: StatementWorld, tmp_path: Path) -> StatementWorld:
+    """A copy, to be changed."""
+    home = Home(shutil.copytree(made.registry.home.root, tmp_path / "home"))
+    return StatementWorld(Registry.open(home), made.encoding, made.owner)
+
+
+def read(world: StatementWorld) -> DataSetFacts:
+    return read_data_set(world.registry, "shapes")[0]
+
+
+def prohibit(world: StatementWorld, *works: int) -> None:
+    record_review(world.registry, "asset", list(works), Permission.PROHIBITED, "a letter", now=NOW)
+
+
+def conflicts(facts: DataSetFacts) -> dict[str, int]:
+    return {each.kind: each.works for each in facts.conflicts if each.works}
+
+
+def test_counts_by_rightsholder_licence_and_permission(world: StatementWorld) -> None:
+    """The same as counting by hand, also of the works that may not be used."""
+    prohibit(world, 0, 7)
+    facts = read(world)
+    found = {row.name: (row.works, row.forbidden) for row in facts.rightsholders.rows}
+    lost = Counter(world.owner[work] for work in (0, 7))
+    assert found == {name: (works, lost[name]) for name, works in HOLDERS.items()}
+    assert [(row.name, row.works) for row in facts.licences.rows] == [("CC-BY-4.0", 12)]
+    assert {row.name: row.works for row in facts.permissions if row.works} == {"permitted": 10, "prohibited": 2}
+    assert (facts.works, facts.missing, facts.without_rightsholder, facts.verified) == (12, 0, 0, 0)
+    assert facts.verdict == "10 of 12 works may be trained on, and 2 may not, as far as is on record."
+    assert [row.name for row in facts.statements.rows] == ["folder name"]
+    assert (facts.sources.rows[0].name, facts.sources.rows[0].works) == (None, 12)
+
+
+def test_opt_outs_since_training_are_those_of_the_codes(world: StatementWorld) -> None:
+    """Per member: works withdrawn or prohibited after it was trained that its code gave it; trained anew, it has neither."""
+    withdraw(world.registry, asset_ids=[1, 2], reason="letter", now=NOW)
+    prohibit(world, 3)
+    (model,) = read(world).models
+    bits = {work: world.code(work) for work in range(12)}
+    for member in model.members:
+        assert member.works == sum(code >> member.index & 1 for code in bits.values())
+        assert member.withdrawn_since == sum(bits[work] >> member.index & 1 for work in (1, 2))
+        assert member.prohibited_since == bits[3] >> member.index & 1
+        assert (member.prohibited_before, member.prohibited_when_unknown) == (0, 0)
+    again = next(index for index in range(N) if bits[1] >> index & 1)
+    world.retrain(again)
+    (model,) = read(world).models
+    (member,) = (each for each in model.members if each.index == again)
+    assert (member.generation, member.serves, member.withdrawn_since) == (2, True, 0)
+    # Its training heeds withdrawals, while the prohibited work was taken along, and was prohibited already.
+    assert (member.prohibited_since, member.prohibited_before) == (0, bits[3] >> again & 1)
+
+
+def test_change_that_names_no_works_is_not_guessed(world: StatementWorld) -> None:
+    """Where the log does not name the works that became prohibited, since when is not known, and that is a gap."""
+    prohibit(world, 3)
+    with world.registry.connection() as connection:
+        after = '{"asset_ids":null,"permission":"prohibited","works":20000}'
+        connection.execute(
+            "UPDATE event SET subject = '20000 assets', after = ? WHERE kind = 'permission changed'", [after]
+        )
+    facts = read(world)
+    code = world.code(3)
+    assert [member.prohibited_when_unknown for member in facts.models[0].members] == [
+        code >> index & 1 for index in range(N)
+    ]
+    assert all(member.prohibited_since == member.prohibited_before == 0 for member in facts.models[0].members)
+    assert any("since when" in gap for gap in facts.gaps)
+
+
+def test_conflicts_are_found_once_per_work(world: StatementWorld, tmp_path: Path) -> None:
+    """Checked against declared, look-alikes across rightsholders, open claims of others; the table lists each."""
+    assert conflicts(read(world)) == {}
+    verify_rights(
+        world.registry, [4], rightsholder="Bo Example", licence="CC0-1.0", recorded_from="contract 12", now=NOW
+    )
+    open_claim(world.registry, "Cy Example", "mine", now=NOW, works=["5"])
+    ada, bo = sorted(world.works_of("Ada Example"))[0], sorted(world.works_of("Bo Example"))[0]
+    with changing(world.registry, NOW) as change:
+        low, high = sorted((ada, bo))
+        change.insert(NearDuplicate(id=0, asset_id=low, other_asset_id=high, distance=7, found_at=NOW))
+        change.record("near duplicates searched", "all")
+    facts, tables = read_data_set(world.registry, "shapes", tmp_path)
+    differs = world.owner[4] != "Bo Example"
+    assert conflicts(facts) == {
+        **({"checked rightsholder is not the declared one": 1} if differs else {}),
+        "checked licence is not the declared one": 1,
+        "looks like the work of another rightsholder": 2,
+        "claimed by somebody else": 1,
+    }
+    with tables["conflicts"].open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert Counter(row["conflict"] for row in rows) == conflicts(facts)
+    assert {row["asset_id"] for row in rows if row["conflict"].startswith("looks")} == {str(ada), str(bo)}
+
+
+def test_tables_longer_than_the_page_say_so(world: StatementWorld, tmp_path: Path) -> None:
+    """Beyond the listed rows the number of the others and of their works is told; the file has all."""
+    with changing(world.registry, NOW) as change:
+        change.connection.execute(
+            "INSERT INTO asset (id, data_set_id, path, identity, registered_at, permission, rightsholder_id) "
+            "SELECT 100 + range, 0, range || '.png', range, ?, 'unclear', 100 + range // 2 FROM range(60)",
+            [NOW],
+        )
+        change.connection.execute(
+            "INSERT INTO rightsholder (id, name, created_at) SELECT 100 + range, 'Holder ' || range, ? FROM range(30)",
+            [NOW],
+        )
+        change.record("works registered", "data set shapes")
+    facts, tables = read_data_set(world.registry, "shapes", tmp_path)
+    counts = facts.rightsholders
+    assert (len(counts.rows), counts.total) == (20, 33)
+    assert counts.works_left_out == 72 - sum(row.works for row in counts.rows)
+    assert len(tables["rightsholders"].read_text("utf-8").splitlines()) == 34
+    assert facts.metadata_only == 60
+
+
+@pytest.mark.browser
+def test_hostile_names_neither_run_nor_break_the_page(browser: Browser, world: StatementWorld, tmp_path: Path) -> None:
+    """A data set, rightsholders and licences with hostile names: files are named by number, nothing runs, all fits, and
+    page, document and log agree.
+    """
+    with changing(world.registry, NOW) as change:
+        for query in (
+            "UPDATE data_set SET name = ?",
+            "UPDATE rightsholder SET name = ? || id",
+            "UPDATE licence SET reference = ?",
+            "UPDATE asset_rights SET recorded_from = ? || id % 3",
+        ):
+            change.connection.execute(query, [HOSTILE])
+    given = give_data_set(world.registry, HOSTILE, tmp_path / "out", NOW)
+    assert given.page.name == f"data-set-{given.facts.data_set_id}.html"
+    document = json.loads(given.page.with_suffix(".json").read_bytes())
+    stamp = document.pop("stamp")
+    assert (document.pop("creditline"), document.pop("version")) == ("data-set-report", 1)
+    assert sha256_of(document) == stamp["facts_sha256"]
+    assert sha256_of(KINDS[stamp["kind"]](world.registry, stamp["subject"])) == stamp["facts_sha256"]
+    with world.registry.connection() as connection:
+        assert all(find_issued(connection, sha256_of_file(path)) for path in given.files)
+    for width in (390, 1280):
+        page, complaints, requests = visit(browser, given.page, width, "dark")
+        assert (complaints, requests) == ([], [])
+        assert page.title() != "owned"
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate("[...document.querySelectorAll('th')].every(cell => cell.scope)")
+        page.close()
+
+
+def test_unknown_data_set_is_refused(made: StatementWorld) -> None:
+    """By its name, in one line."""
+    with pytest.raises(NotFoundError, match="no data set 'nothing'"):
+        read_data_set(made.registry, "nothing")
