@@ -238,7 +238,9 @@ def _record_set() -> dict[str, Any]:
     }
 
 
-def _collection(data: DataSetFacts) -> str:
+def _collection(data: DataSetFacts) -> str | None:
+    if not data.works:
+        return None
     return (
         f"Works were registered from a {data.kind} between {data.first_registered} and {data.last_registered}; files were "
         "hashed (SHA-256) and their embedded rights metadata read. Rightsholders and licences are as the supplier declared them, "

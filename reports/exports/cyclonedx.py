@@ -183,6 +183,8 @@ def _data(data: DataSetFacts) -> dict[str, Any]:
     told = {
         "works": data.works,
         "bytes": data.bytes,
+        "works_known_by_metadata_alone": data.described_only,
+        "works_missing": data.missing,
         "works_hashed": data.works_hashed,
         "hash": "SHA-256 over the SHA-256 of the works in hexadecimal, sorted, one per line",
         "first_registered": data.first_registered,

@@ -16,7 +16,7 @@ from typing import Any
 
 import duckdb
 
-from registry.errors import NotFoundError
+from registry.errors import IntegrityError, NotFoundError
 from registry.export import REPLACEMENT
 from registry.listings import BLOCK
 from registry.rights import counting_row
@@ -83,9 +83,16 @@ class DataSetFacts:
         return hashlib.sha256(self.name.encode()).hexdigest()[:12]
 
 
-def plain(facts: Any) -> Any:  # noqa: ANN401 - any of the dataclasses above
-    """Facts as JSON values, for their hash."""
-    return json.loads(json.dumps(asdict(facts)))
+def plain(facts: Any) -> Any:  # noqa: ANN401 - any of the dataclasses of these exports
+    """Facts as JSON values, for their hash and for their document.
+
+    Raises:
+        IntegrityError: a number on record is none that JSON has.
+    """
+    try:
+        return json.loads(json.dumps(asdict(facts), allow_nan=False))
+    except ValueError as error:
+        raise IntegrityError("a number on record is not finite; `creditline doctor` says what to do") from error
 
 
 def clipped(text: str) -> str:

@@ -199,12 +199,11 @@ class _Graph:
             software_primaryPurpose="data",
             software_copyrightText=_rights(data),
             dataset_datasetType=["image"],
-            dataset_datasetSize=data.bytes,
+            dataset_datasetSize=None if data.described_only else data.bytes,
             dataset_intendedUse=f"training of ensemble {self.found.id}",
             dataset_dataCollectionProcess=(
-                f"Registered from a {data.kind} between {data.first_registered} and {data.last_registered}."
-                if data.works
-                else None
+                f"Registered from a {data.kind} between {data.first_registered} and {data.last_registered}; "
+                f"{data.described_only:,} works are known by their metadata alone."
             ),
             dataset_hasSensitivePersonalInformation="noAssertion",
         )

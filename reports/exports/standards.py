@@ -49,6 +49,10 @@ def write_croissant(registry: Registry, data_set: str, path: Path, now: datetime
     """
     _check_folder(path)
     listing = path.with_name(croissant.file_stem(path.name.split(".")[0]) + ".works.parquet")
+    if listing == path:
+        raise UsageError(
+            f"got the file {path.name!r}, which is what the listing of the works will be called; choose another name"
+        )
     with registry.connection() as connection:
         found = croissant.read_facts(connection, data_set)
         stamp = stamp_of(connection, croissant.KIND, croissant.subject_of(found), plain(found), now)

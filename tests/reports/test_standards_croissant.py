@@ -148,7 +148,21 @@ def test_what_is_not_there_is_refused(fresh: World, tmp_path: Path) -> None:
         write_croissant(fresh.registry, "nope", tmp_path / "x.json", NOON)
     with pytest.raises(UsageError, match="there is no folder"):
         write_croissant(fresh.registry, "shapes", tmp_path / "no" / "x.json", NOON)
-    assert not list(tmp_path.glob("*.json"))
+    with pytest.raises(UsageError, match="what the listing of the works will be called"):
+        write_croissant(fresh.registry, "shapes", tmp_path / "x.works.parquet", NOON)
+    assert not [path for path in tmp_path.iterdir() if path.is_file()]
+
+
+def test_a_data_set_without_works_is_exported_too(fresh: World, tmp_path: Path) -> None:
+    """An empty listing, no licences and no dates: valid, and the narration says that nothing is on record."""
+    with fresh.registry.connection() as connection:
+        connection.execute("INSERT INTO data_set SELECT 2, 'empty', kind, root, created_at FROM data_set")
+    made = write_croissant(fresh.registry, "empty", tmp_path / "empty.json", NOON)
+    dataset = mlcroissant.Dataset(str(made.path))
+    assert not dataset.metadata.ctx.issues.errors
+    assert list(dataset.records("works")) == []
+    assert "license (no work has one on record)" in made.left_out
+    assert "None" not in made.path.read_text()
 
 
 @pytest.mark.parametrize(

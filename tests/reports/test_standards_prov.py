@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from prov.model import ProvDocument
 
-from registry.errors import NotFoundError, UsageError
+from registry.errors import IntegrityError, NotFoundError, UsageError
 from registry.ids import sha256_of
 from registry.models import Sample
 from reports.exports import prov
@@ -196,6 +196,14 @@ def test_facts_are_read_again_from_the_stamp(fresh: World, tmp_path: Path) -> No
     assert sha256_of(KINDS[prov.KIND](fresh.registry, made.stamp.subject)) == made.stamp.facts_sha256
     _sql(fresh, "UPDATE asset SET permission = 'withdrawn' WHERE id = 0")
     assert sha256_of(KINDS[prov.KIND](fresh.registry, made.stamp.subject)) != made.stamp.facts_sha256
+
+
+def test_a_number_that_json_does_not_have_is_damage(fresh: World) -> None:
+    """A candidate's p is no number: the registry is at fault, and the export is refused."""
+    audit = fresh.add_audit((0, 60), sample=_generated(fresh))
+    _sql(fresh, "UPDATE candidate SET p_value = 'nan'::DOUBLE")
+    with pytest.raises(IntegrityError, match="not finite"):
+        prov.facts(fresh.registry, f"audit {audit.id}")
 
 
 @pytest.mark.parametrize(
