@@ -11,18 +11,22 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from registry.database import Registry
 from registry.digest import RowHash
 from registry.errors import NotFoundError
-from registry.listings import WorksFilter, works_reader
+from registry.export import write_listing
+from registry.listings import BLOCK, WorksFilter, works_reader
 from reports.exports.croissant_terms import COLUMNS, CONTEXT
 from reports.exports.lineage import DataSetFacts, Owner, Terms, clipped, data_set_facts, plain
 from reports.stamps import PARQUET_KEY, Stamp
@@ -69,18 +73,27 @@ def subject_of(found: CroissantFacts) -> str:
     return f"{found.data_set.number}: {found.data_set.name}"
 
 
-def read_facts(connection: duckdb.DuckDBPyConnection, data_set: str) -> CroissantFacts:
-    """What is exported of the data set of this name.
+def read_facts(connection: duckdb.DuckDBPyConnection, data_set: str, keep: Path | None = None) -> CroissantFacts:
+    """What is exported of the data set of this name; with ``keep``, a Parquet file, its works are written there on the way.
 
     Raises:
         NotFoundError: there is none.
     """
-    facts = data_set_facts(connection, data_set)
-    rows = RowHash(_hashable(_schema(connection, data_set)))
-    for batch in listing_reader(connection, data_set):
-        rows.update(_flat(batch))
+    known = data_set_facts(connection, data_set)
+    reader = _works(connection, data_set)
+    rows = RowHash(_hashable(reader.schema))
+
+    def hashed() -> Iterator[pa.RecordBatch]:
+        for batch in reader:
+            rows.update(_flat(batch))
+            yield batch
+
+    if keep is None:
+        deque(hashed(), maxlen=0)
+    else:
+        write_listing(pa.RecordBatchReader.from_batches(reader.schema, hashed()), keep)
     digest = rows.digest()
-    return CroissantFacts(facts, digest.rows, digest.sha256)
+    return CroissantFacts(known, digest.rows, digest.sha256)
 
 
 def facts(registry: Registry, subject: str) -> object:
@@ -97,24 +110,19 @@ def facts(registry: Registry, subject: str) -> object:
         return plain(read_facts(connection, str(found[0])))
 
 
-def listing_reader(
-    connection: duckdb.DuckDBPyConnection, data_set: str, stamp: Stamp | None = None
-) -> pa.RecordBatchReader:
-    """The works in batches, with the stamp in the schema's metadata if there is one."""
+def stamped(kept: Path, stamp: Stamp) -> pa.RecordBatchReader:
+    """The works that :func:`read_facts` kept, in batches, with the stamp in the schema's metadata."""
+    file = pq.ParquetFile(kept)
+    schema = file.schema_arrow.with_metadata({PARQUET_KEY: stamp.to_json().encode()})
+    batches = (batch.cast(schema) for batch in file.iter_batches(BLOCK))
+    return pa.RecordBatchReader.from_batches(schema, batches)
+
+
+def _works(connection: duckdb.DuckDBPyConnection, data_set: str) -> pa.RecordBatchReader:
     reader = works_reader(connection, WorksFilter(data_set=data_set))
     schema = pa.schema([reader.schema.field(name) for name in COLUMNS])
-    if stamp is not None:
-        schema = schema.with_metadata({PARQUET_KEY: stamp.to_json().encode()})
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        for batch in reader:
-            yield pa.RecordBatch.from_arrays([batch.column(name) for name in COLUMNS], schema=schema)
-
-    return pa.RecordBatchReader.from_batches(schema, batches())
-
-
-def _schema(connection: duckdb.DuckDBPyConnection, data_set: str) -> pa.Schema:
-    return listing_reader(connection, data_set).schema
+    batches = (pa.RecordBatch.from_arrays([batch.column(name) for name in COLUMNS], schema=schema) for batch in reader)
+    return pa.RecordBatchReader.from_batches(schema, batches)
 
 
 def _hashable(schema: pa.Schema) -> pa.Schema:

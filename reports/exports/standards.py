@@ -3,13 +3,14 @@
     made = write_croissant(registry, "museum", Path("museum.croissant.json"), now)
 
 Two exports of the same facts differ in the time and the log's end alone. Each is one transaction for reading; the works of a data
-set are read twice, for their hash and for their file, and never held.
+set are read once, in batches.
 """
 
 from __future__ import annotations
 
 import datetime
 import json
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,10 +54,13 @@ def write_croissant(registry: Registry, data_set: str, path: Path, now: datetime
         raise UsageError(
             f"got the file {path.name!r}, which is what the listing of the works will be called; choose another name"
         )
-    with registry.connection() as connection:
-        found = croissant.read_facts(connection, data_set)
-        stamp = stamp_of(connection, croissant.KIND, croissant.subject_of(found), plain(found), now)
-        write_listing(croissant.listing_reader(connection, data_set, stamp), listing)
+    with tempfile.TemporaryDirectory(prefix="creditline-") as scratch:
+        # The stamp has the works' hash and the file has the stamp: the works are kept between the two, not asked for again.
+        kept = Path(scratch) / "works.parquet"
+        with registry.connection() as connection:
+            found = croissant.read_facts(connection, data_set, kept)
+            stamp = stamp_of(connection, croissant.KIND, croissant.subject_of(found), plain(found), now)
+        write_listing(croissant.stamped(kept, stamp), listing)
     described = croissant.Listing(listing.name, sha256_of_file(listing), listing.stat().st_size)
     write_bytes_atomically(beside(listing), stamp_file(stamp, described.sha256))
     of_works = Issued(described.name, described.sha256, stamp.kind, stamp.subject, stamp.facts_sha256)
