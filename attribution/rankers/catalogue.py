@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,20 @@ if TYPE_CHECKING:
     from attribution.rankers.gradients import ReferenceModel
 
 MOBILENET, OPEN_CLIP, LPIPS, GRADIENTS = "mobilenet", "open-clip", "lpips", "gradients"
-RANKERS = (PixelKernel.name, Responsibilities.name, MOBILENET, OPEN_CLIP, LPIPS, GRADIENTS, SuppliedScores.name)
+TRAK, D_TRAK, EKFAC = "trak", "d-trak", "ekfac"
+PEERS = {TRAK: "trak", D_TRAK: "trak", EKFAC: "kronfluence"}
+"""Rankers of other libraries, and what is imported for them."""
+EXTRA = "peers"
+RANKERS = (
+    PixelKernel.name,
+    Responsibilities.name,
+    MOBILENET,
+    OPEN_CLIP,
+    LPIPS,
+    GRADIENTS,
+    *PEERS,
+    SuppliedScores.name,
+)
 DEFAULT_RANKERS = (PixelKernel.name, Responsibilities.name)
 """Those that an audit uses where no choice was kept and none is named. They need no file, so this is the same everywhere."""
 
@@ -64,16 +78,37 @@ def make_ranker(name: str, needs: RankerNeeds) -> Ranker:
         return FeatureKernel(embedding, needs.advance)
     if name == LPIPS:
         return _lpips(needs)
+    if name == GRADIENTS or name in PEERS:
+        return _differentiating(name, needs)
+    raise UsageError(f"there is no ranker {name!r}; choose one of {', '.join(RANKERS)}")
+
+
+def _differentiating(name: str, needs: RankerNeeds) -> Ranker:
+    """A ranker that differentiates the reference model."""
+    if name in PEERS and find_spec(PEERS[name]) is None:
+        raise MissingPartError(
+            f"the ranker {name} needs other libraries: pip install 'creditline[{EXTRA}]', or rank with {GRADIENTS}"
+        )
+    if needs.reference is None:
+        raise MissingPartError(f"the ranker {name} needs a reference model: `creditline members reference` trains it")
+    model = needs.reference()
     if name == GRADIENTS:
-        if needs.reference is None:
-            raise MissingPartError(
-                f"the ranker {name} needs a reference model: `creditline members reference` trains it"
-            )
         from attribution.rankers.gradients import Gradients
 
-        model = needs.reference()
         return Gradients(model.denoiser, model.weights_sha256, model.schedule, model.snr_cap, advance=needs.advance)
-    raise UsageError(f"there is no ranker {name!r}; choose one of {', '.join(RANKERS)}")
+    try:
+        if name == EKFAC:
+            from attribution.rankers.ekfac import Ekfac
+
+            return Ekfac(model)
+        from attribution.rankers.trak import Trak
+
+        return Trak(model, name == D_TRAK, needs.advance)
+    except ImportError as error:
+        raise MissingPartError(
+            f"the ranker {name} needs {PEERS[name]}, which is there but cannot be imported ({error}): "
+            f"pip install 'creditline[{EXTRA}]'"
+        ) from error
 
 
 def _lpips(needs: RankerNeeds) -> Ranker:

@@ -42,14 +42,18 @@ class Factors:
 
 
 class LayerGradients:
-    """Records what goes into and comes back to every linear and convolutional layer of a network."""
+    """Records what goes into and comes back to linear and convolutional layers of a network."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, ends: bool = False) -> None:
+        """All such layers, or with ``ends`` the first and the last convolution alone, as far as there are any."""
         self.layers = {
             name: module
             for name, module in network.named_modules()
             if isinstance(module, nn.Linear) or _is_plain(module)
         }
+        if ends:
+            plain = [name for name, module in self.layers.items() if isinstance(module, nn.Conv2d)] or [*self.layers]
+            self.layers = {name: self.layers[name] for name in (plain[0], plain[-1])}
         self._inputs: dict[str, Tensor] = {}
         self._returned: dict[str, Tensor] = {}
 
@@ -76,7 +80,7 @@ class LayerGradients:
         return hook
 
     def pairs(self) -> Iterator[tuple[str, Float[Tensor, "row place input"], Float[Tensor, "row place output"]]]:
-        """Of the last backward pass, every layer's inputs (a one for the bias behind them) and returned gradients."""
+        """Of the last backward pass, every such layer's inputs (a one for the bias behind them) and returned gradients."""
         for name, layer in self.layers.items():
             if name not in self._returned:
                 continue

@@ -6,6 +6,10 @@ in quarters, each ranker at the scale that grades best by itself. A grid, since 
 coarse one, since an ensemble of a dozen members can tell few candidates apart; no weight is negative, since a ranker that
 grades below 0 is noise to be left out and not a signal to be turned round. Of equal grades the most even weights count.
 
+So few members cannot order rankers that are close, and the best of many weights is often the luckiest. Where the ranker
+:data:`PREFERRED` is among them, which retraining found to be the best single one, it is used alone unless other weights
+grade better by more than :data:`CLEARLY` standard errors over images.
+
 What was chosen on some images is graded on others: each half of the images (every other one) is graded under the choice that
 the other half makes, so that no choice grades itself. What is used afterwards is the choice of all images together. It has
 seen the codes, through member-LDS, and may therefore order what is displayed, never choose what is tested.
@@ -28,6 +32,8 @@ from attribution.rankers.member_lds import MemberLds, correlations_of, interval_
 
 STEPS = 4
 """Weights are multiples of 1 / STEPS."""
+PREFERRED = "gradients"
+CLEARLY = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,8 +122,15 @@ def _choose(
     if len(grid) == 1:
         return scales, grid[0]
     stacked = np.stack([ranker.seen[scale][images] for ranker, scale in zip(rankers, scales, strict=True)])
-    grades = [correlations_of(np.einsum("r,rim->im", row, stacked), member_loss[images]).mean() for row in grid]
-    return scales, grid[int(np.argmax(np.round(grades, 12)))]
+    grades = np.array([correlations_of(np.einsum("r,rim->im", row, stacked), member_loss[images]) for row in grid])
+    best = int(np.argmax(np.round(grades.mean(axis=1), 12)))
+    names = [ranker.name for ranker in rankers]
+    if PREFERRED in names:
+        alone = int(np.flatnonzero(grid[:, names.index(PREFERRED)] == 1.0)[0])
+        gain = grades[best] - grades[alone]
+        if len(gain) < 2 or gain.mean() <= CLEARLY * gain.std(ddof=1) / len(gain) ** 0.5:
+            return scales, grid[alone]
+    return scales, grid[best]
 
 
 def _fused(

@@ -7,8 +7,12 @@ so this is an inner product of whitened gradients. A linear product counts every
 of a work is local: the kernel exp(-||f(y) - f(x)||^2 / tau) over whitened gradients f of length 1 grades better wherever works
 are memorised, and at the largest tau of its grid is the linear product again (of directions, without their lengths).
 
-Gradients are means over *looks*, pinned pairs of a timestep and a noise image that all pictures share, spread over the whole
-schedule under training's weights. Sharing them makes what is common to two pictures stand out from what noise does to either.
+Not all of a gradient says which picture it is of. Taken are the first and the last convolution, which see pixels; layers between
+them, and those that know only the time, move alike for many pictures. Gradients are means over *looks*, pinned pairs of a
+timestep and a noise image that all pictures share, so that what is common to two pictures stands out from what noise does to
+either; the timesteps are those at which a picture is decided (the ones on which members are graded, too), in two bands. Each of
+the four parts, a layer in a band, loses the mean over works, which every picture has, and is scaled to length 1, so that all
+have the same say.
 
 What is kept of a work is at most :data:`VALUES` numbers. A larger network's whitened gradients are projected, layer by layer, by
 random signs from both sides, which keeps inner products on average (Johnson and Lindenstrauss; for gradients Choe et al. 2024).
@@ -25,11 +29,13 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
+from torch.nn import functional
 
+from attribution.contrasts import NOISIEST
 from attribution.noise import standard_normal
 from attribution.rankers.curvature import Factors, LayerGradients, fitted_factors
 from attribution.rankers.feature_kernel import Embedding, FeatureKernel
-from attribution.rankers.interface import Images, Query, Works
+from attribution.rankers.interface import Images, Query, RowIndex, Works
 from attribution.schedule import SamplerSettings, alpha_bars
 from attribution.training_run import loss_weight
 from registry.ids import sha256_of
@@ -39,10 +45,14 @@ BANDWIDTHS = (0.1, 0.2, 0.4, 0.8, 2.0, 8.0)
 LOOKS = 48
 FACTOR_WORKS = 512
 """Works, spread over all of them, from which the curvature is estimated."""
-DAMPING = 1.0
+DAMPING = 0.01
 """Added to a layer's curvature, as a share of its mean."""
+BANDS = 2
+"""Stretches of the timesteps, each with its own part in the features."""
 VALUES = 2**16
 """Numbers kept a work, at most."""
+CLEAREST = 0.95
+"""sqrt(alpha_bar) up to which a picture is being decided, as members' losses have it."""
 ROWS_AT_ONCE = 256
 """Noised pictures in one pass."""
 NOISE_SEED, NOISE_STREAM = 0, 1 << 25
@@ -62,7 +72,21 @@ class Looks:
     @classmethod
     def spread(cls, count: int, schedule: SamplerSettings, snr_cap: float, shape: tuple[int, int, int]) -> Looks:
         """Timesteps spread evenly over the whole schedule, under training's weights."""
-        timesteps = ((torch.arange(count) + 0.5) / count * schedule.train_steps).long()
+        return cls._evenly(count, torch.arange(schedule.train_steps), schedule, snr_cap, shape)
+
+    @classmethod
+    def middle(cls, count: int, schedule: SamplerSettings, snr_cap: float, shape: tuple[int, int, int]) -> Looks:
+        """Timesteps spread evenly over where a picture is decided; over the whole of a schedule that is never there."""
+        level = torch.from_numpy(alpha_bars(schedule)).sqrt()
+        decided = ((level > NOISIEST) & (level <= CLEAREST)).nonzero().flatten()
+        chosen = decided if len(decided) else torch.arange(schedule.train_steps)
+        return cls._evenly(count, chosen, schedule, snr_cap, shape)
+
+    @classmethod
+    def _evenly(
+        cls, count: int, among: Tensor, schedule: SamplerSettings, snr_cap: float, shape: tuple[int, int, int]
+    ) -> Looks:
+        timesteps = among[((torch.arange(count) + 0.5) / count * len(among)).long()]
         signal = torch.from_numpy(alpha_bars(schedule)).float()[timesteps]
         noise = [standard_normal(NOISE_SEED, NOISE_STREAM + look, math.prod(shape)) for look in range(count)]
         return cls(
@@ -133,7 +157,7 @@ class Gradients(FeatureKernel):
 
 
 class GradientEmbedding(Embedding):
-    """Whitened gradients of one reference model, once its curvature on the works is known."""
+    """Whitened gradients of one reference model, once its curvature and its mean gradient on the works are known."""
 
     name = "gradients"
 
@@ -141,7 +165,7 @@ class GradientEmbedding(Embedding):
         self, reference: nn.Module, reference_sha256: str, schedule: SamplerSettings, snr_cap: float, looks: int
     ) -> None:
         self.reference = reference.eval().requires_grad_(True)
-        self.recorder = LayerGradients(self.reference)
+        self.recorder = LayerGradients(self.reference, ends=True)
         self.schedule, self.snr_cap, self.look_count = schedule, snr_cap, looks
         self.at_once = max(1, ROWS_AT_ONCE // looks)
         self.content = {
@@ -149,6 +173,9 @@ class GradientEmbedding(Embedding):
             "schedule": schedule.to_json(),
             "snr_cap": snr_cap,
             "looks": looks,
+            "bands": BANDS,
+            "damping": DAMPING,
+            "layers": list(self.recorder.layers),
         }
         self.factors: dict[str, Factors] = {}
         self.signs: dict[str, tuple[Tensor, Tensor]] = {}
@@ -163,9 +190,9 @@ class GradientEmbedding(Embedding):
         """Estimate the curvature from some of the works, unless that was done."""
         if self._fitted is works:
             return
-        self.looks = Looks.spread(self.look_count, self.schedule, self.snr_cap, shape)
+        self.looks = Looks.middle(self.look_count, self.schedule, self.snr_cap, shape)
         spread = np.unique(np.linspace(0, len(works) - 1, FACTOR_WORKS).round().astype(np.int64))
-        pictures = _pictures(works, spread, shape)
+        pictures = pictures_of(works, spread, shape)
 
         def passes() -> Iterator[None]:
             generator = torch.Generator().manual_seed(NOISE_SEED)
@@ -179,32 +206,42 @@ class GradientEmbedding(Embedding):
                 yield None
 
         self.factors = fitted_factors(self.recorder, passes)
-        self.signs, self.width = projections(self.factors, VALUES)
+        self.signs = projections(self.factors, VALUES // BANDS)[0]
+        self.common = [part.mean(dim=0) for part in self._parts(pictures)]
+        self.width = sum(len(part) for part in self.common)
         self._fitted = works
 
     def embed(self, images: Float32[np.ndarray, "image channel height width"]) -> Float32[np.ndarray, "image feature"]:
-        found = []
+        parts = self._parts(torch.from_numpy(images) * 2.0 - 1.0)
+        centred = [part - common for part, common in zip(parts, self.common, strict=True)]
+        return np.asarray(torch.cat([functional.normalize(part, dim=1) for part in centred], dim=1).numpy())
+
+    def _parts(self, pictures: Float[Tensor, "image channel height width"]) -> list[Float[Tensor, "image value"]]:
+        """Whitened gradients, one part a layer and band."""
+        found: list[list[Tensor]] = []
         with self.recorder.recording():
-            for part in torch.split(torch.from_numpy(images) * 2.0 - 1.0, self.at_once):
+            for part in torch.split(pictures, self.at_once):
                 eps = self.reference(self.looks.at(part), self.looks.timesteps.repeat(len(part)))
                 error = (eps - self.looks.noise.repeat(len(part), 1, 1, 1)).square().mean(dim=(1, 2, 3))
                 self.reference.zero_grad(set_to_none=True)
                 (error * self.looks.weight.repeat(len(part))).sum().backward()
-                found.append(self._whitened(len(part)))
+                found.append([value for name, *pair in self.recorder.pairs() for value in self._whitened(name, *pair)])
         self.reference.zero_grad(set_to_none=True)
-        return np.asarray(torch.cat(found).numpy())
+        return [torch.cat(values) for values in zip(*found, strict=True)]
 
-    def _whitened(self, images: int) -> Float[Tensor, "image feature"]:
-        columns = []
-        for name, inputs, returned in self.recorder.pairs():
-            # Looks and places of an image are summed alike.
-            came, went = (value.reshape(images, -1, value.shape[-1]) for value in (inputs, returned))
-            whitened = self.factors[name].whitened(torch.einsum("bpo,bpa->boa", went, came), DAMPING)
+    def _whitened(
+        self, name: str, inputs: Float[Tensor, "row place input"], returned: Float[Tensor, "row place output"]
+    ) -> Iterator[Float[Tensor, "image value"]]:
+        """One layer's gradients, band by band; the looks of a band and the places of an image are summed alike."""
+        count = len(self.looks)
+        came, went = (value.reshape(-1, count, *value.shape[1:]) for value in (inputs, returned))
+        for band in torch.arange(count).tensor_split(BANDS):
+            gradients = torch.einsum("blpo,blpa->boa", went[:, band], came[:, band])
+            whitened = self.factors[name].whitened(gradients, DAMPING)
             if name in self.signs:
                 left, right = self.signs[name]
                 whitened = torch.einsum("ko,boa,al->bkl", left, whitened, right)
-            columns.append(whitened.flatten(1))
-        return torch.cat(columns, dim=1)
+            yield whitened.flatten(1)
 
 
 def projections(factors: dict[str, Factors], values: int) -> tuple[dict[str, tuple[Tensor, Tensor]], int]:
@@ -225,7 +262,7 @@ def projections(factors: dict[str, Factors], values: int) -> tuple[dict[str, tup
     return signs, width
 
 
-def _pictures(works: Works, rows: np.ndarray, shape: tuple[int, int, int]) -> Float[Tensor, "row channel height width"]:
+def pictures_of(works: Works, rows: RowIndex, shape: tuple[int, int, int]) -> Float[Tensor, "row channel height width"]:
     """Works in [-1, 1], channels first."""
     channels, height, width = shape
     values = torch.from_numpy(works.pixels.take(rows)).reshape(-1, height, width, channels)

@@ -48,6 +48,16 @@ def test_pairs_give_each_examples_gradient() -> None:
         torch.testing.assert_close(found["last"][row], network.last.weight.grad)
 
 
+def test_ends_are_the_first_and_the_last_convolution() -> None:
+    """Linear layers are left out where there are convolutions, and taken where there are none."""
+    network = nn.Sequential(
+        nn.Linear(2, 2), nn.Conv2d(1, 2, 1), nn.Conv2d(2, 2, 1), nn.Conv2d(2, 1, 1), nn.Linear(2, 2)
+    )
+    assert list(LayerGradients(network, ends=True).layers) == ["1", "3"]
+    assert list(LayerGradients(nn.Sequential(*[nn.Linear(2, 2) for _ in range(3)]), ends=True).layers) == ["0", "2"]
+    assert list(LayerGradients(nn.Linear(2, 2), ends=True).layers) == [""]
+
+
 def test_nothing_is_recorded_outside() -> None:
     """A network that was recorded is left without hooks."""
     network, x = small()

@@ -10,7 +10,7 @@ import torch
 
 from attribution.denoiser import NetworkSettings, new_denoiser
 from attribution.rankers.curvature import Factors
-from attribution.rankers.gradients import BANDWIDTHS, Gradients, Looks, projections
+from attribution.rankers.gradients import BANDWIDTHS, DAMPING, Gradients, Looks, projections
 from attribution.rankers.interface import Images, PixelRows, Works, dense_scores
 from attribution.schedule import SamplerSettings
 
@@ -37,28 +37,46 @@ def images_of(works: Works, rows: slice) -> Images:
 
 
 def test_a_copy_is_ranked_first_and_scores_are_those_of_the_definition(works: Works) -> None:
-    """exp(-||f - g||^2 / tau) with the gradients of the loss over the looks by autograd, whitened in full."""
+    """exp(-||f - g||^2 / tau) by autograd: first and last convolution, two bands of looks, each centred and of one length."""
     made = ranker()
     scores = dense_scores(made.prepare(images_of(works, slice(2, 5)), works), len(works))
     assert scores.argmax(axis=2).tolist() == [[2, 3, 4]] * len(BANDWIDTHS)
-    looks = Looks.spread(LOOKS, SamplerSettings(), 5.0, SHAPE)
-    reference, features = made.gradients.reference, []
+    looks = Looks.middle(LOOKS, SamplerSettings(), 5.0, SHAPE)
+    reference, layers = made.gradients.reference, made.gradients.recorder.layers
+    assert list(layers) == ["network.conv_in", "network.conv_out"]
+    parts: dict[tuple[str, int], list[torch.Tensor]] = {}
     for picture in torch.from_numpy(works.pixels.take(slice(0, 12))).reshape(-1, *SHAPE) * 2 - 1:
-        reference.zero_grad()
-        eps = reference(looks.at(picture[None]), looks.timesteps)
-        ((eps - looks.noise).square().mean(dim=(1, 2, 3)) * looks.weight).sum().backward()
-        parts = []
-        for name, layer in made.gradients.recorder.layers.items():
-            weight, bias = layer.get_parameter("weight").grad, layer.get_parameter("bias").grad
-            assert weight is not None
-            assert bias is not None
-            whole = torch.cat([weight.flatten(1), bias[:, None]], dim=1)
-            parts.append(made.gradients.factors[name].whitened(whole[None], 1.0).flatten())
-        direction = torch.cat(parts)
-        features.append(direction / direction.norm())
-    stacked = torch.stack(features).numpy()
+        for band, of_band in enumerate((slice(0, 3), slice(3, 6))):
+            reference.zero_grad()
+            eps = reference(looks.at(picture[None]), looks.timesteps)
+            errors = (eps - looks.noise).square().mean(dim=(1, 2, 3)) * looks.weight
+            errors[of_band].sum().backward()
+            for name, layer in layers.items():
+                weight, bias = layer.get_parameter("weight").grad, layer.get_parameter("bias").grad
+                assert weight is not None
+                assert bias is not None
+                whole = torch.cat([weight.flatten(1), bias[:, None]], dim=1)
+                factors = made.gradients.factors[name]
+                curvature = factors.curvature + DAMPING * factors.curvature.mean()
+                rotated = factors.outputs.T @ whole @ factors.inputs
+                parts.setdefault((name, band), []).append((rotated / curvature.sqrt()).flatten())
+    features = []
+    for gradients in parts.values():
+        centred = torch.stack(gradients) - torch.stack(gradients).mean(dim=0)
+        features.append(centred / centred.norm(dim=1, keepdim=True) / 2.0)
+    stacked = torch.cat(features, dim=1).numpy()
     squared = ((stacked[2:5, None] - stacked[None]) ** 2).sum(axis=2)
     np.testing.assert_allclose(scores[2], np.exp(-squared / BANDWIDTHS[2]), atol=5e-3)
+
+
+def test_looks_are_where_pictures_are_decided() -> None:
+    """Only there, from end to end of it; and somewhere on a schedule that has no such place."""
+    level = Looks.middle(LOOKS, SamplerSettings(), 5.0, SHAPE).signal.sqrt()
+    assert level.min() > 0.1
+    assert level.max() <= 0.95
+    assert level.max() - level.min() > 0.6
+    clear = SamplerSettings(train_steps=100, steps=10, beta_end=1e-4)
+    assert len(Looks.middle(LOOKS, clear, 5.0, SHAPE)) == LOOKS
 
 
 def test_scores_do_not_depend_on_the_other_images(works: Works) -> None:

@@ -103,6 +103,23 @@ def test_fusion_finds_rankers_that_belong_together() -> None:
     assert found.by_scale[0][1] > found.by_scale[0][0]
 
 
+def test_the_preferred_ranker_gives_way_only_to_what_is_clearly_better() -> None:
+    """Luck among close rankers does not displace it; knowing something that it does not know, or knowing more, does."""
+    rng = np.random.default_rng(11)
+    loss = rng.normal(size=(48, 16))
+    close = [
+        Graded(name, (1.0,), (-loss + rng.normal(scale=1.5, size=loss.shape))[None])
+        for name in ("one", fusion.PREFERRED)
+    ]
+    copied = [close[1], Graded("twin", (1.0,), close[1].seen + rng.normal(scale=1e-3, size=close[1].seen.shape))]
+    assert fit(copied, loss).parts == (Part(fusion.PREFERRED, 1.0, 1.0),)
+    assert len(fit(close, loss).parts) == 2
+    better = [Graded("other", (1.0,), -loss[None]), Graded(fusion.PREFERRED, (1.0,), rng.normal(size=(1, 48, 16)))]
+    assert fit(better, loss).parts == (Part("other", 1.0, 1.0),)
+    single = [Graded(one.name, one.scales, one.seen[:, :1]) for one in better]
+    assert fit(single, loss[:1]).parts == (Part(fusion.PREFERRED, 1.0, 1.0),)
+
+
 def test_choice_does_not_grade_itself() -> None:
     """Of fifty scales that know nothing the best looks good on the images that chose it, and not on the others."""
     rng = np.random.default_rng(7)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from attribution.rankers.catalogue import PEERS
 from tests.attribution.conftest import build_world
 from tests.cli.running import Creditline
 
@@ -95,8 +97,11 @@ def test_gradients_through_a_reference_model(home: Creditline) -> None:
     assert Path(again.out.strip()) == home.home.resolve() / "references" / made.document["ensemble"]
     assert "already trained on 18 works" in again.err
     assert home("members", "reference", "--json").document == {**made.document, "trained": False}
-    kept = home("rankers", "--keep", "--json").document
-    assert [one["name"] for one in kept["rankers"]] == ["pixel-kernel", "responsibilities", "gradients"]
+    listed = home("rankers", "--json").document
+    assert [one["name"] for one in listed["rankers"]][:3] == ["pixel-kernel", "responsibilities", "gradients"]
+    assert {one["name"] for one in listed["rankers"][3:]} == {n for n, p in PEERS.items() if find_spec(p) is not None}
+    three = [word for one in listed["rankers"][:3] for word in ("--ranker", one["name"])]
+    kept = home("rankers", *three, "--keep", "--json").document
     assert kept["rankers"][2]["settings"]["reference_sha256"] == made.document["weights_sha256"]
     assert -1 <= kept["rankers"][2]["member_lds"]["value"] <= 1
     sample = home("samples", "--json").document["samples"][0]["id"]
