@@ -45,7 +45,7 @@ def fill(content: ContentFacts, answers: Answers) -> Sheet:
     sheet.section("6", "Whether the datasets were purchased or licensed by the developer")
     licensed = [each.facts.name for each in sets if each.source == "licensed"]
     if licensed:
-        sheet.known("Data sets under a commercial licence", licensed, "as the answers say of each")
+        sheet.follows("Data sets under a commercial licence", licensed)
     sheet.asked("Purchased or licensed", said.purchased_or_licensed, "california.purchased_or_licensed")
     sheet.section("7", "Whether the datasets include personal information")
     sheet.asked("Personal information", said.personal_information, "california.personal_information")

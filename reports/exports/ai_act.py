@@ -133,8 +133,8 @@ def _overview(sheet: Sheet, content: ContentFacts, sets: list[Sourced]) -> None:
     for source, name in (*SOURCES.items(), (None, "to be provided")):
         held = [each.facts.works for each in sets if each.source == source]
         if held:
-            rows.append([name, len(held), sum(held), share(sum(held), content.works)])
-    sheet.table("Data sets by source", ["Source", "Data sets", "Works", "Share"], rows)
+            rows.append([name, share(sum(held), content.works), len(held), sum(held)])
+    sheet.table("Data sets by source", ["Source", "Share of works", "Data sets", "Works"], rows)
     for each in unknown:
         sheet.asked(
             f"Source of the data set {each.facts.name}",
@@ -206,12 +206,11 @@ def _third_parties(sheet: Sheet, answers: Answers, sets: list[Sourced]) -> None:
     known = [each for each in private if each.answers.publicly_known]
     sheet.known("Modality(ies) of the content covered by the datasets concerned", IMAGE)
     names = "; ".join(each.facts.name for each in known)
-    sheet.either(
+    none = "none" if private and all(each.answers.publicly_known is False for each in private) else None
+    sheet.asked(
         "If publicly known, list private datasets obtained from other third parties",
-        said.known or names or None,
+        said.known or names or none,
         "private.known",
-        "none" if private and all(each.answers.publicly_known is False for each in private) else None,
-        "as the answers say of each",
     )
     if len(known) < len(private) or not private:
         sheet.asked(
@@ -244,7 +243,7 @@ def _crawled(sheet: Sheet, content: ContentFacts, answers: Answers, sets: list[S
     sheet.known("Type of modality covered", IMAGE)
     summary = "Summary of the most relevant domain names crawled"
     if not content.top_domains:
-        sheet.asked(summary, None, "data_sets.<name>.source", "no address of a crawled work is on record")
+        sheet.asked(summary, said.domains, "crawled.domains", "no address of a crawled work is on record")
     else:
         rule = (
             "the largest 5 %, at most 1,000, by bytes"
@@ -270,7 +269,6 @@ def _users_and_machines(sheet: Sheet, content: ContentFacts, answers: Answers, s
     sheet.section("2.4", "User data")
     users = answers.user_data
     interactions, reason = used(users.from_model, "user", sets)
-    known = yes_no(interactions) if reason and not interactions else None
     for question, given, key in (
         ("Was data from user interactions with the AI model used to train the model?", users.from_model, "from_model"),
         (
@@ -280,7 +278,10 @@ def _users_and_machines(sheet: Sheet, content: ContentFacts, answers: Answers, s
             "from_services",
         ),
     ):
-        sheet.either(question, yes_no(given), f"user_data.{key}", known, reason)
+        if given is None and reason is not None and not interactions:
+            sheet.follows(question, "No", reason)
+        else:
+            sheet.asked(question, yes_no(given), f"user_data.{key}")
     if interactions or users.from_services:
         sheet.known("Type of modality covered", IMAGE)
         sheet.asked("General description of these services or products", users.services, "user_data.services")
@@ -362,8 +363,14 @@ def _opt_outs(content: ContentFacts) -> list[str]:
 def _whether(sheet: Sheet, question: str, stated: bool | None, source: Source, sets: list[Sourced]) -> bool:
     """Ask the yes-or-no question of a section; whether its further questions are to be asked."""
     answer, reason = used(stated, source, sets)
-    table = {"user": "user_data"}.get(source, source)
-    sheet.either(question, yes_no(answer) if reason is None else None, f"{table}.used", yes_no(answer), reason)
+    shown = yes_no(answer)
+    if reason is None or shown is None:
+        table = {"user": "user_data"}.get(source, source)
+        sheet.asked(question, shown, f"{table}.used")
+    elif any(each.answers.source for each in sets):
+        sheet.follows(question, shown, reason)
+    else:
+        sheet.known(question, shown, reason)
     return bool(answer)
 
 

@@ -131,6 +131,10 @@ class Crawled(Answered):
     )
     period: Text | None = _question("From when to when they collected.", "03/2025 to 11/2025")
     content: Text | None = _question("What kinds of content and of sites they visited.", "sites of museums")
+    domains: Text | None = _question(
+        "Where the list of the most relevant domains is, where the registry does not know the works' addresses.",
+        "https://provider.example/domains.csv",
+    )
     comments: Text | None = _question("Further remarks on crawling (optional).", "none")
 
 

@@ -126,6 +126,10 @@ class Sheet:
         else:
             self._add(question, answer, "provider", note)
 
+    def follows(self, question: str, answer: str | list[str], note: str | None = None) -> None:
+        """Something that follows from what the provider said elsewhere in the file."""
+        self._add(question, answer, "provider", note)
+
     def either(
         self, question: str, answer: str | None, answer_with: str, known: str | None, note: str | None = None
     ) -> None:
@@ -216,7 +220,11 @@ def file_version(
         NotFoundError: no such ensemble, or it has no member.
         InputError: answers that contradict the registry, a kept copy that is needed is lost, or a folder cannot be written.
     """
-    folder = registry.home.filings
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        # Asked first: the log must not name a version that nobody was given.
+        raise InputError(f"cannot write to {out} ({error.strerror}); choose another folder") from error
     with registry.connection() as connection:
         versions = versions_of(connection, form, ensemble_id)
     newest = versions[-1] if versions else None
@@ -234,7 +242,7 @@ def file_version(
     else:
         number, issued_at, earlier = (newest.number if newest else 0) + 1, now, versions
     document = _document(form, content, answers, facts, number, issued_at, earlier, stamp)
-    issued = [write_document(folder, each) for each in _rendered(form, document)]
+    issued = [write_document(registry.home.filings, each) for each in _rendered(form, document)]
     record_issue(registry, issued, now)
     with registry.connection() as connection:
         versions = versions_of(connection, form, ensemble_id)

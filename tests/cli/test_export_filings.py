@@ -1,0 +1,93 @@
+"""``creditline export ai-act`` and ``ab-2013``: from the questions to a filing and its next version, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from registry.database import Registry
+from registry.encodings import create_encoding
+from registry.home import Home
+from tests.cli.running import Creditline
+from tests.registry.members import train_members
+from tests.registry.works import NOW
+
+
+@pytest.fixture
+def trained(filled: Creditline) -> Creditline:
+    """Three works and an ensemble of four members."""
+    registry = Registry.open(Home(filled.home))
+    encoding = create_encoding(registry, "asset", None, 4, 2, 1, NOW)
+    train_members(registry, encoding, list(range(4)))
+    return filled
+
+
+def ensemble(creditline: Creditline) -> str:
+    registry = Registry.open(Home(creditline.home))
+    with registry.connection() as connection:
+        return str(connection.execute("SELECT id FROM ensemble").fetchall()[0][0])
+
+
+@pytest.mark.parametrize("command", ["ai-act", "ab-2013"])
+def test_from_the_questions_to_the_second_version(trained: Creditline, tmp_path: Path, command: str) -> None:
+    """The skeleton, a first filing, the same again, and with an answer the next version; paths on stdout."""
+    answers, out = tmp_path / "answers.toml", tmp_path / "out"
+    assert trained("export", command, "--template", answers).out == f"{answers}\n"
+    first = trained("export", command, "--answers", answers, "--out", out)
+    stem = f"{command}-{ensemble(trained)}"
+    assert first.status == 0
+    assert first.out.splitlines() == [str(out / f"{stem}-v1.html"), str(out / f"{stem}-v1.json")]
+    assert "version 1 is new" in first.err
+    assert "answers are to be provided" in first.err
+    again = trained("export", command, "--out", out)
+    assert again.out == first.out
+    assert "nothing has changed since version 1" in again.err
+    assert "the answers are those of version 1" in again.err
+    answers.write_text(answers.read_text().replace('#name = "Example Images', 'name = "Example Images'))
+    second = trained("export", command, "--answers", answers, "--out", out, "--json").document
+    assert (second["filing_version"], second["new"]) == (2, True)
+    assert len(list(out.iterdir())) == 4
+
+
+def test_questions_are_never_written_over_answers(trained: Creditline, tmp_path: Path) -> None:
+    """A file that is there may hold somebody's work."""
+    path = tmp_path / "answers.toml"
+    path.write_text("[provider]\nname = 'kept'\n")
+    refused = trained("export", "ai-act", "--template", path)
+    assert refused.status == 2
+    assert "is there already" in refused.err
+    assert "kept" in path.read_text()
+
+
+def test_answers_and_template_exclude_each_other(trained: Creditline, tmp_path: Path) -> None:
+    """One reads a file, the other writes one."""
+    refused = trained("export", "ai-act", "--template", tmp_path / "a", "--answers", tmp_path / "b")
+    assert refused.status == 2
+    assert "expected one of them" in refused.err
+
+
+def test_answers_that_cannot_be_read_are_bad_input(trained: Creditline, tmp_path: Path) -> None:
+    """A file that is not there, and a key that is no question: one line each, and nothing is written."""
+    path = tmp_path / "answers.toml"
+    assert trained("export", "ai-act", "--answers", path, "--out", tmp_path / "out").status == 2
+    path.write_text("[model]\nname = 'x'\n")
+    refused = trained("export", "ai-act", "--answers", path, "--out", tmp_path / "out")
+    assert refused.status == 2
+    assert "the nearest is 'names'" in refused.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_is_a_file_is_refused(trained: Creditline, tmp_path: Path) -> None:
+    """And nothing is issued: the next run makes the first version."""
+    (tmp_path / "out").write_text("a file")
+    assert trained("export", "ai-act", "--out", tmp_path / "out").status == 2
+    again = trained("export", "ai-act", "--out", tmp_path / "elsewhere", "--json").document
+    assert (again["filing_version"], again["new"]) == (1, True)
+
+
+def test_without_an_ensemble_there_is_nothing_to_file(filled: Creditline, tmp_path: Path) -> None:
+    """It says what to run first."""
+    refused = filled("export", "ab-2013", "--out", tmp_path)
+    assert refused.status == 2
+    assert "creditline train" in refused.err

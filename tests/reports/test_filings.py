@@ -1,0 +1,423 @@
+"""Filings: counts held against a loop over the works, versions against the log, and nothing unanswered left unsaid."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from sqlmodel import select
+
+from registry.database import Registry
+from registry.encodings import create_encoding
+from registry.errors import InputError, NotFoundError
+from registry.home import Home
+from registry.ids import sha256_of
+from registry.ingest.owner_table import OwnerTable
+from registry.ingest.registration import register_folder
+from registry.models import AssetSignal, EmbeddedMetadata, Encoding
+from registry.permissions import Permission
+from registry.reviews import record_review
+from registry.withdrawals import withdraw
+from reports.exports import ab2013, ai_act
+from reports.exports.answers import LARGEST_FILE, Answers, read_answers, template_of
+from reports.exports.filing import Filed, FilingDocument, Form, file_version
+from reports.kinds import KINDS
+from reports.stamps import META
+from tests.registry.members import ensemble_of, train_members
+from tests.registry.works import NOW, write_csv, write_pictures
+
+N, H = 8, 4
+HOSTILE = "<script>alert(1)</script> \u202egnp.exe \U0001f34e"
+SITES = (
+    "https://www.big.example/a?b=1",
+    "HTTP://Big.Example:8080/c",
+    "https://user:pw@small.example./d",
+    "https://[2001:db8::1]/e",
+    "https://bücher.example/f",
+    "ftp://no.example/g",
+    "",
+    "not an address",
+)
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    """Two data sets, one with a hostile name: 24 and 8 works, of which one is prohibited and was never encoded."""
+    root = tmp_path_factory.mktemp("filings")
+    registry = Registry.create(Home(root / "home"), now=NOW)
+    for name, first, amount in (("crawl", 0, 24), (HOSTILE, 24, 8)):
+        paths = [f"{number:02d}.png" for number in range(amount)]
+        rows = [
+            {
+                "path": path,
+                "rightsholder": f"Owner {number % 5}",
+                "licence": ("CC-BY-4.0", "CC0-1.0", "own terms")[number % 3],
+                "source_url": SITES[number % len(SITES)],
+            }
+            for number, path in enumerate(paths)
+        ]
+        folder = write_pictures(root / f"works {first}", paths, first)
+        table = OwnerTable(write_csv(root / f"{first}.csv", rows))
+        register_folder(registry, folder, table, data_set=name, now=NOW + timedelta(days=first), near_duplicates=False)
+    record_review(registry, "asset", [5], permission=Permission.PROHIBITED, reason="their wish", now=NOW)
+    with registry.session() as session:
+        session.add(_says_synthetic(7))
+        session.add_all(
+            _signal(number, work, use)
+            for number, (work, use) in enumerate([(2, "allowed"), (9, "constrained"), (5, "prohibited")])
+        )
+    encoding = create_encoding(registry, "asset", None, N, H, 1, NOW + timedelta(days=60))
+    train_members(registry, encoding, list(range(N)))
+    return registry
+
+
+@pytest.fixture
+def registry(original: Registry, tmp_path: Path) -> Registry:
+    """The same, to be changed."""
+    return Registry(Home(shutil.copytree(original.home.root, tmp_path / "home")))
+
+
+def _says_synthetic(work: int) -> EmbeddedMetadata:
+    return EmbeddedMetadata(
+        id=0,
+        asset_id=work,
+        digital_source_type="http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia",
+        fields={},
+        problems=[],
+        read_at=NOW,
+    )
+
+
+def _signal(number: int, work: int, use: str) -> AssetSignal:
+    return AssetSignal(
+        id=number,
+        asset_id=work,
+        protocol="plus",
+        category="ai training",
+        use=use,
+        raw="raw",
+        found_in="xmp",
+        seen_at=NOW,
+    )
+
+
+def encoding_in(registry: Registry) -> Encoding:
+    with registry.session() as session:
+        return session.exec(select(Encoding)).one()
+
+
+def ensemble_in(registry: Registry) -> str:
+    return ensemble_of(encoding_in(registry))
+
+
+def file(
+    registry: Registry, out: Path, answers: Answers | None = None, form: Form = ai_act.FORM, days: int = 70
+) -> Filed:
+    return file_version(registry, form, ensemble_in(registry), answers, out, NOW + timedelta(days=days))
+
+
+def answered(document: Filed | FilingDocument) -> dict[str, object]:
+    """Answers by question."""
+    filing = document.document if isinstance(document, Filed) else document
+    return {item.question: item.answer for section in filing.sections for item in section.items}
+
+
+def host(address: str) -> str | None:
+    """The host as a reader of one address would find it."""
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return None
+    plain = parts.hostname.rstrip(".").removeprefix("www.")
+    return plain if plain.isascii() else plain.encode("idna").decode()
+
+
+def test_counts_are_those_of_a_loop_over_the_works(original: Registry, tmp_path: Path) -> None:
+    """Works, bytes, licences, owners, sites and dates: what one finds who looks at each work of the encoding by itself."""
+    crawl = Answers.model_validate({"data_sets": {"crawl": {"source": "crawled"}}})
+    content = file(
+        Registry(Home(shutil.copytree(original.home.root, tmp_path / "home"))), tmp_path, crawl
+    ).document.content
+    with original.connection() as connection:
+        rows = connection.execute(
+            "SELECT asset.id, data_set.name, byte_size, reference, asset.rightsholder_id, source_url, permission FROM unit_asset "
+            "JOIN asset ON asset.id = asset_id JOIN data_set ON data_set.id = data_set_id "
+            "JOIN licence ON licence.id = licence_id JOIN asset_rights ON asset_rights.id = declared_id"
+        ).fetchall()
+    assert len(rows) == content.works == 31
+    assert content.bytes == sum(row[2] for row in rows)
+    assert {each.reference: each.works for each in content.licences} == Counter(row[3] for row in rows)
+    assert content.rightsholders == len({row[4] for row in rows})
+    assert content.permissions == Counter(row[6] for row in rows)
+    assert {each.name: each.works for each in content.data_sets} == Counter(row[1] for row in rows)
+    hosts = Counter(found for row in rows if (found := host(row[5] or "")))
+    assert content.domains_in_all == len(hosts) == 4
+    assert content.with_address == sum(hosts.values())
+    sizes = Counter[str]()
+    for row in rows:
+        if row[1] == "crawl" and host(row[5] or ""):
+            sizes[str(host(row[5]))] += row[2]
+    assert content.crawled_domains == len(sizes)
+    assert [(each.domain, each.bytes) for each in content.top_domains] == sizes.most_common(1)
+    assert content.left_out == {"prohibited": 1}
+    assert (content.registered_from, content.registered_to) == ("2026-03-14", "2026-04-07")
+    assert sum(each.said_synthetic for each in content.data_sets) == 1
+    assert [(each.use, each.works) for each in content.signals] == [("allowed", 1), ("constrained", 1)]
+    assert (content.with_signal, content.with_reservation, content.reserved_left_out) == (2, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("images", "band"),
+    [
+        (0, "Less than"),
+        (999_999, "Less than"),
+        (10**6, "1 million to"),
+        (10**9, "1 million to"),
+        (10**9 + 1, "More than"),
+    ],
+)
+def test_the_size_bands_are_the_templates(images: int, band: str) -> None:
+    """Under one million, up to one billion, more."""
+    assert ai_act.size_band(images).startswith(band)
+
+
+def test_small_providers_list_fewer_domains(registry: Registry, tmp_path: Path) -> None:
+    """5 % in place of 10 %: of many sites, half as many."""
+    with registry.connection() as connection:
+        connection.execute("UPDATE asset SET url = 'https://site' || id || '.example/' WHERE data_set_id = 0")
+        connection.execute(
+            "UPDATE asset SET data_set_id = 0, url = 'https://x' || id || '.example/' WHERE data_set_id = 1"
+        )
+    counts = []
+    for small in (False, True):
+        said = {"content": {"small_or_medium": small}, "data_sets": {"crawl": {"source": "crawled"}}}
+        counts.append(len(file(registry, tmp_path, Answers.model_validate(said)).document.content.top_domains))
+    assert counts == [4, 2]
+
+
+def test_what_nobody_knows_is_marked_and_listed(registry: Registry, tmp_path: Path) -> None:
+    """Every open question stands in the list with the key that answers it, on the page and in the JSON."""
+    filed = file(registry, tmp_path)
+    open_questions = [item for section in filed.document.sections for item in section.items if item.answer is None]
+    assert [each.key for each in filed.document.to_be_provided] == [item.key for item in open_questions]
+    assert {"provider.name", "processing.illegal_content", "data_sets.<name>.source", "public.used"} <= {
+        each.answer_with for each in filed.document.to_be_provided
+    }
+    page = filed.page.read_text()
+    assert all(f'href="#q{each.key}"' in page and f'id="q{each.key}"' in page for each in filed.document.to_be_provided)
+
+
+@pytest.mark.parametrize("form", [ai_act.FORM, ab2013.FORM], ids=lambda form: form.stem)
+def test_a_file_with_every_answer_leaves_nothing_open(registry: Registry, tmp_path: Path, form: Form) -> None:
+    """The skeleton with all examples taken as they are answers every question of both filings."""
+    path = tmp_path / "answers.toml"
+    path.write_text(uncommented(template_of(["crawl", HOSTILE])))
+    filed = file(registry, tmp_path, read_answers(path), form)
+    assert filed.document.to_be_provided == []
+    assert "every question is answered" in filed.page.read_text()
+
+
+def uncommented(template: str) -> str:
+    return re.sub(r"(?m)^#(\w+ = )", r"\1", template)
+
+
+def test_the_skeleton_answers_nothing_until_it_is_edited(tmp_path: Path) -> None:
+    """It is TOML as it stands, hostile names of data sets included, and reads as no answer at all."""
+    path = tmp_path / "answers.toml"
+    path.write_text(template_of(["plain", HOSTILE, 'a"b\\\n]\x7f']))
+    found = read_answers(path)
+    assert set(found.data_sets) == {"plain", HOSTILE, 'a"b\\\n]\x7f'}
+    assert found.model_dump(exclude_none=True, exclude={"data_sets"}) == {
+        name: {} for name in Answers.model_fields if name != "data_sets"
+    }
+    assert "\u202e" not in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('[provider]\nnmae = "x"', "no question 'provider.nmae'; the nearest is 'name'"),
+        ('[provder]\nname = "x"', "no question 'provder'; the nearest is 'provider'"),
+        ('[data_sets.x]\nsorce = "public"', "the nearest is 'source'"),
+        ('[data_sets.x]\nsource = "found"', "'public', 'licensed'"),
+        ("[provider]\nname = 3", "'provider.name'"),
+        ('[provider]\nname = ""', "it is empty"),
+        ('[provider]\nname = "\\u0000"', "control characters"),
+        (f'[provider]\nname = "{"x" * 10_001}"', "at most 10000"),
+        ("provider = [", "not TOML"),
+        ("x = " + "[" * 50_000, "not TOML"),
+        ("a." * 100_000 + "b = 1", "more than twelve parts"),
+        ('"\\"".' * 50_000 + "b = 1", "more than twelve parts"),
+        ("x = 1" + "0" * 5_000, "not TOML"),
+        ("#" * (LARGEST_FILE + 1), "bytes"),
+    ],
+)
+def test_answers_that_cannot_be_used_are_refused_in_one_line(tmp_path: Path, text: str, reason: str) -> None:
+    """Unknown keys with the nearest one, wrong types, bombs: refused at once, and never a traceback."""
+    path = tmp_path / "answers.toml"
+    path.write_text(text)
+    with pytest.raises(InputError) as refused:
+        read_answers(path)
+    assert reason in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert len(str(refused.value)) < 600
+
+
+def test_answers_about_a_data_set_that_there_is_not_are_refused(registry: Registry, tmp_path: Path) -> None:
+    """A misspelt name would silently leave a data set unclassified."""
+    with pytest.raises(InputError, match="the nearest is 'crawl'"):
+        file(registry, tmp_path, Answers.model_validate({"data_sets": {"crwal": {"source": "public"}}}))
+
+
+def test_sources_that_the_answers_name_decide_the_sections(registry: Registry, tmp_path: Path) -> None:
+    """With every data set classified the sections say yes or no, and a single data set outweighs a general no."""
+    said = {
+        "public": {"used": False},
+        "data_sets": {"crawl": {"source": "crawled"}, HOSTILE: {"source": "public", "link": "https://museum.example/"}},
+    }
+    found = answered(file(registry, tmp_path, Answers.model_validate(said)))
+    assert found["Have you used publicly available datasets to train the model?"] == "Yes"
+    assert found["Were crawlers used by the provider or on behalf of the provider?"] == "Yes"
+    assert (
+        found["Have data sources other than those described in Sections 2.1 to 2.5 been used to train the model?"]
+        == "No"
+    )
+
+
+def test_outputs_generated_here_are_known_to_be_synthetic(registry: Registry, tmp_path: Path) -> None:
+    """The one source that the registry knows: works whose bytes are those of an output of its own."""
+    with registry.connection() as connection:
+        connection.execute(
+            "INSERT INTO sample SELECT 'ab' || id, (SELECT id FROM ensemble), id, NULL, '{}', '[]', '', '', sha256, '', 0, "
+            "'{}', registered_at "
+            "FROM asset WHERE data_set_id = 1"
+        )
+    filed = file(registry, tmp_path)
+    made = next(each for each in filed.document.content.data_sets if each.name == HOSTILE)
+    assert made.own_outputs == made.works == 8
+    question = "Was synthetic AI-generated data created by the provider or on their behalf to train the model?"
+    items = [item for section in filed.document.sections for item in section.items if item.question == question]
+    assert [(item.answer, item.basis) for item in items] == [("Yes", "registry")]
+
+
+def test_unchanged_facts_give_the_same_version_byte_for_byte(registry: Registry, tmp_path: Path) -> None:
+    """A second run writes what was issued before, records nothing, and says that nothing is new."""
+    first = file(registry, tmp_path / "a")
+    events = event_count(registry)
+    second = file(registry, tmp_path / "b", days=90)
+    assert (first.new, second.new) == (True, False)
+    assert first.page.read_bytes() == second.page.read_bytes()
+    assert first.data.read_bytes() == second.data.read_bytes()
+    assert event_count(registry) == events
+
+
+def event_count(registry: Registry) -> int:
+    with registry.connection() as connection:
+        return int(connection.execute("SELECT count(*) FROM event").fetchall()[0][0])
+
+
+def test_changed_facts_make_the_next_version_with_links(registry: Registry, tmp_path: Path) -> None:
+    """By answers or by the registry; every earlier version is written beside it, so that the links lead somewhere."""
+    file(registry, tmp_path / "a")
+    file(registry, tmp_path / "b", Answers.model_validate({"provider": {"name": "Example"}}), days=71)
+    withdraw(registry, asset_ids=[3], reason="asked", now=NOW + timedelta(days=72))
+    third = file(registry, tmp_path / "c", days=73)
+    assert third.document.filing_version == 3
+    assert third.answers_of == 2
+    assert answered(third)["Provider name"] == "Example"
+    assert [each.filing_version for each in third.document.earlier] == [2, 1]
+    assert third.document.content.withdrawn_since == 1
+    links = re.findall(r'<a href="(ai-act-[^"]+-v\d\.html)"', third.page.read_text())
+    assert [name[-7:] for name in links] == ["v2.html", "v1.html"]
+    assert all((third.page.parent / name).is_file() for name in links)
+
+
+def test_works_that_all_members_are_trained_without_are_no_training_content(registry: Registry, tmp_path: Path) -> None:
+    """After a withdrawal they still are, until the members that saw them are trained again."""
+    withdraw(registry, asset_ids=[3], reason="asked", now=NOW + timedelta(days=61))
+    before = file(registry, tmp_path).document.content
+    assert (before.works, before.withdrawn_since, before.trained_without) == (31, 1, 0)
+    train_members(registry, encoding_in(registry), list(range(N)), generation=2)
+    after = file(registry, tmp_path).document.content
+    assert (after.works, after.withdrawn_since, after.trained_without) == (30, 0, 1)
+
+
+def test_answers_of_the_other_filing_make_no_new_version(registry: Registry, tmp_path: Path) -> None:
+    """A file serves both; what only California asks is no fact of the European summary."""
+    file(registry, tmp_path, Answers())
+    assert not file(registry, tmp_path, Answers.model_validate({"california": {"purpose": "icons"}})).new
+
+
+@pytest.mark.parametrize("form", [ai_act.FORM, ab2013.FORM], ids=lambda form: form.stem)
+def test_the_facts_can_be_read_again(registry: Registry, tmp_path: Path, form: Form) -> None:
+    """From the registry and the kept answers, with the hash that the stamp has; until the registry moves on."""
+    filed = file(registry, tmp_path, Answers.model_validate({"provider": {"name": "Example"}}), form)
+    stamp = filed.document.stamp
+    assert (stamp.kind, stamp.subject) == (form.kind, ensemble_in(registry))
+    assert sha256_of(KINDS[form.kind](registry, stamp.subject)) == stamp.facts_sha256
+    withdraw(registry, asset_ids=[3], reason="asked", now=NOW + timedelta(days=72))
+    assert sha256_of(KINDS[form.kind](registry, stamp.subject)) != stamp.facts_sha256
+
+
+def test_facts_of_what_was_never_filed_are_not_there(registry: Registry) -> None:
+    """No version, no answers, no facts."""
+    with pytest.raises(NotFoundError, match="no ai-act summary was issued"):
+        ai_act.facts(registry, ensemble_in(registry))
+
+
+def test_an_altered_copy_is_never_given_out(registry: Registry, tmp_path: Path) -> None:
+    """Its answers are not believed either; with answers at hand the same version is made anew."""
+    said = Answers.model_validate({"provider": {"name": "Example"}})
+    filed = file(registry, tmp_path / "a", said)
+    kept = registry.home.filings / filed.data.name
+    kept.write_text(kept.read_text().replace("Example", "Elpmaxe"))
+    with pytest.raises(InputError, match="missing or altered"):
+        file(registry, tmp_path / "b")
+    again = file(registry, tmp_path / "b", said, days=80)
+    assert again.document.filing_version == 1
+    assert "Elpmaxe" not in again.data.read_text()
+
+
+def test_nothing_hostile_gets_onto_the_page(registry: Registry, tmp_path: Path) -> None:
+    """A name and an answer with markup and a turn of the writing direction: escaped, and with nothing that turns it."""
+    said = {"provider": {"name": HOSTILE}, "data_sets": {HOSTILE: {"source": "public", "link": "javascript:alert(1)"}}}
+    for form in (ai_act.FORM, ab2013.FORM):
+        page = file(registry, tmp_path, Answers.model_validate(said), form).page.read_text()
+        assert "<script" not in page
+        assert "\u202e" not in page
+        assert "&lt;script&gt;" in page
+        assert 'href="javascript' not in page
+        assert f'<meta name="{META}"' in page
+
+
+def test_an_ensemble_without_members_has_nothing_to_file(registry: Registry, tmp_path: Path) -> None:
+    """Nothing was trained on; a filing would claim otherwise."""
+    with registry.connection() as connection:
+        connection.execute("DELETE FROM member")
+    with pytest.raises(NotFoundError, match="no member yet"):
+        file(registry, tmp_path)
+
+
+def test_ab_2013_has_its_twelve_items_in_order(registry: Registry, tmp_path: Path) -> None:
+    """1 to 12 of Civil Code 3111 (a), after who and what it is about."""
+    filed = file(registry, tmp_path, form=ab2013.FORM)
+    assert [section.number for section in filed.document.sections] == [str(number) for number in range(13)]
+
+
+def test_the_summary_has_the_templates_sections_in_order(registry: Registry, tmp_path: Path) -> None:
+    """As the AI Office numbers them."""
+    numbers = " ".join(section.number for section in file(registry, tmp_path).document.sections)
+    expected = "1 1.1 1.2 1.3 2 2.1 2.2 2.2.1 2.2.2 2.3 2.4 2.5 2.6 3 3.1 3.2 3.3"
+    assert numbers == expected
+
+
+def test_the_json_reads_back_as_what_it_is(registry: Registry, tmp_path: Path) -> None:
+    """A versioned document that its own model takes, with the stamp inside."""
+    filed = file(registry, tmp_path)
+    document = FilingDocument.model_validate_json(filed.data.read_bytes())
+    assert document == filed.document
+    assert (document.creditline, document.version) == ("ai-act-summary", 1)
