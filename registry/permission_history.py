@@ -39,15 +39,20 @@ def permissions_at(
     for sequence, subject, before, after in changes:
         try:
             former, current = json.loads(before)["permission"], json.loads(after)
+            led_to = current["permission"]
             works = current["asset_ids"] if "works" in current else [int(subject.removeprefix("asset "))]
+            if not isinstance(former, str) or not isinstance(led_to, str):
+                raise TypeError("a permission is a word")
+            if works is not None:
+                undone = {int(work): former for work in works}
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise IntegrityError(
                 f"event {sequence:,} of the log cannot be read: run `creditline log verify`"
             ) from error
         if works is None:
             # Any work that had what the change led to may have been one of them.
-            moved = [work for work, permission in found.items() if permission == current["permission"]]
+            moved = [work for work, permission in found.items() if permission == led_to]
             found.update(dict.fromkeys(moved))
         else:
-            found.update({work: former for work in works if work in found})
+            found.update({work: permission for work, permission in undone.items() if work in found})
     return found

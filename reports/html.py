@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Sequence
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from registry.ids import canonical_json
 from reports import licences, rollup, words
@@ -150,9 +151,10 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds >= 10 else f"{words.number(seconds, 2)} s"
 
 
-def _tied(text: str) -> str:
-    """``text`` with its figures kept on one line with their signs."""
-    return text.replace(" = ", "\u00a0=\u00a0").replace(" %", "\u00a0%")
+def _tied(text: str) -> Markup:
+    """``text`` with its figures kept on one line with their signs, and what stands between backticks set as code."""
+    tied = escape(text.replace(" = ", "\u00a0=\u00a0").replace(" %", "\u00a0%"))
+    return Markup(re.sub(r"`([^`]{1,120})`", r'<code class="mono">\1</code>', tied))  # noqa: S704  # escaped just above
 
 
 def _setting(value: object) -> str:

@@ -19,7 +19,7 @@ from pathlib import Path
 import duckdb
 
 from registry.database import Registry
-from registry.errors import InputError
+from registry.errors import InputError, IntegrityError
 from registry.events import changing
 from registry.home import write_bytes_atomically
 from reports.stamps import Stamp, beside, stamp_file
@@ -84,13 +84,22 @@ def record_issue(registry: Registry, issued: Sequence[Issued], now: datetime.dat
 
 
 def find_issued(connection: duckdb.DuckDBPyConnection, sha256: str) -> tuple[int, Issued] | None:
-    """The newest event that names a file with these bytes, and what it says of it; None if there is none."""
+    """The newest event that names a file with these bytes, and what it says of it; None if there is none.
+
+    Raises:
+        IntegrityError: the event is not one that was written here.
+    """
     rows = connection.execute(
         "SELECT sequence, after FROM event WHERE kind = ? AND contains(after, ?) ORDER BY sequence DESC",
         [EVENT, sha256],
     ).fetchall()
     for sequence, after in rows:
-        for each in json.loads(after)["documents"]:
-            if each["sha256"] == sha256:
-                return int(sequence), Issued(**each)
+        try:
+            for each in json.loads(after)["documents"]:
+                if each["sha256"] == sha256:
+                    return int(sequence), Issued(**each)
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise IntegrityError(
+                f"event {sequence:,} of the log cannot be read: run `creditline log verify`"
+            ) from error
     return None

@@ -6,6 +6,7 @@ plot, text stays text, and nothing depends on the time: the same facts give the 
 
 from __future__ import annotations
 
+import html
 import io
 import re
 import warnings
@@ -52,8 +53,12 @@ BINS = 60
 MAX_POINTS = 400
 """A curve over more units than this is thinned: a page is no wider."""
 MOST_BARS = 15
-ROW = 0.42
+WIDTH = 4.8
+"""Of a plot, in inches: its text is as large as that around it on a screen, and still legible on a phone."""
+ROW = 0.5
 """Height of a candidate's row, in inches."""
+BAR_ROW = 0.38
+"""Height of a row of one bar or interval."""
 
 
 def tests_plot(candidates: Sequence[Candidate]) -> str | None:
@@ -67,7 +72,7 @@ def tests_plot(candidates: Sequence[Candidate]) -> str | None:
         return None
     height = 0.62 + ROW * len(rows)
     title = f"Pulls of {len(rows)} candidates and of their decoys"
-    with _drawing("tests", 6.4, height, title, left=2.0) as drawing:
+    with _drawing("tests", WIDTH, height, title) as drawing:
         axes = drawing.axes
         for place, (candidate, decoys) in enumerate(reversed(rows)):
             spread = float(decoys.std()) or 1.0
@@ -79,7 +84,7 @@ def tests_plot(candidates: Sequence[Candidate]) -> str | None:
             # One bin edge lies on the candidate, so that the bars beyond it are exactly the decoys that count against it.
             edges = own + width * np.arange(-np.ceil((own - low) / width) - 1, np.ceil((high - own) / width) + 2)
             counts, _ = np.histogram(values, edges)
-            hill = place + 0.72 * counts / (counts.max() or 1.0)
+            hill = place + 0.56 * counts / (counts.max() or 1.0)
             split = int(np.searchsorted(edges, own - width / 2))
             axes.stairs(hill[:split], edges[: split + 1], baseline=place, fill=True, color=QUIET, linewidth=0)
             axes.stairs(hill[split:], edges[split:], baseline=place, fill=True, color=ACCENT, linewidth=0)
@@ -96,8 +101,8 @@ def tests_plot(candidates: Sequence[Candidate]) -> str | None:
                 markeredgecolor=ACCENT,
                 clip_on=False,
             )
-        names = [f"{candidate.rank}  {_short(words.plain(candidate.label, 26))}" for candidate, _ in reversed(rows)]
-        axes.set_yticks(np.arange(len(rows)) + 0.2, names)
+            _name(axes, place + 0.64, f"{candidate.rank}  {candidate.label}")
+        axes.set_yticks([])
         axes.set_ylim(0, len(rows))
         axes.locator_params(axis="x", nbins=8)
         axes.set_xlabel("pull of the output towards it, in standard deviations of its decoys")
@@ -117,7 +122,7 @@ def influence_plot(landscape: Landscape, influences: Vector, ranks: Mapping[int,
     )
     with _drawing(
         f"influence-{landscape.method}" + ("-lpips" if lpips else ""),
-        4.8,
+        WIDTH,
         2.2,
         f"Influence of all {len(values)} units, by {landscape.method}" + (", as LPIPS" if lpips else ""),
         left=0.5,
@@ -164,13 +169,14 @@ def shares_plot(name: str, shares: Sequence[Share], outputs: int) -> str | None:
     drawn = shares[:MOST_BARS]
     if not drawn:
         return None
-    height = 0.62 + 0.24 * len(drawn)
-    with _drawing(f"shares-{name}", 6.4, height, f"Outputs traced, by {name}", left=2.4) as drawing:
+    height = 0.62 + BAR_ROW * len(drawn)
+    with _drawing(f"shares-{name}", WIDTH, height, f"Outputs traced, by {name}") as drawing:
         axes = drawing.axes
         places = np.arange(len(drawn))[::-1]
         traced = [share.traced_outputs for share in drawn]
-        axes.barh(places, traced, height=0.56, color=ACCENT, linewidth=0)
+        axes.barh(places, traced, height=0.34, color=ACCENT, linewidth=0)
         for place, share in zip(places, drawn, strict=True):
+            _name(axes, place + 0.24, share.name)
             axes.annotate(
                 f"{share.traced_outputs:,}",
                 (share.traced_outputs, place),
@@ -179,8 +185,8 @@ def shares_plot(name: str, shares: Sequence[Share], outputs: int) -> str | None:
                 color=INK,
                 va="center",
             )
-        axes.set_yticks(places, [_short(words.plain(share.name, 32)) for share in drawn])
-        axes.set_ylim(-0.7, len(drawn) - 0.3)
+        axes.set_yticks([])
+        axes.set_ylim(-0.4, len(drawn) - 0.25)
         axes.set_xlim(0, max(1, outputs) * 1.06)
         axes.locator_params(axis="x", nbins=6, integer=True)
         axes.set_xlabel(f"outputs that trace to it, of {outputs:,}")
@@ -192,7 +198,7 @@ def certainty_plot(smallest: Sequence[float], rate: float) -> str | None:
     if not smallest:
         return None
     values = np.maximum(np.sort(np.asarray(smallest)), 1e-6)
-    with _drawing("certainty", 6.4, 2.2, f"Smallest q of {len(values)} outputs", left=0.6) as drawing:
+    with _drawing("certainty", WIDTH, 2.2, f"Smallest q of {len(values)} outputs", left=0.6) as drawing:
         axes = drawing.axes
         places = np.arange(1, len(values) + 1)
         axes.axhline(rate, color=MUTED, linewidth=0.9, linestyle=(0, (3, 3)))
@@ -224,24 +230,30 @@ class Estimate:
 
 def estimates_plot(name: str, estimates: Sequence[Estimate], label: str) -> str:
     """Numbers with their intervals, one under the other, beside the line of nought."""
-    height = 0.62 + 0.24 * len(estimates)
-    with _drawing(name, 4.8, height, f"{label} of {len(estimates)}, with intervals", left=2.1) as drawing:
+    height = 0.62 + BAR_ROW * len(estimates)
+    with _drawing(name, WIDTH, height, f"{label} of {len(estimates)}, with intervals") as drawing:
         axes = drawing.axes
         places = np.arange(len(estimates))[::-1]
         axes.axvline(0.0, color=LINE, linewidth=0.8)
         for place, each in zip(places, estimates, strict=True):
             axes.plot([each.low, each.high], [place, place], color=QUIET, linewidth=3.0, solid_capstyle="butt")
             axes.plot([each.value], [place], marker="o", markersize=4.5, color=ACCENT, markeredgewidth=0)
-        axes.set_yticks(places, [_short(each.name) for each in estimates])
-        axes.set_ylim(-0.7, len(estimates) - 0.3)
+            _name(axes, place + 0.2, each.name)
+        axes.set_yticks([])
+        axes.set_ylim(-0.4, len(estimates) - 0.25)
         axes.locator_params(axis="x", nbins=6)
         axes.set_xlabel(label)
     return drawing.svg
 
 
-def _short(text: str) -> str:
+def _name(axes: Axes, height: float, text: str) -> None:
+    """A row's name at the left edge, above what is drawn in it: beside it, there is no room on a phone."""
+    axes.text(0, height, _short(text, 44), transform=axes.get_yaxis_transform(), color=INK, ha="left", va="bottom")
+
+
+def _short(text: str, limit: int = 32) -> str:
     # Matplotlib reads dollar signs as mathematics.
-    return (text if len(text) <= 32 else text[:31] + "…").replace("$", r"\$")
+    return words.plain(text, limit).replace("$", r"\$")
 
 
 def standalone(svg: str) -> str:
@@ -287,8 +299,9 @@ def _inline(svg: str, name: str, title: str) -> str:
     body = re.sub(r'\b(id="|xlink:href="#|url\(#)', rf"\g<1>{name}-", body)
     body = re.sub(r"<!--.*?-->", "", body, flags=re.DOTALL)
     box = re.search(r'viewBox="[^"]*"', body)
+    label = html.escape(title)
     head = (
-        f'<svg {box.group() if box else ""} xmlns:xlink="http://www.w3.org/1999/xlink" role="img" aria-label="{title}">'
+        f'<svg {box.group() if box else ""} xmlns:xlink="http://www.w3.org/1999/xlink" role="img" aria-label="{label}">'
     )
     body = re.sub(r"^<svg\b[^>]*>", lambda _: head, body)
     body = re.sub(r"\n\s*", "\n", body)

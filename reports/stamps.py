@@ -33,9 +33,9 @@ class Stamp(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: str = Field(max_length=60, description="Of document, e.g. output report.")
-    subject: str = Field(max_length=100_000, description="What it is about: ids or names, as its kind reads them.")
+    subject: str = Field(max_length=2_000_000, description="What it is about: ids or names, as its kind reads them.")
     facts_sha256: str = Field(pattern="^[0-9a-f]{64}$", description="Over the canonical JSON of its facts.")
-    log_sequence: int = Field(ge=0, description="Events in the registry's log when the facts were read.")
+    log_sequence: int = Field(ge=0, lt=2**63, description="Events in the registry's log when the facts were read.")
     log_sha256: str = Field(pattern="^[0-9a-f]{64}$", description="Hash of the newest of them.")
     made_at: Annotated[AwareDatetime, Field(description="When the document was made.")]
 

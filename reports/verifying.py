@@ -9,27 +9,35 @@ from __future__ import annotations
 import hashlib
 import html
 import json
+import os
 import re
+import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import ArrowException
 from pydantic import ValidationError
 
 from registry.database import Registry
 from registry.errors import CreditlineError, InputError, LockedRegistryError
+from registry.events import GENESIS
 from registry.ids import sha256_of
 from reports.issuing import EVENT, Issued, find_issued
 from reports.kinds import KINDS
-from reports.stamps import META, PARQUET_KEY, Stamp, beside
+from reports.stamps import META, PARQUET_KEY, SUFFIX, Stamp, beside
 
 LARGEST = 256 * 2**20
-LARGEST_STAMP = 2**20
+LARGEST_STAMP = 2**22
+MOST_TRIED = 32
+"""Places of a JSON file at which a stamp is looked for: ours have it once, near an end."""
 State = Literal["unaltered", "altered", "foreign", "unknown"]
-_META = re.compile(rb'<meta name="' + META.encode() + rb'" content="([^"]{1,400000})">')
+_META = re.compile(rb'<meta name="' + META.encode() + rb'" content="([^"]{1,4000000})">')
+_FIELD = re.compile(rb'"stamp"\s{0,8}:\s{0,8}(?=\{)')
 MEANING: dict[State, str] = {
     "unaltered": "these are the bytes that the registry's log says were given out",
     "altered": "its stamp is of this registry, but the log names no file with these bytes: it was altered, or never given out",
@@ -49,11 +57,13 @@ class Checked:
     """The event of the log that names it."""
     issued: Issued | None
     events_since: int | None
-    """Events that the log has after those that the document was made from; its own issue does not count."""
+    """Events that the log has after those that the document was made from, or after its own where its stamp is lost."""
     facts: Literal["same", "changed", "not compared"]
     """Whether the registry would say the same of its subject now."""
     reason: str
-    """Why facts were not compared; empty if they were."""
+    """Why facts were not compared, or what went wrong as they were; empty if nothing did."""
+    stamp_fits: bool = True
+    """Whether the stamp says of a document that is on record what the log says of it."""
 
     @property
     def whole(self) -> bool:
@@ -65,42 +75,63 @@ def check_document(registry: Registry, path: Path) -> Checked:
     """Hold a file against the registry's log, and its facts against what the registry says now.
 
     Raises:
-        InputError: the file cannot be read, or is larger than any document.
+        InputError: the file cannot be read, is larger than any document, or is the stamp of another.
+        IntegrityError: the log is not as it was written.
         LockedRegistryError: another process holds the registry.
     """
+    if path.name.endswith(SUFFIX) and path.name != SUFFIX:
+        raise InputError(f"{path} is the stamp of a document; give the document, {path.name.removesuffix(SUFFIX)}")
     data = _read(path, LARGEST)
     sha256 = hashlib.sha256(data).hexdigest()
     stamp = stamp_in(path, data)
     with registry.connection() as connection:
         found = find_issued(connection, sha256)
         known = stamp is not None and _had_end(connection, stamp)
-        since = None if stamp is None or not known else _events_since(connection, stamp.log_sequence)
+        fits = found is not None and stamp is not None and known and _says(stamp) == _says(found[1])
+        start = stamp.log_sequence if stamp and known and (fits or not found) else found[0] if found else None
+        since = None if start is None else _events_since(connection, start)
     if found is None:
         state: State = "unknown" if stamp is None else "altered" if known else "foreign"
         return Checked(sha256, state, stamp, None, None, since, "not compared", MEANING[state])
     event, issued = found
     facts, reason = _compare(registry, issued)
-    return Checked(sha256, "unaltered", stamp, event, issued, since, facts, reason)
+    return Checked(sha256, "unaltered", stamp, event, issued, since, facts, reason, stamp_fits=fits)
 
 
 def stamp_in(path: Path, data: bytes) -> Stamp | None:
     """The stamp that a document carries, or that lies beside it; None if there is none that can be read."""
     try:
         if data.startswith(b"PAR1"):
-            metadata = pq.read_schema(path).metadata or {}
+            metadata = pq.read_schema(pa.BufferReader(data)).metadata or {}
             return Stamp.model_validate_json(metadata[PARQUET_KEY])
         embedded = _META.search(data)
         if embedded:
             return Stamp.model_validate_json(html.unescape(embedded.group(1).decode()))
-        if data.lstrip()[:1] == b"{":
-            document = json.loads(data)
-            if "stamp" in document:
-                return Stamp.model_validate(document["stamp"])
+        if data[:64].lstrip()[:1] == b"{":
+            for stamp in _stamps_in(data):
+                return stamp
         if beside(path).is_file():
             return Stamp.model_validate(json.loads(_read(beside(path), LARGEST_STAMP))["stamp"])
     except (ValidationError, ValueError, KeyError, TypeError, RecursionError, InputError, ArrowException, OSError):
         return None
     return None
+
+
+def _stamps_in(data: bytes) -> Iterator[Stamp]:
+    """Stamps in a JSON document, without parsing what is around them: as objects it could fill the memory many times."""
+    decoder = json.JSONDecoder()
+    for place, match in enumerate(_FIELD.finditer(data)):
+        if place == MOST_TRIED:
+            return
+        text = data[match.end() : match.end() + LARGEST_STAMP].decode(errors="replace")
+        try:
+            yield Stamp.model_validate(decoder.raw_decode(text)[0])
+        except (ValidationError, ValueError, RecursionError):
+            continue
+
+
+def _says(named: Stamp | Issued) -> tuple[str, str, str]:
+    return named.kind, named.subject, named.facts_sha256
 
 
 def _compare(registry: Registry, issued: Issued) -> tuple[Literal["same", "changed", "not compared"], str]:
@@ -117,8 +148,10 @@ def _compare(registry: Registry, issued: Issued) -> tuple[Literal["same", "chang
 
 
 def _had_end(connection: duckdb.DuckDBPyConnection, stamp: Stamp) -> bool:
+    if not stamp.log_sequence:
+        return stamp.log_sha256 == GENESIS
     row = connection.execute("SELECT sha256 FROM event WHERE sequence = ?", [stamp.log_sequence]).fetchone()
-    return row is not None and row[0] == stamp.log_sha256 if stamp.log_sequence else True
+    return row is not None and row[0] == stamp.log_sha256
 
 
 def _events_since(connection: duckdb.DuckDBPyConnection, sequence: int) -> int:
@@ -131,10 +164,14 @@ def _events_since(connection: duckdb.DuckDBPyConnection, sequence: int) -> int:
 
 def _read(path: Path, largest: int) -> bytes:
     try:
-        with path.open("rb") as file:
+        # A pipe would be waited for as long as nobody writes to it.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise InputError(f"cannot read {path}: got a folder or a device, expected a file")
             data = file.read(largest + 1)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
     if len(data) > largest:
         raise InputError(f"{path} is larger than {largest // 2**20} MiB, expected a report or an export")
     return data
