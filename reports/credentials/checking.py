@@ -32,6 +32,10 @@ State = Literal["valid", "untrusted", "tampered", "none"]
 SIDECAR_SUFFIX = ".c2pa"
 LARGEST_MANIFEST = 32 * 2**20
 MOST_CODES = 32
+PURPOSES = "\n".join(
+    ("1.3.6.1.5.5.7.3.4", "1.3.6.1.5.5.7.3.36", "1.3.6.1.4.1.62558.2.1", "1.3.6.1.5.5.7.3.8", "1.3.6.1.5.5.7.3.9")
+)
+"""What a certificate may be for: mail, signing documents, C2PA claims; and time stamps and revocation, for those who give them."""
 _ABOUT_THE_SIGNER = "signingCredential."
 """What codes of validation begin with that are about who signed and not about what was signed."""
 _SIGNER_REASONS = {
@@ -82,10 +86,10 @@ def check_credentials(data: bytes, *, sidecar: bytes | None = None, anchors: byt
         MissingPartError: the extra is not installed.
     """
     c2pa = load_c2pa()
-    trust = {"trust": {"user_anchors": anchors.decode("ascii", "replace")}} if anchors else {}
+    trust = {"trust_config": PURPOSES, **({"user_anchors": anchors.decode("ascii", "replace")} if anchors else {})}
     try:
         with (
-            c2pa.Context.from_dict({**OFFLINE, **trust}) as context,
+            c2pa.Context.from_dict({**OFFLINE, "trust": trust}) as context,
             c2pa.Reader(None, io.BytesIO(data), sidecar, context=context) as reader,
         ):
             store = json.loads(reader.json())
