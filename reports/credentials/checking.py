@@ -35,7 +35,7 @@ MOST_CODES = 32
 PURPOSES = "\n".join(
     ("1.3.6.1.5.5.7.3.4", "1.3.6.1.5.5.7.3.36", "1.3.6.1.4.1.62558.2.1", "1.3.6.1.5.5.7.3.8", "1.3.6.1.5.5.7.3.9")
 )
-"""What a certificate may be for: mail, signing documents, C2PA claims; and time stamps and revocation, for those who give them."""
+"""What a certificate may be for: mail, signing documents, C2PA claims; for their givers, time stamps and revocation."""
 _ABOUT_THE_SIGNER = "signingCredential."
 """What codes of validation begin with that are about who signed and not about what was signed."""
 _SIGNER_REASONS = {
