@@ -17,6 +17,7 @@ from attribution.settings import TrainingSettings
 from attribution.training_run import to_training_range
 
 WORKS, HELD_OUT = 256, 48
+OTHER_DIGITS = "other-digits"
 
 
 @dataclass(frozen=True)
@@ -37,23 +38,27 @@ class Material:
 
 
 def material(name: str, source: Path) -> Material:
-    """``digits`` from the npz of :mod:`benchmarks.peers.digits`, or ``emoji`` from a folder of PNGs with works.csv."""
-    return _digits(source) if name == "digits" else _emoji(source)
+    """``digits`` and ``other-digits`` from the npz of :mod:`benchmarks.peers.digits`, ``emoji`` from a folder with works.csv."""
+    if name == OTHER_DIGITS:
+        # Two resolutions and four times as many places: what holds of one network need not hold of another.
+        return _digits(source, OTHER_DIGITS, WORKS + HELD_OUT, NetworkSettings(8, 1, (16, 24), groups=8, patch=2))
+    network = NetworkSettings(size=8, channels=1, widths=(16,), groups=8, patch=4)
+    return _digits(source, name, 0, network) if name == "digits" else _emoji(source)
 
 
-def _digits(source: Path) -> Material:
-    """Scikit-learn's 8x8 digits."""
+def _digits(source: Path, name: str, start: int, network: NetworkSettings) -> Material:
+    """Scikit-learn's 8x8 digits, in an order that was drawn, from some place of it on."""
     with np.load(source, allow_pickle=False) as arrays:
         pixels = np.round(arrays["images"] * (255.0 / 16.0)).astype(np.uint8)[..., None]
         classes = arrays["target"]
     order = np.random.default_rng(0).permutation(len(pixels))
-    chosen, rest = order[:WORKS], order[WORKS : WORKS + HELD_OUT]
+    chosen, rest = np.split(order[start : start + WORKS + HELD_OUT], [WORKS])
     return Material(
-        "digits",
+        name,
         pixels[chosen],
         pixels[rest],
         tuple(str(int(label)) for label in classes[chosen]),
-        NetworkSettings(size=8, channels=1, widths=(16,), groups=8, patch=4),
+        network,
         TrainingSettings(steps=600, batch_size=32, common_works=False),
     )
 

@@ -193,10 +193,18 @@ class GradientEmbedding(Embedding):
         self.looks = Looks.middle(self.look_count, self.schedule, self.snr_cap, shape)
         spread = np.unique(np.linspace(0, len(works) - 1, FACTOR_WORKS).round().astype(np.int64))
         pictures = pictures_of(works, spread, shape)
+        self.factors = self.curvature_on(pictures)
+        self.signs = projections(self.factors, VALUES // BANDS)[0]
+        self.common = [part.mean(dim=0) for part in self._parts(pictures)]
+        self.width = sum(len(part) for part in self.common)
+        self._fitted = works
+
+    def curvature_on(self, pictures: Float[Tensor, "image channel height width"]) -> dict[str, Factors]:
+        """The curvature of the loss under the looks, layer by layer."""
 
         def passes() -> Iterator[None]:
             generator = torch.Generator().manual_seed(NOISE_SEED)
-            scale = (self.looks.weight / math.prod(shape)).sqrt().view(-1, 1, 1, 1)
+            scale = (self.looks.weight / pictures[0].numel()).sqrt().view(-1, 1, 1, 1)
             for part in torch.split(pictures, self.at_once):
                 eps = self.reference(self.looks.at(part), self.looks.timesteps.repeat(len(part)))
                 # A squared error is the likelihood of a normal distribution around the prediction.
@@ -205,28 +213,29 @@ class GradientEmbedding(Embedding):
                 (eps * drawn).sum().backward()
                 yield None
 
-        self.factors = fitted_factors(self.recorder, passes)
-        self.signs = projections(self.factors, VALUES // BANDS)[0]
-        self.common = [part.mean(dim=0) for part in self._parts(pictures)]
-        self.width = sum(len(part) for part in self.common)
-        self._fitted = works
+        return fitted_factors(self.recorder, passes)
 
     def embed(self, images: Float32[np.ndarray, "image channel height width"]) -> Float32[np.ndarray, "image feature"]:
         parts = self._parts(torch.from_numpy(images) * 2.0 - 1.0)
         centred = [part - common for part, common in zip(parts, self.common, strict=True)]
         return np.asarray(torch.cat([functional.normalize(part, dim=1) for part in centred], dim=1).numpy())
 
-    def _parts(self, pictures: Float[Tensor, "image channel height width"]) -> list[Float[Tensor, "image value"]]:
-        """Whitened gradients, one part a layer and band."""
-        found: list[list[Tensor]] = []
+    def recorded(
+        self, pictures: Float[Tensor, "image channel height width"]
+    ) -> Iterator[list[tuple[str, Tensor, Tensor]]]:
+        """What goes into and comes back to every layer for the loss on a few pictures, look by look, and then the next few."""
         with self.recorder.recording():
             for part in torch.split(pictures, self.at_once):
                 eps = self.reference(self.looks.at(part), self.looks.timesteps.repeat(len(part)))
                 error = (eps - self.looks.noise.repeat(len(part), 1, 1, 1)).square().mean(dim=(1, 2, 3))
                 self.reference.zero_grad(set_to_none=True)
                 (error * self.looks.weight.repeat(len(part))).sum().backward()
-                found.append([value for name, *pair in self.recorder.pairs() for value in self._whitened(name, *pair)])
+                yield list(self.recorder.pairs())
         self.reference.zero_grad(set_to_none=True)
+
+    def _parts(self, pictures: Float[Tensor, "image channel height width"]) -> list[Float[Tensor, "image value"]]:
+        """Whitened gradients, one part a layer and band."""
+        found = [[value for pair in pairs for value in self._whitened(*pair)] for pairs in self.recorded(pictures)]
         return [torch.cat(values) for values in zip(*found, strict=True)]
 
     def _whitened(
