@@ -28,8 +28,8 @@ WORKS = """
 TABLES: Mapping[str, str] = MappingProxyType(
     {
         "sources": f"""
-            SELECT coalesce({_HOST.format("work.url")}, {_HOST.format("verified.source_url")},
-                {_HOST.format("declared.source_url")}) AS name, NULL::VARCHAR AS note, {_COUNTS}
+            SELECT {_HOST.format("coalesce(work.url, verified.source_url, declared.source_url)")} AS name,
+                NULL::VARCHAR AS note, {_COUNTS}
             FROM corpus AS work
             LEFT JOIN corpus_rights AS declared ON declared.id = work.declared_id
             LEFT JOIN corpus_rights AS verified ON verified.id = work.verified_id GROUP BY 1
@@ -78,27 +78,14 @@ CONFLICTS: tuple[ConflictKind, ...] = (
     ConflictKind(
         "checked rightsholder is not the declared one",
         "Somebody here checked whose the work is, and it was not whom its source had named. What was checked counts.",
-        f"""
-        SELECT work.id AS asset_id, 'declared ' || declared_holder.name || ', checked ' || holder.name AS detail
-        FROM corpus AS work
-        JOIN corpus_rights AS declared ON declared.id = work.declared_id
-        JOIN corpus_rights AS verified ON verified.id = work.verified_id
-        JOIN rightsholder AS declared_holder ON declared_holder.id = declared.rightsholder_id
-        JOIN rightsholder AS holder ON holder.id = verified.rightsholder_id
-        WHERE coalesce(declared_holder.merged_into, declared_holder.id) <> {_HOLDER}
-        """,  # noqa: S608 - constants
+        "SELECT asset_id, 'declared ' || declared_name || ', checked ' || verified_name AS detail FROM checked "
+        "WHERE declared_holder <> verified_holder",
     ),
     ConflictKind(
         "checked licence is not the declared one",
         "Somebody here checked the terms, and they were not those that the source had stated. What was checked counts.",
-        """
-        SELECT work.id AS asset_id, 'declared ' || stated.reference || ', checked ' || checked.reference AS detail
-        FROM corpus AS work
-        JOIN corpus_rights AS declared ON declared.id = work.declared_id
-        JOIN corpus_rights AS verified ON verified.id = work.verified_id
-        JOIN licence AS stated ON stated.id = declared.licence_id JOIN licence AS checked ON checked.id = verified.licence_id
-        WHERE stated.id <> checked.id AND coalesce(stated.spdx, stated.reference) <> coalesce(checked.spdx, checked.reference)
-        """,
+        "SELECT asset_id, 'declared ' || declared_licence || ', checked ' || verified_licence AS detail FROM checked "
+        "WHERE declared_terms <> verified_terms",
     ),
     ConflictKind(
         "declared for different rightsholders",
@@ -152,6 +139,21 @@ CONFLICTS: tuple[ConflictKind, ...] = (
     ),
 )
 
+# A table of its own: within one query the comparison of two owners would be taken for a join of all owners with all others.
+_CHECKED = f"""
+    SELECT work.id AS asset_id, coalesce(said.merged_into, said.id) AS declared_holder, said.name AS declared_name,
+        {_HOLDER} AS verified_holder, holder.name AS verified_name,
+        coalesce(stated.spdx, stated.reference) AS declared_terms, stated.reference AS declared_licence,
+        coalesce(found.spdx, found.reference) AS verified_terms, found.reference AS verified_licence
+    FROM (SELECT id, declared_id, verified_id FROM corpus WHERE verified_id IS NOT NULL) AS work
+    JOIN corpus_rights AS declared ON declared.id = work.declared_id
+    JOIN corpus_rights AS verified ON verified.id = work.verified_id
+    LEFT JOIN rightsholder AS said ON said.id = declared.rightsholder_id
+    LEFT JOIN rightsholder AS holder ON holder.id = verified.rightsholder_id
+    LEFT JOIN licence AS stated ON stated.id = declared.licence_id
+    LEFT JOIN licence AS found ON found.id = verified.licence_id
+"""  # noqa: S608 - constants
+
 CONFLICT_TABLE = " UNION ALL ".join(
     f"SELECT {place} AS place, '{kind.name}' AS conflict, asset_id, detail FROM ({kind.sql})"  # noqa: S608 - constants
     for place, kind in enumerate(CONFLICTS)
@@ -159,25 +161,30 @@ CONFLICT_TABLE = " UNION ALL ".join(
 
 
 def prepare(connection: duckdb.DuckDBPyConnection, data_set_id: int) -> None:
-    """Have the tables ``corpus``, its ``corpus_rights``, ``redeclared``, ``same_bytes`` and ``conflict``."""
+    """Have the tables that everything below counts over: ``corpus`` with its ``corpus_rights``, what contradicts in ``conflict``,
+    and by name of :data:`TABLES` a ``counted_<name>``.
+    """
     for name, query in {
         "corpus": WORKS.format(int(data_set_id)),
         "corpus_rights": "SELECT id, rightsholder_id, licence_id, source_url, recorded_from FROM asset_rights "
         "WHERE asset_id IN (SELECT id FROM corpus)",
         "redeclared": "SELECT asset_id FROM asset_rights WHERE basis = 'declared' AND asset_id IN (SELECT id FROM corpus) "
         "GROUP BY asset_id HAVING count(*) > 1",
+        "checked": _CHECKED,
         "same_bytes": "SELECT identity, any_value(sha256) AS sha256 FROM asset WHERE sha256 IS NOT NULL "
         "GROUP BY identity HAVING count(*) > 1",
     }.items():
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")
     connection.execute(f"CREATE OR REPLACE TEMP TABLE conflict AS {CONFLICT_TABLE}")
+    for name, query in TABLES.items():
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE counted_{name} AS {query}")
 
 
 def read_counts(connection: duckdb.DuckDBPyConnection, name: str) -> Counts:
     """The largest rows of one of :data:`TABLES`."""
     # One pass over the works: what is listed, how many rows there are, and the works in the others.
     rows = connection.execute(
-        f"SELECT name, note, works, forbidden, count(*) OVER (), sum(works) OVER () FROM ({TABLES[name]}) "  # noqa: S608 - constants
+        f"SELECT name, note, works, forbidden, count(*) OVER (), sum(works) OVER () FROM counted_{name} "  # noqa: S608 - constants
         f"ORDER BY works DESC, name, note LIMIT {TOP}"
     ).fetchall()
     listed = [

@@ -34,7 +34,7 @@ ATTEMPTS = 3
 Format = Literal["csv", "parquet"]
 
 _FULL = {
-    **{name: f"SELECT * FROM ({query}) ORDER BY works DESC, name, note" for name, query in TABLES.items()},  # noqa: S608 - constants
+    **{name: f"SELECT * FROM counted_{name} ORDER BY works DESC, name, note" for name in TABLES},  # noqa: S608 - our names
     "conflicts": "SELECT conflict, asset_id, sha256, path, detail FROM conflict JOIN asset ON asset.id = asset_id "
     "ORDER BY place, asset_id",
     "opt-outs": OPT_OUTS,

@@ -66,7 +66,11 @@ def explanation(totals: dict[str, Any], conflicts: Sequence[Conflict], models: S
     sentences.append(
         f"It has {' and '.join(gaps)}." if gaps else "Every work has a rightsholder and a licence on record."
     )
-    sentences.append(f"Somebody here checked the rights of {percent(totals['verified'] / works)} of the works.")
+    sentences.append(
+        f"Somebody here checked the rights of {percent(totals['verified'] / works)} of the works."
+        if totals["verified"]
+        else "Nobody here has checked the rights of any of them."
+    )
     contradicted = [each for each in conflicts if each.works]
     if contradicted:
         worst = max(contradicted, key=lambda each: each.works)

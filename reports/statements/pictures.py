@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import io
-
-from PIL import Image
-
 from registry.database import Registry
 from registry.home import Home
 from registry.models import Audit
@@ -26,7 +22,7 @@ def picture_of_work(home: Home, sha256: str | None) -> Shown:
         return NotMeasured("the work is known by its metadata alone")
     path = home.picture(sha256)
     # Pictures are kept of works that a test listed; of the others there is nothing to show, and nothing is lost.
-    return _small(read_picture(path)) if path.exists() else NotMeasured("none is kept of it")
+    return read_picture(path, side=SIDE) if path.exists() else NotMeasured("none is kept of it")
 
 
 def pictures_of_outputs(registry: Registry, outputs: list[OutputPart]) -> dict[str, Shown]:
@@ -41,19 +37,9 @@ def pictures_of_outputs(registry: Registry, outputs: list[OutputPart]) -> dict[s
             continue
         picture: Shown = NotMeasured("an image from outside is kept by its audit alone")
         if audit.sample_id is not None:
-            picture = read_picture(registry.home.sample_image(audit.sample_id), sha256=audit.image_sha256)
+            picture = read_picture(registry.home.sample_image(audit.sample_id), sha256=audit.image_sha256, side=SIDE)
         if isinstance(picture, NotMeasured):
             kept = read_artefact(registry.home.audit(audit.id), audit.artefact_sha256).picture("output")
             picture = picture if isinstance(kept, NotMeasured) else kept
-        found[output.audit_id] = _small(picture)
+        found[output.audit_id] = picture
     return found
-
-
-def _small(picture: Shown) -> Shown:
-    if isinstance(picture, NotMeasured) or max(picture.width, picture.height) <= SIDE:
-        return picture
-    image = Image.open(io.BytesIO(picture.png))
-    image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return Picture(buffer.getvalue(), image.width, image.height)
