@@ -11,11 +11,14 @@ import torch
 from attribution.contrasts import renoise
 from attribution.denoiser import NetworkSettings
 from attribution.ensemble import Ensemble
+from attribution.rankers.gradients import LOOKS, Gradients
+from attribution.rankers.interface import Images, PixelRows, Works, dense_scores
 from attribution.schedule import SamplerSettings
 from attribution.settings import TrainingSettings
 from benchmarks.lds import compare
 from benchmarks.lds_data import Material
 from benchmarks.lds_grades import ceiling, difference, graded, per_query
+from benchmarks.lds_gradients import VARIANTS, Study
 from benchmarks.lds_ground import Ground, random_halves
 from benchmarks.lds_models import Stack, denoising_losses, trained
 from benchmarks.lds_plots import plot_lds
@@ -125,3 +128,19 @@ def test_a_comparison_without_peers(stack: Stack, tmp_path: Path, monkeypatch: p
     assert results["ceiling"]["generated"]["seed_against_seed"] > 90
     plot_lds(results, tmp_path / "plot.svg")
     assert (tmp_path / "plot.svg").stat().st_size > 1000
+
+
+def test_the_study_of_gradients_grades_the_ranker_itself(stack: Stack) -> None:
+    """Its first variant has the ranker's own scores, and every other one has others."""
+    ground = tiny_ground(stack)
+    study = Study(ground, ends=True, middle=True)
+    ranker = Gradients(ground.reference.model(0), "reference", looks=LOOKS)
+    works = Works(PixelRows(ground.material.works), np.arange(8), [])
+    images = Images(ground.flat_queries(), (1, 8, 8))
+    expected = dense_scores(ranker.prepare(images, works), 8)[-1]
+    cosines = study.scores(VARIANTS[0])
+    found = np.exp((2.0 * cosines - 2.0) / ranker.scales[-1])
+    np.testing.assert_allclose(found / found.max(axis=1, keepdims=True), expected, atol=2e-3)
+    for variant in VARIANTS[1:]:
+        if variant.ends and variant.middle:
+            assert np.abs(study.scores(variant) - cosines).max() > 1e-4

@@ -1,0 +1,156 @@
+"""Which part of a gradient tells pictures apart: the choices of the ranker over gradients, each left out, on digits.
+
+A variant differs from the ranker in one thing: all layers, all timesteps, another damping, the mean over works left in, other
+bands. Graded are two sets of 256 digits, the second with a larger network. The choices were made on such figures, of digits
+alone; other data are for :mod:`benchmarks.lds`.
+
+    python -m benchmarks.lds_gradients --source digits.npz --cache DIR
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from attribution.rankers.curvature import LayerGradients
+from attribution.rankers.gradients import BANDS, BANDWIDTHS, DAMPING, LOOKS, GradientEmbedding, Looks
+from benchmarks.lds_data import OTHER_DIGITS, material
+from benchmarks.lds_grades import graded
+from benchmarks.lds_ground import HALF_SEEDS, SAMPLER, Ground, ground_truth
+from benchmarks.record import write_result
+
+MARGIN = 0.5
+CLAIM = f"no variant grades more than {MARGIN} above the ranker, mean of two sets of digits and of both kinds of images"
+SETS = {"digits": len(HALF_SEEDS), OTHER_DIGITS: 1}
+"""With the number of trainings of every half."""
+STRETCHES = 8
+"""Stretches of the looks that gradients are kept by, from which bands are put together."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """The ranker, or the ranker with one thing changed."""
+
+    name: str
+    ends: bool = True
+    middle: bool = True
+    damping: float = DAMPING
+    centred: bool = True
+    bands: int = BANDS
+    parts: bool = True
+    """Whether each layer and band is scaled to length 1 by itself."""
+
+
+VARIANTS = (
+    Variant("as it is"),
+    Variant("all layers", ends=False),
+    Variant("all layers, lengths between them left", ends=False, parts=False),
+    Variant("whole schedule", middle=False),
+    Variant("damping 0.1", damping=0.1),
+    Variant("damping 1", damping=1.0),
+    Variant("mean left in", centred=False),
+    Variant("one band", bands=1),
+    Variant("four bands", bands=4),
+    Variant("lengths between parts left", parts=False),
+    Variant("none of it", ends=False, middle=False, damping=1.0, centred=False, bands=1, parts=False),
+)
+
+
+class Study:
+    """Rotated gradients of works and queries, by layer and stretch of looks, from which every variant is put together."""
+
+    def __init__(self, ground: Ground, ends: bool, middle: bool) -> None:
+        network, works = ground.material.network, ground.material.images()
+        shape = (network.channels, network.size, network.size)
+        spread = Looks.middle if middle else Looks.spread
+        self.embedding = GradientEmbedding(ground.reference.model(0), "reference", SAMPLER, 5.0, LOOKS)
+        self.embedding.recorder = LayerGradients(self.embedding.reference, ends)
+        self.embedding.looks = spread(LOOKS, SAMPLER, 5.0, shape)
+        self.factors = self.embedding.curvature_on(works)
+        self.works, self.queries = self._rotated(works), self._rotated(ground.queries)
+
+    def _rotated(self, pictures: Tensor) -> list[Tensor]:
+        """Per layer: picture x stretch x output x input."""
+        found: list[list[Tensor]] = []
+        for pairs in self.embedding.recorded(pictures):
+            layers = []
+            for name, *pair in pairs:
+                # Looks and places of a stretch are summed alike.
+                came, went = (value.reshape(len(value) // LOOKS * STRETCHES, -1, value.shape[-1]) for value in pair)
+                rotated = self.factors[name].rotated(torch.einsum("bpo,bpa->boa", went, came))
+                layers.append(rotated.unflatten(0, (-1, STRETCHES)))  # type: ignore[no-untyped-call]
+            found.append(layers)
+        return [torch.cat(values) for values in zip(*found, strict=True)]
+
+    def scores(self, variant: Variant) -> np.ndarray:
+        """Cosines of queries and works."""
+        pairs = []
+        for works, queries, factors in zip(self.works, self.queries, self.factors.values(), strict=True):
+            level = (factors.curvature + variant.damping * factors.curvature.mean()).sqrt()
+            for band in torch.arange(STRETCHES).tensor_split(variant.bands):
+                left, right = ((value[:, band].sum(dim=1) / level).flatten(1) for value in (queries, works))
+                common = right.mean(dim=0) if variant.centred else 0.0
+                pairs.append((left - common, right - common))
+        if variant.parts:
+            pairs = [(functional.normalize(left), functional.normalize(right)) for left, right in pairs]
+        left, right = (functional.normalize(torch.cat(side, dim=1)) for side in zip(*pairs, strict=True))
+        return np.asarray((left @ right.T).double().numpy())
+
+
+def main() -> int:
+    """Grade every variant at every bandwidth; the best bandwidth of each is what counts."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--source", type=Path, required=True, help="npz of the digits")
+    parser.add_argument("--cache", type=Path, required=True, help="where models are kept")
+    options = parser.parse_args(sys.argv[1:] if __name__ == "__main__" else [])
+    torch.set_num_threads(1)
+    found: dict[str, dict[str, Any]] = {variant.name: {} for variant in VARIANTS}
+    for name, seeds in SETS.items():
+        ground = ground_truth(material(name, options.source), options.cache, seeds=seeds)
+        for ends, middle in {(variant.ends, variant.middle): None for variant in VARIANTS}:
+            study = Study(ground, ends, middle)
+            for variant in VARIANTS:
+                if (variant.ends, variant.middle) == (ends, middle):
+                    found[variant.name][name] = grades_of(study.scores(variant), ground)
+                    print(name, variant.name, found[variant.name][name]["best"], flush=True)
+    means = {
+        name: round(float(np.mean([one["best"]["mean"] for one in sets.values()])), 2) for name, sets in found.items()
+    }
+    held = max(means.values()) <= means[VARIANTS[0].name] + MARGIN
+    path = write_result(
+        "lds_gradients",
+        CLAIM,
+        {"mean_lds": means, "variants": found, "held": held},
+        ("torch", "numpy"),
+        "python -m benchmarks.lds_gradients --source SOURCE --cache CACHE",
+    )
+    print(f"{path}: held = {held}")
+    return not held
+
+
+def grades_of(cosines: np.ndarray, ground: Ground) -> dict[str, Any]:
+    """LDS at every bandwidth, and at the best of them."""
+    loss = ground.half_loss.mean(axis=0)
+    by_scale = {}
+    for tau in BANDWIDTHS:
+        grades = graded(np.exp((2.0 * cosines - 2.0) / tau), loss, ground.halves, ground.generated)
+        generated, held_out = (float(grades[kind]["lds"]) for kind in ("generated", "held_out"))
+        by_scale[f"{tau:g}"] = {
+            "generated": generated,
+            "held_out": held_out,
+            "mean": round((generated + held_out) / 2, 2),
+        }
+    best = max(by_scale, key=lambda tau: by_scale[tau]["mean"])
+    return {"by_tau": by_scale, "best": {"tau": float(best), **by_scale[best]}}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
