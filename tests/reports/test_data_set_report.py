@@ -30,6 +30,7 @@ from reports.kinds import KINDS
 from tests.registry.works import NOW
 from tests.reports.statement_world import HOLDERS, N, StatementWorld, make_statement_world
 from tests.reports.test_pages import visit
+from tests.reports.test_statement_page import broken_rules
 from tests.reports.world import HOSTILE
 
 
@@ -180,12 +181,11 @@ def test_hostile_names_neither_run_nor_break_the_page(browser: Browser, world: S
     with world.registry.connection() as connection:
         assert all(find_issued(connection, sha256_of_file(path)) for path in given.files)
     for width in (390, 1280):
-        page, complaints, requests = visit(browser, given.page, width, "dark")
-        assert (complaints, requests) == ([], [])
-        assert page.title() != "owned"
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        assert page.evaluate("[...document.querySelectorAll('th')].every(cell => cell.scope)")
-        page.close()
+        with visit(browser, given.page, width, "dark") as page:
+            assert page.title() != "owned"
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            assert page.evaluate("[...document.querySelectorAll('th')].every(cell => cell.scope)")
+            assert broken_rules(page) == []
 
 
 def test_unknown_data_set_is_refused(made: StatementWorld) -> None:
