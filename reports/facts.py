@@ -31,9 +31,10 @@ UNMEASURED = NotMeasured("the audit did not measure it")
 
 @dataclass(frozen=True)
 class Picture:
-    """An image as PNG bytes; ``width`` and ``height`` in its own pixels."""
+    """An image ready to be embedded; ``width`` and ``height`` in its own pixels, however many are embedded."""
 
-    png: bytes
+    data: bytes
+    media_type: Literal["image/png", "image/webp"]
     width: int
     height: int
 

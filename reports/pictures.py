@@ -28,8 +28,14 @@ EMBEDDED_SIDE = 384
 WEBP_QUALITY = 88
 
 
-def read_picture(path: Path, *, sha256: str | None = None) -> Picture | NotMeasured:
-    """The image at ``path``, or why it cannot be shown. ``sha256``: the hash that the registry recorded of the file."""
+def read_picture(path: Path, *, sha256: str | None = None, side: int = EMBEDDED_SIDE) -> Picture | NotMeasured:
+    """The image at ``path``, or why it cannot be shown.
+
+    Args:
+        path: a PNG file.
+        sha256: the hash that the registry recorded of the file.
+        side: pixels a side that are embedded at most.
+    """
     try:
         with path.open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
@@ -49,29 +55,28 @@ def read_picture(path: Path, *, sha256: str | None = None) -> Picture | NotMeasu
             return NotMeasured(
                 f"the file {path.name} has {image.width} x {image.height} pixels, more than a picture here can have"
             )
-        return _picture(image.convert("RGBA" if image.has_transparency_data else "RGB"))
+        return _picture(image.convert("RGBA" if image.has_transparency_data else "RGB"), side)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return NotMeasured(f"the file {path.name} is not a readable PNG image")
 
 
-def picture_of(pixels: NDArray[np.uint8]) -> Picture:
+def picture_of(pixels: NDArray[np.uint8], *, side: int = EMBEDDED_SIDE) -> Picture:
     """The picture of ``pixels`` (height, width, channels), channels 1 or 3."""
     grey = pixels.shape[2] == 1
-    return _picture(Image.fromarray(np.ascontiguousarray(pixels[:, :, 0] if grey else pixels)))
+    return _picture(Image.fromarray(np.ascontiguousarray(pixels[:, :, 0] if grey else pixels)), side)
 
 
 def data_uri(picture: Picture) -> str:
-    """``picture`` as an address that needs no file: exact when small, WebP when not."""
-    if max(picture.width, picture.height) <= EXACT_SIDE:
-        return "data:image/png;base64," + base64.b64encode(picture.png).decode()
-    image = Image.open(io.BytesIO(picture.png))
-    image.thumbnail((EMBEDDED_SIDE, EMBEDDED_SIDE), Image.Resampling.LANCZOS)
+    """``picture`` as an address that needs no file."""
+    return f"data:{picture.media_type};base64,{base64.b64encode(picture.data).decode()}"
+
+
+def _picture(image: Image.Image, side: int) -> Picture:
+    width, height = image.size
     buffer = io.BytesIO()
+    if max(width, height) <= EXACT_SIDE:
+        image.save(buffer, "PNG", optimize=True)
+        return Picture(buffer.getvalue(), "image/png", width, height)
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
     image.save(buffer, "WEBP", quality=WEBP_QUALITY, method=4)
-    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
-
-
-def _picture(image: Image.Image) -> Picture:
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", optimize=True)
-    return Picture(buffer.getvalue(), image.width, image.height)
+    return Picture(buffer.getvalue(), "image/webp", width, height)

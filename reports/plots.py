@@ -13,12 +13,14 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
@@ -72,8 +74,12 @@ def tests_plot(candidates: Sequence[Candidate]) -> str | None:
         return None
     height = 0.62 + ROW * len(rows)
     title = f"Pulls of {len(rows)} candidates and of their decoys"
-    with _drawing("tests", WIDTH, height, title) as drawing:
+    with _drawing("tests", WIDTH, height, title, kept=True) as drawing:
         axes = drawing.axes
+        hills: list[Vector] = []
+        beyond: list[Vector] = []
+        limits, pulls = [], []
+        # A collection of each kind of mark: one at a time they would take most of the time that a report takes.
         for place, (candidate, decoys) in enumerate(reversed(rows)):
             spread = float(decoys.std()) or 1.0
             centre = float(decoys.mean())
@@ -84,29 +90,41 @@ def tests_plot(candidates: Sequence[Candidate]) -> str | None:
             # One bin edge lies on the candidate, so that the bars beyond it are exactly the decoys that count against it.
             edges = own + width * np.arange(-np.ceil((own - low) / width) - 1, np.ceil((high - own) / width) + 2)
             counts, _ = np.histogram(values, edges)
-            hill = place + 0.56 * counts / (counts.max() or 1.0)
+            heights = place + 0.56 * counts / (counts.max() or 1.0)
             split = int(np.searchsorted(edges, own - width / 2))
-            axes.stairs(hill[:split], edges[: split + 1], baseline=place, fill=True, color=QUIET, linewidth=0)
-            axes.stairs(hill[split:], edges[split:], baseline=place, fill=True, color=ACCENT, linewidth=0)
+            hills.append(_steps(edges[: split + 1], heights[:split], place))
+            beyond.append(_steps(edges[split:], heights[split:], place))
             limit = float(np.quantile(values, 0.95))
-            axes.plot([limit, limit], [place, place + 0.5], color=MUTED, linewidth=0.9, linestyle=(0, (2, 2)))
-            axes.plot([own, own], [place, place + 0.5], color=ACCENT, linewidth=1.4, solid_capstyle="butt")
-            filled = ACCENT if candidate.passes else "none"
-            axes.plot(
-                [own],
-                [place + 0.5],
-                marker="o",
-                markersize=5,
-                markerfacecolor=filled,
-                markeredgecolor=ACCENT,
-                clip_on=False,
-            )
+            limits.append([(limit, place), (limit, place + 0.5)])
+            pulls.append([(own, place), (own, place + 0.5)])
             _name(axes, place + 0.64, f"{candidate.rank}  {candidate.label}")
+        axes.add_collection(PolyCollection(hills, facecolors=QUIET, linewidths=0), autolim=False)
+        axes.add_collection(PolyCollection(beyond, facecolors=ACCENT, linewidths=0), autolim=False)
+        axes.add_collection(LineCollection(limits, colors=MUTED, linewidths=0.9, linestyles=(0, (2, 2))), autolim=False)
+        axes.add_collection(LineCollection(pulls, colors=ACCENT, linewidths=1.4), autolim=False)
+        axes.scatter(
+            [line[1][0] for line in pulls],
+            [line[1][1] for line in pulls],
+            s=25,
+            facecolors=[ACCENT if candidate.passes else "none" for candidate, _ in reversed(rows)],
+            edgecolors=ACCENT,
+            linewidths=1.0,
+            clip_on=False,
+            zorder=3,
+        )
+        ends = np.concatenate([corners[:, 0] for corners in (*hills, *beyond)])
+        axes.set_xlim(float(ends.min()) - 0.1, float(ends.max()) + 0.1)
         axes.set_yticks([])
         axes.set_ylim(0, len(rows))
         axes.locator_params(axis="x", nbins=8)
         axes.set_xlabel("pull of the output towards it, in standard deviations of its decoys")
     return drawing.svg
+
+
+def _steps(edges: Vector, heights: Vector, baseline: float) -> Vector:
+    """The outline of a histogram's bars, as corners of one polygon."""
+    tops = np.column_stack([np.repeat(edges, 2)[1:-1], np.repeat(heights, 2)])
+    return np.vstack([[edges[0], baseline], tops, [edges[-1], baseline]])
 
 
 def influence_plot(landscape: Landscape, influences: Vector, ranks: Mapping[int, int]) -> str:
@@ -126,6 +144,7 @@ def influence_plot(landscape: Landscape, influences: Vector, ranks: Mapping[int,
         2.2,
         f"Influence of all {len(values)} units, by {landscape.method}" + (", as LPIPS" if lpips else ""),
         left=0.5,
+        kept=True,
     ) as drawing:
         axes = drawing.axes
         if len(places) == len(values):
@@ -141,12 +160,14 @@ def influence_plot(landscape: Landscape, influences: Vector, ranks: Mapping[int,
         top = max(float(values.max()), landscape.radius) or 1.0
         place_of = {int(unit): place for place, unit in enumerate(order)}
         level, last = 0, -np.inf
-        for place, unit in sorted((place_of[unit], unit) for unit in ranks if unit in place_of):
+        marked = sorted((place_of[unit], unit) for unit in ranks if unit in place_of)
+        heads = [(place + 1, float(values[place])) for place, _ in marked]
+        axes.add_collection(LineCollection([[(x, 0), (x, y)] for x, y in heads], colors=ACCENT, linewidths=1.6))
+        axes.scatter([x for x, _ in heads], [y for _, y in heads], s=16, color=ACCENT, linewidths=0, zorder=3)
+        for place, unit in marked:
             # Labels that would touch are raised by one line each.
             level = level + 1 if place - last < len(values) * 0.022 else 0
             last = place
-            axes.plot([place + 1, place + 1], [0, values[place]], color=ACCENT, linewidth=1.6, solid_capstyle="butt")
-            axes.plot([place + 1], [values[place]], marker="o", markersize=4, color=ACCENT, markeredgewidth=0)
             axes.annotate(
                 str(ranks[unit]),
                 (place + 1, values[place]),
@@ -269,14 +290,17 @@ class _Drawing:
 
 
 @contextmanager
-def _drawing(name: str, width: float, height: float, title: str, left: float = 0.08) -> Iterator[_Drawing]:
-    """An empty figure of that size in inches, ``left`` of it for the y axis; ``svg`` is filled at the end."""
+def _drawing(
+    name: str, width: float, height: float, title: str, left: float = 0.08, *, kept: bool = False
+) -> Iterator[_Drawing]:
+    """An empty figure of that size in inches, ``left`` of it for the y axis; ``svg`` is filled at the end.
+
+    ``kept``: a plot that every report has, and that sets its limits itself; it is drawn on the same axes again and again, as
+    making axes takes as long as drawing on them.
+    """
     with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
-        figure = Figure(figsize=(width, height))
-        # Fixed margins in inches: a layout engine would take most of the time that a page takes.
-        figure.subplots_adjust(left=left / width, right=1 - 0.08 / width, bottom=0.48 / height, top=1 - 0.06 / height)
-        FigureCanvasSVG(figure)
-        drawing = _Drawing(figure.add_subplot())
+        figure, axes = _kept_figure(name, width, height, left) if kept else _figure(width, height, left)
+        drawing = _Drawing(axes)
         yield drawing
         buffer = io.StringIO()
         with warnings.catch_warnings():
@@ -289,6 +313,21 @@ def _drawing(name: str, width: float, height: float, title: str, left: float = 0
                 metadata={"Date": None, "Creator": None, "Format": None, "Type": None},
             )
         drawing.svg = _inline(buffer.getvalue(), name, title)
+        for artist in (*axes.collections, *axes.lines, *axes.patches, *axes.texts):
+            artist.remove()
+
+
+def _figure(width: float, height: float, left: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width, height))
+    # Fixed margins in inches: a layout engine would take most of the time that a page takes.
+    figure.subplots_adjust(left=left / width, right=1 - 0.08 / width, bottom=0.48 / height, top=1 - 0.06 / height)
+    FigureCanvasSVG(figure)
+    return figure, figure.add_subplot()
+
+
+@lru_cache(maxsize=16)
+def _kept_figure(_name: str, width: float, height: float, left: float) -> tuple[Figure, Axes]:
+    return _figure(width, height, left)
 
 
 def _inline(svg: str, name: str, title: str) -> str:

@@ -11,13 +11,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session
 
+from registry.database import driver_of
 from registry.errors import IntegrityError
 from registry.evaluations import newest_evaluation
 from registry.home import Home
-from registry.models import Audit, CandidateWork, Encoding, Ensemble, Member, Sample, Unit, UnitAsset
-from registry.models import Candidate as CandidateRow
+from registry.models import Audit, Encoding, Ensemble, Member, Sample
+from registry.permission_history import permissions_at
 from registry.service import history_of, newest_of, served_by
 from reports.artefacts import Artefact, read_artefact
 from reports.evaluated import quoted, similarity_sentence
@@ -35,11 +36,11 @@ from reports.facts import (
     Ranking,
     SampleFacts,
     Subject,
-    Work,
 )
 from reports.landscapes import KINDS, read_landscape, read_lpips, reason_of
 from reports.pictures import read_picture
-from reports.works import read_works
+from reports.rows import Rows, fetch_rows
+from reports.works import work_of
 
 NOT_ASKED = "the audit did not measure it"
 IMAGE_ID_LENGTH = 12
@@ -51,8 +52,8 @@ def subject_id(audit: Audit) -> str:
     return audit.sample_id if audit.sample_id else audit.image_sha256[:IMAGE_ID_LENGTH]
 
 
-def read_audit(session: Session, home: Home, audit: Audit) -> AuditFacts:
-    """Everything a report of ``audit`` shows.
+def read_audit(session: Session, home: Home, audit: Audit, rows: Rows | None = None) -> AuditFacts:
+    """Everything a report of ``audit`` shows. ``rows``: fetched with those of other audits; None: they are fetched here.
 
     Raises:
         IntegrityError: rows that the audit refers to are missing or lack what every audit records.
@@ -65,7 +66,12 @@ def read_audit(session: Session, home: Home, audit: Audit) -> AuditFacts:
     members = _read_members(session, audit)
     trained_at = min((utc(member.registered_at) for member in members), default=utc(audit.created_at))
     ensemble = _read_ensemble(session, audit, members)
-    candidates = _read_candidates(session, home, audit, ensemble, test, artefact, trained_at)
+    rows = rows or fetch_rows(session, [audit])
+    works = {
+        work.asset_id for row in rows.candidates[audit.id] for work in rows.listed.get((audit.id, row.unit_number), ())
+    }
+    then = permissions_at(driver_of(session), works, trained_at)
+    candidates = _read_candidates(home, audit, ensemble, test, artefact, rows, then)
     evaluation, similarity = _evaluation(session, audit)
     gaps += [
         Gap(subject.id, audit.id, f"no picture of a work: {work.picture.reason}", integrity=False)
@@ -179,31 +185,17 @@ def _read_subject(session: Session, home: Home, audit: Audit, artefact: Artefact
 
 
 def _read_candidates(
-    session: Session,
     home: Home,
     audit: Audit,
     ensemble: EnsembleFacts,
     test: RandomisationTest,
     artefact: Artefact,
-    trained_at: datetime.datetime,
+    rows: Rows,
+    then: Mapping[int, str | None],
 ) -> tuple[Candidate, ...]:
-    rows = session.exec(
-        select(CandidateRow).where(CandidateRow.audit_id == audit.id).order_by(col(CandidateRow.rank))
-    ).all()
-    numbers = [row.unit_number for row in rows]
-    units = {
-        unit.number: unit
-        for unit in session.exec(
-            select(Unit).where(Unit.encoding_id == ensemble.encoding_id, col(Unit.number).in_(numbers))
-            if numbers
-            else select(Unit).limit(0)
-        )
-    }
-    works = _works_of(session, home, audit, ensemble, numbers, trained_at)
-    counts = _work_counts(session, ensemble, numbers)
     found = []
-    for row in rows:
-        unit = units.get(row.unit_number)
+    for row in rows.candidates[audit.id]:
+        unit = rows.units.get((ensemble.encoding_id, row.unit_number))
         if unit is None:
             raise _lacking(audit, f"unit {row.unit_number} of encoding {ensemble.encoding_id}")
         if not all(math.isfinite(value) for value in (row.score, row.statistic, row.p_value, row.q_value)):
@@ -219,6 +211,7 @@ def _read_candidates(
         counterfactual = artefact.picture("counterfactual", row.rank - 1)
         if isinstance(counterfactual, NotMeasured) and artefact.state == "intact" and row.not_measured:
             counterfactual = NotMeasured(row.not_measured)
+        listed = rows.listed.get((audit.id, row.unit_number), ())
         found.append(
             Candidate(
                 rank=row.rank,
@@ -226,8 +219,8 @@ def _read_candidates(
                 unit_key=unit.key,
                 label=unit.label,
                 code=unit.code,
-                work_count=counts.get(row.unit_number, 0),
-                works=works.get(row.unit_number, ()),
+                work_count=rows.work_counts.get((ensemble.encoding_id, row.unit_number), 0),
+                works=tuple(work_of(rows, home, work, row.unit_number, then) for work in listed),
                 score=row.score,
                 statistic=row.statistic,
                 p_value=row.p_value,
@@ -249,48 +242,10 @@ def _or(value: float | None, reason: NotMeasured) -> float | NotMeasured:
     return reason if value is None else value
 
 
-def _works_of(
-    session: Session,
-    home: Home,
-    audit: Audit,
-    ensemble: EnsembleFacts,
-    numbers: Sequence[int],
-    trained_at: datetime.datetime,
-) -> dict[int, tuple[Work, ...]]:
-    """The listed works of each candidate, closest first; a unit without a list shows its first work."""
-    listed: dict[int, list[tuple[int, float | None, float | None]]] = {}
-    for row in session.exec(
-        select(CandidateWork)
-        .where(CandidateWork.audit_id == audit.id)
-        .order_by(col(CandidateWork.unit_number), col(CandidateWork.position))
-    ):
-        listed.setdefault(row.unit_number, []).append((row.asset_id, row.distance, row.weight))
-    bare = [number for number in numbers if number not in listed]
-    if bare:
-        first = (
-            select(UnitAsset.unit_number, func.min(UnitAsset.asset_id))
-            .where(UnitAsset.encoding_id == ensemble.encoding_id, col(UnitAsset.unit_number).in_(bare))
-            .group_by(col(UnitAsset.unit_number))
-        )
-        listed.update({number: [(asset_id, None, None)] for number, asset_id in session.exec(first)})
-    return read_works(session, home, listed, trained_at)
-
-
 def _lacking(audit: Audit, what: str) -> IntegrityError:
     return IntegrityError(
         f"audit {audit.id} refers to {what}, which the registry lacks; restore the registry from a copy"
     )
-
-
-def _work_counts(session: Session, ensemble: EnsembleFacts, numbers: Sequence[int]) -> dict[int, int]:
-    if not numbers:
-        return {}
-    counts = (
-        select(UnitAsset.unit_number, func.count())
-        .where(UnitAsset.encoding_id == ensemble.encoding_id, col(UnitAsset.unit_number).in_(numbers))
-        .group_by(col(UnitAsset.unit_number))
-    )
-    return dict(session.exec(counts).all())
 
 
 def _ranking(ranker: Mapping[str, Any] | None) -> Ranking:

@@ -25,6 +25,7 @@ from reports.facts import AuditFacts, Gap
 from reports.html import index_page, report_page
 from reports.issuing import Document, Issued, write_document
 from reports.reading import read_audit, subject_id
+from reports.rows import fetch_rows
 from reports.schema import IndexDocument
 from reports.stamps import stamp_of
 from reports.table import candidates_csv, candidates_parquet
@@ -175,6 +176,7 @@ def _render_part(
     registry: Registry, out: Path, now: datetime.datetime, part: Sequence[tuple[Audit, str | None]]
 ) -> list[_Rendered]:
     with registry.session() as session:
+        rows = fetch_rows(session, [audit for audit, _ in part])
         found = []
         for audit, file in part:
             try:
@@ -182,7 +184,7 @@ def _render_part(
                     raise IntegrityError(
                         f"audit {audit.id} has an output with the id {subject_id(audit)!r}, expected letters and digits"
                     )
-                facts = read_audit(session, registry.home, audit)
+                facts = read_audit(session, registry.home, audit, rows)
             except LockedRegistryError:
                 raise
             except CreditlineError as error:
