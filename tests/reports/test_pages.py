@@ -105,9 +105,10 @@ def test_clicks_change_which_picture_shows(browser: Browser, pages: Path, width:
         output, without = compare.locator(".with img"), compare.locator(".without img")
         assert output.is_visible()
         assert without.is_visible()
-        beside = without.bounding_box()
-        assert beside is not None
-        assert beside["y"] == (output.bounding_box() or {})["y"], "side by side is beside, on a phone as well"
+        one, other = output.bounding_box(), without.bounding_box()
+        assert one
+        assert other
+        assert one["y"] == other["y"], "side by side is beside, on a phone as well"
         compare.get_by_text("As it is", exact=True).click()
         assert (output.is_visible(), without.is_visible()) == (True, False)
         place = output.bounding_box()

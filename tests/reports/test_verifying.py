@@ -239,7 +239,7 @@ def review(registry: Registry) -> None:
 
 
 def take_out(registry: Registry) -> None:
-    withdraw(registry, "asset", [0], "asked us to", now=LATER)
+    withdraw(registry, asset_ids=[0], reason="asked us to", now=LATER)
 
 
 @pytest.mark.parametrize("change", [review, take_out])
