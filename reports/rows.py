@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, func, select, tuple_
 
 from registry.models import (
@@ -115,9 +116,7 @@ def _newest_rights(session: Session, asset_ids: Sequence[int]) -> dict[tuple[int
     newest = {(row.asset_id, row.basis): row for row in rows}
     holder_ids = {row.rightsholder_id for row in newest.values() if row.rightsholder_id is not None}
     licence_ids = {row.licence_id for row in newest.values() if row.licence_id is not None}
-    holders = {
-        row.id: row.name for row in session.exec(select(Rightsholder).where(col(Rightsholder.id).in_(holder_ids)))
-    }
+    holders = _names_that_count(session, holder_ids)
     licences = {
         row.id: LicenceFacts(row.reference, row.url, row.recognised, row.training, tuple(row.duties))
         for row in session.exec(select(Licence).where(col(Licence.id).in_(licence_ids)))
@@ -135,3 +134,14 @@ def _newest_rights(session: Session, asset_ids: Sequence[int]) -> dict[tuple[int
         )
         for key, row in newest.items()
     }
+
+
+def _names_that_count(session: Session, rightsholder_ids: set[int]) -> dict[int, str]:
+    """Rightsholder -> its name, or that of the record that it was merged into."""
+    counted = aliased(Rightsholder)
+    found = session.exec(
+        select(Rightsholder.id, counted.name)
+        .join(counted, col(counted.id) == func.coalesce(Rightsholder.merged_into, Rightsholder.id))
+        .where(col(Rightsholder.id).in_(rightsholder_ids))
+    )
+    return dict(found.all())
