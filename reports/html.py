@@ -14,7 +14,7 @@ from registry.ids import canonical_json
 from reports import licences, rollup, words
 from reports.facts import AuditFacts, Gap, Landscape, NotMeasured, Picture
 from reports.limits import LIMITS
-from reports.pictures import EXACT_SIDE, data_uri
+from reports.pictures import EXACT_SIDE, data_uri, thumbnail
 from reports.plots import certainty_plot, influence_plot, shares_plot, tests_plot
 from reports.stamps import META, Stamp
 
@@ -121,6 +121,7 @@ def _environment() -> Environment:
         "moment": _moment,
         "duration": _duration,
         "picture": data_uri,
+        "thumbnail": thumbnail,
         "setting": _setting,
         "tied": _tied,
     }

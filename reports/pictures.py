@@ -11,6 +11,8 @@ import base64
 import hashlib
 import io
 import warnings
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +27,7 @@ MAX_SIDE = 4096
 EXACT_SIDE = 64
 """Images up to this many pixels a side are embedded without loss."""
 EMBEDDED_SIDE = 384
+THUMBNAIL_SIDE = 192
 WEBP_QUALITY = 88
 
 
@@ -64,6 +67,16 @@ def picture_of(pixels: NDArray[np.uint8], *, side: int = EMBEDDED_SIDE) -> Pictu
     """The picture of ``pixels`` (height, width, channels), channels 1 or 3."""
     grey = pixels.shape[2] == 1
     return _picture(Image.fromarray(np.ascontiguousarray(pixels[:, :, 0] if grey else pixels)), side)
+
+
+@lru_cache(maxsize=64)
+def thumbnail(picture: Picture) -> Picture:
+    """``picture`` for a card: a page shows the output beside each of its candidates, and must stay small enough to mail."""
+    if max(picture.width, picture.height) <= EXACT_SIDE:
+        return picture
+    with Image.open(io.BytesIO(picture.data)) as image:
+        small = _picture(image, THUMBNAIL_SIDE)
+    return replace(small, width=picture.width, height=picture.height)
 
 
 def data_uri(picture: Picture) -> str:
