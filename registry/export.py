@@ -7,8 +7,9 @@ file appears under its name when it is complete, never before. Columns keep thei
 
 - ``.csv``: RFC 4180 in UTF-8; text that a spreadsheet would run as a formula gets an apostrophe in front, control characters
   are replaced; times in ISO 8601, lists and JSON as JSON, bytes in hex, nothing for null.
-- ``.json``: one array with an object per row; ``.jsonl``: an object per line. Text is exactly what the registry has.
-- ``.parquet``: typed, compressed; text is exactly what the registry has.
+- ``.json``: one array with an object per row, or, with ``head``, an object that has the rows as its last field; ``.jsonl``: an
+  object per line. Text is exactly what the registry has.
+- ``.parquet``: typed, compressed; text is exactly what the registry has. Metadata of the rows' schema goes into the file.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from __future__ import annotations
 import json
 import math
 import unicodedata
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -37,6 +39,18 @@ _SUSPECT_IN_CSV = r"^[ ]*[=+\-@]|^[ ]*[^\x20-\x7e]|[\x00-\x1f\x7f-\x{9f}]"
 _SUSPECT_IN_JSON = r'[\x00-\x1f"\\]'
 
 
+Rows = pa.Table | pa.RecordBatchReader
+
+
+@dataclass(frozen=True)
+class _Form:
+    """How rows are written, beside the format."""
+
+    documents: Collection[str] = ()
+    head: Mapping[str, Any] | None = None
+    cell_limit: int | None = None
+
+
 def check_suffix(path: Path) -> None:
     """Say before a query rather than after it what speaks against a file: its name must say which format is meant, and its
     folder must be there. A folder is never made, since a mistyped one would have the listing where nobody looks for it.
@@ -52,34 +66,62 @@ def check_suffix(path: Path) -> None:
         )
 
 
-def write_listing(rows: pa.Table | pa.RecordBatchReader, path: Path, *, documents: Collection[str] = ()) -> int:
+def write_listing(
+    rows: Rows,
+    path: Path,
+    *,
+    documents: Collection[str] = (),
+    head: Mapping[str, Any] | None = None,
+    cell_limit: int | None = None,
+) -> int:
     """Write rows to ``path`` in the format that its name ends in; returns how many.
 
-    ``documents`` are the columns whose texts are JSON: where the file is JSON, they are part of it.
+    ``documents`` are the columns whose texts are JSON: where the file is JSON, they are part of it. ``head`` are fields that a
+    ``.json`` file has before its ``rows``; ``cell_limit`` is how many characters a cell of a ``.csv`` file has at most.
 
     Raises:
         UsageError: the name ends in no format that there is, its folder is not there, or two columns have one name.
         InputError: the file cannot be written.
     """
     check_suffix(path)
-    reader = rows.to_reader(max_chunksize=65_536) if isinstance(rows, pa.Table) else rows
-    repeated = sorted({name for name in reader.schema.names if reader.schema.names.count(name) > 1})
-    if repeated:
-        raise UsageError(f"several columns have the name {repeated[0]!r}; give them different ones with AS")
-    write: Callable[[pa.RecordBatchReader, BinaryIO, Collection[str]], int] = {
-        ".csv": _write_csv,
-        ".json": _write_json,
-        ".jsonl": _write_json_lines,
-        ".parquet": _write_parquet,
-    }[path.suffix.lower()]
     counted: list[int] = []
 
     def fill(place: Path) -> None:
         with place.open("wb") as file:
-            counted.append(write(reader, file, documents))
+            counted.append(
+                write_rows(rows, file, path.suffix, documents=documents, head=head, cell_limit=cell_limit)
+            )
 
     write_atomically(path, fill)
     return counted[0]
+
+
+def write_rows(
+    rows: Rows,
+    file: BinaryIO,
+    suffix: str,
+    *,
+    documents: Collection[str] = (),
+    head: Mapping[str, Any] | None = None,
+    cell_limit: int | None = None,
+) -> int:
+    """The same into a file that is open, in the format of ``suffix``, one of :data:`SUFFIXES`.
+
+    Raises:
+        UsageError: two columns have one name, or the format cannot hold a column.
+        InputError: the rows break off.
+    """
+    reader = rows.to_reader(max_chunksize=65_536) if isinstance(rows, pa.Table) else rows
+    repeated = sorted({name for name in reader.schema.names if reader.schema.names.count(name) > 1})
+    if repeated:
+        raise UsageError(f"several columns have the name {repeated[0]!r}; give them different ones with AS")
+    write: Callable[[pa.RecordBatchReader, BinaryIO, _Form], int] = {
+        ".csv": _write_csv,
+        ".json": _write_json,
+        ".jsonl": _write_json_lines,
+        ".parquet": _write_parquet,
+    }[suffix.lower()]
+    return write(reader, file, _Form(documents, head, cell_limit))
 
 
 def spreadsheet_text(text: str) -> str:
@@ -106,7 +148,7 @@ def _is_formula(text: str) -> bool:
     return unicodedata.normalize("NFKC", visible[:1])[:1] in ("=", "+", "-", "@", "\N{MINUS SIGN}")
 
 
-def _write_parquet(rows: pa.RecordBatchReader, file: BinaryIO, _documents: Collection[str]) -> int:
+def _write_parquet(rows: pa.RecordBatchReader, file: BinaryIO, _form: _Form) -> int:
     count = 0
     try:
         writer = pq.ParquetWriter(file, rows.schema, compression="zstd")
@@ -119,35 +161,39 @@ def _write_parquet(rows: pa.RecordBatchReader, file: BinaryIO, _documents: Colle
     return count
 
 
-def _write_csv(rows: pa.RecordBatchReader, file: BinaryIO, _documents: Collection[str]) -> int:
+def _write_csv(rows: pa.RecordBatchReader, file: BinaryIO, form: _Form) -> int:
     header = [_quoted(pa.array([spreadsheet_text(name)]))[0].as_py() for name in rows.schema.names]
     file.write((",".join(header) + "\r\n").encode())
     count = 0
     for batch in _batches(rows):
-        _write_lines(file, [_csv_column(column) for column in batch.columns], ",", "", "\r\n")
+        _write_lines(file, [_csv_column(column, form.cell_limit) for column in batch.columns], ",", "", "\r\n")
         count += batch.num_rows
     return count
 
 
-def _write_json_lines(rows: pa.RecordBatchReader, file: BinaryIO, documents: Collection[str]) -> int:
+def _write_json_lines(rows: pa.RecordBatchReader, file: BinaryIO, form: _Form) -> int:
     count = 0
     for batch in _batches(rows):
-        _write_lines(file, _json_fields(batch, documents), ",", "{", "}\n")
+        _write_lines(file, _json_fields(batch, form.documents), ",", "{", "}\n")
         count += batch.num_rows
     return count
 
 
-def _write_json(rows: pa.RecordBatchReader, file: BinaryIO, documents: Collection[str]) -> int:
+def _write_json(rows: pa.RecordBatchReader, file: BinaryIO, form: _Form) -> int:
     count = 0
+    fields = [f"{json.dumps(name)}: {json.dumps(value, allow_nan=False)}," for name, value in (form.head or {}).items()]
+    start, end = ("\n".join(["{", *fields, '"rows": ']), "}\n") if fields else ("", "")
+    file.write(start.encode())
     for batch in _batches(rows):
         file.write(b",\n" if count else b"[\n")
         # Between the rows alone: the last line of a batch has no comma.
         *most, last = (batch.slice(0, batch.num_rows - 1), batch.slice(batch.num_rows - 1))
         for part in most:
-            _write_lines(file, _json_fields(part, documents), ",", "{", "},\n")
-        _write_lines(file, _json_fields(last, documents), ",", "{", "}")
+            _write_lines(file, _json_fields(part, form.documents), ",", "{", "},\n")
+        _write_lines(file, _json_fields(last, form.documents), ",", "{", "}")
         count += batch.num_rows
     file.write(b"\n]\n" if count else b"[]\n")
+    file.write(end.encode())
     return count
 
 
@@ -170,18 +216,25 @@ def _write_lines(file: BinaryIO, columns: list[pa.Array], between: str, before: 
     file.write(memoryview(pa.concat_arrays([lines]).buffers()[2]))
 
 
-def _csv_column(column: pa.Array) -> pa.Array:
+def _csv_column(column: pa.Array, limit: int | None) -> pa.Array:
     kind = column.type
     if _is_text(kind):
-        texts = _replaced(column.cast(pa.large_string()), _SUSPECT_IN_CSV, spreadsheet_text)
-        return _quoted(pc.fill_null(texts, ""))
+        return _csv_texts(column.cast(pa.large_string()), limit)
     plain = _plain_text(column)
     if plain is None:
         cells = [None if value is None else _nested_text(value) for value in column.to_pylist()]
-        return _quoted(
-            pc.fill_null(_replaced(pa.array(cells, pa.large_string()), _SUSPECT_IN_CSV, spreadsheet_text), "")
-        )
+        return _csv_texts(pa.array(cells, pa.large_string()), limit)
     return pc.fill_null(plain, "")
+
+
+def _csv_texts(texts: pa.Array, limit: int | None) -> pa.Array:
+    """Cells of text: nothing runs, none is longer than the limit and the sign that something was cut, quoted where it must be."""
+    texts = _replaced(texts, _SUSPECT_IN_CSV, spreadsheet_text)
+    if limit is not None:
+        too_long = pc.greater(pc.utf8_length(texts), limit)
+        if pc.any(too_long).as_py():
+            texts = pc.if_else(too_long, _joined(pc.utf8_slice_codeunits(texts, 0, limit), "…"), texts)
+    return _quoted(pc.fill_null(texts, ""))
 
 
 def _quoted(texts: pa.Array) -> pa.Array:
