@@ -7,15 +7,23 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
-from registry.evaluations import KeptEvaluation
+from registry.database import Registry
+from registry.errors import NotFoundError
+from registry.evaluations import KeptEvaluation, newest_evaluation
+from registry.ids import canonical_json
 from reports import words
 from reports.evaluated import Measured, null_sentence, power_sentence
 from reports.html import rendered
+from reports.issuing import Document, record_issue, write_document
 from reports.plots import Estimate, estimates_plot
+from reports.stamps import Stamp, stamp_of
+
+KIND = "evaluation"
 
 
 @dataclass(frozen=True)
@@ -56,9 +64,49 @@ class EvaluationPage:
     event_sha256: str
 
 
-def evaluation_page(kept: KeptEvaluation) -> str:
+def give_evaluation(registry: Registry, kept: KeptEvaluation, out: Path, now: datetime.datetime) -> tuple[Path, Path]:
+    """Write an evaluation's page and document into a folder, on record; returns their paths.
+
+    Raises:
+        InputError: the folder cannot be written to.
+    """
+    with registry.connection() as connection:
+        stamp = stamp_of(connection, KIND, str(kept.facts.get("ensemble", "")), evaluation_document(kept), now)
+    document = {
+        "creditline": "evaluation",
+        "version": 1,
+        **evaluation_document(kept),
+        "stamp": stamp.model_dump(mode="json"),
+    }
+    files = (
+        Document("evaluation.html", evaluation_page(kept, stamp).encode("utf-8", "replace"), stamp),
+        Document("evaluation.json", (canonical_json(document) + "\n").encode(), stamp),
+    )
+    record_issue(registry, [write_document(out, file) for file in files], now)
+    return out / files[0].name, out / files[1].name
+
+
+def evaluation_document(kept: KeptEvaluation) -> dict[str, Any]:
+    """The facts of an evaluation with the event that has them."""
+    return {**kept.facts, "event": kept.event, "event_sha256": kept.event_sha256}
+
+
+def evaluation_facts(registry: Registry, ensemble_id: str) -> object:
+    """What the newest evaluation of an ensemble says; see :data:`reports.kinds.KINDS`.
+
+    Raises:
+        NotFoundError: it was never evaluated.
+    """
+    with registry.session() as session:
+        kept = newest_evaluation(session, ensemble_id)
+    if kept is None:
+        raise NotFoundError(f"the log has no evaluation of ensemble {ensemble_id} any more")
+    return evaluation_document(kept)
+
+
+def evaluation_page(kept: KeptEvaluation, stamp: Stamp) -> str:
     """The page of an evaluation."""
-    return rendered("evaluation.html.j2", page=evaluation(kept))
+    return rendered("evaluation.html.j2", page=evaluation(kept), stamp=stamp)
 
 
 def evaluation(kept: KeptEvaluation) -> EvaluationPage:

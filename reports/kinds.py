@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from registry.database import Registry
-from reports import site
+from reports import evaluation, site
 from reports.credentials import assertion, findings
 from reports.data_sets import reading as data_sets
 from reports.exports import ab2013, ai_act, croissant, cyclonedx, prov, spdx
@@ -22,6 +22,7 @@ KINDS: dict[str, Facts] = {
     site.REPORT: site.report_facts,
     site.BATCH: site.batch_facts,
     site.CANDIDATES: site.candidates_again,
+    evaluation.KIND: evaluation.evaluation_facts,
     assertion.KIND: findings.signed_image_facts,
     ai_act.KIND: ai_act.facts,
     ab2013.KIND: ab2013.facts,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.commands.ensembles import DeviceOption, EnsembleOption, WorkersOption
-from cli.common import HomeOption, JsonOption, home_at, narrate, print_json, printable, progress_bars, versioned
+from cli.common import HomeOption, JsonOption, home_at, narrate, print_json, printable, progress_bars
 from registry.errors import IntegrityError
 from registry.home import DEFAULT_HOME
 
@@ -63,10 +63,8 @@ def evaluate(
     from registry.database import Registry
     from registry.errors import NotFoundError
     from registry.evaluations import newest_evaluation
-    from registry.home import write_bytes_atomically
-    from registry.ids import canonical_json
     from registry.outputs import named_ensemble
-    from reports.evaluation import evaluation, evaluation_page
+    from reports.evaluation import evaluation, evaluation_document, give_evaluation
 
     registry = Registry.open(home_at(home)).patient()
     with registry.session() as session:
@@ -100,18 +98,14 @@ def evaluate(
         raise NotFoundError(f"ensemble {chosen.id} was never evaluated; run `creditline evaluate` without --show")
     if kept.facts.get("ensemble") != chosen.id:
         raise IntegrityError(f"event {kept.event} is not of ensemble {chosen.id}; `creditline log verify` says more")
-    document = {**kept.facts, "event": kept.event, "event_sha256": kept.event_sha256}
     if out is not None:
-        write_bytes_atomically(out / "evaluation.html", evaluation_page(kept).encode("utf-8", "replace"))
-        write_bytes_atomically(
-            out / "evaluation.json", (canonical_json(versioned("evaluation", document)) + "\n").encode()
-        )
-        narrate(f"written to {out / 'evaluation.html'} and {out / 'evaluation.json'}")
+        page, data = give_evaluation(registry, kept, out, datetime.now(UTC))
+        narrate(f"written to {page} and {data}")
     if as_json:
-        print_json("evaluation", document)
+        print_json("evaluation", evaluation_document(kept))
         return
-    page = evaluation(kept)
-    typer.echo(printable(page.headline))
-    for figure in page.figures:
+    found = evaluation(kept)
+    typer.echo(printable(found.headline))
+    for figure in found.figures:
         typer.echo(printable(f"{figure.value:>14}  {figure.name} ({figure.note})"))
-    typer.echo(printable(page.explanation))
+    typer.echo(printable(found.explanation))

@@ -10,6 +10,7 @@ import pytest
 from registry.evaluations import KeptEvaluation
 from reports.evaluated import NEVER, OTHER_MEMBERS, null_sentence, power_sentence, quoted
 from reports.evaluation import evaluation, evaluation_page
+from reports.stamps import UNSTAMPED
 
 SHARE = {"share": 0.9375, "low": 0.85, "high": 0.98, "count": 60, "total": 64}
 FACTS: dict[str, Any] = {
@@ -63,7 +64,7 @@ def test_the_page_says_what_was_measured() -> None:
     assert by_title["Rankings"].rows[1][1:3] == ("not measured", "too few samples")
     assert by_title["Estimates beside real ablation"].rows == (("ab", "0.99", "not measured", "32"),)
     assert by_title["The ensemble beside its members"].rows[0][1] == "0.8"
-    html = evaluation_page(kept(FACTS))
+    html = evaluation_page(kept(FACTS), UNSTAMPED)
     assert "<svg" in html
     assert "event 7" in html
     assert "(no name)" not in html
@@ -83,7 +84,7 @@ def test_facts_that_are_not_ours_are_not_measured(facts: object) -> None:
     page = evaluation(kept(facts))
     assert "not measured" in page.headline
     assert all(section.not_measured or section.rows == () or section.rows for section in page.sections)
-    assert "<html" in evaluation_page(kept(facts))
+    assert "<html" in evaluation_page(kept(facts), UNSTAMPED)
 
 
 def test_nothing_of_the_log_becomes_markup() -> None:
@@ -94,7 +95,7 @@ def test_nothing_of_the_log_becomes_markup() -> None:
         **FACTS["rankers"],
         "alone": [{"name": evil + "$x$", "member_lds": {"value": 1, "low": 0, "high": 1}}],
     }
-    html = evaluation_page(kept(facts))
+    html = evaluation_page(kept(facts), UNSTAMPED)
     assert "<script" not in html
     assert "alert(1)" in html
 

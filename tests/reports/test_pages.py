@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, Page
 
 from registry.evaluations import KeptEvaluation
 from reports.evaluation import evaluation_page
+from reports.stamps import UNSTAMPED
 from tests.reports.test_evaluation_page import FACTS
 from tests.reports.world import HOSTILE, make_world
 
@@ -41,7 +42,7 @@ def pages(site: Path) -> Path:
     (site.parent / "evaluation").mkdir(exist_ok=True)
     for path in site.glob("*.html"):
         (site.parent / "evaluation" / path.name).write_bytes(path.read_bytes())
-    (site.parent / "evaluation" / "evaluation.html").write_text(evaluation_page(kept))
+    (site.parent / "evaluation" / "evaluation.html").write_text(evaluation_page(kept, UNSTAMPED))
     return site.parent / "evaluation"
 
 
