@@ -12,7 +12,7 @@ The ridge is a share of the mean eigenvalue that the works span, and its grid is
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,7 @@ class Trak(Ranker):
         """``advance`` gets (works done now, works in all) while their gradients are computed."""
         self.name = "d-trak" if square else "trak"
         self.model, self.square, self.advance = model, square, advance
-        self._kept: tuple[Works, ProjectedRows, Tensor] | None = None
+        self._kept: tuple[Works, _Projection, ProjectedRows, Tensor] | None = None
 
     def settings(self) -> dict[str, Any]:
         return {
@@ -89,18 +89,14 @@ class Trak(Ranker):
         }
 
     def prepare(self, images: Images, works: Works) -> Query:
-        project = _Projection(self.model, self.square, images.shape)
         if self._kept is None or self._kept[0] is not works:
+            project = _Projection(self.model, self.square, images.shape)
             rows = self._rows_of(works, images.shape, project)
-            self._kept = works, rows, _square_of(rows)
-        _, rows, square = self._kept
+            self._kept = works, project, rows, _inverses(rows, self.scales)
+        _, project, rows, inverses = self._kept
         pictures = torch.from_numpy(images.values.reshape(len(images), *images.shape)) * 2.0 - 1.0
-        seen = project(pictures)
-        # The inverse is symmetric, so it may act on the few images instead of on all works.
-        mean = float(square.trace()) / len(works)
-        return TrakQuery(
-            np.stack([_inverted(seen, square, ridge * mean).numpy() for ridge in self.scales], axis=1), rows
-        )
+        # An inverse is symmetric, so it may act on the few images instead of on all works.
+        return TrakQuery(np.asarray(torch.einsum("iv,svw->isw", project(pictures), inverses).numpy()), rows)
 
     def _rows_of(self, works: Works, shape: tuple[int, int, int], project: _Projection) -> ProjectedRows:
         """The works' projected gradients: those that are kept, or computed now and kept where the works have a folder."""
@@ -190,22 +186,19 @@ class _Projection:
         return torch.cat(found)
 
 
-def _square_of(rows: Rows) -> Float[Tensor, "value value"]:
-    computer = BasicScoreComputer(torch.float32, torch.device("cpu"), logging_level=logging.ERROR)
-    total = torch.zeros(rows.width, rows.width)
+def _inverses(rows: Rows, ridges: Sequence[float]) -> Float[Tensor, "scale value value"]:
+    """(Phi^T Phi + ridge)^-1 as the library has it, up to a factor, for every ridge."""
+    cpu = torch.device("cpu")
+    plain = BasicScoreComputer(torch.float32, cpu, logging_level=logging.ERROR)
+    square = torch.zeros(rows.width, rows.width)
     for block in blocks(len(rows), rows.width):
-        total += computer.get_xtx(torch.from_numpy(rows.take(block)))
-    return total
-
-
-def _inverted(
-    images: Float[Tensor, "image value"], square: Float[Tensor, "value value"], ridge: float
-) -> Float[Tensor, "image value"]:
-    computer = BasicScoreComputer(
-        torch.float32, torch.device("cpu"), logging_level=logging.ERROR, lambda_reg=max(ridge, 1e-30)
-    )
-    found: Tensor = computer.get_x_xtx_inv(images, square)
-    return found
+        square += plain.get_xtx(torch.from_numpy(rows.take(block)))
+    found = []
+    for ridge in ridges:
+        level = max(ridge * float(square.trace()) / len(rows), 1e-30)
+        computer = BasicScoreComputer(torch.float32, cpu, logging_level=logging.ERROR, lambda_reg=level)
+        found.append(computer.get_x_xtx_inv(torch.eye(rows.width), square))
+    return torch.stack(found)
 
 
 def _opened(path: Path, shape: tuple[int, int]) -> Float32[np.ndarray, "work value"] | None:
