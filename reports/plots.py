@@ -143,7 +143,7 @@ def influence_plot(landscape: Landscape, influences: Vector, ranks: Mapping[int,
         WIDTH,
         2.2,
         f"Influence of all {len(values)} units, by {landscape.method}" + (", as LPIPS" if lpips else ""),
-        left=0.5,
+        left=0.6,
         kept=True,
     ) as drawing:
         axes = drawing.axes
@@ -219,7 +219,7 @@ def certainty_plot(smallest: Sequence[float], rate: float) -> str | None:
     if not smallest:
         return None
     values = np.maximum(np.sort(np.asarray(smallest)), 1e-6)
-    with _drawing("certainty", WIDTH, 2.2, f"Smallest q of {len(values)} outputs", left=0.6) as drawing:
+    with _drawing("certainty", WIDTH, 2.2, f"Smallest q of {len(values)} outputs", left=0.75) as drawing:
         axes = drawing.axes
         places = np.arange(1, len(values) + 1)
         axes.axhline(rate, color=MUTED, linewidth=0.9, linestyle=(0, (3, 3)))
