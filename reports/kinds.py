@@ -14,6 +14,7 @@ from reports.credentials import assertion, findings
 from reports.data_sets import reading as data_sets
 from reports.exports import ab2013, ai_act, croissant, cyclonedx, prov, spdx
 from reports.statements import reading as statements
+from reports.tables import giving as tables
 
 Facts = Callable[[Registry, str], object]
 """Reads a document's facts from the registry; the text is the stamp's subject."""
@@ -32,4 +33,5 @@ KINDS: dict[str, Facts] = {
     prov.KIND: prov.facts,
     statements.KIND: statements.facts_again,
     data_sets.KIND: data_sets.facts_again,
+    **{table.kind: tables.facts_again(name) for name, table in tables.TABLES.items()},
 }

@@ -28,7 +28,7 @@ from reports.reading import read_audit, subject_id
 from reports.rows import fetch_rows
 from reports.schema import IndexDocument
 from reports.stamps import stamp_of
-from reports.table import candidates_csv, candidates_parquet
+from reports.tables.candidates import candidates_csv, candidates_parquet
 
 REPORT, BATCH, CANDIDATES = "output report", "batch report", "candidates"
 """Kinds of documents."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cli.commands import export_filings, export_standards
+from cli.commands import export_filings, export_standards, export_tables
 
 group = typer.Typer(help="Write filings, standard formats and tables of what the registry knows.", no_args_is_help=True)
 
@@ -14,3 +14,4 @@ def register_commands(app: typer.Typer) -> None:
     app.add_typer(group, name="export")
     export_filings.register_exports(group)
     export_standards.register_exports(group)
+    export_tables.register_exports(group)

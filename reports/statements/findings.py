@@ -34,7 +34,7 @@ MOST_JOINT = 200
 WORKS_OF_FINDING = 3
 NOT_ASKED = "the audit did not measure it"
 
-_AUDITS = """
+AUDITS = """
     SELECT audit.id AS audit_id, audit.ensemble_id, ensemble.encoding_id, encoding.unit_kind,
         CASE WHEN sample_id IS NULL THEN 'image' ELSE 'sample' END AS kind,
         coalesce(sample_id, image_sha256[:12]) AS subject, image_name, image_sha256, audit.created_at AS audited_at,
@@ -44,13 +44,14 @@ _AUDITS = """
         ) = 1 AS newest
     FROM audit JOIN ensemble ON ensemble.id = audit.ensemble_id JOIN encoding ON encoding.id = ensemble.encoding_id
 """
+"""A row per audit, and whether it is the newest of its image."""
 
-_PASSES = "coalesce(isfinite(their_audit.rate) AND isfinite(candidate.p_value) AND candidate.q_value <= their_audit.rate, false)"
+PASSES = "coalesce(isfinite(their_audit.rate) AND isfinite(candidate.p_value) AND candidate.q_value <= their_audit.rate, false)"
 """What is recorded as no number passes nothing: DuckDB has NaN as the largest of all numbers."""
 
 _TESTED = f"""
     SELECT their_audit.* EXCLUDE (joint), rank, unit_number, p_value, q_value, effect, effect_low, effect_high,
-        effect_not_measured, influence_exact, influence_estimate, not_measured, {_PASSES} AS passes, their_works
+        effect_not_measured, influence_exact, influence_estimate, not_measured, {PASSES} AS passes, their_works
     FROM candidate JOIN their_audit USING (audit_id) JOIN (
         SELECT encoding_id, unit_number, count(*) AS their_works FROM unit_asset
         WHERE asset_id IN (SELECT asset_id FROM their_work) GROUP BY ALL
@@ -76,7 +77,7 @@ TABLE = """
 
 def prepare_findings(connection: duckdb.DuckDBPyConnection) -> None:
     """Have the tables ``their_audit``, ``tested`` and ``work_found``; ``their_work`` must be there."""
-    for name, query in {"their_audit": _AUDITS, "tested": _TESTED, "work_found": _FOUND}.items():
+    for name, query in {"their_audit": AUDITS, "tested": _TESTED, "work_found": _FOUND}.items():
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")
 
 
@@ -141,7 +142,7 @@ def read_outputs(connection: duckdb.DuckDBPyConnection) -> tuple[list[OutputPart
         "candidate.effect AS effect, candidate.effect_low AS effect_low, candidate.effect_high AS effect_high, "
         "candidate.effect_not_measured AS effect_not_measured, candidate.influence_exact AS influence_exact, "
         "candidate.influence_estimate AS influence_estimate, candidate.not_measured AS not_measured, "
-        f"{_PASSES} AS passes, coalesce(tested.their_works, 0) AS their_works, "
+        f"{PASSES} AS passes, coalesce(tested.their_works, 0) AS their_works, "
         "(SELECT count(*) FROM unit_asset AS all_of WHERE all_of.encoding_id = their_audit.encoding_id "
         "AND all_of.unit_number = candidate.unit_number) AS unit_works "
         "FROM candidate SEMI JOIN shown_audit USING (audit_id) JOIN their_audit USING (audit_id) "

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from reports.facts import AuditFacts
 from reports.reading import read_audit
 from reports.selection import newest_audits
-from reports.table import CELL_LIMIT, COLUMNS, candidates_csv
+from reports.tables.candidates import CELL_LIMIT, COLUMNS, candidates_csv
 from tests.reports.golden import check_golden
 from tests.reports.world import World
 

@@ -1,0 +1,260 @@
+"""The table of candidates: one row per unit that an audit tested, with its evidence and its closest work."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import pyarrow as pa
+from sqlmodel import Session
+
+from registry.errors import CreditlineError, LockedRegistryError
+from registry.export import write_rows
+from registry.home import Home
+from registry.models import Audit
+from reports.facts import AuditFacts, Candidate, Effect, NotMeasured
+from reports.reading import read_audit, subject_id
+from reports.rows import fetch_rows
+from reports.stamps import PARQUET_KEY, Stamp
+from reports.tables.columns import Column, Table, batch_of, fitted
+
+CELL_LIMIT = 32_000
+"""Characters; spreadsheets cut or spill a cell at 32,767."""
+AT_ONCE = 8
+"""Audits that are read together."""
+
+_NO_WORK = "the unit has no work on record"
+_NO_RIGHTS = "nobody said"
+_UNMEASURED = "not measured; `{}` says why"
+
+
+def _influence(name: str, method: str, reason: str, what: str) -> Column:
+    return Column(name, "number", f"{what}, by {method}", _UNMEASURED.format(reason))
+
+
+TABLE = Table(
+    "candidates",
+    "One candidate of one audit: a unit of works that was tested for influence on an output",
+    (
+        Column("output_id", "text", "Id of the sample, or the first 12 digits of an audited image's SHA-256"),
+        Column("output_kind", "text", "`sample`: made by the registry's models; `image`: from outside"),
+        Column("image_name", "text", "File name of an audited image, as it was given", "a sample"),
+        Column("image_sha256", "text", "SHA-256 of the output's file"),
+        Column("audit_id", "text", "Id of the audit"),
+        Column("audited_at", "time", "When the audit was recorded", unit="UTC"),
+        Column("ensemble_id", "text", "Id of the ensemble whose members were asked"),
+        Column("encoding_id", "text", "Id of the encoding that divides the works among the members"),
+        Column(
+            "unit_kind",
+            "text",
+            "What a unit is: `asset` (one work), `rightsholder`, or `column` (works with one value in a column)",
+        ),
+        Column("attributable", "truth", "Whether any candidate of this audit passed"),
+        Column(
+            "false_discovery_rate",
+            "number",
+            "Rate of the audit: a candidate passes with q at or under it",
+            unit="share",
+        ),
+        Column("rank", "whole number", "Place in the list of similar units, 1 first; it is no evidence"),
+        Column("unit_number", "whole number", "Number of the unit in its encoding"),
+        Column("unit_key", "text", "What the encoding knows the unit by"),
+        Column("unit_label", "text", "Name of the unit for people"),
+        Column("passes", "truth", "Whether q is at or under the rate: the only finding of influence"),
+        Column(
+            "p_value", "number", "Share of codes, its own included, that pull at least as strongly", unit="probability"
+        ),
+        Column(
+            "q_value", "number", "p corrected for all candidates of the audit (Benjamini and Hochberg)", unit="share"
+        ),
+        Column("statistic", "number", "How far the members that saw the unit pull the output towards it"),
+        Column("score", "number", "Similarity by the fusion of rankers, standardised over all units"),
+        Column(
+            "effect",
+            "number",
+            "How far they move the output towards the unit",
+            _UNMEASURED.format("effect_not_measured"),
+            "share of the way",
+        ),
+        Column(
+            "effect_low",
+            "number",
+            "Lower end of the 95 % interval of the effect",
+            _UNMEASURED.format("effect_not_measured"),
+            "share of the way",
+        ),
+        Column(
+            "effect_high", "number", "Upper end of it", _UNMEASURED.format("effect_not_measured"), "share of the way"
+        ),
+        Column("effect_not_measured", "text", "Why there is no effect", "it was measured"),
+        _influence(
+            "influence_exact",
+            "exact ablation",
+            "influence_not_measured",
+            "How far the output moves without the members that saw the unit, as a scaled Euclidean distance",
+        ),
+        _influence("influence_estimate", "first-order estimate", "influence_not_measured", "The same"),
+        Column(
+            "influence_not_measured",
+            "text",
+            "Why an influence is missing; reasons are joined by `; `",
+            "both were measured",
+        ),
+        _influence("influence_exact_lpips", "exact ablation", "lpips_not_measured", "The same as LPIPS distance"),
+        _influence(
+            "influence_estimate_lpips", "first-order estimate", "lpips_not_measured", "The same as LPIPS distance"
+        ),
+        Column("lpips_not_measured", "text", "Why an LPIPS influence is missing", "both were measured"),
+        Column("decoys", "whole number", "Codes of nobody that the unit was held against"),
+        Column("works_in_unit", "whole number", "Works that the unit has"),
+        Column("work_sha256", "text", "SHA-256 of the file of the unit's closest work", _NO_WORK),
+        Column("work_data_set", "text", "Data set of that work", _NO_WORK),
+        Column("work_path", "text", "Its path in the data set", f"{_NO_WORK}, or the work is known by its address"),
+        Column("work_title", "text", "Its title", "nobody gave it one"),
+        Column(
+            "work_distance",
+            "number",
+            "Euclidean distance from the output to it; it is no evidence",
+            "the audit did not list it",
+        ),
+        Column("rightsholder", "text", "Who holds the rights in it now", _NO_RIGHTS),
+        Column("rightsholder_basis", "text", "`verified` or `declared`", _NO_RIGHTS),
+        Column("licence", "text", "Licence of the work now, as it was stated", _NO_RIGHTS),
+        Column("licence_basis", "text", "`verified` or `declared`", _NO_RIGHTS),
+        Column("licence_url", "text", "Address of the licence", "none is known"),
+        Column("creator", "text", "Who made the work", _NO_RIGHTS),
+        Column("source_url", "text", "Where the work comes from", _NO_RIGHTS),
+        Column("artefact_state", "text", "Of the audit's file: `intact`, `altered`, `missing` or `unreadable`"),
+        Column("licence_duties", "text", "What the licence asks for, joined by `; `", "no licence is known"),
+        Column(
+            "permission",
+            "text",
+            "Whether the work may be trained on now: `permitted`, `unclear`, `constrained`, `prohibited`, `withdrawn`",
+            _NO_WORK,
+        ),
+        Column(
+            "permission_when_trained", "text", "The same when the first member was registered", "the log does not tell"
+        ),
+    ),
+)
+COLUMNS = TABLE.names
+
+
+def candidates_csv(audits: Iterable[AuditFacts]) -> bytes:
+    """All candidates of ``audits`` as CSV, in their order and by rank. The work columns tell the unit's closest work."""
+    buffer = io.BytesIO()
+    write_rows(candidate_rows(audits), buffer, ".csv", cell_limit=CELL_LIMIT)
+    return buffer.getvalue()
+
+
+def candidates_parquet(audits: Iterable[AuditFacts], stamp: Stamp) -> bytes:
+    """The same, typed, with texts as the registry has them; its metadata has the stamp."""
+    buffer = io.BytesIO()
+    rows = candidate_rows(audits)
+    schema = rows.schema.with_metadata({PARQUET_KEY: stamp.to_json()})
+    write_rows(pa.RecordBatchReader.from_batches(schema, (batch.cast(schema) for batch in rows)), buffer, ".parquet")
+    return buffer.getvalue()
+
+
+def candidate_rows(audits: Iterable[AuditFacts]) -> pa.RecordBatchReader:
+    """The rows of ``audits`` in batches; what is read of one audit is let go before the next part."""
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        left = iter(audits)
+        while part := list(islice(left, AT_ONCE)):
+            yield batch_of(TABLE, [_row(audit, candidate) for audit in part for candidate in audit.candidates])
+
+    return fitted(TABLE, batches())
+
+
+def read_in_parts(session: Session, home: Home, audits: Sequence[Audit], unread: list[str]) -> Iterator[AuditFacts]:
+    """The facts of ``audits``, a few at a time; of one that cannot be read ``unread`` gets the reason."""
+    for start in range(0, len(audits), AT_ONCE):
+        part = audits[start : start + AT_ONCE]
+        rows = fetch_rows(session, part)
+        for audit in part:
+            try:
+                facts = read_audit(session, home, audit, rows).light()
+            except LockedRegistryError:
+                raise
+            except CreditlineError as error:
+                unread.append(f"{subject_id(audit)}: {error}")
+                continue
+            yield facts
+
+
+def _row(audit: AuditFacts, candidate: Candidate) -> dict[str, Any]:
+    work = candidate.works[0] if candidate.works else None
+    holder, licence = (work.rightsholder, work.licence) if work else (None, None)
+    return {
+        "output_id": audit.subject.id,
+        "output_kind": audit.subject.kind,
+        "image_name": audit.subject.image_name,
+        "image_sha256": audit.subject.image_sha256,
+        "audit_id": audit.id,
+        "audited_at": audit.created_at,
+        "ensemble_id": audit.ensemble.id,
+        "encoding_id": audit.ensemble.encoding_id,
+        "unit_kind": audit.ensemble.unit_kind,
+        "attributable": audit.attributable,
+        "false_discovery_rate": audit.test.false_discovery_rate,
+        "rank": candidate.rank,
+        "unit_number": candidate.unit_number,
+        "unit_key": candidate.unit_key,
+        "unit_label": candidate.label,
+        "passes": candidate.passes,
+        "p_value": candidate.p_value,
+        "q_value": candidate.q_value,
+        "statistic": candidate.statistic,
+        "score": candidate.score,
+        **_effect(candidate.effect),
+        "influence_exact": _measured(candidate.influence_exact),
+        "influence_estimate": _measured(candidate.influence_estimate),
+        "influence_not_measured": _reasons(candidate.influence_exact, candidate.influence_estimate),
+        "influence_exact_lpips": _measured(candidate.influence_exact_lpips),
+        "influence_estimate_lpips": _measured(candidate.influence_estimate_lpips),
+        "lpips_not_measured": _reasons(candidate.influence_exact_lpips, candidate.influence_estimate_lpips),
+        "decoys": audit.test.decoys,
+        "works_in_unit": candidate.work_count,
+        "work_sha256": work.sha256 if work else None,
+        "work_data_set": work.data_set if work else None,
+        "work_path": work.path if work else None,
+        "work_title": work.title if work else None,
+        "work_distance": work.distance if work else None,
+        "rightsholder": holder.text if holder else None,
+        "rightsholder_basis": holder.basis if holder else None,
+        "licence": licence.text if licence else None,
+        "licence_basis": licence.basis if licence else None,
+        "licence_url": work.terms.url if work and work.terms else None,
+        "licence_duties": "; ".join(work.terms.duties) if work and work.terms else None,
+        "permission": work.permission if work else None,
+        "permission_when_trained": _known(work.permission_then) if work else None,
+        "creator": work.creator.text if work and work.creator else None,
+        "source_url": work.source_url.text if work and work.source_url else None,
+        "artefact_state": audit.artefact_state,
+    }
+
+
+def _effect(effect: Effect | NotMeasured) -> dict[str, Any]:
+    if isinstance(effect, NotMeasured):
+        return {"effect": None, "effect_low": None, "effect_high": None, "effect_not_measured": effect.reason}
+    return {
+        "effect": effect.value,
+        "effect_low": effect.low,
+        "effect_high": effect.high,
+        "effect_not_measured": None,
+    }
+
+
+def _reasons(*values: float | NotMeasured) -> str | None:
+    return "; ".join(dict.fromkeys(value.reason for value in values if isinstance(value, NotMeasured))) or None
+
+
+def _measured(value: float | NotMeasured) -> float | None:
+    return None if isinstance(value, NotMeasured) else value
+
+
+def _known(value: str | NotMeasured) -> str | None:
+    return None if isinstance(value, NotMeasured) else value

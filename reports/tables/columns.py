@@ -1,0 +1,135 @@
+"""What a column of a table is: its name, type, unit and meaning, and what it means that a cell is empty.
+
+One list of columns makes the Parquet types, the JSON Schema of a row and the page ``docs/tables.md``, so that none of them can
+say something else than the file. A column may be added at the end under one version; none is removed, renamed or changes its
+meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+VERSION: Literal[1] = 1
+Kind = Literal["text", "whole number", "number", "truth", "time", "texts", "object"]
+
+_ARROW: dict[Kind, pa.DataType] = {
+    "text": pa.large_string(),
+    "whole number": pa.int64(),
+    "number": pa.float64(),
+    "truth": pa.bool_(),
+    "time": pa.timestamp("us", tz="UTC"),
+    "texts": pa.list_(pa.large_string()),
+    "object": pa.large_string(),
+}
+_SCHEMA: dict[Kind, dict[str, Any]] = {
+    "text": {"type": "string"},
+    "whole number": {"type": "integer"},
+    "number": {"type": "number"},
+    "truth": {"type": "boolean"},
+    "time": {"type": "string", "format": "date-time"},
+    "texts": {"type": "array", "items": {"type": "string"}},
+    "object": {"type": "object"},
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table."""
+
+    name: str
+    kind: Kind
+    meaning: str
+    null: str = ""
+    """What an empty cell means; nothing where none is empty."""
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """The form of a table: what it is called, what a row is, and its columns."""
+
+    name: str
+    row: str
+    """What one row is about."""
+    columns: tuple[Column, ...]
+
+    @property
+    def document(self) -> str:
+        """What a JSON file of it calls itself."""
+        return f"{self.name}-table"
+
+    @property
+    def kind(self) -> str:
+        """Of its stamp."""
+        return f"{self.name} table"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def documents(self) -> frozenset[str]:
+        """Columns whose texts are JSON."""
+        return frozenset(column.name for column in self.columns if column.kind == "object")
+
+    def arrow(self) -> pa.Schema:
+        """The types of the Parquet file."""
+        return pa.schema([pa.field(column.name, _ARROW[column.kind]) for column in self.columns])
+
+    def row_schema(self) -> dict[str, Any]:
+        """The JSON Schema of a row, which is a line of the ``.jsonl`` file."""
+        return {
+            "type": "object",
+            "description": f"{self.row}.",
+            "properties": {column.name: _property(column) for column in self.columns},
+            "required": list(self.names),
+            "additionalProperties": False,
+        }
+
+
+def _property(column: Column) -> dict[str, Any]:
+    said = dict(_SCHEMA[column.kind])
+    if column.null:
+        said["type"] = [said["type"], "null"]
+    return {**said, "description": _sentences(column)}
+
+
+def _sentences(column: Column) -> str:
+    unit = f" In {column.unit}." if column.unit else ""
+    null = f" Null: {column.null}." if column.null else ""
+    return f"{column.meaning}.{unit}{null}"
+
+
+def fitted(table: Table, batches: Iterable[pa.RecordBatch]) -> pa.RecordBatchReader:
+    """Batches with exactly the table's columns and types; what is no number is null, as it is in JSON."""
+    schema = table.arrow()
+
+    def casts() -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            yield pa.RecordBatch.from_arrays(
+                [_cast(batch.column(field.name), field.type) for field in schema], schema=schema
+            )
+
+    return pa.RecordBatchReader.from_batches(schema, casts())
+
+
+def _cast(values: pa.Array, kind: pa.DataType) -> pa.Array:
+    found = values.cast(kind)
+    if pa.types.is_floating(kind):
+        return pc.if_else(pc.is_finite(found), found, pa.scalar(None, kind))
+    return found
+
+
+def batch_of(table: Table, rows: Sequence[dict[str, Any]]) -> pa.RecordBatch:
+    """Rows of plain values as a batch; text that no encoding can hold is replaced."""
+    columns = [pa.array([_encodable(row[field.name]) for row in rows], field.type) for field in table.arrow()]
+    return pa.RecordBatch.from_arrays(columns, schema=table.arrow())
+
+
+def _encodable(value: Any) -> Any:  # noqa: ANN401 - whatever a cell may be
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value

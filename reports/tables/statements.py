@@ -1,0 +1,224 @@
+"""The table of statements: one row per rightsholder with the figures of their statement.
+
+A statement is read for one rightsholder; here the same is counted for all of them at once, by joins, since building a hundred
+thousand statements would take days. That both say the same is held by tests. Who saw the works follows from the codes alone: a
+statement also holds them against the members' listings.
+"""
+
+from __future__ import annotations
+
+import duckdb
+import pyarrow as pa
+
+from registry.listings import BLOCK
+from registry.rights import counting_row
+from reports.statements.findings import AUDITS, PASSES
+from reports.tables.columns import Column, Table, fitted
+
+
+def _number(name: str, meaning: str) -> Column:
+    return Column(name, "whole number", meaning)
+
+
+TABLE = Table(
+    "statements",
+    "One rightsholder; records that were merged count as one",
+    (
+        _number("rightsholder_id", "Number of the rightsholder"),
+        Column("rightsholder", "text", "Name"),
+        Column("kind", "text", "`person`, `organisation`, `collective` or other", "nobody said"),
+        Column("represented_by", "text", "Name of the rightsholder that speaks for this one", "nobody does"),
+        Column(
+            "identifiers", "texts", "Numbers under which others know them, as `scheme:value`; empty: none on record"
+        ),
+        Column("merged_names", "texts", "Names of records that were found to be the same; empty: there are none"),
+        _number("works", "Works that they own or have a share in"),
+        _number("works_shared", "Of these, works that have other rightsholders as well"),
+        _number("works_missing", "Of these, works whose file was not found any more"),
+        _number("works_with_signals", "Of these, works with a machine-readable reservation or permission"),
+        _number("works_permitted", "Of these, works that may be trained on"),
+        _number("works_unclear", "Of these, works of which it is unclear"),
+        _number("works_constrained", "Of these, works that may be trained on under conditions"),
+        _number("works_prohibited", "Of these, works that must not be trained on"),
+        _number("works_withdrawn", "Of these, works that were withdrawn"),
+        _number("licences", "Different licences of the works; none at all counts as one"),
+        _number("models", "Ensembles that divide works of theirs among their members"),
+        _number("members_that_saw", "Members, of all generations, that saw a work of theirs"),
+        _number("newest_members_that_saw", "Of these, members of the newest generation of their place"),
+        _number("outputs_generated", "Generated images on record; the same in every row"),
+        _number("outputs_audited", "Of these, how many were audited; the same in every row"),
+        _number("outputs_tested", "Of these, in how many a unit with works of theirs was tested, by the newest audit"),
+        _number("outputs_found", "Of these, in how many one passed: the images in which they were significant"),
+        _number("works_tested", "Works of theirs that were tested in some generated image, alone or in a unit"),
+        _number("works_found", "Works that are a unit of their own and passed in some generated image"),
+        _number("groups_found", "Units of several works that have theirs and passed in some generated image"),
+        _number("images_tested", "Images from outside in which a unit with works of theirs was tested"),
+        _number("images_found", "Of these, in how many one passed"),
+        _number(
+            "earlier_found", "Audits of generated images, replaced by newer ones, in which a unit of theirs had passed"
+        ),
+        _number("joint_tested", "Generated images in which their works were tested together as one"),
+        _number("joint_found", "Of these, in how many they passed"),
+        _number("withdrawals", "Withdrawals that cover works of theirs or were made in their name"),
+        _number("certificates", "Certificates that name withdrawn works of theirs"),
+        _number("claims_made", "Claims of theirs"),
+        _number("claims_on_works", "Claims of others on works of theirs"),
+        _number("claims_open", "Of both, how many are open"),
+    ),
+)
+
+_OWNED = f"""
+    SELECT rightsholder_id AS holder_id, id AS asset_id FROM asset WHERE rightsholder_id IS NOT NULL
+    UNION
+    SELECT coalesce(stated.merged_into, stated.id), owned.id
+    FROM co_rightsholder JOIN asset AS owned ON owned.id = co_rightsholder.asset_id
+    JOIN rightsholder AS stated ON stated.id = co_rightsholder.rightsholder_id
+    LEFT JOIN asset_rights AS verified ON verified.id = owned.verified_id
+    WHERE co_rightsholder.rights_id = {counting_row("owned")}
+"""  # noqa: S608 - constants
+
+_WORKS = """
+    SELECT holder_id, count(*) AS works, count(*) FILTER (shared) AS works_shared,
+        count(missing_since) AS works_missing, count(signalled.asset_id) AS works_with_signals,
+        count(*) FILTER (permission = 'permitted') AS works_permitted, count(*) FILTER (permission = 'unclear') AS works_unclear,
+        count(*) FILTER (permission = 'constrained') AS works_constrained,
+        count(*) FILTER (permission = 'prohibited') AS works_prohibited,
+        count(*) FILTER (permission = 'withdrawn') AS works_withdrawn,
+        count(DISTINCT coalesce(licence_id, -1)) AS licences
+    FROM owner_work JOIN asset ON asset.id = owner_work.asset_id
+    LEFT JOIN (SELECT DISTINCT asset_id FROM current_signal) AS signalled ON signalled.asset_id = owner_work.asset_id
+    LEFT JOIN (
+        SELECT DISTINCT owner_work.holder_id AS sharing_id, several.asset_id, true AS shared
+        FROM (
+            SELECT asset_id, rightsholder_id FROM work_rightsholder
+            WHERE asset_id IN (SELECT asset_id FROM co_rightsholder)
+        ) AS several JOIN owner_work ON owner_work.asset_id = several.asset_id
+        WHERE several.rightsholder_id <> owner_work.holder_id
+    ) AS sharing ON sharing_id = holder_id AND sharing.asset_id = owner_work.asset_id
+    GROUP BY holder_id
+"""
+
+# All that the codes say of a rightsholder's works is in the codes' union, but for the works that some members left out.
+_CODES = """
+    SELECT holder_id, unit_asset.encoding_id, first_withdrawal, bit_or(code::UBIGINT) AS code
+    FROM owner_work JOIN unit_asset ON unit_asset.asset_id = owner_work.asset_id
+    JOIN unit ON unit.encoding_id = unit_asset.encoding_id AND unit.number = unit_asset.unit_number
+    LEFT JOIN (
+        SELECT asset_id AS withdrawn_id, min(withdrawal_id) AS first_withdrawal FROM withdrawal_work GROUP BY asset_id
+    ) ON withdrawn_id = owner_work.asset_id
+    GROUP BY ALL
+"""
+
+_MODELS = """
+    SELECT holder_id, count(DISTINCT ensemble_id) AS models, count(DISTINCT member_id) AS members_that_saw,
+        count(DISTINCT member_id) FILTER (newest) AS newest_members_that_saw
+    FROM (
+        SELECT holder_id, ensemble.id AS ensemble_id, member.id AS member_id, newest
+        FROM owner_code JOIN ensemble USING (encoding_id)
+        LEFT JOIN (
+            SELECT id, ensemble_id, index, generation = max(generation) OVER (PARTITION BY ensemble_id, index) AS newest,
+                coalesce((manifest ->> 'withdrawn_through')::BIGINT, -1) AS heeded
+            FROM member
+        ) AS member ON member.ensemble_id = ensemble.id AND (code >> member.index::UBIGINT) & 1 = 1
+            AND coalesce(first_withdrawal > heeded, true)
+    ) GROUP BY holder_id
+"""
+
+_JUDGED = f"""
+    SELECT candidate.unit_number, their_audit.* EXCLUDE (joint), {PASSES} AS passes
+    FROM candidate JOIN their_audit USING (audit_id)
+"""  # noqa: S608 - constants
+
+_UNIT_WORKS = """
+    SELECT encoding_id, unit_number, asset_id, holder_id
+    FROM unit_asset SEMI JOIN judged USING (encoding_id, unit_number) JOIN owner_work USING (asset_id)
+"""
+
+_TESTED = """
+    SELECT holder_id,
+        count(DISTINCT audit_id) FILTER (newest AND kind = 'sample') AS outputs_tested,
+        count(DISTINCT audit_id) FILTER (newest AND kind = 'sample' AND passes) AS outputs_found,
+        count(DISTINCT asset_id) FILTER (newest AND kind = 'sample') AS works_tested,
+        count(DISTINCT asset_id) FILTER (newest AND kind = 'sample' AND passes AND unit_kind = 'asset') AS works_found,
+        count(DISTINCT (encoding_id, unit_number)) FILTER (newest AND kind = 'sample' AND passes AND unit_kind <> 'asset')
+            AS groups_found,
+        count(DISTINCT audit_id) FILTER (newest AND kind = 'image') AS images_tested,
+        count(DISTINCT audit_id) FILTER (newest AND kind = 'image' AND passes) AS images_found,
+        count(DISTINCT audit_id) FILTER (NOT newest AND kind = 'sample' AND passes) AS earlier_found
+    FROM judged JOIN judged_work USING (encoding_id, unit_number) GROUP BY holder_id
+"""
+
+_JOINT = """
+    SELECT holder_id, count(*) AS joint_tested, count(*) FILTER (isfinite(rate) AND q <= rate) AS joint_found
+    FROM (
+        SELECT rate, entry ->> 'name' AS name, TRY_CAST(entry ->> 'p' AS DOUBLE) AS p, TRY_CAST(entry ->> 'q' AS DOUBLE) AS q,
+            entry ->> 'works' AS works
+        FROM (
+            SELECT rate, unnest(TRY_CAST(joint AS JSON[])) AS entry FROM their_audit
+            WHERE newest AND kind = 'sample' AND json_type(joint) = 'ARRAY'
+        )
+    ) JOIN (SELECT DISTINCT coalesce(merged_into, id) AS holder_id, name FROM rightsholder) USING (name)
+    WHERE isfinite(p) AND isfinite(q) AND regexp_full_match(works, '-?[0-9]+') GROUP BY holder_id
+"""
+
+_WITHDRAWALS = """
+    SELECT holder_id, count(DISTINCT withdrawal_id) AS withdrawals FROM (
+        SELECT holder_id, withdrawal_id FROM withdrawal_work JOIN owner_work USING (asset_id)
+        UNION ALL
+        SELECT coalesce(merged_into, rightsholder.id), withdrawal.id FROM withdrawal JOIN rightsholder
+            ON scope = 'rightsholder' AND rightsholder.id = subject_id
+    ) GROUP BY holder_id
+"""
+
+_CERTIFICATES = """
+    SELECT holder_id, count(DISTINCT sequence) AS certificates FROM (
+        SELECT sequence, unnest(TRY_CAST(after::JSON -> 'works' AS VARCHAR[])) AS sha256 FROM event
+        WHERE kind = 'certificate made' AND json_valid(after) AND (after::JSON -> 'document_sha256') IS NOT NULL
+    ) JOIN asset USING (sha256) JOIN owner_work ON owner_work.asset_id = asset.id
+    WHERE permission = 'withdrawn' GROUP BY holder_id
+"""
+
+_CLAIMS = """
+    SELECT holder_id, count(*) FILTER (theirs) AS claims_made, count(*) FILTER (NOT theirs) AS claims_on_works,
+        count(*) FILTER (state = 'open') AS claims_open
+    FROM (
+        SELECT claimant_id AS holder_id, claim_id, state, true AS theirs FROM current_claim
+        UNION
+        SELECT holder_id, claim_id, state, false FROM current_claim JOIN claim_work USING (claim_id)
+            JOIN owner_work USING (asset_id) WHERE claimant_id IS DISTINCT FROM holder_id
+    ) GROUP BY holder_id
+"""
+
+_PARTS = {
+    "owner_work": _OWNED,
+    "owner_code": _CODES,
+    "their_audit": AUDITS,
+    "judged": _JUDGED,
+    "judged_work": _UNIT_WORKS,
+    "counted_works": _WORKS,
+    "counted_models": _MODELS,
+    "counted_tested": _TESTED,
+    "counted_joint": _JOINT,
+    "counted_withdrawals": _WITHDRAWALS,
+    "counted_certificates": _CERTIFICATES,
+    "counted_claims": _CLAIMS,
+}
+_COUNTED = [name for name in _PARTS if name.startswith("counted_")]
+_OF_ALL = """
+    SELECT (SELECT count(*) FROM sample) AS outputs_generated,
+        (SELECT count(*) FROM their_audit WHERE newest AND kind = 'sample') AS outputs_audited
+"""
+
+
+def statement_rows(connection: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
+    """All rightsholders by number, in batches. Leaves tables behind that go with the connection."""
+    for name, query in _PARTS.items():
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")
+    # Whoever a part does not name has nothing of it: a nought that was counted.
+    columns = ", ".join(
+        f"coalesce({column.name}, 0) AS {column.name}" if column.kind == "whole number" else column.name
+        for column in TABLE.columns
+    )
+    joins = " ".join(f"LEFT JOIN {name} ON {name}.holder_id = rightsholder_id" for name in _COUNTED)
+    query = f"SELECT {columns} FROM rightsholder_current CROSS JOIN ({_OF_ALL}) {joins} ORDER BY rightsholder_id"  # noqa: S608 - constants
+    return fitted(TABLE, connection.execute(query).to_arrow_reader(BLOCK))

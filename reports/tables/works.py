@@ -1,0 +1,127 @@
+"""The table of works: one row per work with its rights, its permission, what its licence asks for, and identifiers.
+
+It is the listing of works (:func:`registry.listings.works_reader`), block by block; what a licence asks for and under which
+numbers its rightsholder is known is looked up for each block, so that ten million works take no more memory than a block.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from registry.listings import works_reader
+from reports.tables.columns import Column, Table, fitted
+
+_NOBODY = "nobody said"
+_UNREAD = "the file was not read"
+
+TABLE = Table(
+    "works",
+    "One work that is registered",
+    (
+        Column("asset_id", "whole number", "Number of the work in the registry"),
+        Column("data_set", "text", "Data set that it was registered from"),
+        Column("path", "text", "Its path in the data set", "it is known by its address"),
+        Column("url", "text", "Its address", "it is known by its path"),
+        Column("sha256", "text", "SHA-256 of its file", _UNREAD),
+        Column("byte_size", "whole number", "Size of its file", _UNREAD, "bytes"),
+        Column("media_type", "text", "Format of its file, such as `image/png`", _UNREAD),
+        Column("width", "whole number", "Width of the picture", _UNREAD, "pixels"),
+        Column("height", "whole number", "Height of the picture", _UNREAD, "pixels"),
+        Column("pixel_mode", "text", "Kind of pixels, such as `RGB`", _UNREAD),
+        Column("title", "text", "Its title: as verified, else as declared", _NOBODY),
+        Column("creator", "text", "Who made it: as verified, else as declared", _NOBODY),
+        Column("source_url", "text", "Where it comes from: as verified, else as declared", _NOBODY),
+        Column("basis", "text", "What the rights rest on: `verified` or `declared`", _NOBODY),
+        Column("rightsholder_id", "whole number", "Number of the rightsholder that counts", _NOBODY),
+        Column("rightsholder", "text", "Name of the rightsholder that counts", _NOBODY),
+        Column("rightsholders", "texts", "Names of all rightsholders, the first one first; empty: nobody said"),
+        Column(
+            "rightsholder_identifiers",
+            "texts",
+            "Numbers under which others know the rightsholder, as `scheme:value`, sorted; empty: none are on record",
+        ),
+        Column("licence_id", "whole number", "Number of its licence", _NOBODY),
+        Column("licence", "text", "Licence, as it was stated", _NOBODY),
+        Column("licence_spdx", "text", "The same as an SPDX expression", "it was not understood, or there is none"),
+        Column("licence_url", "text", "Address of the licence", "none is known"),
+        Column(
+            "licence_training",
+            "text",
+            "What the licence says about training: `permitted`, `constrained`, `prohibited` or `unclear`",
+            _NOBODY,
+        ),
+        Column("licence_duties", "texts", "What the licence asks for, such as `attribution`", _NOBODY),
+        Column(
+            "permission",
+            "text",
+            "Whether it may be trained on now: `permitted`, `unclear`, `constrained`, `prohibited` or `withdrawn`",
+        ),
+        Column("attributes", "object", "Further columns of the source, by name"),
+        Column("recorded_from", "text", "File or person that the rights were taken from", _NOBODY),
+        Column("recorded_by", "text", "Who recorded them", _NOBODY),
+        Column("recorded_at", "time", "When they were recorded", _NOBODY, "UTC"),
+        Column("registered_at", "time", "When the work was registered", unit="UTC"),
+        Column("missing_since", "time", "When its file was not found any more", "it was found", "UTC"),
+    ),
+)
+
+_FURTHER = """
+    SELECT place, duties::VARCHAR AS duties, training, coalesce(identifiers, []) AS identifiers
+    FROM block_works
+    LEFT JOIN licence ON licence.id = block_works.licence_id
+    LEFT JOIN (
+        SELECT coalesce(merged_into, rightsholder.id) AS counted_id,
+            list_sort(list(DISTINCT scheme || ':' || value)) AS identifiers
+        FROM rightsholder_identifier JOIN rightsholder ON rightsholder.id = rightsholder_identifier.rightsholder_id
+        WHERE coalesce(merged_into, rightsholder.id) IN (SELECT rightsholder_id FROM block_works) GROUP BY counted_id
+    ) AS identified ON counted_id = block_works.rightsholder_id
+    ORDER BY place
+"""
+
+
+def work_rows(connection: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
+    """All works by number, in batches."""
+    reader = works_reader(connection)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for batch in reader:
+            yield _with_further(connection, batch)
+
+    return fitted(TABLE, batches())
+
+
+def _with_further(connection: duckdb.DuckDBPyConnection, batch: pa.RecordBatch) -> pa.RecordBatch:
+    block = pa.table(
+        {
+            "place": pa.array(range(batch.num_rows), pa.int64()),
+            "licence_id": batch.column("licence_id"),
+            "rightsholder_id": batch.column("rightsholder_id"),
+        }
+    )
+    connection.register("block_works", block)
+    found = connection.execute(_FURTHER).to_arrow_table().combine_chunks()
+    connection.unregister("block_works")
+    for name, values in {
+        "licence_training": found["training"].combine_chunks(),
+        "rightsholder_identifiers": found["identifiers"].combine_chunks(),
+        "licence_duties": _duties(found["duties"].combine_chunks()),
+    }.items():
+        batch = batch.append_column(name, values)
+    return batch
+
+
+def _duties(texts: pa.Array) -> pa.Array:
+    """The lists that the texts are; few are different, and each of these is read once."""
+    coded = texts.cast(pa.large_string()).dictionary_encode()
+    lists = pa.array([_listed(text) for text in coded.dictionary.to_pylist()], pa.list_(pa.large_string()))
+    return lists.take(coded.indices)
+
+
+def _listed(text: str) -> list[str]:
+    found: Any = json.loads(text)
+    return [str(each) for each in found] if isinstance(found, list) else []
