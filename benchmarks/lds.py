@@ -6,6 +6,7 @@ between the summed scores of what a model saw and minus its denoising loss (LDS)
 
     python -m benchmarks.lds --data digits --source digits.npz --cache DIR --peers VENV
     python -m benchmarks.lds --data emoji --source emoji-styles/ --cache DIR --peers VENV [--mobilenet FILE]
+    python -m benchmarks.lds --data cifar --source cifar10/ --cache DIR --peers VENV
     python -m benchmarks.lds --member-lds --cache DIR
 """
 
@@ -35,8 +36,8 @@ CLAIM = "the default ranking's LDS is at or above the best peer's, on generated 
 def main() -> int:
     """Measure one data set, or put together what all of them say about member-LDS."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", choices=("digits", "emoji"), default="digits")
-    parser.add_argument("--source", type=Path, help="npz of the digits, or the folder of the emoji")
+    parser.add_argument("--data", choices=("digits", "emoji", "cifar"), default="digits")
+    parser.add_argument("--source", type=Path, help="npz of the digits, or the folder of the emoji or of CIFAR-10")
     parser.add_argument("--cache", type=Path, required=True, help="where models and scores are kept")
     parser.add_argument("--peers", type=Path, help="virtual environment of the peers")
     parser.add_argument("--mobilenet", type=Path, help="weights for the feature kernel")

@@ -18,6 +18,7 @@ from attribution.training_run import to_training_range
 
 WORKS, HELD_OUT = 256, 48
 OTHER_DIGITS = "other-digits"
+CIFAR_SIDE = 32
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,17 @@ class Material:
 
 
 def material(name: str, source: Path) -> Material:
-    """``digits`` and ``other-digits`` from the npz of :mod:`benchmarks.peers.digits`, ``emoji`` from a folder with works.csv."""
+    """The data set of a name, from where it lies.
+
+    ``digits`` and ``other-digits`` come from the npz of :mod:`benchmarks.peers.digits`, ``emoji`` from a folder with works.csv,
+    ``cifar`` from a folder with the sheet of CIFAR-10's test images and their labels.
+    """
     if name == OTHER_DIGITS:
         # Two resolutions and four times as many places: what holds of one network need not hold of another.
         return _digits(source, OTHER_DIGITS, WORKS + HELD_OUT, NetworkSettings(8, 1, (16, 24), groups=8, patch=2))
-    network = NetworkSettings(size=8, channels=1, widths=(16,), groups=8, patch=4)
-    return _digits(source, name, 0, network) if name == "digits" else _emoji(source)
+    if name == "digits":
+        return _digits(source, name, 0, NetworkSettings(size=8, channels=1, widths=(16,), groups=8, patch=4))
+    return _emoji(source) if name == "emoji" else _cifar(source)
 
 
 def _digits(source: Path, name: str, start: int, network: NetworkSettings) -> Material:
@@ -86,11 +92,36 @@ def _emoji(source: Path) -> Material:
                 pictures.append(pixels_of(picture, settings))
         return np.stack(pictures)
 
+    return _in_colour("emoji", read([name for name, _ in chosen]), read(rest), tuple(house for _, house in chosen))
+
+
+def _cifar(source: Path) -> Material:
+    """Photographs at 16x16, drawn at random; network and training are those of the emoji, unchanged."""
+    with Image.open(source / "test.webp") as file:
+        sheet = np.asarray(file.convert("RGB"))
+    down, across = (length // CIFAR_SIDE for length in sheet.shape[:2])
+    pictures = (
+        sheet.reshape(down, CIFAR_SIDE, across, CIFAR_SIDE, 3).swapaxes(1, 2).reshape(-1, CIFAR_SIDE, CIFAR_SIDE, 3)
+    )
+    with np.load(source / "labels.npz", allow_pickle=False) as arrays:
+        classes = arrays["names"][arrays["test"]]
+    order = np.random.default_rng(0).permutation(len(pictures))
+    chosen, rest = np.split(order[: WORKS + HELD_OUT], [WORKS])
+    settings = ImageSettings(size=16)
+
+    def small(rows: np.ndarray) -> np.ndarray:
+        return np.stack([pixels_of(Image.fromarray(picture), settings) for picture in pictures[rows]])
+
+    return _in_colour("cifar", small(chosen), small(rest), tuple(str(name) for name in classes[chosen]))
+
+
+def _in_colour(name: str, works: np.ndarray, held_out: np.ndarray, group_of_work: tuple[str, ...]) -> Material:
+    """A set of colour pictures at 16x16, all of which are trained alike."""
     return Material(
-        "emoji",
-        read([name for name, _ in chosen]),
-        read(rest),
-        tuple(house for _, house in chosen),
+        name,
+        works,
+        held_out,
+        group_of_work,
         NetworkSettings(size=16, channels=3, widths=(16,), groups=8, patch=4),
         TrainingSettings(steps=800, batch_size=32, common_works=False),
     )

@@ -258,7 +258,7 @@ def lds_table(results: Path) -> str:
         f"| data | images | default | {' | '.join(PEERS.values())} | default minus the best | two trainings of the halves |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    for data in ("digits", "emoji"):
+    for data in ("digits", "emoji", "cifar"):
         path = results / f"lds_{data}.json"
         if not path.exists():
             continue
