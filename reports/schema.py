@@ -1,4 +1,4 @@
-"""The format of the machine-readable reports, version by version; the JSON Schema in ``docs/`` is made from it.
+"""The format of the machine-readable reports, version by version; the JSON Schemas in ``docs/schemas/`` are made from it.
 
 A field may be added under the same version; none is removed or changes its meaning. What was not measured is an
 object ``{"not_measured": "reason"}``, never null and never zero.
@@ -7,7 +7,6 @@ object ``{"not_measured": "reason"}``, never null and never zero.
 from __future__ import annotations
 
 import datetime
-import json
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -310,8 +309,3 @@ class IndexDocument(Part):
     licences: list[SharePart]
     gaps: list[GapPart]
     not_audited: list[str] = Field(description="Samples that no audit has looked at.")
-
-
-def schema_bytes() -> bytes:
-    """The JSON Schema of :class:`ReportDocument`, as kept in ``docs/report.schema.json``."""
-    return (json.dumps(ReportDocument.model_json_schema(), indent=2) + "\n").encode()
