@@ -3,7 +3,8 @@
 The works, networks and queries are those of :mod:`benchmarks.lds`; a rightsholder is a digit's class or a house of emoji. For
 every query the truth is the loss under the model that never saw the rightsholder, mean over seeds. Rankers, ours and the peers',
 sum their scores over the rightsholder's works. Graded by Spearman's correlation over rightsholders, by the reciprocal rank of the
-one that truly matters most, and by NDCG over the first three.
+one that truly matters most, and by NDCG over the first three. One training is graded by another in the same way, and one half of
+the trainings by the other half: what a ranking can be told apart by.
 
     python -m benchmarks.rightsholders --data digits --source digits.npz --cache DIR [--peers VENV]
 """
@@ -12,6 +13,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +29,7 @@ from benchmarks.lds_ground import Ground, ground_truth, losses_of, models_of
 from benchmarks.lds_rankers import DEFAULT, fused, of_peers, ours
 from benchmarks.record import write_result
 
-SEEDS = (5, 6)
+SEEDS = (5, 6, 7, 8, 9, 10)
 FIRST = 3
 DRAWS = 1000
 CLAIM = "who mattered: Spearman, MRR and NDCG@3 of the default ranking at or above the best peer's"
@@ -76,7 +79,8 @@ def compare(ground: Ground, cache: Path, peers: Path | None, seeds: tuple[int, .
     default, choice = fused([one for one in scored if one.name in DEFAULT], ground)
     candidates = {"default": default, **{one.name: fused([one], ground)[0] for one in scored}, **theirs}
     truth = loss.mean(axis=0)
-    grades = {name: graded(scores @ ~without.T, truth, ground.generated) for name, scores in candidates.items()}
+    values = {name: measured(scores @ ~without.T, truth) for name, scores in candidates.items()}
+    grades = {name: summed_up(found, ground.generated) for name, found in values.items()}
     best = {
         measure: max((grades[name]["generated"][measure]["mean"] for name in theirs), default=None)
         for measure in MEASURES
@@ -89,23 +93,44 @@ def compare(ground: Ground, cache: Path, peers: Path | None, seeds: tuple[int, .
         "training_seeds": len(seeds),
         "queries": {"generated": int(ground.generated.sum()), "held_out": int((~ground.generated).sum())},
         "default": [part.to_json() for part in choice.parts],
-        "ceiling": graded(loss[0], loss[1], ground.generated) if len(seeds) > 1 else {"not_measured": "one seed only"},
+        "ceiling": ceiling(loss, ground.generated) if len(seeds) > 1 else {"not_measured": "one seed only"},
         "grades": grades,
+        "default_minus_peer": {
+            name: summed_up({kind: values["default"][kind] - values[name][kind] for kind in MEASURES}, ground.generated)
+            for name in theirs
+        },
         "peers_that_failed": failed,
         "best_peer_on_generated": best,
         "held": held and bool(theirs),
     }
 
 
-def graded(
-    predicted: Float64[np.ndarray, "query group"], loss: Float64[np.ndarray, "query group"], generated: np.ndarray
-) -> dict[str, Any]:
-    """Means with 95 % bootstrap intervals over queries, for generated and held-out queries."""
-    rows = {
+def ceiling(loss: Float64[np.ndarray, "seed query group"], generated: np.ndarray) -> dict[str, Any]:
+    """One training graded by another, mean over all pairs of them, and the first half of them by the second."""
+    pairs = [measured(one, other) for one, other in permutations(loss, 2)]
+    middle = len(loss) // 2
+    halves = measured(loss[:middle].mean(axis=0), loss[middle:].mean(axis=0))
+    return {
+        "one_by_another": summed_up(
+            {measure: np.mean([pair[measure] for pair in pairs], axis=0) for measure in MEASURES}, generated
+        ),
+        "half_by_half": summed_up(halves, generated),
+    }
+
+
+def measured(
+    predicted: Float64[np.ndarray, "query group"], loss: Float64[np.ndarray, "query group"]
+) -> dict[str, Float64[np.ndarray, " query"]]:
+    """Every measure of every query."""
+    return {
         "spearman": np.array([stats.spearmanr(p, t).statistic for p, t in zip(predicted, loss, strict=True)]),
         "reciprocal_rank": reciprocal_ranks(predicted, loss),
         "ndcg_at_3": ndcg(predicted, loss, FIRST),
     }
+
+
+def summed_up(rows: Mapping[str, Float64[np.ndarray, " query"]], generated: np.ndarray) -> dict[str, Any]:
+    """Means with 95 % bootstrap intervals over queries, for generated and held-out queries."""
     facts: dict[str, Any] = {}
     for kind, chosen in (("generated", generated), ("held_out", ~generated)):
         facts[kind] = {}

@@ -22,6 +22,7 @@ from benchmarks.lds_gradients import VARIANTS, Study
 from benchmarks.lds_ground import Ground, random_halves
 from benchmarks.lds_models import Stack, denoising_losses, trained
 from benchmarks.lds_plots import plot_lds
+from benchmarks.rightsholders import ceiling as owners_ceiling
 from benchmarks.rightsholders import ndcg, reciprocal_ranks
 
 NETWORK = NetworkSettings(size=8, channels=1, widths=(8,), groups=4, patch=4)
@@ -94,6 +95,16 @@ def test_ranks_of_rightsholders() -> None:
 def test_a_ranker_that_says_nothing_is_not_rewarded() -> None:
     """Equal scores for all count as the last place, not the first."""
     assert reciprocal_ranks(np.zeros((1, 5)), np.arange(5.0)[None])[0] == pytest.approx(0.2)
+
+
+def test_trainings_grade_each_other() -> None:
+    """Two that agree and two that say the opposite: of the ordered pairs a third agrees, and the halves not at all."""
+    up = np.tile(np.arange(4.0), (2, 1))
+    opposed = owners_ceiling(np.stack([up, 2 * up, -up, -up]), np.array([True, False]))
+    assert opposed["one_by_another"]["generated"]["spearman"]["mean"] == pytest.approx(-33.3)
+    assert opposed["half_by_half"]["generated"]["spearman"]["mean"] == -100.0
+    agreeing = owners_ceiling(np.stack([up, up, 2 * up, up + 1]), np.array([True, False]))
+    assert agreeing["half_by_half"]["held_out"]["spearman"]["mean"] == 100.0
 
 
 def tiny_ground(stack: Stack) -> Ground:
