@@ -12,6 +12,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from registry.listings import works_reader
 from reports.tables.columns import Column, Table, fitted
@@ -112,7 +113,11 @@ def _with_further(connection: duckdb.DuckDBPyConnection, batch: pa.RecordBatch) 
         "licence_duties": _duties(found["duties"].combine_chunks()),
     }.items():
         batch = batch.append_column(name, values)
-    return batch
+    texts = batch.column("attributes").cast(pa.large_string())
+    place = batch.schema.get_field_index("attributes")
+    # Nothing at all may be kept as JSON's own null.
+    objects = pc.if_else(pc.match_substring_regex(texts, r"^\s*\{"), texts, "{}")
+    return batch.set_column(place, "attributes", pc.fill_null(objects, "{}"))
 
 
 def _duties(texts: pa.Array) -> pa.Array:

@@ -149,3 +149,30 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
     reader = pa.RecordBatchReader.from_batches(batch.schema, (batch for _ in range(100)))
     assert write_listing(reader, tmp_path / "x.jsonl") == 1_000_000
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 60_000
+
+
+@pytest.mark.parametrize("rows", [0, 1, 3])
+def test_fields_before_the_rows(tmp_path: Path, rows: int) -> None:
+    """A JSON file with a head is one object that has the rows last; other formats have no place for it."""
+    table = pa.table({"number": pa.array(range(rows), pa.int64())})
+    head = {"name": 'a "table"', "stamp": {"at": [1, None]}}
+    for suffix in ("json", "jsonl", "csv"):
+        assert write_listing(table, tmp_path / f"x.{suffix}", head=head) == rows
+    found = json.loads((tmp_path / "x.json").read_bytes())
+    assert list(found) == ["name", "stamp", "rows"]
+    assert found == {**head, "rows": [{"number": number} for number in range(rows)]}
+    assert len((tmp_path / "x.jsonl").read_bytes().splitlines()) == rows
+    assert (tmp_path / "x.csv").read_bytes().startswith(b"number\r\n")
+
+
+def test_longest_cell(tmp_path: Path) -> None:
+    """A cell of CSV is cut after so many characters, also of a list; JSON has the whole text."""
+    texts = ["short", "=" + "x" * 50, "é" * 11, None]
+    table = pa.table({"text": pa.array(texts, pa.string()), "list": pa.array([["y" * 30]] * 4)})
+    for suffix in ("csv", "jsonl"):
+        write_listing(table, tmp_path / f"x.{suffix}", cell_limit=10)
+    with (tmp_path / "x.csv").open(encoding="utf-8", newline="") as file:
+        cells = list(csv.DictReader(file))
+    assert [cell["text"] for cell in cells] == ["short", "'=" + "x" * 8 + "…", "é" * 10 + "…", ""]
+    assert cells[0]["list"] == '["' + "y" * 8 + "…"
+    assert [json.loads(line)["text"] for line in (tmp_path / "x.jsonl").read_text().splitlines()] == texts
