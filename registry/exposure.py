@@ -21,7 +21,8 @@ from registry.errors import CreditlineError, IntegrityError
 from registry.home import Home
 from registry.manifests import MANIFEST_NAME, WORKS_NAME, Manifest
 from registry.models import Encoding, Ensemble, Member
-from registry.service import heeded_by, service_of
+from registry.reference_models import RecordedReference, recorded_reference
+from registry.service import Service, heeded_by, service_of
 
 _LINE = 65
 """Bytes of a line of ``works.txt``: a SHA-256 in hexadecimal, and the line's end."""
@@ -58,6 +59,17 @@ class EncodingExposure:
 
 
 @dataclass(frozen=True)
+class ReferenceExposure:
+    """A reference model that saw some of the works; no output is made with it."""
+
+    ensemble: str
+    works: int
+    usable: bool
+    """Whether it saw no work that was withdrawn since; if it did, nothing is ranked with it."""
+    manifest_sha256: str
+
+
+@dataclass(frozen=True)
 class Exposure:
     """Who saw these works."""
 
@@ -66,12 +78,13 @@ class Exposure:
     members: tuple[MemberExposure, ...]
     members_that_did_not: int
     """Members, of all ensembles, that saw none of them."""
+    reference_models: tuple[ReferenceExposure, ...] = ()
     findings: tuple[str, ...] = ()
 
     @property
     def unseen(self) -> bool:
-        """No member saw any of them."""
-        return not self.members
+        """No model saw any of them."""
+        return not self.members and not self.reference_models
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +114,9 @@ def exposure_of(registry: Registry, asset_ids: Sequence[int] | NDArray[np.int64]
     with registry.connection() as connection:
         encoded = {each.id: _encoded(connection, each.id, asset_ids) for each in encodings}
         hashes = _hashes(connection, asset_ids)
-    serving = {member.id for ensemble in ensembles for member in service_of(registry, ensemble.id).serving}
+        recorded = {ensemble.id: recorded_reference(connection, ensemble.id) for ensemble in ensembles}
+    services = {ensemble.id: service_of(registry, ensemble.id) for ensemble in ensembles}
+    serving = {member.id for service in services.values() for member in service.serving}
     encoding_of = {ensemble.id: ensemble.encoding_id for ensemble in ensembles}
     seen: list[MemberExposure] = []
     findings: list[str] = []
@@ -126,6 +141,11 @@ def exposure_of(registry: Registry, asset_ids: Sequence[int] | NDArray[np.int64]
         ),
         members=tuple(seen),
         members_that_did_not=len(members) - len(seen),
+        reference_models=tuple(
+            _reference(services[ensemble], reference, encoded[encoding_of[ensemble]])
+            for ensemble, reference in recorded.items()
+            if reference is not None and _seen_by_reference(encoded[encoding_of[ensemble]], reference)
+        ),
         findings=tuple(findings),
     )
 
@@ -191,6 +211,20 @@ def _seen_by(works: _Encoded, member: Member) -> NDArray[np.bytes_]:
     heeded = heeded_by(member)
     has_bit = (works.codes >> np.uint64(member.index) & np.uint64(1)).astype(np.bool_)
     return works.sha256[has_bit & (works.first_withdrawal > (-1 if heeded is None else heeded))]
+
+
+def _seen_by_reference(works: _Encoded, reference: RecordedReference) -> int:
+    through = reference.withdrawn_through
+    return int((works.first_withdrawal > (-1 if through is None else through)).sum())
+
+
+def _reference(service: Service, reference: RecordedReference, works: _Encoded) -> ReferenceExposure:
+    return ReferenceExposure(
+        ensemble=service.ensemble.id,
+        works=_seen_by_reference(works, reference),
+        usable=not service.withdrawn.seen_by_all(reference.withdrawn_through).any(),
+        manifest_sha256=reference.manifest_sha256,
+    )
 
 
 def _exposure(member: Member, works: int, serves: bool) -> MemberExposure:

@@ -90,15 +90,19 @@ def show_exposure(
                 for m in found.members
             ]
             print_table(columns, cells)
+        for reference in found.reference_models:
+            state = "" if reference.usable else ", out of use: it saw works that were withdrawn since"
+            typer.echo(
+                f"reference model of ensemble {reference.ensemble}: saw {reference.works:,} of them{state}; manifest "
+                f"{reference.manifest_sha256}"
+            )
         if list_works and listed is not None:
             rows_of_works = [
                 (row["asset_id"], row["encoding_id"], row["unit"], " ".join(map(str, row["members"])), row["path"])
                 for row in listed.to_pylist()
             ]
             print_table(("work", "encoding", "unit", "members by code", "path"), rows_of_works)
-        seen = (
-            f"no member saw any of the {found.works:,} works" if found.unseen else f"{len(found.members)} members saw"
-        )
+        seen = f"no model saw any of the {found.works:,} works" if found.unseen else f"{len(found.members)} members saw"
         narrate(
             seen if found.unseen else f"{seen} some of the {found.works:,} works, {found.members_that_did_not} saw none"
         )

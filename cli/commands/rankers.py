@@ -69,8 +69,8 @@ def rankers(
     All rankers that are named have a say in what an audit tests. The choice knows the codes, through its grade: it orders what is
     shown and no more.
 
-    Without --ranker, all that can be had are graded; gradients needs `creditline members reference` first. Nothing is recorded
-    without --keep.
+    Without --ranker, all that can be had are graded; gradients needs `creditline members reference` first, as do trak, d-trak
+    and ekfac, which come with creditline[peers]. Nothing is recorded without --keep.
 
     Examples:
         creditline rankers

@@ -28,6 +28,7 @@ from attribution.training_set import open_training_set
 from registry.database import Registry
 from registry.doctor import examine
 from registry.errors import CapacityError, IntegrityError, MissingPartError, UsageError
+from registry.exposure import exposure_of
 from registry.home import Home
 from registry.log import verify
 from registry.manifests import read_reference_folder
@@ -320,3 +321,13 @@ def test_a_kept_choice_goes_with_its_reference_model(referenced: World) -> None:
     train_reference_model(registry, ensemble.id, CPU)
     with pytest.raises(UsageError, match="gradients is no longer what was kept"):
         rankers_to_use(registry, ensemble.id, (), needs)
+
+
+def test_exposure_names_it(referenced: World, built_world: World) -> None:
+    """It saw every work of the encoding; one of a withdrawn work is listed as out of use, and there is none where none was."""
+    [found] = exposure_of(referenced.registry, [0, 3]).reference_models
+    assert (found.ensemble, found.works, found.usable) == (referenced.ensemble.id, 2, True)
+    withdraw(referenced.registry, asset_ids=[3], reason="letter", now=NOW)
+    [after] = exposure_of(referenced.registry, [0, 3]).reference_models
+    assert (after.works, after.usable) == (2, False)
+    assert exposure_of(built_world.registry, [0]).reference_models == ()

@@ -177,8 +177,6 @@ def test_an_altered_file_of_an_audit_is_not_believed(fresh: World, tmp_path: Pat
 def test_a_withdrawn_work_says_so(fresh: World, tmp_path: Path) -> None:
     """The card has the permission of then and of now, where it is another one; the other cards have one for both."""
     fresh.add_audit((0, 30), sample=fresh.add_sample(0))
-    with fresh.registry.connection() as connection:
-        connection.execute("""UPDATE member SET manifest = '{"withdrawn_through": null}'""")
     withdraw(fresh.registry, asset_ids=[0], reason="asked us to", now=NOON.replace(month=4))
     fresh.render(tmp_path / "out")
     first, second = re.findall(

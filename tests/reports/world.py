@@ -304,7 +304,7 @@ def make_world(root: Path, *, unit_kind: str = "asset", size: int = 16, first_ti
                 index=index,
                 generation=1,
                 origin="trained",
-                manifest={},
+                manifest={"withdrawn_through": None},
                 manifest_sha256=f"{index:064x}",
                 merkle_root=f"{index + 200:064x}",
                 weights_sha256=f"{index + 100:064x}",
