@@ -1,56 +1,19 @@
-"""Plots as inline SVG that takes its colours from the page, so that one drawing serves light, dark and print.
-
-Matplotlib draws with stand-in colours, which are then replaced by the page's CSS variables. Ids are made unique per
-plot, text stays text, and nothing depends on the time: the same facts give the same bytes.
-"""
+"""The plots of pages, see :mod:`reports.canvas` for how they are drawn."""
 
 from __future__ import annotations
 
-import html
-import io
-import re
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.collections import LineCollection, PolyCollection
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from reports import words
+from reports.canvas import ACCENT, INK, LINE, MUTED, QUIET, drawing, short
 from reports.facts import Candidate, Landscape, NotMeasured, Vector
 from reports.rollup import Share
 
-INK, MUTED, QUIET, ACCENT, LINE = "#0a0101", "#0a0202", "#0a0303", "#0a0404", "#0a0505"
-_VARIABLES = {INK: "--ink", MUTED: "--muted", QUIET: "--quiet", ACCENT: "--accent", LINE: "--line"}
-_STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "font.family": "sans-serif",
-    "font.size": 8.5,
-    "text.color": MUTED,
-    "axes.labelcolor": MUTED,
-    "axes.edgecolor": LINE,
-    "axes.linewidth": 0.8,
-    "axes.spines.left": False,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "xtick.color": LINE,
-    "xtick.labelcolor": MUTED,
-    "xtick.major.size": 3,
-    "ytick.color": LINE,
-    "ytick.labelcolor": MUTED,
-    "ytick.major.size": 0,
-    "figure.facecolor": "none",
-    "axes.facecolor": "none",
-}
-_LIGHT = "--ink: #1b1d22; --muted: #5b6069; --quiet: #c3c8d0; --accent: #b3362b; --line: #d9dce1"
 BINS = 60
 MAX_POINTS = 400
 """A curve over more units than this is thinned: a page is no wider."""
@@ -74,8 +37,8 @@ def tests_plot(candidates: Sequence[Candidate]) -> str | None:
         return None
     height = 0.62 + ROW * len(rows)
     title = f"Pulls of {len(rows)} candidates and of their decoys"
-    with _drawing("tests", WIDTH, height, title, kept=True) as drawing:
-        axes = drawing.axes
+    with drawing("tests", WIDTH, height, title, kept=True) as drawn:
+        axes = drawn.axes
         hills: list[Vector] = []
         beyond: list[Vector] = []
         limits, pulls = [], []
@@ -118,7 +81,7 @@ def tests_plot(candidates: Sequence[Candidate]) -> str | None:
         axes.set_ylim(0, len(rows))
         axes.locator_params(axis="x", nbins=8)
         axes.set_xlabel("pull of the output towards it, in standard deviations of its decoys")
-    return drawing.svg
+    return drawn.svg
 
 
 def _steps(edges: Vector, heights: Vector, baseline: float) -> Vector:
@@ -138,15 +101,15 @@ def influence_plot(landscape: Landscape, influences: Vector, ranks: Mapping[int,
         if len(values) > MAX_POINTS
         else np.arange(len(values))
     )
-    with _drawing(
+    with drawing(
         f"influence-{landscape.method}" + ("-lpips" if lpips else ""),
         WIDTH,
         2.2,
         f"Influence of all {len(values)} units, by {landscape.method}" + (", as LPIPS" if lpips else ""),
         left=0.6,
         kept=True,
-    ) as drawing:
-        axes = drawing.axes
+    ) as drawn:
+        axes = drawn.axes
         if len(places) == len(values):
             axes.vlines(places + 1, 0, values, color=QUIET, linewidth=min(4.0, 220 / len(values)))
         else:
@@ -182,21 +145,21 @@ def influence_plot(landscape: Landscape, influences: Vector, ranks: Mapping[int,
         axes.locator_params(axis="x", nbins=8, integer=True)
         axes.set_xlabel("units, from most to least influential")
         axes.set_ylabel("LPIPS" if lpips else "influence")
-    return drawing.svg
+    return drawn.svg
 
 
 def shares_plot(name: str, shares: Sequence[Share], outputs: int) -> str | None:
     """Of how many outputs each name has a work that passes; None if there is nothing to draw."""
-    drawn = shares[:MOST_BARS]
-    if not drawn:
+    listed = shares[:MOST_BARS]
+    if not listed:
         return None
-    height = 0.62 + BAR_ROW * len(drawn)
-    with _drawing(f"shares-{name}", WIDTH, height, f"Outputs traced, by {name}") as drawing:
-        axes = drawing.axes
-        places = np.arange(len(drawn))[::-1]
-        traced = [share.traced_outputs for share in drawn]
+    height = 0.62 + BAR_ROW * len(listed)
+    with drawing(f"shares-{name}", WIDTH, height, f"Outputs traced, by {name}") as drawn:
+        axes = drawn.axes
+        places = np.arange(len(listed))[::-1]
+        traced = [share.traced_outputs for share in listed]
         axes.barh(places, traced, height=0.34, color=ACCENT, linewidth=0)
-        for place, share in zip(places, drawn, strict=True):
+        for place, share in zip(places, listed, strict=True):
             _name(axes, place + 0.24, share.name)
             axes.annotate(
                 f"{share.traced_outputs:,}",
@@ -207,11 +170,11 @@ def shares_plot(name: str, shares: Sequence[Share], outputs: int) -> str | None:
                 va="center",
             )
         axes.set_yticks([])
-        axes.set_ylim(-0.4, len(drawn) - 0.25)
+        axes.set_ylim(-0.4, len(listed) - 0.25)
         axes.set_xlim(0, max(1, outputs) * 1.06)
         axes.locator_params(axis="x", nbins=6, integer=True)
         axes.set_xlabel(f"outputs that trace to it, of {outputs:,}")
-    return drawing.svg
+    return drawn.svg
 
 
 def certainty_plot(smallest: Sequence[float], rate: float) -> str | None:
@@ -219,8 +182,8 @@ def certainty_plot(smallest: Sequence[float], rate: float) -> str | None:
     if not smallest:
         return None
     values = np.maximum(np.sort(np.asarray(smallest)), 1e-6)
-    with _drawing("certainty", WIDTH, 2.2, f"Smallest q of {len(values)} outputs", left=0.75) as drawing:
-        axes = drawing.axes
+    with drawing("certainty", WIDTH, 2.2, f"Smallest q of {len(values)} outputs", left=0.75) as drawn:
+        axes = drawn.axes
         places = np.arange(1, len(values) + 1)
         axes.axhline(rate, color=MUTED, linewidth=0.9, linestyle=(0, (3, 3)))
         axes.text(len(values) + 0.5, rate, f"{rate:g}", color=MUTED, ha="right", va="bottom")
@@ -236,7 +199,7 @@ def certainty_plot(smallest: Sequence[float], rate: float) -> str | None:
         axes.locator_params(axis="x", nbins=8, integer=True)
         axes.set_xlabel("outputs, from surest to least sure")
         axes.set_ylabel("smallest q")
-    return drawing.svg
+    return drawn.svg
 
 
 @dataclass(frozen=True)
@@ -252,8 +215,8 @@ class Estimate:
 def estimates_plot(name: str, estimates: Sequence[Estimate], label: str) -> str:
     """Numbers with their intervals, one under the other, beside the line of nought."""
     height = 0.62 + BAR_ROW * len(estimates)
-    with _drawing(name, WIDTH, height, f"{label} of {len(estimates)}, with intervals") as drawing:
-        axes = drawing.axes
+    with drawing(name, WIDTH, height, f"{label} of {len(estimates)}, with intervals") as drawn:
+        axes = drawn.axes
         places = np.arange(len(estimates))[::-1]
         axes.axvline(0.0, color=LINE, linewidth=0.8)
         for place, each in zip(places, estimates, strict=True):
@@ -264,86 +227,9 @@ def estimates_plot(name: str, estimates: Sequence[Estimate], label: str) -> str:
         axes.set_ylim(-0.4, len(estimates) - 0.25)
         axes.locator_params(axis="x", nbins=6)
         axes.set_xlabel(label)
-    return drawing.svg
+    return drawn.svg
 
 
 def _name(axes: Axes, height: float, text: str) -> None:
     """A row's name at the left edge, above what is drawn in it: beside it, there is no room on a phone."""
-    axes.text(0, height, _short(text, 44), transform=axes.get_yaxis_transform(), color=INK, ha="left", va="bottom")
-
-
-def _short(text: str, limit: int = 32) -> str:
-    # Matplotlib reads dollar signs as mathematics.
-    return words.plain(text, limit).replace("$", r"\$")
-
-
-def standalone(svg: str) -> str:
-    """A plot as a file: with its namespace, and with colours of its own in the place of a page's."""
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" style="background: #fff; {_LIGHT}" '
-    return svg.replace("<svg ", head, 1) + "\n"
-
-
-class _Drawing:
-    def __init__(self, axes: Axes) -> None:
-        self.axes = axes
-        self.svg = ""
-
-
-@contextmanager
-def _drawing(
-    name: str, width: float, height: float, title: str, left: float = 0.08, *, kept: bool = False
-) -> Iterator[_Drawing]:
-    """An empty figure of that size in inches, ``left`` of it for the y axis; ``svg`` is filled at the end.
-
-    ``kept``: a plot that every report has, and that sets its limits itself; it is drawn on the same axes again and again, as
-    making axes takes as long as drawing on them.
-    """
-    with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
-        figure, axes = _kept_figure(name, width, height, left) if kept else _figure(width, height, left)
-        drawing = _Drawing(axes)
-        yield drawing
-        buffer = io.StringIO()
-        with warnings.catch_warnings():
-            # Text is drawn by the reader's browser, with fonts that have what matplotlib's lacks.
-            warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
-            figure.savefig(
-                buffer,
-                format="svg",
-                transparent=True,
-                metadata={"Date": None, "Creator": None, "Format": None, "Type": None},
-            )
-        drawing.svg = _inline(buffer.getvalue(), name, title)
-        for artist in (*axes.collections, *axes.lines, *axes.patches, *axes.texts):
-            artist.remove()
-
-
-def _figure(width: float, height: float, left: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(width, height))
-    # Fixed margins in inches: a layout engine would take most of the time that a page takes.
-    figure.subplots_adjust(left=left / width, right=1 - 0.08 / width, bottom=0.48 / height, top=1 - 0.06 / height)
-    FigureCanvasSVG(figure)
-    return figure, figure.add_subplot()
-
-
-@lru_cache(maxsize=16)
-def _kept_figure(_name: str, width: float, height: float, left: float) -> tuple[Figure, Axes]:
-    return _figure(width, height, left)
-
-
-def _inline(svg: str, name: str, title: str) -> str:
-    """Matplotlib's file as a part of a page: no prolog, size, own style or foreign ids; the page's colours."""
-    body = svg[svg.index("<svg") :].strip()
-    body = re.sub(r"<(metadata|style)\b.*?</\1>", "", body, flags=re.DOTALL)
-    body = re.sub(r'<g id="[^"]*"', "<g", body)
-    body = re.sub(r'\b(id="|xlink:href="#|url\(#)', rf"\g<1>{name}-", body)
-    body = re.sub(r"<!--.*?-->", "", body, flags=re.DOTALL)
-    box = re.search(r'viewBox="[^"]*"', body)
-    label = html.escape(title)
-    head = (
-        f'<svg {box.group() if box else ""} xmlns:xlink="http://www.w3.org/1999/xlink" role="img" aria-label="{label}">'
-    )
-    body = re.sub(r"^<svg\b[^>]*>", lambda _: head, body)
-    body = re.sub(r"\n\s*", "\n", body)
-    for colour, variable in _VARIABLES.items():
-        body = body.replace(colour, f"var({variable})")
-    return body
+    axes.text(0, height, short(text, 44), transform=axes.get_yaxis_transform(), color=INK, ha="left", va="bottom")

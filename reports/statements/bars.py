@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reports.plots import ACCENT, INK, MUTED, QUIET, _drawing, _short
+from reports.canvas import ACCENT, INK, MUTED, QUIET, drawing, short
 from reports.words import plain
 
 
@@ -26,9 +26,9 @@ def bars_plot(name: str, bars: Sequence[Bar], title: str, *, left: float = 2.2, 
     """Bars one under the other, each with its number at its end (its part before it, where one stands out)."""
     height = (0.6 if axis else 0.12) + 0.3 * len(bars)
     # Names may have characters that the library's font lacks; they stay text, and the reader's fonts draw them.
-    with warnings.catch_warnings(), _drawing(name, 6.2, height, title, left=left) as drawing:
+    with warnings.catch_warnings(), drawing(name, 6.2, height, title, left=left) as drawn:
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
-        axes = drawing.axes
+        axes = drawn.axes
         if not axis:
             box = axes.get_position()
             axes.set_position((box.x0, 0.06 / height, box.width, box.y1 - 0.06 / height))
@@ -39,7 +39,7 @@ def bars_plot(name: str, bars: Sequence[Bar], title: str, *, left: float = 2.2, 
             axes.barh(place, min(bar.part, bar.total), height=0.58, color=ACCENT, linewidth=0)
             label = f"{bar.part:,} of {bar.total:,}" if 0 < bar.part < bar.total else f"{bar.total:,}"
             axes.text(bar.total + longest * 0.015, place, label, color=INK, va="center", ha="left")
-        axes.set_yticks(places, [_short(plain(bar.name, 40)) for bar in bars])
+        axes.set_yticks(places, [short(plain(bar.name, 40)) for bar in bars])
         axes.set_ylim(-0.6, len(bars) - 0.4)
         axes.set_xlim(0, longest * 1.2)
         axes.spines["bottom"].set_visible(bool(axis))
@@ -48,4 +48,4 @@ def bars_plot(name: str, bars: Sequence[Bar], title: str, *, left: float = 2.2, 
             axes.set_xlabel(axis, color=MUTED)
         else:
             axes.set_xticks([])
-    return drawing.svg
+    return drawn.svg
