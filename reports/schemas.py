@@ -98,7 +98,7 @@ def _stamped(facts: type[BaseModel], name: str) -> type[BaseModel]:
         f"{facts.__name__.removesuffix('Facts')}Document",
         __base__=facts,
         __doc__=facts.__doc__,
-        creditline=(Literal[name], ...),
+        creditline=(Literal[name], ...),  # type: ignore[arg-type]  # a literal that is made here
         version=(Literal[1], ...),
         stamp=(Stamp, ...),
     )
@@ -107,7 +107,10 @@ def _stamped(facts: type[BaseModel], name: str) -> type[BaseModel]:
 
 def _filing(name: str) -> type[BaseModel]:
     made: type[BaseModel] = create_model(
-        "FilingDocument", __base__=FilingDocument, __doc__=FilingDocument.__doc__, creditline=(Literal[name], ...)
+        "FilingDocument",
+        __base__=FilingDocument,
+        __doc__=FilingDocument.__doc__,
+        creditline=(Literal[name], ...),  # type: ignore[arg-type]  # a literal that is made here
     )
     return made
 
