@@ -9,6 +9,7 @@ set are read once, in batches.
 from __future__ import annotations
 
 import datetime
+import hashlib
 import json
 import tempfile
 from collections.abc import Callable
@@ -28,6 +29,10 @@ from reports.exports.lineage import plain
 from reports.issuing import Document, Issued, record_issue, write_document
 from reports.stamps import Stamp, beside, stamp_file, stamp_of
 
+LISTING_SUFFIX = ".works.parquet"
+LARGEST_DOCUMENT = 2**22
+"""Bytes of an earlier export that are read: ours have some thousands."""
+
 
 @dataclass(frozen=True)
 class Exported:
@@ -45,15 +50,11 @@ def write_croissant(registry: Registry, data_set: str, path: Path, now: datetime
 
     Raises:
         NotFoundError: no data set of this name.
-        UsageError: the folder is not there.
+        UsageError: the folder is not there, or what lies at the listing's place is no listing of this document.
         InputError: a file cannot be written.
     """
     _check_folder(path)
-    listing = path.with_name(croissant.file_stem(path.name.split(".")[0]) + ".works.parquet")
-    if listing == path:
-        raise UsageError(
-            f"got the file {path.name!r}, which is what the listing of the works will be called; choose another name"
-        )
+    listing = _place_of_listing(path)
     with tempfile.TemporaryDirectory(prefix="creditline-") as scratch:
         # The stamp has the works' hash and the file has the stamp: the works are kept between the two, not asked for again.
         kept = Path(scratch) / "works.parquet"
@@ -67,6 +68,34 @@ def write_croissant(registry: Registry, data_set: str, path: Path, now: datetime
     issued = _write(path, croissant.document(found, described, stamp), stamp)
     record_issue(registry, [issued, of_works], now)
     return Exported(path, (issued, of_works), stamp, tuple(croissant.left_out(found)))
+
+
+def _place_of_listing(path: Path) -> Path:
+    """Where the works of a document go: no two documents of a folder share one, and no foreign file is written over."""
+    if path.name.endswith(LISTING_SUFFIX):
+        raise UsageError(f"got the file {path.name!r}, which is what a listing of works is called; choose another name")
+    name = path.name.removesuffix(".json").removesuffix(".croissant")
+    stem = croissant.file_stem(name)
+    if stem != name:
+        stem += f"-{hashlib.sha256(name.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
+    listing = path.with_name(stem + LISTING_SUFFIX)
+    if (listing.exists() or listing.is_symlink()) and listing.name not in _listings_of(path):
+        raise UsageError(
+            f"cannot write {listing}: it is there already and no listing of {path.name}; remove it or choose another name"
+        )
+    return listing
+
+
+def _listings_of(path: Path) -> list[str]:
+    """The files that the document in this place says are its listings; none where it is no such document."""
+    try:
+        if not path.is_file():
+            return []
+        with path.open("rb") as file:
+            content = json.loads(file.read(LARGEST_DOCUMENT))
+        return [str(each["contentUrl"]) for each in content["distribution"]]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return []
 
 
 def write_cyclonedx(registry: Registry, ensemble_id: str, path: Path, now: datetime.datetime) -> Exported:

@@ -19,6 +19,7 @@ from reports.exports.standards import Exported, write_croissant
 from reports.issuing import find_issued
 from reports.kinds import KINDS
 from reports.stamps import PARQUET_KEY, Stamp, beside
+from reports.verifying import check_document
 from tests.reports.world import HOSTILE, NOON, World
 
 # The reader's own libraries, of RDF and of tables, warn about how it uses them.
@@ -142,13 +143,43 @@ def test_only_the_commonest_licences_and_owners_are_named(
     assert "Of 2 licences the 1 with the most works are named; the listing has all." in document["rai:dataLimitations"]
 
 
+def test_exports_beside_each_other_stay_whole(fresh: World, tmp_path: Path) -> None:
+    """Names that differ after a dot, by a space or beyond the sixtieth character have listings of their own, each verified."""
+    names = ["works.v1.json", "works.v2.json", "works v1.json", "works-v1.json", "w" * 70 + ".json", "w" * 71 + ".json"]
+    for number, name in enumerate(names):
+        write_croissant(fresh.registry, "shapes", tmp_path / name, NOON + datetime.timedelta(days=number))
+    listings = set()
+    for name in names:
+        (described,) = _read(tmp_path / name)["distribution"]
+        listings.add(described["contentUrl"])
+        written = (tmp_path / described["contentUrl"]).read_bytes()
+        assert hashlib.sha256(written).hexdigest() == described["sha256"]
+        assert check_document(fresh.registry, tmp_path / name).facts == "same"
+    assert len(listings) == len(names)
+
+
+def test_a_listing_is_written_over_its_own_predecessor_alone(fresh: World, tmp_path: Path) -> None:
+    """The same export again replaces both files; a foreign file in the listing's place is refused and left as it is."""
+    first = _write(fresh, tmp_path)
+    again = write_croissant(fresh.registry, "shapes", first.path, NOON + datetime.timedelta(days=1))
+    listing = tmp_path / "shapes.works.parquet"
+    assert hashlib.sha256(listing.read_bytes()).hexdigest() == again.files[1].sha256 != first.files[1].sha256
+    for name in ("shapes.json", "broken.json"):
+        (tmp_path / "broken.works.parquet").write_bytes(b"mine")
+        (tmp_path / "broken.json").write_text("[" * 100_000)
+        before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+        with pytest.raises(UsageError, match=f"is there already and no listing of {name}; remove it"):
+            write_croissant(fresh.registry, "shapes", tmp_path / name, NOON)
+        assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+
+
 def test_what_is_not_there_is_refused(fresh: World, tmp_path: Path) -> None:
     """An unknown data set, a folder that is not there: nothing is written."""
     with pytest.raises(NotFoundError, match="no data set 'nope'"):
         write_croissant(fresh.registry, "nope", tmp_path / "x.json", NOON)
     with pytest.raises(UsageError, match="there is no folder"):
         write_croissant(fresh.registry, "shapes", tmp_path / "no" / "x.json", NOON)
-    with pytest.raises(UsageError, match="what the listing of the works will be called"):
+    with pytest.raises(UsageError, match="what a listing of works is called"):
         write_croissant(fresh.registry, "shapes", tmp_path / "x.works.parquet", NOON)
     assert not [path for path in tmp_path.iterdir() if path.is_file()]
 
