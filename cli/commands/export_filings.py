@@ -132,7 +132,7 @@ def _export(
 def _write_template(registry: Registry, ensemble_id: str, path: Path, as_json: bool) -> None:
     from registry.errors import UsageError
     from registry.home import write_bytes_atomically
-    from reports.exports.answers import template_of
+    from reports.exports.answers_template import template_of
     from reports.exports.training_content import names_of_data_sets
 
     if path.exists():

@@ -1,37 +1,31 @@
 """What only the provider can answer in a filing: a TOML file of their own words, typed, bounded and refused where it is unknown.
 
-The questions are the fields below; the annotated skeleton that ``--template`` writes is made from them, so that neither can
-lack what the other has. Every question may be left out: a filing then lists it as to be provided.
+The questions are the fields below; the annotated skeleton that ``--template`` writes is made from them
+(:mod:`reports.exports.answers_template`), so that neither can lack what the other has. Every question may be left out: a filing
+then lists it as to be provided.
 """
 
 from __future__ import annotations
 
 import datetime
 import difflib
-import re
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
-from pydantic.fields import FieldInfo
 
 from registry.errors import InputError
+from reports.exports.toml_keys import has_long_key
 
 LARGEST_FILE = 2**19
 """Bytes: many times what the longest filing needs."""
 LONGEST_ANSWER = 10_000
 MOST_DATA_SETS = 10_000
-_LISTED_DATA_SETS = 1_000
 
 Source = Literal["public", "licensed", "private", "crawled", "user", "synthetic", "other"]
 """How a data set came to the provider; the parts of section 2 of the European template."""
-
-# Python's parser needs time and memory that grow with the square of a dotted key's length.
-_DOTTED_BOMB = re.compile(
-    r"""(?<![A-Za-z0-9_-])(?:(?:[A-Za-z0-9_-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){12}"""
-)
 
 
 def _said(text: str) -> str:
@@ -248,7 +242,7 @@ def read_answers(path: Path) -> Answers:
         raise InputError(f"{path} has more than {LARGEST_FILE:,} bytes, expected a file of answers; see --template")
     try:
         text = data.decode()
-        if _DOTTED_BOMB.search(text):
+        if has_long_key(text):
             raise InputError(f"{path} has a key of more than twelve parts, expected tables as --template writes them")
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
@@ -275,7 +269,7 @@ def _fault(error: ValidationError) -> str:
     place = [str(part)[:80] for part in first["loc"]]
     if first["type"] != "extra_forbidden":
         return f"{'.'.join(place)!r}: {first['msg']}"
-    table = Answers if len(place) == 1 else DataSetAnswers if place[0] == "data_sets" else _table(place[0])
+    table = Answers if len(place) == 1 else DataSetAnswers if place[0] == "data_sets" else table_of(place[0])
     return f"no question {'.'.join(place)!r}{_nearest(place[-1], table.model_fields)}"
 
 
@@ -284,55 +278,8 @@ def _nearest(name: str, known: Iterable[str]) -> str:
     return f"; the nearest is {near[0]!r}" if near else ""
 
 
-def _table(name: str) -> type[BaseModel]:
+def table_of(name: str) -> type[BaseModel]:
+    """The questions of a table of the file that is not about single data sets."""
     found: Any = Answers.model_fields[name].annotation
     table: type[BaseModel] = found
     return table
-
-
-def template_of(data_sets: Iterable[str]) -> str:
-    """A TOML file of all questions, each with an example that is commented out; as it stands it answers nothing."""
-    lines = [
-        "# Answers for `creditline export ai-act` and `creditline export ab-2013`.",
-        "# Remove the # before a line to answer it; what is left out is listed in the filing as to be provided.",
-    ]
-    for name in Answers.model_fields:
-        if name != "data_sets":
-            lines += ["", f"# {_table(name).__doc__}", f"[{name}]"]
-            lines += _questions(_table(name), with_text=True)
-    named = list(data_sets)
-    lines += ["", "# Where each data set came from."]
-    for number, name in enumerate(named[:_LISTED_DATA_SETS] or ["name of a data set"]):
-        header = f"[data_sets.{_quoted(name)}]"
-        lines += ["", header if named else f"#{header}", *_questions(DataSetAnswers, with_text=number == 0)]
-    return "\n".join(lines) + "\n"
-
-
-def _questions(table: type[BaseModel], *, with_text: bool) -> list[str]:
-    lines = []
-    for name, field in table.model_fields.items():
-        if with_text:
-            lines.append(f"# {field.description}")
-        lines.append(f"#{name} = {_written(_example(field))}")
-    return lines
-
-
-def _example(field: FieldInfo) -> object:
-    return (field.examples or [""])[0]
-
-
-def _written(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list):
-        return "[" + ", ".join(_written(each) for each in value) + "]"
-    return _quoted(value) if isinstance(value, str) else str(value)
-
-
-def _quoted(text: str) -> str:
-    """A basic string of TOML, in which nothing of a foreign name is a line of its own or turns the writing direction."""
-    kept = (
-        f"\\{character}" if character in '"\\' else character if character.isprintable() else f"\\U{ord(character):08X}"
-        for character in text
-    )
-    return '"' + "".join(kept) + '"'

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 import shutil
+import time
+import tomllib
 from collections import Counter
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -24,8 +27,10 @@ from registry.permissions import Permission
 from registry.reviews import record_review
 from registry.withdrawals import withdraw
 from reports.exports import ab2013, ai_act
-from reports.exports.answers import LARGEST_FILE, Answers, read_answers, template_of
+from reports.exports.answers import LARGEST_FILE, Answers, read_answers
+from reports.exports.answers_template import template_of
 from reports.exports.filing import Filed, FilingDocument, Form, file_version
+from reports.exports.toml_keys import has_long_key
 from reports.kinds import KINDS
 from reports.stamps import META
 from tests.registry.members import ensemble_of, train_members
@@ -265,6 +270,66 @@ def test_answers_that_cannot_be_used_are_refused_in_one_line(tmp_path: Path, tex
     assert reason in str(refused.value)
     assert "\n" not in str(refused.value)
     assert len(str(refused.value)) < 600
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        '"\\',
+        '"',
+        "'",
+        '""',
+        '\\"',
+        '"""\\',
+        "'''a",
+        "#",
+        ".",
+        "a ",
+        "a.b ",
+        '""".',
+        '"\\"\\',
+        "\\",
+        "[",
+        "{a=",
+        "x=1,",
+        "\n",
+        "\t .",
+    ],
+)
+def test_the_guard_against_slow_files_is_not_slow_itself(tmp_path: Path, pattern: str) -> None:
+    """The largest file there may be, of each nasty pattern, alone and as a value: answered or refused within seconds."""
+    path = tmp_path / "answers.toml"
+    for head in ("", "x = ", 'x = "', 'x = """'):
+        path.write_text((head + pattern * (LARGEST_FILE // len(pattern)))[:LARGEST_FILE])
+        begun = time.process_time()
+        with suppress(InputError):
+            read_answers(path)
+        assert time.process_time() - begun < 5
+
+
+@pytest.mark.parametrize(
+    ("text", "long"),
+    [
+        ("a." * 11 + "b = 1", False),
+        ("a." * 12 + "b = 1", True),
+        ("[" + "a . " * 12 + "b]", True),
+        ("x = {" + "'a'\t." * 12 + "b = 1}", True),
+        ('x = """a"""""\n' + "a." * 12 + "b = 1", True),
+        ("x = ['''a'''', {" + "a." * 12 + "b = 1}]", True),
+        ('x = "\\\\" # "\n' + "a." * 12 + "b = 1", True),
+        ('x = """\\""" """\n' + "a." * 12 + "b = 1", True),
+        ('x = "' + "a." * 12 + 'b"', False),
+        ("x = '" + "a." * 12 + "b'  # " + "a." * 12, False),
+        ('x = """\n' + "a." * 12 + '\n"""', False),
+        ("x = [" + "1.5, " * 100 + "]", False),
+        ("a.b = 1\n" * 100, False),
+    ],
+)
+def test_long_keys_are_told_from_texts_with_dots(text: str, long: bool) -> None:
+    """However a key is written, and behind every way in which a string or comment ends; dots in a text are no key."""
+    assert has_long_key(text) is long
+    if "a.b = 1\n" not in text:
+        tomllib.loads(text)
 
 
 def test_answers_about_a_data_set_that_there_is_not_are_refused(registry: Registry, tmp_path: Path) -> None:
