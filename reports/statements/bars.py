@@ -24,7 +24,8 @@ class Bar:
 
 def bars_plot(name: str, bars: Sequence[Bar], title: str, *, left: float = 2.2, axis: str = "") -> str:
     """Bars one under the other, each with its number at its end (its part before it, where one stands out)."""
-    height = (0.6 if axis else 0.12) + 0.3 * len(bars)
+    # Never less than the margins that the canvas has above and below.
+    height = max(0.72, (0.6 if axis else 0.12) + 0.3 * len(bars))
     # Names may have characters that the library's font lacks; they stay text, and the reader's fonts draw them.
     with warnings.catch_warnings(), drawing(name, 6.2, height, title, left=left) as drawn:
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)

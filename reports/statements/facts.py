@@ -194,6 +194,9 @@ class JointPart(Part):
 
     output_kind: Literal["sample", "image"]
     output_id: str
+    tested_as: str = Field(
+        description="Name of the record whose works were tested; that of another one where it was merged since."
+    )
     works: int
     p_value: float
     q_value: float
@@ -216,7 +219,10 @@ class TestedPart(Part):
     earlier_audits: int = Field(description="Audits of generated images that a newer one of the same image replaced.")
     earlier_found: int = Field(description="Of these, in how many a unit with works of theirs passed.")
     joint_tested: int = Field(description="Generated images in which their works were tested together as one.")
-    joint_found: int
+    joint_found: int = Field(description="Of these, in how many one of the tests passed.")
+    joint_tests: int = Field(
+        description="Tests in these images; more than images where records that were merged since were tested separately."
+    )
 
 
 class FollowedPart(Part):

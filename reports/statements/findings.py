@@ -7,6 +7,7 @@ or under the rate of its audit, was found. Earlier audits are counted beside, so
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any, Literal
 
@@ -30,7 +31,6 @@ from reports.statements.texts import clipped
 from reports.statements.works import title_of
 
 MOST_OUTPUTS = 200
-MOST_JOINT = 200
 WORKS_OF_FINDING = 3
 NOT_ASKED = "the audit did not measure it"
 
@@ -86,8 +86,8 @@ def findings_reader(connection: duckdb.DuckDBPyConnection) -> pa.RecordBatchRead
     return connection.execute(TABLE).to_arrow_reader(BLOCK)
 
 
-def read_tested(connection: duckdb.DuckDBPyConnection, joint: list[JointPart]) -> TestedPart:
-    """Of how many images anything is known. ``joint``: as :func:`read_joint` found it."""
+def read_tested(connection: duckdb.DuckDBPyConnection, joint: Sequence[JointPart]) -> TestedPart:
+    """Of how many images anything is known. ``joint``: as :func:`reports.statements.joint.read_joint` found it."""
     generated = connection.execute("SELECT count(*) FROM sample").fetchall()[0][0]
     audited, earlier, images = connection.execute(
         "SELECT count(*) FILTER (newest AND kind = 'sample'), count(*) FILTER (NOT newest AND kind = 'sample'), "
@@ -122,8 +122,9 @@ def read_tested(connection: duckdb.DuckDBPyConnection, joint: list[JointPart]) -
         images_found=images_found,
         earlier_audits=earlier,
         earlier_found=earlier_found,
-        joint_tested=len(outputs),
-        joint_found=sum(each.passes for each in outputs),
+        joint_tested=len({each.output_id for each in outputs}),
+        joint_found=len({each.output_id for each in outputs if each.passes}),
+        joint_tests=len(outputs),
     )
 
 
@@ -189,7 +190,7 @@ def _output(candidates: list[dict[str, Any]], works: dict[tuple[str, int], list[
     ]
     theirs = [row for row in passed if row["their_works"]]
     return OutputPart(
-        kind=_kind(audit["kind"]),
+        kind=kind_of(audit["kind"]),
         id=audit["subject"],
         image_name=None if audit["image_name"] is None else clipped(audit["image_name"]),
         image_sha256=audit["image_sha256"],
@@ -263,39 +264,8 @@ def unreadable(connection: duckdb.DuckDBPyConnection) -> list[str]:
     return found
 
 
-def read_joint(connection: duckdb.DuckDBPyConnection, names: list[str]) -> list[JointPart]:
-    """Tests of all their works together, in the newest audits, by q: those that name the rightsholder or a merged record."""
-    rows = connection.execute(
-        """
-        SELECT kind, subject, rate, entry ->> 'works', entry ->> 'p', entry ->> 'q' FROM (
-            SELECT kind, subject, rate, unnest(TRY_CAST(joint AS JSON[])) AS entry FROM their_audit
-            WHERE newest AND json_type(joint) = 'ARRAY'
-        ) WHERE list_contains(?, entry ->> 'name') ORDER BY TRY_CAST(entry ->> 'q' AS DOUBLE), kind DESC, subject
-        """,
-        [names],
-    ).fetchall()
-    found = []
-    for kind, subject, rate, works, p, q in rows:
-        try:
-            p_value, q_value, number = float(p), float(q), int(works)
-        except (TypeError, ValueError):
-            continue
-        if math.isfinite(p_value) and math.isfinite(q_value):
-            passes = rate is not None and q_value <= rate
-            found.append(
-                JointPart(
-                    output_kind=_kind(kind),
-                    output_id=subject,
-                    works=number,
-                    p_value=p_value,
-                    q_value=q_value,
-                    passes=passes,
-                )
-            )
-    return found
-
-
-def _kind(kind: str) -> Literal["sample", "image"]:
+def kind_of(kind: str) -> Literal["sample", "image"]:
+    """Whether an audit was of a generated image or of one from outside."""
     return "sample" if kind == "sample" else "image"
 
 

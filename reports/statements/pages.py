@@ -49,7 +49,7 @@ def statement_page(facts: StatementFacts, pictures: Pictures, files: Mapping[str
         rows=generated[CARDS : CARDS + MOST_ROWS],
         left_out=max(0, facts.tested.found - CARDS - MOST_ROWS),
         outside=outside[:MOST_ROWS],
-        together=words.together(facts.joint),
+        together=words.together(facts.tested, facts.joint),
         joint=[each for each in facts.joint if each.output_kind == "sample"][:CARDS],
         service=words.service(facts.models),
         limits=words.LIMITS,

@@ -31,14 +31,13 @@ from reports.statements import words
 from reports.statements.acts import read_certificates, read_claims, read_withdrawals
 from reports.statements.facts import StatementFacts, Who
 from reports.statements.findings import (
-    MOST_JOINT,
     findings_reader,
     prepare_findings,
-    read_joint,
     read_outputs,
     read_tested,
     unreadable,
 )
+from reports.statements.joint import MOST_JOINT, read_joint
 from reports.statements.models import models_of
 from reports.statements.texts import clipped
 from reports.statements.works import prepare_works, read_works, works_reader

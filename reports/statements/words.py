@@ -104,17 +104,22 @@ def explanation(tested: TestedPart, outputs: Sequence[OutputPart]) -> str:
     )
 
 
-def together(joint: Sequence[JointPart]) -> str | None:
-    """What the tests of all works as one found; None if there was none."""
-    outputs = [each for each in joint if each.output_kind == "sample"]
-    if not outputs:
+def together(tested: TestedPart, joint: Sequence[JointPart]) -> str | None:
+    """What the tests of all works as one found; None if there was none. ``joint``: the first of them, by q."""
+    smallest = min((each.q_value for each in joint if each.output_kind == "sample"), default=None)
+    if not tested.joint_tested:
         return None
-    passing = sum(each.passes for each in outputs)
-    smallest = min(each.q_value for each in outputs)
+    least = "" if smallest is None else f" (smallest q = {number(smallest)})"
+    separately = (
+        " Records that were merged since had been tested separately: an image counts once, and as passed where one of "
+        "them passed."
+        if tested.joint_tests > tested.joint_tested
+        else ""
+    )
     return (
         f"A model may learn a little from each of many works. So the works of a rightsholder are tested as one, too: yours "
-        f"passed for {passing:,} of {count(len(outputs), 'image')} (smallest q = {number(smallest)}). This is a test of its own: "
-        "it says that your works together made a difference, and not which of them."
+        f"passed for {tested.joint_found:,} of {count(tested.joint_tested, 'image')}{least}. This is a test of its own: "
+        f"it says that your works together made a difference, and not which of them.{separately}"
     )
 
 

@@ -58,7 +58,7 @@ TABLE = Table(
             "earlier_found", "Audits of generated images, replaced by newer ones, in which a unit of theirs had passed"
         ),
         _number("joint_tested", "Generated images in which their works were tested together as one"),
-        _number("joint_found", "Of these, in how many they passed"),
+        _number("joint_found", "Of these, in how many they passed, of merged records the works of one"),
         _number("withdrawals", "Withdrawals that cover works of theirs or were made in their name"),
         _number("certificates", "Certificates that name withdrawn works of theirs"),
         _number("claims_made", "Claims of theirs"),
@@ -149,12 +149,13 @@ _TESTED = """
 """
 
 _JOINT = """
-    SELECT holder_id, count(*) AS joint_tested, count(*) FILTER (isfinite(rate) AND q <= rate) AS joint_found
+    SELECT holder_id, count(DISTINCT subject) AS joint_tested,
+        count(DISTINCT subject) FILTER (isfinite(rate) AND q <= rate) AS joint_found
     FROM (
-        SELECT rate, entry ->> 'name' AS name, TRY_CAST(entry ->> 'p' AS DOUBLE) AS p, TRY_CAST(entry ->> 'q' AS DOUBLE) AS q,
-            entry ->> 'works' AS works
+        SELECT subject, rate, entry ->> 'name' AS name, entry ->> 'works' AS works,
+            TRY_CAST(entry ->> 'p' AS DOUBLE) AS p, TRY_CAST(entry ->> 'q' AS DOUBLE) AS q
         FROM (
-            SELECT rate, unnest(TRY_CAST(joint AS JSON[])) AS entry FROM their_audit
+            SELECT subject, rate, unnest(TRY_CAST(joint AS JSON[])) AS entry FROM their_audit
             WHERE newest AND kind = 'sample' AND json_type(joint) = 'ARRAY'
         )
     ) JOIN (SELECT DISTINCT coalesce(merged_into, id) AS holder_id, name FROM rightsholder) USING (name)

@@ -94,6 +94,16 @@ def test_opt_outs_since_training_are_those_of_the_codes(world: StatementWorld) -
     assert (member.prohibited_since, member.prohibited_before) == (0, bits[3] >> again & 1)
 
 
+def test_model_of_one_member_can_be_drawn(world: StatementWorld, tmp_path: Path) -> None:
+    """A plot of a single bar has room for its margins."""
+    with world.registry.connection() as connection:
+        connection.execute("DELETE FROM member WHERE index > 0")
+    prohibit(world, *(work for work in world.owner if world.code(work) & 1))
+    given = give_data_set(world.registry, "shapes", tmp_path / "out", NOW)
+    assert given.facts.models[0].members[0].prohibited_since > 0
+    assert "opted out since training, by member" in given.page.read_text("utf-8")
+
+
 def test_change_that_names_no_works_is_not_guessed(world: StatementWorld) -> None:
     """Where the log does not name the works that became prohibited, since when is not known, and that is a gap."""
     prohibit(world, 3)

@@ -17,6 +17,7 @@ from registry.models import Candidate
 from registry.rightsholders import add_rightsholder, merge_rightsholders
 from registry.withdrawals import withdraw
 from reports.schema import Missing
+from reports.statements import words
 from reports.statements.facts import StatementFacts
 from reports.statements.reading import facts_again, read_statement
 from tests.registry.works import NOW
@@ -77,7 +78,16 @@ def test_counts_are_those_of_going_through_everything(
         (each.audit, each.rank) for each in world.drawn if each.newest and each.passes and each.asset_id in theirs
     }
     assert found == expected
-    assert tested.joint_tested == 7 * len(names)
+    # Every name was tested in every audit: after the merge an image has several tests, and counts once.
+    assert (tested.joint_tested, tested.joint_tests) == (7, 7 * len(names))
+    assert tested.joint_found == len(
+        {each.output_id for each in facts.joint if each.passes and each.output_kind == "sample"}
+    )
+    assert {each.tested_as for each in facts.joint} == set(names)
+    told = words.together(tested, facts.joint)
+    assert told is not None
+    assert "of 7 images" in told
+    assert ("tested separately" in told) == (len(names) > 1)
 
 
 def test_similar_only_is_never_found(filled: StatementWorld, tmp_path: Path) -> None:

@@ -151,7 +151,7 @@ def test_after_everything_that_can_happen(world: StatementWorld, tmp_path: Path)
     assert MISSPELT not in after
     assert after[ADA]["works"] == 9
     assert after[ADA]["merged_names"] == [MISSPELT]
-    assert after[ADA]["joint_tested"] == 14
+    assert after[ADA]["joint_tested"] == 7
 
 
 def test_records_that_cannot_be_judged_by(world: StatementWorld, tmp_path: Path) -> None:
