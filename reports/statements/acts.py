@@ -8,6 +8,7 @@ from typing import Any
 
 import duckdb
 import numpy as np
+from numpy.typing import NDArray
 
 from registry.claim_facts import count_claims, list_claims
 from registry.service import Service, heeded_by
@@ -24,9 +25,9 @@ def read_withdrawals(
     """Withdrawals that cover works of theirs or were made in their name, newest first, and how many there are."""
     rows = connection.execute(
         """
-        SELECT withdrawal.id, scope, coalesce(works, []), reason, recorded_at, count(*) OVER ()
+        SELECT withdrawal.id, scope, coalesce(works, 0), reason, recorded_at, count(*) OVER ()
         FROM withdrawal LEFT JOIN (
-            SELECT withdrawal_id, list(DISTINCT asset_id ORDER BY asset_id) AS works FROM withdrawal_work
+            SELECT withdrawal_id, count(DISTINCT asset_id) AS works FROM withdrawal_work
             WHERE asset_id IN (SELECT asset_id FROM their_work) GROUP BY withdrawal_id
         ) ON withdrawal_id = withdrawal.id
         LEFT JOIN rightsholder ON scope = 'rightsholder' AND rightsholder.id = subject_id
@@ -38,20 +39,35 @@ def read_withdrawals(
         WithdrawalPart(
             id=number,
             scope=scope,
-            works=len(works),
+            works=works,
             reason=clipped(reason),
             recorded_at=recorded_at,
-            followed=[part for service in services if (part := _followed(service, works)) is not None],
+            followed=_followed(connection, number, services) if works else [],
         )
         for number, scope, works, reason, recorded_at, _ in rows
     ]
     return found, rows[0][-1] if rows else 0
 
 
-def _followed(service: Service, works: Sequence[int]) -> FollowedPart | None:
-    """What the withdrawal did to an ensemble; None if its encoding has none of the works."""
+def _followed(
+    connection: duckdb.DuckDBPyConnection, withdrawal_id: int, services: Sequence[Service]
+) -> list[FollowedPart]:
+    """What the withdrawal of works of theirs did to each ensemble whose encoding has some of them."""
+    # One column, never as Python's objects: somebody may have withdrawn millions.
+    works: NDArray[np.int64] = (
+        connection.execute(
+            "SELECT DISTINCT asset_id FROM withdrawal_work SEMI JOIN their_work USING (asset_id) WHERE withdrawal_id = ?",
+            [withdrawal_id],
+        )
+        .to_arrow_table()["asset_id"]
+        .to_numpy()
+    )
+    return [part for service in services if (part := _followed_in(service, works)) is not None]
+
+
+def _followed_in(service: Service, works: NDArray[np.int64]) -> FollowedPart | None:
     withdrawn = service.withdrawn
-    covered = np.isin(withdrawn.asset_ids, np.asarray(works, dtype=np.int64))
+    covered = np.isin(withdrawn.asset_ids, works)
     if not covered.any():
         return None
     heeding = {state.member.index: heeded_by(state.member) for state in service.states}
@@ -125,12 +141,13 @@ def read_claims(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -> 
         ClaimPart(
             id=row["claim_id"],
             theirs=own,
-            statement=clipped(row["statement"]),
+            # What others wrote, and what they were answered, may say who they are.
+            statement=clipped(row["statement"]) if own else None,
             state=row["state"],
             works=row["works"],
             recorded_at=row["recorded_at"],
             decided_at=row["decided_at"],
-            decision_reason=None if row["decision_reason"] is None else clipped(row["decision_reason"]),
+            decision_reason=clipped(row["decision_reason"]) if own and row["decision_reason"] is not None else None,
         )
         for row, own in sorted(listed, key=lambda each: -each[0]["claim_id"])[:MOST]
     ], total

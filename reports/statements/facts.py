@@ -59,7 +59,10 @@ class WorkItem(Part):
     )
     members: int = Field(description="Members that saw it, of all generations.")
     outputs_tested: int = Field(description="Generated images for which it, or a unit that has it, was tested.")
-    outputs_found: int = Field(description="Of these, how many it was found to have influenced.")
+    outputs_found: int = Field(description="Of these, how many it was found to have influenced, as a unit of its own.")
+    outputs_group_found: int = Field(
+        description="Of these, how many a group that it belongs to was found to have influenced, tested as one."
+    )
     withdrawn: bool
     missing: bool = Field(description="Whether its file was not found again at the place where it was registered.")
 
@@ -212,7 +215,10 @@ class TestedPart(Part):
     found: int = Field(description="Of these, in how many one passed.")
     works_tested: int
     works_found: int = Field(description="Different works that are a unit of their own and passed in some image.")
-    groups_found: int = Field(description="Different units of several works that have theirs and passed.")
+    groups_tested: int = Field(
+        description="Different units of an encoding by groups that have works of theirs and were tested."
+    )
+    groups_found: int = Field(description="Of these, how many passed in some image.")
     images_audited: int = Field(description="Images from outside that were audited; they are in no other figure.")
     images_tested: int
     images_found: int
@@ -259,12 +265,12 @@ class ClaimPart(Part):
 
     id: int
     theirs: bool
-    statement: str
+    statement: str | None = Field(description="Null: the claim is somebody else’s, and so are its words.")
     state: str
     works: int = Field(description="That it is about; of somebody else's claim, those that are theirs.")
     recorded_at: datetime.datetime
     decided_at: datetime.datetime | None
-    decision_reason: str | None
+    decision_reason: str | None = Field(description="Null as well where the claim is somebody else’s.")
 
 
 class StatementFacts(Part):

@@ -59,7 +59,9 @@ _TESTED = f"""
 """  # noqa: S608 - constants
 
 _FOUND = """
-    SELECT asset_id, count(DISTINCT subject) AS outputs_tested, count(DISTINCT subject) FILTER (passes) AS outputs_found
+    SELECT asset_id, count(DISTINCT subject) AS outputs_tested,
+        count(DISTINCT subject) FILTER (passes AND unit_kind = 'asset') AS outputs_found,
+        count(DISTINCT subject) FILTER (passes AND unit_kind <> 'asset') AS outputs_group_found
     FROM tested JOIN unit_asset USING (encoding_id, unit_number)
     WHERE newest AND kind = 'sample' AND asset_id IN (SELECT asset_id FROM their_work) GROUP BY asset_id
 """
@@ -93,12 +95,13 @@ def read_tested(connection: duckdb.DuckDBPyConnection, joint: Sequence[JointPart
         "SELECT count(*) FILTER (newest AND kind = 'sample'), count(*) FILTER (NOT newest AND kind = 'sample'), "
         "count(*) FILTER (newest AND kind = 'image') FROM their_audit"
     ).fetchall()[0]
-    tested, found, earlier_found, images_tested, images_found, groups = connection.execute(
+    tested, found, earlier_found, images_tested, images_found, groups_tested, groups = connection.execute(
         "SELECT count(DISTINCT audit_id) FILTER (newest AND kind = 'sample'), "
         "count(DISTINCT audit_id) FILTER (newest AND kind = 'sample' AND passes), "
         "count(DISTINCT audit_id) FILTER (NOT newest AND kind = 'sample' AND passes), "
         "count(DISTINCT audit_id) FILTER (newest AND kind = 'image'), "
         "count(DISTINCT audit_id) FILTER (newest AND kind = 'image' AND passes), "
+        "count(DISTINCT (encoding_id, unit_number)) FILTER (newest AND kind = 'sample' AND unit_kind <> 'asset'), "
         "count(DISTINCT (encoding_id, unit_number)) FILTER (newest AND kind = 'sample' AND passes AND unit_kind <> 'asset') "
         "FROM tested"
     ).fetchall()[0]
@@ -116,6 +119,7 @@ def read_tested(connection: duckdb.DuckDBPyConnection, joint: Sequence[JointPart
         found=found,
         works_tested=works_tested,
         works_found=works_found,
+        groups_tested=groups_tested,
         groups_found=groups,
         images_audited=images,
         images_tested=images_tested,

@@ -52,6 +52,7 @@ def statement_page(facts: StatementFacts, pictures: Pictures, files: Mapping[str
         together=words.together(facts.tested, facts.joint),
         joint=[each for each in facts.joint if each.output_kind == "sample"][:CARDS],
         service=words.service(facts.models),
+        unit=words.unit_of_theirs(facts.tested),
         limits=words.LIMITS,
         funnel=Markup(_funnel(facts)),  # noqa: S704 - drawn here, of numbers
         effects=_effects(generated),

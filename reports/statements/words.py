@@ -88,8 +88,8 @@ def explanation(tested: TestedPart, outputs: Sequence[OutputPart]) -> str:
         )
     denominator = (
         f"Of {count(tested.generated, 'image')} that these models are recorded to have made, {tested.audited:,} "
-        f"{'was' if tested.audited == 1 else 'were'} tested. In {tested.tested:,} of them a work of yours was similar enough to "
-        f"be put to the test"
+        f"{'was' if tested.audited == 1 else 'were'} tested. In {tested.tested:,} of them {unit_of_theirs(tested)} was similar "
+        "enough to be put to the test"
     )
     if tested.found:
         rate = max((output.false_discovery_rate for output in outputs), default=0.05)
@@ -102,6 +102,13 @@ def explanation(tested: TestedPart, outputs: Sequence[OutputPart]) -> str:
         f"{denominator}; in none did it pass. That is no proof that your works had no part: an influence can be too small to be "
         "noticed, or be spread over many works."
     )
+
+
+def unit_of_theirs(tested: TestedPart) -> str:
+    """What was tested: of works that were tested in groups nothing is known of each one."""
+    if not tested.groups_tested:
+        return "a work of yours"
+    return "a work of yours, or a group of works with yours among them,"
 
 
 def together(tested: TestedPart, joint: Sequence[JointPart]) -> str | None:

@@ -28,6 +28,7 @@ TABLE = f"""
         coalesce(signals, []) AS rights_signals,
         coalesce(members, 0) AS members_that_saw_it, coalesce(newest, 0) AS newest_members_that_saw_it,
         coalesce(outputs_tested, 0) AS outputs_tested, coalesce(outputs_found, 0) AS outputs_found,
+        coalesce(outputs_group_found, 0) AS outputs_group_found,
         rights.registered_at AS registered_at, rights.missing_since AS missing_since, withdrawn_at
     FROM (
         SELECT * FROM ({ASSET_RIGHTS}) WHERE asset_id IN (SELECT asset_id FROM their_work)
@@ -133,9 +134,10 @@ def _listed(connection: duckdb.DuckDBPyConnection) -> list[WorkItem]:
         connection.execute(
             "WITH first AS MATERIALIZED (SELECT their_work.asset_id FROM their_work "  # noqa: S608 - constants
             "LEFT JOIN work_found ON work_found.asset_id = their_work.asset_id "
-            "ORDER BY coalesce(outputs_found, 0) DESC, coalesce(outputs_tested, 0) DESC, their_work.asset_id "
+            "ORDER BY coalesce(outputs_found, 0) DESC, coalesce(outputs_group_found, 0) DESC, "
+            "coalesce(outputs_tested, 0) DESC, their_work.asset_id "
             f"LIMIT {LISTED}) SELECT * FROM ({TABLE}) SEMI JOIN first USING (asset_id) "
-            "ORDER BY outputs_found DESC, outputs_tested DESC, asset_id"
+            "ORDER BY outputs_found DESC, outputs_group_found DESC, outputs_tested DESC, asset_id"
         )
         .to_arrow_table()
         .to_pylist()
@@ -153,6 +155,7 @@ def _listed(connection: duckdb.DuckDBPyConnection) -> list[WorkItem]:
             members=row["members_that_saw_it"],
             outputs_tested=row["outputs_tested"],
             outputs_found=row["outputs_found"],
+            outputs_group_found=row["outputs_group_found"],
             withdrawn=row["permission_now"] == "withdrawn",
             missing=row["missing_since"] is not None,
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from registry.claim_decisions import decide_claim
 from registry.claims import open_claim
 from registry.database import Registry
 from registry.events import changing
@@ -19,6 +20,7 @@ from registry.withdrawals import withdraw
 from reports.schema import Missing
 from reports.statements import words
 from reports.statements.facts import StatementFacts
+from reports.statements.giving import give_statement
 from reports.statements.reading import facts_again, read_statement
 from tests.registry.works import NOW
 from tests.reports.statement_world import N, StatementWorld, fill_statement_world, make_statement_world
@@ -115,6 +117,30 @@ def test_shares_of_an_output_are_of_all_that_passed(filled: StatementWorld, tmp_
         assert output.share.value == pytest.approx(mine / sum(passed))
 
 
+def test_work_of_a_group_is_not_called_found(world: StatementWorld, tmp_path: Path) -> None:
+    """Where groups were tested, what is known of a work is that its group passed: that is told apart, and in words."""
+    alone = read(world, ADA, tmp_path)
+    with world.registry.connection() as connection:
+        connection.execute("UPDATE encoding SET unit_kind = 'rightsholder'")
+    facts = read(world, ADA, tmp_path)
+    assert any(work.outputs_found for work in alone.works.listed)
+    assert {work.asset_id: work.outputs_found for work in alone.works.listed} == {
+        work.asset_id: work.outputs_group_found for work in facts.works.listed
+    }
+    assert not any(work.outputs_group_found for work in alone.works.listed)
+    assert not any(work.outputs_found for work in facts.works.listed)
+    assert (facts.tested.works_found, facts.tested.groups_found) == (0, alone.tested.works_found)
+    assert facts.tested.groups_tested == alone.tested.works_tested
+    assert "group" in facts.explanation
+    assert "group" not in alone.explanation
+    rows = rows_of(tmp_path / "tables" / "works.csv")
+    assert {row["outputs_found"] for row in rows} == {"0"}
+    assert any(row["outputs_group_found"] != "0" for row in rows)
+    place = tmp_path / "given"
+    page = give_statement(world.registry, world.holder(ADA), place, NOW).page.read_text("utf-8")
+    assert "its group found in" in page
+
+
 def test_members_are_those_of_the_codes(filled: StatementWorld, tmp_path: Path) -> None:
     """For every member: how many of the works it saw; the works' table has the number of members of each."""
     facts = read(filled, BO, tmp_path)
@@ -166,14 +192,21 @@ def test_merged_record_is_named(world: StatementWorld, tmp_path: Path) -> None:
 
 
 def test_claims_of_both_sides(world: StatementWorld, tmp_path: Path) -> None:
-    """A claim of theirs and one of somebody else on a work of theirs; the other's name is not told."""
+    """A claim of theirs and one of somebody else on a work of theirs; nothing of the other's words is told, which may have
+    their name.
+    """
     mine, foreign = sorted(world.works_of(ADA))[0], sorted(world.works_of(BO))[0]
     open_claim(world.registry, ADA, "that one is mine", now=NOW, works=[str(foreign)])
-    open_claim(world.registry, "Cy Secret", "mine as well", now=NOW, works=[str(mine)])
+    claim = open_claim(world.registry, "Cy Secret", "I, Cy Secret of Basel, drew this", now=NOW, works=[str(mine)])
+    decide_claim(world.registry, claim.claim_id, "refused", "Cy Secret sent no proof", now=NOW)
     facts = read(world, ADA, tmp_path)
     assert [(claim.theirs, claim.state, claim.works) for claim in facts.claims] == [
-        (False, "open", 1),
+        (False, "refused", 1),
         (True, "open", 1),
+    ]
+    assert [(claim.statement, claim.decision_reason) for claim in facts.claims] == [
+        (None, None),
+        ("that one is mine", None),
     ]
     assert "Cy Secret" not in facts.model_dump_json()
 
