@@ -180,6 +180,7 @@ def _work(work: Work) -> WorkPart:
         path=work.path,
         title=work.title,
         rightsholder=_text(work.rightsholder),
+        rightsholders=list(work.owners),
         licence=_text(work.licence),
         declared=_rights(work.declared),
         verified=_rights(work.verified),
@@ -187,9 +188,9 @@ def _work(work: Work) -> WorkPart:
         weight=work.weight,
         licence_duties=list(work.terms.duties) if work.terms and work.terms.recognised else None,
         permission=work.permission,
-        permission_when_trained=Missing(not_measured=work.permission_then.reason)
-        if isinstance(work.permission_then, NotMeasured)
-        else work.permission_then,
+        permissions_when_trained=Missing(not_measured=work.permissions_then.reason)
+        if isinstance(work.permissions_then, NotMeasured)
+        else list(work.permissions_then),
     )
 
 

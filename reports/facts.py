@@ -101,10 +101,12 @@ class Work:
     distance: float | None
     weight: float | None
     picture: Picture | NotMeasured
+    owners: tuple[str, ...]
+    """All that count as its rightsholders now, by name."""
     permission: str
     """Whether it may be trained on, as the registry has it now."""
-    permission_then: str | NotMeasured
-    """The same when the first of the members that served was registered."""
+    permissions_then: tuple[str, ...] | NotMeasured
+    """The same when the members that served and saw it were registered: each that differs once, sorted."""
 
     @property
     def title(self) -> str:
@@ -113,7 +115,11 @@ class Work:
 
     @property
     def rightsholder(self) -> Statement | None:
-        return self._said(lambda rights: rights.rightsholder)
+        """Who counts as the first rightsholder: another than was stated where that record was merged into another."""
+        said = self._said(lambda rights: rights.rightsholder)
+        if said is None or not self.owners or said.text in self.owners:
+            return said
+        return Statement(self.owners[0], said.basis, said.declared_instead or said.text)
 
     @property
     def licence(self) -> Statement | None:
@@ -204,8 +210,8 @@ class Candidate:
 
     @property
     def rightsholders(self) -> tuple[str, ...]:
-        """Of the works listed, sorted, each once."""
-        return tuple(sorted({work.rightsholder.text for work in self.works if work.rightsholder}))
+        """Of the works listed, sorted, each once; a work may have several."""
+        return tuple(sorted({name for work in self.works for name in work.owners}))
 
     @property
     def licences(self) -> tuple[str, ...]:

@@ -154,7 +154,8 @@ def _duration(seconds: float) -> str:
 
 def _tied(text: str) -> Markup:
     """``text`` with its figures kept on one line with their signs, and what stands between backticks set as code."""
-    tied = escape(text.replace(" = ", "\u00a0=\u00a0").replace(" %", "\u00a0%"))
+    # A plain string: of a Markup, the pieces that a substitution puts in would be escaped, too.
+    tied = str(escape(text.replace(" = ", "\u00a0=\u00a0").replace(" %", "\u00a0%")))
     return Markup(re.sub(r"`([^`]{1,120})`", r'<code class="mono">\1</code>', tied))  # noqa: S704  # escaped just above
 
 

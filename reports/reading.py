@@ -13,12 +13,10 @@ from typing import Any
 
 from sqlmodel import Session
 
-from registry.database import driver_of
 from registry.errors import IntegrityError
 from registry.evaluations import newest_evaluation
 from registry.home import Home
 from registry.models import Audit, Encoding, Ensemble, Member, Sample
-from registry.permission_history import permissions_at
 from registry.service import history_of, newest_of, served_by
 from reports.artefacts import Artefact, read_artefact
 from reports.evaluated import quoted, similarity_sentence
@@ -64,14 +62,9 @@ def read_audit(session: Session, home: Home, audit: Audit, rows: Rows | None = N
     if artefact.state != "intact":
         gaps = [Gap(subject.id, audit.id, artefact.reason, integrity=True), *gaps]
     members = _read_members(session, audit)
-    trained_at = min((utc(member.registered_at) for member in members), default=utc(audit.created_at))
     ensemble = _read_ensemble(session, audit, members)
     rows = rows or fetch_rows(session, [audit])
-    works = {
-        work.asset_id for row in rows.candidates[audit.id] for work in rows.listed.get((audit.id, row.unit_number), ())
-    }
-    then = permissions_at(driver_of(session), works, trained_at)
-    candidates = _read_candidates(home, audit, ensemble, test, artefact, rows, then)
+    candidates = _read_candidates(home, audit, ensemble, test, artefact, rows, members)
     evaluation, similarity = _evaluation(session, audit)
     gaps += [
         Gap(subject.id, audit.id, f"no picture of a work: {work.picture.reason}", integrity=False)
@@ -191,7 +184,7 @@ def _read_candidates(
     test: RandomisationTest,
     artefact: Artefact,
     rows: Rows,
-    then: Mapping[int, str | None],
+    members: Sequence[Member],
 ) -> tuple[Candidate, ...]:
     found = []
     for row in rows.candidates[audit.id]:
@@ -212,6 +205,7 @@ def _read_candidates(
         if isinstance(counterfactual, NotMeasured) and artefact.state == "intact" and row.not_measured:
             counterfactual = NotMeasured(row.not_measured)
         listed = rows.listed.get((audit.id, row.unit_number), ())
+        saw = [member for member in members if unit.code >> member.index & 1]
         found.append(
             Candidate(
                 rank=row.rank,
@@ -220,7 +214,10 @@ def _read_candidates(
                 label=unit.label,
                 code=unit.code,
                 work_count=rows.work_counts.get((ensemble.encoding_id, row.unit_number), 0),
-                works=tuple(work_of(rows, home, work, row.unit_number, then) for work in listed),
+                works=tuple(
+                    work_of(rows, home, work, row.unit_number, rows.permissions_then(work.asset_id, saw))
+                    for work in listed
+                ),
                 score=row.score,
                 statistic=row.statistic,
                 p_value=row.p_value,

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, func, select, tuple_
 
+from registry.database import driver_of
 from registry.models import (
     Asset,
     AssetRights,
@@ -21,10 +21,12 @@ from registry.models import (
     DataSet,
     Ensemble,
     Licence,
+    Member,
     Rightsholder,
     Unit,
     UnitAsset,
 )
+from registry.permission_history import PermissionHistory, registrations
 from reports.facts import LicenceFacts, Rights
 
 
@@ -52,6 +54,15 @@ class Rows:
     data_sets: Mapping[int, str]
     rights: Mapping[tuple[int, str], Rights]
     """By asset and basis: what was said last."""
+    owners: Mapping[int, tuple[str, ...]]
+    """By asset the names of all that count as its rightsholders now, the first stated first."""
+    permissions: PermissionHistory
+    registrations: Mapping[str, int]
+    """By member where the log was when it was registered."""
+
+    def permissions_then(self, asset_id: int, members: Sequence[Member]) -> tuple[str | None, ...]:
+        """The permission that a work had when each of these members was registered."""
+        return tuple(self.permissions.at(self.registrations[member.id]).get(asset_id) for member in members)
 
 
 def fetch_rows(session: Session, audits: Sequence[Audit]) -> Rows:
@@ -103,6 +114,9 @@ def fetch_rows(session: Session, audits: Sequence[Audit]) -> Rows:
         assets=assets,
         data_sets=dict(session.exec(select(DataSet.id, DataSet.name).where(col(DataSet.id).in_(of_assets))).all()),
         rights=_newest_rights(session, asset_ids),
+        owners=_owners(session, asset_ids),
+        permissions=PermissionHistory.read(driver_of(session), asset_ids),
+        registrations=registrations(driver_of(session)),
     )
 
 
@@ -116,7 +130,9 @@ def _newest_rights(session: Session, asset_ids: Sequence[int]) -> dict[tuple[int
     newest = {(row.asset_id, row.basis): row for row in rows}
     holder_ids = {row.rightsholder_id for row in newest.values() if row.rightsholder_id is not None}
     licence_ids = {row.licence_id for row in newest.values() if row.licence_id is not None}
-    holders = _names_that_count(session, holder_ids)
+    holders = dict(
+        session.exec(select(Rightsholder.id, Rightsholder.name).where(col(Rightsholder.id).in_(holder_ids))).all()
+    )
     licences = {
         row.id: LicenceFacts(row.reference, row.url, row.recognised, row.training, tuple(row.duties))
         for row in session.exec(select(Licence).where(col(Licence.id).in_(licence_ids)))
@@ -136,12 +152,14 @@ def _newest_rights(session: Session, asset_ids: Sequence[int]) -> dict[tuple[int
     }
 
 
-def _names_that_count(session: Session, rightsholder_ids: set[int]) -> dict[int, str]:
-    """Rightsholder -> its name, or that of the record that it was merged into."""
-    counted = aliased(Rightsholder)
-    found = session.exec(
-        select(Rightsholder.id, counted.name)
-        .join(counted, col(counted.id) == func.coalesce(Rightsholder.merged_into, Rightsholder.id))
-        .where(col(Rightsholder.id).in_(rightsholder_ids))
+def _owners(session: Session, asset_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+    rows = (
+        driver_of(session)
+        .execute(
+            "SELECT asset_id, list(rightsholder ORDER BY position, rightsholder_id) FROM work_rightsholder "
+            "WHERE list_contains(?, asset_id) GROUP BY asset_id",
+            [list(asset_ids)],
+        )
+        .fetchall()
     )
-    return dict(found.all())
+    return {int(asset_id): tuple(names) for asset_id, names in rows}

@@ -77,6 +77,7 @@ class WorkPart(Part):
     path: str
     title: str
     rightsholder: str | None
+    rightsholders: list[str] = Field(description="All that count as its rightsholders now.")
     licence: str | None
     declared: RightsPart | None
     verified: RightsPart | None
@@ -88,8 +89,8 @@ class WorkPart(Part):
         description="What the licence that counts asks of users; null: none is on record, or it was not understood."
     )
     permission: str = Field(description="Whether it may be trained on, as the registry has it now.")
-    permission_when_trained: str | Missing = Field(
-        description="The same when the first of the members that served was registered."
+    permissions_when_trained: list[str] | Missing = Field(
+        description="The same when the members that served and saw it were registered: each that differs once, sorted."
     )
 
 

@@ -47,7 +47,9 @@ def number(value: float, digits: int = 3) -> str:
 
 def percent(share: float) -> str:
     """A share as a percentage of two significant digits."""
-    return f"{number(share * 100, 2)} %" if share < 1 else "100 %"
+    if share >= 1:
+        return "100 %"
+    return "over 99 %" if share > 0.99 else f"{number(share * 100, 2)} %"
 
 
 def count(amount: int, one: str, many: str | None = None) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from registry.errors import IntegrityError
 from registry.home import Home
 from reports.facts import NotMeasured, Work
@@ -11,10 +9,11 @@ from reports.pictures import read_picture
 from reports.rows import Listed, Rows
 
 UNLISTED = NotMeasured("it was changed together with so many others that the log does not list them")
+UNSEEN = NotMeasured("no member that served saw it")
 
 
-def work_of(rows: Rows, home: Home, listed: Listed, unit: int, then: Mapping[int, str | None]) -> Work:
-    """A work that a candidate lists. ``then``: the permissions that works had when the members were trained.
+def work_of(rows: Rows, home: Home, listed: Listed, unit: int, then: tuple[str | None, ...]) -> Work:
+    """A work that a candidate lists. ``then``: the permission that it had when each member that saw it was registered.
 
     Raises:
         IntegrityError: the asset is not in the registry, or has no file on record.
@@ -40,6 +39,14 @@ def work_of(rows: Rows, home: Home, listed: Listed, unit: int, then: Mapping[int
         distance=listed.distance,
         weight=listed.weight,
         picture=read_picture(home.picture(asset.sha256)),
+        owners=rows.owners.get(asset.id, ()),
         permission=asset.permission,
-        permission_then=then.get(asset.id) or UNLISTED,
+        permissions_then=_permissions(then),
     )
+
+
+def _permissions(then: tuple[str | None, ...]) -> tuple[str, ...] | NotMeasured:
+    if not then:
+        return UNSEEN
+    known = tuple(sorted({permission for permission in then if permission is not None}))
+    return known if None not in then else UNLISTED

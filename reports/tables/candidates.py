@@ -135,7 +135,10 @@ TABLE = Table(
             _NO_WORK,
         ),
         Column(
-            "permission_when_trained", "text", "The same when the first member was registered", "the log does not tell"
+            "permission_when_trained",
+            "text",
+            "The same when the members that saw it were registered, each that differs once",
+            "the log does not tell",
         ),
     ),
 )
@@ -223,14 +226,14 @@ def _row(audit: AuditFacts, candidate: Candidate) -> dict[str, Any]:
         "work_path": work.path if work else None,
         "work_title": work.title if work else None,
         "work_distance": work.distance if work else None,
-        "rightsholder": holder.text if holder else None,
+        "rightsholder": "; ".join(work.owners) if work and work.owners else holder.text if holder else None,
         "rightsholder_basis": holder.basis if holder else None,
         "licence": licence.text if licence else None,
         "licence_basis": licence.basis if licence else None,
         "licence_url": work.terms.url if work and work.terms else None,
         "licence_duties": "; ".join(work.terms.duties) if work and work.terms else None,
         "permission": work.permission if work else None,
-        "permission_when_trained": _known(work.permission_then) if work else None,
+        "permission_when_trained": _known(work.permissions_then) if work else None,
         "creator": work.creator.text if work and work.creator else None,
         "source_url": work.source_url.text if work and work.source_url else None,
         "artefact_state": audit.artefact_state,
@@ -256,5 +259,5 @@ def _measured(value: float | NotMeasured) -> float | None:
     return None if isinstance(value, NotMeasured) else value
 
 
-def _known(value: str | NotMeasured) -> str | None:
-    return None if isinstance(value, NotMeasured) else value
+def _known(value: tuple[str, ...] | NotMeasured) -> str | None:
+    return None if isinstance(value, NotMeasured) else "; ".join(value)

@@ -10,7 +10,7 @@ import pytest
 from registry import events
 from registry.database import Registry
 from registry.errors import IntegrityError
-from registry.permission_history import permissions_at
+from registry.permission_history import PermissionHistory, end_of_log_at
 from registry.permissions import Permission
 from registry.reviews import record_review
 from tests.registry.rights import Rights
@@ -30,7 +30,7 @@ def rights(registry: Registry) -> Rights:
 def at(rights: Rights, works: list[int], moment: datetime) -> dict[int, str | None]:
     """What the log says of these works at a moment."""
     with rights.registry.connection() as connection:
-        return permissions_at(connection, works, moment)
+        return dict(PermissionHistory.read(connection, works).at(end_of_log_at(connection, moment)))
 
 
 def decide(rights: Rights, scope: str, subject: int, permission: Permission, now: datetime) -> None:

@@ -14,9 +14,10 @@ from playwright.sync_api import Browser
 
 from registry.rightsholders import merge_rightsholders
 from registry.withdrawals import withdraw
+from reports.canvas import standalone
 from reports.facts import Candidate, NotMeasured
 from reports.pictures import THUMBNAIL_SIDE, picture_of, thumbnail
-from reports.plots import Estimate, estimates_plot, shares_plot, standalone
+from reports.plots import Estimate, estimates_plot, shares_plot
 from reports.plots import tests_plot as plot_of_tests
 from reports.rollup import Share
 from tests.reports import world as worlds
