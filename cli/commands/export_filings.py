@@ -14,6 +14,7 @@ from registry.home import DEFAULT_HOME
 if TYPE_CHECKING:
     from registry.database import Registry
     from reports.exports.filing import Form
+    from reports.exports.versions import Filed
 
 AnswersOption = Annotated[
     Path | None,
@@ -89,7 +90,7 @@ def _export(
     from registry.errors import UsageError
     from registry.outputs import named_ensemble
     from reports.exports.answers import read_answers
-    from reports.exports.filing import file_version
+    from reports.exports.versions import file_version
 
     if template is not None and answers is not None:
         raise UsageError("got --template and --answers, expected one of them: --template writes the file to fill in")
@@ -110,6 +111,9 @@ def _export(
                 "ensemble": chosen,
                 "filing_version": document.filing_version,
                 "new": filed.new,
+                "rebuilt": filed.rebuilt,
+                "supersedes": filed.supersedes,
+                "lost": list(filed.lost),
                 "html": str(filed.page),
                 "json": str(filed.data),
                 "to_be_provided": [each.model_dump() for each in document.to_be_provided],
@@ -120,13 +124,29 @@ def _export(
         typer.echo(str(filed.data))
     if filed.answers_of is not None:
         narrate(f"the answers are those of version {filed.answers_of}; --answers FILE replaces them")
-    narrate(
-        f"version {document.filing_version} is new"
-        if filed.new
-        else f"nothing has changed since version {document.filing_version}, which was written again"
-    )
+    _narrate_version(filed, registry.home.filings)
     if document.to_be_provided:
         narrate(f"{len(document.to_be_provided)} answers are to be provided; --template FILE writes the questions")
+
+
+def _narrate_version(filed: Filed, kept: Path) -> None:
+    number = filed.document.filing_version
+    if filed.rebuilt:
+        narrate(
+            f"nothing has changed since version {number}, but its copy in {kept} was missing or altered: it was made again, with "
+            "today's stamp and in other bytes than those given out before"
+        )
+    elif filed.new:
+        narrate(
+            f"version {number} is new" + (f"; it supersedes version {filed.supersedes}" if filed.supersedes else "")
+        )
+    else:
+        narrate(f"nothing has changed since version {number}, which was written again")
+    for each in filed.lost:
+        narrate(
+            f"version {each} was not written, though version {number} links to it: its copy in {kept} is missing or altered; "
+            "put the files that were given out back there"
+        )
 
 
 def _write_template(registry: Registry, ensemble_id: str, path: Path, as_json: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from registry.database import Registry
 from reports.exports.answers import Answers
-from reports.exports.filing import Form, Sheet, facts_of
+from reports.exports.filing import Form, Sheet
 from reports.exports.sources import (
     SOURCES,
     counted,
@@ -18,6 +18,7 @@ from reports.exports.sources import (
     works,
 )
 from reports.exports.training_content import ContentFacts
+from reports.exports.versions import facts_of
 from reports.words import count
 
 KIND = "ab-2013 statement"

@@ -13,7 +13,7 @@ from typing import Any
 
 from registry.database import Registry
 from reports.exports.answers import Answers, Source
-from reports.exports.filing import Form, Sheet, facts_of
+from reports.exports.filing import Form, Sheet
 from reports.exports.sources import (
     SOURCES,
     Sourced,
@@ -28,6 +28,7 @@ from reports.exports.sources import (
     yes_no,
 )
 from reports.exports.training_content import ContentFacts
+from reports.exports.versions import facts_of
 from reports.words import count
 
 KIND = "ai-act summary"

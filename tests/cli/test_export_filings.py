@@ -46,8 +46,35 @@ def test_from_the_questions_to_the_second_version(trained: Creditline, tmp_path:
     assert "the answers are those of version 1" in again.err
     answers.write_text(answers.read_text().replace('#name = "Example Images', 'name = "Example Images'))
     second = trained("export", command, "--answers", answers, "--out", out, "--json").document
-    assert (second["filing_version"], second["new"]) == (2, True)
+    assert (second["filing_version"], second["new"], second["supersedes"]) == (2, True, 1)
+    assert (second["rebuilt"], second["lost"]) == (False, [])
     assert len(list(out.iterdir())) == 4
+
+
+def test_lost_copies_are_narrated(trained: Creditline, tmp_path: Path) -> None:
+    """Which version supersedes which, which was made again in other bytes, and which could not be written."""
+    answers, kept = tmp_path / "answers.toml", trained.home / "filings"
+    stem = f"ai-act-{ensemble(trained)}"
+    assert "supersedes" not in trained("export", "ai-act", "--out", tmp_path / "a").err
+    answers.write_text('[provider]\nname = "B"\n')
+    second = trained("export", "ai-act", "--answers", answers, "--out", tmp_path / "a")
+    assert "version 2 is new; it supersedes version 1" in second.err
+    for path in kept.glob(f"{stem}-*.html"):
+        path.unlink()
+    again = trained("export", "ai-act", "--answers", answers, "--out", tmp_path / "b")
+    assert again.status == 0
+    assert "is new" not in again.err
+    assert (
+        f"nothing has changed since version 2, but its copy in {kept} was missing or altered: it was made again"
+        in again.err
+    )
+    assert (
+        f"version 1 was not written, though version 2 links to it: its copy in {kept} is missing or altered"
+        in again.err
+    )
+    assert sorted(path.name for path in (tmp_path / "b").iterdir()) == [f"{stem}-v2.html", f"{stem}-v2.json"]
+    third = trained("export", "ai-act", "--out", tmp_path / "b", "--json").document
+    assert (third["new"], third["rebuilt"], third["lost"], third["supersedes"]) == (False, False, [1], 1)
 
 
 def test_questions_are_never_written_over_answers(trained: Creditline, tmp_path: Path) -> None:

@@ -29,10 +29,12 @@ from registry.withdrawals import withdraw
 from reports.exports import ab2013, ai_act
 from reports.exports.answers import LARGEST_FILE, Answers, read_answers
 from reports.exports.answers_template import template_of
-from reports.exports.filing import Filed, FilingDocument, Form, file_version
+from reports.exports.filing import FilingDocument, Form
 from reports.exports.toml_keys import has_long_key
+from reports.exports.versions import Filed, file_version, subject_of
 from reports.kinds import KINDS
 from reports.stamps import META
+from reports.verifying import check_document
 from tests.registry.members import ensemble_of, train_members
 from tests.registry.works import NOW, write_csv, write_pictures
 
@@ -422,16 +424,83 @@ def test_the_facts_can_be_read_again(registry: Registry, tmp_path: Path, form: F
     """From the registry and the kept answers, with the hash that the stamp has; until the registry moves on."""
     filed = file(registry, tmp_path, Answers.model_validate({"provider": {"name": "Example"}}), form)
     stamp = filed.document.stamp
-    assert (stamp.kind, stamp.subject) == (form.kind, ensemble_in(registry))
+    assert (stamp.kind, stamp.subject) == (form.kind, subject_of(ensemble_in(registry), 1))
     assert sha256_of(KINDS[form.kind](registry, stamp.subject)) == stamp.facts_sha256
     withdraw(registry, asset_ids=[3], reason="asked", now=NOW + timedelta(days=72))
     assert sha256_of(KINDS[form.kind](registry, stamp.subject)) != stamp.facts_sha256
 
 
-def test_facts_of_what_was_never_filed_are_not_there(registry: Registry) -> None:
-    """No version, no answers, no facts."""
-    with pytest.raises(NotFoundError, match="no ai-act summary was issued"):
-        ai_act.facts(registry, ensemble_in(registry))
+def test_facts_of_what_was_never_filed_are_not_there(registry: Registry, tmp_path: Path) -> None:
+    """No version, no answers, no facts; nor of a version beyond the newest, or of none."""
+    file(registry, tmp_path)
+    ensemble = ensemble_in(registry)
+    for form, subject in (
+        (ab2013, subject_of(ensemble, 1)),
+        (ai_act, subject_of(ensemble, 2)),
+        (ai_act, subject_of("f" * 12, 1)),
+        (ai_act, ensemble),
+    ):
+        with pytest.raises(NotFoundError, match="was issued"):
+            form.facts(registry, subject)
+
+
+def test_a_version_is_compared_under_its_own_answers(registry: Registry, tmp_path: Path) -> None:
+    """A later version with other answers does not change what the registry says of an earlier one; a withdrawal changes both."""
+    one = file(registry, tmp_path, Answers.model_validate({"provider": {"name": "A"}}))
+    two = file(registry, tmp_path, Answers.model_validate({"provider": {"name": "B"}}), days=71)
+    assert (one.supersedes, two.supersedes) == (None, 1)
+    assert [check_document(registry, path).facts for path in (one.page, one.data, two.page)] == ["same"] * 3
+    withdraw(registry, asset_ids=[3], reason="asked", now=NOW + timedelta(days=72))
+    assert [check_document(registry, path).facts for path in (one.page, two.page)] == ["changed"] * 2
+
+
+@pytest.mark.parametrize("loss", ["missing", "altered"])
+def test_facts_whose_answers_are_lost_cannot_be_read(registry: Registry, tmp_path: Path, loss: str) -> None:
+    """That says nothing of the registry, so it is another error than that of a subject which is gone."""
+    file(registry, tmp_path, Answers.model_validate({"provider": {"name": "A"}}))
+    two = file(registry, tmp_path, Answers.model_validate({"provider": {"name": "B"}}), days=71)
+    lose(registry, two, loss)
+    with pytest.raises(
+        InputError, match=r"the copy of version 2 in .* is missing or altered, so its answers are not known"
+    ):
+        ai_act.facts(registry, two.document.stamp.subject)
+    assert sha256_of(ai_act.facts(registry, subject_of(ensemble_in(registry), 1)))
+
+
+def lose(registry: Registry, filed: Filed, loss: str) -> None:
+    """Delete a version's kept copies, or change a byte of one."""
+    if loss == "altered":
+        with (registry.home.filings / filed.page.name).open("ab") as page:
+            page.write(b" ")
+        return
+    for path in (filed.page, filed.data):
+        (registry.home.filings / path.name).unlink()
+
+
+@pytest.mark.parametrize("loss", ["missing", "altered"])
+def test_lost_copies_are_told(registry: Registry, tmp_path: Path, loss: str) -> None:
+    """Of an earlier version: it is named and not written. Of the newest: it is made again, which is no new version but no
+    repetition either; and the next run repeats what was made.
+    """
+    said = Answers.model_validate({"provider": {"name": "B"}})
+    one = file(registry, tmp_path / "a")
+    two = file(registry, tmp_path / "a", said, days=71)
+    assert (two.new, two.rebuilt, two.lost) == (True, False, ())
+    lose(registry, one, loss)
+    repeated = file(registry, tmp_path / "b", days=72)
+    assert (repeated.new, repeated.rebuilt, repeated.lost) == (False, False, (1,))
+    assert repeated.page.read_bytes() == two.page.read_bytes()
+    assert sorted(path.name for path in (tmp_path / "b").iterdir()) == [repeated.page.name, repeated.data.name]
+    lose(registry, two, loss)
+    again = file(registry, tmp_path / "c", said, days=73)
+    assert (again.document.filing_version, again.new, again.rebuilt, again.lost) == (2, False, True, (1,))
+    assert again.document.last_update == two.document.last_update
+    assert again.document.stamp.made_at > two.document.stamp.made_at
+    assert again.page.read_bytes() != two.page.read_bytes()
+    assert [check_document(registry, each.page).facts for each in (two, again)] == ["same", "same"]
+    last = file(registry, tmp_path / "d", days=74)
+    assert (last.new, last.rebuilt) == (False, False)
+    assert last.page.read_bytes() == again.page.read_bytes()
 
 
 def test_an_altered_copy_is_never_given_out(registry: Registry, tmp_path: Path) -> None:

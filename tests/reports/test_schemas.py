@@ -17,7 +17,7 @@ from reports.data_sets.giving import give_data_set
 from reports.evaluation import give_evaluation
 from reports.exports import ab2013, ai_act
 from reports.exports.answers import Answers
-from reports.exports.filing import file_version
+from reports.exports.versions import file_version
 from reports.schemas import SUFFIX, published
 from reports.stamps import SUFFIX as STAMP
 from reports.statements.giving import give_statement
