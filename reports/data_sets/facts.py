@@ -53,7 +53,7 @@ class MemberOptOuts(Part):
     prohibited_since: int = Field(description="Of these, prohibited by now, and not when the member was registered.")
     prohibited_before: int = Field(description="Of these, prohibited already then: included in spite of it.")
     prohibited_when_unknown: int = Field(
-        description="Of these, prohibited, where the log does not tell since when: an event of very many works names none."
+        description="Of these, prohibited, where the log does not tell what they were then: large events name no works."
     )
 
 

@@ -1,8 +1,9 @@
 """Opt-outs since training: works in a member's manifest that may no longer be trained on.
 
 What a member saw follows from the codes and from the last withdrawal that its training heeded, as everywhere. So a withdrawn work
-in its manifest was withdrawn after that. Of a prohibited one the log says when it became so, unless the change was of more works
-than an event names.
+in its manifest was withdrawn after that. Of a prohibited one the log says what it was when the member was registered, unless a
+change since then was of more works than an event names. A work may have been prohibited, permitted and prohibited again, so the
+moment of the last change says nothing: what counted at that of the registration does.
 """
 
 from __future__ import annotations
@@ -20,24 +21,38 @@ _FORBIDDEN = "('prohibited', 'withdrawn')"
 
 
 def prepare_models(connection: duckdb.DuckDBPyConnection) -> None:
-    """Have the table ``opted_out``: the forbidden works of ``corpus``, since which event, and the first withdrawal of each.
+    """Have the table ``opted_out``: the forbidden works of ``corpus`` and the first withdrawal of each; and ``prohibited_span``.
 
-    ``since`` is 0 for a work that was prohibited from the beginning, and null where the log does not tell.
+    That has, for each prohibited work, which permission it had between two events of the log, by what is known now and by the
+    named changes. An unnamed change that led to this permission may have been of the work: before the last such one,
+    ``doubted_until``, it is not known.
     """
     prepare_moves(connection)
-    (unnamed,) = connection.execute("SELECT count(*) FROM unnamed_move WHERE current = 'prohibited'").fetchall()[0]
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE opted_out AS
-        SELECT corpus.id AS asset_id, corpus.permission, coalesce(moved.since, {"NULL" if unnamed else "0"})::BIGINT AS since,
-            coalesce(withdrawn.first, {NEVER}) AS first_withdrawal
+        SELECT corpus.id AS asset_id, corpus.permission, coalesce(withdrawn.first, {NEVER}) AS first_withdrawal
         FROM corpus LEFT JOIN (
-            SELECT asset_id, max(sequence) AS since FROM permission_move
-            WHERE current IN {_FORBIDDEN} AND former NOT IN {_FORBIDDEN} GROUP BY asset_id
-        ) AS moved ON moved.asset_id = corpus.id LEFT JOIN (
             SELECT asset_id, min(withdrawal_id) AS first FROM withdrawal_work GROUP BY asset_id
         ) AS withdrawn ON withdrawn.asset_id = corpus.id
         WHERE corpus.permission IN {_FORBIDDEN}
+        """  # noqa: S608 - constants
+    )
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE prohibited_span AS
+        WITH moved AS (
+            SELECT asset_id, sequence AS until, former AS permission FROM permission_move
+            WHERE asset_id IN (SELECT asset_id FROM opted_out WHERE permission = 'prohibited')
+            UNION ALL SELECT asset_id, {NEVER}, permission FROM opted_out WHERE permission = 'prohibited'
+        ), spans AS (
+            SELECT asset_id, coalesce(lag(until) OVER (PARTITION BY asset_id ORDER BY until), -1) AS since, until, permission
+            FROM moved
+        )
+        SELECT asset_id, since, until, spans.permission IN {_FORBIDDEN} AS forbidden,
+            coalesce(unnamed_move.sequence, -1) AS doubted_until
+        FROM spans ASOF LEFT JOIN unnamed_move
+            ON unnamed_move.current = spans.permission AND spans.until > unnamed_move.sequence
         """  # noqa: S608 - constants
     )
 
@@ -107,11 +122,15 @@ def _opt_outs(
 ) -> MemberOptOuts:
     withdrawn, since, before, unknown = connection.execute(
         """
-        SELECT count(*) FILTER (permission = 'withdrawn'), count(*) FILTER (permission = 'prohibited' AND since > $sequence),
-            count(*) FILTER (permission = 'prohibited' AND since <= $sequence),
-            count(*) FILTER (permission = 'prohibited' AND (since IS NULL OR $sequence IS NULL))
+        SELECT count(*) FILTER (permission = 'withdrawn'), count(*) FILTER (permission = 'prohibited' AND NOT forbidden),
+            count(*) FILTER (permission = 'prohibited' AND forbidden),
+            count(*) FILTER (permission = 'prohibited' AND forbidden IS NULL)
         FROM opted_out JOIN unit_asset USING (asset_id)
         JOIN unit ON unit.encoding_id = unit_asset.encoding_id AND number = unit_number
+        LEFT JOIN (
+            SELECT asset_id AS told_id, forbidden FROM prohibited_span
+            WHERE $sequence >= since AND $sequence < until AND doubted_until <= $sequence
+        ) ON told_id = asset_id
         WHERE unit_asset.encoding_id = $encoding AND (code >> $index::UBIGINT) & 1 = 1 AND first_withdrawal > $heeded
         """,
         {"sequence": registered, "encoding": encoding_id, "index": member.index, "heeded": _heeded(member)},
@@ -132,13 +151,15 @@ def _opt_outs(
 OPT_OUTS = """
     SELECT ensemble_id, member_id, member_index, generation, opted_out.asset_id AS asset_id, asset.sha256 AS sha256,
         asset.path AS path, rightsholder.name AS rightsholder, opted_out.permission AS permission_now,
-        CASE WHEN opted_out.permission = 'withdrawn' OR since > registered THEN 'since the member was trained'
-            WHEN since <= registered THEN 'before the member was trained' ELSE 'not known' END AS opted_out_when
+        CASE WHEN opted_out.permission = 'withdrawn' OR NOT forbidden THEN 'since the member was trained'
+            WHEN forbidden THEN 'before the member was trained' ELSE 'not known' END AS opted_out_when
     FROM exposure JOIN opted_out USING (asset_id) JOIN asset ON asset.id = opted_out.asset_id
     LEFT JOIN rightsholder ON rightsholder.id = asset.rightsholder_id
     LEFT JOIN (
         SELECT subject[8:] AS registered_id, max(sequence) AS registered FROM event WHERE kind = 'member registered' GROUP BY 1
     ) ON registered_id = member_id
+    LEFT JOIN prohibited_span ON prohibited_span.asset_id = opted_out.asset_id
+        AND registered >= prohibited_span.since AND registered < prohibited_span.until AND doubted_until <= registered
     WHERE newest ORDER BY ensemble_id, member_index, opted_out.asset_id
 """
 """A row per member of the newest generation and work that it saw and that is forbidden now."""

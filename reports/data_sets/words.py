@@ -87,6 +87,10 @@ def explanation(totals: dict[str, Any], conflicts: Sequence[Conflict], models: S
         sentences.append("No model was given any of it.")
     elif since:
         sentences.append(f"Since training, up to {count(since, 'work')} in the manifest of one member were opted out.")
+    elif any(member.prohibited_when_unknown for each in models for member in each.members):
+        sentences.append(
+            "Of some works in members’ manifests it is not known whether they were opted out since training."
+        )
     else:
         sentences.append("No work in a member’s manifest was opted out since it was trained.")
     return " ".join(sentences)

@@ -94,6 +94,72 @@ def test_opt_outs_since_training_are_those_of_the_codes(world: StatementWorld) -
     assert (member.prohibited_since, member.prohibited_before) == (0, bits[3] >> again & 1)
 
 
+def forge(world: StatementWorld, sequence: int, former: str, current: str, work: int | None) -> None:
+    """Put a change of permission at a place of the log: of a work, or of twenty thousand that it does not name."""
+    many = {} if work is not None else {"works": 20000, "asset_ids": None}
+    after = json.dumps({"permission": current, **many})
+    subject = "20000 assets" if work is None else f"asset {work}"
+    values = [
+        sequence,
+        NOW,
+        "x",
+        "permission changed",
+        subject,
+        json.dumps({"permission": former}),
+        after,
+        "",
+        "0" * 64,
+        "1" * 64,
+    ]
+    with world.registry.connection() as connection:
+        connection.execute("DELETE FROM event WHERE sequence = ?", [sequence])
+        connection.execute(
+            "INSERT INTO event (sequence, recorded_at, actor, kind, subject, before, after, seals, previous_sha256, sha256) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            values,
+        )
+        connection.execute("UPDATE asset SET permission = 'prohibited' WHERE id = 0")
+
+
+@pytest.mark.parametrize(
+    ("moves", "expected"),
+    [
+        (
+            [(1, "unclear", "prohibited", 0), (90, "prohibited", "permitted", 0), (91, "permitted", "prohibited", 0)],
+            "before",
+        ),
+        (
+            [(1, "unclear", "prohibited", 0), (2, "prohibited", "permitted", 0), (91, "permitted", "prohibited", 0)],
+            "since",
+        ),
+        (
+            [(1, "unclear", "prohibited", 0), (2, "prohibited", "permitted", 0), (91, "permitted", "prohibited", None)],
+            "unknown",
+        ),
+        ([(1, "permitted", "prohibited", None)], "before"),
+        ([(90, "unclear", "permitted", None), (91, "permitted", "prohibited", 0)], "unknown"),
+        ([(90, "permitted", "prohibited", None), (91, "unclear", "prohibited", 0)], "since"),
+    ],
+)
+def test_what_counts_is_the_permission_when_the_member_was_registered(
+    world: StatementWorld, tmp_path: Path, moves: list[tuple[int, str, str, int | None]], expected: str
+) -> None:
+    """Not when it last became prohibited: works are prohibited, permitted and prohibited again. Figures and table agree."""
+    for move in moves:
+        forge(world, *move)
+    facts, tables = read_data_set(world.registry, "shapes", tmp_path)
+    code = world.code(0)
+    for member in facts.models[0].members:
+        found = (member.prohibited_since, member.prohibited_before, member.prohibited_when_unknown)
+        assert found == tuple(
+            (code >> member.index & 1) * (expected == name) for name in ("since", "before", "unknown")
+        )
+    with tables["opt-outs"].open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 3
+    assert all({"unknown": "not known"}.get(expected, expected) in row["opted_out_when"] for row in rows)
+
+
 def test_model_of_one_member_can_be_drawn(world: StatementWorld, tmp_path: Path) -> None:
     """A plot of a single bar has room for its margins."""
     with world.registry.connection() as connection:
