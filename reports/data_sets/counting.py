@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 
 from reports.data_sets.facts import Conflict, Counts, Row
+from reports.hosts import authority_of, host_of, prepare_odd_hosts
 from reports.statements.texts import clipped
 
 TOP = 20
@@ -17,30 +18,30 @@ TOP = 20
 
 FORBIDDEN = "permission IN ('prohibited', 'withdrawn')"
 _COUNTS = f"count(*)::BIGINT AS works, count(*) FILTER ({FORBIDDEN})::BIGINT AS forbidden"
-_HOST = "nullif(lower(regexp_extract({}, '^[a-zA-Z][a-zA-Z0-9+.-]*://(?:[^/?#@]*@)?([^/?#:]+)', 1)), '')"
 
 WORKS = """
-    SELECT id, rightsholder_id, licence_id, permission, media_type, url, byte_size, sha256, missing_since, declared_id,
+    SELECT id, identity, rightsholder_id, licence_id, permission, media_type, url, byte_size, sha256, missing_since, declared_id,
         verified_id, registered_at
     FROM asset WHERE data_set_id = {}
 """
 
 TABLES: Mapping[str, str] = MappingProxyType(
     {
-        "sources": f"""
-            SELECT {_HOST.format("coalesce(work.url, verified.source_url, declared.source_url)")} AS name,
-                NULL::VARCHAR AS note, {_COUNTS}
-            FROM corpus AS work
-            LEFT JOIN corpus_rights AS declared ON declared.id = work.declared_id
-            LEFT JOIN corpus_rights AS verified ON verified.id = work.verified_id GROUP BY 1
-        """,  # noqa: S608 - constants, as below
+        "sources": """
+            SELECT CASE WHEN odd IS NULL THEN host ELSE normal END AS name, NULL::VARCHAR AS note,
+                sum(works)::BIGINT AS works, sum(forbidden)::BIGINT AS forbidden
+            FROM corpus_host LEFT JOIN odd_host ON odd = host GROUP BY 1
+        """,
         "statements": f"""
             SELECT recorded_from AS name, NULL::VARCHAR AS note, {_COUNTS}
             FROM corpus AS work LEFT JOIN corpus_rights AS declared ON declared.id = work.declared_id GROUP BY 1
         """,  # noqa: S608
         "rightsholders": f"""
             SELECT name, '#' || counted_id AS note, works, forbidden FROM (
-                SELECT rightsholder_id AS counted_id, {_COUNTS} FROM corpus GROUP BY 1
+                SELECT rightsholder_id AS counted_id, {_COUNTS} FROM (
+                    SELECT rightsholder_id, permission FROM corpus
+                    UNION ALL SELECT owner_id, permission FROM further_owner JOIN corpus ON corpus.id = asset_id
+                ) GROUP BY 1
             ) LEFT JOIN rightsholder ON rightsholder.id = counted_id
         """,  # noqa: S608
         "licences": """
@@ -74,6 +75,21 @@ _PAIRS = """
     UNION ALL SELECT other_asset_id, near_duplicate.asset_id, distance FROM near_duplicate
 """
 
+_SAME_BYTES = """
+    SELECT work.id AS asset_id, 'work ' || min(other.id) || ' has the same bytes' AS detail
+    FROM corpus AS work JOIN same_bytes USING (identity, sha256) JOIN asset AS other
+        ON other.identity = work.identity AND other.sha256 = work.sha256 AND other.id <> work.id
+    WHERE {} GROUP BY work.id
+"""
+_ALIKE = f"""
+    SELECT work.id AS asset_id, 'work ' || arg_min(other.id, distance) || ', ' || min(distance) || ' of 256 bits differ'
+        AS detail
+    FROM ({_PAIRS}) AS pairs JOIN corpus AS work ON work.id = mine JOIN asset AS other ON other.id = pairs.other
+    WHERE {{}} GROUP BY work.id
+"""  # noqa: S608 - constants
+_OTHERS = "other.rightsholder_id <> work.rightsholder_id"
+_ONE_UNKNOWN = "(other.rightsholder_id IS NULL) <> (work.rightsholder_id IS NULL)"
+
 CONFLICTS: tuple[ConflictKind, ...] = (
     ConflictKind(
         "checked rightsholder is not the declared one",
@@ -102,22 +118,22 @@ CONFLICTS: tuple[ConflictKind, ...] = (
     ConflictKind(
         "same file, different rightsholders",
         "The same bytes are registered more than once, and for different rightsholders.",
-        """
-        SELECT work.id AS asset_id, 'work ' || min(other.id) || ' has the same bytes' AS detail
-        FROM corpus AS work JOIN same_bytes USING (sha256) JOIN asset AS other
-            ON other.identity = same_bytes.identity AND other.sha256 = work.sha256 AND other.id <> work.id
-        WHERE other.rightsholder_id IS DISTINCT FROM work.rightsholder_id GROUP BY work.id
-        """,
+        _SAME_BYTES.format(_OTHERS),
+    ),
+    ConflictKind(
+        "same file, one has no rightsholder on record",
+        "The same bytes are registered more than once, of which some have a rightsholder on record and some have none.",
+        _SAME_BYTES.format(_ONE_UNKNOWN),
     ),
     ConflictKind(
         "looks like the work of another rightsholder",
         "A perceptual hash says that the pictures are near duplicates, and they are registered for different rightsholders.",
-        f"""
-        SELECT work.id AS asset_id, 'work ' || arg_min(other.id, distance) || ', ' || min(distance) || ' of 256 bits differ'
-            AS detail
-        FROM ({_PAIRS}) AS pairs JOIN corpus AS work ON work.id = mine JOIN asset AS other ON other.id = pairs.other
-        WHERE other.rightsholder_id IS DISTINCT FROM work.rightsholder_id GROUP BY work.id
-        """,  # noqa: S608 - constants
+        _ALIKE.format(_OTHERS),
+    ),
+    ConflictKind(
+        "looks like another work, one has no rightsholder on record",
+        "A perceptual hash says that the pictures are near duplicates, and only one of them has a rightsholder on record.",
+        _ALIKE.format(_ONE_UNKNOWN),
     ),
     ConflictKind(
         "licence permits, a signal reserves",
@@ -132,9 +148,11 @@ CONFLICTS: tuple[ConflictKind, ...] = (
         "claimed by somebody else",
         "A claim on the work is open; until it is decided the work counts as unclear at best.",
         """
-        SELECT work.id AS asset_id, 'claim ' || string_agg(DISTINCT claim_id::VARCHAR, ', ') AS detail
-        FROM open_claim JOIN claim_work USING (claim_id) JOIN corpus AS work ON work.id = asset_id
-        WHERE claimant_id IS DISTINCT FROM work.rightsholder_id GROUP BY work.id
+        SELECT work.id AS asset_id, 'claim ' || array_to_string(list_sort(list(DISTINCT claim_id)), ', ') AS detail
+        FROM open_claim JOIN claim_work USING (claim_id) JOIN corpus AS work ON work.id = claim_work.asset_id
+        WHERE claimant_id IS DISTINCT FROM work.rightsholder_id AND NOT EXISTS (
+            SELECT 1 FROM further_owner WHERE further_owner.asset_id = work.id AND owner_id = claimant_id
+        ) GROUP BY work.id
         """,
     ),
 )
@@ -154,6 +172,16 @@ _CHECKED = f"""
     LEFT JOIN licence AS found ON found.id = verified.licence_id
 """  # noqa: S608 - constants
 
+_HOSTS = f"""
+    SELECT {host_of("authority")} AS host, sum(works)::BIGINT AS works, sum(forbidden)::BIGINT AS forbidden FROM (
+        SELECT {authority_of("address")} AS authority, {_COUNTS} FROM (
+            SELECT coalesce(work.url, verified.source_url, declared.source_url) AS address, permission FROM corpus AS work
+            LEFT JOIN corpus_rights AS declared ON declared.id = work.declared_id
+            LEFT JOIN corpus_rights AS verified ON verified.id = work.verified_id
+        ) GROUP BY 1
+    ) GROUP BY 1
+"""  # noqa: S608 - constants
+
 CONFLICT_TABLE = " UNION ALL ".join(
     f"SELECT {place} AS place, '{kind.name}' AS conflict, asset_id, detail FROM ({kind.sql})"  # noqa: S608 - constants
     for place, kind in enumerate(CONFLICTS)
@@ -168,13 +196,21 @@ def prepare(connection: duckdb.DuckDBPyConnection, data_set_id: int) -> None:
         "corpus": WORKS.format(int(data_set_id)),
         "corpus_rights": "SELECT id, rightsholder_id, licence_id, source_url, recorded_from FROM asset_rights "
         "WHERE asset_id IN (SELECT id FROM corpus)",
+        # Only works with several rightsholders have rows there; the view of all works is not gone through for the others.
+        "further_owner": "SELECT several.asset_id, several.rightsholder_id AS owner_id FROM ("
+        "SELECT asset_id, rightsholder_id FROM work_rightsholder WHERE asset_id IN ("
+        "SELECT asset_id FROM co_rightsholder WHERE asset_id IN (SELECT id FROM corpus))"
+        ") AS several JOIN corpus ON corpus.id = several.asset_id "
+        "WHERE several.rightsholder_id IS DISTINCT FROM corpus.rightsholder_id",
+        "corpus_host": _HOSTS,
         "redeclared": "SELECT asset_id FROM asset_rights WHERE basis = 'declared' AND asset_id IN (SELECT id FROM corpus) "
         "GROUP BY asset_id HAVING count(*) > 1",
         "checked": _CHECKED,
-        "same_bytes": "SELECT identity, any_value(sha256) AS sha256 FROM asset WHERE sha256 IS NOT NULL "
-        "GROUP BY identity HAVING count(*) > 1",
+        "same_bytes": "SELECT identity, sha256 FROM asset SEMI JOIN corpus USING (identity) WHERE sha256 IS NOT NULL "
+        "GROUP BY identity, sha256 HAVING count(*) > 1",
     }.items():
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")
+    prepare_odd_hosts(connection, "corpus_host")
     connection.execute(f"CREATE OR REPLACE TEMP TABLE conflict AS {CONFLICT_TABLE}")
     for name, query in TABLES.items():
         connection.execute(f"CREATE OR REPLACE TEMP TABLE counted_{name} AS {query}")

@@ -16,13 +16,17 @@ MOST_BARS = 8
 MOST_MEMBERS = 64
 
 NAMES: Mapping[str, tuple[str, str, str]] = {
-    "sources": ("By source", "Host", "From the address of the work, else of its source."),
+    "sources": ("By source", "Host", "From the web address of the work, else of its source."),
     "statements": (
         "By where the rights were declared",
         "Read from",
         "The table or folder that the declaration was read from.",
     ),
-    "rightsholders": ("By rightsholder", "Rightsholder", "As it is now: what was checked before what was declared."),
+    "rightsholders": (
+        "By rightsholder",
+        "Rightsholder",
+        "As it is now: what was checked before what was declared. A work with several counts for each.",
+    ),
     "licences": (
         "By licence",
         "Licence",

@@ -75,7 +75,7 @@ def explanation(totals: dict[str, Any], conflicts: Sequence[Conflict], models: S
     if contradicted:
         worst = max(contradicted, key=lambda each: each.works)
         sentences.append(
-            f"Statements contradict each other in {count(len(contradicted), 'way')}; most often: {worst.kind} "
+            f"What is on record does not agree in {count(len(contradicted), 'way')}; most often: {worst.kind} "
             f"({count(worst.works, 'work')})."
         )
     else:

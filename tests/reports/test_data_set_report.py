@@ -17,7 +17,7 @@ from registry.errors import NotFoundError
 from registry.events import changing
 from registry.home import Home
 from registry.ids import sha256_of, sha256_of_file
-from registry.models import NearDuplicate
+from registry.models import CoRightsholder, NearDuplicate
 from registry.permissions import Permission
 from registry.reviews import record_review
 from registry.verified import verify_rights
@@ -25,6 +25,7 @@ from registry.withdrawals import withdraw
 from reports.data_sets.facts import DataSetFacts
 from reports.data_sets.giving import give_data_set
 from reports.data_sets.reading import read_data_set
+from reports.exports.domains import count_domains
 from reports.issuing import find_issued
 from reports.kinds import KINDS
 from tests.registry.works import NOW
@@ -211,6 +212,102 @@ def test_conflicts_are_found_once_per_work(world: StatementWorld, tmp_path: Path
         rows = list(csv.DictReader(file))
     assert Counter(row["conflict"] for row in rows) == conflicts(facts)
     assert {row["asset_id"] for row in rows if row["conflict"].startswith("looks")} == {str(ada), str(bo)}
+
+
+def test_not_recorded_is_no_different_rightsholder(world: StatementWorld) -> None:
+    """The same bytes, or look-alikes, of which one has no rightsholder are a kind of their own; of two without one, nothing."""
+    with changing(world.registry, NOW) as change:
+        change.connection.execute(
+            "UPDATE asset SET sha256 = found.sha256, identity = found.identity FROM asset AS found "
+            "WHERE found.id = 1 AND asset.id IN (2, 3)"
+        )
+        change.connection.execute("UPDATE asset SET rightsholder_id = NULL WHERE id IN (2, 3, 5)")
+        change.insert(NearDuplicate(id=0, asset_id=4, other_asset_id=5, distance=7, found_at=NOW))
+        change.insert(NearDuplicate(id=1, asset_id=3, other_asset_id=5, distance=7, found_at=NOW))
+        change.record("near duplicates searched", "all")
+    assert conflicts(read(world)) == {
+        "same file, one has no rightsholder on record": 3,
+        "looks like another work, one has no rightsholder on record": 2,
+    }
+    with world.registry.connection() as connection:
+        connection.execute(
+            "UPDATE asset SET rightsholder_id = CASE id WHEN 2 THEN ? ELSE ? END WHERE id IN (1, 2, 3, 4, 5)",
+            [world.holder("Bo Example"), world.holder("Ada Example")],
+        )
+    assert conflicts(read(world)) == {"same file, different rightsholders": 3}
+
+
+def test_same_file_in_another_data_set(world: StatementWorld) -> None:
+    """The other copy may be anywhere in the registry; copies that are both elsewhere are not this data set's."""
+    with changing(world.registry, NOW) as change:
+        change.connection.execute(
+            "INSERT INTO data_set (id, name, kind, root, created_at) SELECT 50, 'more', kind, root, created_at FROM data_set"
+        )
+        change.connection.execute("UPDATE asset SET data_set_id = 50 WHERE id IN (1, 2, 3)")
+        change.connection.execute(
+            "UPDATE asset SET sha256 = found.sha256, identity = found.identity FROM asset AS found "
+            "WHERE found.id = 1 AND asset.id = 2"
+        )
+        change.connection.execute(
+            "UPDATE asset SET sha256 = found.sha256, identity = found.identity FROM asset AS found "
+            "WHERE found.id = 3 AND asset.id = 4"
+        )
+        change.connection.execute(
+            "UPDATE asset SET rightsholder_id = ? WHERE id IN (1, 3)", [world.holder("Bo Example")]
+        )
+        change.connection.execute(
+            "UPDATE asset SET rightsholder_id = ? WHERE id IN (2, 4)", [world.holder("Ada Example")]
+        )
+        change.record("works registered", "data set more")
+    assert conflicts(read(world)) == {"same file, different rightsholders": 1}
+
+
+def test_owners_beside_the_first_are_owners(world: StatementWorld) -> None:
+    """A work of two counts for both, and a claim of the second one is no claim of somebody else."""
+    work = min(world.works_of("Bo Example"))
+    with world.registry.connection() as connection:
+        (rights,) = connection.execute("SELECT declared_id FROM asset WHERE id = ?", [work]).fetchall()[0]
+    with changing(world.registry, NOW) as change:
+        change.insert(
+            CoRightsholder(
+                id=0, rights_id=rights, asset_id=work, position=1, rightsholder_id=world.holder("Bo Example")
+            ),
+            CoRightsholder(
+                id=1, rights_id=rights, asset_id=work, position=2, rightsholder_id=world.holder("Ada Example")
+            ),
+        )
+        change.record("works registered", "data set shapes")
+    open_claim(world.registry, "Ada Example", "also mine", now=NOW, works=[str(work)])
+    facts = read(world)
+    assert {row.name: row.works for row in facts.rightsholders.rows} == {**HOLDERS, "Ada Example": 7}
+    assert facts.works == 12
+    assert conflicts(facts) == {}
+    open_claim(world.registry, "Cy Example", "no, mine", now=NOW, works=[str(work)])
+    assert conflicts(read(world)) == {"claimed by somebody else": 1}
+
+
+def test_sources_are_the_sites_of_filings(world: StatementWorld) -> None:
+    """Hosts are told as a filing tells them: no www. and no port, IPv6 whole, names beyond ASCII in punycode, the web alone."""
+    addresses = [
+        "https://www.example.org/a.png",
+        "http://EXAMPLE.org:8080/b.png",
+        "https://someone:secret@example.org./c.png",
+        "https://[2001:DB8:0::1]:443/d.png",
+        "https://m\u00fcnchen.example/e.png",
+        "https://xn--mnchen-3ya.example/f.png",
+        "https://not a host/g.png",
+        "file:///home/h.png",
+    ]
+    with world.registry.connection() as connection:
+        for work, address in enumerate(addresses):
+            connection.execute("UPDATE asset SET url = ? WHERE id = ?", [address, work])
+    found = {row.name: row.works for row in read(world).sources.rows}
+    with world.registry.connection() as connection:
+        connection.execute("CREATE TEMP TABLE content AS SELECT data_set_id, byte_size, id AS work_id FROM asset")
+        count_domains(connection)
+        filed = dict(connection.execute("SELECT host, works FROM site").fetchall())
+    assert found == {"example.org": 3, "2001:db8::1": 1, "xn--mnchen-3ya.example": 2, None: 6}
+    assert filed == {name: works for name, works in found.items() if name is not None}
 
 
 def test_tables_longer_than_the_page_say_so(world: StatementWorld, tmp_path: Path) -> None:
