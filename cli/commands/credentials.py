@@ -12,7 +12,7 @@ from cli.common import HomeOption, JsonOption, home_at, narrate, print_json, pri
 from registry.home import DEFAULT_HOME
 
 if TYPE_CHECKING:
-    from reports.credentials.assertion import Assertion, CandidateClaim
+    from reports.credentials.assertion import Assertion, CandidateClaim, WorkClaim
     from reports.credentials.checking import Checked
     from reports.credentials.keys import SigningKey
     from reports.credentials.signing import SignedImage
@@ -246,6 +246,11 @@ def _print_candidates(assertion: Assertion) -> None:
     print_table(columns, [_candidate_row(each) for each in candidates])
 
 
+def _owners(work: WorkClaim) -> str | None:
+    more = work.rightsholders_in_all - len(work.rightsholders)
+    return "; ".join(work.rightsholders + ([f"{more:,} more"] if more else [])) or work.rightsholder
+
+
 def _candidate_row(candidate: CandidateClaim) -> tuple[object, ...]:
     work = candidate.works[0] if candidate.works else None
     measured = [
@@ -260,7 +265,7 @@ def _candidate_row(candidate: CandidateClaim) -> tuple[object, ...]:
         f"{candidate.p:.4g}",
         f"{candidate.q:.4g}",
         measured[0] if measured else "not measured",
-        work.rightsholder if work else None,
+        _owners(work) if work else None,
         work.licence if work else None,
         work.sha256[:12] if work else None,
     )

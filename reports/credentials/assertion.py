@@ -34,7 +34,9 @@ class WorkClaim(Claimed):
 
     sha256: str
     title: str
-    rightsholder: str | None
+    rightsholder: str | None = Field(description="The first, where it has several.")
+    rightsholders: list[str] = Field(description="All that count now, the first stated first; very many are cut.")
+    rightsholders_in_all: int
     rightsholder_basis: str | None
     licence: str | None
     licence_basis: str | None

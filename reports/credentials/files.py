@@ -21,8 +21,7 @@ def read_plain_file(path: Path, what: str, largest: int) -> bytes:
         InputError: it is missing, a link, a folder, a device or a pipe, empty, or larger than ``largest``.
     """
     try:
-        # Not blocking: a pipe without a writer would keep the opening waiting for ever.
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+        descriptor = _open(path)
         try:
             found = os.fstat(descriptor)
             plain = stat.S_ISREG(found.st_mode)
@@ -43,9 +42,26 @@ def read_plain_file(path: Path, what: str, largest: int) -> bytes:
     return data
 
 
+def start_of(path: Path, size: int) -> bytes:
+    """The first bytes of a plain file, fewer where it has fewer; none where it is no plain file or cannot be read."""
+    try:
+        descriptor = _open(path)
+        try:
+            return _read(descriptor, size) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
+        finally:
+            os.close(descriptor)
+    except (OSError, ValueError):
+        return b""
+
+
 def others_may_read(path: Path) -> bool:
     """Whether the rights of a file let anybody but its owner read it."""
     return os.name == "posix" and bool(path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
+
+
+def _open(path: Path) -> int:
+    # Not blocking: a pipe without a writer would keep the opening waiting for ever.
+    return os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
 
 
 def _read(descriptor: int, most: int) -> bytes:

@@ -10,7 +10,6 @@ import datetime
 from collections.abc import Mapping
 from typing import Any
 
-import duckdb
 from sqlmodel import Session, col, select
 
 from registry.database import Registry
@@ -35,6 +34,8 @@ WITHOUT_AUDIT = " without audit"
 """What the subject of a stamp ends in where the signer left the audit out."""
 MOST_CANDIDATES = 50
 """An audit tests a shortlist of some twenty; a longer one is cut after those with the best evidence."""
+MOST_OWNERS = 50
+"""Of one work that are named; all are counted."""
 DIGITS, DECIMALS = 12, 22
 """What a number is rounded to: significant digits, and places after the point. Programs in other languages read longer ones
 with an error in the last bit, and the hash over the facts must not depend on who read them."""
@@ -111,11 +112,6 @@ def signed_image_facts(registry: Registry, subject: str) -> object:
         return read_facts(session, registry.home, sample, audit).model_dump(mode="json")
 
 
-def connection_of(session: Session) -> duckdb.DuckDBPyConnection:
-    """DuckDB's own connection under a session, for what must be read in the same transaction."""
-    return session.connection().connection.driver_connection  # type: ignore[return-value]  # the wrapper acts as DuckDB's
-
-
 def time_text(moment: datetime.datetime) -> str:
     """A moment in UTC to the second, as C2PA wants it."""
     return utc(moment).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -174,6 +170,8 @@ def _work(work: Work) -> WorkClaim:
         sha256=work.sha256,
         title=_line(work.title),
         rightsholder=_text(holder),
+        rightsholders=[_line(name) for name in work.owners[:MOST_OWNERS]],
+        rightsholders_in_all=len(work.owners),
         rightsholder_basis=holder.basis if holder else None,
         licence=_text(licence),
         licence_basis=licence.basis if licence else None,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import struct
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +21,14 @@ from registry.errors import InputError, IntegrityError, NotFoundError
 from registry.models import Sample
 from registry.queries import find_by_prefix
 from registry.reasons import plain_reason
-from reports.credentials.files import LARGEST_IMAGE, read_plain_file
+from reports.credentials.files import LARGEST_IMAGE, read_plain_file, start_of
 from reports.pictures import MAX_SIDE
 
 SUFFIXES = {"PNG": (".png",), "WEBP": (".webp",), "TIFF": (".tif", ".tiff")}
 """By format as Pillow calls it: those that keep every pixel as it is, and that C2PA signs."""
+MOST_SAMPLES, MOST_PIXELS = 50_000, 2**31
+"""Of how many of the newest samples the headers are read, and how much of the pictures of the right size is unpacked, to find the
+one that a file was saved from: half a minute at most."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ def find_image(registry: Registry, named: str) -> GeneratedImage:
     with registry.session() as session:
         sample = find_by_prefix(session, Sample, named)
     file = registry.home.sample_image(sample.id)
-    data = _recorded_bytes(file, sample)
+    data = _recorded_bytes(file, sample.image_sha256)
     if data is None:
         raise IntegrityError(
             f"{file} is missing or not what the registry recorded; `creditline verify {sample.id}` says more"
@@ -77,7 +81,7 @@ def _of_file(registry: Registry, path: Path) -> GeneratedImage:
         if sample is not None:
             return GeneratedImage(sample, data, "PNG", path)
         pixels = _decoded(data, path)
-        sample = _with_pixels(session, registry, pixels)
+        sample = _with_pixels(session, registry, pixels, path)
     if sample is None:
         raise NotFoundError(
             f"{path} is no sample of this registry: neither its bytes nor its pixels are one's; `creditline samples` lists them"
@@ -85,24 +89,46 @@ def _of_file(registry: Registry, path: Path) -> GeneratedImage:
     return GeneratedImage(sample, data, str(pixels.format), path)
 
 
-def _with_pixels(session: Session, registry: Registry, image: Image.Image) -> Sample | None:
+def _with_pixels(session: Session, registry: Registry, image: Image.Image, path: Path) -> Sample | None:
+    """The newest sample with these pixels. Which files have the right size is read off their first bytes."""
     shown = _shown(image)
-    for sample in session.exec(select(Sample).order_by(col(Sample.id))):
-        data = _recorded_bytes(registry.home.sample_image(sample.id), sample)
+    size, pixels = shown.size, shown.tobytes()
+    newest = select(Sample.id, Sample.image_sha256).order_by(col(Sample.created_at).desc(), col(Sample.id))
+    left = MOST_PIXELS
+    for number, (sample_id, image_sha256) in enumerate(session.exec(newest.limit(MOST_SAMPLES + 1))):
+        if number == MOST_SAMPLES or left <= 0:
+            raise NotFoundError(
+                f"{path} has the pixels of none of the newest {number:,} samples, and older ones were not compared; name the "
+                "sample by its id, or give its own file"
+            )
+        file = registry.home.sample_image(sample_id)
+        if _png_size(file) != size:
+            continue
+        left -= size[0] * size[1]
+        data = _recorded_bytes(file, image_sha256)
         if data is not None:
             with Image.open(io.BytesIO(data), formats=("PNG",)) as own:
-                if own.size == shown.size and _shown(own).tobytes() == shown.tobytes():
-                    return sample
+                if own.size == size and _shown(own).tobytes() == pixels:
+                    return session.get(Sample, sample_id)
     return None
 
 
-def _recorded_bytes(file: Path, sample: Sample) -> bytes | None:
+def _png_size(file: Path) -> tuple[int, int] | None:
+    """What a PNG file says in its first chunk."""
+    start = start_of(file, 24)
+    if len(start) < 24 or not start.startswith(b"\x89PNG\r\n\x1a\n"):
+        return None
+    width, height = struct.unpack(">II", start[16:])
+    return width, height
+
+
+def _recorded_bytes(file: Path, image_sha256: str) -> bytes | None:
     """The bytes of a sample's own file; None where they are not those that were registered."""
     try:
         data = read_plain_file(file, "sample", LARGEST_IMAGE)
     except InputError:
         return None
-    return data if hashlib.sha256(data).hexdigest() == sample.image_sha256 else None
+    return data if hashlib.sha256(data).hexdigest() == image_sha256 else None
 
 
 def _shown(image: Image.Image) -> Image.Image:

@@ -19,14 +19,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from registry.database import Registry
+from registry.database import Registry, driver_of
 from registry.errors import InputError, IntegrityError, UsageError
 from registry.models import Sample
 from registry.reasons import plain_reason
 from reports.credentials.assertion import KIND, LABEL, Assertion
 from reports.credentials.checking import SIDECAR_SUFFIX, check_credentials
 from reports.credentials.extra import load_c2pa
-from reports.credentials.findings import connection_of, newest_audit_of, read_facts, subject_of, time_text
+from reports.credentials.findings import newest_audit_of, read_facts, subject_of, time_text
 from reports.credentials.images import GeneratedImage
 from reports.credentials.keys import SigningKey
 from reports.issuing import Document, Issued, record_issue, write_document
@@ -129,7 +129,7 @@ def _read_assertion(registry: Registry, sample: Sample, now: datetime.datetime, 
             )
         facts = read_facts(session, registry.home, sample, audit)
         subject = subject_of(sample.id, with_audit=with_audit)
-        stamp = stamp_of(connection_of(session), KIND, subject, facts.model_dump(mode="json"), now)
+        stamp = stamp_of(driver_of(session), KIND, subject, facts.model_dump(mode="json"), now)
     return Assertion(**facts.model_dump(), stamp=stamp)
 
 

@@ -117,11 +117,32 @@ def test_the_assertion_has_candidates_and_evidence(fresh: World, chain: Chain, t
     (work,) = first.works
     assert work.sha256 == hashlib.sha256(b"work 0").hexdigest()
     assert (work.title, work.rightsholder, work.rightsholder_basis) == ("Red apple", "Kestrel Studio", "declared")
+    assert (work.rightsholders, work.rightsholders_in_all) == (["Kestrel Studio"], 1)
     assert (work.licence, work.licence_url) == ("LicenseRef-Kestrel-2", "https://kestrel.example/terms")
     assert (audit.method.ranker, audit.method.decoys) == ("pixel-kernel", 204)
     assert audit.method.settings["shortlist"] == 3
     assert checked.assertion is not None
     assert checked.assertion.sample.image_sha256 == sample.image_sha256
+
+
+def test_all_owners_of_a_work_are_stated(
+    fresh: World, chain: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In their order; of very many the first ones and how many there are."""
+    with fresh.registry.connection() as connection:
+        connection.execute(
+            "INSERT INTO co_rightsholder (id, rights_id, asset_id, position, rightsholder_id) "
+            "SELECT row_number() OVER (), asset_rights.id, asset_id, 1 + holder, holder "
+            "FROM asset_rights, (VALUES (0), (1)) AS listed (holder) WHERE asset_id = 0"
+        )
+    sample = fresh.add_sample(0)
+    fresh.add_audit((0, 30, 90), sample=sample)
+    names = ["Kestrel Studio", "Open Shapes Project"]
+    for most in (50, 1):
+        monkeypatch.setattr("reports.credentials.findings.MOST_OWNERS", most)
+        made = sign(fresh, sample, chain, tmp_path / f"{most}.png")
+        (work,) = audit_in(check_credentials(made.image.read_bytes())).candidates[0].works
+        assert (work.rightsholder, work.rightsholders, work.rightsholders_in_all) == (names[0], names[:most], 2)
 
 
 def test_the_log_names_the_file_and_its_facts_can_be_read_again(fresh: World, chain: Chain, tmp_path: Path) -> None:

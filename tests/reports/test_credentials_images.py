@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import io
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -13,7 +15,9 @@ from PIL import Image
 pytest.importorskip("c2pa", reason="needs the extra c2pa")
 
 from registry.errors import InputError, NotFoundError, UsageError
+from reports.credentials import images
 from reports.credentials.checking import check_credentials
+from reports.credentials.files import read_plain_file
 from reports.credentials.images import find_image
 from reports.credentials.signing import check_out, sign_image
 from tests.reports.credentials import Chain, make_chain, now, sign
@@ -64,6 +68,53 @@ def test_a_file_that_is_a_sample(fresh: World, chain: Chain, tmp_path: Path) -> 
         assert check_credentials(out.read_bytes(), anchors=chain.anchors).state == "valid"
         with Image.open(out) as shown, Image.open(own) as original:
             assert shown.convert("RGB").tobytes() == original.convert("RGB").tobytes()
+
+
+def test_only_samples_of_its_size_are_read_to_find_it(
+    fresh: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the others the first bytes alone, hostile ones and pipes among them; and of the right ones none after the match."""
+    samples = [fresh.add_sample(number) for number in range(6)]
+    place = fresh.home.sample_image
+    with Image.open(place(samples[0].id)) as image:
+        again = saved(image, tmp_path / "again.png", compress_level=0)
+    for sample in samples[1:]:
+        place(sample.id).unlink()
+    saved(Image.new("RGB", (8, 8)), place(samples[1].id))
+    place(samples[2].id).write_bytes(b"\x89PNG\r\n\x1a\n")
+    os.mkfifo(place(samples[3].id))
+    place(samples[4].id).symlink_to(place(samples[0].id))
+    read: list[Path] = []
+
+    def spy(path: Path, what: str, largest: int) -> bytes:
+        read.append(path)
+        return read_plain_file(path, what, largest)
+
+    monkeypatch.setattr(images, "read_plain_file", spy)
+    assert find_image(fresh.registry, str(again)).sample.id == samples[0].id
+    assert read == [again, place(samples[0].id)]
+
+
+@pytest.mark.parametrize(("bound", "value"), [("MOST_SAMPLES", 2), ("MOST_PIXELS", 2 * 16 * 16)])
+def test_the_search_by_pixels_is_bounded(
+    fresh: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str, value: int
+) -> None:
+    """The newest are compared first; of a file that is none of them it is said that older ones were not."""
+    samples = [fresh.add_sample(number) for number in range(3)]
+    with fresh.registry.connection() as connection:
+        for number, sample in enumerate(samples):
+            connection.execute(
+                "UPDATE sample SET created_at = ? WHERE id = ?", [now() + datetime.timedelta(days=number), sample.id]
+            )
+    again = []
+    for number, sample in enumerate(samples):
+        with Image.open(fresh.home.sample_image(sample.id)) as image:
+            again.append(saved(image, tmp_path / f"{number}.png", compress_level=0))
+    monkeypatch.setattr(images, bound, value)
+    for number in (1, 2):
+        assert find_image(fresh.registry, str(again[number])).sample.id == samples[number].id
+    with pytest.raises(NotFoundError, match="none of the newest 2 samples, and older ones were not compared"):
+        find_image(fresh.registry, str(again[0]))
 
 
 def test_a_file_that_is_none(fresh: World, tmp_path: Path) -> None:
