@@ -68,6 +68,7 @@ def report_document(audit: AuditFacts, stamp: Stamp = UNSTAMPED) -> ReportDocume
             sentence=words.headline(audit),
             explanation=words.certainty(audit),
             passing_ranks=[candidate.rank for candidate in audit.passing],
+            taken_back=list(words.taken_back(audit)),
         ),
         candidates=[_candidate(candidate, audit.ensemble.n) for candidate in audit.candidates],
         rightsholders=_shares(rollup.by_rightsholder([audit])),
@@ -115,6 +116,7 @@ def index_document(
                 tested=len(audit.candidates),
                 smallest_p=min((candidate.p_value for candidate in audit.candidates), default=None),
                 smallest_q=min((candidate.q_value for candidate in audit.candidates), default=None),
+                taken_back=list(words.taken_back(audit)),
             )
             for audit, file in zip(audits, files, strict=True)
         ],

@@ -138,6 +138,7 @@ def _environment() -> Environment:
         "meaning_of_p": words.meaning_of_p,
         "duties_of": words.duties,
         "in_words": words.permission,
+        "taken_back": words.taken_back,
         "stamp_meta": META,
         "not_recorded": rollup.NOT_RECORDED,
     }

@@ -77,7 +77,8 @@ def record_issue(registry: Registry, issued: Sequence[Issued], now: datetime.dat
         IntegrityError: the log is not whole.
         LockedRegistryError: another process holds the registry.
     """
-    with changing(registry, now) as change:
+    # The files are out: another command is waited for, rather than leave them without their entry.
+    with changing(registry.patient(), now) as change:
         for start in range(0, len(issued), MOST_OF_EVENT):
             part = issued[start : start + MOST_OF_EVENT]
             change.record(EVENT, f"{len(part)} documents", after={"documents": [asdict(each) for each in part]})

@@ -53,6 +53,9 @@ class VerdictPart(Part):
     sentence: str
     explanation: str
     passing_ranks: list[int]
+    taken_back: list[str] = Field(
+        description="What became since of the works that it traces to: withdrawn, or prohibited for training."
+    )
 
 
 class RightsPart(Part):
@@ -296,6 +299,7 @@ class IndexEntry(Part):
     tested: int
     smallest_p: float | None
     smallest_q: float | None
+    taken_back: list[str] = Field(description="As in the report's verdict.")
 
 
 class IndexDocument(Part):

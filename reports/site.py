@@ -13,12 +13,24 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from sqlmodel import Session
+
 from registry.database import Registry, driver_of
-from registry.errors import CreditlineError, InputError, IntegrityError, LockedRegistryError, NotFoundError
+from registry.errors import (
+    CreditlineError,
+    InputError,
+    IntegrityError,
+    LockedRegistryError,
+    NotFoundError,
+    RegistryError,
+)
+from registry.events import head_of
+from registry.home import Home
 from registry.models import Audit
 from reports.document import facts_of, index_document, json_bytes, report_document
 from reports.facts import AuditFacts, Gap
@@ -34,6 +46,9 @@ REPORT, BATCH, CANDIDATES = "output report", "batch report", "candidates"
 """Kinds of documents."""
 AT_ONCE = 8
 """Audits that a process renders before it tells of them; fewer than this are rendered here, without starting others."""
+_Job = tuple[Audit, str | None]
+"""An audit and the name of its files; None for one that can have none."""
+_Read = tuple[Audit, str | None, AuditFacts | Gap]
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _RESERVED = ("index", "candidates")
 
@@ -82,9 +97,13 @@ def render_site(
     Raises:
         InputError: the folder cannot be written.
         LockedRegistryError: another process holds the registry.
+        RegistryError: a process that rendered was killed.
     """
     if out.exists() and not out.is_dir():
         raise InputError(f"cannot write reports to {out}: got a file, expected a folder; choose another --out")
+    # Of an event that comes while others are read, the index must not say that it was heeded.
+    with registry.connection() as connection:
+        end = head_of(connection)
     jobs = list(zip(audits, _file_names(audits), strict=True))
     parts = [jobs[start : start + AT_ONCE] for start in range(0, len(jobs), AT_ONCE)]
     render = partial(_render_part, registry.for_reading(), out, now)
@@ -103,8 +122,8 @@ def render_site(
     subject = batch_subject(audits)
     document = index_document(facts, files, gaps, unaudited)
     with registry.connection() as connection:
-        stamp = stamp_of(connection, BATCH, subject, facts_of(document), now)
-        listed = stamp_of(connection, CANDIDATES, subject, candidate_facts(facts), now)
+        stamp = stamp_of(connection, BATCH, subject, facts_of(document), now, end=end)
+        listed = stamp_of(connection, CANDIDATES, subject, candidate_facts(facts), now, end=end)
     document = document.model_copy(update={"stamp": stamp, "rendered_at": stamp.made_at})
     for each in (
         Document("candidates.csv", candidates_csv(facts), listed, carries_stamp=False),
@@ -121,31 +140,42 @@ def report_facts(registry: Registry, audit_id: str) -> object:
 
     Raises:
         NotFoundError: the registry has no such audit.
+        IntegrityError: it cannot be read.
     """
-    facts, _ = _read_again(registry, [audit_id])
-    return facts_of(report_document(facts[0]))
+    for _, _, read in _read_again(registry, [audit_id]):
+        if isinstance(read, Gap):
+            raise IntegrityError(read.reason)
+        return facts_of(report_document(read))
+    return None
 
 
 def batch_facts(registry: Registry, audit_ids: str) -> object:
     """The same of several, as the index has it."""
-    facts, audits = _read_again(registry, audit_ids.split())
-    files = [file or "" for file in _file_names(audits)]
-    return facts_of(index_document(facts, files, [gap for each in facts for gap in each.gaps], ()))
+    facts, files, gaps = [], [], []
+    for _, file, read in _read_again(registry, audit_ids.split()):
+        if isinstance(read, AuditFacts):
+            facts.append(read.light())
+            files.append(file or "")
+        gaps += [read] if isinstance(read, Gap) else list(read.gaps)
+    return facts_of(index_document(facts, files, gaps, ()))
 
 
 def candidates_again(registry: Registry, audit_ids: str) -> object:
     """The same as a table of candidates."""
-    return candidate_facts(_read_again(registry, audit_ids.split())[0])
+    read = [read for _, _, read in _read_again(registry, audit_ids.split()) if isinstance(read, AuditFacts)]
+    return candidate_facts(read)
 
 
-def _read_again(registry: Registry, audit_ids: Sequence[str]) -> tuple[list[AuditFacts], list[Audit]]:
+def _read_again(registry: Registry, audit_ids: Sequence[str]) -> Iterator[_Read]:
     with registry.session() as session:
-        audits = [session.get(Audit, audit_id) for audit_id in audit_ids]
-        missing = [audit_id for audit_id, audit in zip(audit_ids, audits, strict=True) if audit is None]
+        found = {audit_id: session.get(Audit, audit_id) for audit_id in audit_ids}
+        missing = [audit_id for audit_id, audit in found.items() if audit is None]
         if missing:
             raise NotFoundError(f"the registry has no audit {missing[0]} any more")
-        found = [audit for audit in audits if audit is not None]
-        return [read_audit(session, registry.home, audit) for audit in found], found
+        audits = [audit for audit in found.values() if audit is not None]
+        jobs = list(zip(audits, _file_names(audits), strict=True))
+        for start in range(0, len(jobs), AT_ONCE):
+            yield from _read_part(session, registry.home, jobs[start : start + AT_ONCE])
 
 
 def batch_subject(audits: Sequence[Audit]) -> str:
@@ -159,47 +189,54 @@ def candidate_facts(audits: Sequence[AuditFacts]) -> str:
 
 
 def _mapped(
-    render: Callable[[Sequence[tuple[Audit, str | None]]], list[_Rendered]],
-    parts: Sequence[Sequence[tuple[Audit, str | None]]],
-    processes: int,
+    render: Callable[[Sequence[_Job]], list[_Rendered]], parts: Sequence[Sequence[_Job]], processes: int
 ) -> Iterator[list[_Rendered]]:
     if len(parts) <= 1 or processes == 1:
         yield from map(render, parts)
         return
     # A process that was forked would share connections and threads that it must not use.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(processes, len(parts)), mp_context=context) as pool:
-        yield from pool.map(render, parts)
+    try:
+        with ProcessPoolExecutor(min(processes, len(parts)), mp_context=context) as pool:
+            yield from pool.map(render, parts)
+    except BrokenProcessPool as error:
+        raise RegistryError(
+            "a process that rendered reports was ended from outside, perhaps for want of memory: free some, and run it again"
+        ) from error
 
 
-def _render_part(
-    registry: Registry, out: Path, now: datetime.datetime, part: Sequence[tuple[Audit, str | None]]
-) -> list[_Rendered]:
+def _render_part(registry: Registry, out: Path, now: datetime.datetime, part: Sequence[_Job]) -> list[_Rendered]:
+    found = []
     with registry.session() as session:
-        rows = fetch_rows(session, [audit for audit, _ in part])
-        found = []
-        for audit, file in part:
-            try:
-                if file is None:
-                    raise IntegrityError(
-                        f"audit {audit.id} has an output with the id {subject_id(audit)!r}, expected letters and digits"
-                    )
-                facts = read_audit(session, registry.home, audit, rows)
-            except LockedRegistryError:
-                raise
-            except CreditlineError as error:
-                gap = Gap(subject_id(audit), audit.id, f"no report: {error}", integrity=True)
-                found.append(_Rendered(subject_id(audit), None, (gap,), ()))
+        for audit, file, facts in _read_part(session, registry.home, part):
+            if isinstance(facts, Gap):
+                found.append(_Rendered(subject_id(audit), None, (facts,), ()))
                 continue
             document = report_document(facts)
             stamp = stamp_of(driver_of(session), REPORT, audit.id, facts_of(document), now)
             document = document.model_copy(update={"stamp": stamp, "rendered_at": stamp.made_at})
             issued = (
-                write_document(out, Document(f"{file}.html", _utf8(report_page(facts, file, stamp)), stamp)),
+                write_document(out, Document(f"{file}.html", _utf8(report_page(facts, str(file), stamp)), stamp)),
                 write_document(out, Document(f"{file}.json", json_bytes(document), stamp)),
             )
             found.append(_Rendered(facts.subject.id, facts.light(), facts.gaps, issued))
-        return found
+    return found
+
+
+def _read_part(session: Session, home: Home, part: Sequence[_Job]) -> Iterator[_Read]:
+    """Each audit with its facts, or with the gap that it leaves."""
+    rows = fetch_rows(session, [audit for audit, _ in part])
+    for audit, file in part:
+        try:
+            if file is None:
+                raise IntegrityError(
+                    f"audit {audit.id} has an output with the id {subject_id(audit)!r}, expected letters and digits"
+                )
+            yield audit, file, read_audit(session, home, audit, rows)
+        except LockedRegistryError:
+            raise
+        except CreditlineError as error:
+            yield audit, file, Gap(subject_id(audit), audit.id, f"no report: {error}", integrity=True)
 
 
 def _file_names(audits: Sequence[Audit]) -> list[str | None]:

@@ -63,7 +63,12 @@ UNSTAMPED = Stamp(
 
 
 def stamp_of(
-    connection: duckdb.DuckDBPyConnection, kind: str, subject: str, facts: object, now: datetime.datetime
+    connection: duckdb.DuckDBPyConnection,
+    kind: str,
+    subject: str,
+    facts: object,
+    now: datetime.datetime,
+    end: tuple[int, str] | None = None,
 ) -> Stamp:
     """The stamp of a document.
 
@@ -73,8 +78,9 @@ def stamp_of(
         subject: what it is about, as the kind reads it.
         facts: plain JSON values without the moment of rendering: the same facts have the same hash.
         now: when it is made, with a zone.
+        end: of the log before the facts were read, for facts of several transactions; None: the connection's own.
     """
-    sequence, sha256 = head_of(connection)
+    sequence, sha256 = end or head_of(connection)
     return Stamp(
         kind=kind,
         subject=subject,

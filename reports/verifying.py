@@ -24,7 +24,7 @@ from pyarrow import ArrowException
 from pydantic import ValidationError
 
 from registry.database import Registry
-from registry.errors import CreditlineError, InputError, LockedRegistryError
+from registry.errors import CreditlineError, InputError, LockedRegistryError, NotFoundError
 from registry.events import GENESIS
 from registry.ids import sha256_of
 from reports.issuing import EVENT, Issued, find_issued
@@ -41,7 +41,8 @@ _FIELD = re.compile(rb'"stamp"\s{0,8}:\s{0,8}(?=\{)')
 MEANING: dict[State, str] = {
     "unaltered": "these are the bytes that the registry's log says were given out",
     "altered": "its stamp is of this registry, but the log names no file with these bytes: it was altered, or never given out",
-    "foreign": "its stamp names an end of a log that this registry's log never had: it was made from another registry, or forged",
+    "foreign": "its stamp names an end of a log that this registry's log never had: it was made from another registry, which "
+    "alone can tell whether it was altered, or its stamp is forged",
     "unknown": "it carries no stamp, and the log names no file with these bytes: it was not made here, or altered beyond that",
 }
 
@@ -142,8 +143,10 @@ def _compare(registry: Registry, issued: Issued) -> tuple[Literal["same", "chang
         now = sha256_of(read(registry, issued.subject))
     except LockedRegistryError:
         raise
-    except CreditlineError as error:
+    except NotFoundError as error:
         return "changed", str(error)
+    except CreditlineError as error:
+        return "not compared", str(error)
     return ("same", "") if now == issued.facts_sha256 else ("changed", "")
 
 

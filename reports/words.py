@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import unicodedata
 
-from reports.facts import AuditFacts, Candidate, EnsembleFacts, LicenceFacts, RandomisationTest
+from reports.facts import AuditFacts, Candidate, EnsembleFacts, LicenceFacts, NotMeasured, RandomisationTest
 
 FROM_OUTSIDE = (
     "That is a finding about the models. It does not say that the image was made by them, or from these works: pictures "
@@ -189,3 +189,25 @@ _PERMISSIONS = {
 def permission(name: str) -> str:
     """A permission in words."""
     return _PERMISSIONS.get(name, plain(name, 40))
+
+
+def taken_back(audit: AuditFacts) -> tuple[str, ...]:
+    """What became of the works that the output traces to: a sentence for each unit that may no longer be trained on."""
+    return tuple(
+        f"{_capital(named(audit, candidate))} was {_TAKEN_BACK[state]} since: members that saw it "
+        f"{'serve no more' if state == 'withdrawn' else 'were trained before that'}."
+        for candidate in audit.passing
+        for state in sorted({work.permission for work in candidate.works} & _TAKEN_BACK.keys())
+        if any(
+            work.permission == state
+            and (isinstance(work.permissions_then, NotMeasured) or state not in work.permissions_then)
+            for work in candidate.works
+        )
+    )
+
+
+_TAKEN_BACK = {"withdrawn": "withdrawn", "prohibited": "prohibited for training"}
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

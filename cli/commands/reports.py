@@ -140,8 +140,8 @@ def verify(
         if issued is not None:
             typer.echo(f"{issued.kind}, given out as {printable(issued.name)}: event {found.event:,} of the log")
             typer.echo(_SINCE[found.facts] + (f": {printable(found.reason)}" if found.reason else ""))
-            if not found.stamp_fits:
-                typer.echo("its stamp is missing, or says something else than the log: do not rely on the stamp")
+            if stamp is not None and not found.stamp_fits:
+                typer.echo("its stamp says something else than the log: do not rely on the stamp")
         if found.events_since is not None:
             typer.echo(f"events in the log since it was made: {found.events_since:,}")
     if not found.whole:

@@ -180,6 +180,8 @@ def test_a_withdrawn_work_says_so(fresh: World, tmp_path: Path) -> None:
     fresh.add_audit((0, 30), sample=fresh.add_sample(0))
     withdraw(fresh.registry, asset_ids=[0], reason="asked us to", now=NOON.replace(month=4))
     fresh.render(tmp_path / "out")
+    for name in ("index.html", next((tmp_path / "out").glob("[0-9a-f]*.html")).name):
+        assert "was withdrawn since: members that saw it serve no more" in (tmp_path / "out" / name).read_text()
     first, second = re.findall(
         r"<h4>Permission to train</h4>\s*<p>(.*?)</p>", (tmp_path / "out" / f"{REPORT}.html").read_text()
     )
