@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from attribution.contrasts import renoise
 from attribution.denoiser import NetworkSettings
@@ -16,7 +17,7 @@ from attribution.rankers.interface import Images, PixelRows, Works, dense_scores
 from attribution.schedule import SamplerSettings
 from attribution.settings import TrainingSettings
 from benchmarks.lds import compare
-from benchmarks.lds_data import Material
+from benchmarks.lds_data import Material, material
 from benchmarks.lds_grades import ceiling, difference, graded, per_query
 from benchmarks.lds_gradients import VARIANTS, Study
 from benchmarks.lds_ground import Ground, random_halves
@@ -105,6 +106,25 @@ def test_trainings_grade_each_other() -> None:
     assert opposed["half_by_half"]["generated"]["spearman"]["mean"] == -100.0
     agreeing = owners_ceiling(np.stack([up, up, 2 * up, up + 1]), np.array([True, False]))
     assert agreeing["half_by_half"]["held_out"]["spearman"]["mean"] == 100.0
+
+
+def test_pictures_of_a_sheet_keep_their_labels(tmp_path: Path) -> None:
+    """Every picture is cut out whole, has its own label, and is a work or held out, not both."""
+    down, across = 16, 20
+    numbers = np.arange(down * across)
+    colours = np.stack([numbers % 256, numbers // 256 * 100, 255 - numbers % 256], axis=1).astype(np.uint8)
+    sheet = colours.reshape(down, across, 3).repeat(32, axis=0).repeat(32, axis=1)
+    Image.fromarray(sheet).save(tmp_path / "test.webp", lossless=True)
+    names = np.array([f"class {number}" for number in range(10)])
+    np.savez(tmp_path / "labels.npz", test=(numbers % 10).astype(np.uint8), names=names)
+    found = material("cifar", tmp_path)
+    assert found.works.shape == (256, 16, 16, 3)
+    number_of = {tuple(colour): number for number, colour in enumerate(colours.tolist())}
+    pictures = [*found.works, *found.held_out]
+    assert all((picture == picture[0, 0]).all() for picture in pictures)
+    drawn = [number_of[tuple(picture[0, 0].tolist())] for picture in pictures]
+    assert len(set(drawn)) == 256 + 48
+    assert found.group_of_work == tuple(f"class {number % 10}" for number in drawn[:256])
 
 
 def tiny_ground(stack: Stack) -> Ground:
