@@ -126,9 +126,12 @@ def test_verified_rights_count_before_declared_and_the_newest_counts(fresh: Worl
             for number, (basis, holder, licence) in enumerate([("verified", 10, None), ("declared", 1, 10)])
         ),
     )
+    with fresh.registry.connection() as connection:
+        connection.execute("UPDATE asset SET verified_id = 100, declared_id = 101, rightsholder_id = 10 WHERE id = 0")
     work = facts_of(fresh, audit).candidates[0].works[0]
     assert work.rightsholder is not None
     assert (work.rightsholder.text, work.rightsholder.basis) == ("Wren Archive", "verified")
+    assert work.owners == ("Wren Archive",)
     assert work.rightsholder.declared_instead == "Open Shapes Project"
     assert work.licence is not None
     assert (work.licence.text, work.licence.basis) == ("CC0-1.0", "declared")
