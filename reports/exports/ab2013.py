@@ -7,6 +7,7 @@ from typing import Any
 
 from registry.database import Registry
 from reports.exports.answers import Answers
+from reports.exports.content_facts import ContentFacts
 from reports.exports.filing import Form, Sheet
 from reports.exports.sources import (
     SOURCES,
@@ -17,7 +18,6 @@ from reports.exports.sources import (
     sourced,
     works,
 )
-from reports.exports.training_content import ContentFacts
 from reports.exports.versions import facts_of
 from reports.words import count
 
@@ -25,7 +25,7 @@ KIND = "ab-2013 statement"
 
 
 def facts(registry: Registry, subject: str) -> dict[str, Any]:
-    """The facts of an ensemble's statement, under the answers of its newest version; see :mod:`reports.kinds`."""
+    """The facts of an ensemble's statement, under the answers of the version that is named; see :mod:`reports.kinds`."""
     return facts_of(registry, FORM, subject)
 
 

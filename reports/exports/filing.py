@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from reports.exports.answers import Answers
-from reports.exports.training_content import ContentFacts
+from reports.exports.content_facts import ContentFacts
 from reports.schema import Part
 from reports.stamps import Stamp
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from reports.exports.answers import Answers, DataSetAnswers, Source
-from reports.exports.training_content import ContentFacts, DataSetFacts
+from reports.exports.content_facts import ContentFacts, DataSetFacts
 from reports.words import count, number, percent
 
 SOURCES: Mapping[Source, str] = MappingProxyType(

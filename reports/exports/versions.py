@@ -29,8 +29,9 @@ from registry.home import Home, write_bytes_atomically
 from registry.outputs import ensemble_with_encoding
 from registry.service import generations_of, newest_of
 from reports.exports.answers import Answers, check_data_sets
+from reports.exports.content_facts import ContentFacts
 from reports.exports.filing import VERSION, EarlierPart, FilingDocument, Form
-from reports.exports.training_content import ContentFacts, read_content
+from reports.exports.training_content import read_content
 from reports.html import rendered
 from reports.issuing import EVENT, Document, Issued, record_issue, write_document
 from reports.stamps import META, Stamp, stamp_of
