@@ -118,6 +118,8 @@ def credentials(
     if as_json:
         print_json("credentials", _checked(file, checked, beside))
     else:
+        if checked.state == "tampered" and checked.assertion:
+            typer.echo("tampered: what follows was said of the signed original, and not of this image")
         for name, value in _lines(checked, beside):
             typer.echo(f"{name:<13} {printable(value)}".rstrip())
         if checked.assertion and not hasattr(checked.assertion.audit, "not_measured"):

@@ -59,9 +59,9 @@ class WorkItem(Part):
     )
     members: int = Field(description="Members that saw it, of all generations.")
     outputs_tested: int = Field(description="Generated images for which it, or a unit that has it, was tested.")
-    outputs_found: int = Field(description="Of these, how many it was found to have influenced, as a unit of its own.")
+    outputs_found: int = Field(description="For how many of these it passed the test, as a unit of its own.")
     outputs_group_found: int = Field(
-        description="Of these, how many a group that it belongs to was found to have influenced, tested as one."
+        description="For how many of these a group that it belongs to passed the test, tested as one."
     )
     withdrawn: bool
     missing: bool = Field(description="Whether its file was not found again at the place where it was registered.")
@@ -83,9 +83,7 @@ class WorksPart(Part):
     signals: list[SignalCount]
     signals_total: int
     with_signals: int
-    listed: list[WorkItem] = Field(
-        description="The first of them: those that were found to have influenced images first."
-    )
+    listed: list[WorkItem] = Field(description="The first of them: those that passed for images first.")
     table_sha256: str = Field(description="Of the complete table of works, statement-<id>-works.csv.")
 
 

@@ -87,7 +87,7 @@ def _funnel(facts: StatementFacts) -> str:
         Bar("images generated", tested.generated),
         Bar("tested", tested.audited),
         Bar("tested for works of yours", tested.tested),
-        Bar("influenced by them", tested.found, tested.found),
+        Bar("passed for works of yours", tested.found, tested.found),
     ]
     title = (
         f"{tested.generated} generated, {tested.audited} tested, {tested.tested} for your works, {tested.found} found"

@@ -26,12 +26,13 @@ LIMITS: tuple[tuple[str, str], ...] = (
     ),
     (
         "A share is of what was listed, not of the image.",
-        "It divides the influence of the candidates that passed among them. Influences are distances and do not add up to "
-        "the image, and what the test did not find has no part in it. Its range rests on the intervals of the effects.",
+        "It divides the influence of the candidates that passed among them. Influences mostly reflect which members were left "
+        "out; they are distances and do not add up to the image, and what the test did not find has no part in it. Its range "
+        "takes the intervals of the effects for those of the influences. It is no measure of what is owed to anybody.",
     ),
     (
         "Others stay unnamed.",
-        "Which works of other rightsholders influenced the same images is not shown, nor who else claims a work of yours: this "
+        "Which works of other rightsholders passed for the same images is not shown, nor who else claims a work of yours: this "
         "statement is for you, and theirs are for them.",
     ),
     (
@@ -53,7 +54,7 @@ def verdict(works: WorksPart, tested: TestedPart, models: Sequence[ModelPart], g
     if not works.total:
         return "No work is registered as yours."
     if tested.found:
-        return f"{_found(works, tested)} found to have influenced {tested.found:,} of {_images(tested.audited)} tested."
+        return f"{_found(works, tested)} passed the test in {tested.found:,} of {_images(tested.audited)} tested."
     one = works.total == 1
     subject = "Your one registered work was" if one else f"None of your {count(works.total, 'work')} was"
     if not generations and not any(model.reference and model.reference.works for model in models):
@@ -62,7 +63,9 @@ def verdict(works: WorksPart, tested: TestedPart, models: Sequence[ModelPart], g
         return f"No image has been tested yet, so nothing is known about the influence of your {count(works.total, 'work')}."
     if not tested.tested:
         return f"{subject} {'not ' if one else ''}among those tested in any of {_images(tested.audited)}."
-    return f"{subject} {'not ' if one else ''}found to have influenced any of {_images(tested.audited)} tested."
+    passed = "Your one registered work" if one else f"None of your {count(works.total, 'work')}"
+    verb = "did not pass" if one else "passed"
+    return f"{passed} {verb} the test in any of {_images(tested.audited)} tested."
 
 
 def _images(amount: int) -> str:
@@ -76,7 +79,7 @@ def _found(works: WorksPart, tested: TestedPart) -> str:
         parts.append(f"{single:,} of your {count(works.total, 'work')}")
     if groups:
         parts.append(f"{count(groups, 'group')} of works with yours among them")
-    return " and ".join(parts) + (" was" if single + groups == 1 else " were")
+    return " and ".join(parts)
 
 
 def explanation(tested: TestedPart, outputs: Sequence[OutputPart]) -> str:
@@ -95,8 +98,12 @@ def explanation(tested: TestedPart, outputs: Sequence[OutputPart]) -> str:
         rate = max((output.false_discovery_rate for output in outputs), default=0.05)
         return (
             f"{denominator}, and in {tested.found:,} it passed: the models that had seen it pull the image towards it more than "
-            f"chance explains. On average at most {percent(rate)} of what such a test finds is expected to be chance. In the "
-            "others your works are similar to the image, and no more than that was found."
+            f"chance explains. On average at most {percent(rate)} of what such a test finds is expected to be chance."
+            + (
+                " In the others your works are similar to the image, and no more than that was found."
+                if tested.tested > tested.found
+                else ""
+            )
         )
     return (
         f"{denominator}; in none did it pass. That is no proof that your works had no part: an influence can be too small to be "

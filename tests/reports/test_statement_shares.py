@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reports.facts import Effect, NotMeasured
@@ -44,6 +44,7 @@ def test_two_by_hand() -> None:
     assert share.high == pytest.approx(45 / (45 + 5))
 
 
+@settings(deadline=None)
 @given(candidates())
 def test_shares_add_up_and_lie_in_their_intervals(passing: list[Passing]) -> None:
     """Of all that passed they sum to one; each lies between its ends, which are between nought and one."""
