@@ -57,6 +57,7 @@ def test_shares_add_up_and_lie_in_their_intervals(passing: list[Passing]) -> Non
         assert share.value - 1e-9 <= share.high <= 1 + 1e-12
 
 
+@settings(deadline=None)
 @given(candidates())
 def test_ends_of_complements_mirror_each_other(passing: list[Passing]) -> None:
     """What is the least for some is the most for all others."""
