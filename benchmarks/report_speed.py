@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageFilter
 from safetensors.numpy import save
+from sqlmodel import col, select
 
 from benchmarks.record import write_result
 from registry.database import Registry
@@ -112,7 +113,7 @@ def encode_all(registry: Registry, audits: list[Audit]) -> None:
     """Read, decode and encode all pictures of the audits' pages, and nothing else."""
     context = multiprocessing.get_context("spawn")
     with registry.session() as session:
-        works = [row.sha256 for row in session.query(Asset).order_by("id").limit(CANDIDATES)]
+        works = [str(sha256) for sha256 in session.exec(select(Asset.sha256).order_by(col(Asset.id)).limit(CANDIDATES))]
     with ProcessPoolExecutor(os.cpu_count() or 1, mp_context=context) as pool:
         jobs = [(audit.id, audit.artefact_sha256, audit.sample_id) for audit in audits]
         for _ in pool.map(partial(_encode, registry.home, works), jobs, chunksize=8):
