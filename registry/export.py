@@ -88,9 +88,7 @@ def write_listing(
 
     def fill(place: Path) -> None:
         with place.open("wb") as file:
-            counted.append(
-                write_rows(rows, file, path.suffix, documents=documents, head=head, cell_limit=cell_limit)
-            )
+            counted.append(write_rows(rows, file, path.suffix, documents=documents, head=head, cell_limit=cell_limit))
 
     write_atomically(path, fill)
     return counted[0]
