@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from registry.errors import MissingPartError, UsageError
+from registry.errors import InputError, MissingPartError, UsageError
 from registry.home import write_atomically, write_bytes_atomically
 from reports.credentials.extra import MISSING
 
@@ -52,6 +52,8 @@ def make_practice_certificates(
     """
     if not 1 <= days <= LONGEST_DAYS:
         raise UsageError(f"got {days} days, expected 1 to {LONGEST_DAYS}: these certificates are for trying things")
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"cannot write certificates to {folder}: got a file, expected a folder")
     paths = {name: folder / name for name in (CHAIN, KEY, ROOT)}
     for path in paths.values():
         if path.exists() or path.is_symlink():

@@ -155,7 +155,7 @@ def document(found: CroissantFacts, listing: Listing, stamp: Stamp) -> dict[str,
         "sdDatePublished": stamp.made_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "license": [_licence(terms) for terms in data.licences],
         "copyrightHolder": [_holder(owner) for owner in data.owners],
-        "dateCreated": data.first_registered,
+        # When the data set itself was made nobody has said; the registry's own last change to it is what it knows.
         "dateModified": data.last_registered,
         "distribution": [
             {
