@@ -100,6 +100,13 @@ def service_of(registry: Registry, ensemble_id: str) -> Service:
     return Service(ensemble, encoding, states, withdrawn)
 
 
+def services(registry: Registry) -> list[Service]:
+    """Of all ensembles, the oldest first."""
+    with registry.session() as session:
+        ensembles = list(session.exec(select(Ensemble.id).order_by(col(Ensemble.created_at), col(Ensemble.id))))
+    return [service_of(registry, ensemble_id) for ensemble_id in ensembles]
+
+
 def withdrawn_works(connection: duckdb.DuckDBPyConnection, encoding_id: str) -> WithdrawnWorks:
     """The works of an encoding that were withdrawn, themselves or with all of their rightsholder's."""
     rows = connection.execute(

@@ -15,6 +15,7 @@ from markupsafe import Markup
 from registry.database import Registry
 from registry.errors import NotFoundError
 from registry.evaluations import KeptEvaluation, newest_evaluation
+from registry.events import head_of
 from registry.ids import canonical_json
 from reports import words
 from reports.evaluated import Measured, null_sentence, power_sentence
@@ -71,7 +72,7 @@ def give_evaluation(registry: Registry, kept: KeptEvaluation, out: Path, now: da
         InputError: the folder cannot be written to.
     """
     with registry.connection() as connection:
-        stamp = stamp_of(connection, KIND, str(kept.facts.get("ensemble", "")), evaluation_document(kept), now)
+        stamp = stamp_of(KIND, str(kept.facts.get("ensemble", "")), evaluation_document(kept), now, head_of(connection))
     document = {
         "creditline": "evaluation",
         "version": 1,

@@ -12,16 +12,20 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
+import os
+import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import duckdb
+from pydantic import BaseModel
 
 from registry.database import Registry
 from registry.errors import InputError, IntegrityError
 from registry.events import changing
 from registry.home import write_bytes_atomically
+from registry.ids import sha256_of_file
 from reports.stamps import Stamp, beside, stamp_file
 
 EVENT = "documents issued"
@@ -68,6 +72,49 @@ def write_document(folder: Path, document: Document) -> Issued:
         reason = error.strerror or str(error)
         raise InputError(f"cannot write {path} ({reason}); choose another folder or make room") from error
     return Issued(document.name, sha256, stamp.kind, stamp.subject, stamp.facts_sha256)
+
+
+def scratch_in(out: Path) -> tempfile.TemporaryDirectory[str]:
+    """A folder of the same disk in which tables are made; gone afterwards.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(prefix=".tables-", dir=out)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"cannot write to {out} ({reason}); choose another --out") from error
+
+
+def write_table(made: Path, place: Path, stamp: Stamp) -> Issued:
+    """Move a table that may be larger than memory into its place, with its stamp beside it.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    sha256 = sha256_of_file(made)
+    try:
+        with made.open("rb") as file:
+            os.fsync(file.fileno())
+        made.replace(place)
+        write_bytes_atomically(beside(place), stamp_file(stamp, sha256))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"cannot write {place} ({reason}); choose another folder or make room") from error
+    return Issued(place.name, sha256, stamp.kind, stamp.subject, stamp.facts_sha256)
+
+
+def stamped_json(kind: str, version: int, facts: BaseModel, stamp: Stamp) -> bytes:
+    """A document of facts for machines, as UTF-8: what it is, the version of its form, its stamp, then the facts."""
+    document = {
+        "creditline": kind,
+        "version": version,
+        "stamp": stamp.model_dump(mode="json"),
+        **facts.model_dump(mode="json"),
+    }
+    return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "replace")
 
 
 def record_issue(registry: Registry, issued: Sequence[Issued], now: datetime.datetime) -> None:

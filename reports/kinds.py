@@ -12,7 +12,7 @@ from registry.database import Registry
 from reports import evaluation, site
 from reports.credentials import assertion, findings
 from reports.data_sets import reading as data_sets
-from reports.exports import ab2013, ai_act, croissant, cyclonedx, prov, spdx
+from reports.exports import ab2013, ai_act, croissant, cyclonedx, ensemble_facts, prov, spdx
 from reports.statements import reading as statements
 from reports.tables import giving as tables
 
@@ -28,8 +28,8 @@ KINDS: dict[str, Facts] = {
     ai_act.KIND: ai_act.facts,
     ab2013.KIND: ab2013.facts,
     croissant.KIND: croissant.facts,
-    cyclonedx.KIND: cyclonedx.facts,
-    spdx.KIND: spdx.facts,
+    cyclonedx.KIND: ensemble_facts.facts,
+    spdx.KIND: ensemble_facts.facts,
     prov.KIND: prov.facts,
     statements.KIND: statements.facts_again,
     data_sets.KIND: data_sets.facts_again,

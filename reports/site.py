@@ -121,9 +121,8 @@ def render_site(
             done(rendered.subject_id)
     subject = batch_subject(audits)
     document = index_document(facts, files, gaps, unaudited)
-    with registry.connection() as connection:
-        stamp = stamp_of(connection, BATCH, subject, facts_of(document), now, end=end)
-        listed = stamp_of(connection, CANDIDATES, subject, candidate_facts(facts), now, end=end)
+    stamp = stamp_of(BATCH, subject, facts_of(document), now, end)
+    listed = stamp_of(CANDIDATES, subject, candidate_facts(facts), now, end)
     document = document.model_copy(update={"stamp": stamp, "rendered_at": stamp.made_at})
     for each in (
         Document("candidates.csv", candidates_csv(facts), listed, carries_stamp=False),
@@ -213,7 +212,7 @@ def _render_part(registry: Registry, out: Path, now: datetime.datetime, part: Se
                 found.append(_Rendered(subject_id(audit), None, (facts,), ()))
                 continue
             document = report_document(facts)
-            stamp = stamp_of(driver_of(session), REPORT, audit.id, facts_of(document), now)
+            stamp = stamp_of(REPORT, audit.id, facts_of(document), now, head_of(driver_of(session)))
             document = document.model_copy(update={"stamp": stamp, "rendered_at": stamp.made_at})
             issued = (
                 write_document(out, Document(f"{file}.html", _utf8(report_page(facts, str(file), stamp)), stamp)),

@@ -15,10 +15,8 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
-import duckdb
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from registry.events import head_of
 from registry.ids import canonical_json, sha256_of
 
 SUFFIX = ".stamp.json"
@@ -62,25 +60,17 @@ UNSTAMPED = Stamp(
 """Of a document that is built for its facts alone."""
 
 
-def stamp_of(
-    connection: duckdb.DuckDBPyConnection,
-    kind: str,
-    subject: str,
-    facts: object,
-    now: datetime.datetime,
-    end: tuple[int, str] | None = None,
-) -> Stamp:
+def stamp_of(kind: str, subject: str, facts: object, now: datetime.datetime, end: tuple[int, str]) -> Stamp:
     """The stamp of a document.
 
     Args:
-        connection: to the registry that the facts were read from, best the same transaction.
         kind: of document, one of :data:`reports.kinds.KINDS`.
         subject: what it is about, as the kind reads it.
         facts: plain JSON values without the moment of rendering: the same facts have the same hash.
         now: when it is made, with a zone.
-        end: of the log before the facts were read, for facts of several transactions; None: the connection's own.
+        end: sequence and hash of the log's newest event before the facts were read, or of the transaction that read them.
     """
-    sequence, sha256 = end or head_of(connection)
+    sequence, sha256 = end
     return Stamp(
         kind=kind,
         subject=subject,

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.commands.reports import group
 from cli.common import HomeOption, JsonOption, home_at, narrate, print_json
 from registry.home import DEFAULT_HOME
+
+if TYPE_CHECKING:
+    from reports.data_sets.giving import Given as GivenDataSet
+    from reports.statements.giving import Given as GivenStatement
 
 FolderOption = Annotated[
     Path | None, typer.Option("--out", metavar="FOLDER", help="Where to write.", show_default="reports/ in the home")
@@ -47,22 +51,10 @@ def statement(
     registry = Registry.open(home_at(home))
     number = rightsholder_named(registry, rightsholder)
     given = give_statement(registry, number, out or registry.home.reports, datetime.datetime.now(datetime.UTC))
-    if as_json:
-        print_json(
-            "statement",
-            {
-                "rightsholder_id": number,
-                "page": str(given.page),
-                "files": [str(path) for path in given.files],
-                "verdict": given.facts.verdict,
-                "gaps": given.facts.gaps,
-            },
-        )
-    else:
-        typer.echo(str(given.page))
-    narrate(given.facts.verdict)
-    for gap in given.facts.gaps:
-        narrate(f"gap: {gap}")
+    _show("statement", {"rightsholder_id": number}, given, as_json)
+    who = given.facts.rightsholder
+    if rightsholder.strip() not in (who.name, f"#{who.id}"):
+        narrate(f"the statement is for {who.name} (#{who.id}), as which {rightsholder.strip()} is on record")
 
 
 @group.command("data-set")
@@ -90,17 +82,14 @@ def data_set(
     registry = Registry.open(home_at(home))
     now = datetime.datetime.now(datetime.UTC)
     given = give_data_set(registry, name, out or registry.home.reports, now, "parquet" if parquet else "csv")
+    _show("data-set-report", {"data_set": name}, given, as_json)
+
+
+def _show(kind: str, names: dict[str, Any], given: GivenStatement | GivenDataSet, as_json: bool) -> None:
     if as_json:
-        print_json(
-            "data-set-report",
-            {
-                "data_set": name,
-                "page": str(given.page),
-                "files": [str(path) for path in given.files],
-                "verdict": given.facts.verdict,
-                "gaps": given.facts.gaps,
-            },
-        )
+        files = [str(path) for path in given.files]
+        said = {"verdict": given.facts.verdict, "gaps": given.facts.gaps}
+        print_json(kind, {**names, "page": str(given.page), "files": files, **said})
     else:
         typer.echo(str(given.page))
     narrate(given.facts.verdict)

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 from registry.database import Registry, driver_of
 from registry.errors import InputError, IntegrityError, UsageError
+from registry.events import head_of
 from registry.models import Sample
 from registry.reasons import plain_reason
 from reports.credentials.assertion import KIND, LABEL, Assertion
@@ -129,7 +130,7 @@ def _read_assertion(registry: Registry, sample: Sample, now: datetime.datetime, 
             )
         facts = read_facts(session, registry.home, sample, audit)
         subject = subject_of(sample.id, with_audit=with_audit)
-        stamp = stamp_of(driver_of(session), KIND, subject, facts.model_dump(mode="json"), now)
+        stamp = stamp_of(KIND, subject, facts.model_dump(mode="json"), now, head_of(driver_of(session)))
     return Assertion(**facts.model_dump(), stamp=stamp)
 
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import datetime
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from registry.database import Registry
 from reports.data_sets.facts import VERSION, DataSetFacts
 from reports.data_sets.pages import data_set_page
 from reports.data_sets.reading import KIND, Format, read_data_set
-from reports.issuing import Document, record_issue, write_document
-from reports.stamps import Stamp, stamp_of
-from reports.statements.giving import give_table, scratch_in
+from reports.issuing import Document, record_issue, scratch_in, stamped_json, write_document, write_table
+from reports.stamps import stamp_of
 
 
 @dataclass(frozen=True)
@@ -36,28 +33,16 @@ def give_data_set(registry: Registry, name: str, out: Path, now: datetime.dateti
         InputError: the folder cannot be written.
     """
     with scratch_in(out) as scratch:
-        facts, tables = read_data_set(registry, name, Path(scratch), form)
-        with registry.connection() as connection:
-            stamp = stamp_of(connection, KIND, name, facts.model_dump(mode="json"), now)
+        facts, tables, end = read_data_set(registry, name, Path(scratch), form)
+        stamp = stamp_of(KIND, name, facts.model_dump(mode="json"), now, end)
         # The name of a data set may be anything; its number is always a good part of a file's name.
         stem = f"data-set-{facts.data_set_id}"
         files = {"json": f"{stem}.json", **{table: f"{stem}-{path.name}" for table, path in tables.items()}}
         page = data_set_page(facts, files, stamp)
         issued = [
             write_document(out, Document(f"{stem}.html", page.encode("utf-8", "replace"), stamp)),
-            write_document(out, Document(files["json"], data_set_json(facts, stamp), stamp)),
-            *(give_table(path, out / files[table], stamp) for table, path in tables.items()),
+            write_document(out, Document(files["json"], stamped_json("data-set-report", VERSION, facts, stamp), stamp)),
+            *(write_table(path, out / files[table], stamp) for table, path in tables.items()),
         ]
     record_issue(registry, issued, now)
     return Given(out / f"{stem}.html", tuple(out / each.name for each in issued), facts)
-
-
-def data_set_json(facts: DataSetFacts, stamp: Stamp) -> bytes:
-    """The document as UTF-8."""
-    document: dict[str, Any] = {
-        "creditline": "data-set-report",
-        "version": VERSION,
-        "stamp": stamp.model_dump(mode="json"),
-        **facts.model_dump(mode="json"),
-    }
-    return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "replace")

@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import duckdb
-from sqlmodel import col, select
 
 from registry.database import Registry
 from registry.errors import NotFoundError, RegistryError
 from registry.events import head_of
 from registry.export import write_listing
 from registry.listings import BLOCK
-from registry.models import Ensemble
-from registry.service import Service, service_of
+from registry.service import Service, services
 from reports.data_sets import words
 from reports.data_sets.counting import (
     TABLES,
@@ -44,8 +42,8 @@ _FULL = {
 
 def read_data_set(
     registry: Registry, name: str, folder: Path | None = None, form: Format = "csv"
-) -> tuple[DataSetFacts, dict[str, Path]]:
-    """Everything that the report of a data set says, and its tables by name, where a ``folder`` is given for them.
+) -> tuple[DataSetFacts, dict[str, Path], tuple[int, str]]:
+    """Everything that the report of a data set says, its tables by name, where a ``folder`` is given for them, and the log's end.
 
     Raises:
         NotFoundError: no data set has this name.
@@ -54,23 +52,17 @@ def read_data_set(
     for _ in range(ATTEMPTS):
         with registry.connection() as connection:
             head = head_of(connection)
-        services = _services(registry)
+        seen_by = services(registry)
         with registry.connection() as connection:
             if head_of(connection) == head:
-                return _read(connection, name, services, folder, form)
+                return *_read(connection, name, seen_by, folder, form), head
     raise RegistryError("the registry was changed while it was read; try again when nobody else is at work")
 
 
 def facts_again(registry: Registry, subject: str) -> object:
     """The facts of a report as plain values, for its stamp; ``subject`` is the name of the data set."""
-    facts, _ = read_data_set(registry, subject)
+    facts, _, _ = read_data_set(registry, subject)
     return facts.model_dump(mode="json")
-
-
-def _services(registry: Registry) -> list[Service]:
-    with registry.session() as session:
-        ensembles = list(session.exec(select(Ensemble.id).order_by(col(Ensemble.created_at), col(Ensemble.id))))
-    return [service_of(registry, ensemble_id) for ensemble_id in ensembles]
 
 
 def _read(

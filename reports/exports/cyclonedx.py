@@ -14,12 +14,9 @@ import uuid
 from importlib.metadata import version
 from typing import Any
 
-import duckdb
-
-from registry.database import Registry
 from reports.exports.croissant import is_identifier
-from reports.exports.ensemble_facts import EnsembleFacts, MemberFacts, ensemble_facts
-from reports.exports.lineage import DataSetFacts, Terms, clipped, plain
+from reports.exports.ensemble_facts import EnsembleFacts, MemberFacts, unknown_of_ensemble
+from reports.exports.lineage import DataSetFacts, Terms, clipped
 from reports.stamps import Stamp
 
 KIND = "CycloneDX bill of materials"
@@ -32,35 +29,9 @@ _UNKNOWN = (
 )
 
 
-def read_facts(connection: duckdb.DuckDBPyConnection, ensemble_id: str) -> EnsembleFacts:
-    """What is exported of an ensemble; the errors are those of :func:`reports.exports.ensemble_facts.ensemble_facts`."""
-    return ensemble_facts(connection, ensemble_id)
-
-
-def facts(registry: Registry, subject: str) -> object:
-    """The facts of an export of the ensemble ``subject``, for its stamp."""
-    with registry.connection() as connection:
-        return plain(read_facts(connection, subject))
-
-
 def left_out(found: EnsembleFacts) -> list[str]:
     """What CycloneDX has a place for and the registry does not know."""
     return [*_UNKNOWN, *unknown_of_ensemble(found)]
-
-
-def unknown_of_ensemble(found: EnsembleFacts) -> list[str]:
-    """What is not on record of an ensemble's members and works, in words."""
-    unknown = []
-    if len(found.members) < found.n:
-        unknown.append(f"{found.n - len(found.members)} of {found.n} members (not trained yet)")
-    for data in found.data_sets:
-        if data.without_licence:
-            unknown.append(f"licence of {data.without_licence:,} works of data set {data.name}")
-        if data.without_owner:
-            unknown.append(f"rightsholder of {data.without_owner:,} works of data set {data.name}")
-        if len(data.licences) < data.licences_in_all or len(data.owners) < data.owners_in_all:
-            unknown.append(f"licences and rightsholders of data set {data.name} beyond those of the most works")
-    return unknown
 
 
 def document(found: EnsembleFacts, stamp: Stamp) -> dict[str, Any]:

@@ -10,9 +10,10 @@ from typing import Any
 
 import duckdb
 
+from registry.database import Registry
 from registry.errors import IntegrityError, NotFoundError
 from registry.service import NOT_COVERED, withdrawn_works
-from reports.exports.lineage import DataSetFacts, clipped, data_set_of, moment
+from reports.exports.lineage import DataSetFacts, clipped, data_set_of, moment, plain
 
 
 @dataclass(frozen=True)
@@ -177,3 +178,24 @@ def _works_by_data_set(
         index: {str(row[0]): int(row[place]) for row in rows if row[place]}
         for place, (index, _) in enumerate(members, start=1)
     }
+
+
+def facts(registry: Registry, subject: str) -> object:
+    """The facts of an export of the ensemble ``subject``, for its stamp."""
+    with registry.connection() as connection:
+        return plain(ensemble_facts(connection, subject))
+
+
+def unknown_of_ensemble(found: EnsembleFacts) -> list[str]:
+    """What is not on record of an ensemble's members and works, in words."""
+    unknown = []
+    if len(found.members) < found.n:
+        unknown.append(f"{found.n - len(found.members)} of {found.n} members (not trained yet)")
+    for data in found.data_sets:
+        if data.without_licence:
+            unknown.append(f"licence of {data.without_licence:,} works of data set {data.name}")
+        if data.without_owner:
+            unknown.append(f"rightsholder of {data.without_owner:,} works of data set {data.name}")
+        if len(data.licences) < data.licences_in_all or len(data.owners) < data.owners_in_all:
+            unknown.append(f"licences and rightsholders of data set {data.name} beyond those of the most works")
+    return unknown

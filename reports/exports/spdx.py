@@ -14,13 +14,10 @@ import hashlib
 from importlib.metadata import version
 from typing import Any
 
-import duckdb
-
-from registry.database import Registry
 from reports.exports.croissant import is_identifier
-from reports.exports.cyclonedx import flat_settings, unknown_of_ensemble
-from reports.exports.ensemble_facts import EnsembleFacts, MemberFacts, ensemble_facts
-from reports.exports.lineage import DataSetFacts, Terms, plain
+from reports.exports.cyclonedx import flat_settings
+from reports.exports.ensemble_facts import EnsembleFacts, MemberFacts, unknown_of_ensemble
+from reports.exports.lineage import DataSetFacts, Terms
 from reports.stamps import Stamp
 
 KIND = "SPDX document"
@@ -37,17 +34,6 @@ _UNKNOWN = (
 )
 
 Element = dict[str, Any]
-
-
-def read_facts(connection: duckdb.DuckDBPyConnection, ensemble_id: str) -> EnsembleFacts:
-    """What is exported of an ensemble; the errors are those of :func:`reports.exports.ensemble_facts.ensemble_facts`."""
-    return ensemble_facts(connection, ensemble_id)
-
-
-def facts(registry: Registry, subject: str) -> object:
-    """The facts of an export of the ensemble ``subject``, for its stamp."""
-    with registry.connection() as connection:
-        return plain(read_facts(connection, subject))
 
 
 def left_out(found: EnsembleFacts) -> list[str]:

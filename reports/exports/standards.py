@@ -21,10 +21,12 @@ import duckdb
 
 from registry.database import Registry
 from registry.errors import UsageError
+from registry.events import head_of
 from registry.export import write_listing
 from registry.home import write_bytes_atomically
 from registry.ids import sha256_of_file
 from reports.exports import croissant, cyclonedx, prov, spdx
+from reports.exports.ensemble_facts import ensemble_facts
 from reports.exports.lineage import plain
 from reports.issuing import Document, Issued, record_issue, write_document
 from reports.stamps import Stamp, beside, stamp_file, stamp_of
@@ -60,7 +62,7 @@ def write_croissant(registry: Registry, data_set: str, path: Path, now: datetime
         kept = Path(scratch) / "works.parquet"
         with registry.connection() as connection:
             found = croissant.read_facts(connection, data_set, kept)
-            stamp = stamp_of(connection, croissant.KIND, croissant.subject_of(found), plain(found), now)
+            stamp = stamp_of(croissant.KIND, croissant.subject_of(found), plain(found), now, head_of(connection))
         write_listing(croissant.stamped(kept, stamp), listing)
     described = croissant.Listing(listing.name, sha256_of_file(listing), listing.stat().st_size)
     write_bytes_atomically(beside(listing), stamp_file(stamp, described.sha256))
@@ -100,13 +102,13 @@ def _listings_of(path: Path) -> list[str]:
 
 def write_cyclonedx(registry: Registry, ensemble_id: str, path: Path, now: datetime.datetime) -> Exported:
     """An ensemble as a CycloneDX ML-BOM; the errors are those of :func:`write_croissant`."""
-    form = Form(cyclonedx.KIND, cyclonedx.read_facts, cyclonedx.document, cyclonedx.left_out)
+    form = Form(cyclonedx.KIND, ensemble_facts, cyclonedx.document, cyclonedx.left_out)
     return _write_form(registry, form, ensemble_id, path, now)
 
 
 def write_spdx(registry: Registry, ensemble_id: str, path: Path, now: datetime.datetime) -> Exported:
     """An ensemble in SPDX 3; the errors are those of :func:`write_croissant`."""
-    return _write_form(registry, Form(spdx.KIND, spdx.read_facts, spdx.document, spdx.left_out), ensemble_id, path, now)
+    return _write_form(registry, Form(spdx.KIND, ensemble_facts, spdx.document, spdx.left_out), ensemble_id, path, now)
 
 
 def write_prov(registry: Registry, output: str, path: Path, now: datetime.datetime) -> Exported:
@@ -128,7 +130,7 @@ def _write_form(registry: Registry, form: Form, subject: str, path: Path, now: d
     _check_folder(path)
     with registry.connection() as connection:
         found = form.read(connection, subject)
-        stamp = stamp_of(connection, form.kind, subject, plain(found), now)
+        stamp = stamp_of(form.kind, subject, plain(found), now, head_of(connection))
     issued = _write(path, form.document(found, stamp), stamp)
     record_issue(registry, [issued], now)
     return Exported(path, (issued,), stamp, tuple(form.left_out(found)))

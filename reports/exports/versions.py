@@ -25,6 +25,7 @@ from pydantic import ValidationError
 
 from registry.database import Registry
 from registry.errors import InputError, NotFoundError
+from registry.events import head_of
 from registry.home import Home, write_bytes_atomically
 from registry.outputs import ensemble_with_encoding
 from registry.service import generations_of, newest_of
@@ -178,7 +179,7 @@ def _read(
         content = read_content(connection, ensemble, encoding, members, crawled=crawled, small_provider=small)
         given = answers.model_dump(mode="json", include=set(form.tables), exclude_none=True)
         facts = {"form": VERSION, "content": content.model_dump(mode="json"), "answers": given}
-        return content, facts, stamp_of(connection, form.kind, ensemble_id, facts, now)
+        return content, facts, stamp_of(form.kind, ensemble_id, facts, now, head_of(connection))
 
 
 def _document(

@@ -16,17 +16,15 @@ from typing import Any
 import duckdb
 import numpy as np
 from numpy.typing import NDArray
-from sqlmodel import col, select
 
 from registry.database import Registry
 from registry.errors import RegistryError
 from registry.events import head_of
 from registry.export import write_listing
 from registry.exposure import exposure_of
-from registry.models import Ensemble
 from registry.ownership import rightsholder_facts
 from registry.references import resolve_rightsholder
-from registry.service import Service, service_of
+from registry.service import Service, services
 from reports.statements import words
 from reports.statements.acts import read_certificates, read_claims, read_withdrawals
 from reports.statements.facts import StatementFacts, Who
@@ -61,18 +59,20 @@ def rightsholder_named(registry: Registry, name: str) -> int:
         return resolve_rightsholder(connection, name)
 
 
-def read_statement(registry: Registry, rightsholder_id: int, folder: Path) -> tuple[StatementFacts, Tables]:
-    """Everything that the statement of a rightsholder says; its tables are written into ``folder``.
+def read_statement(
+    registry: Registry, rightsholder_id: int, folder: Path
+) -> tuple[StatementFacts, Tables, tuple[int, str]]:
+    """Everything that the statement of a rightsholder says, its tables, which are written into ``folder``, and the log's end.
 
     Raises:
         NotFoundError: no such rightsholder.
         RegistryError: the registry was changed again and again while it was read.
     """
     for _ in range(ATTEMPTS):
-        services = _services(registry)
-        found, head, ids = _read_rows(registry, rightsholder_id, services, folder)
+        seen_by = services(registry)
+        found, head, ids = _read_rows(registry, rightsholder_id, seen_by, folder)
         exposure = exposure_of(registry, ids)
-        models, gaps = models_of(registry, exposure, services, ids)
+        models, gaps = models_of(registry, exposure, seen_by, ids)
         with registry.connection() as connection:
             unchanged = head_of(connection) == head
         if unchanged:
@@ -87,7 +87,7 @@ def read_statement(registry: Registry, rightsholder_id: int, folder: Path) -> tu
                 gaps=[clipped(gap) for gap in (*exposure.findings, *gaps)],
                 limits=[f"{statement} {explained}" for statement, explained in words.LIMITS],
             )
-            return facts, Tables(folder / WORKS, folder / FINDINGS)
+            return facts, Tables(folder / WORKS, folder / FINDINGS), head
     raise RegistryError("the registry was changed while it was read; try again when nobody else is at work")
 
 
@@ -97,14 +97,8 @@ WORKS, FINDINGS = "works.csv", "findings.csv"
 def facts_again(registry: Registry, subject: str) -> object:
     """The facts of a statement as plain values, for its stamp; ``subject`` is ``#<rightsholder id>``."""
     with tempfile.TemporaryDirectory(prefix="creditline-") as folder:
-        facts, _ = read_statement(registry, rightsholder_named(registry, subject), Path(folder))
+        facts, _, _ = read_statement(registry, rightsholder_named(registry, subject), Path(folder))
     return facts.model_dump(mode="json")
-
-
-def _services(registry: Registry) -> list[Service]:
-    with registry.session() as session:
-        ensembles = list(session.exec(select(Ensemble.id).order_by(col(Ensemble.created_at), col(Ensemble.id))))
-    return [service_of(registry, ensemble_id) for ensemble_id in ensembles]
 
 
 def _read_rows(

@@ -27,6 +27,7 @@ from sqlmodel import col, select
 
 from registry.database import Registry, driver_of
 from registry.errors import InputError, NotFoundError, UsageError
+from registry.events import head_of
 from registry.export import check_suffix, write_listing, write_rows
 from registry.home import write_bytes_atomically
 from registry.ids import sha256_of_file
@@ -102,7 +103,7 @@ def give_table(registry: Registry, name: str, path: Path, now: datetime.datetime
         kept = Path(folder) / "rows.parquet"
         with _opened(registry, name, subject) as opened:
             facts = _facts(table, opened, kept)
-            stamp = stamp_of(opened.connection, table.kind, subject, facts.plain(), now)
+            stamp = stamp_of(table.kind, subject, facts.plain(), now, head_of(opened.connection))
         _write(table, kept, path, stamp)
     sha256 = sha256_of_file(path)
     files = [path]

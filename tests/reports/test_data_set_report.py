@@ -148,7 +148,7 @@ def test_what_counts_is_the_permission_when_the_member_was_registered(
     """Not when it last became prohibited: works are prohibited, permitted and prohibited again. Figures and table agree."""
     for move in moves:
         forge(world, *move)
-    facts, tables = read_data_set(world.registry, "shapes", tmp_path)
+    facts, tables, _ = read_data_set(world.registry, "shapes", tmp_path)
     code = world.code(0)
     for member in facts.models[0].members:
         found = (member.prohibited_since, member.prohibited_before, member.prohibited_when_unknown)
@@ -200,7 +200,7 @@ def test_conflicts_are_found_once_per_work(world: StatementWorld, tmp_path: Path
         low, high = sorted((ada, bo))
         change.insert(NearDuplicate(id=0, asset_id=low, other_asset_id=high, distance=7, found_at=NOW))
         change.record("near duplicates searched", "all")
-    facts, tables = read_data_set(world.registry, "shapes", tmp_path)
+    facts, tables, _ = read_data_set(world.registry, "shapes", tmp_path)
     differs = world.owner[4] != "Bo Example"
     assert conflicts(facts) == {
         **({"checked rightsholder is not the declared one": 1} if differs else {}),
@@ -323,7 +323,7 @@ def test_tables_longer_than_the_page_say_so(world: StatementWorld, tmp_path: Pat
             [NOW],
         )
         change.record("works registered", "data set shapes")
-    facts, tables = read_data_set(world.registry, "shapes", tmp_path)
+    facts, tables, _ = read_data_set(world.registry, "shapes", tmp_path)
     counts = facts.rightsholders
     assert (len(counts.rows), counts.total) == (20, 33)
     assert counts.works_left_out == 72 - sum(row.works for row in counts.rows)

@@ -94,7 +94,7 @@ def check(world: StatementWorld, folder: Path) -> dict[str, dict[str, Any]]:
     for name, row in rows.items():
         place = folder / f"tables-{row['rightsholder_id']}"
         place.mkdir(exist_ok=True)
-        facts, _ = read_statement(world.registry, row["rightsholder_id"], place)
+        facts, _, _ = read_statement(world.registry, row["rightsholder_id"], place)
         assert row == figures_of(facts), name
     return rows
 
