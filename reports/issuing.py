@@ -13,6 +13,7 @@ import datetime
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -25,12 +26,13 @@ from registry.database import Registry
 from registry.errors import InputError, IntegrityError
 from registry.events import changing
 from registry.home import write_bytes_atomically
-from registry.ids import sha256_of_file
+from registry.ids import canonical_json, sha256_of_file
 from reports.stamps import Stamp, beside, stamp_file
 
 EVENT = "documents issued"
 MOST_OF_EVENT = 1_000
 """Documents that one event names."""
+_VERSION = re.compile(r" version [0-9]{1,9}$")
 
 
 @dataclass(frozen=True)
@@ -142,12 +144,34 @@ def find_issued(connection: duckdb.DuckDBPyConnection, sha256: str) -> tuple[int
         [EVENT, sha256],
     ).fetchall()
     for sequence, after in rows:
-        try:
-            for each in json.loads(after)["documents"]:
-                if each["sha256"] == sha256:
-                    return int(sequence), Issued(**each)
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
-            raise IntegrityError(
-                f"event {sequence:,} of the log cannot be read: run `creditline log verify`"
-            ) from error
+        for each in _documents(int(sequence), after):
+            if each.sha256 == sha256:
+                return int(sequence), each
     return None
+
+
+def find_later(connection: duckdb.DuckDBPyConnection, event: int, issued: Issued) -> tuple[int, Issued] | None:
+    """The newest document of this kind and subject that was given out after an event, of other facts; None if there is none.
+
+    Versions of a filing have subjects of their own, and are about the same.
+
+    Raises:
+        IntegrityError: an event is not one that was written here.
+    """
+    about = _VERSION.sub("", issued.subject)
+    rows = connection.execute(
+        "SELECT sequence, after FROM event WHERE kind = ? AND sequence > ? AND contains(after, ?) ORDER BY sequence DESC",
+        [EVENT, event, canonical_json(about)[1:-1]],
+    ).fetchall()
+    for sequence, after in rows:
+        for each in _documents(int(sequence), after):
+            if each.kind == issued.kind and _VERSION.sub("", each.subject) == about:
+                return None if each.facts_sha256 == issued.facts_sha256 else (int(sequence), each)
+    return None
+
+
+def _documents(sequence: int, after: str) -> list[Issued]:
+    try:
+        return [Issued(**each) for each in json.loads(after)["documents"]]
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise IntegrityError(f"event {sequence:,} of the log cannot be read: run `creditline log verify`") from error

@@ -34,6 +34,13 @@ class StampDocument(Part):
     stamp: Stamp
 
 
+class SupersededPart(Part):
+    """A document that took the place of another."""
+
+    name: str
+    event: int = Field(description="Of the log, that names it.")
+
+
 class VerifiedDocument(Part):
     """What ``creditline report verify --json`` prints."""
 
@@ -46,7 +53,10 @@ class VerifiedDocument(Part):
     kind: str | None = Field(description="Of document; null: neither log nor stamp says.")
     subject: str | None
     event: int | None = Field(description="The event of the log that names the file; null: none does.")
-    events_since: int | None = Field(description="Events since it was made; null: not known.")
+    events_since: dict[str, int] | None = Field(description="Events since it was made, by kind; null: not known.")
+    superseded_by: SupersededPart | None = Field(
+        description="The newest document of the same kind and subject, given out later, that says something else."
+    )
     facts: Literal["same", "changed", "not compared"] = Field(
         description="Whether the registry would say the same of its subject now."
     )

@@ -27,7 +27,7 @@ from registry.database import Registry
 from registry.errors import CreditlineError, InputError, LockedRegistryError, NotFoundError
 from registry.events import GENESIS
 from registry.ids import sha256_of
-from reports.issuing import EVENT, Issued, find_issued
+from reports.issuing import EVENT, Issued, find_issued, find_later
 from reports.kinds import KINDS
 from reports.stamps import META, PARQUET_KEY, SUFFIX, Stamp, beside
 
@@ -57,12 +57,14 @@ class Checked:
     event: int | None
     """The event of the log that names it."""
     issued: Issued | None
-    events_since: int | None
-    """Events that the log has after those that the document was made from, or after its own where its stamp is lost."""
+    events_since: dict[str, int] | None
+    """Events by kind that the log has after those that the document was made from, or after its own where its stamp is lost."""
     facts: Literal["same", "changed", "not compared"]
     """Whether the registry would say the same of its subject now."""
     reason: str
     """Why facts were not compared, or what went wrong as they were; empty if nothing did."""
+    later: tuple[int, Issued] | None = None
+    """A newer document of the same kind and subject that says something else, and its event."""
     stamp_fits: bool = True
     """Whether the stamp says of a document that is on record what the log says of it."""
 
@@ -91,12 +93,13 @@ def check_document(registry: Registry, path: Path) -> Checked:
         fits = found is not None and stamp is not None and known and _says(stamp) == _says(found[1])
         start = stamp.log_sequence if stamp and known and (fits or not found) else found[0] if found else None
         since = None if start is None else _events_since(connection, start)
+        later = find_later(connection, *found) if found else None
     if found is None:
         state: State = "unknown" if stamp is None else "altered" if known else "foreign"
         return Checked(sha256, state, stamp, None, None, since, "not compared", MEANING[state])
     event, issued = found
     facts, reason = _compare(registry, issued)
-    return Checked(sha256, "unaltered", stamp, event, issued, since, facts, reason, stamp_fits=fits)
+    return Checked(sha256, "unaltered", stamp, event, issued, since, facts, reason, later, stamp_fits=fits)
 
 
 def stamp_in(path: Path, data: bytes) -> Stamp | None:
@@ -157,12 +160,13 @@ def _had_end(connection: duckdb.DuckDBPyConnection, stamp: Stamp) -> bool:
     return row is not None and row[0] == stamp.log_sha256
 
 
-def _events_since(connection: duckdb.DuckDBPyConnection, sequence: int) -> int:
-    """Giving documents out changes nothing that one could say."""
-    row = connection.execute(
-        "SELECT count(*) FROM event WHERE sequence > ? AND kind <> ?", [sequence, EVENT]
-    ).fetchone()
-    return int(row[0]) if row else 0
+def _events_since(connection: duckdb.DuckDBPyConnection, sequence: int) -> dict[str, int]:
+    """By kind, the most first. Giving documents out changes nothing that one could say."""
+    rows = connection.execute(
+        "SELECT kind, count(*) FROM event WHERE sequence > ? AND kind <> ? GROUP BY kind ORDER BY 2 DESC, 1",
+        [sequence, EVENT],
+    ).fetchall()
+    return {str(kind): int(amount) for kind, amount in rows}
 
 
 def _read(path: Path, largest: int) -> bytes:

@@ -34,6 +34,11 @@ def plain(text: str, limit: int = 160) -> str:
     return shown or "(no name)"
 
 
+def quoted(text: str) -> str:
+    """A name from outside, in a sentence."""
+    return f"“{plain(text)}”"
+
+
 def number(value: float, digits: int = 3) -> str:
     """``value`` with that many significant digits, without an exponent where people can do without."""
     if value == 0 or not math.isfinite(value):

@@ -174,6 +174,8 @@ def _signed(signed: SignedImage, key: SigningKey) -> dict[str, Any]:
 
 
 def _narrate_signing(signed: SignedImage, key: SigningKey, *, stamped: bool) -> None:
+    for sentence in getattr(signed.assertion.audit, "taken_back", ()):
+        narrate(f"since training: {sentence}")
     if signed.sidecar:
         narrate(f"its manifest is in {signed.sidecar}; the two belong together")
     narrate(f"signed as {key.signer} ({key.algorithm})")
@@ -233,6 +235,7 @@ def _assertion_lines(assertion: Assertion) -> list[tuple[str, object]]:
             ("attributable", "yes" if audit.attributable else "no"),
             ("verdict", audit.verdict),
             ("", audit.explanation),
+            *(("taken back", sentence) for sentence in audit.taken_back),
         ]
     return [
         *found,
@@ -243,7 +246,7 @@ def _assertion_lines(assertion: Assertion) -> list[tuple[str, object]]:
 
 
 def _print_candidates(assertion: Assertion) -> None:
-    columns = ("rank", "candidate", "passes", "p", "q", "influence", "rightsholder", "licence", "work")
+    columns = ("rank", "candidate", "passes", "p", "q", "influence", "rightsholder", "licence", "permission", "work")
     candidates: list[CandidateClaim] = getattr(assertion.audit, "candidates", [])
     print_table(columns, [_candidate_row(each) for each in candidates])
 
@@ -269,5 +272,6 @@ def _candidate_row(candidate: CandidateClaim) -> tuple[object, ...]:
         measured[0] if measured else "not measured",
         _owners(work) if work else None,
         work.licence if work else None,
+        work.permission if work else None,
         work.sha256[:12] if work else None,
     )

@@ -116,6 +116,7 @@ def _export(
                 "lost": list(filed.lost),
                 "html": str(filed.page),
                 "json": str(filed.data),
+                "contradictions": [each.model_dump() for each in document.contradictions],
                 "to_be_provided": [each.model_dump() for each in document.to_be_provided],
             },
         )
@@ -125,6 +126,8 @@ def _export(
     if filed.answers_of is not None:
         narrate(f"the answers are those of version {filed.answers_of}; --answers FILE replaces them")
     _narrate_version(filed, registry.home.filings)
+    for contradiction in document.contradictions:
+        narrate(f"to be resolved: {contradiction.says}")
     if document.to_be_provided:
         narrate(f"{len(document.to_be_provided)} answers are to be provided; --template FILE writes the questions")
 

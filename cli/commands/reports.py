@@ -129,6 +129,7 @@ def verify(
                 "subject": issued.subject if issued else stamp.subject if stamp else None,
                 "event": found.event,
                 "events_since": found.events_since,
+                "superseded_by": {"name": found.later[1].name, "event": found.later[0]} if found.later else None,
                 "facts": found.facts,
                 "reason": found.reason,
                 "stamp_fits": found.stamp_fits,
@@ -140,10 +141,15 @@ def verify(
         if issued is not None:
             typer.echo(f"{issued.kind}, given out as {printable(issued.name)}: event {found.event:,} of the log")
             typer.echo(_SINCE[found.facts] + (f": {printable(found.reason)}" if found.reason else ""))
+            if found.later is not None:
+                typer.echo(
+                    f"superseded: {printable(found.later[1].name)} says something else, event {found.later[0]:,} of the log"
+                )
             if stamp is not None and not found.stamp_fits:
                 typer.echo("its stamp says something else than the log: do not rely on the stamp")
         if found.events_since is not None:
-            typer.echo(f"events in the log since it was made: {found.events_since:,}")
+            kinds = ", ".join(f"{amount:,} {kind}" for kind, amount in found.events_since.items())
+            typer.echo(f"events in the log since it was made: {printable(kinds) or 'none'}")
     if not found.whole:
         raise typer.Exit(1)
 

@@ -69,7 +69,8 @@ def withdraw(
     for number in report.withdrawal_ids:
         typer.echo(str(number))
     if report.withdrawal_ids:
-        narrate(f"{len(report.newly_withdrawn):,} works withdrawn")
+        withdrawn = len(report.newly_withdrawn)
+        narrate(f"{withdrawn:,} {'work' if withdrawn == 1 else 'works'} withdrawn")
     else:
         narrate("already withdrawn; nothing was changed")
     for impact in report.impacts:
@@ -87,7 +88,7 @@ def _narrate_impact(impact: Impact) -> None:
             f"{impact.ensemble_id}` trains it again without them"
         )
     if not impact.saw:
-        narrate(f"{name}: no newest member saw them; {len(impact.serving)} of {impact.n} members serve")
+        narrate(f"{name}: no member in service saw them; {len(impact.serving)} of {impact.n} members serve")
         return
     narrate(
         f"{name}: members {', '.join(map(str, impact.saw))} saw {impact.works:,} of them; "
@@ -101,9 +102,15 @@ def _narrate_impact(impact: Impact) -> None:
 
 def further_removals(further: Removals) -> str:
     """How many more units can be withdrawn, in words."""
+    certain = (
+        "one more unit withdrawn may leave no member"
+        if further.guaranteed == 0
+        else f"a member is left whichever {'unit is' if further.guaranteed == 1 else f'{further.guaranteed:,} units are'} "
+        "withdrawn next"
+    )
     return (
-        f"any {further.guaranteed} more units can be withdrawn with a member left; in random order {further.median}, "
-        f"in 9 of 10 cases {further.low} to {further.high}"
+        f"{certain}; of units drawn at random, {further.median:,} can go before none is left (in 9 of 10 cases {further.low:,} "
+        f"to {further.high:,})"
     )
 
 

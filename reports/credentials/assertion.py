@@ -41,6 +41,7 @@ class WorkClaim(Claimed):
     licence: str | None
     licence_basis: str | None
     licence_url: str | None
+    permission: str = Field(description="Whether it may be trained on, as the registry had it at signing.")
 
 
 class CandidateClaim(Claimed):
@@ -83,6 +84,9 @@ class AuditClaim(Claimed):
     attributable: bool = Field(description="False: no unit reached the false discovery rate. A result, not a failure.")
     verdict: str
     explanation: str
+    taken_back: list[str] = Field(
+        description="What became, from training to signing, of the works that the image traces to: withdrawn, or prohibited."
+    )
     method: MethodClaim
     tested: int
     candidates: list[CandidateClaim]

@@ -28,7 +28,7 @@ from reports.credentials.assertion import (
 from reports.facts import AuditFacts, Candidate, NotMeasured, Statement, Work
 from reports.reading import read_audit, utc
 from reports.schema import EffectPart, Missing
-from reports.words import certainty, headline, plain
+from reports.words import certainty, headline, plain, taken_back
 
 WITHOUT_AUDIT = " without audit"
 """What the subject of a stamp ends in where the signer left the audit out."""
@@ -126,6 +126,7 @@ def _audit(audit: AuditFacts) -> AuditClaim:
         attributable=audit.attributable,
         verdict=plain(headline(audit), LONGEST_TEXT),
         explanation=plain(certainty(audit), LONGEST_TEXT),
+        taken_back=[plain(sentence, LONGEST_TEXT) for sentence in taken_back(audit)[:MOST_CANDIDATES]],
         method=MethodClaim(
             ranker=_line(audit.ranking.name),
             statistic=_line(test.statistic),
@@ -176,6 +177,7 @@ def _work(work: Work) -> WorkClaim:
         licence=_text(licence),
         licence_basis=licence.basis if licence else None,
         licence_url=_line(url) if url else None,
+        permission=_line(work.permission),
     )
 
 

@@ -12,6 +12,8 @@ from reports.exports.filing import Form, Sheet
 from reports.exports.sources import (
     SOURCES,
     counted,
+    declared,
+    key_of,
     licences,
     megabytes,
     period,
@@ -19,7 +21,7 @@ from reports.exports.sources import (
     works,
 )
 from reports.exports.versions import facts_of
-from reports.words import count
+from reports.words import count, quoted
 
 KIND = "ab-2013 statement"
 
@@ -41,7 +43,7 @@ def fill(content: ContentFacts, answers: Answers) -> Sheet:
     sheet.known("Identification in the developer’s registry", f"ensemble {content.ensemble}, made on {content.made}")
     _what(sheet, content, answers)
     sheet.section("5", "Whether data is protected by copyright, trademark or patent, or all in the public domain")
-    sheet.known("Licences on record", licences(content))
+    sheet.known("Licences on record", licences(content), declared(content))
     sheet.asked("Protection", said.intellectual_property, "california.intellectual_property")
     sheet.section("6", "Whether the datasets were purchased or licensed by the developer")
     licensed = [each.facts.name for each in sets if each.source == "licensed"]
@@ -67,10 +69,10 @@ def _what(sheet: Sheet, content: ContentFacts, answers: Answers) -> None:
     owners = f"{count(content.rightsholders, 'rightsholder')} on record"
     if content.without_rightsholder:
         owners += f"; none for {works(content.without_rightsholder)}"
-    sheet.known("Owners of the works", owners)
+    sheet.known("Owners of the works", owners, declared(content))
     for each in sets:
         if each.source is None and each.answers.owner is None:
-            sheet.asked(f"Source or owner of the data set {each.facts.name}", None, "data_sets.<name>.source")
+            sheet.asked(f"Source or owner of the data set {quoted(each.facts.name)}", None, key_of(each, "source"))
     sheet.table(
         "Data sets",
         ["Data set", "Owner", "Source", "Works"],

@@ -18,6 +18,7 @@ from reports.exports.content_facts import ContentFacts
 from reports.exports.filing import Form, Sheet
 from reports.exports.sources import (
     counted,
+    declared,
     licences,
     megabytes,
     period,
@@ -96,14 +97,19 @@ def _general(sheet: Sheet, content: ContentFacts, answers: Answers) -> None:
         "content.linguistic",
         none,
     )
-    sheet.known("Other relevant characteristics of the overall training data", _characteristics(content))
+    sheet.known(
+        "Other relevant characteristics of the overall training data",
+        _characteristics(content),
+        f"licences and rightsholders: {declared(content)}",
+    )
     sheet.optional("Further characteristics", said.characteristics)
     sheet.optional("Additional comments", said.comments)
 
 
 def _members(content: ContentFacts) -> str:
-    trained = content.members_trained + content.members_imported
-    return count(trained, "member") if trained == content.members else f"{trained} of {content.members} members"
+    made = content.members_trained + content.members_imported
+    held = count(made, "member") if made == content.members else f"{made} of {content.members} members"
+    return held if content.members_serving == made else f"{held}, of which {content.members_serving} serve,"
 
 
 def _characteristics(content: ContentFacts) -> list[str]:
@@ -152,10 +158,18 @@ def _opt_outs(content: ContentFacts) -> list[str]:
         f"{works(content.reserved_left_out)} with a machine-readable reservation had been registered and were not trained on",
         f"{works(content.with_signal)} of the training content with a machine-readable statement about training, "
         f"{content.with_reservation:,} of them with a reservation or a condition",
-        f"{works(content.trained_without)} withdrawn after training; the members were trained again without them",
     ]
+    if content.trained_without:
+        lines.append(
+            f"{works(content.trained_without)} withdrawn after training; members that saw them were trained again without them"
+        )
     if content.withdrawn_since:
-        lines.append(f"{works(content.withdrawn_since)} withdrawn since; the members that saw them are out of service")
+        lines.append(
+            f"{works(content.withdrawn_since)} withdrawn after training, which members still hold; these are out of service "
+            "until they are trained again"
+        )
+    if not content.trained_without and not content.withdrawn_since:
+        lines.append("no work was withdrawn after training")
     return lines
 
 

@@ -12,13 +12,14 @@ from reports.exports.filing import Sheet
 from reports.exports.sources import (
     SOURCES,
     Sourced,
+    key_of,
     period,
     share,
     used,
     works,
     yes_no,
 )
-from reports.words import count
+from reports.words import count, quoted
 
 LARGE_SHARE = 0.03
 """Of the works of all public data sets: one with more is listed by name."""
@@ -45,9 +46,9 @@ def _overview(sheet: Sheet, content: ContentFacts, sets: list[Sourced]) -> None:
     sheet.table("Data sets by source", ["Source", "Share of works", "Data sets", "Works"], rows)
     for each in unknown:
         sheet.asked(
-            f"Source of the data set {each.facts.name}",
+            f"Source of the data set {quoted(each.facts.name)}",
             None,
-            "data_sets.<name>.source",
+            key_of(each, "source"),
             f"{works(each.facts.works)}, a {each.facts.kind}, registered "
             f"{period(each.facts.registered_from, each.facts.registered_to)}; {_sites(each)}",
         )
@@ -71,7 +72,9 @@ def _public(sheet: Sheet, answers: Answers, sets: list[Sourced]) -> None:
     large = [each for each in public if each.facts.works > LARGE_SHARE * total]
     for each in large:
         if each.answers.link is None and each.answers.description is None:
-            sheet.asked(f"Link to, or description of, the data set {each.facts.name}", None, "data_sets.<name>.link")
+            sheet.asked(
+                f"Link to, or description of, the data set {quoted(each.facts.name)}", None, key_of(each, "link")
+            )
     sheet.table(
         "List of large publicly available datasets",
         ["Data set", "Link or description", "Works", "Collected"],
@@ -89,7 +92,8 @@ def _public(sheet: Sheet, answers: Answers, sets: list[Sourced]) -> None:
 
 
 def _named(each: Sourced) -> list[str | int]:
-    said = " – ".join(text for text in (each.answers.link, each.answers.description) if text)
+    owner = f"by {each.answers.owner}" if each.answers.owner else None
+    said = " – ".join(text for text in (each.answers.link, each.answers.description, owner) if text)
     return [each.facts.name, said or "to be provided"]
 
 

@@ -270,12 +270,13 @@ def _fault(error: ValidationError) -> str:
     if first["type"] != "extra_forbidden":
         return f"{'.'.join(place)!r}: {first['msg']}"
     table = Answers if len(place) == 1 else DataSetAnswers if place[0] == "data_sets" else table_of(place[0])
-    return f"no question {'.'.join(place)!r}{_nearest(place[-1], table.model_fields)}"
+    within = "" if len(place) == 1 else ".".join(place[:-1]) + "."
+    return f"no question {'.'.join(place)!r}{_nearest(place[-1], table.model_fields, within)}"
 
 
-def _nearest(name: str, known: Iterable[str]) -> str:
+def _nearest(name: str, known: Iterable[str], within: str = "") -> str:
     near = difflib.get_close_matches(name[:80], [each[:80] for each in known], 1, cutoff=0.5)
-    return f"; the nearest is {near[0]!r}" if near else ""
+    return f"; the nearest is {within + near[0]!r}" if near else ""
 
 
 def table_of(name: str) -> type[BaseModel]:

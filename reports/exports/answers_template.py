@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from reports.exports.answers import Answers, DataSetAnswers, table_of
+from reports.exports.toml_keys import basic_string
 
 _LISTED_DATA_SETS = 1_000
 
@@ -28,7 +29,7 @@ def template_of(data_sets: Iterable[str]) -> str:
     named = list(data_sets)
     lines += ["", "# Where each data set came from."]
     for number, name in enumerate(named[:_LISTED_DATA_SETS] or ["name of a data set"]):
-        header = f"[data_sets.{_quoted(name)}]"
+        header = f"[data_sets.{basic_string(name)}]"
         lines += ["", header if named else f"#{header}", *_questions(DataSetAnswers, with_text=number == 0)]
     return "\n".join(lines) + "\n"
 
@@ -51,13 +52,4 @@ def _written(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, list):
         return "[" + ", ".join(_written(each) for each in value) + "]"
-    return _quoted(value) if isinstance(value, str) else str(value)
-
-
-def _quoted(text: str) -> str:
-    """A basic string of TOML, in which nothing of a foreign name is a line of its own or turns the writing direction."""
-    kept = (
-        f"\\{character}" if character in '"\\' else character if character.isprintable() else f"\\U{ord(character):08X}"
-        for character in text
-    )
-    return '"' + "".join(kept) + '"'
+    return basic_string(value) if isinstance(value, str) else str(value)

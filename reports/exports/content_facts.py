@@ -54,6 +54,7 @@ class ContentFacts(Part):
     members: int
     members_trained: int
     members_imported: int
+    members_serving: int = Field(description="Of these, those that saw none of the works that were withdrawn.")
     settings: dict[str, Any]
     works: int
     bytes: int
@@ -68,6 +69,7 @@ class ContentFacts(Part):
     rightsholders: int
     without_rightsholder: int
     licences: list[LicenceFacts]
+    verified: int = Field(description="Works whose rights somebody verified; those of the others are as declared.")
     other_licences: int = Field(description="Further licences, with fewer works.")
     without_licence: int
     permissions: dict[str, int] = Field(description="Works by what is on record about them now.")

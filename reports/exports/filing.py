@@ -60,6 +60,21 @@ class MissingPart(Part):
     answer_with: str = Field(description="Table and key of the file of answers.")
 
 
+class ContradictionPart(Part):
+    """Answers that cannot all be true."""
+
+    answers: list[str] = Field(description="Tables and keys of the file of answers.")
+    says: str
+
+
+class ChangePart(Part):
+    """A fact that is another one than in the version before."""
+
+    what: str = Field(description="Its place in `content` or `answers`.")
+    before: str | None = Field(description="Null: there was none.")
+    now: str | None = Field(description="Null: there is none.")
+
+
 class EarlierPart(Part):
     """An earlier version."""
 
@@ -79,6 +94,10 @@ class FilingDocument(Part):
     filing_version: int
     last_update: datetime.datetime
     earlier: list[EarlierPart]
+    changes: list[ChangePart] | None = Field(
+        description="Since the version before, the first hundred; null: this is the first, or that one's copy is lost."
+    )
+    contradictions: list[ContradictionPart] = Field(description="To be resolved before this is filed.")
     sections: list[SectionPart]
     to_be_provided: list[MissingPart]
     content: ContentFacts

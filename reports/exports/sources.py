@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from reports.exports.answers import Answers, DataSetAnswers, Source
 from reports.exports.content_facts import ContentFacts, DataSetFacts
+from reports.exports.toml_keys import basic_string
 from reports.words import count, number, percent
 
 SOURCES: Mapping[Source, str] = MappingProxyType(
@@ -46,6 +47,11 @@ def sourced(content: ContentFacts, answers: Answers) -> list[Sourced]:
         known: Source | None = "synthetic" if facts.works == facts.own_outputs else None
         found.append(Sourced(facts, given, given.source or known))
     return found
+
+
+def key_of(each: Sourced, question: str) -> str:
+    """Where a question about one data set is answered: ``data_sets."museum".link``."""
+    return f"data_sets.{basic_string(each.facts.name)}.{question}"
 
 
 def used(stated: bool | None, source: Source, sets: list[Sourced]) -> tuple[bool | None, str | None]:
@@ -89,6 +95,15 @@ def licences(content: ContentFacts) -> str:
     if content.without_licence:
         named.append(f"no licence on record ({works(content.without_licence)})")
     return "; ".join(named)
+
+
+def declared(content: ContentFacts) -> str:
+    """What licences and owners rest on."""
+    if not content.verified:
+        return "as declared by whoever registered the works: nobody has verified them here"
+    if content.verified == content.works:
+        return "verified for every work"
+    return f"verified for {works(content.verified)}; those of the others are as declared by whoever registered them"
 
 
 def share(part: int, whole: int) -> str:

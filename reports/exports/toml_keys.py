@@ -36,3 +36,12 @@ def has_long_key(text: str) -> bool:
         elif token.lastgroup in ("text", "other"):
             dots = 0
     return False
+
+
+def basic_string(text: str) -> str:
+    """A basic string of TOML, in which nothing of a foreign name is a line of its own or turns the writing direction."""
+    kept = (
+        f"\\{character}" if character in '"\\' else character if character.isprintable() else f"\\U{ord(character):08X}"
+        for character in text
+    )
+    return '"' + "".join(kept) + '"'

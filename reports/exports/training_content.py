@@ -13,10 +13,10 @@ from typing import Any
 import duckdb
 
 from registry.errors import NotFoundError
-from registry.models import Encoding, Ensemble, Member
+from registry.models import Member
 from registry.permissions import CURRENT_SIGNALS
 from registry.rights import counting_row
-from registry.service import NOT_COVERED, heeded_by
+from registry.service import NOT_COVERED, Service, heeded_by
 from registry.signals import TRAINING
 from reports.exports.content_facts import ContentFacts, DataSetFacts, LicenceFacts, SignalFacts
 from reports.exports.domains import count_domains, top_domains_of
@@ -29,9 +29,7 @@ AI_SOURCES = ("trainedalgorithmicmedia", "compositewithtrainedalgorithmicmedia")
 
 def read_content(
     connection: duckdb.DuckDBPyConnection,
-    ensemble: Ensemble,
-    encoding: Encoding,
-    members: Sequence[Member],
+    service: Service,
     *,
     crawled: Collection[str] = (),
     small_provider: bool = False,
@@ -40,15 +38,15 @@ def read_content(
 
     Args:
         connection: to the registry; makes temporary tables.
-        ensemble: which.
-        encoding: the one that it was made for.
-        members: the newest generation of each.
+        service: the ensemble, its encoding, and the newest generation of each member.
         crawled: names of the data sets whose domains are ranked.
         small_provider: list 5 % of the domains, or 1,000 if that is fewer, in place of 10 %.
 
     Raises:
         NotFoundError: no member is registered, so that nothing was trained on.
     """
+    ensemble, encoding = service.ensemble, service.encoding
+    members = [state.member for state in service.states]
     if not members:
         raise NotFoundError(
             f"ensemble {ensemble.id} has no member yet, so it was trained on nothing; run `creditline train`"
@@ -84,6 +82,7 @@ def read_content(
         members=encoding.n,
         members_trained=origins.count("trained"),
         members_imported=len(origins) - origins.count("trained"),
+        members_serving=len(service.serving),
         settings=ensemble.settings,
         works=works,
         bytes=size,
@@ -103,6 +102,7 @@ def read_content(
         rightsholders=_rightsholders(connection),
         without_rightsholder=_count(connection, "FROM content WHERE rightsholder_id IS NULL"),
         licences=[LicenceFacts(reference=name, spdx=spdx, works=held) for name, spdx, held in licences[:MOST_LICENCES]],
+        verified=_count(connection, "FROM content WHERE verified_id IS NOT NULL"),
         other_licences=max(0, len(licences) - MOST_LICENCES),
         without_licence=_count(connection, "FROM content WHERE licence_id IS NULL"),
         permissions=dict(_rows(connection, "SELECT permission, count(*) FROM content GROUP BY 1 ORDER BY 2 DESC, 1")),

@@ -15,7 +15,7 @@ import datetime
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,11 +27,12 @@ from registry.database import Registry
 from registry.errors import InputError, NotFoundError
 from registry.events import head_of
 from registry.home import Home, write_bytes_atomically
-from registry.outputs import ensemble_with_encoding
-from registry.service import generations_of, newest_of
+from registry.service import service_of
 from reports.exports.answers import Answers, check_data_sets
+from reports.exports.changes import changes
 from reports.exports.content_facts import ContentFacts
-from reports.exports.filing import VERSION, EarlierPart, FilingDocument, Form
+from reports.exports.contradictions import contradictions
+from reports.exports.filing import VERSION, ChangePart, EarlierPart, FilingDocument, Form
 from reports.exports.training_content import read_content
 from reports.html import rendered
 from reports.issuing import EVENT, Document, Issued, record_issue, write_document
@@ -120,7 +121,8 @@ def file_version(
         number, issued_at = (newest.number if newest else 0) + 1, now
         rebuilt, earlier = False, versions
     stamp = stamp.model_copy(update={"subject": subject_of(ensemble_id, number)})
-    document = _document(form, content, answers, facts, number, issued_at, earlier, stamp)
+    changed = _changed(registry.home, form, ensemble_id, earlier, facts)
+    document = _document(form, content, answers, facts, number, issued_at, earlier, changed, stamp)
     issued = [write_document(registry.home.filings, each) for each in _rendered(form, document)]
     record_issue(registry, issued, now)
     with registry.connection() as connection:
@@ -168,15 +170,13 @@ def versions_of(connection: duckdb.DuckDBPyConnection, form: Form, ensemble_id: 
 def _read(
     registry: Registry, form: Form, ensemble_id: str, answers: Answers, now: datetime.datetime
 ) -> tuple[ContentFacts, dict[str, Any], Stamp]:
-    with registry.session() as session:
-        ensemble, encoding = ensemble_with_encoding(session, ensemble_id)
-        members = newest_of(generations_of(session, ensemble_id))
+    service = service_of(registry, ensemble_id)
     crawled = [name for name, each in answers.data_sets.items() if each.source == "crawled"]
     with registry.connection() as connection:
         names = [str(name) for (name,) in connection.execute("SELECT name FROM data_set").fetchall()]
         check_data_sets(answers, names)
         small = bool(answers.content.small_or_medium)
-        content = read_content(connection, ensemble, encoding, members, crawled=crawled, small_provider=small)
+        content = read_content(connection, service, crawled=crawled, small_provider=small)
         given = answers.model_dump(mode="json", include=set(form.tables), exclude_none=True)
         facts = {"form": VERSION, "content": content.model_dump(mode="json"), "answers": given}
         return content, facts, stamp_of(form.kind, ensemble_id, facts, now, head_of(connection))
@@ -190,6 +190,7 @@ def _document(
     number: int,
     issued_at: datetime.datetime,
     earlier: Sequence[Kept],
+    changed: list[ChangePart] | None,
     stamp: Stamp,
 ) -> FilingDocument:
     sheet = form.fill(content, answers)
@@ -208,12 +209,25 @@ def _document(
             )
             for each in reversed(earlier)
         ],
+        changes=changed,
+        contradictions=contradictions(content, answers, form.tables),
         sections=sheet.sections,
         to_be_provided=sheet.missing,
         content=content,
         answers=facts["answers"],
         stamp=stamp,
     )
+
+
+def _changed(
+    home: Home, form: Form, ensemble_id: str, earlier: Sequence[Kept], facts: Mapping[str, Any]
+) -> list[ChangePart] | None:
+    """What differs from the version before; None: there is none, or its copy is lost."""
+    copies = _copies(home, form, ensemble_id, earlier[-1]) if earlier else None
+    if copies is None:
+        return None
+    before = json.loads(copies["json"])
+    return changes(*({name: said.get(name) or {} for name in ("content", "answers")} for said in (before, facts)))
 
 
 def _rendered(form: Form, document: FilingDocument) -> list[Document]:

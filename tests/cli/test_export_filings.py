@@ -101,7 +101,7 @@ def test_answers_that_cannot_be_read_are_bad_input(trained: Creditline, tmp_path
     path.write_text("[model]\nname = 'x'\n")
     refused = trained("export", "ai-act", "--answers", path, "--out", tmp_path / "out")
     assert refused.status == 2
-    assert "the nearest is 'names'" in refused.err
+    assert "the nearest is 'model.names'" in refused.err
     assert not (tmp_path / "out").exists()
 
 

@@ -22,12 +22,14 @@ from registry.events import head_of  # noqa: E402
 from registry.home import Home  # noqa: E402
 from registry.ids import sha256_of  # noqa: E402
 from registry.metadata.content_credentials import OFFLINE  # noqa: E402
+from registry.withdrawals import withdraw  # noqa: E402
 from reports.credentials.assertion import KIND, LABEL, AuditClaim  # noqa: E402
 from reports.credentials.checking import Checked, check_credentials, check_file  # noqa: E402
 from reports.credentials.findings import signed_image_facts  # noqa: E402
 from reports.credentials.practice_certificates import Algorithm  # noqa: E402
 from reports.issuing import find_issued  # noqa: E402
 from reports.schema import Missing  # noqa: E402
+from reports.verifying import check_document  # noqa: E402
 from tests.registry.metadata.signing import signed as signed_by_a_stranger  # noqa: E402
 from tests.reports.credentials import Chain, make_chain, now, sign  # noqa: E402
 from tests.reports.world import HOSTILE, NOON, World, make_world  # noqa: E402
@@ -163,6 +165,23 @@ def test_the_log_names_the_file_and_its_facts_can_be_read_again(fresh: World, ch
     assert sha256_of(signed_image_facts(fresh.registry, stamp.subject)) == stamp.facts_sha256
     fresh.add_audit((3, 30), sample=sample, created_at=NOON + datetime.timedelta(hours=1))
     assert sha256_of(signed_image_facts(fresh.registry, stamp.subject)) != stamp.facts_sha256
+
+
+def test_a_withdrawal_is_stated_and_changes_what_would_be_said(fresh: World, chain: Chain, tmp_path: Path) -> None:
+    """What was signed before it says nothing of it, so that it is no more what the registry says."""
+    sample = fresh.add_sample(0)
+    fresh.add_audit((0, 30), sample=sample)
+    before = sign(fresh, sample, chain, tmp_path / "before.png")
+    claim = audit_in(check_credentials(before.image.read_bytes()))
+    assert (claim.taken_back, claim.candidates[0].works[0].permission) == ([], "permitted")
+    assert check_document(fresh.registry, before.image).facts == "same"
+    withdraw(fresh.registry, asset_ids=fresh.assets_of(0), reason="asked", now=NOON + datetime.timedelta(hours=1))
+    assert check_document(fresh.registry, before.image).facts == "changed"
+    claim = audit_in(check_credentials(sign(fresh, sample, chain, tmp_path / "after.png").image.read_bytes()))
+    assert [sentence.partition(" was ")[2] for sentence in claim.taken_back] == [
+        "withdrawn since: members that saw it serve no more."
+    ]
+    assert claim.candidates[0].works[0].permission == "withdrawn"
 
 
 def test_not_attributable_is_stated_as_such(fresh: World, chain: Chain, tmp_path: Path) -> None:

@@ -211,7 +211,7 @@ def test_what_nobody_knows_is_marked_and_listed(registry: Registry, tmp_path: Pa
     filed = file(registry, tmp_path)
     open_questions = [item for section in filed.document.sections for item in section.items if item.answer is None]
     assert [each.key for each in filed.document.to_be_provided] == [item.key for item in open_questions]
-    assert {"provider.name", "processing.illegal_content", "data_sets.<name>.source", "public.used"} <= {
+    assert {"provider.name", "processing.illegal_content", 'data_sets."crawl".source', "public.used"} <= {
         each.answer_with for each in filed.document.to_be_provided
     }
     page = filed.page.read_text()
@@ -247,9 +247,9 @@ def test_the_skeleton_answers_nothing_until_it_is_edited(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ('[provider]\nnmae = "x"', "no question 'provider.nmae'; the nearest is 'name'"),
+        ('[provider]\nnmae = "x"', "no question 'provider.nmae'; the nearest is 'provider.name'"),
         ('[provder]\nname = "x"', "no question 'provder'; the nearest is 'provider'"),
-        ('[data_sets.x]\nsorce = "public"', "the nearest is 'source'"),
+        ('[data_sets.x]\nsorce = "public"', "the nearest is 'data_sets.x.source'"),
         ('[data_sets.x]\nsource = "found"', "'public', 'licensed'"),
         ("[provider]\nname = 3", "'provider.name'"),
         ('[provider]\nname = ""', "it is empty"),
@@ -401,6 +401,78 @@ def test_changed_facts_make_the_next_version_with_links(registry: Registry, tmp_
     links = re.findall(r'<a href="(ai-act-[^"]+-v\d\.html)"', third.page.read_text())
     assert [name[-7:] for name in links] == ["v2.html", "v1.html"]
     assert all((third.page.parent / name).is_file() for name in links)
+
+
+def test_a_version_says_what_it_is_for(registry: Registry, tmp_path: Path) -> None:
+    """Facts and answers that differ from the version before, by place; nothing of the first, nor beside a lost copy."""
+    first = file(registry, tmp_path, Answers.model_validate({"provider": {"name": "A"}}))
+    assert first.document.changes is None
+    assert 'id="changes"' not in first.page.read_text()
+    withdraw(registry, asset_ids=[3], reason="asked", now=NOW + timedelta(days=71))
+    second = file(registry, tmp_path, Answers.model_validate({"provider": {"name": "B"}}), days=72)
+    changed = {each.what: (each.before, each.now) for each in second.document.changes or ()}
+    assert changed["content: withdrawn since"] == ("0", "1")
+    assert changed["content: members serving"] == ("8", "4")
+    assert changed["content: permissions: withdrawn"] == (None, "1")
+    assert changed["answers: provider: name"] == ("A", "B")
+    assert not any("licences" in what or "domain" in what for what in changed)
+    assert "Since version 1" in second.page.read_text()
+    lose(registry, second, "missing")
+    third = file(registry, tmp_path, Answers.model_validate({"provider": {"name": "C"}}), days=73)
+    assert third.document.changes is None
+    assert "Not known: the copy of version 2" in third.page.read_text()
+
+
+def test_answers_that_contradict_are_named(registry: Registry, tmp_path: Path) -> None:
+    """One another, or what is on record; each with its question, on the page and in the document."""
+    said = {
+        "public": {"used": False},
+        "licensed": {"used": True},
+        "synthetic": {"used": False},
+        "user_data": {"from_model": False, "from_services": False},
+        "model": {"placed_on_market": (NOW - timedelta(days=500)).date()},
+        "content": {"latest_acquisition": (NOW + timedelta(days=500)).date()},
+        "data_sets": {"crawl": {"source": "user"}, HOSTILE: {"source": "public"}},
+    }
+    filed = file(registry, tmp_path, Answers.model_validate(said))
+    named = [each.answers[0] for each in filed.document.contradictions]
+    assert named == [
+        "public.used",
+        "licensed.used",
+        "user_data.from_model",
+        "synthetic.used",
+        "content.latest_acquisition",
+        "model.placed_on_market",
+    ]
+    assert filed.document.contradictions[2].answers == ["user_data.from_model", 'data_sets."crawl".source']
+    page = filed.page.read_text()
+    assert "To be resolved before this is filed" in page
+    assert page.count("is answered with No") == 3
+    california = file(registry, tmp_path, Answers.model_validate(said), ab2013.FORM)
+    assert [each.answers[0] for each in california.document.contradictions] == named[4:], "it asks the others not"
+
+
+def test_answers_that_agree_are_not_doubted(registry: Registry, tmp_path: Path) -> None:
+    """Nor those that leave questions open."""
+    said = {
+        "public": {"used": True},
+        "licensed": {"used": True},
+        "user_data": {"from_model": False},
+        "content": {"latest_acquisition": NOW.date()},
+        "model": {"placed_on_market": (NOW + timedelta(days=100)).date()},
+        "data_sets": {HOSTILE: {"source": "public"}},
+    }
+    for answers in ({}, said):
+        filed = file(registry, tmp_path, Answers.model_validate(answers))
+        assert filed.document.contradictions == []
+        assert "To be resolved" not in filed.page.read_text()
+
+
+def test_owners_and_licences_are_called_declared(registry: Registry, tmp_path: Path) -> None:
+    """Until somebody has verified them."""
+    for form in (ai_act.FORM, ab2013.FORM):
+        page = file(registry, tmp_path, form=form).page.read_text()
+        assert "as declared by whoever registered the works: nobody has verified them here" in page
 
 
 def test_works_that_all_members_are_trained_without_are_no_training_content(registry: Registry, tmp_path: Path) -> None:

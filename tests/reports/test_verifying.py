@@ -29,6 +29,8 @@ from registry.reviews import record_review
 from registry.withdrawals import withdraw
 from reports import verifying
 from reports.issuing import EVENT, Document, record_issue, write_document
+from reports.selection import newest_audits, unaudited_samples
+from reports.site import Site, render_site
 from reports.stamps import PARQUET_KEY, Stamp, beside
 from reports.verifying import Checked, check_document
 from tests.reports.world import NOON, World, make_world
@@ -83,7 +85,7 @@ def test_what_was_given_out_is_unaltered(given_out: Path, name: str) -> None:
     """By its hash, with the event that names it; its stamp agrees; the registry says the same; its own issue is no news."""
     found = check(given_out, name)
     assert (found.state, found.whole, found.stamp_fits) == ("unaltered", True, True)
-    assert (found.facts, found.reason, found.events_since) == ("same", "", 0)
+    assert (found.facts, found.reason, found.events_since) == ("same", "", {})
     assert found.issued is not None
     assert found.issued.name == name
     assert found.stamp is not None
@@ -98,7 +100,7 @@ def test_a_document_may_be_renamed_and_moved(given_out: Path, tmp_path: Path, na
     """It is known by its bytes alone, without what lay beside it."""
     shutil.copy(given_out / "out" / name, tmp_path / "letter.bin")
     found = check_document(opened(given_out), tmp_path / "letter.bin")
-    assert (found.state, found.facts, found.events_since) == ("unaltered", "same", 0)
+    assert (found.state, found.facts, found.events_since) == ("unaltered", "same", {})
     assert found.stamp_fits == (name != "candidates.csv")
 
 
@@ -169,7 +171,7 @@ def test_a_stamp_beside_a_document_that_is_not_its_own(place: Path) -> None:
     for text in ("", "{", "null", '{"stamp": 3}', "\x00" * 100, '{"stamp": {"log_sequence": -1}}'):
         beside(path).write_text(text)
         found = check(place, path.name)
-        assert (found.state, found.stamp, found.stamp_fits, found.events_since) == ("unaltered", None, False, 0)
+        assert (found.state, found.stamp, found.stamp_fits, found.events_since) == ("unaltered", None, False, {})
     beside(path).unlink()
     assert check(place, path.name).state == "unaltered"
     path.write_bytes(path.read_bytes() + b"1\n")
@@ -231,7 +233,9 @@ def test_an_event_that_is_not_about_it_leaves_its_facts(place: Path) -> None:
     for name in FILES:
         found = check(place, name)
         assert (found.state, found.facts) == ("unaltered", "same"), name
-        assert found.events_since == 2, "the decision, and the permission that it changed"
+        assert found.events_since == {"permission changed": 1, "rights reviewed": 1}, (
+            "the decision, and what it changed"
+        )
 
 
 def review(registry: Registry) -> None:
@@ -250,7 +254,31 @@ def test_a_registry_that_moved_on_says_something_else(place: Path, change: Calla
         found = check(place, name)
         assert (found.state, found.whole, found.facts) == ("unaltered", True, "changed"), name
         assert found.events_since
-        assert found.events_since > 0
+        assert found.later is None
+
+
+def render_again(place: Path, folder: str) -> Site:
+    """The same reports into another folder, two days later."""
+    registry = opened(place)
+    with registry.session() as session:
+        audits, unaudited = newest_audits(session), unaudited_samples(session)
+    site = render_site(registry, audits, place / folder, now=LATER, unaudited=unaudited)
+    record_issue(registry, site.issued, LATER)
+    return site
+
+
+def test_a_newer_document_takes_its_place(place: Path) -> None:
+    """Once one of the same kind and subject says something else; the same given out again takes no place."""
+    render_again(place, "again")
+    assert check(place, FILES[0]).later is None
+    review(opened(place))
+    site = render_again(place, "later")
+    later = check(place, FILES[0]).later
+    assert later is not None
+    assert later[1].sha256 == next(each.sha256 for each in site.issued if each.name == FILES[0])
+    assert check_document(opened(place), place / "later" / FILES[0]).later is None
+    outcome = run(place, place / "out" / FILES[0])
+    assert f"superseded: {FILES[0]} says something else, event {later[0]} of the log" in outcome.stdout
 
 
 def test_an_audit_that_is_gone_is_a_change(place: Path) -> None:
@@ -404,13 +432,14 @@ def test_the_command_says_it_in_words_and_in_json(place: Path) -> None:
     assert first.startswith("unaltered: these are the bytes")
     assert second == f"output report, given out as {FILES[0]}: event 2 of the log"
     assert third == "the registry says the same today"
-    assert last == "events in the log since it was made: 0"
+    assert last == "events in the log since it was made: none"
     review(opened(place))
     document = json.loads(run(place, place / "out" / FILES[0], "--json").stdout)
     assert document["creditline"] == "verified-document"
     assert (document["state"], document["facts"], document["event"]) == ("unaltered", "changed", 2)
     assert document["stamp"]["kind"] == document["kind"] == "output report"
-    assert document["events_since"] == 2
+    assert document["events_since"] == {"permission changed": 1, "rights reviewed": 1}
+    assert document["superseded_by"] is None
     assert document["stamp_fits"] is True
     path = place / "out" / FILES[0]
     path.write_bytes(path.read_bytes() + b" ")
