@@ -305,7 +305,12 @@ def _rightsholder_tests(tests: RightsholderTests | NotMeasured) -> RightsholderT
         return Missing(not_measured=tests.reason)
     parts = [
         RightsholderTestPart(
-            name=test.name, works=test.works, p_value=test.p_value, q_value=test.q_value, passes=test.passes
+            name=test.name,
+            counts_as=test.counts_as,
+            works=test.works,
+            p_value=test.p_value,
+            q_value=test.q_value,
+            passes=test.passes,
         )
         for test in tests.tested
     ]

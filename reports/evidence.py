@@ -13,8 +13,8 @@ from reports.facts import Effect, NotMeasured, RandomisationTest, RightsholderTe
 NO_EFFECT = "the audit did not measure it"
 
 
-def read_test(audit: Audit) -> RandomisationTest:
-    """How the shortlist was tested.
+def read_test(audit: Audit, merged: Mapping[str, str]) -> RandomisationTest:
+    """How the shortlist was tested. ``merged``: see :class:`reports.rows.Rows`.
 
     Raises:
         IntegrityError: the audit does not say.
@@ -36,7 +36,7 @@ def read_test(audit: Audit) -> RandomisationTest:
             smallest_p=float(test["smallest_p"]),
             smallest_q=float(test["smallest_q"]),
             false_discovery_rate=rate,
-            rightsholders=_rightsholders(test.get("rightsholders"), rate),
+            rightsholders=_rightsholders(test.get("rightsholders"), rate, merged),
         )
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise IntegrityError(
@@ -54,13 +54,29 @@ def read_effect(row: Candidate) -> Effect | NotMeasured:
     return Effect(row.effect, row.effect_low, row.effect_high)
 
 
-def _rightsholders(found: Mapping[str, Any] | None, rate: float) -> RightsholderTests | NotMeasured:
+def tested_rightsholders(audit: Audit) -> list[str]:
+    """The names that an audit tested; none where it does not say."""
+    found = (audit.test or {}).get("rightsholders")
+    tested = found.get("tested") if isinstance(found, Mapping) else None
+    return [str(row["name"]) for row in tested or () if isinstance(row, Mapping) and "name" in row]
+
+
+def _rightsholders(
+    found: Mapping[str, Any] | None, rate: float, merged: Mapping[str, str]
+) -> RightsholderTests | NotMeasured:
     if found is None:
         return NotMeasured(NO_EFFECT)
     if "not_measured" in found:
         return NotMeasured(str(found["not_measured"]))
     tested = tuple(
-        RightsholderTest(str(row["name"]), int(row["works"]), float(row["p"]), float(row["q"]), float(row["q"]) <= rate)
+        RightsholderTest(
+            name=str(row["name"]),
+            counts_as=merged.get(str(row["name"])),
+            works=int(row["works"]),
+            p_value=float(row["p"]),
+            q_value=float(row["q"]),
+            passes=float(row["q"]) <= rate,
+        )
         for row in found["tested"]
     )
     return RightsholderTests(str(found["method"]), int(found["draws"]), int(found["works"]), tested)

@@ -164,6 +164,9 @@ class RightsholderTest:
     """The joint test of a rightsholder's works among those that the ranking puts first."""
 
     name: str
+    """As the audit had it."""
+    counts_as: str | None
+    """The record that this one was merged into since."""
     works: int
     p_value: float
     q_value: float

@@ -5,7 +5,7 @@ A query costs the same for one audit as for ten, so the reports of many outputs 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -27,6 +27,7 @@ from registry.models import (
     UnitAsset,
 )
 from registry.permission_history import PermissionHistory, registrations
+from reports.evidence import tested_rightsholders
 from reports.facts import LicenceFacts, Rights
 
 
@@ -56,6 +57,8 @@ class Rows:
     """By asset and basis: what was said last."""
     owners: Mapping[int, tuple[str, ...]]
     """By asset the names of all that count as its rightsholders now, the first stated first."""
+    merged: Mapping[str, str]
+    """Of the rightsholders that were tested, by name: the one that counts, where a record was merged into it since."""
     permissions: PermissionHistory
     registrations: Mapping[str, int]
     """By member where the log was when it was registered."""
@@ -115,6 +118,7 @@ def fetch_rows(session: Session, audits: Sequence[Audit]) -> Rows:
         data_sets=dict(session.exec(select(DataSet.id, DataSet.name).where(col(DataSet.id).in_(of_assets))).all()),
         rights=_newest_rights(session, asset_ids),
         owners=_owners(session, asset_ids),
+        merged=_merged(session, {name for audit in audits for name in tested_rightsholders(audit)}),
         permissions=PermissionHistory.read(driver_of(session), asset_ids),
         registrations=registrations(driver_of(session)),
     )
@@ -163,3 +167,18 @@ def _owners(session: Session, asset_ids: Sequence[int]) -> dict[int, tuple[str, 
         .fetchall()
     )
     return {int(asset_id): tuple(names) for asset_id, names in rows}
+
+
+def _merged(session: Session, names: Collection[str]) -> dict[str, str]:
+    """A name that is still that of a record of its own is left out: it cannot be told which was tested."""
+    rows = (
+        driver_of(session)
+        .execute(
+            "SELECT said.name, any_value(counting.name) FROM rightsholder AS said "
+            "LEFT JOIN rightsholder AS counting ON counting.id = said.merged_into WHERE list_contains(?, said.name) "
+            "GROUP BY said.name HAVING count(DISTINCT coalesce(said.merged_into, said.id)) = 1 AND count(said.merged_into) > 0",
+            [sorted(names)],
+        )
+        .fetchall()
+    )
+    return {str(name): str(counting) for name, counting in rows if name != counting}

@@ -231,7 +231,8 @@ class SharePart(Part):
 class RightsholderTestPart(Part):
     """One rightsholder's joint test."""
 
-    name: str
+    name: str = Field(description="As the audit had it.")
+    counts_as: str | None = Field(description="The record that this one was merged into since; null: it was not.")
     works: int = Field(description="Works tested together.")
     p_value: float
     q_value: float = Field(description="Over the rightsholders that were tested.")

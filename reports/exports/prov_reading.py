@@ -112,7 +112,7 @@ def _finding(
     history: Sequence[Member],
     generation: Generation | None,
 ) -> Finding:
-    test, said = read_test(audit), audit.test or {}
+    test, said = read_test(audit, {}), audit.test or {}
     members = _makers(history, said.get("members"), said.get("members_sha256"))
     if not members and generation:
         members = generation.members

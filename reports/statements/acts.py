@@ -25,13 +25,17 @@ def read_withdrawals(
     """Withdrawals that cover works of theirs or were made in their name, newest first, and how many there are."""
     rows = connection.execute(
         """
-        SELECT withdrawal.id, scope, coalesce(works, 0), reason, recorded_at, count(*) OVER ()
+        SELECT withdrawal.id, scope, coalesce(works, 0), reason, recorded_at, count(*) OVER (),
+            coalesce(merged_into, rightsholder.id) IS NOT DISTINCT FROM $1
+            OR scope = 'asset' AND NOT EXISTS (FROM withdrawal_work WHERE withdrawal_id = withdrawal.id AND (
+                asset_id NOT IN (SELECT asset_id FROM their_work) OR asset_id IN (SELECT asset_id FROM other_owner)
+            ))
         FROM withdrawal LEFT JOIN (
             SELECT withdrawal_id, count(DISTINCT asset_id) AS works FROM withdrawal_work
             WHERE asset_id IN (SELECT asset_id FROM their_work) GROUP BY withdrawal_id
         ) ON withdrawal_id = withdrawal.id
         LEFT JOIN rightsholder ON scope = 'rightsholder' AND rightsholder.id = subject_id
-        WHERE works IS NOT NULL OR coalesce(merged_into, rightsholder.id) = ? ORDER BY withdrawal.id DESC LIMIT ?
+        WHERE works IS NOT NULL OR coalesce(merged_into, rightsholder.id) = $1 ORDER BY withdrawal.id DESC LIMIT $2
         """,
         [rightsholder_id, MOST],
     ).fetchall()
@@ -40,13 +44,14 @@ def read_withdrawals(
             id=number,
             scope=scope,
             works=works,
-            reason=clipped(reason),
+            # What somebody wrote about works of others too may say who they are, and what they said.
+            reason=clipped(reason) if theirs_alone else None,
             recorded_at=recorded_at,
             followed=_followed(connection, number, services) if works else [],
         )
-        for number, scope, works, reason, recorded_at, _ in rows
+        for number, scope, works, reason, recorded_at, _, theirs_alone in rows
     ]
-    return found, rows[0][-1] if rows else 0
+    return found, rows[0][5] if rows else 0
 
 
 def _followed(

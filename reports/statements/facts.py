@@ -253,7 +253,7 @@ class WithdrawalPart(Part):
     id: int
     scope: Literal["asset", "rightsholder"]
     works: int
-    reason: str
+    reason: str | None = Field(description="Null: it is about works of others too, and not shown to each of them.")
     recorded_at: datetime.datetime
     followed: list[FollowedPart]
 

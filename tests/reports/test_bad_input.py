@@ -209,6 +209,26 @@ def test_a_merged_rightsholder_is_shown_as_the_one_it_is(fresh: World, tmp_path:
     assert [share["name"] for share in document["rightsholders"]] == ["Open Shapes Project"]
 
 
+def test_a_rightsholder_that_was_tested_and_merged_since_is_told(
+    fresh: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The test stands as it was made, under its name, with the record that it counts as."""
+    names = ("Kestrel Studio", "Open Shapes Project", "nobody of this name")
+    tested = [{"name": name, "works": 2, "statistic": 1.0, "p": 0.2, "q": 0.4} for name in names]
+    found = {"method": "sum", "draws": 99, "works": 4, "tested": tested}
+    monkeypatch.setattr(worlds, "_rightsholder_tests", lambda _kind: found)
+    fresh.add_audit((0, 1), sample=fresh.add_sample(0))
+    fresh.render(tmp_path / "before")
+    assert "counts as" not in (tmp_path / "before" / f"{REPORT}.html").read_text()
+    merge_rightsholders(fresh.registry, 0, 1, "one house", NOON.replace(month=4))
+    fresh.render(tmp_path / "out")
+    document = json.loads((tmp_path / "out" / f"{REPORT}.json").read_bytes())
+    counting = {each["name"]: each["counts_as"] for each in document["rightsholder_tests"]["tested"]}
+    assert counting == {names[0]: names[1], names[1]: None, names[2]: None}
+    page = (tmp_path / "out" / f"{REPORT}.html").read_text()
+    assert page.count("counts as <bdi>Open Shapes Project</bdi> since") == 1
+
+
 def photograph(generator: np.random.Generator, side: int) -> worlds.Pixels:
     """Random pixels with the spectrum of a photograph, whose amplitudes fall with frequency: they compress as badly as any."""
     frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(side), np.fft.rfftfreq(side), indexing="ij"))

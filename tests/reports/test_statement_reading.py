@@ -14,7 +14,7 @@ from registry.claims import open_claim
 from registry.database import Registry
 from registry.events import changing
 from registry.home import Home
-from registry.models import Candidate
+from registry.models import Candidate, CoRightsholder
 from registry.rightsholders import add_rightsholder, merge_rightsholders
 from registry.withdrawals import withdraw
 from reports.schema import Missing
@@ -175,10 +175,34 @@ def test_withdrawal_shows_what_followed(world: StatementWorld, tmp_path: Path) -
     world.retrain(concerned[0])
     (followed,) = read(world, ADA, tmp_path).withdrawals[0].followed
     assert (followed.out_of_service, followed.trained_without) == (2, 1)
+    assert withdrawal.reason == "letter of 3 May"
     others = read(world, BO, tmp_path)
     assert others.withdrawals == []
     reasons = {member.because for member in others.models[0].members if member.state == "out of service"}
     assert reasons <= {"it saw a work of somebody else that was withdrawn"}
+
+
+def test_a_reason_is_shown_to_whom_it_is_about_alone(world: StatementWorld, tmp_path: Path) -> None:
+    """Not that of a withdrawal of works of several owners, nor a co-owner's for their own; that it was made, is."""
+    theirs = [number for number, owner in world.owner.items() if owner == ADA]
+    foreign = next(number for number, owner in world.owner.items() if owner == BO)
+    with world.registry.connection() as connection:
+        (rights,) = connection.execute("SELECT declared_id FROM asset WHERE id = ?", [theirs[0]]).fetchall()[0]
+    with changing(world.registry, NOW) as change:
+        owners = {1: world.holder(ADA), 2: world.holder(BO)}
+        change.insert(
+            *(
+                CoRightsholder(id=place, rights_id=rights, asset_id=theirs[0], position=place, rightsholder_id=holder)
+                for place, holder in owners.items()
+            )
+        )
+        change.record("rights stated", "two owners of one work")
+    withdraw(world.registry, asset_ids=[theirs[1]], reason="Ada alone", now=NOW)
+    withdraw(world.registry, asset_ids=[theirs[2], foreign], reason="a letter of two", now=NOW)
+    withdraw(world.registry, rightsholder_id=world.holder(BO), reason="Bo's contract", now=NOW)
+    read_by = {name: {each.id: each.reason for each in read(world, name, tmp_path).withdrawals} for name in (ADA, BO)}
+    assert list(read_by[ADA].values()) == [None, None, "Ada alone"]
+    assert list(read_by[BO].values()) == ["Bo's contract", None]
 
 
 def test_merged_record_is_named(world: StatementWorld, tmp_path: Path) -> None:
