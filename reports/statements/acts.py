@@ -25,11 +25,14 @@ def read_withdrawals(
     """Withdrawals that cover works of theirs or were made in their name, newest first, and how many there are."""
     rows = connection.execute(
         """
+        WITH about_others AS (
+            -- Works that are withdrawn together have a row each, of one moment.
+            SELECT DISTINCT recorded_at FROM withdrawal JOIN withdrawal_work ON withdrawal_id = withdrawal.id
+            WHERE asset_id NOT IN (SELECT asset_id FROM their_work) OR asset_id IN (SELECT asset_id FROM other_owner)
+        )
         SELECT withdrawal.id, scope, coalesce(works, 0), reason, recorded_at, count(*) OVER (),
             coalesce(merged_into, rightsholder.id) IS NOT DISTINCT FROM $1
-            OR scope = 'asset' AND NOT EXISTS (FROM withdrawal_work WHERE withdrawal_id = withdrawal.id AND (
-                asset_id NOT IN (SELECT asset_id FROM their_work) OR asset_id IN (SELECT asset_id FROM other_owner)
-            ))
+            OR scope = 'asset' AND recorded_at NOT IN (SELECT recorded_at FROM about_others)
         FROM withdrawal LEFT JOIN (
             SELECT withdrawal_id, count(DISTINCT asset_id) AS works FROM withdrawal_work
             WHERE asset_id IN (SELECT asset_id FROM their_work) GROUP BY withdrawal_id
