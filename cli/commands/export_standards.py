@@ -46,7 +46,7 @@ def export_croissant(
     Examples:
         creditline export croissant works
 
-        creditline export croissant museum --out exchange/museum.croissant.json
+        creditline export croissant museum --out museum-2026.croissant.json
     """
     from registry.database import Registry
     from reports.exports.croissant import file_stem

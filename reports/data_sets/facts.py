@@ -34,10 +34,10 @@ class Counts(Part):
 
 
 class Conflict(Part):
-    """Works about which the registry holds statements that contradict each other."""
+    """Works about which the registry holds statements that contradict each other, or may."""
 
-    kind: str
-    explanation: str
+    kind: str = Field(description="What contradicts what.")
+    explanation: str = Field(description="What that means for training on such a work.")
     works: int
 
 

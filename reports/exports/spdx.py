@@ -19,6 +19,7 @@ from reports.exports.cyclonedx import flat_settings
 from reports.exports.ensemble_facts import EnsembleFacts, MemberFacts, unknown_of_ensemble
 from reports.exports.lineage import DataSetFacts, Terms
 from reports.stamps import Stamp
+from reports.words import count
 
 KIND = "SPDX document"
 
@@ -141,17 +142,16 @@ class _Graph:
         return package
 
     def _add_member(self, member: MemberFacts) -> None:
-        count = "a number of" if member.works is None else f"{member.works:,}"
-        state = (
-            "" if member.serves else f" Out of service: {member.withdrawn_seen:,} of its works were withdrawn since."
-        )
+        works = "a number of works" if member.works is None else count(member.works, "work")
+        since = count(member.withdrawn_seen, "work")
+        state = "" if member.serves else f" Out of service: of what it saw, {since} withdrawn since."
         package = self._add(
             "ai_AIPackage",
             f"member-{member.id}",
             name=f"member {member.id}",
             comment=(
                 f"Origin: {member.origin}; generation {member.generation}; manifest SHA-256 {member.manifest_sha256}; "
-                f"{count} works, Merkle root {member.merkle_root}.{state}"
+                f"{works}, Merkle root {member.merkle_root}.{state}"
             ),
             verifiedUsing=[_sha256(member.weights_sha256, "of the weights (safetensors)")],
             builtTime=member.trained_at,

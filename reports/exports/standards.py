@@ -55,7 +55,7 @@ def write_croissant(registry: Registry, data_set: str, path: Path, now: datetime
         UsageError: the folder is not there, or what lies at the listing's place is no listing of this document.
         InputError: a file cannot be written.
     """
-    _check_folder(path)
+    _check_place(path)
     listing = _place_of_listing(path)
     with tempfile.TemporaryDirectory(prefix="creditline-") as scratch:
         # The stamp has the works' hash and the file has the stamp: the works are kept between the two, not asked for again.
@@ -74,8 +74,6 @@ def write_croissant(registry: Registry, data_set: str, path: Path, now: datetime
 
 def _place_of_listing(path: Path) -> Path:
     """Where the works of a document go: no two documents of a folder share one, and no foreign file is written over."""
-    if path.name.endswith(LISTING_SUFFIX):
-        raise UsageError(f"got the file {path.name!r}, which is what a listing of works is called; choose another name")
     name = path.name.removesuffix(".json").removesuffix(".croissant")
     stem = croissant.file_stem(name)
     if stem != name:
@@ -127,7 +125,7 @@ class Form:
 
 
 def _write_form(registry: Registry, form: Form, subject: str, path: Path, now: datetime.datetime) -> Exported:
-    _check_folder(path)
+    _check_place(path)
     with registry.connection() as connection:
         found = form.read(connection, subject)
         stamp = stamp_of(form.kind, subject, plain(found), now, head_of(connection))
@@ -141,10 +139,12 @@ def _write(path: Path, content: dict[str, Any], stamp: Stamp) -> Issued:
     return write_document(path.parent, Document(path.name, data, stamp, carries_stamp=False))
 
 
-def _check_folder(path: Path) -> None:
+def _check_place(path: Path) -> None:
     if not path.parent.is_dir():
         raise UsageError(
             f"cannot write {path}: there is no folder {path.parent}; make it first, or correct the path (nothing was written)"
         )
     if path.is_dir():
         raise UsageError(f"cannot write {path}: it is a folder; expected a file's name (nothing was written)")
+    if path.suffix != ".json":
+        raise UsageError(f"cannot write {path}: expected a name that ends in .json (nothing was written)")

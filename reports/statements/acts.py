@@ -26,13 +26,13 @@ def read_withdrawals(
     rows = connection.execute(
         """
         WITH about_others AS (
-            -- Works that are withdrawn together have a row each, of one moment.
-            SELECT DISTINCT recorded_at FROM withdrawal JOIN withdrawal_work ON withdrawal_id = withdrawal.id
+            -- Works that are withdrawn together have a row each, of one moment and reason.
+            SELECT DISTINCT recorded_at, reason FROM withdrawal JOIN withdrawal_work ON withdrawal_id = withdrawal.id
             WHERE asset_id NOT IN (SELECT asset_id FROM their_work) OR asset_id IN (SELECT asset_id FROM other_owner)
         )
         SELECT withdrawal.id, scope, coalesce(works, 0), reason, recorded_at, count(*) OVER (),
             coalesce(merged_into, rightsholder.id) IS NOT DISTINCT FROM $1
-            OR scope = 'asset' AND recorded_at NOT IN (SELECT recorded_at FROM about_others)
+            OR scope = 'asset' AND (recorded_at, reason) NOT IN (FROM about_others)
         FROM withdrawal LEFT JOIN (
             SELECT withdrawal_id, count(DISTINCT asset_id) AS works FROM withdrawal_work
             WHERE asset_id IN (SELECT asset_id FROM their_work) GROUP BY withdrawal_id
