@@ -37,7 +37,7 @@ class Conflict(Part):
     """Works about which the registry holds statements that contradict each other, or may."""
 
     kind: str = Field(description="What contradicts what.")
-    explanation: str = Field(description="What that means for training on such a work.")
+    explanation: str = Field(description="What that means, and what counts.")
     works: int
 
 
