@@ -104,7 +104,7 @@ def usable_reference(registry: Registry, ensemble_id: str) -> ReferenceFolder:
         recorded = recorded_reference(connection, ensemble_id)
     if recorded is None or not place.is_dir():
         raise MissingPartError(
-            f"the ranker gradients needs a reference model of ensemble {ensemble_id}, and there is none: "
+            f"a reference model of ensemble {ensemble_id} is needed, and there is none: "
             f"{command_for(ensemble_id)} trains it"
         )
     seen = int(service.withdrawn.seen_by_all(recorded.withdrawn_through).sum())
