@@ -49,10 +49,10 @@ from registry.models import (
     UnitAsset,
 )
 from reports.artefacts import read_artefact
-from reports.facts import NotMeasured
 from reports.pictures import data_uri, read_picture
 from reports.selection import newest_audits
 from reports.site import render_site
+from reports.work_facts import NotMeasured
 
 CANDIDATES, DECOYS, N, H = 10, 1_000, 16, 8
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)

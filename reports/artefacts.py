@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
-from reports.facts import NotMeasured, Picture, Vector
+from reports.facts import Vector
 from reports.pictures import picture_of
+from reports.work_facts import NotMeasured, Picture
 
 FORMAT = "creditline-audit-1"
 

@@ -19,11 +19,7 @@ from reports.facts import (
     Landscape,
     LpipsFacts,
     MemberScore,
-    NotMeasured,
-    Rights,
     RightsholderTests,
-    Statement,
-    Work,
 )
 from reports.limits import LIMITS
 from reports.rollup import Share
@@ -51,6 +47,7 @@ from reports.schema import (
     WorkPart,
 )
 from reports.stamps import UNSTAMPED, Stamp
+from reports.work_facts import NotMeasured, Rights, Statement, Work
 
 
 def report_document(audit: AuditFacts, stamp: Stamp = UNSTAMPED) -> ReportDocument:

@@ -8,7 +8,8 @@ from typing import Any
 
 from registry.errors import IntegrityError
 from registry.models import Audit, Candidate
-from reports.facts import Effect, NotMeasured, RandomisationTest, RightsholderTest, RightsholderTests
+from reports.facts import Effect, RandomisationTest, RightsholderTest, RightsholderTests
+from reports.work_facts import NotMeasured
 
 NO_EFFECT = "the audit did not measure it"
 

@@ -12,11 +12,12 @@ from markupsafe import Markup, escape
 
 from registry.ids import canonical_json
 from reports import licences, rollup, words
-from reports.facts import AuditFacts, Gap, Landscape, NotMeasured, Picture
+from reports.facts import AuditFacts, Gap, Landscape
 from reports.limits import LIMITS
 from reports.pictures import EXACT_SIDE, data_uri, thumbnail
 from reports.plots import certainty_plot, influence_plot, shares_plot, tests_plot
 from reports.stamps import META, Stamp
+from reports.work_facts import NotMeasured, Picture
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"

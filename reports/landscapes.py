@@ -14,9 +14,10 @@ from sqlmodel import Session, col, select
 from registry.models import Audit, Unit
 from reports.artefacts import Artefact
 from reports.canvas import standalone
-from reports.facts import EstimateError, Landscape, LpipsFacts, NotMeasured
+from reports.facts import EstimateError, Landscape, LpipsFacts
 from reports.facts import LandscapeKind as Kind
 from reports.plots import influence_plot
+from reports.work_facts import NotMeasured
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 NOT_ASKED = "the audit did not measure it"

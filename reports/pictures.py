@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from reports.facts import NotMeasured, Picture
+from reports.work_facts import NotMeasured, Picture
 
 MAX_FILE_BYTES = 32 * 2**20
 MAX_SIDE = 4096

@@ -11,8 +11,9 @@ from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from reports.canvas import ACCENT, INK, LINE, MUTED, QUIET, drawing, short
-from reports.facts import Candidate, Landscape, NotMeasured, Vector
+from reports.facts import Candidate, Landscape, Vector
 from reports.rollup import Share
+from reports.work_facts import NotMeasured
 
 BINS = 60
 MAX_POINTS = 400

@@ -28,8 +28,6 @@ from reports.facts import (
     Gap,
     MemberFacts,
     MemberScore,
-    NotMeasured,
-    Picture,
     RandomisationTest,
     Ranking,
     SampleFacts,
@@ -38,6 +36,7 @@ from reports.facts import (
 from reports.landscapes import KINDS, read_landscape, read_lpips, reason_of
 from reports.pictures import read_picture
 from reports.rows import Rows, fetch_rows
+from reports.work_facts import NotMeasured, Picture
 from reports.works import work_of
 
 NOT_ASKED = "the audit did not measure it"

@@ -28,7 +28,7 @@ from registry.models import (
 )
 from registry.permission_history import PermissionHistory, registrations
 from reports.evidence import tested_rightsholders
-from reports.facts import LicenceFacts, Rights
+from reports.work_facts import LicenceFacts, Rights
 
 
 class Listed(NamedTuple):

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import unicodedata
 
-from reports.facts import AuditFacts, Candidate, EnsembleFacts, LicenceFacts, NotMeasured, RandomisationTest
+from reports.facts import AuditFacts, Candidate, EnsembleFacts, RandomisationTest
+from reports.work_facts import LicenceFacts, NotMeasured
 
 FROM_OUTSIDE = (
     "That is a finding about the models. It does not say that the image was made by them, or from these works: pictures "

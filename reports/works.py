@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from registry.errors import IntegrityError
 from registry.home import Home
-from reports.facts import NotMeasured, Work
 from reports.pictures import read_picture
 from reports.rows import Listed, Rows
+from reports.work_facts import NotMeasured, Work
 
 UNLISTED = NotMeasured("it was changed together with so many others that the log does not list them")
 UNSEEN = NotMeasured("no member that served saw it")

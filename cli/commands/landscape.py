@@ -98,7 +98,7 @@ def landscape(
 
 
 def _shown(audit: AuditFacts, kind: str | None) -> LandscapeKind:
-    from reports.facts import NotMeasured
+    from reports.work_facts import NotMeasured
 
     if kind is not None:
         return kind  # type: ignore[return-value]  # checked against the kinds
@@ -107,8 +107,8 @@ def _shown(audit: AuditFacts, kind: str | None) -> LandscapeKind:
 
 
 def _plot(audit: AuditFacts, kind: LandscapeKind) -> bytes:
-    from reports.facts import NotMeasured
     from reports.landscapes import landscape_svg
+    from reports.work_facts import NotMeasured
 
     found = audit.landscapes[kind]
     ranks = {candidate.unit_number: candidate.rank for candidate in audit.candidates}

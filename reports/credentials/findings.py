@@ -25,10 +25,11 @@ from reports.credentials.assertion import (
     SampleClaim,
     WorkClaim,
 )
-from reports.facts import AuditFacts, Candidate, NotMeasured, Statement, Work
+from reports.facts import AuditFacts, Candidate
 from reports.reading import read_audit, utc
 from reports.schema import EffectPart, Missing
 from reports.words import certainty, headline, plain, taken_back
+from reports.work_facts import NotMeasured, Statement, Work
 
 WITHOUT_AUDIT = " without audit"
 """What the subject of a stamp ends in where the signer left the audit out."""

@@ -15,7 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from registry.listings import BLOCK
-from reports.facts import Effect, NotMeasured
+from reports.facts import Effect
 from reports.schema import Missing
 from reports.statements.facts import (
     FindingPart,
@@ -29,6 +29,7 @@ from reports.statements.facts import (
 from reports.statements.shares import Passing, share_of
 from reports.statements.texts import clipped
 from reports.statements.works import title_of
+from reports.work_facts import NotMeasured
 
 MOST_OUTPUTS = 200
 WORKS_OF_FINDING = 3

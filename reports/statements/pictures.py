@@ -6,9 +6,9 @@ from registry.database import Registry
 from registry.home import Home
 from registry.models import Audit
 from reports.artefacts import read_artefact
-from reports.facts import NotMeasured, Picture
 from reports.pictures import read_picture
 from reports.statements.facts import OutputPart
+from reports.work_facts import NotMeasured, Picture
 
 SIDE = 176
 """Pixels of a thumbnail's longer side."""

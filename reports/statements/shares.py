@@ -22,9 +22,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from reports.facts import Effect, NotMeasured
+from reports.facts import Effect
 from reports.schema import Missing
 from reports.statements.facts import SharePart
+from reports.work_facts import NotMeasured
 
 Method = Literal["exact ablation", "first-order estimate"]
 

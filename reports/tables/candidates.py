@@ -14,11 +14,12 @@ from registry.errors import CreditlineError, LockedRegistryError
 from registry.export import write_rows
 from registry.home import Home
 from registry.models import Audit
-from reports.facts import AuditFacts, Candidate, Effect, NotMeasured
+from reports.facts import AuditFacts, Candidate, Effect
 from reports.reading import read_audit, subject_id
 from reports.rows import fetch_rows
 from reports.stamps import PARQUET_KEY, Stamp
 from reports.tables.columns import Column, Table, batch_of, fitted
+from reports.work_facts import NotMeasured
 
 CELL_LIMIT = 32_000
 """Characters; spreadsheets cut or spill a cell at 32,767."""

@@ -15,11 +15,12 @@ from playwright.sync_api import Browser
 from registry.rightsholders import merge_rightsholders
 from registry.withdrawals import withdraw
 from reports.canvas import standalone
-from reports.facts import Candidate, NotMeasured
+from reports.facts import Candidate
 from reports.pictures import THUMBNAIL_SIDE, picture_of, thumbnail
 from reports.plots import Estimate, estimates_plot, shares_plot
 from reports.plots import tests_plot as plot_of_tests
 from reports.rollup import Share
+from reports.work_facts import NotMeasured
 from tests.reports import world as worlds
 from tests.reports.test_pages import WIDTHS, fits, visit
 from tests.reports.world import NOON, World, make_world

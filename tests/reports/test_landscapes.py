@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reports.facts import EstimateError, Landscape, NotMeasured
+from reports.facts import EstimateError, Landscape
 from reports.html import report_page
 from reports.landscapes import landscape_csv, landscape_svg
 from reports.reading import read_audit
 from reports.stamps import UNSTAMPED
+from reports.work_facts import NotMeasured
 from tests.reports.world import World, make_world
 
 

@@ -11,9 +11,10 @@ from sqlmodel import col, select
 
 from registry.errors import IntegrityError, NotFoundError, UsageError
 from registry.models import Asset, AssetRights, Audit, Licence, Rightsholder
-from reports.facts import AuditFacts, Landscape, NotMeasured, Picture
+from reports.facts import AuditFacts, Landscape
 from reports.reading import read_audit
 from reports.selection import named_audits, newest_audits, unaudited_samples
+from reports.work_facts import NotMeasured, Picture
 from tests.reports.world import NOON, N, World, make_world
 
 

@@ -179,7 +179,9 @@ def test_a_withdrawn_work_puts_members_out_of_service_and_the_bill_says_so(train
     assert {name for name, scope in scopes.items() if scope == "excluded"} == out
     assert not out & set(bill["dependencies"][0]["dependsOn"])
     comments = [model.comment for model in _objects(trained, tmp_path).foreach_type(spdx_model.ai_AIPackage)]
-    assert sum("Out of service: of what it saw, 1 work withdrawn since." in (comment or "") for comment in comments) == 5
+    assert (
+        sum("Out of service: of what it saw, 1 work withdrawn since." in (comment or "") for comment in comments) == 5
+    )
 
 
 def test_a_member_is_related_to_the_data_sets_that_it_saw_works_of(trained: World, tmp_path: Path) -> None:

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.facts import Effect, NotMeasured
+from reports.facts import Effect
 from reports.schema import Missing
 from reports.statements.facts import SharePart
 from reports.statements.shares import Passing, share_of
+from reports.work_facts import NotMeasured
 
 POSITIVE = st.floats(0.01, 100)
 
