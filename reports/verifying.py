@@ -13,12 +13,13 @@ import os
 import re
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import duckdb
-import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import ArrowException
 from pydantic import ValidationError
@@ -31,8 +32,9 @@ from reports.issuing import EVENT, Issued, find_issued, find_later
 from reports.kinds import KINDS
 from reports.stamps import META, PARQUET_KEY, SUFFIX, Stamp, beside
 
-LARGEST = 256 * 2**20
 LARGEST_STAMP = 2**22
+SEARCHED = 16 * 2**20
+"""Bytes at each end of a document in which its stamp is looked for: a table may have many times that in between."""
 MOST_TRIED = 32
 """Places of a JSON file at which a stamp is looked for: ours have it once, near an end."""
 State = Literal["unaltered", "altered", "foreign", "unknown"]
@@ -78,15 +80,15 @@ def check_document(registry: Registry, path: Path) -> Checked:
     """Hold a file against the registry's log, and its facts against what the registry says now.
 
     Raises:
-        InputError: the file cannot be read, is larger than any document, or is the stamp of another.
+        InputError: the file cannot be read, or is the stamp of another document.
         IntegrityError: the log is not as it was written.
         LockedRegistryError: another process holds the registry.
     """
     if path.name.endswith(SUFFIX) and path.name != SUFFIX:
         raise InputError(f"{path} is the stamp of a document; give the document, {path.name.removesuffix(SUFFIX)}")
-    data = _read(path, LARGEST)
-    sha256 = hashlib.sha256(data).hexdigest()
-    stamp = stamp_in(path, data)
+    with _plain_file(path) as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        stamp = stamp_in(path, file)
     with registry.connection() as connection:
         found = find_issued(connection, sha256)
         known = stamp is not None and _had_end(connection, stamp)
@@ -102,20 +104,30 @@ def check_document(registry: Registry, path: Path) -> Checked:
     return Checked(sha256, "unaltered", stamp, event, issued, since, facts, reason, later, stamp_fits=fits)
 
 
-def stamp_in(path: Path, data: bytes) -> Stamp | None:
+def stamp_in(path: Path, file: BinaryIO) -> Stamp | None:
     """The stamp that a document carries, or that lies beside it; None if there is none that can be read."""
     try:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        data = file.read(SEARCHED)
         if data.startswith(b"PAR1"):
-            metadata = pq.read_schema(pa.BufferReader(data)).metadata or {}
+            file.seek(-8, os.SEEK_END)
+            if int.from_bytes(file.read(4), "little") > SEARCHED:
+                return None
+            metadata = pq.read_schema(file).metadata or {}
             return Stamp.model_validate_json(metadata[PARQUET_KEY])
         embedded = _META.search(data)
         if embedded:
             return Stamp.model_validate_json(html.unescape(embedded.group(1).decode()))
         if data[:64].lstrip()[:1] == b"{":
+            if size > SEARCHED:
+                file.seek(max(SEARCHED, size - SEARCHED))
+                data += b"\n" + file.read(SEARCHED)
             for stamp in _stamps_in(data):
                 return stamp
         if beside(path).is_file():
-            return Stamp.model_validate(json.loads(_read(beside(path), LARGEST_STAMP))["stamp"])
+            with _plain_file(beside(path)) as lying:
+                return Stamp.model_validate(json.loads(lying.read(LARGEST_STAMP))["stamp"])
     except (ValidationError, ValueError, KeyError, TypeError, RecursionError, InputError, ArrowException, OSError):
         return None
     return None
@@ -169,16 +181,14 @@ def _events_since(connection: duckdb.DuckDBPyConnection, sequence: int) -> dict[
     return {str(kind): int(amount) for kind, amount in rows}
 
 
-def _read(path: Path, largest: int) -> bytes:
+@contextmanager
+def _plain_file(path: Path) -> Iterator[BufferedReader]:
     try:
         # A pipe would be waited for as long as nobody writes to it.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         with os.fdopen(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise InputError(f"cannot read {path}: got a folder or a device, expected a file")
-            data = file.read(largest + 1)
+            yield file
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
-    if len(data) > largest:
-        raise InputError(f"{path} is larger than {largest // 2**20} MiB, expected a report or an export")
-    return data

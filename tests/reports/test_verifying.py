@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime
 import hashlib
 import html
+import io
 import json
 import os
 import re
 import shutil
 import sys
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -75,7 +77,7 @@ def check(place: Path, name: str) -> Checked:
 
 def stamp_of_file(path: Path) -> Stamp:
     """The stamp that a file carries, which there is."""
-    found = verifying.stamp_in(path, path.read_bytes())
+    found = verifying.stamp_in(path, io.BytesIO(path.read_bytes()))
     assert found is not None
     return found
 
@@ -376,12 +378,34 @@ def test_hostile_files_are_unknown(given_out: Path, tmp_path: Path, data: bytes)
     assert check_document(opened(given_out), tmp_path / "file").state == "unknown"
 
 
-def test_gigantic_files_are_refused(given_out: Path, tmp_path: Path) -> None:
-    """More than any document has is not read; a gigantic stamp beside a document is none."""
-    with (tmp_path / "huge.html").open("wb") as file:
-        file.truncate(verifying.LARGEST + 1)
-    with pytest.raises(InputError, match="is larger than 256 MiB, expected a report or an export"):
-        check_document(opened(given_out), tmp_path / "huge.html")
+@pytest.mark.parametrize("place_of_stamp", ["first", "last"])
+def test_a_table_of_any_size_is_known(place: Path, tmp_path: Path, place_of_stamp: str) -> None:
+    """With its stamp at either end, as JSON has it; one byte in the middle is enough there too."""
+    stamp = stamp_of_file(place / "out" / FILES[3])
+    said, rows = f'"stamp": {stamp.model_dump_json()}', '"rows": ["' + "x" * (3 * verifying.SEARCHED) + '"]'
+    fields = (said, rows) if place_of_stamp == "first" else (rows, said)
+    data = "{" + ", ".join(fields) + "}"
+    issued = write_document(tmp_path, Document("large.json", data.encode(), stamp))
+    record_issue(opened(place), [issued], LATER)
+    found = check_document(opened(place), tmp_path / "large.json")
+    assert (found.state, found.stamp, found.stamp_fits) == ("unaltered", stamp, True)
+    (tmp_path / "large.json").write_text(data.replace("xxxx", "xxxy", 1))
+    assert check_document(opened(place), tmp_path / "large.json").state == "altered"
+
+
+@pytest.mark.parametrize("end", [b"", b"\xff\xff\xff\x7fPAR1"])
+def test_gigantic_files_are_not_held_in_memory(given_out: Path, tmp_path: Path, end: bytes) -> None:
+    """They are hashed in parts, and looked at where a stamp may be; a gigantic stamp beside a document is none."""
+    with (tmp_path / "huge").open("wb") as file:
+        file.write(b"PAR1" if end else b"{")
+        file.truncate(2**29)
+        file.seek(0, os.SEEK_END)
+        file.write(end)
+    tracemalloc.start()
+    assert check_document(opened(given_out), tmp_path / "huge").state == "unknown"
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 8 * verifying.SEARCHED
     shutil.copy(given_out / "out" / "candidates.csv", tmp_path / "table.csv")
     with beside(tmp_path / "table.csv").open("wb") as file:
         file.truncate(2**40)
@@ -454,5 +478,5 @@ def test_a_stamp_holds_what_a_registry_may_have(given_out: Path) -> None:
     stamp = stamp_of_file(given_out / "out" / "index.json")
     large = Stamp.model_validate({**stamp.model_dump(), "subject": " ".join(["f" * 12] * 100_000)})
     page = forge_html(b'<meta name="creditline-stamp" content="">', large)
-    assert verifying.stamp_in(Path("index.html"), page) == large
-    assert verifying.stamp_in(Path("index.json"), forge_json(b"{}", large)) == large
+    assert verifying.stamp_in(Path("index.html"), io.BytesIO(page)) == large
+    assert verifying.stamp_in(Path("index.json"), io.BytesIO(forge_json(b"{}", large))) == large
