@@ -108,7 +108,11 @@ def rights_of(asset_ids: Iterable[int]) -> str:
     if len({number // _BLOCK for number in numbers}) > _FEW_BLOCKS:
         assets = f"rowid IN (SELECT rowid FROM asset WHERE {assets})"  # noqa: S608 - numbers
         rights = f"rowid IN (SELECT rowid FROM asset_rights WHERE {rights})"  # noqa: S608 - numbers
-    assets, rights = f"(SELECT * FROM asset WHERE {assets})", f"(SELECT * FROM asset_rights WHERE {rights})"  # noqa: S608 - numbers
+    return rights_among(f"(SELECT * FROM asset WHERE {assets})", f"(SELECT * FROM asset_rights WHERE {rights})")  # noqa: S608 - numbers
+
+
+def rights_among(assets: str, rights: str) -> str:
+    """The SELECT of :data:`ASSET_RIGHTS` over rows that were chosen beforehand, of ``asset`` and of ``asset_rights``."""
     return ASSET_RIGHTS.replace("FROM asset\n", f"FROM {assets} AS asset\n").replace(
         "JOIN asset_rights AS", f"JOIN {rights} AS"
     )

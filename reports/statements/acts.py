@@ -99,9 +99,7 @@ def read_certificates(connection: duckdb.DuckDBPyConnection) -> list[Certificate
     """Certificates that name works of theirs, newest first."""
     theirs = {
         str(sha256)
-        for (sha256,) in connection.execute(
-            "SELECT sha256 FROM asset SEMI JOIN their_work ON asset_id = id WHERE permission = 'withdrawn'"
-        ).fetchall()
+        for (sha256,) in connection.execute("SELECT sha256 FROM their_asset WHERE permission = 'withdrawn'").fetchall()
     }
     rows = connection.execute(
         "SELECT recorded_at, subject, after FROM event WHERE kind = 'certificate made' ORDER BY sequence DESC"

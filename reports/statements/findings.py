@@ -169,11 +169,11 @@ def _works_of_findings(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str,
         "SELECT audit_id, tested.unit_number AS unit_number, asset.id AS asset_id, asset.path AS path, asset.url AS url, "  # noqa: S608 - a number
         "asset.sha256 AS sha256, asset.permission AS permission, coalesce(verified.title, declared.title) AS title "
         "FROM tested SEMI JOIN shown_audit USING (audit_id) JOIN unit_asset USING (encoding_id, unit_number) "
-        "JOIN asset ON asset.id = unit_asset.asset_id "
+        "JOIN their_asset AS asset ON asset.id = unit_asset.asset_id "
         "LEFT JOIN candidate_work USING (audit_id, unit_number, asset_id) "
-        "LEFT JOIN asset_rights AS declared ON declared.id = asset.declared_id AND declared.asset_id = asset.id "
-        "LEFT JOIN asset_rights AS verified ON verified.id = asset.verified_id AND verified.asset_id = asset.id "
-        "WHERE passes AND asset.id IN (SELECT asset_id FROM their_work) "
+        "LEFT JOIN their_rights AS declared ON declared.id = asset.declared_id AND declared.asset_id = asset.id "
+        "LEFT JOIN their_rights AS verified ON verified.id = asset.verified_id AND verified.asset_id = asset.id "
+        "WHERE passes "
         "QUALIFY row_number() OVER (PARTITION BY audit_id, tested.unit_number "
         f"ORDER BY position NULLS LAST, asset.id) <= {WORKS_OF_FINDING} ORDER BY audit_id, unit_number, position, asset_id",
     )

@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 
 from registry.listings import BLOCK
-from registry.rights import ASSET_RIGHTS
+from registry.rights import counting_row, rights_among
 from registry.withdrawals import WORKS_OF_RIGHTSHOLDER
 from reports.statements.facts import Count, SignalCount, WorkItem, WorksPart
 from reports.statements.permissions import prepare_moves, prepare_permissions_then
@@ -30,11 +30,9 @@ TABLE = f"""
         coalesce(outputs_tested, 0) AS outputs_tested, coalesce(outputs_found, 0) AS outputs_found,
         coalesce(outputs_group_found, 0) AS outputs_group_found,
         rights.registered_at AS registered_at, rights.missing_since AS missing_since, withdrawn_at
-    FROM (
-        SELECT * FROM ({ASSET_RIGHTS}) WHERE asset_id IN (SELECT asset_id FROM their_work)
-    ) AS rights
-    JOIN asset ON asset.id = rights.asset_id
-    LEFT JOIN asset_rights AS counting ON counting.asset_id = asset.id
+    FROM ({rights_among("their_asset", "their_rights")}) AS rights
+    JOIN their_asset AS asset ON asset.id = rights.asset_id
+    LEFT JOIN their_rights AS counting ON counting.asset_id = asset.id
         AND counting.id = coalesce(asset.verified_id, asset.declared_id)
     LEFT JOIN rightsholder AS stated ON stated.id = counting.rightsholder_id
     LEFT JOIN their_share AS shares ON shares.asset_id = rights.asset_id
@@ -58,15 +56,34 @@ TABLE = f"""
 """A row per work, for the table beside the page. Columns are documented in docs/statements.md."""
 
 
+_SHARED_OWNER = f"""
+    SELECT asset.id AS asset_id, min(further.position) AS position, counted.id AS rightsholder_id, counted.name AS rightsholder,
+        string_agg(DISTINCT further.role, ', ' ORDER BY further.role) AS role, sum(further.share) AS share
+    FROM their_asset AS asset LEFT JOIN their_rights AS verified ON verified.id = asset.verified_id
+    JOIN co_rightsholder AS further ON further.asset_id = asset.id AND further.rights_id = {counting_row("asset")}
+    JOIN rightsholder AS stated ON stated.id = further.rightsholder_id
+    JOIN rightsholder AS counted ON counted.id = coalesce(stated.merged_into, stated.id)
+    GROUP BY asset.id, counted.id, counted.name
+"""  # noqa: S608 - constants
+"""Everybody who owns a work of theirs that several own, as the view ``work_rightsholder`` has it for all works."""
+
+
 def prepare_works(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -> None:
-    """Have the tables ``their_work``, ``their_share``, ``other_owner``, ``their_signal``, ``saw`` and ``permission_then``."""
+    """Have the tables that the parts of a statement join: ``their_work`` and what there is about these works.
+
+    ``their_asset`` and ``their_rights`` are the rows of ``asset`` and ``asset_rights``; ``shared_owner``, ``their_share`` and
+    ``other_owner`` are about works of several; ``their_signal``, ``saw`` and ``permission_then`` are about training.
+    """
     holder = str(int(rightsholder_id))
     chosen = WORKS_OF_RIGHTSHOLDER.replace("$rightsholder", holder)
     for name, query in {
         "their_work": f"SELECT work_id AS asset_id FROM ({chosen}) ORDER BY work_id",  # noqa: S608 - a number
-        # Only works with several rightsholders have rows there; the view of all works is not gone through for the others.
-        "shared_owner": "SELECT * FROM work_rightsholder WHERE asset_id IN ("
-        "SELECT asset_id FROM co_rightsholder WHERE asset_id IN (SELECT asset_id FROM their_work))",
+        # By their places: a condition on other columns would have every column of each block read that may hold one of them.
+        "their_asset": "SELECT * FROM asset WHERE rowid IN ("
+        "SELECT rowid FROM asset WHERE id IN (SELECT asset_id FROM their_work))",
+        "their_rights": "SELECT * FROM asset_rights WHERE rowid IN ("
+        "SELECT rowid FROM asset_rights WHERE asset_id IN (SELECT asset_id FROM their_work))",
+        "shared_owner": _SHARED_OWNER,
         "their_share": f"SELECT * FROM shared_owner WHERE rightsholder_id = {holder}",  # noqa: S608 - a number
         "other_owner": "SELECT asset_id, list(rightsholder ORDER BY position, rightsholder_id) AS names FROM shared_owner "  # noqa: S608 - a number
         f"WHERE rightsholder_id <> {holder} GROUP BY asset_id",
@@ -88,12 +105,11 @@ def read_works(connection: duckdb.DuckDBPyConnection, table_sha256: str) -> Work
     """The works, counted and the first of them listed. Needs the tables of :func:`prepare_works` and of the findings."""
     total, shared, withdrawn, missing = connection.execute(
         "SELECT count(*), count(*) FILTER (id IN (SELECT asset_id FROM other_owner)), "
-        "count(*) FILTER (permission = 'withdrawn'), count(missing_since) FROM asset SEMI JOIN their_work ON asset_id = id"
+        "count(*) FILTER (permission = 'withdrawn'), count(missing_since) FROM their_asset"
     ).fetchall()[0]
     licences = _counts(
         connection,
-        "SELECT licence.reference, count(*) FROM asset SEMI JOIN their_work ON asset_id = asset.id "
-        "LEFT JOIN licence ON licence.id = licence_id GROUP BY 1",
+        "SELECT licence.reference, count(*) FROM their_asset LEFT JOIN licence ON licence.id = licence_id GROUP BY 1",
     )
     signals = connection.execute(
         "SELECT protocol, category, use, count(DISTINCT asset_id) AS works FROM their_signal "
@@ -105,9 +121,7 @@ def read_works(connection: duckdb.DuckDBPyConnection, table_sha256: str) -> Work
         shared=shared,
         withdrawn=withdrawn,
         missing=missing,
-        permissions=_counts(
-            connection, "SELECT permission, count(*) FROM asset SEMI JOIN their_work ON asset_id = id GROUP BY 1"
-        ),
+        permissions=_counts(connection, "SELECT permission, count(*) FROM their_asset GROUP BY 1"),
         permissions_at_training=_counts(
             connection, "SELECT array_to_string(permissions, ', '), count(*) FROM permission_then GROUP BY 1"
         ),
