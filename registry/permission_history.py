@@ -13,6 +13,7 @@ from datetime import datetime
 import duckdb
 
 from registry.errors import IntegrityError
+from registry.rights import written_out
 
 EVENT = "permission changed"
 
@@ -56,7 +57,9 @@ class PermissionHistory:
             IntegrityError: an event is not one that was written here.
         """
         asked = sorted(set(asset_ids))
-        now = connection.execute("SELECT id, permission FROM asset WHERE list_contains(?, id)", [asked]).fetchall()
+        now = connection.execute(
+            f"SELECT id, permission FROM asset WHERE id IN ({written_out(asked)})"  # noqa: S608 - numbers
+        ).fetchall()
         changes = connection.execute(
             "SELECT sequence, former, current, works IS NULL AND listed = 'NULL', "  # noqa: S608 - a constant
             "coalesce(worded AND (listed = 'NULL' OR list_count(works) = len(works)), false), "

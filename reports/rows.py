@@ -27,6 +27,7 @@ from registry.models import (
     UnitAsset,
 )
 from registry.permission_history import PermissionHistory, registrations
+from registry.rights import written_out
 from reports.evidence import tested_rightsholders
 from reports.work_facts import LicenceFacts, Rights
 
@@ -157,13 +158,11 @@ def _newest_rights(session: Session, asset_ids: Sequence[int]) -> dict[tuple[int
 
 
 def _owners(session: Session, asset_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
-    # Named one by one: only then are the blocks of the table that hold none of them passed over.
-    listed = ", ".join(str(int(asset_id)) for asset_id in asset_ids) or "NULL"
     rows = (
         driver_of(session)
         .execute(
             "SELECT asset_id, list(rightsholder ORDER BY position, rightsholder_id) FROM work_rightsholder "  # noqa: S608 - numbers
-            f"WHERE asset_id IN ({listed}) GROUP BY asset_id"
+            f"WHERE asset_id IN ({written_out(asset_ids)}) GROUP BY asset_id"
         )
         .fetchall()
     )

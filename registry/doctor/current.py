@@ -45,7 +45,8 @@ def check_told(connection: duckdb.DuckDBPyConnection, found: Examination, histor
     if history.path:
         listed = list(history.path)
         rows = connection.execute(
-            "SELECT id, path FROM asset WHERE list_contains(?, id) ORDER BY id", [listed]
+            "SELECT id, path FROM asset SEMI JOIN (SELECT unnest(?::BIGINT[]) AS moved_id) ON id = moved_id ORDER BY id",
+            [listed],
         ).fetchall()
         for number, path in rows:
             if path != history.path[int(number)]:
