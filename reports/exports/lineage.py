@@ -16,8 +16,8 @@ from typing import Any
 
 import duckdb
 
+from registry.cells import REPLACEMENT
 from registry.errors import IntegrityError, NotFoundError
-from registry.export import REPLACEMENT
 from registry.listings import BLOCK
 from registry.rights import counting_row
 

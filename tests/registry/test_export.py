@@ -15,8 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from registry.cells import spreadsheet_text
 from registry.errors import InputError, UsageError
-from registry.export import spreadsheet_text, write_listing
+from registry.export import write_listing
 
 TEXTS = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
@@ -95,6 +96,28 @@ def test_nothing_to_list_is_an_empty_listing(tmp_path: Path, suffix: str) -> Non
     path = tmp_path / f"x.{suffix}"
     assert write_listing(pa.table({"a": pa.array([], pa.string())}), path) == 0
     assert path.read_bytes()[:4] in (b"a\r\n", b"[]\n", b"", b"PAR1")
+
+
+LISTS = st.lists(st.one_of(st.none(), TEXTS), max_size=3)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.one_of(st.none(), LISTS), min_size=1, max_size=6), st.data())
+def test_lists_are_written_as_python_writes_them(
+    place: Path, lists: list[list[str | None] | None], data: st.DataObject
+) -> None:
+    """JSON to the letter, also as the cell of a CSV file; wherever in a larger array they stand."""
+    kind = data.draw(st.sampled_from([pa.list_(pa.string()), pa.large_list(pa.large_string())]))
+    start = data.draw(st.integers(0, len(lists) - 1))
+    table = pa.table({"number": pa.array(range(len(lists))), "lists": pa.array(lists, kind)}).slice(start)
+    told = [json.dumps(each, ensure_ascii=False) for each in lists[start:]]
+    write_listing(table, place / "y.jsonl")
+    expected = [f'{{"number":{number},"lists":{text}}}' for number, text in enumerate(told, start=start)]
+    assert (place / "y.jsonl").read_bytes().decode().split("\n")[:-1] == expected
+    write_listing(table, place / "y.csv")
+    read = list(csv.reader(io.StringIO((place / "y.csv").read_bytes().decode(), newline="")))[1:]
+    cells = ["" if each is None else spreadsheet_text(text) for each, text in zip(lists[start:], told, strict=True)]
+    assert [row[1] for row in read] == cells
 
 
 def test_a_listing_that_breaks_off_leaves_no_file(tmp_path: Path) -> None:

@@ -16,9 +16,10 @@ import pyarrow.parquet as pq
 import pytest
 from jsonschema import Draft202012Validator
 
+from registry.cells import spreadsheet_text
 from registry.database import Registry
 from registry.errors import InputError, UsageError
-from registry.export import SUFFIXES, spreadsheet_text
+from registry.export import SUFFIXES
 from registry.home import Home
 from registry.ids import sha256_of
 from reports.schemas import published
