@@ -132,7 +132,8 @@ def credentials(
 def make_test_certificate(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to write the three files.")],
     algorithm: Annotated[
-        Literal["es256", "ps256", "ed25519"], typer.Option("--algorithm", help="es256, ps256 or ed25519.")
+        Literal["es256", "es384", "es512", "ps256", "ed25519"],
+        typer.Option("--algorithm", help="es256, es384, es512, ps256 or ed25519."),
     ] = "es256",
     days: Annotated[int, typer.Option("--days", min=1, max=366, help="How long they are valid.")] = 30,
     as_json: JsonOption = False,

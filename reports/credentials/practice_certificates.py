@@ -25,7 +25,7 @@ except ImportError as error:
     raise MissingPartError(MISSING) from error
 
 ORGANISATION = "creditline TEST, trusted by nobody"
-Algorithm = Literal["es256", "ps256", "ed25519"]
+Algorithm = Literal["es256", "es384", "es512", "ps256", "ed25519"]
 CHAIN, KEY, ROOT = "test-chain.pem", "test-key.pem", "test-root.pem"
 LONGEST_DAYS = 366
 _Key = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
@@ -76,14 +76,16 @@ def make_practice_certificates(
     return PracticeCertificates(paths[CHAIN], paths[KEY], paths[ROOT], end)
 
 
-def _elliptic() -> ec.EllipticCurvePrivateKey:
-    return ec.generate_private_key(ec.SECP256R1())
+def _elliptic(curve: ec.EllipticCurve | None = None) -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(curve or ec.SECP256R1())
 
 
 def _new_key(algorithm: Algorithm) -> _Key:
     if algorithm == "ps256":
         return rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
-    return ed25519.Ed25519PrivateKey.generate() if algorithm == "ed25519" else _elliptic()
+    if algorithm == "ed25519":
+        return ed25519.Ed25519PrivateKey.generate()
+    return _elliptic({"es256": ec.SECP256R1(), "es384": ec.SECP384R1(), "es512": ec.SECP521R1()}[algorithm])
 
 
 def _name(common_name: str) -> x509.Name:

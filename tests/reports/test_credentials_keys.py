@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -40,7 +41,7 @@ def refused(chain: Chain, message: str, moment: datetime.datetime | None = None)
     return text
 
 
-@pytest.mark.parametrize("algorithm", ["es256", "ps256", "ed25519"])
+@pytest.mark.parametrize("algorithm", get_args(Algorithm))
 def test_the_algorithm_is_the_keys(tmp_path: Path, algorithm: Algorithm) -> None:
     """It need not be said; and the key is in no text that the value makes of itself."""
     loaded = make_chain(tmp_path, algorithm).load()
