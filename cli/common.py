@@ -67,6 +67,8 @@ MOST_NAMES = 3
 DOCUMENT_COLUMNS = frozenset({"attributes", "duties"})
 """Columns of listings whose texts are JSON."""
 
+LONGEST_CELL = 300
+"""Characters of a table's cell."""
 PIPE_WIDTH = 10_000
 
 narration = Console(stderr=True, highlight=False)
@@ -98,8 +100,13 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
     console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
+        table.add_row(*(Text(_cut(printable(cell))) for cell in row))
     console.print(table)
+
+
+def _cut(text: str) -> str:
+    """One endless name must not pad every row of a table; ``--json`` has it whole."""
+    return text if len(text) <= LONGEST_CELL else text[: LONGEST_CELL - 1] + "…"
 
 
 def printable(cell: object) -> str:

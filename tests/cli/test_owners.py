@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.cli.running import Creditline
+from tests.registry.works import write_csv, write_pictures
 
 
 def test_a_rightsholder_is_described_merged_and_shown(creditline: Creditline, works: Path, owners: Path) -> None:
@@ -84,3 +85,16 @@ def test_what_cannot_be_meant_is_one_line_and_status_2(creditline: Creditline, w
         assert "\x1b" not in found.err
     taken_back = creditline("rightsholder", "set", "Ada Example", "--contact", "")
     assert "nothing new" in taken_back.out
+
+
+def test_an_endless_name_pads_no_table(creditline: Creditline, tmp_path: Path) -> None:
+    """It is cut where people read it, for every row would be as wide; ``--json`` has all of it."""
+    creditline("init")
+    name = "long " * 1_000
+    write_csv(
+        tmp_path / "owners.csv", [{"path": "a.png", "rightsholder": name}, {"path": "b.png", "rightsholder": "Bo"}]
+    )
+    folder = write_pictures(tmp_path / "works", ["a.png", "b.png"])
+    assert creditline("register", folder, "--owners", tmp_path / "owners.csv").status == 0
+    assert max(map(len, creditline("works").out.splitlines())) < 600
+    assert name.strip() in {row["rightsholder"] for row in creditline("works", "--json").document["works"]}
