@@ -119,7 +119,9 @@ def cover_later_works(registry: Registry, now: datetime) -> int:
             _, fresh = _split(change.connection, _works_of(change.connection, int(holder)))
             if fresh:
                 told = f"{reason} (works that came later)"
-                _record(change, "rightsholder", [int(holder)], dict.fromkeys(fresh, int(holder)), told)
+                _record(
+                    change, "rightsholder", [int(holder)], dict.fromkeys(fresh, int(holder)), told, named=len(fresh)
+                )
                 found += len(fresh)
     return found
 
@@ -172,7 +174,8 @@ def _withdraw_works(change: Change, asset_ids: list[int], reason: str) -> tuple[
         raise NotFoundError(f"no work {missing[0]}; `creditline works` lists them")
     asset_ids = _with_same_content(change.connection, asset_ids)
     _, fresh = _split(change.connection, asset_ids)
-    return asset_ids, fresh, _record(change, "asset", fresh, {work: work for work in fresh}, reason)
+    numbers = _record(change, "asset", fresh, {work: work for work in fresh}, reason, named=len(asset_ids))
+    return asset_ids, fresh, numbers
 
 
 def _withdraw_rightsholder(change: Change, holder: int, reason: str) -> tuple[list[int], list[int], list[int]]:
@@ -185,13 +188,17 @@ def _withdraw_rightsholder(change: Change, holder: int, reason: str) -> tuple[li
     ).fetchone()
     if known and not fresh:
         return works, [], []
-    return works, fresh, _record(change, "rightsholder", [holder], dict.fromkeys(fresh, holder), reason)
+    numbers = _record(change, "rightsholder", [holder], dict.fromkeys(fresh, holder), reason, named=len(works))
+    return works, fresh, numbers
 
 
 def _record(
-    change: Change, scope: str, subjects: Sequence[int], subject_of_work: Mapping[int, int], reason: str
+    change: Change, scope: str, subjects: Sequence[int], subject_of_work: Mapping[int, int], reason: str, *, named: int
 ) -> list[int]:
-    """One withdrawal per subject, with the works that it covers; returns their numbers."""
+    """One withdrawal per subject, with the works that it covers; returns their numbers.
+
+    ``named``: works that the act is about, those that had been withdrawn before included.
+    """
     connection = change.connection
     first = change.next_id("withdrawal")
     numbers = {subject: first + place for place, subject in enumerate(subjects)}
@@ -222,7 +229,7 @@ def _record(
     refresh(change, np.array(works, dtype=np.int64))
     counts = Counter(subject_of_work.values())
     for subject, number in numbers.items():
-        after = {"withdrawal": number, "reason": reason, "works": counts[subject]}
+        after = {"withdrawal": number, "reason": reason, "works": counts[subject], "named": named}
         change.record("withdrawn", f"{scope} {subject}", after=after)
     return list(numbers.values())
 

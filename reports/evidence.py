@@ -20,9 +20,9 @@ def read_test(audit: Audit, merged: Mapping[str, str]) -> RandomisationTest:
     Raises:
         IntegrityError: the audit does not say.
     """
-    test, settings = audit.test or {}, audit.settings or {}
-    effect = test.get("effect") or {}
     try:
+        test, settings = audit.test or {}, audit.settings or {}
+        effect = test.get("effect") or {}
         middle = test.get("sqrt_alpha_bar")
         rate = float(settings["false_discovery_rate"])
         return RandomisationTest(
@@ -57,9 +57,11 @@ def read_effect(row: Candidate) -> Effect | NotMeasured:
 
 def tested_rightsholders(audit: Audit) -> list[str]:
     """The names that an audit tested; none where it does not say."""
-    found = (audit.test or {}).get("rightsholders")
+    test: Any = audit.test
+    found = test.get("rightsholders") if isinstance(test, Mapping) else None
     tested = found.get("tested") if isinstance(found, Mapping) else None
-    return [str(row["name"]) for row in tested or () if isinstance(row, Mapping) and "name" in row]
+    rows = tested if isinstance(tested, list) else []
+    return [str(row["name"]) for row in rows if isinstance(row, Mapping) and "name" in row]
 
 
 def _rightsholders(

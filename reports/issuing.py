@@ -13,7 +13,6 @@ import datetime
 import hashlib
 import json
 import os
-import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -32,7 +31,8 @@ from reports.stamps import Stamp, beside, stamp_file
 EVENT = "documents issued"
 MOST_OF_EVENT = 1_000
 """Documents that one event names."""
-_VERSION = re.compile(r" version [0-9]{1,9}$")
+VERSION_MARK = " version "
+"""Between what a document in versions is about and its number, in its subject."""
 
 
 @dataclass(frozen=True)
@@ -133,8 +133,12 @@ def record_issue(registry: Registry, issued: Sequence[Issued], now: datetime.dat
             change.record(EVENT, f"{len(part)} documents", after={"documents": [asdict(each) for each in part]})
 
 
-def find_issued(connection: duckdb.DuckDBPyConnection, sha256: str) -> tuple[int, Issued] | None:
+def find_issued(
+    connection: duckdb.DuckDBPyConnection, sha256: str, stamp: Stamp | None = None
+) -> tuple[int, Issued] | None:
     """The newest event that names a file with these bytes, and what it says of it; None if there is none.
+
+    The same bytes may have been given out more than once, of different facts: then the newest that the ``stamp`` is of counts.
 
     Raises:
         IntegrityError: the event is not one that was written here.
@@ -143,31 +147,50 @@ def find_issued(connection: duckdb.DuckDBPyConnection, sha256: str) -> tuple[int
         "SELECT sequence, after FROM event WHERE kind = ? AND contains(after, ?) ORDER BY sequence DESC",
         [EVENT, sha256],
     ).fetchall()
-    for sequence, after in rows:
-        for each in _documents(int(sequence), after):
-            if each.sha256 == sha256:
-                return int(sequence), each
-    return None
+    named = [
+        (int(sequence), each)
+        for sequence, after in rows
+        for each in _documents(int(sequence), after)
+        if each.sha256 == sha256
+    ]
+    said = None if stamp is None else (stamp.kind, stamp.subject, stamp.facts_sha256)
+    of_stamp = [found for found in named if (found[1].kind, found[1].subject, found[1].facts_sha256) == said]
+    return next(iter(of_stamp or named), None)
 
 
-def find_later(connection: duckdb.DuckDBPyConnection, event: int, issued: Issued) -> tuple[int, Issued] | None:
-    """The newest document of this kind and subject that was given out after an event, of other facts; None if there is none.
+def find_later(
+    connection: duckdb.DuckDBPyConnection, event: int, issued: Issued, *, versioned: bool
+) -> tuple[int, Issued] | None:
+    """The newest document that took the place of one; None if none did.
 
-    Versions of a filing have subjects of their own, and are about the same.
+    It is of the same kind and subject, was given out after ``event``, and says something else. Of a kind in versions each has
+    a subject of its own, which ends in its number: a higher one takes the place of a lower one, whatever it says.
 
     Raises:
         IntegrityError: an event is not one that was written here.
     """
-    about = _VERSION.sub("", issued.subject)
-    rows = connection.execute(
+    about, number = _version_in(issued.subject) if versioned else (issued.subject, 0)
+    written = canonical_json(about)[: -1 if versioned else None]
+    found = connection.execute(
         "SELECT sequence, after FROM event WHERE kind = ? AND sequence > ? AND contains(after, ?) ORDER BY sequence DESC",
-        [EVENT, event, canonical_json(about)[1:-1]],
-    ).fetchall()
-    for sequence, after in rows:
-        for each in _documents(int(sequence), after):
-            if each.kind == issued.kind and _VERSION.sub("", each.subject) == about:
-                return None if each.facts_sha256 == issued.facts_sha256 else (int(sequence), each)
+        [EVENT, event, f'"subject":{written}'],
+    )
+    suffix = Path(issued.name).suffix
+    while row := found.fetchone():
+        named = [each for each in _documents(int(row[0]), row[1]) if each.kind == issued.kind]
+        # Beside each other lie the same facts in several formats.
+        for each in sorted(named, key=lambda document: Path(document.name).suffix != suffix):
+            if versioned and _version_in(each.subject)[0] == about and _version_in(each.subject)[1] > number:
+                return int(row[0]), each
+            if not versioned and each.subject == about:
+                return None if each.facts_sha256 == issued.facts_sha256 else (int(row[0]), each)
     return None
+
+
+def _version_in(subject: str) -> tuple[str, int]:
+    """What a document is a version about, and its number."""
+    about, _, number = subject.rpartition(VERSION_MARK)
+    return (about, int(number)) if about and number.isdecimal() and len(number) < 10 else (subject, 0)
 
 
 def _documents(sequence: int, after: str) -> list[Issued]:

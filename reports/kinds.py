@@ -35,3 +35,6 @@ KINDS: dict[str, Facts] = {
     data_sets.KIND: data_sets.facts_again,
     **{table.kind: tables.facts_again(name) for name, table in tables.TABLES.items()},
 }
+
+VERSIONED = frozenset({ai_act.KIND, ab2013.KIND})
+"""Kinds whose documents are versions, of which the newest counts."""

@@ -55,14 +55,14 @@ def read_audit(session: Session, home: Home, audit: Audit, rows: Rows | None = N
     Raises:
         IntegrityError: rows that the audit refers to are missing or lack what every audit records.
     """
+    rows = rows or fetch_rows(session, [audit])
+    test = read_test(audit, rows.merged)
     artefact = read_artefact(home.audit(audit.id), audit.artefact_sha256)
     subject, gaps = _read_subject(session, home, audit, artefact)
     if artefact.state != "intact":
         gaps = [Gap(subject.id, audit.id, artefact.reason, integrity=True), *gaps]
     members = _read_members(session, audit)
     ensemble = _read_ensemble(session, audit, members)
-    rows = rows or fetch_rows(session, [audit])
-    test = read_test(audit, rows.merged)
     candidates = _read_candidates(home, audit, ensemble, test, artefact, rows, members)
     evaluation, similarity = _evaluation(session, audit)
     gaps += [

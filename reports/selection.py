@@ -59,7 +59,7 @@ def _oldest_first(session: Session) -> list[Audit]:
 def _named(audits: Sequence[Audit], samples: set[str], name: str) -> Audit:
     if not name:
         raise NotFoundError(
-            "got an empty name, expected the id of a sample, audited image or audit; see `creditline status`"
+            "got an empty name, expected the id of a sample, audited image or audit; `creditline samples` lists samples"
         )
     subjects = {subject_id(audit): audit for audit in audits}
     matches: dict[str, Audit | None] = {sample: subjects.get(sample) for sample in samples if sample.startswith(name)}
@@ -70,9 +70,7 @@ def _named(audits: Sequence[Audit], samples: set[str], name: str) -> Audit:
     if name in matches:
         matches = {name: matches[name]}
     if not matches:
-        raise NotFoundError(
-            f"{name!r} names no sample, audited image or audit; see `creditline status`, or report --all"
-        )
+        raise NotFoundError(f"{name!r} names no sample, audited image or audit; `creditline samples` lists those")
     if len(matches) > 1:
         raise UsageError(
             f"{name!r} names {len(matches)} outputs ({', '.join(sorted(matches)[:4])}); give more digits of one id"

@@ -29,7 +29,7 @@ from registry.errors import CreditlineError, InputError, LockedRegistryError, No
 from registry.events import GENESIS
 from registry.ids import sha256_of
 from reports.issuing import EVENT, Issued, find_issued, find_later
-from reports.kinds import KINDS
+from reports.kinds import KINDS, VERSIONED
 from reports.stamps import META, PARQUET_KEY, SUFFIX, Stamp, beside
 
 LARGEST_STAMP = 2**22
@@ -40,6 +40,7 @@ MOST_TRIED = 32
 State = Literal["unaltered", "altered", "foreign", "unknown"]
 _META = re.compile(rb'<meta name="' + META.encode() + rb'" content="([^"]{1,4000000})">')
 _FIELD = re.compile(rb'"stamp"\s{0,8}:\s{0,8}(?=\{)')
+_CREDENTIALS = "it has Content Credentials: `creditline credentials FILE` says whether what was signed was altered"
 MEANING: dict[State, str] = {
     "unaltered": "these are the bytes that the registry's log says were given out",
     "altered": "its stamp is of this registry, but the log names no file with these bytes: it was altered, or never given out",
@@ -89,16 +90,18 @@ def check_document(registry: Registry, path: Path) -> Checked:
     with _plain_file(path) as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         stamp = stamp_in(path, file)
+        file.seek(0)
+        credentials = _CREDENTIALS if stamp is None and b"jumb" in file.read(SEARCHED) else ""
     with registry.connection() as connection:
-        found = find_issued(connection, sha256)
+        found = find_issued(connection, sha256, stamp)
         known = stamp is not None and _had_end(connection, stamp)
         fits = found is not None and stamp is not None and known and _says(stamp) == _says(found[1])
         start = stamp.log_sequence if stamp and known and (fits or not found) else found[0] if found else None
         since = None if start is None else _events_since(connection, start)
-        later = find_later(connection, *found) if found else None
+        later = find_later(connection, *found, versioned=found[1].kind in VERSIONED) if found else None
     if found is None:
         state: State = "unknown" if stamp is None else "altered" if known else "foreign"
-        return Checked(sha256, state, stamp, None, None, since, "not compared", MEANING[state])
+        return Checked(sha256, state, stamp, None, None, since, "not compared", credentials or MEANING[state])
     event, issued = found
     facts, reason = _compare(registry, issued)
     return Checked(sha256, "unaltered", stamp, event, issued, since, facts, reason, later, stamp_fits=fits)
@@ -121,8 +124,9 @@ def stamp_in(path: Path, file: BinaryIO) -> Stamp | None:
             return Stamp.model_validate_json(html.unescape(embedded.group(1).decode()))
         if data[:64].lstrip()[:1] == b"{":
             if size > SEARCHED:
-                file.seek(max(SEARCHED, size - SEARCHED))
-                data += b"\n" + file.read(SEARCHED)
+                tail = max(SEARCHED, size - SEARCHED)
+                file.seek(tail)
+                data += (b"\n" if tail > SEARCHED else b"") + file.read(SEARCHED)
             for stamp in _stamps_in(data):
                 return stamp
         if beside(path).is_file():

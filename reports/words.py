@@ -188,7 +188,7 @@ _PERMISSIONS = {
     "constrained": "may be trained on under conditions",
     "unclear": "not clear whether it may be trained on",
     "prohibited": "may not be trained on",
-    "withdrawn": "withdrawn: no member that serves may have seen it",
+    "withdrawn": "withdrawn: members that saw it serve no more",
 }
 
 

@@ -23,7 +23,10 @@ class ReportGroup(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-group = typer.Typer(cls=ReportGroup, help="Render reports of outputs and data sets, and tell whether one was altered.")
+group = typer.Typer(
+    cls=ReportGroup,
+    help="Render reports of outputs (`report ID`, `--all`) and data sets, and tell whether one was altered.",
+)
 
 
 def register_commands(app: typer.Typer) -> None:
@@ -138,18 +141,18 @@ def verify(
         )
     else:
         typer.echo(f"{found.state}: {MEANING[found.state]}")
+        if issued is None and found.reason != MEANING[found.state]:
+            typer.echo(printable(found.reason))
         if issued is not None:
             typer.echo(f"{issued.kind}, given out as {printable(issued.name)}: event {found.event:,} of the log")
             typer.echo(_SINCE[found.facts] + (f": {printable(found.reason)}" if found.reason else ""))
             if found.later is not None:
-                typer.echo(
-                    f"superseded: {printable(found.later[1].name)} says something else, event {found.later[0]:,} of the log"
-                )
+                typer.echo(f"superseded by {printable(found.later[1].name)}: event {found.later[0]:,} of the log")
             if stamp is not None and not found.stamp_fits:
                 typer.echo("its stamp says something else than the log: do not rely on the stamp")
         if found.events_since is not None:
             kinds = ", ".join(f"{amount:,} {kind}" for kind, amount in found.events_since.items())
-            typer.echo(f"events in the log since it was made: {printable(kinds) or 'none'}")
+            typer.echo(f"events in the log since it was made, beside documents issued: {printable(kinds) or 'none'}")
     if not found.whole:
         raise typer.Exit(1)
 

@@ -52,9 +52,9 @@ def statement(
     number = rightsholder_named(registry, rightsholder)
     given = give_statement(registry, number, out or registry.home.reports, datetime.datetime.now(datetime.UTC))
     _show("statement", {"rightsholder_id": number}, given, as_json)
-    who = given.facts.rightsholder
-    if rightsholder.strip() not in (who.name, f"#{who.id}"):
-        narrate(f"the statement is for {who.name} (#{who.id}), as which {rightsholder.strip()} is on record")
+    who, asked = given.facts.rightsholder, rightsholder.strip()
+    if asked in who.merged_names or (asked[:1] == "#" and asked[1:].isdecimal() and int(asked[1:]) != who.id):
+        narrate(f"{asked} counts as {who.name} (#{who.id}), for whom the statement is")
 
 
 @group.command("data-set")

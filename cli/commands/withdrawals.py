@@ -70,7 +70,8 @@ def withdraw(
         typer.echo(str(number))
     if report.withdrawal_ids:
         withdrawn = len(report.newly_withdrawn)
-        narrate(f"{withdrawn:,} {'work' if withdrawn == 1 else 'works'} withdrawn")
+        numbers = ", ".join(map(str, report.withdrawal_ids[:10])) + (", …" if len(report.withdrawal_ids) > 10 else "")
+        narrate(f"withdrawal {numbers}: {withdrawn:,} {'work' if withdrawn == 1 else 'works'} withdrawn")
     else:
         narrate("already withdrawn; nothing was changed")
     for impact in report.impacts:

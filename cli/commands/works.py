@@ -118,7 +118,7 @@ def list_rightsholders(
         "rightsholders",
         lambda connection: count_rightsholders(connection, matching=matching),
         lambda limit: rightsholders(matching=matching, limit=limit, offset=offset),
-        ("rightsholder", "works", "licences"),
+        ("rightsholder_id", "rightsholder", "works", "licences"),
         (home, limit, offset, count, out, as_json),
     )
 

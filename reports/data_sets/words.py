@@ -80,13 +80,15 @@ def explanation(totals: dict[str, Any], conflicts: Sequence[Conflict], models: S
         )
     else:
         sentences.append("No statements on record contradict each other.")
-    since = max(
-        (member.withdrawn_since + member.prohibited_since for each in models for member in each.members), default=0
-    )
+    members = [member for each in models for member in each.members]
+    holding = sum(member.withdrawn_since + member.prohibited_since > 0 for member in members)
     if not models:
         sentences.append("No model was given any of it.")
-    elif since:
-        sentences.append(f"Since training, up to {count(since, 'work')} in the manifest of one member were opted out.")
+    elif holding:
+        sentences.append(
+            f"{holding} of {count(len(members), 'member')} {'was' if holding == 1 else 'were'} given works that were opted out "
+            "since."
+        )
     elif any(member.prohibited_when_unknown for each in models for member in each.members):
         sentences.append(
             "Of some works in members’ manifests it is not known whether they were opted out since training."

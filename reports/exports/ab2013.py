@@ -43,7 +43,7 @@ def fill(content: ContentFacts, answers: Answers) -> Sheet:
     sheet.known("Identification in the developer’s registry", f"ensemble {content.ensemble}, made on {content.made}")
     _what(sheet, content, answers)
     sheet.section("5", "Whether data is protected by copyright, trademark or patent, or all in the public domain")
-    sheet.known("Licences on record", licences(content), declared(content))
+    sheet.known("Licences on record", licences(content), declared(content.licences_verified, content))
     sheet.asked("Protection", said.intellectual_property, "california.intellectual_property")
     sheet.section("6", "Whether the datasets were purchased or licensed by the developer")
     licensed = [each.facts.name for each in sets if each.source == "licensed"]
@@ -69,7 +69,7 @@ def _what(sheet: Sheet, content: ContentFacts, answers: Answers) -> None:
     owners = f"{count(content.rightsholders, 'rightsholder')} on record"
     if content.without_rightsholder:
         owners += f"; none for {works(content.without_rightsholder)}"
-    sheet.known("Owners of the works", owners, declared(content))
+    sheet.known("Owners of the works", owners, declared(content.owners_verified, content))
     for each in sets:
         if each.source is None and each.answers.owner is None:
             sheet.asked(f"Source or owner of the data set {quoted(each.facts.name)}", None, key_of(each, "source"))

@@ -100,7 +100,7 @@ def _general(sheet: Sheet, content: ContentFacts, answers: Answers) -> None:
     sheet.known(
         "Other relevant characteristics of the overall training data",
         _characteristics(content),
-        f"licences and rightsholders: {declared(content)}",
+        _basis(content),
     )
     sheet.optional("Further characteristics", said.characteristics)
     sheet.optional("Additional comments", said.comments)
@@ -110,6 +110,11 @@ def _members(content: ContentFacts) -> str:
     made = content.members_trained + content.members_imported
     held = count(made, "member") if made == content.members else f"{made} of {content.members} members"
     return held if content.members_serving == made else f"{held}, of which {content.members_serving} serve,"
+
+
+def _basis(content: ContentFacts) -> str:
+    owners, terms = declared(content.owners_verified, content), declared(content.licences_verified, content)
+    return f"rightsholders and licences: {owners}" if owners == terms else f"rightsholders: {owners}; licences: {terms}"
 
 
 def _characteristics(content: ContentFacts) -> list[str]:
@@ -168,6 +173,8 @@ def _opt_outs(content: ContentFacts) -> list[str]:
             f"{works(content.withdrawn_since)} withdrawn after training, which members still hold; these are out of service "
             "until they are trained again"
         )
+    if content.never_seen:
+        lines.append(f"{works(content.never_seen)} withdrawn before any member was trained on them")
     if not content.trained_without and not content.withdrawn_since:
         lines.append("no work was withdrawn after training")
     return lines

@@ -69,7 +69,10 @@ class ContentFacts(Part):
     rightsholders: int
     without_rightsholder: int
     licences: list[LicenceFacts]
-    verified: int = Field(description="Works whose rights somebody verified; those of the others are as declared.")
+    owners_verified: int = Field(
+        description="Works whose rightsholder somebody verified; of the others it is as declared."
+    )
+    licences_verified: int = Field(description="The same of licences.")
     other_licences: int = Field(description="Further licences, with fewer works.")
     without_licence: int
     permissions: dict[str, int] = Field(description="Works by what is on record about them now.")
@@ -81,6 +84,9 @@ class ContentFacts(Part):
         description="Works with a reservation, registered by then, that are no training content."
     )
     trained_without: int = Field(description="Works withdrawn later, that all members are trained without again.")
+    never_seen: int = Field(
+        description="Works withdrawn after they were encoded and before any member was trained on them."
+    )
     withdrawn_since: int = Field(description="Withdrawn works that some member still has; it serves no more.")
     with_address: int
     domains_in_all: int

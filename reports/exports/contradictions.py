@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reports.exports.answers import Answers
+from reports.exports.answers import Answers, Source
 from reports.exports.content_facts import ContentFacts
 from reports.exports.filing import ContradictionPart
-from reports.exports.sources import SOURCES, Sourced, key_of, sourced, works, yes_no
+from reports.exports.sources import SOURCES, Sourced, key_of, sourced, used, works
+from reports.exports.toml_keys import basic_string
 from reports.words import quoted
 
 
@@ -18,39 +19,74 @@ def contradictions(content: ContentFacts, answers: Answers, tables: frozenset[st
     """Those of the answers that a form uses; ``tables`` names their tables."""
     sets = sourced(content, answers)
     found = [
-        *_of_sources(answers, sets),
+        *_of_sources(content, answers, sets),
+        *_of_details(answers),
         *_of_synthetic(content, answers, sets),
         *_of_days(content, answers),
     ]
     return [each for each in found if all(key.partition(".")[0] in tables for key in each.answers)]
 
 
-def _of_sources(answers: Answers, sets: list[Sourced]) -> Iterator[ContradictionPart]:
+def _of_sources(content: ContentFacts, answers: Answers, sets: list[Sourced]) -> Iterator[ContradictionPart]:
     """A general yes or no against the sources of single data sets."""
     for source, name in SOURCES.items():
-        key, stated = _general(answers, source)
+        given = _general(answers, source)
         of_it = [each for each in sets if each.source == source]
-        if stated is False and of_it:
+        if of_it and given and not any(given.values()):
             named = ", ".join(quoted(each.facts.name) for each in of_it[:5])
             yield ContradictionPart(
-                answers=[key, *(key_of(each, "source") for each in of_it[:5] if each.answers.source)],
-                says=f"{key} is answered with No, but the source of {named} is {quoted(name)}",
+                answers=[*given, *(key_of(each, "source") for each in of_it[:5] if each.answers.source)],
+                says=f"{' and '.join(given)} is answered with No, but the source of {named} is {quoted(name)}",
             )
-        if stated and sets and not of_it and all(each.source for each in sets):
+        # Some generated images may be in a data set of another source.
+        expected = any(given.values()) and not (source == "synthetic" and _signs(content))
+        if expected and sets and not of_it and all(each.source for each in sets):
+            keys = [key for key, stated in given.items() if stated]
             yield ContradictionPart(
-                answers=[key],
-                says=f"{key} is answered with Yes, but every data set has another source than {quoted(name)}",
+                answers=keys,
+                says=f"{' and '.join(keys)} is answered with Yes, but every data set has another source than {quoted(name)}",
             )
 
 
-def _general(answers: Answers, source: str) -> tuple[str, bool | None]:
+def _of_details(answers: Answers) -> Iterator[ContradictionPart]:
+    """What was answered about something that, by another answer, there is not: it stands nowhere in the filing."""
+    for source in SOURCES:
+        given = _general(answers, source)
+        table = next(iter(given), "").partition(".")[0]
+        if not given or any(given.values()):
+            continue
+        asked = getattr(answers, table).model_dump(exclude_none=True)
+        told = [f"{table}.{key}" for key in asked if f"{table}.{key}" not in given and key != "comments"]
+        if told:
+            yield ContradictionPart(
+                answers=[*given, *told],
+                says=f"{' and '.join(given)} is answered with No, but {' and '.join(told)} "
+                f"{'is' if len(told) == 1 else 'are'} answered, and not shown",
+            )
+    for name, each in answers.data_sets.items():
+        asked_of: tuple[tuple[str, Source, object], ...] = (
+            ("crawler", "crawled", each.crawler),
+            ("publicly_known", "private", each.publicly_known),
+        )
+        for key, source, given_for in asked_of:
+            if given_for is not None and each.source not in (None, source):
+                place = f"data_sets.{basic_string(name)}"
+                yield ContradictionPart(
+                    answers=[f"{place}.source", f"{place}.{key}"],
+                    says=f"the source of {quoted(name)} is {quoted(SOURCES[each.source])}, but {key} is answered, which is "
+                    f"asked of {quoted(SOURCES[source])} data sets alone, and not shown",
+                )
+
+
+def _general(answers: Answers, source: Source) -> dict[str, bool]:
+    """What was answered about a source in general, by key; nothing while a part of it is open."""
     if source != "user":
-        return f"{source}.used", getattr(answers, source).used
+        stated = getattr(answers, source).used
+        return {} if stated is None else {f"{source}.used": stated}
     users = answers.user_data
-    either = users.from_model or users.from_services
-    return "user_data.from_model", None if not either and None in (users.from_model, users.from_services) else bool(
-        either
-    )
+    given = {"user_data.from_model": users.from_model, "user_data.from_services": users.from_services}
+    known = {key: stated for key, stated in given.items() if stated is not None}
+    return known if any(known.values()) or len(known) == len(given) else {}
 
 
 def _of_synthetic(content: ContentFacts, answers: Answers, sets: list[Sourced]) -> Iterator[ContradictionPart]:
@@ -62,13 +98,20 @@ def _of_synthetic(content: ContentFacts, answers: Answers, sets: list[Sourced]) 
                 says=f"the source of {quoted(each.facts.name)} is {quoted(SOURCES[each.answers.source])}, but all of its works "
                 "equal outputs that were generated here",
             )
-    signs = sum(max(each.said_synthetic, each.own_outputs) for each in content.data_sets)
-    if answers.synthetic.used is False and signs and not any(each.source == "synthetic" for each in sets):
+    stated, _ = used(answers.synthetic.used, "synthetic", sets)
+    if stated is False and _signs(content):
+        # Unanswered, No is what follows from the sources of all data sets.
+        keys = ["synthetic.used"] if answers.synthetic.used is False else [key_of(each, "source") for each in sets[:5]]
         yield ContradictionPart(
-            answers=["synthetic.used"],
-            says=f"synthetic.used is answered with {yes_no(answers.synthetic.used)}, but {works(signs)} of the training content "
-            "have signs of being generated",
+            answers=keys,
+            says=f"{keys[0] if answers.synthetic.used is False else 'the sources of the data sets'} say that no generated images "
+            f"were used, but {works(_signs(content))} of the training content have "
+            "signs of being generated",
         )
+
+
+def _signs(content: ContentFacts) -> int:
+    return sum(max(each.said_synthetic, each.own_outputs) for each in content.data_sets)
 
 
 def _of_days(content: ContentFacts, answers: Answers) -> Iterator[ContradictionPart]:

@@ -75,6 +75,13 @@ class ChangePart(Part):
     now: str | None = Field(description="Null: there is none.")
 
 
+class ChangesPart(Part):
+    """What differs from the version before."""
+
+    listed: list[ChangePart]
+    left_out: int = Field(description="Further ones.")
+
+
 class EarlierPart(Part):
     """An earlier version."""
 
@@ -94,8 +101,8 @@ class FilingDocument(Part):
     filing_version: int
     last_update: datetime.datetime
     earlier: list[EarlierPart]
-    changes: list[ChangePart] | None = Field(
-        description="Since the version before, the first hundred; null: this is the first, or that one's copy is lost."
+    changes: ChangesPart | None = Field(
+        description="Since the version before; null: this is the first, or that one's copy is lost."
     )
     contradictions: list[ContradictionPart] = Field(description="To be resolved before this is filed.")
     sections: list[SectionPart]

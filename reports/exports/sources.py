@@ -97,13 +97,13 @@ def licences(content: ContentFacts) -> str:
     return "; ".join(named)
 
 
-def declared(content: ContentFacts) -> str:
-    """What licences and owners rest on."""
-    if not content.verified:
+def declared(verified: int, content: ContentFacts) -> str:
+    """What the owners or licences of works rest on, of which so many were verified."""
+    if not verified:
         return "as declared by whoever registered the works: nobody has verified them here"
-    if content.verified == content.works:
+    if verified == content.works:
         return "verified for every work"
-    return f"verified for {works(content.verified)}; those of the others are as declared by whoever registered them"
+    return f"verified for {works(verified)}; those of the others are as declared by whoever registered them"
 
 
 def share(part: int, whole: int) -> str:

@@ -147,4 +147,4 @@ def _check_place(path: Path) -> None:
     if path.is_dir():
         raise UsageError(f"cannot write {path}: it is a folder; expected a file's name (nothing was written)")
     if path.suffix != ".json":
-        raise UsageError(f"cannot write {path}: expected a name that ends in .json (nothing was written)")
+        raise UsageError(f"cannot write {path}: expected a file whose name ends in .json (nothing was written)")

@@ -30,6 +30,7 @@ AI_SOURCES = ("trainedalgorithmicmedia", "compositewithtrainedalgorithmicmedia")
 def read_content(
     connection: duckdb.DuckDBPyConnection,
     service: Service,
+    generations: Sequence[Member],
     *,
     crawled: Collection[str] = (),
     small_provider: bool = False,
@@ -39,6 +40,7 @@ def read_content(
     Args:
         connection: to the registry; makes temporary tables.
         service: the ensemble, its encoding, and the newest generation of each member.
+        generations: all of its members that there ever were.
         crawled: names of the data sets whose domains are ranked.
         small_provider: list 5 % of the domains, or 1,000 if that is fewer, in place of 10 %.
 
@@ -51,7 +53,7 @@ def read_content(
         raise NotFoundError(
             f"ensemble {ensemble.id} has no member yet, so it was trained on nothing; run `creditline train`"
         )
-    _select(connection, encoding.id, members)
+    _select(connection, encoding.id, members, generations)
     domains = count_domains(connection)
     works, size, first, last, short, long = _row(
         connection,
@@ -72,6 +74,11 @@ def read_content(
         f"FROM ({signals}) LEFT JOIN content ON work_id = asset_id "
         "JOIN (SELECT id AS registered_id, registered_at AS registered FROM asset) ON registered_id = asset_id",
         [encoding.created_at],
+    )
+    owners_verified, licences_verified = _row(
+        connection,
+        "SELECT count(verified.rightsholder_id), count(verified.licence_id) FROM content JOIN asset_rights AS verified "
+        "ON verified.id = content.verified_id AND verified.asset_id = work_id",
     )
     top, crawled_domains = top_domains_of(connection, crawled, small_provider=small_provider)
     origins = [member.origin for member in members]
@@ -102,7 +109,8 @@ def read_content(
         rightsholders=_rightsholders(connection),
         without_rightsholder=_count(connection, "FROM content WHERE rightsholder_id IS NULL"),
         licences=[LicenceFacts(reference=name, spdx=spdx, works=held) for name, spdx, held in licences[:MOST_LICENCES]],
-        verified=_count(connection, "FROM content WHERE verified_id IS NOT NULL"),
+        owners_verified=owners_verified,
+        licences_verified=licences_verified,
         other_licences=max(0, len(licences) - MOST_LICENCES),
         without_licence=_count(connection, "FROM content WHERE licence_id IS NULL"),
         permissions=dict(_rows(connection, "SELECT permission, count(*) FROM content GROUP BY 1 ORDER BY 2 DESC, 1")),
@@ -118,7 +126,8 @@ def read_content(
         with_reservation=with_reservation,
         left_out=dict(sorted(encoding.left_out.items())),
         reserved_left_out=reserved_left_out,
-        trained_without=_count(connection, "FROM no_more"),
+        trained_without=_count(connection, "FROM no_more WHERE ever_seen"),
+        never_seen=_count(connection, "FROM no_more WHERE NOT ever_seen"),
         withdrawn_since=_count(connection, "FROM content WHERE permission = 'withdrawn'"),
         with_address=_row(connection, "SELECT coalesce(sum(works), 0)::BIGINT FROM site")[0],
         domains_in_all=domains,
@@ -138,21 +147,17 @@ def names_of_data_sets(connection: duckdb.DuckDBPyConnection, ensemble_id: str) 
     return [str(name) for (name,) in _rows(connection, query, [ensemble_id])]
 
 
-def _select(connection: duckdb.DuckDBPyConnection, encoding_id: str, members: Sequence[Member]) -> None:
-    """The tables ``content``, of the works that some member has, and ``no_more``, of those that none has any more."""
-    masks: dict[int, int] = {}
-    for member in members:
-        through = heeded_by(member)
-        masks[-1 if through is None else through] = masks.get(-1 if through is None else through, 0) | 1 << member.index
-    seen = " OR ".join(
-        f"(code & {mask}::UBIGINT <> 0 AND coalesce(first > {through}, true))" for through, mask in masks.items()
-    )
+def _select(
+    connection: duckdb.DuckDBPyConnection, encoding_id: str, members: Sequence[Member], generations: Sequence[Member]
+) -> None:
+    """The tables ``content``, of the works that some member has, and ``no_more``, of withdrawn ones that none has."""
     columns = (
         "work_id, data_set_id, byte_size, media_type, width, height, licence_id, rightsholder_id, permission, registered_at, "
         "declared_id, verified_id"
     )
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE encoded AS SELECT {columns}, {seen} AS seen FROM ("  # noqa: S608 - numbers and constants
+        f"CREATE OR REPLACE TEMP TABLE encoded AS SELECT {columns}, {_seen_by(members)} AS seen, "  # noqa: S608 - numbers and constants
+        f"{_seen_by(generations)} AS ever_seen FROM ("
         "SELECT asset.*, asset.id AS work_id, code, "
         f"coalesce(covered.first, CASE WHEN permission = 'withdrawn' THEN {NOT_COVERED} END) AS first "
         "FROM unit_asset JOIN unit ON unit.encoding_id = unit_asset.encoding_id AND number = unit_number "
@@ -164,6 +169,22 @@ def _select(connection: duckdb.DuckDBPyConnection, encoding_id: str, members: Se
     connection.execute("CREATE OR REPLACE TEMP VIEW content AS SELECT * FROM encoded WHERE seen")
     connection.execute(
         "CREATE OR REPLACE TEMP VIEW no_more AS SELECT * FROM encoded WHERE permission = 'withdrawn' AND NOT seen"
+    )
+
+
+def _seen_by(members: Sequence[Member]) -> str:
+    """SQL for whether one of these saw a work with this ``code``, which the withdrawal ``first`` was the first to cover."""
+    masks: dict[int, int] = {}
+    for member in members:
+        through = heeded_by(member)
+        through = -1 if through is None else through
+        masks[through] = masks.get(through, 0) | 1 << member.index
+    return (
+        "("
+        + " OR ".join(
+            f"(code & {mask}::UBIGINT <> 0 AND coalesce(first > {through}, true))" for through, mask in masks.items()
+        )
+        + ")"
     )
 
 

@@ -24,23 +24,24 @@ import duckdb
 from pydantic import ValidationError
 
 from registry.database import Registry
-from registry.errors import InputError, NotFoundError
+from registry.errors import InputError, NotFoundError, RegistryError
 from registry.events import head_of
 from registry.home import Home, write_bytes_atomically
-from registry.service import service_of
+from registry.models import Member
+from registry.service import Service, generations_of, service_of
 from reports.exports.answers import Answers, check_data_sets
 from reports.exports.changes import changes
 from reports.exports.content_facts import ContentFacts
 from reports.exports.contradictions import contradictions
-from reports.exports.filing import VERSION, ChangePart, EarlierPart, FilingDocument, Form
+from reports.exports.filing import VERSION, ChangesPart, EarlierPart, FilingDocument, Form
 from reports.exports.training_content import read_content
 from reports.html import rendered
-from reports.issuing import EVENT, Document, Issued, record_issue, write_document
+from reports.issuing import EVENT, VERSION_MARK, Document, Issued, record_issue, write_document
 from reports.stamps import META, Stamp, stamp_of
 
+ATTEMPTS = 5
 LARGEST_KEPT = 2**26
 """Bytes of a kept copy that are read."""
-_OF_VERSION = " version "
 
 
 @dataclass
@@ -78,7 +79,7 @@ class Filed:
 
 def subject_of(ensemble_id: str, number: int) -> str:
     """What the stamp says that a version is about: each has answers of its own."""
-    return f"{ensemble_id}{_OF_VERSION}{number}"
+    return f"{ensemble_id}{VERSION_MARK}{number}"
 
 
 def file_version(
@@ -140,7 +141,7 @@ def facts_of(registry: Registry, form: Form, subject: str) -> dict[str, Any]:
         NotFoundError: it was never filed, or the registry has no such ensemble any more.
         InputError: the version's kept copy, which has its answers, is missing or altered.
     """
-    ensemble_id, _, number = subject.partition(_OF_VERSION)
+    ensemble_id, _, number = subject.partition(VERSION_MARK)
     with registry.connection() as connection:
         versions = versions_of(connection, form, ensemble_id)
     kept = next((each for each in versions if str(each.number) == number), None)
@@ -170,16 +171,34 @@ def versions_of(connection: duckdb.DuckDBPyConnection, form: Form, ensemble_id: 
 def _read(
     registry: Registry, form: Form, ensemble_id: str, answers: Answers, now: datetime.datetime
 ) -> tuple[ContentFacts, dict[str, Any], Stamp]:
-    service = service_of(registry, ensemble_id)
+    for _ in range(ATTEMPTS):
+        with registry.connection() as connection:
+            end = head_of(connection)
+        service = service_of(registry, ensemble_id)
+        with registry.session() as session:
+            generations = generations_of(session, ensemble_id)
+        with registry.connection() as connection:
+            if head_of(connection) == end:
+                return _read_content(connection, form, service, generations, answers, now)
+    raise RegistryError("the registry was changed while it was read; try again when nobody else is at work")
+
+
+def _read_content(
+    connection: duckdb.DuckDBPyConnection,
+    form: Form,
+    service: Service,
+    generations: Sequence[Member],
+    answers: Answers,
+    now: datetime.datetime,
+) -> tuple[ContentFacts, dict[str, Any], Stamp]:
     crawled = [name for name, each in answers.data_sets.items() if each.source == "crawled"]
-    with registry.connection() as connection:
-        names = [str(name) for (name,) in connection.execute("SELECT name FROM data_set").fetchall()]
-        check_data_sets(answers, names)
-        small = bool(answers.content.small_or_medium)
-        content = read_content(connection, service, crawled=crawled, small_provider=small)
-        given = answers.model_dump(mode="json", include=set(form.tables), exclude_none=True)
-        facts = {"form": VERSION, "content": content.model_dump(mode="json"), "answers": given}
-        return content, facts, stamp_of(form.kind, ensemble_id, facts, now, head_of(connection))
+    names = [str(name) for (name,) in connection.execute("SELECT name FROM data_set").fetchall()]
+    check_data_sets(answers, names)
+    small = bool(answers.content.small_or_medium)
+    content = read_content(connection, service, generations, crawled=crawled, small_provider=small)
+    given = answers.model_dump(mode="json", include=set(form.tables), exclude_none=True)
+    facts = {"form": VERSION, "content": content.model_dump(mode="json"), "answers": given}
+    return content, facts, stamp_of(form.kind, service.ensemble.id, facts, now, head_of(connection))
 
 
 def _document(
@@ -190,7 +209,7 @@ def _document(
     number: int,
     issued_at: datetime.datetime,
     earlier: Sequence[Kept],
-    changed: list[ChangePart] | None,
+    changed: ChangesPart | None,
     stamp: Stamp,
 ) -> FilingDocument:
     sheet = form.fill(content, answers)
@@ -221,13 +240,13 @@ def _document(
 
 def _changed(
     home: Home, form: Form, ensemble_id: str, earlier: Sequence[Kept], facts: Mapping[str, Any]
-) -> list[ChangePart] | None:
+) -> ChangesPart | None:
     """What differs from the version before; None: there is none, or its copy is lost."""
     copies = _copies(home, form, ensemble_id, earlier[-1]) if earlier else None
     if copies is None:
         return None
     before = json.loads(copies["json"])
-    return changes(*({name: said.get(name) or {} for name in ("content", "answers")} for said in (before, facts)))
+    return changes(*({name: said.get(name) or {} for name in ("answers", "content")} for said in (before, facts)))
 
 
 def _rendered(form: Form, document: FilingDocument) -> list[Document]:
@@ -259,9 +278,8 @@ def _kept_answers(home: Home, form: Form, ensemble_id: str, kept: Kept) -> Answe
     copies = _copies(home, form, ensemble_id, kept)
     try:
         if copies is not None:
-            document = FilingDocument.model_validate_json(copies["json"])
-            return Answers.model_validate_json(json.dumps(document.answers))
-    except ValidationError as error:
+            return Answers.model_validate_json(json.dumps(json.loads(copies["json"])["answers"]))
+    except (ValidationError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             f"the answers of version {kept.number} are not in a form that is read here; give them with --answers FILE"
         ) from error

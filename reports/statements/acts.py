@@ -25,14 +25,22 @@ def read_withdrawals(
     """Withdrawals that cover works of theirs or were made in their name, newest first, and how many there are."""
     rows = connection.execute(
         """
-        WITH about_others AS (
-            -- Works that are withdrawn together have a row each, of one moment and reason.
-            SELECT DISTINCT recorded_at, reason FROM withdrawal JOIN withdrawal_work ON withdrawal_id = withdrawal.id
-            WHERE asset_id NOT IN (SELECT asset_id FROM their_work) OR asset_id IN (SELECT asset_id FROM other_owner)
+        WITH act AS (
+            -- Works that are withdrawn together have a row each, of one moment and reason; the log says how many were named.
+            SELECT recorded_at AS act_at, reason AS act_reason, count(*) FILTER (
+                asset_id IN (SELECT asset_id FROM their_work) AND asset_id NOT IN (SELECT asset_id FROM other_owner)
+            ) AS theirs, count(*) AS covered, min(withdrawal.id) AS first
+            FROM withdrawal JOIN withdrawal_work ON withdrawal_id = withdrawal.id WHERE scope = 'asset' GROUP BY ALL
+        ), about_them AS (
+            SELECT act_at, act_reason FROM act JOIN (
+                SELECT TRY_CAST(after::JSON ->> 'withdrawal' AS BIGINT) AS number,
+                    TRY_CAST(after::JSON ->> 'named' AS BIGINT) AS named
+                FROM event WHERE kind = 'withdrawn' AND json_valid(after)
+            ) ON number = first WHERE coalesce(named, covered) = theirs
         )
         SELECT withdrawal.id, scope, coalesce(works, 0), reason, recorded_at, count(*) OVER (),
             coalesce(merged_into, rightsholder.id) IS NOT DISTINCT FROM $1
-            OR scope = 'asset' AND (recorded_at, reason) NOT IN (FROM about_others)
+            OR scope = 'asset' AND (recorded_at, reason) IN (FROM about_them)
         FROM withdrawal LEFT JOIN (
             SELECT withdrawal_id, count(DISTINCT asset_id) AS works FROM withdrawal_work
             WHERE asset_id IN (SELECT asset_id FROM their_work) GROUP BY withdrawal_id

@@ -69,12 +69,14 @@ def read_statement(
         RegistryError: the registry was changed again and again while it was read.
     """
     for _ in range(ATTEMPTS):
+        with registry.connection() as connection:
+            start = head_of(connection)
         seen_by = services(registry)
         found, head, ids = _read_rows(registry, rightsholder_id, seen_by, folder)
         exposure = exposure_of(registry, ids)
         models, gaps = models_of(registry, exposure, seen_by, ids)
         with registry.connection() as connection:
-            unchanged = head_of(connection) == head
+            unchanged = head_of(connection) == head == start
         if unchanged:
             tested, works = found["tested"], found["works"]
             gaps = [*found.pop("unreadable"), *gaps]

@@ -32,8 +32,8 @@ TABLE = f"""
         rights.registered_at AS registered_at, rights.missing_since AS missing_since, withdrawn_at
     FROM ({rights_among("their_asset", "their_rights")}) AS rights
     JOIN their_asset AS asset ON asset.id = rights.asset_id
-    LEFT JOIN their_rights AS counting ON counting.asset_id = asset.id
-        AND counting.id = coalesce(asset.verified_id, asset.declared_id)
+    LEFT JOIN their_rights AS verified ON verified.asset_id = asset.id AND verified.id = asset.verified_id
+    LEFT JOIN their_rights AS counting ON counting.asset_id = asset.id AND counting.id = {counting_row("asset")}
     LEFT JOIN rightsholder AS stated ON stated.id = counting.rightsholder_id
     LEFT JOIN their_share AS shares ON shares.asset_id = rights.asset_id
     LEFT JOIN other_owner AS others ON others.asset_id = rights.asset_id

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from registry.listings import works_reader
+from registry.rights import counting_row
 from reports.tables.columns import Column, Table, fitted
 
 _NOBODY = "nobody said"
@@ -40,6 +41,12 @@ TABLE = Table(
         Column("basis", "text", "What the rights rest on: `verified` or `declared`", _NOBODY),
         Column("rightsholder_id", "whole number", "Number of the rightsholder that counts", _NOBODY),
         Column("rightsholder", "text", "Name of the rightsholder that counts", _NOBODY),
+        Column(
+            "rightsholder_stated",
+            "text",
+            "Name that was stated, where that record was merged into another",
+            "it is the same",
+        ),
         Column("rightsholders", "texts", "Names of all rightsholders, the first one first; empty: nobody said"),
         Column(
             "rightsholder_identifiers",
@@ -71,8 +78,8 @@ TABLE = Table(
     ),
 )
 
-_FURTHER = """
-    SELECT place, duties::VARCHAR AS duties, training, coalesce(identifiers, []) AS identifiers
+_FURTHER = f"""
+    SELECT place, duties::VARCHAR AS duties, training, coalesce(identifiers, []) AS identifiers, stated
     FROM block_works
     LEFT JOIN licence ON licence.id = block_works.licence_id
     LEFT JOIN (
@@ -81,8 +88,17 @@ _FURTHER = """
         FROM rightsholder_identifier JOIN rightsholder ON rightsholder.id = rightsholder_identifier.rightsholder_id
         WHERE coalesce(merged_into, rightsholder.id) IN (SELECT rightsholder_id FROM block_works) GROUP BY counted_id
     ) AS identified ON counted_id = block_works.rightsholder_id
+    LEFT JOIN (
+        SELECT owned.id AS stated_id, said.name AS stated
+        FROM (SELECT id, declared_id, verified_id FROM asset WHERE id BETWEEN $first AND $last) AS owned
+        LEFT JOIN (SELECT id, rightsholder_id FROM asset_rights WHERE asset_id BETWEEN $first AND $last) AS verified
+            ON verified.id = owned.verified_id
+        JOIN (SELECT id, rightsholder_id FROM asset_rights WHERE asset_id BETWEEN $first AND $last) AS counting
+            ON counting.id = {counting_row("owned")}
+        JOIN rightsholder AS said ON said.id = counting.rightsholder_id AND said.merged_into IS NOT NULL
+    ) ON stated_id = block_works.asset_id
     ORDER BY place
-"""
+"""  # noqa: S608 - constants
 
 
 def work_rows(connection: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
@@ -100,16 +116,20 @@ def _with_further(connection: duckdb.DuckDBPyConnection, batch: pa.RecordBatch) 
     block = pa.table(
         {
             "place": pa.array(range(batch.num_rows), pa.int64()),
+            "asset_id": batch.column("asset_id"),
             "licence_id": batch.column("licence_id"),
             "rightsholder_id": batch.column("rightsholder_id"),
         }
     )
     connection.register("block_works", block)
-    found = connection.execute(_FURTHER).to_arrow_table().combine_chunks()
+    # The works of a batch are neighbours by number.
+    ends = {"first": pc.min(block["asset_id"]).as_py(), "last": pc.max(block["asset_id"]).as_py()}
+    found = connection.execute(_FURTHER, ends).to_arrow_table().combine_chunks()
     connection.unregister("block_works")
     for name, values in {
         "licence_training": found["training"].combine_chunks(),
         "rightsholder_identifiers": found["identifiers"].combine_chunks(),
+        "rightsholder_stated": found["stated"].combine_chunks(),
         "licence_duties": _duties(found["duties"].combine_chunks()),
     }.items():
         batch = batch.append_column(name, values)

@@ -95,7 +95,7 @@ def test_the_bill_of_materials_is_valid_and_says_its_stamp(there: Creditline) ->
         (["prov", "ffff"], "'ffff' names no sample"),
         (["spdx", "--out", "nowhere/x.json"], "there is no folder nowhere"),
         (["spdx", "--out", "."], "it is a folder"),
-        (["cyclonedx", "--out", "ensemble.xml"], "expected a name that ends in .json"),
+        (["cyclonedx", "--out", "ensemble.xml"], "expected a file whose name ends in .json"),
     ],
 )
 def test_what_cannot_be_exported_is_one_line_and_status_2(

@@ -36,9 +36,9 @@ def test_the_way_from_a_folder_to_an_encoding(creditline: Creditline, works: Pat
     assert "3 of 3 files are registered works" in registered.out
     assert "Sun" in creditline("works", "--rightsholder", "Ada Example").out
     assert creditline("rightsholders").out.split() == [
-        *("rightsholder", "works", "licences"),
-        *("Ada", "Example", "1", "CC-BY-4.0"),
-        *("Zoe", "Example", "2", "CC0-1.0"),
+        *("rightsholder_id", "rightsholder", "works", "licences"),
+        *("0", "Ada", "Example", "1", "CC-BY-4.0"),
+        *("1", "Zoe", "Example", "2", "CC0-1.0"),
     ]
     assert "252" in creditline("plan", "--members", 10).out
     encoding = creditline("encode", "--members", 10)

@@ -89,7 +89,7 @@ def test_a_withdrawal_is_an_event_that_seals_its_rows(registry: Registry) -> Non
             "SELECT kind, subject, after, seals FROM event ORDER BY sequence"
         ).fetchall()[-2:]
     assert (kind, subject) == ("withdrawn", "asset 3")
-    assert json.loads(after) == {"withdrawal": 0, "reason": "letter", "works": 1}
+    assert json.loads(after) == {"withdrawal": 0, "reason": "letter", "works": 1, "named": 1}
     assert (moved, json.loads(permission)) == ("permission changed", {"permission": "withdrawn"})
     assert {seal.table for seal in Seals.parse(seals).rows} == {"withdrawal", "withdrawal_work"}
 

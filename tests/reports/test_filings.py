@@ -25,12 +25,15 @@ from registry.ingest.registration import register_folder
 from registry.models import AssetSignal, EmbeddedMetadata, Encoding
 from registry.permissions import Permission
 from registry.reviews import record_review
+from registry.service import Service, service_of
+from registry.verified import verify_rights
 from registry.withdrawals import withdraw
-from reports.exports import ab2013, ai_act
+from reports.exports import ab2013, ai_act, versions
 from reports.exports.answers import LARGEST_FILE, Answers, read_answers
 from reports.exports.answers_template import template_of
-from reports.exports.filing import FilingDocument, Form
-from reports.exports.toml_keys import has_long_key
+from reports.exports.changes import changes
+from reports.exports.filing import ChangePart, FilingDocument, Form
+from reports.exports.toml_keys import basic_string, has_long_key
 from reports.exports.versions import Filed, file_version, subject_of
 from reports.kinds import KINDS
 from reports.stamps import META
@@ -403,6 +406,11 @@ def test_changed_facts_make_the_next_version_with_links(registry: Registry, tmp_
     assert all((third.page.parent / name).is_file() for name in links)
 
 
+def changes_in(filed: Filed) -> list[ChangePart]:
+    assert filed.document.changes is not None
+    return filed.document.changes.listed
+
+
 def test_a_version_says_what_it_is_for(registry: Registry, tmp_path: Path) -> None:
     """Facts and answers that differ from the version before, by place; nothing of the first, nor beside a lost copy."""
     first = file(registry, tmp_path, Answers.model_validate({"provider": {"name": "A"}}))
@@ -410,17 +418,122 @@ def test_a_version_says_what_it_is_for(registry: Registry, tmp_path: Path) -> No
     assert 'id="changes"' not in first.page.read_text()
     withdraw(registry, asset_ids=[3], reason="asked", now=NOW + timedelta(days=71))
     second = file(registry, tmp_path, Answers.model_validate({"provider": {"name": "B"}}), days=72)
-    changed = {each.what: (each.before, each.now) for each in second.document.changes or ()}
+    changed = {each.what: (each.before, each.now) for each in changes_in(second)}
     assert changed["content: withdrawn since"] == ("0", "1")
     assert changed["content: members serving"] == ("8", "4")
     assert changed["content: permissions: withdrawn"] == (None, "1")
-    assert changed["answers: provider: name"] == ("A", "B")
+    assert changed["answers: provider: name"] == ("answered", "answered otherwise")
     assert not any("licences" in what or "domain" in what for what in changed)
     assert "Since version 1" in second.page.read_text()
     lose(registry, second, "missing")
+    assert check_document(registry, first.page).later is not None
     third = file(registry, tmp_path, Answers.model_validate({"provider": {"name": "C"}}), days=73)
     assert third.document.changes is None
     assert "Not known: the copy of version 2" in third.page.read_text()
+
+
+def test_changes_are_told_by_place() -> None:
+    """Names that look alike are two places, as are entries of one name; long texts are cut around the difference."""
+    before = {
+        "sets": {"a_b": {"link": "1"}, "a b": {"link": "2"}},
+        "rows": [{"name": "x", "n": 1}, {"name": "x", "n": 2}],
+    }
+    now = {"sets": {"a_b": {"link": "3"}, "a b": {"link": "2"}}, "rows": [{"name": "x", "n": 1}, {"name": "x", "n": 5}]}
+    found = [(each.what, each.before, each.now) for each in changes(before, now).listed]
+    assert found == [("sets: a b: link", "1", "3"), ("rows: x (2): n", "2", "5")]
+    assert changes({"signals": []}, {"signals": [{"use": "allowed", "works": 1}]}).listed[0].now == "allowed"
+    assert changes({"a": [], "b": None}, {}).listed == []
+    long = "y" * 5_000
+    (one,) = changes({"t": long + "1" + long}, {"t": long + "2" + long}).listed
+    assert one.before != one.now
+    assert max(len(one.before or ""), len(one.now or "")) < 300
+    many = changes({}, {str(number): number for number in range(150)})
+    assert (len(many.listed), many.left_out) == (100, 50)
+
+
+def test_a_version_takes_the_place_of_all_before_it(registry: Registry, tmp_path: Path) -> None:
+    """Also where it says again what the first one said."""
+    names = ("A", "B", "A")
+    filed = [
+        file(registry, tmp_path / str(day), Answers.model_validate({"provider": {"name": name}}), days=day)
+        for day, name in enumerate(names, start=70)
+    ]
+    later = [check_document(registry, each.page).later for each in filed]
+    assert [None if found is None else found[1].subject[-9:] for found in later] == ["version 3", "version 3", None]
+
+
+def test_a_withdrawal_while_it_is_read_is_heeded_whole(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who serves and what was withdrawn are of one state of the registry, that of the stamp."""
+    made: list[object] = []
+
+    def racing(opened: Registry, ensemble_id: str) -> Service:
+        found = service_of(opened, ensemble_id)
+        if not made:
+            made.append(withdraw(registry, asset_ids=[3], reason="asked", now=NOW + timedelta(days=65)))
+        return found
+
+    monkeypatch.setattr(versions, "service_of", racing)
+    filed = file(registry, tmp_path)
+    assert (filed.document.content.members_serving, filed.document.content.withdrawn_since) == (4, 1)
+    assert check_document(registry, filed.page).facts == "same"
+
+
+def test_what_was_withdrawn_before_training_was_never_seen(registry: Registry, tmp_path: Path) -> None:
+    """It is not said that members were trained again without it."""
+    encoding = create_encoding(registry, "asset", None, N, H, 7, NOW + timedelta(days=61))
+    withdraw(registry, asset_ids=[3], reason="asked", now=NOW + timedelta(days=62))
+    train_members(registry, encoding, list(range(N)))
+    filed = file_version(registry, ai_act.FORM, ensemble_of(encoding), None, tmp_path, NOW + timedelta(days=70))
+    content = filed.document.content
+    assert (content.trained_without, content.withdrawn_since, content.never_seen) == (0, 0, 1)
+    page = filed.page.read_text()
+    assert "1 work withdrawn before any member was trained on them" in page
+    assert "trained again without" not in page
+
+
+def test_a_verified_title_verifies_no_owner(registry: Registry, tmp_path: Path) -> None:
+    """Only what somebody checked is called verified: here the licences of two works."""
+    with registry.connection() as connection:
+        works = [int(number) for (number,) in connection.execute("SELECT id FROM asset").fetchall()]
+    verify_rights(registry, works, title="a title", recorded_from="letter", now=NOW + timedelta(days=61))
+    verify_rights(registry, works[:2], licence="CC0-1.0", recorded_from="letter", now=NOW + timedelta(days=62))
+    content = file(registry, tmp_path).document.content
+    assert (content.owners_verified, content.licences_verified) == (0, 2)
+
+
+def test_answers_about_users_and_machines_are_held_to_what_is_known(registry: Registry, tmp_path: Path) -> None:
+    """The question that was answered is named; generated images within another data set contradict no Yes."""
+    sources = {"crawl": {"source": "public"}, HOSTILE: {"source": "public"}}
+    users = {"user_data": {"from_model": False, "from_services": True}, "data_sets": sources}
+    found = file(registry, tmp_path / "a", Answers.model_validate(users)).document.contradictions
+    assert [each.answers for each in found] == [
+        ["user_data.from_services"],
+        ['data_sets."crawl".source', f"data_sets.{basic_string(HOSTILE)}.source"],
+    ]
+    assert "1 work of the training content have signs" in found[1].says
+    made = {"synthetic": {"used": True}, "data_sets": sources}
+    assert file(registry, tmp_path / "b", Answers.model_validate(made), days=71).document.contradictions == []
+
+
+def test_answers_to_what_there_is_not_are_named(registry: Registry, tmp_path: Path) -> None:
+    """Nobody would see that they stand nowhere; nor do they get into the list of changes."""
+    file(registry, tmp_path / "a")
+    said = {
+        "private": {"used": False, "known": "secret archive"},
+        "crawled": {"used": False, "crawlers": ["Bot"], "comments": "none"},
+        "data_sets": {"crawl": {"source": "public", "crawler": "ExampleBot/1.0"}},
+    }
+    filed = file(registry, tmp_path / "b", Answers.model_validate(said), days=71)
+    assert [each.answers for each in filed.document.contradictions] == [
+        ["private.used", "private.known"],
+        ["crawled.used", "crawled.crawlers"],
+        ['data_sets."crawl".source', 'data_sets."crawl".crawler'],
+    ]
+    page = filed.page.read_text()
+    assert "secret archive" not in page
+    assert "ExampleBot" not in page
 
 
 def test_answers_that_contradict_are_named(registry: Registry, tmp_path: Path) -> None:
@@ -444,10 +557,14 @@ def test_answers_that_contradict_are_named(registry: Registry, tmp_path: Path) -
         "content.latest_acquisition",
         "model.placed_on_market",
     ]
-    assert filed.document.contradictions[2].answers == ["user_data.from_model", 'data_sets."crawl".source']
+    assert filed.document.contradictions[2].answers == [
+        "user_data.from_model",
+        "user_data.from_services",
+        'data_sets."crawl".source',
+    ]
     page = filed.page.read_text()
     assert "To be resolved before this is filed" in page
-    assert page.count("is answered with No") == 3
+    assert page.count("is answered with No") == 2
     california = file(registry, tmp_path, Answers.model_validate(said), ab2013.FORM)
     assert [each.answers[0] for each in california.document.contradictions] == named[4:], "it asks the others not"
 

@@ -17,7 +17,7 @@ from registry.errors import InputError
 from registry.events import check_head, read_head
 from registry.home import Home
 from reports import issuing
-from reports.issuing import EVENT, Document, Issued, find_issued, record_issue, write_document
+from reports.issuing import EVENT, Document, Issued, find_issued, find_later, record_issue, write_document
 from reports.stamps import UNSTAMPED, beside
 from tests.reports.world import NOON, World
 
@@ -168,3 +168,29 @@ def test_a_stamp_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"cannot write .*a\.csv\.stamp\.json"):
         write_document(tmp_path, Document("a.csv", b"a", UNSTAMPED, carries_stamp=False))
     shutil.rmtree(beside(tmp_path / "a.csv"))
+
+
+def test_what_takes_the_place_of_a_document(fresh: World) -> None:
+    """One of the same subject and kind; a name that ends like a version is a name, unless the kind is one in versions."""
+
+    def issue(subject: str, facts: str, kind: str = "data-set report") -> tuple[int, Issued]:
+        made = Issued(f"{kind}.html", facts * 64, kind, subject, facts * 64)
+        record_issue(fresh.registry, [made], NOON)
+        with fresh.registry.connection() as connection:
+            found = find_issued(connection, facts * 64)
+        assert found is not None
+        return found
+
+    def later(found: tuple[int, Issued], *, versioned: bool = False) -> str | None:
+        with fresh.registry.connection() as connection:
+            taken = find_later(connection, *found, versioned=versioned)
+        return None if taken is None else taken[1].subject
+
+    first = issue('shots "x" version 1', "a")
+    second = issue('shots "x" version 2', "b")
+    assert (later(first), later(second)) == (None, None)
+    assert (later(first, versioned=True), later(second, versioned=True)) == ('shots "x" version 2', None)
+    issue('shots "x" version 1', "c", kind="statement")
+    assert later(first) is None
+    issue('shots "x" version 1', "d")
+    assert later(first) == first[1].subject

@@ -179,7 +179,7 @@ def test_what_is_not_there_is_refused(fresh: World, tmp_path: Path) -> None:
         write_croissant(fresh.registry, "nope", tmp_path / "x.json", NOON)
     with pytest.raises(UsageError, match="there is no folder"):
         write_croissant(fresh.registry, "shapes", tmp_path / "no" / "x.json", NOON)
-    with pytest.raises(UsageError, match=r"expected a name that ends in \.json"):
+    with pytest.raises(UsageError, match=r"expected a file whose name ends in \.json"):
         write_croissant(fresh.registry, "shapes", tmp_path / "x.works.parquet", NOON)
     assert not [path for path in tmp_path.iterdir() if path.is_file()]
 

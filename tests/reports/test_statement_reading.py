@@ -16,9 +16,10 @@ from registry.events import changing
 from registry.home import Home
 from registry.models import Candidate, CoRightsholder
 from registry.rightsholders import add_rightsholder, merge_rightsholders
+from registry.service import Service, services
 from registry.withdrawals import withdraw
 from reports.schema import Missing
-from reports.statements import words
+from reports.statements import reading, words
 from reports.statements.facts import StatementFacts
 from reports.statements.giving import give_statement
 from reports.statements.reading import facts_again, read_statement
@@ -182,6 +183,22 @@ def test_withdrawal_shows_what_followed(world: StatementWorld, tmp_path: Path) -
     assert reasons <= {"it saw a work of somebody else that was withdrawn"}
 
 
+def test_a_withdrawal_while_it_is_read_is_heeded_whole(
+    world: StatementWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it did to the models is of the same state of the registry as the withdrawal itself."""
+    made: list[object] = []
+
+    def racing(registry: Registry) -> list[Service]:
+        found = services(registry)
+        if not made:
+            made.append(withdraw(registry, asset_ids=[min(world.works_of(ADA))], reason="asked", now=NOW))
+        return found
+
+    monkeypatch.setattr(reading, "services", racing)
+    assert [each.out_of_service for each in read(world, ADA, tmp_path).withdrawals[0].followed] == [3]
+
+
 def test_a_reason_is_shown_to_whom_it_is_about_alone(world: StatementWorld, tmp_path: Path) -> None:
     """Not that of a withdrawal of works of several owners, nor a co-owner's for their own; that it was made, is."""
     theirs = [number for number, owner in world.owner.items() if owner == ADA]
@@ -199,9 +216,10 @@ def test_a_reason_is_shown_to_whom_it_is_about_alone(world: StatementWorld, tmp_
         change.record("rights stated", "two owners of one work")
     withdraw(world.registry, asset_ids=[theirs[1]], reason="Ada alone", now=NOW)
     withdraw(world.registry, asset_ids=[theirs[2], foreign], reason="a letter of two", now=NOW)
+    withdraw(world.registry, asset_ids=[theirs[3], foreign], reason="another letter of two", now=NOW)
     withdraw(world.registry, rightsholder_id=world.holder(BO), reason="Bo's contract", now=NOW)
     read_by = {name: {each.id: each.reason for each in read(world, name, tmp_path).withdrawals} for name in (ADA, BO)}
-    assert list(read_by[ADA].values()) == [None, None, "Ada alone"]
+    assert list(read_by[ADA].values()) == [None, None, None, "Ada alone"]
     assert list(read_by[BO].values()) == ["Bo's contract", None]
 
 

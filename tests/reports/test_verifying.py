@@ -280,7 +280,7 @@ def test_a_newer_document_takes_its_place(place: Path) -> None:
     assert later[1].sha256 == next(each.sha256 for each in site.issued if each.name == FILES[0])
     assert check_document(opened(place), place / "later" / FILES[0]).later is None
     outcome = run(place, place / "out" / FILES[0])
-    assert f"superseded: {FILES[0]} says something else, event {later[0]} of the log" in outcome.stdout
+    assert f"superseded by {FILES[0]}: event {later[0]} of the log" in outcome.stdout
 
 
 def test_an_audit_that_is_gone_is_a_change(place: Path) -> None:
@@ -456,7 +456,7 @@ def test_the_command_says_it_in_words_and_in_json(place: Path) -> None:
     assert first.startswith("unaltered: these are the bytes")
     assert second == f"output report, given out as {FILES[0]}: event 2 of the log"
     assert third == "the registry says the same today"
-    assert last == "events in the log since it was made: none"
+    assert last == "events in the log since it was made, beside documents issued: none"
     review(opened(place))
     document = json.loads(run(place, place / "out" / FILES[0], "--json").stdout)
     assert document["creditline"] == "verified-document"
