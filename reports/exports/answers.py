@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from registry.errors import InputError
 from reports.exports.toml_keys import has_long_key
@@ -23,6 +24,8 @@ LARGEST_FILE = 2**19
 """Bytes: many times what the longest filing needs."""
 LONGEST_ANSWER = 10_000
 MOST_DATA_SETS = 10_000
+MOST_FAULTS = 5
+"""Faults of a file that are told at once."""
 
 Source = Literal["public", "licensed", "private", "crawled", "user", "synthetic", "other"]
 """How a data set came to the provider; the parts of section 2 of the European template."""
@@ -251,7 +254,7 @@ def read_answers(path: Path) -> Answers:
     try:
         return Answers.model_validate(document)
     except ValidationError as error:
-        raise InputError(f"{path}: {_fault(error)}; --template lists the questions") from error
+        raise InputError(f"{path}: {_faults(error)}; --template lists the questions") from error
 
 
 def check_data_sets(answers: Answers, names: Iterable[str]) -> None:
@@ -264,14 +267,30 @@ def check_data_sets(answers: Answers, names: Iterable[str]) -> None:
             )
 
 
-def _fault(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_input=False)[0]
-    place = [str(part)[:80] for part in first["loc"]]
-    if first["type"] != "extra_forbidden":
-        return f"{'.'.join(place)!r}: {first['msg']}"
+_EXPECTED = {
+    "string_type": "expected text in quotation marks",
+    "bool_type": "expected true or false, without quotation marks",
+    "date_type": "expected a day without quotation marks, such as 2026-02-01",
+    "list_type": 'expected a list, such as ["one", "two"]',
+    "model_type": "expected a table",
+}
+
+
+def _faults(error: ValidationError) -> str:
+    """All of them, of many the first, so that they can be mended at once."""
+    found = error.errors(include_url=False, include_input=False)
+    more = f"; and {len(found) - MOST_FAULTS:,} more" if len(found) > MOST_FAULTS else ""
+    return "; ".join(_fault([str(part)[:80] for part in each["loc"]], each) for each in found[:MOST_FAULTS]) + more
+
+
+def _fault(place: list[str], fault: ErrorDetails) -> str:
+    named = ".".join(place)
+    if fault["type"] != "extra_forbidden":
+        said = fault["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
+        return f"{named!r}: {_EXPECTED.get(fault['type'], said)}"
     table = Answers if len(place) == 1 else DataSetAnswers if place[0] == "data_sets" else table_of(place[0])
     within = "" if len(place) == 1 else ".".join(place[:-1]) + "."
-    return f"no question {'.'.join(place)!r}{_nearest(place[-1], table.model_fields, within)}"
+    return f"no question {named!r}{_nearest(place[-1], table.model_fields, within)}"
 
 
 def _nearest(name: str, known: Iterable[str], within: str = "") -> str:
