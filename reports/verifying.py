@@ -14,7 +14,7 @@ import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -28,9 +28,11 @@ from registry.database import Registry
 from registry.errors import CreditlineError, InputError, LockedRegistryError, NotFoundError
 from registry.events import GENESIS
 from registry.ids import sha256_of
+from registry.references import resolve_rightsholder
 from reports.issuing import EVENT, Issued, find_issued, find_later
 from reports.kinds import KINDS, VERSIONED
 from reports.stamps import META, PARQUET_KEY, SUFFIX, Stamp, beside
+from reports.statements import reading as statements
 
 LARGEST_STAMP = 2**22
 SEARCHED = 16 * 2**20
@@ -98,7 +100,7 @@ def check_document(registry: Registry, path: Path) -> Checked:
         fits = found is not None and stamp is not None and known and _says(stamp) == _says(found[1])
         start = stamp.log_sequence if stamp and known and (fits or not found) else found[0] if found else None
         since = None if start is None else _events_since(connection, start)
-        later = find_later(connection, *found, versioned=found[1].kind in VERSIONED) if found else None
+        later = _later(connection, *found) if found else None
     if found is None:
         state: State = "unknown" if stamp is None else "altered" if known else "foreign"
         return Checked(sha256, state, stamp, None, None, since, "not compared", credentials or MEANING[state])
@@ -148,6 +150,18 @@ def _stamps_in(data: bytes) -> Iterator[Stamp]:
             yield Stamp.model_validate(decoder.raw_decode(text)[0])
         except (ValidationError, ValueError, RecursionError):
             continue
+
+
+def _later(connection: duckdb.DuckDBPyConnection, event: int, issued: Issued) -> tuple[int, Issued] | None:
+    found = find_later(connection, event, issued, versioned=issued.kind in VERSIONED)
+    if found is not None or issued.kind != statements.KIND:
+        return found
+    # The record may have been merged: then the statement of the one that it counts as takes its place.
+    try:
+        counting = f"#{resolve_rightsholder(connection, issued.subject)}"
+    except CreditlineError:
+        return None
+    return find_later(connection, event, replace(issued, subject=counting), versioned=False)
 
 
 def _says(named: Stamp | Issued) -> tuple[str, str, str]:

@@ -23,6 +23,7 @@ from reports.statements import reading, words
 from reports.statements.facts import StatementFacts
 from reports.statements.giving import give_statement
 from reports.statements.reading import facts_again, read_statement
+from reports.verifying import check_document
 from tests.registry.works import NOW
 from tests.reports.statement_world import N, StatementWorld, fill_statement_world, make_statement_world
 
@@ -294,3 +295,17 @@ def test_value_that_is_no_number_does_not_pass(world: StatementWorld, tmp_path: 
     facts = read(world, owner, tmp_path)
     assert all(finding.rank != 99 for output in facts.outputs for finding in output.findings)
     assert any("no number" in gap for gap in facts.gaps)
+
+
+def test_the_statement_of_the_record_that_counts_takes_the_place_of_a_merged_ones(
+    world: StatementWorld, tmp_path: Path
+) -> None:
+    """Whoever holds the older one is told of the newer, once there is one."""
+    old = give_statement(world.registry, world.holder(MISSPELT), tmp_path / "old", NOW)
+    merge_rightsholders(world.registry, world.holder(MISSPELT), world.holder(ADA), "one person", NOW)
+    assert check_document(world.registry, old.page).later is None
+    new = give_statement(world.registry, world.holder(ADA), tmp_path / "new", NOW)
+    later = check_document(world.registry, old.page).later
+    assert later is not None
+    assert later[1].name == new.page.name
+    assert check_document(world.registry, new.page).later is None
