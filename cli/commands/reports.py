@@ -159,6 +159,6 @@ def verify(
 
 _SINCE = {
     "same": "the registry says the same today",
-    "changed": "the registry has moved on: it says something else today",
+    "changed": "the registry says something else today",
     "not compared": "what the registry says today was not compared",
 }

@@ -269,6 +269,15 @@ def render_again(place: Path, folder: str) -> Site:
     return site
 
 
+def test_a_change_that_no_event_tells_is_not_laid_to_the_registry(place: Path) -> None:
+    """Here a picture of the home is gone, which the report would now say."""
+    for path in (place / "home" / "samples").rglob("*.png"):
+        path.unlink()
+    found = check(place, FILES[0])
+    assert (found.state, found.facts, found.events_since) == ("unaltered", "changed", {})
+    assert found.reason.startswith("no event tells why: files that it was read from have changed")
+
+
 def test_a_newer_document_takes_its_place(place: Path) -> None:
     """Once one of the same kind and subject says something else; the same given out again takes no place."""
     render_again(place, "again")
