@@ -107,7 +107,9 @@ def check_document(registry: Registry, path: Path) -> Checked:
     event, issued = found
     facts, reason = _compare(registry, issued)
     if facts == "changed" and not reason and not since:
-        reason = "no event tells why: files that it was read from have changed, or another version of creditline made it"
+        reason = (
+            "no event tells why: files that it was read from have changed, or another version of creditline made it"
+        )
     return Checked(sha256, "unaltered", stamp, event, issued, since, facts, reason, later, stamp_fits=fits)
 
 

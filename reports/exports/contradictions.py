@@ -20,7 +20,7 @@ def contradictions(content: ContentFacts, answers: Answers, tables: frozenset[st
     sets = sourced(content, answers)
     found = [
         *_of_sources(content, answers, sets),
-        *_of_details(answers),
+        *_of_details(answers, sets),
         *_of_synthetic(content, answers, sets),
         *_of_days(content, answers),
     ]
@@ -48,12 +48,12 @@ def _of_sources(content: ContentFacts, answers: Answers, sets: list[Sourced]) ->
             )
 
 
-def _of_details(answers: Answers) -> Iterator[ContradictionPart]:
+def _of_details(answers: Answers, sets: list[Sourced]) -> Iterator[ContradictionPart]:
     """What was answered about something that, by another answer, there is not: it stands nowhere in the filing."""
     for source in SOURCES:
         given = _general(answers, source)
         table = next(iter(given), "").partition(".")[0]
-        if not given or any(given.values()):
+        if not given or any(given.values()) or any(each.source == source for each in sets):
             continue
         asked = getattr(answers, table).model_dump(exclude_none=True)
         told = [f"{table}.{key}" for key in asked if f"{table}.{key}" not in given and key != "comments"]
@@ -101,12 +101,12 @@ def _of_synthetic(content: ContentFacts, answers: Answers, sets: list[Sourced]) 
     stated, _ = used(answers.synthetic.used, "synthetic", sets)
     if stated is False and _signs(content):
         # Unanswered, No is what follows from the sources of all data sets.
-        keys = ["synthetic.used"] if answers.synthetic.used is False else [key_of(each, "source") for each in sets[:5]]
+        answered = answers.synthetic.used is False
+        who = "synthetic.used says" if answered else "the sources of the data sets say"
         yield ContradictionPart(
-            answers=keys,
-            says=f"{keys[0] if answers.synthetic.used is False else 'the sources of the data sets'} say that no generated images "
-            f"were used, but {works(_signs(content))} of the training content have "
-            "signs of being generated",
+            answers=["synthetic.used"] if answered else [key_of(each, "source") for each in sets[:5]],
+            says=f"{who} that no generated images were used, but there are signs of {works(_signs(content))} of the training "
+            "content being generated",
         )
 
 

@@ -515,7 +515,7 @@ def test_answers_about_users_and_machines_are_held_to_what_is_known(registry: Re
         ["user_data.from_services"],
         ['data_sets."crawl".source', f"data_sets.{basic_string(HOSTILE)}.source"],
     ]
-    assert "1 work of the training content have signs" in found[1].says
+    assert "there are signs of 1 work of the training content being generated" in found[1].says
     made = {"synthetic": {"used": True}, "data_sets": sources}
     assert file(registry, tmp_path / "b", Answers.model_validate(made), days=71).document.contradictions == []
 
