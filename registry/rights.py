@@ -48,6 +48,22 @@ def counting_row(work: str) -> str:
     return f"CASE WHEN verified.rightsholder_id IS NULL THEN {work}.declared_id ELSE {work}.verified_id END"
 
 
+def owners_among(assets: str, rights: str) -> str:
+    """SELECT of everybody who owns a work in ``assets``, rows of ``asset``; ``rights`` has their rows of ``asset_rights``."""
+    return f"""
+    SELECT asset.id AS asset_id, coalesce(min(co_rightsholder.position), 1) AS position,
+        counted.id AS rightsholder_id, counted.name AS rightsholder,
+        string_agg(DISTINCT co_rightsholder.role, ', ' ORDER BY co_rightsholder.role) AS role,
+        sum(co_rightsholder.share) AS share
+    FROM {assets} AS asset
+    LEFT JOIN {rights} AS verified ON verified.id = asset.verified_id
+    LEFT JOIN co_rightsholder ON co_rightsholder.asset_id = asset.id AND co_rightsholder.rights_id = {counting_row("asset")}
+    LEFT JOIN rightsholder AS stated ON stated.id = co_rightsholder.rightsholder_id
+    JOIN rightsholder AS counted ON counted.id = coalesce(stated.merged_into, stated.id, asset.rightsholder_id)
+    GROUP BY asset.id, counted.id, counted.name
+"""  # noqa: S608 - what the callers wrote
+
+
 def with_rightsholders(rights: str, works: str) -> str:
     """SELECT of ``rights``, rows as of :data:`ASSET_RIGHTS`, with one more column: the names of all rightsholders, in order.
 

@@ -12,7 +12,7 @@ from types import MappingProxyType
 import duckdb
 
 from registry.permissions import CURRENT_CLAIMS, CURRENT_REVIEWS, CURRENT_SIGNALS, GROUNDS
-from registry.rights import ASSET_RIGHTS, counting_row
+from registry.rights import ASSET_RIGHTS, owners_among
 
 _RIGHTS_HISTORY = """
     SELECT asset_rights.asset_id, asset_rights.id AS rights_id, asset_rights.basis,
@@ -27,19 +27,6 @@ _RIGHTS_HISTORY = """
 """
 
 # Of the row that named the first rightsholder, as permissions count them: verifying the owner replaces all who were declared.
-_WORK_RIGHTSHOLDER = f"""
-    SELECT asset.id AS asset_id, coalesce(min(co_rightsholder.position), 1) AS position,
-        counted.id AS rightsholder_id, counted.name AS rightsholder,
-        string_agg(DISTINCT co_rightsholder.role, ', ' ORDER BY co_rightsholder.role) AS role,
-        sum(co_rightsholder.share) AS share
-    FROM asset
-    LEFT JOIN asset_rights AS verified ON verified.id = asset.verified_id
-    LEFT JOIN co_rightsholder ON co_rightsholder.asset_id = asset.id AND co_rightsholder.rights_id = {counting_row("asset")}
-    LEFT JOIN rightsholder AS stated ON stated.id = co_rightsholder.rightsholder_id
-    JOIN rightsholder AS counted ON counted.id = coalesce(stated.merged_into, stated.id, asset.rightsholder_id)
-    GROUP BY asset.id, counted.id, counted.name
-"""  # noqa: S608 - constants
-
 _WORKS_BY_PERMISSION = """
     SELECT asset.permission, data_set.name AS data_set, licence.reference AS licence, count(*) AS works,
         coalesce(sum(asset.byte_size), 0)::BIGINT AS bytes
@@ -170,7 +157,7 @@ VIEWS: Mapping[str, str] = MappingProxyType(
     {
         "work": ASSET_RIGHTS,
         "rights_history": _RIGHTS_HISTORY,
-        "work_rightsholder": _WORK_RIGHTSHOLDER,
+        "work_rightsholder": owners_among("asset", "asset_rights"),
         "works_by_permission": _WORKS_BY_PERMISSION,
         "works_by_rightsholder": _WORKS_BY_RIGHTSHOLDER,
         "permission_ground": _PERMISSION_GROUND,

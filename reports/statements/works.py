@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 
 from registry.listings import BLOCK
-from registry.rights import counting_row, rights_among
+from registry.rights import counting_row, owners_among, rights_among
 from registry.withdrawals import WORKS_OF_RIGHTSHOLDER
 from reports.statements.facts import Count, SignalCount, WorkItem, WorksPart
 from reports.statements.permissions import prepare_moves, prepare_permissions_then
@@ -56,18 +56,6 @@ TABLE = f"""
 """A row per work, for the table beside the page. Columns are documented in docs/statements.md."""
 
 
-_SHARED_OWNER = f"""
-    SELECT asset.id AS asset_id, min(further.position) AS position, counted.id AS rightsholder_id, counted.name AS rightsholder,
-        string_agg(DISTINCT further.role, ', ' ORDER BY further.role) AS role, sum(further.share) AS share
-    FROM their_asset AS asset LEFT JOIN their_rights AS verified ON verified.id = asset.verified_id
-    JOIN co_rightsholder AS further ON further.asset_id = asset.id AND further.rights_id = {counting_row("asset")}
-    JOIN rightsholder AS stated ON stated.id = further.rightsholder_id
-    JOIN rightsholder AS counted ON counted.id = coalesce(stated.merged_into, stated.id)
-    GROUP BY asset.id, counted.id, counted.name
-"""  # noqa: S608 - constants
-"""Everybody who owns a work of theirs that several own, as the view ``work_rightsholder`` has it for all works."""
-
-
 def prepare_works(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -> None:
     """Have the tables that the parts of a statement join: ``their_work`` and what there is about these works.
 
@@ -83,7 +71,9 @@ def prepare_works(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -
         "SELECT rowid FROM asset WHERE id IN (SELECT asset_id FROM their_work))",
         "their_rights": "SELECT * FROM asset_rights WHERE rowid IN ("
         "SELECT rowid FROM asset_rights WHERE asset_id IN (SELECT asset_id FROM their_work))",
-        "shared_owner": _SHARED_OWNER,
+        "shared_owner": owners_among(
+            "(FROM their_asset WHERE id IN (SELECT asset_id FROM co_rightsholder))", "their_rights"
+        ),
         "their_share": f"SELECT * FROM shared_owner WHERE rightsholder_id = {holder}",  # noqa: S608 - a number
         "other_owner": "SELECT asset_id, list(rightsholder ORDER BY position, rightsholder_id) AS names FROM shared_owner "  # noqa: S608 - a number
         f"WHERE rightsholder_id <> {holder} GROUP BY asset_id",
