@@ -66,7 +66,7 @@ def facts_again(registry: Registry, subject: str) -> object:
 
 
 def _read(
-    connection: duckdb.DuckDBPyConnection, name: str, services: Sequence[Service], folder: Path | None, form: Format
+    connection: duckdb.DuckDBPyConnection, name: str, seen_by: Sequence[Service], folder: Path | None, form: Format
 ) -> tuple[DataSetFacts, dict[str, Path]]:
     row = connection.execute("SELECT id, kind, created_at FROM data_set WHERE name = ?", [name]).fetchone()
     if row is None:
@@ -77,7 +77,7 @@ def _read(
     counts: dict[str, Any] = {table: read_counts(connection, table) for table in TABLES}
     permissions = read_permissions(connection)
     conflicts = read_conflicts(connection)
-    models = [model for service in services if (model := read_model(connection, service)) is not None]
+    models = [model for service in seen_by if (model := read_model(connection, service)) is not None]
     facts = DataSetFacts(
         data_set_id=row[0],
         name=name,

@@ -104,7 +104,7 @@ def facts_again(registry: Registry, subject: str) -> object:
 
 
 def _read_rows(
-    registry: Registry, rightsholder_id: int, services: Sequence[Service], folder: Path
+    registry: Registry, rightsholder_id: int, seen_by: Sequence[Service], folder: Path
 ) -> tuple[dict[str, Any], tuple[int, str], NDArray[np.int64]]:
     """What one transaction reads, by field of the facts; the end of the log then; the works' ids."""
     with registry.connection() as connection:
@@ -118,7 +118,7 @@ def _read_rows(
             table_sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         joint = read_joint(connection, names)
         outputs, outputs_total = read_outputs(connection)
-        withdrawals, withdrawals_total = read_withdrawals(connection, rightsholder_id, services)
+        withdrawals, withdrawals_total = read_withdrawals(connection, rightsholder_id, seen_by)
         claims, claims_total = read_claims(connection, rightsholder_id)
         found: dict[str, Any] = {
             "rightsholder": who,
