@@ -1,1 +1,3 @@
-"""What caused an output: trains encoded ensembles, samples from them, removes units by ablation, and tests for influence."""
+"""What caused an output: trains encoded ensembles, samples from them, removes units by ablation,
+and tests for influence.
+"""

@@ -1,1 +1,3 @@
-"""One module per claim: ``python -m benchmarks.<name>`` measures it and writes ``benchmarks/results/<name>.json``."""
+"""One module per claim: ``python -m benchmarks.<name>`` measures it and writes
+``benchmarks/results/<name>.json``.
+"""

@@ -1,4 +1,6 @@
-"""Run every benchmark, one after another: ``python -m benchmarks``. Exits 1 if a claim does not hold."""
+"""Run every benchmark, one after another: ``python -m benchmarks``. Exits 1 if a claim does not
+hold.
+"""
 
 from __future__ import annotations
 

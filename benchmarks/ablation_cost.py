@@ -1,13 +1,15 @@
-"""What real ablation of many units costs: at each step a member runs once, on just the trajectories that it survives.
+"""What real ablation of many units costs: at each step a member runs once, on just the trajectories
+that it survives.
 
-The claim, for K = 64 units, one thread and 16x16 colour images: K ablations cost at most (n - h)/n x K plain runs,
-whether a plain run is one image drawn alone or one of a batch as creditline draws them. A "run" is the whole ensemble
-down the whole schedule. Beside it stands the ratio to plain runs in one batch of K, which costs them least: there a
-member sees K rows at once and in an ablation only its share of them, so what is above 1 is the price of smaller
-batches.
+The claim, for K = 64 units, one thread and 16x16 colour images: K ablations cost at most (n - h)/n
+x K plain runs, whether a plain run is one image drawn alone or one of a batch as creditline draws
+them. A "run" is the whole ensemble down the whole schedule. Beside it stands the ratio to plain
+runs in one batch of K, which costs them least: there a member sees K rows at once and in an
+ablation only its share of them, so what is above 1 is the price of smaller batches.
 
-Every step costs the same, so runs of two steps stand for 50. Times are processor seconds. The networks have random
-weights, which cost what trained ones do; rows that members evaluated are counted too, which needs no clock.
+Every step costs the same, so runs of two steps stand for 50. Times are processor seconds. The
+networks have random weights, which cost what trained ones do; rows that members evaluated are
+counted too, which needs no clock.
 
     python -m benchmarks.ablation_cost
 """
@@ -21,14 +23,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from attribution.ablation import ROWS_AT_ONCE, counterfactuals
-from attribution.denoiser import NetworkSettings, new_denoiser
-from attribution.ensemble import Denoiser, Ensemble
-from attribution.noise import exogenous_noise, noise_batch
-from attribution.sampler import SamplerSettings, sample
-from attribution.samples import rows_on
+from attribution.ablation.exact import ROWS_AT_ONCE, counterfactuals
+from attribution.ensemble.denoiser import NetworkSettings, new_denoiser
+from attribution.ensemble.ensemble import Denoiser, Ensemble
+from attribution.sampling.generate import rows_on
+from attribution.sampling.noise import exogenous_noise, noise_batch
+from attribution.sampling.sampler import SamplerSettings, sample
 from benchmarks.record import interleaved_medians, write_result
-from registry.codes import bits, codes_of
+from registry.encodings.codes import bits, codes_of
 
 UNITS = 64
 STEPS = 2

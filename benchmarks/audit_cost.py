@@ -1,10 +1,12 @@
-"""What evidence costs beside the image: ranking, testing, and noising the image again, against sampling it.
+"""What evidence costs beside the image: ranking, testing, and noising the image again, against
+sampling it.
 
-An ensemble of 16 members of the default network samples images as ``creditline sample`` does; for the same images the parts of an
-audit that need no counterfactual are timed apart: showing the image to the members again under fresh noise (which ``sample``
-does, so that audits need not), ranking 10,000 works and choosing the shortlist with the two kernel rankers, and the
-randomisation test of 20 candidates against all decoys with 150 neighbours. Members are not trained: what they cost does not
-depend on what they learned. One thread, in turns, the median of the rounds.
+An ensemble of 16 members of the default network samples images as ``creditline sample`` does; for
+the same images the parts of an audit that need no counterfactual are timed apart: showing the image
+to the members again under fresh noise (which ``sample`` does, so that audits need not), ranking
+10,000 works and choosing the shortlist with the two kernel rankers, and the randomisation test of
+20 candidates against all decoys with 150 neighbours. Members are not trained: what they cost does
+not depend on what they learned. One thread, in turns, the median of the rounds.
 
     python -m benchmarks.audit_cost [--works 10000] [--rounds 3]
 """
@@ -18,22 +20,22 @@ from typing import Any
 import numpy as np
 import torch
 
-from attribution.contrasts import looks_of, renoise
-from attribution.corpus import Corpus
-from attribution.denoiser import NetworkSettings, new_denoiser
-from attribution.ensemble import Ensemble
-from attribution.evidence import assess_shortlist
-from attribution.neighbours import MOST, neighbours_of
-from attribution.noise import noise_batch
-from attribution.rankers.fusion import Part
-from attribution.rankers.interface import Images
-from attribution.rankers.pixel_kernel import PixelKernel
-from attribution.rankers.responsibilities import Responsibilities
-from attribution.ranking import Shortlisted, shortlists_for
-from attribution.sampler import SamplerSettings, sample
-from attribution.samples import rows_on
+from attribution.ensemble.denoiser import NetworkSettings, new_denoiser
+from attribution.ensemble.ensemble import Ensemble
+from attribution.evidence.adjustment import MOST, neighbours_of
+from attribution.evidence.predictions import looks_of, renoise
+from attribution.evidence.randomisation import assess_shortlist
+from attribution.ranking.corpus import Corpus
+from attribution.ranking.rankers.fusion import Part
+from attribution.ranking.rankers.interface import Images
+from attribution.ranking.rankers.pixel_kernel import PixelKernel
+from attribution.ranking.rankers.responsibilities import Responsibilities
+from attribution.ranking.shortlist import Shortlisted, shortlists_for
+from attribution.sampling.generate import rows_on
+from attribution.sampling.noise import noise_batch
+from attribution.sampling.sampler import SamplerSettings, sample
 from benchmarks.record import interleaved_medians, write_result
-from registry.codes import bits, codes_of, decoys
+from registry.encodings.codes import bits, codes_of, decoys
 
 N, H, SEED = 16, 8, 0
 SHORTLIST = 20

@@ -1,9 +1,11 @@
-"""How fast `creditline register` takes in a list of works, beside DuckDB's own INSERT of the same columns.
+"""How fast `creditline register` takes in a list of works, beside DuckDB's own INSERT of the same
+columns.
 
-The list is Parquet with address, hash, caption, size, licence and creator of every work. The rival is what a person would
-write: INSERT INTO a bare table with a primary key SELECT the same columns, in a process of its own. creditline checks every
-row, looks for works that are registered already, keeps rightsholders and licences apart, and seals what it wrote in its log.
-The claim: at most twice the time, with under 2 GiB of memory. Pairs alternate, and the best time of each counts, so that
+The list is Parquet with address, hash, caption, size, licence and creator of every work. The rival
+is what a person would write: INSERT INTO a bare table with a primary key SELECT the same columns,
+in a process of its own. creditline checks every row, looks for works that are registered already,
+keeps rightsholders and licences apart, and seals what it wrote in its log. The claim: at most twice
+the time, with under 2 GiB of memory. Pairs alternate, and the best time of each counts, so that
 whatever else a machine is doing hits both. Processor seconds are given beside wall seconds.
 
     python -m benchmarks.bulk_registration [--rows 10000000] [--rounds 1]
@@ -90,7 +92,9 @@ def measure(folder: Path, rows: int, rounds: int) -> dict[str, Any]:
 
 
 def write_list(path: Path, rows: int) -> None:
-    """Works with addresses, hashes and captions of which none is like another, by fifty thousand creators."""
+    """Works with addresses, hashes and captions of which none is like another, by fifty thousand
+    creators.
+    """
     with duckdb.connect() as connection:
         connection.execute("SET enable_progress_bar = false")
         connection.execute(

@@ -1,16 +1,18 @@
-"""A registry of ten million works by metadata alone, made up inside DuckDB: what listings are measured on.
+"""A registry of ten million works by metadata alone, made up inside DuckDB: what listings are
+measured on.
 
-The rows are consistent (what is current follows from the rows), and laid out as the worst case of real ones is: the works of
-a rightsholder, of a licence and of a permission are scattered over the whole table, so no filter is helped by order.
+The rows are consistent (what is current follows from the rows), and laid out as the worst case of
+real ones is: the works of a rightsholder, of a licence and of a permission are scattered over the
+whole table, so no filter is helped by order.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from registry.database import Registry
 from registry.home import Home
-from registry.identity import IDENTITY
+from registry.storage.database import Registry
+from registry.works.identity import IDENTITY
 
 RIGHTSHOLDERS = 50_000
 NOW = datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)

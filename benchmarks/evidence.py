@@ -1,12 +1,13 @@
 """E20, E21, E24: what the randomisation test finds, and what it does when there is nothing to find.
 
-On the demonstration's own ensemble (`creditline demo` first), over generated images, the training works themselves and
-works of the same houses that no member has seen:
+On the demonstration's own ensemble (`creditline demo` first), over generated images, the training
+works themselves and works of the same houses that no member has seen:
 
-- power: p-values of the first-ranked work and of works further down the list (E24), and of planted copies, that is of
-  training works shown to the ensemble as if they had been found somewhere (E20);
-- null: codes drawn anew after training, so that every code is wrong. P-values must be uniform (Kolmogorov-Smirnov), and
-  audits that find anything at the false discovery rate must be rare (E21);
+- power: p-values of the first-ranked work and of works further down the list (E24), and of planted
+  copies, that is of training works shown to the ensemble as if they had been found somewhere (E20);
+- null: codes drawn anew after training, so that every code is wrong. P-values must be uniform
+  (Kolmogorov-Smirnov), and audits that find anything at the false discovery rate must be rare
+  (E21);
 - specificity: works that nobody trained on. Whatever is found there is found by resemblance.
 
     python -m benchmarks.evidence [--home creditline-demo] [--samples 64]
@@ -25,33 +26,34 @@ import numpy as np
 import torch
 from scipy import stats
 
-from attribution.audit import Auditor
-from attribution.audit_record import AuditSettings
-from attribution.audit_worker import seed_of_image
-from attribution.contrasts import Contrasts, load_contrasts, renoise
-from attribution.evidence import Evidence, assess_shortlist
-from attribution.neighbours import MOST, neighbours_of
-from attribution.pixels import ImageSettings, pixels_of
-from attribution.rankers.interface import Images
-from attribution.rankers.pixel_kernel import mean_squared_differences
-from attribution.ranking import Corpus, Shortlisted, shortlists_for
-from attribution.references import open_ensemble, reference_of
-from attribution.samples import generate_samples
-from attribution.schedule import SamplerSettings
-from attribution.workers import choose_device
+from attribution.audit.auditor import Auditor
+from attribution.audit.record import AuditSettings
+from attribution.audit.worker import seed_of_image
+from attribution.ensemble.handle import open_ensemble, reference_of
+from attribution.evidence.adjustment import MOST, neighbours_of
+from attribution.evidence.predictions import Contrasts, load_contrasts, renoise
+from attribution.evidence.randomisation import Evidence, assess_shortlist
+from attribution.images import ImageSettings, pixels_of
+from attribution.process_pool import choose_device
+from attribution.ranking.rankers.interface import Images
+from attribution.ranking.rankers.pixel_kernel import mean_squared_differences
+from attribution.ranking.shortlist import Corpus, Shortlisted, shortlists_for
+from attribution.sampling.generate import generate_samples
+from attribution.sampling.schedule import SamplerSettings
 from benchmarks.record import write_result
-from registry.codes import bits, codes_of, decoys
-from registry.database import Registry
-from registry.demonstration import picture_of
+from cli.demo.houses import picture_of
+from registry.encodings.codes import bits, codes_of, decoys
 from registry.home import Home
-from registry.queries import latest_ensemble
+from registry.storage.database import Registry
+from registry.works.queries import latest_ensemble
 
 RATE = 0.05
 SHORTLIST = 5
 PLACES = (1, 2, 3, 5, 10, 20, 30)
 REDRAWS = 200
 UNSEEN = {"twemoji": "🐙🐞🍌🍩🌻⭐🔑💎", "openmoji": "🦁🐠🍦🌽☁⚡🎸🧸"}
-"""Of the same houses as the demonstration's works, drawn in the same style, and in no member's training set."""
+"""Of the same houses as the demonstration's works, drawn in the same style, and in no member's
+training set."""
 
 
 class Bench:
@@ -78,7 +80,9 @@ class Bench:
         return found
 
     def shown(self, images: list[np.ndarray]) -> list[tuple[np.ndarray, Contrasts]]:
-        """Images from outside (in [0, 1], channels first), noised again and shown to the members."""
+        """Images from outside (in [0, 1], channels first), noised again and shown to the
+        members.
+        """
         ensemble = open_ensemble(self.registry.home, self.reference)
         found = []
         for number, image in enumerate(images):
@@ -121,7 +125,9 @@ class Bench:
 
 
 def main() -> int:
-    """Measure, write the result, and return 1 if the null does not hold or planted copies are missed."""
+    """Measure, write the result, and return 1 if the null does not hold or planted copies are
+    missed.
+    """
     parser = argparse.ArgumentParser()
     parser.add_argument("--home", type=Path, default=Path("creditline-demo"))
     parser.add_argument("--samples", type=int, default=64)

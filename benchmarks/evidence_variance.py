@@ -1,16 +1,18 @@
-"""What makes the randomisation test find more: fresh noise in pairs, weighted steps, neighbours, works in common.
+"""What makes the randomisation test find more: fresh noise in pairs, weighted steps, neighbours,
+works in common.
 
-On scikit-learn's 8x8 digits: 256 works, n = 16, h = 8, a network of 40,000 weights. Members are trained by
-:mod:`attribution.training`, once with common timesteps and noise alone and once with works drawn in common, too, and sample 200
-images each. For each image the nearest work is tested by every form of the statistic, against all decoys; works further down
-the ranking, and codes that were dealt anew, show that nothing is found where nothing is. The weights of the steps, the ridge,
-the number of neighbours and the pairs were chosen on the ensemble of seed 0 with works in common; other seeds have other works,
-codes, members and samples, and are the check.
+On scikit-learn's 8x8 digits: 256 works, n = 16, h = 8, a network of 40,000 weights. Members are
+trained by :mod:`attribution.training.member`, once with common timesteps and noise alone and once
+with works drawn in common, too, and sample 200 images each. For each image the nearest work is
+tested by every form of the statistic, against all decoys; works further down the ranking, and codes
+that were dealt anew, show that nothing is found where nothing is. The weights of the steps, the
+ridge, the number of neighbours and the pairs were chosen on the ensemble of seed 0 with works in
+common; other seeds have other works, codes, members and samples, and are the check.
 
     python -m benchmarks.evidence_variance [--folder variance] [--samples 200] [--seeds 1 2]
 
-Takes some twenty minutes of one core for each ensemble. What was trained and measured is kept in the folder. It
-needs scikit-learn.
+Takes some twenty minutes of one core for each ensemble. What was trained and measured is kept in
+the folder. It needs scikit-learn.
 """
 
 from __future__ import annotations
@@ -26,24 +28,24 @@ import numpy as np
 import torch
 from jaxtyping import Float32, Float64
 
-from attribution.contrasts import BAND_EDGES, SPACING, band_of, looks_of
-from attribution.denoiser import NetworkSettings, load_denoiser
-from attribution.ensemble import Ensemble
-from attribution.evidence import STEP_WEIGHTS, assess_pulls
-from attribution.intervals import share_of, uniformity
-from attribution.neighbours import MOST, Neighbours, Pulls, pulls_towards
-from attribution.noise import noise_batch
-from attribution.pixels import ImageSettings
-from attribution.sampler import Observation, SamplerSettings, predicted_clean, sample
-from attribution.schedule import steps_of
-from attribution.settings import EnsembleSettings, TrainingSettings
-from attribution.training import MemberTask, train_member
-from attribution.training_run import to_training_range
-from attribution.workers import choose_device, run_tasks
+from attribution.ensemble.denoiser import NetworkSettings, load_denoiser
+from attribution.ensemble.ensemble import Ensemble
+from attribution.ensemble.recipe import EnsembleSettings, TrainingSettings
+from attribution.evidence.adjustment import MOST, Neighbours, Pulls, pulls_towards
+from attribution.evidence.predictions import BAND_EDGES, SPACING, band_of, looks_of
+from attribution.evidence.randomisation import STEP_WEIGHTS, assess_pulls
+from attribution.images import ImageSettings
+from attribution.metrics.intervals import share_of, uniformity
+from attribution.process_pool import choose_device, run_tasks
+from attribution.sampling.noise import noise_batch
+from attribution.sampling.sampler import Observation, SamplerSettings, predicted_clean, sample
+from attribution.sampling.schedule import steps_of
+from attribution.training.loop import to_training_range
+from attribution.training.member import MemberTask, train_member
 from benchmarks.record import write_result
-from registry.codes import bits, codes_of, decoys
+from registry.encodings.codes import bits, codes_of, decoys
 from registry.home import Home, write_atomically
-from registry.manifests import ManifestEncoding
+from registry.members.manifest import ManifestEncoding
 
 WORKS, N, H = 256, 16, 8
 NETWORK = NetworkSettings(size=8, channels=1, widths=(16,), groups=8, patch=1)
@@ -54,7 +56,8 @@ REDRAWS = 1000
 MIDDLE = (0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0)
 """The steps of the first sketch, 0.1 < sqrt(alpha_bar) <= 0.95, all alike."""
 KINDS = ("trajectory", "again", "twice", "pairs", "all pairs")
-"""Noise: that of the run that made the image; one draw at every step, two; a pair z, -z at every second step, at every one."""
+"""Noise: that of the run that made the image; one draw at every step, two; a pair z, -z at every
+second step, at every one."""
 FORMS: dict[str, tuple[str, tuple[float, ...], int]] = {
     "trajectory, middle steps alike": ("trajectory", MIDDLE, 0),
     "trajectory, weighted": ("trajectory", STEP_WEIGHTS, 0),
@@ -159,7 +162,9 @@ def trained(folder: Path, pixels: np.ndarray, common_works: bool, seed: int) -> 
 def predictions_of(
     folder: Path, members: Ensemble, samples: int
 ) -> tuple[Float32[np.ndarray, "image value"], dict[str, Float32[np.ndarray, "band member image value"]]]:
-    """Generated images in [-1, 1], and sums of the members' clean images over the steps of each band, by kind of noise."""
+    """Generated images in [-1, 1], and sums of the members' clean images over the steps of each
+    band, by kind of noise.
+    """
     path = folder / f"predictions-{samples}.npz"
     if not path.exists():
         noise = noise_batch(list(range(1, samples + 1)), SAMPLER.draws, (1, 8, 8))
@@ -244,7 +249,9 @@ class Bench:
 
 
 def facts_of(bench: Bench) -> dict[str, Any]:
-    """Power of every form at the first place, of the default at others, and the default under codes dealt anew."""
+    """Power of every form at the first place, of the default at others, and the default under codes
+    dealt anew.
+    """
     own = [bench.seed] * len(bench.images)
     null = bench.p_values(DEFAULT, 0, range(bench.seed + 1, bench.seed + REDRAWS + 1))
     places = len(decoys(bench.seed, N, H, WORKS, 20_000, draw_seed=0)) + 1
@@ -265,7 +272,9 @@ def levels(p_values: np.ndarray) -> dict[str, Any]:
 
 @torch.no_grad()
 def held_out_loss(members: Ensemble, held_out: np.ndarray) -> dict[str, float]:
-    """Quality on digits that are no works: squared error of the noise over the middle steps, ensemble and members."""
+    """Quality on digits that are no works: squared error of the noise over the middle steps,
+    ensemble and members.
+    """
     images, generator = to_training_range(held_out), torch.Generator().manual_seed(1)
     together, apart, counted = 0.0, 0.0, 0
     for step in steps_of(SAMPLER):

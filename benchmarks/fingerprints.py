@@ -1,10 +1,12 @@
-"""How far copies of a picture are from it, and how far other works are: what :data:`MATCH_DISTANCE` rests on.
+"""How far copies of a picture are from it, and how far other works are: what :data:`MATCH_DISTANCE`
+rests on.
 
-Each picture of a folder is altered in the ways that copies on the web are (saved again, resized, cropped, turned, mirrored,
-recoloured, stamped), and the distance of every altered copy to its original is measured, beside the distances of all pairs of
-different pictures of the folder. The claim: of pictures with enough detail, at least 95 in 100 copies are found that were saved
-again as JPEG of quality 50 or more, or changed in contrast or to grey, and at most one pair in 10,000
-of different pictures matches. All other changes are measured and told, found or not.
+Each picture of a folder is altered in the ways that copies on the web are (saved again, resized,
+cropped, turned, mirrored, recoloured, stamped), and the distance of every altered copy to its
+original is measured, beside the distances of all pairs of different pictures of the folder. The
+claim: of pictures with enough detail, at least 95 in 100 copies are found that were saved again as
+JPEG of quality 50 or more, or changed in contrast or to grey, and at most one pair in 10,000 of
+different pictures matches. All other changes are measured and told, found or not.
 
     python -m benchmarks.fingerprints [FOLDER ...]      without a folder: the demonstration's works
 """
@@ -25,8 +27,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
 from benchmarks.record import write_result
-from registry.demonstration import write_demonstration_works
-from registry.fingerprints import (
+from cli.demo.houses import write_demonstration_works
+from registry.similarity.pdq import (
     LEAST_QUALITY,
     MATCH_DISTANCE,
     Fingerprint,

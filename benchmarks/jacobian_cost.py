@@ -1,11 +1,13 @@
-"""E11: what one Jacobian over the weights costs, beside plain sampling, forward AD one weight at a time, and ablation.
+"""E11: what one Jacobian over the weights costs, beside plain sampling, forward AD one weight at a
+time, and ablation.
 
-Two claims are held, for one thread and n = 16 members on 16x16 colour images: a Jacobian costs at most 2.0 x (n + 1)
-plain sampling runs of the same batch, and it is at least 1.7 times as fast as n separate forward-AD runs. A "run" is
-the whole ensemble down the whole schedule.
+Two claims are held, for one thread and n = 16 members on 16x16 colour images: a Jacobian costs at
+most 2.0 x (n + 1) plain sampling runs of the same batch, and it is at least 1.7 times as fast as n
+separate forward-AD runs. A "run" is the whole ensemble down the whole schedule.
 
-Runs are timed short, at 1 and at 3 steps, and the figures stand for 50: the first step needs no tangents, so a cost per
-further step is what counts. Times are processor seconds. The networks have random weights, which cost what trained ones do.
+Runs are timed short, at 1 and at 3 steps, and the figures stand for 50: the first step needs no
+tangents, so a cost per further step is what counts. Times are processor seconds. The networks have
+random weights, which cost what trained ones do.
 
     python -m benchmarks.jacobian_cost
 """
@@ -19,14 +21,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from attribution.ablation import counterfactuals
-from attribution.denoiser import NetworkSettings, new_denoiser
-from attribution.ensemble import Denoiser, Ensemble
-from attribution.forward import propagate
-from attribution.influence import gram, influences
-from attribution.jacobian import sample_with_jacobian
-from attribution.noise import noise_batch
-from attribution.sampler import SamplerSettings, sample
+from attribution.ablation.exact import counterfactuals
+from attribution.ablation.forward_ad import propagate
+from attribution.ablation.influence import gram, influences
+from attribution.ablation.jacobian import sample_with_jacobian
+from attribution.ensemble.denoiser import NetworkSettings, new_denoiser
+from attribution.ensemble.ensemble import Denoiser, Ensemble
+from attribution.sampling.noise import noise_batch
+from attribution.sampling.sampler import SamplerSettings, sample
 from benchmarks.record import interleaved_medians, write_result
 
 N = 16
@@ -105,7 +107,9 @@ def _at_full_length(seconds: dict[str, float], kind: str) -> float:
 
 
 def measure_separate(member: Denoiser, x: torch.Tensor) -> dict[str, float]:
-    """One member's derivatives along n directions: together, by n calls of the same code, and by torch.func alone."""
+    """One member's derivatives along n directions: together, by n calls of the same code, and by
+    torch.func alone.
+    """
     t = torch.full((len(x),), 500)
     tangents = torch.randn((N, *x.shape), generator=torch.Generator().manual_seed(0))
 

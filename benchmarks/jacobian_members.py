@@ -1,14 +1,16 @@
-"""The cheaper Jacobian: what tangents through m of the n members a step cost, and how far off that is.
+"""The cheaper Jacobian: what tangents through m of the n members a step cost, and how far off that
+is.
 
-For n = 16 trained members (small networks on drawn shapes of 16x16 pixels, see :mod:`benchmarks.small_ensemble`) and 50
-steps: the time of each Jacobian by that of the full one; the relative error of J; and of the influences of 256 units
-that it estimates, the relative error and the rank correlation with the full Jacobian's. Beside them, both against real
-ablation of 64 of the units, which is what an estimate is for: where the first order itself is far off, a cheaper one
+For n = 16 trained members (small networks on drawn shapes of 16x16 pixels, see
+:mod:`benchmarks.small_ensemble`) and 50 steps: the time of each Jacobian by that of the full one;
+the relative error of J; and of the influences of 256 units that it estimates, the relative error
+and the rank correlation with the full Jacobian's. Beside them, both against real ablation of 64 of
+the units, which is what an estimate is for: where the first order itself is far off, a cheaper one
 may cost little.
 
-The claim is that the estimate is worth its price: with m = n/4, the order of the units by the cheap estimate correlates
-by 0.8 or more with the order by the full one, at half of the time or less. Times are processor seconds of one run each,
-on one thread.
+The claim is that the estimate is worth its price: with m = n/4, the order of the units by the cheap
+estimate correlates by 0.8 or more with the order by the full one, at half of the time or less.
+Times are processor seconds of one run each, on one thread.
 
     python -m benchmarks.jacobian_members
 """
@@ -24,14 +26,14 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from attribution.ablation import counterfactuals
-from attribution.distance import euclidean
-from attribution.ensemble import Ensemble
-from attribution.influence import gram, influences
-from attribution.jacobian import random_members, sample_with_jacobian
-from attribution.landscapes import estimate_error
-from attribution.noise import noise_batch
-from attribution.sampler import SamplerSettings, sample
+from attribution.ablation.exact import counterfactuals
+from attribution.ablation.influence import gram, influences
+from attribution.ablation.jacobian import random_members, sample_with_jacobian
+from attribution.ablation.landscape import estimate_error
+from attribution.ensemble.ensemble import Ensemble
+from attribution.metrics.euclidean import euclidean
+from attribution.sampling.noise import noise_batch
+from attribution.sampling.sampler import SamplerSettings, sample
 from benchmarks.record import write_result
 from benchmarks.small_ensemble import SIDE, shapes, trained_ensemble
 
@@ -96,7 +98,9 @@ def run(ensemble: Ensemble, noise: Tensor, count: int) -> tuple[float, Tensor]:
 
 
 def nearest(image: Tensor, works: Tensor) -> float:
-    """Scaled Euclidean distance of an output to the closest work: whether the members learned anything."""
+    """Scaled Euclidean distance of an output to the closest work: whether the members learned
+    anything.
+    """
     return round(float(euclidean(image.clamp(-1, 1), works).min()), 2)
 
 

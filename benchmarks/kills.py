@@ -1,8 +1,10 @@
-"""`kill -9` at random moments of intake, encoding, withdrawal and retraining: the record is whole after each, and work goes on.
+"""`kill -9` at random moments of intake, encoding, withdrawal and retraining: the record is whole
+after each, and work goes on.
 
-Every round starts a command as its own process group, kills all of it after a random time (at most as long as the command
-takes undisturbed), and asks `creditline doctor`, which must find nothing wrong. At the end every command is run to its end, and
-the registry must hold what an undisturbed one holds: no work lost, none twice.
+Every round starts a command as its own process group, kills all of it after a random time (at most
+as long as the command takes undisturbed), and asks `creditline doctor`, which must find nothing
+wrong. At the end every command is run to its end, and the registry must hold what an undisturbed
+one holds: no work lost, none twice.
 
     python -m benchmarks.kills            # 50 kills
     python -m benchmarks.kills 5 intake   # a few of intake alone
@@ -89,7 +91,8 @@ def run_case(name: str, folder: Path, kills: int, generator: random.Random) -> l
     longest = 0.0
     for number in range(kills):
         command = withdrawal(number) if name == "withdrawal" else case.command
-        # The first round measures how long the command takes; kills in later rounds fall anywhere within that.
+        # The first round measures how long the command takes; kills in later rounds fall anywhere
+        # within that.
         limit = generator.uniform(0.2, max(longest, 3.0))
         struck, seconds = kill_after(case, command, limit)
         longest = max(longest, seconds)
@@ -106,7 +109,9 @@ def run_case(name: str, folder: Path, kills: int, generator: random.Random) -> l
 
 
 def kill_after(case: Case, command: Sequence[str], limit: float) -> tuple[bool, float]:
-    """Start a command, kill it and its helpers after ``limit`` seconds; whether it still ran, and how long it did."""
+    """Start a command, kill it and its helpers after ``limit`` seconds; whether it still ran, and
+    how long it did.
+    """
     start = time.monotonic()
     process = subprocess.Popen(
         creditline(*command),

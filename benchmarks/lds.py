@@ -1,13 +1,15 @@
-"""E22 and E23: our rankers beside EKFAC, TRAK, D-TRAK and TracInCP on the same models, subsets and queries.
+"""E22 and E23: our rankers beside EKFAC, TRAK, D-TRAK and TracInCP on the same models, subsets and
+queries.
 
-Ground truth is retraining: models of random halves of 256 works, and for every query the rank correlation, over the models,
-between the summed scores of what a model saw and minus its denoising loss (LDS). Peers run in their own virtual environment
-(:mod:`benchmarks.peers`). Everything trained is kept in ``--cache``, so an interrupted run goes on where it stopped.
+Ground truth is retraining: models of random halves of 256 works, and for every query the rank
+correlation, over the models, between the summed scores of what a model saw and minus its denoising
+loss (LDS). Peers run in their own virtual environment (:mod:`benchmarks.peers`). Everything trained
+is kept in ``--cache``, so an interrupted run goes on where it stopped.
 
-    python -m benchmarks.lds --data digits --source digits.npz --cache DIR --peers VENV
-    python -m benchmarks.lds --data emoji --source emoji-styles/ --cache DIR --peers VENV [--mobilenet FILE]
-    python -m benchmarks.lds --data cifar --source cifar10/ --cache DIR --peers VENV
-    python -m benchmarks.lds --member-lds --cache DIR
+    python -m benchmarks.lds --data digits --source digits.npz --cache DIR --peers VENV python -m
+    benchmarks.lds --data emoji --source emoji-styles/ --cache DIR --peers VENV [--mobilenet FILE]
+    python -m benchmarks.lds --data cifar --source cifar10/ --cache DIR --peers VENV python -m
+    benchmarks.lds --member-lds --cache DIR
 """
 
 from __future__ import annotations
@@ -110,7 +112,9 @@ def _at_scales(one: Scored, ground: Ground) -> dict[str, np.ndarray]:
 
 
 def _fusions(scored: list[Scored], ground: Ground) -> dict[str, np.ndarray]:
-    """Pairs and triples with equal weights, each ranker at the scale that the ensemble chooses; and all that there are."""
+    """Pairs and triples with equal weights, each ranker at the scale that the ensemble chooses; and
+    all that there are.
+    """
     by_name = {one.name: fused([one], ground)[0] for one in scored}
     found = {
         "pixel-kernel + gradients, equal": by_name["pixel-kernel"] + by_name["gradients"],
@@ -163,7 +167,9 @@ def _facts(ground: Ground) -> dict[str, Any]:
 
 
 def _keep_member_lds(ground: Ground, scores: dict[str, np.ndarray], folder: Path) -> None:
-    """Leave, for every code-blind score without chosen parts, what members and what retrained models say of it."""
+    """Leave, for every code-blind score without chosen parts, what members and what retrained
+    models say of it.
+    """
     loss = ground.half_loss.mean(axis=0)
     found = {}
     for name, values in scores.items():

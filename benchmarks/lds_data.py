@@ -11,10 +11,10 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
-from attribution.denoiser import NetworkSettings
-from attribution.pixels import ImageSettings, pixels_of
-from attribution.settings import TrainingSettings
-from attribution.training_run import to_training_range
+from attribution.ensemble.denoiser import NetworkSettings
+from attribution.ensemble.recipe import TrainingSettings
+from attribution.images import ImageSettings, pixels_of
+from attribution.training.loop import to_training_range
 
 WORKS, HELD_OUT = 256, 48
 OTHER_DIGITS = "other-digits"
@@ -29,7 +29,8 @@ class Material:
     works: UInt8[np.ndarray, "work height width channel"]
     held_out: UInt8[np.ndarray, "image height width channel"]
     group_of_work: tuple[str, ...]
-    """The house or class that a work belongs to: the unit of the leave-one-rightsholder-out comparison."""
+    """The house or class that a work belongs to: the unit of the leave-one-rightsholder-out
+    comparison."""
     network: NetworkSettings
     training: TrainingSettings
 
@@ -41,11 +42,13 @@ class Material:
 def material(name: str, source: Path) -> Material:
     """The data set of a name, from where it lies.
 
-    ``digits`` and ``other-digits`` come from the npz of :mod:`benchmarks.peers.digits`, ``emoji`` from a folder with works.csv,
-    ``cifar`` from a folder with the sheet of CIFAR-10's test images and their labels.
+    ``digits`` and ``other-digits`` come from the npz of :mod:`benchmarks.peers.digits`, ``emoji``
+    from a folder with works.csv, ``cifar`` from a folder with the sheet of CIFAR-10's test images
+    and their labels.
     """
     if name == OTHER_DIGITS:
-        # Two resolutions and four times as many places: what holds of one network need not hold of another.
+        # Two resolutions and four times as many places: what holds of one network need not hold of
+        # another.
         return _digits(source, OTHER_DIGITS, WORKS + HELD_OUT, NetworkSettings(8, 1, (16, 24), groups=8, patch=2))
     if name == "digits":
         return _digits(source, name, 0, NetworkSettings(size=8, channels=1, widths=(16,), groups=8, patch=4))
@@ -96,7 +99,9 @@ def _emoji(source: Path) -> Material:
 
 
 def _cifar(source: Path) -> Material:
-    """Photographs at 16x16, drawn at random; network and training are those of the emoji, unchanged."""
+    """Photographs at 16x16, drawn at random; network and training are those of the emoji,
+    unchanged.
+    """
     with Image.open(source / "test.webp") as file:
         sheet = np.asarray(file.convert("RGB"))
     down, across = (length // CIFAR_SIDE for length in sheet.shape[:2])

@@ -1,4 +1,6 @@
-"""The linear datamodeling score (Park et al. 2023) with its uncertainty: over queries, over subsets, and against the ceiling."""
+"""The linear datamodeling score (Park et al. 2023) with its uncertainty: over queries, over
+subsets, and against the ceiling.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from attribution.rankers.member_lds import correlations_of
+from attribution.ranking.rankers.member_lds import correlations_of
 
 DRAWS = 1000
 
@@ -38,7 +40,9 @@ def graded(
     halves: Bool[np.ndarray, "model work"],
     generated: Bool[np.ndarray, " query"],
 ) -> dict[str, Any]:
-    """LDS in hundredths, for generated and held-out queries, with bootstrap intervals over queries and over subsets."""
+    """LDS in hundredths, for generated and held-out queries, with bootstrap intervals over queries
+    and over subsets.
+    """
     correlations = per_query(scores, loss, halves)
     sums = seen_by(scores, halves)
     facts: dict[str, Any] = {}
@@ -58,7 +62,9 @@ def difference(
     halves: Bool[np.ndarray, "model work"],
     generated: Bool[np.ndarray, " query"],
 ) -> dict[str, Any]:
-    """How much better ``one`` is than ``other``, in hundredths, under the same draws of queries and of subsets."""
+    """How much better ``one`` is than ``other``, in hundredths, under the same draws of queries and
+    of subsets.
+    """
     facts: dict[str, Any] = {}
     gap = per_query(one, loss, halves) - per_query(other, loss, halves)
     left, right = seen_by(one, halves), seen_by(other, halves)
@@ -85,7 +91,8 @@ def ceiling(
         facts[kind] = {
             "seed_against_seed": round(100 * one, 1),
             "over_queries": interval(_over_queries(correlations[rows])),
-            # Spearman and Brown: the most that a perfect ranker could reach against the mean of two seeds.
+            # Spearman and Brown: the most that a perfect ranker could reach against the mean of two
+            # seeds.
             "perfect_against_the_mean": round(100 * float(np.sqrt(max(0.0, 2 * one / (1 + one)))), 1),
         }
     return facts

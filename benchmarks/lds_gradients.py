@@ -1,8 +1,10 @@
-"""Which part of a gradient tells pictures apart: the choices of the ranker over gradients, each left out, on digits.
+"""Which part of a gradient tells pictures apart: the choices of the ranker over gradients, each
+left out, on digits.
 
-A variant differs from the ranker in one thing: all layers, all timesteps, another damping, the mean over works left in, other
-bands. Graded are two sets of 256 digits, the second with a larger network. The choices were made on such figures, of digits
-alone; other data are for :mod:`benchmarks.lds`.
+A variant differs from the ranker in one thing: all layers, all timesteps, another damping, the mean
+over works left in, other bands. Graded are two sets of 256 digits, the second with a larger
+network. The choices were made on such figures, of digits alone; other data are for
+:mod:`benchmarks.lds`.
 
     python -m benchmarks.lds_gradients --source digits.npz --cache DIR
 """
@@ -20,8 +22,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from attribution.rankers.curvature import LayerGradients
-from attribution.rankers.gradients import BANDS, BANDWIDTHS, DAMPING, LOOKS, GradientEmbedding, Looks
+from attribution.ranking.rankers.curvature import LayerGradients
+from attribution.ranking.rankers.gradients import BANDS, BANDWIDTHS, DAMPING, LOOKS, GradientEmbedding, Looks
 from benchmarks.lds_data import OTHER_DIGITS, material
 from benchmarks.lds_grades import graded
 from benchmarks.lds_ground import HALF_SEEDS, SAMPLER, Ground, ground_truth
@@ -65,7 +67,9 @@ VARIANTS = (
 
 
 class Study:
-    """Rotated gradients of works and queries, by layer and stretch of looks, from which every variant is put together."""
+    """Rotated gradients of works and queries, by layer and stretch of looks, from which every
+    variant is put together.
+    """
 
     def __init__(self, ground: Ground, ends: bool, middle: bool) -> None:
         network, works = ground.material.network, ground.material.images()

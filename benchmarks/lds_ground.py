@@ -1,7 +1,9 @@
-"""Ground truth for attribution: models retrained on random halves of the works, and what each thinks of every query.
+"""Ground truth for attribution: models retrained on random halves of the works, and what each
+thinks of every query.
 
-Beside it, from the same works and the same training: the encoded ensemble that creditline would have, its generated
-images, and one reference model of all works, which gradient methods differentiate.
+Beside it, from the same works and the same training: the encoded ensemble that creditline would
+have, its generated images, and one reference model of all works, which gradient methods
+differentiate.
 """
 
 from __future__ import annotations
@@ -15,14 +17,14 @@ from jaxtyping import Bool, Float, Float64
 from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
-from attribution.ensemble import Ensemble
-from attribution.noise import noise_batch
-from attribution.sampler import sample, to_pixels
-from attribution.schedule import SamplerSettings
-from attribution.training_run import to_training_range
+from attribution.ensemble.ensemble import Ensemble
+from attribution.sampling.noise import noise_batch
+from attribution.sampling.sampler import sample, to_pixels
+from attribution.sampling.schedule import SamplerSettings
+from attribution.training.loop import to_training_range
 from benchmarks.lds_data import Material
 from benchmarks.lds_models import Stack, denoising_losses, trained
-from registry.codes import bits, codes_of
+from registry.encodings.codes import bits, codes_of
 from registry.home import write_atomically
 
 MEMBERS, ONES = 16, 8
@@ -57,7 +59,9 @@ class Ground:
 
 
 def random_halves(works: int, count: int, seed: int) -> Bool[np.ndarray, "model work"]:
-    """Subsets of half of the works, in complementary pairs, so that every work is in as many as every other."""
+    """Subsets of half of the works, in complementary pairs, so that every work is in as many as
+    every other.
+    """
     generator = np.random.default_rng(seed)
     halves = np.zeros((count, works), dtype=np.bool_)
     for row in range(0, count, 2):
@@ -68,7 +72,9 @@ def random_halves(works: int, count: int, seed: int) -> Bool[np.ndarray, "model 
 
 
 def ground_truth(material: Material, cache: Path, halves: int = HALVES, seeds: int = len(HALF_SEEDS)) -> Ground:
-    """Train what is missing in ``cache``, show every model every query, and put it all side by side."""
+    """Train what is missing in ``cache``, show every model every query, and put it all side by
+    side.
+    """
     folder = cache / material.name
     images = material.images()
     membership = bits(codes_of(7, MEMBERS, ONES, np.arange(len(images))), MEMBERS)

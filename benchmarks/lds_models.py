@@ -1,9 +1,11 @@
-"""Many small diffusion models at once: the members' own network, draws and optimiser, stacked and trained through torch.func.
+"""Many small diffusion models at once: the members' own network, draws and optimiser, stacked and
+trained through torch.func.
 
-Ground truth for attribution is retraining, and retraining a hundred networks of 40,000 weights one after another is mostly the
-overhead of small operations. Models whose work lists differ but whose timesteps and noise are common (``common_works`` off in
-:class:`attribution.settings.TrainingSettings`) run as one stacked network. What each one ends with is what
-``creditline train`` would give for its works, up to rounding.
+Ground truth for attribution is retraining, and retraining a hundred networks of 40,000 weights one
+after another is mostly the overhead of small operations. Models whose work lists differ but whose
+timesteps and noise are common (``common_works`` off in
+:class:`attribution.ensemble.recipe.TrainingSettings`) run as one stacked network. What each one
+ends with is what ``creditline train`` would give for its works, up to rounding.
 """
 
 from __future__ import annotations
@@ -20,11 +22,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from attribution.contrasts import is_middle, looks_of
-from attribution.denoiser import NetworkSettings, new_denoiser
-from attribution.schedule import SamplerSettings, alpha_bars
-from attribution.settings import TrainingSettings
-from attribution.training_run import draw, learning_rate, loss_weight
+from attribution.ensemble.denoiser import NetworkSettings, new_denoiser
+from attribution.ensemble.recipe import TrainingSettings
+from attribution.evidence.predictions import is_middle, looks_of
+from attribution.sampling.schedule import SamplerSettings, alpha_bars
+from attribution.training.loop import draw, learning_rate, loss_weight
 from registry.home import write_atomically
 
 TOGETHER = 16
@@ -32,10 +34,12 @@ TOGETHER = 16
 
 
 class CleanDenoiser(nn.Module):
-    """The members' network asked for the clean image, from which the noise follows: eps = (x_t - sqrt(abar) x0) / sqrt(1 - abar).
+    """The members' network asked for the clean image, from which the noise follows: eps = (x_t -
+    sqrt(abar) x0) / sqrt(1 - abar).
 
-    A network of 16 feature maps on patches of 4 x 4 pixels is too narrow to pass noise through, but not too narrow for pictures.
-    So such a network, a tenth of the work, can be a denoiser as any other.
+    A network of 16 feature maps on patches of 4 x 4 pixels is too narrow to pass noise through, but
+    not too narrow for pictures. So such a network, a tenth of the work, can be a denoiser as any
+    other.
     """
 
     signal: Tensor
@@ -79,7 +83,8 @@ def trained(
     network: NetworkSettings,
     training: TrainingSettings,
 ) -> Stack:
-    """Train one model a row of ``membership``, or read those that an earlier run has left in ``folder``.
+    """Train one model a row of ``membership``, or read those that an earlier run has left in
+    ``folder``.
 
     Models that are there are not trained again: an interrupted run goes on with the next stack.
     """
@@ -117,7 +122,7 @@ def _train(
     training: TrainingSettings,
     after: Callable[[int, dict[str, Tensor]], None] = lambda _step, _weights: None,
 ) -> dict[str, Tensor]:
-    """The training step of :mod:`attribution.training` for one stack of models."""
+    """The training step of :mod:`attribution.training.member` for one stack of models."""
     base = CleanDenoiser(network, training.seed).train()
     weights = {
         name: value.detach().expand(len(works), *value.shape).clone().requires_grad_()
@@ -166,9 +171,11 @@ def denoising_losses(
     settings: SamplerSettings,
     report: Callable[[int], None] = lambda _done: None,
 ) -> Float64[np.ndarray, "image model"]:
-    """What :func:`attribution.contrasts.renoise` calls the member loss, of every image (in [-1, 1]) under every model.
+    """What :func:`attribution.evidence.predictions.renoise` calls the member loss, of every image
+    (in [-1, 1]) under every model.
 
-    The noise of image k is a function of ``seeds[k]``, so that models are compared under the same noise.
+    The noise of image k is a function of ``seeds[k]``, so that models are compared under the same
+    noise.
     """
     base = CleanDenoiser(stack.settings, 0).eval()
     looks = [look for look in looks_of(settings) if is_middle(look.step)]

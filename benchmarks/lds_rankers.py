@@ -11,15 +11,15 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64
 
-from attribution.rankers.embeddings import mobilenet
-from attribution.rankers.feature_kernel import FeatureKernel
-from attribution.rankers.fusion import Fit, Graded, fit
-from attribution.rankers.gradients import LOOKS as GRADIENT_LOOKS
-from attribution.rankers.gradients import Gradients, Looks
-from attribution.rankers.interface import Images, PixelRows, Ranker, Works, dense_scores
-from attribution.rankers.member_lds import correlations_of
-from attribution.rankers.pixel_kernel import PixelKernel
-from attribution.rankers.responsibilities import Responsibilities
+from attribution.ranking.rankers.embeddings import mobilenet
+from attribution.ranking.rankers.feature_kernel import FeatureKernel
+from attribution.ranking.rankers.fusion import Fit, Graded, fit
+from attribution.ranking.rankers.gradients import LOOKS as GRADIENT_LOOKS
+from attribution.ranking.rankers.gradients import Gradients, Looks
+from attribution.ranking.rankers.interface import Images, PixelRows, Ranker, Works, dense_scores
+from attribution.ranking.rankers.member_lds import correlations_of
+from attribution.ranking.rankers.pixel_kernel import PixelKernel
+from attribution.ranking.rankers.responsibilities import Responsibilities
 from benchmarks.lds_ground import SAMPLER, Ground
 from benchmarks.lds_models import with_checkpoints
 from benchmarks.peers.exchange import Given
@@ -116,7 +116,9 @@ def of_peers(ground: Ground, folder: Path, environment: Path) -> tuple[dict[str,
 
 
 def _given(ground: Ground) -> Given:
-    """The reference model with checkpoints of its training, trained again beside the one that is there."""
+    """The reference model with checkpoints of its training, trained again beside the one that is
+    there.
+    """
     network, training = ground.material.network, ground.material.training
     shape = (network.channels, network.size, network.size)
     steps = [training.steps * (number + 1) // CHECKPOINTS for number in range(CHECKPOINTS)]

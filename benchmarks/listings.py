@@ -1,7 +1,9 @@
-"""How long a page of a listing takes at ten million works, as a person runs it: a process per page, from start to exit.
+"""How long a page of a listing takes at ten million works, as a person runs it: a process per page,
+from start to exit.
 
-Filters and deep pages alike, over a registry whose rows are scattered as badly as can be (see benchmarks.corpus). The claim is
-about a machine that has nothing else to do; processor seconds are given, too, which other work disturbs less.
+Filters and deep pages alike, over a registry whose rows are scattered as badly as can be (see
+benchmarks.corpus). The claim is about a machine that has nothing else to do; processor seconds are
+given, too, which other work disturbs less.
 
     python -m benchmarks.listings [WORKS] [HOME]
 

@@ -1,11 +1,15 @@
-"""What ranking costs when works are millions: time beside a plain matrix product over the same bytes, and memory.
+"""What ranking costs when works are millions: time beside a plain matrix product over the same
+bytes, and memory.
 
-Synthetic works of 16x16x3 bytes in a mapped file, ranked in blocks as an audit does it (best 200 units, all scales) for one
-image and for 16 together. The plain pass reads the same blocks, makes them float32, multiplies them by the images and takes
-the row-wise maximum: what a search without any statistics would have to do at least. Three claims are held:
+Synthetic works of 16x16x3 bytes in a mapped file, ranked in blocks as an audit does it (best 200
+units, all scales) for one image and for 16 together. The plain pass reads the same blocks, makes
+them float32, multiplies them by the images and takes the row-wise maximum: what a search without
+any statistics would have to do at least. Three claims are held:
 
-- a pass of the pixel kernel takes at most 2.5 times the processor time of the plain pass, for one image and for 16;
-- arrays that are in memory at any time take at most 256 MB, beside one index of the works' units, for all rankers;
+- a pass of the pixel kernel takes at most 2.5 times the processor time of the plain pass, for one
+  image and for 16;
+- arrays that are in memory at any time take at most 256 MB, beside one index of the works' units,
+  for all rankers;
 - twice the works need no more memory than that: it is bounded by the blocks.
 
     python -m benchmarks.ranking_scale [--works 1000000]
@@ -24,10 +28,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from attribution.rankers.interface import Images, PixelRows, Ranker, Works, blocks, pixel_by_pixel
-from attribution.rankers.pixel_kernel import PixelKernel
-from attribution.rankers.responsibilities import Responsibilities
-from attribution.rankers.scan import UnitIndex, scan
+from attribution.ranking.rankers.interface import Images, PixelRows, Ranker, Works, blocks, pixel_by_pixel
+from attribution.ranking.rankers.pixel_kernel import PixelKernel
+from attribution.ranking.rankers.responsibilities import Responsibilities
+from attribution.ranking.rankers.scan import UnitIndex, scan
 from benchmarks.record import interleaved_medians, write_result
 
 SHAPE = (16, 16, 3)
@@ -86,7 +90,8 @@ def fill(path: Path, works: int) -> None:
     generator = np.random.default_rng(0)
     for start in range(0, works, 65_536):
         count = min(65_536, works - start)
-        # Smooth pictures in a few colours: distances spread as those of real works do, and not all alike.
+        # Smooth pictures in a few colours: distances spread as those of real works do, and not all
+        # alike.
         base = generator.integers(0, 256, (count, 4, 4, 3), dtype=np.uint8)
         pixels[start : start + count] = base.repeat(4, axis=1).repeat(4, axis=2)
     pixels.flush()
@@ -136,7 +141,9 @@ def measure(pixels: np.ndarray, images: int) -> dict[str, Any]:
 
 
 def peak_bytes(job: Callable[[], object]) -> int:
-    """The most that arrays took together while the job ran, beside the index of units, which is as long as the works."""
+    """The most that arrays took together while the job ran, beside the index of units, which is as
+    long as the works.
+    """
     tracemalloc.start()
     try:
         job()

@@ -1,4 +1,6 @@
-"""What every benchmark shares: fair timing, and a result file that says how, when and on what it was measured."""
+"""What every benchmark shares: fair timing, and a result file that says how, when and on what it
+was measured.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,8 @@ RESULTS = Path(__file__).parent / "results"
 def interleaved_medians(jobs: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
     """Processor seconds of each job: the median over rounds that run every job once.
 
-    Processor time, and every job in each round, so that whatever else a machine is doing hits all jobs alike. For jobs
-    on the CPU in this process.
+    Processor time, and every job in each round, so that whatever else a machine is doing hits all
+    jobs alike. For jobs on the CPU in this process.
     """
     seconds: dict[str, list[float]] = {name: [] for name in jobs}
     for job in jobs.values():

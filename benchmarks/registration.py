@@ -1,11 +1,13 @@
 """How fast `creditline register` is, beside the least that anybody would do with the same files.
 
-The rival is ``sha256sum`` on all cores (``xargs -P``) and, after it, Pillow's header read (``Image.open``) of every file on all
-cores. Two folders are written first: photographs of 1 to 4 MB, and small pictures of 8 to 50 kB. The claim: registering
-either takes at most 1.3 times as long; the folders are large enough that half a second for starting processes is not what
-is measured. Rounds run both, one after the other, so that whatever else the machine does hits
-both; times are wall seconds, the least of the rounds, and processor seconds of the same kind beside them. The files are in
-the system's cache for both. Making the registry, and the search for near duplicates that follows, are not part of it.
+The rival is ``sha256sum`` on all cores (``xargs -P``) and, after it, Pillow's header read
+(``Image.open``) of every file on all cores. Two folders are written first: photographs of 1 to 4
+MB, and small pictures of 8 to 50 kB. The claim: registering either takes at most 1.3 times as long;
+the folders are large enough that half a second for starting processes is not what is measured.
+Rounds run both, one after the other, so that whatever else the machine does hits both; times are
+wall seconds, the least of the rounds, and processor seconds of the same kind beside them. The files
+are in the system's cache for both. Making the registry, and the search for near duplicates that
+follows, are not part of it.
 
     python -m benchmarks.registration
 """
@@ -28,10 +30,10 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.record import write_result
-from registry.database import Registry
 from registry.home import Home
-from registry.ingest.owners import OneOwner
+from registry.ingest.owners.declarations import OneOwner
 from registry.ingest.registration import register_folder
+from registry.storage.database import Registry
 
 ROUNDS = 3
 MAXIMUM_RATIO = 1.3

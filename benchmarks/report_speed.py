@@ -1,8 +1,10 @@
-"""How long the reports of a thousand outputs take, beside encoding their pictures alone, and in how much memory.
+"""How long the reports of a thousand outputs take, beside encoding their pictures alone, and in how
+much memory.
 
-A registry is made with works, an ensemble's rows and one audit of ten candidates, which is then copied under other ids as often
-as is asked for: every copy has its files, so that nothing is read only once. Pictures are smooth noise, which costs to encode
-what a photograph of that size does. Reports and pictures are made in turns, each by as many processes as there are cores.
+A registry is made with works, an ensemble's rows and one audit of ten candidates, which is then
+copied under other ids as often as is asked for: every copy has its files, so that nothing is read
+only once. Pictures are smooth noise, which costs to encode what a photograph of that size does.
+Reports and pictures are made in turns, each by as many processes as there are cores.
 
     python -m benchmarks.report_speed [--outputs 1000] [--sides 64 256]
 """
@@ -29,10 +31,9 @@ from safetensors.numpy import save
 from sqlmodel import col, select
 
 from benchmarks.record import write_result
-from registry.database import Registry
 from registry.home import Home
-from registry.identity import identity_of
-from registry.models import (
+from registry.storage.database import Registry
+from registry.storage.tables import (
     Asset,
     AssetRights,
     Audit,
@@ -48,11 +49,12 @@ from registry.models import (
     Unit,
     UnitAsset,
 )
-from reports.artefacts import read_artefact
-from reports.pictures import data_uri, read_picture
-from reports.selection import newest_audits
-from reports.site import render_site
-from reports.work_facts import NotMeasured
+from registry.works.identity import identity_of
+from reports.outputs.artefacts import read_artefact
+from reports.outputs.selection import newest_audits
+from reports.outputs.work_facts import NotMeasured
+from reports.outputs.write import render_site
+from reports.rendering.pictures import data_uri, read_picture
 
 CANDIDATES, DECOYS, N, H = 10, 1_000, 16, 8
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -67,7 +69,8 @@ def main() -> int:
     parser.add_argument("--sides", type=int, nargs="+", default=[64, 256])
     options = parser.parse_args(sys.argv[1:] if __name__ == "__main__" else [])
     cases = [measure(options.outputs, side) for side in options.sides]
-    # Small pictures cost next to nothing to encode, while a page's words and plots cost what they cost.
+    # Small pictures cost next to nothing to encode, while a page's words and plots cost what they
+    # cost.
     held = cases[-1]["times_encoding"] <= MOST_TIMES
     claim = (
         f"reports of 10 candidates with pictures of {options.sides[-1]} pixels a side take at most {MOST_TIMES:g} times as "

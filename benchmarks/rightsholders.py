@@ -1,10 +1,13 @@
-"""E25: leave one rightsholder out. Retrain without each, see whose absence hurts an image most, and ask who predicted it.
+"""E25: leave one rightsholder out. Retrain without each, see whose absence hurts an image most, and
+ask who predicted it.
 
-The works, networks and queries are those of :mod:`benchmarks.lds`; a rightsholder is a digit's class or a house of emoji. For
-every query the truth is the loss under the model that never saw the rightsholder, mean over seeds. Rankers, ours and the peers',
-sum their scores over the rightsholder's works. Graded by Spearman's correlation over rightsholders, by the reciprocal rank of the
-one that truly matters most, and by NDCG over the first three. One training is graded by another in the same way, and one half of
-the trainings by the other half: what a ranking can be told apart by.
+The works, networks and queries are those of :mod:`benchmarks.lds`; a rightsholder is a digit's
+class or a house of emoji. For every query the truth is the loss under the model that never saw the
+rightsholder, mean over seeds. Rankers, ours and the peers', sum their scores over the
+rightsholder's works. Graded by Spearman's correlation over rightsholders, by the reciprocal rank of
+the one that truly matters most, and by NDCG over the first three. One training is graded by another
+in the same way, and one half of the trainings by the other half: what a ranking can be told apart
+by.
 
     python -m benchmarks.rightsholders --data digits --source digits.npz --cache DIR [--peers VENV]
 """
@@ -106,7 +109,9 @@ def compare(ground: Ground, cache: Path, peers: Path | None, seeds: tuple[int, .
 
 
 def ceiling(loss: Float64[np.ndarray, "seed query group"], generated: np.ndarray) -> dict[str, Any]:
-    """One training graded by another, mean over all pairs of them, and the first half of them by the second."""
+    """One training graded by another, mean over all pairs of them, and the first half of them by
+    the second.
+    """
     pairs = [measured(one, other) for one, other in permutations(loss, 2)]
     middle = len(loss) // 2
     halves = measured(loss[:middle].mean(axis=0), loss[middle:].mean(axis=0))
@@ -156,7 +161,9 @@ def reciprocal_ranks(
 def ndcg(
     predicted: Float64[np.ndarray, "query group"], loss: Float64[np.ndarray, "query group"], places: int
 ) -> Float64[np.ndarray, " query"]:
-    """Normalised discounted gain of the first places; the gain is by how much a loss exceeds the smallest."""
+    """Normalised discounted gain of the first places; the gain is by how much a loss exceeds the
+    smallest.
+    """
     gain = loss - loss.min(axis=1, keepdims=True)
     discount = 1.0 / np.log2(np.arange(places) + 2)
     order = np.argsort(-predicted, axis=1, kind="stable")[:, :places]

@@ -1,6 +1,8 @@
-"""A small trained ensemble for benchmarks that need members which differ by what they saw, made in a minute from nothing.
+"""A small trained ensemble for benchmarks that need members which differ by what they saw, made in
+a minute from nothing.
 
-Works are coloured discs and squares that are drawn here, so that no data set is needed; members are as the product builds them.
+Works are coloured discs and squares that are drawn here, so that no data set is needed; members are
+as the product builds them.
 """
 
 from __future__ import annotations
@@ -10,10 +12,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from attribution.denoiser import NetworkSettings, new_denoiser
-from attribution.ensemble import Ensemble
-from attribution.schedule import SamplerSettings, alpha_bars
-from registry.codes import bits, codes_of
+from attribution.ensemble.denoiser import NetworkSettings, new_denoiser
+from attribution.ensemble.ensemble import Ensemble
+from attribution.sampling.schedule import SamplerSettings, alpha_bars
+from registry.encodings.codes import bits, codes_of
 
 SIDE = 16
 

@@ -18,10 +18,12 @@ from rich.text import Text
 from registry.home import DEFAULT_HOME, HOME_VARIABLE, Home
 
 OUTPUT_VERSION = 1
-"""Version of the ``--json`` documents; a field may be added without a new version, never removed or changed."""
+"""Version of the ``--json`` documents; a field may be added without a new version, never removed or
+changed."""
 
 MOST_ROWS = 10**15
-"""What --limit and --offset may say at most: more than there can be, and small enough to count with."""
+"""What --limit and --offset may say at most: more than there can be, and small enough to count
+with."""
 
 HomeOption = Annotated[
     Path,
@@ -80,7 +82,9 @@ def home_at(path: Path = DEFAULT_HOME) -> Home:
 
 
 def narrate(message: str) -> None:
-    """Tell people something on stderr; machines do not read it. ``message`` is plain text, not markup."""
+    """Tell people something on stderr; machines do not read it. ``message`` is plain text, not
+    markup.
+    """
     narration.print(Text(message), soft_wrap=True)
 
 
@@ -95,7 +99,9 @@ def versioned(kind: str, document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print rows for people on stdout. Cells are plain text: markup and control characters in them stay harmless."""
+    """Print rows for people on stdout. Cells are plain text: markup and control characters in them
+    stay harmless.
+    """
     # Into a file or a pipe nothing is cut to the width of a terminal that is not there.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")

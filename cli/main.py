@@ -1,4 +1,6 @@
-"""The ``creditline`` command: assembles the groups of commands and turns errors into one line and an exit status."""
+"""The ``creditline`` command: assembles the groups of commands and turns errors into one line and
+an exit status.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +65,9 @@ def _interrupt(_signal: int, _frame: object) -> None:
 
 
 def main() -> None:
-    """Run the command line; exit 0 done, 1 a finding, 2 bad input, 3 registry locked or damaged, 4 a part is missing."""
+    """Run the command line; exit 0 done, 1 a finding, 2 bad input, 3 registry locked or damaged, 4
+    a part is missing.
+    """
     debug = "--debug" in sys.argv
     signal.signal(signal.SIGINT, _interrupt)
     try:

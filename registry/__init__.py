@@ -1,1 +1,3 @@
-"""What exists and whose it is: works, rightsholders, licences, codes, members, samples and the audits' findings."""
+"""What exists and whose it is: works, rightsholders, licences, codes, members, samples and the
+audits' findings.
+"""

@@ -1,8 +1,8 @@
 """The one tree of errors, each with the exit status that the command line gives for it.
 
-A message says what was got, what was expected and what to do next, in one line: library code raises, only the
-command line prints. An error that comes from a driver (DuckDB, Pillow, safetensors) is raised ``from`` it, so
-that ``--debug`` shows both.
+A message says what was got, what was expected and what to do next, in one line: library code
+raises, only the command line prints. An error that comes from a driver (DuckDB, Pillow,
+safetensors) is raised ``from`` it, so that ``--debug`` shows both.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from typing import ClassVar
 
 
 class CreditlineError(Exception):
-    """Anything that creditline refuses or cannot do. ``exit_code`` is the status of the process that meets it."""
+    """Anything that creditline refuses or cannot do. ``exit_code`` is the status of the process
+    that meets it.
+    """
 
     exit_code: ClassVar[int] = 2
 
@@ -25,11 +27,15 @@ class NotFoundError(UsageError):
 
 
 class InputError(CreditlineError):
-    """A file or table from outside cannot be used: unreadable, hostile, or not what it claims to be."""
+    """A file or table from outside cannot be used: unreadable, hostile, or not what it claims to
+    be.
+    """
 
 
 class CapacityError(CreditlineError):
-    """More was asked of an encoding than its codes hold: too many units, or too many ablated at once."""
+    """More was asked of an encoding than its codes hold: too many units, or too many ablated at
+    once.
+    """
 
 
 class RegistryError(CreditlineError):
@@ -47,7 +53,9 @@ class SchemaVersionError(RegistryError):
 
 
 class IntegrityError(RegistryError):
-    """A file no longer is what the registry recorded: altered or missing weights, samples, manifests."""
+    """A file no longer is what the registry recorded: altered or missing weights, samples,
+    manifests.
+    """
 
 
 class MissingPartError(CreditlineError):

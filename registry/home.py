@@ -16,7 +16,8 @@
     reports/                            rendered pages and tables
     filings/                            every version of a filing that was issued, with the answers that it was made from
 
-A file is written beside its place, synced, and renamed into it, so that a reader never meets half of one.
+A file is written beside its place, synced, and renamed into it, so that a reader never meets half
+of one.
 """
 
 from __future__ import annotations

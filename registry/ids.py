@@ -1,4 +1,5 @@
-"""Ids that are hashes of what they name: the same request gives the same id, so a job that is run again resumes.
+"""Ids that are hashes of what they name: the same request gives the same id, so a job that is run
+again resumes.
 
 >>> content_id("sample", {"seed": 1}) == content_id("sample", {"seed": 1})
 True

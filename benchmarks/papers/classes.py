@@ -1,6 +1,7 @@
 """An ensemble whose units are classes of digits, and every class's influence on many samples.
 
-E6 and E7 read the same measurement. Classes 5, 7 and 9 are left out, as in WDL: what is left tells classes apart at a glance.
+E6 and E7 read the same measurement. Classes 5, 7 and 9 are left out, as in WDL: what is left tells
+classes apart at a glance.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ import torch
 from jaxtyping import Float32, Float64, Int64
 from safetensors.numpy import load_file, save_file
 
-from attribution.ablation import ablation_weights
-from attribution.distance import euclidean
+from attribution.ablation.exact import ablation_weights
+from attribution.metrics.euclidean import euclidean
 from benchmarks.papers.digits import flat
 from benchmarks.papers.ensembles import Recipe, Trained, pictures, train
 from benchmarks.papers.measures import classify, rounded

@@ -1,7 +1,9 @@
-"""How near generated pictures come to the works, and whether the most influential unit is the work that was copied (E12, E13).
+"""How near generated pictures come to the works, and whether the most influential unit is the work
+that was copied (E12, E13).
 
-A picture counts as a *near copy* if it is nearer to its nearest work than 99 % of pictures that nobody trained on are to theirs.
-That yardstick moves with the number of works, as it must: with more works, everything is nearer to one of them.
+A picture counts as a *near copy* if it is nearer to its nearest work than 99 % of pictures that
+nobody trained on are to theirs. That yardstick moves with the number of works, as it must: with
+more works, everything is nearer to one of them.
 """
 
 from __future__ import annotations
@@ -11,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from attribution.contrasts import ContrastSums
-from attribution.evidence import assess_shortlist
-from attribution.sampler import sample
+from attribution.evidence.predictions import ContrastSums
+from attribution.evidence.randomisation import assess_shortlist
+from attribution.sampling.sampler import sample
 from benchmarks.papers import landscapes
 from benchmarks.papers.digits import Digits, flat
 from benchmarks.papers.ensembles import SAMPLER, Trained, flat_works, pictures
 from benchmarks.papers.measures import classify, estimate, nearest, rounded, share, squared_distances
 from benchmarks.papers.reporting import Setting
-from registry.codes import codes_of, decoys
+from registry.encodings.codes import codes_of, decoys
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,7 +44,9 @@ def copying(trained: Trained, digits: Digits, samples: int) -> dict[str, Any]:
 
 
 def attributions(setting: Setting, trained: Trained, digits: Digits, samples: int, by_ablation: bool) -> dict[str, Any]:
-    """Where the nearest work stands among all units by influence, and what the most influential unit looks like."""
+    """Where the nearest work stands among all units by influence, and what the most influential
+    unit looks like.
+    """
     seeds = list(range(samples))
     works, labels = flat_works(trained), digits.labels[: trained.units]
     jacobian, y = landscapes.first_order(setting.cache, trained, seeds)
@@ -75,7 +79,8 @@ def _facts(
 ) -> dict[str, Any]:
     rows = np.arange(len(influence))
     own = influence[rows, named]
-    # Units whose code is the complement have the same estimate: half a rank each keeps chance at one half.
+    # Units whose code is the complement have the same estimate: half a rank each keeps chance at
+    # one half.
     above = (influence > own[:, None]).sum(axis=1) + 0.5 * ((influence == own[:, None]).sum(axis=1) - 1)
     top = influence.argmax(axis=1)
     return {
@@ -104,7 +109,9 @@ def directional_p(trained: Trained, seeds: list[int], units: np.ndarray) -> np.n
 
 
 def paint_attributions(axes: Axes, found: dict[str, Any], side: int) -> None:
-    """Generated pictures, the most influential units below them, and the nearest works below those."""
+    """Generated pictures, the most influential units below them, and the nearest works below
+    those.
+    """
     rows = [np.concatenate(list(found[kind].reshape(-1, side, side)), axis=1) for kind in ("images", "top", "nearest")]
     axes.imshow(np.concatenate(rows), cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
     names = ["generated", "most influential\nby Jacobian", "nearest"]

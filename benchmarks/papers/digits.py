@@ -1,8 +1,10 @@
-"""The digits that the experiments run on: MNIST from a folder of idx files, or scikit-learn's where there is none.
+"""The digits that the experiments run on: MNIST from a folder of idx files, or scikit-learn's where
+there is none.
 
-Works come from MNIST's test split, as in WDL's figure 2b, in an order that is shuffled once, so that a smaller data set is the
-beginning of a larger one. What no member sees comes from the training split. Everything is shrunk by averaging whole blocks of
-pixels, which needs no choice of a filter.
+Works come from MNIST's test split, as in WDL's figure 2b, in an order that is shuffled once, so
+that a smaller data set is the beginning of a larger one. What no member sees comes from the
+training split. Everything is shrunk by averaging whole blocks of pixels, which needs no choice of a
+filter.
 """
 
 from __future__ import annotations
@@ -40,7 +42,8 @@ class Digits:
 
 @lru_cache(maxsize=4)
 def load_digits(folder: Path | None, side: int = 14) -> Digits:
-    """Digits of ``side`` pixels (14 or 8) from MNIST, or scikit-learn's 8x8 ones if no folder is named.
+    """Digits of ``side`` pixels (14 or 8) from MNIST, or scikit-learn's 8x8 ones if no folder is
+    named.
 
     Raises:
         InputError: the folder holds no readable idx files.

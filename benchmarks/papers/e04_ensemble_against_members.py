@@ -1,7 +1,9 @@
-"""E4: does the ensemble generate as well as its members? (TDA, "Does ensemble generate coherent output?")
+"""E4: does the ensemble generate as well as its members? (TDA, "Does ensemble generate coherent
+output?")
 
-TDA shows FID. FID needs Inception's weights; instead of it stand the Frechet distance of the same formula on the first 40
-principal axes of unseen digits' pixels, and the energy distance over pixels. Neither compares with a published FID.
+TDA shows FID. FID needs Inception's weights; instead of it stand the Frechet distance of the same
+formula on the first 40 principal axes of unseen digits' pixels, and the energy distance over
+pixels. Neither compares with a published FID.
 
     python -m benchmarks.papers.e04_ensemble_against_members --data FOLDER
 """
@@ -51,7 +53,9 @@ def main() -> int:
 
 
 def measure(setting: Setting, trained: Trained, samples: int, unseen: int) -> dict[str, Any]:
-    """Both distances for the ensemble, each member alone, and the works themselves, always from as many pictures."""
+    """Both distances for the ensemble, each member alone, and the works themselves, always from as
+    many pictures.
+    """
     held_out = flat(setting.digits().held_out[:unseen])
     features = principal_axes(held_out, AXES)
     seeds = list(range(samples))

@@ -1,7 +1,8 @@
 """E5: do an ensemble's images converge as it grows? (TDA, "Does ensemble converges?")
 
-The same noise goes through the first m members for growing m. Two distances: to the whole ensemble, which contains
-them, and between two ensembles of m members that share none, which cannot be small because of what they share.
+The same noise goes through the first m members for growing m. Two distances: to the whole ensemble,
+which contains them, and between two ensembles of m members that share none, which cannot be small
+because of what they share.
 
     python -m benchmarks.papers.e05_growing_n --data FOLDER
 """
@@ -16,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from attribution.distance import euclidean
+from attribution.metrics.euclidean import euclidean
 from benchmarks.papers.ensembles import Trained
 from benchmarks.papers.measures import estimate
 from benchmarks.papers.reporting import arguments, keep, plot
@@ -28,7 +29,9 @@ NAME = "e05_growing_n"
 
 
 def main() -> int:
-    """Measure, write the result, and return 1 if a distance does not fall from each size to the next."""
+    """Measure, write the result, and return 1 if a distance does not fall from each size to the
+    next.
+    """
     setting, options = arguments(NAME, units=[300, 10_000], samples=128)
     options.units = setting.rungs(options.units)
     cases = [measure(setting.ensemble_of(units), options.samples) for units in options.units]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attribution.ablation import ablation_weights
+from attribution.ablation.exact import ablation_weights
 from benchmarks.papers.classes import CLASSES, measure
 from benchmarks.papers.ensembles import pictures
 from benchmarks.papers.measures import estimate, share
@@ -23,7 +23,9 @@ NAME = "e06_classes_as_units"
 
 
 def main() -> int:
-    """Measure, write the result, and return 1 if own classes change samples no more often than others."""
+    """Measure, write the result, and return 1 if own classes change samples no more often than
+    others.
+    """
     setting, options = arguments(NAME, samples=1000)
     found = measure(setting, options.samples)
     rows = np.arange(options.samples)

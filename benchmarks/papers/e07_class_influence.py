@@ -1,6 +1,7 @@
 """E7: the predicted class has more influence on a sample than other classes have (WDL, figure 1c).
 
-WDL classified 3000 samples and compared influences by the Mann-Whitney test, under Euclidean distance and under LPIPS.
+WDL classified 3000 samples and compared influences by the Mann-Whitney test, under Euclidean
+distance and under LPIPS.
 
     python -m benchmarks.papers.e07_class_influence --data FOLDER
 """
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
-from attribution.distance import NotMeasured
+from attribution.metrics.euclidean import NotMeasured
 from benchmarks.papers.classes import measure
 from benchmarks.papers.measures import RESAMPLES, rounded
 from benchmarks.papers.reporting import arguments, keep, plot
@@ -66,15 +67,20 @@ def split(influence: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def log10_p(statistic: float, own: int, others: int) -> float:
-    """The test's one-sided p in the normal approximation without ties, where it is too small for a float to hold."""
+    """The test's one-sided p in the normal approximation without ties, where it is too small for a
+    float to hold.
+    """
     spread = np.sqrt(own * others * (own + others + 1) / 12.0)
     return float(stats.norm.logsf((statistic - own * others / 2.0 - 0.5) / spread) / np.log(10.0))
 
 
 def auc_interval(own: np.ndarray, others: np.ndarray) -> list[float]:
-    """95 % interval of the area under the curve, resampling samples (the classes of one sample are not independent)."""
+    """95 % interval of the area under the curve, resampling samples (the classes of one sample are
+    not independent).
+    """
     order = np.sort(others.ravel())
-    # Against all others of the whole set: the resampled ones differ from it by much less than the samples' own classes do.
+    # Against all others of the whole set: the resampled ones differ from it by much less than the
+    # samples' own classes do.
     beaten = np.searchsorted(order, own, side="left") / len(order)
     generator = np.random.default_rng(0)
     drawn = [beaten[generator.integers(0, len(beaten), len(beaten))].mean() for _ in range(RESAMPLES)]

@@ -1,7 +1,8 @@
 """E10: does the influence that a Jacobian estimates order units as real ablation does?
 
-TDA, "How well does influence measured by Jacobian approximation align with true influence?", with its two baselines. For every
-sample, Spearman's rank correlation over all units between the true influence and each estimate.
+TDA, "How well does influence measured by Jacobian approximation align with true influence?", with
+its two baselines. For every sample, Spearman's rank correlation over all units between the true
+influence and each estimate.
 
     python -m benchmarks.papers.e10_jacobian_against_exact --data FOLDER
 """

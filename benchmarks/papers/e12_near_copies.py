@@ -1,6 +1,8 @@
-"""E12: with 300 works an ensemble generates near copies, and the top unit is the work that was copied (WDL, figure 2a).
+"""E12: with 300 works an ensemble generates near copies, and the top unit is the work that was
+copied (WDL, figure 2a).
 
-Members as small as these, trained as briefly, copy 300 works less than WDL's did; so the same is measured with fewer works too.
+Members as small as these, trained as briefly, copy 300 works less than WDL's did; so the same is
+measured with fewer works too.
 
     python -m benchmarks.papers.e12_near_copies --data FOLDER
 """
@@ -20,7 +22,9 @@ KINDS = ("images", "top", "nearest")
 
 
 def main() -> int:
-    """Measure, write the result, and return 1 if the most works are not copied, or copied works do not stand out."""
+    """Measure, write the result, and return 1 if the most works are not copied, or copied works do
+    not stand out.
+    """
     setting, options = arguments(NAME, units=[64, 300], samples=512, attributed=32)
     cases, shown = [], []
     for units in setting.rungs(options.units):

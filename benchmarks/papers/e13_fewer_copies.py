@@ -1,4 +1,5 @@
-"""E13: with 10,000 works there are fewer copies than with 300, and attributions are less intuitive (WDL, figure 2b).
+"""E13: with 10,000 works there are fewer copies than with 300, and attributions are less intuitive
+(WDL, figure 2b).
 
 python -m benchmarks.papers.e13_fewer_copies --data FOLDER
 """

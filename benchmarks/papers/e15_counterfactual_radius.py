@@ -1,8 +1,9 @@
 """E15: the counterfactual radius falls as the training set grows (ABC).
 
-The radius is the largest distance that removing any one unit moves a sample. All units are removed for real on the first samples,
-as many as ``--full`` says for each number of units; on the others only those that the Jacobian puts first, which gives a lower
-bound. How low is measured on the samples that have both. Distances are between pictures in [0, 1], in ABC's scale.
+The radius is the largest distance that removing any one unit moves a sample. All units are removed
+for real on the first samples, as many as ``--full`` says for each number of units; on the others
+only those that the Jacobian puts first, which gives a lower bound. How low is measured on the
+samples that have both. Distances are between pictures in [0, 1], in ABC's scale.
 
     python -m benchmarks.papers.e15_counterfactual_radius --data FOLDER
 """
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from attribution.distance import NotMeasured
+from attribution.metrics.euclidean import NotMeasured
 from benchmarks.papers import landscapes
 from benchmarks.papers.ensembles import Trained
 from benchmarks.papers.measures import geometric_mean, interval, rounded
@@ -41,7 +42,8 @@ def main() -> int:
     ]
     radii = [np.array(rung.pop("radii")) for rung in rungs]
     slope, bounds = slope_of(options.units, radii)
-    # Enumerated in full where that was paid for, a lower bound elsewhere: the whole must fall beyond its interval.
+    # Enumerated in full where that was paid for, a lower bound elsewhere: the whole must fall
+    # beyond its interval.
     held = bounds[1] < 0
     results = {
         "rungs": rungs,
@@ -96,7 +98,9 @@ def measure(setting: Setting, trained: Trained, options: Any, full: int) -> dict
 
 
 def slope_of(units: list[int], radii: list[np.ndarray]) -> tuple[tuple[float, float], list[float]]:
-    """Slope and intercept of log10 radius on log10 units over all samples, and the slope's interval over resampled samples."""
+    """Slope and intercept of log10 radius on log10 units over all samples, and the slope's interval
+    over resampled samples.
+    """
 
     def fit(values: list[np.ndarray]) -> tuple[float, float]:
         x = np.concatenate([np.full(len(part), np.log10(count)) for count, part in zip(units, values, strict=True)])

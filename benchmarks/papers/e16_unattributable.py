@@ -1,7 +1,9 @@
-"""E16: some samples do not change whichever unit is removed (ABC, "the existence of unattributable samples").
+"""E16: some samples do not change whichever unit is removed (ABC, "the existence of unattributable
+samples").
 
-Works are digits of black and white only, and a sample is its output cut at the middle, so that "does not change" means that not
-one pixel does. Units are removed for real, all of them unless one has changed the sample: its radius is then known not to be 0.
+Works are digits of black and white only, and a sample is its output cut at the middle, so that
+"does not change" means that not one pixel does. Units are removed for real, all of them unless one
+has changed the sample: its radius is then known not to be 0.
 
     python -m benchmarks.papers.e16_unattributable --data FOLDER
 """
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attribution.ablation import counterfactuals
+from attribution.ablation.exact import counterfactuals
 from benchmarks.papers.ensembles import SAMPLER, Recipe, Trained, train
 from benchmarks.papers.measures import share
 from benchmarks.papers.reporting import arguments, keep, plot

@@ -1,8 +1,9 @@
 """E17: how often similarity alone names a work that cannot have been the cause (ABC).
 
-Attribute a sample to the training work that looks most alike, regenerate it without that work, and attribute again. If the same
-work comes out although no model had seen it, the attribution was false. Divided by how often it comes out after some other
-work, drawn at random, was removed instead.
+Attribute a sample to the training work that looks most alike, regenerate it without that work, and
+attribute again. If the same work comes out although no model had seen it, the attribution was
+false. Divided by how often it comes out after some other work, drawn at random, was removed
+instead.
 
     python -m benchmarks.papers.e17_false_attribution --data FOLDER
 """
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from attribution.ablation import ablation_weights
+from attribution.ablation.exact import ablation_weights
 from benchmarks.papers.ensembles import Trained, flat_works, pictures
 from benchmarks.papers.measures import interval, nearest, rounded, share
 from benchmarks.papers.reporting import arguments, keep, plot
@@ -27,7 +28,9 @@ PUBLISHED = "near 0 at 256 units, near 1 by 4096 to 8192"
 
 
 def main() -> int:
-    """Measure, write the result, and return 1 if the rate does not rise with the number of units."""
+    """Measure, write the result, and return 1 if the rate does not rise with the number of
+    units.
+    """
     setting, options = arguments(NAME, units=[64, 300, 10000], samples=256)
     options.units = setting.rungs(options.units)
     rungs = [measure(setting.ensemble_of(units), options.samples) for units in options.units]

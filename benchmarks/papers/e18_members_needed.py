@@ -1,7 +1,8 @@
 """E18: how many members do so many units need? (TDA, "only need O(log |X|^(1 + eps)) models")
 
-n members with h = floor(n / 2) have C(n, h) codes; the smallest n that suffices is computed, held against counting words for
-small n, and against the property that makes an ensemble an encoded one: no unit's members are all among another's.
+n members with h = floor(n / 2) have C(n, h) codes; the smallest n that suffices is computed, held
+against counting words for small n, and against the property that makes an ensemble an encoded one:
+no unit's members are all among another's.
 
     python -m benchmarks.papers.e18_members_needed
 """
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.papers.reporting import arguments, keep, plot
-from registry.codes import bits, capacity, codes_of, members_needed
+from registry.encodings.codes import bits, capacity, codes_of, members_needed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +30,9 @@ CHECKED = 1_000
 
 
 def main() -> int:
-    """Compute, write the result, and return 1 if a count is wrong or more members are needed than were published."""
+    """Compute, write the result, and return 1 if a count is wrong or more members are needed than
+    were published.
+    """
     setting, _ = arguments(NAME)
     needed = {units: members_needed(units) for units in UNITS}
     counted = all(sum(1 for _ in itertools.combinations(range(n), n // 2)) == capacity(n, n // 2) for n in range(2, 15))

@@ -1,7 +1,9 @@
-"""Encoded ensembles that several experiments share: trained once, kept outside the repository, taken up where they stopped.
+"""Encoded ensembles that several experiments share: trained once, kept outside the repository,
+taken up where they stopped.
 
-The registry is not needed to train on arrays, so nothing here goes through it; codes, draws, loss weights, the learning rate's
-course, sampling, ablation and Jacobians are the product's own functions.
+The registry is not needed to train on arrays, so nothing here goes through it; codes, draws, loss
+weights, the learning rate's course, sampling, ablation and Jacobians are the product's own
+functions.
 """
 
 from __future__ import annotations
@@ -20,14 +22,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from attribution.ensemble import Ensemble
-from attribution.noise import noise_batch
-from attribution.sampler import SamplerSettings, sample
-from attribution.settings import TrainingSettings
-from attribution.training_run import draw, learning_rate, loss_weight, to_training_range
+from attribution.ensemble.ensemble import Ensemble
+from attribution.ensemble.recipe import TrainingSettings
+from attribution.sampling.noise import noise_batch
+from attribution.sampling.sampler import SamplerSettings, sample
+from attribution.training.loop import draw, learning_rate, loss_weight, to_training_range
 from benchmarks.papers.digits import flat
 from benchmarks.papers.networks import ALPHA_BAR, Perceptron, Shape, new_stack, stacked_eps
-from registry.codes import bits, codes_of
+from registry.encodings.codes import bits, codes_of
 from registry.home import write_atomically
 from registry.ids import content_id
 
@@ -39,7 +41,9 @@ ROWS_AT_ONCE = 256
 
 @dataclass(frozen=True)
 class Recipe:
-    """An ensemble apart from its works. Members draw their own start, timesteps and noise, as in the papers."""
+    """An ensemble apart from its works. Members draw their own start, timesteps and noise, as in
+    the papers.
+    """
 
     n: int = 16
     h: int = 8
@@ -104,7 +108,9 @@ def train(
     works: UInt8[np.ndarray, "work height width"],
     unit_of_work: Int64[np.ndarray, " work"] | None = None,
 ) -> Trained:
-    """Train an ensemble on these works, or read the one that ``cache`` holds. ``unit_of_work``: by default each is its own."""
+    """Train an ensemble on these works, or read the one that ``cache`` holds. ``unit_of_work``: by
+    default each is its own.
+    """
     units = np.arange(len(works)) if unit_of_work is None else unit_of_work
     membership = bits(codes_of(recipe.encoding_seed, recipe.n, recipe.h, np.arange(int(units.max()) + 1)), recipe.n)
     request = {"recipe": asdict(recipe), "works": hashlib.sha256(works.tobytes() + units.tobytes()).hexdigest()}
@@ -140,7 +146,7 @@ def _checkpoint_of(path: Path) -> Path:
 
 
 def _train(path: Path, recipe: Recipe, shape: Shape, works: Sequence[Tensor]) -> dict[str, Tensor]:
-    """The training step of :mod:`attribution.training`, for all members side by side."""
+    """The training step of :mod:`attribution.training.member`, for all members side by side."""
     training, count = recipe.training, len(works)
     common = training.common_draws
     stack = {name: value.requires_grad_() for name, value in new_stack(shape, count, training.seed, common).items()}

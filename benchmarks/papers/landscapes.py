@@ -1,4 +1,6 @@
-"""Influences of units on samples, by real ablation, by the Jacobian, and by TDA's two cheaper baselines."""
+"""Influences of units on samples, by real ablation, by the Jacobian, and by TDA's two cheaper
+baselines.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +14,13 @@ from jaxtyping import Float, Float64, Int64
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from attribution.ablation import ablation_weights, counterfactuals
-from attribution.distance import euclidean
-from attribution.ensemble import mix
-from attribution.influence import gram, influences
-from attribution.jacobian import sample_with_jacobian
-from attribution.sampler import Observation, advance, sample
-from attribution.schedule import steps_of
+from attribution.ablation.exact import ablation_weights, counterfactuals
+from attribution.ablation.influence import gram, influences
+from attribution.ablation.jacobian import sample_with_jacobian
+from attribution.ensemble.ensemble import mix
+from attribution.metrics.euclidean import euclidean
+from attribution.sampling.sampler import Observation, advance, sample
+from attribution.sampling.schedule import steps_of
 from benchmarks.papers.ensembles import ROWS_AT_ONCE, SAMPLER, Trained
 from registry.home import write_atomically
 
@@ -89,9 +91,11 @@ def last_step_noise(trained: Trained, seed: int) -> Float64[np.ndarray, " unit"]
 
 
 def individual_models(trained: Trained, seed: int) -> Float64[np.ndarray, " unit"]:
-    """TDA's second baseline: the image less the residuals (a member's own image - the ensemble's) of the unit's members.
+    """TDA's second baseline: the image less the residuals (a member's own image - the ensemble's)
+    of the unit's members.
 
-    The members' residuals are averaged; a sum would scale all influences alike, since every unit has h members.
+    The members' residuals are averaged; a sum would scale all influences alike, since every unit
+    has h members.
     """
     n = trained.ensemble.n
     y = trained.draw([seed])

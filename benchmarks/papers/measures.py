@@ -34,26 +34,33 @@ def classify(
     works: Float[np.ndarray, "work value"],
     labels: Int64[np.ndarray, " work"],
 ) -> Int64[np.ndarray, " picture"]:
-    """The commonest class among the five nearest works; the smallest class where several are as common."""
+    """The commonest class among the five nearest works; the smallest class where several are as
+    common.
+    """
     closest = np.argpartition(squared_distances(pictures, works), NEIGHBOURS, axis=1)[:, :NEIGHBOURS]
     votes = np.apply_along_axis(np.bincount, 1, labels[closest], minlength=int(labels.max()) + 1)
     return np.asarray(votes.argmax(axis=1), dtype=np.int64)
 
 
 def frechet(first: Float[np.ndarray, "a value"], second: Float[np.ndarray, "b value"]) -> float:
-    """Frechet distance between the Gaussians of two sets of features (the formula of FID, Heusel et al. 2017)."""
+    """Frechet distance between the Gaussians of two sets of features (the formula of FID, Heusel et
+    al. 2017).
+    """
     a, b = first.astype(np.float64), second.astype(np.float64)
     covariance_a, covariance_b = np.atleast_2d(np.cov(a.T)), np.atleast_2d(np.cov(b.T))
     values, vectors = np.linalg.eigh(covariance_a)
     root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
-    # tr (Sa Sb)^(1/2) is the sum of the roots of the eigenvalues of the symmetric Sa^(1/2) Sb Sa^(1/2).
+    # tr (Sa Sb)^(1/2) is the sum of the roots of the eigenvalues of the symmetric Sa^(1/2) Sb
+    # Sa^(1/2).
     cross = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ covariance_b @ root), 0.0)).sum()
     apart = float(((a.mean(axis=0) - b.mean(axis=0)) ** 2).sum())
     return apart + float(np.trace(covariance_a) + np.trace(covariance_b) - 2.0 * cross)
 
 
 def energy_distance(first: Float[np.ndarray, "a value"], second: Float[np.ndarray, "b value"]) -> float:
-    """2 E|a - b| - E|a - a'| - E|b - b'| (Szekely and Rizzo 2013), without bias: a picture is not paired with itself."""
+    """2 E|a - b| - E|a - a'| - E|b - b'| (Szekely and Rizzo 2013), without bias: a picture is not
+    paired with itself.
+    """
 
     def within(x: np.ndarray) -> float:
         distances = np.sqrt(squared_distances(x, x))

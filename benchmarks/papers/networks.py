@@ -1,14 +1,17 @@
 """The members of the experiments: perceptrons so small that sixteen train side by side on one core.
 
-A convolutional UNet of the product costs one core about ten times as much a step and far more a sample at these
-sizes, and the experiments need tens of thousands of regenerated images. What they measure (codes, ablation, Jacobians, evidence)
-does not know what network a member is: :mod:`attribution` takes any function eps = f(x, t).
+A convolutional UNet of the product costs one core about ten times as much a step and far more a
+sample at these sizes, and the experiments need tens of thousands of regenerated images. What they
+measure (codes, ablation, Jacobians, evidence) does not know what network a member is:
+:mod:`attribution` takes any function eps = f(x, t).
 
-A member's layers F predict the clean image, and the noise follows from it, so that the layers need not carry noise through:
+A member's layers F predict the clean image, and the noise follows from it, so that the layers need
+not carry noise through:
 
     eps = x_t / sqrt(1 - alpha_bar) - F(x' / sqrt(sigma^2 + s^2), t) / sigma,    x' = x_t / sqrt(alpha_bar)
 
-with sigma^2 = (1 - alpha_bar) / alpha_bar, and s the standard deviation of the data (the scaling in of Karras et al. 2022).
+with sigma^2 = (1 - alpha_bar) / alpha_bar, and s the standard deviation of the data (the scaling in
+of Karras et al. 2022).
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from attribution.schedule import SamplerSettings, alpha_bars
+from attribution.sampling.schedule import SamplerSettings, alpha_bars
 
 TIME_FEATURES = 32
 SPREAD = 0.5
@@ -52,7 +55,9 @@ class Shape:
 
 
 def new_stack(shape: Shape, n: int, seed: int, common: bool) -> dict[str, Tensor]:
-    """Starting weights of n perceptrons, each layer with an axis over the members in front; ``common``: all alike."""
+    """Starting weights of n perceptrons, each layer with an axis over the members in front;
+    ``common``: all alike.
+    """
     generator = torch.Generator().manual_seed(seed)
     stack: dict[str, Tensor] = {}
     for name, (inputs, outputs) in shape.weights().items():
@@ -71,7 +76,9 @@ def time_features(t: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch feature"]:
 
 
 def scales(t: Int[Tensor, "*batch"], dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
-    """What x_t is multiplied by on its way in, on its way past the network, and what F is multiplied by."""
+    """What x_t is multiplied by on its way in, on its way past the network, and what F is
+    multiplied by.
+    """
     alpha_bar = ALPHA_BAR.to(t.device)[t][..., None]
     variance = (1.0 - alpha_bar) / alpha_bar
     into = (alpha_bar * (variance + SPREAD**2)).rsqrt()
@@ -97,7 +104,7 @@ def stacked_eps(
 
 
 class Perceptron(nn.Module):
-    """One member of a stack, as a denoiser of :mod:`attribution.ensemble`."""
+    """One member of a stack, as a denoiser of :mod:`attribution.ensemble.ensemble`."""
 
     def __init__(self, stack: dict[str, Tensor], shape: Shape, index: int) -> None:
         super().__init__()

@@ -41,12 +41,16 @@ class Setting:
         return sorted({min(count, most) for count in units})
 
     def ensemble_of(self, units: int, recipe: Recipe | None = None) -> Trained:
-        """An ensemble of which every work is a unit, on the first works of the data; on all of them if there are fewer."""
+        """An ensemble of which every work is a unit, on the first works of the data; on all of them
+        if there are fewer.
+        """
         return train(self.cache, recipe or Recipe(), self.digits().works[:units])
 
 
 def arguments(name: str, **counts: int | list[int]) -> tuple[Setting, argparse.Namespace]:
-    """Parse ``--data``, ``--cache`` and the counts of an experiment, whose defaults are those of the kept results."""
+    """Parse ``--data``, ``--cache`` and the counts of an experiment, whose defaults are those of
+    the kept results.
+    """
     parser = argparse.ArgumentParser(prog=f"python -m benchmarks.papers.{name}")
     parser.add_argument("--data", type=Path, help="folder of MNIST's idx files; without it scikit-learn's digits")
     parser.add_argument("--cache", type=Path, default=CACHE, help="folder for trained members (default: %(default)s)")

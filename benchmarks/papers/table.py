@@ -1,4 +1,5 @@
-"""The tables of ``docs/reproduction.md``: published beside measured, and our ranking beside those of other libraries.
+"""The tables of ``docs/reproduction.md``: published beside measured, and our ranking beside those
+of other libraries.
 
 Their figures are read from the result files, never typed.
 
@@ -239,7 +240,9 @@ ROWS = (
 
 
 def table(results: Path) -> str:
-    """The table, from the result files in a folder; a file that is not there is said to be missing."""
+    """The table, from the result files in a folder; a file that is not there is said to be
+    missing.
+    """
     lines = ["| experiment | published | here | agrees |", "|---|---|---|---|"]
     for row in ROWS:
         path = results / f"{row.file}.json"
@@ -253,7 +256,9 @@ def table(results: Path) -> str:
 
 
 def lds_table(results: Path) -> str:
-    """LDS of the default ranking and of the peers on each data set, with the difference to the best of them."""
+    """LDS of the default ranking and of the peers on each data set, with the difference to the best
+    of them.
+    """
     lines = [
         f"| data | images | default | {' | '.join(PEERS.values())} | default minus the best | two trainings of the halves |",
         "|---|---|---|---|---|---|---|---|---|",
@@ -317,7 +322,9 @@ def renewed(page: str, name: str, figures: str) -> str:
 
 
 def main() -> int:
-    """Rewrite the tables, or with ``--check`` return 1 if they are not those of the result files."""
+    """Rewrite the tables, or with ``--check`` return 1 if they are not those of the result
+    files.
+    """
     page = wanted = PAGE.read_text(encoding="utf-8")
     for name, made in TABLES.items():
         wanted = renewed(wanted, name, made(RESULTS))

@@ -1,7 +1,7 @@
 """EKFAC influence through kronfluence: ``python -m benchmarks.peers.ekfac GIVEN OUT.npz``.
 
-An example is one image under one look. The gradient of an image is the mean of those of its looks, so its scores are the mean
-over pairs of looks of the pairwise scores.
+An example is one image under one look. The gradient of an image is the mean of those of its looks,
+so its scores are the mean over pairs of looks of the pairwise scores.
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
 """What a peer is given, and what it gives back.
 
-Given: the reference model (of all works) and checkpoints of its training, works and queries, and *looks*: the pinned timesteps
-and noise under which the training loss is taken, the same for works and queries. (Looks of the middle steps for the queries, as
-the ground truth has them, and other noise than the works' made gradients worse on the digits.)
-Given back: one score a query and work, larger for works that lower the query's loss.
+Given: the reference model (of all works) and checkpoints of its training, works and queries, and
+  *looks*: the pinned timesteps
+and noise under which the training loss is taken, the same for works and queries. (Looks of the
+middle steps for the queries, as the ground truth has them, and other noise than the works' made
+gradients worse on the digits.) Given back: one score a query and work, larger for works that lower
+the query's loss.
 """
 
 from __future__ import annotations
@@ -18,8 +20,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from attribution.denoiser import NetworkSettings
-from attribution.schedule import SamplerSettings, alpha_bars
+from attribution.ensemble.denoiser import NetworkSettings
+from attribution.sampling.schedule import SamplerSettings, alpha_bars
 from benchmarks.lds_models import CleanDenoiser
 
 

@@ -1,7 +1,8 @@
 """TRAK and D-TRAK through traker: ``python -m benchmarks.peers.trak GIVEN OUT.npz``.
 
-D-TRAK (Zheng et al. 2024) is TRAK with another model output: not the loss but the squared norm of the prediction, for works and
-queries alike. Both at a grid of ridge terms, as shares of the kernel's mean eigenvalue.
+D-TRAK (Zheng et al. 2024) is TRAK with another model output: not the loss but the squared norm of
+the prediction, for works and queries alike. Both at a grid of ridge terms, as shares of the
+kernel's mean eigenvalue.
 """
 
 from __future__ import annotations

@@ -1,19 +1,20 @@
 """The doctor: does everything in the registry and its home agree with everything else?
 
-What can be computed is computed anew and compared; what cannot is held against its hash. Each finding says what is wrong,
-where, how bad it is, and what to do. Nothing is changed, unless :func:`repair` is asked for.
+What can be computed is computed anew and compared; what cannot is held against its hash. Each
+finding says what is wrong, where, how bad it is, and what to do. Nothing is changed, unless
+:func:`repair` is asked for.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from registry.database import Registry
 from registry.doctor import current, encodings, files, members, reference_models, tables
 from registry.doctor.findings import Examination, Finding, Progress, Severity
-from registry.events import changing
-from registry.log import verify_within
-from registry.state import refresh
+from registry.event_log.events import changing
+from registry.event_log.verify import verify_within
+from registry.permissions.derived_columns import refresh
+from registry.storage.database import Registry
 
 __all__ = ["Examination", "Finding", "Progress", "Severity", "examine", "repair"]
 
@@ -29,7 +30,8 @@ def examine(
 
     Args:
         registry: which one.
-        read_works: whether to read every work's file; None: if they are at most :data:`registry.doctor.files.SMALL` bytes.
+        read_works: whether to read every work's file; None: if they are at most
+            :data:`registry.doctor.files.SMALL` bytes.
         quick: read no files of works, members and outputs at all.
         on_progress: told how far it is.
 
@@ -70,7 +72,8 @@ def examine(
 
 
 def repair(registry: Registry, now: datetime) -> int:
-    """Compute what is current of all works anew, as an event; returns how many works had something else.
+    """Compute what is current of all works anew, as an event; returns how many works had something
+    else.
 
     Nothing else is ever repaired here: what was sealed can only come back from a copy.
     """

@@ -1,13 +1,15 @@
-"""Columns that hold what is current: computed anew from the rows and events that are never changed."""
+"""Columns that hold what is current: computed anew from the rows and events that are never
+changed.
+"""
 
 from __future__ import annotations
 
 import duckdb
 
 from registry.doctor.findings import Examination
-from registry.events import time_text
-from registry.history import History
-from registry.state import stale as stale_works
+from registry.event_log.events import time_text
+from registry.event_log.locations import History
+from registry.permissions.derived_columns import stale as stale_works
 
 __all__ = ["check_derived", "check_told", "stale_works"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import duckdb
 import numpy as np
 
-from registry import codes
 from registry.doctor.findings import Examination, Progress, Severity
-from registry.log_findings import RESTORE
+from registry.encodings import codes
+from registry.event_log.findings import RESTORE
 
 _AT_ONCE = 1_000_000
 

@@ -1,4 +1,6 @@
-"""Files: works, samples and audits are the ones whose hashes are on record; what nobody knows is a leftover."""
+"""Files: works, samples and audits are the ones whose hashes are on record; what nobody knows is a
+leftover.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from registry.database import Registry
 from registry.doctor.findings import Examination, Progress, Severity
+from registry.storage.database import Registry
 
 SMALL = 4 * 2**30
 """Bytes of works that are read unless told otherwise."""

@@ -1,17 +1,19 @@
-"""Members: the row, the manifest and the files agree, and the works are those of the codes less what was withdrawn."""
+"""Members: the row, the manifest and the files agree, and the works are those of the codes less
+what was withdrawn.
+"""
 
 from __future__ import annotations
 
 from pydantic import ValidationError
 from sqlmodel import col, select
 
-from registry.database import Registry
 from registry.doctor.findings import Examination, Progress
 from registry.errors import CreditlineError
-from registry.log_findings import RESTORE
-from registry.manifests import Manifest, ManifestWorks
-from registry.members import check_member, expected_works, member_id
-from registry.models import Encoding, Ensemble, Member
+from registry.event_log.findings import RESTORE
+from registry.members.manifest import Manifest, ManifestWorks
+from registry.members.register import check_member, expected_works, member_id
+from registry.storage.database import Registry
+from registry.storage.tables import Encoding, Ensemble, Member
 
 _RETRAIN = "restore the member's folder from a copy, or train the member again"
 

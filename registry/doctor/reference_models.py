@@ -1,18 +1,22 @@
-"""Reference models: the folder is the one that the log names, its works are the encoding's, and none was withdrawn since."""
+"""Reference models: the folder is the one that the log names, its works are the encoding's, and
+none was withdrawn since.
+"""
 
 from __future__ import annotations
 
-from registry.database import Registry
 from registry.doctor.findings import Examination, Severity
 from registry.errors import CreditlineError
-from registry.manifests import ManifestWorks, read_reference_folder
-from registry.members import expected_works
-from registry.reference_models import RecordedReference, check_reference, command_for, recorded_reference
-from registry.service import Service, service_of
+from registry.members.manifest import ManifestWorks, read_reference_folder
+from registry.members.reference_models import RecordedReference, check_reference, command_for, recorded_reference
+from registry.members.register import expected_works
+from registry.storage.database import Registry
+from registry.withdrawals.serving import Service, service_of
 
 
 def check_reference_models(registry: Registry, found: Examination, *, files: bool) -> None:
-    """Look at the reference model of every ensemble that has one; ``files``: read its folder, too."""
+    """Look at the reference model of every ensemble that has one; ``files``: read its folder,
+    too.
+    """
     with registry.connection() as connection:
         ensembles = [str(row[0]) for row in connection.execute("SELECT id FROM ensemble ORDER BY id").fetchall()]
     there = [ensemble_id for ensemble_id in ensembles if registry.home.reference_model(ensemble_id).is_dir()]

@@ -1,15 +1,17 @@
-"""Tables, ids and what rows refer to. Ids are dense, so that a reference is checked by comparing numbers, without a join."""
+"""Tables, ids and what rows refer to. Ids are dense, so that a reference is checked by comparing
+numbers, without a join.
+"""
 
 from __future__ import annotations
 
 import duckdb
 
 from registry.doctor.findings import Examination
-from registry.identity import IDENTITY
-from registry.log import DROP_FUNCTIONS, FOREIGN, foreign_functions
-from registry.log_findings import RESTORE
-from registry.relations import relations_made_anew, relations_of
-from registry.seals import NUMBERED_TABLES
+from registry.event_log.findings import RESTORE
+from registry.event_log.seals import NUMBERED_TABLES
+from registry.event_log.verify import DROP_FUNCTIONS, FOREIGN, foreign_functions
+from registry.storage.schema_objects import relations_made_anew, relations_of
+from registry.works.identity import IDENTITY
 
 REFERENCES: tuple[tuple[str, str, str], ...] = (
     ("asset", "data_set_id", "data_set"),
@@ -65,7 +67,9 @@ _REMAKE = "restore the registry from a copy"
 
 
 def check_columns(connection: duckdb.DuckDBPyConnection, found: Examination) -> bool:
-    """Tables and views are those of this schema, and nothing stands in for a function; False if no answer can be trusted."""
+    """Tables and views are those of this schema, and nothing stands in for a function; False if no
+    answer can be trusted.
+    """
     if functions := foreign_functions(connection):
         found.error("tables", "functions", FOREIGN.format(", ".join(functions[:20])), DROP_FUNCTIONS)
         return False
@@ -137,7 +141,8 @@ def check_identities(connection: duckdb.DuckDBPyConnection, found: Examination) 
     if wrong:
         what = f"{wrong:,} works have another identity than their content, and are not recognised when they come again"
         found.error("identities", "asset", what, RESTORE)
-    # Of a listed work whose file turned up later there are two rows, and only the file's has a size.
+    # Of a listed work whose file turned up later there are two rows, and only the file's has a
+    # size.
     twice = _count(
         connection,
         "SELECT count(*) FROM (SELECT 1 FROM asset WHERE byte_size IS NOT NULL GROUP BY identity, sha256 HAVING count(*) > 1)",

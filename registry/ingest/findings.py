@@ -1,4 +1,6 @@
-"""What registration could not take as it was given: typed data with a reason, listed to whoever registered."""
+"""What registration could not take as it was given: typed data with a reason, listed to whoever
+registered.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,8 @@ class Kind(StrEnum):
     """Why something is listed."""
 
     REFUSED = "refused"
-    """The file is no work of the registry: not an image, damaged, outside the folder, no owner stated, …"""
+    """The file is no work of the registry: not an image, damaged, outside the folder, no owner
+    stated, …"""
     DUPLICATE = "duplicate"
     """The same bytes are registered from another place."""
     MISSING = "missing"
@@ -29,7 +32,9 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """One thing that was not taken; ``path`` is relative to the folder, or as the table wrote it."""
+    """One thing that was not taken; ``path`` is relative to the folder, or as the table wrote
+    it.
+    """
 
     path: str
     kind: Kind

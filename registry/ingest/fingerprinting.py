@@ -1,7 +1,8 @@
 """What works look like: every work of a data set that has no fingerprint yet gets one.
 
-It goes a batch at a time, so that a run that was killed goes on where it stopped. A work with too little detail, or that
-cannot be decoded, gets a row of quality 0, which is never compared. :mod:`registry.ingest.likenesses` compares the others.
+It goes a batch at a time, so that a run that was killed goes on where it stopped. A work with too
+little detail, or that cannot be decoded, gets a row of quality 0, which is never compared.
+:mod:`registry.ingest.near_duplicates` compares the others.
 """
 
 from __future__ import annotations
@@ -15,15 +16,16 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from registry.database import Registry
 from registry.errors import InputError
-from registry.events import changing
-from registry.ingest.content import MARK, read_members, read_work, split_path
-from registry.ingest.pool import apply_in_processes
+from registry.event_log.events import changing
+from registry.ingest.reading.content import MARK, read_members, read_work, split_path
+from registry.ingest.reading.file_pool import apply_in_processes
+from registry.storage.database import Registry
 
 CHUNK = 64
 MEMBERS_AT_ONCE = 4_096
-"""Works of one archive that are fingerprinted together: the archive is gone through once for all of them."""
+"""Works of one archive that are fingerprinted together: the archive is gone through once for all of
+them."""
 BATCH = 4_096
 BATCH_SECONDS = 10.0
 
@@ -44,9 +46,11 @@ class _Fingerprinted:
 
 
 def fingerprint_items(root: str, items: Sequence[Sequence[str]]) -> list[tuple[str, int] | None]:
-    """For each (path, SHA-256): the fingerprint's bits in hexadecimal and its quality, or None if it cannot be read now.
+    """For each (path, SHA-256): the fingerprint's bits in hexadecimal and its quality, or None if
+    it cannot be read now.
 
-    A process for reading runs this. Items of one archive should come together: it is gone through once.
+    A process for reading runs this. Items of one archive should come together: it is gone through
+    once.
     """
     found: dict[int, tuple[str, int] | None] = {}
     archives: dict[Path, dict[str, int]] = {}
@@ -70,7 +74,7 @@ def fingerprint_items(root: str, items: Sequence[Sequence[str]]) -> list[tuple[s
 
 
 def _fingerprint_of(data: bytes, sha256: str) -> tuple[str, int] | None:
-    from registry.fingerprints import Fingerprint, fingerprint_bytes
+    from registry.similarity.pdq import Fingerprint, fingerprint_bytes
 
     if hashlib.sha256(data).hexdigest() != sha256:
         return None  # exchanged since it was registered

@@ -1,4 +1,6 @@
-"""One registration while it goes on: from inspected files to batches in the registry, whatever the source."""
+"""One registration while it goes on: from inspected files to batches in the registry, whatever the
+source.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +10,11 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from registry.ingest.data_set import Changes, DataSetStore, Item
+from registry.image_files.inspection import KnownWork, Refusal, Result, Work
 from registry.ingest.findings import Finding, FindingLog, Kind
-from registry.ingest.inspection import KnownWork, Refusal, Result, Work
-from registry.ingest.owners import Declaration, NoDeclaration, OwnerSource
-from registry.ingest.shard_facts import other_bytes, stated_with
+from registry.ingest.owners.declarations import Declaration, NoDeclaration, OwnerSource
+from registry.ingest.reading.shard_facts import other_bytes, stated_with
+from registry.ingest.store.data_set import Changes, DataSetStore, Item
 
 BATCH_SECONDS = 10.0
 """A batch is stored after this time even if it is small, so that a killed run has lost little."""
@@ -38,7 +40,9 @@ class Intake:
         self._stored_at = time.monotonic()
 
     def take_all(self, results: Iterable[Result], on_progress: Callable[[int], object], batch: int) -> int:
-        """Take results one by one, storing at most ``batch`` of them together; returns how many there were."""
+        """Take results one by one, storing at most ``batch`` of them together; returns how many
+        there were.
+        """
         done = 0
         for result in results:
             done += 1

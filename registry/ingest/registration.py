@@ -1,11 +1,14 @@
-"""Registering works from a folder, an archive or shards: inspect, match with owners, store; then what moved and what is gone.
+"""Registering works from a folder, an archive or shards: inspect, match with owners, store; then
+what moved and what is gone.
 
-    report = register_folder(registry, Path("works"), OwnerTable(Path("owners.csv")), now=datetime.now(UTC))
-    report = register_archive(registry, Path("works.zip"), OneOwner("Ada Example", "CC-BY-4.0"), now=datetime.now(UTC))
-    report = register_shards(registry, Path("shards"), OneOwner(None, None), now=datetime.now(UTC))
+    report = register_folder(registry, Path("works"), OwnerTable(Path("owners.csv")),
+    now=datetime.now(UTC)) report = register_archive(registry, Path("works.zip"), OneOwner("Ada
+    Example", "CC-BY-4.0"), now=datetime.now(UTC)) report = register_shards(registry,
+    Path("shards"), OneOwner(None, None), now=datetime.now(UTC))
 
-Running it again on the same source changes nothing. A changed declaration is recorded beside the earlier one; changed
-content is a new work, and the former one, which no longer is where it was, stays on record but joins no new encoding.
+Running it again on the same source changes nothing. A changed declaration is recorded beside the
+earlier one; changed content is a new work, and the former one, which no longer is where it was,
+stays on record but joins no new encoding.
 """
 
 from __future__ import annotations
@@ -16,16 +19,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypedDict, Unpack
 
-from registry.database import Registry
-from registry.ingest.data_set import name_of_archive
-from registry.ingest.files import FileSource, open_archive, open_folder, open_shards
 from registry.ingest.findings import Kind
 from registry.ingest.intake import Intake
-from registry.ingest.likenesses import Likenesses, find_likenesses
-from registry.ingest.owners import OwnerSource
+from registry.ingest.near_duplicates import Likenesses, find_likenesses
+from registry.ingest.open_sources import FileSource, open_archive, open_folder, open_shards
+from registry.ingest.owners.declarations import OwnerSource
 from registry.ingest.report import RegistrationReport
-from registry.ingest.store import WorkStore
-from registry.withdrawals import cover_later_works
+from registry.ingest.store.data_set import name_of_archive
+from registry.ingest.store.works import WorkStore
+from registry.storage.database import Registry
+from registry.withdrawals.record import cover_later_works
 
 __all__ = ["Options", "Progress", "RegistrationReport", "register_archive", "register_folder", "register_shards"]
 
@@ -43,10 +46,10 @@ def _no_progress(_done: int, _total: int) -> None:
 class Options(TypedDict, total=False):
     """How to register, whatever the source.
 
-    ``data_set``: a name for the source; its own unless given. ``workers``: processes that read and hash. ``decode``: decode
-    every image completely. ``near_duplicates``: whether works that look alike are looked for afterwards. ``on_progress``:
-    gets (files done, files in all); an archive's members count when it is read. ``on_fingerprints``: the same for works
-    that are fingerprinted.
+    ``data_set``: a name for the source; its own unless given. ``workers``: processes that read and
+    hash. ``decode``: decode every image completely. ``near_duplicates``: whether works that look
+    alike are looked for afterwards. ``on_progress``: gets (files done, files in all); an archive's
+    members count when it is read. ``on_fingerprints``: the same for works that are fingerprinted.
     """
 
     data_set: str | None
@@ -93,7 +96,8 @@ def register_folder(
 def register_archive(
     registry: Registry, path: Path, owners: OwnerSource, *, now: datetime, **options: Unpack[Options]
 ) -> RegistrationReport:
-    """Register the images in a ZIP or TAR archive; the arguments are those of :func:`register_folder`.
+    """Register the images in a ZIP or TAR archive; the arguments are those of
+    :func:`register_folder`.
 
     Raises:
         InputError: it is no archive, or nothing of it can be read.
@@ -107,10 +111,11 @@ def register_archive(
 def register_shards(
     registry: Registry, source: Path, owners: OwnerSource, *, now: datetime, **options: Unpack[Options]
 ) -> RegistrationReport:
-    """Register the shards that img2dataset wrote; the arguments are those of :func:`register_folder`.
+    """Register the shards that img2dataset wrote; the arguments are those of
+    :func:`register_folder`.
 
-    What the ``.json`` of an image says (address, caption, licence, creator, further columns) counts as declared where the
-    owners say nothing else.
+    What the ``.json`` of an image says (address, caption, licence, creator, further columns) counts
+    as declared where the owners say nothing else.
 
     Raises:
         InputError: there is no shard.

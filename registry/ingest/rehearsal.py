@@ -1,4 +1,6 @@
-"""A registration that stores nothing: what each batch would come to, from what the registry has and what the files say."""
+"""A registration that stores nothing: what each batch would come to, from what the registry has and
+what the files say.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +15,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from registry.database import Registry
-from registry.identity import identity_of
-from registry.ingest.data_set import Changes, DataSetStore, Item, Place, contradictions
-from registry.ingest.embedded_store import stored_embedded
-from registry.ingest.inspection import Work
-from registry.ingest.owners import Declaration
+from registry.image_files.inspection import Work
+from registry.ingest.owners.declarations import Declaration
+from registry.ingest.store.data_set import Changes, DataSetStore, Item, Place, contradictions
+from registry.ingest.store.embedded import stored_embedded
 from registry.metadata import EmbeddedMetadata
+from registry.storage.database import Registry
+from registry.works.identity import identity_of
 
 FIRST = 5
 """Works that are shown as they would land."""
@@ -38,11 +40,14 @@ class Landing:
     says: dict[str, str] = field(default_factory=dict)
     """What the file says of itself; its rights signals under the name of their protocol."""
     reason: str | None = None
-    """Always None: what would not land is in the findings. Rows of lists are shown with one, and both read alike."""
+    """Always None: what would not land is in the findings. Rows of lists are shown with one, and
+    both read alike."""
 
 
 class Rehearsal(DataSetStore):
-    """Gives the answers of a :class:`registry.ingest.store.WorkStore`, and only reads the registry."""
+    """Gives the answers of a :class:`registry.ingest.store.works.WorkStore`, and only reads the
+    registry.
+    """
 
     def __init__(self, registry: Registry, name: str, root: Path, now: datetime, kind: str) -> None:
         """See :class:`DataSetStore`."""
@@ -52,7 +57,9 @@ class Rehearsal(DataSetStore):
         self._owners: dict[int, str | None] = {}
 
     def add(self, items: Sequence[Item]) -> tuple[Changes, NDArray[np.int64]]:
-        """What a batch would come to. New works are numbered below zero, so that they are none of the registry's."""
+        """What a batch would come to. New works are numbered below zero, so that they are none of
+        the registry's.
+        """
         changes = Changes()
         with self.registry.connection() as connection:
             known = self.places_of(connection, {found.sha256 for found, _ in items})

@@ -43,7 +43,8 @@ class RegistrationReport:
     near_duplicate_pairs: int
     """New pairs of works that look alike."""
     near_duplicates_across: int
-    """Groups of works that look alike, with a new work in them, that belong to several rightsholders."""
+    """Groups of works that look alike, with a new work in them, that belong to several
+    rightsholders."""
     seconds: dict[str, float]
     """``registration`` and ``fingerprints``."""
     counts: dict[str, int]

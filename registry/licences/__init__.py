@@ -1,14 +1,16 @@
-"""Licences: what a declared reference is, and what its own terms say about training a generative model.
+"""Licences: what a declared reference is, and what its own terms say about training a generative
+model.
 
     read_licence("http://creativecommons.org/licenses/by-nc/2.0/deed.de").training    # constrained: non-commercial
 
-References come as SPDX expressions, as addresses of Creative Commons or rightsstatements.org, and in the words that people
-use. What is not understood is kept verbatim and flagged, never guessed.
+References come as SPDX expressions, as addresses of Creative Commons or rightsstatements.org, and
+in the words that people use. What is not understood is kept verbatim and flagged, never guessed.
 
-The table is conservative and reads licences, not the law: an exception for text and data mining is not a licence's term.
-Training copies a work and may adapt it, so a licence that lets anybody copy and adapt permits it, under its duties. One
-that withholds commercial use or adaptation permits it under that condition, which somebody has to check. The rest needs
-review. ``A OR B`` is a choice, so the more permissive one counts; ``A AND B`` binds to both, so the stricter one does.
+The table is conservative and reads licences, not the law: an exception for text and data mining is
+not a licence's term. Training copies a work and may adapt it, so a licence that lets anybody copy
+and adapt permits it, under its duties. One that withholds commercial use or adaptation permits it
+under that condition, which somebody has to check. The rest needs review. ``A OR B`` is a choice, so
+the more permissive one counts; ``A AND B`` binds to both, so the stricter one does.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""SPDX identifiers and expressions, through the license-expression library and its index of licences."""
+"""SPDX identifiers and expressions, through the license-expression library and its index of
+licences.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ _DUTIES = {"by": "attribution", "nc": "non-commercial", "nd": "no-derivatives", 
 
 
 def creative_commons_terms(elements: list[str], version: str | None, port: str | None) -> LicenceTerms:
-    """The terms that the elements of a Creative Commons licence stand for, with its identifier where SPDX has one."""
+    """The terms that the elements of a Creative Commons licence stand for, with its identifier
+    where SPDX has one.
+    """
     name = "-".join(elements)
     duties = [_DUTIES[element] for element in elements]
     constrained = [duty for duty in duties if duty in ("non-commercial", "no-derivatives")]
@@ -52,7 +56,9 @@ class _Identifier:
 
 @lru_cache(maxsize=1)
 def _identifiers() -> Mapping[str, _Identifier]:
-    """SPDX identifiers by their lower-case spelling, older spellings too; read once, when the first one is asked for."""
+    """SPDX identifiers by their lower-case spelling, older spellings too; read once, when the first
+    one is asked for.
+    """
     from license_expression import get_license_index
 
     found: dict[str, _Identifier] = {}
@@ -83,7 +89,9 @@ _BY_CATEGORY: Mapping[str, tuple[LicencePermission, tuple[str, ...], str]] = Map
 
 
 def expression(text: str) -> LicenceTerms | None:
-    """The terms of an SPDX expression, or None where a part of the text is neither identifier nor operator."""
+    """The terms of an SPDX expression, or None where a part of the text is neither identifier nor
+    operator.
+    """
     parts = _PARTS.findall(text)
     if not parts or len(parts) > 4 * MOST_IDENTIFIERS:
         return None

@@ -1,4 +1,6 @@
-"""The statements of rightsstatements.org: what an archive knows of a work, which is seldom a licence."""
+"""The statements of rightsstatements.org: what an archive knows of a work, which is seldom a
+licence.
+"""
 
 from __future__ import annotations
 

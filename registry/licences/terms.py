@@ -27,7 +27,8 @@ class LicenceTerms:
     reference: str
     """As it was declared."""
     spdx: str | None
-    """The SPDX expression in its normal form; None where SPDX has no identifier for it, or it was not understood."""
+    """The SPDX expression in its normal form; None where SPDX has no identifier for it, or it was
+    not understood."""
     recognised: bool
     training: LicencePermission
     duties: tuple[str, ...]
@@ -55,7 +56,9 @@ _IDENTIFIER_ADDRESS = re.compile(r"(?:spdx\.org/licenses|opensource\.org/license
 
 
 def without_address(words: str) -> str:
-    """An address shortened to what tells licences apart; an identifier where a catalogue's address has it."""
+    """An address shortened to what tells licences apart; an identifier where a catalogue's address
+    has it.
+    """
     words = _LOCAL_FORM.sub("", _ADDRESS.sub("", words, count=1).split("?")[0].split("#")[0].rstrip("/"))
     catalogue = _IDENTIFIER_ADDRESS.fullmatch(words)
     return catalogue[1] if catalogue else words

@@ -1,8 +1,8 @@
 """Where in an image file its metadata are, format by format, found without decoding a pixel.
 
-Pillow hands over most blocks when it opens a file. Not those that stand behind the pixels of a PNG, the XMP of a GIF or a
-JPEG 2000, second packets of a JPEG, or anything of C2PA; for these the blocks of the file are walked. Most works
-have no metadata, so finding that out must cost next to nothing.
+Pillow hands over most blocks when it opens a file. Not those that stand behind the pixels of a PNG,
+the XMP of a GIF or a JPEG 2000, second packets of a JPEG, or anything of C2PA; for these the blocks
+of the file are walked. Most works have no metadata, so finding that out must cost next to nothing.
 """
 
 from __future__ import annotations
@@ -181,8 +181,8 @@ def _tiff(image: Image.Image, data: bytes, blocks: Blocks, problems: Problems) -
     if any(tag in tags for tag in exif.TAGS):
         blocks.tiff_tags = tags
     blocks.has_c2pa = _TIFF_C2PA in tags
-    # The raw bytes, as Pillow's own IPTC reader takes them: Photoshop calls the block a row of long integers, of which the
-    # directory would hand over the first.
+    # The raw bytes, as Pillow's own IPTC reader takes them: Photoshop calls the block a row of long
+    # integers, of which the directory would hand over the first.
     raw = tags._tagdata
     if not blocks.xmp and _TIFF_XMP in raw:
         blocks.xmp.append(raw[_TIFF_XMP])
@@ -207,7 +207,8 @@ def _gif(image: Image.Image, data: bytes, blocks: Blocks, problems: Problems) ->
             return
         name = data[position + 3 : position + 14]
         if name == b"XMP DataXMP":
-            # The packet is not in sub-blocks; a trailer that counts down leads readers that think so to its end.
+            # The packet is not in sub-blocks; a trailer that counts down leads readers that think
+            # so to its end.
             end = data.find(b"\x01\xff\xfe\xfd", position + 14)
             _add_packet(blocks, data[position + 14 : end if end > 0 else len(data)], problems)
         elif name.startswith(b"C2PA_GIF"):
@@ -216,7 +217,8 @@ def _gif(image: Image.Image, data: bytes, blocks: Blocks, problems: Problems) ->
 
 
 def _after_sub_blocks(data: bytes, position: int) -> int:
-    # Pixels fill their sub-blocks, all but the last: a run of full ones is stepped over at once, not one by one.
+    # Pixels fill their sub-blocks, all but the last: a run of full ones is stepped over at once,
+    # not one by one.
     while data[position : position + 1] == b"\xff":
         lengths = data[position : position + 2**20 : 256]
         position += 256 * (len(lengths) - len(lengths.lstrip(b"\xff")))

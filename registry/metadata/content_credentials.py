@@ -1,11 +1,12 @@
 """C2PA manifests: who signed what about the work, and which uses they reserve.
 
-Reading and validating is the work of ``c2pa-python`` (extra ``c2pa``), which is asked only about files that have a manifest
-in them. Nothing is fetched: no remote manifest, no revocation list, no identity document; a file must not be able to make a
-registry call anybody.
+Reading and validating is the work of ``c2pa-python`` (extra ``c2pa``), which is asked only about
+files that have a manifest in them. Nothing is fetched: no remote manifest, no revocation list, no
+identity document; a file must not be able to make a registry call anybody.
 
-A manifest that does not validate proves nothing about its signer, but a reservation in it is still a reservation: someone
-took the trouble to say it. So its signals are kept, and say where they are from.
+A manifest that does not validate proves nothing about its signer, but a reservation in it is still
+a reservation: someone took the trouble to say it. So its signals are kept, and say where they are
+from.
 
 Sources: C2PA 1.4, 19.16 (``c2pa.training-mining``); CAWG Training and Data Mining Assertion 1.1.
 """
@@ -18,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from registry.metadata.values import LARGEST_REPORT, ContentCredentials, Problems, clean
-from registry.signals import LONGEST_RAW, Category, Protocol, RightsSignal, Use
+from registry.permissions.signals import LONGEST_RAW, Category, Protocol, RightsSignal, Use
 
 OFFLINE = {
     "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
@@ -37,7 +38,9 @@ _USES = {"allowed": Use.ALLOWED, "notallowed": Use.PROHIBITED, "constrained": Us
 def read_credentials(
     data: bytes, media_type: str, problems: Problems
 ) -> tuple[ContentCredentials | None, tuple[RightsSignal, ...]]:
-    """What the manifests in a file say. A manifest that cannot be read is a problem, never an error."""
+    """What the manifests in a file say. A manifest that cannot be read is a problem, never an
+    error.
+    """
     try:
         import c2pa
     except Exception as error:  # without the extra, or its library does not load on this system
@@ -130,7 +133,8 @@ def _signals_of(manifest: Mapping[str, Any], found_in: str) -> Iterator[RightsSi
 def _signal(protocol: Protocol, name: str, entry: object, found_in: str) -> RightsSignal:
     category = _CATEGORIES.get(name.rsplit(".", 1)[-1])
     stated = str(_mapping(entry).get("use") or entry).strip().lower()
-    # A purpose that nobody knows yet says nothing about training; a use that nobody knows yet says no more than its start.
+    # A purpose that nobody knows yet says nothing about training; a use that nobody knows yet says
+    # no more than its start.
     unknown = Use.PROHIBITED if stated.startswith("not") else Use.UNSPECIFIED
     return RightsSignal(
         protocol=protocol,

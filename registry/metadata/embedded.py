@@ -3,7 +3,8 @@
     with Image.open(io.BytesIO(data)) as image:
         metadata = read_embedded(image, data)
 
-Files are hostile, and a registry must take in those with broken metadata, too: what cannot be read is a line in ``problems``.
+Files are hostile, and a registry must take in those with broken metadata, too: what cannot be read
+is a line in ``problems``.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from registry.metadata.iptc import read_iptc
 from registry.metadata.plus import prohibitions_in
 from registry.metadata.values import LARGEST_PACKET, EmbeddedMetadata, Problems, put
 from registry.metadata.xmp import read_xmp
-from registry.signals import RightsSignal
+from registry.permissions.signals import RightsSignal
 
 NOTHING = EmbeddedMetadata()
 _MEDIA_TYPES = {"MPO": "image/jpeg"}
@@ -34,7 +35,8 @@ def read_embedded(image: Image.Image, data: bytes, *, credentials: bool = True) 
     Args:
         image: the opened file, of which only the header has been read.
         data: the bytes of the same file.
-        credentials: whether to read C2PA manifests; without, :data:`UNREAD_CREDENTIALS` is a problem where there is one.
+        credentials: whether to read C2PA manifests; without, :data:`UNREAD_CREDENTIALS` is a
+            problem where there is one.
     """
     problems = Problems()
     blocks = locate(image, data, problems)

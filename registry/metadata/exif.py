@@ -1,7 +1,7 @@
 """EXIF: who, what and whose, from the first image directory.
 
-Pillow reads the directory without decoding a pixel. It takes ASCII fields for Latin-1, which every byte string is; most
-programs write UTF-8 there, so bytes that are UTF-8 are taken for that.
+Pillow reads the directory without decoding a pixel. It takes ASCII fields for Latin-1, which every
+byte string is; most programs write UTF-8 there, so bytes that are UTF-8 are taken for that.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ TAGS: Mapping[int, str] = MappingProxyType(
 def read_exif(block: bytes, problems: Problems) -> dict[str, str]:
     """Fields of an EXIF block, with or without the ``Exif`` header before it."""
     tags = Image.Exif()
-    # Pillow warns of some damage and fails at other, in as many ways as there are: all of it is the same news here.
+    # Pillow warns of some damage and fails at other, in as many ways as there are: all of it is the
+    # same news here.
     try:
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")

@@ -1,7 +1,7 @@
 """IPTC-IIM, the press agencies' record of 1991, which still travels in JPEG and TIFF files.
 
-A stream of data sets: a tag mark, record and data set number, length, value. Text is Latin-1 unless data set 1:90 says
-UTF-8; many writers forget to say it, so text that is UTF-8 is taken for that.
+A stream of data sets: a tag mark, record and data set number, length, value. Text is Latin-1 unless
+data set 1:90 says UTF-8; many writers forget to say it, so text that is UTF-8 is taken for that.
 
 Source: IPTC-NAA Information Interchange Model 4.2, sections 1.5 to 1.6, 5 and 6.
 """

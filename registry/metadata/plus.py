@@ -1,7 +1,9 @@
-"""The PLUS Data Mining vocabulary, which IPTC has adopted for its photo metadata: ``plus:DataMining``.
+"""The PLUS Data Mining vocabulary, which IPTC has adopted for its photo metadata:
+``plus:DataMining``.
 
-Values are addresses such as ``http://ns.useplus.org/ldf/vocab/DMI-PROHIBITED``; the last part alone is met as well. A value
-that nobody knows yet is kept without a meaning, unless it begins like a prohibition: then it is one.
+Values are addresses such as ``http://ns.useplus.org/ldf/vocab/DMI-PROHIBITED``; the last part alone
+is met as well. A value that nobody knows yet is kept without a meaning, unless it begins like a
+prohibition: then it is one.
 
 Source: PLUS Media Data Mining, IPTC Photo Metadata Standard 2023.1.
 """
@@ -12,7 +14,7 @@ import re
 from collections.abc import Iterator
 
 from registry.metadata.values import clean
-from registry.signals import LONGEST_RAW, Category, Protocol, RightsSignal, Use
+from registry.permissions.signals import LONGEST_RAW, Category, Protocol, RightsSignal, Use
 
 SEE_CONSTRAINT = "DMI-PROHIBITED-SEECONSTRAINT"
 SEE_EMBEDDED = "DMI-PROHIBITED-SEEEMBEDDEDRIGHTSEXPR"
@@ -43,7 +45,8 @@ def read_data_mining(value: str, constraint: str | None, found_in: str) -> Itera
 
     Args:
         value: as it stands in the file.
-        constraint: what the file has beside it: constraints in words, or a rights expression or its address.
+        constraint: what the file has beside it: constraints in words, or a rights expression or its
+            address.
         found_in: the place, for the signal.
     """
     raw = clean(value)[:LONGEST_RAW]
@@ -65,7 +68,8 @@ def read_data_mining(value: str, constraint: str | None, found_in: str) -> Itera
 def prohibitions_in(packet: bytes, found_in: str) -> Iterator[RightsSignal]:
     """Prohibitions that stand in a packet which cannot be parsed.
 
-    Damage, or a trick that makes a parser refuse, does not lift a reservation. Permissions are not looked for.
+    Damage, or a trick that makes a parser refuse, does not lift a reservation. Permissions are not
+    looked for.
     """
     text = packet.replace(b"\0", b"")  # the letters of UTF-16 and UTF-32 then stand side by side, too
     for match in dict.fromkeys(found.group() for found in _PROHIBITION.finditer(text)):

@@ -1,9 +1,10 @@
 """XMP packets: RDF in XML, of which the few properties about rights are read.
 
-XML from outside is parsed without DTDs and entities (defusedxml refuses both), into a tree of limited depth and number of
-elements. Properties may be attributes or elements, plain or in an ``rdf:Alt``, ``Seq`` or ``Bag``; of several languages the
-default is taken, or else the first. A reservation counts wherever in the packet it stands: one that a careless program put
-in the wrong place is still one.
+XML from outside is parsed without DTDs and entities (defusedxml refuses both), into a tree of
+limited depth and number of elements. Properties may be attributes or elements, plain or in an
+``rdf:Alt``, ``Seq`` or ``Bag``; of several languages the default is taken, or else the first. A
+reservation counts wherever in the packet it stands: one that a careless program put in the wrong
+place is still one.
 
 Source: ISO 16684-1 (XMP), sections 7.3 to 7.9 and C.2.
 """
@@ -21,7 +22,7 @@ from defusedxml.ElementTree import DefusedXMLParser
 
 from registry.metadata import plus
 from registry.metadata.values import MOST_SIGNALS, Problems, put
-from registry.signals import RightsSignal
+from registry.permissions.signals import RightsSignal
 
 DEEPEST = 64
 MOST_ELEMENTS = 20_000
@@ -47,7 +48,8 @@ PROPERTIES: Mapping[str, str] = MappingProxyType(
         "{http://purl.org/dc/terms/}provenance": "dcterms:provenance",
     }
 )
-"""Read where they describe the work itself, that is right under ``rdf:RDF``: deeper ones may be about a part or a source."""
+"""Read where they describe the work itself, that is right under ``rdf:RDF``: deeper ones may be
+about a part or a source."""
 ANYWHERE: Mapping[str, str] = MappingProxyType(
     {
         _DATA_MINING: "plus:DataMining",
@@ -63,8 +65,8 @@ _CONSTRAINT_OF: Mapping[str, tuple[str, ...]] = MappingProxyType(
         plus.SEE_LINKED: ("Iptc4xmpExt:LinkedRightsExpr",),
     }
 )
-"""Where a value that points to a constraint has it, best place first: programs without a field for PLUS's own property write
-the constraint into the terms of use."""
+"""Where a value that points to a constraint has it, best place first: programs without a field for
+PLUS's own property write the constraint into the terms of use."""
 
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 _ENCODINGS = (
@@ -88,7 +90,9 @@ class XmpContent:
 
 
 def read_xmp(packet: bytes, problems: Problems, found_in: str = "xmp") -> XmpContent:
-    """Read one packet. One that cannot be parsed yields no fields, but any prohibition that stands in it."""
+    """Read one packet. One that cannot be parsed yields no fields, but any prohibition that stands
+    in it.
+    """
     content = XmpContent()
     try:
         root = _parse(_decoded(packet, problems))

@@ -1,8 +1,10 @@
-"""Our own assertion in a signed image: which audit there was, which works it lists, and on what evidence.
+"""Our own assertion in a signed image: which audit there was, which works it lists, and on what
+evidence.
 
-It is an assertion of our own and no list of ingredients. In C2PA an ingredient says that a thing was used to make the image;
-an audit estimates influence, with a chance of error that it states. To write the one as the other would turn an estimate into a
-claim of use, which any viewer of Content Credentials would then show as a fact.
+It is an assertion of our own and no list of ingredients. In C2PA an ingredient says that a thing
+was used to make the image; an audit estimates influence, with a chance of error that it states. To
+write the one as the other would turn an estimate into a claim of use, which any viewer of Content
+Credentials would then show as a fact.
 
     {"label": LABEL, "data": Assertion(...).model_dump(mode="json")}
 """
@@ -13,8 +15,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from reports.schema import EffectPart, Missing
-from reports.stamps import Stamp
+from reports.issuing.stamp import Stamp
+from reports.outputs.schema import EffectPart, Missing
 
 LABEL = "org.creditline.audit"
 """C2PA labels of a first version have no number; a second one would end in ``.v2``."""
@@ -24,7 +26,9 @@ KIND = "signed image"
 
 
 class Claimed(BaseModel):
-    """Any part of the assertion. A field that is not known is passed over: a later program may have added it."""
+    """Any part of the assertion. A field that is not known is passed over: a later program may have
+    added it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 

@@ -1,11 +1,13 @@
-"""Whether an image still has the Content Credentials it was signed with, whose they are, and what ours say.
+"""Whether an image still has the Content Credentials it was signed with, whose they are, and what
+ours say.
 
-Four answers: *valid* (nothing was altered, and the signer's chain leads to one of the trust anchors that were given), *untrusted*
-(nothing was altered, but who signed is not vouched for), *tampered* (image or manifest are not what was signed) and *none*.
-Nothing is fetched, whatever a file names: no manifest, no revocation list.
+Four answers: *valid* (nothing was altered, and the signer's chain leads to one of the trust anchors
+that were given), *untrusted* (nothing was altered, but who signed is not vouched for), *tampered*
+(image or manifest are not what was signed) and *none*. Nothing is fetched, whatever a file names:
+no manifest, no revocation list.
 
-Anybody can sign anything with a certificate of their own making, our assertion included. So what an assertion says is worth as
-much as its signer, and only a valid file has one.
+Anybody can sign anything with a certificate of their own making, our assertion included. So what an
+assertion says is worth as much as its signer, and only a valid file has one.
 """
 
 from __future__ import annotations
@@ -21,12 +23,12 @@ from pydantic import ValidationError
 
 from registry.errors import InputError
 from registry.ids import sha256_of
+from registry.messages import plain_reason
 from registry.metadata.content_credentials import OFFLINE
-from registry.reasons import plain_reason
 from reports.credentials.assertion import LABEL, VERSION, Assertion
-from reports.credentials.extra import load_c2pa
 from reports.credentials.files import LARGEST_IMAGE, read_plain_file
-from reports.words import plain
+from reports.credentials.optional_dependency import load_c2pa
+from reports.rendering.wording import plain
 
 State = Literal["valid", "untrusted", "tampered", "none"]
 SIDECAR_SUFFIX = ".c2pa"
@@ -35,7 +37,8 @@ MOST_CODES = 32
 PURPOSES = "\n".join(
     ("1.3.6.1.5.5.7.3.4", "1.3.6.1.5.5.7.3.36", "1.3.6.1.4.1.62558.2.1", "1.3.6.1.5.5.7.3.8", "1.3.6.1.5.5.7.3.9")
 )
-"""What a certificate may be for: mail, signing documents, C2PA claims; for their givers, time stamps and revocation."""
+"""What a certificate may be for: mail, signing documents, C2PA claims; for their givers, time
+stamps and revocation."""
 _ABOUT_THE_SIGNER = "signingCredential."
 """What codes of validation begin with that are about who signed and not about what was signed."""
 _SIGNER_REASONS = {
@@ -53,7 +56,9 @@ class _UnreadableImageError(InputError):
 
 @dataclass(frozen=True)
 class Checked:
-    """What a file's active manifest is worth and says. Texts are the signer's, as one plain line each."""
+    """What a file's active manifest is worth and says. Texts are the signer's, as one plain line
+    each.
+    """
 
     state: State
     reason: str
@@ -100,7 +105,8 @@ def check_credentials(data: bytes, *, sidecar: bytes | None = None, anchors: byt
     except c2pa.C2paError.NotSupported as error:
         raise _UnreadableImageError("it is no image of a format that can have Content Credentials") from error
     except (c2pa.C2paError, ValueError, RecursionError) as error:
-        # A manifest's box has this type; a damaged image that has none never had credentials to lose.
+        # A manifest's box has this type; a damaged image that has none never had credentials to
+        # lose.
         if sidecar is None and b"jumb" not in data and b"c2pa" not in data:
             raise _UnreadableImageError(f"the image cannot be read: {plain_reason(error)}") from error
         return Checked("tampered", f"{_UNREADABLE}: {plain_reason(error)}")
@@ -112,8 +118,8 @@ def check_file(path: Path, *, manifest: Path | None = None, trust: Path | None =
 
     Args:
         path: the image.
-        manifest: its manifest's file; None: the manifest in the image or, if it has none, the file beside it that has the
-            image's name and ends in :data:`SIDECAR_SUFFIX`.
+        manifest: its manifest's file; None: the manifest in the image or, if it has none, the file
+            beside it that has the image's name and ends in :data:`SIDECAR_SUFFIX`.
         trust: certificates in PEM whose chains are trusted; None: no one is.
 
     Raises:

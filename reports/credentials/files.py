@@ -1,4 +1,6 @@
-"""Files that people name for signing and checking: read whole, and only if they are plain files of a likely size."""
+"""Files that people name for signing and checking: read whole, and only if they are plain files of
+a likely size.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +12,18 @@ from pathlib import Path
 from registry.errors import InputError
 
 LARGEST_PEM = 2**20
-"""Bytes: a chain has a few thousand, a list of all the world's trust anchors some hundred thousand."""
+"""Bytes: a chain has a few thousand, a list of all the world's trust anchors some hundred
+thousand."""
 LARGEST_IMAGE = 256 * 2**20
 
 
 def read_plain_file(path: Path, what: str, largest: int) -> bytes:
-    """The file's bytes. A link is not followed: what is signed, or signed with, is the file that was named.
+    """The file's bytes. A link is not followed: what is signed, or signed with, is the file that
+    was named.
 
     Raises:
-        InputError: it is missing, a link, a folder, a device or a pipe, empty, or larger than ``largest``.
+        InputError: it is missing, a link, a folder, a device or a pipe, empty, or larger than
+            ``largest``.
     """
     try:
         descriptor = _open(path)
@@ -43,7 +48,9 @@ def read_plain_file(path: Path, what: str, largest: int) -> bytes:
 
 
 def start_of(path: Path, size: int) -> bytes:
-    """The first bytes of a plain file, fewer where it has fewer; none where it is no plain file or cannot be read."""
+    """The first bytes of a plain file, fewer where it has fewer; none where it is no plain file or
+    cannot be read.
+    """
     try:
         descriptor = _open(path)
         try:

@@ -1,7 +1,8 @@
-"""What our assertion states about a sample, read from the registry: its newest audit's candidates and evidence.
+"""What our assertion states about a sample, read from the registry: its newest audit's candidates
+and evidence.
 
-Texts from the registry (titles, names, licences) become one line each, without characters that turn the writing direction:
-other people's programs will show them.
+Texts from the registry (titles, names, licences) become one line each, without characters that turn
+the writing direction: other people's programs will show them.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from registry.database import Registry
 from registry.errors import NotFoundError
 from registry.home import Home
-from registry.models import Audit, Encoding, Ensemble, Sample
+from registry.storage.database import Registry
+from registry.storage.tables import Audit, Encoding, Ensemble, Sample
 from reports.credentials.assertion import (
     VERSION,
     AuditClaim,
@@ -25,21 +26,23 @@ from reports.credentials.assertion import (
     SampleClaim,
     WorkClaim,
 )
-from reports.facts import AuditFacts, Candidate
-from reports.reading import read_audit, utc
-from reports.schema import EffectPart, Missing
-from reports.words import certainty, headline, plain, taken_back
-from reports.work_facts import NotMeasured, Statement, Work
+from reports.outputs.facts import AuditFacts, Candidate
+from reports.outputs.read import read_audit, utc
+from reports.outputs.schema import EffectPart, Missing
+from reports.outputs.work_facts import NotMeasured, Statement, Work
+from reports.rendering.wording import certainty, headline, plain, taken_back
 
 WITHOUT_AUDIT = " without audit"
 """What the subject of a stamp ends in where the signer left the audit out."""
 MOST_CANDIDATES = 50
-"""An audit tests a shortlist of some twenty; a longer one is cut after those with the best evidence."""
+"""An audit tests a shortlist of some twenty; a longer one is cut after those with the best
+evidence."""
 MOST_OWNERS = 50
 """Of one work that are named; all are counted."""
 DIGITS, DECIMALS = 12, 22
-"""What a number is rounded to: significant digits, and places after the point. Programs in other languages read longer ones
-with an error in the last bit, and the hash over the facts must not depend on who read them."""
+"""What a number is rounded to: significant digits, and places after the point. Programs in other
+languages read longer ones with an error in the last bit, and the hash over the facts must not
+depend on who read them."""
 LONGEST_LINE = 300
 LONGEST_TEXT = 2_000
 
@@ -57,7 +60,9 @@ def subject_of(sample_id: str, *, with_audit: bool) -> str:
 
 
 def read_facts(session: Session, home: Home, sample: Sample, audit: AuditFacts | None) -> Facts:
-    """What is stated about a sample. ``audit``: as :func:`newest_audit_of` reads it; None: none is stated."""
+    """What is stated about a sample. ``audit``: as :func:`newest_audit_of` reads it; None: none is
+    stated.
+    """
     ensemble = session.get(Ensemble, sample.ensemble_id)
     encoding = session.get(Encoding, ensemble.encoding_id) if ensemble else None
     if encoding is None:

@@ -1,7 +1,8 @@
 """Which image is to be signed: a sample of the registry, or a file that has exactly its pixels.
 
-A file's name proves nothing. Its bytes are a sample's, or its pixels are (saved again by a program that loses none): otherwise
-it is not signed as one, since the signature would vouch for a picture that nobody here generated.
+A file's name proves nothing. Its bytes are a sample's, or its pixels are (saved again by a program
+that loses none): otherwise it is not signed as one, since the signature would vouch for a picture
+that nobody here generated.
 """
 
 from __future__ import annotations
@@ -16,19 +17,19 @@ from pathlib import Path
 from PIL import Image, ImageOps
 from sqlmodel import Session, col, select
 
-from registry.database import Registry
 from registry.errors import InputError, IntegrityError, NotFoundError
-from registry.models import Sample
-from registry.queries import find_by_prefix
-from registry.reasons import plain_reason
+from registry.messages import plain_reason
+from registry.storage.database import Registry
+from registry.storage.tables import Sample
+from registry.works.queries import find_by_prefix
 from reports.credentials.files import LARGEST_IMAGE, read_plain_file, start_of
-from reports.pictures import MAX_SIDE
+from reports.rendering.pictures import MAX_SIDE
 
 SUFFIXES = {"PNG": (".png",), "WEBP": (".webp",), "TIFF": (".tif", ".tiff")}
 """By format as Pillow calls it: those that keep every pixel as it is, and that C2PA signs."""
 MOST_SAMPLES, MOST_PIXELS = 50_000, 2**31
-"""Of how many of the newest samples the headers are read, and how much of the pictures of the right size is unpacked, to find the
-one that a file was saved from: half a minute at most."""
+"""Of how many of the newest samples the headers are read, and how much of the pictures of the right
+size is unpacked, to find the one that a file was saved from: half a minute at most."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,9 @@ def _of_file(registry: Registry, path: Path) -> GeneratedImage:
 
 
 def _with_pixels(session: Session, registry: Registry, image: Image.Image, path: Path) -> Sample | None:
-    """The newest sample with these pixels. Which files have the right size is read off their first bytes."""
+    """The newest sample with these pixels. Which files have the right size is read off their first
+    bytes.
+    """
     shown = _shown(image)
     size, pixels = shown.size, shown.tobytes()
     newest = select(Sample.id, Sample.image_sha256).order_by(col(Sample.created_at).desc(), col(Sample.id))

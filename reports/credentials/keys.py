@@ -1,7 +1,9 @@
-"""What an image is signed with: a chain of certificates and the private key of its first one, checked before use.
+"""What an image is signed with: a chain of certificates and the private key of its first one,
+checked before use.
 
-C2PA's own library refuses a wrong pair too, but says so in its own terms or, for an expired certificate, not at all. The key is
-held in memory for the one signature and goes nowhere else: not into a message, a log, or a file.
+C2PA's own library refuses a wrong pair too, but says so in its own terms or, for an expired
+certificate, not at all. The key is held in memory for the one signature and goes nowhere else: not
+into a message, a log, or a file.
 
 Source: C2PA 2.4, 14.5 (the profile of certificates) and 13.2 (algorithms).
 """
@@ -14,10 +16,10 @@ from itertools import pairwise
 from pathlib import Path
 
 from registry.errors import InputError, MissingPartError
-from reports.credentials.extra import MISSING
 from reports.credentials.files import LARGEST_PEM, others_may_read, read_plain_file
-from reports.credentials.practice_certificates import ORGANISATION
-from reports.words import plain
+from reports.credentials.optional_dependency import MISSING
+from reports.credentials.trial_certificates import ORGANISATION
+from reports.rendering.wording import plain
 
 try:
     from cryptography import x509
@@ -51,7 +53,8 @@ class SigningKey:
     """The certificate's organisation and common name."""
     valid_until: datetime.datetime
     is_test: bool
-    """Whether it says that it is a test certificate of :mod:`reports.credentials.practice_certificates`."""
+    """Whether it says that it is a test certificate of
+    :mod:`reports.credentials.trial_certificates`."""
     others_may_read: bool
     """Whether the key's file is readable to others than its owner."""
 
@@ -60,8 +63,8 @@ def load_signing_key(certificate: Path, key: Path, now: datetime.datetime) -> Si
     """Read and check a chain and its key.
 
     Raises:
-        InputError: a file cannot be read or is not what it should be; the certificate is not valid now, not for signing
-            content, or not the key's.
+        InputError: a file cannot be read or is not what it should be; the certificate is not valid
+            now, not for signing content, or not the key's.
     """
     chain = load_chain(certificate)
     leaf = chain[0]

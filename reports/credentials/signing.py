@@ -1,11 +1,13 @@
-"""Signs a generated image: that a trained model made it, with which program, and what the newest audit found.
+"""Signs a generated image: that a trained model made it, with which program, and what the newest
+audit found.
 
     image = find_image(registry, "3fa2b1c09d11")
     key = load_signing_key(Path("chain.pem"), Path("key.pem"), now)
     signed = sign_image(registry, image, key, Path("signed.png"), now)
 
-Nothing is asked of the network unless a time stamp authority is named, and no thumbnail is put in. The registry's own file is
-never touched: the signed one is a copy, and the log says which copies went out.
+Nothing is asked of the network unless a time stamp authority is named, and no thumbnail is put in.
+The registry's own file is never touched: the signed one is a copy, and the log says which copies
+went out.
 """
 
 from __future__ import annotations
@@ -19,19 +21,19 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from registry.database import Registry, driver_of
 from registry.errors import InputError, IntegrityError, UsageError
-from registry.events import head_of
-from registry.models import Sample
-from registry.reasons import plain_reason
+from registry.event_log.events import head_of
+from registry.messages import plain_reason
+from registry.storage.database import Registry, driver_of
+from registry.storage.tables import Sample
 from reports.credentials.assertion import KIND, LABEL, Assertion
 from reports.credentials.checking import SIDECAR_SUFFIX, check_credentials
-from reports.credentials.extra import load_c2pa
 from reports.credentials.findings import newest_audit_of, read_facts, subject_of, time_text
 from reports.credentials.images import GeneratedImage
 from reports.credentials.keys import SigningKey
-from reports.issuing import Document, Issued, record_issue, write_document
-from reports.stamps import stamp_of
+from reports.credentials.optional_dependency import load_c2pa
+from reports.issuing.issue import Document, Issued, record_issue, write_document
+from reports.issuing.stamp import stamp_of
 
 TRAINED_ALGORITHMIC_MEDIA = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 
@@ -64,14 +66,16 @@ def sign_image(
         registry: that has the image's sample.
         image: to be signed.
         key: to sign with.
-        out: the copy; in :data:`SIDECAR_SUFFIX` beside it goes the manifest, if ``sidecar``, and the copy is unaltered.
+        out: the copy; in :data:`SIDECAR_SUFFIX` beside it goes the manifest, if ``sidecar``, and
+            the copy is unaltered.
         now: the moment of the stamp, with a zone.
         sidecar: leave the image as it is.
         with_audit: state the newest audit; otherwise none.
         timestamp_url: a time stamp authority to ask; None: nobody is asked.
 
     Raises:
-        UsageError: ``out`` cannot be this image's name, the sample was not audited, or it has credentials already.
+        UsageError: ``out`` cannot be this image's name, the sample was not audited, or it has
+            credentials already.
         InputError: the library does not take the certificate, or the file cannot be written.
         IntegrityError: the audit's files are not what the registry recorded.
     """
@@ -97,7 +101,8 @@ def check_out(registry: Registry, image: GeneratedImage, out: Path, *, sidecar: 
     """Refuse a place for the signed copy that would cost another file, or mislead about this one.
 
     Raises:
-        UsageError: its name is not that of the image's format, it is one of the files that are read, or it is in the home.
+        UsageError: its name is not that of the image's format, it is one of the files that are
+            read, or it is in the home.
     """
     if out.suffix.lower() not in image.suffixes:
         raise UsageError(

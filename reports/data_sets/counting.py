@@ -1,4 +1,6 @@
-"""Counts over the works of one data set, each one query over columns, whatever the number of works."""
+"""Counts over the works of one data set, each one query over columns, whatever the number of
+works.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from typing import Any
 import duckdb
 
 from reports.data_sets.facts import Conflict, Counts, Row
-from reports.hosts import authority_of, host_of, prepare_odd_hosts
+from reports.rendering.hosts import authority_of, host_of, prepare_odd_hosts
 from reports.statements.texts import clipped
 
 TOP = 20
@@ -57,12 +59,15 @@ TABLES: Mapping[str, str] = MappingProxyType(
         """,  # noqa: S608
     }
 )
-"""By name, a SELECT of name, note, works and forbidden; ``corpus`` and ``corpus_rights`` are those of :func:`prepare`."""
+"""By name, a SELECT of name, note, works and forbidden; ``corpus`` and ``corpus_rights`` are those
+of :func:`prepare`."""
 
 
 @dataclass(frozen=True)
 class ConflictKind:
-    """A kind of contradiction: a SELECT of asset_id and detail, a row per finding, and what it means."""
+    """A kind of contradiction: a SELECT of asset_id and detail, a row per finding, and what it
+    means.
+    """
 
     name: str
     explanation: str
@@ -157,7 +162,8 @@ CONFLICTS: tuple[ConflictKind, ...] = (
     ),
 )
 
-# A table of its own: within one query the comparison of two owners would be taken for a join of all owners with all others.
+# A table of its own: within one query the comparison of two owners would be taken for a join of all
+# owners with all others.
 _CHECKED = f"""
     SELECT work.id AS asset_id, coalesce(said.merged_into, said.id) AS declared_holder, said.name AS declared_name,
         {_HOLDER} AS verified_holder, holder.name AS verified_name,
@@ -189,14 +195,15 @@ CONFLICT_TABLE = " UNION ALL ".join(
 
 
 def prepare(connection: duckdb.DuckDBPyConnection, data_set_id: int) -> None:
-    """Have the tables that everything below counts over: ``corpus`` with its ``corpus_rights``, what contradicts in ``conflict``,
-    and by name of :data:`TABLES` a ``counted_<name>``.
+    """Have the tables that everything below counts over: ``corpus`` with its ``corpus_rights``,
+    what contradicts in ``conflict``, and by name of :data:`TABLES` a ``counted_<name>``.
     """
     for name, query in {
         "corpus": WORKS.format(int(data_set_id)),
         "corpus_rights": "SELECT id, rightsholder_id, licence_id, source_url, recorded_from FROM asset_rights "
         "WHERE asset_id IN (SELECT id FROM corpus)",
-        # Only works with several rightsholders have rows there; the view of all works is not gone through for the others.
+        # Only works with several rightsholders have rows there; the view of all works is not gone
+        # through for the others.
         "further_owner": "SELECT several.asset_id, several.rightsholder_id AS owner_id FROM ("
         "SELECT asset_id, rightsholder_id FROM work_rightsholder WHERE asset_id IN ("
         "SELECT asset_id FROM co_rightsholder WHERE asset_id IN (SELECT id FROM corpus))"

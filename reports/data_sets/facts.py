@@ -1,7 +1,7 @@
 """The facts of a data-set report: the JSON document, and what its stamp is over.
 
-Under one version a field may be added; none is removed or changes its meaning. Lists are the first rows of tables, and beside
-each stands how many rows there are in all.
+Under one version a field may be added; none is removed or changes its meaning. Lists are the first
+rows of tables, and beside each stands how many rows there are in all.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from reports.schema import Part
+from reports.outputs.schema import Part
 
 VERSION: Literal[1] = 1
 

@@ -1,17 +1,18 @@
 """Opt-outs since training: works in a member's manifest that may no longer be trained on.
 
-What a member saw follows from the codes and from the last withdrawal that its training heeded, as everywhere. So a withdrawn work
-in its manifest was withdrawn after that. Of a prohibited one the log says what it was when the member was registered, unless a
-change since then was of more works than an event names. A work may have been prohibited, permitted and prohibited again, so the
-moment of the last change says nothing: what counted at that of the registration does.
+What a member saw follows from the codes and from the last withdrawal that its training heeded, as
+everywhere. So a withdrawn work in its manifest was withdrawn after that. Of a prohibited one the
+log says what it was when the member was registered, unless a change since then was of more works
+than an event names. A work may have been prohibited, permitted and prohibited again, so the moment
+of the last change says nothing: what counted at that of the registration does.
 """
 
 from __future__ import annotations
 
 import duckdb
 
-from registry.models import Member
-from registry.service import Service, heeded_by
+from registry.storage.tables import Member
+from registry.withdrawals.serving import Service, heeded_by
 from reports.data_sets.facts import MemberOptOuts, ModelPart
 from reports.statements.permissions import prepare_moves
 
@@ -21,11 +22,12 @@ _FORBIDDEN = "('prohibited', 'withdrawn')"
 
 
 def prepare_models(connection: duckdb.DuckDBPyConnection) -> None:
-    """Have the table ``opted_out``: the forbidden works of ``corpus`` and the first withdrawal of each; and ``prohibited_span``.
+    """Have the table ``opted_out``: the forbidden works of ``corpus`` and the first withdrawal of
+    each; and ``prohibited_span``.
 
-    That has, for each prohibited work, which permission it had between two events of the log, by what is known now and by the
-    named changes. An unnamed change that led to this permission may have been of the work: before the last such one,
-    ``doubted_until``, it is not known.
+    That has, for each prohibited work, which permission it had between two events of the log, by
+    what is known now and by the named changes. An unnamed change that led to this permission may
+    have been of the work: before the last such one, ``doubted_until``, it is not known.
     """
     prepare_moves(connection)
     connection.execute(
@@ -58,7 +60,9 @@ def prepare_models(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def read_model(connection: duckdb.DuckDBPyConnection, service: Service) -> ModelPart | None:
-    """What the newest members of an ensemble have of ``corpus``; None if its encoding has none of it."""
+    """What the newest members of an ensemble have of ``corpus``; None if its encoding has none of
+    it.
+    """
     encoding_id = service.encoding.id
     (works,) = connection.execute(
         "SELECT count(*) FROM unit_asset WHERE encoding_id = ? AND asset_id IN (SELECT id FROM corpus)", [encoding_id]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from reports.data_sets.facts import Conflict, ModelPart, Row
-from reports.words import count, percent
+from reports.rendering.wording import count, percent
 
 LIMITS: tuple[tuple[str, str], ...] = (
     (

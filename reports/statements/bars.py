@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reports.canvas import ACCENT, INK, MUTED, QUIET, drawing, short
-from reports.words import plain
+from reports.rendering.svg import ACCENT, INK, MUTED, QUIET, drawing, short
+from reports.rendering.wording import plain
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,13 @@ class Bar:
 
 
 def bars_plot(name: str, bars: Sequence[Bar], title: str, *, left: float = 2.2, axis: str = "") -> str:
-    """Bars one under the other, each with its number at its end (its part before it, where one stands out)."""
+    """Bars one under the other, each with its number at its end (its part before it, where one
+    stands out).
+    """
     # Never less than the margins that the canvas has above and below.
     height = max(0.72, (0.6 if axis else 0.12) + 0.3 * len(bars))
-    # Names may have characters that the library's font lacks; they stay text, and the reader's fonts draw them.
+    # Names may have characters that the library's font lacks; they stay text, and the reader's
+    # fonts draw them.
     with warnings.catch_warnings(), drawing(name, 6.2, height, title, left=left) as drawn:
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         axes = drawn.axes

@@ -1,8 +1,9 @@
 """The facts of a statement: read once, rendered as page and as JSON, hashed for the stamp.
 
-They are the JSON document as well, so its format is here: under one version a field may be added, none is removed or changes
-its meaning. Lists are bounded, and beside each stands how many there are in all. Pictures are no part of the facts: a picture
-that is lost from the home is a gap of the page, and not another fact about the rightsholder.
+They are the JSON document as well, so its format is here: under one version a field may be added,
+none is removed or changes its meaning. Lists are bounded, and beside each stands how many there are
+in all. Pictures are no part of the facts: a picture that is lost from the home is a gap of the
+page, and not another fact about the rightsholder.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from reports.schema import Missing, Part
+from reports.outputs.schema import Missing, Part
 
 VERSION: Literal[1] = 1
 
@@ -138,7 +139,9 @@ class InfluencePart(Part):
 
 
 class SharePart(Part):
-    """Share of the influence of all candidates of an image that passed; see docs/statements.md for the formula."""
+    """Share of the influence of all candidates of an image that passed; see docs/statements.md for
+    the formula.
+    """
 
     value: float
     low: float | Missing
@@ -191,7 +194,9 @@ class OutputPart(Part):
 
 
 class JointPart(Part):
-    """Their works among the most similar ones, tested together as one, in the newest audit of an image."""
+    """Their works among the most similar ones, tested together as one, in the newest audit of an
+    image.
+    """
 
     output_kind: Literal["sample", "image"]
     output_id: str
@@ -205,7 +210,9 @@ class JointPart(Part):
 
 
 class TestedPart(Part):
-    """Of which images it is known whether their works had influence. Each image counts once, by its newest audit."""
+    """Of which images it is known whether their works had influence. Each image counts once, by its
+    newest audit.
+    """
 
     generated: int = Field(description="Images that the registry records as generated.")
     audited: int = Field(description="Of these, how many were audited.")

@@ -1,7 +1,9 @@
-"""The images that were audited, and in which of them a unit with works of the rightsholder was tested and passed.
+"""The images that were audited, and in which of them a unit with works of the rightsholder was
+tested and passed.
 
-An image counts once, by its newest audit. A unit that was shortlisted is similar and no more; only one that passes, with q at
-or under the rate of its audit, was found. Earlier audits are counted beside, so that what they had found is not lost.
+An image counts once, by its newest audit. A unit that was shortlisted is similar and no more; only
+one that passes, with q at or under the rate of its audit, was found. Earlier audits are counted
+beside, so that what they had found is not lost.
 """
 
 from __future__ import annotations
@@ -14,9 +16,10 @@ from typing import Any, Literal
 import duckdb
 import pyarrow as pa
 
-from registry.listings import BLOCK
-from reports.facts import Effect
-from reports.schema import Missing
+from registry.works.listings import BLOCK
+from reports.outputs.facts import Effect
+from reports.outputs.schema import Missing
+from reports.outputs.work_facts import NotMeasured
 from reports.statements.facts import (
     FindingPart,
     FoundWork,
@@ -29,7 +32,6 @@ from reports.statements.facts import (
 from reports.statements.shares import Passing, share_of
 from reports.statements.texts import clipped
 from reports.statements.works import title_of
-from reports.work_facts import NotMeasured
 
 MOST_OUTPUTS = 200
 WORKS_OF_FINDING = 3
@@ -79,18 +81,22 @@ TABLE = """
 
 
 def prepare_findings(connection: duckdb.DuckDBPyConnection) -> None:
-    """Have the tables ``their_audit``, ``tested`` and ``work_found``; ``their_work`` must be there."""
+    """Have the tables ``their_audit``, ``tested`` and ``work_found``; ``their_work`` must be
+    there.
+    """
     for name, query in {"their_audit": AUDITS, "tested": _TESTED, "work_found": _FOUND}.items():
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")
 
 
 def findings_reader(connection: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
-    """All units of theirs that were tested, for :func:`registry.export.write_listing`."""
+    """All units of theirs that were tested, for :func:`registry.export.files.write_listing`."""
     return connection.execute(TABLE).to_arrow_reader(BLOCK)
 
 
 def read_tested(connection: duckdb.DuckDBPyConnection, joint: Sequence[JointPart]) -> TestedPart:
-    """Of how many images anything is known. ``joint``: as :func:`reports.statements.joint.read_joint` found it."""
+    """Of how many images anything is known. ``joint``: as
+    :func:`reports.statements.joint.read_joint` found it.
+    """
     generated = connection.execute("SELECT count(*) FROM sample").fetchall()[0][0]
     audited, earlier, images = connection.execute(
         "SELECT count(*) FILTER (newest AND kind = 'sample'), count(*) FILTER (NOT newest AND kind = 'sample'), "
@@ -134,7 +140,9 @@ def read_tested(connection: duckdb.DuckDBPyConnection, joint: Sequence[JointPart
 
 
 def read_outputs(connection: duckdb.DuckDBPyConnection) -> tuple[list[OutputPart], int]:
-    """The images in which units of theirs passed, and how many there are: generated ones first, most certain first."""
+    """The images in which units of theirs passed, and how many there are: generated ones first,
+    most certain first.
+    """
     total = connection.execute("SELECT count(DISTINCT audit_id) FROM tested WHERE newest AND passes").fetchall()[0][0]
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE shown_audit AS SELECT audit_id, min(q_value) AS best FROM tested "

@@ -1,7 +1,8 @@
 """Tests of all works of a rightsholder together, as the newest audit of each image made them.
 
-An audit tests by the names that counted when it was made. Records that were merged since had been tested separately, so that
-one image may have several tests: an image counts once, and the tests stand side by side.
+An audit tests by the names that counted when it was made. Records that were merged since had been
+tested separately, so that one image may have several tests: an image counts once, and the tests
+stand side by side.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ MOST_JOINT = 200
 
 
 def read_joint(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> list[JointPart]:
-    """By q: the tests that name the rightsholder or a merged record. Needs the table ``their_audit``."""
+    """By q: the tests that name the rightsholder or a merged record. Needs the table
+    ``their_audit``.
+    """
     rows = connection.execute(
         """
         SELECT kind, subject, rate, entry ->> 'name', entry ->> 'works', entry ->> 'p', entry ->> 'q' FROM (

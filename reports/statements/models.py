@@ -1,4 +1,6 @@
-"""The models that saw works of the rightsholder: by the codes, held against the members' own listings."""
+"""The models that saw works of the rightsholder: by the codes, held against the members' own
+listings.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +10,11 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.database import Registry
 from registry.errors import IntegrityError
-from registry.exposure import Exposure, MemberExposure
-from registry.reference_models import recorded_reference
-from registry.service import Service, heeded_by
+from registry.members.exposure import Exposure, MemberExposure
+from registry.members.reference_models import recorded_reference
+from registry.storage.database import Registry
+from registry.withdrawals.serving import Service, heeded_by
 from reports.statements.facts import MemberPart, ModelPart, ReferencePart
 
 State = Literal["in service", "out of service", "replaced"]
@@ -21,7 +23,8 @@ State = Literal["in service", "out of service", "replaced"]
 def models_of(
     registry: Registry, exposure: Exposure, services: list[Service], works: NDArray[np.int64]
 ) -> tuple[list[ModelPart], list[str]]:
-    """The ensembles that divide works of the rightsholder among their members, and what could not be read of them.
+    """The ensembles that divide works of the rightsholder among their members, and what could not
+    be read of them.
 
     Args:
         registry: where the reference models are on record.

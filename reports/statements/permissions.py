@@ -1,7 +1,8 @@
 """What the log says about permissions of works over time, for any number of works at once.
 
-The registry keeps each work's present permission and has an event for every change of one. An event of more than ten thousand
-works counts them and names none: where such an event may have been about a work, what was before it is not known.
+The registry keeps each work's present permission and has an event for every change of one. An event
+of more than ten thousand works counts them and names none: where such an event may have been about
+a work, what was before it is not known.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ _EVENTS = """
 
 
 def prepare_moves(connection: duckdb.DuckDBPyConnection) -> None:
-    """Have the tables ``permission_move`` (sequence, former, current, asset_id) and ``unnamed_move`` (the same without works)."""
+    """Have the tables ``permission_move`` (sequence, former, current, asset_id) and
+    ``unnamed_move`` (the same without works).
+    """
     connection.execute(f"CREATE OR REPLACE TEMP TABLE permission_event AS {_EVENTS}")
     connection.execute(f"CREATE OR REPLACE TEMP TABLE permission_move AS {_MOVES}")
     connection.execute(
@@ -33,11 +36,14 @@ def prepare_moves(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def prepare_permissions_then(connection: duckdb.DuckDBPyConnection) -> None:
-    """Have the table ``permission_then``: by work of ``saw``, its permissions when the members that saw it were registered.
+    """Have the table ``permission_then``: by work of ``saw``, its permissions when the members that
+    saw it were registered.
 
-    ``saw`` has ``asset_id`` and ``member_id``. Columns: ``asset_id`` and ``permissions``, each different one once, sorted.
+    ``saw`` has ``asset_id`` and ``member_id``. Columns: ``asset_id`` and ``permissions``, each
+    different one once, sorted.
     """
-    # The first change after the member was registered says what was before it; without one, it is what is now.
+    # The first change after the member was registered says what was before it; without one, it is
+    # what is now.
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE permission_then AS

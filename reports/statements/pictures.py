@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from registry.database import Registry
 from registry.home import Home
-from registry.models import Audit
-from reports.artefacts import read_artefact
-from reports.pictures import read_picture
+from registry.storage.database import Registry
+from registry.storage.tables import Audit
+from reports.outputs.artefacts import read_artefact
+from reports.outputs.work_facts import NotMeasured, Picture
+from reports.rendering.pictures import read_picture
 from reports.statements.facts import OutputPart
-from reports.work_facts import NotMeasured, Picture
 
 SIDE = 176
 """Pixels of a thumbnail's longer side."""
@@ -21,12 +21,15 @@ def picture_of_work(home: Home, sha256: str | None) -> Shown:
     if sha256 is None:
         return NotMeasured("the work is known by its metadata alone")
     path = home.picture(sha256)
-    # Pictures are kept of works that a test listed; of the others there is nothing to show, and nothing is lost.
+    # Pictures are kept of works that a test listed; of the others there is nothing to show, and
+    # nothing is lost.
     return read_picture(path, side=SIDE) if path.exists() else NotMeasured("none is kept of it")
 
 
 def pictures_of_outputs(registry: Registry, outputs: list[OutputPart]) -> dict[str, Shown]:
-    """By audit, the image that it is of: the sample's own file, else the copy that the audit kept."""
+    """By audit, the image that it is of: the sample's own file, else the copy that the audit
+    kept.
+    """
     with registry.session() as session:
         audits = {output.audit_id: session.get(Audit, output.audit_id) for output in outputs}
     found: dict[str, Shown] = {}

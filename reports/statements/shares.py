@@ -1,18 +1,20 @@
 """Whose share of the influence that an audit found: a pure function of what it measured.
 
-Let P be the candidates of an image that passed, I(u) the influence of u in P by one method, and e(u), [l(u), h(u)] its effect
-with the 95 % interval. For the candidates A, a part of P:
+Let P be the candidates of an image that passed, I(u) the influence of u in P by one method, and
+e(u), [l(u), h(u)] its effect with the 95 % interval. For the candidates A, a part of P:
 
     share(A) = sum of I over A / sum of I over P
 
-How uncertain it is follows from how uncertain the effects are, on the assumption that an influence would be larger or smaller
-in the same proportion as the effect. With L(u) = I(u) max(l(u), 0) / e(u) and H(u) = I(u) h(u) / e(u):
+How uncertain it is follows from how uncertain the effects are, on the assumption that an influence
+would be larger or smaller in the same proportion as the effect. With L(u) = I(u) max(l(u), 0) /
+e(u) and H(u) = I(u) h(u) / e(u):
 
     low(A)  = sum of L over A / (sum of L over A + sum of H over P without A)
     high(A) = sum of H over A / (sum of H over A + sum of L over P without A)
 
-With k candidates in P, all of their intervals hold at once in at least 1 - 0.05 k of cases (Bonferroni), and so do these ends.
-A share of 1 because P has nobody else is that by definition, and says nothing about the image.
+With k candidates in P, all of their intervals hold at once in at least 1 - 0.05 k of cases
+(Bonferroni), and so do these ends. A share of 1 because P has nobody else is that by definition,
+and says nothing about the image.
 """
 
 from __future__ import annotations
@@ -22,10 +24,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from reports.facts import Effect
-from reports.schema import Missing
+from reports.outputs.facts import Effect
+from reports.outputs.schema import Missing
+from reports.outputs.work_facts import NotMeasured
 from reports.statements.facts import SharePart
-from reports.work_facts import NotMeasured
 
 Method = Literal["exact ablation", "first-order estimate"]
 
@@ -42,7 +44,9 @@ class Passing:
 
 
 def share_of(passing: Sequence[Passing], ranks: frozenset[int]) -> SharePart | Missing:
-    """The share of those candidates of ``passing`` whose rank is one of ``ranks``, with its interval."""
+    """The share of those candidates of ``passing`` whose rank is one of ``ranks``, with its
+    interval.
+    """
     found = _influences(passing)
     if isinstance(found, Missing):
         return found

@@ -1,4 +1,6 @@
-"""Registered texts as documents have them: whole up to a length, since a name may have a hundred thousand characters."""
+"""Registered texts as documents have them: whole up to a length, since a name may have a hundred
+thousand characters.
+"""
 
 from __future__ import annotations
 

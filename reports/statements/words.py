@@ -1,11 +1,13 @@
-"""The verdict and its limits in words that a reader believes who never met a p-value, and that are right for one who has."""
+"""The verdict and its limits in words that a reader believes who never met a p-value, and that are
+right for one who has.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from reports.rendering.wording import count, number, percent
 from reports.statements.facts import JointPart, ModelPart, OutputPart, TestedPart, WorksPart
-from reports.words import count, number, percent
 
 LIMITS: tuple[tuple[str, str], ...] = (
     (
@@ -50,7 +52,9 @@ LIMITS: tuple[tuple[str, str], ...] = (
 
 
 def verdict(works: WorksPart, tested: TestedPart, models: Sequence[ModelPart], generations: int) -> str:
-    """The statement in one sentence. ``generations``: members, of any generation, that saw a work."""
+    """The statement in one sentence. ``generations``: members, of any generation, that saw a
+    work.
+    """
     if not works.total:
         return "No work is registered as yours."
     if tested.found:
@@ -119,7 +123,9 @@ def unit_of_theirs(tested: TestedPart) -> str:
 
 
 def together(tested: TestedPart, joint: Sequence[JointPart]) -> str | None:
-    """What the tests of all works as one found; None if there was none. ``joint``: the first of them, by q."""
+    """What the tests of all works as one found; None if there was none. ``joint``: the first of
+    them, by q.
+    """
     smallest = min((each.q_value for each in joint if each.output_kind == "sample"), default=None)
     if not tested.joint_tested:
         return None

@@ -1,4 +1,6 @@
-"""The works of a rightsholder, by what the registry says now, in tables of the connection that every other part joins."""
+"""The works of a rightsholder, by what the registry says now, in tables of the connection that
+every other part joins.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +9,9 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from registry.listings import BLOCK
-from registry.rights import counting_row, owners_among, rights_among
-from registry.withdrawals import WORKS_OF_RIGHTSHOLDER
+from registry.rightsholders.current_rights import counting_row, owners_among, rights_among
+from registry.withdrawals.record import WORKS_OF_RIGHTSHOLDER
+from registry.works.listings import BLOCK
 from reports.statements.facts import Count, SignalCount, WorkItem, WorksPart
 from reports.statements.permissions import prepare_moves, prepare_permissions_then
 from reports.statements.texts import clipped
@@ -57,16 +59,19 @@ TABLE = f"""
 
 
 def prepare_works(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -> None:
-    """Have the tables that the parts of a statement join: ``their_work`` and what there is about these works.
+    """Have the tables that the parts of a statement join: ``their_work`` and what there is about
+    these works.
 
-    ``their_asset`` and ``their_rights`` are the rows of ``asset`` and ``asset_rights``; ``shared_owner``, ``their_share`` and
-    ``other_owner`` are about works of several; ``their_signal``, ``saw`` and ``permission_then`` are about training.
+    ``their_asset`` and ``their_rights`` are the rows of ``asset`` and ``asset_rights``;
+    ``shared_owner``, ``their_share`` and ``other_owner`` are about works of several;
+    ``their_signal``, ``saw`` and ``permission_then`` are about training.
     """
     holder = str(int(rightsholder_id))
     chosen = WORKS_OF_RIGHTSHOLDER.replace("$rightsholder", holder)
     for name, query in {
         "their_work": f"SELECT work_id AS asset_id FROM ({chosen}) ORDER BY work_id",  # noqa: S608 - a number
-        # By their places: a condition on other columns would have every column of each block read that may hold one of them.
+        # By their places: a condition on other columns would have every column of each block read
+        # that may hold one of them.
         "their_asset": "SELECT * FROM asset WHERE rowid IN ("
         "SELECT rowid FROM asset WHERE id IN (SELECT asset_id FROM their_work))",
         "their_rights": "SELECT * FROM asset_rights WHERE rowid IN ("
@@ -87,12 +92,14 @@ def prepare_works(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -
 
 
 def works_reader(connection: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
-    """All works with all that is said of each, for :func:`registry.export.write_listing`."""
+    """All works with all that is said of each, for :func:`registry.export.files.write_listing`."""
     return connection.execute(TABLE).to_arrow_reader(BLOCK)
 
 
 def read_works(connection: duckdb.DuckDBPyConnection, table_sha256: str) -> WorksPart:
-    """The works, counted and the first of them listed. Needs the tables of :func:`prepare_works` and of the findings."""
+    """The works, counted and the first of them listed. Needs the tables of :func:`prepare_works`
+    and of the findings.
+    """
     total, shared, withdrawn, missing = connection.execute(
         "SELECT count(*), count(*) FILTER (id IN (SELECT asset_id FROM other_owner)), "
         "count(*) FILTER (permission = 'withdrawn'), count(missing_since) FROM their_asset"

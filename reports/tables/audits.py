@@ -1,6 +1,8 @@
-"""The table of audits: one row per audit with its outcome, how it was made, and hashes. Read by one query, in batches.
+"""The table of audits: one row per audit with its outcome, how it was made, and hashes. Read by one
+query, in batches.
 
-What an audit recorded as JSON is taken apart by the database; a figure that is not there, or is no number, is null.
+What an audit recorded as JSON is taken apart by the database; a figure that is not there, or is no
+number, is null.
 """
 
 from __future__ import annotations
@@ -8,7 +10,7 @@ from __future__ import annotations
 import duckdb
 import pyarrow as pa
 
-from registry.listings import BLOCK
+from registry.works.listings import BLOCK
 from reports.statements.findings import AUDITS
 from reports.tables.columns import Column, Table, fitted
 

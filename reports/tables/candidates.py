@@ -1,4 +1,6 @@
-"""The table of candidates: one row per unit that an audit tested, with its evidence and its closest work."""
+"""The table of candidates: one row per unit that an audit tested, with its evidence and its closest
+work.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +13,15 @@ import pyarrow as pa
 from sqlmodel import Session
 
 from registry.errors import CreditlineError, LockedRegistryError
-from registry.export import write_rows
+from registry.export.files import write_rows
 from registry.home import Home
-from registry.models import Audit
-from reports.facts import AuditFacts, Candidate, Effect
-from reports.reading import read_audit, subject_id
-from reports.rows import fetch_rows
-from reports.stamps import PARQUET_KEY, Stamp
+from registry.storage.tables import Audit
+from reports.issuing.stamp import PARQUET_KEY, Stamp
+from reports.outputs.facts import AuditFacts, Candidate, Effect
+from reports.outputs.read import read_audit, subject_id
+from reports.outputs.rows import fetch_rows
+from reports.outputs.work_facts import NotMeasured
 from reports.tables.columns import Column, Table, batch_of, fitted
-from reports.work_facts import NotMeasured
 
 CELL_LIMIT = 32_000
 """Characters; spreadsheets cut or spill a cell at 32,767."""
@@ -153,7 +155,9 @@ COLUMNS = TABLE.names
 
 
 def candidates_csv(audits: Iterable[AuditFacts]) -> bytes:
-    """All candidates of ``audits`` as CSV, in their order and by rank. The work columns tell the unit's closest work."""
+    """All candidates of ``audits`` as CSV, in their order and by rank. The work columns tell the
+    unit's closest work.
+    """
     buffer = io.BytesIO()
     write_rows(candidate_rows(audits), buffer, ".csv", cell_limit=CELL_LIMIT)
     return buffer.getvalue()
@@ -169,7 +173,9 @@ def candidates_parquet(audits: Iterable[AuditFacts], stamp: Stamp) -> bytes:
 
 
 def candidate_rows(audits: Iterable[AuditFacts]) -> pa.RecordBatchReader:
-    """The rows of ``audits`` in batches; what is read of one audit is let go before the next part."""
+    """The rows of ``audits`` in batches; what is read of one audit is let go before the next
+    part.
+    """
 
     def batches() -> Iterator[pa.RecordBatch]:
         left = iter(audits)
@@ -180,7 +186,9 @@ def candidate_rows(audits: Iterable[AuditFacts]) -> pa.RecordBatchReader:
 
 
 def read_in_parts(session: Session, home: Home, audits: Sequence[Audit], unread: list[str]) -> Iterator[AuditFacts]:
-    """The facts of ``audits``, a few at a time; of one that cannot be read ``unread`` gets the reason."""
+    """The facts of ``audits``, a few at a time; of one that cannot be read ``unread`` gets the
+    reason.
+    """
     for start in range(0, len(audits), AT_ONCE):
         part = audits[start : start + AT_ONCE]
         rows = fetch_rows(session, part)

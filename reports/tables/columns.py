@@ -1,8 +1,9 @@
-"""What a column of a table is: its name, type, unit and meaning, and what it means that a cell is empty.
+"""What a column of a table is: its name, type, unit and meaning, and what it means that a cell is
+empty.
 
-One list of columns makes the Parquet types, the JSON Schema of a row and the page ``docs/tables.md``, so that none of them can
-say something else than the file. A column may be added at the end under one version; none is removed, renamed or changes its
-meaning.
+One list of columns makes the Parquet types, the JSON Schema of a row and the page
+``docs/tables.md``, so that none of them can say something else than the file. A column may be added
+at the end under one version; none is removed, renamed or changes its meaning.
 """
 
 from __future__ import annotations
@@ -106,7 +107,9 @@ def _sentences(column: Column) -> str:
 
 
 def fitted(table: Table, batches: Iterable[pa.RecordBatch]) -> pa.RecordBatchReader:
-    """Batches with exactly the table's columns and types; what is no number is null, as it is in JSON."""
+    """Batches with exactly the table's columns and types; what is no number is null, as it is in
+    JSON.
+    """
     schema = table.arrow()
 
     def casts() -> Iterator[pa.RecordBatch]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from reports.tables.columns import Table
-from reports.tables.giving import TABLES
+from reports.tables.write import TABLES
 
 _PLACE = re.compile(r"(<!-- columns of (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 

@@ -1,8 +1,9 @@
 """The table of statements: one row per rightsholder with the figures of their statement.
 
-A statement is read for one rightsholder; here the same is counted for all of them at once, by joins, since building a hundred
-thousand statements would take days. That both say the same is held by tests. Who saw the works follows from the codes alone: a
-statement also holds them against the members' listings.
+A statement is read for one rightsholder; here the same is counted for all of them at once, by
+joins, since building a hundred thousand statements would take days. That both say the same is held
+by tests. Who saw the works follows from the codes alone: a statement also holds them against the
+members' listings.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from __future__ import annotations
 import duckdb
 import pyarrow as pa
 
-from registry.listings import BLOCK
-from registry.rights import counting_row
+from registry.rightsholders.current_rights import counting_row
+from registry.works.listings import BLOCK
 from reports.statements.findings import AUDITS, PASSES
 from reports.tables.columns import Column, Table, fitted
 
@@ -98,7 +99,8 @@ _WORKS = """
     GROUP BY holder_id
 """
 
-# All that the codes say of a rightsholder's works is in the codes' union, but for the works that some members left out.
+# All that the codes say of a rightsholder's works is in the codes' union, but for the works that
+# some members left out.
 _CODES = """
     SELECT holder_id, unit_asset.encoding_id, first_withdrawal, bit_or(code::UBIGINT) AS code
     FROM owner_work JOIN unit_asset ON unit_asset.asset_id = owner_work.asset_id

@@ -1,7 +1,9 @@
-"""The table of works: one row per work with its rights, its permission, what its licence asks for, and identifiers.
+"""The table of works: one row per work with its rights, its permission, what its licence asks for,
+and identifiers.
 
-It is the listing of works (:func:`registry.listings.works_reader`), block by block; what a licence asks for and under which
-numbers its rightsholder is known is looked up for each block, so that ten million works take no more memory than a block.
+It is the listing of works (:func:`registry.works.listings.works_reader`), block by block; what a
+licence asks for and under which numbers its rightsholder is known is looked up for each block, so
+that ten million works take no more memory than a block.
 """
 
 from __future__ import annotations
@@ -14,8 +16,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from registry.listings import works_reader
-from registry.rights import counting_row
+from registry.rightsholders.current_rights import counting_row
+from registry.works.listings import works_reader
 from reports.tables.columns import Column, Table, fitted
 
 _NOBODY = "nobody said"

@@ -12,21 +12,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from attribution.denoiser import NetworkSettings
-from attribution.ensembles import create_ensemble, train_ensemble
-from attribution.pixels import ImageSettings
-from attribution.references import EnsembleReference, reference_of
-from attribution.samples import generate_samples
-from attribution.schedule import SamplerSettings
-from attribution.settings import EnsembleSettings, TrainingSettings
-from attribution.training_set import build_training_set
-from attribution.workers import Device
-from registry import models
-from registry.database import Registry
-from registry.encodings import create_encoding
+from attribution.ensemble.denoiser import NetworkSettings
+from attribution.ensemble.handle import EnsembleReference, reference_of
+from attribution.ensemble.lifecycle import create_ensemble, train_ensemble
+from attribution.ensemble.recipe import EnsembleSettings, TrainingSettings
+from attribution.images import ImageSettings
+from attribution.process_pool import Device
+from attribution.sampling.generate import generate_samples
+from attribution.sampling.schedule import SamplerSettings
+from attribution.training.dataset import build_training_set
+from registry.encodings.store import create_encoding
 from registry.home import Home
-from registry.ingest.owner_table import OwnerTable
+from registry.ingest.owners.table import OwnerTable
 from registry.ingest.registration import register_folder
+from registry.storage import tables
+from registry.storage.database import Registry
 
 NOW = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
 CPU = Device("cpu", 1)
@@ -41,7 +41,7 @@ class World:
     registry: Registry
     works: Path
     ensemble: EnsembleReference
-    samples: tuple[models.Sample, ...]
+    samples: tuple[tables.Sample, ...]
 
 
 def write_works(folder: Path, count: int = 18) -> None:

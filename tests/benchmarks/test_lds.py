@@ -9,13 +9,13 @@ import pytest
 import torch
 from PIL import Image
 
-from attribution.contrasts import renoise
-from attribution.denoiser import NetworkSettings
-from attribution.ensemble import Ensemble
-from attribution.rankers.gradients import LOOKS, Gradients
-from attribution.rankers.interface import Images, PixelRows, Works, dense_scores
-from attribution.schedule import SamplerSettings
-from attribution.settings import TrainingSettings
+from attribution.ensemble.denoiser import NetworkSettings
+from attribution.ensemble.ensemble import Ensemble
+from attribution.ensemble.recipe import TrainingSettings
+from attribution.evidence.predictions import renoise
+from attribution.ranking.rankers.gradients import LOOKS, Gradients
+from attribution.ranking.rankers.interface import Images, PixelRows, Works, dense_scores
+from attribution.sampling.schedule import SamplerSettings
 from benchmarks.lds import compare
 from benchmarks.lds_data import Material, material
 from benchmarks.lds_grades import ceiling, difference, graded, per_query
@@ -99,7 +99,9 @@ def test_a_ranker_that_says_nothing_is_not_rewarded() -> None:
 
 
 def test_trainings_grade_each_other() -> None:
-    """Two that agree and two that say the opposite: of the ordered pairs a third agrees, and the halves not at all."""
+    """Two that agree and two that say the opposite: of the ordered pairs a third agrees, and the
+    halves not at all.
+    """
     up = np.tile(np.arange(4.0), (2, 1))
     opposed = owners_ceiling(np.stack([up, 2 * up, -up, -up]), np.array([True, False]))
     assert opposed["one_by_another"]["generated"]["spearman"]["mean"] == pytest.approx(-33.3)
@@ -149,7 +151,9 @@ def tiny_ground(stack: Stack) -> Ground:
 
 
 def test_a_comparison_without_peers(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every ranker and fusion is graded, pixel similarity well where it is the truth; without peers nothing is claimed."""
+    """Every ranker and fusion is graded, pixel similarity well where it is the truth; without peers
+    nothing is claimed.
+    """
     monkeypatch.setattr("benchmarks.lds_rankers.GRADIENT_LOOKS", 4)
     results = compare(tiny_ground(stack), tmp_path, None, None)
     assert results["held"] is False

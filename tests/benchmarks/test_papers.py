@@ -12,12 +12,12 @@ import pytest
 import torch
 from scipy import stats
 
-from attribution.ablation import ablation_weights
-from attribution.distance import euclidean
-from attribution.sampler import sample
-from attribution.schedule import alpha_bars, steps_of
-from attribution.settings import TrainingSettings
-from attribution.training_run import draw
+from attribution.ablation.exact import ablation_weights
+from attribution.ensemble.recipe import TrainingSettings
+from attribution.metrics.euclidean import euclidean
+from attribution.sampling.sampler import sample
+from attribution.sampling.schedule import alpha_bars, steps_of
+from attribution.training.loop import draw
 from benchmarks.papers import ensembles, landscapes, measures
 from benchmarks.papers.digits import flat, read_idx, shrink
 from benchmarks.papers.e07_class_influence import log10_p, split
@@ -123,7 +123,9 @@ def test_exact_influences_are_distances_to_samples_drawn_anew(trained: Trained, 
 
 
 def test_baselines_are_what_they_say(trained: Trained) -> None:
-    """By hand, for one unit: half of its members' mean residual, and the last step under the survivors alone."""
+    """By hand, for one unit: half of its members' mean residual, and the last step under the
+    survivors alone.
+    """
     y = trained.draw([0])[0]
     members = np.flatnonzero(trained.membership[2])
     alone = [trained.draw([0], torch.eye(4, dtype=torch.float64)[[member]])[0] - y for member in members]
@@ -139,7 +141,9 @@ def test_baselines_are_what_they_say(trained: Trained) -> None:
 
 
 def test_a_sample_of_equal_members_has_no_unit_that_changes_it(trained: Trained) -> None:
-    """Leaving members out changes nothing if all say the same; with members that differ some unit does."""
+    """Leaving members out changes nothing if all say the same; with members that differ some unit
+    does.
+    """
     alike = replace(trained, ensemble=replace(trained.ensemble, members=[trained.ensemble.members[0]] * 4))
     assert units_until_change(alike, 0) == -1
 
@@ -235,7 +239,9 @@ def test_shrinking_averages_whole_blocks() -> None:
 
 
 def test_the_table_has_the_figures_of_the_result_files(tmp_path: Path) -> None:
-    """Figures are read, an experiment without a file is said to be missing, and the rest of the page stays."""
+    """Figures are read, an experiment without a file is said to be missing, and the rest of the
+    page stays.
+    """
     facts = {"members_needed": dict.fromkeys(("256", "10000", "60000", "1000000", "5000000000"), 11), "held": False}
     (tmp_path / "papers").mkdir()
     (tmp_path / "papers" / "e18_members_needed.json").write_text(json.dumps({"results": facts}))

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.running import Creditline
-from tests.registry.works import write_csv, write_pictures
+from tests.support.running import Creditline
+from tests.support.works import write_csv, write_pictures
 
 OWNERS = [
     {"path": "sun.png", "rightsholder": "Ada Example", "licence": "CC-BY-4.0", "title": "Sun", "style": "flat"},
@@ -18,7 +18,9 @@ OWNERS = [
 
 @pytest.fixture
 def creditline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Creditline:
-    """``creditline``, with a home that is not there yet; programs that a test starts find it, too."""
+    """``creditline``, with a home that is not there yet; programs that a test starts find it,
+    too.
+    """
     monkeypatch.setenv("CREDITLINE_HOME", str(tmp_path / "home"))
     return Creditline(tmp_path / "home")
 

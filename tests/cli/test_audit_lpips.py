@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.cli.running import Creditline
-from tests.reports.world import make_world
+from tests.support.running import Creditline
+from tests.support.world import make_world
 
 
 def test_only_known_networks_and_known_files(tmp_path: Path) -> None:
-    """Another name, and weights that LPIPS was not fitted to, are refused before anything is computed."""
+    """Another name, and weights that LPIPS was not fitted to, are refused before anything is
+    computed.
+    """
     world = make_world(tmp_path / "home")
     sample = world.add_sample(0).id
     creditline = Creditline(world.registry.home.root)

@@ -1,4 +1,6 @@
-"""claim, claims, decide and duplicates: what they print, as text and as JSON, and what they refuse."""
+"""claim, claims, decide and duplicates: what they print, as text and as JSON, and what they
+refuse.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.running import Creditline
-from tests.registry.pictures import COPIES, scene, write_scenes
-from tests.registry.works import encoded, write
+from tests.support.pictures import COPIES, scene, write_scenes
+from tests.support.running import Creditline
+from tests.support.works import encoded, write
 
 
 def register_scenes(creditline: Creditline, folder: Path) -> None:
@@ -20,7 +22,9 @@ def register_scenes(creditline: Creditline, folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Creditline:
-    """Three registered pictures with detail, of two rightsholders, one of them nearly another's; tests copy the home."""
+    """Three registered pictures with detail, of two rightsholders, one of them nearly another's;
+    tests copy the home.
+    """
     root = tmp_path_factory.mktemp("made")
     creditline = Creditline(root / "home")
     register_scenes(creditline, root / "scenes")
@@ -34,7 +38,9 @@ def pictured(creditline: Creditline, made: Creditline) -> Creditline:
 
 
 def test_a_claim_by_picture_is_opened_decided_and_shown(pictured: Creditline, tmp_path: Path) -> None:
-    """With distances, the limits of the method on stderr and in JSON, and what is kept of the evidence."""
+    """With distances, the limits of the method on stderr and in JSON, and what is kept of the
+    evidence.
+    """
     picture = write(tmp_path / "mine.jpg", COPIES["halved"](scene(0)))
     letter = write(tmp_path / "letter.txt", b"signed")
     arguments = ("claim", "Zoë\u202e", "--image", picture, "--statement", "Mine since 2011", "--evidence", letter)

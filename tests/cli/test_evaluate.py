@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 
 from tests.attribution.conftest import build_world
-from tests.cli.running import Creditline
+from tests.support.running import Creditline
 
 
 def test_measured_kept_and_shown(tmp_path: Path) -> None:
-    """The figures on stdout, the page and the document in a folder; --show measures nothing and says the same."""
+    """The figures on stdout, the page and the document in a folder; --show measures nothing and
+    says the same.
+    """
     home = Creditline(build_world(tmp_path / "world").registry.home.root)
     assert home("evaluate", "--show").status == 2
     out = tmp_path / "evaluation"

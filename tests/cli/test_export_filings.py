@@ -1,4 +1,6 @@
-"""``creditline export ai-act`` and ``ab-2013``: from the questions to a filing and its next version, and what is refused."""
+"""``creditline export ai-act`` and ``ab-2013``: from the questions to a filing and its next
+version, and what is refused.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from registry.database import Registry
-from registry.encodings import create_encoding
+from registry.encodings.store import create_encoding
 from registry.home import Home
-from tests.cli.running import Creditline
-from tests.registry.members import train_members
-from tests.registry.works import NOW
+from registry.storage.database import Registry
+from tests.support.members import train_members
+from tests.support.running import Creditline
+from tests.support.works import NOW
 
 
 @pytest.fixture
@@ -31,7 +33,9 @@ def ensemble(creditline: Creditline) -> str:
 
 @pytest.mark.parametrize("command", ["ai-act", "ab-2013"])
 def test_from_the_questions_to_the_second_version(trained: Creditline, tmp_path: Path, command: str) -> None:
-    """The skeleton, a first filing, the same again, and with an answer the next version; paths on stdout."""
+    """The skeleton, a first filing, the same again, and with an answer the next version; paths on
+    stdout.
+    """
     answers, out = tmp_path / "answers.toml", tmp_path / "out"
     assert trained("export", command, "--template", answers).out == f"{answers}\n"
     first = trained("export", command, "--answers", answers, "--out", out)
@@ -52,7 +56,9 @@ def test_from_the_questions_to_the_second_version(trained: Creditline, tmp_path:
 
 
 def test_lost_copies_are_narrated(trained: Creditline, tmp_path: Path) -> None:
-    """Which version supersedes which, which was made again in other bytes, and which could not be written."""
+    """Which version supersedes which, which was made again in other bytes, and which could not be
+    written.
+    """
     answers, kept = tmp_path / "answers.toml", trained.home / "filings"
     stem = f"ai-act-{ensemble(trained)}"
     assert "supersedes" not in trained("export", "ai-act", "--out", tmp_path / "a").err
@@ -95,7 +101,9 @@ def test_answers_and_template_exclude_each_other(trained: Creditline, tmp_path: 
 
 
 def test_answers_that_cannot_be_read_are_bad_input(trained: Creditline, tmp_path: Path) -> None:
-    """A file that is not there, and a key that is no question: one line each, and nothing is written."""
+    """A file that is not there, and a key that is no question: one line each, and nothing is
+    written.
+    """
     path = tmp_path / "answers.toml"
     assert trained("export", "ai-act", "--answers", path, "--out", tmp_path / "out").status == 2
     path.write_text("[model]\nname = 'x'\n")

@@ -1,4 +1,6 @@
-"""``creditline export croissant | cyclonedx | spdx | prov``: files, narration, statuses, and what verify says of them later."""
+"""``creditline export croissant | cyclonedx | spdx | prov``: files, narration, statuses, and what
+verify says of them later.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +13,8 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from tests.cli.running import Creditline
-from tests.reports.world import fill, make_world
+from tests.support.running import Creditline
+from tests.support.world import fill, make_world
 
 # The reader's own libraries, of RDF and of tables, warn about how it uses them.
 pytestmark = [
@@ -39,7 +41,9 @@ def there(audited: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cre
 
 
 def test_registered_works_are_exported_for_croissant(filled: Creditline, tmp_path: Path) -> None:
-    """A real registration: the named file and the listing beside it, as the format's own library reads them."""
+    """A real registration: the named file and the listing beside it, as the format's own library
+    reads them.
+    """
     made = filled("export", "croissant", "works", "--out", tmp_path / "my works.json")
     assert (made.status, made.out.strip()) == (0, str(tmp_path / "my works.json"))
     assert "left out, not known to the registry: citeAs" in made.err

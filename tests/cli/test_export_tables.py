@@ -1,4 +1,6 @@
-"""``creditline export works`` and the other tables: the file's path on stdout, the rest on stderr, one line for what is wrong."""
+"""``creditline export works`` and the other tables: the file's path on stdout, the rest on stderr,
+one line for what is wrong.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.running import Creditline
+from tests.support.running import Creditline
 
 
 @pytest.mark.parametrize("name", ["candidates", "works", "audits", "statements"])
@@ -26,7 +28,9 @@ def test_each_table(filled: Creditline, tmp_path: Path, name: str) -> None:
 
 
 def test_what_is_refused(filled: Creditline, tmp_path: Path) -> None:
-    """A suffix that there is not and a folder that is not there: one line, exit status 2, no file."""
+    """A suffix that there is not and a folder that is not there: one line, exit status 2, no
+    file.
+    """
     for out in (tmp_path / "works.xlsx", tmp_path / "none" / "works.csv"):
         run = filled("export", "works", "--out", out)
         assert (run.status, run.out) == (2, "")

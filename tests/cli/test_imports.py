@@ -1,4 +1,6 @@
-"""What is imported when: the help answers at once, and the registry's own commands never load torch."""
+"""What is imported when: the help answers at once, and the registry's own commands never load
+torch.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.registry.works import write_pictures
+from tests.support.works import write_pictures
 
 HEAVY = ("torch", "diffusers", "duckdb", "sqlalchemy", "numpy", "PIL", "pyarrow", "jinja2", "matplotlib")
 

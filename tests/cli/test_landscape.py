@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from registry.models import Audit
-from reports.landscapes import KINDS
-from tests.cli.running import Creditline
-from tests.reports.world import World, make_world
+from registry.storage.tables import Audit
+from reports.outputs.landscapes import KINDS
+from tests.support.running import Creditline
+from tests.support.world import World, make_world
 
 
 @pytest.fixture
@@ -35,7 +35,9 @@ def creditline(world: World) -> Creditline:
 
 
 def test_tables_have_every_unit_in_every_form(creditline: Creditline, audit: Audit, tmp_path: Path) -> None:
-    """JSON on stdout, JSON and CSV as files, the printed table: the same numbers, largest first where people read."""
+    """JSON on stdout, JSON and CSV as files, the printed table: the same numbers, largest first
+    where people read.
+    """
     printed = creditline("landscape", audit.id, "--json")
     assert printed.status == 0
     facts = printed.document
@@ -59,7 +61,9 @@ def test_tables_have_every_unit_in_every_form(creditline: Creditline, audit: Aud
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_plot_stands_on_its_own(creditline: Creditline, audit: Audit, tmp_path: Path, kind: str) -> None:
-    """Well-formed SVG in its namespace, with every colour that it uses, and what it shows written in it."""
+    """Well-formed SVG in its namespace, with every colour that it uses, and what it shows written
+    in it.
+    """
     path = tmp_path / "plot.svg"
     assert creditline("landscape", audit.id, "--out", path, "--kind", kind).status == 0
     text = path.read_text()

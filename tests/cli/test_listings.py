@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.running import Creditline
+from tests.support.running import Creditline
 
 
 def test_any_question_is_answered(filled: Creditline, monkeypatch: pytest.MonkeyPatch) -> None:

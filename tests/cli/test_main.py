@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from registry.errors import NotFoundError
-from tests.cli.running import Creditline
-from tests.registry.works import write_pictures
+from tests.support.running import Creditline
+from tests.support.works import write_pictures
 
 MAIN = "from cli.main import main; main()"
 

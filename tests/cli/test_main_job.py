@@ -1,4 +1,6 @@
-"""The main job through the command line: train, sample, verify, audit, report, with every exit status on the way."""
+"""The main job through the command line: train, sample, verify, audit, report, with every exit
+status on the way.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.attribution.conftest import write_works
-from tests.cli.running import Creditline, Outcome
+from tests.support.running import Creditline, Outcome
 
 TRAIN = ("train", "--size", 8, "--widths", 8, "--steps", 40, "--batch-size", 8, "--workers", 1)
 
@@ -28,7 +30,9 @@ class Job:
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Job:
-    """Works of three rightsholders, registered, encoded, trained, sampled and audited; tests copy the home."""
+    """Works of three rightsholders, registered, encoded, trained, sampled and audited; tests copy
+    the home.
+    """
     root = tmp_path_factory.mktemp("job")
     creditline, works = Creditline(root / "home"), root / "art"
     write_works(works, 12)
@@ -60,7 +64,9 @@ def six(tmp_path_factory: pytest.TempPathFactory) -> Creditline:
 
 
 def test_from_a_folder_to_reports(job: Job, tmp_path: Path) -> None:
-    """Every command answers on stdout with a versioned document, and the reports stand at the end."""
+    """Every command answers on stdout with a versioned document, and the reports stand at the
+    end.
+    """
     assert [outcome.status for outcome in (job.train, job.sample, job.audit)] == [0, 0, 0]
     assert job.train.document["version"] == job.sample.document["version"] == job.audit.document["version"] == 1
     assert len(job.train.document["members"]) == 6
@@ -136,7 +142,9 @@ def test_work_altered_before_training_exits_3(creditline: Creditline, tmp_path: 
 
 
 def test_image_from_outside(job: Job, tmp_path: Path) -> None:
-    """--image audits any file; what is no image exits 2 by name; the report says that there is no counterfactual."""
+    """--image audits any file; what is no image exits 2 by name; the report says that there is no
+    counterfactual.
+    """
     outcome = job.creditline("audit", "--image", job.works / "04.png", "--shortlist", 3, "--json")
     assert outcome.status == 0
     first = outcome.document["audits"][0]["candidates"][0]
@@ -151,7 +159,9 @@ def test_image_from_outside(job: Job, tmp_path: Path) -> None:
 
 
 def test_ablating_units_together(job: Job, tmp_path: Path) -> None:
-    """One unit can always be taken out; more than the encoding can lose exits 2 and says how many it can."""
+    """One unit can always be taken out; more than the encoding can lose exits 2 and says how many
+    it can.
+    """
     sample = job.sample.document["samples"][0]["id"]
     out = tmp_path / "without.png"
     done = job.creditline("ablate", sample, "--without", "Work 4", "--out", out, "--json")
@@ -172,7 +182,9 @@ def test_ablating_units_together(job: Job, tmp_path: Path) -> None:
 
 
 def test_members_without_any_work(creditline: Creditline, tmp_path: Path) -> None:
-    """Three rightsholders cannot keep six members busy: encode warns, train refuses and says what to choose."""
+    """Three rightsholders cannot keep six members busy: encode warns, train refuses and says what
+    to choose.
+    """
     works = tmp_path / "art"
     write_works(works, 6)
     creditline("init")
@@ -186,7 +198,9 @@ def test_members_without_any_work(creditline: Creditline, tmp_path: Path) -> Non
 
 
 def test_conditional_members(creditline: Creditline, six: Creditline) -> None:
-    """--label conditions on a column; a label that is unknown, missing or not wanted exits 2 and says which there are."""
+    """--label conditions on a column; a label that is unknown, missing or not wanted exits 2 and
+    says which there are.
+    """
     creditline.take(six)
     assert creditline(*TRAIN, "--label", "kind", "--steps", 3).status == 0
     assert creditline("sample", "--label", "disc", "--steps", 4).status == 0

@@ -1,4 +1,6 @@
-"""``log``, ``exposure``, ``manifest`` and ``doctor``: what they print, and when they exit with 1."""
+"""``log``, ``exposure``, ``manifest`` and ``doctor``: what they print, and when they exit with
+1.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks import kills
-from registry.database import Registry
-from tests.cli.running import Creditline
-from tests.registry.housed import N, furnish
-from tests.registry.works import copied
+from registry.storage.database import Registry
+from tests.support.housed import N, furnish
+from tests.support.running import Creditline
+from tests.support.works import copied
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +61,9 @@ def test_the_log_is_listed_verified_and_expected(creditline: Creditline, furnish
 
 
 def test_exposure_and_manifest_answer_and_prove(creditline: Creditline, furnished: Registry, tmp_path: Path) -> None:
-    """Members of a work, counts of a rightsholder, a member's manifest, and a proof that is checked offline."""
+    """Members of a work, counts of a rightsholder, a member's manifest, and a proof that is checked
+    offline.
+    """
     found = creditline("exposure", 3, "--works", "--json")
     assert found.status == 0
     seen = [each["index"] for each in found.document["members"]]
@@ -92,7 +96,9 @@ def test_exposure_and_manifest_answer_and_prove(creditline: Creditline, furnishe
 
 
 def test_the_doctor_exits_with_one_when_something_is_wrong(creditline: Creditline, furnished: Registry) -> None:
-    """Healthy: 0. A damaged file: 1, with the repair. What is current: 1, until it is computed anew."""
+    """Healthy: 0. A damaged file: 1, with the repair. What is current: 1, until it is computed
+    anew.
+    """
     assert creditline("doctor").status == 0
     with furnished.connection() as connection:
         connection.execute("UPDATE asset SET permission = 'withdrawn' WHERE id = 1")
@@ -107,7 +113,9 @@ def test_the_doctor_exits_with_one_when_something_is_wrong(creditline: Creditlin
 
 @pytest.mark.slow
 def test_kills_at_random_moments_leave_a_whole_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Intake is killed twice and then run to its end: the doctor finds nothing, no work is lost and none is there twice."""
+    """Intake is killed twice and then run to its end: the doctor finds nothing, no work is lost and
+    none is there twice.
+    """
     monkeypatch.setattr(kills, "PICTURES", 100)
     rounds = kills.run_case("intake", tmp_path, 2, random.Random(1))  # noqa: S311 - moments, not secrets
     assert [each["findings"] for each in rounds] == [[]] * 3

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.cli.running import Creditline
-from tests.registry.works import write_csv, write_pictures
+from tests.support.running import Creditline
+from tests.support.works import write_csv, write_pictures
 
 
 def test_a_rightsholder_is_described_merged_and_shown(creditline: Creditline, works: Path, owners: Path) -> None:

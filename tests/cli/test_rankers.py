@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from attribution.rankers.catalogue import PEERS
+from attribution.ranking.rankers.catalogue import PEERS
 from tests.attribution.conftest import build_world
-from tests.cli.running import Creditline
+from tests.support.running import Creditline
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,9 @@ def home(creditline: Creditline, trained: Creditline, monkeypatch: pytest.Monkey
 
 
 def test_grades_with_both_intervals_and_records_nothing(home: Creditline) -> None:
-    """Every ranker that can be had by itself, their fusion, and why the others are not there; the log is as it was."""
+    """Every ranker that can be had by itself, their fusion, and why the others are not there; the
+    log is as it was.
+    """
     before = home("log", "--json").out
     outcome = home("rankers", "--json")
     assert outcome.status == 0
@@ -52,7 +54,9 @@ def test_grades_with_both_intervals_and_records_nothing(home: Creditline) -> Non
 
 
 def test_a_table_for_people(home: Creditline) -> None:
-    """One line a ranker and one for the fusion; what to do next and what is missing stand on stderr."""
+    """One line a ranker and one for the fusion; what to do next and what is missing stand on
+    stderr.
+    """
     outcome = home("rankers")
     assert outcome.status == 0
     lines = outcome.out.splitlines()
@@ -63,7 +67,9 @@ def test_a_table_for_people(home: Creditline) -> None:
 
 
 def test_keep_is_what_audits_use(home: Creditline, tmp_path: Path) -> None:
-    """With a file of scores, which is kept too; --ranker goes before it; the log tells it and stays whole."""
+    """With a file of scores, which is kept too; --ranker goes before it; the log tells it and stays
+    whole.
+    """
     samples = [row["id"] for row in home("samples", "--json").document["samples"]]
     rows = [(sample, asset, float(-asset)) for sample in samples for asset in range(18)]
     names, assets, scores = zip(*rows, strict=True)

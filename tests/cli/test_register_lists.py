@@ -1,4 +1,6 @@
-"""``creditline register`` with lists, archives and what is neither: kinds, mappings, dry runs, errors."""
+"""``creditline register`` with lists, archives and what is neither: kinds, mappings, dry runs,
+errors.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +14,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from tests.cli.running import Creditline
-from tests.registry.lists.reading import write_parquet
-from tests.registry.works import encoded, picture, write
+from tests.registry.ingest.lists.reading import write_parquet
+from tests.support.running import Creditline
+from tests.support.works import encoded, picture, write
 
 URLS = ["https://example.org/1.jpg", "https://example.org/2.jpg"]
 
@@ -25,7 +27,9 @@ def counted(creditline: Creditline) -> int:
 
 
 def test_a_list_is_mapped_shown_and_registered(creditline: Creditline, tmp_path: Path) -> None:
-    """The dry run shows rows, mapping and refusals and changes nothing; then the same goes in, once."""
+    """The dry run shows rows, mapping and refusals and changes nothing; then the same goes in,
+    once.
+    """
     creditline("init")
     path = tmp_path / "works.csv"
     path.write_text("URL,maker,mood\nhttps://example.org/1.jpg,Ada,calm\nmailto:x,Ada,\n", encoding="utf-8")
@@ -47,7 +51,9 @@ def test_a_list_is_mapped_shown_and_registered(creditline: Creditline, tmp_path:
 
 
 def test_what_a_list_contradicts_and_what_it_breaks_is_told(creditline: Creditline, tmp_path: Path) -> None:
-    """Conflicts and malformed lines are named on stderr and in --json, and with --strict the exit status tells."""
+    """Conflicts and malformed lines are named on stderr and in --json, and with --strict the exit
+    status tells.
+    """
     creditline("init")
     path = tmp_path / "a.csv"
     path.write_text("url,owner\nhttps://a.org/1,Ada\n", encoding="utf-8")
@@ -117,7 +123,9 @@ def test_known_layouts_need_an_owner(
 
 
 def test_the_parquet_beside_shards_can_be_read_alone(creditline: Creditline, tmp_path: Path) -> None:
-    """img2dataset's folder is known as such; with --metadata-only its lists are registered and no image is."""
+    """img2dataset's folder is known as such; with --metadata-only its lists are registered and no
+    image is.
+    """
     creditline("init")
     folder = tmp_path / "shards"
     folder.mkdir()
@@ -136,7 +144,9 @@ def test_the_parquet_beside_shards_can_be_read_alone(creditline: Creditline, tmp
 
 
 def test_files_can_be_looked_at_first(creditline: Creditline, tmp_path: Path) -> None:
-    """A dry run of a folder or an archive shows how many files there are and whose the first would be."""
+    """A dry run of a folder or an archive shows how many files there are and whose the first would
+    be.
+    """
     creditline("init")
     data = encoded(picture(1))
     write(tmp_path / "works" / "a.png", data)

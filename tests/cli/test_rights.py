@@ -1,4 +1,6 @@
-"""rights, check, review, confirm, policy, policies, and what encode leaves out: the way from a doubt to a decision."""
+"""rights, check, review, confirm, policy, policies, and what encode leaves out: the way from a
+doubt to a decision.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +10,20 @@ from typing import Any
 
 import duckdb
 
-from registry.database import Registry
-from registry.events import changing
+from registry.event_log.events import changing
 from registry.home import Home
-from registry.manifests import Manifest
-from registry.models import Ensemble, Member, Withdrawal, WithdrawalWork
-from registry.state import refresh
-from tests.cli.running import Creditline
-from tests.registry.works import NOW, write, write_csv, write_pictures
+from registry.members.manifest import Manifest
+from registry.permissions.derived_columns import refresh
+from registry.storage.database import Registry
+from registry.storage.tables import Ensemble, Member, Withdrawal, WithdrawalWork
+from tests.support.running import Creditline
+from tests.support.works import NOW, write, write_csv, write_pictures
 
 
 def test_rights_are_listed_with_the_reason_that_decided(filled: Creditline, tmp_path: Path) -> None:
-    """By permission, rightsholder, licence and source; counted; a page; every reason with --why; into a file."""
+    """By permission, rightsholder, licence and source; counted; a page; every reason with --why;
+    into a file.
+    """
     found = filled("rights")
     assert found.status == 0
     assert [line.split()[0] for line in found.out.splitlines()] == ["work", "0", "1", "2"]
@@ -99,7 +103,9 @@ def test_works_that_may_not_be_trained_on_are_left_out_of_an_encoding(filled: Cr
 
 
 def test_an_encoding_is_checked_against_what_was_decided_since(filled: Creditline) -> None:
-    """Exit 1 with the works, who saw them and why; --strict counts what is unclear or constrained."""
+    """Exit 1 with the works, who saw them and why; --strict counts what is unclear or
+    constrained.
+    """
     encoding = filled("encode", "--members", 6).out.strip()
     clean = filled("check", encoding)
     assert (clean.status, clean.out) == (0, "")
@@ -120,7 +126,9 @@ def test_an_encoding_is_checked_against_what_was_decided_since(filled: Creditlin
 
 
 def test_an_ensemble_is_checked_by_what_its_newest_members_saw(filled: Creditline) -> None:
-    """A member that was trained again without a withdrawn work did not see it; one that was not, did."""
+    """A member that was trained again without a withdrawn work did not see it; one that was not,
+    did.
+    """
     encoding = filled("encode", "--members", 6, "--json").document
     ensemble = "ab" * 6
     registry = Registry.open(Home(Path(filled.home)))
@@ -199,7 +207,9 @@ def test_confirmed_rights_come_before_declared_ones(filled: Creditline) -> None:
 
 
 def test_a_sites_policy_counts_for_its_works_and_is_listed(creditline: Creditline, tmp_path: Path) -> None:
-    """The kind by the file's name; the same file again changes nothing; what was not understood is told."""
+    """The kind by the file's name; the same file again changes nothing; what was not understood is
+    told.
+    """
     creditline("init")
     folder = write_pictures(tmp_path / "works", ["a.png", "b.png"])
     sources = ("https://example.org/art/a.html", "https://example.org/free/b.html")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from tests.cli.running import Creditline
+from tests.support.running import Creditline
 
 
 def test_statement_is_written(filled: Creditline, tmp_path: Path) -> None:

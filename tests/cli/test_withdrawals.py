@@ -1,4 +1,6 @@
-"""Withdrawal through the command line: from `withdraw` to a certificate, with every exit status on the way."""
+"""Withdrawal through the command line: from `withdraw` to a certificate, with every exit status on
+the way.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.attribution.conftest import write_works
-from tests.cli.running import Creditline, Outcome
+from tests.support.running import Creditline, Outcome
 
 TRAIN = ("train", "--size", 8, "--widths", 8, "--steps", 20, "--batch-size", 8, "--workers", 1)
 SAMPLE = ("sample", "--count", 2, "--steps", 6, "--workers", 1)
@@ -47,7 +49,9 @@ def states(creditline: Creditline) -> dict[str, list[int]]:
 
 
 def test_from_withdrawal_to_certificate(trained: Creditline, tmp_path: Path) -> None:
-    """Service goes on by the members that are left, retraining brings all back, and a certificate shows it."""
+    """Service goes on by the members that are left, retraining brings all back, and a certificate
+    shows it.
+    """
     before = trained(*SAMPLE, "--json").document
     assert before["members"] == [0, 1, 2, 3, 4, 5]
     done = trained("withdraw", 3, "--reason", "letter of 3 May", "--json")

@@ -1,4 +1,6 @@
-"""init, register, works, rightsholders, status, migrate: what is printed where, and every exit status."""
+"""init, register, works, rightsholders, status, migrate: what is printed where, and every exit
+status.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +13,10 @@ from typing import Any
 import duckdb
 import pytest
 
-from tests.cli.running import Creditline
 from tests.registry.metadata.files import packet, with_xmp
-from tests.registry.works import encoded, picture, write, write_pictures
-from tests.reports.golden import check_golden
+from tests.support.golden import check_golden
+from tests.support.running import Creditline
+from tests.support.works import encoded, picture, write, write_pictures
 
 GOLDEN = Path(__file__).parent / "golden" / "shapes.json"
 
@@ -100,7 +102,9 @@ def test_what_was_refused_is_told_on_stderr_and_the_rest_goes_in(
 
 
 def test_a_dry_run_tells_everything_and_changes_nothing(creditline: Creditline, tmp_path: Path) -> None:
-    """What lands and as what, what is refused, in conflict or known; the registration then does just that."""
+    """What lands and as what, what is refused, in conflict or known; the registration then does
+    just that.
+    """
     creditline("init")
     folder = write_pictures(tmp_path / "art", ["Ada/a.png", "Ada/b.png", "c.png"])
     notice = packet("<dc:rights>Bob Other</dc:rights>")

@@ -1,4 +1,5 @@
-"""Feeds mutated archives to the readers until something other than InputError comes out, or the time is over.
+"""Feeds mutated archives to the readers until something other than InputError comes out, or the
+time is over.
 
     python -m tests.fuzz.fuzz_archives -max_total_time=60
 
@@ -19,8 +20,8 @@ def main() -> None:
     """Run libFuzzer with its own options, starting from the archives of the tests."""
     atheris = importlib.import_module("atheris")
     with atheris.instrument_imports(include=["registry.ingest"]):
-        archives = importlib.import_module("tests.registry.test_archives")
-        webdataset = importlib.import_module("registry.ingest.webdataset")
+        archives = importlib.import_module("tests.registry.ingest.test_archives")
+        webdataset = importlib.import_module("registry.ingest.reading.webdataset")
     folder = Path(tempfile.mkdtemp(prefix="fuzz-archives-"))
     corpus = folder / "corpus"
     corpus.mkdir()

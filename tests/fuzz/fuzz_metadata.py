@@ -2,7 +2,8 @@
 
     python -m tests.fuzz.fuzz_metadata -max_total_time=60
 
-The first byte chooses the parser. A finding is any exception, and anything slower than libFuzzer's ``-timeout``.
+The first byte chooses the parser. A finding is any exception, and anything slower than libFuzzer's
+``-timeout``.
 """
 
 from __future__ import annotations

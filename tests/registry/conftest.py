@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from registry.database import Registry
 from registry.home import Home
-from tests.registry.works import NOW, copied
+from registry.storage.database import Registry
+from tests.support.works import NOW, copied
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,6 @@
-"""Shared registries for the tests of reports; made once, since none of the tests below changes them."""
+"""Shared registries for the tests of reports; made once, since none of the tests below changes
+them.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +11,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from registry.database import Registry
 from registry.home import Home
-from tests.reports.world import World, fill, make_world
+from registry.storage.database import Registry
+from tests.support.world import World, fill, make_world
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,10 @@
     reader     through any archive once
     listing    a ZIP or plain TAR in any order, for several processes
 
-The formats are read here rather than with ``zipfile`` and ``tarfile``, because those load a ZIP's whole directory, keep
-every member of a TAR, read extended headers of any size into memory, and follow the header of a header by recursion: each
-of them enough for an archive of a few kilobytes to take down the process that looks at it.
+The formats are read here rather than with ``zipfile`` and ``tarfile``, because those load a ZIP's
+whole directory, keep every member of a TAR, read extended headers of any size into memory, and
+follow the header of a header by recursion: each of them enough for an archive of a few kilobytes to
+take down the process that looks at it.
 """
 
 from registry.ingest.archives.limits import Limits

@@ -1,7 +1,8 @@
 """How much an archive may ask for.
 
-The budgets are far above what collections of pictures need (photographs hardly compress at all) and far below what
-fills a machine. They are one value, so that a test can show each of them at work on an archive of a few kilobytes.
+The budgets are far above what collections of pictures need (photographs hardly compress at all) and
+far below what fills a machine. They are one value, so that a test can show each of them at work on
+an archive of a few kilobytes.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from registry.errors import InputError
-from registry.ingest.inspection import LARGEST_FILE
+from registry.image_files.inspection import LARGEST_FILE
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class Limits:
     member_bytes: int = LARGEST_FILE
     """Unpacked size of one member."""
     expansion: int = 200
-    """How many bytes may come from one byte of a compressed file or member, beyond the free ones."""
+    """How many bytes may come from one byte of a compressed file or member, beyond the free
+    ones."""
     free_bytes: int = 2**30
     """What a whole archive may unpack to however small it is."""
     free_member_bytes: int = 2**26

@@ -1,4 +1,5 @@
-"""A ZIP's or a plain TAR's members listed first, so that several processes can then read them in any order.
+"""A ZIP's or a plain TAR's members listed first, so that several processes can then read them in
+any order.
 
     names = open_zip(path).names         # each process opens the ZIP for itself and reads its share of the names
     members = tar_index(path).members    # each process reads its share of the members
@@ -13,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from registry.errors import InputError
-from registry.ingest.archives.gate import Gate
 from registry.ingest.archives.limits import DamageError, Limits
+from registry.ingest.archives.member_filter import Gate
 from registry.ingest.archives.opening import (
     DEFAULT,
     ArchiveMember,
@@ -50,10 +51,12 @@ class TarIndex:
 
 
 class ZipArchive(OpenArchive):
-    """A ZIP whose members are read in any order; one process opens it for itself, and two threads may share it.
+    """A ZIP whose members are read in any order; one process opens it for itself, and two threads
+    may share it.
 
     Raises:
-        InputError: it is no ZIP, nothing of it can be read, or it lists too many members to hold their names in memory.
+        InputError: it is no ZIP, nothing of it can be read, or it lists too many members to hold
+            their names in memory.
     """
 
     def __init__(self, path: Path, limits: Limits = DEFAULT) -> None:
@@ -109,7 +112,8 @@ def tar_index(path: Path, *, limits: Limits = DEFAULT) -> TarIndex:
     """List a plain TAR by its headers alone, passing over the bytes between them.
 
     Raises:
-        InputError: it is no TAR or a compressed one, nothing of it can be read, or it has too many members for a list.
+        InputError: it is no TAR or a compressed one, nothing of it can be read, or it has too many
+            members for a list.
     """
     gate = Gate(printable(path), limits, every)
     members: list[IndexedMember] = []

@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import Self
 
 from registry.errors import InputError
-from registry.ingest.archives.gate import Gate, nested_archive
 from registry.ingest.archives.limits import DamageError, Limits
+from registry.ingest.archives.member_filter import Gate, nested_archive
 from registry.ingest.archives.sources import FileSource, Source, open_regular, read_at, unpack
 from registry.ingest.archives.tars import BLOCK, is_tar_header
 from registry.ingest.archives.zips import ZipDirectory
@@ -40,7 +40,9 @@ class OpenArchive:
 
     @property
     def hidden(self) -> int:
-        """How many members were passed over so far, because their name begins with a dot or is ``__MACOSX``."""
+        """How many members were passed over so far, because their name begins with a dot or is
+        ``__MACOSX``.
+        """
         return self._gate.hidden
 
     def __enter__(self) -> Self:
@@ -67,7 +69,9 @@ def every(_path: str) -> bool:
 
 
 def is_zip(descriptor: int) -> bool:
-    """Whether a file begins as a ZIP does; one behind a program or a picture is not taken, as it is two things at once."""
+    """Whether a file begins as a ZIP does; one behind a program or a picture is not taken, as it is
+    two things at once.
+    """
     return read_at(descriptor, 4, 0) in (b"PK\3\4", b"PK\5\6")
 
 
@@ -97,7 +101,9 @@ def open_directory(descriptor: int, limits: Limits) -> ZipDirectory:
 
 
 def judged(gate: Gate, path: str, data: bytes | str) -> ArchiveMember | Finding:
-    """A member by what it holds, or the finding about it; ``data`` is its bytes, or why there are none."""
+    """A member by what it holds, or the finding about it; ``data`` is its bytes, or why there are
+    none.
+    """
     if isinstance(data, str):
         return gate.refuse(path, data)
     fault = nested_archive(data)

@@ -5,7 +5,8 @@
             case ArchiveMember(path, data): ...
             case Finding(path, _, reason): ...  # path is "works.zip!/cats/1.jpg"
 
-A damaged archive gives what stands before the damage, and then one finding about the archive itself.
+A damaged archive gives what stands before the damage, and then one finding about the archive
+itself.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from pathlib import Path
 from typing import Self
 
 from registry.errors import InputError
-from registry.ingest.archives.gate import Gate
 from registry.ingest.archives.limits import DamageError, Limits
+from registry.ingest.archives.member_filter import Gate
 from registry.ingest.archives.opening import (
     DEFAULT,
     ArchiveMember,
@@ -79,7 +80,8 @@ def read_archive(path: Path, *, wanted: Callable[[str], bool] = every, limits: L
 
     Args:
         path: the archive.
-        wanted: which members to read, by normalised path; the others are passed over without a word.
+        wanted: which members to read, by normalised path; the others are passed over without a
+            word.
         limits: its budgets.
 
     Raises:
@@ -89,7 +91,8 @@ def read_archive(path: Path, *, wanted: Callable[[str], bool] = every, limits: L
 
 
 class ArchiveReader(OpenArchive, Iterator["ArchiveMember | Finding"]):
-    """The members of an archive and what is refused, in the archive's order; memory holds one member at a time.
+    """The members of an archive and what is refused, in the archive's order; memory holds one
+    member at a time.
 
     Going through the archive to its end lets the file go as well.
     """

@@ -1,7 +1,8 @@
-"""Where an archive's bytes come from: a file, or what a compressed file unpacks to. Both are bounded and only go forward.
+"""Where an archive's bytes come from: a file, or what a compressed file unpacks to. Both are
+bounded and only go forward.
 
-The decompressors are driven here, because ``gzip``, ``bz2`` and ``lzma`` files hide what matters: how much memory a header
-asks for, and what stands behind the end of the compressed data.
+The decompressors are driven here, because ``gzip``, ``bz2`` and ``lzma`` files hide what matters:
+how much memory a header asks for, and what stands behind the end of the compressed data.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any, Protocol
 
 from registry.errors import InputError
 from registry.ingest.archives.limits import DamageError, Limits
-from registry.reasons import plain_reason
+from registry.messages import plain_reason
 
 _CHUNK = 2**18
 _FARTHEST = 2**62
@@ -89,7 +90,9 @@ class FileSource:
 
 
 class UnpackedSource:
-    """What a compressed file unpacks to, up to the archive's budget; what is passed over counts too."""
+    """What a compressed file unpacks to, up to the archive's budget; what is passed over counts
+    too.
+    """
 
     def __init__(self, chunks: Callable[[int], bytes], budget: int) -> None:
         self.position = 0
@@ -129,7 +132,9 @@ def unpack(descriptor: int, limits: Limits) -> UnpackedSource | None:
 
 
 class _Zlib:
-    """A gzip decompressor with the interface of the others, which keep the input that they have not used."""
+    """A gzip decompressor with the interface of the others, which keep the input that they have not
+    used.
+    """
 
     def __init__(self) -> None:
         self._inner = zlib.decompressobj(wbits=31)

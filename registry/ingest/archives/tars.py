@@ -1,6 +1,8 @@
-"""The members of a TAR, header by header: ustar, GNU and pax, without recursion and without keeping any.
+"""The members of a TAR, header by header: ustar, GNU and pax, without recursion and without keeping
+any.
 
-Layout: POSIX.1-2017, ``pax`` (ustar and pax interchange formats); GNU tar manual, "Basic Tar Format".
+Layout: POSIX.1-2017, ``pax`` (ustar and pax interchange formats); GNU tar manual, "Basic Tar
+  Format".
 """
 
 from __future__ import annotations
@@ -46,7 +48,8 @@ def is_tar_header(block: bytes) -> bool:
         stated = _number(block[148:156])
     except DamageError:
         return False
-    # The low half of an Adler-32 is one more than the sum, exactly so up to 256 bytes, and fifty times as fast as a sum.
+    # The low half of an Adler-32 is one more than the sum, exactly so up to 256 bytes, and fifty
+    # times as fast as a sum.
     total = (zlib.adler32(block[:256]) & 0xFFFF) + (zlib.adler32(block[256:]) & 0xFFFF) - 2
     return stated == total - sum(block[148:156]) + 256
 
@@ -116,7 +119,8 @@ class _Extended:
         if kind == b"L":
             self.name = data.split(b"\0", 1)[0]
         elif kind == b"g":
-            # Readers disagree about what these mean for all later members, so an archive could show each another content.
+            # Readers disagree about what these mean for all later members, so an archive could show
+            # each another content.
             if any(key in (b"path", b"size") or key.startswith(b"GNU.sparse") for key, _ in _pax_records(data)):
                 raise DamageError("a global header that renames or resizes all members; pack it without")
         elif kind in b"xX":
@@ -135,7 +139,9 @@ class _Extended:
 
 
 def _pax_records(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Records of the form ``length SPACE key=value NEWLINE``, where the length counts the whole record."""
+    """Records of the form ``length SPACE key=value NEWLINE``, where the length counts the whole
+    record.
+    """
     place = 0
     while place < len(data) and data[place] != 0:
         space = data.find(b" ", place, place + 9)
@@ -151,7 +157,9 @@ def _pax_records(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _pass_over_map(source: Source, block: bytes) -> None:
-    """The further blocks in which GNU's old format lists the holes of a sparse file, before its bytes."""
+    """The further blocks in which GNU's old format lists the holes of a sparse file, before its
+    bytes.
+    """
     goes_on = block[482]
     while goes_on:
         block = source.read(BLOCK)

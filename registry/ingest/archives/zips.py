@@ -1,7 +1,9 @@
-"""The members of a ZIP: its directory in small pieces, and each member checked against its own header.
+"""The members of a ZIP: its directory in small pieces, and each member checked against its own
+header.
 
-A ZIP describes every member twice, in the directory at its end and before the member's bytes, and programs differ in which
-they believe. Where the two differ the member is refused, so that what is registered is what every program would show.
+A ZIP describes every member twice, in the directory at its end and before the member's bytes, and
+programs differ in which they believe. Where the two differ the member is refused, so that what is
+registered is what every program would show.
 
 Layout: PKWARE APPNOTE.TXT 6.3.10, sections 4.3 to 4.5.
 """
@@ -22,7 +24,7 @@ import numpy as np
 
 from registry.ingest.archives.limits import DamageError, Limits
 from registry.ingest.archives.sources import read_at
-from registry.reasons import plain_reason
+from registry.messages import plain_reason
 
 _END = struct.Struct("<4sHHHHIIH")
 _LOCATOR = struct.Struct("<4sIQI")
@@ -79,7 +81,8 @@ class ZipDirectory:
     """The directory of a ZIP file, read in pieces each time it is gone through.
 
     Raises:
-        DamageError: there is none, it is not where it says, or it lists more members than the limits allow.
+        DamageError: there is none, it is not where it says, or it lists more members than the
+            limits allow.
     """
 
     def __init__(self, descriptor: int, limits: Limits) -> None:
@@ -168,7 +171,8 @@ def _find_directory(descriptor: int) -> tuple[int, int, int]:
     tail = read_at(descriptor, file_size - tail_start, tail_start)
     place = tail.rfind(b"PK\5\6")
     while place >= 0:
-        # A comment may hold the same four bytes; only the true end reaches exactly to the end of the file.
+        # A comment may hold the same four bytes; only the true end reaches exactly to the end of
+        # the file.
         if place + _END.size <= len(tail) and place + _END.size + _END.unpack_from(tail, place)[7] == len(tail):
             break
         place = tail.rfind(b"PK\5\6", 0, place)
@@ -248,7 +252,8 @@ def _unpacked(packed: bytes, entry: ZipEntry) -> bytes | str:
         return packed if entry.size == entry.packed else "damaged: stored, but with two different sizes"
     unpacker = zlib.decompressobj(-zlib.MAX_WBITS) if entry.method == _DEFLATED else bz2.BZ2Decompressor()
     try:
-        # One byte more than stated shows a member that lies about its size, without unpacking the rest of it.
+        # One byte more than stated shows a member that lies about its size, without unpacking the
+        # rest of it.
         data = unpacker.decompress(packed, entry.size + 1)
     except (zlib.error, OSError, ValueError, EOFError) as error:
         return f"damaged compressed data: {plain_reason(error)}"

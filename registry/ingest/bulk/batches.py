@@ -1,8 +1,8 @@
 """A list as batches of rows that may be registered, and the rows that may not.
 
-A second thread reads, converts and checks the next batch while the one before is being stored: both are mostly in code
-that lets other threads run. A batch is bounded by rows and by bytes, so that a list with a book in every cell needs no more
-memory than another.
+A second thread reads, converts and checks the next batch while the one before is being stored: both
+are mostly in code that lets other threads run. A batch is bounded by rows and by bytes, so that a
+list with a book in every cell needs no more memory than another.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ from registry.ingest.lists.preview import UNOWNED
 from registry.ingest.lists.source import ListSource
 
 ROWS = 4 * 122_880
-"""Rows of a batch: four of the blocks in which DuckDB stores rows, so that it can write them as they come."""
+"""Rows of a batch: four of the blocks in which DuckDB stores rows, so that it can write them as
+they come."""
 BYTES = 2**27
 """Bytes after which a batch ends even if it has fewer rows."""
 _FETCHED = 2_048
@@ -56,7 +57,8 @@ class Batch:
 
 @contextmanager
 def read_ahead(source: ListSource, data_set_id: int, *, allow_unowned: bool) -> Iterator[Iterator[Batch]]:
-    """The batches of a list, in its order; ``data_set_id`` is part of what identifies a work that only has a path.
+    """The batches of a list, in its order; ``data_set_id`` is part of what identifies a work that
+    only has a path.
 
     Raises:
         InputError: from the batches: the list cannot be read any further.
@@ -125,7 +127,9 @@ def _arrow_errors() -> Iterator[None]:
 
 
 def _query(source: ListSource) -> str:
-    """The columns that the list has. One that is refused for its length anyway is cut, so that no cell fills the memory."""
+    """The columns that the list has. One that is refused for its length anyway is cut, so that no
+    cell fills the memory.
+    """
     taken = [name for name in CANONICAL if name in source.mapping or name in source.defaults or name == "attributes"]
     columns = []
     for name in taken:

@@ -1,8 +1,9 @@
 """Which rows of a batch might have to be refused, from the bytes of its columns.
 
-The rules are those of :mod:`registry.ingest.lists.columns`; as SQL they cost more than everything else. But nearly every
-row is sound, and that is seen from a column's smallest byte or longest text. What is told here errs on one side only: a row
-that the rules refuse is always among the suspected ones, which are then put to the rules themselves.
+The rules are those of :mod:`registry.ingest.lists.columns`; as SQL they cost more than everything
+else. But nearly every row is sound, and that is seen from a column's smallest byte or longest text.
+What is told here errs on one side only: a row that the rules refuse is always among the suspected
+ones, which are then put to the rules themselves.
 """
 
 from __future__ import annotations

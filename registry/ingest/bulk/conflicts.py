@@ -1,7 +1,7 @@
 """Where a list says otherwise than the registry has it whose a work is, or under which licence.
 
-The newer declaration counts, as ever; but nobody's name is replaced without a word. Rightsholders that were merged are one,
-and so are licences that were read as the same SPDX expression.
+The newer declaration counts, as ever; but nobody's name is replaced without a word. Rightsholders
+that were merged are one, and so are licences that were read as the same SPDX expression.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ _CONFLICTS = """
 def conflicts_among(
     connection: DuckDBPyConnection, place: Callable[[int], str], named: int
 ) -> tuple[int, tuple[Finding, ...]]:
-    """How many of ``newer_rows`` (see :mod:`registry.ingest.bulk.newer`) contradict the row before; the first ``named``."""
+    """How many of ``newer_rows`` (see :mod:`registry.ingest.bulk.newer`) contradict the row before;
+    the first ``named``.
+    """
     row = connection.execute(f"SELECT count(*) {_CONFLICTS}").fetchone()
     count = int(row[0]) if row else 0
     if not count or named < 1:

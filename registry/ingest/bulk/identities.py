@@ -1,7 +1,8 @@
-"""``asset.identity`` of many rows at once: the start of a SHA-256, or MD5 (RFC 1321), all rows of a length together.
+"""``asset.identity`` of many rows at once: the start of a SHA-256, or MD5 (RFC 1321), all rows of a
+length together.
 
-The same numbers as :func:`registry.identity.identity_of`; MD5 is three times as fast as DuckDB's ``md5_number_lower``, which
-was the dearest part of reading a list.
+The same numbers as :func:`registry.works.identity.identity_of`; MD5 is three times as fast as
+DuckDB's ``md5_number_lower``, which was the dearest part of reading a list.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import pyarrow.compute as pc
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from registry.identity import identity_of
 from registry.ingest.bulk.buffers import bytes_of
+from registry.works.identity import identity_of
 
 _TURNS = np.array([[7, 12, 17, 22], [5, 9, 14, 20], [4, 11, 16, 23], [6, 10, 15, 21]])
 _SINES = np.floor(np.abs(np.sin(np.arange(1, 65))) * 2.0**32).astype(np.uint64).astype(np.uint32)
@@ -32,7 +33,9 @@ Words = NDArray[np.uint32]
 
 
 def keys_of(rows: pa.Table, data_set_id: int) -> pa.Array:
-    """The texts that identify works, :data:`registry.identity.IDENTITY_KEY` over a list's columns."""
+    """The texts that identify works, :data:`registry.works.identity.IDENTITY_KEY` over a list's
+    columns.
+    """
     columns = [rows.column(name) for name in ("sha256", "other_hash", "url") if name in rows.column_names]
     if "path" in rows.column_names:
         columns.append(pc.binary_join_element_wise(f"path:{data_set_id}:", rows.column("path"), ""))
@@ -63,7 +66,9 @@ def identities_of(keys: pa.Array) -> NDArray[np.uint64]:
 
 
 def no_hexadecimal_digit(characters: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
-    """Where there is something else than a lower-case hexadecimal digit; None where there is nothing else."""
+    """Where there is something else than a lower-case hexadecimal digit; None where there is
+    nothing else.
+    """
     other = (characters - np.uint8(ord("0")) > 9) & (
         characters - np.uint8(ord("a")) > 5
     )  # below zero it wraps to large
@@ -101,7 +106,7 @@ def _padded(data: NDArray[np.uint8], starts: NDArray[np.int64], lengths: NDArray
 
 
 def _lower_half(words: Words) -> NDArray[np.uint64]:
-    """The last 64 bits of the digest, as :func:`registry.identity.identity_of` reads them."""
+    """The last 64 bits of the digest, as :func:`registry.works.identity.identity_of` reads them."""
     state = [np.full(words.shape[1], value, np.uint32) for value in _START]
     for start in range(0, len(words), 16):
         a, b, c, d = state

@@ -1,4 +1,6 @@
-"""Which rows of a batch are new works, and which are works that the registry has or that the list named before."""
+"""Which rows of a batch are new works, and which are works that the registry has or that the list
+named before.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from registry.identity import IDENTITY_KEY
 from registry.ingest.bulk.identities import keys_of
 from registry.ingest.lists.columns import IDENTITY
+from registry.works.identity import IDENTITY_KEY
 
 Numbers = NDArray[np.int64]
 
@@ -32,7 +34,9 @@ class Match:
 
 
 def match(connection: duckdb.DuckDBPyConnection, rows: pa.Table, data_set_id: int) -> Match:
-    """Tell the rows of a batch apart: by 64 bits of a hash first, and by the texts themselves where these are equal."""
+    """Tell the rows of a batch apart: by 64 bits of a hash first, and by the texts themselves where
+    these are equal.
+    """
     identities = rows.column("identity").to_numpy()
     repeated = _repeated(rows, identities, data_set_id)
     first = np.setdiff1d(np.arange(len(identities)), repeated, assume_unique=True) if len(repeated) else None

@@ -1,4 +1,6 @@
-"""Rightsholders and licences of a batch: each name is looked up once, whatever the number of its rows."""
+"""Rightsholders and licences of a batch: each name is looked up once, whatever the number of its
+rows.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from registry.events import Change
-from registry.names import licence_ids, rightsholder_ids
+from registry.event_log.events import Change
+from registry.rightsholders.names import licence_ids, rightsholder_ids
 
 NOBODY = -1
 

@@ -1,6 +1,8 @@
-"""What a list declares for works that the registry has: a newer row wherever it says something else.
+"""What a list declares for works that the registry has: a newer row wherever it says something
+else.
 
-Only the columns that the list has are compared, and what it says nothing of is taken over from the row before.
+Only the columns that the list has are compared, and what it says nothing of is taken over from the
+row before.
 """
 
 from __future__ import annotations
@@ -12,13 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from registry.events import Change
+from registry.event_log.events import Change
 from registry.ingest.bulk.conflicts import conflicts_among
 from registry.ingest.bulk.names import NOBODY
 from registry.ingest.findings import Finding
 from registry.ingest.lists.source import ListSource
-from registry.site_policies import refresh_with_policies
-from registry.state import refresh
+from registry.permissions.derived_columns import refresh
+from registry.site_policies.store import refresh_with_policies
 
 _COLUMNS = ("rightsholder_id", "licence_id", "title", "creator", "source_url", "attributes")
 
@@ -47,7 +49,8 @@ def declare_anew(
     *,
     named: int = 0,
 ) -> Newer:
-    """Append a row for each of these works (``asset_ids``, ascending) that the rows at ``places`` speak of otherwise.
+    """Append a row for each of these works (``asset_ids``, ascending) that the rows at ``places``
+    speak of otherwise.
 
     Conflicts are counted, and at most ``named`` are named.
     """
@@ -77,7 +80,8 @@ def declare_anew(
         f"SELECT id, asset_id, 'declared', {listed}, ?, ?, ? FROM newer_rows ORDER BY id",
         [source.name, change.actor, change.now],
     )
-    # Who says the same of the first rightsholder, and a list knows only one, leaves the further ones as they are.
+    # Who says the same of the first rightsholder, and a list knows only one, leaves the further
+    # ones as they are.
     connection.execute(
         "INSERT INTO co_rightsholder (id, rights_id, asset_id, position, rightsholder_id, role, share) "
         "SELECT ? + row_number() OVER (ORDER BY newer_rows.id, position) - 1, newer_rows.id, newer_rows.asset_id, position, "

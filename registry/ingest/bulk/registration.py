@@ -1,11 +1,12 @@
 """Registering a list of works by its metadata: a batch per transaction, each of them an event.
 
     with tempfile.TemporaryDirectory() as staging:
-        source = open_list(Path("works.parquet"), mapping={"rightsholder": "owner"}, staging=Path(staging))
-        report = register_list(registry, source, root=Path("works.parquet"), now=datetime.now(UTC))
+        source = open_list(Path("works.parquet"), mapping={"rightsholder": "owner"},
+        staging=Path(staging)) report = register_list(registry, source, root=Path("works.parquet"),
+        now=datetime.now(UTC))
 
-Whoever is killed loses the batch at hand and no other; the next run finds what is there by its identity and goes on. A list
-never says that a work is gone: what it no longer names stays.
+Whoever is killed loses the batch at hand and no other; the next run finds what is there by its
+identity and goes on. A list never says that a work is gone: what it no longer names stays.
 """
 
 from __future__ import annotations
@@ -18,15 +19,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from registry.database import Registry
 from registry.errors import UsageError
-from registry.events import Change, changing
+from registry.event_log.events import Change, changing
 from registry.ingest.bulk.batches import read_ahead
 from registry.ingest.bulk.store import ListStore, Stored
-from registry.ingest.data_set import add_data_set, move_data_set
 from registry.ingest.findings import Finding
 from registry.ingest.lists import ListSource, Refusal
-from registry.withdrawals import cover_later_works
+from registry.ingest.store.data_set import add_data_set, move_data_set
+from registry.storage.database import Registry
+from registry.withdrawals.record import cover_later_works
 
 EXAMPLES = 5
 
@@ -50,7 +51,8 @@ class ListReport:
     refusals: tuple[Refusal, ...] = field(default=())
     """By reason, most frequent first."""
     conflicts: int = 0
-    """Works for which the list names another rightsholder or licence than was recorded; what it says counts from now on."""
+    """Works for which the list names another rightsholder or licence than was recorded; what it
+    says counts from now on."""
     findings: tuple[Finding, ...] = field(default=())
     """The first conflicts, at most :data:`registry.ingest.bulk.conflicts.NAMED`."""
 
@@ -95,8 +97,10 @@ def register_list(
         on_progress: gets (rows done, rows in all).
 
     Raises:
-        InputError: the list cannot be read to its end, or was changed meanwhile; batches before that are registered.
-        UsageError: the data set's name belongs to another source, or nothing could say whose the works are.
+        InputError: the list cannot be read to its end, or was changed meanwhile; batches before
+            that are registered.
+        UsageError: the data set's name belongs to another source, or nothing could say whose the
+            works are.
     """
     source = with_defaults(source, rightsholder, licence)
     check_owned(source, allow_unowned)
@@ -162,8 +166,8 @@ def check_owned(source: ListSource, allow_unowned: bool) -> None:
 
 
 class _DataSet:
-    """The data set of a list: known from the start, since its number is part of what identifies a work by its path; made with
-    the first batch, so that a list of which nothing lands leaves none.
+    """The data set of a list: known from the start, since its number is part of what identifies a
+    work by its path; made with the first batch, so that a list of which nothing lands leaves none.
     """
 
     def __init__(self, registry: Registry, name: str, root: Path, now: datetime) -> None:

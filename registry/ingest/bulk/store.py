@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from registry.events import Change
+from registry.event_log.events import Change
+from registry.event_log.seals import digest_of_rows, schema_of
 from registry.ingest.bulk.batches import Batch
 from registry.ingest.bulk.conflicts import NAMED
 from registry.ingest.bulk.matching import match
@@ -16,15 +17,15 @@ from registry.ingest.bulk.names import NOBODY, Named, licences, rightsholders
 from registry.ingest.bulk.newer import declare_anew
 from registry.ingest.findings import Finding
 from registry.ingest.lists.source import ListSource
-from registry.seals import digest_of_rows, schema_of
-from registry.site_policies import apply_policies
-from registry.state import refresh
+from registry.permissions.derived_columns import refresh
+from registry.site_policies.store import apply_policies
 
 _OF_WORK = ("path", "url", "sha256", "other_hash", "media_type", "width", "height")
 _OF_RIGHTS = ("title", "creator", "source_url", "attributes")
 _CHUNK = 122_880
 _MEMORY = "700MB"
-# Finding out how to pack texts that hardly repeat costs as much as writing them, and saves half of the space.
+# Finding out how to pack texts that hardly repeat costs as much as writing them, and saves half of
+# the space.
 _PLAIN = "fsst,zstd,dict_fsst,dictionary"
 _WORTH_IT = 61_440
 
@@ -65,7 +66,8 @@ class ListStore:
         found = match(change.connection, batch.rows, self.data_set_id)
         first_time = ~self._was_stated(found.asset_ids)
         known, asset_ids = found.known[first_time], found.asset_ids[first_time]
-        # Two rows of a batch may be one work under two keys, one of which was merged: the first one counts.
+        # Two rows of a batch may be one work under two keys, one of which was merged: the first one
+        # counts.
         asset_ids, at = np.unique(asset_ids, return_index=True)
         known = known[at]
         stored = Stored(unchanged=len(known), repeated=len(found.repeated) + len(found.known) - len(known))
@@ -103,7 +105,9 @@ class ListStore:
     def _insert(
         self, change: Change, rows: pa.Table, places: NDArray[np.int64], holders: Named, terms: Named
     ) -> tuple[NDArray[np.int64], int]:
-        """Append new works with their declarations; returns the works' ids, and how many were declared."""
+        """Append new works with their declarations; returns the works' ids, and how many were
+        declared.
+        """
         everything = len(places) == rows.num_rows
         rows = rows if everything else rows.take(pa.array(places))
         ids = change.next_id("asset") + np.arange(len(places))

@@ -1,7 +1,9 @@
-"""Texts of a batch as the registry keeps them: no spaces around, nothing for an empty cell, one spelling of one thing.
+"""Texts of a batch as the registry keeps them: no spaces around, nothing for an empty cell, one
+spelling of one thing.
 
-The same as :func:`registry.ingest.lists.columns.canonical_columns` says in SQL. Nearly every cell is in order already, which
-a look at its first and last byte tells; as SQL these rules took as long as reading the file.
+The same as :func:`registry.ingest.lists.columns.canonical_columns` says in SQL. Nearly every cell
+is in order already, which a look at its first and last byte tells; as SQL these rules took as long
+as reading the file.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ _LAST_OF_ASCII = 0x7F
 
 
 def tidied(batch: pa.RecordBatch, loose: Collection[str]) -> pa.RecordBatch:
-    """The batch with its texts in order; ``loose`` names those whose spaces and letters nobody has looked at yet."""
+    """The batch with its texts in order; ``loose`` names those whose spaces and letters nobody has
+    looked at yet.
+    """
     for place, field in enumerate(batch.schema):
         if field.name not in loose and field.name not in COMPOSED:
             continue

@@ -1,7 +1,8 @@
 """The canonical columns as SQL: how each is read from a source column, and why a row is refused.
 
-Ten million rows pass through these expressions, so the common case is decided by ``strlen``, ``contains`` and
-``starts_with``; a regular expression or ``trim`` (a microsecond) runs only on rows that those could not decide.
+Ten million rows pass through these expressions, so the common case is decided by ``strlen``,
+``contains`` and ``starts_with``; a regular expression or ``trim`` (a microsecond) runs only on rows
+that those could not decide.
 """
 
 from __future__ import annotations
@@ -49,12 +50,15 @@ LONGEST_ATTRIBUTES = LONGEST_TEXT
 CHECKED_NUMBERS = tuple(_NUMBERS)
 _ONE_LINE = ("path", "url", "other_hash", "media_type", "rightsholder", "licence", "source_url")
 COMPOSED = ("path", "rightsholder", "licence", "title", "creator")
-"""Texts that people write, which are brought into Unicode's composed form: what looks the same is the same."""
+"""Texts that people write, which are brought into Unicode's composed form: what looks the same is
+the same."""
 LOOSE = ("url", "sha256", "media_type", "rightsholder", "licence", "title", "creator", "source_url")
-"""Texts that have only to be trimmed and respelled, which costs less where they are bytes than in SQL."""
+"""Texts that have only to be trimmed and respelled, which costs less where they are bytes than in
+SQL."""
 BLANKS = "".join(chr(code) for code in (*range(0x09, 0x0E), *range(0x1C, 0x21), 0x85, 0xA0, 0x1680, *range(0x2000, 0x200C),
                                         0x2028, 0x2029, 0x202F, 0x205F, 0x3000, 0xFEFF))  # fmt: skip
-"""Characters that show nothing at the ends of a text: Unicode's white space, the zero-width space and the byte-order mark."""
+"""Characters that show nothing at the ends of a text: Unicode's white space, the zero-width space
+and the byte-order mark."""
 UNKNOWN_LICENCE = "?"
 """What lists write for a licence that nobody knows."""
 _INTEGERS = (
@@ -76,7 +80,8 @@ def check_type(file: str, column: str, type_name: str, canonical: str) -> None:
     """Hold that a source column can be read as the canonical one.
 
     Raises:
-        InputError: it holds bytes, lists or structures, or something that is no number where one is needed.
+        InputError: it holds bytes, lists or structures, or something that is no number where one is
+            needed.
     """
     base = type_name.split("(", 1)[0].split(" ", 1)[0]
     nested = "[" in type_name
@@ -99,10 +104,12 @@ def canonical_columns(
     *,
     tidy: bool = True,
 ) -> dict[str, str]:
-    """For every canonical column its expression over one file's columns, and what :func:`refusal` looks at beside them.
+    """For every canonical column its expression over one file's columns, and what :func:`refusal`
+    looks at beside them.
 
-    ``tidy``: bring :data:`COMPOSED` texts into Unicode's composed form and :data:`LOOSE` ones into order; else whoever reads
-    them does. A column with a default is in order anyway: what it is filled in for depends on it.
+    ``tidy``: bring :data:`COMPOSED` texts into Unicode's composed form and :data:`LOOSE` ones into
+    order; else whoever reads them does. A column with a default is in order anyway: what it is
+    filled in for depends on it.
     """
     columns: dict[str, str] = {}
     for name in _TEXT:
@@ -124,7 +131,8 @@ def canonical_columns(
 
 
 def refusal(mapping: Mapping[str, str | Constant], outcome: str | None, *, sieved: bool = False) -> str:
-    """Why a row is refused, as an expression over the canonical columns; NULL where nothing is wrong.
+    """Why a row is refused, as an expression over the canonical columns; NULL where nothing is
+    wrong.
 
     ``sieved``: there is :data:`MALFORMED` too.
     """
@@ -172,7 +180,9 @@ def _url_cases(name: str) -> list[str]:
 
 
 def _control_characters(name: str) -> str:
-    """JSON writes quotes, backslashes and control characters longer than they are, and is quick to say so."""
+    """JSON writes quotes, backslashes and control characters longer than they are, and is quick to
+    say so.
+    """
     pattern = "[\\x00-\\x1f\\x7f]" if name in _ONE_LINE else "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]"
     return f"strlen(json_quote({name})) <> strlen({name}) + 2 AND regexp_matches({name}, '{pattern}')"
 
@@ -253,7 +263,9 @@ def _number(value: str | Constant | None, types: Mapping[str, str]) -> str:
 
 
 def _number_problem(name: str, value: str | Constant, types: Mapping[str, str]) -> str:
-    """NaN is how pandas writes a missing number, and 0 how many lists do: both are read as not stated."""
+    """NaN is how pandas writes a missing number, and 0 how many lists do: both are read as not
+    stated.
+    """
     number, largest = _number(value, types), _NUMBERS[name][0]
     raw = _raw(value, types)
     missing = f"isnan({number}) OR {number} = 0"

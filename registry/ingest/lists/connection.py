@@ -1,4 +1,6 @@
-"""DuckDB for reading what others wrote: a database of its own, little memory, and no files but the ones named."""
+"""DuckDB for reading what others wrote: a database of its own, little memory, and no files but the
+ones named.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ def identifier(name: str) -> str:
 
 
 def one_line(text: str, longest: int = 120) -> str:
-    """What may be printed of a name or message from outside: no control characters, not too long."""
+    """What may be printed of a name or message from outside: no control characters, not too
+    long.
+    """
     line = "".join(character if character.isprintable() else " " for character in text)
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
@@ -37,7 +41,9 @@ def listed(names: Sequence[str], most: int = 40) -> str:
 
 @contextmanager
 def reader(files: Sequence[Path], staging: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database in memory that reads ``files``, reads and writes in ``staging``, and cannot reach anything else."""
+    """A database in memory that reads ``files``, reads and writes in ``staging``, and cannot reach
+    anything else.
+    """
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": MEMORY,
         "autoinstall_known_extensions": False,
@@ -57,8 +63,8 @@ def reader(files: Sequence[Path], staging: Path | None = None) -> Iterator[duckd
 def translated_errors(name: str) -> Iterator[None]:
     """Turn what DuckDB says of a file that it cannot read into an :class:`InputError` of one line.
 
-    A relation reads its files only when it runs, so damage in a page deep inside is met there and not when a list is
-    opened: whoever runs one puts this around it.
+    A relation reads its files only when it runs, so damage in a page deep inside is met there and
+    not when a list is opened: whoever runs one puts this around it.
     """
     try:
         yield

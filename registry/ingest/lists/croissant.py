@@ -1,7 +1,9 @@
-"""Croissant (MLCommons, 1.0 and 1.1): a JSON-LD description of a dataset, read for the list of works that it describes.
+"""Croissant (MLCommons, 1.0 and 1.1): a JSON-LD description of a dataset, read for the list of
+works that it describes.
 
-Of all that Croissant can say, this takes: the local files that a record set reads, which column each of its fields
-extracts, and the licence, creator, name, URL and citation of the dataset, which every work gets that states none.
+Of all that Croissant can say, this takes: the local files that a record set reads, which column
+each of its fields extracts, and the licence, creator, name, URL and citation of the dataset, which
+every work gets that states none.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ _Node = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Described:
-    """Which files hold the works, canonical column to source column, and what holds for every work."""
+    """Which files hold the works, canonical column to source column, and what holds for every
+    work.
+    """
 
     files: tuple[Path, ...]
     columns: Mapping[str, str]
@@ -41,7 +45,8 @@ def read_croissant(path: Path) -> Described:
     """Read a description and find its files beside it.
 
     Raises:
-        InputError: it is no Croissant, describes no works, or its files are elsewhere, changed, or outside its folder.
+        InputError: it is no Croissant, describes no works, or its files are elsewhere, changed, or
+            outside its folder.
     """
     document = _load(path)
     resources = {_id(node): node for node in _nodes(document, "distribution")}
@@ -89,7 +94,9 @@ def _load(path: Path) -> _Node:
 
 
 def _rows_inside(document: _Node) -> list[_Node]:
-    """Record sets that hold their rows in the description itself, which Croissant calls inline data."""
+    """Record sets that hold their rows in the description itself, which Croissant calls inline
+    data.
+    """
     return [node for node in _nodes(document, "recordSet") if "data" in node or "cr:data" in node]
 
 
@@ -119,7 +126,9 @@ def _reference(node: object) -> str | None:
 
 
 def _columns(record_set: _Node) -> tuple[str | None, dict[str, str]]:
-    """The file or file set that the record set reads, and the columns of it that are canonical ones."""
+    """The file or file set that the record set reads, and the columns of it that are canonical
+    ones.
+    """
     found: list[tuple[str, str, str]] = []
     for entry in _nodes(record_set, "field"):
         source = entry.get("source")

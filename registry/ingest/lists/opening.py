@@ -12,9 +12,9 @@ from registry.errors import InputError
 from registry.ingest.lists.columns import check_type
 from registry.ingest.lists.connection import identifier, literal, one_line, reader, translated_errors
 from registry.ingest.lists.croissant import Described, read_croissant
+from registry.ingest.lists.malformed_rows import MARK
 from registry.ingest.lists.parquet import describe, parquet_files
 from registry.ingest.lists.presets import Layout, Wishes, check_wishes, lay_out
-from registry.ingest.lists.sieve import MARK
 from registry.ingest.lists.source import ListFile, ListSource, fingerprint
 from registry.ingest.lists.text import convert
 
@@ -31,11 +31,13 @@ def open_list(
     attributes: Sequence[str] = (),
     staging: Path,
 ) -> ListSource:
-    """Open Parquet (a file or a folder of them), CSV, JSON lines (each also ``.gz``) or Croissant (``.json``, ``.jsonld``).
+    """Open Parquet (a file or a folder of them), CSV, JSON lines (each also ``.gz``) or Croissant
+    (``.json``, ``.jsonld``).
 
-    ``mapping`` is canonical column to source column and ``constants`` canonical column to value; both go before the
-    preset, column by column. ``attributes`` are further source columns to keep. What must be converted is written to the
-    folder ``staging``, which has to stay until the list has been read and is the caller's to remove.
+    ``mapping`` is canonical column to source column and ``constants`` canonical column to value;
+    both go before the preset, column by column. ``attributes`` are further source columns to keep.
+    What must be converted is written to the folder ``staging``, which has to stay until the list
+    has been read and is the caller's to remove.
 
     Raises:
         InputError: it cannot be read as a whole, or its columns are not those that were asked for.
@@ -121,7 +123,9 @@ def _check_parts(parts: tuple[ListFile, ...], origins: tuple[Path, ...], layout:
 
 
 def _try_one_row(connection: duckdb.DuckDBPyConnection, part: ListFile, layout: Layout) -> None:
-    """Read one row of what was mapped: columns may be encrypted or damaged one by one, which no footer says."""
+    """Read one row of what was mapped: columns may be encrypted or damaged one by one, which no
+    footer says.
+    """
     columns = [column for column in layout.mapping.values() if isinstance(column, str)]
     taken = ", ".join(identifier(column) for column in dict.fromkeys([*columns, *layout.attributes]))
     with translated_errors(str(part.path)):

@@ -1,4 +1,6 @@
-"""Opening Parquet from outside: the footer is bounded and read first, so that what is wrong is known before any row."""
+"""Opening Parquet from outside: the footer is bounded and read first, so that what is wrong is
+known before any row.
+"""
 
 from __future__ import annotations
 

@@ -1,9 +1,11 @@
-"""Which source column is which canonical one: known layouts, told by their column names, and the user's own mapping.
+"""Which source column is which canonical one: known layouts, told by their column names, and the
+user's own mapping.
 
 laion         LAION metadata, old (SAMPLE_ID, URL, TEXT, ...) and new (url, caption or text, punsafe, ...)
 pd12m         PD12M, PD3M and what else Source.Plus publishes (id, url, caption, hash, ...)
 img2dataset   the Parquet that img2dataset writes beside its shards; its hashes are of the files as they were fetched, so
-              width and height are the original ones too; it may carry further columns of the list it came from
+              width and height are the original ones too; it may carry further columns of the list
+              it came from
 owner-table   any list whose columns have the canonical names or common other words for them
 croissant     what a Croissant description says of the columns of its files
 """
@@ -88,7 +90,9 @@ class Layout:
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the user says about columns, and what a description of the list says (``described``: canonical to column)."""
+    """What the user says about columns, and what a description of the list says (``described``:
+    canonical to column).
+    """
 
     preset: str | None = None
     mapping: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -120,7 +124,8 @@ def lay_out(name: str, columns: Sequence[str], wishes: Wishes) -> Layout:
     """Decide what every column of the list is.
 
     Raises:
-        InputError: a column that is asked for is not there, two have one name, or no column says which work a row is.
+        InputError: a column that is asked for is not there, two have one name, or no column says
+            which work a row is.
     """
     known = _by_lower_name(name, columns)
     preset = wishes.preset or ("croissant" if wishes.described else _detect(set(known)))

@@ -1,4 +1,6 @@
-"""What registering a list would do, before it is done: the first rows, and what would be refused."""
+"""What registering a list would do, before it is done: the first rows, and what would be
+refused.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ EXAMPLES = 5
 
 @dataclass(frozen=True)
 class Refusal:
-    """Rows that would be refused for one reason: how many of those looked at, and the first of them."""
+    """Rows that would be refused for one reason: how many of those looked at, and the first of
+    them.
+    """
 
     reason: str
     rows: int
@@ -31,7 +35,9 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Preview:
-    """``rows`` are the first that would land, by canonical column; ``refusals`` are of the first ``looked_at`` rows."""
+    """``rows`` are the first that would land, by canonical column; ``refusals`` are of the first
+    ``looked_at`` rows.
+    """
 
     source: str
     preset: str | None

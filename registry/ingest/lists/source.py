@@ -37,9 +37,10 @@ class ListFile:
 class ListSource:
     """A list of works as a relation over Parquet files.
 
-    ``mapping`` says for each canonical column the source column that it is read from, or its constant; ``defaults`` what a
-    row gets that states nothing there. ``outcome`` is img2dataset's column that says whether a work was fetched at all.
-    ``fingerprint`` is size and modification time (ns) of ``origins``, the files as the user gave them.
+    ``mapping`` says for each canonical column the source column that it is read from, or its
+    constant; ``defaults`` what a row gets that states nothing there. ``outcome`` is img2dataset's
+    column that says whether a work was fetched at all. ``fingerprint`` is size and modification
+    time (ns) of ``origins``, the files as the user gave them.
     """
 
     name: str
@@ -63,14 +64,18 @@ class ListSource:
 
     @property
     def loose(self) -> tuple[str, ...]:
-        """The texts of :meth:`unchecked` that are as the list has them, see :data:`registry.ingest.lists.columns.LOOSE`."""
+        """The texts of :meth:`unchecked` that are as the list has them, see
+        :data:`registry.ingest.lists.columns.LOOSE`.
+        """
         return tuple(name for name in LOOSE if name in self.mapping and name not in self.defaults)
 
     def relation(self, first: int, count: int) -> str:
-        """A ``SELECT`` of the canonical columns, ``row_number`` and ``reason`` for the rows from ``first`` (0 is the first).
+        """A ``SELECT`` of the canonical columns, ``row_number`` and ``reason`` for the rows from
+        ``first`` (0 is the first).
 
-        ``row_number`` counts from 1 over all files. ``reason`` is NULL for a row that may be registered. Every column is an
-        expression over its own row, so what is not selected is not read, and row groups outside the range are skipped.
+        ``row_number`` counts from 1 over all files. ``reason`` is NULL for a row that may be
+        registered. Every column is an expression over its own row, so what is not selected is not
+        read, and row groups outside the range are skipped.
         """
         taken = ", ".join(CANONICAL)
         reason = refusal(self.mapping, self.outcome, sieved=self.sieved)
@@ -78,15 +83,19 @@ class ListSource:
         return f"SELECT {taken}, row_number, {reason} AS reason FROM (\n{inner}\n)"  # noqa: S608 - names are quoted
 
     def unchecked(self) -> str:
-        """A ``SELECT`` of all rows without ``reason``, but with what :meth:`reasons` needs beside the canonical columns.
+        """A ``SELECT`` of all rows without ``reason``, but with what :meth:`reasons` needs beside
+        the canonical columns.
 
-        For whoever can tell at a glance that most rows are sound: the checks cost more than reading. Texts are not in
-        composed form yet either, see :data:`registry.ingest.lists.columns.COMPOSED`, nor those in :attr:`loose` in order.
+        For whoever can tell at a glance that most rows are sound: the checks cost more than
+        reading. Texts are not in composed form yet either, see
+        :data:`registry.ingest.lists.columns.COMPOSED`, nor those in :attr:`loose` in order.
         """
         return f"SELECT * FROM (\n{self._inner(0, self.rows, tidy=False)}\n)"  # noqa: S608 - names are quoted
 
     def reasons(self, rows: str) -> str:
-        """A ``SELECT`` of ``row_number`` and ``reason`` over rows of :meth:`unchecked`, given as the name of a relation."""
+        """A ``SELECT`` of ``row_number`` and ``reason`` over rows of :meth:`unchecked`, given as
+        the name of a relation.
+        """
         reason = refusal(self.mapping, self.outcome, sieved=self.sieved)
         return f"SELECT row_number, {reason} AS reason FROM {rows}"  # noqa: S608 - our name
 
@@ -96,7 +105,9 @@ class ListSource:
         return "\nUNION ALL\n".join(selects)
 
     def place(self, row_number: int) -> str:
-        """Where a row is, for a message: the file too where there are several, and of a malformed line its number."""
+        """Where a row is, for a message: the file too where there are several, and of a malformed
+        line its number.
+        """
         offset = 0
         for origin, part in zip(self.origins, self.parts, strict=True):
             if row_number <= offset + part.rows:
@@ -117,7 +128,9 @@ class ListSource:
                 raise InputError(f"{origin} was changed while it was read; leave it alone and start again")
 
     def _ranges(self, first: int, end: int) -> list[tuple[tuple[tuple[ListFile, int], ...], int, int]]:
-        """Files with their offsets, and the rows wanted of each: whole files of equal columns together, cut ones alone."""
+        """Files with their offsets, and the rows wanted of each: whole files of equal columns
+        together, cut ones alone.
+        """
         wanted, offset = [], 0
         for part in self.parts:
             lower, upper = max(first - offset, 0), min(end - offset, part.rows)
@@ -149,7 +162,8 @@ class ListSource:
             mark = parts[0][0].mark
             columns[MALFORMED] = "NULL::VARCHAR" if mark is None else identifier(mark)
         files = ", ".join(literal(str(part.path)) for part, _ in parts)
-        # The virtual columns are named instead of asked for by option: the option fails where a file has one of that name.
+        # The virtual columns are named instead of asked for by option: the option fails where a
+        # file has one of that name.
         if len(parts) > 1:
             offsets = ", ".join(str(offset + 1) for _, offset in parts)
             row_number, where = f"file_row_number + ([{offsets}]::BIGINT[])[file_index::BIGINT + 1]", ""

@@ -1,8 +1,9 @@
 """CSV and JSON lines into Parquet, every column as text, in bounded memory.
 
-A list is converted once and then read many times, by columns and ranges of rows. Types are checked later, row by row;
-here only what makes the file unreadable as a whole is an error. Lines that are malformed cost a second, slower reading (see
-:mod:`registry.ingest.lists.sieve`) and become rows that are refused.
+A list is converted once and then read many times, by columns and ranges of rows. Types are checked
+later, row by row; here only what makes the file unreadable as a whole is an error. Lines that are
+malformed cost a second, slower reading (see :mod:`registry.ingest.lists.malformed_rows`) and become
+rows that are refused.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import duckdb
 
 from registry.errors import InputError
 from registry.ingest.lists.connection import identifier, listed, literal, one_line, reader
-from registry.ingest.lists.sieve import (
+from registry.ingest.lists.malformed_rows import (
     LONGEST_LINE,
     MARK,
     NOT_UTF8,
@@ -45,7 +46,9 @@ class _LineError(InputError):
 
 @dataclass(frozen=True)
 class _Text:
-    """What is read: the list itself, or its sieved copy with :data:`MARK` as a further column and no header."""
+    """What is read: the list itself, or its sieved copy with :data:`MARK` as a further column and
+    no header.
+    """
 
     path: Path
     """The list, for messages."""
@@ -57,13 +60,16 @@ class _Text:
 
 
 def convert(path: Path, kind: str, target: Path) -> Mapping[int, int] | None:
-    """Write the ``csv`` or ``json`` lines of ``path`` to the Parquet file ``target``, whose folder also takes what spills.
+    """Write the ``csv`` or ``json`` lines of ``path`` to the Parquet file ``target``, whose folder
+    also takes what spills.
 
-    Returns None if all lines are sound. Otherwise ``target`` has the column :data:`MARK` with what is wrong with a line, and
-    the first of these lines are returned: row (1 is the first) to line of the file.
+    Returns None if all lines are sound. Otherwise ``target`` has the column :data:`MARK` with what
+    is wrong with a line, and the first of these lines are returned: row (1 is the first) to line of
+    the file.
 
     Raises:
-        InputError: it is not what it claims to be, or none of its lines can be read; the message names the line.
+        InputError: it is not what it claims to be, or none of its lines can be read; the message
+            names the line.
     """
     packed = _check_packed(path)
     header, delimiter = _header(path, packed) if kind == "csv" else ((), "")
@@ -93,7 +99,9 @@ def _write(text: _Text, target: Path) -> None:
 
 
 def _check_packed(path: Path) -> bool:
-    """Whether it is gzip. If so it is unpacked once to nowhere: a file that was cut off may end between two lines."""
+    """Whether it is gzip. If so it is unpacked once to nowhere: a file that was cut off may end
+    between two lines.
+    """
     try:
         with path.open("rb") as file:
             if file.read(2) != _GZIP:
@@ -124,7 +132,9 @@ def _csv_query(text: _Text) -> str:
 
 
 def _header(path: Path, packed: bool) -> tuple[Sequence[str], str]:
-    """Column names, and the delimiter: whichever of comma, semicolon and tab the first line has most of."""
+    """Column names, and the delimiter: whichever of comma, semicolon and tab the first line has
+    most of.
+    """
     try:
         with opened(path, packed) as file:
             start = file.readline(LONGEST_LINE + 1)
@@ -150,7 +160,9 @@ def _header(path: Path, packed: bool) -> tuple[Sequence[str], str]:
 
 
 def _check_lines(text: _Text) -> None:
-    """Hold that no line is endless or nested without bounds, on which DuckDB's JSON reader overruns its stack."""
+    """Hold that no line is endless or nested without bounds, on which DuckDB's JSON reader overruns
+    its stack.
+    """
     number = 0
     try:
         with opened(text.file, text.packed) as file:
@@ -212,7 +224,9 @@ def _check_names(path: Path, names: Sequence[str]) -> None:
 
 
 def _explained(path: Path, error: BaseException) -> InputError:
-    """What the reader found, in one line: where, and which of the ways in which such files are wrong it is."""
+    """What the reader found, in one line: where, and which of the ways in which such files are
+    wrong it is.
+    """
     text = str(error)
     whole = isinstance(error, MemoryError | duckdb.OutOfMemoryException | duckdb.IOException)
     kind = InputError if whole else _LineError

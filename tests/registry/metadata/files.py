@@ -1,4 +1,6 @@
-"""Real image files with metadata in them, made here: with Pillow where it writes a block, by hand where it does not."""
+"""Real image files with metadata in them, made here: with Pillow where it writes a block, by hand
+where it does not.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Images with real C2PA manifests, signed offline by a chain of certificates that is made for the test."""
+"""Images with real C2PA manifests, signed offline by a chain of certificates that is made for the
+test.
+"""
 
 from __future__ import annotations
 

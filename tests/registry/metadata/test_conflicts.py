@@ -1,4 +1,6 @@
-"""Declarations against files, place by place: an older block that names somebody else is heard, too."""
+"""Declarations against files, place by place: an older block that names somebody else is heard,
+too.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from registry.database import Registry
-from registry.ingest.embedded_store import conflicts
 from registry.ingest.findings import Kind
-from registry.ingest.owners import Declaration, OneOwner
+from registry.ingest.owners.declarations import Declaration, OneOwner
+from registry.ingest.store.embedded import conflicts
 from registry.metadata import EmbeddedMetadata
+from registry.storage.database import Registry
 from tests.registry.metadata import files
 from tests.registry.metadata.files import exif, iim, image_file, packet, photoshop_resource, read, with_segments
-from tests.registry.works import register, write
+from tests.support.works import register, write
 
 
 def file_saying(xmp: str | None = None, iptc: str | None = None, artist: str | None = None) -> bytes:

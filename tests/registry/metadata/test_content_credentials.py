@@ -1,4 +1,6 @@
-"""Content Credentials in files that are really signed, for every format, valid or not; nothing is ever fetched."""
+"""Content Credentials in files that are really signed, for every format, valid or not; nothing is
+ever fetched.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ import pytest
 
 from registry.metadata import EmbeddedMetadata
 from registry.metadata.values import Problems
-from registry.signals import Category, Protocol, Use
+from registry.permissions.signals import Category, Protocol, Use
 from tests.registry.metadata.files import image_file, read
 from tests.registry.metadata.signing import ISSUER, signed
 
@@ -66,7 +68,9 @@ def test_entries_of_every_format(image_format: str) -> None:
 
 
 def test_the_older_assertion() -> None:
-    """C2PA's own assertion is read like CAWG's; a purpose that nobody knows is kept without a meaning."""
+    """C2PA's own assertion is read like CAWG's; a purpose that nobody knows is kept without a
+    meaning.
+    """
     metadata = read(signed(image_file("JPEG"), "image/jpeg", C2PA))
     assert uses(metadata) == {
         (Protocol.C2PA, Category.AI_TRAINING): Use.PROHIBITED,
@@ -106,7 +110,9 @@ def test_a_damaged_manifest_is_a_problem() -> None:
 
 
 def test_nothing_is_fetched() -> None:
-    """A file that names a manifest elsewhere gets no call: its address is kept as a field, and that is all."""
+    """A file that names a manifest elsewhere gets no call: its address is kept as a field, and that
+    is all.
+    """
     from registry.metadata.content_credentials import read_credentials
 
     called = threading.Event()

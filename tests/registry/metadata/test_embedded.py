@@ -16,7 +16,7 @@ from PIL import Image, TiffImagePlugin
 from registry.errors import InputError
 from registry.metadata import NOTHING, EmbeddedMetadata, plus, read_embedded
 from registry.metadata.values import LARGEST_PACKET
-from registry.signals import Category, Protocol, RightsSignal, Use
+from registry.permissions.signals import Category, Protocol, RightsSignal, Use
 from tests.registry.metadata import files
 from tests.registry.metadata.files import VOCABULARY, data_mining, exif, image_file, packet, read
 
@@ -26,7 +26,9 @@ TITLED = packet("<dc:title>Dünen</dc:title>").encode()
 
 @pytest.mark.parametrize("image_format", [*FORMATS, "GIF", "BMP", "PPM"])
 def test_a_file_without_metadata_says_nothing(image_format: str) -> None:
-    """Nothing is found in a plain file, and finding that out is cheap enough for millions of them."""
+    """Nothing is found in a plain file, and finding that out is cheap enough for millions of
+    them.
+    """
     data = image_file(image_format)
     assert read(data).is_empty
     with Image.open(io.BytesIO(data)) as image:
@@ -71,7 +73,9 @@ def test_png_with_xmp_behind_its_pixels(compressed: bool) -> None:
 
 
 def test_png_bomb_behind_its_pixels() -> None:
-    """A compressed chunk is unpacked no further than the limit, and the packet is neither kept nor read."""
+    """A compressed chunk is unpacked no further than the limit, and the packet is neither kept nor
+    read.
+    """
     bomb = zlib.compress(b" " * (64 * LARGEST_PACKET))
     metadata = read(files.png_with_last_chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + bomb))
     assert metadata.xmp is None
@@ -123,7 +127,9 @@ def test_precedence_is_xmp_then_iptc_then_exif() -> None:
     ],
 )
 def test_iptc_text(data_sets: list[tuple[int, int, bytes]], creator: str) -> None:
-    """IPTC text is UTF-8 where it says so or plainly is, and Latin-1 otherwise; several by-lines are joined."""
+    """IPTC text is UTF-8 where it says so or plainly is, and Latin-1 otherwise; several by-lines
+    are joined.
+    """
     metadata = read(files.jpeg_with_iptc(files.iim(*data_sets)))
     assert (metadata.creator, metadata.problems) == (creator, ())
 
@@ -146,7 +152,9 @@ def test_damaged_iptc(block: bytes, problem: str) -> None:
 
 @pytest.mark.parametrize("as_longs", [False, True])
 def test_tiff_with_iptc(as_longs: bool) -> None:
-    """IPTC of a TIFF is read, also where the tag calls its bytes long integers, as Photoshop does."""
+    """IPTC of a TIFF is read, also where the tag calls its bytes long integers, as Photoshop
+    does.
+    """
     block = files.iim((2, 80, b"Ada"), (2, 116, b"(c)"))
     block += b"\0" * (-len(block) % 4)
     tags = TiffImagePlugin.ImageFileDirectory_v2()
@@ -247,7 +255,9 @@ def test_the_vocabulary_is_covered() -> None:
 @pytest.mark.parametrize("prefix", ["", VOCABULARY, "https://ns.useplus.org/ldf/vocab/"])
 @pytest.mark.parametrize("term", MEANINGS)
 def test_plus_data_mining(term: str, prefix: str) -> None:
-    """Each value means what the vocabulary says, as an address and in short; the raw value is kept; unknown prohibitions hold."""
+    """Each value means what the vocabulary says, as an address and in short; the raw value is kept;
+    unknown prohibitions hold.
+    """
     metadata = read(image_file("WEBP", xmp=data_mining(prefix + term)))
     assert [(signal.category, signal.use) for signal in metadata.signals] == MEANINGS[term]
     assert {(signal.protocol, signal.raw, signal.found_in) for signal in metadata.signals} == {

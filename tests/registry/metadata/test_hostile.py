@@ -1,4 +1,6 @@
-"""Nothing that a file may contain makes reading its metadata fail, hang, or hand on what no listing should show."""
+"""Nothing that a file may contain makes reading its metadata fail, hang, or hand on what no listing
+should show.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ from registry.metadata.xmp import read_xmp
 from tests.registry.metadata import files
 
 SECONDS = 5.0
-"""Of processor time, far more than any of these needs; a test that is exponential or quadratic in its input takes far longer."""
+"""Of processor time, far more than any of these needs; a test that is exponential or quadratic in
+its input takes far longer."""
 
 PACKET = files.data_mining(
     "DMI-PROHIBITED", "<dc:title><rdf:Alt><rdf:li xml:lang='x-default'>a</rdf:li></rdf:Alt></dc:title>"
@@ -62,7 +65,9 @@ MUTATIONS = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 40), st.binary(ma
 
 
 def mutated(data: bytes, mutations: list[Mutation]) -> bytes:
-    """The data with pieces replaced: where (as a share of the length), how many bytes, and by what."""
+    """The data with pieces replaced: where (as a share of the length), how many bytes, and by
+    what.
+    """
     for where, length, piece in mutations:
         start = int(where * len(data))
         data = data[:start] + piece + data[start + length :]
@@ -115,7 +120,9 @@ def test_parsers_take_anything(name: str, data: bytes, mutations: list[Mutation]
 @FUZZED
 @given(mutations=MUTATIONS)
 def test_damaged_files(number: int, mutations: list[Mutation]) -> None:
-    """Whatever is damaged in a file that Pillow still opens, reading it never raises and never takes long."""
+    """Whatever is damaged in a file that Pillow still opens, reading it never raises and never
+    takes long.
+    """
     data = mutated(VALID[number], mutations)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

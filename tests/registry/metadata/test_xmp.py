@@ -8,7 +8,7 @@ import pytest
 
 from registry.metadata.values import LONGEST_VALUE, Problems
 from registry.metadata.xmp import XmpContent, read_xmp
-from registry.signals import Use
+from registry.permissions.signals import Use
 from tests.registry.metadata.files import VOCABULARY, packet
 
 
@@ -28,7 +28,9 @@ def content(text: str | bytes) -> tuple[XmpContent, tuple[str, ...]]:
     ],
 )
 def test_creators_in_every_container(elements: str) -> None:
-    """A property is read the same whether it is plain, in a Seq or Bag, or the main value of a structure."""
+    """A property is read the same whether it is plain, in a Seq or Bag, or the main value of a
+    structure.
+    """
     found, problems = content(packet(elements))
     assert [part.strip() for part in found.fields["dc:creator"].split(";")] == ["Ada", "Ben"]
     assert problems == ()
@@ -56,7 +58,9 @@ def test_attributes_and_elements() -> None:
 
 
 def test_a_part_is_not_the_work() -> None:
-    """A title inside a structure belongs to something else; a reservation counts wherever it stands."""
+    """A title inside a structure belongs to something else; a reservation counts wherever it
+    stands.
+    """
     nested = (
         "<xmpMM:Ingredients><rdf:Bag><rdf:li rdf:parseType='Resource'><dc:title>of a part</dc:title>"
         "<plus:DataMining>DMI-PROHIBITED</plus:DataMining></rdf:li></rdf:Bag></xmpMM:Ingredients>"
@@ -68,7 +72,9 @@ def test_a_part_is_not_the_work() -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
 def test_encodings(encoding: str) -> None:
-    """A packet is read in each encoding that XMP allows, with or without a byte order mark, and padded with NULs."""
+    """A packet is read in each encoding that XMP allows, with or without a byte order mark, and
+    padded with NULs.
+    """
     text = packet("<dc:title>Bäume 木</dc:title>", 'plus:DataMining="DMI-PROHIBITED"')
     found, problems = content(text.encode(encoding) + b"\0" * 8)
     assert (found.fields.get("dc:title"), problems) == ("Bäume 木", ())
@@ -83,7 +89,9 @@ def test_invalid_utf8_is_replaced_and_said() -> None:
 
 
 def test_unwanted_characters_are_taken_out() -> None:
-    """Controls, NULs and direction overrides cannot reach a listing; what XML forbids does not cost the packet."""
+    """Controls, NULs and direction overrides cannot reach a listing; what XML forbids does not cost
+    the packet.
+    """
     found, problems = content(packet("<dc:title>a\x00b\x07c&#x202E;d&#x85;e\tf</dc:title>"))
     assert found.fields["dc:title"] == "abcd\ne f"
     assert problems == ("XMP has 2 characters that XML forbids; they are left out",)
@@ -113,7 +121,9 @@ HOSTILE = {
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_packets_are_a_problem(text: str) -> None:
-    """A packet made to exhaust its reader is refused quickly, in one line, and nothing of it is believed."""
+    """A packet made to exhaust its reader is refused quickly, in one line, and nothing of it is
+    believed.
+    """
     started = time.process_time()
     found, problems = content(text.replace("plus:DataMining", "plus:Other"))
     assert time.process_time() - started < 2

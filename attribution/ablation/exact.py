@@ -1,0 +1,150 @@
+"""Removing units for real: leave out every member that saw them, re-weight the rest, regenerate
+under the same noise.
+
+For a unit with code b the members with b_i = 0 keep weight 1/(n - h). Since codes are distinct
+words of equal weight, leaving one unit's members out removes that unit entirely and no other (ABC,
+definition 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from attribution.ensemble.ensemble import Ensemble
+from attribution.sampling.sampler import SamplerSettings, sample
+from registry.encodings.codes import withdrawals_guaranteed
+from registry.errors import CapacityError, UsageError
+
+BoolArray = npt.NDArray[np.bool_]
+ROWS_AT_ONCE = 64
+"""Units that are regenerated as one batch: enough that a member's share of it keeps a core or a GPU
+busy."""
+
+
+def ablation_weights(membership: BoolArray) -> Float[Tensor, "unit member"]:
+    """Weights (float64) that remove each row's unit: equal for the members that did not see it, 0
+    for those that did.
+
+    Args:
+        membership: one row per unit, one column per member: did the member train on it
+            (:func:`registry.encodings.codes.bits`).
+
+    Raises:
+        CapacityError: every member saw one of the units.
+        UsageError: not a matrix.
+    """
+    _check_matrix(membership)
+    survivors = ~membership
+    count = survivors.sum(axis=1, keepdims=True)
+    if not count.all():
+        raise CapacityError(
+            f"all {membership.shape[1]} members saw this unit: it cannot be removed; encode with a smaller weight h"
+        )
+    return torch.from_numpy(survivors / count)
+
+
+def joint_ablation_weights(membership: BoolArray) -> Float[Tensor, " member"]:
+    """The weights that remove all the rows' units at once: survivors are the members that saw none
+    of them.
+
+    Raises:
+        CapacityError: no member saw none of them; says how many units the encoding can lose at
+            once.
+    """
+    _check_matrix(membership)
+    seen = np.logical_or.reduce(membership, axis=0, keepdims=True)
+    if not seen.all():
+        return ablation_weights(seen)[0]
+    n, h = membership.shape[1], int(membership.sum(axis=1).max())
+    fit = int((~np.logical_or.accumulate(membership, axis=0)).any(axis=1).sum())
+    raise CapacityError(
+        f"removing {len(membership)} units at once leaves none of the {n} members: with {h} members a unit this "
+        f"encoding can lose any {withdrawals_guaranteed(n, h)} at once, and of these the first {fit}; "
+        "remove fewer, or encode with more members or a smaller weight"
+    )
+
+
+def counterfactuals(
+    ensemble: Ensemble,
+    noise: Float[Tensor, "draw channel height width"],
+    settings: SamplerSettings,
+    membership: BoolArray,
+    *,
+    label: int | None = None,
+    rows_at_once: int = ROWS_AT_ONCE,
+    advanced: Callable[[int], None] | None = None,
+) -> Float[Tensor, "unit channel height width"]:
+    """Regenerate one sample once without each unit, under the sample's own noise; returns y before
+    clipping.
+
+    Units run as the rows of a batch, in which a member is evaluated only on the trajectories that
+    it survives, so one ablation costs (n - h)/n of a plain sample and shares every kernel call with
+    the others.
+
+    Args:
+        ensemble: the members.
+        noise: the sample's exogenous noise.
+        settings: the sample's settings.
+        membership: one row per unit, one column per member.
+        label: the sample's class, where the ensemble has classes.
+        rows_at_once: batch size; changes memory and speed, and results by rounding only.
+        advanced: called with the number of units done since the last call.
+
+    Raises:
+        CapacityError: a unit was seen by every member.
+        UsageError: shapes that contradict each other.
+    """
+    results = noise.new_empty((len(membership), *noise.shape[1:]))
+    for units, outputs in counterfactual_batches(
+        ensemble, noise, settings, membership, label=label, rows_at_once=rows_at_once, advanced=advanced
+    ):
+        results[torch.from_numpy(units).to(noise.device)] = outputs
+    return results
+
+
+def counterfactual_batches(
+    ensemble: Ensemble,
+    noise: Float[Tensor, "draw channel height width"],
+    settings: SamplerSettings,
+    membership: BoolArray,
+    *,
+    label: int | None = None,
+    rows_at_once: int = ROWS_AT_ONCE,
+    advanced: Callable[[int], None] | None = None,
+) -> Iterator[tuple[Int[np.ndarray, " part"], Float[Tensor, "part channel height width"]]]:
+    """The same, batch by batch with the places of its units, so that a landscape never holds all
+    images at once.
+
+    Units that were seen by the same members (which happens once some members are out of service)
+    have the same counterfactual, and it is computed once.
+    """
+    weights = ablation_weights(membership)
+    _, first, place = np.unique(membership, axis=0, return_index=True, return_inverse=True)
+    # Distinct rows in order of their first unit, so that a landscape's batches follow the units'
+    # numbers.
+    order = np.argsort(first)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    row_of = rank[place.reshape(-1)]
+    for start in range(0, len(order), rows_at_once):
+        part = weights[torch.from_numpy(first[order[start : start + rows_at_once]])]
+        rows = noise.expand(len(part), *noise.shape)
+        labels = None if label is None else torch.full((len(part),), label, dtype=torch.int64, device=noise.device)
+        outputs = sample(ensemble, rows, settings, weights=part, labels=labels)
+        units = np.flatnonzero((row_of >= start) & (row_of < start + rows_at_once))
+        yield units, outputs[torch.from_numpy(row_of[units] - start).to(outputs.device)]
+        if advanced is not None:
+            advanced(len(units))
+
+
+def _check_matrix(membership: BoolArray) -> None:
+    if membership.ndim != 2 or membership.dtype != np.bool_:
+        raise UsageError(
+            f"membership is {membership.dtype} of shape {membership.shape}, expected booleans of shape (units, members)"
+        )

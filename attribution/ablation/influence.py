@@ -1,0 +1,130 @@
+"""What the Jacobian says about every unit, to first order.
+
+Removing a unit with code b moves the weights by u_{-x} - u0 = -(b - h/n) / (n - h), so y moves by J
+times that (*synthetic ablation*). The length of the move needs J only through G = J^T J: with c = b
+- h/n,
+
+    influence(x)^2 ~ c^T G c / (n - h)^2
+
+so one Jacobian per sample gives the influence of every unit of any data set at the price of n^2
+products each.
+
+These are estimates. They say which members matter to an output more than which unit does, so they
+are reported beside the evidence and are none themselves; see ``docs/method.md``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from attribution.ablation.exact import BoolArray, ablation_weights
+from attribution.metrics.euclidean import euclidean_scale
+from registry.errors import UsageError
+
+FloatArray = npt.NDArray[np.float64]
+
+UNITS_AT_ONCE = 65536
+"""Bounds the memory of :func:`influences`: 32 MiB at n = 64."""
+
+
+@dataclass(frozen=True)
+class Radius:
+    """The counterfactual radius (ABC): the largest influence that any unit has on a sample, and
+    that unit.
+    """
+
+    distance: float
+    unit_number: int
+    """The first, where several are as far."""
+
+
+def gram(jacobian: Float[Tensor, "batch member channel height width"]) -> Float[Tensor, "batch member member"]:
+    """G = J^T J of every sample, in float64 (a difference of two close ablations must not be lost
+    to rounding).
+    """
+    columns = jacobian.double().flatten(2)
+    return columns @ columns.mT
+
+
+def influences(
+    gram_matrix: Float[Tensor, "member member"], membership: BoolArray, values: int, *, at_once: int = UNITS_AT_ONCE
+) -> FloatArray:
+    """First-order influence of every unit on one sample, as a scaled Euclidean distance of
+    :mod:`attribution.metrics.euclidean`.
+
+    Args:
+        gram_matrix: G of the sample.
+        membership: one row per unit, one column per member.
+        values: number of values of the output, channels x height x width.
+        at_once: units per matrix product; changes memory only.
+
+    Raises:
+        CapacityError: a unit was seen by every member.
+        UsageError: membership is no boolean matrix over the members of G.
+    """
+    result: FloatArray = np.sqrt(_square_moves(gram_matrix, membership, at_once)) * euclidean_scale(values)
+    return result
+
+
+def lpips_influences(
+    gram_matrix: Float[Tensor, "member member"], membership: BoolArray, *, at_once: int = UNITS_AT_ONCE
+) -> FloatArray:
+    """First-order LPIPS of every unit's ablation, from G_phi of
+    :mod:`attribution.metrics.perceptual`: a square, as LPIPS is.
+
+    Raises:
+        CapacityError: a unit was seen by every member.
+        UsageError: membership is no boolean matrix over the members of G.
+    """
+    return _square_moves(gram_matrix, membership, at_once)
+
+
+def _square_moves(gram_matrix: Float[Tensor, "member member"], membership: BoolArray, at_once: int) -> FloatArray:
+    """c^T G c / (n - h)^2 of every unit."""
+    n = gram_matrix.shape[0]
+    if membership.ndim != 2 or membership.shape[1] != n:
+        raise UsageError(f"membership of shape {membership.shape}, expected one column for each of the {n} members")
+    g = gram_matrix.double().cpu()
+    squares = []
+    for start in range(0, len(membership), at_once):
+        move = ablation_weights(membership[start : start + at_once]) - 1.0 / n
+        squares.append(((move @ g) * move).sum(dim=1))
+    square = torch.cat(squares) if squares else torch.zeros(0, dtype=torch.float64)
+    # G is positive semidefinite up to rounding, which may leave a square slightly below zero.
+    result: FloatArray = square.clamp(min=0).numpy()
+    return result
+
+
+def synthetic_ablation(
+    y: Float[Tensor, "channel height width"],
+    jacobian: Float[Tensor, "member channel height width"],
+    membership: BoolArray,
+) -> Float[Tensor, "unit channel height width"]:
+    """Estimate the output without each row's unit, before clipping, to first order: y + J (u_{-x} -
+    u0).
+
+    Raises:
+        CapacityError: a unit was seen by every member.
+    """
+    move = (ablation_weights(membership) - 1.0 / membership.shape[1]).to(jacobian)
+    moved: Tensor = torch.tensordot(move, jacobian, dims=1)
+    return y + moved
+
+
+def counterfactual_radius(influence: FloatArray) -> Radius:
+    """The largest of the influences of all units, whether estimated or measured by ablation; NaN:
+    not measured.
+
+    Raises:
+        UsageError: there are no units, or none that was measured.
+    """
+    if np.isnan(influence).all():
+        raise UsageError("no unit has an influence: a counterfactual radius needs at least one unit")
+    furthest = int(np.nanargmax(influence))
+    return Radius(float(influence[furthest]), furthest)

@@ -1,0 +1,156 @@
+"""The Jacobian of a sample over the ensemble's weights, J = dy/dv at u0, in the run that draws the
+sample.
+
+With X_t = dx_t/dv (one tangent per member) and F = [f_1 .. f_n](x_t), the chain rule along the
+sampler is
+
+    X_next = (d mu/d x) X_t + (d mu/d eps) (F + sum_i v_i J_{f_i}(x_t) X_t)
+
+Noise is pinned and does not depend on v. F comes with the plain run; the sum is n tangents through
+n members, which is all the cost, and each member's own value is computed once for its n tangents
+(:mod:`attribution.ablation.forward_ad`). Reverse mode would need every step's activations and one
+pass per pixel; here memory does not grow with the number of steps.
+
+Where an intermediate step clamps the predicted clean image, the derivative is that of the clamp:
+none where it bites. The last step does not clamp, so y has a derivative everywhere.
+
+**Cheaper.** The sum is a mean over members, and a mean over m of the n, drawn anew at every step,
+is an unbiased estimate of it. J is linear in each step's sum and the steps are drawn independently,
+so the estimate of J is unbiased as a whole, at about m/n of the cost; y and F stay exact. (Its Gram
+matrix is too large in the mean, by the variance.) Which members those are is a function of n, m and
+the step alone, so that a sample's Jacobian does not depend on its batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from attribution.ablation.forward_ad import propagate
+from attribution.ensemble.ensemble import Denoiser, Ensemble, mix
+from attribution.sampling.sampler import Observation, Observer, SamplerSettings, advance, check_inputs, predicted_clean
+from attribution.sampling.schedule import Step, steps_of
+from registry.errors import UsageError
+
+
+@dataclass(frozen=True)
+class SampleJacobian:
+    """A batch of outputs with their derivatives over the weights of the members, both before the
+    final clipping.
+    """
+
+    y: Float[Tensor, "batch channel height width"]
+    jacobian: Float[Tensor, "batch member channel height width"]
+    """Column i: how y moves as the weight of member i grows, the others staying as they are."""
+
+
+MemberChoice = Callable[[int], Sequence[int]]
+"""Which members the tangents go through at the step of this index; never none."""
+
+
+def random_members(n: int, count: int) -> MemberChoice:
+    """``count`` of the n members at every step, each set as likely as any other and independent
+    between steps.
+
+    Raises:
+        UsageError: fewer than one or more than n.
+    """
+    if not 1 <= count <= n:
+        raise UsageError(f"{count} members a step for the Jacobian: choose 1 to {n}")
+
+    def choose(index: int) -> list[int]:
+        # Sorting raw words shuffles; NumPy promises those to be stable between versions.
+        words = np.random.Philox(key=np.array([n << 32 | count, index], dtype=np.uint64)).random_raw(n)
+        return sorted(int(place) for place in np.argsort(words)[:count])
+
+    return choose
+
+
+@torch.no_grad()
+def sample_with_jacobian(
+    ensemble: Ensemble,
+    noise: Float[Tensor, "batch draw channel height width"],
+    settings: SamplerSettings,
+    *,
+    labels: Int[Tensor, " batch"] | None = None,
+    observe: Observer | None = None,
+    carrying: MemberChoice | None = None,
+) -> SampleJacobian:
+    """Draw one image per row of noise under u0 and differentiate it by the weights; y is that of
+    :func:`sample`.
+
+    ``observe`` sees what it would see in a plain run, so sample, contrasts and Jacobian cost one
+    run. Memory holds n + 1 times the activations of one member on the batch. ``carrying`` names the
+    members that tangents go through at a step, :func:`random_members` for instance; all of them
+    unless given.
+
+    Raises:
+        UsageError: shapes that contradict each other, or a member that works in place.
+    """
+    check_inputs(ensemble, noise, settings, None, labels)
+    v = ensemble.uniform_weights()
+    x = noise[:, 0]
+    tangents = x.new_zeros((ensemble.n, *x.shape))
+    for index, step in enumerate(steps_of(settings)):
+        if index == 0:  # the start does not depend on v, so the first step needs no tangents
+            outputs = ensemble.evaluate(x, step.timestep, labels)
+            eps_tangents = outputs
+        else:
+            chosen = range(ensemble.n) if carrying is None else carrying(index)
+            outputs, carried = _evaluate_with_tangents(ensemble, x, tangents, step.timestep, labels, chosen)
+            eps_tangents = outputs + carried
+        if observe is not None:
+            observe(Observation(step, x, outputs))
+        eps = mix(outputs, v)
+        tangents = _advance_tangents(step, x, eps, tangents, eps_tangents)
+        x = advance(step, x, eps)
+        if step.sigma:
+            x = x + step.sigma * noise[:, index + 1]
+    return SampleJacobian(x, tangents.transpose(0, 1).contiguous())
+
+
+def _evaluate_with_tangents(
+    ensemble: Ensemble,
+    x: Float[Tensor, "batch channel height width"],
+    tangents: Float[Tensor, "member batch channel height width"],
+    timestep: int,
+    labels: Int[Tensor, " batch"] | None,
+    chosen: Sequence[int],
+) -> tuple[Float[Tensor, "member batch channel height width"], Float[Tensor, "member batch channel height width"]]:
+    """F, and the mean over the chosen members of J_{f_i}(x) X for the n tangents X."""
+    t = torch.full((len(x),), timestep, dtype=torch.int64, device=x.device)
+    outputs = []
+    carried = torch.zeros_like(tangents)
+    for index, member in enumerate(ensemble.members):
+        if index in chosen:
+            value, moved = propagate(_at(member, t, labels), x, tangents)
+            carried.add_(moved, alpha=1.0 / len(chosen))
+        else:
+            value = member(x, t, labels)
+        outputs.append(value)
+    return torch.stack(outputs), carried
+
+
+def _at(member: Denoiser, t: Tensor, labels: Tensor | None) -> Callable[[Tensor], Tensor]:
+    return lambda x: member(x, t, labels)
+
+
+def _advance_tangents(
+    step: Step,
+    x: Float[Tensor, "batch channel height width"],
+    eps: Float[Tensor, "batch channel height width"],
+    tangents: Float[Tensor, "member batch channel height width"],
+    eps_tangents: Float[Tensor, "member batch channel height width"],
+) -> Float[Tensor, "member batch channel height width"]:
+    """(d mu/d x) X + (d mu/d eps) E: the step is linear but for its clamp, so tangents take the
+    same coefficients.
+    """
+    clean = predicted_clean(step, tangents, eps_tangents)
+    if step.clip:
+        clean = clean * (predicted_clean(step, x, eps).abs() <= 1.0)
+    return step.from_clean * clean + step.from_current * tangents + step.from_eps * eps_tangents

@@ -1,0 +1,130 @@
+"""One sample without several units at once, as when several works are withdrawn together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from safetensors.numpy import load_file
+from torch import Tensor
+
+from attribution.ablation.exact import joint_ablation_weights
+from attribution.ensemble.handle import NOT_ITS_MEMBERS, EnsembleReference, open_ensemble, references_of
+from attribution.metrics.euclidean import NotMeasured, euclidean
+from attribution.metrics.lpips_weights import LpipsWeights
+from attribution.metrics.perceptual import open_lpips
+from attribution.process_pool import Device, run_tasks
+from attribution.sampling.generate import altered_file, batch_labels, batch_noise, png_bytes
+from attribution.sampling.sampler import SamplerSettings, sample, to_pixels
+from registry.encodings.store import UnitTable, load_units
+from registry.errors import IntegrityError, NotFoundError, UsageError
+from registry.home import Home
+from registry.storage import tables
+from registry.storage.database import Registry
+from registry.works.queries import find_by_prefix
+
+
+@dataclass(frozen=True)
+class JointAblation:
+    """A sample without some units."""
+
+    sample_id: str
+    labels: tuple[str, ...]
+    survivors: tuple[int, ...]
+    """Indices of the members that saw none of the units."""
+    influence: float
+    """Scaled Euclidean distance from the sample, both before clipping."""
+    lpips: float | NotMeasured
+    """LPIPS between the same two."""
+    png: bytes
+
+
+@dataclass(frozen=True)
+class _Task:
+    home: Home
+    ensemble: EnsembleReference
+    row: tables.Sample
+    membership: np.ndarray
+    device: str
+    lpips: LpipsWeights | NotMeasured
+
+
+def ablate_sample(
+    registry: Registry, prefix: str, names: Sequence[str], device: Device, lpips: LpipsWeights | NotMeasured
+) -> JointAblation:
+    """Generate a sample again, under its own noise, by the members that saw none of the named
+    units.
+
+    ``lpips`` is what to measure LPIPS with, or why not, see
+    :func:`attribution.metrics.lpips_weights.lpips_weights`.
+
+    Raises:
+        NotFoundError: no such sample or unit.
+        UsageError: a name fits several.
+        CapacityError: every member saw one of the units; says how many this encoding can lose at
+            once.
+        IntegrityError: the sample or a member was altered.
+    """
+    with registry.session() as session:
+        row = find_by_prefix(session, tables.Sample, prefix)
+    reason = altered_file(registry.home, row)
+    if reason is not None:
+        raise IntegrityError(f"sample {row.id}: {reason}")
+    [(reference, _)] = references_of(registry, [row])
+    if reference is None:
+        raise IntegrityError(f"sample {row.id}: {NOT_ITS_MEMBERS}; restore the registry from a copy")
+    units = load_units(registry, reference.encoding.id)
+    numbers = sorted({unit_named(units, name) for name in names})
+    membership = reference.membership_of(units.codes[numbers])
+    joint_ablation_weights(membership)
+    task = _Task(Home(registry.home.root.resolve()), reference, row, membership, device.name, lpips)
+    [(_, (influence, perceptual, png))] = run_tasks(_ablate, [task], device)
+    return JointAblation(
+        sample_id=row.id,
+        labels=tuple(units.labels[number] for number in numbers),
+        survivors=tuple(reference.indices[place] for place in np.flatnonzero(~membership.any(axis=0))),
+        influence=influence,
+        lpips=perceptual,
+        png=png,
+    )
+
+
+def unit_named(units: UnitTable, name: str) -> int:
+    """The number of the unit with this label, or this number.
+
+    Raises:
+        NotFoundError: there is none.
+        UsageError: several have the label.
+    """
+    found = [number for number, label in enumerate(units.labels) if label == name]
+    if len(found) > 1:
+        numbers = ", ".join(str(number) for number in found[:8]) + (", …" if len(found) > 8 else "")
+        raise UsageError(
+            f"{len(found)} units are called {name!r}, numbers {numbers}: give the number of one (`audit` shows it)"
+        )
+    if found:
+        return found[0]
+    if name.isascii() and name.isdecimal() and int(name) < len(units.labels):
+        return int(name)
+    raise NotFoundError(
+        f"no unit {name!r} in encoding {units.encoding.id}: give a label, or 0 to {len(units.labels) - 1}"
+    )
+
+
+def _ablate(task: _Task, report: Callable[[int], None]) -> tuple[float, float | NotMeasured, bytes]:
+    sampler = SamplerSettings.from_json(task.row.sampler)
+    noise = batch_noise(task.ensemble, [task.row.seed], sampler, task.device)[:1]
+    label = task.ensemble.settings.class_number(task.row.label)
+    ensemble = open_ensemble(task.home, task.ensemble, task.device)
+    weights = joint_ablation_weights(task.membership)
+    y = sample(ensemble, noise, sampler, weights=weights, labels=batch_labels(label, noise))[0].cpu()
+    report(1)
+    output = torch.from_numpy(load_file(task.home.sample_tensors(task.row.id))["output"])
+    perceptual = _lpips(task.lpips, output, y)
+    return float(euclidean(output, y)), perceptual, png_bytes(to_pixels(y[None])[0].numpy())
+
+
+def _lpips(weights: LpipsWeights | NotMeasured, first: Tensor, second: Tensor) -> float | NotMeasured:
+    return weights if isinstance(weights, NotMeasured) else float(open_lpips(weights).distances(first, second[None])[0])

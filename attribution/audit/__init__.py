@@ -1,0 +1,1 @@
+"""An audit: the three layers on one image, and its record."""

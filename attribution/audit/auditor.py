@@ -1,0 +1,345 @@
+"""An audit: where did this image come from? Three layers, each with its own method, kept apart in
+what is registered.
+
+1. Ranking, blind to the codes: which works could it be?  (:mod:`attribution.ranking.shortlist`)
+2. Testing, by randomisation: is the effect real?         (:mod:`attribution.evidence.randomisation`)
+3. Showing, by real ablation: what changes without them?  (:mod:`attribution.ablation.exact`)
+
+Beside them stands the papers' own measure, the influence of every unit, from one Jacobian or by
+enumeration. An audit's id is a hash of its subject, settings and ensemble: running it again finds
+it, and a run that was killed goes on with what is missing.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from attribution.audit.record import (
+    AuditContext,
+    AuditSettings,
+    Findings,
+    Subject,
+    artefact_is_intact,
+    audit_id_of,
+    record_audit,
+    recorded_audit,
+)
+from attribution.audit.worker import (
+    AuditTask,
+    ContrastTask,
+    SampleAudit,
+    run_audit_task,
+    seed_of_image,
+    write_image_contrasts,
+)
+from attribution.ensemble.handle import EnsembleReference
+from attribution.evidence.adjustment import MOST, neighbours_of
+from attribution.evidence.group_test import REACH, rightsholder_tests
+from attribution.evidence.predictions import OUTSIDE_SPACING, Contrasts, load_contrasts
+from attribution.evidence.randomisation import assess_shortlist, has_contrast, steps_used
+from attribution.images import pixels_of, read_image, to_unit_range
+from attribution.metrics.euclidean import NotMeasured
+from attribution.metrics.lpips_weights import LpipsWeights
+from attribution.metrics.perceptual import openable
+from attribution.process_pool import Device, run_tasks
+from attribution.ranking.grading import grade_rankers, graded_samples
+from attribution.ranking.kept_choice import UsedRankers, needs_of, rankers_to_use
+from attribution.ranking.rankers.interface import Images
+from attribution.ranking.shortlist import Shortlisted, load_corpus, shortlists_for
+from attribution.sampling.generate import altered_file, default_sampler, rows_on
+from attribution.sampling.sampler import SamplerSettings
+from attribution.training.dataset import build_training_set
+from registry.encodings.codes import decoys
+from registry.errors import IntegrityError, UsageError
+from registry.home import Home
+from registry.ids import content_id
+from registry.storage import tables
+from registry.storage.database import Registry
+
+EXAMINED_AT_ONCE = 64
+"""Samples whose works are ranked in one pass over them: bounds memory, changes nothing else."""
+DECOY_SEED = 0
+NO_LPIPS = NotMeasured("it was not asked for")
+
+
+@dataclass(frozen=True)
+class Auditor:
+    """Audits of one ensemble under one set of settings."""
+
+    context: AuditContext
+    device: Device
+
+    @classmethod
+    def prepare(
+        cls,
+        registry: Registry,
+        ensemble: EnsembleReference,
+        settings: AuditSettings,
+        device: Device,
+        used: UsedRankers | None = None,
+        lpips: LpipsWeights | NotMeasured = NO_LPIPS,
+    ) -> Auditor:
+        """Open the works, draw the decoys, and let the ensemble grade the rankers, unless that was
+        done and kept.
+
+        Args:
+            registry: where all of it is registered.
+            ensemble: the members that serve.
+            settings: how to audit.
+            device: where members run.
+            used: the rankers; None: those kept with the ensemble, or the default ones.
+            lpips: what to measure LPIPS with, or why not, see
+                :func:`attribution.metrics.lpips_weights.lpips_weights`.
+
+        Raises:
+            IntegrityError: a work was altered since it was registered.
+            UsageError: no code is left to test with.
+            MissingPartError: what a kept ranker needs is not there.
+        """
+        encoding = ensemble.encoding
+        training_set = build_training_set(registry, ensemble.id, encoding.id, ensemble.settings)
+        corpus = load_corpus(registry, ensemble, training_set)
+        count = len(corpus.codes)
+        drawn = decoys(encoding.seed, encoding.n, encoding.h, count, settings.decoy_limit, draw_seed=DECOY_SEED)
+        if not len(drawn):
+            raise UsageError(
+                f"encoding {encoding.id} gives all its codes to its {count} units, which leaves no decoy to test "
+                "against: encode with more members"
+            )
+        drawn = drawn[has_contrast(ensemble.membership_of(drawn))]
+        if not len(drawn):
+            raise UsageError(
+                f"the {len(ensemble.indices)} members that served leave no decoy with a contrast to test against: "
+                f"run `creditline retrain --ensemble {ensemble.id}` and generate again"
+            )
+        used = used or rankers_to_use(registry, ensemble.id, (), needs_of(registry, ensemble))
+        choice = used.choice or grade_rankers(used.rankers, corpus, graded_samples(registry, ensemble)).choice
+        lpips = openable(lpips)
+        settings = replace(settings, lpips=None if isinstance(lpips, NotMeasured) else lpips.backbone.net)
+        return cls(
+            AuditContext(registry, ensemble, settings, corpus, used.rankers, choice, drawn, device.name, lpips), device
+        )
+
+    def audit_samples(
+        self, samples: Sequence[tables.Sample], on_progress: Callable[[int, int], object] = lambda _done, _total: None
+    ) -> Iterator[tables.Audit]:
+        """Audit samples of this ensemble; those that were audited alike before are yielded as they
+        are.
+
+        ``on_progress`` gets (work just done, work in all).
+
+        Raises:
+            IntegrityError: a sample or member was altered.
+        UsageError: a sample is of another ensemble.
+        """
+        new: list[tables.Sample] = []
+        for sample in {row.id: row for row in samples}.values():
+            self._check_ensemble(sample)
+            subject = Subject.of_sample(sample)
+            found = self._recorded(subject)
+            if found is not None:
+                yield found
+                continue
+            reason = altered_file(self.context.registry.home, sample)
+            if reason is not None:
+                raise IntegrityError(f"sample {sample.id}: {reason}; generate it again or leave it out")
+            new.append(sample)
+        waiting: list[tuple[tables.Sample, Findings]] = []
+        for start in range(0, len(new), EXAMINED_AT_ONCE):
+            part = new[start : start + EXAMINED_AT_ONCE]
+            waiting += zip(part, self._examine_samples(part), strict=True)
+        tasks = self._tasks(waiting)
+        findings = {sample.id: found for sample, found in waiting}
+        total = sum(task.work for task in tasks)
+        for _, results in run_tasks(run_audit_task, tasks, self.device, lambda _, done: on_progress(done, total)):
+            for counterfactuals in results:
+                yield record_audit(self.context, findings.pop(counterfactuals.sample_id), counterfactuals)
+
+    def audit_images(
+        self,
+        paths: Sequence[Path],
+        label: str | None,
+        on_progress: Callable[[int, int], object] = lambda _done, _total: None,
+    ) -> Iterator[tables.Audit]:
+        """Audit image files from anywhere: ranked and tested on noised copies; there is no
+        counterfactual of them.
+
+        Raises:
+            InputError: a file is not an image.
+            UsageError: a label that the ensemble does not know.
+        """
+        self.context.ensemble.settings.class_number(label)
+        shown: list[tuple[Subject, ContrastTask, np.ndarray]] = []
+        for path in paths:
+            image, sha256 = read_image(path)
+            pixels = np.moveaxis(to_unit_range(pixels_of(image, self.context.ensemble.settings.image)), -1, 0)
+            shown.append(
+                (Subject.of_image(path.name, sha256, label), self.contrast_task(sha256, pixels, label), pixels)
+            )
+        self.measure_contrasts([task for _, task, _ in shown], on_progress)
+        for subject, task, pixels in shown:
+            found = self._recorded(subject)
+            if found is None:
+                found = record_audit(self.context, self.examine(subject, self.contrasts_of(task), pixels), None)
+            yield found
+
+    def contrast_task(
+        self, sha256: str, pixels: Float[np.ndarray, "channel height width"], label: str | None
+    ) -> ContrastTask:
+        """How the members' contrasts on an outside image in [0, 1] are measured; ``sha256`` is that
+        of its file.
+        """
+        sampler = self._sampler()
+        members = self.context.ensemble.members_sha256
+        asked = {"image": sha256, "members": members, "label": label, "spacing": OUTSIDE_SPACING, **sampler.to_json()}
+        key = content_id("contrasts", asked)
+        return ContrastTask(
+            home=Home(self.context.registry.home.root.resolve()),
+            ensemble=self.context.ensemble,
+            sampler=sampler,
+            key=key,
+            seed=seed_of_image(sha256),
+            image=2.0 * pixels - 1.0,
+            label=label,
+            device=self.device.name,
+        )
+
+    def measure_contrasts(
+        self, tasks: Sequence[ContrastTask], on_progress: Callable[[int, int], object] = lambda _done, _total: None
+    ) -> None:
+        """Measure and keep the contrasts that are not there yet; ``on_progress`` gets (work just
+        done, work in all).
+        """
+        missing = {task.key: task for task in tasks if not task.home.image_contrasts(task.key).exists()}
+        work = list(missing.values())
+        for _ in run_tasks(write_image_contrasts, work, self.device, lambda _, done: on_progress(done, len(work))):
+            pass
+
+    def contrasts_of(self, task: ContrastTask) -> Contrasts:
+        """The contrasts that were measured for an outside image."""
+        return load_contrasts(self.context.registry.home.image_contrasts(task.key))[0]
+
+    def _sampler(self) -> SamplerSettings:
+        """The sampler whose steps an outside image is noised at."""
+        return default_sampler(self.context.ensemble.settings)
+
+    def _check_ensemble(self, sample: tables.Sample) -> None:
+        ensemble = self.context.ensemble
+        if (sample.ensemble_id, sample.members_sha256) != (ensemble.id, ensemble.members_sha256):
+            raise UsageError(
+                f"sample {sample.id} was generated by ensemble {sample.ensemble_id} with members {sample.members_sha256[:12]}, "
+                f"not by {ensemble.id} with {ensemble.members_sha256[:12]}: audit the samples of one ensemble at a time"
+            )
+
+    def _recorded(self, subject: Subject) -> tables.Audit | None:
+        """The same audit, made before, unless its artefact was damaged since."""
+        found = recorded_audit(self.context, audit_id_of(self.context, subject))
+        return found if found is not None and artefact_is_intact(self.context, found) else None
+
+    def examine(self, subject: Subject, contrasts: Contrasts, image: np.ndarray) -> Findings:
+        """Layers 1 and 2 of an image in [0, 1], which need no network."""
+        return self.examine_together([(subject, contrasts, image)])[0]
+
+    def examine_together(self, shown: Sequence[tuple[Subject, Contrasts, np.ndarray]]) -> list[Findings]:
+        """The same of several images, in one pass over the works."""
+        begun = time.monotonic()
+        listed = shortlists_for(
+            self.context.rankers,
+            self.context.corpus,
+            Images(
+                np.stack([image.reshape(-1) for _, _, image in shown]).astype(np.float32),
+                self.context.corpus.shape,
+                tuple(subject.names for subject, _, _ in shown),
+            ),
+            self.context.choice.parts,
+            self.context.settings.shortlist,
+            self.context.settings.works_per_candidate,
+        )
+        share = (time.monotonic() - begun) / len(shown)
+        return [
+            self._test(subject, contrasts, image, found, share)
+            for (subject, contrasts, image), found in zip(shown, listed, strict=True)
+        ]
+
+    def _test(
+        self, subject: Subject, contrasts: Contrasts, image: np.ndarray, listed: Shortlisted, rank_seconds: float
+    ) -> Findings:
+        begun = time.monotonic()
+        codes = self.context.corpus.codes[listed.unit_numbers]
+        flat, order = image.reshape(-1), listed.blind_order(max(MOST, REACH))
+        around = neighbours_of(self.context.corpus, flat, order)
+        evidence = assess_shortlist(
+            contrasts,
+            listed.images,
+            codes,
+            self.context.decoys,
+            self.context.corpus.n,
+            self.context.ensemble.indices,
+            around,
+            listed.unit_numbers,
+        )
+        rightsholders = rightsholder_tests(
+            self.context.registry,
+            self.context.ensemble,
+            self.context.corpus,
+            flat,
+            contrasts,
+            around,
+            order,
+            self.context.decoys,
+            self.context.settings.shortlist,
+            seed_of_image(subject.image_sha256),
+        )
+        return Findings(
+            subject=subject,
+            image=image,
+            shortlisted=listed,
+            codes=codes,
+            evidence=evidence,
+            rightsholders=rightsholders,
+            neighbours=around.units,
+            steps=steps_used(contrasts),
+            timings={"rank": rank_seconds, "test": time.monotonic() - begun},
+        )
+
+    def _examine_samples(self, samples: Sequence[tables.Sample]) -> list[Findings]:
+        shown = []
+        for sample in samples:
+            contrasts, further = load_contrasts(self.context.registry.home.sample_tensors(sample.id))
+            shown.append((Subject.of_sample(sample), contrasts, (np.clip(further["output"], -1.0, 1.0) + 1.0) / 2.0))
+        return self.examine_together(shown)
+
+    def _tasks(self, waiting: Sequence[tuple[tables.Sample, Findings]]) -> list[AuditTask]:
+        groups: dict[tuple[str | None, str], list[tuple[tables.Sample, Findings]]] = {}
+        for sample, found in waiting:
+            groups.setdefault((sample.label, str(sorted(sample.sampler.items()))), []).append((sample, found))
+        membership = self.context.corpus.membership
+        everyone = membership if self.context.settings.exact else membership[:0]
+        # As many tasks as a multiple of the workers, so that none idles while the last one works.
+        rounds = math.ceil(len(waiting) / (rows_on(self.device.name) * self.device.workers))
+        rows = math.ceil(len(waiting) / max(1, rounds * self.device.workers))
+        return [
+            AuditTask(
+                home=Home(self.context.registry.home.root.resolve()),
+                ensemble=self.context.ensemble,
+                sampler=SamplerSettings.from_json(part[0][0].sampler),
+                label=label,
+                samples=tuple(
+                    SampleAudit(sample.id, sample.seed, membership[found.shortlisted.unit_numbers], everyone)
+                    for sample, found in part
+                ),
+                with_jacobian=self.context.settings.jacobian,
+                device=self.device.name,
+                jacobian_members=self.context.settings.jacobian_members,
+                lpips=None if isinstance(self.context.lpips, NotMeasured) else self.context.lpips,
+            )
+            for (label, _), group in groups.items()
+            for part in (group[start : start + rows] for start in range(0, len(group), rows))
+        ]

@@ -1,0 +1,361 @@
+"""What an audit is, as values and as rows: its settings, its subject, its findings, and how they
+are registered.
+"""
+
+from __future__ import annotations
+
+import datetime
+import io
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from math import comb
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Float, Int64, UInt64
+from PIL import Image
+from safetensors.numpy import save_file
+
+from attribution.ablation.landscape import Landscapes, landscape_facts, landscapes_of
+from attribution.audit.worker import Counterfactuals, jacobian_file
+from attribution.ensemble.handle import EnsembleReference
+from attribution.ensemble.recipe import versions_of
+from attribution.evidence import effect_interval
+from attribution.evidence.adjustment import RIDGE
+from attribution.evidence.effect_interval import Effects
+from attribution.evidence.group_test import RightsholderTests
+from attribution.evidence.predictions import BAND_EDGES
+from attribution.evidence.randomisation import STEP_WEIGHTS, STEPS_FROM, Evidence, has_contrast
+from attribution.images import read_work
+from attribution.metrics.euclidean import NotMeasured, from_mean_square
+from attribution.metrics.lpips_weights import LpipsWeights
+from attribution.ranking.grading import RankerChoice, identity_of
+from attribution.ranking.rankers.interface import Ranker
+from attribution.ranking.shortlist import SEEN_BY_ALL, Corpus, Shortlisted
+from registry.errors import IntegrityError, UsageError
+from registry.event_log.events import changing
+from registry.home import write_atomically, write_bytes_atomically
+from registry.ids import content_id, sha256_of_file
+from registry.storage import tables
+from registry.storage.database import Registry
+
+PICTURE_SIDE = 256
+"""Longest side of the kept pictures of listed works, in pixels."""
+NO_COUNTERFACTUAL = "an image that was not generated here has no seed, so it cannot be generated again without a unit"
+
+
+@dataclass(frozen=True)
+class AuditSettings:
+    """How to audit.
+
+    Raises:
+        UsageError: a value is outside its range.
+    """
+
+    shortlist: int = 10
+    """Units tested, at most."""
+    false_discovery_rate: float = 0.05
+    """A candidate whose q-value is at most this is called a source."""
+    decoy_limit: int = 20_000
+    """Decoys used, at most; beyond, that many are drawn."""
+    works_per_candidate: int = 3
+    """Works listed of a unit that has many."""
+    jacobian: bool = True
+    """Whether to estimate every unit's influence from the Jacobian."""
+    exact: bool = False
+    """Whether to measure every unit's influence by real ablation."""
+    jacobian_members: int | None = None
+    """Members that carry the Jacobian's tangents at each step, drawn at random; None: all of
+    them."""
+    lpips: str | None = None
+    """The network that LPIPS is measured with, where it is."""
+
+    def __post_init__(self) -> None:
+        if self.shortlist < 1 or self.decoy_limit < 1 or self.works_per_candidate < 1:
+            raise UsageError("shortlist, decoys and works per candidate must be at least 1")
+        if self.jacobian_members is not None and self.jacobian_members < 1:
+            raise UsageError("the Jacobian's tangents need at least one member a step to carry them")
+        if not 0 < self.false_discovery_rate < 1:
+            raise UsageError(f"false discovery rate {self.false_discovery_rate}: choose a number between 0 and 1")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The image that is audited."""
+
+    kind: Literal["sample", "image"]
+    sample_id: str | None
+    image_name: str | None
+    image_sha256: str
+    label: str | None
+
+    @classmethod
+    def of_sample(cls, sample: tables.Sample) -> Subject:
+        """A sample that was generated here."""
+        return cls("sample", sample.id, None, sample.image_sha256, sample.label)
+
+    @classmethod
+    def of_image(cls, name: str, sha256: str, label: str | None) -> Subject:
+        """An image file from anywhere."""
+        return cls("image", None, name, sha256, label)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What a table of scores may call it."""
+        return frozenset(name for name in (self.sample_id, self.image_sha256) if name)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Layers 1 and 2 of one subject."""
+
+    subject: Subject
+    image: Float[np.ndarray, "channel height width"] = field(repr=False)
+    """The audited image at the model's size, in [0, 1]."""
+    shortlisted: Shortlisted
+    codes: UInt64[np.ndarray, " place"]
+    evidence: Evidence
+    rightsholders: RightsholderTests | NotMeasured
+    """Tests of those whose works the ranking puts first, where units are works."""
+    neighbours: Int64[np.ndarray, " unit"]
+    """Units whose part in the members' differences was taken off."""
+    steps: int
+    """Steps that have a weight in the statistic."""
+    timings: dict[str, float]
+
+
+@dataclass(frozen=True)
+class AuditContext:
+    """What all audits of one run share and every record states."""
+
+    registry: Registry
+    ensemble: EnsembleReference
+    settings: AuditSettings
+    corpus: Corpus
+    rankers: tuple[Ranker, ...]
+    """All that have a say in what is tested."""
+    choice: RankerChoice
+    """What orders the display."""
+    decoys: UInt64[np.ndarray, " decoy"]
+    device: str
+    lpips: LpipsWeights | NotMeasured
+    """What to measure LPIPS with."""
+
+
+def audit_id_of(context: AuditContext, subject: Subject) -> str:
+    """An audit is its subject, ensemble, settings, rankers and the fusion that was chosen; the same
+    request is the same audit.
+    """
+    ranker = {
+        "rankers": [identity_of(one) for one in context.rankers],
+        "parts": [part.to_json() for part in context.choice.parts],
+        "graded": context.choice.grade is not None,
+    }
+    request = {"subject": asdict(subject), "settings": asdict(context.settings), "ranker": ranker}
+    ensemble = {"ensemble": context.ensemble.id, "members": context.ensemble.members_sha256}
+    return content_id("audit", {**request, **ensemble})
+
+
+def recorded_audit(context: AuditContext, audit_id: str) -> tables.Audit | None:
+    """The audit of this id, if it was made before."""
+    with context.registry.session() as session:
+        return session.get(tables.Audit, audit_id)
+
+
+def artefact_is_intact(context: AuditContext, audit: tables.Audit) -> bool:
+    """Whether an audit's artefact is the one that was registered."""
+    try:
+        return sha256_of_file(context.registry.home.audit(audit.id)) == audit.artefact_sha256
+    except OSError:
+        return False
+
+
+def record_audit(context: AuditContext, found: Findings, shown: Counterfactuals | None) -> tables.Audit:
+    """Write an audit's artefact and the pictures of its works, then its rows in one transaction.
+
+    An audit whose rows are there, because its artefact was lost or altered, gets the artefact back.
+
+    Args:
+        context: what the run's audits share.
+        found: ranking and test of the subject.
+        shown: its real ablations; None for an image from outside.
+
+    Raises:
+        IntegrityError: the artefact was lost, and this machine does not compute the registered one
+            again.
+    """
+    audit_id = audit_id_of(context, found.subject)
+    jacobian, members = None, context.settings.jacobian_members
+    if found.subject.sample_id is not None and context.settings.jacobian:
+        jacobian = jacobian_file(context.registry.home, found.subject.sample_id, members)
+    landscapes = landscapes_of(
+        context.corpus.membership, context.ensemble.membership_of(context.decoys), jacobian, shown
+    )
+    tensors = _tensors(found, shown, landscapes)
+    path = context.registry.home.audit(audit_id)
+    write_atomically(path, partial(save_file, tensors, metadata={"format": "creditline-audit-1"}))
+    _keep_pictures(context, found)
+    existing = recorded_audit(context, audit_id)
+    if existing is not None:
+        if not artefact_is_intact(context, existing):
+            raise IntegrityError(
+                f"audit {audit_id} cannot be restored: {path} came out differently from what was registered "
+                "(another machine or version?); restore the file, or audit under another --shortlist"
+            )
+        return existing
+    audit = tables.Audit(
+        id=audit_id,
+        ensemble_id=context.ensemble.id,
+        subject_kind=found.subject.kind,
+        sample_id=found.subject.sample_id,
+        image_name=found.subject.image_name,
+        image_sha256=found.subject.image_sha256,
+        settings={**asdict(context.settings), "label": found.subject.label},
+        ranker=context.choice.to_json(context.rankers),
+        test=_test_facts(context, found),
+        landscape=None
+        if shown is None
+        else landscape_facts(
+            landscapes,
+            jacobian=jacobian,
+            jacobian_members=members,
+            lpips=context.lpips,
+            side=found.image.shape[-1],
+            why_not=SEEN_BY_ALL,
+        ),
+        attributable=bool((found.evidence.q_value <= context.settings.false_discovery_rate).any()),
+        artefact_sha256=sha256_of_file(path),
+        versions=versions_of(context.device),
+        timings={**found.timings, **({} if shown is None else shown.timings)},
+        created_at=datetime.datetime.now(datetime.UTC),
+    )
+    candidates, works = _candidate_rows(audit_id, context, found, shown, landscapes)
+    with changing(context.registry, audit.created_at) as change:
+        change.insert(audit, *candidates, *works)
+        facts = {"attributable": audit.attributable, "artefact_sha256": audit.artefact_sha256}
+        change.record("output audited", f"audit {audit_id}", after=facts)
+        for table in ("audit", "candidate", "candidate_work"):
+            change.seal(table, audit_id)
+    return audit
+
+
+def _tensors(found: Findings, shown: Counterfactuals | None, landscapes: Landscapes) -> dict[str, np.ndarray]:
+    tensors: dict[str, np.ndarray] = {
+        **{f"ranked_units {name}": units for name, units in found.shortlisted.orders},
+        "decoy_statistic": found.evidence.decoy_statistic,
+        "output": (np.moveaxis(found.image, 0, -1) * 255.0).round().astype(np.uint8),
+    }
+    tensors.update(landscapes.tensors)
+    if shown is not None:
+        tensors["counterfactual"] = shown.pictures
+    return {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+
+
+def _test_facts(context: AuditContext, found: Findings) -> dict[str, Any]:
+    smallest_p = 1.0 / (1.0 + len(context.decoys))
+    available = decoys_with_contrast(context.ensemble, context.corpus.codes)
+    return {
+        "statistic": "directional",
+        "sqrt_alpha_bar": [STEPS_FROM, 1.0],
+        "step_weights": {"bands": list(BAND_EDGES), "weights": list(STEP_WEIGHTS), "chosen": "beforehand"},
+        "neighbours": {"units": len(found.neighbours), "ridge": RIDGE},
+        "steps": found.steps,
+        "decoys": len(context.decoys),
+        "decoys_available": available,
+        "decoys_chosen": "all" if len(context.decoys) == available else "at random",
+        "smallest_p": smallest_p,
+        "smallest_q": min(1.0, smallest_p * len(found.codes)),
+        "members": list(context.ensemble.indices),
+        "members_sha256": context.ensemble.members_sha256,
+        "effect": {"method": effect_interval.METHOD, "unit": effect_interval.UNIT, "level": effect_interval.LEVEL},
+        "rightsholders": found.rightsholders.to_json(),
+        "not_tested": [
+            {"unit": unit, "rank": rank, "reason": context.corpus.not_testable[unit]}
+            for unit, rank in found.shortlisted.passed_over
+        ],
+    }
+
+
+def decoys_with_contrast(ensemble: EnsembleReference, codes: UInt64[np.ndarray, " unit"]) -> int:
+    """How many codes belong to no unit and are not all alike over the members that serve.
+
+    Of the C(n, h) words, C(n-m, h) have none of their ones among the m members that serve, and
+    C(n-m, h-m) have ones at all of them.
+    """
+    n, h, m = ensemble.encoding.n, ensemble.encoding.h, len(ensemble.indices)
+    alike = comb(n - m, h) + (comb(n - m, h - m) if h >= m else 0)
+    return comb(n, h) - alike - int(has_contrast(ensemble.membership_of(codes)).sum())
+
+
+def _candidate_rows(
+    audit_id: str,
+    context: AuditContext,
+    found: Findings,
+    shown: Counterfactuals | None,
+    landscapes: Landscapes,
+) -> tuple[list[tables.Candidate], list[tables.CandidateWork]]:
+    candidates, works = [], []
+    no_lpips = context.lpips.reason if isinstance(context.lpips, NotMeasured) else None
+    for place, number in enumerate(found.shortlisted.unit_numbers):
+        candidates.append(
+            tables.Candidate(
+                audit_id=audit_id,
+                rank=place + 1,
+                unit_number=int(number),
+                score=float(found.shortlisted.scores[place]),
+                statistic=float(found.evidence.statistic[place]),
+                p_value=float(found.evidence.p_value[place]),
+                q_value=float(found.evidence.q_value[place]),
+                **_effect_of(found.evidence.effects, place),
+                influence_exact=None if shown is None else float(shown.influence[place]),
+                influence_exact_lpips=None if shown is None or shown.lpips is None else float(shown.lpips[place]),
+                **landscapes.at(int(number)),
+                not_measured=NO_COUNTERFACTUAL if shown is None else None,
+                lpips_not_measured=NO_COUNTERFACTUAL if shown is None else no_lpips,
+            )
+        )
+        works += [
+            tables.CandidateWork(
+                audit_id=audit_id,
+                unit_number=int(number),
+                position=position + 1,
+                asset_id=int(context.corpus.asset_ids[row]),
+                distance=float(from_mean_square(difference)),
+                weight=weight,
+            )
+            for position, (row, difference, weight) in enumerate(found.shortlisted.works[place])
+        ]
+    return candidates, works
+
+
+def _effect_of(effects: Effects, place: int) -> dict[str, Any]:
+    reason = effects.not_measured[place]
+    if reason is not None:
+        return {"effect_not_measured": reason}
+    return {
+        "effect": float(effects.estimate[place]),
+        "effect_low": float(effects.low[place]),
+        "effect_high": float(effects.high[place]),
+    }
+
+
+def _keep_pictures(context: AuditContext, found: Findings) -> None:
+    """Keep a small picture of every listed work, so that a report never needs the works' own
+    folder.
+    """
+    rows = {row for listed in found.shortlisted.works for row, _, _ in listed}
+    for row in sorted(rows):
+        sha256, path = context.corpus.hashes[row], context.corpus.paths[row]
+        place = context.registry.home.picture(sha256)
+        if place.exists():
+            continue
+        try:
+            image = read_work(path, sha256)
+        except IntegrityError:
+            # The report shows the gap; the audit itself rests on the pixels that the members
+            # trained on.
+            continue
+        image.thumbnail((PICTURE_SIDE, PICTURE_SIDE), Image.Resampling.LANCZOS)
+        buffer = io.BytesIO()
+        image.save(buffer, "PNG")
+        write_bytes_atomically(place, buffer.getvalue())

@@ -1,0 +1,266 @@
+"""What an audit computes with networks: Jacobians, real ablations, and the contrasts of images from
+outside.
+
+Runs in worker processes and leaves files; what does not depend on an audit's settings (Jacobian,
+contrasts) is kept and never computed twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float64, Int
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+from torch import Tensor
+
+from attribution.ablation.exact import counterfactual_batches
+from attribution.ablation.jacobian import random_members, sample_with_jacobian
+from attribution.ensemble.ensemble import Ensemble
+from attribution.ensemble.handle import EnsembleReference, open_ensemble
+from attribution.evidence.predictions import OUTSIDE_SPACING, renoise, save_contrasts
+from attribution.evidence.randomisation import has_contrast
+from attribution.metrics.euclidean import euclidean
+from attribution.metrics.lpips_weights import LpipsWeights
+from attribution.metrics.perceptual import PerceptualDistance, open_lpips
+from attribution.sampling.generate import batch_labels, batch_noise
+from attribution.sampling.noise import exogenous_noise
+from attribution.sampling.sampler import Observation, SamplerSettings, to_pixels
+from registry.errors import IntegrityError
+from registry.home import Home, write_atomically
+
+Batches = Iterator[tuple[Int[np.ndarray, " part"], Float[Tensor, "part channel height width"]]]
+SAME_OUTPUT = 1e-2
+"""Largest difference, of a range of 2, between the outputs of two runs of one sample."""
+
+
+@dataclass(frozen=True, eq=False)
+class SampleAudit:
+    """One sample of a task: which units to ablate."""
+
+    sample_id: str
+    seed: int
+    candidates: Bool[np.ndarray, "candidate member"]
+    """Which of the members that serve saw which candidate."""
+    everyone: Bool[np.ndarray, "unit member"]
+    """The same of every unit, where the whole landscape is wanted exactly; without rows
+    otherwise."""
+
+
+@dataclass(frozen=True)
+class AuditTask:
+    """A batch of samples of one label and one sampler."""
+
+    home: Home
+    ensemble: EnsembleReference
+    sampler: SamplerSettings
+    label: str | None
+    samples: tuple[SampleAudit, ...]
+    with_jacobian: bool
+    device: str
+    jacobian_members: int | None = None
+    """Members that carry tangents at each step, drawn at random; None: all of them."""
+    lpips: LpipsWeights | None = None
+    """What to measure LPIPS with, where it is to be measured."""
+
+    @property
+    def work(self) -> int:
+        """How much this task will report: a unit per step of a Jacobian and per ablation."""
+        ablations = sum(len(item.candidates) + len(item.everyone) for item in self.samples)
+        return ablations + (self.sampler.steps if self.with_jacobian else 0)
+
+
+@dataclass(frozen=True)
+class Counterfactuals:
+    """The real ablations of one sample."""
+
+    sample_id: str
+    pictures: np.ndarray
+    """u8[candidate, height, width, channel]"""
+    influence: Float64[np.ndarray, " candidate"]
+    """Scaled Euclidean distance from the output, both before clipping."""
+    landscape: Float64[np.ndarray, " unit"] | None
+    """The same for every unit, where it was asked for: 0 if no member saw it, NaN if every member
+    did."""
+    timings: dict[str, float]
+    """Seconds: ``ablation``, and this sample's share of ``jacobian``."""
+    lpips: Float64[np.ndarray, " candidate"] | None = None
+    """LPIPS between the output and each counterfactual, both before clipping, where it was
+    measured."""
+    lpips_landscape: Float64[np.ndarray, " unit"] | None = None
+    lpips_gram: Float64[Tensor, "member member"] | None = None
+    """How LPIPS moves with the members' weights, see :mod:`attribution.metrics.perceptual`."""
+
+
+def run_audit_task(task: AuditTask, report: Callable[[int], None]) -> list[Counterfactuals]:
+    """Jacobians (kept as files) and ablations of the samples of one task."""
+    ensemble = open_ensemble(task.home, task.ensemble, task.device)
+    begun = time.monotonic()
+    if task.with_jacobian:
+        write_jacobians(task, ensemble, report)
+    share = (time.monotonic() - begun) / len(task.samples)
+    return [_ablate(task, ensemble, item, share, report) for item in task.samples]
+
+
+def write_jacobians(task: AuditTask, ensemble: Ensemble, report: Callable[[int], None]) -> None:
+    """One Jacobian run for all samples of the task that have none yet."""
+    wanted = [item for item in task.samples if not _has_jacobian(task, item.sample_id)]
+    if not wanted:
+        report(task.sampler.steps)
+        return
+    label = task.ensemble.settings.class_number(task.label)
+    noise = batch_noise(task.ensemble, [item.seed for item in wanted], task.sampler, task.device)[: len(wanted)]
+
+    def observe(_: Observation) -> None:
+        report(1)
+
+    carrying = None if task.jacobian_members is None else random_members(ensemble.n, task.jacobian_members)
+    result = sample_with_jacobian(
+        ensemble, noise, task.sampler, labels=batch_labels(label, noise), observe=observe, carrying=carrying
+    )
+    for row, item in enumerate(wanted):
+        tensors = {
+            "output": result.y[row].float().cpu().numpy(),
+            "jacobian": result.jacobian[row].float().cpu().numpy(),
+        }
+        metadata = {"format": "creditline-jacobian-1", "members_sha256": task.ensemble.members_sha256}
+        path = jacobian_file(task.home, item.sample_id, task.jacobian_members)
+        write_atomically(path, partial(save_file, tensors, metadata=metadata))
+
+
+def jacobian_file(home: Home, sample_id: str, members: int | None) -> Path:
+    """Where a sample's Jacobian is kept; one whose tangents went through a few members only has a
+    name of its own.
+    """
+    return home.jacobian(sample_id if members is None else f"{sample_id}-{members}-members")
+
+
+def _has_jacobian(task: AuditTask, sample_id: str) -> bool:
+    """Whether a Jacobian of this very sample is kept: its run ended where the sample's did, up to
+    rounding.
+    """
+    try:
+        kept = load_file(jacobian_file(task.home, sample_id, task.jacobian_members))
+        output = load_file(task.home.sample_tensors(sample_id))["output"]
+        return np.isfinite(kept["jacobian"]).all() and np.allclose(kept["output"], output, atol=SAME_OUTPUT)
+    except (OSError, SafetensorError, KeyError, ValueError):
+        return False
+
+
+def load_jacobian(path: Path) -> Float[Tensor, "member channel height width"]:
+    """A kept Jacobian.
+
+    Raises:
+        IntegrityError: missing or unreadable.
+    """
+    try:
+        return torch.from_numpy(load_file(path)["jacobian"])
+    except (OSError, SafetensorError, KeyError) as error:
+        raise IntegrityError(f"{path} cannot be read ({error}): delete it and audit again") from error
+
+
+def _ablate(
+    task: AuditTask, ensemble: Ensemble, item: SampleAudit, jacobian_seconds: float, report: Callable[[int], None]
+) -> Counterfactuals:
+    begun = time.monotonic()
+    image = task.ensemble.settings.image
+    noise = exogenous_noise(item.seed, task.sampler.draws, (image.channels, image.size, image.size)).to(task.device)
+    label = task.ensemble.settings.class_number(task.label)
+    output = torch.from_numpy(load_file(task.home.sample_tensors(item.sample_id))["output"])
+
+    def regenerate(membership: Bool[np.ndarray, "unit member"]) -> Batches:
+        return counterfactual_batches(ensemble, noise, task.sampler, membership, label=label, advanced=report)
+
+    metric = None if task.lpips is None else _opened(task.lpips, task.device)
+    candidates = torch.zeros((len(item.candidates), *output.shape))
+    for units, outputs in regenerate(item.candidates):
+        candidates[torch.from_numpy(units)] = outputs.float().cpu()
+    landscape, lpips_landscape = None, None
+    if len(item.everyone):
+        landscape, lpips_landscape = _landscape(output, item.everyone, regenerate, metric)
+        report(len(item.everyone) - int(has_contrast(item.everyone).sum()))
+    ablated = time.monotonic()
+    lpips = lpips_gram = None
+    if metric is not None:
+        lpips = metric.distances(output.to(task.device), candidates.to(task.device)).cpu().numpy()
+        if task.with_jacobian:
+            jacobian = load_jacobian(jacobian_file(task.home, item.sample_id, task.jacobian_members))
+            lpips_gram = metric.gram(output.to(task.device), jacobian.to(task.device)).cpu()
+    return Counterfactuals(
+        sample_id=item.sample_id,
+        pictures=to_pixels(candidates).numpy(),
+        influence=euclidean(output, candidates).numpy(),
+        landscape=landscape,
+        timings={
+            "jacobian": jacobian_seconds,
+            "ablation": ablated - begun,
+            **({} if metric is None else {"lpips": time.monotonic() - ablated}),
+        },
+        lpips=lpips,
+        lpips_landscape=lpips_landscape,
+        lpips_gram=lpips_gram,
+    )
+
+
+def _landscape(
+    output: Float[Tensor, "channel height width"],
+    everyone: Bool[np.ndarray, "unit member"],
+    regenerate: Callable[[Bool[np.ndarray, "unit member"]], Batches],
+    metric: PerceptualDistance | None,
+) -> tuple[Float64[np.ndarray, " unit"], Float64[np.ndarray, " unit"] | None]:
+    """The exact influences of all units by both distances: 0 if no member saw it, NaN if every
+    member did.
+    """
+    euclidean_ones = np.where(everyone.all(axis=1), np.nan, 0.0)
+    lpips_ones = None if metric is None else euclidean_ones.copy()
+    contrast = np.flatnonzero(has_contrast(everyone))
+    for units, outputs in regenerate(everyone[contrast]):
+        euclidean_ones[contrast[units]] = euclidean(output.to(outputs.device), outputs).cpu().numpy()
+        if metric is not None and lpips_ones is not None:
+            lpips_ones[contrast[units]] = metric.distances(output.to(outputs.device), outputs.float()).cpu().numpy()
+    return euclidean_ones, lpips_ones
+
+
+@lru_cache(maxsize=1)
+def _opened(weights: LpipsWeights, device: str) -> PerceptualDistance:
+    """Once a process, which runs many tasks."""
+    return open_lpips(weights, device)
+
+
+@dataclass(frozen=True)
+class ContrastTask:
+    """An image from outside that is to be noised again and shown to the members."""
+
+    home: Home
+    ensemble: EnsembleReference
+    sampler: SamplerSettings
+    key: str
+    """Name of the file to write."""
+    seed: int
+    image: np.ndarray = field(repr=False)
+    """f32[channel, height, width] in [-1, 1]"""
+    label: str | None
+    device: str
+
+
+def write_image_contrasts(task: ContrastTask, report: Callable[[int], None]) -> str:
+    """Measure an image's contrasts and keep them; returns the key."""
+    ensemble = open_ensemble(task.home, task.ensemble, task.device)
+    image = torch.from_numpy(task.image).to(task.device)
+    label = task.ensemble.settings.class_number(task.label)
+    contrasts = renoise(ensemble, image, task.sampler, task.seed, label, OUTSIDE_SPACING)
+    save_contrasts(task.home.image_contrasts(task.key), contrasts)
+    report(1)
+    return task.key
+
+
+def seed_of_image(sha256: str) -> int:
+    """The seed of an outside image's noise: a function of its content."""
+    return int.from_bytes(hashlib.sha256(f"creditline-renoise/{sha256}".encode()).digest()[:8], "little") >> 1

@@ -1,0 +1,160 @@
+"""Ensembles as values that a worker can be handed: which members serve, their weights, and what
+each of them saw.
+
+An ensemble serves with the members that saw no withdrawn work. What was generated before a
+withdrawal, or before a member was trained again, was served by others; for verifying and auditing
+it those count, and their files are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool
+
+from attribution.ensemble.denoiser import WEIGHTS_FILE, load_denoiser
+from attribution.ensemble.ensemble import Ensemble
+from attribution.ensemble.recipe import EnsembleSettings
+from registry.encodings.codes import Words, bits
+from registry.errors import CapacityError, IntegrityError, UsageError
+from registry.home import Home
+from registry.ids import sha256_of, sha256_of_file
+from registry.members.manifest import ManifestEncoding
+from registry.outputs.queries import ensemble_with_encoding
+from registry.storage import tables
+from registry.storage.database import Registry
+from registry.withdrawals.serving import heeded_by, history_of, served_by, service_of
+
+NOT_ITS_MEMBERS = "none of the ensemble's members, of whatever generation, are those that made it"
+
+
+@dataclass(frozen=True)
+class EnsembleReference:
+    """Members that serve together, as values that a worker can be handed."""
+
+    id: str
+    encoding: ManifestEncoding
+    settings: EnsembleSettings
+    indices: tuple[int, ...]
+    """The members' bits in the codes, ascending: all n, unless works were withdrawn."""
+    member_ids: tuple[str, ...]
+    """In the same order, as are the others."""
+    weights_sha256: tuple[str, ...]
+    withdrawn_through: tuple[int | None, ...]
+    """The last withdrawal that each member's training heeded."""
+
+    @property
+    def members_sha256(self) -> str:
+        """One hash for all weights, in order."""
+        return sha256_of(list(self.weights_sha256))
+
+    @property
+    def complete(self) -> bool:
+        """Whether all n members serve."""
+        return len(self.indices) == self.encoding.n
+
+    def membership_of(self, codes: Words) -> Bool[np.ndarray, "unit member"]:
+        """The codes' bits of the members that serve."""
+        return bits(codes, self.encoding.n)[:, list(self.indices)]
+
+
+def encoding_reference(encoding: tables.Encoding) -> ManifestEncoding:
+    """The encoding as a manifest names it."""
+    return ManifestEncoding.model_validate(encoding.model_dump(include=set(ManifestEncoding.model_fields)))
+
+
+def reference_of(registry: Registry, ensemble_id: str) -> EnsembleReference:
+    """The members of an ensemble that are in service, ready to be opened.
+
+    Raises:
+        NotFoundError: no such ensemble.
+        UsageError: some of its members have never been trained.
+        CapacityError: every member saw a work that was withdrawn.
+    """
+    service = service_of(registry, ensemble_id)
+    if len(service.states) < service.encoding.n:
+        raise UsageError(
+            f"ensemble {ensemble_id} has {len(service.states)} of {service.encoding.n} members; "
+            "run `creditline train` to train the others, or `creditline members import`"
+        )
+    if not service.serving:
+        raise CapacityError(
+            f"each of the {service.encoding.n} members of ensemble {ensemble_id} saw works that were withdrawn, so none may "
+            f"serve: run `creditline retrain --ensemble {ensemble_id}`"
+        )
+    return _reference(service.ensemble, service.encoding, service.serving)
+
+
+def references_of(
+    registry: Registry, rows: Sequence[tables.Sample]
+) -> list[tuple[EnsembleReference | None, list[tables.Sample]]]:
+    """The members that served samples, with the samples of each; None for those whose members the
+    registry lacks.
+
+    Groups come in the order in which the members were registered, see
+    :func:`registry.withdrawals.serving.served_by`.
+    """
+    groups: dict[tuple[str, str], list[tables.Sample]] = {}
+    for row in rows:
+        groups.setdefault((row.ensemble_id, row.members_sha256), []).append(row)
+    found: list[tuple[int, EnsembleReference | None, list[tables.Sample]]] = []
+    for ensemble_id in sorted({row.ensemble_id for row in rows}):
+        with registry.session() as session:
+            ensemble, encoding = ensemble_with_encoding(session, ensemble_id)
+            history = history_of(session, ensemble_id)
+        for (key, sha256), listed in groups.items():
+            if key == ensemble_id:
+                served = served_by(history, listed[0].members, sha256)
+                place = len(history) if served is None else served[0]
+                found.append((place, None if served is None else _reference(ensemble, encoding, served[1]), listed))
+    found.sort(key=lambda item: (item[2][0].ensemble_id, item[0], item[2][0].members_sha256))
+    return [(reference, listed) for _, reference, listed in found]
+
+
+def _reference(
+    ensemble: tables.Ensemble, encoding: tables.Encoding, members: Sequence[tables.Member]
+) -> EnsembleReference:
+    return EnsembleReference(
+        id=ensemble.id,
+        encoding=encoding_reference(encoding),
+        settings=EnsembleSettings.from_json(ensemble.settings),
+        indices=tuple(member.index for member in members),
+        member_ids=tuple(member.id for member in members),
+        weights_sha256=tuple(member.weights_sha256 for member in members),
+        withdrawn_through=tuple(heeded_by(member) for member in members),
+    )
+
+
+def open_ensemble(home: Home, reference: EnsembleReference, device: str = "cpu") -> Ensemble:
+    """Load the members for inference, each held against the hash that was registered.
+
+    Raises:
+        IntegrityError: a member's files are missing or were altered; the message names the file.
+    """
+    denoisers = []
+    for key, registered in zip(reference.member_ids, reference.weights_sha256, strict=True):
+        folder = home.member(key)
+        check_weights(folder / WEIGHTS_FILE, registered)
+        denoisers.append(load_denoiser(folder, reference.settings.network).to(device))
+    return Ensemble(denoisers)
+
+
+def check_weights(path: Path, registered: str) -> None:
+    """Hold a weights file against its registered hash.
+
+    Raises:
+        IntegrityError: missing or altered.
+    """
+    try:
+        found = sha256_of_file(path)
+    except OSError as error:
+        raise IntegrityError(
+            f"{path} cannot be read ({error.strerror}): restore it or import the member again"
+        ) from error
+    if found != registered:
+        raise IntegrityError(
+            f"{path} was altered (SHA-256 {found[:12]}, registered {registered[:12]}): restore it or import the member again"
+        )

@@ -1,0 +1,288 @@
+"""Ensembles as the registry knows them: created from an encoding and a recipe, trained or imported,
+and opened.
+
+The parent process talks to the registry and the workers to the files. A member counts only once its
+folder stands complete and its row is registered; whatever a killed run left behind is picked up or
+cleared by the next one.
+"""
+
+from __future__ import annotations
+
+import datetime
+import shutil
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from attribution.ensemble.denoiser import WEIGHTS_FILE, load_denoiser
+from attribution.ensemble.handle import encoding_reference
+from attribution.ensemble.recipe import EnsembleSettings
+from attribution.process_pool import Device, run_tasks
+from attribution.training.dataset import labels_sha256
+from attribution.training.member import MemberTask, checkpoint_name, train_member
+from registry.encodings.store import idle_members, load_units
+from registry.errors import CapacityError, InputError, IntegrityError, UsageError
+from registry.event_log.events import changing
+from registry.home import Home, sync_folder
+from registry.ids import content_id
+from registry.members.manifest import MANIFEST_NAME, MemberFolder, read_member_folder
+from registry.members.register import check_against_codes, last_withdrawal, member_id, register_member
+from registry.storage import tables
+from registry.storage.database import Registry
+from registry.withdrawals.record import cover_later_works
+from registry.withdrawals.serving import Service, generations_of, service_of
+from registry.works.queries import training_assets
+
+
+def create_ensemble(registry: Registry, encoding_id: str, settings: EnsembleSettings) -> tables.Ensemble:
+    """Register an ensemble, or find the one of the same encoding and recipe.
+
+    Raises:
+        NotFoundError: no such encoding.
+        CapacityError: it has so few units that a member would train on nothing.
+    """
+    units = load_units(registry, encoding_id)
+    idle = idle_members(units.codes, units.encoding.n)
+    if idle:
+        raise CapacityError(
+            f"{len(units.codes)} units leave {len(idle)} of {units.encoding.n} members without any work, "
+            f"member {idle[0]} for one: encode with fewer members, a larger --weight or another --seed"
+        )
+    document = settings.to_json()
+    ensemble_id = content_id("ensemble", {"encoding": encoding_id, "settings": document})
+    with registry.session() as session:
+        found = session.get(tables.Ensemble, ensemble_id)
+    if found is not None:
+        return found
+    now = datetime.datetime.now(datetime.UTC)
+    made = tables.Ensemble(id=ensemble_id, encoding_id=encoding_id, settings=document, created_at=now)
+    with changing(registry, now) as change:
+        change.insert(made)
+        change.record("ensemble created", f"ensemble {ensemble_id}", after={"encoding": encoding_id})
+        change.seal("ensemble", ensemble_id)
+    return made
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The classes that members are conditioned on; the defaults are those of unconditional
+    members.
+    """
+
+    classes: tuple[str, ...] = ()
+    sha256: str | None = None
+
+
+def labels_of(registry: Registry, encoding_id: str, column: str | None) -> Labels:
+    """The values of a label column among the works of an encoding, and the hash of which work has
+    which.
+
+    Raises:
+        NotFoundError: no work has a value in the column.
+        UsageError: some works have none.
+    """
+    if column is None:
+        return Labels()
+    assets = training_assets(registry, encoding_id, column)
+    values = assets.values or []
+    missing = [path for path, value in zip(assets.paths, values, strict=True) if not value]
+    if missing:
+        raise UsageError(
+            f"{len(missing)} works have no value in column {column!r}, the first is {missing[0]}: "
+            "fill the column in and register again, or train without --label"
+        )
+    return Labels(tuple(sorted({str(value) for value in values})), labels_sha256(assets))
+
+
+def train_ensemble(
+    registry: Registry,
+    ensemble_id: str,
+    device: Device,
+    on_progress: Callable[[int, int], object] = lambda _member, _steps: None,
+    checkpoint_seconds: float | None = None,
+) -> Iterator[tables.Member]:
+    """Train the members that are missing, yielding each as it is registered; the training set must
+    have been built.
+
+    Works that were withdrawn are left out. ``on_progress`` gets (member's index, steps just done).
+
+    Raises:
+        NotFoundError: no such ensemble.
+        CapacityError: withdrawals left a member without any work.
+        WorkerDiedError: a worker was killed.
+        IntegrityError: a member's folder was altered before it could be registered.
+    """
+    service = service_of(registry, ensemble_id)
+    registered = {state.member.index for state in service.states}
+    wanted = {index: 1 for index in range(service.encoding.n) if index not in registered}
+    works = _works_to_train_on(registry, service, wanted)
+    empty = [index for index, count in works.items() if not count]
+    if empty:
+        raise CapacityError(
+            f"withdrawals left {len(empty)} of {service.encoding.n} members without any work, member {empty[0]} for one: "
+            "run `creditline encode` again and train on that"
+        )
+    yield from _train(registry, ensemble_id, wanted, device, on_progress, checkpoint_seconds)
+
+
+@dataclass(frozen=True)
+class RetrainingPlan:
+    """Which members have to be trained again, and which cannot be."""
+
+    wanted: dict[int, int]
+    """By index, the generation that is to be trained."""
+    without_works: tuple[int, ...]
+    """Members of which every work was withdrawn: they stay out of service."""
+
+
+def plan_retraining(registry: Registry, ensemble_id: str) -> RetrainingPlan:
+    """The members that saw works which were withdrawn since.
+
+    Raises:
+        NotFoundError: no such ensemble.
+    """
+    service = service_of(registry, ensemble_id)
+    wanted = {member.index: member.generation + 1 for member in service.out_of_service}
+    works = _works_to_train_on(registry, service, wanted)
+    return RetrainingPlan(
+        {index: generation for index, generation in wanted.items() if works[index]},
+        tuple(index for index, count in works.items() if not count),
+    )
+
+
+def retrain_ensemble(
+    registry: Registry,
+    ensemble_id: str,
+    device: Device,
+    on_progress: Callable[[int, int], object] = lambda _member, _steps: None,
+    checkpoint_seconds: float | None = None,
+) -> Iterator[tables.Member]:
+    """Train again just the members that saw withdrawn works, without these, as their next
+    generation.
+
+    Start and draws are those of the first generation, so what comes out is, on the same machine and
+    versions, bit for bit the member that would have been trained had the works never been there.
+    The arguments and errors are those of :func:`train_ensemble`; members that are left without any
+    work are passed over.
+    """
+    wanted = plan_retraining(registry, ensemble_id).wanted
+    yield from _train(registry, ensemble_id, wanted, device, on_progress, checkpoint_seconds)
+
+
+def _train(
+    registry: Registry,
+    ensemble_id: str,
+    wanted: Mapping[int, int],
+    device: Device,
+    on_progress: Callable[[int, int], object],
+    checkpoint_seconds: float | None,
+) -> Iterator[tables.Member]:
+    """Train these generations of these members, heeding all withdrawals that there are."""
+    cover_later_works(registry, datetime.datetime.now(datetime.UTC))
+    through = last_withdrawal(registry)
+    service = service_of(registry, ensemble_id)
+    with registry.session() as session:
+        finished = [member.id for member in generations_of(session, ensemble_id)]
+    further = {} if checkpoint_seconds is None else {"checkpoint_seconds": checkpoint_seconds}
+    order = sorted(wanted)
+    tasks = [
+        MemberTask(
+            home=Home(registry.home.root.resolve()),
+            ensemble_id=ensemble_id,
+            member_id=member_id(ensemble_id, index, wanted[index]),
+            index=index,
+            encoding=encoding_reference(service.encoding),
+            settings=EnsembleSettings.from_json(service.ensemble.settings),
+            device=device.name,
+            generation=wanted[index],
+            withdrawn_through=through,
+            left_out=tuple(service.withdrawn.left_out(through)),
+            **further,
+        )
+        for index in order
+    ]
+    _clear_remains(registry.home, ensemble_id, finished)
+    for _, folder in run_tasks(train_member, tasks, device, lambda task, steps: on_progress(order[task], steps)):
+        yield register_member(registry, read_member_folder(folder), "trained", datetime.datetime.now(datetime.UTC))
+
+
+def _works_to_train_on(registry: Registry, service: Service, indices: Collection[int]) -> dict[int, int]:
+    """By member, how many works of its codes were not withdrawn."""
+    units = load_units(registry, service.encoding.id)
+    left = ~np.isin(units.asset_ids, service.withdrawn.asset_ids)
+    return {
+        index: int((left & (units.asset_codes >> np.uint64(index) & np.uint64(1)).astype(np.bool_)).sum())
+        for index in sorted(indices)
+    }
+
+
+def _clear_remains(home: Home, ensemble_id: str, finished: Collection[str]) -> None:
+    """Remove what killed runs left: half-written files and folders, and checkpoints of members that
+    are done.
+    """
+    for part in home.member(ensemble_id).parent.glob(f".*{ensemble_id}-*"):
+        if part.name.endswith(".part"):
+            shutil.rmtree(part, ignore_errors=True)
+            part.unlink(missing_ok=True)
+        elif part.name in {checkpoint_name(key) for key in finished}:
+            part.unlink(missing_ok=True)
+
+
+def import_member(registry: Registry, folder: Path) -> tables.Member:
+    """Take in a member that was trained elsewhere: its folder as :func:`train_member` writes it.
+
+    The ensemble is the one that the manifest names; it is registered here if its encoding is. What
+    the manifest lists must be what the encoding gives this member, and the weights must be those of
+    the ensemble's network.
+
+    Raises:
+        InputError: the folder or its manifest cannot be used.
+        IntegrityError: a file is not what the manifest says.
+        UsageError: the manifest contradicts the registry.
+    """
+    if not (folder / MANIFEST_NAME).is_file():
+        raise InputError(
+            f"{folder} has no {MANIFEST_NAME}: expected the folder of a member, as `creditline train` leaves it"
+        )
+    found = read_member_folder(folder)
+    settings = EnsembleSettings.from_json(found.manifest.settings)
+    expected = content_id("ensemble", {"encoding": found.manifest.encoding.id, "settings": settings.to_json()})
+    if found.manifest.ensemble_id != expected:
+        raise InputError(
+            f"{folder / MANIFEST_NAME} names ensemble {found.manifest.ensemble_id}, but its encoding and settings "
+            f"make {expected}: the manifest was altered, or written by another version"
+        )
+    load_denoiser(folder, settings.network)
+    check_against_codes(registry, found)
+    place = registry.home.member(member_id(expected, found.manifest.index, found.manifest.generation))
+    with registry.session() as session:
+        known = session.get(tables.Member, place.name)
+    if known is not None and known.manifest_sha256 != found.manifest.sha256:
+        raise InputError(f"{folder} is not member {place.name} as it is registered here (another manifest)")
+    create_ensemble(registry, found.manifest.encoding.id, settings)
+    if place.resolve() != folder.resolve() and not _is_intact(place, found):
+        _copy_member(found, place)
+    return register_member(registry, read_member_folder(place), "imported", datetime.datetime.now(datetime.UTC))
+
+
+def _copy_member(member: MemberFolder, place: Path) -> None:
+    part = place.with_name(f".{place.name}.import.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        for name in ("config.json", WEIGHTS_FILE, "manifest.json", "works.txt"):
+            shutil.copyfile(member.path / name, part / name)
+        sync_folder(part)
+        shutil.rmtree(place, ignore_errors=True)
+        part.rename(place)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _is_intact(place: Path, wanted: MemberFolder) -> bool:
+    try:
+        return read_member_folder(place).manifest == wanted.manifest
+    except (InputError, IntegrityError):
+        return False

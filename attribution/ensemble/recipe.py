@@ -1,0 +1,161 @@
+"""The whole recipe of an ensemble, as one value that is stored, hashed into its id and read
+back.
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from importlib.metadata import version
+from typing import Any
+
+from attribution.ensemble.denoiser import NetworkSettings
+from attribution.images import ImageSettings
+from registry.errors import InputError, UsageError
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How each member is trained: AdamW on the noise-prediction error, learning rate rising, then
+    falling to zero.
+
+    Raises:
+        UsageError: a value is outside its range.
+    """
+
+    steps: int = 2000
+    batch_size: int = 16
+    learning_rate: float = 6e-3
+    warmup_steps: int = 30
+    snr_cap: float = 5.0
+    """gamma of the min-SNR weighting (Hang et al. 2023): the squared error is weighted by min(SNR,
+    gamma) / SNR, which moves effort from the last, nearly clean steps to those that decide on the
+    picture. 0: the plain squared error."""
+    common_draws: bool = True
+    """Whether all members share their start, timesteps and noise, so that what differs between them
+    is what they saw."""
+    common_works: bool = True
+    """Whether a work is also drawn at the same steps by all members that saw it, see
+    :func:`attribution.training.loop.draw_works`. Goes with common draws."""
+    seed: int = 0
+    train_steps: int = 1000
+    """T: length of the noise schedule."""
+    beta_start: float = 1e-4
+    beta_end: float = 0.02
+
+    def __post_init__(self) -> None:
+        whole = (self.steps, self.batch_size, self.warmup_steps, self.seed, self.train_steps)
+        flags = (self.common_draws, self.common_works)
+        if any(type(number) is not int for number in whole) or not all(type(flag) is bool for flag in flags):
+            raise UsageError("training steps, batch size, seed and schedule length must be whole numbers")
+        if not 1 <= self.train_steps <= 100_000 or not 0 < self.beta_start <= self.beta_end < 1:
+            raise UsageError("the noise schedule must have 1 to 100,000 steps and 0 < beta_start <= beta_end < 1")
+        if self.steps < 1 or self.batch_size < 1 or self.warmup_steps < 0:
+            raise UsageError("training steps and batch size must be at least 1, warm-up steps at least 0")
+        if not 0 < self.learning_rate < 1 or self.snr_cap < 0:
+            raise UsageError("learning rate must lie between 0 and 1, the SNR cap must not be negative")
+        if self.common_works and not self.common_draws:
+            raise UsageError("members that draw the same works also share timesteps and noise: set common_draws too")
+        if not 0 <= self.seed < 2**63:
+            raise UsageError(f"training seed {self.seed}: choose a whole number from 0 to {2**63 - 1}")
+
+
+@dataclass(frozen=True)
+class EnsembleSettings:
+    """Everything that makes the members what they are, apart from the works.
+
+    Raises:
+        UsageError: the parts contradict each other.
+    """
+
+    image: ImageSettings = field(default_factory=ImageSettings)
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    label_column: str | None = None
+    """The works' attribute that conditions the members; none for unconditional members."""
+    classes: tuple[str, ...] = ()
+    """Its values: class number k means ``classes[k]``."""
+    labels_sha256: str | None = None
+    """Hash over every work's SHA-256 and label, so that members never train under different labels
+    of the same works."""
+
+    def __post_init__(self) -> None:
+        if (self.image.size, self.image.channels) != (self.network.size, self.network.channels):
+            raise UsageError(
+                f"images of {self.image.size} px and {self.image.channels} channels do not fit a network for "
+                f"{self.network.size} px and {self.network.channels}"
+            )
+        conditional = self.label_column is not None
+        if (bool(self.classes), self.labels_sha256 is not None) != (conditional, conditional):
+            raise UsageError("a label column, its classes and the hash of the labels go together")
+        if len(self.classes) != self.network.class_count:
+            raise UsageError(f"{len(self.classes)} classes for a network of {self.network.class_count}")
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings as they are stored with an ensemble and in every manifest."""
+        return {
+            "image": self.image.to_json(),
+            "network": self.network.to_json(),
+            "training": asdict(self.training),
+            "label_column": self.label_column,
+            "classes": list(self.classes),
+            "labels_sha256": self.labels_sha256,
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> EnsembleSettings:
+        """Read stored settings back.
+
+        Raises:
+            InputError: a field is missing, unknown or of the wrong type.
+        """
+        wanted = {part.name for part in fields(cls)}
+        if set(document) != wanted:
+            raise InputError(f"ensemble settings have fields {sorted(document)}, expected {sorted(wanted)}")
+        try:
+            return cls(
+                image=ImageSettings(**document["image"]),
+                network=NetworkSettings.from_json(document["network"]),
+                training=TrainingSettings(**document["training"]),
+                label_column=document["label_column"],
+                classes=tuple(str(value) for value in document["classes"]),
+                labels_sha256=document["labels_sha256"],
+            )
+        except TypeError as error:
+            raise InputError(f"ensemble settings cannot be read: {error}") from error
+
+    def class_number(self, label: str | None) -> int | None:
+        """The number of a class label; None for an unconditional ensemble.
+
+        Raises:
+            UsageError: an unknown label, or one given where there are none, or none given where one
+                is needed.
+        """
+        if self.label_column is None:
+            if label is not None:
+                raise UsageError(f"label {label!r} was given, but this ensemble is unconditional: leave --label out")
+            return None
+        if label not in self.classes:
+            known = ", ".join(self.classes[:8]) + (", …" if len(self.classes) > 8 else "")
+            got = "no label" if label is None else f"label {label!r}"
+            raise UsageError(f"{got}: this ensemble is conditional on {self.label_column!r}; choose one of {known}")
+        return self.classes.index(label)
+
+
+def versions_of(device: str) -> dict[str, str]:
+    """What made a result: the versions that matter for repeating it, and the kind of machine."""
+    import diffusers
+    import numpy
+    import torch
+
+    return {
+        "creditline": version("creditline"),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "diffusers": diffusers.__version__,
+        "numpy": numpy.__version__,
+        "platform": f"{sys.platform}-{platform.machine()}",
+        "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else "cpu",
+    }

@@ -1,0 +1,185 @@
+"""The reference model of an ensemble: one denoiser of the members' recipe, trained on all works
+that were not withdrawn.
+
+A method that differentiates a model wants one that saw every work
+(:mod:`attribution.ranking.rankers.gradients`). A member saw a part of them, and which part its
+codes say, which a ranker must not know; the reference model has no bit in the codes. It is trained
+as members are, by the same code, and goes on after a kill with the same weights; its start and
+draws are those that members with common draws share.
+
+    train_reference_model(registry, ensemble_id, device)
+    open_reference_model(registry, ensemble_id)         # for the ranker
+"""
+
+from __future__ import annotations
+
+import datetime
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from attribution.ensemble.denoiser import load_denoiser
+from attribution.ensemble.handle import encoding_reference
+from attribution.ensemble.recipe import EnsembleSettings
+from attribution.process_pool import Device, run_tasks
+from attribution.ranking.rankers.gradients import ReferenceModel
+from attribution.training.dataset import build_training_set, open_training_set
+from attribution.training.loop import CHECKPOINT_SECONDS, TrainingRun, schedule_of
+from attribution.training.member import TrainingTask, checkpoint_name, publish
+from registry.errors import CapacityError, InputError, IntegrityError, MissingPartError, UsageError
+from registry.home import Home
+from registry.members.manifest import ReferenceFolder, ReferenceManifest, read_reference_folder
+from registry.members.reference_models import record_reference, usable_reference
+from registry.members.register import expected_works, last_withdrawal
+from registry.storage.database import Registry
+from registry.withdrawals.record import cover_later_works
+from registry.withdrawals.serving import service_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReferenceTask(TrainingTask):
+    """All that a worker needs to train a reference model."""
+
+    @property
+    def folder(self) -> Path:
+        return self.home.reference_model(self.ensemble_id)
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder.with_name(checkpoint_name(self.ensemble_id))
+
+
+@dataclass(frozen=True)
+class TrainedReference:
+    """A reference model that can be used, and whether it was trained just now."""
+
+    folder: ReferenceFolder
+    trained: bool
+
+
+def train_reference_model(
+    registry: Registry,
+    ensemble_id: str,
+    device: Device,
+    on_reading: Callable[[int, int], object] = lambda _done, _total: None,
+    on_progress: Callable[[int], object] = lambda _steps: None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+) -> TrainedReference:
+    """Train an ensemble's reference model, unless one is there that can be used.
+
+    One that saw works which were withdrawn since, or that was altered, is removed first.
+    ``on_reading`` gets (works read now, works in all) where the training set has to be built,
+    ``on_progress`` the number of steps just done.
+
+    Raises:
+        NotFoundError: no such ensemble.
+        UsageError: the ensemble is conditional.
+        CapacityError: every work was withdrawn.
+        MissingPartError: works were withdrawn while it was trained.
+        IntegrityError: a work was altered since it was registered, or the folder before it could be
+            recorded.
+    """
+    service = service_of(registry, ensemble_id)
+    settings = EnsembleSettings.from_json(service.ensemble.settings)
+    if settings.classes:
+        raise UsageError(_no_classes(ensemble_id, settings))
+    standing = _standing(registry, ensemble_id)
+    if standing is not None:
+        return TrainedReference(standing, trained=False)
+    build_training_set(registry, ensemble_id, service.encoding.id, settings, on_reading)
+    task = _task(registry, ensemble_id, settings, device, checkpoint_seconds)
+    _clear(task)
+    for _ in run_tasks(train_reference, [task], device, lambda _task, steps: on_progress(steps)):
+        pass
+    record_reference(registry, read_reference_folder(task.folder), datetime.datetime.now(datetime.UTC))
+    # Until it is on record, a kill costs no more than the steps since the checkpoint.
+    task.checkpoint.unlink(missing_ok=True)
+    return TrainedReference(usable_reference(registry, ensemble_id), trained=True)
+
+
+def _standing(registry: Registry, ensemble_id: str) -> ReferenceFolder | None:
+    """The model that is there, if it can be used."""
+    try:
+        return usable_reference(registry, ensemble_id)
+    except (MissingPartError, InputError, IntegrityError):
+        return None
+
+
+def _task(
+    registry: Registry, ensemble_id: str, settings: EnsembleSettings, device: Device, checkpoint_seconds: float
+) -> ReferenceTask:
+    """What is to be trained, heeding all withdrawals that there are."""
+    cover_later_works(registry, datetime.datetime.now(datetime.UTC))
+    through = last_withdrawal(registry)
+    service = service_of(registry, ensemble_id)
+    if not expected_works(registry, service.encoding.id, None, through):
+        raise CapacityError(f"every work of encoding {service.encoding.id} was withdrawn: there is none to train on")
+    return ReferenceTask(
+        home=Home(registry.home.root.resolve()),
+        ensemble_id=ensemble_id,
+        encoding=encoding_reference(service.encoding),
+        settings=settings,
+        device=device.name,
+        withdrawn_through=through,
+        left_out=tuple(service.withdrawn.left_out(through)),
+        checkpoint_seconds=checkpoint_seconds,
+    )
+
+
+def _clear(task: ReferenceTask) -> None:
+    """Remove the model that cannot be used, what was computed with it, and what killed runs
+    left.
+    """
+    shutil.rmtree(task.folder, ignore_errors=True)
+    for part in task.folder.parent.glob(f".*{task.ensemble_id}.*.part"):
+        shutil.rmtree(part, ignore_errors=True)
+        part.unlink(missing_ok=True)
+    for features in task.home.training(task.ensemble_id).glob("features-gradients-*.npy"):
+        features.unlink(missing_ok=True)
+
+
+def train_reference(task: ReferenceTask, report: Callable[[int], None]) -> Path:
+    """Train a reference model, or go on from its checkpoint, in a worker; returns its folder.
+
+    ``report`` gets the number of steps just done; steps of an earlier run are reported at once.
+    """
+    works = open_training_set(task.home.training(task.ensemble_id))
+    rows = np.flatnonzero(~works.listed_in(task.left_out))
+    run = TrainingRun(task.settings, works, rows, None, task.device)
+    run.complete(task.checkpoint, report, task.checkpoint_seconds)
+    run.save(task.checkpoint)
+    publish(task, run.denoiser, [works.hashes[row] for row in rows], task.folder, ReferenceManifest)
+    return task.folder
+
+
+def open_reference_model(registry: Registry, ensemble_id: str) -> ReferenceModel:
+    """The reference model, ready to be differentiated on the works of the ensemble's training set.
+
+    Raises:
+        NotFoundError: no such ensemble.
+        MissingPartError: there is none, it saw works that were withdrawn since, or the ensemble is
+            conditional.
+        InputError: its manifest cannot be understood.
+        IntegrityError: its files are not what was recorded, or are of other settings than the
+            ensemble's.
+    """
+    settings = EnsembleSettings.from_json(service_of(registry, ensemble_id).ensemble.settings)
+    if settings.classes:
+        raise MissingPartError(_no_classes(ensemble_id, settings))
+    found = usable_reference(registry, ensemble_id)
+    return ReferenceModel(
+        load_denoiser(found.path, settings.network),
+        found.manifest.weights_sha256,
+        schedule_of(settings.training),
+        settings.training.snr_cap,
+    )
+
+
+def _no_classes(ensemble_id: str, settings: EnsembleSettings) -> str:
+    return (
+        f"ensemble {ensemble_id} is conditional on {settings.label_column!r}, and the ranker gradients, for which a reference "
+        "model is trained, knows no classes: rank with other rankers"
+    )

@@ -1,0 +1,1 @@
+"""How good the evidence of one ensemble is, measured on that ensemble."""

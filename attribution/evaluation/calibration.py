@@ -1,0 +1,268 @@
+"""How far the evidence of one ensemble can be trusted: what it finds when it should, and when it
+should not.
+
+- Power: training works are shown to the members as if they had been found somewhere. How often is
+  the work named?
+- Null: codes are dealt anew after training, so that every code is wrong. P-values must be uniform
+  and discoveries rare.
+
+What similarity alone is worth is :mod:`attribution.evaluation.false_attribution`'s matter.
+
+Each is a function of an :class:`attribution.audit.auditor.Auditor`, so that it measures audits with
+just these settings; the results are facts with exact intervals. What needs a network is kept where
+audits keep it, so that a run that was stopped goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64, Int64, UInt64
+
+from attribution.audit.auditor import Auditor
+from attribution.audit.record import Subject
+from attribution.evidence.adjustment import Neighbours, neighbours_of, pulls_towards
+from attribution.evidence.predictions import load_contrasts
+from attribution.evidence.randomisation import Evidence, assess_pulls, has_contrast, predictions
+from attribution.metrics.intervals import Share, at_least, share_of, uniformity
+from attribution.sampling.generate import altered_file
+from attribution.training.dataset import open_training_set
+from registry.encodings.codes import codes_of, decoys
+from registry.errors import UsageError
+from registry.outputs.queries import samples_of
+from registry.storage import tables
+
+Progress = Callable[[int, int], object]
+"""Gets (work just done, work in all)."""
+FEWEST_REDRAWS = 100
+
+
+def _silent(_done: int, _total: int) -> None:
+    """Nobody wants to know."""
+
+
+@dataclass(frozen=True)
+class PlantedPower:
+    """What became of training works that were shown to the ensemble as if found somewhere."""
+
+    found: Share
+    """Their unit reached the false discovery rate."""
+    found_first: Share
+    """It did, and nothing else had a smaller p-value."""
+    ranked_first: Share
+    shortlisted: Share
+    works: int
+    """Training works there are that can be tested."""
+    false_discovery_rate: float
+    p_values: tuple[float, ...]
+    """Of the planted works that were shortlisted, ascending."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Facts for a report."""
+        shown = self.found.total
+        return {
+            "method": "training works, noised again and audited as images from outside; intervals by Clopper and Pearson",
+            "false_discovery_rate": self.false_discovery_rate,
+            "works": self.works,
+            "shown": shown,
+            "chosen": "all of them" if shown == self.works else f"{shown} of them at random",
+            "found": self.found.to_json(),
+            "found_first": self.found_first.to_json(),
+            "ranked_first": self.ranked_first.to_json(),
+            "shortlisted": self.shortlisted.to_json(),
+            "median_p": float(np.median(self.p_values)) if self.p_values else {"not_measured": "none was shortlisted"},
+        }
+
+
+def planted_power(auditor: Auditor, count: int, seed: int = 0, on_progress: Progress = _silent) -> PlantedPower:
+    """Show ``count`` training works (all, if there are fewer) to the members and audit them like
+    any image.
+
+    The members' contrasts are kept as those of any image from outside, so what was measured once is
+    not measured again.
+
+    Args:
+        auditor: whose ensemble and settings are asked about.
+        count: works to show.
+        seed: of their choice.
+        on_progress: see :data:`Progress`.
+
+    Raises:
+        UsageError: there is nothing to show.
+    """
+    corpus, settings = auditor.context.corpus, auditor.context.settings
+    testable = np.flatnonzero([int(unit) not in corpus.not_testable for unit in corpus.unit_of_work])
+    if count < 1 or not len(testable):
+        raise UsageError(f"{count} of {len(testable)} works to plant: expected at least one")
+    chosen = np.sort(np.random.default_rng(seed).permutation(testable)[:count])
+    labels = _labels_of(auditor, chosen)
+    pictures = corpus.pictures(chosen).reshape(len(chosen), *corpus.shape)
+    tasks = [
+        auditor.contrast_task(corpus.hashes[row], picture, label)
+        for row, picture, label in zip(chosen, pictures, labels, strict=True)
+    ]
+    auditor.measure_contrasts(tasks, on_progress)
+    places, p_values, q_values, beaten = [], [], [], []
+    for row, task, picture in zip(chosen, tasks, pictures, strict=True):
+        subject = Subject.of_image(corpus.hashes[row], corpus.hashes[row], task.label)
+        found = auditor.examine(subject, auditor.contrasts_of(task), picture)
+        place = np.flatnonzero(found.shortlisted.unit_numbers == corpus.unit_of_work[row])
+        places.append(int(place[0]) if len(place) else -1)
+        p_values.append(float(found.evidence.p_value[place[0]]) if len(place) else np.nan)
+        q_values.append(float(found.evidence.q_value[place[0]]) if len(place) else np.nan)
+        beaten.append(bool((found.evidence.p_value < p_values[-1]).any()))
+    passes = np.array(q_values) <= settings.false_discovery_rate
+    return PlantedPower(
+        found=share_of(passes),
+        found_first=share_of(passes & ~np.array(beaten)),
+        ranked_first=share_of(np.array(places) == 0),
+        shortlisted=share_of(np.array(places) >= 0),
+        works=len(testable),
+        false_discovery_rate=settings.false_discovery_rate,
+        p_values=tuple(sorted(p for p in p_values if not np.isnan(p))),
+    )
+
+
+def _labels_of(auditor: Auditor, rows: np.ndarray) -> list[str | None]:
+    """The class that each work was trained under."""
+    ensemble = auditor.context.ensemble
+    if ensemble.settings.label_column is None:
+        return [None] * len(rows)
+    stored = open_training_set(auditor.context.registry.home.training(ensemble.id))
+    place = {sha256: number for number, sha256 in enumerate(stored.hashes)}
+    hashes = [auditor.context.corpus.hashes[row] for row in rows]
+    return [ensemble.settings.classes[int(stored.labels[place[sha256]])] for sha256 in hashes]
+
+
+@dataclass(frozen=True)
+class NullCalibration:
+    """The test under codes that no member was trained by."""
+
+    redraws: int
+    images: int
+    decoys: int
+    distance: float
+    """Kolmogorov and Smirnov's, of the first-ranked units' p-values from uniform."""
+    uniformity_p: float
+    small: Share
+    """First-ranked units with p <= 0.05."""
+    discoveries: Share
+    """Audits with a discovery. All units are null, so this is the false discovery rate."""
+    false_discovery_rate: float
+
+    @property
+    def more_than_allowed_p(self) -> float:
+        """How probable so many discoveries are at the rate that was allowed."""
+        return at_least(self.discoveries.count, self.discoveries.total, self.false_discovery_rate)
+
+    def to_json(self) -> dict[str, Any]:
+        """Facts for a report."""
+        return {
+            "method": "audits of this ensemble's samples under codes dealt anew; the p-values' distance from uniform against "
+            "that of as many discrete uniform ranks; intervals by Clopper and Pearson",
+            "redraws": self.redraws,
+            "images": self.images,
+            "decoys": self.decoys,
+            "kolmogorov_smirnov_distance": self.distance,
+            "kolmogorov_smirnov_p": self.uniformity_p,
+            "p_at_most_0.05": self.small.to_json(),
+            "false_discovery_rate": self.false_discovery_rate,
+            "audits_with_a_discovery": self.discoveries.to_json(),
+            "more_discoveries_than_allowed_p": self.more_than_allowed_p,
+        }
+
+
+def null_calibration(
+    auditor: Auditor, redraws: int = 1000, seed: int = 0, on_progress: Progress = _silent
+) -> NullCalibration:
+    """Audit the ensemble's samples under ``redraws`` new deals of codes, each of them wrong for
+    every member.
+
+    One p-value is taken of each deal, since those of one deal are dependent; the deals are
+    independent of each other.
+
+    Raises:
+        UsageError: the ensemble has no samples, or too few redraws are asked for.
+    """
+    if redraws < FEWEST_REDRAWS:
+        raise UsageError(f"{redraws} redraws: expected at least {FEWEST_REDRAWS}")
+    prepared = [_Shortlist.of(auditor, sample) for sample in kept_samples(auditor)[:redraws]]
+    if not prepared:
+        raise UsageError(f"ensemble {auditor.context.ensemble.id} has no samples: run `creditline sample` first")
+    encoding, settings = auditor.context.ensemble.encoding, auditor.context.settings
+    count = len(auditor.context.corpus.codes)
+    seeds = np.random.default_rng(seed).integers(0, 2**62, redraws)
+    ranks, discovered, places = [], [], 0
+    for redraw, code_seed in enumerate(seeds.tolist()):
+        drawn = decoys(code_seed, encoding.n, encoding.h, count, settings.decoy_limit, draw_seed=redraw)
+        listed = prepared[redraw % len(prepared)]
+        found = listed.test(auditor, code_seed, drawn)
+        on_progress(1, redraws)
+        if found is None:
+            continue
+        # The grid of p-values is that of the most decoys: with members out of service, deals differ
+        # by a few.
+        places = max(places, found.decoy_statistic.shape[1] + 1)
+        ranks.append(found.p_value[0])
+        discovered.append(bool((found.q_value <= settings.false_discovery_rate).any()))
+    first = np.array(ranks)
+    distance, uniform_p = uniformity(np.ceil(first * places - 1e-9).astype(np.int64), places, seed)
+    return NullCalibration(
+        redraws=redraws,
+        images=len(prepared),
+        decoys=places - 1,
+        distance=distance,
+        uniformity_p=uniform_p,
+        small=share_of(first <= 0.05),
+        discoveries=share_of(np.array(discovered)),
+        false_discovery_rate=settings.false_discovery_rate,
+    )
+
+
+def kept_samples(auditor: Auditor) -> list[tables.Sample]:
+    """The samples that the ensemble's present members made, unaltered, in the order in which they
+    were made.
+    """
+    context = auditor.context
+    with context.registry.session() as session:
+        rows = samples_of(session, context.ensemble.id)
+    made = [row for row in rows if row.members_sha256 == context.ensemble.members_sha256]
+    return [row for row in made if altered_file(context.registry.home, row) is None]
+
+
+@dataclass(frozen=True)
+class _Shortlist:
+    """What of one sample's shortlist does not depend on the codes."""
+
+    units: Int64[np.ndarray, " unit"]
+    images: Float64[np.ndarray, "unit value"]
+    predictions: Float64[np.ndarray, "member value"]
+    around: Neighbours
+
+    @classmethod
+    def of(cls, auditor: Auditor, sample: tables.Sample) -> _Shortlist:
+        contrasts, further = load_contrasts(auditor.context.registry.home.sample_tensors(sample.id))
+        image = (np.clip(further["output"], -1.0, 1.0) + 1.0) / 2.0
+        found = auditor.examine(Subject.of_sample(sample), contrasts, image)
+        around = neighbours_of(auditor.context.corpus, image.reshape(-1), found.neighbours)
+        return cls(found.shortlisted.unit_numbers, found.shortlisted.images, predictions(contrasts), around)
+
+    def test(self, auditor: Auditor, code_seed: int, drawn: UInt64[np.ndarray, " decoy"]) -> Evidence | None:
+        """The evidence under the codes that this seed deals; None where they leave nothing to
+        test.
+        """
+        ensemble = auditor.context.ensemble
+        n, h = ensemble.encoding.n, ensemble.encoding.h
+        membership = ensemble.membership_of(codes_of(code_seed, n, h, self.units))
+        others = ensemble.membership_of(drawn)
+        kept, others = has_contrast(membership), others[has_contrast(others)]
+        if not kept.any() or not len(others):
+            return None
+        dealt = ensemble.membership_of(codes_of(code_seed, n, h, self.around.units))
+        around = Neighbours(self.around.units, self.around.images, dealt)
+        left_out = [self.units[place : place + 1] for place in np.flatnonzero(kept)]
+        pulls = pulls_towards(self.predictions, self.images[kept], membership[kept], around, left_out)
+        return assess_pulls(pulls, membership[kept], others)

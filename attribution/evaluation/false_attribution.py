@@ -1,0 +1,155 @@
+"""How often similarity alone names a work that made no difference (ABC, "false attribution rate").
+
+An output is attributed to the unit of its nearest work. Then it is generated again, with the same
+noise, by the members that never saw this unit. If the nearest work of what comes out is still the
+same unit's, the attribution says nothing about what caused the output. Any change of members
+changes the output somewhat, so this is compared with a random other unit:
+
+    rate = share that stays without the nearest unit / share that stays without another one
+
+Near 0 the nearest work is the cause; near 1 it matters no more than any other work, and similarity
+says nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Int64
+
+from attribution.audit.auditor import Auditor
+from attribution.audit.worker import AuditTask, SampleAudit, run_audit_task
+from attribution.evaluation.calibration import Progress, kept_samples
+from attribution.evidence.predictions import load_contrasts
+from attribution.evidence.randomisation import has_contrast
+from attribution.metrics.intervals import bootstrap_interval, share_of
+from attribution.process_pool import run_tasks
+from attribution.ranking.shortlist import Corpus
+from attribution.sampling.generate import rows_on
+from attribution.sampling.sampler import SamplerSettings
+from registry.errors import UsageError
+from registry.home import Home
+from registry.storage import tables
+
+WORKS_AT_ONCE = 4096
+"""Works that are compared together: bounds memory, changes nothing else."""
+
+
+@dataclass(frozen=True)
+class FalseAttribution:
+    """What became of outputs whose nearest unit, or another one, was removed for real."""
+
+    stays: Bool[np.ndarray, " sample"]
+    """Whether the nearest unit is still the nearest without it."""
+    stays_without_another: Bool[np.ndarray, " sample"]
+
+    @property
+    def rate(self) -> float | None:
+        """The quotient of the two shares; None where nothing stays even without a random unit."""
+        other = float(self.stays_without_another.mean())
+        return float(self.stays.mean()) / other if other else None
+
+    def interval(self, seed: int = 0) -> tuple[float, float] | None:
+        """95 % by bootstrap over samples; None where a draw has no quotient."""
+        above, below = self.stays, self.stays_without_another
+        with np.errstate(divide="ignore", invalid="ignore"):
+            low, high = bootstrap_interval(len(above), lambda at: above[at].mean(axis=1) / below[at].mean(axis=1), seed)
+        return (low, high) if math.isfinite(low) and math.isfinite(high) else None
+
+    def to_json(self) -> dict[str, Any]:
+        """Facts for a report."""
+        interval = self.interval()
+        reason = {"not_measured": "too few samples keep their nearest unit even without a random other one"}
+        return {
+            "method": "nearest work in pixels before and after real ablation; interval by bootstrap over samples",
+            "samples": len(self.stays),
+            "nearest_unit_stays": share_of(self.stays).to_json(),
+            "nearest_unit_stays_without_another": share_of(self.stays_without_another).to_json(),
+            "rate": reason
+            if self.rate is None or interval is None
+            else {"value": self.rate, "low": interval[0], "high": interval[1]},
+        }
+
+
+def false_attribution_rate(
+    auditor: Auditor, count: int, seed: int = 0, on_progress: Progress = lambda _done, _total: None
+) -> FalseAttribution:
+    """Generate up to ``count`` kept samples again, without their nearest unit and without a random
+    other one.
+
+    Units that every member saw, or none, cannot be removed and are passed over, as are samples
+    whose nearest unit is one.
+
+    Raises:
+        UsageError: no sample can be used.
+    """
+    context, corpus = auditor.context, auditor.context.corpus
+    removable = np.flatnonzero(has_contrast(corpus.membership))
+    generator = np.random.default_rng(seed)
+    chosen: dict[str, tuple[tables.Sample, int, int]] = {}
+    for sample in kept_samples(auditor):
+        output = load_contrasts(context.registry.home.sample_tensors(sample.id))[1]["output"]
+        nearest = int(nearest_units(corpus, _unit_range(output)[None])[0])
+        others = removable[removable != nearest]
+        if len(chosen) < count and nearest in removable and len(others):
+            chosen[sample.id] = (sample, nearest, int(generator.choice(others)))
+    if not chosen:
+        raise UsageError(f"ensemble {context.ensemble.id} has no samples to regenerate: run `creditline sample` first")
+    tasks = _tasks(auditor, list(chosen.values()))
+    total = sum(task.work for task in tasks)
+    after: dict[str, Int64[np.ndarray, " removed"]] = {}
+    for _, results in run_tasks(run_audit_task, tasks, auditor.device, lambda _, done: on_progress(done, total)):
+        for result in results:
+            planes = np.moveaxis(result.pictures, -1, 1).reshape(len(result.pictures), -1) / 255.0
+            after[result.sample_id] = nearest_units(corpus, planes)
+    stays = np.array([after[key] == nearest for key, (_, nearest, _) in chosen.items()])
+    return FalseAttribution(stays[:, 0], stays[:, 1])
+
+
+def nearest_units(corpus: Corpus, images: Float[np.ndarray, "image value"]) -> Int64[np.ndarray, " image"]:
+    """The unit of each image's nearest work, by squared differences of values in [0, 1]."""
+    best, found = np.full(len(images), np.inf), np.zeros(len(images), dtype=np.int64)
+    for start in range(0, len(corpus.unit_of_work), WORKS_AT_ONCE):
+        works = corpus.pictures(slice(start, min(start + WORKS_AT_ONCE, len(corpus.unit_of_work)))).astype(np.float64)
+        # The image's own square is the same for all works.
+        distance = (works**2).sum(axis=1)[None, :] - 2.0 * images.astype(np.float64) @ works.T
+        place = distance.argmin(axis=1)
+        least = distance[np.arange(len(images)), place]
+        found = np.asarray(np.where(least < best, corpus.unit_of_work[start + place], found), dtype=np.int64)
+        best = np.minimum(least, best)
+    return found
+
+
+def _unit_range(output: Float[np.ndarray, "channel height width"]) -> Float[np.ndarray, " value"]:
+    return np.asarray((np.clip(output, -1.0, 1.0).reshape(-1) + 1.0) / 2.0, dtype=np.float64)
+
+
+def _tasks(auditor: Auditor, chosen: list[tuple[tables.Sample, int, int]]) -> list[AuditTask]:
+    """Batches of samples of one label and sampler; each sample's two units are its candidates."""
+    context, rows = auditor.context, rows_on(auditor.device.name)
+    membership = context.corpus.membership
+
+    def alike(item: tuple[tables.Sample, int, int]) -> str:
+        return f"{item[0].label!r} {sorted(item[0].sampler.items())}"
+
+    groups = [list(group) for _, group in groupby(sorted(chosen, key=alike), key=alike)]
+    return [
+        AuditTask(
+            home=Home(context.registry.home.root.resolve()),
+            ensemble=context.ensemble,
+            sampler=SamplerSettings.from_json(group[0][0].sampler),
+            label=group[0][0].label,
+            samples=tuple(
+                SampleAudit(sample.id, sample.seed, membership[[nearest, other]], membership[:0])
+                for sample, nearest, other in group[start : start + rows]
+            ),
+            with_jacobian=False,
+            device=auditor.device.name,
+        )
+        for group in groups
+        for start in range(0, len(group), rows)
+    ]

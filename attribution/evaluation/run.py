@@ -1,0 +1,212 @@
+"""How good the evidence on one ensemble is, measured on that ensemble: what stands in `creditline
+evaluate`.
+
+- the rankers, graded by member-LDS (:mod:`attribution.ranking.grading`);
+- the null: p-values and discoveries under codes dealt anew
+  (:mod:`attribution.evaluation.calibration`);
+- power: training works shown as if they had been found somewhere
+  (:mod:`attribution.evaluation.calibration`);
+- what similarity alone is worth (:mod:`attribution.evaluation.false_attribution`);
+- the Jacobian's estimates beside real ablation, over units drawn at random;
+- the ensemble beside its members: how well each predicts the noise on works.
+
+What cannot be measured says why. The result is an event of the log, where the newest counts, so
+that reports quote it.
+"""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+
+from attribution.ablation.influence import gram, influences
+from attribution.ablation.landscape import estimate_error
+from attribution.audit.auditor import Auditor
+from attribution.audit.worker import AuditTask, SampleAudit, load_jacobian, run_audit_task
+from attribution.ensemble.recipe import versions_of
+from attribution.evaluation.calibration import kept_samples, null_calibration, planted_power
+from attribution.evaluation.false_attribution import false_attribution_rate
+from attribution.evidence.randomisation import has_contrast
+from attribution.metrics.intervals import bootstrap_interval
+from attribution.process_pool import run_tasks
+from attribution.ranking.grading import grade_rankers, graded_samples, identity_of
+from attribution.sampling.sampler import SamplerSettings
+from attribution.training.losses import losses_on
+from registry.errors import UsageError
+from registry.event_log.events import changing
+from registry.home import Home
+from registry.outputs.evaluations import EVENT
+
+Report = Callable[[str, int, int], object]
+"""Gets (what is measured, work just done, work in all)."""
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """How much to measure.
+
+    Raises:
+        UsageError: a number below what is of any use.
+    """
+
+    planted: int = 64
+    """Training works that are shown as if found, at most."""
+    redraws: int = 1000
+    """Deals of codes under which the null is measured."""
+    regenerated: int = 32
+    """Samples that are generated again without their nearest unit, at most."""
+    compared: int = 4
+    """Samples on which the Jacobian is held against real ablation."""
+    units: int = 32
+    """Units that it is held against there, drawn at random."""
+    works: int = 64
+    """Works on which the ensemble's loss is held against its members'."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        least = {"planted": 1, "redraws": 100, "regenerated": 1, "compared": 1, "units": 3, "works": 3}
+        for name, fewest in least.items():
+            if getattr(self, name) < fewest:
+                raise UsageError(f"{name} {getattr(self, name)}: expected at least {fewest}")
+
+
+def evaluate(
+    auditor: Auditor,
+    settings: EvaluationSettings,
+    now: datetime.datetime,
+    report: Report = lambda _what, _done, _total: None,
+) -> dict[str, Any]:
+    """Measure all of it and put it into the log.
+
+    What needs networks is kept where audits keep it, so that a run that was stopped goes on.
+
+    Returns:
+        The facts, as plain values: a section each, or ``{"not_measured": reason}``.
+    """
+    context = auditor.context
+    sections: dict[str, Callable[[], dict[str, Any]]] = {
+        "rankers": lambda: _rankers(auditor, report),
+        "null": lambda: null_calibration(
+            auditor, settings.redraws, settings.seed, lambda done, total: report("null", done, total)
+        ).to_json(),
+        "power": lambda: planted_power(
+            auditor, settings.planted, settings.seed, lambda done, total: report("planted works", done, total)
+        ).to_json(),
+        "similarity": lambda: false_attribution_rate(
+            auditor, settings.regenerated, settings.seed, lambda done, total: report("similarity", done, total)
+        ).to_json(),
+        "jacobian": lambda: _jacobian(auditor, settings, report),
+        "members_beside": lambda: _members(auditor, settings, report),
+    }
+    measured: dict[str, Any] = {}
+    seconds: dict[str, float] = {}
+    for name, measure in sections.items():
+        begun = time.monotonic()
+        try:
+            measured[name] = measure()
+        except UsageError as error:
+            measured[name] = {"not_measured": str(error)}
+        seconds[name] = time.monotonic() - begun
+    encoding, training = context.ensemble.encoding, context.ensemble.settings.training
+    facts = {
+        "ensemble": context.ensemble.id,
+        "members": list(context.ensemble.indices),
+        "members_sha256": context.ensemble.members_sha256,
+        "encoding": {"unit": encoding.unit_kind, "units": len(context.corpus.codes), "n": encoding.n, "h": encoding.h},
+        "works": len(context.corpus.unit_of_work),
+        "training_steps": training.steps,
+        "audit": asdict(context.settings),
+        "settings": asdict(settings),
+        **measured,
+        "versions": versions_of(context.device),
+        "seconds": seconds,
+    }
+    with changing(context.registry, now) as change:
+        change.record(EVENT, f"ensemble {context.ensemble.id}", after=facts)
+    return facts
+
+
+def _rankers(auditor: Auditor, report: Report) -> dict[str, Any]:
+    context = auditor.context
+    samples = graded_samples(context.registry, context.ensemble)
+    grades = grade_rankers(context.rankers, context.corpus, samples, lambda done, total: report("rankers", done, total))
+    alone = []
+    for ranker, graded in zip(context.rankers, grades.rankers, strict=True):
+        grade = None if graded.fit is None else graded.fit.grade
+        alone.append(
+            {
+                **identity_of(ranker),
+                "member_lds": {"not_measured": grades.choice.not_graded} if grade is None else grade.to_json(),
+            }
+        )
+    return {
+        "method": "rank correlation over members of the scores of what each saw with minus its loss, cross-fitted over "
+        "halves of the samples; intervals by bootstrap",
+        "used": context.choice.to_json(context.rankers),
+        "alone": alone,
+    }
+
+
+def _jacobian(auditor: Auditor, settings: EvaluationSettings, report: Report) -> dict[str, Any]:
+    """Estimates beside real ablation, for the same units of the same samples."""
+    context = auditor.context
+    membership = context.corpus.membership
+    removable = np.flatnonzero(has_contrast(membership))
+    samples = kept_samples(auditor)[: settings.compared]
+    if not samples or len(removable) < 3:
+        raise UsageError("there are no samples, or too few units that can be left out")
+    units = np.sort(np.random.default_rng(settings.seed).permutation(removable)[: settings.units])
+    tasks = [
+        AuditTask(
+            home=Home(context.registry.home.root.resolve()),
+            ensemble=context.ensemble,
+            sampler=SamplerSettings.from_json(sample.sampler),
+            label=sample.label,
+            samples=(SampleAudit(sample.id, sample.seed, membership[units], membership[:0]),),
+            with_jacobian=True,
+            device=auditor.device.name,
+        )
+        for sample in samples
+    ]
+    total = sum(task.work for task in tasks)
+    errors = []
+    for _, results in run_tasks(run_audit_task, tasks, auditor.device, lambda _, done: report("Jacobian", done, total)):
+        for result in results:
+            columns = load_jacobian(context.registry.home.jacobian(result.sample_id))
+            estimate = influences(gram(columns[None])[0], membership[units], columns[0].numel())
+            errors.append({"sample": result.sample_id, **estimate_error(estimate, result.influence).to_json()})
+    measured = [error["rank_correlation"] for error in errors if isinstance(error["rank_correlation"], float)]
+    return {
+        "method": "influence on the output, first order from the Jacobian and by real ablation, over units drawn at random",
+        "units": len(units),
+        "median_rank_correlation": float(np.median(measured))
+        if measured
+        else {"not_measured": "all influences are equal"},
+        "samples": errors,
+    }
+
+
+def _members(auditor: Auditor, settings: EvaluationSettings, report: Report) -> dict[str, Any]:
+    """The ensemble's loss on works beside that of its members, apart by who saw them."""
+    found = losses_on(auditor, settings.works, settings.seed, lambda done, total: report("losses", done, total))
+    return {
+        "method": "mean squared error of the predicted noise over the middle of the schedule, on works drawn at random; ratios "
+        "of means with 95 % bootstrap intervals over works",
+        "works": len(found.ensemble),
+        "ensemble": float(found.ensemble.mean()),
+        "members_that_saw_it": float(found.seen.mean()),
+        "members_that_did_not": float(found.unseen.mean()),
+        "ensemble_by_members_that_did_not": _ratio(found.ensemble, found.unseen, settings.seed),
+        "ensemble_by_members_that_saw_it": _ratio(found.ensemble, found.seen, settings.seed),
+    }
+
+
+def _ratio(above: Float64[np.ndarray, " work"], below: Float64[np.ndarray, " work"], seed: int) -> dict[str, float]:
+    low, high = bootstrap_interval(len(above), lambda at: above[at].mean(axis=1) / below[at].mean(axis=1), seed)
+    return {"value": float(above.mean() / below.mean()), "low": low, "high": high}

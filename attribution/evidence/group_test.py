@@ -1,0 +1,223 @@
+"""Evidence about rightsholders, from codes that were dealt to their works one by one.
+
+A model may have learned from many of somebody's works a little, so that no work alone is found. The
+ranking, which is blind to the codes, weights a rightsholder's works by how close they are to the
+image; the statistic is the weighted sum of the works' own,
+
+    T_R = sum over R's works of w_x T_x
+
+Under the sharp null "none of these works made a difference to any member" their codes, given all
+others, are a draw without replacement from those that no other unit has: the decoys and R's own. So
+codes for all of R's works are drawn jointly from these, as many times as is stated, and p = (1 +
+#{draws with T >= T_R}) / (1 + #draws) is exact. R's own codes must be among those drawn from: with
+several works, draws from the decoys alone would be alike in what they avoid, and the true codes
+would not be one of them. Benjamini and Hochberg's procedure runs over the rightsholders that are
+tested; which these are, and which of their works, the ranking says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Float64, Int64, UInt64
+
+from attribution.ensemble.handle import EnsembleReference
+from attribution.evidence.adjustment import Neighbours, pulls_towards
+from attribution.evidence.predictions import Contrasts
+from attribution.evidence.randomisation import benjamini_hochberg, contrast_weights, exact_p_values, predictions
+from attribution.metrics.euclidean import NotMeasured
+from attribution.ranking.shortlist import Corpus
+from registry.rightsholders.current_rights import rights_of, with_rightsholders
+from registry.storage.database import Registry
+
+DRAWS = 1_999
+"""Joint draws of codes, so that p can be as small as 1/2000."""
+REACH = 200
+"""Works of the ranking among which rightsholders are looked for."""
+MOST_WORKS = 32
+"""Works tested of one rightsholder: the first in the ranking. Weights fall off so fast that further
+ones add nothing."""
+WORK_BANDWIDTH = 0.01
+"""tau of the weights exp(-d / tau), for mean squared differences d. Fixed: a chosen one would know
+a little of the codes."""
+UNITS_ARE_NOT_WORKS = "this encoding's units are not single works, so its own test is about owners or groups already"
+NO_RIGHTSHOLDER = "none of the works that the ranking puts first has a rightsholder on record"
+METHOD = "weighted sum of the works' directional statistics against joint draws of codes"
+
+
+@dataclass(frozen=True)
+class RightsholderEvidence:
+    """One rightsholder's test."""
+
+    name: str
+    works: int
+    """Works that were tested."""
+    statistic: float
+    p_value: float
+    q_value: float
+    """Over the rightsholders that were tested."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is stored with an audit."""
+        return {
+            "name": self.name,
+            "works": self.works,
+            "statistic": self.statistic,
+            "p": self.p_value,
+            "q": self.q_value,
+        }
+
+
+@dataclass(frozen=True)
+class RightsholderTests:
+    """The tests of one image."""
+
+    tested: tuple[RightsholderEvidence, ...]
+    """In order of the ranking of their best works."""
+    draws: int
+    works: int
+    """Works of the ranking among which rightsholders were looked for."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is stored with an audit."""
+        tested = [evidence.to_json() for evidence in self.tested]
+        return {"method": METHOD, "draws": self.draws, "works": self.works, "tested": tested}
+
+
+def rightsholder_tests(
+    registry: Registry,
+    ensemble: EnsembleReference,
+    corpus: Corpus,
+    image: Float[np.ndarray, " value"],
+    contrasts: Contrasts,
+    around: Neighbours,
+    ranked: Int64[np.ndarray, " place"],
+    decoys: UInt64[np.ndarray, " decoy"],
+    length: int,
+    seed: int,
+) -> RightsholderTests | NotMeasured:
+    """Test the rightsholders of the works that a ranking puts first, where units are works.
+
+    Args:
+        registry: says whose works they are.
+        ensemble: the members that serve.
+        corpus: the works and units.
+        image: the audited image in [0, 1].
+        contrasts: its member contrasts.
+        around: units whose part is taken off; a rightsholder's own works are no neighbours of each
+            other.
+        ranked: units, best first, by a ranking that has not seen the codes; the first :data:`REACH`
+            are looked at.
+        decoys: codes that belong to no unit and have contrast.
+        length: rightsholders, at most.
+        seed: of the draws.
+    """
+    if ensemble.encoding.unit_kind != "asset":
+        return NotMeasured(UNITS_ARE_NOT_WORKS)
+    units = np.array([unit for unit in ranked if int(unit) not in corpus.not_testable][:REACH], dtype=np.int64)
+    rows = np.array([corpus.index.rows_of(int(unit))[0] for unit in units], dtype=np.int64)
+    owners = owners_of_works(registry, corpus.asset_ids[rows])
+    held = holdings([owners.get(int(asset), ()) for asset in corpus.asset_ids[rows]], length)
+    if not held:
+        return NotMeasured(NO_RIGHTSHOLDER)
+    works = corpus.pictures(rows).astype(np.float64)
+    membership = ensemble.membership_of(corpus.codes[units])
+    left_out = [units[places] for places in held.values()]
+    predicted, pictures = predictions(contrasts), 2.0 * works - 1.0
+    tested = assess_rightsholders(
+        [
+            pulls_towards(predicted, pictures[p], membership[p], around, [own] * len(p)).pull
+            for p, own in zip(held.values(), left_out, strict=True)
+        ],
+        membership,
+        ensemble.membership_of(decoys),
+        ((works - image) ** 2).mean(axis=1),
+        held,
+        seed,
+    )
+    return RightsholderTests(tuple(tested), DRAWS, len(units))
+
+
+def owners_of_works(registry: Registry, asset_ids: Int64[np.ndarray, " work"]) -> dict[int, tuple[str, ...]]:
+    """The names of the rightsholders of a few works, by asset id."""
+    listed = ", ".join(str(int(number)) for number in asset_ids) or "NULL"
+    query = with_rightsholders(rights_of(asset_ids.tolist()), f"IN ({listed})")
+    with registry.connection() as connection:
+        found = connection.execute(f"SELECT asset_id, rightsholders FROM ({query})").fetchall()  # noqa: S608 - of numbers
+    return {int(asset): tuple(names) for asset, names in found}
+
+
+def holdings(
+    owners: Sequence[Sequence[str]], length: int, most_works: int = MOST_WORKS
+) -> dict[str, Int64[np.ndarray, " work"]]:
+    """The first ``length`` rightsholders of a ranking, with the places of their works in it.
+
+    Args:
+        owners: the names of each ranked work's rightsholders, best work first.
+        length: rightsholders, at most.
+        most_works: places of each, at most.
+    """
+    places: dict[str, list[int]] = {}
+    for place, names in enumerate(owners):
+        for name in dict.fromkeys(names):
+            if name in places or len(places) < length:
+                places.setdefault(name, []).append(place)
+    return {name: np.array(listed[:most_works], dtype=np.int64) for name, listed in places.items()}
+
+
+def assess_rightsholders(
+    pulls: Sequence[Float64[np.ndarray, "work member"]],
+    membership: Bool[np.ndarray, "work member"],
+    decoys: Bool[np.ndarray, "decoy member"],
+    differences: Float64[np.ndarray, " work"],
+    held: Mapping[str, Int64[np.ndarray, " place"]],
+    seed: int,
+    draws: int = DRAWS,
+) -> list[RightsholderEvidence]:
+    """Test each rightsholder by the works of a ranking that was made without the codes; in the
+    order of ``held``.
+
+    Args:
+        pulls: of each rightsholder's works, see
+            :func:`attribution.evidence.adjustment.pulls_towards`; must not depend on their codes.
+        membership: which members saw which of them.
+        decoys: the bits of codes that belong to no unit.
+        differences: mean squared differences of the ranked works from the image.
+        held: the places of each rightsholder's works.
+        seed: of the draws; must not depend on the codes.
+        draws: joint draws of codes.
+    """
+    own, others = contrast_weights(membership), contrast_weights(decoys)
+    tested = []
+    for number, (name, places) in enumerate(held.items()):
+        weights = np.exp(-(differences[places] - differences[places].min()) / WORK_BANDWIDTH)
+        weighted = pulls[number] * (weights / weights.sum())[:, None]
+        pool = np.concatenate([own[places], others])
+        rows = distinct_draws(len(pool), len(places), draws, np.random.default_rng((seed, number)))
+        by_code = weighted @ pool.T
+        drawn = by_code[np.arange(len(places)), rows].sum(axis=1)
+        statistic = float(by_code[np.arange(len(places)), np.arange(len(places))].sum())
+        p_value = float(exact_p_values(np.array([statistic]), drawn[None])[0])
+        tested.append((name, len(places), statistic, p_value))
+    q_values = benjamini_hochberg(np.array([p_value for *_, p_value in tested]))
+    return [RightsholderEvidence(*facts, float(q)) for facts, q in zip(tested, q_values, strict=True)]
+
+
+def distinct_draws(
+    size: int, count: int, draws: int, generator: np.random.Generator
+) -> Int64[np.ndarray, "draw count"]:
+    """Rows of ``count`` distinct numbers below ``size``, every ordered choice as probable as any
+    other.
+
+    Floyd's algorithm (Bentley and Floyd 1987) on all rows at once, then each row shuffled.
+    """
+    chosen = np.empty((draws, count), dtype=np.int64)
+    for column, last in enumerate(range(size - count, size)):
+        number = generator.integers(0, last + 1, draws)
+        taken = (chosen[:, :column] == number[:, None]).any(axis=1)
+        chosen[:, column] = np.where(taken, last, number)
+    generator.permuted(chosen, axis=1, out=chosen)
+    return chosen

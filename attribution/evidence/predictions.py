@@ -1,0 +1,194 @@
+"""Member contrasts: what each member alone thinks the clean image is.
+
+The directional statistic of :mod:`attribution.evidence.randomisation` compares the clean images
+x0_i(x_t) that members predict, and needs of them only sums over steps. These are kept in bands of
+the schedule, so that a later audit can weight steps otherwise without running a network.
+
+The image, generated here or not, is noised again and shown to the members (:func:`renoise`). On the
+trajectory that made it, every step repeats what the members thought of the same noise; fresh noise
+averages out, which finds half as many works again at the 1 % level
+(``benchmarks/results/evidence_variance.json``). Noise comes in pairs z and -z, between which
+whatever is linear in the noise cancels: a pair at every second step finds as much as two
+independent draws at every step. The same evaluations give each member's denoising loss on the
+image, the yardstick of member-LDS.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Float64
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+from torch import Tensor
+
+from attribution.ensemble.ensemble import Ensemble
+from attribution.sampling.noise import standard_normal
+from attribution.sampling.sampler import Observation, SamplerSettings
+from attribution.sampling.schedule import Step, steps_of
+from registry.errors import IntegrityError
+from registry.home import write_atomically
+
+BAND_EDGES = (0.0, 0.1, 0.3, 0.5, 0.7, 0.85, 0.95, 1.0)
+"""Bands of sqrt(alpha_bar), the share of the clean image in x_t: noise on the left, image on the
+right."""
+SPACING, OUTSIDE_SPACING = 2, 1
+"""A pair of noise images at every so many steps: of a sample, of which many are made, and of an
+image from outside."""
+NOISIEST = 0.1
+"""Steps with a smaller sqrt(alpha_bar) are not shown to the members again."""
+RENOISE_STREAM = 1 << 20
+"""First noise stream of :func:`renoise`, beyond all that sampling uses."""
+
+
+@dataclass(frozen=True)
+class Contrasts:
+    """The sums over the steps, and the members' losses on the image."""
+
+    clean_sum: Float32[np.ndarray, "band member value"]
+    """P: predicted clean images, in [-1, 1], flattened channel by channel."""
+    band_steps: Float64[np.ndarray, " band"]
+    """How many steps fell into each band."""
+    member_loss: Float64[np.ndarray, " member"]
+    """Mean squared error of each member's noise prediction on the image, noised again."""
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """The arrays under the names they are stored by."""
+        return {
+            "clean_sum": self.clean_sum,
+            "band_steps": self.band_steps,
+            "member_loss": self.member_loss,
+        }
+
+
+class ContrastSums:
+    """Sums what :class:`Contrasts` keeps over observed steps, for every row of a batch; an observer
+    of the sampler, too.
+    """
+
+    def __init__(self, n: int, batch: int, values: int) -> None:
+        bands = len(BAND_EDGES) - 1
+        self.clean_sum = torch.zeros(bands, n, batch, values, dtype=torch.float64)
+        self.band_steps = np.zeros(bands)
+
+    def __call__(self, observation: Observation) -> None:
+        band = band_of(observation.sqrt_alpha_bar)
+        clean = observation.clean_images().flatten(2).double().cpu()
+        self.clean_sum[band] += clean
+        self.band_steps[band] += 1
+
+    def row(self, index: int, member_loss: Float64[np.ndarray, " member"]) -> Contrasts:
+        """The sums of one row of the batch."""
+        return Contrasts(
+            clean_sum=self.clean_sum[:, :, index].float().numpy(),
+            band_steps=self.band_steps.copy(),
+            member_loss=member_loss,
+        )
+
+
+def band_of(sqrt_alpha_bar: float) -> int:
+    """The band that a step falls into; a step on an edge belongs to the noisier band."""
+    return max(0, int(np.searchsorted(BAND_EDGES, sqrt_alpha_bar, side="left")) - 1)
+
+
+@dataclass(frozen=True)
+class Look:
+    """One noised view of an image: the step whose noise it has, and which pinned noise."""
+
+    step: Step
+    pair: int
+    sign: float
+    """1 or -1: the two of a pair have opposite noise."""
+
+    def noise(self, seed: int, image: Float[Tensor, "channel height width"]) -> Float[Tensor, "channel height width"]:
+        """The noise, a function of the seed."""
+        values = standard_normal(seed, RENOISE_STREAM + self.pair, image.numel()).reshape(image.shape)
+        return self.sign * torch.from_numpy(values).to(image)
+
+    def noised(self, image: Tensor, noise: Tensor) -> Tensor:
+        """x_t: the image under the noise."""
+        return self.step.sqrt_alpha_bar * image + self.step.sqrt_noise * noise
+
+
+def looks_of(settings: SamplerSettings, spacing: int = SPACING) -> list[Look]:
+    """The views by which an image is noised again: pairs at every ``spacing``-th step that is not
+    mere noise, also the last.
+    """
+    steps = [step for step in steps_of(settings) if step.sqrt_alpha_bar > NOISIEST]
+    chosen = steps[(len(steps) - 1) % spacing :: spacing]
+    return [Look(step, pair, sign) for pair, step in enumerate(chosen) for sign in (1.0, -1.0)]
+
+
+@torch.no_grad()
+def renoise(
+    ensemble: Ensemble,
+    image: Float[Tensor, "channel height width"],
+    settings: SamplerSettings,
+    seed: int,
+    label: int | None = None,
+    spacing: int = SPACING,
+    rows_at_once: int = 16,
+) -> Contrasts:
+    """Noise an image anew at steps of the sampler, by pairs of opposite noise, and ask each member
+    for the clean image.
+
+    Works for any image in [-1, 1] at the ensemble's size, generated here or not. The noise is a
+    function of ``seed``. Steps that are nearly all noise say nothing and are left out. The losses
+    are taken over the middle steps, where the members disagree about the picture rather than about
+    grain.
+
+    Args:
+        ensemble: the members.
+        image: the image.
+        settings: the sampler.
+        seed: of the noise.
+        label: the class, where the ensemble has classes.
+        spacing: 1: a pair at every step; 2: at every second one, and so on.
+        rows_at_once: noised images that are evaluated together: changes memory and speed, and
+            results by rounding only.
+    """
+    looks = looks_of(settings, spacing)
+    sums = ContrastSums(ensemble.n, 1, image.numel())
+    loss = torch.zeros(ensemble.n, dtype=torch.float64)
+    counted = 0
+    for start in range(0, len(looks), rows_at_once):
+        part = looks[start : start + rows_at_once]
+        noise = torch.stack([look.noise(seed, image) for look in part])
+        x_t = torch.stack([look.noised(image, z) for look, z in zip(part, noise, strict=True)])
+        t = torch.tensor([look.step.timestep for look in part], device=image.device)
+        labels = None if label is None else torch.full_like(t, label)
+        outputs = torch.stack([member(x_t, t, labels) for member in ensemble.members])
+        for row, look in enumerate(part):
+            sums(Observation(look.step, x_t[row : row + 1], outputs[:, row : row + 1]))
+            if is_middle(look.step):
+                loss += (outputs[:, row] - noise[row]).double().square().flatten(1).mean(dim=1).cpu()
+                counted += 1
+    return sums.row(0, (loss / max(1, counted)).numpy())
+
+
+def is_middle(step: Step) -> bool:
+    """Whether a step lies where the picture is decided: 0.1 < sqrt(alpha_bar) <= 0.95."""
+    return NOISIEST < step.sqrt_alpha_bar <= 0.95
+
+
+def save_contrasts(path: Path, contrasts: Contrasts, **further: np.ndarray) -> None:
+    """Write the sums, and whatever belongs beside them, as safetensors."""
+    tensors = {name: np.ascontiguousarray(array) for name, array in {**contrasts.tensors(), **further}.items()}
+    write_atomically(path, lambda part: save_file(tensors, part, {"format": "creditline-contrasts-1"}))
+
+
+def load_contrasts(path: Path) -> tuple[Contrasts, dict[str, np.ndarray]]:
+    """Read the sums back, with the further arrays of the file.
+
+    Raises:
+        IntegrityError: the file is missing or is not one of ours.
+    """
+    try:
+        tensors = load_file(path)
+        contrasts = Contrasts(**{name: tensors.pop(name) for name in Contrasts.__dataclass_fields__})
+    except (OSError, SafetensorError, KeyError) as error:
+        raise IntegrityError(f"{path} cannot be read ({error}): generate or audit it again") from error
+    return contrasts, tensors

@@ -1,0 +1,1 @@
+"""How far apart two images are, and the statistics that results are stated with."""

@@ -1,0 +1,104 @@
+"""member-LDS: the ensemble grades a ranker without retraining anything.
+
+The linear datamodeling score (Park et al. 2023, "TRAK") asks whether the sum of a ranker's scores
+over a training set predicts the loss of a model trained on it, over many models trained on random
+halves of the data. The members of an encoded ensemble are such models. For each image, the scores
+of what a member saw are summed (centred, so that seeing many works counts for nothing) and
+rank-correlated, over the members, with minus the member's denoising loss on the image.
+
+Two intervals go with it, both 95 % bootstrap intervals: over images, for what other images of the
+same ensemble would give, and over members, for what other members would. The second draws members
+with replacement, the same draw for all images, since what is particular to a member shows in all of
+them; it is the wider one where members are few.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from attribution.metrics.correlation import spearman
+from attribution.metrics.intervals import PERCENTILES, bootstrap_interval
+from registry.errors import UsageError
+
+MEMBER_DRAWS = 200
+"""Bootstrap draws over members, each of which needs all correlations anew."""
+MEMBER_IMAGES = 128
+"""Images that the interval over members is computed on, at most, spread over all of them."""
+FEWEST_IMAGES = 3
+"""Below this an interval over images says nothing."""
+FEWEST_MEMBERS = 3
+"""Below this a correlation over members says nothing."""
+
+
+@dataclass(frozen=True)
+class MemberLds:
+    """Mean rank correlation over images, with a 95 % bootstrap interval over images and one over
+    members.
+    """
+
+    value: float
+    low: float
+    high: float
+    samples: int
+    over_members: tuple[float, float] | None = None
+    """None where it was not computed."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is stored with an audit."""
+        facts: dict[str, Any] = {"value": self.value, "low": self.low, "high": self.high, "samples": self.samples}
+        if self.over_members is not None:
+            facts["members_low"], facts["members_high"] = self.over_members
+        return facts
+
+
+def correlations_of(
+    seen: Float64[np.ndarray, "image member"], member_loss: Float64[np.ndarray, "image member"]
+) -> Float64[np.ndarray, " image"]:
+    """Spearman's correlation over members of the (centred) scores of what each saw, summed, with
+    minus its loss.
+    """
+    if seen.shape[0] != member_loss.shape[0]:
+        raise UsageError(f"scores for {seen.shape[0]} images, losses for {member_loss.shape[0]}: expected as many")
+    return spearman(seen, -member_loss)
+
+
+def summarise(correlations: Float64[np.ndarray, " image"], seed: int = 0) -> MemberLds | None:
+    """Mean and interval over images; None for too few images."""
+    count = len(correlations)
+    if count < FEWEST_IMAGES:
+        return None
+    low, high = bootstrap_interval(count, lambda draws: correlations[draws].mean(axis=1), seed)
+    return MemberLds(float(correlations.mean()), low, high, count)
+
+
+def interval_over_members(
+    seen: Float64[np.ndarray, "image member"], member_loss: Float64[np.ndarray, "image member"], seed: int = 0
+) -> tuple[float, float] | None:
+    """95 % of the mean correlation over draws of members with replacement; None for too few
+    members.
+
+    Draws of fewer than :data:`FEWEST_MEMBERS` different members have no correlation worth the name
+    and are drawn again.
+    """
+    members = seen.shape[1]
+    if members < FEWEST_MEMBERS or not len(seen):
+        return None
+    rows = np.linspace(0, len(seen) - 1, min(len(seen), MEMBER_IMAGES)).round().astype(int)
+    generator = np.random.default_rng(seed)
+    means = np.empty(MEMBER_DRAWS)
+    for draw in range(MEMBER_DRAWS):
+        chosen = _draw_members(members, generator)
+        means[draw] = spearman(seen[rows][:, chosen], -member_loss[rows][:, chosen]).mean()
+    low, high = np.quantile(means, PERCENTILES)
+    return float(low), float(high)
+
+
+def _draw_members(members: int, generator: np.random.Generator) -> Int64[np.ndarray, " draw"]:
+    chosen = generator.integers(0, members, members)
+    while len(set(chosen.tolist())) < FEWEST_MEMBERS:
+        chosen = generator.integers(0, members, members)
+    return np.asarray(chosen)

@@ -1,0 +1,1 @@
+"""Rankers of other attribution libraries, for comparison."""

@@ -1,0 +1,1 @@
+"""From pinned noise to an image, and the same image again."""

@@ -1,0 +1,137 @@
+"""Whether samples still are what they were: generated again from their rows and compared with their
+files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+from sqlmodel import select
+
+from attribution.ensemble.handle import NOT_ITS_MEMBERS, EnsembleReference, open_ensemble, references_of
+from attribution.process_pool import Device, run_tasks
+from attribution.sampling.generate import altered_file, batch_labels, batch_noise, rows_on
+from attribution.sampling.noise import noise_sha256
+from attribution.sampling.sampler import SamplerSettings, sample, to_pixels
+from registry.errors import InputError, IntegrityError
+from registry.home import Home
+from registry.ids import canonical_json
+from registry.members.register import check_member
+from registry.storage import tables
+from registry.storage.database import Registry
+from registry.works.queries import find_by_prefix
+
+ROUNDING = 2
+"""Largest difference, of 255, between two machines' pixels that still counts as the same
+picture."""
+
+
+Condition = Literal["identical", "reproduced", "differs", "altered"]
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What became of a sample."""
+
+    sample_id: str
+    condition: Condition
+    """``identical``: same pixels. ``reproduced``: within rounding. ``differs``: another picture.
+    ``altered``: a file is not the one that was registered, so that nothing was regenerated."""
+    detail: str
+    largest_difference: int | None
+    """Over all pixels, of 255."""
+
+
+@dataclass(frozen=True)
+class VerifyTask:
+    """Samples of one ensemble, sampler and label that are to be generated again."""
+
+    home: Home
+    ensemble: EnsembleReference
+    rows: tuple[tables.Sample, ...]
+    device: str
+
+
+def verify_batch(task: VerifyTask, report: Callable[[int], None]) -> list[Verification]:
+    """Generate samples again from their rows and compare them with their files, pixel by pixel."""
+    first = task.rows[0]
+    sampler = SamplerSettings.from_json(first.sampler)
+    noise = batch_noise(task.ensemble, [row.seed for row in task.rows], sampler, task.device)
+    label = task.ensemble.settings.class_number(first.label)
+    ensemble = open_ensemble(task.home, task.ensemble, task.device)
+    y = sample(ensemble, noise, sampler, labels=batch_labels(label, noise))
+    pixels = to_pixels(y).cpu().numpy().astype(np.int16)
+    report(len(task.rows))
+    return [_compared(task.home, row, noise_sha256(noise[index]), pixels[index]) for index, row in enumerate(task.rows)]
+
+
+def _compared(home: Home, row: tables.Sample, noise_hash: str, found: np.ndarray) -> Verification:
+    if noise_hash != row.noise_sha256:
+        return Verification(row.id, "differs", "the seed no longer gives the noise that was registered", None)
+    with Image.open(home.sample_image(row.id), formats=["PNG"]) as image:
+        kept = np.asarray(image, dtype=np.int16).reshape(found.shape)
+    difference = int(np.abs(found - kept).max())
+    if difference == 0:
+        return Verification(row.id, "identical", "regenerated: same pixels", 0)
+    if difference <= ROUNDING:
+        return Verification(row.id, "reproduced", f"regenerated: pixels agree within {difference} of 255", difference)
+    return Verification(row.id, "differs", f"regenerated: pixels differ by up to {difference} of 255", difference)
+
+
+def verify_samples(
+    registry: Registry, reference: EnsembleReference, rows: Sequence[tables.Sample], device: Device
+) -> Iterator[Verification]:
+    """Verify samples that these members served. What was altered is named, and the rest is
+    generated again.
+    """
+    groups: dict[tuple[str | None, str], list[tables.Sample]] = {}
+    for row in rows:
+        reason = altered_file(registry.home, row)
+        if row.members_sha256 != reference.members_sha256:
+            reason = NOT_ITS_MEMBERS
+        if reason is not None:
+            yield Verification(row.id, "altered", reason, None)
+        else:
+            groups.setdefault((row.label, canonical_json(row.sampler)), []).append(row)
+    at_once, home = rows_on(device.name), Home(registry.home.root.resolve())
+    tasks = [
+        VerifyTask(home, reference, tuple(group[start : start + at_once]), device.name)
+        for group in groups.values()
+        for start in range(0, len(group), at_once)
+    ]
+    try:
+        with registry.session() as session:
+            members = [session.get_one(tables.Member, key) for key in reference.member_ids]
+        for member in members:
+            check_member(home.member(member.id), member)
+    except (IntegrityError, InputError) as error:
+        yield from (Verification(row.id, "altered", str(error), None) for task in tasks for row in task.rows)
+        return
+    for _, verified in run_tasks(verify_batch, tasks, device):
+        yield from verified
+
+
+def verify_named(registry: Registry, prefixes: Sequence[str] | None, device: Device) -> Iterator[Verification]:
+    """Verify the samples whose ids start with these prefixes, or all samples; ensemble by ensemble.
+
+    Each is generated by the members that served it then: former generations are kept for that.
+
+    Raises:
+        NotFoundError: no sample has such an id.
+        UsageError: a prefix fits several.
+    """
+    with registry.session() as session:
+        if prefixes is None:
+            rows = list(session.exec(select(tables.Sample).order_by(tables.Sample.id)))
+        else:
+            rows = [find_by_prefix(session, tables.Sample, prefix) for prefix in prefixes]
+    for reference, own in references_of(registry, rows):
+        if reference is None:
+            yield from (Verification(row.id, "altered", NOT_ITS_MEMBERS, None) for row in own)
+            continue
+        found = {item.sample_id: item for item in verify_samples(registry, reference, own, device)}
+        yield from (found[row.id] for row in own)

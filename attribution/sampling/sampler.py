@@ -1,0 +1,142 @@
+"""Sampling from an ensemble under pinned noise: x_T = z_T, then one step after another down to the
+image.
+
+A sampler is a pure function of members, weights, noise and settings. It returns y, the output
+*before* the final clipping to the range of an image: clipping has no derivative where it bites, so
+the Jacobian and every estimate made from it refer to y, while people look at ``to_pixels(y)``.
+Clamping y gives what diffusers' schedulers give.
+
+An observer sees x_t and every member's output at every step, so that whatever is a sum over the
+trajectory (member contrasts, member losses) is had from the run that makes the image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+
+from attribution.ensemble.ensemble import Ensemble, mix
+from attribution.sampling.schedule import Method, SamplerSettings, Step, steps_of
+from registry.errors import UsageError
+
+__all__ = ["Method", "Observation", "Observer", "SamplerSettings", "sample", "saturated_fraction", "to_pixels"]
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What a sampler is doing at one step."""
+
+    step: Step
+    x_t: Float[Tensor, "batch channel height width"]
+    outputs: Float[Tensor, "member batch channel height width"]
+    """F(x_t): zero where a member's weight is zero for a row, since it was not evaluated there."""
+
+    @property
+    def sqrt_alpha_bar(self) -> float:
+        """Share of the clean image's amplitude in x_t, from near 0 (noise) to near 1 (image)."""
+        return self.step.sqrt_alpha_bar
+
+    def clean_images(self) -> Float[Tensor, "member batch channel height width"]:
+        """x0_i(x_t): the clean image that each member predicts, not clipped."""
+        return predicted_clean(self.step, self.x_t, self.outputs)
+
+
+Observer = Callable[[Observation], None]
+
+
+def predicted_clean(step: Step, x_t: Tensor, eps: Tensor) -> Tensor:
+    """The clean image that ``eps`` implies for ``x_t`` (Ho et al. 2020, equation 15); shapes
+    broadcast.
+    """
+    return (x_t - step.sqrt_noise * eps) / step.sqrt_alpha_bar
+
+
+def advance(step: Step, x_t: Tensor, eps: Tensor) -> Tensor:
+    """mu(x_t, eps): the next image without its noise; see :mod:`attribution.sampling.schedule` for
+    the formula.
+    """
+    clean = predicted_clean(step, x_t, eps)
+    if step.clip:
+        clean = clean.clamp(-1.0, 1.0)
+    x_next = step.from_clean * clean
+    if step.from_current:
+        x_next = x_next + step.from_current * x_t
+    if step.from_eps:
+        x_next = x_next + step.from_eps * eps
+    return x_next
+
+
+def check_inputs(
+    ensemble: Ensemble, noise: Tensor, settings: SamplerSettings, weights: Tensor | None, labels: Tensor | None
+) -> None:
+    """Refuse arguments whose shapes contradict each other.
+
+    Raises:
+        UsageError: says which, with the shape that was expected.
+    """
+    if noise.ndim != 5 or noise.shape[1] < settings.draws:
+        wanted = f"batch x {settings.draws} x channel x height x width"
+        raise UsageError(
+            f"noise of shape {tuple(noise.shape)}: {settings.method} with {settings.steps} steps takes {wanted}"
+        )
+    if weights is not None and tuple(weights.shape) not in {(ensemble.n,), (len(noise), ensemble.n)}:
+        wanted = f"({ensemble.n},) or ({len(noise)}, {ensemble.n})"
+        raise UsageError(
+            f"weights of shape {tuple(weights.shape)}, expected {wanted}: one per member, or one row per sample"
+        )
+    if labels is not None and tuple(labels.shape) != (len(noise),):
+        raise UsageError(
+            f"labels of shape {tuple(labels.shape)}, expected one label for each of the {len(noise)} samples"
+        )
+
+
+@torch.no_grad()
+def sample(
+    ensemble: Ensemble,
+    noise: Float[Tensor, "batch draw channel height width"],
+    settings: SamplerSettings,
+    *,
+    weights: Float[Tensor, " member"] | Float[Tensor, "batch member"] | None = None,
+    labels: Int[Tensor, " batch"] | None = None,
+    observe: Observer | None = None,
+) -> Float[Tensor, "batch channel height width"]:
+    """Draw one image per row of noise and return y, before clipping to [-1, 1].
+
+    Computes on the noise's device and in its type. ``weights`` default to u0, every member alike;
+    given per row, a member is evaluated only where its weight is not zero. ``observe`` is called at
+    every step, noisiest first.
+
+    Raises:
+        UsageError: shapes that contradict each other.
+    """
+    check_inputs(ensemble, noise, settings, weights, labels)
+    v = ensemble.uniform_weights() if weights is None else weights
+    left_out = bool((v == 0).any())
+    by_row = v.to(noise.device).expand(len(noise), -1) if left_out else None
+    x = noise[:, 0]
+    for index, step in enumerate(steps_of(settings)):
+        outputs = ensemble.evaluate(x, step.timestep, labels, by_row)
+        if observe is not None:
+            observe(Observation(step, x, outputs))
+        x = advance(step, x, mix(outputs, v))
+        if step.sigma:
+            x = x + step.sigma * noise[:, index + 1]
+    return x
+
+
+def to_pixels(y: Float[Tensor, "batch channel height width"]) -> UInt8[Tensor, "batch height width channel"]:
+    """Clamp to [-1, 1] and round to 0..255, a half to the even number; channels last, as image
+    files have them.
+    """
+    return ((y.clamp(-1.0, 1.0) + 1.0) * 127.5).round().to(torch.uint8).movedim(-3, -1).contiguous()
+
+
+def saturated_fraction(y: Float[Tensor, "batch channel height width"]) -> Float[Tensor, " batch"]:
+    """Share of each output's values outside [-1, 1]: there y has a derivative and the clipped
+    picture has none.
+    """
+    return (y.abs() > 1.0).double().mean(dim=(1, 2, 3))

@@ -1,0 +1,165 @@
+"""The noise schedule and the steps of a sampler, reduced to the few numbers that a step needs.
+
+Every sampler here moves from x_t to the next, less noisy image by
+
+    clean  = (x_t - sqrt(1 - alpha_bar_t) eps) / sqrt(alpha_bar_t)          the clean image that eps implies
+    x_next = from_clean clip(clean) + from_current x_t + from_eps eps + sigma z
+
+so DDPM (Ho et al. 2020, equations 6 and 7) and DDIM (Song et al. 2021, equation 12 with eta = 0)
+differ in four coefficients alone, and whatever is true of the formula, the Jacobian for one, is
+written once.
+
+>>> [step.timestep for step in steps_of(SamplerSettings(steps=4))]
+[750, 500, 250, 0]
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from registry.errors import InputError, UsageError
+
+Method = Literal["ddpm", "ddim"]
+
+
+@dataclass(frozen=True)
+class SamplerSettings:
+    """How a sample is drawn. The defaults are those of the ABC paper; they belong to the sample and
+    are kept with it.
+
+    Raises:
+        UsageError: a value is outside its range.
+    """
+
+    method: Method = "ddpm"
+    """``ddpm``: ancestral sampling with the posterior's variance. ``ddim``: the deterministic
+    sampler, eta = 0."""
+    steps: int = 50
+    """Network evaluations per sample, spread evenly over the schedule; "leading" spacing, so the
+    last is at t = 0."""
+    train_steps: int = 1000
+    """T: length of the schedule that the members were trained with."""
+    beta_start: float = 1e-4
+    beta_end: float = 0.02
+    """The variances added by the first and the last training step; linear in between."""
+    clip: bool = True
+    """Whether intermediate steps clamp the predicted clean image to [-1, 1]. The last step never
+    does."""
+
+    def __post_init__(self) -> None:
+        if self.method not in get_args(Method):
+            raise UsageError(f"unknown sampler {self.method!r}: choose one of {', '.join(get_args(Method))}")
+        if not 1 <= self.steps <= self.train_steps:
+            raise UsageError(
+                f"{self.steps} sampling steps of {self.train_steps}: choose between 1 and {self.train_steps}"
+            )
+        if not 0 < self.beta_start <= self.beta_end < 1:
+            raise UsageError(
+                f"betas from {self.beta_start} to {self.beta_end}: expected 0 < beta_start <= beta_end < 1"
+            )
+
+    @property
+    def draws(self) -> int:
+        """How many noise images one sample consumes: the start, and one per stochastic step."""
+        return self.steps if self.method == "ddpm" else 1
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings as they are stored with a sample."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> SamplerSettings:
+        """Read stored settings back.
+
+        Raises:
+            InputError: a field is missing, unknown or of another type.
+            UsageError: a value is outside its range.
+        """
+        wanted = {field.name: type(field.default) for field in fields(cls)}
+        if set(document) != set(wanted):
+            raise InputError(f"sampler settings have fields {sorted(document)}, expected {sorted(wanted)}")
+        values: dict[str, Any] = {}
+        for name, kind in wanted.items():
+            value = document[name]
+            # JSON writes 1.0 as 1 in some hands; true is never a number here.
+            if kind is float and type(value) is int:
+                value = float(value)
+            if type(value) is not kind:
+                raise InputError(f"sampler setting {name} is {value!r}, expected {kind.__name__}")
+            values[name] = value
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a sampler; see the module's formula. ``alpha_bar`` is the share of signal
+    variance left in x_t.
+    """
+
+    timestep: int
+    alpha_bar: float
+    from_clean: float
+    from_current: float
+    from_eps: float
+    sigma: float
+    clip: bool
+    """Whether this step clamps the predicted clean image to [-1, 1]."""
+
+    @property
+    def sqrt_alpha_bar(self) -> float:
+        return math.sqrt(self.alpha_bar)
+
+    @property
+    def sqrt_noise(self) -> float:
+        """Standard deviation of the noise in x_t: sqrt(1 - alpha_bar)."""
+        return math.sqrt(1.0 - self.alpha_bar)
+
+
+def alpha_bars(settings: SamplerSettings) -> npt.NDArray[np.float64]:
+    """Cumulative products of 1 - beta over the training schedule, index t from 0 (Ho et al. 2020,
+    section 2).
+    """
+    betas = np.linspace(settings.beta_start, settings.beta_end, settings.train_steps, dtype=np.float64)
+    return np.cumprod(1.0 - betas, dtype=np.float64)
+
+
+def steps_of(settings: SamplerSettings) -> tuple[Step, ...]:
+    """The steps of a sampling run, noisiest first. The last is at t = 0, adds no noise and does not
+    clip.
+
+    Computed in double precision: 1 - alpha_bar at t = 0 is 1e-4, of which single precision keeps
+    three digits.
+    """
+    signal = alpha_bars(settings)
+    stride = settings.train_steps // settings.steps
+    timesteps = [index * stride for index in reversed(range(settings.steps))]
+    following = [*(float(signal[t]) for t in timesteps[1:]), 1.0]
+    return tuple(_step(settings, t, float(signal[t]), after) for t, after in zip(timesteps, following, strict=True))
+
+
+def _step(settings: SamplerSettings, timestep: int, now: float, after: float) -> Step:
+    last = after == 1.0
+    if settings.method == "ddim":
+        from_clean, from_current, from_eps, sigma = math.sqrt(after), 0.0, math.sqrt(1.0 - after), 0.0
+    else:
+        alpha = now / after
+        beta = 1.0 - alpha
+        from_clean = math.sqrt(after) * beta / (1.0 - now)
+        from_current = math.sqrt(alpha) * (1.0 - after) / (1.0 - now)
+        from_eps = 0.0
+        sigma = math.sqrt(beta * (1.0 - after) / (1.0 - now))
+    return Step(
+        timestep=timestep,
+        alpha_bar=now,
+        from_clean=from_clean,
+        from_current=from_current,
+        from_eps=from_eps,
+        sigma=sigma,
+        clip=settings.clip and not last,
+    )

@@ -1,0 +1,1 @@
+"""Training of one member, resumable, on exactly the works of its code."""

@@ -1,0 +1,89 @@
+"""Is the ensemble a better denoiser than its members? Their losses on works, apart by which members
+saw them.
+
+An ensemble of models that each saw half of the data is only of use if together they are as good as
+one that saw more. Without held-out works, a work is held out for the members whose bit is 0, so
+theirs is the loss to compare with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+
+from attribution.audit.auditor import Auditor
+from attribution.audit.worker import seed_of_image
+from attribution.ensemble.handle import open_ensemble
+from attribution.evidence.predictions import is_middle
+from attribution.evidence.randomisation import has_contrast
+from attribution.sampling.generate import default_sampler
+from attribution.sampling.noise import standard_normal
+from attribution.sampling.schedule import steps_of
+from registry.errors import UsageError
+
+STEPS = 8
+"""Steps of the schedule at which a work is shown, spread over its middle."""
+STREAM = 1 << 21
+"""First noise stream, beyond those of sampling and of re-noised images."""
+
+
+@dataclass(frozen=True, eq=False)
+class Losses:
+    """Mean squared errors of the predicted noise, a row per work."""
+
+    ensemble: Float64[np.ndarray, " work"]
+    """Of the mean of all members' predictions."""
+    seen: Float64[np.ndarray, " work"]
+    """Mean over the members that saw the work."""
+    unseen: Float64[np.ndarray, " work"]
+    """Mean over those that did not."""
+
+
+def losses_on(
+    auditor: Auditor, count: int, seed: int, on_progress: Callable[[int, int], object] = lambda _done, _total: None
+) -> Losses:
+    """Losses on ``count`` works at random that some members saw and some did not; all, if there are
+    fewer.
+
+    Raises:
+        UsageError: there is no such work, or the models are conditioned on a class.
+    """
+    context = auditor.context
+    if context.ensemble.settings.label_column is not None:
+        raise UsageError("the members are conditioned on a class, for which this is not measured")
+    corpus = context.corpus
+    membership = corpus.membership[corpus.unit_of_work]
+    usable = np.flatnonzero(has_contrast(membership))
+    if not len(usable):
+        raise UsageError("every work was seen by all members that serve, or by none")
+    chosen = np.sort(np.random.default_rng(seed).permutation(usable)[:count])
+    ensemble = open_ensemble(context.registry.home, context.ensemble, auditor.device.name)
+    middle = [step for step in steps_of(default_sampler(context.ensemble.settings)) if is_middle(step)]
+    steps = [middle[place] for place in np.unique(np.linspace(0, len(middle) - 1, STEPS).round().astype(int))]
+    rows = []
+    for row in chosen:
+        image = torch.from_numpy(2.0 * corpus.pictures(np.array([row])).reshape(corpus.shape) - 1.0).float()
+        key = seed_of_image(corpus.hashes[row])
+        noise = torch.stack(
+            [
+                torch.from_numpy(standard_normal(key, STREAM + place, image.numel()).reshape(corpus.shape)).float()
+                for place in range(len(steps))
+            ]
+        )
+        shown = torch.stack(
+            [step.sqrt_alpha_bar * image + step.sqrt_noise * z for step, z in zip(steps, noise, strict=True)]
+        ).to(auditor.device.name)
+        t = torch.tensor([step.timestep for step in steps], device=auditor.device.name)
+        with torch.no_grad():
+            predicted = torch.stack([member(shown, t, None) for member in ensemble.members]).cpu().double()
+        target = noise.double()
+        member_loss = (predicted - target).square().flatten(1).mean(dim=1).numpy()
+        together = float((predicted.mean(dim=0) - target).square().mean())
+        rows.append((together, member_loss[membership[row]].mean(), member_loss[~membership[row]].mean()))
+        on_progress(1, len(chosen))
+    table = np.array(rows, dtype=np.float64)
+    return Losses(table[:, 0], table[:, 1], table[:, 2])

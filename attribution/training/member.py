@@ -1,0 +1,138 @@
+"""Training one member, in a worker process: noise prediction on the works whose bit is set, and
+nothing else.
+
+The finished member is a folder that appears at once, by a rename: config.json and weights as
+diffusers stores them, the manifest, and the list of the works that it saw. How it is trained, and
+goes on after a kill, is :mod:`attribution.training.loop`.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from attribution.ensemble.denoiser import CONFIG_FILE, WEIGHTS_FILE, Denoiser, save_denoiser
+from attribution.ensemble.recipe import EnsembleSettings, versions_of
+from attribution.training.dataset import open_training_set
+from attribution.training.loop import CHECKPOINT_SECONDS, TrainingRun
+from registry.home import Home, sync_folder
+from registry.ids import sha256_of_file
+from registry.members.manifest import (
+    MANIFEST_NAME,
+    WORKS_NAME,
+    Manifest,
+    ManifestEncoding,
+    ManifestWorks,
+    TrainingManifest,
+    works_listing,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingTask:
+    """What a worker needs to train any model of an ensemble."""
+
+    home: Home
+    ensemble_id: str
+    encoding: ManifestEncoding
+    settings: EnsembleSettings
+    device: str = "cpu"
+    checkpoint_seconds: float = CHECKPOINT_SECONDS
+    withdrawn_through: int | None = None
+    """The last withdrawal that is heeded."""
+    left_out: tuple[str, ...] = ()
+    """SHA-256 of the works that it and earlier ones cover."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemberTask(TrainingTask):
+    """The same for one member."""
+
+    member_id: str
+    index: int
+    generation: int = 1
+
+
+def train_member(task: MemberTask, report: Callable[[int], None]) -> Path:
+    """Train one member, or go on from its checkpoint, and return its folder.
+
+    ``report`` gets the number of steps just done; steps of an earlier run are reported at once.
+    """
+    folder = task.home.member(task.member_id)
+    works = open_training_set(task.home.training(task.ensemble_id))
+    rows = np.flatnonzero(works.seen_by(task.index, task.encoding.n) & ~works.listed_in(task.left_out))
+    hashes = [works.hashes[row] for row in rows]
+    if _is_finished(folder, hashes):
+        report(task.settings.training.steps)
+        return folder
+    run = TrainingRun(task.settings, works, rows, task.index, task.device)
+    checkpoint = folder.with_name(checkpoint_name(task.member_id))
+    run.complete(checkpoint, report, task.checkpoint_seconds)
+    publish(task, run.denoiser, hashes, folder, Manifest, index=task.index, generation=task.generation)
+    checkpoint.unlink(missing_ok=True)
+    return folder
+
+
+def _is_finished(folder: Path, hashes: list[str]) -> bool:
+    """Whether a killed run left the member done but unregistered; one that saw works withdrawn
+    since is removed.
+    """
+    manifest = folder / MANIFEST_NAME
+    if manifest.is_file() and Manifest.parse(manifest.read_bytes(), str(manifest)).works == ManifestWorks.of(hashes):
+        return True
+    shutil.rmtree(folder, ignore_errors=True)
+    return False
+
+
+def checkpoint_name(name: str) -> str:
+    """Of the file beside a folder of this name that holds its unfinished state."""
+    return f".{name}.checkpoint.safetensors"
+
+
+def publish(
+    task: TrainingTask,
+    denoiser: Denoiser,
+    hashes: Sequence[str],
+    folder: Path,
+    kind: type[TrainingManifest],
+    **further: object,
+) -> None:
+    """Have a trained network's folder appear at once, with the list of the works that it saw and
+    its manifest.
+
+    Args:
+        task: what was trained.
+        denoiser: the network.
+        hashes: of the works that it saw.
+        folder: where it goes.
+        kind: of manifest.
+        further: what this kind states beside what all of them do.
+    """
+    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    part.mkdir(parents=True)
+    try:
+        save_denoiser(denoiser.to("cpu"), part)
+        (part / WORKS_NAME).write_bytes(works_listing(hashes))
+        facts: dict[str, object] = {
+            "ensemble_id": task.ensemble_id,
+            "encoding": task.encoding,
+            "withdrawn_through": task.withdrawn_through,
+            "works": ManifestWorks.of(hashes),
+            "settings": task.settings.to_json(),
+            "seed": task.settings.training.seed,
+            "versions": versions_of(task.device),
+            "weights_sha256": sha256_of_file(part / WEIGHTS_FILE),
+            "config_sha256": sha256_of_file(part / CONFIG_FILE),
+            "created_at": datetime.datetime.now(datetime.UTC),
+        }
+        (part / MANIFEST_NAME).write_bytes(kind.model_validate(facts | further).to_json())
+        sync_folder(part)
+        part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)

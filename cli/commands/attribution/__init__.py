@@ -1,0 +1,1 @@
+"""Commands that say where an image came from."""

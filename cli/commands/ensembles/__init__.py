@@ -1,0 +1,1 @@
+"""Commands that encode, train and generate."""

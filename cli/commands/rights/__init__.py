@@ -1,0 +1,1 @@
+"""Commands about what may be trained on, and taking works out."""

@@ -1,0 +1,1 @@
+"""Commands about works and whose they are."""

@@ -1,0 +1,1 @@
+"""Claims: somebody asserts that works are theirs; somebody here decides."""

@@ -1,0 +1,203 @@
+"""What is decided about a claim, and what follows for its works.
+
+Accepting a claim says with a verified row of ``asset_rights`` that the claimant owns the works;
+taking that back appends what was verified before, so that everything that ever counted stays on
+record. Of several accepted claims on a work, the one that was accepted last counts.
+
+The terms that somebody else had declared are not the claimant's: a work that changes hands gets the
+licence that is given with the decision, else :data:`NO_LICENCE`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+
+from registry.claims.record import claim_state, claimed_works
+from registry.errors import UsageError
+from registry.event_log.events import Change, changing
+from registry.permissions.derived_columns import refresh
+from registry.rightsholders.names import licence_ids
+from registry.storage.database import Registry
+from registry.storage.tables import ClaimDecision
+from registry.text import stated_reason, stated_text
+from registry.withdrawals.record import cover_later_works
+
+STATES = ("open", "accepted", "refused")
+NO_LICENCE = "NOASSERTION"
+"""SPDX's word for terms that nobody has stated."""
+
+
+@dataclass(frozen=True)
+class DecisionReport:
+    """What a decision changed."""
+
+    claim_id: int
+    state: str
+    former_state: str
+    works: int
+    """Works that the claim is about."""
+    rows: int
+    """Of asset_rights that were appended: who owns these works was stated anew."""
+    permissions_changed: int
+    also_claimed: int
+    """Works that another accepted or open claim is about, too."""
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as plain values."""
+        return asdict(self)
+
+
+def decide_claim(
+    registry: Registry, claim_id: int, state: str, reason: str, now: datetime, licence: str | None = None
+) -> DecisionReport:
+    """Accept or refuse a claim, or open it again.
+
+    Args:
+        registry: where.
+        claim_id: which.
+        state: one of STATES.
+        reason: why.
+        now: the time.
+        licence: the terms that the claimant grants, for an accepted claim.
+
+    Raises:
+        NotFoundError: no such claim.
+        InputError: no reason.
+        UsageError: another state, or the one that it has.
+    """
+    why = stated_reason(reason)
+    terms = stated_text(licence, "licence")
+    if state not in STATES:
+        raise UsageError(f"got the state {state[:50]!r}, expected one of {', '.join(STATES)}")
+    if terms is not None and state != "accepted":
+        raise UsageError("a licence is recorded with an accepted claim only; leave --licence out")
+    if state == "accepted":
+        cover_later_works(registry, now)  # what the owner before had withdrawn stays withdrawn
+    with changing(registry, now) as change:
+        connection = change.connection
+        rightsholder_id, former = claim_state(connection, claim_id)
+        if state == former:
+            raise UsageError(f"claim {claim_id} is {state} already; nothing to record")
+        change.insert(
+            ClaimDecision(
+                id=change.next_id("claim_decision"),
+                claim_id=claim_id,
+                state=state,
+                reason=why,
+                recorded_by=change.actor,
+                recorded_at=now,
+            )
+        )
+        works = claimed_works(connection, claim_id)
+        connection.register("claimed", pa.table({"claimed_id": works}))
+        rows = 0
+        if state == "accepted":
+            rows = _verify(change, claim_id, rightsholder_id, terms)
+        elif former == "accepted":
+            rows = _restore(change, claim_id)
+        (also,) = connection.execute(_ALSO_CLAIMED, [claim_id]).fetchall()[0]
+        connection.unregister("claimed")
+        changed = refresh(change, works)
+        change.record(
+            "claim decided",
+            f"claim {claim_id}",
+            before={"state": former},
+            after={"state": state, "reason": why, "works": len(works), "rows": rows, "licence": terms},
+        )
+    return DecisionReport(claim_id, state, former, len(works), rows, changed, int(also))
+
+
+_ALSO_CLAIMED = """
+    SELECT count(DISTINCT asset_id) FROM claim_work JOIN claimed ON asset_id = claimed_id
+    WHERE claim_id <> ? AND claim_id NOT IN (
+        SELECT claim_id FROM claim_decision GROUP BY claim_id HAVING arg_max(state, id) = 'refused'
+    )
+"""
+
+
+def _verify(change: Change, claim_id: int, rightsholder_id: int, licence: str | None) -> int:
+    """Say of the claim's works that they are the claimant's; returns how many rows that took."""
+    numbers = licence_ids(change, {licence or NO_LICENCE})
+    given, unknown = numbers.get(licence or ""), numbers.get(NO_LICENCE)
+    # Whoever was the owner before has stated the terms himself: these stay. Titles and the like say
+    # nothing of ownership.
+    rows = change.connection.execute(
+        """
+        INSERT INTO asset_rights (id, asset_id, basis, rightsholder_id, licence_id, title, creator, source_url, attributes,
+            recorded_from, recorded_by, recorded_at)
+        SELECT ? + row_number() OVER (ORDER BY asset.id) - 1, asset.id, 'verified', ?,
+            CASE WHEN ?::BIGINT IS NOT NULL THEN ?::BIGINT
+                WHEN asset.rightsholder_id = coalesce(claimant.merged_into, claimant.id) THEN verified.licence_id
+                ELSE ?::BIGINT END,
+            verified.title, verified.creator, verified.source_url, verified.attributes, ?, ?, ?
+        FROM claimed JOIN asset ON asset.id = claimed_id
+        LEFT JOIN asset_rights AS verified ON verified.id = asset.verified_id
+        JOIN rightsholder AS claimant ON claimant.id = ?
+        ORDER BY asset.id
+        RETURNING id
+        """,
+        [
+            change.next_id("asset_rights"),
+            *(rightsholder_id, given, given, unknown, _origin(claim_id), change.actor, change.now, rightsholder_id),
+        ],
+    ).fetchall()
+    return len(rows)
+
+
+def _restore(change: Change, claim_id: int) -> int:
+    """Append what was verified of a work before claims that are not accepted (any more); returns
+    how many rows that took.
+
+    Where nothing was, the row that is appended says nothing, so that the declaration counts again.
+    """
+    connection = change.connection
+    first = change.next_id("asset_rights")
+    rows = connection.execute(
+        """
+        WITH void AS (
+            SELECT 'claim ' || claim_id AS origin FROM claim_decision GROUP BY claim_id
+            HAVING arg_max(state, id) <> 'accepted'
+        ), concerned AS (
+            SELECT claimed_id FROM claimed JOIN asset ON asset.id = claimed_id
+            JOIN asset_rights AS counting ON counting.id = asset.verified_id
+            WHERE counting.recorded_from IN (FROM void)
+        ), base AS (
+            SELECT asset_id, max(id) AS base_id FROM asset_rights JOIN concerned ON asset_id = claimed_id
+            WHERE basis = 'verified' AND recorded_from NOT IN (FROM void) GROUP BY asset_id
+        )
+        INSERT INTO asset_rights (id, asset_id, basis, rightsholder_id, licence_id, title, creator, source_url, attributes,
+            recorded_from, recorded_by, recorded_at)
+        SELECT ? + row_number() OVER (ORDER BY claimed_id) - 1, claimed_id, 'verified', former.rightsholder_id,
+            former.licence_id, former.title, former.creator, former.source_url, former.attributes,
+            coalesce(former.recorded_from, ?), ?, ?
+        FROM concerned LEFT JOIN base ON base.asset_id = claimed_id LEFT JOIN asset_rights AS former ON former.id = base_id
+        ORDER BY claimed_id
+        RETURNING id, asset_id
+        """,
+        [first, f"{_origin(claim_id)} taken back", change.actor, change.now],
+    ).fetchall()
+    connection.execute(
+        """
+        INSERT INTO co_rightsholder (id, rights_id, asset_id, position, rightsholder_id, role, share)
+        WITH fresh AS (SELECT id, asset_id, recorded_from FROM asset_rights WHERE id >= ?), former AS (
+            SELECT fresh.id AS fresh_id, max(asset_rights.id) AS former_id FROM asset_rights
+            JOIN fresh ON fresh.asset_id = asset_rights.asset_id AND fresh.recorded_from = asset_rights.recorded_from
+            WHERE basis = 'verified' AND asset_rights.id < ? GROUP BY fresh.id
+        )
+        SELECT ? + row_number() OVER (ORDER BY fresh_id, position) - 1, fresh_id, asset_id, position, rightsholder_id, role,
+            share
+        FROM former JOIN co_rightsholder ON rights_id = former_id
+        ORDER BY fresh_id, position
+        """,
+        [first, first, change.next_id("co_rightsholder")],
+    )
+    return len(rows)
+
+
+def _origin(claim_id: int) -> str:
+    """Where a row that an accepted claim brought says it was recorded from."""
+    return f"claim {claim_id}"

@@ -1,0 +1,151 @@
+"""Claims for reading: a list of them, and one with its works, pictures and decisions."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from registry.claims.record import claim_state, sought
+from registry.permissions.rule import CURRENT_CLAIMS
+from registry.similarity.search import LIMITS, works_without_fingerprint
+from registry.works.queries import asset_rights_table
+
+_CLAIMS = f"""
+    SELECT claim.id AS claim_id, claim.state, counted.id AS claimant_id, counted.name AS claimant, claim.statement,
+        claim.evidence, claim.evidence_sha256, claim.recorded_by, claim.recorded_at, claim.decision_reason, claim.decided_by,
+        claim.decided_at
+    FROM ({CURRENT_CLAIMS}) AS claim
+    JOIN rightsholder AS stated ON stated.id = claim.rightsholder_id
+    JOIN rightsholder AS counted ON counted.id = coalesce(stated.merged_into, stated.id)
+"""  # noqa: S608 - a constant
+"""Claims with their claimants: the records that count."""
+
+
+@dataclass(frozen=True)
+class ClaimFacts:
+    """All about one claim."""
+
+    claim: dict[str, Any]
+    works: list[dict[str, Any]]
+    """A page of its works with their current rights, ``matched_by`` and ``distance``; nearest
+    first."""
+    works_total: int
+    other_claims: dict[int, list[int]]
+    """By work of the page, other claims that are about it."""
+    images: list[dict[str, Any]]
+    """Pictures that it showed: name, sha256, and why one could not be compared."""
+    hashes: list[str]
+    """Hashes that it named."""
+    decisions: list[dict[str, Any]]
+    works_not_compared: int | None
+    """Works that no picture could be compared with; None for a claim without pictures."""
+    limits: tuple[str, ...]
+    """Of the comparison of pictures; empty for a claim without them."""
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as plain values."""
+        return asdict(self)
+
+
+def list_claims(
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    state: str | None = None,
+    claimant_id: int | None = None,
+    limit: int | None = None,
+    offset: int = 0,
+) -> list[dict[str, Any]]:
+    """Claims with the number of their works, newest first; those in a state, or of a claimant (the
+    record that counts).
+    """
+    rows: list[dict[str, Any]] = (
+        connection.execute(
+            f"WITH page AS (SELECT * FROM ({_CLAIMS}) WHERE (?::VARCHAR IS NULL OR state = ?) "  # noqa: S608 - a constant
+            "AND (?::BIGINT IS NULL OR claimant_id = ?) ORDER BY claim_id DESC LIMIT ? OFFSET ?) "
+            "SELECT page.*, (SELECT count(DISTINCT asset_id) FROM claim_work WHERE claim_work.claim_id = page.claim_id) AS works "
+            "FROM page ORDER BY page.claim_id DESC",
+            [state, state, claimant_id, claimant_id, limit, offset],
+        )
+        .to_arrow_table()
+        .to_pylist()
+    )
+    return rows
+
+
+def count_claims(
+    connection: duckdb.DuckDBPyConnection, *, state: str | None = None, claimant_id: int | None = None
+) -> int:
+    """How many :func:`list_claims` lists in all."""
+    row = connection.execute(
+        f"SELECT count(*) FROM ({_CLAIMS}) WHERE (?::VARCHAR IS NULL OR state = ?) "  # noqa: S608 - a constant
+        "AND (?::BIGINT IS NULL OR claimant_id = ?)",
+        [state, state, claimant_id, claimant_id],
+    ).fetchall()[0]
+    return int(row[0])
+
+
+def claim_facts(
+    connection: duckdb.DuckDBPyConnection, claim_id: int, *, limit: int | None = None, offset: int = 0
+) -> ClaimFacts:
+    """All about one claim; of its works a page.
+
+    Raises:
+        NotFoundError: no such claim.
+        RegistryError: the log no longer says what it was opened with.
+    """
+    claim_state(connection, claim_id)
+    hashes, images = sought(connection, claim_id)
+    query = f"SELECT * FROM ({_CLAIMS}) WHERE claim_id = ?"  # noqa: S608 - a constant
+    (claim,) = connection.execute(query, [claim_id]).to_arrow_table().to_pylist()
+    matched = (
+        connection.execute(
+            "SELECT asset_id, arg_min(matched_by, id) AS matched_by, arg_min(distance, id) AS distance, "
+            "count(*) OVER () AS total FROM claim_work WHERE claim_id = ? GROUP BY asset_id "
+            "ORDER BY distance NULLS FIRST, asset_id LIMIT ? OFFSET ?",
+            [claim_id, limit, offset],
+        )
+        .to_arrow_table()
+        .to_pylist()
+    )
+    ids = [int(row["asset_id"]) for row in matched]
+    rights = {row["asset_id"]: row for row in asset_rights_table(connection, ids).to_pylist()}
+    works = [
+        {**rights[row["asset_id"]], "matched_by": row["matched_by"], "distance": row["distance"]}
+        for row in matched
+        if row["asset_id"] in rights
+    ]
+    connection.register("page_works", pa.table({"page_id": pa.array(ids, pa.int64())}))
+    others = connection.execute(
+        "SELECT asset_id, list(DISTINCT claim_id ORDER BY claim_id) FROM claim_work JOIN page_works ON page_id = asset_id "
+        "WHERE claim_id <> ? GROUP BY asset_id ORDER BY asset_id",
+        [claim_id],
+    ).fetchall()
+    connection.unregister("page_works")
+    return ClaimFacts(
+        claim=claim,
+        works=works,
+        works_total=int(matched[0]["total"]) if matched else _count(connection, claim_id),
+        other_claims={int(asset_id): list(claims) for asset_id, claims in others},
+        images=[
+            {"name": image.name, "sha256": image.sha256, "not_comparable": image.not_comparable} for image in images
+        ],
+        hashes=hashes,
+        decisions=connection.execute(
+            "SELECT state, reason, recorded_by, recorded_at FROM claim_decision WHERE claim_id = ? ORDER BY id",
+            [claim_id],
+        )
+        .to_arrow_table()
+        .to_pylist(),
+        works_not_compared=works_without_fingerprint(connection) if images else None,
+        limits=LIMITS if images else (),
+    )
+
+
+def _count(connection: duckdb.DuckDBPyConnection, claim_id: int) -> int:
+    row = connection.execute(
+        "SELECT count(DISTINCT asset_id) FROM claim_work WHERE claim_id = ?", [claim_id]
+    ).fetchall()[0]
+    return int(row[0])

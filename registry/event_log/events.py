@@ -1,0 +1,352 @@
+"""The log: every change to the registry is an event, chained to the one before by a hash, and seals
+the rows it added.
+
+    with changing(registry, now) as change:
+        change.connection.execute("INSERT INTO review ...") change.record("rights reviewed", "asset
+        17", before=None, after={"permission": "prohibited"})
+
+An event's hash is over all its fields and the hash of the event before, so one that is edited,
+removed or moved breaks the chain from there on. Rows are sealed: the event that closes a change
+names, for every append-only table, the ids that were added and a digest over them
+(:mod:`registry.event_log.seals`), so a row that is edited with plain SQL is found, too. What a
+chain cannot tell by itself is that its end was cut off; the newest hash is therefore also kept
+beside the registry, in ``log-head.json``, and is printed on every report and certificate, where
+somebody else holds it.
+
+Times are the machine's own, and may go backwards; order is by sequence alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+from sqlmodel import SQLModel
+
+from registry.errors import InputError, IntegrityError
+from registry.event_log.seals import NUMBERED_TABLES, Seal, Seals, digest_of_key, digests_of_ranges
+from registry.home import write_bytes_atomically
+from registry.ids import canonical_json
+from registry.storage.database import Registry
+from registry.storage.row_hash import Digest
+
+GENESIS = "0" * 64
+"""The hash before the first event."""
+LARGEST_HEAD = 4096
+"""Bytes of the file that keeps the newest hash."""
+LISTED = 10_000
+"""An event names up to so many works one by one, and of more how many they are."""
+
+
+@dataclass
+class Change:
+    """A transaction on the registry that ends with events."""
+
+    connection: duckdb.DuckDBPyConnection
+    actor: str
+    now: datetime
+    """In UTC."""
+    _through: Mapping[str, int] = field(default_factory=dict)
+    """By numbered table, the largest id before this change."""
+    _events: list[tuple[str, str, Any, Any]] = field(default_factory=list)
+    _keys: list[tuple[str, str]] = field(default_factory=list)
+    _hashed: dict[str, tuple[int, Digest]] = field(default_factory=dict)
+    _moved: list[pa.Table] = field(default_factory=list)
+
+    def record(self, kind: str, subject: str, *, before: Any = None, after: Any = None) -> None:  # noqa: ANN401 - any JSON
+        """Say what was changed; ``before`` and ``after`` are plain values, None where there was or
+        is nothing.
+        """
+        self._events.append((kind, subject, before, after))
+
+    def seal(self, table: str, key: str) -> None:
+        """Also seal the rows of a thing with an id, see
+        :data:`registry.event_log.seals.KEYED_TABLES`.
+        """
+        self._keys.append((table, key))
+
+    def hashed(self, table: str, first: int, digest: Digest) -> None:
+        """Say what the digest is over the rows from id ``first`` on, all that this change adds to a
+        numbered table.
+
+        For who adds a million rows and has them at hand: hashing them there spares reading them
+        back. Should other rows have been added to the table as well, they are read and hashed
+        together.
+        """
+        self._hashed[table] = first, digest
+
+    def permissions_moved(self, moved: pa.Table) -> None:
+        """Say which works' permissions were changed: ``moved_id``, ``former`` and ``current``, a
+        row per work.
+
+        Of works that were there before, events at the end of the change tell it: one for each
+        former and current permission.
+        """
+        self._moved.append(moved)
+
+    def insert(self, *rows: SQLModel) -> None:
+        """Insert rows of the small tables."""
+        for row in rows:
+            values = row.model_dump()
+            names = ", ".join(f'"{name}"' for name in values)
+            marks = ", ".join("?" * len(values))
+            self.connection.execute(
+                f"INSERT INTO {row.__tablename__} ({names}) VALUES ({marks})",  # noqa: S608 - names of our models
+                [canonical_json(value) if isinstance(value, dict | list) else value for value in values.values()],
+            )
+
+    def next_id(self, table: str) -> int:
+        """The number of the next row of a numbered table."""
+        # Never a number that was sealed, even if its row was deleted. The bound lets DuckDB pass
+        # over all but the last blocks.
+        last = self._through.get(table, -1)
+        query = f"SELECT coalesce(max(id), ?) + 1 FROM {table} WHERE id > ?"  # noqa: S608 - our tables
+        return int(self.connection.execute(query, [last, last]).fetchall()[0][0])
+
+    def _close(self) -> tuple[int, str] | None:
+        """Append the events, the last one with the seals; returns the new end of the log, None if
+        nothing was recorded.
+        """
+        self._record_moves()
+        seals = self._new_seals()
+        if seals.rows and not self._events:
+            # A defect of ours: rows that no event speaks of could never be told from forged ones.
+            raise RuntimeError(f"rows were added without an event: {[seal.to_json() for seal in seals.rows]}")
+        if not self._events:
+            return None
+        sequence, previous = head_of(self.connection)
+        for number, (kind, subject, before, after) in enumerate(self._events, start=1):
+            sequence += 1
+            event = {
+                "sequence": sequence,
+                "recorded_at": time_text(self.now),
+                "actor": self.actor,
+                "kind": kind,
+                "subject": subject,
+                "before": None if before is None else canonical_json(before),
+                "after": None if after is None else canonical_json(after),
+                "seals": (seals if number == len(self._events) else Seals()).to_text(),
+                "previous_sha256": previous,
+            }
+            previous = event_sha256(event)
+            self.connection.execute(
+                "INSERT INTO event (sequence, recorded_at, actor, kind, subject, before, after, seals, previous_sha256, "
+                "sha256) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [*{**event, "recorded_at": self.now}.values(), previous],
+            )
+        return sequence, previous
+
+    def _record_moves(self) -> None:
+        tables = [table.append_column("turn", pa.repeat(turn, len(table))) for turn, table in enumerate(self._moved)]
+        if not tables:
+            return
+        self.connection.register("moves", pa.concat_tables(tables))
+        rows = self.connection.execute(
+            "SELECT former, current, count(*), CASE WHEN count(*) <= $listed THEN list(moved_id ORDER BY moved_id) END FROM ("
+            "    SELECT moved_id, arg_min(former, turn) AS former, arg_max(current, turn) AS current FROM moves "
+            "    WHERE moved_id <= $last GROUP BY moved_id"
+            ") WHERE former <> current GROUP BY ALL ORDER BY ALL",
+            {"listed": LISTED, "last": self._through.get("asset", -1)},
+        ).fetchall()
+        self.connection.unregister("moves")
+        for former, current, count, works in rows:
+            subject = f"asset {works[0]}" if count == 1 else f"{count} assets"
+            listed = {} if count == 1 else {"works": count, "asset_ids": works}
+            self.record(
+                "permission changed", subject, before={"permission": former}, after={"permission": current, **listed}
+            )
+
+    def _new_seals(self) -> Seals:
+        through = largest_ids(self.connection, self._through)
+        seals = []
+        for table, last in through.items():
+            first = self._through.get(table, -1) + 1
+            if last >= first:
+                start, found = self._hashed.get(table, (-1, Digest(0, "")))
+                if (start, start + found.rows - 1) != (first, last):
+                    (found,) = digests_of_ranges(self.connection, table, [(first, last)])
+                seals.append(Seal(table, found.rows, found.sha256, first=first, last=last))
+        for table, key in self._keys:
+            found = digest_of_key(self.connection, table, key)
+            seals.append(Seal(table, found.rows, found.sha256, key=key))
+        return Seals(tuple(seals), through)
+
+
+@contextmanager
+def changing(registry: Registry, now: datetime) -> Iterator[Change]:
+    """A transaction that adds to the log: commits at the end with its events, rolls back on an
+    error.
+
+    A block that records nothing and adds no rows leaves no event.
+
+    Raises:
+        ValueError: ``now`` has no zone, so that nobody could say later when it was.
+        IntegrityError: the file beside the registry contradicts the log, whose end was cut off or
+            rewritten.
+        InputError: the change is recorded, but the file beside the registry could not be written.
+    """
+    if now.tzinfo is None:
+        raise ValueError(f"got the time {now} without a zone")
+    # Read before the log is: what another process writes meanwhile is of an event that this one
+    # will see.
+    written = read_head(registry.home.log_head)
+    with registry.connection() as connection:
+        # The first event of all comes after its file; without one yet, another process may have
+        # added it since.
+        written = written or read_head(registry.home.log_head)
+        check_head(connection, written, registry.home.log_head)
+        # Rows that are there already and that no event has sealed were not written by us: they stay
+        # without a seal.
+        through = largest_ids(connection, sealed_through(connection))
+        change = Change(connection, registry.actor, now.astimezone(UTC), through)
+        yield change
+        head = change._close()
+        if head is not None and written is None:
+            # So that a log with events always has its file: one that is missing was taken away.
+            _write_head(registry.home.log_head, 0, GENESIS)
+    # After the commit: killed in between, the file is behind the log, which is no sign of anything
+    # cut off.
+    if head is not None:
+        try:
+            _write_head(registry.home.log_head, *head)
+        except InputError as error:
+            raise InputError(f"the change is recorded, but {error}; the next change writes it again") from error
+
+
+def restore_head(registry: Registry, now: datetime) -> tuple[int, str] | None:
+    """Write the file beside the registry anew where it was lost or cannot be read, and have the log
+    say so.
+
+    Returns:
+        Sequence and hash that the log ended with; None if the file is there, and nothing was done.
+
+    Raises:
+        IntegrityError: the file can be read and contradicts the log.
+    """
+    path = registry.home.log_head
+    with registry.connection() as connection:
+        try:
+            written = read_head(path)
+        except IntegrityError:
+            written = None
+        head = head_of(connection)
+        if written is not None:
+            check_head(connection, written, path)
+            return None
+        _write_head(path, *head)
+    with changing(registry, now) as change:
+        change.record("log head restored", "log", after={"sequence": head[0], "sha256": head[1]})
+    return head
+
+
+def _write_head(path: Path, sequence: int, sha256: str) -> None:
+    write_bytes_atomically(path, (canonical_json({"sequence": sequence, "sha256": sha256}) + "\n").encode())
+
+
+def read_head(path: Path) -> tuple[int, str] | None:
+    """Sequence and hash that the file beside the registry has; None if there is no file.
+
+    Raises:
+        IntegrityError: the file is not one that was written here.
+    """
+    try:
+        with path.open("rb") as file:
+            document = json.loads(file.read(LARGEST_HEAD + 1))
+        sequence, sha256 = document["sequence"], document["sha256"]
+    except (FileNotFoundError, IsADirectoryError):
+        return None
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        sequence, sha256 = None, None
+    if type(sequence) is not int or not abs(sequence) < 2**63 or not isinstance(sha256, str):
+        raise IntegrityError(
+            f"{path} cannot be read: it was edited; restore it from a copy, or, if the log ends where you expect, run "
+            "`creditline log head --restore`"
+        )
+    return sequence, sha256
+
+
+def check_head(connection: duckdb.DuckDBPyConnection, written: tuple[int, str] | None, path: Path) -> int:
+    """Hold what the file beside the registry has against the log; returns by how many events the
+    file is behind.
+
+    Behind is what an interruption leaves. Anything else means that the log was cut off or
+    rewritten; adding to it, and writing the file anew, would remove the trace of that.
+
+    Raises:
+        IntegrityError: the log does not have this event.
+    """
+    last, _ = head_of(connection)
+    if written is None and last:
+        raise IntegrityError(
+            f"{path} is missing, so that nothing says where the log ends; restore it from a copy, or, if the log ends where "
+            "you expect, run `creditline log head --restore`"
+        )
+    if written is None or written == (0, GENESIS):
+        return last
+    sequence, sha256 = written
+    if sequence > last:
+        raise IntegrityError(
+            f"the end of the log was cut off: {path} names event {sequence:,}, the last one is {last:,}; nothing is added to "
+            "such a log: restore registry.duckdb from a copy"
+        )
+    row = connection.execute("SELECT sha256 FROM event WHERE sequence = ?", [sequence]).fetchone()
+    if not row or row[0] != sha256:
+        raise IntegrityError(
+            f"{path} has another hash for event {sequence:,} than the log: one of the two was rewritten; nothing is added to "
+            "such a log: restore both from a copy"
+        )
+    return last - sequence
+
+
+def head_of(connection: duckdb.DuckDBPyConnection) -> tuple[int, str]:
+    """Sequence and hash of the newest event; 0 and :data:`GENESIS` for an empty log."""
+    row = connection.execute(
+        "SELECT sequence, sha256 FROM event WHERE sequence = (SELECT max(sequence) FROM event)"
+    ).fetchone()
+    return (int(row[0]), str(row[1])) if row else (0, GENESIS)
+
+
+def time_text(moment: datetime) -> str:
+    """A time as events are hashed with: ISO 8601 with microseconds, UTC."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def event_sha256(event: Mapping[str, Any]) -> str:
+    """The hash of an event: of its fields as canonical JSON, the time as :func:`time_text` writes
+    it.
+    """
+    fields = {name: value for name, value in event.items() if name != "sha256"}
+    return hashlib.sha256(canonical_json(fields).encode()).hexdigest()
+
+
+def sealed_through(connection: duckdb.DuckDBPyConnection) -> Mapping[str, int]:
+    """By numbered table, the largest id that events have sealed, as the newest event says."""
+    row = connection.execute("SELECT seals FROM event WHERE sequence = (SELECT max(sequence) FROM event)").fetchone()
+    try:
+        return Seals.parse(row[0]).through if row else {}
+    except ValueError as error:
+        raise IntegrityError(
+            "the newest event of the log was edited, so nothing can be added to it; `creditline log verify` says more"
+        ) from error
+
+
+def largest_ids(connection: duckdb.DuckDBPyConnection, through: Mapping[str, int]) -> dict[str, int]:
+    """By numbered table that has rows, its largest id; ``through``: ids that are known to be there,
+    to look beyond.
+    """
+    # With a lower bound DuckDB passes over all blocks but the last ones.
+    columns = ", ".join(
+        f"(SELECT max(id) FROM {table} WHERE id > {int(through.get(table, -1))})"  # noqa: S608 - our tables
+        for table in NUMBERED_TABLES
+    )
+    found = connection.execute(f"SELECT {columns}").fetchall()[0]
+    larger = {table: int(last) for table, last in zip(NUMBERED_TABLES, found, strict=True) if last is not None}
+    return {**through, **larger}

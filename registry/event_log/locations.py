@@ -1,0 +1,70 @@
+"""What the log says about columns that may change: where works were first and are now, and which
+are missing.
+
+Rows are sealed with the path that they were added with; a work that was found elsewhere, a data set
+whose folder was moved, and a work that was not found again are events. Read in order, the events
+give back what the columns were and must be.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+MOVED, MISSING, REGISTERED, ROOT_MOVED = "works moved", "works missing", "works registered", "data set moved"
+SUPERSEDED = "works superseded"
+"""Kinds of events that change such columns. Moved works are listed as [id, path]; found again is in
+what was registered; works that were listed without a file are missing from when they were
+superseded, as [former id, new id]."""
+_KINDS = (MOVED, MISSING, REGISTERED, ROOT_MOVED, SUPERSEDED)
+
+
+@dataclass
+class History:
+    """Filled by reading the events in order."""
+
+    first_path: dict[int, str | None] = field(default_factory=dict)
+    """Of works that were moved: the path that they were added with."""
+    path: dict[int, str | None] = field(default_factory=dict)
+    """Of the same works: the path now."""
+    missing: dict[int, str] = field(default_factory=dict)
+    """Works that were not found, and since when, as :func:`registry.event_log.events.time_text`
+    writes it."""
+    first_root: dict[str, str] = field(default_factory=dict)
+    """By name of a data set that was moved."""
+    root: dict[str, str] = field(default_factory=dict)
+    unread: list[int] = field(default_factory=list)
+    """Events that say something about such columns in a form that nobody here wrote."""
+
+    def read(self, event: Mapping[str, Any]) -> None:
+        """Take in the next event."""
+        if event["kind"] not in _KINDS:
+            return
+        try:
+            before, after = (json.loads(event[name] or "null") for name in ("before", "after"))
+            self._take(event, before, after)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            self.unread.append(int(event["sequence"]))
+
+    def _take(self, event: Mapping[str, Any], before: Any, after: Any) -> None:  # noqa: ANN401 - any JSON
+        if event["kind"] == MOVED:
+            for number, path in before:
+                self.first_path.setdefault(int(number), path)
+            for number, path in after:
+                self.path[int(number)] = path
+                self.missing.pop(int(number), None)
+        elif event["kind"] == MISSING:
+            for number in after:
+                self.missing.setdefault(int(number), event["recorded_at"])
+        elif event["kind"] == SUPERSEDED:
+            for number, _ in after:
+                self.missing.setdefault(int(number), event["recorded_at"])
+        elif event["kind"] == REGISTERED:
+            for number in (after or {}).get("found again", ()):
+                self.missing.pop(int(number), None)
+        else:
+            name = str(event["subject"]).removeprefix("data set ")
+            self.first_root.setdefault(name, before["root"])
+            self.root[name] = after["root"]

@@ -1,0 +1,138 @@
+"""The tables against their seals: rows that were edited, removed, or added past creditline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import duckdb
+
+from registry.event_log.findings import Progress, SealedRows, Verification
+from registry.event_log.seals import (
+    KEYED_TABLES,
+    NUMBERED_TABLES,
+    Seal,
+    digest_of_key,
+    digests_of_keys,
+    digests_of_ranges,
+)
+
+_BULK_KEYED = ("unit", "unit_asset")
+
+
+class _Meter:
+    """Counts rows for the progress."""
+
+    def __init__(self, total: int, on_progress: Progress) -> None:
+        self.total, self.done, self.tell = total, 0, on_progress
+
+    def __call__(self, rows: int) -> None:
+        self.done += rows
+        self.tell(self.done, max(self.total, self.done))
+
+
+def verify_rows(
+    connection: duckdb.DuckDBPyConnection, found: Verification, sealed: SealedRows, on_progress: Progress
+) -> None:
+    """Hold every table against its seals; what does not fit becomes a fault of ``found``."""
+    tables = (*NUMBERED_TABLES, *KEYED_TABLES)
+    counts = {table: _number(connection, f"SELECT count(*) FROM {table}") for table in tables}  # noqa: S608 - our tables
+    meter = _Meter(sum(counts.values()), on_progress)
+    for table in NUMBERED_TABLES:
+        _verify_numbered(connection, found, table, sealed.ranges[table], counts[table], meter)
+    for table in KEYED_TABLES:
+        _verify_keyed(connection, found, table, sealed.keys[table], meter)
+
+
+def _verify_numbered(
+    connection: duckdb.DuckDBPyConnection,
+    found: Verification,
+    table: str,
+    seals: list[tuple[int, Seal]],
+    count: int,
+    meter: _Meter,
+) -> None:
+    ranges = [(seal.first or 0, seal.last or 0) for _, seal in seals]
+    covered = 0
+    moved = _moved(connection, found, table)
+    for (event, seal), now in zip(seals, digests_of_ranges(connection, table, ranges, moved, meter), strict=True):
+        covered += now.rows
+        if (now.rows, now.sha256) != (seal.rows, seal.sha256):
+            change = f"{seal.rows:,} rows then, {now.rows:,} now" if now.rows != seal.rows else "the values differ"
+            found.fault(
+                event,
+                f"rows {seal.first:,} to {seal.last:,} of {table} are not as event {event} sealed them: {change}",
+            )
+    found.rows += covered
+    # Between two seals, before the first and behind the last there must be nothing, and must never
+    # have been.
+    ends = [-1, *(last for _, last in ranges)]
+    for (event, seal), end in zip(seals, ends, strict=False):
+        if seal.first != end + 1:
+            found.fault(
+                event,
+                f"{table} had rows {end + 1:,} to {(seal.first or 0) - 1:,} before event {event}, which no event added",
+            )
+    if covered != count:
+        kept = " OR ".join(f"id BETWEEN {first} AND {last}" for first, last in _joined(ranges)) or "false"
+        rows = connection.execute(
+            f"SELECT id FROM {table} WHERE NOT coalesce({kept}, false) ORDER BY id LIMIT 4"  # noqa: S608 - numbers
+        ).fetchall()
+        ids = ", ".join(str(number) for (number,) in rows[:3]) + (", …" if len(rows) > 3 else "")
+        found.fault(
+            None,
+            f"{count - covered:,} rows of {table} were added without an event (ids {ids})",
+            f"remove these rows of {table} with DuckDB, or restore the registry from a copy",
+        )
+
+
+def _moved(connection: duckdb.DuckDBPyConnection, found: Verification, table: str) -> Mapping[int, str | None]:
+    """What rows of a table had when they were added, where that is something else now."""
+    if table == "asset":
+        return found.history.first_path
+    if table != "data_set" or not found.history.first_root:
+        return {}
+    names = connection.execute("SELECT id, name FROM data_set").fetchall()
+    return {int(number): found.history.first_root[name] for number, name in names if name in found.history.first_root}
+
+
+def _joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    joined: list[tuple[int, int]] = []
+    for first, last in ranges:
+        if joined and joined[-1][1] + 1 == first:
+            joined[-1] = joined[-1][0], last
+        else:
+            joined.append((first, last))
+    return joined
+
+
+def _verify_keyed(
+    connection: duckdb.DuckDBPyConnection,
+    found: Verification,
+    table: str,
+    seals: Mapping[str, tuple[int, Seal]],
+    meter: _Meter,
+) -> None:
+    column, _ = KEYED_TABLES[table]
+    if table in _BULK_KEYED:
+        present = {key: None for (key,) in connection.execute(f"SELECT DISTINCT {column} FROM {table}").fetchall()}  # noqa: S608 - our tables
+        digests = {key: digest_of_key(connection, table, key, meter) for key in {**present, **dict.fromkeys(seals)}}
+    else:
+        digests = dict(digests_of_keys(connection, table))
+        meter(sum(each.rows for each in digests.values()))
+    for key, now in digests.items():
+        if key not in seals and now.rows:
+            found.fault(
+                None,
+                f"{now.rows:,} rows of {table} for {column} {key} were added without an event",
+                f"remove these rows of {table} with DuckDB, or restore the registry from a copy",
+            )
+    for key, (event, seal) in seals.items():
+        rows = digests[key].rows if key in digests else 0
+        found.rows += rows
+        if rows != seal.rows or (rows and digests[key].sha256 != seal.sha256):
+            change = f"{seal.rows:,} rows then, {rows:,} now" if rows != seal.rows else "the values differ"
+            found.fault(event, f"rows of {table} for {column} {key} are not as event {event} sealed them: {change}")
+
+
+def _number(connection: duckdb.DuckDBPyConnection, query: str) -> int:
+    return int(connection.execute(query).fetchall()[0][0])

@@ -1,0 +1,1 @@
+"""Listings as files: CSV, Parquet and JSON of any length."""

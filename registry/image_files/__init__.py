@@ -1,0 +1,1 @@
+"""What an image file is: hash, type, size, and whether it is complete."""

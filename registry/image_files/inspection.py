@@ -1,0 +1,210 @@
+"""What one file is: hash, size, type and dimensions, or the reason why it is no work of the
+registry.
+
+Nothing about a file is believed before it is checked, and nothing large is decoded: dimensions come
+from the header and are limited before anything else is read. A picture that moves is refused,
+because a member would train on some frame of it that nobody chose; colour models of every kind are
+taken and recorded. What the file says about itself is read on the way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import io
+import os
+import stat
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from PIL import Image, UnidentifiedImageError
+
+from registry.image_files.structure import FAULT_FINDERS, TRUNCATED
+from registry.messages import plain_reason
+from registry.metadata import NOTHING, EmbeddedMetadata, read_embedded
+
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "JPEG2000", "PPM")
+"""Pillow's names of what is taken. MPO, the JPEG of phones with further pictures behind the first,
+counts as JPEG."""
+LARGEST_FILE = 2**30
+LARGEST_SIDE = 16_384
+LARGEST_AREA = 178_956_970
+"""Pixels; the size from which Pillow itself speaks of a decompression bomb."""
+
+_MEDIA_TYPES = {"MPO": "image/jpeg", "PPM": "image/x-portable-anymap"}
+# Importing all of Pillow's decoders takes longer than reading a hundred photographs.
+_DECODERS = (
+    *("PngImagePlugin", "JpegImagePlugin", "MpoImagePlugin", "WebPImagePlugin", "GifImagePlugin", "TiffImagePlugin"),
+    *("BmpImagePlugin", "AvifImagePlugin", "Jpeg2KImagePlugin", "PpmImagePlugin"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A file to inspect. One that still has the ``known_sha256`` needs no second look."""
+
+    path: str
+    """Relative to the folder."""
+    known_sha256: str | None = None
+    credentials: bool = True
+    """Whether to read its content credentials, with a library in another language that might end
+    the process."""
+    size: int = 0
+    """Bytes, as far as known: how much work it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A file that is an image."""
+
+    path: str
+    sha256: str
+    byte_size: int
+    media_type: str
+    width: int
+    height: int
+    pixel_mode: str
+    embedded: EmbeddedMetadata | None = None
+    """What it says about itself; None where it says nothing."""
+    facts: Mapping[str, Any] | None = None
+    """What the shard that it lies in says about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownWork:
+    """A file that has the content with which it was registered."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A file that is no work, and why."""
+
+    path: str
+    reason: str
+
+
+Result = Work | KnownWork | Refusal
+
+
+def inspect_file(root: Path | str, task: Task, decode: bool = False) -> Result:
+    """Hash a file and find out what it is.
+
+    Args:
+        root: the folder.
+        task: the file.
+        decode: decode every image completely, which also finds damage inside a JPEG's or WebP's
+            pixels.
+    """
+    try:
+        data = read_regular_file(f"{root}/{task.path}")
+    except (OSError, ValueError) as error:
+        return Refusal(task.path, f"cannot be read: {getattr(error, 'strerror', None) or error}")
+    if isinstance(data, str):
+        return Refusal(task.path, data)
+    return inspect_bytes(task, data, decode)
+
+
+def inspect_bytes(task: Task, data: bytes, decode: bool = False, facts: Mapping[str, Any] | None = None) -> Result:
+    """The same for a file's bytes, wherever they are from; ``facts`` are passed on."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    if sha256 == task.known_sha256 and not decode:
+        return KnownWork(task.path, sha256)
+    # Pillow fails in as many ways as there are kinds of damage (OSError, SyntaxError, ValueError,
+    # struct.error, …), and warns of things that are no reason to refuse: whatever a hostile file
+    # makes it raise is a reason, never a crash.
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _inspect_image(task, sha256, data, decode, facts)
+    except UnidentifiedImageError:
+        return Refusal(task.path, f"not an image, or none of {', '.join(FORMATS)}")
+    except Image.DecompressionBombError:
+        return Refusal(task.path, f"decompression bomb: more than {LARGEST_AREA:,} pixels")
+    except Exception as error:
+        if "truncated" in str(error):
+            return Refusal(task.path, TRUNCATED)
+        return Refusal(task.path, f"damaged image: {plain_reason(error)}")
+
+
+def read_regular_file(path: Path | str) -> bytes | str:
+    """The file's bytes, or the reason why not.
+
+    What stood there when the folder was listed may have been exchanged for a link or a pipe since:
+    neither is followed.
+    """
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            return "not a regular file"
+        size = found.st_size
+        if size == 0:
+            return "empty file (0 bytes)"
+        if size > LARGEST_FILE:
+            return f"{size:,} bytes, at most {LARGEST_FILE:,} are taken"
+        data = os.read(descriptor, size)
+        while len(data) < size and (more := os.read(descriptor, size - len(data))):
+            data += more
+        return data or "empty file (0 bytes)"
+    finally:
+        os.close(descriptor)
+
+
+@cache
+def readable_formats() -> list[str]:
+    """Those of :data:`FORMATS` that this Pillow can read; no other decoder is ever tried on a file
+    from outside.
+    """
+    for name in _DECODERS:
+        importlib.import_module(f"PIL.{name}")
+    return [name for name in FORMATS if name in Image.OPEN]
+
+
+@lru_cache(256)
+def _formats_of(start: bytes) -> list[str]:
+    """What to try for a file that starts so: most begin with the mark of their format."""
+    likely = next((name for mark, name in _MARKS.items() if start.startswith(mark)), None)
+    return [likely] if likely in readable_formats() else readable_formats()
+
+
+_MARKS: Mapping[bytes, str] = MappingProxyType({b"\xff\xd8\xff": "JPEG", b"\x89PN": "PNG", b"GIF": "GIF"})
+
+
+def _inspect_image(
+    task: Task, sha256: str, data: bytes, decode: bool, facts: Mapping[str, Any] | None
+) -> Work | Refusal:
+    path = task.path
+    with Image.open(io.BytesIO(data), formats=_formats_of(data[:3])) as image:
+        name = str(image.format)
+        width, height = image.size
+        if max(width, height) > LARGEST_SIDE:
+            return Refusal(path, f"{width} x {height} pixels, at most {LARGEST_SIDE} a side are taken")
+        find_fault = FAULT_FINDERS.get(name)
+        if find_fault and (fault := find_fault(data)):
+            return Refusal(path, fault)
+        if name != "MPO" and getattr(image, "is_animated", False):
+            return Refusal(path, "animated image or one of several pages; register a still of it")
+        # Before anything is decoded: Pillow may let go of a file's blocks then.
+        embedded = read_embedded(image, data, credentials=task.credentials)
+        mode = image.mode
+        if decode or not find_fault:
+            image.load()
+    return Work(
+        path=path,
+        sha256=sha256,
+        byte_size=len(data),
+        media_type=_MEDIA_TYPES.get(name) or Image.MIME[name],
+        width=width,
+        height=height,
+        pixel_mode=mode,
+        embedded=None if embedded is NOTHING or embedded.is_empty else embedded,
+        facts=facts,
+    )

@@ -1,0 +1,186 @@
+"""Which works look alike: what is new is compared with everything, once, and the log remembers up
+to where.
+
+The search of a quarter of a million new works among themselves takes about half a minute on two
+busy cores, of ten thousand among two million a minute and a half
+(:mod:`registry.similarity.hamming_join`). One that would take longer than :data:`SEARCH_SECONDS`,
+and longer than the fingerprints took, is left out, and that is told.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from registry.event_log.events import changing
+from registry.event_log.verify import newest_statement
+from registry.ingest.findings import KEPT, Finding, Kind
+from registry.ingest.fingerprinting import fingerprint_works
+from registry.storage.database import Registry
+
+SLICE = 250_000
+"""New works that are searched together; bounds the memory of the search."""
+SEARCH_SECONDS = 900.0
+_SECONDS_PER_NEW = 1.4e-4
+_SECONDS_PER_SLICE_AND_WORK = 4e-5
+_SEARCHED = "near duplicates searched"
+_SHOWN = 5
+
+
+@dataclass
+class Likenesses:
+    """What was found."""
+
+    fingerprints: int = 0
+    not_comparable: int = 0
+    pairs: int = 0
+    across: int = 0
+    """Groups with a new pair in them that belong to several rightsholders."""
+    findings: list[Finding] = field(default_factory=list)
+
+
+def find_likenesses(
+    registry: Registry,
+    data_set_id: int | None,
+    *,
+    now: datetime,
+    workers: int = 1,
+    on_progress: Callable[[int, int], object] = lambda _done, _total: None,
+) -> Likenesses:
+    """Fingerprint the works of a data set that have none, and look for those that look alike among
+    all works.
+    """
+    found = Likenesses()
+    started = time.monotonic()
+    if data_set_id is not None:
+        made = fingerprint_works(registry, data_set_id, now=now, workers=workers, on_progress=on_progress)
+        found.fingerprints, found.not_comparable = made.made, made.not_comparable
+    _search(registry, now, found, max(SEARCH_SECONDS, time.monotonic() - started))
+    return found
+
+
+def _searched_through(connection: duckdb.DuckDBPyConnection) -> int:
+    """The newest fingerprint that was searched; -1 for none."""
+    stated = newest_statement(connection, _SEARCHED)
+    return -1 if stated is None else int(json.loads(stated)["through"])
+
+
+def _search(registry: Registry, now: datetime, found: Likenesses, budget: float) -> None:
+    """Search the fingerprints that are new since the last search among all."""
+    from registry.similarity.hamming_join import near_pairs
+    from registry.similarity.pdq import LEAST_QUALITY, MATCH_DISTANCE
+
+    with registry.connection() as connection:
+        through = _searched_through(connection)
+        newest = connection.execute("SELECT max(id) FROM fingerprint").fetchall()[0][0]
+        if newest is None or newest <= through:
+            return
+        table = connection.execute(
+            "SELECT id, asset_id, word0, word1, word2, word3 FROM fingerprint WHERE quality >= ? ORDER BY id",
+            [LEAST_QUALITY],
+        ).to_arrow_table()
+    words = np.column_stack([table[f"word{place}"].to_numpy().astype(np.uint64) for place in range(4)])
+    ids = table["asset_id"].to_numpy()
+    first_new = int(np.searchsorted(table["id"].to_numpy(), through, side="right"))
+    new = len(ids) - first_new
+    slices = -(-new // SLICE)
+    seconds = new * _SECONDS_PER_NEW + slices * len(ids) * _SECONDS_PER_SLICE_AND_WORK
+    if seconds > budget:
+        reason = (
+            f"not looked for: {new:,} new works among {len(ids):,} would take about {seconds / 60:,.0f} minutes, "
+            f"at most {budget / 60:,.0f} are spent on it"
+        )
+        found.findings.append(Finding("", Kind.NEAR_DUPLICATE, reason))
+        return
+    parts = [
+        near_pairs(words[: min(start + SLICE, len(ids))], start, MATCH_DISTANCE)
+        for start in range(first_new, len(ids), SLICE)
+    ]
+    pairs = np.concatenate([part.pairs for part in parts]) if parts else np.empty((0, 3), np.int64)
+    skipped = sum(part.skipped for part in parts)
+    if skipped:
+        reason = f"{skipped:,} comparisons were left out, as too many works are nearly the same"
+        found.findings.append(Finding("", Kind.NEAR_DUPLICATE, reason))
+    ends = np.sort(ids[pairs[:, :2]], axis=1) if len(pairs) else np.empty((0, 2), np.int64)
+    distances = pairs[:, 2] if len(pairs) else np.empty(0, np.int64)
+    if not _store_pairs(registry, now, ends, distances, (through, int(newest))):
+        _search(registry, now, found, budget)  # another process was faster; see what it has left
+        return
+    found.pairs = len(ends)
+    if len(ends):
+        _list_across(registry, ends, found)
+
+
+def _store_pairs(
+    registry: Registry,
+    now: datetime,
+    ends: NDArray[np.int64],
+    distances: NDArray[np.int64],
+    searched: tuple[int, int],
+) -> bool:
+    """Append pairs; ``searched``: after which and up to which fingerprint. False if somebody else
+    has done so.
+    """
+    with changing(registry, now) as change:
+        if _searched_through(change.connection) != searched[0]:
+            return False
+        start = change.next_id("near_duplicate")
+        columns = {
+            "id": pa.array(np.arange(start, start + len(ends))),
+            "asset_id": pa.array(ends[:, 0]),
+            "other_asset_id": pa.array(ends[:, 1]),
+            "distance": pa.array(distances),
+        }
+        change.connection.register("pairs", pa.table(columns))
+        names = ", ".join(columns)
+        change.connection.execute(
+            f"INSERT INTO near_duplicate ({names}, found_at) SELECT {names}, ? FROM pairs ORDER BY id",  # noqa: S608 - constants
+            [change.now],
+        )
+        change.record(_SEARCHED, "fingerprints", after={"pairs": len(ends), "through": searched[1]})
+    return True
+
+
+def _list_across(registry: Registry, new: NDArray[np.int64], found: Likenesses) -> None:
+    """Count the groups with a new pair that belong to several rightsholders, and list the first of
+    them.
+    """
+    from registry.similarity.hamming_join import groups
+
+    with registry.connection() as connection:
+        rows = connection.execute("SELECT asset_id, other_asset_id FROM near_duplicate").fetchnumpy()
+        every = np.column_stack([rows["asset_id"], rows["other_asset_id"]]).astype(np.int64)
+        connection.register("involved", pa.table({"involved_id": np.unique(every)}))
+        owners = connection.execute(
+            "SELECT id, coalesce(rightsholder_id, -1) AS owner FROM asset JOIN involved ON id = involved_id ORDER BY id"
+        ).fetchnumpy()
+    touched = np.unique(new)
+    for group in groups(every):
+        if not len(np.intersect1d(group, touched, assume_unique=True)):
+            continue
+        of_group = np.unique(owners["owner"][np.searchsorted(owners["id"], group)])
+        if len(of_group[of_group >= 0]) > 1:
+            found.across += 1
+            if found.across <= KEPT:
+                found.findings.append(_finding(registry, group, len(of_group[of_group >= 0])))
+
+
+def _finding(registry: Registry, group: NDArray[np.int64], owners: int) -> Finding:
+    from registry.works.queries import asset_rights_table
+
+    with registry.connection() as connection:
+        shown: list[dict[str, Any]] = asset_rights_table(connection, group[:_SHOWN].tolist()).to_pylist()
+    listed = ", ".join(f"{row['path'] or row['url']} ({row['rightsholder'] or 'nobody'})" for row in shown)
+    more = f" and {len(group) - _SHOWN} more" if len(group) > _SHOWN else ""
+    return Finding(
+        shown[0]["path"] or "", Kind.NEAR_DUPLICATE, f"look alike, of {owners} rightsholders: {listed}{more}"
+    )

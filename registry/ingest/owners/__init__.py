@@ -1,0 +1,1 @@
+"""Whose a file is, according to whoever registers it."""

@@ -1,0 +1,232 @@
+"""The owner table: which columns it must have, and which row speaks for which file.
+
+Columns (upper and lower case do not matter): ``path`` (relative to the folder) or ``sha256`` says
+  which file; with both,
+the path finds it and the hash must agree. ``rightsholder`` says whose it is. ``licence``,
+``title``, ``creator`` and ``source_url`` (or ``url``) are recorded too; every further column
+becomes an attribute of the work.
+
+A work of several rightsholders has them in ``rightsholder``, ``rightsholder_2``, ``rightsholder_3``
+and so on, each of which may have ``…_role`` and ``…_share`` beside it; a share is a number from 0
+to 1, or a percentage.
+
+A row that cannot be relied on, such as one of two that contradict each other, counts for nothing
+and is listed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from types import MappingProxyType
+
+from registry.errors import InputError
+from registry.ingest.findings import Finding, Kind
+from registry.ingest.lists.columns import BLANKS
+from registry.ingest.owners.declarations import (
+    Declaration,
+    Holder,
+    NoDeclaration,
+    OwnerSource,
+    has_control_characters,
+    tidy,
+)
+from registry.ingest.owners.table_files import TableRow, read_table
+
+_OTHER_NAMES: Mapping[str, str] = MappingProxyType({"license": "licence", "url": "source_url"})
+_STATED = ("rightsholder", "licence", "title", "creator", "source_url")
+_HOLDER = re.compile(r"rightsholder(?:_(?P<number>[2-9]|[1-9]\d{1,2}))?(?:_(?P<fact>role|share))?")
+_OWN = frozenset({*_STATED, "path", "sha256"})
+_ONE_LINE = ("path", "sha256", "rightsholder", "licence")
+
+
+class _UnusableRowError(Exception):
+    """Why one row counts for nothing."""
+
+
+class OwnerTable(OwnerSource):
+    """A table of declarations, matched to files by relative path or by hash."""
+
+    def __init__(self, path: Path, *, licence: str | None = None, allow_unowned: bool = False) -> None:
+        """Read the table; ``licence`` is for rows that state none.
+
+        Raises:
+            InputError: the table cannot be read, or lacks a column.
+        """
+        table = read_table(path)
+        self.name = path.name
+        self.licence = licence
+        self.allow_unowned = allow_unowned
+        self.columns = _canonical_columns(path, table.columns)
+        self._holder_columns = _holder_columns(self.columns)
+        self._own_columns = {name for each in self._holder_columns.values() for name in each.values()}
+        self.key = "path" if "path" in self.columns else "sha256"
+        self.findings: list[Finding] = []
+        self._declarations: dict[str, Declaration] = {}
+        self._spellings: dict[str, str] = {}  # the key as the table has it, and the hash it states
+        self._hashes: dict[str, str] = {}
+        self._lines: dict[str, int] = {}
+        self._spoiled: dict[str, str] = {}
+        self._asked: set[str] = set()
+        for row in table.rows:
+            self._add(row)
+
+    def declare(self, path: str, sha256: str) -> Declaration | NoDeclaration:
+        key = _path_key(path) if self.key == "path" else sha256
+        self._asked.add(key)
+        if key in self._spoiled:
+            return NoDeclaration(f"no owner can be told: {self._spoiled[key]}")
+        declaration = self._declarations.get(key)
+        if declaration is None:
+            if self.allow_unowned:
+                return Declaration(self.name, licence=self.licence)
+            return NoDeclaration(f"no owner stated: {self.name} has no row for it")
+        if self._hashes.get(key, sha256) != sha256:
+            return NoDeclaration(f"its content is not that of line {self._lines[key]} of {self.name} (another sha256)")
+        if declaration.rightsholder is None and not self.allow_unowned:
+            return NoDeclaration(f"no owner stated: line {self._lines[key]} of {self.name} has no rightsholder")
+        return declaration
+
+    def unused(self) -> list[Finding]:
+        return [
+            Finding(self._spellings[key], Kind.ROW, f"line {line} of {self.name}: no such file in the folder")
+            for key, line in self._lines.items()
+            if key not in self._asked
+        ]
+
+    def _add(self, row: TableRow) -> None:
+        values: dict[str, str | None] = dict(zip(self.columns, row.values, strict=False))
+        spelling = (values.get(self.key) or "").strip(BLANKS)
+        try:
+            key = self._key_of(row, values)
+            declaration = self._declaration(values)
+        except _UnusableRowError as error:
+            self.findings.append(Finding(spelling, Kind.ROW, f"line {row.number} of {self.name}: {error}"))
+            return
+        earlier = self._lines.get(key)
+        if earlier is None:
+            self._lines[key] = row.number
+            self._spellings[key] = spelling
+            self._declarations[key] = declaration
+            if self.key == "path" and (stated := tidy(values.get("sha256"))):
+                self._hashes[key] = stated.lower()
+            return
+        same = self._declarations[key] == declaration
+        reason = (
+            f"lines {earlier} and {row.number} of {self.name} {'say the same' if same else 'contradict each other'}"
+        )
+        self.findings.append(Finding(spelling, Kind.ROW, reason))
+        if not same:
+            self._spoiled[key] = reason
+
+    def _key_of(self, row: TableRow, values: Mapping[str, str | None]) -> str:
+        if len(row.values) != len(self.columns):
+            raise _UnusableRowError(f"{len(row.values)} fields, expected {len(self.columns)}")
+        for name, value in values.items():
+            one_line = name in _ONE_LINE or _HOLDER.fullmatch(name)
+            if has_control_characters((value or "").strip(BLANKS), "" if one_line else "\n\r\t"):
+                raise _UnusableRowError(f"control characters in {name!r}")
+        text = (values.get(self.key) or "").strip(BLANKS)
+        if not text:
+            raise _UnusableRowError(f"no {self.key}")
+        if self.key == "sha256":
+            if not re.fullmatch("[0-9a-fA-F]{64}", text):
+                raise _UnusableRowError("no SHA-256 in hex")
+            return text.lower()
+        key = _path_key(text)
+        if key.startswith("/") or re.match("[A-Za-z]:/", key) or ".." in PurePosixPath(key).parts:
+            raise _UnusableRowError("a path that leaves the folder; expected one relative to the folder")
+        return key
+
+    def _declaration(self, values: Mapping[str, str | None]) -> Declaration:
+        stated = {name: tidy(values.get(name)) for name in _STATED}
+        holders = self._holders(stated["rightsholder"], values)
+        further = {
+            name: value.strip(BLANKS)
+            for name, value in values.items()
+            if name not in _OWN and name not in self._own_columns and value and value.strip(BLANKS)
+        }
+        return Declaration(
+            self.name,
+            rightsholder=stated["rightsholder"],
+            licence=stated["licence"] or self.licence,
+            title=stated["title"],
+            creator=stated["creator"],
+            source_url=stated["source_url"],
+            attributes=MappingProxyType(further),
+            holders=holders,
+        )
+
+    def _holders(self, first: str | None, values: Mapping[str, str | None]) -> tuple[Holder, ...] | None:
+        """All rightsholders of a row; none if it has just one, of whom nothing more is said."""
+        if not self._holder_columns:
+            return None
+        found: list[Holder] = []
+        for number, columns in self._holder_columns.items():
+            name = first if number == 1 else tidy(values.get(columns["name"]))
+            role, share = (tidy(values.get(columns.get(fact, ""))) for fact in ("role", "share"))
+            if name is None:
+                if role or share:
+                    raise _UnusableRowError(f"a role or share of rightsholder {number}, who is not named")
+                continue
+            if first is None:
+                raise _UnusableRowError(f"rightsholder {number} is named, but no first one")
+            found.append(Holder(name, role, None if share is None else _share(share)))
+        if sum(holder.share or 0.0 for holder in found) > 1.0 + 1e-9:
+            raise _UnusableRowError("the shares of its rightsholders add up to more than 1")
+        if len({holder.name for holder in found}) < len(found):
+            raise _UnusableRowError("a rightsholder is named twice")
+        alone = len(found) == 1 and found[0].role is None and found[0].share is None
+        return () if alone else tuple(found)
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        share = -1.0
+    if not 0.0 <= share <= 1.0:
+        raise _UnusableRowError(f"the share {text[:40]!r}; expected a number from 0 to 1, or a percentage")
+    return share
+
+
+def _holder_columns(columns: tuple[str, ...]) -> dict[int, dict[str, str]]:
+    """By number, the columns about each rightsholder; empty where the table has no more than names
+    of one.
+    """
+    found: dict[int, dict[str, str]] = {}
+    for column in columns:
+        if match := _HOLDER.fullmatch(column):
+            found.setdefault(int(match["number"] or 1), {})[match["fact"] or "name"] = column
+    if set(found) == {1} and set(found[1]) == {"name"}:
+        return {}
+    return {number: {"name": "", **columns_of} for number, columns_of in sorted(found.items())}
+
+
+def _canonical_columns(path: Path, names: tuple[str, ...]) -> tuple[str, ...]:
+    columns = []
+    for name in names:
+        lower = name.strip().lower()
+        lower = _OTHER_NAMES.get(lower, lower)
+        columns.append(lower if lower in _OWN or _HOLDER.fullmatch(lower) else name.strip())
+    found = ", ".join(repr(name) for name in names)
+    if not {"path", "sha256"} & set(columns) or "rightsholder" not in columns:
+        raise InputError(
+            f"{path} has the columns {found}; expected 'path' or 'sha256', and 'rightsholder' "
+            "(further ones: 'licence', 'title', 'creator', 'source_url', 'rightsholder_2')"
+        )
+    repeated = next((name for number, name in enumerate(columns) if name in columns[:number]), None)
+    if repeated is not None:
+        raise InputError(f"{path} has the column {repeated!r} twice (columns: {found}); rename one")
+    if "" in columns:
+        raise InputError(f"{path} has a column without a name (columns: {found}); name it or leave it out")
+    return tuple(columns)
+
+
+def _path_key(path: str) -> str:
+    """One key for a path, however it is written: Windows' separators, ``./``, composed or
+    decomposed letters.
+    """
+    text = (tidy(path) or "").replace("\\", "/")
+    return ("/" if text.startswith("/") else "") + "/".join(part for part in text.split("/") if part not in ("", "."))

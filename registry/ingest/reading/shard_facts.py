@@ -1,0 +1,101 @@
+"""What a shard's ``.json`` says about an image, in the registry's words.
+
+img2dataset copies the columns of the list that it downloaded from, under whatever names they had
+there; the names below are those of well-known lists. A fact is somebody's text: it is bounded,
+cleaned, and kept only where it is one value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+from registry.ingest.owners.declarations import Declaration, tidy
+from registry.metadata.values import clean
+
+LONGEST = 4_096
+LONGEST_TITLE = 300
+MOST_ATTRIBUTES = 64
+_LONGEST_HASH = 128
+
+_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "url": ("url", "image_url", "src"),
+        "rightsholder": ("rightsholder", "rights_holder", "copyright_holder"),
+        "licence": ("licence", "license", "license_url", "licence_url"),
+        "creator": ("creator", "author", "artist", "photographer"),
+        "source_url": ("source_url", "page_url", "landing_page", "source"),
+        "title": ("title",),
+    }
+)
+_LEFT_OUT = frozenset(
+    {"exif", "sha256", "status", "error_message", *(name for names in _NAMES.values() for name in names)}
+)
+
+
+def facts_of(facts: Mapping[str, Any], caption: str | None) -> dict[str, Any]:
+    """Plain values under the registry's names: those of :class:`Declaration`, ``url``,
+    ``attributes``, and ``sha256``.
+
+    The last is there if it should be the hash of the image's bytes, see :func:`other_bytes`.
+    """
+    lower = {str(name).lower(): value for name, value in facts.items()}
+    found: dict[str, Any] = {}
+    for name, sources in _NAMES.items():
+        value = next((text for source in sources if (text := _text(lower.get(source)))), None)
+        if value:
+            found[name] = " ".join(value.split()) if name != "title" else value
+    if "title" not in found and caption and (text := _text(caption)):
+        found["title"] = text[:LONGEST_TITLE]
+    if (stated := _text(lower.get("sha256"))) and not _was_resized(lower):
+        found["sha256"] = stated[:_LONGEST_HASH].lower()
+    attributes = {
+        clean(name)[:200]: text
+        for name, value in {**lower, "caption": caption}.items()
+        if name not in _LEFT_OUT and (text := _text(value))
+    }
+    if attributes:
+        found["attributes"] = dict(list(attributes.items())[:MOST_ATTRIBUTES])
+    return found
+
+
+def stated_with(declaration: Declaration, facts: Mapping[str, Any], default_licence: str | None) -> Declaration:
+    """The declaration with what only the shard says; ``default_licence`` counts where nobody states
+    another.
+    """
+    changes = {
+        name: facts[name]
+        for name in ("rightsholder", "creator", "title", "source_url")
+        if getattr(declaration, name) is None and name in facts
+    }
+    if "licence" in facts and declaration.licence in (None, default_licence):
+        changes["licence"] = facts["licence"]
+    return replace(declaration, **changes, attributes={**facts.get("attributes", {}), **(declaration.attributes or {})})
+
+
+def other_bytes(facts: Mapping[str, Any], sha256: str) -> str | None:
+    """What to say if a shard states another hash than that of the bytes that were read.
+
+    img2dataset hashes what it downloads, before it makes anything else of it. Where it says that it
+    resized an image, the hash is of other bytes by design and tells nothing.
+    """
+    stated = facts.get("sha256")
+    if stated is None or stated == sha256:
+        return None
+    return (
+        f"its .json states the sha256 {stated}, the bytes that were read have {sha256}: they were exchanged, damaged or "
+        "written anew after they were hashed; the work is registered under the hash of its bytes"
+    )
+
+
+def _was_resized(facts: Mapping[str, Any]) -> bool:
+    sizes = [(facts.get(f"original_{side}"), facts.get(side)) for side in ("width", "height")]
+    return all(isinstance(size, int) for pair in sizes for size in pair) and any(before != now for before, now in sizes)
+
+
+def _text(value: object) -> str | None:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    return tidy(clean(str(value)[: 2 * LONGEST])[:LONGEST])

@@ -1,0 +1,157 @@
+"""Works in the shards that img2dataset writes: a TAR in which the files of one sample stand
+together and share a name.
+
+    000000017.jpg     the image
+    000000017.json    what is known about it: url, caption, hash, size, and the columns of the list it came from
+    000000017.txt     the caption
+
+The layout is that of WebDataset: a sample's key is its path up to the first dot of the file name.
+Files of other kinds (class numbers, embeddings) are passed over unread.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from registry.ingest.archives import ArchiveMember, Limits, first_names, read_archive
+from registry.ingest.findings import Finding, Kind
+from registry.messages import plain_reason
+
+LARGEST_FACTS = 2**20
+"""Bytes of a sample's .json or .txt; img2dataset puts all of an image's EXIF into the .json."""
+DEEPEST_FACTS = 32
+_IMAGES = frozenset(
+    ["jpg", "jpeg", "png", "webp", "gif", "tif", "tiff", "bmp", "avif", "jp2", "j2k", "ppm", "pgm", "pbm", "pnm"]
+)
+_FIRST = 24
+"""Members by which a shard is told from another TAR."""
+
+
+@dataclass(frozen=True)
+class ShardSample:
+    """One image of a shard with what the shard says about it."""
+
+    key: str
+    image: ArchiveMember
+    facts: Mapping[str, Any]
+    """The .json as it stands, unchecked beyond its size and depth; empty if there is none that can
+    be read."""
+    caption: str | None
+    """The .txt; without one, the caption in the .json."""
+
+
+@dataclass
+class _Pending:
+    """The files of the sample that is being read."""
+
+    key: str = ""
+    image: ArchiveMember | None = None
+    facts: dict[str, Any] | None = None
+    text: str | None = None
+    findings: list[Finding] = field(default_factory=list)
+
+
+def is_webdataset(path: Path) -> bool:
+    """Whether a TAR is a shard: among its first members, an image is followed or preceded by its
+    .json or .txt.
+    """
+    kinds: dict[str, set[str]] = {}
+    for name in first_names(path, _FIRST):
+        key, kind = _split(name)
+        kinds.setdefault(key, set()).add("image" if kind in _IMAGES else kind)
+    return any("image" in found and found & {"json", "txt"} for found in kinds.values())
+
+
+def read_shard(path: Path, *, limits: Limits | None = None) -> Iterator[ShardSample | Finding]:
+    """The samples of a shard, in its order; memory holds one at a time.
+
+    A .json or .txt that cannot be read is a finding, and its image comes all the same.
+
+    Raises:
+        InputError: it is no archive, or nothing of it can be read.
+    """
+    pending = _Pending()
+    archive = path.name.encode(errors="replace").decode()
+    with read_archive(path, wanted=_is_part, limits=limits or Limits()) as members:
+        for member in members:
+            if isinstance(member, Finding):
+                yield member
+                continue
+            key, kind = _split(member.path)
+            if key != pending.key:
+                yield from _finish(archive, pending)
+                pending = _Pending(key)
+            reason = _take(pending, member, kind)
+            if reason:
+                yield Finding(f"{archive}!/{member.path}", Kind.REFUSED, reason)
+    yield from _finish(archive, pending)
+
+
+def _is_part(path: str) -> bool:
+    kind = _split(path)[1]
+    return kind in _IMAGES or kind in ("json", "txt")
+
+
+def _split(path: str) -> tuple[str, str]:
+    folder, slash, name = path.rpartition("/")
+    key, _, kind = name.partition(".")
+    return folder + slash + key, kind.lower()
+
+
+def _take(pending: _Pending, member: ArchiveMember, kind: str) -> str | None:
+    """Put a file to its sample, or say why not."""
+    if kind in _IMAGES:
+        if pending.image is not None:
+            return f"a second image of the sample {pending.key}; only the first is taken"
+        pending.image = member
+        return None
+    if len(member.data) > LARGEST_FACTS:
+        return f"{len(member.data):,} bytes, at most {LARGEST_FACTS:,} are read; the image is taken without it"
+    try:
+        if kind == "txt":
+            pending.text = member.data.decode("utf-8-sig")
+        else:
+            pending.facts = _parse_facts(member.data)
+    except (ValueError, RecursionError) as error:
+        return f"cannot be read: {plain_reason(error)}; the image is taken without it"
+    return None
+
+
+def _parse_facts(data: bytes) -> dict[str, Any]:
+    try:
+        facts = json.loads(data.decode("utf-8-sig"), parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise ValueError(f"nested more than {DEEPEST_FACTS} deep") from error
+    if not isinstance(facts, dict):
+        raise ValueError("not a JSON object")
+    level: list[Any] = [facts]
+    for _ in range(DEEPEST_FACTS):
+        level = [
+            inner
+            for value in level
+            for inner in (value.values() if isinstance(value, dict) else value)
+            if isinstance(inner, dict | list)
+        ]
+    if level:
+        raise ValueError(f"nested more than {DEEPEST_FACTS} deep")
+    if b"\\u" in data:
+        json.dumps(facts, ensure_ascii=False).encode()  # half of a surrogate pair can be written, but not stored
+    return facts
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _finish(archive: str, pending: _Pending) -> Iterator[ShardSample | Finding]:
+    if pending.image is None:
+        if pending.facts is not None or pending.text is not None:
+            yield Finding(f"{archive}!/{pending.key}", Kind.REFUSED, "a sample without an image")
+        return
+    facts = pending.facts or {}
+    caption = facts.get("caption") if pending.text is None else pending.text
+    yield ShardSample(pending.key, pending.image, facts, caption if isinstance(caption, str) else None)

@@ -1,0 +1,84 @@
+"""What kind of source somebody names: told by what it holds, not by what it is called."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from pathlib import Path
+
+from registry.errors import InputError
+from registry.ingest.archives import is_archive
+from registry.ingest.reading.webdataset import is_webdataset
+
+_LISTS = re.compile(r"\.(?:parquet|(?:csv|tsv|txt|jsonl|ndjson)(?:\.gz)?|json|jsonld)$", re.IGNORECASE)
+_SHARD = re.compile(r"\d+\.tar", re.IGNORECASE)
+_LOOKED_AT = 100_000
+
+
+class SourceKind(StrEnum):
+    """How a source is read."""
+
+    FOLDER = "folder"
+    ARCHIVE = "archive"
+    SHARDS = "shards"
+    LIST = "list"
+
+    @property
+    def described(self) -> str:
+        """As people say it."""
+        return _DESCRIBED[self]
+
+
+_DESCRIBED = {
+    SourceKind.FOLDER: "a folder of images",
+    SourceKind.ARCHIVE: "an archive",
+    SourceKind.SHARDS: "shards of img2dataset",
+    SourceKind.LIST: "a list of works",
+}
+
+
+def kind_of(source: Path) -> SourceKind:
+    """What a source is.
+
+    Raises:
+        InputError: it is not there, or nothing that works are registered from.
+    """
+    try:
+        if source.is_dir():
+            return _kind_of_folder(source)
+        if not source.is_file():
+            raise InputError(f"{source} is not there; give a folder, an archive or a list of works")
+        with source.open("rb") as file:
+            start = file.read(4)
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read {source}: {getattr(error, 'strerror', None) or error}") from error
+    if start in (b"PAR1", b"PARE"):
+        return SourceKind.LIST
+    if not _LISTS.search(source.name) and is_archive(source):
+        return SourceKind.SHARDS if is_webdataset(source) else SourceKind.ARCHIVE
+    if _LISTS.search(source.name):
+        return SourceKind.LIST
+    raise InputError(
+        f"{source} is neither an archive (ZIP or TAR) nor a list of works (.parquet, .csv, .tsv, .jsonl, Croissant .json); "
+        "for single images give the folder that they lie in"
+    )
+
+
+def _kind_of_folder(folder: Path) -> SourceKind:
+    """A folder of img2dataset's shards, or of Parquet and nothing else, is no folder of images."""
+    tables = others = 0
+    shard = None
+    for number, entry in enumerate(folder.iterdir()):
+        if number >= _LOOKED_AT:
+            break
+        if entry.name.startswith((".", "_")):
+            continue
+        if entry.suffix.lower() == ".parquet" and entry.is_file():
+            tables += 1
+        elif _SHARD.fullmatch(entry.name) and entry.is_file():
+            shard = entry if shard is None or entry.name < shard.name else shard
+        elif not (entry.suffix.lower() in (".json", ".crc", ".md", ".txt") and entry.is_file()):
+            others += 1
+    if shard is not None and not others and is_archive(shard) and is_webdataset(shard):
+        return SourceKind.SHARDS
+    return SourceKind.LIST if tables and not others and shard is None else SourceKind.FOLDER

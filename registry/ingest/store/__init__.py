@@ -1,0 +1,1 @@
+"""Puts inspected works and their declarations into the registry."""

@@ -1,0 +1,206 @@
+"""Storing what works say about themselves, and finding where that is not what is declared for them.
+
+The declaration is recorded as it is, and so is the file: who is right is for a person to decide,
+who is told of both.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from registry.errors import InputError
+from registry.event_log.events import Change
+from registry.ids import canonical_json
+from registry.ingest.owners.declarations import Declaration
+from registry.licences import LicencePermission, LicenceTerms, read_licence
+from registry.metadata import EmbeddedMetadata
+from registry.permissions.signals import TRAINING, Category, Protocol, RightsSignal, Use
+
+_TEXTS = (
+    *("creator", "copyright_notice", "credit_line", "rights_url", "usage_terms", "title", "description"),
+    "digital_source_type",
+)
+_SIGNALS = ("protocol", "category", "use", "condition", "raw", "found_in")
+_SHOWN = 120
+_WHOSE = {"copyright_notice": "copyright notice", "credit_line": "credit line", "creator": "creator"}
+"""Fields that name whose a work is, as people call them."""
+# What stands in a copyright notice beside the name of whoever it is about.
+_BOILERPLATE = re.compile(r"\b(?:copyright|copr|c|all|rights?|reserved|by|photo|image|courtesy|of|the|no|\d{2,4})\b")
+
+
+def store_embedded(change: Change, found: Sequence[tuple[int, EmbeddedMetadata]]) -> int:
+    """Append what works (by asset id) say about themselves, with their signals; returns the number
+    of signals.
+    """
+    if not found:
+        return 0
+    start = change.next_id("embedded_metadata")
+    columns: dict[str, pa.Array] = {
+        "id": pa.array(range(start, start + len(found)), pa.int64()),
+        "asset_id": pa.array([asset_id for asset_id, _ in found], pa.int64()),
+        **{name: pa.array([getattr(each, name) for _, each in found], pa.string()) for name in _TEXTS},
+        "fields": pa.array(
+            [canonical_json({place: dict(values) for place, values in each.fields.items()}) for _, each in found]
+        ),
+        "xmp": pa.array([each.xmp for _, each in found], pa.binary()),
+        "c2pa": pa.array([each.c2pa and canonical_json(_credentials(each)) for _, each in found], pa.string()),
+        "problems": pa.array([canonical_json(list(each.problems)) for _, each in found]),
+    }
+    change.connection.register("embedded", pa.table(columns))
+    names = ", ".join(columns)
+    change.connection.execute(
+        f"INSERT INTO embedded_metadata ({names}, read_at) SELECT {names}, ? FROM embedded ORDER BY id",  # noqa: S608 - constants
+        [change.now],
+    )
+    change.connection.unregister("embedded")
+    return _store_signals(change, [(asset_id, signal) for asset_id, each in found for signal in each.signals])
+
+
+def _store_signals(change: Change, signals: Sequence[tuple[int, RightsSignal]]) -> int:
+    if not signals:
+        return 0
+    start = change.next_id("rights_signal")
+    values = [
+        (str(each.protocol), str(each.category), str(each.use), each.constraint, each.raw, each.found_in)
+        for _, each in signals
+    ]
+    columns: dict[str, pa.Array] = {
+        name: pa.array(column, pa.string()) for name, column in zip(_SIGNALS, zip(*values, strict=True), strict=True)
+    }
+    columns["id"] = pa.array(range(start, start + len(signals)), pa.int64())
+    columns["asset_id"] = pa.array([asset_id for asset_id, _ in signals], pa.int64())
+    change.connection.register("signals", pa.table(columns))
+    names = ", ".join(columns)
+    change.connection.execute(
+        f"INSERT INTO rights_signal ({names}, seen_at) SELECT {names}, ? FROM signals ORDER BY id",  # noqa: S608 - constants
+        [change.now],
+    )
+    change.connection.unregister("signals")
+    return len(signals)
+
+
+def stored_embedded(connection: duckdb.DuckDBPyConnection, asset_ids: pa.Array) -> dict[int, EmbeddedMetadata]:
+    """By work, what its file said about it when it was registered: the fields and signals that can
+    be in conflict.
+    """
+    connection.register("asked", pa.table({"asked_id": asset_ids}))
+    rows = connection.execute(
+        f"SELECT asset_id, fields, {', '.join(_TEXTS)} FROM embedded_metadata JOIN asked ON asset_id = asked_id"  # noqa: S608 - constants
+    ).fetchall()
+    signals: dict[int, list[RightsSignal]] = {}
+    for asset_id, *fields in connection.execute(
+        f"SELECT asset_id, {', '.join(_SIGNALS)} FROM rights_signal JOIN asked ON asset_id = asked_id "  # noqa: S608 - constants
+        "WHERE policy_id IS NULL ORDER BY id"
+    ).fetchall():
+        protocol, category, use, *rest = fields
+        signals.setdefault(asset_id, []).append(RightsSignal(Protocol(protocol), Category(category), Use(use), *rest))
+    connection.unregister("asked")
+    return {
+        asset_id: EmbeddedMetadata(
+            **dict(zip(_TEXTS, texts, strict=True)), fields=json.loads(fields), signals=tuple(signals.get(asset_id, ()))
+        )
+        for asset_id, fields, *texts in rows
+    }
+
+
+def conflicts(declaration: Declaration, embedded: EmbeddedMetadata) -> Iterator[str]:
+    """Where a declaration and a file contradict each other, one line each."""
+    declared = [holder.name for holder in declaration.holders or ()] or [declaration.rightsholder or ""]
+    if declaration.rightsholder:
+        yield from _owner_conflicts(declared, [*declared, declaration.creator or ""], embedded)
+    if declaration.creator:
+        yield from _creator_conflicts(declaration.creator, embedded)
+    if declaration.licence:
+        yield from _licence_conflicts(declaration.licence, embedded)
+
+
+def _owner_conflicts(declared: Sequence[str], own: Sequence[str], embedded: EmbeddedMetadata) -> Iterator[str]:
+    """First what counts for the file; where that agrees, each place in it on its own, which may
+    name somebody else.
+    """
+    known = [name for name in own if name]
+    for place, stated in {"": {name: getattr(embedded, name) for name in _WHOSE}, **_by_place(embedded)}.items():
+        named = {name: text for name, text in stated.items() if text and _name(text)}
+        if any(_agree(text, name) for text in named.values() for name in known):
+            known += named.values()  # an agency's photographer may be named alone in another place
+        elif named:
+            name, text = next(iter(named.items()))
+            says = f"{_WHOSE[name]}{place} says {_quoted(text)}"
+            yield f"declared for {_quoted(', '.join(declared))}; the file's {says}"
+            return
+
+
+def _creator_conflicts(declared: str, embedded: EmbeddedMetadata) -> Iterator[str]:
+    places = {place: stated["creator"] for place, stated in _by_place(embedded).items() if "creator" in stated}
+    for place, text in {"": embedded.creator, **places}.items():
+        if text and _name(text) and not _agree(text, declared):
+            yield f"declared as made by {_quoted(declared)}; the file's creator{place} is {_quoted(text)}"
+            return
+
+
+def _by_place(embedded: EmbeddedMetadata) -> dict[str, dict[str, str]]:
+    """By place (`` in exif``), what it says of whose the work is."""
+    found: dict[str, dict[str, str]] = {}
+    for name in _WHOSE:
+        for (place, _), text in embedded.said_in(name).items():
+            found.setdefault(f" in {place}", {}).setdefault(name, text)
+    return found
+
+
+def _licence_conflicts(licence: str, embedded: EmbeddedMetadata) -> Iterator[str]:
+    declared = _terms(licence)
+    if declared is None:
+        return
+    if declared.training == LicencePermission.PERMITTED:
+        forbidding = next(
+            (each for each in embedded.signals if each.use == Use.PROHIBITED and each.category in TRAINING), None
+        )
+        if forbidding:
+            yield (
+                f"declared under {_quoted(licence)}, which permits training; the file's {forbidding.protocol} signal "
+                f"prohibits it: {_quoted(forbidding.raw)}"
+            )
+    stated = _terms(embedded.rights_url) if embedded.rights_url else None
+    if stated and stated.recognised and (stated.spdx, stated.training) != (declared.spdx, declared.training):
+        yield f"declared under {_quoted(licence)}; the file's web statement of rights is {_quoted(str(embedded.rights_url))}"
+
+
+def _terms(reference: str) -> LicenceTerms | None:
+    try:
+        return read_licence(reference)
+    except InputError:
+        return None
+
+
+def _agree(one: str, other: str) -> bool:
+    """Whether two texts name the same, as far as spelling tells: one may have the other inside
+    it.
+    """
+    first, second = _name(one), _name(other)
+    if not first or not second or f" {second} " in f" {first} " or f" {first} " in f" {second} ":
+        return True
+    return set(first.split()) == set(second.split())  # "Example, Ada" and "Ada Example"
+
+
+def _name(text: str) -> str:
+    words = unicodedata.normalize("NFKC", text).casefold()
+    words = re.sub(r"[\W_]+", " ", words)
+    return " ".join(_BOILERPLATE.sub(" ", words).split())
+
+
+def _quoted(text: str) -> str:
+    line = " ".join(text.split())
+    return repr(line if len(line) <= _SHOWN else line[:_SHOWN] + "…")
+
+
+def _credentials(embedded: EmbeddedMetadata) -> Mapping[str, Any]:
+    assert embedded.c2pa is not None  # noqa: S101 - the caller has looked
+    return {**asdict(embedded.c2pa), "validation_codes": list(embedded.c2pa.validation_codes)}

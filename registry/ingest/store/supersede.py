@@ -1,0 +1,131 @@
+"""When the file of a work turns up that was known by its metadata alone.
+
+A row is never rewritten, so the facts of the file cannot go into the row that the list made: the
+file is a new work, and the former one is marked as missing, with an event that says which work took
+its place. Everything that was said about the former one is said of the new one, too: an owner's
+withdrawal must not be lost because a file was found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pyarrow as pa
+
+from registry.event_log.events import Change
+from registry.permissions.derived_columns import refresh
+from registry.works.identity import identity_of
+
+
+def supersede_listed(change: Change, works: Mapping[str, int]) -> list[tuple[int, int]]:
+    """Mark the works that were listed with these hashes as superseded by the works (by id) that
+    have the files.
+
+    Call it in the transaction that registers the files, after their own declarations were recorded:
+    what the list declared is taken over only where the new source declares nothing.
+
+    Returns:
+        Ids of the former and the new work, by the former.
+    """
+    connection = change.connection
+    listed = sorted(works)
+    found = {
+        "new_sha256": pa.array(listed, pa.string()),
+        "new_identity": pa.array(map(identity_of, listed), pa.uint64()),
+        "new_id": pa.array([works[sha256] for sha256 in listed], pa.int64()),
+    }
+    connection.register("found_files", pa.table(found))
+    pairs = connection.execute(
+        "SELECT id AS old_id, new_id FROM found_files JOIN asset ON identity = new_identity AND sha256 = new_sha256 "
+        "WHERE byte_size IS NULL AND missing_since IS NULL AND id <> new_id ORDER BY id"
+    ).to_arrow_table()
+    connection.unregister("found_files")
+    if not pairs.num_rows:
+        return []
+    connection.register("superseded", pairs)
+    connection.execute("UPDATE asset SET missing_since = ? FROM superseded WHERE id = old_id", [change.now])
+    for table, statement in _TAKEN_OVER.items():
+        numbers = [change.next_id(table)]
+        if table == "co_rightsholder":
+            numbers.append(change.next_id("asset_rights"))
+        connection.execute(statement, numbers)
+    connection.unregister("superseded")
+    refresh(change, [*pairs.column("old_id").to_pylist(), *pairs.column("new_id").to_pylist()])
+    ids = list(zip(pairs.column("old_id").to_pylist(), pairs.column("new_id").to_pylist(), strict=True))
+    change.record(
+        "works superseded", f"{len(ids)} works that were listed without a file", after=[list(pair) for pair in ids]
+    )
+    return ids
+
+
+def take_over_signals(change: Change, pairs: Sequence[tuple[int, int]]) -> int:
+    """Give works what sites' policies said of the listed ones (former and new id); returns how many
+    signals that is.
+
+    The file has no address where only the list knew one. Call it when the policies were applied to
+    the new works: what one has said of them is not said again.
+    """
+    if not pairs:
+        return 0
+    table = {"old_id": pa.array([old for old, _ in pairs]), "new_id": pa.array([new for _, new in pairs])}
+    change.connection.register("superseded", pa.table(table))
+    rows = change.connection.execute(
+        """
+        INSERT INTO rights_signal (id, asset_id, protocol, category, use, condition, raw, found_in, policy_id, seen_at)
+        SELECT ? + row_number() OVER (ORDER BY former.id) - 1, new_id, protocol, category, use, condition, raw, found_in,
+            policy_id, seen_at
+        FROM superseded JOIN rights_signal AS former ON asset_id = old_id
+        WHERE policy_id IS NOT NULL AND NOT EXISTS (
+            FROM rights_signal AS said WHERE said.asset_id = new_id AND said.policy_id = former.policy_id
+        )
+        ORDER BY former.id
+        """,
+        [change.next_id("rights_signal")],
+    ).fetchall()
+    change.connection.unregister("superseded")
+    return int(rows[0][0])
+
+
+_RIGHTS = "rightsholder_id, licence_id, title, creator, source_url, attributes, recorded_from, recorded_by, recorded_at"
+
+_STATEMENTS = {
+    "co_rightsholder": """
+        INSERT INTO co_rightsholder (id, rights_id, asset_id, position, rightsholder_id, role, share)
+        SELECT ? + row_number() OVER (ORDER BY rights.place, position) - 1,
+            ? + rights.place, new_id, position,
+            further.rightsholder_id, role, share
+        FROM ({rights}) AS rights JOIN co_rightsholder AS further ON further.rights_id = rights.id
+    """,
+    "asset_rights": f"""
+        INSERT INTO asset_rights (id, asset_id, basis, {_RIGHTS})
+        SELECT ? + place, new_id, basis, {_RIGHTS} FROM ({{rights}}) ORDER BY place
+    """,  # noqa: S608 - constants
+    "review": """
+        INSERT INTO review (id, scope, subject_id, permission, condition, reason, evidence, recorded_by, recorded_at)
+        SELECT ? + row_number() OVER (ORDER BY review.id) - 1, scope, new_id, permission, condition, reason, evidence,
+            recorded_by, recorded_at
+        FROM superseded JOIN review ON scope = 'asset' AND subject_id = old_id ORDER BY review.id
+    """,
+    "claim_work": """
+        INSERT INTO claim_work (id, claim_id, asset_id, matched_by, distance)
+        SELECT ? + row_number() OVER (ORDER BY claim_work.id) - 1, claim_id, new_id, 'sha256', NULL
+        FROM superseded JOIN claim_work ON asset_id = old_id ORDER BY claim_work.id
+    """,
+    "withdrawal_work": """
+        INSERT INTO withdrawal_work (id, withdrawal_id, asset_id)
+        SELECT ? + row_number() OVER (ORDER BY withdrawal_work.id) - 1, withdrawal_id, new_id
+        FROM superseded JOIN withdrawal_work ON asset_id = old_id ORDER BY withdrawal_work.id
+    """,
+}
+# A file may only just have been declared: then that is newer than the list. What was verified is
+# taken over in any case.
+_RIGHTS_OF_FORMER = f"""
+    SELECT asset_rights.id, basis, {_RIGHTS}, new_id, row_number() OVER (ORDER BY asset_rights.id) - 1 AS place
+    FROM superseded JOIN (SELECT id AS former_id, declared_id, verified_id FROM asset) ON former_id = old_id
+    JOIN asset_rights ON asset_rights.id IN (declared_id, verified_id)
+    WHERE basis = 'verified' OR new_id NOT IN (
+        SELECT declared.asset_id FROM asset_rights AS declared JOIN superseded ON declared.asset_id = new_id
+        WHERE declared.basis = 'declared'
+    )
+"""  # noqa: S608 - constants
+_TAKEN_OVER = {table: statement.replace("{rights}", _RIGHTS_OF_FORMER) for table, statement in _STATEMENTS.items()}

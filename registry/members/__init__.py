@@ -1,0 +1,1 @@
+"""What trained members saw: registration, manifests, Merkle proofs and exposure."""

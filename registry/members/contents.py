@@ -1,0 +1,141 @@
+"""What one member saw: its manifest, whose works these are and under which licences, and proofs for
+single works.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from registry.errors import InputError, IntegrityError
+from registry.members.manifest import Manifest, MemberFolder
+from registry.members.merkle import AbsenceProof, InclusionProof, MerkleTree, Proof, verify
+from registry.members.register import check_member
+from registry.storage.database import Registry
+from registry.storage.tables import Member
+from registry.withdrawals.serving import heeded_by
+
+LARGEST_PROOF_FILE = 2**20
+
+
+@dataclass(frozen=True)
+class Share:
+    """How many of a member's works somebody owns, or are under a licence."""
+
+    name: str | None
+    works: int
+
+
+@dataclass(frozen=True)
+class Saw:
+    """What a member saw. Whose the works are, and under which licence, is as the registry has it
+    now.
+    """
+
+    member: Member
+    manifest: Manifest
+    rightsholders: tuple[Share, ...]
+    licences: tuple[Share, ...]
+
+
+_WORKS = """
+    SELECT asset.* FROM unit_asset JOIN asset ON asset.id = asset_id
+    JOIN unit ON unit.encoding_id = unit_asset.encoding_id AND number = unit_number
+    WHERE unit_asset.encoding_id = ? AND (code >> ?::UBIGINT) & 1 = 1
+        AND asset_id NOT IN (SELECT asset_id FROM withdrawal_work WHERE withdrawal_id <= ?)
+"""
+
+
+def what_member_saw(registry: Registry, member: Member) -> Saw:
+    """The member's manifest from its row, with its works counted by owner and by licence."""
+    manifest = Manifest.model_validate(member.manifest, strict=False)
+    heeded = heeded_by(member)
+    choice = [manifest.encoding.id, member.index, -1 if heeded is None else heeded]
+    with registry.connection() as connection:
+        owners, licences = (
+            connection.execute(
+                f"SELECT {name}, works FROM (SELECT {column} AS counted_id, count(*) AS works FROM ({_WORKS}) GROUP BY 1) "  # noqa: S608
+                f"LEFT JOIN {table} ON {table}.id = counted_id ORDER BY works DESC, 1",
+                choice,
+            ).fetchall()
+            for name, column, table in (
+                ("name", "rightsholder_id", "rightsholder"),
+                ("reference", "licence_id", "licence"),
+            )
+        )
+    return Saw(member, manifest, *(tuple(Share(*row) for row in rows) for rows in (owners, licences)))
+
+
+def works_of_member(registry: Registry, member: Member) -> MemberFolder:
+    """The member's folder with the listing of its works, checked. Raises IntegrityError if a file
+    was altered.
+    """
+    return check_member(registry.home.member(member.id), member)
+
+
+def listing_of(registry: Registry, hashes: Sequence[str]) -> pa.Table:
+    """Works by hash with what the registry knows of them: sha256, asset_id, path, rightsholder,
+    licence.
+    """
+    with registry.connection() as connection:
+        connection.register("listed", pa.table({"listed_sha256": pa.array(hashes, pa.string())}))
+        return connection.execute(
+            "SELECT listed_sha256 AS sha256, asset.id AS asset_id, path, name AS rightsholder, reference AS licence "
+            "FROM listed LEFT JOIN asset ON sha256 = listed_sha256 LEFT JOIN rightsholder ON rightsholder.id = rightsholder_id "
+            "LEFT JOIN licence ON licence.id = licence_id ORDER BY listed_sha256, asset.id"
+        ).to_arrow_table()
+
+
+def prove(folder: MemberFolder, sha256: str) -> Proof:
+    """A proof that a work is among those that the member saw, or that it is not."""
+    tree = MerkleTree.build(folder.works)
+    if tree.root != folder.manifest.works.merkle_root:
+        raise IntegrityError(f"{folder.path} has another Merkle root than its works; restore the member's folder")
+    return tree.prove(sha256)
+
+
+def proof_document(folder: MemberFolder, sha256: str, proof: Proof) -> dict[str, Any]:
+    """The proof with all that it takes to check it: root and count are those of the manifest."""
+    works = folder.manifest.works
+    return {
+        "work_sha256": sha256,
+        "seen": isinstance(proof, InclusionProof),
+        "merkle_root": works.merkle_root,
+        "count": works.count,
+        "manifest_sha256": folder.manifest.sha256,
+        "proof": json.loads(proof.to_json()),
+    }
+
+
+def read_proof(path: Path) -> Proof:
+    """A proof from a file: by itself, or within a document that ``creditline manifest --prove
+    --json`` wrote.
+
+    Raises:
+        InputError: it cannot be read, or is no proof.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(LARGEST_PROOF_FILE + 1)
+        document = json.loads(data) if len(data) <= LARGEST_PROOF_FILE else None
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is not JSON; expected a proof that `creditline manifest --prove` wrote") from error
+    if isinstance(document, dict) and isinstance(document.get("proof"), dict):
+        document = document["proof"]
+    kind = document.get("creditline_proof") if isinstance(document, dict) else None
+    if kind not in ("inclusion", "absence"):
+        raise InputError(f"{path} has no proof; expected one that `creditline manifest --prove` wrote")
+    text = json.dumps(document)
+    return InclusionProof.from_json(text) if kind == "inclusion" else AbsenceProof.from_json(text)
+
+
+def shows(proof: Proof, root: str, count: int, sha256: str) -> bool | None:
+    """What a proof shows about a work: True, it was seen; False, it was not; None: nothing."""
+    return isinstance(proof, InclusionProof) if verify(proof, root, count, sha256) else None

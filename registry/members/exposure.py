@@ -1,0 +1,305 @@
+"""Which models saw these works: from the codes, held against the listings that the members were
+trained with.
+
+Codes say it for any number of works at once; a member's ``works.txt`` is sorted, so that each work
+is looked up in it by halving. Where the two disagree, or a listing cannot be read, that is a
+finding: the answer then rests on one of them alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from sqlmodel import col, select
+
+from registry.errors import CreditlineError, IntegrityError
+from registry.home import Home
+from registry.members.manifest import MANIFEST_NAME, WORKS_NAME, Manifest
+from registry.members.reference_models import RecordedReference, recorded_reference
+from registry.storage.database import Registry
+from registry.storage.tables import Encoding, Ensemble, Member
+from registry.withdrawals.serving import Service, heeded_by, service_of
+
+_LINE = 65
+"""Bytes of a line of ``works.txt``: a SHA-256 in hexadecimal, and the line's end."""
+_LARGEST_MANIFEST = 16 * 2**20
+
+
+@dataclass(frozen=True)
+class MemberExposure:
+    """A member that saw some of the works."""
+
+    member: str
+    ensemble: str
+    index: int
+    generation: int
+    origin: str
+    serves: bool
+    """Whether outputs are made with it now."""
+    works: int
+    """How many of the works it saw."""
+    manifest_sha256: str
+    merkle_root: str
+
+
+@dataclass(frozen=True)
+class EncodingExposure:
+    """An encoding that has some of the works."""
+
+    encoding: str
+    works: int
+    units: int
+    examples: tuple[str, ...]
+    """Labels of the first units."""
+    ensembles: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ReferenceExposure:
+    """A reference model that saw some of the works; no output is made with it."""
+
+    ensemble: str
+    works: int
+    usable: bool
+    """Whether it saw no work that was withdrawn since; if it did, nothing is ranked with it."""
+    manifest_sha256: str
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """Who saw these works."""
+
+    works: int
+    encodings: tuple[EncodingExposure, ...]
+    members: tuple[MemberExposure, ...]
+    members_that_did_not: int
+    """Members, of all ensembles, that saw none of them."""
+    reference_models: tuple[ReferenceExposure, ...] = ()
+    findings: tuple[str, ...] = ()
+
+    @property
+    def unseen(self) -> bool:
+        """No model saw any of them."""
+        return not self.members and not self.reference_models
+
+
+@dataclass(frozen=True, eq=False)
+class _Encoded:
+    """The works that an encoding has, in order of their hash."""
+
+    sha256: NDArray[np.bytes_]
+    codes: NDArray[np.uint64]
+    first_withdrawal: NDArray[np.int64]
+    """Large where there is none."""
+    units: int
+    examples: tuple[str, ...] = field(default=())
+
+
+def exposure_of(registry: Registry, asset_ids: Sequence[int] | NDArray[np.int64]) -> Exposure:
+    """Which encodings, ensembles and members saw these works.
+
+    Findings name every member whose listing says something else than the codes.
+    """
+    asset_ids = np.unique(np.asarray(asset_ids, dtype=np.int64))
+    with registry.session() as session:
+        encodings = list(session.exec(select(Encoding).order_by(col(Encoding.created_at), col(Encoding.id))))
+        ensembles = list(session.exec(select(Ensemble).order_by(col(Ensemble.created_at), col(Ensemble.id))))
+        members = list(
+            session.exec(select(Member).order_by(col(Member.ensemble_id), col(Member.index), col(Member.generation)))
+        )
+    with registry.connection() as connection:
+        encoded = {each.id: _encoded(connection, each.id, asset_ids) for each in encodings}
+        hashes = _hashes(connection, asset_ids)
+        recorded = {ensemble.id: recorded_reference(connection, ensemble.id) for ensemble in ensembles}
+    services = {ensemble.id: service_of(registry, ensemble.id) for ensemble in ensembles}
+    serving = {member.id for service in services.values() for member in service.serving}
+    encoding_of = {ensemble.id: ensemble.encoding_id for ensemble in ensembles}
+    seen: list[MemberExposure] = []
+    findings: list[str] = []
+    for member in members:
+        works = encoded.get(encoding_of.get(member.ensemble_id, ""))
+        by_codes = _seen_by(works, member) if works is not None else np.array([], dtype="S64")
+        findings += _compare(registry.home, member, hashes, by_codes)
+        if len(by_codes):
+            seen.append(_exposure(member, len(by_codes), member.id in serving))
+    return Exposure(
+        works=len(asset_ids),
+        encodings=tuple(
+            EncodingExposure(
+                each.id,
+                len(encoded[each.id].sha256),
+                encoded[each.id].units,
+                encoded[each.id].examples,
+                tuple(ensemble.id for ensemble in ensembles if ensemble.encoding_id == each.id),
+            )
+            for each in encodings
+            if len(encoded[each.id].sha256)
+        ),
+        members=tuple(seen),
+        members_that_did_not=len(members) - len(seen),
+        reference_models=tuple(
+            _reference(services[ensemble], reference, encoded[encoding_of[ensemble]])
+            for ensemble, reference in recorded.items()
+            if reference is not None and _seen_by_reference(encoded[encoding_of[ensemble]], reference)
+        ),
+        findings=tuple(findings),
+    )
+
+
+def exposure_by_work(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int] | NDArray[np.int64]) -> pa.Table:
+    """A row per work and encoding that has it: its unit, and the members (by index) that the code
+    gives it to.
+    """
+    connection.register("asked", _asked(asset_ids))
+    rows = connection.execute(
+        "SELECT asset_id, sha256, path, unit.encoding_id AS encoding_id, unit_number, label AS unit, "
+        "list_filter(range(n), lambda place: (code >> place::UBIGINT) & 1 = 1) AS members "
+        "FROM unit_asset JOIN asked ON asset_id = asked_id JOIN asset ON asset.id = asset_id "
+        "JOIN unit ON unit.encoding_id = unit_asset.encoding_id AND number = unit_number "
+        "JOIN encoding ON encoding.id = unit.encoding_id ORDER BY asset_id, encoding.rowid"
+    ).to_arrow_table()
+    connection.unregister("asked")
+    return rows
+
+
+def _asked(asset_ids: Sequence[int] | NDArray[np.int64]) -> pa.Table:
+    return pa.table({"asked_id": pa.array(np.unique(np.asarray(asset_ids, dtype=np.int64)), pa.int64())})
+
+
+def _hashes(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int] | NDArray[np.int64]) -> NDArray[np.bytes_]:
+    connection.register("asked", _asked(asset_ids))
+    rows = connection.execute(
+        "SELECT sha256 FROM asset JOIN asked ON id = asked_id WHERE sha256 IS NOT NULL ORDER BY sha256"
+    ).to_arrow_table()
+    connection.unregister("asked")
+    return np.array(rows["sha256"].to_pylist(), dtype="S64")
+
+
+def _encoded(
+    connection: duckdb.DuckDBPyConnection, encoding_id: str, asset_ids: Sequence[int] | NDArray[np.int64]
+) -> _Encoded:
+    connection.register("asked", _asked(asset_ids))
+    table = connection.execute(
+        "WITH chosen AS (SELECT asset_id, unit_number FROM unit_asset JOIN asked ON asset_id = asked_id WHERE encoding_id = ?) "
+        "SELECT sha256, code, unit_number, coalesce(first_withdrawal, ?) AS first_withdrawal FROM chosen "
+        "JOIN asset ON asset.id = chosen.asset_id "
+        "JOIN unit ON unit.encoding_id = ? AND number = unit_number LEFT JOIN ("
+        "SELECT asset_id, min(withdrawal_id) AS first_withdrawal FROM withdrawal_work "
+        "WHERE asset_id IN (SELECT asset_id FROM chosen) GROUP BY 1) AS withdrawn ON withdrawn.asset_id = chosen.asset_id "
+        "ORDER BY sha256",
+        [encoding_id, 2**62, encoding_id],
+    ).to_arrow_table()
+    connection.unregister("asked")
+    numbers = np.unique(table["unit_number"].to_numpy())
+    examples = connection.execute(
+        "SELECT label FROM unit WHERE encoding_id = ? AND list_contains(?, number) ORDER BY number",
+        [encoding_id, numbers[:5].tolist()],
+    ).fetchall()
+    return _Encoded(
+        sha256=np.array(table["sha256"].to_pylist(), dtype="S64"),
+        codes=table["code"].to_numpy(),
+        first_withdrawal=table["first_withdrawal"].to_numpy(),
+        units=len(numbers),
+        examples=tuple(str(label) for (label,) in examples),
+    )
+
+
+def _seen_by(works: _Encoded, member: Member) -> NDArray[np.bytes_]:
+    """Hashes of the works that the codes give to a member, less those that its training left out as
+    withdrawn.
+    """
+    heeded = heeded_by(member)
+    has_bit = (works.codes >> np.uint64(member.index) & np.uint64(1)).astype(np.bool_)
+    return works.sha256[has_bit & (works.first_withdrawal > (-1 if heeded is None else heeded))]
+
+
+def _seen_by_reference(works: _Encoded, reference: RecordedReference) -> int:
+    through = reference.withdrawn_through
+    return int((works.first_withdrawal > (-1 if through is None else through)).sum())
+
+
+def _reference(service: Service, reference: RecordedReference, works: _Encoded) -> ReferenceExposure:
+    return ReferenceExposure(
+        ensemble=service.ensemble.id,
+        works=_seen_by_reference(works, reference),
+        usable=not service.withdrawn.seen_by_all(reference.withdrawn_through).any(),
+        manifest_sha256=reference.manifest_sha256,
+    )
+
+
+def _exposure(member: Member, works: int, serves: bool) -> MemberExposure:
+    return MemberExposure(
+        member=member.id,
+        ensemble=member.ensemble_id,
+        index=member.index,
+        generation=member.generation,
+        origin=member.origin,
+        serves=serves,
+        works=works,
+        manifest_sha256=member.manifest_sha256,
+        merkle_root=member.merkle_root,
+    )
+
+
+def _compare(home: Home, member: Member, hashes: NDArray[np.bytes_], by_codes: NDArray[np.bytes_]) -> list[str]:
+    folder = home.member(member.id)
+    try:
+        _check_manifest(folder, member)
+        listed = hashes[listed_in(folder / WORKS_NAME, hashes)]
+    except CreditlineError as error:
+        return [str(error)]
+    only_listed, only_codes = np.setdiff1d(listed, by_codes), np.setdiff1d(by_codes, listed)
+    findings = []
+    for found, what in (
+        (only_listed, "lists {} that the codes do not give it"),
+        (only_codes, "lacks {} that the codes give it"),
+    ):
+        if len(found):
+            works = f"{len(found):,} of the works ({found[0].decode()[:12]}… for one)"
+            findings.append(f"{folder / WORKS_NAME} {what.format(works)}; `creditline doctor` says what to do")
+    return findings
+
+
+def _check_manifest(folder: Path, member: Member) -> None:
+    path = folder / MANIFEST_NAME
+    try:
+        with path.open("rb") as file:
+            manifest = Manifest.parse(file.read(_LARGEST_MANIFEST + 1), str(path))
+    except OSError as error:
+        raise IntegrityError(
+            f"cannot read {path}: {error.strerror}; restore the file or train the member again"
+        ) from error
+    if manifest.sha256 != member.manifest_sha256:
+        raise IntegrityError(
+            f"the manifest in {folder} was altered since member {member.id} was registered; restore it"
+        )
+
+
+def listed_in(path: Path, hashes: NDArray[np.bytes_]) -> NDArray[np.bool_]:
+    """Which of these hashes (64 bytes each) a sorted listing has, by halving: the file is never
+    read as a whole.
+
+    Raises:
+        IntegrityError: it cannot be read, or is no listing.
+    """
+    try:
+        size = path.stat().st_size
+        if size % _LINE:
+            raise IntegrityError(f"{path} is not a list of hashes, one per line; restore the file")
+        if not size or not len(hashes):
+            return np.zeros(len(hashes), dtype=np.bool_)
+        lines = np.memmap(path, dtype="S65", mode="r")
+    except OSError as error:
+        raise IntegrityError(
+            f"cannot read {path}: {error.strerror}; restore the file or train the member again"
+        ) from error
+    wanted = np.char.add(hashes, b"\n").astype("S65")
+    places = np.searchsorted(lines, wanted)
+    found: NDArray[np.bool_] = lines[np.minimum(places, len(lines) - 1)] == wanted
+    return np.asarray(found)

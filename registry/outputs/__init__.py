@@ -1,0 +1,1 @@
+"""Generated samples, audits and evaluations, for reading."""

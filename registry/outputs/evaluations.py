@@ -1,0 +1,49 @@
+"""What was measured of an ensemble's evidence, see :mod:`attribution.evaluation.run`: the newest
+event of its kind counts.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from registry.errors import IntegrityError
+from registry.storage.tables import Event
+
+EVENT = "ensemble evaluated"
+
+
+@dataclass(frozen=True)
+class KeptEvaluation:
+    """Facts of an evaluation, and the event that has them."""
+
+    facts: dict[str, Any]
+    measured_at: datetime
+    measured_by: str
+    event: int
+    event_sha256: str
+
+
+def newest_evaluation(session: Session, ensemble_id: str) -> KeptEvaluation | None:
+    """The newest evaluation of an ensemble, if there is one.
+
+    Raises:
+        IntegrityError: the event is not one that was written here.
+    """
+    query = select(Event).where(Event.kind == EVENT, Event.subject == f"ensemble {ensemble_id}")
+    row = session.exec(query.order_by(col(Event.sequence).desc()).limit(1)).first()
+    if row is None:
+        return None
+    try:
+        facts = json.loads(row.after or "")
+    except (ValueError, RecursionError):
+        facts = None
+    if not isinstance(facts, dict):
+        raise IntegrityError(
+            f"the newest evaluation of ensemble {ensemble_id} cannot be read; `creditline log verify` says whether it was edited"
+        )
+    return KeptEvaluation(facts, row.recorded_at.astimezone(UTC), row.actor, row.sequence, row.sha256)

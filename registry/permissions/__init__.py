@@ -1,0 +1,1 @@
+"""May we train on a work? One rule, and everything on record that it weighs."""

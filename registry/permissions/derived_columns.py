@@ -1,0 +1,84 @@
+"""Keeping what is current up to date: the columns of ``asset`` that follow from rows that are never
+changed.
+
+Whoever adds a row that bears on a work (a declaration, a review, a signal, a claim, a merge, a
+withdrawal) calls :func:`refresh` for the works in question, in the same transaction. `creditline
+doctor` runs :func:`stale` over all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from registry.event_log.events import Change
+from registry.permissions.rule import EFFECTIVE, refresh_permissions
+from registry.storage.selection import wanted_works
+
+# A verified row holds what was verified; for the rest of it the declaration counts, also one that
+# comes later.
+_RIGHTS = """
+    SELECT wanted_id AS asset_id, declared_id, verified_id,
+        coalesce(rightsholder.merged_into, rightsholder.id) AS rightsholder_id, newest.licence_id AS licence_id
+    FROM wanted_works
+    LEFT JOIN (
+        SELECT asset_id, max(id) FILTER (basis = 'declared') AS declared_id,
+            max(id) FILTER (basis = 'verified') AS verified_id,
+            coalesce(
+                arg_max_null(rightsholder_id, id) FILTER (basis = 'verified'),
+                arg_max_null(rightsholder_id, id) FILTER (basis = 'declared')
+            ) AS stated_id,
+            coalesce(
+                arg_max_null(licence_id, id) FILTER (basis = 'verified'),
+                arg_max_null(licence_id, id) FILTER (basis = 'declared')
+            ) AS licence_id
+        FROM asset_rights JOIN wanted_works ON asset_id = wanted_id GROUP BY asset_id
+    ) AS newest ON newest.asset_id = wanted_id
+    LEFT JOIN rightsholder ON rightsholder.id = stated_id
+"""
+
+_DIFFERS = " OR ".join(
+    f"asset.{name} IS DISTINCT FROM current.{name}"
+    for name in ("declared_id", "verified_id", "rightsholder_id", "licence_id")
+)
+
+
+def refresh(change: Change, asset_ids: Sequence[int] | NDArray[np.int64] | None) -> int:
+    """Bring what is current of these works (None: of all) up to date; returns how many permissions
+    changed.
+    """
+    with wanted_works(change.connection, asset_ids):
+        _refresh_rights(change.connection)
+        return refresh_permissions(change)
+
+
+def refresh_rights(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int] | NDArray[np.int64]) -> None:
+    """The first half of :func:`refresh`: the rows of rights that count, which say where a work is
+    from.
+    """
+    with wanted_works(connection, asset_ids):
+        _refresh_rights(connection)
+
+
+def _refresh_rights(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute(
+        "UPDATE asset SET declared_id = current.declared_id, verified_id = current.verified_id, "  # noqa: S608 - constants
+        f"rightsholder_id = current.rightsholder_id, licence_id = current.licence_id FROM ({_RIGHTS}) AS current "
+        f"WHERE asset.id = current.asset_id AND ({_DIFFERS})"
+    )
+
+
+def stale(connection: duckdb.DuckDBPyConnection) -> list[int]:
+    """Ids of works whose current columns are not what follows from the rows: somebody wrote past
+    creditline.
+    """
+    with wanted_works(connection, None):
+        rows = connection.execute(
+            f"SELECT asset.id FROM asset JOIN ({_RIGHTS}) AS current ON asset.id = current.asset_id "  # noqa: S608 - constants
+            f"JOIN ({EFFECTIVE}) AS effective ON asset.id = effective.asset_id "
+            f"WHERE {_DIFFERS} OR asset.permission IS DISTINCT FROM effective.permission ORDER BY asset.id"
+        ).fetchall()
+    return [int(number) for (number,) in rows]

@@ -1,0 +1,118 @@
+"""What may have been trained on then: the permissions that works had at earlier moments, from the
+log.
+
+The registry keeps each work's present permission; every change of one is an event. Undoing the
+changes since a moment, newest first, gives what counted at that moment. Moments are places in the
+log: clocks may go backwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import duckdb
+
+from registry.errors import IntegrityError
+from registry.rightsholders.current_rights import written_out
+
+EVENT = "permission changed"
+
+_CHANGES = """
+    SELECT sequence,
+        CASE WHEN json_valid(before) THEN json_extract_string(before, '$.permission') END AS former,
+        CASE WHEN json_valid(after) THEN json_extract_string(after, '$.permission') END AS current,
+        CASE WHEN NOT json_valid(after) THEN NULL
+            WHEN json_exists(after, '$.works') THEN json_type(after, '$.asset_ids') ELSE 'ONE' END AS listed,
+        CASE WHEN listed = 'ONE' THEN [TRY_CAST(regexp_extract(subject, '^asset ([0-9]+)$', 1) AS BIGINT)]
+            WHEN listed = 'ARRAY' THEN TRY_CAST(json_extract(after, '$.asset_ids') AS BIGINT[]) END AS works,
+        CASE WHEN json_valid(before) AND json_valid(after)
+            THEN json_type(before, '$.permission') = 'VARCHAR' AND json_type(after, '$.permission') = 'VARCHAR' END AS worded
+    FROM event WHERE kind = $kind
+"""
+
+
+@dataclass(frozen=True)
+class _Move:
+    sequence: int
+    former: str
+    current: str
+    works: frozenset[int] | None
+    """Those asked for; None: the event counts its works and names none."""
+
+
+@dataclass(frozen=True)
+class PermissionHistory:
+    """The permissions of some works now, and all changes that may have been of theirs."""
+
+    now: Mapping[int, str]
+    moves: Sequence[_Move]
+    """Newest first."""
+    _before: dict[int, dict[int, str | None]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, connection: duckdb.DuckDBPyConnection, asset_ids: Collection[int]) -> PermissionHistory:
+        """The history of these works.
+
+        Raises:
+            IntegrityError: an event is not one that was written here.
+        """
+        asked = sorted(set(asset_ids))
+        now = connection.execute(
+            f"SELECT id, permission FROM asset WHERE id IN ({written_out(asked)})"  # noqa: S608 - numbers
+        ).fetchall()
+        changes = connection.execute(
+            "SELECT sequence, former, current, works IS NULL AND listed = 'NULL', "  # noqa: S608 - a constant
+            "coalesce(worded AND (listed = 'NULL' OR list_count(works) = len(works)), false), "
+            f"list_intersect(works, $asked) FROM ({_CHANGES}) ORDER BY sequence DESC",
+            {"kind": EVENT, "asked": asked},
+        ).fetchall()
+        moves = []
+        for sequence, former, current, unlisted, whole, works in changes:
+            if not whole:
+                raise IntegrityError(f"event {sequence:,} of the log cannot be read: run `creditline log verify`")
+            if unlisted or works:
+                moves.append(_Move(sequence, former, current, None if unlisted else frozenset(works)))
+        return cls(dict(now), moves)
+
+    def at(self, sequence: int) -> Mapping[int, str | None]:
+        """By work its permission when the log ended with this event; None where the log does not
+        say.
+
+        Works that were registered later have the permission that they were registered with.
+        """
+        if sequence not in self._before:
+            found: dict[int, str | None] = dict(self.now)
+            for move in self.moves:
+                if move.sequence <= sequence:
+                    break
+                if move.works is None:
+                    # Any work that had what the change led to may have been one of them.
+                    found.update({work: None for work, had in found.items() if had == move.current})
+                else:
+                    found.update({work: move.former for work in move.works if work in found})
+            self._before[sequence] = found
+        return self._before[sequence]
+
+
+def end_of_log_at(connection: duckdb.DuckDBPyConnection, moment: datetime) -> int:
+    """The newest event that was recorded by then, as far as clocks can tell; 0 if there was
+    none.
+    """
+    row = connection.execute("SELECT max(sequence) FROM event WHERE recorded_at <= ?", [moment]).fetchone()
+    return int(row[0]) if row and row[0] is not None else 0
+
+
+def registrations(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """By member where the log was when it was registered; of one without an event of its own the
+    clock says it.
+    """
+    rows = connection.execute(
+        "SELECT member.id, coalesce(max(registered.sequence), ("
+        "    SELECT max(sequence) FROM event WHERE recorded_at <= member.registered_at"
+        "), 0) FROM member LEFT JOIN event AS registered "
+        "ON registered.kind = 'member registered' AND registered.subject = 'member ' || member.id "
+        "GROUP BY member.id, member.registered_at"
+    ).fetchall()
+    return {str(member): int(sequence) for member, sequence in rows}

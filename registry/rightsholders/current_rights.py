@@ -1,0 +1,185 @@
+"""The one query that says whose a work is: every work with its current rights.
+
+What the supplier of the data declared and what somebody verified are kept apart in the table; here
+a verified row, where there is one, decides rightsholder and licence, and ``basis`` says which it
+was. Title, creator, source and attributes fall back to the declaration, which is where they are
+usually stated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+import duckdb
+
+ASSET_RIGHTS = """
+    SELECT
+        asset.id AS asset_id, data_set.name AS data_set, data_set.root AS root, asset.path AS path, asset.url AS url,
+        asset.sha256 AS sha256, asset.byte_size AS byte_size, asset.media_type AS media_type,
+        asset.width AS width, asset.height AS height, asset.pixel_mode AS pixel_mode,
+        coalesce(verified.attributes, declared.attributes, '{}') AS attributes,
+        asset.registered_at AS registered_at, asset.missing_since AS missing_since,
+        CASE WHEN verified.id IS NOT NULL THEN 'verified' WHEN declared.id IS NOT NULL THEN 'declared' END AS basis,
+        rightsholder.id AS rightsholder_id, rightsholder.name AS rightsholder,
+        licence.id AS licence_id, licence.reference AS licence, licence.spdx AS licence_spdx, licence.url AS licence_url,
+        asset.permission AS permission,
+        coalesce(verified.title, declared.title) AS title,
+        coalesce(verified.creator, declared.creator) AS creator,
+        coalesce(verified.source_url, declared.source_url) AS source_url,
+        coalesce(verified.recorded_from, declared.recorded_from) AS recorded_from,
+        coalesce(verified.recorded_by, declared.recorded_by) AS recorded_by,
+        coalesce(verified.recorded_at, declared.recorded_at) AS recorded_at
+    FROM asset
+    JOIN data_set ON data_set.id = asset.data_set_id
+    LEFT JOIN asset_rights AS declared ON declared.id = asset.declared_id AND declared.asset_id = asset.id
+    LEFT JOIN asset_rights AS verified ON verified.id = asset.verified_id AND verified.asset_id = asset.id
+    LEFT JOIN rightsholder ON rightsholder.id = asset.rightsholder_id
+    LEFT JOIN licence ON licence.id = asset.licence_id
+"""
+"""A SELECT with one row per work; use it as ``FROM (...)``. For works by number write ``WHERE
+asset_id = ...`` or ``BETWEEN``: through the join on ``asset_id`` that reaches the rights, too. For
+works here and there use :func:`rights_of`."""
+
+
+def counting_row(work: str) -> str:
+    """SQL for the id of the row of asset_rights that says whose a work is; ``work`` is the alias
+    that has its columns.
+
+    It is the verified one, joined as ``verified``, where that names an owner: then everybody who
+    had been declared is replaced.
+    """
+    return f"CASE WHEN verified.rightsholder_id IS NULL THEN {work}.declared_id ELSE {work}.verified_id END"
+
+
+def owners_among(assets: str, rights: str) -> str:
+    """SELECT of everybody who owns a work in ``assets``, rows of ``asset``; ``rights`` has their
+    rows of ``asset_rights``.
+    """
+    return f"""
+    SELECT asset.id AS asset_id, coalesce(min(co_rightsholder.position), 1) AS position,
+        counted.id AS rightsholder_id, counted.name AS rightsholder,
+        string_agg(DISTINCT co_rightsholder.role, ', ' ORDER BY co_rightsholder.role) AS role,
+        sum(co_rightsholder.share) AS share
+    FROM {assets} AS asset
+    LEFT JOIN {rights} AS verified ON verified.id = asset.verified_id
+    LEFT JOIN co_rightsholder ON co_rightsholder.asset_id = asset.id AND co_rightsholder.rights_id = {counting_row("asset")}
+    LEFT JOIN rightsholder AS stated ON stated.id = co_rightsholder.rightsholder_id
+    JOIN rightsholder AS counted ON counted.id = coalesce(stated.merged_into, stated.id, asset.rightsholder_id)
+    GROUP BY asset.id, counted.id, counted.name
+"""  # noqa: S608 - what the callers wrote
+
+
+def with_rightsholders(rights: str, works: str) -> str:
+    """SELECT of ``rights``, rows as of :data:`ASSET_RIGHTS`, with one more column: the names of all
+    rightsholders, in order.
+
+    ``works`` is a condition that chooses the same works by number, such as ``BETWEEN 1 AND 50``: no
+    others are looked for among those that several own.
+    """
+    return f"""
+    SELECT listed.*, coalesce(names, CASE WHEN rightsholder IS NULL THEN [] ELSE [rightsholder] END) AS rightsholders
+    FROM ({rights}) AS listed LEFT JOIN (
+        SELECT asset_id AS shared_id, list(name ORDER BY position, id) AS names FROM (
+            SELECT further.asset_id, counted.id, counted.name, min(further.position) AS position
+            FROM (SELECT * FROM co_rightsholder WHERE asset_id {works}) AS further
+            JOIN (SELECT id, declared_id, verified_id FROM asset WHERE id {works}) AS owned ON owned.id = further.asset_id
+            LEFT JOIN (SELECT id, rightsholder_id FROM asset_rights WHERE asset_id {works}) AS verified
+                ON verified.id = owned.verified_id
+            JOIN rightsholder AS stated ON stated.id = further.rightsholder_id
+            JOIN rightsholder AS counted ON counted.id = coalesce(stated.merged_into, stated.id)
+            WHERE further.rights_id = {counting_row("owned")}
+            GROUP BY ALL
+        ) GROUP BY asset_id
+    ) ON shared_id = listed.asset_id
+    """  # noqa: S608 - what the callers wrote
+
+
+def works_shared_by(rightsholders: str) -> str:
+    """SELECT of the works that have one of these rightsholders (a list of ids, or a parameter)
+    among several.
+    """
+    # Step by step from the few rows that name them: the tables of all works are not joined.
+    return f"""
+    WITH named AS MATERIALIZED (
+        SELECT asset_id, rights_id FROM co_rightsholder WHERE rightsholder_id IN (
+            SELECT id FROM rightsholder WHERE coalesce(merged_into, id) IN ({rightsholders})
+        )
+    ), owned AS MATERIALIZED (
+        SELECT id, declared_id, verified_id FROM asset WHERE id IN (SELECT asset_id FROM named)
+    )
+    SELECT DISTINCT named.asset_id AS work_id FROM named JOIN owned ON owned.id = named.asset_id
+    LEFT JOIN (
+        SELECT id, rightsholder_id FROM asset_rights WHERE id IN (SELECT verified_id FROM owned)
+    ) AS verified ON verified.id = owned.verified_id
+    WHERE named.rights_id = {counting_row("owned")}
+    """  # noqa: S608 - what the callers wrote
+
+
+_BLOCK = 122_880
+"""Rows that DuckDB stores together."""
+_FEW_BLOCKS = 3
+
+
+def written_out(numbers: Iterable[int]) -> str:
+    """Numbers for ``IN (...)``, at most some thousands: so that DuckDB passes over blocks of a
+    table that hold none of them.
+
+    As a parameter with ``list_contains`` every row would be compared with every number.
+    """
+    return ", ".join(str(int(number)) for number in numbers) or "NULL"
+
+
+def rights_of(asset_ids: Iterable[int]) -> str:
+    """The SELECT of :data:`ASSET_RIGHTS` for a page of works, at most a thousand or so, wherever in
+    the tables they are.
+
+    DuckDB reads every column of each block that might hold one of several rows. Where these are
+    few, as on a page of neighbours, that is soonest done; else it is told the rows' places and
+    reads only these.
+    """
+    numbers = [int(number) for number in asset_ids]
+    listed = written_out(numbers)
+    assets, rights = f"id IN ({listed})", f"asset_id IN ({listed})"
+    if len({number // _BLOCK for number in numbers}) > _FEW_BLOCKS:
+        assets = f"rowid IN (SELECT rowid FROM asset WHERE {assets})"  # noqa: S608 - numbers
+        rights = f"rowid IN (SELECT rowid FROM asset_rights WHERE {rights})"  # noqa: S608 - numbers
+    return rights_among(f"(SELECT * FROM asset WHERE {assets})", f"(SELECT * FROM asset_rights WHERE {rights})")  # noqa: S608 - numbers
+
+
+def rights_among(assets: str, rights: str) -> str:
+    """The SELECT of :data:`ASSET_RIGHTS` over rows that were chosen beforehand, of ``asset`` and of
+    ``asset_rights``.
+    """
+    return ASSET_RIGHTS.replace("FROM asset\n", f"FROM {assets} AS asset\n").replace(
+        "JOIN asset_rights AS", f"JOIN {rights} AS"
+    )
+
+
+BUILT_IN_COLUMNS: Mapping[str, str] = MappingProxyType(
+    {"rightsholder": "rightsholder", "licence": "licence", "creator": "creator", "data_set": "data_set"}
+)
+"""Columns that every work has, beside the source's further ones."""
+
+
+def column_expression(column: str) -> str:
+    """SQL for a column's value over the rows of :data:`ASSET_RIGHTS`: a built-in one or one of the
+    source's.
+    """
+    if column in BUILT_IN_COLUMNS:
+        return BUILT_IN_COLUMNS[column]
+    # A JSON pointer (RFC 6901) takes any name, with dots and quotes, once its own two signs are
+    # escaped.
+    pointer = "/" + column.replace("~", "~0").replace("/", "~1")
+    return "json_extract_string(attributes, '{}')".format(pointer.replace("'", "''"))
+
+
+def attribute_names(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Names of the columns that :func:`column_expression` finds a value for in some work,
+    sorted.
+    """
+    rows = connection.execute(
+        "SELECT DISTINCT unnest(json_keys(attributes)) FROM asset_rights WHERE attributes IS NOT NULL "
+        "AND id IN (SELECT unnest([declared_id, verified_id]) FROM asset)"
+    ).fetchall()
+    return sorted({str(name) for (name,) in rows} | set(BUILT_IN_COLUMNS))

@@ -1,0 +1,208 @@
+"""Who owns what, for reading: a rightsholder with all that is known of it, its history, and the
+owners of a work.
+
+Records that were merged are looked at through the one that counts, and their names are kept beside
+its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from registry.rightsholders.current_rights import counting_row
+from registry.rightsholders.identifiers import Identifier
+from registry.rightsholders.records import Details, details_of, identifiers_of, others_with
+
+
+@dataclass(frozen=True)
+class RightsholderFacts:
+    """What is known of a rightsholder now."""
+
+    rightsholder_id: int
+    name: str
+    merged: list[dict[str, Any]]
+    """Records that were merged into it: id, name, reason."""
+    details: Details
+    represented_by: str | None
+    """Name of whoever speaks for it."""
+    represents: list[dict[str, Any]]
+    identifiers: list[Identifier]
+    shared_identifiers: list[dict[str, Any]]
+    """Other rightsholders that have one of its identifiers: perhaps the same."""
+    works: int
+    """Works of which it is the first or only rightsholder."""
+    permissions: dict[str, int]
+    co_owned: list[dict[str, Any]]
+    """Works that it owns together with others, by role."""
+    open_claims: list[int]
+    """Its own."""
+    contested_works: int
+    """Its works on which others have open claims."""
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as plain values."""
+        return asdict(self)
+
+
+_CURRENT_CO_OWNERS = f"""
+    SELECT co_rightsholder.*, coalesce(rightsholder.merged_into, rightsholder.id) AS current_id
+    FROM co_rightsholder
+    JOIN asset ON asset.id = co_rightsholder.asset_id
+    LEFT JOIN asset_rights AS verified ON verified.id = asset.verified_id
+    JOIN rightsholder ON rightsholder.id = co_rightsholder.rightsholder_id
+    WHERE co_rightsholder.rights_id = {counting_row("asset")}
+"""  # noqa: S608 - constants
+"""Owners of works that have several, according to the row that counts."""
+
+_OPEN = """
+    claim.id NOT IN (
+        SELECT claim_id FROM claim_decision QUALIFY row_number() OVER (PARTITION BY claim_id ORDER BY id DESC) = 1
+            AND state <> 'open'
+    )
+"""
+
+
+def rightsholder_facts(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -> RightsholderFacts:
+    """What is known of the rightsholder with this id, the id of a record that counts."""
+    details = details_of(connection, rightsholder_id)
+    others = others_with(connection, rightsholder_id)
+    names = _names(connection, [rightsholder_id, *(other for _, other in others), details.represented_by])
+    permissions = connection.execute(
+        "SELECT permission, count(*) FROM asset WHERE rightsholder_id = ? GROUP BY 1 ORDER BY 1", [rightsholder_id]
+    ).fetchall()
+    holder = "(SELECT coalesce(merged_into, id) FROM rightsholder WHERE rightsholder.id = claim.rightsholder_id)"
+    claims = connection.execute(
+        f"SELECT id FROM claim WHERE {holder} = ? AND {_OPEN} ORDER BY id",  # noqa: S608 - constants
+        [rightsholder_id],
+    ).fetchall()
+    contested = connection.execute(
+        f"SELECT count(DISTINCT asset_id) FROM claim_work JOIN claim ON claim.id = claim_id JOIN asset ON asset.id = asset_id "  # noqa: S608 - constants
+        f"WHERE asset.rightsholder_id = ? AND {holder} <> ? AND {_OPEN}",
+        [rightsholder_id, rightsholder_id],
+    ).fetchall()
+    return RightsholderFacts(
+        rightsholder_id=rightsholder_id,
+        name=names[rightsholder_id],
+        merged=_records(
+            connection,
+            "SELECT rightsholder.id, name, arg_max(reason, rightsholder_merge.id) AS reason FROM rightsholder "
+            "LEFT JOIN rightsholder_merge ON merged_id = rightsholder.id WHERE merged_into = ? "
+            "GROUP BY rightsholder.id, name ORDER BY rightsholder.id",
+            [rightsholder_id],
+        ),
+        details=details,
+        represented_by=names.get(details.represented_by) if details.represented_by is not None else None,
+        represents=_records(
+            connection,
+            "SELECT said.rightsholder_id AS id, mine.name AS name FROM ("
+            "    SELECT rightsholder_id, arg_max_null(represented_by, id) AS speaker FROM rightsholder_details GROUP BY 1"
+            ") AS said JOIN rightsholder AS spoken ON spoken.id = speaker JOIN rightsholder AS mine "
+            "ON mine.id = said.rightsholder_id WHERE coalesce(spoken.merged_into, spoken.id) = ? "
+            "AND mine.merged_into IS NULL ORDER BY mine.name, mine.id",
+            [rightsholder_id],
+        ),
+        identifiers=identifiers_of(connection, rightsholder_id),
+        shared_identifiers=[
+            {"identifier": str(identifier), "id": other, "name": names[other]} for identifier, other in others
+        ],
+        works=sum(int(number) for _, number in permissions),
+        permissions={str(name): int(number) for name, number in permissions},
+        co_owned=_records(
+            connection,
+            f"SELECT role, count(DISTINCT asset_id) AS works FROM ({_CURRENT_CO_OWNERS}) WHERE current_id = ? "  # noqa: S608 - a constant
+            "GROUP BY role ORDER BY role NULLS LAST",
+            [rightsholder_id],
+        ),
+        open_claims=[int(number) for (number,) in claims],
+        contested_works=int(contested[0][0]),
+    )
+
+
+def rightsholder_history(
+    connection: duckdb.DuckDBPyConnection, rightsholder_id: int
+) -> dict[str, list[dict[str, Any]]]:
+    """All that was ever recorded of a rightsholder and of those merged into it: events, and the
+    rows they added.
+    """
+    ids = [
+        int(number)
+        for (number,) in connection.execute(
+            "SELECT id FROM rightsholder WHERE id = ? OR merged_into = ? ORDER BY id",
+            [rightsholder_id, rightsholder_id],
+        ).fetchall()
+    ]
+    subjects = [f"rightsholder {number}" for number in ids]
+    queries = {
+        "records": ("SELECT * FROM rightsholder WHERE list_contains(?, id) ORDER BY id", ids),
+        "descriptions": (
+            "SELECT * FROM rightsholder_details WHERE list_contains(?, rightsholder_id) ORDER BY id",
+            ids,
+        ),
+        "identifiers": (
+            "SELECT * FROM rightsholder_identifier WHERE list_contains(?, rightsholder_id) ORDER BY id",
+            ids,
+        ),
+        "merges": ("SELECT * FROM rightsholder_merge WHERE list_contains(?, merged_id) ORDER BY id", ids),
+        "events": (
+            "SELECT sequence, recorded_at, actor, kind, subject, before, after FROM event "
+            "WHERE list_contains(?, subject) ORDER BY sequence",
+            subjects,
+        ),
+    }
+    return {name: _records(connection, query, [values]) for name, (query, values) in queries.items()}
+
+
+def owners_of(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int]) -> list[dict[str, Any]]:
+    """Everything ever said about whose works these are, newest first: a row per statement and
+    rightsholder.
+
+    ``counts`` says whether it is the statement that says whose the work is; ``rightsholder`` is the
+    record that counts and ``stated_as`` the name that was stated. Works follow in the order of
+    their ids.
+    """
+    if not asset_ids:
+        return []
+    connection.register("owned_works", pa.table({"owned_id": pa.array(sorted(set(asset_ids)), pa.int64())}))
+    rows = _records(
+        connection,
+        f"""
+        WITH rights AS (
+            SELECT asset_rights.*, asset_rights.id = {counting_row("asset")} AS counts
+            FROM asset_rights JOIN asset ON asset.id = asset_rights.asset_id
+            LEFT JOIN asset_rights AS verified ON verified.id = asset.verified_id
+            WHERE asset_rights.asset_id IN (SELECT owned_id FROM owned_works)
+        ), owners AS (
+            SELECT rights_id, position, rightsholder_id, role, share FROM co_rightsholder
+            WHERE rights_id IN (SELECT id FROM rights)
+            UNION ALL
+            SELECT id, 1, rightsholder_id, NULL, NULL FROM rights
+            WHERE id NOT IN (SELECT rights_id FROM co_rightsholder WHERE asset_id IN (SELECT owned_id FROM owned_works))
+        )
+        SELECT rights.asset_id, rights.id AS rights_id, basis, counts, position, current.id AS rightsholder_id,
+            current.name AS rightsholder, stated.name AS stated_as, role, share, licence.reference AS licence, title, creator,
+            recorded_from, recorded_by, recorded_at
+        FROM rights JOIN owners ON owners.rights_id = rights.id
+        LEFT JOIN rightsholder AS stated ON stated.id = owners.rightsholder_id
+        LEFT JOIN rightsholder AS current ON current.id = coalesce(stated.merged_into, stated.id)
+        LEFT JOIN licence ON licence.id = rights.licence_id
+        ORDER BY rights.asset_id, rights.id DESC, position
+        """,  # noqa: S608 - a constant
+        [],
+    )
+    connection.unregister("owned_works")
+    return rows
+
+
+def _names(connection: duckdb.DuckDBPyConnection, ids: Sequence[int | None]) -> dict[int, str]:
+    rows = connection.execute("SELECT id, name FROM rightsholder WHERE list_contains(?, id)", [list(ids)]).fetchall()
+    return {int(number): str(name) for number, name in rows}
+
+
+def _records(connection: duckdb.DuckDBPyConnection, query: str, values: Sequence[Any]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = connection.execute(query, list(values)).to_arrow_table().to_pylist()
+    return rows

@@ -1,0 +1,174 @@
+"""Works that look alike, in groups, with whose each is: where the same picture is registered under
+several names.
+
+The pairs were found when the works were registered (:mod:`registry.similarity.hamming_join`); here
+they are joined to groups. Groups whose works belong to different rightsholders come first, as there
+one of them may be wrong about what he owns, and the largest before the others. That two works look
+alike is no proof that one is a copy; see :mod:`registry.similarity.pdq`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from registry.similarity.hamming_join import groups
+from registry.similarity.search import works_without_fingerprint
+from registry.works.queries import asset_rights_table
+
+NO_OWNER = -1
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Works that look alike, directly or by way of others."""
+
+    number: int
+    """From 1, in the order of the listing."""
+    asset_ids: NDArray[np.int64]
+    """Ascending."""
+    distances: NDArray[np.int64]
+    """For each work, the least number of bits of 256 in which it differs from another of the
+    group."""
+    rightsholders: int
+    """How many different ones they belong to; works without one do not count."""
+    permissions: tuple[str, ...]
+    """What is on record about training on them, each once, sorted: more than one is a contradiction
+    to look at."""
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """All groups, and what they were found among."""
+
+    groups: tuple[Group, ...]
+    across: int
+    """Groups with several rightsholders; these are the first ones."""
+    works_not_compared: int
+    """Works that have no fingerprint."""
+
+
+def near_duplicates(
+    connection: duckdb.DuckDBPyConnection, *, across_only: bool = False, rightsholder_id: int | None = None
+) -> Duplicates:
+    """The groups of works that look alike.
+
+    Args:
+        connection: of the registry.
+        across_only: leave out groups whose works belong to one rightsholder.
+        rightsholder_id: only groups with a work of this one (the record that counts).
+    """
+    rows = connection.execute("SELECT asset_id, other_asset_id, distance FROM near_duplicate").to_arrow_table()
+    columns = [rows[name].to_numpy().astype(np.int64) for name in rows.column_names]
+    pairs = np.column_stack(columns) if len(rows) else np.empty((0, 3), np.int64)
+    found = groups(pairs)
+    if not found:
+        return Duplicates((), 0, works_without_fingerprint(connection))
+    sizes = np.array([len(group) for group in found])
+    members = np.concatenate(found)
+    number_of_group = np.repeat(np.arange(len(found)), sizes)
+    owners, permissions = _owners(connection, members)
+    different = _different(number_of_group, owners, len(found))
+    kept = np.ones(len(found), np.bool_)
+    if across_only:
+        kept &= different > 1
+    if rightsholder_id is not None:
+        kept &= np.isin(np.arange(len(found)), number_of_group[owners == rightsholder_id])
+    nearest = _nearest(pairs, members)
+    ends = np.cumsum(sizes)
+    order = np.lexsort((np.arange(len(found)), -sizes, different <= 1))
+    chosen = [int(place) for place in order if kept[place]]
+    listed = []
+    for number, place in enumerate(chosen, start=1):
+        span = slice(int(ends[place] - sizes[place]), int(ends[place]))
+        said = tuple(sorted(set(permissions[span])))
+        listed.append(Group(number, found[place], nearest[span], int(different[place]), said))
+    return Duplicates(tuple(listed), int((different[chosen] > 1).sum()), works_without_fingerprint(connection))
+
+
+def works_of(
+    connection: duckdb.DuckDBPyConnection, chosen: tuple[Group, ...], most: int | None = None
+) -> list[list[dict[str, Any]]]:
+    """For each group its works with their current rights and ``distance``; the first ``most`` of
+    each.
+    """
+    ids = [group.asset_ids[:most] for group in chosen]
+    table = asset_rights_table(connection, np.unique(np.concatenate(ids)).tolist() if ids else [])
+    rights = {row["asset_id"]: row for row in table.to_pylist()}
+    return [
+        [
+            {**rights[asset_id], "distance": int(distance)}
+            for asset_id, distance in zip(shown.tolist(), group.distances, strict=False)
+            if asset_id in rights
+        ]
+        for group, shown in zip(chosen, ids, strict=True)
+    ]
+
+
+def listing_of(connection: duckdb.DuckDBPyConnection, found: Duplicates) -> pa.Table:
+    """All groups as one table, a row per work, for export: columns ``group_number``,
+    ``rightsholders``, ``distance``, rights.
+    """
+    ids = list(_concatenated(group.asset_ids for group in found.groups))
+    table = pa.table(
+        {
+            "group_number": pa.array(
+                _concatenated(np.full(len(group.asset_ids), group.number) for group in found.groups), pa.int64()
+            ),
+            "rightsholders": pa.array(
+                _concatenated(np.full(len(group.asset_ids), group.rightsholders) for group in found.groups), pa.int64()
+            ),
+            "distance": pa.array(_concatenated(group.distances for group in found.groups), pa.int64()),
+            "asset_id": pa.array(ids, pa.int64()),
+        }
+    )
+    rights = asset_rights_table(connection, sorted(ids))
+    connection.register("grouped", table)
+    connection.register("grouped_rights", rights.rename_columns({"rightsholder": "rightsholder_name"}))
+    joined: pa.Table = connection.execute(
+        "SELECT group_number, rightsholders, distance, grouped_rights.* FROM grouped JOIN grouped_rights USING (asset_id) "
+        "ORDER BY group_number, asset_id"
+    ).to_arrow_table()
+    connection.unregister("grouped")
+    connection.unregister("grouped_rights")
+    return joined.rename_columns({"rightsholder_name": "rightsholder"})
+
+
+def _concatenated(parts: Iterator[NDArray[np.int64]]) -> NDArray[np.int64]:
+    return np.concatenate([np.empty(0, np.int64), *parts])
+
+
+def _owners(
+    connection: duckdb.DuckDBPyConnection, members: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.object_]]:
+    """The rightsholder (or NO_OWNER) and the permission of each work, in the order given."""
+    connection.register("alike", pa.table({"alike_id": members, "place": np.arange(len(members))}))
+    rows = connection.execute(
+        "SELECT coalesce(rightsholder_id, ?) AS owner, coalesce(permission, 'unclear') AS permission "
+        "FROM alike LEFT JOIN asset ON id = alike_id ORDER BY place",
+        [NO_OWNER],
+    ).to_arrow_table()
+    connection.unregister("alike")
+    return rows["owner"].to_numpy().astype(np.int64), rows["permission"].to_numpy(zero_copy_only=False)
+
+
+def _different(group_of: NDArray[np.int64], owners: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """By group, how many different rightsholders."""
+    owned = owners != NO_OWNER
+    distinct = np.unique(np.column_stack([group_of[owned], owners[owned]]), axis=0)
+    return np.bincount(distinct[:, 0], minlength=count)
+
+
+def _nearest(pairs: NDArray[np.int64], members: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each work, its least distance to a work that it was paired with."""
+    order = np.argsort(members)
+    nearest = np.full(len(members), np.iinfo(np.int64).max)
+    for end in (0, 1):
+        np.minimum.at(nearest, order[np.searchsorted(members, pairs[:, end], sorter=order)], pairs[:, 2])
+    return nearest

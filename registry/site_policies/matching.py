@@ -1,0 +1,159 @@
+"""Finding the works that a site's policies speak of, and what they say of each.
+
+Ten million addresses are too many to take apart one by one. So the database compares the part
+between the slashes, loosely, and only what that lets through is read as a URL.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from registry.permissions.signals import RightsSignal
+from registry.site_policies import SitePolicy, domain_of, path_of, read_site_policy
+from registry.storage.selection import wanted_works
+
+BATCH = 65_536
+"""Works whose addresses are in memory at a time."""
+
+
+@dataclass(frozen=True)
+class HostPolicy:
+    """A row of site_policy that counts, as far as finding its works needs it."""
+
+    id: int
+    domain: str
+    subdomains: bool
+
+    def governs(self, host: str) -> bool:
+        return host.endswith("." + self.domain) if self.subdomains else host == self.domain
+
+
+@dataclass(frozen=True, eq=False)
+class Spoken:
+    """Works on the hosts of policies, with what is said of them."""
+
+    works: int
+    asset_ids: NDArray[np.int64]
+    """A work stands here once for each outcome."""
+    outcomes: NDArray[np.int64]
+    """By place in ``spoken``."""
+    spoken: list[tuple[int, tuple[RightsSignal, ...]]]
+    """Policy and signals; a site has few distinct ones."""
+
+
+# A work's own address, else its source's. Only the rows of works without one are joined: most
+# corpora have none of those.
+_ADDRESSES = """
+    SELECT id AS asset_id, url AS address FROM asset {wanted} WHERE url IS NOT NULL
+    UNION ALL
+    SELECT asset.id, coalesce(
+        max(source_url) FILTER (asset_rights.id = verified_id), max(source_url) FILTER (asset_rights.id = declared_id)
+    )
+    FROM asset {wanted} JOIN asset_rights ON asset_rights.asset_id = asset.id
+    WHERE url IS NULL AND source_url IS NOT NULL AND asset_rights.id IN (declared_id, verified_id)
+    GROUP BY asset.id
+"""
+_AUTHORITY = "lower(split_part(address, '/', 3))"
+# What urlsplit would read otherwise than it is written: the host is looked at in Python then.
+_ODD = (
+    "strlen(authority) <> length(authority) OR contains(authority, chr(9)) OR contains(authority, chr(10)) "
+    "OR contains(authority, chr(13)) OR contains(authority, '[')"
+)
+
+
+def spoken_of_works(
+    connection: duckdb.DuckDBPyConnection,
+    policies: Sequence[HostPolicy],
+    asset_ids: Sequence[int] | NDArray[np.int64] | None,
+) -> Spoken:
+    """What these policies say of these works (None: of all)."""
+    with wanted_works(connection, asset_ids):
+        wanted = "" if asset_ids is None else "JOIN wanted_works ON asset.id = wanted_id"
+        addresses = _ADDRESSES.format(wanted=wanted)
+        loosely = f"contains(authority, ?) OR {_ODD}" if len({policy.domain for policy in policies}) == 1 else "true"
+        authorities = connection.execute(
+            f"SELECT DISTINCT authority FROM (SELECT {_AUTHORITY} AS authority FROM ({addresses})) WHERE {loosely}",  # noqa: S608 - constants
+            [policies[0].domain] if loosely != "true" else [],
+        ).to_arrow_table()
+        by_host = _ByHost(policies)
+        hits = [text for text in authorities["authority"].to_pylist() if by_host.of(_host(text))]
+        if not hits:
+            return Spoken(0, np.zeros(0, np.int64), np.zeros(0, np.int64), [])
+        connection.register("hits", pa.table({"hit": pa.array(hits, pa.string())}))
+        found = connection.execute(
+            f"SELECT asset_id, address FROM ({addresses}) JOIN hits ON {_AUTHORITY} = hit ORDER BY asset_id"  # noqa: S608 - constants
+        ).to_arrow_table()
+        connection.unregister("hits")
+    return _read_all(connection, by_host, found)
+
+
+class _ByHost:
+    """Policies by the host that they are for."""
+
+    def __init__(self, policies: Iterable[HostPolicy]) -> None:
+        self._by_domain: dict[str, list[HostPolicy]] = {}
+        for policy in policies:
+            self._by_domain.setdefault(policy.domain, []).append(policy)
+
+    def of(self, host: str | None) -> list[HostPolicy]:
+        """Those that speak for a host, of which each domain above may have some."""
+        if host is None:
+            return []
+        labels = host.split(".")
+        domains = [".".join(labels[start:]) for start in range(len(labels))]
+        return [each for domain in domains for each in self._by_domain.get(domain, ()) if each.governs(host)]
+
+
+def _host(authority: str) -> str | None:
+    return domain_of(f"http://{authority}/")
+
+
+def _read_all(connection: duckdb.DuckDBPyConnection, by_host: _ByHost, found: pa.Table) -> Spoken:
+    read: dict[int, SitePolicy] = {}
+    places: dict[tuple[int, tuple[RightsSignal, ...]], int] = {}
+    works = 0
+    asset_ids: list[NDArray[np.int64]] = []
+    outcomes: list[NDArray[np.int64]] = []
+    for batch in found.to_batches(BATCH):
+        paths: dict[int, tuple[list[int], list[str]]] = {}
+        for asset_id, address in zip(batch["asset_id"].to_pylist(), batch["address"].to_pylist(), strict=True):
+            governing = by_host.of(domain_of(address))
+            path = path_of(address) if governing else None
+            works += path is not None
+            for policy in governing if path is not None else ():
+                ids, listed = paths.setdefault(policy.id, ([], []))
+                ids.append(asset_id)
+                listed.append(path or "/")
+        for policy_id, (ids, listed) in paths.items():
+            if policy_id not in read:
+                read[policy_id] = _policy(connection, policy_id)
+            said = read[policy_id].signals_for(listed)
+            spoken = [
+                (asset_id, places.setdefault((policy_id, signals), len(places)))
+                for asset_id, signals in zip(ids, said, strict=True)
+                if signals
+            ]
+            asset_ids.append(np.array([asset_id for asset_id, _ in spoken], np.int64))
+            outcomes.append(np.array([place for _, place in spoken], np.int64))
+    none = np.zeros(0, np.int64)
+    return Spoken(works, np.concatenate([none, *asset_ids]), np.concatenate([none, *outcomes]), list(places))
+
+
+def _policy(connection: duckdb.DuckDBPyConnection, policy_id: int) -> SitePolicy:
+    query = "SELECT content, kind, domain, file_name, agents FROM site_policy WHERE id = ?"
+    content, kind, domain, file_name, agents = connection.execute(query, [policy_id]).fetchall()[0]
+    return _read(content, kind, domain, file_name, agents)
+
+
+@lru_cache(maxsize=64)
+def _read(content: str, kind: str, domain: str, file_name: str, agents: str) -> SitePolicy:
+    # Registering works asks for the same few policies with every batch.
+    return read_site_policy(content.encode(), kind=kind, domain=domain, file_name=file_name, agents=json.loads(agents))

@@ -1,0 +1,84 @@
+"""AI preferences: ``Content-Usage`` (draft-ietf-aipref-vocab-06 and -attach) and its older sibling
+``Content-Signal``.
+
+A preference is a structured-field dictionary of labels with the token ``y`` or ``n``. Anything else
+under a known label is no preference, and an unknown label is ignored; both are reported. The labels
+changed from draft to draft, and sites keep what they once wrote, so those of all drafts are read.
+Where statements differ, disallowing wins (section 5.1 of the vocabulary). ``Content-Signal`` is
+what one large network writes into its customers' robots.txt: the same dictionary with ``yes`` and
+``no``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from types import MappingProxyType
+
+import http_sf
+
+from registry.permissions.signals import Category, Protocol, RightsSignal, Use
+from registry.site_policies.interface import short
+
+LABELS = MappingProxyType(
+    {
+        "train-ai": Category.AI_TRAINING,
+        "ai-train": Category.AI_TRAINING,
+        "ai": Category.AI_TRAINING,
+        "train-genai": Category.GENERATIVE_TRAINING,
+        "genai": Category.GENERATIVE_TRAINING,
+        "tdm": Category.ALL,
+        "bots": Category.ALL,
+        "ai-use": Category.AI_INFERENCE,
+        "ai-input": Category.AI_INFERENCE,
+        "ai-output": Category.AI_INFERENCE,
+        "search": Category.SEARCH,
+    }
+)
+"""Labels of the drafts, and what each speaks of here."""
+
+_USES = MappingProxyType({"y": Use.ALLOWED, "n": Use.PROHIBITED, "yes": Use.ALLOWED, "no": Use.PROHIBITED})
+LONGEST_PREFERENCE = 4_096
+
+Preferences = dict[Category, Use]
+
+
+def read_preferences(value: str) -> tuple[Preferences, list[str]]:
+    """The uses that a dictionary allows and disallows, and what in it was not understood."""
+    if len(value) > LONGEST_PREFERENCE:
+        return {}, [f"a preference of {len(value)} characters, at most {LONGEST_PREFERENCE} are read"]
+    try:
+        members = http_sf.parse(value.encode("utf-8", "replace"), tltype="dictionary")
+    except http_sf.StructuredFieldError as error:
+        return {}, [f"the preference {value[:60]!r} is no dictionary: {' '.join(str(error).split())[:120]}"]
+    found: Preferences = {}
+    problems: list[str] = []
+    for label, member in members.items() if isinstance(members, dict) else ():
+        content = member[0] if isinstance(member, tuple) else member
+        category = LABELS.get(label)
+        use = _USES.get(str(content)) if isinstance(content, http_sf.Token) else None
+        if category is None:
+            problems.append(f"the label {label!r} is not known")
+        elif use is None:
+            problems.append(f"the label {label!r} is neither y nor n")
+        else:
+            found[category] = strictest(found.get(category), use)
+    return found, problems
+
+
+def strictest(one: Use | None, other: Use) -> Use:
+    """Of two statements about one use, the one that disallows."""
+    return Use.PROHIBITED if Use.PROHIBITED in (one, other) else other
+
+
+def preference_signals(statements: Iterable[tuple[Preferences, str]], file_name: str) -> tuple[RightsSignal, ...]:
+    """One signal a category from several statements, each given with its raw text; sorted."""
+    uses: Preferences = {}
+    raws: dict[Category, list[str]] = {}
+    for preferences, raw in statements:
+        for category, use in preferences.items():
+            uses[category] = strictest(uses.get(category), use)
+            raws.setdefault(category, []).append(raw)
+    return tuple(
+        RightsSignal(Protocol.AIPREF, category, use, None, short("\n".join(dict.fromkeys(raws[category]))), file_name)
+        for category, use in sorted(uses.items())
+    )

@@ -1,0 +1,133 @@
+"""The lines of a robots.txt: which rules stand for which crawler (RFC 9309, section 2.2).
+
+Lines are sorted into rules per product token here, once, so that the rules about crawling and the
+preferences about usage come from the same reading, and so that a signal can quote the lines that
+decided.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+
+ALLOW, DISALLOW, CONTENT_USAGE, CONTENT_SIGNAL = "allow", "disallow", "content-usage", "content-signal"
+
+ANYONE = "*"
+"""The group for crawlers that no other group names."""
+
+_RULES = {
+    "allow": ALLOW,
+    "disallow": DISALLOW,
+    "dissallow": DISALLOW,
+    "dissalow": DISALLOW,
+    "disalow": DISALLOW,
+    "content-usage": CONTENT_USAGE,
+    "content-signal": CONTENT_SIGNAL,
+}
+_AGENT = frozenset({"user-agent", "useragent", "user agent"})
+_IGNORED = frozenset(
+    {"sitemap", "crawl-delay", "host", "request-rate", "visit-time", "clean-param", "noindex", "license"}
+)
+"""Known, and silent about who may use what."""
+_END_OF_LINE = re.compile("\r\n|\r|\n")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One line of a group."""
+
+    directive: str
+    value: str
+
+
+@dataclass
+class Records:
+    """Product names in lower case, each with the groups that it heads.
+
+    Lines that head one group share its list of rules: a file may head a long group with thousands
+    of names.
+    """
+
+    groups: dict[str, list[list[Rule]]] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    understood: int = 0
+
+    def rules_of(self, product: str) -> tuple[Rule, ...]:
+        """The rules of all groups of a product, which count as one (RFC 9309, section 2.2.1)."""
+        return tuple(chain.from_iterable(self.groups[product]))
+
+    def bound(self, agents: Iterable[str]) -> dict[str, list[str]]:
+        """The products of the file that are given crawlers, or ``*`` for those without one; each
+        with its crawlers.
+        """
+        found: dict[str, list[str]] = {}
+        for agent in agents:
+            product = self._product_of(agent.strip().lower())
+            if product is not None:
+                found.setdefault(product, []).append(agent)
+        return {product: found[product] for product in self.groups if product in found}
+
+    def _product_of(self, agent: str) -> str | None:
+        fitting = [product for product in self.groups if product in agent and _names(product, agent)]
+        if fitting:
+            return max(fitting, key=len)
+        return ANYONE if ANYONE in self.groups else None
+
+
+def _names(product: str, agent: str) -> bool:
+    """Whether a product is named in a crawler's full name, from the start of a word on."""
+    at = agent.find(product)
+    while at > 0 and (agent[at - 1].isalnum() or agent[at - 1] in "-_"):
+        at = agent.find(product, at + 1)
+    return at >= 0
+
+
+def read_records(text: str) -> Records:
+    """Sort a robots.txt into rules by crawler; what was not understood is among the problems."""
+    found = Records()
+    current: list[Rule] | None = None
+    naming = False
+    for number, line in _lines(text):
+        name, colon, value = (part.strip() for part in line.partition(":"))
+        directive = name.lower()
+        if not colon:
+            directive, _, value = (part.strip() for part in line.partition(" "))
+            directive = directive.lower()
+        if directive in _AGENT:
+            found.understood += 1
+            if not naming or current is None:
+                current, naming = [], True
+            product = _product(value)
+            if product is None:
+                found.problems.append(f"line {number}: {value[:60]!r} names no crawler")
+                continue
+            groups = found.groups.setdefault(product, [])
+            if not groups or groups[-1] is not current:
+                groups.append(current)
+        elif directive in _RULES:
+            found.understood += 1
+            naming = False
+            if current is None:
+                found.problems.append(f"line {number}: a rule before any User-agent")
+            else:
+                current.append(Rule(_RULES[directive], value))
+        elif directive in _IGNORED:
+            found.understood += 1
+        else:
+            found.problems.append(f"line {number}: {line[:60]!r} is not understood")
+    return found
+
+
+def _product(value: str) -> str | None:
+    if value == ANYONE:
+        return ANYONE
+    return value.lower().replace("*", "").split("/")[0].strip() or None
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(_END_OF_LINE.split(text), start=1):
+        content = line.partition("#")[0].strip()
+        if content:
+            yield number, content

@@ -1,0 +1,243 @@
+"""Policies of sites on record: a file that somebody supplies for a domain becomes signals of all
+works from there.
+
+    record_policy(registry, data, "robots", "example.org", "robots.txt", now=now)
+
+A policy speaks for the works whose address (else whose source's address) is on its host; for the
+hosts below, where it was said so. The newest policy of a kind for a host counts, works that are
+registered later get its signals with their registration (:func:`apply_policies`), and the signals
+of the one before stay on record.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from registry.event_log.events import Change, changing
+from registry.ids import canonical_json
+from registry.permissions.derived_columns import refresh, refresh_rights
+from registry.permissions.rule import CURRENT_POLICIES, refresh_permissions
+from registry.site_policies import SitePolicy, read_site_policy
+from registry.site_policies.matching import HostPolicy, Spoken, spoken_of_works
+from registry.storage.database import Registry
+from registry.storage.selection import wanted_works
+from registry.storage.tables import SitePolicy as PolicyRow
+
+
+@dataclass(frozen=True)
+class PolicyReport:
+    """What recording a policy did."""
+
+    policy_id: int
+    kind: str
+    domain: str
+    subdomains: bool
+    recorded: bool
+    """False: this very file counts for the domain already, and nothing was changed."""
+    superseded: tuple[int, ...]
+    """Earlier policies that do not count any more."""
+    works: int
+    """Registered works on its hosts."""
+    works_with_signals: int
+    """Those of which it says something."""
+    permissions_changed: int
+    problems: tuple[str, ...]
+    """What in the file was not understood."""
+
+
+def record_policy(
+    registry: Registry,
+    data: bytes,
+    kind: str,
+    domain: str,
+    file_name: str,
+    *,
+    agents: Sequence[str] = (),
+    subdomains: bool = False,
+    now: datetime,
+) -> PolicyReport:
+    """Put a site's policy on record and have it count for the works from there, in place of an
+    earlier one of its kind.
+
+    Args:
+        registry: where the works are.
+        data: the whole file.
+        kind: ``tdmrep``, ``robots`` or ``aipref``.
+        domain: the host that served it.
+        file_name: as people know it.
+        agents: the crawlers that collected the works; without them those that gather for training
+            count.
+        subdomains: it speaks for the hosts below the domain, too.
+        now: the time to record.
+
+    Raises:
+        InputError: the file is no such policy, or the domain is no host name.
+    """
+    named = tuple(sorted({agent.strip() for agent in agents if agent.strip()}))
+    policy = read_site_policy(data, kind=kind, domain=domain, file_name=file_name, agents=named)
+    with changing(registry, now) as change:
+        connection = change.connection
+        known = connection.execute(
+            "SELECT id, subdomains, sha256, agents FROM site_policy WHERE kind = ? AND domain = ? "  # noqa: S608 - a constant
+            f"AND id IN ({CURRENT_POLICIES}) ORDER BY subdomains",
+            [kind, policy.domain],
+        ).fetchall()
+        former = [row for row in known if subdomains or not row[1]]
+        stated = (policy.sha256, canonical_json(list(named)))
+        if [(sha256, agents_then) for _, _, sha256, agents_then in former] == [stated] * (1 + subdomains):
+            works = spoken_of_works(
+                connection, [HostPolicy(int(row[0]), policy.domain, bool(row[1])) for row in former], None
+            )
+            return _report(policy, kind, int(former[0][0]), subdomains, False, (), works, 0)
+        first = change.next_id("site_policy")
+        rows = [
+            PolicyRow(
+                id=first + wide,
+                kind=kind,
+                domain=policy.domain,
+                subdomains=bool(wide),
+                agents=list(named),
+                file_name=file_name,
+                sha256=policy.sha256,
+                content=data.decode("utf-8", "replace"),
+                seen_at=now,
+                recorded_by=change.actor,
+            )
+            for wide in range(1 + subdomains)
+        ]
+        change.insert(*rows)
+        superseded = tuple(int(row[0]) for row in former)
+        works = spoken_of_works(connection, [HostPolicy(row.id, row.domain, row.subdomains) for row in rows], None)
+        _insert(change, works)
+        touched = connection.execute(
+            "SELECT DISTINCT asset_id FROM rights_signal WHERE list_contains(?, policy_id)",
+            [[*superseded, *(row.id for row in rows)]],
+        ).fetchnumpy()["asset_id"]
+        with wanted_works(connection, touched):
+            moved = refresh_permissions(change)
+        report = _report(policy, kind, first, subdomains, True, superseded, works, moved)
+        change.record(
+            "policy recorded",
+            f"{kind} of {policy.domain}",
+            before={"policies": list(superseded)} if superseded else None,
+            after={
+                "policies": [row.id for row in rows],
+                "file": file_name,
+                "sha256": policy.sha256,
+                "agents": list(named),
+                "subdomains": subdomains,
+                "works": report.works,
+                "works with signals": report.works_with_signals,
+            },
+        )
+    return report
+
+
+def refresh_with_policies(change: Change, asset_ids: Sequence[int] | NDArray[np.int64]) -> int:
+    """:func:`registry.permissions.derived_columns.refresh` for works whose address may be another
+    one now; returns how many permissions changed.
+    """
+    refresh_rights(change.connection, asset_ids)
+    apply_policies(change, asset_ids)
+    return refresh(change, asset_ids)
+
+
+def apply_policies(change: Change, asset_ids: Sequence[int] | NDArray[np.int64]) -> int:
+    """Give works the signals of their sites' policies; returns how many signals are new.
+
+    Their permissions are left to the caller's own refresh, and so is the event. The works' rights
+    must be in already and current, since a work without an address of its own is found by its
+    source's. What was said of a work at a former address stays on record and counts.
+    """
+    rows = change.connection.execute(
+        f"SELECT id, domain, subdomains FROM site_policy WHERE id IN ({CURRENT_POLICIES}) ORDER BY id"  # noqa: S608 - a constant
+    ).fetchall()
+    if not rows or not len(asset_ids):
+        return 0
+    policies = [HostPolicy(int(number), domain, bool(subdomains)) for number, domain, subdomains in rows]
+    return _insert(change, spoken_of_works(change.connection, policies, asset_ids))
+
+
+def _insert(change: Change, found: Spoken) -> int:
+    """Append the signals, in order of works; returns how many there are."""
+    signals = [
+        (place, policy_id, signal) for place, (policy_id, all_of) in enumerate(found.spoken) for signal in all_of
+    ]
+    if not signals:
+        return 0
+    connection = change.connection
+    connection.register("found_works", pa.table({"found_id": found.asset_ids, "outcome": found.outcomes}))
+    columns = {
+        name: pa.array([None if (value := getattr(signal, name)) is None else str(value) for _, _, signal in signals])
+        for name in ("protocol", "category", "use", "raw", "found_in")
+    }
+    table = {
+        "place": pa.array([place for place, _, _ in signals], pa.int64()),
+        "spoken_by": pa.array([policy_id for _, policy_id, _ in signals], pa.int64()),
+        **columns,
+        "condition": pa.array([signal.constraint for _, _, signal in signals], pa.string()),
+        "position": pa.array(range(len(signals)), pa.int64()),
+    }
+    connection.register("found_signals", pa.table(table))
+    rows = connection.execute(
+        "INSERT INTO rights_signal (id, asset_id, protocol, category, use, condition, raw, found_in, policy_id, seen_at) "
+        "SELECT ? + row_number() OVER (ORDER BY found_id, position) - 1, found_id, protocol, category, use, condition, raw, "
+        "found_in, spoken_by, ? FROM found_works JOIN found_signals ON outcome = place ANTI JOIN rights_signal AS said "
+        "ON said.asset_id = found_id AND said.policy_id = spoken_by AND said.category = found_signals.category "
+        "AND said.use = found_signals.use AND said.condition IS NOT DISTINCT FROM found_signals.condition "
+        "ORDER BY found_id, position",
+        [change.next_id("rights_signal"), change.now],
+    ).fetchall()
+    connection.unregister("found_works")
+    connection.unregister("found_signals")
+    return int(rows[0][0])
+
+
+def _report(
+    policy: SitePolicy,
+    kind: str,
+    policy_id: int,
+    subdomains: bool,
+    recorded: bool,
+    superseded: tuple[int, ...],
+    found: Spoken,
+    moved: int,
+) -> PolicyReport:
+    return PolicyReport(
+        policy_id=policy_id,
+        kind=kind,
+        domain=policy.domain,
+        subdomains=subdomains,
+        recorded=recorded,
+        superseded=superseded,
+        works=found.works,
+        works_with_signals=len(np.unique(found.asset_ids)),
+        permissions_changed=moved,
+        problems=policy.problems,
+    )
+
+
+def policies(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    """Policies by domain, kind and number, with how many signals came of each and whether it
+    counts.
+    """
+    rows: list[dict[str, Any]] = (
+        connection.execute(
+            "SELECT id AS policy_id, kind, domain, subdomains, agents, file_name, sha256, coalesce(signals, 0) AS signals, "  # noqa: S608 - a constant
+            f"id IN ({CURRENT_POLICIES}) AS counts, seen_at, recorded_by FROM site_policy LEFT JOIN (SELECT policy_id, "
+            "count(*) AS signals FROM rights_signal WHERE policy_id IS NOT NULL GROUP BY policy_id) ON policy_id = id "
+            "ORDER BY domain, kind, id"
+        )
+        .to_arrow_table()
+        .to_pylist()
+    )
+    return [{**row, "agents": json.loads(row["agents"])} for row in rows]

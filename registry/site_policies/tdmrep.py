@@ -1,0 +1,106 @@
+"""TDM Reservation Protocol: ``/.well-known/tdmrep.json`` (W3C Community Group final report, 10 May
+2024).
+
+The file is a list of rules. The first whose ``location`` matches a path decides, in the file's own
+order: unlike robots.txt, the report takes "the first in sequence" for the most specific.
+``tdm-reservation`` 1 reserves all mining, so without a licence it is prohibited; a ``tdm-policy``
+is where a licence may be had, which does not make it one. 0 says that mining is not reserved. A
+path that no rule matches is not spoken of.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import ClassVar
+
+from registry.errors import InputError
+from registry.permissions.signals import LONGEST_RAW, Category, Protocol, RightsSignal, Use
+from registry.site_policies.hosts import domain_of
+from registry.site_policies.interface import SitePolicy, check_counts, short, text_of
+from registry.site_policies.paths import PathPatterns, fault_of, normal_path
+
+_KEYS = ("location", "tdm-reservation", "tdm-policy")
+_RESERVATIONS = {"0": Use.ALLOWED, "1": Use.PROHIBITED}
+
+
+class TdmrepPolicy(SitePolicy):
+    """The rules of one ``tdmrep.json``."""
+
+    kind: ClassVar[str] = "tdmrep"
+
+    def __init__(self, data: bytes, *, domain: str, file_name: str) -> None:
+        super().__init__(data, domain=domain, file_name=file_name)
+        patterns: list[str] = []
+        self._signals: list[tuple[RightsSignal, ...]] = []
+        for number, entry in enumerate(self._entries(data), start=1):
+            try:
+                pattern, signal = self._rule(number, entry)
+            except _RuleError as error:
+                self._problem(f"rule {number}{error}")
+                continue
+            patterns.append(pattern)
+            self._signals.append((signal,))
+        check_counts(file_name, patterns)
+        self._patterns = PathPatterns(patterns)
+
+    def signals_for(self, paths: Sequence[str]) -> list[tuple[RightsSignal, ...]]:
+        first, signals = self._patterns.first, self._signals
+        return [() if (at := first(normal_path(path or "/"))) is None else signals[at] for path in paths]
+
+    def _entries(self, data: bytes) -> list[object]:
+        try:
+            found: object = json.loads(text_of(data, self.file_name), object_pairs_hook=_without_repeats)
+        except RecursionError as error:
+            raise InputError(f"{self.file_name} is nested too deeply to be a tdmrep.json") from error
+        except ValueError as error:
+            raise InputError(f"{self.file_name} is not the JSON of a tdmrep.json: {error}") from error
+        if isinstance(found, dict) and "location" in found:
+            self._problem("one rule outside a list; the report wants a list, it was read as a list of one")
+            return [found]
+        if not isinstance(found, list):
+            raise InputError(f"{self.file_name} holds no list of rules; a tdmrep.json is [{{'location': …}}, …]")
+        return found
+
+    def _rule(self, number: int, entry: object) -> tuple[str, RightsSignal]:
+        if not isinstance(entry, dict):
+            raise _RuleError(" is no object")
+        location, reservation, policy = (entry.get(key) for key in _KEYS)
+        if not isinstance(location, str):
+            raise _RuleError(" has no location")
+        fault = fault_of(location)
+        if fault is not None:
+            raise _RuleError(f": {fault}")
+        if isinstance(reservation, bool) or not isinstance(reservation, (int, str)):
+            raise _RuleError(" has no tdm-reservation of 0 or 1")
+        use = _RESERVATIONS.get(str(reservation))
+        if use is None:
+            raise _RuleError(f": tdm-reservation is {ascii(reservation)[:40]}, not 0 or 1")
+        licence = None
+        if use is Use.PROHIBITED and policy is not None:
+            licence = self._address(policy)
+            if licence is None:
+                self._problem(f"rule {number}: tdm-policy is no address; the reservation stands")
+        stated = {"location": location, "tdm-reservation": reservation}
+        raw = json.dumps(stated | ({"tdm-policy": policy} if isinstance(policy, str) else {}))
+        return normal_path(location), RightsSignal(
+            Protocol.TDMREP, Category.ALL, use, licence, short(raw), self.file_name
+        )
+
+    def _address(self, policy: object) -> str | None:
+        if not isinstance(policy, str) or len(policy) > LONGEST_RAW or not policy.isprintable() or " " in policy:
+            return None
+        address = f"https://{self.domain}{policy}" if policy.startswith("/") and policy[1:2] != "/" else policy
+        return None if domain_of(address) is None else address
+
+
+class _RuleError(Exception):
+    """Why one rule is left out."""
+
+
+def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        # Which of two values counts is up to the parser, so the file says nothing for certain.
+        raise ValueError("a key stands twice in one rule")
+    return found

@@ -1,0 +1,3 @@
+"""The DuckDB file: its tables, views, column types and migrations, and the only code that opens
+it.
+"""

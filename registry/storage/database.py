@@ -1,0 +1,337 @@
+"""The registry's handle on its DuckDB file, and the only place that opens it.
+
+One process may have the file open; while it does, no other can even read. So a connection lives as
+long as one ``with`` block and the file is let go at its end (no pool), and a process that finds the
+file taken waits a little before it says who holds it. Workers never open the registry: they write
+files, their parent registers them.
+
+    registry = Registry.open(Home(Path("creditline-home")))
+    with registry.session() as session:          # small tables, through the models
+        session.add(row)
+    with registry.connection() as connection:    # works and units, in bulk through Arrow
+        connection.execute("SELECT count(*) FROM asset")
+    with registry.reading() as connection:       # questions of people who write SQL
+        connection.execute("SELECT * FROM work")
+
+Opening it imports DuckDB alone: the models and their ORM take longer to import than ten million
+works to filter.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from registry.errors import InputError, LockedRegistryError, NotFoundError, RegistryError, SchemaVersionError
+from registry.home import Home
+from registry.storage.schema import SCHEMA_VERSION, TABLES, VIEWS
+
+if TYPE_CHECKING:
+    from duckdb_sqlalchemy import ConnectionWrapper
+    from sqlalchemy import Engine
+    from sqlmodel import Session
+
+LOCK_PATIENCE = 3.0
+"""Seconds to wait for another process to let the registry go: a transaction takes far less, a stuck
+one far more."""
+
+LONG_PATIENCE = 600.0
+"""The same for a job that has hours of work to register."""
+
+READING_MEMORY = "2GB"
+"""What a query from outside may hold in memory; the rest goes to a temporary folder."""
+
+READING_SCRATCH = "20GB"
+"""What it may hold there."""
+
+ACTOR_VARIABLE = "CREDITLINE_ACTOR"
+
+_LOCK_HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
+# What DuckDB raises when the file (not the query) is at fault; anything else is a defect of ours
+# and stays a traceback.
+_FILE_FAULTS = (duckdb.IOException, duckdb.FatalException, duckdb.InternalException, duckdb.SerializationException)
+
+
+def current_actor() -> str:
+    """Who is at work: ``CREDITLINE_ACTOR`` if it is set, else the user's name on this machine."""
+    try:
+        return os.environ.get(ACTOR_VARIABLE, "").strip() or getpass.getuser()
+    except (KeyError, OSError):  # a process may run under a number that no user has
+        return f"user {os.getuid()}" if hasattr(os, "getuid") else "unknown"
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The registry of one home. Holds no connection and no lock of its own, so it may be kept and
+    passed around.
+    """
+
+    home: Home
+    lock_patience: float = field(default=LOCK_PATIENCE, compare=False)
+    """Seconds to wait while another process holds the file."""
+    actor: str = field(default_factory=current_actor, compare=False)
+    """Who the log says it was."""
+    read_only: bool = field(default=False, compare=False)
+    """Whether it is opened for reading alone, as several processes may at a time."""
+
+    @classmethod
+    def create(cls, home: Home, *, now: datetime | None = None, lock_patience: float = LOCK_PATIENCE) -> Registry:
+        """Make an empty registry in ``home``, or return the one that is there.
+
+        Raises:
+            InputError: the folder cannot be made.
+            SchemaVersionError: there is a registry of another schema version.
+            RegistryError: the file there is damaged, or no registry of creditline.
+        """
+        try:
+            home.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"cannot make the folder {home.root}: {error.strerror}; choose another --home") from error
+        registry = cls(home, lock_patience)
+        if not home.database.exists():
+            with registry._translated():
+                duckdb.connect(str(home.database)).close()
+        with registry._transaction() as connection:
+            empty = not _relations(connection)
+        if empty:
+            registry._create_schema(now or datetime.now(UTC))
+        registry.check_schema()
+        return registry
+
+    @classmethod
+    def open(cls, home: Home, *, lock_patience: float = LOCK_PATIENCE) -> Registry:
+        """The registry in ``home``.
+
+        Raises:
+            NotFoundError: there is none.
+            LockedRegistryError: another process holds it.
+            SchemaVersionError: it was written by another schema version.
+            RegistryError: it is damaged, or no registry of creditline.
+        """
+        registry = cls(home, lock_patience)
+        registry.check_schema()
+        return registry
+
+    def patient(self) -> Registry:
+        """The same registry for a job of hours, which had rather wait for another command than lose
+        its work.
+        """
+        return replace(self, lock_patience=LONG_PATIENCE)
+
+    def for_reading(self) -> Registry:
+        """The same registry for processes that read it side by side while none writes."""
+        return replace(self, read_only=True)
+
+    def check_schema(self) -> None:
+        """Raise SchemaVersionError unless the file has the tables of this version; see
+        :meth:`open`.
+        """
+        with self._transaction() as connection:
+            relations = _relations(connection)
+            found = self._version(connection, relations)
+        if found > SCHEMA_VERSION:
+            raise SchemaVersionError(
+                f"{self.home.database} has schema {found}, this creditline reads schema {SCHEMA_VERSION}; "
+                "install a newer creditline"
+            )
+        if found < SCHEMA_VERSION:
+            raise SchemaVersionError(
+                f"{self.home.database} has schema {found}, this creditline reads schema {SCHEMA_VERSION}; "
+                f"run `creditline migrate --home {self.home.root}` (it keeps a copy)"
+            )
+        for kind, missing, repair in (
+            ("table", TABLES - relations, "restore it from a copy"),
+            (
+                "view",
+                VIEWS - relations,
+                f"run `creditline migrate --home {self.home.root}`, which makes the views anew",
+            ),
+        ):
+            if missing:
+                raise RegistryError(f"{self.home.database} lacks the {kind} {min(missing)!r}: it is damaged; {repair}")
+
+    def schema_version(self) -> int:
+        """The version that the file says it has. Raises as :meth:`open` does, except for the
+        version itself.
+        """
+        with self._transaction() as connection:
+            return self._version(connection, _relations(connection))
+
+    def _version(self, connection: duckdb.DuckDBPyConnection, relations: set[str]) -> int:
+        row = (
+            connection.execute("SELECT max(version) FROM schema_version").fetchone()
+            if "schema_version" in relations
+            else None
+        )
+        if row is None or row[0] is None:
+            raise RegistryError(
+                f"{self.home.database} is a DuckDB file but no registry of creditline; choose another --home"
+            )
+        return int(row[0])
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """A session on the small tables: commits at the end, rolls back on an error, then lets the
+        file go.
+
+        Rows stay readable after the block (nothing expires), so they can be returned from it.
+        """
+        from sqlmodel import Session
+
+        with self._translated(), Session(self._engine, expire_on_commit=False) as session:
+            yield session
+            session.commit()
+
+    @contextmanager
+    def connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A DuckDB connection in one transaction, for bulk work: commits at the end, rolls back on
+        an error.
+        """
+        with self._transaction() as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        with self._translated():
+            connection = self._connect()
+            try:
+                connection.begin()
+                yield connection
+                connection.commit()
+            finally:
+                connection.close()
+
+    @contextmanager
+    def reading(self, *, memory: str = READING_MEMORY) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection for SQL from outside: it can read the registry and nothing else, and change
+        nothing at all.
+
+        Neither this file can be written nor any other read or written, no extension is loaded, no
+        variable of this process is seen, and none of that can be set back. Results too large for
+        ``memory`` are held in a temporary folder.
+        """
+        with self._translated(), tempfile.TemporaryDirectory(prefix="creditline-") as scratch:
+            settings = {
+                "enable_external_access": False,
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+                "allow_community_extensions": False,
+                "python_enable_replacements": False,
+                "memory_limit": memory,
+                "temp_directory": scratch,
+                "max_temp_directory_size": READING_SCRATCH,
+            }
+            connection = self._connect(read_only=True, settings=settings)
+            try:
+                connection.execute("SET lock_configuration = true")
+                yield connection
+            finally:
+                connection.close()
+
+    def _create_schema(self, now: datetime) -> None:
+        """All tables and views in one transaction: whoever is killed here leaves an empty file,
+        which the next run fills.
+        """
+        from sqlalchemy import insert
+        from sqlmodel import SQLModel
+
+        from registry.storage.tables import SchemaVersion
+        from registry.storage.views import create_views
+
+        with self._translated(), self._engine.begin() as connection:
+            SQLModel.metadata.create_all(connection)
+            first = {"version": SCHEMA_VERSION, "applied_at": now, "applied_by": version("creditline")}
+            connection.execute(insert(SchemaVersion), first)
+            create_views(connection.connection.driver_connection)  # type: ignore[arg-type]  # the wrapper acts as DuckDB's
+
+    @cached_property
+    def _engine(self) -> Engine:
+        from duckdb_sqlalchemy import ConnectionWrapper
+        from sqlalchemy import URL, create_engine, event
+        from sqlalchemy.pool import NullPool
+
+        engine = create_engine(URL.create("duckdb", database=str(self.home.database)), poolclass=NullPool)
+
+        # Sessions and bulk connections must open the file alike: DuckDB refuses two configurations
+        # in one process.
+        @event.listens_for(engine, "do_connect")
+        def _open(*_: Any) -> ConnectionWrapper:
+            return ConnectionWrapper(self._connect())
+
+        return engine
+
+    def _connect(
+        self, *, read_only: bool = False, settings: Mapping[str, Any] = MappingProxyType({})
+    ) -> duckdb.DuckDBPyConnection:
+        # DuckDB would make an empty file of its own accord.
+        if not self.home.database.exists():
+            raise NotFoundError(f"no registry in {self.home.root}; run `creditline init --home {self.home.root}`")
+        deadline = time.monotonic() + self.lock_patience
+        wait = 0.01
+        while True:
+            try:
+                connection = duckdb.connect(
+                    str(self.home.database), read_only=read_only or self.read_only, config=dict(settings)
+                )
+                break
+            except duckdb.IOException as error:
+                if "lock" not in str(error) or time.monotonic() + wait > deadline:
+                    raise
+                time.sleep(wait)
+                wait = min(2 * wait, 0.25)
+        connection.execute("SET TimeZone = 'UTC'")
+        return connection
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turn the driver's errors about the file into ours."""
+        try:
+            yield
+        except Exception as error:
+            fault = getattr(error, "orig", error)  # the ORM wraps the driver's error
+            if isinstance(fault, _FILE_FAULTS):
+                raise _translate(fault, self.home.database) from error
+            raise
+
+
+def driver_of(session: Session) -> duckdb.DuckDBPyConnection:
+    """DuckDB's own connection below a session, for bulk work in the same transaction."""
+    return session.connection().connection.driver_connection  # type: ignore[return-value]  # the wrapper acts as DuckDB's
+
+
+def _relations(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """Names of the tables and of our views."""
+    rows = connection.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() "
+        "UNION ALL SELECT view_name FROM duckdb_views() WHERE database_name = current_database() AND NOT internal"
+    )
+    return {str(name) for (name,) in rows.fetchall()}
+
+
+def _translate(error: BaseException, path: Path) -> RegistryError:
+    message = str(error).splitlines()[0]
+    if "Could not set lock" in message:
+        holder = _LOCK_HOLDER.search(message)
+        who = f"process {holder['pid']} ({holder['program']})" if holder else "another process"
+        return LockedRegistryError(
+            f"the registry {path} is in use by {who}; wait until it ends or stop it, then try again"
+        )
+    if "not a valid DuckDB database file" in message:
+        return RegistryError(
+            f"{path} is not a registry: no DuckDB file; restore it from a copy or choose another --home"
+        )
+    return RegistryError(f"the registry {path} cannot be used: {message}; restore it from a copy or free the disk")

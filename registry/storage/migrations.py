@@ -1,0 +1,125 @@
+"""From one schema version to the next: ordered steps in one transaction, after a copy has been
+made.
+
+A registry is evidence, and may be opened years later by a newer creditline. A step is code that is
+never changed once it has been released; DuckDB's schema changes are transactional, so a step that
+fails leaves the registry as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import duckdb
+
+from registry.errors import RegistryError, SchemaVersionError
+from registry.storage.database import Registry
+from registry.storage.schema import SCHEMA_VERSION
+from registry.storage.schema_objects import relations_made_anew, relations_of
+from registry.storage.views import create_views
+
+
+@dataclass(frozen=True)
+class Step:
+    """How to get from the schema before to ``version``."""
+
+    version: int
+    description: str
+    apply: Callable[[duckdb.DuckDBPyConnection], object]
+
+
+STEPS: tuple[Step, ...] = ()
+"""Schema 3 is the first that was released, so no step leads to it."""
+
+
+@dataclass(frozen=True)
+class Migration:
+    """What a migration did."""
+
+    from_version: int
+    to_version: int
+    copy: Path | None
+    """The registry as it was before; None if it had the schema already."""
+    views: tuple[str, ...] = ()
+    """Views that somebody had altered or dropped, by name; they are creditline's again."""
+
+
+def migrate(
+    registry: Registry, now: datetime, *, steps: Sequence[Step] = STEPS, target: int = SCHEMA_VERSION
+) -> Migration:
+    """Bring a registry to schema ``target``. Make ``registry`` by its constructor: opening refuses
+    another schema.
+
+    Raises:
+        NotFoundError: there is no registry.
+        SchemaVersionError: it is newer than ``target``, or no steps lead there.
+        RegistryError: a step failed; the registry is as it was.
+    """
+    if registry.schema_version() == target:
+        return Migration(target, target, None, _mend_views(registry))
+    # This connection does nothing but keep other processes out between the copy and the change.
+    with registry.connection():
+        found = registry.schema_version()
+        path = [step for step in sorted(steps, key=lambda step: step.version) if found < step.version <= target]
+        if found > target or [step.version for step in path] != list(range(found + 1, target + 1)):
+            raise SchemaVersionError(
+                f"{registry.home.database} has schema {found}, and no steps lead from there to schema {target}; "
+                "install the creditline that wrote it, or a newer one"
+            )
+        copy = _copy(registry, found, now)
+        try:
+            with registry.connection() as connection:
+                for step in path:
+                    step.apply(connection)
+                    connection.execute(
+                        "INSERT INTO schema_version (version, applied_at, applied_by) VALUES (?, ?, ?)",
+                        [step.version, now, version("creditline")],
+                    )
+                create_views(connection)  # they are bound to the tables as these were
+        except duckdb.Error as error:
+            raise RegistryError(
+                f"cannot bring {registry.home.database} to schema {target}: {str(error).splitlines()[0]}; "
+                f"it is unchanged, and a copy is in {copy}"
+            ) from error
+    return Migration(found, target, copy)
+
+
+def _mend_views(registry: Registry) -> tuple[str, ...]:
+    _, wanted = relations_made_anew()
+    with registry.connection() as connection:
+        _, present = relations_of(connection)
+    different = tuple(sorted(name for name, definition in wanted.items() if present.get(name) != definition))
+    try:
+        with registry.connection() as connection:
+            if different:
+                create_views(connection)
+    except duckdb.CatalogException as error:
+        raise RegistryError(
+            f"cannot make the views anew: {str(error).splitlines()[0]}; drop what has their name with DuckDB"
+        ) from error
+    return different
+
+
+def _copy(registry: Registry, found: int, now: datetime) -> Path:
+    """Copy through DuckDB: reading the file beside it would let go of its lock on POSIX, and miss
+    its log.
+    """
+    place = registry.home.root / f"registry.storage.schema-{found}.{now:%Y%m%dT%H%M%SZ}.duckdb"
+    part = place.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    with registry.connection() as connection:
+        name = str(connection.execute("SELECT current_database()").fetchall()[0][0])
+        connection.execute(f"ATTACH {_quoted(str(part))} AS copied")
+        connection.execute(f'COPY FROM DATABASE "{name}" TO copied')
+    with registry.connection() as connection:
+        connection.execute("DETACH copied")
+    part.replace(place)
+    return place
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

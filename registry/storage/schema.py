@@ -1,0 +1,66 @@
+"""The schema's version and the names of what it has, without the models: opening a registry to list
+works stays fast.
+"""
+
+from __future__ import annotations
+
+SCHEMA_VERSION = 3
+"""Schemas 1 and 2 were those of the versions before the first release; no step leads from there."""
+
+TABLES = frozenset(
+    {
+        "asset",
+        "asset_rights",
+        "audit",
+        "candidate",
+        "candidate_work",
+        "claim",
+        "claim_decision",
+        "claim_work",
+        "co_rightsholder",
+        "data_set",
+        "embedded_metadata",
+        "encoding",
+        "ensemble",
+        "event",
+        "fingerprint",
+        "licence",
+        "member",
+        "near_duplicate",
+        "review",
+        "rights_signal",
+        "rightsholder",
+        "rightsholder_details",
+        "rightsholder_identifier",
+        "rightsholder_merge",
+        "sample",
+        "schema_version",
+        "site_policy",
+        "unit",
+        "unit_asset",
+        "withdrawal",
+        "withdrawal_work",
+    }
+)
+"""Those of :mod:`registry.storage.tables`, by name."""
+
+VIEWS = frozenset(
+    {
+        "candidate_by_rightsholder",
+        "current_claim",
+        "current_review",
+        "current_signal",
+        "exposure",
+        "near_duplicate_across_rightsholders",
+        "open_claim",
+        "permission_ground",
+        "rights_history",
+        "rightsholder_current",
+        "withdrawn_work",
+        "work",
+        "work_rightsholder",
+        "works_by_permission",
+        "works_by_rightsholder",
+    }
+)
+"""Those of :mod:`registry.storage.views`, by name."""

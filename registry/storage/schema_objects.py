@@ -1,0 +1,41 @@
+"""What tables and views a registry has, and what an empty one has: for who asks whether somebody
+altered them.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import duckdb
+
+from registry.home import Home
+from registry.storage.database import Registry
+
+
+@cache
+def relations_made_anew() -> tuple[dict[str, dict[str, str]], dict[str, str]]:
+    """The columns' types of every table, and the definition of every view, as an empty registry has
+    them.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="creditline-") as folder,
+        Registry.create(Home(Path(folder) / "home")).connection() as connection,
+    ):
+        return relations_of(connection)
+
+
+def relations_of(connection: duckdb.DuckDBPyConnection) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
+    """By table, the types of its columns; by view, its definition. Both as DuckDB words them."""
+    tables: dict[str, dict[str, str]] = {}
+    for name, column, kind in connection.execute(
+        "SELECT table_name, column_name, data_type || CASE WHEN is_nullable THEN '' ELSE ' NOT NULL' END "
+        "FROM duckdb_columns() WHERE database_name = current_database() "
+        "AND table_oid IN (SELECT table_oid FROM duckdb_tables() WHERE database_name = current_database())"
+    ).fetchall():
+        tables.setdefault(str(name), {})[str(column)] = str(kind)
+    views = connection.execute(
+        "SELECT view_name, sql FROM duckdb_views() WHERE database_name = current_database() AND NOT internal"
+    ).fetchall()
+    return tables, {str(name): str(definition) for name, definition in views}

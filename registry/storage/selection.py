@@ -1,0 +1,34 @@
+"""The works that a query is about, as a relation of the connection: a handful of ids, millions of
+them, or every work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+
+@contextmanager
+def wanted_works(
+    connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int] | NDArray[np.int64] | None
+) -> Iterator[None]:
+    """Have the relation ``wanted_works`` (column ``wanted_id``) for these works, or for all of
+    them.
+    """
+    if asset_ids is None:
+        connection.execute("CREATE OR REPLACE TEMP VIEW wanted_works AS SELECT id AS wanted_id FROM asset")
+    else:
+        distinct = np.unique(np.asarray(asset_ids, np.int64))
+        connection.register("wanted_rows", pa.table({"wanted_id": distinct}))
+        connection.execute("CREATE OR REPLACE TEMP VIEW wanted_works AS SELECT wanted_id FROM wanted_rows")
+    try:
+        yield
+    finally:
+        connection.execute("DROP VIEW IF EXISTS temp.wanted_works")
+        if asset_ids is not None:
+            connection.unregister("wanted_rows")

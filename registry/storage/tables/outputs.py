@@ -1,0 +1,221 @@
+"""Which model saw which work, what was generated, and what an audit found."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, Double, Integer, String
+from sqlmodel import Field, SQLModel
+
+from registry.storage.column_types import UnsignedBigInteger
+from registry.storage.tables.base import BULK, json_column, key, timestamp
+
+
+class Encoding(SQLModel, table=True):
+    """A choice of unit kind, n, h and seed: it gives every unit its code."""
+
+    __tablename__ = "encoding"
+
+    id: str = key(kind=String)
+    unit_kind: str
+    """``asset``, ``rightsholder`` or ``column``."""
+    unit_column: str | None = None
+    """The attribute whose values are the units, where ``unit_kind`` is ``column``."""
+    n: int
+    """Number of members, at most 64."""
+    h: int
+    """Number of members that train on each unit."""
+    seed: int = Field(sa_column=Column(BigInteger, nullable=False))
+    unit_count: int = Field(sa_column=Column(BigInteger, nullable=False))
+    left_out: dict[str, int] = json_column()
+    """How many works were left out, by reason: withdrawn, prohibited, missing, metadata only."""
+    created_at: datetime.datetime = timestamp()
+
+
+class Unit(SQLModel, table=True):
+    """What attribution is asked about, with its code. Bit i of the code (value 2**i) set: member i
+    trains on it.
+    """
+
+    __tablename__ = "unit"
+    __table_args__ = BULK
+
+    encoding_id: str = key(kind=String)
+    number: int = key()
+    """k: the unit's place in the encoding, from 0."""
+    key: str
+    """Asset id, rightsholder id or the column's value."""
+    label: str
+    """What people call it: the work's title or path, the rightsholder's name, the column's
+    value."""
+    code: int = Field(sa_column=Column(UnsignedBigInteger(), nullable=False))
+
+
+class UnitAsset(SQLModel, table=True):
+    """Which assets make up a unit."""
+
+    __tablename__ = "unit_asset"
+    __table_args__ = BULK
+
+    encoding_id: str = key(kind=String)
+    unit_number: int = key()
+    asset_id: int = key()
+
+
+class Ensemble(SQLModel, table=True):
+    """The n members of an encoding under one training recipe."""
+
+    __tablename__ = "ensemble"
+
+    id: str = key(kind=String)
+    encoding_id: str = Field(foreign_key="encoding.id")
+    settings: dict[str, Any] = json_column()
+    """The whole recipe: image size and channels, network, label column and classes, optimisation,
+    seed."""
+    created_at: datetime.datetime = timestamp()
+
+
+class Member(SQLModel, table=True):
+    """One trained denoiser with the manifest of what it saw."""
+
+    __tablename__ = "member"
+
+    id: str = key(kind=String)
+    """``<ensemble>-<index>``, from the second generation on ``<ensemble>-<index>-<generation>``;
+    the name of its folder."""
+    ensemble_id: str = Field(foreign_key="ensemble.id")
+    index: int
+    """i: the bit of the codes that this member answers to."""
+    generation: int
+    """1 for the first; a member that is trained again without withdrawn works is the next, and the
+    newest one counts."""
+    origin: str
+    """``trained`` here or ``imported``."""
+    manifest: dict[str, Any] = json_column()
+    """See :class:`registry.members.manifest.Manifest`."""
+    manifest_sha256: str
+    merkle_root: str
+    """Commitment to the works that it saw; see :mod:`registry.members.merkle`."""
+    weights_sha256: str
+    registered_at: datetime.datetime = timestamp()
+
+
+class Sample(SQLModel, table=True):
+    """One generated output and all that is needed to generate it again."""
+
+    __tablename__ = "sample"
+
+    id: str = key(kind=String)
+    ensemble_id: str = Field(foreign_key="ensemble.id")
+    seed: int = Field(sa_column=Column(BigInteger, nullable=False))
+    """The exogenous noise is a function of this number alone."""
+    label: str | None = None
+    sampler: dict[str, Any] = json_column()
+    """Method, steps, schedule and clipping."""
+    members: list[int] = json_column()
+    """Indices of the members that served it: all of them, unless works had been withdrawn."""
+    members_sha256: str
+    """Hash over the weight hashes of the members that served it, in order of index."""
+    noise_sha256: str
+    image_sha256: str
+    """Of the PNG file."""
+    tensors_sha256: str
+    """Of the file with the output before clipping and the member contrasts."""
+    saturated_fraction: float = Field(sa_column=Column(Double, nullable=False))
+    """Share of the output's values that the final clipping to the image's range changed."""
+    versions: dict[str, str] = json_column()
+    """creditline, torch, diffusers, python, platform and device that made it."""
+    created_at: datetime.datetime = timestamp()
+
+
+class Audit(SQLModel, table=True):
+    """One run that asks where an image came from: method, settings, versions, timings and
+    results.
+    """
+
+    __tablename__ = "audit"
+
+    id: str = key(kind=String)
+    ensemble_id: str = Field(foreign_key="ensemble.id")
+    subject_kind: str
+    """``sample``: generated here, all three layers apply. ``image``: any image file, layers 1 and 2
+    only."""
+    sample_id: str | None = None
+    image_name: str | None = None
+    """File name of an audited image, as it was given."""
+    image_sha256: str
+    settings: dict[str, Any] = json_column()
+    ranker: dict[str, Any] = json_column()
+    """Layer 1: all rankers with their scales, the fusion that orders the display, its member-LDS
+    with intervals."""
+    test: dict[str, Any] = json_column()
+    """Layer 2: statistic, steps summed over, decoys used of decoys there are and how they were
+    chosen, smallest p and q that were possible, and the tests of rightsholders where units are
+    works."""
+    landscape: dict[str, Any] | None = json_column(nullable=True)
+    """Influences of all units: by which method, radius, unit at the radius, what was not measured
+    and why."""
+    attributable: bool
+    """Whether any unit reached the false discovery rate of the settings."""
+    artefact_sha256: str
+    """Of ``audits/<id>.safetensors``."""
+    versions: dict[str, str] = json_column()
+    timings: dict[str, float] = json_column()
+    """Seconds per stage."""
+    created_at: datetime.datetime = timestamp()
+
+
+class Candidate(SQLModel, table=True):
+    """A unit on an audit's shortlist, with its evidence."""
+
+    __tablename__ = "candidate"
+
+    audit_id: str = key(kind=String)
+    rank: int = key(kind=Integer)
+    """1 for the shortlisted unit that the chosen fusion puts first."""
+    unit_number: int = Field(sa_column=Column(BigInteger, nullable=False))
+    score: float = Field(sa_column=Column(Double, nullable=False))
+    """The fusion's score, standardised over all units."""
+    statistic: float = Field(sa_column=Column(Double, nullable=False))
+    """T: how far the members that saw the unit pull the output towards it."""
+    p_value: float = Field(sa_column=Column(Double, nullable=False))
+    q_value: float = Field(sa_column=Column(Double, nullable=False))
+    effect: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
+    """How much further the members that saw the unit predict its picture: share of the way from the
+    mean prediction."""
+    effect_low: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
+    """Ends of the 95 % interval, by inverting the test; see
+    :mod:`attribution.evidence.effect_interval`."""
+    effect_high: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
+    effect_not_measured: str | None = None
+    """Why an effect is missing."""
+    influence_exact: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
+    """Distance from the output to its counterfactual by real ablation; scaled, see
+    :mod:`attribution.metrics.euclidean`."""
+    influence_estimate: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
+    """The same from the Jacobian, to first order."""
+    influence_exact_lpips: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
+    """LPIPS between the output and its counterfactual by real ablation."""
+    influence_estimate_lpips: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
+    """The same from the Jacobian through the features of LPIPS, to first order."""
+    not_measured: str | None = None
+    """Why an influence is missing."""
+    lpips_not_measured: str | None = None
+    """Why LPIPS is missing."""
+
+
+class CandidateWork(SQLModel, table=True):
+    """The works of a candidate that the ranker found closest, at most a handful per candidate."""
+
+    __tablename__ = "candidate_work"
+
+    audit_id: str = key(kind=String)
+    unit_number: int = key()
+    position: int = key(kind=Integer)
+    """1 for the closest."""
+    asset_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    distance: float = Field(sa_column=Column(Double, nullable=False))
+    """Scaled Euclidean distance from the audited image: similarity, not evidence of use."""
+    weight: float = Field(sa_column=Column(Double, nullable=False))
+    """Share of this work in the unit's statistic."""

@@ -1,0 +1,210 @@
+"""Who owns works and under which terms; claims, decisions and withdrawals. Rows are appended, and
+the newest counts.
+"""
+
+from __future__ import annotations
+
+import datetime
+
+from sqlmodel import Field, SQLModel
+
+from registry.storage.tables.base import BULK, big, json_column, key, timestamp
+
+
+class Rightsholder(SQLModel, table=True):
+    """A person or organisation that owns works, under the name that was first stated."""
+
+    __tablename__ = "rightsholder"
+    __table_args__ = BULK
+
+    id: int = key()
+    name: str
+    created_at: datetime.datetime = timestamp()
+
+    # Current, follows from rightsholder_merge:
+    merged_into: int | None = big(nullable=True)
+    """The record that counts, where this one was found to be the same rightsholder; never itself a
+    merged one."""
+
+
+class RightsholderDetails(SQLModel, table=True):
+    """What is known of a rightsholder; the newest row counts."""
+
+    __tablename__ = "rightsholder_details"
+
+    id: int = key()
+    rightsholder_id: int = big()
+    kind: str | None = None
+    """``person``, ``organisation``, ``collective``, …"""
+    contact: str | None = None
+    represented_by: int | None = big(nullable=True)
+    """Another rightsholder that speaks for this one: an agency, a collecting society."""
+    note: str | None = None
+    recorded_by: str
+    recorded_at: datetime.datetime = timestamp()
+
+
+class RightsholderIdentifier(SQLModel, table=True):
+    """A number or name under which others know a rightsholder."""
+
+    __tablename__ = "rightsholder_identifier"
+
+    id: int = key()
+    rightsholder_id: int = big()
+    scheme: str
+    """``isni``, ``orcid``, ``wikidata``, or an own one."""
+    value: str
+    recorded_by: str
+    recorded_at: datetime.datetime = timestamp()
+
+
+class RightsholderMerge(SQLModel, table=True):
+    """Two records were found to be of the same rightsholder."""
+
+    __tablename__ = "rightsholder_merge"
+
+    id: int = key()
+    merged_id: int = big()
+    into_id: int = big()
+    reason: str
+    recorded_by: str
+    recorded_at: datetime.datetime = timestamp()
+
+
+class Licence(SQLModel, table=True):
+    """Terms of use as they were declared, and what they were understood to be; see
+    :mod:`registry.licences`.
+    """
+
+    __tablename__ = "licence"
+    __table_args__ = BULK
+
+    id: int = key()
+    reference: str
+    """Verbatim."""
+    spdx: str | None = None
+    """Normalised SPDX expression; null when the reference was not understood."""
+    recognised: bool
+    training: str
+    """What its terms say about training: ``permitted``, ``constrained``, ``prohibited`` or
+    ``unclear``."""
+    duties: list[str] = json_column()
+    url: str | None = None
+    note: str
+    created_at: datetime.datetime = timestamp()
+
+
+class Review(SQLModel, table=True):
+    """Somebody here decided whether works may be trained on: a work, all of a rightsholder, all
+    under a licence.
+
+    The newest row per scope and key counts; one without a permission takes the earlier ones back.
+    """
+
+    __tablename__ = "review"
+
+    id: int = key()
+    scope: str
+    """``asset``, ``rightsholder``, ``licence`` or ``data set``."""
+    subject_id: int = big()
+    permission: str | None = None
+    """``permitted``, ``constrained``, ``prohibited``; null: no decision any more."""
+    condition: str | None = None
+    reason: str
+    evidence: str | None = None
+    """Such as the number of a contract."""
+    recorded_by: str
+    recorded_at: datetime.datetime = timestamp()
+
+
+class Claim(SQLModel, table=True):
+    """Somebody asserts ownership of works."""
+
+    __tablename__ = "claim"
+
+    id: int = key()
+    rightsholder_id: int = big()
+    """Who asserts it."""
+    statement: str
+    evidence: str | None = None
+    """A text, or the name of a file."""
+    evidence_sha256: str | None = None
+    recorded_by: str
+    recorded_at: datetime.datetime = timestamp()
+
+
+class ClaimWork(SQLModel, table=True):
+    """A work that a claim is about."""
+
+    __tablename__ = "claim_work"
+    __table_args__ = BULK
+
+    id: int = key()
+    claim_id: int = big()
+    asset_id: int = big()
+    matched_by: str
+    """``id``, ``sha256`` or ``image``."""
+    distance: int | None = None
+    """Bits of 256 in which the fingerprints differ, where an image was matched."""
+
+
+class ClaimDecision(SQLModel, table=True):
+    """What became of a claim; a claim without a row is open, and the newest row counts."""
+
+    __tablename__ = "claim_decision"
+
+    id: int = key()
+    claim_id: int = big()
+    state: str
+    """``accepted``, ``refused``, or ``open`` again."""
+    reason: str
+    recorded_by: str
+    recorded_at: datetime.datetime = timestamp()
+
+
+class Withdrawal(SQLModel, table=True):
+    """A work, or all works of a rightsholder, must no longer have any influence."""
+
+    __tablename__ = "withdrawal"
+
+    id: int = key()
+    scope: str
+    """``asset`` or ``rightsholder``."""
+    subject_id: int = big()
+    reason: str
+    recorded_by: str
+    recorded_at: datetime.datetime = timestamp()
+
+
+class WithdrawalWork(SQLModel, table=True):
+    """A work that a withdrawal covers."""
+
+    __tablename__ = "withdrawal_work"
+    __table_args__ = BULK
+
+    id: int = key()
+    withdrawal_id: int = big()
+    asset_id: int = big()
+
+
+class Event(SQLModel, table=True):
+    """An entry of the log: see :mod:`registry.event_log.events`."""
+
+    __tablename__ = "event"
+
+    sequence: int = key()
+    """From 1, without a gap."""
+    recorded_at: datetime.datetime = timestamp()
+    actor: str
+    kind: str
+    """Such as ``works registered``, ``rights reviewed``, ``withdrawn``."""
+    subject: str
+    """What it is about: ``asset 17``, ``encoding 3fa2b1c09d11``."""
+    before: str | None = Field(default=None)
+    """Canonical JSON, as are ``after`` and ``seals``: text, because the hash is over these very
+    bytes."""
+    after: str | None = Field(default=None)
+    seals: str
+    """By table, which rows it has added, and a hash over them."""
+    previous_sha256: str
+    sha256: str

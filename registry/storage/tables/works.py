@@ -1,0 +1,231 @@
+"""Works, and what was said about each: by whoever supplied it, by the file itself, by its site."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from sqlalchemy import Column, Double, LargeBinary
+from sqlmodel import Field, SQLModel
+
+from registry.storage.tables.base import BULK, big, json_column, key, timestamp, unsigned
+
+
+class DataSet(SQLModel, table=True):
+    """A named source of works, registered once or many times."""
+
+    __tablename__ = "data_set"
+
+    id: int = key()
+    name: str = Field(unique=True)
+    kind: str
+    """``folder``, ``archive``, ``shards`` or ``list``."""
+    root: str
+    """Absolute path of the folder or file; the works' paths are relative to it."""
+    created_at: datetime.datetime = timestamp()
+
+
+class Asset(SQLModel, table=True):
+    """One training work. Identity is its content: the same bytes are one asset, wherever they were
+    found first.
+
+    A work that is known by its metadata alone has no file here: its identity is the hash that its
+    source states, else its address.
+    """
+
+    __tablename__ = "asset"
+    __table_args__ = BULK
+
+    id: int = key()
+    data_set_id: int = big()
+    path: str | None = None
+    """Relative to the data set's root, with forward slashes; ``<archive>!/<member>`` for a member
+    of an archive below it."""
+    url: str | None = None
+    """Where the work itself is on the web, as its source says."""
+    sha256: str | None = None
+    """Hex. Of a file that was read here, unless ``byte_size`` is missing too: then as the source
+    states it."""
+    other_hash: str | None = None
+    """Another hash that the source states, as ``md5:<hex>``."""
+    identity: int = unsigned()
+    """64 bits of a hash over the first of sha256, other_hash, url, path that there is; for lookups,
+    see registry.works.identity."""
+    byte_size: int | None = big(nullable=True)
+    """Null for a work that is known by its metadata alone."""
+    media_type: str | None = None
+    """As read from the file's content, for example ``image/png``."""
+    width: int | None = None
+    height: int | None = None
+    pixel_mode: str | None = None
+    """Pillow's mode, for example ``RGB``, ``P`` or ``I;16``."""
+    registered_at: datetime.datetime = timestamp()
+
+    # What is current now. Everything below follows from the rows that are never changed, and is
+    # kept here so that ten million works can be listed and filtered at once; `creditline doctor`
+    # computes it anew and compares.
+    missing_since: datetime.datetime | None = timestamp(nullable=True)
+    """When a registration of its source no longer found it. Such a work stays on record but joins
+    no new encoding."""
+    declared_id: int | None = big(nullable=True)
+    """The newest declared row of asset_rights."""
+    verified_id: int | None = big(nullable=True)
+    """The newest verified row of asset_rights."""
+    rightsholder_id: int | None = big(nullable=True)
+    """Of the verified row if there is one, else of the declared one; records that were merged count
+    as one."""
+    licence_id: int | None = big(nullable=True)
+    permission: str
+    """May we train on it: see registry.permissions.rule."""
+
+
+class AssetRights(SQLModel, table=True):
+    """Whose a work is and under what terms, according to one source at one time. The newest row per
+    basis counts.
+    """
+
+    __tablename__ = "asset_rights"
+    __table_args__ = BULK
+
+    id: int = key()
+    asset_id: int = big()
+    basis: str
+    """``declared``: as the supplier of the data says. ``verified``: as someone here has checked."""
+    rightsholder_id: int | None = big(nullable=True)
+    """The first, where a work has several; all of them are in co_rightsholder then."""
+    licence_id: int | None = big(nullable=True)
+    title: str | None = None
+    creator: str | None = None
+    """Who made it, where that is not the rightsholder."""
+    source_url: str | None = None
+    attributes: dict[str, str] | None = json_column(nullable=True)
+    """The source's further columns; ``encode --unit <column>`` and ``train --label <column>`` use
+    them."""
+    recorded_from: str
+    """Where it was read: a table's file name, ``folder name``, ``command line``."""
+    recorded_by: str
+    recorded_at: datetime.datetime = timestamp()
+
+
+class CoRightsholder(SQLModel, table=True):
+    """One of several rightsholders of a work, according to one row of asset_rights."""
+
+    __tablename__ = "co_rightsholder"
+    __table_args__ = BULK
+
+    id: int = key()
+    rights_id: int = big()
+    asset_id: int = big()
+    position: int
+    """1 for the first."""
+    rightsholder_id: int = big()
+    role: str | None = None
+    """Such as ``photographer``, ``publisher``, ``model``."""
+    share: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
+    """Part of the work that is theirs, 0 to 1."""
+
+
+class EmbeddedMetadata(SQLModel, table=True):
+    """What a file says about itself, as it was read when the file was registered."""
+
+    __tablename__ = "embedded_metadata"
+    __table_args__ = BULK
+
+    id: int = key()
+    asset_id: int = big()
+    creator: str | None = None
+    copyright_notice: str | None = None
+    credit_line: str | None = None
+    rights_url: str | None = None
+    """Web statement of rights."""
+    usage_terms: str | None = None
+    title: str | None = None
+    description: str | None = None
+    digital_source_type: str | None = None
+    fields: dict[str, Any] = json_column()
+    """Every value by where it was seen: exif, iptc, xmp."""
+    xmp: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    """The raw packet."""
+    c2pa: dict[str, Any] | None = json_column(nullable=True)
+    """Content credentials: issuer, validation state, active manifest."""
+    problems: list[str] = json_column()
+    """What could not be read, and why."""
+    read_at: datetime.datetime = timestamp()
+
+
+class AssetSignal(SQLModel, table=True):
+    """A machine-readable statement about the use of a work; see :mod:`registry.permissions.signals`
+    for the words.
+    """
+
+    __tablename__ = "rights_signal"
+    __table_args__ = BULK
+
+    id: int = key()
+    asset_id: int = big()
+    protocol: str
+    category: str
+    use: str
+    condition: str | None = None
+    """What a constrained use depends on, or the address that says so."""
+    raw: str
+    found_in: str
+    policy_id: int | None = big(nullable=True)
+    """The site's policy that it follows from; null for what was found in the file itself."""
+    seen_at: datetime.datetime = timestamp()
+
+
+class SitePolicy(SQLModel, table=True):
+    """What a site says about its works, from a file that somebody supplied.
+
+    The newest per kind, domain and ``subdomains`` counts.
+    """
+
+    __tablename__ = "site_policy"
+
+    id: int = key()
+    kind: str
+    """``tdmrep``, ``robots`` or ``aipref``."""
+    domain: str
+    subdomains: bool
+    """True: it speaks for the hosts below the domain; the host itself has a row of its own."""
+    agents: list[str] = json_column()
+    """The crawlers that collected the works, as far as was said."""
+    file_name: str
+    sha256: str
+    content: str
+    """The whole file."""
+    seen_at: datetime.datetime = timestamp()
+    recorded_by: str
+
+
+class AssetFingerprint(SQLModel, table=True):
+    """A perceptual hash of a work, 256 bits in four words; see :mod:`registry.similarity.pdq`."""
+
+    __tablename__ = "fingerprint"
+    __table_args__ = BULK
+
+    id: int = key()
+    asset_id: int = big()
+    word0: int = unsigned()
+    word1: int = unsigned()
+    word2: int = unsigned()
+    word3: int = unsigned()
+    quality: int
+
+
+class NearDuplicate(SQLModel, table=True):
+    """Two works that look alike: their fingerprints differ in few bits. Similarity, nothing
+    more.
+    """
+
+    __tablename__ = "near_duplicate"
+    __table_args__ = BULK
+
+    id: int = key()
+    asset_id: int = big()
+    other_asset_id: int = big()
+    """The smaller of the two ids comes first."""
+    distance: int
+    """Bits of 256 that differ."""
+    found_at: datetime.datetime = timestamp()

@@ -1,0 +1,187 @@
+"""Views: the common questions, answered by name. They are part of the schema and as stable as the
+tables.
+
+A view holds no rows of its own. Each is built from the query that creditline itself uses, so that
+who asks with plain SQL gets the answer that the commands give. Filter by ``asset_id`` where there
+is one: it reaches the tables below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import duckdb
+
+from registry.permissions.rule import CURRENT_CLAIMS, CURRENT_REVIEWS, CURRENT_SIGNALS, GROUNDS
+from registry.rightsholders.current_rights import ASSET_RIGHTS, owners_among
+
+_RIGHTS_HISTORY = """
+    SELECT asset_rights.asset_id, asset_rights.id AS rights_id, asset_rights.basis,
+        coalesce(asset_rights.id IN (asset.declared_id, asset.verified_id), false) AS newest,
+        asset_rights.rightsholder_id, rightsholder.name AS rightsholder, licence.reference AS licence,
+        asset_rights.title, asset_rights.creator, asset_rights.source_url, asset_rights.attributes,
+        asset_rights.recorded_from, asset_rights.recorded_by, asset_rights.recorded_at
+    FROM asset_rights
+    JOIN asset ON asset.id = asset_rights.asset_id
+    LEFT JOIN rightsholder ON rightsholder.id = asset_rights.rightsholder_id
+    LEFT JOIN licence ON licence.id = asset_rights.licence_id
+"""
+
+# Of the row that named the first rightsholder, as permissions count them: verifying the owner
+# replaces all who were declared.
+_WORKS_BY_PERMISSION = """
+    SELECT asset.permission, data_set.name AS data_set, licence.reference AS licence, count(*) AS works,
+        coalesce(sum(asset.byte_size), 0)::BIGINT AS bytes
+    FROM asset JOIN data_set ON data_set.id = asset.data_set_id LEFT JOIN licence ON licence.id = asset.licence_id
+    GROUP BY ALL
+"""
+
+_WORKS_BY_RIGHTSHOLDER = """
+    SELECT rightsholder.id AS rightsholder_id, rightsholder.name AS rightsholder, count(*) AS works,
+        coalesce(sum(asset.byte_size), 0)::BIGINT AS bytes,
+        count(*) FILTER (permission = 'permitted') AS permitted, count(*) FILTER (permission = 'unclear') AS unclear,
+        count(*) FILTER (permission = 'constrained') AS constrained,
+        count(*) FILTER (permission = 'prohibited') AS prohibited,
+        count(*) FILTER (permission = 'withdrawn') AS withdrawn
+    FROM asset JOIN rightsholder ON rightsholder.id = asset.rightsholder_id
+    GROUP BY ALL
+"""
+
+_PERMISSION_GROUND = f"""
+    WITH wanted_works AS NOT MATERIALIZED (SELECT id AS wanted_id FROM asset)
+    SELECT asset_id, step, verdict, kind, source_id, reason, said_by, said_at FROM ({GROUNDS}) AS ground
+"""  # noqa: S608 - constants
+
+_CURRENT_SIGNAL = f"""
+    SELECT id, asset_id, protocol, category, use, condition, raw, found_in, policy_id, seen_at FROM ({CURRENT_SIGNALS})
+"""  # noqa: S608 - constants
+
+_CURRENT_REVIEW = f"""
+    SELECT review.id, review.scope, review.subject_id, CASE review.scope
+            WHEN 'rightsholder' THEN rightsholder.name WHEN 'licence' THEN licence.reference
+            WHEN 'data set' THEN data_set.name ELSE review.subject_id::VARCHAR END AS subject,
+        review.permission, review.condition, review.reason, review.evidence, review.recorded_by, review.recorded_at
+    FROM ({CURRENT_REVIEWS}) AS review
+    LEFT JOIN rightsholder ON review.scope = 'rightsholder' AND rightsholder.id = review.subject_id
+    LEFT JOIN licence ON review.scope = 'licence' AND licence.id = review.subject_id
+    LEFT JOIN data_set ON review.scope = 'data set' AND data_set.id = review.subject_id
+"""  # noqa: S608 - constants
+
+_CURRENT_CLAIM = f"""
+    SELECT claim.id AS claim_id, claim.state, coalesce(rightsholder.merged_into, rightsholder.id) AS claimant_id,
+        counted.name AS claimant, claim.statement, claim.evidence, claim.evidence_sha256,
+        coalesce(claimed.works, 0) AS works, claim.recorded_by, claim.recorded_at,
+        claim.decision_reason, claim.decided_by, claim.decided_at
+    FROM ({CURRENT_CLAIMS}) AS claim
+    LEFT JOIN rightsholder ON rightsholder.id = claim.rightsholder_id
+    LEFT JOIN rightsholder AS counted ON counted.id = coalesce(rightsholder.merged_into, rightsholder.id)
+    LEFT JOIN (SELECT claim_id, count(DISTINCT asset_id) AS works FROM claim_work GROUP BY claim_id) AS claimed
+        ON claimed.claim_id = claim.id
+"""  # noqa: S608 - constants
+
+_RIGHTSHOLDER_CURRENT = """
+    SELECT rightsholder.id AS rightsholder_id, rightsholder.name AS rightsholder, details.kind, details.contact,
+        details.represented_by AS represented_by_id, agent.name AS represented_by, details.note,
+        coalesce(identifiers, []) AS identifiers, coalesce(merged_names, []) AS merged_names, rightsholder.created_at
+    FROM rightsholder
+    LEFT JOIN (
+        SELECT * FROM rightsholder_details QUALIFY row_number() OVER (PARTITION BY rightsholder_id ORDER BY id DESC) = 1
+    ) AS details ON details.rightsholder_id = rightsholder.id
+    LEFT JOIN rightsholder AS agent ON agent.id = details.represented_by
+    LEFT JOIN (
+        SELECT coalesce(merged_into, rightsholder.id) AS counted_id,
+            list_sort(list(DISTINCT scheme || ':' || value)) AS identifiers
+        FROM rightsholder_identifier JOIN rightsholder ON rightsholder.id = rightsholder_identifier.rightsholder_id
+        GROUP BY counted_id
+    ) AS identified ON identified.counted_id = rightsholder.id
+    LEFT JOIN (
+        SELECT merged_into AS counted_id, list_sort(list(name)) AS merged_names
+        FROM rightsholder WHERE merged_into IS NOT NULL GROUP BY merged_into
+    ) AS merged ON merged.counted_id = rightsholder.id
+    WHERE rightsholder.merged_into IS NULL
+"""
+
+_WITHDRAWN_WORK = """
+    SELECT withdrawal_work.asset_id, withdrawal.id AS withdrawal_id, withdrawal.scope, withdrawal.reason,
+        withdrawal.recorded_by, withdrawal.recorded_at
+    FROM withdrawal_work JOIN withdrawal ON withdrawal.id = withdrawal_work.withdrawal_id
+"""
+
+_EXPOSURE = """
+    SELECT unit_asset.asset_id, unit.encoding_id, unit.number AS unit_number, unit.label AS unit,
+        seen.ensemble_id, seen.member_id, seen.member_index, seen.generation, seen.newest,
+        seen.manifest_sha256, seen.merkle_root, seen.weights_sha256, seen.registered_at
+    FROM unit_asset
+    JOIN unit ON unit.encoding_id = unit_asset.encoding_id AND unit.number = unit_asset.unit_number
+    JOIN (
+        SELECT member.id AS member_id, member.ensemble_id, ensemble.encoding_id, member.index AS member_index,
+            member.generation, member.generation = max(member.generation) OVER (
+                PARTITION BY member.ensemble_id, member.index
+            ) AS newest,
+            member.manifest_sha256, member.merkle_root, member.weights_sha256, member.registered_at,
+            coalesce((member.manifest ->> 'withdrawn_through')::BIGINT, -1) AS withdrawn_through
+        FROM member JOIN ensemble ON ensemble.id = member.ensemble_id
+    ) AS seen ON seen.encoding_id = unit.encoding_id
+    LEFT JOIN (
+        SELECT asset_id AS withdrawn_id, min(withdrawal_id) AS first_withdrawal FROM withdrawal_work GROUP BY asset_id
+    ) AS withdrawn ON withdrawn.withdrawn_id = unit_asset.asset_id
+    WHERE (unit.code >> seen.member_index::UBIGINT) & 1 = 1
+        AND coalesce(withdrawn.first_withdrawal > seen.withdrawn_through, true)
+"""
+
+_CANDIDATE_BY_RIGHTSHOLDER = """
+    SELECT asset.rightsholder_id, rightsholder.name AS rightsholder, candidate.audit_id, audit.ensemble_id,
+        audit.subject_kind, audit.sample_id, audit.image_name, candidate.rank, candidate.unit_number, unit.label AS unit,
+        count(*) AS works, candidate.p_value, candidate.q_value,
+        candidate.q_value <= (audit.settings ->> 'false_discovery_rate')::DOUBLE AS passes, candidate.influence_exact
+    FROM candidate
+    JOIN audit ON audit.id = candidate.audit_id
+    JOIN ensemble ON ensemble.id = audit.ensemble_id
+    JOIN unit ON unit.encoding_id = ensemble.encoding_id AND unit.number = candidate.unit_number
+    JOIN unit_asset ON unit_asset.encoding_id = unit.encoding_id AND unit_asset.unit_number = unit.number
+    JOIN asset ON asset.id = unit_asset.asset_id
+    LEFT JOIN rightsholder ON rightsholder.id = asset.rightsholder_id
+    GROUP BY ALL
+"""
+
+_NEAR_DUPLICATE_ACROSS_RIGHTSHOLDERS = """
+    SELECT near_duplicate.asset_id, holder.name AS rightsholder, near_duplicate.other_asset_id,
+        other_holder.name AS other_rightsholder, near_duplicate.distance, near_duplicate.found_at
+    FROM near_duplicate
+    JOIN asset ON asset.id = near_duplicate.asset_id
+    JOIN asset AS other ON other.id = near_duplicate.other_asset_id
+    LEFT JOIN rightsholder AS holder ON holder.id = asset.rightsholder_id
+    LEFT JOIN rightsholder AS other_holder ON other_holder.id = other.rightsholder_id
+    WHERE asset.rightsholder_id IS DISTINCT FROM other.rightsholder_id
+"""
+
+VIEWS: Mapping[str, str] = MappingProxyType(
+    {
+        "work": ASSET_RIGHTS,
+        "rights_history": _RIGHTS_HISTORY,
+        "work_rightsholder": owners_among("asset", "asset_rights"),
+        "works_by_permission": _WORKS_BY_PERMISSION,
+        "works_by_rightsholder": _WORKS_BY_RIGHTSHOLDER,
+        "permission_ground": _PERMISSION_GROUND,
+        "current_signal": _CURRENT_SIGNAL,
+        "current_review": _CURRENT_REVIEW,
+        "current_claim": _CURRENT_CLAIM,
+        "open_claim": "SELECT * FROM current_claim WHERE state = 'open'",
+        "rightsholder_current": _RIGHTSHOLDER_CURRENT,
+        "withdrawn_work": _WITHDRAWN_WORK,
+        "exposure": _EXPOSURE,
+        "candidate_by_rightsholder": _CANDIDATE_BY_RIGHTSHOLDER,
+        "near_duplicate_across_rightsholders": _NEAR_DUPLICATE_ACROSS_RIGHTSHOLDERS,
+    }
+)
+"""By name, the SELECT of each; docs/schema.md says what they mean. A view may use those before
+it."""
+
+
+def create_views(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make every view, or make it anew: after a step of a migration the tables below it may have
+    changed.
+    """
+    for name, query in VIEWS.items():
+        connection.execute(f"CREATE OR REPLACE VIEW {name} AS {query}")

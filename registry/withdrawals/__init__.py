@@ -1,0 +1,1 @@
+"""Taking works out: the record, which members may still serve, and certificates."""

@@ -1,0 +1,311 @@
+"""Withdrawing works: recorded at once, and every model that saw them is out of service from then
+on.
+
+A withdrawal is of one work, or of all works of a rightsholder, those that come later included. It
+is a fact that is never taken back: rows are appended, and a work that was withdrawn stays so. What
+the models are left with follows from the rows, see :mod:`registry.withdrawals.serving`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from registry.encodings.planning import removals_left
+from registry.encodings.withdrawal_capacity import Removals
+from registry.errors import InputError, NotFoundError, UsageError
+from registry.event_log.events import Change, changing
+from registry.members.reference_models import reference_saw
+from registry.permissions.derived_columns import refresh
+from registry.rightsholders.current_rights import works_shared_by
+from registry.storage.database import Registry
+from registry.withdrawals.serving import Service, heeded_by, service_of
+
+LONGEST_REASON = 2000
+MOST_WORKS = 100_000
+"""Works that one call can name; a rightsholder may have any number."""
+
+WORKS_OF_RIGHTSHOLDER = f"""
+    SELECT asset.id AS work_id FROM asset WHERE asset.rightsholder_id = $rightsholder
+    UNION SELECT work_id FROM ({works_shared_by("$rightsholder")})
+"""  # noqa: S608 - constants
+"""Works that a rightsholder owns or has a share in, by what is current."""
+
+
+@dataclass(frozen=True)
+class Impact:
+    """What a withdrawal means for one ensemble, or for an encoding that has none."""
+
+    encoding_id: str
+    ensemble_id: str | None
+    works: int
+    """How many of the works are in the encoding."""
+    n: int
+    saw: tuple[int, ...]
+    """Members, by index, whose newest generation saw one of the works."""
+    serving: tuple[int, ...]
+    """Members that serve from now on."""
+    further: Removals | None
+    """How many more units can be withdrawn before no member is left; None without an ensemble."""
+    reference_model: bool = False
+    """Whether the ensemble has a reference model that saw one of the works; it is not used until it
+    is trained again."""
+
+    def to_json(self) -> dict[str, Any]:
+        further = None if self.further is None else self.further.to_json()
+        return {**vars(self), "saw": list(self.saw), "serving": list(self.serving), "further": further}
+
+
+@dataclass(frozen=True)
+class WithdrawalReport:
+    """What was recorded, and what it means."""
+
+    withdrawal_ids: tuple[int, ...]
+    """Empty: all of it had been withdrawn before, and nothing was recorded."""
+    newly_withdrawn: tuple[int, ...]
+    """Ids of the works that were not withdrawn before."""
+    works: tuple[int, ...]
+    """Ids of all works that were named, by id."""
+    impacts: tuple[Impact, ...]
+
+
+def withdraw(
+    registry: Registry,
+    *,
+    asset_ids: Sequence[int] = (),
+    rightsholder_id: int | None = None,
+    reason: str,
+    now: datetime,
+) -> WithdrawalReport:
+    """Withdraw works, or all works of a rightsholder; what was withdrawn before is left as it is.
+
+    Raises:
+        UsageError: neither works nor a rightsholder, or both.
+        InputError: no reason, or one that is too long.
+        NotFoundError: no such work or rightsholder.
+    """
+    if bool(asset_ids) == (rightsholder_id is not None):
+        raise UsageError("expected either works or a rightsholder to withdraw")
+    if len(asset_ids) > MOST_WORKS:
+        raise UsageError(f"got {len(asset_ids):,} works, at most {MOST_WORKS:,} at once; withdraw them in parts")
+    told = _reason(reason)
+    with changing(registry, now) as change:
+        if rightsholder_id is not None:
+            subject = _counted_rightsholder(change.connection, rightsholder_id)
+            works, fresh, numbers = _withdraw_rightsholder(change, subject, told)
+        else:
+            works, fresh, numbers = _withdraw_works(change, sorted(set(asset_ids)), told)
+    return WithdrawalReport(tuple(numbers), tuple(fresh), tuple(works), tuple(impacts_of(registry, works)))
+
+
+def cover_later_works(registry: Registry, now: datetime) -> int:
+    """Record what rightsholders' withdrawals cover that came after them; returns how many works
+    that were.
+
+    A manifest names the last withdrawal that its training heeded, so every work that it left out
+    must be in a row. A row that was added to an old withdrawal would change what older manifests
+    say; therefore this makes new ones.
+    """
+    found = 0
+    with changing(registry, now) as change:
+        holders = change.connection.execute(
+            "SELECT coalesce(merged_into, rightsholder.id) AS holder, arg_min(reason, withdrawal.id) FROM withdrawal "
+            "JOIN rightsholder ON rightsholder.id = subject_id WHERE scope = 'rightsholder' GROUP BY 1 ORDER BY 1"
+        ).fetchall()
+        for holder, reason in holders:
+            _, fresh = _split(change.connection, _works_of(change.connection, int(holder)))
+            if fresh:
+                told = f"{reason} (works that came later)"
+                _record(
+                    change, "rightsholder", [int(holder)], dict.fromkeys(fresh, int(holder)), told, named=len(fresh)
+                )
+                found += len(fresh)
+    return found
+
+
+def impacts_of(registry: Registry, asset_ids: Sequence[int]) -> list[Impact]:
+    """What it means for every ensemble, and for every encoding without one, that these works are
+    withdrawn.
+    """
+    with registry.connection() as connection:
+        connection.register("named", pa.table({"named_id": pa.array(asset_ids, pa.int64())}))
+        rows = connection.execute(
+            "SELECT encoding.id, any_value(n), count(*) FROM unit_asset JOIN named ON asset_id = named_id "
+            "JOIN encoding ON encoding.id = encoding_id GROUP BY 1 ORDER BY 1"
+        ).fetchall()
+        ensembles: dict[str, list[str]] = {}
+        for encoding_id, ensemble_id in connection.execute(
+            "SELECT encoding_id, id FROM ensemble ORDER BY id"
+        ).fetchall():
+            ensembles.setdefault(str(encoding_id), []).append(str(ensemble_id))
+    impacts = []
+    for encoding_id, n, works in rows:
+        for ensemble_id in ensembles.get(str(encoding_id), []):
+            service = service_of(registry, ensemble_id)
+            impacts.append(_impact(registry, service, int(works), asset_ids))
+        if str(encoding_id) not in ensembles:
+            impacts.append(Impact(str(encoding_id), None, int(works), int(n), (), (), None))
+    return impacts
+
+
+def list_withdrawals(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    """All withdrawals in the order in which they were recorded, with what they are of and how many
+    works they cover.
+    """
+    rows: list[dict[str, Any]] = (
+        connection.execute(
+            "SELECT withdrawal.id AS id, scope, subject_id, "
+            "CASE scope WHEN 'asset' THEN coalesce(asset.sha256, asset.url, asset.path) ELSE rightsholder.name END AS subject, "
+            "coalesce(works, 0) AS works, reason, recorded_by, recorded_at FROM withdrawal "
+            "LEFT JOIN asset ON scope = 'asset' AND asset.id = subject_id "
+            "LEFT JOIN rightsholder ON scope = 'rightsholder' AND rightsholder.id = subject_id "
+            "LEFT JOIN (SELECT withdrawal_id, count(*) AS works FROM withdrawal_work GROUP BY 1) "
+            "ON withdrawal_id = withdrawal.id ORDER BY withdrawal.id"
+        )
+        .to_arrow_table()
+        .to_pylist()
+    )
+    return rows
+
+
+def _withdraw_works(change: Change, asset_ids: list[int], reason: str) -> tuple[list[int], list[int], list[int]]:
+    known, fresh = _split(change.connection, asset_ids)
+    missing = sorted(set(asset_ids) - set(known) - set(fresh))
+    if missing:
+        raise NotFoundError(f"no work {missing[0]}; `creditline works` lists them")
+    asset_ids = _with_same_content(change.connection, asset_ids)
+    _, fresh = _split(change.connection, asset_ids)
+    numbers = _record(change, "asset", fresh, {work: work for work in fresh}, reason, named=len(asset_ids))
+    return asset_ids, fresh, numbers
+
+
+def _withdraw_rightsholder(change: Change, holder: int, reason: str) -> tuple[list[int], list[int], list[int]]:
+    works = _works_of(change.connection, holder)
+    _, fresh = _split(change.connection, works)
+    known = change.connection.execute(
+        "SELECT 1 FROM withdrawal JOIN rightsholder ON rightsholder.id = subject_id "
+        "WHERE scope = 'rightsholder' AND coalesce(merged_into, rightsholder.id) = ? LIMIT 1",
+        [holder],
+    ).fetchone()
+    if known and not fresh:
+        return works, [], []
+    numbers = _record(change, "rightsholder", [holder], dict.fromkeys(fresh, holder), reason, named=len(works))
+    return works, fresh, numbers
+
+
+def _record(
+    change: Change, scope: str, subjects: Sequence[int], subject_of_work: Mapping[int, int], reason: str, *, named: int
+) -> list[int]:
+    """One withdrawal per subject, with the works that it covers; returns their numbers.
+
+    ``named``: works that the act is about, those that had been withdrawn before included.
+    """
+    connection = change.connection
+    first = change.next_id("withdrawal")
+    numbers = {subject: first + place for place, subject in enumerate(subjects)}
+    works = sorted(subject_of_work)
+    withdrawals = pa.table(
+        {"number": pa.array(numbers.values(), pa.int64()), "subject": pa.array(subjects, pa.int64())}
+    )
+    covered = pa.table(
+        {
+            "work": pa.array(works, pa.int64()),
+            "number": pa.array([numbers[subject_of_work[work]] for work in works], pa.int64()),
+        }
+    )
+    connection.register("withdrawn_now", withdrawals)
+    connection.execute(
+        "INSERT INTO withdrawal (id, scope, subject_id, reason, recorded_by, recorded_at) "
+        "SELECT number, ?, subject, ?, ?, ? FROM withdrawn_now ORDER BY number",
+        [scope, reason, change.actor, change.now],
+    )
+    connection.register("covered_now", covered)
+    connection.execute(
+        "INSERT INTO withdrawal_work (id, withdrawal_id, asset_id) "
+        "SELECT ? + row_number() OVER (ORDER BY number, work) - 1, number, work FROM covered_now ORDER BY number, work",
+        [change.next_id("withdrawal_work")],
+    )
+    connection.unregister("withdrawn_now")
+    connection.unregister("covered_now")
+    refresh(change, np.array(works, dtype=np.int64))
+    counts = Counter(subject_of_work.values())
+    for subject, number in numbers.items():
+        after = {"withdrawal": number, "reason": reason, "works": counts[subject], "named": named}
+        change.record("withdrawn", f"{scope} {subject}", after=after)
+    return list(numbers.values())
+
+
+def _with_same_content(connection: duckdb.DuckDBPyConnection, asset_ids: list[int]) -> list[int]:
+    """These works and those with the same bytes: one that was listed, and the file that took its
+    place.
+    """
+    connection.register("named", pa.table({"named_id": pa.array(asset_ids, pa.int64())}))
+    rows = connection.execute(
+        "SELECT named_id FROM named UNION SELECT other.id FROM named JOIN asset ON asset.id = named_id "
+        "JOIN asset AS other ON other.identity = asset.identity AND other.sha256 = asset.sha256 ORDER BY 1"
+    ).fetchall()
+    connection.unregister("named")
+    return [int(number) for (number,) in rows]
+
+
+def _works_of(connection: duckdb.DuckDBPyConnection, holder: int) -> list[int]:
+    rows = connection.execute(WORKS_OF_RIGHTSHOLDER, {"rightsholder": holder}).fetchall()
+    # Also the file of a work that was listed as theirs and turned up under somebody else's name.
+    return _with_same_content(connection, [int(work) for (work,) in rows])
+
+
+def _split(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int]) -> tuple[list[int], list[int]]:
+    """Which of these works a withdrawal covers, and which none does; both by id."""
+    connection.register("named", pa.table({"named_id": pa.array(asset_ids, pa.int64())}))
+    rows = connection.execute(
+        "SELECT id, id IN (SELECT asset_id FROM withdrawal_work) FROM asset SEMI JOIN named ON id = named_id ORDER BY id"
+    ).fetchall()
+    connection.unregister("named")
+    return [int(work) for work, covered in rows if covered], [int(work) for work, covered in rows if not covered]
+
+
+def _counted_rightsholder(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -> int:
+    row = connection.execute(
+        "SELECT coalesce(merged_into, id) FROM rightsholder WHERE id = ?", [rightsholder_id]
+    ).fetchone()
+    if row is None:
+        raise NotFoundError(f"no rightsholder #{rightsholder_id}; `creditline rightsholders` lists them")
+    return int(row[0])
+
+
+def _impact(registry: Registry, service: Service, works: int, asset_ids: Sequence[int]) -> Impact:
+    named = np.isin(service.withdrawn.asset_ids, np.asarray(asset_ids, dtype=np.int64))
+    saw = tuple(
+        state.member.index
+        for state in service.states
+        if state.withdrawn_seen
+        and bool((service.withdrawn.seen_by(state.member.index, heeded_by(state.member)) & named).any())
+    )
+    serving = tuple(member.index for member in service.serving)
+    return Impact(
+        encoding_id=service.encoding.id,
+        ensemble_id=service.ensemble.id,
+        works=works,
+        n=service.encoding.n,
+        saw=saw,
+        serving=serving,
+        further=removals_left(registry, service.encoding.id, serving),
+        reference_model=reference_saw(registry, service, asset_ids),
+    )
+
+
+def _reason(text: str) -> str:
+    told = " ".join(text.replace("\0", " ").split())
+    if not told or len(told) > LONGEST_REASON:
+        raise InputError(
+            f"a withdrawal needs a reason of at most {LONGEST_REASON:,} characters, got {len(told):,}: "
+            "such as --reason 'letter of 3 May'"
+        )
+    return told

@@ -1,0 +1,1 @@
+"""Works as people look for them: by name or number, in listings, one by one."""

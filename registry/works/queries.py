@@ -1,0 +1,155 @@
+"""Questions that commands and attribution ask the registry. Reading only; every list has a stable
+order.
+
+Pages of works and the like are in :mod:`registry.works.listings`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from sqlalchemy import literal_column
+from sqlmodel import Session, SQLModel, col, select
+
+from registry.encodings.store import load_units
+from registry.errors import NotFoundError, UsageError
+from registry.rightsholders.current_rights import ASSET_RIGHTS, attribute_names, column_expression, rights_of
+from registry.storage.database import Registry
+from registry.storage.tables import Encoding, Ensemble, Member
+from registry.works.listings import PAGE
+
+Row = TypeVar("Row", bound=SQLModel)
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingAssets:
+    """The works of an encoding, as training needs them; all fields in order of asset id."""
+
+    asset_ids: NDArray[np.int64]
+    sha256: list[str]
+    paths: list[Path]
+    """Absolute. The file may have changed since: check its hash when it is read."""
+    unit_numbers: NDArray[np.int64]
+    values: list[str | None] | None
+    """The works' values of the column that was asked for; None for a work without one."""
+
+
+def latest_encoding(session: Session) -> Encoding:
+    """The encoding that was made last, by the order of rows: a clock may have gone backwards.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    found = session.exec(select(Encoding).order_by(literal_column("rowid").desc()).limit(1)).first()
+    if found is None:
+        raise NotFoundError("no encoding yet; run `creditline encode --unit asset --members 10` first")
+    return found
+
+
+def latest_ensemble(session: Session) -> Ensemble:
+    """The ensemble that was made last, of those that have all their members if any has.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    query = (
+        select(Ensemble, Encoding.n)
+        .join(Encoding, col(Encoding.id) == col(Ensemble.encoding_id))
+        .order_by(literal_column("ensemble.rowid"))
+    )
+    found = list(session.exec(query))
+    if not found:
+        raise NotFoundError("no ensemble yet; run `creditline train` first")
+    counts = Counter(session.exec(select(Member.ensemble_id).where(Member.generation == 1)))
+    # The last one in the order of rows, since a clock may have gone backwards.
+    return max(enumerate(found), key=lambda item: (counts[item[1][0].id] == item[1][1], item[0]))[1][0]
+
+
+def find_by_prefix(session: Session, model: type[Row], prefix: str) -> Row:
+    """The one row of ``model`` whose id starts with ``prefix``.
+
+    Raises:
+        NotFoundError: none does.
+        UsageError: several do.
+    """
+    key: Any = model.id  # type: ignore[attr-defined]  # the models with text ids, all of which have it
+    found = session.exec(select(model).where(key.startswith(prefix, autoescape=True)).order_by(key).limit(2)).all()
+    if not prefix or not found:
+        raise NotFoundError(f"no {_name(model)} {prefix!r}; `creditline status` says what there is")
+    exact = [row for row in found if row.id == prefix]  # type: ignore[attr-defined]
+    if len(exact or found) > 1:
+        raise UsageError(f"{prefix!r} is the start of several {_name(model)} ids; give more digits")
+    return (exact or list(found))[0]
+
+
+def training_assets(registry: Registry, encoding_id: str, column: str | None) -> TrainingAssets:
+    """The works of an encoding with their files, and their values of ``column`` if one is given.
+
+    Raises:
+        NotFoundError: no such encoding, or no work has a value in the column.
+    """
+    units = load_units(registry, encoding_id)
+    value = column_expression(column) if column is not None else "NULL::VARCHAR"
+    with registry.connection() as connection:
+        connection.register("wanted", pa.table({"wanted_id": units.asset_ids}))
+        # The column's name enters as an escaped literal.
+        rows = connection.execute(
+            f"SELECT asset_id, sha256, root, path, {value} AS value "  # noqa: S608
+            f"FROM ({ASSET_RIGHTS}) JOIN wanted ON asset_id = wanted_id ORDER BY asset_id"
+        ).to_arrow_table()
+        known = attribute_names(connection) if column is not None else []
+    values = rows["value"].to_pylist()
+    if column is not None and not any(values):
+        raise NotFoundError(f"no work has a value in the column {column!r}; the columns there are: {', '.join(known)}")
+    roots, paths = rows["root"].to_pylist(), rows["path"].to_pylist()
+    return TrainingAssets(
+        asset_ids=rows["asset_id"].to_numpy(),
+        sha256=rows["sha256"].to_pylist(),
+        paths=[Path(root, path) for root, path in zip(roots, paths, strict=True)],
+        unit_numbers=units.unit_numbers,
+        values=values if column is not None else None,
+    )
+
+
+def asset_rights_table(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int] | None = None) -> pa.Table:
+    """Works with their newest rights (columns: see
+    :data:`registry.rightsholders.current_rights.ASSET_RIGHTS`), by asset id.
+    """
+    query = f"SELECT * FROM ({ASSET_RIGHTS})"  # noqa: S608  # a constant
+    if asset_ids is not None and len(asset_ids) <= PAGE:
+        query = f"SELECT * FROM ({rights_of(asset_ids)})"  # noqa: S608  # numbers
+    elif asset_ids is not None:
+        connection.register("wanted", pa.table({"wanted_id": pa.array(list(asset_ids), pa.int64())}))
+        query += " WHERE asset_id IN (SELECT wanted_id FROM wanted)"
+        # The blocks that can hold them are few; DuckDB passes over the others.
+        query += f" AND asset_id BETWEEN {int(min(asset_ids))} AND {int(max(asset_ids))}"
+    return connection.execute(query + " ORDER BY asset_id").to_arrow_table()
+
+
+def works_outside(connection: duckdb.DuckDBPyConnection, encoding_id: str) -> int:
+    """How many of the registered works no unit of the encoding has: registered later, without a
+    value, or missing.
+    """
+    row = _one(
+        connection,
+        "SELECT count(*) FROM asset WHERE id NOT IN (SELECT asset_id FROM unit_asset WHERE encoding_id = ?)",
+        [encoding_id],
+    )
+    return int(row[0])
+
+
+def _one(connection: duckdb.DuckDBPyConnection, query: str, values: Sequence[Any] = ()) -> tuple[Any, ...]:
+    row: tuple[Any, ...] = connection.execute(query, list(values)).fetchall()[0]
+    return row
+
+
+def _name(model: type[SQLModel]) -> str:
+    return str(model.__tablename__)

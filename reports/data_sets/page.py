@@ -1,0 +1,78 @@
+"""The page of a data-set report: one file that needs no network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from markupsafe import Markup
+
+from reports.data_sets import words
+from reports.data_sets.facts import Counts, DataSetFacts
+from reports.issuing.stamp import META, Stamp
+from reports.rendering.html import rendered
+from reports.statements.bars import Bar, bars_plot
+
+MOST_BARS = 8
+MOST_MEMBERS = 64
+
+NAMES: Mapping[str, tuple[str, str, str]] = {
+    "sources": ("By source", "Host", "From the web address of the work, else of its source."),
+    "statements": (
+        "By where the rights were declared",
+        "Read from",
+        "The table or folder that the declaration was read from.",
+    ),
+    "rightsholders": (
+        "By rightsholder",
+        "Rightsholder",
+        "As it is now: what was checked before what was declared. A work with several counts for each.",
+    ),
+    "licences": (
+        "By licence",
+        "Licence",
+        "As it was stated, with what its terms were understood to say about training.",
+    ),
+    "formats": ("By format", "Media type", "As read from the files’ contents."),
+    "signals": ("By rights signal", "Signal", "Machine-readable statements found in the files or at their sites."),
+}
+"""By table: heading, first column, note."""
+
+
+def data_set_page(facts: DataSetFacts, files: Mapping[str, str], stamp: Stamp) -> str:
+    """The page. ``files``: names of the files beside it, by ``json`` and by table."""
+    tables = [(name, *NAMES[name], getattr(facts, name), _plot(name, getattr(facts, name))) for name in NAMES]
+    permissions = [Bar(str(row.name), row.works, row.forbidden) for row in facts.permissions]
+    return rendered(
+        "data_set.html.j2",
+        facts=facts,
+        files=files,
+        stamp=stamp,
+        stamp_meta=META,
+        tables=tables,
+        permissions=Markup(bars_plot("permissions", permissions, "Works by permission", left=1.2)),  # noqa: S704 - drawn here
+        opt_outs=[(model, _opt_outs(facts, place)) for place, model in enumerate(facts.models)],
+        most_members=MOST_MEMBERS,
+        limits=words.LIMITS,
+    )
+
+
+def _plot(name: str, counts: Counts) -> Markup | None:
+    """The largest rows as bars, their forbidden works standing out; None for a single row: there is
+    nothing to compare.
+    """
+    if len(counts.rows) < 2:
+        return None
+    bars = [Bar(row.name or "not recorded", row.works, row.forbidden) for row in counts.rows[:MOST_BARS]]
+    # Names are text that the library escapes; the title is ours.
+    return Markup(bars_plot(name, bars, f"Works, {NAMES[name][0].lower()}"))  # noqa: S704 - drawn here
+
+
+def _opt_outs(facts: DataSetFacts, place: int) -> Markup | None:
+    members = facts.models[place].members[:MOST_MEMBERS]
+    bars = [
+        Bar(f"member {member.index}", member.works, member.withdrawn_since + member.prohibited_since)
+        for member in members
+    ]
+    if not any(bar.part for bar in bars):
+        return None
+    return Markup(bars_plot(f"opt-outs-{place}", bars, "Works opted out since training, by member", left=1.2))  # noqa: S704 - drawn here

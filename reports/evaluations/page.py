@@ -1,0 +1,312 @@
+"""The page of an evaluation: how good the evidence on one ensemble is, for people who decide by it.
+
+Built from the log's event alone, whose facts are read with suspicion: a figure that is not there is
+shown as not measured.
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from registry.errors import NotFoundError
+from registry.event_log.events import head_of
+from registry.ids import canonical_json
+from registry.outputs.evaluations import KeptEvaluation, newest_evaluation
+from registry.storage.database import Registry
+from reports.evaluations.sentences import Measured, null_sentence, power_sentence
+from reports.issuing.issue import Document, record_issue, write_document
+from reports.issuing.stamp import Stamp, stamp_of
+from reports.rendering import wording
+from reports.rendering.html import rendered
+from reports.rendering.plots import Estimate, estimates_plot
+
+KIND = "evaluation"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number of the head of the page."""
+
+    name: str
+    value: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """One question and what was measured of it."""
+
+    title: str
+    question: str
+    method: str = ""
+    not_measured: str = ""
+    columns: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    plot: Markup | None = None
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class EvaluationPage:
+    """All that the page shows."""
+
+    ensemble: str
+    measured_at: datetime.datetime
+    headline: str
+    explanation: str
+    figures: tuple[Figure, ...]
+    sections: tuple[Section, ...]
+    settings: tuple[tuple[str, Any], ...]
+    event: int
+    event_sha256: str
+
+
+def give_evaluation(registry: Registry, kept: KeptEvaluation, out: Path, now: datetime.datetime) -> tuple[Path, Path]:
+    """Write an evaluation's page and document into a folder, on record; returns their paths.
+
+    Raises:
+        InputError: the folder cannot be written to.
+    """
+    with registry.connection() as connection:
+        stamp = stamp_of(KIND, str(kept.facts.get("ensemble", "")), evaluation_document(kept), now, head_of(connection))
+    document = {
+        "creditline": "evaluation",
+        "version": 1,
+        **evaluation_document(kept),
+        "stamp": stamp.model_dump(mode="json"),
+    }
+    files = (
+        Document("evaluation.html", evaluation_page(kept, stamp).encode("utf-8", "replace"), stamp),
+        Document("evaluation.json", (canonical_json(document) + "\n").encode(), stamp),
+    )
+    record_issue(registry, [write_document(out, file) for file in files], now)
+    return out / files[0].name, out / files[1].name
+
+
+def evaluation_document(kept: KeptEvaluation) -> dict[str, Any]:
+    """The facts of an evaluation with the event that has them."""
+    return {**kept.facts, "event": kept.event, "event_sha256": kept.event_sha256}
+
+
+def evaluation_facts(registry: Registry, ensemble_id: str) -> object:
+    """What the newest evaluation of an ensemble says; see
+    :data:`reports.issuing.document_types.KINDS`.
+
+    Raises:
+        NotFoundError: it was never evaluated.
+    """
+    with registry.session() as session:
+        kept = newest_evaluation(session, ensemble_id)
+    if kept is None:
+        raise NotFoundError(f"the log has no evaluation of ensemble {ensemble_id} any more")
+    return evaluation_document(kept)
+
+
+def evaluation_page(kept: KeptEvaluation, stamp: Stamp) -> str:
+    """The page of an evaluation."""
+    return rendered("evaluation.html.j2", page=evaluation(kept), stamp=stamp)
+
+
+def evaluation(kept: KeptEvaluation) -> EvaluationPage:
+    """What the page shows, in words and figures."""
+    facts = Measured(kept.facts)
+    power, null, similarity = facts.part("power"), facts.part("null"), facts.part("similarity")
+    found = power.share("found")
+    counted = power.part("found")
+    headline = (
+        f"{counted.number_text('count')} of {counted.number_text('total')} planted works were found."
+        if found
+        else "How often a copied work would be found was not measured."
+    )
+    return EvaluationPage(
+        ensemble=str(kept.facts.get("ensemble", "")),
+        measured_at=kept.measured_at,
+        headline=headline,
+        explanation=power_sentence(kept.facts) + " " + null_sentence(kept.facts),
+        figures=(
+            Figure("Copied works found", _interval(found), f"at q ≤ {power.number_text('false_discovery_rate')}"),
+            Figure(
+                "False alarms", _interval(null.share("audits_with_a_discovery")), "of audits under codes dealt anew"
+            ),
+            Figure("p uniform under the null", null.number_text("kolmogorov_smirnov_p"), "Kolmogorov and Smirnov’s p"),
+            Figure("Similarity alone", similarity.estimate_text("rate"), "false attribution rate; 0 is best"),
+        ),
+        sections=(
+            _power(power),
+            _null(null),
+            _rankers(facts),
+            _similarity(similarity),
+            _jacobian(facts),
+            _members(facts),
+        ),
+        settings=tuple((name, kept.facts[name]) for name in _SETTINGS if name in kept.facts),
+        event=kept.event,
+        event_sha256=kept.event_sha256,
+    )
+
+
+_SETTINGS = (
+    "ensemble",
+    "members_sha256",
+    "encoding",
+    "works",
+    "training_steps",
+    "audit",
+    "settings",
+    "versions",
+    "seconds",
+)
+
+
+def _interval(found: tuple[float, float, float] | None) -> str:
+    return "not measured" if found is None else wording.percent(found[0])
+
+
+def _share_row(name: str, facts: Measured, key: str) -> tuple[str, ...]:
+    found = facts.share(key)
+    if found is None:
+        return (name, "not measured", "", "")
+    part = facts.part(key)
+    counted = f"{part.number_text('count')} of {part.number_text('total')}"
+    return (name, wording.percent(found[0]), f"{wording.percent(found[1])} to {wording.percent(found[2])}", counted)
+
+
+_SHARES = ("", "share", "95 % interval", "counted")
+
+
+def _power(facts: Measured) -> Section:
+    title, question = "Power", "Would a copied work be found? Training works are shown as if somebody had found them."
+    if not facts.measured:
+        return Section(title, question, not_measured=facts.reason)
+    rows = [
+        ("named at the false discovery rate", "found"),
+        ("named, with nothing more significant beside it", "found_first"),
+        ("ranked first", "ranked_first"),
+        ("on the shortlist", "shortlisted"),
+    ]
+    return Section(
+        title,
+        question,
+        facts.text("method"),
+        columns=_SHARES,
+        rows=tuple(_share_row(name, facts, key) for name, key in rows),
+    )
+
+
+def _null(facts: Measured) -> Section:
+    title = "False alarms"
+    question = (
+        "What does the test find where there is nothing to find? Codes are dealt anew after training, so all are wrong."
+    )
+    if not facts.measured:
+        return Section(title, question, not_measured=facts.reason)
+    rows = (
+        _share_row("audits that named anything", facts, "audits_with_a_discovery"),
+        _share_row("first-ranked units with p ≤ 0.05", facts, "p_at_most_0.05"),
+        ("p-values uniform (Kolmogorov and Smirnov)", facts.number_text("kolmogorov_smirnov_p"), "", ""),
+        ("more discoveries than allowed", facts.number_text("more_discoveries_than_allowed_p"), "", ""),
+    )
+    return Section(
+        title, question, facts.text("method"), columns=("", "share or p", "95 % interval", "counted"), rows=rows
+    )
+
+
+def _rankers(facts: Measured) -> Section:
+    part = facts.part("rankers")
+    title = "Rankings"
+    question = "Which method tells best what a work would change? The members grade each: they are models that did not see some."
+    if not part.measured:
+        return Section(title, question, not_measured=part.reason)
+    graded = [(one.text("name"), one.part("member_lds")) for one in part.parts("alone")]
+    used = part.part("used")
+    graded.append((f"used: {used.text('name')}", used.part("member_lds")))
+    rows, drawn = [], []
+    for name, grade in graded:
+        three = grade.three("value")
+        if three is None:
+            rows.append((name, "not measured", grade.reason, ""))
+            continue
+        drawn.append(Estimate(name, *three))
+        between = f"{wording.number(three[1])} to {wording.number(three[2])}"
+        rows.append((name, wording.number(three[0]), between, grade.number_text("samples")))
+    return Section(
+        title,
+        question,
+        part.text("method"),
+        columns=("ranker", "member-LDS", "95 % interval", "samples"),
+        rows=tuple(rows),
+        plot=Markup(estimates_plot("member-lds", drawn, "member-LDS")) if drawn else None,  # noqa: S704  # drawn here
+        caption="Rank correlation with what the members’ losses say; 0 is no better than chance.",
+    )
+
+
+def _similarity(facts: Measured) -> Section:
+    title = "What similarity alone is worth"
+    question = (
+        "How often does the most similar work stay the most similar after the models that saw it are left out? Then it was not "
+        "the cause. Divided by the same for a random other work: near 0 the nearest work matters, near 1 it says nothing."
+    )
+    if not facts.measured:
+        return Section(title, question, not_measured=facts.reason)
+    rate = facts.estimate("rate")
+    between = "" if rate is None else f"{wording.number(rate[1])} to {wording.number(rate[2])}"
+    rows = (
+        ("false attribution rate", facts.estimate_text("rate"), between, facts.number_text("samples")),
+        _share_row("stays without the nearest", facts, "nearest_unit_stays"),
+        _share_row("stays without another", facts, "nearest_unit_stays_without_another"),
+    )
+    return Section(
+        title, question, facts.text("method"), columns=("", "share or rate", "95 % interval", "counted"), rows=rows
+    )
+
+
+def _jacobian(facts: Measured) -> Section:
+    part = facts.part("jacobian")
+    title = "Estimates beside real ablation"
+    question = (
+        "How close is the influence that one Jacobian estimates to what happens when members are really left out?"
+    )
+    if not part.measured:
+        return Section(title, question, not_measured=part.reason)
+    rows = tuple(
+        (
+            sample.text("sample"),
+            sample.number_text("rank_correlation"),
+            sample.number_text("relative_error"),
+            sample.number_text("units"),
+        )
+        for sample in part.parts("samples")
+    )
+    return Section(
+        title,
+        question,
+        part.text("method"),
+        columns=("sample", "rank correlation", "relative error", "units"),
+        rows=rows,
+    )
+
+
+def _members(facts: Measured) -> Section:
+    part = facts.part("members_beside")
+    title = "The ensemble beside its members"
+    question = (
+        "Is the ensemble as good a model as those that saw more of the works? Below 1, it predicts the noise better."
+    )
+    if not part.measured:
+        return Section(title, question, not_measured=part.reason)
+    rows = []
+    for name, key in (
+        ("loss of the ensemble by that of members that did not see the work", "ensemble_by_members_that_did_not"),
+        ("loss of the ensemble by that of members that saw it", "ensemble_by_members_that_saw_it"),
+    ):
+        three = part.estimate(key)
+        between = "" if three is None else f"{wording.number(three[1])} to {wording.number(three[2])}"
+        rows.append((name, part.estimate_text(key), between, part.number_text("works")))
+    return Section(
+        title, question, part.text("method"), columns=("", "ratio", "95 % interval", "works"), rows=tuple(rows)
+    )

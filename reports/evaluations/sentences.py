@@ -1,0 +1,121 @@
+"""What was measured of an ensemble's evidence, in sentences for every report of its outputs.
+
+The facts come from the log and are read with suspicion: whatever is not a number where one belongs
+was not measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from registry.outputs.evaluations import KeptEvaluation
+from reports.rendering import wording
+
+MISSING = "nothing of it is in the log"
+NEVER = (
+    "How often audits of this ensemble find a copied work, or raise a false alarm, was not measured; `creditline evaluate` "
+    "measures it."
+)
+OTHER_MEMBERS = "The figures are of members that did not all serve this output, or of others."
+
+
+def quoted(kept: KeptEvaluation | None, members_sha256: object) -> tuple[str, ...]:
+    """What a report of an output says of the ensemble's evidence; ``members_sha256``: of the
+    members that served it.
+    """
+    if kept is None:
+        return (NEVER,)
+    found = [power_sentence(kept.facts), null_sentence(kept.facts)]
+    if kept.facts.get("members_sha256") != members_sha256:
+        found.append(OTHER_MEMBERS)
+    return (*found, f"Measured {kept.measured_at:%Y-%m-%d} by `creditline evaluate`, event {kept.event:,} of the log.")
+
+
+def power_sentence(facts: Mapping[str, Any]) -> str:
+    """What a report says of an ensemble's power."""
+    power = Measured(facts).part("power")
+    found = power.share("found")
+    if found is None:
+        return f"How often a copied work would be found was not measured on this ensemble: {power.reason}."
+    return (
+        f"Of {power.number_text('shown')} training works that were shown to the models as if they had been found somewhere, "
+        f"{wording.percent(found[0])} were named at q ≤ {power.number_text('false_discovery_rate')} "
+        f"(95 % interval {wording.percent(found[1])} to {wording.percent(found[2])})."
+    )
+
+
+def null_sentence(facts: Mapping[str, Any]) -> str:
+    """What a report says of false alarms."""
+    null = Measured(facts).part("null")
+    alarms = null.share("audits_with_a_discovery")
+    if alarms is None:
+        return f"False alarms were not measured on this ensemble: {null.reason}."
+    return (
+        f"Under {null.number_text('redraws')} deals of wrong codes, {wording.percent(alarms[0])} of audits named anything "
+        f"(95 % interval {wording.percent(alarms[1])} to {wording.percent(alarms[2])}; allowed are "
+        f"{wording.percent(null.number('false_discovery_rate') or 0.0)})."
+    )
+
+
+def similarity_sentence(kept: KeptEvaluation | None) -> str:
+    """What a report says of works that are alike: how often the nearest one was not the cause."""
+    found = None if kept is None else Measured(kept.facts).part("similarity")
+    rate = None if found is None else found.estimate("rate")
+    if found is None or rate is None:
+        why = "`creditline evaluate` measures it" if found is None else found.reason
+        return f"How often the most similar work is not the cause was not measured on this ensemble: {why}."
+    return (
+        f"On this ensemble the false attribution rate of similarity is {wording.number(rate[0], 2)} (interval "
+        f"{wording.number(rate[1], 2)} to {wording.number(rate[2], 2)}): at 0 the most similar work is always the cause, at 1 "
+        "it says no more than any other work."
+    )
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Facts from the log: whatever is not a number where one belongs counts as not measured."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def reason(self) -> str:
+        return wording.plain(str(self.values.get("not_measured", MISSING)), 300)
+
+    @property
+    def measured(self) -> bool:
+        return bool(self.values) and "not_measured" not in self.values
+
+    def part(self, name: str) -> Measured:
+        found = self.values.get(name)
+        return Measured(found if isinstance(found, Mapping) else {})
+
+    def parts(self, name: str) -> list[Measured]:
+        found = self.values.get(name)
+        return [Measured(each) for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
+
+    def number(self, name: str) -> float | None:
+        found = self.values.get(name)
+        return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
+
+    def number_text(self, name: str) -> str:
+        found = self.number(name)
+        return "not measured" if found is None else wording.number(found)
+
+    def text(self, name: str) -> str:
+        return wording.plain(str(self.values.get(name, "")), 400)
+
+    def share(self, name: str) -> tuple[float, float, float] | None:
+        return self.part(name).three("share")
+
+    def estimate(self, name: str) -> tuple[float, float, float] | None:
+        return self.part(name).three("value")
+
+    def estimate_text(self, name: str) -> str:
+        found = self.estimate(name)
+        return "not measured" if found is None else wording.number(found[0])
+
+    def three(self, name: str) -> tuple[float, float, float] | None:
+        found = tuple(self.number(each) for each in (name, "low", "high"))
+        return None if None in found else (found[0] or 0.0, found[1] or 0.0, found[2] or 0.0)

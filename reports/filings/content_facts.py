@@ -1,0 +1,96 @@
+"""What is known of an ensemble's training content: the numbers that filings are written from, as
+they stand in their JSON.
+
+They are counted in :mod:`reports.filings.training_content`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from reports.filings.domains import DomainFacts
+from reports.outputs.schema import Part
+
+
+class DataSetFacts(Part):
+    """A data set, as far as its works are training content."""
+
+    name: str
+    kind: str
+    works: int
+    bytes: int
+    with_address: int = Field(description="Works whose site the registry knows.")
+    domains: int
+    registered_from: str = Field(description="Day on which the first of its works was registered.")
+    registered_to: str
+    first_trained: str | None = Field(description="Day on which the first ensemble was made that trains on it.")
+    own_outputs: int = Field(description="Works that are outputs generated here.")
+    said_synthetic: int = Field(description="Works whose file says that a generative model made it.")
+
+
+class LicenceFacts(Part):
+    """A licence with its works."""
+
+    reference: str
+    spdx: str | None
+    works: int
+
+
+class SignalFacts(Part):
+    """What works of one protocol say about training."""
+
+    protocol: str
+    use: str
+    works: int
+
+
+class ContentFacts(Part):
+    """What the registry knows of an ensemble's training content."""
+
+    ensemble: str
+    encoding: str
+    made: str = Field(description="Day on which the ensemble was made.")
+    members: int
+    members_trained: int
+    members_imported: int
+    members_serving: int = Field(description="Of these, those that saw none of the works that were withdrawn.")
+    settings: dict[str, Any]
+    works: int
+    bytes: int
+    unit_kind: str
+    units: int
+    formats: dict[str, int] = Field(description="Works by media type.")
+    shortest_side: int | None
+    longest_side: int | None
+    registered_from: str | None
+    registered_to: str | None
+    data_sets: list[DataSetFacts]
+    rightsholders: int
+    without_rightsholder: int
+    licences: list[LicenceFacts]
+    owners_verified: int = Field(
+        description="Works whose rightsholder somebody verified; of the others it is as declared."
+    )
+    licences_verified: int = Field(description="The same of licences.")
+    other_licences: int = Field(description="Further licences, with fewer works.")
+    without_licence: int
+    permissions: dict[str, int] = Field(description="Works by what is on record about them now.")
+    signals: list[SignalFacts]
+    with_signal: int = Field(description="Works with a machine-readable statement about training.")
+    with_reservation: int = Field(description="Works of which some statement reserves or restricts it.")
+    left_out: dict[str, int] = Field(description="Works left out when the encoding was made, by reason.")
+    reserved_left_out: int = Field(
+        description="Works with a reservation, registered by then, that are no training content."
+    )
+    trained_without: int = Field(description="Works withdrawn later, that all members are trained without again.")
+    never_seen: int = Field(
+        description="Works withdrawn after they were encoded and before any member was trained on them."
+    )
+    withdrawn_since: int = Field(description="Withdrawn works that some member still has; it serves no more.")
+    with_address: int
+    domains_in_all: int
+    crawled_domains: int = Field(description="Of the data sets that were said to be crawled.")
+    top_domains: list[DomainFacts] = Field(description="The largest of these, by bytes.")
+    top_domains_left_out: int

@@ -1,0 +1,315 @@
+"""Versions of filings: which there were, their kept copies, and the next one.
+
+A filing's facts are what the registry knows and what the provider answered; wording and layout
+follow from them. Where they are what the newest version was made from, that version is given again,
+byte for byte; else there is a next one. The log of issued documents says which versions there were,
+and the copies in ``filings/`` of the home have their contents. The answers stand in each version's
+JSON, so that its facts can be read again without the file that they came from.
+
+A copy can be lost. Whoever runs an export then learns which earlier version could not be given, or
+that the newest was made anew: with the same facts, but in other bytes than those that went out.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from pydantic import ValidationError
+
+from registry.errors import InputError, NotFoundError, RegistryError
+from registry.event_log.events import head_of
+from registry.home import Home, write_bytes_atomically
+from registry.storage.database import Registry
+from registry.storage.tables import Member
+from registry.withdrawals.serving import Service, generations_of, service_of
+from reports.filings.answers import Answers, check_data_sets
+from reports.filings.changes import changes
+from reports.filings.content_facts import ContentFacts
+from reports.filings.contradictions import contradictions
+from reports.filings.form import VERSION, ChangesPart, EarlierPart, FilingDocument, Form
+from reports.filings.training_content import read_content
+from reports.issuing.issue import EVENT, VERSION_MARK, Document, Issued, record_issue, write_document
+from reports.issuing.stamp import META, Stamp, stamp_of
+from reports.rendering.html import rendered
+
+ATTEMPTS = 5
+LARGEST_KEPT = 2**26
+"""Bytes of a kept copy that are read."""
+
+
+@dataclass
+class Kept:
+    """A version, as the log says."""
+
+    number: int
+    issued_at: datetime.datetime
+    facts_sha256: str
+    files: dict[str, str] = field(default_factory=dict)
+    """SHA-256 by suffix."""
+
+
+@dataclass(frozen=True)
+class Filed:
+    """What a run gave out."""
+
+    document: FilingDocument
+    page: Path
+    data: Path
+    new: bool
+    """Whether this is a version that had not been there."""
+    rebuilt: bool
+    """Whether its kept copy was lost, so that it was made anew: of the same facts, with another
+    stamp and in other bytes."""
+    answers_of: int | None
+    """The version whose answers were used again, where no file was given."""
+    lost: tuple[int, ...]
+    """Earlier versions that it links to and that were not written, as their kept copies are missing
+    or altered."""
+
+    @property
+    def supersedes(self) -> int | None:
+        """The version before this one."""
+        return self.document.earlier[0].filing_version if self.document.earlier else None
+
+
+def subject_of(ensemble_id: str, number: int) -> str:
+    """What the stamp says that a version is about: each has answers of its own."""
+    return f"{ensemble_id}{VERSION_MARK}{number}"
+
+
+def file_version(
+    registry: Registry, form: Form, ensemble_id: str, answers: Answers | None, out: Path, now: datetime.datetime
+) -> Filed:
+    """Write the newest version of a filing, and all earlier ones that it links to and that are
+    kept, into a folder.
+
+    Args:
+        registry: where the facts are, and where the log says what was issued.
+        form: which filing.
+        ensemble_id: the ensemble that it is about.
+        answers: the provider's; None: those of the newest version, if there is one.
+        out: the folder.
+        now: when this is.
+
+    Raises:
+        NotFoundError: no such ensemble, or it has no member.
+        InputError: answers that contradict the registry, a kept copy that is needed is lost, or a
+            folder cannot be written.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        # Asked first: the log must not name a version that nobody was given.
+        raise InputError(f"cannot write to {out} ({error.strerror}); choose another folder") from error
+    with registry.connection() as connection:
+        versions = versions_of(connection, form, ensemble_id)
+    newest = versions[-1] if versions else None
+    reused = newest.number if answers is None and newest else None
+    if answers is None:
+        answers = _kept_answers(registry.home, form, ensemble_id, newest) if newest else Answers()
+    content, facts, stamp = _read(registry, form, ensemble_id, answers, now)
+    if newest and newest.facts_sha256 == stamp.facts_sha256:
+        number, issued_at, copies = newest.number, newest.issued_at, _copies(registry.home, form, ensemble_id, newest)
+        if copies is not None:
+            document = FilingDocument.model_validate_json(copies["json"])
+            paths, lost = _give(form, ensemble_id, versions, registry.home, out)
+            return Filed(document, *paths, new=False, rebuilt=False, answers_of=reused, lost=lost)
+        rebuilt, earlier = True, versions[:-1]
+    else:
+        number, issued_at = (newest.number if newest else 0) + 1, now
+        rebuilt, earlier = False, versions
+    stamp = stamp.model_copy(update={"subject": subject_of(ensemble_id, number)})
+    changed = _changed(registry.home, form, ensemble_id, earlier, facts)
+    document = _document(form, content, answers, facts, number, issued_at, earlier, changed, stamp)
+    issued = [write_document(registry.home.filings, each) for each in _rendered(form, document)]
+    record_issue(registry, issued, now)
+    with registry.connection() as connection:
+        versions = versions_of(connection, form, ensemble_id)
+    paths, lost = _give(form, ensemble_id, versions, registry.home, out)
+    return Filed(document, *paths, new=not rebuilt, rebuilt=rebuilt, answers_of=reused, lost=lost)
+
+
+def facts_of(registry: Registry, form: Form, subject: str) -> dict[str, Any]:
+    """The facts of one version of a filing as the registry has them now, under that version's own
+    answers.
+
+    A later version with other answers does not make an earlier one say something else.
+
+    Raises:
+        NotFoundError: it was never filed, or the registry has no such ensemble any more.
+        InputError: the version's kept copy, which has its answers, is missing or altered.
+    """
+    ensemble_id, _, number = subject.partition(VERSION_MARK)
+    with registry.connection() as connection:
+        versions = versions_of(connection, form, ensemble_id)
+    kept = next((each for each in versions if str(each.number) == number), None)
+    if kept is None:
+        raise NotFoundError(f"no {form.kind} {subject[:80]!r} was issued; `creditline export` writes one")
+    answers = _kept_answers(registry.home, form, ensemble_id, kept)
+    return _read(registry, form, ensemble_id, answers, datetime.datetime.now(datetime.UTC))[1]
+
+
+def versions_of(connection: duckdb.DuckDBPyConnection, form: Form, ensemble_id: str) -> list[Kept]:
+    """The versions that the log names, in order."""
+    rows = connection.execute(
+        "SELECT recorded_at, after FROM event WHERE kind = ? AND contains(after, ?) ORDER BY sequence",
+        [EVENT, f"{form.stem}-{ensemble_id}-v"],
+    ).fetchall()
+    pattern = re.compile(re.escape(f"{form.stem}-{ensemble_id}-v") + r"(\d{1,9})\.(html|json)").fullmatch
+    found: dict[int, Kept] = {}
+    for recorded_at, after in rows:
+        for each in (Issued(**document) for document in json.loads(after)["documents"]):
+            match = pattern(each.name)
+            if match and (each.kind, each.subject) == (form.kind, subject_of(ensemble_id, int(match[1]))):
+                kept = found.setdefault(int(match[1]), Kept(int(match[1]), recorded_at, each.facts_sha256))
+                kept.files[match[2]] = each.sha256
+    return [found[number] for number in sorted(found)]
+
+
+def _read(
+    registry: Registry, form: Form, ensemble_id: str, answers: Answers, now: datetime.datetime
+) -> tuple[ContentFacts, dict[str, Any], Stamp]:
+    for _ in range(ATTEMPTS):
+        with registry.connection() as connection:
+            end = head_of(connection)
+        service = service_of(registry, ensemble_id)
+        with registry.session() as session:
+            generations = generations_of(session, ensemble_id)
+        with registry.connection() as connection:
+            if head_of(connection) == end:
+                return _read_content(connection, form, service, generations, answers, now)
+    raise RegistryError("the registry was changed while it was read; try again when nobody else is at work")
+
+
+def _read_content(
+    connection: duckdb.DuckDBPyConnection,
+    form: Form,
+    service: Service,
+    generations: Sequence[Member],
+    answers: Answers,
+    now: datetime.datetime,
+) -> tuple[ContentFacts, dict[str, Any], Stamp]:
+    crawled = [name for name, each in answers.data_sets.items() if each.source == "crawled"]
+    names = [str(name) for (name,) in connection.execute("SELECT name FROM data_set").fetchall()]
+    check_data_sets(answers, names)
+    small = bool(answers.content.small_or_medium)
+    content = read_content(connection, service, generations, crawled=crawled, small_provider=small)
+    given = answers.model_dump(mode="json", include=set(form.tables), exclude_none=True)
+    facts = {"form": VERSION, "content": content.model_dump(mode="json"), "answers": given}
+    return content, facts, stamp_of(form.kind, service.ensemble.id, facts, now, head_of(connection))
+
+
+def _document(
+    form: Form,
+    content: ContentFacts,
+    answers: Answers,
+    facts: dict[str, Any],
+    number: int,
+    issued_at: datetime.datetime,
+    earlier: Sequence[Kept],
+    changed: ChangesPart | None,
+    stamp: Stamp,
+) -> FilingDocument:
+    sheet = form.fill(content, answers)
+    return FilingDocument(
+        creditline=form.creditline,
+        title=form.title,
+        ensemble=content.ensemble,
+        filing_version=number,
+        last_update=issued_at.astimezone(datetime.UTC),
+        earlier=[
+            EarlierPart(
+                filing_version=each.number,
+                issued_at=each.issued_at.astimezone(datetime.UTC),
+                html=form.name(content.ensemble, each.number, "html"),
+                sha256=each.files.get("html", ""),
+            )
+            for each in reversed(earlier)
+        ],
+        changes=changed,
+        contradictions=contradictions(content, answers, form.tables),
+        sections=sheet.sections,
+        to_be_provided=sheet.missing,
+        content=content,
+        answers=facts["answers"],
+        stamp=stamp,
+    )
+
+
+def _changed(
+    home: Home, form: Form, ensemble_id: str, earlier: Sequence[Kept], facts: Mapping[str, Any]
+) -> ChangesPart | None:
+    """What differs from the version before; None: there is none, or its copy is lost."""
+    copies = _copies(home, form, ensemble_id, earlier[-1]) if earlier else None
+    if copies is None:
+        return None
+    before = json.loads(copies["json"])
+    return changes(*({name: said.get(name) or {} for name in ("answers", "content")} for said in (before, facts)))
+
+
+def _rendered(form: Form, document: FilingDocument) -> list[Document]:
+    name = form.name(document.ensemble, document.filing_version, "{}")
+    page = rendered(
+        "filing.html.j2", filing=document, form=form, stamp=document.stamp, meta=META, data=name.format("json")
+    )
+    return [
+        Document(name.format("html"), page.encode("utf-8", "replace"), document.stamp),
+        Document(name.format("json"), (document.model_dump_json(indent=2) + "\n").encode(), document.stamp),
+    ]
+
+
+def _copies(home: Home, form: Form, ensemble_id: str, kept: Kept) -> dict[str, bytes] | None:
+    """The files of a version by suffix; None unless each is there and is the one that the log
+    names.
+    """
+    found: dict[str, bytes] = {}
+    for suffix in ("html", "json"):
+        try:
+            with (home.filings / form.name(ensemble_id, kept.number, suffix)).open("rb") as file:
+                found[suffix] = file.read(LARGEST_KEPT)
+        except OSError:
+            return None
+        if hashlib.sha256(found[suffix]).hexdigest() != kept.files.get(suffix):
+            return None
+    return found
+
+
+def _kept_answers(home: Home, form: Form, ensemble_id: str, kept: Kept) -> Answers:
+    copies = _copies(home, form, ensemble_id, kept)
+    try:
+        if copies is not None:
+            return Answers.model_validate_json(json.dumps(json.loads(copies["json"])["answers"]))
+    except (ValidationError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(
+            f"the answers of version {kept.number} are not in a form that is read here; give them with --answers FILE"
+        ) from error
+    raise InputError(
+        f"the copy of version {kept.number} in {home.filings} is missing or altered, so its answers are not known; "
+        "restore it, or give the answers with --answers FILE"
+    )
+
+
+def _give(
+    form: Form, ensemble_id: str, versions: Sequence[Kept], home: Home, out: Path
+) -> tuple[tuple[Path, Path], tuple[int, ...]]:
+    """Copy every version that is whole into the folder; returns the newest one's page and data, and
+    which were not whole.
+    """
+    lost = []
+    for kept in versions:
+        copies = _copies(home, form, ensemble_id, kept)
+        if copies is None:
+            lost.append(kept.number)
+            continue
+        for suffix, data in copies.items():
+            write_bytes_atomically(out / form.name(ensemble_id, kept.number, suffix), data)
+    newest = versions[-1].number
+    return (out / form.name(ensemble_id, newest, "html"), out / form.name(ensemble_id, newest, "json")), tuple(lost)

@@ -1,0 +1,224 @@
+"""Was this document altered, and would the registry still say the same?
+
+A document is known by the hash of its bytes, which the registry's log has. Its stamp, inside it or
+beside it, says what it was made from. Whoever alters a document can make its stamp fit again, but
+not the log.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import json
+import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from io import BufferedReader
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+import duckdb
+import pyarrow.parquet as pq
+from pyarrow import ArrowException
+from pydantic import ValidationError
+
+from registry.errors import CreditlineError, InputError, LockedRegistryError, NotFoundError
+from registry.event_log.events import GENESIS
+from registry.ids import sha256_of
+from registry.storage.database import Registry
+from registry.works.lookup import resolve_rightsholder
+from reports.issuing.document_types import KINDS, VERSIONED
+from reports.issuing.issue import EVENT, Issued, find_issued, find_later
+from reports.issuing.stamp import META, PARQUET_KEY, SUFFIX, Stamp, beside
+from reports.statements import read as statements
+
+LARGEST_STAMP = 2**22
+SEARCHED = 16 * 2**20
+"""Bytes at each end of a document in which its stamp is looked for: a table may have many times
+that in between."""
+MOST_TRIED = 32
+"""Places of a JSON file at which a stamp is looked for: ours have it once, near an end."""
+State = Literal["unaltered", "altered", "foreign", "unknown"]
+_META = re.compile(rb'<meta name="' + META.encode() + rb'" content="([^"]{1,4000000})">')
+_FIELD = re.compile(rb'"stamp"\s{0,8}:\s{0,8}(?=\{)')
+_CREDENTIALS = "it has Content Credentials: `creditline credentials FILE` says whether what was signed was altered"
+MEANING: dict[State, str] = {
+    "unaltered": "these are the bytes that the registry's log says were given out",
+    "altered": "its stamp is of this registry, but the log names no file with these bytes: it was altered, or never given out",
+    "foreign": "its stamp names an end of a log that this registry's log never had: it was made from another registry, which "
+    "alone can tell whether it was altered, or its stamp is forged",
+    "unknown": "it carries no stamp, and the log names no file with these bytes: it was not made here, or altered beyond that",
+}
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What is found of one file."""
+
+    sha256: str
+    state: State
+    stamp: Stamp | None
+    event: int | None
+    """The event of the log that names it."""
+    issued: Issued | None
+    events_since: dict[str, int] | None
+    """Events by kind that the log has after those that the document was made from, or after its own
+    where its stamp is lost."""
+    facts: Literal["same", "changed", "not compared"]
+    """Whether the registry would say the same of its subject now."""
+    reason: str
+    """Why facts were not compared, or what went wrong as they were; empty if nothing did."""
+    later: tuple[int, Issued] | None = None
+    """A newer document of the same kind and subject that says something else, and its event."""
+    stamp_fits: bool = True
+    """Whether the stamp says of a document that is on record what the log says of it."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing speaks against the document."""
+        return self.state == "unaltered"
+
+
+def check_document(registry: Registry, path: Path) -> Checked:
+    """Hold a file against the registry's log, and its facts against what the registry says now.
+
+    Raises:
+        InputError: the file cannot be read, or is the stamp of another document.
+        IntegrityError: the log is not as it was written.
+        LockedRegistryError: another process holds the registry.
+    """
+    if path.name.endswith(SUFFIX) and path.name != SUFFIX:
+        raise InputError(f"{path} is the stamp of a document; give the document, {path.name.removesuffix(SUFFIX)}")
+    with _plain_file(path) as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        stamp = stamp_in(path, file)
+        file.seek(0)
+        credentials = _CREDENTIALS if stamp is None and b"jumb" in file.read(SEARCHED) else ""
+    with registry.connection() as connection:
+        found = find_issued(connection, sha256, stamp)
+        known = stamp is not None and _had_end(connection, stamp)
+        fits = found is not None and stamp is not None and known and _says(stamp) == _says(found[1])
+        start = stamp.log_sequence if stamp and known and (fits or not found) else found[0] if found else None
+        since = None if start is None else _events_since(connection, start)
+        later = _later(connection, *found) if found else None
+    if found is None:
+        state: State = "unknown" if stamp is None else "altered" if known else "foreign"
+        return Checked(sha256, state, stamp, None, None, since, "not compared", credentials or MEANING[state])
+    event, issued = found
+    facts, reason = _compare(registry, issued)
+    if facts == "changed" and not reason and not since:
+        reason = (
+            "no event tells why: files that it was read from have changed, or another version of creditline made it"
+        )
+    return Checked(sha256, "unaltered", stamp, event, issued, since, facts, reason, later, stamp_fits=fits)
+
+
+def stamp_in(path: Path, file: BinaryIO) -> Stamp | None:
+    """The stamp that a document carries, or that lies beside it; None if there is none that can be
+    read.
+    """
+    try:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        data = file.read(SEARCHED)
+        if data.startswith(b"PAR1"):
+            file.seek(-8, os.SEEK_END)
+            if int.from_bytes(file.read(4), "little") > SEARCHED:
+                return None
+            metadata = pq.read_schema(file).metadata or {}
+            return Stamp.model_validate_json(metadata[PARQUET_KEY])
+        embedded = _META.search(data)
+        if embedded:
+            return Stamp.model_validate_json(html.unescape(embedded.group(1).decode()))
+        if data[:64].lstrip()[:1] == b"{":
+            if size > SEARCHED:
+                tail = max(SEARCHED, size - SEARCHED)
+                file.seek(tail)
+                data += (b"\n" if tail > SEARCHED else b"") + file.read(SEARCHED)
+            for stamp in _stamps_in(data):
+                return stamp
+        if beside(path).is_file():
+            with _plain_file(beside(path)) as lying:
+                return Stamp.model_validate(json.loads(lying.read(LARGEST_STAMP))["stamp"])
+    except (ValidationError, ValueError, KeyError, TypeError, RecursionError, InputError, ArrowException, OSError):
+        return None
+    return None
+
+
+def _stamps_in(data: bytes) -> Iterator[Stamp]:
+    """Stamps in a JSON document, without parsing what is around them: as objects it could fill the
+    memory many times.
+    """
+    decoder = json.JSONDecoder()
+    for place, match in enumerate(_FIELD.finditer(data)):
+        if place == MOST_TRIED:
+            return
+        text = data[match.end() : match.end() + LARGEST_STAMP].decode(errors="replace")
+        try:
+            yield Stamp.model_validate(decoder.raw_decode(text)[0])
+        except (ValidationError, ValueError, RecursionError):
+            continue
+
+
+def _later(connection: duckdb.DuckDBPyConnection, event: int, issued: Issued) -> tuple[int, Issued] | None:
+    found = find_later(connection, event, issued, versioned=issued.kind in VERSIONED)
+    if found is not None or issued.kind != statements.KIND:
+        return found
+    # The record may have been merged: then the statement of the one that it counts as takes its
+    # place.
+    try:
+        counting = f"#{resolve_rightsholder(connection, issued.subject)}"
+    except CreditlineError:
+        return None
+    return find_later(connection, event, replace(issued, subject=counting), versioned=False)
+
+
+def _says(named: Stamp | Issued) -> tuple[str, str, str]:
+    return named.kind, named.subject, named.facts_sha256
+
+
+def _compare(registry: Registry, issued: Issued) -> tuple[Literal["same", "changed", "not compared"], str]:
+    read = KINDS.get(issued.kind)
+    if read is None:
+        return "not compared", f"no documents of the kind {issued.kind!r} are made any more"
+    try:
+        now = sha256_of(read(registry, issued.subject))
+    except LockedRegistryError:
+        raise
+    except NotFoundError as error:
+        return "changed", str(error)
+    except CreditlineError as error:
+        return "not compared", str(error)
+    return ("same", "") if now == issued.facts_sha256 else ("changed", "")
+
+
+def _had_end(connection: duckdb.DuckDBPyConnection, stamp: Stamp) -> bool:
+    if not stamp.log_sequence:
+        return stamp.log_sha256 == GENESIS
+    row = connection.execute("SELECT sha256 FROM event WHERE sequence = ?", [stamp.log_sequence]).fetchone()
+    return row is not None and row[0] == stamp.log_sha256
+
+
+def _events_since(connection: duckdb.DuckDBPyConnection, sequence: int) -> dict[str, int]:
+    """By kind, the most first. Giving documents out changes nothing that one could say."""
+    rows = connection.execute(
+        "SELECT kind, count(*) FROM event WHERE sequence > ? AND kind <> ? GROUP BY kind ORDER BY 2 DESC, 1",
+        [sequence, EVENT],
+    ).fetchall()
+    return {str(kind): int(amount) for kind, amount in rows}
+
+
+@contextmanager
+def _plain_file(path: Path) -> Iterator[BufferedReader]:
+    try:
+        # A pipe would be waited for as long as nobody writes to it.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise InputError(f"cannot read {path}: got a folder or a device, expected a file")
+            yield file
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error

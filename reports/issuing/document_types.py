@@ -1,0 +1,43 @@
+"""The kinds of documents that are given out, and how the facts of each are read again.
+
+``creditline report verify`` reads them to say whether the registry would still say the same. The
+facts are plain JSON values without the moment of rendering; :class:`reports.issuing.stamp.Stamp`
+has their hash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from registry.storage.database import Registry
+from reports.credentials import assertion, findings
+from reports.data_sets import read as data_sets
+from reports.evaluations import page
+from reports.filings import ab2013, ai_act
+from reports.outputs import write
+from reports.standards import croissant, cyclonedx, ensemble_facts, prov, spdx
+from reports.statements import read as statements
+from reports.tables import write as tables
+
+Facts = Callable[[Registry, str], object]
+"""Reads a document's facts from the registry; the text is the stamp's subject."""
+
+KINDS: dict[str, Facts] = {
+    write.REPORT: write.report_facts,
+    write.BATCH: write.batch_facts,
+    write.CANDIDATES: write.candidates_again,
+    page.KIND: page.evaluation_facts,
+    assertion.KIND: findings.signed_image_facts,
+    ai_act.KIND: ai_act.facts,
+    ab2013.KIND: ab2013.facts,
+    croissant.KIND: croissant.facts,
+    cyclonedx.KIND: ensemble_facts.facts,
+    spdx.KIND: ensemble_facts.facts,
+    prov.KIND: prov.facts,
+    statements.KIND: statements.facts_again,
+    data_sets.KIND: data_sets.facts_again,
+    **{table.kind: tables.facts_again(name) for name, table in tables.TABLES.items()},
+}
+
+VERSIONED = frozenset({ai_act.KIND, ab2013.KIND})
+"""Kinds whose documents are versions, of which the newest counts."""

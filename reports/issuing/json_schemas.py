@@ -1,0 +1,150 @@
+"""The JSON Schemas of all versioned documents, as kept in ``docs/schemas/``.
+
+They are made here from the models that the documents are written by, and from the columns of the
+tables; a test holds the kept files to them. Under one version a field may be added, none is removed
+or changes its meaning, so whoever reads a document of a later release must let unknown fields pass:
+the schemas say exactly what this release writes.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from reports.data_sets.facts import DataSetFacts
+from reports.filings.form import FilingDocument
+from reports.issuing.stamp import Stamp
+from reports.outputs.schema import IndexDocument, Missing, Part, ReportDocument
+from reports.statements.facts import StatementFacts
+from reports.tables.columns import VERSION, Table
+from reports.tables.write import TABLES
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+SUFFIX = ".schema.json"
+_SHA256 = "^[0-9a-f]{64}$"
+
+
+class StampDocument(Part):
+    """The file beside a document whose format has no place for its stamp."""
+
+    creditline: Literal["stamp"]
+    version: Literal[1]
+    file_sha256: str = Field(pattern=_SHA256, description="Of the document's bytes.")
+    stamp: Stamp
+
+
+class SupersededPart(Part):
+    """A document that took the place of another."""
+
+    name: str
+    event: int = Field(description="Of the log, that names it.")
+
+
+class VerifiedDocument(Part):
+    """What ``creditline report verify --json`` prints."""
+
+    creditline: Literal["verified-document"]
+    version: Literal[1]
+    file: str
+    sha256: str = Field(pattern=_SHA256)
+    state: Literal["unaltered", "altered", "foreign", "unknown"]
+    meaning: str = Field(description="The state in a sentence.")
+    kind: str | None = Field(description="Of document; null: neither log nor stamp says.")
+    subject: str | None
+    event: int | None = Field(description="The event of the log that names the file; null: none does.")
+    events_since: dict[str, int] | None = Field(description="Events since it was made, by kind; null: not known.")
+    superseded_by: SupersededPart | None = Field(
+        description="The newest document of the same kind and subject, given out later, that says something else."
+    )
+    facts: Literal["same", "changed", "not compared"] = Field(
+        description="Whether the registry would say the same of its subject now."
+    )
+    reason: str
+    stamp_fits: bool = Field(description="Whether the stamp says what the log says.")
+    stamp: Stamp | None
+
+
+class EvaluationDocument(BaseModel):
+    """How good the evidence on an ensemble is. What each measurement has depends on its method:
+    they are open objects.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    creditline: Literal["evaluation"]
+    version: Literal[1]
+    ensemble: str
+    power: Missing | dict[str, Any]
+    null: Missing | dict[str, Any]
+    rankers: Missing | dict[str, Any]
+    similarity: Missing | dict[str, Any]
+    jacobian: Missing | dict[str, Any]
+    members_beside: Missing | dict[str, Any]
+    event: int = Field(description="Of the log, which has these facts.")
+    event_sha256: str = Field(pattern=_SHA256)
+    stamp: Stamp
+
+
+def published() -> dict[str, bytes]:
+    """By name of the file, every schema."""
+    models: dict[str, type[BaseModel]] = {
+        "report": ReportDocument,
+        "report-index": IndexDocument,
+        "statement": _stamped(StatementFacts, "statement"),
+        "data-set-report": _stamped(DataSetFacts, "data-set-report"),
+        "ai-act-summary": _filing("ai-act-summary"),
+        "ab-2013-statement": _filing("ab-2013-statement"),
+        "evaluation": EvaluationDocument,
+        "stamp": StampDocument,
+        "verified-document": VerifiedDocument,
+    }
+    schemas = {name: model.model_json_schema(by_alias=True) for name, model in models.items()}
+    schemas |= {table.document: _table_schema(table) for table in TABLES.values()}
+    return {name + SUFFIX: _written(schema) for name, schema in sorted(schemas.items())}
+
+
+def _stamped(facts: type[BaseModel], name: str) -> type[BaseModel]:
+    """The document of these facts: they stand in it beside its name, version and stamp."""
+    made: type[BaseModel] = create_model(
+        f"{facts.__name__.removesuffix('Facts')}Document",
+        __base__=facts,
+        __doc__=facts.__doc__,
+        creditline=(Literal[name], ...),  # type: ignore[arg-type]  # a literal that is made here
+        version=(Literal[1], ...),
+        stamp=(Stamp, ...),
+    )
+    return made
+
+
+def _filing(name: str) -> type[BaseModel]:
+    made: type[BaseModel] = create_model(
+        "FilingDocument",
+        __base__=FilingDocument,
+        __doc__=FilingDocument.__doc__,
+        creditline=(Literal[name], ...),  # type: ignore[arg-type]  # a literal that is made here
+    )
+    return made
+
+
+def _table_schema(table: Table) -> dict[str, Any]:
+    stamp = Stamp.model_json_schema()
+    return {
+        "title": f"{table.document}",
+        "description": f"A table; a row is: {table.row[0].lower()}{table.row[1:]}. A line of a .jsonl file is a row.",
+        "type": "object",
+        "properties": {
+            "creditline": {"const": table.document},
+            "version": {"const": VERSION},
+            "stamp": {"$ref": "#/$defs/Stamp"},
+            "rows": {"type": "array", "items": {"$ref": "#/$defs/Row"}},
+        },
+        "required": ["creditline", "version", "stamp", "rows"],
+        "additionalProperties": False,
+        "$defs": {"Row": table.row_schema(), "Stamp": stamp},
+    }
+
+
+def _written(schema: dict[str, Any]) -> bytes:
+    return (json.dumps({"$schema": DIALECT, **schema}, indent=2, ensure_ascii=False) + "\n").encode()

@@ -1,0 +1,1 @@
+"""Reports on generated or found images: facts, document, page, table."""

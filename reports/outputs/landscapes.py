@@ -1,0 +1,131 @@
+"""Reads the influences of all units from an audit, by method and distance, and writes one audit's
+as a file of its own.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
+
+import numpy as np
+from sqlmodel import Session, col, select
+
+from registry.storage.tables import Audit, Unit
+from reports.outputs.artefacts import Artefact
+from reports.outputs.facts import EstimateError, Landscape, LpipsFacts
+from reports.outputs.facts import LandscapeKind as Kind
+from reports.outputs.work_facts import NotMeasured
+from reports.rendering.plots import influence_plot
+from reports.rendering.svg import standalone
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+NOT_ASKED = "the audit did not measure it"
+
+
+def read_landscape(
+    session: Session, audit: Audit, encoding_id: str, artefact: Artefact, kind: Kind
+) -> Landscape | NotMeasured:
+    """The influences of one kind, or why there are none."""
+    found = (audit.landscape or {}).get(kind)
+    if not isinstance(found, Mapping) or "radius" not in found:
+        return NotMeasured(reason_of(audit, kind))
+    unit = session.get(Unit, (encoding_id, found.get("unit_number")))
+    return Landscape(
+        method=str(found.get("method", "not recorded")),
+        radius=float(found["radius"]),
+        unit_number=int(found.get("unit_number", -1)),
+        label=unit.label if unit else "a unit that the registry lacks",
+        influences=artefact.vector(f"unit_influence_{kind}", gaps=True),
+        decoys=artefact.vector("decoy_influence_estimate")
+        if kind == "estimate"
+        else NotMeasured("decoys were measured for the Euclidean estimate alone"),
+        distance="lpips" if kind.endswith("lpips") else "euclidean",
+        members_per_step=found.get("members_per_step"),
+        error=_error(found.get("against_exact")),
+    )
+
+
+def reason_of(audit: Audit, kind: Kind) -> str:
+    """Why the audit measured no influence of this kind."""
+    found = (audit.landscape or {}).get(kind)
+    if audit.sample_id is None:
+        return "an image that was not generated here has no noise to regenerate it with"
+    return str(found["not_measured"]) if isinstance(found, Mapping) and "not_measured" in found else NOT_ASKED
+
+
+def read_lpips(audit: Audit) -> LpipsFacts | NotMeasured:
+    """What LPIPS was measured with."""
+    found = (audit.landscape or {}).get("lpips")
+    if not isinstance(found, Mapping) or "net" not in found:
+        return NotMeasured(reason_of(audit, "exact_lpips"))
+    return LpipsFacts(
+        str(found["net"]), str(found.get("version")), str(found.get("weights_sha256")), found.get("enlarged_to")
+    )
+
+
+def _error(found: Any) -> EstimateError | None:  # noqa: ANN401  # JSON
+    if not isinstance(found, Mapping):
+        return None
+
+    def value(name: str) -> float | NotMeasured:
+        kept = found.get(name)
+        if isinstance(kept, (int, float)):
+            return float(kept)
+        return NotMeasured(str(kept.get("not_measured", NOT_ASKED)) if isinstance(kept, Mapping) else NOT_ASKED)
+
+    return EstimateError(
+        value("rank_correlation"), value("relative_error"), value("median_relative_error"), int(found.get("units", 0))
+    )
+
+
+def landscape_rows(
+    session: Session, encoding_id: str, landscapes: Mapping[Kind, Landscape | NotMeasured]
+) -> list[dict[str, Any]]:
+    """Every unit with its influences, by number; None where a unit, or a whole kind, was not
+    measured.
+    """
+    measured = {
+        kind: found.influences
+        for kind, found in landscapes.items()
+        if isinstance(found, Landscape) and not isinstance(found.influences, NotMeasured)
+    }
+    units = session.exec(
+        select(Unit.number, Unit.label).where(Unit.encoding_id == encoding_id).order_by(col(Unit.number))
+    ).all()
+
+    def value(kind: Kind, number: int) -> float | None:
+        values = measured.get(kind)
+        return None if values is None or not np.isfinite(values[number]) else float(values[number])
+
+    return [
+        {"unit": number, "label": label, **{kind: value(kind, number) for kind in KINDS}} for number, label in units
+    ]
+
+
+def landscape_csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """One line a unit; an empty cell was not measured. Labels that a spreadsheet would run are made
+    text.
+    """
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer, lineterminator="\r\n")
+    writer.writerow(("unit", "label", *KINDS))
+    for row in rows:
+        label = str(row["label"])
+        harmless = f"'{label}" if label[:1] in "=+-@\t\r" else label
+        writer.writerow((row["unit"], harmless, *(row[kind] for kind in KINDS)))
+    return buffer.getvalue().encode("utf-8", "replace")
+
+
+def landscape_json(facts: Mapping[str, Any]) -> bytes:
+    """The same with what it was measured by."""
+    return (json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8", "replace")
+
+
+def landscape_svg(landscape: Landscape, ranks: Mapping[int, int]) -> bytes | NotMeasured:
+    """A plot that stands on its own. ``ranks``: unit number -> candidate's rank."""
+    if isinstance(landscape.influences, NotMeasured):
+        return landscape.influences
+    return standalone(influence_plot(landscape, landscape.influences, ranks)).encode()

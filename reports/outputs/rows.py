@@ -1,0 +1,190 @@
+"""Fetches the rows of several audits at once: their candidates, the units and works of these, and
+the works' rights.
+
+A query costs the same for one audit as for ten, so the reports of many outputs are read in parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sqlmodel import Session, col, func, select, tuple_
+
+from registry.permissions.history import PermissionHistory, registrations
+from registry.rightsholders.current_rights import written_out
+from registry.storage.database import driver_of
+from registry.storage.tables import (
+    Asset,
+    AssetRights,
+    Audit,
+    Candidate,
+    CandidateWork,
+    DataSet,
+    Ensemble,
+    Licence,
+    Member,
+    Rightsholder,
+    Unit,
+    UnitAsset,
+)
+from reports.outputs.tests import tested_rightsholders
+from reports.outputs.work_facts import LicenceFacts, Rights
+
+
+class Listed(NamedTuple):
+    """A work that a candidate lists."""
+
+    asset_id: int
+    distance: float | None
+    weight: float | None
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What the registry has of some audits."""
+
+    candidates: Mapping[str, Sequence[Candidate]]
+    """By audit, in order of rank."""
+    units: Mapping[tuple[str, int], Unit]
+    """By encoding and number."""
+    work_counts: Mapping[tuple[str, int], int]
+    """How many works a unit has."""
+    listed: Mapping[tuple[str, int], Sequence[Listed]]
+    """By audit and unit: its works, closest first; of a unit without a list its first work."""
+    assets: Mapping[int, Asset]
+    data_sets: Mapping[int, str]
+    rights: Mapping[tuple[int, str], Rights]
+    """By asset and basis: what was said last."""
+    owners: Mapping[int, tuple[str, ...]]
+    """By asset the names of all that count as its rightsholders now, the first stated first."""
+    merged: Mapping[str, str]
+    """Of the rightsholders that were tested, by name: the one that counts, where a record was
+    merged into it since."""
+    permissions: PermissionHistory
+    registrations: Mapping[str, int]
+    """By member where the log was when it was registered."""
+
+    def permissions_then(self, asset_id: int, members: Sequence[Member]) -> tuple[str | None, ...]:
+        """The permission that a work had when each of these members was registered."""
+        return tuple(self.permissions.at(self.registrations[member.id]).get(asset_id) for member in members)
+
+
+def fetch_rows(session: Session, audits: Sequence[Audit]) -> Rows:
+    """The rows of these audits, in as many queries as one of them takes."""
+    encodings = dict(
+        session.exec(
+            select(Ensemble.id, Ensemble.encoding_id).where(
+                col(Ensemble.id).in_({audit.ensemble_id for audit in audits})
+            )
+        ).all()
+    )
+    encoding_of = {audit.id: encodings.get(audit.ensemble_id, "") for audit in audits}
+    candidates: dict[str, list[Candidate]] = {audit.id: [] for audit in audits}
+    for row in session.exec(
+        select(Candidate).where(col(Candidate.audit_id).in_(candidates)).order_by(col(Candidate.rank))
+    ):
+        candidates[row.audit_id].append(row)
+    wanted = {(encoding_of[audit], row.unit_number) for audit, rows in candidates.items() for row in rows}
+    of_wanted = tuple_(col(Unit.encoding_id), col(Unit.number)).in_(wanted)
+    assets_of_wanted = tuple_(col(UnitAsset.encoding_id), col(UnitAsset.unit_number)).in_(wanted)
+    counted = session.exec(
+        select(UnitAsset.encoding_id, UnitAsset.unit_number, func.count(), func.min(UnitAsset.asset_id))
+        .where(assets_of_wanted)
+        .group_by(col(UnitAsset.encoding_id), col(UnitAsset.unit_number))
+    ).all()
+    listed: dict[tuple[str, int], list[Listed]] = {}
+    for work in session.exec(
+        select(CandidateWork)
+        .where(col(CandidateWork.audit_id).in_(candidates))
+        .order_by(col(CandidateWork.unit_number), col(CandidateWork.position))
+    ):
+        listed.setdefault((work.audit_id, work.unit_number), []).append(
+            Listed(work.asset_id, work.distance, work.weight)
+        )
+    first = {(encoding, number): asset_id for encoding, number, _, asset_id in counted}
+    for audit, rows in candidates.items():
+        for row in rows:
+            place = (encoding_of[audit], row.unit_number)
+            if (audit, row.unit_number) not in listed and place in first:
+                listed[audit, row.unit_number] = [Listed(first[place], None, None)]
+    asset_ids = sorted({work.asset_id for works in listed.values() for work in works})
+    assets = {asset.id: asset for asset in session.exec(select(Asset).where(col(Asset.id).in_(asset_ids)))}
+    of_assets = {asset.data_set_id for asset in assets.values()}
+    return Rows(
+        candidates=candidates,
+        units={(unit.encoding_id, unit.number): unit for unit in session.exec(select(Unit).where(of_wanted))},
+        work_counts={(encoding, number): count for encoding, number, count, _ in counted},
+        listed=listed,
+        assets=assets,
+        data_sets=dict(session.exec(select(DataSet.id, DataSet.name).where(col(DataSet.id).in_(of_assets))).all()),
+        rights=_newest_rights(session, asset_ids),
+        owners=_owners(session, asset_ids),
+        merged=_merged(session, {name for audit in audits for name in tested_rightsholders(audit)}),
+        permissions=PermissionHistory.read(driver_of(session), asset_ids),
+        registrations=registrations(driver_of(session)),
+    )
+
+
+def _newest_rights(session: Session, asset_ids: Sequence[int]) -> dict[tuple[int, str], Rights]:
+    """(asset id, basis) -> its newest row; rows are read oldest first, so the newest is what
+    stays.
+    """
+    rows = session.exec(
+        select(AssetRights)
+        .where(col(AssetRights.asset_id).in_(asset_ids))
+        .order_by(col(AssetRights.recorded_at), col(AssetRights.id))
+    ).all()
+    newest = {(row.asset_id, row.basis): row for row in rows}
+    holder_ids = {row.rightsholder_id for row in newest.values() if row.rightsholder_id is not None}
+    licence_ids = {row.licence_id for row in newest.values() if row.licence_id is not None}
+    holders = dict(
+        session.exec(select(Rightsholder.id, Rightsholder.name).where(col(Rightsholder.id).in_(holder_ids))).all()
+    )
+    licences = {
+        row.id: LicenceFacts(row.reference, row.url, row.recognised, row.training, tuple(row.duties))
+        for row in session.exec(select(Licence).where(col(Licence.id).in_(licence_ids)))
+    }
+    return {
+        key: Rights(
+            basis=row.basis,
+            rightsholder=holders.get(row.rightsholder_id) if row.rightsholder_id is not None else None,
+            licence=licences.get(row.licence_id) if row.licence_id is not None else None,
+            title=row.title,
+            creator=row.creator,
+            source_url=row.source_url,
+            recorded_from=row.recorded_from,
+            recorded_at=row.recorded_at,
+        )
+        for key, row in newest.items()
+    }
+
+
+def _owners(session: Session, asset_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+    rows = (
+        driver_of(session)
+        .execute(
+            "SELECT asset_id, list(rightsholder ORDER BY position, rightsholder_id) FROM work_rightsholder "  # noqa: S608 - numbers
+            f"WHERE asset_id IN ({written_out(asset_ids)}) GROUP BY asset_id"
+        )
+        .fetchall()
+    )
+    return {int(asset_id): tuple(names) for asset_id, names in rows}
+
+
+def _merged(session: Session, names: Collection[str]) -> dict[str, str]:
+    """A name that is still that of a record of its own is left out: it cannot be told which was
+    tested.
+    """
+    rows = (
+        driver_of(session)
+        .execute(
+            "SELECT said.name, any_value(counting.name) FROM rightsholder AS said "
+            "LEFT JOIN rightsholder AS counting ON counting.id = said.merged_into WHERE list_contains(?, said.name) "
+            "GROUP BY said.name HAVING count(DISTINCT coalesce(said.merged_into, said.id)) = 1 AND count(said.merged_into) > 0",
+            [sorted(names)],
+        )
+        .fetchall()
+    )
+    return {str(name): str(counting) for name, counting in rows if name != counting}

@@ -1,0 +1,84 @@
+"""Which audits to report: by name, or the newest of every subject."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlmodel import Session, col, select
+
+from registry.errors import NotFoundError, UsageError
+from registry.storage.tables import Audit, Sample
+from reports.outputs.read import subject_id
+
+
+def newest_audits(session: Session) -> list[Audit]:
+    """The newest audit of every audited sample and image: samples by ensemble and seed, then images
+    by name.
+    """
+    seeds = dict(session.exec(select(Sample.id, Sample.seed)).all())
+    newest = {subject_id(audit): audit for audit in _oldest_first(session)}
+
+    def place(audit: Audit) -> tuple[str, str, int, str, str]:
+        return (
+            "image" if audit.sample_id is None else "",
+            audit.ensemble_id,
+            seeds.get(audit.sample_id or "", 0),
+            audit.image_name or "",
+            audit.id,
+        )
+
+    return sorted(newest.values(), key=place)
+
+
+def named_audits(session: Session, names: Sequence[str]) -> list[Audit]:
+    """For each name its audit, each audit once: the newest of a sample or image, or the audit with
+    that id.
+
+    A name is an id or its first digits: of a sample, of an audited image's hash, or of an audit.
+
+    Raises:
+        NotFoundError: nothing has that name, or the sample was not audited.
+        UsageError: more than one thing has that name.
+    """
+    audits = _oldest_first(session)
+    samples = set(session.exec(select(Sample.id)))
+    chosen: dict[str, Audit] = {}
+    for name in names:
+        audit = _named(audits, samples, name)
+        chosen[audit.id] = audit
+    return list(chosen.values())
+
+
+def unaudited_samples(session: Session) -> list[str]:
+    """Ids of samples that no audit has looked at, sorted."""
+    audited = select(Audit.sample_id).where(col(Audit.sample_id).is_not(None))
+    return sorted(session.exec(select(Sample.id).where(col(Sample.id).not_in(audited))))
+
+
+def _oldest_first(session: Session) -> list[Audit]:
+    return list(session.exec(select(Audit).order_by(col(Audit.created_at), col(Audit.id))))
+
+
+def _named(audits: Sequence[Audit], samples: set[str], name: str) -> Audit:
+    if not name:
+        raise NotFoundError(
+            "got an empty name, expected the id of a sample, audited image or audit; `creditline samples` lists samples"
+        )
+    subjects = {subject_id(audit): audit for audit in audits}
+    matches: dict[str, Audit | None] = {sample: subjects.get(sample) for sample in samples if sample.startswith(name)}
+    matches |= {
+        key: audit for key, audit in subjects.items() if audit.sample_id is None and audit.image_sha256.startswith(name)
+    }
+    matches = matches or {audit.id: audit for audit in audits if audit.id.startswith(name)}
+    if name in matches:
+        matches = {name: matches[name]}
+    if not matches:
+        raise NotFoundError(f"{name!r} names no sample, audited image or audit; `creditline samples` lists those")
+    if len(matches) > 1:
+        raise UsageError(
+            f"{name!r} names {len(matches)} outputs ({', '.join(sorted(matches)[:4])}); give more digits of one id"
+        )
+    key, audit = next(iter(matches.items()))
+    if audit is None:
+        raise NotFoundError(f"sample {key} was not audited yet; run `creditline audit {key}` first")
+    return audit

@@ -1,0 +1,98 @@
+"""Pictures on their way into a page: read with suspicion, decoded, and written anew.
+
+Nothing that lies in the home reaches a page as it is: an image is decoded and encoded again, so a
+page holds pixels and no foreign bytes. Small images stay exact (pixel art is scaled up by the
+browser); larger ones are embedded as WebP, so that a page of ten candidates stays small enough to
+mail.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import warnings
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from reports.outputs.work_facts import NotMeasured, Picture
+
+MAX_FILE_BYTES = 32 * 2**20
+MAX_SIDE = 4096
+"""An output or a kept picture is far smaller; what is larger is not one of ours."""
+EXACT_SIDE = 64
+"""Images up to this many pixels a side are embedded without loss."""
+EMBEDDED_SIDE = 384
+THUMBNAIL_SIDE = 192
+WEBP_QUALITY = 88
+
+
+def read_picture(path: Path, *, sha256: str | None = None, side: int = EMBEDDED_SIDE) -> Picture | NotMeasured:
+    """The image at ``path``, or why it cannot be shown.
+
+    Args:
+        path: a PNG file.
+        sha256: the hash that the registry recorded of the file.
+        side: pixels a side that are embedded at most.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except FileNotFoundError:
+        return NotMeasured(f"the file {path.name} is missing from the home")
+    except OSError as error:
+        return NotMeasured(f"the file {path.name} cannot be read: {error.strerror or error}")
+    if len(data) > MAX_FILE_BYTES:
+        return NotMeasured(f"the file {path.name} is larger than {MAX_FILE_BYTES // 2**20} MiB")
+    if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
+        return NotMeasured(f"the file {path.name} was altered since the registry recorded it")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the size is checked just below
+            image = Image.open(io.BytesIO(data), formats=("PNG",))
+        if max(image.size) > MAX_SIDE:
+            return NotMeasured(
+                f"the file {path.name} has {image.width} x {image.height} pixels, more than a picture here can have"
+            )
+        return _picture(image.convert("RGBA" if image.has_transparency_data else "RGB"), side)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return NotMeasured(f"the file {path.name} is not a readable PNG image")
+
+
+def picture_of(pixels: NDArray[np.uint8], *, side: int = EMBEDDED_SIDE) -> Picture:
+    """The picture of ``pixels`` (height, width, channels), channels 1 or 3."""
+    grey = pixels.shape[2] == 1
+    return _picture(Image.fromarray(np.ascontiguousarray(pixels[:, :, 0] if grey else pixels)), side)
+
+
+@lru_cache(maxsize=64)
+def thumbnail(picture: Picture) -> Picture:
+    """``picture`` for a card: a page shows the output beside each of its candidates, and must stay
+    small enough to mail.
+    """
+    if max(picture.width, picture.height) <= EXACT_SIDE:
+        return picture
+    with Image.open(io.BytesIO(picture.data)) as image:
+        small = _picture(image, THUMBNAIL_SIDE)
+    return replace(small, width=picture.width, height=picture.height)
+
+
+def data_uri(picture: Picture) -> str:
+    """``picture`` as an address that needs no file."""
+    return f"data:{picture.media_type};base64,{base64.b64encode(picture.data).decode()}"
+
+
+def _picture(image: Image.Image, side: int) -> Picture:
+    width, height = image.size
+    buffer = io.BytesIO()
+    if max(width, height) <= EXACT_SIDE:
+        image.save(buffer, "PNG", optimize=True)
+        return Picture(buffer.getvalue(), "image/png", width, height)
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    image.save(buffer, "WEBP", quality=WEBP_QUALITY, method=4)
+    return Picture(buffer.getvalue(), "image/webp", width, height)

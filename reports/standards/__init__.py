@@ -1,0 +1,3 @@
+"""Data sets, ensembles and outputs in the formats of standards: Croissant, CycloneDX, SPDX,
+PROV.
+"""

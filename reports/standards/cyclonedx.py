@@ -1,0 +1,221 @@
+"""An ensemble as a machine-learning bill of materials: CycloneDX 1.6, in JSON.
+
+The ensemble is the subject; its members and the data sets of its encoding are components, and the
+dependencies say which was trained on which. Data sets are counted and hashed, never listed work by
+work. A licence stands as declared where a supplier said so and as concluded where somebody verified
+it. The model's own licence and supplier are not the registry's to know.
+
+Schema: https://cyclonedx.org/docs/1.6/json/
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from importlib.metadata import version
+from typing import Any
+
+from reports.issuing.stamp import Stamp
+from reports.standards.croissant import is_identifier
+from reports.standards.ensemble_facts import EnsembleFacts, MemberFacts, unknown_of_ensemble
+from reports.standards.lineage import DataSetFacts, Terms, clipped
+
+KIND = "CycloneDX bill of materials"
+
+_UNKNOWN = (
+    "supplier and manufacturer of the model",
+    "licence of the model",
+    "sensitive data and classification of the data sets",
+    "quantitative analysis and considerations of the model card (see the evaluation and the output reports)",
+)
+
+
+def left_out(found: EnsembleFacts) -> list[str]:
+    """What CycloneDX has a place for and the registry does not know."""
+    return [*_UNKNOWN, *unknown_of_ensemble(found)]
+
+
+def document(found: EnsembleFacts, stamp: Stamp) -> dict[str, Any]:
+    """The bill of materials."""
+    ensemble = f"ensemble-{found.id}"
+    data_sets = [_ref(data) for data in found.data_sets]
+    return {
+        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "serialNumber": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_OID, stamp.to_json())}",
+        "version": 1,
+        "metadata": {
+            "timestamp": stamp.made_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "tools": {"components": [{"type": "application", "name": "creditline", "version": version("creditline")}]},
+            "component": _ensemble(found, ensemble, data_sets),
+            "properties": [
+                _property("stamp", stamp.sentence()),
+                _property("facts_sha256", stamp.facts_sha256),
+                _property("log_sequence", stamp.log_sequence),
+                _property("log_sha256", stamp.log_sha256),
+            ],
+        },
+        "components": [
+            *(_member(found, member) for member in found.members),
+            *(_data(data) for data in found.data_sets),
+        ],
+        "dependencies": [
+            {"ref": ensemble, "dependsOn": [_member_ref(member) for member in found.members if member.serves]},
+            *(
+                {"ref": _member_ref(member), "dependsOn": [_ref(data) for data in found.seen_by(member)]}
+                for member in found.members
+            ),
+            *({"ref": name} for name in data_sets),
+        ],
+    }
+
+
+def _ensemble(found: EnsembleFacts, ref: str, data_sets: list[str]) -> dict[str, Any]:
+    serving = [member.index for member in found.members if member.serves]
+    return {
+        "type": "machine-learning-model",
+        "bom-ref": ref,
+        "name": f"ensemble {found.id}",
+        "version": found.version,
+        "description": (
+            f"Encoded ensemble of {found.n} diffusion models for images; each of {found.units:,} units of training data was seen "
+            f"by {found.h} of them. {len(serving)} members serve."
+        ),
+        "modelCard": {
+            **_card(found, data_sets),
+            "properties": [_property(name, value) for name, value in flat_settings(found.settings).items()],
+        },
+        "properties": [
+            _property("encoding", found.encoding_id),
+            _property("encoding.unit", found.unit_kind + (f": {found.unit_column}" if found.unit_column else "")),
+            _property("encoding.members", found.n),
+            _property("encoding.members_per_unit", found.h),
+            _property("encoding.seed", found.encoding_seed),
+            _property("members_serving", ", ".join(map(str, serving)) or "none"),
+        ],
+    }
+
+
+def _member(found: EnsembleFacts, member: MemberFacts) -> dict[str, Any]:
+    told = {
+        "index": member.index,
+        "generation": member.generation,
+        "origin": member.origin,
+        "serves": "yes" if member.serves else f"no: it was trained on {member.withdrawn_seen:,} works withdrawn since",
+        "works": member.works,
+        "works_sha256": member.works_sha256,
+        "works_merkle_root": member.merkle_root,
+        "manifest_sha256": member.manifest_sha256,
+        "config_sha256": member.config_sha256,
+        "training_seed": member.seed,
+        "trained_at": member.trained_at,
+        "withdrawals_heeded_through": member.withdrawn_through,
+        **{f"works_of.{_ref(data)}": member.seen[str(data.number)] for data in found.seen_by(member)},
+        **{f"version.{name}": text for name, text in member.versions.items()},
+    }
+    return {
+        "type": "machine-learning-model",
+        "bom-ref": _member_ref(member),
+        "name": f"member {member.id}",
+        "version": member.weights_sha256[:12],
+        "description": "A diffusion model for images; it saw the works of its manifest, a part of the data sets it refers to.",
+        "scope": "required" if member.serves else "excluded",
+        "hashes": [{"alg": "SHA-256", "content": member.weights_sha256}],
+        "modelCard": _card(found, [_ref(data) for data in found.seen_by(member)]),
+        "properties": [_property(name, value) for name, value in told.items() if value is not None],
+    }
+
+
+def _card(found: EnsembleFacts, data_sets: list[str]) -> dict[str, Any]:
+    return {
+        "modelParameters": {
+            "approach": {"type": "supervised" if found.settings.get("label_column") else "self-supervised"},
+            "task": "image generation",
+            "architectureFamily": "denoising diffusion model",
+            "datasets": [{"ref": name} for name in data_sets],
+            "outputs": [{"format": "image/png"}],
+        }
+    }
+
+
+def flat_settings(settings: dict[str, Any], prefix: str = "settings") -> dict[str, str]:
+    """An ensemble's recipe as names and texts: ``settings.training.steps`` and so on."""
+    found: dict[str, str] = {}
+    for name, value in sorted(settings.items()):
+        key = f"{prefix}.{clipped(str(name))}"
+        if isinstance(value, dict):
+            found |= flat_settings(value, key)
+        elif value not in (None, []):
+            found[key] = clipped(", ".join(map(str, value)) if isinstance(value, list) else str(value))
+    return found
+
+
+def _data(data: DataSetFacts) -> dict[str, Any]:
+    told = {
+        "works": data.works,
+        "bytes": data.bytes,
+        "works_known_by_metadata_alone": data.described_only,
+        "works_missing": data.missing,
+        "works_hashed": data.works_hashed,
+        "hash": "SHA-256 over the SHA-256 of the works in hexadecimal, sorted, one per line",
+        "first_registered": data.first_registered,
+        "last_registered": data.last_registered,
+        **{f"permission.{name}": count for name, count in data.permissions.items()},
+        **{f"media_type.{name}": count for name, count in data.media_types.items()},
+        **{f"rightsholder_works.{owner.number}": f"{owner.works} works: {owner.name}" for owner in data.owners},
+        "rightsholders": data.owners_in_all,
+        "licences": data.licences_in_all,
+        "works_without_licence": data.without_licence,
+        "works_without_rightsholder": data.without_owner,
+    }
+    described: dict[str, Any] = {
+        "type": "dataset",
+        "name": data.name,
+        "description": f"{data.works:,} works of the data set are in the encoding.",
+        "contents": {"properties": [_property(name, value) for name, value in told.items() if value is not None]},
+    }
+    if data.owners:
+        described["governance"] = {
+            "owners": [
+                {"contact" if owner.kind == "person" else "organization": {"name": owner.name}} for owner in data.owners
+            ]
+        }
+    component: dict[str, Any] = {
+        "type": "data",
+        "bom-ref": _ref(data),
+        "name": data.name,
+        "version": data.works_sha256[:12],
+        "description": f"Training works, registered from a {data.kind}.",
+        "hashes": [{"alg": "SHA-256", "content": data.works_sha256}],
+        "data": [described],
+    }
+    if data.licences:
+        component["licenses"] = [{"license": _licence(terms)} for terms in data.licences]
+    return component
+
+
+def _licence(terms: Terms) -> dict[str, Any]:
+    spdx = terms.spdx or ""
+    found: dict[str, Any] = {"id": spdx} if is_identifier(spdx) else {"name": clipped(spdx or terms.reference)}
+    found["acknowledgement"] = "declared" if terms.declared else "concluded"
+    if terms.url and re.fullmatch(r"https?://[\w.:/%?&=~+,;@!$'()*#-]{1,2000}", terms.url, re.ASCII):
+        found["url"] = terms.url
+    found["properties"] = [
+        _property("works_declared", terms.declared),
+        _property("works_verified", terms.verified),
+        _property("training", terms.training),
+    ]
+    return found
+
+
+def _ref(data: DataSetFacts) -> str:
+    return f"data-set-{data.key}"
+
+
+def _member_ref(member: MemberFacts) -> str:
+    return f"member-{member.id}"
+
+
+def _property(name: str, value: object) -> dict[str, str]:
+    return {"name": f"creditline:{name}", "value": str(value)}

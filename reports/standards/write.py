@@ -1,0 +1,159 @@
+"""Writing exports in the formats of standards: facts and stamp on one connection, the file, its
+stamp beside it, the log's event.
+
+    made = write_croissant(registry, "museum", Path("museum.croissant.json"), now)
+
+Two exports of the same facts differ in the time and the log's end alone. Each is one transaction
+for reading; the works of a data set are read once, in batches.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from registry.errors import UsageError
+from registry.event_log.events import head_of
+from registry.export.files import write_listing
+from registry.home import write_bytes_atomically
+from registry.ids import sha256_of_file
+from registry.storage.database import Registry
+from reports.issuing.issue import Document, Issued, record_issue, write_document
+from reports.issuing.stamp import Stamp, beside, stamp_file, stamp_of
+from reports.standards import croissant, cyclonedx, prov, spdx
+from reports.standards.ensemble_facts import ensemble_facts
+from reports.standards.lineage import plain
+
+LISTING_SUFFIX = ".works.parquet"
+LARGEST_DOCUMENT = 2**22
+"""Bytes of an earlier export that are read: ours have some thousands."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written, and what the format asks for that the registry does not know."""
+
+    path: Path
+    files: tuple[Issued, ...]
+    """The document first."""
+    stamp: Stamp
+    left_out: tuple[str, ...]
+
+
+def write_croissant(registry: Registry, data_set: str, path: Path, now: datetime.datetime) -> Exported:
+    """A data set in Croissant, with its works in ``<name>.works.parquet`` beside it.
+
+    Raises:
+        NotFoundError: no data set of this name.
+        UsageError: the folder is not there, or what lies at the listing's place is no listing of
+            this document.
+        InputError: a file cannot be written.
+    """
+    _check_place(path)
+    listing = _place_of_listing(path)
+    with tempfile.TemporaryDirectory(prefix="creditline-") as scratch:
+        # The stamp has the works' hash and the file has the stamp: the works are kept between the
+        # two, not asked for again.
+        kept = Path(scratch) / "works.parquet"
+        with registry.connection() as connection:
+            found = croissant.read_facts(connection, data_set, kept)
+            stamp = stamp_of(croissant.KIND, croissant.subject_of(found), plain(found), now, head_of(connection))
+        write_listing(croissant.stamped(kept, stamp), listing)
+    described = croissant.Listing(listing.name, sha256_of_file(listing), listing.stat().st_size)
+    write_bytes_atomically(beside(listing), stamp_file(stamp, described.sha256))
+    of_works = Issued(described.name, described.sha256, stamp.kind, stamp.subject, stamp.facts_sha256)
+    issued = _write(path, croissant.document(found, described, stamp), stamp)
+    record_issue(registry, [issued, of_works], now)
+    return Exported(path, (issued, of_works), stamp, tuple(croissant.left_out(found)))
+
+
+def _place_of_listing(path: Path) -> Path:
+    """Where the works of a document go: no two documents of a folder share one, and no foreign file
+    is written over.
+    """
+    name = path.name.removesuffix(".json").removesuffix(".croissant")
+    stem = croissant.file_stem(name)
+    if stem != name:
+        stem += f"-{hashlib.sha256(name.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
+    listing = path.with_name(stem + LISTING_SUFFIX)
+    if (listing.exists() or listing.is_symlink()) and listing.name not in _listings_of(path):
+        raise UsageError(
+            f"cannot write {listing}: it is there already and no listing of {path.name}; remove it or choose another name"
+        )
+    return listing
+
+
+def _listings_of(path: Path) -> list[str]:
+    """The files that the document in this place says are its listings; none where it is no such
+    document.
+    """
+    try:
+        if not path.is_file():
+            return []
+        with path.open("rb") as file:
+            content = json.loads(file.read(LARGEST_DOCUMENT))
+        return [str(each["contentUrl"]) for each in content["distribution"]]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return []
+
+
+def write_cyclonedx(registry: Registry, ensemble_id: str, path: Path, now: datetime.datetime) -> Exported:
+    """An ensemble as a CycloneDX ML-BOM; the errors are those of :func:`write_croissant`."""
+    form = Form(cyclonedx.KIND, ensemble_facts, cyclonedx.document, cyclonedx.left_out)
+    return _write_form(registry, form, ensemble_id, path, now)
+
+
+def write_spdx(registry: Registry, ensemble_id: str, path: Path, now: datetime.datetime) -> Exported:
+    """An ensemble in SPDX 3; the errors are those of :func:`write_croissant`."""
+    return _write_form(registry, Form(spdx.KIND, ensemble_facts, spdx.document, spdx.left_out), ensemble_id, path, now)
+
+
+def write_prov(registry: Registry, output: str, path: Path, now: datetime.datetime) -> Exported:
+    """The lineage of one output in PROV-JSON; ``output`` is an id in full, see
+    :func:`reports.standards.prov.find_output`.
+    """
+    return _write_form(registry, Form(prov.KIND, prov.read_facts, prov.document, prov.left_out), output, path, now)
+
+
+@dataclass(frozen=True)
+class Form:
+    """How one standard's document is made."""
+
+    kind: str
+    read: Callable[[duckdb.DuckDBPyConnection, str], Any]
+    document: Callable[[Any, Stamp], dict[str, Any]]
+    left_out: Callable[[Any], list[str]]
+
+
+def _write_form(registry: Registry, form: Form, subject: str, path: Path, now: datetime.datetime) -> Exported:
+    _check_place(path)
+    with registry.connection() as connection:
+        found = form.read(connection, subject)
+        stamp = stamp_of(form.kind, subject, plain(found), now, head_of(connection))
+    issued = _write(path, form.document(found, stamp), stamp)
+    record_issue(registry, [issued], now)
+    return Exported(path, (issued,), stamp, tuple(form.left_out(found)))
+
+
+def _write(path: Path, content: dict[str, Any], stamp: Stamp) -> Issued:
+    data = (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    return write_document(path.parent, Document(path.name, data, stamp, carries_stamp=False))
+
+
+def _check_place(path: Path) -> None:
+    if not path.parent.is_dir():
+        raise UsageError(
+            f"cannot write {path}: there is no folder {path.parent}; make it first, or correct the path (nothing was written)"
+        )
+    if path.is_dir():
+        raise UsageError(f"cannot write {path}: it is a folder; expected a file's name (nothing was written)")
+    if path.suffix != ".json":
+        raise UsageError(f"cannot write {path}: expected a file whose name ends in .json (nothing was written)")

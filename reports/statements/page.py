@@ -1,0 +1,116 @@
+"""The page of a statement: one file that needs no network, for a reader who is no engineer."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from reports.issuing.stamp import META, Stamp
+from reports.outputs.schema import Missing
+from reports.rendering.html import rendered
+from reports.rendering.plots import Estimate, estimates_plot
+from reports.rendering.wording import percent, plain
+from reports.statements import words
+from reports.statements.bars import Bar, bars_plot
+from reports.statements.facts import OutputPart, SharePart, StatementFacts
+from reports.statements.pictures import Shown
+
+CARDS = 12
+"""Images that are shown with their pictures; the others are in a table."""
+MOST_ROWS = 40
+MOST_EFFECTS = 14
+"""Effects in one plot."""
+MOST_MEMBERS = 64
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What the page shows: works by asset id, images by the id of their audit."""
+
+    works: Mapping[int, Shown]
+    outputs: Mapping[str, Shown]
+
+
+def statement_page(facts: StatementFacts, pictures: Pictures, files: Mapping[str, str], stamp: Stamp) -> str:
+    """The page. ``files``: names of the files beside it, by ``json``, ``works`` and
+    ``findings``.
+    """
+    generated = [output for output in facts.outputs if output.kind == "sample"]
+    outside = [output for output in facts.outputs if output.kind == "image"]
+    return rendered(
+        "statement.html.j2",
+        facts=facts,
+        pictures=pictures,
+        files=files,
+        stamp=stamp,
+        stamp_meta=META,
+        cards=generated[:CARDS],
+        rows=generated[CARDS : CARDS + MOST_ROWS],
+        left_out=max(0, facts.tested.found - CARDS - MOST_ROWS),
+        outside=outside[:MOST_ROWS],
+        together=words.together(facts.tested, facts.joint),
+        joint=[each for each in facts.joint if each.output_kind == "sample"][:CARDS],
+        service=words.service(facts.models),
+        unit=words.unit_of_theirs(facts.tested),
+        limits=words.LIMITS,
+        funnel=Markup(_funnel(facts)),  # noqa: S704 - drawn here, of numbers
+        effects=_effects(generated),
+        most_members=MOST_MEMBERS,
+        share=share_text,
+        share_range=share_range,
+    )
+
+
+def share_text(share: SharePart | Missing) -> str:
+    """``62 %``; empty where it was not measured."""
+    return "" if isinstance(share, Missing) else percent(share.value)
+
+
+def share_range(share: SharePart | Missing) -> str:
+    """How uncertain a share is, in words."""
+    if isinstance(share, Missing):
+        return f"not measured: {share.not_measured}"
+    if share.among == 1:
+        return "the only one that passed, so the whole by definition"
+    if isinstance(share.low, Missing) or isinstance(share.high, Missing):
+        reason = share.low.not_measured if isinstance(share.low, Missing) else ""
+        return f"its range was not measured: {reason}"
+    if share.low == share.high:
+        return f"all {share.among} that passed are yours, so the whole by definition"
+    return f"between {percent(share.low)} and {percent(share.high)}, among the {share.among:,} that passed"
+
+
+def _funnel(facts: StatementFacts) -> str:
+    tested = facts.tested
+    bars = [
+        Bar("images generated", tested.generated),
+        Bar("tested", tested.audited),
+        Bar("tested for works of yours", tested.tested),
+        Bar("passed for works of yours", tested.found, tested.found),
+    ]
+    title = (
+        f"{tested.generated} generated, {tested.audited} tested, {tested.tested} for your works, {tested.found} found"
+    )
+    return bars_plot("funnel", [each for each in bars if each.total or each.name != "images generated"], title)
+
+
+def _effects(outputs: list[OutputPart]) -> Markup | None:
+    measured = [
+        (f"{plain(finding.unit_label, 22)} · {output.id[:6]}", finding, finding.effect)
+        for output in outputs
+        for finding in output.findings
+        if not isinstance(finding.effect, Missing)
+    ]
+    if not measured:
+        return None
+    measured.sort(key=lambda each: (-each[2].value, each[1].audit_id, each[1].rank))
+    estimates = [Estimate(name, effect.value, effect.low, effect.high) for name, _, effect in measured[:MOST_EFFECTS]]
+    # Names may have characters that the library's font lacks; they stay text, and the reader's
+    # fonts draw them.
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        drawn = estimates_plot("effects", estimates, "effect")
+    return Markup(drawn)  # noqa: S704 - drawn here, its texts escaped by the library

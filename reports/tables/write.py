@@ -1,0 +1,188 @@
+"""Writes a table out with its stamp, and reads it again to say whether the registry still says the
+same.
+
+    given = give_table(registry, "works", Path("works.parquet"), now)
+
+The stamp, which a file has at its beginning, is over all rows. So the rows are read once, kept on
+disk beside the file while they are hashed, and written from there: nothing is held in memory but a
+batch, and no second reading could say something else.
+
+The facts of a table are how many rows it has and a hash over them: the SHA-256 of the same table as
+JSON lines, whatever the file's format. Whoever has the table can compute it.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+from sqlmodel import col, select
+
+from registry.errors import InputError, NotFoundError, UsageError
+from registry.event_log.events import head_of
+from registry.export.files import check_suffix, write_listing, write_rows
+from registry.home import write_bytes_atomically
+from registry.ids import sha256_of_file
+from registry.storage.database import Registry, driver_of
+from registry.storage.tables import Audit
+from reports.issuing.issue import Issued, record_issue
+from reports.issuing.stamp import PARQUET_KEY, Stamp, beside, stamp_file, stamp_of
+from reports.outputs.selection import newest_audits
+from reports.tables import audits, candidates, statements, works
+from reports.tables.columns import VERSION, Table
+
+TABLES: dict[str, Table] = {each.name: each for each in (candidates.TABLE, works.TABLE, audits.TABLE, statements.TABLE)}
+ALL, NEWEST = "all", "newest audits"
+"""What a table is about, as its stamp says it."""
+_STAMPED = (".json", ".parquet")
+"""Formats that have a place for the stamp."""
+_KEPT = 16_384
+"""Rows that are written together from what is kept."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the stamp is over, and what could not be read."""
+
+    rows: int
+    sha256: str
+    """Of the table as JSON lines."""
+    unread: tuple[str, ...]
+    """Audits that are not in the table, each with the reason."""
+
+    def plain(self) -> dict[str, object]:
+        """As the stamp has them."""
+        return {"rows": self.rows, "sha256": self.sha256, "unread": list(self.unread)}
+
+
+@dataclass(frozen=True)
+class Given:
+    """What was written."""
+
+    path: Path
+    files: tuple[Path, ...]
+    """The table, and its stamp's own file where its format has no place for one."""
+    stamp: Stamp
+    facts: Facts
+
+
+@dataclass
+class _Opened:
+    """Rows of a table that can be read once, and the connection that they come from."""
+
+    connection: duckdb.DuckDBPyConnection
+    rows: pa.RecordBatchReader
+    unread: list[str] = field(default_factory=list)
+    """Complete once the rows were read."""
+
+
+def give_table(registry: Registry, name: str, path: Path, now: datetime.datetime, *, all_audits: bool = False) -> Given:
+    """Write one of :data:`TABLES` to ``path``, in the format that its name ends in. ``all_audits``:
+    see :data:`NEWEST`.
+
+    Raises:
+        UsageError: the name of the file ends in no format, or its folder is not there.
+        InputError: the file cannot be written.
+        IntegrityError: the log is not whole.
+    """
+    check_suffix(path)
+    if path.is_dir():
+        raise UsageError(f"cannot write {path}: it is a folder; expected a file's name (nothing was written)")
+    table, subject = TABLES[name], ALL if all_audits or name != candidates.TABLE.name else NEWEST
+    try:
+        scratch = tempfile.TemporaryDirectory(prefix=".table-", dir=path.parent)
+    except OSError as error:
+        raise InputError(f"cannot write to {path.parent} ({error.strerror or error}); choose another place") from error
+    with scratch as folder:
+        kept = Path(folder) / "rows.parquet"
+        with _opened(registry, name, subject) as opened:
+            facts = _facts(table, opened, kept)
+            stamp = stamp_of(table.kind, subject, facts.plain(), now, head_of(opened.connection))
+        _write(table, kept, path, stamp)
+    sha256 = sha256_of_file(path)
+    files = [path]
+    if path.suffix.lower() not in _STAMPED:
+        write_bytes_atomically(beside(path), stamp_file(stamp, sha256))
+        files.append(beside(path))
+    record_issue(registry, [Issued(path.name, sha256, stamp.kind, stamp.subject, stamp.facts_sha256)], now)
+    return Given(path, tuple(files), stamp, facts)
+
+
+def facts_again(name: str) -> Callable[[Registry, str], object]:
+    """How the facts of a table are read again; see :data:`reports.issuing.document_types.KINDS`."""
+
+    def read(registry: Registry, subject: str) -> object:
+        if subject not in (ALL, NEWEST):
+            raise NotFoundError(f"there is no table of {subject[:60]!r}")
+        with _opened(registry, name, subject) as opened:
+            return _facts(TABLES[name], opened).plain()
+
+    return read
+
+
+@contextmanager
+def _opened(registry: Registry, name: str, subject: str) -> Iterator[_Opened]:
+    """The rows of a table, of one transaction."""
+    if name == candidates.TABLE.name:
+        with registry.session() as session:
+            every = select(Audit).order_by(col(Audit.created_at), col(Audit.id))
+            chosen = list(session.exec(every)) if subject == ALL else newest_audits(session)
+            unread: list[str] = []
+            facts = candidates.read_in_parts(session, registry.home, chosen, unread)
+            yield _Opened(driver_of(session), candidates.candidate_rows(facts), unread)
+        return
+    read = {"works": works.work_rows, "audits": audits.audit_rows, "statements": statements.statement_rows}[name]
+    with registry.connection() as connection:
+        yield _Opened(connection, read(connection))
+
+
+def _facts(table: Table, opened: _Opened, keep: Path | None = None) -> Facts:
+    """Read all rows, hash them, and keep them in a Parquet file if there is one."""
+    hashed = _Hashed()
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for batch in opened.rows:
+            one = pa.RecordBatchReader.from_batches(batch.schema, [batch])
+            write_rows(one, cast(BinaryIO, hashed), ".jsonl", documents=table.documents)
+            yield batch
+
+    rows = 0
+    if keep is None:
+        rows = sum(batch.num_rows for batch in batches())
+    else:
+        rows = write_listing(pa.RecordBatchReader.from_batches(table.arrow(), batches()), keep)
+    return Facts(rows, hashed.sha256.hexdigest(), tuple(opened.unread))
+
+
+@dataclass
+class _Hashed:
+    """A file that keeps nothing but its hash."""
+
+    sha256: "hashlib._Hash" = field(default_factory=hashlib.sha256)
+
+    def write(self, data: bytes) -> int:
+        self.sha256.update(data)
+        return len(data)
+
+
+def _write(table: Table, kept: Path, path: Path, stamp: Stamp) -> None:
+    with pq.ParquetFile(kept) as file:
+        # Not the kept file's own schema: Parquet readers name the items of lists in their own way.
+        schema = table.arrow().with_metadata({PARQUET_KEY: stamp.to_json().encode()})
+        batches = (batch.cast(schema) for batch in file.iter_batches(_KEPT))
+        write_listing(
+            pa.RecordBatchReader.from_batches(schema, batches),
+            path,
+            documents=table.documents,
+            head={"creditline": table.document, "version": VERSION, "stamp": stamp.model_dump(mode="json")},
+            cell_limit=candidates.CELL_LIMIT,
+        )

@@ -1,0 +1,209 @@
+"""Influences of all units in an audit: Euclidean and LPIPS, exact and estimated, and the error of
+the estimates.
+
+The LPIPS here looks through an untrained network, handed over by the test under a hash of its own:
+nothing but a test can do so.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file
+from scipy.stats import spearmanr
+
+from attribution.ablation.joint import ablate_sample
+from attribution.ablation.landscape import Landscapes, estimate_error, landscape_facts, landscapes_of
+from attribution.audit.auditor import NO_LPIPS, Auditor
+from attribution.audit.record import NO_COUNTERFACTUAL, AuditSettings
+from attribution.audit.worker import Counterfactuals, jacobian_file
+from attribution.metrics.euclidean import NotMeasured
+from attribution.metrics.lpips_weights import BACKBONES, LpipsWeights
+from attribution.metrics.perceptual import SIDE, open_lpips
+from attribution.metrics.torchvision_models import torchvision_models
+from registry.ids import sha256_of_file
+from registry.outputs.queries import candidates_of
+from registry.storage import tables
+from registry.storage.database import Registry
+from tests.attribution.conftest import CPU, World
+
+
+@pytest.fixture(scope="session")
+def untrained(tmp_path_factory: pytest.TempPathFactory) -> LpipsWeights:
+    """A file of random weights under its own hash."""
+    path = tmp_path_factory.mktemp("weights") / "untrained.pth"
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        torch.save(torchvision_models().squeezenet1_1(weights=None).state_dict(), path)
+    return LpipsWeights(replace(BACKBONES["squeeze"], sha256=sha256_of_file(path)), path)
+
+
+@pytest.fixture(scope="session")
+def measured(
+    built_world: World, untrained: LpipsWeights, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[World, tables.Audit]:
+    """A sample audited with all there is; not to be changed."""
+    home = tmp_path_factory.mktemp("measured") / "home"
+    shutil.copytree(built_world.registry.home.root, home)
+    registry = Registry.open(type(built_world.registry.home)(home))
+    world = World(registry, built_world.works, built_world.ensemble, built_world.samples)
+    settings = AuditSettings(shortlist=4, exact=True)
+    auditor = Auditor.prepare(registry, world.ensemble, settings, CPU, lpips=untrained)
+    return world, next(iter(auditor.audit_samples(world.samples[:1])))
+
+
+def rows_of(world: World, audit: tables.Audit) -> list[tables.Candidate]:
+    with world.registry.session() as session:
+        return [row for row, _ in candidates_of(session, audit)]
+
+
+def test_candidates_and_landscapes_agree_by_both_distances(measured: tuple[World, tables.Audit]) -> None:
+    """A candidate's figures are those of its unit in the artefact, and a radius is the largest of
+    its landscape.
+    """
+    world, audit = measured
+    tensors = load_file(world.registry.home.audit(audit.id))
+    assert audit.landscape is not None
+    for row in rows_of(world, audit):
+        for kind in ("exact", "estimate", "exact_lpips", "estimate_lpips"):
+            expected = tensors[f"unit_influence_{kind}"][row.unit_number]
+            assert getattr(row, f"influence_{kind}") == pytest.approx(expected, rel=1e-3, abs=1e-7)
+        assert row.lpips_not_measured is None
+    for kind in ("exact", "estimate", "exact_lpips", "estimate_lpips"):
+        assert audit.landscape[kind]["radius"] == tensors[f"unit_influence_{kind}"].max()
+
+
+def test_lpips_is_between_the_output_and_the_real_counterfactual(
+    measured: tuple[World, tables.Audit], untrained: LpipsWeights
+) -> None:
+    """Measured again from the stored picture, whose rounding to bytes is all that differs."""
+    world, audit = measured
+    output = load_file(world.registry.home.sample_tensors(world.samples[0].id))["output"]
+    pictures = load_file(world.registry.home.audit(audit.id))["counterfactual"]
+    shown = torch.from_numpy(np.moveaxis(pictures, -1, 1)).float() / 127.5 - 1.0
+    again = open_lpips(untrained).distances(torch.from_numpy(output).clamp(-1, 1), shown)
+    stored = [row.influence_exact_lpips for row in rows_of(world, audit)]
+    assert np.corrcoef(again, np.array(stored, dtype=float))[0, 1] > 0.9
+
+
+def test_ablating_one_unit_by_hand_gives_the_candidates_figures(
+    measured: tuple[World, tables.Audit], untrained: LpipsWeights
+) -> None:
+    """`creditline ablate` and an audit measure the same thing; without weights the reason stands in
+    its place.
+    """
+    world, audit = measured
+    row = rows_of(world, audit)[0]
+    unit = [str(row.unit_number)]
+    again = ablate_sample(world.registry, world.samples[0].id, unit, CPU, untrained)
+    assert again.influence == pytest.approx(row.influence_exact, rel=1e-4)
+    assert again.lpips == pytest.approx(row.influence_exact_lpips, rel=1e-3)
+    assert ablate_sample(world.registry, world.samples[0].id, unit, CPU, NO_LPIPS).lpips == NO_LPIPS
+
+
+def test_the_facts_say_what_was_measured_with_and_how_well_estimates_did(
+    measured: tuple[World, tables.Audit], untrained: LpipsWeights
+) -> None:
+    """The network, the hash of its weights, the size that images were brought to; the estimates'
+    error, recomputable.
+    """
+    world, audit = measured
+    assert audit.landscape is not None
+    assert audit.landscape["lpips"] == {
+        "net": "squeeze",
+        "version": "0.1",
+        "weights_sha256": untrained.backbone.sha256,
+        "enlarged_to": SIDE,
+    }
+    assert audit.settings["lpips"] == "squeeze"
+    tensors = load_file(world.registry.home.audit(audit.id))
+    for kind in ("", "_lpips"):
+        found = audit.landscape[f"estimate{kind}"]["against_exact"]
+        exact, estimate = (tensors[f"unit_influence_{name}{kind}"] for name in ("exact", "estimate"))
+        assert found["rank_correlation"] == pytest.approx(spearmanr(exact, estimate)[0])
+        assert found["relative_error"] == pytest.approx(np.linalg.norm(exact - estimate) / np.linalg.norm(exact))
+        assert found["units"] == 18
+
+
+def test_without_weights_lpips_is_a_reason_and_never_a_number(world: World) -> None:
+    """In the rows, in the landscape; an image from outside has its own reason."""
+    auditor = Auditor.prepare(world.registry, world.ensemble, AuditSettings(shortlist=2), CPU)
+    audit = next(iter(auditor.audit_samples(world.samples[:1])))
+    assert audit.landscape is not None
+    for row in rows_of(world, audit):
+        assert (row.influence_exact_lpips, row.influence_estimate_lpips) == (None, None)
+        assert row.lpips_not_measured == NO_LPIPS.reason
+    for kind in ("lpips", "exact_lpips", "estimate_lpips"):
+        assert audit.landscape[kind] == {"not_measured": NO_LPIPS.reason}
+    outside = next(iter(auditor.audit_images([world.works / "05.png"], None)))
+    assert {row.lpips_not_measured for row in rows_of(world, outside)} == {NO_COUNTERFACTUAL}
+
+
+def test_a_cheaper_jacobian_is_stated_and_kept_apart(world: World) -> None:
+    """It is another audit, with a file of its own that the exact Jacobian does not find, nor the
+    other way round.
+    """
+    made = {}
+    for members in (None, 2):
+        settings = AuditSettings(shortlist=2, jacobian_members=members)
+        auditor = Auditor.prepare(world.registry, world.ensemble, settings, CPU)
+        made[members] = next(iter(auditor.audit_samples(world.samples[:1])))
+    full, cheap = (made[members].landscape for members in (None, 2))
+    assert full is not None
+    assert cheap is not None
+    assert cheap["estimate"]["members_per_step"] == 2
+    assert "members_per_step" not in full["estimate"]
+    assert cheap["estimate"]["radius"] != full["estimate"]["radius"]
+    path = jacobian_file(world.registry.home, world.samples[0].id, 2)
+    assert cheap["estimate"]["jacobian_sha256"] == sha256_of_file(path) != full["estimate"]["jacobian_sha256"]
+
+
+def test_the_error_of_estimates_is_over_units_that_both_have() -> None:
+    """Ties share ranks, NaNs count for nobody; where nothing moves there is a reason and no
+    division by zero.
+    """
+    exact = np.array([1.0, 2.0, 2.0, np.nan, 4.0, 0.0])
+    estimate = np.array([1.5, 1.0, 2.0, 3.0, 4.0, 0.0])
+    found = estimate_error(estimate, exact)
+    both = np.isfinite(exact)
+    assert found.rank_correlation == pytest.approx(spearmanr(exact[both], estimate[both])[0])
+    assert found.relative_error == pytest.approx(np.sqrt(0.25 + 1) / 5)
+    assert found.median_relative_error == pytest.approx(np.median([0.5, 0.5, 0, 0]))
+    assert found.units == 5
+    still = estimate_error(np.zeros(3), np.zeros(3))
+    assert isinstance(still.rank_correlation, NotMeasured)
+    assert still.to_json()["relative_error"] == {"not_measured": "no unit has any influence"}
+
+
+def test_units_that_every_member_saw_have_no_influence_of_any_kind(tmp_path: Path) -> None:
+    """Nothing is left to generate with; the facts count them, and are a reason where there is
+    nobody else.
+    """
+    from safetensors.numpy import save_file
+
+    generator = np.random.default_rng(0)
+    path = tmp_path / "jacobian.safetensors"
+    columns = generator.normal(size=(4, 3, 8, 8)).astype(np.float32)
+    save_file({"jacobian": columns}, path)
+    membership = np.array([[1, 1, 0, 0], [1, 1, 1, 1], [0, 1, 0, 1]], dtype=np.bool_)
+    gram = torch.from_numpy(columns.reshape(4, -1) @ columns.reshape(4, -1).T).double()
+    shown = Counterfactuals("s", np.empty(0), np.empty(0), None, {}, lpips_gram=gram)
+    decoys = np.array([[0, 0, 1, 1]], dtype=np.bool_)
+    found = landscapes_of(membership, decoys, path, shown)
+    assert found.decoy_estimate == pytest.approx(landscapes_of(decoys, decoys, path, shown).estimate)
+    assert found.estimate is not None
+    assert found.estimate_lpips is not None
+    assert np.isnan(found.estimate).tolist() == np.isnan(found.estimate_lpips).tolist() == [False, True, False]
+    ratio = found.estimate[[0, 2]] ** 2 / found.estimate_lpips[[0, 2]]
+    assert ratio[0] == pytest.approx(ratio[1], rel=1e-4)
+    shared = {"jacobian": path, "jacobian_members": None, "lpips": NO_LPIPS, "side": 8, "why_not": "all saw it"}
+    facts = landscape_facts(found, **shared)  # type: ignore[arg-type]  # a table of its arguments
+    assert (facts["estimate"]["units_not_measured"], facts["estimate"]["why_not"]) == (1, "all saw it")
+    nobody = Landscapes(estimate=np.full(2, np.nan))
+    assert landscape_facts(nobody, **shared)["estimate"]["not_measured"] == "all saw it"  # type: ignore[arg-type]  # as above
+    assert landscapes_of(membership, decoys, path, None) == Landscapes()

@@ -1,0 +1,135 @@
+"""What an ensemble's evidence is worth: each figure against audits, ablations and counts made by
+hand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from attribution.ablation.exact import counterfactuals
+from attribution.audit.auditor import Auditor
+from attribution.audit.record import AuditSettings
+from attribution.ensemble.handle import open_ensemble
+from attribution.evaluation.calibration import kept_samples, null_calibration, planted_power
+from attribution.evaluation.false_attribution import FalseAttribution, false_attribution_rate, nearest_units
+from attribution.evidence.predictions import load_contrasts
+from attribution.evidence.randomisation import contrast_weights
+from attribution.sampling.noise import exogenous_noise
+from attribution.sampling.sampler import SamplerSettings, to_pixels
+from registry.errors import UsageError
+from registry.outputs.queries import candidates_of
+from tests.attribution.conftest import CPU, World
+
+
+@pytest.fixture
+def auditor(world: World) -> Auditor:
+    return Auditor.prepare(world.registry, world.ensemble, AuditSettings(shortlist=4), CPU)
+
+
+def test_planted_works_are_audited_like_images_from_outside(world: World, auditor: Auditor) -> None:
+    """The p-values are those of auditing the works' own files, and what was measured is not
+    measured again.
+    """
+    steps: list[int] = []
+    planted = planted_power(auditor, 100, on_progress=lambda done, _: steps.append(done))
+    assert len(steps) == 18
+    audits = list(auditor.audit_images(sorted(world.works.glob("*.png")), None, lambda done, _: steps.append(done)))
+    assert len(steps) == 18
+    p_values, first = [], 0
+    for number, audit in enumerate(audits):
+        with world.registry.session() as session:
+            found = [row for row, _ in candidates_of(session, audit)]
+        own = [row for row in found if row.unit_number == number]
+        p_values += [row.p_value for row in own]
+        first += bool(own and own[0].rank == 1)
+    assert planted.p_values == tuple(sorted(p_values))
+    facts = planted.to_json()
+    assert facts["chosen"] == "all of them"
+    assert facts["shown"] == facts["works"] == 18
+    assert facts["ranked_first"]["count"] == first
+    assert facts["found"]["count"] == 0  # two decoys cannot give a small q
+    assert facts["found"]["low"] == 0.0 < facts["found"]["high"] < 0.25
+
+
+def test_some_of_the_works_at_random(auditor: Auditor) -> None:
+    """Fewer than all are a draw that the seed decides; none is refused."""
+    facts = planted_power(auditor, 3, seed=1).to_json()
+    assert (facts["shown"], facts["chosen"]) == (3, "3 of them at random")
+    with pytest.raises(UsageError, match="at least one"):
+        planted_power(auditor, 0)
+
+
+def test_null_is_uniform_over_the_places_that_decoys_allow(auditor: Auditor) -> None:
+    """Two decoys leave p-values of 1/3, 2/3 and 1, each as probable under codes that mean
+    nothing.
+    """
+    facts = null_calibration(auditor, 400).to_json()
+    assert (facts["redraws"], facts["decoys"], facts["images"]) == (400, 2, 6)
+    assert facts["kolmogorov_smirnov_p"] > 0.01
+    assert facts["audits_with_a_discovery"]["count"] == 0
+    assert facts["more_discoveries_than_allowed_p"] == 1.0
+
+
+def test_null_discovers_no_more_than_the_rate_allows(auditor: Auditor) -> None:
+    """At a rate that two decoys can reach, audits under wrong codes discover something about as
+    often.
+    """
+    settings = replace(auditor.context.settings, shortlist=1, false_discovery_rate=0.34)
+    generous = replace(auditor, context=replace(auditor.context, settings=settings))
+    calibration = null_calibration(generous, 600, seed=3)
+    assert calibration.discoveries.count / 600 == pytest.approx(1 / 3, abs=0.08)
+    assert calibration.more_than_allowed_p > 0.01
+    with pytest.raises(UsageError, match="at least 100"):
+        null_calibration(auditor, 5)
+
+
+def test_a_test_that_favours_units_does_not_pass(auditor: Auditor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Were decoys weaker than units, as a bug could make them, the calibration would show it."""
+    import attribution.evidence
+
+    def unfair(membership: np.ndarray) -> np.ndarray:
+        weights = contrast_weights(membership)
+        return weights * (0.01 if len(weights) == 2 else 1.0)
+
+    monkeypatch.setattr(attribution.evidence.randomisation, "contrast_weights", unfair)
+    assert null_calibration(auditor, 400).uniformity_p < 0.01
+
+
+def test_false_attribution_is_by_real_ablation(world: World, auditor: Auditor) -> None:
+    """What stays the nearest is what regenerating by hand leaves the nearest."""
+    found = false_attribution_rate(auditor, 2, seed=5)
+    corpus = auditor.context.corpus
+    everyone = open_ensemble(world.registry.home, world.ensemble)
+    stays = []
+    for sample in kept_samples(auditor)[:2]:
+        sampler = SamplerSettings.from_json(sample.sampler)
+        output = load_contrasts(world.registry.home.sample_tensors(sample.id))[1]["output"]
+        nearest = int(np.square(corpus.works - (np.clip(output, -1, 1).reshape(1, -1) + 1) / 2).sum(axis=1).argmin())
+        noise = exogenous_noise(sample.seed, sampler.draws, (3, 8, 8))
+        again = counterfactuals(everyone, noise, sampler, corpus.membership[[nearest]])
+        picture = np.moveaxis(to_pixels(again).numpy(), -1, 1).reshape(1, -1) / 255.0
+        stays.append(int(np.square(corpus.works - picture).sum(axis=1).argmin()) == nearest)
+    assert found.stays.tolist() == stays
+    assert found.to_json()["samples"] == 2
+
+
+def test_rate_is_a_quotient_with_an_interval() -> None:
+    """Of what stays without the nearest unit and what stays without another; not measured where
+    nothing stays at all.
+    """
+    found = FalseAttribution(np.arange(40) % 4 == 0, np.arange(40) % 2 == 0)
+    facts = found.to_json()["rate"]
+    assert facts["value"] == 0.5
+    assert facts["low"] < 0.5 < facts["high"]
+    assert "not_measured" in FalseAttribution(np.zeros(9, bool), np.zeros(9, bool)).to_json()["rate"]
+
+
+def test_nearest_unit_is_brute_force(auditor: Auditor) -> None:
+    """By squared differences over all works, whatever the blocks."""
+    corpus = auditor.context.corpus
+    images = np.random.default_rng(0).random((5, corpus.works.shape[1]))
+    expected = [int(corpus.unit_of_work[np.square(corpus.works - image).sum(axis=1).argmin()]) for image in images]
+    assert nearest_units(corpus, images).tolist() == expected

@@ -1,0 +1,119 @@
+"""Effects by inverting the test: against a brute-force twin, and covering what was planted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from attribution.evidence.adjustment import Neighbours, Pulls, pulls_towards
+from attribution.evidence.effect_interval import LEVEL, NO_DISTANCE, NO_NUMBER, TOO_FEW_DECOYS, effects_of
+from attribution.evidence.randomisation import assess_pulls, contrast_weights, exact_p_values
+from registry.encodings.codes import bits, codes_of, decoys
+
+N, H, UNITS = 10, 5, 40
+
+
+def coded(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The bits of a unit and of all decoys of one encoding."""
+    return bits(codes_of(seed, N, H, [3]), N), bits(decoys(seed, N, H, UNITS, 10_000, draw_seed=0), N)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_interval_is_what_the_test_does_not_reject(seed: int) -> None:
+    """At effects all along the line, inside the interval neither one-sided test rejects, and
+    outside one does.
+    """
+    own, others = coded(seed)
+    pulls = np.random.default_rng(seed).normal(size=(1, N)) + 0.8 * own
+    way = np.array([2.5])
+    found = assess_pulls(Pulls(pulls, own * way), own, others).effects
+    for effect in np.linspace(found.low[0] - 1.0, found.high[0] + 1.0, 401):
+        shifted = pulls - effect * way[0] * own
+        statistic = np.einsum("un,un->u", shifted, contrast_weights(own))
+        by_decoy = shifted @ contrast_weights(others).T
+        p = min(exact_p_values(statistic, by_decoy)[0], exact_p_values(-statistic, -by_decoy)[0])
+        assert (p > LEVEL / 2) == (found.low[0] <= effect <= found.high[0])
+    assert found.low[0] < found.estimate[0] < found.high[0]
+
+
+def test_interval_covers_the_planted_effect() -> None:
+    """Over encodings, the interval holds the true effect about as often as it says, and never much
+    less.
+    """
+    rng = np.random.default_rng(0)
+    covered = []
+    for seed in range(300):
+        own, others = coded(seed)
+        pulls = rng.standard_t(2, size=(1, N)) + 0.3 * 4.0 * own
+        found = assess_pulls(Pulls(pulls, 4.0 * own), own, others).effects
+        covered.append(found.low[0] <= 0.3 <= found.high[0])
+    assert 0.92 <= np.mean(covered) <= 0.99
+
+
+def test_effect_is_the_share_of_the_way() -> None:
+    """Members that saw a unit and predict a third of the way to its picture, without any noise,
+    have an effect of a third.
+    """
+    rng = np.random.default_rng(1)
+    own, others = coded(5)
+    mean, picture = rng.normal(size=12), rng.normal(size=12)
+    # Whatever the members that saw it add to the mean is taken from the others, so that the mean
+    # stays where it is.
+    clean = mean + np.outer(np.where(own[0], 1 / 6, -1 / 6), picture - mean)
+    found = assess_pulls(pulls_towards(clean, picture[None], own, None, []), own, others).effects
+    assert found.estimate[0] == pytest.approx(1 / 3)
+    assert found.low[0] == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_interval_with_neighbours_is_what_the_test_does_not_reject(seed: int) -> None:
+    """Taking the effect off the predictions themselves, and neighbours' parts off anew, rejects
+    outside the interval alone.
+    """
+    rng = np.random.default_rng(seed)
+    own, others = coded(seed)
+    clean, picture = rng.normal(size=(N, 12)), rng.normal(size=(1, 12))
+    around = Neighbours(np.arange(10, 30), rng.normal(size=(20, 12)), bits(codes_of(seed, N, H, np.arange(10, 30)), N))
+    way = picture[0] - clean.mean(axis=0)
+    left_out = [np.array([3])]
+    found = assess_pulls(pulls_towards(clean, picture, own, around, left_out), own, others).effects
+    inside = []
+    for effect in np.linspace(found.low[0] - 0.3, found.high[0] + 0.3, 201):
+        shifted = clean - effect * np.outer(own[0] - own.mean(), way)
+        pulls = pulls_towards(shifted, picture, own, around, left_out).pull
+        statistic = np.einsum("un,un->u", pulls, contrast_weights(own))
+        by_decoy = pulls @ contrast_weights(others).T
+        p = min(exact_p_values(statistic, by_decoy)[0], exact_p_values(-statistic, -by_decoy)[0])
+        inside.append(p > LEVEL / 2)
+        if inside[-1]:
+            assert found.low[0] <= effect <= found.high[0]
+    assert np.mean(inside) > 0.3
+
+
+def test_what_cannot_be_measured_says_why() -> None:
+    """Few decoys, a picture that the mean prediction already is, members that diverged: a reason
+    and no number.
+    """
+    few = effects_of(np.ones(1), np.zeros((1, 38)), np.ones(1), np.zeros((1, 38)))
+    assert few.not_measured == (TOO_FEW_DECOYS,)
+    assert np.isnan([few.estimate[0], few.low[0], few.high[0]]).all()
+    enough = effects_of(np.ones(1), np.zeros((1, 39)), np.ones(1), np.zeros((1, 39)))
+    assert enough.not_measured == (None,)
+    assert enough.low[0] == enough.high[0] == 1.0
+    assert effects_of(np.ones(1), np.zeros((1, 99)), np.zeros(1), np.zeros((1, 99))).not_measured == (NO_DISTANCE,)
+    broken = effects_of(np.full(1, np.nan), np.zeros((1, 99)), np.ones(1), np.zeros((1, 99)))
+    assert broken.not_measured == (NO_NUMBER,)
+
+
+def test_decoys_with_the_units_own_bits_widen_the_interval() -> None:
+    """Where members are out of service a decoy may look like the unit: it can never be told apart,
+    at any effect.
+    """
+    rng = np.random.default_rng(2)
+    lead, slope = rng.normal(size=(1, 199)), np.full((1, 199), 0.5)
+    plain = effects_of(np.zeros(1), -lead, np.ones(1), 1.0 - slope)
+    alike = slope.copy()
+    alike[0, :3], lead[0, :3] = 0.0, 0.0
+    wider = effects_of(np.zeros(1), -lead, np.ones(1), 1.0 - alike)
+    assert wider.low[0] <= plain.low[0]
+    assert wider.high[0] >= plain.high[0]

@@ -1,0 +1,97 @@
+"""Tests of rightsholders from their works' codes: exact, and able to see what no work shows
+alone.
+"""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from attribution.evidence.adjustment import Pulls
+from attribution.evidence.group_test import WORK_BANDWIDTH, assess_rightsholders, distinct_draws, holdings
+from attribution.evidence.randomisation import assess_pulls, contrast_weights
+from registry.encodings.codes import bits, codes_of, decoys
+
+
+def test_joint_draws_are_uniform_over_ordered_choices() -> None:
+    """Every ordered choice of distinct numbers is as probable as any other."""
+    rows = distinct_draws(5, 3, 60_000, np.random.default_rng(0))
+    counts = dict.fromkeys(permutations(range(5), 3), 0)
+    for row in map(tuple, rows.tolist()):
+        counts[row] += 1
+    assert stats.chisquare(list(counts.values())).pvalue > 0.001
+
+
+def test_all_of_the_pool_can_be_drawn() -> None:
+    """A rightsholder's works may need all the codes that there are."""
+    rows = distinct_draws(4, 4, 100, np.random.default_rng(1))
+    np.testing.assert_array_equal(np.sort(rows, axis=1), np.tile(np.arange(4), (100, 1)))
+
+
+def test_statistic_is_the_weighted_sum_of_the_works_statistics() -> None:
+    """Weights fall off with the works' distance from the image and add up to one; p is that of
+    brute force.
+    """
+    n, h, units = 6, 3, 12
+    rng = np.random.default_rng(2)
+    membership = bits(codes_of(0, n, h, np.arange(units)), n)
+    others = bits(decoys(0, n, h, units, 100, draw_seed=0), n)
+    pulls, differences = rng.normal(size=(units, n)), rng.uniform(0, 0.02, units)
+    held = {"Ada": np.array([0, 4]), "Zoe": np.array([1])}
+    parts = [pulls[places] for places in held.values()]
+    found = assess_rightsholders(parts, membership, others, differences, held, seed=0, draws=40_000)
+    weights = np.exp(-differences[[0, 4]] / WORK_BANDWIDTH)
+    weights /= weights.sum()
+    alone = np.einsum("un,un->u", pulls, contrast_weights(membership))
+    assert found[0].statistic == pytest.approx(weights @ alone[[0, 4]])
+    pool = np.concatenate([contrast_weights(membership[[0, 4]]), contrast_weights(others)])
+    every = [
+        weights[0] * pulls[0] @ pool[i] + weights[1] * pulls[4] @ pool[j] for i, j in permutations(range(len(pool)), 2)
+    ]
+    assert found[0].p_value == pytest.approx(np.mean(np.array(every) >= found[0].statistic - 1e-12), abs=0.01)
+    # One work's test is the unit's own, its own code being one of the codes that are drawn.
+    unit = assess_pulls(Pulls(pulls[[1]], pulls[[1]]), membership[[1]], others)
+    assert found[1].p_value == pytest.approx(unit.p_value[0], abs=0.01)
+
+
+def test_p_values_are_uniform_when_codes_mean_nothing() -> None:
+    """Over redrawn codes, with several works a rightsholder and few codes to spare."""
+    n, h, units = 6, 3, 14
+    rng = np.random.default_rng(3)
+    p_values = []
+    for seed in range(400):
+        membership = bits(codes_of(seed, n, h, np.arange(units)), n)
+        others = bits(decoys(seed, n, h, units, 100, draw_seed=0), n)
+        held = {"Ada": np.arange(5)}
+        found = assess_rightsholders(
+            [rng.normal(size=(5, n))], membership, others, np.zeros(units), held, seed, draws=199
+        )
+        p_values.append(found[0].p_value)
+    assert stats.kstest(p_values, "uniform").pvalue > 0.01
+
+
+def test_many_small_effects_are_seen_together() -> None:
+    """Works that each move the members a little are not found one by one, but their owner is."""
+    n, h, units = 16, 8, 64
+    rng = np.random.default_rng(4)
+    membership = bits(codes_of(0, n, h, np.arange(units)), n)
+    others = bits(decoys(0, n, h, units, 5_000, draw_seed=0), n)
+    pulls = rng.normal(size=(units, n))
+    pulls[:24] += 0.5 * membership[:24]
+    held = {"Ada": np.arange(24), "Zoe": np.arange(24, 48)}
+    parts = [pulls[places] for places in held.values()]
+    found = assess_rightsholders(parts, membership, others, np.zeros(units), held, seed=0)
+    assert found[0].q_value <= 0.05 < found[1].q_value
+    alone = assess_pulls(Pulls(pulls[:24], pulls[:24]), membership[:24], others)
+    assert (alone.q_value > 0.05).mean() > 0.7
+
+
+def test_holdings_follow_the_ranking() -> None:
+    """The first rightsholders by their best work; a work of two counts for both, one of nobody for
+    none.
+    """
+    held = holdings([("Zoe",), (), ("Ada", "Zoe"), ("Bob",), ("Zoe",)], length=2, most_works=2)
+    assert {name: places.tolist() for name, places in held.items()} == {"Zoe": [0, 2], "Ada": [2]}

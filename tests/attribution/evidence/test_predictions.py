@@ -1,0 +1,48 @@
+"""Noising an image again: what pairs of opposite noise cancel, and which steps they are at."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from attribution.ensemble.ensemble import Ensemble
+from attribution.evidence.predictions import NOISIEST, band_of, looks_of, renoise
+from attribution.sampling.schedule import SamplerSettings, steps_of
+from tests.support.networks import LinearDenoiser
+
+SETTINGS = SamplerSettings(steps=20)
+
+
+def test_what_is_linear_in_the_noise_cancels() -> None:
+    """Of members eps = a x + b the predictions have a closed form in which no noise is left."""
+    generator = torch.Generator().manual_seed(0)
+    image = torch.rand(1, 4, 4, generator=generator) * 2 - 1
+    offsets = torch.randn(3, 1, 4, 4, generator=generator)
+    slopes = (0.1, -0.3, 0.7)
+    ensemble = Ensemble([LinearDenoiser(slope, offset) for slope, offset in zip(slopes, offsets, strict=True)])
+    found = renoise(ensemble, image, SETTINGS, seed=5)
+    expected = np.zeros_like(found.clean_sum)
+    for look in looks_of(SETTINGS):
+        signal, grain = look.step.sqrt_alpha_bar, look.step.sqrt_noise
+        for member, (slope, offset) in enumerate(zip(slopes, offsets, strict=True)):
+            clean = image * (1 - grain * slope) - offset * grain / signal
+            expected[band_of(signal), member] += clean.flatten().numpy()
+    np.testing.assert_allclose(found.clean_sum, expected, atol=1e-4)
+    again = renoise(ensemble, image, SETTINGS, seed=6)
+    np.testing.assert_allclose(found.clean_sum, again.clean_sum, atol=1e-4)
+    assert not np.allclose(found.member_loss, again.member_loss)
+
+
+@pytest.mark.parametrize(("steps", "spacing"), [(20, 1), (20, 2), (21, 2), (20, 3), (3, 2), (2, 5)])
+def test_looks_are_pairs_at_evenly_spaced_steps(steps: int, spacing: int) -> None:
+    """Down to the last step, never where there is mere noise, two of a kind with opposite noise."""
+    settings = SamplerSettings(steps=steps)
+    clear = [step for step in steps_of(settings) if step.sqrt_alpha_bar > NOISIEST]
+    looks = looks_of(settings, spacing)
+    image = torch.zeros(1, 4, 4)
+    assert [look.step for look in looks[::2]] == [look.step for look in looks[1::2]] == clear[::-1][::spacing][::-1]
+    for one, other in zip(looks[::2], looks[1::2], strict=True):
+        torch.testing.assert_close(one.noise(3, image), -other.noise(3, image))
+    noises = {tuple(look.noise(3, image).flatten().tolist()) for look in looks}
+    assert len(noises) == len(looks)

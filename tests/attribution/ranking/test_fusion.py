@@ -1,0 +1,174 @@
+"""Grades and fusions: member-LDS with its intervals, weights, and that a choice never grades
+itself.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from attribution.ranking.rankers import fusion
+from attribution.ranking.rankers.fusion import Graded, Part, fit, weight_grid
+from attribution.ranking.rankers.member_lds import correlations_of, interval_over_members, summarise
+from registry.encodings.codes import bits, codes_of
+
+
+def member_correlations(scores: np.ndarray, loss: np.ndarray, membership: np.ndarray) -> np.ndarray:
+    """Of scores by image and unit."""
+    return correlations_of((scores - scores.mean(axis=1, keepdims=True)) @ membership, loss)
+
+
+def test_member_lds_is_spearmans_correlation() -> None:
+    """As scipy computes it, member by member, ties included."""
+    rng = np.random.default_rng(3)
+    membership = bits(codes_of(0, 8, 4, np.arange(20)), 8)
+    scores, loss = rng.random((6, 20)), rng.integers(0, 4, (6, 8)).astype(float)
+    expected = [
+        stats.spearmanr((row - row.mean()) @ membership, -losses).statistic
+        for row, losses in zip(scores, loss, strict=True)
+    ]
+    np.testing.assert_allclose(member_correlations(scores, loss, membership), expected, atol=1e-12)
+
+
+def test_member_lds_rewards_the_true_scores() -> None:
+    """Losses that fall by the scores of what a member saw grade those scores 1, and shuffled scores
+    about 0.
+    """
+    rng = np.random.default_rng(4)
+    membership = bits(codes_of(1, 12, 6, np.arange(50)), 12)
+    scores = rng.random((40, 50))
+    loss = -(scores - scores.mean(axis=1, keepdims=True)) @ membership
+    assert member_correlations(scores, loss, membership).mean() == pytest.approx(1.0)
+    shuffled = summarise(member_correlations(rng.permuted(scores, axis=1), loss, membership))
+    assert shuffled is not None
+    assert shuffled.low < 0.15
+
+
+def test_interval_needs_several_images() -> None:
+    """Two images give no interval, and so no grade."""
+    assert summarise(np.array([0.5, 0.6])) is None
+    graded = summarise(np.array([0.5, 0.6, 0.7]))
+    assert graded is not None
+    assert graded.low <= graded.value <= graded.high
+
+
+def test_interval_over_members_sees_what_images_cannot() -> None:
+    """One odd member shifts every image alike: over images there is no doubt, over members there
+    is.
+    """
+    rng = np.random.default_rng(5)
+    seen = np.tile(np.arange(8.0), (60, 1)) + rng.normal(scale=1e-3, size=(60, 8))
+    loss = -seen.copy()
+    loss[:, 0] = -20.0
+    over_images = summarise(np.array([stats.spearmanr(a, -b).statistic for a, b in zip(seen, loss, strict=True)]))
+    over_members = interval_over_members(seen, loss)
+    assert over_images is not None
+    assert over_members is not None
+    assert over_images.high - over_images.low < 0.01
+    assert over_members[1] - over_members[0] > 0.3
+    assert over_members[0] < over_images.value < over_members[1]
+    assert interval_over_members(seen[:, :2], loss[:, :2]) is None
+
+
+def test_grid_of_weights_is_the_simplex_in_quarters() -> None:
+    """All of it, once, none negative, the most even first."""
+    for rankers, size in ((1, 1), (2, 5), (3, 15), (4, 35)):
+        grid = weight_grid(rankers)
+        assert grid.shape == (size, rankers)
+        assert len({tuple(row) for row in grid.tolist()}) == size
+        np.testing.assert_allclose(grid.sum(axis=1), 1.0)
+        assert (grid >= 0).all()
+    assert weight_grid(2)[0].tolist() == [0.5, 0.5]
+
+
+def graded(seed: int, members: int = 10, images: int = 40) -> tuple[list[Graded], np.ndarray]:
+    """Two rankers, of which each knows one half of what decides the loss, and a third that knows
+    nothing.
+    """
+    rng = np.random.default_rng(seed)
+    first, second, noise = rng.normal(size=(3, images, members))
+    rankers = [
+        Graded("first", (1.0, 2.0), np.stack([noise, first])),
+        Graded("second", (1.0,), second[None]),
+        Graded("nothing", (1.0,), rng.normal(size=(1, images, members))),
+    ]
+    return rankers, -(first + second)
+
+
+def test_fusion_finds_rankers_that_belong_together() -> None:
+    """Equal parts of the two that know something, at the scale at which they know it, and a grade
+    above either alone.
+    """
+    rankers, loss = graded(0)
+    found = fit(rankers, loss)
+    assert set(found.parts) == {Part("first", 2.0, 0.5), Part("second", 1.0, 0.5)}
+    alone = [fit([ranker], loss) for ranker in rankers]
+    assert found.grade is not None
+    assert found.grade.value > 0.95
+    for one in alone:
+        assert one.grade is not None
+        assert one.grade.value < found.grade.value
+    assert alone[0].parts == (Part("first", 2.0, 1.0),)
+    assert found.by_scale[0][1] > found.by_scale[0][0]
+
+
+def test_the_preferred_ranker_gives_way_only_to_what_is_clearly_better() -> None:
+    """Luck among close rankers does not displace it; knowing something that it does not know, or
+    knowing more, does.
+    """
+    rng = np.random.default_rng(11)
+    loss = rng.normal(size=(48, 16))
+    close = [
+        Graded(name, (1.0,), (-loss + rng.normal(scale=1.5, size=loss.shape))[None])
+        for name in ("one", fusion.PREFERRED)
+    ]
+    copied = [close[1], Graded("twin", (1.0,), close[1].seen + rng.normal(scale=1e-3, size=close[1].seen.shape))]
+    assert fit(copied, loss).parts == (Part(fusion.PREFERRED, 1.0, 1.0),)
+    assert len(fit(close, loss).parts) == 2
+    better = [Graded("other", (1.0,), -loss[None]), Graded(fusion.PREFERRED, (1.0,), rng.normal(size=(1, 48, 16)))]
+    assert fit(better, loss).parts == (Part("other", 1.0, 1.0),)
+    single = [Graded(one.name, one.scales, one.seen[:, :1]) for one in better]
+    assert fit(single, loss[:1]).parts == (Part(fusion.PREFERRED, 1.0, 1.0),)
+
+
+def test_choice_does_not_grade_itself() -> None:
+    """Of fifty scales that know nothing the best looks good on the images that chose it, and not on
+    the others.
+    """
+    rng = np.random.default_rng(7)
+    values = []
+    for _ in range(8):
+        ranker = Graded("noise", tuple(float(scale) for scale in range(50)), rng.normal(size=(50, 8, 12)))
+        found = fit([ranker], rng.normal(size=(8, 12)))
+        assert max(found.by_scale[0]) > 0.15
+        assert found.grade is not None
+        values.append(found.grade.value)
+    assert abs(np.mean(values)) < 0.12
+
+
+def test_each_half_is_graded_by_the_choice_of_the_other() -> None:
+    """The first scale is perfect on even images, the second on odd ones: each half meets the wrong
+    one.
+    """
+    rng = np.random.default_rng(8)
+    loss = rng.normal(size=(20, 10))
+    even = (np.arange(20) % 2 == 0)[:, None]
+    ranker = Graded("torn", (1.0, 2.0), np.stack([np.where(even, -loss, loss), np.where(even, loss, -loss)]))
+    found = fit([ranker], loss)
+    assert found.grade is not None
+    assert found.grade.value == pytest.approx(-1.0)
+
+
+def test_too_few_images_have_no_grade() -> None:
+    """One image cannot be halved; two give no interval."""
+    rankers, loss = graded(1)
+    for count in (1, 2):
+        few = [Graded(one.name, one.scales, one.seen[:, :count]) for one in rankers]
+        assert fit(few, loss[:count]).grade is None
+
+
+def test_more_weights_than_a_grid_of_quarters_holds_are_not_needed() -> None:
+    """With more rankers than quarters some have no part, and that is what the choice says."""
+    assert fusion.STEPS == 4
+    assert ((weight_grid(6) > 0).sum(axis=1) <= 4).all()

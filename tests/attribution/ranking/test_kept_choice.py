@@ -1,0 +1,122 @@
+"""The choice that is kept with an ensemble: audits use it, the log has it, and another file is
+never used in its place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from attribution.audit.auditor import Auditor
+from attribution.audit.record import AuditSettings
+from attribution.ranking.grading import RankerChoice, grade_rankers, graded_samples
+from attribution.ranking.kept_choice import keep_choice, kept_choice, rankers_to_use, scores_path
+from attribution.ranking.rankers.catalogue import RankerNeeds, make_rankers
+from attribution.ranking.rankers.fusion import Part
+from attribution.ranking.rankers.member_lds import MemberLds
+from attribution.sampling.generate import default_sampler
+from registry.errors import CreditlineError, IntegrityError, MissingPartError, UsageError
+from registry.event_log.verify import verify
+from tests.attribution.conftest import CPU, NOW, World
+
+SETTINGS = AuditSettings(shortlist=4, jacobian=False)
+
+
+def needs_of(world: World) -> RankerNeeds:
+    return RankerNeeds(default_sampler(world.ensemble.settings))
+
+
+def scores_for(world: World, path: Path) -> Path:
+    """A score for every sample and work: the later the work, the larger."""
+    rows = [(sample.id, asset, float(asset)) for sample in world.samples for asset in range(18)]
+    samples, assets, scores = zip(*rows, strict=True)
+    pq.write_table(pa.table({"sample": samples, "asset_id": assets, "score": scores}), path)
+    return path
+
+
+def test_a_kept_choice_comes_back_as_it_was(world: World) -> None:
+    """The newest one counts, grade and parts included; the log stays whole."""
+    rankers = make_rankers(["pixel-kernel", "responsibilities"], needs_of(world))
+    grade = MemberLds(0.5, 0.25, 0.75, 6, (0.1, 0.9))
+    parts = (Part("pixel-kernel", 0.02, 0.75), Part("responsibilities", 16.0, 0.25))
+    assert kept_choice(world.registry, world.ensemble.id) is None
+    keep_choice(world.registry, world.ensemble.id, rankers[:1], RankerChoice(parts[:1], None, "why"), None, None, NOW)
+    first = kept_choice(world.registry, world.ensemble.id)
+    assert first is not None
+    assert (first.choice.grade, first.choice.not_graded) == (None, "why")
+    keep_choice(world.registry, world.ensemble.id, rankers, RankerChoice(parts, grade), None, None, NOW)
+    newest = kept_choice(world.registry, world.ensemble.id)
+    assert newest is not None
+    assert (newest.choice.parts, newest.choice.grade) == (parts, grade)
+    used = rankers_to_use(world.registry, world.ensemble.id, (), needs_of(world))
+    assert [one.name for one in used.rankers] == ["pixel-kernel", "responsibilities"]
+    assert used.choice == newest.choice
+    assert kept_choice(world.registry, "f" * 12) is None
+    assert not verify(world.registry).faults
+
+
+def test_audits_use_what_is_kept_unless_told_otherwise(world: World) -> None:
+    """Another choice is another audit; naming rankers goes before what is kept."""
+    sample = world.samples[0]
+    default = next(iter(Auditor.prepare(world.registry, world.ensemble, SETTINGS, CPU).audit_samples([sample])))
+    assert [one["name"] for one in default.ranker["rankers"]] == ["pixel-kernel", "responsibilities"]
+    rankers = make_rankers(["pixel-kernel"], needs_of(world))
+    choice = RankerChoice((Part("pixel-kernel", 0.05, 1.0),), MemberLds(0.5, 0.25, 0.75, 6))
+    keep_choice(world.registry, world.ensemble.id, rankers, choice, None, None, NOW)
+    kept = next(iter(Auditor.prepare(world.registry, world.ensemble, SETTINGS, CPU).audit_samples([sample])))
+    assert kept.id != default.id
+    assert (kept.ranker["name"], kept.ranker["bandwidth"]) == ("pixel-kernel", 0.05)
+    assert kept.ranker["member_lds"]["value"] == 0.5
+    named = rankers_to_use(world.registry, world.ensemble.id, ["responsibilities"], needs_of(world))
+    assert [one.name for one in named.rankers] == ["responsibilities"]
+    assert named.choice is None
+
+
+def test_supplied_scores_are_kept_in_the_home(world: World, tmp_path: Path) -> None:
+    """The file may go; what is kept is a copy under its hash, and another file in its place is
+    refused.
+    """
+    path = scores_for(world, tmp_path / "scores.parquet")
+    rankers = make_rankers(["pixel-kernel"], replace(needs_of(world), scores=path))
+    auditor = Auditor.prepare(world.registry, world.ensemble, SETTINGS, CPU)
+    samples = graded_samples(world.registry, world.ensemble)
+    grades = grade_rankers(rankers, auditor.context.corpus, samples)
+    assert [one.name for one in grades.rankers] == ["pixel-kernel", "supplied-scores"]
+    keep_choice(world.registry, world.ensemble.id, rankers, grades.choice, None, path, NOW)
+    path.unlink()
+    audit = next(iter(Auditor.prepare(world.registry, world.ensemble, SETTINGS, CPU).audit_samples(world.samples[:1])))
+    assert [one["name"] for one in audit.ranker["rankers"]] == ["pixel-kernel", "supplied-scores"]
+    copy = scores_path(world.registry.home, str(rankers[1].settings()["scores_sha256"]))
+    assert copy.is_file()
+    pq.write_table(pa.table({"sample": ["a"], "asset_id": [1], "score": [1.0]}), copy)
+    with pytest.raises(UsageError, match="no longer what was kept"):
+        rankers_to_use(world.registry, world.ensemble.id, (), needs_of(world))
+    copy.unlink()
+    with pytest.raises(CreditlineError):
+        rankers_to_use(world.registry, world.ensemble.id, (), needs_of(world))
+
+
+def test_kept_ranker_whose_weights_are_gone_is_an_error(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Never another ranking in its place."""
+    monkeypatch.delenv("CREDITLINE_MOBILENET", raising=False)
+    (known,) = make_rankers(["pixel-kernel"], needs_of(world))
+    known.name = "mobilenet"
+    choice = RankerChoice((Part("mobilenet", 0.05, 1.0),), None)
+    keep_choice(world.registry, world.ensemble.id, [known], choice, Path("gone.pth"), None, NOW)
+    with pytest.raises(MissingPartError, match=r"gone\.pth"):
+        rankers_to_use(world.registry, world.ensemble.id, (), needs_of(world))
+
+
+def test_edited_choice_is_an_integrity_error(world: World) -> None:
+    """The log is not read as if nothing had happened."""
+    (ranker,) = make_rankers(["pixel-kernel"], needs_of(world))
+    choice = RankerChoice((Part("pixel-kernel", 0.05, 1.0),), None)
+    keep_choice(world.registry, world.ensemble.id, [ranker], choice, None, None, NOW)
+    with world.registry.connection() as connection:
+        connection.execute("UPDATE event SET after = '{\"parts\": 1}' WHERE kind = 'ranker chosen'")
+    with pytest.raises(IntegrityError, match="log verify"):
+        kept_choice(world.registry, world.ensemble.id)

@@ -1,0 +1,201 @@
+"""Rankers of other libraries: the scores of their definitions, and what is said where the libraries
+are not there.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from attribution.ensemble.denoiser import NetworkSettings, new_denoiser
+from attribution.ranking.rankers.catalogue import PEERS, RankerNeeds, available_rankers, make_ranker
+from attribution.ranking.rankers.gradients import Looks, ReferenceModel
+from attribution.ranking.rankers.interface import Images, PixelRows, Ranker, Works, dense_scores
+from attribution.sampling.schedule import SamplerSettings
+from registry.errors import MissingPartError
+
+SHAPE = (1, 8, 8)
+COUNT = 10
+INSTALLED = {name: find_spec(package) is not None for name, package in PEERS.items()}
+
+
+@pytest.fixture(scope="module")
+def works() -> Works:
+    """A few little pictures."""
+    pixels = np.random.default_rng(0).integers(0, 256, (COUNT, 8, 8, 1), dtype=np.uint8)
+    return Works(PixelRows(pixels), np.arange(COUNT), [f"{number:064x}" for number in range(COUNT)])
+
+
+@pytest.fixture(scope="module")
+def needs() -> RankerNeeds:
+    """With a reference model that nobody trained: gradients are gradients."""
+    network = NetworkSettings(size=8, channels=1, widths=(8,), groups=4, patch=4)
+    model = ReferenceModel(new_denoiser(network, 3), "a" * 64, SamplerSettings(), 5.0)
+    return RankerNeeds(SamplerSettings(), reference=lambda: model)
+
+
+@pytest.fixture(params=list(PEERS))
+def installed(request: pytest.FixtureRequest) -> str:
+    """Each of the rankers whose library is there."""
+    name = str(request.param)
+    if not INSTALLED[name]:
+        pytest.skip(f"{PEERS[name]} is not installed: pip install 'creditline[peers]'")
+    return name
+
+
+def images_of(works: Works, rows: slice) -> Images:
+    """Works as if they had been generated; one channel, so pixel by pixel is channel by channel."""
+    return Images(works.pixels.take(rows), SHAPE)
+
+
+def scores_of(ranker: Ranker, works: Works, rows: slice) -> np.ndarray:
+    """Of every scale, image and work."""
+    return dense_scores(ranker.prepare(images_of(works, rows), works), COUNT)
+
+
+def outputs(network: nn.Module, works: Works, count: int, square: bool = False) -> Iterator[Tensor]:
+    """Every work's weighted errors, one a look."""
+    looks = Looks.spread(count, SamplerSettings(), 5.0, SHAPE)
+    for picture in torch.from_numpy(works.pixels.take(slice(0, COUNT))).reshape(-1, *SHAPE) * 2 - 1:
+        eps = network(looks.at(picture[None]), looks.timesteps)
+        yield (eps if square else eps - looks.noise).square().mean(dim=(1, 2, 3)) * looks.weight
+
+
+def test_a_copy_is_ranked_first(installed: str, needs: RankerNeeds, works: Works) -> None:
+    """Whatever the library thinks of other works, an image's own gradient is the most like it."""
+    scores = scores_of(make_ranker(installed, needs), works, slice(2, 5))
+    assert (scores.argmax(axis=2) == [2, 3, 4]).all()
+
+
+def test_scores_do_not_depend_on_the_other_images_or_blocks(installed: str, needs: RankerNeeds, works: Works) -> None:
+    """An image ranked alone has the scores that it has among others, up to a constant; so has a
+    work in any block.
+    """
+    ranker = make_ranker(installed, needs)
+    together = scores_of(ranker, works, slice(0, 6))
+    query = ranker.prepare(images_of(works, slice(5, 6)), works)
+    some = query.log_scores(np.array([7, 1]))[0]
+    for scale in range(len(ranker.scales)):
+        scaled = together[scale, 5] / np.abs(together[scale, 5]).max()
+        alone = dense_scores(query, COUNT)[scale, 0]
+        np.testing.assert_allclose(alone / np.abs(alone).max(), scaled, atol=1e-4)
+        np.testing.assert_allclose(some[scale], alone[[7, 1]], rtol=1e-4)
+
+
+def test_settings_are_those_of_the_model(installed: str, needs: RankerNeeds) -> None:
+    """An audit that ranked with another model is another audit."""
+    assert make_ranker(installed, needs).settings()["reference_sha256"] == "a" * 64
+
+
+@pytest.mark.skipif(not INSTALLED["trak"], reason="traker is not installed: pip install 'creditline[peers]'")
+@pytest.mark.parametrize("name", ["trak", "d-trak"])
+def test_trak_is_its_definition(name: str, needs: RankerNeeds, works: Works) -> None:
+    """phi_y (Phi^T Phi + ridge)^-1 phi_x with autograd's gradients and a normal projection, one
+    picture after the other.
+    """
+    from trak.projectors import BasicProjector, ProjectionType
+
+    from attribution.ranking.rankers.peers.trak import LOOKS, RIDGES, SEED, WIDTH
+
+    assert needs.reference is not None
+    network = needs.reference().denoiser
+    gradients = []
+    for output in outputs(network, works, LOOKS, square=name == "d-trak"):
+        network.zero_grad()
+        output.mean().backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        grads = [value.grad for value in network.parameters()]
+        gradients.append(torch.cat([grad.flatten() for grad in grads if grad is not None]))
+    stacked = torch.stack(gradients)
+    projector = BasicProjector(
+        stacked.shape[1], WIDTH, SEED, ProjectionType.normal, torch.device("cpu"), block_size=256
+    )
+    projected = projector.project(stacked, model_id=0).double()
+    square = projected.T @ projected
+    scores = scores_of(make_ranker(name, needs), works, slice(0, COUNT))
+    for scale, ridge in enumerate(RIDGES):
+        damped = square + ridge * square.trace() / COUNT * torch.eye(WIDTH, dtype=torch.float64)
+        expected = (projected @ torch.linalg.solve(damped, projected.T)).numpy()
+        found = scores[scale]
+        factor = (found * expected).sum() / (found * found).sum()
+        np.testing.assert_allclose(found * factor, expected, atol=2e-3 * np.abs(expected).max())
+
+
+@pytest.mark.skipif(not INSTALLED["trak"], reason="traker is not installed: pip install 'creditline[peers]'")
+def test_projected_gradients_are_kept(needs: RankerNeeds, works: Works, tmp_path: Path) -> None:
+    """Read back for the same works and model, under a name that goes when the model goes; what is
+    broken is made anew.
+    """
+    kept = Works(works.pixels, works.asset_ids, works.hashes, tmp_path)
+    first = scores_of(make_ranker("trak", needs), kept, slice(0, 2))
+    (path,) = tmp_path.glob("features-gradients-*.npy")
+    written = path.stat().st_mtime_ns
+    np.testing.assert_array_equal(scores_of(make_ranker("trak", needs), kept, slice(0, 2)), first)
+    assert path.stat().st_mtime_ns == written
+    path.write_bytes(b"\x93NUMPY of no sort")
+    np.testing.assert_array_equal(scores_of(make_ranker("trak", needs), kept, slice(0, 2)), first)
+    assert np.load(path, allow_pickle=False).shape[0] == COUNT
+
+
+@pytest.mark.skipif(not INSTALLED["ekfac"], reason="kronfluence is not installed: pip install 'creditline[peers]'")
+def test_ekfac_is_its_definition(needs: RankerNeeds, works: Works) -> None:
+    """g_y^T H^-1 g_x over autograd's gradients, H from the library's eigenvectors and eigenvalues;
+    then its folder is gone.
+    """
+    from attribution.ranking.rankers.peers.ekfac import FACTORS, LOOKS, Ekfac
+
+    assert needs.reference is not None
+    ranker = make_ranker("ekfac", needs)
+    assert isinstance(ranker, Ekfac)
+    scores = scores_of(ranker, works, slice(0, 3))[0]
+    factors = ranker.analyzer.load_all_factors(FACTORS)
+    network = needs.reference().denoiser
+    layers = {name: layer for name, layer in network.named_modules() if isinstance(layer, nn.Linear | nn.Conv2d)}
+    assert set(factors["lambda_matrix"]) == set(layers)
+    rotated: dict[str, list[Tensor]] = {name: [] for name in layers}
+    for output in outputs(network, works, LOOKS):
+        network.zero_grad()
+        output.mean().backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        for name, layer in layers.items():
+            weight, bias = layer.get_parameter("weight").grad, layer.get_parameter("bias").grad
+            assert weight is not None
+            assert bias is not None
+            whole = torch.cat([weight.flatten(1), bias[:, None]], dim=1).double()
+            left = factors["gradient_eigenvectors"][name].double()
+            right = factors["activation_eigenvectors"][name].double()
+            rotated[name].append(left.T @ whole @ right)
+    expected = np.zeros((3, COUNT))
+    for name, parts in rotated.items():
+        values = torch.stack(parts).flatten(1)
+        eigenvalues = factors["lambda_matrix"][name].double() / factors["num_lambda_processed"][name].double()
+        damped = eigenvalues + 1e-8
+        expected += ((values[:3] / damped.flatten()) @ values.T).numpy()
+    np.testing.assert_allclose(scores, expected, rtol=2e-2, atol=2e-2 * np.abs(expected).max())
+    folder = Path(ranker.analyzer.output_dir)
+    assert folder.exists()
+    del ranker
+    gc.collect()
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("name", list(PEERS))
+def test_without_the_library_the_extra_is_named(name: str, needs: RankerNeeds, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit status 4, and listed as missing with the reason, before a reference model is opened."""
+    monkeypatch.setitem(sys.modules, PEERS[name], None)
+    with pytest.raises(MissingPartError, match=r"creditline\[peers\]") as error:
+        make_ranker(name, needs)
+    assert error.value.exit_code == 4
+    assert name in available_rankers(needs)[1]
+
+
+def test_without_a_reference_model_the_command_is_named(installed: str) -> None:
+    """As for our own ranker over gradients."""
+    with pytest.raises(MissingPartError, match="members reference"):
+        make_ranker(installed, RankerNeeds(SamplerSettings()))

@@ -1,0 +1,229 @@
+"""Samples: a function of their seed, regenerated to the same pixels, and told apart from what was
+altered.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sqlmodel import select
+
+from attribution.ensemble.handle import open_ensemble, reference_of
+from attribution.ensemble.lifecycle import import_member
+from attribution.evidence.predictions import load_contrasts, renoise
+from attribution.sampling.generate import generate_samples, sample_id_of
+from attribution.sampling.replay import verify_named, verify_samples
+from attribution.sampling.sampler import to_pixels
+from registry.encodings.codes import bits
+from registry.encodings.store import create_encoding, load_units
+from registry.errors import InputError, IntegrityError, NotFoundError, UsageError
+from registry.home import Home
+from registry.ingest.owners.table import OwnerTable
+from registry.ingest.registration import register_folder
+from registry.members.manifest import read_member_folder
+from registry.storage import tables
+from registry.storage.database import Registry
+from tests.attribution.conftest import CPU, NOW, SAMPLER, World
+
+
+def test_every_sample_verifies_as_identical(world: World) -> None:
+    """Regenerated one by one from the seed alone, though they were made in batches: the same
+    pixels.
+    """
+    found = list(verify_samples(world.registry, world.ensemble, world.samples, CPU))
+    assert [item.condition for item in found] == ["identical"] * len(world.samples)
+
+
+def test_order_and_batch_do_not_matter(world: World, tmp_path: Path) -> None:
+    """Seeds in another order and number give the same files, byte for byte."""
+    other = Home(tmp_path / "other")
+    shutil.copytree(world.registry.home.root, other.root)
+    with Registry.open(other).connection() as connection:
+        connection.execute("DELETE FROM sample")
+    shutil.rmtree(other.root / "samples")
+    made = list(generate_samples(Registry.open(other), world.ensemble, [5, 2], SAMPLER, None, CPU))
+    hashes = {row.seed: (row.image_sha256, row.tensors_sha256, row.noise_sha256) for row in world.samples}
+    assert {row.seed: (row.image_sha256, row.tensors_sha256, row.noise_sha256) for row in made} == {
+        seed: hashes[seed] for seed in (5, 2)
+    }
+
+
+def test_same_request_finds_the_samples(world: World) -> None:
+    """Running the command again makes nothing new."""
+    path = world.registry.home.sample_image(world.samples[0].id)
+    before = path.stat().st_mtime_ns
+    again = list(generate_samples(world.registry, world.ensemble, range(6), SAMPLER, None, CPU))
+    assert {row.id for row in again} == {row.id for row in world.samples}
+    assert path.stat().st_mtime_ns == before
+
+
+def test_stored_contrasts_are_those_of_the_members(world: World) -> None:
+    """The member losses of a sample are what noising it again gives, and its output is its
+    picture.
+    """
+    row = world.samples[0]
+    contrasts, further = load_contrasts(world.registry.home.sample_tensors(row.id))
+    output = np.asarray(further["output"])
+    with Image.open(world.registry.home.sample_image(row.id)) as image:
+        shown = np.asarray(image)
+    import torch
+
+    y = torch.from_numpy(output)
+    np.testing.assert_array_equal(to_pixels(y[None])[0].numpy(), shown)
+    ensemble = open_ensemble(world.registry.home, world.ensemble)
+    again = renoise(ensemble, y.clamp(-1, 1), SAMPLER, row.seed, None)
+    np.testing.assert_allclose(again.member_loss, contrasts.member_loss, rtol=1e-4)
+    np.testing.assert_allclose(again.clean_sum, contrasts.clean_sum, atol=1e-3)
+    # Of the eight steps, two are nearly all noise.
+    assert contrasts.band_steps.sum() == 6
+
+
+@pytest.mark.parametrize("what", ["image", "tensors", "missing"])
+def test_altered_sample_is_told_apart(world: World, what: str) -> None:
+    """A changed or missing file is named, and the other samples still verify."""
+    row = world.samples[1]
+    path = world.registry.home.sample_image(row.id) if what == "image" else world.registry.home.sample_tensors(row.id)
+    if what == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[:-1] + b"x")
+    found = {item.sample_id: item for item in verify_named(world.registry, None, CPU)}
+    assert found[row.id].condition == "altered"
+    assert path.name in found[row.id].detail
+    assert {item.condition for key, item in found.items() if key != row.id} == {"identical"}
+
+
+def test_altered_member_is_named(world: World) -> None:
+    """Nothing is generated with a member that is not the registered one; its file is named."""
+    weights = world.registry.home.member(world.ensemble.member_ids[3]) / "diffusion_pytorch_model.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(bytes(data))
+    with pytest.raises(IntegrityError, match=world.ensemble.member_ids[3]):
+        list(generate_samples(world.registry, world.ensemble, [100], SAMPLER, None, CPU))
+    found = list(verify_samples(world.registry, world.ensemble, world.samples, CPU))
+    assert {item.condition for item in found} == {"altered"}
+    assert world.ensemble.member_ids[3] in found[0].detail
+
+
+def test_lost_files_are_made_again(world: World) -> None:
+    """The same request heals a sample whose files were lost or altered; the row stays as it was."""
+    row = world.samples[2]
+    world.registry.home.sample_image(row.id).unlink()
+    world.registry.home.sample_tensors(row.id).write_bytes(b"x")
+    again = list(generate_samples(world.registry, world.ensemble, [row.seed], SAMPLER, None, CPU))
+    assert [found.created_at for found in again] == [row.created_at]
+    assert next(verify_samples(world.registry, world.ensemble, [row], CPU)).condition == "identical"
+
+
+def test_label_of_an_unconditional_ensemble_is_refused(world: World) -> None:
+    """Before anything is generated."""
+    with pytest.raises(UsageError, match="unconditional"):
+        list(generate_samples(world.registry, world.ensemble, [1], SAMPLER, "cat", CPU))
+
+
+def test_incomplete_ensemble_says_what_to_do(world: World) -> None:
+    """An ensemble that lacks a member generates nothing."""
+    with world.registry.connection() as connection:
+        connection.execute("DELETE FROM member WHERE index = 2")
+    with pytest.raises(UsageError, match="5 of 6 members; run `creditline train`"):
+        reference_of(world.registry, world.ensemble.id)
+    with pytest.raises(NotFoundError):
+        reference_of(world.registry, "0" * 12)
+
+
+def test_sample_ids_tell_requests_apart(world: World) -> None:
+    """Another seed or label is another sample."""
+    ids = {sample_id_of(world.ensemble, seed, SAMPLER, label) for seed in (0, 1) for label in (None, "a")}
+    assert len(ids) == 4
+
+
+def test_manifests_equal_the_codes(world: World) -> None:
+    """What each member's manifest lists is what the codes imply (and so an ablation erases what it
+    says).
+    """
+    units = load_units(world.registry, world.ensemble.encoding.id)
+    with world.registry.connection() as connection:
+        rows = connection.execute("SELECT id, sha256 FROM asset").fetchall()
+    sha256 = {int(asset): str(value) for asset, value in rows}
+    for index, member_id in enumerate(world.ensemble.member_ids):
+        listed = read_member_folder(world.registry.home.member(member_id)).works
+        seen = bits(units.asset_codes, units.encoding.n)[:, index]
+        assert sorted(listed) == sorted(sha256[int(asset)] for asset in units.asset_ids[seen])
+
+
+def test_ablation_erases_a_unit_and_no_other(world: World) -> None:
+    """By the manifests themselves: no survivor saw the unit, and every other unit was seen by some
+    survivor.
+    """
+    units = load_units(world.registry, world.ensemble.encoding.id)
+    works = {row.id: row.sha256 for row in _assets(world)}
+    seen = [set(read_member_folder(world.registry.home.member(key)).works) for key in world.ensemble.member_ids]
+    hashes = [works[int(asset)] for asset in units.asset_ids]
+    for removed, saw in zip(hashes, units.membership, strict=True):
+        survivors = [listed for listed, member_saw in zip(seen, saw, strict=True) if not member_saw]
+        assert survivors
+        assert not any(removed in listed for listed in survivors)
+        assert set().union(*survivors) == set(hashes) - {removed}
+
+
+def _assets(world: World) -> list[tables.Asset]:
+    with world.registry.session() as session:
+        return list(session.exec(select(tables.Asset)))
+
+
+def test_members_trained_elsewhere_are_imported(world: World, tmp_path: Path) -> None:
+    """Into another registry of the same works; the ensemble and its samples come out the same."""
+    registry = Registry.create(Home(tmp_path / "elsewhere"))
+    owners = world.works / "owners.csv"
+    register_folder(registry, world.works, OwnerTable(owners), now=NOW, excluded=[owners])
+    create_encoding(registry, "asset", None, 6, 3, 0, NOW)
+    for member_id in world.ensemble.member_ids:
+        row = import_member(registry, world.registry.home.member(member_id))
+        assert row.origin == "imported"
+    reference = reference_of(registry, world.ensemble.id)
+    assert reference.members_sha256 == world.ensemble.members_sha256
+    made = list(generate_samples(registry, reference, [0], SAMPLER, None, CPU))
+    assert made[0].image_sha256 == world.samples[0].image_sha256
+
+
+def test_lost_member_is_imported_again(world: World, tmp_path: Path) -> None:
+    """A copy of the registered member heals its folder; an incomplete folder is refused and leaves
+    nothing.
+    """
+    member_id = world.ensemble.member_ids[1]
+    place, copy = world.registry.home.member(member_id), tmp_path / "copy"
+    shutil.copytree(place, copy)
+    (place / "diffusion_pytorch_model.safetensors").write_bytes(b"x")
+    import_member(world.registry, copy)
+    assert {item.condition for item in verify_samples(world.registry, world.ensemble, world.samples, CPU)} == {
+        "identical"
+    }
+    with pytest.raises(InputError, match=r"manifest\.json"):
+        import_member(world.registry, tmp_path / "nothing")
+
+
+def test_import_of_other_works_leaves_nothing(world: World, tmp_path: Path) -> None:
+    """A member of an encoding that is not registered here is refused before anything is copied or
+    registered.
+    """
+    registry = Registry.create(Home(tmp_path / "elsewhere"))
+    with pytest.raises(NotFoundError, match="creditline encode"):
+        import_member(registry, world.registry.home.member(world.ensemble.member_ids[0]))
+    assert not (registry.home.root / "members").exists()
+    with registry.session() as session:
+        assert list(session.exec(select(tables.Ensemble))) == []
+
+
+def test_altered_import_is_refused(world: World, tmp_path: Path) -> None:
+    """Weights that are not the manifest's never enter."""
+    folder = tmp_path / "member"
+    shutil.copytree(world.registry.home.member(world.ensemble.member_ids[0]), folder)
+    weights = folder / "diffusion_pytorch_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    with pytest.raises(IntegrityError, match="safetensors"):
+        import_member(world.registry, folder)

@@ -1,0 +1,381 @@
+"""Registration of whole folders: refusals beside works, idempotence, changes, moves, batches,
+processes, kill -9.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from registry.errors import InputError, UsageError
+from registry.home import Home
+from registry.image_files.inspection import Refusal, Result, Task, Work, inspect_file
+from registry.ingest import open_sources, registration
+from registry.ingest.owners.declarations import FolderPerRightsholder, OneOwner
+from registry.ingest.owners.table import OwnerTable
+from registry.ingest.reading.file_pool import inspect_files
+from registry.storage.database import Registry
+from registry.works.listings import WorksFilter, works
+from registry.works.queries import asset_rights_table
+from tests.support.works import encoded, picture, register, write, write_csv, write_pictures
+
+
+def rows(registry: Registry, *columns: str) -> list[tuple[object, ...]]:
+    """The registered works, by id."""
+    with registry.connection() as connection:
+        return [tuple(row[name] for name in columns) for row in asset_rights_table(connection).to_pylist()]
+
+
+def listed(report: registration.RegistrationReport) -> dict[str, str]:
+    """The findings' reasons by path."""
+    return {finding.path: f"{finding.kind}: {finding.reason}" for finding in report.findings}
+
+
+def count(registry: Registry, table: str) -> int:
+    """Rows of a table."""
+    with registry.connection() as connection:
+        return int(connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])  # noqa: S608 - ours
+
+
+def test_bad_files_are_listed_and_good_ones_go_in(registry: Registry, folder: Path, tmp_path: Path) -> None:
+    """One folder with everything that can be wrong; nothing leads out of it and nothing hangs."""
+    write_pictures(folder, ["good.png", "sub/also.png", "Ünïcode \n name.png"])
+    write(folder / "text.txt", b"words")
+    write(folder / "empty.png", b"")
+    write(folder / "cut.png", encoded(picture(5))[:50])
+    write(folder / ".hidden.png", encoded(picture(6)))
+    outside = write(tmp_path / "outside.png", encoded(picture(7)))
+    (folder / "out.png").symlink_to(outside)
+    (folder / "outdir").symlink_to(tmp_path)
+    (folder / "sub" / "loop").symlink_to(folder)
+    (folder / "self").symlink_to(folder / "self")
+    (folder / "dangling.png").symlink_to(folder / "nothing")
+    (folder / "inside.png").symlink_to(folder / "good.png")
+    os.mkfifo(folder / "pipe.png")
+    write(folder / os.fsdecode(b"caf\xe9.png"), encoded(picture(8)))
+    report = register(registry, folder)
+    assert [path for (path,) in rows(registry, "path")] == ["good.png", "sub/also.png", "Ünïcode \n name.png"]
+    reasons = listed(report)
+    assert reasons["text.txt"].startswith("refused: not an image")
+    assert reasons["empty.png"] == "refused: empty file (0 bytes)"
+    assert reasons["cut.png"] == "refused: truncated image: the file ends before its image does"
+    assert reasons["out.png"] == reasons["outdir"] == "refused: symbolic link that leads out of the folder"
+    assert reasons["sub/loop"] == reasons["self"] == "refused: symbolic link that leads round in a circle"
+    assert reasons["dangling.png"] == "refused: symbolic link to nothing"
+    assert reasons["inside.png"] == "refused: symbolic link to good.png, which is registered where it is"
+    assert reasons["pipe.png"] == "refused: not a regular file"
+    assert reasons["caf\N{REPLACEMENT CHARACTER}.png"] == "refused: the file name is not UTF-8; rename the file"
+    assert (report.registered, report.refused, report.hidden, len(report.findings)) == (3, 11, 1, 11)
+
+
+def test_registering_again_changes_nothing(registry: Registry, folder: Path) -> None:
+    """Not a row, and the report says so."""
+    write_pictures(folder, ["a.png", "b.png"])
+    first = register(registry, folder)
+    before = rows(registry, "asset_id", "path", "sha256", "rightsholder", "recorded_at")
+    second = register(registry, folder)
+    assert (first.registered, first.declarations, first.unchanged) == (2, 2, 0)
+    assert (second.registered, second.declarations, second.unchanged, second.works) == (0, 0, 2, 2)
+    assert rows(registry, "asset_id", "path", "sha256", "rightsholder", "recorded_at") == before
+    assert count(registry, "asset_rights") == 2
+
+
+def test_a_changed_declaration_is_a_newer_row_and_nothing_else_changes(
+    registry: Registry, folder: Path, tmp_path: Path
+) -> None:
+    """The earlier one stays; attributes follow the table; a source that has none leaves them."""
+    write_pictures(folder, ["a.png", "b.png"])
+    table = [
+        {"path": "a.png", "rightsholder": "Ada", "licence": "MIT", "style": "flat"},
+        {"path": "b.png", "rightsholder": "Ada", "licence": "MIT", "style": "flat"},
+    ]
+    register(registry, folder, OwnerTable(write_csv(tmp_path / "one.csv", table)))
+    before = rows(registry, "asset_id", "path", "sha256", "registered_at")
+    table[1] |= {"rightsholder": "Zoe", "style": "3d"}
+    report = register(registry, folder, OwnerTable(write_csv(tmp_path / "two.csv", table)))
+    assert (report.unchanged, report.declarations, report.declarations_changed) == (
+        2,
+        0,
+        1,
+    )
+    assert rows(registry, "asset_id", "path", "sha256", "registered_at") == before
+    assert rows(registry, "rightsholder", "attributes", "recorded_from") == [
+        ("Ada", '{"style":"flat"}', "one.csv"),
+        ("Zoe", '{"style":"3d"}', "two.csv"),
+    ]
+    assert count(registry, "asset_rights") == 3
+    register(registry, folder, OneOwner("Ada", "MIT"))
+    assert rows(registry, "rightsholder", "attributes") == [("Ada", '{"style":"flat"}'), ("Ada", '{"style":"3d"}')]
+
+
+def test_changed_content_is_a_new_work_and_the_former_one_is_missing(registry: Registry, folder: Path) -> None:
+    """Both stay on record; when the former content comes back, so does the former work."""
+    write_pictures(folder, ["a.png"])
+    register(registry, folder)
+    former = (folder / "a.png").read_bytes()
+    write(folder / "a.png", encoded(picture(9)))
+    report = register(registry, folder)
+    assert (report.registered, report.missing) == (1, 1)
+    assert listed(report) == {"a.png": "missing: registered earlier, not found with that content"}
+    assert [(number, since is None) for number, since in rows(registry, "asset_id", "missing_since")] == [
+        (0, False),
+        (1, True),
+    ]
+    write(folder / "a.png", former)
+    report = register(registry, folder)
+    assert (report.registered, report.unchanged, report.found_again, report.missing) == (0, 1, 1, 1)
+    assert [(number, since is None) for number, since in rows(registry, "asset_id", "missing_since")] == [
+        (0, True),
+        (1, False),
+    ]
+
+
+def test_a_moved_file_is_the_same_work_at_its_new_path(registry: Registry, folder: Path, tmp_path: Path) -> None:
+    """It keeps its id; what the table says at the new path is declared for it."""
+    write_pictures(folder, ["a.png", "b.png"])
+    register(registry, folder)
+    (folder / "deep").mkdir()
+    (folder / "a.png").rename(folder / "deep" / "c.png")
+    table = [{"path": "deep/c.png", "rightsholder": "Zoe"}, {"path": "b.png", "rightsholder": "Ada Example"}]
+    report = register(registry, folder, OwnerTable(write_csv(tmp_path / "o.csv", table), licence="CC-BY-4.0"))
+    assert (report.moved, report.registered, report.missing, report.declarations_changed) == (1, 0, 0, 1)
+    assert not report.findings
+    assert rows(registry, "asset_id", "path", "rightsholder") == [(0, "deep/c.png", "Zoe"), (1, "b.png", "Ada Example")]
+
+
+def test_two_files_that_exchange_their_names_stay_two_works(registry: Registry, folder: Path) -> None:
+    """Each keeps its id and gets the other's path."""
+    write_pictures(folder, ["a.png", "b.png"])
+    register(registry, folder)
+    (folder / "a.png").rename(folder / "x")
+    (folder / "b.png").rename(folder / "a.png")
+    (folder / "x").rename(folder / "b.png")
+    report = register(registry, folder)
+    assert (report.moved, report.registered, report.missing, report.duplicates) == (2, 0, 0, 0)
+    assert rows(registry, "asset_id", "path") == [(0, "b.png"), (1, "a.png")]
+
+
+def test_the_same_bytes_are_one_work_and_a_second_claim_to_them_is_told(
+    registry: Registry, folder: Path, tmp_path: Path
+) -> None:
+    """Within a folder and between data sets; whose it is does not change."""
+    write_pictures(folder, ["Ada/a.png"])
+    write(folder / "Zoe" / "copy.png", (folder / "Ada" / "a.png").read_bytes())
+    report = register(registry, folder, FolderPerRightsholder(None))
+    assert listed(report) == {
+        "Zoe/copy.png": "duplicate: the same bytes as Ada/a.png, which is registered for Ada, not for Zoe"
+    }
+    other = write_pictures(tmp_path / "other", ["z.png"])
+    report = register(registry, other, OneOwner("Ada", None))
+    assert listed(report) == {
+        "z.png": "duplicate: the same bytes as Ada/a.png of the data set 'works', which is registered"
+    }
+    assert rows(registry, "path", "rightsholder") == [("Ada/a.png", "Ada")]
+    again = register(registry, folder, FolderPerRightsholder(None))
+    assert (again.unchanged, again.duplicates, again.moved, again.missing) == (1, 1, 0, 0)
+
+
+def test_a_missing_file_is_told_until_it_is_back(registry: Registry, folder: Path) -> None:
+    """The time of the first absence stays."""
+    write_pictures(folder, ["a.png", "b.png"])
+    register(registry, folder)
+    data = (folder / "b.png").read_bytes()
+    (folder / "b.png").unlink()
+    for _ in range(2):
+        assert listed(register(registry, folder)) == {
+            "b.png": "missing: registered earlier, not found with that content"
+        }
+    write(folder / "b.png", data)
+    report = register(registry, folder)
+    assert (report.found_again, report.unchanged, report.findings) == (1, 2, ())
+
+
+def test_files_without_a_row_and_rows_without_a_file_are_listed(
+    registry: Registry, folder: Path, tmp_path: Path
+) -> None:
+    """A work whose row went away stays as it was registered."""
+    write_pictures(folder, ["a.png", "b.png"])
+    table = write_csv(
+        tmp_path / "o.csv", [{"path": "a.png", "rightsholder": "Ada"}, {"path": "x.png", "rightsholder": "Ada"}]
+    )
+    report = register(registry, folder, OwnerTable(table))
+    assert listed(report) == {
+        "b.png": "refused: no owner stated: o.csv has no row for it",
+        "x.png": "row: line 3 of o.csv: no such file in the folder",
+    }
+    table = write_csv(tmp_path / "p.csv", [{"path": "b.png", "rightsholder": "Ada"}])
+    report = register(registry, folder, OwnerTable(table))
+    assert (report.registered, report.missing) == (1, 0)
+    assert listed(report) == {"a.png": "refused: no owner stated: p.csv has no row for it"}
+    assert rows(registry, "path", "missing_since") == [("a.png", None), ("b.png", None)]
+
+
+def test_a_table_or_a_home_inside_the_folder_is_no_work(folder: Path) -> None:
+    """People keep both beside their images."""
+    write_pictures(folder, ["a.png"])
+    table = write_csv(folder / "owners.csv", [{"path": "a.png", "rightsholder": "Ada"}])
+    inside = Registry.create(Home(folder / "home"))
+    write(inside.home.sample_image("s"), encoded(picture(3)))
+    report = register(inside, folder, OwnerTable(table), excluded=[table])
+    assert (report.files, report.findings) == (1, ())
+
+
+def test_a_data_set_is_one_folder(registry: Registry, folder: Path, tmp_path: Path) -> None:
+    """The same name for another folder is refused, unless the folder itself was moved."""
+    write_pictures(folder, ["a.png"])
+    register(registry, folder)
+    other = write_pictures(tmp_path / "other" / "works", ["b.png"], first=5)
+    with pytest.raises(UsageError, match=r"is the folder .*; give the folder .* another name with --data-set"):
+        register(registry, other)
+    register(registry, other, data_set="second")
+    folder.rename(tmp_path / "moved")
+    report = register(registry, tmp_path / "moved", data_set="works")
+    assert (report.unchanged, report.registered) == (1, 0)
+    assert rows(registry, "data_set", "root")[0] == ("works", str(tmp_path / "moved"))
+
+
+@pytest.mark.parametrize("name", ["nothing", "file", "loop"])
+def test_what_is_no_folder_is_an_error(registry: Registry, tmp_path: Path, name: str) -> None:
+    """Nothing there, a file, or a link to itself."""
+    write(tmp_path / "file", b"x")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(InputError, match="give a folder of images"):
+        register(registry, tmp_path / name)
+
+
+def test_works_can_be_listed_by_rightsholder_licence_and_source(registry: Registry, folder: Path) -> None:
+    """Filters are exact; hostile names are only names."""
+    write_pictures(folder, ["Ada/a.png", "x' OR 1=1 --/b.png"])
+    register(registry, folder, FolderPerRightsholder("MIT"))
+    with registry.connection() as connection:
+        assert [row["path"] for row in works(connection, WorksFilter(rightsholder="Ada")).rows] == ["Ada/a.png"]
+        hostile = WorksFilter(rightsholder="x' OR 1=1 --")
+        assert [row["path"] for row in works(connection, hostile).rows] == ["x' OR 1=1 --/b.png"]
+        assert len(works(connection, WorksFilter(licence="MIT", data_set="works"), limit=1).rows) == 1
+
+
+def test_batches_and_processes_do_not_change_the_result(
+    registry: Registry, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One file per transaction or all, one process or three: the same rows with the same ids."""
+    write_pictures(folder, [f"{number % 7}/{number:03d}.png" for number in range(150)])
+    write(folder / "3" / "bad.png", b"bad")
+    register(registry, folder)
+    other = Registry.create(Home(tmp_path / "other"))
+    monkeypatch.setattr(registration, "BATCH", 40)
+    monkeypatch.setattr(open_sources, "inspect_files", partial(inspect_files, seconds_alone=0.0))
+    report = register(other, folder, workers=3)
+    assert (report.registered, report.refused) == (150, 1)
+    columns = ("asset_id", "path", "sha256", "width", "pixel_mode", "rightsholder")
+    assert rows(other, *columns) == rows(registry, *columns)
+
+
+def inspect_or_die(root: Path, task: Task, decode: bool) -> Result:
+    """As a decoder with a defect does; another one prints."""
+    if task.path == "deadly.png":
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.write(1, b"warning: printed by a library\n")
+    return inspect_file(root, task, decode)
+
+
+def test_a_file_that_kills_its_reader_is_refused_and_the_others_go_in(folder: Path) -> None:
+    """In order, none twice, none lost."""
+    names = [f"{number:03d}.png" for number in range(200)] + ["deadly.png"]
+    write_pictures(folder, names)
+    tasks = [Task(name) for name in sorted(names, key=lambda name: (name == "deadly.png") * 0.5 + (name > "100.png"))]
+    results = list(inspect_files(folder, tasks, workers=2, inspect=inspect_or_die, seconds_alone=0.0))
+    assert [result.path for result in results] == [task.path for task in tasks]
+    refused = [result for result in results if isinstance(result, Refusal)]
+    assert [(result.path, "ended the process" in result.reason) for result in refused] == [("deadly.png", True)]
+    assert sum(isinstance(result, Work) for result in results) == 200
+
+
+def test_progress_is_told_for_every_file(registry: Registry, folder: Path) -> None:
+    """Up to the last one."""
+    write_pictures(folder, ["a.png", "b.png", "c.png"])
+    told: list[tuple[int, int]] = []
+    register(registry, folder, on_progress=lambda done, total: told.append((done, total)))
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+KILLED = """
+import sys, time
+from datetime import UTC, datetime
+from pathlib import Path
+from registry.database import Registry
+from registry.home import Home
+from registry.ingest import registration
+from registry.ingest.owners import OneOwner
+
+if __name__ == "__main__":
+    registration.BATCH = 10
+    def progress(done, total):
+        print(done, flush=True)
+        time.sleep(0.01)
+    registration.register_folder(
+        Registry.open(Home(Path(sys.argv[1]))), Path(sys.argv[2]), OneOwner("Ada Example", "CC-BY-4.0"),
+        now=datetime.now(UTC), on_progress=progress,
+    )
+"""
+
+
+def test_a_killed_registration_goes_on_where_it_stopped(registry: Registry, folder: Path) -> None:
+    """Killed in the middle: what was stored is whole, the next run adds the rest and nothing
+    twice.
+    """
+    write_pictures(folder, [f"{number:03d}.png" for number in range(120)])
+    arguments = [sys.executable, "-c", KILLED, str(registry.home.root), str(folder)]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if int(line) >= 45:
+                process.send_signal(signal.SIGKILL)
+                break
+    stored = count(registry, "asset")
+    assert 30 <= stored < 120
+    assert stored % 10 == 0
+    assert count(registry, "asset_rights") == stored
+    report = register(registry, folder)
+    assert (report.unchanged, report.registered, report.declarations) == (stored, 120 - stored, 120 - stored)
+    assert [path for (path,) in rows(registry, "path")] == [f"{number:03d}.png" for number in range(120)]
+    assert count(registry, "asset_rights") == 120
+
+
+def test_workers_end_with_a_parent_that_was_killed(registry: Registry, folder: Path) -> None:
+    """No process is left behind."""
+    write_pictures(folder, [f"{number:03d}.png" for number in range(300)])
+    program = KILLED.replace("on_progress=progress", "on_progress=progress, workers=2").replace(
+        "registration.BATCH = 10",
+        "from functools import partial; from registry.ingest import files; files.inspect_files = "
+        "partial(files.inspect_files, seconds_alone=0.0)",
+    )
+    arguments = [sys.executable, "-c", program, str(registry.home.root), str(folder)]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        session = process.pid
+        assert _in_session(session) >= 3
+        process.send_signal(signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while _in_session(session) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert _in_session(session) == 0
+
+
+def _in_session(session: int) -> int:
+    """How many processes of this session are alive."""
+    alive = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, _, found = stat.read_text().rpartition(")")[2].split()[:4]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        alive += int(found) == session and state != "Z"
+    return alive

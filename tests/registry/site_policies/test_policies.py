@@ -1,0 +1,257 @@
+"""Site policies: what the specifications' own examples mean, and that no file can break or stall
+the reading.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from protego import Protego
+
+from registry.errors import InputError
+from registry.permissions.signals import Category, Protocol, Use
+from registry.site_policies import SitePolicy, domain_of, governs, path_of, read_site_policy
+from registry.site_policies.interface import LARGEST_FILE, MOST_WILDCARDS
+from registry.site_policies.paths import PathPatterns, normal_path
+
+ALLOWED, PROHIBITED = Use.ALLOWED, Use.PROHIBITED
+TDM_EXAMPLE = [
+    {"location": "/directory-a/", "tdm-reservation": 1},
+    {"location": "/directory-b/html/", "tdm-reservation": 1, "tdm-policy": "https://provider.com/policies/policy.json"},
+    {"location": "/directory-b/images/*.jpg", "tdm-reservation": 0},
+]
+
+
+def policy_of(content: str | bytes | object, kind: str, agents: tuple[str, ...] = ()) -> SitePolicy:
+    data = (
+        content
+        if isinstance(content, bytes)
+        else content.encode()
+        if isinstance(content, str)
+        else json.dumps(content).encode()
+    )
+    return read_site_policy(data, kind=kind, domain="Example.org", file_name="given", agents=agents)
+
+
+def said(policy: SitePolicy, path: str) -> list[tuple[Protocol, Category, Use]]:
+    return [(signal.protocol, signal.category, signal.use) for signal in policy.signals_for([path])[0]]
+
+
+def test_tdmrep_says_what_the_reports_example_says() -> None:
+    """Reserved without a way to a licence, reserved with one, not reserved, and not spoken of."""
+    paths = ["/directory-a/1.pdf", "/directory-b/html/x", "/directory-b/images/a/b.jpg", "/elsewhere"]
+    reserved, with_policy, free, silent = policy_of(TDM_EXAMPLE, "tdmrep").signals_for(paths)
+    assert [(signal.use, signal.constraint) for (signal,) in (reserved, with_policy, free)] == [
+        (PROHIBITED, None),
+        (PROHIBITED, "https://provider.com/policies/policy.json"),
+        (ALLOWED, None),
+    ]
+    assert reserved[0].category is Category.ALL
+    assert json.loads(with_policy[0].raw) == TDM_EXAMPLE[1]
+    assert silent == ()
+
+
+def test_the_first_matching_tdmrep_rule_decides() -> None:
+    """The report takes the first in sequence, whatever the lengths; a dollar sign ends the path."""
+    rules = [{"location": "/a$", "tdm-reservation": 0}, {"location": "/", "tdm-reservation": "1"}]
+    policy = policy_of([*rules, {"location": "/long/path", "tdm-reservation": 0}], "tdmrep")
+    assert [said(policy, path)[0][2] for path in ("/a", "/ab", "/long/path")] == [ALLOWED, PROHIBITED, PROHIBITED]
+
+
+def test_tdmrep_rules_that_are_not_understood_are_left_out_and_named() -> None:
+    """A bad rule is a problem of its own; the others stand."""
+    bad = [1, {}, {"location": "x", "tdm-reservation": 1}, {"location": "/", "tdm-reservation": True}]
+    policy = policy_of([*bad, {"location": "/", "tdm-reservation": 1, "tdm-policy": "javascript:x"}], "tdmrep")
+    assert len(policy.problems) == 5
+    assert said(policy, "/x") == [(Protocol.TDMREP, Category.ALL, PROHIBITED)]
+
+
+@pytest.mark.parametrize("content", ["{", "[" * 100_000, '{"a": 1}', "1" * 5000, '[{"a":1,"a":2}]', "", "\0"])
+def test_a_file_that_is_no_tdmrep_is_refused(content: str) -> None:
+    """Not JSON, nested without end, no list, a key twice: one line, never a crash."""
+    with pytest.raises(InputError) as caught:
+        policy_of(content, "tdmrep")
+    assert "\n" not in str(caught.value)
+
+
+ROBOTS = """
+User-agent: *
+Disallow: /private/
+Allow: /private/open/
+
+User-agent: GPTBot
+User-agent: CCBot
+Disallow: /art/*.png$
+"""
+
+
+def test_robots_speaks_of_training_where_it_names_a_training_agent() -> None:
+    """A named training token is a reservation of training, the star of crawling; what is allowed
+    says nothing.
+    """
+    policy = policy_of(ROBOTS, "robots")
+    assert said(policy, "/art/1.png") == [(Protocol.ROBOTS, Category.AI_TRAINING, PROHIBITED)]
+    assert said(policy, "/private/x") == [(Protocol.ROBOTS, Category.CRAWLING, PROHIBITED)]
+    assert [said(policy, path) for path in ("/private/open/x", "/art/1.png?x", "/", "/robots.txt")] == [[], [], [], []]
+    assert (
+        policy.signals_for(["/art/1.png"])[0][0].raw == "User-agent: gptbot\nUser-agent: ccbot\nDisallow: /art/*.png$"
+    )
+
+
+def test_only_the_callers_crawlers_count() -> None:
+    """The crawler that collected the works has its own group, or else that of the star."""
+    assert said(policy_of(ROBOTS, "robots", ("CCBot/2.0 (+https://example.org)",)), "/private/x") == []
+    assert said(policy_of(ROBOTS, "robots", ("MyBot",)), "/art/1.png") == []
+    assert said(policy_of(ROBOTS, "robots", ("MyBot",)), "/private/x") == [
+        (Protocol.ROBOTS, Category.CRAWLING, PROHIBITED)
+    ]
+
+
+DRAFT = """User-Agent: *
+Allow: /
+Disallow: /never/
+Content-Usage: / train-ai=n
+Content-Usage: /ai-ok/ train-ai=y
+
+User-Agent: ExampleBot
+Allow: /
+Content-Usage: / train-ai=y
+"""
+
+
+@pytest.mark.parametrize("kind", ["robots", "aipref"])
+def test_usage_rules_say_what_the_drafts_example_says(kind: str) -> None:
+    """The longest path decides, per group, and only where crawling is allowed."""
+    training = (Protocol.AIPREF, Category.AI_TRAINING)
+    other = policy_of(DRAFT, kind, ("OtherBot",))
+    assert said(other, "/test") == [(*training, PROHIBITED)]
+    assert said(other, "/ai-ok/test") == [(*training, ALLOWED)]
+    assert said(other, "/never/test") == [(Protocol.ROBOTS, Category.CRAWLING, PROHIBITED)]
+    assert said(policy_of(DRAFT, kind, ("ExampleBot",)), "/never/test") == [(*training, ALLOWED)]
+
+
+def test_a_header_value_speaks_for_every_path() -> None:
+    """Both spellings of the file; what is neither y nor n, or unknown, is no preference and is
+    reported.
+    """
+    for content in (
+        "train-ai=n, search=y, new=y, bots=maybe",
+        "Content-Usage: train-ai=n, search=y\nContent-Usage: new, bots=1",
+    ):
+        policy = policy_of(content, "aipref")
+        expected = [(Protocol.AIPREF, Category.AI_TRAINING, PROHIBITED), (Protocol.AIPREF, Category.SEARCH, ALLOWED)]
+        assert said(policy, "/x") == expected
+        assert len(policy.problems) == 2
+
+
+def test_conflicting_preferences_are_disallowed() -> None:
+    """Two statements for one path: the draft lets disallowing win. Content-Signal is read beside
+    Content-Usage.
+    """
+    policy = policy_of("User-agent: *\nContent-Usage: / train-ai=y\nContent-Signal: ai-train=no,search=yes\n", "robots")
+    assert said(policy, "/x") == [
+        (Protocol.AIPREF, Category.AI_TRAINING, PROHIBITED),
+        (Protocol.AIPREF, Category.SEARCH, ALLOWED),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        ("robots", b"<!doctype html><title>404</title>"),
+        ("robots", b" " * (LARGEST_FILE + 1)),
+        ("robots", b"User-agent: *\n" + b"Disallow: /*a\n" * (MOST_WILDCARDS + 1)),
+        ("robots", b"User-agent: *\0"),
+        ("aipref", b"no preference here"),
+        ("aipref", b""),
+        ("other", b""),
+    ],
+)
+def test_files_that_are_no_policies_are_refused(kind: str, data: bytes) -> None:
+    """Too large, too many rules, an error page, or nothing stated: an error that names the file or
+    the kind.
+    """
+    with pytest.raises(InputError, match=r"given|other"):
+        policy_of(data, kind)
+
+
+def test_hostile_patterns_take_no_time() -> None:
+    """Patterns of many asterisks against long paths, thousands of agents, and rules for each of
+    them.
+    """
+    started = time.process_time()
+    path = "/" + "a" * 4_000
+    rules = "".join(f"Disallow: /{'*a' * 500}{number}b\n" for number in range(500))
+    policy_of("User-agent: *\n" + rules, "robots").signals_for([path])
+    policy_of("".join(f"User-agent: a{number}\n" for number in range(20_000)) + "Disallow: /\n" * 20_000, "robots")
+    policy_of([{"location": "/" + "*a" * 900 + "b", "tdm-reservation": 1}] * 500, "tdmrep").signals_for([path])
+    assert time.process_time() - started < 10
+
+
+PATHS = st.text(alphabet="ab/.?%2é$*", max_size=12).map(lambda text: "/" + text)
+PATTERNS = st.text(alphabet="ab/*$.?", max_size=8).map(lambda text: "/" + text)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["Allow", "Disallow"]), PATTERNS), max_size=6), st.lists(PATHS, max_size=6))
+def test_robots_agrees_with_protego(rules: list[tuple[str, str]], paths: list[str]) -> None:
+    """The shortcuts for prefixes change no verdict."""
+    text = "User-agent: *\n" + "".join(f"{directive}: {pattern}\n" for directive, pattern in rules)
+    reference = Protego.parse(text)
+    expected = [not reference.can_fetch("https://example.org" + path, "*") for path in paths]
+    assert [bool(signals) for signals in policy_of(text, "robots").signals_for(paths)] == expected
+
+
+@given(st.binary(max_size=400), st.sampled_from(["tdmrep", "robots", "aipref"]), st.text(max_size=40))
+def test_no_file_breaks_the_reading(data: bytes, kind: str, path: str) -> None:
+    """Any bytes are a policy or an InputError, and any path is answered."""
+    try:
+        policy = read_site_policy(data, kind=kind, domain="example.org", file_name="given")
+    except InputError:
+        return
+    assert policy.sha256 == hashlib.sha256(data).hexdigest()
+    assert len(policy.signals_for([path, path])) == 2
+
+
+def test_equal_paths_have_one_spelling() -> None:
+    """Escapes of what needs none are undone; reserved signs stay apart."""
+    patterns = PathPatterns([normal_path("/caf%c3%a9/%7Eme")])
+    assert patterns.first(normal_path("/café/~me/1.jpg")) == 0
+    assert normal_path("/a%2fb") == "/a%2Fb" != normal_path("/a/b")
+
+
+@pytest.mark.parametrize(
+    ("url", "domain"),
+    [
+        ("https://User:pw@WWW.Example.org.:8080/x", "www.example.org"),
+        ("http://Bücher.example/x", "xn--bcher-kva.example"),
+        ("https://xn--bcher-kva.example", "xn--bcher-kva.example"),
+        ("http://straße.de/", "xn--strae-oqa.de"),
+        ("http://[2001:DB8::1]/", "2001:db8::1"),
+        ("ftp://example.org/", None),
+        ("https:///x", None),
+        ("http://[::1", None),
+        ("http://a..b/", None),
+        ("http://" + "a" * 300, None),
+        ("nothing", None),
+    ],
+)
+def test_a_domain_has_one_form(url: str, domain: str | None) -> None:
+    """Case, port, user, final dot and script make no difference; what is no web address has no
+    domain.
+    """
+    assert domain_of(url) == domain
+
+
+def test_a_policy_is_for_its_host_unless_told_otherwise() -> None:
+    """Subdomains only on request, and never a name that merely ends alike."""
+    assert governs("Example.org", "example.ORG")
+    assert not governs("example.org", "img.example.org")
+    assert governs("example.org", "img.example.org", subdomains=True)
+    assert not governs("example.org", "badexample.org", subdomains=True)
+    assert path_of("https://example.org") == "/"
+    assert path_of("https://example.org/a?b=c#d") == "/a?b=c"

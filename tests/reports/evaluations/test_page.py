@@ -1,0 +1,122 @@
+"""The page of an evaluation: what was measured in words, what was not with its reason, and nothing
+hostile in it.
+"""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import pytest
+
+from registry.outputs.evaluations import KeptEvaluation
+from reports.evaluations.page import evaluation, evaluation_page
+from reports.evaluations.sentences import NEVER, OTHER_MEMBERS, null_sentence, power_sentence, quoted
+from reports.issuing.stamp import UNSTAMPED
+
+SHARE = {"share": 0.9375, "low": 0.85, "high": 0.98, "count": 60, "total": 64}
+FACTS: dict[str, Any] = {
+    "ensemble": "3fa2b1c09d11",
+    "works": 256,
+    "power": {
+        "method": "works shown",
+        "shown": 64,
+        "false_discovery_rate": 0.05,
+        **dict.fromkeys(("found", "found_first", "ranked_first", "shortlisted"), SHARE),
+    },
+    "null": {
+        "method": "codes dealt anew",
+        "redraws": 1000,
+        "false_discovery_rate": 0.05,
+        "kolmogorov_smirnov_p": 0.41,
+        "more_discoveries_than_allowed_p": 0.9,
+        "audits_with_a_discovery": {"share": 0.02, "low": 0.012, "high": 0.031, "count": 20, "total": 1000},
+        "p_at_most_0.05": SHARE,
+    },
+    "rankers": {
+        "method": "member-LDS",
+        "alone": [{"name": "pixel-kernel", "member_lds": {"value": 0.7, "low": 0.6, "high": 0.8, "samples": 12}}],
+        "used": {"name": "a fusion", "member_lds": {"not_measured": "too few samples"}},
+    },
+    "similarity": {"not_measured": "there are no samples"},
+    "jacobian": {"method": "both", "samples": [{"sample": "ab", "rank_correlation": 0.99, "units": 32}]},
+    "members_beside": {
+        "method": "losses",
+        "works": 64,
+        "ensemble_by_members_that_did_not": {"value": 0.8, "low": 0.7, "high": 0.9},
+        "ensemble_by_members_that_saw_it": {"value": 1.1, "low": 1.0, "high": 1.2},
+    },
+}
+
+
+def kept(facts: object) -> KeptEvaluation:
+    moment = datetime.datetime(2026, 1, 2, 3, 4, tzinfo=datetime.UTC)
+    return KeptEvaluation(facts, moment, "me", 7, "f" * 64)  # type: ignore[arg-type]  # whatever somebody wrote
+
+
+def test_the_page_says_what_was_measured() -> None:
+    """In a sentence, in figures, and a section for each question; what was not measured says
+    why.
+    """
+    page = evaluation(kept(FACTS))
+    assert page.headline == "60 of 64 planted works were found."
+    assert "Of 64 training works" in page.explanation
+    assert "2 % of audits named anything" in page.explanation
+    by_title = {section.title: section for section in page.sections}
+    assert by_title["What similarity alone is worth"].not_measured == "there are no samples"
+    assert by_title["Rankings"].rows[0][:3] == ("pixel-kernel", "0.7", "0.6 to 0.8")
+    assert by_title["Rankings"].rows[1][1:3] == ("not measured", "too few samples")
+    assert by_title["Estimates beside real ablation"].rows == (("ab", "0.99", "not measured", "32"),)
+    assert by_title["The ensemble beside its members"].rows[0][1] == "0.8"
+    html = evaluation_page(kept(FACTS), UNSTAMPED)
+    assert "<svg" in html
+    assert "event 7" in html
+    assert "(no name)" not in html
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {},
+        {"power": 3, "null": [], "rankers": {"alone": 5}},
+        {"power": {"found": {"share": True}}},
+        {"jacobian": {"samples": [1]}},
+    ],
+)
+def test_facts_that_are_not_ours_are_not_measured(facts: object) -> None:
+    """A page all the same: every section says that there is nothing."""
+    page = evaluation(kept(facts))
+    assert "not measured" in page.headline
+    assert all(section.not_measured or section.rows == () or section.rows for section in page.sections)
+    assert "<html" in evaluation_page(kept(facts), UNSTAMPED)
+
+
+def test_nothing_of_the_log_becomes_markup() -> None:
+    """Names and reasons come from outside."""
+    evil = "<script>alert(1)</script>"
+    facts = {**FACTS, "ensemble": evil, "similarity": {"not_measured": evil}, "versions": {evil: evil}}
+    facts["rankers"] = {
+        **FACTS["rankers"],
+        "alone": [{"name": evil + "$x$", "member_lds": {"value": 1, "low": 0, "high": 1}}],
+    }
+    html = evaluation_page(kept(facts), UNSTAMPED)
+    assert "<script" not in html
+    assert "alert(1)" in html
+
+
+def test_sentences_for_other_reports() -> None:
+    """With the interval; without a measurement, with the reason."""
+    assert "95 % interval 85 % to 98 %" in power_sentence(FACTS)
+    assert "allowed are 5 %" in null_sentence(FACTS)
+    assert power_sentence({"power": {"not_measured": "no works"}}).endswith("no works.")
+
+
+def test_reports_quote_the_evaluation_of_their_members() -> None:
+    """With where it is from; of other members it is said, and that nothing was measured as well."""
+    facts = {**FACTS, "members_sha256": "a" * 64}
+    assert quoted(None, "a" * 64) == (NEVER,)
+    own = quoted(kept(facts), "a" * 64)
+    assert "were named at q ≤ 0.05" in own[0]
+    assert own[-1] == "Measured 2026-01-02 by `creditline evaluate`, event 7 of the log."
+    assert OTHER_MEMBERS not in own
+    assert OTHER_MEMBERS in quoted(kept(facts), "b" * 64)

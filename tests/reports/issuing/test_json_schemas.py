@@ -1,0 +1,114 @@
+"""The published schemas: in step with the code, schemas themselves, and satisfied by what is really
+written.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema.exceptions import ValidationError
+
+from registry.home import Home
+from registry.outputs.evaluations import KeptEvaluation
+from registry.storage.database import Registry
+from reports.data_sets.write import give_data_set
+from reports.evaluations.page import give_evaluation
+from reports.filings import ab2013, ai_act
+from reports.filings.answers import Answers
+from reports.filings.versions import file_version
+from reports.issuing.json_schemas import SUFFIX, published
+from reports.issuing.stamp import SUFFIX as STAMP
+from reports.statements.write import give_statement
+from tests.reports.evaluations.test_page import FACTS
+from tests.support.golden import check_golden
+from tests.support.running import Creditline
+from tests.support.statement_world import fill_statement_world, make_statement_world
+from tests.support.works import NOW
+
+ROOT = Path(__file__).parents[3]
+SCHEMAS = ROOT / "docs" / "schemas"
+
+
+def check(name: str, document: Any) -> None:  # noqa: ANN401 - plain JSON
+    """Fail unless the document satisfies the schema as published."""
+    schema = json.loads((SCHEMAS / f"{name}{SUFFIX}").read_bytes())
+    Draft202012Validator(schema, format_checker=FormatChecker()).validate(document)
+
+
+def check_file(path: Path) -> None:
+    document = json.loads(path.read_bytes())
+    check(document["creditline"], document)
+
+
+def test_no_other_is_published() -> None:
+    """The folder has a schema for every document, and none of one that is gone."""
+    assert {path.name for path in SCHEMAS.iterdir()} == set(published())
+
+
+@pytest.mark.parametrize("name", sorted(published()))
+def test_published_is_current(name: str) -> None:
+    """``docs/schemas`` is made from the code, and each file is a schema by the standard's own
+    rules.
+    """
+    check_golden(SCHEMAS / name, published()[name])
+    Draft202012Validator.check_schema(json.loads(published()[name]))
+
+
+def test_every_object_is_described_or_open_on_purpose() -> None:
+    """A field that the format does not name is refused, but in evaluations, which say that they are
+    open.
+    """
+    for name, data in published().items():
+        assert json.loads(data).get("additionalProperties") is (name == f"evaluation{SUFFIX}"), name
+
+
+def test_output_reports(site: Path) -> None:
+    """Reports, their index and the stamps beside tables."""
+    found = list(site.glob("*.json"))
+    assert {json.loads(path.read_bytes())["creditline"] for path in found} == {"report", "report-index", "stamp"}
+    for path in found:
+        check_file(path)
+
+
+def test_statements_and_data_set_reports(tmp_path: Path) -> None:
+    """Of a registry with found works, shares, and an output that nobody audited."""
+    world = make_statement_world(tmp_path)
+    fill_statement_world(world)
+    give_statement(world.registry, world.holder("Ada Example"), tmp_path / "out", NOW)
+    give_data_set(world.registry, "shapes", tmp_path / "out", NOW)
+    documents = [path for path in (tmp_path / "out").glob("*.json") if not path.name.endswith(STAMP)]
+    assert {json.loads(path.read_bytes())["creditline"] for path in documents} == {"statement", "data-set-report"}
+    for path in documents:
+        check_file(path)
+    broken = json.loads(documents[0].read_bytes()) | {"stamp": None}
+    with pytest.raises(ValidationError):
+        check(broken["creditline"], broken)
+
+
+def test_evaluations(tmp_path: Path) -> None:
+    """With what was measured and what was not."""
+    registry = Registry.create(Home(tmp_path / "home"))
+    kept = KeptEvaluation(facts=FACTS, event=3, event_sha256="a" * 64, measured_at=NOW, measured_by="tests")
+    _, path = give_evaluation(registry, kept, tmp_path, NOW)
+    check_file(path)
+
+
+def test_filings_and_verified_documents(tmp_path: Path) -> None:
+    """Both filings, and what ``report verify --json`` says of them, unaltered and altered."""
+    world = make_statement_world(tmp_path)
+    for form in (ai_act.FORM, ab2013.FORM):
+        file_version(world.registry, form, world.ensemble_id, Answers(), tmp_path, NOW)
+    documents = sorted(tmp_path.glob("*-v1.json"))
+    assert len(documents) == 2
+    creditline = Creditline(tmp_path / "home")
+    for path in documents:
+        check_file(path)
+        check("verified-document", creditline("report", "verify", path, "--json").document)
+    documents[0].write_bytes(documents[0].read_bytes() + b"\n")
+    altered = creditline("report", "verify", documents[0], "--json").document
+    assert altered["state"] == "altered"
+    check("verified-document", altered)

@@ -1,0 +1,194 @@
+"""What a report knows: read from rows and checked files, with a reason for all that is missing."""
+
+from __future__ import annotations
+
+import datetime
+
+import numpy as np
+import pytest
+from PIL import Image
+from sqlmodel import col, select
+
+from registry.errors import IntegrityError, NotFoundError, UsageError
+from registry.storage.tables import Asset, AssetRights, Audit, Licence, Rightsholder
+from reports.outputs.facts import AuditFacts, Landscape
+from reports.outputs.read import read_audit
+from reports.outputs.selection import named_audits, newest_audits, unaudited_samples
+from reports.outputs.work_facts import NotMeasured, Picture
+from tests.support.world import NOON, N, World, make_world
+
+
+def facts_of(world: World, audit: Audit) -> AuditFacts:
+    with world.registry.session() as session:
+        return read_audit(session, world.home, audit)
+
+
+def test_reads_what_the_audit_recorded(fresh: World) -> None:
+    """Candidates, decoys, pictures and influences arrive as they were stored, in order of rank."""
+    sample = fresh.add_sample(0)
+    facts = facts_of(fresh, fresh.add_audit((0, 20, 50), sample=sample, exact=True))
+    assert [candidate.rank for candidate in facts.candidates] == [1, 2, 3]
+    assert [candidate.passes for candidate in facts.candidates] == [True, False, False]
+    assert facts.artefact_state == "intact"
+    assert not facts.gaps
+    first = facts.candidates[0]
+    assert isinstance(first.decoys, np.ndarray)
+    assert (1 + (first.decoys >= first.statistic).sum()) / (1 + first.decoys.size) == pytest.approx(first.p_value)
+    assert isinstance(first.counterfactual, Picture)
+    assert isinstance(facts.exact, Landscape)
+    assert isinstance(facts.exact.influences, np.ndarray)
+    assert first.influence_exact == pytest.approx(facts.exact.influences[first.unit_number])
+    assert len(facts.ensemble.members) == N
+
+
+def test_image_audit_has_no_counterfactual_and_says_why(fresh: World) -> None:
+    """An image from outside cannot be regenerated: a reason stands where the picture and the
+    influences would.
+    """
+    facts = facts_of(fresh, fresh.add_audit((0, 20), image_name="poster.jpg"))
+    assert facts.subject.kind == "image"
+    for value in (facts.candidates[0].influence_exact, facts.estimate, facts.exact):
+        assert isinstance(value, NotMeasured)
+        assert "not generated here" in value.reason
+    assert isinstance(facts.candidates[0].counterfactual, NotMeasured)
+    assert isinstance(facts.subject.picture, Picture)
+
+
+@pytest.mark.parametrize(("harm", "state"), [("flip", "altered"), ("delete", "missing")])
+def test_altered_artefact_is_not_believed(fresh: World, harm: str, state: str) -> None:
+    """A changed or lost file loses what it held, is a gap of integrity, and leaves what the
+    database knows.
+    """
+    audit = fresh.add_audit((0, 20), sample=fresh.add_sample(0))
+    path = fresh.home.audit(audit.id)
+    if harm == "flip":
+        data = bytearray(path.read_bytes())
+        data[-1] ^= 1
+        path.write_bytes(data)
+    else:
+        path.unlink()
+    facts = facts_of(fresh, audit)
+    assert facts.artefact_state == state
+    assert [gap.integrity for gap in facts.gaps] == [True]
+    assert isinstance(facts.candidates[0].decoys, NotMeasured)
+    assert isinstance(facts.candidates[0].counterfactual, NotMeasured)
+    assert facts.candidates[0].passes
+    assert isinstance(facts.subject.picture, Picture)
+
+
+def test_altered_sample_falls_back_to_the_audits_copy(fresh: World) -> None:
+    """The output's file was swapped: the page shows what was audited, and says that the file was
+    altered.
+    """
+    sample = fresh.add_sample(0)
+    audit = fresh.add_audit((0,), sample=sample)
+    Image.new("RGB", (9, 9)).save(fresh.home.sample_image(sample.id))
+    facts = facts_of(fresh, audit)
+    assert isinstance(facts.subject.picture, Picture)
+    assert facts.subject.picture.width == fresh.size
+    assert "altered" in facts.gaps[0].reason
+    assert facts.gaps[0].integrity
+
+
+def test_missing_or_hostile_work_picture_is_a_gap(fresh: World) -> None:
+    """A lost picture, and a file that is no PNG or far too large, become reasons; nothing of them
+    is embedded.
+    """
+    audit = fresh.add_audit((0, 9, 30), sample=fresh.add_sample(0))
+    with fresh.registry.session() as session:
+        hashes = session.exec(select(Asset.sha256).order_by(col(Asset.id))).all()
+    places = [fresh.home.picture(str(sha256)) for sha256 in hashes]
+    places[0].unlink()
+    places[1].write_bytes(b"<svg onload=alert(1)>")
+    Image.new("1", (40_000, 2)).save(places[2])
+    facts = facts_of(fresh, audit)
+    pictures = [candidate.works[0].picture for candidate in facts.candidates]
+    assert all(isinstance(picture, NotMeasured) for picture in pictures)
+    reasons = " ".join(gap.reason for gap in facts.gaps)
+    assert "missing" in reasons
+    assert "not a readable PNG" in reasons
+    assert "40000 x 2" in reasons
+    assert not any(gap.integrity for gap in facts.gaps)
+
+
+def test_verified_rights_count_before_declared_and_the_newest_counts(fresh: World) -> None:
+    """Declared and verified stay apart; the newest row per basis decides; a contradiction is
+    kept.
+    """
+    audit = fresh.add_audit((0,), sample=fresh.add_sample(0))
+    later = NOON + datetime.timedelta(days=1)
+    fresh.add(
+        Rightsholder(id=10, name="Wren Archive", created_at=later),
+        Licence(
+            id=10, reference="CC0-1.0", recognised=True, training="permitted", duties=[], note="", created_at=later
+        ),
+        *(
+            AssetRights(
+                id=100 + number,
+                asset_id=0,
+                basis=basis,
+                rightsholder_id=holder,
+                licence_id=licence,
+                title=None,
+                recorded_from="check",
+                recorded_by="tests",
+                recorded_at=later,
+            )
+            for number, (basis, holder, licence) in enumerate([("verified", 10, None), ("declared", 1, 10)])
+        ),
+    )
+    with fresh.registry.connection() as connection:
+        connection.execute("UPDATE asset SET verified_id = 100, declared_id = 101, rightsholder_id = 10 WHERE id = 0")
+    work = facts_of(fresh, audit).candidates[0].works[0]
+    assert work.rightsholder is not None
+    assert (work.rightsholder.text, work.rightsholder.basis) == ("Wren Archive", "verified")
+    assert work.owners == ("Wren Archive",)
+    assert work.rightsholder.declared_instead == "Open Shapes Project"
+    assert work.licence is not None
+    assert (work.licence.text, work.licence.basis) == ("CC0-1.0", "declared")
+    assert work.title == "00.png"
+
+
+def test_unit_of_several_works(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A rightsholder as the unit lists its closest works and how many there are."""
+    world = make_world(tmp_path_factory.mktemp("holders"), unit_kind="rightsholder")
+    facts = facts_of(world, world.add_audit((0, 90), sample=world.add_sample(0), works_each=3))
+    assert [work.title for work in facts.candidates[0].works] == ["Red apple", "Blue kite", "Brown acorn"]
+    assert facts.candidates[0].work_count == 6
+
+
+def test_selection_by_name(fresh: World) -> None:
+    """Newest audit of a sample or image by id or first digits; an older one by its own id; clear
+    errors otherwise.
+    """
+    sample = fresh.add_sample(0)
+    old = fresh.add_audit((0,), sample=sample)
+    new = fresh.add_audit((3,), sample=sample, created_at=NOON + datetime.timedelta(hours=1))
+    image = fresh.add_audit((0,), image_name="poster.jpg")
+    bare = fresh.add_sample(1)
+    shared = fresh.add_sample(3).id[:2]
+    assert fresh.add_sample(10).id.startswith(shared)
+    with fresh.registry.session() as session:
+        assert [audit.id for audit in newest_audits(session)] == [new.id, image.id]
+        assert [audit.id for audit in named_audits(session, [sample.id[:6]])] == [new.id]
+        assert [audit.id for audit in named_audits(session, [image.image_sha256])] == [image.id]
+        assert [audit.id for audit in named_audits(session, [old.id, old.id])] == [old.id]
+        assert bare.id in unaudited_samples(session)
+        assert sample.id not in unaudited_samples(session)
+        with pytest.raises(NotFoundError, match="not audited yet; run `creditline audit"):
+            named_audits(session, [bare.id])
+        with pytest.raises(NotFoundError, match="names no sample"):
+            named_audits(session, ["zzz"])
+        with pytest.raises(NotFoundError, match="empty name"):
+            named_audits(session, [""])
+        with pytest.raises(UsageError, match="give more digits"):
+            named_audits(session, [shared])
+
+
+def test_value_that_is_no_number_is_refused(fresh: World) -> None:
+    """A candidate with NaN cannot be sorted or explained: one clear error for that audit."""
+    audit = fresh.add_audit((0,), sample=fresh.add_sample(0))
+    with fresh.registry.connection() as connection:
+        connection.execute("UPDATE candidate SET score = 'nan'::DOUBLE")
+    with pytest.raises(IntegrityError, match="no number"):
+        facts_of(fresh, audit)

@@ -1,0 +1,158 @@
+"""The page and files of a statement: what they carry, that hostile text stays text, and how it
+looks in a browser.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from registry.errors import InputError
+from registry.event_log.events import changing
+from registry.ids import sha256_of, sha256_of_file
+from registry.storage.database import Registry
+from reports.issuing.document_types import KINDS
+from reports.issuing.issue import find_issued
+from reports.issuing.stamp import SUFFIX
+from reports.statements.write import Given, give_statement
+from tests.reports.outputs.test_pages import visit
+from tests.support.statement_world import StatementWorld, fill_statement_world, make_statement_world
+from tests.support.works import NOW
+from tests.support.world import HOSTILE
+
+ADA = "Ada Example"
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[Registry, Given]:
+    """A statement of a rightsholder whose name, titles and labels are hostile, and one of whose
+    images is gone.
+    """
+    world = make_statement_world(tmp_path_factory.mktemp("hostile"))
+    fill_statement_world(world)
+    soil(world)
+    lost = next(each.output for each in world.drawn if each.generated and each.newest and each.passes)
+    world.registry.home.sample_image(lost).unlink()
+    holder = world.holder(HOSTILE)
+    return world.registry, give_statement(world.registry, holder, tmp_path_factory.mktemp("given"), NOW)
+
+
+def soil(world: StatementWorld) -> None:
+    """Text that no page may run: with markup, writing directions, emoji, NULs and a hundred
+    thousand characters.
+    """
+    with changing(world.registry, NOW) as change:
+        for query in (
+            "UPDATE rightsholder SET name = ? WHERE name = 'Ada Example'",
+            "UPDATE asset_rights SET title = ? || chr(0) || id WHERE id % 2 = 0",
+            "UPDATE unit SET label = ? || chr(0)",
+            "UPDATE data_set SET name = ?",
+        ):
+            change.connection.execute(query, [HOSTILE])
+
+
+def test_files_are_stamped_and_named_in_the_log(hostile: tuple[Registry, Given]) -> None:
+    """Page and document carry the same stamp, tables have it beside them, the log has the hash of
+    every file, and the facts that are read again for the stamp's subject have its hash.
+    """
+    registry, given = hostile
+    page = given.page.read_text("utf-8")
+    document = json.loads(given.page.with_suffix(".json").read_bytes())
+    stamp = document.pop("stamp")
+    assert (document.pop("creditline"), document.pop("version")) == ("statement", 1)
+    assert sha256_of(document) == stamp["facts_sha256"]
+    assert sha256_of(KINDS[stamp["kind"]](registry, stamp["subject"])) == stamp["facts_sha256"]
+    assert page.count('<meta name="creditline-stamp"') == 1
+    assert stamp["facts_sha256"] in page.split("</head>")[0]
+    assert stamp["log_sha256"] in page.split("<footer")[1]
+    assert len(given.files) == 4
+    with registry.connection() as connection:
+        for path in given.files:
+            found = find_issued(connection, sha256_of_file(path))
+            assert found is not None
+            assert (found[1].name, found[1].kind) == (path.name, "statement")
+    for path in given.files[2:]:
+        beside = json.loads(path.with_name(path.name + SUFFIX).read_bytes())
+        assert (beside["file_sha256"], beside["stamp"]) == (sha256_of_file(path), stamp)
+    assert {path.name for path in given.page.parent.iterdir()} == {
+        *(path.name for path in given.files),
+        *(path.name + SUFFIX for path in given.files[2:]),
+    }
+
+
+def test_hostile_text_stays_text(hostile: tuple[Registry, Given]) -> None:
+    """No markup of it is in the page, nor a control character or a change of the writing direction;
+    the page stays small.
+    """
+    page = hostile[1].page.read_text("utf-8")
+    assert "<script" not in page
+    assert "<img src=x" not in page
+    assert not {"\0", "\u202e"} & set(page)
+    assert len(page) < 1_500_000
+    assert hostile[1].page.with_suffix(".json").stat().st_size < 1_000_000
+
+
+def test_formulas_are_defused_in_tables(hostile: tuple[Registry, Given]) -> None:
+    """No cell begins like a formula."""
+    for path in hostile[1].files[2:]:
+        text = path.read_text("utf-8")
+        assert not any(f"{sign}=" in text or f"{sign}@" in text for sign in (",", "\n", '"'))
+
+
+def test_missing_picture_is_a_gap(hostile: tuple[Registry, Given]) -> None:
+    """An image that is gone, and works of which no picture is kept, are said to have none."""
+    page = hostile[1].page.read_text("utf-8")
+    assert "is missing from the home" in page
+    assert "none is kept of it" in page
+
+
+def test_same_statement_again_is_the_same(hostile: tuple[Registry, Given], tmp_path: Path) -> None:
+    """Made again at the same time it has the same facts, though the log has grown by the first
+    one.
+    """
+    registry, given = hostile
+    again = give_statement(registry, given.facts.rightsholder.id, tmp_path, NOW)
+    assert again.facts == given.facts
+    for first, second in zip(given.files[2:], again.files[2:], strict=True):
+        assert first.read_bytes() == second.read_bytes()
+
+
+def test_folder_that_is_a_file_is_refused(hostile: tuple[Registry, Given], tmp_path: Path) -> None:
+    """In one line that says what to do; nothing is left behind."""
+    registry, given = hostile
+    (tmp_path / "taken").write_bytes(b"")
+    with pytest.raises(InputError, match="choose another --out"):
+        give_statement(registry, given.facts.rightsholder.id, tmp_path / "taken", NOW)
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
+def broken_rules(page: Page) -> list[str]:
+    """Rules of axe-core that the page breaks, with the first element of each."""
+    page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text())
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [f"{each['id']}: {each['nodes'][0]['html'][:200]}" for each in found["violations"]]
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [390, 1280])
+def test_page_fits_and_is_quiet(browser: Browser, hostile: tuple[Registry, Given], width: int) -> None:
+    """On a phone and a desk, by day and by night: nothing runs, nothing is asked for, nothing is
+    wider than the window, headings are in order, and every table's header cells have their scope.
+    """
+    schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+    for scheme in schemes:
+        with visit(browser, hostile[1].page, width, scheme) as page:
+            assert page.title() != "owned"
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            assert page.evaluate("[...document.images].every(image => image.alt && image.naturalWidth > 0)")
+            levels = page.evaluate("[...document.querySelectorAll('h1,h2,h3,h4')].map(h => +h.tagName[1])")
+            assert levels.count(1) == 1
+            assert all(after <= before + 1 for before, after in pairwise(levels))
+            assert page.evaluate("[...document.querySelectorAll('th')].every(cell => cell.scope)")
+            assert broken_rules(page) == []

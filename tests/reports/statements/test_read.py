@@ -1,0 +1,329 @@
+"""What statements count, held against going through everything by hand."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import shutil
+from pathlib import Path
+
+import pytest
+
+from registry.claims.decisions import decide_claim
+from registry.claims.record import open_claim
+from registry.event_log.events import changing
+from registry.home import Home
+from registry.rightsholders.records import add_rightsholder, merge_rightsholders
+from registry.storage.database import Registry
+from registry.storage.tables import Candidate, CoRightsholder
+from registry.withdrawals.record import withdraw
+from registry.withdrawals.serving import Service, services
+from reports.issuing.check import check_document
+from reports.outputs.schema import Missing
+from reports.statements import read as reading
+from reports.statements import words
+from reports.statements.facts import StatementFacts
+from reports.statements.read import facts_again, read_statement
+from reports.statements.write import give_statement
+from tests.support.statement_world import N, StatementWorld, fill_statement_world, make_statement_world
+from tests.support.works import NOW
+
+ADA, BO, MISSPELT = "Ada Example", "Bo Example", "Ada Exmaple"
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> StatementWorld:
+    """Read it, do not change it."""
+    world = make_statement_world(tmp_path_factory.mktemp("statement"))
+    fill_statement_world(world)
+    return world
+
+
+@pytest.fixture
+def world(filled: StatementWorld, tmp_path: Path) -> StatementWorld:
+    """A copy, to be changed."""
+    home = Home(shutil.copytree(filled.registry.home.root, tmp_path / "home"))
+    return StatementWorld(Registry.open(home), filled.encoding, filled.owner, list(filled.drawn))
+
+
+def read(world: StatementWorld, name: str, folder: Path) -> StatementFacts:
+    place = folder / "tables"
+    place.mkdir(exist_ok=True)
+    return read_statement(world.registry, world.holder(name), place)[0]
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("names", [(ADA,), (BO,), (ADA, MISSPELT)])
+def test_counts_are_those_of_going_through_everything(
+    world: StatementWorld, tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    """Tested, found, works found and earlier audits: the same by hand, alone and after a merge of
+    two records.
+    """
+    if MISSPELT in names:
+        merge_rightsholders(world.registry, world.holder(MISSPELT), world.holder(ADA), "one person", NOW)
+    facts = read(world, names[0], tmp_path)
+    theirs = world.works_of(*names)
+    current = [each for each in world.drawn if each.newest and each.generated]
+    mine = [each for each in current if each.asset_id in theirs]
+    tested = facts.tested
+    assert facts.works.total == len(theirs)
+    assert (tested.generated, tested.audited) == (8, 7)
+    assert tested.tested == len({each.output for each in mine})
+    assert tested.found == len({each.output for each in mine if each.passes}) > 0
+    assert tested.works_tested == len({each.asset_id for each in mine})
+    assert tested.works_found == len({each.asset_id for each in mine if each.passes})
+    earlier = [each for each in world.drawn if not each.newest and each.asset_id in theirs]
+    assert (tested.earlier_audits, tested.earlier_found) == (2, len({each.audit for each in earlier if each.passes}))
+    assert tested.images_audited == 1
+    found = {(output.audit_id, finding.rank) for output in facts.outputs for finding in output.findings}
+    expected = {
+        (each.audit, each.rank) for each in world.drawn if each.newest and each.passes and each.asset_id in theirs
+    }
+    assert found == expected
+    # Every name was tested in every audit: after the merge an image has several tests, and counts
+    # once.
+    assert (tested.joint_tested, tested.joint_tests) == (7, 7 * len(names))
+    assert tested.joint_found == len(
+        {each.output_id for each in facts.joint if each.passes and each.output_kind == "sample"}
+    )
+    assert {each.tested_as for each in facts.joint} == set(names)
+    told = words.together(tested, facts.joint)
+    assert told is not None
+    assert "of 7 images" in told
+    assert ("tested separately" in told) == (len(names) > 1)
+
+
+def test_similar_only_is_never_found(filled: StatementWorld, tmp_path: Path) -> None:
+    """No listed finding has a q above its audit's rate; the table lists the others and says that
+    they do not pass.
+    """
+    facts = read(filled, ADA, tmp_path)
+    assert all(finding.q_value <= 0.05 for output in facts.outputs for finding in output.findings)
+    rows = rows_of(tmp_path / "tables" / "findings.csv")
+    theirs = filled.works_of(ADA)
+    assert len(rows) == sum(each.asset_id in theirs for each in filled.drawn)
+    assert all((row["passes"] == "true") == (float(row["q_value"]) <= 0.05) for row in rows)
+    assert {row["passes"] for row in rows} == {"true", "false"}
+
+
+def test_shares_of_an_output_are_of_all_that_passed(filled: StatementWorld, tmp_path: Path) -> None:
+    """Influences are ten times the rank here, so that shares can be computed by hand from the ranks
+    that passed.
+    """
+    facts = read(filled, ADA, tmp_path)
+    for output in facts.outputs:
+        if output.kind == "image":
+            assert isinstance(output.share, Missing)
+            continue
+        passed = [each.rank for each in filled.drawn if each.audit == output.audit_id and each.passes]
+        assert not isinstance(output.share, Missing)
+        assert output.passing == output.share.among == len(passed)
+        mine = sum(finding.rank for finding in output.findings)
+        assert output.share.value == pytest.approx(mine / sum(passed))
+
+
+def test_work_of_a_group_is_not_called_found(world: StatementWorld, tmp_path: Path) -> None:
+    """Where groups were tested, what is known of a work is that its group passed: that is told
+    apart, and in words.
+    """
+    alone = read(world, ADA, tmp_path)
+    with world.registry.connection() as connection:
+        connection.execute("UPDATE encoding SET unit_kind = 'rightsholder'")
+    facts = read(world, ADA, tmp_path)
+    assert any(work.outputs_found for work in alone.works.listed)
+    assert {work.asset_id: work.outputs_found for work in alone.works.listed} == {
+        work.asset_id: work.outputs_group_found for work in facts.works.listed
+    }
+    assert not any(work.outputs_group_found for work in alone.works.listed)
+    assert not any(work.outputs_found for work in facts.works.listed)
+    assert (facts.tested.works_found, facts.tested.groups_found) == (0, alone.tested.works_found)
+    assert facts.tested.groups_tested == alone.tested.works_tested
+    assert "group" in facts.explanation
+    assert "group" not in alone.explanation
+    rows = rows_of(tmp_path / "tables" / "works.csv")
+    assert {row["outputs_found"] for row in rows} == {"0"}
+    assert any(row["outputs_group_found"] != "0" for row in rows)
+    place = tmp_path / "given"
+    page = give_statement(world.registry, world.holder(ADA), place, NOW).page.read_text("utf-8")
+    assert "its group found in" in page
+
+
+def test_members_are_those_of_the_codes(filled: StatementWorld, tmp_path: Path) -> None:
+    """For every member: how many of the works it saw; the works' table has the number of members of
+    each.
+    """
+    facts = read(filled, BO, tmp_path)
+    works = filled.works_of(BO)
+    (model,) = facts.models
+    expected = {index: sum(filled.code(work) >> index & 1 for work in works) for index in range(N)}
+    assert {member.index: member.works for member in model.members} == {
+        index: number for index, number in expected.items() if number
+    }
+    assert all(member.state == "in service" for member in model.members)
+    assert {work.members for work in facts.works.listed} == {3}
+    assert facts.gaps == []
+
+
+def test_withdrawal_shows_what_followed(world: StatementWorld, tmp_path: Path) -> None:
+    """A withdrawn work stays where it was found, with that state; members are out of service, and
+    back once trained anew.
+    """
+    before = read(world, ADA, tmp_path)
+    work = before.outputs[0].findings[0].works[0].asset_id
+    withdraw(world.registry, asset_ids=[work], reason="letter of 3 May", now=NOW)
+    facts = read(world, ADA, tmp_path)
+    concerned = [index for index in range(N) if world.code(work) >> index & 1]
+    assert facts.works.withdrawn == 1
+    assert facts.outputs[0].findings[0].works[0].permission == "withdrawn"
+    assert {each.name: each.works for each in facts.works.permissions_at_training} == {
+        each.name: each.works for each in before.works.permissions
+    }
+    (withdrawal,) = facts.withdrawals
+    (followed,) = withdrawal.followed
+    assert (followed.concerned, followed.out_of_service, followed.trained_without) == (3, 3, 0)
+    assert {member.index for member in facts.models[0].members if member.state == "out of service"} == set(concerned)
+    assert facts.models[0].out_of_service_that_saw == 3
+    world.retrain(concerned[0])
+    (followed,) = read(world, ADA, tmp_path).withdrawals[0].followed
+    assert (followed.out_of_service, followed.trained_without) == (2, 1)
+    assert withdrawal.reason == "letter of 3 May"
+    others = read(world, BO, tmp_path)
+    assert others.withdrawals == []
+    reasons = {member.because for member in others.models[0].members if member.state == "out of service"}
+    assert reasons <= {"it saw a work of somebody else that was withdrawn"}
+
+
+def test_a_withdrawal_while_it_is_read_is_heeded_whole(
+    world: StatementWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it did to the models is of the same state of the registry as the withdrawal itself."""
+    made: list[object] = []
+
+    def racing(registry: Registry) -> list[Service]:
+        found = services(registry)
+        if not made:
+            made.append(withdraw(registry, asset_ids=[min(world.works_of(ADA))], reason="asked", now=NOW))
+        return found
+
+    monkeypatch.setattr(reading, "services", racing)
+    assert [each.out_of_service for each in read(world, ADA, tmp_path).withdrawals[0].followed] == [3]
+
+
+def test_a_reason_is_shown_to_whom_it_is_about_alone(world: StatementWorld, tmp_path: Path) -> None:
+    """Not that of a withdrawal of works of several owners, nor a co-owner's for their own; that it
+    was made, is.
+    """
+    theirs = [number for number, owner in world.owner.items() if owner == ADA]
+    foreign = next(number for number, owner in world.owner.items() if owner == BO)
+    with world.registry.connection() as connection:
+        (rights,) = connection.execute("SELECT declared_id FROM asset WHERE id = ?", [theirs[0]]).fetchall()[0]
+    with changing(world.registry, NOW) as change:
+        owners = {1: world.holder(ADA), 2: world.holder(BO)}
+        change.insert(
+            *(
+                CoRightsholder(id=place, rights_id=rights, asset_id=theirs[0], position=place, rightsholder_id=holder)
+                for place, holder in owners.items()
+            )
+        )
+        change.record("rights stated", "two owners of one work")
+    withdraw(world.registry, asset_ids=[theirs[1]], reason="Ada alone", now=NOW)
+    withdraw(world.registry, asset_ids=[theirs[2], foreign], reason="a letter of two", now=NOW)
+    withdraw(world.registry, asset_ids=[theirs[3], foreign], reason="another letter of two", now=NOW)
+    withdraw(world.registry, rightsholder_id=world.holder(BO), reason="Bo's contract", now=NOW)
+    read_by = {name: {each.id: each.reason for each in read(world, name, tmp_path).withdrawals} for name in (ADA, BO)}
+    assert list(read_by[ADA].values()) == [None, None, None, "Ada alone"]
+    assert list(read_by[BO].values()) == ["Bo's contract", None]
+
+
+def test_merged_record_is_named(world: StatementWorld, tmp_path: Path) -> None:
+    """Works and joint tests of the merged name count for the other record; either name leads to
+    it.
+    """
+    merge_rightsholders(world.registry, world.holder(MISSPELT), world.holder(ADA), "one person", NOW)
+    facts = read(world, ADA, tmp_path)
+    assert facts.rightsholder.merged_names == [MISSPELT]
+    rows = rows_of(tmp_path / "tables" / "works.csv")
+    assert {row["stated_rightsholder"] for row in rows} == {ADA, MISSPELT}
+    assert {row["rightsholder"] for row in rows} == {ADA}
+
+
+def test_claims_of_both_sides(world: StatementWorld, tmp_path: Path) -> None:
+    """A claim of theirs and one of somebody else on a work of theirs; nothing of the other's words
+    is told, which may have their name.
+    """
+    mine, foreign = sorted(world.works_of(ADA))[0], sorted(world.works_of(BO))[0]
+    open_claim(world.registry, ADA, "that one is mine", now=NOW, works=[str(foreign)])
+    claim = open_claim(world.registry, "Cy Secret", "I, Cy Secret of Basel, drew this", now=NOW, works=[str(mine)])
+    decide_claim(world.registry, claim.claim_id, "refused", "Cy Secret sent no proof", now=NOW)
+    facts = read(world, ADA, tmp_path)
+    assert [(claim.theirs, claim.state, claim.works) for claim in facts.claims] == [
+        (False, "refused", 1),
+        (True, "open", 1),
+    ]
+    assert [(claim.statement, claim.decision_reason) for claim in facts.claims] == [
+        (None, None),
+        ("that one is mine", None),
+    ]
+    assert "Cy Secret" not in facts.model_dump_json()
+
+
+def test_facts_are_the_same_when_read_again(filled: StatementWorld, tmp_path: Path) -> None:
+    """So that a stamp can be checked; and the table's hash is that of the file."""
+    facts = read(filled, ADA, tmp_path)
+    assert facts_again(filled.registry, f"#{filled.holder(ADA)}") == facts.model_dump(mode="json")
+    table = (tmp_path / "tables" / "works.csv").read_bytes()
+    assert facts.works.table_sha256 == hashlib.sha256(table).hexdigest()
+    assert table.count(b"\r\n") == facts.works.total + 1
+
+
+def test_nothing_known_is_said_so(tmp_path: Path) -> None:
+    """Nothing audited is not the same as nothing found; a rightsholder without works is told so."""
+    world = make_statement_world(tmp_path)
+    facts = read(world, ADA, tmp_path)
+    assert facts.verdict.startswith("No image has been tested yet")
+    number = add_rightsholder(world.registry, "Nobody", NOW)
+    empty = read_statement(world.registry, number, tmp_path)[0]
+    assert (empty.verdict, empty.models, empty.works.total) == ("No work is registered as yours.", [], 0)
+
+
+def test_value_that_is_no_number_does_not_pass(world: StatementWorld, tmp_path: Path) -> None:
+    """A candidate recorded with NaN counts as tested and not as found, and is named as a gap."""
+    first = world.drawn[-5]
+    with changing(world.registry, NOW) as change:
+        change.insert(
+            Candidate(
+                audit_id=first.audit,
+                rank=99,
+                unit_number=0,
+                score=0.0,
+                statistic=0.0,
+                p_value=float("nan"),
+                q_value=0.001,
+            )
+        )
+        change.record("output audited", "again")
+        owner = world.owner[
+            int(change.connection.execute("SELECT asset_id FROM unit_asset WHERE unit_number = 0").fetchall()[0][0])
+        ]
+    facts = read(world, owner, tmp_path)
+    assert all(finding.rank != 99 for output in facts.outputs for finding in output.findings)
+    assert any("no number" in gap for gap in facts.gaps)
+
+
+def test_the_statement_of_the_record_that_counts_takes_the_place_of_a_merged_ones(
+    world: StatementWorld, tmp_path: Path
+) -> None:
+    """Whoever holds the older one is told of the newer, once there is one."""
+    old = give_statement(world.registry, world.holder(MISSPELT), tmp_path / "old", NOW)
+    merge_rightsholders(world.registry, world.holder(MISSPELT), world.holder(ADA), "one person", NOW)
+    assert check_document(world.registry, old.page).later is None
+    new = give_statement(world.registry, world.holder(ADA), tmp_path / "new", NOW)
+    later = check_document(world.registry, old.page).later
+    assert later is not None
+    assert later[1].name == new.page.name
+    assert check_document(world.registry, new.page).later is None
