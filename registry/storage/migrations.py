@@ -108,7 +108,7 @@ def _copy(registry: Registry, found: int, now: datetime) -> Path:
     """Copy through DuckDB: reading the file beside it would let go of its lock on POSIX, and miss
     its log.
     """
-    place = registry.home.root / f"registry.storage.schema-{found}.{now:%Y%m%dT%H%M%SZ}.duckdb"
+    place = registry.home.root / f"registry.schema-{found}.{now:%Y%m%dT%H%M%SZ}.duckdb"
     part = place.with_suffix(".part")
     part.unlink(missing_ok=True)
     with registry.connection() as connection:
