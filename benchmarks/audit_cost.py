@@ -23,7 +23,6 @@ import torch
 from attribution.ensemble.denoiser import NetworkSettings, new_denoiser
 from attribution.ensemble.ensemble import Ensemble
 from attribution.evidence.adjustment import MOST, neighbours_of
-from attribution.evidence.predictions import looks_of, renoise
 from attribution.evidence.randomisation import assess_shortlist
 from attribution.ranking.corpus import Corpus
 from attribution.ranking.rankers.fusion import Part
@@ -33,6 +32,7 @@ from attribution.ranking.rankers.responsibilities import Responsibilities
 from attribution.ranking.shortlist import Shortlisted, shortlists_for
 from attribution.sampling.generate import rows_on
 from attribution.sampling.noise import noise_batch
+from attribution.sampling.predictions import looks_of, renoise
 from attribution.sampling.sampler import SamplerSettings, sample
 from benchmarks.record import interleaved_medians, write_result
 from registry.encodings.codes import bits, codes_of, decoys

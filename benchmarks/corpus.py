@@ -11,6 +11,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from registry.home import Home
+from registry.schema.create import create_registry
 from registry.storage.database import Registry
 from registry.works.identity import IDENTITY
 
@@ -34,7 +35,7 @@ VERIFIED_EVERY = 97
 
 def build(home: Home, works: int) -> Registry:
     """Make the registry with this many works."""
-    registry = Registry.create(home, now=NOW)
+    registry = create_registry(home, now=NOW)
     with registry.connection() as connection:
         connection.executemany(
             "INSERT INTO data_set (id, name, kind, root, created_at) VALUES (?, ?, 'list', ?, ?)",

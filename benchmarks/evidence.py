@@ -31,7 +31,6 @@ from attribution.audit.record import AuditSettings
 from attribution.audit.worker import seed_of_image
 from attribution.ensemble.handle import open_ensemble, reference_of
 from attribution.evidence.adjustment import MOST, neighbours_of
-from attribution.evidence.predictions import Contrasts, load_contrasts, renoise
 from attribution.evidence.randomisation import Evidence, assess_shortlist
 from attribution.images import ImageSettings, pixels_of
 from attribution.process_pool import choose_device
@@ -39,6 +38,7 @@ from attribution.ranking.rankers.interface import Images
 from attribution.ranking.rankers.pixel_kernel import mean_squared_differences
 from attribution.ranking.shortlist import Corpus, Shortlisted, shortlists_for
 from attribution.sampling.generate import generate_samples
+from attribution.sampling.predictions import Contrasts, load_contrasts, renoise
 from attribution.sampling.schedule import SamplerSettings
 from benchmarks.record import write_result
 from cli.demo.houses import picture_of

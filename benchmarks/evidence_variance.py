@@ -32,12 +32,12 @@ from attribution.ensemble.denoiser import NetworkSettings, load_denoiser
 from attribution.ensemble.ensemble import Ensemble
 from attribution.ensemble.recipe import EnsembleSettings, TrainingSettings
 from attribution.evidence.adjustment import MOST, Neighbours, Pulls, pulls_towards
-from attribution.evidence.predictions import BAND_EDGES, SPACING, band_of, looks_of
 from attribution.evidence.randomisation import STEP_WEIGHTS, assess_pulls
 from attribution.images import ImageSettings
 from attribution.metrics.intervals import share_of, uniformity
 from attribution.process_pool import choose_device, run_tasks
 from attribution.sampling.noise import noise_batch
+from attribution.sampling.predictions import BAND_EDGES, SPACING, band_of, looks_of
 from attribution.sampling.sampler import Observation, SamplerSettings, predicted_clean, sample
 from attribution.sampling.schedule import steps_of
 from attribution.training.loop import to_training_range

@@ -22,11 +22,11 @@ import numpy as np
 import torch
 
 from attribution.ablation.exact import counterfactuals
-from attribution.ablation.forward_ad import propagate
 from attribution.ablation.influence import gram, influences
 from attribution.ablation.jacobian import sample_with_jacobian
 from attribution.ensemble.denoiser import NetworkSettings, new_denoiser
 from attribution.ensemble.ensemble import Denoiser, Ensemble
+from attribution.forward_ad import propagate
 from attribution.sampling.noise import noise_batch
 from attribution.sampling.sampler import SamplerSettings, sample
 from benchmarks.record import interleaved_medians, write_result

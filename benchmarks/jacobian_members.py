@@ -29,7 +29,7 @@ from torch import Tensor
 from attribution.ablation.exact import counterfactuals
 from attribution.ablation.influence import gram, influences
 from attribution.ablation.jacobian import random_members, sample_with_jacobian
-from attribution.ablation.landscape import estimate_error
+from attribution.audit.landscape import estimate_error
 from attribution.ensemble.ensemble import Ensemble
 from attribution.metrics.euclidean import euclidean
 from attribution.sampling.noise import noise_batch

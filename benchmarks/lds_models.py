@@ -24,7 +24,7 @@ from torch.func import functional_call, vmap
 
 from attribution.ensemble.denoiser import NetworkSettings, new_denoiser
 from attribution.ensemble.recipe import TrainingSettings
-from attribution.evidence.predictions import is_middle, looks_of
+from attribution.sampling.predictions import is_middle, looks_of
 from attribution.sampling.schedule import SamplerSettings, alpha_bars
 from attribution.training.loop import draw, learning_rate, loss_weight
 from registry.home import write_atomically
@@ -171,7 +171,7 @@ def denoising_losses(
     settings: SamplerSettings,
     report: Callable[[int], None] = lambda _done: None,
 ) -> Float64[np.ndarray, "image model"]:
-    """What :func:`attribution.evidence.predictions.renoise` calls the member loss, of every image
+    """What :func:`attribution.sampling.predictions.renoise` calls the member loss, of every image
     (in [-1, 1]) under every model.
 
     The noise of image k is a function of ``seeds[k]``, so that models are compared under the same

@@ -32,6 +32,7 @@ from sqlmodel import col, select
 
 from benchmarks.record import write_result
 from registry.home import Home
+from registry.schema.create import create_registry
 from registry.storage.database import Registry
 from registry.storage.tables import (
     Asset,
@@ -145,7 +146,7 @@ def noise(seed: int, side: int) -> np.ndarray:
 
 def build(home: Home, outputs: int, side: int) -> Registry:
     """A registry with so many audited samples, whose pictures have ``side`` pixels a side."""
-    registry = Registry.create(home)
+    registry = create_registry(home)
     for folder in (home.picture("x").parent, home.sample_image("x").parent, home.audit("x").parent):
         folder.mkdir(parents=True, exist_ok=True)
     for rows in (_works(home, side), _ensemble(), _first_audit(home, side)):

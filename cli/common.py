@@ -176,3 +176,20 @@ def progress_bars() -> Iterator[Progress]:
     )
     with Progress(*columns, console=narration) as progress:
         yield progress
+
+
+def stated_on_the_command_line(rightsholder: str | None, licence: str | None) -> tuple[str | None, str | None]:
+    """The two, tidied.
+
+    Raises:
+        UsageError: one is no line of text.
+    """
+    from registry.errors import UsageError
+    from registry.text import has_control_characters, tidy
+
+    name, reference = tidy(rightsholder), tidy(licence)
+    if (rightsholder is not None and name is None) or has_control_characters(f"{name}{reference}"):
+        raise UsageError(
+            f"got the rightsholder {rightsholder!r} and the licence {licence!r}, expected one line of text each"
+        )
+    return name, reference

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+
 from registry.errors import InputError
-from registry.ingest.owners.declarations import has_control_characters, tidy
+
+BLANKS = "".join(chr(code) for code in (*range(0x09, 0x0E), *range(0x1C, 0x21), 0x85, 0xA0, 0x1680, *range(0x2000, 0x200C),
+                                        0x2028, 0x2029, 0x202F, 0x205F, 0x3000, 0xFEFF))  # fmt: skip
+"""Characters that show nothing at the ends of a text: Unicode's white space, the zero-width space
+and the byte-order mark."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 LONGEST_TEXT = 10_000
 """Characters: a page or two. What is longer is a document, and belongs beside the registry."""
@@ -38,3 +47,15 @@ def stated_reason(value: str, what: str = "reason") -> str:
     if text is None:
         raise InputError(f"the {what} is empty; say why, as people will ask years later")
     return text
+
+
+def tidy(text: str | None) -> str | None:
+    """One spelling for what looks the same: Unicode's composed form, no blanks around; None for
+    what is empty.
+    """
+    return (unicodedata.normalize("NFC", text).strip(BLANKS) or None) if text else None
+
+
+def has_control_characters(text: str, allowed: str = "") -> bool:
+    """Whether there is a line break, a NUL or the like in it."""
+    return any(character not in allowed for character in _CONTROL.findall(text))

@@ -8,7 +8,7 @@ sampler is
 
 Noise is pinned and does not depend on v. F comes with the plain run; the sum is n tangents through
 n members, which is all the cost, and each member's own value is computed once for its n tangents
-(:mod:`attribution.ablation.forward_ad`). Reverse mode would need every step's activations and one
+(:mod:`attribution.forward_ad`). Reverse mode would need every step's activations and one
 pass per pixel; here memory does not grow with the number of steps.
 
 Where an intermediate step clamps the predicted clean image, the derivative is that of the clamp:
@@ -31,8 +31,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from attribution.ablation.forward_ad import propagate
 from attribution.ensemble.ensemble import Denoiser, Ensemble, mix
+from attribution.forward_ad import propagate
 from attribution.sampling.sampler import Observation, Observer, SamplerSettings, advance, check_inputs, predicted_clean
 from attribution.sampling.schedule import Step, steps_of
 from registry.errors import UsageError

@@ -42,7 +42,6 @@ from attribution.audit.worker import (
 from attribution.ensemble.handle import EnsembleReference
 from attribution.evidence.adjustment import MOST, neighbours_of
 from attribution.evidence.group_test import REACH, rightsholder_tests
-from attribution.evidence.predictions import OUTSIDE_SPACING, Contrasts, load_contrasts
 from attribution.evidence.randomisation import assess_shortlist, has_contrast, steps_used
 from attribution.images import pixels_of, read_image, to_unit_range
 from attribution.metrics.euclidean import NotMeasured
@@ -54,6 +53,7 @@ from attribution.ranking.kept_choice import UsedRankers, needs_of, rankers_to_us
 from attribution.ranking.rankers.interface import Images
 from attribution.ranking.shortlist import Shortlisted, load_corpus, shortlists_for
 from attribution.sampling.generate import altered_file, default_sampler, rows_on
+from attribution.sampling.predictions import OUTSIDE_SPACING, Contrasts, load_contrasts
 from attribution.sampling.sampler import SamplerSettings
 from attribution.training.dataset import build_training_set
 from registry.encodings.codes import decoys

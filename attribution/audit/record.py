@@ -16,7 +16,7 @@ from jaxtyping import Float, Int64, UInt64
 from PIL import Image
 from safetensors.numpy import save_file
 
-from attribution.ablation.landscape import Landscapes, landscape_facts, landscapes_of
+from attribution.audit.landscape import Landscapes, landscape_facts, landscapes_of
 from attribution.audit.worker import Counterfactuals, jacobian_file
 from attribution.ensemble.handle import EnsembleReference
 from attribution.ensemble.recipe import versions_of
@@ -24,7 +24,6 @@ from attribution.evidence import effect_interval
 from attribution.evidence.adjustment import RIDGE
 from attribution.evidence.effect_interval import Effects
 from attribution.evidence.group_test import RightsholderTests
-from attribution.evidence.predictions import BAND_EDGES
 from attribution.evidence.randomisation import STEP_WEIGHTS, STEPS_FROM, Evidence, has_contrast
 from attribution.images import read_work
 from attribution.metrics.euclidean import NotMeasured, from_mean_square
@@ -32,6 +31,7 @@ from attribution.metrics.lpips_weights import LpipsWeights
 from attribution.ranking.grading import RankerChoice, identity_of
 from attribution.ranking.rankers.interface import Ranker
 from attribution.ranking.shortlist import SEEN_BY_ALL, Corpus, Shortlisted
+from attribution.sampling.predictions import BAND_EDGES
 from registry.errors import IntegrityError, UsageError
 from registry.event_log.events import changing
 from registry.home import write_atomically, write_bytes_atomically

@@ -25,13 +25,13 @@ from attribution.ablation.exact import counterfactual_batches
 from attribution.ablation.jacobian import random_members, sample_with_jacobian
 from attribution.ensemble.ensemble import Ensemble
 from attribution.ensemble.handle import EnsembleReference, open_ensemble
-from attribution.evidence.predictions import OUTSIDE_SPACING, renoise, save_contrasts
 from attribution.evidence.randomisation import has_contrast
 from attribution.metrics.euclidean import euclidean
 from attribution.metrics.lpips_weights import LpipsWeights
 from attribution.metrics.perceptual import PerceptualDistance, open_lpips
 from attribution.sampling.generate import batch_labels, batch_noise
 from attribution.sampling.noise import exogenous_noise
+from attribution.sampling.predictions import OUTSIDE_SPACING, renoise, save_contrasts
 from attribution.sampling.sampler import Observation, SamplerSettings, to_pixels
 from registry.errors import IntegrityError
 from registry.home import Home, write_atomically

@@ -23,10 +23,10 @@ from registry.errors import CapacityError, IntegrityError, UsageError
 from registry.home import Home
 from registry.ids import sha256_of, sha256_of_file
 from registry.members.manifest import ManifestEncoding
+from registry.members.serving import heeded_by, history_of, served_by, service_of
 from registry.outputs.queries import ensemble_with_encoding
 from registry.storage import tables
 from registry.storage.database import Registry
-from registry.withdrawals.serving import heeded_by, history_of, served_by, service_of
 
 NOT_ITS_MEMBERS = "none of the ensemble's members, of whatever generation, are those that made it"
 
@@ -95,7 +95,7 @@ def references_of(
     registry lacks.
 
     Groups come in the order in which the members were registered, see
-    :func:`registry.withdrawals.serving.served_by`.
+    :func:`registry.members.serving.served_by`.
     """
     groups: dict[tuple[str, str], list[tables.Sample]] = {}
     for row in rows:

@@ -25,10 +25,10 @@ from jaxtyping import Float64, Int64, UInt64
 from attribution.audit.auditor import Auditor
 from attribution.audit.record import Subject
 from attribution.evidence.adjustment import Neighbours, neighbours_of, pulls_towards
-from attribution.evidence.predictions import load_contrasts
 from attribution.evidence.randomisation import Evidence, assess_pulls, has_contrast, predictions
 from attribution.metrics.intervals import Share, at_least, share_of, uniformity
 from attribution.sampling.generate import altered_file
+from attribution.sampling.predictions import load_contrasts
 from attribution.training.dataset import open_training_set
 from registry.encodings.codes import codes_of, decoys
 from registry.errors import UsageError

@@ -24,12 +24,12 @@ from jaxtyping import Bool, Float, Int64
 from attribution.audit.auditor import Auditor
 from attribution.audit.worker import AuditTask, SampleAudit, run_audit_task
 from attribution.evaluation.calibration import Progress, kept_samples
-from attribution.evidence.predictions import load_contrasts
 from attribution.evidence.randomisation import has_contrast
 from attribution.metrics.intervals import bootstrap_interval, share_of
 from attribution.process_pool import run_tasks
 from attribution.ranking.shortlist import Corpus
 from attribution.sampling.generate import rows_on
+from attribution.sampling.predictions import load_contrasts
 from attribution.sampling.sampler import SamplerSettings
 from registry.errors import UsageError
 from registry.home import Home

@@ -26,18 +26,18 @@ import numpy as np
 from jaxtyping import Float64
 
 from attribution.ablation.influence import gram, influences
-from attribution.ablation.landscape import estimate_error
 from attribution.audit.auditor import Auditor
+from attribution.audit.landscape import estimate_error
 from attribution.audit.worker import AuditTask, SampleAudit, load_jacobian, run_audit_task
 from attribution.ensemble.recipe import versions_of
 from attribution.evaluation.calibration import kept_samples, null_calibration, planted_power
 from attribution.evaluation.false_attribution import false_attribution_rate
+from attribution.evaluation.losses import losses_on
 from attribution.evidence.randomisation import has_contrast
 from attribution.metrics.intervals import bootstrap_interval
 from attribution.process_pool import run_tasks
 from attribution.ranking.grading import grade_rankers, graded_samples, identity_of
 from attribution.sampling.sampler import SamplerSettings
-from attribution.training.losses import losses_on
 from registry.errors import UsageError
 from registry.event_log.events import changing
 from registry.home import Home

@@ -43,12 +43,12 @@ from jaxtyping import Bool, Float, Float64, Int64, UInt64
 
 from attribution.evidence.adjustment import Neighbours, Pulls, pulls_towards
 from attribution.evidence.effect_interval import Effects, effects_of
-from attribution.evidence.predictions import Contrasts
+from attribution.sampling.predictions import Contrasts
 from registry.encodings.codes import bits
 from registry.errors import UsageError
 
 STEP_WEIGHTS = (0.0, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
-"""Of a step in each of the bands of :mod:`attribution.evidence.predictions`: what members predict
+"""Of a step in each of the bands of :mod:`attribution.sampling.predictions`: what members predict
 from mere noise says little."""
 STEPS_FROM = 0.3
 """The sqrt(alpha_bar) above which steps have a weight."""

@@ -30,7 +30,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor, nn
 from torch.nn import functional
 
-from attribution.ablation.forward_ad import propagate
+from attribution.forward_ad import propagate
 from attribution.metrics.euclidean import NotMeasured
 from attribution.metrics.lpips_weights import LpipsWeights, Net
 from attribution.metrics.torchvision_models import load_known_weights, torchvision_models

@@ -17,8 +17,8 @@ from attribution.ranking.rankers.interface import ArrayRows, PixelRows, Works
 from attribution.ranking.rankers.scan import UnitIndex
 from attribution.training.dataset import TrainingSet
 from registry.encodings.store import load_units
+from registry.members.serving import withdrawn_works
 from registry.storage.database import Registry
-from registry.withdrawals.serving import withdrawn_works
 from registry.works.queries import training_assets
 
 SEEN_BY_NONE = "none of the members that served saw it"

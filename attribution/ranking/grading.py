@@ -16,7 +16,6 @@ import numpy as np
 from jaxtyping import Float64
 
 from attribution.ensemble.handle import EnsembleReference
-from attribution.evidence.predictions import load_contrasts
 from attribution.ranking.rankers.fusion import Fit, Graded, Part, fit
 from attribution.ranking.rankers.interface import Images, Ranker
 from attribution.ranking.rankers.member_lds import FEWEST_IMAGES, FEWEST_MEMBERS, MemberLds
@@ -24,6 +23,7 @@ from attribution.ranking.rankers.pixel_kernel import PixelKernel
 from attribution.ranking.rankers.scan import scan
 from attribution.ranking.shortlist import Corpus, images_at_once
 from attribution.sampling.generate import altered_file
+from attribution.sampling.predictions import load_contrasts
 from registry.outputs.queries import samples_of
 from registry.storage.database import Registry
 

@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from attribution.ensemble.handle import EnsembleReference
-from attribution.ensemble.reference_model import open_reference_model
 from attribution.ranking.grading import RankerChoice, identity_of
 from attribution.ranking.rankers.catalogue import DEFAULT_RANKERS, RankerNeeds, make_ranker, make_rankers
 from attribution.ranking.rankers.fusion import Part
 from attribution.ranking.rankers.interface import Ranker
 from attribution.ranking.rankers.member_lds import MemberLds
 from attribution.sampling.generate import default_sampler
+from attribution.training.reference_model import open_reference_model
 from registry.errors import IntegrityError, UsageError
 from registry.event_log.events import changing
 from registry.event_log.verify import newest_statement

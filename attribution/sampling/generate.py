@@ -20,18 +20,18 @@ from torch import Tensor
 
 from attribution.ensemble.handle import EnsembleReference, open_ensemble
 from attribution.ensemble.recipe import EnsembleSettings, versions_of
-from attribution.evidence.predictions import renoise, save_contrasts
 from attribution.process_pool import Device, run_tasks
 from attribution.sampling.noise import noise_batch, noise_sha256
+from attribution.sampling.predictions import renoise, save_contrasts
 from attribution.sampling.sampler import SamplerSettings, sample, saturated_fraction, to_pixels
-from attribution.training.loop import schedule_of
+from attribution.sampling.schedule import schedule_of
 from registry.errors import CapacityError, IntegrityError, UsageError
 from registry.event_log.events import changing
 from registry.home import Home, write_bytes_atomically
 from registry.ids import content_id, sha256_of_file
+from registry.members.serving import service_of
 from registry.storage import tables
 from registry.storage.database import Registry
-from registry.withdrawals.serving import service_of
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from attribution.ensemble.recipe import TrainingSettings
 from registry.errors import InputError, UsageError
 
 Method = Literal["ddpm", "ddim"]
@@ -163,3 +164,8 @@ def _step(settings: SamplerSettings, timestep: int, now: float, after: float) ->
         sigma=sigma,
         clip=settings.clip and not last,
     )
+
+
+def schedule_of(training: TrainingSettings) -> SamplerSettings:
+    """The noise schedule of a training, with the sampler's default steps."""
+    return SamplerSettings(train_steps=training.train_steps, beta_start=training.beta_start, beta_end=training.beta_end)

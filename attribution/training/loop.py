@@ -24,7 +24,7 @@ from torch import Tensor
 
 from attribution.ensemble.denoiser import new_denoiser
 from attribution.ensemble.recipe import EnsembleSettings, TrainingSettings
-from attribution.sampling.schedule import SamplerSettings, alpha_bars
+from attribution.sampling.schedule import alpha_bars, schedule_of
 from attribution.training.dataset import TrainingSet
 from registry.errors import UsageError
 from registry.home import write_atomically
@@ -146,11 +146,6 @@ class TrainingRun:
         self.denoiser.network.load_state_dict(network)
         self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": moments})
         self.step = step
-
-
-def schedule_of(training: TrainingSettings) -> SamplerSettings:
-    """The noise schedule of a training, with the sampler's default steps."""
-    return SamplerSettings(train_steps=training.train_steps, beta_start=training.beta_start, beta_end=training.beta_end)
 
 
 def to_training_range(pixels: np.ndarray) -> Float[Tensor, "work channel height width"]:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from attribution.evidence.predictions import ContrastSums
 from attribution.evidence.randomisation import assess_shortlist
+from attribution.sampling.predictions import ContrastSums
 from attribution.sampling.sampler import sample
 from benchmarks.papers import landscapes
 from benchmarks.papers.digits import Digits, flat

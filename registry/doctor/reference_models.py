@@ -9,8 +9,8 @@ from registry.errors import CreditlineError
 from registry.members.manifest import ManifestWorks, read_reference_folder
 from registry.members.reference_models import RecordedReference, check_reference, command_for, recorded_reference
 from registry.members.register import expected_works
+from registry.members.serving import Service, service_of
 from registry.storage.database import Registry
-from registry.withdrawals.serving import Service, service_of
 
 
 def check_reference_models(registry: Registry, found: Examination, *, files: bool) -> None:

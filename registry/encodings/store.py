@@ -24,7 +24,7 @@ from registry.errors import NotFoundError, UsageError
 from registry.event_log.events import changing
 from registry.ids import content_id
 from registry.permissions.rule import FORBIDDEN, Permission
-from registry.rightsholders.current_rights import ASSET_RIGHTS, attribute_names, column_expression
+from registry.storage.current_rights import ASSET_RIGHTS, attribute_names, column_expression
 from registry.storage.database import Registry
 from registry.storage.row_hash import digest_of
 from registry.storage.tables import Encoding

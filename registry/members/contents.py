@@ -16,9 +16,9 @@ from registry.errors import InputError, IntegrityError
 from registry.members.manifest import Manifest, MemberFolder
 from registry.members.merkle import AbsenceProof, InclusionProof, MerkleTree, Proof, verify
 from registry.members.register import check_member
+from registry.members.serving import heeded_by
 from registry.storage.database import Registry
 from registry.storage.tables import Member
-from registry.withdrawals.serving import heeded_by
 
 LARGEST_PROOF_FILE = 2**20
 

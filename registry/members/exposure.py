@@ -22,9 +22,9 @@ from registry.errors import CreditlineError, IntegrityError
 from registry.home import Home
 from registry.members.manifest import MANIFEST_NAME, WORKS_NAME, Manifest
 from registry.members.reference_models import RecordedReference, recorded_reference
+from registry.members.serving import Service, heeded_by, service_of
 from registry.storage.database import Registry
 from registry.storage.tables import Encoding, Ensemble, Member
-from registry.withdrawals.serving import Service, heeded_by, service_of
 
 _LINE = 65
 """Bytes of a line of ``works.txt``: a SHA-256 in hexadecimal, and the line's end."""

@@ -21,8 +21,8 @@ from registry.event_log.events import changing
 from registry.event_log.verify import newest_statement
 from registry.members.manifest import MANIFEST_NAME, ReferenceFolder, read_reference_folder
 from registry.members.register import expected_works
+from registry.members.serving import Service, service_of
 from registry.storage.database import Registry
-from registry.withdrawals.serving import Service, service_of
 
 EVENT = "reference model trained"
 

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from registry.metadata.values import LARGEST_REPORT, ContentCredentials, Problems, clean
-from registry.permissions.signals import LONGEST_RAW, Category, Protocol, RightsSignal, Use
+from registry.signals import LONGEST_RAW, Category, Protocol, RightsSignal, Use
 
 OFFLINE = {
     "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},

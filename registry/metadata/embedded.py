@@ -20,7 +20,7 @@ from registry.metadata.iptc import read_iptc
 from registry.metadata.plus import prohibitions_in
 from registry.metadata.values import LARGEST_PACKET, EmbeddedMetadata, Problems, put
 from registry.metadata.xmp import read_xmp
-from registry.permissions.signals import RightsSignal
+from registry.signals import RightsSignal
 
 NOTHING = EmbeddedMetadata()
 _MEDIA_TYPES = {"MPO": "image/jpeg"}

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator
 
 from registry.metadata.values import clean
-from registry.permissions.signals import LONGEST_RAW, Category, Protocol, RightsSignal, Use
+from registry.signals import LONGEST_RAW, Category, Protocol, RightsSignal, Use
 
 SEE_CONSTRAINT = "DMI-PROHIBITED-SEECONSTRAINT"
 SEE_EMBEDDED = "DMI-PROHIBITED-SEEEMBEDDEDRIGHTSEXPR"

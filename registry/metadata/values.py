@@ -16,7 +16,7 @@ from typing import Any
 
 from registry.errors import InputError
 from registry.messages import plain_reason
-from registry.permissions.signals import Category, Protocol, RightsSignal, Use
+from registry.signals import Category, Protocol, RightsSignal, Use
 
 LONGEST_VALUE = 4_096
 LARGEST_PACKET = 2**20

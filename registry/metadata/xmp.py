@@ -22,7 +22,7 @@ from defusedxml.ElementTree import DefusedXMLParser
 
 from registry.metadata import plus
 from registry.metadata.values import MOST_SIGNALS, Problems, put
-from registry.permissions.signals import RightsSignal
+from registry.signals import RightsSignal
 
 DEEPEST = 64
 MOST_ELEMENTS = 20_000

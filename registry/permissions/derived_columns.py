@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.event_log.events import Change
-from registry.permissions.rule import EFFECTIVE, refresh_permissions
+from registry.permissions.rule import EFFECTIVE
 from registry.storage.selection import wanted_works
 
 # A verified row holds what was verified; for the rest of it the declaration counts, also one that
@@ -53,6 +53,25 @@ def refresh(change: Change, asset_ids: Sequence[int] | NDArray[np.int64] | None)
     with wanted_works(change.connection, asset_ids):
         _refresh_rights(change.connection)
         return refresh_permissions(change)
+
+
+def refresh_permissions(change: Change) -> int:
+    """Bring ``asset.permission`` up to date for the works of the relation ``wanted_works``; returns
+    how many changed.
+
+    The log says which, see :meth:`registry.event_log.events.Change.permissions_moved`.
+    """
+    connection = change.connection
+    moved = connection.execute(
+        f"SELECT asset.id AS moved_id, asset.permission AS former, effective.permission AS current FROM ({EFFECTIVE}) "  # noqa: S608 - a constant
+        "AS effective JOIN asset ON asset.id = effective.asset_id WHERE asset.permission <> effective.permission"
+    ).to_arrow_table()
+    if moved.num_rows:
+        connection.register("moved_works", moved)
+        connection.execute("UPDATE asset SET permission = moved_works.current FROM moved_works WHERE id = moved_id")
+        connection.unregister("moved_works")
+        change.permissions_moved(moved)
+    return int(moved.num_rows)
 
 
 def refresh_rights(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int] | NDArray[np.int64]) -> None:

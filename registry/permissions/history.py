@@ -15,7 +15,7 @@ from datetime import datetime
 import duckdb
 
 from registry.errors import IntegrityError
-from registry.rightsholders.current_rights import written_out
+from registry.storage.current_rights import written_out
 
 EVENT = "permission changed"
 

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from registry.errors import NotFoundError, UsageError
 from registry.event_log.events import LISTED, Change, changing
-from registry.permissions.rule import CURRENT_REVIEWS, Permission, refresh_permissions
+from registry.permissions.derived_columns import refresh_permissions
+from registry.permissions.rule import CURRENT_REVIEWS, Permission
 from registry.storage.database import Registry
 from registry.storage.selection import wanted_works
 from registry.text import stated_reason, stated_text

@@ -32,9 +32,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from registry.event_log.events import Change
-from registry.permissions.signals import TRAINING
-from registry.rightsholders.current_rights import counting_row
+from registry.signals import TRAINING
+from registry.storage.current_rights import counting_row
 from registry.storage.selection import wanted_works
 
 
@@ -234,22 +233,3 @@ def explain(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int] | ND
     """
     with wanted_works(connection, asset_ids):
         return connection.execute(_EXPLAINED).to_arrow_table()
-
-
-def refresh_permissions(change: Change) -> int:
-    """Bring ``asset.permission`` up to date for the works of the relation ``wanted_works``; returns
-    how many changed.
-
-    The log says which, see :meth:`registry.event_log.events.Change.permissions_moved`.
-    """
-    connection = change.connection
-    moved = connection.execute(
-        f"SELECT asset.id AS moved_id, asset.permission AS former, effective.permission AS current FROM ({EFFECTIVE}) "  # noqa: S608 - a constant
-        "AS effective JOIN asset ON asset.id = effective.asset_id WHERE asset.permission <> effective.permission"
-    ).to_arrow_table()
-    if moved.num_rows:
-        connection.register("moved_works", moved)
-        connection.execute("UPDATE asset SET permission = moved_works.current FROM moved_works WHERE id = moved_id")
-        connection.unregister("moved_works")
-        change.permissions_moved(moved)
-    return int(moved.num_rows)

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 
 from registry.errors import InputError
-from registry.ingest.owners.declarations import has_control_characters, tidy
+from registry.text import has_control_characters, tidy
 
 LONGEST_VALUE = 200
 

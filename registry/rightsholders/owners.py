@@ -14,9 +14,9 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from registry.rightsholders.current_rights import counting_row
 from registry.rightsholders.identifiers import Identifier
 from registry.rightsholders.records import Details, details_of, identifiers_of, others_with
+from registry.storage.current_rights import counting_row
 
 
 @dataclass(frozen=True)

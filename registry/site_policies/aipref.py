@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from registry.errors import InputError
-from registry.permissions.signals import RightsSignal
+from registry.signals import RightsSignal
 from registry.site_policies.interface import SitePolicy, text_of
 from registry.site_policies.preferences import preference_signals, read_preferences
 

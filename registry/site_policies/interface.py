@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from registry.errors import InputError
-from registry.permissions.signals import LONGEST_RAW, RightsSignal
+from registry.signals import LONGEST_RAW, RightsSignal
 
 LARGEST_FILE = 1 << 20
 """Bytes. RFC 9309 asks a crawler to read at least the first 500 KiB; a site policy beyond twice

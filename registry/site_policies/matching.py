@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from registry.permissions.signals import RightsSignal
+from registry.signals import RightsSignal
 from registry.site_policies import SitePolicy, domain_of, path_of, read_site_policy
 from registry.storage.selection import wanted_works
 

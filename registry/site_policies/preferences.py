@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 import http_sf
 
-from registry.permissions.signals import Category, Protocol, RightsSignal, Use
+from registry.signals import Category, Protocol, RightsSignal, Use
 from registry.site_policies.interface import short
 
 LABELS = MappingProxyType(

@@ -19,7 +19,7 @@ from urllib.parse import quote
 from protego import Protego
 
 from registry.errors import InputError
-from registry.permissions.signals import Category, Protocol, RightsSignal, Use
+from registry.signals import Category, Protocol, RightsSignal, Use
 from registry.site_policies.interface import SitePolicy, check_counts, short, text_of
 from registry.site_policies.paths import PathPatterns, fault_of, normal_path
 from registry.site_policies.preferences import Preferences, preference_signals, read_preferences

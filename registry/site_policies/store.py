@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 
 from registry.event_log.events import Change, changing
 from registry.ids import canonical_json
-from registry.permissions.derived_columns import refresh, refresh_rights
-from registry.permissions.rule import CURRENT_POLICIES, refresh_permissions
+from registry.permissions.derived_columns import refresh, refresh_permissions, refresh_rights
+from registry.permissions.rule import CURRENT_POLICIES
 from registry.site_policies import SitePolicy, read_site_policy
 from registry.site_policies.matching import HostPolicy, Spoken, spoken_of_works
 from registry.storage.database import Registry

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from registry.errors import InputError
-from registry.permissions.signals import LONGEST_RAW, Category, Protocol, RightsSignal, Use
+from registry.signals import LONGEST_RAW, Category, Protocol, RightsSignal, Use
 from registry.site_policies.hosts import domain_of
 from registry.site_policies.interface import SitePolicy, check_counts, short, text_of
 from registry.site_policies.paths import PathPatterns, fault_of, normal_path

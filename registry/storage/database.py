@@ -27,18 +27,16 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from registry.errors import InputError, LockedRegistryError, NotFoundError, RegistryError, SchemaVersionError
+from registry.errors import LockedRegistryError, NotFoundError, RegistryError, SchemaVersionError
 from registry.home import Home
-from registry.storage.schema import SCHEMA_VERSION, TABLES, VIEWS
+from registry.storage.relation_names import SCHEMA_VERSION, TABLES, VIEWS
 
 if TYPE_CHECKING:
     from duckdb_sqlalchemy import ConnectionWrapper
@@ -89,30 +87,6 @@ class Registry:
     """Whether it is opened for reading alone, as several processes may at a time."""
 
     @classmethod
-    def create(cls, home: Home, *, now: datetime | None = None, lock_patience: float = LOCK_PATIENCE) -> Registry:
-        """Make an empty registry in ``home``, or return the one that is there.
-
-        Raises:
-            InputError: the folder cannot be made.
-            SchemaVersionError: there is a registry of another schema version.
-            RegistryError: the file there is damaged, or no registry of creditline.
-        """
-        try:
-            home.root.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"cannot make the folder {home.root}: {error.strerror}; choose another --home") from error
-        registry = cls(home, lock_patience)
-        if not home.database.exists():
-            with registry._translated():
-                duckdb.connect(str(home.database)).close()
-        with registry._transaction() as connection:
-            empty = not _relations(connection)
-        if empty:
-            registry._create_schema(now or datetime.now(UTC))
-        registry.check_schema()
-        return registry
-
-    @classmethod
     def open(cls, home: Home, *, lock_patience: float = LOCK_PATIENCE) -> Registry:
         """The registry in ``home``.
 
@@ -141,7 +115,7 @@ class Registry:
         :meth:`open`.
         """
         with self._transaction() as connection:
-            relations = _relations(connection)
+            relations = relation_names(connection)
             found = self._version(connection, relations)
         if found > SCHEMA_VERSION:
             raise SchemaVersionError(
@@ -169,7 +143,7 @@ class Registry:
         version itself.
         """
         with self._transaction() as connection:
-            return self._version(connection, _relations(connection))
+            return self._version(connection, relation_names(connection))
 
     def _version(self, connection: duckdb.DuckDBPyConnection, relations: set[str]) -> int:
         row = (
@@ -192,7 +166,7 @@ class Registry:
         """
         from sqlmodel import Session
 
-        with self._translated(), Session(self._engine, expire_on_commit=False) as session:
+        with self.translated(), Session(self.engine, expire_on_commit=False) as session:
             yield session
             session.commit()
 
@@ -206,7 +180,7 @@ class Registry:
 
     @contextmanager
     def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        with self._translated():
+        with self.translated():
             connection = self._connect()
             try:
                 connection.begin()
@@ -224,7 +198,7 @@ class Registry:
         variable of this process is seen, and none of that can be set back. Results too large for
         ``memory`` are held in a temporary folder.
         """
-        with self._translated(), tempfile.TemporaryDirectory(prefix="creditline-") as scratch:
+        with self.translated(), tempfile.TemporaryDirectory(prefix="creditline-") as scratch:
             settings = {
                 "enable_external_access": False,
                 "autoinstall_known_extensions": False,
@@ -242,24 +216,8 @@ class Registry:
             finally:
                 connection.close()
 
-    def _create_schema(self, now: datetime) -> None:
-        """All tables and views in one transaction: whoever is killed here leaves an empty file,
-        which the next run fills.
-        """
-        from sqlalchemy import insert
-        from sqlmodel import SQLModel
-
-        from registry.storage.tables import SchemaVersion
-        from registry.storage.views import create_views
-
-        with self._translated(), self._engine.begin() as connection:
-            SQLModel.metadata.create_all(connection)
-            first = {"version": SCHEMA_VERSION, "applied_at": now, "applied_by": version("creditline")}
-            connection.execute(insert(SchemaVersion), first)
-            create_views(connection.connection.driver_connection)  # type: ignore[arg-type]  # the wrapper acts as DuckDB's
-
     @cached_property
-    def _engine(self) -> Engine:
+    def engine(self) -> Engine:
         from duckdb_sqlalchemy import ConnectionWrapper
         from sqlalchemy import URL, create_engine, event
         from sqlalchemy.pool import NullPool
@@ -297,7 +255,7 @@ class Registry:
         return connection
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def translated(self) -> Iterator[None]:
         """Turn the driver's errors about the file into ours."""
         try:
             yield
@@ -313,7 +271,7 @@ def driver_of(session: Session) -> duckdb.DuckDBPyConnection:
     return session.connection().connection.driver_connection  # type: ignore[return-value]  # the wrapper acts as DuckDB's
 
 
-def _relations(connection: duckdb.DuckDBPyConnection) -> set[str]:
+def relation_names(connection: duckdb.DuckDBPyConnection) -> set[str]:
     """Names of the tables and of our views."""
     rows = connection.execute(
         "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() "

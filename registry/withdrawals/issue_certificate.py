@@ -15,6 +15,7 @@ from registry.errors import CapacityError, InputError, NotFoundError, UsageError
 from registry.event_log.events import changing, head_of
 from registry.members.merkle import MerkleTree
 from registry.members.register import check_member
+from registry.members.serving import Service, service_of
 from registry.storage.database import Registry
 from registry.withdrawals.certificate import (
     AbsenceOfWork,
@@ -26,7 +27,6 @@ from registry.withdrawals.certificate import (
     document_hash,
 )
 from registry.withdrawals.record import cover_later_works
-from registry.withdrawals.serving import Service, service_of
 
 _NOT_YET = "0" * 64
 MOST_PROOFS = 20_000

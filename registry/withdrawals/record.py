@@ -3,7 +3,7 @@ on.
 
 A withdrawal is of one work, or of all works of a rightsholder, those that come later included. It
 is a fact that is never taken back: rows are appended, and a work that was withdrawn stays so. What
-the models are left with follows from the rows, see :mod:`registry.withdrawals.serving`.
+the models are left with follows from the rows, see :mod:`registry.members.serving`.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from registry.encodings.planning import removals_left
-from registry.encodings.withdrawal_capacity import Removals
 from registry.errors import InputError, NotFoundError, UsageError
 from registry.event_log.events import Change, changing
 from registry.members.reference_models import reference_saw
+from registry.members.serving import Service, heeded_by, service_of
 from registry.permissions.derived_columns import refresh
-from registry.rightsholders.current_rights import works_shared_by
+from registry.planning.choices import removals_left
+from registry.planning.withdrawal_capacity import Removals
+from registry.storage.current_rights import works_shared_by
 from registry.storage.database import Registry
-from registry.withdrawals.serving import Service, heeded_by, service_of
 
 LONGEST_REASON = 2000
 MOST_WORKS = 100_000

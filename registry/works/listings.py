@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from registry.errors import NotFoundError, UsageError
-from registry.rightsholders.current_rights import ASSET_RIGHTS, rights_of, with_rightsholders, works_shared_by
+from registry.storage.current_rights import ASSET_RIGHTS, rights_of, with_rightsholders, works_shared_by
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -160,7 +160,7 @@ def works(
 def works_named(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int]) -> list[dict[str, Any]]:
     """These works with their current rights, by asset id.
 
-    Columns: those of :data:`registry.rightsholders.current_rights.ASSET_RIGHTS`, and
+    Columns: those of :data:`registry.storage.current_rights.ASSET_RIGHTS`, and
       ``rightsholders``, the names of all of them.
     """
     found: list[dict[str, Any]] = []

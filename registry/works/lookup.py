@@ -18,7 +18,7 @@ import duckdb
 import pyarrow as pa
 
 from registry.errors import NotFoundError, UsageError
-from registry.ingest.owners.declarations import tidy
+from registry.text import tidy
 from registry.works.identity import IDENTITY_KEY, identity_of
 
 LEAST_PREFIX = 8

@@ -21,7 +21,7 @@ from sqlmodel import Session, SQLModel, col, select
 
 from registry.encodings.store import load_units
 from registry.errors import NotFoundError, UsageError
-from registry.rightsholders.current_rights import ASSET_RIGHTS, attribute_names, column_expression, rights_of
+from registry.storage.current_rights import ASSET_RIGHTS, attribute_names, column_expression, rights_of
 from registry.storage.database import Registry
 from registry.storage.tables import Encoding, Ensemble, Member
 from registry.works.listings import PAGE
@@ -121,7 +121,7 @@ def training_assets(registry: Registry, encoding_id: str, column: str | None) ->
 
 def asset_rights_table(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int] | None = None) -> pa.Table:
     """Works with their newest rights (columns: see
-    :data:`registry.rightsholders.current_rights.ASSET_RIGHTS`), by asset id.
+    :data:`registry.storage.current_rights.ASSET_RIGHTS`), by asset id.
     """
     query = f"SELECT * FROM ({ASSET_RIGHTS})"  # noqa: S608  # a constant
     if asset_ids is not None and len(asset_ids) <= PAGE:

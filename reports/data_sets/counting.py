@@ -13,7 +13,7 @@ import duckdb
 
 from reports.data_sets.facts import Conflict, Counts, Row
 from reports.rendering.hosts import authority_of, host_of, prepare_odd_hosts
-from reports.statements.texts import clipped
+from reports.rendering.texts import clipped
 
 TOP = 20
 """Rows of a table that the report lists."""

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import duckdb
 
+from registry.members.serving import Service, heeded_by
 from registry.storage.tables import Member
-from registry.withdrawals.serving import Service, heeded_by
 from reports.data_sets.facts import MemberOptOuts, ModelPart
 from reports.statements.permissions import prepare_moves
 

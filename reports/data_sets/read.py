@@ -13,8 +13,8 @@ import duckdb
 from registry.errors import NotFoundError, RegistryError
 from registry.event_log.events import head_of
 from registry.export.files import write_listing
+from registry.members.serving import Service, services
 from registry.storage.database import Registry
-from registry.withdrawals.serving import Service, services
 from registry.works.listings import BLOCK
 from reports.data_sets import words
 from reports.data_sets.counting import (
@@ -27,7 +27,7 @@ from reports.data_sets.counting import (
 )
 from reports.data_sets.facts import DataSetFacts
 from reports.data_sets.models import OPT_OUTS, prepare_models, read_model
-from reports.statements.texts import clipped
+from reports.rendering.texts import clipped
 
 KIND = "data-set report"
 ATTEMPTS = 3

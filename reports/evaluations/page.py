@@ -95,7 +95,7 @@ def evaluation_document(kept: KeptEvaluation) -> dict[str, Any]:
 
 def evaluation_facts(registry: Registry, ensemble_id: str) -> object:
     """What the newest evaluation of an ensemble says; see
-    :data:`reports.issuing.document_types.KINDS`.
+    :data:`reports.checking.document_types.KINDS`.
 
     Raises:
         NotFoundError: it was never evaluated.

@@ -20,7 +20,7 @@ KIND = "ab-2013 statement"
 
 def facts(registry: Registry, subject: str) -> dict[str, Any]:
     """The facts of an ensemble's statement, under the answers of the version that is named; see
-    :mod:`reports.issuing.document_types`.
+    :mod:`reports.checking.document_types`.
     """
     return facts_of(registry, FORM, subject)
 

@@ -27,7 +27,7 @@ MILLION, BILLION = 10**6, 10**9
 
 def facts(registry: Registry, subject: str) -> dict[str, Any]:
     """The facts of an ensemble's summary, under the answers of the version that is named; see
-    :mod:`reports.issuing.document_types`.
+    :mod:`reports.checking.document_types`.
     """
     return facts_of(registry, FORM, subject)
 

@@ -15,11 +15,11 @@ from typing import Any
 import duckdb
 
 from registry.errors import NotFoundError
+from registry.members.serving import NOT_COVERED, Service, heeded_by
 from registry.permissions.rule import CURRENT_SIGNALS
-from registry.permissions.signals import TRAINING
-from registry.rightsholders.current_rights import counting_row
+from registry.signals import TRAINING
+from registry.storage.current_rights import counting_row
 from registry.storage.tables import Member
-from registry.withdrawals.serving import NOT_COVERED, Service, heeded_by
 from reports.filings.content_facts import ContentFacts, DataSetFacts, LicenceFacts, SignalFacts
 from reports.filings.domains import count_domains, top_domains_of
 

@@ -27,9 +27,9 @@ from pydantic import ValidationError
 from registry.errors import InputError, NotFoundError, RegistryError
 from registry.event_log.events import head_of
 from registry.home import Home, write_bytes_atomically
+from registry.members.serving import Service, generations_of, service_of
 from registry.storage.database import Registry
 from registry.storage.tables import Member
-from registry.withdrawals.serving import Service, generations_of, service_of
 from reports.filings.answers import Answers, check_data_sets
 from reports.filings.changes import changes
 from reports.filings.content_facts import ContentFacts

@@ -66,7 +66,7 @@ def stamp_of(kind: str, subject: str, facts: object, now: datetime.datetime, end
     """The stamp of a document.
 
     Args:
-        kind: of document, one of :data:`reports.issuing.document_types.KINDS`.
+        kind: of document, one of :data:`reports.checking.document_types.KINDS`.
         subject: what it is about, as the kind reads it.
         facts: plain JSON values without the moment of rendering: the same facts have the same hash.
         now: when it is made, with a zone.

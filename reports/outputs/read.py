@@ -15,9 +15,9 @@ from sqlmodel import Session
 
 from registry.errors import IntegrityError
 from registry.home import Home
+from registry.members.serving import history_of, newest_of, served_by
 from registry.outputs.evaluations import newest_evaluation
 from registry.storage.tables import Audit, Encoding, Ensemble, Member, Sample
-from registry.withdrawals.serving import history_of, newest_of, served_by
 from reports.evaluations.sentences import quoted, similarity_sentence
 from reports.outputs.artefacts import Artefact, read_artefact
 from reports.outputs.facts import (

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from sqlmodel import Session, col, func, select, tuple_
 
 from registry.permissions.history import PermissionHistory, registrations
-from registry.rightsholders.current_rights import written_out
+from registry.storage.current_rights import written_out
 from registry.storage.database import driver_of
 from registry.storage.tables import (
     Asset,

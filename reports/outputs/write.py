@@ -35,13 +35,13 @@ from registry.storage.database import Registry, driver_of
 from registry.storage.tables import Audit
 from reports.issuing.issue import Document, Issued, write_document
 from reports.issuing.stamp import stamp_of
+from reports.outputs.candidates_table import candidates_csv, candidates_parquet
 from reports.outputs.document import facts_of, index_document, json_bytes, report_document
 from reports.outputs.facts import AuditFacts, Gap
 from reports.outputs.read import read_audit, subject_id
 from reports.outputs.rows import fetch_rows
 from reports.outputs.schema import IndexDocument
 from reports.rendering.html import index_page, report_page
-from reports.tables.candidates import candidates_csv, candidates_parquet
 
 REPORT, BATCH, CANDIDATES = "output report", "batch report", "candidates"
 """Kinds of documents."""
@@ -138,7 +138,7 @@ def render_site(
 
 
 def report_facts(registry: Registry, audit_id: str) -> object:
-    """What the registry says now of one audit; see :data:`reports.issuing.document_types.KINDS`.
+    """What the registry says now of one audit; see :data:`reports.checking.document_types.KINDS`.
 
     Raises:
         NotFoundError: the registry has no such audit.

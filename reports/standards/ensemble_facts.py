@@ -13,8 +13,8 @@ from typing import Any
 import duckdb
 
 from registry.errors import IntegrityError, NotFoundError
+from registry.members.serving import NOT_COVERED, withdrawn_works
 from registry.storage.database import Registry
-from registry.withdrawals.serving import NOT_COVERED, withdrawn_works
 from reports.standards.lineage import DataSetFacts, clipped, data_set_of, moment, plain
 
 

@@ -20,7 +20,7 @@ import duckdb
 
 from registry.errors import IntegrityError, NotFoundError
 from registry.export.cells import REPLACEMENT
-from registry.rightsholders.current_rights import counting_row
+from registry.storage.current_rights import counting_row
 from registry.works.listings import BLOCK
 
 MOST = 100

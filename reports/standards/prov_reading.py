@@ -14,8 +14,8 @@ import duckdb
 from sqlmodel import Session
 
 from registry.errors import IntegrityError, NotFoundError, UsageError
+from registry.members.serving import NOT_COVERED, served_by
 from registry.storage.tables import Audit, Member, Sample
-from registry.withdrawals.serving import NOT_COVERED, served_by
 from registry.works.listings import records, works_named
 from registry.works.queries import find_by_prefix
 from reports.outputs.selection import named_audits

@@ -20,6 +20,7 @@ from registry.works.listings import BLOCK
 from reports.outputs.facts import Effect
 from reports.outputs.schema import Missing
 from reports.outputs.work_facts import NotMeasured
+from reports.rendering.texts import clipped
 from reports.statements.facts import (
     FindingPart,
     FoundWork,
@@ -30,7 +31,6 @@ from reports.statements.facts import (
     TestedPart,
 )
 from reports.statements.shares import Passing, share_of
-from reports.statements.texts import clipped
 from reports.statements.works import title_of
 
 MOST_OUTPUTS = 200

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.claims.read import count_claims, list_claims
-from registry.withdrawals.serving import Service, heeded_by
+from registry.members.serving import Service, heeded_by
+from reports.rendering.texts import clipped
 from reports.statements.facts import CertificatePart, ClaimPart, FollowedPart, WithdrawalPart
-from reports.statements.texts import clipped
 
 MOST = 100
 """Withdrawals, claims and certificates that are listed."""

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 import duckdb
 
+from reports.rendering.texts import clipped
 from reports.statements.facts import JointPart
 from reports.statements.findings import kind_of
-from reports.statements.texts import clipped
 
 MOST_JOINT = 200
 

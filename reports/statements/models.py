@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from registry.errors import IntegrityError
 from registry.members.exposure import Exposure, MemberExposure
 from registry.members.reference_models import recorded_reference
+from registry.members.serving import Service, heeded_by
 from registry.storage.database import Registry
-from registry.withdrawals.serving import Service, heeded_by
 from reports.statements.facts import MemberPart, ModelPart, ReferencePart
 
 State = Literal["in service", "out of service", "replaced"]

@@ -10,11 +10,11 @@ from markupsafe import Markup
 
 from reports.issuing.stamp import META, Stamp
 from reports.outputs.schema import Missing
+from reports.rendering.bars import Bar, bars_plot
 from reports.rendering.html import rendered
 from reports.rendering.plots import Estimate, estimates_plot
 from reports.rendering.wording import percent, plain
 from reports.statements import words
-from reports.statements.bars import Bar, bars_plot
 from reports.statements.facts import OutputPart, SharePart, StatementFacts
 from reports.statements.pictures import Shown
 

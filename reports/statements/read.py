@@ -23,10 +23,11 @@ from registry.errors import RegistryError
 from registry.event_log.events import head_of
 from registry.export.files import write_listing
 from registry.members.exposure import exposure_of
+from registry.members.serving import Service, services
 from registry.rightsholders.owners import rightsholder_facts
 from registry.storage.database import Registry
-from registry.withdrawals.serving import Service, services
 from registry.works.lookup import resolve_rightsholder
+from reports.rendering.texts import clipped
 from reports.statements import words
 from reports.statements.facts import StatementFacts, Who
 from reports.statements.findings import (
@@ -39,7 +40,6 @@ from reports.statements.findings import (
 from reports.statements.follow_up import read_certificates, read_claims, read_withdrawals
 from reports.statements.joint import MOST_JOINT, read_joint
 from reports.statements.models import models_of
-from reports.statements.texts import clipped
 from reports.statements.works import prepare_works, read_works, works_reader
 
 ATTEMPTS = 3

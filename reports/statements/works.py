@@ -9,12 +9,12 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from registry.rightsholders.current_rights import counting_row, owners_among, rights_among
+from registry.storage.current_rights import counting_row, owners_among, rights_among
 from registry.withdrawals.record import WORKS_OF_RIGHTSHOLDER
 from registry.works.listings import BLOCK
+from reports.rendering.texts import clipped
 from reports.statements.facts import Count, SignalCount, WorkItem, WorksPart
 from reports.statements.permissions import prepare_moves, prepare_permissions_then
-from reports.statements.texts import clipped
 
 LISTED = 24
 """Works that the page shows with their pictures."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import duckdb
 import pyarrow as pa
 
-from registry.rightsholders.current_rights import counting_row
+from registry.storage.current_rights import counting_row
 from registry.works.listings import BLOCK
 from reports.statements.findings import AUDITS, PASSES
 from reports.tables.columns import Column, Table, fitted

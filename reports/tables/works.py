@@ -16,7 +16,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from registry.rightsholders.current_rights import counting_row
+from registry.storage.current_rights import counting_row
 from registry.works.listings import works_reader
 from reports.tables.columns import Column, Table, fitted
 

@@ -36,11 +36,14 @@ from registry.storage.database import Registry, driver_of
 from registry.storage.tables import Audit
 from reports.issuing.issue import Issued, record_issue
 from reports.issuing.stamp import PARQUET_KEY, Stamp, beside, stamp_file, stamp_of
+from reports.outputs import candidates_table
 from reports.outputs.selection import newest_audits
-from reports.tables import audits, candidates, statements, works
+from reports.tables import audits, statements, works
 from reports.tables.columns import VERSION, Table
 
-TABLES: dict[str, Table] = {each.name: each for each in (candidates.TABLE, works.TABLE, audits.TABLE, statements.TABLE)}
+TABLES: dict[str, Table] = {
+    each.name: each for each in (candidates_table.TABLE, works.TABLE, audits.TABLE, statements.TABLE)
+}
 ALL, NEWEST = "all", "newest audits"
 """What a table is about, as its stamp says it."""
 _STAMPED = (".json", ".parquet")
@@ -97,7 +100,7 @@ def give_table(registry: Registry, name: str, path: Path, now: datetime.datetime
     check_suffix(path)
     if path.is_dir():
         raise UsageError(f"cannot write {path}: it is a folder; expected a file's name (nothing was written)")
-    table, subject = TABLES[name], ALL if all_audits or name != candidates.TABLE.name else NEWEST
+    table, subject = TABLES[name], ALL if all_audits or name != candidates_table.TABLE.name else NEWEST
     try:
         scratch = tempfile.TemporaryDirectory(prefix=".table-", dir=path.parent)
     except OSError as error:
@@ -118,7 +121,9 @@ def give_table(registry: Registry, name: str, path: Path, now: datetime.datetime
 
 
 def facts_again(name: str) -> Callable[[Registry, str], object]:
-    """How the facts of a table are read again; see :data:`reports.issuing.document_types.KINDS`."""
+    """How the facts of a table are read again; see
+    :data:`reports.checking.document_types.KINDS`.
+    """
 
     def read(registry: Registry, subject: str) -> object:
         if subject not in (ALL, NEWEST):
@@ -132,13 +137,13 @@ def facts_again(name: str) -> Callable[[Registry, str], object]:
 @contextmanager
 def _opened(registry: Registry, name: str, subject: str) -> Iterator[_Opened]:
     """The rows of a table, of one transaction."""
-    if name == candidates.TABLE.name:
+    if name == candidates_table.TABLE.name:
         with registry.session() as session:
             every = select(Audit).order_by(col(Audit.created_at), col(Audit.id))
             chosen = list(session.exec(every)) if subject == ALL else newest_audits(session)
             unread: list[str] = []
-            facts = candidates.read_in_parts(session, registry.home, chosen, unread)
-            yield _Opened(driver_of(session), candidates.candidate_rows(facts), unread)
+            facts = candidates_table.read_in_parts(session, registry.home, chosen, unread)
+            yield _Opened(driver_of(session), candidates_table.candidate_rows(facts), unread)
         return
     read = {"works": works.work_rows, "audits": audits.audit_rows, "statements": statements.statement_rows}[name]
     with registry.connection() as connection:
@@ -184,5 +189,5 @@ def _write(table: Table, kept: Path, path: Path, stamp: Stamp) -> None:
             path,
             documents=table.documents,
             head={"creditline": table.document, "version": VERSION, "stamp": stamp.model_dump(mode="json")},
-            cell_limit=candidates.CELL_LIMIT,
+            cell_limit=candidates_table.CELL_LIMIT,
         )

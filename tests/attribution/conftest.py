@@ -14,17 +14,18 @@ from PIL import Image
 
 from attribution.ensemble.denoiser import NetworkSettings
 from attribution.ensemble.handle import EnsembleReference, reference_of
-from attribution.ensemble.lifecycle import create_ensemble, train_ensemble
 from attribution.ensemble.recipe import EnsembleSettings, TrainingSettings
 from attribution.images import ImageSettings
 from attribution.process_pool import Device
 from attribution.sampling.generate import generate_samples
 from attribution.sampling.schedule import SamplerSettings
 from attribution.training.dataset import build_training_set
+from attribution.training.lifecycle import create_ensemble, train_ensemble
 from registry.encodings.store import create_encoding
 from registry.home import Home
 from registry.ingest.owners.table import OwnerTable
 from registry.ingest.registration import register_folder
+from registry.schema.create import create_registry
 from registry.storage import tables
 from registry.storage.database import Registry
 
@@ -78,7 +79,7 @@ def build_world(root: Path, unit_kind: str = "asset", column: str | None = None,
     """Register, encode, train and sample; what the command line does, without the command line."""
     works = root / "works"
     write_works(works)
-    registry = Registry.create(Home(root / "home"))
+    registry = create_registry(Home(root / "home"))
     register_folder(registry, works, OwnerTable(works / "owners.csv"), now=NOW, excluded=[works / "owners.csv"])
     encoding = create_encoding(registry, unit_kind, column, n, h, 0, NOW)
     ensemble = create_ensemble(registry, encoding.id, small_settings())

@@ -12,9 +12,9 @@ from PIL import Image
 from attribution.ensemble.denoiser import NetworkSettings
 from attribution.ensemble.ensemble import Ensemble
 from attribution.ensemble.recipe import TrainingSettings
-from attribution.evidence.predictions import renoise
 from attribution.ranking.rankers.gradients import LOOKS, Gradients
 from attribution.ranking.rankers.interface import Images, PixelRows, Works, dense_scores
+from attribution.sampling.predictions import renoise
 from attribution.sampling.schedule import SamplerSettings
 from benchmarks.lds import compare
 from benchmarks.lds_data import Material, material

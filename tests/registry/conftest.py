@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from registry.home import Home
+from registry.schema.create import create_registry
 from registry.storage.database import Registry
 from tests.support.works import NOW, copied
 
@@ -14,7 +15,7 @@ from tests.support.works import NOW, copied
 @pytest.fixture(scope="session")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Registry:
     """An empty registry, to be copied: that takes a hundredth of the time that making one does."""
-    return Registry.create(Home(tmp_path_factory.mktemp("empty") / "home"), now=NOW)
+    return create_registry(Home(tmp_path_factory.mktemp("empty") / "home"), now=NOW)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from registry.event_log.events import changing
 from registry.home import Home
 from registry.members.manifest import read_member_folder
 from registry.members.register import expected_works, member_id, register_member
+from registry.schema.create import create_registry
 from registry.storage.database import Registry
 from registry.storage.tables import Audit, Encoding, Ensemble, Sample
 from tests.support.members import ensemble_of, write_member
@@ -23,7 +24,7 @@ SAMPLE_ID, AUDIT_ID = "5" * 12, "a" * 12
 
 def furnish(folder: Path) -> Registry:
     """Make all of it below ``folder``: ``works`` and ``home``."""
-    registry = Registry.create(Home(folder / "home"), now=NOW)
+    registry = create_registry(Home(folder / "home"), now=NOW)
     register(registry, write_pictures(folder / "works", [f"{number:02d}.png" for number in range(UNITS)]))
     encoding = create_encoding(registry, "asset", None, N, H, 1, NOW)
     ensemble_id = ensemble_of(encoding)

@@ -21,6 +21,7 @@ from registry.home import Home
 from registry.ingest.owners.declarations import FolderPerRightsholder
 from registry.members.manifest import read_member_folder
 from registry.members.register import expected_works, last_withdrawal, member_id, register_member
+from registry.schema.create import create_registry
 from registry.storage.database import Registry
 from registry.storage.tables import Audit, Candidate, CandidateWork, Encoding, Ensemble, Sample
 from tests.support.members import ensemble_of, write_member
@@ -185,7 +186,7 @@ def _rest(each: Drawn) -> tuple[int, int, float]:
 
 def make_statement_world(root: Path) -> StatementWorld:
     """The world below ``root``, with nothing audited yet."""
-    registry = Registry.create(Home(root / "home"), now=NOW)
+    registry = create_registry(Home(root / "home"), now=NOW)
     first = 0
     for name, works in HOLDERS.items():
         names = [f"{name}/{number:02}.png" for number in range(works)]

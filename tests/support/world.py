@@ -26,6 +26,7 @@ from scipy.stats import false_discovery_control
 from sqlmodel import SQLModel
 
 from registry.home import Home
+from registry.schema.create import create_registry
 from registry.storage.database import Registry
 from registry.storage.tables import (
     Asset,
@@ -263,7 +264,7 @@ def make_world(root: Path, *, unit_kind: str = "asset", size: int = 16, first_ti
     """A registry below ``root`` with works, owners, licences, an encoding and an ensemble, and no
     audit yet.
     """
-    world = World(Registry.create(Home(root)), unit_kind, size)
+    world = World(create_registry(Home(root)), unit_kind, size)
     holders = ("Kestrel Studio", "Open Shapes Project")
     licences = (("CC-BY-4.0", None), ("LicenseRef-Kestrel-2", "https://kestrel.example/terms"))
     titles = (first_title, *TITLES[1:])

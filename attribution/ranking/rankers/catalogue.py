@@ -16,7 +16,7 @@ from attribution.sampling.schedule import SamplerSettings
 from registry.errors import MissingPartError, UsageError
 
 if TYPE_CHECKING:
-    from attribution.ranking.rankers.gradients import ReferenceModel
+    from attribution.training.reference_model import ReferenceModel
 
 MOBILENET, OPEN_CLIP, LPIPS, GRADIENTS = "mobilenet", "open-clip", "lpips", "gradients"
 TRAK, D_TRAK, EKFAC = "trak", "d-trak", "ekfac"
@@ -52,7 +52,7 @@ class RankerNeeds:
     """Gets (works embedded now, works in all) while features of works are computed."""
     reference: Callable[[], ReferenceModel] | None = None
     """Opens the ensemble's reference model, see
-    :func:`attribution.ensemble.reference_model.open_reference_model`."""
+    :func:`attribution.training.reference_model.open_reference_model`."""
 
 
 def make_ranker(name: str, needs: RankerNeeds) -> Ranker:

@@ -37,11 +37,11 @@ from jaxtyping import Float, Float32
 from torch import Tensor, nn
 from torch.nn import functional
 
-from attribution.evidence.predictions import NOISIEST
 from attribution.ranking.rankers.curvature import Factors, LayerGradients, fitted_factors
 from attribution.ranking.rankers.feature_kernel import Embedding, FeatureKernel
 from attribution.ranking.rankers.interface import Images, Query, RowIndex, Works
 from attribution.sampling.noise import standard_normal
+from attribution.sampling.predictions import NOISIEST
 from attribution.sampling.schedule import SamplerSettings, alpha_bars
 from attribution.training.loop import loss_weight
 from registry.ids import sha256_of
@@ -111,17 +111,6 @@ class Looks:
         """Every image under every look, image by image."""
         signal = self.signal.view(-1, 1, 1, 1)
         return (signal.sqrt() * images[:, None] + (1.0 - signal).sqrt() * self.noise).flatten(0, 1)
-
-
-@dataclass(frozen=True)
-class ReferenceModel:
-    """The model that is differentiated, and how it was trained."""
-
-    denoiser: nn.Module
-    """eps = f(x_t, t); trained on all works."""
-    weights_sha256: str
-    schedule: SamplerSettings
-    snr_cap: float
 
 
 class Gradients(FeatureKernel):

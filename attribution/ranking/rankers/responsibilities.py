@@ -18,10 +18,10 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float32, Float64
 
-from attribution.evidence.predictions import is_middle
 from attribution.ranking.rankers.interface import Images, Query, Ranker, RowIndex, Works, blocks, pixel_by_pixel
 from attribution.ranking.rankers.kernel import squared_norms
 from attribution.sampling.noise import standard_normal
+from attribution.sampling.predictions import is_middle
 from attribution.sampling.schedule import SamplerSettings, steps_of
 
 TEMPERATURES = (1.0, 16.0, 64.0, 256.0)

@@ -14,7 +14,7 @@ from registry.errors import UsageError
 from registry.home import DEFAULT_HOME
 
 if TYPE_CHECKING:
-    from registry.encodings.planning import Plan
+    from registry.planning.choices import Plan
 
 UnitOption = Annotated[
     str, typer.Option("--unit", metavar="UNIT", help="asset, rightsholder, or a column whose values are the units.")
@@ -70,9 +70,9 @@ def encode(
 
     import pyarrow as pa
 
-    from registry.encodings.planning import plan
     from registry.encodings.store import LAWFUL, create_encoding, idle_members, left_out, load_units, taken_in
     from registry.permissions.rule import Permission
+    from registry.planning.choices import plan
     from registry.storage.database import Registry
 
     if only_permitted and include_forbidden:
@@ -177,9 +177,9 @@ def show_plan(
         _show_what_is_left(home, encoding, ensemble, as_json=as_json)
         return
     from registry.encodings.codes import MAX_MEMBERS, members_needed
-    from registry.encodings.planning import plan
     from registry.encodings.store import unit_works
     from registry.errors import CapacityError
+    from registry.planning.choices import plan
     from registry.storage.database import Registry
 
     kind, column = _unit(unit)
@@ -217,11 +217,11 @@ def show_plan(
 
 def _show_what_is_left(home: Path, encoding: str | None, ensemble: str | None, *, as_json: bool) -> None:
     from cli.commands.rights.withdrawals import further_removals
-    from registry.encodings.planning import removals_left
+    from registry.members.serving import service_of
     from registry.outputs.queries import named_ensemble
+    from registry.planning.choices import removals_left
     from registry.storage.database import Registry
     from registry.storage.tables import Encoding
-    from registry.withdrawals.serving import service_of
     from registry.works.queries import find_by_prefix
 
     if encoding is not None and ensemble is not None:
@@ -253,7 +253,7 @@ _WANTED_Q = 0.05
 
 
 def _shortlist() -> int:
-    from registry.encodings.planning import SHORTLIST
+    from registry.planning.choices import SHORTLIST
 
     return SHORTLIST
 

@@ -84,10 +84,10 @@ def train(
         creditline train --label category --size 32 --patch 4 --steps 5000
     """
     from attribution.ensemble.denoiser import NetworkSettings
-    from attribution.ensemble.lifecycle import create_ensemble, labels_of
     from attribution.ensemble.recipe import EnsembleSettings, TrainingSettings
     from attribution.images import ImageSettings
     from attribution.process_pool import choose_device
+    from attribution.training.lifecycle import create_ensemble, labels_of
     from registry.storage.database import Registry
     from registry.storage.tables import Encoding
     from registry.works.queries import find_by_prefix, latest_encoding
@@ -139,11 +139,11 @@ def run_training(
 
     ``again``: train those anew that saw withdrawn works, instead of those that were never trained.
     """
-    from attribution.ensemble.lifecycle import plan_retraining, retrain_ensemble, train_ensemble
     from attribution.ensemble.recipe import EnsembleSettings
     from attribution.process_pool import choose_device
     from attribution.training.dataset import build_training_set
-    from registry.withdrawals.serving import service_of
+    from attribution.training.lifecycle import plan_retraining, retrain_ensemble, train_ensemble
+    from registry.members.serving import service_of
 
     service = service_of(registry, ensemble_id)
     encoding, settings = service.encoding, EnsembleSettings.from_json(service.ensemble.settings)
@@ -187,9 +187,9 @@ def list_members(ensemble: EnsembleOption = None, home: HomeOption = DEFAULT_HOM
     serves: it saw no withdrawn work. out of service: it saw some. replaced: a later generation took
       its place.
     """
+    from registry.members.serving import generations_of, service_of
     from registry.outputs.queries import named_ensemble
     from registry.storage.database import Registry
-    from registry.withdrawals.serving import generations_of, service_of
 
     registry = Registry.open(home_at(home))
     with registry.session() as session:
@@ -237,7 +237,7 @@ def import_members(
     Example:
         creditline members import ../gpu-run/creditline-home/members/*
     """
-    from attribution.ensemble.lifecycle import import_member
+    from attribution.training.lifecycle import import_member
     from registry.storage.database import Registry
 
     registry = Registry.open(home_at(home))
@@ -268,8 +268,8 @@ def train_reference(
         creditline members reference --ensemble 3fa2b1c09d11 --device cpu
     """
     from attribution.ensemble.recipe import EnsembleSettings
-    from attribution.ensemble.reference_model import train_reference_model
     from attribution.process_pool import choose_device
+    from attribution.training.reference_model import train_reference_model
     from registry.outputs.queries import named_ensemble
     from registry.storage.database import Registry
 

@@ -23,9 +23,9 @@ def init(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
 
         creditline init --home /srv/provenance
     """
-    from registry.storage.database import Registry
+    from registry.schema.create import create_registry
 
-    registry = Registry.create(home_at(home))
+    registry = create_registry(home_at(home))
     facts = {"home": str(registry.home.root.resolve()), "schema": registry.schema_version()}
     if as_json:
         print_json("init", facts)
@@ -83,8 +83,8 @@ def migrate_registry(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = Fals
     """
     from datetime import UTC, datetime
 
+    from registry.schema.migrations import migrate
     from registry.storage.database import Registry
-    from registry.storage.migrations import migrate
 
     done = migrate(Registry(home_at(home)), datetime.now(UTC))
     if as_json:

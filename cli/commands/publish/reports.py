@@ -117,7 +117,7 @@ def verify(
         creditline report verify reports/3f2a9c01b7d4.html
     """
     from registry.storage.database import Registry
-    from reports.issuing.check import MEANING, check_document
+    from reports.checking.document_check import MEANING, check_document
 
     found = check_document(Registry.open(home_at(home)), file)
     stamp, issued = found.stamp, found.issued

@@ -74,7 +74,7 @@ def list_rights(
 
         creditline rights --source harvest --out permissions.csv
     """
-    from registry.permissions.training_check import permission_counts, reasons_of, with_reasons
+    from registry.members.training_check import permission_counts, reasons_of, with_reasons
     from registry.storage.database import Registry
     from registry.works.listings import WorksFilter, works_named, works_reader
     from registry.works.listings import works as works_page
@@ -162,8 +162,8 @@ def check(
 
         creditline check 3fa2b1c09d11 --strict --json
     """
+    from registry.members.training_check import reasons_of, trained_against
     from registry.permissions.rule import FORBIDDEN, Permission
-    from registry.permissions.training_check import reasons_of, trained_against
     from registry.storage.database import Registry
 
     registry = Registry.open(home_at(home))

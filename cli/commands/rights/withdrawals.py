@@ -13,7 +13,7 @@ from registry.errors import UsageError
 from registry.home import DEFAULT_HOME
 
 if TYPE_CHECKING:
-    from registry.encodings.withdrawal_capacity import Removals, RetrainingCost
+    from registry.planning.withdrawal_capacity import Removals, RetrainingCost
     from registry.withdrawals.record import Impact
 
 
@@ -162,11 +162,11 @@ def retrain(
 
         creditline retrain --ensemble 3fa2b1c09d11
     """
-    from attribution.ensemble.lifecycle import plan_retraining
-    from registry.encodings.planning import cost_of_retraining
+    from attribution.training.lifecycle import plan_retraining
+    from registry.members.serving import service_of
     from registry.outputs.queries import named_ensemble
+    from registry.planning.choices import cost_of_retraining
     from registry.storage.database import Registry
-    from registry.withdrawals.serving import service_of
 
     registry = Registry.open(home_at(home)).patient()
     with registry.session() as session:
@@ -202,7 +202,7 @@ def retrain(
 
 
 def _narrate_cost(cost: RetrainingCost) -> None:
-    from registry.encodings.withdrawal_capacity import SHARDED_RETRAINING
+    from registry.planning.withdrawal_capacity import SHARDED_RETRAINING
 
     narrate(
         f"{cost.retrained} of {cost.members} members are to be trained again: {cost.work_passes:,} of {cost.all_work_passes:,} "

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import typer
 
-from cli.commands.works.register import stated_on_the_command_line
-from cli.common import narrate, print_json, print_table, printable, progress_bars
+from cli.common import narrate, print_json, print_table, printable, progress_bars, stated_on_the_command_line
 from registry.errors import InputError, UsageError
 from registry.ingest.dry_run import Look, look_at_files
 from registry.ingest.findings import Finding, Kind

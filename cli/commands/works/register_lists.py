@@ -11,8 +11,7 @@ from typing import Any
 
 import typer
 
-from cli.commands.works.register import stated_on_the_command_line
-from cli.common import narrate, print_json, print_table, printable, progress_bars
+from cli.common import narrate, print_json, print_table, printable, progress_bars, stated_on_the_command_line
 from registry.errors import InputError, UsageError
 from registry.ingest.bulk import ListReport, register_list
 from registry.ingest.bulk.registration import check_owned, with_defaults

@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from registry.ingest.bulk.buffers import bytes_of, lengths_of, valid
-from registry.ingest.lists.columns import BLANKS, COMPOSED, UNKNOWN_LICENCE
+from registry.ingest.lists.columns import COMPOSED, UNKNOWN_LICENCE
+from registry.text import BLANKS
 
 _LAST_OF_ASCII = 0x7F
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from registry.errors import InputError
 from registry.ingest.lists.connection import identifier, literal, one_line
 from registry.licences import LONGEST_REFERENCE
+from registry.text import BLANKS
 
 _TEXT = (
     "path",
@@ -55,10 +56,7 @@ the same."""
 LOOSE = ("url", "sha256", "media_type", "rightsholder", "licence", "title", "creator", "source_url")
 """Texts that have only to be trimmed and respelled, which costs less where they are bytes than in
 SQL."""
-BLANKS = "".join(chr(code) for code in (*range(0x09, 0x0E), *range(0x1C, 0x21), 0x85, 0xA0, 0x1680, *range(0x2000, 0x200C),
-                                        0x2028, 0x2029, 0x202F, 0x205F, 0x3000, 0xFEFF))  # fmt: skip
-"""Characters that show nothing at the ends of a text: Unicode's white space, the zero-width space
-and the byte-order mark."""
+
 UNKNOWN_LICENCE = "?"
 """What lists write for a licence that nobody knows."""
 _INTEGERS = (

@@ -7,17 +7,13 @@ none.
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from registry.ingest.findings import Finding
-from registry.ingest.lists.columns import BLANKS
-
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+from registry.text import has_control_characters, tidy
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +106,3 @@ class FolderPerRightsholder(OwnerSource):
         if name is not None and has_control_characters(name):
             return NoDeclaration("the folder's name has control characters, which no rightsholder's name has")
         return Declaration(self.recorded_from, rightsholder=name, licence=self.licence)
-
-
-def tidy(text: str | None) -> str | None:
-    """One spelling for what looks the same: Unicode's composed form, no blanks around; None for
-    what is empty.
-    """
-    return (unicodedata.normalize("NFC", text).strip(BLANKS) or None) if text else None
-
-
-def has_control_characters(text: str, allowed: str = "") -> bool:
-    """Whether there is a line break, a NUL or the like in it."""
-    return any(character not in allowed for character in _CONTROL.findall(text))

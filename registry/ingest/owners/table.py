@@ -23,16 +23,9 @@ from types import MappingProxyType
 
 from registry.errors import InputError
 from registry.ingest.findings import Finding, Kind
-from registry.ingest.lists.columns import BLANKS
-from registry.ingest.owners.declarations import (
-    Declaration,
-    Holder,
-    NoDeclaration,
-    OwnerSource,
-    has_control_characters,
-    tidy,
-)
+from registry.ingest.owners.declarations import Declaration, Holder, NoDeclaration, OwnerSource
 from registry.ingest.owners.table_files import TableRow, read_table
+from registry.text import BLANKS, has_control_characters, tidy
 
 _OTHER_NAMES: Mapping[str, str] = MappingProxyType({"license": "licence", "url": "source_url"})
 _STATED = ("rightsholder", "licence", "title", "creator", "source_url")

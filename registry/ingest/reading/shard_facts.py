@@ -12,8 +12,9 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from registry.ingest.owners.declarations import Declaration, tidy
+from registry.ingest.owners.declarations import Declaration
 from registry.metadata.values import clean
+from registry.text import tidy
 
 LONGEST = 4_096
 LONGEST_TITLE = 300

@@ -22,7 +22,7 @@ from registry.ids import canonical_json
 from registry.ingest.owners.declarations import Declaration
 from registry.licences import LicencePermission, LicenceTerms, read_licence
 from registry.metadata import EmbeddedMetadata
-from registry.permissions.signals import TRAINING, Category, Protocol, RightsSignal, Use
+from registry.signals import TRAINING, Category, Protocol, RightsSignal, Use
 
 _TEXTS = (
     *("creator", "copyright_notice", "credit_line", "rights_url", "usage_terms", "title", "description"),

@@ -24,7 +24,7 @@ import datetime
 from sqlalchemy import Integer
 from sqlmodel import SQLModel
 
-from registry.storage.schema import SCHEMA_VERSION
+from registry.storage.relation_names import SCHEMA_VERSION
 from registry.storage.tables.base import key, timestamp
 from registry.storage.tables.outputs import (
     Audit,

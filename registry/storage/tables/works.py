@@ -154,7 +154,7 @@ class EmbeddedMetadata(SQLModel, table=True):
 
 
 class AssetSignal(SQLModel, table=True):
-    """A machine-readable statement about the use of a work; see :mod:`registry.permissions.signals`
+    """A machine-readable statement about the use of a work; see :mod:`registry.signals`
     for the words.
     """
 

@@ -15,23 +15,23 @@ from safetensors.torch import load_file
 from attribution.audit.auditor import Auditor
 from attribution.audit.record import AuditSettings, decoys_with_contrast
 from attribution.ensemble.handle import reference_of, references_of
-from attribution.ensemble.lifecycle import plan_retraining, retrain_ensemble, train_ensemble
 from attribution.evidence.adjustment import Neighbours, pulls_towards
-from attribution.evidence.predictions import load_contrasts
 from attribution.evidence.randomisation import assess_shortlist, has_contrast, predictions
 from attribution.ranking.shortlist import SEEN_BY_NONE, membership_of_units, reasons_not_to_test
 from attribution.sampling.generate import generate_samples
+from attribution.sampling.predictions import load_contrasts
 from attribution.sampling.replay import verify_named
 from attribution.training.dataset import build_training_set
+from attribution.training.lifecycle import plan_retraining, retrain_ensemble, train_ensemble
 from registry.encodings.codes import bits, codes_of, decoys
 from registry.encodings.store import load_units
 from registry.errors import CapacityError
 from registry.home import Home
 from registry.members.manifest import read_member_folder
+from registry.members.serving import service_of
 from registry.outputs.queries import candidates_of
 from registry.storage.database import Registry
 from registry.withdrawals.record import withdraw
-from registry.withdrawals.serving import service_of
 from tests.attribution.conftest import CPU, NOW, SAMPLER, World, build_world, small_settings
 from tests.attribution.evidence.test_randomisation import contrasts_of
 from tests.support.killing import killed_after
@@ -259,8 +259,8 @@ def test_p_values_hold_among_the_members_that_are_left() -> None:
 
 CHILD = """
 import pathlib, sys
-from attribution.ensembles import retrain_ensemble
-from registry.database import Registry
+from attribution.training.lifecycle import retrain_ensemble
+from registry.storage.database import Registry
 from registry.home import Home
 from tests.attribution.conftest import CPU
 def progress(index, steps):

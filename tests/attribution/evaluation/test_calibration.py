@@ -15,9 +15,9 @@ from attribution.audit.record import AuditSettings
 from attribution.ensemble.handle import open_ensemble
 from attribution.evaluation.calibration import kept_samples, null_calibration, planted_power
 from attribution.evaluation.false_attribution import FalseAttribution, false_attribution_rate, nearest_units
-from attribution.evidence.predictions import load_contrasts
 from attribution.evidence.randomisation import contrast_weights
 from attribution.sampling.noise import exogenous_noise
+from attribution.sampling.predictions import load_contrasts
 from attribution.sampling.sampler import SamplerSettings, to_pixels
 from registry.errors import UsageError
 from registry.outputs.queries import candidates_of

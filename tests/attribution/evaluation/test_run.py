@@ -13,12 +13,12 @@ from attribution.audit.record import AuditSettings
 from attribution.audit.worker import seed_of_image
 from attribution.ensemble.handle import open_ensemble
 from attribution.evaluation.calibration import null_calibration, planted_power
+from attribution.evaluation.losses import STEPS, STREAM, losses_on
 from attribution.evaluation.run import EvaluationSettings, evaluate
-from attribution.evidence.predictions import is_middle
 from attribution.sampling.generate import default_sampler
 from attribution.sampling.noise import standard_normal
+from attribution.sampling.predictions import is_middle
 from attribution.sampling.schedule import steps_of
-from attribution.training.losses import STEPS, STREAM, losses_on
 from registry.errors import UsageError
 from registry.event_log.verify import verify
 from registry.outputs.evaluations import newest_evaluation

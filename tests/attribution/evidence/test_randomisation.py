@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from attribution.evidence.predictions import BAND_EDGES, Contrasts
 from attribution.evidence.randomisation import (
     assess_shortlist,
     benjamini_hochberg,
@@ -18,6 +17,7 @@ from attribution.evidence.randomisation import (
     exact_p_values,
     predictions,
 )
+from attribution.sampling.predictions import BAND_EDGES, Contrasts
 from registry.encodings.codes import bits, codes_of, decoys
 from registry.errors import UsageError
 

@@ -16,7 +16,7 @@ from registry.ids import sha256_of_file
 ALONE = """
 import warnings
 warnings.simplefilter("error")
-from attribution.torchvision_models import torchvision_models
+from attribution.metrics.torchvision_models import torchvision_models
 first = torchvision_models()
 assert torchvision_models() is first
 print(sum(weight.numel() for weight in first.squeezenet1_1(weights=None).parameters()))

@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from attribution.ensemble.denoiser import NetworkSettings, new_denoiser
 from attribution.ranking.rankers.catalogue import PEERS, RankerNeeds, available_rankers, make_ranker
-from attribution.ranking.rankers.gradients import Looks, ReferenceModel
+from attribution.ranking.rankers.gradients import Looks
 from attribution.ranking.rankers.interface import Images, PixelRows, Ranker, Works, dense_scores
 from attribution.sampling.schedule import SamplerSettings
+from attribution.training.reference_model import ReferenceModel
 from registry.errors import MissingPartError
 
 SHAPE = (1, 8, 8)

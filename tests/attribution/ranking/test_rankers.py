@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from jaxtyping import Float32
 
-from attribution.evidence.predictions import is_middle
 from attribution.ranking.rankers.catalogue import RANKERS, RankerNeeds, available_rankers, make_ranker, make_rankers
 from attribution.ranking.rankers.feature_kernel import Embedding, FeatureKernel
 from attribution.ranking.rankers.interface import Images, PixelRows, Works, dense_scores, pixel_by_pixel, shortlist
@@ -26,6 +25,7 @@ from attribution.ranking.rankers.responsibilities import (
     Responsibilities,
 )
 from attribution.sampling.noise import standard_normal
+from attribution.sampling.predictions import is_middle
 from attribution.sampling.schedule import SamplerSettings, steps_of
 from registry.errors import MissingPartError, UsageError
 

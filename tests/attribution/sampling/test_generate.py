@@ -13,11 +13,11 @@ from PIL import Image
 from sqlmodel import select
 
 from attribution.ensemble.handle import open_ensemble, reference_of
-from attribution.ensemble.lifecycle import import_member
-from attribution.evidence.predictions import load_contrasts, renoise
 from attribution.sampling.generate import generate_samples, sample_id_of
+from attribution.sampling.predictions import load_contrasts, renoise
 from attribution.sampling.replay import verify_named, verify_samples
 from attribution.sampling.sampler import to_pixels
+from attribution.training.lifecycle import import_member
 from registry.encodings.codes import bits
 from registry.encodings.store import create_encoding, load_units
 from registry.errors import InputError, IntegrityError, NotFoundError, UsageError
@@ -25,6 +25,7 @@ from registry.home import Home
 from registry.ingest.owners.table import OwnerTable
 from registry.ingest.registration import register_folder
 from registry.members.manifest import read_member_folder
+from registry.schema.create import create_registry
 from registry.storage import tables
 from registry.storage.database import Registry
 from tests.attribution.conftest import CPU, NOW, SAMPLER, World
@@ -178,7 +179,7 @@ def _assets(world: World) -> list[tables.Asset]:
 
 def test_members_trained_elsewhere_are_imported(world: World, tmp_path: Path) -> None:
     """Into another registry of the same works; the ensemble and its samples come out the same."""
-    registry = Registry.create(Home(tmp_path / "elsewhere"))
+    registry = create_registry(Home(tmp_path / "elsewhere"))
     owners = world.works / "owners.csv"
     register_folder(registry, world.works, OwnerTable(owners), now=NOW, excluded=[owners])
     create_encoding(registry, "asset", None, 6, 3, 0, NOW)
@@ -211,7 +212,7 @@ def test_import_of_other_works_leaves_nothing(world: World, tmp_path: Path) -> N
     """A member of an encoding that is not registered here is refused before anything is copied or
     registered.
     """
-    registry = Registry.create(Home(tmp_path / "elsewhere"))
+    registry = create_registry(Home(tmp_path / "elsewhere"))
     with pytest.raises(NotFoundError, match="creditline encode"):
         import_member(registry, world.registry.home.member(world.ensemble.member_ids[0]))
     assert not (registry.home.root / "members").exists()

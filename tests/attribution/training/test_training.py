@@ -107,7 +107,7 @@ def test_only_seen_works_matter(tmp_path: Path) -> None:
 CHILD = """
 import sys, pathlib, torch
 torch.set_num_threads(1)
-from tests.attribution.test_training import SETTINGS, task_in
+from tests.attribution.training.test_training import SETTINGS, task_in
 from attribution.training import train_member
 def report(steps):
     print(steps, flush=True)

@@ -9,8 +9,8 @@ import pytest
 from registry.doctor import examine
 from registry.errors import RegistryError
 from registry.event_log.verify import verify
+from registry.schema.migrations import migrate
 from registry.storage.database import Registry
-from registry.storage.migrations import migrate
 from tests.support.works import NOW
 
 

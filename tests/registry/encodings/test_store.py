@@ -15,6 +15,7 @@ from registry.errors import CapacityError, NotFoundError, UsageError
 from registry.home import Home
 from registry.ingest.owners.table import OwnerTable
 from registry.permissions.rule import Permission
+from registry.schema.create import create_registry
 from registry.storage.database import Registry
 from registry.storage.tables import Encoding
 from registry.works.queries import training_assets, works_outside
@@ -129,7 +130,7 @@ def test_the_same_works_have_the_same_encoding_in_any_registry(filled: Registry,
     """Ids hash content, not this registry's numbers: registered beside another folder,
     rightsholders have other ids.
     """
-    other = Registry.create(Home(tmp_path / "other"), now=NOW)
+    other = create_registry(Home(tmp_path / "other"), now=NOW)
     register(other, write_pictures(tmp_path / "more", ["m.png"], first=90))
     with other.connection() as connection:
         connection.execute("UPDATE asset SET missing_since = now()")
@@ -154,7 +155,7 @@ def test_what_cannot_be_encoded_is_refused_with_what_there_is(filled: Registry, 
     with pytest.raises(UsageError, match="64-bit"):
         create_encoding(filled, "asset", None, 4, 2, 2**63, NOW)
     with pytest.raises(NotFoundError, match="no works are registered"):
-        create_encoding(Registry.create(Home(tmp_path / "empty")), "asset", None, 4, 2, 0, NOW)
+        create_encoding(create_registry(Home(tmp_path / "empty")), "asset", None, 4, 2, 0, NOW)
     with filled.session() as session:
         assert session.get(Encoding, "nothing") is None
     with pytest.raises(NotFoundError, match="no encoding nothing"):

@@ -24,6 +24,7 @@ from registry.event_log.seals import (
 )
 from registry.event_log.verify import verify, verify_within
 from registry.home import Home
+from registry.schema.create import create_registry
 from registry.storage.database import Registry
 from registry.storage.row_hash import Digest
 from tests.support.record import AUDIT_ID, ENCODING_ID, add_outputs, fill
@@ -34,7 +35,7 @@ from tests.support.works import NOW
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with rows in every table; tests copy it."""
     home = Home(tmp_path_factory.mktemp("filled") / "home")
-    registry = Registry.create(home, now=NOW)
+    registry = create_registry(home, now=NOW)
     fill(registry, NOW)
     add_outputs(registry, NOW)
     return home.root
@@ -294,7 +295,7 @@ def test_a_rewritten_registry_is_found_by_a_noted_hash(registry: Registry, tmp_p
     with changing(registry, NOW) as change:
         change.record("rights reviewed", "asset 1")
     assert not verify(registry, expect=noted).faults
-    forged = Registry.create(Home(tmp_path / "forged"), now=NOW)
+    forged = create_registry(Home(tmp_path / "forged"), now=NOW)
     fill(forged, NOW + timedelta(microseconds=1))
     assert not verify(forged).faults
     assert "does not go on from there" in told(verify(forged, expect=noted))

@@ -25,7 +25,7 @@ from registry.ingest.reading.content import read_content, read_work, split_path
 from registry.ingest.reading.member_pool import inspect_containers
 from registry.ingest.registration import register_archive, register_shards
 from registry.ingest.report import RegistrationReport
-from registry.rightsholders.current_rights import ASSET_RIGHTS
+from registry.storage.current_rights import ASSET_RIGHTS
 from registry.storage.database import Registry
 from tests.support.works import ADA, NOW, encoded, picture, register, write, write_pictures
 

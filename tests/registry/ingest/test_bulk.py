@@ -429,7 +429,7 @@ _KILLED = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from registry.database import Registry
+from registry.storage.database import Registry
 from registry.home import Home
 from registry.ingest.bulk import batches, register_list
 from registry.ingest.lists import open_list

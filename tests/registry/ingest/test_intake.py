@@ -219,10 +219,10 @@ RUN = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from registry.database import Registry
+from registry.storage.database import Registry
 from registry.home import Home
 from registry.ingest import fingerprinting, registration
-from registry.ingest.owners import OneOwner
+from registry.ingest.owners.declarations import OneOwner
 registration.BATCH = 12
 fingerprinting.BATCH = 12
 print("ready", flush=True)

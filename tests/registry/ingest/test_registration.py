@@ -21,6 +21,7 @@ from registry.ingest import open_sources, registration
 from registry.ingest.owners.declarations import FolderPerRightsholder, OneOwner
 from registry.ingest.owners.table import OwnerTable
 from registry.ingest.reading.file_pool import inspect_files
+from registry.schema.create import create_registry
 from registry.storage.database import Registry
 from registry.works.listings import WorksFilter, works
 from registry.works.queries import asset_rights_table
@@ -221,7 +222,7 @@ def test_a_table_or_a_home_inside_the_folder_is_no_work(folder: Path) -> None:
     """People keep both beside their images."""
     write_pictures(folder, ["a.png"])
     table = write_csv(folder / "owners.csv", [{"path": "a.png", "rightsholder": "Ada"}])
-    inside = Registry.create(Home(folder / "home"))
+    inside = create_registry(Home(folder / "home"))
     write(inside.home.sample_image("s"), encoded(picture(3)))
     report = register(inside, folder, OwnerTable(table), excluded=[table])
     assert (report.files, report.findings) == (1, ())
@@ -268,7 +269,7 @@ def test_batches_and_processes_do_not_change_the_result(
     write_pictures(folder, [f"{number % 7}/{number:03d}.png" for number in range(150)])
     write(folder / "3" / "bad.png", b"bad")
     register(registry, folder)
-    other = Registry.create(Home(tmp_path / "other"))
+    other = create_registry(Home(tmp_path / "other"))
     monkeypatch.setattr(registration, "BATCH", 40)
     monkeypatch.setattr(open_sources, "inspect_files", partial(inspect_files, seconds_alone=0.0))
     report = register(other, folder, workers=3)
@@ -309,7 +310,7 @@ KILLED = """
 import sys, time
 from datetime import UTC, datetime
 from pathlib import Path
-from registry.database import Registry
+from registry.storage.database import Registry
 from registry.home import Home
 from registry.ingest import registration
 from registry.ingest.owners import OneOwner

@@ -12,7 +12,7 @@ import pytest
 
 from registry.metadata import EmbeddedMetadata
 from registry.metadata.values import Problems
-from registry.permissions.signals import Category, Protocol, Use
+from registry.signals import Category, Protocol, Use
 from tests.registry.metadata.files import image_file, read
 from tests.registry.metadata.signing import ISSUER, signed
 

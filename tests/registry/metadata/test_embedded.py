@@ -16,7 +16,7 @@ from PIL import Image, TiffImagePlugin
 from registry.errors import InputError
 from registry.metadata import NOTHING, EmbeddedMetadata, plus, read_embedded
 from registry.metadata.values import LARGEST_PACKET
-from registry.permissions.signals import Category, Protocol, RightsSignal, Use
+from registry.signals import Category, Protocol, RightsSignal, Use
 from tests.registry.metadata import files
 from tests.registry.metadata.files import VOCABULARY, data_mining, exif, image_file, packet, read
 

@@ -8,7 +8,7 @@ import pytest
 
 from registry.metadata.values import LONGEST_VALUE, Problems
 from registry.metadata.xmp import XmpContent, read_xmp
-from registry.permissions.signals import Use
+from registry.signals import Use
 from tests.registry.metadata.files import VOCABULARY, packet
 
 

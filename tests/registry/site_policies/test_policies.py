@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from protego import Protego
 
 from registry.errors import InputError
-from registry.permissions.signals import Category, Protocol, Use
+from registry.signals import Category, Protocol, Use
 from registry.site_policies import SitePolicy, domain_of, governs, path_of, read_site_policy
 from registry.site_policies.interface import LARGEST_FILE, MOST_WILDCARDS
 from registry.site_policies.paths import PathPatterns, normal_path

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from registry.permissions.signals import Protocol, Use
+from registry.signals import Protocol, Use
 from registry.site_policies import read_site_policy
 
 ROBOTS = b"User-agent: *\nAllow: /\nContent-Usage: train-ai=n\n"

@@ -20,6 +20,7 @@ from sqlmodel import select
 
 from registry.errors import InputError, LockedRegistryError, NotFoundError, RegistryError, SchemaVersionError
 from registry.home import Home
+from registry.schema.create import create_registry
 from registry.storage.database import Registry
 from registry.storage.tables import SCHEMA_VERSION, Encoding, Rightsholder, SchemaVersion
 from tests.support.works import NOW
@@ -39,9 +40,9 @@ def another_process_holding(path: Path) -> Iterator[int]:
 def test_creating_is_idempotent_and_keeps_what_is_there(tmp_path: Path) -> None:
     """A second init changes nothing; the first records its version and time."""
     home = Home(tmp_path / "deep" / "home")
-    with Registry.create(home, now=NOW).session() as session:
+    with create_registry(home, now=NOW).session() as session:
         session.add(Rightsholder(id=0, name="Ada", created_at=NOW))
-    with Registry.create(home).session() as session:
+    with create_registry(home).session() as session:
         assert [row.name for row in session.exec(select(Rightsholder))] == ["Ada"]
         assert [(row.version, row.applied_at) for row in session.exec(select(SchemaVersion))] == [(SCHEMA_VERSION, NOW)]
 
@@ -58,7 +59,7 @@ def test_a_file_that_is_no_database_is_a_registry_error(tmp_path: Path, content:
     """Neither opened nor overwritten."""
     home = Home(tmp_path)
     home.database.write_bytes(content)
-    for attempt in (Registry.open, Registry.create):
+    for attempt in (Registry.open, create_registry):
         with pytest.raises(RegistryError, match="not a registry"):
             attempt(home)
     assert home.database.read_bytes() == content
@@ -76,7 +77,7 @@ def test_another_duckdb_file_is_no_registry(tmp_path: Path) -> None:
     home = Home(tmp_path)
     with duckdb.connect(str(home.database)) as connection:
         connection.execute("CREATE TABLE mine (x INTEGER)")
-    for attempt in (Registry.open, Registry.create):
+    for attempt in (Registry.open, create_registry):
         with pytest.raises(RegistryError, match="no registry of creditline"):
             attempt(home)
 
@@ -94,7 +95,7 @@ def test_another_schema_version_is_refused_with_what_to_do(registry: Registry, v
     """Older: migrate. Newer: update. Init does not touch it either."""
     with registry.connection() as connection:
         connection.execute("UPDATE schema_version SET version = ?", [version])
-    for attempt in (Registry.open, Registry.create):
+    for attempt in (Registry.open, create_registry):
         with pytest.raises(SchemaVersionError, match=f"has schema {version}.*{advice}"):
             attempt(registry.home)
 
@@ -171,7 +172,7 @@ def test_a_home_that_cannot_be_made_is_an_input_error(tmp_path: Path) -> None:
     """A file stands where the folder should be."""
     (tmp_path / "file").write_bytes(b"x")
     with pytest.raises(InputError, match="choose another --home"):
-        Registry.create(Home(tmp_path / "file" / "home"))
+        create_registry(Home(tmp_path / "file" / "home"))
 
 
 def test_being_killed_within_a_transaction_loses_only_that_transaction(registry: Registry) -> None:
@@ -180,7 +181,7 @@ def test_being_killed_within_a_transaction_loses_only_that_transaction(registry:
     """
     program = """
 import pathlib, sys, time
-from registry.database import Registry
+from registry.storage.database import Registry
 from registry.home import Home
 registry = Registry(Home(pathlib.Path(sys.argv[1])))
 with registry.connection() as connection:

@@ -17,12 +17,12 @@ from registry.encodings.store import create_encoding
 from registry.errors import CapacityError, InputError, IntegrityError, NotFoundError, UsageError
 from registry.members.manifest import Manifest, ManifestWorks
 from registry.members.merkle import MerkleTree
+from registry.members.serving import service_of
 from registry.storage.database import Registry
 from registry.storage.tables import Encoding
 from registry.withdrawals.certificate import PROVED, STATED, Certificate, check, document_hash, summary
 from registry.withdrawals.issue_certificate import certify, works_of_withdrawal
 from registry.withdrawals.record import withdraw
-from registry.withdrawals.serving import service_of
 from tests.support.members import ensemble_of, train_members
 from tests.support.works import NOW, copied, register, write_pictures
 

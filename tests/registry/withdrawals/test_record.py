@@ -14,10 +14,10 @@ from registry.errors import InputError, NotFoundError, UsageError
 from registry.event_log.events import head_of
 from registry.event_log.seals import Seals
 from registry.ingest.owners.declarations import OneOwner
+from registry.members.serving import service_of
 from registry.storage.database import Registry
 from registry.storage.tables import Encoding
 from registry.withdrawals.record import cover_later_works, list_withdrawals, withdraw
-from registry.withdrawals.serving import service_of
 from tests.support.members import ensemble_of, train_members
 from tests.support.works import NOW, copied, register, write_pictures
 

@@ -194,9 +194,9 @@ def test_listing_needs_neither_the_models_nor_arrow(filled: Registry) -> None:
     program = """
 import pathlib, sys
 sys.modules["pandas"] = None  # a tool of the tests brings it; DuckDB imports it, and Arrow with it, where it is installed
-from registry.database import Registry
+from registry.storage.database import Registry
 from registry.home import Home
-from registry.listings import WorksFilter, works
+from registry.works.listings import WorksFilter, works
 with Registry.open(Home(pathlib.Path(sys.argv[1]))).connection() as connection:
     assert works(connection, WorksFilter(rightsholder="Ada"), limit=2).total == 8
 print(*sorted({name.partition(".")[0] for name in sys.modules}))

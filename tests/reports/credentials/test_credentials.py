@@ -24,11 +24,11 @@ from registry.ids import sha256_of  # noqa: E402
 from registry.metadata.content_credentials import OFFLINE  # noqa: E402
 from registry.storage.database import Registry  # noqa: E402 - only when it is there
 from registry.withdrawals.record import withdraw  # noqa: E402
+from reports.checking.document_check import check_document  # noqa: E402
 from reports.credentials.assertion import KIND, LABEL, AuditClaim  # noqa: E402
 from reports.credentials.checking import Checked, check_credentials, check_file  # noqa: E402
 from reports.credentials.findings import signed_image_facts  # noqa: E402
 from reports.credentials.trial_certificates import Algorithm  # noqa: E402
-from reports.issuing.check import check_document  # noqa: E402
 from reports.issuing.issue import find_issued  # noqa: E402
 from reports.outputs.schema import Missing  # noqa: E402
 from tests.registry.metadata.signing import signed as signed_by_a_stranger  # noqa: E402

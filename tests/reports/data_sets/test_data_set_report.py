@@ -24,11 +24,11 @@ from registry.rightsholders.verified_rights import verify_rights
 from registry.storage.database import Registry
 from registry.storage.tables import CoRightsholder, NearDuplicate
 from registry.withdrawals.record import withdraw
+from reports.checking.document_types import KINDS
 from reports.data_sets.facts import DataSetFacts
 from reports.data_sets.read import read_data_set
 from reports.data_sets.write import give_data_set
 from reports.filings.domains import count_domains
-from reports.issuing.document_types import KINDS
 from reports.issuing.issue import find_issued
 from tests.reports.outputs.test_pages import visit
 from tests.reports.statements.test_page import broken_rules

@@ -23,13 +23,16 @@ from registry.home import Home
 from registry.ids import sha256_of
 from registry.ingest.owners.table import OwnerTable
 from registry.ingest.registration import register_folder
+from registry.members.serving import Service, service_of
 from registry.permissions.reviews import record_review
 from registry.permissions.rule import Permission
 from registry.rightsholders.verified_rights import verify_rights
+from registry.schema.create import create_registry
 from registry.storage.database import Registry
 from registry.storage.tables import AssetSignal, EmbeddedMetadata, Encoding
 from registry.withdrawals.record import withdraw
-from registry.withdrawals.serving import Service, service_of
+from reports.checking.document_check import check_document
+from reports.checking.document_types import KINDS
 from reports.filings import ab2013, ai_act, versions
 from reports.filings.answers import LARGEST_FILE, Answers, read_answers
 from reports.filings.answers_template import template_of
@@ -37,8 +40,6 @@ from reports.filings.changes import changes
 from reports.filings.form import ChangePart, FilingDocument, Form
 from reports.filings.toml_keys import basic_string, has_long_key
 from reports.filings.versions import Filed, file_version, subject_of
-from reports.issuing.check import check_document
-from reports.issuing.document_types import KINDS
 from reports.issuing.stamp import META
 from tests.support.members import ensemble_of, train_members
 from tests.support.works import NOW, write_csv, write_pictures
@@ -63,7 +64,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Registry:
     never encoded.
     """
     root = tmp_path_factory.mktemp("filings")
-    registry = Registry.create(Home(root / "home"), now=NOW)
+    registry = create_registry(Home(root / "home"), now=NOW)
     for name, first, amount in (("crawl", 0, 24), (HOSTILE, 24, 8)):
         paths = [f"{number:02d}.png" for number in range(amount)]
         rows = [

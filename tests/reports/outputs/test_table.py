@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reports.outputs.candidates_table import CELL_LIMIT, COLUMNS, candidates_csv
 from reports.outputs.facts import AuditFacts
 from reports.outputs.read import read_audit
 from reports.outputs.selection import newest_audits
-from reports.tables.candidates import CELL_LIMIT, COLUMNS, candidates_csv
 from tests.support.golden import check_golden
 from tests.support.world import World
 

@@ -16,8 +16,8 @@ import pytest
 
 from registry.errors import NotFoundError, UsageError
 from registry.ids import sha256_of
-from reports.issuing.check import check_document
-from reports.issuing.document_types import KINDS
+from reports.checking.document_check import check_document
+from reports.checking.document_types import KINDS
 from reports.issuing.issue import find_issued
 from reports.issuing.stamp import PARQUET_KEY, Stamp, beside
 from reports.standards import croissant

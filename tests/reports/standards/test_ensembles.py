@@ -20,7 +20,7 @@ from spdx_python_model import v3_0_1 as spdx_model
 
 from registry.errors import NotFoundError
 from registry.ids import sha256_of
-from reports.issuing.document_types import KINDS
+from reports.checking.document_types import KINDS
 from reports.standards import cyclonedx, spdx
 from reports.standards.croissant import is_identifier
 from reports.standards.write import write_cyclonedx, write_spdx

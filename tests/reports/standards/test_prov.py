@@ -14,7 +14,7 @@ from prov.model import ProvDocument
 from registry.errors import IntegrityError, NotFoundError, UsageError
 from registry.ids import sha256_of
 from registry.storage.tables import Sample
-from reports.issuing.document_types import KINDS
+from reports.checking.document_types import KINDS
 from reports.standards import prov
 from reports.standards.prov_reading import find_output
 from reports.standards.write import write_prov

@@ -17,7 +17,7 @@ from registry.errors import InputError
 from registry.event_log.events import changing
 from registry.ids import sha256_of, sha256_of_file
 from registry.storage.database import Registry
-from reports.issuing.document_types import KINDS
+from reports.checking.document_types import KINDS
 from reports.issuing.issue import find_issued
 from reports.issuing.stamp import SUFFIX
 from reports.statements.write import Given, give_statement

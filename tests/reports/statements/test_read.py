@@ -13,12 +13,12 @@ from registry.claims.decisions import decide_claim
 from registry.claims.record import open_claim
 from registry.event_log.events import changing
 from registry.home import Home
+from registry.members.serving import Service, services
 from registry.rightsholders.records import add_rightsholder, merge_rightsholders
 from registry.storage.database import Registry
 from registry.storage.tables import Candidate, CoRightsholder
 from registry.withdrawals.record import withdraw
-from registry.withdrawals.serving import Service, services
-from reports.issuing.check import check_document
+from reports.checking.document_check import check_document
 from reports.outputs.schema import Missing
 from reports.statements import read as reading
 from reports.statements import words

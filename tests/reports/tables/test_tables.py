@@ -23,12 +23,13 @@ from registry.export.cells import spreadsheet_text
 from registry.export.files import SUFFIXES
 from registry.home import Home
 from registry.ids import sha256_of
+from registry.schema.create import create_registry
 from registry.storage.database import Registry
-from reports.issuing.check import check_document
-from reports.issuing.json_schemas import published
+from reports.checking.document_check import check_document
+from reports.checking.json_schemas import published
 from reports.issuing.stamp import PARQUET_KEY, Stamp, beside
-from reports.tables.candidates import CELL_LIMIT
-from reports.tables.candidates import TABLE as CANDIDATES
+from reports.outputs.candidates_table import CELL_LIMIT
+from reports.outputs.candidates_table import TABLE as CANDIDATES
 from reports.tables.columns import batch_of
 from reports.tables.page import with_columns
 from reports.tables.write import TABLES, give_table
@@ -238,7 +239,7 @@ def test_text_that_no_encoding_holds() -> None:
 
 def test_an_empty_registry(tmp_path: Path) -> None:
     """Tables without rows are tables."""
-    registry = Registry.create(Home(tmp_path / "home"))
+    registry = create_registry(Home(tmp_path / "home"))
     for name in TABLES:
         for suffix in SUFFIXES:
             path = give_table(registry, name, tmp_path / f"{name}{suffix}", NOW).path

@@ -32,8 +32,9 @@ from kronfluence.task import Task
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
-from attribution.ranking.rankers.gradients import FACTOR_WORKS, NOISE_SEED, Looks, ReferenceModel, pictures_of
+from attribution.ranking.rankers.gradients import FACTOR_WORKS, NOISE_SEED, Looks, pictures_of
 from attribution.ranking.rankers.interface import Images, Query, Ranker, RowIndex, Works
+from attribution.training.reference_model import ReferenceModel
 
 LOOKS = 12
 """At every picture, so a score is a mean over 144 pairs."""

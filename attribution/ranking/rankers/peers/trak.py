@@ -30,8 +30,9 @@ from trak.modelout_functions import AbstractModelOutput
 from trak.projectors import BasicProjector, ProjectionType
 from trak.score_computers import BasicScoreComputer
 
-from attribution.ranking.rankers.gradients import Looks, ReferenceModel, pictures_of
+from attribution.ranking.rankers.gradients import Looks, pictures_of
 from attribution.ranking.rankers.interface import Images, Query, Ranker, RowIndex, Rows, Works, blocks
+from attribution.training.reference_model import ReferenceModel
 from registry.errors import InputError
 from registry.home import write_atomically
 from registry.ids import content_id, sha256_of

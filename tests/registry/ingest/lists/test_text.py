@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from registry.errors import InputError
 from registry.ingest.lists import open_list, preview
-from registry.ingest.lists.columns import BLANKS
+from registry.text import BLANKS
 from tests.registry.ingest.lists.reading import rows
 
 CSV = b'url,title\nhttps://example.org/1,"a ""cat"",\nasleep"\nhttps://example.org/2,\n'

@@ -63,4 +63,4 @@ VIEWS = frozenset(
         "works_by_rightsholder",
     }
 )
-"""Those of :mod:`registry.storage.views`, by name."""
+"""Those of :mod:`registry.schema.views`, by name."""

@@ -29,10 +29,10 @@ from registry.home import Home, sync_folder
 from registry.ids import content_id
 from registry.members.manifest import MANIFEST_NAME, MemberFolder, read_member_folder
 from registry.members.register import check_against_codes, last_withdrawal, member_id, register_member
+from registry.members.serving import Service, generations_of, service_of
 from registry.storage import tables
 from registry.storage.database import Registry
 from registry.withdrawals.record import cover_later_works
-from registry.withdrawals.serving import Service, generations_of, service_of
 from registry.works.queries import training_assets
 
 

@@ -20,23 +20,35 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from torch import nn
 
 from attribution.ensemble.denoiser import load_denoiser
 from attribution.ensemble.handle import encoding_reference
 from attribution.ensemble.recipe import EnsembleSettings
 from attribution.process_pool import Device, run_tasks
-from attribution.ranking.rankers.gradients import ReferenceModel
+from attribution.sampling.schedule import SamplerSettings, schedule_of
 from attribution.training.dataset import build_training_set, open_training_set
-from attribution.training.loop import CHECKPOINT_SECONDS, TrainingRun, schedule_of
+from attribution.training.loop import CHECKPOINT_SECONDS, TrainingRun
 from attribution.training.member import TrainingTask, checkpoint_name, publish
 from registry.errors import CapacityError, InputError, IntegrityError, MissingPartError, UsageError
 from registry.home import Home
 from registry.members.manifest import ReferenceFolder, ReferenceManifest, read_reference_folder
 from registry.members.reference_models import record_reference, usable_reference
 from registry.members.register import expected_works, last_withdrawal
+from registry.members.serving import service_of
 from registry.storage.database import Registry
 from registry.withdrawals.record import cover_later_works
-from registry.withdrawals.serving import service_of
+
+
+@dataclass(frozen=True)
+class ReferenceModel:
+    """The model that is differentiated, and how it was trained."""
+
+    denoiser: nn.Module
+    """eps = f(x_t, t); trained on all works."""
+    weights_sha256: str
+    schedule: SamplerSettings
+    snr_cap: float
 
 
 @dataclass(frozen=True, kw_only=True)

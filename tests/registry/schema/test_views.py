@@ -15,9 +15,9 @@ from registry.event_log.events import Change
 from registry.ingest.owners.declarations import FolderPerRightsholder
 from registry.permissions.derived_columns import refresh
 from registry.permissions.rule import explain
-from registry.storage import schema
+from registry.schema.views import VIEWS
+from registry.storage import relation_names
 from registry.storage.database import Registry
-from registry.storage.views import VIEWS
 from tests.support.works import NOW, copied, register, write_pictures
 
 LATER = NOW.replace(year=2027)
@@ -54,7 +54,7 @@ def filled(written: Registry, tmp_path: Path) -> Registry:
 
 def test_the_schema_knows_every_view_by_name() -> None:
     """Opening compares names without loading the queries."""
-    assert set(VIEWS) == schema.VIEWS
+    assert set(VIEWS) == relation_names.VIEWS
 
 
 def test_works_by_permission_count_each_work_once(filled: Registry) -> None:

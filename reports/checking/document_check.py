@@ -30,7 +30,7 @@ from registry.event_log.events import GENESIS
 from registry.ids import sha256_of
 from registry.storage.database import Registry
 from registry.works.lookup import resolve_rightsholder
-from reports.issuing.document_types import KINDS, VERSIONED
+from reports.checking.document_types import KINDS, VERSIONED
 from reports.issuing.issue import EVENT, Issued, find_issued, find_later
 from reports.issuing.stamp import META, PARQUET_KEY, SUFFIX, Stamp, beside
 from reports.statements import read as statements

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.func import jvp
 from torch.nn import functional
 
-from attribution.ablation.forward_ad import propagate
+from attribution.forward_ad import propagate
 from registry.errors import UsageError
 from tests.support.networks import UNetDenoiser, seeded
 

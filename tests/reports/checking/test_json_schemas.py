@@ -14,13 +14,13 @@ from jsonschema.exceptions import ValidationError
 
 from registry.home import Home
 from registry.outputs.evaluations import KeptEvaluation
-from registry.storage.database import Registry
+from registry.schema.create import create_registry
+from reports.checking.json_schemas import SUFFIX, published
 from reports.data_sets.write import give_data_set
 from reports.evaluations.page import give_evaluation
 from reports.filings import ab2013, ai_act
 from reports.filings.answers import Answers
 from reports.filings.versions import file_version
-from reports.issuing.json_schemas import SUFFIX, published
 from reports.issuing.stamp import SUFFIX as STAMP
 from reports.statements.write import give_statement
 from tests.reports.evaluations.test_page import FACTS
@@ -91,7 +91,7 @@ def test_statements_and_data_set_reports(tmp_path: Path) -> None:
 
 def test_evaluations(tmp_path: Path) -> None:
     """With what was measured and what was not."""
-    registry = Registry.create(Home(tmp_path / "home"))
+    registry = create_registry(Home(tmp_path / "home"))
     kept = KeptEvaluation(facts=FACTS, event=3, event_sha256="a" * 64, measured_at=NOW, measured_by="tests")
     _, path = give_evaluation(registry, kept, tmp_path, NOW)
     check_file(path)

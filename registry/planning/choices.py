@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.encodings import codes
-from registry.encodings.withdrawal_capacity import Removals, RetrainingCost, retraining_cost, simulate_removals
 from registry.errors import NotFoundError
+from registry.members.serving import Service, WithdrawnWorks, withdrawn_works
+from registry.planning.withdrawal_capacity import Removals, RetrainingCost, retraining_cost, simulate_removals
 from registry.storage.database import Registry
-from registry.withdrawals.serving import Service, WithdrawnWorks, withdrawn_works
 
 DECOY_LIMIT = 20_000
 """Decoys that an audit draws at most, unless told otherwise."""

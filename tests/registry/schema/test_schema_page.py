@@ -15,7 +15,7 @@ from registry.event_log.events import Change
 from registry.ingest.owners.table import OwnerTable
 from registry.permissions.derived_columns import refresh
 from registry.storage.database import Registry
-from registry.storage.schema import TABLES, VIEWS
+from registry.storage.relation_names import TABLES, VIEWS
 from tests.support.works import NOW, register, write_csv, write_pictures
 
 PAGE = (Path(__file__).parents[3] / "docs" / "schema.md").read_text(encoding="utf-8")

@@ -17,8 +17,6 @@ from safetensors.torch import load_file
 from attribution.audit.auditor import Auditor
 from attribution.audit.record import AuditSettings
 from attribution.ensemble.denoiser import load_denoiser
-from attribution.ensemble.lifecycle import create_ensemble, labels_of
-from attribution.ensemble.reference_model import open_reference_model, train_reference_model
 from attribution.ranking.grading import grade_rankers, graded_samples
 from attribution.ranking.kept_choice import keep_choice, needs_of, rankers_to_use
 from attribution.ranking.rankers.catalogue import RANKERS, available_rankers, make_rankers
@@ -26,7 +24,9 @@ from attribution.ranking.rankers.gradients import Gradients
 from attribution.ranking.rankers.interface import Images
 from attribution.sampling.generate import default_sampler
 from attribution.training.dataset import open_training_set
+from attribution.training.lifecycle import create_ensemble, labels_of
 from attribution.training.loop import TrainingRun
+from attribution.training.reference_model import open_reference_model, train_reference_model
 from registry.doctor import examine
 from registry.errors import CapacityError, IntegrityError, MissingPartError, UsageError
 from registry.event_log.verify import verify
@@ -125,8 +125,8 @@ def test_training_again_does_nothing(referenced: World) -> None:
 
 CHILD = """
 import sys, pathlib
-from attribution.reference_model import train_reference_model
-from registry.database import Registry
+from attribution.training.reference_model import train_reference_model
+from registry.storage.database import Registry
 from registry.home import Home
 from tests.attribution.conftest import CPU
 def tell(steps):
@@ -169,7 +169,7 @@ def test_a_kill_before_the_event_costs_no_training(world: World, built: World, m
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("attribution.ensemble.reference_model.record_reference", killed)
+        patch.setattr("attribution.training.reference_model.record_reference", killed)
         with pytest.raises(KeyboardInterrupt):
             train_reference_model(world.registry, world.ensemble.id, CPU)
     assert folder_in(world).is_dir()

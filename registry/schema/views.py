@@ -14,7 +14,7 @@ from types import MappingProxyType
 import duckdb
 
 from registry.permissions.rule import CURRENT_CLAIMS, CURRENT_REVIEWS, CURRENT_SIGNALS, GROUNDS
-from registry.rightsholders.current_rights import ASSET_RIGHTS, owners_among
+from registry.storage.current_rights import ASSET_RIGHTS, owners_among
 
 _RIGHTS_HISTORY = """
     SELECT asset_rights.asset_id, asset_rights.id AS rights_id, asset_rights.basis,

@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 
 from registry.home import Home
-from registry.storage.database import Registry
+from registry.schema.create import create_registry
 
 
 @cache
@@ -21,7 +21,7 @@ def relations_made_anew() -> tuple[dict[str, dict[str, str]], dict[str, str]]:
     """
     with (
         tempfile.TemporaryDirectory(prefix="creditline-") as folder,
-        Registry.create(Home(Path(folder) / "home")).connection() as connection,
+        create_registry(Home(Path(folder) / "home")).connection() as connection,
     ):
         return relations_of(connection)
 

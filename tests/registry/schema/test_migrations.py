@@ -9,8 +9,8 @@ import pytest
 
 from registry.errors import NotFoundError, RegistryError, SchemaVersionError
 from registry.home import Home
+from registry.schema.migrations import Step, migrate
 from registry.storage.database import Registry
-from registry.storage.migrations import Step, migrate
 from registry.storage.tables import SCHEMA_VERSION as NOW_AT
 from registry.storage.tables import Rightsholder
 from tests.support.works import NOW

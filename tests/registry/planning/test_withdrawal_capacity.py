@@ -9,9 +9,9 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from registry.encodings import withdrawal_capacity
 from registry.encodings.codes import codes_of
-from registry.encodings.withdrawal_capacity import retraining_cost, simulate_removals
+from registry.planning import withdrawal_capacity
+from registry.planning.withdrawal_capacity import retraining_cost, simulate_removals
 
 
 def lasting(order: tuple[int, ...], mask: int) -> int:

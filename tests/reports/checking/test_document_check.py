@@ -31,8 +31,8 @@ from registry.permissions.reviews import record_review
 from registry.permissions.rule import Permission
 from registry.storage.database import Registry
 from registry.withdrawals.record import withdraw
-from reports.issuing import check as verifying
-from reports.issuing.check import Checked, check_document
+from reports.checking import document_check as verifying
+from reports.checking.document_check import Checked, check_document
 from reports.issuing.issue import EVENT, Document, record_issue, write_document
 from reports.issuing.stamp import PARQUET_KEY, Stamp, beside
 from reports.outputs.selection import newest_audits, unaudited_samples

@@ -17,10 +17,10 @@ from pathlib import Path
 import duckdb
 
 from registry.errors import RegistryError, SchemaVersionError
+from registry.schema.objects import relations_made_anew, relations_of
+from registry.schema.views import create_views
 from registry.storage.database import Registry
-from registry.storage.schema import SCHEMA_VERSION
-from registry.storage.schema_objects import relations_made_anew, relations_of
-from registry.storage.views import create_views
+from registry.storage.relation_names import SCHEMA_VERSION
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from safetensors.numpy import load_file
 from scipy.stats import spearmanr
 
 from attribution.ablation.joint import ablate_sample
-from attribution.ablation.landscape import Landscapes, estimate_error, landscape_facts, landscapes_of
 from attribution.audit.auditor import NO_LPIPS, Auditor
+from attribution.audit.landscape import Landscapes, estimate_error, landscape_facts, landscapes_of
 from attribution.audit.record import NO_COUNTERFACTUAL, AuditSettings
 from attribution.audit.worker import Counterfactuals, jacobian_file
 from attribution.metrics.euclidean import NotMeasured

@@ -1,0 +1,55 @@
+"""Making an empty registry: the file, and its tables and views in one transaction."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+import duckdb
+
+from registry.errors import InputError
+from registry.home import Home
+from registry.schema.views import create_views
+from registry.storage.database import LOCK_PATIENCE, Registry, relation_names
+from registry.storage.relation_names import SCHEMA_VERSION
+
+
+def create_registry(home: Home, *, now: datetime | None = None, lock_patience: float = LOCK_PATIENCE) -> Registry:
+    """Make an empty registry in ``home``, or return the one that is there.
+
+    Raises:
+        InputError: the folder cannot be made.
+        SchemaVersionError: there is a registry of another schema version.
+        RegistryError: the file there is damaged, or no registry of creditline.
+    """
+    try:
+        home.root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {home.root}: {error.strerror}; choose another --home") from error
+    registry = Registry(home, lock_patience)
+    if not home.database.exists():
+        with registry.translated():
+            duckdb.connect(str(home.database)).close()
+    with registry.connection() as connection:
+        empty = not relation_names(connection)
+    if empty:
+        _create_schema(registry, now or datetime.now(UTC))
+    registry.check_schema()
+    return registry
+
+
+def _create_schema(registry: Registry, now: datetime) -> None:
+    """Make all tables and views in one transaction.
+
+    A process that is killed here leaves an empty file, which the next run fills.
+    """
+    from sqlalchemy import insert
+    from sqlmodel import SQLModel
+
+    from registry.storage.tables import SchemaVersion
+
+    with registry.translated(), registry.engine.begin() as connection:
+        SQLModel.metadata.create_all(connection)
+        first = {"version": SCHEMA_VERSION, "applied_at": now, "applied_by": version("creditline")}
+        connection.execute(insert(SchemaVersion), first)
+        create_views(connection.connection.driver_connection)  # type: ignore[arg-type]  # the wrapper acts as DuckDB's
