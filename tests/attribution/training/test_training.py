@@ -108,7 +108,7 @@ CHILD = """
 import sys, pathlib, torch
 torch.set_num_threads(1)
 from tests.attribution.training.test_training import SETTINGS, task_in
-from attribution.training import train_member
+from attribution.training.member import train_member
 def report(steps):
     print(steps, flush=True)
 train_member(task_in(pathlib.Path(sys.argv[1]), checkpoint_seconds=0.0), report)

@@ -313,7 +313,7 @@ from pathlib import Path
 from registry.storage.database import Registry
 from registry.home import Home
 from registry.ingest import registration
-from registry.ingest.owners import OneOwner
+from registry.ingest.owners.declarations import OneOwner
 
 if __name__ == "__main__":
     registration.BATCH = 10
