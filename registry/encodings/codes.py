@@ -74,7 +74,7 @@ def codes_of(seed: int, n: int, h: int, numbers: Sequence[int] | NDArray[np.inte
             f"got unit numbers {int(places.min())} to {int(places.max())}, expected 0 to {size - 1}: that is all that "
             f"{n} members with weight {h} hold; use more members"
         )
-    ranks = _shuffle(places.astype(np.uint64).ravel(), size, ("codes", seed, n, h))
+    ranks = _shuffle(places.astype(np.uint64).ravel(), size, "codes", seed, n, h)
     return _words_of_ranks(ranks, n, h)
 
 
@@ -92,7 +92,7 @@ def numbers_of(seed: int, n: int, h: int, codes: Sequence[int] | Words) -> NDArr
     if wrong.any():
         raise UsageError(f"got the code {int(words[wrong][0]):#x}, expected {n} bits of which {h} are set")
     ranks = _ranks_of_words(words, n)
-    return _shuffle(ranks, size, ("codes", seed, n, h), backwards=True).astype(np.int64)
+    return _shuffle(ranks, size, "codes", seed, n, h, backwards=True).astype(np.int64)
 
 
 def bits(codes: Sequence[int] | Words, n: int) -> NDArray[np.bool_]:
@@ -111,7 +111,7 @@ def decoys(seed: int, n: int, h: int, unit_count: int, limit: int, *, draw_seed:
     available = decoys_available(n, h, unit_count)
     drawn = np.arange(max(0, min(limit, available)), dtype=np.uint64)
     if available > limit:
-        drawn = _shuffle(drawn, available, ("decoys", draw_seed, n, h))
+        drawn = _shuffle(drawn, available, "decoys", draw_seed, n, h)
     return codes_of(seed, n, h, drawn + np.uint64(unit_count))
 
 
@@ -165,14 +165,16 @@ def _ranks_of_words(words: Words, n: int) -> Words:
     return ranks
 
 
-def _shuffle(values: Words, size: int, key: tuple[object, ...], *, backwards: bool = False) -> Words:
-    """A keyed permutation of 0 .. size-1, applied to ``values``.
+def _shuffle(values: Words, size: int, purpose: str, seed: int, n: int, h: int, *, backwards: bool = False) -> Words:
+    """A permutation of 0 .. size-1, keyed by the last four arguments and applied to ``values``.
 
     Each round pairs x with (K - x) mod size and swaps the pair or not, by one pseudorandom bit of
     the pair. A round is its own inverse, so the rounds in reverse order undo the shuffle. 6
     log2(size) rounds are what the paper's bound asks for; the 32 more are for the smallest sizes.
     """
     rounds = 6 * size.bit_length() + 32
+    # The key is hashed as Python writes it, and a NumPy integer is written differently from an int.
+    key = (purpose, int(seed), int(n), int(h))
     # 128 bits choose K, since the remainder of 64 would favour small K for the largest sizes; 64
     # more key the coin.
     digests = [hashlib.sha256(repr((key, number)).encode()).digest() for number in range(rounds)]

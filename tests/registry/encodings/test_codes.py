@@ -56,6 +56,16 @@ def test_all_numbers_together_get_all_words(n: int, h: int) -> None:
     assert sorted(words.tolist()) == expected
 
 
+def test_a_numpy_integer_gives_the_codes_of_the_equal_python_int() -> None:
+    """Seed, n and h may come from an array: their type does not choose other codes."""
+    seed, n, h = np.int64(5), np.int64(10), np.int32(5)
+    words = codes.codes_of(5, 10, 5, [0, 1, 2])
+    assert codes.codes_of(seed, n, h, [0, 1, 2]).tolist() == words.tolist() == [597, 372, 737]  # type: ignore[arg-type]
+    assert codes.numbers_of(seed, n, h, words).tolist() == [0, 1, 2]  # type: ignore[arg-type]
+    drawn = codes.decoys(seed, n, h, 3, 4, draw_seed=np.int64(2))  # type: ignore[arg-type]
+    assert drawn.tolist() == codes.decoys(5, 10, 5, 3, 4, draw_seed=2).tolist()
+
+
 def test_ranks_are_those_of_the_combinatorial_number_system() -> None:
     """The words in order of rank are the words in order of value, which defines the system."""
     words = codes._words_of_ranks(np.arange(comb(9, 4), dtype=np.uint64), 9, 4)
