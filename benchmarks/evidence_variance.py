@@ -34,7 +34,7 @@ from attribution.ensemble.recipe import EnsembleSettings, TrainingSettings
 from attribution.evidence.adjustment import MOST, Neighbours, Pulls, pulls_towards
 from attribution.evidence.randomisation import STEP_WEIGHTS, assess_pulls
 from attribution.images import ImageSettings
-from attribution.metrics.intervals import share_of, uniformity
+from attribution.metrics.statistics import share_of, uniformity
 from attribution.process_pool import choose_device, run_tasks
 from attribution.sampling.noise import noise_batch
 from attribution.sampling.predictions import BAND_EDGES, SPACING, band_of, looks_of

@@ -17,10 +17,10 @@ from jaxtyping import Bool, Float64
 
 from attribution.ablation.influence import counterfactual_radius, gram, influences, lpips_influences
 from attribution.audit.worker import Counterfactuals, load_jacobian
-from attribution.metrics.correlation import spearman
 from attribution.metrics.euclidean import NotMeasured
 from attribution.metrics.lpips_weights import LpipsWeights
 from attribution.metrics.perceptual import lpips_facts
+from attribution.metrics.statistics import spearman
 from registry.ids import sha256_of_file
 
 Influences = Float64[np.ndarray, " unit"]

@@ -26,7 +26,7 @@ from attribution.audit.auditor import Auditor
 from attribution.audit.record import Subject
 from attribution.evidence.adjustment import Neighbours, neighbours_of, pulls_towards
 from attribution.evidence.randomisation import Evidence, assess_pulls, has_contrast, predictions
-from attribution.metrics.intervals import Share, at_least, share_of, uniformity
+from attribution.metrics.statistics import Share, share_of, uniformity
 from attribution.sampling.generate import altered_file
 from attribution.sampling.predictions import load_contrasts
 from attribution.training.dataset import open_training_set
@@ -156,7 +156,7 @@ class NullCalibration:
     @property
     def more_than_allowed_p(self) -> float:
         """How probable so many discoveries are at the rate that was allowed."""
-        return at_least(self.discoveries.count, self.discoveries.total, self.false_discovery_rate)
+        return self.discoveries.more_than_p(self.false_discovery_rate)
 
     def to_json(self) -> dict[str, Any]:
         """Facts for a report."""

@@ -25,7 +25,7 @@ from attribution.audit.auditor import Auditor
 from attribution.audit.worker import AuditTask, SampleAudit, run_audit_task
 from attribution.evaluation.calibration import Progress, kept_samples
 from attribution.evidence.randomisation import has_contrast
-from attribution.metrics.intervals import bootstrap_interval, share_of
+from attribution.metrics.statistics import bootstrap_interval, share_of
 from attribution.process_pool import run_tasks
 from attribution.ranking.shortlist import Corpus
 from attribution.sampling.generate import rows_on

@@ -34,7 +34,7 @@ from attribution.evaluation.calibration import kept_samples, null_calibration, p
 from attribution.evaluation.false_attribution import false_attribution_rate
 from attribution.evaluation.losses import losses_on
 from attribution.evidence.randomisation import has_contrast
-from attribution.metrics.intervals import bootstrap_interval
+from attribution.metrics.statistics import bootstrap_interval
 from attribution.process_pool import run_tasks
 from attribution.ranking.grading import grade_rankers, graded_samples, identity_of
 from attribution.sampling.sampler import SamplerSettings

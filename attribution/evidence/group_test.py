@@ -26,8 +26,9 @@ from jaxtyping import Bool, Float, Float64, Int64, UInt64
 
 from attribution.ensemble.handle import EnsembleReference
 from attribution.evidence.adjustment import Neighbours, pulls_towards
-from attribution.evidence.randomisation import benjamini_hochberg, contrast_weights, exact_p_values, predictions
+from attribution.evidence.randomisation import contrast_weights, exact_p_values, predictions
 from attribution.metrics.euclidean import NotMeasured
+from attribution.metrics.statistics import benjamini_hochberg
 from attribution.ranking.shortlist import Corpus
 from attribution.sampling.predictions import Contrasts
 from registry.storage.current_rights import rights_of, with_rightsholders

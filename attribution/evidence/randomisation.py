@@ -43,6 +43,7 @@ from jaxtyping import Bool, Float, Float64, Int64, UInt64
 
 from attribution.evidence.adjustment import Neighbours, Pulls, pulls_towards
 from attribution.evidence.effect_interval import Effects, effects_of
+from attribution.metrics.statistics import benjamini_hochberg
 from attribution.sampling.predictions import Contrasts
 from registry.encodings.codes import bits
 from registry.errors import UsageError
@@ -164,15 +165,3 @@ def exact_p_values(
     smaller = (decoy_statistic < (statistic - tolerance)[:, None]).sum(axis=1)
     as_large = decoy_statistic.shape[1] - smaller
     return np.asarray((1.0 + as_large) / (1.0 + decoy_statistic.shape[1]), dtype=np.float64)
-
-
-def benjamini_hochberg(p_value: Float64[np.ndarray, " unit"]) -> Float64[np.ndarray, " unit"]:
-    """q-values: the smallest false discovery rate at which each p-value would be called a
-    discovery.
-    """
-    count = len(p_value)
-    order = np.argsort(p_value, kind="stable")
-    scaled = p_value[order] * count / np.arange(1, count + 1)
-    q_value = np.empty(count)
-    q_value[order] = np.minimum(1.0, np.minimum.accumulate(scaled[::-1])[::-1])
-    return q_value

@@ -20,8 +20,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from attribution.metrics.correlation import spearman
-from attribution.metrics.intervals import PERCENTILES, bootstrap_interval
+from attribution.metrics.statistics import PERCENTILES, bootstrap_interval, spearman
 from registry.errors import UsageError
 
 MEMBER_DRAWS = 200

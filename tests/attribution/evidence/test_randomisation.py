@@ -6,13 +6,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy import stats
 
 from attribution.evidence.randomisation import (
     assess_shortlist,
-    benjamini_hochberg,
     contrast_weights,
     exact_p_values,
     predictions,
@@ -104,10 +101,3 @@ def test_what_is_no_number_is_no_evidence() -> None:
 def test_p_value_counts_ties_against_the_unit() -> None:
     """A statistic equal to every decoy's is no evidence at all."""
     assert exact_p_values(np.array([2.0]), np.full((1, 9), 2.0))[0] == 1.0
-
-
-@given(st.lists(st.floats(1e-6, 1.0), min_size=1, max_size=30))
-def test_q_values_agree_with_scipy(p_value: list[float]) -> None:
-    """Benjamini-Hochberg as another library has it."""
-    expected = stats.false_discovery_control(p_value)
-    np.testing.assert_allclose(benjamini_hochberg(np.array(p_value)), expected, rtol=1e-12)
