@@ -51,9 +51,9 @@ from registry.storage.tables import (
     UnitAsset,
 )
 from registry.works.identity import identity_of
+from reports.facts import NotMeasured
 from reports.outputs.artefacts import read_artefact
 from reports.outputs.selection import newest_audits
-from reports.outputs.work_facts import NotMeasured
 from reports.outputs.write import render_site
 from reports.rendering.pictures import data_uri, read_picture
 
@@ -134,7 +134,7 @@ def _encode(home: Home, works: list[str], job: tuple[str, str, str]) -> None:
     ]
     for picture in pictures:
         if isinstance(picture, NotMeasured):
-            raise RuntimeError(picture.reason)
+            raise RuntimeError(picture.not_measured)
         data_uri(picture)
 
 

@@ -32,7 +32,7 @@ from registry.storage.database import Registry
 from registry.works.lookup import resolve_rightsholder
 from reports.checking.document_types import KINDS, VERSIONED
 from reports.issuing.issue import EVENT, Issued, find_issued, find_later
-from reports.issuing.stamp import META, PARQUET_KEY, SUFFIX, Stamp, beside
+from reports.issuing.stamp import PARQUET_KEY, SUFFIX, Stamp, beside
 from reports.statements import read as statements
 
 LARGEST_STAMP = 2**22
@@ -42,7 +42,7 @@ that in between."""
 MOST_TRIED = 32
 """Places of a JSON file at which a stamp is looked for: ours have it once, near an end."""
 State = Literal["unaltered", "altered", "foreign", "unknown"]
-_META = re.compile(rb'<meta name="' + META.encode() + rb'" content="([^"]{1,4000000})">')
+_META = re.compile(rb'<meta name="' + Stamp.meta_name.encode() + rb'" content="([^"]{1,4000000})">')
 _FIELD = re.compile(rb'"stamp"\s{0,8}:\s{0,8}(?=\{)')
 _CREDENTIALS = "it has Content Credentials: `creditline credentials FILE` says whether what was signed was altered"
 MEANING: dict[State, str] = {

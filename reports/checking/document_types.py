@@ -12,7 +12,7 @@ from collections.abc import Callable
 from registry.storage.database import Registry
 from reports.credentials import assertion, findings
 from reports.data_sets import read as data_sets
-from reports.evaluations import page
+from reports.evaluations.document import EVALUATION
 from reports.filings import ab2013, ai_act
 from reports.outputs import write
 from reports.standards import croissant, cyclonedx, ensemble_facts, prov, spdx
@@ -26,7 +26,7 @@ KINDS: dict[str, Facts] = {
     write.REPORT: write.report_facts,
     write.BATCH: write.batch_facts,
     write.CANDIDATES: write.candidates_again,
-    page.KIND: page.evaluation_facts,
+    EVALUATION.kind: EVALUATION.facts_now,
     assertion.KIND: findings.signed_image_facts,
     ai_act.KIND: ai_act.facts,
     ab2013.KIND: ab2013.facts,

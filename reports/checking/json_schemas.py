@@ -11,12 +11,14 @@ from __future__ import annotations
 import json
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, Field, create_model
 
 from reports.data_sets.facts import DataSetFacts
+from reports.evaluations.document import EVALUATION
+from reports.facts import Facts
 from reports.filings.form import FilingDocument
 from reports.issuing.stamp import Stamp
-from reports.outputs.schema import IndexDocument, Missing, Part, ReportDocument
+from reports.outputs.schema import IndexDocument, ReportDocument
 from reports.statements.facts import StatementFacts
 from reports.tables.columns import VERSION, Table
 from reports.tables.write import TABLES
@@ -26,7 +28,7 @@ SUFFIX = ".schema.json"
 _SHA256 = "^[0-9a-f]{64}$"
 
 
-class StampDocument(Part):
+class StampDocument(Facts):
     """The file beside a document whose format has no place for its stamp."""
 
     creditline: Literal["stamp"]
@@ -35,14 +37,14 @@ class StampDocument(Part):
     stamp: Stamp
 
 
-class SupersededPart(Part):
+class SupersededPart(Facts):
     """A document that took the place of another."""
 
     name: str
     event: int = Field(description="Of the log, that names it.")
 
 
-class VerifiedDocument(Part):
+class VerifiedDocument(Facts):
     """What ``creditline report verify --json`` prints."""
 
     creditline: Literal["verified-document"]
@@ -66,27 +68,6 @@ class VerifiedDocument(Part):
     stamp: Stamp | None
 
 
-class EvaluationDocument(BaseModel):
-    """How good the evidence on an ensemble is. What each measurement has depends on its method:
-    they are open objects.
-    """
-
-    model_config = ConfigDict(extra="allow")
-
-    creditline: Literal["evaluation"]
-    version: Literal[1]
-    ensemble: str
-    power: Missing | dict[str, Any]
-    null: Missing | dict[str, Any]
-    rankers: Missing | dict[str, Any]
-    similarity: Missing | dict[str, Any]
-    jacobian: Missing | dict[str, Any]
-    members_beside: Missing | dict[str, Any]
-    event: int = Field(description="Of the log, which has these facts.")
-    event_sha256: str = Field(pattern=_SHA256)
-    stamp: Stamp
-
-
 def published() -> dict[str, bytes]:
     """By name of the file, every schema."""
     models: dict[str, type[BaseModel]] = {
@@ -96,11 +77,11 @@ def published() -> dict[str, bytes]:
         "data-set-report": _stamped(DataSetFacts, "data-set-report"),
         "ai-act-summary": _filing("ai-act-summary"),
         "ab-2013-statement": _filing("ab-2013-statement"),
-        "evaluation": EvaluationDocument,
         "stamp": StampDocument,
         "verified-document": VerifiedDocument,
     }
     schemas = {name: model.model_json_schema(by_alias=True) for name, model in models.items()}
+    schemas[EVALUATION.name] = EVALUATION.schema()
     schemas |= {table.document: _table_schema(table) for table in TABLES.values()}
     return {name + SUFFIX: _written(schema) for name, schema in sorted(schemas.items())}
 
@@ -147,4 +128,13 @@ def _table_schema(table: Table) -> dict[str, Any]:
 
 
 def _written(schema: dict[str, Any]) -> bytes:
-    return (json.dumps({"$schema": DIALECT, **schema}, indent=2, ensure_ascii=False) + "\n").encode()
+    return (json.dumps({"$schema": DIALECT, **_on_one_line(schema)}, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _on_one_line(schema: Any) -> Any:  # noqa: ANN401 - plain JSON
+    """The schema with each text on one line, however its docstring is wrapped."""
+    if isinstance(schema, dict):
+        return {name: _on_one_line(value) for name, value in schema.items()}
+    if isinstance(schema, list):
+        return [_on_one_line(value) for value in schema]
+    return " ".join(schema.split()) if isinstance(schema, str) else schema

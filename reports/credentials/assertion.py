@@ -15,8 +15,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from reports.facts import NotMeasured
 from reports.issuing.stamp import Stamp
-from reports.outputs.schema import EffectPart, Missing
+from reports.outputs.schema import EffectPart
 
 LABEL = "org.creditline.audit"
 """C2PA labels of a first version have no number; a second one would end in ``.v2``."""
@@ -57,9 +58,9 @@ class CandidateClaim(Claimed):
     p: float
     q: float
     statistic: float
-    effect: EffectPart | Missing
-    influence_exact: float | Missing
-    influence_estimate: float | Missing
+    effect: EffectPart | NotMeasured
+    influence_exact: float | NotMeasured
+    influence_estimate: float | NotMeasured
     works_in_unit: int
     works: list[WorkClaim] = Field(description="Those of the unit that the ranking found closest.")
 
@@ -119,7 +120,7 @@ class Facts(Claimed):
     version: int
     meaning: str
     sample: SampleClaim
-    audit: AuditClaim | Missing
+    audit: AuditClaim | NotMeasured
 
 
 class Assertion(Facts):

@@ -26,10 +26,11 @@ from reports.credentials.assertion import (
     SampleClaim,
     WorkClaim,
 )
+from reports.facts import NotMeasured
 from reports.outputs.facts import AuditFacts, Candidate
 from reports.outputs.read import read_audit, utc
-from reports.outputs.schema import EffectPart, Missing
-from reports.outputs.work_facts import NotMeasured, Statement, Work
+from reports.outputs.schema import EffectPart
+from reports.outputs.work_facts import Statement, Work
 from reports.rendering.wording import certainty, headline, plain, taken_back
 
 WITHOUT_AUDIT = " without audit"
@@ -86,7 +87,7 @@ def read_facts(session: Session, home: Home, sample: Sample, audit: AuditFacts |
             members=len(sample.members),
             generated_at=time_text(sample.created_at),
         ),
-        audit=Missing(not_measured=NO_AUDIT) if audit is None else _audit(audit),
+        audit=NotMeasured(NO_AUDIT) if audit is None else _audit(audit),
     )
     return Facts.model_validate(_rounded(facts.model_dump(mode="json")))
 
@@ -195,11 +196,11 @@ def _line(text: str) -> str:
     return plain(text, LONGEST_LINE)
 
 
-def _missing(value: NotMeasured) -> Missing:
-    return Missing(not_measured=_line(value.reason))
+def _missing(value: NotMeasured) -> NotMeasured:
+    return NotMeasured(_line(value.not_measured))
 
 
-def _or_missing(value: float | NotMeasured) -> float | Missing:
+def _or_missing(value: float | NotMeasured) -> float | NotMeasured:
     return _missing(value) if isinstance(value, NotMeasured) else value
 
 

@@ -32,7 +32,7 @@ from reports.credentials.findings import newest_audit_of, read_facts, subject_of
 from reports.credentials.images import GeneratedImage
 from reports.credentials.keys import SigningKey
 from reports.credentials.optional_dependency import load_c2pa
-from reports.issuing.issue import Document, Issued, record_issue, write_document
+from reports.issuing.issue import File, Issued, record_issue, write_file
 from reports.issuing.stamp import stamp_of
 
 TRAINED_ALGORITHMIC_MEDIA = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
@@ -89,10 +89,10 @@ def sign_image(
             f"the image signed with {key.certificate} does not verify ({seen.reason}); nothing was written"
         )
     beside = out.with_suffix(SIDECAR_SUFFIX) if sidecar else None
-    documents = [Document(out.name, signed, assertion.stamp)]
+    documents = [File(out.name, signed, assertion.stamp)]
     if beside:
-        documents.append(Document(beside.name, manifest, assertion.stamp))
-    issued = tuple(write_document(out.parent, document) for document in documents)
+        documents.append(File(beside.name, manifest, assertion.stamp))
+    issued = tuple(write_file(out.parent, document) for document in documents)
     record_issue(registry, issued, now)
     return SignedImage(out, beside, assertion, issued)
 

@@ -11,12 +11,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from reports.outputs.schema import Part
+from reports.facts import Facts
 
 VERSION: Literal[1] = 1
 
 
-class Row(Part):
+class Row(Facts):
     """Works of one name, and what is on record about training on them."""
 
     name: str | None = Field(description="Null: not recorded.")
@@ -25,7 +25,7 @@ class Row(Part):
     forbidden: int = Field(description="Of these, prohibited or withdrawn.")
 
 
-class Counts(Part):
+class Counts(Facts):
     """The largest rows of a table, and how many it has."""
 
     rows: list[Row]
@@ -33,7 +33,7 @@ class Counts(Part):
     works_left_out: int = Field(description="Works in the rows that are not listed here.")
 
 
-class Conflict(Part):
+class Conflict(Facts):
     """Works about which the registry holds statements that contradict each other, or may."""
 
     kind: str = Field(description="What contradicts what.")
@@ -41,7 +41,7 @@ class Conflict(Part):
     works: int
 
 
-class MemberOptOuts(Part):
+class MemberOptOuts(Facts):
     """Works in the manifest of a member that may no longer be trained on."""
 
     member: str
@@ -57,7 +57,7 @@ class MemberOptOuts(Part):
     )
 
 
-class ModelPart(Part):
+class ModelPart(Facts):
     """An ensemble that divides works of the data set among its members."""
 
     ensemble_id: str
@@ -66,7 +66,7 @@ class ModelPart(Part):
     members: list[MemberOptOuts] = Field(description="The newest generation of each.")
 
 
-class DataSetFacts(Part):
+class DataSetFacts(Facts):
     """Everything that a data-set report says."""
 
     data_set_id: int

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from reports.data_sets import words
 from reports.data_sets.facts import Counts, DataSetFacts
-from reports.issuing.stamp import META, Stamp
+from reports.issuing.stamp import Stamp
 from reports.rendering.bars import Bar, bars_plot
 from reports.rendering.html import rendered
 
@@ -47,7 +47,6 @@ def data_set_page(facts: DataSetFacts, files: Mapping[str, str], stamp: Stamp) -
         facts=facts,
         files=files,
         stamp=stamp,
-        stamp_meta=META,
         tables=tables,
         permissions=Markup(bars_plot("permissions", permissions, "Works by permission", left=1.2)),  # noqa: S704 - drawn here
         opt_outs=[(model, _opt_outs(facts, place)) for place, model in enumerate(facts.models)],

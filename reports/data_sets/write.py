@@ -12,7 +12,7 @@ from registry.storage.database import Registry
 from reports.data_sets.facts import VERSION, DataSetFacts
 from reports.data_sets.page import data_set_page
 from reports.data_sets.read import KIND, Format, read_data_set
-from reports.issuing.issue import Document, record_issue, scratch_in, stamped_json, write_document, write_table
+from reports.issuing.issue import File, record_issue, scratch_in, stamped_json, write_file, write_table
 from reports.issuing.stamp import stamp_of
 
 
@@ -42,8 +42,8 @@ def give_data_set(registry: Registry, name: str, out: Path, now: datetime.dateti
         files = {"json": f"{stem}.json", **{table: f"{stem}-{path.name}" for table, path in tables.items()}}
         page = data_set_page(facts, files, stamp)
         issued = [
-            write_document(out, Document(f"{stem}.html", page.encode("utf-8", "replace"), stamp)),
-            write_document(out, Document(files["json"], stamped_json("data-set-report", VERSION, facts, stamp), stamp)),
+            write_file(out, File(f"{stem}.html", page.encode("utf-8", "replace"), stamp)),
+            write_file(out, File(files["json"], stamped_json("data-set-report", VERSION, facts, stamp), stamp)),
             *(write_table(path, out / files[table], stamp) for table, path in tables.items()),
         ]
     record_issue(registry, issued, now)

@@ -8,24 +8,14 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
-from registry.errors import NotFoundError
-from registry.event_log.events import head_of
-from registry.ids import canonical_json
-from registry.outputs.evaluations import KeptEvaluation, newest_evaluation
-from registry.storage.database import Registry
+from registry.outputs.evaluations import KeptEvaluation
 from reports.evaluations.sentences import Measured, null_sentence, power_sentence
-from reports.issuing.issue import Document, record_issue, write_document
-from reports.issuing.stamp import Stamp, stamp_of
 from reports.rendering import wording
-from reports.rendering.html import rendered
 from reports.rendering.plots import Estimate, estimates_plot
-
-KIND = "evaluation"
 
 
 @dataclass(frozen=True)
@@ -64,52 +54,6 @@ class EvaluationPage:
     settings: tuple[tuple[str, Any], ...]
     event: int
     event_sha256: str
-
-
-def give_evaluation(registry: Registry, kept: KeptEvaluation, out: Path, now: datetime.datetime) -> tuple[Path, Path]:
-    """Write an evaluation's page and document into a folder, on record; returns their paths.
-
-    Raises:
-        InputError: the folder cannot be written to.
-    """
-    with registry.connection() as connection:
-        stamp = stamp_of(KIND, str(kept.facts.get("ensemble", "")), evaluation_document(kept), now, head_of(connection))
-    document = {
-        "creditline": "evaluation",
-        "version": 1,
-        **evaluation_document(kept),
-        "stamp": stamp.model_dump(mode="json"),
-    }
-    files = (
-        Document("evaluation.html", evaluation_page(kept, stamp).encode("utf-8", "replace"), stamp),
-        Document("evaluation.json", (canonical_json(document) + "\n").encode(), stamp),
-    )
-    record_issue(registry, [write_document(out, file) for file in files], now)
-    return out / files[0].name, out / files[1].name
-
-
-def evaluation_document(kept: KeptEvaluation) -> dict[str, Any]:
-    """The facts of an evaluation with the event that has them."""
-    return {**kept.facts, "event": kept.event, "event_sha256": kept.event_sha256}
-
-
-def evaluation_facts(registry: Registry, ensemble_id: str) -> object:
-    """What the newest evaluation of an ensemble says; see
-    :data:`reports.checking.document_types.KINDS`.
-
-    Raises:
-        NotFoundError: it was never evaluated.
-    """
-    with registry.session() as session:
-        kept = newest_evaluation(session, ensemble_id)
-    if kept is None:
-        raise NotFoundError(f"the log has no evaluation of ensemble {ensemble_id} any more")
-    return evaluation_document(kept)
-
-
-def evaluation_page(kept: KeptEvaluation, stamp: Stamp) -> str:
-    """The page of an evaluation."""
-    return rendered("evaluation.html.j2", page=evaluation(kept), stamp=stamp)
 
 
 def evaluation(kept: KeptEvaluation) -> EvaluationPage:

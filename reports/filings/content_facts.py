@@ -10,11 +10,11 @@ from typing import Any
 
 from pydantic import Field
 
+from reports.facts import Facts
 from reports.filings.domains import DomainFacts
-from reports.outputs.schema import Part
 
 
-class DataSetFacts(Part):
+class DataSetFacts(Facts):
     """A data set, as far as its works are training content."""
 
     name: str
@@ -30,7 +30,7 @@ class DataSetFacts(Part):
     said_synthetic: int = Field(description="Works whose file says that a generative model made it.")
 
 
-class LicenceFacts(Part):
+class LicenceFacts(Facts):
     """A licence with its works."""
 
     reference: str
@@ -38,7 +38,7 @@ class LicenceFacts(Part):
     works: int
 
 
-class SignalFacts(Part):
+class SignalFacts(Facts):
     """What works of one protocol say about training."""
 
     protocol: str
@@ -46,7 +46,7 @@ class SignalFacts(Part):
     works: int
 
 
-class ContentFacts(Part):
+class ContentFacts(Facts):
     """What the registry knows of an ensemble's training content."""
 
     ensemble: str

@@ -7,14 +7,14 @@ from collections.abc import Collection
 
 import duckdb
 
-from reports.outputs.schema import Part
+from reports.facts import Facts
 from reports.rendering.hosts import authority_of, host_of, prepare_odd_hosts
 
 SMALL_PROVIDER_DOMAINS = 1_000
 """Domains that a small or medium-sized provider lists at most."""
 
 
-class DomainFacts(Part):
+class DomainFacts(Facts):
     """A site with its works."""
 
     domain: str

@@ -14,10 +14,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from reports.facts import Facts
 from reports.filings.answers import Answers
 from reports.filings.content_facts import ContentFacts
 from reports.issuing.stamp import Stamp
-from reports.outputs.schema import Part
 
 VERSION: Literal[1] = 1
 """Of the form of the JSON document."""
@@ -25,7 +25,7 @@ VERSION: Literal[1] = 1
 Basis = Literal["registry", "provider", "to be provided"]
 
 
-class ItemPart(Part):
+class ItemPart(Facts):
     """A question with its answer."""
 
     key: str
@@ -35,7 +35,7 @@ class ItemPart(Part):
     note: str | None = Field(default=None, description="What the answer rests on.")
 
 
-class TablePart(Part):
+class TablePart(Facts):
     """A list that belongs to a section."""
 
     caption: str
@@ -43,7 +43,7 @@ class TablePart(Part):
     rows: list[list[str | int]]
 
 
-class SectionPart(Part):
+class SectionPart(Facts):
     """A section of the official form."""
 
     number: str
@@ -52,7 +52,7 @@ class SectionPart(Part):
     tables: list[TablePart]
 
 
-class MissingPart(Part):
+class MissingPart(Facts):
     """A question that nobody has answered."""
 
     key: str
@@ -61,14 +61,14 @@ class MissingPart(Part):
     answer_with: str = Field(description="Table and key of the file of answers.")
 
 
-class ContradictionPart(Part):
+class ContradictionPart(Facts):
     """Answers that cannot all be true."""
 
     answers: list[str] = Field(description="Tables and keys of the file of answers.")
     says: str
 
 
-class ChangePart(Part):
+class ChangePart(Facts):
     """A fact that is another one than in the version before."""
 
     what: str = Field(description="Its place in `content` or `answers`.")
@@ -76,14 +76,14 @@ class ChangePart(Part):
     now: str | None = Field(description="Null: there is none.")
 
 
-class ChangesPart(Part):
+class ChangesPart(Facts):
     """What differs from the version before."""
 
     listed: list[ChangePart]
     left_out: int = Field(description="Further ones.")
 
 
-class EarlierPart(Part):
+class EarlierPart(Facts):
     """An earlier version."""
 
     filing_version: int
@@ -92,7 +92,7 @@ class EarlierPart(Part):
     sha256: str = Field(description="Of that page.")
 
 
-class FilingDocument(Part):
+class FilingDocument(Facts):
     """A filing for machines: the sections as people read them, and the numbers that they were
     written from.
     """

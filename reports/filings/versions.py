@@ -36,8 +36,8 @@ from reports.filings.content_facts import ContentFacts
 from reports.filings.contradictions import contradictions
 from reports.filings.form import VERSION, ChangesPart, EarlierPart, FilingDocument, Form
 from reports.filings.training_content import read_content
-from reports.issuing.issue import EVENT, VERSION_MARK, Document, Issued, record_issue, write_document
-from reports.issuing.stamp import META, Stamp, stamp_of
+from reports.issuing.issue import EVENT, VERSION_MARK, File, Issued, record_issue, write_file
+from reports.issuing.stamp import Stamp, stamp_of
 from reports.rendering.html import rendered
 
 ATTEMPTS = 5
@@ -129,7 +129,7 @@ def file_version(
     stamp = stamp.model_copy(update={"subject": subject_of(ensemble_id, number)})
     changed = _changed(registry.home, form, ensemble_id, earlier, facts)
     document = _document(form, content, answers, facts, number, issued_at, earlier, changed, stamp)
-    issued = [write_document(registry.home.filings, each) for each in _rendered(form, document)]
+    issued = [write_file(registry.home.filings, each) for each in _rendered(form, document)]
     record_issue(registry, issued, now)
     with registry.connection() as connection:
         versions = versions_of(connection, form, ensemble_id)
@@ -255,14 +255,12 @@ def _changed(
     return changes(*({name: said.get(name) or {} for name in ("answers", "content")} for said in (before, facts)))
 
 
-def _rendered(form: Form, document: FilingDocument) -> list[Document]:
+def _rendered(form: Form, document: FilingDocument) -> list[File]:
     name = form.name(document.ensemble, document.filing_version, "{}")
-    page = rendered(
-        "filing.html.j2", filing=document, form=form, stamp=document.stamp, meta=META, data=name.format("json")
-    )
+    page = rendered("filing.html.j2", filing=document, form=form, stamp=document.stamp, data=name.format("json"))
     return [
-        Document(name.format("html"), page.encode("utf-8", "replace"), document.stamp),
-        Document(name.format("json"), (document.model_dump_json(indent=2) + "\n").encode(), document.stamp),
+        File(name.format("html"), page.encode("utf-8", "replace"), document.stamp),
+        File(name.format("json"), (document.model_dump_json(indent=2) + "\n").encode(), document.stamp),
     ]
 
 

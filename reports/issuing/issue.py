@@ -1,7 +1,7 @@
 """Giving documents out: each file appears whole, and the log says which files, by hash, left the
 house.
 
-    issued = [write_document(folder, document) for document in documents]
+    issued = [write_file(folder, file) for file in files]
     record_issue(registry, issued, now)
 
 The event comes after the files: killed in between, files are there that the log does not name, and
@@ -37,8 +37,8 @@ VERSION_MARK = " version "
 
 
 @dataclass(frozen=True)
-class Document:
-    """A file that is ready to be given out."""
+class File:
+    """A file that is ready to be written."""
 
     name: str
     data: bytes
@@ -58,23 +58,23 @@ class Issued:
     facts_sha256: str
 
 
-def write_document(folder: Path, document: Document) -> Issued:
+def write_file(folder: Path, file: File) -> Issued:
     """Write one file, and its stamp beside it where its format has no place for one.
 
     Raises:
         InputError: the folder cannot be written to.
     """
-    sha256 = hashlib.sha256(document.data).hexdigest()
-    path, stamp = folder / document.name, document.stamp
+    sha256 = hashlib.sha256(file.data).hexdigest()
+    path, stamp = folder / file.name, file.stamp
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_bytes_atomically(path, document.data)
-        if not document.carries_stamp:
+        write_bytes_atomically(path, file.data)
+        if not file.carries_stamp:
             write_bytes_atomically(beside(path), stamp_file(stamp, sha256))
     except OSError as error:
         reason = error.strerror or str(error)
         raise InputError(f"cannot write {path} ({reason}); choose another folder or make room") from error
-    return Issued(document.name, sha256, stamp.kind, stamp.subject, stamp.facts_sha256)
+    return Issued(file.name, sha256, stamp.kind, stamp.subject, stamp.facts_sha256)
 
 
 def scratch_in(out: Path) -> tempfile.TemporaryDirectory[str]:

@@ -15,15 +15,13 @@ from __future__ import annotations
 import datetime
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from registry.ids import canonical_json, sha256_of
 
 SUFFIX = ".stamp.json"
-META = "creditline-stamp"
-"""The HTML ``meta`` element that holds a stamp."""
 PARQUET_KEY = b"creditline_stamp"
 
 
@@ -31,6 +29,9 @@ class Stamp(BaseModel):
     """What a document was made from."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    meta_name: ClassVar = "creditline-stamp"
+    """Name of the HTML ``meta`` element that holds a stamp."""
 
     kind: str = Field(max_length=60, description="Of document, e.g. output report.")
     subject: str = Field(max_length=2_000_000, description="What it is about: ids or names, as its kind reads them.")

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
+from reports.facts import NotMeasured
 from reports.outputs.facts import Vector
-from reports.outputs.work_facts import NotMeasured, Picture
-from reports.rendering.pictures import picture_of
+from reports.rendering.pictures import Picture, picture_of
 
 FORMAT = "creditline-audit-1"
 

@@ -16,11 +16,11 @@ from registry.errors import CreditlineError, LockedRegistryError
 from registry.export.files import write_rows
 from registry.home import Home
 from registry.storage.tables import Audit
+from reports.facts import NotMeasured
 from reports.issuing.stamp import PARQUET_KEY, Stamp
 from reports.outputs.facts import AuditFacts, Candidate, Effect
 from reports.outputs.read import read_audit, subject_id
 from reports.outputs.rows import fetch_rows
-from reports.outputs.work_facts import NotMeasured
 from reports.tables.columns import Column, Table, batch_of, fitted
 
 CELL_LIMIT = 32_000
@@ -258,7 +258,7 @@ def _row(audit: AuditFacts, candidate: Candidate) -> dict[str, Any]:
 
 def _effect(effect: Effect | NotMeasured) -> dict[str, Any]:
     if isinstance(effect, NotMeasured):
-        return {"effect": None, "effect_low": None, "effect_high": None, "effect_not_measured": effect.reason}
+        return {"effect": None, "effect_low": None, "effect_high": None, "effect_not_measured": effect.not_measured}
     return {
         "effect": effect.value,
         "effect_low": effect.low,
@@ -268,7 +268,7 @@ def _effect(effect: Effect | NotMeasured) -> dict[str, Any]:
 
 
 def _reasons(*values: float | NotMeasured) -> str | None:
-    return "; ".join(dict.fromkeys(value.reason for value in values if isinstance(value, NotMeasured))) or None
+    return "; ".join(dict.fromkeys(value.not_measured for value in values if isinstance(value, NotMeasured))) or None
 
 
 def _measured(value: float | NotMeasured) -> float | None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from reports.facts import NotMeasured
 from reports.issuing.stamp import UNSTAMPED, Stamp
 from reports.outputs import totals
 from reports.outputs.facts import (
@@ -37,7 +38,6 @@ from reports.outputs.schema import (
     MemberPart,
     MemberScorePart,
     MethodPart,
-    Missing,
     OutputPart,
     ReportDocument,
     RightsholderTestPart,
@@ -48,7 +48,7 @@ from reports.outputs.schema import (
     WorkPart,
 )
 from reports.outputs.totals import Share
-from reports.outputs.work_facts import NotMeasured, Rights, Statement, Work
+from reports.outputs.work_facts import Rights, Statement, Work
 from reports.rendering import wording
 from reports.rendering.limits import LIMITS
 
@@ -169,11 +169,11 @@ def _candidate(candidate: Candidate, n: int) -> CandidatePart:
         statistic=candidate.statistic,
         score=candidate.score,
         effect=_effect(candidate.effect),
-        influence_exact=_or_missing(candidate.influence_exact),
-        influence_estimate=_or_missing(candidate.influence_estimate),
-        influence_exact_lpips=_or_missing(candidate.influence_exact_lpips),
-        influence_estimate_lpips=_or_missing(candidate.influence_estimate_lpips),
-        counterfactual_shown=Missing(not_measured=shown.reason) if isinstance(shown, NotMeasured) else True,
+        influence_exact=candidate.influence_exact,
+        influence_estimate=candidate.influence_estimate,
+        influence_exact_lpips=candidate.influence_exact_lpips,
+        influence_estimate_lpips=candidate.influence_estimate_lpips,
+        counterfactual_shown=shown if isinstance(shown, NotMeasured) else True,
         works=[_work(work) for work in candidate.works],
     )
 
@@ -194,7 +194,7 @@ def _work(work: Work) -> WorkPart:
         weight=work.weight,
         licence_duties=list(work.terms.duties) if work.terms and work.terms.recognised else None,
         permission=work.permission,
-        permissions_when_trained=Missing(not_measured=work.permissions_then.reason)
+        permissions_when_trained=work.permissions_then
         if isinstance(work.permissions_then, NotMeasured)
         else list(work.permissions_then),
     )
@@ -262,15 +262,15 @@ def _ensemble(audit: AuditFacts) -> EnsemblePart:
     )
 
 
-def _member_score(score: MemberScore | NotMeasured) -> MemberScorePart | Missing:
+def _member_score(score: MemberScore | NotMeasured) -> MemberScorePart | NotMeasured:
     if isinstance(score, NotMeasured):
-        return Missing(not_measured=score.reason)
+        return score
     return MemberScorePart(value=score.value, low=score.low, high=score.high, samples=score.samples)
 
 
-def _landscape(landscape: Landscape | NotMeasured) -> LandscapePart | Missing:
+def _landscape(landscape: Landscape | NotMeasured) -> LandscapePart | NotMeasured:
     if isinstance(landscape, NotMeasured):
-        return Missing(not_measured=landscape.reason)
+        return landscape
     return LandscapePart(
         method=landscape.method,
         radius=landscape.radius,
@@ -283,30 +283,30 @@ def _landscape(landscape: Landscape | NotMeasured) -> LandscapePart | Missing:
 
 def _error(error: EstimateError) -> EstimateErrorPart:
     return EstimateErrorPart(
-        rank_correlation=_or_missing(error.rank_correlation),
-        relative_error=_or_missing(error.relative_error),
-        median_relative_error=_or_missing(error.median_relative_error),
+        rank_correlation=error.rank_correlation,
+        relative_error=error.relative_error,
+        median_relative_error=error.median_relative_error,
         units=error.units,
     )
 
 
-def _lpips(facts: LpipsFacts | NotMeasured) -> LpipsPart | Missing:
+def _lpips(facts: LpipsFacts | NotMeasured) -> LpipsPart | NotMeasured:
     if isinstance(facts, NotMeasured):
-        return Missing(not_measured=facts.reason)
+        return facts
     return LpipsPart(
         net=facts.net, version=facts.version, weights_sha256=facts.weights_sha256, enlarged_to=facts.enlarged_to
     )
 
 
-def _effect(effect: Effect | NotMeasured) -> EffectPart | Missing:
+def _effect(effect: Effect | NotMeasured) -> EffectPart | NotMeasured:
     if isinstance(effect, NotMeasured):
-        return Missing(not_measured=effect.reason)
+        return effect
     return EffectPart(value=effect.value, low=effect.low, high=effect.high)
 
 
-def _rightsholder_tests(tests: RightsholderTests | NotMeasured) -> RightsholderTestsPart | Missing:
+def _rightsholder_tests(tests: RightsholderTests | NotMeasured) -> RightsholderTestsPart | NotMeasured:
     if isinstance(tests, NotMeasured):
-        return Missing(not_measured=tests.reason)
+        return tests
     parts = [
         RightsholderTestPart(
             name=test.name,
@@ -319,10 +319,6 @@ def _rightsholder_tests(tests: RightsholderTests | NotMeasured) -> RightsholderT
         for test in tests.tested
     ]
     return RightsholderTestsPart(method=tests.method, draws=tests.draws, works=tests.works, tested=parts)
-
-
-def _or_missing(value: float | NotMeasured) -> float | Missing:
-    return Missing(not_measured=value.reason) if isinstance(value, NotMeasured) else value
 
 
 def _text(statement: Statement | None) -> str | None:

@@ -16,7 +16,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.outputs.work_facts import NotMeasured, Picture, Work
+from reports.facts import NotMeasured
+from reports.outputs.work_facts import Work
+from reports.rendering.pictures import Picture
 
 LandscapeKind = Literal["exact", "estimate", "exact_lpips", "estimate_lpips"]
 Vector = NDArray[np.float64]

@@ -14,10 +14,10 @@ import numpy as np
 from sqlmodel import Session, col, select
 
 from registry.storage.tables import Audit, Unit
+from reports.facts import NotMeasured
 from reports.outputs.artefacts import Artefact
 from reports.outputs.facts import EstimateError, Landscape, LpipsFacts
 from reports.outputs.facts import LandscapeKind as Kind
-from reports.outputs.work_facts import NotMeasured
 from reports.rendering.plots import influence_plot
 from reports.rendering.svg import standalone
 

@@ -19,6 +19,7 @@ from registry.members.serving import history_of, newest_of, served_by
 from registry.outputs.evaluations import newest_evaluation
 from registry.storage.tables import Audit, Encoding, Ensemble, Member, Sample
 from reports.evaluations.sentences import quoted, similarity_sentence
+from reports.facts import NotMeasured
 from reports.outputs.artefacts import Artefact, read_artefact
 from reports.outputs.facts import (
     AuditFacts,
@@ -35,9 +36,8 @@ from reports.outputs.facts import (
 from reports.outputs.landscapes import KINDS, read_landscape, read_lpips, reason_of
 from reports.outputs.rows import Rows, fetch_rows
 from reports.outputs.tests import read_effect, read_test
-from reports.outputs.work_facts import NotMeasured, Picture
 from reports.outputs.works import work_of
-from reports.rendering.pictures import read_picture
+from reports.rendering.pictures import Picture, read_picture
 
 NOT_ASKED = "the audit did not measure it"
 IMAGE_ID_LENGTH = 12
@@ -67,7 +67,7 @@ def read_audit(session: Session, home: Home, audit: Audit, rows: Rows | None = N
     candidates = _read_candidates(home, audit, ensemble, test, artefact, rows, members)
     evaluation, similarity = _evaluation(session, audit)
     gaps += [
-        Gap(subject.id, audit.id, f"no picture of a work: {work.picture.reason}", integrity=False)
+        Gap(subject.id, audit.id, f"no picture of a work: {work.picture.not_measured}", integrity=False)
         for candidate in candidates
         for work in candidate.works
         if isinstance(work.picture, NotMeasured)
@@ -173,7 +173,7 @@ def _read_subject(session: Session, home: Home, audit: Audit, artefact: Artefact
         )
         file = read_picture(home.sample_image(sample.id), sha256=sample.image_sha256)
         if isinstance(file, NotMeasured):
-            gaps.append(Gap(name, audit.id, f"the output: {file.reason}", integrity=True))
+            gaps.append(Gap(name, audit.id, f"the output: {file.not_measured}", integrity=True))
             picture = file if isinstance(picture, NotMeasured) else picture
         else:
             picture = file

@@ -10,26 +10,15 @@ from __future__ import annotations
 import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from reports.facts import Facts, NotMeasured
 from reports.issuing.stamp import Stamp
 
 VERSION: Literal[1] = 1
 
 
-class Part(BaseModel):
-    """Any part of a document: fixed once made, and nothing in it that the format does not name."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Missing(Part):
-    """A figure that is not there."""
-
-    not_measured: str = Field(description="Why.")
-
-
-class OutputPart(Part):
+class OutputPart(Facts):
     """The image that was audited."""
 
     kind: Literal["sample", "image"]
@@ -47,7 +36,7 @@ class OutputPart(Part):
     generated_at: datetime.datetime | None
 
 
-class VerdictPart(Part):
+class VerdictPart(Facts):
     """What the audit concludes."""
 
     attributable: bool = Field(description="Whether any unit reached the false discovery rate.")
@@ -59,7 +48,7 @@ class VerdictPart(Part):
     )
 
 
-class RightsPart(Part):
+class RightsPart(Facts):
     """What one source says about a work."""
 
     rightsholder: str | None
@@ -72,7 +61,7 @@ class RightsPart(Part):
     recorded_at: datetime.datetime
 
 
-class WorkPart(Part):
+class WorkPart(Facts):
     """A work of a candidate. ``rightsholder`` and ``licence``: as verified, else as declared."""
 
     asset_id: int
@@ -93,12 +82,12 @@ class WorkPart(Part):
         description="What the licence that counts asks of users; null: none is on record, or it was not understood."
     )
     permission: str = Field(description="Whether it may be trained on, as the registry has it now.")
-    permissions_when_trained: list[str] | Missing = Field(
+    permissions_when_trained: list[str] | NotMeasured = Field(
         description="The same when the members that served and saw it were registered: each that differs once, sorted."
     )
 
 
-class EffectPart(Part):
+class EffectPart(Facts):
     """How much further the members that saw a unit predict its picture, as a share of the way from
     their mean prediction.
     """
@@ -108,7 +97,7 @@ class EffectPart(Part):
     high: float
 
 
-class CandidatePart(Part):
+class CandidatePart(Facts):
     """A tested unit."""
 
     rank: int
@@ -122,27 +111,29 @@ class CandidatePart(Part):
     q_value: float
     statistic: float
     score: float
-    effect: EffectPart | Missing
-    influence_exact: float | Missing
-    influence_estimate: float | Missing
-    influence_exact_lpips: float | Missing = Field(description="LPIPS, before clipping as the other influences are.")
-    influence_estimate_lpips: float | Missing
-    counterfactual_shown: bool | Missing
+    effect: EffectPart | NotMeasured
+    influence_exact: float | NotMeasured
+    influence_estimate: float | NotMeasured
+    influence_exact_lpips: float | NotMeasured = Field(
+        description="LPIPS, before clipping as the other influences are."
+    )
+    influence_estimate_lpips: float | NotMeasured
+    counterfactual_shown: bool | NotMeasured
     works: list[WorkPart]
 
 
-class EstimateErrorPart(Part):
+class EstimateErrorPart(Facts):
     """Estimates against exact influences of the same units."""
 
-    rank_correlation: float | Missing = Field(description="Spearman's.")
-    relative_error: float | Missing = Field(
+    rank_correlation: float | NotMeasured = Field(description="Spearman's.")
+    relative_error: float | NotMeasured = Field(
         description="Length of the difference by length of the exact influences, as vectors over units."
     )
-    median_relative_error: float | Missing
+    median_relative_error: float | NotMeasured
     units: int
 
 
-class LandscapePart(Part):
+class LandscapePart(Facts):
     """Influence of all units by one method."""
 
     method: str
@@ -155,7 +146,7 @@ class LandscapePart(Part):
     error: EstimateErrorPart | None = Field(description="Of an estimate, where the exact values were measured too.")
 
 
-class LpipsPart(Part):
+class LpipsPart(Facts):
     """What LPIPS was measured with."""
 
     net: str
@@ -164,7 +155,7 @@ class LpipsPart(Part):
     enlarged_to: int | None = Field(description="Side, in pixels, that the images were enlarged to first.")
 
 
-class MemberScorePart(Part):
+class MemberScorePart(Facts):
     """Member-LDS of the ranker."""
 
     value: float
@@ -173,12 +164,12 @@ class MemberScorePart(Part):
     samples: int | None
 
 
-class MethodPart(Part):
+class MethodPart(Facts):
     """How it was measured."""
 
     ranker: str
     bandwidth: float | None
-    member_lds: MemberScorePart | Missing
+    member_lds: MemberScorePart | NotMeasured
     statistic: str
     steps: int | None
     decoys: int
@@ -197,7 +188,7 @@ class MethodPart(Part):
     )
 
 
-class MemberPart(Part):
+class MemberPart(Facts):
     """One model of the ensemble."""
 
     index: int
@@ -207,7 +198,7 @@ class MemberPart(Part):
     weights_sha256: str
 
 
-class EnsemblePart(Part):
+class EnsemblePart(Facts):
     """The models and how works were divided among them."""
 
     id: str
@@ -221,7 +212,7 @@ class EnsemblePart(Part):
     members: list[MemberPart]
 
 
-class SharePart(Part):
+class SharePart(Facts):
     """Candidates of one rightsholder or under one licence."""
 
     name: str
@@ -231,7 +222,7 @@ class SharePart(Part):
     smallest_q: float
 
 
-class RightsholderTestPart(Part):
+class RightsholderTestPart(Facts):
     """One rightsholder's joint test."""
 
     name: str = Field(description="As the audit had it.")
@@ -242,7 +233,7 @@ class RightsholderTestPart(Part):
     passes: bool
 
 
-class RightsholderTestsPart(Part):
+class RightsholderTestsPart(Facts):
     """Evidence about rightsholders from the codes of their works."""
 
     method: str
@@ -251,7 +242,7 @@ class RightsholderTestsPart(Part):
     tested: list[RightsholderTestPart]
 
 
-class GapPart(Part):
+class GapPart(Facts):
     """Something a report lacks."""
 
     output_id: str
@@ -260,7 +251,7 @@ class GapPart(Part):
     integrity: bool = Field(description="A file is not what the registry recorded.")
 
 
-class ReportDocument(Part):
+class ReportDocument(Facts):
     """One report."""
 
     creditline: Literal["report"] = "report"
@@ -277,12 +268,12 @@ class ReportDocument(Part):
     verdict: VerdictPart
     candidates: list[CandidatePart]
     rightsholders: list[SharePart]
-    rightsholder_tests: RightsholderTestsPart | Missing
-    influence_exact: LandscapePart | Missing
-    influence_estimate: LandscapePart | Missing
-    influence_exact_lpips: LandscapePart | Missing
-    influence_estimate_lpips: LandscapePart | Missing
-    lpips: LpipsPart | Missing
+    rightsholder_tests: RightsholderTestsPart | NotMeasured
+    influence_exact: LandscapePart | NotMeasured
+    influence_estimate: LandscapePart | NotMeasured
+    influence_exact_lpips: LandscapePart | NotMeasured
+    influence_estimate_lpips: LandscapePart | NotMeasured
+    lpips: LpipsPart | NotMeasured
     method: MethodPart
     ensemble: EnsemblePart
     similarity: str = Field(description="What similarity alone is worth on this ensemble.")
@@ -290,7 +281,7 @@ class ReportDocument(Part):
     gaps: list[GapPart]
 
 
-class IndexEntry(Part):
+class IndexEntry(Facts):
     """One report among many."""
 
     output_id: str
@@ -306,7 +297,7 @@ class IndexEntry(Part):
     taken_back: list[str] = Field(description="As in the report's verdict.")
 
 
-class IndexDocument(Part):
+class IndexDocument(Facts):
     """What one run of ``creditline report`` rendered."""
 
     creditline: Literal["report-index"] = "report-index"

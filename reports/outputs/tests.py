@@ -10,8 +10,8 @@ from typing import Any
 
 from registry.errors import IntegrityError
 from registry.storage.tables import Audit, Candidate
+from reports.facts import NotMeasured
 from reports.outputs.facts import Effect, RandomisationTest, RightsholderTest, RightsholderTests
-from reports.outputs.work_facts import NotMeasured
 
 NO_EFFECT = "the audit did not measure it"
 

@@ -8,26 +8,9 @@ import datetime
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Literal
 
-
-@dataclass(frozen=True)
-class NotMeasured:
-    """A figure or picture that is not there, and why."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class Picture:
-    """An image ready to be embedded; ``width`` and ``height`` in its own pixels, however many are
-    embedded.
-    """
-
-    data: bytes
-    media_type: Literal["image/png", "image/webp"]
-    width: int
-    height: int
+from reports.facts import NotMeasured
+from reports.rendering.pictures import Picture
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from registry.errors import IntegrityError
 from registry.home import Home
+from reports.facts import NotMeasured
 from reports.outputs.rows import Listed, Rows
-from reports.outputs.work_facts import NotMeasured, Work
+from reports.outputs.work_facts import Work
 from reports.rendering.pictures import read_picture
 
 UNLISTED = NotMeasured("it was changed together with so many others that the log does not list them")

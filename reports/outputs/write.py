@@ -33,7 +33,7 @@ from registry.event_log.events import head_of
 from registry.home import Home
 from registry.storage.database import Registry, driver_of
 from registry.storage.tables import Audit
-from reports.issuing.issue import Document, Issued, write_document
+from reports.issuing.issue import File, Issued, write_file
 from reports.issuing.stamp import stamp_of
 from reports.outputs.candidates_table import candidates_csv, candidates_parquet
 from reports.outputs.document import facts_of, index_document, json_bytes, report_document
@@ -128,12 +128,12 @@ def render_site(
     listed = stamp_of(CANDIDATES, subject, candidate_facts(facts), now, end)
     document = document.model_copy(update={"stamp": stamp, "rendered_at": stamp.made_at})
     for each in (
-        Document("candidates.csv", candidates_csv(facts), listed, carries_stamp=False),
-        Document("candidates.parquet", candidates_parquet(facts, listed), listed),
-        Document("index.json", json_bytes(document), stamp),
-        Document("index.html", _utf8(index_page(facts, files, gaps, unaudited, stamp)), stamp),
+        File("candidates.csv", candidates_csv(facts), listed, carries_stamp=False),
+        File("candidates.parquet", candidates_parquet(facts, listed), listed),
+        File("index.json", json_bytes(document), stamp),
+        File("index.html", _utf8(index_page(facts, files, gaps, unaudited, stamp)), stamp),
     ):
-        issued.append(write_document(out, each))
+        issued.append(write_file(out, each))
     return Site(out / "index.html", document, tuple(issued))
 
 
@@ -218,8 +218,8 @@ def _render_part(registry: Registry, out: Path, now: datetime.datetime, part: Se
             stamp = stamp_of(REPORT, audit.id, facts_of(document), now, head_of(driver_of(session)))
             document = document.model_copy(update={"stamp": stamp, "rendered_at": stamp.made_at})
             issued = (
-                write_document(out, Document(f"{file}.html", _utf8(report_page(facts, str(file), stamp)), stamp)),
-                write_document(out, Document(f"{file}.json", json_bytes(document), stamp)),
+                write_file(out, File(f"{file}.html", _utf8(report_page(facts, str(file), stamp)), stamp)),
+                write_file(out, File(f"{file}.json", json_bytes(document), stamp)),
             )
             found.append(_Rendered(facts.subject.id, facts.light(), facts.gaps, issued))
     return found

@@ -13,13 +13,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from registry.ids import canonical_json
-from reports.issuing.stamp import META, Stamp
+from reports.facts import NotMeasured
+from reports.issuing.stamp import Stamp
 from reports.outputs import totals
 from reports.outputs.facts import AuditFacts, Gap, Landscape
-from reports.outputs.work_facts import NotMeasured, Picture
 from reports.rendering import licences, wording
 from reports.rendering.limits import LIMITS
-from reports.rendering.pictures import EXACT_SIDE, data_uri, thumbnail
+from reports.rendering.pictures import EXACT_SIDE, Picture, data_uri, thumbnail
 from reports.rendering.plots import certainty_plot, influence_plot, shares_plot, tests_plot
 
 CONTENT_SECURITY_POLICY = (
@@ -146,7 +146,6 @@ def _environment() -> Environment:
         "duties_of": wording.duties,
         "in_words": wording.permission,
         "taken_back": wording.taken_back,
-        "stamp_meta": META,
         "not_recorded": totals.NOT_RECORDED,
     }
     return environment

@@ -12,15 +12,16 @@ import base64
 import hashlib
 import io
 import warnings
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from reports.outputs.work_facts import NotMeasured, Picture
+from reports.facts import NotMeasured
 
 MAX_FILE_BYTES = 32 * 2**20
 MAX_SIDE = 4096
@@ -30,6 +31,18 @@ EXACT_SIDE = 64
 EMBEDDED_SIDE = 384
 THUMBNAIL_SIDE = 192
 WEBP_QUALITY = 88
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image ready to be embedded; ``width`` and ``height`` in its own pixels, however many are
+    embedded.
+    """
+
+    data: bytes
+    media_type: Literal["image/png", "image/webp"]
+    width: int
+    height: int
 
 
 def read_picture(path: Path, *, sha256: str | None = None, side: int = EMBEDDED_SIDE) -> Picture | NotMeasured:

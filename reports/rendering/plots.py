@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from reports.facts import NotMeasured
 from reports.outputs.facts import Candidate, Landscape, Vector
 from reports.outputs.totals import Share
-from reports.outputs.work_facts import NotMeasured
 from reports.rendering.svg import ACCENT, INK, LINE, MUTED, QUIET, drawing, short
 
 BINS = 60

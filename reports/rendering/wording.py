@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 import unicodedata
 
+from reports.facts import NotMeasured
 from reports.outputs.facts import AuditFacts, Candidate, EnsembleFacts, RandomisationTest
-from reports.outputs.work_facts import LicenceFacts, NotMeasured
+from reports.outputs.work_facts import LicenceFacts
 
 FROM_OUTSIDE = (
     "That is a finding about the models. It does not say that the image was made by them, or from these works: pictures "

@@ -26,7 +26,7 @@ from registry.export.files import write_listing
 from registry.home import write_bytes_atomically
 from registry.ids import sha256_of_file
 from registry.storage.database import Registry
-from reports.issuing.issue import Document, Issued, record_issue, write_document
+from reports.issuing.issue import File, Issued, record_issue, write_file
 from reports.issuing.stamp import Stamp, beside, stamp_file, stamp_of
 from reports.standards import croissant, cyclonedx, prov, spdx
 from reports.standards.ensemble_facts import ensemble_facts
@@ -145,7 +145,7 @@ def _write_form(registry: Registry, form: Form, subject: str, path: Path, now: d
 
 def _write(path: Path, content: dict[str, Any], stamp: Stamp) -> Issued:
     data = (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
-    return write_document(path.parent, Document(path.name, data, stamp, carries_stamp=False))
+    return write_file(path.parent, File(path.name, data, stamp, carries_stamp=False))
 
 
 def _check_place(path: Path) -> None:

@@ -13,19 +13,19 @@ from typing import Literal
 
 from pydantic import Field
 
-from reports.outputs.schema import Missing, Part
+from reports.facts import Facts, NotMeasured
 
 VERSION: Literal[1] = 1
 
 
-class Count(Part):
+class Count(Facts):
     """How many there are of something."""
 
     name: str | None = Field(description="Null: not recorded.")
     works: int
 
 
-class Who(Part):
+class Who(Facts):
     """The rightsholder that the statement is for."""
 
     id: int
@@ -36,7 +36,7 @@ class Who(Part):
     represented_by: str | None
 
 
-class SignalCount(Part):
+class SignalCount(Facts):
     """A machine-readable reservation or permission, and on how many of the works it was found."""
 
     protocol: str
@@ -45,7 +45,7 @@ class SignalCount(Part):
     works: int
 
 
-class WorkItem(Part):
+class WorkItem(Facts):
     """One work; the table of works has all of them, with more about each."""
 
     asset_id: int
@@ -68,7 +68,7 @@ class WorkItem(Part):
     missing: bool = Field(description="Whether its file was not found again at the place where it was registered.")
 
 
-class WorksPart(Part):
+class WorksPart(Facts):
     """All works of the rightsholder, by what the registry says now."""
 
     total: int
@@ -88,7 +88,7 @@ class WorksPart(Part):
     table_sha256: str = Field(description="Of the complete table of works, statement-<id>-works.csv.")
 
 
-class MemberPart(Part):
+class MemberPart(Facts):
     """A member that saw some of the works."""
 
     id: str
@@ -100,14 +100,14 @@ class MemberPart(Part):
     manifest_sha256: str
 
 
-class ReferencePart(Part):
+class ReferencePart(Facts):
     """A model of all works that ranks candidates and makes no image."""
 
     works: int
     in_use: bool
 
 
-class ModelPart(Part):
+class ModelPart(Facts):
     """An ensemble of which at least one member saw some of the works."""
 
     ensemble_id: str
@@ -123,7 +123,7 @@ class ModelPart(Part):
     reference: ReferencePart | None
 
 
-class IntervalPart(Part):
+class IntervalPart(Facts):
     """A figure with its interval."""
 
     value: float
@@ -131,26 +131,26 @@ class IntervalPart(Part):
     high: float
 
 
-class InfluencePart(Part):
+class InfluencePart(Facts):
     """How far the image moves when the members that saw the unit are left out."""
 
     value: float
     method: Literal["exact ablation", "first-order estimate"]
 
 
-class SharePart(Part):
+class SharePart(Facts):
     """Share of the influence of all candidates of an image that passed; see docs/statements.md for
     the formula.
     """
 
     value: float
-    low: float | Missing
-    high: float | Missing
+    low: float | NotMeasured
+    high: float | NotMeasured
     among: int = Field(description="Candidates of the image that passed, and so share the whole.")
     method: Literal["exact ablation", "first-order estimate"]
 
 
-class FoundWork(Part):
+class FoundWork(Facts):
     """A work of theirs in a unit that was tested."""
 
     asset_id: int
@@ -159,7 +159,7 @@ class FoundWork(Part):
     permission: str
 
 
-class FindingPart(Part):
+class FindingPart(Facts):
     """A unit with works of theirs that passed the test of an image."""
 
     audit_id: str
@@ -171,12 +171,12 @@ class FindingPart(Part):
     works: list[FoundWork] = Field(description="The closest of theirs, at most three.")
     p_value: float
     q_value: float
-    effect: IntervalPart | Missing
-    influence: InfluencePart | Missing
-    share: SharePart | Missing
+    effect: IntervalPart | NotMeasured
+    influence: InfluencePart | NotMeasured
+    share: SharePart | NotMeasured
 
 
-class OutputPart(Part):
+class OutputPart(Facts):
     """An image in which units with works of theirs passed."""
 
     kind: Literal["sample", "image"]
@@ -190,10 +190,10 @@ class OutputPart(Part):
     tested: int = Field(description="Units that the audit tested in all.")
     passing: int = Field(description="Of these, how many passed, whosever they are.")
     findings: list[FindingPart]
-    share: SharePart | Missing = Field(description="Of all their units that passed, together.")
+    share: SharePart | NotMeasured = Field(description="Of all their units that passed, together.")
 
 
-class JointPart(Part):
+class JointPart(Facts):
     """Their works among the most similar ones, tested together as one, in the newest audit of an
     image.
     """
@@ -209,7 +209,7 @@ class JointPart(Part):
     passes: bool
 
 
-class TestedPart(Part):
+class TestedPart(Facts):
     """Of which images it is known whether their works had influence. Each image counts once, by its
     newest audit.
     """
@@ -236,7 +236,7 @@ class TestedPart(Part):
     )
 
 
-class FollowedPart(Part):
+class FollowedPart(Facts):
     """What a withdrawal did to one ensemble."""
 
     ensemble_id: str
@@ -245,7 +245,7 @@ class FollowedPart(Part):
     trained_without: int = Field(description="Of these, how many were trained anew, or first, without the works.")
 
 
-class CertificatePart(Part):
+class CertificatePart(Facts):
     """A certificate that names works of theirs, as the log has it."""
 
     made_at: datetime.datetime
@@ -254,7 +254,7 @@ class CertificatePart(Part):
     document_sha256: str
 
 
-class WithdrawalPart(Part):
+class WithdrawalPart(Facts):
     """A withdrawal that covers works of theirs."""
 
     id: int
@@ -265,7 +265,7 @@ class WithdrawalPart(Part):
     followed: list[FollowedPart]
 
 
-class ClaimPart(Part):
+class ClaimPart(Facts):
     """A claim of theirs, or of somebody else on their works."""
 
     id: int
@@ -278,7 +278,7 @@ class ClaimPart(Part):
     decision_reason: str | None = Field(description="Null as well where the claim is somebody else’s.")
 
 
-class StatementFacts(Part):
+class StatementFacts(Facts):
     """Everything that a statement says."""
 
     rightsholder: Who

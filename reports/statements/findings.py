@@ -17,9 +17,8 @@ import duckdb
 import pyarrow as pa
 
 from registry.works.listings import BLOCK
+from reports.facts import NotMeasured
 from reports.outputs.facts import Effect
-from reports.outputs.schema import Missing
-from reports.outputs.work_facts import NotMeasured
 from reports.rendering.texts import clipped
 from reports.statements.facts import (
     FindingPart,
@@ -230,7 +229,7 @@ def _finding(row: dict[str, Any], works: dict[tuple[str, int], list[FoundWork]],
         works=works.get((row["audit_id"], row["unit_number"]), []),
         p_value=row["p_value"],
         q_value=row["q_value"],
-        effect=Missing(not_measured=effect.reason)
+        effect=effect
         if isinstance(effect, NotMeasured)
         else IntervalPart(value=effect.value, low=effect.low, high=effect.high),
         influence=_influence(row),
@@ -248,13 +247,13 @@ def effect_of(row: dict[str, Any]) -> Effect | NotMeasured:
     return Effect(*values)
 
 
-def _influence(row: dict[str, Any]) -> InfluencePart | Missing:
+def _influence(row: dict[str, Any]) -> InfluencePart | NotMeasured:
     exact, estimate = row["influence_exact"], row["influence_estimate"]
     if exact is not None and math.isfinite(exact):
         return InfluencePart(value=exact, method="exact ablation")
     if estimate is not None and math.isfinite(estimate):
         return InfluencePart(value=estimate, method="first-order estimate")
-    return Missing(not_measured=clipped(row["not_measured"] or NOT_ASKED))
+    return NotMeasured(clipped(row["not_measured"] or NOT_ASKED))
 
 
 def unreadable(connection: duckdb.DuckDBPyConnection) -> list[str]:

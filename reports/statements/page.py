@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from reports.issuing.stamp import META, Stamp
-from reports.outputs.schema import Missing
+from reports.facts import NotMeasured
+from reports.issuing.stamp import Stamp
 from reports.rendering.bars import Bar, bars_plot
 from reports.rendering.html import rendered
 from reports.rendering.plots import Estimate, estimates_plot
@@ -46,7 +46,6 @@ def statement_page(facts: StatementFacts, pictures: Pictures, files: Mapping[str
         pictures=pictures,
         files=files,
         stamp=stamp,
-        stamp_meta=META,
         cards=generated[:CARDS],
         rows=generated[CARDS : CARDS + MOST_ROWS],
         left_out=max(0, facts.tested.found - CARDS - MOST_ROWS),
@@ -64,19 +63,19 @@ def statement_page(facts: StatementFacts, pictures: Pictures, files: Mapping[str
     )
 
 
-def share_text(share: SharePart | Missing) -> str:
+def share_text(share: SharePart | NotMeasured) -> str:
     """``62 %``; empty where it was not measured."""
-    return "" if isinstance(share, Missing) else percent(share.value)
+    return "" if isinstance(share, NotMeasured) else percent(share.value)
 
 
-def share_range(share: SharePart | Missing) -> str:
+def share_range(share: SharePart | NotMeasured) -> str:
     """How uncertain a share is, in words."""
-    if isinstance(share, Missing):
+    if isinstance(share, NotMeasured):
         return f"not measured: {share.not_measured}"
     if share.among == 1:
         return "the only one that passed, so the whole by definition"
-    if isinstance(share.low, Missing) or isinstance(share.high, Missing):
-        reason = share.low.not_measured if isinstance(share.low, Missing) else ""
+    if isinstance(share.low, NotMeasured) or isinstance(share.high, NotMeasured):
+        reason = share.low.not_measured if isinstance(share.low, NotMeasured) else ""
         return f"its range was not measured: {reason}"
     if share.low == share.high:
         return f"all {share.among} that passed are yours, so the whole by definition"
@@ -102,7 +101,7 @@ def _effects(outputs: list[OutputPart]) -> Markup | None:
         (f"{plain(finding.unit_label, 22)} · {output.id[:6]}", finding, finding.effect)
         for output in outputs
         for finding in output.findings
-        if not isinstance(finding.effect, Missing)
+        if not isinstance(finding.effect, NotMeasured)
     ]
     if not measured:
         return None

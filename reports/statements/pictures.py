@@ -5,9 +5,9 @@ from __future__ import annotations
 from registry.home import Home
 from registry.storage.database import Registry
 from registry.storage.tables import Audit
+from reports.facts import NotMeasured
 from reports.outputs.artefacts import read_artefact
-from reports.outputs.work_facts import NotMeasured, Picture
-from reports.rendering.pictures import read_picture
+from reports.rendering.pictures import Picture, read_picture
 from reports.statements.facts import OutputPart
 
 SIDE = 176

@@ -24,9 +24,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from reports.facts import NotMeasured
 from reports.outputs.facts import Effect
-from reports.outputs.schema import Missing
-from reports.outputs.work_facts import NotMeasured
 from reports.statements.facts import SharePart
 
 Method = Literal["exact ablation", "first-order estimate"]
@@ -43,23 +42,23 @@ class Passing:
     effect: Effect | NotMeasured
 
 
-def share_of(passing: Sequence[Passing], ranks: frozenset[int]) -> SharePart | Missing:
+def share_of(passing: Sequence[Passing], ranks: frozenset[int]) -> SharePart | NotMeasured:
     """The share of those candidates of ``passing`` whose rank is one of ``ranks``, with its
     interval.
     """
     found = _influences(passing)
-    if isinstance(found, Missing):
+    if isinstance(found, NotMeasured):
         return found
     method, influences = found
     whole = math.fsum(influences)
     if whole <= 0:
-        return Missing(not_measured="the influences of the candidates that passed are all nought")
+        return NotMeasured("the influences of the candidates that passed are all nought")
     part = math.fsum(value for value, each in zip(influences, passing, strict=True) if each.rank in ranks)
     low, high = _interval(passing, influences, ranks)
     return SharePart(value=part / whole, low=low, high=high, among=len(passing), method=method)
 
 
-def _influences(passing: Sequence[Passing]) -> tuple[Method, list[float]] | Missing:
+def _influences(passing: Sequence[Passing]) -> tuple[Method, list[float]] | NotMeasured:
     """By one method for all of them, the exact one first: two methods are two scales."""
     methods: tuple[tuple[Method, list[float | None]], ...] = (
         ("exact ablation", [each.exact for each in passing]),
@@ -69,23 +68,23 @@ def _influences(passing: Sequence[Passing]) -> tuple[Method, list[float]] | Miss
         measured = [value for value in values if value is not None and math.isfinite(value) and value >= 0]
         if measured and len(measured) == len(passing):
             return method, measured
-    return Missing(not_measured="the influences of the candidates that passed were not all measured by one method")
+    return NotMeasured("the influences of the candidates that passed were not all measured by one method")
 
 
 def _interval(
     passing: Sequence[Passing], influences: Sequence[float], ranks: frozenset[int]
-) -> tuple[float, float] | tuple[Missing, Missing]:
+) -> tuple[float, float] | tuple[NotMeasured, NotMeasured]:
     if all(each.rank in ranks for each in passing):
         return 1.0, 1.0
     lows, highs = [0.0, 0.0], [0.0, 0.0]  # of the others, and of those asked for
     for each, influence in zip(passing, influences, strict=True):
         if isinstance(each.effect, NotMeasured) or each.effect.value <= 0:
-            reason = Missing(not_measured="not every candidate that passed has a measured effect above nought")
+            reason = NotMeasured("not every candidate that passed has a measured effect above nought")
             return reason, reason
         scale, asked = influence / each.effect.value, each.rank in ranks
         lows[asked] += scale * max(each.effect.low, 0.0)
         highs[asked] += scale * max(each.effect.high, 0.0)
     if not lows[True] + highs[False] or not highs[True] + lows[False]:
-        reason = Missing(not_measured="the intervals of the effects leave nothing to share")
+        reason = NotMeasured("the intervals of the effects leave nothing to share")
         return reason, reason
     return lows[True] / (lows[True] + highs[False]), highs[True] / (highs[True] + lows[False])

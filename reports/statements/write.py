@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from registry.storage.database import Registry
-from reports.issuing.issue import Document, record_issue, scratch_in, stamped_json, write_document, write_table
+from reports.issuing.issue import File, record_issue, scratch_in, stamped_json, write_file, write_table
 from reports.issuing.stamp import stamp_of
 from reports.statements.facts import VERSION, StatementFacts
 from reports.statements.page import CARDS, Pictures, statement_page
@@ -42,8 +42,8 @@ def give_statement(registry: Registry, rightsholder_id: int, out: Path, now: dat
         files = {"json": f"{name}.json", "works": f"{name}-works.csv", "findings": f"{name}-tested.csv"}
         page = statement_page(facts, _pictures(registry, facts), files, stamp)
         issued = [
-            write_document(out, Document(f"{name}.html", page.encode("utf-8", "replace"), stamp)),
-            write_document(out, Document(files["json"], stamped_json("statement", VERSION, facts, stamp), stamp)),
+            write_file(out, File(f"{name}.html", page.encode("utf-8", "replace"), stamp)),
+            write_file(out, File(files["json"], stamped_json("statement", VERSION, facts, stamp), stamp)),
             write_table(tables.works, out / files["works"], stamp),
             write_table(tables.findings, out / files["findings"], stamp),
         ]

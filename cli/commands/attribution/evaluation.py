@@ -66,7 +66,8 @@ def evaluate(
     from registry.outputs.evaluations import newest_evaluation
     from registry.outputs.queries import named_ensemble
     from registry.storage.database import Registry
-    from reports.evaluations.page import evaluation, evaluation_document, give_evaluation
+    from reports.evaluations.document import EVALUATION, evaluation_facts
+    from reports.evaluations.page import evaluation
 
     registry = Registry.open(home_at(home)).patient()
     with registry.session() as session:
@@ -101,10 +102,10 @@ def evaluate(
     if kept.facts.get("ensemble") != chosen.id:
         raise IntegrityError(f"event {kept.event} is not of ensemble {chosen.id}; `creditline log verify` says more")
     if out is not None:
-        page, data = give_evaluation(registry, kept, out, datetime.now(UTC))
+        page, data = EVALUATION.write(registry, chosen.id, out, datetime.now(UTC)).files
         narrate(f"written to {page} and {data}")
     if as_json:
-        print_json("evaluation", evaluation_document(kept))
+        print_json("evaluation", evaluation_facts(kept))
         return
     found = evaluation(kept)
     typer.echo(printable(found.headline))

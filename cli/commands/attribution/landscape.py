@@ -99,7 +99,7 @@ def landscape(
 
 
 def _shown(audit: AuditFacts, kind: str | None) -> LandscapeKind:
-    from reports.outputs.work_facts import NotMeasured
+    from reports.facts import NotMeasured
 
     if kind is not None:
         return kind  # type: ignore[return-value]  # checked against the kinds
@@ -108,14 +108,14 @@ def _shown(audit: AuditFacts, kind: str | None) -> LandscapeKind:
 
 
 def _plot(audit: AuditFacts, kind: LandscapeKind) -> bytes:
+    from reports.facts import NotMeasured
     from reports.outputs.landscapes import landscape_svg
-    from reports.outputs.work_facts import NotMeasured
 
     found = audit.landscapes[kind]
     ranks = {candidate.unit_number: candidate.rank for candidate in audit.candidates}
     plot = found if isinstance(found, NotMeasured) else landscape_svg(found, ranks)
     if isinstance(plot, NotMeasured):
-        raise UsageError(f"audit {audit.id} has no influences of kind {kind} to plot: {plot.reason}")
+        raise UsageError(f"audit {audit.id} has no influences of kind {kind} to plot: {plot.not_measured}")
     return plot
 
 

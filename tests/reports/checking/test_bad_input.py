@@ -16,9 +16,9 @@ from playwright.sync_api import Browser
 
 from registry.rightsholders.records import merge_rightsholders
 from registry.withdrawals.record import withdraw
+from reports.facts import NotMeasured
 from reports.outputs.facts import Candidate
 from reports.outputs.totals import Share
-from reports.outputs.work_facts import NotMeasured
 from reports.rendering.pictures import THUMBNAIL_SIDE, picture_of, thumbnail
 from reports.rendering.plots import Estimate, estimates_plot, shares_plot
 from reports.rendering.plots import tests_plot as plot_of_tests

@@ -33,7 +33,7 @@ from registry.storage.database import Registry
 from registry.withdrawals.record import withdraw
 from reports.checking import document_check as verifying
 from reports.checking.document_check import Checked, check_document
-from reports.issuing.issue import EVENT, Document, record_issue, write_document
+from reports.issuing.issue import EVENT, File, record_issue, write_file
 from reports.issuing.stamp import PARQUET_KEY, Stamp, beside
 from reports.outputs.selection import newest_audits, unaudited_samples
 from reports.outputs.write import Site, render_site
@@ -320,9 +320,7 @@ def test_documents_of_kinds_that_are_no_longer_made(place: Path) -> None:
     """They are as they were given out; nobody can say more."""
     registry = opened(place)
     stamp = stamp_of_file(place / "out" / FILES[0]).model_copy(update={"kind": "oracle"})
-    record_issue(
-        registry, [write_document(place / "out", Document("oracle.txt", b"yes", stamp, carries_stamp=False))], LATER
-    )
+    record_issue(registry, [write_file(place / "out", File("oracle.txt", b"yes", stamp, carries_stamp=False))], LATER)
     found = check(place, "oracle.txt")
     assert (found.state, found.facts, found.stamp_fits) == ("unaltered", "not compared", True)
     assert "'oracle'" in found.reason
@@ -408,7 +406,7 @@ def test_a_table_of_any_size_is_known(place: Path, tmp_path: Path, place_of_stam
     said, rows = f'"stamp": {stamp.model_dump_json()}', '"rows": ["' + "x" * (3 * verifying.SEARCHED) + '"]'
     fields = (said, rows) if place_of_stamp == "first" else (rows, said)
     data = "{" + ", ".join(fields) + "}"
-    issued = write_document(tmp_path, Document("large.json", data.encode(), stamp))
+    issued = write_file(tmp_path, File("large.json", data.encode(), stamp))
     record_issue(opened(place), [issued], LATER)
     found = check_document(opened(place), tmp_path / "large.json")
     assert (found.state, found.stamp, found.stamp_fits) == ("unaltered", stamp, True)

@@ -12,15 +12,18 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 
+from registry.event_log.events import changing
 from registry.home import Home
-from registry.outputs.evaluations import KeptEvaluation
+from registry.ids import sha256_of, sha256_of_file
+from registry.outputs.evaluations import EVENT
 from registry.schema.create import create_registry
 from reports.checking.json_schemas import SUFFIX, published
 from reports.data_sets.write import give_data_set
-from reports.evaluations.page import give_evaluation
+from reports.evaluations.document import EVALUATION
 from reports.filings import ab2013, ai_act
 from reports.filings.answers import Answers
 from reports.filings.versions import file_version
+from reports.issuing.issue import find_issued
 from reports.issuing.stamp import SUFFIX as STAMP
 from reports.statements.write import give_statement
 from tests.reports.evaluations.test_page import FACTS
@@ -92,9 +95,16 @@ def test_statements_and_data_set_reports(tmp_path: Path) -> None:
 def test_evaluations(tmp_path: Path) -> None:
     """With what was measured and what was not."""
     registry = create_registry(Home(tmp_path / "home"))
-    kept = KeptEvaluation(facts=FACTS, event=3, event_sha256="a" * 64, measured_at=NOW, measured_by="tests")
-    _, path = give_evaluation(registry, kept, tmp_path, NOW)
+    ensemble_id = FACTS["ensemble"]
+    with changing(registry, NOW) as change:
+        change.record(EVENT, f"ensemble {ensemble_id}", after={**FACTS, "stamp": "not a stamp"})
+    page, path = EVALUATION.write(registry, ensemble_id, tmp_path, NOW).files
     check_file(path)
+    with registry.connection() as connection:
+        assert find_issued(connection, sha256_of_file(page)) is not None
+    assert json.loads(path.read_bytes())["stamp"]["facts_sha256"] == sha256_of(
+        EVALUATION.facts_now(registry, ensemble_id)
+    )
 
 
 def test_filings_and_verified_documents(tmp_path: Path) -> None:

@@ -29,8 +29,8 @@ from reports.credentials.assertion import KIND, LABEL, AuditClaim  # noqa: E402
 from reports.credentials.checking import Checked, check_credentials, check_file  # noqa: E402
 from reports.credentials.findings import signed_image_facts  # noqa: E402
 from reports.credentials.trial_certificates import Algorithm  # noqa: E402
+from reports.facts import NotMeasured  # noqa: E402
 from reports.issuing.issue import find_issued  # noqa: E402
-from reports.outputs.schema import Missing  # noqa: E402
 from tests.registry.metadata.signing import signed as signed_by_a_stranger  # noqa: E402
 from tests.support.credentials import Chain, make_chain, now, sign  # noqa: E402
 from tests.support.world import HOSTILE, NOON, World, make_world  # noqa: E402
@@ -117,9 +117,9 @@ def test_the_assertion_has_candidates_and_evidence(fresh: World, chain: Chain, t
     assert (first.label, first.passes) == ("Red apple", True)
     assert first.p == pytest.approx(1 / 205, rel=1e-11)
     assert first.q == pytest.approx(3 / 205, rel=1e-11)
-    assert not isinstance(first.effect, Missing)
+    assert not isinstance(first.effect, NotMeasured)
     assert (first.effect.low, first.effect.high) == (0.13, 0.34)
-    assert isinstance(audit.candidates[2].effect, Missing)
+    assert isinstance(audit.candidates[2].effect, NotMeasured)
     assert isinstance(first.influence_estimate, float)
     (work,) = first.works
     assert work.sha256 == hashlib.sha256(b"work 0").hexdigest()
@@ -216,7 +216,7 @@ def test_without_an_audit_nothing_is_claimed(fresh: World, chain: Chain, tmp_pat
     made = sign(fresh, sample, chain, tmp_path / "out.png", with_audit=False)
     checked = check_credentials(made.image.read_bytes())
     assert checked.assertion is not None
-    assert isinstance(checked.assertion.audit, Missing)
+    assert isinstance(checked.assertion.audit, NotMeasured)
     assert "signed without an audit" in checked.assertion.audit.not_measured
     fresh.add_audit((0, 30), sample=sample)
     stamp = made.assertion.stamp

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from registry.outputs.evaluations import KeptEvaluation
-from reports.evaluations.page import evaluation, evaluation_page
+from reports.evaluations.document import EVALUATION
+from reports.evaluations.page import evaluation
 from reports.evaluations.sentences import NEVER, OTHER_MEMBERS, null_sentence, power_sentence, quoted
 from reports.issuing.stamp import UNSTAMPED
 
@@ -68,7 +69,7 @@ def test_the_page_says_what_was_measured() -> None:
     assert by_title["Rankings"].rows[1][1:3] == ("not measured", "too few samples")
     assert by_title["Estimates beside real ablation"].rows == (("ab", "0.99", "not measured", "32"),)
     assert by_title["The ensemble beside its members"].rows[0][1] == "0.8"
-    html = evaluation_page(kept(FACTS), UNSTAMPED)
+    html = EVALUATION.page(kept(FACTS), {}, UNSTAMPED)
     assert "<svg" in html
     assert "event 7" in html
     assert "(no name)" not in html
@@ -88,7 +89,7 @@ def test_facts_that_are_not_ours_are_not_measured(facts: object) -> None:
     page = evaluation(kept(facts))
     assert "not measured" in page.headline
     assert all(section.not_measured or section.rows == () or section.rows for section in page.sections)
-    assert "<html" in evaluation_page(kept(facts), UNSTAMPED)
+    assert "<html" in EVALUATION.page(kept(facts), {}, UNSTAMPED)
 
 
 def test_nothing_of_the_log_becomes_markup() -> None:
@@ -99,7 +100,7 @@ def test_nothing_of_the_log_becomes_markup() -> None:
         **FACTS["rankers"],
         "alone": [{"name": evil + "$x$", "member_lds": {"value": 1, "low": 0, "high": 1}}],
     }
-    html = evaluation_page(kept(facts), UNSTAMPED)
+    html = EVALUATION.page(kept(facts), {}, UNSTAMPED)
     assert "<script" not in html
     assert "alert(1)" in html
 

@@ -40,7 +40,7 @@ from reports.filings.changes import changes
 from reports.filings.form import ChangePart, FilingDocument, Form
 from reports.filings.toml_keys import basic_string, has_long_key
 from reports.filings.versions import Filed, file_version, subject_of
-from reports.issuing.stamp import META
+from reports.issuing.stamp import Stamp
 from tests.support.members import ensemble_of, train_members
 from tests.support.works import NOW, write_csv, write_pictures
 
@@ -756,7 +756,7 @@ def test_nothing_hostile_gets_onto_the_page(registry: Registry, tmp_path: Path) 
         assert "\u202e" not in page
         assert "&lt;script&gt;" in page
         assert 'href="javascript' not in page
-        assert f'<meta name="{META}"' in page
+        assert f'<meta name="{Stamp.meta_name}"' in page
 
 
 def test_an_ensemble_without_members_has_nothing_to_file(registry: Registry, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from registry.event_log.events import check_head, read_head
 from registry.home import Home
 from registry.storage.database import Registry
 from reports.issuing import issue as issuing
-from reports.issuing.issue import EVENT, Document, Issued, find_issued, find_later, record_issue, write_document
+from reports.issuing.issue import EVENT, File, Issued, find_issued, find_later, record_issue, write_file
 from reports.issuing.stamp import UNSTAMPED, beside
 from tests.support.world import NOON, World
 
@@ -160,13 +160,13 @@ def test_a_stamp_lies_beside_what_cannot_carry_it(tmp_path: Path) -> None:
     """With the hash of the bytes that it is of; a document that carries its stamp has no second
     one.
     """
-    issued = write_document(tmp_path / "new" / "folder", Document("a.csv", b"a\r\n", UNSTAMPED, carries_stamp=False))
+    issued = write_file(tmp_path / "new" / "folder", File("a.csv", b"a\r\n", UNSTAMPED, carries_stamp=False))
     written = tmp_path / "new" / "folder" / "a.csv"
     assert written.read_bytes() == b"a\r\n"
     sidecar = json.loads(beside(written).read_bytes())
     assert sidecar["file_sha256"] == issued.sha256
     assert sidecar["stamp"] == UNSTAMPED.model_dump(mode="json")
-    write_document(tmp_path, Document("b.json", b"{}", UNSTAMPED))
+    write_file(tmp_path, File("b.json", b"{}", UNSTAMPED))
     assert not beside(tmp_path / "b.json").exists()
 
 
@@ -174,7 +174,7 @@ def test_a_stamp_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     """A folder lies where the stamp should: the error names it."""
     beside(tmp_path / "a.csv").mkdir()
     with pytest.raises(InputError, match=r"cannot write .*a\.csv\.stamp\.json"):
-        write_document(tmp_path, Document("a.csv", b"a", UNSTAMPED, carries_stamp=False))
+        write_file(tmp_path, File("a.csv", b"a", UNSTAMPED, carries_stamp=False))
     shutil.rmtree(beside(tmp_path / "a.csv"))
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from reports.facts import NotMeasured
 from reports.issuing.stamp import UNSTAMPED
 from reports.outputs.facts import EstimateError, Landscape
 from reports.outputs.landscapes import landscape_csv, landscape_svg
 from reports.outputs.read import read_audit
-from reports.outputs.work_facts import NotMeasured
 from reports.rendering.html import report_page
 from tests.support.world import World, make_world
 

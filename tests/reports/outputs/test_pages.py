@@ -18,7 +18,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page
 
 from registry.outputs.evaluations import KeptEvaluation
-from reports.evaluations.page import evaluation_page
+from reports.evaluations.document import EVALUATION
 from reports.issuing.stamp import UNSTAMPED
 from tests.reports.evaluations.test_page import FACTS
 from tests.support.world import HOSTILE, make_world
@@ -44,7 +44,7 @@ def pages(site: Path) -> Path:
     (site.parent / "evaluation").mkdir(exist_ok=True)
     for path in site.glob("*.html"):
         (site.parent / "evaluation" / path.name).write_bytes(path.read_bytes())
-    (site.parent / "evaluation" / "evaluation.html").write_text(evaluation_page(kept, UNSTAMPED))
+    (site.parent / "evaluation" / "evaluation.html").write_text(EVALUATION.page(kept, {}, UNSTAMPED))
     return site.parent / "evaluation"
 
 

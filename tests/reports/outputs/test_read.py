@@ -11,10 +11,11 @@ from sqlmodel import col, select
 
 from registry.errors import IntegrityError, NotFoundError, UsageError
 from registry.storage.tables import Asset, AssetRights, Audit, Licence, Rightsholder
+from reports.facts import NotMeasured
 from reports.outputs.facts import AuditFacts, Landscape
 from reports.outputs.read import read_audit
 from reports.outputs.selection import named_audits, newest_audits, unaudited_samples
-from reports.outputs.work_facts import NotMeasured, Picture
+from reports.rendering.pictures import Picture
 from tests.support.world import NOON, N, World, make_world
 
 
@@ -49,7 +50,7 @@ def test_image_audit_has_no_counterfactual_and_says_why(fresh: World) -> None:
     assert facts.subject.kind == "image"
     for value in (facts.candidates[0].influence_exact, facts.estimate, facts.exact):
         assert isinstance(value, NotMeasured)
-        assert "not generated here" in value.reason
+        assert "not generated here" in value.not_measured
     assert isinstance(facts.candidates[0].counterfactual, NotMeasured)
     assert isinstance(facts.subject.picture, Picture)
 

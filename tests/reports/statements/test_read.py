@@ -19,7 +19,7 @@ from registry.storage.database import Registry
 from registry.storage.tables import Candidate, CoRightsholder
 from registry.withdrawals.record import withdraw
 from reports.checking.document_check import check_document
-from reports.outputs.schema import Missing
+from reports.facts import NotMeasured
 from reports.statements import read as reading
 from reports.statements import words
 from reports.statements.facts import StatementFacts
@@ -118,10 +118,10 @@ def test_shares_of_an_output_are_of_all_that_passed(filled: StatementWorld, tmp_
     facts = read(filled, ADA, tmp_path)
     for output in facts.outputs:
         if output.kind == "image":
-            assert isinstance(output.share, Missing)
+            assert isinstance(output.share, NotMeasured)
             continue
         passed = [each.rank for each in filled.drawn if each.audit == output.audit_id and each.passes]
-        assert not isinstance(output.share, Missing)
+        assert not isinstance(output.share, NotMeasured)
         assert output.passing == output.share.among == len(passed)
         mine = sum(finding.rank for finding in output.findings)
         assert output.share.value == pytest.approx(mine / sum(passed))

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reports.facts import NotMeasured
 from reports.outputs.facts import Effect
-from reports.outputs.schema import Missing
-from reports.outputs.work_facts import NotMeasured
 from reports.statements.facts import SharePart
 from reports.statements.shares import Passing, share_of
 
@@ -28,7 +27,7 @@ def candidates(draw: st.DrawFn) -> list[Passing]:
     return found
 
 
-def measured(found: SharePart | Missing) -> SharePart:
+def measured(found: SharePart | NotMeasured) -> SharePart:
     assert isinstance(found, SharePart)
     return found
 
@@ -82,7 +81,7 @@ def test_methods_are_never_mixed() -> None:
     share = measured(share_of([one, other], frozenset({1})))
     assert (share.method, share.value) == ("first-order estimate", 0.75)
     missing = share_of([one, Passing(2, False, None, None, effect)], frozenset({1}))
-    assert isinstance(missing, Missing)
+    assert isinstance(missing, NotMeasured)
     assert "one method" in missing.not_measured
 
 
@@ -91,8 +90,8 @@ def test_share_without_effects_has_no_range() -> None:
     for effect in (NotMeasured("no"), Effect(0.0, -0.1, 0.1)):
         passing = [Passing(1, True, 3.0, None, Effect(1.0, 0.5, 1.5)), Passing(2, False, 1.0, None, effect)]
         share = measured(share_of(passing, frozenset({1})))
-        assert isinstance(share.low, Missing)
-        assert isinstance(share.high, Missing)
+        assert isinstance(share.low, NotMeasured)
+        assert isinstance(share.high, NotMeasured)
         assert share.value == 0.75
     alone = measured(share_of([Passing(1, True, 3.0, None, NotMeasured("no"))], frozenset({1})))
     assert (alone.low, alone.value, alone.high) == (1.0, 1.0, 1.0)
