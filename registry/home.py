@@ -2,7 +2,7 @@
 
     registry.duckdb                     the registry
     log-head.json                       the newest hash of its log
-    staging/                            lists of works while they are read; safe to delete
+    staging/                            lists while they are read, the registry's copy during a dry run; safe to delete
     members/<ensemble>-<index>/         config.json, diffusion_pytorch_model.safetensors, manifest.json, works.txt
     references/<ensemble>/              the same four files of the reference model, for ranking alone; can be trained again
     samples/<sample>.png                the generated image

@@ -107,7 +107,7 @@ def check_leftovers(registry: Registry, found: Examination) -> None:
             if path.name.split(".")[0] not in known[table] or path.name.endswith(".part"):
                 _leftover(found, path, f"no {table} has this name")
     for path in _entries(home.staging):
-        _leftover(found, path, "a list that was being read")
+        _leftover(found, path, "a list that was being read, or the copy for a dry run")
     for path in _entries(home.root):
         if path.name.endswith(".part"):
             _leftover(found, path, "a file that was being written")

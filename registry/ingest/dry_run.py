@@ -1,59 +1,94 @@
-"""What registering files would do, before it is done.
+"""Dry runs: the registration itself, carried out on a copy of the registry that is deleted afterwards.
 
-Everything is read as a registration reads it and goes the same way; only nothing is stored, so that
-what is told here is what will happen.
+    tried = dry_run_of_files(registry, lambda copy: register_folder(copy, folder, owners, now=now))
+
+A dry run executes the code of the real registration, so the two cannot differ. It works on a copy
+rather than in one transaction that is rolled back, for three reasons. A registration commits batch
+by batch, and a single transaction would have to keep every changed row of all batches in memory.
+That transaction would lock the registry for as long as the source is read, which can be hours; the
+copy locks it only while it is made. And DuckDB may enlarge the database file within a transaction
+that it rolls back later. The copy needs as much disk as the registry, in the home's staging folder.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from datetime import datetime
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
-from registry.ingest.findings import Finding, Kind
-from registry.ingest.intake import Intake
-from registry.ingest.open_sources import FileSource
-from registry.ingest.owners.declarations import OwnerSource
-from registry.ingest.registration import BATCH, own_name
-from registry.ingest.rehearsal import Landing, Rehearsal
+import pyarrow as pa
+
+from registry.errors import RegistryError
+from registry.home import Home
+from registry.ingest.bulk import ListReport
+from registry.ingest.findings import Finding
+from registry.ingest.lists import CANONICAL
+from registry.ingest.report import RegistrationReport
+from registry.ingest.store.embedded import stored_embedded
+from registry.metadata import EmbeddedMetadata
 from registry.storage.database import Registry
+from registry.works.queries import asset_rights_table
+
+FIRST = 5
+"""New works that a dry run lists in full."""
+_EMBEDDED = (
+    *("creator", "copyright_notice", "credit_line", "rights_url", "usage_terms", "title"),
+    "digital_source_type",
+)
 
 
 @dataclass(frozen=True)
-class Look:
-    """What would happen."""
+class NewWork:
+    """A work that the registration would add."""
+
+    path: str
+    rightsholder: str | None = None
+    licence: str | None = None
+    title: str | None = None
+    creator: str | None = None
+    says: dict[str, str] = field(default_factory=dict)
+    """The file's embedded metadata; its rights signals under the name of their protocol."""
+    reason: str | None = None
+    """Always None: refused files are in the findings."""
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What a registration of files would do."""
 
     data_set: str
     kind: str
     root: str
     files: int
-    """Files and members of archives that were looked at."""
+    """Files and members of archives that were read."""
     archives: int
     works: int
-    """New works that would land."""
+    """New works."""
     known: int
-    """Works that are registered already and would stay."""
+    """Works that are registered already."""
     moved: int
-    """Of these, those that would get a new path."""
+    """Known works that would get a new path."""
     listed: int
-    """New works that are known by their metadata alone, from a list: the files would take their
-    places."""
+    """New works that replace a work registered from a list, without its file."""
     refused: int
     duplicates: int
     missing: int
-    """Works that are registered from this source and are not in it any more."""
+    """Works registered from this source that are no longer in it."""
     embedded: int
-    """New works whose file says something about them."""
+    """New works with embedded metadata."""
     signals: int
-    """Rights signals in these."""
+    """Rights signals in that metadata."""
     conflicts: int
-    """Contradictions between what is declared for a work, new or known, and what its file says."""
+    """Contradictions between the declaration for a work, new or known, and its file."""
     hidden: int
     counts: dict[str, int]
-    """Findings by kind, also those that are not listed."""
-    first: tuple[Landing, ...]
-    """The first new works, as they would land."""
+    """Findings by kind, including those that are not listed."""
+    first: tuple[NewWork, ...]
+    """The first new works, at most :data:`FIRST`."""
     findings: tuple[Finding, ...]
     """Sorted by path; of each kind at most :data:`registry.ingest.findings.KEPT`."""
 
@@ -62,49 +97,112 @@ class Look:
         return asdict(self)
 
 
-def look_at_files(
-    registry: Registry,
-    source: FileSource,
-    owners: OwnerSource,
-    *,
-    now: datetime,
-    data_set: str | None = None,
-    on_progress: Callable[[int, int], object] = lambda _done, _total: None,
-) -> Look:
-    """Read a source of files and tell what registering it would do; the registry is only read.
+def dry_run_of_files(registry: Registry, register: Callable[[Registry], RegistrationReport]) -> DryRun:
+    """Carry out ``register`` on a copy of the registry and report what it did there.
 
     Raises:
-        InputError: the source cannot be read.
-        UsageError: the data set's name belongs to another source.
+        RegistryError: there is no room for the copy.
+        InputError, UsageError: as ``register`` raises them.
     """
-    rehearsal = Rehearsal(registry, data_set or own_name(registry, source), source.root, now, source.kind)
-    intake = Intake(rehearsal, owners)
-    intake.findings.extend(source.findings)
-    done = intake.take_all(
-        source.inspect(intake.known),
-        lambda number: on_progress(number, source.total and max(number, source.total)),
-        BATCH,
+    with scratch_copy(registry) as copy:
+        with copy.connection() as connection:
+            newest = int(connection.execute("SELECT coalesce(max(id), -1) FROM asset").fetchall()[0][0])
+        report = register(copy)
+        first = _works_after(copy, newest)
+    return DryRun(
+        data_set=report.data_set,
+        kind=report.kind,
+        root=report.root,
+        files=report.files,
+        archives=report.archives,
+        works=report.registered,
+        known=report.unchanged + report.moved,
+        moved=report.moved,
+        listed=report.superseded,
+        refused=report.refused,
+        duplicates=report.duplicates,
+        missing=report.missing,
+        embedded=report.embedded,
+        signals=report.signals,
+        conflicts=report.conflicts,
+        hidden=report.hidden,
+        counts=report.counts,
+        first=first,
+        findings=report.findings,
     )
-    total = intake.finish()
-    counts = intake.findings.counts
-    return Look(
-        data_set=rehearsal.name,
-        kind=source.kind,
-        root=str(source.root),
-        files=done,
-        archives=source.archives,
-        works=total.registered,
-        known=total.unchanged + total.moved,
-        moved=total.moved,
-        listed=total.superseded,
-        refused=counts[Kind.REFUSED],
-        duplicates=counts[Kind.DUPLICATE],
-        missing=counts[Kind.MISSING],
-        embedded=total.embedded,
-        signals=total.signals,
-        conflicts=counts[Kind.CONFLICT],
-        hidden=source.passed.hidden,
-        counts={str(kind): number for kind, number in sorted(counts.items())},
-        first=tuple(rehearsal.first),
-        findings=intake.findings.kept,
-    )
+
+
+@dataclass(frozen=True)
+class ListDryRun:
+    """What a registration of a list would do."""
+
+    report: ListReport
+    first: tuple[Mapping[str, Any], ...]
+    """The first rows that would be registered, at most :data:`FIRST`: ``row_number`` and every
+    canonical column, None where nothing is stated."""
+
+
+def dry_run_of_list(
+    registry: Registry, register: Callable[[Registry, Callable[[pa.Table], object]], ListReport]
+) -> ListDryRun:
+    """Carry out ``register`` on a copy of the registry; it also gets the ``on_rows`` of
+    :func:`registry.ingest.bulk.register_list`.
+
+    Raises:
+        RegistryError: there is no room for the copy.
+        InputError, UsageError: as ``register`` raises them.
+    """
+    first: list[Mapping[str, Any]] = []
+
+    def keep_first(rows: pa.Table) -> None:
+        kept = rows.slice(0, FIRST - len(first)).to_pylist()
+        first.extend({name: row.get(name) for name in (*CANONICAL, "row_number")} for row in kept)
+
+    with scratch_copy(registry) as copy:
+        report = register(copy, keep_first)
+    return ListDryRun(report, tuple(first))
+
+
+@contextmanager
+def scratch_copy(registry: Registry) -> Iterator[Registry]:
+    """A copy of the registry in a home of its own, deleted at the end.
+
+    Raises:
+        RegistryError: there is no room for it.
+    """
+    home = registry.home
+    home.staging.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=home.staging, prefix="dry-run-") as folder:
+        copy = Home(Path(folder))
+        # An open connection keeps other processes from writing to the file meanwhile.
+        with registry.for_reading().connection():
+            try:
+                for source in (home.database, home.database.with_name(f"{home.database.name}.wal"), home.log_head):
+                    if source.exists():
+                        shutil.copyfile(source, copy.root / source.name)
+            except OSError as error:
+                raise RegistryError(
+                    f"a dry run works on a copy of the registry, which could not be written to {folder}: "
+                    f"{error.strerror or error}; free {home.database.stat().st_size:,} bytes there"
+                ) from error
+        yield Registry(copy, registry.lock_patience, registry.actor)
+
+
+def _works_after(registry: Registry, newest: int) -> tuple[NewWork, ...]:
+    """The first works with an id above ``newest``."""
+    with registry.connection() as connection:
+        rows = connection.execute("SELECT id FROM asset WHERE id > ? ORDER BY id LIMIT ?", [newest, FIRST]).fetchall()
+        ids = [int(asset_id) for (asset_id,) in rows]
+        embedded = stored_embedded(connection, pa.array(ids, pa.int64()))
+        rights = {row["asset_id"]: row for row in asset_rights_table(connection, ids).to_pylist()}
+    return tuple(_new_work(rights[asset_id], embedded.get(asset_id)) for asset_id in ids)
+
+
+def _new_work(rights: Mapping[str, Any], embedded: EmbeddedMetadata | None) -> NewWork:
+    says = {name: str(text) for name in _EMBEDDED if (text := getattr(embedded, name, None))}
+    for signal in embedded.signals if embedded else ():
+        text = f"{signal.category} {signal.use}"
+        name = str(signal.protocol)
+        says[name] = f"{says[name]}, {text}" if name in says else text
+    stated = {name: rights[name] for name in ("path", "rightsholder", "licence", "title", "creator")}
+    return NewWork(**stated, says=says)

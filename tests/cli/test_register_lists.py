@@ -40,7 +40,12 @@ def test_a_list_is_mapped_shown_and_registered(creditline: Creditline, tmp_path:
     assert "rightsholder = maker" in shown.err
     assert "licence = the value 'CC0-1.0'" in shown.err
     assert "url is not one of http, https, ftp, s3 or gs (row 2)" in shown.err
+    assert "2 rows; of the first 2, 1 would be refused; nothing was changed" in shown.out
     assert counted(creditline) == 0
+    document = creditline(*arguments, "--dry-run", "--json").document
+    assert [(row["row_number"], row["url"], row["licence"]) for row in document["first"]] == [(1, URLS[0], "CC0-1.0")]
+    assert (document["rows"], document["looked_at"], document["registered"]) == (2, 2, 1)
+    assert [(refusal["rows"], refusal["first"]) for refusal in document["refusals"]] == [(1, [2])]
     taken = creditline(*arguments)
     assert (taken.status, "1 of 2 rows are registered works" in taken.out) == (0, True)
     assert "not taken: mood" in taken.err
@@ -159,6 +164,9 @@ def test_files_can_be_looked_at_first(creditline: Creditline, tmp_path: Path) ->
     archived = creditline("register", tmp_path / "w.zip", "--rightsholder", "Ada", "--dry-run")
     assert "deep/a.png" in archived.out
     assert counted(creditline) == 0
+    around = ("register", tmp_path, "--data-set", "all", "--rightsholder", "Ada", "--no-near-duplicates", "--json")
+    files = creditline(*around, "--dry-run").document["files"]  # the home is left out, like the copy in it
+    assert (files, creditline("status", "--json").document["home"]) == (3, str(tmp_path / "home"))
     creditline("register", tmp_path / "w.zip", "--rightsholder", "Ada", "--no-near-duplicates")
     assert counted(creditline) == 1
 

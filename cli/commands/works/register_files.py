@@ -14,13 +14,11 @@ import typer
 
 from cli.common import narrate, print_json, print_table, printable, progress_bars, stated_on_the_command_line
 from registry.errors import InputError, UsageError
-from registry.ingest.dry_run import Look, look_at_files
+from registry.ingest.dry_run import DryRun, NewWork, dry_run_of_files
 from registry.ingest.findings import Finding, Kind
-from registry.ingest.open_sources import open_archive, open_folder, open_shards
 from registry.ingest.owners.declarations import FolderPerRightsholder, OneOwner, OwnerSource
 from registry.ingest.owners.table import OwnerTable
 from registry.ingest.registration import Options, register_archive, register_folder, register_shards
-from registry.ingest.rehearsal import Landing
 from registry.ingest.report import RegistrationReport
 from registry.ingest.source_kind import SourceKind
 from registry.storage.database import Registry
@@ -61,23 +59,25 @@ def register_files(
     if not wishes.as_json:
         narrate(printable(f"{source} is {kind.described}" + dry_run * "; reading all of it, nothing will be changed"))
     with _file_progress() as (on_progress, on_fingerprints):
+        options = Options(
+            data_set=wishes.data_set,
+            workers=wishes.workers,
+            decode=wishes.decode,
+            near_duplicates=wishes.near_duplicates and not dry_run,
+            on_progress=on_progress,
+            on_fingerprints=on_fingerprints,
+        )
         if dry_run:
-            look = _look(registry, source, kind, owners, wishes, excluded, on_progress)
+            # The copy has another home: the folder's own must be left out by name.
+            excluded = (registry.home.root, *excluded)
+            tried = dry_run_of_files(registry, lambda copy: _register(copy, source, kind, owners, excluded, options))
         else:
-            options = Options(
-                data_set=wishes.data_set,
-                workers=wishes.workers,
-                decode=wishes.decode,
-                near_duplicates=wishes.near_duplicates,
-                on_progress=on_progress,
-                on_fingerprints=on_fingerprints,
-            )
             report = _register(registry, source, kind, owners, excluded, options)
     if dry_run:
-        _tell(source, look, as_json=wishes.as_json)
+        _print_dry_run(source, tried, as_json=wishes.as_json)
     else:
         _finish(source, report, as_json=wishes.as_json)
-    if wishes.strict and (look.findings if dry_run else report.findings):
+    if wishes.strict and (tried.findings if dry_run else report.findings):
         raise typer.Exit(1)
 
 
@@ -89,25 +89,6 @@ def _register(
         return register_folder(registry, source, owners, now=now, excluded=excluded, **options)
     register = register_archive if kind is SourceKind.ARCHIVE else register_shards
     return register(registry, source, owners, now=now, **options)
-
-
-def _look(
-    registry: Registry,
-    source: Path,
-    kind: SourceKind,
-    owners: OwnerSource,
-    wishes: Wishes,
-    excluded: Sequence[Path],
-    on_progress: Callable[[int, int], object],
-) -> Look:
-    if kind is SourceKind.FOLDER:
-        without = (registry.home.root, *excluded)
-        opened = open_folder(source, workers=wishes.workers, decode=wishes.decode, excluded=without)
-    else:
-        open_it = open_archive if kind is SourceKind.ARCHIVE else open_shards
-        opened = open_it(source, workers=wishes.workers, decode=wishes.decode)
-    now = datetime.now(UTC)
-    return look_at_files(registry, opened, owners, now=now, data_set=wishes.data_set, on_progress=on_progress)
 
 
 def _finish(source: Path, report: RegistrationReport, *, as_json: bool) -> None:
@@ -124,38 +105,38 @@ def _finish(source: Path, report: RegistrationReport, *, as_json: bool) -> None:
         )
 
 
-def _tell(source: Path, look: Look, *, as_json: bool) -> None:
-    """The answer of a dry run."""
+def _print_dry_run(source: Path, tried: DryRun, *, as_json: bool) -> None:
+    """What a dry run found."""
     if as_json:
-        print_json("register dry run", {"source": str(source), **look.to_json()})
+        print_json("register dry run", {"source": str(source), **tried.to_json()})
         return
-    _narrate_first(look.findings, look.counts)
+    _narrate_first(tried.findings, tried.counts)
     columns = ("path", "rightsholder", "licence", "title", "creator")
-    if look.first:
+    if tried.first:
         print_table(
             (*columns, "the file says"),
-            [[*(getattr(row, name) for name in columns), _said(row)] for row in look.first],
+            [[*(getattr(row, name) for name in columns), _said(row)] for row in tried.first],
         )
     typer.echo(
         printable(
-            f"data set {look.data_set}: {look.works:,} of {look.files:,} files would be registered; nothing was changed"
+            f"data set {tried.data_set}: {tried.works:,} of {tried.files:,} files would be registered; nothing was changed"
         )
     )
     _print_numbers(
-        ("registered already", look.known),
-        ("of them moved within the source", look.moved),
-        ("known by a list before", look.listed),
-        ("works whose file says something about itself", look.embedded),
-        ("rights signals", look.signals),
-        ("conflicts between file and declaration", look.conflicts),
-        ("would be refused", look.refused),
-        ("duplicates", look.duplicates),
-        ("missing: registered from here, not found any more", look.missing),
-        ("hidden files and folders passed over", look.hidden),
+        ("registered already", tried.known),
+        ("of them moved within the source", tried.moved),
+        ("known by a list before", tried.listed),
+        ("works whose file says something about itself", tried.embedded),
+        ("rights signals", tried.signals),
+        ("conflicts between file and declaration", tried.conflicts),
+        ("would be refused", tried.refused),
+        ("duplicates", tried.duplicates),
+        ("missing: registered from here, not found any more", tried.missing),
+        ("hidden files and folders passed over", tried.hidden),
     )
 
 
-def _said(row: Landing) -> str:
+def _said(row: NewWork) -> str:
     return "; ".join(f"{name.replace('_', ' ')}: {value}" for name, value in row.says.items())
 
 

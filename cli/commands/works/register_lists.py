@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import typer
 
 from cli.common import narrate, print_json, print_table, printable, progress_bars, stated_on_the_command_line
 from registry.errors import InputError, UsageError
-from registry.ingest.bulk import ListReport, register_list
-from registry.ingest.bulk.registration import check_owned, with_defaults
-from registry.ingest.lists import Constant, ListSource, Refusal, open_list
-from registry.ingest.lists.preview import Preview, preview
+from registry.ingest.bulk import ListReport, Refusal, register_list
+from registry.ingest.bulk.registration import with_defaults
+from registry.ingest.dry_run import ListDryRun, dry_run_of_list
+from registry.ingest.lists import CANONICAL, Constant, ListSource, open_list
 from registry.storage.database import Registry
 
 _REASONS = 20
@@ -88,25 +89,30 @@ def register_a_list(
             attributes=wishes.attributes,
             staging=Path(folder),
         )
-        check_owned(with_defaults(source, holder, reference), allow_unowned)
-        if dry_run:
-            _show(path, with_defaults(source, holder, reference), allow_unowned, as_json=as_json)
-            return
         if not as_json:
-            _narrate_mapping(source)
+            _narrate_mapping(with_defaults(source, holder, reference))
         with progress_bars() as bars:
             task = bars.add_task("rows", total=source.rows)
-            report = register_list(
-                registry,
-                source,
-                root=path,
-                now=datetime.now(UTC),
-                data_set=data_set,
-                rightsholder=holder,
-                licence=reference,
-                allow_unowned=allow_unowned,
-                on_progress=lambda done, total: bars.update(task, completed=done, total=total),
-            )
+
+            def register(into: Registry, on_rows: Callable[[pa.Table], object] = lambda _rows: None) -> ListReport:
+                return register_list(
+                    into,
+                    source,
+                    root=path,
+                    now=datetime.now(UTC),
+                    data_set=data_set,
+                    rightsholder=holder,
+                    licence=reference,
+                    allow_unowned=allow_unowned,
+                    on_progress=lambda done, total: bars.update(task, completed=done, total=total),
+                    on_rows=on_rows,
+                )
+
+            tried = dry_run_of_list(registry, register) if dry_run else None
+            report = tried.report if tried else register(registry)
+    if tried:
+        _show(path, source, tried, as_json=as_json)
+        return
     _finish(path, report, strict=strict, as_json=as_json)
 
 
@@ -135,6 +141,12 @@ def _rows(number: int) -> str:
 def _print_report(report: ListReport) -> None:
     are = "row is a registered work" if report.rows == 1 else "rows are registered works"
     typer.echo(printable(f"data set {report.data_set}: {report.works:,} of {report.rows:,} {are}"))
+    _print_numbers(report)
+    if report.changed_nothing:
+        typer.echo("everything was registered before: nothing was changed")
+
+
+def _print_numbers(report: ListReport) -> None:
     for name, number in (
         ("registered", report.registered),
         ("unchanged", report.unchanged),
@@ -146,8 +158,6 @@ def _print_report(report: ListReport) -> None:
     ):
         if number:
             typer.echo(f"{number:>10,}  {name}")
-    if report.changed_nothing:
-        typer.echo("everything was registered before: nothing was changed")
 
 
 def _narrate_refusals(refusals: Sequence[Refusal]) -> None:
@@ -170,44 +180,49 @@ def _narrate_mapping(source: ListSource) -> None:
     narrate(printable(f"layout {source.preset}: {pairs}"))
     if source.not_taken:
         narrate(printable(f"not taken: {', '.join(source.not_taken[:40])} (keep one with --attribute)"))
+    for name, value in source.defaults.items():
+        narrate(printable(f"where {name} is not stated: {value}"))
 
 
 def _shown(value: str | Constant) -> str:
     return f"the value {value.value!r}" if isinstance(value, Constant) else value
 
 
-def _show(path: Path, source: ListSource, allow_unowned: bool, *, as_json: bool) -> None:
+def _show(path: Path, source: ListSource, tried: ListDryRun, *, as_json: bool) -> None:
     """The dry run."""
-    seen = preview(source, needs_owner=not allow_unowned)
+    report = tried.report
     if as_json:
-        print_json("register list dry run", _document(path, seen))
+        print_json("register list dry run", _document(path, source, tried))
         return
-    _narrate_mapping(source)
-    for name, value in source.defaults.items():
-        narrate(printable(f"where {name} is not stated: {value}"))
-    names = [name for name in seen.rows[0] if any(row[name] is not None for row in seen.rows)] if seen.rows else []
-    print_table(names, [[row[name] for name in names] for row in seen.rows])
-    _narrate_refusals(seen.refusals)
-    refused = sum(refusal.rows for refusal in seen.refusals)
+    names = [name for name in CANONICAL if any(row[name] is not None for row in tried.first)]
+    if tried.first:
+        print_table([*names, "row_number"], [[row[name] for name in (*names, "row_number")] for row in tried.first])
+    _narrate_refusals(report.refusals)
+    _narrate_conflicts(report)
     typer.echo(
-        f"{_rows(seen.total)}; of the first {seen.looked_at:,}, {refused:,} would be refused; nothing was changed"
+        f"{_rows(source.rows)}; of the first {report.rows:,}, {report.refused:,} would be refused; nothing was changed"
     )
+    _print_numbers(report)
 
 
-def _document(path: Path, seen: Preview) -> dict[str, Any]:
+def _document(path: Path, source: ListSource, tried: ListDryRun) -> dict[str, Any]:
+    report = tried.report
     return {
         "source": str(path),
-        "preset": seen.preset,
+        "preset": source.preset,
         "mapping": {
             ours: {"value": theirs.value} if isinstance(theirs, Constant) else {"column": theirs}
-            for ours, theirs in seen.mapping.items()
+            for ours, theirs in source.mapping.items()
         },
-        "not_taken": list(seen.not_taken),
-        "rows": seen.total,
-        "first": [dict(row) for row in seen.rows],
-        "looked_at": seen.looked_at,
-        "refusals": [
-            {"reason": each.reason, "rows": each.rows, "first": list(each.first), "places": list(each.places)}
-            for each in seen.refusals
-        ],
+        "not_taken": list(source.not_taken),
+        "rows": source.rows,
+        "first": [dict(row) for row in tried.first],
+        "looked_at": report.rows,
+        "refusals": [asdict(refusal) for refusal in report.refusals],
+        "registered": report.registered,
+        "unchanged": report.unchanged,
+        "repeated": report.repeated,
+        "declarations_changed": report.declarations_changed,
+        "conflicts": report.conflicts,
+        "findings": [asdict(finding) for finding in report.findings],
     }

@@ -11,6 +11,6 @@
 A row costs what its bytes cost: no value becomes a Python object, and nothing is read twice.
 """
 
-from registry.ingest.bulk.registration import ListReport, register_list
+from registry.ingest.bulk.registration import ListReport, Refusal, register_list
 
-__all__ = ["ListReport", "register_list"]
+__all__ = ["ListReport", "Refusal", "register_list"]

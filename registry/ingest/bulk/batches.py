@@ -31,7 +31,6 @@ from registry.ingest.lists.columns import (
     trimmed,
 )
 from registry.ingest.lists.connection import reader, translated_errors
-from registry.ingest.lists.preview import UNOWNED
 from registry.ingest.lists.source import ListSource
 
 ROWS = 4 * 122_880
@@ -39,6 +38,7 @@ ROWS = 4 * 122_880
 they come."""
 BYTES = 2**27
 """Bytes after which a batch ends even if it has fewer rows."""
+UNOWNED = "no rightsholder is stated"
 _FETCHED = 2_048
 """Rows that are fetched together: as many books as that in each column fit into the memory."""
 
@@ -147,7 +147,7 @@ def _query(source: ListSource) -> str:
     columns += ["outcome"] if source.outcome is not None else []
     columns += [MALFORMED] if source.sieved else []
     columns.append("row_number")
-    return f"SELECT {', '.join(columns)} FROM ({source.unchecked()})"  # noqa: S608 - made by the source
+    return f"SELECT {', '.join(columns)} FROM ({source.select()})"  # noqa: S608 - made by the source
 
 
 class _Checker:

@@ -25,7 +25,7 @@ _ADDRESS = "^(?i:https?|ftp|s3|gs)://[^/]"
 
 
 def suspected(source: ListSource, batch: pa.RecordBatch) -> Rows:
-    """One truth value for each row of :meth:`ListSource.unchecked`."""
+    """One truth value for each row of :meth:`ListSource.select`."""
     columns: Mapping[str, pa.Array] = dict(zip(batch.schema.names, batch.columns, strict=True))
     found = np.zeros(batch.num_rows, bool)
     for name in CHECKED_NUMBERS:

@@ -12,24 +12,43 @@ identity and goes on. A list never says that a work is gone: what it no longer n
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import pyarrow as pa
+
 from registry.errors import UsageError
 from registry.event_log.events import Change, changing
 from registry.ingest.bulk.batches import read_ahead
 from registry.ingest.bulk.store import ListStore, Stored
 from registry.ingest.findings import Finding
-from registry.ingest.lists import ListSource, Refusal
+from registry.ingest.lists import ListSource
 from registry.ingest.store.data_set import add_data_set, move_data_set
 from registry.storage.database import Registry
 from registry.withdrawals.record import cover_later_works
 
 EXAMPLES = 5
+"""Rows that are named for each reason of a refusal."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Rows that were refused for one reason: how many, and the first of them."""
+
+    reason: str
+    rows: int
+    first: tuple[int, ...]
+    places: tuple[str, ...]
+    """Where the first ones are, for people: ``row 7``, or ``line 8`` of a malformed line."""
+
+    @classmethod
+    def of(cls, source: ListSource, reason: str, rows: int, first: Sequence[int]) -> Refusal:
+        """Refused rows of a list."""
+        return cls(reason, rows, tuple(first), tuple(source.place(number) for number in first))
 
 
 @dataclass(frozen=True)
@@ -82,6 +101,7 @@ def register_list(
     licence: str | None = None,
     allow_unowned: bool = False,
     on_progress: Callable[[int, int], object] = lambda _done, _total: None,
+    on_rows: Callable[[pa.Table], object] = lambda _rows: None,
 ) -> ListReport:
     """Register the works of a list.
 
@@ -95,6 +115,7 @@ def register_list(
         licence: the licence of works that state none.
         allow_unowned: also register works without a rightsholder.
         on_progress: gets (rows done, rows in all).
+        on_rows: gets the rows of each batch that may be registered, before they are stored.
 
     Raises:
         InputError: the list cannot be read to its end, or was changed meanwhile; batches before
@@ -119,6 +140,7 @@ def register_list(
                 if len(found := examples.setdefault(reason, [])) < EXAMPLES:
                     found.append(row_number)
             if batch.rows.num_rows:
+                on_rows(batch.rows)
                 with changing(registry, now) as change:
                     landing.make(change)
                     stored = store.add(change, batch)

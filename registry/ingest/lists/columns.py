@@ -99,20 +99,17 @@ def canonical_columns(
     attributes: Sequence[str],
     attribute_constants: Mapping[str, str],
     outcome: str | None,
-    *,
-    tidy: bool = True,
 ) -> dict[str, str]:
     """For every canonical column its expression over one file's columns, and what :func:`refusal`
     looks at beside them.
 
-    ``tidy``: bring :data:`COMPOSED` texts into Unicode's composed form and :data:`LOOSE` ones into
-    order; else whoever reads them does. A column with a default is in order anyway: what it is
-    filled in for depends on it.
+    :data:`LOOSE` texts stay as they are, unless a default depends on what is left of them, and none
+    is brought into Unicode's composed form: :func:`registry.ingest.bulk.texts.tidied` does that.
     """
     columns: dict[str, str] = {}
     for name in _TEXT:
         value = mapping.get(name)
-        expression = _text(name, value, types, composed=tidy, ordered=tidy or name in defaults or name not in LOOSE)
+        expression = _text(name, value, types, ordered=name in defaults or name not in LOOSE)
         columns[name] = f"coalesce({expression}, {literal(defaults[name])})" if name in defaults else expression
     for name, (largest, kind) in _NUMBERS.items():
         if _is_whole(mapping.get(name), types):
@@ -202,7 +199,7 @@ def trimmed(text: str) -> str:
     )
 
 
-def _text(name: str, value: str | Constant | None, types: Mapping[str, str], *, composed: bool, ordered: bool) -> str:
+def _text(name: str, value: str | Constant | None, types: Mapping[str, str], *, ordered: bool) -> str:
     if value is None:
         return "NULL::VARCHAR"
     raw = _raw(value, types)
@@ -213,8 +210,6 @@ def _text(name: str, value: str | Constant | None, types: Mapping[str, str], *, 
         return f"lower({text})"
     if name == "other_hash":
         return _other_hash(text, value)
-    if composed and name in COMPOSED:
-        text = f"nfc_normalize({text})"
     if name == "licence":
         return f"nullif({text}, {literal(UNKNOWN_LICENCE)})"
     return _path(text) if name == "path" else text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import accumulate, groupby
 from pathlib import Path
 from types import MappingProxyType
 
@@ -64,45 +64,30 @@ class ListSource:
 
     @property
     def loose(self) -> tuple[str, ...]:
-        """The texts of :meth:`unchecked` that are as the list has them, see
+        """The texts of :meth:`select` that are as the list has them, see
         :data:`registry.ingest.lists.columns.LOOSE`.
         """
         return tuple(name for name in LOOSE if name in self.mapping and name not in self.defaults)
 
-    def relation(self, first: int, count: int) -> str:
-        """A ``SELECT`` of the canonical columns, ``row_number`` and ``reason`` for the rows from
-        ``first`` (0 is the first).
+    def select(self) -> str:
+        """A ``SELECT`` of all rows in order: the canonical columns, ``row_number`` (from 1 over all
+        files), and what :meth:`reasons` needs beside them.
 
-        ``row_number`` counts from 1 over all files. ``reason`` is NULL for a row that may be
-        registered. Every column is an expression over its own row, so what is not selected is not
-        read, and row groups outside the range are skipped.
+        Texts are not in composed form yet (:data:`registry.ingest.lists.columns.COMPOSED`), and those
+        in :attr:`loose` are as the list has them: :func:`registry.ingest.bulk.texts.tidied` does both,
+        for a fraction of what SQL needs.
         """
-        taken = ", ".join(CANONICAL)
-        reason = refusal(self.mapping, self.outcome, sieved=self.sieved)
-        inner = self._inner(first, count)
-        return f"SELECT {taken}, row_number, {reason} AS reason FROM (\n{inner}\n)"  # noqa: S608 - names are quoted
-
-    def unchecked(self) -> str:
-        """A ``SELECT`` of all rows without ``reason``, but with what :meth:`reasons` needs beside
-        the canonical columns.
-
-        For whoever can tell at a glance that most rows are sound: the checks cost more than
-        reading. Texts are not in composed form yet either, see
-        :data:`registry.ingest.lists.columns.COMPOSED`, nor those in :attr:`loose` in order.
-        """
-        return f"SELECT * FROM (\n{self._inner(0, self.rows, tidy=False)}\n)"  # noqa: S608 - names are quoted
+        offsets = accumulate((part.rows for part in self.parts), initial=0)
+        parts = zip(self.parts, offsets, strict=False)
+        groups = groupby(parts, key=lambda entry: (entry[0].mark, *entry[0].types.items()))
+        return "\nUNION ALL\n".join(self._scan(list(group)) for _, group in groups)
 
     def reasons(self, rows: str) -> str:
-        """A ``SELECT`` of ``row_number`` and ``reason`` over rows of :meth:`unchecked`, given as
+        """A ``SELECT`` of ``row_number`` and ``reason`` over rows of :meth:`select`, given as
         the name of a relation.
         """
         reason = refusal(self.mapping, self.outcome, sieved=self.sieved)
         return f"SELECT row_number, {reason} AS reason FROM {rows}"  # noqa: S608 - our name
-
-    def _inner(self, first: int, count: int, *, tidy: bool = True) -> str:
-        ranges = self._ranges(first, first + count) or [(((self.parts[0], 0),), 0, 0)]
-        selects = [self._scan(parts, lower, upper, tidy=tidy) for parts, lower, upper in ranges]
-        return "\nUNION ALL\n".join(selects)
 
     def place(self, row_number: int) -> str:
         """Where a row is, for a message: the file too where there are several, and of a malformed
@@ -127,27 +112,8 @@ class ListSource:
             if fingerprint(origin) != before:
                 raise InputError(f"{origin} was changed while it was read; leave it alone and start again")
 
-    def _ranges(self, first: int, end: int) -> list[tuple[tuple[tuple[ListFile, int], ...], int, int]]:
-        """Files with their offsets, and the rows wanted of each: whole files of equal columns
-        together, cut ones alone.
-        """
-        wanted, offset = [], 0
-        for part in self.parts:
-            lower, upper = max(first - offset, 0), min(end - offset, part.rows)
-            if lower < upper:
-                whole = (lower, upper) == (0, part.rows)
-                alike = (part.mark, *part.types.items()) if whole else (offset,)
-                wanted.append(((part, offset), lower, upper, alike))
-            offset += part.rows
-        ranges = []
-        for _, group in groupby(wanted, key=lambda entry: entry[3]):
-            entries = list(group)
-            whole = len(entries) > 1
-            lower, upper = (0, 0) if whole else entries[0][1:3]
-            ranges.append((tuple(entry[0] for entry in entries), lower, upper))
-        return ranges
-
-    def _scan(self, parts: Sequence[tuple[ListFile, int]], lower: int, upper: int, *, tidy: bool) -> str:
+    def _scan(self, parts: Sequence[tuple[ListFile, int]]) -> str:
+        """Files with the same columns, each with the number of rows before it."""
         types = parts[0][0].types
         columns = canonical_columns(
             self.mapping,
@@ -156,7 +122,6 @@ class ListSource:
             self.attributes,
             self.attribute_constants,
             self.outcome,
-            tidy=tidy,
         )
         if self.sieved:
             mark = parts[0][0].mark
@@ -166,12 +131,11 @@ class ListSource:
         # file has one of that name.
         if len(parts) > 1:
             offsets = ", ".join(str(offset + 1) for _, offset in parts)
-            row_number, where = f"file_row_number + ([{offsets}]::BIGINT[])[file_index::BIGINT + 1]", ""
+            row_number = f"file_row_number + ([{offsets}]::BIGINT[])[file_index::BIGINT + 1]"
         else:
             row_number = f"file_row_number + {parts[0][1] + 1}"
-            where = f" WHERE file_row_number >= {lower} AND file_row_number < {upper}"
         taken = ",\n".join(f"{expression} AS {identifier(name)}" for name, expression in columns.items())
-        return f"SELECT {taken},\n{row_number} AS row_number\nFROM read_parquet([{files}], hive_partitioning = false){where}"
+        return f"SELECT {taken},\n{row_number} AS row_number\nFROM read_parquet([{files}], hive_partitioning = false)"
 
 
 def fingerprint(file: Path) -> tuple[int, int]:

@@ -16,8 +16,6 @@ import pytest
 from registry.errors import InputError, UsageError
 from registry.image_files.inspection import Refusal, Work
 from registry.ingest import findings
-from registry.ingest.dry_run import look_at_files
-from registry.ingest.open_sources import open_shards
 from registry.ingest.owners.declarations import FolderPerRightsholder, OneOwner
 from registry.ingest.reading import worker_threads
 from registry.ingest.reading.archive_works import Container, Passed, inspect_container
@@ -268,25 +266,3 @@ def test_a_source_of_which_nothing_lands_leaves_no_data_set(registry: Registry, 
         assert (report.works, len(report.findings)) == (0, len(members))
     with registry.connection() as connection:
         assert connection.execute("SELECT name FROM data_set").fetchall() == [("a.zip",)]
-
-
-def test_a_rehearsal_of_a_shard_tells_what_registering_does(registry: Registry, tmp_path: Path) -> None:
-    """Side files are no works, known ones are told, counts are those of the registration, and
-    nothing is changed.
-    """
-    shard = write_tar(tmp_path / "00000.tar", [*sample(1, license="CC0-1.0"), *sample(2), ("000000009.json", b"{}")])
-    events = "SELECT count(*) FROM event"
-    with registry.connection() as connection:
-        before = connection.execute(events).fetchall()
-    look = look_at_files(registry, open_shards(shard), OneOwner("Ada", "MIT"), now=NOW)
-    assert [(row.path, row.licence) for row in look.first] == [
-        ("00000.tar!/000000001.jpg", "CC0-1.0"),
-        ("00000.tar!/000000002.jpg", "MIT"),
-    ]
-    with registry.connection() as connection:
-        assert connection.execute(events).fetchall() == before
-        assert connection.execute("SELECT count(*) FROM data_set").fetchall() == [(0,)]
-    report = register_shards(registry, shard, OneOwner("Ada", "MIT"), now=NOW, near_duplicates=False)
-    assert (look.works, look.known, look.refused, look.findings) == (2, 0, 1, report.findings)
-    again = look_at_files(registry, open_shards(shard), OneOwner("Ada", "MIT"), now=NOW)
-    assert (again.works, again.known, again.missing, again.first) == (0, 2, 0, ())

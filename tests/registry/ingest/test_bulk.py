@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 import time
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,18 +23,19 @@ from hypothesis import strategies as st
 from registry.errors import InputError, UsageError
 from registry.event_log.events import changing
 from registry.ingest.bulk import ListReport, batches, register_list
+from registry.ingest.bulk.batches import UNOWNED
 from registry.ingest.bulk.checks import suspected
 from registry.ingest.bulk.identities import identities_of
 from registry.ingest.bulk.registration import with_defaults
 from registry.ingest.bulk.texts import tidied
 from registry.ingest.lists import open_list
 from registry.ingest.lists.connection import reader
-from registry.ingest.lists.preview import UNOWNED, preview
 from registry.ingest.store.supersede import supersede_listed
 from registry.permissions.derived_columns import stale
 from registry.storage.database import Registry
+from registry.text import BLANKS
 from registry.works.identity import identity_of
-from tests.registry.ingest.lists.reading import rows, write_parquet
+from tests.registry.ingest.lists.reading import write_parquet
 from tests.support.works import NOW, encoded, picture, register, write
 
 SHA = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(9)]
@@ -69,11 +71,11 @@ CELL = st.text(st.sampled_from(" \u00a0\u3000\u200b\ufeff\t\n?AaÉe\u0301é1"), 
 
 @given(st.lists(st.tuples(CELL, CELL, CELL), min_size=1, max_size=12), st.integers(0, 4), st.booleans())
 @settings(max_examples=200, deadline=None)
-def test_texts_land_as_the_preview_shows_them(
+def test_texts_are_brought_into_order(
     tmp_path_factory: pytest.TempPathFactory, cells: list[tuple[str | None, ...]], cut: int, default: bool
 ) -> None:
-    """Trimming, letters of hashes, unknown licences and composed letters: bytes and SQL say the
-    same.
+    """Trimming, letters of hashes, unknown licences and composed letters, as Python does it cell by
+    cell; of a slice of a batch, too.
     """
     folder = tmp_path_factory.mktemp("list")
     names = ("sha256", "licence", "title")
@@ -84,9 +86,20 @@ def test_texts_land_as_the_preview_shows_them(
     if default:
         source = with_defaults(source, None, "CC0-1.0")
     with reader(source.files) as connection:
-        loose = connection.execute(source.unchecked()).to_arrow_table().combine_chunks().to_batches()[0].slice(cut)
-    shown = [{name: row[name] for name in names} for row in rows(source)]
-    assert tidied(loose, source.loose).select(names).to_pylist() == shown[cut:]
+        loose = connection.execute(source.select()).to_arrow_table().combine_chunks().to_batches()[0].slice(cut)
+    trimmed = [[(cell or "").strip(BLANKS) or None for cell in row] for row in cells[cut:]]
+    assert tidied(loose, source.loose).select(names).to_pylist() == [
+        {
+            "sha256": sha256 and sha256.lower(),
+            "licence": _composed(None if licence == "?" else licence) or ("CC0-1.0" if default else None),
+            "title": _composed(title),
+        }
+        for sha256, licence, title in trimmed
+    ]
+
+
+def _composed(text: str | None) -> str | None:
+    return text and unicodedata.normalize("NFC", text)
 
 
 def test_spaces_do_not_count_as_length(registry: Registry, tmp_path: Path) -> None:
@@ -103,10 +116,8 @@ def test_spaces_do_not_count_as_length(registry: Registry, tmp_path: Path) -> No
     assert [refusal.reason for refusal in report.refusals] == ["rightsholder has more than 1,024 bytes"]
 
 
-def test_the_preview_refuses_what_registering_refuses(registry: Registry, tmp_path: Path) -> None:
-    """For the same reason: lengths are those of what would be kept, and a long address is too long
-    and nothing else.
-    """
+def test_lengths_are_those_of_what_is_kept(registry: Registry, tmp_path: Path) -> None:
+    """Composed and without the spaces around; a long address is too long and nothing else."""
     accent = "e\u0301"
     rows_ = [
         ("https://a.org/1", accent * 512, "CC0-1.0"),
@@ -118,9 +129,7 @@ def test_the_preview_refuses_what_registering_refuses(registry: Registry, tmp_pa
     ]
     names = ("url", "rightsholder", "licence")
     path = write_parquet(tmp_path / "works.parquet", dict(zip(names, map(list, zip(*rows_, strict=True)), strict=True)))
-    shown = preview(open_list(path, staging=tmp_path), needs_owner=True)
     report = take(registry, path)
-    assert {(one.reason, one.rows) for one in shown.refusals} == {(one.reason, one.rows) for one in report.refusals}
     assert {one.reason for one in report.refusals} == {
         "rightsholder has more than 1,024 bytes", "url has more than 8,192 bytes", UNOWNED,
     }  # fmt: skip
@@ -348,6 +357,15 @@ def test_refusals_are_counted_by_reason_with_their_rows(registry: Registry, tmp_
     ]
 
 
+def test_refused_rows_are_named_by_the_first(registry: Registry, tmp_path: Path) -> None:
+    """However many there are: a count, and the first five with their lines in the file."""
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"url,title\n" + b'ftp://a,"two\nlines"\nx\n' * 9)
+    (refusal,) = take(registry, path, allow_unowned=True).refusals
+    assert (refusal.rows, refusal.first) == (9, (2, 4, 6, 8, 10))
+    assert refusal.places == ("line 4", "line 7", "line 10", "line 13", "line 16")
+
+
 def test_defaults_and_unowned_works(registry: Registry, tmp_path: Path) -> None:
     """A list without owners needs one for all, or leave to have none; then nothing is declared."""
     wishes = {"mapping": {"title": "TEXT"}}
@@ -516,8 +534,10 @@ def test_whatever_is_refused_was_suspected(
     path = write_parquet(folder / "w.parquet", {name: pa.array(values, pa.string()) for name, values in columns})
     source = open_list(path, staging=folder)
     with reader(source.files) as connection:
-        (whole,) = connection.execute(source.unchecked()).to_arrow_table().combine_chunks().to_batches()
-        checked = f"SELECT reason IS NOT NULL FROM ({source.relation(0, source.rows)}) ORDER BY row_number"  # noqa: S608
+        (whole,) = connection.execute(source.select()).to_arrow_table().combine_chunks().to_batches()
+        whole = tidied(whole, source.loose)
+        connection.register("whole", pa.Table.from_batches([whole]))
+        checked = f"SELECT reason IS NOT NULL FROM ({source.reasons('whole')}) ORDER BY row_number"  # noqa: S608
         rows = connection.execute(checked)
         refused = np.array([bool(found) for (found,) in rows.fetchall()])
     assert not (refused & ~suspected(source, whole)).any()

@@ -1,4 +1,4 @@
-"""Writing lists as others write them, and reading relations back."""
+"""Writing lists as others write them, and reading their rows back as registration does."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from registry.ingest.lists import ListSource
+from registry.ingest.bulk.texts import tidied
+from registry.ingest.lists import ListSource, translated_errors
+from registry.ingest.lists.connection import reader
 
 
 def write_parquet(path: Path, columns: Mapping[str, object], **options: object) -> Path:
@@ -19,13 +20,15 @@ def write_parquet(path: Path, columns: Mapping[str, object], **options: object) 
     return path
 
 
-def rows(source: ListSource, first: int = 0, count: int | None = None, where: str = "true") -> list[dict[str, Any]]:
-    """The relation's rows, in order."""
-    query = f"SELECT * FROM ({source.relation(first, source.rows if count is None else count)}) WHERE {where}"  # noqa: S608
-    with duckdb.connect(":memory:") as connection:
-        result = connection.execute(query + " ORDER BY row_number")
-        names = [name for name, *_ in result.description or ()]
-        return [dict(zip(names, values, strict=True)) for values in result.fetchall()]
+def rows(source: ListSource) -> list[dict[str, Any]]:
+    """The list's rows in order, each with the reason why it is refused, or None."""
+    with reader(source.files) as connection, translated_errors(source.name):
+        read = connection.execute(source.select()).to_arrow_table().combine_chunks()
+        (batch,) = read.to_batches() or [pa.RecordBatch.from_pylist([], schema=read.schema)]
+        table = pa.Table.from_batches([tidied(batch, source.loose)])
+        connection.register("read", table)
+        found = dict(connection.execute(source.reasons("read")).fetchall())
+    return [{**row, "reason": found[row["row_number"]]} for row in table.to_pylist()]
 
 
 def reasons(source: ListSource) -> Sequence[str | None]:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from registry.errors import InputError
-from registry.ingest.lists import Constant, open_list, preview
+from registry.ingest.lists import Constant, open_list
 from tests.registry.ingest.lists.reading import reasons, rows, write_parquet
 
 SHA = "ab" * 32
@@ -185,21 +185,6 @@ def test_the_same_name_twice(tmp_path: Path) -> None:
     file = write_parquet(tmp_path / "works.parquet", {"url": ["a"], "URL": ["b"]})
     with pytest.raises(InputError, match="twice"):
         open_list(file, staging=tmp_path)
-
-
-def test_preview_shows_what_would_land(tmp_path: Path) -> None:
-    """The dry run: first rows, mapping, what is not taken, and refusals counted by reason with
-    their rows.
-    """
-    file = tmp_path / "works.csv"
-    file.write_text("url,width,x\nhttps://example.org/a,1,\ngopher://b,2,\nhttps://example.org/c,wide,\nmailto:d,4,\n")
-    seen = preview(open_list(file, staging=tmp_path), rows=3)
-    assert [row["url"] for row in seen.rows] == ["https://example.org/a"]
-    assert (seen.total, seen.looked_at, seen.not_taken) == (4, 4, ("x",))
-    assert [(refusal.reason, refusal.rows, refusal.first) for refusal in seen.refusals] == [
-        ("url is not one of http, https, ftp, s3 or gs", 2, (2, 4)),
-        ("width is not a number", 1, (3,)),
-    ]
 
 
 @pytest.mark.parametrize(
