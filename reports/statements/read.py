@@ -88,7 +88,7 @@ def read_statement(
             facts = StatementFacts(
                 **found,
                 verdict=words.verdict(works, tested, models, len(exposure.members)),
-                explanation=words.explanation(tested, found["outputs"]),
+                explanation=words.explanation(tested),
                 models=models,
                 members_that_saw_none=exposure.members_that_did_not,
                 gaps=[clipped(gap) for gap in (*exposure.findings, *gaps)],

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reports.rendering.wording import count, number, percent
-from reports.statements.facts import JointPart, ModelPart, OutputPart, TestedPart, WorksPart
+from reports.rendering.wording import count, number
+from reports.statements.facts import JointPart, ModelPart, TestedPart, WorksPart
 
 LIMITS: tuple[tuple[str, str], ...] = (
     (
@@ -22,9 +22,9 @@ LIMITS: tuple[tuple[str, str], ...] = (
     ),
     (
         "Found is not certain, and not found is not cleared.",
-        "Of what the test finds for an image, at most the stated share is expected to be chance, over all candidates of that "
-        "image. Looking at one rightsholder’s candidates afterwards can make it more. A work with a small influence can go "
-        "unnoticed.",
+        "The test limits the expected share of chance findings for each image separately, over all candidates of that image. "
+        "Among the findings of one rightsholder over many images, that share can be larger. A work with a small influence "
+        "can go unnoticed.",
     ),
     (
         "A share is of what was listed, not of the image.",
@@ -86,7 +86,7 @@ def _found(works: WorksPart, tested: TestedPart) -> str:
     return " and ".join(parts)
 
 
-def explanation(tested: TestedPart, outputs: Sequence[OutputPart]) -> str:
+def explanation(tested: TestedPart) -> str:
     """How far the verdict reaches, in a few sentences."""
     if not tested.audited:
         return (
@@ -99,10 +99,10 @@ def explanation(tested: TestedPart, outputs: Sequence[OutputPart]) -> str:
         "enough to be put to the test"
     )
     if tested.found:
-        rate = max((output.false_discovery_rate for output in outputs), default=0.05)
         return (
-            f"{denominator}, and in {tested.found:,} it passed: the models that had seen it pull the image towards it more than "
-            f"chance explains. On average at most {percent(rate)} of what such a test finds is expected to be chance."
+            f"{denominator}, and in {tested.found:,} it passed: the models that saw it pull the image towards it, compared with "
+            "the models that did not, more strongly than chance usually would. Each image is tested separately, and a test can "
+            "pass by chance: the more images are tested, the more of these findings may be chance."
             + (
                 " In the others your works are similar to the image, and no more than that was found."
                 if tested.tested > tested.found
