@@ -15,7 +15,8 @@ from reports.data_sets import read as data_sets
 from reports.evaluations.document import EVALUATION
 from reports.filings import ab2013, ai_act
 from reports.outputs import write
-from reports.standards import croissant, cyclonedx, ensemble_facts, prov, spdx
+from reports.standards import croissant, cyclonedx, prov, spdx
+from reports.standards import write as standards
 from reports.statements import read as statements
 from reports.tables import write as tables
 
@@ -31,9 +32,9 @@ KINDS: dict[str, Facts] = {
     ai_act.KIND: ai_act.facts,
     ab2013.KIND: ab2013.facts,
     croissant.KIND: croissant.facts,
-    cyclonedx.KIND: ensemble_facts.facts,
-    spdx.KIND: ensemble_facts.facts,
-    prov.KIND: prov.facts,
+    cyclonedx.KIND: standards.ensemble_facts,
+    spdx.KIND: standards.ensemble_facts,
+    prov.KIND: standards.output_facts,
     statements.KIND: statements.facts_again,
     data_sets.KIND: data_sets.facts_again,
     **{table.kind: tables.facts_again(name) for name, table in tables.TABLES.items()},

@@ -30,9 +30,11 @@ from registry.export.files import write_listing
 from registry.storage.database import Registry
 from registry.storage.row_hash import RowHash
 from registry.works.listings import BLOCK, WorksFilter, works_reader
+from reports.content.data_sets import DataSetContent, data_set_named
+from reports.content.selection import LicenceCount, RightsholderCount
+from reports.content.texts import one_line, plain
 from reports.issuing.stamp import PARQUET_KEY, Stamp
 from reports.standards.croissant_terms import COLUMNS, CONTEXT
-from reports.standards.lineage import DataSetFacts, Owner, Terms, clipped, data_set_facts, plain
 
 KIND = "Croissant data set"
 WORKS = "works"
@@ -57,7 +59,7 @@ _UNKNOWN = (
 class CroissantFacts:
     """A data set and a hash over every row of its listing."""
 
-    data_set: DataSetFacts
+    data_set: DataSetContent
     rows: int
     rows_sha256: str
 
@@ -75,7 +77,7 @@ def subject_of(found: CroissantFacts) -> str:
     """What the stamp says that the export is about: the data set's number, and its name for
     people.
     """
-    return f"{found.data_set.number}: {found.data_set.name}"
+    return f"{found.data_set.id}: {found.data_set.name}"
 
 
 def read_facts(connection: duckdb.DuckDBPyConnection, data_set: str, keep: Path | None = None) -> CroissantFacts:
@@ -85,7 +87,7 @@ def read_facts(connection: duckdb.DuckDBPyConnection, data_set: str, keep: Path 
     Raises:
         NotFoundError: there is none.
     """
-    known = data_set_facts(connection, data_set)
+    known = data_set_named(connection, data_set)
     reader = _works(connection, data_set)
     rows = RowHash(_hashable(reader.schema))
 
@@ -112,7 +114,7 @@ def facts(registry: Registry, subject: str) -> object:
     with registry.connection() as connection:
         found = connection.execute("SELECT name FROM data_set WHERE id::VARCHAR = ?", [number]).fetchone()
         if found is None:
-            raise NotFoundError(f"no data set {clipped(subject)!r}; `creditline data-sets` lists what there is")
+            raise NotFoundError(f"no data set {one_line(subject)!r}; `creditline data-sets` lists what there is")
         return plain(read_facts(connection, str(found[0])))
 
 
@@ -204,22 +206,22 @@ def file_stem(data_set: str) -> str:
     return stem or f"data-set-{hashlib.sha256(data_set.encode()).hexdigest()[:12]}"
 
 
-def _description(data: DataSetFacts) -> str:
+def _description(data: DataSetContent) -> str:
     return (
         f"{data.works:,} works ({data.bytes:,} bytes) that were registered in a provenance registry for training generative "
         f"image models, from a {data.kind}; the listing says of each which file it is, whose it is and under which licence."
     )
 
 
-def _licence(terms: Terms) -> str | dict[str, str]:
+def _licence(terms: LicenceCount) -> str | dict[str, str]:
     if terms.spdx and is_identifier(terms.spdx):
         return f"https://spdx.org/licenses/{terms.spdx}"
     if terms.url and re.fullmatch(r"https?://[\x21-\x7e]{1,2000}", terms.url):
         return terms.url
-    return {"@type": "sc:CreativeWork", "name": clipped(terms.spdx or terms.reference)}
+    return {"@type": "sc:CreativeWork", "name": one_line(terms.spdx or terms.reference)}
 
 
-def _holder(owner: Owner) -> dict[str, str]:
+def _holder(owner: RightsholderCount) -> dict[str, str]:
     """A rightsholder; whether it is a person is said where it is on record alone."""
     kinds = {"person": "sc:Person", "organisation": "sc:Organization", "organization": "sc:Organization"}
     kind = kinds.get(owner.kind or "")
@@ -255,7 +257,7 @@ def _record_set() -> dict[str, Any]:
     }
 
 
-def _collection(data: DataSetFacts) -> str | None:
+def _collection(data: DataSetContent) -> str | None:
     if not data.works:
         return None
     return (
@@ -265,14 +267,14 @@ def _collection(data: DataSetFacts) -> str | None:
     )
 
 
-def _missing(data: DataSetFacts) -> str:
+def _missing(data: DataSetContent) -> str:
     return (
         f"{data.described_only:,} works are known by their metadata alone; {data.missing:,} were no longer found when the "
         "source was registered again."
     )
 
 
-def _limitations(data: DataSetFacts) -> list[str]:
+def _limitations(data: DataSetContent) -> list[str]:
     counts = ", ".join(f"{count:,} {permission}" for permission, count in data.permissions.items())
     found = [f"Whether the works may be trained on, by the registry: {counts or 'no works'}."]
     if data.without_licence:

@@ -15,10 +15,12 @@ import uuid
 from importlib.metadata import version
 from typing import Any
 
+from reports.content.data_sets import DataSetContent
+from reports.content.ensembles import EnsembleContent, MemberContent
+from reports.content.selection import LicenceCount
+from reports.content.texts import one_line
 from reports.issuing.stamp import Stamp
 from reports.standards.croissant import is_identifier
-from reports.standards.ensemble_facts import EnsembleFacts, MemberFacts, unknown_of_ensemble
-from reports.standards.lineage import DataSetFacts, Terms, clipped
 
 KIND = "CycloneDX bill of materials"
 
@@ -30,12 +32,27 @@ _UNKNOWN = (
 )
 
 
-def left_out(found: EnsembleFacts) -> list[str]:
+def left_out(found: EnsembleContent) -> list[str]:
     """What CycloneDX has a place for and the registry does not know."""
     return [*_UNKNOWN, *unknown_of_ensemble(found)]
 
 
-def document(found: EnsembleFacts, stamp: Stamp) -> dict[str, Any]:
+def unknown_of_ensemble(found: EnsembleContent) -> list[str]:
+    """What is not on record of an ensemble's members and works, in words."""
+    unknown = []
+    if len(found.members) < found.encoding.n:
+        unknown.append(f"{found.encoding.n - len(found.members)} of {found.encoding.n} members (not trained yet)")
+    for data in found.data_sets:
+        if data.without_licence:
+            unknown.append(f"licence of {data.without_licence:,} works of data set {data.name}")
+        if data.without_owner:
+            unknown.append(f"rightsholder of {data.without_owner:,} works of data set {data.name}")
+        if len(data.licences) < data.licences_in_all or len(data.owners) < data.owners_in_all:
+            unknown.append(f"licences and rightsholders of data set {data.name} beyond those of the most works")
+    return unknown
+
+
+def document(found: EnsembleContent, stamp: Stamp) -> dict[str, Any]:
     """The bill of materials."""
     ensemble = f"ensemble-{found.id}"
     data_sets = [_ref(data) for data in found.data_sets]
@@ -63,7 +80,7 @@ def document(found: EnsembleFacts, stamp: Stamp) -> dict[str, Any]:
         "dependencies": [
             {"ref": ensemble, "dependsOn": [_member_ref(member) for member in found.members if member.serves]},
             *(
-                {"ref": _member_ref(member), "dependsOn": [_ref(data) for data in found.seen_by(member)]}
+                {"ref": _member_ref(member), "dependsOn": [_ref(data) for data in found.data_sets_of(member)]}
                 for member in found.members
             ),
             *({"ref": name} for name in data_sets),
@@ -71,7 +88,8 @@ def document(found: EnsembleFacts, stamp: Stamp) -> dict[str, Any]:
     }
 
 
-def _ensemble(found: EnsembleFacts, ref: str, data_sets: list[str]) -> dict[str, Any]:
+def _ensemble(found: EnsembleContent, ref: str, data_sets: list[str]) -> dict[str, Any]:
+    encoding = found.encoding
     serving = [member.index for member in found.members if member.serves]
     return {
         "type": "machine-learning-model",
@@ -79,25 +97,27 @@ def _ensemble(found: EnsembleFacts, ref: str, data_sets: list[str]) -> dict[str,
         "name": f"ensemble {found.id}",
         "version": found.version,
         "description": (
-            f"Encoded ensemble of {found.n} diffusion models for images; each of {found.units:,} units of training data was seen "
-            f"by {found.h} of them. {len(serving)} members serve."
+            f"Encoded ensemble of {encoding.n} diffusion models for images; each of {encoding.units:,} units of training data "
+            f"was seen by {encoding.h} of them. {len(serving)} members serve."
         ),
         "modelCard": {
             **_card(found, data_sets),
             "properties": [_property(name, value) for name, value in flat_settings(found.settings).items()],
         },
         "properties": [
-            _property("encoding", found.encoding_id),
-            _property("encoding.unit", found.unit_kind + (f": {found.unit_column}" if found.unit_column else "")),
-            _property("encoding.members", found.n),
-            _property("encoding.members_per_unit", found.h),
-            _property("encoding.seed", found.encoding_seed),
+            _property("encoding", encoding.id),
+            _property(
+                "encoding.unit", encoding.unit_kind + (f": {encoding.unit_column}" if encoding.unit_column else "")
+            ),
+            _property("encoding.members", encoding.n),
+            _property("encoding.members_per_unit", encoding.h),
+            _property("encoding.seed", encoding.seed),
             _property("members_serving", ", ".join(map(str, serving)) or "none"),
         ],
     }
 
 
-def _member(found: EnsembleFacts, member: MemberFacts) -> dict[str, Any]:
+def _member(found: EnsembleContent, member: MemberContent) -> dict[str, Any]:
     told = {
         "index": member.index,
         "generation": member.generation,
@@ -111,7 +131,7 @@ def _member(found: EnsembleFacts, member: MemberFacts) -> dict[str, Any]:
         "training_seed": member.seed,
         "trained_at": member.trained_at,
         "withdrawals_heeded_through": member.withdrawn_through,
-        **{f"works_of.{_ref(data)}": member.seen[str(data.number)] for data in found.seen_by(member)},
+        **{f"works_of.{_ref(data)}": member.works_by_data_set[str(data.id)] for data in found.data_sets_of(member)},
         **{f"version.{name}": text for name, text in member.versions.items()},
     }
     return {
@@ -122,12 +142,12 @@ def _member(found: EnsembleFacts, member: MemberFacts) -> dict[str, Any]:
         "description": "A diffusion model for images; it saw the works of its manifest, a part of the data sets it refers to.",
         "scope": "required" if member.serves else "excluded",
         "hashes": [{"alg": "SHA-256", "content": member.weights_sha256}],
-        "modelCard": _card(found, [_ref(data) for data in found.seen_by(member)]),
+        "modelCard": _card(found, [_ref(data) for data in found.data_sets_of(member)]),
         "properties": [_property(name, value) for name, value in told.items() if value is not None],
     }
 
 
-def _card(found: EnsembleFacts, data_sets: list[str]) -> dict[str, Any]:
+def _card(found: EnsembleContent, data_sets: list[str]) -> dict[str, Any]:
     return {
         "modelParameters": {
             "approach": {"type": "supervised" if found.settings.get("label_column") else "self-supervised"},
@@ -143,15 +163,15 @@ def flat_settings(settings: dict[str, Any], prefix: str = "settings") -> dict[st
     """An ensemble's recipe as names and texts: ``settings.training.steps`` and so on."""
     found: dict[str, str] = {}
     for name, value in sorted(settings.items()):
-        key = f"{prefix}.{clipped(str(name))}"
+        key = f"{prefix}.{one_line(str(name))}"
         if isinstance(value, dict):
             found |= flat_settings(value, key)
         elif value not in (None, []):
-            found[key] = clipped(", ".join(map(str, value)) if isinstance(value, list) else str(value))
+            found[key] = one_line(", ".join(map(str, value)) if isinstance(value, list) else str(value))
     return found
 
 
-def _data(data: DataSetFacts) -> dict[str, Any]:
+def _data(data: DataSetContent) -> dict[str, Any]:
     told = {
         "works": data.works,
         "bytes": data.bytes,
@@ -163,7 +183,7 @@ def _data(data: DataSetFacts) -> dict[str, Any]:
         "last_registered": data.last_registered,
         **{f"permission.{name}": count for name, count in data.permissions.items()},
         **{f"media_type.{name}": count for name, count in data.media_types.items()},
-        **{f"rightsholder_works.{owner.number}": f"{owner.works} works: {owner.name}" for owner in data.owners},
+        **{f"rightsholder_works.{owner.id}": f"{owner.works} works: {owner.name}" for owner in data.owners},
         "rightsholders": data.owners_in_all,
         "licences": data.licences_in_all,
         "works_without_licence": data.without_licence,
@@ -195,9 +215,9 @@ def _data(data: DataSetFacts) -> dict[str, Any]:
     return component
 
 
-def _licence(terms: Terms) -> dict[str, Any]:
+def _licence(terms: LicenceCount) -> dict[str, Any]:
     spdx = terms.spdx or ""
-    found: dict[str, Any] = {"id": spdx} if is_identifier(spdx) else {"name": clipped(spdx or terms.reference)}
+    found: dict[str, Any] = {"id": spdx} if is_identifier(spdx) else {"name": one_line(spdx or terms.reference)}
     found["acknowledgement"] = "declared" if terms.declared else "concluded"
     if terms.url and re.fullmatch(r"https?://[\w.:/%?&=~+,;@!$'()*#-]{1,2000}", terms.url, re.ASCII):
         found["url"] = terms.url
@@ -209,11 +229,11 @@ def _licence(terms: Terms) -> dict[str, Any]:
     return found
 
 
-def _ref(data: DataSetFacts) -> str:
+def _ref(data: DataSetContent) -> str:
     return f"data-set-{data.key}"
 
 
-def _member_ref(member: MemberFacts) -> str:
+def _member_ref(member: MemberContent) -> str:
     return f"member-{member.id}"
 
 

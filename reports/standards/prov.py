@@ -16,14 +16,11 @@ import hashlib
 from importlib.metadata import version
 from typing import Any
 
-import duckdb
-
 from registry.ids import canonical_json
-from registry.storage.database import Registry
+from reports.content.ensembles import MemberRecord
+from reports.content.outputs import AuditRecord, OutputLineage, PassedUnit, SampleRecord, WorkRecord
+from reports.content.texts import one_line
 from reports.issuing.stamp import Stamp
-from reports.standards.lineage import clipped, plain
-from reports.standards.prov_facts import CandidateFacts, Finding, Generation, Maker, OutputFacts, WorkFacts
-from reports.standards.prov_reading import read_output
 
 KIND = "PROV lineage"
 NAMESPACE = "urn:creditline:"
@@ -33,34 +30,21 @@ _STATISTIC = "randomisation test of the unit's code against decoys: {} statistic
 Attributes = dict[str, Any]
 
 
-def read_facts(connection: duckdb.DuckDBPyConnection, subject: str) -> OutputFacts:
-    """What is exported of a subject; the errors are those of
-    :func:`reports.standards.prov_reading.read_output`.
-    """
-    return read_output(connection, subject)
-
-
-def facts(registry: Registry, subject: str) -> object:
-    """The facts of an export of a subject, for its stamp."""
-    with registry.connection() as connection:
-        return plain(read_facts(connection, subject))
-
-
-def left_out(found: OutputFacts) -> list[str]:
+def left_out(found: OutputLineage) -> list[str]:
     """What a lineage should have and this one lacks."""
     missing = []
-    if found.generation is None:
+    if found.sample is None:
         missing.append("how the image was made: it was not generated here")
-    elif not found.generation.members:
+    elif not found.sample.members:
         missing.append("the members that made it: the registry cannot say of which generation they were")
-    if found.finding is None:
+    if found.audit is None:
         missing.append("works that influenced it: no audit has looked at it; run `creditline audit`")
-    elif not found.finding.passed:
+    elif not found.audit.passed:
         missing.append("works that influenced it: none of those tested passed, so it is not attributable")
     return missing
 
 
-def document(found: OutputFacts, stamp: Stamp) -> dict[str, Any]:
+def document(found: OutputLineage, stamp: Stamp) -> dict[str, Any]:
     """The PROV-JSON."""
     return _Lineage(found, stamp).document()
 
@@ -68,36 +52,36 @@ def document(found: OutputFacts, stamp: Stamp) -> dict[str, Any]:
 class _Lineage:
     """The statements of one document; a statement that is made twice is there once."""
 
-    def __init__(self, found: OutputFacts, stamp: Stamp) -> None:
+    def __init__(self, found: OutputLineage, stamp: Stamp) -> None:
         """An empty one."""
         self.found = found
         self.stamp = stamp
         self.statements: dict[str, dict[str, Attributes]] = {}
         self.output = _name("output", found.image_sha256)
-        self.encoding = _name("encoding", found.encoding_id)
+        self.encoding = _name("encoding", found.encoding.id)
 
     def document(self) -> dict[str, Any]:
         """Everything."""
-        found = self.found
-        kind = "generated image" if found.generation else "audited image"
+        found, encoding = self.found, self.found.encoding
+        kind = "generated image" if found.sample else "audited image"
         self._entity(
             self.output, f"{kind} {found.image_name or found.image_sha256[:12]}", kind, sha256=found.image_sha256
         )
         self._entity(
             self.encoding,
-            f"encoding {found.encoding_id}",
+            f"encoding {encoding.id}",
             _term("prov:Plan"),
-            unit=found.unit_kind,
-            unit_column=found.unit_column,
-            units=found.units,
-            members=found.n,
-            members_per_unit=found.h,
-            seed=found.encoding_seed,
+            unit=encoding.unit_kind,
+            unit_column=encoding.unit_column,
+            units=encoding.units,
+            members=encoding.n,
+            members_per_unit=encoding.h,
+            seed=encoding.seed,
         )
-        if found.generation:
-            self._generation(found.generation)
-        if found.finding:
-            self._finding(found.finding)
+        if found.sample:
+            self._sampling(found.sample)
+        if found.audit:
+            self._audit(found.audit)
         software = self._software({"creditline": version("creditline")})
         export = _name("document", self.stamp.facts_sha256)
         self._entity(
@@ -112,7 +96,7 @@ class _Lineage:
         self._relate("wasAttributedTo", entity=export, agent=software)
         return {"prefix": {"creditline": NAMESPACE}, **self.statements}
 
-    def _generation(self, made: Generation) -> None:
+    def _sampling(self, made: SampleRecord) -> None:
         sampling = _name("sampling", made.id)
         told = {
             f"sampler_{name}": value for name, value in made.sampler.items() if isinstance(value, str | int | float)
@@ -133,7 +117,7 @@ class _Lineage:
         for member in made.members:
             self._relate("used", activity=sampling, entity=self._member(member))
 
-    def _member(self, member: Maker) -> str:
+    def _member(self, member: MemberRecord) -> str:
         """The model, its training, and the collection of works that it saw."""
         name, training = _name("member", member.id), _name("training", member.id)
         works = _name("works-of-member", member.id)
@@ -169,7 +153,7 @@ class _Lineage:
         self._relate("wasAssociatedWith", activity=training, agent=self._software(member.versions), plan=self.encoding)
         return name
 
-    def _finding(self, found: Finding) -> None:
+    def _audit(self, found: AuditRecord) -> None:
         audit, finding = _name("audit", found.id), _name("finding", found.id)
         self._activity(
             audit,
@@ -198,19 +182,19 @@ class _Lineage:
         for candidate in found.passed:
             self._candidate(found, candidate)
 
-    def _candidate(self, found: Finding, candidate: CandidateFacts) -> None:
+    def _candidate(self, found: AuditRecord, candidate: PassedUnit) -> None:
         works = [self._work(work) for work in candidate.works]
         if candidate.works_in_unit == 1 and works:
             influencer = works[0]
         else:
-            influencer = _name("unit", f"{self.found.encoding_id}-{candidate.unit_number}")
+            influencer = _name("unit", f"{self.found.encoding.id}-{candidate.unit_number}")
             self._entity(
                 influencer,
                 candidate.label,
                 _term("prov:Collection"),
                 works=candidate.works_in_unit,
                 works_listed=len(works),
-                unit=self.found.unit_kind,
+                unit=self.found.encoding.unit_kind,
             )
             for work in works:
                 self._relate("hadMember", collection=influencer, entity=work)
@@ -236,7 +220,7 @@ class _Lineage:
             },
         )
 
-    def _work(self, work: WorkFacts) -> str:
+    def _work(self, work: WorkRecord) -> str:
         name = _name("work", work.sha256 or f"number-{work.asset_id}")
         self._entity(
             name,
@@ -266,11 +250,11 @@ class _Lineage:
         return agent
 
     def _entity(self, name: str, label: str, kind: Any, **own: Any) -> None:  # noqa: ANN401 - JSON
-        self._put("entity", name, {"prov:label": clipped(label), "prov:type": kind, **_own(own)})
+        self._put("entity", name, {"prov:label": one_line(label), "prov:type": kind, **_own(own)})
 
     def _activity(self, name: str, label: str, ended: str | None, **own: Any) -> None:
         times = {"prov:endTime": ended} if ended else {}
-        self._put("activity", name, {**times, "prov:label": clipped(label), **_own(own)})
+        self._put("activity", name, {**times, "prov:label": one_line(label), **_own(own)})
 
     def _relate(self, kind: str, *, own: dict[str, Any] | None = None, **ends: str | None) -> None:
         said = {**{f"prov:{end}": name for end, name in ends.items() if name}, **_own(own or {})}

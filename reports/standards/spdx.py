@@ -16,12 +16,13 @@ import hashlib
 from importlib.metadata import version
 from typing import Any
 
+from reports.content.data_sets import DataSetContent
+from reports.content.ensembles import EnsembleContent, MemberContent
+from reports.content.selection import LicenceCount
 from reports.issuing.stamp import Stamp
 from reports.rendering.wording import count
 from reports.standards.croissant import is_identifier
-from reports.standards.cyclonedx import flat_settings
-from reports.standards.ensemble_facts import EnsembleFacts, MemberFacts, unknown_of_ensemble
-from reports.standards.lineage import DataSetFacts, Terms
+from reports.standards.cyclonedx import flat_settings, unknown_of_ensemble
 
 KIND = "SPDX document"
 
@@ -39,12 +40,12 @@ _UNKNOWN = (
 Element = dict[str, Any]
 
 
-def left_out(found: EnsembleFacts) -> list[str]:
+def left_out(found: EnsembleContent) -> list[str]:
     """What the profiles ask for and the registry does not know."""
     return [*_UNKNOWN, *unknown_of_ensemble(found)]
 
 
-def document(found: EnsembleFacts, stamp: Stamp) -> dict[str, Any]:
+def document(found: EnsembleContent, stamp: Stamp) -> dict[str, Any]:
     """The JSON-LD."""
     return _Graph(found, stamp).document()
 
@@ -52,7 +53,7 @@ def document(found: EnsembleFacts, stamp: Stamp) -> dict[str, Any]:
 class _Graph:
     """The elements of one document, and their addresses."""
 
-    def __init__(self, found: EnsembleFacts, stamp: Stamp) -> None:
+    def __init__(self, found: EnsembleContent, stamp: Stamp) -> None:
         """An empty one."""
         self.found = found
         self.stamp = stamp
@@ -111,17 +112,17 @@ class _Graph:
             self._add("Relationship", name, relationshipType=kind, **{"from": source}, to=targets, **fields)
 
     def _add_ensemble(self) -> str:
-        found = self.found
+        found, encoding = self.found, self.found.encoding
         serving = [member for member in found.members if member.serves]
-        units = f"{found.unit_kind} ({found.unit_column})" if found.unit_column else found.unit_kind
+        units = f"{encoding.unit_kind} ({encoding.unit_column})" if encoding.unit_column else encoding.unit_kind
         package = self._add(
             "ai_AIPackage",
             f"ensemble-{found.id}",
             name=f"ensemble {found.id}",
-            summary=f"Encoded ensemble of {found.n} diffusion models that generates images",
+            summary=f"Encoded ensemble of {encoding.n} diffusion models that generates images",
             description=(
-                f"Each of {found.units:,} units of training data (unit: {units}) was seen by {found.h} of {found.n} members; "
-                f"{len(serving)} members serve. Encoding {found.encoding_id}, seed {found.encoding_seed}."
+                f"Each of {encoding.units:,} units of training data (unit: {units}) was seen by {encoding.h} of "
+                f"{encoding.n} members; {len(serving)} members serve. Encoding {encoding.id}, seed {encoding.seed}."
             ),
             builtTime=max((member.trained_at for member in found.members if member.trained_at), default=None),
             software_packageVersion=found.version,
@@ -143,7 +144,7 @@ class _Graph:
         self._no_licence(package)
         return package
 
-    def _add_member(self, member: MemberFacts) -> None:
+    def _add_member(self, member: MemberContent) -> None:
         works = "a number of works" if member.works is None else count(member.works, "work")
         since = count(member.withdrawn_seen, "work")
         state = "" if member.serves else f" Out of service: of what it saw, {since} withdrawn since."
@@ -164,14 +165,14 @@ class _Graph:
             or None,
             ai_useSensitivePersonalInformation="noAssertion",
         )
-        seen = self.found.seen_by(member)
-        told = ", ".join(f"{member.seen[str(data.number)]:,} works of {data.name}" for data in seen)
+        seen = self.found.data_sets_of(member)
+        told = ", ".join(f"{member.works_by_data_set[str(data.id)]:,} works of {data.name}" for data in seen)
         self._relate(
             "trainedOn", package, [self._data_address(data) for data in seen], comment=told, completeness="complete"
         )
         self._no_licence(package)
 
-    def _add_data_set(self, data: DataSetFacts) -> None:
+    def _add_data_set(self, data: DataSetContent) -> None:
         counts = ", ".join(f"{count:,} {permission}" for permission, count in data.permissions.items())
         package = self._add(
             "dataset_DatasetPackage",
@@ -204,7 +205,7 @@ class _Graph:
         self._license("hasConcludedLicense", package, data, terms, missing=0, unnamed=False)
 
     def _license(
-        self, kind: str, package: str, data: DataSetFacts, terms: list[Terms], *, missing: int, unnamed: bool
+        self, kind: str, package: str, data: DataSetContent, terms: list[LicenceCount], *, missing: int, unnamed: bool
     ) -> None:
         parts, texts = [], {}
         for each in terms:
@@ -251,10 +252,10 @@ class _Graph:
         for kind in ("hasDeclaredLicense", "hasConcludedLicense"):
             self._relate(kind, package, [_NO_ASSERTION])
 
-    def _member_address(self, member: MemberFacts) -> str:
+    def _member_address(self, member: MemberContent) -> str:
         return f"{self.space}#member-{member.id}"
 
-    def _data_address(self, data: DataSetFacts) -> str:
+    def _data_address(self, data: DataSetContent) -> str:
         return f"{self.space}#data-set-{data.key}"
 
 
@@ -266,7 +267,7 @@ def _reference(text: str) -> str:
     return f"LicenseRef-creditline-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
-def _rights(data: DataSetFacts) -> str | None:
+def _rights(data: DataSetContent) -> str | None:
     """Who owns the works, as far as it is known."""
     named = [f"{owner.name} ({owner.works:,} works)" for owner in data.owners]
     if len(named) < data.owners_in_all:

@@ -26,11 +26,12 @@ from registry.export.files import write_listing
 from registry.home import write_bytes_atomically
 from registry.ids import sha256_of_file
 from registry.storage.database import Registry
+from reports.content.ensembles import read_ensemble
+from reports.content.outputs import read_output
+from reports.content.texts import plain
 from reports.issuing.issue import File, Issued, record_issue, write_file
 from reports.issuing.stamp import Stamp, beside, stamp_file, stamp_of
 from reports.standards import croissant, cyclonedx, prov, spdx
-from reports.standards.ensemble_facts import ensemble_facts
-from reports.standards.lineage import plain
 
 LISTING_SUFFIX = ".works.parquet"
 LARGEST_DOCUMENT = 2**22
@@ -107,20 +108,20 @@ def _listings_of(path: Path) -> list[str]:
 
 def write_cyclonedx(registry: Registry, ensemble_id: str, path: Path, now: datetime.datetime) -> Exported:
     """An ensemble as a CycloneDX ML-BOM; the errors are those of :func:`write_croissant`."""
-    form = Form(cyclonedx.KIND, ensemble_facts, cyclonedx.document, cyclonedx.left_out)
+    form = Form(cyclonedx.KIND, read_ensemble, cyclonedx.document, cyclonedx.left_out)
     return _write_form(registry, form, ensemble_id, path, now)
 
 
 def write_spdx(registry: Registry, ensemble_id: str, path: Path, now: datetime.datetime) -> Exported:
     """An ensemble in SPDX 3; the errors are those of :func:`write_croissant`."""
-    return _write_form(registry, Form(spdx.KIND, ensemble_facts, spdx.document, spdx.left_out), ensemble_id, path, now)
+    return _write_form(registry, Form(spdx.KIND, read_ensemble, spdx.document, spdx.left_out), ensemble_id, path, now)
 
 
 def write_prov(registry: Registry, output: str, path: Path, now: datetime.datetime) -> Exported:
     """The lineage of one output in PROV-JSON; ``output`` is an id in full, see
-    :func:`reports.standards.prov.find_output`.
+    :func:`reports.content.outputs.find_output`.
     """
-    return _write_form(registry, Form(prov.KIND, prov.read_facts, prov.document, prov.left_out), output, path, now)
+    return _write_form(registry, Form(prov.KIND, read_output, prov.document, prov.left_out), output, path, now)
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,18 @@ class Form:
     read: Callable[[duckdb.DuckDBPyConnection, str], Any]
     document: Callable[[Any, Stamp], dict[str, Any]]
     left_out: Callable[[Any], list[str]]
+
+
+def ensemble_facts(registry: Registry, subject: str) -> object:
+    """The facts of an export of the ensemble ``subject``, for its stamp."""
+    with registry.connection() as connection:
+        return plain(read_ensemble(connection, subject))
+
+
+def output_facts(registry: Registry, subject: str) -> object:
+    """The facts of an export of an output, for its stamp."""
+    with registry.connection() as connection:
+        return plain(read_output(connection, subject))
 
 
 def _write_form(registry: Registry, form: Form, subject: str, path: Path, now: datetime.datetime) -> Exported:

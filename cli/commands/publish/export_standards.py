@@ -109,7 +109,7 @@ def export_prov(
         creditline export prov b6bba6d7dc2e
     """
     from registry.storage.database import Registry
-    from reports.standards.prov_reading import find_output
+    from reports.content.outputs import find_output
     from reports.standards.write import write_prov
 
     registry = Registry.open(home_at(home))

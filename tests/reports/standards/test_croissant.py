@@ -149,7 +149,7 @@ def test_only_the_commonest_licences_and_owners_are_named(
     fresh: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many there are, the document is bounded, and says how many it does not name."""
-    monkeypatch.setattr("reports.standards.lineage.MOST", 1)
+    monkeypatch.setattr("reports.content.data_sets.MOST", 1)
     document = _read(_write(fresh, tmp_path).path)
     assert len(document["license"]) == len(document["copyrightHolder"]) == 1
     assert "Of 2 licences the 1 with the most works are named; the listing has all." in document["rai:dataLimitations"]

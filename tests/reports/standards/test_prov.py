@@ -15,9 +15,9 @@ from registry.errors import IntegrityError, NotFoundError, UsageError
 from registry.ids import sha256_of
 from registry.storage.tables import Sample
 from reports.checking.document_types import KINDS
+from reports.content.outputs import find_output
 from reports.standards import prov
-from reports.standards.prov_reading import find_output
-from reports.standards.write import write_prov
+from reports.standards.write import output_facts, write_prov
 from tests.reports.standards.test_ensembles import MANIFEST
 from tests.support.world import HOSTILE, NOON, N, World, make_world
 
@@ -215,7 +215,7 @@ def test_a_number_that_json_does_not_have_is_damage(fresh: World) -> None:
     audit = fresh.add_audit((0, 60), sample=_generated(fresh))
     _sql(fresh, "UPDATE candidate SET p_value = 'nan'::DOUBLE")
     with pytest.raises(IntegrityError, match="not finite"):
-        prov.facts(fresh.registry, f"audit {audit.id}")
+        output_facts(fresh.registry, f"audit {audit.id}")
 
 
 @pytest.mark.parametrize(
@@ -231,4 +231,4 @@ def test_a_subject_that_is_not_there_is_refused(
 ) -> None:
     """A stamp may come from another registry, or from nowhere."""
     with pytest.raises(error, match=message):
-        prov.facts(fresh.registry, subject)
+        output_facts(fresh.registry, subject)
