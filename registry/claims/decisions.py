@@ -131,12 +131,12 @@ def _verify(change: Change, claim_id: int, rightsholder_id: int, licence: str | 
             recorded_from, recorded_by, recorded_at)
         SELECT ? + row_number() OVER (ORDER BY asset.id) - 1, asset.id, 'verified', ?,
             CASE WHEN ?::BIGINT IS NOT NULL THEN ?::BIGINT
-                WHEN asset.rightsholder_id = coalesce(claimant.merged_into, claimant.id) THEN verified.licence_id
+                WHEN asset.rightsholder_id = claimant.effective_id THEN verified.licence_id
                 ELSE ?::BIGINT END,
             verified.title, verified.creator, verified.source_url, verified.attributes, ?, ?, ?
         FROM claimed JOIN asset ON asset.id = claimed_id
         LEFT JOIN asset_rights AS verified ON verified.id = asset.verified_id
-        JOIN rightsholder AS claimant ON claimant.id = ?
+        JOIN effective_rightsholder AS claimant ON claimant.id = ?
         ORDER BY asset.id
         RETURNING id
         """,

@@ -14,12 +14,12 @@ from registry.similarity.search import LIMITS, works_without_fingerprint
 from registry.works.queries import asset_rights_table
 
 _CLAIMS = f"""
-    SELECT claim.id AS claim_id, claim.state, counted.id AS claimant_id, counted.name AS claimant, claim.statement,
+    SELECT claim.id AS claim_id, claim.state, claimant.id AS claimant_id, claimant.name AS claimant, claim.statement,
         claim.evidence, claim.evidence_sha256, claim.recorded_by, claim.recorded_at, claim.decision_reason, claim.decided_by,
         claim.decided_at
     FROM ({CURRENT_CLAIMS}) AS claim
-    JOIN rightsholder AS stated ON stated.id = claim.rightsholder_id
-    JOIN rightsholder AS counted ON counted.id = coalesce(stated.merged_into, stated.id)
+    JOIN effective_rightsholder AS stated ON stated.id = claim.rightsholder_id
+    JOIN rightsholder AS claimant ON claimant.id = effective_id
 """  # noqa: S608 - a constant
 """Claims with their claimants: the records that count."""
 

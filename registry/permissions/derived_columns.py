@@ -22,7 +22,7 @@ from registry.storage.selection import wanted_works
 # comes later.
 _RIGHTS = """
     SELECT wanted_id AS asset_id, declared_id, verified_id,
-        coalesce(rightsholder.merged_into, rightsholder.id) AS rightsholder_id, newest.licence_id AS licence_id
+        effective_id AS rightsholder_id, newest.licence_id AS licence_id
     FROM wanted_works
     LEFT JOIN (
         SELECT asset_id, max(id) FILTER (basis = 'declared') AS declared_id,
@@ -37,7 +37,7 @@ _RIGHTS = """
             ) AS licence_id
         FROM asset_rights JOIN wanted_works ON asset_id = wanted_id GROUP BY asset_id
     ) AS newest ON newest.asset_id = wanted_id
-    LEFT JOIN rightsholder ON rightsholder.id = stated_id
+    LEFT JOIN effective_rightsholder ON effective_rightsholder.id = stated_id
 """
 
 _DIFFERS = " OR ".join(

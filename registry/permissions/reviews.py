@@ -36,8 +36,8 @@ _REACH = {
     "asset": "SELECT id FROM asset WHERE id IN (SELECT subject_id FROM subjects)",
     "rightsholder": (
         "SELECT id FROM asset WHERE rightsholder_id IN (SELECT subject_id FROM subjects) UNION "
-        "SELECT asset_id FROM co_rightsholder JOIN rightsholder ON rightsholder.id = rightsholder_id "
-        "WHERE coalesce(merged_into, rightsholder.id) IN (SELECT subject_id FROM subjects)"
+        "SELECT asset_id FROM co_rightsholder JOIN effective_rightsholder AS stated ON stated.id = rightsholder_id "
+        "WHERE effective_id IN (SELECT subject_id FROM subjects)"
     ),
     "licence": (
         "SELECT id FROM asset WHERE licence_id IN (SELECT same.id FROM subjects "
@@ -127,9 +127,10 @@ def subjects_of(connection: duckdb.DuckDBPyConnection, scope: str, ids: Sequence
     """The ids that count, ascending; they are the relation ``subjects`` from then on."""
     wanted = np.unique(np.asarray(ids, np.int64))
     connection.register("subjects", pa.table({"subject_id": wanted}))
-    counted = "coalesce(merged_into, id)" if scope == "rightsholder" else "id"
+    table = "effective_rightsholder" if scope == "rightsholder" else _TABLES[scope]
+    counting = "effective_id" if scope == "rightsholder" else "id"
     rows = connection.execute(
-        f"SELECT id, {counted} FROM {_TABLES[scope]} JOIN subjects ON id = subject_id"  # noqa: S608 - names above
+        f"SELECT id, {counting} FROM {table} JOIN subjects ON id = subject_id"  # noqa: S608 - names above
     ).fetchall()
     missing = sorted(set(wanted.tolist()) - {number for number, _ in rows})
     if missing or not rows:

@@ -33,7 +33,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from registry.signals import TRAINING
-from registry.storage.current_rights import counting_row
+from registry.storage.current_rights import effective_rights_id
 from registry.storage.selection import wanted_works
 
 
@@ -82,8 +82,6 @@ CURRENT_CLAIMS = """
 """
 """Claims with what became of them."""
 
-_COUNTED = "coalesce(rightsholder.merged_into, rightsholder.id)"
-
 # Rightsholders of the row that named the first one: verifying the owner replaces everybody who had
 # been declared.
 _COMMON = f"""
@@ -93,22 +91,22 @@ _COMMON = f"""
         FROM wanted_works JOIN asset ON asset.id = wanted_id
     ),
     further_owners AS MATERIALIZED (
-        SELECT DISTINCT works.asset_id, {_COUNTED} AS owner_id, works.rightsholder_id AS first_id
+        SELECT DISTINCT works.asset_id, effective_id AS owner_id, works.rightsholder_id AS first_id
         FROM co_rightsholder
         JOIN works ON works.asset_id = co_rightsholder.asset_id
-        JOIN rightsholder ON rightsholder.id = co_rightsholder.rightsholder_id
+        JOIN effective_rightsholder ON effective_rightsholder.id = co_rightsholder.rightsholder_id
         LEFT JOIN asset_rights AS verified ON verified.id = works.verified_id
-        WHERE co_rightsholder.rights_id = {counting_row("works")}
-            AND {_COUNTED} IS DISTINCT FROM works.rightsholder_id
+        WHERE co_rightsholder.rights_id = {effective_rights_id("works")}
+            AND effective_id IS DISTINCT FROM works.rightsholder_id
     ),
     decided AS MATERIALIZED (SELECT * FROM ({CURRENT_REVIEWS}) WHERE permission IS NOT NULL),
     decided_owners AS MATERIALIZED (
-        SELECT decided.*, {_COUNTED} AS owner_id, rightsholder.name AS owner
-        FROM decided JOIN rightsholder ON scope = 'rightsholder' AND rightsholder.id = subject_id
+        SELECT decided.*, effective_id AS owner_id, stated.name AS owner
+        FROM decided JOIN effective_rightsholder AS stated ON scope = 'rightsholder' AND stated.id = subject_id
     ),
     withdrawn_owners AS MATERIALIZED (
-        SELECT withdrawal.*, {_COUNTED} AS owner_id, rightsholder.name AS owner
-        FROM withdrawal JOIN rightsholder ON scope = 'rightsholder' AND rightsholder.id = subject_id
+        SELECT withdrawal.*, effective_id AS owner_id, stated.name AS owner
+        FROM withdrawal JOIN effective_rightsholder AS stated ON scope = 'rightsholder' AND stated.id = subject_id
     ),
     shared_works AS MATERIALIZED (
         SELECT asset_id FROM further_owners

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from registry.rightsholders.identifiers import Identifier
 from registry.rightsholders.records import Details, details_of, identifiers_of, others_with
-from registry.storage.current_rights import counting_row
+from registry.storage.current_rights import effective_rights_id
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,12 @@ class RightsholderFacts:
 
 
 _CURRENT_CO_OWNERS = f"""
-    SELECT co_rightsholder.*, coalesce(rightsholder.merged_into, rightsholder.id) AS current_id
+    SELECT co_rightsholder.*, effective_id
     FROM co_rightsholder
     JOIN asset ON asset.id = co_rightsholder.asset_id
     LEFT JOIN asset_rights AS verified ON verified.id = asset.verified_id
-    JOIN rightsholder ON rightsholder.id = co_rightsholder.rightsholder_id
-    WHERE co_rightsholder.rights_id = {counting_row("asset")}
+    JOIN effective_rightsholder AS stated ON stated.id = co_rightsholder.rightsholder_id
+    WHERE co_rightsholder.rights_id = {effective_rights_id("asset")}
 """  # noqa: S608 - constants
 """Owners of works that have several, according to the row that counts."""
 
@@ -75,7 +75,7 @@ def rightsholder_facts(connection: duckdb.DuckDBPyConnection, rightsholder_id: i
     permissions = connection.execute(
         "SELECT permission, count(*) FROM asset WHERE rightsholder_id = ? GROUP BY 1 ORDER BY 1", [rightsholder_id]
     ).fetchall()
-    holder = "(SELECT coalesce(merged_into, id) FROM rightsholder WHERE rightsholder.id = claim.rightsholder_id)"
+    holder = "(SELECT effective_id FROM effective_rightsholder AS stated WHERE stated.id = claim.rightsholder_id)"
     claims = connection.execute(
         f"SELECT id FROM claim WHERE {holder} = ? AND {_OPEN} ORDER BY id",  # noqa: S608 - constants
         [rightsholder_id],
@@ -101,8 +101,8 @@ def rightsholder_facts(connection: duckdb.DuckDBPyConnection, rightsholder_id: i
             connection,
             "SELECT said.rightsholder_id AS id, mine.name AS name FROM ("
             "    SELECT rightsholder_id, arg_max_null(represented_by, id) AS speaker FROM rightsholder_details GROUP BY 1"
-            ") AS said JOIN rightsholder AS spoken ON spoken.id = speaker JOIN rightsholder AS mine "
-            "ON mine.id = said.rightsholder_id WHERE coalesce(spoken.merged_into, spoken.id) = ? "
+            ") AS said JOIN effective_rightsholder AS spoken ON spoken.id = speaker JOIN rightsholder AS mine "
+            "ON mine.id = said.rightsholder_id WHERE spoken.effective_id = ? "
             "AND mine.merged_into IS NULL ORDER BY mine.name, mine.id",
             [rightsholder_id],
         ),
@@ -114,7 +114,7 @@ def rightsholder_facts(connection: duckdb.DuckDBPyConnection, rightsholder_id: i
         permissions={str(name): int(number) for name, number in permissions},
         co_owned=_records(
             connection,
-            f"SELECT role, count(DISTINCT asset_id) AS works FROM ({_CURRENT_CO_OWNERS}) WHERE current_id = ? "  # noqa: S608 - a constant
+            f"SELECT role, count(DISTINCT asset_id) AS works FROM ({_CURRENT_CO_OWNERS}) WHERE effective_id = ? "  # noqa: S608 - a constant
             "GROUP BY role ORDER BY role NULLS LAST",
             [rightsholder_id],
         ),
@@ -172,7 +172,7 @@ def owners_of(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int]) -
         connection,
         f"""
         WITH rights AS (
-            SELECT asset_rights.*, asset_rights.id = {counting_row("asset")} AS counts
+            SELECT asset_rights.*, asset_rights.id = {effective_rights_id("asset")} AS counts
             FROM asset_rights JOIN asset ON asset.id = asset_rights.asset_id
             LEFT JOIN asset_rights AS verified ON verified.id = asset.verified_id
             WHERE asset_rights.asset_id IN (SELECT owned_id FROM owned_works)
@@ -187,8 +187,8 @@ def owners_of(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int]) -
             current.name AS rightsholder, stated.name AS stated_as, role, share, licence.reference AS licence, title, creator,
             recorded_from, recorded_by, recorded_at
         FROM rights JOIN owners ON owners.rights_id = rights.id
-        LEFT JOIN rightsholder AS stated ON stated.id = owners.rightsholder_id
-        LEFT JOIN rightsholder AS current ON current.id = coalesce(stated.merged_into, stated.id)
+        LEFT JOIN effective_rightsholder AS stated ON stated.id = owners.rightsholder_id
+        LEFT JOIN rightsholder AS current ON current.id = effective_id
         LEFT JOIN licence ON licence.id = rights.licence_id
         ORDER BY rights.asset_id, rights.id DESC, position
         """,  # noqa: S608 - a constant

@@ -79,11 +79,10 @@ def current_rightsholder_ids(
     wanted = np.asarray(ids, dtype=np.int64)
     connection.register("wanted_holders", pa.table({"wanted_id": pa.array(np.unique(wanted), pa.int64())}))
     rows = connection.execute(
-        "SELECT wanted_id, coalesce(merged_into, id) AS current_id "
-        "FROM wanted_holders JOIN rightsholder ON id = wanted_id ORDER BY wanted_id"
+        "SELECT wanted_id, effective_id FROM wanted_holders JOIN effective_rightsholder ON id = wanted_id ORDER BY wanted_id"
     ).to_arrow_table()
     connection.unregister("wanted_holders")
-    known, current = rows["wanted_id"].to_numpy(), rows["current_id"].to_numpy()
+    known, current = rows["wanted_id"].to_numpy(), rows["effective_id"].to_numpy()
     if missing := np.setdiff1d(wanted, known).tolist():
         raise NotFoundError(f"no rightsholder #{missing[0]}; `creditline rightsholders` lists them")
     found: NDArray[np.int64] = current[np.searchsorted(known, wanted)].astype(np.int64)
@@ -93,8 +92,8 @@ def current_rightsholder_ids(
 def details_of(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -> Details:
     """What was last said of a rightsholder; nothing is known of most."""
     row = connection.execute(
-        "SELECT details.kind, contact, coalesce(merged_into, represented_by), note FROM rightsholder_details AS details "
-        "LEFT JOIN rightsholder ON rightsholder.id = represented_by WHERE rightsholder_id = ? "
+        "SELECT details.kind, contact, effective_id, note FROM rightsholder_details AS details "
+        "LEFT JOIN effective_rightsholder AS agent ON agent.id = represented_by WHERE rightsholder_id = ? "
         "ORDER BY details.id DESC LIMIT 1",
         [rightsholder_id],
     ).fetchone()
@@ -104,8 +103,9 @@ def details_of(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -> D
 def identifiers_of(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -> list[Identifier]:
     """The identifiers of a rightsholder and of the records that were merged into it, sorted."""
     rows = connection.execute(
-        "SELECT DISTINCT scheme, value FROM rightsholder_identifier JOIN rightsholder ON rightsholder.id = rightsholder_id "
-        "WHERE coalesce(merged_into, rightsholder.id) = ? ORDER BY scheme, value",
+        "SELECT DISTINCT scheme, value FROM rightsholder_identifier "
+        "JOIN effective_rightsholder AS stated ON stated.id = rightsholder_id "
+        "WHERE effective_id = ? ORDER BY scheme, value",
         [rightsholder_id],
     ).fetchall()
     return [Identifier(*row) for row in rows]
@@ -116,10 +116,10 @@ def others_with(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -> 
     records of one.
     """
     rows = connection.execute(
-        "WITH known AS (SELECT DISTINCT scheme, value, coalesce(merged_into, rightsholder.id) AS current_id "
-        "FROM rightsholder_identifier JOIN rightsholder ON rightsholder.id = rightsholder_id) "
-        "SELECT mine.scheme, mine.value, other.current_id FROM known AS mine JOIN known AS other USING (scheme, value) "
-        "WHERE mine.current_id = ? AND other.current_id <> mine.current_id ORDER BY ALL",
+        "WITH known AS (SELECT DISTINCT scheme, value, effective_id "
+        "FROM rightsholder_identifier JOIN effective_rightsholder AS stated ON stated.id = rightsholder_id) "
+        "SELECT mine.scheme, mine.value, other.effective_id FROM known AS mine JOIN known AS other USING (scheme, value) "
+        "WHERE mine.effective_id = ? AND other.effective_id <> mine.effective_id ORDER BY ALL",
         [rightsholder_id],
     ).fetchall()
     return [(Identifier(scheme, value), int(other)) for scheme, value, other in rows]
@@ -256,16 +256,14 @@ def _works_concerned(connection: duckdb.DuckDBPyConnection, into_id: int) -> NDA
     """
     (bearing,) = connection.execute(
         "SELECT count(*) FROM (SELECT scope, subject_id FROM review UNION ALL SELECT scope, subject_id FROM withdrawal) "
-        "JOIN rightsholder ON rightsholder.id = subject_id "
-        "WHERE scope = 'rightsholder' AND coalesce(merged_into, rightsholder.id) = ?",
+        "JOIN effective_rightsholder AS stated ON stated.id = subject_id WHERE scope = 'rightsholder' AND effective_id = ?",
         [into_id],
     ).fetchall()[0]
     if not bearing:
         return np.empty(0, np.int64)
     rows = connection.execute(
         "SELECT id AS work_id FROM asset WHERE rightsholder_id = ? UNION SELECT asset_id FROM co_rightsholder "
-        "JOIN rightsholder ON rightsholder.id = co_rightsholder.rightsholder_id "
-        "WHERE coalesce(merged_into, rightsholder.id) = ?",
+        "JOIN effective_rightsholder AS stated ON stated.id = co_rightsholder.rightsholder_id WHERE effective_id = ?",
         [into_id, into_id],
     ).to_arrow_table()
     concerned: NDArray[np.int64] = rows["work_id"].to_numpy()

@@ -14,7 +14,10 @@ from types import MappingProxyType
 import duckdb
 
 from registry.permissions.rule import CURRENT_CLAIMS, CURRENT_REVIEWS, CURRENT_SIGNALS, GROUNDS
-from registry.storage.current_rights import ASSET_RIGHTS, owners_among
+from registry.storage.current_rights import ASSET_RIGHTS, rightsholders_among
+
+# Merges are kept flat: no record is merged into a merged one.
+_EFFECTIVE_RIGHTSHOLDER = "SELECT id, name, coalesce(merged_into, id) AS effective_id FROM rightsholder"
 
 _RIGHTS_HISTORY = """
     SELECT asset_rights.asset_id, asset_rights.id AS rights_id, asset_rights.basis,
@@ -28,8 +31,6 @@ _RIGHTS_HISTORY = """
     LEFT JOIN licence ON licence.id = asset_rights.licence_id
 """
 
-# Of the row that named the first rightsholder, as permissions count them: verifying the owner
-# replaces all who were declared.
 _WORKS_BY_PERMISSION = """
     SELECT asset.permission, data_set.name AS data_set, licence.reference AS licence, count(*) AS works,
         coalesce(sum(asset.byte_size), 0)::BIGINT AS bytes
@@ -69,36 +70,36 @@ _CURRENT_REVIEW = f"""
 """  # noqa: S608 - constants
 
 _CURRENT_CLAIM = f"""
-    SELECT claim.id AS claim_id, claim.state, coalesce(rightsholder.merged_into, rightsholder.id) AS claimant_id,
-        counted.name AS claimant, claim.statement, claim.evidence, claim.evidence_sha256,
-        coalesce(claimed.works, 0) AS works, claim.recorded_by, claim.recorded_at,
-        claim.decision_reason, claim.decided_by, claim.decided_at
+    SELECT claim.id AS claim_id, claim.state, effective_id AS claimant_id, claimant.name AS claimant,
+        claim.statement, claim.evidence, claim.evidence_sha256, coalesce(claimed.works, 0) AS works,
+        claim.recorded_by, claim.recorded_at, claim.decision_reason, claim.decided_by, claim.decided_at
     FROM ({CURRENT_CLAIMS}) AS claim
-    LEFT JOIN rightsholder ON rightsholder.id = claim.rightsholder_id
-    LEFT JOIN rightsholder AS counted ON counted.id = coalesce(rightsholder.merged_into, rightsholder.id)
+    LEFT JOIN effective_rightsholder AS stated ON stated.id = claim.rightsholder_id
+    LEFT JOIN rightsholder AS claimant ON claimant.id = effective_id
     LEFT JOIN (SELECT claim_id, count(DISTINCT asset_id) AS works FROM claim_work GROUP BY claim_id) AS claimed
         ON claimed.claim_id = claim.id
 """  # noqa: S608 - constants
 
 _RIGHTSHOLDER_CURRENT = """
     SELECT rightsholder.id AS rightsholder_id, rightsholder.name AS rightsholder, details.kind, details.contact,
-        details.represented_by AS represented_by_id, agent.name AS represented_by, details.note,
+        agent.id AS represented_by_id, agent.name AS represented_by, details.note,
         coalesce(identifiers, []) AS identifiers, coalesce(merged_names, []) AS merged_names, rightsholder.created_at
     FROM rightsholder
     LEFT JOIN (
         SELECT * FROM rightsholder_details QUALIFY row_number() OVER (PARTITION BY rightsholder_id ORDER BY id DESC) = 1
     ) AS details ON details.rightsholder_id = rightsholder.id
-    LEFT JOIN rightsholder AS agent ON agent.id = details.represented_by
+    LEFT JOIN effective_rightsholder AS stated_agent ON stated_agent.id = details.represented_by
+    LEFT JOIN rightsholder AS agent ON agent.id = stated_agent.effective_id
     LEFT JOIN (
-        SELECT coalesce(merged_into, rightsholder.id) AS counted_id,
-            list_sort(list(DISTINCT scheme || ':' || value)) AS identifiers
-        FROM rightsholder_identifier JOIN rightsholder ON rightsholder.id = rightsholder_identifier.rightsholder_id
-        GROUP BY counted_id
-    ) AS identified ON identified.counted_id = rightsholder.id
+        SELECT effective_id, list_sort(list(DISTINCT scheme || ':' || value)) AS identifiers
+        FROM rightsholder_identifier
+        JOIN effective_rightsholder ON effective_rightsholder.id = rightsholder_identifier.rightsholder_id
+        GROUP BY effective_id
+    ) AS identified ON identified.effective_id = rightsholder.id
     LEFT JOIN (
-        SELECT merged_into AS counted_id, list_sort(list(name)) AS merged_names
+        SELECT merged_into, list_sort(list(name)) AS merged_names
         FROM rightsholder WHERE merged_into IS NOT NULL GROUP BY merged_into
-    ) AS merged ON merged.counted_id = rightsholder.id
+    ) AS merged ON merged.merged_into = rightsholder.id
     WHERE rightsholder.merged_into IS NULL
 """
 
@@ -158,9 +159,10 @@ _NEAR_DUPLICATE_ACROSS_RIGHTSHOLDERS = """
 
 VIEWS: Mapping[str, str] = MappingProxyType(
     {
+        "effective_rightsholder": _EFFECTIVE_RIGHTSHOLDER,
         "work": ASSET_RIGHTS,
         "rights_history": _RIGHTS_HISTORY,
-        "work_rightsholder": owners_among("asset", "asset_rights"),
+        "work_rightsholder": rightsholders_among("asset", "asset_rights"),
         "works_by_permission": _WORKS_BY_PERMISSION,
         "works_by_rightsholder": _WORKS_BY_RIGHTSHOLDER,
         "permission_ground": _PERMISSION_GROUND,

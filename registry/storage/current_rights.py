@@ -42,7 +42,7 @@ asset_id = ...`` or ``BETWEEN``: through the join on ``asset_id`` that reaches t
 works here and there use :func:`rights_of`."""
 
 
-def counting_row(work: str) -> str:
+def effective_rights_id(work: str) -> str:
     """SQL for the id of the row of asset_rights that says whose a work is; ``work`` is the alias
     that has its columns.
 
@@ -52,21 +52,22 @@ def counting_row(work: str) -> str:
     return f"CASE WHEN verified.rightsholder_id IS NULL THEN {work}.declared_id ELSE {work}.verified_id END"
 
 
-def owners_among(assets: str, rights: str) -> str:
+def rightsholders_among(assets: str, rights: str) -> str:
     """SELECT of everybody who owns a work in ``assets``, rows of ``asset``; ``rights`` has their
     rows of ``asset_rights``.
     """
     return f"""
     SELECT asset.id AS asset_id, coalesce(min(co_rightsholder.position), 1) AS position,
-        counted.id AS rightsholder_id, counted.name AS rightsholder,
+        rightsholder.id AS rightsholder_id, rightsholder.name AS rightsholder,
         string_agg(DISTINCT co_rightsholder.role, ', ' ORDER BY co_rightsholder.role) AS role,
         sum(co_rightsholder.share) AS share
     FROM {assets} AS asset
     LEFT JOIN {rights} AS verified ON verified.id = asset.verified_id
-    LEFT JOIN co_rightsholder ON co_rightsholder.asset_id = asset.id AND co_rightsholder.rights_id = {counting_row("asset")}
-    LEFT JOIN rightsholder AS stated ON stated.id = co_rightsholder.rightsholder_id
-    JOIN rightsholder AS counted ON counted.id = coalesce(stated.merged_into, stated.id, asset.rightsholder_id)
-    GROUP BY asset.id, counted.id, counted.name
+    LEFT JOIN co_rightsholder
+        ON co_rightsholder.asset_id = asset.id AND co_rightsholder.rights_id = {effective_rights_id("asset")}
+    LEFT JOIN effective_rightsholder AS stated ON stated.id = co_rightsholder.rightsholder_id
+    JOIN rightsholder ON rightsholder.id = coalesce(effective_id, asset.rightsholder_id)
+    GROUP BY asset.id, rightsholder.id, rightsholder.name
 """  # noqa: S608 - what the callers wrote
 
 
@@ -81,14 +82,14 @@ def with_rightsholders(rights: str, works: str) -> str:
     SELECT listed.*, coalesce(names, CASE WHEN rightsholder IS NULL THEN [] ELSE [rightsholder] END) AS rightsholders
     FROM ({rights}) AS listed LEFT JOIN (
         SELECT asset_id AS shared_id, list(name ORDER BY position, id) AS names FROM (
-            SELECT further.asset_id, counted.id, counted.name, min(further.position) AS position
+            SELECT further.asset_id, effective.id, effective.name, min(further.position) AS position
             FROM (SELECT * FROM co_rightsholder WHERE asset_id {works}) AS further
             JOIN (SELECT id, declared_id, verified_id FROM asset WHERE id {works}) AS owned ON owned.id = further.asset_id
             LEFT JOIN (SELECT id, rightsholder_id FROM asset_rights WHERE asset_id {works}) AS verified
                 ON verified.id = owned.verified_id
-            JOIN rightsholder AS stated ON stated.id = further.rightsholder_id
-            JOIN rightsholder AS counted ON counted.id = coalesce(stated.merged_into, stated.id)
-            WHERE further.rights_id = {counting_row("owned")}
+            JOIN effective_rightsholder AS stated ON stated.id = further.rightsholder_id
+            JOIN rightsholder AS effective ON effective.id = effective_id
+            WHERE further.rights_id = {effective_rights_id("owned")}
             GROUP BY ALL
         ) GROUP BY asset_id
     ) ON shared_id = listed.asset_id
@@ -103,7 +104,7 @@ def works_shared_by(rightsholders: str) -> str:
     return f"""
     WITH named AS MATERIALIZED (
         SELECT asset_id, rights_id FROM co_rightsholder WHERE rightsholder_id IN (
-            SELECT id FROM rightsholder WHERE coalesce(merged_into, id) IN ({rightsholders})
+            SELECT id FROM effective_rightsholder WHERE effective_id IN ({rightsholders})
         )
     ), owned AS MATERIALIZED (
         SELECT id, declared_id, verified_id FROM asset WHERE id IN (SELECT asset_id FROM named)
@@ -112,7 +113,7 @@ def works_shared_by(rightsholders: str) -> str:
     LEFT JOIN (
         SELECT id, rightsholder_id FROM asset_rights WHERE id IN (SELECT verified_id FROM owned)
     ) AS verified ON verified.id = owned.verified_id
-    WHERE named.rights_id = {counting_row("owned")}
+    WHERE named.rights_id = {effective_rights_id("owned")}
     """  # noqa: S608 - what the callers wrote
 
 

@@ -50,6 +50,7 @@ VIEWS = frozenset(
         "current_claim",
         "current_review",
         "current_signal",
+        "effective_rightsholder",
         "exposure",
         "near_duplicate_across_rightsholders",
         "open_claim",

@@ -116,8 +116,8 @@ def cover_later_works(registry: Registry, now: datetime) -> int:
     found = 0
     with changing(registry, now) as change:
         holders = change.connection.execute(
-            "SELECT coalesce(merged_into, rightsholder.id) AS holder, arg_min(reason, withdrawal.id) FROM withdrawal "
-            "JOIN rightsholder ON rightsholder.id = subject_id WHERE scope = 'rightsholder' GROUP BY 1 ORDER BY 1"
+            "SELECT effective_id, arg_min(reason, withdrawal.id) FROM withdrawal JOIN effective_rightsholder AS stated "
+            "ON stated.id = subject_id WHERE scope = 'rightsholder' GROUP BY 1 ORDER BY 1"
         ).fetchall()
         for holder, reason in holders:
             _, fresh = _split(change.connection, _works_of(change.connection, int(holder)))
@@ -190,8 +190,8 @@ def _withdraw_rightsholder(change: Change, holder: int, reason: str) -> tuple[li
     works = _works_of(change.connection, holder)
     _, fresh = _split(change.connection, works)
     known = change.connection.execute(
-        "SELECT 1 FROM withdrawal JOIN rightsholder ON rightsholder.id = subject_id "
-        "WHERE scope = 'rightsholder' AND coalesce(merged_into, rightsholder.id) = ? LIMIT 1",
+        "SELECT 1 FROM withdrawal JOIN effective_rightsholder AS stated ON stated.id = subject_id "
+        "WHERE scope = 'rightsholder' AND effective_id = ? LIMIT 1",
         [holder],
     ).fetchone()
     if known and not fresh:
@@ -273,7 +273,7 @@ def _split(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int]) -> t
 
 def _counted_rightsholder(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -> int:
     row = connection.execute(
-        "SELECT coalesce(merged_into, id) FROM rightsholder WHERE id = ?", [rightsholder_id]
+        "SELECT effective_id FROM effective_rightsholder WHERE id = ?", [rightsholder_id]
     ).fetchone()
     if row is None:
         raise NotFoundError(f"no rightsholder #{rightsholder_id}; `creditline rightsholders` lists them")

@@ -66,7 +66,7 @@ class WorksFilter:
         ids = {
             "rightsholder_id": (
                 self.rightsholder,
-                "SELECT coalesce(merged_into, id) FROM rightsholder WHERE name = ? OR '#' || id = ?",
+                "SELECT effective_id FROM effective_rightsholder WHERE name = ? OR '#' || id = ?",
             ),
             "licence_id": (self.licence, "SELECT id FROM licence WHERE reference = ? OR spdx = ?"),
             "data_set_id": (self.data_set, "SELECT id FROM data_set WHERE name = ?"),

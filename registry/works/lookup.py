@@ -65,7 +65,7 @@ def resolve_rightsholder(connection: duckdb.DuckDBPyConnection, reference: str) 
     number = _number(text[1:]) if text.startswith("#") else None
     condition, value = ("id = ?", number) if number is not None else ("name = ?", tidy(text) or text)
     rows = connection.execute(
-        f"SELECT DISTINCT coalesce(merged_into, id) FROM rightsholder WHERE {condition} ORDER BY 1",  # noqa: S608 - two constants
+        f"SELECT DISTINCT effective_id FROM effective_rightsholder WHERE {condition} ORDER BY 1",  # noqa: S608 - two constants
         [value],
     ).fetchall()
     if not rows:

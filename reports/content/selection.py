@@ -17,7 +17,7 @@ from typing import Any
 
 import duckdb
 
-from registry.storage.current_rights import owners_among
+from registry.storage.current_rights import rightsholders_among
 from reports.content.texts import one_line
 from reports.rendering.hosts import authority_of, host_of, prepare_odd_hosts
 
@@ -31,7 +31,9 @@ FORBIDDEN = "permission IN ('prohibited', 'withdrawn')"
 WORKS = f"count(*)::BIGINT AS works, count(*) FILTER ({FORBIDDEN})::BIGINT AS forbidden"
 """SQL for the two counts of every table: works, and those that may not be trained on."""
 
-_SEVERAL = owners_among("(FROM selected_work WHERE id IN (SELECT asset_id FROM co_rightsholder))", "selected_rights")
+_SEVERAL = rightsholders_among(
+    "(FROM selected_work WHERE id IN (SELECT asset_id FROM co_rightsholder))", "selected_rights"
+)
 _TABLES = {
     "selected_rights": "SELECT id, rightsholder_id, licence_id, source_url, recorded_from FROM asset_rights "
     "WHERE asset_id IN (SELECT id FROM selected_work)",

@@ -74,7 +74,6 @@ class ConflictKind:
     sql: str
 
 
-_HOLDER = "coalesce(holder.merged_into, holder.id)"
 _PAIRS = """
     SELECT near_duplicate.asset_id AS mine, other_asset_id AS other, distance FROM near_duplicate
     UNION ALL SELECT other_asset_id, near_duplicate.asset_id, distance FROM near_duplicate
@@ -111,14 +110,14 @@ CONFLICTS: tuple[ConflictKind, ...] = (
     ConflictKind(
         "declared for different rightsholders",
         "At different times, or by different sources, different rightsholders were declared. The newest declaration counts.",
-        f"""
+        """
         SELECT asset_id, string_agg(DISTINCT holder.name, '; ' ORDER BY holder.name) AS detail FROM (
             SELECT DISTINCT asset_id, rightsholder_id FROM asset_rights
             WHERE basis = 'declared' AND asset_id IN (SELECT id FROM corpus) AND rightsholder_id IS NOT NULL
                 AND asset_id IN (SELECT asset_id FROM redeclared)
-        ) JOIN rightsholder AS holder ON holder.id = rightsholder_id
-        GROUP BY asset_id HAVING count(DISTINCT {_HOLDER}) > 1
-        """,  # noqa: S608 - constants
+        ) JOIN effective_rightsholder AS holder ON holder.id = rightsholder_id
+        GROUP BY asset_id HAVING count(DISTINCT effective_id) > 1
+        """,
     ),
     ConflictKind(
         "same file, different rightsholders",
@@ -164,19 +163,19 @@ CONFLICTS: tuple[ConflictKind, ...] = (
 
 # A table of its own: within one query the comparison of two owners would be taken for a join of all
 # owners with all others.
-_CHECKED = f"""
-    SELECT work.id AS asset_id, coalesce(said.merged_into, said.id) AS declared_holder, said.name AS declared_name,
-        {_HOLDER} AS verified_holder, holder.name AS verified_name,
+_CHECKED = """
+    SELECT work.id AS asset_id, said.effective_id AS declared_holder, said.name AS declared_name,
+        holder.effective_id AS verified_holder, holder.name AS verified_name,
         coalesce(stated.spdx, stated.reference) AS declared_terms, stated.reference AS declared_licence,
         coalesce(found.spdx, found.reference) AS verified_terms, found.reference AS verified_licence
     FROM (SELECT id, declared_id, verified_id FROM corpus WHERE verified_id IS NOT NULL) AS work
     JOIN corpus_rights AS declared ON declared.id = work.declared_id
     JOIN corpus_rights AS verified ON verified.id = work.verified_id
-    LEFT JOIN rightsholder AS said ON said.id = declared.rightsholder_id
-    LEFT JOIN rightsholder AS holder ON holder.id = verified.rightsholder_id
+    LEFT JOIN effective_rightsholder AS said ON said.id = declared.rightsholder_id
+    LEFT JOIN effective_rightsholder AS holder ON holder.id = verified.rightsholder_id
     LEFT JOIN licence AS stated ON stated.id = declared.licence_id
     LEFT JOIN licence AS found ON found.id = verified.licence_id
-"""  # noqa: S608 - constants
+"""
 
 _HOSTS = f"""
     SELECT {host_of("authority")} AS host, sum(works)::BIGINT AS works, sum(forbidden)::BIGINT AS forbidden FROM (

@@ -18,7 +18,7 @@ from registry.errors import NotFoundError
 from registry.members.serving import NOT_COVERED, Service, heeded_by
 from registry.permissions.rule import CURRENT_SIGNALS
 from registry.signals import TRAINING
-from registry.storage.current_rights import counting_row
+from registry.storage.current_rights import effective_rights_id
 from registry.storage.tables import Member
 from reports.filings.content_facts import ContentFacts, DataSetFacts, LicenceFacts, SignalFacts
 from reports.filings.domains import count_domains, top_domains_of
@@ -242,10 +242,10 @@ def _rightsholders(connection: duckdb.DuckDBPyConnection) -> int:
     return _count(
         connection,
         "FROM (SELECT rightsholder_id AS owner_id FROM content WHERE rightsholder_id IS NOT NULL UNION "  # noqa: S608 - constants
-        "SELECT coalesce(merged_into, rightsholder.id) FROM co_rightsholder JOIN content ON work_id = co_rightsholder.asset_id "
-        "JOIN rightsholder ON rightsholder.id = co_rightsholder.rightsholder_id "
+        "SELECT effective_id FROM co_rightsholder JOIN content ON work_id = co_rightsholder.asset_id "
+        "JOIN effective_rightsholder AS stated ON stated.id = co_rightsholder.rightsholder_id "
         "LEFT JOIN asset_rights AS verified ON verified.id = content.verified_id AND verified.asset_id = work_id "
-        f"WHERE rights_id = {counting_row('content')})",
+        f"WHERE rights_id = {effective_rights_id('content')})",
     )
 
 

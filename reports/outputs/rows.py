@@ -180,9 +180,9 @@ def _merged(session: Session, names: Collection[str]) -> dict[str, str]:
     rows = (
         driver_of(session)
         .execute(
-            "SELECT said.name, any_value(counting.name) FROM rightsholder AS said "
-            "LEFT JOIN rightsholder AS counting ON counting.id = said.merged_into WHERE list_contains(?, said.name) "
-            "GROUP BY said.name HAVING count(DISTINCT coalesce(said.merged_into, said.id)) = 1 AND count(said.merged_into) > 0",
+            "SELECT stated.name, any_value(effective.name) FROM effective_rightsholder AS stated "
+            "JOIN rightsholder AS effective ON effective.id = effective_id WHERE list_contains(?, stated.name) "
+            "GROUP BY stated.name HAVING count(DISTINCT effective_id) = 1",
             [sorted(names)],
         )
         .fetchall()

@@ -43,14 +43,14 @@ def read_withdrawals(
             ) ON number = first WHERE coalesce(named, covered) = theirs
         )
         SELECT withdrawal.id, scope, coalesce(works, 0), reason, recorded_at, count(*) OVER (),
-            coalesce(merged_into, rightsholder.id) IS NOT DISTINCT FROM $1
+            effective_id IS NOT DISTINCT FROM $1
             OR scope = 'asset' AND (recorded_at, reason) IN (FROM about_them)
         FROM withdrawal LEFT JOIN (
             SELECT withdrawal_id, count(DISTINCT asset_id) AS works FROM withdrawal_work
             WHERE asset_id IN (SELECT asset_id FROM their_work) GROUP BY withdrawal_id
         ) ON withdrawal_id = withdrawal.id
-        LEFT JOIN rightsholder ON scope = 'rightsholder' AND rightsholder.id = subject_id
-        WHERE works IS NOT NULL OR coalesce(merged_into, rightsholder.id) = $1 ORDER BY withdrawal.id DESC LIMIT $2
+        LEFT JOIN effective_rightsholder AS stated ON scope = 'rightsholder' AND stated.id = subject_id
+        WHERE works IS NOT NULL OR effective_id = $1 ORDER BY withdrawal.id DESC LIMIT $2
         """,
         [rightsholder_id, MOST],
     ).fetchall()

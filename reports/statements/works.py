@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from registry.storage.current_rights import counting_row, owners_among, rights_among
+from registry.storage.current_rights import effective_rights_id, rights_among, rightsholders_among
 from registry.withdrawals.record import WORKS_OF_RIGHTSHOLDER
 from registry.works.listings import BLOCK
 from reports.rendering.texts import clipped
@@ -35,7 +35,7 @@ TABLE = f"""
     FROM ({rights_among("their_asset", "their_rights")}) AS rights
     JOIN their_asset AS asset ON asset.id = rights.asset_id
     LEFT JOIN their_rights AS verified ON verified.asset_id = asset.id AND verified.id = asset.verified_id
-    LEFT JOIN their_rights AS counting ON counting.asset_id = asset.id AND counting.id = {counting_row("asset")}
+    LEFT JOIN their_rights AS counting ON counting.asset_id = asset.id AND counting.id = {effective_rights_id("asset")}
     LEFT JOIN rightsholder AS stated ON stated.id = counting.rightsholder_id
     LEFT JOIN their_share AS shares ON shares.asset_id = rights.asset_id
     LEFT JOIN other_owner AS others ON others.asset_id = rights.asset_id
@@ -76,7 +76,7 @@ def prepare_works(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -
         "SELECT rowid FROM asset WHERE id IN (SELECT asset_id FROM their_work))",
         "their_rights": "SELECT * FROM asset_rights WHERE rowid IN ("
         "SELECT rowid FROM asset_rights WHERE asset_id IN (SELECT asset_id FROM their_work))",
-        "shared_owner": owners_among(
+        "shared_owner": rightsholders_among(
             "(FROM their_asset WHERE id IN (SELECT asset_id FROM co_rightsholder))", "their_rights"
         ),
         "their_share": f"SELECT * FROM shared_owner WHERE rightsholder_id = {holder}",  # noqa: S608 - a number

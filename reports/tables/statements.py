@@ -11,7 +11,7 @@ from __future__ import annotations
 import duckdb
 import pyarrow as pa
 
-from registry.storage.current_rights import counting_row
+from registry.storage.current_rights import effective_rights_id
 from registry.works.listings import BLOCK
 from reports.statements.findings import AUDITS, PASSES
 from reports.tables.columns import Column, Table, fitted
@@ -71,11 +71,11 @@ TABLE = Table(
 _OWNED = f"""
     SELECT rightsholder_id AS holder_id, id AS asset_id FROM asset WHERE rightsholder_id IS NOT NULL
     UNION
-    SELECT coalesce(stated.merged_into, stated.id), owned.id
+    SELECT effective_id, owned.id
     FROM co_rightsholder JOIN asset AS owned ON owned.id = co_rightsholder.asset_id
-    JOIN rightsholder AS stated ON stated.id = co_rightsholder.rightsholder_id
+    JOIN effective_rightsholder AS stated ON stated.id = co_rightsholder.rightsholder_id
     LEFT JOIN asset_rights AS verified ON verified.id = owned.verified_id
-    WHERE co_rightsholder.rights_id = {counting_row("owned")}
+    WHERE co_rightsholder.rights_id = {effective_rights_id("owned")}
 """  # noqa: S608 - constants
 
 _WORKS = """
@@ -160,7 +160,7 @@ _JOINT = """
             SELECT subject, rate, unnest(TRY_CAST(joint AS JSON[])) AS entry FROM their_audit
             WHERE newest AND kind = 'sample' AND json_type(joint) = 'ARRAY'
         )
-    ) JOIN (SELECT DISTINCT coalesce(merged_into, id) AS holder_id, name FROM rightsholder) USING (name)
+    ) JOIN (SELECT DISTINCT effective_id AS holder_id, name FROM effective_rightsholder) USING (name)
     WHERE isfinite(p) AND isfinite(q) AND regexp_full_match(works, '-?[0-9]+') GROUP BY holder_id
 """
 
@@ -168,8 +168,8 @@ _WITHDRAWALS = """
     SELECT holder_id, count(DISTINCT withdrawal_id) AS withdrawals FROM (
         SELECT holder_id, withdrawal_id FROM withdrawal_work JOIN owner_work USING (asset_id)
         UNION ALL
-        SELECT coalesce(merged_into, rightsholder.id), withdrawal.id FROM withdrawal JOIN rightsholder
-            ON scope = 'rightsholder' AND rightsholder.id = subject_id
+        SELECT effective_id, withdrawal.id FROM withdrawal JOIN effective_rightsholder AS stated
+            ON scope = 'rightsholder' AND stated.id = subject_id
     ) GROUP BY holder_id
 """
 

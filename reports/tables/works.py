@@ -16,7 +16,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from registry.storage.current_rights import counting_row
+from registry.storage.current_rights import effective_rights_id
 from registry.works.listings import works_reader
 from reports.tables.columns import Column, Table, fitted
 
@@ -85,18 +85,18 @@ _FURTHER = f"""
     FROM block_works
     LEFT JOIN licence ON licence.id = block_works.licence_id
     LEFT JOIN (
-        SELECT coalesce(merged_into, rightsholder.id) AS counted_id,
-            list_sort(list(DISTINCT scheme || ':' || value)) AS identifiers
-        FROM rightsholder_identifier JOIN rightsholder ON rightsholder.id = rightsholder_identifier.rightsholder_id
-        WHERE coalesce(merged_into, rightsholder.id) IN (SELECT rightsholder_id FROM block_works) GROUP BY counted_id
-    ) AS identified ON counted_id = block_works.rightsholder_id
+        SELECT effective_id, list_sort(list(DISTINCT scheme || ':' || value)) AS identifiers
+        FROM rightsholder_identifier
+        JOIN effective_rightsholder AS stated ON stated.id = rightsholder_identifier.rightsholder_id
+        WHERE effective_id IN (SELECT rightsholder_id FROM block_works) GROUP BY effective_id
+    ) AS identified ON effective_id = block_works.rightsholder_id
     LEFT JOIN (
         SELECT owned.id AS stated_id, said.name AS stated
         FROM (SELECT id, declared_id, verified_id FROM asset WHERE id BETWEEN $first AND $last) AS owned
         LEFT JOIN (SELECT id, rightsholder_id FROM asset_rights WHERE asset_id BETWEEN $first AND $last) AS verified
             ON verified.id = owned.verified_id
         JOIN (SELECT id, rightsholder_id FROM asset_rights WHERE asset_id BETWEEN $first AND $last) AS counting
-            ON counting.id = {counting_row("owned")}
+            ON counting.id = {effective_rights_id("owned")}
         JOIN rightsholder AS said ON said.id = counting.rightsholder_id AND said.merged_into IS NOT NULL
     ) ON stated_id = block_works.asset_id
     ORDER BY place

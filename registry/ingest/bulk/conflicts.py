@@ -19,12 +19,11 @@ _LONGEST_NAME = 80
 
 _CONFLICTS = """
     FROM newer_rows
-    LEFT JOIN rightsholder AS owner ON owner.id = newer_rows.rightsholder_id
-    LEFT JOIN rightsholder AS former_owner ON former_owner.id = former_rightsholder_id
+    LEFT JOIN effective_rightsholder AS owner ON owner.id = newer_rows.rightsholder_id
+    LEFT JOIN effective_rightsholder AS former_owner ON former_owner.id = former_rightsholder_id
     LEFT JOIN licence AS terms ON terms.id = newer_rows.licence_id
     LEFT JOIN licence AS former_terms ON former_terms.id = former_licence_id
-    WHERE (former_owner.id IS NOT NULL AND coalesce(former_owner.merged_into, former_owner.id)
-            IS DISTINCT FROM coalesce(owner.merged_into, owner.id))
+    WHERE (former_owner.id IS NOT NULL AND former_owner.effective_id IS DISTINCT FROM owner.effective_id)
         OR (former_terms.id IS NOT NULL AND coalesce(former_terms.spdx, former_terms.reference)
             IS DISTINCT FROM coalesce(terms.spdx, terms.reference))
 """

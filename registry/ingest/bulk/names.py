@@ -39,8 +39,8 @@ def rightsholders(change: Change, rows: pa.Table) -> Named:
     if missing:
         rightsholder_ids(change, [name for (name,) in missing])
     found = connection.execute(
-        "SELECT place, min(id) AS id, min_by(coalesce(merged_into, id), id) AS current "
-        "FROM batch_names JOIN rightsholder ON name = named GROUP BY place ORDER BY place"
+        "SELECT place, min(id) AS id, min_by(effective_id, id) AS current "
+        "FROM batch_names JOIN effective_rightsholder ON name = named GROUP BY place ORDER BY place"
     ).to_arrow_table()
     connection.unregister("batch_names")
     return Named(_spread(found.column("id"), codes), _spread(found.column("current"), codes))

@@ -98,6 +98,13 @@ def test_a_works_rightsholders_are_those_of_the_row_that_counts(filled: Registry
     assert rows(filled, query.format(0)) == [("Ada", "model, photographer", 1.0)]
 
 
+def test_a_merged_record_counts_as_the_one_that_it_was_merged_into(filled: Registry) -> None:
+    """Every record is listed with its own name; one that was not merged counts as itself."""
+    put(filled, "UPDATE rightsholder SET merged_into = 0 WHERE id = 1")
+    found = rows(filled, "SELECT id, name, effective_id FROM effective_rightsholder ORDER BY id")
+    assert found == [(0, "Ada", 0), (1, "Zoe", 0)]
+
+
 def test_permission_grounds_are_those_that_the_command_explains(filled: Registry) -> None:
     """The same query, over all works at once."""
     put(
@@ -148,7 +155,12 @@ def test_a_rightsholder_is_described_once_with_what_is_known_now(filled: Registr
         NOW,
         LATER,
     )
-    put(filled, "INSERT INTO rightsholder (id, name, created_at) VALUES (2, 'Agency', ?)", NOW)
+    put(
+        filled,
+        "INSERT INTO rightsholder (id, name, created_at, merged_into) VALUES (2, 'Agency', ?, 3), (3, 'The Agency', ?, NULL)",
+        NOW,
+        NOW,
+    )
     put(
         filled,
         "INSERT INTO rightsholder_identifier (id, rightsholder_id, scheme, value, recorded_by, recorded_at) "
@@ -163,8 +175,8 @@ def test_a_rightsholder_is_described_once_with_what_is_known_now(filled: Registr
         "ORDER BY rightsholder_id",
     )
     assert found == [
-        ("Ada", "ada@ada.example", "Agency", ["isni:1111", "orcid:0000"], ["Zoe"]),
-        ("Agency", None, None, [], []),
+        ("Ada", "ada@ada.example", "The Agency", ["isni:1111", "orcid:0000"], ["Zoe"]),
+        ("The Agency", None, None, [], ["Agency"]),
     ]
 
 
