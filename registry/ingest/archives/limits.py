@@ -19,8 +19,6 @@ class Limits:
 
     members: int = 20_000_000
     """Members of any kind, also those that are passed over."""
-    indexed: int = 2_000_000
-    """Members of an archive whose list is held in memory, for access in any order."""
     member_bytes: int = LARGEST_FILE
     """Unpacked size of one member."""
     expansion: int = 200

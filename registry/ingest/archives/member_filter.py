@@ -30,7 +30,7 @@ _MAGIC = (
 )
 
 
-class Gate:
+class MemberFilter:
     """Judges the members of one archive by name, and counts them.
 
     Example:
@@ -38,14 +38,14 @@ class Gate:
         ``admit(b".git/x")`` is None.
     """
 
-    def __init__(self, archive: str, limits: Limits, wanted: Callable[[str], bool]) -> None:
+    def __init__(self, archive: str, limits: Limits, include: Callable[[str], bool]) -> None:
         self.archive = archive
         self.hidden = 0
         """How many members were passed over because a part of the path begins with a dot, or is
         ``__MACOSX``."""
         self.count = 0
         self._limits = limits
-        self._wanted = wanted
+        self._include = include
         self._seen = _SeenNames()
 
     def admit(self, raw: bytes, reason: str | None = None) -> str | Finding | None:
@@ -64,7 +64,7 @@ class Gate:
         if any(part[0] == "." or part == "__MACOSX" for part in path.split("/")):
             self.hidden += 1
             return None
-        if not self._wanted(path):
+        if not self._include(path):
             return None
         if reason:
             return self.refuse(path, reason)

@@ -13,31 +13,37 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from types import TracebackType
 from typing import Self
 
 from registry.errors import InputError
 from registry.ingest.archives.limits import DamageError, Limits
-from registry.ingest.archives.member_filter import Gate
-from registry.ingest.archives.opening import (
-    DEFAULT,
-    ArchiveMember,
-    OpenArchive,
-    about,
-    every,
-    is_zip,
-    judged,
-    open_directory,
-    printable,
-    tar_source,
-)
-from registry.ingest.archives.sources import Source, open_regular
-from registry.ingest.archives.tars import walk_tar
+from registry.ingest.archives.member_filter import MemberFilter, nested_archive
+from registry.ingest.archives.sources import FileSource, Source, open_regular, read_at, unpack
+from registry.ingest.archives.tars import BLOCK, is_tar_header, walk_tar
 from registry.ingest.archives.zips import ZipDirectory
 from registry.ingest.findings import Finding, Kind
 
+DEFAULT = Limits()
 _KINDS = "ZIP and TAR archives (plain, gzip, bzip2, xz, Zstandard) are read"
+
+
+@dataclass(frozen=True)
+class ArchiveMember:
+    """A file in an archive."""
+
+    path: str
+    """Relative to the archive, with forward slashes, without ``.`` and ``..``."""
+    data: bytes
+
+
+def every(_path: str) -> bool:
+    """Include all members."""
+    return True
 
 
 def is_archive(path: Path) -> bool:
@@ -57,7 +63,7 @@ def is_archive(path: Path) -> bool:
 def first_names(path: Path, most: int) -> list[str]:
     """The names of the first files in a TAR, read no further than that; none if it is no TAR."""
     names: list[str] = []
-    gate = Gate(printable(path), DEFAULT, every)
+    members = MemberFilter(printable(path), DEFAULT, every)
     try:
         descriptor = open_regular(path)
     except InputError:
@@ -65,7 +71,7 @@ def first_names(path: Path, most: int) -> list[str]:
     try:
         source = tar_source(descriptor, DEFAULT)
         for entry in islice(walk_tar(source, DEFAULT) if source else (), most):
-            name = gate.admit(entry.name, entry.fault)
+            name = members.admit(entry.name, entry.fault)
             if isinstance(name, str):
                 names.append(name)
     except DamageError:
@@ -75,37 +81,61 @@ def first_names(path: Path, most: int) -> list[str]:
     return names
 
 
-def read_archive(path: Path, *, wanted: Callable[[str], bool] = every, limits: Limits = DEFAULT) -> ArchiveReader:
+def read_archive(path: Path, *, include: Callable[[str], bool] = every, limits: Limits = DEFAULT) -> ArchiveReader:
     """Go through an archive once.
 
     Args:
         path: the archive.
-        wanted: which members to read, by normalised path; the others are passed over without a
-            word.
+        include: whether to read a member, by its normalised path; the others are passed over
+            without a finding.
         limits: its budgets.
 
     Raises:
         InputError: it is no archive, or nothing of it can be read. Also while going through it.
     """
-    return ArchiveReader(path, wanted, limits)
+    return ArchiveReader(path, include, limits)
 
 
-class ArchiveReader(OpenArchive, Iterator["ArchiveMember | Finding"]):
-    """The members of an archive and what is refused, in the archive's order; memory holds one
-    member at a time.
+class ArchiveReader(Iterator["ArchiveMember | Finding"]):
+    """The members of an archive and what is refused, in the archive's order; usable in a ``with``.
 
-    Going through the archive to its end lets the file go as well.
+    Memory holds one member at a time. Going through the archive to its end closes the file as well.
     """
 
-    def __init__(self, path: Path, wanted: Callable[[str], bool], limits: Limits) -> None:
+    def __init__(self, path: Path, include: Callable[[str], bool], limits: Limits) -> None:
         self._path = path
         self._limits = limits
-        super().__init__(path, wanted, limits)
+        self._filter = MemberFilter(printable(path), limits, include)
+        self._descriptor = open_regular(path)
         try:
             self._items = self._guarded(self._begin())
         except BaseException:
             self.close()
             raise
+
+    @property
+    def hidden(self) -> int:
+        """How many members were passed over so far: a part of the path begins with a dot or is
+        ``__MACOSX``.
+        """
+        return self._filter.hidden
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        descriptor, self._descriptor = getattr(self, "_descriptor", -1), -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
     def __iter__(self) -> Self:
         return self
@@ -129,32 +159,87 @@ class ArchiveReader(OpenArchive, Iterator["ArchiveMember | Finding"]):
         try:
             yield from items
         except DamageError as error:
-            if not self._gate.count:
+            if not self._filter.count:
                 raise InputError(f"cannot read the archive {printable(self._path)}: {error}") from error
-            yield Finding(self._gate.archive, Kind.REFUSED, f"the rest of the archive cannot be read: {error}")
+            yield Finding(self._filter.archive, Kind.REFUSED, f"the rest of the archive cannot be read: {error}")
 
     def _read_zip(self, directory: ZipDirectory) -> Iterator[ArchiveMember | Finding]:
         budget = self._limits.unpacked(os.fstat(self._descriptor).st_size)
-        for _, entry in directory.entries():
+        for entry in directory.entries():
             if entry.is_folder:
                 continue
-            path = self._gate.admit(entry.name, entry.fault)
+            path = self._filter.admit(entry.name, entry.fault)
             if isinstance(path, str):
                 data = directory.read(entry)
                 budget -= len(data) if isinstance(data, bytes) else 0
                 if budget < 0:
                     raise DamageError("its members unpack to more than pictures can: a bomb")
-                yield judged(self._gate, path, data)
+                yield self._judged(path, data)
             elif path:
                 yield path
 
     def _read_tar(self, source: Source) -> Iterator[ArchiveMember | Finding]:
         for entry in walk_tar(source, self._limits):
-            path = self._gate.admit(entry.name, entry.fault)
+            path = self._filter.admit(entry.name, entry.fault)
             if isinstance(path, str):
                 data = source.read(entry.size)
                 if len(data) < entry.size:
                     raise DamageError(f"cut off inside its member {path}")
-                yield judged(self._gate, path, data)
+                yield self._judged(path, data)
             elif path:
                 yield path
+
+    def _judged(self, path: str, data: bytes | str) -> ArchiveMember | Finding:
+        """A member by its bytes, or the finding about it; ``data`` may be the reason why there are
+        no bytes.
+        """
+        fault = data if isinstance(data, str) else nested_archive(data)
+        if fault is not None or isinstance(data, str):
+            return self._filter.refuse(path, str(fault))
+        return ArchiveMember(path, data)
+
+
+def is_zip(descriptor: int) -> bool:
+    """Whether a file begins as a ZIP does; one behind a program or a picture is not taken, as it is
+    two things at once.
+    """
+    return read_at(descriptor, 4, 0) in (b"PK\3\4", b"PK\5\6")
+
+
+def tar_source(descriptor: int, limits: Limits) -> Source | None:
+    """A TAR from its beginning, unpacked where it is compressed; None if the file is none.
+
+    Raises:
+        DamageError: it is compressed, and damaged at its very beginning.
+    """
+    # The first look is at a source of its own: what is compressed cannot be read backwards.
+    first = unpack(descriptor, limits) or FileSource(descriptor)
+    if not is_tar_header(first.read(BLOCK)):
+        return None
+    return unpack(descriptor, limits) or FileSource(descriptor)
+
+
+def open_directory(descriptor: int, limits: Limits) -> ZipDirectory:
+    """The directory of a ZIP of which at least something can be read.
+
+    Raises:
+        DamageError: the directory is damaged, or a password is needed for every member.
+    """
+    directory = ZipDirectory(descriptor, limits)
+    if directory.all_encrypted:
+        raise DamageError("every member is encrypted; unpack it with its password first")
+    return directory
+
+
+@contextmanager
+def about(path: Path) -> Iterator[None]:
+    """Names the archive in what is wrong with it as a whole."""
+    try:
+        yield
+    except DamageError as error:
+        raise InputError(f"cannot read the archive {printable(path)}: {error}") from error
+
+
+def printable(path: Path) -> str:
+    """An archive's name as it can be stored, also where it is not UTF-8."""
+    return os.fsencode(path.name).decode(errors="replace")

@@ -32,10 +32,9 @@ _WITHOUT_BYTES = b"123456"
 
 
 class TarEntry(NamedTuple):
-    """One member: where its bytes are, or why it is not taken."""
+    """One member, and why it is not taken."""
 
     name: bytes
-    offset: int
     size: int
     fault: str | None
 
@@ -85,7 +84,7 @@ def walk_tar(source: Source, limits: Limits) -> Iterator[TarEntry]:
             _pass_over_map(source, block)
         end = source.position + -(-size // BLOCK) * BLOCK
         if not folder:
-            yield TarEntry(name, source.position, size, _fault(kind, size, extended, limits))
+            yield TarEntry(name, size, _fault(kind, size, extended, limits))
         if kind not in _WITHOUT_BYTES and not source.advance(end):
             raise DamageError(f"cut off inside its member at byte {start:,}")
         extended = _Extended()

@@ -103,8 +103,8 @@ class ZipDirectory:
     def all_encrypted(self) -> bool:
         return self._encrypted > 0 and self.readable == 0
 
-    def entries(self) -> Iterator[tuple[int, ZipEntry]]:
-        """Each member, and where in the file the directory speaks of it."""
+    def entries(self) -> Iterator[ZipEntry]:
+        """Each member, in the order of the directory."""
         place, end = self._start, self._start + self._size
         buffer, base = b"", place
         for _ in range(self.count):
@@ -112,14 +112,10 @@ class ZipDirectory:
             if place - base + _ENTRY.size + 3 * 0xFFFF > len(buffer) and base + len(buffer) < end:
                 buffer, base = read_at(self._descriptor, min(_CHUNK, end - place), place), place
             entry, length = _parse_entry(buffer, place - base)
-            yield place, entry
+            yield entry
             place += length
         if place != end:
             raise DamageError("damaged: its directory holds more than the members that it counts")
-
-    def entry_at(self, place: int) -> ZipEntry:
-        """The member of which the directory speaks at this place."""
-        return _parse_entry(read_at(self._descriptor, _ENTRY.size + 3 * 0xFFFF, place), 0)[0]
 
     def read(self, entry: ZipEntry) -> bytes | str:
         """A member's bytes, or why they are not taken."""
@@ -139,7 +135,7 @@ class ZipDirectory:
         return data
 
     def _survey(self) -> None:
-        for number, (_, entry) in enumerate(self.entries()):
+        for number, entry in enumerate(self.entries()):
             self._starts[number] = entry.offset
             self._encrypted += entry.is_encrypted
             self.readable += not entry.is_folder and not entry.is_encrypted

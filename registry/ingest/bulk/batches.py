@@ -19,7 +19,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from registry.ingest.bulk.checks import suspected
-from registry.ingest.bulk.identities import identities_of, keys_of
+from registry.ingest.bulk.matching import identities_of, keys_of
 from registry.ingest.bulk.texts import tidied
 from registry.ingest.lists.columns import (
     CANONICAL,
@@ -173,7 +173,7 @@ class _Checker:
             numbers = np.array([number for _, number in refused], np.int64)
             rows = rows.filter(pa.array(~np.isin(_numbers(whole), numbers))).combine_chunks()
         keys = keys_of(rows, self.data_set_id)
-        rows = rows.append_column("identity", pa.array(identities_of(keys)))
+        rows = rows.append_column("identity", pa.array(identities_of(self.connection, keys)))
         return Batch(whole.num_rows, rows, tuple(refused))
 
     def _reasons(self, whole: pa.RecordBatch) -> list[tuple[str, int]]:

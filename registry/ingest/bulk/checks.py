@@ -16,7 +16,6 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from registry.ingest.bulk.buffers import bytes_of, lengths_of, valid
-from registry.ingest.bulk.identities import no_hexadecimal_digit
 from registry.ingest.lists.columns import CHECKED_NUMBERS, IDENTITY, LONGEST_ATTRIBUTES, LONGEST_OF, MALFORMED
 from registry.ingest.lists.source import ListSource
 
@@ -54,7 +53,7 @@ def _suspect_text(name: str, column: pa.Array, found: Rows) -> None:
     lengths = lengths_of(column)
     if name == "sha256":
         found |= (lengths != 64) & valid(column)
-        found |= _rows_with(column, no_hexadecimal_digit)
+        found |= _rows_with(column, _not_hexadecimal)
         return
     found |= lengths > LONGEST_OF[name]
     found |= _rows_with(column, _control_character)
@@ -79,6 +78,16 @@ def _addresses(column: pa.Array) -> Rows:
     others = np.flatnonzero(~common & valid(column))
     common[others] = _truth(pc.match_substring_regex(column.take(pa.array(others)), _ADDRESS))
     return common
+
+
+def _not_hexadecimal(characters: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
+    """Where there is something else than a lower-case hexadecimal digit; None where there is
+    nothing else.
+    """
+    other = (characters - np.uint8(ord("0")) > 9) & (
+        characters - np.uint8(ord("a")) > 5
+    )  # below zero it wraps to large
+    return other if other.any() else None
 
 
 def _control_character(data: NDArray[np.uint8]) -> Rows | None:

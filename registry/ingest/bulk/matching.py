@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from registry.ingest.bulk.identities import keys_of
 from registry.ingest.lists.columns import IDENTITY
 from registry.works.identity import IDENTITY_KEY
 
@@ -98,3 +97,29 @@ def _known(
     at, ids = at[equal], texts.column("id").to_numpy()[equal]
     last = np.append(at[1:] != at[:-1], True) if len(at) else np.empty(0, bool)
     return at[last], ids[last]
+
+
+def keys_of(rows: pa.Table, data_set_id: int) -> pa.Array:
+    """The texts that identify works, :data:`registry.works.identity.IDENTITY_KEY` over a list's
+    columns.
+    """
+    columns = [rows.column(name) for name in ("sha256", "other_hash", "url") if name in rows.column_names]
+    if "path" in rows.column_names:
+        columns.append(pc.binary_join_element_wise(f"path:{data_set_id}:", rows.column("path"), ""))
+    full = next((place for place, column in enumerate(columns) if not column.null_count), len(columns) - 1)
+    keys = columns[0] if full == 0 else pc.coalesce(*columns[: full + 1])
+    return pa.concat_arrays(keys.chunks) if keys.num_chunks else pa.array([], pa.string())
+
+
+def identities_of(connection: duckdb.DuckDBPyConnection, keys: pa.Array) -> NDArray[np.uint64]:
+    """``asset.identity`` of each key, as :func:`registry.works.identity.identity_of` computes it; of
+    a null key, any number.
+    """
+    connection.register("keys", pa.table({"key": keys}))
+    # The length first: a regular expression takes as long as the hash.
+    found = connection.execute(
+        "SELECT CASE WHEN strlen(key) = 64 AND regexp_full_match(key, '[0-9a-f]{64}') "
+        "THEN ('0x' || left(key, 16))::UBIGINT ELSE md5_number_lower(coalesce(key, '')) END AS identity FROM keys"
+    ).to_arrow_table()
+    connection.unregister("keys")
+    return np.asarray(found.column("identity").to_numpy())

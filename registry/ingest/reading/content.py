@@ -60,15 +60,15 @@ def read_content(path: Path) -> bytes:
     return data
 
 
-def read_members(archive: Path, wanted: Collection[str]) -> Iterator[tuple[str, bytes | str]]:
+def read_members(archive: Path, paths: Collection[str]) -> Iterator[tuple[str, bytes | str]]:
     """Go through an archive once for these members: each with its bytes, or the reason why it has
     none.
 
     Raises:
         InputError: it is no archive, or nothing of it can be read.
     """
-    missing = set(wanted)
-    with read_archive(archive, wanted=missing.__contains__) as members:
+    missing = set(paths)
+    with read_archive(archive, include=missing.__contains__) as members:
         for found in members:
             if isinstance(found, ArchiveMember):
                 missing.discard(found.path)

@@ -76,7 +76,7 @@ def read_shard(path: Path, *, limits: Limits | None = None) -> Iterator[ShardSam
     """
     pending = _Pending()
     archive = path.name.encode(errors="replace").decode()
-    with read_archive(path, wanted=_is_part, limits=limits or Limits()) as members:
+    with read_archive(path, include=_is_part, limits=limits or Limits()) as members:
         for member in members:
             if isinstance(member, Finding):
                 yield member
