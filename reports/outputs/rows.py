@@ -55,8 +55,9 @@ class Rows:
     """By audit and unit: its works, closest first; of a unit without a list its first work."""
     assets: Mapping[int, Asset]
     data_sets: Mapping[int, str]
-    rights: Mapping[tuple[int, str], Rights]
-    """By asset and basis: what was said last."""
+    rights: Mapping[int, Rights]
+    """By id: the newest declared and the newest verified rights of each listed work, which are
+    ``declared_id`` and ``verified_id`` of its row."""
     owners: Mapping[int, tuple[str, ...]]
     """By asset the names of all that count as its rightsholders now, the first stated first."""
     merged: Mapping[str, str]
@@ -119,7 +120,7 @@ def fetch_rows(session: Session, audits: Sequence[Audit]) -> Rows:
         listed=listed,
         assets=assets,
         data_sets=dict(session.exec(select(DataSet.id, DataSet.name).where(col(DataSet.id).in_(of_assets))).all()),
-        rights=_newest_rights(session, asset_ids),
+        rights=_rights(session, assets.values()),
         owners=_owners(session, asset_ids),
         merged=_merged(session, {name for audit in audits for name in tested_rightsholders(audit)}),
         permissions=PermissionHistory.read(driver_of(session), asset_ids),
@@ -127,18 +128,11 @@ def fetch_rows(session: Session, audits: Sequence[Audit]) -> Rows:
     )
 
 
-def _newest_rights(session: Session, asset_ids: Sequence[int]) -> dict[tuple[int, str], Rights]:
-    """(asset id, basis) -> its newest row; rows are read oldest first, so the newest is what
-    stays.
-    """
-    rows = session.exec(
-        select(AssetRights)
-        .where(col(AssetRights.asset_id).in_(asset_ids))
-        .order_by(col(AssetRights.recorded_at), col(AssetRights.id))
-    ).all()
-    newest = {(row.asset_id, row.basis): row for row in rows}
-    holder_ids = {row.rightsholder_id for row in newest.values() if row.rightsholder_id is not None}
-    licence_ids = {row.licence_id for row in newest.values() if row.licence_id is not None}
+def _rights(session: Session, assets: Collection[Asset]) -> dict[int, Rights]:
+    ids = {rights_id for asset in assets for rights_id in (asset.declared_id, asset.verified_id)} - {None}
+    newest = session.exec(select(AssetRights).where(col(AssetRights.id).in_(ids))).all()
+    holder_ids = {row.rightsholder_id for row in newest if row.rightsholder_id is not None}
+    licence_ids = {row.licence_id for row in newest if row.licence_id is not None}
     holders = dict(
         session.exec(select(Rightsholder.id, Rightsholder.name).where(col(Rightsholder.id).in_(holder_ids))).all()
     )
@@ -147,7 +141,7 @@ def _newest_rights(session: Session, asset_ids: Sequence[int]) -> dict[tuple[int
         for row in session.exec(select(Licence).where(col(Licence.id).in_(licence_ids)))
     }
     return {
-        key: Rights(
+        row.id: Rights(
             basis=row.basis,
             rightsholder=holders.get(row.rightsholder_id) if row.rightsholder_id is not None else None,
             licence=licences.get(row.licence_id) if row.licence_id is not None else None,
@@ -157,7 +151,7 @@ def _newest_rights(session: Session, asset_ids: Sequence[int]) -> dict[tuple[int
             recorded_from=row.recorded_from,
             recorded_at=row.recorded_at,
         )
-        for key, row in newest.items()
+        for row in newest
     }
 
 

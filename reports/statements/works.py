@@ -50,7 +50,7 @@ TABLE = f"""
     ) AS seen ON seen.asset_id = rights.asset_id
     LEFT JOIN work_found ON work_found.asset_id = rights.asset_id
     LEFT JOIN (
-        SELECT asset_id, min(recorded_at) AS withdrawn_at FROM withdrawn_work
+        SELECT asset_id, arg_min(recorded_at, withdrawal_id) AS withdrawn_at FROM withdrawn_work
         WHERE asset_id IN (SELECT asset_id FROM their_work) GROUP BY asset_id
     ) AS withdrawn ON withdrawn.asset_id = rights.asset_id
     ORDER BY rights.asset_id

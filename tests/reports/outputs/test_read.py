@@ -112,12 +112,13 @@ def test_missing_or_hostile_work_picture_is_a_gap(fresh: World) -> None:
     assert not any(gap.integrity for gap in facts.gaps)
 
 
-def test_verified_rights_count_before_declared_and_the_newest_counts(fresh: World) -> None:
-    """Declared and verified stay apart; the newest row per basis decides; a contradiction is
-    kept.
+@pytest.mark.parametrize("days", [1, -1], ids=["clock runs on", "clock was set back"])
+def test_verified_rights_count_before_declared_and_the_newest_counts(fresh: World, days: int) -> None:
+    """Declared and verified stay apart; the row that was added last per basis decides, whatever
+    the clock said; a contradiction is kept.
     """
     audit = fresh.add_audit((0,), sample=fresh.add_sample(0))
-    later = NOON + datetime.timedelta(days=1)
+    later = NOON + datetime.timedelta(days=days)
     fresh.add(
         Rightsholder(id=10, name="Wren Archive", created_at=later),
         Licence(
