@@ -1,12 +1,10 @@
-r"""Path patterns of robots.txt, TDMRep and AIPREF: ``*`` for anything, ``$`` at the end for the end
-(RFC 9309, section 2.2.3).
+r"""Path patterns of robots.txt, TDMRep and AIPREF: ``*`` stands for any characters, ``$`` at the end
+for the end of the path (RFC 9309, section 2.2.3).
 
-Patterns come from strangers, so none becomes a regular expression: between its asterisks a pattern
-is plain text, and finding its parts one after the other, each as early as it goes, is enough and
-takes time linear in the path.
-
-Most rules are plain prefixes. They are looked up by length in a dictionary, so that a file of
-thousands of them costs a path as much as one with few.
+Patterns come from strangers, so none becomes a regular expression. The text between two asterisks
+is plain; searching for these parts in turn, each at its earliest place, takes time linear in the
+path. Most patterns are plain prefixes, and a dictionary by length finds the matching ones: a path
+costs as much with thousands of them as with a few.
 """
 
 from __future__ import annotations
@@ -18,42 +16,48 @@ from urllib.parse import quote
 LONGEST_PATTERN = 2_048
 """Characters of one pattern."""
 
-_PLAIN = re.compile(r"[A-Za-z0-9/._~!$&'()*+,;=:@?-]*").fullmatch
+_PLAIN = re.compile(r"[A-Za-z0-9/._~!&'()+,;=:@?-]*").fullmatch
 _ESCAPE = re.compile("%[0-9A-Fa-f]{2}")
-_UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
-_KEPT = "/%!$&'()*+,;=:@?[]"
+_KEPT = "!&'()+,;=:@[]"
+_DECODED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~" + _KEPT)
 
 
 def normal_path(path: str) -> str:
-    """A path or pattern with each character written one way (RFC 3986, section 6.2.2).
+    """A path and query in one spelling, so that equal paths are equal texts.
 
-    Escapes of letters, digits and ``-._~`` are undone, others are upper case, and what must be
-    escaped is.
+    RFC 9309 (section 2.2.2) compares what the characters mean, escaped or not. Only ``/``, ``?``,
+    ``%``, ``#`` and the pattern signs ``*`` and ``$`` stay apart from their escapes; of these, a
+    path has the last two escaped.
     """
     if _PLAIN(path):
         return path
-    escaped = quote(path, safe=_KEPT, errors="replace")
-    return _ESCAPE.sub(_one_spelling, escaped)
+    return _ESCAPE.sub(_one_spelling, quote(path, safe="/%?" + _KEPT, errors="replace"))
+
+
+def normal_pattern(pattern: str) -> str:
+    """A pattern in the spelling of :func:`normal_path`, its ``*`` and final ``$`` left as signs."""
+    text = pattern.removesuffix("$")
+    return "*".join(normal_path(part) for part in text.split("*")) + pattern[len(text) :]
 
 
 def _one_spelling(escape: re.Match[str]) -> str:
     character = chr(int(escape[0][1:], 16))
-    return character if character in _UNRESERVED else escape[0].upper()
+    return character if character in _DECODED else escape[0].upper()
 
 
 def fault_of(pattern: str) -> str | None:
     """Why a pattern cannot be used, or None."""
     if len(pattern) > LONGEST_PATTERN:
-        return f"a path of {len(pattern)} characters, at most {LONGEST_PATTERN} are read"
+        return f"got a path of {len(pattern)} characters, expected at most {LONGEST_PATTERN}"
     if not pattern.startswith(("/", "*")):
         return f"the path {pattern[:80]!r} does not start with '/'"
     return None
 
 
 class PathPatterns:
-    """An ordered list of patterns, the ones that win first; finds the first that matches a path.
+    """Patterns in order of precedence; finds the first that matches a path.
 
-    Patterns must have been written by :func:`normal_path`, and so must the paths.
+    Patterns are written by :func:`normal_pattern`, paths by :func:`normal_path`.
     """
 
     def __init__(self, patterns: Sequence[str]) -> None:

@@ -18,7 +18,7 @@ from registry.errors import InputError
 from registry.signals import LONGEST_RAW, Category, Protocol, RightsSignal, Use
 from registry.site_policies.hosts import domain_of
 from registry.site_policies.interface import SitePolicy, check_counts, short, text_of
-from registry.site_policies.paths import PathPatterns, fault_of, normal_path
+from registry.site_policies.paths import PathPatterns, fault_of, normal_path, normal_pattern
 
 _KEYS = ("location", "tdm-reservation", "tdm-policy")
 _RESERVATIONS = {"0": Use.ALLOWED, "1": Use.PROHIBITED}
@@ -83,7 +83,7 @@ class TdmrepPolicy(SitePolicy):
                 self._problem(f"rule {number}: tdm-policy is no address; the reservation stands")
         stated = {"location": location, "tdm-reservation": reservation}
         raw = json.dumps(stated | ({"tdm-policy": policy} if isinstance(policy, str) else {}))
-        return normal_path(location), RightsSignal(
+        return normal_pattern(location), RightsSignal(
             Protocol.TDMREP, Category.ALL, use, licence, short(raw), self.file_name
         )
 
