@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test check bench browser clean
+.PHONY: help demo test test-all check bench browser clean
 
 help: ## Show what there is.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,8 +27,12 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 demo: $(VENV)/.demo ## The main job on real works: register, train, generate, audit, report.
 	@$(BIN)/creditline demo
 
-test: $(VENV)/.dev browser ## All tests.
-	@echo "==> Running the tests"
+test: $(VENV)/.dev browser ## The tests that one runs often: minutes on two cores.
+	@echo "==> Running the tests, without those marked slow (make test-all runs every test)"
+	@$(BIN)/python -m pytest --numprocesses auto -m "not slow"
+
+test-all: $(VENV)/.dev browser ## Every test, and the fuzz harnesses for a bounded time.
+	@echo "==> Running every test"
 	@$(BIN)/python -m pytest --numprocesses auto
 
 check: $(VENV)/.dev ## Formatting, lint, types, import direction.

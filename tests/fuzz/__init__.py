@@ -1,1 +1,1 @@
-"""Fuzz harnesses that are run by hand; they need the extra ``fuzz``."""
+"""Coverage-guided fuzz harnesses; `make test-all` runs each for a bounded time."""

@@ -3,7 +3,7 @@ time is over.
 
     python -m tests.fuzz.fuzz_archives -max_total_time=60
 
-Needs ``atheris``, from the extra ``fuzz``.
+Needs ``atheris``.
 """
 
 from __future__ import annotations
