@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from sqlmodel import col, select
 
 from attribution.ensemble.denoiser import NetworkSettings
 from attribution.ensemble.handle import EnsembleReference, reference_of
@@ -28,6 +29,7 @@ from registry.ingest.registration import register_folder
 from registry.schema.create import create_registry
 from registry.storage import tables
 from registry.storage.database import Registry
+from tests.support.made_once import made_once
 
 NOW = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
 CPU = Device("cpu", 1)
@@ -91,10 +93,20 @@ def build_world(root: Path, unit_kind: str = "asset", column: str | None = None,
     return World(registry, works, reference, tuple(samples))
 
 
+def open_world(factory: pytest.TempPathFactory) -> World:
+    """The world of units that are works, in a home of this process alone."""
+    made, copy = made_once(factory, "trained-world", build_world)
+    registry = Registry.open(Home(copy / "home"))
+    with registry.session() as session:
+        ensemble = session.exec(select(tables.Ensemble)).one()
+        samples = session.exec(select(tables.Sample).order_by(col(tables.Sample.seed))).all()
+    return World(registry, made / "works", reference_of(registry, ensemble.id), tuple(samples))
+
+
 @pytest.fixture(scope="session")
 def built_world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """The world of units that are works; not to be changed."""
-    return build_world(tmp_path_factory.mktemp("world"))
+    """The world of units that are works, trained once for all test processes; not to be changed."""
+    return open_world(tmp_path_factory)
 
 
 @pytest.fixture

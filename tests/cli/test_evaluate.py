@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.attribution.conftest import build_world
+import pytest
+
+from tests.attribution.conftest import open_world
 from tests.support.running import Creditline
 
 
-def test_measured_kept_and_shown(tmp_path: Path) -> None:
+def test_measured_kept_and_shown(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     """The figures on stdout, the page and the document in a folder; --show measures nothing and
     says the same.
     """
-    home = Creditline(build_world(tmp_path / "world").registry.home.root)
+    home = Creditline(open_world(tmp_path_factory).registry.home.root)
     assert home("evaluate", "--show").status == 2
     out = tmp_path / "evaluation"
     sizes = ("--planted", 3, "--redraws", 100, "--regenerated", 2, "--compared", 1, "--workers", 1)

@@ -10,14 +10,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from attribution.ranking.rankers.catalogue import PEERS
-from tests.attribution.conftest import build_world
+from tests.attribution.conftest import open_world
 from tests.support.running import Creditline
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Creditline:
     """Eighteen works, six members, six samples; tests copy the home."""
-    world = build_world(tmp_path_factory.mktemp("rankers"))
+    world = open_world(tmp_path_factory)
     return Creditline(world.registry.home.root)
 
 
