@@ -29,11 +29,11 @@ demo: $(VENV)/.demo ## The main job on real works: register, train, generate, au
 
 test: $(VENV)/.dev browser ## The tests that one runs often: minutes on two cores.
 	@echo "==> Running the tests, without those marked slow (make test-all runs every test)"
-	@$(BIN)/python -m pytest --numprocesses auto -m "not slow"
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m "not slow"
 
 test-all: $(VENV)/.dev browser ## Every test, and the fuzz harnesses for a bounded time.
 	@echo "==> Running every test"
-	@$(BIN)/python -m pytest --numprocesses auto
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 check: $(VENV)/.dev ## Formatting, lint, types, import direction.
 	@echo "==> ruff: format"

@@ -40,7 +40,7 @@ def databases_kept_open() -> Iterator[None]:
         if path in kept and not (plain and path.exists() and path.stat().st_ino == kept[path][0]):
             kept.pop(path)[1].close()
         connection = connect(self, read_only=read_only, settings=settings or {})
-        if plain and path not in kept:
+        if plain and path not in kept and _has_views(connection):
             kept[path] = path.stat().st_ino, duckdb.connect(str(path))
         return connection
 
@@ -60,3 +60,11 @@ def databases_kept_open() -> Iterator[None]:
             yield
         finally:
             let_go()
+
+
+def _has_views(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the schema was there when the file was opened.
+
+    The process that makes views words them otherwise than DuckDB does once it has read them.
+    """
+    return bool(connection.execute("SELECT count(*) FROM duckdb_views() WHERE NOT internal").fetchall()[0][0])

@@ -24,6 +24,8 @@ from tests.support.housed import AUDIT_ID, SAMPLE_ID, furnish
 from tests.support.members import write_reference
 from tests.support.works import NOW, encoded, picture, register, write_pictures
 
+pytestmark = pytest.mark.reopens  # the doctor compares what DuckDB reads from the file
+
 
 @pytest.fixture(scope="module")
 def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:

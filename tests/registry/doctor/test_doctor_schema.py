@@ -13,6 +13,8 @@ from registry.schema.migrations import migrate
 from registry.storage.database import Registry
 from tests.support.works import NOW
 
+pytestmark = pytest.mark.reopens  # the doctor compares what DuckDB reads from the file
+
 
 def change(registry: Registry, *statements: str) -> None:
     with registry.connection() as connection:

@@ -28,6 +28,8 @@ from registry.storage.database import Registry
 from tests.registry.metadata.files import VOCABULARY, data_mining, with_xmp
 from tests.support.works import encoded, picture, register, write, write_csv, write_pictures
 
+pytestmark = pytest.mark.reopens  # other processes open the registry
+
 PROHIBITED = data_mining(f"{VOCABULARY}DMI-PROHIBITED", "<photoshop:Credit>Zoe Other / Agency</photoshop:Credit>")
 
 

@@ -27,6 +27,8 @@ from registry.works.listings import WorksFilter, works
 from registry.works.queries import asset_rights_table
 from tests.support.works import encoded, picture, register, write, write_csv, write_pictures
 
+pytestmark = pytest.mark.reopens  # other processes open the registry
+
 
 def rows(registry: Registry, *columns: str) -> list[tuple[object, ...]]:
     """The registered works, by id."""

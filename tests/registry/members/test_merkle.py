@@ -51,7 +51,7 @@ def as_leaf(tree: MerkleTree, work_sha256: str) -> Leaf:
     return Leaf(key_of(work_sha256).hex(), proof.position, proof.path)
 
 
-@pytest.mark.parametrize("count", range(301))
+@pytest.mark.parametrize("count", [*range(18), 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257])
 def test_the_root_is_that_of_the_published_definition(count: int) -> None:
     """The root is RFC 9162's over sorted blinded keys, bound to the count, whatever order the works
     come in.

@@ -15,6 +15,8 @@ from registry.storage.tables import SCHEMA_VERSION as NOW_AT
 from registry.storage.tables import Rightsholder
 from tests.support.works import NOW
 
+pytestmark = pytest.mark.reopens  # views are made, and files compared
+
 ADD_COUNTRY = Step(
     NOW_AT + 1, "where a rightsholder is", lambda c: c.execute("ALTER TABLE rightsholder ADD COLUMN country VARCHAR")
 )

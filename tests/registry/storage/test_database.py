@@ -25,6 +25,8 @@ from registry.storage.database import Registry
 from registry.storage.tables import SCHEMA_VERSION, Encoding, Rightsholder, SchemaVersion
 from tests.support.works import NOW
 
+pytestmark = pytest.mark.reopens  # files and other processes are looked at
+
 
 @contextmanager
 def another_process_holding(path: Path) -> Iterator[int]:
