@@ -19,8 +19,10 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
-from jaxtyping import UInt8
+import torch
+from jaxtyping import Float, UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
 
 from registry.errors import InputError, IntegrityError, UsageError
 from registry.image_files.inspection import FORMATS, LARGEST_AREA, LARGEST_SIDE, read_regular_file, readable_formats
@@ -258,3 +260,15 @@ def _contents(paths: Sequence[Path], rows: Sequence[int]) -> Iterator[tuple[int,
 def to_unit_range(pixels: UInt8[np.ndarray, "*shape"]) -> np.ndarray:
     """Bytes as float32 in [0, 1]: what similarity and distances are computed on."""
     return pixels.astype(np.float32) / np.float32(255.0)
+
+
+def from_pixels(pixels: UInt8[np.ndarray, "batch height width channel"]) -> Float[Tensor, "batch channel height width"]:
+    """Bytes to [-1, 1], channels first: the range in which members train."""
+    return (torch.from_numpy(np.ascontiguousarray(pixels)).float() / 127.5 - 1.0).movedim(-1, 1).contiguous()
+
+
+def to_pixels(images: Float[Tensor, "batch channel height width"]) -> UInt8[Tensor, "batch height width channel"]:
+    """Clamp to [-1, 1] and round to 0..255, a half to the even number; channels last, as image
+    files have them.
+    """
+    return ((images.clamp(-1.0, 1.0) + 1.0) * 127.5).round().to(torch.uint8).movedim(-3, -1).contiguous()

@@ -24,11 +24,12 @@ import torch
 from torch import Tensor
 
 from attribution.ablation.exact import ROWS_AT_ONCE, counterfactuals
-from attribution.ensemble.denoiser import NetworkSettings, new_denoiser
-from attribution.ensemble.ensemble import Denoiser, Ensemble
-from attribution.sampling.generate import rows_on
+from attribution.denoisers.ensemble import Ensemble
+from attribution.denoisers.interface import Denoiser
+from attribution.denoisers.pixels import PixelUNet
 from attribution.sampling.noise import exogenous_noise, noise_batch
-from attribution.sampling.sampler import SamplerSettings, sample
+from attribution.sampling.sampler import sample
+from attribution.sampling.schedule import SamplerSettings
 from benchmarks.record import interleaved_medians, write_result
 from registry.encodings.codes import bits, codes_of
 
@@ -37,8 +38,8 @@ STEPS = 2
 ROUNDS = 3
 MEMBERS = (10, 16, 22)
 MAXIMUM = 1.0
-AS_DRAWN = rows_on("cpu")
-NETWORK = NetworkSettings(size=16, widths=(32, 64), patch=2)
+NETWORK = PixelUNet(size=16, widths=(32, 64), patch=2)
+AS_DRAWN = NETWORK.rows_at_once("cpu")
 
 
 class Counted:
@@ -77,7 +78,7 @@ def main() -> int:
 
 def measure(n: int) -> dict[str, Any]:
     """One ensemble: times, and rows evaluated, by those of the bound."""
-    members = [Counted(new_denoiser(NETWORK, seed).eval().requires_grad_(False)) for seed in range(n)]
+    members = [Counted(NETWORK.new_member(seed).eval().requires_grad_(False)) for seed in range(n)]
     ensemble = Ensemble(members)
     h = n // 2
     membership = bits(codes_of(0, n, h, np.arange(UNITS)), n)

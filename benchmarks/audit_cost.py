@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from attribution.ensemble.denoiser import NetworkSettings, new_denoiser
-from attribution.ensemble.ensemble import Ensemble
+from attribution.denoisers.ensemble import Ensemble
+from attribution.denoisers.pixels import PixelUNet
 from attribution.evidence.adjustment import MOST, neighbours_of
 from attribution.evidence.randomisation import assess_shortlist
 from attribution.ranking.corpus import Corpus
@@ -30,10 +30,10 @@ from attribution.ranking.rankers.interface import Images
 from attribution.ranking.rankers.pixel_kernel import PixelKernel
 from attribution.ranking.rankers.responsibilities import Responsibilities
 from attribution.ranking.shortlist import Shortlisted, shortlists_for
-from attribution.sampling.generate import rows_on
 from attribution.sampling.noise import noise_batch
 from attribution.sampling.predictions import looks_of, renoise
-from attribution.sampling.sampler import SamplerSettings, sample
+from attribution.sampling.sampler import sample
+from attribution.sampling.schedule import SamplerSettings
 from benchmarks.record import interleaved_medians, write_result
 from registry.encodings.codes import bits, codes_of, decoys
 
@@ -61,11 +61,10 @@ def main() -> int:
 
 def measure(works: int, rounds: int) -> dict[str, Any]:
     """Processor seconds an image of each part."""
-    network = NetworkSettings()
-    shape = (network.channels, network.size, network.size)
-    ensemble = Ensemble([new_denoiser(network, seed).eval() for seed in range(N)])
-    sampler, rows = SamplerSettings(), rows_on("cpu")
-    noise = noise_batch(list(range(rows)), sampler.draws, shape)
+    network = PixelUNet()
+    ensemble = Ensemble([network.new_member(seed).eval() for seed in range(N)])
+    sampler, rows = SamplerSettings(), network.rows_at_once("cpu")
+    noise = noise_batch(list(range(rows)), sampler.draws, network.shape)
     images = sample(ensemble, noise, sampler).clamp(-1.0, 1.0)
     flat = ((images.flatten(1) + 1.0) / 2.0).numpy()
     codes = codes_of(SEED, N, H, np.arange(works))

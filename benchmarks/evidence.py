@@ -171,7 +171,7 @@ def ensemble_facts(bench: Bench) -> dict[str, Any]:
         "h": encoding.h,
         "decoys": len(bench.context.decoys),
         "image_size": bench.reference.settings.image.size,
-        "network_widths": list(bench.reference.settings.network.widths),
+        "network_widths": bench.reference.settings.network.to_json()["widths"],
         "training_steps": training.steps,
         "member_lds": bench.context.choice.to_json(bench.context.rankers)["member_lds"],
         "shortlist": SHORTLIST,

@@ -28,19 +28,18 @@ import numpy as np
 import torch
 from jaxtyping import Float32, Float64
 
-from attribution.ensemble.denoiser import NetworkSettings, load_denoiser
-from attribution.ensemble.ensemble import Ensemble
+from attribution.denoisers.ensemble import Ensemble
+from attribution.denoisers.pixels import PixelUNet
 from attribution.ensemble.recipe import EnsembleSettings, TrainingSettings
 from attribution.evidence.adjustment import MOST, Neighbours, Pulls, pulls_towards
 from attribution.evidence.randomisation import STEP_WEIGHTS, assess_pulls
-from attribution.images import ImageSettings
+from attribution.images import ImageSettings, from_pixels
 from attribution.metrics.statistics import share_of, uniformity
 from attribution.process_pool import choose_device, run_tasks
 from attribution.sampling.noise import noise_batch
 from attribution.sampling.predictions import BAND_EDGES, SPACING, band_of, looks_of
-from attribution.sampling.sampler import Observation, SamplerSettings, predicted_clean, sample
-from attribution.sampling.schedule import steps_of
-from attribution.training.loop import to_training_range
+from attribution.sampling.sampler import Observation, predicted_clean, sample
+from attribution.sampling.schedule import SamplerSettings, steps_of
 from attribution.training.member import MemberTask, train_member
 from benchmarks.record import write_result
 from registry.encodings.codes import bits, codes_of, decoys
@@ -48,7 +47,7 @@ from registry.home import Home, write_atomically
 from registry.members.manifest import ManifestEncoding
 
 WORKS, N, H = 256, 16, 8
-NETWORK = NetworkSettings(size=8, channels=1, widths=(16,), groups=8, patch=1)
+NETWORK = PixelUNet(size=8, channels=1, widths=(16,), groups=8, patch=1)
 VARIANTS = {"common draws": False, "common draws and works": True}
 SAMPLER = SamplerSettings()
 HELD_OUT = 128
@@ -94,7 +93,7 @@ def main() -> int:
             folder = options.folder / f"{name.replace(' ', '-')}-{seed}"
             members = trained(folder, pixels, VARIANTS[name], seed)
             images, by_step = predictions_of(folder, members, options.samples)
-            bench = Bench(to_training_range(pixels).flatten(1).numpy(), images, by_step, seed)
+            bench = Bench(from_pixels(pixels).flatten(1).numpy(), images, by_step, seed)
             results[f"{name}, seed {seed}"] = {**facts_of(bench), "held_out_loss": held_out_loss(members, held_out)}
             pooled[name].append(bench.p_values(DEFAULT, 0, [seed] * len(images)))
     together = {name: levels(np.concatenate(found)) for name, found in pooled.items()}
@@ -156,7 +155,7 @@ def trained(folder: Path, pixels: np.ndarray, common_works: bool, seed: int) -> 
         for index in range(N)
     ]
     done = sorted(run_tasks(train_member, tasks, choose_device("cpu")))
-    return Ensemble([load_denoiser(member, NETWORK) for _, member in done])
+    return Ensemble([NETWORK.load_member(member) for _, member in done])
 
 
 def predictions_of(
@@ -182,7 +181,7 @@ def predictions_of(
             for name, grain in drawn.items():
                 x_t = step.sqrt_alpha_bar * images + step.sqrt_noise * grain
                 with torch.no_grad():
-                    clean = predicted_clean(step, x_t, members.evaluate(x_t, step.timestep)).flatten(2).numpy()
+                    clean = predicted_clean(step, x_t, members.predict(x_t, step.timestep)).flatten(2).numpy()
                 for kind, names in {"again": ("z",), "twice": ("z", "other"), "all pairs": ("z", "-z")}.items():
                     if name in names:
                         sums[kind][band_of(step.sqrt_alpha_bar)] += clean
@@ -275,13 +274,13 @@ def held_out_loss(members: Ensemble, held_out: np.ndarray) -> dict[str, float]:
     """Quality on digits that are no works: squared error of the noise over the middle steps,
     ensemble and members.
     """
-    images, generator = to_training_range(held_out), torch.Generator().manual_seed(1)
+    images, generator = from_pixels(held_out), torch.Generator().manual_seed(1)
     together, apart, counted = 0.0, 0.0, 0
     for step in steps_of(SAMPLER):
         if not BAND_EDGES[1] < step.sqrt_alpha_bar <= BAND_EDGES[-2]:
             continue
         z = torch.randn(images.shape, generator=generator)
-        outputs = members.evaluate(step.sqrt_alpha_bar * images + step.sqrt_noise * z, step.timestep)
+        outputs = members.predict(step.sqrt_alpha_bar * images + step.sqrt_noise * z, step.timestep)
         together += float((outputs.mean(dim=0) - z).square().mean())
         apart += float((outputs - z).square().mean())
         counted += 1

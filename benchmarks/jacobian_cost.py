@@ -24,11 +24,13 @@ import torch
 from attribution.ablation.exact import counterfactuals
 from attribution.ablation.influence import gram, influences
 from attribution.ablation.jacobian import sample_with_jacobian
-from attribution.ensemble.denoiser import NetworkSettings, new_denoiser
-from attribution.ensemble.ensemble import Denoiser, Ensemble
+from attribution.denoisers.ensemble import Ensemble
+from attribution.denoisers.interface import Denoiser
+from attribution.denoisers.pixels import PixelUNet
 from attribution.forward_ad import propagate
 from attribution.sampling.noise import noise_batch
-from attribution.sampling.sampler import SamplerSettings, sample
+from attribution.sampling.sampler import sample
+from attribution.sampling.schedule import SamplerSettings
 from benchmarks.record import interleaved_medians, write_result
 
 N = 16
@@ -38,8 +40,8 @@ ROUNDS = 3
 MAXIMUM_RATIO = 2.0
 MINIMUM_SPEEDUP = 1.7
 NETWORKS = {
-    "pixels": NetworkSettings(size=16, widths=(32, 64), patch=1),
-    "patches of 2": NetworkSettings(size=16, widths=(32, 64), patch=2),
+    "pixels": PixelUNet(size=16, widths=(32, 64), patch=1),
+    "patches of 2": PixelUNet(size=16, widths=(32, 64), patch=2),
 }
 
 
@@ -66,9 +68,9 @@ def main() -> int:
     return 0 if held else 1
 
 
-def measure(name: str, network: NetworkSettings, batch: int) -> dict[str, Any]:
+def measure(name: str, network: PixelUNet, batch: int) -> dict[str, Any]:
     """One network and batch size: ratios at 50 steps."""
-    members = [new_denoiser(network, seed).eval().requires_grad_(False) for seed in range(N)]
+    members = [network.new_member(seed).eval().requires_grad_(False) for seed in range(N)]
     ensemble = Ensemble(members)
     shape = (network.channels, network.size, network.size)
     units = np.array([[(index + unit) % N < N // 2 for index in range(N)] for unit in range(N)])

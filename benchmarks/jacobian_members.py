@@ -30,10 +30,11 @@ from attribution.ablation.exact import counterfactuals
 from attribution.ablation.influence import gram, influences
 from attribution.ablation.jacobian import random_members, sample_with_jacobian
 from attribution.audit.landscape import estimate_error
-from attribution.ensemble.ensemble import Ensemble
+from attribution.denoisers.ensemble import Ensemble
 from attribution.metrics.euclidean import euclidean
 from attribution.sampling.noise import noise_batch
-from attribution.sampling.sampler import SamplerSettings, sample
+from attribution.sampling.sampler import sample
+from attribution.sampling.schedule import SamplerSettings
 from benchmarks.record import write_result
 from benchmarks.small_ensemble import SIDE, shapes, trained_ensemble
 

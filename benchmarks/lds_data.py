@@ -11,10 +11,9 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
-from attribution.ensemble.denoiser import NetworkSettings
+from attribution.denoisers.pixels import PixelUNet
 from attribution.ensemble.recipe import TrainingSettings
-from attribution.images import ImageSettings, pixels_of
-from attribution.training.loop import to_training_range
+from attribution.images import ImageSettings, from_pixels, pixels_of
 
 WORKS, HELD_OUT = 256, 48
 OTHER_DIGITS = "other-digits"
@@ -31,12 +30,12 @@ class Material:
     group_of_work: tuple[str, ...]
     """The house or class that a work belongs to: the unit of the leave-one-rightsholder-out
     comparison."""
-    network: NetworkSettings
+    network: PixelUNet
     training: TrainingSettings
 
     def images(self) -> Float[Tensor, "work channel height width"]:
         """The works in [-1, 1]."""
-        return to_training_range(self.works)
+        return from_pixels(self.works)
 
 
 def material(name: str, source: Path) -> Material:
@@ -49,13 +48,13 @@ def material(name: str, source: Path) -> Material:
     if name == OTHER_DIGITS:
         # Two resolutions and four times as many places: what holds of one network need not hold of
         # another.
-        return _digits(source, OTHER_DIGITS, WORKS + HELD_OUT, NetworkSettings(8, 1, (16, 24), groups=8, patch=2))
+        return _digits(source, OTHER_DIGITS, WORKS + HELD_OUT, PixelUNet(8, 1, (16, 24), groups=8, patch=2))
     if name == "digits":
-        return _digits(source, name, 0, NetworkSettings(size=8, channels=1, widths=(16,), groups=8, patch=4))
+        return _digits(source, name, 0, PixelUNet(size=8, channels=1, widths=(16,), groups=8, patch=4))
     return _emoji(source) if name == "emoji" else _cifar(source)
 
 
-def _digits(source: Path, name: str, start: int, network: NetworkSettings) -> Material:
+def _digits(source: Path, name: str, start: int, network: PixelUNet) -> Material:
     """Scikit-learn's 8x8 digits, in an order that was drawn, from some place of it on."""
     with np.load(source, allow_pickle=False) as arrays:
         pixels = np.round(arrays["images"] * (255.0 / 16.0)).astype(np.uint8)[..., None]
@@ -127,6 +126,6 @@ def _in_colour(name: str, works: np.ndarray, held_out: np.ndarray, group_of_work
         works,
         held_out,
         group_of_work,
-        NetworkSettings(size=16, channels=3, widths=(16,), groups=8, patch=4),
+        PixelUNet(size=16, channels=3, widths=(16,), groups=8, patch=4),
         TrainingSettings(steps=800, batch_size=32, common_works=False),
     )

@@ -17,11 +17,11 @@ from jaxtyping import Bool, Float, Float64
 from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
-from attribution.ensemble.ensemble import Ensemble
+from attribution.denoisers.ensemble import Ensemble
+from attribution.images import from_pixels, to_pixels
 from attribution.sampling.noise import noise_batch
-from attribution.sampling.sampler import sample, to_pixels
+from attribution.sampling.sampler import sample
 from attribution.sampling.schedule import SamplerSettings
-from attribution.training.loop import to_training_range
 from benchmarks.lds_data import Material
 from benchmarks.lds_models import Stack, denoising_losses, trained
 from registry.encodings.codes import bits, codes_of
@@ -82,7 +82,7 @@ def ground_truth(material: Material, cache: Path, halves: int = HALVES, seeds: i
     subsets = random_halves(len(images), halves, 11)
     ensemble = models_of(material, folder, "members", membership.T, 0)
     reference = models_of(material, folder, "reference", everything, 0)
-    queries = torch.cat([_generated(folder, ensemble), to_training_range(material.held_out)])
+    queries = torch.cat([_generated(folder, ensemble), from_pixels(material.held_out)])
     member_loss = losses_of(folder, "members-0", ensemble, queries)
     found = [
         losses_of(folder, f"halves{halves}-{seed}", models_of(material, folder, "halves", subsets, seed), queries)
@@ -115,7 +115,7 @@ def _generated(folder: Path, stack: Stack) -> Tensor:
         y = sample(ensemble, noise_batch(list(range(1, GENERATED + 1)), SAMPLER.draws, shape), SAMPLER)
         pixels = to_pixels(y).numpy()
         write_atomically(path, lambda part: save_file({"pixels": pixels}, part))
-    return to_training_range(load_file(path)["pixels"])
+    return from_pixels(load_file(path)["pixels"])
 
 
 def losses_of(

@@ -22,10 +22,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from attribution.ensemble.denoiser import NetworkSettings, new_denoiser
+from attribution.denoisers.pixels import PixelUNet
+from attribution.denoisers.schedule import alpha_bars
 from attribution.ensemble.recipe import TrainingSettings
 from attribution.sampling.predictions import is_middle, looks_of
-from attribution.sampling.schedule import SamplerSettings, alpha_bars
+from attribution.sampling.schedule import SamplerSettings
 from attribution.training.loop import draw, learning_rate, loss_weight
 from registry.home import write_atomically
 
@@ -45,9 +46,9 @@ class CleanDenoiser(nn.Module):
     signal: Tensor
     grain: Tensor
 
-    def __init__(self, settings: NetworkSettings, seed: int) -> None:
+    def __init__(self, settings: PixelUNet, seed: int) -> None:
         super().__init__()
-        self.inner = new_denoiser(settings, seed)
+        self.inner = settings.new_member(seed)
         signal = torch.from_numpy(alpha_bars(SamplerSettings())).float()
         self.register_buffer("signal", signal.sqrt(), persistent=False)
         self.register_buffer("grain", (1.0 - signal).sqrt(), persistent=False)
@@ -63,7 +64,7 @@ class Stack:
     """Several trained models of one shape: every weight with a leading axis over the models."""
 
     weights: dict[str, Tensor]
-    settings: NetworkSettings
+    settings: PixelUNet
 
     def __len__(self) -> int:
         return len(next(iter(self.weights.values())))
@@ -80,7 +81,7 @@ def trained(
     name: str,
     images: Float[Tensor, "work channel height width"],
     membership: Bool[np.ndarray, "model work"],
-    network: NetworkSettings,
+    network: PixelUNet,
     training: TrainingSettings,
 ) -> Stack:
     """Train one model a row of ``membership``, or read those that an earlier run has left in
@@ -103,7 +104,7 @@ def trained(
 
 
 def with_checkpoints(
-    images: Tensor, network: NetworkSettings, training: TrainingSettings, steps: Sequence[int]
+    images: Tensor, network: PixelUNet, training: TrainingSettings, steps: Sequence[int]
 ) -> tuple[list[dict[str, Tensor]], list[float]]:
     """One model of all images, as it was after each of ``steps``, and the learning rates there."""
     kept: list[dict[str, Tensor]] = []
@@ -118,7 +119,7 @@ def with_checkpoints(
 
 def _train(
     works: Sequence[Tensor],
-    network: NetworkSettings,
+    network: PixelUNet,
     training: TrainingSettings,
     after: Callable[[int, dict[str, Tensor]], None] = lambda _step, _weights: None,
 ) -> dict[str, Tensor]:
@@ -137,9 +138,9 @@ def _train(
     alpha_bar = torch.from_numpy(alpha_bars(schedule)).float()
     for step in range(training.steps):
         drawn = [draw(training, step, None, images) for images in works]
-        t, noise = drawn[0][1], drawn[0][2]
+        t, noise = drawn[0].t, drawn[0].noise
         signal = alpha_bar[t].view(-1, 1, 1, 1)
-        clean = torch.stack([images[chosen] for images, (chosen, _, _) in zip(works, drawn, strict=True)])
+        clean = torch.stack([images[one.rows] for images, one in zip(works, drawn, strict=True)])
         noisy = signal.sqrt() * clean + (1.0 - signal).sqrt() * noise
         weight = loss_weight(signal.flatten(), training.snr_cap)
 

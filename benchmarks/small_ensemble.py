@@ -12,9 +12,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from attribution.ensemble.denoiser import NetworkSettings, new_denoiser
-from attribution.ensemble.ensemble import Ensemble
-from attribution.sampling.schedule import SamplerSettings, alpha_bars
+from attribution.denoisers.ensemble import Ensemble
+from attribution.denoisers.pixels import PixelUNet
+from attribution.denoisers.schedule import alpha_bars
+from attribution.sampling.schedule import SamplerSettings
 from registry.encodings.codes import bits, codes_of
 
 SIDE = 16
@@ -38,11 +39,11 @@ def trained_ensemble(
 ) -> tuple[Ensemble, Bool[np.ndarray, "work member"]]:
     """N members, each trained on the works of its code; all on common random numbers."""
     membership = bits(codes_of(0, n, h, np.arange(len(works))), n)
-    settings = NetworkSettings(size=SIDE, widths=(8, 16), groups=4, patch=2)
+    settings = PixelUNet(size=SIDE, widths=(8, 16), groups=4, patch=2)
     alpha = torch.from_numpy(np.sqrt(alpha_bars(SamplerSettings()))).float()
     members = []
     for member in range(n):
-        network = new_denoiser(settings, 0).train()
+        network = settings.new_member(0).train()
         optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3)
         mine = works[torch.from_numpy(np.flatnonzero(membership[:, member]))]
         generator = torch.Generator().manual_seed(1)

@@ -16,8 +16,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from attribution.ensemble.ensemble import Ensemble
-from attribution.sampling.sampler import SamplerSettings, sample
+from attribution.denoisers.ensemble import Ensemble
+from attribution.denoisers.interface import Condition
+from attribution.sampling.sampler import sample
+from attribution.sampling.schedule import SamplerSettings
 from registry.encodings.codes import withdrawals_guaranteed
 from registry.errors import CapacityError, UsageError
 
@@ -76,7 +78,7 @@ def counterfactuals(
     settings: SamplerSettings,
     membership: BoolArray,
     *,
-    label: int | None = None,
+    condition: Condition | None = None,
     rows_at_once: int = ROWS_AT_ONCE,
     advanced: Callable[[int], None] | None = None,
 ) -> Float[Tensor, "unit channel height width"]:
@@ -92,7 +94,7 @@ def counterfactuals(
         noise: the sample's exogenous noise.
         settings: the sample's settings.
         membership: one row per unit, one column per member.
-        label: the sample's class, where the ensemble has classes.
+        condition: the sample's, of one row.
         rows_at_once: batch size; changes memory and speed, and results by rounding only.
         advanced: called with the number of units done since the last call.
 
@@ -100,12 +102,13 @@ def counterfactuals(
         CapacityError: a unit was seen by every member.
         UsageError: shapes that contradict each other.
     """
-    results = noise.new_empty((len(membership), *noise.shape[1:]))
-    for units, outputs in counterfactual_batches(
-        ensemble, noise, settings, membership, label=label, rows_at_once=rows_at_once, advanced=advanced
-    ):
-        results[torch.from_numpy(units).to(noise.device)] = outputs
-    return results
+    if not len(membership):
+        return ensemble.space.decode(noise[:0])
+    batches = counterfactual_batches(
+        ensemble, noise, settings, membership, condition=condition, rows_at_once=rows_at_once, advanced=advanced
+    )
+    units, outputs = zip(*batches, strict=True)
+    return torch.cat(outputs)[torch.from_numpy(np.argsort(np.concatenate(units))).to(noise.device)]
 
 
 def counterfactual_batches(
@@ -114,7 +117,7 @@ def counterfactual_batches(
     settings: SamplerSettings,
     membership: BoolArray,
     *,
-    label: int | None = None,
+    condition: Condition | None = None,
     rows_at_once: int = ROWS_AT_ONCE,
     advanced: Callable[[int], None] | None = None,
 ) -> Iterator[tuple[Int[np.ndarray, " part"], Float[Tensor, "part channel height width"]]]:
@@ -135,8 +138,8 @@ def counterfactual_batches(
     for start in range(0, len(order), rows_at_once):
         part = weights[torch.from_numpy(first[order[start : start + rows_at_once]])]
         rows = noise.expand(len(part), *noise.shape)
-        labels = None if label is None else torch.full((len(part),), label, dtype=torch.int64, device=noise.device)
-        outputs = sample(ensemble, rows, settings, weights=part, labels=labels)
+        repeated = None if condition is None else condition[torch.zeros(len(part), dtype=torch.int64)]
+        outputs = sample(ensemble, rows, settings, weights=part, condition=repeated)
         units = np.flatnonzero((row_of >= start) & (row_of < start + rows_at_once))
         yield units, outputs[torch.from_numpy(row_of[units] - start).to(outputs.device)]
         if advanced is not None:

@@ -28,13 +28,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
-from attribution.ensemble.ensemble import Denoiser, Ensemble, mix
+from attribution.denoisers.ensemble import Ensemble, mix
+from attribution.denoisers.interface import Condition
 from attribution.forward_ad import propagate
-from attribution.sampling.sampler import Observation, Observer, SamplerSettings, advance, check_inputs, predicted_clean
-from attribution.sampling.schedule import Step, steps_of
+from attribution.sampling.sampler import Observation, Observer, advance, check_inputs, predicted_clean
+from attribution.sampling.schedule import SamplerSettings, Step, steps_of
 from registry.errors import UsageError
 
 
@@ -77,7 +78,7 @@ def sample_with_jacobian(
     noise: Float[Tensor, "batch draw channel height width"],
     settings: SamplerSettings,
     *,
-    labels: Int[Tensor, " batch"] | None = None,
+    condition: Condition | None = None,
     observe: Observer | None = None,
     carrying: MemberChoice | None = None,
 ) -> SampleJacobian:
@@ -92,17 +93,17 @@ def sample_with_jacobian(
     Raises:
         UsageError: shapes that contradict each other, or a member that works in place.
     """
-    check_inputs(ensemble, noise, settings, None, labels)
+    check_inputs(ensemble, noise, settings, None, condition)
     v = ensemble.uniform_weights()
     x = noise[:, 0]
     tangents = x.new_zeros((ensemble.n, *x.shape))
     for index, step in enumerate(steps_of(settings)):
         if index == 0:  # the start does not depend on v, so the first step needs no tangents
-            outputs = ensemble.evaluate(x, step.timestep, labels)
+            outputs = ensemble.predict(x, step.timestep, condition)
             eps_tangents = outputs
         else:
             chosen = range(ensemble.n) if carrying is None else carrying(index)
-            outputs, carried = _evaluate_with_tangents(ensemble, x, tangents, step.timestep, labels, chosen)
+            outputs, carried = ensemble.predict_with_tangents(x, tangents, step.timestep, condition, chosen)
             eps_tangents = outputs + carried
         if observe is not None:
             observe(Observation(step, x, outputs))
@@ -111,33 +112,8 @@ def sample_with_jacobian(
         x = advance(step, x, eps)
         if step.sigma:
             x = x + step.sigma * noise[:, index + 1]
-    return SampleJacobian(x, tangents.transpose(0, 1).contiguous())
-
-
-def _evaluate_with_tangents(
-    ensemble: Ensemble,
-    x: Float[Tensor, "batch channel height width"],
-    tangents: Float[Tensor, "member batch channel height width"],
-    timestep: int,
-    labels: Int[Tensor, " batch"] | None,
-    chosen: Sequence[int],
-) -> tuple[Float[Tensor, "member batch channel height width"], Float[Tensor, "member batch channel height width"]]:
-    """F, and the mean over the chosen members of J_{f_i}(x) X for the n tangents X."""
-    t = torch.full((len(x),), timestep, dtype=torch.int64, device=x.device)
-    outputs = []
-    carried = torch.zeros_like(tangents)
-    for index, member in enumerate(ensemble.members):
-        if index in chosen:
-            value, moved = propagate(_at(member, t, labels), x, tangents)
-            carried.add_(moved, alpha=1.0 / len(chosen))
-        else:
-            value = member(x, t, labels)
-        outputs.append(value)
-    return torch.stack(outputs), carried
-
-
-def _at(member: Denoiser, t: Tensor, labels: Tensor | None) -> Callable[[Tensor], Tensor]:
-    return lambda x: member(x, t, labels)
+    y, tangents = propagate(ensemble.space.decode, x, tangents)
+    return SampleJacobian(y, tangents.transpose(0, 1).contiguous())
 
 
 def _advance_tangents(

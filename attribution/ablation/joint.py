@@ -12,12 +12,13 @@ from torch import Tensor
 
 from attribution.ablation.exact import joint_ablation_weights
 from attribution.ensemble.handle import NOT_ITS_MEMBERS, EnsembleReference, open_ensemble, references_of
+from attribution.images import to_pixels
 from attribution.metrics.euclidean import NotMeasured, euclidean
 from attribution.metrics.lpips_weights import LpipsWeights
 from attribution.metrics.perceptual import open_lpips
 from attribution.process_pool import Device, run_tasks
-from attribution.sampling.generate import altered_file, batch_labels, batch_noise, png_bytes
-from attribution.sampling.sampler import SamplerSettings, sample, to_pixels
+from attribution.sampling.generate import altered_file, batch_noise, png_bytes, request_of
+from attribution.sampling.sampler import sample
 from registry.encodings.store import UnitTable, load_units
 from registry.errors import IntegrityError, NotFoundError, UsageError
 from registry.home import Home
@@ -114,12 +115,12 @@ def unit_named(units: UnitTable, name: str) -> int:
 
 
 def _ablate(task: _Task, report: Callable[[int], None]) -> tuple[float, float | NotMeasured, bytes]:
-    sampler = SamplerSettings.from_json(task.row.sampler)
+    sampler, prompt = request_of(task.row)
     noise = batch_noise(task.ensemble, [task.row.seed], sampler, task.device)[:1]
-    label = task.ensemble.settings.class_number(task.row.label)
+    condition = task.ensemble.settings.condition(prompt, device=task.device)
     ensemble = open_ensemble(task.home, task.ensemble, task.device)
     weights = joint_ablation_weights(task.membership)
-    y = sample(ensemble, noise, sampler, weights=weights, labels=batch_labels(label, noise))[0].cpu()
+    y = sample(ensemble, noise, sampler, weights=weights, condition=condition)[0].cpu()
     report(1)
     output = torch.from_numpy(load_file(task.home.sample_tensors(task.row.id))["output"])
     perceptual = _lpips(task.lpips, output, y)

@@ -39,6 +39,7 @@ from attribution.audit.worker import (
     seed_of_image,
     write_image_contrasts,
 )
+from attribution.denoisers.interface import Prompt
 from attribution.ensemble.handle import EnsembleReference
 from attribution.evidence.adjustment import MOST, neighbours_of
 from attribution.evidence.group_test import REACH, rightsholder_tests
@@ -52,9 +53,9 @@ from attribution.ranking.grading import grade_rankers, graded_samples
 from attribution.ranking.kept_choice import UsedRankers, needs_of, rankers_to_use
 from attribution.ranking.rankers.interface import Images
 from attribution.ranking.shortlist import Shortlisted, load_corpus, shortlists_for
-from attribution.sampling.generate import altered_file, default_sampler, rows_on
+from attribution.sampling.generate import altered_file, default_sampler, request_of
 from attribution.sampling.predictions import OUTSIDE_SPACING, Contrasts, load_contrasts
-from attribution.sampling.sampler import SamplerSettings
+from attribution.sampling.schedule import SamplerSettings
 from attribution.training.dataset import build_training_set
 from registry.encodings.codes import decoys
 from registry.errors import IntegrityError, UsageError
@@ -175,7 +176,7 @@ class Auditor:
             InputError: a file is not an image.
             UsageError: a label that the ensemble does not know.
         """
-        self.context.ensemble.settings.class_number(label)
+        self.context.ensemble.settings.condition(Prompt(label))
         shown: list[tuple[Subject, ContrastTask, np.ndarray]] = []
         for path in paths:
             image, sha256 = read_image(path)
@@ -323,14 +324,15 @@ class Auditor:
         membership = self.context.corpus.membership
         everyone = membership if self.context.settings.exact else membership[:0]
         # As many tasks as a multiple of the workers, so that none idles while the last one works.
-        rounds = math.ceil(len(waiting) / (rows_on(self.device.name) * self.device.workers))
+        at_once = self.context.ensemble.settings.network.rows_at_once(self.device.name)
+        rounds = math.ceil(len(waiting) / (at_once * self.device.workers))
         rows = math.ceil(len(waiting) / max(1, rounds * self.device.workers))
         return [
             AuditTask(
                 home=Home(self.context.registry.home.root.resolve()),
                 ensemble=self.context.ensemble,
-                sampler=SamplerSettings.from_json(part[0][0].sampler),
-                label=label,
+                sampler=sampler,
+                prompt=prompt,
                 samples=tuple(
                     SampleAudit(sample.id, sample.seed, membership[found.shortlisted.unit_numbers], everyone)
                     for sample, found in part
@@ -340,6 +342,7 @@ class Auditor:
                 jacobian_members=self.context.settings.jacobian_members,
                 lpips=None if isinstance(self.context.lpips, NotMeasured) else self.context.lpips,
             )
-            for (label, _), group in groups.items()
+            for group in groups.values()
             for part in (group[start : start + rows] for start in range(0, len(group), rows))
+            for sampler, prompt in (request_of(part[0][0]),)
         ]

@@ -23,16 +23,19 @@ from torch import Tensor
 
 from attribution.ablation.exact import counterfactual_batches
 from attribution.ablation.jacobian import random_members, sample_with_jacobian
-from attribution.ensemble.ensemble import Ensemble
+from attribution.denoisers.ensemble import Ensemble
+from attribution.denoisers.interface import Prompt
 from attribution.ensemble.handle import EnsembleReference, open_ensemble
 from attribution.evidence.randomisation import has_contrast
+from attribution.images import to_pixels
 from attribution.metrics.euclidean import euclidean
 from attribution.metrics.lpips_weights import LpipsWeights
 from attribution.metrics.perceptual import PerceptualDistance, open_lpips
-from attribution.sampling.generate import batch_labels, batch_noise
+from attribution.sampling.generate import batch_noise
 from attribution.sampling.noise import exogenous_noise
 from attribution.sampling.predictions import OUTSIDE_SPACING, renoise, save_contrasts
-from attribution.sampling.sampler import Observation, SamplerSettings, to_pixels
+from attribution.sampling.sampler import Observation
+from attribution.sampling.schedule import SamplerSettings
 from registry.errors import IntegrityError
 from registry.home import Home, write_atomically
 
@@ -56,12 +59,12 @@ class SampleAudit:
 
 @dataclass(frozen=True)
 class AuditTask:
-    """A batch of samples of one label and one sampler."""
+    """A batch of samples of one prompt and one sampler."""
 
     home: Home
     ensemble: EnsembleReference
     sampler: SamplerSettings
-    label: str | None
+    prompt: Prompt
     samples: tuple[SampleAudit, ...]
     with_jacobian: bool
     device: str
@@ -115,15 +118,15 @@ def write_jacobians(task: AuditTask, ensemble: Ensemble, report: Callable[[int],
     if not wanted:
         report(task.sampler.steps)
         return
-    label = task.ensemble.settings.class_number(task.label)
     noise = batch_noise(task.ensemble, [item.seed for item in wanted], task.sampler, task.device)[: len(wanted)]
+    condition = task.ensemble.settings.condition(task.prompt, len(noise), task.device)
 
     def observe(_: Observation) -> None:
         report(1)
 
     carrying = None if task.jacobian_members is None else random_members(ensemble.n, task.jacobian_members)
     result = sample_with_jacobian(
-        ensemble, noise, task.sampler, labels=batch_labels(label, noise), observe=observe, carrying=carrying
+        ensemble, noise, task.sampler, condition=condition, observe=observe, carrying=carrying
     )
     for row, item in enumerate(wanted):
         tensors = {
@@ -170,13 +173,13 @@ def _ablate(
     task: AuditTask, ensemble: Ensemble, item: SampleAudit, jacobian_seconds: float, report: Callable[[int], None]
 ) -> Counterfactuals:
     begun = time.monotonic()
-    image = task.ensemble.settings.image
-    noise = exogenous_noise(item.seed, task.sampler.draws, (image.channels, image.size, image.size)).to(task.device)
-    label = task.ensemble.settings.class_number(task.label)
+    settings = task.ensemble.settings
+    noise = exogenous_noise(item.seed, task.sampler.draws, settings.network.shape).to(task.device)
+    condition = settings.condition(task.prompt, device=task.device)
     output = torch.from_numpy(load_file(task.home.sample_tensors(item.sample_id))["output"])
 
     def regenerate(membership: Bool[np.ndarray, "unit member"]) -> Batches:
-        return counterfactual_batches(ensemble, noise, task.sampler, membership, label=label, advanced=report)
+        return counterfactual_batches(ensemble, noise, task.sampler, membership, condition=condition, advanced=report)
 
     metric = None if task.lpips is None else _opened(task.lpips, task.device)
     candidates = torch.zeros((len(item.candidates), *output.shape))
@@ -254,8 +257,8 @@ def write_image_contrasts(task: ContrastTask, report: Callable[[int], None]) -> 
     """Measure an image's contrasts and keep them; returns the key."""
     ensemble = open_ensemble(task.home, task.ensemble, task.device)
     image = torch.from_numpy(task.image).to(task.device)
-    label = task.ensemble.settings.class_number(task.label)
-    contrasts = renoise(ensemble, image, task.sampler, task.seed, label, OUTSIDE_SPACING)
+    condition = task.ensemble.settings.condition(Prompt(task.label), device=task.device)
+    contrasts = renoise(ensemble, image, task.sampler, task.seed, condition, OUTSIDE_SPACING)
     save_contrasts(task.home.image_contrasts(task.key), contrasts)
     report(1)
     return task.key

@@ -15,14 +15,13 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool
 
-from attribution.ensemble.denoiser import WEIGHTS_FILE, load_denoiser
-from attribution.ensemble.ensemble import Ensemble
+from attribution.denoisers.ensemble import Ensemble
 from attribution.ensemble.recipe import EnsembleSettings
 from registry.encodings.codes import Words, bits
 from registry.errors import CapacityError, IntegrityError, UsageError
 from registry.home import Home
 from registry.ids import sha256_of, sha256_of_file
-from registry.members.manifest import ManifestEncoding
+from registry.members.manifest import WEIGHTS_NAME, ManifestEncoding
 from registry.members.serving import heeded_by, history_of, served_by, service_of
 from registry.outputs.queries import ensemble_with_encoding
 from registry.storage import tables
@@ -134,12 +133,10 @@ def open_ensemble(home: Home, reference: EnsembleReference, device: str = "cpu")
     Raises:
         IntegrityError: a member's files are missing or were altered; the message names the file.
     """
-    denoisers = []
-    for key, registered in zip(reference.member_ids, reference.weights_sha256, strict=True):
-        folder = home.member(key)
-        check_weights(folder / WEIGHTS_FILE, registered)
-        denoisers.append(load_denoiser(folder, reference.settings.network).to(device))
-    return Ensemble(denoisers)
+    folders = [home.member(key) for key in reference.member_ids]
+    for folder, registered in zip(folders, reference.weights_sha256, strict=True):
+        check_weights(folder / WEIGHTS_NAME, registered)
+    return reference.settings.network.open_members(folders, device)
 
 
 def check_weights(path: Path, registered: str) -> None:

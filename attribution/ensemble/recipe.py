@@ -11,9 +11,18 @@ from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import version
 from typing import Any
 
-from attribution.ensemble.denoiser import NetworkSettings
+import torch
+
+from attribution.denoisers.interface import Condition, DenoiserKind, Prompt
+from attribution.denoisers.pixels import PixelUNet
 from attribution.images import ImageSettings
 from registry.errors import InputError, UsageError
+
+KINDS: dict[str, type[DenoiserKind]] = {PixelUNet.name: PixelUNet}
+"""The kinds of denoiser that a recipe may name."""
+DEFAULT_KIND = PixelUNet.name
+"""A recipe of this kind does not write its name, so that recipes from before there were kinds keep
+their ids."""
 
 
 @dataclass(frozen=True)
@@ -71,31 +80,30 @@ class EnsembleSettings:
     """
 
     image: ImageSettings = field(default_factory=ImageSettings)
-    network: NetworkSettings = field(default_factory=NetworkSettings)
+    network: DenoiserKind = field(default_factory=PixelUNet)
+    """The kind of denoiser, with its fields."""
     training: TrainingSettings = field(default_factory=TrainingSettings)
     label_column: str | None = None
     """The works' attribute that conditions the members; none for unconditional members."""
     classes: tuple[str, ...] = ()
-    """Its values: class number k means ``classes[k]``."""
+    """Its values: class number k means ``classes[k]``. None are listed for a kind whose labels are
+    free text."""
     labels_sha256: str | None = None
     """Hash over every work's SHA-256 and label, so that members never train under different labels
     of the same works."""
 
     def __post_init__(self) -> None:
-        if (self.image.size, self.image.channels) != (self.network.size, self.network.channels):
-            raise UsageError(
-                f"images of {self.image.size} px and {self.image.channels} channels do not fit a network for "
-                f"{self.network.size} px and {self.network.channels}"
-            )
         conditional = self.label_column is not None
-        if (bool(self.classes), self.labels_sha256 is not None) != (conditional, conditional):
+        listed = conditional and not self.network.open_labels
+        if (bool(self.classes), self.labels_sha256 is not None) != (listed, conditional):
             raise UsageError("a label column, its classes and the hash of the labels go together")
-        if len(self.classes) != self.network.class_count:
-            raise UsageError(f"{len(self.classes)} classes for a network of {self.network.class_count}")
+        self.network.check(self.image, self.classes, self.training)
 
     def to_json(self) -> dict[str, Any]:
         """The settings as they are stored with an ensemble and in every manifest."""
+        kind = self.network.name
         return {
+            **({} if kind == DEFAULT_KIND else {"kind": kind}),
             "image": self.image.to_json(),
             "network": self.network.to_json(),
             "training": asdict(self.training),
@@ -111,13 +119,16 @@ class EnsembleSettings:
         Raises:
             InputError: a field is missing, unknown or of the wrong type.
         """
-        wanted = {part.name for part in fields(cls)}
-        if set(document) != wanted:
-            raise InputError(f"ensemble settings have fields {sorted(document)}, expected {sorted(wanted)}")
+        kind = document.get("kind", DEFAULT_KIND)
+        expected = {part.name for part in fields(cls)} | ({"kind"} if kind != DEFAULT_KIND else set())
+        if set(document) != expected:
+            raise InputError(f"ensemble settings have fields {sorted(document)}, expected {sorted(expected)}")
+        if kind not in KINDS:
+            raise InputError(f"ensemble settings name the kind {kind!r}, expected one of {', '.join(sorted(KINDS))}")
         try:
             return cls(
                 image=ImageSettings(**document["image"]),
-                network=NetworkSettings.from_json(document["network"]),
+                network=KINDS[kind].from_json(document["network"]),
                 training=TrainingSettings(**document["training"]),
                 label_column=document["label_column"],
                 classes=tuple(str(value) for value in document["classes"]),
@@ -126,22 +137,22 @@ class EnsembleSettings:
         except TypeError as error:
             raise InputError(f"ensemble settings cannot be read: {error}") from error
 
-    def class_number(self, label: str | None) -> int | None:
-        """The number of a class label; None for an unconditional ensemble.
+    def condition(self, prompt: Prompt | None, rows: int = 1, device: str = "cpu") -> Condition | None:
+        """One prompt as the condition of ``rows`` rows; None for an unconditional ensemble.
 
         Raises:
-            UsageError: an unknown label, or one given where there are none, or none given where one
-                is needed.
+            UsageError: the label is unknown, missing where one is needed, or given to an
+                unconditional ensemble; or the kind cannot follow the prompt.
         """
-        if self.label_column is None:
-            if label is not None:
-                raise UsageError(f"label {label!r} was given, but this ensemble is unconditional: leave --label out")
-            return None
-        if label not in self.classes:
+        label = None if prompt is None else prompt.label
+        if self.label_column is None and label is not None:
+            raise UsageError(f"label {label!r} was given, but this ensemble is unconditional: leave --label out")
+        if self.classes and label not in self.classes:
             known = ", ".join(self.classes[:8]) + (", …" if len(self.classes) > 8 else "")
             got = "no label" if label is None else f"label {label!r}"
             raise UsageError(f"{got}: this ensemble is conditional on {self.label_column!r}; choose one of {known}")
-        return self.classes.index(label)
+        found = self.network.condition([prompt or Prompt()], self.classes)
+        return None if found is None else found[torch.zeros(rows, dtype=torch.int64)].to(device)
 
 
 def versions_of(device: str) -> dict[str, str]:

@@ -134,7 +134,8 @@ def _labels_of(auditor: Auditor, rows: np.ndarray) -> list[str | None]:
     stored = open_training_set(auditor.context.registry.home.training(ensemble.id))
     place = {sha256: number for number, sha256 in enumerate(stored.hashes)}
     hashes = [auditor.context.corpus.hashes[row] for row in rows]
-    return [ensemble.settings.classes[int(stored.labels[place[sha256]])] for sha256 in hashes]
+    names = stored.label_names or ensemble.settings.classes
+    return [names[int(stored.labels[place[sha256]])] for sha256 in hashes]
 
 
 @dataclass(frozen=True)

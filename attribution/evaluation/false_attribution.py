@@ -28,9 +28,8 @@ from attribution.evidence.randomisation import has_contrast
 from attribution.metrics.statistics import bootstrap_interval, share_of
 from attribution.process_pool import run_tasks
 from attribution.ranking.shortlist import Corpus
-from attribution.sampling.generate import rows_on
+from attribution.sampling.generate import request_of
 from attribution.sampling.predictions import load_contrasts
-from attribution.sampling.sampler import SamplerSettings
 from registry.errors import UsageError
 from registry.home import Home
 from registry.storage import tables
@@ -130,7 +129,8 @@ def _unit_range(output: Float[np.ndarray, "channel height width"]) -> Float[np.n
 
 def _tasks(auditor: Auditor, chosen: list[tuple[tables.Sample, int, int]]) -> list[AuditTask]:
     """Batches of samples of one label and sampler; each sample's two units are its candidates."""
-    context, rows = auditor.context, rows_on(auditor.device.name)
+    context = auditor.context
+    rows = context.ensemble.settings.network.rows_at_once(auditor.device.name)
     membership = context.corpus.membership
 
     def alike(item: tuple[tables.Sample, int, int]) -> str:
@@ -141,8 +141,8 @@ def _tasks(auditor: Auditor, chosen: list[tuple[tables.Sample, int, int]]) -> li
         AuditTask(
             home=Home(context.registry.home.root.resolve()),
             ensemble=context.ensemble,
-            sampler=SamplerSettings.from_json(group[0][0].sampler),
-            label=group[0][0].label,
+            sampler=sampler,
+            prompt=prompt,
             samples=tuple(
                 SampleAudit(sample.id, sample.seed, membership[[nearest, other]], membership[:0])
                 for sample, nearest, other in group[start : start + rows]
@@ -151,5 +151,6 @@ def _tasks(auditor: Auditor, chosen: list[tuple[tables.Sample, int, int]]) -> li
             device=auditor.device.name,
         )
         for group in groups
+        for sampler, prompt in (request_of(group[0][0]),)
         for start in range(0, len(group), rows)
     ]

@@ -68,18 +68,19 @@ def losses_on(
     for row in chosen:
         image = torch.from_numpy(2.0 * corpus.pictures(np.array([row])).reshape(corpus.shape) - 1.0).float()
         key = seed_of_image(corpus.hashes[row])
+        clean = ensemble.space.encode(image[None])[0]
         noise = torch.stack(
             [
-                torch.from_numpy(standard_normal(key, STREAM + place, image.numel()).reshape(corpus.shape)).float()
+                torch.from_numpy(standard_normal(key, STREAM + place, clean.numel()).reshape(clean.shape))
                 for place in range(len(steps))
             ]
         )
         shown = torch.stack(
-            [step.sqrt_alpha_bar * image + step.sqrt_noise * z for step, z in zip(steps, noise, strict=True)]
+            [step.sqrt_alpha_bar * clean + step.sqrt_noise * z for step, z in zip(steps, noise, strict=True)]
         ).to(auditor.device.name)
         t = torch.tensor([step.timestep for step in steps], device=auditor.device.name)
         with torch.no_grad():
-            predicted = torch.stack([member(shown, t, None) for member in ensemble.members]).cpu().double()
+            predicted = ensemble.predict(shown, t).cpu().double()
         target = noise.double()
         member_loss = (predicted - target).square().flatten(1).mean(dim=1).numpy()
         together = float((predicted.mean(dim=0) - target).square().mean())

@@ -37,7 +37,7 @@ from attribution.evidence.randomisation import has_contrast
 from attribution.metrics.statistics import bootstrap_interval
 from attribution.process_pool import run_tasks
 from attribution.ranking.grading import grade_rankers, graded_samples, identity_of
-from attribution.sampling.sampler import SamplerSettings
+from attribution.sampling.generate import request_of
 from registry.errors import UsageError
 from registry.event_log.events import changing
 from registry.home import Home
@@ -166,13 +166,14 @@ def _jacobian(auditor: Auditor, settings: EvaluationSettings, report: Report) ->
         AuditTask(
             home=Home(context.registry.home.root.resolve()),
             ensemble=context.ensemble,
-            sampler=SamplerSettings.from_json(sample.sampler),
-            label=sample.label,
+            sampler=sampler,
+            prompt=prompt,
             samples=(SampleAudit(sample.id, sample.seed, membership[units], membership[:0]),),
             with_jacobian=True,
             device=auditor.device.name,
         )
         for sample in samples
+        for sampler, prompt in (request_of(sample),)
     ]
     total = sum(task.work for task in tasks)
     errors = []

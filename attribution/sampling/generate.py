@@ -10,22 +10,24 @@ from __future__ import annotations
 import datetime
 import io
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
+from attribution.denoisers.interface import Prompt
 from attribution.ensemble.handle import EnsembleReference, open_ensemble
 from attribution.ensemble.recipe import EnsembleSettings, versions_of
+from attribution.images import to_pixels
 from attribution.process_pool import Device, run_tasks
 from attribution.sampling.noise import noise_batch, noise_sha256
 from attribution.sampling.predictions import renoise, save_contrasts
-from attribution.sampling.sampler import SamplerSettings, sample, saturated_fraction, to_pixels
-from attribution.sampling.schedule import schedule_of
-from registry.errors import CapacityError, IntegrityError, UsageError
+from attribution.sampling.sampler import sample, saturated_fraction
+from attribution.sampling.schedule import SamplerSettings, schedule_of
+from registry.errors import CapacityError, InputError, IntegrityError, UsageError
 from registry.event_log.events import changing
 from registry.home import Home, write_bytes_atomically
 from registry.ids import content_id, sha256_of_file
@@ -36,14 +38,14 @@ from registry.storage.database import Registry
 
 @dataclass(frozen=True)
 class SampleTask:
-    """A batch of samples for one worker: at most :func:`rows_on` of one label."""
+    """A batch of samples of one prompt for one worker."""
 
     home: Home
     ensemble: EnsembleReference
     sampler: SamplerSettings
     seeds: tuple[int, ...]
     sample_ids: tuple[str, ...]
-    label: str | None
+    prompt: Prompt | None
     device: str
 
 
@@ -59,22 +61,41 @@ class GeneratedSample:
     saturated_fraction: float
 
 
-def rows_on(device: str) -> int:
-    """Rows of a batch: few on a CPU, where a core is busy with one, many on a GPU."""
-    return 4 if device == "cpu" else 64
-
-
 def default_sampler(settings: EnsembleSettings) -> SamplerSettings:
     """The sampler with the default steps, on the schedule that the members were trained with."""
-    return schedule_of(settings.training)
+    return replace(schedule_of(settings.training), clip=not settings.network.latent)
 
 
-def sample_id_of(ensemble: EnsembleReference, seed: int, sampler: SamplerSettings, label: str | None) -> str:
-    """A sample is its ensemble, the members that serve it, seed, sampler and label; the same
+def stored_request(sampler: SamplerSettings, prompt: Prompt | None) -> dict[str, Any]:
+    """How a sample was drawn, as its row's ``label`` and ``sampler`` store it; see
+    :func:`request_of`.
+    """
+    options = {} if prompt is None else prompt.options()
+    document = {**sampler.to_json(), **({"prompt": options} if options else {})}
+    return {"sampler": document, "label": None if prompt is None else prompt.label}
+
+
+def request_of(row: tables.Sample) -> tuple[SamplerSettings, Prompt]:
+    """How a stored sample was drawn.
+
+    Raises:
+        InputError: the row holds no such request.
+        UsageError: a value is outside its range.
+    """
+    document = dict(row.sampler)
+    options = document.pop("prompt", {})
+    try:
+        return SamplerSettings.from_json(document), Prompt(row.label, **options)
+    except TypeError as error:
+        raise InputError(f"the prompt of sample {row.id} cannot be read: {error}") from error
+
+
+def sample_id_of(ensemble: EnsembleReference, seed: int, sampler: SamplerSettings, prompt: Prompt | None) -> str:
+    """A sample is its ensemble, the members that serve it, seed, sampler and prompt; the same
     request is the same sample.
     """
     request = {"ensemble": ensemble.id, "members": ensemble.members_sha256, "seed": seed}
-    return content_id("sample", {**request, "sampler": sampler.to_json(), "label": label})
+    return content_id("sample", {**request, **stored_request(sampler, prompt)})
 
 
 def generate_samples(
@@ -82,7 +103,7 @@ def generate_samples(
     ensemble: EnsembleReference,
     seeds: Sequence[int],
     sampler: SamplerSettings,
-    label: str | None,
+    prompt: Prompt | None,
     device: Device,
     on_progress: Callable[[int], object] = lambda _: None,
 ) -> Iterator[tables.Sample]:
@@ -92,7 +113,7 @@ def generate_samples(
     they are made again.
 
     Raises:
-        UsageError: a label that the ensemble does not know, or a seed out of range.
+        UsageError: a prompt that the ensemble does not know, or a seed out of range.
         CapacityError: works were withdrawn while this ran, so that the members may not serve any
             more.
         IntegrityError: a member was altered, or a lost sample does not come out as it was
@@ -100,8 +121,8 @@ def generate_samples(
     """
     if sampler.train_steps != ensemble.settings.training.train_steps:
         raise UsageError("the sampler's schedule is not the one that the members were trained with")
-    ensemble.settings.class_number(label)
-    wanted = {sample_id_of(ensemble, seed, sampler, label): seed for seed in seeds}
+    ensemble.settings.condition(prompt)
+    wanted = {sample_id_of(ensemble, seed, sampler, prompt): seed for seed in seeds}
     with registry.session() as session:
         known = {key: found for key in wanted if (found := session.get(tables.Sample, key)) is not None}
     present = [found for found in known.values() if altered_file(registry.home, found) is None]
@@ -109,7 +130,7 @@ def generate_samples(
     yield from present
     for found in present:
         del wanted[found.id]
-    items, rows = list(wanted.items()), rows_on(device.name)
+    items, rows = list(wanted.items()), ensemble.settings.network.rows_at_once(device.name)
     home = Home(registry.home.root.resolve())
     tasks = [
         SampleTask(
@@ -118,14 +139,14 @@ def generate_samples(
             sampler=sampler,
             seeds=tuple(seed for _, seed in part),
             sample_ids=tuple(key for key, _ in part),
-            label=label,
+            prompt=prompt,
             device=device.name,
         )
         for part in (items[start : start + rows] for start in range(0, len(items), rows))
     ]
     versions = versions_of(device.name)
     for _, batch in run_tasks(generate_batch, tasks, device, lambda _, done: on_progress(done)):
-        rows_made = [_row(ensemble, sampler, label, generated, versions) for generated in batch]
+        rows_made = [_row(ensemble, sampler, prompt, generated, versions) for generated in batch]
         with changing(registry, datetime.datetime.now(datetime.UTC)) as change:
             # While this is open no other process can record a withdrawal.
             _check_service(registry, ensemble)
@@ -167,7 +188,7 @@ def _restored(registered: tables.Sample, again: tables.Sample) -> tables.Sample:
 def _row(
     ensemble: EnsembleReference,
     sampler: SamplerSettings,
-    label: str | None,
+    prompt: Prompt | None,
     generated: GeneratedSample,
     versions: dict[str, str],
 ) -> tables.Sample:
@@ -175,8 +196,7 @@ def _row(
         id=generated.sample_id,
         ensemble_id=ensemble.id,
         seed=generated.seed,
-        label=label,
-        sampler=sampler.to_json(),
+        **stored_request(sampler, prompt),
         members=list(ensemble.indices),
         members_sha256=ensemble.members_sha256,
         noise_sha256=generated.noise_sha256,
@@ -192,12 +212,12 @@ def generate_batch(task: SampleTask, report: Callable[[int], None]) -> list[Gene
     """Draw the samples of one task, write their files, and return their hashes."""
     ensemble = open_ensemble(task.home, task.ensemble, task.device)
     noise = batch_noise(task.ensemble, task.seeds, task.sampler, task.device)
-    label = task.ensemble.settings.class_number(task.label)
-    y = sample(ensemble, noise, task.sampler, labels=batch_labels(label, noise))
+    condition = task.ensemble.settings.condition(task.prompt, len(noise), task.device)
+    y = sample(ensemble, noise, task.sampler, condition=condition)
     results = []
     for row, (sample_id, seed) in enumerate(zip(task.sample_ids, task.seeds, strict=True)):
         image = y[row].clamp(-1.0, 1.0)
-        contrasts = renoise(ensemble, image, task.sampler, seed, label)
+        contrasts = renoise(ensemble, image, task.sampler, seed, condition)
         picture, tensors = task.home.sample_image(sample_id), task.home.sample_tensors(sample_id)
         write_bytes_atomically(picture, png_bytes(to_pixels(y[row : row + 1])[0].cpu().numpy()))
         save_contrasts(tensors, contrasts, output=y[row].cpu().numpy())
@@ -221,14 +241,9 @@ def batch_noise(
     """The noise of a batch, filled up to the fixed number of rows with copies of its last
     sample.
     """
-    filled = [*seeds, *[seeds[-1]] * (rows_on(device) - len(seeds))]
-    image = ensemble.settings.image
-    return noise_batch(filled, sampler.draws, (image.channels, image.size, image.size)).to(device)
-
-
-def batch_labels(label: int | None, noise: Tensor) -> Int[Tensor, " row"] | None:
-    """One label for every row."""
-    return None if label is None else torch.full((len(noise),), label, dtype=torch.int64, device=noise.device)
+    network = ensemble.settings.network
+    filled = [*seeds, *[seeds[-1]] * (network.rows_at_once(device) - len(seeds))]
+    return noise_batch(filled, sampler.draws, network.shape).to(device)
 
 
 def png_bytes(pixels: np.ndarray) -> bytes:

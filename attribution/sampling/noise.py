@@ -23,13 +23,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from attribution.denoisers.interface import Shape
 from registry.errors import UsageError
 
 MAXIMUM_SEED = 2**63 - 1
 """The registry keeps seeds as signed 64-bit numbers."""
-
-Shape = tuple[int, int, int]
-"""Channels, height, width."""
 
 
 def standard_normal(seed: int, stream: int, count: int) -> npt.NDArray[np.float32]:

@@ -25,10 +25,11 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
-from attribution.ensemble.ensemble import Ensemble
+from attribution.denoisers.ensemble import Ensemble
+from attribution.denoisers.interface import Condition
 from attribution.sampling.noise import standard_normal
-from attribution.sampling.sampler import Observation, SamplerSettings
-from attribution.sampling.schedule import Step, steps_of
+from attribution.sampling.sampler import Observation
+from attribution.sampling.schedule import SamplerSettings, Step, steps_of
 from registry.errors import IntegrityError
 from registry.home import write_atomically
 
@@ -69,9 +70,11 @@ class ContrastSums:
     of the sampler, too.
     """
 
-    def __init__(self, n: int, batch: int, values: int) -> None:
+    def __init__(self, ensemble: Ensemble, x: Float[Tensor, "batch channel height width"]) -> None:
+        """``x`` is any batch as the members see it, for its shape and device."""
+        self.space, self.like = ensemble.space, x
         bands = len(BAND_EDGES) - 1
-        self.clean_sum = torch.zeros(bands, n, batch, values, dtype=torch.float64)
+        self.clean_sum = torch.zeros(bands, ensemble.n, len(x), x[0].numel(), dtype=torch.float64)
         self.band_steps = np.zeros(bands)
 
     def __call__(self, observation: Observation) -> None:
@@ -81,9 +84,19 @@ class ContrastSums:
         self.band_steps[band] += 1
 
     def row(self, index: int, member_loss: Float64[np.ndarray, " member"]) -> Contrasts:
-        """The sums of one row of the batch."""
+        """The sums of one row of the batch, as images.
+
+        A latent kind decodes the mean of a band, not every step: n images per band instead of n per
+        step.
+        """
+        sums = self.clean_sum[:, :, index]
+        if self.space.latent:
+            count = torch.from_numpy(self.band_steps).clamp(min=1.0).view(-1, 1, 1)
+            means = (sums / count).reshape(-1, *self.like.shape[1:]).to(self.like)
+            sums = self.space.decode(means).reshape(*sums.shape[:2], -1).double().cpu() * count
+            sums[self.band_steps == 0] = 0.0
         return Contrasts(
-            clean_sum=self.clean_sum[:, :, index].float().numpy(),
+            clean_sum=sums.float().numpy(),
             band_steps=self.band_steps.copy(),
             member_loss=member_loss,
         )
@@ -103,14 +116,14 @@ class Look:
     sign: float
     """1 or -1: the two of a pair have opposite noise."""
 
-    def noise(self, seed: int, image: Float[Tensor, "channel height width"]) -> Float[Tensor, "channel height width"]:
+    def noise(self, seed: int, clean: Float[Tensor, "channel height width"]) -> Float[Tensor, "channel height width"]:
         """The noise, a function of the seed."""
-        values = standard_normal(seed, RENOISE_STREAM + self.pair, image.numel()).reshape(image.shape)
-        return self.sign * torch.from_numpy(values).to(image)
+        values = standard_normal(seed, RENOISE_STREAM + self.pair, clean.numel()).reshape(clean.shape)
+        return self.sign * torch.from_numpy(values).to(clean)
 
-    def noised(self, image: Tensor, noise: Tensor) -> Tensor:
+    def noised(self, clean: Tensor, noise: Tensor) -> Tensor:
         """x_t: the image under the noise."""
-        return self.step.sqrt_alpha_bar * image + self.step.sqrt_noise * noise
+        return self.step.sqrt_alpha_bar * clean + self.step.sqrt_noise * noise
 
 
 def looks_of(settings: SamplerSettings, spacing: int = SPACING) -> list[Look]:
@@ -128,7 +141,7 @@ def renoise(
     image: Float[Tensor, "channel height width"],
     settings: SamplerSettings,
     seed: int,
-    label: int | None = None,
+    condition: Condition | None = None,
     spacing: int = SPACING,
     rows_at_once: int = 16,
 ) -> Contrasts:
@@ -145,22 +158,23 @@ def renoise(
         image: the image.
         settings: the sampler.
         seed: of the noise.
-        label: the class, where the ensemble has classes.
+        condition: the image's, of one row.
         spacing: 1: a pair at every step; 2: at every second one, and so on.
         rows_at_once: noised images that are evaluated together: changes memory and speed, and
             results by rounding only.
     """
     looks = looks_of(settings, spacing)
-    sums = ContrastSums(ensemble.n, 1, image.numel())
+    clean = ensemble.space.encode(image[None])[0]
+    sums = ContrastSums(ensemble, clean[None])
     loss = torch.zeros(ensemble.n, dtype=torch.float64)
     counted = 0
     for start in range(0, len(looks), rows_at_once):
         part = looks[start : start + rows_at_once]
-        noise = torch.stack([look.noise(seed, image) for look in part])
-        x_t = torch.stack([look.noised(image, z) for look, z in zip(part, noise, strict=True)])
+        noise = torch.stack([look.noise(seed, clean) for look in part])
+        x_t = torch.stack([look.noised(clean, z) for look, z in zip(part, noise, strict=True)])
         t = torch.tensor([look.step.timestep for look in part], device=image.device)
-        labels = None if label is None else torch.full_like(t, label)
-        outputs = torch.stack([member(x_t, t, labels) for member in ensemble.members])
+        repeated = None if condition is None else condition[torch.zeros(len(part), dtype=torch.int64)]
+        outputs = ensemble.predict(x_t, t, repeated)
         for row, look in enumerate(part):
             sums(Observation(look.step, x_t[row : row + 1], outputs[:, row : row + 1]))
             if is_middle(look.step):

@@ -13,10 +13,11 @@ from PIL import Image
 from sqlmodel import select
 
 from attribution.ensemble.handle import NOT_ITS_MEMBERS, EnsembleReference, open_ensemble, references_of
+from attribution.images import to_pixels
 from attribution.process_pool import Device, run_tasks
-from attribution.sampling.generate import altered_file, batch_labels, batch_noise, rows_on
+from attribution.sampling.generate import altered_file, batch_noise, request_of
 from attribution.sampling.noise import noise_sha256
-from attribution.sampling.sampler import SamplerSettings, sample, to_pixels
+from attribution.sampling.sampler import sample
 from registry.errors import InputError, IntegrityError
 from registry.home import Home
 from registry.ids import canonical_json
@@ -58,12 +59,11 @@ class VerifyTask:
 
 def verify_batch(task: VerifyTask, report: Callable[[int], None]) -> list[Verification]:
     """Generate samples again from their rows and compare them with their files, pixel by pixel."""
-    first = task.rows[0]
-    sampler = SamplerSettings.from_json(first.sampler)
+    sampler, prompt = request_of(task.rows[0])
     noise = batch_noise(task.ensemble, [row.seed for row in task.rows], sampler, task.device)
-    label = task.ensemble.settings.class_number(first.label)
+    condition = task.ensemble.settings.condition(prompt, len(noise), task.device)
     ensemble = open_ensemble(task.home, task.ensemble, task.device)
-    y = sample(ensemble, noise, sampler, labels=batch_labels(label, noise))
+    y = sample(ensemble, noise, sampler, condition=condition)
     pixels = to_pixels(y).cpu().numpy().astype(np.int16)
     report(len(task.rows))
     return [_compared(task.home, row, noise_sha256(noise[index]), pixels[index]) for index, row in enumerate(task.rows)]
@@ -97,7 +97,7 @@ def verify_samples(
             yield Verification(row.id, "altered", reason, None)
         else:
             groups.setdefault((row.label, canonical_json(row.sampler)), []).append(row)
-    at_once, home = rows_on(device.name), Home(registry.home.root.resolve())
+    at_once, home = reference.settings.network.rows_at_once(device.name), Home(registry.home.root.resolve())
     tasks = [
         VerifyTask(home, reference, tuple(group[start : start + at_once]), device.name)
         for group in groups.values()

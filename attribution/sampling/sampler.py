@@ -4,7 +4,8 @@ image.
 A sampler is a pure function of members, weights, noise and settings. It returns y, the output
 *before* the final clipping to the range of an image: clipping has no derivative where it bites, so
 the Jacobian and every estimate made from it refer to y, while people look at ``to_pixels(y)``.
-Clamping y gives what diffusers' schedulers give.
+Clamping y gives what diffusers' schedulers give. A latent kind walks in its own space; y is then
+the decoded image, before clipping too.
 
 An observer sees x_t and every member's output at every step, so that whatever is a sum over the
 trajectory (member contrasts, member losses) is had from the run that makes the image.
@@ -16,14 +17,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float
 from torch import Tensor
 
-from attribution.ensemble.ensemble import Ensemble, mix
-from attribution.sampling.schedule import Method, SamplerSettings, Step, steps_of
+from attribution.denoisers.ensemble import Ensemble, mix
+from attribution.denoisers.interface import Condition
+from attribution.sampling.schedule import SamplerSettings, Step, steps_of
 from registry.errors import UsageError
-
-__all__ = ["Method", "Observation", "Observer", "SamplerSettings", "sample", "saturated_fraction", "to_pixels"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class Observation:
 
     step: Step
     x_t: Float[Tensor, "batch channel height width"]
+    """In the members' space."""
     outputs: Float[Tensor, "member batch channel height width"]
     """F(x_t): zero where a member's weight is zero for a row, since it was not evaluated there."""
 
@@ -71,7 +72,7 @@ def advance(step: Step, x_t: Tensor, eps: Tensor) -> Tensor:
 
 
 def check_inputs(
-    ensemble: Ensemble, noise: Tensor, settings: SamplerSettings, weights: Tensor | None, labels: Tensor | None
+    ensemble: Ensemble, noise: Tensor, settings: SamplerSettings, weights: Tensor | None, condition: Condition | None
 ) -> None:
     """Refuse arguments whose shapes contradict each other.
 
@@ -88,10 +89,10 @@ def check_inputs(
         raise UsageError(
             f"weights of shape {tuple(weights.shape)}, expected {wanted}: one per member, or one row per sample"
         )
-    if labels is not None and tuple(labels.shape) != (len(noise),):
-        raise UsageError(
-            f"labels of shape {tuple(labels.shape)}, expected one label for each of the {len(noise)} samples"
-        )
+    if condition is not None and len(condition) != len(noise):
+        raise UsageError(f"a condition of {len(condition)} rows, expected one for each of the {len(noise)} samples")
+    if settings.clip and ensemble.space.latent:
+        raise UsageError("latents have no range to clip to: sample with clip off (--no-clip)")
 
 
 @torch.no_grad()
@@ -101,38 +102,32 @@ def sample(
     settings: SamplerSettings,
     *,
     weights: Float[Tensor, " member"] | Float[Tensor, "batch member"] | None = None,
-    labels: Int[Tensor, " batch"] | None = None,
+    condition: Condition | None = None,
     observe: Observer | None = None,
 ) -> Float[Tensor, "batch channel height width"]:
     """Draw one image per row of noise and return y, before clipping to [-1, 1].
 
-    Computes on the noise's device and in its type. ``weights`` default to u0, every member alike;
-    given per row, a member is evaluated only where its weight is not zero. ``observe`` is called at
-    every step, noisiest first.
+    ``noise`` has the shape of the members' space, y that of an image. Computes on the noise's
+    device and in its type. ``weights`` default to u0, every member alike; given per row, a member
+    is evaluated only where its weight is not zero. ``observe`` is called at every step, noisiest
+    first.
 
     Raises:
         UsageError: shapes that contradict each other.
     """
-    check_inputs(ensemble, noise, settings, weights, labels)
+    check_inputs(ensemble, noise, settings, weights, condition)
     v = ensemble.uniform_weights() if weights is None else weights
     left_out = bool((v == 0).any())
     by_row = v.to(noise.device).expand(len(noise), -1) if left_out else None
     x = noise[:, 0]
     for index, step in enumerate(steps_of(settings)):
-        outputs = ensemble.evaluate(x, step.timestep, labels, by_row)
+        outputs = ensemble.predict(x, step.timestep, condition, by_row)
         if observe is not None:
             observe(Observation(step, x, outputs))
         x = advance(step, x, mix(outputs, v))
         if step.sigma:
             x = x + step.sigma * noise[:, index + 1]
-    return x
-
-
-def to_pixels(y: Float[Tensor, "batch channel height width"]) -> UInt8[Tensor, "batch height width channel"]:
-    """Clamp to [-1, 1] and round to 0..255, a half to the even number; channels last, as image
-    files have them.
-    """
-    return ((y.clamp(-1.0, 1.0) + 1.0) * 127.5).round().to(torch.uint8).movedim(-3, -1).contiguous()
+    return ensemble.space.decode(x)
 
 
 def saturated_fraction(y: Float[Tensor, "batch channel height width"]) -> Float[Tensor, " batch"]:

@@ -20,9 +20,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
-import numpy as np
-import numpy.typing as npt
-
+from attribution.denoisers.schedule import alpha_bars
 from attribution.ensemble.recipe import TrainingSettings
 from registry.errors import InputError, UsageError
 
@@ -51,7 +49,7 @@ class SamplerSettings:
     """The variances added by the first and the last training step; linear in between."""
     clip: bool = True
     """Whether intermediate steps clamp the predicted clean image to [-1, 1]. The last step never
-    does."""
+    does. Latents have no such range: False for them."""
 
     def __post_init__(self) -> None:
         if self.method not in get_args(Method):
@@ -120,14 +118,6 @@ class Step:
     def sqrt_noise(self) -> float:
         """Standard deviation of the noise in x_t: sqrt(1 - alpha_bar)."""
         return math.sqrt(1.0 - self.alpha_bar)
-
-
-def alpha_bars(settings: SamplerSettings) -> npt.NDArray[np.float64]:
-    """Cumulative products of 1 - beta over the training schedule, index t from 0 (Ho et al. 2020,
-    section 2).
-    """
-    betas = np.linspace(settings.beta_start, settings.beta_end, settings.train_steps, dtype=np.float64)
-    return np.cumprod(1.0 - betas, dtype=np.float64)
 
 
 def steps_of(settings: SamplerSettings) -> tuple[Step, ...]:

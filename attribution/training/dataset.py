@@ -1,24 +1,29 @@
 """The works of an encoding as arrays on disk, which every worker maps into its memory.
 
-``pixels.npy`` holds each work at the ensemble's image size, ``codes.npy`` the code of the unit that
-it belongs to, ``labels.npy`` its class number, ``works.txt`` its SHA-256; row k of each is the same
-work, in order of asset id. The folder can be rebuilt from the registry and the works at any time
-and is safe to delete. Works that were withdrawn before it was built are not in it; for those that
-were withdrawn afterwards, whoever trains leaves their rows out.
+``pixels.npy`` holds each work at the ensemble's image size, ``codes.npy`` the code of its unit,
+``labels.npy`` the number of its label, ``works.txt`` its SHA-256; row k of each is the same work, in
+order of asset id. ``encoded.npy`` holds the works in the space of a latent kind, ``labels.json``
+the labels where they are free text. The folder can be rebuilt from the registry and the works at
+any time and is safe to delete. Works that were withdrawn before it was built are not in it; training
+leaves out the rows of those that were withdrawn afterwards.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Int64, UInt8, UInt64
+import torch
+from jaxtyping import Bool, Float, Float32, Int64, UInt8, UInt64
+from torch import Tensor
 
+from attribution.denoisers.interface import Space
 from attribution.ensemble.recipe import EnsembleSettings
-from attribution.images import read_works
+from attribution.images import from_pixels, read_works
 from registry.encodings.store import load_units
 from registry.errors import UsageError
 from registry.home import write_atomically, write_bytes_atomically
@@ -27,16 +32,29 @@ from registry.members.serving import withdrawn_works
 from registry.storage.database import Registry
 from registry.works.queries import TrainingAssets, training_assets
 
+ENCODED_AT_ONCE = 64
+"""Works per batch of a latent kind's encoder."""
+
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """The arrays of one ensemble's works; ``pixels`` is mapped, not read."""
+    """The arrays of one ensemble's works; ``pixels`` and ``encoded`` are mapped, not read."""
 
     pixels: UInt8[np.ndarray, "work height width channel"]
     codes: UInt64[np.ndarray, " work"]
     labels: Int64[np.ndarray, " work"]
-    """Class numbers; zeros for an unconditional ensemble."""
+    """Numbers of the labels; zeros for an unconditional ensemble."""
     hashes: list[str]
+    label_names: tuple[str, ...] = ()
+    """The labels by number where they are free text; otherwise the recipe lists them."""
+    encoded: Float32[np.ndarray, "work channel height width"] | None = None
+    """The works in the space of a latent kind."""
+
+    def clean(self, rows: Int64[np.ndarray, " row"], space: Space) -> Float[Tensor, "row channel height width"]:
+        """Some works in the space of the members."""
+        if self.encoded is not None:
+            return torch.from_numpy(self.encoded[rows])
+        return space.encode(from_pixels(self.pixels[rows]))
 
     def seen_by(self, index: int, n: int) -> Bool[np.ndarray, " work"]:
         """Which works member ``index`` of ``n`` trains on."""
@@ -52,11 +70,14 @@ class TrainingSet:
 
 def open_training_set(folder: Path) -> TrainingSet:
     """Map the arrays of a folder that :func:`build_training_set` has filled."""
+    names, encoded = folder / "labels.json", folder / "encoded.npy"
     return TrainingSet(
         pixels=np.load(folder / "pixels.npy", mmap_mode="r", allow_pickle=False),
         codes=np.load(folder / "codes.npy", allow_pickle=False),
         labels=np.load(folder / "labels.npy", allow_pickle=False),
         hashes=(folder / "works.txt").read_text(encoding="ascii").split(),
+        label_names=tuple(json.loads(names.read_bytes())) if names.exists() else (),
+        encoded=np.load(encoded, mmap_mode="r", allow_pickle=False) if encoded.exists() else None,
     )
 
 
@@ -97,7 +118,8 @@ def _fill(
     kept = np.flatnonzero(~np.isin(assets.asset_ids, withdrawn.asset_ids))
     paths, hashes = [assets.paths[row] for row in kept], [assets.sha256[row] for row in kept]
     count, size, channels = len(kept), settings.image.size, settings.image.channels
-    labels = class_numbers(assets, settings)[kept]
+    names = label_names(assets, settings)
+    labels = label_numbers(assets, names)[kept]
 
     def write_pixels(path: Path) -> None:
         with path.open("wb") as file:
@@ -113,6 +135,10 @@ def _fill(
     write_atomically(folder / "pixels.npy", write_pixels)
     write_atomically(folder / "codes.npy", partial(_save, units.asset_codes[kept]))
     write_atomically(folder / "labels.npy", partial(_save, labels))
+    if settings.network.open_labels:
+        write_bytes_atomically(folder / "labels.json", json.dumps(names).encode())
+    if settings.network.latent:
+        write_atomically(folder / "encoded.npy", partial(_encode, settings.network, folder / "pixels.npy"))
     write_bytes_atomically(folder / "works.txt", "".join(f"{value}\n" for value in hashes).encode())
 
 
@@ -121,20 +147,36 @@ def _save(array: np.ndarray, path: Path) -> None:
         np.save(file, array, allow_pickle=False)
 
 
-def class_numbers(assets: TrainingAssets, settings: EnsembleSettings) -> Int64[np.ndarray, " work"]:
-    """The class number of every work; zeros for an unconditional ensemble.
+def _encode(space: Space, pixels: Path, path: Path) -> None:
+    works = np.load(pixels, mmap_mode="r", allow_pickle=False)
+    parts = range(0, len(works), ENCODED_AT_ONCE)
+    with torch.no_grad():
+        encoded = [space.encode(from_pixels(works[start : start + ENCODED_AT_ONCE])).float().numpy() for start in parts]
+    _save(np.concatenate(encoded), path)
+
+
+def label_names(assets: TrainingAssets, settings: EnsembleSettings) -> tuple[str, ...]:
+    """The labels by number: the recipe's classes, or the distinct texts in order; none for an
+    unconditional ensemble.
 
     Raises:
         UsageError: the works' labels are no longer those that the ensemble was made for.
     """
     if settings.label_column is None:
-        return np.zeros(len(assets.paths), dtype=np.int64)
+        return ()
     if labels_sha256(assets) != settings.labels_sha256:
         raise UsageError(
             f"the works' values in column {settings.label_column!r} changed since this ensemble was made: "
             "restore them, or run `creditline train` for a new ensemble"
         )
-    number_of = {name: number for number, name in enumerate(settings.classes)}
+    return settings.classes or tuple(sorted({str(value) for value in assets.values or []}))
+
+
+def label_numbers(assets: TrainingAssets, names: tuple[str, ...]) -> Int64[np.ndarray, " work"]:
+    """The number of every work's label; zeros where there are no labels."""
+    if not names:
+        return np.zeros(len(assets.paths), dtype=np.int64)
+    number_of = {name: number for number, name in enumerate(names)}
     return np.array([number_of[str(value)] for value in assets.values or []], dtype=np.int64)
 
 

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 
-from attribution.ensemble.denoiser import WEIGHTS_FILE, load_denoiser
 from attribution.ensemble.handle import encoding_reference
 from attribution.ensemble.recipe import EnsembleSettings
 from attribution.process_pool import Device, run_tasks
@@ -27,7 +26,14 @@ from registry.errors import CapacityError, InputError, IntegrityError, UsageErro
 from registry.event_log.events import changing
 from registry.home import Home, sync_folder
 from registry.ids import content_id
-from registry.members.manifest import MANIFEST_NAME, MemberFolder, read_member_folder
+from registry.members.manifest import (
+    CONFIG_NAME,
+    MANIFEST_NAME,
+    WEIGHTS_NAME,
+    WORKS_NAME,
+    MemberFolder,
+    read_member_folder,
+)
 from registry.members.register import check_against_codes, last_withdrawal, member_id, register_member
 from registry.members.serving import Service, generations_of, service_of
 from registry.storage import tables
@@ -254,7 +260,7 @@ def import_member(registry: Registry, folder: Path) -> tables.Member:
             f"{folder / MANIFEST_NAME} names ensemble {found.manifest.ensemble_id}, but its encoding and settings "
             f"make {expected}: the manifest was altered, or written by another version"
         )
-    load_denoiser(folder, settings.network)
+    settings.network.load_member(folder)
     check_against_codes(registry, found)
     place = registry.home.member(member_id(expected, found.manifest.index, found.manifest.generation))
     with registry.session() as session:
@@ -272,7 +278,7 @@ def _copy_member(member: MemberFolder, place: Path) -> None:
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     try:
-        for name in ("config.json", WEIGHTS_FILE, "manifest.json", "works.txt"):
+        for name in (CONFIG_NAME, WEIGHTS_NAME, MANIFEST_NAME, WORKS_NAME):
             shutil.copyfile(member.path / name, part / name)
         sync_folder(part)
         shutil.rmtree(place, ignore_errors=True)

@@ -14,17 +14,18 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt64
+from jaxtyping import Float, Float64, Int, UInt64
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from attribution.ensemble.denoiser import new_denoiser
+from attribution.denoisers.interface import Condition, Prompt
+from attribution.denoisers.schedule import alpha_bars
 from attribution.ensemble.recipe import EnsembleSettings, TrainingSettings
-from attribution.sampling.schedule import alpha_bars, schedule_of
 from attribution.training.dataset import TrainingSet
 from registry.errors import UsageError
 from registry.home import write_atomically
@@ -58,14 +59,24 @@ class TrainingRun:
         self.works_sha256 = hashlib.sha256(works_listing(works.hashes[row] for row in rows)).hexdigest()
         self.keys = np.array([int(works.hashes[row][-16:], 16) for row in rows], dtype=np.uint64)
         self.step = 0
-        self.images = to_training_range(works.pixels[rows]).to(device)
-        self.labels = torch.from_numpy(works.labels[rows]).to(device) if settings.classes else None
+        self.clean = works.clean(rows, settings.network).to(device)
+        self.labels = torch.from_numpy(works.labels[rows]).to(device)
+        self.dropout = settings.network.dropout
+        prompts = [Prompt(label) for label in works.label_names or settings.classes]
+        if self.dropout or not prompts:
+            prompts.append(Prompt())
+        conditions = settings.network.condition(prompts, settings.classes)
+        self.conditions = None if conditions is None else conditions.to(device)
         start = self.training.seed if self.training.common_draws else step_seed(self.training, 0, index)
-        self.denoiser = new_denoiser(settings.network, start).to(device).train()
+        self.member = settings.network.new_member(start).to(device).train()
         self.optimiser = torch.optim.AdamW(
-            self.denoiser.parameters(), lr=self.training.learning_rate, betas=(0.9, 0.99), weight_decay=0.0, fused=True
+            [value for value in self.member.parameters() if value.requires_grad],
+            lr=self.training.learning_rate,
+            betas=(0.9, 0.99),
+            weight_decay=0.0,
+            fused=True,
         )
-        self.alpha_bar = torch.from_numpy(alpha_bars(schedule_of(self.training))).float().to(device)
+        self.alpha_bar = torch.from_numpy(alpha_bars(self.training)).float().to(device)
 
     def complete(self, checkpoint: Path, report: Callable[[int], None], checkpoint_seconds: float) -> None:
         """Go on from the checkpoint, if there is one, to the last step; ``report`` gets the number
@@ -84,15 +95,14 @@ class TrainingRun:
     def advance(self) -> None:
         """One optimisation step."""
         if self.training.common_works:
-            chosen, t, noise = draw_works(self.training, self.step, self.keys, self.images)
+            drawn = draw_works(self.training, self.step, self.keys, self.clean)
         else:
             index = None if self.training.common_draws else self.index
-            chosen, t, noise = draw(self.training, self.step, index, self.images)
-        clean = self.images[chosen]
-        signal = self.alpha_bar[t].view(-1, 1, 1, 1)
-        noisy = signal.sqrt() * clean + (1.0 - signal).sqrt() * noise
-        labels = None if self.labels is None else self.labels[chosen]
-        error = (self.denoiser(noisy, t, labels) - noise).square().mean(dim=(1, 2, 3))
+            drawn = draw(self.training, self.step, index, self.clean)
+        signal = self.alpha_bar[drawn.t].view(-1, 1, 1, 1)
+        x_t = signal.sqrt() * self.clean[drawn.rows] + (1.0 - signal).sqrt() * drawn.noise
+        predicted = self.member(x_t, drawn.t, self._condition(drawn))
+        error = (predicted - drawn.noise).square().mean(dim=(1, 2, 3))
         loss = (error * loss_weight(signal.flatten(), self.training.snr_cap)).mean()
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.training, self.step)
@@ -102,6 +112,13 @@ class TrainingRun:
         self.step += 1
         if self.step % LOSS_CHECK_STEPS == 0 or self.step == self.training.steps:
             self._check(loss.detach())
+
+    def _condition(self, drawn: Draw) -> Condition | None:
+        """The conditions of the drawn works; the empty one, the table's last row, where dropped."""
+        if self.conditions is None:
+            return None
+        rows = self.labels[drawn.rows]
+        return self.conditions[rows.masked_fill(drawn.drop < self.dropout, len(self.conditions) - 1)]
 
     def _check(self, loss: Tensor) -> None:
         if not bool(torch.isfinite(loss)):
@@ -113,7 +130,7 @@ class TrainingRun:
 
     def save(self, path: Path) -> None:
         """Write a checkpoint; a reader meets the last complete one."""
-        tensors = {f"network.{name}": value for name, value in self.denoiser.network.state_dict().items()}
+        tensors = {f"network.{name}": value for name, value in self.member.state().items()}
         for number, state in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{number}.{name}": value for name, value in state.items()}
         metadata = {"format": "creditline-checkpoint-1", "step": str(self.step), "works": self.works_sha256}
@@ -143,14 +160,23 @@ class TrainingRun:
             if name.startswith("optimiser."):
                 _, number, moment = name.split(".", 2)
                 moments.setdefault(int(number), {})[moment] = value
-        self.denoiser.network.load_state_dict(network)
+        self.member.restore(network)
         self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": moments})
         self.step = step
 
 
-def to_training_range(pixels: np.ndarray) -> Float[Tensor, "work channel height width"]:
-    """Bytes to [-1, 1], channels first: the range that members are trained in."""
-    return (torch.from_numpy(np.ascontiguousarray(pixels)).float() / 127.5 - 1.0).movedim(-1, 1).contiguous()
+class Draw(NamedTuple):
+    """The random numbers of one step, one row each."""
+
+    rows: Int[Tensor, " batch"]
+    """Works, by their place among those that are trained on."""
+    t: Int[Tensor, " batch"]
+    noise: Float[Tensor, "batch channel height width"]
+    drop: Float[Tensor, " batch"]
+    """Uniform in [0, 1): the condition is dropped below :attr:`DenoiserKind.dropout`."""
+
+    def to(self, device: torch.device) -> Draw:
+        return Draw(*(part.to(device) for part in self))
 
 
 def step_seed(training: TrainingSettings, step: int, index: int | None) -> int:
@@ -160,40 +186,40 @@ def step_seed(training: TrainingSettings, step: int, index: int | None) -> int:
 
 
 def draw(
-    training: TrainingSettings, step: int, index: int | None, images: Float[Tensor, "work channel height width"]
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The works, timesteps and noise of one step. Timesteps are stratified: one from each of
-    ``batch_size`` equal ranges.
+    training: TrainingSettings, step: int, index: int | None, clean: Float[Tensor, "work channel height width"]
+) -> Draw:
+    """The draw of one step of one member, or of all members where ``index`` is None. Timesteps are
+    stratified: one from each of ``batch_size`` equal ranges.
     """
     generator = torch.Generator().manual_seed(step_seed(training, step, index))
     batch = training.batch_size
-    chosen = (torch.rand(batch, generator=generator, dtype=torch.float64) * len(images)).long()
+    chosen = (torch.rand(batch, generator=generator, dtype=torch.float64) * len(clean)).long()
     stratum = torch.arange(batch) + torch.rand(batch, generator=generator, dtype=torch.float64)
     t = (stratum / batch * training.train_steps).long()
-    noise = torch.randn(batch, *images.shape[1:], generator=generator)
-    return chosen.to(images.device), t.to(images.device), noise.to(images.device)
+    noise = torch.randn(batch, *clean.shape[1:], generator=generator)
+    drop = torch.rand(batch, generator=generator, dtype=torch.float64)
+    return Draw(chosen, t, noise, drop).to(clean.device)
 
 
 def draw_works(
     training: TrainingSettings,
     step: int,
     keys: UInt64[np.ndarray, " work"],
-    images: Float[Tensor, "work channel height width"],
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The works, timesteps and noise of one step, such that members which saw the same work train
-    on it together.
+    clean: Float[Tensor, "work channel height width"],
+) -> Draw:
+    """The draw of one step under which members that saw the same work train on it together.
 
     Every work has a lot of its own at every step, a function of (seed, step, work), and a member
     trains on the lowest lots among the works that it saw (coordinated sampling). Two members share
     as large a part of their batches as of their works, each still trains on a uniform draw of what
-    it saw, and works that it did not see do not enter. Timestep and noise come from the lot as
-    well. A member of fewer works than a batch holds has several lots for each.
+    it saw, and works that it did not see do not enter. Timestep, noise and dropout come from the
+    lot as well. A member of fewer works than a batch holds has several lots for each.
 
     Args:
         training: the settings.
         step: number of the step.
-        keys: a number for each work that is its own, whichever member asks.
-        images: the same works.
+        keys: a number of each work's own, the same for every member.
+        clean: the same works in the members' space.
     """
     batch = training.batch_size
     rounds = np.arange(math.ceil(batch / len(keys)), dtype=np.uint64)
@@ -202,12 +228,16 @@ def draw_works(
     # Of many works only the lowest are put in order.
     lowest = np.argpartition(lots, batch - 1)[:batch]
     lowest = lowest[np.argsort(lots[lowest], kind="stable")]
-    uniform = (_mixed(lots[lowest] ^ np.uint64(1)) >> np.uint64(11)).astype(np.float64) * 2.0**-53
-    t = torch.from_numpy((uniform * training.train_steps).astype(np.int64))
+    t = torch.from_numpy((_uniform(lots[lowest] ^ np.uint64(1)) * training.train_steps).astype(np.int64))
     seeds = (_mixed(lots[lowest] ^ np.uint64(2)) >> np.uint64(1)).tolist()
-    noise = torch.stack([torch.randn(images.shape[1:], generator=torch.Generator().manual_seed(s)) for s in seeds])
-    chosen = torch.from_numpy(lowest % len(keys))
-    return chosen.to(images.device), t.to(images.device), noise.to(images.device)
+    noise = torch.stack([torch.randn(clean.shape[1:], generator=torch.Generator().manual_seed(s)) for s in seeds])
+    drop = torch.from_numpy(_uniform(lots[lowest] ^ np.uint64(3)))
+    return Draw(torch.from_numpy(lowest % len(keys)), t, noise, drop).to(clean.device)
+
+
+def _uniform(values: UInt64[np.ndarray, " value"]) -> Float64[np.ndarray, " value"]:
+    """Numbers in [0, 1) from 53 mixed bits."""
+    return np.asarray((_mixed(values) >> np.uint64(11)).astype(np.float64) * 2.0**-53)
 
 
 def _mixed(values: UInt64[np.ndarray, "*shape"]) -> UInt64[np.ndarray, "*shape"]:

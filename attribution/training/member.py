@@ -17,14 +17,16 @@ from pathlib import Path
 
 import numpy as np
 
-from attribution.ensemble.denoiser import CONFIG_FILE, WEIGHTS_FILE, Denoiser, save_denoiser
+from attribution.denoisers.interface import Member
 from attribution.ensemble.recipe import EnsembleSettings, versions_of
 from attribution.training.dataset import open_training_set
 from attribution.training.loop import CHECKPOINT_SECONDS, TrainingRun
 from registry.home import Home, sync_folder
 from registry.ids import sha256_of_file
 from registry.members.manifest import (
+    CONFIG_NAME,
     MANIFEST_NAME,
+    WEIGHTS_NAME,
     WORKS_NAME,
     Manifest,
     ManifestEncoding,
@@ -74,7 +76,7 @@ def train_member(task: MemberTask, report: Callable[[int], None]) -> Path:
     run = TrainingRun(task.settings, works, rows, task.index, task.device)
     checkpoint = folder.with_name(checkpoint_name(task.member_id))
     run.complete(checkpoint, report, task.checkpoint_seconds)
-    publish(task, run.denoiser, hashes, folder, Manifest, index=task.index, generation=task.generation)
+    publish(task, run.member, hashes, folder, Manifest, index=task.index, generation=task.generation)
     checkpoint.unlink(missing_ok=True)
     return folder
 
@@ -97,7 +99,7 @@ def checkpoint_name(name: str) -> str:
 
 def publish(
     task: TrainingTask,
-    denoiser: Denoiser,
+    member: Member,
     hashes: Sequence[str],
     folder: Path,
     kind: type[TrainingManifest],
@@ -108,7 +110,7 @@ def publish(
 
     Args:
         task: what was trained.
-        denoiser: the network.
+        member: the trained network.
         hashes: of the works that it saw.
         folder: where it goes.
         kind: of manifest.
@@ -117,7 +119,7 @@ def publish(
     part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     part.mkdir(parents=True)
     try:
-        save_denoiser(denoiser.to("cpu"), part)
+        task.settings.network.save_member(member.to("cpu"), part)
         (part / WORKS_NAME).write_bytes(works_listing(hashes))
         facts: dict[str, object] = {
             "ensemble_id": task.ensemble_id,
@@ -127,8 +129,8 @@ def publish(
             "settings": task.settings.to_json(),
             "seed": task.settings.training.seed,
             "versions": versions_of(task.device),
-            "weights_sha256": sha256_of_file(part / WEIGHTS_FILE),
-            "config_sha256": sha256_of_file(part / CONFIG_FILE),
+            "weights_sha256": sha256_of_file(part / WEIGHTS_NAME),
+            "config_sha256": sha256_of_file(part / CONFIG_NAME),
             "created_at": datetime.datetime.now(datetime.UTC),
         }
         (part / MANIFEST_NAME).write_bytes(kind.model_validate(facts | further).to_json())

@@ -16,13 +16,13 @@ from __future__ import annotations
 import datetime
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from torch import nn
 
-from attribution.ensemble.denoiser import load_denoiser
+from attribution.denoisers.interface import Space
 from attribution.ensemble.handle import encoding_reference
 from attribution.ensemble.recipe import EnsembleSettings
 from attribution.process_pool import Device, run_tasks
@@ -45,10 +45,12 @@ class ReferenceModel:
     """The model that is differentiated, and how it was trained."""
 
     denoiser: nn.Module
-    """eps = f(x_t, t); trained on all works."""
+    """eps = f(x_t, t) under the empty condition; trained on all works."""
     weights_sha256: str
     schedule: SamplerSettings
     snr_cap: float
+    space: Space = field(default_factory=Space)
+    """The space of x_t."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +98,7 @@ def train_reference_model(
     """
     service = service_of(registry, ensemble_id)
     settings = EnsembleSettings.from_json(service.ensemble.settings)
-    if settings.classes:
+    if _needs_a_label(settings):
         raise UsageError(_no_classes(ensemble_id, settings))
     standing = _standing(registry, ensemble_id)
     if standing is not None:
@@ -163,7 +165,7 @@ def train_reference(task: ReferenceTask, report: Callable[[int], None]) -> Path:
     run = TrainingRun(task.settings, works, rows, None, task.device)
     run.complete(task.checkpoint, report, task.checkpoint_seconds)
     run.save(task.checkpoint)
-    publish(task, run.denoiser, [works.hashes[row] for row in rows], task.folder, ReferenceManifest)
+    publish(task, run.member, [works.hashes[row] for row in rows], task.folder, ReferenceManifest)
     return task.folder
 
 
@@ -179,15 +181,21 @@ def open_reference_model(registry: Registry, ensemble_id: str) -> ReferenceModel
             ensemble's.
     """
     settings = EnsembleSettings.from_json(service_of(registry, ensemble_id).ensemble.settings)
-    if settings.classes:
+    if _needs_a_label(settings):
         raise MissingPartError(_no_classes(ensemble_id, settings))
     found = usable_reference(registry, ensemble_id)
     return ReferenceModel(
-        load_denoiser(found.path, settings.network),
+        settings.network.load_member(found.path),
         found.manifest.weights_sha256,
         schedule_of(settings.training),
         settings.training.snr_cap,
+        settings.network,
     )
+
+
+def _needs_a_label(settings: EnsembleSettings) -> bool:
+    """Whether the models were never trained under the empty condition."""
+    return settings.label_column is not None and not settings.network.dropout
 
 
 def _no_classes(ensemble_id: str, settings: EnsembleSettings) -> str:

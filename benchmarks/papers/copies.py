@@ -96,8 +96,9 @@ def directional_p(trained: Trained, seeds: list[int], units: np.ndarray) -> np.n
     recipe = trained.recipe
     codes = codes_of(recipe.encoding_seed, recipe.n, recipe.h, np.arange(trained.units))
     drawn = decoys(recipe.encoding_seed, recipe.n, recipe.h, trained.units, MOST_DECOYS, draw_seed=0)
-    sums = ContrastSums(recipe.n, len(seeds), trained.side**2)
-    sample(trained.ensemble, trained.noise(seeds), SAMPLER, observe=sums)
+    noise = trained.noise(seeds)
+    sums = ContrastSums(trained.ensemble, noise[:, 0])
+    sample(trained.ensemble, noise, SAMPLER, observe=sums)
     works = 2.0 * flat_works(trained) - 1.0
     loss = torch.zeros(recipe.n, dtype=torch.float64).numpy()
     return np.array(

@@ -22,11 +22,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from attribution.ensemble.ensemble import Ensemble
+from attribution.denoisers.ensemble import Ensemble
 from attribution.ensemble.recipe import TrainingSettings
+from attribution.images import from_pixels
 from attribution.sampling.noise import noise_batch
-from attribution.sampling.sampler import SamplerSettings, sample
-from attribution.training.loop import draw, learning_rate, loss_weight, to_training_range
+from attribution.sampling.sampler import sample
+from attribution.sampling.schedule import SamplerSettings
+from attribution.training.loop import draw, learning_rate, loss_weight
 from benchmarks.papers.digits import flat
 from benchmarks.papers.networks import ALPHA_BAR, Perceptron, Shape, new_stack, stacked_eps
 from registry.encodings.codes import bits, codes_of
@@ -119,7 +121,7 @@ def train(
     path = cache / f"{identity}.safetensors"
     if not path.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        images = to_training_range(works[..., None]).flatten(1)
+        images = from_pixels(works[..., None]).flatten(1)
         stack = _train(path, recipe, shape, [images[membership[units, index]] for index in range(recipe.n)])
         write_atomically(path, lambda part: save_file(stack, part))
         _checkpoint_of(path).unlink(missing_ok=True)
@@ -157,9 +159,9 @@ def _train(path: Path, recipe: Recipe, shape: Shape, works: Sequence[Tensor]) ->
     began, reported = time.process_time(), first
     for step in range(first, training.steps):
         drawn = [draw(training, step, None if common else index, images) for index, images in enumerate(works)]
-        t = torch.stack([moments for _, moments, _ in drawn])
-        noise = torch.stack([noise for _, _, noise in drawn])
-        clean = torch.stack([images[chosen] for images, (chosen, _, _) in zip(works, drawn, strict=True)])
+        t = torch.stack([one.t for one in drawn])
+        noise = torch.stack([one.noise for one in drawn])
+        clean = torch.stack([images[one.rows] for images, one in zip(works, drawn, strict=True)])
         signal = ALPHA_BAR[t].float()
         noisy = signal.sqrt()[..., None] * clean + (1.0 - signal).sqrt()[..., None] * noise
         error = (stacked_eps(stack, shape, noisy, t) - noise).square().mean(dim=2)

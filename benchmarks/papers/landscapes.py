@@ -17,7 +17,7 @@ from torch import Tensor
 from attribution.ablation.exact import ablation_weights, counterfactuals
 from attribution.ablation.influence import gram, influences
 from attribution.ablation.jacobian import sample_with_jacobian
-from attribution.ensemble.ensemble import mix
+from attribution.denoisers.ensemble import mix
 from attribution.metrics.euclidean import euclidean
 from attribution.sampling.sampler import Observation, advance, sample
 from attribution.sampling.schedule import steps_of

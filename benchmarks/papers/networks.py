@@ -24,7 +24,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from attribution.sampling.schedule import SamplerSettings, alpha_bars
+from attribution.denoisers.schedule import alpha_bars
+from attribution.sampling.schedule import SamplerSettings
 
 TIME_FEATURES = 32
 SPREAD = 0.5
@@ -104,7 +105,7 @@ def stacked_eps(
 
 
 class Perceptron(nn.Module):
-    """One member of a stack, as a denoiser of :mod:`attribution.ensemble.ensemble`."""
+    """One member of a stack, as a denoiser of :mod:`attribution.denoisers.ensemble`."""
 
     def __init__(self, stack: dict[str, Tensor], shape: Shape, index: int) -> None:
         super().__init__()

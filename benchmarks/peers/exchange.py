@@ -20,8 +20,9 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from attribution.ensemble.denoiser import NetworkSettings
-from attribution.sampling.schedule import SamplerSettings, alpha_bars
+from attribution.denoisers.pixels import PixelUNet
+from attribution.denoisers.schedule import alpha_bars
+from attribution.sampling.schedule import SamplerSettings
 from benchmarks.lds_models import CleanDenoiser
 
 
@@ -46,7 +47,7 @@ class Looks:
 class Given:
     """Everything a peer may use."""
 
-    network: NetworkSettings
+    network: PixelUNet
     checkpoints: list[dict[str, Tensor]]
     """The last one is the reference model."""
     rates: list[float]
@@ -86,7 +87,7 @@ def read_given(path: Path) -> Given:
         for number in range(len(rates))
     ]
     looks = Looks(*(tensors[f"look_{part}"] for part in ("t", "noise", "weight")))
-    network = NetworkSettings.from_json(json.loads(facts["network"]))
+    network = PixelUNet.from_json(json.loads(facts["network"]))
     return Given(network, checkpoints, rates, tensors["works"], tensors["queries"], looks)
 
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from sqlmodel import col, select
 
-from attribution.ensemble.denoiser import NetworkSettings
+from attribution.denoisers.pixels import PixelUNet
 from attribution.ensemble.handle import EnsembleReference, reference_of
 from attribution.ensemble.recipe import EnsembleSettings, TrainingSettings
 from attribution.images import ImageSettings
@@ -72,7 +72,7 @@ def small_settings() -> EnsembleSettings:
     """A recipe that trains in seconds."""
     return EnsembleSettings(
         image=ImageSettings(size=8),
-        network=NetworkSettings(size=8, widths=(8,), groups=4),
+        network=PixelUNet(size=8, widths=(8,), groups=4),
         training=TrainingSettings(steps=60, batch_size=8),
     )
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from attribution.ensemble.denoiser import NetworkSettings
-from attribution.ensemble.ensemble import Ensemble
+from attribution.denoisers.ensemble import Ensemble
+from attribution.denoisers.pixels import PixelUNet
 from attribution.ensemble.recipe import TrainingSettings
 from attribution.ranking.rankers.gradients import LOOKS, Gradients
 from attribution.ranking.rankers.interface import Images, PixelRows, Works, dense_scores
@@ -26,7 +26,7 @@ from benchmarks.lds_plots import plot_lds
 from benchmarks.rightsholders import ceiling as owners_ceiling
 from benchmarks.rightsholders import ndcg, reciprocal_ranks
 
-NETWORK = NetworkSettings(size=8, channels=1, widths=(8,), groups=4, patch=4)
+NETWORK = PixelUNet(size=8, channels=1, widths=(8,), groups=4, patch=4)
 TRAINING = TrainingSettings(steps=3, batch_size=4, common_works=False)
 
 

@@ -13,10 +13,11 @@ import torch
 from scipy import stats
 
 from attribution.ablation.exact import ablation_weights
+from attribution.denoisers.schedule import alpha_bars
 from attribution.ensemble.recipe import TrainingSettings
 from attribution.metrics.euclidean import euclidean
 from attribution.sampling.sampler import sample
-from attribution.sampling.schedule import alpha_bars, steps_of
+from attribution.sampling.schedule import steps_of
 from attribution.training.loop import draw
 from benchmarks.papers import ensembles, landscapes, measures
 from benchmarks.papers.digits import flat, read_idx, shrink

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from attribution.ensemble.denoiser import unet_class
-from attribution.ensemble.ensemble import Ensemble
+from attribution.denoisers.ensemble import Ensemble
+from attribution.denoisers.pixels import unet_class
 
 
 class LinearDenoiser(nn.Module):

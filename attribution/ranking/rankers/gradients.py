@@ -37,12 +37,13 @@ from jaxtyping import Float, Float32
 from torch import Tensor, nn
 from torch.nn import functional
 
+from attribution.denoisers.schedule import alpha_bars
 from attribution.ranking.rankers.curvature import Factors, LayerGradients, fitted_factors
 from attribution.ranking.rankers.feature_kernel import Embedding, FeatureKernel
 from attribution.ranking.rankers.interface import Images, Query, RowIndex, Works
 from attribution.sampling.noise import standard_normal
 from attribution.sampling.predictions import NOISIEST
-from attribution.sampling.schedule import SamplerSettings, alpha_bars
+from attribution.sampling.schedule import SamplerSettings
 from attribution.training.loop import loss_weight
 from registry.ids import sha256_of
 

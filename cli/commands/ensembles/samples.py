@@ -50,6 +50,7 @@ def sample(
 
         creditline sample --seed 7 --label animals --method ddim
     """
+    from attribution.denoisers.interface import Prompt
     from attribution.ensemble.handle import reference_of
     from attribution.process_pool import choose_device
     from attribution.sampling.generate import generate_samples
@@ -84,7 +85,7 @@ def sample(
                 reference,
                 range(seed, seed + count),
                 sampler,
-                label,
+                Prompt(label),
                 choose_device(device, workers),
                 lambda done: progress.advance(task, done),
             ),

@@ -83,7 +83,7 @@ def train(
 
         creditline train --label category --size 32 --patch 4 --steps 5000
     """
-    from attribution.ensemble.denoiser import NetworkSettings
+    from attribution.denoisers.pixels import PixelUNet
     from attribution.ensemble.recipe import EnsembleSettings, TrainingSettings
     from attribution.images import ImageSettings
     from attribution.process_pool import choose_device
@@ -100,7 +100,7 @@ def train(
     choose_device(device, workers)
     settings = EnsembleSettings(
         image=ImageSettings(size=size, channels=channels, fit=fit, background=background),
-        network=NetworkSettings(
+        network=PixelUNet(
             size=size,
             channels=channels,
             widths=_widths(widths),

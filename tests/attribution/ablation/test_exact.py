@@ -10,7 +10,8 @@ import torch
 
 from attribution.ablation.exact import ablation_weights, counterfactual_batches, counterfactuals, joint_ablation_weights
 from attribution.sampling.noise import exogenous_noise
-from attribution.sampling.sampler import Method, SamplerSettings, sample
+from attribution.sampling.sampler import sample
+from attribution.sampling.schedule import Method, SamplerSettings
 from registry.encodings.codes import withdrawals_guaranteed
 from registry.errors import CapacityError, UsageError
 from tests.support.networks import LinearDenoiser, linear_ensemble, network_ensemble
@@ -81,12 +82,15 @@ def test_many_ablations_at_once_are_the_single_ones(method: Method) -> None:
     noise = exogenous_noise(8, settings.draws, (3, 8, 8)).double()
     codes = all_codes(4, 2)
     done: list[int] = []
-    together = counterfactuals(ensemble, noise, settings, codes, label=2, rows_at_once=4, advanced=done.append)
+    condition = torch.tensor([2])
+    together = counterfactuals(
+        ensemble, noise, settings, codes, condition=condition, rows_at_once=4, advanced=done.append
+    )
     assert done == [4, 2]
-    backwards = counterfactuals(ensemble, noise, settings, codes[::-1], label=2)
+    backwards = counterfactuals(ensemble, noise, settings, codes[::-1], condition=condition)
     assert backwards.flip(0) == pytest.approx(together, abs=1e-12)
     for row, weights in enumerate(ablation_weights(codes)):
-        alone = sample(ensemble, noise[None], settings, weights=weights, labels=torch.tensor([2]))
+        alone = sample(ensemble, noise[None], settings, weights=weights, condition=torch.tensor([2]))
         assert together[row] == pytest.approx(alone[0], abs=1e-12)
 
 

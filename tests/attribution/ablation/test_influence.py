@@ -11,10 +11,11 @@ import torch
 from attribution.ablation.exact import counterfactuals
 from attribution.ablation.influence import Radius, counterfactual_radius, gram, influences, synthetic_ablation
 from attribution.ablation.jacobian import sample_with_jacobian
-from attribution.ensemble.ensemble import Denoiser, Ensemble
+from attribution.denoisers.ensemble import Ensemble
+from attribution.denoisers.interface import Denoiser
 from attribution.metrics.euclidean import NotMeasured, euclidean, euclidean_scale
 from attribution.sampling.noise import noise_batch
-from attribution.sampling.sampler import SamplerSettings
+from attribution.sampling.schedule import SamplerSettings
 from registry.errors import CapacityError, UsageError
 from tests.support.networks import LinearDenoiser, network_ensemble, seeded
 

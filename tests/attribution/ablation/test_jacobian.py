@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from attribution.ablation.jacobian import random_members, sample_with_jacobian
-from attribution.ensemble.ensemble import Ensemble
+from attribution.denoisers.ensemble import Ensemble
 from attribution.sampling.noise import noise_batch
-from attribution.sampling.sampler import Method, Observation, SamplerSettings, sample
-from attribution.sampling.schedule import steps_of
+from attribution.sampling.sampler import Observation, sample
+from attribution.sampling.schedule import Method, SamplerSettings, steps_of
 from registry.errors import UsageError
 from tests.support.networks import LinearDenoiser, linear_ensemble, network_ensemble, seeded
 
@@ -109,10 +109,10 @@ def test_jacobian_does_not_depend_on_batch_or_order() -> None:
     settings = SamplerSettings(steps=4)
     noise = noise_batch([7, 8, 9], settings.draws, (3, 8, 8)).double()
     labels = torch.tensor([2, 0, 5])
-    together = sample_with_jacobian(ensemble, noise, settings, labels=labels)
+    together = sample_with_jacobian(ensemble, noise, settings, condition=labels)
     for row in range(3):
         one = slice(row, row + 1)
-        alone = sample_with_jacobian(ensemble, noise[one], settings, labels=labels[one])
+        alone = sample_with_jacobian(ensemble, noise[one], settings, condition=labels[one])
         assert alone.y == pytest.approx(together.y[one], abs=1e-12)
         assert alone.jacobian == pytest.approx(together.jacobian[one], rel=1e-9, abs=1e-10)
 

@@ -13,8 +13,8 @@ from safetensors.numpy import load_file
 from attribution.audit.auditor import Auditor
 from attribution.audit.record import NO_COUNTERFACTUAL, AuditSettings
 from attribution.evidence.effect_interval import TOO_FEW_DECOYS
+from attribution.images import to_pixels
 from attribution.metrics.euclidean import euclidean_scale
-from attribution.sampling.sampler import to_pixels
 from registry.encodings.store import load_units
 from registry.errors import InputError, IntegrityError, UsageError
 from registry.ids import sha256_of_file
@@ -115,7 +115,7 @@ def test_counterfactual_is_a_real_ablation(audited_world: tuple[World, list[tabl
     """Loading only the members that did not see the unit and sampling from them gives the stored
     picture.
     """
-    from attribution.ensemble.ensemble import Ensemble
+    from attribution.denoisers.ensemble import Ensemble
     from attribution.ensemble.handle import open_ensemble
     from attribution.sampling.noise import exogenous_noise
     from attribution.sampling.sampler import sample

@@ -16,9 +16,10 @@ from attribution.ensemble.handle import open_ensemble
 from attribution.evaluation.calibration import kept_samples, null_calibration, planted_power
 from attribution.evaluation.false_attribution import FalseAttribution, false_attribution_rate, nearest_units
 from attribution.evidence.randomisation import contrast_weights
+from attribution.images import to_pixels
 from attribution.sampling.noise import exogenous_noise
 from attribution.sampling.predictions import load_contrasts
-from attribution.sampling.sampler import SamplerSettings, to_pixels
+from attribution.sampling.schedule import SamplerSettings
 from registry.errors import UsageError
 from registry.outputs.queries import candidates_of
 from tests.attribution.conftest import CPU, World

@@ -19,12 +19,12 @@ from torch import nn
 from attribution.ablation.exact import ablation_weights, counterfactuals
 from attribution.ablation.influence import lpips_influences
 from attribution.ablation.jacobian import sample_with_jacobian
-from attribution.ensemble.ensemble import Ensemble
+from attribution.denoisers.ensemble import Ensemble
 from attribution.metrics.lpips_weights import BACKBONES, LpipsWeights, Net
 from attribution.metrics.perceptual import PerceptualDistance, fill, open_lpips, untrained_lpips
 from attribution.metrics.torchvision_models import load_known_weights, torchvision_models
 from attribution.sampling.noise import noise_batch
-from attribution.sampling.sampler import SamplerSettings
+from attribution.sampling.schedule import SamplerSettings
 from registry.errors import InputError, UsageError
 from tests.support.networks import network_ensemble, seeded
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from attribution.ensemble.denoiser import NetworkSettings, new_denoiser
+from attribution.denoisers.pixels import PixelUNet
 from attribution.ranking.rankers.curvature import Factors
 from attribution.ranking.rankers.gradients import BANDWIDTHS, DAMPING, Gradients, Looks, projections
 from attribution.ranking.rankers.interface import Images, PixelRows, Works, dense_scores
@@ -27,8 +27,8 @@ def works() -> Works:
 
 def ranker() -> Gradients:
     """Over a small network that nobody trained: gradients are gradients."""
-    network = NetworkSettings(size=8, channels=1, widths=(8,), groups=4, patch=4)
-    return Gradients(new_denoiser(network, 3), "of-no-weights", looks=LOOKS)
+    network = PixelUNet(size=8, channels=1, widths=(8,), groups=4, patch=4)
+    return Gradients(network.new_member(3), "of-no-weights", looks=LOOKS)
 
 
 def images_of(works: Works, rows: slice) -> Images:

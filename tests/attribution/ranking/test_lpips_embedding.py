@@ -21,7 +21,7 @@ from attribution.ranking.rankers.catalogue import RankerNeeds, make_ranker
 from attribution.ranking.rankers.feature_kernel import FeatureKernel, embedded
 from attribution.ranking.rankers.interface import ArrayRows, Images, Works, dense_scores
 from attribution.ranking.rankers.lpips_embedding import WIDTH, LpipsEmbedding
-from attribution.sampling.sampler import SamplerSettings
+from attribution.sampling.schedule import SamplerSettings
 from registry.errors import InputError
 from registry.ids import sha256_of_file
 

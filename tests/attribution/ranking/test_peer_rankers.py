@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from attribution.ensemble.denoiser import NetworkSettings, new_denoiser
+from attribution.denoisers.pixels import PixelUNet
 from attribution.ranking.rankers.catalogue import PEERS, RankerNeeds, available_rankers, make_ranker
 from attribution.ranking.rankers.gradients import Looks
 from attribution.ranking.rankers.interface import Images, PixelRows, Ranker, Works, dense_scores
@@ -38,8 +38,8 @@ def works() -> Works:
 @pytest.fixture(scope="module")
 def needs() -> RankerNeeds:
     """With a reference model that nobody trained: gradients are gradients."""
-    network = NetworkSettings(size=8, channels=1, widths=(8,), groups=4, patch=4)
-    model = ReferenceModel(new_denoiser(network, 3), "a" * 64, SamplerSettings(), 5.0)
+    network = PixelUNet(size=8, channels=1, widths=(8,), groups=4, patch=4)
+    model = ReferenceModel(network.new_member(3), "a" * 64, SamplerSettings(), 5.0)
     return RankerNeeds(SamplerSettings(), reference=lambda: model)
 
 

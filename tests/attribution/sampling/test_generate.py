@@ -12,11 +12,12 @@ import pytest
 from PIL import Image
 from sqlmodel import select
 
+from attribution.denoisers.interface import Prompt
 from attribution.ensemble.handle import open_ensemble, reference_of
+from attribution.images import to_pixels
 from attribution.sampling.generate import generate_samples, sample_id_of
 from attribution.sampling.predictions import load_contrasts, renoise
 from attribution.sampling.replay import verify_named, verify_samples
-from attribution.sampling.sampler import to_pixels
 from attribution.training.lifecycle import import_member
 from registry.encodings.codes import bits
 from registry.encodings.store import create_encoding, load_units
@@ -124,7 +125,7 @@ def test_lost_files_are_made_again(world: World) -> None:
 def test_label_of_an_unconditional_ensemble_is_refused(world: World) -> None:
     """Before anything is generated."""
     with pytest.raises(UsageError, match="unconditional"):
-        list(generate_samples(world.registry, world.ensemble, [1], SAMPLER, "cat", CPU))
+        list(generate_samples(world.registry, world.ensemble, [1], SAMPLER, Prompt("cat"), CPU))
 
 
 def test_incomplete_ensemble_says_what_to_do(world: World) -> None:
@@ -139,7 +140,7 @@ def test_incomplete_ensemble_says_what_to_do(world: World) -> None:
 
 def test_sample_ids_tell_requests_apart(world: World) -> None:
     """Another seed or label is another sample."""
-    ids = {sample_id_of(world.ensemble, seed, SAMPLER, label) for seed in (0, 1) for label in (None, "a")}
+    ids = {sample_id_of(world.ensemble, seed, SAMPLER, label) for seed in (0, 1) for label in (None, Prompt("a"))}
     assert len(ids) == 4
 
 

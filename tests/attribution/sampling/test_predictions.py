@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from attribution.ensemble.ensemble import Ensemble
+from attribution.denoisers.ensemble import Ensemble
 from attribution.sampling.predictions import NOISIEST, band_of, looks_of, renoise
 from attribution.sampling.schedule import SamplerSettings, steps_of
 from tests.support.networks import LinearDenoiser

@@ -10,9 +10,11 @@ from diffusers import DDIMScheduler, DDPMScheduler
 from diffusers.schedulers import scheduling_ddpm
 from torch import Tensor
 
-from attribution.ensemble.ensemble import Ensemble, mix
+from attribution.denoisers.ensemble import Ensemble, mix
+from attribution.images import to_pixels
 from attribution.sampling.noise import noise_batch
-from attribution.sampling.sampler import Method, Observation, SamplerSettings, sample, saturated_fraction, to_pixels
+from attribution.sampling.sampler import Observation, sample, saturated_fraction
+from attribution.sampling.schedule import Method, SamplerSettings
 from registry.errors import UsageError
 from tests.support.networks import LinearDenoiser, linear_ensemble, network_ensemble
 
@@ -62,13 +64,15 @@ def test_a_sample_does_not_depend_on_its_batch(method: Method) -> None:
     settings = SamplerSettings(method, steps=5)
     noise = noise_batch([10, 11, 12], settings.draws, (3, 8, 8)).double()
     labels = torch.tensor([0, 3, 1])
-    together = sample(ensemble, noise, settings, labels=labels)
+    together = sample(ensemble, noise, settings, condition=labels)
     order = torch.tensor([2, 0, 1])
-    assert sample(ensemble, noise[order], settings, labels=labels[order]) == pytest.approx(together[order], abs=1e-12)
+    assert sample(ensemble, noise[order], settings, condition=labels[order]) == pytest.approx(
+        together[order], abs=1e-12
+    )
     for row in range(3):
-        alone = sample(ensemble, noise[row : row + 1], settings, labels=labels[row : row + 1])
+        alone = sample(ensemble, noise[row : row + 1], settings, condition=labels[row : row + 1])
         assert alone[0] == pytest.approx(together[row], abs=1e-12)
-    assert sample(ensemble, noise, settings, labels=labels.flip(0)) != pytest.approx(together, abs=1e-3)
+    assert sample(ensemble, noise, settings, condition=labels.flip(0)) != pytest.approx(together, abs=1e-3)
 
 
 def test_an_ensemble_of_equal_members_is_that_member() -> None:
@@ -130,7 +134,7 @@ def test_pixels_round_to_the_nearest_level() -> None:
         ({"noise": torch.zeros(2, 1, 2, 4, 4)}, "noise of shape"),
         ({"noise": torch.zeros(3, 2, 4, 4)}, "noise of shape"),
         ({"weights": torch.ones(3)}, "weights of shape"),
-        ({"labels": torch.zeros(3, dtype=torch.int64)}, "labels of shape"),
+        ({"condition": torch.zeros(3, dtype=torch.int64)}, "condition of 3 rows"),
     ],
 )
 def test_contradicting_shapes_are_refused(change: dict[str, Tensor], message: str) -> None:

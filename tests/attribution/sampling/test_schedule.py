@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from attribution.sampling.schedule import Method, SamplerSettings, alpha_bars, steps_of
+from attribution.denoisers.schedule import alpha_bars
+from attribution.sampling.schedule import Method, SamplerSettings, steps_of
 from registry.errors import InputError, UsageError
 
 

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 
 from attribution.audit.auditor import Auditor
 from attribution.audit.record import AuditSettings
-from attribution.ensemble.denoiser import load_denoiser
+from attribution.denoisers.pixels import PixelUNet
 from attribution.ranking.grading import grade_rankers, graded_samples
 from attribution.ranking.kept_choice import keep_choice, needs_of, rankers_to_use
 from attribution.ranking.rankers.catalogue import RANKERS, available_rankers, make_rankers
@@ -104,7 +104,7 @@ def test_it_is_trained_on_all_works_by_the_members_recipe(world: World) -> None:
     torch.set_num_threads(1)
     for _ in range(small_settings().training.steps):
         run.advance()
-    expected = run.denoiser.network.state_dict()
+    expected = run.member.state()
     for name, value in weights_of(folder_in(world)).items():
         torch.testing.assert_close(value, expected[name], rtol=1e-3, atol=1e-4)
     assert wrong_with(world.registry) == []
@@ -282,7 +282,7 @@ def test_a_conditional_ensemble_is_refused_before_anything_is_trained(world: Wor
     plain = small_settings()
     settings = replace(
         plain,
-        network=replace(plain.network, class_count=2),
+        network=PixelUNet(size=8, widths=(8,), groups=4, class_count=2),
         label_column="kind",
         classes=labels.classes,
         labels_sha256=labels.sha256,
@@ -303,7 +303,7 @@ def test_the_ranker_differentiates_it_under_the_ensembles_schedule(referenced: W
     assert isinstance(ranker, Gradients)
     assert ranker.gradients.schedule == default_sampler(referenced.ensemble.settings)
     assert ranker.gradients.snr_cap == referenced.ensemble.settings.training.snr_cap
-    trained = load_denoiser(folder_in(referenced), referenced.ensemble.settings.network)
+    trained = referenced.ensemble.settings.network.load_member(folder_in(referenced))
     used = dict(ranker.gradients.reference.named_parameters())
     assert all(torch.equal(value, used[name]) for name, value in trained.named_parameters())
     corpus = Auditor.prepare(

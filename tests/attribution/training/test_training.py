@@ -16,7 +16,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from attribution.ensemble.denoiser import Denoiser, NetworkSettings, load_denoiser, new_denoiser
+from attribution.denoisers.interface import Prompt
+from attribution.denoisers.pixels import PixelUNet, UNetMember
 from attribution.ensemble.recipe import EnsembleSettings, TrainingSettings
 from attribution.images import ImageSettings
 from attribution.training.dataset import open_training_set
@@ -29,9 +30,10 @@ from registry.members.manifest import ManifestEncoding, read_member_folder
 from tests.support.killing import killed_after
 
 WORKS, N, H = 12, 6, 3
+NETWORK = PixelUNet(size=8, widths=(8,), groups=4)
 SETTINGS = EnsembleSettings(
     image=ImageSettings(size=8),
-    network=NetworkSettings(size=8, widths=(8,), groups=4),
+    network=NETWORK,
     training=TrainingSettings(steps=40, batch_size=4, warmup_steps=2),
 )
 
@@ -80,7 +82,8 @@ def test_diffusers_opens_a_member(tmp_path: Path) -> None:
 
     folder = train_member(task_in(tmp_path), lambda _: None)
     theirs = UNet2DModel.from_pretrained(folder).eval()
-    ours = load_denoiser(folder, SETTINGS.network)
+    ours = NETWORK.load_member(folder)
+    assert isinstance(ours, UNetMember)
     x, t = torch.randn(2, 12, 4, 4), torch.tensor([3, 500])
     torch.testing.assert_close(theirs(x, t).sample, ours.network(x, t).sample, rtol=0, atol=0)
 
@@ -186,7 +189,7 @@ def test_a_run_of_no_member_has_the_common_draws(tmp_path: Path) -> None:
         run = TrainingRun(replace(SETTINGS, training=training), works, np.arange(WORKS), index, "cpu")
         for _ in range(3):
             run.advance()
-        return torch.cat([value.flatten() for value in run.denoiser.state_dict().values()])
+        return torch.cat([value.flatten() for value in run.member.state_dict().values()])
 
     assert torch.equal(trained(None, common=True), trained(4, common=True))
     apart = trained(None, common=False)
@@ -197,12 +200,14 @@ def test_diverging_member_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """A loss that is no number ends training with advice, and leaves no member behind."""
     task = task_in(tmp_path)
 
-    def broken(settings: NetworkSettings, seed: int) -> Denoiser:
-        denoiser = new_denoiser(settings, seed)
-        next(denoiser.parameters()).data.fill_(float("inf"))
-        return denoiser
+    new_member = PixelUNet.new_member
 
-    monkeypatch.setattr("attribution.training.loop.new_denoiser", broken)
+    def broken(network: PixelUNet, seed: int) -> UNetMember:
+        member = new_member(network, seed)
+        next(member.parameters()).data.fill_(float("inf"))
+        return member
+
+    monkeypatch.setattr(PixelUNet, "new_member", broken)
     with pytest.raises(UsageError, match=r"diverged at step 40.*--learning-rate"):
         train_member(task, lambda _: None)
     assert not task.home.member("e-02").exists()
@@ -216,8 +221,8 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
     weights = weights_of(folder)
     weights["conv_in.weight"][0, 0, 0, 0] = float("nan")
     save_file(weights, folder / "diffusion_pytorch_model.safetensors")
-    with pytest.raises(IntegrityError, match=r"no numbers, first in conv_in\.weight"):
-        load_denoiser(folder, SETTINGS.network)
+    with pytest.raises(IntegrityError, match=r"NaN or infinity, first in conv_in\.weight"):
+        SETTINGS.network.load_member(folder)
 
 
 def test_common_draws_are_common(tmp_path: Path) -> None:
@@ -227,7 +232,7 @@ def test_common_draws_are_common(tmp_path: Path) -> None:
     again = draw(SETTINGS.training, 7, None, images)
     own = draw(SETTINGS.training, 7, 1, images)
     assert all(torch.equal(left, right) for left, right in zip(common, again, strict=True))
-    assert not torch.equal(common[2], own[2])
+    assert not torch.equal(common.noise, own.noise)
     assert step_seed(SETTINGS.training, 7, None) != step_seed(SETTINGS.training, 8, None)
     settings = replace(SETTINGS, training=replace(SETTINGS.training, common_draws=False, common_works=False))
     weights = weights_of(train_member(task_in(tmp_path, settings=settings), lambda _: None))
@@ -247,7 +252,7 @@ def test_works_in_common_are_drawn_in_common() -> None:
         left, right = (
             {
                 int(rows[k]): (int(t), noise)
-                for k, t, noise in zip(*draw_works(training, step, keys[rows], images), strict=True)
+                for k, t, noise in zip(*draw_works(training, step, keys[rows], images)[:3], strict=True)
             }
             for rows in saw
         )
@@ -268,12 +273,12 @@ def test_each_work_is_drawn_as_often_as_any_other() -> None:
     training = TrainingSettings(batch_size=8)
     keys = np.arange(20, dtype=np.uint64)
     drawn = [draw_works(training, step, keys, torch.zeros(20, 1, 4, 4)) for step in range(500)]
-    counts = np.bincount(torch.cat([chosen for chosen, _, _ in drawn]).numpy(), minlength=20)
+    counts = np.bincount(torch.cat([one.rows for one in drawn]).numpy(), minlength=20)
     assert counts.sum() == 4000
     assert abs(counts - 200).max() < 5 * np.sqrt(200 * 0.6)
-    t = torch.cat([t for _, t, _ in drawn])
+    t = torch.cat([one.t for one in drawn])
     assert abs(np.histogram(t.numpy(), 10, (0, 1000))[0] - 400).max() < 100
-    noise = torch.cat([noise for _, _, noise in drawn])
+    noise = torch.cat([one.noise for one in drawn])
     assert abs(float(noise.mean())) < 0.02
     assert float(noise.std()) == pytest.approx(1.0, abs=0.02)
 
@@ -281,7 +286,7 @@ def test_each_work_is_drawn_as_often_as_any_other() -> None:
 def test_few_works_fill_a_batch() -> None:
     """A member of three works trains on each of them several times a step, under other noise."""
     training = TrainingSettings(batch_size=8)
-    chosen, _, noise = draw_works(training, 0, np.arange(3, dtype=np.uint64), torch.zeros(3, 1, 4, 4))
+    chosen, _, noise, _ = draw_works(training, 0, np.arange(3, dtype=np.uint64), torch.zeros(3, 1, 4, 4))
     assert np.bincount(chosen.numpy(), minlength=3).min() >= 2
     assert len({float(value) for value in noise[:, 0, 0, 0]}) == 8
 
@@ -298,7 +303,7 @@ def test_timesteps_cover_the_schedule() -> None:
     """Stratified: one timestep from each of the batch's equal ranges, none outside the schedule."""
     training = TrainingSettings(batch_size=10)
     for step in range(50):
-        t = draw(training, step, None, torch.zeros(3, 1, 4, 4))[1]
+        t = draw(training, step, None, torch.zeros(3, 1, 4, 4)).t
         assert (t // 100).tolist() == list(range(10))
 
 
@@ -323,20 +328,26 @@ def test_class_labels_reach_the_network(tmp_path: Path) -> None:
     """A conditional member answers differently under different labels."""
     settings = EnsembleSettings(
         image=SETTINGS.image,
-        network=replace(SETTINGS.network, class_count=2),
+        network=replace(NETWORK, class_count=2),
         training=SETTINGS.training,
         label_column="kind",
         classes=("a", "b"),
         labels_sha256="0" * 64,
     )
-    member = load_denoiser(train_member(task_in(tmp_path, settings=settings), lambda _: None), settings.network)
+    member = settings.network.load_member(train_member(task_in(tmp_path, settings=settings), lambda _: None))
     x, t = torch.randn(1, 3, 8, 8), torch.tensor([400])
     assert not torch.equal(member(x, t, torch.tensor([0])), member(x, t, torch.tensor([1])))
-    assert settings.class_number("b") == 1
-    with pytest.raises(UsageError, match="choose one of a, b"):
-        settings.class_number("c")
+    condition = settings.condition(Prompt("b"), 3)
+    assert isinstance(condition, torch.Tensor)
+    assert condition.tolist() == [1, 1, 1]
+    assert SETTINGS.condition(None, 3) is None
+    for unknown in (Prompt("c"), None):
+        with pytest.raises(UsageError, match="choose one of a, b"):
+            settings.condition(unknown)
     with pytest.raises(UsageError, match="unconditional"):
-        SETTINGS.class_number("a")
+        SETTINGS.condition(Prompt("a"))
+    with pytest.raises(UsageError, match="guidance"):
+        settings.condition(Prompt("a", guidance=2.0))
 
 
 def test_altered_weights_are_told_apart(tmp_path: Path) -> None:
@@ -346,9 +357,9 @@ def test_altered_weights_are_told_apart(tmp_path: Path) -> None:
     folder = train_member(task_in(tmp_path), lambda _: None)
     (folder / "diffusion_pytorch_model.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{}")
     with pytest.raises(IntegrityError, match=r"diffusion_pytorch_model\.safetensors"):
-        load_denoiser(folder, SETTINGS.network)
+        SETTINGS.network.load_member(folder)
     with pytest.raises(IntegrityError, match="another network"):
-        load_denoiser(folder, replace(SETTINGS.network, widths=(16,)))
+        replace(NETWORK, widths=(16,)).load_member(folder)
 
 
 def test_settings_survive_json() -> None:
@@ -366,7 +377,7 @@ def test_settings_survive_json() -> None:
 def test_networks_that_cannot_be_are_refused(settings: dict[str, object]) -> None:
     """Sizes that do not divide are an error before anything is built."""
     with pytest.raises(UsageError):
-        NetworkSettings(**settings)  # type: ignore[arg-type]
+        PixelUNet(**settings)  # type: ignore[arg-type]
 
 
 def test_killing_the_parent_ends_the_workers(tmp_path: Path) -> None:

@@ -1,0 +1,291 @@
+"""The interface between a kind of denoiser and everything that trains, samples and audits it.
+
+A kind is a frozen dataclass: its fields are the ``network`` of an ensemble's recipe, stored as JSON
+and hashed into the ensemble's id; its methods are all that the rest of the code knows of the kind.
+:class:`attribution.denoisers.pixels.PixelUNet` is the default. A further kind, latent diffusion
+with LoRA adapters for one, is one more subclass of :class:`DenoiserKind` and one more line in
+:data:`attribution.ensemble.recipe.KINDS`.
+
+Tensors have the shape [batch, channel, height, width] throughout. ``images`` are float32 in
+[-1, 1]; ``x`` is in the kind's own space, which for pixels is the same.
+
+==================  =================================================  ===========================
+caller              calls                                              through
+==================  =================================================  ===========================
+recipe              ``check``, ``from_json``, ``to_json``              ``settings.network``
+training set        ``encode`` (once per work, kept on disk)           ``settings.network``
+training run        ``new_member``, ``condition``, ``dropout``;        ``settings.network``,
+                    ``Member.state``, ``Member.restore``               :class:`Member`
+member folder       ``save_member``                                    ``settings.network``
+open, import        ``load_member``, ``open_members``                  ``settings.network``
+sampler, ablation   ``predict``, ``decode``                            ``Ensemble``
+Jacobian            ``predict_with_tangents``, ``decode``              ``Ensemble``
+re-noising          ``encode``, ``predict``, ``decode``                ``Ensemble``
+batches, progress   ``shape``, ``rows_at_once``, ``evaluations``       ``settings.network``
+==================  =================================================  ===========================
+
+What a second kind must implement:
+
+1. ``name`` and, where they differ from pixels, ``latent`` and ``open_labels``;
+2. ``shape``, ``config``, ``new_member`` and, for latents, ``encode`` and ``decode``;
+3. ``condition``, and ``dropout`` if it is sampled with guidance;
+4. ``check``: refuse a recipe of other images, classes or noise than the fields are for;
+5. ``open_members``, if members share work: return a subclass of
+   :class:`attribution.denoisers.ensemble.Ensemble` that overrides ``predict``.
+
+Rules that hold for every kind:
+
+- A member predicts the noise eps. A network that predicts v is converted inside the member: eps =
+  sqrt(alpha_bar) v + sqrt(1 - alpha_bar) x_t. The fields then hold the base's schedule, and
+  ``check`` refuses a recipe that trains under another one.
+- Guidance is part of the condition and applied inside the member, so that sampler and Jacobian
+  differentiate and ablate what is really sampled.
+- A row's prediction depends on that row alone, and on no random state.
+- A member's start is a function of the seed alone. The caller's random state stays as it was.
+- A frozen base that members share is loaded once per process (``functools.lru_cache``), never
+  written into a member's folder, and named by its SHA-256 in a field. The field is part of the
+  recipe, and every manifest states the recipe.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+
+import torch
+from jaxtyping import Float, Int
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from registry.errors import InputError, IntegrityError, UsageError
+from registry.members.manifest import CONFIG_NAME, WEIGHTS_NAME
+
+if TYPE_CHECKING:
+    from attribution.denoisers.ensemble import Ensemble
+    from attribution.denoisers.schedule import NoiseSchedule
+    from attribution.images import ImageSettings
+
+Shape = tuple[int, int, int]
+"""Channels, height, width."""
+
+
+class Condition(Protocol):
+    """What the rows of a batch are conditioned on: class numbers, text embeddings, guidance.
+
+    A tensor with one entry per row is a condition.
+    """
+
+    def __len__(self) -> int:
+        """Number of rows."""
+
+    def __getitem__(self, rows: Tensor, /) -> Self:
+        """The rows of these numbers (int64), in this order; a number may repeat."""
+
+    def to(self, device: str, /) -> Self:
+        """The same on a device."""
+
+
+Denoiser = Callable[[Tensor, Tensor, Any], Tensor]
+"""eps = f(x_t, t, condition): x_t is [batch, channel, height, width], t is int64 [batch], the
+condition has ``batch`` rows or is None."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """The condition of one sample as it is requested, stored and hashed."""
+
+    label: str | None = None
+    """A class name, or text. None: the empty condition."""
+    guidance: float = 1.0
+    """Classifier-free guidance (Ho and Salimans 2021): eps = eps_negative + guidance (eps_label -
+    eps_negative). 1: no guidance."""
+    negative: str | None = None
+    """The text that guidance leads away from. None: the empty text."""
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.guidance <= 100.0:
+            raise UsageError(f"guidance {self.guidance}: choose a number from 0 to 100")
+
+    def options(self) -> dict[str, Any]:
+        """What is stored beside the label; empty without guidance."""
+        options = {"guidance": self.guidance, "negative": self.negative}
+        return {} if self == Prompt(self.label) else options
+
+
+class Member(nn.Module, ABC):
+    """One member of an ensemble, to be trained or to predict."""
+
+    @abstractmethod
+    def forward(
+        self,
+        x: Float[Tensor, "batch channel height width"],
+        t: Int[Tensor, " batch"],
+        condition: Any = None,  # noqa: ANN401  # a Condition of the member's kind
+    ) -> Float[Tensor, "batch channel height width"]:
+        """Eps, the noise in x_t. ``condition`` None is the empty condition."""
+
+    @abstractmethod
+    def state(self) -> dict[str, Tensor]:
+        """The trained part alone, by name: what checkpoints and the member's file hold."""
+
+    @abstractmethod
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Put a state back.
+
+        Raises:
+            RuntimeError: names or shapes differ from those of :meth:`state`.
+        """
+
+
+class Space:
+    """The space in which members work; this one is that of pixels, where an image is its own x.
+
+    Maps compute on their argument's device and in its type.
+    """
+
+    latent: ClassVar[bool] = False
+    """Whether the space differs from pixels. Then works are encoded once and kept on disk, and the
+    sampler does not clip the predicted clean x to [-1, 1]."""
+
+    def encode(self, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch ..."]:
+        """Images in [-1, 1] to the space of the members; deterministic, row by row."""
+        return images
+
+    def decode(self, x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch channel height width"]:
+        """Back to images, before clipping to [-1, 1]; differentiable, row by row."""
+        return x
+
+
+class DenoiserKind(Space, ABC):
+    """One kind of denoiser; subclasses are frozen dataclasses."""
+
+    name: ClassVar[str]
+    """The name in the recipe's JSON."""
+    open_labels: ClassVar[bool] = False
+    """Whether labels are free text. Otherwise the recipe lists the classes."""
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        """Read stored fields back.
+
+        Raises:
+            InputError: a field is missing, unknown or of the wrong type.
+            UsageError: the fields contradict each other.
+        """
+        try:
+            return cls(**document)
+        except (TypeError, KeyError, ValueError) as error:
+            raise InputError(f"network settings cannot be read: {error}") from error
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as they are stored with an ensemble."""
+        return asdict(self)  # type: ignore[call-overload, no-any-return]  # subclasses are dataclasses
+
+    @abstractmethod
+    def check(self, image: ImageSettings, classes: Sequence[str], schedule: NoiseSchedule) -> None:
+        """Refuse a recipe of other images, classes or noise than the fields are for.
+
+        Raises:
+            UsageError: says what contradicts what.
+        """
+
+    @property
+    @abstractmethod
+    def shape(self) -> Shape:
+        """Shape of one x."""
+
+    @property
+    def dropout(self) -> float:
+        """Share of training rows whose condition is replaced by the empty one."""
+        return 0.0
+
+    @abstractmethod
+    def condition(self, prompts: Sequence[Prompt], classes: Sequence[str]) -> Condition | None:
+        """The condition of a batch on the CPU, one row per prompt; None for an unconditional kind.
+
+        Labels have been held against the recipe: see
+        :meth:`attribution.ensemble.recipe.EnsembleSettings.condition`.
+
+        Raises:
+            UsageError: a prompt that this kind cannot follow.
+        """
+
+    @abstractmethod
+    def config(self) -> dict[str, Any]:
+        """The contents of ``config.json`` in a member's folder: how to build the network."""
+
+    @abstractmethod
+    def new_member(self, seed: int) -> Member:
+        """A member before training. Parameters that training must not change require no
+        gradient.
+        """
+
+    def save_member(self, member: Member, folder: Path) -> None:
+        """Write config.json and the trained part (safetensors) into ``folder``."""
+        (folder / CONFIG_NAME).write_text(json.dumps(self.config(), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        save_file({name: value.contiguous() for name, value in member.state().items()}, folder / WEIGHTS_NAME)
+
+    def load_member(self, folder: Path) -> Member:
+        """Open a member's folder for inference.
+
+        The network is built from the recipe, and the weights are read into it by name and shape: a
+        config file from outside cannot make this process build something else.
+
+        Raises:
+            IntegrityError: the files are missing, or belong to another network.
+        """
+        check_config(folder / CONFIG_NAME, self.config())
+        member, path = self.new_member(0), folder / WEIGHTS_NAME
+        try:
+            weights = load_file(path)
+            member.restore(weights)
+        except (OSError, SafetensorError, RuntimeError) as error:
+            first_line = str(error).splitlines()[0]
+            raise IntegrityError(
+                f"weights {path} cannot be read as this ensemble's network ({first_line}); "
+                "restore the file or import the member again"
+            ) from error
+        broken = [name for name, values in sorted(weights.items()) if not bool(torch.isfinite(values).all())]
+        if broken:
+            raise IntegrityError(f"weights {path} hold NaN or infinity, first in {broken[0]}: the member diverged")
+        return member.eval().requires_grad_(False)
+
+    def open_members(self, folders: Sequence[Path], device: str) -> Ensemble:
+        """Members ready to predict together, in this order.
+
+        Raises:
+            IntegrityError: as :meth:`load_member`.
+        """
+        from attribution.denoisers.ensemble import Ensemble
+
+        return Ensemble([self.load_member(folder).to(device) for folder in folders], self)
+
+    def rows_at_once(self, device: str) -> int:
+        """Rows of a sampling batch. Changing it changes samples by rounding."""
+        return 4 if device == "cpu" else 64
+
+    def evaluations(self, prompt: Prompt | None) -> int:
+        """Network evaluations of one prediction: what it costs, relative to a plain one."""
+        return 1 if prompt is None or prompt.guidance == 1.0 else 2
+
+
+def check_config(path: Path, config: Mapping[str, Any]) -> None:
+    """Compare a member's config.json with the ensemble's network; further keys are ignored.
+
+    Raises:
+        IntegrityError: it is missing, unreadable, or describes another network.
+    """
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise IntegrityError(f"{path} cannot be read: {error}; restore it or import the member again") from error
+    expected = json.loads(json.dumps(config))
+    for name, value in expected.items():
+        if not isinstance(found, dict) or found.get(name) != value:
+            got = found.get(name) if isinstance(found, dict) else found
+            raise IntegrityError(f"{path} describes another network: {name} is {got!r}, this ensemble has {value!r}")
