@@ -22,6 +22,7 @@ from attribution.sampling.sampler import sample
 from registry.encodings.store import UnitTable, load_units
 from registry.errors import IntegrityError, NotFoundError, UsageError
 from registry.home import Home
+from registry.members.seen import units_seen, withdrawn_works
 from registry.storage import tables
 from registry.storage.database import Registry
 from registry.works.queries import find_by_prefix
@@ -78,7 +79,10 @@ def ablate_sample(
         raise IntegrityError(f"sample {row.id}: {NOT_ITS_MEMBERS}; restore the registry from a copy")
     units = load_units(registry, reference.encoding.id)
     numbers = sorted({unit_named(units, name) for name in names})
-    membership = reference.membership_of(units.codes[numbers])
+    with registry.connection() as connection:
+        withdrawn = withdrawn_works(connection, reference.encoding.id)
+    seen = units_seen(units, withdrawn, reference.indices, reference.withdrawals_applied_through)
+    membership = seen[numbers]
     joint_ablation_weights(membership)
     task = _Task(Home(registry.home.root.resolve()), reference, row, membership, device.name, lpips)
     [(_, (influence, perceptual, png))] = run_tasks(_ablate, [task], device)

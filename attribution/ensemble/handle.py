@@ -22,7 +22,8 @@ from registry.errors import CapacityError, IntegrityError, UsageError
 from registry.home import Home
 from registry.ids import sha256_of, sha256_of_file
 from registry.members.manifest import WEIGHTS_NAME, ManifestEncoding
-from registry.members.serving import heeded_by, history_of, served_by, service_of
+from registry.members.seen import withdrawals_applied_through
+from registry.members.serving import history_of, served_by, service_of
 from registry.outputs.queries import ensemble_with_encoding
 from registry.storage import tables
 from registry.storage.database import Registry
@@ -42,8 +43,8 @@ class EnsembleReference:
     member_ids: tuple[str, ...]
     """In the same order, as are the others."""
     weights_sha256: tuple[str, ...]
-    withdrawn_through: tuple[int | None, ...]
-    """The last withdrawal that each member's training heeded."""
+    withdrawals_applied_through: tuple[int | None, ...]
+    """For each member, the last withdrawal applied before it was trained."""
 
     @property
     def members_sha256(self) -> str:
@@ -123,7 +124,7 @@ def _reference(
         indices=tuple(member.index for member in members),
         member_ids=tuple(member.id for member in members),
         weights_sha256=tuple(member.weights_sha256 for member in members),
-        withdrawn_through=tuple(heeded_by(member) for member in members),
+        withdrawals_applied_through=tuple(withdrawals_applied_through(member) for member in members),
     )
 
 

@@ -17,7 +17,7 @@ from attribution.ranking.rankers.interface import ArrayRows, PixelRows, Works
 from attribution.ranking.rankers.scan import UnitIndex
 from attribution.training.dataset import TrainingSet
 from registry.encodings.store import load_units
-from registry.members.serving import withdrawn_works
+from registry.members.seen import units_seen, withdrawn_works
 from registry.storage.database import Registry
 from registry.works.queries import training_assets
 
@@ -101,19 +101,12 @@ def load_corpus(registry: Registry, ensemble: EnsembleReference, training_set: T
     assets = training_assets(registry, ensemble.encoding.id, None)
     with registry.connection() as connection:
         withdrawn = withdrawn_works(connection, ensemble.encoding.id)
-    seen = np.stack(
-        [
-            withdrawn.seen_by(index, through)
-            for index, through in zip(ensemble.indices, ensemble.withdrawn_through, strict=True)
-        ],
-        axis=1,
-    )
-    membership = membership_of_units(
-        ensemble.membership_of(units.codes), units.unit_numbers, withdrawn.unit_numbers, seen
-    )
+    membership = units_seen(units, withdrawn, ensemble.indices, ensemble.withdrawals_applied_through)
     stored = {sha256: row for row, sha256 in enumerate(training_set.hashes)}
-    unseen = withdrawn.asset_ids[~seen.any(axis=1)]
-    left_out = np.isin(assets.asset_ids, unseen)
+    unseen = np.ones(len(withdrawn.asset_ids), dtype=np.bool_)
+    for index, through in zip(ensemble.indices, ensemble.withdrawals_applied_through, strict=True):
+        unseen &= ~withdrawn.seen_by(index, through)
+    left_out = np.isin(assets.asset_ids, withdrawn.asset_ids[unseen])
     kept = [row for row, sha256 in enumerate(assets.sha256) if sha256 in stored and not left_out[row]]
     places = np.array([stored[assets.sha256[row]] for row in kept], dtype=np.int64)
     # All works as they are stored: then a block of them is read in one stretch.
@@ -136,27 +129,6 @@ def load_corpus(registry: Registry, ensemble: EnsembleReference, training_set: T
         membership=membership,
         not_testable=reasons_not_to_test(membership, touched, set(unit_of_work.tolist())),
     )
-
-
-def membership_of_units(
-    bits_of_unit: Bool[np.ndarray, "unit member"],
-    unit_of_work: Int64[np.ndarray, " work"],
-    unit_of_withdrawn: Int64[np.ndarray, " withdrawn"],
-    seen: Bool[np.ndarray, "withdrawn member"],
-) -> Bool[np.ndarray, "unit member"]:
-    """Which member saw some work of which unit: its bit says so, unless all works of the unit were
-    left out for it.
-
-    Args:
-        bits_of_unit: the codes' bits of the members that serve.
-        unit_of_work: the unit of every work of the encoding.
-        unit_of_withdrawn: the unit of every withdrawn work.
-        seen: whether the member nevertheless trained on the withdrawn work.
-    """
-    unseen = np.zeros(bits_of_unit.shape, dtype=np.int64)
-    np.add.at(unseen, unit_of_withdrawn, bits_of_unit[unit_of_withdrawn] & ~seen)
-    works = np.bincount(unit_of_work, minlength=len(bits_of_unit))
-    return np.asarray(bits_of_unit & (unseen < works[:, None]))
 
 
 def reasons_not_to_test(

@@ -19,7 +19,6 @@ from attribution.ranking.corpus import (
     SEEN_BY_NONE,
     Corpus,
     load_corpus,
-    membership_of_units,
     reasons_not_to_test,
 )
 from attribution.ranking.rankers.fusion import Part
@@ -36,7 +35,6 @@ __all__ = [
     "closest_works",
     "images_at_once",
     "load_corpus",
-    "membership_of_units",
     "reasons_not_to_test",
     "shortlists_for",
 ]

@@ -28,7 +28,7 @@ from registry.encodings.store import load_units
 from registry.errors import UsageError
 from registry.home import write_atomically, write_bytes_atomically
 from registry.ids import sha256_of
-from registry.members.serving import withdrawn_works
+from registry.members.seen import withdrawn_works
 from registry.storage.database import Registry
 from registry.works.queries import TrainingAssets, training_assets
 

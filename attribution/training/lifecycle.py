@@ -204,7 +204,7 @@ def _train(
             device=device.name,
             generation=wanted[index],
             withdrawn_through=through,
-            left_out=tuple(service.withdrawn.left_out(through)),
+            left_out=tuple(service.withdrawn.hashes(~service.withdrawn.seen_by(None, through))),
             **further,
         )
         for index in order

@@ -138,7 +138,7 @@ def _task(
         settings=settings,
         device=device.name,
         withdrawn_through=through,
-        left_out=tuple(service.withdrawn.left_out(through)),
+        left_out=tuple(service.withdrawn.hashes(~service.withdrawn.seen_by(None, through))),
         checkpoint_seconds=checkpoint_seconds,
     )
 

@@ -38,7 +38,7 @@ def _check(registry: Registry, service: Service, where: str, repair: str, found:
         what = "no event of the log names this reference model: it is not used"
         found.add("reference models", Severity.WARNING, where, what, repair)
         return
-    seen = int(service.withdrawn.seen_by_all(recorded.withdrawn_through).sum())
+    seen = int(service.withdrawn.seen_by(None, recorded.withdrawn_through).sum())
     if seen:
         what = f"this reference model saw {seen:,} works that were withdrawn since: it is not used, and still has what it learnt"
         found.add("reference models", Severity.WARNING, where, what, repair)

@@ -16,7 +16,6 @@ from registry.errors import InputError, IntegrityError
 from registry.members.manifest import Manifest, MemberFolder
 from registry.members.merkle import AbsenceProof, InclusionProof, MerkleTree, Proof, verify
 from registry.members.register import check_member
-from registry.members.serving import heeded_by
 from registry.storage.database import Registry
 from registry.storage.tables import Member
 
@@ -43,30 +42,18 @@ class Saw:
     licences: tuple[Share, ...]
 
 
-_WORKS = """
-    SELECT asset.* FROM unit_asset JOIN asset ON asset.id = asset_id
-    JOIN unit ON unit.encoding_id = unit_asset.encoding_id AND number = unit_number
-    WHERE unit_asset.encoding_id = ? AND (code >> ?::UBIGINT) & 1 = 1
-        AND asset_id NOT IN (SELECT asset_id FROM withdrawal_work WHERE withdrawal_id <= ?)
-"""
-
-
 def what_member_saw(registry: Registry, member: Member) -> Saw:
     """The member's manifest from its row, with its works counted by owner and by licence."""
     manifest = Manifest.model_validate(member.manifest, strict=False)
-    heeded = heeded_by(member)
-    choice = [manifest.encoding.id, member.index, -1 if heeded is None else heeded]
     with registry.connection() as connection:
         owners, licences = (
             connection.execute(
-                f"SELECT {name}, works FROM (SELECT {column} AS counted_id, count(*) AS works FROM ({_WORKS}) GROUP BY 1) "  # noqa: S608
-                f"LEFT JOIN {table} ON {table}.id = counted_id ORDER BY works DESC, 1",
-                choice,
+                f"SELECT {name}, count(*) AS works FROM member_work JOIN asset ON asset.id = asset_id "  # noqa: S608 - constants
+                f"LEFT JOIN {table} ON {table}.id = {table}_id WHERE member_id = ? GROUP BY {table}.id, {name} "
+                "ORDER BY works DESC, 1",
+                [member.id],
             ).fetchall()
-            for name, column, table in (
-                ("name", "rightsholder_id", "rightsholder"),
-                ("reference", "licence_id", "licence"),
-            )
+            for name, table in (("name", "rightsholder"), ("reference", "licence"))
         )
     return Saw(member, manifest, *(tuple(Share(*row) for row in rows) for rows in (owners, licences)))
 

@@ -9,7 +9,7 @@ finding: the answer then rests on one of them alone.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -22,7 +22,8 @@ from registry.errors import CreditlineError, IntegrityError
 from registry.home import Home
 from registry.members.manifest import MANIFEST_NAME, WORKS_NAME, Manifest
 from registry.members.reference_models import RecordedReference, recorded_reference
-from registry.members.serving import Service, heeded_by, service_of
+from registry.members.seen import EncodedWorks, encoded_works, withdrawals_applied_through
+from registry.members.serving import Service, service_of
 from registry.storage.database import Registry
 from registry.storage.tables import Encoding, Ensemble, Member
 
@@ -89,18 +90,6 @@ class Exposure:
         return not self.members and not self.reference_models
 
 
-@dataclass(frozen=True, eq=False)
-class _Encoded:
-    """The works that an encoding has, in order of their hash."""
-
-    sha256: NDArray[np.bytes_]
-    codes: NDArray[np.uint64]
-    first_withdrawal: NDArray[np.int64]
-    """Large where there is none."""
-    units: int
-    examples: tuple[str, ...] = field(default=())
-
-
 def exposure_of(registry: Registry, asset_ids: Sequence[int] | NDArray[np.int64]) -> Exposure:
     """Which encodings, ensembles and members saw these works.
 
@@ -114,39 +103,43 @@ def exposure_of(registry: Registry, asset_ids: Sequence[int] | NDArray[np.int64]
             session.exec(select(Member).order_by(col(Member.ensemble_id), col(Member.index), col(Member.generation)))
         )
     with registry.connection() as connection:
-        encoded = {each.id: _encoded(connection, each.id, asset_ids) for each in encodings}
+        encoded = {each.id: encoded_works(connection, each.id, asset_ids) for each in encodings}
+        by_encoding = tuple(
+            _encoding(
+                connection,
+                each.id,
+                encoded[each.id],
+                tuple(ensemble.id for ensemble in ensembles if ensemble.encoding_id == each.id),
+            )
+            for each in encodings
+            if len(encoded[each.id].asset_ids)
+        )
         hashes = _hashes(connection, asset_ids)
         recorded = {ensemble.id: recorded_reference(connection, ensemble.id) for ensemble in ensembles}
+    hashes_of = {key: np.array(works.sha256.to_pylist(), dtype="S64") for key, works in encoded.items()}
     services = {ensemble.id: service_of(registry, ensemble.id) for ensemble in ensembles}
     serving = {member.id for service in services.values() for member in service.serving}
     encoding_of = {ensemble.id: ensemble.encoding_id for ensemble in ensembles}
     seen: list[MemberExposure] = []
     findings: list[str] = []
     for member in members:
-        works = encoded.get(encoding_of.get(member.ensemble_id, ""))
-        by_codes = _seen_by(works, member) if works is not None else np.array([], dtype="S64")
+        by_codes = np.array([], dtype="S64")
+        if (encoding_id := encoding_of.get(member.ensemble_id)) in encoded:
+            seen_by_member = encoded[encoding_id].seen_by(member.index, withdrawals_applied_through(member))
+            by_codes = hashes_of[encoding_id][seen_by_member]
         findings += _compare(registry.home, member, hashes, by_codes)
         if len(by_codes):
             seen.append(_exposure(member, len(by_codes), member.id in serving))
     return Exposure(
         works=len(asset_ids),
-        encodings=tuple(
-            EncodingExposure(
-                each.id,
-                len(encoded[each.id].sha256),
-                encoded[each.id].units,
-                encoded[each.id].examples,
-                tuple(ensemble.id for ensemble in ensembles if ensemble.encoding_id == each.id),
-            )
-            for each in encodings
-            if len(encoded[each.id].sha256)
-        ),
+        encodings=by_encoding,
         members=tuple(seen),
         members_that_did_not=len(members) - len(seen),
         reference_models=tuple(
-            _reference(services[ensemble], reference, encoded[encoding_of[ensemble]])
+            _reference(services[ensemble], reference, works)
             for ensemble, reference in recorded.items()
-            if reference is not None and _seen_by_reference(encoded[encoding_of[ensemble]], reference)
+            if reference is not None
+            and (works := int(encoded[encoding_of[ensemble]].seen_by(None, reference.withdrawn_through).sum()))
         ),
         findings=tuple(findings),
     )
@@ -181,54 +174,24 @@ def _hashes(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int] | ND
     return np.array(rows["sha256"].to_pylist(), dtype="S64")
 
 
-def _encoded(
-    connection: duckdb.DuckDBPyConnection, encoding_id: str, asset_ids: Sequence[int] | NDArray[np.int64]
-) -> _Encoded:
-    connection.register("asked", _asked(asset_ids))
-    table = connection.execute(
-        "WITH chosen AS (SELECT asset_id, unit_number FROM unit_asset JOIN asked ON asset_id = asked_id WHERE encoding_id = ?) "
-        "SELECT sha256, code, unit_number, coalesce(first_withdrawal, ?) AS first_withdrawal FROM chosen "
-        "JOIN asset ON asset.id = chosen.asset_id "
-        "JOIN unit ON unit.encoding_id = ? AND number = unit_number LEFT JOIN ("
-        "SELECT asset_id, min(withdrawal_id) AS first_withdrawal FROM withdrawal_work "
-        "WHERE asset_id IN (SELECT asset_id FROM chosen) GROUP BY 1) AS withdrawn ON withdrawn.asset_id = chosen.asset_id "
-        "ORDER BY sha256",
-        [encoding_id, 2**62, encoding_id],
-    ).to_arrow_table()
-    connection.unregister("asked")
-    numbers = np.unique(table["unit_number"].to_numpy())
+def _encoding(
+    connection: duckdb.DuckDBPyConnection, encoding_id: str, works: EncodedWorks, ensembles: tuple[str, ...]
+) -> EncodingExposure:
+    numbers = np.unique(works.unit_numbers)
     examples = connection.execute(
         "SELECT label FROM unit WHERE encoding_id = ? AND list_contains(?, number) ORDER BY number",
         [encoding_id, numbers[:5].tolist()],
     ).fetchall()
-    return _Encoded(
-        sha256=np.array(table["sha256"].to_pylist(), dtype="S64"),
-        codes=table["code"].to_numpy(),
-        first_withdrawal=table["first_withdrawal"].to_numpy(),
-        units=len(numbers),
-        examples=tuple(str(label) for (label,) in examples),
+    return EncodingExposure(
+        encoding_id, len(works.asset_ids), len(numbers), tuple(str(label) for (label,) in examples), ensembles
     )
 
 
-def _seen_by(works: _Encoded, member: Member) -> NDArray[np.bytes_]:
-    """Hashes of the works that the codes give to a member, less those that its training left out as
-    withdrawn.
-    """
-    heeded = heeded_by(member)
-    has_bit = (works.codes >> np.uint64(member.index) & np.uint64(1)).astype(np.bool_)
-    return works.sha256[has_bit & (works.first_withdrawal > (-1 if heeded is None else heeded))]
-
-
-def _seen_by_reference(works: _Encoded, reference: RecordedReference) -> int:
-    through = reference.withdrawn_through
-    return int((works.first_withdrawal > (-1 if through is None else through)).sum())
-
-
-def _reference(service: Service, reference: RecordedReference, works: _Encoded) -> ReferenceExposure:
+def _reference(service: Service, reference: RecordedReference, works: int) -> ReferenceExposure:
     return ReferenceExposure(
         ensemble=service.ensemble.id,
-        works=_seen_by_reference(works, reference),
-        usable=not service.withdrawn.seen_by_all(reference.withdrawn_through).any(),
+        works=works,
+        usable=not service.withdrawn.seen_by(None, reference.withdrawn_through).any(),
         manifest_sha256=reference.manifest_sha256,
     )
 

@@ -109,7 +109,7 @@ def usable_reference(registry: Registry, ensemble_id: str) -> ReferenceFolder:
             f"a reference model of ensemble {ensemble_id} is needed, and there is none: "
             f"{command_for(ensemble_id)} trains it"
         )
-    seen = int(service.withdrawn.seen_by_all(recorded.withdrawn_through).sum())
+    seen = int(service.withdrawn.seen_by(None, recorded.withdrawn_through).sum())
     if seen:
         raise MissingPartError(
             f"the reference model of ensemble {ensemble_id} saw {seen:,} works that were withdrawn since and is not used: "
@@ -150,4 +150,4 @@ def reference_saw(registry: Registry, service: Service, asset_ids: Sequence[int]
         except IntegrityError:
             # What it saw is unknown, so it may have.
             recorded = None
-    return bool((service.withdrawn.seen_by_all(recorded.withdrawn_through if recorded else None) & named).any())
+    return bool((service.withdrawn.seen_by(None, recorded.withdrawn_through if recorded else None) & named).any())

@@ -13,6 +13,7 @@ from pathlib import Path
 from registry.errors import InputError, IntegrityError, NotFoundError
 from registry.event_log.events import changing
 from registry.members.manifest import MemberFolder, read_member_folder
+from registry.members.seen import encoded_works
 from registry.storage.database import Registry
 from registry.storage.tables import Encoding, Ensemble, Member
 
@@ -30,23 +31,11 @@ def expected_works(
     """SHA-256 of every work that the codes give to member ``index``, sorted; None: of every work of
     the encoding.
 
-    Works that the withdrawals up to ``withdrawn_through`` cover are not among them; None: no
-    withdrawal is heeded.
+    Works of the withdrawals up to ``withdrawn_through`` are left out; None: no work is left out.
     """
     with registry.connection() as connection:
-        rows = connection.execute(
-            "SELECT sha256 FROM unit_asset JOIN asset ON asset.id = asset_id "
-            "JOIN unit ON unit.encoding_id = unit_asset.encoding_id AND number = unit_number "
-            "WHERE unit_asset.encoding_id = $encoding AND ($index IS NULL OR (code >> $index::UBIGINT) & 1 = 1) "
-            "AND asset_id NOT IN (SELECT asset_id FROM withdrawal_work WHERE withdrawal_id <= $through) ORDER BY sha256",
-            {
-                "encoding": encoding_id,
-                "index": index,
-                "through": -1 if withdrawn_through is None else withdrawn_through,
-            },
-        ).to_arrow_table()
-    hashes: list[str] = rows["sha256"].to_pylist()
-    return hashes
+        works = encoded_works(connection, encoding_id)
+    return works.hashes(works.seen_by(index, withdrawn_through))
 
 
 def last_withdrawal(registry: Registry) -> int | None:

@@ -11,51 +11,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import duckdb
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import literal_column
 from sqlmodel import Session, col, select
 
 from registry.ids import sha256_of
+from registry.members.seen import EncodedWorks, withdrawals_applied_through, withdrawn_works
 from registry.outputs.queries import ensemble_with_encoding
 from registry.storage.database import Registry
 from registry.storage.tables import Encoding, Ensemble, Member
-
-NOT_COVERED = 2**62
-"""In place of a withdrawal's number: the work's rightsholder had withdrawn before the work came,
-and no row covers it yet."""
-
-
-@dataclass(frozen=True, eq=False)
-class WithdrawnWorks:
-    """The K works of an encoding that were withdrawn, by asset id."""
-
-    asset_ids: NDArray[np.int64]
-    unit_numbers: NDArray[np.int64]
-    sha256: list[str]
-    codes: NDArray[np.uint64]
-    """Shape (K,): of each work's unit."""
-    first: NDArray[np.int64]
-    """Shape (K,): the first withdrawal that covers the work."""
-
-    def seen_by(self, index: int, withdrawn_through: int | None) -> NDArray[np.bool_]:
-        """Shape (K,): whether a member that heeded the withdrawals up to this one trained on the
-        work.
-        """
-        has_bit = (self.codes >> np.uint64(index) & np.uint64(1)).astype(np.bool_)
-        return has_bit & self.seen_by_all(withdrawn_through)
-
-    def seen_by_all(self, withdrawn_through: int | None) -> NDArray[np.bool_]:
-        """Shape (K,): the same of a model of all works."""
-        return self.first > (-1 if withdrawn_through is None else withdrawn_through)
-
-    def left_out(self, withdrawn_through: int | None) -> list[str]:
-        """SHA-256 of the works that a training which heeds the withdrawals up to this one leaves
-        out.
-        """
-        through = -1 if withdrawn_through is None else withdrawn_through
-        return [sha256 for sha256, first in zip(self.sha256, self.first.tolist(), strict=True) if first <= through]
 
 
 @dataclass(frozen=True)
@@ -78,7 +41,7 @@ class Service:
     encoding: Encoding
     states: tuple[MemberState, ...]
     """By index; fewer than n while some members have never been trained."""
-    withdrawn: WithdrawnWorks
+    withdrawn: EncodedWorks
 
     @property
     def serving(self) -> list[Member]:
@@ -101,7 +64,8 @@ def service_of(registry: Registry, ensemble_id: str) -> Service:
     with registry.connection() as connection:
         withdrawn = withdrawn_works(connection, encoding.id)
     states = tuple(
-        MemberState(member, int(withdrawn.seen_by(member.index, heeded_by(member)).sum())) for member in newest
+        MemberState(member, int(withdrawn.seen_by(member.index, withdrawals_applied_through(member)).sum()))
+        for member in newest
     )
     return Service(ensemble, encoding, states, withdrawn)
 
@@ -111,34 +75,6 @@ def services(registry: Registry) -> list[Service]:
     with registry.session() as session:
         ensembles = list(session.exec(select(Ensemble.id).order_by(col(Ensemble.created_at), col(Ensemble.id))))
     return [service_of(registry, ensemble_id) for ensemble_id in ensembles]
-
-
-def withdrawn_works(connection: duckdb.DuckDBPyConnection, encoding_id: str) -> WithdrawnWorks:
-    """The works of an encoding that were withdrawn, themselves or with all of their
-    rightsholder's.
-    """
-    rows = connection.execute(
-        "SELECT asset_id, unit_number, sha256, code, coalesce(first, ?) AS first FROM unit_asset "
-        "JOIN unit ON unit.encoding_id = unit_asset.encoding_id AND number = unit_number "
-        "JOIN asset ON asset.id = asset_id "
-        "LEFT JOIN (SELECT asset_id AS covered_id, min(withdrawal_id) AS first FROM withdrawal_work GROUP BY 1) "
-        "ON covered_id = asset_id "
-        "WHERE unit_asset.encoding_id = ? AND (permission = 'withdrawn' OR first IS NOT NULL) ORDER BY asset_id",
-        [NOT_COVERED, encoding_id],
-    ).to_arrow_table()
-    return WithdrawnWorks(
-        asset_ids=rows["asset_id"].to_numpy(),
-        unit_numbers=rows["unit_number"].to_numpy(),
-        sha256=rows["sha256"].to_pylist(),
-        codes=rows["code"].to_numpy(),
-        first=rows["first"].to_numpy(),
-    )
-
-
-def heeded_by(member: Member) -> int | None:
-    """The last withdrawal that a member's training heeded."""
-    through = member.manifest["withdrawn_through"]
-    return None if through is None else int(through)
 
 
 def generations_of(session: Session, ensemble_id: str) -> list[Member]:

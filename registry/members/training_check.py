@@ -14,10 +14,8 @@ import duckdb
 import pyarrow as pa
 
 from registry.permissions.rule import STRICTNESS, explain
+from registry.schema.views import SAW
 from registry.works.listings import WorksFilter
-
-NOT_LEFT_OUT = 2**62
-"""In place of a withdrawal's number, for works that no withdrawal covers."""
 
 
 def permission_counts(connection: duckdb.DuckDBPyConnection, chosen: WorksFilter) -> dict[str, int]:
@@ -56,51 +54,34 @@ def with_reasons(connection: duckdb.DuckDBPyConnection, works: pa.RecordBatchRea
     return pa.RecordBatchReader.from_batches(works.schema.append(pa.field("reason", pa.string())), batches())
 
 
-_IN_ENCODING = """
-    SELECT asset_id, unit_number, permission, code FROM unit_asset
-    JOIN unit ON unit.encoding_id = unit_asset.encoding_id AND number = unit_number
-    JOIN asset ON asset.id = asset_id
-    WHERE unit_asset.encoding_id = ? AND list_contains(?, permission)
-"""
-
-
 def trained_against(
     connection: duckdb.DuckDBPyConnection,
     encoding_id: str,
     ensemble_id: str | None,
     permissions: Collection[str],
 ) -> pa.Table:
-    """Works with one of these permissions that an encoding has, or that the members of an ensemble
-    saw.
-
-    Of an ensemble the newest generation of each member counts: works that it was trained without
-    are not in it.
+    """Works with one of these permissions that an encoding has, or that the newest members of an
+    ensemble saw.
 
     Returns:
-        asset_id, unit_number, permission and members (their indices, by the work's code), by asset
-        id.
+        asset_id, unit_number, permission and members (their indices: by the work's code if
+        ``ensemble_id`` is None, else those that saw the work), by asset id.
     """
-    wanted = sorted(permissions)
-    if ensemble_id is None:
-        return connection.execute(
-            f"SELECT asset_id, unit_number, permission, list_filter(range(64), lambda i: (code >> i) & 1 = 1) AS members "  # noqa: S608 - a constant
-            f"FROM ({_IN_ENCODING}) ORDER BY asset_id",
-            [encoding_id, wanted],
-        ).to_arrow_table()
-    return connection.execute(
-        f"""
-        WITH newest AS (
-            SELECT index, coalesce((manifest ->> 'withdrawn_through')::BIGINT, -1) AS heeded FROM member
-            WHERE ensemble_id = ? QUALIFY row_number() OVER (PARTITION BY index ORDER BY generation DESC) = 1
-        ), found AS MATERIALIZED ({_IN_ENCODING}), covered AS (
-            SELECT asset_id AS covered_id, min(withdrawal_id) AS first FROM withdrawal_work
-            WHERE asset_id IN (SELECT asset_id FROM found) GROUP BY asset_id
+    # The few forbidden works first: only these are held against every member.
+    found = """
+        WITH found AS MATERIALIZED (
+            SELECT encoded_work.*, permission FROM encoded_work JOIN asset ON asset.id = asset_id
+            WHERE encoding_id = ? AND list_contains(?, permission)
         )
-        SELECT asset_id, any_value(unit_number) AS unit_number, any_value(permission) AS permission,
-            list_sort(list(index)) AS members
-        FROM found LEFT JOIN covered ON covered_id = asset_id
-        JOIN newest ON (code >> index) & 1 = 1 AND coalesce(first, {NOT_LEFT_OUT}) > heeded
-        GROUP BY asset_id ORDER BY asset_id
-        """,  # noqa: S608 - constants
-        [ensemble_id, encoding_id, wanted],
+    """
+    by_code = (
+        "SELECT asset_id, unit_number, permission, [i FOR i IN range(64) IF (code >> i) & 1 = 1] AS members FROM found"
+    )
+    seen = f"""
+        SELECT asset_id, unit_number, permission, list_sort(list(member_index)) AS members
+        FROM found JOIN trained_member ON ensemble_id = ? AND newest AND {SAW} GROUP BY ALL
+    """  # noqa: S608 - a constant
+    return connection.execute(
+        f"{found} {by_code if ensemble_id is None else seen} ORDER BY asset_id",
+        [encoding_id, sorted(permissions), *([] if ensemble_id is None else [ensemble_id])],
     ).to_arrow_table()

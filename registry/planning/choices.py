@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from registry.encodings import codes
 from registry.errors import NotFoundError
-from registry.members.serving import Service, WithdrawnWorks, withdrawn_works
+from registry.members.seen import EncodedWorks, withdrawals_applied_through, withdrawn_works
+from registry.members.serving import Service
 from registry.planning.withdrawal_capacity import Removals, RetrainingCost, retraining_cost, simulate_removals
 from registry.storage.database import Registry
 
@@ -148,12 +149,12 @@ def cost_of_retraining(registry: Registry, service: Service) -> RetrainingCost:
     for state in service.states:
         if not state.serves:
             retrained[state.member.index] = True
-            heeded = state.member.manifest["withdrawn_through"]
-            touched[withdrawn.unit_numbers[withdrawn.seen_by(state.member.index, heeded)]] = True
+            through = withdrawals_applied_through(state.member)
+            touched[withdrawn.unit_numbers[withdrawn.seen_by(state.member.index, through)]] = True
     return retraining_cost(unit_codes, _works_left(works, withdrawn), n, retrained, touched)
 
 
-def _units(registry: Registry, encoding_id: str) -> tuple[int, NDArray[np.uint64], NDArray[np.int64], WithdrawnWorks]:
+def _units(registry: Registry, encoding_id: str) -> tuple[int, NDArray[np.uint64], NDArray[np.int64], EncodedWorks]:
     """n, and by number: the units' codes and how many works each has; and the works that were
     withdrawn.
     """
@@ -171,6 +172,6 @@ def _units(registry: Registry, encoding_id: str) -> tuple[int, NDArray[np.uint64
     return int(row[0]), units["code"].to_numpy(), units["works"].to_numpy(), withdrawn
 
 
-def _works_left(works: NDArray[np.int64], withdrawn: WithdrawnWorks) -> NDArray[np.int64]:
+def _works_left(works: NDArray[np.int64], withdrawn: EncodedWorks) -> NDArray[np.int64]:
     left: NDArray[np.int64] = works - np.bincount(withdrawn.unit_numbers, minlength=len(works))
     return left

@@ -109,26 +109,46 @@ _WITHDRAWN_WORK = """
     FROM withdrawal_work JOIN withdrawal ON withdrawal.id = withdrawal_work.withdrawal_id
 """
 
-_EXPOSURE = """
-    SELECT unit_asset.asset_id, unit.encoding_id, unit.number AS unit_number, unit.label AS unit,
-        seen.ensemble_id, seen.member_id, seen.member_index, seen.generation, seen.newest,
-        seen.manifest_sha256, seen.merkle_root, seen.weights_sha256, seen.registered_at
+_ENCODED_WORK = """
+    SELECT unit_asset.asset_id, unit_asset.encoding_id, unit_asset.unit_number, unit.code, withdrawn.first_withdrawal
     FROM unit_asset
     JOIN unit ON unit.encoding_id = unit_asset.encoding_id AND unit.number = unit_asset.unit_number
-    JOIN (
-        SELECT member.id AS member_id, member.ensemble_id, ensemble.encoding_id, member.index AS member_index,
-            member.generation, member.generation = max(member.generation) OVER (
-                PARTITION BY member.ensemble_id, member.index
-            ) AS newest,
-            member.manifest_sha256, member.merkle_root, member.weights_sha256, member.registered_at,
-            coalesce((member.manifest ->> 'withdrawn_through')::BIGINT, -1) AS withdrawn_through
-        FROM member JOIN ensemble ON ensemble.id = member.ensemble_id
-    ) AS seen ON seen.encoding_id = unit.encoding_id
     LEFT JOIN (
-        SELECT asset_id AS withdrawn_id, min(withdrawal_id) AS first_withdrawal FROM withdrawal_work GROUP BY asset_id
-    ) AS withdrawn ON withdrawn.withdrawn_id = unit_asset.asset_id
-    WHERE (unit.code >> seen.member_index::UBIGINT) & 1 = 1
-        AND coalesce(withdrawn.first_withdrawal > seen.withdrawn_through, true)
+        SELECT asset_id, min(withdrawal_id) AS first_withdrawal FROM withdrawal_work GROUP BY asset_id
+    ) AS withdrawn ON withdrawn.asset_id = unit_asset.asset_id
+"""
+
+_TRAINED_MEMBER = """
+    SELECT member.id AS member_id, member.ensemble_id, ensemble.encoding_id, member.index AS member_index,
+        member.generation, member.generation = max(member.generation) OVER (
+            PARTITION BY member.ensemble_id, member.index
+        ) AS newest,
+        (member.manifest ->> 'withdrawn_through')::BIGINT AS withdrawals_applied_through
+    FROM member JOIN ensemble ON ensemble.id = member.ensemble_id
+"""
+
+SAW = """
+    (code >> member_index::UBIGINT) & 1 = 1
+    AND coalesce(first_withdrawal > coalesce(withdrawals_applied_through, -1), true)
+"""
+"""SQL for whether a ``trained_member`` saw an ``encoded_work`` of the same encoding;
+:func:`registry.members.seen.saw` is the same for arrays."""
+
+_MEMBER_WORK = f"""
+    SELECT encoded_work.asset_id, encoded_work.encoding_id, encoded_work.unit_number,
+        trained_member.ensemble_id, trained_member.member_id, trained_member.member_index,
+        trained_member.generation, trained_member.newest
+    FROM encoded_work JOIN trained_member ON trained_member.encoding_id = encoded_work.encoding_id
+    WHERE {SAW}
+"""  # noqa: S608 - constants
+
+_EXPOSURE = """
+    SELECT member_work.asset_id, member_work.encoding_id, member_work.unit_number, unit.label AS unit,
+        member_work.ensemble_id, member_work.member_id, member_work.member_index, member_work.generation,
+        member_work.newest, member.manifest_sha256, member.merkle_root, member.weights_sha256, member.registered_at
+    FROM member_work
+    JOIN unit ON unit.encoding_id = member_work.encoding_id AND unit.number = member_work.unit_number
+    JOIN member ON member.id = member_work.member_id
 """
 
 _CANDIDATE_BY_RIGHTSHOLDER = """
@@ -172,6 +192,9 @@ VIEWS: Mapping[str, str] = MappingProxyType(
         "open_claim": "SELECT * FROM current_claim WHERE state = 'open'",
         "rightsholder_current": _RIGHTSHOLDER_CURRENT,
         "withdrawn_work": _WITHDRAWN_WORK,
+        "encoded_work": _ENCODED_WORK,
+        "trained_member": _TRAINED_MEMBER,
+        "member_work": _MEMBER_WORK,
         "exposure": _EXPOSURE,
         "candidate_by_rightsholder": _CANDIDATE_BY_RIGHTSHOLDER,
         "near_duplicate_across_rightsholders": _NEAR_DUPLICATE_ACROSS_RIGHTSHOLDERS,

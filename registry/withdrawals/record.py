@@ -21,7 +21,8 @@ import pyarrow as pa
 from registry.errors import InputError, NotFoundError, UsageError
 from registry.event_log.events import Change, changing
 from registry.members.reference_models import reference_saw
-from registry.members.serving import Service, heeded_by, service_of
+from registry.members.seen import withdrawals_applied_through
+from registry.members.serving import Service, service_of
 from registry.permissions.derived_columns import refresh
 from registry.planning.choices import removals_left
 from registry.planning.withdrawal_capacity import Removals
@@ -286,7 +287,9 @@ def _impact(registry: Registry, service: Service, works: int, asset_ids: Sequenc
         state.member.index
         for state in service.states
         if state.withdrawn_seen
-        and bool((service.withdrawn.seen_by(state.member.index, heeded_by(state.member)) & named).any())
+        and bool(
+            (service.withdrawn.seen_by(state.member.index, withdrawals_applied_through(state.member)) & named).any()
+        )
     )
     serving = tuple(member.index for member in service.serving)
     return Impact(

@@ -1,15 +1,11 @@
-"""Ensembles and their members: codes, manifests, and the data sets that each member saw works of.
-
-A member saw a work if its code gives it the work's unit and its training had not applied a
-withdrawal of the work. :func:`seen_by` is that rule, for SQL over the rows of :data:`ENCODED`.
-"""
+"""Ensembles and their members: codes, manifests, and the data sets that each member saw works of."""
 
 from __future__ import annotations
 
 import datetime
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
@@ -17,7 +13,8 @@ import duckdb
 from sqlmodel import SQLModel
 
 from registry.errors import IntegrityError, NotFoundError
-from registry.members.serving import NOT_COVERED, newest_of, withdrawn_works
+from registry.members.seen import seen_by_any, withdrawn_works
+from registry.members.serving import newest_of
 from registry.storage.tables import Member
 from registry.works.listings import records
 from reports.content.data_sets import DataSetContent, read_data_set
@@ -27,15 +24,6 @@ _JSON_COLUMNS = frozenset(
     {"manifest", "settings", "sampler", "members", "versions", "ranker", "test", "landscape", "timings"}
 )
 _Row = TypeVar("_Row", bound=SQLModel)
-
-ENCODED = f"""
-    SELECT asset_id, unit_number, code, coalesce(first, {NOT_COVERED}) AS first_withdrawal FROM unit_asset
-    JOIN unit ON unit.encoding_id = unit_asset.encoding_id AND number = unit_number
-    LEFT JOIN (SELECT asset_id AS covered_id, min(withdrawal_id) AS first FROM withdrawal_work GROUP BY 1)
-        ON covered_id = asset_id
-    WHERE unit_asset.encoding_id = ?
-"""  # noqa: S608 - a constant
-"""A row per work of an encoding, with the first withdrawal that covers it."""
 
 
 @dataclass(frozen=True)
@@ -107,16 +95,6 @@ class EnsembleContent:
         """Of the weights: another one as soon as a member is trained again."""
         weights = "\n".join(member.weights_sha256 for member in self.members)
         return hashlib.sha256(weights.encode()).hexdigest()[:12]
-
-
-def seen_by(members: Iterable[MemberRecord]) -> str:
-    """SQL over a row of :data:`ENCODED`: whether one of these members saw the work."""
-    masks: dict[int, int] = {}
-    for member in members:
-        through = -1 if member.withdrawn_through is None else member.withdrawn_through
-        masks[through] = masks.get(through, 0) | 1 << member.index
-    parts = [f"code & {mask}::UBIGINT <> 0 AND first_withdrawal > {through}" for through, mask in masks.items()]
-    return f"({' OR '.join(parts) or 'false'})"
 
 
 def read_ensemble(connection: duckdb.DuckDBPyConnection, ensemble_id: str) -> EnsembleContent:
@@ -195,9 +173,12 @@ def count_seen(
     """By data set, how many of its works each of these members saw: one pass over the codes."""
     if not members:
         return {}
-    counts = ", ".join(f"count(*) FILTER ({seen_by([member])})" for member in members)
+    counts = ", ".join(
+        f"count(*) FILTER ({seen_by_any([(member.index, member.withdrawn_through)])})" for member in members
+    )
     rows = connection.execute(
-        f"SELECT data_set_id, {counts} FROM ({ENCODED}) JOIN asset ON asset.id = asset_id GROUP BY 1 ORDER BY 1",  # noqa: S608 - numbers
+        f"SELECT data_set_id, {counts} FROM encoded_work JOIN asset ON asset.id = asset_id WHERE encoding_id = ? "  # noqa: S608 - numbers
+        "GROUP BY 1 ORDER BY 1",
         [encoding_id],
     ).fetchall()
     return {int(row[0]): list(row[1:]) for row in rows}

@@ -14,19 +14,18 @@ import duckdb
 from sqlmodel import Session
 
 from registry.errors import IntegrityError, NotFoundError, UsageError
+from registry.members.seen import seen_by_any
 from registry.members.serving import served_by
 from registry.storage.tables import Audit, Member, Sample
 from registry.works.listings import records, works_named
 from registry.works.queries import find_by_prefix
 from reports.content.ensembles import (
-    ENCODED,
     EncodingRecord,
     MemberRecord,
     member_record,
     read_encoding,
     read_members,
     row_of,
-    seen_by,
 )
 from reports.content.texts import lines, moment, one_line, optional_line
 from reports.outputs.selection import named_audits
@@ -244,9 +243,9 @@ def _seen(
     connection: duckdb.DuckDBPyConnection, encoding_id: str, asset_ids: list[int], members: Sequence[MemberRecord]
 ) -> dict[int, tuple[str, ...]]:
     """By work, the ids of the members that saw it."""
-    columns = ", ".join(seen_by([member]) for member in members) or "NULL"
+    columns = ", ".join(seen_by_any([(member.index, member.withdrawn_through)]) for member in members) or "NULL"
     rows = connection.execute(
-        f"SELECT asset_id, {columns} FROM ({ENCODED}) WHERE list_contains(?, asset_id)",  # noqa: S608 - numbers
+        f"SELECT asset_id, {columns} FROM encoded_work WHERE encoding_id = ? AND list_contains(?, asset_id)",  # noqa: S608 - numbers
         [encoding_id, asset_ids],
     ).fetchall()
     return {int(row[0]): tuple(member.id for member, saw in zip(members, row[1:], strict=False) if saw) for row in rows}

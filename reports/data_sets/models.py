@@ -11,19 +11,19 @@ from __future__ import annotations
 
 import duckdb
 
-from registry.members.serving import Service, heeded_by
+from registry.members.seen import seen_by_any, withdrawals_applied_through
+from registry.members.serving import Service
 from registry.storage.tables import Member
 from reports.data_sets.facts import MemberOptOuts, ModelPart
 from reports.statements.permissions import prepare_moves
 
-NEVER = 2**62
+_END = 2**62
 
 _FORBIDDEN = "('prohibited', 'withdrawn')"
 
 
 def prepare_models(connection: duckdb.DuckDBPyConnection) -> None:
-    """Have the table ``opted_out``: the forbidden works of ``corpus`` and the first withdrawal of
-    each; and ``prohibited_span``.
+    """Have the table ``opted_out``: the forbidden works of ``corpus``; and ``prohibited_span``.
 
     That has, for each prohibited work, which permission it had between two events of the log, by
     what is known now and by the named changes. An unnamed change that led to this permission may
@@ -33,10 +33,7 @@ def prepare_models(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE opted_out AS
-        SELECT corpus.id AS asset_id, corpus.permission, coalesce(withdrawn.first, {NEVER}) AS first_withdrawal
-        FROM corpus LEFT JOIN (
-            SELECT asset_id, min(withdrawal_id) AS first FROM withdrawal_work GROUP BY asset_id
-        ) AS withdrawn ON withdrawn.asset_id = corpus.id
+        SELECT corpus.id AS asset_id, corpus.permission FROM corpus
         WHERE corpus.permission IN {_FORBIDDEN}
         """  # noqa: S608 - constants
     )
@@ -46,7 +43,7 @@ def prepare_models(connection: duckdb.DuckDBPyConnection) -> None:
         WITH moved AS (
             SELECT asset_id, sequence AS until, former AS permission FROM permission_move
             WHERE asset_id IN (SELECT asset_id FROM opted_out WHERE permission = 'prohibited')
-            UNION ALL SELECT asset_id, {NEVER}, permission FROM opted_out WHERE permission = 'prohibited'
+            UNION ALL SELECT asset_id, {_END}, permission FROM opted_out WHERE permission = 'prohibited'
         ), spans AS (
             SELECT asset_id, coalesce(lag(until) OVER (PARTITION BY asset_id ORDER BY until), -1) AS since, until, permission
             FROM moved
@@ -82,7 +79,7 @@ def read_model(connection: duckdb.DuckDBPyConnection, service: Service) -> Model
         works=works,
         members_in_all=service.encoding.n,
         members=[
-            _opt_outs(connection, encoding_id, member, serves, registered.get(member.id), count)
+            _opt_outs(connection, member, serves, registered.get(member.id), count)
             for (member, serves), count in zip(members, seen, strict=True)
         ],
     )
@@ -93,32 +90,17 @@ def _works_seen(connection: duckdb.DuckDBPyConnection, encoding_id: str, members
     if not members:
         return []
     columns = ", ".join(
-        f"count(*) FILTER ((code >> {int(member.index)}::UBIGINT) & 1 = 1 AND first > {_heeded(member)})"
-        for member in members
+        f"count(*) FILTER ({seen_by_any([(member.index, withdrawals_applied_through(member))])})" for member in members
     )
     row = connection.execute(
-        f"""
-        SELECT {columns} FROM (
-            SELECT code, coalesce(first, {NEVER}) AS first FROM unit_asset
-            JOIN unit ON unit.encoding_id = unit_asset.encoding_id AND number = unit_number
-            LEFT JOIN (SELECT asset_id AS covered_id, min(withdrawal_id) AS first FROM withdrawal_work GROUP BY 1)
-                ON covered_id = asset_id
-            WHERE unit_asset.encoding_id = ? AND asset_id IN (SELECT id FROM corpus)
-        )
-        """,  # noqa: S608 - numbers
+        f"SELECT {columns} FROM encoded_work WHERE encoding_id = ? AND asset_id IN (SELECT id FROM corpus)",  # noqa: S608 - numbers
         [encoding_id],
     ).fetchall()[0]
     return [int(count) for count in row]
 
 
-def _heeded(member: Member) -> int:
-    through = heeded_by(member)
-    return -1 if through is None else through
-
-
 def _opt_outs(
     connection: duckdb.DuckDBPyConnection,
-    encoding_id: str,
     member: Member,
     serves: bool,
     registered: int | None,
@@ -129,15 +111,14 @@ def _opt_outs(
         SELECT count(*) FILTER (permission = 'withdrawn'), count(*) FILTER (permission = 'prohibited' AND NOT forbidden),
             count(*) FILTER (permission = 'prohibited' AND forbidden),
             count(*) FILTER (permission = 'prohibited' AND forbidden IS NULL)
-        FROM opted_out JOIN unit_asset USING (asset_id)
-        JOIN unit ON unit.encoding_id = unit_asset.encoding_id AND number = unit_number
+        FROM opted_out JOIN member_work USING (asset_id)
         LEFT JOIN (
             SELECT asset_id AS told_id, forbidden FROM prohibited_span
             WHERE $sequence >= since AND $sequence < until AND doubted_until <= $sequence
         ) ON told_id = asset_id
-        WHERE unit_asset.encoding_id = $encoding AND (code >> $index::UBIGINT) & 1 = 1 AND first_withdrawal > $heeded
+        WHERE member_id = $member
         """,
-        {"sequence": registered, "encoding": encoding_id, "index": member.index, "heeded": _heeded(member)},
+        {"sequence": registered, "member": member.id},
     ).fetchall()[0]
     return MemberOptOuts(
         member=member.id,

@@ -15,7 +15,8 @@ from typing import Any
 import duckdb
 
 from registry.errors import NotFoundError
-from registry.members.serving import NOT_COVERED, Service, heeded_by
+from registry.members.seen import seen_by_any, withdrawals_applied_through
+from registry.members.serving import Service
 from registry.permissions.rule import CURRENT_SIGNALS
 from registry.signals import TRAINING
 from registry.storage.current_rights import effective_rights_id
@@ -162,13 +163,8 @@ def _select(
     )
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE encoded AS SELECT {columns}, {_seen_by(members)} AS seen, "  # noqa: S608 - numbers and constants
-        f"{_seen_by(generations)} AS ever_seen FROM ("
-        "SELECT asset.*, asset.id AS work_id, code, "
-        f"coalesce(covered.first, CASE WHEN permission = 'withdrawn' THEN {NOT_COVERED} END) AS first "
-        "FROM unit_asset JOIN unit ON unit.encoding_id = unit_asset.encoding_id AND number = unit_number "
-        "JOIN asset ON asset.id = unit_asset.asset_id LEFT JOIN ("
-        "SELECT asset_id AS covered_id, min(withdrawal_id) AS first FROM withdrawal_work GROUP BY 1"
-        ") AS covered ON covered_id = asset.id WHERE unit_asset.encoding_id = ?)",
+        f"{_seen_by(generations)} AS ever_seen FROM (SELECT asset.*, asset.id AS work_id, code, first_withdrawal "
+        "FROM encoded_work JOIN asset ON asset.id = encoded_work.asset_id WHERE encoding_id = ?)",
         [encoding_id],
     )
     connection.execute("CREATE OR REPLACE TEMP VIEW content AS SELECT * FROM encoded WHERE seen")
@@ -178,21 +174,7 @@ def _select(
 
 
 def _seen_by(members: Sequence[Member]) -> str:
-    """SQL for whether one of these saw a work with this ``code``, which the withdrawal ``first``
-    was the first to cover.
-    """
-    masks: dict[int, int] = {}
-    for member in members:
-        through = heeded_by(member)
-        through = -1 if through is None else through
-        masks[through] = masks.get(through, 0) | 1 << member.index
-    return (
-        "("
-        + " OR ".join(
-            f"(code & {mask}::UBIGINT <> 0 AND coalesce(first > {through}, true))" for through, mask in masks.items()
-        )
-        + ")"
-    )
+    return seen_by_any((member.index, withdrawals_applied_through(member)) for member in members)
 
 
 def _data_sets(connection: duckdb.DuckDBPyConnection) -> list[DataSetFacts]:

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.claims.read import count_claims, list_claims
-from registry.members.serving import Service, heeded_by
+from registry.members.seen import withdrawals_applied_through
+from registry.members.serving import Service
 from reports.rendering.texts import clipped
 from reports.statements.facts import CertificatePart, ClaimPart, FollowedPart, WithdrawalPart
 
@@ -93,7 +94,7 @@ def _followed_in(service: Service, works: NDArray[np.int64]) -> FollowedPart | N
     covered = np.isin(withdrawn.asset_ids, works)
     if not covered.any():
         return None
-    heeding = {state.member.index: heeded_by(state.member) for state in service.states}
+    heeding = {state.member.index: withdrawals_applied_through(state.member) for state in service.states}
     concerned = [
         index
         for index in range(service.encoding.n)

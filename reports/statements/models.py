@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from registry.errors import IntegrityError
 from registry.members.exposure import Exposure, MemberExposure
 from registry.members.reference_models import recorded_reference
-from registry.members.serving import Service, heeded_by
+from registry.members.seen import withdrawals_applied_through
+from registry.members.serving import Service
 from registry.storage.database import Registry
 from reports.statements.facts import MemberPart, ModelPart, ReferencePart
 
@@ -90,7 +91,9 @@ def _member(service: Service, member: MemberExposure, newest: set[str], works: N
 
 
 def _saw_withdrawn(service: Service, member: MemberExposure, works: NDArray[np.int64]) -> bool:
-    (heeded,) = (heeded_by(state.member) for state in service.states if state.member.id == member.member)
+    (heeded,) = (
+        withdrawals_applied_through(state.member) for state in service.states if state.member.id == member.member
+    )
     seen = service.withdrawn.seen_by(member.index, heeded)
     return bool((seen & np.isin(service.withdrawn.asset_ids, works)).any())
 
@@ -105,8 +108,8 @@ def _reference(
         "SELECT DISTINCT asset_id FROM unit_asset WHERE encoding_id = ? ORDER BY asset_id", [service.encoding.id]
     ).to_arrow_table()["asset_id"]
     theirs = np.intersect1d(encoded.to_numpy(), works)
-    left_out = service.withdrawn.asset_ids[~service.withdrawn.seen_by_all(recorded.withdrawn_through)]
+    left_out = service.withdrawn.asset_ids[~service.withdrawn.seen_by(None, recorded.withdrawn_through)]
     return ReferencePart(
         works=len(np.setdiff1d(theirs, left_out)),
-        in_use=not service.withdrawn.seen_by_all(recorded.withdrawn_through).any(),
+        in_use=not service.withdrawn.seen_by(None, recorded.withdrawn_through).any(),
     )

@@ -11,6 +11,7 @@ from __future__ import annotations
 import duckdb
 import pyarrow as pa
 
+from registry.schema.views import SAW
 from registry.storage.current_rights import effective_rights_id
 from registry.works.listings import BLOCK
 from reports.statements.findings import AUDITS, PASSES
@@ -102,29 +103,20 @@ _WORKS = """
 # All that the codes say of a rightsholder's works is in the codes' union, but for the works that
 # some members left out.
 _CODES = """
-    SELECT holder_id, unit_asset.encoding_id, first_withdrawal, bit_or(code::UBIGINT) AS code
-    FROM owner_work JOIN unit_asset ON unit_asset.asset_id = owner_work.asset_id
-    JOIN unit ON unit.encoding_id = unit_asset.encoding_id AND unit.number = unit_asset.unit_number
-    LEFT JOIN (
-        SELECT asset_id AS withdrawn_id, min(withdrawal_id) AS first_withdrawal FROM withdrawal_work GROUP BY asset_id
-    ) ON withdrawn_id = owner_work.asset_id
+    SELECT holder_id, encoding_id, first_withdrawal, bit_or(code::UBIGINT) AS code
+    FROM owner_work JOIN encoded_work USING (asset_id)
     GROUP BY ALL
 """
 
-_MODELS = """
+_MODELS = f"""
     SELECT holder_id, count(DISTINCT ensemble_id) AS models, count(DISTINCT member_id) AS members_that_saw,
         count(DISTINCT member_id) FILTER (newest) AS newest_members_that_saw
     FROM (
-        SELECT holder_id, ensemble.id AS ensemble_id, member.id AS member_id, newest
+        SELECT holder_id, ensemble.id AS ensemble_id, member_id, newest
         FROM owner_code JOIN ensemble USING (encoding_id)
-        LEFT JOIN (
-            SELECT id, ensemble_id, index, generation = max(generation) OVER (PARTITION BY ensemble_id, index) AS newest,
-                coalesce((manifest ->> 'withdrawn_through')::BIGINT, -1) AS heeded
-            FROM member
-        ) AS member ON member.ensemble_id = ensemble.id AND (code >> member.index::UBIGINT) & 1 = 1
-            AND coalesce(first_withdrawal > heeded, true)
+        LEFT JOIN trained_member ON trained_member.ensemble_id = ensemble.id AND {SAW}
     ) GROUP BY holder_id
-"""
+"""  # noqa: S608 - a constant
 
 _JUDGED = f"""
     SELECT candidate.unit_number, their_audit.* EXCLUDE (joint), {PASSES} AS passes

@@ -12,12 +12,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from attribution.audit.auditor import Auditor
+from attribution.ablation.joint import ablate_sample
+from attribution.audit.auditor import NO_LPIPS, Auditor
 from attribution.audit.record import AuditSettings, decoys_with_contrast
 from attribution.ensemble.handle import reference_of, references_of
 from attribution.evidence.adjustment import Neighbours, pulls_towards
 from attribution.evidence.randomisation import assess_shortlist, has_contrast, predictions
-from attribution.ranking.shortlist import SEEN_BY_NONE, membership_of_units, reasons_not_to_test
+from attribution.ranking.shortlist import SEEN_BY_NONE, reasons_not_to_test
 from attribution.sampling.generate import generate_samples
 from attribution.sampling.predictions import load_contrasts
 from attribution.sampling.replay import verify_named
@@ -55,6 +56,19 @@ def weights_of(registry: Registry, member_id: str) -> dict[str, torch.Tensor]:
 
 def same_weights(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> bool:
     return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
+
+
+def check_ablations_of_the_withdrawn_work(world: World) -> None:
+    """Of a sample from before, by the members of its code; of one by retrained members, which never
+    saw the work, none is left out and the sample stays as it is.
+    """
+    retrained = reference_of(world.registry, world.ensemble.id)
+    [sample] = generate_samples(world.registry, retrained, [11], SAMPLER, None, CPU)
+    after = ablate_sample(world.registry, sample.id, [str(WORK)], CPU, NO_LPIPS)
+    assert after.survivors == tuple(range(6))
+    assert after.influence == pytest.approx(0, abs=1e-3)
+    before = ablate_sample(world.registry, world.samples[0].id, [str(WORK)], CPU, NO_LPIPS)
+    assert before.survivors == tuple(index for index in range(6) if index not in saw(world, WORK))
 
 
 @pytest.fixture(scope="module")
@@ -171,6 +185,7 @@ def test_retrained_members_are_those_that_would_have_been(world: World, tmp_path
     assert [member.index for member in made] == saw(world, WORK)
     reference = reference_of(world.registry, world.ensemble.id)
     assert reference.complete
+    check_ablations_of_the_withdrawn_work(world)
     untouched = [place for place in range(6) if place not in saw(world, WORK)]
     assert [reference.member_ids[place] for place in untouched] == [
         world.ensemble.member_ids[place] for place in untouched
@@ -217,15 +232,8 @@ def test_units_of_many_works_stay_candidates_for_the_rest(tmp_path: Path) -> Non
     np.testing.assert_array_equal(corpus.membership, bits(corpus.codes, 5))
 
 
-def test_membership_follows_what_was_left_out() -> None:
-    """A bit counts while some work of the unit was seen; a unit of which all was left out was seen
-    by nobody.
-    """
-    given = np.array([[True, True, False], [True, False, True]])
-    works, withdrawn = np.array([0, 0, 1]), np.array([0, 1])
-    seen = np.array([[True, False, False], [False, False, True]])
-    found = membership_of_units(given, works, withdrawn, seen)
-    np.testing.assert_array_equal(found, [[True, True, False], [False, False, True]])
+def test_every_unit_that_cannot_be_tested_has_a_reason() -> None:
+    """Seen by all members, seen by none, or withdrawn in part."""
     reasons = reasons_not_to_test(np.array([[True, True], [False, False], [True, False]]), {2}, {0, 1, 2})
     assert sorted(reasons) == [0, 1, 2]
 
