@@ -20,6 +20,7 @@ from registry.errors import InputError
 from registry.event_log.events import changing
 from registry.ingest.reading.content import MARK, read_members, read_work, split_path
 from registry.ingest.reading.file_pool import apply_in_processes
+from registry.ingest.store.rows import insert_rows
 from registry.storage.database import Registry
 
 CHUNK = 64
@@ -160,16 +161,12 @@ def _store(registry: Registry, now: datetime, batch: Sequence[_Fingerprinted], f
         new = [each for each in batch if each.asset_id not in there]
         if not new:
             return
-        start = change.next_id("fingerprint")
         columns = {
-            "id": pa.array(range(start, start + len(new)), pa.int64()),
             "asset_id": pa.array([each.asset_id for each in new], pa.int64()),
             **{f"word{place}": pa.array([each.words[place] for each in new], pa.uint64()) for place in range(4)},
             "quality": pa.array([each.quality for each in new], pa.int64()),
         }
-        change.connection.register("batch", pa.table(columns))
-        names = ", ".join(columns)
-        change.connection.execute(f"INSERT INTO fingerprint ({names}) SELECT {names} FROM batch ORDER BY id")  # noqa: S608 - constants
+        insert_rows(change, "fingerprint", columns)
         without = sum(1 for each in new if not each.quality)
         change.record("works fingerprinted", "fingerprints", after={"works": len(new), "not comparable": without})
     found.made += len(new)

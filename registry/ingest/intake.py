@@ -14,7 +14,7 @@ from registry.image_files.inspection import KnownWork, Refusal, Result, Work
 from registry.ingest.findings import Finding, FindingLog, Kind
 from registry.ingest.owners.declarations import Declaration, NoDeclaration, OwnerSource
 from registry.ingest.reading.shard_facts import other_bytes, stated_with
-from registry.ingest.store.data_set import Changes, DataSetStore, Item
+from registry.ingest.store.works import Changes, Item, WorkStore
 
 BATCH_SECONDS = 10.0
 """A batch is stored after this time even if it is small, so that a killed run has lost little."""
@@ -25,7 +25,7 @@ BATCH_BYTES = 2**26
 class Intake:
     """Takes what was inspected, asks whose it is, and stores it batch by batch."""
 
-    def __init__(self, store: DataSetStore, owners: OwnerSource) -> None:
+    def __init__(self, store: WorkStore, owners: OwnerSource) -> None:
         self.store = store
         self.owners = owners
         self.known = store.known_hashes()
@@ -98,9 +98,9 @@ class Intake:
         rightsholders = self.store.rightsholders_of([place.asset_id for _, _, place in elsewhere]) if elsewhere else {}
         for found, declaration, place in elsewhere:
             path, _ = moved.get(place.asset_id, (place.path, None))
-            if (place.data_set, path) == (self.store.name, found):
+            if (place.data_set, path) == (self.store.data_set.name, found):
                 continue
-            where = path if place.data_set == self.store.name else f"{path} of the data set {place.data_set!r}"
+            where = path if place.data_set == self.store.data_set.name else f"{path} of the data set {place.data_set!r}"
             reason = f"the same bytes as {where}, which is registered"
             stated, registered = declaration.rightsholder, rightsholders[place.asset_id]
             if stated is not None and stated != registered:

@@ -25,6 +25,7 @@ from registry.event_log.events import changing
 from registry.event_log.verify import newest_statement
 from registry.ingest.findings import KEPT, Finding, Kind
 from registry.ingest.fingerprinting import fingerprint_works
+from registry.ingest.store.rows import insert_rows
 from registry.storage.database import Registry
 
 SLICE = 250_000
@@ -133,19 +134,12 @@ def _store_pairs(
     with changing(registry, now) as change:
         if _searched_through(change.connection) != searched[0]:
             return False
-        start = change.next_id("near_duplicate")
         columns = {
-            "id": pa.array(np.arange(start, start + len(ends))),
             "asset_id": pa.array(ends[:, 0]),
             "other_asset_id": pa.array(ends[:, 1]),
             "distance": pa.array(distances),
         }
-        change.connection.register("pairs", pa.table(columns))
-        names = ", ".join(columns)
-        change.connection.execute(
-            f"INSERT INTO near_duplicate ({names}, found_at) SELECT {names}, ? FROM pairs ORDER BY id",  # noqa: S608 - constants
-            [change.now],
-        )
+        insert_rows(change, "near_duplicate", columns, {"found_at": change.now})
         change.record(_SEARCHED, "fingerprints", after={"pairs": len(ends), "through": searched[1]})
     return True
 

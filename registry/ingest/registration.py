@@ -25,7 +25,7 @@ from registry.ingest.near_duplicates import Likenesses, find_likenesses
 from registry.ingest.open_sources import FileSource, open_archive, open_folder, open_shards
 from registry.ingest.owners.declarations import OwnerSource
 from registry.ingest.report import RegistrationReport
-from registry.ingest.store.data_set import name_of_archive
+from registry.ingest.store.data_set import SourceDataSet, name_of_archive
 from registry.ingest.store.works import WorkStore
 from registry.storage.database import Registry
 from registry.withdrawals.record import cover_later_works
@@ -143,8 +143,9 @@ def _register(
     source = opened(workers, decode)
     # Other owners may be declared now: what those before had withdrawn stays withdrawn.
     cover_later_works(registry, now)
-    store = WorkStore(registry, data_set or own_name(registry, source), source.root, now, source.kind)
-    intake = Intake(store, owners)
+    name = data_set or (name_of_archive(registry, source.root) if source.kind == "archive" else source.name)
+    into = SourceDataSet(registry, name, source.kind, source.root, now)
+    intake = Intake(WorkStore(registry, into, now), owners)
     intake.findings.extend(source.findings)
     done = intake.take_all(
         source.inspect(intake.known),
@@ -156,16 +157,14 @@ def _register(
     likenesses = Likenesses()
     if near_duplicates:
         started = time.monotonic()
-        likenesses = find_likenesses(
-            registry.patient(), store.data_set_id, now=now, workers=workers, on_progress=on_fingerprints
-        )
+        likenesses = find_likenesses(registry.patient(), into.id, now=now, workers=workers, on_progress=on_fingerprints)
         intake.findings.extend(likenesses.findings)
         seconds["fingerprints"] = time.monotonic() - started
     counts = intake.findings.counts
     return RegistrationReport(
-        data_set=intake.store.name,
-        kind=intake.store.kind,
-        root=str(intake.store.root),
+        data_set=into.name,
+        kind=into.kind,
+        root=str(into.root),
         files=done,
         archives=source.archives,
         registered=total.registered,
@@ -190,8 +189,3 @@ def _register(
         counts={str(kind): number for kind, number in sorted(counts.items())},
         findings=intake.findings.kept,
     )
-
-
-def own_name(registry: Registry, source: FileSource) -> str:
-    """What a source's data set is called unless told otherwise."""
-    return name_of_archive(registry, source.root) if source.kind == "archive" else source.name

@@ -22,12 +22,12 @@ from typing import Any
 import pyarrow as pa
 
 from registry.errors import UsageError
-from registry.event_log.events import Change, changing
+from registry.event_log.events import changing
 from registry.ingest.bulk.batches import read_ahead
 from registry.ingest.bulk.store import ListStore, Stored
 from registry.ingest.findings import Finding
 from registry.ingest.lists import ListSource
-from registry.ingest.store.data_set import add_data_set, move_data_set
+from registry.ingest.store.data_set import SourceDataSet
 from registry.storage.database import Registry
 from registry.withdrawals.record import cover_later_works
 
@@ -73,7 +73,7 @@ class ListReport:
     """Works for which the list names another rightsholder or licence than was recorded; what it
     says counts from now on."""
     findings: tuple[Finding, ...] = field(default=())
-    """The first conflicts, at most :data:`registry.ingest.bulk.conflicts.NAMED`."""
+    """The first conflicts, at most :data:`registry.ingest.bulk.known_works.NAMED`."""
 
     @property
     def works(self) -> int:
@@ -128,12 +128,12 @@ def register_list(
     name = data_set or source.name
     # A list that names another owner must not lift a withdrawal that is in no row yet.
     cover_later_works(registry, now)
-    landing = _DataSet(registry, name, root.absolute(), now)
-    store, total = ListStore(source, landing.number, name), Stored()
+    into = SourceDataSet(registry, name, "list", root.absolute(), now)
+    store, total = ListStore(source, into.expected_id, name), Stored()
     counts: Counter[str] = Counter()
     examples: dict[str, list[int]] = {}
     read = 0
-    with read_ahead(source, landing.number, allow_unowned=allow_unowned) as batches:
+    with read_ahead(source, into.expected_id, allow_unowned=allow_unowned) as batches:
         for batch in batches:
             for reason, row_number in batch.refused:
                 counts[reason] += 1
@@ -142,7 +142,7 @@ def register_list(
             if batch.rows.num_rows:
                 on_rows(batch.rows)
                 with changing(registry, now) as change:
-                    landing.make(change)
+                    into.add(change)
                     stored = store.add(change, batch)
                 total.add(stored)
             read += batch.read
@@ -185,41 +185,3 @@ def check_owned(source: ListSource, allow_unowned: bool) -> None:
             f"no column of {source.name} says whose the works are; map one (--map rightsholder=COLUMN), name one for all "
             "(--rightsholder NAME), or register them without (--allow-unowned)"
         )
-
-
-class _DataSet:
-    """The data set of a list: known from the start, since its number is part of what identifies a
-    work by its path; made with the first batch, so that a list of which nothing lands leaves none.
-    """
-
-    def __init__(self, registry: Registry, name: str, root: Path, now: datetime) -> None:
-        self.name, self.root, self.now = name, root, now
-        with changing(registry, now) as change:
-            found = self._row(change)
-            self.number = change.next_id("data_set") if found is None else int(found[0])
-            if found is not None and found[1] != str(root):
-                if found[2] != "list" or Path(found[1]).exists():
-                    raise UsageError(
-                        f"the data set {name!r} is the {found[2]} {found[1]}; give {root} another name with --data-set"
-                    )
-                move_data_set(change, self.number, name, found[1], root)
-        self.made = found is not None
-
-    def make(self, change: Change) -> None:
-        """Make it, unless it is there.
-
-        Raises:
-            UsageError: another process has made one since.
-        """
-        if self.made:
-            return
-        if self._row(change) is None and change.next_id("data_set") == self.number:
-            add_data_set(change, self.name, "list", self.root, self.now)
-        elif self._row(change) != (self.number, str(self.root), "list"):
-            raise UsageError("another process has registered a data set meanwhile; nothing was lost, run it again")
-        self.made = True
-
-    def _row(self, change: Change) -> tuple[int, str, str] | None:
-        query = "SELECT id, root, kind FROM data_set WHERE name = ?"
-        row: tuple[int, str, str] | None = change.connection.execute(query, [self.name]).fetchone()
-        return row

@@ -9,20 +9,18 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from registry.event_log.events import Change
-from registry.event_log.seals import digest_of_rows, schema_of
 from registry.ingest.bulk.batches import Batch
-from registry.ingest.bulk.conflicts import NAMED
+from registry.ingest.bulk.known_works import NAMED, declare_anew
 from registry.ingest.bulk.matching import match
 from registry.ingest.bulk.names import NOBODY, Named, licences, rightsholders
-from registry.ingest.bulk.newer import declare_anew
 from registry.ingest.findings import Finding
 from registry.ingest.lists.source import ListSource
+from registry.ingest.store.rows import insert_rows
 from registry.permissions.derived_columns import refresh
 from registry.site_policies.store import apply_policies
 
 _OF_WORK = ("path", "url", "sha256", "other_hash", "media_type", "width", "height")
 _OF_RIGHTS = ("title", "creator", "source_url", "attributes")
-_CHUNK = 122_880
 _MEMORY = "700MB"
 # Finding out how to pack texts that hardly repeat costs as much as writing them, and saves half of
 # the space.
@@ -123,7 +121,8 @@ class ListStore:
             "licence_id": _some(terms.ids[places]),
             "permission": pa.DictionaryArray.from_arrays(pa.array(kinds), list(terms.training)),
         }
-        _insert_into(change, "asset", pa.table(works), {"data_set_id": self.data_set_id, "registered_at": change.now})
+        constants = {"data_set_id": self.data_set_id, "registered_at": change.now}
+        insert_rows(change, "asset", pa.table(works), constants, hashed=True)
         rights = {
             "id": pa.array(declared_ids),
             "asset_id": pa.array(ids),
@@ -133,11 +132,9 @@ class ListStore:
         }
         table = pa.table(rights)
         constants = {"basis": "declared", "recorded_from": self.source.name, "recorded_by": change.actor}
-        _insert_into(
-            change,
-            "asset_rights",
-            table if stated.all() else table.filter(pa.array(stated)),
-            {**constants, "recorded_at": change.now},
+        constants |= {"recorded_at": change.now}
+        insert_rows(
+            change, "asset_rights", table if stated.all() else table.filter(pa.array(stated)), constants, hashed=True
         )
         if _something_else_counts(change):
             apply_policies(change, ids)
@@ -166,23 +163,6 @@ def _stated(rows: pa.Table, holder_ids: NDArray[np.int64], licence_ids: NDArray[
 def _some(ids: NDArray[np.int64]) -> pa.Array:
     absent = ids == NOBODY
     return pa.array(ids, mask=absent if absent.any() else None)
-
-
-def _insert_into(change: Change, table: str, rows: pa.Table, constants: dict[str, object]) -> None:
-    if rows.num_rows:
-        digest = digest_of_rows(schema_of(change.connection, table), rows, constants)
-        change.hashed(table, int(rows.column("id")[0].as_py()), digest)
-    names = ", ".join([*rows.column_names, *constants])
-    values = ", ".join([*rows.column_names, *("?" for _ in constants)])
-    # Batches of rows are what DuckDB shares out among threads.
-    change.connection.register(
-        "batch_rows", pa.Table.from_batches(rows.combine_chunks().to_batches(_CHUNK), rows.schema)
-    )
-    change.connection.execute(
-        f"INSERT INTO {table} ({names}) SELECT {values} FROM batch_rows",  # noqa: S608 - names of our columns
-        list(constants.values()),
-    )
-    change.connection.unregister("batch_rows")
 
 
 def _something_else_counts(change: Change) -> bool:

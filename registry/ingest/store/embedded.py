@@ -20,6 +20,7 @@ from registry.errors import InputError
 from registry.event_log.events import Change
 from registry.ids import canonical_json
 from registry.ingest.owners.declarations import Declaration
+from registry.ingest.store.rows import insert_rows
 from registry.licences import LicencePermission, LicenceTerms, read_licence
 from registry.metadata import EmbeddedMetadata
 from registry.signals import TRAINING, Category, Protocol, RightsSignal, Use
@@ -42,9 +43,7 @@ def store_embedded(change: Change, found: Sequence[tuple[int, EmbeddedMetadata]]
     """
     if not found:
         return 0
-    start = change.next_id("embedded_metadata")
     columns: dict[str, pa.Array] = {
-        "id": pa.array(range(start, start + len(found)), pa.int64()),
         "asset_id": pa.array([asset_id for asset_id, _ in found], pa.int64()),
         **{name: pa.array([getattr(each, name) for _, each in found], pa.string()) for name in _TEXTS},
         "fields": pa.array(
@@ -54,20 +53,13 @@ def store_embedded(change: Change, found: Sequence[tuple[int, EmbeddedMetadata]]
         "c2pa": pa.array([each.c2pa and canonical_json(_credentials(each)) for _, each in found], pa.string()),
         "problems": pa.array([canonical_json(list(each.problems)) for _, each in found]),
     }
-    change.connection.register("embedded", pa.table(columns))
-    names = ", ".join(columns)
-    change.connection.execute(
-        f"INSERT INTO embedded_metadata ({names}, read_at) SELECT {names}, ? FROM embedded ORDER BY id",  # noqa: S608 - constants
-        [change.now],
-    )
-    change.connection.unregister("embedded")
+    insert_rows(change, "embedded_metadata", columns, {"read_at": change.now})
     return _store_signals(change, [(asset_id, signal) for asset_id, each in found for signal in each.signals])
 
 
 def _store_signals(change: Change, signals: Sequence[tuple[int, RightsSignal]]) -> int:
     if not signals:
         return 0
-    start = change.next_id("rights_signal")
     values = [
         (str(each.protocol), str(each.category), str(each.use), each.constraint, each.raw, each.found_in)
         for _, each in signals
@@ -75,15 +67,8 @@ def _store_signals(change: Change, signals: Sequence[tuple[int, RightsSignal]]) 
     columns: dict[str, pa.Array] = {
         name: pa.array(column, pa.string()) for name, column in zip(_SIGNALS, zip(*values, strict=True), strict=True)
     }
-    columns["id"] = pa.array(range(start, start + len(signals)), pa.int64())
     columns["asset_id"] = pa.array([asset_id for asset_id, _ in signals], pa.int64())
-    change.connection.register("signals", pa.table(columns))
-    names = ", ".join(columns)
-    change.connection.execute(
-        f"INSERT INTO rights_signal ({names}, seen_at) SELECT {names}, ? FROM signals ORDER BY id",  # noqa: S608 - constants
-        [change.now],
-    )
-    change.connection.unregister("signals")
+    insert_rows(change, "rights_signal", columns, {"seen_at": change.now})
     return len(signals)
 
 

@@ -7,7 +7,9 @@ event of the log.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime
 from typing import Any
 
 import duckdb
@@ -16,30 +18,78 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from registry.event_log.events import Change, changing
-from registry.image_files.inspection import Work
+from registry.image_files.inspection import KnownWork, Work
+from registry.ingest.findings import Finding, Kind
 from registry.ingest.owners.declarations import Declaration
-from registry.ingest.store.data_set import (
-    Changes,
-    DataSetStore,
-    Item,
-    Place,
-    add_data_set,
-    contradictions,
-    move_data_set,
-)
-from registry.ingest.store.declared import declare
-from registry.ingest.store.embedded import store_embedded, stored_embedded
+from registry.ingest.store.data_set import SourceDataSet
+from registry.ingest.store.embedded import conflicts, store_embedded, stored_embedded
+from registry.ingest.store.rights import declare
+from registry.ingest.store.rows import insert_rows
 from registry.ingest.store.supersede import supersede_listed, take_over_signals
+from registry.metadata import EmbeddedMetadata
 from registry.permissions.derived_columns import refresh, refresh_rights
 from registry.site_policies.store import apply_policies, refresh_with_policies
-from registry.works.identity import IDENTITY
+from registry.storage.database import Registry
+from registry.works.identity import identity_of
+from registry.works.queries import asset_rights_table
 
 
-class WorkStore(DataSetStore):
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a work is registered."""
+
+    asset_id: int
+    data_set: str
+    path: str
+
+
+@dataclass
+class Changes:
+    """What a batch did to the registry."""
+
+    registered: int = 0
+    unchanged: int = 0
+    moved: int = 0
+    found_again: int = 0
+    declarations: int = 0
+    """First declarations."""
+    declarations_changed: int = 0
+    """Newer declarations, appended beside the earlier ones."""
+    superseded: int = 0
+    """Works that were known by their metadata alone, of which the file has turned up."""
+    embedded: int = 0
+    """Works that say something about themselves."""
+    signals: int = 0
+    """Rights signals in these."""
+    elsewhere: list[tuple[str, Declaration, Place]] = field(default_factory=list)
+    """Files whose content is registered from another place: their path there."""
+    findings: list[Finding] = field(default_factory=list)
+    """Where declarations and files contradict each other, and metadata that cannot be read."""
+
+    def add(self, other: Changes) -> None:
+        """Count another batch's changes in."""
+        for each in fields(self):
+            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
+
+
+Item = tuple[Work | KnownWork, Declaration]
+
+
+class WorkStore:
     """Stores the works of one data set."""
 
+    def __init__(self, registry: Registry, data_set: SourceDataSet, now: datetime) -> None:
+        # From here on there is work to lose: rather wait for another command.
+        self.registry = registry.patient()
+        self.data_set = data_set
+        self.now = now
+
     def add(self, items: Sequence[Item]) -> tuple[Changes, NDArray[np.int64]]:
-        """Register a batch in one transaction; see :class:`DataSetStore`."""
+        """Register a batch in one transaction.
+
+        Returns:
+            What was changed, and the ids of the works that are where the registry says.
+        """
         changes = Changes()
         with changing(self.registry, self.now) as change:
             connection = change.connection
@@ -50,18 +100,19 @@ class WorkStore(DataSetStore):
             for found, declaration in items:
                 place = known.get(found.sha256)
                 if place is None and isinstance(found, Work):
-                    place = Place(next_id + len(new), self.name, found.path)
+                    place = Place(next_id + len(new), self.data_set.name, found.path)
                     new.append((place.asset_id, found, declaration))
                     known[found.sha256] = place
                     present[place.asset_id] = declaration
-                elif place is not None and (place.data_set, place.path) == (self.name, found.path):
+                elif place is not None and (place.data_set, place.path) == (self.data_set.name, found.path):
                     changes.unchanged += 1
                     present[place.asset_id] = declaration
                 elif place is not None:
                     changes.elsewhere.append((found.path, declaration, place))
-            self._find_data_set(change)
             if new:  # a source of nothing but what is known leaves no data set without works
-                self._insert_works(connection, self._data_set(change), new)
+                self._insert_works(change, self.data_set.add(change), new)
+            else:
+                self.data_set.update(change)
             changes.registered = len(new)
             embedded = {asset_id: work.embedded for asset_id, work, _ in new if work.embedded}
             changes.embedded = len(embedded)
@@ -71,7 +122,7 @@ class WorkStore(DataSetStore):
             changes.found_again = len(found_again)
             recorded = declare(change, present)
             changes.declarations += recorded.first
-            changes.declarations_changed += len(recorded.asset_ids) - recorded.first
+            changes.declarations_changed += recorded.changed
             added = np.array([number for number, _, _ in new], np.int64)
             superseded = supersede_listed(change, {work.sha256: asset_id for asset_id, work, _ in new})
             changes.superseded = len(superseded)
@@ -85,16 +136,16 @@ class WorkStore(DataSetStore):
             if len(earlier):
                 embedded |= stored_embedded(connection, pa.array(earlier))
             paths = {place.asset_id: place.path for place in known.values() if place.asset_id in embedded}
-            changes.findings = contradictions(embedded, present, paths)
+            changes.findings = _contradictions(embedded, present, paths)
             facts: dict[str, Any] = {"registered": changes.registered, "declarations": changes.declarations}
             facts |= {"newer declarations": changes.declarations_changed, "found again": found_again}
             if any(facts.values()):
                 facts |= {"with metadata": changes.embedded, "rights signals": changes.signals}
-                change.record("works registered", f"data set {self.name}", after=facts)
+                change.record("works registered", f"data set {self.data_set.name}", after=facts)
         return changes, here
 
     def move(self, moves: Sequence[tuple[int, str, Declaration]]) -> Changes:
-        """Record the new paths; see :class:`DataSetStore`."""
+        """Give works (by id) their new paths, with what is declared for them there."""
         changes = Changes(moved=len(moves))
         if moves:
             with changing(self.registry, self.now) as change:
@@ -108,18 +159,18 @@ class WorkStore(DataSetStore):
                 )
                 recorded = declare(change, {asset_id: declared for asset_id, _, declared in moves})
                 changes.declarations += recorded.first
-                changes.declarations_changed += len(recorded.asset_ids) - recorded.first
+                changes.declarations_changed += recorded.changed
                 refresh_with_policies(change, recorded.asset_ids)
                 change.record(
                     "works moved",
-                    f"data set {self.name}",
+                    f"data set {self.data_set.name}",
                     before=[list(row) for row in former],
                     after=[[asset_id, path] for asset_id, path, _ in sorted(moves, key=lambda move: move[0])],
                 )
         return changes
 
     def mark_missing(self, asset_ids: Sequence[int]) -> None:
-        """Record it in one event; see :class:`DataSetStore`."""
+        """Record in one event that works were not found; the time of an earlier record stays."""
         with changing(self.registry, self.now) as change:
             change.connection.register("gone", pa.table({"gone_id": pa.array(asset_ids, pa.int64())}))
             rows = change.connection.execute(
@@ -127,48 +178,22 @@ class WorkStore(DataSetStore):
                 [self.now],
             ).fetchall()
             if rows:
-                change.record("works missing", f"data set {self.name}", after=sorted(number for (number,) in rows))
+                change.record(
+                    "works missing", f"data set {self.data_set.name}", after=sorted(number for (number,) in rows)
+                )
 
-    def _find_data_set(self, change: Change) -> None:
-        """See whether another process has begun with the same source; and that this one has moved,
-        if it has.
-        """
-        if self.data_set_id is None:
-            found = change.connection.execute("SELECT id FROM data_set WHERE name = ?", [self.name]).fetchone()
-            self.data_set_id = int(found[0]) if found else None
-        elif self.former_root is not None:
-            move_data_set(change, self.data_set_id, self.name, self.former_root, self.root)
-            self.former_root = None
-
-    def _data_set(self, change: Change) -> int:
-        if self.data_set_id is None:
-            self.data_set_id = add_data_set(change, self.name, self.kind, self.root, self.now)
-        return self.data_set_id
-
-    def _insert_works(
-        self, connection: duckdb.DuckDBPyConnection, data_set_id: int, new: Sequence[tuple[int, Work, Declaration]]
-    ) -> None:
-        if not new:
-            return
-        works = pa.table(
-            {
-                "id": [asset_id for asset_id, _, _ in new],
-                **{
-                    name: [getattr(work, name) for _, work, _ in new]
-                    for name in ("path", "sha256", "byte_size", "media_type", "width", "height", "pixel_mode")
-                },
-                "url": pa.array([(work.facts or {}).get("url") for _, work, _ in new], pa.string()),
-                "other_hash": pa.nulls(len(new), pa.string()),
-            }
-        )
-        connection.register("works", works)
-        connection.execute(
-            "INSERT INTO asset (id, data_set_id, path, url, sha256, identity, byte_size, media_type, width, height, "  # noqa: S608 - a constant
-            "pixel_mode, registered_at, permission) "
-            f"SELECT id, ?, path, url, sha256, {IDENTITY}, byte_size, media_type, width, height, pixel_mode, ?, 'unclear' "
-            "FROM (SELECT *, ? AS data_set_id FROM works) ORDER BY id",
-            [data_set_id, self.now, data_set_id],
-        )
+    def _insert_works(self, change: Change, data_set_id: int, new: Sequence[tuple[int, Work, Declaration]]) -> None:
+        columns = {
+            "id": pa.array([asset_id for asset_id, _, _ in new], pa.int64()),
+            **{
+                name: pa.array([getattr(work, name) for _, work, _ in new])
+                for name in ("path", "sha256", "byte_size", "media_type", "width", "height", "pixel_mode")
+            },
+            "url": pa.array([(work.facts or {}).get("url") for _, work, _ in new], pa.string()),
+            "identity": pa.array([identity_of(work.sha256) for _, work, _ in new], pa.uint64()),
+        }
+        constants = {"data_set_id": data_set_id, "registered_at": change.now, "permission": "unclear"}
+        insert_rows(change, "asset", columns, constants)
 
     def _mark_found(self, connection: duckdb.DuckDBPyConnection, present: NDArray[np.int64]) -> list[int]:
         connection.register("present", pa.table({"present_id": pa.array(present, pa.int64())}))
@@ -177,3 +202,61 @@ class WorkStore(DataSetStore):
             "AND id IN (SELECT present_id FROM present) RETURNING id"
         ).fetchall()
         return sorted(int(number) for (number,) in rows)
+
+    def known_hashes(self) -> dict[str, str]:
+        """By path, the hash of the work that was last registered from there."""
+        with self.registry.connection() as connection:
+            rows = connection.execute(
+                "SELECT path, arg_max(sha256, id) FROM asset WHERE data_set_id = ? AND byte_size IS NOT NULL GROUP BY path",
+                [self.data_set.id],
+            ).fetchall()
+        return dict(rows)
+
+    def places_of(self, connection: duckdb.DuckDBPyConnection, hashes: Collection[str]) -> dict[str, Place]:
+        """By hash, where the works are that are registered with a file."""
+        listed = sorted(hashes)
+        found = pa.table(
+            {
+                "found_sha256": pa.array(listed, pa.string()),
+                "found_identity": pa.array(map(identity_of, listed), pa.uint64()),
+            }
+        )
+        connection.register("found", found)
+        rows = connection.execute(
+            "SELECT sha256, asset.id, name, path FROM asset JOIN found ON identity = found_identity AND sha256 = found_sha256 "
+            "JOIN data_set ON data_set.id = data_set_id WHERE byte_size IS NOT NULL"
+        ).fetchall()
+        connection.unregister("found")
+        return {sha256: Place(asset_id, name, path) for sha256, asset_id, name, path in rows}
+
+    def absent(self, present: NDArray[np.int64]) -> list[Place]:
+        """Works of this data set that are not among those ``present``, by path."""
+        with self.registry.connection() as connection:
+            connection.register("present", pa.table({"present_id": pa.array(present, pa.int64())}))
+            rows = connection.execute(
+                "SELECT id, path FROM asset ANTI JOIN present ON present_id = id "
+                "WHERE data_set_id = ? AND byte_size IS NOT NULL ORDER BY path, id",
+                [self.data_set.id],
+            ).fetchall()
+        return [Place(asset_id, self.data_set.name, path) for asset_id, path in rows]
+
+    def rightsholders_of(self, asset_ids: Sequence[int]) -> dict[int, str | None]:
+        """By work, its rightsholder's name."""
+        with self.registry.connection() as connection:
+            rights = asset_rights_table(connection, asset_ids).select(["asset_id", "rightsholder"]).to_pylist()
+        return {row["asset_id"]: row["rightsholder"] for row in rights}
+
+
+def _contradictions(
+    embedded: Mapping[int, EmbeddedMetadata], declared: Mapping[int, Declaration], paths: Mapping[int, str]
+) -> list[Finding]:
+    """Where works (by asset id) say something else than is declared for them, and what of it cannot
+    be read.
+    """
+    found = []
+    for asset_id, metadata in sorted(embedded.items()):
+        path = paths[asset_id]
+        found += [Finding(path, Kind.CONFLICT, reason) for reason in conflicts(declared[asset_id], metadata)]
+        if metadata.problems:
+            found.append(Finding(path, Kind.METADATA, "; ".join(metadata.problems)))
+    return found

@@ -356,8 +356,8 @@ def test_workers_end_with_a_parent_that_was_killed(registry: Registry, folder: P
     write_pictures(folder, [f"{number:03d}.png" for number in range(300)])
     program = KILLED.replace("on_progress=progress", "on_progress=progress, workers=2").replace(
         "registration.BATCH = 10",
-        "from functools import partial; from registry.ingest import files; files.inspect_files = "
-        "partial(files.inspect_files, seconds_alone=0.0)",
+        "from functools import partial; from registry.ingest import open_sources; open_sources.inspect_files = "
+        "partial(open_sources.inspect_files, seconds_alone=0.0)",
     )
     arguments = [sys.executable, "-c", program, str(registry.home.root), str(folder)]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:

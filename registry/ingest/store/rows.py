@@ -1,0 +1,52 @@
+"""Appending Arrow columns to a table of the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import pyarrow as pa
+
+from registry.event_log.events import Change
+from registry.event_log.seals import digest_of_rows, schema_of
+
+_CHUNK = 122_880
+"""Rows that DuckDB gives to one thread."""
+_NONE: Mapping[str, Any] = MappingProxyType({})
+
+
+def insert_rows(
+    change: Change,
+    table: str,
+    rows: pa.Table | Mapping[str, pa.Array],
+    constants: Mapping[str, Any] = _NONE,
+    *,
+    hashed: bool = False,
+) -> None:
+    """Append rows in their order.
+
+    Args:
+        change: the transaction.
+        table: where they go.
+        rows: their columns; without ``id``, they get the next ones.
+        constants: columns that have one value for all.
+        hashed: compute the digest for the seal from these columns, instead of reading them back;
+            they must be all that the change adds to the table, and have its types.
+    """
+    rows = rows if isinstance(rows, pa.Table) else pa.table(dict(rows))
+    if "id" not in rows.column_names:
+        first = change.next_id(table)
+        rows = rows.append_column("id", pa.array(range(first, first + rows.num_rows), pa.int64()))
+    if hashed and rows.num_rows:
+        digest = digest_of_rows(schema_of(change.connection, table), rows, constants)
+        change.hashed(table, int(rows.column("id")[0].as_py()), digest)
+    names = ", ".join([*rows.column_names, *constants])
+    values = ", ".join([*rows.column_names, *("?" for _ in constants)])
+    batches = rows.combine_chunks().to_batches(_CHUNK)
+    change.connection.register("rows_to_insert", pa.Table.from_batches(batches, rows.schema))
+    change.connection.execute(
+        f"INSERT INTO {table} ({names}) SELECT {values} FROM rows_to_insert",  # noqa: S608 - names of our columns
+        list(constants.values()),
+    )
+    change.connection.unregister("rows_to_insert")
