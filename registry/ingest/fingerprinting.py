@@ -19,7 +19,7 @@ import pyarrow as pa
 from registry.errors import InputError
 from registry.event_log.events import changing
 from registry.ingest.reading.content import MARK, read_members, read_work, split_path
-from registry.ingest.reading.file_pool import apply_in_processes
+from registry.ingest.reading.file_inspection import apply_in_processes
 from registry.ingest.store.rows import insert_rows
 from registry.storage.database import Registry
 

@@ -14,10 +14,10 @@ from registry.errors import InputError
 from registry.image_files.inspection import Result, Task
 from registry.ingest.archives import is_archive
 from registry.ingest.findings import Finding
+from registry.ingest.reading.archive_inspection import inspect_containers
 from registry.ingest.reading.archive_works import Container, Passed, looks_like_archive
 from registry.ingest.reading.content import MARK
-from registry.ingest.reading.file_pool import inspect_files
-from registry.ingest.reading.member_pool import inspect_containers
+from registry.ingest.reading.file_inspection import inspect_files
 from registry.ingest.reading.scan import scan_folder
 
 _SECONDS_PER_FILE = 0.0003

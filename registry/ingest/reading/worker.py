@@ -48,7 +48,7 @@ def _files(request: Mapping[str, Any], results: BinaryIO) -> None:
 def _container(request: Mapping[str, Any], results: BinaryIO) -> None:
     from registry.ingest.reading.archive_works import Container, Passed, inspect_container
 
-    passed, careful = Passed(), request["careful"]
+    passed, one_by_one = Passed(), request["one_by_one"]
     rows: list[list[Any]] = []
     size = 0
     error = None
@@ -59,11 +59,11 @@ def _container(request: Mapping[str, Any], results: BinaryIO) -> None:
             decode=request["decode"],
             skip=request["skip"],
             first_credentials=request["credentials"],
-            about_to=(lambda path: _send(results, {"member": path})) if careful else (lambda _path: None),
+            about_to=(lambda path: _send(results, {"member": path})) if one_by_one else (lambda _path: None),
         ):
             rows.append(result_to_row(result))
             size += len(result.embedded.xmp or b"") if isinstance(result, Work) and result.embedded else 0
-            if careful or len(rows) >= MEMBERS_AT_ONCE or size > LARGEST_ANSWER:
+            if one_by_one or len(rows) >= MEMBERS_AT_ONCE or size > LARGEST_ANSWER:
                 _send(results, rows)
                 rows, size = [], 0
     except InputError as found:

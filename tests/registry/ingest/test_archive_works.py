@@ -17,10 +17,10 @@ from registry.errors import InputError, UsageError
 from registry.image_files.inspection import Refusal, Work
 from registry.ingest import findings
 from registry.ingest.owners.declarations import FolderPerRightsholder, OneOwner
-from registry.ingest.reading import worker_threads
+from registry.ingest.reading import processes
+from registry.ingest.reading.archive_inspection import inspect_containers
 from registry.ingest.reading.archive_works import Container, Passed, inspect_container
 from registry.ingest.reading.content import read_content, read_work, split_path
-from registry.ingest.reading.member_pool import inspect_containers
 from registry.ingest.registration import register_archive, register_shards
 from registry.ingest.report import RegistrationReport
 from registry.storage.current_rights import ASSET_RIGHTS
@@ -188,7 +188,7 @@ def test_a_member_that_kills_its_reader_is_refused_and_the_others_go_in(
     results = list(inspect_containers([Container(str(path), "works.tar!/")], Passed()))
     assert [result.path for result in results] == [f"works.tar!/{name}" for name, _ in members]
     assert [result for result in results if isinstance(result, Refusal)] == [
-        Refusal("works.tar!/deadly.png", worker_threads.REASON)
+        Refusal("works.tar!/deadly.png", processes.REASON)
     ]
     assert isinstance(results[100], Work), "without its content credentials, it can be read"
 

@@ -21,7 +21,7 @@ from registry.ingest import near_duplicates
 from registry.ingest.findings import Kind
 from registry.ingest.owners.declarations import Declaration, FolderPerRightsholder, OneOwner
 from registry.ingest.owners.table import OwnerTable
-from registry.ingest.reading.file_pool import inspect_files
+from registry.ingest.reading.file_inspection import inspect_files
 from registry.ingest.store.embedded import conflicts
 from registry.metadata import UNREAD_CREDENTIALS, EmbeddedMetadata
 from registry.storage.database import Registry

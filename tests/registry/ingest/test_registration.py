@@ -9,8 +9,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +22,8 @@ from registry.image_files.inspection import Refusal, Result, Task, Work, inspect
 from registry.ingest import open_sources, registration
 from registry.ingest.owners.declarations import FolderPerRightsholder, OneOwner
 from registry.ingest.owners.table import OwnerTable
-from registry.ingest.reading.file_pool import inspect_files
+from registry.ingest.reading.file_inspection import inspect_files
+from registry.ingest.reading.processes import ProcessPool
 from registry.schema.create import create_registry
 from registry.storage.database import Registry
 from registry.works.listings import WorksFilter, works
@@ -300,6 +303,16 @@ def test_a_file_that_kills_its_reader_is_refused_and_the_others_go_in(folder: Pa
     assert sum(isinstance(result, Work) for result in results) == 200
 
 
+def test_an_item_that_blocks_its_process_is_found_and_the_others_are_answered() -> None:
+    """After a while the process is ended; in order, none twice, none lost."""
+
+    def request(items: list[str]) -> Mapping[str, Any]:
+        return {"kind": "apply", "function": "tests.registry.ingest.blocking:block", "root": "", "items": items}
+
+    with ProcessPool(1) as pool:
+        assert pool.ask(request, ["a", "endless", "b"], str.upper, seconds=5.0) == ["a", "ENDLESS", "b"]
+
+
 def test_progress_is_told_for_every_file(registry: Registry, folder: Path) -> None:
     """Up to the last one."""
     write_pictures(folder, ["a.png", "b.png", "c.png"])
@@ -312,6 +325,7 @@ KILLED = """
 import sys, time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from registry.storage.database import Registry
 from registry.home import Home
 from registry.ingest import registration

@@ -16,9 +16,8 @@ from itertools import islice
 
 from registry.image_files.inspection import Refusal, Result
 from registry.ingest.reading.archive_works import Container, Passed
+from registry.ingest.reading.processes import REASON, ProcessDiedError, ProcessPool
 from registry.ingest.reading.worker import result_from_row
-from registry.ingest.reading.worker_process import ReaderDiedError
-from registry.ingest.reading.worker_threads import REASON, Crew
 
 _MEMBERS_WAITING = 256
 
@@ -30,12 +29,12 @@ def inspect_containers(
     ``workers``.
     """
     stop = threading.Event()
-    with Crew(min(workers, len(containers)) or 1) as crew, ThreadPoolExecutor(crew.size) as threads:
+    with ProcessPool(min(workers, len(containers)) or 1) as pool, ThreadPoolExecutor(pool.size) as threads:
         try:
             running = deque[queue.Queue[list[Result] | Exception | None]]()
             waiting = iter(containers)
-            for container in islice(waiting, crew.size):
-                running.append(_start(crew, threads, container, passed, decode, stop))
+            for container in islice(waiting, pool.size):
+                running.append(_start(pool, threads, container, passed, decode, stop))
             while running:
                 results = running[0].get()
                 if isinstance(results, Exception):
@@ -43,16 +42,16 @@ def inspect_containers(
                 if results is None:
                     running.popleft()
                     if (container_next := next(waiting, None)) is not None:
-                        running.append(_start(crew, threads, container_next, passed, decode, stop))
+                        running.append(_start(pool, threads, container_next, passed, decode, stop))
                 else:
                     yield from results
         finally:
             stop.set()
-            crew.close()
+            pool.close()
 
 
 def _start(
-    crew: Crew,
+    pool: ProcessPool,
     threads: ThreadPoolExecutor,
     container: Container,
     passed: Passed,
@@ -72,7 +71,7 @@ def _start(
 
     def read() -> None:
         try:
-            for found in _read_container(crew, container, passed, decode):
+            for found in _read_container(pool, container, passed, decode):
                 if not put(found):
                     return
             put(None)
@@ -83,21 +82,20 @@ def _start(
     return results
 
 
-def _read_container(crew: Crew, container: Container, passed: Passed, decode: bool) -> Iterator[list[Result]]:
-    """The results of one archive. After a process has died, member by member, to find the one it
-    died of.
+def _read_container(pool: ProcessPool, container: Container, passed: Passed, decode: bool) -> Iterator[list[Result]]:
+    """The results of one archive. After a process has died, one member at a time is read, to find
+    the one that it dies of: first with its content credentials, then without.
     """
-    done, careful, credentials = 0, False, True
-    reader = crew.take()
-    try:
-        while True:
-            member: str | None = None
-            request = {"kind": "container", "container": [container.file, container.prefix], "decode": decode}
-            request |= {"skip": done, "careful": careful, "credentials": credentials}
-            try:
-                reader.send(request)
+    done, one_by_one, credentials = 0, False, True
+    while True:
+        member: str | None = None
+        request = {"kind": "container", "container": [container.file, container.prefix], "decode": decode}
+        request |= {"skip": done, "one_by_one": one_by_one, "credentials": credentials}
+        try:
+            with pool.process() as process:
+                process.send(request)
                 while True:
-                    answer = reader.answer()
+                    answer = process.answer()
                     if isinstance(answer, list):
                         done, member, credentials = done + len(answer), None, True
                         yield [result_from_row(row) for row in answer]
@@ -108,16 +106,13 @@ def _read_container(crew: Crew, container: Container, passed: Passed, decode: bo
                         if answer["error"]:
                             yield [Refusal(container.path, answer["error"])]
                         return
-            except ReaderDiedError:
-                reader = crew.renewed(reader)
-                if careful and member is None:
-                    yield [Refusal(container.path, REASON)]
-                    return
-                if careful and not credentials:
-                    yield [Refusal(str(member), REASON)]
-                    done, credentials = done + 1, True
-                elif careful:
-                    credentials = False
-                careful = True
-    finally:
-        crew.give(reader)
+        except ProcessDiedError:
+            if one_by_one and member is None:
+                yield [Refusal(container.path, REASON)]
+                return
+            if one_by_one and not credentials:
+                yield [Refusal(str(member), REASON)]
+                done, credentials = done + 1, True
+            elif one_by_one:
+                credentials = False
+            one_by_one = True
