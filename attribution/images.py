@@ -264,7 +264,8 @@ def to_unit_range(pixels: UInt8[np.ndarray, "*shape"]) -> np.ndarray:
 
 def from_pixels(pixels: UInt8[np.ndarray, "batch height width channel"]) -> Float[Tensor, "batch channel height width"]:
     """Bytes to [-1, 1], channels first: the range in which members train."""
-    return (torch.from_numpy(np.ascontiguousarray(pixels)).float() / 127.5 - 1.0).movedim(-1, 1).contiguous()
+    values = torch.from_numpy(np.ascontiguousarray(pixels, dtype=np.float32))
+    return (values / 127.5 - 1.0).movedim(-1, 1).contiguous()
 
 
 def to_pixels(images: Float[Tensor, "batch channel height width"]) -> UInt8[Tensor, "batch height width channel"]:

@@ -97,7 +97,16 @@ def _differentiating(name: str, needs: RankerNeeds) -> Ranker:
     if name == GRADIENTS:
         from attribution.ranking.rankers.gradients import Gradients
 
-        return Gradients(model.denoiser, model.weights_sha256, model.schedule, model.snr_cap, advance=needs.advance)
+        return Gradients(
+            model.denoiser,
+            model.weights_sha256,
+            model.schedule,
+            model.snr_cap,
+            advance=needs.advance,
+            space=model.space,
+        )
+    if model.space.latent:
+        raise MissingPartError(f"the ranker {name} differentiates denoisers of pixels, not of latents: use {GRADIENTS}")
     try:
         if name == EKFAC:
             from attribution.ranking.rankers.peers.ekfac import Ekfac

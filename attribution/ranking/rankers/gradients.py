@@ -37,6 +37,7 @@ from jaxtyping import Float, Float32
 from torch import Tensor, nn
 from torch.nn import functional
 
+from attribution.denoisers.interface import Space
 from attribution.denoisers.schedule import alpha_bars
 from attribution.ranking.rankers.curvature import Factors, LayerGradients, fitted_factors
 from attribution.ranking.rankers.feature_kernel import Embedding, FeatureKernel
@@ -127,6 +128,7 @@ class Gradients(FeatureKernel):
         snr_cap: float = 5.0,
         looks: int = LOOKS,
         advance: Callable[[int, int], object] = lambda _done, _total: None,
+        space: Space | None = None,
     ) -> None:
         """Get ready.
 
@@ -137,8 +139,11 @@ class Gradients(FeatureKernel):
             snr_cap: of its training, see :class:`attribution.ensemble.recipe.TrainingSettings`.
             looks: at every picture; its gradient under a few is mostly noise.
             advance: gets (works done now, works in all) while their gradients are computed.
+            space: of x_t; None: pixels.
         """
-        self.gradients = GradientEmbedding(reference, reference_sha256, schedule or SamplerSettings(), snr_cap, looks)
+        self.gradients = GradientEmbedding(
+            reference, reference_sha256, schedule or SamplerSettings(), snr_cap, looks, space
+        )
         super().__init__(self.gradients, advance)
 
     def settings(self) -> dict[str, Any]:
@@ -162,11 +167,18 @@ class GradientEmbedding(Embedding):
     name = "gradients"
 
     def __init__(
-        self, reference: nn.Module, reference_sha256: str, schedule: SamplerSettings, snr_cap: float, looks: int
+        self,
+        reference: nn.Module,
+        reference_sha256: str,
+        schedule: SamplerSettings,
+        snr_cap: float,
+        looks: int,
+        space: Space | None = None,
     ) -> None:
         self.reference = reference.eval().requires_grad_(True)
         self.recorder = LayerGradients(self.reference, ends=True)
         self.schedule, self.snr_cap, self.look_count = schedule, snr_cap, looks
+        self.space = space or Space()
         self.at_once = max(1, ROWS_AT_ONCE // looks)
         self.content = {
             "reference": reference_sha256,
@@ -190,9 +202,10 @@ class GradientEmbedding(Embedding):
         """Estimate the curvature from some of the works, unless that was done."""
         if self._fitted is works:
             return
-        self.looks = Looks.middle(self.look_count, self.schedule, self.snr_cap, shape)
         spread = np.unique(np.linspace(0, len(works) - 1, FACTOR_WORKS).round().astype(np.int64))
-        pictures = pictures_of(works, spread, shape)
+        pictures = self.space.encode(pictures_of(works, spread, shape))
+        channels, height, width = pictures.shape[1:]
+        self.looks = Looks.middle(self.look_count, self.schedule, self.snr_cap, (channels, height, width))
         self.factors = self.curvature_on(pictures)
         self.signs = projections(self.factors, VALUES // BANDS)[0]
         self.common = [part.mean(dim=0) for part in self._parts(pictures)]
@@ -216,7 +229,7 @@ class GradientEmbedding(Embedding):
         return fitted_factors(self.recorder, passes)
 
     def embed(self, images: Float32[np.ndarray, "image channel height width"]) -> Float32[np.ndarray, "image feature"]:
-        parts = self._parts(torch.from_numpy(images) * 2.0 - 1.0)
+        parts = self._parts(self.space.encode(torch.from_numpy(images) * 2.0 - 1.0))
         centred = [part - common for part, common in zip(parts, self.common, strict=True)]
         return np.asarray(torch.cat([functional.normalize(part, dim=1) for part in centred], dim=1).numpy())
 

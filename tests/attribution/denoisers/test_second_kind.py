@@ -1,0 +1,363 @@
+"""A second kind of denoiser goes through the very code that pixels go through: trainer, sampler,
+replay, Jacobian, ablation, audit and reference model.
+
+The kind is :class:`tests.support.latents.ToyLatents`: a linear encoder, a frozen base that the
+members share, an adapter per member, text with guidance, v-prediction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+from torch import Tensor
+
+from attribution.ablation.exact import counterfactuals
+from attribution.ablation.jacobian import sample_with_jacobian
+from attribution.ablation.joint import ablate_sample
+from attribution.audit.auditor import NO_LPIPS, Auditor
+from attribution.audit.record import AuditSettings
+from attribution.audit.worker import load_jacobian
+from attribution.denoisers.ensemble import Ensemble
+from attribution.denoisers.interface import Prompt
+from attribution.denoisers.schedule import alpha_bars
+from attribution.ensemble.handle import EnsembleReference, open_ensemble, reference_of
+from attribution.ensemble.recipe import KINDS, EnsembleSettings, TrainingSettings
+from attribution.images import ImageSettings, from_pixels
+from attribution.metrics.euclidean import euclidean
+from attribution.ranking.kept_choice import needs_of
+from attribution.ranking.rankers.catalogue import make_rankers
+from attribution.ranking.rankers.interface import Images
+from attribution.sampling.generate import default_sampler, generate_samples, request_of
+from attribution.sampling.noise import exogenous_noise, noise_batch
+from attribution.sampling.predictions import load_contrasts, looks_of, renoise
+from attribution.sampling.replay import verify_named
+from attribution.sampling.sampler import predicted_clean, sample
+from attribution.sampling.schedule import SamplerSettings
+from attribution.training.dataset import build_training_set, open_training_set
+from attribution.training.lifecycle import create_ensemble, labels_of, train_ensemble
+from attribution.training.loop import TrainingRun
+from attribution.training.reference_model import open_reference_model, train_reference_model
+from registry.encodings.store import create_encoding
+from registry.errors import InputError, UsageError
+from registry.home import Home
+from registry.ingest.owners.table import OwnerTable
+from registry.ingest.registration import register_folder
+from registry.members.manifest import read_member_folder
+from registry.outputs.queries import candidates_of
+from registry.schema.create import create_registry
+from registry.storage import tables
+from registry.storage.database import Registry
+from tests.attribution.conftest import CPU, NOW, write_works
+from tests.support.latents import BASE_LOADED, TextCondition, ToyLatents, base_sha256, embedded
+
+N, H = 6, 3
+SAMPLER = SamplerSettings(steps=6, clip=False)
+PROMPT = Prompt("disc", guidance=2.5, negative="square")
+KIND = ToyLatents(base_sha256=base_sha256(5))
+
+
+@dataclass(frozen=True)
+class LatentWorld:
+    """A registry with a trained ensemble of toy latents and samples of it."""
+
+    registry: Registry
+    works: Path
+    reference: EnsembleReference
+    samples: tuple[tables.Sample, ...]
+
+    def ensemble(self) -> Ensemble:
+        """The members in float64."""
+        found = open_ensemble(self.registry.home, self.reference)
+        for member in found.members:
+            assert isinstance(member, torch.nn.Module)
+            member.double()
+        return found
+
+    def condition(self, prompt: Prompt, rows: int = 1) -> TextCondition:
+        found = self.reference.settings.condition(prompt, rows)
+        assert isinstance(found, TextCondition)
+        return found
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _known_kind() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(KINDS, ToyLatents.name, ToyLatents)
+        yield
+
+
+@pytest.fixture(scope="module")
+def latent_world(tmp_path_factory: pytest.TempPathFactory) -> LatentWorld:
+    """Everything through the functions that pixels go through; not to be changed."""
+    root = tmp_path_factory.mktemp("latents")
+    works = root / "works"
+    write_works(works)
+    registry = create_registry(Home(root / "home"))
+    register_folder(registry, works, OwnerTable(works / "owners.csv"), now=NOW, excluded=[works / "owners.csv"])
+    encoding = create_encoding(registry, "asset", None, N, H, 0, NOW)
+    settings = EnsembleSettings(
+        image=ImageSettings(size=8),
+        network=KIND,
+        training=TrainingSettings(steps=60, batch_size=8, learning_rate=0.02),
+        label_column="kind",
+        labels_sha256=labels_of(registry, encoding.id, "kind").sha256,
+    )
+    ensemble = create_ensemble(registry, encoding.id, settings)
+    build_training_set(registry, ensemble.id, encoding.id, settings)
+    assert len(list(train_ensemble(registry, ensemble.id, CPU))) == N
+    reference = reference_of(registry, ensemble.id)
+    samples = sorted(generate_samples(registry, reference, range(4), SAMPLER, PROMPT, CPU), key=lambda row: row.seed)
+    return LatentWorld(registry, works, reference, tuple(samples))
+
+
+def test_the_recipe_names_its_kind(latent_world: LatentWorld) -> None:
+    """The kind is read back from JSON; an unknown one is refused, and so is a contradiction."""
+    settings = latent_world.reference.settings
+    document = settings.to_json()
+    assert document["kind"] == "toy latents"
+    assert EnsembleSettings.from_json(document) == settings
+    with pytest.raises(InputError, match="'toy sounds', expected one of pixels"):
+        EnsembleSettings.from_json({**document, "kind": "toy sounds"})
+    with pytest.raises(InputError, match="fields"):
+        EnsembleSettings.from_json({**EnsembleSettings().to_json(), "kind": "pixels"})
+    with pytest.raises(UsageError, match="another noise schedule"):
+        replace(settings, training=replace(settings.training, beta_end=0.01))
+
+
+def test_a_member_is_its_adapter(latent_world: LatentWorld) -> None:
+    """The frozen base is in no file, loaded once, and named by every manifest; training moved the
+    adapters, apart from each other.
+    """
+    states = []
+    for key in latent_world.reference.member_ids:
+        found = read_member_folder(latent_world.registry.home.member(key))
+        assert isinstance(found.manifest.settings["network"], dict)
+        assert found.manifest.settings["network"]["base_sha256"] == KIND.base_sha256
+        states.append(load_file(found.weights))
+        assert set(states[-1]) == {"down.weight", "up.weight"}
+    start = KIND.new_member(0).state()
+    assert not any(torch.equal(state["up.weight"], start["up.weight"]) for state in states)
+    assert not torch.equal(states[0]["up.weight"], states[1]["up.weight"])
+    assert BASE_LOADED == [5]
+
+
+def test_works_are_encoded_once(latent_world: LatentWorld) -> None:
+    """The latents on disk are those of the pixels beside them; labels are kept as text."""
+    kept = open_training_set(latent_world.registry.home.training(latent_world.reference.id))
+    assert kept.label_names == ("disc", "square")
+    assert kept.encoded is not None
+    torch.testing.assert_close(torch.from_numpy(kept.encoded[np.arange(18)]), KIND.encode(from_pixels(kept.pixels[:])))
+    # The frame is orthonormal: encoding what was decoded changes nothing.
+    x = torch.from_numpy(kept.encoded[np.arange(18)])
+    torch.testing.assert_close(KIND.encode(KIND.decode(x)), x, rtol=1e-4, atol=1e-5)
+
+
+def test_training_resumes_to_the_same_weights(latent_world: LatentWorld, tmp_path: Path) -> None:
+    """A checkpoint holds the adapter alone, and a run that takes it up ends bit for bit alike."""
+    works = open_training_set(latent_world.registry.home.training(latent_world.reference.id))
+
+    def begun() -> TrainingRun:
+        return TrainingRun(latent_world.reference.settings, works, np.arange(9), 1, "cpu")
+
+    whole, broken, resumed = begun(), begun(), begun()
+    for _ in range(12):
+        whole.advance()
+    for _ in range(5):
+        broken.advance()
+    broken.save(tmp_path / "checkpoint")
+    resumed.resume(tmp_path / "checkpoint")
+    assert resumed.step == 5
+    for _ in range(7):
+        resumed.advance()
+    assert all(torch.equal(value, resumed.member.state()[name]) for name, value in whole.member.state().items())
+
+
+def test_a_quarter_of_the_conditions_is_dropped(latent_world: LatentWorld) -> None:
+    """A work's text is dropped at the same steps by every member that saw it."""
+    works = open_training_set(latent_world.registry.home.training(latent_world.reference.id))
+    run = TrainingRun(latent_world.reference.settings, works, np.arange(18), None, "cpu")
+    empty: list[bool] = []
+
+    def predict(x: Tensor, t: Tensor, condition: TextCondition) -> Tensor:  # noqa: ARG001
+        texts = {tuple(embedded(name).tolist()) for name in works.label_names}
+        for text in condition.text:
+            empty.append(not bool(text.any()))
+            assert empty[-1] or tuple(text.tolist()) in texts
+        return next(run.member.parameters()).sum() + x
+
+    run.member.forward = predict  # type: ignore[method-assign, assignment]  # watched, not used
+    for _ in range(60):
+        run.advance()
+    assert np.mean(empty) == pytest.approx(0.25, abs=4 * np.sqrt(0.25 * 0.75 / 480))
+
+
+def test_members_together_are_the_members_alone(latent_world: LatentWorld) -> None:
+    """Sharing the base's work changes no prediction, row by row, whatever the guidance; a weight of
+    zero silences a member.
+    """
+    ensemble = latent_world.ensemble()
+    x = noise_batch([1, 2, 3], 1, KIND.shape)[:, 0].double()
+    t = torch.tensor([3, 400, 900])
+    one, other = latent_world.condition(PROMPT), latent_world.condition(Prompt("square"))
+    mixed = TextCondition(
+        *(torch.cat(parts) for parts in zip(*(vars(c).values() for c in (one, other, one)), strict=True))
+    )
+    weights = torch.tensor([[0.5] * N, [1.0, *[0.0] * (N - 1)], [0.5] * N])
+    together, silenced = ensemble.predict(x, t, mixed), ensemble.predict(x, t, mixed, weights)
+    for index, member in enumerate(ensemble.members):
+        for row in range(3):
+            rows = torch.tensor([row])
+            alone = member(x[rows], t[rows], mixed[rows])[0]
+            torch.testing.assert_close(together[index, row], alone)
+            torch.testing.assert_close(silenced[index, row], alone * float(weights[row, index] != 0))
+
+
+def test_guidance_and_v_prediction_are_closed_forms(latent_world: LatentWorld) -> None:
+    """Eps = eps_negative + g (eps_text - eps_negative), and each eps = sqrt(a) v + sqrt(1 - a)
+    x.
+    """
+    ensemble = latent_world.ensemble()
+    x = noise_batch([4], 1, KIND.shape)[:, 0].double()
+    text, negative = (ensemble.predict(x, 300, latent_world.condition(Prompt(name))) for name in ("disc", "square"))
+    guided = ensemble.predict(x, 300, latent_world.condition(PROMPT))
+    torch.testing.assert_close(guided, negative + 2.5 * (text - negative))
+    torch.testing.assert_close(ensemble.predict(x, 300), ensemble.predict(x, 300, latent_world.condition(Prompt())))
+    weights = load_file(
+        read_member_folder(latent_world.registry.home.member(latent_world.reference.member_ids[2])).weights
+    )
+    member = KIND.new_member(0)
+    base = member.base[0]
+    hidden = torch.tanh(
+        x.flatten(1) @ base.latent.double().T
+        + embedded("disc").double() @ base.text.double().T
+        + 0.3 * base.time.double()
+    )
+    v = hidden @ (base.out.double() + weights["up.weight"].double() @ weights["down.weight"].double()).T
+    signal = float(alpha_bars(KIND)[300])
+    torch.testing.assert_close(text[2].flatten(1), signal**0.5 * v + (1 - signal) ** 0.5 * x.flatten(1))
+
+
+def test_samples_are_decoded_and_verify(latent_world: LatentWorld) -> None:
+    """A sample is an image at the image's size, its prompt is in its row, and replay finds the same
+    pixels; the outputs lie in the decoder's range.
+    """
+    for row in latent_world.samples:
+        assert request_of(row) == (SAMPLER, PROMPT)
+        with Image.open(latent_world.registry.home.sample_image(row.id)) as image:
+            assert image.size == (8, 8)
+        output = torch.from_numpy(load_contrasts(latent_world.registry.home.sample_tensors(row.id))[1]["output"])[None]
+        torch.testing.assert_close(KIND.decode(KIND.encode(output)), output, rtol=1e-4, atol=1e-4)
+    assert {found.condition for found in verify_named(latent_world.registry, None, CPU)} == {"identical"}
+    plain = list(generate_samples(latent_world.registry, latent_world.reference, [0], SAMPLER, Prompt("disc"), CPU))
+    assert plain[0].id != latent_world.samples[0].id
+    assert plain[0].image_sha256 != latent_world.samples[0].image_sha256
+    assert not default_sampler(latent_world.reference.settings).clip
+    with pytest.raises(UsageError, match="clip"):
+        list(
+            generate_samples(latent_world.registry, latent_world.reference, [9], SamplerSettings(steps=6), PROMPT, CPU)
+        )
+
+
+def test_the_jacobian_is_that_of_the_decoded_guided_sample(latent_world: LatentWorld) -> None:
+    """Against central differences over the weights, in image space."""
+    ensemble = latent_world.ensemble()
+    noise = noise_batch([1, 2], SAMPLER.draws, KIND.shape).double()
+    condition = latent_world.condition(PROMPT, 2)
+    found = sample_with_jacobian(ensemble, noise, SAMPLER, condition=condition)
+    assert found.jacobian.shape == (2, N, 3, 8, 8)
+    torch.testing.assert_close(found.y, sample(ensemble, noise, SAMPLER, condition=condition))
+    h = 1e-5
+    for index in range(N):
+        direction = torch.zeros(N, dtype=torch.float64)
+        direction[index] = h
+        ends = [
+            sample(ensemble, noise, SAMPLER, weights=ensemble.uniform_weights() + s * direction, condition=condition)
+            for s in (1, -1)
+        ]
+        torch.testing.assert_close(found.jacobian[:, index], (ends[0] - ends[1]) / (2 * h), rtol=1e-6, atol=1e-7)
+
+
+def test_an_ablation_is_the_ensemble_of_the_survivors(latent_world: LatentWorld) -> None:
+    """Leaving out the members that saw a unit is sampling from the others, under the same
+    prompt.
+    """
+    ensemble, condition = latent_world.ensemble(), latent_world.condition(PROMPT)
+    saw = np.array([[True, False, True, False, False, True]])
+    noise = exogenous_noise(7, SAMPLER.draws, KIND.shape).double()
+    found = counterfactuals(ensemble, noise, SAMPLER, saw, condition=condition)
+    survivors = replace(ensemble, members=[m for m, gone in zip(ensemble.members, saw[0], strict=True) if not gone])
+    torch.testing.assert_close(found, sample(survivors, noise[None], SAMPLER, condition=condition))
+    assert counterfactuals(ensemble, noise, SAMPLER, saw[:0], condition=condition).shape == (0, 3, 8, 8)
+    name = "Work 3"
+    joint = ablate_sample(latent_world.registry, latent_world.samples[0].id, [name], CPU, NO_LPIPS)
+    assert joint.influence > 0
+
+
+def test_renoised_predictions_are_decoded(latent_world: LatentWorld) -> None:
+    """The decoder is linear, so the kept sums are those of the decoded clean images, step by
+    step.
+    """
+    ensemble, condition = latent_world.ensemble(), latent_world.condition(PROMPT)
+    image = torch.rand(3, 8, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 2 - 1
+    found = renoise(ensemble, image, SAMPLER, 5, condition)
+    expected = torch.zeros(N, 3, 8, 8, dtype=torch.float64)
+    x0 = KIND.encode(image[None])[0]
+    for look in looks_of(SAMPLER):
+        x_t = look.noised(x0, look.noise(5, x0))[None]
+        outputs = ensemble.predict(x_t, look.step.timestep, condition)
+        expected += KIND.decode(predicted_clean(look.step, x_t, outputs)[:, 0])
+    torch.testing.assert_close(
+        torch.from_numpy(found.clean_sum.sum(axis=0)).double(), expected.flatten(1), rtol=1e-4, atol=1e-4
+    )
+
+
+def test_an_audit_has_all_three_layers(latent_world: LatentWorld) -> None:
+    """Ranked, tested and shown: exact influences are those of the survivors' images, and the
+    Jacobian's file has the shape of images.
+    """
+    settings = AuditSettings(shortlist=4, exact=True)
+    auditor = Auditor.prepare(latent_world.registry, latent_world.reference, settings, CPU)
+    audits = list(auditor.audit_samples(latent_world.samples[:2]))
+    assert len(audits) == 2
+    ensemble, corpus = open_ensemble(latent_world.registry.home, latent_world.reference), auditor.context.corpus
+    for audit, row in zip(audits, latent_world.samples, strict=False):
+        with latent_world.registry.session() as session:
+            rows = [candidate for candidate, _ in candidates_of(session, audit)]
+        assert len(rows) == 4
+        assert all(0 < one.p_value <= 1 for one in rows)
+        noise = exogenous_noise(row.seed, SAMPLER.draws, KIND.shape)
+        units = corpus.membership[[one.unit_number for one in rows]]
+        shown = counterfactuals(ensemble, noise, SAMPLER, units, condition=latent_world.condition(PROMPT))
+        output = sample(ensemble, noise[None], SAMPLER, condition=latent_world.condition(PROMPT))[0]
+        assert [one.influence_exact for one in rows] == pytest.approx(
+            euclidean(output, shown).tolist(), rel=1e-3, abs=1e-5
+        )
+        assert load_jacobian(latent_world.registry.home.jacobian(row.id)).shape == (N, 3, 8, 8)
+        assert all(one.influence_estimate is not None for one in rows)
+    outside = next(iter(auditor.audit_images([latent_world.works / "05.png"], "disc")))
+    assert outside.subject_kind == "image"
+    assert outside.settings["label"] == "disc"
+
+
+def test_the_reference_model_is_differentiated_in_latents(latent_world: LatentWorld) -> None:
+    """Trained by the trainer on all works; the ranker gradients encodes what it ranks, and puts a
+    work shown as an image first.
+    """
+    train_reference_model(latent_world.registry, latent_world.reference.id, CPU)
+    model = open_reference_model(latent_world.registry, latent_world.reference.id)
+    assert model.space == KIND
+    x = torch.zeros(1, *KIND.shape)
+    assert model.denoiser(x, torch.tensor([10])).shape == x.shape
+    rankers = make_rankers(["gradients"], needs_of(latent_world.registry, latent_world.reference))
+    auditor = Auditor.prepare(latent_world.registry, latent_world.reference, AuditSettings(jacobian=False), CPU)
+    corpus = auditor.context.corpus
+    images = Images(corpus.works[3:6], corpus.shape)
+    scores = rankers[0].prepare(images, corpus.source).log_scores(slice(0, len(corpus.source)))
+    assert scores[:, 2].argmax(axis=1).tolist() == [3, 4, 5]
