@@ -31,7 +31,7 @@ from attribution.ranking.rankers.pixel_kernel import PixelKernel
 from attribution.ranking.rankers.responsibilities import Responsibilities
 from attribution.ranking.shortlist import Shortlisted, shortlists_for
 from attribution.sampling.noise import noise_batch
-from attribution.sampling.predictions import looks_of, renoise
+from attribution.sampling.predictions import noised_views, renoise
 from attribution.sampling.sampler import sample
 from attribution.sampling.schedule import SamplerSettings
 from benchmarks.record import interleaved_medians, write_result
@@ -71,7 +71,7 @@ def measure(works: int, rounds: int) -> dict[str, Any]:
     values = np.random.default_rng(SEED).random((works, flat.shape[1]), dtype=np.float32)
     corpus = Corpus.in_memory(values, np.arange(works), codes, bits(codes, N))
     drawn = decoys(SEED, N, H, works, DECOYS, draw_seed=0)
-    contrasts = [renoise(ensemble, image, sampler, seed) for seed, image in enumerate(images)]
+    predictions = [renoise(ensemble, image, sampler, seed) for seed, image in enumerate(images)]
 
     def ranked() -> list[Shortlisted]:
         rankers = (PixelKernel(), Responsibilities(sampler))
@@ -82,7 +82,7 @@ def measure(works: int, rounds: int) -> dict[str, Any]:
     listed = ranked()
 
     def tested() -> None:
-        for image, found, one in zip(flat, listed, contrasts, strict=True):
+        for image, found, one in zip(flat, listed, predictions, strict=True):
             around = neighbours_of(corpus, image, found.blind_order(MOST))
             units = found.unit_numbers
             assess_shortlist(one, found.images, codes[units], drawn, N, None, around, units)
@@ -101,7 +101,7 @@ def measure(works: int, rounds: int) -> dict[str, Any]:
         "h": H,
         "decoys": len(drawn),
         "images_together": rows,
-        "evaluations_a_member": {"sampling": sampler.steps, "noising again": len(looks_of(sampler))},
+        "evaluations_a_member": {"sampling": sampler.steps, "noising again": len(noised_views(sampler))},
         "rounds": rounds,
         "processor_seconds_an_image": seconds,
         "share_of_sampling": {**share, "all": sum(share.values())},

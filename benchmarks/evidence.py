@@ -29,7 +29,7 @@ from scipy import stats
 from attribution.audit.auditor import Auditor
 from attribution.audit.record import AuditSettings
 from attribution.audit.worker import seed_of_image
-from attribution.ensemble.handle import open_ensemble, reference_of
+from attribution.ensemble.serving import open_ensemble, serving_ensemble
 from attribution.evidence.adjustment import MOST, neighbours_of
 from attribution.evidence.randomisation import Evidence, assess_shortlist
 from attribution.images import ImageSettings, pixels_of
@@ -38,7 +38,7 @@ from attribution.ranking.rankers.interface import Images
 from attribution.ranking.rankers.pixel_kernel import mean_squared_differences
 from attribution.ranking.shortlist import Corpus, Shortlisted, shortlists_for
 from attribution.sampling.generate import generate_samples
-from attribution.sampling.predictions import Contrasts, load_contrasts, renoise
+from attribution.sampling.predictions import MemberPredictions, load_predictions, renoise
 from attribution.sampling.schedule import SamplerSettings
 from benchmarks.record import write_result
 from cli.demo.houses import picture_of
@@ -57,29 +57,29 @@ training set."""
 
 
 class Bench:
-    """The demonstration's ensemble, and images with their member contrasts."""
+    """The demonstration's ensemble, and images with their member predictions."""
 
     def __init__(self, home: Path) -> None:
         self.registry = Registry.open(Home(home))
         with self.registry.session() as session:
-            self.reference = reference_of(self.registry, latest_ensemble(session).id)
+            self.reference = serving_ensemble(self.registry, latest_ensemble(session).id)
         self.device = choose_device()
         auditor = Auditor.prepare(self.registry, self.reference, AuditSettings(shortlist=SHORTLIST), self.device)
         self.context = auditor.context
         self.corpus: Corpus = auditor.context.corpus
 
-    def samples(self, count: int) -> list[tuple[np.ndarray, Contrasts]]:
-        """Generated images in [0, 1] and their contrasts."""
+    def samples(self, count: int) -> list[tuple[np.ndarray, MemberPredictions]]:
+        """Generated images in [0, 1] and their predictions."""
         made = generate_samples(
             self.registry, self.reference, range(1, count + 1), SamplerSettings(), None, self.device
         )
         found = []
         for row in sorted(made, key=lambda row: row.seed):
-            contrasts, further = load_contrasts(self.registry.home.sample_tensors(row.id))
-            found.append(((np.clip(further["output"], -1, 1).reshape(-1) + 1) / 2, contrasts))
+            predictions, further = load_predictions(self.registry.home.sample_tensors(row.id))
+            found.append(((np.clip(further["output"], -1, 1).reshape(-1) + 1) / 2, predictions))
         return found
 
-    def shown(self, images: list[np.ndarray]) -> list[tuple[np.ndarray, Contrasts]]:
+    def shown(self, images: list[np.ndarray]) -> list[tuple[np.ndarray, MemberPredictions]]:
         """Images from outside (in [0, 1], channels first), noised again and shown to the
         members.
         """
@@ -90,24 +90,24 @@ class Bench:
             found.append((image.reshape(-1), renoise(ensemble, y, SamplerSettings(), seed_of_image(str(number)))))
         return found
 
-    def p_values(self, image: np.ndarray, contrasts: Contrasts, order: np.ndarray) -> np.ndarray:
+    def p_values(self, image: np.ndarray, predictions: MemberPredictions, order: np.ndarray) -> np.ndarray:
         """P-values of units in this order."""
         pictures = self.corpus.works[order].astype(np.float64) * 2 - 1
-        return self._tested(image, contrasts, pictures, order, order, self.corpus.codes, self.context.decoys).p_value
+        return self._tested(image, predictions, pictures, order, order, self.corpus.codes, self.context.decoys).p_value
 
     def discoveries(
-        self, image: np.ndarray, contrasts: Contrasts, codes: np.ndarray, drawn: np.ndarray
+        self, image: np.ndarray, predictions: MemberPredictions, codes: np.ndarray, drawn: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """P- and q-values of the shortlist, as an audit has them, under these codes and decoys."""
         listed = self.shortlist(image)
         order = listed.blind_order(MOST)
-        found = self._tested(image, contrasts, listed.images, listed.unit_numbers, order, codes, drawn)
+        found = self._tested(image, predictions, listed.images, listed.unit_numbers, order, codes, drawn)
         return found.p_value, found.q_value
 
     def _tested(
         self,
         image: np.ndarray,
-        contrasts: Contrasts,
+        predictions: MemberPredictions,
         pictures: np.ndarray,
         units: np.ndarray,
         order: np.ndarray,
@@ -116,7 +116,7 @@ class Bench:
     ) -> Evidence:
         near = neighbours_of(self.corpus, image, order)
         around = replace(near, membership=bits(codes[near.units], self.corpus.n))
-        return assess_shortlist(contrasts, pictures, codes[units], drawn, self.corpus.n, None, around, units)
+        return assess_shortlist(predictions, pictures, codes[units], drawn, self.corpus.n, None, around, units)
 
     def shortlist(self, image: np.ndarray) -> Shortlisted:
         """The units that an audit would test."""
@@ -180,7 +180,7 @@ def ensemble_facts(bench: Bench) -> dict[str, Any]:
     }
 
 
-def facts_of(bench: Bench, shown: list[tuple[np.ndarray, Contrasts]]) -> dict[str, Any]:
+def facts_of(bench: Bench, shown: list[tuple[np.ndarray, MemberPredictions]]) -> dict[str, Any]:
     """Power: how often something is found, and the p-values at places of the ranking."""
     images = np.stack([image for image, _ in shown])
     orders = np.argsort(mean_squared_differences(images, bench.corpus.works), axis=1, kind="stable")
@@ -208,13 +208,13 @@ def facts_of(bench: Bench, shown: list[tuple[np.ndarray, Contrasts]]) -> dict[st
     }
 
 
-def ranked_first(bench: Bench, planted: list[tuple[np.ndarray, Contrasts]]) -> float:
+def ranked_first(bench: Bench, planted: list[tuple[np.ndarray, MemberPredictions]]) -> float:
     """How often the work that was shown is the first candidate."""
     nearest = mean_squared_differences(np.stack([image for image, _ in planted]), bench.corpus.works).argmin(axis=1)
     return share(nearest == np.arange(len(planted)))
 
 
-def null_facts(bench: Bench, generated: list[tuple[np.ndarray, Contrasts]]) -> dict[str, Any]:
+def null_facts(bench: Bench, generated: list[tuple[np.ndarray, MemberPredictions]]) -> dict[str, Any]:
     """The test under codes that no member was trained by."""
     encoding, count = bench.reference.encoding, len(bench.corpus.codes)
     p_values, discoveries = [], []
@@ -222,8 +222,8 @@ def null_facts(bench: Bench, generated: list[tuple[np.ndarray, Contrasts]]) -> d
         seed = encoding.seed + 1 + redraw
         codes = codes_of(seed, encoding.n, encoding.h, np.arange(count))
         drawn = decoys(seed, encoding.n, encoding.h, count, 20_000, draw_seed=0)
-        image, contrasts = generated[redraw % len(generated)]
-        p_value, q_value = bench.discoveries(image, contrasts, codes, drawn)
+        image, predictions = generated[redraw % len(generated)]
+        p_value, q_value = bench.discoveries(image, predictions, codes, drawn)
         p_values.append(p_value[0])
         discoveries.append(bool((q_value <= RATE).any()))
     return {

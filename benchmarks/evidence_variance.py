@@ -37,7 +37,7 @@ from attribution.images import ImageSettings, from_pixels
 from attribution.metrics.statistics import share_of, uniformity
 from attribution.process_pool import choose_device, run_tasks
 from attribution.sampling.noise import noise_batch
-from attribution.sampling.predictions import BAND_EDGES, SPACING, band_of, looks_of
+from attribution.sampling.predictions import BAND_EDGES, SPACING, band_of, noised_views
 from attribution.sampling.sampler import Observation, predicted_clean, sample
 from attribution.sampling.schedule import SamplerSettings, steps_of
 from attribution.training.member import MemberTask, train_member
@@ -174,8 +174,8 @@ def predictions_of(
 
         images = sample(members, noise, SAMPLER, observe=observe).clamp(-1.0, 1.0)
         generator = torch.Generator().manual_seed(0)
-        kept = {look.step for look in looks_of(SAMPLER)}
-        for step in {look.step: None for look in looks_of(SAMPLER, 1)}:
+        kept = {look.step for look in noised_views(SAMPLER)}
+        for step in {look.step: None for look in noised_views(SAMPLER, 1)}:
             z, other = torch.randn(2, *images.shape, generator=generator)
             drawn = {"z": z, "-z": -z, "other": other}
             for name, grain in drawn.items():
@@ -205,7 +205,10 @@ class Bench:
         self.order = np.argsort(((images[:, None] - works[None]) ** 2).mean(axis=2), axis=1, kind="stable")
         run, looks = (
             [step.sqrt_alpha_bar for step in steps_of(SAMPLER)],
-            {spacing: [look.step.sqrt_alpha_bar for look in looks_of(SAMPLER, spacing)] for spacing in (1, SPACING)},
+            {
+                spacing: [look.step.sqrt_alpha_bar for look in noised_views(SAMPLER, spacing)]
+                for spacing in (1, SPACING)
+            },
         )
         noised = {
             "trajectory": run,

@@ -25,7 +25,7 @@ from torch.func import functional_call, vmap
 from attribution.denoisers.pixels import PixelUNet
 from attribution.denoisers.schedule import alpha_bars
 from attribution.ensemble.recipe import TrainingSettings
-from attribution.sampling.predictions import is_middle, looks_of
+from attribution.sampling.predictions import is_middle, noised_views
 from attribution.sampling.schedule import SamplerSettings
 from attribution.training.loop import draw, learning_rate, loss_weight
 from registry.home import write_atomically
@@ -179,7 +179,7 @@ def denoising_losses(
     noise.
     """
     base = CleanDenoiser(stack.settings, 0).eval()
-    looks = [look for look in looks_of(settings) if is_middle(look.step)]
+    looks = [look for look in noised_views(settings) if is_middle(look.step)]
     t = torch.tensor([look.step.timestep for look in looks])
     losses = np.empty((len(images), len(stack)))
     for row, (image, seed) in enumerate(zip(images, seeds, strict=True)):

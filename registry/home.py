@@ -6,8 +6,8 @@
     members/<ensemble>-<index>/         config.json, diffusion_pytorch_model.safetensors, manifest.json, works.txt
     references/<ensemble>/              the same four files of the reference model, for ranking alone; can be trained again
     samples/<sample>.png                the generated image
-    samples/<sample>.safetensors        output before clipping, member contrasts, member losses
-    contrasts/<sha256>.safetensors      the same contrasts for an image that was not generated here
+    samples/<sample>.safetensors        output before clipping, member predictions, member losses
+    contrasts/<sha256>.safetensors      the same predictions for an image that was not generated here
     jacobians/<sample>.safetensors      dy/dv of that sample
     audits/<audit>.safetensors          statistics of the decoys, influences of all units, counterfactuals
     pictures/<sha256>.png               a small picture of every work that an audit lists
@@ -58,7 +58,7 @@ class Home:
     def sample_tensors(self, sample_id: str) -> Path:
         return self.root / "samples" / f"{sample_id}.safetensors"
 
-    def image_contrasts(self, key: str) -> Path:
+    def image_predictions(self, key: str) -> Path:
         return self.root / "contrasts" / f"{key}.safetensors"
 
     def jacobian(self, sample_id: str) -> Path:

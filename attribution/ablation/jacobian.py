@@ -85,7 +85,7 @@ def sample_with_jacobian(
     """Draw one image per row of noise under u0 and differentiate it by the weights; y is that of
     :func:`sample`.
 
-    ``observe`` sees what it would see in a plain run, so sample, contrasts and Jacobian cost one
+    ``observe`` sees what it would see in a plain run, so sample, predictions and Jacobian cost one
     run. Memory holds n + 1 times the activations of one member on the batch. ``carrying`` names the
     members that tangents go through at a step, :func:`random_members` for instance; all of them
     unless given.

@@ -11,7 +11,7 @@ from safetensors.numpy import load_file
 from torch import Tensor
 
 from attribution.ablation.exact import joint_ablation_weights
-from attribution.ensemble.handle import NOT_ITS_MEMBERS, EnsembleReference, open_ensemble, references_of
+from attribution.ensemble.serving import NOT_ITS_MEMBERS, ServingEnsemble, ensembles_that_served, open_ensemble
 from attribution.images import to_pixels
 from attribution.metrics.euclidean import NotMeasured, euclidean
 from attribution.metrics.lpips_weights import LpipsWeights
@@ -46,7 +46,7 @@ class JointAblation:
 @dataclass(frozen=True)
 class _Task:
     home: Home
-    ensemble: EnsembleReference
+    ensemble: ServingEnsemble
     row: tables.Sample
     membership: np.ndarray
     device: str
@@ -74,7 +74,7 @@ def ablate_sample(
     reason = altered_file(registry.home, row)
     if reason is not None:
         raise IntegrityError(f"sample {row.id}: {reason}")
-    [(reference, _)] = references_of(registry, [row])
+    [(reference, _)] = ensembles_that_served(registry, [row])
     if reference is None:
         raise IntegrityError(f"sample {row.id}: {NOT_ITS_MEMBERS}; restore the registry from a copy")
     units = load_units(registry, reference.encoding.id)

@@ -33,14 +33,14 @@ from attribution.audit.record import (
 )
 from attribution.audit.worker import (
     AuditTask,
-    ContrastTask,
+    PredictionTask,
     SampleAudit,
     run_audit_task,
     seed_of_image,
-    write_image_contrasts,
+    write_image_predictions,
 )
 from attribution.denoisers.interface import Prompt
-from attribution.ensemble.handle import EnsembleReference
+from attribution.ensemble.serving import ServingEnsemble
 from attribution.evidence.adjustment import MOST, neighbours_of
 from attribution.evidence.group_test import REACH, rightsholder_tests
 from attribution.evidence.randomisation import assess_shortlist, has_contrast, steps_used
@@ -54,7 +54,7 @@ from attribution.ranking.kept_choice import UsedRankers, needs_of, rankers_to_us
 from attribution.ranking.rankers.interface import Images
 from attribution.ranking.shortlist import Shortlisted, load_corpus, shortlists_for
 from attribution.sampling.generate import altered_file, default_sampler, request_of
-from attribution.sampling.predictions import OUTSIDE_SPACING, Contrasts, load_contrasts
+from attribution.sampling.predictions import OUTSIDE_SPACING, MemberPredictions, load_predictions
 from attribution.sampling.schedule import SamplerSettings
 from attribution.training.dataset import build_training_set
 from registry.encodings.codes import decoys
@@ -81,7 +81,7 @@ class Auditor:
     def prepare(
         cls,
         registry: Registry,
-        ensemble: EnsembleReference,
+        ensemble: ServingEnsemble,
         settings: AuditSettings,
         device: Device,
         used: UsedRankers | None = None,
@@ -177,31 +177,31 @@ class Auditor:
             UsageError: a label that the ensemble does not know.
         """
         self.context.ensemble.settings.condition(Prompt(label))
-        shown: list[tuple[Subject, ContrastTask, np.ndarray]] = []
+        shown: list[tuple[Subject, PredictionTask, np.ndarray]] = []
         for path in paths:
             image, sha256 = read_image(path)
             pixels = np.moveaxis(to_unit_range(pixels_of(image, self.context.ensemble.settings.image)), -1, 0)
             shown.append(
-                (Subject.of_image(path.name, sha256, label), self.contrast_task(sha256, pixels, label), pixels)
+                (Subject.of_image(path.name, sha256, label), self.prediction_task(sha256, pixels, label), pixels)
             )
-        self.measure_contrasts([task for _, task, _ in shown], on_progress)
+        self.measure_predictions([task for _, task, _ in shown], on_progress)
         for subject, task, pixels in shown:
             found = self._recorded(subject)
             if found is None:
-                found = record_audit(self.context, self.examine(subject, self.contrasts_of(task), pixels), None)
+                found = record_audit(self.context, self.examine(subject, self.predictions_of(task), pixels), None)
             yield found
 
-    def contrast_task(
+    def prediction_task(
         self, sha256: str, pixels: Float[np.ndarray, "channel height width"], label: str | None
-    ) -> ContrastTask:
-        """How the members' contrasts on an outside image in [0, 1] are measured; ``sha256`` is that
+    ) -> PredictionTask:
+        """How the members' predictions on an outside image in [0, 1] are measured; ``sha256`` is that
         of its file.
         """
         sampler = self._sampler()
         members = self.context.ensemble.members_sha256
         asked = {"image": sha256, "members": members, "label": label, "spacing": OUTSIDE_SPACING, **sampler.to_json()}
         key = content_id("contrasts", asked)
-        return ContrastTask(
+        return PredictionTask(
             home=Home(self.context.registry.home.root.resolve()),
             ensemble=self.context.ensemble,
             sampler=sampler,
@@ -212,20 +212,20 @@ class Auditor:
             device=self.device.name,
         )
 
-    def measure_contrasts(
-        self, tasks: Sequence[ContrastTask], on_progress: Callable[[int, int], object] = lambda _done, _total: None
+    def measure_predictions(
+        self, tasks: Sequence[PredictionTask], on_progress: Callable[[int, int], object] = lambda _done, _total: None
     ) -> None:
-        """Measure and keep the contrasts that are not there yet; ``on_progress`` gets (work just
+        """Measure and keep the predictions that are not there yet; ``on_progress`` gets (work just
         done, work in all).
         """
-        missing = {task.key: task for task in tasks if not task.home.image_contrasts(task.key).exists()}
+        missing = {task.key: task for task in tasks if not task.home.image_predictions(task.key).exists()}
         work = list(missing.values())
-        for _ in run_tasks(write_image_contrasts, work, self.device, lambda _, done: on_progress(done, len(work))):
+        for _ in run_tasks(write_image_predictions, work, self.device, lambda _, done: on_progress(done, len(work))):
             pass
 
-    def contrasts_of(self, task: ContrastTask) -> Contrasts:
-        """The contrasts that were measured for an outside image."""
-        return load_contrasts(self.context.registry.home.image_contrasts(task.key))[0]
+    def predictions_of(self, task: PredictionTask) -> MemberPredictions:
+        """The predictions that were measured for an outside image."""
+        return load_predictions(self.context.registry.home.image_predictions(task.key))[0]
 
     def _sampler(self) -> SamplerSettings:
         """The sampler whose steps an outside image is noised at."""
@@ -244,11 +244,11 @@ class Auditor:
         found = recorded_audit(self.context, audit_id_of(self.context, subject))
         return found if found is not None and artefact_is_intact(self.context, found) else None
 
-    def examine(self, subject: Subject, contrasts: Contrasts, image: np.ndarray) -> Findings:
+    def examine(self, subject: Subject, predictions: MemberPredictions, image: np.ndarray) -> Findings:
         """Layers 1 and 2 of an image in [0, 1], which need no network."""
-        return self.examine_together([(subject, contrasts, image)])[0]
+        return self.examine_together([(subject, predictions, image)])[0]
 
-    def examine_together(self, shown: Sequence[tuple[Subject, Contrasts, np.ndarray]]) -> list[Findings]:
+    def examine_together(self, shown: Sequence[tuple[Subject, MemberPredictions, np.ndarray]]) -> list[Findings]:
         """The same of several images, in one pass over the works."""
         begun = time.monotonic()
         listed = shortlists_for(
@@ -265,19 +265,24 @@ class Auditor:
         )
         share = (time.monotonic() - begun) / len(shown)
         return [
-            self._test(subject, contrasts, image, found, share)
-            for (subject, contrasts, image), found in zip(shown, listed, strict=True)
+            self._test(subject, predictions, image, found, share)
+            for (subject, predictions, image), found in zip(shown, listed, strict=True)
         ]
 
     def _test(
-        self, subject: Subject, contrasts: Contrasts, image: np.ndarray, listed: Shortlisted, rank_seconds: float
+        self,
+        subject: Subject,
+        predictions: MemberPredictions,
+        image: np.ndarray,
+        listed: Shortlisted,
+        rank_seconds: float,
     ) -> Findings:
         begun = time.monotonic()
         codes = self.context.corpus.codes[listed.unit_numbers]
         flat, order = image.reshape(-1), listed.blind_order(max(MOST, REACH))
         around = neighbours_of(self.context.corpus, flat, order)
         evidence = assess_shortlist(
-            contrasts,
+            predictions,
             listed.images,
             codes,
             self.context.decoys,
@@ -291,7 +296,7 @@ class Auditor:
             self.context.ensemble,
             self.context.corpus,
             flat,
-            contrasts,
+            predictions,
             around,
             order,
             self.context.decoys,
@@ -306,15 +311,15 @@ class Auditor:
             evidence=evidence,
             rightsholders=rightsholders,
             neighbours=around.units,
-            steps=steps_used(contrasts),
+            steps=steps_used(predictions),
             timings={"rank": rank_seconds, "test": time.monotonic() - begun},
         )
 
     def _examine_samples(self, samples: Sequence[tables.Sample]) -> list[Findings]:
         shown = []
         for sample in samples:
-            contrasts, further = load_contrasts(self.context.registry.home.sample_tensors(sample.id))
-            shown.append((Subject.of_sample(sample), contrasts, (np.clip(further["output"], -1.0, 1.0) + 1.0) / 2.0))
+            predictions, further = load_predictions(self.context.registry.home.sample_tensors(sample.id))
+            shown.append((Subject.of_sample(sample), predictions, (np.clip(further["output"], -1.0, 1.0) + 1.0) / 2.0))
         return self.examine_together(shown)
 
     def _tasks(self, waiting: Sequence[tuple[tables.Sample, Findings]]) -> list[AuditTask]:

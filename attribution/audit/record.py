@@ -18,8 +18,8 @@ from safetensors.numpy import save_file
 
 from attribution.audit.landscape import Landscapes, landscape_facts, landscapes_of
 from attribution.audit.worker import Counterfactuals, jacobian_file
-from attribution.ensemble.handle import EnsembleReference
 from attribution.ensemble.recipe import versions_of
+from attribution.ensemble.serving import ServingEnsemble
 from attribution.evidence import effect_interval
 from attribution.evidence.adjustment import RIDGE
 from attribution.evidence.effect_interval import Effects
@@ -129,7 +129,7 @@ class AuditContext:
     """What all audits of one run share and every record states."""
 
     registry: Registry
-    ensemble: EnsembleReference
+    ensemble: ServingEnsemble
     settings: AuditSettings
     corpus: Corpus
     rankers: tuple[Ranker, ...]
@@ -276,7 +276,7 @@ def _test_facts(context: AuditContext, found: Findings) -> dict[str, Any]:
     }
 
 
-def decoys_with_contrast(ensemble: EnsembleReference, codes: UInt64[np.ndarray, " unit"]) -> int:
+def decoys_with_contrast(ensemble: ServingEnsemble, codes: UInt64[np.ndarray, " unit"]) -> int:
     """How many codes belong to no unit and are not all alike over the members that serve.
 
     Of the C(n, h) words, C(n-m, h) have none of their ones among the m members that serve, and

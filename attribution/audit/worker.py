@@ -1,8 +1,8 @@
-"""What an audit computes with networks: Jacobians, real ablations, and the contrasts of images from
+"""What an audit computes with networks: Jacobians, real ablations, and the predictions of images from
 outside.
 
 Runs in worker processes and leaves files; what does not depend on an audit's settings (Jacobian,
-contrasts) is kept and never computed twice.
+predictions) is kept and never computed twice.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from attribution.ablation.exact import counterfactual_batches
 from attribution.ablation.jacobian import random_members, sample_with_jacobian
 from attribution.denoisers.ensemble import Ensemble
 from attribution.denoisers.interface import Prompt
-from attribution.ensemble.handle import EnsembleReference, open_ensemble
+from attribution.ensemble.serving import ServingEnsemble, open_ensemble
 from attribution.evidence.randomisation import has_contrast
 from attribution.images import to_pixels
 from attribution.metrics.euclidean import euclidean
@@ -33,7 +33,7 @@ from attribution.metrics.lpips_weights import LpipsWeights
 from attribution.metrics.perceptual import PerceptualDistance, open_lpips
 from attribution.sampling.generate import batch_noise
 from attribution.sampling.noise import exogenous_noise
-from attribution.sampling.predictions import OUTSIDE_SPACING, renoise, save_contrasts
+from attribution.sampling.predictions import OUTSIDE_SPACING, renoise, save_predictions
 from attribution.sampling.sampler import Observation
 from attribution.sampling.schedule import SamplerSettings
 from registry.errors import IntegrityError
@@ -62,7 +62,7 @@ class AuditTask:
     """A batch of samples of one prompt and one sampler."""
 
     home: Home
-    ensemble: EnsembleReference
+    ensemble: ServingEnsemble
     sampler: SamplerSettings
     prompt: Prompt
     samples: tuple[SampleAudit, ...]
@@ -238,11 +238,11 @@ def _opened(weights: LpipsWeights, device: str) -> PerceptualDistance:
 
 
 @dataclass(frozen=True)
-class ContrastTask:
+class PredictionTask:
     """An image from outside that is to be noised again and shown to the members."""
 
     home: Home
-    ensemble: EnsembleReference
+    ensemble: ServingEnsemble
     sampler: SamplerSettings
     key: str
     """Name of the file to write."""
@@ -253,13 +253,13 @@ class ContrastTask:
     device: str
 
 
-def write_image_contrasts(task: ContrastTask, report: Callable[[int], None]) -> str:
-    """Measure an image's contrasts and keep them; returns the key."""
+def write_image_predictions(task: PredictionTask, report: Callable[[int], None]) -> str:
+    """Measure an image's predictions and keep them; returns the key."""
     ensemble = open_ensemble(task.home, task.ensemble, task.device)
     image = torch.from_numpy(task.image).to(task.device)
     condition = task.ensemble.settings.condition(Prompt(task.label), device=task.device)
-    contrasts = renoise(ensemble, image, task.sampler, task.seed, condition, OUTSIDE_SPACING)
-    save_contrasts(task.home.image_contrasts(task.key), contrasts)
+    predictions = renoise(ensemble, image, task.sampler, task.seed, condition, OUTSIDE_SPACING)
+    save_predictions(task.home.image_predictions(task.key), predictions)
     report(1)
     return task.key
 

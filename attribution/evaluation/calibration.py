@@ -25,10 +25,10 @@ from jaxtyping import Float64, Int64, UInt64
 from attribution.audit.auditor import Auditor
 from attribution.audit.record import Subject
 from attribution.evidence.adjustment import Neighbours, neighbours_of, pulls_towards
-from attribution.evidence.randomisation import Evidence, assess_pulls, has_contrast, predictions
+from attribution.evidence.randomisation import Evidence, assess_pulls, has_contrast, mean_predictions
 from attribution.metrics.statistics import Share, share_of, uniformity
 from attribution.sampling.generate import altered_file
-from attribution.sampling.predictions import load_contrasts
+from attribution.sampling.predictions import load_predictions
 from attribution.training.dataset import open_training_set
 from registry.encodings.codes import codes_of, decoys
 from registry.errors import UsageError
@@ -81,7 +81,7 @@ def planted_power(auditor: Auditor, count: int, seed: int = 0, on_progress: Prog
     """Show ``count`` training works (all, if there are fewer) to the members and audit them like
     any image.
 
-    The members' contrasts are kept as those of any image from outside, so what was measured once is
+    The members' predictions are kept as those of any image from outside, so what was measured once is
     not measured again.
 
     Args:
@@ -101,14 +101,14 @@ def planted_power(auditor: Auditor, count: int, seed: int = 0, on_progress: Prog
     labels = _labels_of(auditor, chosen)
     pictures = corpus.pictures(chosen).reshape(len(chosen), *corpus.shape)
     tasks = [
-        auditor.contrast_task(corpus.hashes[row], picture, label)
+        auditor.prediction_task(corpus.hashes[row], picture, label)
         for row, picture, label in zip(chosen, pictures, labels, strict=True)
     ]
-    auditor.measure_contrasts(tasks, on_progress)
+    auditor.measure_predictions(tasks, on_progress)
     places, p_values, q_values, beaten = [], [], [], []
     for row, task, picture in zip(chosen, tasks, pictures, strict=True):
         subject = Subject.of_image(corpus.hashes[row], corpus.hashes[row], task.label)
-        found = auditor.examine(subject, auditor.contrasts_of(task), picture)
+        found = auditor.examine(subject, auditor.predictions_of(task), picture)
         place = np.flatnonzero(found.shortlisted.unit_numbers == corpus.unit_of_work[row])
         places.append(int(place[0]) if len(place) else -1)
         p_values.append(float(found.evidence.p_value[place[0]]) if len(place) else np.nan)
@@ -245,11 +245,11 @@ class _Shortlist:
 
     @classmethod
     def of(cls, auditor: Auditor, sample: tables.Sample) -> _Shortlist:
-        contrasts, further = load_contrasts(auditor.context.registry.home.sample_tensors(sample.id))
+        predictions, further = load_predictions(auditor.context.registry.home.sample_tensors(sample.id))
         image = (np.clip(further["output"], -1.0, 1.0) + 1.0) / 2.0
-        found = auditor.examine(Subject.of_sample(sample), contrasts, image)
+        found = auditor.examine(Subject.of_sample(sample), predictions, image)
         around = neighbours_of(auditor.context.corpus, image.reshape(-1), found.neighbours)
-        return cls(found.shortlisted.unit_numbers, found.shortlisted.images, predictions(contrasts), around)
+        return cls(found.shortlisted.unit_numbers, found.shortlisted.images, mean_predictions(predictions), around)
 
     def test(self, auditor: Auditor, code_seed: int, drawn: UInt64[np.ndarray, " decoy"]) -> Evidence | None:
         """The evidence under the codes that this seed deals; None where they leave nothing to

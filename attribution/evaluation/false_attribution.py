@@ -29,7 +29,7 @@ from attribution.metrics.statistics import bootstrap_interval, share_of
 from attribution.process_pool import run_tasks
 from attribution.ranking.shortlist import Corpus
 from attribution.sampling.generate import request_of
-from attribution.sampling.predictions import load_contrasts
+from attribution.sampling.predictions import load_predictions
 from registry.errors import UsageError
 from registry.home import Home
 from registry.storage import tables
@@ -91,7 +91,7 @@ def false_attribution_rate(
     generator = np.random.default_rng(seed)
     chosen: dict[str, tuple[tables.Sample, int, int]] = {}
     for sample in kept_samples(auditor):
-        output = load_contrasts(context.registry.home.sample_tensors(sample.id))[1]["output"]
+        output = load_predictions(context.registry.home.sample_tensors(sample.id))[1]["output"]
         nearest = int(nearest_units(corpus, _unit_range(output)[None])[0])
         others = removable[removable != nearest]
         if len(chosen) < count and nearest in removable and len(others):

@@ -17,7 +17,7 @@ from jaxtyping import Float64
 
 from attribution.audit.auditor import Auditor
 from attribution.audit.worker import seed_of_image
-from attribution.ensemble.handle import open_ensemble
+from attribution.ensemble.serving import open_ensemble
 from attribution.evidence.randomisation import has_contrast
 from attribution.sampling.generate import default_sampler
 from attribution.sampling.noise import standard_normal

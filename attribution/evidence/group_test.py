@@ -24,13 +24,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64, UInt64
 
-from attribution.ensemble.handle import EnsembleReference
+from attribution.ensemble.serving import ServingEnsemble
 from attribution.evidence.adjustment import Neighbours, pulls_towards
-from attribution.evidence.randomisation import contrast_weights, exact_p_values, predictions
+from attribution.evidence.randomisation import contrast_weights, exact_p_values, mean_predictions
 from attribution.metrics.euclidean import NotMeasured
 from attribution.metrics.statistics import benjamini_hochberg
 from attribution.ranking.shortlist import Corpus
-from attribution.sampling.predictions import Contrasts
+from attribution.sampling.predictions import MemberPredictions
 from registry.storage.current_rights import rights_of, with_rightsholders
 from registry.storage.database import Registry
 
@@ -90,10 +90,10 @@ class RightsholderTests:
 
 def rightsholder_tests(
     registry: Registry,
-    ensemble: EnsembleReference,
+    ensemble: ServingEnsemble,
     corpus: Corpus,
     image: Float[np.ndarray, " value"],
-    contrasts: Contrasts,
+    predictions: MemberPredictions,
     around: Neighbours,
     ranked: Int64[np.ndarray, " place"],
     decoys: UInt64[np.ndarray, " decoy"],
@@ -107,7 +107,7 @@ def rightsholder_tests(
         ensemble: the members that serve.
         corpus: the works and units.
         image: the audited image in [0, 1].
-        contrasts: its member contrasts.
+        predictions: its member predictions.
         around: units whose part is taken off; a rightsholder's own works are no neighbours of each
             other.
         ranked: units, best first, by a ranking that has not seen the codes; the first :data:`REACH`
@@ -127,7 +127,7 @@ def rightsholder_tests(
     works = corpus.pictures(rows).astype(np.float64)
     membership = ensemble.membership_of(corpus.codes[units])
     left_out = [units[places] for places in held.values()]
-    predicted, pictures = predictions(contrasts), 2.0 * works - 1.0
+    predicted, pictures = mean_predictions(predictions), 2.0 * works - 1.0
     tested = assess_rightsholders(
         [
             pulls_towards(predicted, pictures[p], membership[p], around, [own] * len(p)).pull

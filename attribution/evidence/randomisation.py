@@ -44,7 +44,7 @@ from jaxtyping import Bool, Float, Float64, Int64, UInt64
 from attribution.evidence.adjustment import Neighbours, Pulls, pulls_towards
 from attribution.evidence.effect_interval import Effects, effects_of
 from attribution.metrics.statistics import benjamini_hochberg
-from attribution.sampling.predictions import Contrasts
+from attribution.sampling.predictions import MemberPredictions
 from registry.encodings.codes import bits
 from registry.errors import UsageError
 
@@ -81,27 +81,27 @@ def has_contrast(membership: Bool[np.ndarray, "code member"]) -> Bool[np.ndarray
     return np.asarray(membership.any(axis=1) & ~membership.all(axis=1))
 
 
-def predictions(contrasts: Contrasts) -> Float64[np.ndarray, "member value"]:
+def mean_predictions(predictions: MemberPredictions) -> Float64[np.ndarray, "member value"]:
     """P: the clean image that each member predicts, a weighted mean over the steps.
 
     Raises:
         UsageError: no step lies where steps have a weight.
     """
     weights = np.array(STEP_WEIGHTS)
-    total = float(weights @ contrasts.band_steps)
+    total = float(weights @ predictions.band_steps)
     if not total:
         raise UsageError(f"none of the steps has sqrt(alpha_bar) above {STEPS_FROM}: use more steps")
-    summed = np.einsum("b,bmv->mv", weights, contrasts.clean_sum.astype(np.float64))
+    summed = np.einsum("b,bmv->mv", weights, predictions.clean_sum.astype(np.float64))
     return np.asarray(summed / total, dtype=np.float64)
 
 
-def steps_used(contrasts: Contrasts) -> int:
+def steps_used(predictions: MemberPredictions) -> int:
     """How many steps have a weight in the statistic."""
-    return int(contrasts.band_steps[np.array(STEP_WEIGHTS) > 0].sum())
+    return int(predictions.band_steps[np.array(STEP_WEIGHTS) > 0].sum())
 
 
 def assess_shortlist(
-    contrasts: Contrasts,
+    predictions: MemberPredictions,
     images: Float[np.ndarray, "unit value"],
     codes: UInt64[np.ndarray, " unit"],
     decoys: UInt64[np.ndarray, " decoy"],
@@ -113,13 +113,13 @@ def assess_shortlist(
     """Test each unit of a shortlist that was chosen without the codes.
 
     Args:
-        contrasts: the audited image's member contrasts.
+        predictions: the audited image's member predictions.
         images: per unit, the (weighted mean) image of its works in [-1, 1], flattened channel by
             channel.
         codes: the units' codes.
         decoys: codes that belong to no unit: all of them, or a random draw.
         n: number of members of the encoding.
-        serving: the members that the contrasts are of, by index; None: all.
+        serving: the members that the predictions are of, by index; None: all.
         around: units whose part is taken off; None: nothing is.
         units: the numbers of the tested units, which are needed with ``around``.
 
@@ -132,7 +132,7 @@ def assess_shortlist(
     if around is not None and units is None:
         raise UsageError("a tested unit must not be its own neighbour: say which units are tested")
     left_out = [] if units is None else [units[place : place + 1] for place in range(len(units))]
-    found = pulls_towards(predictions(contrasts), images, membership, around, left_out)
+    found = pulls_towards(mean_predictions(predictions), images, membership, around, left_out)
     return assess_pulls(found, membership, decoy_membership)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float32, Int64, UInt64
 
-from attribution.ensemble.handle import EnsembleReference
+from attribution.ensemble.serving import ServingEnsemble
 from attribution.ranking.rankers.interface import ArrayRows, PixelRows, Works
 from attribution.ranking.rankers.scan import UnitIndex
 from attribution.training.dataset import TrainingSet
@@ -91,7 +91,7 @@ class Corpus:
         )
 
 
-def load_corpus(registry: Registry, ensemble: EnsembleReference, training_set: TrainingSet) -> Corpus:
+def load_corpus(registry: Registry, ensemble: ServingEnsemble, training_set: TrainingSet) -> Corpus:
     """Put an ensemble's works and units side by side, as far as the members that serve saw them;
     the pixels stay on disk.
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from attribution.ensemble.handle import EnsembleReference
+from attribution.ensemble.serving import ServingEnsemble
 from attribution.ranking.rankers.fusion import Fit, Graded, Part, fit
 from attribution.ranking.rankers.interface import Images, Ranker
 from attribution.ranking.rankers.member_lds import FEWEST_IMAGES, FEWEST_MEMBERS, MemberLds
@@ -23,7 +23,7 @@ from attribution.ranking.rankers.pixel_kernel import PixelKernel
 from attribution.ranking.rankers.scan import scan
 from attribution.ranking.shortlist import Corpus, images_at_once
 from attribution.sampling.generate import altered_file
-from attribution.sampling.predictions import load_contrasts
+from attribution.sampling.predictions import load_predictions
 from registry.outputs.queries import samples_of
 from registry.storage.database import Registry
 
@@ -184,7 +184,7 @@ def graded_scores(
     return Graded(ranker.name, tuple(ranker.scales), np.concatenate(parts).transpose(1, 0, 2))
 
 
-def graded_samples(registry: Registry, ensemble: EnsembleReference) -> GradedSamples:
+def graded_samples(registry: Registry, ensemble: ServingEnsemble) -> GradedSamples:
     """The samples that these members served, in order of seed, altered ones left out."""
     values, names, losses = [], [], []
     settings = ensemble.settings.image
@@ -192,10 +192,10 @@ def graded_samples(registry: Registry, ensemble: EnsembleReference) -> GradedSam
         samples = [row for row in samples_of(session, ensemble.id) if row.members_sha256 == ensemble.members_sha256]
     for sample in samples[:GRADED_IMAGES]:
         if altered_file(registry.home, sample) is None:
-            contrasts, further = load_contrasts(registry.home.sample_tensors(sample.id))
+            predictions, further = load_predictions(registry.home.sample_tensors(sample.id))
             values.append((np.clip(further["output"], -1.0, 1.0).reshape(-1) + 1.0) / 2.0)
             names.append(frozenset({sample.id, sample.image_sha256}))
-            losses.append(contrasts.member_loss)
+            losses.append(predictions.member_loss)
     shape = (settings.channels, settings.size, settings.size)
     images = np.asarray(values, dtype=np.float32).reshape(len(values), math.prod(shape))
     member_loss = np.asarray(losses, dtype=np.float64).reshape(len(values), len(ensemble.indices))

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from attribution.ensemble.handle import EnsembleReference
+from attribution.ensemble.serving import ServingEnsemble
 from attribution.ranking.grading import RankerChoice, identity_of
 from attribution.ranking.rankers.catalogue import DEFAULT_RANKERS, RankerNeeds, make_ranker, make_rankers
 from attribution.ranking.rankers.fusion import Part
@@ -106,7 +106,7 @@ def scores_path(home: Home, sha256: str) -> Path:
 
 def needs_of(
     registry: Registry,
-    ensemble: EnsembleReference,
+    ensemble: ServingEnsemble,
     weights: Path | None = None,
     scores: Path | None = None,
     advance: Callable[[int, int], object] = lambda _done, _total: None,

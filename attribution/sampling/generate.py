@@ -19,12 +19,12 @@ from PIL import Image
 from torch import Tensor
 
 from attribution.denoisers.interface import Prompt
-from attribution.ensemble.handle import EnsembleReference, open_ensemble
 from attribution.ensemble.recipe import EnsembleSettings, versions_of
+from attribution.ensemble.serving import ServingEnsemble, open_ensemble
 from attribution.images import to_pixels
 from attribution.process_pool import Device, run_tasks
 from attribution.sampling.noise import noise_batch, noise_sha256
-from attribution.sampling.predictions import renoise, save_contrasts
+from attribution.sampling.predictions import renoise, save_predictions
 from attribution.sampling.sampler import sample, saturated_fraction
 from attribution.sampling.schedule import SamplerSettings, schedule_of
 from registry.errors import CapacityError, InputError, IntegrityError, UsageError
@@ -41,7 +41,7 @@ class SampleTask:
     """A batch of samples of one prompt for one worker."""
 
     home: Home
-    ensemble: EnsembleReference
+    ensemble: ServingEnsemble
     sampler: SamplerSettings
     seeds: tuple[int, ...]
     sample_ids: tuple[str, ...]
@@ -90,7 +90,7 @@ def request_of(row: tables.Sample) -> tuple[SamplerSettings, Prompt]:
         raise InputError(f"the prompt of sample {row.id} cannot be read: {error}") from error
 
 
-def sample_id_of(ensemble: EnsembleReference, seed: int, sampler: SamplerSettings, prompt: Prompt | None) -> str:
+def sample_id_of(ensemble: ServingEnsemble, seed: int, sampler: SamplerSettings, prompt: Prompt | None) -> str:
     """A sample is its ensemble, the members that serve it, seed, sampler and prompt; the same
     request is the same sample.
     """
@@ -100,7 +100,7 @@ def sample_id_of(ensemble: EnsembleReference, seed: int, sampler: SamplerSetting
 
 def generate_samples(
     registry: Registry,
-    ensemble: EnsembleReference,
+    ensemble: ServingEnsemble,
     seeds: Sequence[int],
     sampler: SamplerSettings,
     prompt: Prompt | None,
@@ -163,7 +163,7 @@ def generate_samples(
             yield _restored(known[row.id], row) if row.id in known else row
 
 
-def _check_service(registry: Registry, ensemble: EnsembleReference) -> None:
+def _check_service(registry: Registry, ensemble: ServingEnsemble) -> None:
     """A long run must not outlast a withdrawal: what was made by members out of service is not
     handed out.
     """
@@ -186,7 +186,7 @@ def _restored(registered: tables.Sample, again: tables.Sample) -> tables.Sample:
 
 
 def _row(
-    ensemble: EnsembleReference,
+    ensemble: ServingEnsemble,
     sampler: SamplerSettings,
     prompt: Prompt | None,
     generated: GeneratedSample,
@@ -217,10 +217,10 @@ def generate_batch(task: SampleTask, report: Callable[[int], None]) -> list[Gene
     results = []
     for row, (sample_id, seed) in enumerate(zip(task.sample_ids, task.seeds, strict=True)):
         image = y[row].clamp(-1.0, 1.0)
-        contrasts = renoise(ensemble, image, task.sampler, seed, condition)
+        predictions = renoise(ensemble, image, task.sampler, seed, condition)
         picture, tensors = task.home.sample_image(sample_id), task.home.sample_tensors(sample_id)
         write_bytes_atomically(picture, png_bytes(to_pixels(y[row : row + 1])[0].cpu().numpy()))
-        save_contrasts(tensors, contrasts, output=y[row].cpu().numpy())
+        save_predictions(tensors, predictions, output=y[row].cpu().numpy())
         results.append(
             GeneratedSample(
                 sample_id=sample_id,
@@ -236,7 +236,7 @@ def generate_batch(task: SampleTask, report: Callable[[int], None]) -> list[Gene
 
 
 def batch_noise(
-    ensemble: EnsembleReference, seeds: Sequence[int], sampler: SamplerSettings, device: str
+    ensemble: ServingEnsemble, seeds: Sequence[int], sampler: SamplerSettings, device: str
 ) -> Float[Tensor, "row draw channel height width"]:
     """The noise of a batch, filled up to the fixed number of rows with copies of its last
     sample.

@@ -1,4 +1,4 @@
-"""Member contrasts: what each member alone thinks the clean image is.
+"""Member predictions: what each member alone thinks the clean image is.
 
 The directional statistic of :mod:`attribution.evidence.randomisation` compares the clean images
 x0_i(x_t) that members predict, and needs of them only sums over steps. These are kept in bands of
@@ -46,7 +46,7 @@ RENOISE_STREAM = 1 << 20
 
 
 @dataclass(frozen=True)
-class Contrasts:
+class MemberPredictions:
     """The sums over the steps, and the members' losses on the image."""
 
     clean_sum: Float32[np.ndarray, "band member value"]
@@ -65,8 +65,8 @@ class Contrasts:
         }
 
 
-class ContrastSums:
-    """Sums what :class:`Contrasts` keeps over observed steps, for every row of a batch; an observer
+class PredictionSums:
+    """Sums what :class:`MemberPredictions` keeps over observed steps, for every row of a batch; an observer
     of the sampler, too.
     """
 
@@ -83,7 +83,7 @@ class ContrastSums:
         self.clean_sum[band] += clean
         self.band_steps[band] += 1
 
-    def row(self, index: int, member_loss: Float64[np.ndarray, " member"]) -> Contrasts:
+    def row(self, index: int, member_loss: Float64[np.ndarray, " member"]) -> MemberPredictions:
         """The sums of one row of the batch, as images.
 
         A latent kind decodes the mean of a band, not every step: n images per band instead of n per
@@ -95,7 +95,7 @@ class ContrastSums:
             means = (sums / count).reshape(-1, *self.like.shape[1:]).to(self.like)
             sums = self.space.decode(means).reshape(*sums.shape[:2], -1).double().cpu() * count
             sums[self.band_steps == 0] = 0.0
-        return Contrasts(
+        return MemberPredictions(
             clean_sum=sums.float().numpy(),
             band_steps=self.band_steps.copy(),
             member_loss=member_loss,
@@ -108,7 +108,7 @@ def band_of(sqrt_alpha_bar: float) -> int:
 
 
 @dataclass(frozen=True)
-class Look:
+class NoisedView:
     """One noised view of an image: the step whose noise it has, and which pinned noise."""
 
     step: Step
@@ -126,13 +126,13 @@ class Look:
         return self.step.sqrt_alpha_bar * clean + self.step.sqrt_noise * noise
 
 
-def looks_of(settings: SamplerSettings, spacing: int = SPACING) -> list[Look]:
+def noised_views(settings: SamplerSettings, spacing: int = SPACING) -> list[NoisedView]:
     """The views by which an image is noised again: pairs at every ``spacing``-th step that is not
     mere noise, also the last.
     """
     steps = [step for step in steps_of(settings) if step.sqrt_alpha_bar > NOISIEST]
     chosen = steps[(len(steps) - 1) % spacing :: spacing]
-    return [Look(step, pair, sign) for pair, step in enumerate(chosen) for sign in (1.0, -1.0)]
+    return [NoisedView(step, pair, sign) for pair, step in enumerate(chosen) for sign in (1.0, -1.0)]
 
 
 @torch.no_grad()
@@ -144,7 +144,7 @@ def renoise(
     condition: Condition | None = None,
     spacing: int = SPACING,
     rows_at_once: int = 16,
-) -> Contrasts:
+) -> MemberPredictions:
     """Noise an image anew at steps of the sampler, by pairs of opposite noise, and ask each member
     for the clean image.
 
@@ -163,21 +163,21 @@ def renoise(
         rows_at_once: noised images that are evaluated together: changes memory and speed, and
             results by rounding only.
     """
-    looks = looks_of(settings, spacing)
+    views = noised_views(settings, spacing)
     clean = ensemble.space.encode(image[None])[0]
-    sums = ContrastSums(ensemble, clean[None])
+    sums = PredictionSums(ensemble, clean[None])
     loss = torch.zeros(ensemble.n, dtype=torch.float64)
     counted = 0
-    for start in range(0, len(looks), rows_at_once):
-        part = looks[start : start + rows_at_once]
-        noise = torch.stack([look.noise(seed, clean) for look in part])
-        x_t = torch.stack([look.noised(clean, z) for look, z in zip(part, noise, strict=True)])
-        t = torch.tensor([look.step.timestep for look in part], device=image.device)
+    for start in range(0, len(views), rows_at_once):
+        part = views[start : start + rows_at_once]
+        noise = torch.stack([view.noise(seed, clean) for view in part])
+        x_t = torch.stack([view.noised(clean, z) for view, z in zip(part, noise, strict=True)])
+        t = torch.tensor([view.step.timestep for view in part], device=image.device)
         repeated = None if condition is None else condition[torch.zeros(len(part), dtype=torch.int64)]
         outputs = ensemble.predict(x_t, t, repeated)
-        for row, look in enumerate(part):
-            sums(Observation(look.step, x_t[row : row + 1], outputs[:, row : row + 1]))
-            if is_middle(look.step):
+        for row, view in enumerate(part):
+            sums(Observation(view.step, x_t[row : row + 1], outputs[:, row : row + 1]))
+            if is_middle(view.step):
                 loss += (outputs[:, row] - noise[row]).double().square().flatten(1).mean(dim=1).cpu()
                 counted += 1
     return sums.row(0, (loss / max(1, counted)).numpy())
@@ -188,13 +188,13 @@ def is_middle(step: Step) -> bool:
     return NOISIEST < step.sqrt_alpha_bar <= 0.95
 
 
-def save_contrasts(path: Path, contrasts: Contrasts, **further: np.ndarray) -> None:
+def save_predictions(path: Path, predictions: MemberPredictions, **further: np.ndarray) -> None:
     """Write the sums, and whatever belongs beside them, as safetensors."""
-    tensors = {name: np.ascontiguousarray(array) for name, array in {**contrasts.tensors(), **further}.items()}
+    tensors = {name: np.ascontiguousarray(array) for name, array in {**predictions.tensors(), **further}.items()}
     write_atomically(path, lambda part: save_file(tensors, part, {"format": "creditline-contrasts-1"}))
 
 
-def load_contrasts(path: Path) -> tuple[Contrasts, dict[str, np.ndarray]]:
+def load_predictions(path: Path) -> tuple[MemberPredictions, dict[str, np.ndarray]]:
     """Read the sums back, with the further arrays of the file.
 
     Raises:
@@ -202,7 +202,7 @@ def load_contrasts(path: Path) -> tuple[Contrasts, dict[str, np.ndarray]]:
     """
     try:
         tensors = load_file(path)
-        contrasts = Contrasts(**{name: tensors.pop(name) for name in Contrasts.__dataclass_fields__})
+        predictions = MemberPredictions(**{name: tensors.pop(name) for name in MemberPredictions.__dataclass_fields__})
     except (OSError, SafetensorError, KeyError) as error:
         raise IntegrityError(f"{path} cannot be read ({error}): generate or audit it again") from error
-    return contrasts, tensors
+    return predictions, tensors

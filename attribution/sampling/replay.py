@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 from sqlmodel import select
 
-from attribution.ensemble.handle import NOT_ITS_MEMBERS, EnsembleReference, open_ensemble, references_of
+from attribution.ensemble.serving import NOT_ITS_MEMBERS, ServingEnsemble, ensembles_that_served, open_ensemble
 from attribution.images import to_pixels
 from attribution.process_pool import Device, run_tasks
 from attribution.sampling.generate import altered_file, batch_noise, request_of
@@ -52,7 +52,7 @@ class VerifyTask:
     """Samples of one ensemble, sampler and label that are to be generated again."""
 
     home: Home
-    ensemble: EnsembleReference
+    ensemble: ServingEnsemble
     rows: tuple[tables.Sample, ...]
     device: str
 
@@ -83,7 +83,7 @@ def _compared(home: Home, row: tables.Sample, noise_hash: str, found: np.ndarray
 
 
 def verify_samples(
-    registry: Registry, reference: EnsembleReference, rows: Sequence[tables.Sample], device: Device
+    registry: Registry, reference: ServingEnsemble, rows: Sequence[tables.Sample], device: Device
 ) -> Iterator[Verification]:
     """Verify samples that these members served. What was altered is named, and the rest is
     generated again.
@@ -129,7 +129,7 @@ def verify_named(registry: Registry, prefixes: Sequence[str] | None, device: Dev
             rows = list(session.exec(select(tables.Sample).order_by(tables.Sample.id)))
         else:
             rows = [find_by_prefix(session, tables.Sample, prefix) for prefix in prefixes]
-    for reference, own in references_of(registry, rows):
+    for reference, own in ensembles_that_served(registry, rows):
         if reference is None:
             yield from (Verification(row.id, "altered", NOT_ITS_MEMBERS, None) for row in own)
             continue

@@ -8,7 +8,7 @@ Clamping y gives what diffusers' schedulers give. A latent kind walks in its own
 the decoded image, before clipping too.
 
 An observer sees x_t and every member's output at every step, so that whatever is a sum over the
-trajectory (member contrasts, member losses) is had from the run that makes the image.
+trajectory (member predictions, member losses) is had from the run that makes the image.
 """
 
 from __future__ import annotations

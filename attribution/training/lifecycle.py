@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from attribution.ensemble.handle import encoding_reference
 from attribution.ensemble.recipe import EnsembleSettings
+from attribution.ensemble.serving import manifest_encoding
 from attribution.process_pool import Device, run_tasks
 from attribution.training.dataset import labels_sha256
 from attribution.training.member import MemberTask, checkpoint_name, train_member
@@ -199,7 +199,7 @@ def _train(
             ensemble_id=ensemble_id,
             member_id=member_id(ensemble_id, index, wanted[index]),
             index=index,
-            encoding=encoding_reference(service.encoding),
+            encoding=manifest_encoding(service.encoding),
             settings=EnsembleSettings.from_json(service.ensemble.settings),
             device=device.name,
             generation=wanted[index],

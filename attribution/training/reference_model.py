@@ -23,8 +23,8 @@ import numpy as np
 from torch import nn
 
 from attribution.denoisers.interface import Space
-from attribution.ensemble.handle import encoding_reference
 from attribution.ensemble.recipe import EnsembleSettings
+from attribution.ensemble.serving import manifest_encoding
 from attribution.process_pool import Device, run_tasks
 from attribution.sampling.schedule import SamplerSettings, schedule_of
 from attribution.training.dataset import build_training_set, open_training_set
@@ -134,7 +134,7 @@ def _task(
     return ReferenceTask(
         home=Home(registry.home.root.resolve()),
         ensemble_id=ensemble_id,
-        encoding=encoding_reference(service.encoding),
+        encoding=manifest_encoding(service.encoding),
         settings=settings,
         device=device.name,
         withdrawn_through=through,

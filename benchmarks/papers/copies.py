@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from attribution.evidence.randomisation import assess_shortlist
-from attribution.sampling.predictions import ContrastSums
+from attribution.sampling.predictions import PredictionSums
 from attribution.sampling.sampler import sample
 from benchmarks.papers import landscapes
 from benchmarks.papers.digits import Digits, flat
@@ -97,7 +97,7 @@ def directional_p(trained: Trained, seeds: list[int], units: np.ndarray) -> np.n
     codes = codes_of(recipe.encoding_seed, recipe.n, recipe.h, np.arange(trained.units))
     drawn = decoys(recipe.encoding_seed, recipe.n, recipe.h, trained.units, MOST_DECOYS, draw_seed=0)
     noise = trained.noise(seeds)
-    sums = ContrastSums(trained.ensemble, noise[:, 0])
+    sums = PredictionSums(trained.ensemble, noise[:, 0])
     sample(trained.ensemble, noise, SAMPLER, observe=sums)
     works = 2.0 * flat_works(trained) - 1.0
     loss = torch.zeros(recipe.n, dtype=torch.float64).numpy()

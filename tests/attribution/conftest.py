@@ -14,8 +14,8 @@ from PIL import Image
 from sqlmodel import col, select
 
 from attribution.denoisers.pixels import PixelUNet
-from attribution.ensemble.handle import EnsembleReference, reference_of
 from attribution.ensemble.recipe import EnsembleSettings, TrainingSettings
+from attribution.ensemble.serving import ServingEnsemble, serving_ensemble
 from attribution.images import ImageSettings
 from attribution.process_pool import Device
 from attribution.sampling.generate import generate_samples
@@ -43,7 +43,7 @@ class World:
 
     registry: Registry
     works: Path
-    ensemble: EnsembleReference
+    ensemble: ServingEnsemble
     samples: tuple[tables.Sample, ...]
 
 
@@ -88,7 +88,7 @@ def build_world(root: Path, unit_kind: str = "asset", column: str | None = None,
     build_training_set(registry, ensemble.id, encoding.id, small_settings())
     members = list(train_ensemble(registry, ensemble.id, CPU))
     assert len(members) == n
-    reference = reference_of(registry, ensemble.id)
+    reference = serving_ensemble(registry, ensemble.id)
     samples = sorted(generate_samples(registry, reference, range(6), SAMPLER, None, CPU), key=lambda row: row.seed)
     return World(registry, works, reference, tuple(samples))
 
@@ -100,7 +100,7 @@ def open_world(factory: pytest.TempPathFactory) -> World:
     with registry.session() as session:
         ensemble = session.exec(select(tables.Ensemble)).one()
         samples = session.exec(select(tables.Sample).order_by(col(tables.Sample.seed))).all()
-    return World(registry, made / "works", reference_of(registry, ensemble.id), tuple(samples))
+    return World(registry, made / "works", serving_ensemble(registry, ensemble.id), tuple(samples))
 
 
 @pytest.fixture(scope="session")

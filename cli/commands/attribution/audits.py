@@ -106,7 +106,7 @@ def audit(
     """
     from attribution.audit.auditor import Auditor
     from attribution.audit.record import AuditSettings
-    from attribution.ensemble.handle import NOT_ITS_MEMBERS, reference_of, references_of
+    from attribution.ensemble.serving import NOT_ITS_MEMBERS, ensembles_that_served, serving_ensemble
     from attribution.metrics.euclidean import NotMeasured
     from attribution.process_pool import choose_device
     from attribution.ranking.kept_choice import needs_of, rankers_to_use
@@ -139,7 +139,7 @@ def audit(
     with progress_bars() as progress:
         where = choose_device(device, workers)
         perceptual = _lpips(progress, lpips, lpips_file)
-        groups = [(reference_of(registry, chosen.id), rows)] if images else references_of(registry, rows)
+        groups = [(serving_ensemble(registry, chosen.id), rows)] if images else ensembles_that_served(registry, rows)
         made: list[Audit] = []
         for reference, own in groups:
             if reference is None:

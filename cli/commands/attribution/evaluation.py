@@ -75,7 +75,7 @@ def evaluate(
     if not show:
         from attribution.audit.auditor import Auditor
         from attribution.audit.record import AuditSettings
-        from attribution.ensemble.handle import reference_of
+        from attribution.ensemble.serving import serving_ensemble
         from attribution.evaluation.run import EvaluationSettings
         from attribution.evaluation.run import evaluate as measure
         from attribution.process_pool import choose_device
@@ -93,7 +93,7 @@ def evaluate(
                 progress.update(tasks[what], advance=done, total=total)
 
             where = choose_device(device, workers)
-            auditor = Auditor.prepare(registry, reference_of(registry, chosen.id), auditing, where)
+            auditor = Auditor.prepare(registry, serving_ensemble(registry, chosen.id), auditing, where)
             measure(auditor, settings, datetime.now(UTC), advance)
     with registry.session() as session:
         kept = newest_evaluation(session, chosen.id)

@@ -86,7 +86,7 @@ def rankers(
     """
     import datetime
 
-    from attribution.ensemble.handle import reference_of
+    from attribution.ensemble.serving import serving_ensemble
     from attribution.ranking.grading import grade_rankers, graded_samples
     from attribution.ranking.kept_choice import keep_choice, needs_of
     from attribution.ranking.rankers.catalogue import available_rankers, make_rankers
@@ -98,7 +98,7 @@ def rankers(
     registry = Registry.open(home_at(home)).patient()
     with registry.session() as session:
         chosen = named_ensemble(session, ensemble)
-    reference = reference_of(registry, chosen.id)
+    reference = serving_ensemble(registry, chosen.id)
     with progress_bars() as progress:
         reading = progress.add_task("preparing works", total=None)
         advance = partial(_advance, progress, reading)

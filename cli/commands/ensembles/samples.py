@@ -51,7 +51,7 @@ def sample(
         creditline sample --seed 7 --label animals --method ddim
     """
     from attribution.denoisers.interface import Prompt
-    from attribution.ensemble.handle import reference_of
+    from attribution.ensemble.serving import serving_ensemble
     from attribution.process_pool import choose_device
     from attribution.sampling.generate import generate_samples
     from attribution.sampling.schedule import SamplerSettings
@@ -61,7 +61,7 @@ def sample(
     registry = Registry.open(home_at(home)).patient()
     with registry.session() as session:
         chosen = named_ensemble(session, ensemble)
-    reference = reference_of(registry, chosen.id)
+    reference = serving_ensemble(registry, chosen.id)
     if not reference.complete:
         listed = ", ".join(map(str, reference.indices))
         narrate(

@@ -121,7 +121,7 @@ class Sample(SQLModel, table=True):
     image_sha256: str
     """Of the PNG file."""
     tensors_sha256: str
-    """Of the file with the output before clipping and the member contrasts."""
+    """Of the file with the output before clipping and the member predictions."""
     saturated_fraction: float = Field(sa_column=Column(Double, nullable=False))
     """Share of the output's values that the final clipping to the image's range changed."""
     versions: dict[str, str] = json_column()

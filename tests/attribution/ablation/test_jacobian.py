@@ -118,7 +118,7 @@ def test_jacobian_does_not_depend_on_batch_or_order() -> None:
 
 
 def test_the_observer_sees_what_a_plain_run_shows() -> None:
-    """So contrasts from the run that differentiates are those of the run that samples."""
+    """So predictions from the run that differentiates are those of the run that samples."""
     ensemble = network_ensemble(2, "unet")
     settings = SamplerSettings("ddim", steps=3)
     noise = noise_batch([3], settings.draws, (3, 8, 8)).double()

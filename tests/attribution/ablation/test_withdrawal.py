@@ -15,12 +15,12 @@ from safetensors.torch import load_file
 from attribution.ablation.joint import ablate_sample
 from attribution.audit.auditor import NO_LPIPS, Auditor
 from attribution.audit.record import AuditSettings, decoys_with_contrast
-from attribution.ensemble.handle import reference_of, references_of
+from attribution.ensemble.serving import ensembles_that_served, serving_ensemble
 from attribution.evidence.adjustment import Neighbours, pulls_towards
-from attribution.evidence.randomisation import assess_shortlist, has_contrast, predictions
+from attribution.evidence.randomisation import assess_shortlist, has_contrast, mean_predictions
 from attribution.ranking.shortlist import SEEN_BY_NONE, reasons_not_to_test
 from attribution.sampling.generate import generate_samples
-from attribution.sampling.predictions import load_contrasts
+from attribution.sampling.predictions import load_predictions
 from attribution.sampling.replay import verify_named
 from attribution.training.dataset import build_training_set
 from attribution.training.lifecycle import plan_retraining, retrain_ensemble, train_ensemble
@@ -34,7 +34,7 @@ from registry.outputs.queries import candidates_of
 from registry.storage.database import Registry
 from registry.withdrawals.record import withdraw
 from tests.attribution.conftest import CPU, NOW, SAMPLER, World, build_world, small_settings
-from tests.attribution.evidence.test_randomisation import contrasts_of
+from tests.attribution.evidence.test_randomisation import predictions_of
 from tests.support.killing import killed_after
 
 WORK = 4
@@ -62,7 +62,7 @@ def check_ablations_of_the_withdrawn_work(world: World) -> None:
     """Of a sample from before, by the members of its code; of one by retrained members, which never
     saw the work, none is left out and the sample stays as it is.
     """
-    retrained = reference_of(world.registry, world.ensemble.id)
+    retrained = serving_ensemble(world.registry, world.ensemble.id)
     [sample] = generate_samples(world.registry, retrained, [11], SAMPLER, None, CPU)
     after = ablate_sample(world.registry, sample.id, [str(WORK)], CPU, NO_LPIPS)
     assert after.survivors == tuple(range(6))
@@ -80,7 +80,7 @@ def withdrawn_world(built_world: World, tmp_path_factory: pytest.TempPathFactory
     shutil.copytree(built_world.registry.home.root, home.root)
     registry = Registry.open(home)
     withdraw_works(registry, WORK)
-    reference = reference_of(registry, built_world.ensemble.id)
+    reference = serving_ensemble(registry, built_world.ensemble.id)
     samples = sorted(generate_samples(registry, reference, range(3), SAMPLER, None, CPU), key=lambda row: row.seed)
     return World(registry, built_world.works, reference, tuple(samples))
 
@@ -108,7 +108,7 @@ def test_all_samples_verify_by_the_members_that_made_them(withdrawn_world: World
     found = list(verify_named(withdrawn_world.registry, None, CPU))
     assert len(found) == 9
     assert {item.condition for item in found} == {"identical"}
-    groups = references_of(withdrawn_world.registry, list(withdrawn_world.samples))
+    groups = ensembles_that_served(withdrawn_world.registry, list(withdrawn_world.samples))
     assert [reference for reference, _ in groups] == [withdrawn_world.ensemble]
 
 
@@ -124,10 +124,10 @@ def test_an_audit_is_of_the_members_that_served(withdrawn_world: World) -> None:
         candidates = [candidate for candidate, _ in candidates_of(session, audit)]
     assert WORK not in {candidate.unit_number for candidate in candidates}
     assert audit.test["members"] == list(withdrawn_world.ensemble.indices)
-    contrasts, _ = load_contrasts(withdrawn_world.registry.home.sample_tensors(withdrawn_world.samples[0].id))
+    predictions, _ = load_predictions(withdrawn_world.registry.home.sample_tensors(withdrawn_world.samples[0].id))
     units = load_units(withdrawn_world.registry, withdrawn_world.ensemble.encoding.id)
     serving = list(withdrawn_world.ensemble.indices)
-    clean, corpus = predictions(contrasts), auditor.context.corpus
+    clean, corpus = mean_predictions(predictions), auditor.context.corpus
     present = np.unique(corpus.unit_of_work)
     around = Neighbours(
         present, 2.0 * corpus.works[np.searchsorted(corpus.unit_of_work, present)] - 1.0, corpus.membership[present]
@@ -170,7 +170,7 @@ def test_none_left_says_what_to_do(world: World) -> None:
     """When every member saw a withdrawn work."""
     withdraw_works(world.registry, *range(18))
     with pytest.raises(CapacityError, match="creditline retrain"):
-        reference_of(world.registry, world.ensemble.id)
+        serving_ensemble(world.registry, world.ensemble.id)
     planned = plan_retraining(world.registry, world.ensemble.id)
     assert (planned.wanted, planned.without_works) == ({}, (0, 1, 2, 3, 4, 5))
     assert list(retrain_ensemble(world.registry, world.ensemble.id, CPU)) == []
@@ -183,7 +183,7 @@ def test_retrained_members_are_those_that_would_have_been(world: World, tmp_path
     withdraw_works(world.registry, WORK)
     made = list(retrain_ensemble(world.registry, world.ensemble.id, CPU))
     assert [member.index for member in made] == saw(world, WORK)
-    reference = reference_of(world.registry, world.ensemble.id)
+    reference = serving_ensemble(world.registry, world.ensemble.id)
     assert reference.complete
     check_ablations_of_the_withdrawn_work(world)
     untouched = [place for place in range(6) if place not in saw(world, WORK)]
@@ -220,11 +220,11 @@ def test_units_of_many_works_stay_candidates_for_the_rest(tmp_path: Path) -> Non
     """
     world = build_world(tmp_path, "rightsholder", None, n=5, h=2)
     withdraw_works(world.registry, 0)
-    reference = reference_of(world.registry, world.ensemble.id)
+    reference = serving_ensemble(world.registry, world.ensemble.id)
     corpus = Auditor.prepare(world.registry, reference, AuditSettings(), CPU).context.corpus
     assert list(corpus.not_testable) == [0]
     list(retrain_ensemble(world.registry, world.ensemble.id, CPU))
-    reference = reference_of(world.registry, world.ensemble.id)
+    reference = serving_ensemble(world.registry, world.ensemble.id)
     corpus = Auditor.prepare(world.registry, reference, AuditSettings(), CPU).context.corpus
     assert corpus.not_testable == {}
     assert 0 not in corpus.asset_ids
@@ -256,7 +256,7 @@ def test_p_values_hold_among_the_members_that_are_left() -> None:
             continue
         clean = rng.normal(size=(len(serving), values)) * rng.gamma(1.0, size=(len(serving), 1))
         evidence = assess_shortlist(
-            contrasts_of(clean), rng.normal(size=(1, values)), words[:1], drawn, n, serving.tolist()
+            predictions_of(clean), rng.normal(size=(1, values)), words[:1], drawn, n, serving.tolist()
         )
         p_values.append(evidence.p_value[0])
     assert len(p_values) > 400
@@ -293,8 +293,8 @@ def test_killed_retraining_goes_on(world: World, tmp_path: Path) -> None:
         for member in [*service.serving, *service.out_of_service]:
             read_member_folder(world.registry.home.member(member.id))
     list(retrain_ensemble(world.registry, world.ensemble.id, CPU))
-    reference = reference_of(world.registry, world.ensemble.id)
+    reference = serving_ensemble(world.registry, world.ensemble.id)
     assert reference.complete
-    assert reference.weights_sha256 == reference_of(Registry.open(whole), world.ensemble.id).weights_sha256
+    assert reference.weights_sha256 == serving_ensemble(Registry.open(whole), world.ensemble.id).weights_sha256
     left = [path.name for path in (world.registry.home.root / "members").iterdir() if path.name.startswith(".")]
     assert [name for name in left if name.endswith(".part")] == []

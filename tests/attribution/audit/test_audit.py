@@ -116,7 +116,7 @@ def test_counterfactual_is_a_real_ablation(audited_world: tuple[World, list[tabl
     picture.
     """
     from attribution.denoisers.ensemble import Ensemble
-    from attribution.ensemble.handle import open_ensemble
+    from attribution.ensemble.serving import open_ensemble
     from attribution.sampling.noise import exogenous_noise
     from attribution.sampling.sampler import sample
     from attribution.sampling.schedule import SamplerSettings
@@ -152,7 +152,7 @@ def test_same_audit_is_found_again(world: World) -> None:
 
 
 def test_samples_of_another_ensemble_are_refused(world: World) -> None:
-    """Their contrasts say nothing about this ensemble's codes."""
+    """Their predictions say nothing about this ensemble's codes."""
     foreign = world.samples[0].model_copy(update={"ensemble_id": "f" * 12})
     with pytest.raises(UsageError, match="one ensemble at a time"):
         list(auditor_of(world).audit_samples([foreign]))

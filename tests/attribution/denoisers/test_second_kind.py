@@ -27,8 +27,8 @@ from attribution.audit.worker import load_jacobian
 from attribution.denoisers.ensemble import Ensemble
 from attribution.denoisers.interface import Prompt
 from attribution.denoisers.schedule import alpha_bars
-from attribution.ensemble.handle import EnsembleReference, open_ensemble, reference_of
 from attribution.ensemble.recipe import KINDS, EnsembleSettings, TrainingSettings
+from attribution.ensemble.serving import ServingEnsemble, open_ensemble, serving_ensemble
 from attribution.images import ImageSettings, from_pixels
 from attribution.metrics.euclidean import euclidean
 from attribution.ranking.kept_choice import needs_of
@@ -36,7 +36,7 @@ from attribution.ranking.rankers.catalogue import make_rankers
 from attribution.ranking.rankers.interface import Images
 from attribution.sampling.generate import default_sampler, generate_samples, request_of
 from attribution.sampling.noise import exogenous_noise, noise_batch
-from attribution.sampling.predictions import load_contrasts, looks_of, renoise
+from attribution.sampling.predictions import load_predictions, noised_views, renoise
 from attribution.sampling.replay import verify_named
 from attribution.sampling.sampler import predicted_clean, sample
 from attribution.sampling.schedule import SamplerSettings
@@ -69,7 +69,7 @@ class LatentWorld:
 
     registry: Registry
     works: Path
-    reference: EnsembleReference
+    reference: ServingEnsemble
     samples: tuple[tables.Sample, ...]
 
     def ensemble(self) -> Ensemble:
@@ -112,7 +112,7 @@ def latent_world(tmp_path_factory: pytest.TempPathFactory) -> LatentWorld:
     ensemble = create_ensemble(registry, encoding.id, settings)
     build_training_set(registry, ensemble.id, encoding.id, settings)
     assert len(list(train_ensemble(registry, ensemble.id, CPU))) == N
-    reference = reference_of(registry, ensemble.id)
+    reference = serving_ensemble(registry, ensemble.id)
     samples = sorted(generate_samples(registry, reference, range(4), SAMPLER, PROMPT, CPU), key=lambda row: row.seed)
     return LatentWorld(registry, works, reference, tuple(samples))
 
@@ -252,7 +252,9 @@ def test_samples_are_decoded_and_verify(latent_world: LatentWorld) -> None:
         assert request_of(row) == (SAMPLER, PROMPT)
         with Image.open(latent_world.registry.home.sample_image(row.id)) as image:
             assert image.size == (8, 8)
-        output = torch.from_numpy(load_contrasts(latent_world.registry.home.sample_tensors(row.id))[1]["output"])[None]
+        output = torch.from_numpy(load_predictions(latent_world.registry.home.sample_tensors(row.id))[1]["output"])[
+            None
+        ]
         torch.testing.assert_close(KIND.decode(KIND.encode(output)), output, rtol=1e-4, atol=1e-4)
     assert {found.condition for found in verify_named(latent_world.registry, None, CPU)} == {"identical"}
     plain = list(generate_samples(latent_world.registry, latent_world.reference, [0], SAMPLER, Prompt("disc"), CPU))
@@ -309,10 +311,10 @@ def test_renoised_predictions_are_decoded(latent_world: LatentWorld) -> None:
     found = renoise(ensemble, image, SAMPLER, 5, condition)
     expected = torch.zeros(N, 3, 8, 8, dtype=torch.float64)
     x0 = KIND.encode(image[None])[0]
-    for look in looks_of(SAMPLER):
-        x_t = look.noised(x0, look.noise(5, x0))[None]
-        outputs = ensemble.predict(x_t, look.step.timestep, condition)
-        expected += KIND.decode(predicted_clean(look.step, x_t, outputs)[:, 0])
+    for view in noised_views(SAMPLER):
+        x_t = view.noised(x0, view.noise(5, x0))[None]
+        outputs = ensemble.predict(x_t, view.step.timestep, condition)
+        expected += KIND.decode(predicted_clean(view.step, x_t, outputs)[:, 0])
     torch.testing.assert_close(
         torch.from_numpy(found.clean_sum.sum(axis=0)).double(), expected.flatten(1), rtol=1e-4, atol=1e-4
     )

@@ -12,13 +12,13 @@ import pytest
 from attribution.ablation.exact import counterfactuals
 from attribution.audit.auditor import Auditor
 from attribution.audit.record import AuditSettings
-from attribution.ensemble.handle import open_ensemble
+from attribution.ensemble.serving import open_ensemble
 from attribution.evaluation.calibration import kept_samples, null_calibration, planted_power
 from attribution.evaluation.false_attribution import FalseAttribution, false_attribution_rate, nearest_units
 from attribution.evidence.randomisation import contrast_weights
 from attribution.images import to_pixels
 from attribution.sampling.noise import exogenous_noise
-from attribution.sampling.predictions import load_contrasts
+from attribution.sampling.predictions import load_predictions
 from attribution.sampling.schedule import SamplerSettings
 from registry.errors import UsageError
 from registry.outputs.queries import candidates_of
@@ -107,7 +107,7 @@ def test_false_attribution_is_by_real_ablation(world: World, auditor: Auditor) -
     stays = []
     for sample in kept_samples(auditor)[:2]:
         sampler = SamplerSettings.from_json(sample.sampler)
-        output = load_contrasts(world.registry.home.sample_tensors(sample.id))[1]["output"]
+        output = load_predictions(world.registry.home.sample_tensors(sample.id))[1]["output"]
         nearest = int(np.square(corpus.works - (np.clip(output, -1, 1).reshape(1, -1) + 1) / 2).sum(axis=1).argmin())
         noise = exogenous_noise(sample.seed, sampler.draws, (3, 8, 8))
         again = counterfactuals(everyone, noise, sampler, corpus.membership[[nearest]])

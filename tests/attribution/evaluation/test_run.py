@@ -11,7 +11,7 @@ import torch
 from attribution.audit.auditor import Auditor
 from attribution.audit.record import AuditSettings
 from attribution.audit.worker import seed_of_image
-from attribution.ensemble.handle import open_ensemble
+from attribution.ensemble.serving import open_ensemble
 from attribution.evaluation.calibration import null_calibration, planted_power
 from attribution.evaluation.losses import STEPS, STREAM, losses_on
 from attribution.evaluation.run import EvaluationSettings, evaluate

@@ -13,7 +13,7 @@ from attribution.evidence.randomisation import assess_pulls, assess_shortlist
 from attribution.ranking.shortlist import Corpus
 from registry.encodings.codes import bits, codes_of, decoys
 from registry.errors import UsageError
-from tests.attribution.evidence.test_randomisation import contrasts_of
+from tests.attribution.evidence.test_randomisation import predictions_of
 
 N, H, UNITS, VALUES = 10, 5, 40, 12
 
@@ -120,4 +120,4 @@ def test_neighbours_are_the_first_of_the_order() -> None:
     assert found.without(np.array([2])).units.tolist() == [5, 9]
     drawn = decoys(3, N, H, UNITS, 100, draw_seed=0)
     with pytest.raises(UsageError, match="own neighbour"):
-        assess_shortlist(contrasts_of(clean), pictures[:1], codes[:1], drawn, N, None, found)
+        assess_shortlist(predictions_of(clean), pictures[:1], codes[:1], drawn, N, None, found)

@@ -12,9 +12,9 @@ from attribution.evidence.randomisation import (
     assess_shortlist,
     contrast_weights,
     exact_p_values,
-    predictions,
+    mean_predictions,
 )
-from attribution.sampling.predictions import BAND_EDGES, Contrasts
+from attribution.sampling.predictions import BAND_EDGES, MemberPredictions
 from registry.encodings.codes import bits, codes_of, decoys
 from registry.errors import UsageError
 
@@ -22,12 +22,12 @@ N, H, UNITS, VALUES = 10, 5, 40, 12
 BANDS = len(BAND_EDGES) - 1
 
 
-def contrasts_of(clean: np.ndarray) -> Contrasts:
-    """Contrasts of a trajectory of one step, in a band that the statistic counts."""
+def predictions_of(clean: np.ndarray) -> MemberPredictions:
+    """MemberPredictions of a trajectory of one step, in a band that the statistic counts."""
     clean_sum = np.zeros((BANDS, *clean.shape), dtype=np.float32)
     band_steps = np.zeros(BANDS)
     clean_sum[3], band_steps[3] = clean, 1
-    return Contrasts(clean_sum, band_steps, np.zeros(len(clean)))
+    return MemberPredictions(clean_sum, band_steps, np.zeros(len(clean)))
 
 
 def test_contrast_weights_compare_means() -> None:
@@ -46,7 +46,7 @@ def test_statistic_is_the_formula() -> None:
     row = bits(code, N)[0]
     contrast = clean[row].mean(axis=0) - clean[~row].mean(axis=0)
     expected = contrast @ (image - clean.mean(axis=0))
-    evidence = assess_shortlist(contrasts_of(clean), image[None], code, decoys(0, N, H, UNITS, 500, draw_seed=0), N)
+    evidence = assess_shortlist(predictions_of(clean), image[None], code, decoys(0, N, H, UNITS, 500, draw_seed=0), N)
     assert evidence.statistic[0] == pytest.approx(expected, rel=1e-5)
 
 
@@ -56,15 +56,15 @@ def test_steps_count_by_their_weights() -> None:
     """
     rng = np.random.default_rng(2)
     clean_sum, band_steps = rng.normal(size=(BANDS, N, VALUES)).astype(np.float32), np.arange(1.0, BANDS + 1)
-    found = predictions(Contrasts(clean_sum, band_steps, np.zeros(N)))
+    found = mean_predictions(MemberPredictions(clean_sum, band_steps, np.zeros(N)))
     weights = [0.0, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0]
     expected = sum(w * s.astype(np.float64) for w, s in zip(weights, clean_sum, strict=True))
     np.testing.assert_allclose(found, expected / np.dot(weights, band_steps))
     loud = clean_sum.copy()
     loud[:2] += 1e6
-    np.testing.assert_array_equal(predictions(Contrasts(loud, band_steps, np.zeros(N))), found)
+    np.testing.assert_array_equal(mean_predictions(MemberPredictions(loud, band_steps, np.zeros(N))), found)
     with pytest.raises(UsageError, match="more steps"):
-        predictions(Contrasts(clean_sum, np.eye(BANDS)[0], np.zeros(N)))
+        mean_predictions(MemberPredictions(clean_sum, np.eye(BANDS)[0], np.zeros(N)))
 
 
 def test_planted_pull_has_the_smallest_p() -> None:
@@ -75,7 +75,7 @@ def test_planted_pull_has_the_smallest_p() -> None:
     code, image = codes_of(0, N, H, [7]), rng.normal(size=VALUES)
     clean = rng.normal(scale=0.1, size=(N, VALUES)) + np.outer(bits(code, N)[0], image)
     drawn = decoys(0, N, H, UNITS, 10_000, draw_seed=0)
-    evidence = assess_shortlist(contrasts_of(clean), image[None], code, drawn, N)
+    evidence = assess_shortlist(predictions_of(clean), image[None], code, drawn, N)
     assert evidence.p_value[0] == 1 / (1 + len(drawn))
 
 
@@ -88,7 +88,7 @@ def test_p_values_are_uniform_when_codes_mean_nothing() -> None:
     for seed in range(400):
         clean, image = rng.normal(size=(N, VALUES)), rng.normal(size=VALUES)
         drawn = decoys(seed, N, H, UNITS, 10_000, draw_seed=0)
-        evidence = assess_shortlist(contrasts_of(clean), image[None], codes_of(seed, N, H, [seed % UNITS]), drawn, N)
+        evidence = assess_shortlist(predictions_of(clean), image[None], codes_of(seed, N, H, [seed % UNITS]), drawn, N)
         p_values.append(evidence.p_value[0])
     assert stats.kstest(p_values, "uniform").pvalue > 0.01
 

@@ -13,10 +13,10 @@ from PIL import Image
 from sqlmodel import select
 
 from attribution.denoisers.interface import Prompt
-from attribution.ensemble.handle import open_ensemble, reference_of
+from attribution.ensemble.serving import open_ensemble, serving_ensemble
 from attribution.images import to_pixels
 from attribution.sampling.generate import generate_samples, sample_id_of
-from attribution.sampling.predictions import load_contrasts, renoise
+from attribution.sampling.predictions import load_predictions, renoise
 from attribution.sampling.replay import verify_named, verify_samples
 from attribution.training.lifecycle import import_member
 from registry.encodings.codes import bits
@@ -63,12 +63,12 @@ def test_same_request_finds_the_samples(world: World) -> None:
     assert path.stat().st_mtime_ns == before
 
 
-def test_stored_contrasts_are_those_of_the_members(world: World) -> None:
+def test_stored_predictions_are_those_of_the_members(world: World) -> None:
     """The member losses of a sample are what noising it again gives, and its output is its
     picture.
     """
     row = world.samples[0]
-    contrasts, further = load_contrasts(world.registry.home.sample_tensors(row.id))
+    predictions, further = load_predictions(world.registry.home.sample_tensors(row.id))
     output = np.asarray(further["output"])
     with Image.open(world.registry.home.sample_image(row.id)) as image:
         shown = np.asarray(image)
@@ -78,10 +78,10 @@ def test_stored_contrasts_are_those_of_the_members(world: World) -> None:
     np.testing.assert_array_equal(to_pixels(y[None])[0].numpy(), shown)
     ensemble = open_ensemble(world.registry.home, world.ensemble)
     again = renoise(ensemble, y.clamp(-1, 1), SAMPLER, row.seed, None)
-    np.testing.assert_allclose(again.member_loss, contrasts.member_loss, rtol=1e-4)
-    np.testing.assert_allclose(again.clean_sum, contrasts.clean_sum, atol=1e-3)
+    np.testing.assert_allclose(again.member_loss, predictions.member_loss, rtol=1e-4)
+    np.testing.assert_allclose(again.clean_sum, predictions.clean_sum, atol=1e-3)
     # Of the eight steps, two are nearly all noise.
-    assert contrasts.band_steps.sum() == 6
+    assert predictions.band_steps.sum() == 6
 
 
 @pytest.mark.parametrize("what", ["image", "tensors", "missing"])
@@ -133,9 +133,9 @@ def test_incomplete_ensemble_says_what_to_do(world: World) -> None:
     with world.registry.connection() as connection:
         connection.execute("DELETE FROM member WHERE index = 2")
     with pytest.raises(UsageError, match="5 of 6 members; run `creditline train`"):
-        reference_of(world.registry, world.ensemble.id)
+        serving_ensemble(world.registry, world.ensemble.id)
     with pytest.raises(NotFoundError):
-        reference_of(world.registry, "0" * 12)
+        serving_ensemble(world.registry, "0" * 12)
 
 
 def test_sample_ids_tell_requests_apart(world: World) -> None:
@@ -187,7 +187,7 @@ def test_members_trained_elsewhere_are_imported(world: World, tmp_path: Path) ->
     for member_id in world.ensemble.member_ids:
         row = import_member(registry, world.registry.home.member(member_id))
         assert row.origin == "imported"
-    reference = reference_of(registry, world.ensemble.id)
+    reference = serving_ensemble(registry, world.ensemble.id)
     assert reference.members_sha256 == world.ensemble.members_sha256
     made = list(generate_samples(registry, reference, [0], SAMPLER, None, CPU))
     assert made[0].image_sha256 == world.samples[0].image_sha256

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from attribution.denoisers.ensemble import Ensemble
-from attribution.sampling.predictions import NOISIEST, band_of, looks_of, renoise
+from attribution.sampling.predictions import NOISIEST, band_of, noised_views, renoise
 from attribution.sampling.schedule import SamplerSettings, steps_of
 from tests.support.networks import LinearDenoiser
 
@@ -23,8 +23,8 @@ def test_what_is_linear_in_the_noise_cancels() -> None:
     ensemble = Ensemble([LinearDenoiser(slope, offset) for slope, offset in zip(slopes, offsets, strict=True)])
     found = renoise(ensemble, image, SETTINGS, seed=5)
     expected = np.zeros_like(found.clean_sum)
-    for look in looks_of(SETTINGS):
-        signal, grain = look.step.sqrt_alpha_bar, look.step.sqrt_noise
+    for view in noised_views(SETTINGS):
+        signal, grain = view.step.sqrt_alpha_bar, view.step.sqrt_noise
         for member, (slope, offset) in enumerate(zip(slopes, offsets, strict=True)):
             clean = image * (1 - grain * slope) - offset * grain / signal
             expected[band_of(signal), member] += clean.flatten().numpy()
@@ -39,10 +39,10 @@ def test_looks_are_pairs_at_evenly_spaced_steps(steps: int, spacing: int) -> Non
     """Down to the last step, never where there is mere noise, two of a kind with opposite noise."""
     settings = SamplerSettings(steps=steps)
     clear = [step for step in steps_of(settings) if step.sqrt_alpha_bar > NOISIEST]
-    looks = looks_of(settings, spacing)
+    views = noised_views(settings, spacing)
     image = torch.zeros(1, 4, 4)
-    assert [look.step for look in looks[::2]] == [look.step for look in looks[1::2]] == clear[::-1][::spacing][::-1]
-    for one, other in zip(looks[::2], looks[1::2], strict=True):
+    assert [view.step for view in views[::2]] == [view.step for view in views[1::2]] == clear[::-1][::spacing][::-1]
+    for one, other in zip(views[::2], views[1::2], strict=True):
         torch.testing.assert_close(one.noise(3, image), -other.noise(3, image))
-    noises = {tuple(look.noise(3, image).flatten().tolist()) for look in looks}
-    assert len(noises) == len(looks)
+    noises = {tuple(view.noise(3, image).flatten().tolist()) for view in views}
+    assert len(noises) == len(views)

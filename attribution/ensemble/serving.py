@@ -32,7 +32,7 @@ NOT_ITS_MEMBERS = "none of the ensemble's members, of whatever generation, are t
 
 
 @dataclass(frozen=True)
-class EnsembleReference:
+class ServingEnsemble:
     """Members that serve together, as values that a worker can be handed."""
 
     id: str
@@ -61,12 +61,12 @@ class EnsembleReference:
         return bits(codes, self.encoding.n)[:, list(self.indices)]
 
 
-def encoding_reference(encoding: tables.Encoding) -> ManifestEncoding:
+def manifest_encoding(encoding: tables.Encoding) -> ManifestEncoding:
     """The encoding as a manifest names it."""
     return ManifestEncoding.model_validate(encoding.model_dump(include=set(ManifestEncoding.model_fields)))
 
 
-def reference_of(registry: Registry, ensemble_id: str) -> EnsembleReference:
+def serving_ensemble(registry: Registry, ensemble_id: str) -> ServingEnsemble:
     """The members of an ensemble that are in service, ready to be opened.
 
     Raises:
@@ -88,9 +88,9 @@ def reference_of(registry: Registry, ensemble_id: str) -> EnsembleReference:
     return _reference(service.ensemble, service.encoding, service.serving)
 
 
-def references_of(
+def ensembles_that_served(
     registry: Registry, rows: Sequence[tables.Sample]
-) -> list[tuple[EnsembleReference | None, list[tables.Sample]]]:
+) -> list[tuple[ServingEnsemble | None, list[tables.Sample]]]:
     """The members that served samples, with the samples of each; None for those whose members the
     registry lacks.
 
@@ -100,7 +100,7 @@ def references_of(
     groups: dict[tuple[str, str], list[tables.Sample]] = {}
     for row in rows:
         groups.setdefault((row.ensemble_id, row.members_sha256), []).append(row)
-    found: list[tuple[int, EnsembleReference | None, list[tables.Sample]]] = []
+    found: list[tuple[int, ServingEnsemble | None, list[tables.Sample]]] = []
     for ensemble_id in sorted({row.ensemble_id for row in rows}):
         with registry.session() as session:
             ensemble, encoding = ensemble_with_encoding(session, ensemble_id)
@@ -116,10 +116,10 @@ def references_of(
 
 def _reference(
     ensemble: tables.Ensemble, encoding: tables.Encoding, members: Sequence[tables.Member]
-) -> EnsembleReference:
-    return EnsembleReference(
+) -> ServingEnsemble:
+    return ServingEnsemble(
         id=ensemble.id,
-        encoding=encoding_reference(encoding),
+        encoding=manifest_encoding(encoding),
         settings=EnsembleSettings.from_json(ensemble.settings),
         indices=tuple(member.index for member in members),
         member_ids=tuple(member.id for member in members),
@@ -128,7 +128,7 @@ def _reference(
     )
 
 
-def open_ensemble(home: Home, reference: EnsembleReference, device: str = "cpu") -> Ensemble:
+def open_ensemble(home: Home, reference: ServingEnsemble, device: str = "cpu") -> Ensemble:
     """Load the members for inference, each held against the hash that was registered.
 
     Raises:
