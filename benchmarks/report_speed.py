@@ -54,7 +54,7 @@ from registry.works.identity import identity_of
 from reports.facts import NotMeasured
 from reports.outputs.artefacts import read_artefact
 from reports.outputs.selection import newest_audits
-from reports.outputs.write import render_site
+from reports.outputs.write import write_reports
 from reports.rendering.pictures import data_uri, read_picture
 
 CANDIDATES, DECOYS, N, H = 10, 1_000, 16, 8
@@ -98,9 +98,9 @@ def measure(outputs: int, side: int) -> dict[str, Any]:
         encode_all(registry, audits)
         encoding = time.perf_counter() - begun
         begun = time.perf_counter()
-        site = render_site(registry, audits, Path(folder) / "reports", now=NOW)
+        written = write_reports(registry, audits, Path(folder) / "reports", now=NOW)
         rendering = time.perf_counter() - begun
-        page = (Path(folder) / "reports" / site.document.reports[0].html).stat().st_size
+        page = (Path(folder) / "reports" / written.facts.reports[0].html).stat().st_size
     usage = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
         "side": side,

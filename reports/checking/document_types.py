@@ -14,7 +14,7 @@ from reports.credentials import assertion, findings
 from reports.data_sets import read as data_sets
 from reports.evaluations.document import EVALUATION
 from reports.filings import ab2013, ai_act
-from reports.outputs import write
+from reports.outputs.documents import CANDIDATES, INDEX, REPORT, candidates_now
 from reports.standards import croissant, cyclonedx, prov, spdx
 from reports.standards import write as standards
 from reports.statements import read as statements
@@ -24,9 +24,9 @@ Facts = Callable[[Registry, str], object]
 """Reads a document's facts from the registry; the text is the stamp's subject."""
 
 KINDS: dict[str, Facts] = {
-    write.REPORT: write.report_facts,
-    write.BATCH: write.batch_facts,
-    write.CANDIDATES: write.candidates_again,
+    REPORT.kind: REPORT.facts_now,
+    INDEX.kind: INDEX.facts_now,
+    CANDIDATES: candidates_now,
     EVALUATION.kind: EVALUATION.facts_now,
     assertion.KIND: findings.signed_image_facts,
     ai_act.KIND: ai_act.facts,

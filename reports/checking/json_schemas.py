@@ -17,8 +17,9 @@ from reports.data_sets.facts import DataSetFacts
 from reports.evaluations.document import EVALUATION
 from reports.facts import Facts
 from reports.filings.form import FilingDocument
+from reports.issuing.document import Document
 from reports.issuing.stamp import Stamp
-from reports.outputs.schema import IndexDocument, ReportDocument
+from reports.outputs.documents import INDEX, REPORT
 from reports.statements.facts import StatementFacts
 from reports.tables.columns import VERSION, Table
 from reports.tables.write import TABLES
@@ -71,8 +72,6 @@ class VerifiedDocument(Facts):
 def published() -> dict[str, bytes]:
     """By name of the file, every schema."""
     models: dict[str, type[BaseModel]] = {
-        "report": ReportDocument,
-        "report-index": IndexDocument,
         "statement": _stamped(StatementFacts, "statement"),
         "data-set-report": _stamped(DataSetFacts, "data-set-report"),
         "ai-act-summary": _filing("ai-act-summary"),
@@ -81,7 +80,8 @@ def published() -> dict[str, bytes]:
         "verified-document": VerifiedDocument,
     }
     schemas = {name: model.model_json_schema(by_alias=True) for name, model in models.items()}
-    schemas[EVALUATION.name] = EVALUATION.schema()
+    documents: tuple[Document[Any], ...] = (REPORT, INDEX, EVALUATION)
+    schemas |= {document.name: document.schema() for document in documents}
     schemas |= {table.document: _table_schema(table) for table in TABLES.values()}
     return {name + SUFFIX: _written(schema) for name, schema in sorted(schemas.items())}
 

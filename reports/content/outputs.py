@@ -28,8 +28,8 @@ from reports.content.ensembles import (
     row_of,
 )
 from reports.content.texts import lines, moment, one_line, optional_line
+from reports.outputs.method import read_method
 from reports.outputs.selection import named_audits
-from reports.outputs.tests import read_test
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ def _audit(
     history: Sequence[Member],
     sample: SampleRecord | None,
 ) -> AuditRecord:
-    test, recorded = read_test(audit, {}), audit.test or {}
+    test, recorded = read_method(audit, ()), audit.test or {}
     members = _served(history, recorded.get("members"), recorded.get("members_sha256"))
     if not members and sample:
         members = sample.members

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from reports.facts import NotMeasured
 from reports.issuing.stamp import Stamp
-from reports.outputs.schema import EffectPart
+from reports.outputs.facts import Effect
 
 LABEL = "org.creditline.audit"
 """C2PA labels of a first version have no number; a second one would end in ``.v2``."""
@@ -58,7 +58,7 @@ class CandidateClaim(Claimed):
     p: float
     q: float
     statistic: float
-    effect: EffectPart | NotMeasured
+    effect: Effect | NotMeasured
     influence_exact: float | NotMeasured
     influence_estimate: float | NotMeasured
     works_in_unit: int

@@ -27,11 +27,9 @@ from reports.credentials.assertion import (
     WorkClaim,
 )
 from reports.facts import NotMeasured
-from reports.outputs.facts import AuditFacts, Candidate
+from reports.outputs.facts import Candidate, ReportFacts, Stated, Work
 from reports.outputs.read import read_audit, utc
-from reports.outputs.schema import EffectPart
-from reports.outputs.work_facts import Statement, Work
-from reports.rendering.wording import certainty, headline, plain, taken_back
+from reports.rendering.wording import plain
 
 WITHOUT_AUDIT = " without audit"
 """What the subject of a stamp ends in where the signer left the audit out."""
@@ -60,7 +58,7 @@ def subject_of(sample_id: str, *, with_audit: bool) -> str:
     return sample_id if with_audit else sample_id + WITHOUT_AUDIT
 
 
-def read_facts(session: Session, home: Home, sample: Sample, audit: AuditFacts | None) -> Facts:
+def read_facts(session: Session, home: Home, sample: Sample, audit: ReportFacts | None) -> Facts:
     """What is stated about a sample. ``audit``: as :func:`newest_audit_of` reads it; None: none is
     stated.
     """
@@ -92,7 +90,7 @@ def read_facts(session: Session, home: Home, sample: Sample, audit: AuditFacts |
     return Facts.model_validate(_rounded(facts.model_dump(mode="json")))
 
 
-def newest_audit_of(session: Session, home: Home, sample: Sample) -> AuditFacts | None:
+def newest_audit_of(session: Session, home: Home, sample: Sample) -> ReportFacts | None:
     """The newest audit of a sample; None: it was not audited.
 
     Raises:
@@ -102,7 +100,7 @@ def newest_audit_of(session: Session, home: Home, sample: Sample) -> AuditFacts 
         select(Audit).where(Audit.sample_id == sample.id).order_by(col(Audit.created_at).desc(), col(Audit.id).desc())
     )
     audit = session.exec(newest.limit(1)).first()
-    return None if audit is None else read_audit(session, home, audit)
+    return None if audit is None else read_audit(session, home, audit).facts
 
 
 def signed_image_facts(registry: Registry, subject: str) -> object:
@@ -124,27 +122,27 @@ def time_text(moment: datetime.datetime) -> str:
     return utc(moment).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _audit(audit: AuditFacts) -> AuditClaim:
-    test = audit.test
+def _audit(audit: ReportFacts) -> AuditClaim:
+    method = audit.method
     return AuditClaim(
-        id=audit.id,
-        audited_at=time_text(audit.created_at),
+        id=audit.audit_id,
+        audited_at=time_text(audit.audited_at),
         artefact_sha256=audit.artefact_sha256,
-        attributable=audit.attributable,
-        verdict=plain(headline(audit), LONGEST_TEXT),
-        explanation=plain(certainty(audit), LONGEST_TEXT),
-        taken_back=[plain(sentence, LONGEST_TEXT) for sentence in taken_back(audit)[:MOST_CANDIDATES]],
+        attributable=audit.verdict.attributable,
+        verdict=plain(audit.verdict.sentence, LONGEST_TEXT),
+        explanation=plain(audit.verdict.explanation, LONGEST_TEXT),
+        taken_back=[plain(sentence, LONGEST_TEXT) for sentence in audit.verdict.taken_back[:MOST_CANDIDATES]],
         method=MethodClaim(
-            ranker=_line(audit.ranking.name),
-            statistic=_line(test.statistic),
-            decoys=test.decoys,
-            smallest_p=test.smallest_p,
-            smallest_q=test.smallest_q,
-            false_discovery_rate=test.false_discovery_rate,
-            interval=None if test.effect_method is None else _line(test.effect_method),
-            effect_unit=None if test.effect_unit is None else _line(test.effect_unit),
-            settings=_scalars(audit.settings),
-            versions=_scalars(audit.versions),
+            ranker=_line(method.ranker),
+            statistic=_line(method.statistic),
+            decoys=method.decoys,
+            smallest_p=method.smallest_p,
+            smallest_q=method.smallest_q,
+            false_discovery_rate=method.false_discovery_rate,
+            interval=None if method.effect_method is None else _line(method.effect_method),
+            effect_unit=None if method.effect_unit is None else _line(method.effect_unit),
+            settings=_scalars(method.settings),
+            versions=_scalars(method.versions),
         ),
         tested=len(audit.candidates),
         candidates=[_candidate(candidate) for candidate in audit.by_evidence[:MOST_CANDIDATES]],
@@ -160,9 +158,7 @@ def _candidate(candidate: Candidate) -> CandidateClaim:
         p=candidate.p_value,
         q=candidate.q_value,
         statistic=candidate.statistic,
-        effect=_missing(effect)
-        if isinstance(effect, NotMeasured)
-        else EffectPart(value=effect.value, low=effect.low, high=effect.high),
+        effect=_missing(effect) if isinstance(effect, NotMeasured) else effect,
         influence_exact=_or_missing(candidate.influence_exact),
         influence_estimate=_or_missing(candidate.influence_estimate),
         works_in_unit=candidate.work_count,
@@ -171,15 +167,13 @@ def _candidate(candidate: Candidate) -> CandidateClaim:
 
 
 def _work(work: Work) -> WorkClaim:
-    holder, licence = work.rightsholder, work.licence
-    counting = (rights.licence for rights in (work.verified, work.declared) if rights and rights.licence)
-    url = next((licence.url for licence in counting), None)
+    holder, licence, url = work.holder, work.stated("licence"), work.licence_url
     return WorkClaim(
         sha256=work.sha256,
         title=_line(work.title),
         rightsholder=_text(holder),
-        rightsholders=[_line(name) for name in work.owners[:MOST_OWNERS]],
-        rightsholders_in_all=len(work.owners),
+        rightsholders=[_line(name) for name in work.rightsholders[:MOST_OWNERS]],
+        rightsholders_in_all=len(work.rightsholders),
         rightsholder_basis=holder.basis if holder else None,
         licence=_text(licence),
         licence_basis=licence.basis if licence else None,
@@ -188,7 +182,7 @@ def _work(work: Work) -> WorkClaim:
     )
 
 
-def _text(statement: Statement | None) -> str | None:
+def _text(statement: Stated | None) -> str | None:
     return _line(statement.text) if statement else None
 
 

@@ -130,8 +130,8 @@ def _read_assertion(registry: Registry, sample: Sample, now: datetime.datetime, 
             )
         if audit is not None and audit.artefact_state != "intact":
             raise IntegrityError(
-                f"the file of audit {audit.id} is {audit.artefact_state}, so its findings are not signed; restore it, audit "
-                f"{sample.id} again, or sign with --no-audit"
+                f"the file of audit {audit.audit_id} is {audit.artefact_state}, so its findings are not signed; restore it, "
+                f"audit {sample.id} again, or sign with --no-audit"
             )
         facts = read_facts(session, registry.home, sample, audit)
         subject = subject_of(sample.id, with_audit=with_audit)

@@ -9,8 +9,8 @@ from markupsafe import Markup
 from reports.data_sets import words
 from reports.data_sets.facts import Counts, DataSetFacts
 from reports.issuing.stamp import Stamp
-from reports.rendering.bars import Bar, bars_plot
 from reports.rendering.html import rendered
+from reports.rendering.plots import Bar, bars_plot
 
 MOST_BARS = 8
 MOST_MEMBERS = 64

@@ -116,19 +116,24 @@ class Document(Generic[F]):
 
     def files(self, reading: Reading[F], stamp: Stamp) -> tuple[File, File]:
         """The page and the JSON."""
-        names = {"json": f"{reading.stem}.json", **table_names(reading)}
+        names = {"html": f"{reading.stem}.html", "json": f"{reading.stem}.json", **table_names(reading)}
         page = self.page(reading.facts, names, stamp)
         return (
-            File(f"{reading.stem}.html", page.encode("utf-8", "replace"), stamp),
+            File(names["html"], page.encode("utf-8", "replace"), stamp),
             File(names["json"], self.json(reading.facts, stamp), stamp),
         )
 
     def page(self, facts: F, files: Mapping[str, str], stamp: Stamp) -> str:
-        """The page. ``files``: names of the files beside it, by ``json`` and by table."""
+        """The page. ``files``: names of all files, by ``html``, ``json`` and table."""
         return rendered(self.template, facts=facts, files=files, stamp=stamp, **self.page_values(facts))
 
     def json(self, facts: F, stamp: Stamp) -> bytes:
-        """The JSON as UTF-8: name, version and stamp, then the facts. No NaN can be in it."""
+        """The JSON as UTF-8; no NaN can be in it."""
+        text = json.dumps(self.values(facts, stamp), indent=2, ensure_ascii=False, allow_nan=False)
+        return (text + "\n").encode("utf-8", "replace")
+
+    def values(self, facts: F, stamp: Stamp) -> dict[str, Any]:
+        """What the JSON holds: name, version and stamp, then the facts."""
         head = {
             "creditline": self.name,
             "version": self.version,
@@ -136,8 +141,7 @@ class Document(Generic[F]):
             "stamp": stamp.model_dump(mode="json"),
         }
         # Facts from the log may have any field; none of them takes the place of the stamp.
-        document = head | self.plain(facts) | head
-        return (json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8", "replace")
+        return head | self.plain(facts) | head
 
     def facts_now(self, registry: Registry, subject: str) -> dict[str, Any]:
         """What a stamp of ``subject`` would have the hash of now.

@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from reports.facts import NotMeasured
-from reports.outputs.facts import Vector
+from reports.outputs.illustrations import Vector
 from reports.rendering.pictures import Picture, picture_of
 
 FORMAT = "creditline-audit-1"

@@ -18,7 +18,7 @@ from registry.home import Home
 from registry.storage.tables import Audit
 from reports.facts import NotMeasured
 from reports.issuing.stamp import PARQUET_KEY, Stamp
-from reports.outputs.facts import AuditFacts, Candidate, Effect
+from reports.outputs.facts import Candidate, Effect, ReportFacts
 from reports.outputs.read import read_audit, subject_id
 from reports.outputs.rows import fetch_rows
 from reports.tables.columns import Column, Table, batch_of, fitted
@@ -154,38 +154,38 @@ TABLE = Table(
 COLUMNS = TABLE.names
 
 
-def candidates_csv(audits: Iterable[AuditFacts]) -> bytes:
-    """All candidates of ``audits`` as CSV, in their order and by rank. The work columns tell the
+def candidates_csv(reports: Iterable[ReportFacts]) -> bytes:
+    """All candidates of ``reports`` as CSV, in their order and by rank. The work columns tell the
     unit's closest work.
     """
     buffer = io.BytesIO()
-    write_rows(candidate_rows(audits), buffer, ".csv", cell_limit=CELL_LIMIT)
+    write_rows(candidate_rows(reports), buffer, ".csv", cell_limit=CELL_LIMIT)
     return buffer.getvalue()
 
 
-def candidates_parquet(audits: Iterable[AuditFacts], stamp: Stamp) -> bytes:
+def candidates_parquet(reports: Iterable[ReportFacts], stamp: Stamp) -> bytes:
     """The same, typed, with texts as the registry has them; its metadata has the stamp."""
     buffer = io.BytesIO()
-    rows = candidate_rows(audits)
+    rows = candidate_rows(reports)
     schema = rows.schema.with_metadata({PARQUET_KEY: stamp.to_json()})
     write_rows(pa.RecordBatchReader.from_batches(schema, (batch.cast(schema) for batch in rows)), buffer, ".parquet")
     return buffer.getvalue()
 
 
-def candidate_rows(audits: Iterable[AuditFacts]) -> pa.RecordBatchReader:
-    """The rows of ``audits`` in batches; what is read of one audit is let go before the next
+def candidate_rows(reports: Iterable[ReportFacts]) -> pa.RecordBatchReader:
+    """The rows of ``reports`` in batches; what is read of one audit is let go before the next
     part.
     """
 
     def batches() -> Iterator[pa.RecordBatch]:
-        left = iter(audits)
+        left = iter(reports)
         while part := list(islice(left, AT_ONCE)):
-            yield batch_of(TABLE, [_row(audit, candidate) for audit in part for candidate in audit.candidates])
+            yield batch_of(TABLE, [_row(report, candidate) for report in part for candidate in report.candidates])
 
     return fitted(TABLE, batches())
 
 
-def read_in_parts(session: Session, home: Home, audits: Sequence[Audit], unread: list[str]) -> Iterator[AuditFacts]:
+def read_in_parts(session: Session, home: Home, audits: Sequence[Audit], unread: list[str]) -> Iterator[ReportFacts]:
     """The facts of ``audits``, a few at a time; of one that cannot be read ``unread`` gets the
     reason.
     """
@@ -194,7 +194,7 @@ def read_in_parts(session: Session, home: Home, audits: Sequence[Audit], unread:
         rows = fetch_rows(session, part)
         for audit in part:
             try:
-                facts = read_audit(session, home, audit, rows).light()
+                facts = read_audit(session, home, audit, rows).facts
             except LockedRegistryError:
                 raise
             except CreditlineError as error:
@@ -203,30 +203,24 @@ def read_in_parts(session: Session, home: Home, audits: Sequence[Audit], unread:
             yield facts
 
 
-def _row(audit: AuditFacts, candidate: Candidate) -> dict[str, Any]:
+def _row(report: ReportFacts, candidate: Candidate) -> dict[str, Any]:
     work = candidate.works[0] if candidate.works else None
-    holder, licence = (work.rightsholder, work.licence) if work else (None, None)
+    holder, licence = (work.holder, work.stated("licence")) if work else (None, None)
+    creator, source = (work.stated("creator"), work.stated("source_url")) if work else (None, None)
     return {
-        "output_id": audit.subject.id,
-        "output_kind": audit.subject.kind,
-        "image_name": audit.subject.image_name,
-        "image_sha256": audit.subject.image_sha256,
-        "audit_id": audit.id,
-        "audited_at": audit.created_at,
-        "ensemble_id": audit.ensemble.id,
-        "encoding_id": audit.ensemble.encoding_id,
-        "unit_kind": audit.ensemble.unit_kind,
-        "attributable": audit.attributable,
-        "false_discovery_rate": audit.test.false_discovery_rate,
-        "rank": candidate.rank,
-        "unit_number": candidate.unit_number,
-        "unit_key": candidate.unit_key,
+        "output_id": report.output.id,
+        "output_kind": report.output.kind,
+        "image_name": report.output.image_name,
+        "image_sha256": report.output.image_sha256,
+        "audit_id": report.audit_id,
+        "audited_at": report.audited_at,
+        "ensemble_id": report.ensemble.id,
+        "encoding_id": report.ensemble.encoding_id,
+        "unit_kind": report.ensemble.unit_kind,
+        "attributable": report.verdict.attributable,
+        "false_discovery_rate": report.method.false_discovery_rate,
+        **candidate.model_dump(include=_AS_IN_JSON),
         "unit_label": candidate.label,
-        "passes": candidate.passes,
-        "p_value": candidate.p_value,
-        "q_value": candidate.q_value,
-        "statistic": candidate.statistic,
-        "score": candidate.score,
         **_effect(candidate.effect),
         "influence_exact": _measured(candidate.influence_exact),
         "influence_estimate": _measured(candidate.influence_estimate),
@@ -234,26 +228,33 @@ def _row(audit: AuditFacts, candidate: Candidate) -> dict[str, Any]:
         "influence_exact_lpips": _measured(candidate.influence_exact_lpips),
         "influence_estimate_lpips": _measured(candidate.influence_estimate_lpips),
         "lpips_not_measured": _reasons(candidate.influence_exact_lpips, candidate.influence_estimate_lpips),
-        "decoys": audit.test.decoys,
+        "decoys": report.method.decoys,
         "works_in_unit": candidate.work_count,
         "work_sha256": work.sha256 if work else None,
         "work_data_set": work.data_set if work else None,
         "work_path": work.path if work else None,
         "work_title": work.title if work else None,
         "work_distance": work.distance if work else None,
-        "rightsholder": "; ".join(work.owners) if work and work.owners else holder.text if holder else None,
+        "rightsholder": "; ".join(work.rightsholders)
+        if work and work.rightsholders
+        else work.rightsholder
+        if work
+        else None,
         "rightsholder_basis": holder.basis if holder else None,
         "rightsholder_stated": holder.declared_instead if holder else None,
         "licence": licence.text if licence else None,
         "licence_basis": licence.basis if licence else None,
-        "licence_url": work.terms.url if work and work.terms else None,
-        "licence_duties": "; ".join(work.terms.duties) if work and work.terms else None,
+        "licence_url": work.licence_url if work else None,
+        "licence_duties": "; ".join(work.licence_duties or ()) if work and work.licence else None,
         "permission": work.permission if work else None,
-        "permission_when_trained": _known(work.permissions_then) if work else None,
-        "creator": work.creator.text if work and work.creator else None,
-        "source_url": work.source_url.text if work and work.source_url else None,
-        "artefact_state": audit.artefact_state,
+        "permission_when_trained": _known(work.permissions_when_trained) if work else None,
+        "creator": creator.text if creator else None,
+        "source_url": source.text if source else None,
+        "artefact_state": report.artefact_state,
     }
+
+
+_AS_IN_JSON = {"rank", "unit_number", "unit_key", "passes", "p_value", "q_value", "statistic", "score"}
 
 
 def _effect(effect: Effect | NotMeasured) -> dict[str, Any]:
@@ -275,5 +276,5 @@ def _measured(value: float | NotMeasured) -> float | None:
     return None if isinstance(value, NotMeasured) else value
 
 
-def _known(value: tuple[str, ...] | NotMeasured) -> str | None:
+def _known(value: list[str] | NotMeasured) -> str | None:
     return None if isinstance(value, NotMeasured) else "; ".join(value)

@@ -1,164 +1,217 @@
-"""What a report knows: frozen values, read once by :mod:`reports.outputs.read` and rendered as
-often as wanted.
+"""What the report of one output says, and what the index of many says. These models are the facts
+that are read and the JSON that is written.
 
-A rendering (page, table, document) is a function of these values and a clock alone. What could not
-be measured or found is a :class:`NotMeasured` with its reason, so that no rendering can mistake it
-for zero.
+A field may be added under the same version; none is removed or changes its meaning. What was not
+measured is an object ``{"not_measured": "reason"}``, never null and never zero. Pictures and curves
+are no part of the facts: :mod:`reports.outputs.illustrations` has them.
 """
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
+from pydantic import Field
 
-from reports.facts import NotMeasured
-from reports.outputs.work_facts import Work
-from reports.rendering.pictures import Picture
+from reports.facts import Facts, NotMeasured
 
+VERSION: Literal[1] = 1
 LandscapeKind = Literal["exact", "estimate", "exact_lpips", "estimate_lpips"]
-Vector = NDArray[np.float64]
-UNMEASURED = NotMeasured("the audit did not measure it")
 
 
-@dataclass(frozen=True)
-class Gap:
-    """Something that a report lacks. ``integrity``: a file is not what the registry recorded, so
-    trust is at stake.
+class Stated(NamedTuple):
+    """One thing stated about a work: what counts, on which basis, and what the declaration said
+    where it differs.
     """
 
-    subject_id: str
-    audit_id: str
-    reason: str
-    integrity: bool
+    text: str
+    basis: Literal["declared", "verified"]
+    declared_instead: str | None = None
 
 
-@dataclass(frozen=True)
-class Effect:
-    """How much further the members that saw a unit predict its picture, with the ends of its 95 %
-    interval.
+class Output(Facts):
+    """The image that was audited."""
+
+    kind: Literal["sample", "image"]
+    id: str = Field(description="Sample id, or the first 12 digits of the image file's SHA-256.")
+    image_name: str | None
+    image_sha256: str
+    seed: int | None
+    label: str | None
+    sampler: dict[str, Any] | None
+    noise_sha256: str | None
+    members_sha256: str | None = Field(description="Hash over the hashes of the members' weights.")
+    saturated_fraction: float | None = Field(
+        description="Share of the output's values that the final clipping changed."
+    )
+    generated_at: datetime.datetime | None
+
+    @property
+    def generated(self) -> bool:
+        """Whether the registry's models made the image; else it is from outside."""
+        return self.kind == "sample"
+
+
+class Verdict(Facts):
+    """What the audit concludes."""
+
+    attributable: bool = Field(description="Whether any unit reached the false discovery rate.")
+    sentence: str
+    explanation: str
+    passing_ranks: list[int]
+    taken_back: list[str] = Field(
+        description="What became since of the works that it traces to: withdrawn, or prohibited for training."
+    )
+
+
+class Rights(Facts):
+    """What one source says about a work."""
+
+    rightsholder: str | None
+    licence: str | None
+    licence_url: str | None
+    title: str | None
+    creator: str | None
+    source_url: str | None
+    recorded_from: str
+    recorded_at: datetime.datetime
+
+
+class Work(Facts):
+    """A work of a candidate. ``rightsholder`` and ``licence``: as verified, else as declared."""
+
+    asset_id: int
+    sha256: str
+    data_set: str
+    path: str
+    title: str
+    rightsholder: str | None
+    rightsholders: list[str] = Field(description="All that count as its rightsholders now.")
+    licence: str | None
+    declared: Rights | None
+    verified: Rights | None
+    distance: float | None = Field(
+        description="Scaled Euclidean distance from the output: similarity, not evidence of use."
+    )
+    weight: float | None = Field(description="Share of the work in the unit's statistic.")
+    licence_duties: list[str] | None = Field(
+        description="What the licence that counts asks of users; null: none is on record, or it was not understood."
+    )
+    permission: str = Field(description="Whether it may be trained on, as the registry has it now.")
+    permissions_when_trained: list[str] | NotMeasured = Field(
+        description="The same when the members that served and saw it were registered: each that differs once, sorted."
+    )
+
+    def stated(self, what: Literal["rightsholder", "licence", "title", "creator", "source_url"]) -> Stated | None:
+        """What was verified counts before what was declared; both are kept where they differ."""
+        verified, declared = (getattr(rights, what) if rights else None for rights in (self.verified, self.declared))
+        if verified:
+            return Stated(verified, "verified", declared if declared and declared != verified else None)
+        return Stated(declared, "declared") if declared else None
+
+    @property
+    def licence_url(self) -> str | None:
+        """Where the terms of the licence are, if the source that states the licence says so."""
+        rights = self.verified if self.verified and self.verified.licence else self.declared
+        return rights.licence_url if rights else None
+
+    @property
+    def holder(self) -> Stated | None:
+        """The first rightsholder that counts. It is another than was stated if that record was
+        merged into another.
+        """
+        stated = self.stated("rightsholder")
+        if stated is None or not self.rightsholders or stated.text in self.rightsholders:
+            return stated
+        return Stated(self.rightsholders[0], stated.basis, stated.declared_instead or stated.text)
+
+
+class Effect(Facts):
+    """How much further the members that saw a unit predict its picture, as a share of the way from
+    their mean prediction.
     """
 
     value: float
-    low: float
+    low: float = Field(description="Lower end of the 95 % interval.")
     high: float
 
 
-@dataclass(frozen=True)
-class RightsholderTest:
-    """The joint test of a rightsholder's works among those that the ranking puts first."""
-
-    name: str
-    """As the audit had it."""
-    counts_as: str | None
-    """The record that this one was merged into since."""
-    works: int
-    p_value: float
-    q_value: float
-    passes: bool
-
-
-@dataclass(frozen=True)
-class RightsholderTests:
-    """All rightsholders that were tested, and how."""
-
-    method: str
-    draws: int
-    works: int
-    """Works of the ranking among which they were looked for."""
-    tested: tuple[RightsholderTest, ...]
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A unit that was tested, with its evidence. Distances and influences are scaled Euclidean."""
+class Candidate(Facts):
+    """A tested unit."""
 
     rank: int
     unit_number: int
     unit_key: str
     label: str
-    code: int
+    code: str = Field(description="The unit's code, member 0 first: 1 where the member trained on it.")
     work_count: int
-    works: tuple[Work, ...]
-    """The closest works of the unit, closest first; at least one, at most a handful."""
-    score: float
-    statistic: float
+    passes: bool
     p_value: float
     q_value: float
-    passes: bool
-    """Whether q is at or under the false discovery rate of the audit."""
+    statistic: float
+    score: float
     effect: Effect | NotMeasured
     influence_exact: float | NotMeasured
     influence_estimate: float | NotMeasured
-    counterfactual: Picture | NotMeasured
-    decoys: Vector | NotMeasured
-    """Statistics of the decoys: what this candidate's statistic would be under codes that belong to
-    nobody."""
-    influence_exact_lpips: float | NotMeasured = UNMEASURED
-    influence_estimate_lpips: float | NotMeasured = UNMEASURED
+    influence_exact_lpips: float | NotMeasured = Field(
+        description="LPIPS, before clipping as the other influences are."
+    )
+    influence_estimate_lpips: float | NotMeasured
+    counterfactual_shown: bool | NotMeasured
+    works: list[Work]
 
     @property
-    def rightsholders(self) -> tuple[str, ...]:
+    def rightsholders(self) -> list[str]:
         """Of the works listed, sorted, each once; a work may have several."""
-        return tuple(sorted({name for work in self.works for name in work.owners}))
+        return sorted({name for work in self.works for name in work.rightsholders})
 
     @property
-    def licences(self) -> tuple[str, ...]:
+    def licences(self) -> list[str]:
         """Of the works listed, sorted, each once."""
-        return tuple(sorted({work.licence.text for work in self.works if work.licence}))
+        return sorted({work.licence for work in self.works if work.licence})
 
 
-@dataclass(frozen=True)
-class EstimateError:
-    """Estimates against exact influences, over ``units``."""
+def by_evidence(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Those that pass first, then by q, p and rank."""
+    return sorted(candidates, key=lambda each: (not each.passes, each.q_value, each.p_value, each.rank))
 
-    rank_correlation: float | NotMeasured
-    relative_error: float | NotMeasured
-    """Length of the difference by length of the exact influences, as vectors over units."""
+
+class EstimateError(Facts):
+    """Estimates against exact influences of the same units."""
+
+    rank_correlation: float | NotMeasured = Field(description="Spearman's.")
+    relative_error: float | NotMeasured = Field(
+        description="Length of the difference by length of the exact influences, as vectors over units."
+    )
     median_relative_error: float | NotMeasured
     units: int
 
 
-@dataclass(frozen=True)
-class LpipsFacts:
-    """What LPIPS was measured with."""
-
-    net: str
-    version: str
-    weights_sha256: str
-    enlarged_to: int | None
-    """Side, in pixels, that the images were enlarged to first."""
-
-
-@dataclass(frozen=True)
-class Landscape:
-    """Influence of every unit by one method; ``radius`` is the largest, reached by the unit
-    ``label``.
-    """
+class Landscape(Facts):
+    """Influence of all units by one method."""
 
     method: str
     radius: float
     unit_number: int
     label: str
-    influences: Vector | NotMeasured
-    """NaN where a unit was not measured."""
-    decoys: Vector | NotMeasured
-    """The same for codes that belong to nobody."""
-    distance: Literal["euclidean", "lpips"] = "euclidean"
-    members_per_step: int | None = None
-    """How many members carried the Jacobian's tangents at each step; None: all of them, or no
-    Jacobian."""
-    error: EstimateError | None = None
-    """How far these estimates are from the exact values, where both were measured."""
+    members_per_step: int | None = Field(
+        description="Members that carried the Jacobian's tangents at each step; null: all of them, or no Jacobian."
+    )
+    error: EstimateError | None = Field(description="Of an estimate, where the exact values were measured too.")
 
 
-@dataclass(frozen=True)
-class MemberScore:
-    """Member-LDS of the ranker with its interval, over ``samples`` outputs."""
+class Lpips(Facts):
+    """What LPIPS was measured with."""
+
+    net: str
+    version: str
+    weights_sha256: str
+    enlarged_to: int | None = Field(description="Side, in pixels, that the images were enlarged to first.")
+
+
+class MemberScore(Facts):
+    """Member-LDS of the ranker."""
 
     value: float
     low: float | None
@@ -166,150 +219,158 @@ class MemberScore:
     samples: int | None
 
 
-@dataclass(frozen=True)
-class Ranking:
-    """Layer 1 of the audit."""
+class Method(Facts):
+    """How it was measured."""
 
-    name: str
+    ranker: str
     bandwidth: float | None
-    member_score: MemberScore | NotMeasured
-
-
-@dataclass(frozen=True)
-class RandomisationTest:
-    """Layer 2 of the audit: how the shortlist was tested and what it could resolve."""
-
+    member_lds: MemberScore | NotMeasured
     statistic: str
     steps: int | None
-    sqrt_alpha_bar: tuple[float, float] | None
     decoys: int
     decoys_available: int | None
-    decoys_chosen: str | None
-    """``all``, or ``at random``."""
+    decoys_chosen: str | None = Field(description="``all`` of those available, or ``at random``.")
     effect_method: str | None
     effect_unit: str | None
     smallest_p: float
     smallest_q: float
     false_discovery_rate: float
-    rightsholders: RightsholderTests | NotMeasured
+    settings: dict[str, Any]
+    versions: dict[str, Any]
+    timings: dict[str, Any] = Field(description="Seconds per stage.")
+    evaluation: list[str] = Field(
+        description="How good the evidence on this ensemble is, as ``creditline evaluate`` measured."
+    )
 
 
-@dataclass(frozen=True)
-class SampleFacts:
-    """The generated output and what it takes to generate it again."""
+class Member(Facts):
+    """One model of the ensemble."""
 
-    id: str
-    seed: int
-    label: str | None
-    sampler: Mapping[str, Any]
-    noise_sha256: str
-    members_sha256: str
-    saturated_fraction: float
-    versions: Mapping[str, str]
-    created_at: datetime.datetime
-
-
-@dataclass(frozen=True)
-class Subject:
-    """The image that was audited. ``id`` names its files: the sample's id, or the first digits of
-    the image's hash.
-    """
-
-    kind: Literal["sample", "image"]
-    id: str
-    image_name: str | None
-    image_sha256: str
-    sample: SampleFacts | None
-    picture: Picture | NotMeasured
-
-
-@dataclass(frozen=True)
-class MemberFacts:
-    """One denoiser of the ensemble, by hash."""
-
-    id: str
     index: int
+    id: str
     origin: str
     manifest_sha256: str
     weights_sha256: str
 
 
-@dataclass(frozen=True)
-class EnsembleFacts:
-    """The models behind the audit and how the works were divided among them."""
+class Ensemble(Facts):
+    """The models and how works were divided among them."""
 
     id: str
-    settings: Mapping[str, Any]
     encoding_id: str
     unit_kind: str
     unit_column: str | None
     n: int
     h: int
-    encoding_seed: int
+    seed: int
     unit_count: int
-    members: tuple[MemberFacts, ...]
+    members: list[Member]
 
 
-@dataclass(frozen=True)
-class AuditFacts:
-    """Everything that the report of one audit shows."""
+class Share(Facts):
+    """Candidates of one rightsholder or under one licence."""
 
-    id: str
-    created_at: datetime.datetime
-    subject: Subject
-    ensemble: EnsembleFacts
-    attributable: bool
-    ranking: Ranking
-    test: RandomisationTest
-    candidates: tuple[Candidate, ...]
-    """In order of rank."""
-    exact: Landscape | NotMeasured
-    estimate: Landscape | NotMeasured
-    settings: Mapping[str, Any]
-    versions: Mapping[str, str]
-    timings: Mapping[str, float]
+    name: str
+    traced_outputs: int = Field(description="Outputs of which at least one candidate of this name passes.")
+    passing: int
+    tested: int
+    smallest_q: float
+
+
+class RightsholderTest(Facts):
+    """One rightsholder's joint test."""
+
+    name: str = Field(description="As the audit had it.")
+    counts_as: str | None = Field(description="The record that this one was merged into since; null: it was not.")
+    works: int = Field(description="Works tested together.")
+    p_value: float
+    q_value: float = Field(description="Over the rightsholders that were tested.")
+    passes: bool
+
+
+class RightsholderTests(Facts):
+    """Evidence about rightsholders from the codes of their works."""
+
+    method: str
+    draws: int
+    works: int = Field(description="Works of the ranking among which rightsholders were looked for.")
+    tested: list[RightsholderTest]
+
+
+class Gap(Facts):
+    """Something a report lacks."""
+
+    output_id: str
+    audit_id: str
+    reason: str
+    integrity: bool = Field(description="A file is not what the registry recorded.")
+
+
+class ReportFacts(Facts):
+    """One report."""
+
+    audit_id: str
+    audited_at: datetime.datetime
     artefact_sha256: str
-    artefact_state: Literal["intact", "altered", "missing", "unreadable"]
-    gaps: tuple[Gap, ...]
-    evaluation: tuple[str, ...]
-    """How good the evidence on this ensemble is, in sentences."""
-    similarity: str
-    """What similarity alone is worth on this ensemble, in a sentence."""
-    exact_lpips: Landscape | NotMeasured = UNMEASURED
-    estimate_lpips: Landscape | NotMeasured = UNMEASURED
-    lpips: LpipsFacts | NotMeasured = UNMEASURED
+    artefact_state: str
+    output: Output
+    verdict: Verdict
+    candidates: list[Candidate]
+    rightsholders: list[Share]
+    rightsholder_tests: RightsholderTests | NotMeasured
+    influence_exact: Landscape | NotMeasured
+    influence_estimate: Landscape | NotMeasured
+    influence_exact_lpips: Landscape | NotMeasured
+    influence_estimate_lpips: Landscape | NotMeasured
+    lpips: Lpips | NotMeasured
+    method: Method
+    ensemble: Ensemble
+    similarity: str = Field(description="What similarity alone is worth on this ensemble.")
+    limits: list[str]
+    gaps: list[Gap]
 
     @property
-    def passing(self) -> tuple[Candidate, ...]:
-        return tuple(candidate for candidate in self.by_evidence if candidate.passes)
+    def by_evidence(self) -> list[Candidate]:
+        """The candidates: those that pass first, then by q, p and rank."""
+        return by_evidence(self.candidates)
+
+    @property
+    def passing(self) -> list[Candidate]:
+        """The candidates that pass, the surest first."""
+        return [candidate for candidate in self.by_evidence if candidate.passes]
 
     @property
     def landscapes(self) -> dict[LandscapeKind, Landscape | NotMeasured]:
         """By kind, exact ones first."""
         return {
-            "exact": self.exact,
-            "estimate": self.estimate,
-            "exact_lpips": self.exact_lpips,
-            "estimate_lpips": self.estimate_lpips,
+            "exact": self.influence_exact,
+            "estimate": self.influence_estimate,
+            "exact_lpips": self.influence_exact_lpips,
+            "estimate_lpips": self.influence_estimate_lpips,
         }
 
-    @property
-    def by_evidence(self) -> tuple[Candidate, ...]:
-        """Those that pass first, then by q, p and rank."""
-        return tuple(sorted(self.candidates, key=lambda c: (not c.passes, c.q_value, c.p_value, c.rank)))
 
-    def light(self) -> AuditFacts:
-        """The same without the pictures and numbers that only its own page draws, to keep beside
-        many others.
-        """
-        dropped = NotMeasured("left out of this listing")
-        return replace(
-            self,
-            candidates=tuple(
-                replace(candidate, counterfactual=dropped, decoys=dropped) for candidate in self.candidates
-            ),
-            exact=dropped,
-            estimate=dropped,
-            exact_lpips=dropped,
-            estimate_lpips=dropped,
-        )
+class IndexEntry(Facts):
+    """One report among many."""
+
+    output_id: str
+    audit_id: str
+    html: str = Field(description="File name, beside the index.")
+    json_: str = Field(alias="json", description="File name, beside the index.")
+    attributable: bool
+    sentence: str
+    passing: int
+    tested: int
+    smallest_p: float | None
+    smallest_q: float | None
+    taken_back: list[str] = Field(description="As in the report's verdict.")
+
+
+class IndexFacts(Facts):
+    """What one run of ``creditline report`` rendered."""
+
+    reports: list[IndexEntry]
+    rightsholders: list[Share]
+    licences: list[Share]
+    gaps: list[Gap]
+    not_audited: list[str] = Field(description="Samples that no audit has looked at.")

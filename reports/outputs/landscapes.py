@@ -16,18 +16,17 @@ from sqlmodel import Session, col, select
 from registry.storage.tables import Audit, Unit
 from reports.facts import NotMeasured
 from reports.outputs.artefacts import Artefact
-from reports.outputs.facts import EstimateError, Landscape, LpipsFacts
+from reports.outputs.facts import EstimateError, Landscape, Lpips
 from reports.outputs.facts import LandscapeKind as Kind
-from reports.rendering.plots import influence_plot
+from reports.outputs.illustrations import Report, Vector
+from reports.outputs.method import NOT_ASKED
+from reports.outputs.plots import influence_plot_of
 from reports.rendering.svg import standalone
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
-NOT_ASKED = "the audit did not measure it"
 
 
-def read_landscape(
-    session: Session, audit: Audit, encoding_id: str, artefact: Artefact, kind: Kind
-) -> Landscape | NotMeasured:
+def read_landscape(session: Session, audit: Audit, encoding_id: str, kind: Kind) -> Landscape | NotMeasured:
     """The influences of one kind, or why there are none."""
     found = (audit.landscape or {}).get(kind)
     if not isinstance(found, Mapping) or "radius" not in found:
@@ -38,14 +37,17 @@ def read_landscape(
         radius=float(found["radius"]),
         unit_number=int(found.get("unit_number", -1)),
         label=unit.label if unit else "a unit that the registry lacks",
-        influences=artefact.vector(f"unit_influence_{kind}", gaps=True),
-        decoys=artefact.vector("decoy_influence_estimate")
-        if kind == "estimate"
-        else NotMeasured("decoys were measured for the Euclidean estimate alone"),
-        distance="lpips" if kind.endswith("lpips") else "euclidean",
         members_per_step=found.get("members_per_step"),
         error=_error(found.get("against_exact")),
     )
+
+
+def read_influences(audit: Audit, artefact: Artefact, kind: Kind) -> Vector | NotMeasured:
+    """The influence of every unit, NaN where one was not measured; or why there are none."""
+    found = (audit.landscape or {}).get(kind)
+    if not isinstance(found, Mapping) or "radius" not in found:
+        return NotMeasured(reason_of(audit, kind))
+    return artefact.vector(f"unit_influence_{kind}", gaps=True)
 
 
 def reason_of(audit: Audit, kind: Kind) -> str:
@@ -56,13 +58,16 @@ def reason_of(audit: Audit, kind: Kind) -> str:
     return str(found["not_measured"]) if isinstance(found, Mapping) and "not_measured" in found else NOT_ASKED
 
 
-def read_lpips(audit: Audit) -> LpipsFacts | NotMeasured:
+def read_lpips(audit: Audit) -> Lpips | NotMeasured:
     """What LPIPS was measured with."""
     found = (audit.landscape or {}).get("lpips")
     if not isinstance(found, Mapping) or "net" not in found:
         return NotMeasured(reason_of(audit, "exact_lpips"))
-    return LpipsFacts(
-        str(found["net"]), str(found.get("version")), str(found.get("weights_sha256")), found.get("enlarged_to")
+    return Lpips(
+        net=str(found["net"]),
+        version=str(found.get("version")),
+        weights_sha256=str(found.get("weights_sha256")),
+        enlarged_to=found.get("enlarged_to"),
     )
 
 
@@ -77,21 +82,20 @@ def _error(found: Any) -> EstimateError | None:  # noqa: ANN401  # JSON
         return NotMeasured(str(kept.get("not_measured", NOT_ASKED)) if isinstance(kept, Mapping) else NOT_ASKED)
 
     return EstimateError(
-        value("rank_correlation"), value("relative_error"), value("median_relative_error"), int(found.get("units", 0))
+        rank_correlation=value("rank_correlation"),
+        relative_error=value("relative_error"),
+        median_relative_error=value("median_relative_error"),
+        units=int(found.get("units", 0)),
     )
 
 
 def landscape_rows(
-    session: Session, encoding_id: str, landscapes: Mapping[Kind, Landscape | NotMeasured]
+    session: Session, encoding_id: str, influences: Mapping[Kind, Vector | NotMeasured]
 ) -> list[dict[str, Any]]:
     """Every unit with its influences, by number; None where a unit, or a whole kind, was not
     measured.
     """
-    measured = {
-        kind: found.influences
-        for kind, found in landscapes.items()
-        if isinstance(found, Landscape) and not isinstance(found.influences, NotMeasured)
-    }
+    measured = {kind: found for kind, found in influences.items() if not isinstance(found, NotMeasured)}
     units = session.exec(
         select(Unit.number, Unit.label).where(Unit.encoding_id == encoding_id).order_by(col(Unit.number))
     ).all()
@@ -124,8 +128,7 @@ def landscape_json(facts: Mapping[str, Any]) -> bytes:
     return (json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8", "replace")
 
 
-def landscape_svg(landscape: Landscape, ranks: Mapping[int, int]) -> bytes | NotMeasured:
-    """A plot that stands on its own. ``ranks``: unit number -> candidate's rank."""
-    if isinstance(landscape.influences, NotMeasured):
-        return landscape.influences
-    return standalone(influence_plot(landscape, landscape.influences, ranks)).encode()
+def landscape_svg(report: Report, kind: Kind) -> bytes | NotMeasured:
+    """A plot that stands on its own, or why there is none."""
+    plot = influence_plot_of(report, kind)
+    return plot if isinstance(plot, NotMeasured) else standalone(plot).encode()

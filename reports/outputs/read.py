@@ -1,7 +1,8 @@
-"""Reads the facts of one audit from the registry and the files of its home, and from nothing else.
+"""Reads the facts of one audit, and what illustrates them, from the registry and the files of its
+home, and from nothing else.
 
-Rights are those of the newest row per work and basis at the time of reading: a report that is
-rendered again after a correction shows the correction. Everything else is what the audit recorded.
+Rights are those of the moment of reading: a report that is rendered again after a correction shows
+the correction. Everything else is what the audit recorded.
 """
 
 from __future__ import annotations
@@ -17,29 +18,22 @@ from registry.errors import IntegrityError
 from registry.home import Home
 from registry.members.serving import history_of, newest_of, served_by
 from registry.outputs.evaluations import newest_evaluation
-from registry.storage.tables import Audit, Encoding, Ensemble, Member, Sample
+from registry.storage import tables
+from registry.storage.tables import Audit
 from reports.evaluations.sentences import quoted, similarity_sentence
 from reports.facts import NotMeasured
+from reports.outputs import totals
 from reports.outputs.artefacts import Artefact, read_artefact
-from reports.outputs.facts import (
-    AuditFacts,
-    Candidate,
-    EnsembleFacts,
-    Gap,
-    MemberFacts,
-    MemberScore,
-    RandomisationTest,
-    Ranking,
-    SampleFacts,
-    Subject,
-)
-from reports.outputs.landscapes import KINDS, read_landscape, read_lpips, reason_of
+from reports.outputs.facts import Candidate, Ensemble, Gap, Member, Output, ReportFacts
+from reports.outputs.illustrations import Illustrations, Report, Shown
+from reports.outputs.landscapes import KINDS, read_influences, read_landscape, read_lpips, reason_of
+from reports.outputs.method import read_effect, read_method, read_rightsholder_tests, read_signal_range
 from reports.outputs.rows import Rows, fetch_rows
-from reports.outputs.tests import read_effect, read_test
+from reports.outputs.sentences import verdict_of
 from reports.outputs.works import work_of
-from reports.rendering.pictures import Picture, read_picture
+from reports.rendering.limits import LIMITS
+from reports.rendering.pictures import read_picture
 
-NOT_ASKED = "the audit did not measure it"
 IMAGE_ID_LENGTH = 12
 """Digits of an image's hash that name its report, as long as a sample's id."""
 
@@ -49,7 +43,7 @@ def subject_id(audit: Audit) -> str:
     return audit.sample_id if audit.sample_id else audit.image_sha256[:IMAGE_ID_LENGTH]
 
 
-def read_audit(session: Session, home: Home, audit: Audit, rows: Rows | None = None) -> AuditFacts:
+def read_audit(session: Session, home: Home, audit: Audit, rows: Rows | None = None) -> Report:
     """Everything a report of ``audit`` shows. ``rows``: fetched with those of other audits; None:
     they are fetched here.
 
@@ -57,49 +51,74 @@ def read_audit(session: Session, home: Home, audit: Audit, rows: Rows | None = N
         IntegrityError: rows that the audit refers to are missing or lack what every audit records.
     """
     rows = rows or fetch_rows(session, [audit])
-    test = read_test(audit, rows.merged)
     artefact = read_artefact(home.audit(audit.id), audit.artefact_sha256)
-    subject, gaps = _read_subject(session, home, audit, artefact)
+    evaluation, similarity = _evaluation(session, audit)
+    method = read_method(audit, evaluation)
+    sample = session.get(tables.Sample, audit.sample_id) if audit.sample_id else None
+    if audit.sample_id and sample is None:
+        raise _lacking(audit, f"sample {audit.sample_id}")
+    output = _output(audit, sample)
+    picture, gaps = _read_picture(home, audit, sample, artefact)
     if artefact.state != "intact":
-        gaps = [Gap(subject.id, audit.id, artefact.reason, integrity=True), *gaps]
+        gaps = [_gap(audit, artefact.reason, integrity=True), *gaps]
     members = _read_members(session, audit)
     ensemble = _read_ensemble(session, audit, members)
-    candidates = _read_candidates(home, audit, ensemble, test, artefact, rows, members)
-    evaluation, similarity = _evaluation(session, audit)
-    gaps += [
-        Gap(subject.id, audit.id, f"no picture of a work: {work.picture.not_measured}", integrity=False)
-        for candidate in candidates
-        for work in candidate.works
-        if isinstance(work.picture, NotMeasured)
+    without = {row.rank: _without(row, artefact) for row in rows.candidates[audit.id]}
+    candidates = [
+        _read_candidate(audit, row, ensemble, method.false_discovery_rate, rows, members, without[row.rank])
+        for row in rows.candidates[audit.id]
     ]
-    return AuditFacts(
-        id=audit.id,
-        created_at=utc(audit.created_at),
-        subject=subject,
-        ensemble=ensemble,
-        attributable=audit.attributable,
-        ranking=_ranking(audit.ranker),
-        test=test,
-        candidates=candidates,
-        exact=read_landscape(session, audit, ensemble.encoding_id, artefact, "exact"),
-        estimate=read_landscape(session, audit, ensemble.encoding_id, artefact, "estimate"),
-        exact_lpips=read_landscape(session, audit, ensemble.encoding_id, artefact, "exact_lpips"),
-        estimate_lpips=read_landscape(session, audit, ensemble.encoding_id, artefact, "estimate_lpips"),
-        lpips=read_lpips(audit),
-        settings=audit.settings or {},
-        versions=audit.versions or {},
-        timings=audit.timings or {},
+    works = {
+        work.asset_id: read_picture(home.picture(work.sha256)) for candidate in candidates for work in candidate.works
+    }
+    gaps += [
+        _gap(audit, f"no picture of a work: {shown.not_measured}", integrity=False)
+        for candidate in candidates
+        for shown in (works[work.asset_id] for work in candidate.works)
+        if isinstance(shown, NotMeasured)
+    ]
+    landscapes = {kind: read_landscape(session, audit, ensemble.encoding_id, kind) for kind in KINDS}
+    facts = ReportFacts(
+        audit_id=audit.id,
+        audited_at=utc(audit.created_at),
         artefact_sha256=audit.artefact_sha256,
         artefact_state=artefact.state,
-        gaps=tuple(gaps),
-        evaluation=evaluation,
+        output=output,
+        verdict=verdict_of(output, ensemble, method, candidates, attributable=audit.attributable),
+        candidates=candidates,
+        rightsholders=totals.by_rightsholder([(output.id, candidates)]),
+        rightsholder_tests=read_rightsholder_tests(audit, method.false_discovery_rate, rows.merged),
+        influence_exact=landscapes["exact"],
+        influence_estimate=landscapes["estimate"],
+        influence_exact_lpips=landscapes["exact_lpips"],
+        influence_estimate_lpips=landscapes["estimate_lpips"],
+        lpips=read_lpips(audit),
+        method=method,
+        ensemble=ensemble,
         similarity=similarity,
+        limits=[f"{statement} {explanation}" for statement, explanation in LIMITS],
+        gaps=gaps,
     )
+    shown = Illustrations(
+        output=picture,
+        works=works,
+        terms={asset_id: rows.licences[asset_id].training for asset_id in works if asset_id in rows.licences},
+        without=without,
+        decoys={each.rank: artefact.vector("decoy_statistic", each.rank - 1) for each in candidates},
+        influences={kind: read_influences(audit, artefact, kind) for kind in KINDS},
+        decoy_influences=artefact.vector("decoy_influence_estimate"),
+        signal_range=read_signal_range(audit),
+    )
+    return Report(facts, shown)
 
 
 def utc(moment: datetime.datetime) -> datetime.datetime:
     """``moment`` in UTC; the driver answers in the zone of the machine."""
     return moment.astimezone(datetime.UTC)
+
+
+def _gap(audit: Audit, reason: str, *, integrity: bool) -> Gap:
+    return Gap(output_id=subject_id(audit), audit_id=audit.id, reason=reason, integrity=integrity)
 
 
 def _evaluation(session: Session, audit: Audit) -> tuple[tuple[str, ...], str]:
@@ -109,32 +128,39 @@ def _evaluation(session: Session, audit: Audit) -> tuple[tuple[str, ...], str]:
     except IntegrityError as error:
         reason = f"{str(error)[0].upper()}{str(error)[1:]}."
         return (reason,), reason
-    return quoted(kept, (audit.test or {}).get("members_sha256")), similarity_sentence(kept)
+    test: Any = audit.test
+    members_sha256 = test.get("members_sha256") if isinstance(test, Mapping) else None
+    return quoted(kept, members_sha256), similarity_sentence(kept)
 
 
-def _read_ensemble(session: Session, audit: Audit, members: Sequence[Member]) -> EnsembleFacts:
-    ensemble = session.get(Ensemble, audit.ensemble_id)
-    encoding = session.get(Encoding, ensemble.encoding_id) if ensemble else None
+def _read_ensemble(session: Session, audit: Audit, members: Sequence[tables.Member]) -> Ensemble:
+    ensemble = session.get(tables.Ensemble, audit.ensemble_id)
+    encoding = session.get(tables.Encoding, ensemble.encoding_id) if ensemble else None
     if ensemble is None or encoding is None:
         raise _lacking(audit, f"ensemble {audit.ensemble_id}")
-    return EnsembleFacts(
+    return Ensemble(
         id=ensemble.id,
-        settings=ensemble.settings or {},
         encoding_id=encoding.id,
         unit_kind=encoding.unit_kind,
         unit_column=encoding.unit_column,
         n=encoding.n,
         h=encoding.h,
-        encoding_seed=encoding.seed,
+        seed=encoding.seed,
         unit_count=encoding.unit_count,
-        members=tuple(
-            MemberFacts(member.id, member.index, member.origin, member.manifest_sha256, member.weights_sha256)
+        members=[
+            Member(
+                index=member.index,
+                id=member.id,
+                origin=member.origin,
+                manifest_sha256=member.manifest_sha256,
+                weights_sha256=member.weights_sha256,
+            )
             for member in members
-        ),
+        ],
     )
 
 
-def _read_members(session: Session, audit: Audit) -> list[Member]:
+def _read_members(session: Session, audit: Audit) -> list[tables.Member]:
     """The members whose predictions the audit is of: those that served then, of whatever
     generation.
     """
@@ -149,94 +175,91 @@ def _read_members(session: Session, audit: Audit) -> list[Member]:
     return served[1]
 
 
-def _read_subject(session: Session, home: Home, audit: Audit, artefact: Artefact) -> tuple[Subject, list[Gap]]:
-    """The audited image; a sample's own file where it is unaltered, else the copy that the audit
+def _output(audit: Audit, sample: tables.Sample | None) -> Output:
+    return Output(
+        kind="sample" if sample else "image",
+        id=subject_id(audit),
+        image_name=audit.image_name,
+        image_sha256=audit.image_sha256,
+        seed=sample.seed if sample else None,
+        label=sample.label if sample else None,
+        sampler=(sample.sampler or {}) if sample else None,
+        noise_sha256=sample.noise_sha256 if sample else None,
+        members_sha256=sample.members_sha256 if sample else None,
+        saturated_fraction=sample.saturated_fraction if sample else None,
+        generated_at=utc(sample.created_at) if sample else None,
+    )
+
+
+def _read_picture(
+    home: Home, audit: Audit, sample: tables.Sample | None, artefact: Artefact
+) -> tuple[Shown, list[Gap]]:
+    """The audited image: a sample's own file if it is unaltered, else the copy that the audit
     kept.
     """
-    name, gaps = subject_id(audit), []
-    picture: Picture | NotMeasured = artefact.picture("output")
-    facts = None
-    if audit.sample_id:
-        sample = session.get(Sample, audit.sample_id)
-        if sample is None:
-            raise _lacking(audit, f"sample {audit.sample_id}")
-        facts = SampleFacts(
-            id=sample.id,
-            seed=sample.seed,
-            label=sample.label,
-            sampler=sample.sampler or {},
-            noise_sha256=sample.noise_sha256,
-            members_sha256=sample.members_sha256,
-            saturated_fraction=sample.saturated_fraction,
-            versions=sample.versions or {},
-            created_at=utc(sample.created_at),
-        )
-        file = read_picture(home.sample_image(sample.id), sha256=sample.image_sha256)
-        if isinstance(file, NotMeasured):
-            gaps.append(Gap(name, audit.id, f"the output: {file.not_measured}", integrity=True))
-            picture = file if isinstance(picture, NotMeasured) else picture
-        else:
-            picture = file
-    kind = "sample" if audit.sample_id else "image"
-    return Subject(kind, name, audit.image_name, audit.image_sha256, facts, picture), gaps  # type: ignore[arg-type]  # narrowed above
+    kept = artefact.picture("output")
+    if sample is None:
+        return kept, []
+    file = read_picture(home.sample_image(sample.id), sha256=sample.image_sha256)
+    if not isinstance(file, NotMeasured):
+        return file, []
+    gaps = [_gap(audit, f"the output: {file.not_measured}", integrity=True)]
+    return file if isinstance(kept, NotMeasured) else kept, gaps
 
 
-def _read_candidates(
-    home: Home,
+def _without(row: tables.Candidate, artefact: Artefact) -> Shown:
+    shown = artefact.picture("counterfactual", row.rank - 1)
+    if isinstance(shown, NotMeasured) and artefact.state == "intact" and row.not_measured:
+        return NotMeasured(row.not_measured)
+    return shown
+
+
+def _read_candidate(
     audit: Audit,
-    ensemble: EnsembleFacts,
-    test: RandomisationTest,
-    artefact: Artefact,
+    row: tables.Candidate,
+    ensemble: Ensemble,
+    rate: float,
     rows: Rows,
-    members: Sequence[Member],
-) -> tuple[Candidate, ...]:
-    found = []
-    for row in rows.candidates[audit.id]:
-        unit = rows.units.get((ensemble.encoding_id, row.unit_number))
-        if unit is None:
-            raise _lacking(audit, f"unit {row.unit_number} of encoding {ensemble.encoding_id}")
-        if not all(math.isfinite(value) for value in (row.score, row.statistic, row.p_value, row.q_value)):
-            raise IntegrityError(
-                f"audit {audit.id} lists candidate {row.rank} with a value that is no number; run the audit again"
-            )
-        unmeasured = {
-            kind: NotMeasured(
-                (row.lpips_not_measured if kind.endswith("lpips") else row.not_measured) or reason_of(audit, kind)
-            )
-            for kind in KINDS
-        }
-        counterfactual = artefact.picture("counterfactual", row.rank - 1)
-        if isinstance(counterfactual, NotMeasured) and artefact.state == "intact" and row.not_measured:
-            counterfactual = NotMeasured(row.not_measured)
-        listed = rows.listed.get((audit.id, row.unit_number), ())
-        saw = [member for member in members if unit.code >> member.index & 1]
-        found.append(
-            Candidate(
-                rank=row.rank,
-                unit_number=row.unit_number,
-                unit_key=unit.key,
-                label=unit.label,
-                code=unit.code,
-                work_count=rows.work_counts.get((ensemble.encoding_id, row.unit_number), 0),
-                works=tuple(
-                    work_of(rows, home, work, row.unit_number, rows.permissions_then(work.asset_id, saw))
-                    for work in listed
-                ),
-                score=row.score,
-                statistic=row.statistic,
-                p_value=row.p_value,
-                q_value=row.q_value,
-                passes=row.q_value <= test.false_discovery_rate,
-                effect=read_effect(row),
-                influence_exact=_or(row.influence_exact, unmeasured["exact"]),
-                influence_estimate=_or(row.influence_estimate, unmeasured["estimate"]),
-                influence_exact_lpips=_or(row.influence_exact_lpips, unmeasured["exact_lpips"]),
-                influence_estimate_lpips=_or(row.influence_estimate_lpips, unmeasured["estimate_lpips"]),
-                counterfactual=counterfactual,
-                decoys=artefact.vector("decoy_statistic", row.rank - 1),
-            )
+    members: Sequence[tables.Member],
+    without: Shown,
+) -> Candidate:
+    unit = rows.units.get((ensemble.encoding_id, row.unit_number))
+    if unit is None:
+        raise _lacking(audit, f"unit {row.unit_number} of encoding {ensemble.encoding_id}")
+    if not all(math.isfinite(value) for value in (row.score, row.statistic, row.p_value, row.q_value)):
+        raise IntegrityError(
+            f"audit {audit.id} lists candidate {row.rank} with a value that is no number; run the audit again"
         )
-    return tuple(found)
+    missing = {
+        kind: NotMeasured(
+            (row.lpips_not_measured if kind.endswith("lpips") else row.not_measured) or reason_of(audit, kind)
+        )
+        for kind in KINDS
+    }
+    saw = [member for member in members if unit.code >> member.index & 1]
+    return Candidate(
+        rank=row.rank,
+        unit_number=row.unit_number,
+        unit_key=unit.key,
+        label=unit.label,
+        code=f"{unit.code:0{ensemble.n}b}"[::-1],
+        work_count=rows.work_counts.get((ensemble.encoding_id, row.unit_number), 0),
+        passes=row.q_value <= rate,
+        p_value=row.p_value,
+        q_value=row.q_value,
+        statistic=row.statistic,
+        score=row.score,
+        effect=read_effect(row),
+        influence_exact=_or(row.influence_exact, missing["exact"]),
+        influence_estimate=_or(row.influence_estimate, missing["estimate"]),
+        influence_exact_lpips=_or(row.influence_exact_lpips, missing["exact_lpips"]),
+        influence_estimate_lpips=_or(row.influence_estimate_lpips, missing["estimate_lpips"]),
+        counterfactual_shown=without if isinstance(without, NotMeasured) else True,
+        works=[
+            work_of(rows, work, row.unit_number, rows.permissions_then(work.asset_id, saw))
+            for work in rows.listed.get((audit.id, row.unit_number), ())
+        ],
+    )
 
 
 def _or(value: float | None, reason: NotMeasured) -> float | NotMeasured:
@@ -247,15 +270,3 @@ def _lacking(audit: Audit, what: str) -> IntegrityError:
     return IntegrityError(
         f"audit {audit.id} refers to {what}, which the registry lacks; restore the registry from a copy"
     )
-
-
-def _ranking(ranker: Mapping[str, Any] | None) -> Ranking:
-    ranker = ranker or {}
-    grade = ranker.get("member_lds") or {"not_measured": "the audit did not grade its ranker"}
-    if "not_measured" in grade or "value" not in grade:
-        score: MemberScore | NotMeasured = NotMeasured(
-            str(grade.get("not_measured", "the audit did not grade its ranker"))
-        )
-    else:
-        score = MemberScore(grade["value"], grade.get("low"), grade.get("high"), grade.get("samples"))
-    return Ranking(str(ranker.get("name", "not recorded")), ranker.get("bandwidth"), score)

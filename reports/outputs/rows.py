@@ -6,6 +6,7 @@ A query costs the same for one audit as for ten, so the reports of many outputs 
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -29,8 +30,8 @@ from registry.storage.tables import (
     Unit,
     UnitAsset,
 )
-from reports.outputs.tests import tested_rightsholders
-from reports.outputs.work_facts import LicenceFacts, Rights
+from reports.outputs.facts import Rights
+from reports.outputs.method import tested_rightsholders
 
 
 class Listed(NamedTuple):
@@ -55,11 +56,12 @@ class Rows:
     """By audit and unit: its works, closest first; of a unit without a list its first work."""
     assets: Mapping[int, Asset]
     data_sets: Mapping[int, str]
-    rights: Mapping[int, Rights]
-    """By id: the newest declared and the newest verified rights of each listed work, which are
-    ``declared_id`` and ``verified_id`` of its row."""
-    owners: Mapping[int, tuple[str, ...]]
-    """By asset the names of all that count as its rightsholders now, the first stated first."""
+    rights: Mapping[tuple[int, str], Rights]
+    """By work and basis: what is stated of it."""
+    licences: Mapping[int, Licence]
+    """By work: the licence that counts."""
+    owners: Mapping[int, list[str]]
+    """By work: names of all that count as its rightsholders now, the first stated first."""
     merged: Mapping[str, str]
     """Of the rightsholders that were tested, by name: the one that counts, where a record was
     merged into it since."""
@@ -113,6 +115,7 @@ def fetch_rows(session: Session, audits: Sequence[Audit]) -> Rows:
     asset_ids = sorted({work.asset_id for works in listed.values() for work in works})
     assets = {asset.id: asset for asset in session.exec(select(Asset).where(col(Asset.id).in_(asset_ids)))}
     of_assets = {asset.data_set_id for asset in assets.values()}
+    rights, licences = _rights(session, assets.values())
     return Rows(
         candidates=candidates,
         units={(unit.encoding_id, unit.number): unit for unit in session.exec(select(Unit).where(of_wanted))},
@@ -120,7 +123,8 @@ def fetch_rows(session: Session, audits: Sequence[Audit]) -> Rows:
         listed=listed,
         assets=assets,
         data_sets=dict(session.exec(select(DataSet.id, DataSet.name).where(col(DataSet.id).in_(of_assets))).all()),
-        rights=_rights(session, assets.values()),
+        rights=rights,
+        licences=licences,
         owners=_owners(session, asset_ids),
         merged=_merged(session, {name for audit in audits for name in tested_rightsholders(audit)}),
         permissions=PermissionHistory.read(driver_of(session), asset_ids),
@@ -128,34 +132,43 @@ def fetch_rows(session: Session, audits: Sequence[Audit]) -> Rows:
     )
 
 
-def _rights(session: Session, assets: Collection[Asset]) -> dict[int, Rights]:
-    ids = {rights_id for asset in assets for rights_id in (asset.declared_id, asset.verified_id)} - {None}
-    newest = session.exec(select(AssetRights).where(col(AssetRights.id).in_(ids))).all()
-    holder_ids = {row.rightsholder_id for row in newest if row.rightsholder_id is not None}
-    licence_ids = {row.licence_id for row in newest if row.licence_id is not None}
-    holders = dict(
+def _rights(session: Session, assets: Collection[Asset]) -> tuple[dict[tuple[int, str], Rights], dict[int, Licence]]:
+    """(work id, basis) -> what is stated of it, by the rows that the registry says are current; and
+    work id -> its licence.
+    """
+    current = {(asset.id, "verified"): asset.verified_id for asset in assets}
+    current |= {(asset.id, "declared"): asset.declared_id for asset in assets}
+    ids = [row_id for row_id in current.values() if row_id is not None]
+    rows = {row.id: row for row in session.exec(select(AssetRights).where(col(AssetRights.id).in_(ids)))}
+    stated = {key: rows[row_id] for key, row_id in current.items() if row_id in rows}
+    holder_ids = {row.rightsholder_id for row in stated.values()}
+    licence_ids = {row.licence_id for row in stated.values()}
+    holders: dict[int | None, str] = dict(
         session.exec(select(Rightsholder.id, Rightsholder.name).where(col(Rightsholder.id).in_(holder_ids))).all()
     )
-    licences = {
-        row.id: LicenceFacts(row.reference, row.url, row.recognised, row.training, tuple(row.duties))
-        for row in session.exec(select(Licence).where(col(Licence.id).in_(licence_ids)))
-    }
-    return {
-        row.id: Rights(
-            basis=row.basis,
-            rightsholder=holders.get(row.rightsholder_id) if row.rightsholder_id is not None else None,
-            licence=licences.get(row.licence_id) if row.licence_id is not None else None,
+    rows_of_licences = session.exec(select(Licence).where(col(Licence.id).in_(licence_ids)))
+    licences: dict[int | None, Licence] = {row.id: row for row in rows_of_licences}
+    rights: dict[tuple[int, str], Rights] = {}
+    of_works: dict[int, Licence] = {}
+    for (asset_id, basis), row in stated.items():
+        licence = licences.get(row.licence_id)
+        if licence is not None:
+            # Verified rows come first.
+            of_works.setdefault(asset_id, licence)
+        rights[asset_id, basis] = Rights(
+            rightsholder=holders.get(row.rightsholder_id),
+            licence=licence.reference if licence else None,
+            licence_url=licence.url if licence else None,
             title=row.title,
             creator=row.creator,
             source_url=row.source_url,
             recorded_from=row.recorded_from,
-            recorded_at=row.recorded_at,
+            recorded_at=row.recorded_at.astimezone(datetime.UTC),
         )
-        for row in newest
-    }
+    return rights, of_works
 
 
-def _owners(session: Session, asset_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+def _owners(session: Session, asset_ids: Sequence[int]) -> dict[int, list[str]]:
     rows = (
         driver_of(session)
         .execute(
@@ -164,7 +177,7 @@ def _owners(session: Session, asset_ids: Sequence[int]) -> dict[int, tuple[str, 
         )
         .fetchall()
     )
-    return {int(asset_id): tuple(names) for asset_id, names in rows}
+    return {int(asset_id): list(names) for asset_id, names in rows}
 
 
 def _merged(session: Session, names: Collection[str]) -> dict[str, str]:

@@ -1,64 +1,43 @@
-"""Sums candidates up by who owns the works and under which licence."""
+"""Sums candidates up by rightsholder and by licence of their works."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 
-from reports.outputs.facts import AuditFacts, Candidate
+from reports.outputs.facts import Candidate, Share
 
 NOT_RECORDED = "not recorded"
+Tested = tuple[str, Sequence[Candidate]]
+"""Id of an output, and the candidates that were tested for it."""
 
 
-@dataclass(frozen=True)
-class Share:
-    """What one rightsholder's or licence's works have to do with a set of outputs."""
-
-    name: str
-    traced_outputs: int
-    """Outputs of which at least one candidate of this name passes."""
-    passing: int
-    listed: int
-    """Candidates of this name that pass, and all that were tested."""
-    smallest_q: float
-
-
-def of_outputs(audits: Iterable[AuditFacts]) -> list[AuditFacts]:
-    """The audits of generated outputs: what is found for an image from outside traces nothing and
-    is not summed up.
-    """
-    return [audit for audit in audits if audit.subject.kind == "sample"]
-
-
-def by_rightsholder(audits: Iterable[AuditFacts]) -> tuple[Share, ...]:
+def by_rightsholder(tested: Iterable[Tested]) -> list[Share]:
     """One row per rightsholder; a unit with works of several counts for each."""
-    return _roll_up(audits, lambda candidate: candidate.rightsholders)
+    return _sum_up(tested, lambda candidate: candidate.rightsholders)
 
 
-def by_licence(audits: Iterable[AuditFacts]) -> tuple[Share, ...]:
+def by_licence(tested: Iterable[Tested]) -> list[Share]:
     """One row per licence; a unit with works under several counts for each."""
-    return _roll_up(audits, lambda candidate: candidate.licences)
+    return _sum_up(tested, lambda candidate: candidate.licences)
 
 
-def _roll_up(audits: Iterable[AuditFacts], names_of: Callable[[Candidate], tuple[str, ...]]) -> tuple[Share, ...]:
+def _sum_up(tested: Iterable[Tested], names_of: Callable[[Candidate], list[str]]) -> list[Share]:
     outputs: dict[str, set[str]] = {}
-    listed: dict[str, list[Candidate]] = {}
-    for audit in audits:
-        for candidate in audit.candidates:
-            for name in names_of(candidate) or (NOT_RECORDED,):
-                listed.setdefault(name, []).append(candidate)
+    candidates_of: dict[str, list[Candidate]] = {}
+    for output_id, candidates in tested:
+        for candidate in candidates:
+            for name in names_of(candidate) or [NOT_RECORDED]:
+                candidates_of.setdefault(name, []).append(candidate)
                 if candidate.passes:
-                    outputs.setdefault(name, set()).add(audit.subject.id)
+                    outputs.setdefault(name, set()).add(output_id)
     shares = [
         Share(
             name=name,
             traced_outputs=len(outputs.get(name, ())),
             passing=sum(candidate.passes for candidate in candidates),
-            listed=len(candidates),
+            tested=len(candidates),
             smallest_q=min(candidate.q_value for candidate in candidates),
         )
-        for name, candidates in listed.items()
+        for name, candidates in candidates_of.items()
     ]
-    return tuple(
-        sorted(shares, key=lambda share: (-share.traced_outputs, -share.passing, share.smallest_q, share.name))
-    )
+    return sorted(shares, key=lambda share: (-share.traced_outputs, -share.passing, share.smallest_q, share.name))

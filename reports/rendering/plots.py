@@ -1,213 +1,67 @@
-"""The plots of pages, see :mod:`reports.rendering.svg` for how they are drawn."""
+"""Plots that several pages have: bars that compare numbers of things, and estimates with intervals.
+
+See :mod:`reports.rendering.svg` for how they are drawn.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection, PolyCollection
-from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from reports.facts import NotMeasured
-from reports.outputs.facts import Candidate, Landscape, Vector
-from reports.outputs.totals import Share
 from reports.rendering.svg import ACCENT, INK, LINE, MUTED, QUIET, drawing, short
+from reports.rendering.wording import plain
 
-BINS = 60
-MAX_POINTS = 400
-"""A curve over more units than this is thinned: a page is no wider."""
-MOST_BARS = 15
 WIDTH = 4.8
 """Of a plot, in inches: its text is as large as that around it on a screen, and still legible on a
 phone."""
-ROW = 0.5
-"""Height of a candidate's row, in inches."""
 BAR_ROW = 0.38
-"""Height of a row of one bar or interval."""
+"""Height of a row of one bar or interval, in inches."""
 
 
-def tests_plot(candidates: Sequence[Candidate]) -> str | None:
-    """Every candidate's pull beside those of its decoys, a row each, on one scale: standard
-    deviations of its decoys.
+@dataclass(frozen=True)
+class Bar:
+    """A number under a name, of which a part may stand out."""
 
-    Decoys are the grey hills, those at or beyond the candidate in the accent colour. The short line
-    is where 5 % of the decoys are beyond. None if no candidate has decoys to show.
+    name: str
+    total: int
+    part: int = 0
+    """In the accent colour, at most ``total``."""
+
+
+def bars_plot(name: str, bars: Sequence[Bar], title: str, *, left: float = 2.2, axis: str = "") -> str:
+    """Bars one under the other, each with its number at its end (its part before it, where one
+    stands out).
     """
-    rows = [(candidate, candidate.decoys) for candidate in candidates if not isinstance(candidate.decoys, NotMeasured)]
-    if not rows:
-        return None
-    height = 0.62 + ROW * len(rows)
-    title = f"Pulls of {len(rows)} candidates and of their decoys"
-    with drawing("tests", WIDTH, height, title, kept=True) as drawn:
+    # Never less than the margins that a drawing has above and below.
+    height = max(0.72, (0.6 if axis else 0.12) + 0.3 * len(bars))
+    # Names may have characters that the library's font lacks; they stay text, and the reader's
+    # fonts draw them.
+    with warnings.catch_warnings(), drawing(name, 6.2, height, title, left=left) as drawn:
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         axes = drawn.axes
-        hills: list[Vector] = []
-        beyond: list[Vector] = []
-        limits, pulls = [], []
-        # A collection of each kind of mark: one at a time they would take most of the time that a
-        # report takes.
-        for place, (candidate, decoys) in enumerate(reversed(rows)):
-            spread = float(decoys.std()) or 1.0
-            centre = float(decoys.mean())
-            own = (candidate.statistic - centre) / spread
-            values = (decoys - centre) / spread
-            low, high = min(float(values.min()), own), max(float(values.max()), own)
-            width = (high - low) / BINS or 0.1
-            # One bin edge lies on the candidate, so that the bars beyond it are exactly the decoys
-            # that count against it.
-            edges = own + width * np.arange(-np.ceil((own - low) / width) - 1, np.ceil((high - own) / width) + 2)
-            counts, _ = np.histogram(values, edges)
-            heights = place + 0.56 * counts / (counts.max() or 1.0)
-            split = int(np.searchsorted(edges, own - width / 2))
-            hills.append(_steps(edges[: split + 1], heights[:split], place))
-            beyond.append(_steps(edges[split:], heights[split:], place))
-            limit = float(np.quantile(values, 0.95))
-            limits.append([(limit, place), (limit, place + 0.5)])
-            pulls.append([(own, place), (own, place + 0.5)])
-            _name(axes, place + 0.64, f"{candidate.rank}  {candidate.label}")
-        axes.add_collection(PolyCollection(hills, facecolors=QUIET, linewidths=0), autolim=False)
-        axes.add_collection(PolyCollection(beyond, facecolors=ACCENT, linewidths=0), autolim=False)
-        axes.add_collection(LineCollection(limits, colors=MUTED, linewidths=0.9, linestyles=(0, (2, 2))), autolim=False)
-        axes.add_collection(LineCollection(pulls, colors=ACCENT, linewidths=1.4), autolim=False)
-        axes.scatter(
-            [line[1][0] for line in pulls],
-            [line[1][1] for line in pulls],
-            s=25,
-            facecolors=[ACCENT if candidate.passes else "none" for candidate, _ in reversed(rows)],
-            edgecolors=ACCENT,
-            linewidths=1.0,
-            clip_on=False,
-            zorder=3,
-        )
-        ends = np.concatenate([corners[:, 0] for corners in (*hills, *beyond)])
-        axes.set_xlim(float(ends.min()) - 0.1, float(ends.max()) + 0.1)
-        axes.set_yticks([])
-        axes.set_ylim(0, len(rows))
-        axes.locator_params(axis="x", nbins=8)
-        axes.set_xlabel("pull of the output towards it, in standard deviations of its decoys")
-    return drawn.svg
-
-
-def _steps(edges: Vector, heights: Vector, baseline: float) -> Vector:
-    """The outline of a histogram's bars, as corners of one polygon."""
-    tops = np.column_stack([np.repeat(edges, 2)[1:-1], np.repeat(heights, 2)])
-    return np.vstack([[edges[0], baseline], tops, [edges[-1], baseline]])
-
-
-def influence_plot(landscape: Landscape, influences: Vector, ranks: Mapping[int, int]) -> str:
-    """All units in order of influence, with radius and candidates. ``ranks``: unit number ->
-    candidate's rank.
-    """
-    measured = np.flatnonzero(np.isfinite(influences))
-    order = measured[np.argsort(-influences[measured], kind="stable")]
-    values = influences[order]
-    lpips = landscape.distance == "lpips"
-    places = (
-        np.unique(np.linspace(0, len(values) - 1, MAX_POINTS).astype(int))
-        if len(values) > MAX_POINTS
-        else np.arange(len(values))
-    )
-    with drawing(
-        f"influence-{landscape.method}" + ("-lpips" if lpips else ""),
-        WIDTH,
-        2.2,
-        f"Influence of all {len(values)} units, by {landscape.method}" + (", as LPIPS" if lpips else ""),
-        left=0.6,
-        kept=True,
-    ) as drawn:
-        axes = drawn.axes
-        if len(places) == len(values):
-            axes.vlines(places + 1, 0, values, color=QUIET, linewidth=min(4.0, 220 / len(values)))
+        if not axis:
+            box = axes.get_position()
+            axes.set_position((box.x0, 0.06 / height, box.width, box.y1 - 0.06 / height))
+        places = np.arange(len(bars))[::-1]
+        longest = max((bar.total for bar in bars), default=0) or 1
+        for place, bar in zip(places, bars, strict=True):
+            axes.barh(place, bar.total, height=0.58, color=QUIET, linewidth=0)
+            axes.barh(place, min(bar.part, bar.total), height=0.58, color=ACCENT, linewidth=0)
+            label = f"{bar.part:,} of {bar.total:,}" if 0 < bar.part < bar.total else f"{bar.total:,}"
+            axes.text(bar.total + longest * 0.015, place, label, color=INK, va="center", ha="left")
+        axes.set_yticks(places, [short(plain(bar.name, 40)) for bar in bars])
+        axes.set_ylim(-0.6, len(bars) - 0.4)
+        axes.set_xlim(0, longest * 1.2)
+        axes.spines["bottom"].set_visible(bool(axis))
+        if axis:
+            axes.locator_params(axis="x", nbins=5, integer=True)
+            axes.set_xlabel(axis, color=MUTED)
         else:
-            axes.fill_between(places + 1, 0, values[places], color=QUIET, linewidth=0)
-        axes.axhline(landscape.radius, color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
-        axes.text(len(values) + 0.5, landscape.radius, "radius", color=MUTED, ha="right", va="bottom")
-        if not isinstance(landscape.decoys, NotMeasured):
-            low, limit = np.quantile(landscape.decoys, [0.05, 0.95])
-            axes.axhspan(float(low), float(limit), color=LINE, alpha=0.45, linewidth=0, zorder=0)
-            axes.text(len(values) + 0.5, float(limit), "95 % of decoys", color=MUTED, ha="right", va="bottom")
-        top = max(float(values.max()), landscape.radius) or 1.0
-        place_of = {int(unit): place for place, unit in enumerate(order)}
-        level, last = 0, -np.inf
-        marked = sorted((place_of[unit], unit) for unit in ranks if unit in place_of)
-        heads = [(place + 1, float(values[place])) for place, _ in marked]
-        axes.add_collection(LineCollection([[(x, 0), (x, y)] for x, y in heads], colors=ACCENT, linewidths=1.6))
-        axes.scatter([x for x, _ in heads], [y for _, y in heads], s=16, color=ACCENT, linewidths=0, zorder=3)
-        for place, unit in marked:
-            # Labels that would touch are raised by one line each.
-            level = level + 1 if place - last < len(values) * 0.022 else 0
-            last = place
-            axes.annotate(
-                str(ranks[unit]),
-                (place + 1, values[place]),
-                xytext=(0, 4 + 9 * level),
-                textcoords="offset points",
-                color=INK,
-                ha="center",
-            )
-        axes.set_xlim(0.4, len(values) + 0.6)
-        axes.set_ylim(0, top * 1.45)
-        axes.locator_params(axis="y", nbins=4)
-        axes.locator_params(axis="x", nbins=8, integer=True)
-        axes.set_xlabel("units, from most to least influential")
-        axes.set_ylabel("LPIPS" if lpips else "influence")
-    return drawn.svg
-
-
-def shares_plot(name: str, shares: Sequence[Share], outputs: int) -> str | None:
-    """Of how many outputs each name has a work that passes; None if there is nothing to draw."""
-    listed = shares[:MOST_BARS]
-    if not listed:
-        return None
-    height = 0.62 + BAR_ROW * len(listed)
-    with drawing(f"shares-{name}", WIDTH, height, f"Outputs traced, by {name}") as drawn:
-        axes = drawn.axes
-        places = np.arange(len(listed))[::-1]
-        traced = [share.traced_outputs for share in listed]
-        axes.barh(places, traced, height=0.34, color=ACCENT, linewidth=0)
-        for place, share in zip(places, listed, strict=True):
-            _name(axes, place + 0.24, share.name)
-            axes.annotate(
-                f"{share.traced_outputs:,}",
-                (share.traced_outputs, place),
-                xytext=(5, 0),
-                textcoords="offset points",
-                color=INK,
-                va="center",
-            )
-        axes.set_yticks([])
-        axes.set_ylim(-0.4, len(listed) - 0.25)
-        axes.set_xlim(0, max(1, outputs) * 1.06)
-        axes.locator_params(axis="x", nbins=6, integer=True)
-        axes.set_xlabel(f"outputs that trace to it, of {outputs:,}")
-    return drawn.svg
-
-
-def certainty_plot(smallest: Sequence[float], rate: float) -> str | None:
-    """How sure the tests are: the smallest q of every output, in order, with the rate that
-    decides.
-    """
-    if not smallest:
-        return None
-    values = np.maximum(np.sort(np.asarray(smallest)), 1e-6)
-    with drawing("certainty", WIDTH, 2.2, f"Smallest q of {len(values)} outputs", left=0.75) as drawn:
-        axes = drawn.axes
-        places = np.arange(1, len(values) + 1)
-        axes.axhline(rate, color=MUTED, linewidth=0.9, linestyle=(0, (3, 3)))
-        axes.text(len(values) + 0.5, rate, f"{rate:g}", color=MUTED, ha="right", va="bottom")
-        passing = values <= rate
-        size = 22.0 if len(values) <= 100 else 6.0
-        axes.scatter(places[passing], values[passing], s=size, color=ACCENT, linewidths=0)
-        axes.scatter(places[~passing], values[~passing], s=size, facecolors="none", edgecolors=ACCENT, linewidths=0.9)
-        axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.yaxis.set_minor_formatter(NullFormatter())
-        axes.set_ylim(float(values.min()) / 1.6, 1.3)
-        axes.set_xlim(0.4, len(values) + 0.6)
-        axes.locator_params(axis="x", nbins=8, integer=True)
-        axes.set_xlabel("outputs, from surest to least sure")
-        axes.set_ylabel("smallest q")
+            axes.set_xticks([])
     return drawn.svg
 
 
@@ -222,7 +76,7 @@ class Estimate:
 
 
 def estimates_plot(name: str, estimates: Sequence[Estimate], label: str) -> str:
-    """Numbers with their intervals, one under the other, beside the line of nought."""
+    """Numbers with their intervals, one under the other, beside the line of zero."""
     height = 0.62 + BAR_ROW * len(estimates)
     with drawing(name, WIDTH, height, f"{label} of {len(estimates)}, with intervals") as drawn:
         axes = drawn.axes
@@ -231,7 +85,7 @@ def estimates_plot(name: str, estimates: Sequence[Estimate], label: str) -> str:
         for place, each in zip(places, estimates, strict=True):
             axes.plot([each.low, each.high], [place, place], color=QUIET, linewidth=3.0, solid_capstyle="butt")
             axes.plot([each.value], [place], marker="o", markersize=4.5, color=ACCENT, markeredgewidth=0)
-            _name(axes, place + 0.2, each.name)
+            row_name(axes, place + 0.2, each.name)
         axes.set_yticks([])
         axes.set_ylim(-0.4, len(estimates) - 0.25)
         axes.locator_params(axis="x", nbins=6)
@@ -239,7 +93,7 @@ def estimates_plot(name: str, estimates: Sequence[Estimate], label: str) -> str:
     return drawn.svg
 
 
-def _name(axes: Axes, height: float, text: str) -> None:
+def row_name(axes: Axes, height: float, text: str) -> None:
     """A row's name at the left edge, above what is drawn in it: beside it, there is no room on a
     phone.
     """

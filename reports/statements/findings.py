@@ -18,7 +18,6 @@ import pyarrow as pa
 
 from registry.works.listings import BLOCK
 from reports.facts import NotMeasured
-from reports.outputs.facts import Effect
 from reports.rendering.texts import clipped
 from reports.statements.facts import (
     FindingPart,
@@ -229,22 +228,20 @@ def _finding(row: dict[str, Any], works: dict[tuple[str, int], list[FoundWork]],
         works=works.get((row["audit_id"], row["unit_number"]), []),
         p_value=row["p_value"],
         q_value=row["q_value"],
-        effect=effect
-        if isinstance(effect, NotMeasured)
-        else IntervalPart(value=effect.value, low=effect.low, high=effect.high),
+        effect=effect,
         influence=_influence(row),
         share=share_of(passing, frozenset({row["rank"]})),
     )
 
 
-def effect_of(row: dict[str, Any]) -> Effect | NotMeasured:
+def effect_of(row: dict[str, Any]) -> IntervalPart | NotMeasured:
     """The effect of a candidate with its interval, or why there is none."""
     values = [row["effect"], row["effect_low"], row["effect_high"]]
     if any(value is None for value in values):
         return NotMeasured(clipped(row["effect_not_measured"] or NOT_ASKED))
     if not all(math.isfinite(value) for value in values):
         return NotMeasured("it was recorded as no number")
-    return Effect(*values)
+    return IntervalPart(value=values[0], low=values[1], high=values[2])
 
 
 def _influence(row: dict[str, Any]) -> InfluencePart | NotMeasured:

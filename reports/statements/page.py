@@ -10,9 +10,8 @@ from markupsafe import Markup
 
 from reports.facts import NotMeasured
 from reports.issuing.stamp import Stamp
-from reports.rendering.bars import Bar, bars_plot
 from reports.rendering.html import rendered
-from reports.rendering.plots import Estimate, estimates_plot
+from reports.rendering.plots import Bar, Estimate, bars_plot, estimates_plot
 from reports.rendering.wording import percent, plain
 from reports.statements import words
 from reports.statements.facts import OutputPart, SharePart, StatementFacts

@@ -25,8 +25,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from reports.facts import NotMeasured
-from reports.outputs.facts import Effect
-from reports.statements.facts import SharePart
+from reports.statements.facts import IntervalPart, SharePart
 
 Method = Literal["exact ablation", "first-order estimate"]
 
@@ -39,7 +38,7 @@ class Passing:
     theirs: bool
     exact: float | None
     estimate: float | None
-    effect: Effect | NotMeasured
+    effect: IntervalPart | NotMeasured
 
 
 def share_of(passing: Sequence[Passing], ranks: frozenset[int]) -> SharePart | NotMeasured:

@@ -46,7 +46,7 @@ from registry.storage.tables import (
 )
 from registry.works.identity import identity_of
 from reports.outputs.selection import newest_audits, unaudited_samples
-from reports.outputs.write import Site, render_site
+from reports.outputs.write import WrittenReports, write_reports
 
 NOON = datetime.datetime(2026, 3, 14, 12, 0, tzinfo=datetime.UTC)
 N, H = 10, 5
@@ -243,11 +243,11 @@ class World:
             else [unit]
         )
 
-    def render(self, out: Path, now: datetime.datetime = NOON + datetime.timedelta(days=1)) -> Site:
+    def render(self, out: Path, now: datetime.datetime = NOON + datetime.timedelta(days=1)) -> WrittenReports:
         """Reports of everything, as the command renders them."""
         with self.registry.session() as session:
             audits, unaudited = newest_audits(session), unaudited_samples(session)
-        return render_site(self.registry, audits, out, now=now, unaudited=unaudited)
+        return write_reports(self.registry, audits, out, now=now, unaudited=unaudited)
 
 
 VERSIONS = {

@@ -21,7 +21,8 @@ from registry.errors import UsageError
 from registry.home import DEFAULT_HOME
 
 if TYPE_CHECKING:
-    from reports.outputs.facts import AuditFacts, LandscapeKind
+    from reports.outputs.facts import LandscapeKind, ReportFacts
+    from reports.outputs.illustrations import Report
 
 FORMATS = (".svg", ".csv", ".json")
 
@@ -73,14 +74,14 @@ def landscape(
         raise UsageError(f"no influences of kind {kind!r}: choose one of {', '.join(KINDS)}")
     registry = Registry.open(home_at(home))
     with registry.session() as session:
-        audit = read_audit(session, registry.home, named_audits(session, [output])[0])
-        rows = landscape_rows(session, audit.ensemble.encoding_id, audit.landscapes)
-    facts = _facts(audit)
-    shown = _shown(audit, kind)
+        report = read_audit(session, registry.home, named_audits(session, [output])[0])
+        rows = landscape_rows(session, report.facts.ensemble.encoding_id, report.shown.influences)
+    facts = _facts(report.facts)
+    shown = _shown(report.facts, kind)
     if out is not None:
         suffix = out.suffix.lower()
         if suffix == ".svg":
-            data = _plot(audit, shown)
+            data = _plot(report, shown)
         else:
             data = landscape_csv(rows) if suffix == ".csv" else landscape_json({**facts, "units": rows})
         write_bytes_atomically(out, data)
@@ -98,33 +99,29 @@ def landscape(
             narrate(f"{name}: not measured, {facts['kinds'][name]['not_measured']}")
 
 
-def _shown(audit: AuditFacts, kind: str | None) -> LandscapeKind:
+def _shown(facts: ReportFacts, kind: str | None) -> LandscapeKind:
     from reports.facts import NotMeasured
 
     if kind is not None:
         return kind  # type: ignore[return-value]  # checked against the kinds
-    measured = [name for name, found in audit.landscapes.items() if not isinstance(found, NotMeasured)]
+    measured = [name for name, found in facts.landscapes.items() if not isinstance(found, NotMeasured)]
     return measured[0] if measured else "exact"
 
 
-def _plot(audit: AuditFacts, kind: LandscapeKind) -> bytes:
+def _plot(report: Report, kind: LandscapeKind) -> bytes:
     from reports.facts import NotMeasured
     from reports.outputs.landscapes import landscape_svg
 
-    found = audit.landscapes[kind]
-    ranks = {candidate.unit_number: candidate.rank for candidate in audit.candidates}
-    plot = found if isinstance(found, NotMeasured) else landscape_svg(found, ranks)
+    plot = landscape_svg(report, kind)
     if isinstance(plot, NotMeasured):
-        raise UsageError(f"audit {audit.id} has no influences of kind {kind} to plot: {plot.not_measured}")
+        raise UsageError(f"audit {report.facts.audit_id} has no influences of kind {kind} to plot: {plot.not_measured}")
     return plot
 
 
-def _facts(audit: AuditFacts) -> dict[str, Any]:
-    from reports.outputs.document import report_document
-
-    document = report_document(audit).model_dump(mode="json", by_alias=True)
-    kinds = {kind: document[f"influence_{kind}"] for kind in audit.landscapes}
-    return {"audit": audit.id, "output": audit.subject.id, "kinds": kinds, "lpips": document["lpips"]}
+def _facts(facts: ReportFacts) -> dict[str, Any]:
+    document = facts.model_dump(mode="json")
+    kinds = {kind: document[f"influence_{kind}"] for kind in facts.landscapes}
+    return {"audit": facts.audit_id, "output": facts.output.id, "kinds": kinds, "lpips": document["lpips"]}
 
 
 def _line(row: dict[str, Any], kinds: tuple[LandscapeKind, ...]) -> tuple[object, ...]:

@@ -58,7 +58,7 @@ def outputs(
     from registry.storage.database import Registry
     from reports.issuing.issue import record_issue
     from reports.outputs.selection import named_audits, newest_audits, unaudited_samples
-    from reports.outputs.write import render_site
+    from reports.outputs.write import write_reports
 
     if bool(samples) == every:
         given = "both" if every else "neither"
@@ -73,7 +73,7 @@ def outputs(
         raise NotFoundError("the registry holds no audit yet; run `creditline audit --all` first")
     with progress_bars() as progress:
         task = progress.add_task("reports", total=len(audits))
-        site = render_site(
+        written = write_reports(
             registry,
             audits,
             out or registry.home.reports,
@@ -81,25 +81,25 @@ def outputs(
             unaudited=unaudited,
             done=lambda _: progress.advance(task),
         )
-        record_issue(registry, site.issued, datetime.datetime.now(datetime.UTC))
+        record_issue(registry, written.issued, datetime.datetime.now(datetime.UTC))
     if as_json:
         print_json(
             "report",
             {
-                "index": str(site.index),
-                **site.document.model_dump(mode="json", by_alias=True, exclude={"creditline", "version"}),
+                "index": str(written.index),
+                **{name: value for name, value in written.values.items() if name not in ("creditline", "version")},
             },
         )
     else:
-        typer.echo(str(site.index))
-    for gap in site.document.gaps:
+        typer.echo(str(written.index))
+    for gap in written.facts.gaps:
         narrate(f"gap: {gap.output_id}: {gap.reason}")
     if unaudited:
         narrate(f"{len(unaudited)} samples have no audit and no report; run `creditline audit --all`")
-    if site.damaged:
+    if written.damaged:
         raise IntegrityError(
-            f"{len(site.damaged)} of {len(audits)} outputs rest on files that are not what the registry recorded "
-            f"({', '.join(site.damaged[:4])}); the reports say what is missing; restore the files, or audit again"
+            f"{len(written.damaged)} of {len(audits)} outputs rest on files that are not what the registry recorded "
+            f"({', '.join(written.damaged[:4])}); the reports say what is missing; restore the files, or audit again"
         )
 
 

@@ -17,11 +17,11 @@ from playwright.sync_api import Browser
 from registry.rightsholders.records import merge_rightsholders
 from registry.withdrawals.record import withdraw
 from reports.facts import NotMeasured
-from reports.outputs.facts import Candidate
-from reports.outputs.totals import Share
+from reports.outputs.facts import Candidate, Share
+from reports.outputs.plots import shares_plot
+from reports.outputs.plots import tests_plot as plot_of_tests
 from reports.rendering.pictures import THUMBNAIL_SIDE, picture_of, thumbnail
-from reports.rendering.plots import Estimate, estimates_plot, shares_plot
-from reports.rendering.plots import tests_plot as plot_of_tests
+from reports.rendering.plots import Estimate, estimates_plot
 from reports.rendering.svg import standalone
 from tests.reports.outputs.test_pages import WIDTHS, fits, visit
 from tests.support import world as worlds
@@ -118,9 +118,9 @@ def test_hostile_pages_hold_in_a_browser(browser: Browser, hostile: Path) -> Non
 def candidate(label: str) -> Candidate:
     missing = NotMeasured("not here")
     return Candidate(
-        rank=1, unit_number=0, unit_key="0", label=label, code=1, work_count=1, works=(), score=1.0, statistic=2.0,
+        rank=1, unit_number=0, unit_key="0", label=label, code="1", work_count=1, works=[], score=1.0, statistic=2.0,
         p_value=0.01, q_value=0.01, passes=True, effect=missing, influence_exact=missing, influence_estimate=missing,
-        counterfactual=missing, decoys=np.linspace(-1.0, 1.0, 40),
+        influence_exact_lpips=missing, influence_estimate_lpips=missing, counterfactual_shown=missing,
     )  # fmt: skip
 
 
@@ -129,9 +129,9 @@ def test_plots_hold_any_name(label: str) -> None:
     """Drawn without complaint, well-formed, and with the name as text, not as markup or
     mathematics.
     """
-    share = Share(name=label, traced_outputs=1, passing=1, listed=1, smallest_q=0.1)
+    share = Share(name=label, traced_outputs=1, passing=1, tested=1, smallest_q=0.1)
     for svg in (
-        plot_of_tests([candidate(label)]),
+        plot_of_tests([candidate(label)], {1: np.linspace(-1.0, 1.0, 40)}),
         shares_plot("licence", [share], 3),
         estimates_plot("effects", [Estimate(label, 0.1, 0.0, 0.2)], "effect"),
     ):
@@ -163,8 +163,8 @@ def test_lost_pictures_are_said(fresh: World, tmp_path: Path) -> None:
     assert "This report has gaps." in text
     assert text.count("No picture: the file") >= 6
     assert "is missing from the home" in text
-    assert "is not a readable PNG image" in text or not any("readable" in gap.reason for gap in site.document.gaps)
-    assert {gap.integrity for gap in site.document.gaps} == {True, False}
+    assert "is not a readable PNG image" in text or not any("readable" in gap.reason for gap in site.facts.gaps)
+    assert {gap.integrity for gap in site.facts.gaps} == {True, False}
     assert 'alt="The output"' in text, "the audit kept a copy"
 
 
@@ -254,7 +254,7 @@ def test_an_audit_whose_test_is_damaged_is_one_gap(fresh: World, tmp_path: Path,
         connection.execute("UPDATE audit SET test = ? WHERE id = ?", [damaged, spoilt.id])
     site = fresh.render(tmp_path / "out")
     assert (tmp_path / "out" / f"{REPORT}.html").is_file()
-    assert any(spoilt.id in gap.reason for gap in site.document.gaps)
+    assert any(spoilt.id in gap.reason for gap in site.facts.gaps)
 
 
 def photograph(generator: np.random.Generator, side: int) -> worlds.Pixels:

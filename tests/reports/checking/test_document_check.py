@@ -36,7 +36,7 @@ from reports.checking.document_check import Checked, check_document
 from reports.issuing.issue import EVENT, File, record_issue, write_file
 from reports.issuing.stamp import PARQUET_KEY, Stamp, beside
 from reports.outputs.selection import newest_audits, unaudited_samples
-from reports.outputs.write import Site, render_site
+from reports.outputs.write import WrittenReports, write_reports
 from tests.support.world import NOON, World, make_world
 
 LATER = NOON + datetime.timedelta(days=2)
@@ -271,12 +271,12 @@ def test_a_registry_that_moved_on_says_something_else(place: Path, change: Calla
         assert found.later is None
 
 
-def render_again(place: Path, folder: str) -> Site:
+def render_again(place: Path, folder: str) -> WrittenReports:
     """The same reports into another folder, two days later."""
     registry = opened(place)
     with registry.session() as session:
         audits, unaudited = newest_audits(session), unaudited_samples(session)
-    site = render_site(registry, audits, place / folder, now=LATER, unaudited=unaudited)
+    site = write_reports(registry, audits, place / folder, now=LATER, unaudited=unaudited)
     record_issue(registry, site.issued, LATER)
     return site
 

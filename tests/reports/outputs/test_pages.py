@@ -67,6 +67,11 @@ def visit(browser: Browser, path: Path, width: int = 1280, scheme: Scheme = "lig
         page.close()
 
 
+def unfold(page: Page) -> None:
+    """Open all that is folded away under "How we know"."""
+    page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
+
+
 def fits(page: Page, width: int) -> bool:
     """Whether nothing is wider than the window and every picture is decoded."""
     return bool(
@@ -89,6 +94,10 @@ def test_page_fits_and_is_quiet(browser: Browser, pages: Path, tmp_path: Path, n
                 with Image.open(tmp_path / "page.png") as image:
                     assert image.width == width
                     assert len(image.convert("RGB").getcolors(2**24) or ()) > 8
+            unfold(page)
+            for width in WIDTHS:
+                page.set_viewport_size({"width": width, "height": 900})
+                assert fits(page, width), (scheme, width)
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -99,6 +108,7 @@ def test_axe_finds_nothing(browser: Browser, pages: Path, name: str) -> None:
     axe = files("axe_playwright_python").joinpath("axe.min.js").read_text()
     for scheme, width in (("light", 1280), ("dark", 390)):
         with visit(browser, pages / f"{name}.html", width, "dark" if scheme == "dark" else "light") as page:
+            unfold(page)
             page.evaluate(axe)
             found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
             broken = [(each["id"], node["html"][:120]) for each in found["violations"] for node in each["nodes"]]
@@ -212,6 +222,7 @@ def test_plots_are_legible_on_a_phone(browser: Browser, pages: Path, name: str) 
     edge.
     """
     with visit(browser, pages / f"{name}.html", 390) as page:
+        unfold(page)
         texts = page.evaluate(
             """() => [...document.querySelectorAll('.plot svg')].flatMap(svg => {
               const box = svg.getBoundingClientRect(), scale = box.width / svg.viewBox.baseVal.width;
@@ -253,6 +264,7 @@ def test_light_and_dark_are_readable(browser: Browser, pages: Path) -> None:
     for scheme in SCHEMES:
         for name in ("index", TRACED):
             with visit(browser, pages / f"{name}.html", scheme=scheme) as page:
+                unfold(page)
                 assert page.evaluate(script) >= 4.5, (scheme, name)
                 grounds.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
     assert len(grounds) == 2

@@ -12,14 +12,15 @@ from sqlmodel import col, select
 from registry.errors import IntegrityError, NotFoundError, UsageError
 from registry.storage.tables import Asset, AssetRights, Audit, Licence, Rightsholder
 from reports.facts import NotMeasured
-from reports.outputs.facts import AuditFacts, Landscape
+from reports.outputs.facts import Landscape
+from reports.outputs.illustrations import Report
 from reports.outputs.read import read_audit
 from reports.outputs.selection import named_audits, newest_audits, unaudited_samples
 from reports.rendering.pictures import Picture
 from tests.support.world import NOON, N, World, make_world
 
 
-def facts_of(world: World, audit: Audit) -> AuditFacts:
+def read(world: World, audit: Audit) -> Report:
     with world.registry.session() as session:
         return read_audit(session, world.home, audit)
 
@@ -27,18 +28,20 @@ def facts_of(world: World, audit: Audit) -> AuditFacts:
 def test_reads_what_the_audit_recorded(fresh: World) -> None:
     """Candidates, decoys, pictures and influences arrive as they were stored, in order of rank."""
     sample = fresh.add_sample(0)
-    facts = facts_of(fresh, fresh.add_audit((0, 20, 50), sample=sample, exact=True))
+    report = read(fresh, fresh.add_audit((0, 20, 50), sample=sample, exact=True))
+    facts, shown = report.facts, report.shown
     assert [candidate.rank for candidate in facts.candidates] == [1, 2, 3]
     assert [candidate.passes for candidate in facts.candidates] == [True, False, False]
     assert facts.artefact_state == "intact"
     assert not facts.gaps
-    first = facts.candidates[0]
-    assert isinstance(first.decoys, np.ndarray)
-    assert (1 + (first.decoys >= first.statistic).sum()) / (1 + first.decoys.size) == pytest.approx(first.p_value)
-    assert isinstance(first.counterfactual, Picture)
-    assert isinstance(facts.exact, Landscape)
-    assert isinstance(facts.exact.influences, np.ndarray)
-    assert first.influence_exact == pytest.approx(facts.exact.influences[first.unit_number])
+    first, decoys = facts.candidates[0], shown.decoys[1]
+    assert isinstance(decoys, np.ndarray)
+    assert (1 + (decoys >= first.statistic).sum()) / (1 + decoys.size) == pytest.approx(first.p_value)
+    assert isinstance(shown.without[1], Picture)
+    assert isinstance(facts.influence_exact, Landscape)
+    influences = shown.influences["exact"]
+    assert isinstance(influences, np.ndarray)
+    assert first.influence_exact == pytest.approx(influences[first.unit_number])
     assert len(facts.ensemble.members) == N
 
 
@@ -46,13 +49,14 @@ def test_image_audit_has_no_counterfactual_and_says_why(fresh: World) -> None:
     """An image from outside cannot be regenerated: a reason stands where the picture and the
     influences would.
     """
-    facts = facts_of(fresh, fresh.add_audit((0, 20), image_name="poster.jpg"))
-    assert facts.subject.kind == "image"
-    for value in (facts.candidates[0].influence_exact, facts.estimate, facts.exact):
+    report = read(fresh, fresh.add_audit((0, 20), image_name="poster.jpg"))
+    facts = report.facts
+    assert facts.output.kind == "image"
+    for value in (facts.candidates[0].influence_exact, facts.influence_estimate, facts.influence_exact):
         assert isinstance(value, NotMeasured)
         assert "not generated here" in value.not_measured
-    assert isinstance(facts.candidates[0].counterfactual, NotMeasured)
-    assert isinstance(facts.subject.picture, Picture)
+    assert isinstance(report.shown.without[1], NotMeasured)
+    assert isinstance(report.shown.output, Picture)
 
 
 @pytest.mark.parametrize(("harm", "state"), [("flip", "altered"), ("delete", "missing")])
@@ -68,13 +72,13 @@ def test_altered_artefact_is_not_believed(fresh: World, harm: str, state: str) -
         path.write_bytes(data)
     else:
         path.unlink()
-    facts = facts_of(fresh, audit)
-    assert facts.artefact_state == state
-    assert [gap.integrity for gap in facts.gaps] == [True]
-    assert isinstance(facts.candidates[0].decoys, NotMeasured)
-    assert isinstance(facts.candidates[0].counterfactual, NotMeasured)
-    assert facts.candidates[0].passes
-    assert isinstance(facts.subject.picture, Picture)
+    report = read(fresh, audit)
+    assert report.facts.artefact_state == state
+    assert [gap.integrity for gap in report.facts.gaps] == [True]
+    assert isinstance(report.shown.decoys[1], NotMeasured)
+    assert isinstance(report.shown.without[1], NotMeasured)
+    assert report.facts.candidates[0].passes
+    assert isinstance(report.shown.output, Picture)
 
 
 def test_altered_sample_falls_back_to_the_audits_copy(fresh: World) -> None:
@@ -84,11 +88,11 @@ def test_altered_sample_falls_back_to_the_audits_copy(fresh: World) -> None:
     sample = fresh.add_sample(0)
     audit = fresh.add_audit((0,), sample=sample)
     Image.new("RGB", (9, 9)).save(fresh.home.sample_image(sample.id))
-    facts = facts_of(fresh, audit)
-    assert isinstance(facts.subject.picture, Picture)
-    assert facts.subject.picture.width == fresh.size
-    assert "altered" in facts.gaps[0].reason
-    assert facts.gaps[0].integrity
+    report = read(fresh, audit)
+    assert isinstance(report.shown.output, Picture)
+    assert report.shown.output.width == fresh.size
+    assert "altered" in report.facts.gaps[0].reason
+    assert report.facts.gaps[0].integrity
 
 
 def test_missing_or_hostile_work_picture_is_a_gap(fresh: World) -> None:
@@ -102,8 +106,9 @@ def test_missing_or_hostile_work_picture_is_a_gap(fresh: World) -> None:
     places[0].unlink()
     places[1].write_bytes(b"<svg onload=alert(1)>")
     Image.new("1", (40_000, 2)).save(places[2])
-    facts = facts_of(fresh, audit)
-    pictures = [candidate.works[0].picture for candidate in facts.candidates]
+    report = read(fresh, audit)
+    facts, pictures = report.facts, list(report.shown.works.values())
+    assert len(pictures) >= 3
     assert all(isinstance(picture, NotMeasured) for picture in pictures)
     reasons = " ".join(gap.reason for gap in facts.gaps)
     assert "missing" in reasons
@@ -141,20 +146,40 @@ def test_verified_rights_count_before_declared_and_the_newest_counts(fresh: Worl
     )
     with fresh.registry.connection() as connection:
         connection.execute("UPDATE asset SET verified_id = 100, declared_id = 101, rightsholder_id = 10 WHERE id = 0")
-    work = facts_of(fresh, audit).candidates[0].works[0]
-    assert work.rightsholder is not None
-    assert (work.rightsholder.text, work.rightsholder.basis) == ("Wren Archive", "verified")
-    assert work.owners == ("Wren Archive",)
-    assert work.rightsholder.declared_instead == "Open Shapes Project"
-    assert work.licence is not None
-    assert (work.licence.text, work.licence.basis) == ("CC0-1.0", "declared")
+    work = read(fresh, audit).facts.candidates[0].works[0]
+    assert work.holder == ("Wren Archive", "verified", "Open Shapes Project")
+    assert work.rightsholders == ["Wren Archive"]
+    assert work.stated("licence") == ("CC0-1.0", "declared", None)
     assert work.title == "00.png"
+
+
+def test_the_registry_says_which_rows_are_current(fresh: World) -> None:
+    """A row with a later time does not count before the one that the registry holds for current:
+    clocks go backwards.
+    """
+    audit = fresh.add_audit((0,), sample=fresh.add_sample(0))
+    fresh.add(Rightsholder(id=10, name="Wren Archive", created_at=NOON))
+    stale = NOON + datetime.timedelta(days=1)
+    fresh.add(
+        AssetRights(
+            id=100,
+            asset_id=0,
+            basis="declared",
+            rightsholder_id=10,
+            recorded_from="x",
+            recorded_by="x",
+            recorded_at=stale,
+        )
+    )
+    work = read(fresh, audit).facts.candidates[0].works[0]
+    assert work.holder is not None
+    assert work.holder.text == "Kestrel Studio"
 
 
 def test_unit_of_several_works(tmp_path_factory: pytest.TempPathFactory) -> None:
     """A rightsholder as the unit lists its closest works and how many there are."""
     world = make_world(tmp_path_factory.mktemp("holders"), unit_kind="rightsholder")
-    facts = facts_of(world, world.add_audit((0, 90), sample=world.add_sample(0), works_each=3))
+    facts = read(world, world.add_audit((0, 90), sample=world.add_sample(0), works_each=3)).facts
     assert [work.title for work in facts.candidates[0].works] == ["Red apple", "Blue kite", "Brown acorn"]
     assert facts.candidates[0].work_count == 6
 
@@ -193,4 +218,4 @@ def test_value_that_is_no_number_is_refused(fresh: World) -> None:
     with fresh.registry.connection() as connection:
         connection.execute("UPDATE candidate SET score = 'nan'::DOUBLE")
     with pytest.raises(IntegrityError, match="no number"):
-        facts_of(fresh, audit)
+        read(fresh, audit)

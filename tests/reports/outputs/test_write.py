@@ -77,7 +77,7 @@ def test_hostile_text_stays_text(tmp_path: Path) -> None:
         assert "\u202e" not in text
         assert "&lt;script&gt;" in text
         assert len(text) < 200_000
-    document = json.loads((tmp_path / "out" / site.document.reports[0].json_).read_bytes())
+    document = json.loads((tmp_path / "out" / site.facts.reports[0].json_).read_bytes())
     assert document["candidates"][0]["label"] == HOSTILE
 
 

@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reports.facts import NotMeasured
-from reports.outputs.facts import Effect
-from reports.statements.facts import SharePart
+from reports.statements.facts import IntervalPart, SharePart
 from reports.statements.shares import Passing, share_of
 
 POSITIVE = st.floats(0.01, 100)
@@ -22,7 +21,7 @@ def candidates(draw: st.DrawFn) -> list[Passing]:
     found = []
     for rank in range(1, draw(st.integers(1, 6)) + 1):
         value = draw(POSITIVE)
-        effect = Effect(value, value - draw(POSITIVE), value + draw(POSITIVE))
+        effect = IntervalPart(value=value, low=value - draw(POSITIVE), high=value + draw(POSITIVE))
         found.append(Passing(rank, draw(st.booleans()), draw(POSITIVE), None, effect))
     return found
 
@@ -35,8 +34,8 @@ def measured(found: SharePart | NotMeasured) -> SharePart:
 def test_two_by_hand() -> None:
     """30 and 10: a share of 3/4, its ends from the intervals of both effects."""
     passing = [
-        Passing(1, True, 30.0, None, Effect(1.0, 0.5, 1.5)),
-        Passing(2, False, 10.0, None, Effect(0.5, 0.25, 1.0)),
+        Passing(1, True, 30.0, None, IntervalPart(value=1.0, low=0.5, high=1.5)),
+        Passing(2, False, 10.0, None, IntervalPart(value=0.5, low=0.25, high=1.0)),
     ]
     share = measured(share_of(passing, frozenset({1})))
     assert (share.value, share.among, share.method) == (0.75, 2, "exact ablation")
@@ -76,7 +75,7 @@ def test_methods_are_never_mixed() -> None:
     """Exact influences where all have one, else estimates where all have one, else no share and the
     reason.
     """
-    effect = Effect(1.0, 0.5, 1.5)
+    effect = IntervalPart(value=1.0, low=0.5, high=1.5)
     one, other = Passing(1, True, 30.0, 3.0, effect), Passing(2, False, None, 1.0, effect)
     share = measured(share_of([one, other], frozenset({1})))
     assert (share.method, share.value) == ("first-order estimate", 0.75)
@@ -87,8 +86,11 @@ def test_methods_are_never_mixed() -> None:
 
 def test_share_without_effects_has_no_range() -> None:
     """An effect that was not measured, or that is none, leaves the range open and says so."""
-    for effect in (NotMeasured("no"), Effect(0.0, -0.1, 0.1)):
-        passing = [Passing(1, True, 3.0, None, Effect(1.0, 0.5, 1.5)), Passing(2, False, 1.0, None, effect)]
+    for effect in (NotMeasured("no"), IntervalPart(value=0.0, low=-0.1, high=0.1)):
+        passing = [
+            Passing(1, True, 3.0, None, IntervalPart(value=1.0, low=0.5, high=1.5)),
+            Passing(2, False, 1.0, None, effect),
+        ]
         share = measured(share_of(passing, frozenset({1})))
         assert isinstance(share.low, NotMeasured)
         assert isinstance(share.high, NotMeasured)

@@ -1,0 +1,196 @@
+"""The documents about outputs: one report per audit, and the index of several with the table of
+their candidates.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlmodel import Session
+
+from registry.errors import CreditlineError, IntegrityError, LockedRegistryError, NotFoundError
+from registry.event_log.events import head_of
+from registry.home import Home
+from registry.storage.database import Registry, driver_of
+from registry.storage.tables import Audit
+from reports.issuing.document import Document, Reading
+from reports.outputs import totals
+from reports.outputs.candidates_table import candidates_csv
+from reports.outputs.facts import VERSION, Gap, IndexEntry, IndexFacts, ReportFacts
+from reports.outputs.illustrations import IndexedReport, Report
+from reports.outputs.page import index_values, report_values
+from reports.outputs.read import read_audit, subject_id
+from reports.outputs.rows import fetch_rows
+
+CANDIDATES = "candidates"
+"""Kind of the table beside the index."""
+AT_ONCE = 8
+"""Audits that are read together."""
+Named = tuple[Audit, str | None]
+"""An audit and the name of its files without suffix; None: its output has an id that cannot be a
+name."""
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_RESERVED = ("index", "candidates")
+
+
+@dataclass(frozen=True)
+class Index:
+    """The index of several reports: its facts, and what its page shows of each."""
+
+    facts: IndexFacts
+    listed: Sequence[IndexedReport]
+
+
+def index_of(
+    listed: Sequence[IndexedReport], files: Sequence[str], gaps: Sequence[Gap], unaudited: Sequence[str]
+) -> Index:
+    """The index of these reports. ``files``: the name of each one's files without suffix."""
+    reports = [each.facts for each in listed]
+    # What is found for an image from outside traces no output of the registry's models.
+    tested = [(report.output.id, report.candidates) for report in reports if report.output.generated]
+    facts = IndexFacts(
+        reports=[_entry(report, file) for report, file in zip(reports, files, strict=True)],
+        rightsholders=totals.by_rightsholder(tested),
+        licences=totals.by_licence(tested),
+        gaps=list(gaps),
+        not_audited=list(unaudited),
+    )
+    return Index(facts, listed)
+
+
+def _entry(report: ReportFacts, file: str) -> IndexEntry:
+    return IndexEntry(
+        output_id=report.output.id,
+        audit_id=report.audit_id,
+        html=f"{file}.html",
+        json=f"{file}.json",
+        attributable=report.verdict.attributable,
+        sentence=report.verdict.sentence,
+        passing=len(report.passing),
+        tested=len(report.candidates),
+        smallest_p=min((candidate.p_value for candidate in report.candidates), default=None),
+        smallest_q=min((candidate.q_value for candidate in report.candidates), default=None),
+        taken_back=report.verdict.taken_back,
+    )
+
+
+def read_reports(session: Session, home: Home, named: Sequence[Named]) -> Iterator[tuple[Audit, Reading[Report] | Gap]]:
+    """The reports of these audits, a few at a time; of an audit that cannot be read, the gap that
+    it leaves.
+
+    Raises:
+        LockedRegistryError: another process holds the registry.
+    """
+    for start in range(0, len(named), AT_ONCE):
+        part = named[start : start + AT_ONCE]
+        rows = fetch_rows(session, [audit for audit, _ in part])
+        for audit, file in part:
+            try:
+                if file is None:
+                    raise IntegrityError(
+                        f"audit {audit.id} has an output with the id {subject_id(audit)!r}, expected letters and digits"
+                    )
+                report = read_audit(session, home, audit, rows)
+                yield audit, Reading(audit.id, report, head_of(driver_of(session)), file)
+            except LockedRegistryError:
+                raise
+            except CreditlineError as error:
+                reason = f"no report: {error}"
+                yield (
+                    audit,
+                    Gap(output_id=subject_id(audit), audit_id=audit.id, reason=reason, integrity=True),
+                )
+
+
+def file_names(audits: Sequence[Audit]) -> list[Named]:
+    """Each audit with the name of its files. Two audits of one output are told apart by the audit's
+    id in the names of all but the first.
+    """
+    taken: set[str] = set()
+    named: list[Named] = []
+    for audit in audits:
+        name = subject_id(audit)
+        if not _FILE_NAME.fullmatch(name) or name in _RESERVED:
+            named.append((audit, None))
+            continue
+        name = f"{name}-{audit.id}" if name in taken else name
+        taken.add(name)
+        named.append((audit, name))
+    return named
+
+
+def subject_of(audits: Sequence[Audit]) -> str:
+    """What the index of these audits is about, as its stamp has it."""
+    return " ".join(audit.id for audit in audits)
+
+
+def candidates_now(registry: Registry, subject: str) -> str:
+    """What the stamp of a table of candidates has the hash of, see :func:`candidate_facts`."""
+    return candidate_facts(
+        [found.facts.facts for _, found in _read_again(registry, subject) if isinstance(found, Reading)]
+    )
+
+
+def candidate_facts(reports: Sequence[ReportFacts]) -> str:
+    """What the stamp of a table of candidates has the hash of."""
+    return candidates_csv(reports).decode()
+
+
+def _read_report(registry: Registry, audit_id: str, _scratch: Path) -> Reading[Report]:
+    for _, found in _read_again(registry, audit_id):
+        if isinstance(found, Gap):
+            raise IntegrityError(found.reason)
+        return found
+    raise NotFoundError("the registry has no audit without an id")
+
+
+def _read_index(registry: Registry, subject: str, _scratch: Path) -> Reading[Index]:
+    with registry.connection() as connection:
+        head = head_of(connection)
+    listed, files, gaps = [], [], []
+    for _, found in _read_again(registry, subject):
+        if isinstance(found, Gap):
+            gaps.append(found)
+            continue
+        listed.append(found.facts.for_index())
+        files.append(found.stem)
+        gaps += found.facts.facts.gaps
+    return Reading(subject, index_of(listed, files, gaps, ()), head, "index")
+
+
+def _read_again(registry: Registry, subject: str) -> Iterator[tuple[Audit, Reading[Report] | Gap]]:
+    with registry.session() as session:
+        found = {audit_id: session.get(Audit, audit_id) for audit_id in subject.split()}
+        missing = [audit_id for audit_id, audit in found.items() if audit is None]
+        if missing:
+            raise NotFoundError(f"the registry has no audit {missing[0]} any more")
+        audits = [audit for audit in found.values() if audit is not None]
+        yield from read_reports(session, registry.home, file_names(audits))
+
+
+REPORT = Document(
+    kind="output report",
+    name="report",
+    version=VERSION,
+    model=ReportFacts,
+    template="report.html.j2",
+    read=_read_report,
+    page_values=report_values,
+    plain=lambda report: report.facts.model_dump(mode="json"),
+    dated=True,
+)
+INDEX = Document(
+    kind="batch report",
+    name="report-index",
+    version=VERSION,
+    model=IndexFacts,
+    template="index.html.j2",
+    read=_read_index,
+    page_values=lambda index: index_values(index.facts, index.listed),
+    plain=lambda index: index.facts.model_dump(mode="json", by_alias=True),
+    outside_stamp=frozenset({"not_audited"}),
+    dated=True,
+)

@@ -1,0 +1,125 @@
+"""How an audit measured: its ranking, its tests, and the tests of rightsholders."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from registry.errors import IntegrityError
+from registry.storage import tables
+from reports.facts import NotMeasured
+from reports.outputs.facts import Effect, MemberScore, Method, RightsholderTest, RightsholderTests
+
+NOT_ASKED = "the audit did not measure it"
+
+
+def read_method(audit: tables.Audit, evaluation: Sequence[str]) -> Method:
+    """How the shortlist was ranked and tested. ``evaluation``: how good the evidence on this
+    ensemble is, in sentences.
+
+    Raises:
+        IntegrityError: the audit does not record it.
+    """
+    try:
+        ranker, test, settings = audit.ranker or {}, audit.test or {}, audit.settings or {}
+        effect = test.get("effect") or {}
+        return Method(
+            ranker=str(ranker.get("name", "not recorded")),
+            bandwidth=ranker.get("bandwidth"),
+            member_lds=_member_score(ranker.get("member_lds") or {}),
+            statistic=str(test["statistic"]),
+            steps=test.get("steps"),
+            decoys=int(test["decoys"]),
+            decoys_available=test.get("decoys_available"),
+            decoys_chosen=test.get("decoys_chosen"),
+            effect_method=effect.get("method"),
+            effect_unit=effect.get("unit"),
+            smallest_p=float(test["smallest_p"]),
+            smallest_q=float(test["smallest_q"]),
+            false_discovery_rate=float(settings["false_discovery_rate"]),
+            settings=settings,
+            versions=audit.versions or {},
+            timings=audit.timings or {},
+            evaluation=list(evaluation),
+        )
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise _unrecorded(audit, error) from error
+
+
+def read_signal_range(audit: tables.Audit) -> tuple[float, float] | None:
+    """Range of sqrt(alpha_bar) over the steps of the test; None: not recorded.
+
+    Raises:
+        IntegrityError: it is recorded as something else than two numbers.
+    """
+    try:
+        low_high = (audit.test or {}).get("sqrt_alpha_bar")
+        return (float(low_high[0]), float(low_high[1])) if low_high else None
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise _unrecorded(audit, error) from error
+
+
+def read_effect(row: tables.Candidate) -> Effect | NotMeasured:
+    """A candidate's effect with its interval, or why there is none."""
+    if row.effect is None or row.effect_low is None or row.effect_high is None:
+        return NotMeasured(row.effect_not_measured or NOT_ASKED)
+    if not all(math.isfinite(value) for value in (row.effect, row.effect_low, row.effect_high)):
+        return NotMeasured("it was recorded as no number")
+    return Effect(value=row.effect, low=row.effect_low, high=row.effect_high)
+
+
+def tested_rightsholders(audit: tables.Audit) -> list[str]:
+    """The names that an audit tested; none if it does not record them."""
+    test: Any = audit.test
+    found = test.get("rightsholders") if isinstance(test, Mapping) else None
+    tested = found.get("tested") if isinstance(found, Mapping) else None
+    rows = tested if isinstance(tested, list) else []
+    return [str(row["name"]) for row in rows if isinstance(row, Mapping) and "name" in row]
+
+
+def read_rightsholder_tests(
+    audit: tables.Audit, rate: float, merged: Mapping[str, str]
+) -> RightsholderTests | NotMeasured:
+    """The joint tests of rightsholders.
+
+    Args:
+        audit: which one.
+        rate: its false discovery rate.
+        merged: see :class:`reports.outputs.rows.Rows`.
+
+    Raises:
+        IntegrityError: they are recorded in another form than ours.
+    """
+    try:
+        found = (audit.test or {}).get("rightsholders")
+        if found is None:
+            return NotMeasured(NOT_ASKED)
+        if "not_measured" in found:
+            return NotMeasured(str(found["not_measured"]))
+        tested = [
+            RightsholderTest(
+                name=str(row["name"]),
+                counts_as=merged.get(str(row["name"])),
+                works=int(row["works"]),
+                p_value=float(row["p"]),
+                q_value=float(row["q"]),
+                passes=float(row["q"]) <= rate,
+            )
+            for row in found["tested"]
+        ]
+        return RightsholderTests(
+            method=str(found["method"]), draws=int(found["draws"]), works=int(found["works"]), tested=tested
+        )
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise _unrecorded(audit, error) from error
+
+
+def _member_score(grade: Mapping[str, Any]) -> MemberScore | NotMeasured:
+    if "not_measured" in grade or "value" not in grade:
+        return NotMeasured(str(grade.get("not_measured", "the audit did not grade its ranker")))
+    return MemberScore(value=grade["value"], low=grade.get("low"), high=grade.get("high"), samples=grade.get("samples"))
+
+
+def _unrecorded(audit: tables.Audit, error: Exception) -> IntegrityError:
+    return IntegrityError(f"audit {audit.id} does not record how it tested ({error}); run the audit again")

@@ -1,0 +1,173 @@
+"""The findings of an audit in plain words.
+
+A reader who has never met a p-value should come away with the right idea, and one who has should
+find nothing wrong. Names from the registry appear here as they are; templates escape them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from reports.facts import NotMeasured
+from reports.outputs.facts import Candidate, Ensemble, Method, Output, Verdict, Work, by_evidence
+from reports.rendering.wording import count, percent, plain
+
+FROM_OUTSIDE = (
+    "That is a finding about the models. It does not say that the image was made by them, or from these works: pictures "
+    "that no model ever saw give such findings too."
+)
+
+
+def verdict_of(
+    output: Output, ensemble: Ensemble, method: Method, candidates: Sequence[Candidate], *, attributable: bool
+) -> Verdict:
+    """What the audit concludes, with the sentences that say so."""
+    return Verdict(
+        attributable=attributable,
+        sentence=headline(output, ensemble, candidates),
+        explanation=certainty(output, ensemble, method, candidates),
+        passing_ranks=[each.rank for each in by_evidence(candidates) if each.passes],
+        taken_back=taken_back(ensemble, candidates),
+    )
+
+
+def unit_noun(ensemble: Ensemble, amount: int = 1) -> str:
+    """What the units of this encoding are called: a work, a rightsholder, or a group by a column of
+    the owner table.
+    """
+    singular = {"asset": "work", "rightsholder": "rightsholder"}.get(ensemble.unit_kind) or plain(
+        ensemble.unit_column or "group", 40
+    )
+    if ensemble.unit_kind == "column":
+        singular = f"“{singular}” group"
+    return singular if amount == 1 else singular + "s"
+
+
+def headline(output: Output, ensemble: Ensemble, candidates: Sequence[Candidate]) -> str:
+    """The verdict in one sentence.
+
+    Nothing ties an image from outside to these models, so there the verdict is about the models and
+    not about the image.
+    """
+    passing = [each for each in by_evidence(candidates) if each.passes]
+    if not passing:
+        explained = "this output" if output.generated else "what these models make of this image"
+        return f"No single {unit_noun(ensemble)} explains {explained}."
+    start, preposition = (_OF_AN_OUTPUT, "to") if output.generated else (_OF_AN_IMAGE, "on")
+    first = f"{preposition} {named(ensemble, passing[0])}"
+    if len(passing) == 1:
+        return f"{start}{first}."
+    return f"{start}{preposition} {len(passing)} {unit_noun(ensemble, len(passing))}, first of all {first}."
+
+
+def brief(sentence: str) -> str:
+    """A verdict for a list of outputs, without its first words."""
+    text = sentence.removeprefix("This output ").removeprefix("For this image, ")
+    return _capital(text)
+
+
+_OF_AN_OUTPUT = "This output traces "
+_OF_AN_IMAGE = "For this image, these models lean "
+
+
+def named(ensemble: Ensemble, candidate: Candidate) -> str:
+    """A unit with its rightsholder: ``“Red apple” by Twemoji``."""
+    if ensemble.unit_kind == "rightsholder":
+        return f"the works of {plain(candidate.label, 80)}"
+    holders = candidate.rightsholders
+    title = f"“{plain(candidate.label, 80)}”"
+    if not holders:
+        return f"{title} (rightsholder not recorded)"
+    more = f" and {count(len(holders) - 1, 'other')}" if len(holders) > 1 else ""
+    return f"{title} by {plain(holders[0], 80)}{more}"
+
+
+def certainty(output: Output, ensemble: Ensemble, method: Method, candidates: Sequence[Candidate]) -> str:
+    """How sure the verdict is, in two or three sentences."""
+    tested = len(candidates)
+    if not tested:
+        return "The audit tested no unit, so nothing can be said about where this output came from."
+    nearest = by_evidence(candidates)[0]
+    if nearest.passes:
+        meaning = f"{meaning_of_p(nearest, method)} {meaning_of_q(nearest, tested, ensemble)}"
+        return meaning if output.generated else f"{meaning} {FROM_OUTSIDE}"
+    units = count(tested, unit_noun(ensemble), unit_noun(ensemble, 2))
+    if method.smallest_q > method.false_discovery_rate:
+        return (
+            f"None could have passed on its own: with {count(method.decoys, 'other group')} of models to compare with "
+            f"and {units} tested, at best {percent(method.smallest_q)} of findings are expected to be wrong, above the "
+            f"limit of {percent(method.false_discovery_rate)}. An encoding with more codes would resolve more."
+        )
+    return (
+        f"Of the {units} most similar to it, none made a difference that stands out from chance, with at most "
+        f"{percent(method.false_discovery_rate)} of findings expected to be wrong. The nearest was "
+        f"{named(ensemble, nearest)}. This is a result and not a failure: an output may draw a little on many works."
+    )
+
+
+def meaning_of_p(candidate: Candidate, method: Method) -> str:
+    """The p-value as a count of codes: each stands for another group of members."""
+    as_strong = round(candidate.p_value * (method.decoys + 1)) - 1
+    groups = count(method.decoys, "other group")
+    if as_strong <= 0:
+        return f"The models that saw it pull the output towards it more strongly than any of {groups} of models."
+    return f"Of {groups} of models, {as_strong:,} pull the output towards it at least as strongly as those that saw it."
+
+
+def meaning_of_q(candidate: Candidate, tested: int, ensemble: Ensemble) -> str:
+    """The q-value as an expected share of false findings."""
+    if tested == 1:
+        return f"It was the only {unit_noun(ensemble)} tested."
+    return (
+        f"It is one of {tested} {unit_noun(ensemble, tested)} tested: of findings this sure, at most "
+        f"{percent(candidate.q_value)} are expected to be wrong."
+    )
+
+
+_DUTIES = {
+    "attribution": "Name the author, the title, the source and the licence, and say what was changed.",
+    "notice": "Keep its copyright and licence notices.",
+    "share-alike": "Share what is adapted from it under the same or a compatible licence.",
+    "non-commercial": "No commercial use.",
+    "no-derivatives": "Nothing adapted from it may be shared.",
+}
+
+
+def duties(work: Work, training: str | None) -> list[tuple[str, str]]:
+    """What the licence asks of whoever uses the work: the name of each duty, and what it means.
+    ``training``: what its terms say about training.
+    """
+    if work.licence is None:
+        return [("no licence on record", "Nothing gives leave to use it: ask the rightsholder.")]
+    if work.licence_duties is None:
+        return [("not understood", "Nobody here could tell what this licence asks: read it.")]
+    if not work.licence_duties:
+        if training in ("prohibited", "unclear"):
+            return [(training, "The licence gives no general leave: ask the rightsholder.")]
+        return [("no duties", "The licence asks for nothing.")]
+    return [(name, _DUTIES.get(name, "See the licence.")) for name in work.licence_duties]
+
+
+def taken_back(ensemble: Ensemble, candidates: Sequence[Candidate]) -> list[str]:
+    """What became of the works that the output traces to: a sentence for each unit that may no
+    longer be trained on.
+    """
+    return [
+        f"{_capital(named(ensemble, candidate))} was {_TAKEN_BACK[state]} since: members that saw it "
+        f"{'serve no more' if state == 'withdrawn' else 'were trained before that'}."
+        for candidate in by_evidence(candidates)
+        if candidate.passes
+        for state in sorted({work.permission for work in candidate.works} & _TAKEN_BACK.keys())
+        if any(
+            work.permission == state
+            and (isinstance(work.permissions_when_trained, NotMeasured) or state not in work.permissions_when_trained)
+            for work in candidate.works
+        )
+    ]
+
+
+_TAKEN_BACK = {"withdrawn": "withdrawn", "prohibited": "prohibited for training"}
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

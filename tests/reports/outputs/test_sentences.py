@@ -1,0 +1,55 @@
+"""The findings in plain words: right for a reader without statistics, and nothing wrong for one with."""
+
+from __future__ import annotations
+
+from reports.outputs.facts import ReportFacts
+from reports.outputs.read import read_audit
+from reports.outputs.selection import newest_audits
+from reports.outputs.sentences import brief, certainty, headline, meaning_of_p
+from tests.support.world import World
+
+
+def first(facts: ReportFacts) -> str:
+    return headline(facts.output, facts.ensemble, facts.candidates)
+
+
+def sure(facts: ReportFacts, **method: object) -> str:
+    return certainty(facts.output, facts.ensemble, facts.method.model_copy(update=method), facts.candidates)
+
+
+def test_verdict_sentences(world: World) -> None:
+    """One sentence each for one unit, several, and none; the p-value is told as a count of other
+    groups of models, the q-value as a share of wrong findings.
+    """
+    with world.registry.session() as session:
+        reports = [read_audit(session, world.home, audit) for audit in newest_audits(session)]
+    one, several, none, image = (report.facts for report in reports)
+    assert one.verdict.sentence == first(one) == "This output traces to “Red apple” by Kestrel Studio."
+    assert one.verdict.explanation == sure(one)
+    assert "more strongly than any of 204 other groups of models" in sure(one)
+    assert "of findings this sure, at most 2.9 % are expected to be wrong" in sure(one)
+    assert first(several).startswith("This output traces to 2 works, first of all to “Yellow sun”")
+    assert first(none) == "No single work explains this output."
+    outside = one.model_copy(update={"output": one.output.model_copy(update={"kind": "image"})})
+    assert first(outside) == "For this image, these models lean on “Red apple” by Kestrel Studio."
+    assert "does not say that the image was made by them" in sure(outside)
+    assert "traces" not in brief(first(outside))
+    assert "not a failure" in sure(none)
+    assert "with at most 5 % of findings expected to be wrong" in sure(none)
+    assert meaning_of_p(none.candidates[0], none.method) == (
+        "Of 204 other groups of models, 12 pull the output towards it at least as strongly as those that saw it."
+    )
+    blind = sure(none, decoys=9, smallest_p=0.1, smallest_q=0.4)
+    assert "None could have passed on its own" in blind
+    assert "at best 40 % of findings are expected to be wrong, above the limit of 5 %" in blind
+    assert "tested no unit" in sure(none.model_copy(update={"candidates": []}))
+    assert image.verdict.sentence == first(image)
+
+
+def test_no_sentence_needs_statistics(world: World) -> None:
+    """Neither p nor q, nor the words of the method, stand in a verdict."""
+    with world.registry.session() as session:
+        for audit in newest_audits(session):
+            verdict = read_audit(session, world.home, audit).facts.verdict
+            for word in ("p =", "q =", "p-value", "decoy", "null hypothesis", "discovery rate"):
+                assert word not in verdict.sentence + verdict.explanation
