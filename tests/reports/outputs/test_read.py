@@ -153,29 +153,6 @@ def test_verified_rights_count_before_declared_and_the_newest_counts(fresh: Worl
     assert work.title == "00.png"
 
 
-def test_the_registry_says_which_rows_are_current(fresh: World) -> None:
-    """A row with a later time does not count before the one that the registry holds for current:
-    clocks go backwards.
-    """
-    audit = fresh.add_audit((0,), sample=fresh.add_sample(0))
-    fresh.add(Rightsholder(id=10, name="Wren Archive", created_at=NOON))
-    stale = NOON + datetime.timedelta(days=1)
-    fresh.add(
-        AssetRights(
-            id=100,
-            asset_id=0,
-            basis="declared",
-            rightsholder_id=10,
-            recorded_from="x",
-            recorded_by="x",
-            recorded_at=stale,
-        )
-    )
-    work = read(fresh, audit).facts.candidates[0].works[0]
-    assert work.holder is not None
-    assert work.holder.text == "Kestrel Studio"
-
-
 def test_unit_of_several_works(tmp_path_factory: pytest.TempPathFactory) -> None:
     """A rightsholder as the unit lists its closest works and how many there are."""
     world = make_world(tmp_path_factory.mktemp("holders"), unit_kind="rightsholder")
