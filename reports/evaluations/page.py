@@ -7,6 +7,7 @@ shown as not measured.
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,10 +30,11 @@ class Figure:
 
 @dataclass(frozen=True)
 class Section:
-    """One question and what was measured of it."""
+    """One question, its answer in a sentence, and how it is known."""
 
     title: str
     question: str
+    answer: str = ""
     method: str = ""
     not_measured: str = ""
     columns: tuple[str, ...] = ()
@@ -73,12 +75,13 @@ def evaluation(kept: KeptEvaluation) -> EvaluationPage:
         headline=headline,
         explanation=power_sentence(kept.facts) + " " + null_sentence(kept.facts),
         figures=(
-            Figure("Copied works found", _interval(found), f"at q ≤ {power.number_text('false_discovery_rate')}"),
+            Figure("Copied works found", _interval(found), "of works that the models trained on"),
+            Figure("False alarms", _interval(null.share("audits_with_a_discovery")), "of audits with nothing to find"),
             Figure(
-                "False alarms", _interval(null.share("audits_with_a_discovery")), "of audits under codes dealt anew"
+                "Similarity alone",
+                similarity.estimate_text("rate"),
+                "false attribution rate: at 0 the nearest work is the cause, at 1 it tells nothing",
             ),
-            Figure("p uniform under the null", null.number_text("kolmogorov_smirnov_p"), "Kolmogorov and Smirnov’s p"),
-            Figure("Similarity alone", similarity.estimate_text("rate"), "false attribution rate; 0 is best"),
         ),
         sections=(
             _power(power),
@@ -115,16 +118,48 @@ def _share_row(name: str, facts: Measured, key: str) -> tuple[str, ...]:
     found = facts.share(key)
     if found is None:
         return (name, "not measured", "", "")
+    interval = f"{wording.percent(found[1])} to {wording.percent(found[2])}"
+    return (name, wording.percent(found[0]), interval, _counted(facts, key))
+
+
+def _counted(facts: Measured, key: str) -> str:
+    """``60 of 64``; empty if it was not counted."""
     part = facts.part(key)
-    counted = f"{part.number_text('count')} of {part.number_text('total')}"
-    return (name, wording.percent(found[0]), f"{wording.percent(found[1])} to {wording.percent(found[2])}", counted)
+    counted = part.number("count") is not None and part.number("total") is not None
+    return f"{part.number_text('count')} of {part.number_text('total')}" if counted else ""
+
+
+def _section(
+    title: str,
+    question: str,
+    answer: str,
+    facts: Measured,
+    columns: Sequence[str],
+    rows: Sequence[tuple[str, ...]],
+    *,
+    plot: Markup | None = None,
+    caption: str = "",
+) -> Section:
+    """A section without the columns that are empty."""
+    kept = [place for place in range(len(columns)) if place == 0 or any(row[place] for row in rows)]
+    return Section(
+        title,
+        question,
+        answer,
+        facts.text("method"),
+        columns=tuple(columns[place] for place in kept),
+        rows=tuple(tuple(row[place] for place in kept) for row in rows),
+        plot=plot,
+        caption=caption,
+    )
 
 
 _SHARES = ("", "share", "95 % interval", "counted")
 
 
 def _power(facts: Measured) -> Section:
-    title, question = "Power", "Would a copied work be found? Training works are shown as if somebody had found them."
+    title = "Power"
+    question = "Would a copied work be found? Works that the models trained on are shown to them as if found somewhere."
     if not facts.measured:
         return Section(title, question, not_measured=facts.reason)
     rows = [
@@ -133,19 +168,17 @@ def _power(facts: Measured) -> Section:
         ("ranked first", "ranked_first"),
         ("on the shortlist", "shortlisted"),
     ]
-    return Section(
-        title,
-        question,
-        facts.text("method"),
-        columns=_SHARES,
-        rows=tuple(_share_row(name, facts, key) for name, key in rows),
+    answer = (
+        f"{_counted(facts, 'found')} were named; {_counted(facts, 'shortlisted')} were on the shortlist that is tested."
     )
+    return _section(title, question, answer, facts, _SHARES, [_share_row(name, facts, key) for name, key in rows])
 
 
 def _null(facts: Measured) -> Section:
     title = "False alarms"
     question = (
-        "What does the test find where there is nothing to find? Codes are dealt anew after training, so all are wrong."
+        "What does the test find where there is nothing to find? "
+        "Works are given other codes after training, so all are wrong."
     )
     if not facts.measured:
         return Section(title, question, not_measured=facts.reason)
@@ -155,15 +188,15 @@ def _null(facts: Measured) -> Section:
         ("p-values uniform (Kolmogorov and Smirnov)", facts.number_text("kolmogorov_smirnov_p"), "", ""),
         ("more discoveries than allowed", facts.number_text("more_discoveries_than_allowed_p"), "", ""),
     )
-    return Section(
-        title, question, facts.text("method"), columns=("", "share or p", "95 % interval", "counted"), rows=rows
-    )
+    alarms = _counted(facts, "audits_with_a_discovery")
+    answer = f"{alarms} audits named anything." if alarms else ""
+    return _section(title, question, answer, facts, ("", "share or p", "95 % interval", "counted"), rows)
 
 
 def _rankers(facts: Measured) -> Section:
     part = facts.part("rankers")
     title = "Rankings"
-    question = "Which method tells best what a work would change? The members grade each: they are models that did not see some."
+    question = "Which method predicts best what a work would change? Members that did not see it grade each method."
     if not part.measured:
         return Section(title, question, not_measured=part.reason)
     graded = [(one.text("name"), one.part("member_lds")) for one in part.parts("alone")]
@@ -178,12 +211,20 @@ def _rankers(facts: Measured) -> Section:
         drawn.append(Estimate(name, *three))
         between = f"{wording.number(three[1])} to {wording.number(three[2])}"
         rows.append((name, wording.number(three[0]), between, grade.number_text("samples")))
-    return Section(
+    grade = used.part("member_lds")
+    graded_as = (
+        f"Its grade: {grade.number_text('value')}; 1 is perfect, 0 is no better than chance."
+        if grade.three("value")
+        else f"It was not graded: {grade.reason}."
+    )
+    answer = f"Audits use {used.text('name')}. {graded_as}"
+    return _section(
         title,
         question,
-        part.text("method"),
-        columns=("ranker", "member-LDS", "95 % interval", "samples"),
-        rows=tuple(rows),
+        answer,
+        part,
+        ("ranker", "member-LDS", "95 % interval", "samples"),
+        rows,
         plot=Markup(estimates_plot("member-lds", drawn, "member-LDS")) if drawn else None,  # noqa: S704  # drawn here
         caption="Rank correlation with what the members’ losses say; 0 is no better than chance.",
     )
@@ -191,9 +232,10 @@ def _rankers(facts: Measured) -> Section:
 
 def _similarity(facts: Measured) -> Section:
     title = "What similarity alone is worth"
-    question = (
-        "How often does the most similar work stay the most similar after the models that saw it are left out? Then it was not "
-        "the cause. Divided by the same for a random other work: near 0 the nearest work matters, near 1 it says nothing."
+    question = "Is the work that looks most like an output also its cause?"
+    legend = (
+        "False attribution rate: how often the most similar work stays the most similar after the models that saw it are "
+        "left out, so that it was not the cause, divided by the same for a random other work."
     )
     if not facts.measured:
         return Section(title, question, not_measured=facts.reason)
@@ -204,9 +246,9 @@ def _similarity(facts: Measured) -> Section:
         _share_row("stays without the nearest", facts, "nearest_unit_stays"),
         _share_row("stays without another", facts, "nearest_unit_stays_without_another"),
     )
-    return Section(
-        title, question, facts.text("method"), columns=("", "share or rate", "95 % interval", "counted"), rows=rows
-    )
+    answer = f"False attribution rate {facts.estimate_text('rate')}: near 0 the nearest work matters, near 1 it tells nothing."
+    columns = ("", "share or rate", "95 % interval", "counted")
+    return _section(title, question, answer, facts, columns, rows, caption=legend)
 
 
 def _jacobian(facts: Measured) -> Section:
@@ -226,13 +268,8 @@ def _jacobian(facts: Measured) -> Section:
         )
         for sample in part.parts("samples")
     )
-    return Section(
-        title,
-        question,
-        part.text("method"),
-        columns=("sample", "rank correlation", "relative error", "units"),
-        rows=rows,
-    )
+    answer = f"Both were measured on {wording.count(len(rows), 'output')}."
+    return _section(title, question, answer, part, ("sample", "rank correlation", "relative error", "units"), rows)
 
 
 def _members(facts: Measured) -> Section:
@@ -251,6 +288,6 @@ def _members(facts: Measured) -> Section:
         three = part.estimate(key)
         between = "" if three is None else f"{wording.number(three[1])} to {wording.number(three[2])}"
         rows.append((name, part.estimate_text(key), between, part.number_text("works")))
-    return Section(
-        title, question, part.text("method"), columns=("", "ratio", "95 % interval", "works"), rows=tuple(rows)
-    )
+    did_not, saw = (part.estimate_text(f"ensemble_by_members_that_{key}") for key in ("did_not", "saw_it"))
+    answer = f"Its loss is {did_not} times that of members that did not see the work, and {saw} times that of members that did."
+    return _section(title, question, answer, part, ("", "ratio", "95 % interval", "works"), rows)

@@ -41,8 +41,8 @@ def power_sentence(facts: Mapping[str, Any]) -> str:
         return f"How often a copied work would be found was not measured on this ensemble: {power.reason}."
     return (
         f"Of {power.number_text('shown')} training works that were shown to the models as if they had been found somewhere, "
-        f"{wording.percent(found[0])} were named at q ≤ {power.number_text('false_discovery_rate')} "
-        f"(95 % interval {wording.percent(found[1])} to {wording.percent(found[2])})."
+        f"{wording.percent(found[0])} were named (95 % interval {wording.percent(found[1])} to {wording.percent(found[2])}), "
+        f"with at most {_limit(power)} of findings expected to be wrong."
     )
 
 
@@ -53,10 +53,15 @@ def null_sentence(facts: Mapping[str, Any]) -> str:
     if alarms is None:
         return f"False alarms were not measured on this ensemble: {null.reason}."
     return (
-        f"Under {null.number_text('redraws')} deals of wrong codes, {wording.percent(alarms[0])} of audits named anything "
-        f"(95 % interval {wording.percent(alarms[1])} to {wording.percent(alarms[2])}; allowed are "
-        f"{wording.percent(null.number('false_discovery_rate') or 0.0)})."
+        f"Where there was nothing to find, because works were given wrong codes {null.number_text('redraws')} times, "
+        f"{wording.percent(alarms[0])} of audits named anything (95 % interval {wording.percent(alarms[1])} to "
+        f"{wording.percent(alarms[2])}; allowed are {_limit(null)})."
     )
+
+
+def _limit(facts: Measured) -> str:
+    rate = facts.number("false_discovery_rate")
+    return "a share that was not recorded" if rate is None else wording.percent(rate)
 
 
 def similarity_sentence(kept: KeptEvaluation | None) -> str:

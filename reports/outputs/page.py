@@ -44,7 +44,10 @@ def index_values(index: IndexFacts, listed: Sequence[IndexedReport]) -> dict[str
     smallest = [facts.by_evidence[0].q_value for facts in tested]
     return {
         "index": index,
-        "entries": [(each, entry, brief(entry.sentence)) for each, entry in zip(listed, index.reports, strict=True)],
+        "entries": [
+            (each, entry, brief(entry.sentence), unit_noun(each.facts.ensemble, entry.tested))
+            for each, entry in zip(listed, index.reports, strict=True)
+        ],
         "generated": len(generated),
         "traced": sum(bool(facts.passing) for facts in generated),
         "tables": [
