@@ -19,7 +19,7 @@ import pyarrow as pa
 from registry.claims.record import claim_state, claimed_works
 from registry.errors import UsageError
 from registry.event_log.events import Change, changing
-from registry.permissions.derived_columns import refresh
+from registry.permissions.derived_columns import recompute
 from registry.rightsholders.names import licence_ids
 from registry.storage.database import Registry
 from registry.storage.tables import ClaimDecision
@@ -101,7 +101,7 @@ def decide_claim(
             rows = _restore(change, claim_id)
         (also,) = connection.execute(_ALSO_CLAIMED, [claim_id]).fetchall()[0]
         connection.unregister("claimed")
-        changed = refresh(change, works)
+        changed = recompute(change, works)
         change.record(
             "claim decided",
             f"claim {claim_id}",

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from registry.errors import InputError, NotFoundError, RegistryError, UsageError
 from registry.event_log.events import Change, changing
-from registry.permissions.derived_columns import refresh
+from registry.permissions.derived_columns import recompute
 from registry.rightsholders.names import rightsholder_ids
 from registry.similarity.search import LookAlike, QueryImage, find_lookalikes, sha256_bounded
 from registry.storage.database import Registry
@@ -267,7 +267,7 @@ def _append_works(change: Change, claim_id: int, matches: Sequence[Match]) -> in
         [claim_id],
     )
     change.connection.unregister("matched_works")
-    return refresh(change, np.sort(rows["asset_id"].to_numpy()))
+    return recompute(change, np.sort(rows["asset_id"].to_numpy()))
 
 
 def claim_state(connection: duckdb.DuckDBPyConnection, claim_id: int) -> tuple[int, str]:

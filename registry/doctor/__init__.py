@@ -13,7 +13,7 @@ from registry.doctor import current, encodings, files, members, reference_models
 from registry.doctor.findings import Examination, Finding, Progress, Severity
 from registry.event_log.events import changing
 from registry.event_log.verify import verify_within
-from registry.permissions.derived_columns import refresh
+from registry.permissions.derived_columns import recompute
 from registry.storage.database import Registry
 
 __all__ = ["Examination", "Finding", "Progress", "Severity", "examine", "repair"]
@@ -78,8 +78,8 @@ def repair(registry: Registry, now: datetime) -> int:
     Nothing else is ever repaired here: what was sealed can only come back from a copy.
     """
     with changing(registry, now) as change:
-        numbers = current.stale_works(change.connection)
+        numbers = current.find_stale(change.connection)
         if numbers:
-            refresh(change, numbers)
+            recompute(change, numbers)
             change.record("current columns repaired", "works", after={"works": len(numbers), "first": numbers[:20]})
     return len(numbers)

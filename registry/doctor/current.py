@@ -8,17 +8,17 @@ import duckdb
 
 from registry.doctor.findings import Examination
 from registry.event_log.events import time_text
-from registry.event_log.locations import History
-from registry.permissions.derived_columns import stale as stale_works
+from registry.event_log.locations import LocationHistory
+from registry.permissions.derived_columns import find_stale
 
-__all__ = ["check_derived", "check_told", "stale_works"]
+__all__ = ["check_derived", "check_told", "find_stale"]
 
 _DERIVED = "run `creditline doctor --repair`: it computes these columns anew from the rows, which are sealed"
 
 
 def check_derived(connection: duckdb.DuckDBPyConnection, found: Examination) -> None:
     """Rightsholder, licence and permission of every work follow from its rows."""
-    numbers = stale_works(connection)
+    numbers = find_stale(connection)
     for number in numbers[:20]:
         found.error(
             "current", f"asset {number}", "its rightsholder, licence or permission is not what the rows say", _DERIVED
@@ -28,7 +28,7 @@ def check_derived(connection: duckdb.DuckDBPyConnection, found: Examination) -> 
     found.checked["current"] = int(connection.execute("SELECT count(*) FROM asset").fetchall()[0][0])
 
 
-def check_told(connection: duckdb.DuckDBPyConnection, found: Examination, history: History) -> None:
+def check_told(connection: duckdb.DuckDBPyConnection, found: Examination, history: LocationHistory) -> None:
     """Where works and data sets are, and which works are missing, is what the events tell."""
     missing = {
         int(number): time_text(since)

@@ -58,8 +58,8 @@ class Change:
     """By numbered table, the largest id before this change."""
     _events: list[tuple[str, str, Any, Any]] = field(default_factory=list)
     _keys: list[tuple[str, str]] = field(default_factory=list)
-    _hashed: dict[str, tuple[int, Digest]] = field(default_factory=dict)
-    _moved: list[pa.Table] = field(default_factory=list)
+    _digests: dict[str, tuple[int, Digest]] = field(default_factory=dict)
+    _permission_changes: list[pa.Table] = field(default_factory=list)
 
     def record(self, kind: str, subject: str, *, before: Any = None, after: Any = None) -> None:  # noqa: ANN401 - any JSON
         """Say what was changed; ``before`` and ``after`` are plain values, None where there was or
@@ -73,7 +73,7 @@ class Change:
         """
         self._keys.append((table, key))
 
-    def hashed(self, table: str, first: int, digest: Digest) -> None:
+    def add_digest(self, table: str, first: int, digest: Digest) -> None:
         """Say what the digest is over the rows from id ``first`` on, all that this change adds to a
         numbered table.
 
@@ -81,16 +81,16 @@ class Change:
         back. Should other rows have been added to the table as well, they are read and hashed
         together.
         """
-        self._hashed[table] = first, digest
+        self._digests[table] = first, digest
 
-    def permissions_moved(self, moved: pa.Table) -> None:
-        """Say which works' permissions were changed: ``moved_id``, ``former`` and ``current``, a
+    def record_permission_changes(self, changes: pa.Table) -> None:
+        """Say which works' permissions were changed: ``asset_id``, ``former`` and ``current``, a
         row per work.
 
         Of works that were there before, events at the end of the change tell it: one for each
         former and current permission.
         """
-        self._moved.append(moved)
+        self._permission_changes.append(changes)
 
     def insert(self, *rows: SQLModel) -> None:
         """Insert rows of the small tables."""
@@ -115,7 +115,7 @@ class Change:
         """Append the events, the last one with the seals; returns the new end of the log, None if
         nothing was recorded.
         """
-        self._record_moves()
+        self._record_permission_events()
         seals = self._new_seals()
         if seals.rows and not self._events:
             # A defect of ours: rows that no event speaks of could never be told from forged ones.
@@ -144,19 +144,22 @@ class Change:
             )
         return sequence, previous
 
-    def _record_moves(self) -> None:
-        tables = [table.append_column("turn", pa.repeat(turn, len(table))) for turn, table in enumerate(self._moved)]
+    def _record_permission_events(self) -> None:
+        tables = [
+            table.append_column("turn", pa.repeat(turn, len(table)))
+            for turn, table in enumerate(self._permission_changes)
+        ]
         if not tables:
             return
-        self.connection.register("moves", pa.concat_tables(tables))
+        self.connection.register("permission_changes", pa.concat_tables(tables))
         rows = self.connection.execute(
-            "SELECT former, current, count(*), CASE WHEN count(*) <= $listed THEN list(moved_id ORDER BY moved_id) END FROM ("
-            "    SELECT moved_id, arg_min(former, turn) AS former, arg_max(current, turn) AS current FROM moves "
-            "    WHERE moved_id <= $last GROUP BY moved_id"
+            "SELECT former, current, count(*), CASE WHEN count(*) <= $listed THEN list(asset_id ORDER BY asset_id) END FROM ("
+            "    SELECT asset_id, arg_min(former, turn) AS former, arg_max(current, turn) AS current FROM permission_changes "
+            "    WHERE asset_id <= $last GROUP BY asset_id"
             ") WHERE former <> current GROUP BY ALL ORDER BY ALL",
             {"listed": LISTED, "last": self._through.get("asset", -1)},
         ).fetchall()
-        self.connection.unregister("moves")
+        self.connection.unregister("permission_changes")
         for former, current, count, works in rows:
             subject = f"asset {works[0]}" if count == 1 else f"{count} assets"
             listed = {} if count == 1 else {"works": count, "asset_ids": works}
@@ -170,7 +173,7 @@ class Change:
         for table, last in through.items():
             first = self._through.get(table, -1) + 1
             if last >= first:
-                start, found = self._hashed.get(table, (-1, Digest(0, "")))
+                start, found = self._digests.get(table, (-1, Digest(0, "")))
                 if (start, start + found.rows - 1) != (first, last):
                     (found,) = digests_of_ranges(self.connection, table, [(first, last)])
                 seals.append(Seal(table, found.rows, found.sha256, first=first, last=last))

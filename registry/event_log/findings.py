@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from registry.event_log.events import GENESIS
-from registry.event_log.locations import History
+from registry.event_log.locations import LocationHistory
 from registry.event_log.seals import KEYED_TABLES, NUMBERED_TABLES, Seal
 
 MOST_FAULTS = 1000
@@ -43,7 +43,7 @@ class Verification:
     """Faults beyond :data:`MOST_FAULTS`."""
     notes: list[str] = field(default_factory=list)
     """What is worth knowing and no fault."""
-    history: History = field(default_factory=History)
+    history: LocationHistory = field(default_factory=LocationHistory)
 
     def fault(self, event: int | None, what: str, repair: str = "") -> None:
         """Add a fault."""

@@ -22,7 +22,7 @@ _KINDS = (MOVED, MISSING, REGISTERED, ROOT_MOVED, SUPERSEDED)
 
 
 @dataclass
-class History:
+class LocationHistory:
     """Filled by reading the events in order."""
 
     first_path: dict[int, str | None] = field(default_factory=dict)

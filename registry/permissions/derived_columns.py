@@ -2,8 +2,8 @@
 changed.
 
 Whoever adds a row that bears on a work (a declaration, a review, a signal, a claim, a merge, a
-withdrawal) calls :func:`refresh` for the works in question, in the same transaction. `creditline
-doctor` runs :func:`stale` over all of them.
+withdrawal) calls :func:`recompute` for the works in question, in the same transaction. `creditline
+doctor` runs :func:`find_stale` over all of them.
 """
 
 from __future__ import annotations
@@ -46,43 +46,43 @@ _DIFFERS = " OR ".join(
 )
 
 
-def refresh(change: Change, asset_ids: Sequence[int] | NDArray[np.int64] | None) -> int:
+def recompute(change: Change, asset_ids: Sequence[int] | NDArray[np.int64] | None) -> int:
     """Bring what is current of these works (None: of all) up to date; returns how many permissions
     changed.
     """
     with wanted_works(change.connection, asset_ids):
-        _refresh_rights(change.connection)
-        return refresh_permissions(change)
+        _recompute_rights(change.connection)
+        return recompute_permissions(change)
 
 
-def refresh_permissions(change: Change) -> int:
+def recompute_permissions(change: Change) -> int:
     """Bring ``asset.permission`` up to date for the works of the relation ``wanted_works``; returns
     how many changed.
 
-    The log says which, see :meth:`registry.event_log.events.Change.permissions_moved`.
+    The log says which, see :meth:`registry.event_log.events.Change.record_permission_changes`.
     """
     connection = change.connection
-    moved = connection.execute(
-        f"SELECT asset.id AS moved_id, asset.permission AS former, effective.permission AS current FROM ({EFFECTIVE}) "  # noqa: S608 - a constant
+    changed = connection.execute(
+        f"SELECT asset.id AS asset_id, asset.permission AS former, effective.permission AS current FROM ({EFFECTIVE}) "  # noqa: S608 - a constant
         "AS effective JOIN asset ON asset.id = effective.asset_id WHERE asset.permission <> effective.permission"
     ).to_arrow_table()
-    if moved.num_rows:
-        connection.register("moved_works", moved)
-        connection.execute("UPDATE asset SET permission = moved_works.current FROM moved_works WHERE id = moved_id")
-        connection.unregister("moved_works")
-        change.permissions_moved(moved)
-    return int(moved.num_rows)
+    if changed.num_rows:
+        connection.register("changed_works", changed)
+        connection.execute("UPDATE asset SET permission = changed_works.current FROM changed_works WHERE id = asset_id")
+        connection.unregister("changed_works")
+        change.record_permission_changes(changed)
+    return int(changed.num_rows)
 
 
-def refresh_rights(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int] | NDArray[np.int64]) -> None:
-    """The first half of :func:`refresh`: the rows of rights that count, which say where a work is
+def recompute_rights(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int] | NDArray[np.int64]) -> None:
+    """The first half of :func:`recompute`: the rows of rights that count, which say where a work is
     from.
     """
     with wanted_works(connection, asset_ids):
-        _refresh_rights(connection)
+        _recompute_rights(connection)
 
 
-def _refresh_rights(connection: duckdb.DuckDBPyConnection) -> None:
+def _recompute_rights(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         "UPDATE asset SET declared_id = current.declared_id, verified_id = current.verified_id, "  # noqa: S608 - constants
         f"rightsholder_id = current.rightsholder_id, licence_id = current.licence_id FROM ({_RIGHTS}) AS current "
@@ -90,7 +90,7 @@ def _refresh_rights(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def stale(connection: duckdb.DuckDBPyConnection) -> list[int]:
+def find_stale(connection: duckdb.DuckDBPyConnection) -> list[int]:
     """Ids of works whose current columns are not what follows from the rows: somebody wrote past
     creditline.
     """

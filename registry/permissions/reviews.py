@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from registry.errors import NotFoundError, UsageError
 from registry.event_log.events import LISTED, Change, changing
-from registry.permissions.derived_columns import refresh_permissions
+from registry.permissions.derived_columns import recompute_permissions
 from registry.permissions.rule import CURRENT_REVIEWS, Permission
 from registry.storage.database import Registry
 from registry.storage.selection import wanted_works
@@ -112,7 +112,7 @@ def record_review(
         _insert(change, scope, taken_back, {**dict.fromkeys(values), "reason": "its record was merged; decided anew"})
         _insert(change, scope, changed, values)
         with wanted_works(change.connection, reach):
-            moved = refresh_permissions(change)
+            moved = recompute_permissions(change)
         subject = f"{scope} {changed[0]}" if len(changed) == 1 else f"{len(changed)} of scope {scope}"
         change.record(
             "rights reviewed",

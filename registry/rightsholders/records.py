@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from registry.errors import InputError, NotFoundError, UsageError
 from registry.event_log.events import Change, changing
-from registry.permissions.derived_columns import refresh
+from registry.permissions.derived_columns import recompute
 from registry.rightsholders.identifiers import Identifier
 from registry.rightsholders.names import rightsholder_ids
 from registry.storage.database import Registry
@@ -235,7 +235,7 @@ def merge_rightsholders(registry: Registry, merged: int, into: int, reason: str,
         works = connection.execute(
             "SELECT id FROM asset WHERE rightsholder_id = ? ORDER BY id", [merged_id]
         ).to_arrow_table()["id"]
-        changed = refresh(change, np.union1d(works.to_numpy(), _works_concerned(connection, into_id)))
+        changed = recompute(change, np.union1d(works.to_numpy(), _works_concerned(connection, into_id)))
         change.record(
             "rightsholders merged",
             f"rightsholder {into_id}",

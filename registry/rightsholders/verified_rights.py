@@ -19,7 +19,7 @@ from registry.errors import NotFoundError, UsageError
 from registry.event_log.events import LISTED, Change, changing
 from registry.permissions.reviews import listed, subjects_of
 from registry.rightsholders.names import licence_ids, rightsholder_ids
-from registry.site_policies.store import refresh_with_policies
+from registry.site_policies.store import recompute_with_policies
 from registry.storage.database import Registry
 from registry.storage.selection import wanted_works
 from registry.text import stated_reason, stated_text
@@ -98,7 +98,7 @@ def verify_rights(
         touched = connection.execute("SELECT asset_id AS id FROM asset_rights WHERE id >= ? ORDER BY id", [first])
         ids = touched.fetchnumpy()["id"]
         before = _verified_before(connection, ids)
-        moved = refresh_with_policies(change, ids)
+        moved = recompute_with_policies(change, ids)
         change.record(
             "rights verified",
             f"asset {ids[0]}" if len(ids) == 1 else f"{len(ids)} assets",

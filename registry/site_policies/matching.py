@@ -37,7 +37,7 @@ class HostPolicy:
 
 
 @dataclass(frozen=True, eq=False)
-class Spoken:
+class MatchedSignals:
     """Works on the hosts of policies, with what is said of them."""
 
     works: int
@@ -69,11 +69,11 @@ _ODD = (
 )
 
 
-def spoken_of_works(
+def signals_of_works(
     connection: duckdb.DuckDBPyConnection,
     policies: Sequence[HostPolicy],
     asset_ids: Sequence[int] | NDArray[np.int64] | None,
-) -> Spoken:
+) -> MatchedSignals:
     """What these policies say of these works (None: of all)."""
     with wanted_works(connection, asset_ids):
         wanted = "" if asset_ids is None else "JOIN wanted_works ON asset.id = wanted_id"
@@ -86,7 +86,7 @@ def spoken_of_works(
         by_host = _ByHost(policies)
         hits = [text for text in authorities["authority"].to_pylist() if by_host.of(_host(text))]
         if not hits:
-            return Spoken(0, np.zeros(0, np.int64), np.zeros(0, np.int64), [])
+            return MatchedSignals(0, np.zeros(0, np.int64), np.zeros(0, np.int64), [])
         connection.register("hits", pa.table({"hit": pa.array(hits, pa.string())}))
         found = connection.execute(
             f"SELECT asset_id, address FROM ({addresses}) JOIN hits ON {_AUTHORITY} = hit ORDER BY asset_id"  # noqa: S608 - constants
@@ -116,7 +116,7 @@ def _host(authority: str) -> str | None:
     return domain_of(f"http://{authority}/")
 
 
-def _read_all(connection: duckdb.DuckDBPyConnection, by_host: _ByHost, found: pa.Table) -> Spoken:
+def _read_all(connection: duckdb.DuckDBPyConnection, by_host: _ByHost, found: pa.Table) -> MatchedSignals:
     read: dict[int, SitePolicy] = {}
     places: dict[tuple[int, tuple[RightsSignal, ...]], int] = {}
     works = 0
@@ -144,7 +144,7 @@ def _read_all(connection: duckdb.DuckDBPyConnection, by_host: _ByHost, found: pa
             asset_ids.append(np.array([asset_id for asset_id, _ in spoken], np.int64))
             outcomes.append(np.array([place for _, place in spoken], np.int64))
     none = np.zeros(0, np.int64)
-    return Spoken(works, np.concatenate([none, *asset_ids]), np.concatenate([none, *outcomes]), list(places))
+    return MatchedSignals(works, np.concatenate([none, *asset_ids]), np.concatenate([none, *outcomes]), list(places))
 
 
 def _policy(connection: duckdb.DuckDBPyConnection, policy_id: int) -> SitePolicy:

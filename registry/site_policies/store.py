@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 
 from registry.event_log.events import Change, changing
 from registry.ids import canonical_json
-from registry.permissions.derived_columns import refresh, refresh_permissions, refresh_rights
+from registry.permissions.derived_columns import recompute, recompute_permissions, recompute_rights
 from registry.permissions.rule import CURRENT_POLICIES
 from registry.site_policies import SitePolicy, read_site_policy
-from registry.site_policies.matching import HostPolicy, Spoken, spoken_of_works
+from registry.site_policies.matching import HostPolicy, MatchedSignals, signals_of_works
 from registry.storage.database import Registry
 from registry.storage.selection import wanted_works
 from registry.storage.tables import SitePolicy as PolicyRow
@@ -94,7 +94,7 @@ def record_policy(
         former = [row for row in known if subdomains or not row[1]]
         stated = (policy.sha256, canonical_json(list(named)))
         if [(sha256, agents_then) for _, _, sha256, agents_then in former] == [stated] * (1 + subdomains):
-            works = spoken_of_works(
+            works = signals_of_works(
                 connection, [HostPolicy(int(row[0]), policy.domain, bool(row[1])) for row in former], None
             )
             return _report(policy, kind, int(former[0][0]), subdomains, False, (), works, 0)
@@ -116,14 +116,14 @@ def record_policy(
         ]
         change.insert(*rows)
         superseded = tuple(int(row[0]) for row in former)
-        works = spoken_of_works(connection, [HostPolicy(row.id, row.domain, row.subdomains) for row in rows], None)
+        works = signals_of_works(connection, [HostPolicy(row.id, row.domain, row.subdomains) for row in rows], None)
         _insert(change, works)
         touched = connection.execute(
             "SELECT DISTINCT asset_id FROM rights_signal WHERE list_contains(?, policy_id)",
             [[*superseded, *(row.id for row in rows)]],
         ).fetchnumpy()["asset_id"]
         with wanted_works(connection, touched):
-            moved = refresh_permissions(change)
+            moved = recompute_permissions(change)
         report = _report(policy, kind, first, subdomains, True, superseded, works, moved)
         change.record(
             "policy recorded",
@@ -142,13 +142,13 @@ def record_policy(
     return report
 
 
-def refresh_with_policies(change: Change, asset_ids: Sequence[int] | NDArray[np.int64]) -> int:
-    """:func:`registry.permissions.derived_columns.refresh` for works whose address may be another
+def recompute_with_policies(change: Change, asset_ids: Sequence[int] | NDArray[np.int64]) -> int:
+    """:func:`registry.permissions.derived_columns.recompute` for works whose address may be another
     one now; returns how many permissions changed.
     """
-    refresh_rights(change.connection, asset_ids)
+    recompute_rights(change.connection, asset_ids)
     apply_policies(change, asset_ids)
-    return refresh(change, asset_ids)
+    return recompute(change, asset_ids)
 
 
 def apply_policies(change: Change, asset_ids: Sequence[int] | NDArray[np.int64]) -> int:
@@ -164,10 +164,10 @@ def apply_policies(change: Change, asset_ids: Sequence[int] | NDArray[np.int64])
     if not rows or not len(asset_ids):
         return 0
     policies = [HostPolicy(int(number), domain, bool(subdomains)) for number, domain, subdomains in rows]
-    return _insert(change, spoken_of_works(change.connection, policies, asset_ids))
+    return _insert(change, signals_of_works(change.connection, policies, asset_ids))
 
 
-def _insert(change: Change, found: Spoken) -> int:
+def _insert(change: Change, found: MatchedSignals) -> int:
     """Append the signals, in order of works; returns how many there are."""
     signals = [
         (place, policy_id, signal) for place, (policy_id, all_of) in enumerate(found.spoken) for signal in all_of
@@ -209,7 +209,7 @@ def _report(
     subdomains: bool,
     recorded: bool,
     superseded: tuple[int, ...],
-    found: Spoken,
+    found: MatchedSignals,
     moved: int,
 ) -> PolicyReport:
     return PolicyReport(

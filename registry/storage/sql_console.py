@@ -21,7 +21,7 @@ LONGEST_QUERY = 2**20
 
 
 @dataclass(frozen=True)
-class Answer:
+class QueryResult:
     """The first rows of an answer, and whether there are more."""
 
     columns: list[str]
@@ -29,36 +29,36 @@ class Answer:
     more: bool
 
 
-def ask(registry: Registry, query: str, *, limit: int, timeout: float) -> Answer:
+def run_query(registry: Registry, query: str, *, limit: int, timeout: float) -> QueryResult:
     """The first ``limit`` rows that a query gives.
 
     Raises:
         UsageError: the query cannot be answered: it is wrong, wants to write, or takes longer than
             ``timeout`` seconds.
     """
-    with _answering(registry, query, timeout) as result:
+    with _executed(registry, query, timeout) as result:
         rows = result.fetchmany(limit + 1)
-        return Answer([column[0] for column in result.description or ()], rows[:limit], len(rows) > limit)
+        return QueryResult([column[0] for column in result.description or ()], rows[:limit], len(rows) > limit)
 
 
-def export_answer(registry: Registry, query: str, path: Path, *, timeout: float) -> int:
+def export_query(registry: Registry, query: str, path: Path, *, timeout: float) -> int:
     """Write all rows that a query gives to a file, see :func:`registry.export.files.write_listing`;
     returns how many.
 
     Raises:
-        UsageError: as :func:`ask`, and for a name that ends in no known format.
+        UsageError: as :func:`run_query`, and for a name that ends in no known format.
         InputError: the file cannot be written.
     """
     from registry.export.files import check_suffix, write_listing
 
     check_suffix(path)
-    with _answering(registry, query, timeout) as result:
+    with _executed(registry, query, timeout) as result:
         documents = [column[0] for column in result.description or () if str(column[1]) == "JSON"]
         return write_listing(result.to_arrow_reader(65_536), path, documents=documents)
 
 
 @contextmanager
-def _answering(registry: Registry, query: str, timeout: float) -> Iterator[duckdb.DuckDBPyConnection]:
+def _executed(registry: Registry, query: str, timeout: float) -> Iterator[duckdb.DuckDBPyConnection]:
     if len(query) > LONGEST_QUERY:
         raise UsageError(f"got a query of {len(query):,} characters, expected at most {LONGEST_QUERY:,}")
     if "\0" in query:

@@ -23,7 +23,7 @@ from registry.event_log.events import Change, changing
 from registry.members.reference_models import reference_saw
 from registry.members.seen import withdrawals_applied_through
 from registry.members.serving import Service, service_of
-from registry.permissions.derived_columns import refresh
+from registry.permissions.derived_columns import recompute
 from registry.planning.choices import removals_left
 from registry.planning.withdrawal_capacity import Removals
 from registry.storage.current_rights import works_shared_by
@@ -235,7 +235,7 @@ def _record(
     )
     connection.unregister("withdrawn_now")
     connection.unregister("covered_now")
-    refresh(change, np.array(works, dtype=np.int64))
+    recompute(change, np.array(works, dtype=np.int64))
     counts = Counter(subject_of_work.values())
     for subject, number in numbers.items():
         after = {"withdrawal": number, "reason": reason, "works": counts[subject], "named": named}

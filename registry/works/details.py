@@ -48,7 +48,7 @@ DOCUMENTS = frozenset({"attributes", "fields", "c2pa", "problems"})
 """Columns whose texts are JSON."""
 
 
-def dossier(connection: duckdb.DuckDBPyConnection, asset_id: int) -> dict[str, Any]:
+def work_details(connection: duckdb.DuckDBPyConnection, asset_id: int) -> dict[str, Any]:
     """What is known of a work, by subject; every list is empty where nothing is.
 
     ``work`` has the columns of the view of that name, ``permission_grounds`` why it has its

@@ -13,7 +13,7 @@ import duckdb
 from registry.event_log.events import changing
 from registry.home import Home
 from registry.members.manifest import Manifest
-from registry.permissions.derived_columns import refresh
+from registry.permissions.derived_columns import recompute
 from registry.storage.database import Registry
 from registry.storage.tables import Ensemble, Member, Withdrawal, WithdrawalWork
 from tests.support.running import Creditline
@@ -155,7 +155,7 @@ def test_an_ensemble_is_checked_by_what_its_newest_members_saw(filled: Creditlin
     with changing(registry, NOW) as change:
         change.insert(Withdrawal(id=0, scope="asset", subject_id=0, **said))
         change.insert(WithdrawalWork(id=0, withdrawal_id=0, asset_id=0))
-        refresh(change, [0])
+        recompute(change, [0])
         change.record("withdrawn", "asset 0")
     assert "withdrawn_through" in Manifest.model_fields
     assert filled("check", ensemble).status == 0  # no member was trained yet

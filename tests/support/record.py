@@ -10,7 +10,7 @@ from sqlmodel import SQLModel
 
 from registry.encodings import codes
 from registry.event_log.events import changing
-from registry.permissions.derived_columns import refresh
+from registry.permissions.derived_columns import recompute
 from registry.storage.database import Registry
 from registry.storage.tables import (
     Asset,
@@ -62,7 +62,7 @@ def fill(registry: Registry, now: datetime) -> None:
                 change.seal(table, key)
             change.record("things added", f"{len(rows)} rows", after={"rows": len(rows)})
             if any(isinstance(row, Asset | AssetRights | Claim) for row in rows):
-                refresh(change, None)
+                recompute(change, None)
 
 
 Rows = tuple[list[SQLModel], list[tuple[str, str]]]

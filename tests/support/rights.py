@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from registry.event_log.events import Change, changing
-from registry.permissions.derived_columns import refresh
+from registry.permissions.derived_columns import recompute
 from registry.permissions.rule import explain
 from registry.rightsholders.names import licence_ids, rightsholder_ids
 from registry.site_policies.store import apply_policies
@@ -65,7 +65,7 @@ class Rights:
                 "UPDATE asset SET declared_id = (SELECT max(id) FROM asset_rights) WHERE id = ?", [number]
             )
             apply_policies(change, [number])
-            refresh(change, [number])
+            recompute(change, [number])
             change.record("works registered", f"asset {number}")
         return number
 
@@ -73,7 +73,7 @@ class Rights:
         """Add a declaration."""
         with changing(self.registry, NOW) as change:
             self._declare(change, work, owners, licence)
-            refresh(change, [work])
+            recompute(change, [work])
             change.record("works registered", f"asset {work}")
 
     def _declare(
@@ -110,7 +110,7 @@ class Rights:
         with changing(self.registry, NOW) as change:
             number = change.next_id("rights_signal")
             change.insert(AssetSignal(id=number, asset_id=work, category=category, use=use, **row))
-            refresh(change, [work])
+            recompute(change, [work])
             change.record("signals found", f"asset {work}")
 
     def claim(self, *works: int) -> int:
@@ -127,7 +127,7 @@ class Rights:
                     for place, work in enumerate(works)
                 )
             )
-            refresh(change, works)
+            recompute(change, works)
             change.record("claim opened", f"claim {number}")
         return number
 
@@ -137,7 +137,7 @@ class Rights:
         with changing(self.registry, NOW) as change:
             number = change.next_id("claim_decision")
             change.insert(ClaimDecision(id=number, claim_id=claim, state=state, **said))
-            refresh(change, None)
+            recompute(change, None)
             change.record("claim decided", f"claim {claim}")
 
     def withdraw(self, scope: str, subject: int, works: Sequence[int] = ()) -> None:
@@ -153,7 +153,7 @@ class Rights:
                     for place, work in enumerate(works)
                 )
             )
-            refresh(change, None)
+            recompute(change, None)
             change.record("withdrawn", f"{scope} {subject}")
 
     def merge(self, name: str, into: str) -> None:
@@ -164,7 +164,7 @@ class Rights:
             number = change.next_id("rightsholder_merge")
             change.insert(RightsholderMerge(id=number, merged_id=merged, into_id=kept, **said))
             change.connection.execute("UPDATE rightsholder SET merged_into = ? WHERE id = ?", [kept, merged])
-            refresh(change, None)
+            recompute(change, None)
             change.record("rightsholders merged", f"rightsholder {merged}")
 
     def holder(self, name: str) -> int:

@@ -45,17 +45,17 @@ def show(
         creditline show "museum:rooms/4/vase.jpg" --json
     """
     from registry.storage.database import Registry
-    from registry.works.details import dossier
+    from registry.works.details import work_details
     from registry.works.lookup import resolve_works
 
     with Registry.open(home_at(home)).connection() as connection:
         found = resolve_works(connection, [work])
-        facts = [dossier(connection, asset_id) for asset_id in found]
+        facts = [work_details(connection, asset_id) for asset_id in found]
     if as_json:
         print_json("show", {"works": [_plain(fact) for fact in facts]})
         return
     for fact in facts:
-        _print_dossier(fact)
+        _print_work(fact)
 
 
 def sql(
@@ -80,7 +80,7 @@ def sql(
         creditline sql < question.sql --json
     """
     from registry.storage.database import Registry
-    from registry.storage.sql_console import LONGEST_QUERY, ask, export_answer
+    from registry.storage.sql_console import LONGEST_QUERY, export_query, run_query
 
     text = query
     if text is None:
@@ -89,13 +89,13 @@ def sql(
         text = sys.stdin.read(LONGEST_QUERY + 1)
     registry = Registry.open(home_at(home))
     if out is not None:
-        written = export_answer(registry, text, out, timeout=timeout)
+        written = export_query(registry, text, out, timeout=timeout)
         if as_json:
             print_json("sql", {"file": str(out), "rows": written})
         else:
             narrate(f"{written:,} rows in {out}")
         return
-    answer = ask(registry, text, limit=limit, timeout=timeout)
+    answer = run_query(registry, text, limit=limit, timeout=timeout)
     if as_json:
         rows = [[_plain_value(value) for value in row] for row in answer.rows]
         print_json("sql", {"columns": answer.columns, "rows": rows, "more": answer.more})
@@ -133,7 +133,7 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
 }
 
 
-def _print_dossier(facts: dict[str, Any]) -> None:
+def _print_work(facts: dict[str, Any]) -> None:
     work = facts["work"]
     named = work["title"] or work["path"] or work["url"] or work["sha256"]
     typer.echo(printable(f"Work {work['asset_id']}: {named}"))

@@ -24,8 +24,8 @@ from registry.ingest.findings import Finding, Kind
 from registry.ingest.lists.connection import one_line
 from registry.ingest.lists.source import ListSource
 from registry.ingest.store.rights import COLUMNS, append_newer
-from registry.permissions.derived_columns import refresh
-from registry.site_policies.store import refresh_with_policies
+from registry.permissions.derived_columns import recompute
+from registry.site_policies.store import recompute_with_policies
 
 NAMED = 20
 """Conflicts of a list that are named; all are counted."""
@@ -90,7 +90,7 @@ def declare_anew(
     if not newer.rows.num_rows:
         return Newer()
     conflicts, findings = _conflicts_among(change.connection, newer.rows, source.place, named)
-    (refresh_with_policies if "source_url" in stated else refresh)(change, newer.asset_ids)
+    (recompute_with_policies if "source_url" in stated else recompute)(change, newer.asset_ids)
     return Newer(newer.first, newer.changed, conflicts, findings)
 
 

@@ -16,7 +16,7 @@ from registry.ingest.bulk.names import NOBODY, Named, licences, rightsholders
 from registry.ingest.findings import Finding
 from registry.ingest.lists.source import ListSource
 from registry.ingest.store.rows import insert_rows
-from registry.permissions.derived_columns import refresh
+from registry.permissions.derived_columns import recompute
 from registry.site_policies.store import apply_policies
 
 _OF_WORK = ("path", "url", "sha256", "other_hash", "media_type", "width", "height")
@@ -138,7 +138,7 @@ class ListStore:
         )
         if _something_else_counts(change):
             apply_policies(change, ids)
-            refresh(change, ids)
+            recompute(change, ids)
         return ids, int(stated.sum())
 
     def _was_stated(self, asset_ids: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -40,7 +40,7 @@ def insert_rows(
         rows = rows.append_column("id", pa.array(range(first, first + rows.num_rows), pa.int64()))
     if hashed and rows.num_rows:
         digest = digest_of_rows(schema_of(change.connection, table), rows, constants)
-        change.hashed(table, int(rows.column("id")[0].as_py()), digest)
+        change.add_digest(table, int(rows.column("id")[0].as_py()), digest)
     names = ", ".join([*rows.column_names, *constants])
     values = ", ".join([*rows.column_names, *("?" for _ in constants)])
     batches = rows.combine_chunks().to_batches(_CHUNK)

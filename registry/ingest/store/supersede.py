@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 
 from registry.event_log.events import Change
-from registry.permissions.derived_columns import refresh
+from registry.permissions.derived_columns import recompute
 from registry.works.identity import identity_of
 
 
@@ -50,7 +50,7 @@ def supersede_listed(change: Change, works: Mapping[str, int]) -> list[tuple[int
             numbers.append(change.next_id("asset_rights"))
         connection.execute(statement, numbers)
     connection.unregister("superseded")
-    refresh(change, [*pairs.column("old_id").to_pylist(), *pairs.column("new_id").to_pylist()])
+    recompute(change, [*pairs.column("old_id").to_pylist(), *pairs.column("new_id").to_pylist()])
     ids = list(zip(pairs.column("old_id").to_pylist(), pairs.column("new_id").to_pylist(), strict=True))
     change.record(
         "works superseded", f"{len(ids)} works that were listed without a file", after=[list(pair) for pair in ids]

@@ -27,8 +27,8 @@ from registry.ingest.store.rights import declare
 from registry.ingest.store.rows import insert_rows
 from registry.ingest.store.supersede import supersede_listed, take_over_signals
 from registry.metadata import EmbeddedMetadata
-from registry.permissions.derived_columns import refresh, refresh_rights
-from registry.site_policies.store import apply_policies, refresh_with_policies
+from registry.permissions.derived_columns import recompute, recompute_rights
+from registry.site_policies.store import apply_policies, recompute_with_policies
 from registry.storage.database import Registry
 from registry.works.identity import identity_of
 from registry.works.queries import asset_rights_table
@@ -128,10 +128,10 @@ class WorkStore:
             changes.superseded = len(superseded)
             touched = np.union1d(recorded.asset_ids, added)
             # What sites say of a work is found by its address, which may stand in its rights.
-            refresh_rights(connection, touched)
+            recompute_rights(connection, touched)
             apply_policies(change, touched)
             take_over_signals(change, superseded)
-            refresh(change, touched)
+            recompute(change, touched)
             earlier = recorded.asset_ids[recorded.asset_ids < next_id]
             if len(earlier):
                 embedded |= stored_embedded(connection, pa.array(earlier))
@@ -160,7 +160,7 @@ class WorkStore:
                 recorded = declare(change, {asset_id: declared for asset_id, _, declared in moves})
                 changes.declarations += recorded.first
                 changes.declarations_changed += recorded.changed
-                refresh_with_policies(change, recorded.asset_ids)
+                recompute_with_policies(change, recorded.asset_ids)
                 change.record(
                     "works moved",
                     f"data set {self.data_set.name}",

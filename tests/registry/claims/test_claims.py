@@ -18,7 +18,7 @@ from registry.claims.record import MOST_IMAGES, ClaimReport, Evidence, match_aga
 from registry.errors import CreditlineError, InputError, NotFoundError, UsageError
 from registry.event_log.events import changing
 from registry.ingest.owners.declarations import FolderPerRightsholder
-from registry.permissions.derived_columns import refresh, stale
+from registry.permissions.derived_columns import find_stale, recompute
 from registry.rightsholders.records import merge_rightsholders
 from registry.similarity.search import (
     FOUND_COPIES,
@@ -79,7 +79,7 @@ def decide(registry: Registry, claim_id: int, state: str, **options: Any) -> Dec
 def rights(registry: Registry, asset_id: int) -> tuple[Any, ...]:
     """Owner, licence, permission and title of a work; what is current must follow from the rows."""
     with registry.connection() as connection:
-        assert stale(connection) == []
+        assert find_stale(connection) == []
         (row,) = asset_rights_table(connection, [asset_id]).to_pylist()
     return tuple(row[name] for name in ("rightsholder", "licence", "permission", "title"))
 
@@ -107,7 +107,7 @@ def verify_by_hand(registry: Registry, asset_id: int, holders: list[int]) -> Non
                 "INSERT INTO co_rightsholder VALUES (?, ?, ?, ?, ?, 'author', 0.5)",
                 [co_number + place, number, asset_id, place + 1, holder],
             )
-        refresh(change, [asset_id])
+        recompute(change, [asset_id])
         change.record("rights verified", f"asset {asset_id}")
 
 

@@ -32,7 +32,7 @@ from registry.ingest.bulk.texts import tidied
 from registry.ingest.lists import open_list
 from registry.ingest.lists.connection import reader
 from registry.ingest.store.supersede import supersede_listed
-from registry.permissions.derived_columns import stale
+from registry.permissions.derived_columns import find_stale
 from registry.storage.database import Registry
 from registry.text import BLANKS
 from registry.works.identity import identity_of
@@ -167,7 +167,7 @@ def test_a_list_lands_with_its_rights(registry: Registry, tmp_path: Path) -> Non
         (identity_of("https://a.org/2"),),
     ]
     with registry.connection() as connection:
-        assert stale(connection) == []
+        assert find_stale(connection) == []
 
 
 def _training(registry: Registry) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from registry.permissions.derived_columns import stale
+from registry.permissions.derived_columns import find_stale
 from registry.rightsholders.verified_rights import verify_rights
 from registry.storage.database import Registry
 from registry.works.queries import asset_rights_table
@@ -22,7 +22,7 @@ def current(rights: Rights, work: int) -> tuple[str | None, str | None, str | No
     """Owner, licence and basis."""
     with rights.registry.connection() as connection:
         row = asset_rights_table(connection, [work]).to_pylist()[0]
-        assert stale(connection) == []
+        assert find_stale(connection) == []
     return row["rightsholder"], row["licence"], row["basis"]
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 
 from registry.event_log.events import Change
-from registry.permissions.derived_columns import refresh, stale
+from registry.permissions.derived_columns import find_stale, recompute
 from registry.permissions.reviews import record_review
 from registry.permissions.rule import Permission
 from registry.storage.database import Registry
@@ -235,9 +235,9 @@ def test_what_is_current_is_what_follows_from_the_rows(rights: Rights) -> None:
     works = [rights.work("Ada", "CC0-1.0"), rights.work(["Zoe", "Ada"], "see contract"), rights.work()]
     rights.claim(works[0])
     with rights.registry.connection() as connection:
-        assert stale(connection) == []
+        assert find_stale(connection) == []
         connection.execute("UPDATE asset SET permission = 'permitted' WHERE id = ?", [works[1]])
         connection.execute("UPDATE asset SET rightsholder_id = NULL WHERE id = ?", [works[0]])
-        assert stale(connection) == works[:2]
-        assert refresh(Change(connection, "tests", NOW), works) == 1
-        assert stale(connection) == []
+        assert find_stale(connection) == works[:2]
+        assert recompute(Change(connection, "tests", NOW), works) == 1
+        assert find_stale(connection) == []

@@ -20,7 +20,7 @@ from registry.ingest.bulk import register_list
 from registry.ingest.lists import open_list
 from registry.ingest.owners.declarations import OneOwner
 from registry.ingest.owners.table import OwnerTable
-from registry.permissions.derived_columns import stale
+from registry.permissions.derived_columns import find_stale
 from registry.permissions.reviews import record_review
 from registry.permissions.rule import Permission
 from registry.rightsholders.records import merge_rightsholders
@@ -51,7 +51,7 @@ def list_work(registry: Registry, folder: Path, **row: str) -> None:
 
 def stale_works(registry: Registry) -> list[int]:
     with registry.connection() as connection:
-        return stale(connection)
+        return find_stale(connection)
 
 
 @pytest.mark.parametrize("position", [0, 1])
@@ -193,7 +193,7 @@ def test_a_permission_that_comes_back_within_a_change_was_not_moved(rights: Righ
     work = rights.work("Ada", "CC0-1.0")
     with changing(rights.registry, NOW) as change:
         for former, current in (("permitted", "unclear"), ("unclear", "permitted")):
-            change.permissions_moved(pa.table({"moved_id": [work], "former": [former], "current": [current]}))
+            change.record_permission_changes(pa.table({"asset_id": [work], "former": [former], "current": [current]}))
         change.record("rights reviewed", f"asset {work}")
     assert events_of(rights.registry, "permission changed") == []
 

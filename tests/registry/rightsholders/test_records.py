@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from registry.errors import InputError, NotFoundError, UsageError
 from registry.event_log.events import changing
 from registry.ingest.owners.declarations import FolderPerRightsholder
-from registry.permissions.derived_columns import refresh, stale
+from registry.permissions.derived_columns import find_stale, recompute
 from registry.rightsholders.identifiers import Identifier, check_character, parse_identifier, read_identifier
 from registry.rightsholders.owners import RightsholderFacts, owners_of, rightsholder_facts, rightsholder_history
 from registry.rightsholders.records import (
@@ -52,7 +52,7 @@ def events(registry: Registry) -> list[tuple[str, str]]:
 def owner_ids(registry: Registry) -> list[int]:
     """The current rightsholder of each work."""
     with registry.connection() as connection:
-        assert stale(connection) == []
+        assert find_stale(connection) == []
         return [row[0] for row in connection.execute("SELECT rightsholder_id FROM asset ORDER BY path").fetchall()]
 
 
@@ -228,7 +228,7 @@ def test_decisions_and_withdrawals_of_either_count_for_both(registry: Registry, 
             "INSERT INTO review VALUES (0, 'rightsholder', ?, 'prohibited', NULL, 'no', NULL, 'x', ?)", [ann, NOW]
         )
         change.connection.execute("INSERT INTO withdrawal VALUES (0, 'rightsholder', ?, 'left', 'x', ?)", [dee, NOW])
-        refresh(change, None)
+        recompute(change, None)
         change.record("rights reviewed", f"rightsholder {ann}")
     merged = merge_rightsholders(registry, ann, bob, "one", NOW)
     assert (merged.works, merged.permissions_changed) == (1, 1)
@@ -259,7 +259,7 @@ def test_owners_of_a_work_have_roles_and_shares(registry: Registry, holders: dic
         )
         rows = [(0, 4, 0, 1, bob, "photographer", 0.75), (1, 4, 0, 2, cid, "model", 0.25)]
         change.connection.executemany("INSERT INTO co_rightsholder VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
-        refresh(change, [0])
+        recompute(change, [0])
         change.record("works registered", "data set works")
     merge_rightsholders(registry, cid, dee, "married", NOW)
     with registry.connection() as connection:

@@ -13,7 +13,7 @@ import pytest
 from registry.encodings.store import create_encoding
 from registry.event_log.events import Change
 from registry.ingest.owners.table import OwnerTable
-from registry.permissions.derived_columns import refresh
+from registry.permissions.derived_columns import recompute
 from registry.storage.database import Registry
 from registry.storage.relation_names import TABLES, VIEWS
 from tests.support.works import NOW, register, write_csv, write_pictures
@@ -98,7 +98,7 @@ def asked(registry: Registry, folder: Path) -> Registry:
             ),
         ):
             connection.execute(query, values)
-        refresh(Change(connection, "tests", NOW), None)
+        recompute(Change(connection, "tests", NOW), None)
         connection.execute("INSERT INTO withdrawal VALUES (0, 'asset', 0, 'asked', 'x', ?)", [NOW])
         connection.execute("INSERT INTO withdrawal_work VALUES (0, 0, 0)")
     return registry

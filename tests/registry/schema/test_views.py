@@ -13,7 +13,7 @@ import pytest
 from registry.encodings.store import create_encoding, load_units
 from registry.event_log.events import Change
 from registry.ingest.owners.declarations import FolderPerRightsholder
-from registry.permissions.derived_columns import refresh
+from registry.permissions.derived_columns import recompute
 from registry.permissions.rule import explain
 from registry.schema.views import VIEWS
 from registry.storage import relation_names
@@ -33,7 +33,7 @@ def put(registry: Registry, query: str, *values: object) -> None:
     """Write past the log: these tests are about reading."""
     with registry.connection() as connection:
         connection.execute(query, list(values))
-        refresh(Change(connection, "tests", NOW), None)
+        recompute(Change(connection, "tests", NOW), None)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import pytest
 from registry.errors import NotFoundError, UsageError
 from registry.event_log.events import Change
 from registry.ingest.owners.declarations import FolderPerRightsholder
-from registry.permissions.derived_columns import refresh
+from registry.permissions.derived_columns import recompute
 from registry.permissions.rule import Permission
 from registry.storage.database import Registry
 from registry.works import listings
@@ -88,7 +88,7 @@ def test_works_are_filtered_by_permission_and_a_rightsholders_number(filled: Reg
             "NULL, 'a letter', NULL, 'x', ?)",
             [NOW],
         )
-        refresh(Change(connection, "tests", NOW), None)
+        recompute(Change(connection, "tests", NOW), None)
         assert count_works(connection, WorksFilter(permission="prohibited")) == 4
         assert works(connection, WorksFilter(permission="prohibited", rightsholder="Ada")).rows == []
         number = connection.execute("SELECT id FROM rightsholder WHERE name = 'Zoe'").fetchall()[0][0]
@@ -120,7 +120,7 @@ def shared(registry: Registry) -> None:
         rows += [(declared[3], 3, 1, owner[3]), (declared[3], 3, 2, 7), (declared[3], 3, 3, 8)]
         for number, row in enumerate(rows):
             connection.execute("INSERT INTO co_rightsholder VALUES (?, ?, ?, ?, ?, NULL, NULL)", [number, *row])
-        refresh(Change(connection, "tests", NOW), None)
+        recompute(Change(connection, "tests", NOW), None)
 
 
 def test_works_of_several_are_listed_with_all_and_found_by_each(filled: Registry) -> None:

@@ -10,7 +10,7 @@ from registry.encodings.store import create_encoding
 from registry.errors import NotFoundError, UsageError
 from registry.event_log.events import Change
 from registry.ingest.owners.declarations import FolderPerRightsholder
-from registry.permissions.derived_columns import refresh
+from registry.permissions.derived_columns import recompute
 from registry.storage.database import Registry
 from registry.storage.tables import Encoding, Ensemble
 from registry.works.queries import asset_rights_table, find_by_prefix, latest_encoding, latest_ensemble
@@ -36,7 +36,7 @@ def test_what_was_verified_decides_and_what_was_declared_stays(filled: Registry)
             "recorded_at) VALUES (10, 0, 'verified', 0, NULL, 'letter', 'x', now()), "
             "(11, 0, 'verified', 1, NULL, 'contract', 'x', now())"
         )
-        refresh(Change(connection, "tests", NOW), [0])
+        recompute(Change(connection, "tests", NOW), [0])
         rows = asset_rights_table(connection).to_pylist()
     names = [row["rightsholder"] for row in rows]
     assert [row["basis"] for row in rows] == ["verified", "declared", "declared"]
@@ -61,7 +61,7 @@ def test_status_counts_rows_and_gaps(filled: Registry, folder: Path) -> None:
             "INSERT INTO ensemble (id, encoding_id, settings, created_at) VALUES ('e', ?, '{}', now())", [encoding.id]
         )
         connection.execute("UPDATE asset_rights SET licence_id = NULL WHERE asset_id = 0")
-        refresh(Change(connection, "tests", NOW), [0])
+        recompute(Change(connection, "tests", NOW), [0])
         found = status(connection)
     assert (found.counts["asset"], found.counts["rightsholder"], found.counts["encoding"], found.counts["member"]) == (
         3,
