@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 from registry.event_log.events import Change
 from registry.permissions.rule import EFFECTIVE
-from registry.storage.selection import wanted_works
+from registry.storage.selection import selected_works
 
 # A verified row holds what was verified; for the rest of it the declaration counts, also one that
 # comes later.
 _RIGHTS = """
-    SELECT wanted_id AS asset_id, declared_id, verified_id,
+    SELECT selected_id AS asset_id, declared_id, verified_id,
         effective_id AS rightsholder_id, newest.licence_id AS licence_id
-    FROM wanted_works
+    FROM selected_works
     LEFT JOIN (
         SELECT asset_id, max(id) FILTER (basis = 'declared') AS declared_id,
             max(id) FILTER (basis = 'verified') AS verified_id,
@@ -35,8 +35,8 @@ _RIGHTS = """
                 arg_max_null(licence_id, id) FILTER (basis = 'verified'),
                 arg_max_null(licence_id, id) FILTER (basis = 'declared')
             ) AS licence_id
-        FROM asset_rights JOIN wanted_works ON asset_id = wanted_id GROUP BY asset_id
-    ) AS newest ON newest.asset_id = wanted_id
+        FROM asset_rights JOIN selected_works ON asset_id = selected_id GROUP BY asset_id
+    ) AS newest ON newest.asset_id = selected_id
     LEFT JOIN effective_rightsholder ON effective_rightsholder.id = stated_id
 """
 
@@ -50,13 +50,13 @@ def recompute(change: Change, asset_ids: Sequence[int] | NDArray[np.int64] | Non
     """Bring what is current of these works (None: of all) up to date; returns how many permissions
     changed.
     """
-    with wanted_works(change.connection, asset_ids):
+    with selected_works(change.connection, asset_ids):
         _recompute_rights(change.connection)
         return recompute_permissions(change)
 
 
 def recompute_permissions(change: Change) -> int:
-    """Bring ``asset.permission`` up to date for the works of the relation ``wanted_works``; returns
+    """Bring ``asset.permission`` up to date for the works of the relation ``selected_works``; returns
     how many changed.
 
     The log says which, see :meth:`registry.event_log.events.Change.record_permission_changes`.
@@ -78,7 +78,7 @@ def recompute_rights(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[
     """The first half of :func:`recompute`: the rows of rights that count, which say where a work is
     from.
     """
-    with wanted_works(connection, asset_ids):
+    with selected_works(connection, asset_ids):
         _recompute_rights(connection)
 
 
@@ -94,7 +94,7 @@ def find_stale(connection: duckdb.DuckDBPyConnection) -> list[int]:
     """Ids of works whose current columns are not what follows from the rows: somebody wrote past
     creditline.
     """
-    with wanted_works(connection, None):
+    with selected_works(connection, None):
         rows = connection.execute(
             f"SELECT asset.id FROM asset JOIN ({_RIGHTS}) AS current ON asset.id = current.asset_id "  # noqa: S608 - constants
             f"JOIN ({EFFECTIVE}) AS effective ON asset.id = effective.asset_id "

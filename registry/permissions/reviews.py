@@ -22,7 +22,7 @@ from registry.event_log.events import LISTED, Change, changing
 from registry.permissions.derived_columns import recompute_permissions
 from registry.permissions.rule import CURRENT_REVIEWS, Permission
 from registry.storage.database import Registry
-from registry.storage.selection import wanted_works
+from registry.storage.selection import selected_works
 from registry.text import stated_reason, stated_text
 
 DECISIONS = (Permission.PERMITTED, Permission.CONSTRAINED, Permission.PROHIBITED)
@@ -111,7 +111,7 @@ def record_review(
         before = _current(change.connection, scope, [*taken_back, *changed])
         _insert(change, scope, taken_back, {**dict.fromkeys(values), "reason": "its record was merged; decided anew"})
         _insert(change, scope, changed, values)
-        with wanted_works(change.connection, reach):
+        with selected_works(change.connection, reach):
             moved = recompute_permissions(change)
         subject = f"{scope} {changed[0]}" if len(changed) == 1 else f"{len(changed)} of scope {scope}"
         change.record(

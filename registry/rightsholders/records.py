@@ -76,16 +76,16 @@ def current_rightsholder_ids(
     Raises:
         NotFoundError: there is no such record.
     """
-    wanted = np.asarray(ids, dtype=np.int64)
-    connection.register("wanted_holders", pa.table({"wanted_id": pa.array(np.unique(wanted), pa.int64())}))
+    asked = np.asarray(ids, dtype=np.int64)
+    connection.register("asked", pa.table({"asked_id": pa.array(np.unique(asked), pa.int64())}))
     rows = connection.execute(
-        "SELECT wanted_id, effective_id FROM wanted_holders JOIN effective_rightsholder ON id = wanted_id ORDER BY wanted_id"
+        "SELECT id, effective_id FROM asked JOIN effective_rightsholder ON id = asked_id ORDER BY id"
     ).to_arrow_table()
-    connection.unregister("wanted_holders")
-    known, current = rows["wanted_id"].to_numpy(), rows["effective_id"].to_numpy()
-    if missing := np.setdiff1d(wanted, known).tolist():
+    connection.unregister("asked")
+    known, effective = rows["id"].to_numpy(), rows["effective_id"].to_numpy()
+    if missing := np.setdiff1d(asked, known).tolist():
         raise NotFoundError(f"no rightsholder #{missing[0]}; `creditline rightsholders` lists them")
-    found: NDArray[np.int64] = current[np.searchsorted(known, wanted)].astype(np.int64)
+    found: NDArray[np.int64] = effective[np.searchsorted(known, asked)].astype(np.int64)
     return found
 
 

@@ -21,7 +21,7 @@ from registry.permissions.reviews import listed, subjects_of
 from registry.rightsholders.names import licence_ids, rightsholder_ids
 from registry.site_policies.store import recompute_with_policies
 from registry.storage.database import Registry
-from registry.storage.selection import wanted_works
+from registry.storage.selection import selected_works
 from registry.text import stated_reason, stated_text
 from registry.withdrawals.record import cover_later_works
 
@@ -134,11 +134,11 @@ def _keep_further_owners(change: Change, first: int) -> None:
 def _verified_before(connection: duckdb.DuckDBPyConnection, ids: NDArray[np.int64]) -> list[dict[str, Any]] | None:
     if len(ids) > LISTED:
         return None
-    with wanted_works(connection, ids):
+    with selected_works(connection, ids):
         found: list[dict[str, Any]] = (
             connection.execute(
                 "SELECT id AS asset, declared_id, verified_id, rightsholder_id, licence_id FROM asset "
-                "JOIN wanted_works ON id = wanted_id ORDER BY id"
+                "JOIN selected_works ON id = selected_id ORDER BY id"
             )
             .to_arrow_table()
             .to_pylist()

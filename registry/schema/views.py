@@ -50,7 +50,7 @@ _WORKS_BY_RIGHTSHOLDER = """
 """
 
 _PERMISSION_GROUND = f"""
-    WITH wanted_works AS NOT MATERIALIZED (SELECT id AS wanted_id FROM asset)
+    WITH selected_works AS NOT MATERIALIZED (SELECT id AS selected_id FROM asset)
     SELECT asset_id, step, verdict, kind, source_id, reason, said_by, said_at FROM ({GROUNDS}) AS ground
 """  # noqa: S608 - constants
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from registry.signals import RightsSignal
 from registry.site_policies import SitePolicy, domain_of, path_of, read_site_policy
-from registry.storage.selection import wanted_works
+from registry.storage.selection import selected_works
 
 BATCH = 65_536
 """Works whose addresses are in memory at a time."""
@@ -75,8 +75,8 @@ def signals_of_works(
     asset_ids: Sequence[int] | NDArray[np.int64] | None,
 ) -> MatchedSignals:
     """What these policies say of these works (None: of all)."""
-    with wanted_works(connection, asset_ids):
-        wanted = "" if asset_ids is None else "JOIN wanted_works ON asset.id = wanted_id"
+    with selected_works(connection, asset_ids):
+        wanted = "" if asset_ids is None else "JOIN selected_works ON asset.id = selected_id"
         addresses = _ADDRESSES.format(wanted=wanted)
         loosely = f"contains(authority, ?) OR {_ODD}" if len({policy.domain for policy in policies}) == 1 else "true"
         authorities = connection.execute(

@@ -29,7 +29,7 @@ from registry.permissions.rule import CURRENT_POLICIES
 from registry.site_policies import SitePolicy, read_site_policy
 from registry.site_policies.matching import HostPolicy, MatchedSignals, signals_of_works
 from registry.storage.database import Registry
-from registry.storage.selection import wanted_works
+from registry.storage.selection import selected_works
 from registry.storage.tables import SitePolicy as PolicyRow
 
 
@@ -122,7 +122,7 @@ def record_policy(
             "SELECT DISTINCT asset_id FROM rights_signal WHERE list_contains(?, policy_id)",
             [[*superseded, *(row.id for row in rows)]],
         ).fetchnumpy()["asset_id"]
-        with wanted_works(connection, touched):
+        with selected_works(connection, touched):
             moved = recompute_permissions(change)
         report = _report(policy, kind, first, subdomains, True, superseded, works, moved)
         change.record(

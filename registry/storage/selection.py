@@ -14,21 +14,21 @@ from numpy.typing import NDArray
 
 
 @contextmanager
-def wanted_works(
+def selected_works(
     connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int] | NDArray[np.int64] | None
 ) -> Iterator[None]:
-    """Have the relation ``wanted_works`` (column ``wanted_id``) for these works, or for all of
+    """Have the relation ``selected_works`` (column ``selected_id``) for these works, or for all of
     them.
     """
     if asset_ids is None:
-        connection.execute("CREATE OR REPLACE TEMP VIEW wanted_works AS SELECT id AS wanted_id FROM asset")
+        connection.execute("CREATE OR REPLACE TEMP VIEW selected_works AS SELECT id AS selected_id FROM asset")
     else:
         distinct = np.unique(np.asarray(asset_ids, np.int64))
-        connection.register("wanted_rows", pa.table({"wanted_id": distinct}))
-        connection.execute("CREATE OR REPLACE TEMP VIEW wanted_works AS SELECT wanted_id FROM wanted_rows")
+        connection.register("selected_rows", pa.table({"selected_id": distinct}))
+        connection.execute("CREATE OR REPLACE TEMP VIEW selected_works AS SELECT selected_id FROM selected_rows")
     try:
         yield
     finally:
-        connection.execute("DROP VIEW IF EXISTS temp.wanted_works")
+        connection.execute("DROP VIEW IF EXISTS temp.selected_works")
         if asset_ids is not None:
-            connection.unregister("wanted_rows")
+            connection.unregister("selected_rows")

@@ -99,11 +99,11 @@ def training_assets(registry: Registry, encoding_id: str, column: str | None) ->
     units = load_units(registry, encoding_id)
     value = column_expression(column) if column is not None else "NULL::VARCHAR"
     with registry.connection() as connection:
-        connection.register("wanted", pa.table({"wanted_id": units.asset_ids}))
+        connection.register("wanted", pa.table({"selected_id": units.asset_ids}))
         # The column's name enters as an escaped literal.
         rows = connection.execute(
             f"SELECT asset_id, sha256, root, path, {value} AS value "  # noqa: S608
-            f"FROM ({ASSET_RIGHTS}) JOIN wanted ON asset_id = wanted_id ORDER BY asset_id"
+            f"FROM ({ASSET_RIGHTS}) JOIN wanted ON asset_id = selected_id ORDER BY asset_id"
         ).to_arrow_table()
         known = attribute_names(connection) if column is not None else []
     values = rows["value"].to_pylist()
@@ -127,8 +127,8 @@ def asset_rights_table(connection: duckdb.DuckDBPyConnection, asset_ids: Sequenc
     if asset_ids is not None and len(asset_ids) <= PAGE:
         query = f"SELECT * FROM ({rights_of(asset_ids)})"  # noqa: S608  # numbers
     elif asset_ids is not None:
-        connection.register("wanted", pa.table({"wanted_id": pa.array(list(asset_ids), pa.int64())}))
-        query += " WHERE asset_id IN (SELECT wanted_id FROM wanted)"
+        connection.register("wanted", pa.table({"selected_id": pa.array(list(asset_ids), pa.int64())}))
+        query += " WHERE asset_id IN (SELECT selected_id FROM wanted)"
         # The blocks that can hold them are few; DuckDB passes over the others.
         query += f" AND asset_id BETWEEN {int(min(asset_ids))} AND {int(max(asset_ids))}"
     return connection.execute(query + " ORDER BY asset_id").to_arrow_table()

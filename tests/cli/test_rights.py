@@ -73,7 +73,7 @@ def test_a_work_is_shown_with_all_its_reasons_in_order(filled: Creditline) -> No
     assert (reviewed.status, reviewed.out) == (0, "1 decisions recorded, about 2 works\n")
     shown = filled("rights", "works:moon.png")
     assert "prohibited *" in shown.out
-    assert "decided here for its rightsholder Zoe Example: prohibited, they said no" in shown.out
+    assert "review of its rightsholder Zoe Example: prohibited, they said no" in shown.out
     document = filled("rights", 1, "--json").document
     steps = [(row["step"], row["verdict"], row["decides"]) for row in document["works"][0]["reasons"]]
     assert steps == [(3, "prohibited", True), (4, "permitted", False)]
@@ -224,7 +224,7 @@ def test_a_sites_policy_counts_for_its_works_and_is_listed(creditline: Creditlin
     assert "not understood: rule 2 has no location" in found.err
     assert "2 works are from there; the permission of 1 changed" in found.err
     assert "nothing was changed" in creditline("policy", file, "--domain", "example.org").out
-    assert "tdmrep in tdmrep.json says of all data mining: prohibited" in creditline("rights").out
+    assert "tdmrep in tdmrep.json: all data mining is prohibited" in creditline("rights").out
     robots = write(tmp_path / "robots.txt", b"User-agent: CCBot\nDisallow: /\n")
     wide = creditline(
         "policy", robots, "--domain", "example.org", "--agent", "CCBot", "--subdomains", "--json"
