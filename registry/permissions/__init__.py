@@ -1,1 +1,1 @@
-"""May we train on a work? One rule, and everything on record that it weighs."""
+"""May a work be trained on? The rule, the reviews that it counts, and the history of permissions."""

@@ -1,9 +1,9 @@
-"""Keeping what is current up to date: the columns of ``asset`` that follow from rows that are never
-changed.
+"""The columns of ``asset`` that follow from other rows: newest rights, rightsholder, licence and
+permission.
 
-Whoever adds a row that bears on a work (a declaration, a review, a signal, a claim, a merge, a
-withdrawal) calls :func:`recompute` for the works in question, in the same transaction. `creditline
-doctor` runs :func:`find_stale` over all of them.
+Code that adds a row about a work (a declaration, review, signal, claim, merge or withdrawal) calls
+:func:`recompute` for the works concerned, in the same transaction. `creditline doctor` runs
+:func:`find_stale` over all works.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from registry.event_log.events import Change
 from registry.permissions.rule import EFFECTIVE
 from registry.storage.selection import selected_works
 
-# A verified row holds what was verified; for the rest of it the declaration counts, also one that
-# comes later.
+# A verified row holds only what was verified. For the rest the declared row counts, even a later
+# one.
 _RIGHTS = """
     SELECT selected_id AS asset_id, declared_id, verified_id,
         effective_id AS rightsholder_id, newest.licence_id AS licence_id
@@ -47,19 +47,17 @@ _DIFFERS = " OR ".join(
 
 
 def recompute(change: Change, asset_ids: Sequence[int] | NDArray[np.int64] | None) -> int:
-    """Bring what is current of these works (None: of all) up to date; returns how many permissions
-    changed.
-    """
+    """Recompute these works' columns (None: of all works); returns how many permissions changed."""
     with selected_works(change.connection, asset_ids):
         _recompute_rights(change.connection)
         return recompute_permissions(change)
 
 
 def recompute_permissions(change: Change) -> int:
-    """Bring ``asset.permission`` up to date for the works of the relation ``selected_works``; returns
-    how many changed.
+    """Recompute ``asset.permission`` for the relation ``selected_works``; returns how many changed.
 
-    The log says which, see :meth:`registry.event_log.events.Change.record_permission_changes`.
+    The changes go into the log, see
+    :meth:`registry.event_log.events.Change.record_permission_changes`.
     """
     connection = change.connection
     changed = connection.execute(
@@ -75,9 +73,7 @@ def recompute_permissions(change: Change) -> int:
 
 
 def recompute_rights(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int] | NDArray[np.int64]) -> None:
-    """The first half of :func:`recompute`: the rows of rights that count, which say where a work is
-    from.
-    """
+    """The first half of :func:`recompute`. A work's address follows from its newest rights, too."""
     with selected_works(connection, asset_ids):
         _recompute_rights(connection)
 
@@ -91,9 +87,7 @@ def _recompute_rights(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def find_stale(connection: duckdb.DuckDBPyConnection) -> list[int]:
-    """Ids of works whose current columns are not what follows from the rows: somebody wrote past
-    creditline.
-    """
+    """Ids of works whose columns do not follow from the rows: something else wrote to the registry."""
     with selected_works(connection, None):
         rows = connection.execute(
             f"SELECT asset.id FROM asset JOIN ({_RIGHTS}) AS current ON asset.id = current.asset_id "  # noqa: S608 - constants

@@ -1,9 +1,8 @@
-"""What may have been trained on then: the permissions that works had at earlier moments, from the
-log.
+"""The permissions that works had at earlier moments, from the log.
 
-The registry keeps each work's present permission; every change of one is an event. Undoing the
-changes since a moment, newest first, gives what counted at that moment. Moments are places in the
-log: clocks may go backwards.
+The registry keeps each work's present permission, and every change is an event. Undoing the changes
+since a moment, newest first, gives the permission at that moment. Moments are places in the log,
+because clocks can go backwards.
 """
 
 from __future__ import annotations
@@ -34,20 +33,20 @@ _CHANGES = """
 
 
 @dataclass(frozen=True)
-class _Move:
+class _PermissionChange:
     sequence: int
     former: str
     current: str
     works: frozenset[int] | None
-    """Those asked for; None: the event counts its works and names none."""
+    """Those asked for; None: the event counts its works without their ids."""
 
 
 @dataclass(frozen=True)
 class PermissionHistory:
-    """The permissions of some works now, and all changes that may have been of theirs."""
+    """The present permissions of some works, and all changes that may concern them."""
 
     now: Mapping[int, str]
-    moves: Sequence[_Move]
+    changes: Sequence[_PermissionChange]
     """Newest first."""
     _before: dict[int, dict[int, str | None]] = field(default_factory=dict)
 
@@ -56,58 +55,54 @@ class PermissionHistory:
         """The history of these works.
 
         Raises:
-            IntegrityError: an event is not one that was written here.
+            IntegrityError: creditline did not write an event in this form.
         """
         asked = sorted(set(asset_ids))
         now = connection.execute(
             f"SELECT id, permission FROM asset WHERE id IN ({written_out(asked)})"  # noqa: S608 - numbers
         ).fetchall()
-        changes = connection.execute(
+        events = connection.execute(
             "SELECT sequence, former, current, works IS NULL AND listed = 'NULL', "  # noqa: S608 - a constant
             "coalesce(worded AND (listed = 'NULL' OR list_count(works) = len(works)), false), "
             f"list_intersect(works, $asked) FROM ({_CHANGES}) ORDER BY sequence DESC",
             {"kind": EVENT, "asked": asked},
         ).fetchall()
-        moves = []
-        for sequence, former, current, unlisted, whole, works in changes:
+        changes = []
+        for sequence, former, current, unlisted, whole, works in events:
             if not whole:
                 raise IntegrityError(f"event {sequence:,} of the log cannot be read: run `creditline log verify`")
             if unlisted or works:
-                moves.append(_Move(sequence, former, current, None if unlisted else frozenset(works)))
-        return cls(dict(now), moves)
+                changes.append(_PermissionChange(sequence, former, current, None if unlisted else frozenset(works)))
+        return cls(dict(now), changes)
 
     def at(self, sequence: int) -> Mapping[int, str | None]:
-        """By work its permission when the log ended with this event; None where the log does not
+        """The permission by work when the log ended with this event; None where the log does not
         say.
 
-        Works that were registered later have the permission that they were registered with.
+        Works that were registered later have the permission of their registration.
         """
         if sequence not in self._before:
             found: dict[int, str | None] = dict(self.now)
-            for move in self.moves:
-                if move.sequence <= sequence:
+            for change in self.changes:
+                if change.sequence <= sequence:
                     break
-                if move.works is None:
-                    # Any work that had what the change led to may have been one of them.
-                    found.update({work: None for work, had in found.items() if had == move.current})
+                if change.works is None:
+                    # Any work with the permission after the change may be one of them.
+                    found.update({work: None for work, had in found.items() if had == change.current})
                 else:
-                    found.update({work: move.former for work in move.works if work in found})
+                    found.update({work: change.former for work in change.works if work in found})
             self._before[sequence] = found
         return self._before[sequence]
 
 
 def end_of_log_at(connection: duckdb.DuckDBPyConnection, moment: datetime) -> int:
-    """The newest event that was recorded by then, as far as clocks can tell; 0 if there was
-    none.
-    """
+    """Sequence of the newest event recorded by then, according to the clocks; 0 if there is none."""
     row = connection.execute("SELECT max(sequence) FROM event WHERE recorded_at <= ?", [moment]).fetchone()
     return int(row[0]) if row and row[0] is not None else 0
 
 
 def registrations(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """By member where the log was when it was registered; of one without an event of its own the
-    clock says it.
-    """
+    """By member, the end of the log at its registration; without such an event, by the clock."""
     rows = connection.execute(
         "SELECT member.id, coalesce(max(registered.sequence), ("
         "    SELECT max(sequence) FROM event WHERE recorded_at <= member.registered_at"

@@ -1,8 +1,9 @@
-"""What somebody here decided: whether works, rightsholders, licences or sources may be trained on.
+"""Reviews: decisions made here whether works, rightsholders, licences or data sets may be trained
+on.
 
     record_review(registry, "licence", [3], Permission.PROHIBITED, "house policy 4", now=now)
 
-A review outweighs what was declared about its subject, see :mod:`registry.permissions.rule`.
+A review outweighs declarations about its subject, see :mod:`registry.permissions.rule`.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ from registry.storage.selection import selected_works
 from registry.text import stated_reason, stated_text
 
 DECISIONS = (Permission.PERMITTED, Permission.CONSTRAINED, Permission.PROHIBITED)
-"""What a review may decide."""
+"""Permissions that a review can give."""
 
 _TABLES = {"asset": "asset", "rightsholder": "rightsholder", "licence": "licence", "data set": "data_set"}
 SCOPES = tuple(_TABLES)
 
-# Works by what a review may be about. Owners beside the first are looked up by their own table.
+# Works by scope of a review. Rightsholders after the first are in a table of their own.
 _REACH = {
     "asset": "SELECT id FROM asset WHERE id IN (SELECT subject_id FROM subjects)",
     "rightsholder": (
@@ -49,12 +50,12 @@ _REACH = {
 
 @dataclass(frozen=True)
 class ReviewReport:
-    """What a decision did."""
+    """The result of a review."""
 
     reviews: int
-    """Decisions that were recorded; those that said the same already are not recorded again."""
+    """Reviews that were recorded. A repeated decision is not recorded again."""
     works: int
-    """Works that it is about."""
+    """Works that it concerns."""
     permissions_changed: int
 
 
@@ -74,11 +75,11 @@ def record_review(
     Args:
         registry: where it is recorded.
         scope: ``asset``, ``rightsholder``, ``licence`` or ``data set``.
-        subject_ids: which of them. Decisions about rightsholders are recorded for the record that
-            counts, and those that were taken about records merged into it are taken back by it.
+        subject_ids: ids of the subjects. For a merged rightsholder, the review is recorded for the
+            record that counts, and reviews of records merged into it are taken back.
         permission: one of :data:`DECISIONS`; None takes earlier decisions back.
-        reason: why, in one line.
-        condition: on which a constrained use depends; needed there and nowhere else.
+        reason: in one line.
+        condition: required for a constrained use, and for no other.
         evidence: such as the number of a contract.
         now: the time to record.
 
@@ -89,7 +90,7 @@ def record_review(
     if scope not in SCOPES:
         raise UsageError(f"got a review of a {scope!r}, expected one of {', '.join(SCOPES)}")
     if permission is not None and permission not in DECISIONS:
-        raise UsageError(f"got the decision {permission}, expected one of {', '.join(DECISIONS)}, or none")
+        raise UsageError(f"got the decision {permission}, expected {', '.join(DECISIONS)}, or None to take one back")
     values = {
         "permission": None if permission is None else str(permission),
         "condition": stated_text(condition, "condition"),
@@ -98,7 +99,7 @@ def record_review(
     }
     if (permission is Permission.CONSTRAINED) != (values["condition"] is not None):
         raise UsageError(
-            "a constrained use needs its condition, and nothing else has one; give --condition TEXT with it"
+            "--condition is required with the permission 'constrained' and not allowed with any other; add or remove it"
         )
     with changing(registry, now) as change:
         subjects_of(change.connection, scope, subject_ids)
@@ -106,10 +107,10 @@ def record_review(
         reach = change.connection.execute(_REACH[scope]).fetchnumpy()["id"]
         if not len(changed) + len(taken_back):
             if permission is None:
-                raise UsageError(f"nothing is decided about this {scope} that could be taken back")
+                raise UsageError(f"there is no review of this {scope} to take back")
             return ReviewReport(0, len(reach), 0)
         before = _current(change.connection, scope, [*taken_back, *changed])
-        _insert(change, scope, taken_back, {**dict.fromkeys(values), "reason": "its record was merged; decided anew"})
+        _insert(change, scope, taken_back, {**dict.fromkeys(values), "reason": "its record was merged; reviewed anew"})
         _insert(change, scope, changed, values)
         with selected_works(change.connection, reach):
             moved = recompute_permissions(change)
@@ -124,17 +125,17 @@ def record_review(
 
 
 def subjects_of(connection: duckdb.DuckDBPyConnection, scope: str, ids: Sequence[int] | NDArray[np.int64]) -> list[int]:
-    """The ids that count, ascending; they are the relation ``subjects`` from then on."""
-    wanted = np.unique(np.asarray(ids, np.int64))
-    connection.register("subjects", pa.table({"subject_id": wanted}))
+    """Effective ids of these subjects, ascending; they become the relation ``subjects``."""
+    asked = np.unique(np.asarray(ids, np.int64))
+    connection.register("subjects", pa.table({"subject_id": asked}))
     table = "effective_rightsholder" if scope == "rightsholder" else _TABLES[scope]
     counting = "effective_id" if scope == "rightsholder" else "id"
     rows = connection.execute(
         f"SELECT id, {counting} FROM {table} JOIN subjects ON id = subject_id"  # noqa: S608 - names above
     ).fetchall()
-    missing = sorted(set(wanted.tolist()) - {number for number, _ in rows})
+    missing = sorted(set(asked.tolist()) - {number for number, _ in rows})
     if missing or not rows:
-        raise NotFoundError(f"no {scope} with the number {missing[0]}" if missing else f"no {scope} was named")
+        raise NotFoundError(f"no {scope} with the id {missing[0]}" if missing else f"got no {scope}; name at least one")
     found = sorted({int(number) for _, number in rows})
     connection.register("subjects", pa.table({"subject_id": pa.array(found, pa.int64())}))
     return found
@@ -143,9 +144,7 @@ def subjects_of(connection: duckdb.DuckDBPyConnection, scope: str, ids: Sequence
 def _changed(
     connection: duckdb.DuckDBPyConnection, scope: str, values: dict[str, str | None]
 ) -> tuple[list[int], list[int]]:
-    """Merged records whose decision is replaced, and subjects for which the decision says something
-    new.
-    """
+    """Merged records with a review to take back, and subjects for which the decision is new."""
     merged = []
     if scope == "rightsholder":
         merged = connection.execute(
@@ -162,13 +161,13 @@ def _changed(
     else:
         joined = "LEFT JOIN current_reviews AS known ON known.subject_id = subjects.subject_id"
     same = " AND ".join(f"known.{name} IS NOT DISTINCT FROM ?" for name in values)
-    wanted = [*values.values()]
+    compared = [*values.values()]
     if values["permission"] is None:
-        same, wanted = "known.permission IS NULL", []
+        same, compared = "known.permission IS NULL", []
     rows = connection.execute(
         f"WITH current_reviews AS (SELECT * FROM ({CURRENT_REVIEWS}) WHERE scope = ?) "  # noqa: S608 - constants
         f"SELECT subjects.subject_id FROM subjects {joined} WHERE NOT coalesce({same}, false) ORDER BY 1",
-        [scope, *wanted],
+        [scope, *compared],
     ).fetchall()
     return [int(number) for (number,) in merged], [int(number) for (number,) in rows]
 

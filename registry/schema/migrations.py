@@ -1,9 +1,9 @@
 """From one schema version to the next: ordered steps in one transaction, after a copy has been
 made.
 
-A registry is evidence, and may be opened years later by a newer creditline. A step is code that is
-never changed once it has been released; DuckDB's schema changes are transactional, so a step that
-fails leaves the registry as it was.
+A registry is evidence, and may be opened years later by a newer creditline. A released step never
+changes. DuckDB's schema changes are transactional, so a step that fails leaves the registry as it
+was.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from registry.storage.relation_names import SCHEMA_VERSION
 
 @dataclass(frozen=True)
 class Step:
-    """How to get from the schema before to ``version``."""
+    """The change from the schema before to ``version``."""
 
     version: int
     description: str
@@ -38,14 +38,14 @@ STEPS: tuple[Step, ...] = ()
 
 @dataclass(frozen=True)
 class Migration:
-    """What a migration did."""
+    """The result of a migration."""
 
     from_version: int
     to_version: int
     copy: Path | None
-    """The registry as it was before; None if it had the schema already."""
+    """The registry as it was before; None if it already had the schema."""
     views: tuple[str, ...] = ()
-    """Views that somebody had altered or dropped, by name; they are creditline's again."""
+    """Names of views that had been altered or dropped, and are restored."""
 
 
 def migrate(
@@ -61,7 +61,7 @@ def migrate(
     """
     if registry.schema_version() == target:
         return Migration(target, target, None, _mend_views(registry))
-    # This connection does nothing but keep other processes out between the copy and the change.
+    # This connection keeps other processes out between the copy and the change.
     with registry.connection():
         found = registry.schema_version()
         path = [step for step in sorted(steps, key=lambda step: step.version) if found < step.version <= target]
@@ -89,10 +89,10 @@ def migrate(
 
 
 def _mend_views(registry: Registry) -> tuple[str, ...]:
-    _, wanted = relations_made_anew()
+    _, expected = relations_made_anew()
     with registry.connection() as connection:
         _, present = relations_of(connection)
-    different = tuple(sorted(name for name, definition in wanted.items() if present.get(name) != definition))
+    different = tuple(sorted(name for name, definition in expected.items() if present.get(name) != definition))
     try:
         with registry.connection() as connection:
             if different:
@@ -105,9 +105,7 @@ def _mend_views(registry: Registry) -> tuple[str, ...]:
 
 
 def _copy(registry: Registry, found: int, now: datetime) -> Path:
-    """Copy through DuckDB: reading the file beside it would let go of its lock on POSIX, and miss
-    its log.
-    """
+    """Copy through DuckDB: a plain copy would release its lock on POSIX and miss its log."""
     place = registry.home.root / f"registry.schema-{found}.{now:%Y%m%dT%H%M%SZ}.duckdb"
     part = place.with_suffix(".part")
     part.unlink(missing_ok=True)

@@ -1,6 +1,4 @@
-"""What tables and views a registry has, and what an empty one has: for who asks whether somebody
-altered them.
-"""
+"""The tables and views of a registry, and those of an empty one, to find alterations."""
 
 from __future__ import annotations
 
@@ -16,9 +14,7 @@ from registry.schema.create import create_registry
 
 @cache
 def relations_made_anew() -> tuple[dict[str, dict[str, str]], dict[str, str]]:
-    """The columns' types of every table, and the definition of every view, as an empty registry has
-    them.
-    """
+    """The column types of every table and the definition of every view in an empty registry."""
     with (
         tempfile.TemporaryDirectory(prefix="creditline-") as folder,
         create_registry(Home(Path(folder) / "home")).connection() as connection,
@@ -27,7 +23,7 @@ def relations_made_anew() -> tuple[dict[str, dict[str, str]], dict[str, str]]:
 
 
 def relations_of(connection: duckdb.DuckDBPyConnection) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
-    """By table, the types of its columns; by view, its definition. Both as DuckDB words them."""
+    """By table, the types of its columns; by view, its definition. Both as DuckDB writes them."""
     tables: dict[str, dict[str, str]] = {}
     for name, column, kind in connection.execute(
         "SELECT table_name, column_name, data_type || CASE WHEN is_nullable THEN '' ELSE ' NOT NULL' END "

@@ -1,9 +1,8 @@
-"""Views: the common questions, answered by name. They are part of the schema and as stable as the
+"""Views: common questions, answered by name. They are part of the schema and as stable as the
 tables.
 
-A view holds no rows of its own. Each is built from the query that creditline itself uses, so that
-who asks with plain SQL gets the answer that the commands give. Filter by ``asset_id`` where there
-is one: it reaches the tables below.
+Each is built from the query that creditline itself uses, so plain SQL gets the answers of the
+commands. Filter by ``asset_id`` where there is one: it reaches the tables below.
 """
 
 from __future__ import annotations
@@ -200,13 +199,11 @@ VIEWS: Mapping[str, str] = MappingProxyType(
         "near_duplicate_across_rightsholders": _NEAR_DUPLICATE_ACROSS_RIGHTSHOLDERS,
     }
 )
-"""By name, the SELECT of each; docs/schema.md says what they mean. A view may use those before
+"""The SELECT of each view by name; docs/schema.md documents them. A view may use the ones before
 it."""
 
 
 def create_views(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make every view, or make it anew: after a step of a migration the tables below it may have
-    changed.
-    """
+    """Create or replace every view. A migration may have changed the tables below them."""
     for name, query in VIEWS.items():
         connection.execute(f"CREATE OR REPLACE VIEW {name} AS {query}")

@@ -1,9 +1,8 @@
-"""The one query that says whose a work is: every work with its current rights.
+"""The query for the current rights of works: one row per work.
 
-What the supplier of the data declared and what somebody verified are kept apart in the table; here
-a verified row, where there is one, decides rightsholder and licence, and ``basis`` says which it
-was. Title, creator, source and attributes fall back to the declaration, which is where they are
-usually stated.
+The table ``asset_rights`` keeps declared and verified rights apart. Here the verified row, if there
+is one, decides rightsholder and licence, and ``basis`` names the row that decided. Title, creator,
+source and attributes come from the declared row where the verified one does not have them.
 """
 
 from __future__ import annotations
@@ -37,24 +36,26 @@ ASSET_RIGHTS = """
     LEFT JOIN rightsholder ON rightsholder.id = asset.rightsholder_id
     LEFT JOIN licence ON licence.id = asset.licence_id
 """
-"""A SELECT with one row per work; use it as ``FROM (...)``. For works by number write ``WHERE
-asset_id = ...`` or ``BETWEEN``: through the join on ``asset_id`` that reaches the rights, too. For
-works here and there use :func:`rights_of`."""
+"""A SELECT with one row per work; use it as ``FROM (...)``. Filter by ``asset_id``, with ``=`` or
+``BETWEEN``: the filter then reaches the rights as well. For scattered works use :func:`rights_of`.
+"""
 
 
 def effective_rights_id(work: str) -> str:
-    """SQL for the id of the row of asset_rights that says whose a work is; ``work`` is the alias
-    that has its columns.
+    """SQL for the id of the effective asset_rights row: the verified row if it names an owner, else
+    the declared one.
 
-    It is the verified one, joined as ``verified``, where that names an owner: then everybody who
-    had been declared is replaced.
+    ``work`` is the alias of the row of ``asset``; its verified row must be joined as ``verified``.
+    A verified owner replaces all declared ones.
     """
     return f"CASE WHEN verified.rightsholder_id IS NULL THEN {work}.declared_id ELSE {work}.verified_id END"
 
 
 def rightsholders_among(assets: str, rights: str) -> str:
-    """SELECT of everybody who owns a work in ``assets``, rows of ``asset``; ``rights`` has their
-    rows of ``asset_rights``.
+    """SELECT of all effective rightsholders of the works in ``assets``, one row each with role and
+    share.
+
+    ``assets`` are rows of ``asset``, ``rights`` their rows of ``asset_rights``.
     """
     return f"""
     SELECT asset.id AS asset_id, coalesce(min(co_rightsholder.position), 1) AS position,
@@ -72,11 +73,11 @@ def rightsholders_among(assets: str, rights: str) -> str:
 
 
 def with_rightsholders(rights: str, works: str) -> str:
-    """SELECT of ``rights``, rows as of :data:`ASSET_RIGHTS`, with one more column: the names of all
+    """SELECT of ``rights`` (rows as of :data:`ASSET_RIGHTS`) with one more column: the names of all
     rightsholders, in order.
 
-    ``works`` is a condition that chooses the same works by number, such as ``BETWEEN 1 AND 50``: no
-    others are looked for among those that several own.
+    ``works`` is a condition on the asset id that selects the same works, such as ``BETWEEN 1 AND
+    50``, so that no other works are read.
     """
     return f"""
     SELECT listed.*, coalesce(names, CASE WHEN rightsholder IS NULL THEN [] ELSE [rightsholder] END) AS rightsholders
@@ -97,10 +98,10 @@ def with_rightsholders(rights: str, works: str) -> str:
 
 
 def works_shared_by(rightsholders: str) -> str:
-    """SELECT of the works that have one of these rightsholders (a list of ids, or a parameter)
-    among several.
+    """SELECT of the works with several rightsholders, one of these (ids, or a parameter) among
+    them.
     """
-    # Step by step from the few rows that name them: the tables of all works are not joined.
+    # Starts from the few rows that name them, so that the tables of all works are not joined.
     return f"""
     WITH named AS MATERIALIZED (
         SELECT asset_id, rights_id FROM co_rightsholder WHERE rightsholder_id IN (
@@ -123,21 +124,20 @@ _FEW_BLOCKS = 3
 
 
 def written_out(numbers: Iterable[int]) -> str:
-    """Numbers for ``IN (...)``, at most some thousands: so that DuckDB passes over blocks of a
-    table that hold none of them.
+    """Ids for ``IN (...)``, at most some thousands.
 
-    As a parameter with ``list_contains`` every row would be compared with every number.
+    DuckDB then skips the blocks of a table that hold none of them; a parameter with
+    ``list_contains`` would be compared with every row.
     """
     return ", ".join(str(int(number)) for number in numbers) or "NULL"
 
 
 def rights_of(asset_ids: Iterable[int]) -> str:
-    """The SELECT of :data:`ASSET_RIGHTS` for a page of works, at most a thousand or so, wherever in
-    the tables they are.
+    """The SELECT of :data:`ASSET_RIGHTS` for at most a thousand works or so, anywhere in the
+    tables.
 
-    DuckDB reads every column of each block that might hold one of several rows. Where these are
-    few, as on a page of neighbours, that is soonest done; else it is told the rows' places and
-    reads only these.
+    DuckDB reads every column of each block that might hold one of the rows. For few blocks that is
+    fastest; for more, the rows are selected by their row ids.
     """
     numbers = [int(number) for number in asset_ids]
     listed = written_out(numbers)
@@ -149,9 +149,7 @@ def rights_of(asset_ids: Iterable[int]) -> str:
 
 
 def rights_among(assets: str, rights: str) -> str:
-    """The SELECT of :data:`ASSET_RIGHTS` over rows that were chosen beforehand, of ``asset`` and of
-    ``asset_rights``.
-    """
+    """The SELECT of :data:`ASSET_RIGHTS` over selected rows of ``asset`` and ``asset_rights``."""
     return ASSET_RIGHTS.replace("FROM asset\n", f"FROM {assets} AS asset\n").replace(
         "JOIN asset_rights AS", f"JOIN {rights} AS"
     )
@@ -160,13 +158,11 @@ def rights_among(assets: str, rights: str) -> str:
 BUILT_IN_COLUMNS: Mapping[str, str] = MappingProxyType(
     {"rightsholder": "rightsholder", "licence": "licence", "creator": "creator", "data_set": "data_set"}
 )
-"""Columns that every work has, beside the source's further ones."""
+"""Columns of every work, in addition to the source's own."""
 
 
 def column_expression(column: str) -> str:
-    """SQL for a column's value over the rows of :data:`ASSET_RIGHTS`: a built-in one or one of the
-    source's.
-    """
+    """SQL for a built-in or a source's column over the rows of :data:`ASSET_RIGHTS`."""
     if column in BUILT_IN_COLUMNS:
         return BUILT_IN_COLUMNS[column]
     # A JSON pointer (RFC 6901) takes any name, with dots and quotes, once its own two signs are
@@ -176,9 +172,7 @@ def column_expression(column: str) -> str:
 
 
 def attribute_names(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """Names of the columns that :func:`column_expression` finds a value for in some work,
-    sorted.
-    """
+    """Names of the columns that :func:`column_expression` can find a value for, sorted."""
     rows = connection.execute(
         "SELECT DISTINCT unnest(json_keys(attributes)) FROM asset_rights WHERE attributes IS NOT NULL "
         "AND id IN (SELECT unnest([declared_id, verified_id]) FROM asset)"

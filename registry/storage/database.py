@@ -1,20 +1,20 @@
 """The registry's handle on its DuckDB file, and the only place that opens it.
 
-One process may have the file open; while it does, no other can even read. So a connection lives as
-long as one ``with`` block and the file is let go at its end (no pool), and a process that finds the
-file taken waits a little before it says who holds it. Workers never open the registry: they write
-files, their parent registers them.
+While one process has the file open, no other process can open it, not even to read. So a connection
+lives as long as one ``with`` block, without a pool, and a process that finds the file locked waits
+a little before it reports which process holds it. Worker processes never open the registry: they
+write files, and their parent registers these.
 
     registry = Registry.open(Home(Path("creditline-home")))
     with registry.session() as session:          # small tables, through the models
         session.add(row)
     with registry.connection() as connection:    # works and units, in bulk through Arrow
         connection.execute("SELECT count(*) FROM asset")
-    with registry.reading() as connection:       # questions of people who write SQL
+    with registry.reading() as connection:       # SQL written by people
         connection.execute("SELECT * FROM work")
 
-Opening it imports DuckDB alone: the models and their ORM take longer to import than ten million
-works to filter.
+Opening imports DuckDB alone: importing the models and their ORM takes longer than filtering ten
+million works.
 """
 
 from __future__ import annotations
@@ -44,47 +44,43 @@ if TYPE_CHECKING:
     from sqlmodel import Session
 
 LOCK_PATIENCE = 3.0
-"""Seconds to wait for another process to let the registry go: a transaction takes far less, a stuck
-one far more."""
+"""Seconds to wait for another process to release the registry. A transaction takes far less."""
 
 LONG_PATIENCE = 600.0
-"""The same for a job that has hours of work to register."""
+"""The same for a job with hours of work to register."""
 
 READING_MEMORY = "2GB"
-"""What a query from outside may hold in memory; the rest goes to a temporary folder."""
+"""Memory limit of a query written by people; the rest goes to a temporary folder."""
 
 READING_SCRATCH = "20GB"
-"""What it may hold there."""
+"""Size limit of that folder."""
 
 ACTOR_VARIABLE = "CREDITLINE_ACTOR"
 
 _LOCK_HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
-# What DuckDB raises when the file (not the query) is at fault; anything else is a defect of ours
-# and stays a traceback.
+# DuckDB's errors about the file. Any other error is a defect of creditline and stays a traceback.
 _FILE_FAULTS = (duckdb.IOException, duckdb.FatalException, duckdb.InternalException, duckdb.SerializationException)
 
 
 def current_actor() -> str:
-    """Who is at work: ``CREDITLINE_ACTOR`` if it is set, else the user's name on this machine."""
+    """The name for the log: ``CREDITLINE_ACTOR`` if set, else the user's name on this machine."""
     try:
         return os.environ.get(ACTOR_VARIABLE, "").strip() or getpass.getuser()
-    except (KeyError, OSError):  # a process may run under a number that no user has
+    except (KeyError, OSError):  # a process may run under a user id without a user
         return f"user {os.getuid()}" if hasattr(os, "getuid") else "unknown"
 
 
 @dataclass(frozen=True)
 class Registry:
-    """The registry of one home. Holds no connection and no lock of its own, so it may be kept and
-    passed around.
-    """
+    """The registry of one home. Holds no connection and no lock, so it can be passed around."""
 
     home: Home
     lock_patience: float = field(default=LOCK_PATIENCE, compare=False)
     """Seconds to wait while another process holds the file."""
     actor: str = field(default_factory=current_actor, compare=False)
-    """Who the log says it was."""
+    """The name that the log records."""
     read_only: bool = field(default=False, compare=False)
-    """Whether it is opened for reading alone, as several processes may at a time."""
+    """Open for reading only, which several processes can do at once."""
 
     @classmethod
     def open(cls, home: Home, *, lock_patience: float = LOCK_PATIENCE) -> Registry:
@@ -101,9 +97,7 @@ class Registry:
         return registry
 
     def patient(self) -> Registry:
-        """The same registry for a job of hours, which had rather wait for another command than lose
-        its work.
-        """
+        """The same registry for a job of hours: it waits long for the lock, so as to keep its work."""
         return replace(self, lock_patience=LONG_PATIENCE)
 
     def for_reading(self) -> Registry:
@@ -111,9 +105,7 @@ class Registry:
         return replace(self, read_only=True)
 
     def check_schema(self) -> None:
-        """Raise SchemaVersionError unless the file has the tables of this version; see
-        :meth:`open`.
-        """
+        """Check for the tables and views of this version. Raises as :meth:`open` does."""
         with self._transaction() as connection:
             relations = relation_names(connection)
             found = self._version(connection, relations)
@@ -139,9 +131,7 @@ class Registry:
                 raise RegistryError(f"{self.home.database} lacks the {kind} {min(missing)!r}: it is damaged; {repair}")
 
     def schema_version(self) -> int:
-        """The version that the file says it has. Raises as :meth:`open` does, except for the
-        version itself.
-        """
+        """The version that the file states, any version. Raises as :meth:`open` does otherwise."""
         with self._transaction() as connection:
             return self._version(connection, relation_names(connection))
 
@@ -159,10 +149,10 @@ class Registry:
 
     @contextmanager
     def session(self) -> Iterator[Session]:
-        """A session on the small tables: commits at the end, rolls back on an error, then lets the
-        file go.
+        """A session on the small tables: commits at the end, rolls back on an error, then closes
+        the file.
 
-        Rows stay readable after the block (nothing expires), so they can be returned from it.
+        Rows stay readable after the block, because nothing expires.
         """
         from sqlmodel import Session
 
@@ -172,9 +162,7 @@ class Registry:
 
     @contextmanager
     def connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A DuckDB connection in one transaction, for bulk work: commits at the end, rolls back on
-        an error.
-        """
+        """A DuckDB connection in one transaction: commits at the end, rolls back on an error."""
         with self._transaction() as connection:
             yield connection
 
@@ -191,12 +179,12 @@ class Registry:
 
     @contextmanager
     def reading(self, *, memory: str = READING_MEMORY) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection for SQL from outside: it can read the registry and nothing else, and change
-        nothing at all.
+        """A connection for SQL written by people: it reads the registry and nothing else, and
+        changes nothing.
 
-        Neither this file can be written nor any other read or written, no extension is loaded, no
-        variable of this process is seen, and none of that can be set back. Results too large for
-        ``memory`` are held in a temporary folder.
+        It cannot write this file, touch any other file, load an extension or read variables of this
+        process, and none of these settings can be changed. Results larger than ``memory`` go to a
+        temporary folder.
         """
         with self.translated(), tempfile.TemporaryDirectory(prefix="creditline-") as scratch:
             settings = {
@@ -235,7 +223,7 @@ class Registry:
     def _connect(
         self, *, read_only: bool = False, settings: Mapping[str, Any] = MappingProxyType({})
     ) -> duckdb.DuckDBPyConnection:
-        # DuckDB would make an empty file of its own accord.
+        # DuckDB would make an empty file.
         if not self.home.database.exists():
             raise NotFoundError(f"no registry in {self.home.root}; run `creditline init --home {self.home.root}`")
         deadline = time.monotonic() + self.lock_patience
@@ -272,7 +260,7 @@ def driver_of(session: Session) -> duckdb.DuckDBPyConnection:
 
 
 def relation_names(connection: duckdb.DuckDBPyConnection) -> set[str]:
-    """Names of the tables and of our views."""
+    """Names of the tables and of creditline's views."""
     rows = connection.execute(
         "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() "
         "UNION ALL SELECT view_name FROM duckdb_views() WHERE database_name = current_database() AND NOT internal"

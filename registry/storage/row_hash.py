@@ -2,13 +2,13 @@
 machine and version.
 
 Rows come from DuckDB as Arrow columns, and every column has running hashes: over where it is null,
-over how long its texts are, and over its values end to end. So nothing is held but a batch, the
+over the lengths of its texts, and over its values end to end. So only one batch is in memory, the
 hash does not depend on how the rows are cut into batches, and the cost is that of hashing the
-bytes, not of a Python object per value. What is hashed is the values alone: never Arrow's own
-layout, which differs between versions (padding, offsets, dictionary or view encodings).
+bytes. Only values are hashed, never Arrow's own layout, which differs between versions (padding,
+offsets, dictionary or view encodings).
 
-The columns' hashes are BLAKE3, which takes a tenth of the time of any hash in the standard library;
-the hash over them, with the columns' names and kinds and the number of rows, is SHA-256.
+The columns' hashes are BLAKE3, which takes a tenth of the time of any hash in the standard library.
+The hash over them, with the columns' names and kinds and the number of rows, is SHA-256.
 """
 
 from __future__ import annotations
@@ -62,9 +62,7 @@ class RowHash:
 
 
 class _ColumnHash:
-    """The running hashes of one column: the rows where nulls begin or end, the lengths of texts,
-    and the values.
-    """
+    """Running hashes of one column: where nulls begin or end, the lengths of texts, the values."""
 
     def __init__(self, name: str, kind: pa.DataType) -> None:
         self._name = name
@@ -96,7 +94,7 @@ class _ColumnHash:
             contents.update(memoryview(data)[int(offsets[0]) : int(offsets[-1])])
 
     def summary(self) -> list[str]:
-        """Everything about the column that the rows' hash is made of."""
+        """The part of the rows' hash that this column contributes."""
         return [self._name, self._kind, *(each.hexdigest() for each in self._hashes)]
 
 
@@ -104,9 +102,7 @@ _TEXTS = ("text", "bytes")
 
 
 def _kind_of(name: str, kind: pa.DataType) -> str:
-    """What a value of the column is, whatever its width: two columns of different kinds never have
-    the same hash.
-    """
+    """The kind of values, whatever their width. Columns of two kinds never have the same hash."""
     tests = {
         "text": pa.types.is_string(kind) or pa.types.is_large_string(kind),
         "bytes": pa.types.is_binary(kind) or pa.types.is_large_binary(kind),

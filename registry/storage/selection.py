@@ -1,6 +1,4 @@
-"""The works that a query is about, as a relation of the connection: a handful of ids, millions of
-them, or every work.
-"""
+"""Selects the works of a query as a relation of the connection: some ids, millions, or all works."""
 
 from __future__ import annotations
 
@@ -17,9 +15,7 @@ from numpy.typing import NDArray
 def selected_works(
     connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int] | NDArray[np.int64] | None
 ) -> Iterator[None]:
-    """Have the relation ``selected_works`` (column ``selected_id``) for these works, or for all of
-    them.
-    """
+    """Have the relation ``selected_works`` (column ``selected_id``): these works; None: all."""
     if asset_ids is None:
         connection.execute("CREATE OR REPLACE TEMP VIEW selected_works AS SELECT id AS selected_id FROM asset")
     else:

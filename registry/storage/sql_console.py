@@ -1,6 +1,4 @@
-"""SQL from people: run it where it can change nothing and see nothing but the registry, and stop it
-in time.
-"""
+"""SQL written by people, run so that it changes nothing, reads only the registry, and ends in time."""
 
 from __future__ import annotations
 
@@ -17,12 +15,12 @@ from registry.errors import UsageError
 from registry.storage.database import Registry
 
 LONGEST_QUERY = 2**20
-"""Characters; a longer one is no question that somebody wrote."""
+"""Characters."""
 
 
 @dataclass(frozen=True)
 class QueryResult:
-    """The first rows of an answer, and whether there are more."""
+    """The first rows of a result, and whether there are more."""
 
     columns: list[str]
     rows: list[tuple[Any, ...]]
@@ -30,11 +28,10 @@ class QueryResult:
 
 
 def run_query(registry: Registry, query: str, *, limit: int, timeout: float) -> QueryResult:
-    """The first ``limit`` rows that a query gives.
+    """The first ``limit`` rows of a query.
 
     Raises:
-        UsageError: the query cannot be answered: it is wrong, wants to write, or takes longer than
-            ``timeout`` seconds.
+        UsageError: the query is wrong, would write, or takes longer than ``timeout`` seconds.
     """
     with _executed(registry, query, timeout) as result:
         rows = result.fetchmany(limit + 1)
@@ -42,11 +39,11 @@ def run_query(registry: Registry, query: str, *, limit: int, timeout: float) -> 
 
 
 def export_query(registry: Registry, query: str, path: Path, *, timeout: float) -> int:
-    """Write all rows that a query gives to a file, see :func:`registry.export.files.write_listing`;
-    returns how many.
+    """Write all rows of a query to a file, see :func:`registry.export.files.write_listing`; returns
+    how many.
 
     Raises:
-        UsageError: as :func:`run_query`, and for a name that ends in no known format.
+        UsageError: as :func:`run_query`, and for a file name with an unknown ending.
         InputError: the file cannot be written.
     """
     from registry.export.files import check_suffix, write_listing
@@ -92,9 +89,7 @@ def _executed(registry: Registry, query: str, timeout: float) -> Iterator[duckdb
 
 
 def _is_several(query: str) -> bool:
-    """Whether a semicolon stands between things. What DuckDB itself counts is no help: to it one
-    PIVOT is two statements.
-    """
+    """Whether a semicolon stands between statements. DuckDB counts one PIVOT as two statements."""
     data = query.encode()
     starts = b"".join(
         data[place : place + 1] for place, kind in duckdb.tokenize(query) if kind != duckdb.token_type.comment
@@ -103,7 +98,7 @@ def _is_several(query: str) -> bool:
 
 
 def _one_line(error: Exception) -> str:
-    """What DuckDB says, without the picture of where in the query it is."""
+    """DuckDB's message without its drawing of the place in the query."""
     said, _, place = str(error).partition("\nLINE ")
     line = place.partition(":")[0]
     text = " ".join(said.split())[:600]

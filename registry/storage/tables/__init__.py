@@ -1,20 +1,20 @@
-"""The tables. What exists and whose it is, which model saw it, what was generated and what an audit
-found.
+"""The tables: works and their rights, the models that trained on them, generated outputs, and
+audits.
 
-Rows are facts and are appended; what changes over time (who owns a work, under which licence) is a
-newer row, never an overwritten one. The few columns that hold what is current now are named as such
-and follow from the rows. Every change is an event in a hash-chained log that seals the rows it
-added, see :mod:`registry.event_log.events`. Ids of things that a command makes (encoding, ensemble,
-sample, audit) are hashes of the request, see :mod:`registry.ids`, so that running a command again
-finds its own work.
+Rows are facts and are appended. A change over time (of a work's owner or licence) is a newer row,
+never an overwritten one. The few columns that hold the current state are named as such and follow
+from the rows. Every change is an event in a hash-chained log that seals the rows it added, see
+:mod:`registry.event_log.events`. Ids of things that a command makes (encoding, ensemble, sample,
+audit) are hashes of the request, see :mod:`registry.ids`, so that a repeated command finds its own
+work.
 
-Why there are so few constraints: in DuckDB a foreign key, a UNIQUE column or a primary key on a
-table that is filled in bulk makes the load several times slower, and a referenced table cannot be
-updated freely. Tables that hold a row per work or unit therefore have none, see
-:data:`registry.storage.tables.base.BULK`; the small ones are constrained.
+There are few constraints: in DuckDB a foreign key, a UNIQUE column or a primary key on a table that
+is filled in bulk makes the load several times slower, and a referenced table cannot be updated
+freely. Tables with a row per work or unit therefore have none, see
+:data:`registry.storage.tables.base.BULK`; the small ones do.
 
-``table=True`` models skip pydantic's validation: input is validated where it enters
-(:mod:`registry.ingest`, :mod:`registry.members.manifest`), not here.
+``table=True`` models skip pydantic's validation. Input is validated where it enters
+(:mod:`registry.ingest`, :mod:`registry.members.manifest`).
 """
 
 from __future__ import annotations

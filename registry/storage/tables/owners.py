@@ -45,7 +45,7 @@ class RightsholderDetails(SQLModel, table=True):
 
 
 class RightsholderIdentifier(SQLModel, table=True):
-    """A number or name under which others know a rightsholder."""
+    """An identifier of a rightsholder elsewhere, such as an ISNI."""
 
     __tablename__ = "rightsholder_identifier"
 
@@ -95,10 +95,11 @@ class Licence(SQLModel, table=True):
 
 
 class Review(SQLModel, table=True):
-    """Somebody here decided whether works may be trained on: a work, all of a rightsholder, all
-    under a licence.
+    """A decision made here whether works may be trained on: one work, or all of a rightsholder,
+    licence or data set.
 
-    The newest row per scope and key counts; one without a permission takes the earlier ones back.
+    The newest row per scope and subject counts; one without a permission takes the earlier ones
+    back.
     """
 
     __tablename__ = "review"
@@ -118,13 +119,13 @@ class Review(SQLModel, table=True):
 
 
 class Claim(SQLModel, table=True):
-    """Somebody asserts ownership of works."""
+    """An assertion that works belong to the claimant."""
 
     __tablename__ = "claim"
 
     id: int = key()
     rightsholder_id: int = big()
-    """Who asserts it."""
+    """The claimant."""
     statement: str
     evidence: str | None = None
     """A text, or the name of a file."""

@@ -1,4 +1,4 @@
-"""Works, and what was said about each: by whoever supplied it, by the file itself, by its site."""
+"""Works, and the statements about each: by its source, by the file itself, by its site."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class DataSet(SQLModel, table=True):
 
 
 class Asset(SQLModel, table=True):
-    """One training work. Identity is its content: the same bytes are one asset, wherever they were
-    found first.
+    """One training work. Its content is its identity: the same bytes are one asset, wherever they
+    were found first.
 
-    A work that is known by its metadata alone has no file here: its identity is the hash that its
-    source states, else its address.
+    A work without a file here, known by metadata alone, is identified by the hash that its source
+    states, else by its address.
     """
 
     __tablename__ = "asset"
@@ -61,9 +61,8 @@ class Asset(SQLModel, table=True):
     """Pillow's mode, for example ``RGB``, ``P`` or ``I;16``."""
     registered_at: datetime.datetime = timestamp()
 
-    # What is current now. Everything below follows from the rows that are never changed, and is
-    # kept here so that ten million works can be listed and filtered at once; `creditline doctor`
-    # computes it anew and compares.
+    # The current state. It follows from rows that never change, and is kept here so that ten
+    # million works can be listed and filtered fast; `creditline doctor` recomputes and compares it.
     missing_since: datetime.datetime | None = timestamp(nullable=True)
     """When a registration of its source no longer found it. Such a work stays on record but joins
     no new encoding."""
@@ -72,16 +71,16 @@ class Asset(SQLModel, table=True):
     verified_id: int | None = big(nullable=True)
     """The newest verified row of asset_rights."""
     rightsholder_id: int | None = big(nullable=True)
-    """Of the verified row if there is one, else of the declared one; records that were merged count
-    as one."""
+    """Of the verified row if it names one, else of the declared row; the record that counts, if it
+    was merged."""
     licence_id: int | None = big(nullable=True)
     permission: str
-    """May we train on it: see registry.permissions.rule."""
+    """May it be trained on; see registry.permissions.rule."""
 
 
 class AssetRights(SQLModel, table=True):
-    """Whose a work is and under what terms, according to one source at one time. The newest row per
-    basis counts.
+    """Rightsholder and terms of a work, from one source at one time. The newest row per basis
+    counts.
     """
 
     __tablename__ = "asset_rights"
@@ -90,7 +89,7 @@ class AssetRights(SQLModel, table=True):
     id: int = key()
     asset_id: int = big()
     basis: str
-    """``declared``: as the supplier of the data says. ``verified``: as someone here has checked."""
+    """``declared``: stated by the supplier of the data. ``verified``: checked here."""
     rightsholder_id: int | None = big(nullable=True)
     """The first, where a work has several; all of them are in co_rightsholder then."""
     licence_id: int | None = big(nullable=True)
@@ -176,7 +175,7 @@ class AssetSignal(SQLModel, table=True):
 
 
 class SitePolicy(SQLModel, table=True):
-    """What a site says about its works, from a file that somebody supplied.
+    """A site's statement about its works, from a file that was supplied for its domain.
 
     The newest per kind, domain and ``subdomains`` counts.
     """
