@@ -1,19 +1,17 @@
-"""The log: every change to the registry is an event, chained to the one before by a hash, and seals
-the rows it added.
+"""The log: every change to the registry is an event, chained to the event before by a hash.
 
     with changing(registry, now) as change:
         change.connection.execute("INSERT INTO review ...") change.record("rights reviewed", "asset
         17", before=None, after={"permission": "prohibited"})
 
-An event's hash is over all its fields and the hash of the event before, so one that is edited,
-removed or moved breaks the chain from there on. Rows are sealed: the event that closes a change
-names, for every append-only table, the ids that were added and a digest over them
-(:mod:`registry.event_log.seals`), so a row that is edited with plain SQL is found, too. What a
-chain cannot tell by itself is that its end was cut off; the newest hash is therefore also kept
-beside the registry, in ``log-head.json``, and is printed on every report and certificate, where
-somebody else holds it.
+An event's hash covers all its fields and the hash of the event before, so editing, removing or
+moving an event breaks the chain. The last event of a change also seals the rows that the change
+added: for every append-only table it names their ids and a digest over them
+(:mod:`registry.event_log.seals`), so an edit of a row with plain SQL is found as well. A chain
+cannot show that its end was cut off. The newest hash is therefore also kept beside the registry, in
+``log-head.json``, and printed on every report and certificate that others hold.
 
-Times are the machine's own, and may go backwards; order is by sequence alone.
+Times are the machine's own, and can go backwards; order is by sequence alone.
 """
 
 from __future__ import annotations
@@ -43,7 +41,7 @@ GENESIS = "0" * 64
 LARGEST_HEAD = 4096
 """Bytes of the file that keeps the newest hash."""
 LISTED = 10_000
-"""An event names up to so many works one by one, and of more how many they are."""
+"""Works that an event lists by id. Of more works it states only the number."""
 
 
 @dataclass
@@ -62,33 +60,30 @@ class Change:
     _permission_changes: list[pa.Table] = field(default_factory=list)
 
     def record(self, kind: str, subject: str, *, before: Any = None, after: Any = None) -> None:  # noqa: ANN401 - any JSON
-        """Say what was changed; ``before`` and ``after`` are plain values, None where there was or
-        is nothing.
+        """Add an event; ``before`` and ``after`` are plain values, None where there was or is
+        nothing.
         """
         self._events.append((kind, subject, before, after))
 
     def seal(self, table: str, key: str) -> None:
-        """Also seal the rows of a thing with an id, see
-        :data:`registry.event_log.seals.KEYED_TABLES`.
-        """
+        """Also seal the rows of a key of :data:`registry.event_log.seals.KEYED_TABLES`."""
         self._keys.append((table, key))
 
     def add_digest(self, table: str, first: int, digest: Digest) -> None:
-        """Say what the digest is over the rows from id ``first`` on, all that this change adds to a
-        numbered table.
+        """Give the digest over all rows that this change adds to a numbered table, from id
+        ``first`` on.
 
-        For who adds a million rows and has them at hand: hashing them there spares reading them
-        back. Should other rows have been added to the table as well, they are read and hashed
-        together.
+        A bulk load hashes its rows while it has them in memory, so they are not read back. If the
+        change added other rows to the table as well, the digest is not used: all are read and
+        hashed together.
         """
         self._digests[table] = first, digest
 
     def record_permission_changes(self, changes: pa.Table) -> None:
-        """Say which works' permissions were changed: ``asset_id``, ``former`` and ``current``, a
-        row per work.
+        """Add changed permissions: ``asset_id``, ``former`` and ``current``, a row per work.
 
-        Of works that were there before, events at the end of the change tell it: one for each
-        former and current permission.
+        At the end of the change they become one event per pair of permissions. Works that the
+        change itself added are left out.
         """
         self._permission_changes.append(changes)
 
@@ -99,26 +94,26 @@ class Change:
             names = ", ".join(f'"{name}"' for name in values)
             marks = ", ".join("?" * len(values))
             self.connection.execute(
-                f"INSERT INTO {row.__tablename__} ({names}) VALUES ({marks})",  # noqa: S608 - names of our models
+                f"INSERT INTO {row.__tablename__} ({names}) VALUES ({marks})",  # noqa: S608 - names of the models
                 [canonical_json(value) if isinstance(value, dict | list) else value for value in values.values()],
             )
 
     def next_id(self, table: str) -> int:
-        """The number of the next row of a numbered table."""
-        # Never a number that was sealed, even if its row was deleted. The bound lets DuckDB pass
-        # over all but the last blocks.
+        """The id of the next row of a numbered table."""
+        # Never a sealed id, even if its row was deleted. With the bound DuckDB reads the last
+        # blocks only.
         last = self._through.get(table, -1)
         query = f"SELECT coalesce(max(id), ?) + 1 FROM {table} WHERE id > ?"  # noqa: S608 - our tables
         return int(self.connection.execute(query, [last, last]).fetchall()[0][0])
 
     def _close(self) -> tuple[int, str] | None:
-        """Append the events, the last one with the seals; returns the new end of the log, None if
-        nothing was recorded.
+        """Append the events, the last one with the seals; returns the new end of the log, None
+        without events.
         """
         self._record_permission_events()
         seals = self._new_seals()
         if seals.rows and not self._events:
-            # A defect of ours: rows that no event speaks of could never be told from forged ones.
+            # A defect of creditline: rows without an event look like forged ones.
             raise RuntimeError(f"rows were added without an event: {[seal.to_json() for seal in seals.rows]}")
         if not self._events:
             return None
@@ -191,32 +186,28 @@ def changing(registry: Registry, now: datetime) -> Iterator[Change]:
     A block that records nothing and adds no rows leaves no event.
 
     Raises:
-        ValueError: ``now`` has no zone, so that nobody could say later when it was.
-        IntegrityError: the file beside the registry contradicts the log, whose end was cut off or
+        ValueError: ``now`` has no time zone.
+        IntegrityError: the file beside the registry contradicts the log: the log was cut off or
             rewritten.
         InputError: the change is recorded, but the file beside the registry could not be written.
     """
     if now.tzinfo is None:
         raise ValueError(f"got the time {now} without a zone")
-    # Read before the log is: what another process writes meanwhile is of an event that this one
-    # will see.
+    # Read before the log, so that the log has every event that the file can name.
     written = read_head(registry.home.log_head)
     with registry.connection() as connection:
-        # The first event of all comes after its file; without one yet, another process may have
-        # added it since.
+        # The file is written before the first event. Another process may have written it since.
         written = written or read_head(registry.home.log_head)
         check_head(connection, written, registry.home.log_head)
-        # Rows that are there already and that no event has sealed were not written by us: they stay
-        # without a seal.
+        # Unsealed rows that are there already were not written by creditline: they stay unsealed.
         through = largest_ids(connection, sealed_through(connection))
         change = Change(connection, registry.actor, now.astimezone(UTC), through)
         yield change
         head = change._close()
         if head is not None and written is None:
-            # So that a log with events always has its file: one that is missing was taken away.
+            # A log with events always has its file, so a missing file was removed.
             _write_head(registry.home.log_head, 0, GENESIS)
-    # After the commit: killed in between, the file is behind the log, which is no sign of anything
-    # cut off.
+    # After the commit: if the process is killed in between, the file is behind, which is harmless.
     if head is not None:
         try:
             _write_head(registry.home.log_head, *head)
@@ -225,14 +216,14 @@ def changing(registry: Registry, now: datetime) -> Iterator[Change]:
 
 
 def restore_head(registry: Registry, now: datetime) -> tuple[int, str] | None:
-    """Write the file beside the registry anew where it was lost or cannot be read, and have the log
-    say so.
+    """Write the file beside the registry anew if it is lost or unreadable, and record that in the
+    log.
 
     Returns:
-        Sequence and hash that the log ended with; None if the file is there, and nothing was done.
+        Sequence and hash at the end of the log; None if the file was there and nothing was done.
 
     Raises:
-        IntegrityError: the file can be read and contradicts the log.
+        IntegrityError: the file is readable and contradicts the log.
     """
     path = registry.home.log_head
     with registry.connection() as connection:
@@ -255,10 +246,10 @@ def _write_head(path: Path, sequence: int, sha256: str) -> None:
 
 
 def read_head(path: Path) -> tuple[int, str] | None:
-    """Sequence and hash that the file beside the registry has; None if there is no file.
+    """Sequence and hash in the file beside the registry; None if there is no file.
 
     Raises:
-        IntegrityError: the file is not one that was written here.
+        IntegrityError: creditline did not write the file in this form.
     """
     try:
         with path.open("rb") as file:
@@ -277,14 +268,14 @@ def read_head(path: Path) -> tuple[int, str] | None:
 
 
 def check_head(connection: duckdb.DuckDBPyConnection, written: tuple[int, str] | None, path: Path) -> int:
-    """Hold what the file beside the registry has against the log; returns by how many events the
-    file is behind.
+    """Compare the file beside the registry with the log; returns how many events the file is
+    behind.
 
-    Behind is what an interruption leaves. Anything else means that the log was cut off or
-    rewritten; adding to it, and writing the file anew, would remove the trace of that.
+    An interruption leaves the file behind. Any other difference means that the log was cut off or
+    rewritten; adding to the log and writing the file anew would destroy the evidence.
 
     Raises:
-        IntegrityError: the log does not have this event.
+        IntegrityError: the log does not have the event that the file names.
     """
     last, _ = head_of(connection)
     if written is None and last:
@@ -318,14 +309,12 @@ def head_of(connection: duckdb.DuckDBPyConnection) -> tuple[int, str]:
 
 
 def time_text(moment: datetime) -> str:
-    """A time as events are hashed with: ISO 8601 with microseconds, UTC."""
+    """A time as it is hashed: ISO 8601 with microseconds, in UTC."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def event_sha256(event: Mapping[str, Any]) -> str:
-    """The hash of an event: of its fields as canonical JSON, the time as :func:`time_text` writes
-    it.
-    """
+    """The hash of an event: of its fields as canonical JSON, with the time of :func:`time_text`."""
     fields = {name: value for name, value in event.items() if name != "sha256"}
     return hashlib.sha256(canonical_json(fields).encode()).hexdigest()
 
@@ -342,10 +331,10 @@ def sealed_through(connection: duckdb.DuckDBPyConnection) -> Mapping[str, int]:
 
 
 def largest_ids(connection: duckdb.DuckDBPyConnection, through: Mapping[str, int]) -> dict[str, int]:
-    """By numbered table that has rows, its largest id; ``through``: ids that are known to be there,
-    to look beyond.
+    """By numbered table with rows, its largest id. ``through``: known ids, only larger ones are
+    looked for.
     """
-    # With a lower bound DuckDB passes over all blocks but the last ones.
+    # With a lower bound DuckDB reads the last blocks only.
     columns = ", ".join(
         f"(SELECT max(id) FROM {table} WHERE id > {int(through.get(table, -1))})"  # noqa: S608 - our tables
         for table in NUMBERED_TABLES

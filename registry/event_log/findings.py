@@ -1,4 +1,4 @@
-"""What verifying the log finds, and what it reads on the way."""
+"""Results of verifying the log."""
 
 from __future__ import annotations
 
@@ -10,39 +10,39 @@ from registry.event_log.locations import LocationHistory
 from registry.event_log.seals import KEYED_TABLES, NUMBERED_TABLES, Seal
 
 MOST_FAULTS = 1000
-"""Faults that are listed; further ones are counted."""
+"""Faults that are listed; more are only counted."""
 
 RESTORE = (
     "restore registry.duckdb and log-head.json from a copy made before that; then run the commands since then again"
 )
 
 Progress = Callable[[int, int], object]
-"""Told the rows that were checked and the rows there are."""
+"""Called with the rows checked and the rows in all."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that creditline did not do."""
+    """A change that creditline did not make."""
 
     event: int | None
-    """The event that shows it; None: none does."""
+    """The event that shows it, if one does."""
     what: str
     repair: str
 
 
 @dataclass
 class Verification:
-    """What was found."""
+    """The faults, and the facts read on the way."""
 
     events: int = 0
     head: str = GENESIS
     rows: int = 0
-    """Rows that seals cover."""
+    """Rows covered by seals."""
     faults: list[Fault] = field(default_factory=list)
     unlisted: int = 0
     """Faults beyond :data:`MOST_FAULTS`."""
     notes: list[str] = field(default_factory=list)
-    """What is worth knowing and no fault."""
+    """Worth knowing, but no fault."""
     history: LocationHistory = field(default_factory=LocationHistory)
 
     def fault(self, event: int | None, what: str, repair: str = "") -> None:
@@ -53,15 +53,10 @@ class Verification:
             self.unlisted += 1
 
 
-RESTORE = (
-    "restore registry.duckdb and log-head.json from a copy made before that; then run the commands since then again"
-)
-
-
 @dataclass
 class SealedRows:
-    """All seals of a log, in its order, each with the event that has it."""
+    """All seals of a log in order, each with its event."""
 
     ranges: dict[str, list[tuple[int, Seal]]] = field(default_factory=lambda: {table: [] for table in NUMBERED_TABLES})
     keys: dict[str, dict[str, tuple[int, Seal]]] = field(default_factory=lambda: {table: {} for table in KEYED_TABLES})
-    """By table and thing; the newest seal of a thing counts."""
+    """By table and key, the newest seal."""

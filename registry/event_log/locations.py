@@ -1,9 +1,8 @@
-"""What the log says about columns that may change: where works were first and are now, and which
-are missing.
+"""The history of columns that can change: the path of a work, the folder of a data set, missing
+works.
 
-Rows are sealed with the path that they were added with; a work that was found elsewhere, a data set
-whose folder was moved, and a work that was not found again are events. Read in order, the events
-give back what the columns were and must be.
+Rows are sealed with their first path. A work found at another path, a moved data set folder and a
+missing work are events. Read in order, these events give the first and the present value.
 """
 
 from __future__ import annotations
@@ -15,9 +14,9 @@ from typing import Any
 
 MOVED, MISSING, REGISTERED, ROOT_MOVED = "works moved", "works missing", "works registered", "data set moved"
 SUPERSEDED = "works superseded"
-"""Kinds of events that change such columns. Moved works are listed as [id, path]; found again is in
-what was registered; works that were listed without a file are missing from when they were
-superseded, as [former id, new id]."""
+"""Kinds of events that change such columns. Moved works are listed as [id, path]. Works found again
+are part of what was registered. Works listed without a file are missing since they were superseded,
+as [former id, new id]."""
 _KINDS = (MOVED, MISSING, REGISTERED, ROOT_MOVED, SUPERSEDED)
 
 
@@ -26,20 +25,19 @@ class LocationHistory:
     """Filled by reading the events in order."""
 
     first_path: dict[int, str | None] = field(default_factory=dict)
-    """Of works that were moved: the path that they were added with."""
+    """Of works that were moved: the path they were added with."""
     path: dict[int, str | None] = field(default_factory=dict)
-    """Of the same works: the path now."""
+    """Of the same works: the present path."""
     missing: dict[int, str] = field(default_factory=dict)
-    """Works that were not found, and since when, as :func:`registry.event_log.events.time_text`
-    writes it."""
+    """Missing works and since when, as :func:`~registry.event_log.events.time_text` has it."""
     first_root: dict[str, str] = field(default_factory=dict)
     """By name of a data set that was moved."""
     root: dict[str, str] = field(default_factory=dict)
     unread: list[int] = field(default_factory=list)
-    """Events that say something about such columns in a form that nobody here wrote."""
+    """Events of these kinds that creditline did not write in this form."""
 
     def read(self, event: Mapping[str, Any]) -> None:
-        """Take in the next event."""
+        """Read the next event."""
         if event["kind"] not in _KINDS:
             return
         try:

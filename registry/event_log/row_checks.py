@@ -1,4 +1,6 @@
-"""The tables against their seals: rows that were edited, removed, or added past creditline."""
+"""Compares the tables with their seals: finds rows that were edited, removed or added by other
+means.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,7 @@ class _Meter:
 def verify_rows(
     connection: duckdb.DuckDBPyConnection, found: Verification, sealed: SealedRows, on_progress: Progress
 ) -> None:
-    """Hold every table against its seals; what does not fit becomes a fault of ``found``."""
+    """Compare every table with its seals; each difference becomes a fault of ``found``."""
     tables = (*NUMBERED_TABLES, *KEYED_TABLES)
     counts = {table: _number(connection, f"SELECT count(*) FROM {table}") for table in tables}  # noqa: S608 - our tables
     meter = _Meter(sum(counts.values()), on_progress)
@@ -63,8 +65,7 @@ def _verify_numbered(
                 f"rows {seal.first:,} to {seal.last:,} of {table} are not as event {event} sealed them: {change}",
             )
     found.rows += covered
-    # Between two seals, before the first and behind the last there must be nothing, and must never
-    # have been.
+    # Before the first seal, between two and after the last there must never have been rows.
     ends = [-1, *(last for _, last in ranges)]
     for (event, seal), end in zip(seals, ends, strict=False):
         if seal.first != end + 1:
@@ -86,7 +87,7 @@ def _verify_numbered(
 
 
 def _moved(connection: duckdb.DuckDBPyConnection, found: Verification, table: str) -> Mapping[int, str | None]:
-    """What rows of a table had when they were added, where that is something else now."""
+    """The values that rows of a table were added with, where they have changed since."""
     if table == "asset":
         return found.history.first_path
     if table != "data_set" or not found.history.first_root:

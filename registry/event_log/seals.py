@@ -1,9 +1,9 @@
 """Seals: a hash over rows, kept in the event that added them, so that an edit of the rows is found.
 
-Rows of the *numbered* tables are sealed by the range of ids that a change added, those of the
-*keyed* tables by the thing that they belong to. Here is what is sealed and how the hashes are
-computed; :mod:`registry.event_log.events` puts them into the log and
-:mod:`registry.event_log.verify` holds the tables against them.
+Rows of the *numbered* tables are sealed by the range of ids that a change added, rows of the
+*keyed* tables by the key that they belong to. This module defines the sealed columns and computes
+the hashes; :mod:`registry.event_log.events` writes them into the log and
+:mod:`registry.event_log.verify` compares them with the tables.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ CURRENT_COLUMNS: Mapping[str, frozenset[str]] = {
     ),
     "rightsholder": frozenset({"merged_into"}),
 }
-"""Columns that hold what is current now; they follow from sealed rows and events and are not sealed
+"""Columns with the current state. They follow from sealed rows and events, and are not sealed
 themselves."""
 
 MOVED_COLUMNS: Mapping[str, str] = {"asset": "path", "data_set": "root"}
-"""Columns that may change, but are sealed as they were when the row was added: events keep what
-they were before."""
+"""Columns that can change, sealed as they were when the row was added. Events keep the earlier
+values."""
 
 NUMBERED_TABLES = (
     "data_set",
@@ -55,8 +55,7 @@ NUMBERED_TABLES = (
     "withdrawal",
     "withdrawal_work",
 )
-"""Tables whose rows are numbered in order of insertion; every change seals what it added to
-them."""
+"""Tables whose ids ascend in order of insertion. Every change seals the rows that it added."""
 
 KEYED_TABLES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "encoding": ("id", ("id",)),
@@ -69,22 +68,19 @@ KEYED_TABLES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "candidate": ("audit_id", ("rank",)),
     "candidate_work": ("audit_id", ("unit_number", "position")),
 }
-"""Tables whose rows belong to a thing with an id: the column that names it, and the order of its
-rows."""
+"""Tables whose rows belong to a key: the column with the key, and the order of its rows."""
 
 _WIDE = {"embedded_metadata": 1024, "site_policy": 64}
-"""Rows that are fetched together from tables whose rows may have many kilobytes."""
+"""Rows fetched together from tables with rows of many kilobytes."""
 
 
-def _nobody(_: int) -> None:
-    """Nobody wants to know."""
+def _no_progress(_: int) -> None:
+    """Default: no progress callback."""
 
 
 @dataclass(frozen=True)
 class Seal:
-    """A digest over rows of one table: those numbered ``first`` to ``last``, or those of the thing
-    ``key``.
-    """
+    """A digest over rows of one table: those with ids ``first`` to ``last``, or of ``key``."""
 
     table: str
     rows: int
@@ -100,12 +96,11 @@ class Seal:
 
 @dataclass(frozen=True)
 class Seals:
-    """What an event seals, and how far the numbered tables are sealed with it."""
+    """The seals of an event, and the last sealed id of every numbered table."""
 
     rows: tuple[Seal, ...] = ()
     through: Mapping[str, int] = field(default_factory=dict)
-    """By table, its last id. The newest event has all of them, so that nobody needs to read the
-    others."""
+    """By table, its last id. The newest event has all of them, so earlier ones need not be read."""
 
     def to_text(self) -> str:
         """Canonical JSON, for the event's column."""
@@ -113,10 +108,10 @@ class Seals:
 
     @classmethod
     def parse(cls, text: str) -> Seals:
-        """What :meth:`to_text` wrote.
+        """The inverse of :meth:`to_text`.
 
         Raises:
-            ValueError: it is something else.
+            ValueError: the text has another form.
         """
         try:
             document = json.loads(text)
@@ -132,8 +127,8 @@ class Seals:
 
 
 def sealed_columns(table: str) -> list[str]:
-    """The columns of a table that a seal covers, in the schema's order."""
-    # Defining the tables takes half a second, which those who only read need not wait for.
+    """The sealed columns of a table, in the schema's order."""
+    # Imported late: defining the tables takes half a second.
     from sqlmodel import SQLModel
 
     import registry.storage.tables  # noqa: F401
@@ -143,13 +138,13 @@ def sealed_columns(table: str) -> list[str]:
 
 
 def digest_of_rows(schema: pa.Schema, rows: pa.Table, constants: Mapping[str, Any]) -> Digest:
-    """The digest over rows that are about to be added, by id: the same that
-    :func:`digests_of_ranges` finds in the table.
+    """The digest over rows about to be added, by id; equal to that of :func:`digests_of_ranges`
+    afterwards.
 
     Args:
         schema: of the table's sealed columns, see :func:`schema_of`.
         rows: columns of the new rows; a column that is neither here nor constant is null.
-        constants: columns that have one value for all.
+        constants: columns with one value for all rows.
     """
     found = RowHash(schema)
     for batch in rows.to_batches(BATCH):
@@ -171,20 +166,18 @@ def digests_of_ranges(
     table: str,
     ranges: Sequence[tuple[int, int]],
     moved: Mapping[int, str | None] | None = None,
-    on_rows: Callable[[int], object] = _nobody,
+    on_rows: Callable[[int], object] = _no_progress,
 ) -> Iterator[Digest]:
-    """The digest over the rows of each range of ids (first and last) of a numbered table, in one
-    pass.
+    """The digest over each range of ids (first and last) of a numbered table, in one pass.
 
-    The connection must not be used for anything else between two of them.
+    Do not use the connection for anything else while the digests are read.
 
     Args:
         connection: of the registry.
         table: one of :data:`NUMBERED_TABLES`.
-        ranges: ascending, none beginning before the one before it ends.
-        moved: by id, what the column of :data:`MOVED_COLUMNS` had when the row was added, where it
-            has something else now.
-        on_rows: told how many rows were read, as it goes.
+        ranges: ascending, without overlaps.
+        moved: by id, the first value of the column of :data:`MOVED_COLUMNS`, where it has changed.
+        on_rows: called with the number of rows read, as it goes.
     """
     if not ranges:
         return
@@ -216,9 +209,9 @@ def digests_of_ranges(
 
 
 def digest_of_key(
-    connection: duckdb.DuckDBPyConnection, table: str, key: str, on_rows: Callable[[int], object] = _nobody
+    connection: duckdb.DuckDBPyConnection, table: str, key: str, on_rows: Callable[[int], object] = _no_progress
 ) -> Digest:
-    """The digest over the rows of a keyed table that belong to a thing with an id."""
+    """The digest over the rows of a keyed table that belong to a key."""
     column, order = KEYED_TABLES[table]
     rows = RowHash(schema_of(connection, table))
     for batch in _rows_in_order(connection, table, f"{column} = ?", [key], order):
@@ -228,8 +221,8 @@ def digest_of_key(
 
 
 def digests_of_keys(connection: duckdb.DuckDBPyConnection, table: str) -> Iterator[tuple[str, Digest]]:
-    """The digest of every thing that has rows in a keyed table, in one pass; for tables that are
-    not filled in bulk.
+    """The digest of every key of a keyed table, in one pass; for tables that are not filled in
+    bulk.
     """
     column, order = KEYED_TABLES[table]
     found = connection.execute(f"{_select(table)} ORDER BY {', '.join((column, *order))}")
@@ -257,8 +250,8 @@ def _ends_of_runs(keys: Sequence[str]) -> Iterable[int]:
 def _rows_in_order(
     connection: duckdb.DuckDBPyConnection, table: str, condition: str, values: list[Any], order: tuple[str, ...]
 ) -> Iterator[pa.RecordBatch]:
-    """The sealed columns of rows, by ``order``. Rows lie in their order unless somebody moved them:
-    then they are sorted.
+    """The sealed columns of rows, sorted by ``order``. Sorts only if rows are not in that order
+    already.
     """
     listed = ", ".join(order)
     keys = connection.execute(f"SELECT {listed} FROM {table} WHERE {condition}", values)  # noqa: S608 - our tables

@@ -1,15 +1,14 @@
-"""Is the log whole, and are the tables what it says? Whatever was edited, removed, moved or added
-past creditline is named.
+"""Is the log complete, and are the tables as it says? Names every edit, removal and addition by
+other means.
 
-Held against each other are: every event's own hash and its link to the one before; the file beside
-the registry that keeps the newest hash; and the rows of every table with the seals of the events
-that added them. Memory does not grow with the works. What is current now (paths, permissions, …) is
-not sealed; :mod:`registry.doctor` derives it anew.
+It compares every event's hash and its link to the event before, the file beside the registry with
+the newest hash, and the rows of every table with the seals of the events that added them. Memory
+does not grow with the works. Columns with the current state (paths, permissions, …) are not sealed;
+:mod:`registry.doctor` derives them anew.
 
-Limit: somebody who may write everything, the file beside the registry included, can also compute
-  every hash anew. Against
-that helps only a hash that was noted where they cannot write (`creditline log head`): ``expect``
-proves that the log still goes on from it.
+Limit: a person who can write everything, the file beside the registry included, can recompute every
+  hash. Only a hash that was noted elsewhere (`creditline log head`) protects against that:
+  ``expect`` proves that the log still continues from it.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from registry.home import Home
 from registry.storage.database import Registry
 
 _FIELDS = ("sequence", "actor", "kind", "subject", "before", "after", "seals", "previous_sha256", "sha256")
-FOREIGN = "somebody defined functions in the registry, which may stand in for DuckDB's: {}"
+FOREIGN = "the registry has functions that creditline did not define and that may replace DuckDB's: {}"
 DROP_FUNCTIONS = "drop them with DuckDB (DROP MACRO), and verify again"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -42,9 +41,9 @@ def verify(
     """Verify the whole log, and every row that it sealed.
 
     Args:
-        registry: whose log.
-        expect: a hash that was noted earlier; it is a fault if the log does not go on from it.
-        on_progress: told how far it is.
+        registry: to verify.
+        expect: a hash noted earlier; it is a fault if the log does not continue from it.
+        on_progress: called with the rows checked and the rows in all.
 
     Raises:
         UsageError: ``expect`` is no hash.
@@ -60,12 +59,12 @@ def verify_within(
     expect: str | None = None,
     on_progress: Progress = lambda _done, _total: None,
 ) -> Verification:
-    """The same over a connection that is open."""
+    """The same over an open connection."""
     if expect is not None and (len(expect) != len(GENESIS) or set(expect) - set("0123456789abcdef")):
         raise UsageError(f"got {expect[:80]!r}, expected the 64 hexadecimal digits that `creditline log head` prints")
     found = Verification()
     if functions := foreign_functions(connection):
-        # Nothing that is asked here could be believed.
+        # No query can be trusted.
         found.fault(None, FOREIGN.format(", ".join(functions[:20])), DROP_FUNCTIONS)
         return found
     seals = _verify_chain(connection, found, expect)
@@ -75,18 +74,18 @@ def verify_within(
 
 
 def foreign_functions(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """Functions that somebody defined in the registry: DuckDB takes one by the name of its own in
-    place of it.
+    """Functions defined in the registry by other means. DuckDB uses one in place of its own of that
+    name.
     """
-    # By its whole name, and without any other function: these could be replaced as well.
+    # By its full name and without other functions, which could be replaced as well.
     rows = connection.execute("SELECT function_name FROM system.main.duckdb_functions() WHERE NOT internal").fetchall()
     return sorted({str(name) for (name,) in rows})
 
 
 def _events(connection: duckdb.DuckDBPyConnection) -> Iterator[dict[str, Any]]:
-    """Events in order. A time that no clock shows becomes None: it cannot be what was hashed."""
+    """Events in order. A time that no clock can show becomes None: it cannot be the hashed one."""
     columns = ", ".join(f'"{name}"' for name in _FIELDS)
-    # The values are ours to distrust: a time may be infinite, or beyond what Python can hold.
+    # The values are not trusted: a time may be infinite, or beyond Python's range.
     cursor = connection.execute(
         f"SELECT CASE WHEN isfinite(recorded_at) THEN epoch_us(recorded_at) END, {columns} FROM event ORDER BY sequence"  # noqa: S608 - constants
     )
@@ -173,16 +172,16 @@ def _verify_head_file(home: Home, connection: duckdb.DuckDBPyConnection, found: 
 
 @dataclass(frozen=True)
 class Choice:
-    """Which events to list; None: any."""
+    """Events to list; None: any."""
 
     kind: str | None = None
     subject: str | None = None
-    """The whole of it, or its beginning with ``*`` behind."""
+    """The whole subject, or its beginning followed by ``*``."""
     since: datetime | None = None
 
 
 def entries(connection: duckdb.DuckDBPyConnection, choice: Choice, limit: int | None = None) -> pa.Table:
-    """The newest events of a choice, the newest last; without the seals."""
+    """The newest events of a choice, the newest last, without their seals."""
     terms, values = ["true"], []
     for column, value in (("kind", choice.kind), ("subject", choice.subject)):
         if value is not None and value.endswith("*"):
@@ -202,8 +201,8 @@ def entries(connection: duckdb.DuckDBPyConnection, choice: Choice, limit: int | 
 
 
 def newest_statement(connection: duckdb.DuckDBPyConnection, kind: str, subject: str | None = None) -> str | None:
-    """What the newest event of a kind, of one subject or of any, says is the case now, as JSON;
-    None if there is none.
+    """The ``after`` of the newest event of a kind, of one subject or of any, as JSON; None without
+    one.
     """
     row = connection.execute(
         "SELECT after FROM event WHERE kind = $kind AND ($subject IS NULL OR subject = $subject) "

@@ -1,1 +1,1 @@
-"""May a work be trained on? The rule, the reviews that it counts, and the history of permissions."""
+"""May a work be trained on? The rule, the reviews that count, and the history of permissions."""

@@ -58,7 +58,7 @@ FORBIDDEN = (Permission.PROHIBITED, Permission.WITHDRAWN)
 _TRAINING = ", ".join(f"'{category.value}'" for category in sorted(TRAINING))
 
 CURRENT_POLICIES = "SELECT max(id) FROM site_policy GROUP BY kind, domain, subdomains"
-"""Ids of the policies that count: the newest of each kind for a host and for the hosts below it."""
+"""Ids of the policies that count: the newest of a kind for a host and the hosts below it."""
 
 CURRENT_SIGNALS = f"""
     SELECT rights_signal.* FROM rights_signal WHERE policy_id IS NULL OR policy_id IN ({CURRENT_POLICIES})

@@ -97,7 +97,7 @@ class Registry:
         return registry
 
     def patient(self) -> Registry:
-        """The same registry for a job of hours: it waits long for the lock, so as to keep its work."""
+        """The same registry for a job of hours: it waits longer for the lock."""
         return replace(self, lock_patience=LONG_PATIENCE)
 
     def for_reading(self) -> Registry:

@@ -1,4 +1,4 @@
-"""Selects the works of a query as a relation of the connection: some ids, millions, or all works."""
+"""Selects the works of a query, as a relation of the connection: by id, or all works."""
 
 from __future__ import annotations
 

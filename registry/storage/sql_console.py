@@ -1,4 +1,4 @@
-"""SQL written by people, run so that it changes nothing, reads only the registry, and ends in time."""
+"""SQL written by people, run to change nothing, to read only the registry, and to end in time."""
 
 from __future__ import annotations
 

@@ -45,18 +45,18 @@ _SECTIONS = {
 }
 
 DOCUMENTS = frozenset({"attributes", "fields", "c2pa", "problems"})
-"""Columns whose texts are JSON."""
+"""Columns with JSON texts."""
 
 
 def work_details(connection: duckdb.DuckDBPyConnection, asset_id: int) -> dict[str, Any]:
-    """What is known of a work, by subject; every list is empty where nothing is.
+    """Everything on record about a work, by subject; a list is empty where there is nothing.
 
-    ``work`` has the columns of the view of that name, ``permission_grounds`` why it has its
-    permission, ``rights_history`` all that was declared and verified (newest first), ``encodings``
-    the members that train on it by code, ``seen_by`` the registered members that did.
+    ``work`` has the columns of that view, ``permission_grounds`` the reasons for its permission,
+    ``rights_history`` all declared and verified rights (newest first), ``encodings`` the members
+    that train on it by code, ``seen_by`` the registered members that did.
 
     Raises:
-        NotFoundError: no work has this number.
+        NotFoundError: no work has this id.
     """
     found = records(connection.execute(f"SELECT * FROM ({rights_of([asset_id])})"))  # noqa: S608 - a number
     if not found:

@@ -1,8 +1,8 @@
-"""What makes two records the same work, as one number to look works up by.
+"""The identity of a work, as one number for lookups: two records with the same identity are one
+work.
 
-The same bytes are one work. Of a work whose bytes nobody here has read, the source's own hash of
-them is taken, then its address, then its place in the source: each is believed only as far as no
-better one is there.
+The same bytes are one work. A work without bytes here is identified by the first of these that it
+has: the source's own hash of the bytes, its address, its place in the source.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ IDENTITY = (
     "coalesce(CASE WHEN regexp_full_match(sha256, '[0-9a-f]{64}') THEN ('0x' || left(sha256, 16))::UBIGINT END, "
     f"md5_number_lower({IDENTITY_KEY}))"
 )
-"""SQL for ``asset.identity``: the first half of half a SHA-256, of other texts half of their MD5.
-It finds rows fast; :data:`IDENTITY_KEY` must be compared as well, since somebody could make two
-texts that share it."""
+"""SQL for ``asset.identity``: 64 bits of a SHA-256, or of the MD5 of any other text. It finds rows
+fast; compare :data:`IDENTITY_KEY` as well, since two texts with one identity can be made on
+purpose."""
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 

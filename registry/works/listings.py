@@ -1,9 +1,9 @@
-"""Pages of works, rightsholders, licences and data sets, at ten million works each in a fraction of
-a second.
+"""Pages of works, rightsholders, licences and data sets, each in a fraction of a second at ten
+million works.
 
-A page of works is found in two steps. The first reads only the columns of numbers that the filter
-needs: for the total, and for the ids of the page, which lie in order already. The second reads the
-texts of the page's works alone. Nothing here imports the models, whose import takes longer.
+A page of works takes two steps. The first reads only the columns of numbers that the filter needs,
+for the total and for the ids of the page, which are in order already. The second reads the texts of
+these works alone. Nothing here imports the models, which would take longer.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ _LISTED_BY = {"rightsholder_id": "rightsholders", "licence_id": "licences", "dat
 BLOCK = 65_536
 """Ids that are counted together."""
 PAGE = 1_000
-"""Works whose texts are fetched by one query."""
+"""Works with texts fetched by one query."""
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """SQL over ``asset`` and its values."""
+    """SQL over ``asset``, and its values."""
 
     sql: str
     values: list[Any]
     joined: bool
-    """Whether works are looked up in another table, so that they come in no order of their own."""
+    """Whether works are looked up in another table, and so come in no order."""
 
 
 @dataclass(frozen=True)
@@ -47,17 +47,16 @@ class WorksFilter:
     """Which works to list; every field is an exact name, None for any."""
 
     rightsholder: str | None = None
-    """A name, or ``#`` and a number."""
+    """A name, or ``#`` and an id."""
     licence: str | None = None
     data_set: str | None = None
     permission: str | None = None
 
     def conditions(self, connection: duckdb.DuckDBPyConnection) -> Conditions:
-        """The same as conditions: names become ids first, so that a column of numbers is all that
-        is read.
+        """The filter as SQL: names become ids first, so that only columns of numbers are read.
 
-        A rightsholder's name counts for the record that it was merged into, and finds the works
-        that it shares with others.
+        A merged rightsholder's name stands for the record that counts, and finds its shared works
+        as well.
 
         Raises:
             UsageError: no such permission.
@@ -78,7 +77,7 @@ class WorksFilter:
             if name is not None:
                 found = connection.execute(query, [name] * query.count("?")).fetchall()
                 if not found:
-                    # An empty list would read as "there is nothing of it".
+                    # An empty list would mean that it has no works.
                     raise NotFoundError(
                         f"no {_THINGS[column]} {name!r}; `creditline {_LISTED_BY[column]}` lists what there is"
                     )
@@ -97,10 +96,10 @@ class WorksFilter:
 
 
 def _or_shared(connection: duckdb.DuckDBPyConnection, rightsholders: str) -> str:
-    """SQL that adds the works that these have a share in; nothing where there are none. A few are
-    named, which is faster.
+    """SQL that adds the works these rightsholders share with others. A few are listed by id, which
+    is faster.
     """
-    # Found once: counting the works and each page of them ask for it again.
+    # Stored once: the total and each page use it again.
     connection.execute(f"CREATE OR REPLACE TEMP TABLE shared_works AS {works_shared_by(rightsholders)}")
     found = connection.execute(f"SELECT work_id FROM shared_works LIMIT {PAGE + 1}").fetchall()  # noqa: S608 - a number
     if len(found) > PAGE:
@@ -110,7 +109,7 @@ def _or_shared(connection: duckdb.DuckDBPyConnection, rightsholders: str) -> str
 
 @dataclass(frozen=True)
 class Page:
-    """Some rows of a listing, and how many it has in all."""
+    """Some rows of a listing, and the total."""
 
     rows: list[dict[str, Any]]
     total: int
@@ -140,7 +139,7 @@ def records(result: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
 
 
 def count_works(connection: duckdb.DuckDBPyConnection, chosen: WorksFilter) -> int:
-    """How many works a filter chooses."""
+    """Number of works that a filter selects."""
     return _count(connection, chosen.conditions(connection))
 
 
@@ -160,15 +159,14 @@ def works(
 def works_named(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int]) -> list[dict[str, Any]]:
     """These works with their current rights, by asset id.
 
-    Columns: those of :data:`registry.storage.current_rights.ASSET_RIGHTS`, and
-      ``rightsholders``, the names of all of them.
+    Columns: those of :data:`registry.storage.current_rights.ASSET_RIGHTS`, and ``rightsholders``,
+      the names of all of them.
     """
     found: list[dict[str, Any]] = []
     ids = sorted(set(asset_ids))
     for start in range(0, len(ids), PAGE):
         page = ids[start : start + PAGE]
-        # Few works have several; looking for the owners of the others would read the wide tables
-        # once more.
+        # Few works have several. For the others, the wide tables need not be read again.
         shared = connection.execute(
             f"SELECT DISTINCT asset_id FROM co_rightsholder WHERE asset_id IN ({_listed(page)})"  # noqa: S608 - numbers
         ).fetchall()
@@ -192,7 +190,7 @@ def works_reader(
     limit: int | None = None,
     offset: int = 0,
 ) -> pa.RecordBatchReader:
-    """The same works in batches, by asset id, in memory that does not grow with their number."""
+    """The same works in batches, by asset id, in bounded memory."""
     import pyarrow as pa
 
     conditions = chosen.conditions(connection)
@@ -201,11 +199,11 @@ def works_reader(
     left = sum(count for _, count in counts) if limit is None else limit
 
     def batches() -> Iterator[pa.RecordBatch]:
-        skip, wanted = offset, left
+        skip, needed = offset, left
         for block, count in counts:
             if skip >= count:
                 skip -= count
-            elif wanted > 0:
+            elif needed > 0:
                 within = f"BETWEEN {block * BLOCK} AND {(block + 1) * BLOCK - 1}"
                 rights = (
                     f"SELECT * FROM ({ASSET_RIGHTS}) WHERE asset_id {within} "  # noqa: S608 - built above
@@ -213,15 +211,15 @@ def works_reader(
                     "ORDER BY asset_id LIMIT ? OFFSET ?"
                 )
                 query = with_rightsholders(rights, within) + " ORDER BY listed.asset_id"
-                found = connection.execute(query, [*conditions.values, wanted, skip]).to_arrow_table()
+                found = connection.execute(query, [*conditions.values, needed, skip]).to_arrow_table()
                 yield from found.cast(schema).to_batches()
-                wanted, skip = wanted - found.num_rows, 0
+                needed, skip = needed - found.num_rows, 0
 
     return pa.RecordBatchReader.from_batches(schema, batches())
 
 
 def _counts(connection: duckdb.DuckDBPyConnection, conditions: Conditions) -> list[tuple[int, int]]:
-    """How many works there are in each block of ids, in order."""
+    """Number of works in each block of ids, in order."""
     return connection.execute(
         f"SELECT id // {BLOCK} AS block, count(*) FROM asset WHERE {conditions.sql} GROUP BY block ORDER BY block",  # noqa: S608 - built above
         conditions.values,
@@ -236,8 +234,7 @@ def _count(connection: duckdb.DuckDBPyConnection, conditions: Conditions) -> int
 def _page_of_ids(
     connection: duckdb.DuckDBPyConnection, conditions: Conditions, limit: int | None, offset: int
 ) -> list[int]:
-    # Rows lie in the order of their ids, and DuckDB keeps the order and stops at the page's end:
-    # nothing is sorted.
+    # Rows are stored in the order of their ids, and DuckDB keeps that order: nothing is sorted.
     order = "ORDER BY id" if conditions.joined else ""
     rows = connection.execute(
         f"SELECT id FROM asset WHERE {conditions.sql} {order} LIMIT ? OFFSET ?",  # noqa: S608 - built above
@@ -247,8 +244,7 @@ def _page_of_ids(
 
 
 def rightsholders(*, matching: str | None = None, limit: int | None = None, offset: int = 0) -> Listing:
-    """Rightsholders by name, with the number of their works, their bytes and the licences they are
-    under.
+    """Rightsholders by name, with their number of works, bytes and licences.
 
     ``matching`` is part of a name, in small or capital letters.
     """
@@ -278,13 +274,13 @@ def rightsholders(*, matching: str | None = None, limit: int | None = None, offs
 
 
 def count_rightsholders(connection: duckdb.DuckDBPyConnection, *, matching: str | None = None) -> int:
-    """How many there are; merged records count as one."""
+    """Number of rightsholders; merged records count as one."""
     query = "SELECT count(*) FROM rightsholder WHERE merged_into IS NULL AND contains(lower(name), lower(?))"
     return int(connection.execute(query, [matching or ""]).fetchall()[0][0])
 
 
 def licences(*, limit: int | None = None, offset: int = 0) -> Listing:
-    """Licences by reference: how they were understood, and how many works are under each."""
+    """Licences by reference: how they were understood, and the number of works under each."""
     return Listing(
         """
         SELECT licence.id AS licence_id, reference AS licence, spdx, recognised, training, duties, url, note,
@@ -300,9 +296,7 @@ def licences(*, limit: int | None = None, offset: int = 0) -> Listing:
 
 
 def data_sets(*, limit: int | None = None, offset: int = 0) -> Listing:
-    """Data sets by name, with the number of their works and of those that were not found any
-    more.
-    """
+    """Data sets by name, with the number of works and of missing works."""
     return Listing(
         """
         SELECT data_set.id AS data_set_id, name AS data_set, kind, root, coalesce(works, 0) AS works,

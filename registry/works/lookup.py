@@ -1,12 +1,12 @@
-"""How people name a work or a rightsholder to a command, and which records they mean.
+"""How people name a work or a rightsholder in a command, and which records these names mean.
 
-A work is named by its number, by its SHA-256 (whole, or a start of eight digits or more that only
-one work has), by its place as ``<data set>:<path>``, or, if it is known by its metadata alone, by
-its address or the other hash that its source states. A rightsholder is named exactly, or by number
-as ``#17``; a record that was merged stands for the one that counts.
+A work is named by its id, by its SHA-256 (all of it, or a start of eight digits or more that only
+one work has), by its place as ``<data set>:<path>``, or, if it is known by metadata alone, by its
+address or the other hash that its source states. A rightsholder is named exactly, or by id as
+``#17``; a merged record stands for the one that counts.
 
-What has a number or a whole hash is found by the columns of numbers alone; only a start of a hash
-and a path read a column of text.
+An id or a whole hash is found through columns of numbers alone; only a start of a hash and a path
+read a column of text.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from registry.text import tidy
 from registry.works.identity import IDENTITY_KEY, identity_of
 
 LEAST_PREFIX = 8
-"""Hex digits that a start of a hash must have."""
+"""Hex digits of the shortest start of a hash."""
 
 _LARGEST_ID = 2**63 - 1
 _NUMBER = re.compile(r"[0-9]{1,19}")
@@ -33,20 +33,20 @@ _LIKENESS = 0.8
 
 
 def resolve_works(connection: duckdb.DuckDBPyConnection, references: Sequence[str]) -> list[int]:
-    """Ids of the works that are meant, each once, in the order of the references.
+    """Ids of the works that the references mean, each once, in the order of the references.
 
     Raises:
-        NotFoundError: a reference that no work has.
-        UsageError: the start of several works' hashes.
+        NotFoundError: no work has a reference.
+        UsageError: several works' hashes start with a reference.
     """
-    wanted = [_text(reference, "work") for reference in references]
-    found = _by_number(connection, wanted) | _by_key(connection, wanted)
+    texts = [_text(reference, "work") for reference in references]
+    found = _by_number(connection, texts) | _by_key(connection, texts)
     ids: dict[int, None] = {}
-    for reference in wanted:
+    for reference in texts:
         matches = found.get(reference) or _by_prefix(connection, reference) or _by_path(connection, reference)
         if not matches:
             raise NotFoundError(
-                f"no work {reference!r}; expected its number, its SHA-256 (at least {LEAST_PREFIX} digits) or "
+                f"no work {reference!r}; expected its id, its SHA-256 (at least {LEAST_PREFIX} digits) or "
                 "'<data set>:<path>': `creditline works` lists them"
             )
         ids.update(dict.fromkeys(matches))
@@ -54,11 +54,10 @@ def resolve_works(connection: duckdb.DuckDBPyConnection, references: Sequence[st
 
 
 def resolve_rightsholder(connection: duckdb.DuckDBPyConnection, reference: str) -> int:
-    """Id of the rightsholder that is meant: of the record that counts, where the one named was
-    merged.
+    """Id of the rightsholder that the reference means; for a merged record, of the one that counts.
 
     Raises:
-        NotFoundError: no rightsholder has this name or number.
+        NotFoundError: no rightsholder has this name or id.
         UsageError: several have this name.
     """
     text = _text(reference, "rightsholder")
@@ -72,14 +71,12 @@ def resolve_rightsholder(connection: duckdb.DuckDBPyConnection, reference: str) 
         raise NotFoundError(f"no rightsholder {text!r}; {_suggestion(connection, text)}")
     if len(rows) > 1:
         listed = ", ".join(f"#{row[0]}" for row in rows[:10])
-        raise UsageError(f"{len(rows)} rightsholders have the name {text!r}; name one by its number: {listed}")
+        raise UsageError(f"{len(rows)} rightsholders have the name {text!r}; name one by its id: {listed}")
     return int(rows[0][0])
 
 
 def _text(reference: str, kind: str) -> str:
-    """The reference, if it is text that a registry can hold: an argument of a process may be any
-    bytes.
-    """
+    """The reference, if a registry can hold it: an argument of a process can be any bytes."""
     try:
         reference.encode()
     except UnicodeEncodeError as error:
@@ -95,7 +92,7 @@ def _by_number(connection: duckdb.DuckDBPyConnection, references: Sequence[str])
     numbers = {reference: number for reference in references if (number := _number(reference)) is not None}
     if not numbers:
         return {}
-    # The blocks that can hold them are few; DuckDB passes over the others.
+    # With bounds DuckDB skips the blocks that cannot hold them.
     rows = connection.execute(
         "SELECT id FROM asset WHERE id BETWEEN ? AND ? AND id IN (SELECT unnest(?::BIGINT[]))",
         [min(numbers.values()), max(numbers.values()), list(numbers.values())],
@@ -143,7 +140,7 @@ def _by_prefix(connection: duckdb.DuckDBPyConnection, reference: str) -> list[in
 
 
 def _by_path(connection: duckdb.DuckDBPyConnection, reference: str) -> list[int]:
-    """The work that was last found at a place; both a data set's name and a path may have
+    """The work that was last found at a place. A data set's name and a path can both contain
     colons.
     """
     sets = connection.execute(
@@ -166,5 +163,5 @@ def _suggestion(connection: duckdb.DuckDBPyConnection, text: str) -> str:
         [text[:200], _LIKENESS, _SUGGESTIONS],
     ).fetchall()
     if not rows:
-        return "expected an exact name or '#<number>': `creditline rightsholders` lists them"
+        return "expected an exact name or '#<id>': `creditline rightsholders` lists them"
     return "did you mean " + " or ".join(repr(str(name)[:200]) for (name,) in rows) + "?"

@@ -1,7 +1,6 @@
-"""Questions that commands and attribution ask the registry. Reading only; every list has a stable
-order.
+"""Queries of commands and of attribution. Read only; every list has a stable order.
 
-Pages of works and the like are in :mod:`registry.works.listings`.
+Pages of works and other things are in :mod:`registry.works.listings`.
 """
 
 from __future__ import annotations
@@ -31,19 +30,19 @@ Row = TypeVar("Row", bound=SQLModel)
 
 @dataclass(frozen=True, eq=False)
 class TrainingAssets:
-    """The works of an encoding, as training needs them; all fields in order of asset id."""
+    """The works of an encoding with what training needs, in order of asset id."""
 
     asset_ids: NDArray[np.int64]
     sha256: list[str]
     paths: list[Path]
-    """Absolute. The file may have changed since: check its hash when it is read."""
+    """Absolute. A file can have changed since: check its hash when reading it."""
     unit_numbers: NDArray[np.int64]
     values: list[str | None] | None
-    """The works' values of the column that was asked for; None for a work without one."""
+    """The works' values of the requested column; None for a work without one."""
 
 
 def latest_encoding(session: Session) -> Encoding:
-    """The encoding that was made last, by the order of rows: a clock may have gone backwards.
+    """The encoding that was made last, by the order of rows, because clocks can go backwards.
 
     Raises:
         NotFoundError: there is none.
@@ -55,7 +54,7 @@ def latest_encoding(session: Session) -> Encoding:
 
 
 def latest_ensemble(session: Session) -> Ensemble:
-    """The ensemble that was made last, of those that have all their members if any has.
+    """The ensemble that was made last among the complete ones, or among all if none is complete.
 
     Raises:
         NotFoundError: there is none.
@@ -69,7 +68,7 @@ def latest_ensemble(session: Session) -> Ensemble:
     if not found:
         raise NotFoundError("no ensemble yet; run `creditline train` first")
     counts = Counter(session.exec(select(Member.ensemble_id).where(Member.generation == 1)))
-    # The last one in the order of rows, since a clock may have gone backwards.
+    # By the order of rows, because clocks can go backwards.
     return max(enumerate(found), key=lambda item: (counts[item[1][0].id] == item[1][1], item[0]))[1][0]
 
 
@@ -91,7 +90,7 @@ def find_by_prefix(session: Session, model: type[Row], prefix: str) -> Row:
 
 
 def training_assets(registry: Registry, encoding_id: str, column: str | None) -> TrainingAssets:
-    """The works of an encoding with their files, and their values of ``column`` if one is given.
+    """The works of an encoding with their files, and their values of ``column``.
 
     Raises:
         NotFoundError: no such encoding, or no work has a value in the column.
@@ -99,11 +98,11 @@ def training_assets(registry: Registry, encoding_id: str, column: str | None) ->
     units = load_units(registry, encoding_id)
     value = column_expression(column) if column is not None else "NULL::VARCHAR"
     with registry.connection() as connection:
-        connection.register("wanted", pa.table({"selected_id": units.asset_ids}))
+        connection.register("selected", pa.table({"selected_id": units.asset_ids}))
         # The column's name enters as an escaped literal.
         rows = connection.execute(
             f"SELECT asset_id, sha256, root, path, {value} AS value "  # noqa: S608
-            f"FROM ({ASSET_RIGHTS}) JOIN wanted ON asset_id = selected_id ORDER BY asset_id"
+            f"FROM ({ASSET_RIGHTS}) JOIN selected ON asset_id = selected_id ORDER BY asset_id"
         ).to_arrow_table()
         known = attribute_names(connection) if column is not None else []
     values = rows["value"].to_pylist()
@@ -120,23 +119,23 @@ def training_assets(registry: Registry, encoding_id: str, column: str | None) ->
 
 
 def asset_rights_table(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int] | None = None) -> pa.Table:
-    """Works with their newest rights (columns: see
-    :data:`registry.storage.current_rights.ASSET_RIGHTS`), by asset id.
+    """Works with their current rights by asset id, in the columns of
+    :data:`~registry.storage.current_rights.ASSET_RIGHTS`.
     """
     query = f"SELECT * FROM ({ASSET_RIGHTS})"  # noqa: S608  # a constant
     if asset_ids is not None and len(asset_ids) <= PAGE:
         query = f"SELECT * FROM ({rights_of(asset_ids)})"  # noqa: S608  # numbers
     elif asset_ids is not None:
-        connection.register("wanted", pa.table({"selected_id": pa.array(list(asset_ids), pa.int64())}))
-        query += " WHERE asset_id IN (SELECT selected_id FROM wanted)"
-        # The blocks that can hold them are few; DuckDB passes over the others.
+        connection.register("selected", pa.table({"selected_id": pa.array(list(asset_ids), pa.int64())}))
+        query += " WHERE asset_id IN (SELECT selected_id FROM selected)"
+        # With bounds DuckDB skips the blocks that cannot hold them.
         query += f" AND asset_id BETWEEN {int(min(asset_ids))} AND {int(max(asset_ids))}"
     return connection.execute(query + " ORDER BY asset_id").to_arrow_table()
 
 
 def works_outside(connection: duckdb.DuckDBPyConnection, encoding_id: str) -> int:
-    """How many of the registered works no unit of the encoding has: registered later, without a
-    value, or missing.
+    """Number of registered works in no unit of the encoding: registered later, without a value, or
+    missing.
     """
     row = _one(
         connection,

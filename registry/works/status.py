@@ -1,4 +1,4 @@
-"""How much the registry holds, and what is missing from it."""
+"""Counts of everything in the registry, and of gaps in it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from registry.works.listings import PERMISSIONS, data_sets, records
 
 @dataclass(frozen=True)
 class Status:
-    """How much the registry holds."""
+    """Counts of the registry."""
 
     counts: dict[str, int]
-    """Rows per table of things that people count."""
+    """Rows per table."""
     works_without_rightsholder: int
     works_without_licence: int
     works_missing: int
@@ -24,13 +24,13 @@ class Status:
     encodings: list[dict[str, Any]]
     ensembles: list[dict[str, Any]]
     permissions: dict[str, int]
-    """Works by whether they may be trained on."""
+    """Works by permission."""
     claims_open: int
     withdrawals: int
 
 
 def status(connection: duckdb.DuckDBPyConnection) -> Status:
-    """Count what there is."""
+    """Count everything."""
     tables = ("asset", "rightsholder", "licence", "data_set", "encoding", "ensemble", "member", "sample", "audit")
     counts = {name: _number(connection, f"SELECT count(*) FROM {name}") for name in tables}  # noqa: S608  # names above
     gaps = connection.execute(
