@@ -1,8 +1,8 @@
-"""The one tree of errors, each with the exit status that the command line gives for it.
+"""The tree of errors, each with the exit status of the command line.
 
-A message says what was got, what was expected and what to do next, in one line: library code
-raises, only the command line prints. An error that comes from a driver (DuckDB, Pillow,
-safetensors) is raised ``from`` it, so that ``--debug`` shows both.
+A message is one line: what was got, what was expected, what to do next. Library code raises; only
+the command line prints. An error of a driver (DuckDB, Pillow, safetensors) is the cause of ours
+(``from``), so that ``--debug`` shows both.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import ClassVar
 
 
 class CreditlineError(Exception):
-    """Anything that creditline refuses or cannot do. ``exit_code`` is the status of the process
-    that meets it.
+    """Anything that creditline refuses or cannot do. ``exit_code`` becomes the status of the
+    process.
     """
 
     exit_code: ClassVar[int] = 2
@@ -23,19 +23,15 @@ class UsageError(CreditlineError):
 
 
 class NotFoundError(UsageError):
-    """An id, path or name that the registry does not hold."""
+    """The registry has no such id, path or name."""
 
 
 class InputError(CreditlineError):
-    """A file or table from outside cannot be used: unreadable, hostile, or not what it claims to
-    be.
-    """
+    """A file or table from outside is unreadable, hostile, or not what it claims to be."""
 
 
 class CapacityError(CreditlineError):
-    """More was asked of an encoding than its codes hold: too many units, or too many ablated at
-    once.
-    """
+    """An encoding has too few codes: too many units, or too many ablated at once."""
 
 
 class RegistryError(CreditlineError):

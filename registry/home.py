@@ -2,19 +2,19 @@
 
     registry.duckdb                     the registry
     log-head.json                       the newest hash of its log
-    staging/                            lists while they are read, the registry's copy during a dry run; safe to delete
-    members/<ensemble>-<index>/         config.json, diffusion_pytorch_model.safetensors, manifest.json, works.txt
-    references/<ensemble>/              the same four files of the reference model, for ranking alone; can be trained again
+    staging/                            lists in reading, the copy of a dry run; safe to delete
+    members/<ensemble>-<index>/         configuration, weights, manifest, list of works
+    references/<ensemble>/              the same of the reference model; can be trained again
     samples/<sample>.png                the generated image
     samples/<sample>.safetensors        output before clipping, member predictions, member losses
     contrasts/<sha256>.safetensors      the same predictions for an image that was not generated here
     jacobians/<sample>.safetensors      dy/dv of that sample
-    audits/<audit>.safetensors          statistics of the decoys, influences of all units, counterfactuals
+    audits/<audit>.safetensors          statistics of decoys, influences, counterfactuals
     pictures/<sha256>.png               a small picture of every work that an audit lists
-    training/<ensemble>/                pixels that the members train on, features for ranking; can be rebuilt, safe to delete
+    training/<ensemble>/                pixels and features; can be rebuilt, safe to delete
     scores/<sha256>.parquet             supplied scores that a kept choice of rankers names
     reports/                            rendered pages and tables
-    filings/                            every version of a filing that was issued, with the answers that it was made from
+    filings/                            every issued version of a filing, with its answers
 
 A file is written beside its place, synced, and renamed into it, so that a reader never meets half
 of one.
@@ -38,7 +38,7 @@ HOME_VARIABLE = "CREDITLINE_HOME"
 
 @dataclass(frozen=True)
 class Home:
-    """Paths below one home folder. Nothing is created until something is written."""
+    """Paths in one home folder. A folder is made when something is written to it."""
 
     root: Path
 
@@ -91,7 +91,7 @@ class Home:
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` fill a temporary neighbour of ``path``, sync it, and rename it into place.
+    """Let ``write`` fill a temporary file beside ``path``, sync it, and rename it to ``path``.
 
     Raises:
         InputError: the folder cannot be written (missing rights, full disk).
@@ -111,7 +111,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the files of a folder on disk before the folder is renamed into its place."""
+    """Sync the files of a folder to disk before the folder is renamed."""
     for path in folder.iterdir():
         with path.open("rb+") as file:
             os.fsync(file.fileno())

@@ -1,5 +1,4 @@
-"""Ids that are hashes of what they name: the same request gives the same id, so a job that is run
-again resumes.
+"""Ids that are hashes of a request: the same request has the same id, so a repeated job resumes.
 
 >>> content_id("sample", {"seed": 1}) == content_id("sample", {"seed": 1})
 True

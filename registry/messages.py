@@ -1,7 +1,7 @@
-"""Why something from outside could not be read, in plain words.
+"""Plain reasons why something from outside could not be read.
 
-What a decoder raises is made for its programmers: names of classes, addresses in memory, or nothing
-at all. A finding is read by people who have the file and not the program.
+Decoders raise errors for programmers: class names, memory addresses, or nothing at all. A finding
+is read by people who have the file and not the program.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _CLASS = re.compile(
 
 
 def plain_reason(error: BaseException) -> str:
-    """What an error says, in one line that names no class and no object of a program.
+    """An error's message in one line, without names of classes or objects.
 
     >>> plain_reason(ValueError("cannot identify <_io.BytesIO object at 0x7f>"))
     'cannot identify'

@@ -1,9 +1,9 @@
-"""Rights signals: what a work, its manifest or its site says about being mined or trained on, in
-one vocabulary.
+"""Rights signals: statements of a work, its manifest or its site about mining and training, in one
+vocabulary.
 
 Protocols differ in their words (PLUS has a controlled list, C2PA entries, TDMRep a number,
-robots.txt rules). A signal keeps the raw value and puts beside it what it means here: for which
-*category* of use, whether that use is allowed.
+robots.txt rules). A signal keeps the raw value beside its meaning here: a *category* of use, and
+whether that use is allowed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from enum import StrEnum
 
 
 class Protocol(StrEnum):
-    """Where the vocabulary of a signal comes from."""
+    """The vocabulary of a signal."""
 
     PLUS = "plus"
     """PLUS Data Mining property, ``plus:DataMining``, adopted by IPTC."""
@@ -30,7 +30,7 @@ class Protocol(StrEnum):
 
 
 class Category(StrEnum):
-    """The kind of use that a signal speaks of."""
+    """The kind of use that a signal is about."""
 
     ALL = "all data mining"
     AI_TRAINING = "ai training"
@@ -41,11 +41,11 @@ class Category(StrEnum):
 
 
 class Use(StrEnum):
-    """What the signal says of that use."""
+    """Whether a signal allows the use."""
 
     ALLOWED = "allowed"
     CONSTRAINED = "constrained"
-    """Allowed under a condition, which ``constraint`` has or points to."""
+    """Allowed under the condition in ``constraint``, or at its address."""
     PROHIBITED = "prohibited"
     UNSPECIFIED = "unspecified"
 
@@ -60,14 +60,13 @@ class RightsSignal:
     constraint: str | None
     """The condition in words, or the address of one."""
     raw: str
-    """The value as it was found, at most :data:`LONGEST_RAW` characters."""
+    """The value as found, at most :data:`LONGEST_RAW` characters."""
     found_in: str
-    """``xmp``, ``iptc``, ``exif``, ``c2pa manifest``, or the name of the file that was supplied for
-    a site."""
+    """``xmp``, ``iptc``, ``exif``, ``c2pa manifest``, or the file name of a site's policy."""
 
 
 LONGEST_RAW = 4_096
 
 TRAINING = frozenset({Category.ALL, Category.AI_TRAINING, Category.GENERATIVE_TRAINING, Category.CRAWLING})
-"""Categories that bear on training a generative image model. A reservation against crawling counts:
-a crawler that heeds it does not have the work."""
+"""Categories that concern training a generative image model. A reservation against crawling counts:
+a crawler that respects it does not have the work."""

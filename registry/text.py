@@ -9,21 +9,21 @@ from registry.errors import InputError
 
 BLANKS = "".join(chr(code) for code in (*range(0x09, 0x0E), *range(0x1C, 0x21), 0x85, 0xA0, 0x1680, *range(0x2000, 0x200C),
                                         0x2028, 0x2029, 0x202F, 0x205F, 0x3000, 0xFEFF))  # fmt: skip
-"""Characters that show nothing at the ends of a text: Unicode's white space, the zero-width space
-and the byte-order mark."""
+"""Characters that are invisible at the ends of a text: Unicode white space, zero-width space, byte-
+order mark."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 LONGEST_TEXT = 10_000
-"""Characters: a page or two. What is longer is a document, and belongs beside the registry."""
+"""Characters: a page or two. Keep longer documents outside the registry."""
 
 
 def stated_text(value: str | None, what: str, *, lines: bool = False) -> str | None:
-    """A text that somebody stated, in one spelling; None where it says nothing.
+    """A text that was entered, in one spelling; None if it is empty.
 
     Raises:
-        InputError: too long, not UTF-8, or with control characters (line breaks and tabs count,
-            unless ``lines``).
+        InputError: too long, not UTF-8, or with control characters (line breaks and tabs are
+            allowed with ``lines``).
     """
     text = tidy(value)
     if text is None:
@@ -40,22 +40,20 @@ def stated_text(value: str | None, what: str, *, lines: bool = False) -> str | N
 
 
 def stated_reason(value: str, what: str = "reason") -> str:
-    """A text that must say something. Raises InputError otherwise, and as :func:`stated_text`
-    does.
-    """
+    """A text that must not be empty. Raises InputError if it is, or as :func:`stated_text`."""
     text = stated_text(value, what, lines=True)
     if text is None:
-        raise InputError(f"the {what} is empty; say why, as people will ask years later")
+        raise InputError(f"the {what} is empty; state it, it will be read years later")
     return text
 
 
 def tidy(text: str | None) -> str | None:
-    """One spelling for what looks the same: Unicode's composed form, no blanks around; None for
-    what is empty.
+    """One spelling for what looks the same: Unicode's composed form without blanks around; None if
+    empty.
     """
     return (unicodedata.normalize("NFC", text).strip(BLANKS) or None) if text else None
 
 
 def has_control_characters(text: str, allowed: str = "") -> bool:
-    """Whether there is a line break, a NUL or the like in it."""
+    """Whether the text has a line break, a NUL or another control character."""
     return any(character not in allowed for character in _CONTROL.findall(text))

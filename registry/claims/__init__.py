@@ -1,1 +1,1 @@
-"""Claims: somebody asserts that works are theirs; somebody here decides."""
+"""Claims: a claimant asserts that works are theirs, and a decision is made here."""

@@ -1,11 +1,11 @@
-"""What is decided about a claim, and what follows for its works.
+"""Decisions about claims, and their effect on the works.
 
-Accepting a claim says with a verified row of ``asset_rights`` that the claimant owns the works;
-taking that back appends what was verified before, so that everything that ever counted stays on
-record. Of several accepted claims on a work, the one that was accepted last counts.
+Accepting a claim appends a verified row of ``asset_rights`` with the claimant as owner. Taking that
+back appends the verified rights from before, so everything that ever counted stays on record. Of
+several accepted claims on a work, the one accepted last counts.
 
-The terms that somebody else had declared are not the claimant's: a work that changes hands gets the
-licence that is given with the decision, else :data:`NO_LICENCE`.
+Terms declared by another owner are not the claimant's: a work that changes hands gets the licence
+given with the decision, else :data:`NO_LICENCE`.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ from registry.withdrawals.record import cover_later_works
 
 STATES = ("open", "accepted", "refused")
 NO_LICENCE = "NOASSERTION"
-"""SPDX's word for terms that nobody has stated."""
+"""SPDX's word for terms that were not stated."""
 
 
 @dataclass(frozen=True)
 class DecisionReport:
-    """What a decision changed."""
+    """The effects of a decision."""
 
     claim_id: int
     state: str
     former_state: str
     works: int
-    """Works that the claim is about."""
+    """Works of the claim."""
     rows: int
-    """Of asset_rights that were appended: who owns these works was stated anew."""
+    """Rows appended to asset_rights."""
     permissions_changed: int
     also_claimed: int
-    """Works that another accepted or open claim is about, too."""
+    """Works with another claim that is accepted or open."""
 
     def to_json(self) -> dict[str, Any]:
         """All of it as plain values."""
@@ -57,26 +57,26 @@ def decide_claim(
     """Accept or refuse a claim, or open it again.
 
     Args:
-        registry: where.
-        claim_id: which.
+        registry: with the claim.
+        claim_id: of the claim.
         state: one of STATES.
-        reason: why.
-        now: the time.
+        reason: for the decision.
+        now: the time to record.
         licence: the terms that the claimant grants, for an accepted claim.
 
     Raises:
         NotFoundError: no such claim.
         InputError: no reason.
-        UsageError: another state, or the one that it has.
+        UsageError: an unknown state, or the state that the claim has already.
     """
     why = stated_reason(reason)
     terms = stated_text(licence, "licence")
     if state not in STATES:
         raise UsageError(f"got the state {state[:50]!r}, expected one of {', '.join(STATES)}")
     if terms is not None and state != "accepted":
-        raise UsageError("a licence is recorded with an accepted claim only; leave --licence out")
+        raise UsageError("--licence is only allowed with 'accepted'; leave it out")
     if state == "accepted":
-        cover_later_works(registry, now)  # what the owner before had withdrawn stays withdrawn
+        cover_later_works(registry, now)  # withdrawals of the former owner stay in force
     with changing(registry, now) as change:
         connection = change.connection
         rightsholder_id, former = claim_state(connection, claim_id)
@@ -120,11 +120,11 @@ _ALSO_CLAIMED = """
 
 
 def _verify(change: Change, claim_id: int, rightsholder_id: int, licence: str | None) -> int:
-    """Say of the claim's works that they are the claimant's; returns how many rows that took."""
+    """Append verified rows with the claimant as owner; returns how many."""
     numbers = licence_ids(change, {licence or NO_LICENCE})
     given, unknown = numbers.get(licence or ""), numbers.get(NO_LICENCE)
-    # Whoever was the owner before has stated the terms himself: these stay. Titles and the like say
-    # nothing of ownership.
+    # If the claimant was the owner already, the terms are the claimant's and stay. Titles and the
+    # like do not depend on ownership.
     rows = change.connection.execute(
         """
         INSERT INTO asset_rights (id, asset_id, basis, rightsholder_id, licence_id, title, creator, source_url, attributes,
@@ -149,10 +149,10 @@ def _verify(change: Change, claim_id: int, rightsholder_id: int, licence: str | 
 
 
 def _restore(change: Change, claim_id: int) -> int:
-    """Append what was verified of a work before claims that are not accepted (any more); returns
-    how many rows that took.
+    """Append the newest verified rights that come from no unaccepted claim; returns the number of
+    rows.
 
-    Where nothing was, the row that is appended says nothing, so that the declaration counts again.
+    A work without such rights gets an empty row, so that its declaration counts again.
     """
     connection = change.connection
     first = change.next_id("asset_rights")
@@ -199,5 +199,5 @@ def _restore(change: Change, claim_id: int) -> int:
 
 
 def _origin(claim_id: int) -> str:
-    """Where a row that an accepted claim brought says it was recorded from."""
+    """The origin of a row that an accepted claim added."""
     return f"claim {claim_id}"

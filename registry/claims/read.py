@@ -1,4 +1,4 @@
-"""Claims for reading: a list of them, and one with its works, pictures and decisions."""
+"""Claims for reading: a list, and one claim with its works, pictures and decisions."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ _CLAIMS = f"""
     JOIN effective_rightsholder AS stated ON stated.id = claim.rightsholder_id
     JOIN rightsholder AS claimant ON claimant.id = effective_id
 """  # noqa: S608 - a constant
-"""Claims with their claimants: the records that count."""
+"""Claims with their claimants, as the records that count."""
 
 
 @dataclass(frozen=True)
 class ClaimFacts:
-    """All about one claim."""
+    """All facts of one claim."""
 
     claim: dict[str, Any]
     works: list[dict[str, Any]]
-    """A page of its works with their current rights, ``matched_by`` and ``distance``; nearest
+    """A page of its works with their current rights, ``matched_by`` and ``distance``, nearest
     first."""
     works_total: int
     other_claims: dict[int, list[int]]
-    """By work of the page, other claims that are about it."""
+    """By work of the page, its other claims."""
     images: list[dict[str, Any]]
-    """Pictures that it showed: name, sha256, and why one could not be compared."""
+    """The claim's pictures: name, sha256, and why one could not be compared."""
     hashes: list[str]
-    """Hashes that it named."""
+    """Hashes that the claim names."""
     decisions: list[dict[str, Any]]
     works_not_compared: int | None
-    """Works that no picture could be compared with; None for a claim without pictures."""
+    """Works that pictures cannot be compared with; None for a claim without pictures."""
     limits: tuple[str, ...]
-    """Of the comparison of pictures; empty for a claim without them."""
+    """Limits of comparing pictures; empty for a claim without pictures."""
 
     def to_json(self) -> dict[str, Any]:
         """All of it as plain values."""
@@ -58,8 +58,8 @@ def list_claims(
     limit: int | None = None,
     offset: int = 0,
 ) -> list[dict[str, Any]]:
-    """Claims with the number of their works, newest first; those in a state, or of a claimant (the
-    record that counts).
+    """Claims with their number of works, newest first: all, those in a state, or those of a
+    claimant (the record that counts).
     """
     rows: list[dict[str, Any]] = (
         connection.execute(
@@ -78,7 +78,7 @@ def list_claims(
 def count_claims(
     connection: duckdb.DuckDBPyConnection, *, state: str | None = None, claimant_id: int | None = None
 ) -> int:
-    """How many :func:`list_claims` lists in all."""
+    """Number of claims that :func:`list_claims` has in all."""
     row = connection.execute(
         f"SELECT count(*) FROM ({_CLAIMS}) WHERE (?::VARCHAR IS NULL OR state = ?) "  # noqa: S608 - a constant
         "AND (?::BIGINT IS NULL OR claimant_id = ?)",
@@ -90,11 +90,11 @@ def count_claims(
 def claim_facts(
     connection: duckdb.DuckDBPyConnection, claim_id: int, *, limit: int | None = None, offset: int = 0
 ) -> ClaimFacts:
-    """All about one claim; of its works a page.
+    """All facts of one claim, with a page of its works.
 
     Raises:
         NotFoundError: no such claim.
-        RegistryError: the log no longer says what it was opened with.
+        RegistryError: the log no longer has the claim's opening.
     """
     claim_state(connection, claim_id)
     hashes, images = sought(connection, claim_id)

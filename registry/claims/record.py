@@ -1,12 +1,11 @@
-"""Claims: somebody asserts that works are his, with evidence; somebody here decides.
+"""Opening claims: a claimant asserts with evidence that works are theirs.
 
-A claim names works by reference, or shows pictures that are looked for among all works
-(:mod:`registry.similarity.search`). From then on its works count at most as unclear
-(:mod:`registry.permissions.rule`), until it is decided. See :mod:`registry.claims.decisions` for
-what a decision does.
+A claim names works by reference, or gives pictures to compare with all works
+(:mod:`registry.similarity.search`). Until it is decided (:mod:`registry.claims.decisions`), its
+works count as unclear at best (:mod:`registry.permissions.rule`).
 
-A claim for which no work was found is kept as well, with the pictures' fingerprints and the hashes
-that were named: it can be matched again when more is registered.
+A claim without matching works is kept as well, with its pictures' fingerprints and its hashes: it
+can be matched again when more works are registered.
 """
 
 from __future__ import annotations
@@ -35,16 +34,16 @@ from registry.text import stated_reason, stated_text
 from registry.works.lookup import resolve_rightsholder, resolve_works
 
 LARGEST_EVIDENCE = 2**28
-"""Bytes of a file of evidence; it is hashed, not kept."""
+"""Bytes of a file of evidence. It is hashed, not kept."""
 MOST_IMAGES = 100
-"""Pictures of one claim, each compared with all works."""
+"""Pictures of one claim. Each is compared with all works."""
 
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a claim is backed by: a text, or the name and hash of a file that the claimant keeps."""
+    """The evidence for a claim: a text, or the name and hash of a file that the claimant keeps."""
 
     text: str
     sha256: str | None = None
@@ -52,7 +51,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Match:
-    """A work that a claim is about, and how it was found."""
+    """A work of a claim, and how it was found."""
 
     asset_id: int
     matched_by: str
@@ -63,14 +62,14 @@ class Match:
 
 @dataclass(frozen=True)
 class ClaimReport:
-    """What became of a claim when it was opened or matched again."""
+    """The result of opening a claim or matching it again."""
 
     claim_id: int
     rightsholder_id: int
     matches: tuple[Match, ...]
-    """Works that it is about since."""
+    """Works added to the claim."""
     unmatched: tuple[str, ...]
-    """Hashes and pictures for which no work was found."""
+    """Hashes and pictures without a work."""
     permissions_changed: int
 
     def to_json(self) -> dict[str, Any]:
@@ -79,14 +78,14 @@ class ClaimReport:
 
 
 def read_evidence(text: str) -> Evidence:
-    """Evidence as it is given to a command: the path of a file, or the text itself.
+    """Evidence from a command: the path of a file, or the text itself.
 
     Raises:
-        InputError: a file that cannot be read or is too large, or a text that cannot be kept.
+        InputError: the file cannot be read or is too large, or the text cannot be kept.
     """
     try:
         path = Path(text) if len(text) < 4_096 and Path(text).exists() else None
-    except (OSError, ValueError):  # no path: too long a name, a NUL
+    except (OSError, ValueError):  # not a path: too long, or with a NUL
         path = None
     if path is None:
         return Evidence(stated_reason(text, "evidence"))
@@ -104,20 +103,20 @@ def open_claim(
     images: Sequence[QueryImage] = (),
     evidence: Evidence | None = None,
 ) -> ClaimReport:
-    """Record that somebody asserts to own works.
+    """Record the assertion that works belong to a claimant.
 
     Args:
-        registry: where.
-        claimant: a name, which gets a record if it has none, or ``#<number>``.
-        statement: what is asserted.
-        now: the time.
-        works: references, see :mod:`registry.works.lookup`; a whole SHA-256 that no work has is
-            kept for later.
-        images: pictures to look for among all works.
-        evidence: what backs it.
+        registry: with the works.
+        claimant: a name, which gets a record if it has none, or ``#<id>``.
+        statement: the assertion.
+        now: the time to record.
+        works: references, see :mod:`registry.works.lookup`; a whole SHA-256 without a work is kept
+            for later.
+        images: pictures to compare with all works.
+        evidence: for the assertion.
 
     Raises:
-        NotFoundError: a reference that no work has.
+        NotFoundError: no work has a reference.
         InputError: a text that cannot be kept, or too many pictures.
         UsageError: neither works nor pictures were given.
     """
@@ -125,9 +124,11 @@ def open_claim(
     if name is None:
         raise InputError("the claimant's name is empty")
     if not works and not images:
-        raise UsageError("a claim is about works: give --work or --image, once or more")
+        raise UsageError("got neither works nor pictures; give --work or --image, once or more")
     if len(images) > MOST_IMAGES:
-        raise InputError(f"got {len(images)} pictures, at most {MOST_IMAGES} make one claim; open several")
+        raise InputError(
+            f"got {len(images)} pictures, expected at most {MOST_IMAGES} in one claim; open several claims"
+        )
     with changing(registry, now) as change:
         matches, unmatched = _match(change.connection, works, images)
         if re.fullmatch("#[0-9]+", name):
@@ -162,13 +163,12 @@ def open_claim(
 
 
 def match_again(registry: Registry, claim_id: int, now: datetime) -> ClaimReport:
-    """Look for a claim's pictures and hashes among the works that are registered now; works found
-    before stay.
+    """Compare a claim's pictures and hashes with the works registered now; works found before stay.
 
     Raises:
         NotFoundError: no such claim.
         UsageError: it is decided.
-        RegistryError: the log no longer says what the claim was about.
+        RegistryError: the log no longer has the claim's opening.
     """
     with changing(registry, now) as change:
         rightsholder_id, state = claim_state(change.connection, claim_id)
@@ -185,10 +185,10 @@ def match_again(registry: Registry, claim_id: int, now: datetime) -> ClaimReport
 
 
 def sought(connection: duckdb.DuckDBPyConnection, claim_id: int) -> tuple[list[str], list[QueryImage]]:
-    """The hashes and pictures that a claim named when it was opened.
+    """The hashes and pictures given when the claim was opened.
 
     Raises:
-        RegistryError: the log no longer says so.
+        RegistryError: the log no longer has them.
     """
     row = connection.execute(
         "SELECT after FROM event WHERE kind = 'claim opened' AND subject = ?", [f"claim {claim_id}"]
@@ -197,13 +197,11 @@ def sought(connection: duckdb.DuckDBPyConnection, claim_id: int) -> tuple[list[s
         opened = json.loads(row[0]) if row else {}
         return [str(each) for each in opened["hashes"]], [QueryImage(**image) for image in opened["images"]]
     except (KeyError, TypeError, ValueError) as error:
-        raise RegistryError(
-            f"the log does not say what claim {claim_id} was opened with; run `creditline log verify`"
-        ) from error
+        raise RegistryError(f"the log has no opening of claim {claim_id}; run `creditline log verify`") from error
 
 
 def claimed_works(connection: duckdb.DuckDBPyConnection, claim_id: int) -> NDArray[np.int64]:
-    """Ids of the works that a claim is about, ascending."""
+    """Ids of a claim's works, ascending."""
     rows = connection.execute(
         "SELECT DISTINCT asset_id FROM claim_work WHERE claim_id = ? ORDER BY asset_id", [claim_id]
     ).to_arrow_table()
@@ -214,8 +212,8 @@ def claimed_works(connection: duckdb.DuckDBPyConnection, claim_id: int) -> NDArr
 def _match(
     connection: duckdb.DuckDBPyConnection, references: Sequence[str], images: Sequence[QueryImage]
 ) -> tuple[list[Match], list[str]]:
-    """The works that references and pictures mean, each once as it was found first; and what no
-    work was found for.
+    """The works that match, each once as it was found first, and the references and pictures
+    without a work.
     """
     found: dict[int, Match] = {}
     unmatched: list[str] = []
@@ -242,9 +240,7 @@ def _match(
 
 
 def _nearer(each: LookAlike, other: Match) -> bool:
-    """Whether a picture's match says more than the one before: the same bytes, or fewer bits that
-    differ.
-    """
+    """Whether a match is closer than the one before: the same bytes, or fewer differing bits."""
     return other.distance is not None and (each.distance is None or each.distance < other.distance)
 
 
@@ -271,7 +267,7 @@ def _append_works(change: Change, claim_id: int, matches: Sequence[Match]) -> in
 
 
 def claim_state(connection: duckdb.DuckDBPyConnection, claim_id: int) -> tuple[int, str]:
-    """Claimant and state. Raises NotFoundError for a claim that is not there."""
+    """Claimant's id and state. Raises NotFoundError for an unknown claim."""
     row = connection.execute(
         "SELECT rightsholder_id, (SELECT arg_max(state, claim_decision.id) FROM claim_decision WHERE claim_id = claim.id) "
         "FROM claim WHERE id = ?",

@@ -48,12 +48,13 @@ class _Form:
 
 
 def check_suffix(path: Path) -> None:
-    """Say before a query rather than after it what speaks against a file: its name must say which
-    format is meant, and its folder must be there. A folder is never made, since a mistyped one
-    would have the listing where nobody looks for it.
+    """Check a file name before the query runs: its ending must be a known format, and its folder
+    must exist.
+
+    A missing folder is not made, because the path may be mistyped.
 
     Raises:
-        UsageError: the name ends in no format that there is, or the folder is not there.
+        UsageError: the ending is no known format, or the folder does not exist.
     """
     if path.suffix.lower() not in SUFFIXES:
         raise UsageError(f"got the file {path.name!r}, expected a name that ends in {', '.join(SUFFIXES)}")
@@ -71,15 +72,15 @@ def write_listing(
     head: Mapping[str, Any] | None = None,
     cell_limit: int | None = None,
 ) -> int:
-    """Write rows to ``path`` in the format that its name ends in; returns how many.
+    """Write rows to ``path`` in the format of its ending; returns how many.
 
-    ``documents`` are the columns whose texts are JSON: where the file is JSON, they are part of it.
-    ``head`` are fields that a ``.json`` file has before its ``rows``; ``cell_limit`` is how many
-    characters a cell of a ``.csv`` file has at most.
+    ``documents`` are the columns with JSON texts; a JSON file contains them as values. ``head`` are
+    fields before the ``rows`` of a ``.json`` file; ``cell_limit`` is the most characters of a cell
+    of a ``.csv`` file.
 
     Raises:
-        UsageError: the name ends in no format that there is, its folder is not there, or two
-            columns have one name.
+        UsageError: the ending is no known format, the folder does not exist, or two columns have
+            one name.
         InputError: the file cannot be written.
     """
     check_suffix(path)
@@ -102,11 +103,11 @@ def write_rows(
     head: Mapping[str, Any] | None = None,
     cell_limit: int | None = None,
 ) -> int:
-    """The same into a file that is open, in the format of ``suffix``, one of :data:`SUFFIXES`.
+    """The same into an open file, in the format of ``suffix``, one of :data:`SUFFIXES`.
 
     Raises:
         UsageError: two columns have one name, or the format cannot hold a column.
-        InputError: the rows break off.
+        InputError: the query breaks off.
     """
     reader = rows.to_reader(max_chunksize=65_536) if isinstance(rows, pa.Table) else rows
     repeated = sorted({name for name in reader.schema.names if reader.schema.names.count(name) > 1})

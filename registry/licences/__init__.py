@@ -1,16 +1,16 @@
-"""Licences: what a declared reference is, and what its own terms say about training a generative
+"""Licences: what a declared reference means, and what its own terms say about training a generative
 model.
 
-    read_licence("http://creativecommons.org/licenses/by-nc/2.0/deed.de").training    # constrained: non-commercial
+    read_licence("http://creativecommons.org/licenses/by-nc/2.0/deed.de").training    # constrained
 
-References come as SPDX expressions, as addresses of Creative Commons or rightsstatements.org, and
-in the words that people use. What is not understood is kept verbatim and flagged, never guessed.
+References are SPDX expressions, addresses of Creative Commons or rightsstatements.org, or common
+words. A reference that is not understood is kept verbatim and flagged, never guessed.
 
-The table is conservative and reads licences, not the law: an exception for text and data mining is
-not a licence's term. Training copies a work and may adapt it, so a licence that lets anybody copy
-and adapt permits it, under its duties. One that withholds commercial use or adaptation permits it
-under that condition, which somebody has to check. The rest needs review. ``A OR B`` is a choice, so
-the more permissive one counts; ``A AND B`` binds to both, so the stricter one does.
+The table is conservative and covers licences, not the law: an exception for text and data mining is
+not a term of a licence. Training copies a work and may adapt it, so a licence that permits copying
+and adapting permits training, under its duties. A licence without commercial use or adaptation
+permits it under that condition, which people must check. All other terms need review. ``A OR B`` is
+a choice, so the more permissive one counts; ``A AND B`` applies both, so the stricter one counts.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ LONGEST_REFERENCE = 4_096
 
 
 def read_licence(reference: str) -> LicenceTerms:
-    """What a licence reference means; the same whatever its case and spacing.
+    """The meaning of a licence reference, whatever its case and spacing.
 
     Raises:
         InputError: the reference is longer than :data:`LONGEST_REFERENCE`.
     """
     if len(reference) > LONGEST_REFERENCE:
         raise InputError(
-            f"a licence reference of {len(reference):,} characters; at most {LONGEST_REFERENCE:,} are read"
+            f"got a licence reference of {len(reference):,} characters, expected at most {LONGEST_REFERENCE:,}"
         )
     return replace(_terms(" ".join(reference.split()).casefold()), reference=reference)
 
@@ -63,7 +63,7 @@ _NO_TRAINING = re.compile(
     r"\b(?:no|not|without|except|excluding|prohibit\w*|forbid\w*)\b[^.;]{0,40}"
     r"\b(?:ai|a\.i|artificial intelligence|machine[ -]learning|ml|text and data mining|data[ -]mining|tdm)\b|\bnoai\b"
 )
-"""Words against training in terms that are no known licence's."""
+"""Words against training in terms of no known licence."""
 
 _ALIASES: Mapping[str, str] = MappingProxyType(
     {

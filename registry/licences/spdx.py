@@ -25,8 +25,8 @@ _DUTIES = {"by": "attribution", "nc": "non-commercial", "nd": "no-derivatives", 
 
 
 def creative_commons_terms(elements: list[str], version: str | None, port: str | None) -> LicenceTerms:
-    """The terms that the elements of a Creative Commons licence stand for, with its identifier
-    where SPDX has one.
+    """The terms of a Creative Commons licence by its elements, with its SPDX identifier if there is
+    one.
     """
     name = "-".join(elements)
     duties = [_DUTIES[element] for element in elements]
@@ -56,9 +56,7 @@ class _Identifier:
 
 @lru_cache(maxsize=1)
 def _identifiers() -> Mapping[str, _Identifier]:
-    """SPDX identifiers by their lower-case spelling, older spellings too; read once, when the first
-    one is asked for.
-    """
+    """SPDX identifiers by their lower-case spelling, old spellings too; read at first use."""
     from license_expression import get_license_index
 
     found: dict[str, _Identifier] = {}
@@ -89,7 +87,7 @@ _BY_CATEGORY: Mapping[str, tuple[LicencePermission, tuple[str, ...], str]] = Map
 
 
 def expression(text: str) -> LicenceTerms | None:
-    """The terms of an SPDX expression, or None where a part of the text is neither identifier nor
+    """The terms of an SPDX expression; None if a part of the text is neither identifier nor
     operator.
     """
     parts = _PARTS.findall(text)

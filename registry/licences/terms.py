@@ -32,7 +32,7 @@ class LicenceTerms:
     recognised: bool
     training: LicencePermission
     duties: tuple[str, ...]
-    """What the licence asks of whoever uses the work, sorted."""
+    """Duties of the user of the work, sorted."""
     url: str | None
     """Where the licence itself stands, if known."""
     note: str

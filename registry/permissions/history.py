@@ -96,7 +96,7 @@ class PermissionHistory:
 
 
 def end_of_log_at(connection: duckdb.DuckDBPyConnection, moment: datetime) -> int:
-    """Sequence of the newest event recorded by then, according to the clocks; 0 if there is none."""
+    """Sequence of the newest event recorded by then, by the clocks; 0 if there is none."""
     row = connection.execute("SELECT max(sequence) FROM event WHERE recorded_at <= ?", [moment]).fetchone()
     return int(row[0]) if row and row[0] is not None else 0
 

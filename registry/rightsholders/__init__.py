@@ -1,3 +1,1 @@
-"""Who owns works: the records of rightsholders, their names and identifiers, and the rights in
-force.
-"""
+"""Rightsholders: their records, names and identifiers, and the verified rights of works."""

@@ -1,5 +1,5 @@
-"""Numbers under which others know a rightsholder: ISNI, ORCID, Wikidata, or a scheme of one's own
-such as ``ipi:00045620792``.
+"""Identifiers of a rightsholder elsewhere: ISNI, ORCID, Wikidata, or another scheme such as
+``ipi:00045620792``.
 
 >>> read_identifier("isni", "https://isni.org/isni/0000000121032683").value
 '0000000121032683'
@@ -23,7 +23,7 @@ _WIKIDATA = re.compile(r"(?:https?://(?:www\.)?wikidata\.org/(?:wiki|entity)/)?[
 
 @dataclass(frozen=True)
 class Identifier:
-    """A checked number or name in one spelling."""
+    """A checked identifier in one spelling."""
 
     scheme: str
     value: str
@@ -33,15 +33,17 @@ class Identifier:
 
 
 def read_identifier(scheme: str, value: str) -> Identifier:
-    """Check an identifier and give it its usual spelling; the address that it is usually linked by
-    is taken, too.
+    """Check an identifier and bring it into its usual spelling; its usual web address is accepted
+    as well.
 
     Raises:
-        InputError: it is none of this scheme, or its check digit says that it was mistyped.
+        InputError: it does not belong to this scheme, or its check digit is wrong.
     """
     name, text = scheme.strip().lower(), tidy(value) or ""
     if not _SCHEME.fullmatch(name):
-        raise InputError(f"{scheme[:50]!r} is no scheme of identifiers; expected one word such as isni, orcid or ipi")
+        raise InputError(
+            f"{scheme[:50]!r} is not a scheme of identifiers; expected one word such as isni, orcid or ipi"
+        )
     if len(text) > LONGEST_VALUE:
         raise InputError(f"the {name} has {len(text):,} characters, at most {LONGEST_VALUE} are taken")
     if name == "isni":
@@ -90,7 +92,5 @@ def _match(pattern: re.Pattern[str], text: str, scheme: str, expected: str) -> s
 
 def _checked(digits: str, scheme: str) -> str:
     if check_character(digits[:15]) != digits[15]:
-        raise InputError(
-            f"the {scheme} {digits} was mistyped: its check digit does not fit; compare it with its source"
-        )
+        raise InputError(f"the {scheme} {digits} has a wrong check digit; compare it with its source")
     return digits

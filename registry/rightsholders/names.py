@@ -1,6 +1,4 @@
-"""Rightsholders and licences by what a source calls them: the rows that are there, and new ones for
-new names.
-"""
+"""Ids of rightsholders and licences by the names that a source uses; new names get new rows."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ from registry.licences import read_licence
 
 
 def rightsholder_ids(change: Change, names: Collection[str]) -> dict[str, int]:
-    """By name, the id of its record; names that are new get one, in alphabetical order."""
+    """By name, the id of its record. New names get records, in alphabetical order."""
     listed = sorted(names)
     if not listed:
         return {}
@@ -31,10 +29,11 @@ def rightsholder_ids(change: Change, names: Collection[str]) -> dict[str, int]:
 
 
 def licence_ids(change: Change, references: Collection[str]) -> dict[str, int]:
-    """By reference, the id of its licence; new ones are read as SPDX expressions and kept verbatim.
+    """By reference, the id of its licence. New references are read as SPDX expressions and kept
+    verbatim.
 
     Raises:
-        InputError: a reference that is too long to be one.
+        InputError: a reference is too long.
     """
     listed = sorted(references)
     if not listed:

@@ -1,8 +1,7 @@
-"""Who owns what, for reading: a rightsholder with all that is known of it, its history, and the
-owners of a work.
+"""Rightsholders and owners for reading: a rightsholder with its facts and history, and the owners
+of a work.
 
-Records that were merged are looked at through the one that counts, and their names are kept beside
-its own.
+A merged record is read through the one that counts, with its name beside.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from registry.storage.current_rights import effective_rights_id
 
 @dataclass(frozen=True)
 class RightsholderFacts:
-    """What is known of a rightsholder now."""
+    """The present facts of a rightsholder."""
 
     rightsholder_id: int
     name: str
@@ -29,20 +28,20 @@ class RightsholderFacts:
     """Records that were merged into it: id, name, reason."""
     details: Details
     represented_by: str | None
-    """Name of whoever speaks for it."""
+    """The agent's name."""
     represents: list[dict[str, Any]]
     identifiers: list[Identifier]
     shared_identifiers: list[dict[str, Any]]
-    """Other rightsholders that have one of its identifiers: perhaps the same."""
+    """Other rightsholders with one of its identifiers: perhaps the same."""
     works: int
-    """Works of which it is the first or only rightsholder."""
+    """Works with it as the first or only rightsholder."""
     permissions: dict[str, int]
     co_owned: list[dict[str, Any]]
-    """Works that it owns together with others, by role."""
+    """Works shared with others, by role."""
     open_claims: list[int]
-    """Its own."""
+    """Its own open claims."""
     contested_works: int
-    """Its works on which others have open claims."""
+    """Its works with open claims of others."""
 
     def to_json(self) -> dict[str, Any]:
         """All of it as plain values."""
@@ -57,7 +56,7 @@ _CURRENT_CO_OWNERS = f"""
     JOIN effective_rightsholder AS stated ON stated.id = co_rightsholder.rightsholder_id
     WHERE co_rightsholder.rights_id = {effective_rights_id("asset")}
 """  # noqa: S608 - constants
-"""Owners of works that have several, according to the row that counts."""
+"""Rightsholders of shared works, by the effective rights row."""
 
 _OPEN = """
     claim.id NOT IN (
@@ -68,7 +67,9 @@ _OPEN = """
 
 
 def rightsholder_facts(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -> RightsholderFacts:
-    """What is known of the rightsholder with this id, the id of a record that counts."""
+    """The present facts of the rightsholder with this id, which must be that of a record that
+    counts.
+    """
     details = details_of(connection, rightsholder_id)
     others = others_with(connection, rightsholder_id)
     names = _names(connection, [rightsholder_id, *(other for _, other in others), details.represented_by])
@@ -126,8 +127,8 @@ def rightsholder_facts(connection: duckdb.DuckDBPyConnection, rightsholder_id: i
 def rightsholder_history(
     connection: duckdb.DuckDBPyConnection, rightsholder_id: int
 ) -> dict[str, list[dict[str, Any]]]:
-    """All that was ever recorded of a rightsholder and of those merged into it: events, and the
-    rows they added.
+    """Everything ever recorded of a rightsholder and of those merged into it: events, and their
+    rows.
     """
     ids = [
         int(number)
@@ -158,12 +159,11 @@ def rightsholder_history(
 
 
 def owners_of(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int]) -> list[dict[str, Any]]:
-    """Everything ever said about whose works these are, newest first: a row per statement and
+    """Every statement about the rightsholders of these works, newest first: a row per statement and
     rightsholder.
 
-    ``counts`` says whether it is the statement that says whose the work is; ``rightsholder`` is the
-    record that counts and ``stated_as`` the name that was stated. Works follow in the order of
-    their ids.
+    ``counts`` marks the effective statement; ``rightsholder`` is the record that counts and
+    ``stated_as`` the stated name. Works are in the order of their ids.
     """
     if not asset_ids:
         return []

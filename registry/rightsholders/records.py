@@ -1,15 +1,14 @@
-"""What is known of a rightsholder, and merging two records of the same one.
+"""Records of rightsholders: describing one, and merging two records of one rightsholder.
 
-Nothing is overwritten: a description is a newer row, and a merge leaves both records with all that
-was ever said of them. Which record counts is kept in ``rightsholder.merged_into``, which always
-names one that was not merged itself, so that whoever reads a rightsholder's id needs one step to
-the one that counts:
+Nothing is overwritten. A description is a newer row, and a merge keeps all statements about both
+records. ``rightsholder.merged_into`` names the record that counts, which was never merged itself,
+so one step leads from any record to the one that counts:
 
     merge_rightsholders(registry, merged=4, into=2, reason="same studio, see contract 17", now=now)
     current_rightsholder_ids(connection, [4])      # [2]
 
-A name that was merged stays a name: a later table that states it lands on the record it was merged
-into.
+The name of a merged record stays known: a later table that states it leads to the record that
+counts.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ KINDS = ("person", "organisation", "collective", "estate", "other")
 
 
 class Keep(Enum):
-    """Stands for a field of a description that is to stay as it is."""
+    """Leaves a field of a description as it is."""
 
     KEEP = "keep"
 
@@ -48,30 +47,30 @@ KEEP = Keep.KEEP
 
 @dataclass(frozen=True)
 class Details:
-    """What is known of a rightsholder now."""
+    """The present description of a rightsholder."""
 
     kind: str | None = None
     contact: str | None = None
     represented_by: int | None = None
-    """The record that counts of whoever speaks for this one."""
+    """The agent's record that counts."""
     note: str | None = None
 
 
 @dataclass(frozen=True)
 class Merged:
-    """What a merge did."""
+    """The result of a merge."""
 
     merged_id: int
     into_id: int
     works: int
-    """Works that were the merged record's."""
+    """Works of the merged record."""
     permissions_changed: int
 
 
 def current_rightsholder_ids(
     connection: duckdb.DuckDBPyConnection, ids: Sequence[int] | NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """For each id, that of the record that counts, in their order.
+    """For each id, the id of the record that counts, in their order.
 
     Raises:
         NotFoundError: there is no such record.
@@ -90,7 +89,7 @@ def current_rightsholder_ids(
 
 
 def details_of(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -> Details:
-    """What was last said of a rightsholder; nothing is known of most."""
+    """The newest description of a rightsholder; most have none."""
     row = connection.execute(
         "SELECT details.kind, contact, effective_id, note FROM rightsholder_details AS details "
         "LEFT JOIN effective_rightsholder AS agent ON agent.id = represented_by WHERE rightsholder_id = ? "
@@ -101,7 +100,7 @@ def details_of(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -> D
 
 
 def identifiers_of(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -> list[Identifier]:
-    """The identifiers of a rightsholder and of the records that were merged into it, sorted."""
+    """The identifiers of a rightsholder and of the records merged into it, sorted."""
     rows = connection.execute(
         "SELECT DISTINCT scheme, value FROM rightsholder_identifier "
         "JOIN effective_rightsholder AS stated ON stated.id = rightsholder_id "
@@ -112,9 +111,7 @@ def identifiers_of(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) 
 
 
 def others_with(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -> list[tuple[Identifier, int]]:
-    """Identifiers that another rightsholder has as well, each with that one: these may be two
-    records of one.
-    """
+    """Identifiers shared with another rightsholder, each with its id: perhaps one and the same."""
     rows = connection.execute(
         "WITH known AS (SELECT DISTINCT scheme, value, effective_id "
         "FROM rightsholder_identifier JOIN effective_rightsholder AS stated ON stated.id = rightsholder_id) "
@@ -126,7 +123,8 @@ def others_with(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -> 
 
 
 def add_rightsholder(registry: Registry, name: str, now: datetime) -> int:
-    """The record of a name, made if there is none: an agency may speak for others and own nothing.
+    """The record of a name, made if there is none. A rightsholder without works can represent
+    others.
 
     Raises:
         InputError: no name, or one that cannot be kept.
@@ -153,15 +151,15 @@ def describe_rightsholder(
     note: str | Keep | None = KEEP,
     identifiers: Sequence[Identifier] = (),
 ) -> bool:
-    """Record what is known of a rightsholder; what is not given stays, None takes a field back.
+    """Record a description of a rightsholder; KEEP leaves a field, None removes it.
 
     Returns:
-        Whether anything is new: the same again adds nothing.
+        Whether anything is new: a repeated description adds nothing.
 
     Raises:
         NotFoundError: no such rightsholder.
-        InputError: a kind that is none of KINDS, or a text that cannot be kept.
-        UsageError: it would speak for itself, directly or by way of others.
+        InputError: a kind outside KINDS, or a text that cannot be kept.
+        UsageError: it would represent itself, directly or through others.
     """
     if isinstance(kind, str) and kind not in KINDS:
         raise InputError(f"the kind {kind[:50]!r} is not one of {', '.join(KINDS)}")
@@ -197,15 +195,14 @@ def describe_rightsholder(
 
 
 def merge_rightsholders(registry: Registry, merged: int, into: int, reason: str, now: datetime) -> Merged:
-    """Let two records count as one from now on: works, decisions and withdrawals of ``merged`` are
-    those of ``into``.
+    """Merge two records: works, reviews and withdrawals of ``merged`` become those of ``into``.
 
-    What is known of the merged one and not of the other is taken over.
+    The description of ``into`` takes over the fields that it lacks.
 
     Raises:
         NotFoundError: no such rightsholder.
         InputError: no reason.
-        UsageError: they are one already, or one of them represents the other.
+        UsageError: they are one already, or one represents the other.
     """
     why = stated_reason(reason)
     with changing(registry, now) as change:
@@ -251,9 +248,7 @@ def merge_rightsholders(registry: Registry, merged: int, into: int, reason: str,
 
 
 def _works_concerned(connection: duckdb.DuckDBPyConnection, into_id: int) -> NDArray[np.int64]:
-    """Works on which decisions and withdrawals of either record bear now, if there are any; also
-    those with a share only.
-    """
+    """Works that reviews and withdrawals of either record concern now, shared works included."""
     (bearing,) = connection.execute(
         "SELECT count(*) FROM (SELECT scope, subject_id FROM review UNION ALL SELECT scope, subject_id FROM withdrawal) "
         "JOIN effective_rightsholder AS stated ON stated.id = subject_id WHERE scope = 'rightsholder' AND effective_id = ?",
@@ -271,9 +266,7 @@ def _works_concerned(connection: duckdb.DuckDBPyConnection, into_id: int) -> NDA
 
 
 def _joined(known: Details, gaps: Details, merged: set[int]) -> Details:
-    """What is known, filled up from another description; whoever represented the other is one with
-    him now.
-    """
+    """A description with its gaps filled from another; an agent that was merged is left out."""
     speakers = [each for each in (known.represented_by, gaps.represented_by) if each is not None and each not in merged]
     return Details(
         known.kind or gaps.kind, known.contact or gaps.contact, next(iter(speakers), None), known.note or gaps.note
@@ -284,7 +277,7 @@ def _append_details(change: Change, rightsholder_id: int, before: Details, after
     """Append a description if it is new.
 
     Raises:
-        UsageError: somebody would speak for himself.
+        UsageError: the rightsholder would represent itself.
     """
     _check_representation(change.connection, rightsholder_id, after.represented_by)
     if after == before:

@@ -1,5 +1,4 @@
-"""Rights that somebody here verified: whose a work is and under which licence, after somebody
-looked.
+"""Verified rights: the rightsholder and licence of a work, as checked here.
 
 verify_rights(registry, [17], rightsholder="Ada Example", recorded_from="contract 12", now=now)
 """
@@ -28,11 +27,11 @@ from registry.withdrawals.record import cover_later_works
 
 @dataclass(frozen=True)
 class VerificationReport:
-    """What recording verified rights did."""
+    """The result of recording verified rights."""
 
     works: int
     recorded: int
-    """Works for which it said something new."""
+    """Works with a new row."""
     permissions_changed: int
 
 
@@ -51,12 +50,10 @@ def verify_rights(
     recorded_from: str,
     now: datetime,
 ) -> VerificationReport:
-    """Record what somebody here has checked about works; it comes before everything that was
-    declared.
+    """Record rights of works as verified; they outweigh declared rights.
 
-    What is not given stays as it was: verified earlier, or as declared. A rightsholder takes the
-    place of all that were declared or verified before. One that is given by name is made where
-    there is none of that name; by number, it must exist.
+    A field that is not given keeps its verified or declared value. A rightsholder replaces all
+    declared and verified ones. A new name gets a record; an id must exist.
 
     Raises:
         UsageError: nothing was given.
@@ -68,11 +65,9 @@ def verify_rights(
     holder = stated_text(rightsholder, "rightsholder") if isinstance(rightsholder, str) else rightsholder
     origin = stated_reason(recorded_from, "origin")
     if holder is None and stated is None and not any(given.values()):
-        raise UsageError(
-            "got nothing that was verified; give a rightsholder, a licence, a title, a creator or a source"
-        )
+        raise UsageError("got nothing to verify; give a rightsholder, a licence, a title, a creator or a source")
     if holder is not None:
-        cover_later_works(registry, now)  # what the owner before had withdrawn stays withdrawn
+        cover_later_works(registry, now)  # withdrawals of the former owner stay in force
     with changing(registry, now) as change:
         connection = change.connection
         subjects = subjects_of(connection, "asset", asset_ids)
@@ -120,7 +115,7 @@ def _holder(change: Change, rightsholder: str | int | None) -> int | None:
 
 
 def _keep_further_owners(change: Change, first: int) -> None:
-    """Have the new rows name all the rightsholders that the verified ones before them named."""
+    """Copy the further rightsholders of the verified rows before to the new ones."""
     change.connection.execute(
         "INSERT INTO co_rightsholder (id, rights_id, asset_id, position, rightsholder_id, role, share) "
         "SELECT ? + row_number() OVER (ORDER BY newer.id, co_rightsholder.position) - 1, newer.id, newer.asset_id, "

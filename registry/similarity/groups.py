@@ -1,10 +1,10 @@
-"""Works that look alike, in groups, with whose each is: where the same picture is registered under
+"""Groups of works that look alike, with their rightsholders: the same picture registered under
 several names.
 
-The pairs were found when the works were registered (:mod:`registry.similarity.hamming_join`); here
-they are joined to groups. Groups whose works belong to different rightsholders come first, as there
-one of them may be wrong about what he owns, and the largest before the others. That two works look
-alike is no proof that one is a copy; see :mod:`registry.similarity.pdq`.
+Pairs are found when works are registered (:mod:`registry.similarity.hamming_join`), and joined to
+groups here. Groups with several rightsholders come first, because one of them may be wrong; then
+the largest. That two works look alike does not prove that one is a copy; see
+:mod:`registry.similarity.pdq`.
 """
 
 from __future__ import annotations
@@ -27,31 +27,29 @@ NO_OWNER = -1
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Works that look alike, directly or by way of others."""
+    """Works that look alike, directly or through others."""
 
     number: int
     """From 1, in the order of the listing."""
     asset_ids: NDArray[np.int64]
     """Ascending."""
     distances: NDArray[np.int64]
-    """For each work, the least number of bits of 256 in which it differs from another of the
-    group."""
+    """For each work, the fewest bits of 256 that differ from another work of the group."""
     rightsholders: int
-    """How many different ones they belong to; works without one do not count."""
+    """Number of different rightsholders. Works without one do not count."""
     permissions: tuple[str, ...]
-    """What is on record about training on them, each once, sorted: more than one is a contradiction
-    to look at."""
+    """The works' permissions, each once, sorted. More than one is a contradiction to review."""
 
 
 @dataclass(frozen=True)
 class Duplicates:
-    """All groups, and what they were found among."""
+    """All groups, and the works that could not be compared."""
 
     groups: tuple[Group, ...]
     across: int
-    """Groups with several rightsholders; these are the first ones."""
+    """Number of groups with several rightsholders; they come first."""
     works_not_compared: int
-    """Works that have no fingerprint."""
+    """Works without a fingerprint."""
 
 
 def near_duplicates(
@@ -61,8 +59,8 @@ def near_duplicates(
 
     Args:
         connection: of the registry.
-        across_only: leave out groups whose works belong to one rightsholder.
-        rightsholder_id: only groups with a work of this one (the record that counts).
+        across_only: leave out groups of a single rightsholder.
+        rightsholder_id: only groups with a work of this rightsholder (the record that counts).
     """
     rows = connection.execute("SELECT asset_id, other_asset_id, distance FROM near_duplicate").to_arrow_table()
     columns = [rows[name].to_numpy().astype(np.int64) for name in rows.column_names]
@@ -95,9 +93,7 @@ def near_duplicates(
 def works_of(
     connection: duckdb.DuckDBPyConnection, chosen: tuple[Group, ...], most: int | None = None
 ) -> list[list[dict[str, Any]]]:
-    """For each group its works with their current rights and ``distance``; the first ``most`` of
-    each.
-    """
+    """For each group, its first ``most`` works with their current rights and ``distance``."""
     ids = [group.asset_ids[:most] for group in chosen]
     table = asset_rights_table(connection, np.unique(np.concatenate(ids)).tolist() if ids else [])
     rights = {row["asset_id"]: row for row in table.to_pylist()}
@@ -112,8 +108,8 @@ def works_of(
 
 
 def listing_of(connection: duckdb.DuckDBPyConnection, found: Duplicates) -> pa.Table:
-    """All groups as one table, a row per work, for export: columns ``group_number``,
-    ``rightsholders``, ``distance``, rights.
+    """All groups as one table for export, a row per work: ``group_number``, ``rightsholders``,
+    ``distance``, rights.
     """
     ids = list(_concatenated(group.asset_ids for group in found.groups))
     table = pa.table(
@@ -147,7 +143,7 @@ def _concatenated(parts: Iterator[NDArray[np.int64]]) -> NDArray[np.int64]:
 def _owners(
     connection: duckdb.DuckDBPyConnection, members: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.object_]]:
-    """The rightsholder (or NO_OWNER) and the permission of each work, in the order given."""
+    """The rightsholder (or NO_OWNER) and the permission of each work, in their order."""
     connection.register("alike", pa.table({"alike_id": members, "place": np.arange(len(members))}))
     rows = connection.execute(
         "SELECT coalesce(rightsholder_id, ?) AS owner, coalesce(permission, 'unclear') AS permission "
@@ -159,14 +155,14 @@ def _owners(
 
 
 def _different(group_of: NDArray[np.int64], owners: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """By group, how many different rightsholders."""
+    """By group, the number of different rightsholders."""
     owned = owners != NO_OWNER
     distinct = np.unique(np.column_stack([group_of[owned], owners[owned]]), axis=0)
     return np.bincount(distinct[:, 0], minlength=count)
 
 
 def _nearest(pairs: NDArray[np.int64], members: NDArray[np.int64]) -> NDArray[np.int64]:
-    """For each work, its least distance to a work that it was paired with."""
+    """For each work, its least distance to a work of a pair."""
     order = np.argsort(members)
     nearest = np.full(len(members), np.iinfo(np.int64).max)
     for end in (0, 1):

@@ -4,9 +4,9 @@ different pictures.
 The hash is PDQ, after its published description (Facebook, "The TMK+PDQF Video-Hashing Algorithm
 and the PDQ Image-Hashing Algorithm", 2019): grey, blurred by a tent filter, 64 x 64 pixels, the 16
 x 16 lowest frequencies of a cosine transform, each above the median or not. The tests hold bits and
-quality to recorded values of PDQ's own code. Measured on photographs of up to 1,024 pixels a side or
-so, 19 of 20 had the same bits. Larger pictures are shrunk first, to bound memory, which changes some
-(median 4, most 14 of 256 at 12 megapixels); sides under 128 pixels are enlarged.
+quality to recorded values of PDQ's own code. Measured on photographs of up to 1,024 pixels a side
+or so, 19 of 20 had the same bits. Larger pictures are shrunk first, to bound memory, which changes
+some bits (median 4, most 14 of 256 at 12 megapixels); sides under 128 pixels are enlarged.
 
 **Limits**, as measured by ``benchmarks/fingerprints.py`` on 20 photographs, and on 500 each of
 CIFAR-10 (32 pixels a side) and emoji (64), in that order. A copy counts as found at

@@ -1,11 +1,9 @@
-"""Which registered works look like a picture that somebody brings, and how far the answer can be
-trusted.
+"""Finds registered works that look like a given picture, and states how reliable the answer is.
 
-The picture's fingerprint, and that of its mirror image, is compared with every stored one: four
-exclusive ors and counts of bits a work, so ten million take about a second, and nothing is left out
-by an index. The same bytes are found by their hash, whatever the picture. A match says that two
-pictures look alike, see :mod:`registry.similarity.pdq`; whether one is a copy of the other is for
-people to judge.
+The fingerprints of the picture and of its mirror image are compared with every stored one: four
+XORs and bit counts a work, about a second for ten million works, with no index that could miss one.
+The same bytes are found by their hash. A match says that two pictures look alike, see
+:mod:`registry.similarity.pdq`; people judge whether one is a copy of the other.
 """
 
 from __future__ import annotations
@@ -48,8 +46,8 @@ FOUND_COPIES: dict[str, tuple[int, int, int]] = {
     "text across the middle": (95, 98, 98),
     "grey": (100, 100, 100),
 }
-"""By change, percent of copies that are found: of photographs, of pictures of 32 pixels a side, and
-of emoji, as measured by ``benchmarks/fingerprints.py``."""
+"""By change, percent of copies found: of photographs, of pictures of 32 pixels a side, and of
+emoji, as measured by ``benchmarks/fingerprints.py``."""
 
 LIMITS = (
     f"A match is a fingerprint (PDQ) that differs in at most {MATCH_DISTANCE} of 256 bits; unrelated ones differ in about 128.",
@@ -60,7 +58,7 @@ LIMITS = (
     "Mirrored copies are looked for as well. Copies cropped by 10 % or more, or turned by 5 degrees or more, are not found: no "
     "match says little about these.",
 )
-"""What must be said with every answer."""
+"""To be stated with every answer."""
 
 
 @dataclass(frozen=True)
@@ -70,13 +68,13 @@ class QueryImage:
     name: str
     sha256: str
     fingerprint: str | None = None
-    """64 hex digits; None where it cannot be compared."""
+    """64 hex digits; None if it cannot be compared."""
     mirrored: str | None = None
-    """Of its mirror image."""
+    """The same of its mirror image."""
     not_comparable: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Its fields, as an event keeps them: enough to look again without the file."""
+        """Its fields, as an event keeps them to search again without the file."""
         return {name: value for name, value in vars(self).items() if value is not None}
 
 
@@ -95,10 +93,10 @@ class LookAlike:
 
 
 def read_query_image(path: Path) -> QueryImage:
-    """Read a picture's hash and fingerprints; one that cannot be compared still has its hash.
+    """Read a picture's hash and fingerprints. A picture that cannot be compared still has its hash.
 
     Raises:
-        InputError: no file, or too large a one.
+        InputError: no file, or too large.
     """
     data = read_bounded(path, LARGEST_FILE, "picture")
     sha256 = hashlib.sha256(data).hexdigest()
@@ -152,8 +150,8 @@ def find_lookalikes(connection: duckdb.DuckDBPyConnection, image: QueryImage) ->
 
 
 def works_without_fingerprint(connection: duckdb.DuckDBPyConnection) -> int:
-    """How many works no picture can be compared with: known by metadata alone, damaged, or with too
-    little detail.
+    """Number of works without a usable fingerprint: metadata alone, damaged, or with too little
+    detail.
     """
     row = connection.execute(
         "SELECT (SELECT count(*) FROM asset) - (SELECT count(DISTINCT asset_id) FROM fingerprint WHERE quality >= ?)",

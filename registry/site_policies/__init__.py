@@ -1,10 +1,11 @@
-"""What a site says about the use of its works, from files that somebody supplies for its domain.
+"""Site policies: a site's statements about the use of its works, from files supplied for its
+domain.
 
     policy = read_site_policy(data, kind="robots", domain="example.org", file_name="robots.txt")
     policy.signals_for(["/gallery/1.jpg", "/private/2.jpg?size=large"])
 
-Nothing is fetched: a policy counts as of the day on which the works were collected, which only the
-supplier knows.
+Nothing is fetched: the policy of the day on which the works were collected counts, and only the
+supplier knows that one.
 """
 
 from __future__ import annotations
@@ -35,13 +36,13 @@ __all__ = [
 def read_site_policy(data: bytes, *, kind: str, domain: str, file_name: str, agents: Sequence[str] = ()) -> SitePolicy:
     """Read one file that was supplied for a domain.
 
-    ``agents`` are the crawlers that collected the works; without them, those that gather for
-    training and ``*`` count. A file given as ``aipref`` is a header's value; one with groups is a
-    robots.txt and is read as one, since its preferences hold only where its other rules let
-    crawlers in.
+    ``agents`` are the crawlers that collected the works; without them, training crawlers and ``*``
+    count. An ``aipref`` file is a header's value; with groups it is read as a robots.txt, because
+    its preferences hold only where its other rules allow crawling.
 
     Raises:
-        InputError: the file is no policy of that kind, too large, or the domain is no host name.
+        InputError: the file is not a policy of that kind, is too large, or the domain is no host
+            name.
     """
     host = normal_host(domain)
     if host is None:

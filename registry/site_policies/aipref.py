@@ -1,5 +1,5 @@
-"""A file with the value of a ``Content-Usage`` response header (draft-ietf-aipref-attach): it
-speaks for every path.
+"""A file with the value of a ``Content-Usage`` response header (draft-ietf-aipref-attach), for
+every path.
 """
 
 from __future__ import annotations

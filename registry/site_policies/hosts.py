@@ -1,8 +1,8 @@
-"""Which host a URL belongs to, and whether a site's policy speaks for it.
+"""The host of a URL, and the policies that apply to it.
 
-Host names are compared in one form: lower case, without a final dot, and in punycode where they are
-not ASCII. A policy is for one host: RFC 9309 and TDMRep both take the file from the origin that
-serves the work.
+Host names are compared in one form: lower case, without a final dot, and in punycode if not ASCII.
+A policy is for one host: RFC 9309 and TDMRep both take the file from the origin that serves the
+work.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _DOTS = str.maketrans("\u3002\uff0e\uff61", "...")
 
 @lru_cache(maxsize=65_536)
 def normal_host(name: str) -> str | None:
-    """The host name in the form that is compared, or None where it is no host name."""
+    """The host name in the compared form; None if it is no host name."""
     if not 0 < len(name) <= LONGEST_HOST:
         return None
     if ":" in name:
@@ -48,9 +48,7 @@ def _normal_label(label: str) -> str:
 
 
 def domain_of(url: str) -> str | None:
-    """The host of an http or https URL in the form that policies are kept under; None for anything
-    else.
-    """
+    """The host of an http or https URL in the compared form; None for anything else."""
     if len(url) > LONGEST_URL:
         return None
     plain = _PLAIN_URL(url)
@@ -65,9 +63,7 @@ def domain_of(url: str) -> str | None:
 
 
 def path_of(url: str) -> str | None:
-    """Path and query of an http or https URL, which is what a policy's rules are matched against;
-    None for anything else.
-    """
+    """Path and query of an http or https URL, for a policy's rules; None for anything else."""
     if domain_of(url) is None:
         return None
     parts = urlsplit(url)
@@ -75,8 +71,8 @@ def path_of(url: str) -> str | None:
 
 
 def governs(domain: str, host: str, *, subdomains: bool = False) -> bool:
-    """Whether a policy that was supplied for ``domain`` speaks for ``host``: that host alone,
-    unless told otherwise.
+    """Whether a policy for ``domain`` applies to ``host``: to that host alone, or with
+    ``subdomains`` to those below.
     """
     ours, theirs = normal_host(domain), normal_host(host)
     if ours is None or theirs is None:

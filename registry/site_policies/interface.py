@@ -1,6 +1,4 @@
-"""What every kind of site policy offers: signals for the paths of one domain, and what in its file
-was not understood.
-"""
+"""The interface of site policies: signals for the paths of one domain, and problems of the file."""
 
 from __future__ import annotations
 
@@ -13,16 +11,15 @@ from registry.errors import InputError
 from registry.signals import LONGEST_RAW, RightsSignal
 
 LARGEST_FILE = 1 << 20
-"""Bytes. RFC 9309 asks a crawler to read at least the first 500 KiB; a site policy beyond twice
-that is not one."""
+"""Bytes. RFC 9309 requires crawlers to read at least 500 KiB."""
 MOST_RULES = 20_000
 MOST_WILDCARDS = 1_000
-"""Rules with ``*`` or ``$`` in one file: each is tried on each path."""
+"""Rules with ``*`` or ``$`` in one file. Each is tried on each path."""
 MOST_PROBLEMS = 100
 
 
 class SitePolicy(ABC):
-    """What one file says about the works of one domain."""
+    """The statements of one file about the works of one domain."""
 
     kind: ClassVar[str]
 
@@ -35,7 +32,7 @@ class SitePolicy(ABC):
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What in the file was not understood, a reason each, in the file's order."""
+        """Parts of the file that were not understood, each with its reason, in the file's order."""
         beyond = self._problem_count - len(self._problems)
         return (*self._problems, f"and {beyond} more problems") if beyond else tuple(self._problems)
 
@@ -46,19 +43,15 @@ class SitePolicy(ABC):
 
     @abstractmethod
     def signals_for(self, paths: Sequence[str]) -> list[tuple[RightsSignal, ...]]:
-        """What the policy says of each work, given the paths (with queries) of their URLs; sorted,
-        often empty.
-        """
+        """The signals of each work, given paths and queries of their URLs; sorted, often empty."""
 
 
 def text_of(data: bytes, file_name: str) -> str:
-    """The file as text: UTF-8, bytes that are not are replaced. Refused where it cannot be a
-    policy.
-    """
+    """The file as UTF-8 text, invalid bytes replaced. Refuses a file that cannot be a policy."""
     if len(data) > LARGEST_FILE:
         raise InputError(f"{file_name} has {len(data):,} bytes; a site policy may have at most {LARGEST_FILE:,}")
     if b"\0" in data:
-        raise InputError(f"{file_name} holds NUL bytes, so it is no text; give the file as the site serves it")
+        raise InputError(f"{file_name} holds NUL bytes, so it is not text; give the file as the site serves it")
     return data.decode("utf-8-sig", "replace")
 
 
@@ -73,5 +66,5 @@ def check_counts(file_name: str, patterns: Sequence[str]) -> None:
 
 
 def short(text: str) -> str:
-    """A raw value as a signal keeps it."""
+    """A raw value, cut to the length that a signal keeps."""
     return text if len(text) <= LONGEST_RAW else text[: LONGEST_RAW - 1] + "…"

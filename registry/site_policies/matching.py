@@ -1,7 +1,7 @@
-"""Finding the works that a site's policies speak of, and what they say of each.
+"""Finds the works that a site's policies apply to, and their signals.
 
-Ten million addresses are too many to take apart one by one. So the database compares the part
-between the slashes, loosely, and only what that lets through is read as a URL.
+Ten million addresses are too many to parse one by one. The database first compares the part between
+the slashes loosely, and only the matches are parsed as URLs.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from registry.site_policies import SitePolicy, domain_of, path_of, read_site_pol
 from registry.storage.selection import selected_works
 
 BATCH = 65_536
-"""Works whose addresses are in memory at a time."""
+"""Works with addresses in memory at a time."""
 
 
 @dataclass(frozen=True)
 class HostPolicy:
-    """A row of site_policy that counts, as far as finding its works needs it."""
+    """A current row of site_policy, with what finding its works needs."""
 
     id: int
     domain: str
@@ -38,19 +38,18 @@ class HostPolicy:
 
 @dataclass(frozen=True, eq=False)
 class MatchedSignals:
-    """Works on the hosts of policies, with what is said of them."""
+    """Works on the hosts of policies, with their signals."""
 
     works: int
     asset_ids: NDArray[np.int64]
-    """A work stands here once for each outcome."""
+    """A work has one entry per outcome."""
     outcomes: NDArray[np.int64]
-    """By place in ``spoken``."""
+    """Places in ``spoken``."""
     spoken: list[tuple[int, tuple[RightsSignal, ...]]]
-    """Policy and signals; a site has few distinct ones."""
+    """Policy id and signals. A site has few distinct ones."""
 
 
-# A work's own address, else its source's. Only the rows of works without one are joined: most
-# corpora have none of those.
+# A work's own address, else its source's. Rights are joined only for works without an address.
 _ADDRESSES = """
     SELECT id AS asset_id, url AS address FROM asset {wanted} WHERE url IS NOT NULL
     UNION ALL
@@ -62,7 +61,7 @@ _ADDRESSES = """
     GROUP BY asset.id
 """
 _AUTHORITY = "lower(split_part(address, '/', 3))"
-# What urlsplit would read otherwise than it is written: the host is looked at in Python then.
+# Authorities that urlsplit may read differently; their hosts are parsed in Python.
 _ODD = (
     "strlen(authority) <> length(authority) OR contains(authority, chr(9)) OR contains(authority, chr(10)) "
     "OR contains(authority, chr(13)) OR contains(authority, '[')"
@@ -74,7 +73,7 @@ def signals_of_works(
     policies: Sequence[HostPolicy],
     asset_ids: Sequence[int] | NDArray[np.int64] | None,
 ) -> MatchedSignals:
-    """What these policies say of these works (None: of all)."""
+    """The signals of these policies for these works (None: all)."""
     with selected_works(connection, asset_ids):
         wanted = "" if asset_ids is None else "JOIN selected_works ON asset.id = selected_id"
         addresses = _ADDRESSES.format(wanted=wanted)
@@ -96,7 +95,7 @@ def signals_of_works(
 
 
 class _ByHost:
-    """Policies by the host that they are for."""
+    """Policies by the host that they apply to."""
 
     def __init__(self, policies: Iterable[HostPolicy]) -> None:
         self._by_domain: dict[str, list[HostPolicy]] = {}
@@ -104,7 +103,7 @@ class _ByHost:
             self._by_domain.setdefault(policy.domain, []).append(policy)
 
     def of(self, host: str | None) -> list[HostPolicy]:
-        """Those that speak for a host, of which each domain above may have some."""
+        """The policies that apply to a host; those of a domain above may as well."""
         if host is None:
             return []
         labels = host.split(".")
@@ -155,5 +154,5 @@ def _policy(connection: duckdb.DuckDBPyConnection, policy_id: int) -> SitePolicy
 
 @lru_cache(maxsize=64)
 def _read(content: str, kind: str, domain: str, file_name: str, agents: str) -> SitePolicy:
-    # Registering works asks for the same few policies with every batch.
+    # Every batch of a registration needs the same few policies.
     return read_site_policy(content.encode(), kind=kind, domain=domain, file_name=file_name, agents=json.loads(agents))

@@ -1,12 +1,11 @@
-"""AI preferences: ``Content-Usage`` (draft-ietf-aipref-vocab-06 and -attach) and its older sibling
+"""AI preferences: ``Content-Usage`` (draft-ietf-aipref-vocab-06 and -attach) and the older
 ``Content-Signal``.
 
-A preference is a structured-field dictionary of labels with the token ``y`` or ``n``. Anything else
-under a known label is no preference, and an unknown label is ignored; both are reported. The labels
-changed from draft to draft, and sites keep what they once wrote, so those of all drafts are read.
-Where statements differ, disallowing wins (section 5.1 of the vocabulary). ``Content-Signal`` is
-what one large network writes into its customers' robots.txt: the same dictionary with ``yes`` and
-``no``.
+A preference is a structured-field dictionary of labels with the token ``y`` or ``n``. Any other
+value of a known label is no preference, and an unknown label is ignored; both are reported. Labels
+changed from draft to draft and sites keep old ones, so the labels of all drafts are read. Where
+statements differ, disallowing wins (section 5.1 of the vocabulary). ``Content-Signal``, which one
+large network writes into its customers' robots.txt, is the same dictionary with ``yes`` and ``no``.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ LABELS = MappingProxyType(
         "search": Category.SEARCH,
     }
 )
-"""Labels of the drafts, and what each speaks of here."""
+"""Labels of the drafts, with their categories here."""
 
 _USES = MappingProxyType({"y": Use.ALLOWED, "n": Use.PROHIBITED, "yes": Use.ALLOWED, "no": Use.PROHIBITED})
 LONGEST_PREFERENCE = 4_096
@@ -43,7 +42,7 @@ Preferences = dict[Category, Use]
 
 
 def read_preferences(value: str) -> tuple[Preferences, list[str]]:
-    """The uses that a dictionary allows and disallows, and what in it was not understood."""
+    """The allowed and disallowed uses of a dictionary, and its problems."""
     if len(value) > LONGEST_PREFERENCE:
         return {}, [f"a preference of {len(value)} characters, at most {LONGEST_PREFERENCE} are read"]
     try:
@@ -66,12 +65,12 @@ def read_preferences(value: str) -> tuple[Preferences, list[str]]:
 
 
 def strictest(one: Use | None, other: Use) -> Use:
-    """Of two statements about one use, the one that disallows."""
+    """The stricter of two statements about one use."""
     return Use.PROHIBITED if Use.PROHIBITED in (one, other) else other
 
 
 def preference_signals(statements: Iterable[tuple[Preferences, str]], file_name: str) -> tuple[RightsSignal, ...]:
-    """One signal a category from several statements, each given with its raw text; sorted."""
+    """One signal per category from several statements, each given with its raw text; sorted."""
     uses: Preferences = {}
     raws: dict[Category, list[str]] = {}
     for preferences, raw in statements:

@@ -1,8 +1,7 @@
-"""The lines of a robots.txt: which rules stand for which crawler (RFC 9309, section 2.2).
+"""The lines of a robots.txt: the rules of each crawler (RFC 9309, section 2.2).
 
-Lines are sorted into rules per product token here, once, so that the rules about crawling and the
-preferences about usage come from the same reading, and so that a signal can quote the lines that
-decided.
+Rules about crawling and preferences about use come from this one reading, so that a signal can
+quote the lines that decided.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ _AGENT = frozenset({"user-agent", "useragent", "user agent"})
 _IGNORED = frozenset(
     {"sitemap", "crawl-delay", "host", "request-rate", "visit-time", "clean-param", "noindex", "license"}
 )
-"""Known, and silent about who may use what."""
+"""Known directives that say nothing about use."""
 _END_OF_LINE = re.compile("\r\n|\r|\n")
 
 
@@ -44,10 +43,10 @@ class Rule:
 
 @dataclass
 class Records:
-    """Product names in lower case, each with the groups that it heads.
+    """Product names in lower case, each with its groups.
 
-    Lines that head one group share its list of rules: a file may head a long group with thousands
-    of names.
+    The names at the head of a group share its list of rules: a file can give one group thousands of
+    names.
     """
 
     groups: dict[str, list[list[Rule]]] = field(default_factory=dict)
@@ -59,8 +58,8 @@ class Records:
         return tuple(chain.from_iterable(self.groups[product]))
 
     def bound(self, agents: Iterable[str]) -> dict[str, list[str]]:
-        """The products of the file that are given crawlers, or ``*`` for those without one; each
-        with its crawlers.
+        """By product of the file, the given crawlers that it applies to; ``*`` has those without a
+        product.
         """
         found: dict[str, list[str]] = {}
         for agent in agents:
@@ -77,7 +76,7 @@ class Records:
 
 
 def _names(product: str, agent: str) -> bool:
-    """Whether a product is named in a crawler's full name, from the start of a word on."""
+    """Whether a crawler's full name contains the product, from the start of a word."""
     at = agent.find(product)
     while at > 0 and (agent[at - 1].isalnum() or agent[at - 1] in "-_"):
         at = agent.find(product, at + 1)
@@ -85,7 +84,7 @@ def _names(product: str, agent: str) -> bool:
 
 
 def read_records(text: str) -> Records:
-    """Sort a robots.txt into rules by crawler; what was not understood is among the problems."""
+    """Sort the rules of a robots.txt by crawler. Lines that were not understood become problems."""
     found = Records()
     current: list[Rule] | None = None
     naming = False

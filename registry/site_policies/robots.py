@@ -4,10 +4,10 @@ The longest rule that matches a path decides; of an Allow and a Disallow of equa
 work that crawlers were told not to fetch, and that is in a corpus all the same, is reserved. A path
 that may be fetched gives no signal: leave to fetch says nothing about training.
 
-Which crawlers count: those that collected the works, if the caller names them. Otherwise the product
-tokens by which sites address training, and ``*``. A rule for a training token is a reservation of
-training, any other rule one of crawling. Preferences count only on paths that may be crawled, as
-the AIPREF draft has it: the others are reserved anyway.
+Which crawlers count: those that collected the works, if the caller names them. Otherwise the
+product tokens by which sites address training, and ``*``. A rule for a training token is a
+reservation of training, any other rule one of crawling. Preferences count only on paths that may be
+crawled, as the AIPREF draft has it: the others are reserved anyway.
 """
 
 from __future__ import annotations
@@ -100,8 +100,7 @@ class RobotsPolicy(SitePolicy):
         for path in paths:
             written = normal_path(path or "/")
             deciding = tuple(group.deciding(written) for group in self._groups)
-            # A site has few distinct outcomes and a corpus many paths: each outcome gets its signals
-            # once.
+            # A corpus has many paths, but a site few outcomes: each outcome gets its signals once.
             signals = self._known.get(deciding)
             if signals is None:
                 if len(self._known) >= MOST_OUTCOMES:

@@ -1,12 +1,9 @@
-"""Policies of sites on record: a file that somebody supplies for a domain becomes signals of all
-works from there.
+"""Recorded site policies: a file supplied for a domain becomes signals of all works from there.
 
-    record_policy(registry, data, "robots", "example.org", "robots.txt", now=now)
-
-A policy speaks for the works whose address (else whose source's address) is on its host; for the
-hosts below, where it was said so. The newest policy of a kind for a host counts, works that are
-registered later get its signals with their registration (:func:`apply_policies`), and the signals
-of the one before stay on record.
+A policy applies to the works with an address on its host (their own, else their source's), and with
+``subdomains`` to works on the hosts below. The newest policy of a kind for a host counts. Works
+that are registered later get its signals with their registration (:func:`apply_policies`), and
+signals of former policies stay on record.
 """
 
 from __future__ import annotations
@@ -35,23 +32,23 @@ from registry.storage.tables import SitePolicy as PolicyRow
 
 @dataclass(frozen=True)
 class PolicyReport:
-    """What recording a policy did."""
+    """The result of recording a policy."""
 
     policy_id: int
     kind: str
     domain: str
     subdomains: bool
     recorded: bool
-    """False: this very file counts for the domain already, and nothing was changed."""
+    """False: the same file already counts for the domain, and nothing was changed."""
     superseded: tuple[int, ...]
-    """Earlier policies that do not count any more."""
+    """Earlier policies that no longer count."""
     works: int
     """Registered works on its hosts."""
     works_with_signals: int
-    """Those of which it says something."""
+    """Works with signals from it."""
     permissions_changed: int
     problems: tuple[str, ...]
-    """What in the file was not understood."""
+    """Parts of the file that were not understood."""
 
 
 def record_policy(
@@ -65,22 +62,20 @@ def record_policy(
     subdomains: bool = False,
     now: datetime,
 ) -> PolicyReport:
-    """Put a site's policy on record and have it count for the works from there, in place of an
-    earlier one of its kind.
+    """Record a site's policy; it replaces the earlier one of its kind for the works from there.
 
     Args:
-        registry: where the works are.
+        registry: with the works.
         data: the whole file.
         kind: ``tdmrep``, ``robots`` or ``aipref``.
         domain: the host that served it.
-        file_name: as people know it.
-        agents: the crawlers that collected the works; without them those that gather for training
-            count.
-        subdomains: it speaks for the hosts below the domain, too.
+        file_name: for people.
+        agents: the crawlers that collected the works; without them, training crawlers count.
+        subdomains: it applies to the hosts below the domain as well.
         now: the time to record.
 
     Raises:
-        InputError: the file is no such policy, or the domain is no host name.
+        InputError: the file is not such a policy, or the domain is no host name.
     """
     named = tuple(sorted({agent.strip() for agent in agents if agent.strip()}))
     policy = read_site_policy(data, kind=kind, domain=domain, file_name=file_name, agents=named)
@@ -143,8 +138,8 @@ def record_policy(
 
 
 def recompute_with_policies(change: Change, asset_ids: Sequence[int] | NDArray[np.int64]) -> int:
-    """:func:`registry.permissions.derived_columns.recompute` for works whose address may be another
-    one now; returns how many permissions changed.
+    """:func:`registry.permissions.derived_columns.recompute` for works with a possibly new address;
+    returns how many permissions changed.
     """
     recompute_rights(change.connection, asset_ids)
     apply_policies(change, asset_ids)
@@ -154,9 +149,9 @@ def recompute_with_policies(change: Change, asset_ids: Sequence[int] | NDArray[n
 def apply_policies(change: Change, asset_ids: Sequence[int] | NDArray[np.int64]) -> int:
     """Give works the signals of their sites' policies; returns how many signals are new.
 
-    Their permissions are left to the caller's own refresh, and so is the event. The works' rights
-    must be in already and current, since a work without an address of its own is found by its
-    source's. What was said of a work at a former address stays on record and counts.
+    The caller recomputes the permissions and records the event. The works' rights must be
+    recomputed first, because a work without an address is found by its source's. Signals from a
+    former address stay on record and count.
     """
     rows = change.connection.execute(
         f"SELECT id, domain, subdomains FROM site_policy WHERE id IN ({CURRENT_POLICIES}) ORDER BY id"  # noqa: S608 - a constant
@@ -168,7 +163,7 @@ def apply_policies(change: Change, asset_ids: Sequence[int] | NDArray[np.int64])
 
 
 def _insert(change: Change, found: MatchedSignals) -> int:
-    """Append the signals, in order of works; returns how many there are."""
+    """Append the signals in order of works; returns how many."""
     signals = [
         (place, policy_id, signal) for place, (policy_id, all_of) in enumerate(found.spoken) for signal in all_of
     ]
@@ -227,9 +222,7 @@ def _report(
 
 
 def policies(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-    """Policies by domain, kind and number, with how many signals came of each and whether it
-    counts.
-    """
+    """Policies by domain, kind and id, with the number of their signals and whether they count."""
     rows: list[dict[str, Any]] = (
         connection.execute(
             "SELECT id AS policy_id, kind, domain, subdomains, agents, file_name, sha256, coalesce(signals, 0) AS signals, "  # noqa: S608 - a constant

@@ -1,11 +1,11 @@
 """TDM Reservation Protocol: ``/.well-known/tdmrep.json`` (W3C Community Group final report, 10 May
 2024).
 
-The file is a list of rules. The first whose ``location`` matches a path decides, in the file's own
-order: unlike robots.txt, the report takes "the first in sequence" for the most specific.
+The file is a list of rules. The first rule with a ``location`` that matches a path decides, in the
+file's order: unlike RFC 9309, the report takes "the first in sequence" as the most specific.
 ``tdm-reservation`` 1 reserves all mining, so without a licence it is prohibited; a ``tdm-policy``
-is where a licence may be had, which does not make it one. 0 says that mining is not reserved. A
-path that no rule matches is not spoken of.
+is the address of a licence on offer, not a licence. 0 does not reserve mining. A path without a
+matching rule gets no signal.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class TdmrepPolicy(SitePolicy):
         if use is Use.PROHIBITED and policy is not None:
             licence = self._address(policy)
             if licence is None:
-                self._problem(f"rule {number}: tdm-policy is no address; the reservation stands")
+                self._problem(f"rule {number}: tdm-policy is not an address; the reservation stands")
         stated = {"location": location, "tdm-reservation": reservation}
         raw = json.dumps(stated | ({"tdm-policy": policy} if isinstance(policy, str) else {}))
         return normal_pattern(location), RightsSignal(
@@ -101,6 +101,6 @@ class _RuleError(Exception):
 def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        # Which of two values counts is up to the parser, so the file says nothing for certain.
+        # Parsers differ in which of two values counts.
         raise ValueError("a key stands twice in one rule")
     return found

@@ -29,8 +29,8 @@ def identity_of(key: str) -> int:
 
     >>> identity_of("0" * 15 + "1" + "f" * 48)
     1
-    >>> identity_of("") == int.from_bytes(hashlib.md5(b"", usedforsecurity=False).digest()[8:], "little")
-    True
+    >>> f"{identity_of(''):x}"
+    '7e42f8ec980980e9'
     """
     if _SHA256.fullmatch(key):
         return int(key[:16], 16)

@@ -134,7 +134,7 @@ def test_rights_that_cannot_be_verified_are_refused(rights: Rights) -> None:
     """Nothing given, nobody of that number, no such work, no origin."""
     work = rights.work("Ada")
     registry = rights.registry
-    with pytest.raises(UsageError, match="got nothing that was verified"):
+    with pytest.raises(UsageError, match="got nothing to verify"):
         verify_rights(registry, [work], recorded_from="a letter", now=NOW)
     with pytest.raises(NotFoundError, match="no rightsholder #99"):
         verify_rights(registry, [work], rightsholder=99, recorded_from="a letter", now=NOW)

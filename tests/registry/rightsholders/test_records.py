@@ -94,7 +94,7 @@ def test_one_wrong_digit_is_always_found(digits: str, place: int, shift: int) ->
     right = digits + check_character(digits)
     assert read_identifier("isni", right).value == right
     wrong = digits[:place] + str((int(digits[place]) + shift) % 10) + right[place + 1 :]
-    with pytest.raises(InputError, match="mistyped"):
+    with pytest.raises(InputError, match="wrong check digit"):
         read_identifier("isni", wrong)
 
 
