@@ -10,7 +10,7 @@ from registry.doctor.findings import Examination
 from registry.event_log.findings import RESTORE
 from registry.event_log.seals import NUMBERED_TABLES
 from registry.event_log.verify import DROP_FUNCTIONS, FOREIGN, foreign_functions
-from registry.schema.objects import relations_made_anew, relations_of
+from registry.schema.create import relations_made_anew, relations_of
 from registry.works.identity import IDENTITY
 
 REFERENCES: tuple[tuple[str, str, str], ...] = (

@@ -113,7 +113,7 @@ def record_review(
         _insert(change, scope, taken_back, {**dict.fromkeys(values), "reason": "its record was merged; reviewed anew"})
         _insert(change, scope, changed, values)
         with selected_works(change.connection, reach):
-            moved = recompute_permissions(change)
+            permissions_changed = recompute_permissions(change)
         subject = f"{scope} {changed[0]}" if len(changed) == 1 else f"{len(changed)} of scope {scope}"
         change.record(
             "rights reviewed",
@@ -121,7 +121,7 @@ def record_review(
             before=before or None,
             after={**values, "scope": scope, "subjects": listed(changed), "works": len(reach)},
         )
-    return ReviewReport(len(changed) + len(taken_back), len(reach), moved)
+    return ReviewReport(len(changed) + len(taken_back), len(reach), permissions_changed)
 
 
 def subjects_of(connection: duckdb.DuckDBPyConnection, scope: str, ids: Sequence[int] | NDArray[np.int64]) -> list[int]:

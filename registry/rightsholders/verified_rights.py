@@ -93,14 +93,14 @@ def verify_rights(
         touched = connection.execute("SELECT asset_id AS id FROM asset_rights WHERE id >= ? ORDER BY id", [first])
         ids = touched.fetchnumpy()["id"]
         before = _verified_before(connection, ids)
-        moved = recompute_with_policies(change, ids)
+        changed = recompute_with_policies(change, ids)
         change.record(
             "rights verified",
             f"asset {ids[0]}" if len(ids) == 1 else f"{len(ids)} assets",
             before=before,
             after={**{name: value for name, value in given.items() if value is not None}, "works": listed(ids)},
         )
-    return VerificationReport(len(subjects), recorded, moved)
+    return VerificationReport(len(subjects), recorded, changed)
 
 
 def _holder(change: Change, rightsholder: str | int | None) -> int | None:

@@ -1,1 +1,1 @@
-"""The schema as a whole: how it is made, its views, and the way from one version to the next."""
+"""The schema: making it, its views, and the way from one version to the next. No other queries."""

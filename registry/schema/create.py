@@ -1,9 +1,12 @@
-"""Making an empty registry: the file, and its tables and views in one transaction."""
+"""Making an empty registry, and the tables and views that every registry must have."""
 
 from __future__ import annotations
 
+import tempfile
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
+from pathlib import Path
 
 import duckdb
 
@@ -53,3 +56,28 @@ def _create_schema(registry: Registry, now: datetime) -> None:
         first = {"version": SCHEMA_VERSION, "applied_at": now, "applied_by": version("creditline")}
         connection.execute(insert(SchemaVersion), first)
         create_views(connection.connection.driver_connection)  # type: ignore[arg-type]  # the wrapper acts as DuckDB's
+
+
+@cache
+def relations_made_anew() -> tuple[dict[str, dict[str, str]], dict[str, str]]:
+    """The column types of every table and the definition of every view in an empty registry."""
+    with (
+        tempfile.TemporaryDirectory(prefix="creditline-") as folder,
+        create_registry(Home(Path(folder) / "home")).connection() as connection,
+    ):
+        return relations_of(connection)
+
+
+def relations_of(connection: duckdb.DuckDBPyConnection) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
+    """By table, the types of its columns; by view, its definition. Both as DuckDB writes them."""
+    tables: dict[str, dict[str, str]] = {}
+    for name, column, kind in connection.execute(
+        "SELECT table_name, column_name, data_type || CASE WHEN is_nullable THEN '' ELSE ' NOT NULL' END "
+        "FROM duckdb_columns() WHERE database_name = current_database() "
+        "AND table_oid IN (SELECT table_oid FROM duckdb_tables() WHERE database_name = current_database())"
+    ).fetchall():
+        tables.setdefault(str(name), {})[str(column)] = str(kind)
+    views = connection.execute(
+        "SELECT view_name, sql FROM duckdb_views() WHERE database_name = current_database() AND NOT internal"
+    ).fetchall()
+    return tables, {str(name): str(definition) for name, definition in views}

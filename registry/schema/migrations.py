@@ -17,7 +17,7 @@ from pathlib import Path
 import duckdb
 
 from registry.errors import RegistryError, SchemaVersionError
-from registry.schema.objects import relations_made_anew, relations_of
+from registry.schema.create import relations_made_anew, relations_of
 from registry.schema.views import create_views
 from registry.storage.database import Registry
 from registry.storage.relation_names import SCHEMA_VERSION

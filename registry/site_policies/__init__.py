@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from registry.errors import InputError
-from registry.site_policies.aipref import HeaderPolicy
 from registry.site_policies.hosts import domain_of, governs, normal_host, path_of
 from registry.site_policies.interface import SitePolicy, text_of
+from registry.site_policies.preferences import HeaderPolicy
 from registry.site_policies.records import read_records
 from registry.site_policies.robots import TRAINING_AGENTS, RobotsPolicy
 from registry.site_policies.tdmrep import TdmrepPolicy

@@ -10,13 +10,15 @@ large network writes into its customers' robots.txt, is the same dictionary with
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import MappingProxyType
+from typing import ClassVar
 
 import http_sf
 
+from registry.errors import InputError
 from registry.signals import Category, Protocol, RightsSignal, Use
-from registry.site_policies.interface import short
+from registry.site_policies.interface import SitePolicy, short, text_of
 
 LABELS = MappingProxyType(
     {
@@ -37,6 +39,7 @@ LABELS = MappingProxyType(
 
 _USES = MappingProxyType({"y": Use.ALLOWED, "n": Use.PROHIBITED, "yes": Use.ALLOWED, "no": Use.PROHIBITED})
 LONGEST_PREFERENCE = 4_096
+HEADER = "content-usage:"
 
 Preferences = dict[Category, Use]
 
@@ -81,3 +84,33 @@ def preference_signals(statements: Iterable[tuple[Preferences, str]], file_name:
         RightsSignal(Protocol.AIPREF, category, use, None, short("\n".join(dict.fromkeys(raws[category]))), file_name)
         for category, use in sorted(uses.items())
     )
+
+
+class HeaderPolicy(SitePolicy):
+    """A file with the value of a ``Content-Usage`` header, for every path of its domain.
+
+    Several lines of the header are one value (RFC 9110, section 5.3).
+    """
+
+    kind: ClassVar[str] = "aipref"
+
+    def __init__(self, data: bytes, *, domain: str, file_name: str) -> None:
+        super().__init__(data, domain=domain, file_name=file_name)
+        value = ", ".join(header_values(text_of(data, file_name)))
+        preferences, problems = read_preferences(value)
+        for problem in problems:
+            self._problem(problem)
+        if not preferences:
+            reason = problems[0] if problems else "it is empty"
+            raise InputError(f"{file_name} states no preference: {reason}; expected a value such as train-ai=n")
+        self._signals = preference_signals([(preferences, value)], file_name)
+
+    def signals_for(self, paths: Sequence[str]) -> list[tuple[RightsSignal, ...]]:
+        return [self._signals] * len(paths)
+
+
+def header_values(text: str) -> list[str]:
+    """The values of the lines that name the header; without such a line, every line."""
+    lines = [line.strip() for line in text.replace("\r", "\n").split("\n") if line.strip()]
+    named = [line[len(HEADER) :].strip() for line in lines if line.lower().startswith(HEADER)]
+    return named or lines

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -92,7 +92,7 @@ def record_policy(
             works = signals_of_works(
                 connection, [HostPolicy(int(row[0]), policy.domain, bool(row[1])) for row in former], None
             )
-            return _report(policy, kind, int(former[0][0]), subdomains, False, (), works, 0)
+            return _report(policy, kind, int(former[0][0]), subdomains, works)
         first = change.next_id("site_policy")
         rows = [
             PolicyRow(
@@ -118,8 +118,13 @@ def record_policy(
             [[*superseded, *(row.id for row in rows)]],
         ).fetchnumpy()["asset_id"]
         with selected_works(connection, touched):
-            moved = recompute_permissions(change)
-        report = _report(policy, kind, first, subdomains, True, superseded, works, moved)
+            changed = recompute_permissions(change)
+        report = replace(
+            _report(policy, kind, first, subdomains, works),
+            recorded=True,
+            superseded=superseded,
+            permissions_changed=changed,
+        )
         change.record(
             "policy recorded",
             f"{kind} of {policy.domain}",
@@ -197,26 +202,18 @@ def _insert(change: Change, found: MatchedSignals) -> int:
     return int(rows[0][0])
 
 
-def _report(
-    policy: SitePolicy,
-    kind: str,
-    policy_id: int,
-    subdomains: bool,
-    recorded: bool,
-    superseded: tuple[int, ...],
-    found: MatchedSignals,
-    moved: int,
-) -> PolicyReport:
+def _report(policy: SitePolicy, kind: str, policy_id: int, subdomains: bool, found: MatchedSignals) -> PolicyReport:
+    """The report of a policy that was on record already."""
     return PolicyReport(
         policy_id=policy_id,
         kind=kind,
         domain=policy.domain,
         subdomains=subdomains,
-        recorded=recorded,
-        superseded=superseded,
+        recorded=False,
+        superseded=(),
         works=found.works,
         works_with_signals=len(np.unique(found.asset_ids)),
-        permissions_changed=moved,
+        permissions_changed=0,
         problems=policy.problems,
     )
 

@@ -8,8 +8,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Column, Double, Integer, String
 from sqlmodel import Field, SQLModel
 
-from registry.storage.column_types import UnsignedBigInteger
-from registry.storage.tables.base import BULK, json_column, key, timestamp
+from registry.storage.tables.base import BULK, json_column, key, timestamp, unsigned
 
 
 class Encoding(SQLModel, table=True):
@@ -49,7 +48,7 @@ class Unit(SQLModel, table=True):
     label: str
     """What people call it: the work's title or path, the rightsholder's name, the column's
     value."""
-    code: int = Field(sa_column=Column(UnsignedBigInteger(), nullable=False))
+    code: int = unsigned()
 
 
 class UnitAsset(SQLModel, table=True):

@@ -77,7 +77,7 @@ def test_decisions_that_cannot_be_meant_are_refused(rights: Rights) -> None:
         record_review(registry, "asset", [work, 99], Permission.PERMITTED, "ours", now=NOW)
     with pytest.raises(NotFoundError, match="got no asset"):
         record_review(registry, "asset", [], Permission.PERMITTED, "ours", now=NOW)
-    with pytest.raises(UsageError, match="nothing is decided about this asset"):
+    with pytest.raises(UsageError, match="there is no review of this asset"):
         record_review(registry, "asset", [work], None, "no reason", now=NOW)
     assert rows(rights, "SELECT * FROM review") == []
 
