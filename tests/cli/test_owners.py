@@ -70,7 +70,7 @@ def test_what_cannot_be_meant_is_one_line_and_status_2(creditline: Creditline, w
     for arguments, message in (
         (("rightsholder", "show", "Ada Exampel"), "did you mean 'Ada Example'?"),
         (("rightsholder", "show", "\x1b[31m"), "creditline rightsholders"),
-        (("rightsholder", "set", "Ada Example", "--isni", "0000000121032684"), "mistyped"),
+        (("rightsholder", "set", "Ada Example", "--isni", "0000000121032684"), "wrong check digit"),
         (("rightsholder", "set", "Ada Example", "--kind", "alien"), "is not one of person"),
         (("rightsholder", "set", "Ada Example", "--note", "a\x1bb"), "control characters"),
         (("rightsholder", "set", "Ada Example", "--represented-by", "Ada Example"), "represented by itself"),
