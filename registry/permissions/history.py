@@ -2,7 +2,11 @@
 
 The registry keeps each work's present permission, and every change is an event. Undoing the changes
 since a moment, newest first, gives the permission at that moment. Moments are places in the log,
-because clocks can go backwards.
+because clocks can go backwards. An event of very many works counts them and names none: where such
+an event may have been about a work, the permission before it is not known.
+
+:class:`PermissionHistory` answers for a page of works; :func:`prepare_permissions_at_training`
+answers for any number, in tables of the database.
 """
 
 from __future__ import annotations
@@ -18,7 +22,10 @@ from registry.storage.current_rights import written_out
 
 EVENT = "permission changed"
 
-_CHANGES = """
+NEVER = 2**62
+"""A place in the log after all others."""
+
+_CHANGES = f"""
     SELECT sequence,
         CASE WHEN json_valid(before) THEN json_extract_string(before, '$.permission') END AS former,
         CASE WHEN json_valid(after) THEN json_extract_string(after, '$.permission') END AS current,
@@ -28,8 +35,33 @@ _CHANGES = """
             WHEN listed = 'ARRAY' THEN TRY_CAST(json_extract(after, '$.asset_ids') AS BIGINT[]) END AS works,
         CASE WHEN json_valid(before) AND json_valid(after)
             THEN json_type(before, '$.permission') = 'VARCHAR' AND json_type(after, '$.permission') = 'VARCHAR' END AS worded
-    FROM event WHERE kind = $kind
-"""
+    FROM event WHERE kind = '{EVENT}'
+"""  # noqa: S608 - a constant
+
+_NAMED = "SELECT sequence, former, current, unnest(works) AS asset_id FROM permission_event WHERE works IS NOT NULL"
+_UNNAMED = "SELECT sequence, former, current FROM permission_event WHERE works IS NULL"
+
+_AT_TRAINING = f"""
+    WITH registered AS (
+        SELECT subject[8:] AS member_id, max(sequence) AS sequence FROM event WHERE kind = 'member registered' GROUP BY 1
+    ), moments AS (
+        SELECT DISTINCT asset_id, sequence FROM {{seen}} JOIN registered USING (member_id)
+    ), told AS (
+        -- The first change after the moment says what was before it; without one, it is what is now.
+        SELECT moments.asset_id, moments.sequence, coalesce(change.former, asset.permission) AS permission,
+            coalesce(change.sequence, {NEVER}) AS until
+        FROM moments ASOF LEFT JOIN permission_change AS change
+            ON change.asset_id = moments.asset_id AND moments.sequence < change.sequence
+        JOIN asset ON asset.id = moments.asset_id
+    ), known AS (
+        SELECT told.asset_id, told.sequence,
+            CASE WHEN unnamed.sequence > told.sequence THEN NULL ELSE permission END AS permission
+        FROM told ASOF LEFT JOIN unnamed_permission_change AS unnamed
+            ON unnamed.current = permission AND told.until > unnamed.sequence
+    )
+    SELECT seen.asset_id, seen.member_id, known.permission FROM {{seen}} AS seen LEFT JOIN registered USING (member_id)
+    LEFT JOIN known ON known.asset_id = seen.asset_id AND known.sequence = registered.sequence
+"""  # noqa: S608 - constants
 
 
 @dataclass(frozen=True)
@@ -65,7 +97,7 @@ class PermissionHistory:
             "SELECT sequence, former, current, works IS NULL AND listed = 'NULL', "  # noqa: S608 - a constant
             "coalesce(worded AND (listed = 'NULL' OR list_count(works) = len(works)), false), "
             f"list_intersect(works, $asked) FROM ({_CHANGES}) ORDER BY sequence DESC",
-            {"kind": EVENT, "asked": asked},
+            {"asked": asked},
         ).fetchall()
         changes = []
         for sequence, former, current, unlisted, whole, works in events:
@@ -93,6 +125,29 @@ class PermissionHistory:
                     found.update({work: change.former for work in change.works if work in found})
             self._before[sequence] = found
         return self._before[sequence]
+
+
+def prepare_changes(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the tables ``permission_change`` (sequence, former, current, asset_id) and
+    ``unnamed_permission_change``, the changes of works that the log does not name.
+    """
+    for name, query in {
+        "permission_event": f"SELECT sequence, former, current, works FROM ({_CHANGES}) WHERE worded",  # noqa: S608 - a constant
+        "permission_change": _NAMED,
+        "unnamed_permission_change": _UNNAMED,
+    }.items():
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")
+
+
+def prepare_permissions_at_training(connection: duckdb.DuckDBPyConnection, seen: str) -> None:
+    """Make the table ``permission_at_training`` (asset_id, member_id, permission): what each work
+    was when the member that saw it was registered; null where the log does not say.
+
+    Args:
+        connection: with the tables of :func:`prepare_changes`.
+        seen: name of a table with the columns ``asset_id`` and ``member_id``, one row per pair.
+    """
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE permission_at_training AS {_AT_TRAINING.format(seen=seen)}")
 
 
 def end_of_log_at(connection: duckdb.DuckDBPyConnection, moment: datetime) -> int:

@@ -33,7 +33,7 @@ from registry.works.lookup import resolve_rightsholder
 from reports.checking.document_types import KINDS, VERSIONED
 from reports.issuing.issue import EVENT, Issued, find_issued, find_later
 from reports.issuing.stamp import PARQUET_KEY, SUFFIX, Stamp, beside
-from reports.statements import read as statements
+from reports.statements.document import STATEMENT
 
 LARGEST_STAMP = 2**22
 SEARCHED = 16 * 2**20
@@ -165,7 +165,7 @@ def _stamps_in(data: bytes) -> Iterator[Stamp]:
 
 def _later(connection: duckdb.DuckDBPyConnection, event: int, issued: Issued) -> tuple[int, Issued] | None:
     found = find_later(connection, event, issued, versioned=issued.kind in VERSIONED)
-    if found is not None or issued.kind != statements.KIND:
+    if found is not None or issued.kind != STATEMENT.kind:
         return found
     # The record may have been merged: then the statement of the one that it counts as takes its
     # place.

@@ -11,13 +11,13 @@ from collections.abc import Callable
 
 from registry.storage.database import Registry
 from reports.credentials import assertion, findings
-from reports.data_sets import read as data_sets
+from reports.data_sets.document import DATA_SET
 from reports.evaluations.document import EVALUATION
 from reports.filings import ab2013, ai_act
 from reports.outputs.documents import CANDIDATES, INDEX, REPORT, candidates_now
 from reports.standards import croissant, cyclonedx, prov, spdx
 from reports.standards import write as standards
-from reports.statements import read as statements
+from reports.statements.document import STATEMENT
 from reports.tables import write as tables
 
 Facts = Callable[[Registry, str], object]
@@ -35,8 +35,8 @@ KINDS: dict[str, Facts] = {
     cyclonedx.KIND: standards.ensemble_facts,
     spdx.KIND: standards.ensemble_facts,
     prov.KIND: standards.output_facts,
-    statements.KIND: statements.facts_again,
-    data_sets.KIND: data_sets.facts_again,
+    STATEMENT.kind: STATEMENT.facts_now,
+    DATA_SET.kind: DATA_SET.facts_now,
     **{table.kind: tables.facts_again(name) for name, table in tables.TABLES.items()},
 }
 

@@ -13,14 +13,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, create_model
 
-from reports.data_sets.facts import DataSetFacts
+from reports.data_sets.document import DATA_SET
 from reports.evaluations.document import EVALUATION
 from reports.facts import Facts
 from reports.filings.form import FilingDocument
 from reports.issuing.document import Document
 from reports.issuing.stamp import Stamp
 from reports.outputs.documents import INDEX, REPORT
-from reports.statements.facts import StatementFacts
+from reports.statements.document import STATEMENT
 from reports.tables.columns import VERSION, Table
 from reports.tables.write import TABLES
 
@@ -72,31 +72,16 @@ class VerifiedDocument(Facts):
 def published() -> dict[str, bytes]:
     """By name of the file, every schema."""
     models: dict[str, type[BaseModel]] = {
-        "statement": _stamped(StatementFacts, "statement"),
-        "data-set-report": _stamped(DataSetFacts, "data-set-report"),
         "ai-act-summary": _filing("ai-act-summary"),
         "ab-2013-statement": _filing("ab-2013-statement"),
         "stamp": StampDocument,
         "verified-document": VerifiedDocument,
     }
     schemas = {name: model.model_json_schema(by_alias=True) for name, model in models.items()}
-    documents: tuple[Document[Any], ...] = (REPORT, INDEX, EVALUATION)
+    documents: tuple[Document[Any], ...] = (REPORT, INDEX, EVALUATION, DATA_SET, STATEMENT)
     schemas |= {document.name: document.schema() for document in documents}
     schemas |= {table.document: _table_schema(table) for table in TABLES.values()}
     return {name + SUFFIX: _written(schema) for name, schema in sorted(schemas.items())}
-
-
-def _stamped(facts: type[BaseModel], name: str) -> type[BaseModel]:
-    """The document of these facts: they stand in it beside its name, version and stamp."""
-    made: type[BaseModel] = create_model(
-        f"{facts.__name__.removesuffix('Facts')}Document",
-        __base__=facts,
-        __doc__=facts.__doc__,
-        creditline=(Literal[name], ...),  # type: ignore[arg-type]  # a literal that is made here
-        version=(Literal[1], ...),
-        stamp=(Stamp, ...),
-    )
-    return made
 
 
 def _filing(name: str) -> type[BaseModel]:

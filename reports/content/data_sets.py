@@ -6,7 +6,7 @@ A data set of many licences or rightsholders names those of the most works and c
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 
@@ -103,7 +103,7 @@ def read_data_set(connection: duckdb.DuckDBPyConnection, data_set_id: int, encod
         last_registered=moment(totals.last_registered),
         permissions={str(permission): count for permission, count in sorted(permissions.items(), key=str)},
         media_types=dict(media_types[:MOST]),
-        licences=licences,
+        licences=tuple(replace(each, reference=one_line(each.reference)) for each in licences),
         licences_in_all=licences_in_all,
         without_licence=totals.without_licence,
         owners=owners,

@@ -120,7 +120,7 @@ def read_ensemble(connection: duckdb.DuckDBPyConnection, ensemble_id: str) -> En
         encoding=encoding,
         settings=json.loads(row[1] or "{}"),
         created_at=str(moment(row[2])),
-        members=_members(connection, ensemble_id, encoding.id),
+        members=read_member_contents(connection, ensemble_id, encoding.id),
         data_sets=tuple(read_data_set(connection, int(number), encoding.id) for (number,) in sets),
     )
 
@@ -145,6 +145,23 @@ def read_members(connection: duckdb.DuckDBPyConnection, ensemble_id: str) -> lis
     return [row_of(Member, row) for row in records(rows)]
 
 
+def read_member_contents(
+    connection: duckdb.DuckDBPyConnection, ensemble_id: str, encoding_id: str
+) -> tuple[MemberContent, ...]:
+    """The newest generation of every member of an ensemble, by index."""
+    members = [member_record(member) for member in newest_of(read_members(connection, ensemble_id))]
+    withdrawn = withdrawn_works(connection, encoding_id)
+    seen = _count_seen(connection, encoding_id, members)
+    return tuple(
+        MemberContent(
+            **asdict(member),
+            withdrawn_seen=int(withdrawn.seen_by(member.index, member.withdrawn_through).sum()),
+            works_by_data_set={str(number): counts[place] for number, counts in seen.items() if counts[place]},
+        )
+        for place, member in enumerate(members)
+    )
+
+
 def member_record(member: Member) -> MemberRecord:
     """A member's row and manifest."""
     manifest = member.manifest or {}
@@ -167,7 +184,7 @@ def member_record(member: Member) -> MemberRecord:
     )
 
 
-def count_seen(
+def _count_seen(
     connection: duckdb.DuckDBPyConnection, encoding_id: str, members: Sequence[MemberRecord]
 ) -> dict[int, list[int]]:
     """By data set, how many of its works each of these members saw: one pass over the codes."""
@@ -191,19 +208,4 @@ def row_of(table: type[_Row], row: dict[str, Any]) -> _Row:
             name: json.loads(value) if name in _JSON_COLUMNS and isinstance(value, str) else value
             for name, value in row.items()
         }
-    )
-
-
-def _members(connection: duckdb.DuckDBPyConnection, ensemble_id: str, encoding_id: str) -> tuple[MemberContent, ...]:
-    """The newest generation of every member, by index."""
-    members = [member_record(member) for member in newest_of(read_members(connection, ensemble_id))]
-    withdrawn = withdrawn_works(connection, encoding_id)
-    seen = count_seen(connection, encoding_id, members)
-    return tuple(
-        MemberContent(
-            **asdict(member),
-            withdrawn_seen=int(withdrawn.seen_by(member.index, member.withdrawn_through).sum()),
-            works_by_data_set={str(number): counts[place] for number, counts in seen.items() if counts[place]},
-        )
-        for place, member in enumerate(members)
     )

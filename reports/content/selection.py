@@ -181,7 +181,7 @@ def count_licences(connection: duckdb.DuckDBPyConnection, most: int) -> tuple[tu
         "SELECT reference, spdx, url, training, works, verified, count(*) OVER () "  # noqa: S608 - constants
         f"FROM ({LICENCES}) WHERE licence_id IS NOT NULL ORDER BY works DESC, reference, licence_id LIMIT {int(most)}"
     ).fetchall()
-    return tuple(LicenceCount(one_line(row[0]), *row[1:6]) for row in rows), rows[0][6] if rows else 0
+    return tuple(LicenceCount(*row[:6]) for row in rows), rows[0][6] if rows else 0
 
 
 def count_rightsholders(connection: duckdb.DuckDBPyConnection, most: int) -> tuple[tuple[RightsholderCount, ...], int]:

@@ -25,9 +25,9 @@ from registry.errors import InputError
 from registry.ids import sha256_of
 from registry.messages import plain_reason
 from registry.metadata.content_credentials import OFFLINE
+from reports.credentials import load_c2pa
 from reports.credentials.assertion import LABEL, VERSION, Assertion
 from reports.credentials.files import LARGEST_IMAGE, read_plain_file
-from reports.credentials.optional_dependency import load_c2pa
 from reports.rendering.wording import plain
 
 State = Literal["valid", "untrusted", "tampered", "none"]

@@ -16,8 +16,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from registry.errors import InputError, MissingPartError
+from reports.credentials import MISSING
 from reports.credentials.files import LARGEST_PEM, others_may_read, read_plain_file
-from reports.credentials.optional_dependency import MISSING
 from reports.credentials.trial_certificates import ORGANISATION
 from reports.rendering.wording import plain
 

@@ -26,12 +26,12 @@ from registry.event_log.events import head_of
 from registry.messages import plain_reason
 from registry.storage.database import Registry, driver_of
 from registry.storage.tables import Sample
+from reports.credentials import load_c2pa
 from reports.credentials.assertion import KIND, LABEL, Assertion
 from reports.credentials.checking import SIDECAR_SUFFIX, check_credentials
 from reports.credentials.findings import newest_audit_of, read_facts, subject_of, time_text
 from reports.credentials.images import GeneratedImage
 from reports.credentials.keys import SigningKey
-from reports.credentials.optional_dependency import load_c2pa
 from reports.issuing.issue import File, Issued, record_issue, write_file
 from reports.issuing.stamp import stamp_of
 

@@ -16,7 +16,7 @@ from typing import Literal
 
 from registry.errors import InputError, MissingPartError, UsageError
 from registry.home import write_atomically, write_bytes_atomically
-from reports.credentials.optional_dependency import MISSING
+from reports.credentials import MISSING
 
 try:
     from cryptography import x509

@@ -11,56 +11,37 @@ from typing import Any
 
 import duckdb
 
+from reports.content.selection import (
+    LICENCES,
+    RIGHTSHOLDERS,
+    WORKS,
+    count_values,
+    count_works,
+    prepare_hosts,
+    select_works,
+)
 from reports.data_sets.facts import Conflict, Counts, Row
-from reports.rendering.hosts import authority_of, host_of, prepare_odd_hosts
 from reports.rendering.texts import clipped
 
 TOP = 20
 """Rows of a table that the report lists."""
 
-FORBIDDEN = "permission IN ('prohibited', 'withdrawn')"
-_COUNTS = f"count(*)::BIGINT AS works, count(*) FILTER ({FORBIDDEN})::BIGINT AS forbidden"
-
-WORKS = """
-    SELECT id, identity, rightsholder_id, licence_id, permission, media_type, url, byte_size, sha256, missing_since, declared_id,
-        verified_id, registered_at
-    FROM asset WHERE data_set_id = {}
-"""
-
 TABLES: Mapping[str, str] = MappingProxyType(
     {
-        "sources": """
-            SELECT CASE WHEN odd IS NULL THEN host ELSE normal END AS name, NULL::VARCHAR AS note,
-                sum(works)::BIGINT AS works, sum(forbidden)::BIGINT AS forbidden
-            FROM corpus_host LEFT JOIN odd_host ON odd = host GROUP BY 1
-        """,
-        "statements": f"""
-            SELECT recorded_from AS name, NULL::VARCHAR AS note, {_COUNTS}
-            FROM corpus AS work LEFT JOIN corpus_rights AS declared ON declared.id = work.declared_id GROUP BY 1
-        """,  # noqa: S608
-        "rightsholders": f"""
-            SELECT name, '#' || counted_id AS note, works, forbidden FROM (
-                SELECT rightsholder_id AS counted_id, {_COUNTS} FROM (
-                    SELECT rightsholder_id, permission FROM corpus
-                    UNION ALL SELECT owner_id, permission FROM further_owner JOIN corpus ON corpus.id = asset_id
-                ) GROUP BY 1
-            ) LEFT JOIN rightsholder ON rightsholder.id = counted_id
-        """,  # noqa: S608
-        "licences": """
-            SELECT reference AS name, 'training ' || training || coalesce(', ' || spdx, '') AS note, works, forbidden FROM (
-                SELECT licence_id AS counted_id, {counts} FROM corpus GROUP BY 1
-            ) LEFT JOIN licence ON licence.id = counted_id
-        """.replace("{counts}", _COUNTS),
-        "formats": f"SELECT media_type AS name, NULL::VARCHAR AS note, {_COUNTS} FROM corpus GROUP BY 1",  # noqa: S608
-        "signals": f"""
-            SELECT protocol || ': ' || category AS name, use AS note, count(DISTINCT work.id)::BIGINT AS works,
-                count(DISTINCT work.id) FILTER ({FORBIDDEN})::BIGINT AS forbidden
-            FROM current_signal JOIN corpus AS work ON work.id = asset_id GROUP BY 1, 2
-        """,  # noqa: S608
+        "sources": "SELECT host AS name, NULL::VARCHAR AS note, sum(works)::BIGINT AS works, "
+        "sum(forbidden)::BIGINT AS forbidden FROM selected_host GROUP BY 1",
+        "statements": f"SELECT recorded_from AS name, NULL::VARCHAR AS note, {WORKS} "  # noqa: S608 - constants
+        "FROM selected_work LEFT JOIN selected_rights AS declared ON declared.id = declared_id GROUP BY 1",
+        "rightsholders": f"SELECT name, '#' || rightsholder_id AS note, works, forbidden FROM ({RIGHTSHOLDERS})",  # noqa: S608 - constants
+        "licences": "SELECT reference AS name, 'training ' || training || coalesce(', ' || spdx, '') AS note, "  # noqa: S608
+        f"works, forbidden FROM ({LICENCES})",
+        "formats": f"SELECT media_type AS name, NULL::VARCHAR AS note, {WORKS} FROM selected_work GROUP BY 1",  # noqa: S608 - constants
+        "signals": f"SELECT protocol || ': ' || category AS name, use AS note, {WORKS} FROM ("  # noqa: S608 - constants
+        "SELECT DISTINCT protocol, category, use, selected_work.id, permission FROM current_signal "
+        "JOIN selected_work ON selected_work.id = asset_id) GROUP BY 1, 2",
     }
 )
-"""By name, a SELECT of name, note, works and forbidden; ``corpus`` and ``corpus_rights`` are those
-of :func:`prepare`."""
+"""By name, a SELECT of name, note, works and forbidden over the selected works."""
 
 
 @dataclass(frozen=True)
@@ -81,14 +62,14 @@ _PAIRS = """
 
 _SAME_BYTES = """
     SELECT work.id AS asset_id, 'work ' || min(other.id) || ' has the same bytes' AS detail
-    FROM corpus AS work JOIN same_bytes USING (identity, sha256) JOIN asset AS other
+    FROM selected_work AS work JOIN same_bytes USING (identity, sha256) JOIN asset AS other
         ON other.identity = work.identity AND other.sha256 = work.sha256 AND other.id <> work.id
     WHERE {} GROUP BY work.id
 """
 _ALIKE = f"""
     SELECT work.id AS asset_id, 'work ' || arg_min(other.id, distance) || ', ' || min(distance) || ' of 256 bits differ'
         AS detail
-    FROM ({_PAIRS}) AS pairs JOIN corpus AS work ON work.id = mine JOIN asset AS other ON other.id = pairs.other
+    FROM ({_PAIRS}) AS pairs JOIN selected_work AS work ON work.id = mine JOIN asset AS other ON other.id = pairs.other
     WHERE {{}} GROUP BY work.id
 """  # noqa: S608 - constants
 _OTHERS = "other.rightsholder_id <> work.rightsholder_id"
@@ -113,7 +94,7 @@ CONFLICTS: tuple[ConflictKind, ...] = (
         """
         SELECT asset_id, string_agg(DISTINCT holder.name, '; ' ORDER BY holder.name) AS detail FROM (
             SELECT DISTINCT asset_id, rightsholder_id FROM asset_rights
-            WHERE basis = 'declared' AND asset_id IN (SELECT id FROM corpus) AND rightsholder_id IS NOT NULL
+            WHERE basis = 'declared' AND asset_id IN (SELECT id FROM selected_work) AND rightsholder_id IS NOT NULL
                 AND asset_id IN (SELECT asset_id FROM redeclared)
         ) JOIN effective_rightsholder AS holder ON holder.id = rightsholder_id
         GROUP BY asset_id HAVING count(DISTINCT effective_id) > 1
@@ -144,7 +125,8 @@ CONFLICTS: tuple[ConflictKind, ...] = (
         "The licence is understood to permit training, and a machine-readable signal of the file or site prohibits it.",
         """
         SELECT work.id AS asset_id, reference || '; ' || string_agg(DISTINCT protocol || ': ' || category, '; ') AS detail
-        FROM corpus AS work JOIN licence ON licence.id = licence_id JOIN current_signal ON current_signal.asset_id = work.id
+        FROM selected_work AS work JOIN licence ON licence.id = licence_id
+        JOIN current_signal ON current_signal.asset_id = work.id
         WHERE training = 'permitted' AND use = 'prohibited' GROUP BY work.id, reference
         """,
     ),
@@ -153,9 +135,9 @@ CONFLICTS: tuple[ConflictKind, ...] = (
         "A claim on the work is open; until it is decided the work counts as unclear at best.",
         """
         SELECT work.id AS asset_id, 'claim ' || array_to_string(list_sort(list(DISTINCT claim_id)), ', ') AS detail
-        FROM open_claim JOIN claim_work USING (claim_id) JOIN corpus AS work ON work.id = claim_work.asset_id
+        FROM open_claim JOIN claim_work USING (claim_id) JOIN selected_work AS work ON work.id = claim_work.asset_id
         WHERE claimant_id IS DISTINCT FROM work.rightsholder_id AND NOT EXISTS (
-            SELECT 1 FROM further_owner WHERE further_owner.asset_id = work.id AND owner_id = claimant_id
+            SELECT 1 FROM co_owner WHERE co_owner.asset_id = work.id AND co_owner.rightsholder_id = claimant_id
         ) GROUP BY work.id
         """,
     ),
@@ -168,24 +150,14 @@ _CHECKED = """
         holder.effective_id AS verified_holder, holder.name AS verified_name,
         coalesce(stated.spdx, stated.reference) AS declared_terms, stated.reference AS declared_licence,
         coalesce(found.spdx, found.reference) AS verified_terms, found.reference AS verified_licence
-    FROM (SELECT id, declared_id, verified_id FROM corpus WHERE verified_id IS NOT NULL) AS work
-    JOIN corpus_rights AS declared ON declared.id = work.declared_id
-    JOIN corpus_rights AS verified ON verified.id = work.verified_id
+    FROM (SELECT id, declared_id, verified_id FROM selected_work WHERE verified_id IS NOT NULL) AS work
+    JOIN selected_rights AS declared ON declared.id = work.declared_id
+    JOIN selected_rights AS verified ON verified.id = work.verified_id
     LEFT JOIN effective_rightsholder AS said ON said.id = declared.rightsholder_id
     LEFT JOIN effective_rightsholder AS holder ON holder.id = verified.rightsholder_id
     LEFT JOIN licence AS stated ON stated.id = declared.licence_id
     LEFT JOIN licence AS found ON found.id = verified.licence_id
 """
-
-_HOSTS = f"""
-    SELECT {host_of("authority")} AS host, sum(works)::BIGINT AS works, sum(forbidden)::BIGINT AS forbidden FROM (
-        SELECT {authority_of("address")} AS authority, {_COUNTS} FROM (
-            SELECT coalesce(work.url, verified.source_url, declared.source_url) AS address, permission FROM corpus AS work
-            LEFT JOIN corpus_rights AS declared ON declared.id = work.declared_id
-            LEFT JOIN corpus_rights AS verified ON verified.id = work.verified_id
-        ) GROUP BY 1
-    ) GROUP BY 1
-"""  # noqa: S608 - constants
 
 CONFLICT_TABLE = " UNION ALL ".join(
     f"SELECT {place} AS place, '{kind.name}' AS conflict, asset_id, detail FROM ({kind.sql})"  # noqa: S608 - constants
@@ -194,32 +166,21 @@ CONFLICT_TABLE = " UNION ALL ".join(
 
 
 def prepare(connection: duckdb.DuckDBPyConnection, data_set_id: int) -> None:
-    """Have the tables that everything below counts over: ``corpus`` with its ``corpus_rights``,
-    what contradicts in ``conflict``, and by name of :data:`TABLES` a ``counted_<name>``.
+    """Select the works of a data set, and make the tables that are counted: ``conflict`` and, for
+    each of :data:`TABLES`, ``counted_<name>``.
     """
+    select_works(connection, "SELECT * FROM asset WHERE data_set_id = ?", [data_set_id])
+    prepare_hosts(connection)
     for name, query in {
-        "corpus": WORKS.format(int(data_set_id)),
-        "corpus_rights": "SELECT id, rightsholder_id, licence_id, source_url, recorded_from FROM asset_rights "
-        "WHERE asset_id IN (SELECT id FROM corpus)",
-        # Only works with several rightsholders have rows there; the view of all works is not gone
-        # through for the others.
-        "further_owner": "SELECT several.asset_id, several.rightsholder_id AS owner_id FROM ("
-        "SELECT asset_id, rightsholder_id FROM work_rightsholder WHERE asset_id IN ("
-        "SELECT asset_id FROM co_rightsholder WHERE asset_id IN (SELECT id FROM corpus))"
-        ") AS several JOIN corpus ON corpus.id = several.asset_id "
-        "WHERE several.rightsholder_id IS DISTINCT FROM corpus.rightsholder_id",
-        "corpus_host": _HOSTS,
-        "redeclared": "SELECT asset_id FROM asset_rights WHERE basis = 'declared' AND asset_id IN (SELECT id FROM corpus) "
-        "GROUP BY asset_id HAVING count(*) > 1",
+        "redeclared": "SELECT asset_id FROM asset_rights WHERE basis = 'declared' "
+        "AND asset_id IN (SELECT id FROM selected_work) GROUP BY asset_id HAVING count(*) > 1",
         "checked": _CHECKED,
-        "same_bytes": "SELECT identity, sha256 FROM asset SEMI JOIN corpus USING (identity) WHERE sha256 IS NOT NULL "
+        "same_bytes": "SELECT identity, sha256 FROM asset SEMI JOIN selected_work USING (identity) WHERE sha256 IS NOT NULL "
         "GROUP BY identity, sha256 HAVING count(*) > 1",
+        "conflict": CONFLICT_TABLE,
+        **{f"counted_{name}": query for name, query in TABLES.items()},
     }.items():
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")
-    prepare_odd_hosts(connection, "corpus_host")
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE conflict AS {CONFLICT_TABLE}")
-    for name, query in TABLES.items():
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE counted_{name} AS {query}")
 
 
 def read_counts(connection: duckdb.DuckDBPyConnection, name: str) -> Counts:
@@ -245,7 +206,7 @@ def read_counts(connection: duckdb.DuckDBPyConnection, name: str) -> Counts:
 
 def read_permissions(connection: duckdb.DuckDBPyConnection) -> list[Row]:
     """Works by permission, the loosest first."""
-    found = dict(connection.execute("SELECT permission, count(*) FROM corpus GROUP BY 1").fetchall())
+    found = count_values(connection, "permission")
     names = ("permitted", "unclear", "constrained", "prohibited", "withdrawn")
     return [
         Row(name=name, works=found.get(name, 0), forbidden=found.get(name, 0) if name in names[3:] else 0)
@@ -264,23 +225,19 @@ def read_conflicts(connection: duckdb.DuckDBPyConnection) -> list[Conflict]:
 
 def read_totals(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     """The figures of the whole, by field of the facts."""
-    names = (
-        "works",
-        "bytes",
-        "metadata_only",
-        "missing",
-        "without_rightsholder",
-        "without_licence",
-        "verified",
-        "first_registered",
-        "last_registered",
-    )
-    row = connection.execute(
-        "SELECT count(*), coalesce(sum(byte_size), 0)::BIGINT, count(*) FILTER (byte_size IS NULL), count(missing_since), "
-        "count(*) FILTER (rightsholder_id IS NULL), count(*) FILTER (licence_id IS NULL), count(verified_id), "
-        "min(registered_at), max(registered_at) FROM corpus"
-    ).fetchall()[0]
+    totals = count_works(connection)
     signalled = connection.execute(
-        "SELECT count(DISTINCT asset_id) FROM current_signal SEMI JOIN corpus ON corpus.id = asset_id"
+        "SELECT count(DISTINCT asset_id) FROM current_signal SEMI JOIN selected_work ON selected_work.id = asset_id"
     ).fetchall()[0][0]
-    return {**dict(zip(names, row, strict=True)), "with_signals": signalled}
+    return {
+        "works": totals.works,
+        "bytes": totals.bytes,
+        "metadata_only": totals.described_only,
+        "missing": totals.missing,
+        "without_rightsholder": totals.without_rightsholder,
+        "without_licence": totals.without_licence,
+        "verified": totals.verified,
+        "first_registered": totals.first_registered,
+        "last_registered": totals.last_registered,
+        "with_signals": signalled,
+    }

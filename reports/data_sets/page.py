@@ -8,8 +8,6 @@ from markupsafe import Markup
 
 from reports.data_sets import words
 from reports.data_sets.facts import Counts, DataSetFacts
-from reports.issuing.stamp import Stamp
-from reports.rendering.html import rendered
 from reports.rendering.plots import Bar, bars_plot
 
 MOST_BARS = 8
@@ -38,21 +36,16 @@ NAMES: Mapping[str, tuple[str, str, str]] = {
 """By table: heading, first column, note."""
 
 
-def data_set_page(facts: DataSetFacts, files: Mapping[str, str], stamp: Stamp) -> str:
-    """The page. ``files``: names of the files beside it, by ``json`` and by table."""
-    tables = [(name, *NAMES[name], getattr(facts, name), _plot(name, getattr(facts, name))) for name in NAMES]
+def page_values(facts: DataSetFacts) -> Mapping[str, object]:
+    """What the template shows beside the facts: tables with their plots."""
     permissions = [Bar(str(row.name), row.works, row.forbidden) for row in facts.permissions]
-    return rendered(
-        "data_set.html.j2",
-        facts=facts,
-        files=files,
-        stamp=stamp,
-        tables=tables,
-        permissions=Markup(bars_plot("permissions", permissions, "Works by permission", left=1.2)),  # noqa: S704 - drawn here
-        opt_outs=[(model, _opt_outs(facts, place)) for place, model in enumerate(facts.models)],
-        most_members=MOST_MEMBERS,
-        limits=words.LIMITS,
-    )
+    return {
+        "tables": [(name, *NAMES[name], getattr(facts, name), _plot(name, getattr(facts, name))) for name in NAMES],
+        "permissions": Markup(bars_plot("permissions", permissions, "Works by permission", left=1.2)),  # noqa: S704 - drawn here
+        "opt_outs": [(model, _opt_outs(facts, place)) for place, model in enumerate(facts.models)],
+        "most_members": MOST_MEMBERS,
+        "limits": words.LIMITS,
+    }
 
 
 def _plot(name: str, counts: Counts) -> Markup | None:

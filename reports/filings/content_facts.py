@@ -1,7 +1,6 @@
-"""What is known of an ensemble's training content: the numbers that filings are written from, as
-they stand in their JSON.
+"""The numbers that filings are written from, as they are in their JSON.
 
-They are counted in :mod:`reports.filings.training_content`.
+:mod:`reports.filings.training_content` counts them.
 """
 
 from __future__ import annotations
@@ -11,11 +10,10 @@ from typing import Any
 from pydantic import Field
 
 from reports.facts import Facts
-from reports.filings.domains import DomainFacts
 
 
-class DataSetFacts(Facts):
-    """A data set, as far as its works are training content."""
+class DataSetWorks(Facts):
+    """The works of a data set that are training content."""
 
     name: str
     kind: str
@@ -30,20 +28,28 @@ class DataSetFacts(Facts):
     said_synthetic: int = Field(description="Works whose file says that a generative model made it.")
 
 
-class LicenceFacts(Facts):
-    """A licence with its works."""
+class LicenceWorks(Facts):
+    """A licence, and the works under it."""
 
     reference: str
     spdx: str | None
     works: int
 
 
-class SignalFacts(Facts):
-    """What works of one protocol say about training."""
+class SignalWorks(Facts):
+    """What the signals of one protocol say about training, and on how many works."""
 
     protocol: str
     use: str
     works: int
+
+
+class DomainWorks(Facts):
+    """A web site, and the works that came from it."""
+
+    domain: str
+    works: int
+    bytes: int
 
 
 class ContentFacts(Facts):
@@ -66,10 +72,10 @@ class ContentFacts(Facts):
     longest_side: int | None
     registered_from: str | None
     registered_to: str | None
-    data_sets: list[DataSetFacts]
+    data_sets: list[DataSetWorks]
     rightsholders: int
     without_rightsholder: int
-    licences: list[LicenceFacts]
+    licences: list[LicenceWorks]
     owners_verified: int = Field(
         description="Works whose rightsholder somebody verified; of the others it is as declared."
     )
@@ -77,7 +83,7 @@ class ContentFacts(Facts):
     other_licences: int = Field(description="Further licences, with fewer works.")
     without_licence: int
     permissions: dict[str, int] = Field(description="Works by what is on record about them now.")
-    signals: list[SignalFacts]
+    signals: list[SignalWorks]
     with_signal: int = Field(description="Works with a machine-readable statement about training.")
     with_reservation: int = Field(description="Works of which some statement reserves or restricts it.")
     left_out: dict[str, int] = Field(description="Works left out when the encoding was made, by reason.")
@@ -92,5 +98,5 @@ class ContentFacts(Facts):
     with_address: int
     domains_in_all: int
     crawled_domains: int = Field(description="Of the data sets that were said to be crawled.")
-    top_domains: list[DomainFacts] = Field(description="The largest of these, by bytes.")
+    top_domains: list[DomainWorks] = Field(description="The largest of these, by bytes.")
     top_domains_left_out: int

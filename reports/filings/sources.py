@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from reports.filings.answers import Answers, DataSetAnswers, Source
-from reports.filings.content_facts import ContentFacts, DataSetFacts
+from reports.filings.content_facts import ContentFacts, DataSetWorks
 from reports.filings.toml_keys import basic_string
 from reports.rendering.wording import count, number, percent
 
@@ -31,7 +31,7 @@ NONE = DataSetAnswers()
 class Sourced:
     """A data set with what is known of its source."""
 
-    facts: DataSetFacts
+    facts: DataSetWorks
     answers: DataSetAnswers
     source: Source | None
     """None: to be provided."""

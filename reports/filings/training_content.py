@@ -1,40 +1,51 @@
-"""What an ensemble was trained on, counted once for every filing: works, data sets, licences,
-signals, sites, opt-outs.
+"""What an ensemble was trained on, counted once for every filing.
 
-Training content is every work that the newest generation of some member saw: works of the encoding,
-less those that were withdrawn and that all members have since been trained without. Whatever is
-asked here is asked of the whole set in the database, so that ten million works are counted without
-one of them being read into Python.
+Training content is every work that the newest generation of some member saw: the works of the
+encoding, without those that were withdrawn and that all members have since been trained without.
 """
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Collection, Sequence
 from typing import Any
 
 import duckdb
 
 from registry.errors import NotFoundError
-from registry.members.seen import seen_by_any, withdrawals_applied_through
-from registry.members.serving import Service
+from registry.members.seen import seen_by_any, withdrawn_works
+from registry.members.serving import newest_of
 from registry.permissions.rule import CURRENT_SIGNALS
 from registry.signals import TRAINING
-from registry.storage.current_rights import effective_rights_id
-from registry.storage.tables import Member
-from reports.filings.content_facts import ContentFacts, DataSetFacts, LicenceFacts, SignalFacts
-from reports.filings.domains import count_domains, top_domains_of
+from reports.content.ensembles import MemberRecord, member_record, read_encoding, read_members
+from reports.content.selection import (
+    RIGHTSHOLDERS,
+    count_licences,
+    count_values,
+    count_works,
+    prepare_hosts,
+    select_works,
+)
+from reports.filings.content_facts import ContentFacts, DataSetWorks, DomainWorks, LicenceWorks, SignalWorks
 
 MOST_LICENCES = 100
 MOST_DOMAINS = 100_000
+SMALL_PROVIDER_DOMAINS = 1_000
+"""Domains that a small or medium-sized provider lists at most."""
 AI_SOURCES = ("trainedalgorithmicmedia", "compositewithtrainedalgorithmicmedia")
-"""IPTC digital source types, in small letters, that say that a file was made by a generative model,
-wholly or in part."""
+"""IPTC digital source types, in small letters, of files that a generative model made, wholly or in
+part."""
+
+_SIGNALS = f"""
+    SELECT * FROM ({CURRENT_SIGNALS}) WHERE use <> 'unspecified'
+        AND category IN ({", ".join(f"'{category.value}'" for category in sorted(TRAINING))})
+"""  # noqa: S608 - constants
 
 
 def read_content(
     connection: duckdb.DuckDBPyConnection,
-    service: Service,
-    generations: Sequence[Member],
+    ensemble_id: str,
     *,
     crawled: Collection[str] = (),
     small_provider: bool = False,
@@ -42,98 +53,77 @@ def read_content(
     """Count an ensemble's training content.
 
     Args:
-        connection: to the registry; makes temporary tables.
-        service: the ensemble, its encoding, and the newest generation of each member.
-        generations: all of its members that there ever were.
+        connection: to the registry; temporary tables are made in it.
+        ensemble_id: the ensemble.
         crawled: names of the data sets whose domains are ranked.
-        small_provider: list 5 % of the domains, or 1,000 if that is fewer, in place of 10 %.
+        small_provider: list 5 % of the domains, at most 1,000, instead of 10 %.
 
     Raises:
-        NotFoundError: no member is registered, so that nothing was trained on.
+        NotFoundError: no such ensemble, or it has no member, so that nothing was trained on.
     """
-    ensemble, encoding = service.ensemble, service.encoding
-    members = [state.member for state in service.states]
+    ensemble = connection.execute(
+        "SELECT ensemble.encoding_id, ensemble.created_at, ensemble.settings, left_out FROM ensemble "
+        "LEFT JOIN encoding ON encoding.id = ensemble.encoding_id WHERE ensemble.id = ?",
+        [ensemble_id],
+    ).fetchone()
+    if ensemble is None:
+        raise NotFoundError(f"no ensemble {ensemble_id[:80]!r}; `creditline status` says what there is")
+    encoding = read_encoding(connection, ensemble[0], f"ensemble {ensemble_id}")
+    history = read_members(connection, ensemble_id)
+    members = [member_record(member) for member in newest_of(history)]
     if not members:
         raise NotFoundError(
-            f"ensemble {ensemble.id} has no member yet, so it was trained on nothing; run `creditline train`"
+            f"ensemble {ensemble_id} has no member yet, so it was trained on nothing; run `creditline train`"
         )
-    _select(connection, encoding.id, members, generations)
-    domains = count_domains(connection)
-    works, size, first, last, short, long = _row(
+    trained_without, never_seen = _select(connection, encoding.id, members, [member_record(each) for each in history])
+    withdrawn = withdrawn_works(connection, encoding.id)
+    serving = [each for each in members if not withdrawn.seen_by(each.index, each.withdrawn_through).any()]
+    totals = count_works(connection)
+    licences, licences_in_all = count_licences(connection, MOST_LICENCES)
+    permissions = {str(name): works for name, works in count_values(connection, "permission").items()}
+    with_signal, with_reservation, reserved_left_out = _count_signals(connection, encoding.id)
+    top, crawled_domains = _top_domains(connection, crawled, small_provider=small_provider)
+    with_address, domains = _row(
         connection,
-        "SELECT count(*), coalesce(sum(byte_size), 0)::BIGINT, min(registered_at), max(registered_at), "
-        "min(least(width, height)), max(greatest(width, height)) FROM content",
+        "SELECT coalesce(sum(works), 0)::BIGINT, count(DISTINCT host) FROM selected_host WHERE host IS NOT NULL",
     )
-    licences = _rows(
-        connection,
-        "SELECT reference, spdx, works FROM (SELECT licence_id, count(*) AS works FROM content GROUP BY 1) "
-        "JOIN licence ON licence.id = licence_id ORDER BY works DESC, reference, licence.id",
-    )
-    signals = f"SELECT * FROM ({CURRENT_SIGNALS}) WHERE use <> 'unspecified' AND category IN ({_training()})"  # noqa: S608 - constants
-    with_signal, with_reservation, reserved_left_out = _row(
-        connection,
-        "SELECT count(DISTINCT asset_id) FILTER (work_id IS NOT NULL), "  # noqa: S608 - constants
-        "count(DISTINCT asset_id) FILTER (work_id IS NOT NULL AND use <> 'allowed'), "
-        "count(DISTINCT asset_id) FILTER (work_id IS NULL AND use <> 'allowed' AND registered <= ?) "
-        f"FROM ({signals}) LEFT JOIN content ON work_id = asset_id "
-        "JOIN (SELECT id AS registered_id, registered_at AS registered FROM asset) ON registered_id = asset_id",
-        [encoding.created_at],
-    )
-    owners_verified, licences_verified = _row(
-        connection,
-        "SELECT count(verified.rightsholder_id), count(verified.licence_id) FROM content JOIN asset_rights AS verified "
-        "ON verified.id = content.verified_id AND verified.asset_id = work_id",
-    )
-    top, crawled_domains = top_domains_of(connection, crawled, small_provider=small_provider)
     origins = [member.origin for member in members]
     return ContentFacts(
-        ensemble=ensemble.id,
+        ensemble=ensemble_id,
         encoding=encoding.id,
-        made=_day(ensemble.created_at),
+        made=_day(ensemble[1]),
         members=encoding.n,
         members_trained=origins.count("trained"),
         members_imported=len(origins) - origins.count("trained"),
-        members_serving=len(service.serving),
-        settings=ensemble.settings,
-        works=works,
-        bytes=size,
+        members_serving=len(serving),
+        settings=json.loads(ensemble[2] or "{}"),
+        works=totals.works,
+        bytes=totals.bytes,
         unit_kind=encoding.unit_kind,
-        units=encoding.unit_count,
-        formats=dict(
-            _rows(
-                connection,
-                "SELECT coalesce(media_type, 'not recorded'), count(*) FROM content GROUP BY 1 ORDER BY 2 DESC, 1",
-            )
-        ),
-        shortest_side=short,
-        longest_side=long,
-        registered_from=_day(first) if first else None,
-        registered_to=_day(last) if last else None,
+        units=encoding.units,
+        formats=_formats(connection),
+        shortest_side=totals.shortest_side,
+        longest_side=totals.longest_side,
+        registered_from=_day(totals.first_registered) if totals.first_registered else None,
+        registered_to=_day(totals.last_registered) if totals.last_registered else None,
         data_sets=_data_sets(connection),
-        rightsholders=_rightsholders(connection),
-        without_rightsholder=_count(connection, "FROM content WHERE rightsholder_id IS NULL"),
-        licences=[LicenceFacts(reference=name, spdx=spdx, works=held) for name, spdx, held in licences[:MOST_LICENCES]],
-        owners_verified=owners_verified,
-        licences_verified=licences_verified,
-        other_licences=max(0, len(licences) - MOST_LICENCES),
-        without_licence=_count(connection, "FROM content WHERE licence_id IS NULL"),
-        permissions=dict(_rows(connection, "SELECT permission, count(*) FROM content GROUP BY 1 ORDER BY 2 DESC, 1")),
-        signals=[
-            SignalFacts(protocol=protocol, use=use, works=held)
-            for protocol, use, held in _rows(
-                connection,
-                f"SELECT protocol, use, count(DISTINCT asset_id) FROM ({signals}) SEMI JOIN content ON work_id = asset_id "  # noqa: S608 - constants
-                "GROUP BY ALL ORDER BY ALL",
-            )
-        ],
+        rightsholders=_row(connection, f"SELECT count(rightsholder_id) FROM ({RIGHTSHOLDERS})")[0],  # noqa: S608 - a constant
+        without_rightsholder=totals.without_rightsholder,
+        licences=[LicenceWorks(reference=each.reference, spdx=each.spdx, works=each.works) for each in licences],
+        owners_verified=totals.owners_verified,
+        licences_verified=totals.licences_verified,
+        other_licences=licences_in_all - len(licences),
+        without_licence=totals.without_licence,
+        permissions=permissions,
+        signals=_signals(connection),
         with_signal=with_signal,
         with_reservation=with_reservation,
-        left_out=dict(sorted(encoding.left_out.items())),
+        left_out=dict(sorted(json.loads(ensemble[3] or "{}").items())),
         reserved_left_out=reserved_left_out,
-        trained_without=_count(connection, "FROM no_more WHERE ever_seen"),
-        never_seen=_count(connection, "FROM no_more WHERE NOT ever_seen"),
-        withdrawn_since=_count(connection, "FROM content WHERE permission = 'withdrawn'"),
-        with_address=_row(connection, "SELECT coalesce(sum(works), 0)::BIGINT FROM site")[0],
+        trained_without=trained_without,
+        never_seen=never_seen,
+        withdrawn_since=permissions.get("withdrawn", 0),
+        with_address=with_address,
         domains_in_all=domains,
         crawled_domains=crawled_domains,
         top_domains=top[:MOST_DOMAINS],
@@ -152,57 +142,115 @@ def names_of_data_sets(connection: duckdb.DuckDBPyConnection, ensemble_id: str) 
 
 
 def _select(
-    connection: duckdb.DuckDBPyConnection, encoding_id: str, members: Sequence[Member], generations: Sequence[Member]
-) -> None:
-    """The tables ``content``, of the works that some member has, and ``no_more``, of withdrawn ones
-    that none has.
+    connection: duckdb.DuckDBPyConnection,
+    encoding_id: str,
+    members: Sequence[MemberRecord],
+    generations: Sequence[MemberRecord],
+) -> tuple[int, int]:
+    """Select the training content; returns how many withdrawn works the members are trained without
+    again, and how many no member ever saw.
     """
-    columns = (
-        "work_id, data_set_id, byte_size, media_type, width, height, licence_id, rightsholder_id, permission, registered_at, "
-        "declared_id, verified_id"
-    )
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE encoded AS SELECT {columns}, {_seen_by(members)} AS seen, "  # noqa: S608 - numbers and constants
-        f"{_seen_by(generations)} AS ever_seen FROM (SELECT asset.*, asset.id AS work_id, code, first_withdrawal "
-        "FROM encoded_work JOIN asset ON asset.id = encoded_work.asset_id WHERE encoding_id = ?)",
+        f"CREATE OR REPLACE TEMP TABLE encoded AS SELECT asset_id, {_seen_by(members)} AS seen, "  # noqa: S608 - numbers
+        f"{_seen_by(generations)} AS ever_seen FROM encoded_work WHERE encoding_id = ?",
         [encoding_id],
     )
-    connection.execute("CREATE OR REPLACE TEMP VIEW content AS SELECT * FROM encoded WHERE seen")
-    connection.execute(
-        "CREATE OR REPLACE TEMP VIEW no_more AS SELECT * FROM encoded WHERE permission = 'withdrawn' AND NOT seen"
+    select_works(connection, "SELECT asset.* FROM asset JOIN encoded ON asset_id = asset.id WHERE seen")
+    prepare_hosts(connection)
+    without, never = _row(
+        connection,
+        "SELECT count(*) FILTER (ever_seen), count(*) FILTER (NOT ever_seen) FROM encoded JOIN asset ON asset.id = asset_id "
+        "WHERE permission = 'withdrawn' AND NOT seen",
     )
+    return without, never
 
 
-def _seen_by(members: Sequence[Member]) -> str:
-    return seen_by_any((member.index, withdrawals_applied_through(member)) for member in members)
+def _seen_by(members: Sequence[MemberRecord]) -> str:
+    return seen_by_any((member.index, member.withdrawn_through) for member in members)
 
 
-def _data_sets(connection: duckdb.DuckDBPyConnection) -> list[DataSetFacts]:
-    """Data sets with works among the training content, the largest first."""
-    said = ", ".join(f"'{each}'" for each in AI_SOURCES)
+def _formats(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    found = {name or "not recorded": works for name, works in count_values(connection, "media_type").items()}
+    return dict(sorted(found.items(), key=lambda each: (-each[1], each[0])))
+
+
+def _count_signals(connection: duckdb.DuckDBPyConnection, encoding_id: str) -> tuple[int, int, int]:
+    """Works of the training content with a signal about training, those with a reservation, and
+    works with a reservation that were registered by then and left out.
+    """
+    with_signal, with_reservation, left_out = _row(
+        connection,
+        "SELECT count(DISTINCT asset_id) FILTER (selected_work.id IS NOT NULL), "  # noqa: S608 - constants
+        "count(DISTINCT asset_id) FILTER (selected_work.id IS NOT NULL AND use <> 'allowed'), "
+        "count(DISTINCT asset_id) FILTER (selected_work.id IS NULL AND use <> 'allowed' "
+        "AND asset.registered_at <= (SELECT created_at FROM encoding WHERE id = ?)) "
+        f"FROM ({_SIGNALS}) JOIN asset ON asset.id = asset_id LEFT JOIN selected_work ON selected_work.id = asset_id",
+        [encoding_id],
+    )
+    return with_signal, with_reservation, left_out
+
+
+def _signals(connection: duckdb.DuckDBPyConnection) -> list[SignalWorks]:
     rows = _rows(
         connection,
-        "WITH held AS (SELECT data_set_id, count(*) AS works, coalesce(sum(byte_size), 0)::BIGINT AS bytes, "  # noqa: S608 - constants
-        "min(registered_at) AS first, max(registered_at) AS last FROM content GROUP BY 1), "
-        "sites AS (SELECT data_set_id, sum(works)::BIGINT AS works, count(*) AS hosts FROM site GROUP BY 1), "
-        "made AS (SELECT content.data_set_id, count(*) AS works FROM content JOIN asset ON asset.id = work_id "
-        "WHERE asset.sha256 IN (SELECT image_sha256 FROM sample) GROUP BY 1), "
-        "said AS (SELECT data_set_id, count(DISTINCT work_id) AS works FROM content "
-        f"JOIN embedded_metadata ON asset_id = work_id WHERE regexp_extract(lower(digital_source_type), '[a-z]*$') IN ({said}) "
-        "GROUP BY 1), "
-        "used AS (SELECT data_set_id, min(created_at) AS first FROM ("
-        "SELECT DISTINCT encoding_id, data_set_id FROM unit_asset JOIN asset ON asset.id = asset_id "
-        "WHERE encoding_id IN (SELECT encoding_id FROM ensemble)"
-        ") AS encoded_sets JOIN ensemble ON ensemble.encoding_id = encoded_sets.encoding_id GROUP BY 1) "
-        "SELECT data_set.name, data_set.kind, held.works, held.bytes, coalesce(sites.works, 0), coalesce(hosts, 0), "
-        "held.first, held.last, used.first, coalesce(made.works, 0), coalesce(said.works, 0) "
-        "FROM held JOIN data_set ON data_set.id = held.data_set_id "
-        "LEFT JOIN sites ON sites.data_set_id = data_set.id LEFT JOIN made ON made.data_set_id = data_set.id "
-        "LEFT JOIN said ON said.data_set_id = data_set.id LEFT JOIN used ON used.data_set_id = data_set.id "
-        "ORDER BY held.works DESC, data_set.name",
+        "SELECT protocol, use, count(DISTINCT asset_id) "  # noqa: S608 - constants
+        f"FROM ({_SIGNALS}) SEMI JOIN selected_work ON selected_work.id = asset_id GROUP BY ALL ORDER BY ALL",
+    )
+    return [SignalWorks(protocol=protocol, use=use, works=works) for protocol, use, works in rows]
+
+
+def _top_domains(
+    connection: duckdb.DuckDBPyConnection, crawled: Collection[str], *, small_provider: bool
+) -> tuple[list[DomainWorks], int]:
+    """The largest domains by bytes of the data sets of these names, and how many domains there are:
+    10 %, or 5 % and at most :data:`SMALL_PROVIDER_DOMAINS` of a small provider.
+    """
+    sites = (
+        "SELECT host, sum(works)::BIGINT AS works, sum(bytes)::BIGINT AS bytes FROM selected_host "
+        "JOIN data_set ON data_set.id = data_set_id WHERE host IS NOT NULL AND list_contains(?, name) GROUP BY host"
+    )
+    names = sorted(crawled)
+    count = int(_row(connection, f"SELECT count(*) FROM ({sites})", [names])[0])  # noqa: S608 - a constant
+    listed = min(math.ceil(count / 20), SMALL_PROVIDER_DOMAINS) if small_provider else math.ceil(count / 10)
+    rows = _rows(connection, f"{sites} ORDER BY bytes DESC, works DESC, host LIMIT ?", [names, listed])
+    return [DomainWorks(domain=host, works=works, bytes=size) for host, works, size in rows], count
+
+
+def _data_sets(connection: duckdb.DuckDBPyConnection) -> list[DataSetWorks]:
+    """Data sets with works among the training content, the largest first."""
+    ai_sources = ", ".join(f"'{each}'" for each in AI_SOURCES)
+    rows = _rows(
+        connection,
+        f"""
+        WITH held AS (
+            SELECT data_set_id, count(*) AS works, coalesce(sum(byte_size), 0)::BIGINT AS bytes,
+                min(registered_at) AS first, max(registered_at) AS last FROM selected_work GROUP BY 1
+        ), sites AS (
+            SELECT data_set_id, sum(works)::BIGINT AS works, count(*) AS hosts FROM selected_host
+            WHERE host IS NOT NULL GROUP BY 1
+        ), generated AS (
+            SELECT data_set_id, count(*) AS works FROM selected_work
+            WHERE sha256 IN (SELECT image_sha256 FROM sample) GROUP BY 1
+        ), stated AS (
+            SELECT data_set_id, count(DISTINCT selected_work.id) AS works FROM selected_work
+            JOIN embedded_metadata ON asset_id = selected_work.id
+            WHERE regexp_extract(lower(digital_source_type), '[a-z]*$') IN ({ai_sources}) GROUP BY 1
+        ), used AS (
+            SELECT data_set_id, min(created_at) AS first FROM (
+                SELECT DISTINCT encoding_id, data_set_id FROM unit_asset JOIN asset ON asset.id = asset_id
+                WHERE encoding_id IN (SELECT encoding_id FROM ensemble)
+            ) AS encoded_sets JOIN ensemble ON ensemble.encoding_id = encoded_sets.encoding_id GROUP BY 1
+        )
+        SELECT data_set.name, data_set.kind, held.works, held.bytes, coalesce(sites.works, 0), coalesce(hosts, 0),
+            held.first, held.last, used.first, coalesce(generated.works, 0), coalesce(stated.works, 0)
+        FROM held JOIN data_set ON data_set.id = held.data_set_id
+        LEFT JOIN sites ON sites.data_set_id = data_set.id LEFT JOIN generated ON generated.data_set_id = data_set.id
+        LEFT JOIN stated ON stated.data_set_id = data_set.id LEFT JOIN used ON used.data_set_id = data_set.id
+        ORDER BY held.works DESC, data_set.name
+        """,  # noqa: S608 - constants
     )
     return [
-        DataSetFacts(
+        DataSetWorks(
             name=name,
             kind=kind,
             works=works,
@@ -212,27 +260,11 @@ def _data_sets(connection: duckdb.DuckDBPyConnection) -> list[DataSetFacts]:
             registered_from=_day(first),
             registered_to=_day(last),
             first_trained=_day(used) if used else None,
-            own_outputs=made,
-            said_synthetic=said_by,
+            own_outputs=generated,
+            said_synthetic=stated,
         )
-        for name, kind, works, size, with_address, hosts, first, last, used, made, said_by in rows
+        for name, kind, works, size, with_address, hosts, first, last, used, generated, stated in rows
     ]
-
-
-def _rightsholders(connection: duckdb.DuckDBPyConnection) -> int:
-    """How many own works of the training content, alone or with others."""
-    return _count(
-        connection,
-        "FROM (SELECT rightsholder_id AS owner_id FROM content WHERE rightsholder_id IS NOT NULL UNION "  # noqa: S608 - constants
-        "SELECT effective_id FROM co_rightsholder JOIN content ON work_id = co_rightsholder.asset_id "
-        "JOIN effective_rightsholder AS stated ON stated.id = co_rightsholder.rightsholder_id "
-        "LEFT JOIN asset_rights AS verified ON verified.id = content.verified_id AND verified.asset_id = work_id "
-        f"WHERE rights_id = {effective_rights_id('content')})",
-    )
-
-
-def _training() -> str:
-    return ", ".join(f"'{category.value}'" for category in sorted(TRAINING))
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -241,10 +273,6 @@ def _rows(connection: duckdb.DuckDBPyConnection, query: str, values: Sequence[An
 
 def _row(connection: duckdb.DuckDBPyConnection, query: str, values: Sequence[Any] = ()) -> tuple[Any, ...]:
     return _rows(connection, query, values)[0]
-
-
-def _count(connection: duckdb.DuckDBPyConnection, rest: str) -> int:
-    return int(_row(connection, f"SELECT count(*) {rest}")[0])
 
 
 def _day(moment: Any) -> str:  # noqa: ANN401 - a datetime of the registry

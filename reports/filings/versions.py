@@ -24,12 +24,10 @@ from typing import Any
 import duckdb
 from pydantic import ValidationError
 
-from registry.errors import InputError, NotFoundError, RegistryError
+from registry.errors import InputError, NotFoundError
 from registry.event_log.events import head_of
 from registry.home import Home, write_bytes_atomically
-from registry.members.serving import Service, generations_of, service_of
 from registry.storage.database import Registry
-from registry.storage.tables import Member
 from reports.filings.answers import Answers, check_data_sets
 from reports.filings.changes import changes
 from reports.filings.content_facts import ContentFacts
@@ -40,7 +38,6 @@ from reports.issuing.issue import EVENT, VERSION_MARK, File, Issued, record_issu
 from reports.issuing.stamp import Stamp, stamp_of
 from reports.rendering.html import rendered
 
-ATTEMPTS = 5
 LARGEST_KEPT = 2**26
 """Bytes of a kept copy that are read."""
 
@@ -177,34 +174,16 @@ def versions_of(connection: duckdb.DuckDBPyConnection, form: Form, ensemble_id: 
 def _read(
     registry: Registry, form: Form, ensemble_id: str, answers: Answers, now: datetime.datetime
 ) -> tuple[ContentFacts, dict[str, Any], Stamp]:
-    for _ in range(ATTEMPTS):
-        with registry.connection() as connection:
-            end = head_of(connection)
-        service = service_of(registry, ensemble_id)
-        with registry.session() as session:
-            generations = generations_of(session, ensemble_id)
-        with registry.connection() as connection:
-            if head_of(connection) == end:
-                return _read_content(connection, form, service, generations, answers, now)
-    raise RegistryError("the registry was changed while it was read; try again when nobody else is at work")
-
-
-def _read_content(
-    connection: duckdb.DuckDBPyConnection,
-    form: Form,
-    service: Service,
-    generations: Sequence[Member],
-    answers: Answers,
-    now: datetime.datetime,
-) -> tuple[ContentFacts, dict[str, Any], Stamp]:
     crawled = [name for name, each in answers.data_sets.items() if each.source == "crawled"]
-    names = [str(name) for (name,) in connection.execute("SELECT name FROM data_set").fetchall()]
-    check_data_sets(answers, names)
     small = bool(answers.content.small_or_medium)
-    content = read_content(connection, service, generations, crawled=crawled, small_provider=small)
+    with registry.connection() as connection:
+        names = [str(name) for (name,) in connection.execute("SELECT name FROM data_set").fetchall()]
+        check_data_sets(answers, names)
+        content = read_content(connection, ensemble_id, crawled=crawled, small_provider=small)
+        head = head_of(connection)
     given = answers.model_dump(mode="json", include=set(form.tables), exclude_none=True)
     facts = {"form": VERSION, "content": content.model_dump(mode="json"), "answers": given}
-    return content, facts, stamp_of(form.kind, service.ensemble.id, facts, now, head_of(connection))
+    return content, facts, stamp_of(form.kind, ensemble_id, facts, now, head)
 
 
 def _document(

@@ -32,6 +32,7 @@ from reports.statements.shares import Passing, share_of
 from reports.statements.works import title_of
 
 MOST_OUTPUTS = 200
+MOST_JOINT = 200
 WORKS_OF_FINDING = 3
 NOT_ASKED = "the audit did not measure it"
 
@@ -135,6 +136,43 @@ def read_tested(connection: duckdb.DuckDBPyConnection, joint: Sequence[JointPart
         joint_found=len({each.output_id for each in outputs if each.passes}),
         joint_tests=len(outputs),
     )
+
+
+def read_joint(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> list[JointPart]:
+    """Tests of all works of the rightsholder together, in the newest audit of each image, by q.
+
+    An audit tests by the names that counted when it was made, so that one image may have several
+    tests: of records that were merged since. Needs the table ``their_audit``.
+    """
+    rows = connection.execute(
+        """
+        SELECT kind, subject, rate, entry ->> 'name', entry ->> 'works', entry ->> 'p', entry ->> 'q' FROM (
+            SELECT kind, subject, rate, unnest(TRY_CAST(joint AS JSON[])) AS entry FROM their_audit
+            WHERE newest AND json_type(joint) = 'ARRAY'
+        ) WHERE list_contains(?, entry ->> 'name')
+        ORDER BY TRY_CAST(entry ->> 'q' AS DOUBLE), kind DESC, subject, entry ->> 'name'
+        """,
+        [list(names)],
+    ).fetchall()
+    found = []
+    for kind, subject, rate, name, works, p, q in rows:
+        try:
+            p_value, q_value, number = float(p), float(q), int(works)
+        except (TypeError, ValueError):
+            continue
+        if math.isfinite(p_value) and math.isfinite(q_value):
+            found.append(
+                JointPart(
+                    output_kind=kind_of(kind),
+                    output_id=subject,
+                    tested_as=clipped(name),
+                    works=number,
+                    p_value=p_value,
+                    q_value=q_value,
+                    passes=rate is not None and q_value <= rate,
+                )
+            )
+    return found
 
 
 def read_outputs(connection: duckdb.DuckDBPyConnection) -> tuple[list[OutputPart], int]:

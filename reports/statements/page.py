@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from reports.facts import NotMeasured
-from reports.issuing.stamp import Stamp
-from reports.rendering.html import rendered
+from reports.rendering.pictures import Picture
 from reports.rendering.plots import Bar, Estimate, bars_plot, estimates_plot
 from reports.rendering.wording import percent, plain
 from reports.statements import words
 from reports.statements.facts import OutputPart, SharePart, StatementFacts
-from reports.statements.pictures import Shown
 
 CARDS = 12
 """Images that are shown with their pictures; the others are in a table."""
@@ -23,6 +21,9 @@ MOST_ROWS = 40
 MOST_EFFECTS = 14
 """Effects in one plot."""
 MOST_MEMBERS = 64
+
+
+Shown = Picture | NotMeasured
 
 
 @dataclass(frozen=True)
@@ -33,33 +34,34 @@ class Pictures:
     outputs: Mapping[str, Shown]
 
 
-def statement_page(facts: StatementFacts, pictures: Pictures, files: Mapping[str, str], stamp: Stamp) -> str:
-    """The page. ``files``: names of the files beside it, by ``json``, ``works`` and
-    ``findings``.
-    """
+@dataclass(frozen=True)
+class Statement:
+    """The facts of a statement, and the pictures on its page, which are no facts."""
+
+    facts: StatementFacts
+    pictures: Pictures
+
+
+def page_values(statement: Statement) -> Mapping[str, object]:
+    """What the template shows beside the facts and the pictures."""
+    facts = statement.facts
     generated = [output for output in facts.outputs if output.kind == "sample"]
-    outside = [output for output in facts.outputs if output.kind == "image"]
-    return rendered(
-        "statement.html.j2",
-        facts=facts,
-        pictures=pictures,
-        files=files,
-        stamp=stamp,
-        cards=generated[:CARDS],
-        rows=generated[CARDS : CARDS + MOST_ROWS],
-        left_out=max(0, facts.tested.found - CARDS - MOST_ROWS),
-        outside=outside[:MOST_ROWS],
-        together=words.together(facts.tested, facts.joint),
-        joint=[each for each in facts.joint if each.output_kind == "sample"][:CARDS],
-        service=words.service(facts.models),
-        unit=words.unit_of_theirs(facts.tested),
-        limits=words.LIMITS,
-        funnel=Markup(_funnel(facts)),  # noqa: S704 - drawn here, of numbers
-        effects=_effects(generated),
-        most_members=MOST_MEMBERS,
-        share=share_text,
-        share_range=share_range,
-    )
+    return {
+        "cards": generated[:CARDS],
+        "rows": generated[CARDS : CARDS + MOST_ROWS],
+        "left_out": max(0, facts.tested.found - CARDS - MOST_ROWS),
+        "outside": [output for output in facts.outputs if output.kind == "image"][:MOST_ROWS],
+        "together": words.together(facts.tested, facts.joint),
+        "joint": [each for each in facts.joint if each.output_kind == "sample"][:CARDS],
+        "service": words.service(facts.models),
+        "unit": words.unit_of_theirs(facts.tested),
+        "limits": words.LIMITS,
+        "funnel": Markup(_funnel(facts)),  # noqa: S704 - drawn here, of numbers
+        "effects": _effects(generated),
+        "most_members": MOST_MEMBERS,
+        "share": share_text,
+        "share_range": share_range,
+    }
 
 
 def share_text(share: SharePart | NotMeasured) -> str:

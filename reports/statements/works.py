@@ -9,16 +9,21 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from registry.permissions.history import prepare_changes, prepare_permissions_at_training
 from registry.storage.current_rights import effective_rights_id, rights_among, rightsholders_among
 from registry.withdrawals.record import WORKS_OF_RIGHTSHOLDER
 from registry.works.listings import BLOCK
 from reports.rendering.texts import clipped
 from reports.statements.facts import Count, SignalCount, WorkItem, WorksPart
-from reports.statements.permissions import prepare_moves, prepare_permissions_then
 
 LISTED = 24
 """Works that the page shows with their pictures."""
 MOST_COUNTS = 20
+
+_PERMISSION_THEN = """
+    SELECT asset_id, list_sort(list(DISTINCT coalesce(permission, 'not known'))) AS permissions
+    FROM permission_at_training GROUP BY asset_id
+"""
 
 TABLE = f"""
     SELECT rights.asset_id AS asset_id, rights.data_set AS data_set, rights.path AS path, rights.url AS url,
@@ -83,12 +88,13 @@ def prepare_works(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -
         "other_owner": "SELECT asset_id, list(rightsholder ORDER BY position, rightsholder_id) AS names FROM shared_owner "  # noqa: S608 - a number
         f"WHERE rightsholder_id <> {holder} GROUP BY asset_id",
         "their_signal": "SELECT * FROM current_signal WHERE asset_id IN (SELECT asset_id FROM their_work)",
-        "saw": "SELECT asset_id, member_id, ensemble_id, member_index, generation, newest FROM exposure "
+        "saw": "SELECT asset_id, member_id, ensemble_id, member_index, generation, newest FROM member_work "
         "WHERE asset_id IN (SELECT asset_id FROM their_work)",
     }.items():
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")
-    prepare_moves(connection)
-    prepare_permissions_then(connection)
+    prepare_changes(connection)
+    prepare_permissions_at_training(connection, "saw")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE permission_then AS {_PERMISSION_THEN}")
 
 
 def works_reader(connection: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:

@@ -82,6 +82,15 @@ class Table:
         """The types of the Parquet file."""
         return pa.schema([pa.field(column.name, _ARROW[column.kind]) for column in self.columns])
 
+    def markdown(self) -> str:
+        """A Markdown table with a row per column, as ``docs/tables.md`` has it."""
+        lines = ["| column | type | unit | what it is | empty |", "|---|---|---|---|---|"]
+        lines += [
+            f"| `{column.name}` | {column.kind} | {column.unit} | {column.meaning} | {column.null or 'never'} |"
+            for column in self.columns
+        ]
+        return "\n".join(lines) + "\n"
+
     def row_schema(self) -> dict[str, Any]:
         """The JSON Schema of a row, which is a line of the ``.jsonl`` file."""
         return {

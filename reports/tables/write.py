@@ -1,14 +1,12 @@
-"""Writes a table out with its stamp, and reads it again to say whether the registry still says the
-same.
+"""Writes a table with its stamp, and reads its facts again for the check.
 
-    given = give_table(registry, "works", Path("works.parquet"), now)
+    written = export_table(registry, "works", Path("works.parquet"), now)
 
-The stamp, which a file has at its beginning, is over all rows. So the rows are read once, kept on
-disk beside the file while they are hashed, and written from there: nothing is held in memory but a
-batch, and no second reading could say something else.
+The stamp, at the beginning of the file, covers all rows. So the rows are read once, kept on disk
+while they are hashed, and written from there: memory holds one batch at a time.
 
-The facts of a table are how many rows it has and a hash over them: the SHA-256 of the same table as
-JSON lines, whatever the file's format. Whoever has the table can compute it.
+The facts of a table are the number of its rows and a hash over them: the SHA-256 of the same table
+as JSON lines, whatever the file's format. Any reader of the table can compute it.
 """
 
 from __future__ import annotations
@@ -53,8 +51,8 @@ _KEPT = 16_384
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What the stamp is over, and what could not be read."""
+class TableFacts:
+    """What the stamp covers, and what could not be read."""
 
     rows: int
     sha256: str
@@ -68,14 +66,14 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Given:
-    """What was written."""
+class WrittenTable:
+    """The files of a table."""
 
     path: Path
     files: tuple[Path, ...]
     """The table, and its stamp's own file where its format has no place for one."""
     stamp: Stamp
-    facts: Facts
+    facts: TableFacts
 
 
 @dataclass
@@ -88,7 +86,9 @@ class _Opened:
     """Complete once the rows were read."""
 
 
-def give_table(registry: Registry, name: str, path: Path, now: datetime.datetime, *, all_audits: bool = False) -> Given:
+def export_table(
+    registry: Registry, name: str, path: Path, now: datetime.datetime, *, all_audits: bool = False
+) -> WrittenTable:
     """Write one of :data:`TABLES` to ``path``, in the format that its name ends in. ``all_audits``:
     see :data:`NEWEST`.
 
@@ -117,7 +117,7 @@ def give_table(registry: Registry, name: str, path: Path, now: datetime.datetime
         write_bytes_atomically(beside(path), stamp_file(stamp, sha256))
         files.append(beside(path))
     record_issue(registry, [Issued(path.name, sha256, stamp.kind, stamp.subject, stamp.facts_sha256)], now)
-    return Given(path, tuple(files), stamp, facts)
+    return WrittenTable(path, tuple(files), stamp, facts)
 
 
 def facts_again(name: str) -> Callable[[Registry, str], object]:
@@ -150,7 +150,7 @@ def _opened(registry: Registry, name: str, subject: str) -> Iterator[_Opened]:
         yield _Opened(connection, read(connection))
 
 
-def _facts(table: Table, opened: _Opened, keep: Path | None = None) -> Facts:
+def _facts(table: Table, opened: _Opened, keep: Path | None = None) -> TableFacts:
     """Read all rows, hash them, and keep them in a Parquet file if there is one."""
     hashed = _Hashed()
 
@@ -165,7 +165,7 @@ def _facts(table: Table, opened: _Opened, keep: Path | None = None) -> Facts:
         rows = sum(batch.num_rows for batch in batches())
     else:
         rows = write_listing(pa.RecordBatchReader.from_batches(table.arrow(), batches()), keep)
-    return Facts(rows, hashed.sha256.hexdigest(), tuple(opened.unread))
+    return TableFacts(rows, hashed.sha256.hexdigest(), tuple(opened.unread))
 
 
 @dataclass

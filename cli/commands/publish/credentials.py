@@ -66,7 +66,7 @@ def sign(
         creditline sign 3fa2b1c09d11 --certificate chain.pem --key key.pem --out signed.png
     """
     from registry.storage.database import Registry
-    from reports.credentials.optional_dependency import load_c2pa
+    from reports.credentials import load_c2pa
 
     load_c2pa()
     from reports.credentials.images import find_image

@@ -77,9 +77,9 @@ def _export(name: str, out: Path, home: Path, as_json: bool, *, all_audits: bool
 
     from registry.errors import IntegrityError
     from registry.storage.database import Registry
-    from reports.tables.write import give_table
+    from reports.tables.write import export_table
 
-    given = give_table(Registry.open(home_at(home)), name, out, datetime.now(UTC), all_audits=all_audits)
+    given = export_table(Registry.open(home_at(home)), name, out, datetime.now(UTC), all_audits=all_audits)
     if as_json:
         print_json(
             "export",

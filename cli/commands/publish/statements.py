@@ -14,8 +14,9 @@ from cli.common import HomeOption, JsonOption, home_at, narrate, print_json
 from registry.home import DEFAULT_HOME
 
 if TYPE_CHECKING:
-    from reports.data_sets.write import Given as GivenDataSet
-    from reports.statements.write import Given as GivenStatement
+    from reports.data_sets.facts import DataSetFacts
+    from reports.issuing.document import Written
+    from reports.statements.facts import StatementFacts
 
 FolderOption = Annotated[
     Path | None, typer.Option("--out", metavar="FOLDER", help="Where to write.", show_default="reports/ in the home")
@@ -48,14 +49,15 @@ def statement(
     import datetime
 
     from registry.storage.database import Registry
-    from reports.statements.read import rightsholder_named
-    from reports.statements.write import give_statement
+    from reports.statements.document import STATEMENT, rightsholder_named
 
     registry = Registry.open(home_at(home))
     number = rightsholder_named(registry, rightsholder)
-    given = give_statement(registry, number, out or registry.home.reports, datetime.datetime.now(datetime.UTC))
-    _show("statement", {"rightsholder_id": number}, given, as_json)
-    who, asked = given.facts.rightsholder, rightsholder.strip()
+    now = datetime.datetime.now(datetime.UTC)
+    written = STATEMENT.write(registry, f"#{number}", out or registry.home.reports, now)
+    facts = written.facts.facts
+    _show("statement", {"rightsholder_id": number}, written, facts, as_json)
+    who, asked = facts.rightsholder, rightsholder.strip()
     if asked in who.merged_names or (asked[:1] == "#" and asked[1:].isdecimal() and int(asked[1:]) != who.id):
         narrate(f"{asked} counts as {who.name} (#{who.id}), for whom the statement is")
 
@@ -81,21 +83,24 @@ def data_set(
     import datetime
 
     from registry.storage.database import Registry
-    from reports.data_sets.write import give_data_set
+    from reports.data_sets.document import DATA_SET
 
     registry = Registry.open(home_at(home))
     now = datetime.datetime.now(datetime.UTC)
-    given = give_data_set(registry, name, out or registry.home.reports, now, "parquet" if parquet else "csv")
-    _show("data-set-report", {"data_set": name}, given, as_json)
+    form = "parquet" if parquet else "csv"
+    written = DATA_SET.write(registry, name, out or registry.home.reports, now, form=form)
+    _show("data-set-report", {"data_set": name}, written, written.facts, as_json)
 
 
-def _show(kind: str, names: dict[str, Any], given: GivenStatement | GivenDataSet, as_json: bool) -> None:
+def _show(
+    kind: str, names: dict[str, Any], written: Written[Any], facts: StatementFacts | DataSetFacts, as_json: bool
+) -> None:
     if as_json:
-        files = [str(path) for path in given.files]
-        said = {"verdict": given.facts.verdict, "gaps": given.facts.gaps}
-        print_json(kind, {**names, "page": str(given.page), "files": files, **said})
+        files = [str(path) for path in written.files]
+        said = {"verdict": facts.verdict, "gaps": facts.gaps}
+        print_json(kind, {**names, "page": str(written.page), "files": files, **said})
     else:
-        typer.echo(str(given.page))
-    narrate(given.facts.verdict)
-    for gap in given.facts.gaps:
+        typer.echo(str(written.page))
+    narrate(facts.verdict)
+    for gap in facts.gaps:
         narrate(f"gap: {gap}")

@@ -18,14 +18,14 @@ from registry.ids import sha256_of, sha256_of_file
 from registry.outputs.evaluations import EVENT
 from registry.schema.create import create_registry
 from reports.checking.json_schemas import SUFFIX, published
-from reports.data_sets.write import give_data_set
+from reports.data_sets.document import DATA_SET
 from reports.evaluations.document import EVALUATION
 from reports.filings import ab2013, ai_act
 from reports.filings.answers import Answers
 from reports.filings.versions import file_version
 from reports.issuing.issue import find_issued
 from reports.issuing.stamp import SUFFIX as STAMP
-from reports.statements.write import give_statement
+from reports.statements.document import STATEMENT
 from tests.reports.evaluations.test_page import FACTS
 from tests.support.golden import check_golden
 from tests.support.running import Creditline
@@ -81,8 +81,8 @@ def test_statements_and_data_set_reports(tmp_path: Path) -> None:
     """Of a registry with found works, shares, and an output that nobody audited."""
     world = make_statement_world(tmp_path)
     fill_statement_world(world)
-    give_statement(world.registry, world.holder("Ada Example"), tmp_path / "out", NOW)
-    give_data_set(world.registry, "shapes", tmp_path / "out", NOW)
+    STATEMENT.write(world.registry, f"#{world.holder('Ada Example')}", tmp_path / "out", NOW)
+    DATA_SET.write(world.registry, "shapes", tmp_path / "out", NOW)
     documents = [path for path in (tmp_path / "out").glob("*.json") if not path.name.endswith(STAMP)]
     assert {json.loads(path.read_bytes())["creditline"] for path in documents} == {"statement", "data-set-report"}
     for path in documents:

@@ -9,6 +9,7 @@ import json
 import shutil
 from collections import Counter
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from playwright.sync_api import Browser
@@ -25,10 +26,9 @@ from registry.storage.database import Registry
 from registry.storage.tables import CoRightsholder, NearDuplicate
 from registry.withdrawals.record import withdraw
 from reports.checking.document_types import KINDS
+from reports.content.selection import prepare_hosts, select_works
+from reports.data_sets.document import DATA_SET, read_data_set
 from reports.data_sets.facts import DataSetFacts
-from reports.data_sets.read import read_data_set
-from reports.data_sets.write import give_data_set
-from reports.filings.domains import count_domains
 from reports.issuing.issue import find_issued
 from tests.reports.outputs.test_pages import visit
 from tests.reports.statements.test_page import broken_rules
@@ -51,7 +51,8 @@ def world(made: StatementWorld, tmp_path: Path) -> StatementWorld:
 
 
 def read(world: StatementWorld) -> DataSetFacts:
-    return read_data_set(world.registry, "shapes")[0]
+    with TemporaryDirectory() as scratch:
+        return read_data_set(world.registry, "shapes", Path(scratch)).facts
 
 
 def prohibit(world: StatementWorld, *works: int) -> None:
@@ -157,7 +158,8 @@ def test_what_counts_is_the_permission_when_the_member_was_registered(
     """
     for move in moves:
         forge(world, *move)
-    facts, tables, _ = read_data_set(world.registry, "shapes", tmp_path)
+    reading = read_data_set(world.registry, "shapes", tmp_path)
+    facts, tables = reading.facts, reading.tables
     code = world.code(0)
     for member in facts.models[0].members:
         found = (member.prohibited_since, member.prohibited_before, member.prohibited_when_unknown)
@@ -175,7 +177,7 @@ def test_model_of_one_member_can_be_drawn(world: StatementWorld, tmp_path: Path)
     with world.registry.connection() as connection:
         connection.execute("DELETE FROM member WHERE index > 0")
     prohibit(world, *(work for work in world.owner if world.code(work) & 1))
-    given = give_data_set(world.registry, "shapes", tmp_path / "out", NOW)
+    given = DATA_SET.write(world.registry, "shapes", tmp_path / "out", NOW)
     assert given.facts.models[0].members[0].prohibited_since > 0
     assert "opted out since training, by member" in given.page.read_text("utf-8")
 
@@ -213,7 +215,8 @@ def test_conflicts_are_found_once_per_work(world: StatementWorld, tmp_path: Path
         low, high = sorted((ada, bo))
         change.insert(NearDuplicate(id=0, asset_id=low, other_asset_id=high, distance=7, found_at=NOW))
         change.record("near duplicates searched", "all")
-    facts, tables, _ = read_data_set(world.registry, "shapes", tmp_path)
+    reading = read_data_set(world.registry, "shapes", tmp_path)
+    facts, tables = reading.facts, reading.tables
     differs = world.owner[4] != "Bo Example"
     assert conflicts(facts) == {
         **({"checked rightsholder is not the declared one": 1} if differs else {}),
@@ -322,11 +325,10 @@ def test_sources_are_the_sites_of_filings(world: StatementWorld) -> None:
             connection.execute("UPDATE asset SET url = ? WHERE id = ?", [address, work])
     found = {row.name: row.works for row in read(world).sources.rows}
     with world.registry.connection() as connection:
-        connection.execute("CREATE TEMP TABLE content AS SELECT data_set_id, byte_size, id AS work_id FROM asset")
-        count_domains(connection)
-        filed = dict(connection.execute("SELECT host, works FROM site").fetchall())
-    assert found == {"example.org": 3, "2001:db8::1": 1, "xn--mnchen-3ya.example": 2, None: 6}
-    assert filed == {name: works for name, works in found.items() if name is not None}
+        select_works(connection, "SELECT * FROM asset")
+        prepare_hosts(connection)
+        counted = dict(connection.execute("SELECT host, works FROM selected_host").fetchall())
+    assert found == counted == {"example.org": 3, "2001:db8::1": 1, "xn--mnchen-3ya.example": 2, None: 6}
 
 
 def test_tables_longer_than_the_page_say_so(world: StatementWorld, tmp_path: Path) -> None:
@@ -344,7 +346,8 @@ def test_tables_longer_than_the_page_say_so(world: StatementWorld, tmp_path: Pat
             [NOW],
         )
         change.record("works registered", "data set shapes")
-    facts, tables, _ = read_data_set(world.registry, "shapes", tmp_path)
+    reading = read_data_set(world.registry, "shapes", tmp_path)
+    facts, tables = reading.facts, reading.tables
     counts = facts.rightsholders
     assert (len(counts.rows), counts.total) == (20, 33)
     assert counts.works_left_out == 72 - sum(row.works for row in counts.rows)
@@ -365,7 +368,7 @@ def test_hostile_names_neither_run_nor_break_the_page(browser: Browser, world: S
             "UPDATE asset_rights SET recorded_from = ? || id % 3",
         ):
             change.connection.execute(query, [HOSTILE])
-    given = give_data_set(world.registry, HOSTILE, tmp_path / "out", NOW)
+    given = DATA_SET.write(world.registry, HOSTILE, tmp_path / "out", NOW)
     assert given.page.name == f"data-set-{given.facts.data_set_id}.html"
     document = json.loads(given.page.with_suffix(".json").read_bytes())
     stamp = document.pop("stamp")
@@ -382,7 +385,7 @@ def test_hostile_names_neither_run_nor_break_the_page(browser: Browser, world: S
             assert broken_rules(page) == []
 
 
-def test_unknown_data_set_is_refused(made: StatementWorld) -> None:
+def test_unknown_data_set_is_refused(made: StatementWorld, tmp_path: Path) -> None:
     """By its name, in one line."""
     with pytest.raises(NotFoundError, match="no data set 'nothing'"):
-        read_data_set(made.registry, "nothing")
+        read_data_set(made.registry, "nothing", tmp_path)

@@ -14,6 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import duckdb
 import pytest
 from sqlmodel import select
 
@@ -23,17 +24,17 @@ from registry.home import Home
 from registry.ids import sha256_of
 from registry.ingest.owners.table import OwnerTable
 from registry.ingest.registration import register_folder
-from registry.members.serving import Service, service_of
 from registry.permissions.reviews import record_review
 from registry.permissions.rule import Permission
 from registry.rightsholders.verified_rights import verify_rights
 from registry.schema.create import create_registry
 from registry.storage.database import Registry
-from registry.storage.tables import AssetSignal, EmbeddedMetadata, Encoding
+from registry.storage.tables import AssetSignal, EmbeddedMetadata, Encoding, Member
 from registry.withdrawals.record import withdraw
 from reports.checking.document_check import check_document
 from reports.checking.document_types import KINDS
-from reports.filings import ab2013, ai_act, versions
+from reports.content.ensembles import read_members
+from reports.filings import ab2013, ai_act, training_content
 from reports.filings.answers import LARGEST_FILE, Answers, read_answers
 from reports.filings.answers_template import template_of
 from reports.filings.changes import changes
@@ -492,22 +493,23 @@ def test_a_version_takes_the_place_of_all_before_it(registry: Registry, tmp_path
     assert [None if found is None else found[1].subject[-9:] for found in later] == ["version 3", "version 3", None]
 
 
-def test_a_withdrawal_while_it_is_read_is_heeded_whole(
+def test_a_withdrawal_while_it_is_read_does_not_mix_two_states(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who serves and what was withdrawn are of one state of the registry, that of the stamp."""
+    """Members, works and the head of the log are of one state of the registry, the one before."""
     made: list[object] = []
 
-    def racing(opened: Registry, ensemble_id: str) -> Service:
-        found = service_of(opened, ensemble_id)
+    def racing(connection: duckdb.DuckDBPyConnection, ensemble_id: str) -> list[Member]:
+        found = read_members(connection, ensemble_id)
         if not made:
             made.append(withdraw(registry, asset_ids=[3], reason="asked", now=NOW + timedelta(days=65)))
         return found
 
-    monkeypatch.setattr(versions, "service_of", racing)
+    monkeypatch.setattr(training_content, "read_members", racing)
     filed = file(registry, tmp_path)
-    assert (filed.document.content.members_serving, filed.document.content.withdrawn_since) == (4, 1)
-    assert check_document(registry, filed.page).facts == "same"
+    assert made
+    assert (filed.document.content.members_serving, filed.document.content.withdrawn_since) == (N, 0)
+    assert check_document(registry, filed.page).facts == "changed"
 
 
 def test_what_was_withdrawn_before_training_was_never_seen(registry: Registry, tmp_path: Path) -> None:

@@ -18,9 +18,11 @@ from registry.event_log.events import changing
 from registry.ids import sha256_of, sha256_of_file
 from registry.storage.database import Registry
 from reports.checking.document_types import KINDS
+from reports.issuing.document import Written
 from reports.issuing.issue import find_issued
 from reports.issuing.stamp import SUFFIX
-from reports.statements.write import Given, give_statement
+from reports.statements.document import STATEMENT
+from reports.statements.page import Statement
 from tests.reports.outputs.test_pages import visit
 from tests.support.statement_world import StatementWorld, fill_statement_world, make_statement_world
 from tests.support.works import NOW
@@ -30,7 +32,7 @@ ADA = "Ada Example"
 
 
 @pytest.fixture(scope="module")
-def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[Registry, Given]:
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[Registry, Written[Statement]]:
     """A statement of a rightsholder whose name, titles and labels are hostile, and one of whose
     images is gone.
     """
@@ -40,7 +42,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[Registry, Given]:
     lost = next(each.output for each in world.drawn if each.generated and each.newest and each.passes)
     world.registry.home.sample_image(lost).unlink()
     holder = world.holder(HOSTILE)
-    return world.registry, give_statement(world.registry, holder, tmp_path_factory.mktemp("given"), NOW)
+    return world.registry, STATEMENT.write(world.registry, f"#{holder}", tmp_path_factory.mktemp("given"), NOW)
 
 
 def soil(world: StatementWorld) -> None:
@@ -57,7 +59,7 @@ def soil(world: StatementWorld) -> None:
             change.connection.execute(query, [HOSTILE])
 
 
-def test_files_are_stamped_and_named_in_the_log(hostile: tuple[Registry, Given]) -> None:
+def test_files_are_stamped_and_named_in_the_log(hostile: tuple[Registry, Written[Statement]]) -> None:
     """Page and document carry the same stamp, tables have it beside them, the log has the hash of
     every file, and the facts that are read again for the stamp's subject have its hash.
     """
@@ -86,7 +88,7 @@ def test_files_are_stamped_and_named_in_the_log(hostile: tuple[Registry, Given])
     }
 
 
-def test_hostile_text_stays_text(hostile: tuple[Registry, Given]) -> None:
+def test_hostile_text_stays_text(hostile: tuple[Registry, Written[Statement]]) -> None:
     """No markup of it is in the page, nor a control character or a change of the writing direction;
     the page stays small.
     """
@@ -98,37 +100,37 @@ def test_hostile_text_stays_text(hostile: tuple[Registry, Given]) -> None:
     assert hostile[1].page.with_suffix(".json").stat().st_size < 1_000_000
 
 
-def test_formulas_are_defused_in_tables(hostile: tuple[Registry, Given]) -> None:
+def test_formulas_are_defused_in_tables(hostile: tuple[Registry, Written[Statement]]) -> None:
     """No cell begins like a formula."""
     for path in hostile[1].files[2:]:
         text = path.read_text("utf-8")
         assert not any(f"{sign}=" in text or f"{sign}@" in text for sign in (",", "\n", '"'))
 
 
-def test_missing_picture_is_a_gap(hostile: tuple[Registry, Given]) -> None:
+def test_missing_picture_is_a_gap(hostile: tuple[Registry, Written[Statement]]) -> None:
     """An image that is gone, and works of which no picture is kept, are said to have none."""
     page = hostile[1].page.read_text("utf-8")
     assert "is missing from the home" in page
     assert "none is kept of it" in page
 
 
-def test_same_statement_again_is_the_same(hostile: tuple[Registry, Given], tmp_path: Path) -> None:
+def test_same_statement_again_is_the_same(hostile: tuple[Registry, Written[Statement]], tmp_path: Path) -> None:
     """Made again at the same time it has the same facts, though the log has grown by the first
     one.
     """
     registry, given = hostile
-    again = give_statement(registry, given.facts.rightsholder.id, tmp_path, NOW)
-    assert again.facts == given.facts
+    again = STATEMENT.write(registry, f"#{given.facts.facts.rightsholder.id}", tmp_path, NOW)
+    assert again.facts.facts == given.facts.facts
     for first, second in zip(given.files[2:], again.files[2:], strict=True):
         assert first.read_bytes() == second.read_bytes()
 
 
-def test_folder_that_is_a_file_is_refused(hostile: tuple[Registry, Given], tmp_path: Path) -> None:
+def test_folder_that_is_a_file_is_refused(hostile: tuple[Registry, Written[Statement]], tmp_path: Path) -> None:
     """In one line that says what to do; nothing is left behind."""
     registry, given = hostile
     (tmp_path / "taken").write_bytes(b"")
     with pytest.raises(InputError, match="choose another --out"):
-        give_statement(registry, given.facts.rightsholder.id, tmp_path / "taken", NOW)
+        STATEMENT.write(registry, f"#{given.facts.facts.rightsholder.id}", tmp_path / "taken", NOW)
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
 
 
@@ -141,7 +143,7 @@ def broken_rules(page: Page) -> list[str]:
 
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [390, 1280])
-def test_page_fits_and_is_quiet(browser: Browser, hostile: tuple[Registry, Given], width: int) -> None:
+def test_page_fits_and_is_quiet(browser: Browser, hostile: tuple[Registry, Written[Statement]], width: int) -> None:
     """On a phone and a desk, by day and by night: nothing runs, nothing is asked for, nothing is
     wider than the window, headings are in order, and every table's header cells have their scope.
     """

@@ -20,11 +20,10 @@ from registry.storage.tables import Candidate, CoRightsholder
 from registry.withdrawals.record import withdraw
 from reports.checking.document_check import check_document
 from reports.facts import NotMeasured
-from reports.statements import read as reading
+from reports.statements import document as reading
 from reports.statements import words
+from reports.statements.document import STATEMENT, read_statement
 from reports.statements.facts import StatementFacts
-from reports.statements.read import facts_again, read_statement
-from reports.statements.write import give_statement
 from tests.support.statement_world import N, StatementWorld, fill_statement_world, make_statement_world
 from tests.support.works import NOW
 
@@ -49,7 +48,7 @@ def world(filled: StatementWorld, tmp_path: Path) -> StatementWorld:
 def read(world: StatementWorld, name: str, folder: Path) -> StatementFacts:
     place = folder / "tables"
     place.mkdir(exist_ok=True)
-    return read_statement(world.registry, world.holder(name), place)[0]
+    return read_statement(world.registry, f"#{world.holder(name)}", place).facts.facts
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -104,7 +103,7 @@ def test_similar_only_is_never_found(filled: StatementWorld, tmp_path: Path) -> 
     """
     facts = read(filled, ADA, tmp_path)
     assert all(finding.q_value <= 0.05 for output in facts.outputs for finding in output.findings)
-    rows = rows_of(tmp_path / "tables" / "findings.csv")
+    rows = rows_of(tmp_path / "tables" / "tested.csv")
     theirs = filled.works_of(ADA)
     assert len(rows) == sum(each.asset_id in theirs for each in filled.drawn)
     assert all((row["passes"] == "true") == (float(row["q_value"]) <= 0.05) for row in rows)
@@ -149,7 +148,7 @@ def test_work_of_a_group_is_not_called_found(world: StatementWorld, tmp_path: Pa
     assert {row["outputs_found"] for row in rows} == {"0"}
     assert any(row["outputs_group_found"] != "0" for row in rows)
     place = tmp_path / "given"
-    page = give_statement(world.registry, world.holder(ADA), place, NOW).page.read_text("utf-8")
+    page = STATEMENT.write(world.registry, f"#{world.holder(ADA)}", place, NOW).page.read_text("utf-8")
     assert "its group found in" in page
 
 
@@ -275,7 +274,7 @@ def test_claims_of_both_sides(world: StatementWorld, tmp_path: Path) -> None:
 def test_facts_are_the_same_when_read_again(filled: StatementWorld, tmp_path: Path) -> None:
     """So that a stamp can be checked; and the table's hash is that of the file."""
     facts = read(filled, ADA, tmp_path)
-    assert facts_again(filled.registry, f"#{filled.holder(ADA)}") == facts.model_dump(mode="json")
+    assert STATEMENT.facts_now(filled.registry, f"#{filled.holder(ADA)}") == facts.model_dump(mode="json")
     table = (tmp_path / "tables" / "works.csv").read_bytes()
     assert facts.works.table_sha256 == hashlib.sha256(table).hexdigest()
     assert table.count(b"\r\n") == facts.works.total + 1
@@ -287,7 +286,7 @@ def test_nothing_known_is_said_so(tmp_path: Path) -> None:
     facts = read(world, ADA, tmp_path)
     assert facts.verdict.startswith("No image has been tested yet")
     number = add_rightsholder(world.registry, "Nobody", NOW)
-    empty = read_statement(world.registry, number, tmp_path)[0]
+    empty = read_statement(world.registry, f"#{number}", tmp_path).facts.facts
     assert (empty.verdict, empty.models, empty.works.total) == ("No work is registered as yours.", [], 0)
 
 
@@ -319,10 +318,10 @@ def test_the_statement_of_the_record_that_counts_takes_the_place_of_a_merged_one
     world: StatementWorld, tmp_path: Path
 ) -> None:
     """Whoever holds the older one is told of the newer, once there is one."""
-    old = give_statement(world.registry, world.holder(MISSPELT), tmp_path / "old", NOW)
+    old = STATEMENT.write(world.registry, f"#{world.holder(MISSPELT)}", tmp_path / "old", NOW)
     merge_rightsholders(world.registry, world.holder(MISSPELT), world.holder(ADA), "one person", NOW)
     assert check_document(world.registry, old.page).later is None
-    new = give_statement(world.registry, world.holder(ADA), tmp_path / "new", NOW)
+    new = STATEMENT.write(world.registry, f"#{world.holder(ADA)}", tmp_path / "new", NOW)
     later = check_document(world.registry, old.page).later
     assert later is not None
     assert later[1].name == new.page.name

@@ -16,9 +16,9 @@ from registry.rightsholders.records import add_rightsholder, merge_rightsholders
 from registry.storage.database import Registry
 from registry.storage.tables import AssetSignal, CoRightsholder
 from registry.withdrawals.record import withdraw
+from reports.statements.document import read_statement
 from reports.statements.facts import StatementFacts
-from reports.statements.read import read_statement
-from reports.tables.write import give_table
+from reports.tables.write import export_table
 from tests.support.statement_world import StatementWorld, fill_statement_world, make_statement_world
 from tests.support.works import NOW
 
@@ -41,7 +41,7 @@ def world(filled: StatementWorld, tmp_path: Path) -> StatementWorld:
 
 
 def rows_of(world: StatementWorld, folder: Path) -> dict[str, dict[str, Any]]:
-    path = give_table(world.registry, "statements", folder / "statements.jsonl", NOW).path
+    path = export_table(world.registry, "statements", folder / "statements.jsonl", NOW).path
     return {row["rightsholder"]: row for row in map(json.loads, path.read_text().splitlines())}
 
 
@@ -94,7 +94,7 @@ def check(world: StatementWorld, folder: Path) -> dict[str, dict[str, Any]]:
     for name, row in rows.items():
         place = folder / f"tables-{row['rightsholder_id']}"
         place.mkdir(exist_ok=True)
-        facts, _, _ = read_statement(world.registry, row["rightsholder_id"], place)
+        facts = read_statement(world.registry, f"#{row['rightsholder_id']}", place).facts.facts
         assert row == figures_of(facts), name
     return rows
 

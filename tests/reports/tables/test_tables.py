@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,7 @@ from reports.issuing.stamp import PARQUET_KEY, Stamp, beside
 from reports.outputs.candidates_table import CELL_LIMIT
 from reports.outputs.candidates_table import TABLE as CANDIDATES
 from reports.tables.columns import batch_of
-from reports.tables.page import with_columns
-from reports.tables.write import TABLES, give_table
+from reports.tables.write import TABLES, export_table
 from tests.support.golden import check_golden
 from tests.support.world import HOSTILE, NOON, World, fill, make_world
 
@@ -70,7 +70,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("name", TABLES)
 def test_golden(small: World, tmp_path: Path, name: str, suffix: str) -> None:
     """Each table byte for byte, with the clock pinned."""
-    given = give_table(small.registry, name, tmp_path / f"{name}{suffix}", NOW)
+    given = export_table(small.registry, name, tmp_path / f"{name}{suffix}", NOW)
     check_golden(GOLDEN / f"table-{name}{suffix}", given.path.read_bytes())
 
 
@@ -79,7 +79,8 @@ def test_page_has_exactly_the_columns() -> None:
     empty cell means.
     """
     page = PAGE.read_text()
-    check_golden(PAGE, with_columns(page).encode())
+    places = re.compile(r"(<!-- columns of (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+    check_golden(PAGE, places.sub(lambda found: found[1] + TABLES[found[2]].markdown() + found[3], page).encode())
     for name, table in TABLES.items():
         part = page.partition(f"<!-- columns of {name} -->")[2].partition("<!-- end -->")[0]
         assert tuple(line.split("`")[1] for line in part.splitlines() if line.startswith("| `")) == table.names
@@ -91,7 +92,7 @@ def test_every_format_has_the_same_rows(small: World, tmp_path: Path, name: str)
     """JSON, JSON lines and Parquet alike, CSV with the same names and as many records; rows satisfy
     the schema.
     """
-    paths = {suffix: give_table(small.registry, name, tmp_path / f"t{suffix}", NOW).path for suffix in SUFFIXES}
+    paths = {suffix: export_table(small.registry, name, tmp_path / f"t{suffix}", NOW).path for suffix in SUFFIXES}
     document = json.loads(paths[".json"].read_bytes())
     schema = json.loads(published()[f"{name}-table.schema.json"])
     Draft202012Validator(schema).validate(document)
@@ -120,12 +121,12 @@ def test_stamps_hold(small: World, tmp_path: Path, name: str, suffix: str) -> No
     changed byte shows.
     """
     path = tmp_path / f"t{suffix}"
-    given = give_table(small.registry, name, path, NOW)
+    given = export_table(small.registry, name, path, NOW)
     checked = check_document(small.registry, path)
     assert (checked.state, checked.facts, checked.stamp_fits) == ("unaltered", "same", True)
     assert checked.stamp == given.stamp
     assert given.files == ((path, beside(path)) if suffix in (".csv", ".jsonl") else (path,))
-    lines = give_table(small.registry, name, tmp_path / "again.jsonl", LATER).path.read_bytes()
+    lines = export_table(small.registry, name, tmp_path / "again.jsonl", LATER).path.read_bytes()
     assert sha256_of({"rows": given.facts.rows, "sha256": hashlib.sha256(lines).hexdigest(), "unread": []}) == (
         given.stamp.facts_sha256
     )
@@ -141,7 +142,7 @@ def test_registry_moves_on(small: World, tmp_path: Path) -> None:
     """After another audit the tables that have audits are out of date; the table of works is
     not.
     """
-    given = [give_table(small.registry, name, tmp_path / f"{name}.csv", NOW) for name in TABLES]
+    given = [export_table(small.registry, name, tmp_path / f"{name}.csv", NOW) for name in TABLES]
     small.add_audit((0, 5, 90), first=3, sample=small.add_sample(9), created_at=LATER)
     found = [check_document(small.registry, each.path).facts for each in given]
     assert found == ["changed", "same", "changed", "changed"]
@@ -154,21 +155,21 @@ def test_newest_or_all_audits(small: World, tmp_path: Path) -> None:
     sample = small.add_sample(11)
     for created_at in (NOON, LATER):
         small.add_audit((0, 5), first=4, sample=sample, created_at=created_at)
-    newest = give_table(small.registry, "candidates", tmp_path / "newest.jsonl", NOW)
-    every = give_table(small.registry, "candidates", tmp_path / "every.jsonl", NOW, all_audits=True)
+    newest = export_table(small.registry, "candidates", tmp_path / "newest.jsonl", NOW)
+    every = export_table(small.registry, "candidates", tmp_path / "every.jsonl", NOW, all_audits=True)
     assert every.facts.rows == newest.facts.rows + 2
     assert {row["audited_at"][:10] for row in read_lines(newest.path) if row["output_id"] == sample.id} == {
         "2026-03-16"
     }
-    audits = read_lines(give_table(small.registry, "audits", tmp_path / "audits.jsonl", NOW).path)
+    audits = read_lines(export_table(small.registry, "audits", tmp_path / "audits.jsonl", NOW).path)
     assert [row["newest"] for row in audits if row["output_id"] == sample.id] == [False, True]
     assert check_document(small.registry, every.path).facts == "same"
 
 
 def test_audits_agree_with_their_candidates(small: World, tmp_path: Path) -> None:
     """Tested, passing, smallest p and q: as counted from the table of candidates."""
-    candidates = read_lines(give_table(small.registry, "candidates", tmp_path / "c.jsonl", NOW, all_audits=True).path)
-    for row in read_lines(give_table(small.registry, "audits", tmp_path / "a.jsonl", NOW).path):
+    candidates = read_lines(export_table(small.registry, "candidates", tmp_path / "c.jsonl", NOW, all_audits=True).path)
+    for row in read_lines(export_table(small.registry, "audits", tmp_path / "a.jsonl", NOW).path):
         mine = [each for each in candidates if each["audit_id"] == row["audit_id"]]
         assert row["tested"] == len(mine) > 0
         assert row["passing"] == sum(each["passes"] for each in mine)
@@ -193,12 +194,12 @@ def test_no_number_is_null(small: World, tmp_path: Path) -> None:
             [audit.id],
         )
     for suffix in SUFFIXES:
-        give_table(small.registry, "audits", tmp_path / f"a{suffix}", NOW)
+        export_table(small.registry, "audits", tmp_path / f"a{suffix}", NOW)
     rows = {row["audit_id"]: row for row in json.loads((tmp_path / "a.json").read_bytes())["rows"]}
     row = rows[audit.id]
     assert (row["tested"], row["passing"], row["smallest_p"], row["smallest_q"]) == (2, 0, None, None)
     assert (row["settings"], row["false_discovery_rate"], row["decoys"], row["possible_p"]) == ({}, None, None, None)
-    given = give_table(small.registry, "candidates", tmp_path / "c.csv", NOW)
+    given = export_table(small.registry, "candidates", tmp_path / "c.csv", NOW)
     assert len(given.facts.unread) == 1
     assert sample.id in given.facts.unread[0]
     assert sample.id not in given.path.read_text()
@@ -211,7 +212,7 @@ def test_hostile_texts(hostile: World, tmp_path: Path, name: str) -> None:
     lost.
     """
     for suffix in SUFFIXES:
-        give_table(hostile.registry, name, tmp_path / f"t{suffix}", NOW)
+        export_table(hostile.registry, name, tmp_path / f"t{suffix}", NOW)
     rows = read_lines(tmp_path / "t.jsonl")
     cells = read_csv(tmp_path / "t.csv")
     assert len(rows) == len(cells) == pq.read_table(tmp_path / "t.parquet").num_rows
@@ -242,7 +243,7 @@ def test_an_empty_registry(tmp_path: Path) -> None:
     registry = create_registry(Home(tmp_path / "home"))
     for name in TABLES:
         for suffix in SUFFIXES:
-            path = give_table(registry, name, tmp_path / f"{name}{suffix}", NOW).path
+            path = export_table(registry, name, tmp_path / f"{name}{suffix}", NOW).path
             assert check_document(registry, path).whole
         assert json.loads((tmp_path / f"{name}.json").read_bytes())["rows"] == []
         assert read_csv(tmp_path / f"{name}.csv") == []
@@ -258,10 +259,10 @@ def test_places_that_cannot_be_written(small: World, tmp_path: Path) -> None:
     (tmp_path / "closed").mkdir(mode=0o500)
     for place in ("t.xlsx", "nowhere/t.csv", "folder.csv"):
         with pytest.raises(UsageError):
-            give_table(small.registry, "works", tmp_path / place, NOW)
+            export_table(small.registry, "works", tmp_path / place, NOW)
     if os.getuid():
         with pytest.raises(InputError):
-            give_table(small.registry, "works", tmp_path / "closed" / "t.csv", NOW)
+            export_table(small.registry, "works", tmp_path / "closed" / "t.csv", NOW)
     with small.registry.connection() as connection:
         found = connection.execute("SELECT count(*) FROM event WHERE kind = 'documents issued'").fetchall()
     assert found == [(0,)]

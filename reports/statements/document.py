@@ -1,17 +1,15 @@
-"""Reads the facts of a statement from the registry and the members' listings, and from nothing
-else.
+"""The statement of a rightsholder: read from the registry and the members' listings, as page, JSON
+and tables.
 
-All that is about works, audits and rights is read in one transaction. Who saw the works is read
-right after it, from the codes and the members' files; should the log have grown in between,
-everything is read again.
+Works, audits and rights are read in one transaction. Which members saw the works is read right
+after it, from the codes and the members' files; if the log has grown in between, everything is read
+again.
 """
 
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,64 +20,65 @@ from numpy.typing import NDArray
 from registry.errors import RegistryError
 from registry.event_log.events import head_of
 from registry.export.files import write_listing
+from registry.home import Home
 from registry.members.exposure import exposure_of
 from registry.members.serving import Service, services
 from registry.rightsholders.owners import rightsholder_facts
 from registry.storage.database import Registry
+from registry.storage.tables import Audit
 from registry.works.lookup import resolve_rightsholder
+from reports.facts import NotMeasured
+from reports.issuing.document import Document, Reading
+from reports.outputs.artefacts import read_artefact
+from reports.rendering.pictures import read_picture
 from reports.rendering.texts import clipped
 from reports.statements import words
-from reports.statements.facts import StatementFacts, Who
+from reports.statements.facts import VERSION, OutputPart, StatementFacts, Who
 from reports.statements.findings import (
+    MOST_JOINT,
     findings_reader,
     prepare_findings,
+    read_joint,
     read_outputs,
     read_tested,
     unreadable,
 )
 from reports.statements.follow_up import read_certificates, read_claims, read_withdrawals
-from reports.statements.joint import MOST_JOINT, read_joint
 from reports.statements.models import models_of
+from reports.statements.page import CARDS, Pictures, Shown, Statement, page_values
 from reports.statements.works import prepare_works, read_works, works_reader
 
 ATTEMPTS = 3
 MOST_NAMES = 50
-KIND = "statement"
-
-
-@dataclass(frozen=True)
-class Tables:
-    """The tables beside a statement, as files."""
-
-    works: Path
-    findings: Path
+WORKS, FINDINGS = "works.csv", "tested.csv"
+"""Names of the tables in the scratch folder."""
+SIDE = 176
+"""Pixels of a thumbnail's longer side."""
 
 
 def rightsholder_named(registry: Registry, name: str) -> int:
-    """Id of the rightsholder that is meant, see
+    """Id of the rightsholder of this name or ``#ID``, see
     :func:`registry.works.lookup.resolve_rightsholder`.
     """
     with registry.connection() as connection:
         return resolve_rightsholder(connection, name)
 
 
-def read_statement(
-    registry: Registry, rightsholder_id: int, folder: Path
-) -> tuple[StatementFacts, Tables, tuple[int, str]]:
-    """Everything that the statement of a rightsholder says, its tables, which are written into
-    ``folder``, and the log's end.
+def read_statement(registry: Registry, subject: str, scratch: Path) -> Reading[Statement]:
+    """What the statement of a rightsholder says; its tables are written into ``scratch``.
 
     Raises:
-        NotFoundError: no such rightsholder.
+        NotFoundError: no rightsholder has this name or id.
         RegistryError: the registry was changed again and again while it was read.
     """
+    rightsholder_id = rightsholder_named(registry, subject)
     for _ in range(ATTEMPTS):
         with registry.connection() as connection:
             start = head_of(connection)
-        seen_by = services(registry)
-        found, head, ids = _read_rows(registry, rightsholder_id, seen_by, folder)
+        serving = services(registry)
+        found, head, ids = _read_rows(registry, rightsholder_id, serving, scratch)
         exposure = exposure_of(registry, ids)
-        models, gaps = models_of(registry, exposure, seen_by, ids)
+        models, gaps = models_of(registry, exposure, serving, ids)
         with registry.connection() as connection:
             unchanged = head_of(connection) == head == start
         if unchanged:
@@ -94,28 +93,16 @@ def read_statement(
                 gaps=[clipped(gap) for gap in (*exposure.findings, *gaps)],
                 limits=[f"{statement} {explained}" for statement, explained in words.LIMITS],
             )
-            return facts, Tables(folder / WORKS, folder / FINDINGS), head
+            tables = {"works": scratch / WORKS, "findings": scratch / FINDINGS}
+            statement = Statement(facts, _pictures(registry, facts))
+            return Reading(f"#{rightsholder_id}", statement, head, f"statement-{rightsholder_id}", tables)
     raise RegistryError("the registry was changed while it was read; try again when nobody else is at work")
 
 
-WORKS, FINDINGS = "works.csv", "findings.csv"
-
-
-def facts_again(registry: Registry, subject: str) -> object:
-    """The facts of a statement as plain values, for its stamp; ``subject`` is ``#<rightsholder
-    id>``.
-    """
-    with tempfile.TemporaryDirectory(prefix="creditline-") as folder:
-        facts, _, _ = read_statement(registry, rightsholder_named(registry, subject), Path(folder))
-    return facts.model_dump(mode="json")
-
-
 def _read_rows(
-    registry: Registry, rightsholder_id: int, seen_by: Sequence[Service], folder: Path
+    registry: Registry, rightsholder_id: int, serving: Sequence[Service], folder: Path
 ) -> tuple[dict[str, Any], tuple[int, str], NDArray[np.int64]]:
-    """What one transaction reads, by field of the facts; the end of the log then; the works'
-    ids.
-    """
+    """What one transaction reads, by field of the facts; the head of the log; the works' ids."""
     with registry.connection() as connection:
         head = head_of(connection)
         who, names = _who(connection, rightsholder_id)
@@ -127,7 +114,7 @@ def _read_rows(
             table_sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         joint = read_joint(connection, names)
         outputs, outputs_total = read_outputs(connection)
-        withdrawals, withdrawals_total = read_withdrawals(connection, rightsholder_id, seen_by)
+        withdrawals, withdrawals_total = read_withdrawals(connection, rightsholder_id, serving)
         claims, claims_total = read_claims(connection, rightsholder_id)
         found: dict[str, Any] = {
             "rightsholder": who,
@@ -160,3 +147,57 @@ def _who(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -> tuple[W
         represented_by=None if known.represented_by is None else clipped(known.represented_by),
     )
     return who, names
+
+
+def _pictures(registry: Registry, facts: StatementFacts) -> Pictures:
+    shown = [output for output in facts.outputs if output.kind == "sample"][:CARDS]
+    works = {work.asset_id: work.sha256 for output in shown for finding in output.findings for work in finding.works}
+    works |= {work.asset_id: work.sha256 for work in facts.works.listed}
+    return Pictures(
+        works={asset_id: _picture_of_work(registry.home, sha256) for asset_id, sha256 in works.items()},
+        outputs=_pictures_of_outputs(registry, shown),
+    )
+
+
+def _picture_of_work(home: Home, sha256: str | None) -> Shown:
+    """A work as the registry keeps it, small."""
+    if sha256 is None:
+        return NotMeasured("the work is known by its metadata alone")
+    path = home.picture(sha256)
+    # Pictures are kept of works that a test listed; of the others there is nothing to show, and
+    # nothing is lost.
+    return read_picture(path, side=SIDE) if path.exists() else NotMeasured("none is kept of it")
+
+
+def _pictures_of_outputs(registry: Registry, outputs: list[OutputPart]) -> dict[str, Shown]:
+    """By audit, the image that it is of: the sample's own file, else the copy that the audit
+    kept.
+    """
+    with registry.session() as session:
+        audits = {output.audit_id: session.get(Audit, output.audit_id) for output in outputs}
+    found: dict[str, Shown] = {}
+    for output in outputs:
+        audit = audits[output.audit_id]
+        if audit is None:
+            found[output.audit_id] = NotMeasured("the audit is no longer registered")
+            continue
+        picture: Shown = NotMeasured("an image from outside is kept by its audit alone")
+        if audit.sample_id is not None:
+            picture = read_picture(registry.home.sample_image(audit.sample_id), sha256=audit.image_sha256, side=SIDE)
+        if isinstance(picture, NotMeasured):
+            kept = read_artefact(registry.home.audit(audit.id), audit.artefact_sha256).picture("output")
+            picture = picture if isinstance(kept, NotMeasured) else kept
+        found[output.audit_id] = picture
+    return found
+
+
+STATEMENT = Document(
+    kind="statement",
+    name="statement",
+    version=VERSION,
+    model=StatementFacts,
+    template="statement.html.j2",
+    read=read_statement,
+    page_values=page_values,
+    plain=lambda statement: statement.facts.model_dump(mode="json"),
+)
