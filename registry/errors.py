@@ -11,9 +11,7 @@ from typing import ClassVar
 
 
 class CreditlineError(Exception):
-    """Anything that creditline refuses or cannot do. ``exit_code`` becomes the status of the
-    process.
-    """
+    """Anything that creditline refuses or cannot do. ``exit_code`` is the status of the process."""
 
     exit_code: ClassVar[int] = 2
 
@@ -49,9 +47,7 @@ class SchemaVersionError(RegistryError):
 
 
 class IntegrityError(RegistryError):
-    """A file no longer is what the registry recorded: altered or missing weights, samples,
-    manifests.
-    """
+    """A file differs from its record: altered or missing weights, samples, manifests."""
 
 
 class MissingPartError(CreditlineError):

@@ -6,7 +6,7 @@
     members/<ensemble>-<index>/         configuration, weights, manifest, list of works
     references/<ensemble>/              the same of the reference model; can be trained again
     samples/<sample>.png                the generated image
-    samples/<sample>.safetensors        output before clipping, member predictions, member losses
+    samples/<sample>.safetensors        output before clipping, predictions and losses of members
     contrasts/<sha256>.safetensors      the same predictions for an image that was not generated here
     jacobians/<sample>.safetensors      dy/dv of that sample
     audits/<audit>.safetensors          statistics of decoys, influences, counterfactuals

@@ -48,9 +48,7 @@ def stated_reason(value: str, what: str = "reason") -> str:
 
 
 def tidy(text: str | None) -> str | None:
-    """One spelling for what looks the same: Unicode's composed form without blanks around; None if
-    empty.
-    """
+    """One spelling for equal-looking text: composed Unicode, no blanks around; None if empty."""
     return (unicodedata.normalize("NFC", text).strip(BLANKS) or None) if text else None
 
 

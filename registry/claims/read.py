@@ -58,9 +58,7 @@ def list_claims(
     limit: int | None = None,
     offset: int = 0,
 ) -> list[dict[str, Any]]:
-    """Claims with their number of works, newest first: all, those in a state, or those of a
-    claimant (the record that counts).
-    """
+    """Claims with their number of works, newest first; of a state, or of a claimant's record."""
     rows: list[dict[str, Any]] = (
         connection.execute(
             f"WITH page AS (SELECT * FROM ({_CLAIMS}) WHERE (?::VARCHAR IS NULL OR state = ?) "  # noqa: S608 - a constant

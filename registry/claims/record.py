@@ -212,9 +212,7 @@ def claimed_works(connection: duckdb.DuckDBPyConnection, claim_id: int) -> NDArr
 def _match(
     connection: duckdb.DuckDBPyConnection, references: Sequence[str], images: Sequence[QueryImage]
 ) -> tuple[list[Match], list[str]]:
-    """The works that match, each once as it was found first, and the references and pictures
-    without a work.
-    """
+    """The matching works, each as first found; and the references and pictures without a work."""
     found: dict[int, Match] = {}
     unmatched: list[str] = []
     for reference in references:

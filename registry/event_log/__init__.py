@@ -1,1 +1,3 @@
-"""The append-only log: every change is an event, chained by hash, that seals the rows it added."""
+"""The log of changes: events, seals, and verifying both. Every write to the registry goes through
+it.
+"""

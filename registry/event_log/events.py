@@ -60,9 +60,7 @@ class Change:
     _permission_changes: list[pa.Table] = field(default_factory=list)
 
     def record(self, kind: str, subject: str, *, before: Any = None, after: Any = None) -> None:  # noqa: ANN401 - any JSON
-        """Add an event; ``before`` and ``after`` are plain values, None where there was or is
-        nothing.
-        """
+        """Add an event; ``before`` and ``after`` are plain values, None without one."""
         self._events.append((kind, subject, before, after))
 
     def seal(self, table: str, key: str) -> None:
@@ -107,9 +105,7 @@ class Change:
         return int(self.connection.execute(query, [last, last]).fetchall()[0][0])
 
     def _close(self) -> tuple[int, str] | None:
-        """Append the events, the last one with the seals; returns the new end of the log, None
-        without events.
-        """
+        """Append the events, the last one with the seals; returns the new end of the log."""
         self._record_permission_events()
         seals = self._new_seals()
         if seals.rows and not self._events:
@@ -331,9 +327,7 @@ def sealed_through(connection: duckdb.DuckDBPyConnection) -> Mapping[str, int]:
 
 
 def largest_ids(connection: duckdb.DuckDBPyConnection, through: Mapping[str, int]) -> dict[str, int]:
-    """By numbered table with rows, its largest id. ``through``: known ids, only larger ones are
-    looked for.
-    """
+    """By numbered table with rows, its largest id; looks beyond the known ids ``through``."""
     # With a lower bound DuckDB reads the last blocks only.
     columns = ", ".join(
         f"(SELECT max(id) FROM {table} WHERE id > {int(through.get(table, -1))})"  # noqa: S608 - our tables

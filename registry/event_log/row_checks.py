@@ -1,6 +1,4 @@
-"""Compares the tables with their seals: finds rows that were edited, removed or added by other
-means.
-"""
+"""Compares the tables with their seals: finds edited, removed and unsealed rows."""
 
 from __future__ import annotations
 

@@ -221,9 +221,7 @@ def digest_of_key(
 
 
 def digests_of_keys(connection: duckdb.DuckDBPyConnection, table: str) -> Iterator[tuple[str, Digest]]:
-    """The digest of every key of a keyed table, in one pass; for tables that are not filled in
-    bulk.
-    """
+    """The digest of every key of a keyed table, in one pass; for tables not filled in bulk."""
     column, order = KEYED_TABLES[table]
     found = connection.execute(f"{_select(table)} ORDER BY {', '.join((column, *order))}")
     rows, current = None, None
@@ -250,9 +248,7 @@ def _ends_of_runs(keys: Sequence[str]) -> Iterable[int]:
 def _rows_in_order(
     connection: duckdb.DuckDBPyConnection, table: str, condition: str, values: list[Any], order: tuple[str, ...]
 ) -> Iterator[pa.RecordBatch]:
-    """The sealed columns of rows, sorted by ``order``. Sorts only if rows are not in that order
-    already.
-    """
+    """The sealed columns of rows, sorted by ``order`` unless they are in that order already."""
     listed = ", ".join(order)
     keys = connection.execute(f"SELECT {listed} FROM {table} WHERE {condition}", values)  # noqa: S608 - our tables
     sorting = "" if _ascending(keys.to_arrow_reader(BATCH), order) else f" ORDER BY {listed}"

@@ -74,9 +74,7 @@ def verify_within(
 
 
 def foreign_functions(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """Functions defined in the registry by other means. DuckDB uses one in place of its own of that
-    name.
-    """
+    """Functions in the registry that are not DuckDB's, and may replace one of DuckDB's."""
     # By its full name and without other functions, which could be replaced as well.
     rows = connection.execute("SELECT function_name FROM system.main.duckdb_functions() WHERE NOT internal").fetchall()
     return sorted({str(name) for (name,) in rows})
@@ -201,9 +199,7 @@ def entries(connection: duckdb.DuckDBPyConnection, choice: Choice, limit: int | 
 
 
 def newest_statement(connection: duckdb.DuckDBPyConnection, kind: str, subject: str | None = None) -> str | None:
-    """The ``after`` of the newest event of a kind, of one subject or of any, as JSON; None without
-    one.
-    """
+    """The ``after`` of the newest event of a kind (and of a subject), as JSON; None without one."""
     row = connection.execute(
         "SELECT after FROM event WHERE kind = $kind AND ($subject IS NULL OR subject = $subject) "
         "ORDER BY sequence DESC LIMIT 1",

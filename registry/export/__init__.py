@@ -1,1 +1,1 @@
-"""Listings as files: CSV, Parquet and JSON of any length."""
+"""Tables of any length as CSV, JSON and Parquet files. Knows Arrow, but not the registry."""

@@ -1,8 +1,7 @@
-"""Columns of a listing as text, many cells at a time: those of a CSV file, safe in a spreadsheet,
-and those of JSON.
+"""Cells of CSV, safe in a spreadsheet, and of JSON, many at a time.
 
-Arrow's kernels do the work. What they cannot (a text that may be a formula, a structure) is found
-by them first, so that only few cells go through Python.
+Arrow's kernels do the work. They first find the cells that they cannot write (a possible formula, a
+structure), so that only few go through Python.
 """
 
 from __future__ import annotations
@@ -18,18 +17,17 @@ import pyarrow.compute as pc
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
-# Whatever is not plain printable text, or starts like a formula: few cells, which are then looked
-# at one by one.
+# Anything but plain printable text, or the start of a formula; such cells are checked one by one.
 _SUSPECT_IN_CSV = r"^[ ]*[=+\-@]|^[ ]*[^\x20-\x7e]|[\x00-\x1f\x7f-\x{9f}]"
 _SUSPECT_IN_JSON = r'[\x00-\x1f"\\]'
 
 
 def spreadsheet_text(text: str) -> str:
-    r"""Text as a cell of a CSV file: what a spreadsheet might run gets an apostrophe in front,
-    control characters are replaced.
+    r"""Text as a cell of a CSV file: possible formulas get an apostrophe in front, control
+    characters are replaced.
 
     >>> spreadsheet_text("=1+1"), spreadsheet_text("\uff1d1"), spreadsheet_text("1 = 1")
-    ("'=1+1", "'\\uff1d1", '1 = 1')
+    ("'=1+1", "'＝1", '1 = 1')
     """
     plain = "".join(
         REPLACEMENT if unicodedata.category(character) in ("Cc", "Cs") and character not in "\t\r\n" else character
@@ -51,9 +49,7 @@ def _is_formula(text: str) -> bool:
 
 
 def csv_cells(column: pa.Array, limit: int | None) -> pa.Array:
-    """A column as cells of a CSV file, quoted where they must be; of at most ``limit`` characters,
-    if it is a number.
-    """
+    """A column as quoted cells of a CSV file, of at most ``limit`` characters if it is given."""
     kind = column.type
     if _is_text(kind):
         return _csv_texts(column.cast(pa.large_string()), limit)
@@ -67,9 +63,7 @@ def csv_cells(column: pa.Array, limit: int | None) -> pa.Array:
 
 
 def _csv_texts(texts: pa.Array, limit: int | None) -> pa.Array:
-    """Cells of text: nothing runs, none is longer than the limit and the sign that something was
-    cut, quoted where it must be.
-    """
+    """Text as cells: no formulas, cut to the limit with a sign, quoted where needed."""
     texts = _replaced(texts, _SUSPECT_IN_CSV, spreadsheet_text)
     if limit is not None:
         too_long = pc.greater(pc.utf8_length(texts), limit)

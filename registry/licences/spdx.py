@@ -1,6 +1,4 @@
-"""SPDX identifiers and expressions, through the license-expression library and its index of
-licences.
-"""
+"""SPDX identifiers and expressions, through the license-expression library."""
 
 from __future__ import annotations
 
@@ -25,9 +23,7 @@ _DUTIES = {"by": "attribution", "nc": "non-commercial", "nd": "no-derivatives", 
 
 
 def creative_commons_terms(elements: list[str], version: str | None, port: str | None) -> LicenceTerms:
-    """The terms of a Creative Commons licence by its elements, with its SPDX identifier if there is
-    one.
-    """
+    """The terms of a Creative Commons licence by its elements, with its SPDX identifier if any."""
     name = "-".join(elements)
     duties = [_DUTIES[element] for element in elements]
     constrained = [duty for duty in duties if duty in ("non-commercial", "no-derivatives")]
@@ -87,9 +83,7 @@ _BY_CATEGORY: Mapping[str, tuple[LicencePermission, tuple[str, ...], str]] = Map
 
 
 def expression(text: str) -> LicenceTerms | None:
-    """The terms of an SPDX expression; None if a part of the text is neither identifier nor
-    operator.
-    """
+    """The terms of an SPDX expression; None if a part is neither identifier nor operator."""
     parts = _PARTS.findall(text)
     if not parts or len(parts) > 4 * MOST_IDENTIFIERS:
         return None

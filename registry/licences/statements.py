@@ -1,6 +1,4 @@
-"""The statements of rightsstatements.org: what an archive knows of a work, which is seldom a
-licence.
-"""
+"""The statements of rightsstatements.org about a work's copyright; few of them are licences."""
 
 from __future__ import annotations
 

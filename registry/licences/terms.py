@@ -1,4 +1,4 @@
-"""What is said of a licence, and the scale from permitted to prohibited."""
+"""The terms of a licence, and the scale from permitted to prohibited."""
 
 from __future__ import annotations
 
@@ -22,19 +22,18 @@ STRICTNESS = {permission: rank for rank, permission in enumerate(LicencePermissi
 
 @dataclass(frozen=True)
 class LicenceTerms:
-    """One licence reference and what it means here."""
+    """The meaning of one licence reference."""
 
     reference: str
     """As it was declared."""
     spdx: str | None
-    """The SPDX expression in its normal form; None where SPDX has no identifier for it, or it was
-    not understood."""
+    """The SPDX expression in normal form; None without an identifier, or if not understood."""
     recognised: bool
     training: LicencePermission
     duties: tuple[str, ...]
     """Duties of the user of the work, sorted."""
     url: str | None
-    """Where the licence itself stands, if known."""
+    """The address of the licence, if known."""
     note: str
 
 
@@ -56,9 +55,7 @@ _IDENTIFIER_ADDRESS = re.compile(r"(?:spdx\.org/licenses|opensource\.org/license
 
 
 def without_address(words: str) -> str:
-    """An address shortened to what tells licences apart; an identifier where a catalogue's address
-    has it.
-    """
+    """An address without the parts that all licences share, or the identifier in it."""
     words = _LOCAL_FORM.sub("", _ADDRESS.sub("", words, count=1).split("?")[0].split("#")[0].rstrip("/"))
     catalogue = _IDENTIFIER_ADDRESS.fullmatch(words)
     return catalogue[1] if catalogue else words

@@ -195,7 +195,5 @@ def _insert(change: Change, scope: str, subjects: Sequence[int], values: dict[st
 
 
 def listed(ids: Sequence[int] | NDArray[np.int64]) -> list[int] | None:
-    """What an event says of these subjects: each, or None where they are too many. The rows
-    themselves are sealed.
-    """
+    """The ids for an event; None if there are too many. The rows themselves are sealed."""
     return [int(number) for number in ids] if len(ids) <= LISTED else None

@@ -65,9 +65,7 @@ def read_identifier(scheme: str, value: str) -> Identifier:
 
 
 def parse_identifier(text: str) -> Identifier:
-    """An identifier written as ``scheme:value``. Raises InputError as :func:`read_identifier`
-    does.
-    """
+    """Read an identifier written as ``scheme:value``. Raises as :func:`read_identifier` does."""
     scheme, colon, value = text.partition(":")
     if not colon:
         raise InputError(f"got the identifier {text[:100]!r}, expected scheme:value, such as ipi:00045620792")

@@ -67,9 +67,7 @@ _OPEN = """
 
 
 def rightsholder_facts(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -> RightsholderFacts:
-    """The present facts of the rightsholder with this id, which must be that of a record that
-    counts.
-    """
+    """The present facts of the rightsholder with this id, that of a record that counts."""
     details = details_of(connection, rightsholder_id)
     others = others_with(connection, rightsholder_id)
     names = _names(connection, [rightsholder_id, *(other for _, other in others), details.represented_by])
@@ -127,9 +125,7 @@ def rightsholder_facts(connection: duckdb.DuckDBPyConnection, rightsholder_id: i
 def rightsholder_history(
     connection: duckdb.DuckDBPyConnection, rightsholder_id: int
 ) -> dict[str, list[dict[str, Any]]]:
-    """Everything ever recorded of a rightsholder and of those merged into it: events, and their
-    rows.
-    """
+    """All events and rows about a rightsholder and the records merged into it."""
     ids = [
         int(number)
         for (number,) in connection.execute(

@@ -1,1 +1,1 @@
-"""Which works look alike: a perceptual hash, and the search for hashes that differ in few bits."""
+"""Perceptual hashes of pictures, near duplicates among works, and searching by picture."""

@@ -108,9 +108,7 @@ def works_of(
 
 
 def listing_of(connection: duckdb.DuckDBPyConnection, found: Duplicates) -> pa.Table:
-    """All groups as one table for export, a row per work: ``group_number``, ``rightsholders``,
-    ``distance``, rights.
-    """
+    """All groups for export, a row per work: group_number, rightsholders, distance, rights."""
     ids = list(_concatenated(group.asset_ids for group in found.groups))
     table = pa.table(
         {

@@ -1,21 +1,21 @@
-"""Pairs of fingerprints that differ in few bits, and the groups they form, without comparing all
-with all.
+"""Pairs of fingerprints that differ in few bits, and the groups they form, in less than quadratic
+time.
 
 The search is exact. A fingerprint's 256 bits are dealt to bands; two words that differ in at most
 ``radius`` bits cannot differ in more than two bits in every band, as long as there are (radius + 1)
 / 3 bands (the pigeonhole principle, as in multi-index hashing: Norouzi, Punjani and Fleet, "Fast
 Exact Search in Hamming Space with Multi-Index Hashing", 2014). Two keys that differ in at most two
-bits have a common neighbour at one bit from each, so every word is filed in each band under its key
-and under each key one bit away, and words that meet are compared in full. With 31 bits and a
-million words that is 24 entries a band, 11 bands and about three words a key: the cost grows with
-the number of words, not its square, up to some millions.
+bits have a common neighbour at one bit from each. So each band files every word under its key and
+under each key one bit away, and words that meet are compared in full. With 31 bits and a million
+words that is 24 entries a band, 11 bands and about three words a key: the cost grows with the
+number of words, not its square, up to some millions.
 
 Bits are dealt in turn, not in runs, because neighbouring bits of a perceptual hash are not
 independent.
 
-What would make the cost quadratic is bounded and told. Equal words are compared once: each is
-paired with the first of them only. Of a key that very many words share, each is compared with those
-nearest before it, and ``skipped`` counts the comparisons left out.
+Two limits keep the cost from becoming quadratic. Equal words are compared once: each is paired with
+the first of them only. If very many words share a key, each is compared with those nearest before
+it, and ``skipped`` counts the comparisons left out.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from registry.errors import UsageError
 LARGEST_RADIUS = 40
 LARGEST_COUNT = 2**32
 BUCKET_LIMIT = 256
-"""Words before it that a word is compared with under one key."""
+"""Preceding words that a word is compared with under one key."""
 
 _BITS = 256
 _WIDEST_BAND = 24
@@ -45,8 +45,7 @@ class NearPairs:
     pairs: NDArray[np.int64]
     """(P, 3): i, j and distance, with i < j, in ascending order of i and j."""
     skipped: int
-    """Comparisons left out because too many words shared a key; 0 means that the search was
-    exact."""
+    """Comparisons left out because too many words shared a key; 0 means an exact search."""
 
 
 def near_pairs(words: NDArray[np.uint64], new_from: int, radius: int, bucket_limit: int = BUCKET_LIMIT) -> NearPairs:
@@ -83,9 +82,7 @@ def near_pairs(words: NDArray[np.uint64], new_from: int, radius: int, bucket_lim
 
 
 def groups(pairs: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """Connected components of (P, 2 or more) pairs: each an ascending array of rows, in ascending
-    order of their first row.
-    """
+    """Connected components of (P, 2 or more) pairs: ascending arrays, by their first row."""
     if not len(pairs):
         return []
     members, ends = np.unique(pairs[:, :2], return_inverse=True)
@@ -114,9 +111,7 @@ def _check(words: NDArray[np.uint64], new_from: int, radius: int, bucket_limit: 
 
 
 def _collapse(words: NDArray[np.uint64], new_from: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The first row of each different word, ascending, and (D, 3) pairs of every new repetition
-    with its first row.
-    """
+    """First rows of the different words; (D, 3) pairs of new repetitions with their first."""
     order = np.lexsort(words.T)
     ordered = words[order]
     starts = np.ones(len(words), dtype=np.bool_)
@@ -141,9 +136,7 @@ def _bands(radius: int) -> list[tuple[range, bool]]:
 def _search_band(
     columns: NDArray[np.uint64], first_new: int, radius: int, band: tuple[range, bool], bucket_limit: int
 ) -> tuple[NDArray[np.uint64], int]:
-    """Pairs that meet in one band and are near, as i * 2^32 + j, each once; and the number of
-    comparisons left out.
-    """
+    """Near pairs of one band as i * 2^32 + j, each once; and the number of skipped comparisons."""
     bits, expand = band
     entries = _entries(_keys(columns, bits), first_new, len(bits), expand)
     starts = np.ones(len(entries), dtype=np.bool_)

@@ -41,10 +41,9 @@ from registry.errors import InputError
 from registry.image_files.inspection import LARGEST_AREA, LARGEST_FILE, LARGEST_SIDE, readable_formats
 
 LEAST_QUALITY = 50
-"""Below this a picture has too few edges to be told from others like it; PDQ's authors advise
-50."""
+"""Pictures below it have too few edges to be distinguished; PDQ's authors advise 50."""
 MATCH_DISTANCE = 31
-"""Bits; at or below, two pictures are taken for copies of one. Also what PDQ's authors advise."""
+"""Bits: at most this many differ between copies. PDQ's authors advise it, too."""
 
 _GRID = 64
 _SIDE = 16
@@ -59,7 +58,7 @@ _DCT = np.sqrt(2 / _GRID) * np.cos(
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """The hash of a picture's appearance."""
+    """A perceptual hash."""
 
     bits: bytes
     """32 bytes: 16 x 16 signs, highest frequencies first, so that their hexadecimal form is PDQ's
@@ -74,7 +73,7 @@ class Fingerprint:
 
 @dataclass(frozen=True)
 class NotComparable:
-    """A picture that has no fingerprint to compare, and why."""
+    """The reason why a picture has no usable fingerprint."""
 
     reason: str
 
@@ -100,9 +99,7 @@ def fingerprint_of(image: Image.Image) -> Fingerprint:
 
 
 def fingerprint_bytes(data: bytes) -> Fingerprint | NotComparable:
-    """Hash the picture in a file, or say why it cannot be compared: no picture, damaged, or too
-    little in it.
-    """
+    """Hash the picture in a file, or say why it cannot be compared."""
     if len(data) > LARGEST_FILE:
         return NotComparable(f"{len(data):,} bytes, at most {LARGEST_FILE:,} are taken")
     # As in inspection: whatever a hostile file makes Pillow raise is a reason, never a crash.
@@ -126,17 +123,13 @@ def distance(first: Fingerprint, second: Fingerprint) -> int:
 
 
 def words_of(fingerprints: list[Fingerprint]) -> NDArray[np.uint64]:
-    """Fingerprints as rows of four 64-bit words, the form that
-    :mod:`registry.similarity.hamming_join` searches.
-    """
+    """Fingerprints as rows of four 64-bit words, for :mod:`registry.similarity.hamming_join`."""
     joined = b"".join(fingerprint.bits for fingerprint in fingerprints)
     return np.frombuffer(joined, dtype=">u8").reshape(-1, 4).astype(np.uint64)
 
 
 def _grey(image: Image.Image) -> Image.Image:
-    """The picture in 8-bit grey, with its EXIF; modes with more bits are scaled, transparent parts
-    are white.
-    """
+    """The picture in 8-bit grey, with its EXIF: deep modes scaled, transparent parts on white."""
     image.load()
     exif = image.getexif()
     if image.mode in {"I", "F"} or image.mode.startswith("I;16"):
@@ -154,9 +147,7 @@ def _grey(image: Image.Image) -> Image.Image:
 
 
 def _scaled(image: Image.Image) -> Image.Image:
-    """Whole range of values to 0..255. The hash does not see a change of brightness or contrast, so
-    none is lost.
-    """
+    """Scales all values to 0..255, which the hash ignores: it depends on signs alone."""
     sixteen_bit = image.mode.startswith("I;16")
     # Shrunk first, as eight bytes a pixel are used after.
     small = _shrink(image.convert("I") if sixteen_bit else image)
@@ -172,9 +163,7 @@ def _shrink(image: Image.Image) -> Image.Image:
 
 
 def _working_size(grey: Image.Image) -> Image.Image:
-    """At least 128 pixels a side, so that the grid has pixels to choose from, and less than
-    1,024.
-    """
+    """At least 128 pixels a side, for a grid of 64, and less than 1,024."""
     grey = _shrink(grey)
     size = max(grey.width, _SMALLEST_SIDE), max(grey.height, _SMALLEST_SIDE)
     return grey if size == grey.size else grey.resize(size, Image.Resampling.BICUBIC)

@@ -150,9 +150,7 @@ def find_lookalikes(connection: duckdb.DuckDBPyConnection, image: QueryImage) ->
 
 
 def works_without_fingerprint(connection: duckdb.DuckDBPyConnection) -> int:
-    """Number of works without a usable fingerprint: metadata alone, damaged, or with too little
-    detail.
-    """
+    """Works that cannot be compared: metadata alone, damaged, or with too little detail."""
     row = connection.execute(
         "SELECT (SELECT count(*) FROM asset) - (SELECT count(DISTINCT asset_id) FROM fingerprint WHERE quality >= ?)",
         [LEAST_QUALITY],

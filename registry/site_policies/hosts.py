@@ -71,9 +71,7 @@ def path_of(url: str) -> str | None:
 
 
 def governs(domain: str, host: str, *, subdomains: bool = False) -> bool:
-    """Whether a policy for ``domain`` applies to ``host``: to that host alone, or with
-    ``subdomains`` to those below.
-    """
+    """Whether a policy for ``domain`` applies to ``host`` (or, with ``subdomains``, below it)."""
     ours, theirs = normal_host(domain), normal_host(host)
     if ours is None or theirs is None:
         return False

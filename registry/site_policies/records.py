@@ -58,9 +58,7 @@ class Records:
         return tuple(chain.from_iterable(self.groups[product]))
 
     def bound(self, agents: Iterable[str]) -> dict[str, list[str]]:
-        """By product of the file, the given crawlers that it applies to; ``*`` has those without a
-        product.
-        """
+        """By product, the given crawlers that its groups apply to; ``*`` has the remaining ones."""
         found: dict[str, list[str]] = {}
         for agent in agents:
             product = self._product_of(agent.strip().lower())

@@ -165,9 +165,7 @@ class _Group:
         self.preferences = [_combined(by_path[pattern]) for pattern in longest_first]
 
     def deciding(self, path: str) -> tuple[int | None, int | None]:
-        """The place of the rule that disallows the path, if one does; else that of its preference,
-        if there is one.
-        """
+        """Places of the rule that disallows the path and of its preference; None for neither."""
         # Crawlers may always fetch the robots.txt itself (RFC 9309, section 2.2.2).
         longest = None if path.partition("?")[0] == _ITSELF else self._patterns.first(path)
         if longest is not None and self._rules[longest].directive == DISALLOW:

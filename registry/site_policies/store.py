@@ -143,9 +143,7 @@ def record_policy(
 
 
 def recompute_with_policies(change: Change, asset_ids: Sequence[int] | NDArray[np.int64]) -> int:
-    """:func:`registry.permissions.derived_columns.recompute` for works with a possibly new address;
-    returns how many permissions changed.
-    """
+    """Recompute works whose address may be new; returns how many permissions changed."""
     recompute_rights(change.connection, asset_ids)
     apply_policies(change, asset_ids)
     return recompute(change, asset_ids)

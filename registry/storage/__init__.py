@@ -1,3 +1,1 @@
-"""The DuckDB file: its tables, views, column types and migrations, and the only code that opens
-it.
-"""
+"""The DuckDB file: its tables and rights queries, and the only code that opens it."""

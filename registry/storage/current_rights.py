@@ -98,9 +98,7 @@ def with_rightsholders(rights: str, works: str) -> str:
 
 
 def works_shared_by(rightsholders: str) -> str:
-    """SELECT of the works with several rightsholders, one of these (ids, or a parameter) among
-    them.
-    """
+    """SELECT of works with several rightsholders, one of these (ids or a parameter) included."""
     # Starts from the few rows that name them, so that the tables of all works are not joined.
     return f"""
     WITH named AS MATERIALIZED (

@@ -1,6 +1,4 @@
-"""The schema's version and the names of what it has, without the models: opening a registry to list
-works stays fast.
-"""
+"""The schema's version, tables and views by name. Without the models, opening stays fast."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Works as people look for them: by name or number, in listings, one by one."""
+"""Works: their identity, looking them up, listing them, and details of one. Read only."""

@@ -96,9 +96,7 @@ class WorksFilter:
 
 
 def _or_shared(connection: duckdb.DuckDBPyConnection, rightsholders: str) -> str:
-    """SQL that adds the works these rightsholders share with others. A few are listed by id, which
-    is faster.
-    """
+    """SQL that adds the works shared with others. A few are listed by id, which is faster."""
     # Stored once: the total and each page use it again.
     connection.execute(f"CREATE OR REPLACE TEMP TABLE shared_works AS {works_shared_by(rightsholders)}")
     found = connection.execute(f"SELECT work_id FROM shared_works LIMIT {PAGE + 1}").fetchall()  # noqa: S608 - a number

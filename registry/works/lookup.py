@@ -140,9 +140,7 @@ def _by_prefix(connection: duckdb.DuckDBPyConnection, reference: str) -> list[in
 
 
 def _by_path(connection: duckdb.DuckDBPyConnection, reference: str) -> list[int]:
-    """The work that was last found at a place. A data set's name and a path can both contain
-    colons.
-    """
+    """The work last found at a place. Data set names and paths can both contain colons."""
     sets = connection.execute(
         "SELECT id, name FROM data_set WHERE starts_with(?, name || ':') ORDER BY length(name) DESC", [reference]
     ).fetchall()

@@ -119,9 +119,7 @@ def training_assets(registry: Registry, encoding_id: str, column: str | None) ->
 
 
 def asset_rights_table(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int] | None = None) -> pa.Table:
-    """Works with their current rights by asset id, in the columns of
-    :data:`~registry.storage.current_rights.ASSET_RIGHTS`.
-    """
+    """Works by asset id, in the columns of ``ASSET_RIGHTS`` of current_rights."""
     query = f"SELECT * FROM ({ASSET_RIGHTS})"  # noqa: S608  # a constant
     if asset_ids is not None and len(asset_ids) <= PAGE:
         query = f"SELECT * FROM ({rights_of(asset_ids)})"  # noqa: S608  # numbers
@@ -134,9 +132,7 @@ def asset_rights_table(connection: duckdb.DuckDBPyConnection, asset_ids: Sequenc
 
 
 def works_outside(connection: duckdb.DuckDBPyConnection, encoding_id: str) -> int:
-    """Number of registered works in no unit of the encoding: registered later, without a value, or
-    missing.
-    """
+    """Number of works in no unit of the encoding: later, missing, or without a value."""
     row = _one(
         connection,
         "SELECT count(*) FROM asset WHERE id NOT IN (SELECT asset_id FROM unit_asset WHERE encoding_id = ?)",

@@ -1,4 +1,4 @@
-"""Which model saw which work, what was generated, and what an audit found."""
+"""Encodings, models, generated outputs and audits."""
 
 from __future__ import annotations
 
@@ -33,9 +33,7 @@ class Encoding(SQLModel, table=True):
 
 
 class Unit(SQLModel, table=True):
-    """What attribution is asked about, with its code. Bit i of the code (value 2**i) set: member i
-    trains on it.
-    """
+    """A subject of attribution, with its code: bit i (value 2**i) set: member i trains on it."""
 
     __tablename__ = "unit"
     __table_args__ = BULK
@@ -76,7 +74,7 @@ class Ensemble(SQLModel, table=True):
 
 
 class Member(SQLModel, table=True):
-    """One trained denoiser with the manifest of what it saw."""
+    """One trained denoiser with the manifest of its training works."""
 
     __tablename__ = "member"
 
@@ -129,9 +127,7 @@ class Sample(SQLModel, table=True):
 
 
 class Audit(SQLModel, table=True):
-    """One run that asks where an image came from: method, settings, versions, timings and
-    results.
-    """
+    """One audit of an image: method, settings, versions, timings and results."""
 
     __tablename__ = "audit"
 

@@ -1,6 +1,4 @@
-"""Who owns works and under which terms; claims, decisions and withdrawals. Rows are appended, and
-the newest counts.
-"""
+"""Rightsholders, terms, claims, reviews, withdrawals and the log. The newest row counts."""
 
 from __future__ import annotations
 
@@ -12,7 +10,7 @@ from registry.storage.tables.base import BULK, big, json_column, key, timestamp
 
 
 class Rightsholder(SQLModel, table=True):
-    """A person or organisation that owns works, under the name that was first stated."""
+    """A person or organisation that owns works, under the name that was stated first."""
 
     __tablename__ = "rightsholder"
     __table_args__ = BULK
@@ -23,12 +21,11 @@ class Rightsholder(SQLModel, table=True):
 
     # Current, follows from rightsholder_merge:
     merged_into: int | None = big(nullable=True)
-    """The record that counts, where this one was found to be the same rightsholder; never itself a
-    merged one."""
+    """The record that counts, if this one was merged; that one is never merged itself."""
 
 
 class RightsholderDetails(SQLModel, table=True):
-    """What is known of a rightsholder; the newest row counts."""
+    """A description of a rightsholder; the newest row counts."""
 
     __tablename__ = "rightsholder_details"
 
@@ -38,7 +35,7 @@ class RightsholderDetails(SQLModel, table=True):
     """``person``, ``organisation``, ``collective``, …"""
     contact: str | None = None
     represented_by: int | None = big(nullable=True)
-    """Another rightsholder that speaks for this one: an agency, a collecting society."""
+    """The rightsholder's agent: an agency, a collecting society."""
     note: str | None = None
     recorded_by: str
     recorded_at: datetime.datetime = timestamp()
@@ -72,9 +69,7 @@ class RightsholderMerge(SQLModel, table=True):
 
 
 class Licence(SQLModel, table=True):
-    """Terms of use as they were declared, and what they were understood to be; see
-    :mod:`registry.licences`.
-    """
+    """Terms of use as declared, and as they were understood; see :mod:`registry.licences`."""
 
     __tablename__ = "licence"
     __table_args__ = BULK

@@ -79,9 +79,7 @@ class Asset(SQLModel, table=True):
 
 
 class AssetRights(SQLModel, table=True):
-    """Rightsholder and terms of a work, from one source at one time. The newest row per basis
-    counts.
-    """
+    """Rights in a work, from one source at one time. The newest row per basis counts."""
 
     __tablename__ = "asset_rights"
     __table_args__ = BULK
@@ -153,9 +151,7 @@ class EmbeddedMetadata(SQLModel, table=True):
 
 
 class AssetSignal(SQLModel, table=True):
-    """A machine-readable statement about the use of a work; see :mod:`registry.signals`
-    for the words.
-    """
+    """A machine-readable statement about the use of a work; see :mod:`registry.signals`."""
 
     __tablename__ = "rights_signal"
     __table_args__ = BULK
@@ -214,9 +210,7 @@ class AssetFingerprint(SQLModel, table=True):
 
 
 class NearDuplicate(SQLModel, table=True):
-    """Two works that look alike: their fingerprints differ in few bits. Similarity, nothing
-    more.
-    """
+    """Two works with similar fingerprints. They look alike; that proves no copying."""
 
     __tablename__ = "near_duplicate"
     __table_args__ = BULK
