@@ -35,7 +35,7 @@ class Rights:
     def __init__(self, registry: Registry) -> None:
         """Begin with one data set."""
         self.registry = registry
-        self._add(DataSet(id=0, name="works", kind="list", root="/works", created_at=NOW))
+        self._add(DataSet(id=0, name="works", kind="folder", root="/works", created_at=NOW))
 
     def work(
         self,
