@@ -1,1 +1,3 @@
-"""What can be shown for an output: frozen facts from the registry, then HTML, CSV and JSON."""
+"""Documents about the registry: reports, statements, filings, exports and tables. Each kind has a
+room; ``facts``, ``rendering`` and ``issuing`` are shared, ``checking`` knows them all.
+"""

@@ -1,3 +1,3 @@
-"""The check of a document that comes back: altered or not, and whether the registry has moved
-on.
+"""The check of a document that comes back: altered or not, and whether the registry would say the
+same now. Enter here: what knows all kinds of documents.
 """

@@ -20,8 +20,8 @@ from reports.filings.form import FilingDocument
 from reports.issuing.document import Document
 from reports.issuing.stamp import Stamp
 from reports.outputs.documents import INDEX, REPORT
+from reports.rendering.columns import VERSION, Table
 from reports.statements.document import STATEMENT
-from reports.tables.columns import VERSION, Table
 from reports.tables.write import TABLES
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

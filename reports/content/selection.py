@@ -18,8 +18,8 @@ from typing import Any
 import duckdb
 
 from registry.storage.current_rights import rightsholders_among
+from reports.content.hosts import authority_of, host_of, prepare_odd_hosts
 from reports.content.texts import one_line
-from reports.rendering.hosts import authority_of, host_of, prepare_odd_hosts
 
 COLUMNS = (
     "id, identity, data_set_id, rightsholder_id, licence_id, permission, media_type, url, byte_size, sha256, width, height, "

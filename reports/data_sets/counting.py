@@ -21,7 +21,7 @@ from reports.content.selection import (
     select_works,
 )
 from reports.data_sets.facts import Conflict, Counts, Row
-from reports.rendering.texts import clipped
+from reports.rendering.wording import clipped
 
 TOP = 20
 """Rows of a table that the report lists."""

@@ -18,7 +18,7 @@ from reports.data_sets.facts import VERSION, DataSetFacts
 from reports.data_sets.models import OPT_OUTS, prepare_models, read_models
 from reports.data_sets.page import page_values
 from reports.issuing.document import Document, Reading
-from reports.rendering.texts import clipped
+from reports.rendering.wording import clipped
 
 Format = Literal["csv", "parquet"]
 

@@ -21,7 +21,7 @@ from reports.issuing.stamp import PARQUET_KEY, Stamp
 from reports.outputs.facts import Candidate, Effect, ReportFacts
 from reports.outputs.read import read_audit, subject_id
 from reports.outputs.rows import fetch_rows
-from reports.tables.columns import Column, Table, batch_of, fitted
+from reports.rendering.columns import Column, Table, batch_of, fitted
 
 CELL_LIMIT = 32_000
 """Characters; spreadsheets cut or spill a cell at 32,767."""

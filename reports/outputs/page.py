@@ -10,9 +10,9 @@ from markupsafe import Markup
 from reports.facts import NotMeasured
 from reports.outputs.facts import IndexFacts, Work
 from reports.outputs.illustrations import IndexedReport, Report
+from reports.outputs.limits import LIMITS
 from reports.outputs.plots import certainty_plot, influence_plot_of, shares_plot, tests_plot
 from reports.outputs.sentences import brief, duties, meaning_of_p, unit_noun
-from reports.rendering.limits import LIMITS
 
 
 def report_values(report: Report) -> dict[str, object]:

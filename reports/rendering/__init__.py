@@ -1,1 +1,3 @@
-"""What all pages share: HTML, SVG, pictures and wording."""
+"""What all pages and tables share: HTML, SVG, pictures, wording, columns. Enter here: what knows no
+document and no room of reports.
+"""

@@ -26,6 +26,15 @@ def plain(text: str, limit: int = 160) -> str:
     return shown or "(no name)"
 
 
+LONGEST = 1_000
+"""Characters of a registered text in a document; the tables have all of it."""
+
+
+def clipped(text: str, longest: int = LONGEST) -> str:
+    """``text``, or its beginning and an ellipsis: a name may have a hundred thousand characters."""
+    return text if len(text) <= longest else text[:longest] + "…"
+
+
 def quoted(text: str) -> str:
     """A name from outside, in a sentence."""
     return f"“{plain(text)}”"

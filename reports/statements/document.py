@@ -31,7 +31,7 @@ from reports.facts import NotMeasured
 from reports.issuing.document import Document, Reading
 from reports.outputs.artefacts import read_artefact
 from reports.rendering.pictures import read_picture
-from reports.rendering.texts import clipped
+from reports.rendering.wording import clipped
 from reports.statements import words
 from reports.statements.facts import VERSION, OutputPart, StatementFacts, Who
 from reports.statements.findings import (

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from registry.works.listings import BLOCK
 from reports.facts import NotMeasured
-from reports.rendering.texts import clipped
+from reports.rendering.wording import clipped
 from reports.statements.facts import (
     FindingPart,
     FoundWork,

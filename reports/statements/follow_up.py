@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from registry.claims.read import count_claims, list_claims
 from registry.members.seen import withdrawals_applied_through
 from registry.members.serving import Service
-from reports.rendering.texts import clipped
+from reports.rendering.wording import clipped
 from reports.statements.facts import CertificatePart, ClaimPart, FollowedPart, WithdrawalPart
 
 MOST = 100

@@ -13,7 +13,7 @@ from registry.permissions.history import prepare_changes, prepare_permissions_at
 from registry.storage.current_rights import effective_rights_id, rights_among, rightsholders_among
 from registry.withdrawals.record import WORKS_OF_RIGHTSHOLDER
 from registry.works.listings import BLOCK
-from reports.rendering.texts import clipped
+from reports.rendering.wording import clipped
 from reports.statements.facts import Count, SignalCount, WorkItem, WorksPart
 
 LISTED = 24

@@ -1,7 +1,7 @@
 """The four tables that are given out: candidates, works, audits and statements, as CSV, Parquet,
 JSON and JSON lines.
 
-``columns`` says what a column is, the modules named after the tables which columns there are and
-how rows are read, ``giving`` writes them out with their stamp. Rows come in batches, so a table may
+The modules named after the tables say which columns there are and how rows are read; ``write``
+writes them with their stamp. Rows come in batches, so a table may
 be larger than memory.
 """

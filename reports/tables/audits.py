@@ -11,8 +11,8 @@ import duckdb
 import pyarrow as pa
 
 from registry.works.listings import BLOCK
+from reports.rendering.columns import Column, Table, fitted
 from reports.statements.findings import AUDITS
-from reports.tables.columns import Column, Table, fitted
 
 _RECORDED = "the audit does not record it"
 _SAMPLE = "an image from outside, or the sample is not on record"

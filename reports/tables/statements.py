@@ -14,8 +14,8 @@ import pyarrow as pa
 from registry.schema.views import SAW
 from registry.storage.current_rights import effective_rights_id
 from registry.works.listings import BLOCK
+from reports.rendering.columns import Column, Table, fitted
 from reports.statements.findings import AUDITS, PASSES
-from reports.tables.columns import Column, Table, fitted
 
 
 def _number(name: str, meaning: str) -> Column:

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from registry.storage.current_rights import effective_rights_id
 from registry.works.listings import works_reader
-from reports.tables.columns import Column, Table, fitted
+from reports.rendering.columns import Column, Table, fitted
 
 _NOBODY = "nobody said"
 _UNREAD = "the file was not read"

@@ -36,8 +36,8 @@ from reports.issuing.issue import Issued, record_issue
 from reports.issuing.stamp import PARQUET_KEY, Stamp, beside, stamp_file, stamp_of
 from reports.outputs import candidates_table
 from reports.outputs.selection import newest_audits
+from reports.rendering.columns import VERSION, Table
 from reports.tables import audits, statements, works
-from reports.tables.columns import VERSION, Table
 
 TABLES: dict[str, Table] = {
     each.name: each for each in (candidates_table.TABLE, works.TABLE, audits.TABLE, statements.TABLE)

@@ -31,7 +31,7 @@ from reports.checking.json_schemas import published
 from reports.issuing.stamp import PARQUET_KEY, Stamp, beside
 from reports.outputs.candidates_table import CELL_LIMIT
 from reports.outputs.candidates_table import TABLE as CANDIDATES
-from reports.tables.columns import batch_of
+from reports.rendering.columns import batch_of
 from reports.tables.write import TABLES, export_table
 from tests.support.golden import check_golden
 from tests.support.world import HOSTILE, NOON, World, fill, make_world
