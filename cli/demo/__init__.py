@@ -1,1 +1,1 @@
-"""The demonstration: the main job, end to end, on real works by two houses."""
+"""The demonstration: the whole job on real works of two rightsholders."""

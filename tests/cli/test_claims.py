@@ -57,8 +57,8 @@ def test_a_claim_by_picture_is_opened_decided_and_shown(pictured: Creditline, tm
     assert document["works_not_compared"] == 0
     assert len(document["limits"]) == 4
     accepted = pictured("decide", 0, "accepted", "--reason", "contract 17", "--licence", "CC-BY-4.0")
-    assert "claim 0: open -> accepted; 2 works, of 2 the owner was recorded anew" in accepted.out
-    assert "2 of these works are also claimed" in accepted.err
+    assert "claim 0: open -> accepted; 2 works, verified rights recorded for 2" in accepted.out
+    assert "another open or accepted claim is about 2 of these works" in accepted.err
     shown = pictured("claims", 0)
     for text in ("accepted: Zoë", "Mine since 2011", "letter.txt, SHA-256 ", "contract 17"):
         assert text in shown.out
@@ -80,7 +80,7 @@ def test_a_claim_without_a_match_is_kept_and_matched_again(creditline: Creditlin
     write(scenes / "Ann" / "7.png", encoded(scene(7)))
     creditline("register", scenes, "--folder-per-rightsholder")
     again = creditline("claims", 0, "--match-again")
-    assert "claim 0: 1 works" in again.out
+    assert "claim 0: 1 work," in again.out
     assert creditline("claims", 0, "--match-again", "--json").document["matches"] == []
 
 
@@ -94,7 +94,7 @@ def test_works_that_look_alike_are_listed_and_exported(pictured: Creditline, tmp
     document = pictured("duplicates", "--rightsholder", "Bob", "--json").document
     assert (document["total"], document["across_rightsholders"], len(document["groups"][0]["works"])) == (1, 1, 2)
     out = tmp_path / "alike.csv"
-    assert "2 works written" in pictured("duplicates", "--out", out).err
+    assert "2 rows written" in pictured("duplicates", "--out", out).err
     assert len(out.read_text().splitlines()) == 3
     assert pictured("duplicates", "--out", "alike.pdf").status == 2
 
@@ -108,7 +108,7 @@ def test_what_cannot_be_meant_is_one_line_and_status_2(pictured: Creditline, tmp
         (("claim", "Zoe", "--work", "0", "--statement", "a\x1b[31m"), "control characters"),
         (("claim", "Zoe", "--work", "0", "--statement", "mine", "--evidence", tmp_path), "is no file"),
         (("claims", 5), "no claim 5"),
-        (("claims", "--match-again"), "needs a claim"),
+        (("claims", "--match-again"), "needs the id of a claim"),
         (("claims", "--state", "won"), "expected one of open"),
         (("claims", "--rightsholder", "Nobody"), "no rightsholder"),
         (("decide", 5, "accepted", "--reason", "x"), "no claim 5"),

@@ -57,7 +57,7 @@ def test_sign_and_check(creditline: Creditline, sample: Sample, chain: tuple[obj
     path = Path(signed.out.strip())
     assert path == creditline.home / "reports" / "signed" / f"{sample.id}.png"
     assert "TEST certificate that nobody trusts" in signed.err
-    assert "without a time stamp it counts until the certificate expires" in signed.err
+    assert "without a time stamp, the signature is valid until the certificate expires" in signed.err
     valid = creditline("credentials", path, "--trust", root)
     assert (valid.status, valid.err) == (0, "")
     for words in ("state         valid", "trainedAlgorithmicMedia", "Red apple", "Kestrel Studio", "attributable  yes"):
@@ -129,7 +129,7 @@ def test_a_key_that_others_may_read_is_told(
     key.chmod(0o644)
     signed = creditline("sign", sample.id, *chain, "--out", tmp_path / "out.png")
     assert signed.status == 0
-    assert "others may read the key's file" in signed.err
+    assert "other users may read the key file" in signed.err
 
 
 def test_test_certificates_say_that_they_are(creditline: Creditline, tmp_path: Path) -> None:

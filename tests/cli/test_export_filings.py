@@ -43,7 +43,7 @@ def test_from_the_questions_to_the_second_version(trained: Creditline, tmp_path:
     assert first.status == 0
     assert first.out.splitlines() == [str(out / f"{stem}-v1.html"), str(out / f"{stem}-v1.json")]
     assert "version 1 is new" in first.err
-    assert "answers are to be provided" in first.err
+    assert "answers to be provided" in first.err
     again = trained("export", command, "--out", out)
     assert again.out == first.out
     assert "nothing has changed since version 1" in again.err
@@ -71,12 +71,11 @@ def test_lost_copies_are_narrated(trained: Creditline, tmp_path: Path) -> None:
     assert again.status == 0
     assert "is new" not in again.err
     assert (
-        f"nothing has changed since version 2, but its copy in {kept} was missing or altered: it was made again"
+        f"nothing has changed since version 2, but its copy in {kept} was missing or altered: it was written again"
         in again.err
     )
     assert (
-        f"version 1 was not written, though version 2 links to it: its copy in {kept} is missing or altered"
-        in again.err
+        f"version 1, which version 2 links to, was not written: its copy in {kept} is missing or altered" in again.err
     )
     assert sorted(path.name for path in (tmp_path / "b").iterdir()) == [f"{stem}-v2.html", f"{stem}-v2.json"]
     third = trained("export", "ai-act", "--out", tmp_path / "b", "--json").document
@@ -89,7 +88,7 @@ def test_questions_are_never_written_over_answers(trained: Creditline, tmp_path:
     path.write_text("[provider]\nname = 'kept'\n")
     refused = trained("export", "ai-act", "--template", path)
     assert refused.status == 2
-    assert "is there already" in refused.err
+    assert "exists and may hold answers" in refused.err
     assert "kept" in path.read_text()
 
 

@@ -91,8 +91,8 @@ def test_what_was_not_measured_is_said(creditline: Creditline, world: World, tmp
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (("--out", "plot.png"), "expected one of .svg, .csv, .json"),
-        (("--kind", "guess"), "choose one of exact"),
+        (("--out", "plot.png"), "ends in one of .svg, .csv, .json"),
+        (("--kind", "guess"), "expected one of exact"),
     ],
 )
 def test_what_makes_no_sense_is_refused(

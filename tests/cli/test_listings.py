@@ -95,7 +95,7 @@ def test_listings_are_written_as_they_are_printed(filled: Creditline, tmp_path: 
     out = tmp_path / "out.csv"
     found = filled("works", "--rightsholder", "Zoe Example", "--out", out)
     assert (found.status, found.out) == (0, "")
-    assert "2 works in" in found.err
+    assert "2 rows written to" in found.err
     assert [row["title"] for row in csv.DictReader(out.read_text().splitlines())] == ["Star", "Moon"]
     assert filled("works", "--out", tmp_path / "out.json", "--offset", 1, "--limit", 1, "--json").document["rows"] == 1
     (row,) = json.loads((tmp_path / "out.json").read_text())
@@ -114,7 +114,7 @@ def test_listings_are_paged_filtered_and_counted(filled: Creditline) -> None:
     found = filled("works", "--limit", 1, "--offset", 1)
     assert "Moon" in found.out
     assert "Star" not in found.out
-    assert "1 of 3 works, from number 2" in found.err
+    assert "1 of 3 works, from row 2" in found.err
     assert filled("works", "--count", "--licence", "CC0-1.0").out == "2\n"
     assert filled("works", "--permission", "permitted", "--count", "--json").document["count"] == 3
     assert filled("works", "--permission", "maybe").status == 2

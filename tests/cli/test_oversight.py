@@ -69,7 +69,7 @@ def test_exposure_and_manifest_answer_and_prove(creditline: Creditline, furnishe
     seen = [each["index"] for each in found.document["members"]]
     assert [row["members"] for row in found.document["listed"]] == [seen]
     everything = creditline("exposure", "--rightsholder", "Ada Example")
-    assert f"{N} members saw some of the 12 works, 0 saw none" in everything.err
+    assert f"{N} members were trained on some of the 12 works, 0 members on none" in everything.err
     assert creditline("exposure").status == 2
 
     member = found.document["members"][0]["member"]
@@ -80,7 +80,7 @@ def test_exposure_and_manifest_answer_and_prove(creditline: Creditline, furnishe
     proof.write_text(creditline("manifest", member, "--prove", 3).out)
     work = json.loads(proof.read_text())["work_sha256"]
     arguments = ("manifest-check", proof, "--root", facts["merkle_root"], "--work", work, "--count")
-    assert "the member saw this work" in creditline(*arguments, facts["works"]).out
+    assert "the member was trained on this work" in creditline(*arguments, facts["works"]).out
     assert creditline(*arguments, facts["works"] + 1).status == 1
     for place, wrong in ((3, "abc"), (3, facts["merkle_root"][1:] + "g"), (5, work + "0"), (5, "")):
         bad = [*arguments[:place], wrong, *arguments[place + 1 :], facts["works"]]

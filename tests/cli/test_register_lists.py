@@ -73,7 +73,7 @@ def test_what_a_list_contradicts_and_what_it_breaks_is_told(creditline: Creditli
         "conflict: row 1: names for work 0 the rightsholder 'Bob', where 'Ada' was recorded from a.csv; "
         "the newer declaration counts" in told.err
     )
-    assert "1  conflicts with what was declared before" in told.out
+    assert "1  conflicts with earlier declarations" in told.out
     path.write_text("url,owner\nhttps://a.org/1,Eve\n", encoding="utf-8")
     document = creditline("register", path, "--data-set", "c", "--json", "--strict")
     assert (document.status, document.document["conflicts"]) == (1, 1)
@@ -87,7 +87,7 @@ def test_what_a_list_contradicts_and_what_it_breaks_is_told(creditline: Creditli
     [
         (b"", "works.parquet is an empty file (0 bytes), expected Parquet; write or download it again"),
         (b"PAR1", "works.parquet has 4 bytes, too few for a Parquet file"),
-        (None, "works.parquet has columns but no row: there is nothing to register"),
+        (None, "works.parquet has columns but no rows"),
     ],
 )
 def test_empty_parquet_says_what_is_wrong(
@@ -174,7 +174,7 @@ def test_files_can_be_looked_at_first(creditline: Creditline, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("works.csv", "--map", "rightsholder"), "got --map 'rightsholder', expected NAME=COLUMN"),
+        (("works.csv", "--map", "rightsholder"), "got --map 'rightsholder', expected FIELD=COLUMN"),
         (("works.csv", "--set", "a=1", "--set", "a=2"), "got --set a twice"),
         (("works.csv", "--map", "colour=url", "--allow-unowned"), "no canonical column 'colour'"),
         (("works.csv", "--preset", "coco", "--allow-unowned"), "no preset 'coco'"),

@@ -70,7 +70,7 @@ def test_a_work_is_shown_with_all_its_reasons_in_order(filled: Creditline) -> No
     assert filled("review", "--rightsholder", "Zoe Example", *decided).status == 2
     decided = ("--permission", "prohibited", "--reason", "they said no", "--evidence", "mail 7")
     reviewed = filled("review", "--rightsholder", "Zoe Example", *decided)
-    assert (reviewed.status, reviewed.out) == (0, "1 decisions recorded, about 2 works\n")
+    assert (reviewed.status, reviewed.out) == (0, "1 review recorded, about 2 works\n")
     shown = filled("rights", "works:moon.png")
     assert "prohibited *" in shown.out
     assert "review of its rightsholder Zoe Example: prohibited, they said no" in shown.out
@@ -109,7 +109,7 @@ def test_an_encoding_is_checked_against_what_was_decided_since(filled: Creditlin
     encoding = filled("encode", "--members", 6).out.strip()
     clean = filled("check", encoding)
     assert (clean.status, clean.out) == (0, "")
-    assert f"no works of encoding {encoding} that may not be trained on" in clean.err
+    assert f"no works of encoding {encoding} are prohibited or withdrawn" in clean.err
     filled("review", 0, "--permission", "constrained", "--reason", "by contract", "--condition", "not sold")
     assert filled("check", encoding[:6]).status == 0
     strict = filled("check", encoding, "--strict", "--json")
@@ -121,7 +121,7 @@ def test_an_encoding_is_checked_against_what_was_decided_since(filled: Creditlin
     assert found.status == 1
     assert "works:deep/star.png" in found.out
     assert "prohibited, they said no" in found.out
-    assert "1 works of encoding" in found.err
+    assert "1 work of encoding" in found.err
     assert filled("check", "nothing").status == 2
 
 
@@ -220,9 +220,9 @@ def test_a_sites_policy_counts_for_its_works_and_is_listed(creditline: Creditlin
     creditline("register", folder, "--owners", write_csv(tmp_path / "owners.csv", rows))
     file = write(tmp_path / "tdmrep.json", b'[{"location": "/art/", "tdm-reservation": 1}, {"location": 7}]')
     found = creditline("policy", file, "--domain", "example.org")
-    assert (found.status, found.out) == (0, "policy 0 of example.org: it speaks of 1 works\n")
+    assert (found.status, found.out) == (0, "policy 0 of example.org: signals for 1 work\n")
     assert "not understood: rule 2 has no location" in found.err
-    assert "2 works are from there; the permission of 1 changed" in found.err
+    assert "2 works come from there; the permission of 1 changed" in found.err
     assert "nothing was changed" in creditline("policy", file, "--domain", "example.org").out
     assert "tdmrep in tdmrep.json: all data mining is prohibited" in creditline("rights").out
     robots = write(tmp_path / "robots.txt", b"User-agent: CCBot\nDisallow: /\n")

@@ -114,13 +114,13 @@ def test_training_leaves_out_what_was_withdrawn_before(encoded: Creditline) -> N
 def test_nothing_left_to_serve(trained: Creditline) -> None:
     """Sampling exits 2 and says what to run; so does a certificate."""
     everything = trained("withdraw", *range(12), "--reason", "all of it")
-    assert "none is left" in everything.err
+    assert "no member is left in service" in everything.err
     refused = trained(*SAMPLE)
     assert (refused.status, refused.out) == (2, "")
     assert "creditline retrain" in refused.err
     after = trained("retrain")
     assert "has no work left" in after.err
-    assert "0 of 6 members serve" in after.err
+    assert "0 of 6 members are in service" in after.err
 
 
 def test_the_help_of_certificates_shows_how_they_are_used(creditline: Creditline) -> None:
@@ -133,13 +133,13 @@ def test_the_help_of_certificates_shows_how_they_are_used(creditline: Creditline
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("withdraw",), "either WORKs or --rightsholder"),
-        (("withdraw", 1, "--rightsholder", "House 1", "--reason", "x"), "either WORKs or --rightsholder"),
+        (("withdraw",), "either WORK or --rightsholder"),
+        (("withdraw", 1, "--rightsholder", "House 1", "--reason", "x"), "either WORK or --rightsholder"),
         (("withdraw", 1), "needs a reason"),
         (("withdraw", 99, "--reason", "x"), "99"),
         (("withdraw", "--rightsholder", "Nobody", "--reason", "x"), "Nobody"),
         (("certificate", 1), "--out FILE"),
-        (("certificate", "--out", "x.json"), "either WORKs or --withdrawal"),
+        (("certificate", "--out", "x.json"), "either WORK or --withdrawal"),
         (("certificate", "verify", "nowhere.json"), "nowhere.json"),
         (("retrain",), "creditline train"),
         (("plan", "--encoding", "ffff"), "ffff"),

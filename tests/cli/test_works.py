@@ -118,7 +118,7 @@ def test_a_dry_run_tells_everything_and_changes_nothing(creditline: Creditline, 
     assert "data set art: 4 of 6 files would be registered; nothing was changed" in told.out
     assert "copyright notice: Bob Other" in told.out
     assert "2  would be refused" in told.out
-    assert "1  conflicts between file and declaration" in told.out
+    assert "1  conflicts between embedded metadata and declaration" in told.out
     assert "refused: Zoe/notes.txt: not an image" in told.err
     assert "conflict: Ada/said.jpg: declared for 'Ada'" in told.err
     assert "bomb.jpg: XMP cannot be read: it has a document type definition" in told.err
@@ -153,8 +153,8 @@ def test_nothing_registered_is_bad_input(creditline: Creditline, works: Path, tm
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "got 0 statements of whose the works are"),
-        (("--rightsholder", "Ada", "--folder-per-rightsholder"), "got 2 statements"),
+        ((), "got 0 sources of rightsholders"),
+        (("--rightsholder", "Ada", "--folder-per-rightsholder"), "got 2 sources of rightsholders"),
         (("--rightsholder", " "), "expected one line of text"),
         (("--rightsholder", "A\nda"), "expected one line of text"),
         (("--owners", "nothing.csv"), "cannot read the owner table nothing.csv"),

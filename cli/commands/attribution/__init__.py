@@ -1,1 +1,1 @@
-"""Commands that say where an image came from."""
+"""Commands about the origin of an image: rank, audit, ablate, evaluate and verify."""

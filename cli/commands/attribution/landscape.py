@@ -1,4 +1,4 @@
-"""``creditline landscape``: the influence of every unit on one output, as a plot or a table."""
+"""``creditline landscape``: the influence of every unit on one output."""
 
 from __future__ import annotations
 
@@ -7,16 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.common import (
-    HomeOption,
-    JsonOption,
-    home_at,
-    narrate,
-    print_json,
-    print_table,
-    rows_to_print,
-    say_what_is_left,
-)
+from cli.opening import open_registry
+from cli.options import HomeOption, JsonOption
+from cli.output import echo, narrate, narrate_rest, print_json, print_table, rows_to_print
 from registry.errors import UsageError
 from registry.home import DEFAULT_HOME
 
@@ -26,53 +19,53 @@ if TYPE_CHECKING:
 
 FORMATS = (".svg", ".csv", ".json")
 
-
-def register_commands(app: typer.Typer) -> None:
-    """Add the commands of this group."""
-    app.command("landscape")(landscape)
+_LEGEND = {
+    "exact": "Scaled Euclidean distance from the output to the output regenerated without the unit.",
+    "estimate": "The same distance, estimated from the Jacobian.",
+    "exact_lpips": "LPIPS from the output to the output regenerated without the unit.",
+    "estimate_lpips": "The same LPIPS, from the output estimated with the Jacobian.",
+}
 
 
 def landscape(
-    output: Annotated[
-        str, typer.Argument(metavar="OUTPUT", help="Id, or its first digits, of an audit or of the sample it is of.")
-    ],
+    output: Annotated[str, typer.Argument(metavar="OUTPUT", help="Audit or audited sample: id or its first digits.")],
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="A plot (.svg) or a table (.csv, .json).")
+        Path | None, typer.Option("--out", metavar="FILE", help="Write a plot (.svg) or a table (.csv, .json) to FILE.")
     ] = None,
     kind: Annotated[
         str | None,
         typer.Option(
             "--kind",
-            metavar="exact|estimate|exact_lpips|estimate_lpips",
-            help="Which influences to plot.",
-            show_default="the first of these that was measured",
+            metavar="KIND",
+            help="Influence to sort by and plot: exact, estimate, exact_lpips or estimate_lpips.",
+            show_default="the first that was measured",
         ),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="Units to print, the most influential first.")
+        int | None,
+        typer.Option("--limit", min=1, help="Number of units to print, the most influential first.", show_default="50"),
     ] = None,
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
-    """The influence of every unit on an output: exact if it was audited with --exact, estimated
-    from the Jacobian else.
+    """Show the influence of every unit on an output, as a table or a plot.
+
+    Influences are exact after `creditline audit --exact`, otherwise estimated from the Jacobian.
 
     Examples:
-        creditline audit 3fa2b1c09d11 --exact
-
+        creditline landscape 3fa2b1c09d11
         creditline landscape 3fa2b1c09d11 --out landscape.svg
     """
     from registry.home import write_bytes_atomically
-    from registry.storage.database import Registry
     from reports.outputs.landscapes import KINDS, landscape_csv, landscape_json, landscape_rows
     from reports.outputs.read import read_audit
     from reports.outputs.selection import named_audits
 
     if out is not None and out.suffix.lower() not in FORMATS:
-        raise UsageError(f"{out} has a suffix that says no format: expected one of {', '.join(FORMATS)}")
+        raise UsageError(f"got --out {out}, expected a file that ends in one of {', '.join(FORMATS)}")
     if kind is not None and kind not in KINDS:
-        raise UsageError(f"no influences of kind {kind!r}: choose one of {', '.join(KINDS)}")
-    registry = Registry.open(home_at(home))
+        raise UsageError(f"got --kind {kind!r}, expected one of {', '.join(KINDS)}")
+    registry = open_registry(home)
     with registry.session() as session:
         report = read_audit(session, registry.home, named_audits(session, [output])[0])
         rows = landscape_rows(session, report.facts.ensemble.encoding_id, report.shown.influences)
@@ -85,15 +78,15 @@ def landscape(
         else:
             data = landscape_csv(rows) if suffix == ".csv" else landscape_json({**facts, "units": rows})
         write_bytes_atomically(out, data)
-        typer.echo(str(out))
+        echo(out)
         return
     if as_json:
         print_json("landscape", {**facts, "units": rows})
         return
     rows.sort(key=lambda row: -(row[shown] or 0.0))
     count = rows_to_print(limit, len(rows), as_json=False)
-    print_table(("unit", "label", *KINDS), [_line(row, KINDS) for row in rows[:count]])
-    say_what_is_left(count, len(rows), 0, "units")
+    print_table(("unit", "label", *KINDS), [_line(row, KINDS) for row in rows[:count]], legend=_LEGEND)
+    narrate_rest(count, len(rows), 0, "units")
     for name in KINDS:
         if "not_measured" in facts["kinds"][name]:
             narrate(f"{name}: not measured, {facts['kinds'][name]['not_measured']}")

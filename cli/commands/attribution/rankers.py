@@ -1,6 +1,4 @@
-"""``creditline rankers``: which method tells best what a work would change, as the ensemble itself
-grades them.
-"""
+"""``creditline rankers``: grade rankers on an ensemble."""
 
 from __future__ import annotations
 
@@ -10,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.commands.ensembles.train import EnsembleOption
-from cli.common import HomeOption, JsonOption, home_at, narrate, print_json, print_table, progress_bars
+from cli.opening import ensemble_named, now, open_registry
+from cli.options import EnsembleOption, HomeOption, JsonOption
+from cli.output import narrate, print_json, print_table, progress_bars
 from registry.home import DEFAULT_HOME
 
 if TYPE_CHECKING:
@@ -35,7 +34,8 @@ ScoresOption = Annotated[
     typer.Option(
         "--scores",
         metavar="FILE",
-        help="Parquet of scores that were computed without the codes: sample or image_sha256, asset_id or asset_sha256, score.",
+        help="Scores for supplied-scores, computed without the codes. Parquet with the columns sample or image_sha256, "
+        "asset_id or asset_sha256, and score.",
     ),
 ]
 WeightsOption = Annotated[
@@ -43,14 +43,19 @@ WeightsOption = Annotated[
     typer.Option(
         "--weights",
         metavar="FILE",
-        help="MobileNetV2's ImageNet weights as torchvision offers them; or set CREDITLINE_MOBILENET.",
+        help="torchvision's ImageNet weights of MobileNetV2, for mobilenet; or set CREDITLINE_MOBILENET.",
     ),
 ]
 
-
-def register_commands(app: typer.Typer) -> None:
-    """Add the commands of this group."""
-    app.command("rankers")(rankers)
+_LEGEND = {
+    "ranker": "Method that scores every unit for an image.",
+    "scale": "Bandwidth of the ranker's kernel that graded best.",
+    "member-LDS": "Grade: rank correlation, over members, between the scores of a member's works and its loss; 0 is chance.",
+    "over samples": "95 % interval of the grade, over samples.",
+    "over members": "95 % interval of the grade, over members.",
+    "samples": "Number of samples that were graded.",
+    "weight": "Weight of the ranker in the chosen fusion.",
+}
 
 
 def rankers(
@@ -59,65 +64,51 @@ def rankers(
     scores: ScoresOption = None,
     weights: WeightsOption = None,
     keep: Annotated[
-        bool, typer.Option("--keep", help="Use these rankers, and this choice, in all audits of the ensemble.")
+        bool, typer.Option("--keep", help="Use these rankers, and their best fusion, in all audits of the ensemble.")
     ] = False,
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
-    """Grade rankers on an ensemble's samples by member-LDS, and find the fusion of them that grades
-    best.
+    """Grade rankers on the samples of an ensemble, and find the fusion that grades best.
 
-    Each is graded at the bandwidth that the other half of the samples chose. Intervals hold 95 %:
-    over samples, and over members.
+    Every ranker is graded by member-LDS, at the bandwidth chosen on the other half of the samples.
+    Every named ranker contributes to the shortlist of an audit. The fusion only orders what is
+    shown, because its choice depends on the codes.
 
-    All rankers that are named have a say in what an audit tests. The choice knows the codes,
-    through its grade: it orders what is shown and no more.
-
-    Without --ranker, all that can be had are graded; gradients needs `creditline members reference`
-    first, as do trak, d-trak and ekfac, which come with creditline[peers]. Nothing is recorded
-    without --keep.
+    Without --ranker, all available rankers are graded. gradients, and trak, d-trak and ekfac from
+    creditline[peers], need `creditline members reference` first. Nothing is recorded without
+    --keep.
 
     Examples:
         creditline rankers
-
         creditline rankers --ranker pixel-kernel --ranker responsibilities --keep
-
         creditline rankers --weights mobilenet_v2-b0353104.pth --scores trak.parquet --json
     """
-    import datetime
-
     from attribution.ensemble.serving import serving_ensemble
     from attribution.ranking.grading import grade_rankers, graded_samples
     from attribution.ranking.kept_choice import keep_choice, needs_of
     from attribution.ranking.rankers.catalogue import available_rankers, make_rankers
     from attribution.ranking.shortlist import load_corpus
     from attribution.training.dataset import build_training_set
-    from registry.outputs.queries import named_ensemble
-    from registry.storage.database import Registry
 
-    registry = Registry.open(home_at(home)).patient()
-    with registry.session() as session:
-        chosen = named_ensemble(session, ensemble)
+    registry = open_registry(home).patient()
+    chosen = ensemble_named(registry, ensemble)
     reference = serving_ensemble(registry, chosen.id)
     with progress_bars() as progress:
-        reading = progress.add_task("preparing works", total=None)
-        advance = partial(_advance, progress, reading)
+        advance = partial(_advance, progress, progress.add_task("preparing works", total=None))
         needs = needs_of(registry, reference, weights, scores, advance)
         missing: dict[str, str] = {}
         if ranker:
             made = make_rankers(ranker, needs)
         else:
             made, missing = available_rankers(needs)
-        corpus = load_corpus(
-            registry,
-            reference,
-            build_training_set(registry, chosen.id, reference.encoding.id, reference.settings, advance),
-        )
+        training_set = build_training_set(registry, chosen.id, reference.encoding.id, reference.settings, advance)
+        corpus = load_corpus(registry, reference, training_set)
         grading = progress.add_task("grading", total=None)
         samples = graded_samples(registry, reference)
         grades = grade_rankers(made, corpus, samples, partial(_advance, progress, grading))
     if keep:
-        keep_choice(registry, chosen.id, made, grades.choice, weights, scores, datetime.datetime.now(datetime.UTC))
+        keep_choice(registry, chosen.id, made, grades.choice, weights, scores, now())
     if as_json:
         print_json("rankers", {"ensemble": chosen.id, **_facts(made, grades), "missing": missing, "kept": keep})
         return
@@ -125,9 +116,9 @@ def rankers(
     for reason in missing.values():
         narrate(f"not graded: {reason}")
     narrate(
-        f"kept with ensemble {chosen.id}: its audits rank with these from now on"
+        f"kept with ensemble {chosen.id}: its audits use these rankers from now on"
         if keep
-        else "nothing was recorded; with --keep, audits of this ensemble rank with these"
+        else "nothing was recorded; with --keep, audits of this ensemble use these rankers"
     )
 
 
@@ -136,7 +127,7 @@ def _advance(progress: Progress, task: TaskID, done: int, total: int) -> None:
 
 
 def _facts(made: list[Ranker], grades: Grades) -> dict[str, Any]:
-    """The rankers by themselves, and their fusion."""
+    """The grade of every ranker and of their fusion."""
     choice = grades.choice
     not_measured = {"not_measured": choice.not_graded}
     alone = []
@@ -150,7 +141,7 @@ def _facts(made: list[Ranker], grades: Grades) -> dict[str, Any]:
                 "scale": None if fit is None else fit.parts[0].scale,
                 "member_lds": not_measured if fit is None or fit.grade is None else fit.grade.to_json(),
                 "member_lds_by_scale": [] if fit is None else list(fit.by_scale[0]),
-                "weight": sum(part.weight for part in choice.parts if part.name == one.name),
+                "weight": _weight(one, grades),
             }
         )
     fusion = {
@@ -161,19 +152,22 @@ def _facts(made: list[Ranker], grades: Grades) -> dict[str, Any]:
     return {"rankers": alone, "choice": fusion}
 
 
+def _weight(ranker: Ranker, grades: Grades) -> float:
+    return sum(part.weight for part in grades.choice.parts if part.name == ranker.name)
+
+
 def _print(made: list[Ranker], grades: Grades) -> None:
     choice = grades.choice
     rows = []
     for one, found in zip(made, grades.rankers, strict=True):
         fit = found.fit
         scale = "" if fit is None or len(found.scales) == 1 else f"{fit.parts[0].scale:g}"
-        weight = sum(part.weight for part in choice.parts if part.name == one.name)
-        rows.append((one.name, scale, *_cells(None if fit is None else fit.grade), f"{weight:g}"))
+        rows.append((one.name, scale, *_cells(None if fit is None else fit.grade), f"{_weight(one, grades):g}"))
     if len(rows) > 1:
         rows.append(("chosen fusion", "", *_cells(choice.grade), "1"))
-    print_table(("ranker", "scale", "member-LDS", "over samples", "over members", "samples", "weight"), rows)
+    print_table(list(_LEGEND), rows, legend=_LEGEND)
     if choice.grade is None:
-        narrate(f"member-LDS not measured: {choice.not_graded}")
+        narrate(f"member-LDS was not measured: {choice.not_graded}")
 
 
 def _cells(grade: MemberLds | None) -> tuple[str, str, str, str]:

@@ -1,1 +1,1 @@
-"""Commands that encode, train and generate."""
+"""Commands about ensembles: plan, encode and train them, what members were trained on, samples."""

@@ -1,1 +1,1 @@
-"""Commands about the registry as a whole."""
+"""Commands about the registry as a whole: create, summarise, check, migrate, and its log."""

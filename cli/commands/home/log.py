@@ -1,121 +1,105 @@
-"""``creditline log``: what was changed, by whom and when; and whether all of it is still there."""
+"""``creditline log``: the changes of the registry, and their verification."""
 
 from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from cli.common import (
-    MOST_ROWS,
-    HomeOption,
-    JsonOption,
-    home_at,
-    narrate,
-    print_json,
-    print_table,
-    printable,
-    progress_bars,
-)
+from cli.opening import now, open_registry
+from cli.options import MOST_ROWS, HomeOption, JsonOption, OutOption
+from cli.output import echo, narrate, plural, print_json, print_table, progress_bars
 from registry.errors import UsageError
 from registry.home import DEFAULT_HOME
 
-SHOWN = 20
 _LONGEST = 100
+"""Characters of a change that the table shows; --json has the whole."""
+
+log = typer.Typer()
 
 
-def register_commands(app: typer.Typer) -> None:
-    """Add the commands of this group."""
-    log = typer.Typer(help="What was changed, by whom and when; and whether all of it is still there.")
-    log.callback(invoke_without_command=True)(list_events)
-    log.command("verify")(verify_log)
-    log.command("head")(show_head)
-    app.add_typer(log, name="log")
-
-
+@log.callback(invoke_without_command=True)
 def list_events(
     context: typer.Context,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=MOST_ROWS, help="Show the newest of them.")] = SHOWN,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, max=MOST_ROWS, help="Number of events, the newest ones; --out writes all.")
+    ] = 20,
     kind: Annotated[
-        str | None, typer.Option("--kind", help="Such as 'rights reviewed'; 'works*': a beginning.")
+        str | None,
+        typer.Option("--kind", metavar="KIND", help="Only this kind, such as 'rights reviewed'; 'works*': a prefix."),
     ] = None,
     subject: Annotated[
-        str | None, typer.Option("--subject", help="Such as 'asset 17'; 'member*': a beginning.")
+        str | None,
+        typer.Option("--subject", metavar="SUBJECT", help="Only this subject: 'asset 17'; 'member*': a prefix."),
     ] = None,
     since: Annotated[
-        str | None, typer.Option("--since", metavar="DATE", help="2026-03-14 or 2026-03-14T15:09Z.")
+        str | None,
+        typer.Option("--since", metavar="DATE", help="Only events since then: 2026-03-14 or 2026-03-14T15:09Z."),
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Write all of them: .csv, .json, .jsonl or .parquet.")
-    ] = None,
+    out: OutOption = None,
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
-    """List the changes that were made to the registry, the newest last.
+    """List the recorded changes, and verify that the log is complete and unaltered.
+
+    Events are listed with the newest last.
 
     Examples:
         creditline log --kind withdrawn
-
         creditline log --subject 'asset 17' --json
-
         creditline log --since 2026-01-01 --out changes.csv
+        creditline log verify
     """
     if context.invoked_subcommand:
         return
     from registry.event_log.verify import Choice, entries
     from registry.export.files import check_suffix, write_listing
-    from registry.storage.database import Registry
 
     choice = Choice(kind, subject, None if since is None else _moment(since))
     if out is not None:
         check_suffix(out)
-    registry = Registry.open(home_at(home))
-    with registry.connection() as connection:
+    with open_registry(home).connection() as connection:
         table = entries(connection, choice, None if out else limit)
     if out is not None:
-        number = write_listing(table, out, documents=("before", "after"))
-        narrate(f"{number:,} events written to {out}")
+        narrate(f"{write_listing(table, out, documents=('before', 'after')):,} events written to {out}")
         return
     events = [_plain(event) for event in table.to_pylist()]
     if as_json:
         print_json("log", {"events": events})
         return
-    columns = ("event", "time", "who", "what", "of", "change")
     rows = [
         (event["sequence"], event["recorded_at"][:19], event["actor"], event["kind"], event["subject"], _change(event))
         for event in events
     ]
-    print_table(columns, rows)
+    print_table(("event", "time", "author", "kind", "subject", "change"), rows)
 
 
+@log.command("verify")
 def verify_log(
     expect: Annotated[
-        str | None, typer.Option("--expect", metavar="HASH", help="The log must go on from here: see `log head`.")
+        str | None,
+        typer.Option("--expect", metavar="HASH", help="An earlier hash, from `log head`, that must be in the log."),
     ] = None,
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
-    """Verify every event and every row that it sealed; exit with 1 if anything was edited, removed,
-    moved or added.
+    """Verify every event and every sealed row.
 
-    Somebody who can write every file can also compute every hash anew. Against that helps a hash
-    that was noted elsewhere: `creditline log head` prints it, and --expect proves that the log
-    still goes on from it.
+    Exits with 1 if any was changed, removed or added. A person who can write all files can also
+    compute all hashes again. To detect that, keep a hash elsewhere: `creditline log head` prints
+    it, and --expect proves that the log continues from it.
 
     Examples:
         creditline log verify
-
-        creditline log verify --expect 3fa2b1c09d11…
+        creditline log verify --expect 3fa2b1c09d11
     """
     from dataclasses import asdict
 
     from registry.event_log.verify import verify
-    from registry.storage.database import Registry
 
-    registry = Registry.open(home_at(home))
+    registry = open_registry(home)
     with progress_bars() as progress:
         task = progress.add_task("rows", total=None)
         found = verify(
@@ -125,47 +109,44 @@ def verify_log(
         )
     if as_json:
         facts = {"events": found.events, "head": found.head, "rows": found.rows, "notes": found.notes}
-        print_json(
-            "log verify",
-            {**facts, "faults": [asdict(fault) for fault in found.faults], "unlisted_faults": found.unlisted},
-        )
+        faults = [asdict(fault) for fault in found.faults]
+        print_json("log verify", {**facts, "faults": faults, "unlisted_faults": found.unlisted})
     else:
         for fault in found.faults:
-            typer.echo(printable(f"{fault.what}\n  repair: {fault.repair}".replace("\n", " — ")))
+            echo(f"{fault.what} — repair: {fault.repair}")
         for note in found.notes:
             narrate(f"note: {note}")
-        whole = f"{len(found.faults) + found.unlisted:,} faults" if found.faults else "whole"
-        narrate(f"{found.events:,} events, {found.rows:,} sealed rows: {whole}; head {found.head}")
+        verdict = plural(len(found.faults) + found.unlisted, "fault") if found.faults else "complete and unaltered"
+        narrate(f"{found.events:,} events, {found.rows:,} sealed rows: {verdict}; head {found.head}")
     if found.faults:
         raise typer.Exit(1)
 
 
+@log.command("head")
 def show_head(
     restore: Annotated[
-        bool, typer.Option("--restore", help="Write log-head.json anew where it was lost, as an event of the log.")
+        bool, typer.Option("--restore", help="Write a lost log-head.json again, as an event of the log.")
     ] = False,
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
-    """Print the number and hash of the newest event. Keep it where nobody who can write the
-    registry can write.
+    """Print the sequence number and hash of the newest event.
 
-    The file log-head.json in the home has them, too. Should it be lost, nothing is added to the log
-    until --restore writes it again; before that, see with `creditline log verify --expect` that the
-    log goes on from a hash that you noted.
+    Keep the hash where the people who can write the registry cannot write. The file log-head.json
+    in the home folder holds the same hash. If that file is lost, the log accepts no new event until
+    --restore writes it again; first check with `creditline log verify --expect` that the log
+    continues from a hash that you kept.
 
     Examples:
         creditline log head >> /mnt/notary/creditline-heads.txt
-
         creditline log head --restore
     """
     from registry.event_log.events import head_of, restore_head
-    from registry.storage.database import Registry
 
-    registry = Registry.open(home_at(home))
+    registry = open_registry(home)
     if restore:
-        restored = restore_head(registry, datetime.now(UTC))
-        narrate("log-head.json is there: nothing to do" if restored is None else "log-head.json was written anew")
+        restored = restore_head(registry, now())
+        narrate("log-head.json is there: nothing to do" if restored is None else "log-head.json was written again")
     with registry.connection() as connection:
         sequence, sha256 = head_of(connection)
     if as_json:
@@ -183,7 +164,7 @@ def _document(text: str | None) -> Any:  # noqa: ANN401 - any JSON
     try:
         return None if text is None else json.loads(text)
     except (ValueError, RecursionError):
-        return text  # somebody edited it; `log verify` says so
+        return text  # altered in the database; `log verify` reports it
 
 
 def _change(event: dict[str, Any]) -> str:
@@ -212,4 +193,6 @@ def _moment(text: str) -> datetime:
         moment = datetime.fromisoformat(text)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise UsageError(f"got the date {text!r}, expected one such as 2026-03-14 or 2026-03-14T15:09:26Z") from error
+        raise UsageError(
+            f"got the date {text!r}, expected a date such as 2026-03-14 or 2026-03-14T15:09:26Z"
+        ) from error

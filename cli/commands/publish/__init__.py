@@ -1,1 +1,1 @@
-"""Commands that give documents to others."""
+"""Commands that write documents for others: reports, statements, exports, signed images."""

@@ -1,122 +1,49 @@
-"""``creditline sign``, ``credentials`` and ``test-certificate``: Content Credentials (C2PA) of
-generated images.
-"""
+"""``creditline credentials``: check the Content Credentials (C2PA) of an image."""
 
 from __future__ import annotations
 
-import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.common import HomeOption, JsonOption, home_at, narrate, print_json, print_table, printable
-from registry.home import DEFAULT_HOME
+from cli.options import JsonOption
+from cli.output import echo, narrate, print_json, print_table, printable
 
 if TYPE_CHECKING:
     from reports.credentials.assertion import Assertion, CandidateClaim, WorkClaim
     from reports.credentials.checking import Checked
-    from reports.credentials.keys import SigningKey
-    from reports.credentials.signing import SignedImage
-
-
-def register_commands(app: typer.Typer) -> None:
-    """Add the commands of this group."""
-    app.command("sign")(sign)
-    app.command("credentials")(credentials)
-    app.command("test-certificate")(make_test_certificate)
-
-
-def sign(
-    sample: Annotated[
-        str, typer.Argument(metavar="SAMPLE", help="A sample's id or its first digits, or a file with its pixels.")
-    ],
-    certificate: Annotated[
-        Path, typer.Option("--certificate", metavar="CHAIN.PEM", help="The signer's certificate, then its issuers'.")
-    ],
-    key: Annotated[
-        Path, typer.Option("--key", metavar="KEY.PEM", help="Its private key, not encrypted: ECDSA, RSA or Ed25519.")
-    ],
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="FILE", help="The signed copy.", show_default="in reports/signed/ of the home"),
-    ] = None,
-    sidecar: Annotated[
-        bool, typer.Option("--sidecar", help="Leave the copy as it is and write FILE's manifest beside it, as .c2pa.")
-    ] = False,
-    audit: Annotated[bool, typer.Option("--audit/--no-audit", help="State what the newest audit found.")] = True,
-    timestamp_url: Annotated[
-        str | None,
-        typer.Option(
-            "--timestamp-url", metavar="URL", help="Ask this time stamp authority; nobody is asked otherwise."
-        ),
-    ] = None,
-    home: HomeOption = DEFAULT_HOME,
-    as_json: JsonOption = False,
-) -> None:
-    """Sign a copy of a generated image as one: Content Credentials (C2PA), offline, with your
-    certificate.
-
-    They say that a trained model made it and, in an assertion of our own, what the newest audit
-    found: candidates with their evidence, rightsholders and licences, or that no single work
-    explains it. A candidate is never an ingredient: influence is an estimate, and an ingredient
-    asserts use. Prints the path of the copy. Needs the extra c2pa.
-
-    Example:
-        creditline sign 3fa2b1c09d11 --certificate chain.pem --key key.pem --out signed.png
-    """
-    from registry.storage.database import Registry
-    from reports.credentials import load_c2pa
-
-    load_c2pa()
-    from reports.credentials.images import find_image
-    from reports.credentials.keys import load_signing_key
-    from reports.credentials.signing import check_out, sign_image
-
-    now = datetime.datetime.now(datetime.UTC)
-    registry = Registry.open(home_at(home))
-    image = find_image(registry, sample)
-    place = out or registry.home.reports / "signed" / f"{image.sample.id}{image.suffixes[0]}"
-    check_out(registry, image, place, sidecar=sidecar, inputs=(image.file, certificate, key))
-    loaded = load_signing_key(certificate, key, now)
-    signed = sign_image(
-        registry, image, loaded, place, now, sidecar=sidecar, with_audit=audit, timestamp_url=timestamp_url
-    )
-    if as_json:
-        print_json("sign", _signed(signed, loaded))
-    else:
-        typer.echo(str(signed.image))
-    _narrate_signing(signed, loaded, stamped=timestamp_url is not None)
 
 
 def credentials(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="An image.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Image to check.")],
     trust: Annotated[
         Path | None,
-        typer.Option("--trust", metavar="ANCHORS.PEM", help="Certificates whose chains you trust; none otherwise."),
+        typer.Option(
+            "--trust", metavar="FILE", help="PEM file of the certificates that you trust.", show_default="none"
+        ),
     ] = None,
     manifest: Annotated[
         Path | None,
         typer.Option(
             "--manifest",
             metavar="FILE",
-            help="Its manifest's file.",
-            show_default="the one in the image, else the .c2pa beside it",
+            help="C2PA manifest of the image.",
+            show_default="the one in the image, else the .c2pa file beside it",
         ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check an image's Content Credentials (C2PA) and show what they say; exits 1 unless they are
-    valid.
+    """Check the Content Credentials (C2PA) of an image.
 
-    valid: nothing was altered, and the signer's chain leads to one of your trust anchors.
-      untrusted: nothing was altered,
-    but nobody vouches for the signer. tampered: image or manifest are not what was signed. none:
-    there are none.
+    Exits with 1 unless they are valid. State "valid": unaltered, and signed by a signer whose chain
+    leads to a certificate in --trust. "untrusted": unaltered, but no trusted certificate vouches
+    for the signer. "tampered": the image or the manifest was altered. "none": the image has no
+    credentials.
 
-    Needs no registry and no network. Needs the extra c2pa.
+    Needs no registry and no network. Needs creditline[c2pa].
 
-    Example:
+    Examples:
         creditline credentials signed.png --trust anchors.pem
     """
     from reports.credentials.checking import check_file
@@ -126,7 +53,7 @@ def credentials(
         print_json("credentials", _checked(file, checked, beside))
     else:
         if checked.state == "tampered" and checked.assertion:
-            typer.echo("tampered: what follows was said of the signed original, and not of this image")
+            echo("tampered: the following was signed for the original, not for this image")
         for name, value in _lines(checked, beside):
             typer.echo(f"{name:<13} {printable(value)}".rstrip())
         if checked.assertion and not hasattr(checked.assertion.audit, "not_measured"):
@@ -134,67 +61,6 @@ def credentials(
     if checked.state != "valid":
         narrate(f"{checked.state}: {checked.reason}")
         raise typer.Exit(1)
-
-
-def make_test_certificate(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to write the three files.")],
-    algorithm: Annotated[
-        Literal["es256", "es384", "es512", "ps256", "ed25519"],
-        typer.Option("--algorithm", help="es256, es384, es512, ps256 or ed25519."),
-    ] = "es256",
-    days: Annotated[int, typer.Option("--days", min=1, max=366, help="How long they are valid.")] = 30,
-    as_json: JsonOption = False,
-) -> None:
-    """Make a TEST certificate chain and key, to try signing with; nobody trusts it. Needs the extra
-    c2pa.
-
-    Example:
-        creditline test-certificate practice
-
-        creditline sign 3fa2b1c09d11 --certificate practice/test-chain.pem --key
-        practice/test-key.pem
-    """
-    from reports.credentials.trial_certificates import make_practice_certificates
-
-    made = make_practice_certificates(folder, datetime.datetime.now(datetime.UTC), algorithm=algorithm, days=days)
-    paths = {"chain": str(made.chain), "key": str(made.key), "root": str(made.root)}
-    if as_json:
-        print_json("test-certificate", {**paths, "valid_until": made.valid_until.isoformat(), "test": True})
-    else:
-        for path in paths.values():
-            typer.echo(path)
-    narrate(
-        "this is a TEST chain: nobody trusts it, and it says TEST in its names. For images that go out, get a certificate from "
-        f"an authority. To see `valid` here: creditline credentials FILE --trust {made.root}"
-    )
-
-
-def _signed(signed: SignedImage, key: SigningKey) -> dict[str, Any]:
-    assertion = signed.assertion
-    return {
-        "sample": assertion.sample.id,
-        "file": str(signed.image),
-        "sidecar": str(signed.sidecar) if signed.sidecar else None,
-        "sha256": {each.name: each.sha256 for each in signed.issued},
-        "algorithm": key.algorithm,
-        "signer": key.signer,
-        "certificate_valid_until": key.valid_until.isoformat(),
-        "assertion": assertion.model_dump(mode="json"),
-    }
-
-
-def _narrate_signing(signed: SignedImage, key: SigningKey, *, stamped: bool) -> None:
-    for sentence in getattr(signed.assertion.audit, "taken_back", ()):
-        narrate(f"since training: {sentence}")
-    if signed.sidecar:
-        narrate(f"its manifest is in {signed.sidecar}; the two belong together")
-    narrate(f"signed as {key.signer} ({key.algorithm})")
-    if key.is_test:
-        narrate("this is a TEST certificate that nobody trusts")
-    if key.others_may_read:
-        narrate("others may read the key's file; `chmod 600` makes it yours alone")
-    if not stamped:
-        narrate(f"without a time stamp it counts until the certificate expires, on {key.valid_until:%Y-%m-%d}")
 
 
 def _checked(file: Path, checked: Checked, beside: Path | None) -> dict[str, Any]:
@@ -221,7 +87,7 @@ def _lines(checked: Checked, beside: Path | None) -> list[tuple[str, object]]:
     lines: list[tuple[str, object]] = [
         ("state", checked.state),
         ("manifest", beside or "in the image"),
-        ("signed by", signer or "not known"),
+        ("signed by", signer or "unknown"),
         ("time stamp", checked.timestamp or "none"),
         ("made with", checked.claim_generator),
         ("source type", (checked.digital_source_type or "not stated").rpartition("/")[2]),

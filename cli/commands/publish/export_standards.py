@@ -1,18 +1,17 @@
-"""``creditline export croissant``, ``cyclonedx``, ``spdx`` and ``prov``: data sets, ensembles and
-outputs in standard formats.
-"""
+"""``creditline export croissant``, ``cyclonedx``, ``spdx`` and ``prov``: standard formats."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.commands.ensembles.train import EnsembleOption
-from cli.common import HomeOption, JsonOption, home_at, narrate, print_json, printable
+from cli.opening import ensemble_named, now, open_registry
+from cli.options import EnsembleOption, HomeOption, JsonOption
+from cli.output import echo, narrate, print_json
 from registry.home import DEFAULT_HOME
 
 if TYPE_CHECKING:
@@ -27,49 +26,40 @@ FileOption = Annotated[
 ]
 
 
-def register_exports(group: typer.Typer) -> None:
-    """Add the commands to ``creditline export``."""
-    group.command("croissant")(export_croissant)
-    group.command("cyclonedx")(export_cyclonedx)
-    group.command("spdx")(export_spdx)
-    group.command("prov")(export_prov)
-
-
-def export_croissant(
-    data_set: Annotated[str, typer.Argument(metavar="DATA-SET", help="Its name; `creditline data-sets` lists them.")],
+def croissant(
+    data_set: Annotated[
+        str, typer.Argument(metavar="NAME", help="Name of the data set; `creditline data-sets` lists them.")
+    ],
     out: FileOption = None,
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
-    """Describe a data set in Croissant 1.1 with RAI fields, with its works in a Parquet file beside
-    it.
+    """Describe a data set in Croissant 1.1 with RAI fields, and its works in a Parquet file.
 
-    Prints the file's path, and says what Croissant asks for that the registry does not know.
+    Prints the path of the file. Fields that Croissant asks for and the registry does not know are
+    listed.
 
     Examples:
         creditline export croissant works
-
         creditline export croissant museum --out museum-2026.croissant.json
     """
-    from registry.storage.database import Registry
     from reports.standards.croissant import file_stem
     from reports.standards.write import write_croissant
 
-    registry = Registry.open(home_at(home))
+    registry = open_registry(home)
     path = out or Path(f"{file_stem(data_set)}.croissant.json")
-    _show(write_croissant(registry, data_set, path, datetime.now(UTC)), as_json)
+    _show(write_croissant(registry, data_set, path, now()), as_json)
 
 
-def export_cyclonedx(
+def cyclonedx(
     ensemble: EnsembleOption = None,
     out: FileOption = None,
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a machine-learning bill of materials of an ensemble, in CycloneDX 1.6: members, data
-    sets, licences.
+    """Write the bill of materials of an ensemble in CycloneDX 1.6: members, data sets, licences.
 
-    Example:
+    Examples:
         creditline export cyclonedx --out ensemble.cdx.json
     """
     from reports.standards.write import write_cyclonedx
@@ -77,7 +67,7 @@ def export_cyclonedx(
     _export_ensemble(write_cyclonedx, ensemble, out, "cdx.json", home, as_json)
 
 
-def export_spdx(
+def spdx(
     ensemble: EnsembleOption = None,
     out: FileOption = None,
     home: HomeOption = DEFAULT_HOME,
@@ -85,7 +75,7 @@ def export_spdx(
 ) -> None:
     """Describe an ensemble and its data sets in SPDX 3.0.1, with the AI and Dataset profiles.
 
-    Example:
+    Examples:
         creditline export spdx --out ensemble.spdx3.json
     """
     from reports.standards.write import write_spdx
@@ -93,54 +83,49 @@ def export_spdx(
     _export_ensemble(write_spdx, ensemble, out, "spdx3.json", home, as_json)
 
 
-def export_prov(
-    output: Annotated[str, typer.Argument(metavar="OUTPUT", help="Id of a sample, an audited image or an audit.")],
+def prov(
+    output: Annotated[
+        str, typer.Argument(metavar="OUTPUT", help="Sample, audited image or audit: id or its first digits.")
+    ],
     out: FileOption = None,
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the lineage of one output in W3C PROV-JSON: members, what they were trained on, and
-    works that influenced it.
+    """Write the lineage of an output in W3C PROV-JSON: members, their works, influential works.
 
-    Works are related to the output where its newest audit found a significant influence, as an
-    estimate with its p and q; what each member was trained on is stated as a fact.
+    The works of each member are stated as facts. Works whose influence passed the newest audit are
+    linked to the output as an estimate, with p and q.
 
-    Example:
+    Examples:
         creditline export prov b6bba6d7dc2e
     """
-    from registry.storage.database import Registry
     from reports.content.outputs import find_output
     from reports.standards.write import write_prov
 
-    registry = Registry.open(home_at(home))
+    registry = open_registry(home)
     with registry.session() as session:
         subject = find_output(session, output)
-    path = out or Path(f"output-{output}.prov.json")
-    _show(write_prov(registry, subject, path, datetime.now(UTC)), as_json)
+    _show(write_prov(registry, subject, out or Path(f"output-{output}.prov.json"), now()), as_json)
 
 
 def _export_ensemble(
     write: Callable[[Registry, str, Path, datetime], Exported],
-    prefix: str | None,
+    reference: str | None,
     out: Path | None,
     suffix: str,
     home: Path,
     as_json: bool,
 ) -> None:
-    from registry.outputs.queries import named_ensemble
-    from registry.storage.database import Registry
-
-    registry = Registry.open(home_at(home))
-    with registry.session() as session:
-        chosen = named_ensemble(session, prefix).id
-    _show(write(registry, chosen, out or Path(f"ensemble-{chosen}.{suffix}"), datetime.now(UTC)), as_json)
+    registry = open_registry(home)
+    chosen = ensemble_named(registry, reference).id
+    _show(write(registry, chosen, out or Path(f"ensemble-{chosen}.{suffix}"), now()), as_json)
 
 
 def _show(made: Exported, as_json: bool) -> None:
     from reports.issuing.stamp import beside
 
     if as_json:
-        document: dict[str, Any] = {
+        document = {
             "file": str(made.path),
             "stamp_file": str(beside(made.path)),
             "kind": made.stamp.kind,
@@ -151,9 +136,9 @@ def _show(made: Exported, as_json: bool) -> None:
         }
         print_json("export", document)
     else:
-        typer.echo(printable(str(made.path)))
+        echo(made.path)
     for issued in made.files[1:]:
-        narrate(printable(f"works: {made.path.with_name(issued.name)}"))
-    narrate(printable(f"stamp: {beside(made.path)}"))
+        narrate(f"works: {made.path.with_name(issued.name)}")
+    narrate(f"stamp: {beside(made.path)}")
     for each in made.left_out:
-        narrate(printable(f"left out, not known to the registry: {each}"))
+        narrate(f"left out, not known to the registry: {each}")

@@ -1,1 +1,1 @@
-"""Commands about what may be trained on, and taking works out."""
+"""Commands about permissions: review works, decide claims, record site policies, withdraw works."""

@@ -1,1 +1,1 @@
-"""Commands about works and whose they are."""
+"""Commands about works and their rightsholders: register, list, describe, query."""

@@ -1,4 +1,4 @@
-"""``creditline duplicates``: which works look alike, and whose they are."""
+"""``creditline duplicates``: list groups of works that look alike."""
 
 from __future__ import annotations
 
@@ -6,36 +6,18 @@ from typing import Annotated
 
 import typer
 
-from cli.common import (
-    HomeOption,
-    JsonOption,
-    LimitOption,
-    OffsetOption,
-    OutOption,
-    RightsholderFilter,
-    home_at,
-    narrate,
-    plain_row,
-    print_json,
-    print_table,
-    printable,
-    rows_to_print,
-    say_what_is_left,
-)
+from cli.opening import open_registry
+from cli.options import HomeOption, JsonOption, LimitOption, OffsetOption, OutOption, RightsholderFilter
+from cli.output import echo, narrate, narrate_rest, plain_row, print_json, print_table, rows_to_print, write_rows
 from registry.home import DEFAULT_HOME
 
 WORKS_PER_GROUP = 20
-"""Works of a group of duplicates that are printed; --out has all."""
+"""Works of a group that are printed; --out has all."""
 
 
-def register_commands(app: typer.Typer) -> None:
-    """Add the commands of this group."""
-    app.command("duplicates")(list_duplicates)
-
-
-def list_duplicates(
+def duplicates(
     across: Annotated[
-        bool, typer.Option("--across-rightsholders", help="Only groups whose works belong to several.")
+        bool, typer.Option("--across-rightsholders", help="Only groups with works of several rightsholders.")
     ] = False,
     rightsholder: RightsholderFilter = None,
     limit: LimitOption = None,
@@ -44,34 +26,26 @@ def list_duplicates(
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
-    """List groups of works that look alike, those of several rightsholders first; --limit and
-    --offset count groups.
+    """List groups of near duplicates, groups with several rightsholders first.
+
+    --limit and --offset count groups.
 
     Examples:
         creditline duplicates --across-rightsholders
-
         creditline duplicates --out duplicates.csv
     """
     from dataclasses import replace
 
-    from registry.export.files import check_suffix, write_listing
     from registry.similarity.groups import listing_of, near_duplicates, works_of
     from registry.similarity.search import LIMITS
-    from registry.storage.database import Registry
     from registry.works.lookup import resolve_rightsholder
 
-    if out is not None:
-        check_suffix(out)
-    with Registry.open(home_at(home)).connection() as connection:
+    with open_registry(home).connection() as connection:
         holder = resolve_rightsholder(connection, rightsholder) if rightsholder is not None else None
         found = near_duplicates(connection, across_only=across, rightsholder_id=holder)
         if out is not None:
             chosen = replace(found, groups=found.groups[offset:][:limit])
-            written = write_listing(listing_of(connection, chosen), out, documents=("attributes",))
-            if as_json:
-                print_json("duplicates", {"file": str(out), "rows": written})
-            else:
-                narrate(printable(f"{written:,} works written to {out}"))
+            write_rows(lambda: listing_of(connection, chosen), out, "duplicates", as_json=as_json)
             return
         page = found.groups[offset:][: rows_to_print(limit, len(found.groups), as_json=as_json)]
         works = works_of(connection, page, None if as_json else WORKS_PER_GROUP)
@@ -86,27 +60,25 @@ def list_duplicates(
             for group, rows in zip(page, works, strict=True)
         ]
         totals = {"total": len(found.groups), "across_rightsholders": found.across, "offset": offset}
-        print_json(
-            "duplicates", {"groups": listed, **totals, "works_not_compared": found.works_not_compared, "limits": LIMITS}
-        )
+        limits = {"works_not_compared": found.works_not_compared, "limits": LIMITS}
+        print_json("duplicates", {"groups": listed, **totals, **limits})
         return
     columns = ("asset_id", "data_set", "path", "rightsholder", "licence", "permission", "distance")
     for group, rows in zip(page, works, strict=True):
-        whose = f"{group.rightsholders} rightsholders" if group.rightsholders > 1 else "one rightsholder"
+        holders = f"{group.rightsholders} rightsholders" if group.rightsholders > 1 else "one rightsholder"
         differ = f", permissions differ: {', '.join(group.permissions)}" if len(group.permissions) > 1 else ""
-        typer.echo(f"group {group.number}: {len(group.asset_ids):,} works, {whose}{differ}")
-        print_table(
-            columns, [[row[name] or (row["url"] if name == "path" else row[name]) for name in columns] for row in rows]
-        )
+        echo(f"group {group.number}: {len(group.asset_ids):,} works, {holders}{differ}")
+        cells = [[row[name] if name != "path" else row["path"] or row["url"] for name in columns] for row in rows]
+        print_table(("work", *columns[1:]), cells)
         if len(rows) < len(group.asset_ids):
             narrate(f"{len(rows)} of {len(group.asset_ids):,} works of group {group.number}; --out FILE has all")
-    say_what_is_left(len(page), len(found.groups), offset, "groups")
+    narrate_rest(len(page), len(found.groups), offset, "groups")
     narrate_limits(found.works_not_compared, LIMITS)
 
 
 def narrate_limits(not_compared: int, limits: tuple[str, ...]) -> None:
-    """Say what a comparison of pictures cannot find."""
+    """Say what a comparison of images cannot find."""
     if not_compared:
-        narrate(f"{not_compared:,} works have no fingerprint: not compared")
+        narrate(f"{not_compared:,} works have no fingerprint and were not compared")
     for line in limits:
         narrate(line)

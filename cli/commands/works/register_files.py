@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import typer
 
-from cli.common import narrate, print_json, print_table, printable, progress_bars, stated_on_the_command_line
+from cli.opening import now
+from cli.output import echo, narrate, print_counts, print_json, print_table, progress_bars
 from registry.errors import InputError, UsageError
 from registry.ingest.dry_run import DryRun, NewWork, dry_run_of_files
 from registry.ingest.findings import Finding, Kind
@@ -24,15 +24,16 @@ from registry.ingest.source_kind import SourceKind
 from registry.storage.database import Registry
 
 _NAMED = 5
-"""Findings of each kind that a dry run names; --json has them all."""
+"""Findings of each kind that a dry run names; --json has all."""
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What the command line says about reading and telling."""
+class RegisterOptions:
+    """The options for reading files and for the answer."""
 
     data_set: str | None
-    workers: int
+    workers: int | None
+    """None: one per core."""
     decode: bool
     near_duplicates: bool
     strict: bool
@@ -44,99 +45,93 @@ def register_files(
     source: Path,
     kind: SourceKind,
     owners: OwnerSource,
-    wishes: Wishes,
+    options: RegisterOptions,
     *,
     excluded: Sequence[Path],
     dry_run: bool,
 ) -> None:
-    """Register what a source of files has, or tell what registering it would do.
+    """Register the files of a source, or show what registering them would do.
 
     Raises:
-        InputError: it cannot be read, or no work of it could be registered.
+        InputError: the source cannot be read, or none of its files could be registered.
         UsageError: the data set's name belongs to another source.
-        Exit: something is listed, where that is to be an error.
+        Exit: there are findings, and the options are strict.
     """
-    if not wishes.as_json:
-        narrate(printable(f"{source} is {kind.described}" + dry_run * "; reading all of it, nothing will be changed"))
+    if not options.as_json:
+        narrate(f"{source} is {kind.described}" + dry_run * "; reading all of it, nothing will be changed")
     with _file_progress() as (on_progress, on_fingerprints):
-        options = Options(
-            data_set=wishes.data_set,
-            workers=wishes.workers,
-            decode=wishes.decode,
-            near_duplicates=wishes.near_duplicates and not dry_run,
+        chosen = Options(
+            data_set=options.data_set,
+            workers=options.workers or _cores(),
+            decode=options.decode,
+            near_duplicates=options.near_duplicates and not dry_run,
             on_progress=on_progress,
             on_fingerprints=on_fingerprints,
         )
+
+        def register(into: Registry) -> RegistrationReport:
+            if kind is SourceKind.FOLDER:
+                # A dry run writes to a copy with another home: leave the registry's own home out by name.
+                without = (registry.home.root, *excluded)
+                return register_folder(into, source, owners, now=now(), excluded=without, **chosen)
+            register_it = register_archive if kind is SourceKind.ARCHIVE else register_shards
+            return register_it(into, source, owners, now=now(), **chosen)
+
         if dry_run:
-            # The copy has another home: the folder's own must be left out by name.
-            excluded = (registry.home.root, *excluded)
-            tried = dry_run_of_files(registry, lambda copy: _register(copy, source, kind, owners, excluded, options))
+            tried = dry_run_of_files(registry, register)
         else:
-            report = _register(registry, source, kind, owners, excluded, options)
+            report = register(registry)
     if dry_run:
-        _print_dry_run(source, tried, as_json=wishes.as_json)
+        _answer_dry_run(source, tried, as_json=options.as_json)
     else:
-        _finish(source, report, as_json=wishes.as_json)
-    if wishes.strict and (tried.findings if dry_run else report.findings):
+        _answer(source, report, as_json=options.as_json)
+    if options.strict and (tried.findings if dry_run else report.findings):
         raise typer.Exit(1)
 
 
-def _register(
-    registry: Registry, source: Path, kind: SourceKind, owners: OwnerSource, excluded: Sequence[Path], options: Options
-) -> RegistrationReport:
-    now = datetime.now(UTC)
-    if kind is SourceKind.FOLDER:
-        return register_folder(registry, source, owners, now=now, excluded=excluded, **options)
-    register = register_archive if kind is SourceKind.ARCHIVE else register_shards
-    return register(registry, source, owners, now=now, **options)
-
-
-def _finish(source: Path, report: RegistrationReport, *, as_json: bool) -> None:
+def _answer(source: Path, report: RegistrationReport, *, as_json: bool) -> None:
     if as_json:
         print_json("register", report.to_json())
     else:
         for finding in report.findings:
-            narrate(printable(f"{finding.kind}: {finding.path}: {finding.reason}"))
+            narrate(f"{finding.kind}: {finding.path}: {finding.reason}")
         _print_report(report)
     if not report.works:
         raise InputError(
             f"no work of {source} could be registered: {report.files} files were read, {sum(report.counts.values())} are "
-            "listed with the reason; correct these or give a source of images"
+            "listed with the reason; correct these, or name a source of images"
         )
 
 
-def _print_dry_run(source: Path, tried: DryRun, *, as_json: bool) -> None:
-    """What a dry run found."""
+def _answer_dry_run(source: Path, tried: DryRun, *, as_json: bool) -> None:
     if as_json:
         print_json("register dry run", {"source": str(source), **tried.to_json()})
         return
     _narrate_first(tried.findings, tried.counts)
     columns = ("path", "rightsholder", "licence", "title", "creator")
     if tried.first:
-        print_table(
-            (*columns, "the file says"),
-            [[*(getattr(row, name) for name in columns), _said(row)] for row in tried.first],
-        )
-    typer.echo(
-        printable(
-            f"data set {tried.data_set}: {tried.works:,} of {tried.files:,} files would be registered; nothing was changed"
-        )
+        rows = [[*(getattr(row, name) for name in columns), _embedded(row)] for row in tried.first]
+        print_table((*columns, "embedded metadata"), rows)
+    echo(
+        f"data set {tried.data_set}: {tried.works:,} of {tried.files:,} files would be registered; nothing was changed"
     )
-    _print_numbers(
-        ("registered already", tried.known),
-        ("of them moved within the source", tried.moved),
-        ("known by a list before", tried.listed),
-        ("works whose file says something about itself", tried.embedded),
-        ("rights signals", tried.signals),
-        ("conflicts between file and declaration", tried.conflicts),
-        ("would be refused", tried.refused),
-        ("duplicates", tried.duplicates),
-        ("missing: registered from here, not found any more", tried.missing),
-        ("hidden files and folders passed over", tried.hidden),
+    print_counts(
+        {
+            "registered before": tried.known,
+            "of these, moved within the source": tried.moved,
+            "known before from a list": tried.listed,
+            "works with embedded metadata": tried.embedded,
+            "rights signals": tried.signals,
+            "conflicts between embedded metadata and declaration": tried.conflicts,
+            "would be refused": tried.refused,
+            "duplicates": tried.duplicates,
+            "missing: registered from here before, not found now": tried.missing,
+            "hidden files and folders skipped": tried.hidden,
+        }
     )
 
 
-def _said(row: NewWork) -> str:
+def _embedded(row: NewWork) -> str:
     return "; ".join(f"{name.replace('_', ' ')}: {value}" for name, value in row.says.items())
 
 
@@ -144,7 +139,7 @@ def _narrate_first(findings: Sequence[Finding], counts: dict[str, int]) -> None:
     for kind in Kind:
         named = [finding for finding in findings if finding.kind is kind][:_NAMED]
         for finding in named:
-            narrate(printable(f"{kind}: {finding.path}: {finding.reason}"))
+            narrate(f"{kind}: {finding.path}: {finding.reason}")
         if (more := counts.get(str(kind), 0) - len(named)) > 0:
             narrate(f"{kind}: and {more:,} more; --json lists them")
 
@@ -152,23 +147,22 @@ def _narrate_first(findings: Sequence[Finding], counts: dict[str, int]) -> None:
 def owner_source(
     table: Path | None, per_folder: bool, rightsholder: str | None, allow_unowned: bool, licence: str | None
 ) -> OwnerSource:
-    """Who says whose the works are.
+    """The source of the works' rightsholders.
 
     Raises:
-        UsageError: nobody, several, or by a name that is no line of text.
+        UsageError: none is named, or several.
     """
     given = [table is not None, per_folder, rightsholder is not None].count(True)
     if given > 1 or (given == 0 and not allow_unowned):
         raise UsageError(
-            f"got {given} statements of whose the works are, expected one: --owners FILE, --folder-per-rightsholder or "
-            "--rightsholder NAME (or --allow-unowned without any)"
+            f"got {given} sources of rightsholders, expected one of --owners FILE, --folder-per-rightsholder and "
+            "--rightsholder NAME; or none of them with --allow-unowned"
         )
-    name, reference = stated_on_the_command_line(rightsholder, licence)
     if table is not None:
-        return OwnerTable(table, licence=reference, allow_unowned=allow_unowned)
+        return OwnerTable(table, licence=licence, allow_unowned=allow_unowned)
     if per_folder:
-        return FolderPerRightsholder(reference, allow_unowned)
-    return OneOwner(name, reference)
+        return FolderPerRightsholder(licence, allow_unowned)
+    return OneOwner(rightsholder, licence)
 
 
 @contextmanager
@@ -191,35 +185,27 @@ def _file_progress() -> Iterator[Sequence[Callable[[int, int], None]]]:
 
 
 def _print_report(report: RegistrationReport) -> None:
-    typer.echo(
-        printable(f"data set {report.data_set}: {report.works:,} of {report.files:,} files are registered works")
+    echo(f"data set {report.data_set}: {report.works:,} of {report.files:,} files are registered works")
+    print_counts(
+        {
+            "registered": report.registered,
+            "unchanged": report.unchanged,
+            "moved": report.moved,
+            "found again": report.found_again,
+            "known before from a list": report.superseded,
+            "declarations recorded": report.declarations,
+            "newer declarations recorded": report.declarations_changed,
+            "works with embedded metadata": report.embedded,
+            "rights signals": report.signals,
+            "conflicts between embedded metadata and declaration": report.conflicts,
+            "pairs that look alike": report.near_duplicate_pairs,
+            "refused": report.refused,
+            "duplicates": report.duplicates,
+            "missing": report.missing,
+            "hidden files and folders skipped": report.hidden,
+        }
     )
-    _print_numbers(
-        ("registered", report.registered),
-        ("unchanged", report.unchanged),
-        ("moved", report.moved),
-        ("found again", report.found_again),
-        ("known by a list before", report.superseded),
-        ("declarations recorded", report.declarations),
-        ("newer declarations recorded", report.declarations_changed),
-        ("works whose file says something about itself", report.embedded),
-        ("rights signals", report.signals),
-        ("conflicts between file and declaration", report.conflicts),
-        ("pairs that look alike", report.near_duplicate_pairs),
-        ("refused", report.refused),
-        ("duplicates", report.duplicates),
-        ("missing", report.missing),
-        ("hidden files and folders passed over", report.hidden),
-    )
 
 
-def _print_numbers(*lines: tuple[str, int]) -> None:
-    """Those of the numbers that are not zero."""
-    for name, number in lines:
-        if number:
-            typer.echo(f"{number:>10,}  {name}")
-
-
-def cores() -> int:
-    """How many processes read unless told otherwise."""
+def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

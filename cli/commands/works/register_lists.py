@@ -5,14 +5,14 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import typer
 
-from cli.common import narrate, print_json, print_table, printable, progress_bars, stated_on_the_command_line
+from cli.opening import now
+from cli.output import echo, narrate, plural, print_counts, print_json, print_table, progress_bars
 from registry.errors import InputError, UsageError
 from registry.ingest.bulk import ListReport, Refusal, register_list
 from registry.ingest.bulk.registration import with_defaults
@@ -25,8 +25,8 @@ _REASONS = 20
 
 
 @dataclass(frozen=True)
-class ListWishes:
-    """What the command line says about a list's columns."""
+class ListOptions:
+    """The options about the columns of a list."""
 
     preset: str | None
     mapping: Mapping[str, str]
@@ -36,17 +36,17 @@ class ListWishes:
     @classmethod
     def parse(
         cls, preset: str | None, mapped: Sequence[str], constants: Sequence[str], attributes: Sequence[str]
-    ) -> ListWishes:
+    ) -> ListOptions:
         """Read ``--map`` and ``--set``.
 
         Raises:
-            UsageError: one has no equals sign, or names a column of ours twice.
+            UsageError: one has no equals sign, or names a field twice.
         """
         return cls(preset, _pairs("--map", mapped, "COLUMN"), _pairs("--set", constants, "VALUE"), tuple(attributes))
 
     @property
     def any(self) -> bool:
-        """Whether anything was said."""
+        """Whether any option was given."""
         return bool(self.preset or self.mapping or self.constants or self.attributes)
 
 
@@ -56,7 +56,7 @@ def _pairs(option: str, given: Sequence[str], what: str) -> dict[str, str]:
         name, equals, value = each.partition("=")
         name = name.strip()
         if not equals or not name or not value.strip():
-            raise UsageError(f"got {option} {each!r}, expected NAME={what}, as in {option} rightsholder={what}")
+            raise UsageError(f"got {option} {each!r}, expected FIELD={what}, such as {option} rightsholder={what}")
         if name in pairs:
             raise UsageError(f"got {option} {name} twice, expected it once")
         pairs[name] = value
@@ -66,7 +66,7 @@ def _pairs(option: str, given: Sequence[str], what: str) -> dict[str, str]:
 def register_a_list(
     registry: Registry,
     path: Path,
-    wishes: ListWishes,
+    options: ListOptions,
     *,
     data_set: str | None,
     rightsholder: str | None,
@@ -76,21 +76,25 @@ def register_a_list(
     strict: bool,
     as_json: bool,
 ) -> None:
-    """Register a list, or show what would be registered."""
-    holder, reference = stated_on_the_command_line(rightsholder, licence)
+    """Register a list of works, or show what registering it would do.
+
+    Raises:
+        InputError: the list cannot be read, or none of its rows could be registered.
+        Exit: rows were refused, repeated or contradict, and ``strict`` is set.
+    """
     staging = registry.home.staging
     staging.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=staging, prefix="list-") as folder:
         source = open_list(
             path,
-            preset=wishes.preset,
-            mapping=wishes.mapping,
-            constants=wishes.constants,
-            attributes=wishes.attributes,
+            preset=options.preset,
+            mapping=options.mapping,
+            constants=options.constants,
+            attributes=options.attributes,
             staging=Path(folder),
         )
         if not as_json:
-            _narrate_mapping(with_defaults(source, holder, reference))
+            _narrate_mapping(with_defaults(source, rightsholder, licence))
         with progress_bars() as bars:
             task = bars.add_task("rows", total=source.rows)
 
@@ -99,10 +103,10 @@ def register_a_list(
                     into,
                     source,
                     root=path,
-                    now=datetime.now(UTC),
+                    now=now(),
                     data_set=data_set,
-                    rightsholder=holder,
-                    licence=reference,
+                    rightsholder=rightsholder,
+                    licence=licence,
                     allow_unowned=allow_unowned,
                     on_progress=lambda done, total: bars.update(task, completed=done, total=total),
                     on_rows=on_rows,
@@ -111,12 +115,12 @@ def register_a_list(
             tried = dry_run_of_list(registry, register) if dry_run else None
             report = tried.report if tried else register(registry)
     if tried:
-        _show(path, source, tried, as_json=as_json)
+        _answer_dry_run(path, source, tried, as_json=as_json)
         return
-    _finish(path, report, strict=strict, as_json=as_json)
+    _answer(path, report, strict=strict, as_json=as_json)
 
 
-def _finish(path: Path, report: ListReport, *, strict: bool, as_json: bool) -> None:
+def _answer(path: Path, report: ListReport, *, strict: bool, as_json: bool) -> None:
     if as_json:
         print_json("register list", report.to_json())
     else:
@@ -124,85 +128,83 @@ def _finish(path: Path, report: ListReport, *, strict: bool, as_json: bool) -> N
         _narrate_conflicts(report)
         _print_report(report)
     if not report.rows:
-        raise InputError(f"{path} has columns but no row: there is nothing to register; see how the list was written")
+        raise InputError(f"{path} has columns but no rows; check how the list was written")
     if not report.works:
         raise InputError(
-            f"no work of {path} could be registered: {_rows(report.rows)} read, {report.refused:,} refused; correct "
+            f"no work of {path} could be registered: {plural(report.rows, 'row')} read, {report.refused:,} refused; correct "
             "the list, or map its columns with --map (see --dry-run)"
         )
     if strict and (report.refused or report.repeated or report.conflicts):
         raise typer.Exit(1)
 
 
-def _rows(number: int) -> str:
-    return "1 row" if number == 1 else f"{number:,} rows"
-
-
 def _print_report(report: ListReport) -> None:
     are = "row is a registered work" if report.rows == 1 else "rows are registered works"
-    typer.echo(printable(f"data set {report.data_set}: {report.works:,} of {report.rows:,} {are}"))
-    _print_numbers(report)
+    echo(f"data set {report.data_set}: {report.works:,} of {report.rows:,} {are}")
+    _print_counts(report)
     if report.changed_nothing:
-        typer.echo("everything was registered before: nothing was changed")
+        echo("everything was registered before: nothing was changed")
 
 
-def _print_numbers(report: ListReport) -> None:
-    for name, number in (
-        ("registered", report.registered),
-        ("unchanged", report.unchanged),
-        ("declarations recorded", report.declarations),
-        ("newer declarations recorded", report.declarations_changed),
-        ("conflicts with what was declared before", report.conflicts),
-        ("rows that name a work again", report.repeated),
-        ("refused", report.refused),
-    ):
-        if number:
-            typer.echo(f"{number:>10,}  {name}")
+def _print_counts(report: ListReport) -> None:
+    print_counts(
+        {
+            "registered": report.registered,
+            "unchanged": report.unchanged,
+            "declarations recorded": report.declarations,
+            "newer declarations recorded": report.declarations_changed,
+            "conflicts with earlier declarations": report.conflicts,
+            "rows that name a work again": report.repeated,
+            "refused": report.refused,
+        }
+    )
 
 
 def _narrate_refusals(refusals: Sequence[Refusal]) -> None:
     for refusal in refusals[:_REASONS]:
         more = ", …" if refusal.rows > len(refusal.first) else ""
-        narrate(printable(f"refused: {_rows(refusal.rows)}: {refusal.reason} ({'; '.join(refusal.places)}{more})"))
+        narrate(f"refused: {plural(refusal.rows, 'row')}: {refusal.reason} ({'; '.join(refusal.places)}{more})")
     if rest := sum(refusal.rows for refusal in refusals[_REASONS:]):
-        narrate(f"refused: {_rows(rest)} for {len(refusals) - _REASONS:,} further reasons (--json lists them)")
+        narrate(f"refused: {plural(rest, 'row')} for {len(refusals) - _REASONS:,} further reasons (--json lists them)")
 
 
 def _narrate_conflicts(report: ListReport) -> None:
     for finding in report.findings:
-        narrate(printable(f"{finding.kind}: {finding.path}: {finding.reason}"))
+        narrate(f"{finding.kind}: {finding.path}: {finding.reason}")
     if rest := report.conflicts - len(report.findings):
-        narrate(f"conflict: {_rows(rest)} more {'contradicts' if rest == 1 else 'contradict'} what was declared before")
+        narrate(
+            f"conflict: {plural(rest, 'row')} more {'contradicts' if rest == 1 else 'contradict'} earlier declarations"
+        )
 
 
 def _narrate_mapping(source: ListSource) -> None:
     pairs = ", ".join(f"{ours} = {_shown(theirs)}" for ours, theirs in source.mapping.items())
-    narrate(printable(f"layout {source.preset}: {pairs}"))
+    narrate(f"layout {source.preset}: {pairs}")
     if source.not_taken:
-        narrate(printable(f"not taken: {', '.join(source.not_taken[:40])} (keep one with --attribute)"))
+        narrate(f"not taken: {', '.join(source.not_taken[:40])} (keep one with --attribute)")
     for name, value in source.defaults.items():
-        narrate(printable(f"where {name} is not stated: {value}"))
+        narrate(f"for rows that state no {name}: {value}")
 
 
 def _shown(value: str | Constant) -> str:
     return f"the value {value.value!r}" if isinstance(value, Constant) else value
 
 
-def _show(path: Path, source: ListSource, tried: ListDryRun, *, as_json: bool) -> None:
-    """The dry run."""
+def _answer_dry_run(path: Path, source: ListSource, tried: ListDryRun, *, as_json: bool) -> None:
     report = tried.report
     if as_json:
         print_json("register list dry run", _document(path, source, tried))
         return
-    names = [name for name in CANONICAL if any(row[name] is not None for row in tried.first)]
+    names = [*CANONICAL, "row_number"]
     if tried.first:
-        print_table([*names, "row_number"], [[row[name] for name in (*names, "row_number")] for row in tried.first])
+        print_table(names, [[row[name] for name in names] for row in tried.first])
     _narrate_refusals(report.refusals)
     _narrate_conflicts(report)
-    typer.echo(
-        f"{_rows(source.rows)}; of the first {report.rows:,}, {report.refused:,} would be refused; nothing was changed"
+    echo(
+        f"{plural(source.rows, 'row')}; of the first {report.rows:,}, {report.refused:,} would be refused; "
+        "nothing was changed"
     )
-    _print_numbers(report)
+    _print_counts(report)
 
 
 def _document(path: Path, source: ListSource, tried: ListDryRun) -> dict[str, Any]:

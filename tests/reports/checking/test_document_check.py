@@ -24,7 +24,7 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner
 
-from cli.commands.publish import reports as command
+from cli.commands.publish.report import report
 from registry.errors import CreditlineError, InputError, IntegrityError
 from registry.home import Home
 from registry.permissions.reviews import record_review
@@ -44,7 +44,7 @@ REPORT = "dfa508c296aa"
 FILES = (f"{REPORT}.html", f"{REPORT}.json", "index.html", "index.json", "candidates.csv", "candidates.parquet")
 CARRYING = tuple(name for name in FILES if name != "candidates.csv")
 app = Typer()
-command.register_commands(app)
+app.add_typer(report, name="report")
 app.callback()(lambda: None)
 
 
@@ -481,9 +481,9 @@ def test_the_command_says_it_in_words_and_in_json(place: Path) -> None:
     assert outcome.exit_code == 0
     first, second, third, last = outcome.stdout.splitlines()
     assert first.startswith("unaltered: these are the bytes")
-    assert second == f"output report, given out as {FILES[0]}: event 2 of the log"
+    assert second == f"output report, issued as {FILES[0]}: event 2 of the log"
     assert third == "the registry says the same today"
-    assert last == "events in the log since it was made, beside documents issued: none"
+    assert last == "events in the log since then, other than issued documents: none"
     review(opened(place))
     document = json.loads(run(place, place / "out" / FILES[0], "--json").stdout)
     assert document["creditline"] == "verified-document"

@@ -13,12 +13,12 @@ from PIL import Image
 from typer import Typer
 from typer.testing import CliRunner
 
-from cli.commands.publish import reports as command
+from cli.commands.publish.report import report
 from registry.errors import CreditlineError, InputError, IntegrityError, NotFoundError, UsageError
 from tests.support.world import HOSTILE, NOON, World, make_world
 
 app = Typer()
-command.register_commands(app)
+app.add_typer(report, name="report")
 app.callback()(lambda: None)
 
 

@@ -1,0 +1,195 @@
+"""``creditline audit``: test which works an image came from."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.commands.attribution.lpips import LpipsFileOption, LpipsOption, load_lpips, narrate_not_measured
+from cli.commands.attribution.rankers import RankerOption, ScoresOption, WeightsOption
+from cli.opening import open_registry
+from cli.options import DeviceOption, EnsembleOption, HomeOption, JsonOption, SamplesArgument, WorkersOption
+from cli.output import narrate, plural, print_json, print_table, progress_bars
+from registry.errors import IntegrityError, UsageError
+from registry.home import DEFAULT_HOME
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from registry.storage.tables import Audit, Candidate
+
+
+def audit(
+    samples: SamplesArgument = None,
+    every: Annotated[bool, typer.Option("--all", help="Audit all samples of the ensemble.")] = False,
+    images: Annotated[
+        list[Path] | None,
+        typer.Option("--image", metavar="FILE", help="Audit any image file, without counterfactuals; may be repeated."),
+    ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option("--label", metavar="CLASS", help="Class to audit an --image under, if the ensemble has classes."),
+    ] = None,
+    shortlist: Annotated[int, typer.Option("--shortlist", min=1, help="Number of units to test.")] = 10,
+    rate: Annotated[
+        float, typer.Option("--false-discovery-rate", metavar="RATE", help="Largest q of a finding.")
+    ] = 0.05,
+    decoys: Annotated[int, typer.Option("--decoys", min=1, help="Largest number of decoys to test against.")] = 20_000,
+    jacobian: Annotated[bool, typer.Option(help="Estimate the influence of every unit from the Jacobian.")] = True,
+    exact: Annotated[bool, typer.Option("--exact", help="Measure the influence of every unit by ablation.")] = False,
+    ranker: RankerOption = None,
+    scores: ScoresOption = None,
+    weights: WeightsOption = None,
+    jacobian_members: Annotated[
+        int | None,
+        typer.Option(
+            "--jacobian-members",
+            min=1,
+            help="Cheaper Jacobian: compute tangents through this many members, drawn again at each step.",
+            show_default="all",
+        ),
+    ] = None,
+    lpips: LpipsOption = None,
+    lpips_file: LpipsFileOption = None,
+    ensemble: EnsembleOption = None,
+    device: DeviceOption = None,
+    workers: WorkersOption = None,
+    home: HomeOption = DEFAULT_HOME,
+    as_json: JsonOption = False,
+) -> None:
+    """Test which units an image came from: rank all units, test the shortlist, measure influence.
+
+    The table shows the candidate with the smallest q of each image, which may not be the one ranked
+    first; --json has all candidates. An earlier audit with the same settings is not repeated.
+
+    Rankers: those kept with `creditline rankers --keep`, otherwise pixel-kernel and
+    responsibilities; --ranker names others.
+
+    Examples:
+        creditline audit --all
+        creditline audit 3fa2b1c09d11 --exact --lpips alex
+        creditline audit --image found-on-the-web.png
+    """
+    from attribution.audit.auditor import Auditor
+    from attribution.audit.record import AuditSettings
+    from attribution.ensemble.serving import NOT_ITS_MEMBERS, ensembles_that_served, serving_ensemble
+    from attribution.process_pool import choose_device
+    from attribution.ranking.kept_choice import needs_of, rankers_to_use
+    from registry.outputs.queries import candidates_of, named_ensemble, samples_of
+    from registry.storage.tables import Sample
+    from registry.works.queries import find_by_prefix
+
+    if label is not None and not images:
+        raise UsageError("--label needs --image: a sample keeps the class that it was generated under")
+    if sum(map(bool, (samples, every, images))) != 1:
+        raise UsageError("expected one of SAMPLE, --all and --image FILE; `creditline samples` lists the samples")
+    registry = open_registry(home).patient()
+    with registry.session() as session:
+        named = [find_by_prefix(session, Sample, prefix) for prefix in samples or []]
+        if ensemble is None and len({row.ensemble_id for row in named}) == 1:
+            ensemble = named[0].ensemble_id
+        chosen = named_ensemble(session, ensemble)
+        rows = samples_of(session, chosen.id) if every else named
+    if not images and not rows:
+        raise UsageError(f"ensemble {chosen.id} has no samples; run `creditline sample --count 8`")
+    settings = AuditSettings(
+        shortlist=shortlist,
+        false_discovery_rate=rate,
+        decoy_limit=decoys,
+        jacobian=jacobian,
+        exact=exact,
+        jacobian_members=jacobian_members,
+    )
+    with progress_bars() as progress:
+        where = choose_device(device, workers)
+        perceptual = load_lpips(progress, lpips, lpips_file)
+        groups = [(serving_ensemble(registry, chosen.id), rows)] if images else ensembles_that_served(registry, rows)
+        made: list[Audit] = []
+        for reference, own in groups:
+            if reference is None:
+                raise IntegrityError(f"sample {own[0].id}: {NOT_ITS_MEMBERS}; restore the registry from a copy")
+            task = progress.add_task("preparing", total=None)
+            advance = partial(_advance, progress, task)
+            needs = needs_of(registry, reference, weights, scores, advance)
+            used = rankers_to_use(registry, chosen.id, ranker or (), needs)
+            auditor = Auditor.prepare(registry, reference, settings, where, used, perceptual)
+            made += auditor.audit_images(images, label, advance) if images else auditor.audit_samples(own, advance)
+            progress.remove_task(task)
+    with registry.session() as session:
+        facts = [_facts(row, candidates_of(session, row)) for row in made]
+    if as_json:
+        print_json("audit", {"ensemble": chosen.id, "audits": facts})
+        return
+    found = sum(fact["attributable"] for fact in facts)
+    if images:
+        narrate(
+            f"for {found} of {plural(len(facts), 'image')}, these models lean on at least one unit (q <= {rate:g}), by "
+            "resemblance if they were never trained on the image; where the image came from is not tested"
+        )
+    else:
+        narrate(
+            f"{found} of {plural(len(facts), 'output')} attributable: at least one unit passes the test (q <= {rate:g})"
+        )
+    verdict = "leans on it" if images else "attributable"
+    print_table(
+        ("audit", "output", "strongest candidate", "p", "q", verdict),
+        [_line(fact) for fact in facts],
+        legend={
+            "strongest candidate": "The tested unit with the smallest q.",
+            "p": "How often a random code does as well as the unit's code.",
+            "q": "The p-value, corrected for the number of tested units.",
+            verdict: f"Whether a unit passes the test: q <= {rate:g}.",
+        },
+    )
+    for fact in facts:
+        for passed in fact["test"].get("not_tested", []):
+            unit = f"unit {passed['unit']}, ranked {passed['rank']},"
+            narrate(f"{fact['output']}: {unit} was not tested: {passed['reason']}")
+    narrate_not_measured(lpips, perceptual)
+    narrate(f"{plural(len(facts), 'audit')} registered; next: creditline report --all")
+
+
+def _advance(progress: Progress, task: TaskID, done: int, total: int) -> None:
+    progress.update(task, description="auditing", advance=done, total=total)
+
+
+def _facts(row: Audit, candidates: list[tuple[Candidate, str]]) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "output": row.sample_id or row.image_name,
+        "attributable": row.attributable,
+        "ranker": row.ranker,
+        "test": row.test,
+        "landscape": row.landscape,
+        "candidates": [
+            {
+                "rank": candidate.rank,
+                "unit": candidate.unit_number,
+                "label": label,
+                "score": candidate.score,
+                "statistic": candidate.statistic,
+                "p": candidate.p_value,
+                "q": candidate.q_value,
+                "effect": candidate.effect,
+                "effect_low": candidate.effect_low,
+                "effect_high": candidate.effect_high,
+                "effect_not_measured": candidate.effect_not_measured,
+                "influence_exact": candidate.influence_exact,
+                "influence_estimate": candidate.influence_estimate,
+                "influence_exact_lpips": candidate.influence_exact_lpips,
+                "influence_estimate_lpips": candidate.influence_estimate_lpips,
+                "not_measured": candidate.not_measured,
+                "lpips_not_measured": candidate.lpips_not_measured,
+            }
+            for candidate, label in candidates
+        ],
+    }
+
+
+def _line(fact: dict[str, Any]) -> tuple[object, ...]:
+    best = min(fact["candidates"], key=lambda candidate: (candidate["q"], candidate["rank"]))
+    name = f"{best['label']} (unit {best['unit']})"
+    return fact["id"], fact["output"], name, f"{best['p']:.4f}", f"{best['q']:.4f}", bool(fact["attributable"])

@@ -1,0 +1,65 @@
+"""Train members with progress bars; for `train` and `retrain`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cli.output import narrate, progress_bars
+
+if TYPE_CHECKING:
+    from registry.storage.database import Registry
+    from registry.storage.tables import Member
+
+
+def run_training(
+    registry: Registry, ensemble_id: str, device: str | None, workers: int | None, *, again: bool = False
+) -> list[Member]:
+    """Train the missing members of an ensemble.
+
+    Args:
+        registry: with the ensemble.
+        ensemble_id: the ensemble.
+        device: cpu or cuda; None: cuda if there is a GPU.
+        workers: parallel processes; None: one per core, one on a GPU.
+        again: train the members that are out of service again, instead of the missing ones.
+
+    Returns:
+        The newest generation of every member.
+    """
+    from attribution.ensemble.recipe import EnsembleSettings
+    from attribution.process_pool import choose_device
+    from attribution.training.dataset import build_training_set
+    from attribution.training.lifecycle import plan_retraining, retrain_ensemble, train_ensemble
+    from registry.members.serving import service_of
+
+    service = service_of(registry, ensemble_id)
+    encoding, settings = service.encoding, EnsembleSettings.from_json(service.ensemble.settings)
+    present = {state.member.index for state in service.states}
+    missing = set(plan_retraining(registry, ensemble_id).wanted) if again else set(range(encoding.n)) - present
+    with progress_bars() as progress:
+        reading = progress.add_task("reading works", total=None)
+        build_training_set(
+            registry,
+            ensemble_id,
+            encoding.id,
+            settings,
+            lambda done, total: progress.update(reading, advance=done, total=total),
+        )
+        progress.remove_task(reading)
+        total = settings.training.steps
+        done_before = 0 if again else total * len(present)
+        everyone = progress.add_task("all members", total=total * len(missing) + done_before, completed=done_before)
+        bars = {index: progress.add_task(f"member {index}", total=total, start=False) for index in sorted(missing)}
+
+        def advance(index: int, done: int) -> None:
+            progress.start_task(bars[index])
+            progress.advance(bars[index], done)
+            progress.advance(everyone, done)
+
+        run = retrain_ensemble if again else train_ensemble
+        for member in run(registry, ensemble_id, choose_device(device, workers), advance):
+            progress.remove_task(bars[member.index])
+            if not progress.console.is_terminal:
+                # A log file shows no bars; it gets a line per member.
+                narrate(f"member {member.index} of {encoding.n} is trained and registered")
+    return [state.member for state in service_of(registry, ensemble_id).states]

@@ -1,0 +1,35 @@
+"""The answer of commands that write a page with its tables: `statement` and `report data-set`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.output import narrate, print_json
+
+if TYPE_CHECKING:
+    from reports.data_sets.facts import DataSetFacts
+    from reports.issuing.document import Written
+    from reports.statements.facts import StatementFacts
+
+FolderOption = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="FOLDER", help="Folder to write to.", show_default="reports/ in the home folder"),
+]
+
+
+def show_written(
+    kind: str, names: dict[str, Any], written: Written[Any], facts: StatementFacts | DataSetFacts, as_json: bool
+) -> None:
+    """Print the path of the page, its verdict and its gaps."""
+    if as_json:
+        files = [str(path) for path in written.files]
+        verdict = {"verdict": facts.verdict, "gaps": facts.gaps}
+        print_json(kind, {**names, "page": str(written.page), "files": files, **verdict})
+    else:
+        typer.echo(str(written.page))
+    narrate(facts.verdict)
+    for gap in facts.gaps:
+        narrate(f"gap: {gap}")

@@ -1,0 +1,130 @@
+"""``creditline certificate``: prove that members in service were not trained on withdrawn works."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.groups import with_default
+from cli.opening import ensemble_named, now, open_registry
+from cli.options import EnsembleOption, HomeOption, JsonOption, WorksArgument
+from cli.output import echo, narrate, print_json
+from registry.errors import InputError, UsageError
+from registry.home import DEFAULT_HOME
+
+if TYPE_CHECKING:
+    from registry.withdrawals.certificate import Certificate
+
+certificate = typer.Typer(
+    cls=with_default("write"),
+    no_args_is_help=True,
+    subcommand_metavar="WORK... --out FILE | verify FILE",
+    help="""Prove that no member in service was trained on withdrawn works, or verify such a proof.
+
+    `creditline certificate WORK` is short for `creditline certificate write WORK`.
+
+    Examples:
+        creditline certificate 17 --out work-17.json
+        creditline certificate verify work-17.json --manifests received-in-may/
+    """,
+)
+
+
+@certificate.command("write")
+def write_certificate(
+    works: WorksArgument = None,
+    withdrawal: Annotated[
+        int | None, typer.Option("--withdrawal", metavar="ID", help="All works that this withdrawal covers.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="JSON file to write.", show_default="required")
+    ] = None,
+    ensemble: EnsembleOption = None,
+    home: HomeOption = DEFAULT_HOME,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a proof that no member in service was trained on withdrawn works.
+
+    Anyone can verify it, without the registry.
+
+    Examples:
+        creditline certificate 17 --out work-17.json
+        creditline certificate --withdrawal 3 --out withdrawal-3.json
+    """
+    from registry.home import write_bytes_atomically
+    from registry.withdrawals.issue_certificate import certify, works_of_withdrawal
+    from registry.works.lookup import resolve_works
+
+    if bool(works) == (withdrawal is not None):
+        raise UsageError("expected either WORK or --withdrawal ID; `creditline withdrawals` lists them")
+    if out is None:
+        raise UsageError("expected --out FILE: the certificate to write")
+    registry = open_registry(home)
+    chosen = ensemble_named(registry, ensemble)
+    with registry.connection() as connection:
+        named = resolve_works(connection, works or [])
+        asset_ids = named if withdrawal is None else works_of_withdrawal(connection, withdrawal)
+    made = certify(registry, asset_ids, chosen.id, now())
+    write_bytes_atomically(out, made.to_json())
+    _show(made, [], as_json, str(out))
+
+
+@certificate.command("verify")
+def verify_certificate(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Certificate, as `certificate --out` writes it.")],
+    manifests: Annotated[
+        Path | None,
+        typer.Option("--manifests", metavar="FOLDER", help="Manifests that you trust: *.json, or members' folders."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Verify a certificate without any registry; exit with 1 if something in it does not hold.
+
+    The proofs show that the works are absent. The reason, time and origin of the withdrawal are
+    statements of the issuer. They are covered by the document's hash, which is also in the log of
+    the issuer's registry.
+
+    Examples:
+        creditline certificate verify work-17.json --manifests received-in-may/
+    """
+    from registry.withdrawals.certificate import LARGEST_CERTIFICATE, check
+
+    try:
+        with file.open("rb") as opened:
+            data = opened.read(LARGEST_CERTIFICATE + 1)
+    except OSError as error:
+        raise InputError(f"cannot read {file}: {error.strerror or error}") from error
+    found, problems = check(data, manifests)
+    _show(found, problems, as_json, str(file))
+    if manifests is None:
+        narrate(
+            "the Merkle roots come from the certificate itself; --manifests FOLDER compares them with your manifests"
+        )
+    if problems:
+        raise typer.Exit(1)
+
+
+def _show(found: Certificate, problems: list[str], as_json: bool, file: str) -> None:
+    from registry.withdrawals.certificate import PROVED, STATED, summary
+
+    if as_json:
+        document = {
+            "file": file,
+            "holds": not problems,
+            "problems": problems,
+            "ensemble": found.ensemble_id,
+            "works": [work.sha256 for work in found.works],
+            "in_service": [member.id for member in found.in_service],
+            "document_sha256": found.document_sha256,
+            "shows": list(PROVED),
+            "takes_on_trust": list(STATED),
+            "does_not_prove": list(found.limits),
+        }
+        print_json("certificate", document)
+        return
+    for line in summary(found).splitlines():
+        echo(line)
+    for problem in problems:
+        narrate(f"does not hold: {problem}")

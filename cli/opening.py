@@ -1,0 +1,62 @@
+"""The registry, the ensemble and the time that a command works with."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import duckdb
+
+    from registry.storage.database import Registry
+    from registry.storage.tables import Ensemble
+
+
+def open_registry(home: Path) -> Registry:
+    """The registry in the folder that ``--home`` names.
+
+    Raises:
+        NotFoundError: there is none.
+        IntegrityError: it is damaged, or another version's.
+    """
+    from registry.home import Home
+    from registry.storage.database import Registry
+
+    return Registry.open(Home(home))
+
+
+def ensemble_named(registry: Registry, reference: str | None) -> Ensemble:
+    """The ensemble that ``--ensemble`` names; None: the newest.
+
+    Raises:
+        NotFoundError: there is none, or several have ids that begin so.
+    """
+    from registry.outputs.queries import named_ensemble
+
+    with registry.session() as session:
+        return named_ensemble(session, reference)
+
+
+def works_named_or_of(
+    connection: duckdb.DuckDBPyConnection, works: list[str] | None, rightsholder: str | None
+) -> tuple[list[int], int | None]:
+    """Ids of the named works and of the named rightsholder, of which one must be given.
+
+    Raises:
+        UsageError: neither or both are given.
+        NotFoundError: one is not registered.
+    """
+    from registry.errors import UsageError
+    from registry.works.lookup import resolve_rightsholder, resolve_works
+
+    if bool(works) == (rightsholder is not None):
+        raise UsageError("expected either WORK or --rightsholder NAME, and not both")
+    named = None if rightsholder is None else resolve_rightsholder(connection, rightsholder)
+    return resolve_works(connection, works or []), named
+
+
+def now() -> datetime:
+    """The time that a command records."""
+    return datetime.now(UTC)
