@@ -53,8 +53,10 @@ def _verify_numbered(
 ) -> None:
     ranges = [(seal.first or 0, seal.last or 0) for _, seal in seals]
     covered = 0
-    moved = _moved(connection, found, table)
-    for (event, seal), now in zip(seals, digests_of_ranges(connection, table, ranges, moved, meter), strict=True):
+    first_values = _first_values(connection, found, table)
+    for (event, seal), now in zip(
+        seals, digests_of_ranges(connection, table, ranges, first_values, meter), strict=True
+    ):
         covered += now.rows
         if (now.rows, now.sha256) != (seal.rows, seal.sha256):
             change = f"{seal.rows:,} rows then, {now.rows:,} now" if now.rows != seal.rows else "the values differ"
@@ -84,7 +86,7 @@ def _verify_numbered(
         )
 
 
-def _moved(connection: duckdb.DuckDBPyConnection, found: Verification, table: str) -> Mapping[int, str | None]:
+def _first_values(connection: duckdb.DuckDBPyConnection, found: Verification, table: str) -> Mapping[int, str | None]:
     """The values that rows of a table were added with, where they have changed since."""
     if table == "asset":
         return found.history.first_path

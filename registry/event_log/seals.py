@@ -165,7 +165,7 @@ def digests_of_ranges(
     connection: duckdb.DuckDBPyConnection,
     table: str,
     ranges: Sequence[tuple[int, int]],
-    moved: Mapping[int, str | None] | None = None,
+    first_values: Mapping[int, str | None] | None = None,
     on_rows: Callable[[int], object] = _no_progress,
 ) -> Iterator[Digest]:
     """The digest over each range of ids (first and last) of a numbered table, in one pass.
@@ -176,7 +176,8 @@ def digests_of_ranges(
         connection: of the registry.
         table: one of :data:`NUMBERED_TABLES`.
         ranges: ascending, without overlaps.
-        moved: by id, the first value of the column of :data:`MOVED_COLUMNS`, where it has changed.
+        first_values: by id, the first value of the column of :data:`MOVED_COLUMNS`, where it has
+            changed.
         on_rows: called with the number of rows read, as it goes.
     """
     if not ranges:
@@ -186,7 +187,7 @@ def digests_of_ranges(
     first, last = next(waiting)
     rows: RowHash | None = None
     for found in _rows_in_order(connection, table, condition, values, ("id",)):
-        batch = _as_added(found, table, moved or {})
+        batch = _as_added(found, table, first_values or {})
         ids = batch.column("id").to_numpy()
         on_rows(len(ids))
         rows = rows or RowHash(batch.schema)
@@ -278,13 +279,13 @@ def _ascending(reader: pa.RecordBatchReader, order: tuple[str, ...]) -> bool:
     return True
 
 
-def _as_added(batch: pa.RecordBatch, table: str, moved: Mapping[int, str | None]) -> pa.RecordBatch:
-    if not moved:
+def _as_added(batch: pa.RecordBatch, table: str, first_values: Mapping[int, str | None]) -> pa.RecordBatch:
+    if not first_values:
         return batch
     name = MOVED_COLUMNS[table]
     ids = batch.column("id").to_pylist()
     values = batch.column(name).to_pylist()
-    restored = [moved.get(number, value) for number, value in zip(ids, values, strict=True)]
+    restored = [first_values.get(number, value) for number, value in zip(ids, values, strict=True)]
     place = batch.schema.get_field_index(name)
     return batch.set_column(place, batch.schema.field(place), pa.array(restored, batch.schema.field(place).type))
 

@@ -172,7 +172,7 @@ def _write_json(rows: pa.RecordBatchReader, file: BinaryIO, form: _Form) -> int:
 
 
 def _batches(rows: pa.RecordBatchReader) -> Iterable[pa.RecordBatch]:
-    """The batches that have rows; an error of the query behind them is one of ours."""
+    """The batches with rows; an error of the query becomes an InputError."""
     try:
         for batch in rows:
             if batch.num_rows:

@@ -104,7 +104,7 @@ _PUBLIC_DOMAIN = frozenset({"public domain", "publicdomain", "public-domain", "p
 
 def _named(words: str) -> LicenceTerms | None:
     if words in _PUBLIC_DOMAIN:
-        return terms_of(LicencePermission.PERMITTED, note="declared to be in the public domain; by whom is not said")
+        return terms_of(LicencePermission.PERMITTED, note="declared to be in the public domain, without a reason")
     plain = re.sub(r"^(cc0|cc zero|creative commons zero)[ -]v?1\.0( universal)?$", "cc0", words)
     identifier = _ALIASES.get(without_address(plain).removesuffix(".txt"))
     return None if identifier is None else expression(identifier)

@@ -154,7 +154,7 @@ def _of_tree(tree: object) -> LicenceTerms | None:
 
 def _of_identifier(key: str) -> LicenceTerms | None:
     if "LicenseRef-" in key:
-        return terms_of(LicencePermission.UNCLEAR, note="a licence of somebody's own; it must be read", spdx=key)
+        return terms_of(LicencePermission.UNCLEAR, note="a custom licence; its terms must be read", spdx=key)
     known = _identifiers()[key.lower().removesuffix("+")]
     if known.is_exception:
         return None

@@ -99,9 +99,9 @@ def rightsholder_facts(connection: duckdb.DuckDBPyConnection, rightsholder_id: i
         represents=_records(
             connection,
             "SELECT said.rightsholder_id AS id, mine.name AS name FROM ("
-            "    SELECT rightsholder_id, arg_max_null(represented_by, id) AS speaker FROM rightsholder_details GROUP BY 1"
-            ") AS said JOIN effective_rightsholder AS spoken ON spoken.id = speaker JOIN rightsholder AS mine "
-            "ON mine.id = said.rightsholder_id WHERE spoken.effective_id = ? "
+            "    SELECT rightsholder_id, arg_max_null(represented_by, id) AS agent_id FROM rightsholder_details GROUP BY 1"
+            ") AS said JOIN effective_rightsholder AS agent ON agent.id = agent_id JOIN rightsholder AS mine "
+            "ON mine.id = said.rightsholder_id WHERE agent.effective_id = ? "
             "AND mine.merged_into IS NULL ORDER BY mine.name, mine.id",
             [rightsholder_id],
         ),

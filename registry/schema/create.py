@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -42,7 +43,7 @@ def create_registry(home: Home, *, now: datetime | None = None, lock_patience: f
 
 
 def _create_schema(registry: Registry, now: datetime) -> None:
-    """Make all tables and views in one transaction.
+    """Make all tables and views in one transaction, unless another process has made them since.
 
     A process that is killed here leaves an empty file, which the next run fills.
     """
@@ -52,10 +53,13 @@ def _create_schema(registry: Registry, now: datetime) -> None:
     from registry.storage.tables import SchemaVersion
 
     with registry.translated(), registry.engine.begin() as connection:
+        driver: Any = connection.connection.driver_connection
+        if relation_names(driver):
+            return
         SQLModel.metadata.create_all(connection)
         first = {"version": SCHEMA_VERSION, "applied_at": now, "applied_by": version("creditline")}
         connection.execute(insert(SchemaVersion), first)
-        create_views(connection.connection.driver_connection)  # type: ignore[arg-type]  # the wrapper acts as DuckDB's
+        create_views(driver)
 
 
 @cache

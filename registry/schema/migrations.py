@@ -99,7 +99,7 @@ def _mend_views(registry: Registry) -> tuple[str, ...]:
                 create_views(connection)
     except duckdb.CatalogException as error:
         raise RegistryError(
-            f"cannot make the views anew: {str(error).splitlines()[0]}; drop what has their name with DuckDB"
+            f"cannot make the views anew: {str(error).splitlines()[0]}; drop the object of that name with DuckDB"
         ) from error
     return different
 

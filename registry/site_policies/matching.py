@@ -44,19 +44,19 @@ class MatchedSignals:
     asset_ids: NDArray[np.int64]
     """A work has one entry per outcome."""
     outcomes: NDArray[np.int64]
-    """Places in ``spoken``."""
-    spoken: list[tuple[int, tuple[RightsSignal, ...]]]
+    """Places in ``distinct``."""
+    distinct: list[tuple[int, tuple[RightsSignal, ...]]]
     """Policy id and signals. A site has few distinct ones."""
 
 
 # A work's own address, else its source's. Rights are joined only for works without an address.
 _ADDRESSES = """
-    SELECT id AS asset_id, url AS address FROM asset {wanted} WHERE url IS NOT NULL
+    SELECT id AS asset_id, url AS address FROM asset {selected} WHERE url IS NOT NULL
     UNION ALL
     SELECT asset.id, coalesce(
         max(source_url) FILTER (asset_rights.id = verified_id), max(source_url) FILTER (asset_rights.id = declared_id)
     )
-    FROM asset {wanted} JOIN asset_rights ON asset_rights.asset_id = asset.id
+    FROM asset {selected} JOIN asset_rights ON asset_rights.asset_id = asset.id
     WHERE url IS NULL AND source_url IS NOT NULL AND asset_rights.id IN (declared_id, verified_id)
     GROUP BY asset.id
 """
@@ -75,8 +75,8 @@ def signals_of_works(
 ) -> MatchedSignals:
     """The signals of these policies for these works (None: all)."""
     with selected_works(connection, asset_ids):
-        wanted = "" if asset_ids is None else "JOIN selected_works ON asset.id = selected_id"
-        addresses = _ADDRESSES.format(wanted=wanted)
+        selected = "" if asset_ids is None else "JOIN selected_works ON asset.id = selected_id"
+        addresses = _ADDRESSES.format(selected=selected)
         loosely = f"contains(authority, ?) OR {_ODD}" if len({policy.domain for policy in policies}) == 1 else "true"
         authorities = connection.execute(
             f"SELECT DISTINCT authority FROM (SELECT {_AUTHORITY} AS authority FROM ({addresses})) WHERE {loosely}",  # noqa: S608 - constants
@@ -135,13 +135,13 @@ def _read_all(connection: duckdb.DuckDBPyConnection, by_host: _ByHost, found: pa
             if policy_id not in read:
                 read[policy_id] = _policy(connection, policy_id)
             said = read[policy_id].signals_for(listed)
-            spoken = [
+            matched = [
                 (asset_id, places.setdefault((policy_id, signals), len(places)))
                 for asset_id, signals in zip(ids, said, strict=True)
                 if signals
             ]
-            asset_ids.append(np.array([asset_id for asset_id, _ in spoken], np.int64))
-            outcomes.append(np.array([place for _, place in spoken], np.int64))
+            asset_ids.append(np.array([asset_id for asset_id, _ in matched], np.int64))
+            outcomes.append(np.array([place for _, place in matched], np.int64))
     none = np.zeros(0, np.int64)
     return MatchedSignals(works, np.concatenate([none, *asset_ids]), np.concatenate([none, *outcomes]), list(places))
 

@@ -168,7 +168,7 @@ def apply_policies(change: Change, asset_ids: Sequence[int] | NDArray[np.int64])
 def _insert(change: Change, found: MatchedSignals) -> int:
     """Append the signals in order of works; returns how many."""
     signals = [
-        (place, policy_id, signal) for place, (policy_id, all_of) in enumerate(found.spoken) for signal in all_of
+        (place, policy_id, signal) for place, (policy_id, all_of) in enumerate(found.distinct) for signal in all_of
     ]
     if not signals:
         return 0
@@ -180,7 +180,7 @@ def _insert(change: Change, found: MatchedSignals) -> int:
     }
     table = {
         "place": pa.array([place for place, _, _ in signals], pa.int64()),
-        "spoken_by": pa.array([policy_id for _, policy_id, _ in signals], pa.int64()),
+        "by_policy": pa.array([policy_id for _, policy_id, _ in signals], pa.int64()),
         **columns,
         "condition": pa.array([signal.constraint for _, _, signal in signals], pa.string()),
         "position": pa.array(range(len(signals)), pa.int64()),
@@ -189,8 +189,8 @@ def _insert(change: Change, found: MatchedSignals) -> int:
     rows = connection.execute(
         "INSERT INTO rights_signal (id, asset_id, protocol, category, use, condition, raw, found_in, policy_id, seen_at) "
         "SELECT ? + row_number() OVER (ORDER BY found_id, position) - 1, found_id, protocol, category, use, condition, raw, "
-        "found_in, spoken_by, ? FROM found_works JOIN found_signals ON outcome = place ANTI JOIN rights_signal AS said "
-        "ON said.asset_id = found_id AND said.policy_id = spoken_by AND said.category = found_signals.category "
+        "found_in, by_policy, ? FROM found_works JOIN found_signals ON outcome = place ANTI JOIN rights_signal AS said "
+        "ON said.asset_id = found_id AND said.policy_id = by_policy AND said.category = found_signals.category "
         "AND said.use = found_signals.use AND said.condition IS NOT DISTINCT FROM found_signals.condition "
         "ORDER BY found_id, position",
         [change.next_id("rights_signal"), change.now],

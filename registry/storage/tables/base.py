@@ -57,5 +57,5 @@ def unsigned(*, nullable: bool = False) -> Any:  # noqa: ANN401 - as SQLModel's 
 
 
 def key(*, kind: Any = BigInteger) -> Any:  # noqa: ANN401 - as SQLModel's Field
-    """A key with a value of ours: DuckDB has no SERIAL, and a bulk load needs ids beforehand."""
+    """A key with a given value: DuckDB has no SERIAL, and a bulk load needs ids beforehand."""
     return Field(sa_column=Column(kind, primary_key=True, autoincrement=False))

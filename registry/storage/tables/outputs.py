@@ -93,7 +93,7 @@ class Member(SQLModel, table=True):
     """See :class:`registry.members.manifest.Manifest`."""
     manifest_sha256: str
     merkle_root: str
-    """Commitment to the works that it saw; see :mod:`registry.members.merkle`."""
+    """Commitment to its training works; see :mod:`registry.members.merkle`."""
     weights_sha256: str
     registered_at: datetime.datetime = timestamp()
 

@@ -183,7 +183,7 @@ class SitePolicy(SQLModel, table=True):
     """``tdmrep``, ``robots`` or ``aipref``."""
     domain: str
     subdomains: bool
-    """True: it speaks for the hosts below the domain; the host itself has a row of its own."""
+    """True: for the hosts below the domain; the host itself has its own row."""
     agents: list[str] = json_column()
     """The crawlers that collected the works, as far as was said."""
     file_name: str

@@ -21,7 +21,7 @@ from sqlmodel import select
 from registry.errors import InputError, LockedRegistryError, NotFoundError, RegistryError, SchemaVersionError
 from registry.home import Home
 from registry.schema.create import create_registry
-from registry.storage.database import Registry
+from registry.storage.database import Registry, relation_names
 from registry.storage.tables import SCHEMA_VERSION, Encoding, Rightsholder, SchemaVersion
 from tests.support.works import NOW
 
@@ -47,6 +47,21 @@ def test_creating_is_idempotent_and_keeps_what_is_there(tmp_path: Path) -> None:
     with create_registry(home).session() as session:
         assert [row.name for row in session.exec(select(Rightsholder))] == ["Ada"]
         assert [(row.version, row.applied_at) for row in session.exec(select(SchemaVersion))] == [(SCHEMA_VERSION, NOW)]
+
+
+def test_a_registry_that_another_process_has_just_made_is_returned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both processes find the file empty; the second one to write adds nothing."""
+    home = Home(tmp_path)
+    create_registry(home, now=NOW)
+    before = [set[str]()]
+    monkeypatch.setattr(
+        "registry.schema.create.relation_names", lambda found: before.pop() if before else relation_names(found)
+    )
+    with create_registry(home).session() as session:
+        assert [row.applied_at for row in session.exec(select(SchemaVersion))] == [NOW]
+    assert not before
 
 
 def test_a_home_without_a_registry_says_how_to_make_one(tmp_path: Path) -> None:
@@ -183,7 +198,7 @@ def test_being_killed_within_a_transaction_loses_only_that_transaction(registry:
     """
     program = """
 import pathlib, sys, time
-from registry.storage.database import Registry
+from registry.storage.database import Registry, relation_names
 from registry.home import Home
 registry = Registry(Home(pathlib.Path(sys.argv[1])))
 with registry.connection() as connection:
