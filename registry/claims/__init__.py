@@ -1,1 +1,4 @@
-"""Claims: a claimant asserts that works are theirs, and a decision is made here."""
+"""Claims: a claimant asserts that works are theirs; a decision here accepts or refuses it.
+
+What may enter: opening, matching, deciding and reading claims.
+"""

@@ -1,3 +1,4 @@
-"""The log of changes: events, seals, and verifying both. Every write to the registry goes through
-it.
+"""The log of changes: every write to the registry is an event, and seals the rows that it added.
+
+What may enter: writing, reading and verifying events, and no meaning of an event's content.
 """

@@ -1,1 +1,4 @@
-"""May a work be trained on? The rule, the reviews that count, and the history of permissions."""
+"""May a work be trained on? The rule, the reviews that count, and permissions at earlier moments.
+
+What may enter: the rule itself and what it weighs, and nothing that reads files.
+"""

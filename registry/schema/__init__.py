@@ -1,1 +1,4 @@
-"""The schema: making it, its views, and the way from one version to the next. No other queries."""
+"""The schema as a whole: making it, its views, and the way from one version to the next.
+
+What may enter: statements that define tables and views, and no queries of commands.
+"""

@@ -1,1 +1,4 @@
-"""Perceptual hashes of pictures, near duplicates among works, and searching by picture."""
+"""Works that look alike: perceptual hashes, near duplicates in groups, and search by picture.
+
+What may enter: comparisons of pictures, and no attribution: looking alike is not evidence of use.
+"""

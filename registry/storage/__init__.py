@@ -1,1 +1,5 @@
-"""The DuckDB file: its tables and rights queries, and the only code that opens it."""
+"""The DuckDB file: the only code that opens it, its tables, and the queries for current rights.
+
+What may enter: code that any part of the registry needs to read or write rows, and no rule about
+works.
+"""
