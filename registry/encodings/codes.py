@@ -131,7 +131,13 @@ def decoys_available(n: int, h: int, unit_count: int) -> int:
 
 
 def members_needed(unit_count: int) -> int:
-    """The smallest n for which C(n, floor(n/2)) holds this many units."""
+    """The smallest n for which C(n, floor(n/2)) holds this many units.
+
+    Raises:
+        CapacityError: no encoding holds as many.
+    """
+    if unit_count > (most := comb(MAX_MEMBERS, MAX_MEMBERS // 2)):
+        raise CapacityError(f"got {unit_count} units, but {MAX_MEMBERS} members, the most there can be, hold {most}")
     return next(n for n in range(2, MAX_MEMBERS + 1) if comb(n, n // 2) >= unit_count)
 
 

@@ -4,6 +4,7 @@ candidates.
 
 from __future__ import annotations
 
+from sqlalchemy import text
 from sqlmodel import Session, col, select
 
 from registry.errors import IntegrityError, NotFoundError
@@ -43,6 +44,15 @@ def samples_of(session: Session, ensemble_id: str) -> list[Sample]:
     """The samples of an ensemble, in order of seed."""
     query = select(Sample).where(Sample.ensemble_id == ensemble_id).order_by(col(Sample.seed), col(Sample.id))
     return list(session.exec(query))
+
+
+def audits_in_order(session: Session) -> list[tuple[Audit, bool]]:
+    """All audits in the order in which they were recorded, each with whether it is the newest of its
+    sample or image.
+    """
+    audits = {audit.id: audit for audit in session.exec(select(Audit))}
+    ordered = session.connection().execute(text("SELECT audit_id, newest FROM audit_order ORDER BY place"))
+    return [(audits[audit_id], newest) for audit_id, newest in ordered]
 
 
 def candidates_of(session: Session, audit: Audit) -> list[tuple[Candidate, str]]:

@@ -150,6 +150,13 @@ _EXPOSURE = """
     JOIN member ON member.id = member_work.member_id
 """
 
+# By row, never by clock: a clock may have gone backwards between two audits.
+_AUDIT_ORDER = """
+    SELECT id AS audit_id, row_number() OVER (ORDER BY rowid) AS place,
+        row_number() OVER (PARTITION BY coalesce(sample_id, image_sha256) ORDER BY rowid DESC) = 1 AS newest
+    FROM audit
+"""
+
 _CANDIDATE_BY_RIGHTSHOLDER = """
     SELECT asset.rightsholder_id, rightsholder.name AS rightsholder, candidate.audit_id, audit.ensemble_id,
         audit.subject_kind, audit.sample_id, audit.image_name, candidate.rank, candidate.unit_number, unit.label AS unit,
@@ -195,6 +202,7 @@ VIEWS: Mapping[str, str] = MappingProxyType(
         "trained_member": _TRAINED_MEMBER,
         "member_work": _MEMBER_WORK,
         "exposure": _EXPOSURE,
+        "audit_order": _AUDIT_ORDER,
         "candidate_by_rightsholder": _CANDIDATE_BY_RIGHTSHOLDER,
         "near_duplicate_across_rightsholders": _NEAR_DUPLICATE_ACROSS_RIGHTSHOLDERS,
     }

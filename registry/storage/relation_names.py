@@ -44,6 +44,7 @@ TABLES = frozenset(
 
 VIEWS = frozenset(
     {
+        "audit_order",
         "candidate_by_rightsholder",
         "current_claim",
         "current_review",

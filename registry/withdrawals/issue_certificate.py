@@ -82,6 +82,11 @@ def certify(registry: Registry, asset_ids: Sequence[int], ensemble_id: str, now:
             proof = json.loads(tree.prove_absence(work.sha256).to_json())
             absence.append(AbsenceOfWork(work=work.sha256, member=member.id, proof=proof))
     with changing(registry, now) as change:
+        # While this is open, no other process can record a withdrawal or a member.
+        if _members_of(service_of(registry, ensemble_id)) != _members_of(service):
+            raise UsageError(
+                f"the members in service of ensemble {ensemble_id} changed while the proofs were made; certify again"
+            )
         sequence, head = head_of(change.connection)
         facts: dict[str, Any] = {
             "made_by": f"creditline {version('creditline')}",
@@ -102,6 +107,10 @@ def certify(registry: Registry, asset_ids: Sequence[int], ensemble_id: str, now:
         logged = {"works": [work.sha256 for work in works], "document_sha256": made.document_sha256}
         change.record("certificate made", f"ensemble {ensemble_id}", after=logged)
     return made
+
+
+def _members_of(service: Service) -> tuple[list[str], list[str]]:
+    return [member.id for member in service.serving], [member.id for member in service.out_of_service]
 
 
 def works_of_withdrawal(connection: duckdb.DuckDBPyConnection, withdrawal_id: int) -> list[int]:
@@ -154,11 +163,13 @@ def _withdrawn_works(
 
 
 def _not_withdrawn(connection: duckdb.DuckDBPyConnection, asset_id: int, sha256: str, service: Service) -> str:
-    row = connection.execute(
-        "SELECT code FROM unit_asset JOIN unit ON unit.encoding_id = unit_asset.encoding_id AND number = unit_number "
-        "WHERE unit_asset.encoding_id = ? AND asset_id = ?",
-        [service.encoding.id, asset_id],
-    ).fetchone()
-    saw = [member.index for member in service.serving if row and int(row[0]) >> member.index & 1]
-    who = f"members {', '.join(map(str, saw))} in service saw it" if saw else "no member in service saw it"
+    saw = connection.execute(
+        "SELECT member_index FROM member_work WHERE asset_id = ? AND list_contains(?, member_id) ORDER BY member_index",
+        [asset_id, [member.id for member in service.serving]],
+    ).fetchall()
+    who = (
+        f"members {', '.join(str(index) for (index,) in saw)} in service saw it"
+        if saw
+        else "no member in service saw it"
+    )
     return f"work {sha256[:12]} was not withdrawn, and {who}; run `creditline withdraw {asset_id} --reason …` first"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sqlmodel import Session, col, select
 
 from registry.errors import NotFoundError, UsageError
+from registry.outputs.queries import audits_in_order
 from registry.storage.tables import Audit, Sample
 from reports.outputs.read import subject_id
 
@@ -16,7 +17,7 @@ def newest_audits(session: Session) -> list[Audit]:
     by name.
     """
     seeds = dict(session.exec(select(Sample.id, Sample.seed)).all())
-    newest = {subject_id(audit): audit for audit in _oldest_first(session)}
+    newest = [audit for audit, counts in audits_in_order(session) if counts]
 
     def place(audit: Audit) -> tuple[str, str, int, str, str]:
         return (
@@ -27,7 +28,7 @@ def newest_audits(session: Session) -> list[Audit]:
             audit.id,
         )
 
-    return sorted(newest.values(), key=place)
+    return sorted(newest, key=place)
 
 
 def named_audits(session: Session, names: Sequence[str]) -> list[Audit]:
@@ -40,7 +41,7 @@ def named_audits(session: Session, names: Sequence[str]) -> list[Audit]:
         NotFoundError: nothing has that name, or the sample was not audited.
         UsageError: more than one thing has that name.
     """
-    audits = _oldest_first(session)
+    audits = audits_in_order(session)
     samples = set(session.exec(select(Sample.id)))
     chosen: dict[str, Audit] = {}
     for name in names:
@@ -55,21 +56,17 @@ def unaudited_samples(session: Session) -> list[str]:
     return sorted(session.exec(select(Sample.id).where(col(Sample.id).not_in(audited))))
 
 
-def _oldest_first(session: Session) -> list[Audit]:
-    return list(session.exec(select(Audit).order_by(col(Audit.created_at), col(Audit.id))))
-
-
-def _named(audits: Sequence[Audit], samples: set[str], name: str) -> Audit:
+def _named(audits: Sequence[tuple[Audit, bool]], samples: set[str], name: str) -> Audit:
     if not name:
         raise NotFoundError(
             "got an empty name, expected the id of a sample, audited image or audit; `creditline samples` lists samples"
         )
-    subjects = {subject_id(audit): audit for audit in audits}
+    subjects = {subject_id(audit): audit for audit, newest in audits if newest}
     matches: dict[str, Audit | None] = {sample: subjects.get(sample) for sample in samples if sample.startswith(name)}
     matches |= {
         key: audit for key, audit in subjects.items() if audit.sample_id is None and audit.image_sha256.startswith(name)
     }
-    matches = matches or {audit.id: audit for audit in audits if audit.id.startswith(name)}
+    matches = matches or {audit.id: audit for audit, _ in audits if audit.id.startswith(name)}
     if name in matches:
         matches = {name: matches[name]}
     if not matches:

@@ -41,10 +41,9 @@ AUDITS = """
         CASE WHEN sample_id IS NULL THEN 'image' ELSE 'sample' END AS kind,
         coalesce(sample_id, image_sha256[:12]) AS subject, image_name, image_sha256, audit.created_at AS audited_at,
         TRY_CAST(audit.settings ->> 'false_discovery_rate' AS DOUBLE) AS rate, test -> 'rightsholders' -> 'tested' AS joint,
-        row_number() OVER (
-            PARTITION BY coalesce(sample_id, image_sha256[:12]) ORDER BY audit.created_at DESC, audit.id DESC
-        ) = 1 AS newest
-    FROM audit JOIN ensemble ON ensemble.id = audit.ensemble_id JOIN encoding ON encoding.id = ensemble.encoding_id
+        audit_order.newest
+    FROM audit JOIN audit_order ON audit_order.audit_id = audit.id
+    JOIN ensemble ON ensemble.id = audit.ensemble_id JOIN encoding ON encoding.id = ensemble.encoding_id
 """
 """A row per audit, and whether it is the newest of its image."""
 

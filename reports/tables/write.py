@@ -23,15 +23,14 @@ from typing import BinaryIO, cast
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
-from sqlmodel import col, select
 
 from registry.errors import InputError, NotFoundError, UsageError
 from registry.event_log.events import head_of
 from registry.export.files import check_suffix, write_listing, write_rows
 from registry.home import write_bytes_atomically
 from registry.ids import sha256_of_file
+from registry.outputs.queries import audits_in_order
 from registry.storage.database import Registry, driver_of
-from registry.storage.tables import Audit
 from reports.issuing.issue import Issued, record_issue
 from reports.issuing.stamp import PARQUET_KEY, Stamp, beside, stamp_file, stamp_of
 from reports.outputs import candidates_table
@@ -139,8 +138,8 @@ def _opened(registry: Registry, name: str, subject: str) -> Iterator[_Opened]:
     """The rows of a table, of one transaction."""
     if name == candidates_table.TABLE.name:
         with registry.session() as session:
-            every = select(Audit).order_by(col(Audit.created_at), col(Audit.id))
-            chosen = list(session.exec(every)) if subject == ALL else newest_audits(session)
+            every = [audit for audit, _ in audits_in_order(session)]
+            chosen = every if subject == ALL else newest_audits(session)
             unread: list[str] = []
             facts = candidates_table.read_in_parts(session, registry.home, chosen, unread)
             yield _Opened(driver_of(session), candidates_table.candidate_rows(facts), unread)

@@ -117,6 +117,9 @@ def test_over_capacity_is_refused_with_the_number_of_members_that_would_do() -> 
     with pytest.raises(CapacityError, match="use 11 members or more"):
         codes.decoys_available(10, 5, 253)
     assert codes.decoys_available(10, 5, 252) == 0
+    assert codes.members_needed(comb(64, 32)) == 64
+    with pytest.raises(CapacityError, match="64 members, the most there can be"):
+        codes.members_needed(comb(64, 32) + 1)
 
 
 @pytest.mark.parametrize(("n", "h"), [(1, 1), (65, 32), (4, 0), (4, 4), (0, 0)])

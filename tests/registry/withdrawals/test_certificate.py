@@ -16,7 +16,7 @@ import pytest
 from registry.encodings.store import create_encoding
 from registry.errors import CapacityError, InputError, IntegrityError, NotFoundError, UsageError
 from registry.members.manifest import Manifest, ManifestWorks
-from registry.members.merkle import MerkleTree
+from registry.members.merkle import AbsenceProof, MerkleTree
 from registry.members.serving import service_of
 from registry.storage.database import Registry
 from registry.storage.tables import Encoding
@@ -281,6 +281,25 @@ def test_a_work_that_was_not_withdrawn_has_no_certificate(registry: Registry, en
     )
     with pytest.raises(UsageError, match=f"members {', '.join(map(str, saw))} in service saw it"):
         certify(registry, [asset_id], ensemble_of(encoding), NOW)
+
+
+def test_a_withdrawal_while_the_proofs_are_made_is_not_certified_over(
+    registry: Registry, encoding: Encoding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its members in service would be those of an earlier log than the one it names."""
+
+    def prove(tree: MerkleTree, work: str) -> AbsenceProof:
+        monkeypatch.undo()
+        withdraw(registry, asset_ids=[asset_id], reason="meanwhile", now=NOW)
+        return tree.prove_absence(work)
+
+    serving = service_of(registry, ensemble_of(encoding)).serving
+    with registry.connection() as connection:
+        query = "SELECT asset_id FROM member_work WHERE member_id = ? AND asset_id <> ?"
+        asset_id = connection.execute(query, [serving[0].id, WITHDRAWN]).fetchall()[0][0]
+    monkeypatch.setattr(MerkleTree, "prove_absence", prove)
+    with pytest.raises(UsageError, match="changed while the proofs were made; certify again"):
+        certify(registry, [WITHDRAWN], ensemble_of(encoding), NOW)
 
 
 def test_no_certificate_where_none_serves_or_a_member_was_altered(registry: Registry, encoding: Encoding) -> None:

@@ -10,6 +10,7 @@ from PIL import Image
 from sqlmodel import col, select
 
 from registry.errors import IntegrityError, NotFoundError, UsageError
+from registry.outputs.queries import audits_in_order
 from registry.storage.tables import Asset, AssetRights, Audit, Licence, Rightsholder
 from reports.facts import NotMeasured
 from reports.outputs.facts import Landscape
@@ -17,6 +18,7 @@ from reports.outputs.illustrations import Report
 from reports.outputs.read import read_audit
 from reports.outputs.selection import named_audits, newest_audits, unaudited_samples
 from reports.rendering.pictures import Picture
+from reports.statements.findings import AUDITS
 from tests.support.world import NOON, N, World, make_world
 
 
@@ -187,6 +189,24 @@ def test_selection_by_name(fresh: World) -> None:
             named_audits(session, [""])
         with pytest.raises(UsageError, match="give more digits"):
             named_audits(session, [shared])
+
+
+def test_the_audit_recorded_last_counts_also_when_the_clock_was_set_back(fresh: World) -> None:
+    """In reports, statements and tables alike: order of recording decides, not time."""
+    sample = fresh.add_sample(0)
+    audits = [
+        fresh.add_audit((beaten,), sample=on, image_name=name, created_at=NOON - datetime.timedelta(hours=hours))
+        for on, name in ((sample, None), (None, "poster.jpg"))
+        for hours, beaten in ((0, 0), (2, 3), (1, 5))
+    ]
+    last = [audits[2].id, audits[5].id]
+    with fresh.registry.session() as session:
+        assert [audit.id for audit in newest_audits(session)] == last
+        assert [named_audits(session, [name])[0].id for name in (sample.id, audits[5].image_sha256)] == last
+        assert [audit.id for audit, _ in audits_in_order(session)] == [audit.id for audit in audits]
+    with fresh.registry.connection() as connection:
+        counted = connection.execute(f"SELECT audit_id FROM ({AUDITS}) WHERE newest ORDER BY kind DESC").fetchall()  # noqa: S608 - a constant
+    assert [audit_id for (audit_id,) in counted] == last
 
 
 def test_value_that_is_no_number_is_refused(fresh: World) -> None:
