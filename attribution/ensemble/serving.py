@@ -23,7 +23,7 @@ from registry.home import Home
 from registry.ids import sha256_of, sha256_of_file
 from registry.members.manifest import WEIGHTS_NAME, ManifestEncoding
 from registry.members.seen import withdrawals_applied_through
-from registry.members.serving import history_of, served_by, service_of
+from registry.members.serving import history_of, served_by, service_status
 from registry.outputs.queries import ensemble_with_encoding
 from registry.storage import tables
 from registry.storage.database import Registry
@@ -74,7 +74,7 @@ def serving_ensemble(registry: Registry, ensemble_id: str) -> ServingEnsemble:
         UsageError: some of its members have never been trained.
         CapacityError: every member saw a work that was withdrawn.
     """
-    service = service_of(registry, ensemble_id)
+    service = service_status(registry, ensemble_id)
     if len(service.states) < service.encoding.n:
         raise UsageError(
             f"ensemble {ensemble_id} has {len(service.states)} of {service.encoding.n} members; "

@@ -31,7 +31,7 @@ from registry.errors import CapacityError, InputError, IntegrityError, UsageErro
 from registry.event_log.events import changing
 from registry.home import Home, write_bytes_atomically
 from registry.ids import content_id, sha256_of_file
-from registry.members.serving import service_of
+from registry.members.serving import service_status
 from registry.storage import tables
 from registry.storage.database import Registry
 
@@ -167,7 +167,7 @@ def _check_service(registry: Registry, ensemble: ServingEnsemble) -> None:
     """A long run must not outlast a withdrawal: what was made by members out of service is not
     handed out.
     """
-    serving = {member.id for member in service_of(registry, ensemble.id).serving}
+    serving = {member.id for member in service_status(registry, ensemble.id).serving}
     if not serving.issuperset(ensemble.member_ids):
         raise CapacityError(
             f"works that members of ensemble {ensemble.id} saw were withdrawn in the meantime; "

@@ -35,7 +35,7 @@ from registry.members.manifest import (
     read_member_folder,
 )
 from registry.members.register import check_against_codes, last_withdrawal, member_id, register_member
-from registry.members.serving import Service, generations_of, service_of
+from registry.members.serving import ServiceStatus, generations_of, service_status
 from registry.storage import tables
 from registry.storage.database import Registry
 from registry.withdrawals.record import cover_later_works
@@ -120,7 +120,7 @@ def train_ensemble(
         WorkerDiedError: a worker was killed.
         IntegrityError: a member's folder was altered before it could be registered.
     """
-    service = service_of(registry, ensemble_id)
+    service = service_status(registry, ensemble_id)
     registered = {state.member.index for state in service.states}
     wanted = {index: 1 for index in range(service.encoding.n) if index not in registered}
     works = _works_to_train_on(registry, service, wanted)
@@ -149,7 +149,7 @@ def plan_retraining(registry: Registry, ensemble_id: str) -> RetrainingPlan:
     Raises:
         NotFoundError: no such ensemble.
     """
-    service = service_of(registry, ensemble_id)
+    service = service_status(registry, ensemble_id)
     wanted = {member.index: member.generation + 1 for member in service.out_of_service}
     works = _works_to_train_on(registry, service, wanted)
     return RetrainingPlan(
@@ -188,7 +188,7 @@ def _train(
     """Train these generations of these members, heeding all withdrawals that there are."""
     cover_later_works(registry, datetime.datetime.now(datetime.UTC))
     through = last_withdrawal(registry)
-    service = service_of(registry, ensemble_id)
+    service = service_status(registry, ensemble_id)
     with registry.session() as session:
         finished = [member.id for member in generations_of(session, ensemble_id)]
     further = {} if checkpoint_seconds is None else {"checkpoint_seconds": checkpoint_seconds}
@@ -214,7 +214,7 @@ def _train(
         yield register_member(registry, read_member_folder(folder), "trained", datetime.datetime.now(datetime.UTC))
 
 
-def _works_to_train_on(registry: Registry, service: Service, indices: Collection[int]) -> dict[int, int]:
+def _works_to_train_on(registry: Registry, service: ServiceStatus, indices: Collection[int]) -> dict[int, int]:
     """By member, how many works of its codes were not withdrawn."""
     units = load_units(registry, service.encoding.id)
     left = ~np.isin(units.asset_ids, service.withdrawn.asset_ids)

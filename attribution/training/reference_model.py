@@ -35,7 +35,7 @@ from registry.home import Home
 from registry.members.manifest import ReferenceFolder, ReferenceManifest, read_reference_folder
 from registry.members.reference_models import record_reference, usable_reference
 from registry.members.register import expected_works, last_withdrawal
-from registry.members.serving import service_of
+from registry.members.serving import service_status
 from registry.storage.database import Registry
 from registry.withdrawals.record import cover_later_works
 
@@ -96,7 +96,7 @@ def train_reference_model(
         IntegrityError: a work was altered since it was registered, or the folder before it could be
             recorded.
     """
-    service = service_of(registry, ensemble_id)
+    service = service_status(registry, ensemble_id)
     settings = EnsembleSettings.from_json(service.ensemble.settings)
     if _needs_a_label(settings):
         raise UsageError(_no_classes(ensemble_id, settings))
@@ -128,7 +128,7 @@ def _task(
     """What is to be trained, heeding all withdrawals that there are."""
     cover_later_works(registry, datetime.datetime.now(datetime.UTC))
     through = last_withdrawal(registry)
-    service = service_of(registry, ensemble_id)
+    service = service_status(registry, ensemble_id)
     if not expected_works(registry, service.encoding.id, None, through):
         raise CapacityError(f"every work of encoding {service.encoding.id} was withdrawn: there is none to train on")
     return ReferenceTask(
@@ -180,7 +180,7 @@ def open_reference_model(registry: Registry, ensemble_id: str) -> ReferenceModel
         IntegrityError: its files are not what was recorded, or are of other settings than the
             ensemble's.
     """
-    settings = EnsembleSettings.from_json(service_of(registry, ensemble_id).ensemble.settings)
+    settings = EnsembleSettings.from_json(service_status(registry, ensemble_id).ensemble.settings)
     if _needs_a_label(settings):
         raise MissingPartError(_no_classes(ensemble_id, settings))
     found = usable_reference(registry, ensemble_id)

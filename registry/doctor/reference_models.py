@@ -9,7 +9,7 @@ from registry.errors import CreditlineError
 from registry.members.manifest import ManifestWorks, read_reference_folder
 from registry.members.reference_models import RecordedReference, check_reference, command_for, recorded_reference
 from registry.members.register import expected_works
-from registry.members.serving import Service, service_of
+from registry.members.serving import ServiceStatus, service_status
 from registry.storage.database import Registry
 
 
@@ -24,21 +24,23 @@ def check_reference_models(registry: Registry, found: Examination, *, files: boo
         where = str(registry.home.reference_model(ensemble_id))
         repair = f"run {command_for(ensemble_id)} again, or `rm -r '{where}'`"
         try:
-            _check(registry, service_of(registry, ensemble_id), where, repair, found, files=files)
+            _check(registry, service_status(registry, ensemble_id), where, repair, found, files=files)
         except CreditlineError as error:
             found.error("reference models", where, str(error), repair)
     if there:
         found.checked["reference models"] = len(there)
 
 
-def _check(registry: Registry, service: Service, where: str, repair: str, found: Examination, *, files: bool) -> None:
+def _check(
+    registry: Registry, service: ServiceStatus, where: str, repair: str, found: Examination, *, files: bool
+) -> None:
     with registry.connection() as connection:
         recorded = recorded_reference(connection, service.ensemble.id)
     if recorded is None:
         what = "no event of the log names this reference model: it is not used"
         found.add("reference models", Severity.WARNING, where, what, repair)
         return
-    seen = int(service.withdrawn.seen_by(None, recorded.withdrawn_through).sum())
+    seen = int(service.withdrawn.seen_by(None, recorded.withdrawals_applied_through).sum())
     if seen:
         what = f"this reference model saw {seen:,} works that were withdrawn since: it is not used, and still has what it learnt"
         found.add("reference models", Severity.WARNING, where, what, repair)
@@ -47,7 +49,7 @@ def _check(registry: Registry, service: Service, where: str, repair: str, found:
 
 
 def _check_folder(
-    registry: Registry, service: Service, recorded: RecordedReference, where: str, repair: str, found: Examination
+    registry: Registry, service: ServiceStatus, recorded: RecordedReference, where: str, repair: str, found: Examination
 ) -> None:
     folder = read_reference_folder(registry.home.reference_model(service.ensemble.id))
     manifest = check_reference(service, folder, recorded).manifest

@@ -1,4 +1,4 @@
-"""What one member saw: its manifest, whose works these are and under which licences, and proofs for
+"""What one member saw: its manifest, its works by rightsholder and licence, and Merkle proofs for
 single works.
 """
 
@@ -24,17 +24,17 @@ LARGEST_PROOF_FILE = 2**20
 
 @dataclass(frozen=True)
 class Share:
-    """How many of a member's works somebody owns, or are under a licence."""
+    """How many of a member's works have one rightsholder, or one licence; ``name`` is None where none is
+    known.
+    """
 
     name: str | None
     works: int
 
 
 @dataclass(frozen=True)
-class Saw:
-    """What a member saw. Whose the works are, and under which licence, is as the registry has it
-    now.
-    """
+class MemberContents:
+    """What a member saw; rightsholders and licences as the registry has them now."""
 
     member: Member
     manifest: Manifest
@@ -42,8 +42,8 @@ class Saw:
     licences: tuple[Share, ...]
 
 
-def what_member_saw(registry: Registry, member: Member) -> Saw:
-    """The member's manifest from its row, with its works counted by owner and by licence."""
+def contents_of_member(registry: Registry, member: Member) -> MemberContents:
+    """The member's manifest from its row, with its works counted by rightsholder and by licence."""
     manifest = Manifest.model_validate(member.manifest, strict=False)
     with registry.connection() as connection:
         owners, licences = (
@@ -55,20 +55,18 @@ def what_member_saw(registry: Registry, member: Member) -> Saw:
             ).fetchall()
             for name, table in (("name", "rightsholder"), ("reference", "licence"))
         )
-    return Saw(member, manifest, *(tuple(Share(*row) for row in rows) for rows in (owners, licences)))
+    return MemberContents(member, manifest, *(tuple(Share(*row) for row in rows) for rows in (owners, licences)))
 
 
 def works_of_member(registry: Registry, member: Member) -> MemberFolder:
-    """The member's folder with the listing of its works, checked. Raises IntegrityError if a file
-    was altered.
+    """The member's folder with the listing of its works, checked. Raises IntegrityError for altered
+    files.
     """
     return check_member(registry.home.member(member.id), member)
 
 
 def listing_of(registry: Registry, hashes: Sequence[str]) -> pa.Table:
-    """Works by hash with what the registry knows of them: sha256, asset_id, path, rightsholder,
-    licence.
-    """
+    """Works by hash: sha256, asset_id, path, rightsholder and licence; null for unknown hashes."""
     with registry.connection() as connection:
         connection.register("listed", pa.table({"listed_sha256": pa.array(hashes, pa.string())}))
         return connection.execute(
@@ -79,15 +77,17 @@ def listing_of(registry: Registry, hashes: Sequence[str]) -> pa.Table:
 
 
 def prove(folder: MemberFolder, sha256: str) -> Proof:
-    """A proof that a work is among those that the member saw, or that it is not."""
+    """A proof that the member saw a work, or that it did not."""
     tree = MerkleTree.build(folder.works)
     if tree.root != folder.manifest.works.merkle_root:
-        raise IntegrityError(f"{folder.path} has another Merkle root than its works; restore the member's folder")
+        raise IntegrityError(
+            f"{folder.path} states a Merkle root that is not that of its works; restore the member's folder"
+        )
     return tree.prove(sha256)
 
 
 def proof_document(folder: MemberFolder, sha256: str, proof: Proof) -> dict[str, Any]:
-    """The proof with all that it takes to check it: root and count are those of the manifest."""
+    """The proof with everything needed to check it: root and count come from the manifest."""
     works = folder.manifest.works
     return {
         "work_sha256": sha256,
@@ -100,11 +100,10 @@ def proof_document(folder: MemberFolder, sha256: str, proof: Proof) -> dict[str,
 
 
 def read_proof(path: Path) -> Proof:
-    """A proof from a file: by itself, or within a document that ``creditline manifest --prove
-    --json`` wrote.
+    """A proof from a file: the proof alone, or the output of ``creditline manifest --prove --json``.
 
     Raises:
-        InputError: it cannot be read, or is no proof.
+        InputError: the file cannot be read, or has no proof.
     """
     try:
         with path.open("rb") as file:
@@ -124,5 +123,7 @@ def read_proof(path: Path) -> Proof:
 
 
 def shows(proof: Proof, root: str, count: int, sha256: str) -> bool | None:
-    """What a proof shows about a work: True, it was seen; False, it was not; None: nothing."""
+    """What a proof shows about a work: True, it was seen; False, it was not; None: the proof does not
+    hold.
+    """
     return isinstance(proof, InclusionProof) if verify(proof, root, count, sha256) else None

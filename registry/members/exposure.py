@@ -1,9 +1,8 @@
-"""Which models saw these works: from the codes, held against the listings that the members were
-trained with.
+"""Which models saw these works: by the codes, compared with the members' own listings.
 
-Codes say it for any number of works at once; a member's ``works.txt`` is sorted, so that each work
-is looked up in it by halving. Where the two disagree, or a listing cannot be read, that is a
-finding: the answer then rests on one of them alone.
+Codes answer for any number of works at once. A member's ``works.txt`` is sorted, so a work is looked
+up by binary search. A disagreement, or a listing that cannot be read, is a finding: the answer then
+rests on the codes alone.
 """
 
 from __future__ import annotations
@@ -23,18 +22,18 @@ from registry.home import Home
 from registry.members.manifest import MANIFEST_NAME, WORKS_NAME, Manifest
 from registry.members.reference_models import RecordedReference, recorded_reference
 from registry.members.seen import EncodedWorks, encoded_works, withdrawals_applied_through
-from registry.members.serving import Service, service_of
+from registry.members.serving import ServiceStatus, service_status
 from registry.storage.database import Registry
 from registry.storage.tables import Encoding, Ensemble, Member
 
 _LINE = 65
-"""Bytes of a line of ``works.txt``: a SHA-256 in hexadecimal, and the line's end."""
+"""Bytes of a line of ``works.txt``: a SHA-256 in hexadecimal and a newline."""
 _LARGEST_MANIFEST = 16 * 2**20
 
 
 @dataclass(frozen=True)
 class MemberExposure:
-    """A member that saw some of the works."""
+    """A member that saw at least one of the works."""
 
     member: str
     ensemble: str
@@ -42,7 +41,7 @@ class MemberExposure:
     generation: int
     origin: str
     serves: bool
-    """Whether outputs are made with it now."""
+    """Whether the member is in service."""
     works: int
     """How many of the works it saw."""
     manifest_sha256: str
@@ -51,7 +50,7 @@ class MemberExposure:
 
 @dataclass(frozen=True)
 class EncodingExposure:
-    """An encoding that has some of the works."""
+    """An encoding with at least one of the works."""
 
     encoding: str
     works: int
@@ -63,37 +62,37 @@ class EncodingExposure:
 
 @dataclass(frozen=True)
 class ReferenceExposure:
-    """A reference model that saw some of the works; no output is made with it."""
+    """A reference model that saw at least one of the works; no output is made with it."""
 
     ensemble: str
     works: int
     usable: bool
-    """Whether it saw no work that was withdrawn since; if it did, nothing is ranked with it."""
+    """Whether it saw no work that is withdrawn now; otherwise it is not used."""
     manifest_sha256: str
 
 
 @dataclass(frozen=True)
 class Exposure:
-    """Who saw these works."""
+    """Models that saw these works."""
 
     works: int
     encodings: tuple[EncodingExposure, ...]
     members: tuple[MemberExposure, ...]
     members_that_did_not: int
-    """Members, of all ensembles, that saw none of them."""
+    """Members of all ensembles that saw none of the works."""
     reference_models: tuple[ReferenceExposure, ...] = ()
     findings: tuple[str, ...] = ()
 
     @property
     def unseen(self) -> bool:
-        """No model saw any of them."""
+        """Whether no model saw any of the works."""
         return not self.members and not self.reference_models
 
 
 def exposure_of(registry: Registry, asset_ids: Sequence[int] | NDArray[np.int64]) -> Exposure:
     """Which encodings, ensembles and members saw these works.
 
-    Findings name every member whose listing says something else than the codes.
+    Findings name every member whose listing disagrees with the codes.
     """
     asset_ids = np.unique(np.asarray(asset_ids, dtype=np.int64))
     with registry.session() as session:
@@ -117,7 +116,7 @@ def exposure_of(registry: Registry, asset_ids: Sequence[int] | NDArray[np.int64]
         hashes = _hashes(connection, asset_ids)
         recorded = {ensemble.id: recorded_reference(connection, ensemble.id) for ensemble in ensembles}
     hashes_of = {key: np.array(works.sha256.to_pylist(), dtype="S64") for key, works in encoded.items()}
-    services = {ensemble.id: service_of(registry, ensemble.id) for ensemble in ensembles}
+    services = {ensemble.id: service_status(registry, ensemble.id) for ensemble in ensembles}
     serving = {member.id for service in services.values() for member in service.serving}
     encoding_of = {ensemble.id: ensemble.encoding_id for ensemble in ensembles}
     seen: list[MemberExposure] = []
@@ -139,15 +138,17 @@ def exposure_of(registry: Registry, asset_ids: Sequence[int] | NDArray[np.int64]
             _reference(services[ensemble], reference, works)
             for ensemble, reference in recorded.items()
             if reference is not None
-            and (works := int(encoded[encoding_of[ensemble]].seen_by(None, reference.withdrawn_through).sum()))
+            and (
+                works := int(encoded[encoding_of[ensemble]].seen_by(None, reference.withdrawals_applied_through).sum())
+            )
         ),
         findings=tuple(findings),
     )
 
 
 def exposure_by_work(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int] | NDArray[np.int64]) -> pa.Table:
-    """A row per work and encoding that has it: its unit, and the members (by index) that the code
-    gives it to.
+    """A row per work and encoding with it: the work's unit, and the indices of the members in its
+    code.
     """
     connection.register("asked", _asked(asset_ids))
     rows = connection.execute(
@@ -187,11 +188,11 @@ def _encoding(
     )
 
 
-def _reference(service: Service, reference: RecordedReference, works: int) -> ReferenceExposure:
+def _reference(service: ServiceStatus, reference: RecordedReference, works: int) -> ReferenceExposure:
     return ReferenceExposure(
         ensemble=service.ensemble.id,
         works=works,
-        usable=not service.withdrawn.seen_by(None, reference.withdrawn_through).any(),
+        usable=not service.withdrawn.seen_by(None, reference.withdrawals_applied_through).any(),
         manifest_sha256=reference.manifest_sha256,
     )
 
@@ -220,11 +221,11 @@ def _compare(home: Home, member: Member, hashes: NDArray[np.bytes_], by_codes: N
     only_listed, only_codes = np.setdiff1d(listed, by_codes), np.setdiff1d(by_codes, listed)
     findings = []
     for found, what in (
-        (only_listed, "lists {} that the codes do not give it"),
-        (only_codes, "lacks {} that the codes give it"),
+        (only_listed, "lists {} that are not in the member's codes"),
+        (only_codes, "lacks {} that are in the member's codes"),
     ):
         if len(found):
-            works = f"{len(found):,} of the works ({found[0].decode()[:12]}… for one)"
+            works = f"{len(found):,} of the works (for example {found[0].decode()[:12]}…)"
             findings.append(f"{folder / WORKS_NAME} {what.format(works)}; `creditline doctor` says what to do")
     return findings
 
@@ -245,11 +246,11 @@ def _check_manifest(folder: Path, member: Member) -> None:
 
 
 def listed_in(path: Path, hashes: NDArray[np.bytes_]) -> NDArray[np.bool_]:
-    """Which of these hashes (64 bytes each) a sorted listing has, by halving: the file is never
-    read as a whole.
+    """Which of these hashes (64 bytes each) a sorted listing has: by binary search, without reading
+    the whole file.
 
     Raises:
-        IntegrityError: it cannot be read, or is no listing.
+        IntegrityError: the file cannot be read, or is not a listing.
     """
     try:
         size = path.stat().st_size
@@ -262,7 +263,7 @@ def listed_in(path: Path, hashes: NDArray[np.bytes_]) -> NDArray[np.bool_]:
         raise IntegrityError(
             f"cannot read {path}: {error.strerror}; restore the file or train the member again"
         ) from error
-    wanted = np.char.add(hashes, b"\n").astype("S65")
-    places = np.searchsorted(lines, wanted)
-    found: NDArray[np.bool_] = lines[np.minimum(places, len(lines) - 1)] == wanted
+    lines_sought = np.char.add(hashes, b"\n").astype("S65")
+    places = np.searchsorted(lines, lines_sought)
+    found: NDArray[np.bool_] = lines[np.minimum(places, len(lines) - 1)] == lines_sought
     return np.asarray(found)

@@ -1,9 +1,9 @@
-"""Reference models: one for an ensemble, trained on all of its works, for ranking alone.
+"""Reference models: at most one per ensemble, trained on all works of the encoding, used for ranking
+only.
 
-It serves no image and has no place in the codes, so it is no member: what is on record of it is an
-event, of which the newest counts, and its folder must be the one that this event names. It saw
-everything, so every withdrawal of a work of its encoding puts it out of use, the moment that it is
-recorded, until it is trained again without the work.
+A reference model generates nothing and has no bit in the codes, so it is not a member. The newest
+event about it is its record, and its folder must be the one named there. Every withdrawal of a work
+of the encoding puts it out of use at once, until it is trained again without the work.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from registry.event_log.events import changing
 from registry.event_log.verify import newest_statement
 from registry.members.manifest import MANIFEST_NAME, ReferenceFolder, read_reference_folder
 from registry.members.register import expected_works
-from registry.members.serving import Service, service_of
+from registry.members.serving import ServiceStatus, service_status
 from registry.storage.database import Registry
 
 EVENT = "reference model trained"
@@ -29,28 +29,28 @@ EVENT = "reference model trained"
 
 @dataclass(frozen=True)
 class RecordedReference:
-    """What the log says of a reference model."""
+    """The log's record of a reference model."""
 
     manifest_sha256: str
     weights_sha256: str
-    withdrawn_through: int | None
-    """The last withdrawal that its training heeded."""
+    withdrawals_applied_through: int | None
+    """The last withdrawal applied before it was trained; None: none was."""
 
 
 def command_for(ensemble_id: str) -> str:
-    """What trains the reference model of an ensemble, as people type it."""
+    """The command that trains the reference model of an ensemble, for messages."""
     return f"`creditline members reference --ensemble {ensemble_id}`"
 
 
 def record_reference(registry: Registry, folder: ReferenceFolder, now: datetime) -> None:
-    """Have the log say that this is the ensemble's reference model from now on.
+    """Record a reference model in the log; it replaces an earlier one of the ensemble.
 
     Raises:
         NotFoundError: no such ensemble.
-        IntegrityError: its works are not those of the ensemble's encoding less the withdrawn ones.
+        IntegrityError: its works are not the encoding's works less the withdrawn ones.
     """
     manifest = folder.manifest
-    service = service_of(registry, manifest.ensemble_id)
+    service = service_status(registry, manifest.ensemble_id)
     expected = expected_works(registry, service.encoding.id, None, manifest.withdrawn_through)
     if list(folder.works) != sorted(set(expected)):
         raise IntegrityError(
@@ -69,10 +69,10 @@ def record_reference(registry: Registry, folder: ReferenceFolder, now: datetime)
 
 
 def recorded_reference(connection: duckdb.DuckDBPyConnection, ensemble_id: str) -> RecordedReference | None:
-    """What the newest event says of an ensemble's reference model; None if none was ever trained.
+    """The newest record of an ensemble's reference model; None if none was ever trained.
 
     Raises:
-        IntegrityError: the event is not one that was written here.
+        IntegrityError: the event cannot be read.
     """
     stated = newest_statement(connection, EVENT, f"ensemble {ensemble_id}")
     if stated is None:
@@ -85,62 +85,59 @@ def recorded_reference(connection: duckdb.DuckDBPyConnection, ensemble_id: str) 
         )
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise IntegrityError(
-            f"the log's newest event of a reference model of ensemble {ensemble_id} cannot be read ({error}); "
-            "`creditline log verify` says whether it was edited"
+            f"the newest event about the reference model of ensemble {ensemble_id} cannot be read ({error}); "
+            "run `creditline log verify` to see whether it was edited"
         ) from error
 
 
 def usable_reference(registry: Registry, ensemble_id: str) -> ReferenceFolder:
-    """The reference model's folder, if it is what was recorded and saw no work that was withdrawn
-    since.
+    """The folder of a reference model that can be used: as recorded, and trained on no work that is
+    withdrawn now.
 
     Raises:
         NotFoundError: no such ensemble.
-        MissingPartError: there is none, or it saw works that were withdrawn since.
-        InputError: its manifest cannot be understood.
-        IntegrityError: its files are not what was recorded.
+        MissingPartError: there is none, or it saw works that are withdrawn now.
+        InputError: its manifest cannot be read.
+        IntegrityError: its files are not those recorded.
     """
-    service = service_of(registry, ensemble_id)
+    service = service_status(registry, ensemble_id)
     place = registry.home.reference_model(ensemble_id)
     with registry.connection() as connection:
         recorded = recorded_reference(connection, ensemble_id)
     if recorded is None or not place.is_dir():
         raise MissingPartError(
-            f"a reference model of ensemble {ensemble_id} is needed, and there is none: "
-            f"{command_for(ensemble_id)} trains it"
+            f"ensemble {ensemble_id} has no reference model, and one is needed: run {command_for(ensemble_id)}"
         )
-    seen = int(service.withdrawn.seen_by(None, recorded.withdrawn_through).sum())
+    seen = int(service.withdrawn.seen_by(None, recorded.withdrawals_applied_through).sum())
     if seen:
         raise MissingPartError(
-            f"the reference model of ensemble {ensemble_id} saw {seen:,} works that were withdrawn since and is not used: "
+            f"the reference model of ensemble {ensemble_id} saw {seen:,} works that are withdrawn now, so it is not used: "
             f"run {command_for(ensemble_id)} again"
         )
     return check_reference(service, read_reference_folder(place), recorded)
 
 
-def check_reference(service: Service, folder: ReferenceFolder, recorded: RecordedReference) -> ReferenceFolder:
-    """The folder, if it is the recorded one and of this ensemble's recipe.
+def check_reference(service: ServiceStatus, folder: ReferenceFolder, recorded: RecordedReference) -> ReferenceFolder:
+    """The folder, after a check that it is the recorded one and has the ensemble's settings.
 
     Raises:
-        IntegrityError: it is not.
+        IntegrityError: it is not, or has not.
     """
     if folder.manifest.sha256 != recorded.manifest_sha256:
         raise IntegrityError(
-            f"{folder.path / MANIFEST_NAME} is not the one that the log names for ensemble {service.ensemble.id}; restore the "
+            f"{folder.path / MANIFEST_NAME} is not the manifest recorded for ensemble {service.ensemble.id}; restore the "
             f"folder or run {command_for(service.ensemble.id)} again"
         )
     if folder.manifest.settings != service.ensemble.settings:
         raise IntegrityError(
-            f"{folder.path} was trained with other settings than ensemble {service.ensemble.id} has; run "
+            f"{folder.path} was trained with other settings than those of ensemble {service.ensemble.id}; run "
             f"{command_for(service.ensemble.id)} again"
         )
     return folder
 
 
-def reference_saw(registry: Registry, service: Service, asset_ids: Sequence[int]) -> bool:
-    """Whether a reference model is there that saw one of these works, all of which were
-    withdrawn.
-    """
+def reference_saw(registry: Registry, service: ServiceStatus, asset_ids: Sequence[int]) -> bool:
+    """Whether the ensemble has a reference model that saw one of these withdrawn works."""
     if not registry.home.reference_model(service.ensemble.id).is_dir():
         return False
     named = np.isin(service.withdrawn.asset_ids, np.asarray(asset_ids, dtype=np.int64))
@@ -148,6 +145,8 @@ def reference_saw(registry: Registry, service: Service, asset_ids: Sequence[int]
         try:
             recorded = recorded_reference(connection, service.ensemble.id)
         except IntegrityError:
-            # What it saw is unknown, so it may have.
+            # Unknown counts as seen.
             recorded = None
-    return bool((service.withdrawn.seen_by(None, recorded.withdrawn_through if recorded else None) & named).any())
+    return bool(
+        (service.withdrawn.seen_by(None, recorded.withdrawals_applied_through if recorded else None) & named).any()
+    )

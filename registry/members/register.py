@@ -1,8 +1,8 @@
-"""Registering trained members: only what the codes imply gets in.
+"""Registering trained members, if their works are exactly those of their codes.
 
-The worker that trains a member writes its folder; its parent registers it here. The check is the
-registry's promise to everyone who relies on ablation: a member is believed to have seen exactly the
-works that its bit of the codes says.
+The worker that trains a member writes its folder; its parent process registers the folder here.
+Ablation relies on this check: a registered member saw exactly the works of its code, less those
+withdrawn before its training.
 """
 
 from __future__ import annotations
@@ -19,34 +19,37 @@ from registry.storage.tables import Encoding, Ensemble, Member
 
 
 def member_id(ensemble_id: str, index: int, generation: int = 1) -> str:
-    """``<ensemble>-<index>``, later generations with their number behind it: the member's id and
-    the name of its folder.
+    """The member's id and the name of its folder: ``<ensemble>-<index>``, and ``-<generation>`` after
+    the first.
     """
     return f"{ensemble_id}-{index:02d}" + (f"-{generation}" if generation > 1 else "")
 
 
 def expected_works(
-    registry: Registry, encoding_id: str, index: int | None, withdrawn_through: int | None = None
+    registry: Registry, encoding_id: str, index: int | None, applied_through: int | None = None
 ) -> list[str]:
-    """SHA-256 of every work that the codes give to member ``index``, sorted; None: of every work of
-    the encoding.
+    """SHA-256 of every work that a model of the encoding trains on, sorted.
 
-    Works of the withdrawals up to ``withdrawn_through`` are left out; None: no work is left out.
+    Args:
+        registry: where the encoding is.
+        encoding_id: the encoding.
+        index: the member's bit; None: a reference model.
+        applied_through: the last withdrawal applied before training; None: none is.
     """
     with registry.connection() as connection:
         works = encoded_works(connection, encoding_id)
-    return works.hashes(works.seen_by(index, withdrawn_through))
+    return works.hashes(works.seen_by(index, applied_through))
 
 
 def last_withdrawal(registry: Registry) -> int | None:
-    """The number of the newest withdrawal; None if there is none."""
+    """The id of the newest withdrawal; None if there is none."""
     with registry.connection() as connection:
         row = connection.execute("SELECT max(id) FROM withdrawal").fetchall()[0]
     return None if row[0] is None else int(row[0])
 
 
 def register_member(registry: Registry, folder: MemberFolder, origin: str, now: datetime) -> Member:
-    """Put a member into the registry; one that is there already is returned as it is.
+    """Register a member; one that is registered already is returned as it is.
 
     Args:
         registry: where the ensemble is and the member goes.
@@ -67,13 +70,16 @@ def register_member(registry: Registry, folder: MemberFolder, origin: str, now: 
         encoding = session.get(Encoding, ensemble.encoding_id) if ensemble else None
         existing = session.get(Member, member_id(manifest.ensemble_id, manifest.index, manifest.generation))
     if ensemble is None or encoding is None:
-        raise NotFoundError(f"{folder.path} is of ensemble {manifest.ensemble_id}, which this registry does not have")
+        raise NotFoundError(
+            f"{folder.path} is a member of ensemble {manifest.ensemble_id}, which is not registered; "
+            "import it into the registry that it comes from"
+        )
     _check_encoding(folder, encoding)
     if existing is not None:
         if existing.manifest_sha256 == manifest.sha256:
             return existing
         raise IntegrityError(
-            f"{folder.path} is not member {existing.id} as it was registered (another manifest); restore the first one"
+            f"{folder.path} has another manifest than the registered member {existing.id}; restore the registered folder"
         )
     _check_works(registry, folder, encoding)
     member = Member(
@@ -97,27 +103,26 @@ def register_member(registry: Registry, folder: MemberFolder, origin: str, now: 
 
 
 def check_against_codes(registry: Registry, folder: MemberFolder) -> None:
-    """Hold a member's folder against the encoding that its manifest names, before anything of it
-    enters.
+    """Check a member's folder against the encoding named in its manifest, before it is registered.
 
     Raises:
         NotFoundError: the encoding is not registered here.
         InputError: the manifest describes another encoding than the registered one of that id.
-        IntegrityError: the works are not those that the codes give to the member.
+        IntegrityError: the works are not those of the member's codes.
     """
     with registry.session() as session:
         encoding = session.get(Encoding, folder.manifest.encoding.id)
     if encoding is None:
         raise NotFoundError(
-            f"{folder.path} is of encoding {folder.manifest.encoding.id}, which this registry does not have; "
-            "register the same works and run `creditline encode` with the same choice first"
+            f"{folder.path} names encoding {folder.manifest.encoding.id}, which is not registered; "
+            "register the same works and run `creditline encode` with the same options first"
         )
     _check_encoding(folder, encoding)
     _check_works(registry, folder, encoding)
 
 
 def check_member(folder: Path, member: Member) -> MemberFolder:
-    """The member's folder, if it still is what was registered.
+    """The member's folder, checked against its registration.
 
     Raises:
         IntegrityError: a file was altered or is missing; the message names it.
@@ -146,17 +151,16 @@ def _check_encoding(folder: MemberFolder, encoding: Encoding) -> None:
 def _check_works(registry: Registry, folder: MemberFolder, encoding: Encoding) -> None:
     manifest = folder.manifest
     last = last_withdrawal(registry)
-    # A number that is still to come would make the member look as if it had heeded withdrawals that
-    # nobody had made.
+    # With a future id, the member would count as trained without works that are withdrawn later.
     if manifest.withdrawn_through is not None and (last is None or manifest.withdrawn_through > last):
         raise InputError(
-            f"the manifest in {folder.path} heeds withdrawals up to {manifest.withdrawn_through}, this registry's last is "
-            f"{'none' if last is None else last}: it was altered, or comes from another registry"
+            f"the manifest in {folder.path} names withdrawal {manifest.withdrawn_through} as applied, but the last one here is "
+            f"{'none' if last is None else last}: the manifest was altered or is from another registry; import it there"
         )
     expected = set(expected_works(registry, encoding.id, manifest.index, manifest.withdrawn_through))
     got = set(folder.works)
     if got != expected:
         raise IntegrityError(
-            f"{folder.path} lists {len(got - expected)} works that the codes do not give to member "
-            f"{folder.manifest.index} and lacks {len(expected - got)} that they do; train the member again"
+            f"{folder.path} lists {len(got - expected)} works that are not in the codes of member "
+            f"{folder.manifest.index} and lacks {len(expected - got)} that are; train the member again"
         )

@@ -1,9 +1,9 @@
-"""Which members may serve: those that saw none of the works that were withdrawn.
+"""Which members are in service: those that saw none of the withdrawn works.
 
-What a member saw follows from the codes and from the last withdrawal that its training heeded, both
-of which its manifest names. So a withdrawal takes effect the moment that it is recorded: nothing
-has to be trained, copied or switched. Of the generations of a member only the newest can serve;
-earlier ones stay on record and on disk, to verify what they made.
+What a member saw follows from the codes and its manifest, see :mod:`registry.members.seen`, so a
+withdrawal takes effect as soon as it is recorded: nothing has to be trained, copied or switched.
+Only the newest generation of a member can be in service. Earlier ones stay on record and on disk,
+to verify what they made.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from registry.storage.tables import Encoding, Ensemble, Member
 
 @dataclass(frozen=True)
 class MemberState:
-    """The newest generation of a member, and how many works it saw that were withdrawn since."""
+    """The newest generation of a member, and how many of the withdrawn works it saw."""
 
     member: Member
     withdrawn_seen: int
@@ -34,13 +34,13 @@ class MemberState:
 
 
 @dataclass(frozen=True)
-class Service:
-    """Who serves in an ensemble."""
+class ServiceStatus:
+    """Which members of an ensemble are in service."""
 
     ensemble: Ensemble
     encoding: Encoding
     states: tuple[MemberState, ...]
-    """By index; fewer than n while some members have never been trained."""
+    """By index; fewer than n if some members were never trained."""
     withdrawn: EncodedWorks
 
     @property
@@ -52,8 +52,8 @@ class Service:
         return [state.member for state in self.states if not state.serves]
 
 
-def service_of(registry: Registry, ensemble_id: str) -> Service:
-    """The newest generation of every member, and whether it serves.
+def service_status(registry: Registry, ensemble_id: str) -> ServiceStatus:
+    """The newest generation of every member, and whether it is in service.
 
     Raises:
         NotFoundError: no such ensemble.
@@ -67,14 +67,14 @@ def service_of(registry: Registry, ensemble_id: str) -> Service:
         MemberState(member, int(withdrawn.seen_by(member.index, withdrawals_applied_through(member)).sum()))
         for member in newest
     )
-    return Service(ensemble, encoding, states, withdrawn)
+    return ServiceStatus(ensemble, encoding, states, withdrawn)
 
 
-def services(registry: Registry) -> list[Service]:
-    """Of all ensembles, the oldest first."""
+def service_statuses(registry: Registry) -> list[ServiceStatus]:
+    """The service status of every ensemble, oldest ensemble first."""
     with registry.session() as session:
         ensembles = list(session.exec(select(Ensemble.id).order_by(col(Ensemble.created_at), col(Ensemble.id))))
-    return [service_of(registry, ensemble_id) for ensemble_id in ensembles]
+    return [service_status(registry, ensemble_id) for ensemble_id in ensembles]
 
 
 def generations_of(session: Session, ensemble_id: str) -> list[Member]:

@@ -1,3 +1,3 @@
-"""What a choice of n and h gives before anything is trained, and what is left of it after
-withdrawals.
+"""What codes and withdrawals imply for an ensemble, computed without training anything: the plan of an
+encoding, the withdrawals that it can take, the cost of retraining. Computations over codes enter here.
 """

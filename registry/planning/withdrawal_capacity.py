@@ -1,61 +1,67 @@
-"""How many units can still be withdrawn before no member is left, over the codes as they are; and
-what retraining costs.
+"""How many more units can be withdrawn before no member is left, and what retraining costs.
 
-Which units will be withdrawn nobody knows, so the first is a simulation: units in random order,
-each taking the members that saw it out of service, until none is left. The cost is set beside that
-of sharded retraining (SISA, Bourtoule et al. 2021, "Machine Unlearning"), where each unit is in one
-of n shards, each shard has a model, and a withdrawal retrains the shards that it hits.
+The order of future withdrawals is unknown, so the capacity is simulated: units are withdrawn in
+random order, each puts the members that saw it out of service, until no member is left. The cost of
+retraining is set beside that of sharded retraining (SISA, Bourtoule et al. 2021, "Machine
+Unlearning"): each unit is in one of n shards, each shard has a model, and a withdrawal retrains the
+shards that it hits.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from registry.encodings import codes
+from registry.errors import NotFoundError
+from registry.members.seen import EncodedWorks, withdrawals_applied_through, withdrawn_works
+from registry.members.serving import ServiceStatus
+from registry.storage.database import Registry
+
 DRAWS = 2000
-"""Orders of withdrawal that are simulated."""
+"""Random orders of withdrawal that are simulated."""
 SMALL = 1024
-"""Up to how many units the whole order is drawn at once."""
+"""With at most this many units, the whole order is drawn at once."""
 MANY = 64
-"""Units per shard beyond which all shards are hit, but for a chance below e**-64 each."""
+"""Withdrawn units per shard from which on every shard counts as hit; the chance that one is not is below e**-64."""
 
 
 @dataclass(frozen=True)
-class Removals:
-    """How many units can be withdrawn with a member left."""
+class WithdrawalCapacity:
+    """How many units can be withdrawn while a member is left."""
 
     units: int
-    """That could be withdrawn."""
+    """Units that can be withdrawn."""
     members: int
-    """In service before."""
+    """Members in service before."""
     guaranteed: int
-    """Whichever they are: each takes away at most as many members as saw it."""
+    """For any choice of units: each puts out of service at most the members that saw it."""
     smallest: int
-    """Over the simulated orders, as are the others."""
+    """The smallest number over the simulated orders; ``low``, ``median`` and ``high`` are their 5 %,
+    50 % and 95 % quantiles."""
     low: int
-    """The 5 % quantile."""
     median: int
     high: int
-    """The 95 % quantile."""
 
     def to_json(self) -> dict[str, Any]:
-        """All of it as plain values."""
+        """JSON values."""
         return asdict(self)
 
 
-def simulate_removals(
+def simulate_withdrawals(
     unit_codes: NDArray[np.uint64], serving: NDArray[np.bool_], *, draws: int = DRAWS, seed: int = 0
-) -> Removals:
-    """Withdraw units in random order until no member is left, ``draws`` times over.
+) -> WithdrawalCapacity:
+    """Withdraw units in random order until no member is left, ``draws`` times.
 
     Args:
-        unit_codes: shape (units,): the codes of the units that may be withdrawn.
-        serving: shape (n,): the members that are in service now.
-        draws: how many orders.
-        seed: of the simulation.
+        unit_codes: shape (units,), the codes of the units that can be withdrawn.
+        serving: shape (n,), the members in service now.
+        draws: number of orders.
+        seed: seed of the simulation.
     """
     mask = np.uint64(sum(1 << int(index) for index in np.flatnonzero(serving)))
     relevant = unit_codes & mask
@@ -66,7 +72,7 @@ def simulate_removals(
         lasted = _until_none_is_left(relevant, mask, draws, np.random.default_rng(seed))
     low, median, high = (int(value) for value in np.quantile(lasted, (0.05, 0.5, 0.95), method="lower"))
     guaranteed = -(-members // widest) - 1 if widest else len(relevant)
-    return Removals(
+    return WithdrawalCapacity(
         units=len(relevant),
         members=members,
         guaranteed=max(0, min(guaranteed, len(relevant))),
@@ -80,7 +86,7 @@ def simulate_removals(
 def _until_none_is_left(
     relevant: NDArray[np.uint64], mask: np.uint64, draws: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Shape (draws,): how many units went before the one that took the last member."""
+    """Shape (draws,): how many units were withdrawn before the one that left no member."""
     count = len(relevant)
     lasted = np.full(draws, count, dtype=np.int64)
     gone = np.zeros(draws, dtype=np.uint64)
@@ -103,7 +109,7 @@ def _until_none_is_left(
 
 
 def _not_yet_taken(count: int, taken: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """One number below ``count`` per row, none that the row has."""
+    """For each row, a random number below ``count`` that the row does not have yet."""
     chosen = rng.integers(0, count, len(taken))
     while True:
         again = np.flatnonzero((taken == chosen[:, None]).any(axis=1))
@@ -114,40 +120,39 @@ def _not_yet_taken(count: int, taken: NDArray[np.int64], rng: np.random.Generato
 
 @dataclass(frozen=True)
 class RetrainingCost:
-    """Members that are trained again, beside the shards that sharded retraining would train, in
-    works x passes.
-    """
+    """The cost of retraining members, and that of sharded retraining, in works times passes."""
 
     members: int
-    """Of the ensemble."""
+    """Members of the ensemble."""
     retrained: int
+    """Members to be trained again."""
     work_passes: int
-    """Works that the retrained members see, summed over them: one epoch of each."""
+    """Works that the retrained members see in one epoch, summed over these members."""
     all_work_passes: int
     """The same if every member were trained again."""
     withdrawn_units: int
     shards_expected: float
-    """n (1 - (1 - 1/n)^k): shards that k units in random shards hit."""
+    """n (1 - (1 - 1/n)^k): expected shards that k units in random shards hit."""
     shards_low: int
-    """5 % quantile over simulated assignments, as are the next."""
+    """5 % quantile of the shards hit, over simulated assignments; ``shards_high``: 95 %."""
     shards_high: int
     shard_work_passes: float
     """Works in the shards that are hit, on average."""
     all_shard_work_passes: int
-    """The works there are: each is in one shard."""
+    """All works: each is in one shard."""
 
     @property
     def relative(self) -> float:
-        """To retraining all members."""
+        """Cost relative to retraining all members."""
         return self.work_passes / self.all_work_passes if self.all_work_passes else 0.0
 
     @property
     def shard_relative(self) -> float:
-        """To retraining all shards."""
+        """Cost relative to retraining all shards."""
         return self.shard_work_passes / self.all_shard_work_passes if self.all_shard_work_passes else 0.0
 
     def to_json(self) -> dict[str, Any]:
-        """All of it as plain values."""
+        """JSON values."""
         return {**asdict(self), "relative": self.relative, "shard_relative": self.shard_relative}
 
 
@@ -161,28 +166,26 @@ def retraining_cost(
     draws: int = DRAWS,
     seed: int = 0,
 ) -> RetrainingCost:
-    """What retraining members costs, and what sharded retraining would for the same withdrawals.
+    """The cost of retraining members, and that of sharded retraining for the same withdrawals.
 
     Args:
         unit_codes: shape (units,).
-        works_left: shape (units,): works of each unit that were not withdrawn.
+        works_left: shape (units,), works of each unit that are not withdrawn.
         n: number of members, and of shards.
-        retrained: shape (n,): the members to be trained again.
-        withdrawn: shape (units,): the units that these withdrawals touch, wholly or in part.
-        draws: how many assignments of units to shards are simulated.
-        seed: of the simulation.
+        retrained: shape (n,), the members to be trained again.
+        withdrawn: shape (units,), the units with withdrawn works.
+        draws: number of simulated assignments of units to shards.
+        seed: seed of the simulation.
     """
-    per_member = np.zeros(n, dtype=np.int64)
-    for index in range(n):
-        per_member[index] = int(works_left[(unit_codes >> np.uint64(index) & np.uint64(1)).astype(np.bool_)].sum())
+    per_member = works_left @ codes.bits(unit_codes, n)
     k, total = int(withdrawn.sum()), int(works_left.sum())
     hit = np.zeros((draws, n), dtype=np.bool_)
     rng = np.random.default_rng(seed)
     shards = rng.integers(0, n, (draws, k)) if k <= MANY * n else np.tile(np.arange(n), (draws, 1))
     np.put_along_axis(hit, shards, True, axis=1)
     touched = int(works_left[withdrawn].sum())
-    # What is left of the touched units lies in shards that are hit; of the others, as large a share
-    # as shards are hit.
+    # The works left in touched units are in shards that are hit. Of all other works, the share in such
+    # shards is the share of shards that are hit.
     passes = touched + (total - touched) * float(hit.mean())
     counts = hit.sum(axis=1)
     return RetrainingCost(
@@ -199,11 +202,70 @@ def retraining_cost(
     )
 
 
+def withdrawals_left(
+    registry: Registry, encoding_id: str, serving: Collection[int] | None = None
+) -> WithdrawalCapacity:
+    """How many more units of an encoding can be withdrawn before no member is left.
+
+    Args:
+        registry: where the encoding is.
+        encoding_id: the encoding.
+        serving: indices of the members in service; None: as if every member had been trained on all
+            works of its code.
+
+    Raises:
+        NotFoundError: no such encoding.
+    """
+    units = _units(registry, encoding_id)
+    if serving is None:
+        serving = [index for index in range(units.n) if not units.withdrawn.seen_by(index, None).any()]
+    mask = np.isin(np.arange(units.n), list(serving))
+    return simulate_withdrawals(units.codes[units.works_left > 0], mask)
+
+
+def cost_of_retraining(registry: Registry, service: ServiceStatus) -> RetrainingCost:
+    """What it costs to bring all members of an ensemble back into service."""
+    units = _units(registry, service.encoding.id)
+    retrained = np.zeros(units.n, dtype=np.bool_)
+    touched = np.zeros(len(units.codes), dtype=np.bool_)
+    for member in service.out_of_service:
+        retrained[member.index] = True
+        seen = units.withdrawn.seen_by(member.index, withdrawals_applied_through(member))
+        touched[units.withdrawn.unit_numbers[seen]] = True
+    return retraining_cost(units.codes, units.works_left, units.n, retrained, touched)
+
+
+@dataclass(frozen=True, eq=False)
+class _Units:
+    n: int
+    codes: NDArray[np.uint64]
+    """Shape (units,)."""
+    works_left: NDArray[np.int64]
+    """Shape (units,), works of each unit that are not withdrawn."""
+    withdrawn: EncodedWorks
+
+
+def _units(registry: Registry, encoding_id: str) -> _Units:
+    with registry.connection() as connection:
+        row = connection.execute("SELECT n FROM encoding WHERE id = ?", [encoding_id]).fetchone()
+        if row is None:
+            raise NotFoundError(f"no encoding {encoding_id}; `creditline status` lists what there is")
+        units = connection.execute(
+            "SELECT code, coalesce(works, 0) AS works FROM unit LEFT JOIN (SELECT unit_number, count(*) AS works "
+            "FROM unit_asset WHERE encoding_id = $encoding GROUP BY 1) ON unit_number = number "
+            "WHERE encoding_id = $encoding ORDER BY number",
+            {"encoding": encoding_id},
+        ).to_arrow_table()
+        withdrawn = withdrawn_works(connection, encoding_id)
+    left = units["works"].to_numpy() - np.bincount(withdrawn.unit_numbers, minlength=units.num_rows)
+    return _Units(int(row[0]), units["code"].to_numpy(), left, withdrawn)
+
+
 SHARDED_RETRAINING = (
-    "Sharded retraining (SISA) is cheaper to retrain: a unit is in one of n shards and each shard is trained on 1/n of the "
-    "works, where a unit here is in h of n members that are trained on h/n of them each; slices within shards make it "
-    "cheaper still. What it lacks: it cannot say which works an output came from, and to serve on without retraining it must "
-    "leave a whole shard out, with all other works in it, whereas members that are left out here take no other unit with "
-    "them entirely. Each of its models also sees fewer works."
+    "Sharded retraining (SISA) is cheaper: a unit is in one of n shards, and each shard model is trained on 1/n of the "
+    "works. Here a unit is in h of n members, and each member is trained on h/n of the works. Slices within shards make "
+    "SISA cheaper still. SISA has limits, too: it cannot say which works an output came from. To serve without retraining, "
+    "it must leave out a whole shard with all other works in it; leaving out members here removes no other unit entirely. "
+    "Each SISA model also sees fewer works."
 )
-"""What the comparison does not show in figures."""
+"""Limits of the comparison, in words."""

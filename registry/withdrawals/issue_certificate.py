@@ -15,7 +15,7 @@ from registry.errors import CapacityError, InputError, NotFoundError, UsageError
 from registry.event_log.events import changing, head_of
 from registry.members.merkle import MerkleTree
 from registry.members.register import check_member
-from registry.members.serving import Service, service_of
+from registry.members.serving import ServiceStatus, service_status
 from registry.storage.database import Registry
 from registry.withdrawals.certificate import (
     AbsenceOfWork,
@@ -57,7 +57,7 @@ def certify(registry: Registry, asset_ids: Sequence[int], ensemble_id: str, now:
         IntegrityError: a member's files are not what was registered.
     """
     cover_later_works(registry, now)
-    service = service_of(registry, ensemble_id)
+    service = service_status(registry, ensemble_id)
     with registry.connection() as connection:
         works = _withdrawn_works(connection, asset_ids, service)
     if len(service.states) < service.encoding.n:
@@ -83,7 +83,7 @@ def certify(registry: Registry, asset_ids: Sequence[int], ensemble_id: str, now:
             absence.append(AbsenceOfWork(work=work.sha256, member=member.id, proof=proof))
     with changing(registry, now) as change:
         # While this is open, no other process can record a withdrawal or a member.
-        if _members_of(service_of(registry, ensemble_id)) != _members_of(service):
+        if _members_of(service_status(registry, ensemble_id)) != _members_of(service):
             raise UsageError(
                 f"the members in service of ensemble {ensemble_id} changed while the proofs were made; certify again"
             )
@@ -109,7 +109,7 @@ def certify(registry: Registry, asset_ids: Sequence[int], ensemble_id: str, now:
     return made
 
 
-def _members_of(service: Service) -> tuple[list[str], list[str]]:
+def _members_of(service: ServiceStatus) -> tuple[list[str], list[str]]:
     return [member.id for member in service.serving], [member.id for member in service.out_of_service]
 
 
@@ -128,7 +128,7 @@ def works_of_withdrawal(connection: duckdb.DuckDBPyConnection, withdrawal_id: in
 
 
 def _withdrawn_works(
-    connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int], service: Service
+    connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int], service: ServiceStatus
 ) -> list[CertifiedWork]:
     if not asset_ids:
         raise UsageError("no works to certify; name works, or a withdrawal with --withdrawal")
@@ -162,7 +162,7 @@ def _withdrawn_works(
     return [CertifiedWork(sha256=sha256, withdrawals=tuple(facts)) for sha256, facts in covering.items()]
 
 
-def _not_withdrawn(connection: duckdb.DuckDBPyConnection, asset_id: int, sha256: str, service: Service) -> str:
+def _not_withdrawn(connection: duckdb.DuckDBPyConnection, asset_id: int, sha256: str, service: ServiceStatus) -> str:
     saw = connection.execute(
         "SELECT member_index FROM member_work WHERE asset_id = ? AND list_contains(?, member_id) ORDER BY member_index",
         [asset_id, [member.id for member in service.serving]],

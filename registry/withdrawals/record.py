@@ -22,10 +22,9 @@ from registry.errors import InputError, NotFoundError, UsageError
 from registry.event_log.events import Change, changing
 from registry.members.reference_models import reference_saw
 from registry.members.seen import withdrawals_applied_through
-from registry.members.serving import Service, service_of
+from registry.members.serving import ServiceStatus, service_status
 from registry.permissions.derived_columns import recompute
-from registry.planning.choices import removals_left
-from registry.planning.withdrawal_capacity import Removals
+from registry.planning.withdrawal_capacity import WithdrawalCapacity, withdrawals_left
 from registry.storage.current_rights import works_shared_by
 from registry.storage.database import Registry
 
@@ -53,7 +52,7 @@ class Impact:
     """Members, by index, whose newest generation saw one of the works."""
     serving: tuple[int, ...]
     """Members that serve from now on."""
-    further: Removals | None
+    further: WithdrawalCapacity | None
     """How many more units can be withdrawn before no member is left; None without an ensemble."""
     reference_model: bool = False
     """Whether the ensemble has a reference model that saw one of the works; it is not used until it
@@ -149,7 +148,7 @@ def impacts_of(registry: Registry, asset_ids: Sequence[int]) -> list[Impact]:
     impacts = []
     for encoding_id, n, works in rows:
         for ensemble_id in ensembles.get(str(encoding_id), []):
-            service = service_of(registry, ensemble_id)
+            service = service_status(registry, ensemble_id)
             impacts.append(_impact(registry, service, int(works), asset_ids))
         if str(encoding_id) not in ensembles:
             impacts.append(Impact(str(encoding_id), None, int(works), int(n), (), (), None))
@@ -281,7 +280,7 @@ def _counted_rightsholder(connection: duckdb.DuckDBPyConnection, rightsholder_id
     return int(row[0])
 
 
-def _impact(registry: Registry, service: Service, works: int, asset_ids: Sequence[int]) -> Impact:
+def _impact(registry: Registry, service: ServiceStatus, works: int, asset_ids: Sequence[int]) -> Impact:
     named = np.isin(service.withdrawn.asset_ids, np.asarray(asset_ids, dtype=np.int64))
     saw = tuple(
         state.member.index
@@ -299,7 +298,7 @@ def _impact(registry: Registry, service: Service, works: int, asset_ids: Sequenc
         n=service.encoding.n,
         saw=saw,
         serving=serving,
-        further=removals_left(registry, service.encoding.id, serving),
+        further=withdrawals_left(registry, service.encoding.id, serving),
         reference_model=reference_saw(registry, service, asset_ids),
     )
 

@@ -22,7 +22,7 @@ from registry.event_log.events import head_of
 from registry.export.files import write_listing
 from registry.home import Home
 from registry.members.exposure import exposure_of
-from registry.members.serving import Service, services
+from registry.members.serving import ServiceStatus, service_statuses
 from registry.rightsholders.owners import rightsholder_facts
 from registry.storage.database import Registry
 from registry.storage.tables import Audit
@@ -75,7 +75,7 @@ def read_statement(registry: Registry, subject: str, scratch: Path) -> Reading[S
     for _ in range(ATTEMPTS):
         with registry.connection() as connection:
             start = head_of(connection)
-        serving = services(registry)
+        serving = service_statuses(registry)
         found, head, ids = _read_rows(registry, rightsholder_id, serving, scratch)
         exposure = exposure_of(registry, ids)
         models, gaps = models_of(registry, exposure, serving, ids)
@@ -100,7 +100,7 @@ def read_statement(registry: Registry, subject: str, scratch: Path) -> Reading[S
 
 
 def _read_rows(
-    registry: Registry, rightsholder_id: int, serving: Sequence[Service], folder: Path
+    registry: Registry, rightsholder_id: int, serving: Sequence[ServiceStatus], folder: Path
 ) -> tuple[dict[str, Any], tuple[int, str], NDArray[np.int64]]:
     """What one transaction reads, by field of the facts; the head of the log; the works' ids."""
     with registry.connection() as connection:

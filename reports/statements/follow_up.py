@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from registry.claims.read import count_claims, list_claims
 from registry.members.seen import withdrawals_applied_through
-from registry.members.serving import Service
+from registry.members.serving import ServiceStatus
 from reports.rendering.wording import clipped
 from reports.statements.facts import CertificatePart, ClaimPart, FollowedPart, WithdrawalPart
 
@@ -23,7 +23,7 @@ MOST = 100
 
 
 def read_withdrawals(
-    connection: duckdb.DuckDBPyConnection, rightsholder_id: int, services: Sequence[Service]
+    connection: duckdb.DuckDBPyConnection, rightsholder_id: int, services: Sequence[ServiceStatus]
 ) -> tuple[list[WithdrawalPart], int]:
     """Withdrawals that cover works of theirs or were made in their name, newest first, and how many
     there are.
@@ -72,7 +72,7 @@ def read_withdrawals(
 
 
 def _followed(
-    connection: duckdb.DuckDBPyConnection, withdrawal_id: int, services: Sequence[Service]
+    connection: duckdb.DuckDBPyConnection, withdrawal_id: int, services: Sequence[ServiceStatus]
 ) -> list[FollowedPart]:
     """What the withdrawal of works of theirs did to each ensemble whose encoding has some of
     them.
@@ -89,7 +89,7 @@ def _followed(
     return [part for service in services if (part := _followed_in(service, works)) is not None]
 
 
-def _followed_in(service: Service, works: NDArray[np.int64]) -> FollowedPart | None:
+def _followed_in(service: ServiceStatus, works: NDArray[np.int64]) -> FollowedPart | None:
     withdrawn = service.withdrawn
     covered = np.isin(withdrawn.asset_ids, works)
     if not covered.any():

@@ -14,7 +14,7 @@ from registry.errors import IntegrityError
 from registry.members.exposure import Exposure, MemberExposure
 from registry.members.reference_models import recorded_reference
 from registry.members.seen import withdrawals_applied_through
-from registry.members.serving import Service
+from registry.members.serving import ServiceStatus
 from registry.storage.database import Registry
 from reports.statements.facts import MemberPart, ModelPart, ReferencePart
 
@@ -22,7 +22,7 @@ State = Literal["in service", "out of service", "replaced"]
 
 
 def models_of(
-    registry: Registry, exposure: Exposure, services: list[Service], works: NDArray[np.int64]
+    registry: Registry, exposure: Exposure, services: list[ServiceStatus], works: NDArray[np.int64]
 ) -> tuple[list[ModelPart], list[str]]:
     """The ensembles that divide works of the rightsholder among their members, and what could not
     be read of them.
@@ -68,7 +68,7 @@ def models_of(
     return found, gaps
 
 
-def _member(service: Service, member: MemberExposure, newest: set[str], works: NDArray[np.int64]) -> MemberPart:
+def _member(service: ServiceStatus, member: MemberExposure, newest: set[str], works: NDArray[np.int64]) -> MemberPart:
     state: State = "in service" if member.serves else "out of service" if member.member in newest else "replaced"
     because = None
     if state == "replaced":
@@ -90,7 +90,7 @@ def _member(service: Service, member: MemberExposure, newest: set[str], works: N
     )
 
 
-def _saw_withdrawn(service: Service, member: MemberExposure, works: NDArray[np.int64]) -> bool:
+def _saw_withdrawn(service: ServiceStatus, member: MemberExposure, works: NDArray[np.int64]) -> bool:
     (heeded,) = (
         withdrawals_applied_through(state.member) for state in service.states if state.member.id == member.member
     )
@@ -99,7 +99,7 @@ def _saw_withdrawn(service: Service, member: MemberExposure, works: NDArray[np.i
 
 
 def _reference(
-    connection: duckdb.DuckDBPyConnection, service: Service, works: NDArray[np.int64]
+    connection: duckdb.DuckDBPyConnection, service: ServiceStatus, works: NDArray[np.int64]
 ) -> ReferencePart | None:
     recorded = recorded_reference(connection, service.ensemble.id)
     if recorded is None:
@@ -108,8 +108,8 @@ def _reference(
         "SELECT DISTINCT asset_id FROM unit_asset WHERE encoding_id = ? ORDER BY asset_id", [service.encoding.id]
     ).to_arrow_table()["asset_id"]
     theirs = np.intersect1d(encoded.to_numpy(), works)
-    left_out = service.withdrawn.asset_ids[~service.withdrawn.seen_by(None, recorded.withdrawn_through)]
+    left_out = service.withdrawn.asset_ids[~service.withdrawn.seen_by(None, recorded.withdrawals_applied_through)]
     return ReferencePart(
         works=len(np.setdiff1d(theirs, left_out)),
-        in_use=not service.withdrawn.seen_by(None, recorded.withdrawn_through).any(),
+        in_use=not service.withdrawn.seen_by(None, recorded.withdrawals_applied_through).any(),
     )

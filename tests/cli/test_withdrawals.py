@@ -49,7 +49,7 @@ def states(creditline: Creditline) -> dict[str, list[int]]:
 
 
 def test_from_withdrawal_to_certificate(trained: Creditline, tmp_path: Path) -> None:
-    """Service goes on by the members that are left, retraining brings all back, and a certificate
+    """ServiceStatus goes on by the members that are left, retraining brings all back, and a certificate
     shows it.
     """
     before = trained(*SAMPLE, "--json").document

@@ -69,7 +69,7 @@ def encode(
 
     from registry.encodings.store import LAWFUL, create_encoding, idle_members, left_out, load_units, taken_in
     from registry.permissions.rule import Permission
-    from registry.planning.choices import SHORTLIST, plan
+    from registry.planning.encoding_plan import SHORTLIST, plan
 
     if only_permitted and include_forbidden:
         raise UsageError("expected --only-permitted or --include-forbidden, not both")

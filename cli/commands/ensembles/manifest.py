@@ -14,7 +14,7 @@ from registry.errors import UsageError
 from registry.home import DEFAULT_HOME
 
 if TYPE_CHECKING:
-    from registry.members.contents import Saw
+    from registry.members.contents import MemberContents
     from registry.storage.database import Registry
     from registry.storage.tables import Member
 
@@ -45,7 +45,7 @@ def manifest(
         creditline manifest 3fa2b1c09d11-00 --prove 17 > proof.json
     """
     from registry.export.files import check_suffix, write_listing
-    from registry.members.contents import listing_of, what_member_saw, works_of_member
+    from registry.members.contents import contents_of_member, listing_of, works_of_member
     from registry.storage.tables import Member
     from registry.works.queries import find_by_prefix
 
@@ -57,7 +57,7 @@ def manifest(
     if prove is not None:
         print_json("proof", {"member": chosen.id, **_proof(registry, chosen, prove)})
         return
-    saw = what_member_saw(registry, chosen)
+    saw = contents_of_member(registry, chosen)
     listed = listing_of(registry, works_of_member(registry, chosen).works) if list_works or out else None
     if out is not None and listed is not None:
         narrate(f"{write_listing(listed, out):,} works written to {out}")
@@ -92,7 +92,7 @@ def _proof(registry: Registry, member: Member, reference: str) -> dict[str, Any]
     return proof_document(folder, sha256, prove(folder, sha256))
 
 
-def _facts(saw: Saw) -> dict[str, Any]:
+def _facts(saw: MemberContents) -> dict[str, Any]:
     from dataclasses import asdict
 
     works = saw.manifest.works

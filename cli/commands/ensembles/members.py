@@ -35,13 +35,13 @@ def list_members(ensemble: EnsembleOption = None, home: HomeOption = DEFAULT_HOM
     Examples:
         creditline members list --ensemble 3fa2b1c09d11
     """
-    from registry.members.serving import generations_of, service_of
+    from registry.members.serving import generations_of, service_status
 
     registry = open_registry(home)
     chosen = ensemble_named(registry, ensemble)
     with registry.session() as session:
         generations = generations_of(session, chosen.id)
-    newest = {state.member.id: state.serves for state in service_of(registry, chosen.id).states}
+    newest = {state.member.id: state.serves for state in service_status(registry, chosen.id).states}
     states = {True: "serves", False: "out of service", None: "replaced"}
     facts = [{**member_facts(each), "state": states[newest.get(each.id)]} for each in generations]
     if as_json:

@@ -16,7 +16,7 @@ from registry.errors import CapacityError, UsageError
 from registry.home import DEFAULT_HOME
 
 if TYPE_CHECKING:
-    from registry.planning.choices import Plan
+    from registry.planning.encoding_plan import Plan
 
 PLANNED = 6
 """How many numbers of members are compared by default."""
@@ -80,8 +80,8 @@ def plan(
         return
     from registry.encodings.codes import MAX_MEMBERS, members_needed
     from registry.encodings.store import unit_works
-    from registry.planning.choices import SHORTLIST
-    from registry.planning.choices import plan as plan_of
+    from registry.planning.encoding_plan import SHORTLIST
+    from registry.planning.encoding_plan import plan as plan_of
 
     with open_registry(home).connection() as connection:
         unit_of_work = unit_works(connection, *unit_of(unit))["unit_number"].to_numpy()
@@ -113,8 +113,8 @@ def plan(
 
 
 def _show_withdrawal_capacity(home: Path, encoding: str | None, ensemble: str | None, *, as_json: bool) -> None:
-    from registry.members.serving import service_of
-    from registry.planning.choices import removals_left
+    from registry.members.serving import service_status
+    from registry.planning.withdrawal_capacity import withdrawals_left
     from registry.storage.tables import Encoding
     from registry.works.queries import find_by_prefix
 
@@ -126,12 +126,12 @@ def _show_withdrawal_capacity(home: Path, encoding: str | None, ensemble: str | 
     if ensemble is not None:
         chosen = ensemble_named(registry, ensemble)
         encoding_id, ensemble_id, name = chosen.encoding_id, chosen.id, f"ensemble {chosen.id}"
-        serving = [member.index for member in service_of(registry, chosen.id).serving]
+        serving = [member.index for member in service_status(registry, chosen.id).serving]
     else:
         with registry.session() as session:
             encoding_id = find_by_prefix(session, Encoding, encoding or "").id
         name = f"encoding {encoding_id}"
-    left = removals_left(registry, encoding_id, serving)
+    left = withdrawals_left(registry, encoding_id, serving)
     if as_json:
         print_json("plan", {"encoding": encoding_id, "ensemble": ensemble_id, **left.to_json()})
         return

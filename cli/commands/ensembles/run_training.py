@@ -30,9 +30,9 @@ def run_training(
     from attribution.process_pool import choose_device
     from attribution.training.dataset import build_training_set
     from attribution.training.lifecycle import plan_retraining, retrain_ensemble, train_ensemble
-    from registry.members.serving import service_of
+    from registry.members.serving import service_status
 
-    service = service_of(registry, ensemble_id)
+    service = service_status(registry, ensemble_id)
     encoding, settings = service.encoding, EnsembleSettings.from_json(service.ensemble.settings)
     present = {state.member.index for state in service.states}
     missing = set(plan_retraining(registry, ensemble_id).wanted) if again else set(range(encoding.n)) - present
@@ -62,4 +62,4 @@ def run_training(
             if not progress.console.is_terminal:
                 # A log file shows no bars; it gets a line per member.
                 narrate(f"member {member.index} of {encoding.n} is trained and registered")
-    return [state.member for state in service_of(registry, ensemble_id).states]
+    return [state.member for state in service_status(registry, ensemble_id).states]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from registry.planning.withdrawal_capacity import Removals
+    from registry.planning.withdrawal_capacity import WithdrawalCapacity
 
 
-def in_words(further: Removals) -> str:
+def in_words(further: WithdrawalCapacity) -> str:
     """The number of units that can be withdrawn before no member is left in service."""
     if further.guaranteed == 0:
         certain = "the next withdrawn unit may leave no member in service"

@@ -34,12 +34,12 @@ def retrain(
         creditline retrain --ensemble 3fa2b1c09d11
     """
     from attribution.training.lifecycle import plan_retraining
-    from registry.members.serving import service_of
-    from registry.planning.choices import cost_of_retraining
+    from registry.members.serving import service_status
+    from registry.planning.withdrawal_capacity import cost_of_retraining
 
     registry = open_registry(home).patient()
     chosen = ensemble_named(registry, ensemble)
-    cost = cost_of_retraining(registry, service_of(registry, chosen.id))
+    cost = cost_of_retraining(registry, service_status(registry, chosen.id))
     planned = plan_retraining(registry, chosen.id)
     if planned.wanted:
         _narrate_cost(cost)
@@ -47,7 +47,7 @@ def retrain(
         narrate(f"member {index} has no work left and stays out of service; a new encoding can use its place")
     if planned.wanted and not dry_run:
         run_training(registry, chosen.id, device, workers, again=True)
-    after = service_of(registry, chosen.id)
+    after = service_status(registry, chosen.id)
     if as_json:
         document = {
             "ensemble": chosen.id,

@@ -29,7 +29,7 @@ from registry.encodings.store import load_units
 from registry.errors import CapacityError
 from registry.home import Home
 from registry.members.manifest import read_member_folder
-from registry.members.serving import service_of
+from registry.members.serving import service_status
 from registry.outputs.queries import candidates_of
 from registry.storage.database import Registry
 from registry.withdrawals.record import withdraw
@@ -206,7 +206,7 @@ def test_retrained_members_are_those_that_would_have_been(world: World, tmp_path
     for member in train_ensemble(never, world.ensemble.id, CPU):
         key = reference.member_ids[member.index]
         assert same_weights(weights_of(never, member.id), weights_of(world.registry, key))
-    assert service_of(world.registry, world.ensemble.id).out_of_service == []
+    assert service_status(world.registry, world.ensemble.id).out_of_service == []
     [audit] = Auditor.prepare(world.registry, reference, AuditSettings(shortlist=3), CPU).audit_samples(
         list(generate_samples(world.registry, reference, [0], SAMPLER, None, CPU))
     )
@@ -289,7 +289,7 @@ def test_killed_retraining_goes_on(world: World, tmp_path: Path) -> None:
     list(retrain_ensemble(Registry.open(whole), world.ensemble.id, CPU))
     for lines in (7, 60, 75):
         killed_after(lines, CHILD, world.registry.home.root, world.ensemble.id)
-        service = service_of(world.registry, world.ensemble.id)
+        service = service_status(world.registry, world.ensemble.id)
         for member in [*service.serving, *service.out_of_service]:
             read_member_folder(world.registry.home.member(member.id))
     list(retrain_ensemble(world.registry, world.ensemble.id, CPU))

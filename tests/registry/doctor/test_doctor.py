@@ -249,9 +249,9 @@ def test_a_reference_model_is_looked_at(registry: Registry) -> None:
         (
             "UPDATE event SET after = replace(after, 'manifest_sha256\":\"', 'manifest_sha256\":\"0') "
             "WHERE kind = 'reference model trained'",
-            "manifest.json is not the one that the log names",
+            "manifest.json is not the manifest recorded",
         ),
-        ("UPDATE ensemble SET settings = '{\"steps\":2}'", "was trained with other settings than ensemble"),
+        ("UPDATE ensemble SET settings = '{\"steps\":2}'", "was trained with other settings than those of ensemble"),
         ("DELETE FROM unit_asset WHERE asset_id = 1", "its manifest has 12 works, the encoding less what was"),
     ],
 )

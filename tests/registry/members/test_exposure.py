@@ -14,12 +14,12 @@ from registry.encodings.store import load_units
 from registry.errors import InputError, IntegrityError
 from registry.home import Home
 from registry.members.contents import (
+    contents_of_member,
     listing_of,
     proof_document,
     prove,
     read_proof,
     shows,
-    what_member_saw,
     works_of_member,
 )
 from registry.members.exposure import exposure_by_work, exposure_of, listed_in
@@ -142,7 +142,7 @@ def test_a_listing_is_searched_by_halving(tmp_path: Path) -> None:
 def test_what_a_member_saw_is_counted_by_owner_and_licence(registry: Registry) -> None:
     """All of a manifest's works have an owner and a licence in the counts."""
     for member in members(registry):
-        saw = what_member_saw(registry, member)
+        saw = contents_of_member(registry, member)
         assert [(share.name, share.works) for share in saw.rightsholders] == [("Ada Example", saw.manifest.works.count)]
         assert [(share.name, share.works) for share in saw.licences] == [("CC-BY-4.0", saw.manifest.works.count)]
         listed = listing_of(registry, works_of_member(registry, member).works)

@@ -165,7 +165,7 @@ def test_a_member_that_saw_something_else_is_refused(registry: Registry, encodin
     works = expected_works(registry, encoding.id, 0)
     for number, wrong in enumerate((works[1:], [*works, "0" * 64], expected_works(registry, encoding.id, 1))):
         folder = write_member(tmp_path / str(number), encoding, sorted(wrong))
-        with pytest.raises(IntegrityError, match="that the codes do not give to member 0"):
+        with pytest.raises(IntegrityError, match="that are not in the codes of member 0"):
             register_member(registry, read_member_folder(folder), "trained", NOW)
     with registry.session() as session:
         assert session.get(Member, member_id(ensemble_of(encoding), 0)) is None
@@ -175,7 +175,7 @@ def test_a_member_of_something_else_is_refused(registry: Registry, member_folder
     """Another ensemble, another encoding, an index that the ensemble does not have."""
     manifest = Manifest.parse((member_folder / "manifest.json").read_bytes())
     cases: list[tuple[dict[str, object], type[Exception], str]] = [
-        ({"ensemble_id": "0" * 12}, NotFoundError, "which this registry does not have"),
+        ({"ensemble_id": "0" * 12}, NotFoundError, "which is not registered"),
         ({"index": N}, InputError, f"has index {N}, expected 0 to {N - 1}"),
         (
             {"encoding": manifest.encoding.model_copy(update={"seed": 2})},
@@ -213,5 +213,5 @@ def test_heeding_a_withdrawal_that_is_still_to_come_is_refused(
     """Else a member would pass for one that had left out works of which nobody had heard."""
     works = expected_works(registry, encoding.id, 0)
     folder = write_member(tmp_path / "member", encoding, works, withdrawn_through=5)
-    with pytest.raises(InputError, match="heeds withdrawals up to 5, this registry's last is none"):
+    with pytest.raises(InputError, match="names withdrawal 5 as applied, but the last one here is none"):
         register_member(registry, read_member_folder(folder), "imported", NOW)

@@ -11,7 +11,7 @@ import pytest
 
 from registry.encodings.codes import codes_of
 from registry.planning import withdrawal_capacity
-from registry.planning.withdrawal_capacity import retraining_cost, simulate_removals
+from registry.planning.withdrawal_capacity import retraining_cost, simulate_withdrawals
 
 
 def lasting(order: tuple[int, ...], mask: int) -> int:
@@ -31,7 +31,7 @@ def test_the_simulation_is_the_distribution_over_all_orders(serving: int) -> Non
     words = codes_of(3, 5, 2, np.arange(6))
     exact = [lasting(order, serving) for order in permutations(words.tolist())]
     mask = np.array([bool(serving >> index & 1) for index in range(5)])
-    found = simulate_removals(words, mask, draws=20_000)
+    found = simulate_withdrawals(words, mask, draws=20_000)
     assert (found.units, found.members) == (6, int(mask.sum()))
     assert found.smallest == min(exact)
     assert found.guaranteed <= found.smallest
@@ -41,25 +41,25 @@ def test_the_simulation_is_the_distribution_over_all_orders(serving: int) -> Non
 def test_many_units_are_drawn_like_few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing one unit after the other gives the distribution of drawing whole orders."""
     words = codes_of(0, 12, 4, np.arange(40))
-    whole = simulate_removals(words, np.ones(12, dtype=np.bool_), draws=20_000, seed=1)
+    whole = simulate_withdrawals(words, np.ones(12, dtype=np.bool_), draws=20_000, seed=1)
     monkeypatch.setattr(withdrawal_capacity, "SMALL", 0)
-    single = simulate_removals(words, np.ones(12, dtype=np.bool_), draws=20_000, seed=2)
+    single = simulate_withdrawals(words, np.ones(12, dtype=np.bool_), draws=20_000, seed=2)
     assert (whole.low, whole.median, whole.high) == (single.low, single.median, single.high)
 
 
 def test_no_member_and_no_unit() -> None:
     """Nothing can be withdrawn from nothing; what no member saw can all be withdrawn."""
     words = codes_of(0, 6, 3, np.arange(4))
-    assert simulate_removals(words, np.zeros(6, dtype=np.bool_)).high == 0
-    assert simulate_removals(words[:0], np.ones(6, dtype=np.bool_)).units == 0
-    unseen = simulate_removals(np.array([0b000011], dtype=np.uint64), np.arange(6) >= 2)
+    assert simulate_withdrawals(words, np.zeros(6, dtype=np.bool_)).high == 0
+    assert simulate_withdrawals(words[:0], np.ones(6, dtype=np.bool_)).units == 0
+    unseen = simulate_withdrawals(np.array([0b000011], dtype=np.uint64), np.arange(6) >= 2)
     assert (unseen.guaranteed, unseen.smallest) == (1, 1)
 
 
 def test_millions_of_units_take_no_time() -> None:
     """The order ends with the last member, not with the last unit."""
     words = codes_of(0, 64, 32, np.arange(200_000))
-    found = simulate_removals(np.tile(words, 20), np.ones(64, dtype=np.bool_))
+    found = simulate_withdrawals(np.tile(words, 20), np.ones(64, dtype=np.bool_))
     assert found.units == 4_000_000
     assert 3 <= found.low <= found.median <= found.high <= 20
 

@@ -17,7 +17,7 @@ from registry.encodings.store import create_encoding
 from registry.errors import CapacityError, InputError, IntegrityError, NotFoundError, UsageError
 from registry.members.manifest import Manifest, ManifestWorks
 from registry.members.merkle import AbsenceProof, MerkleTree
-from registry.members.serving import service_of
+from registry.members.serving import service_status
 from registry.storage.database import Registry
 from registry.storage.tables import Encoding
 from registry.withdrawals.certificate import PROVED, STATED, Certificate, check, document_hash, summary
@@ -268,7 +268,7 @@ def test_what_is_no_certificate_is_an_input_error(data: bytes) -> None:
 
 def test_a_work_that_was_not_withdrawn_has_no_certificate(registry: Registry, encoding: Encoding) -> None:
     """The error says which members in service saw it."""
-    serving = service_of(registry, ensemble_of(encoding)).serving
+    serving = service_status(registry, ensemble_of(encoding)).serving
     with registry.connection() as connection:
         rows = connection.execute(
             "SELECT asset_id, code FROM unit_asset JOIN unit ON unit.encoding_id = unit_asset.encoding_id "
@@ -293,7 +293,7 @@ def test_a_withdrawal_while_the_proofs_are_made_is_not_certified_over(
         withdraw(registry, asset_ids=[asset_id], reason="meanwhile", now=NOW)
         return tree.prove_absence(work)
 
-    serving = service_of(registry, ensemble_of(encoding)).serving
+    serving = service_status(registry, ensemble_of(encoding)).serving
     with registry.connection() as connection:
         query = "SELECT asset_id FROM member_work WHERE member_id = ? AND asset_id <> ?"
         asset_id = connection.execute(query, [serving[0].id, WITHDRAWN]).fetchall()[0][0]
@@ -308,7 +308,7 @@ def test_no_certificate_where_none_serves_or_a_member_was_altered(registry: Regi
         certify(registry, [], ensemble_of(encoding), NOW)
     with pytest.raises(NotFoundError, match="no withdrawal 7"), registry.connection() as connection:
         works_of_withdrawal(connection, 7)
-    serving = service_of(registry, ensemble_of(encoding)).serving[0]
+    serving = service_status(registry, ensemble_of(encoding)).serving[0]
     listing = registry.home.member(serving.id) / "works.txt"
     listing.write_bytes(listing.read_bytes()[65:])
     with pytest.raises(IntegrityError, match=r"works\.txt was altered"):

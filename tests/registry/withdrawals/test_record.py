@@ -14,7 +14,7 @@ from registry.errors import InputError, NotFoundError, UsageError
 from registry.event_log.events import head_of
 from registry.event_log.seals import Seals
 from registry.ingest.owners.declarations import OneOwner
-from registry.members.serving import service_of
+from registry.members.serving import service_status
 from registry.storage.database import Registry
 from registry.storage.tables import Encoding
 from registry.withdrawals.record import cover_later_works, list_withdrawals, withdraw
@@ -70,7 +70,7 @@ def test_members_that_saw_the_work_serve_no_more(registry: Registry, encoding: E
     asset_id = load_units(registry, encoding.id).asset_ids[5]
     saw = np.flatnonzero(bits(load_units(registry, encoding.id).asset_codes, N)[5]).tolist()
     report = withdraw(registry, asset_ids=[int(asset_id)], reason="letter", now=NOW)
-    service = service_of(registry, ensemble_of(encoding))
+    service = service_status(registry, ensemble_of(encoding))
     assert [member.index for member in service.out_of_service] == saw
     assert len(service.serving) == N - H
     [impact] = report.impacts
@@ -135,12 +135,12 @@ def test_members_trained_again_serve(registry: Registry, encoding: Encoding) -> 
     """
     withdraw(registry, asset_ids=[0], reason="letter", now=NOW)
     ensemble_id = ensemble_of(encoding)
-    out = [member.index for member in service_of(registry, ensemble_id).out_of_service]
+    out = [member.index for member in service_status(registry, ensemble_id).out_of_service]
     train_members(registry, encoding, out, generation=2)
-    assert len(service_of(registry, ensemble_id).serving) == N
+    assert len(service_status(registry, ensemble_id).serving) == N
     units = load_units(registry, encoding.id)
     withdraw(registry, asset_ids=[7], reason="letter", now=NOW)
-    service = service_of(registry, ensemble_id)
+    service = service_status(registry, ensemble_id)
     expected = np.flatnonzero(bits(units.asset_codes, N)[7]).tolist()
     assert [member.index for member in service.out_of_service] == expected
     assert {member.generation for member in service.serving} <= {1, 2}

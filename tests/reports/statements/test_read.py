@@ -13,7 +13,7 @@ from registry.claims.decisions import decide_claim
 from registry.claims.record import open_claim
 from registry.event_log.events import changing
 from registry.home import Home
-from registry.members.serving import Service, services
+from registry.members.serving import ServiceStatus, service_statuses
 from registry.rightsholders.records import add_rightsholder, merge_rightsholders
 from registry.storage.database import Registry
 from registry.storage.tables import Candidate, CoRightsholder
@@ -203,13 +203,13 @@ def test_a_withdrawal_while_it_is_read_is_heeded_whole(
     """What it did to the models is of the same state of the registry as the withdrawal itself."""
     made: list[object] = []
 
-    def racing(registry: Registry) -> list[Service]:
-        found = services(registry)
+    def racing(registry: Registry) -> list[ServiceStatus]:
+        found = service_statuses(registry)
         if not made:
             made.append(withdraw(registry, asset_ids=[min(world.works_of(ADA))], reason="asked", now=NOW))
         return found
 
-    monkeypatch.setattr(reading, "services", racing)
+    monkeypatch.setattr(reading, "service_statuses", racing)
     assert [each.out_of_service for each in read(world, ADA, tmp_path).withdrawals[0].followed] == [3]
 
 

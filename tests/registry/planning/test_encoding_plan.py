@@ -11,7 +11,7 @@ import pytest
 
 from registry.encodings.codes import codes_of
 from registry.errors import CapacityError
-from registry.planning.choices import plan, withdrawal_chance
+from registry.planning.encoding_plan import plan, withdrawal_chance
 
 
 @pytest.mark.parametrize(("n", "h"), [(6, 3), (6, 2), (5, 1), (7, 4)])
