@@ -245,7 +245,7 @@ def test_a_reference_model_is_looked_at(registry: Registry) -> None:
     ("statement", "expected"),
     [
         ("DELETE FROM event WHERE kind = 'reference model trained'", "warning reference models"),
-        ("UPDATE event SET after = '[]' WHERE kind = 'reference model trained'", "event of a reference model"),
+        ("UPDATE event SET after = '[]' WHERE kind = 'reference model trained'", "event about the reference model"),
         (
             "UPDATE event SET after = replace(after, 'manifest_sha256\":\"', 'manifest_sha256\":\"0') "
             "WHERE kind = 'reference model trained'",
