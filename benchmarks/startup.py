@@ -1,9 +1,9 @@
-"""How fast the command line answers, beside a bare typer program of twelve commands: our help beside
-its help, the help of our commands beside the help of its commands.
+"""How fast the command line answers, beside a bare typer program of twelve commands.
 
+Our help is compared with its help, and the help of our commands with the help of its commands.
 Rounds start every program once, in turn, so that other load on the machine hits all alike. Both the
-processor time and the wall time of the processes are measured. A command that runs is measured until
-it imports the database: what follows is the database's own time.
+processor time and the wall time of the processes are measured. A command that runs is measured
+until it imports the database: what follows is the database's own time.
 
     python -m benchmarks.startup --rounds 15
 """

@@ -45,15 +45,17 @@ def load(name: str) -> Any:  # noqa: ANN401 - typer's own class of commands is p
 
 
 def _for_a_terminal(text: str) -> str:
-    """The docstring with whole paragraphs on one line, which the terminal wraps, and no markup.
+    """The docstring with each paragraph on one line, which the terminal wraps, and without markup.
 
-    Indented lines stay as they are.
+    Indented lines, the examples, stay lines of their own. typer keeps their indent only after some
+    texts, so they lose it.
     """
-    return re.sub(r"(?<=\S)\n(?=\S)", " ", text).replace("[", r"\[")
+    paragraphs = re.sub(r"(?<=\S)\n(?=\S)", " ", text)
+    return re.sub(r"\n +", "\n", paragraphs).replace("[", r"\[")
 
 
 def with_default(command: str) -> type[TyperGroup]:
-    """A group whose ``command`` needs no name: ``report OUTPUT`` is ``report outputs OUTPUT``."""
+    """A group with a default command: ``report OUTPUT`` is ``report outputs OUTPUT``."""
 
     class GroupWithDefault(TyperGroup):
         def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - as above

@@ -42,7 +42,7 @@ def ensemble_named(registry: Registry, reference: str | None) -> Ensemble:
 def works_named_or_of(
     connection: duckdb.DuckDBPyConnection, works: list[str] | None, rightsholder: str | None
 ) -> tuple[list[int], int | None]:
-    """Ids of the named works and of the named rightsholder, of which one must be given.
+    """Ids of the named works, or the id of the named rightsholder; one of the two must be given.
 
     Raises:
         UsageError: neither or both are given.

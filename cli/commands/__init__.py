@@ -30,7 +30,7 @@ _PACKAGES: Mapping[tuple[str, str], Mapping[str, str]] = {
         "rightsholders": "List the rightsholders and the number of works of each.",
         "rightsholder": "Show, describe and merge rightsholders.",
         "owners": "Show every recorded statement about the owners of works, newest first.",
-        "licences": "List the licences: what each says about training, and its number of works.",
+        "licences": "List the licences with their terms for training and numbers of works.",
         "data-sets": "List the data sets that works were registered from.",
         "duplicates": "List groups of near duplicates, groups with several rightsholders first.",
         "sql": "Query the registry in DuckDB's SQL, read-only.",

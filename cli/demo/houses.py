@@ -1,9 +1,8 @@
-"""Real works for the demonstration: emoji by two houses, under two licences, from two Python
+"""Real works for the demonstration: emoji of two houses, under two licences, from two Python
 packages.
 
-Twemoji (CC-BY-4.0) comes as PNG files and OpenMoji (CC-BY-SA-4.0) as SVG, which is rendered here.
-The folder that is written is what any owner would hand over: image files, and a table that says
-whose they are.
+Twemoji (CC-BY-4.0) are PNG files. OpenMoji (CC-BY-SA-4.0) are SVG files, rendered here. The folder
+holds what a rightsholder would deliver: image files and a table of owners.
 """
 
 from __future__ import annotations
@@ -25,9 +24,9 @@ from registry.home import write_bytes_atomically
 OWNERS_FILE = "owners.csv"
 COLUMNS = ("path", "rightsholder", "licence", "title", "creator", "source_url", "category")
 RENDERED_SIDE = 144
-"""Pixels a side that vector works are rendered at."""
+"""Side of the rendered vector works, in pixels."""
 
-# Chosen for shapes and colours that are still told apart at 16 pixels a side.
+# Chosen for shapes and colours that stay distinct at 16 x 16 pixels.
 TWEMOJI = {
     "animal": "🐼🦊🐸🦄",
     "food": "🍎🍓🍕🍄",
@@ -44,7 +43,7 @@ OPENMOJI = {
 
 @dataclass(frozen=True)
 class House:
-    """One rightsholder and how its works are had."""
+    """A rightsholder and its works."""
 
     name: str
     rightsholder: str
@@ -57,8 +56,8 @@ class House:
 
 
 def write_demonstration_works(folder: Path) -> Path:
-    """Write the works and their owner table into ``folder``; returns the table. What is there
-    already is written anew.
+    """Write the works and their table of owners into ``folder``, and return the path of the table.
+    Existing files are replaced.
 
     Raises:
         MissingPartError: the ``demo`` extra is not installed.
@@ -75,7 +74,7 @@ def write_demonstration_works(folder: Path) -> Path:
 
 
 def picture_of(house_name: str, character: str) -> Image.Image:
-    """One emoji as its house draws it, without the margin; also of those that are not among the
+    """One emoji as its house draws it, without the margin; any emoji of the house, not only the
     works.
 
     Raises:
@@ -128,8 +127,8 @@ def _write_house(house: House, folder: Path) -> Iterator[tuple[str, ...]]:
 
 
 def _trimmed(picture: Image.Image) -> Image.Image:
-    """Without its margin: margins differ between houses, and the motif should fill the few pixels
-    there are.
+    """The picture without its margin: margins differ between houses, and the motif should fill the
+    few pixels of a sample.
     """
     return picture.crop(picture.getbbox())
 

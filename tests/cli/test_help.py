@@ -34,7 +34,7 @@ def all_commands() -> Iterator[tuple[tuple[str, ...], Any]]:
 
 def examples_of(command: TyperCommand) -> list[str]:
     """The lines of the help that can be pasted."""
-    return re.findall(r"^ +(creditline .*)$", (command.help or "").replace("\\[", "["), flags=re.MULTILINE)
+    return re.findall(r"^(creditline .*)$", (command.help or "").replace("\\[", "["), flags=re.MULTILINE)
 
 
 def parse(words: list[str]) -> None:

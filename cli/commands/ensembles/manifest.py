@@ -57,11 +57,11 @@ def manifest(
     if prove is not None:
         print_json("proof", {"member": chosen.id, **_proof(registry, chosen, prove)})
         return
-    saw = contents_of_member(registry, chosen)
+    contents = contents_of_member(registry, chosen)
     listed = listing_of(registry, works_of_member(registry, chosen).works) if list_works or out else None
     if out is not None and listed is not None:
         narrate(f"{write_listing(listed, out):,} works written to {out}")
-    facts = _facts(saw)
+    facts = _facts(contents)
     rows = listed.to_pylist() if list_works and listed is not None else None
     if as_json:
         print_json("manifest", {**facts, **({} if rows is None else {"listed": rows})})
@@ -69,7 +69,7 @@ def manifest(
     plain = {name: value for name, value in facts.items() if not isinstance(value, dict | list)}
     print_fields([(name.replace("_", " "), value) for name, value in plain.items()])
     print_table(("setting", "value"), [(name, json.dumps(value)) for name, value in facts["settings"].items()])
-    for name, shares in (("rightsholder", saw.rightsholders), ("licence", saw.licences)):
+    for name, shares in (("rightsholder", contents.rightsholders), ("licence", contents.licences)):
         print_table((name, "works"), [(share.name or "none", f"{share.works:,}") for share in shares[:MOST_SHARES]])
         if len(shares) > MOST_SHARES:
             narrate(f"and {len(shares) - MOST_SHARES:,} more; --json has all")
@@ -92,27 +92,27 @@ def _proof(registry: Registry, member: Member, reference: str) -> dict[str, Any]
     return proof_document(folder, sha256, prove(folder, sha256))
 
 
-def _facts(saw: MemberContents) -> dict[str, Any]:
+def _facts(contents: MemberContents) -> dict[str, Any]:
     from dataclasses import asdict
 
-    works = saw.manifest.works
+    works = contents.manifest.works
     return {
-        "member": saw.member.id,
-        "ensemble": saw.member.ensemble_id,
-        "encoding": saw.manifest.encoding.id,
-        "index": saw.member.index,
-        "generation": saw.member.generation,
-        "origin": saw.member.origin,
-        "withdrawn_through": saw.manifest.withdrawn_through,
+        "member": contents.member.id,
+        "ensemble": contents.member.ensemble_id,
+        "encoding": contents.manifest.encoding.id,
+        "index": contents.member.index,
+        "generation": contents.member.generation,
+        "origin": contents.member.origin,
+        "withdrawn_through": contents.manifest.withdrawn_through,
         "works": works.count,
         "works_sha256": works.sha256,
         "merkle_root": works.merkle_root,
-        "manifest_sha256": saw.member.manifest_sha256,
-        "weights_sha256": saw.member.weights_sha256,
-        "config_sha256": saw.manifest.config_sha256,
-        "registered_at": saw.member.registered_at.isoformat(),
-        "settings": saw.manifest.settings,
-        "versions": saw.manifest.versions,
-        "rightsholders": [asdict(share) for share in saw.rightsholders],
-        "licences": [asdict(share) for share in saw.licences],
+        "manifest_sha256": contents.member.manifest_sha256,
+        "weights_sha256": contents.member.weights_sha256,
+        "config_sha256": contents.manifest.config_sha256,
+        "registered_at": contents.member.registered_at.isoformat(),
+        "settings": contents.manifest.settings,
+        "versions": contents.manifest.versions,
+        "rightsholders": [asdict(share) for share in contents.rightsholders],
+        "licences": [asdict(share) for share in contents.licences],
     }

@@ -36,8 +36,8 @@ def credentials(
 ) -> None:
     """Check the Content Credentials (C2PA) of an image.
 
-    Exits with 1 unless they are valid. State "valid": unaltered, and signed by a signer whose chain
-    leads to a certificate in --trust. "untrusted": unaltered, but no trusted certificate vouches
+    Exits with 1 unless they are valid. State "valid": unaltered, and the chain of the signer leads
+    to a certificate in --trust. "untrusted": unaltered, but no trusted certificate vouches
     for the signer. "tampered": the image or the manifest was altered. "none": the image has no
     credentials.
 

@@ -93,7 +93,7 @@ def prov(
 ) -> None:
     """Write the lineage of an output in W3C PROV-JSON: members, their works, influential works.
 
-    The works of each member are stated as facts. Works whose influence passed the newest audit are
+    The works of each member are stated as facts. Works that passed the newest audit are
     linked to the output as an estimate, with p and q.
 
     Examples:

@@ -15,7 +15,7 @@ def licences(
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
-    """List the licences: what each says about training, and its number of works.
+    """List the licences with their terms for training and numbers of works.
 
     Examples:
         creditline licences

@@ -71,7 +71,8 @@ def register_files(
 
         def register(into: Registry) -> RegistrationReport:
             if kind is SourceKind.FOLDER:
-                # A dry run writes to a copy with another home: leave the registry's own home out by name.
+                # A dry run writes to a copy in another home, so the registry's own home is left out
+                # by name.
                 without = (registry.home.root, *excluded)
                 return register_folder(into, source, owners, now=now(), excluded=without, **chosen)
             register_it = register_archive if kind is SourceKind.ARCHIVE else register_shards
