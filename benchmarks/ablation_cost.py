@@ -1,15 +1,15 @@
-"""What real ablation of many units costs: at each step a member runs once, on just the trajectories
-that it survives.
+"""Cost of the real ablation of many units: at each step a member runs once, only on the
+trajectories of units that it did not see.
 
-The claim, for K = 64 units, one thread and 16x16 colour images: K ablations cost at most (n - h)/n
-x K plain runs, whether a plain run is one image drawn alone or one of a batch as creditline draws
-them. A "run" is the whole ensemble down the whole schedule. Beside it stands the ratio to plain
-runs in one batch of K, which costs them least: there a member sees K rows at once and in an
-ablation only its share of them, so what is above 1 is the price of smaller batches.
+Claim, for K = 64 units, one thread and 16x16 colour images: K ablations cost at most (n - h)/n x K
+plain runs, for plain runs of one image and of a batch as creditline samples it. A "run" is the
+whole ensemble over the whole schedule. The ratio to plain runs in one batch of K, the cheapest way,
+is given too: there a member gets K rows at once, in an ablation only its share of them, so the
+excess over 1 is the price of smaller batches.
 
-Every step costs the same, so runs of two steps stand for 50. Times are processor seconds. The
-networks have random weights, which cost what trained ones do; rows that members evaluated are
-counted too, which needs no clock.
+All steps cost the same, so runs of two steps are timed. Times are processor seconds. The networks
+have random weights, which cost the same as trained ones. The rows that members evaluate are
+counted, too; the count needs no clock.
 
     python -m benchmarks.ablation_cost
 """
@@ -30,7 +30,7 @@ from attribution.denoisers.pixels import PixelUNet
 from attribution.sampling.noise import exogenous_noise, noise_batch
 from attribution.sampling.sampler import sample
 from attribution.sampling.schedule import SamplerSettings
-from benchmarks.record import interleaved_medians, write_result
+from benchmarks.record import conclude, interleaved_medians
 from registry.encodings.codes import bits, codes_of
 
 UNITS = 64
@@ -66,18 +66,11 @@ def main() -> int:
     )
     claim = f"K ablations cost at most {MAXIMUM} x (n - h)/n x K plain runs, drawn alone or in creditline's batches"
     settings = {"units": UNITS, "steps": STEPS, "threads": 1, "rounds": ROUNDS, "rows_at_once": ROWS_AT_ONCE}
-    path = write_result("ablation_cost", claim, {**settings, "cases": cases, "held": held}, ("torch", "diffusers"))
-    for case in cases:
-        print(
-            f"n = {case['n']}: {case['by_single_runs']:.2f} x (n - h)/n x K single runs, "
-            f"{case['by_runs_as_drawn']:.2f} x runs in batches of {AS_DRAWN}, {case['by_one_batch']:.2f} x one batch of K"
-        )
-    print(f"{'held' if held else 'NOT HELD'}: {claim}\n{path.name} written")
-    return 0 if held else 1
+    return conclude("ablation_cost", claim, held, {**settings, "cases": cases}, ("torch", "diffusers"))
 
 
 def measure(n: int) -> dict[str, Any]:
-    """One ensemble: times, and rows evaluated, by those of the bound."""
+    """Times and evaluated rows of one ensemble, relative to those of the bound."""
     members = [Counted(NETWORK.new_member(seed).eval().requires_grad_(False)) for seed in range(n)]
     ensemble = Ensemble(members)
     h = n // 2

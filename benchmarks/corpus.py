@@ -1,9 +1,7 @@
-"""A registry of ten million works by metadata alone, made up inside DuckDB: what listings are
-measured on.
+"""A registry of ten million works by metadata, generated inside DuckDB, for the timing of listings.
 
-The rows are consistent (what is current follows from the rows), and laid out as the worst case of
-real ones is: the works of a rightsholder, of a licence and of a permission are scattered over the
-whole table, so no filter is helped by order.
+The rows are consistent, and laid out as in the worst real case: the works of a rightsholder, of a
+licence and of a permission are scattered over the whole table, so row order helps no filter.
 """
 
 from __future__ import annotations

@@ -1,14 +1,13 @@
-"""E20, E21, E24: what the randomisation test finds, and what it does when there is nothing to find.
+"""E20, E21, E24: power of the randomisation test, and its false findings.
 
-On the demonstration's own ensemble (`creditline demo` first), over generated images, the training
-works themselves and works of the same houses that no member has seen:
+On the demonstration's ensemble (`creditline demo` first), over generated images, the training works
+and works of the same houses that no member saw:
 
 - power: p-values of the first-ranked work and of works further down the list (E24), and of planted
-  copies, that is of training works shown to the ensemble as if they had been found somewhere (E20);
-- null: codes drawn anew after training, so that every code is wrong. P-values must be uniform
-  (Kolmogorov-Smirnov), and audits that find anything at the false discovery rate must be rare
-  (E21);
-- specificity: works that nobody trained on. Whatever is found there is found by resemblance.
+  copies, training works that are audited as images from outside (E20);
+- null: codes redrawn after training, so that every code is wrong. P-values must be uniform
+  (Kolmogorov-Smirnov), and audits with a finding at the false discovery rate must be rare (E21);
+- specificity: works outside the training set. All findings there are due to resemblance.
 
     python -m benchmarks.evidence [--home creditline-demo] [--samples 64]
 """
@@ -34,13 +33,14 @@ from attribution.evidence.adjustment import MOST, neighbours_of
 from attribution.evidence.randomisation import Evidence, assess_shortlist
 from attribution.images import ImageSettings, pixels_of
 from attribution.process_pool import choose_device
+from attribution.ranking.encoded_works import EncodedWorks
 from attribution.ranking.rankers.interface import Images
-from attribution.ranking.rankers.pixel_kernel import mean_squared_differences
-from attribution.ranking.shortlist import Corpus, Shortlisted, shortlists_for
+from attribution.ranking.rankers.kernel import mean_squared_differences
+from attribution.ranking.shortlist import Shortlisted, shortlists_for
 from attribution.sampling.generate import generate_samples
 from attribution.sampling.predictions import MemberPredictions, load_predictions, renoise
 from attribution.sampling.schedule import SamplerSettings
-from benchmarks.record import write_result
+from benchmarks.record import conclude
 from cli.demo.houses import picture_of
 from registry.encodings.codes import bits, codes_of, decoys
 from registry.home import Home
@@ -57,7 +57,7 @@ training set."""
 
 
 class Bench:
-    """The demonstration's ensemble, and images with their member predictions."""
+    """The demonstration's ensemble, and images with the members' predictions."""
 
     def __init__(self, home: Path) -> None:
         self.registry = Registry.open(Home(home))
@@ -66,10 +66,10 @@ class Bench:
         self.device = choose_device()
         auditor = Auditor.prepare(self.registry, self.reference, AuditSettings(shortlist=SHORTLIST), self.device)
         self.context = auditor.context
-        self.corpus: Corpus = auditor.context.corpus
+        self.encoded: EncodedWorks = auditor.context.encoded
 
     def samples(self, count: int) -> list[tuple[np.ndarray, MemberPredictions]]:
-        """Generated images in [0, 1] and their predictions."""
+        """Generated images in [0, 1] and the members' predictions."""
         made = generate_samples(
             self.registry, self.reference, range(1, count + 1), SamplerSettings(), None, self.device
         )
@@ -80,8 +80,8 @@ class Bench:
         return found
 
     def shown(self, images: list[np.ndarray]) -> list[tuple[np.ndarray, MemberPredictions]]:
-        """Images from outside (in [0, 1], channels first), noised again and shown to the
-        members.
+        """Images from outside (in [0, 1], channels first), with the members' predictions after
+        re-noising.
         """
         ensemble = open_ensemble(self.registry.home, self.reference)
         found = []
@@ -92,13 +92,13 @@ class Bench:
 
     def p_values(self, image: np.ndarray, predictions: MemberPredictions, order: np.ndarray) -> np.ndarray:
         """P-values of units in this order."""
-        pictures = self.corpus.works[order].astype(np.float64) * 2 - 1
-        return self._tested(image, predictions, pictures, order, order, self.corpus.codes, self.context.decoys).p_value
+        pictures = self.encoded.works[order].astype(np.float64) * 2 - 1
+        return self._tested(image, predictions, pictures, order, order, self.encoded.codes, self.context.decoys).p_value
 
     def discoveries(
         self, image: np.ndarray, predictions: MemberPredictions, codes: np.ndarray, drawn: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """P- and q-values of the shortlist, as an audit has them, under these codes and decoys."""
+        """P- and q-values of an audit's shortlist under these codes and decoys."""
         listed = self.shortlist(image)
         order = listed.blind_order(MOST)
         found = self._tested(image, predictions, listed.images, listed.unit_numbers, order, codes, drawn)
@@ -114,14 +114,14 @@ class Bench:
         codes: np.ndarray,
         drawn: np.ndarray,
     ) -> Evidence:
-        near = neighbours_of(self.corpus, image, order)
-        around = replace(near, membership=bits(codes[near.units], self.corpus.n))
-        return assess_shortlist(predictions, pictures, codes[units], drawn, self.corpus.n, None, around, units)
+        near = neighbours_of(self.encoded, image, order)
+        around = replace(near, membership=bits(codes[near.units], self.encoded.n))
+        return assess_shortlist(predictions, pictures, codes[units], drawn, self.encoded.n, None, around, units)
 
     def shortlist(self, image: np.ndarray) -> Shortlisted:
         """The units that an audit would test."""
-        shown = Images(image[None].astype(np.float32), self.corpus.shape, (frozenset(),))
-        return shortlists_for(self.context.rankers, self.corpus, shown, self.context.choice.parts, SHORTLIST, 1)[0]
+        shown = Images(image[None].astype(np.float32), self.encoded.shape, (frozenset(),))
+        return shortlists_for(self.context.rankers, self.encoded, shown, self.context.choice.parts, SHORTLIST, 1)[0]
 
 
 def main() -> int:
@@ -135,7 +135,7 @@ def main() -> int:
     torch.set_num_threads(1)
     bench = Bench(options.home)
     size = bench.reference.settings.image.size
-    works = [work.reshape(3, size, size) for work in bench.corpus.works]
+    works = [work.reshape(3, size, size) for work in bench.encoded.works]
     generated, planted, unseen = bench.samples(options.samples), bench.shown(works), bench.shown(unseen_works(size))
     results = {
         "ensemble": ensemble_facts(bench),
@@ -150,9 +150,7 @@ def main() -> int:
         and results["planted_copies"]["attributed"] >= 0.8
     )
     claim = f"planted copies found at q <= {RATE}; with wrong codes p uniform and false discoveries at or under {RATE}"
-    path = write_result("evidence", claim, {**results, "held": held}, ("torch", "diffusers", "numpy", "duckdb"))
-    print(f"{path}: held = {held}")
-    return not held
+    return conclude("evidence", claim, held, results, ("torch", "diffusers", "numpy", "duckdb"))
 
 
 def unseen_works(size: int) -> list[np.ndarray]:
@@ -163,10 +161,10 @@ def unseen_works(size: int) -> list[np.ndarray]:
 
 
 def ensemble_facts(bench: Bench) -> dict[str, Any]:
-    """What was tested, in numbers."""
+    """Sizes and settings of the ensemble."""
     encoding, training = bench.reference.encoding, bench.reference.settings.training
     return {
-        "works": len(bench.corpus.works),
+        "works": len(bench.encoded.works),
         "n": encoding.n,
         "h": encoding.h,
         "decoys": len(bench.context.decoys),
@@ -181,10 +179,10 @@ def ensemble_facts(bench: Bench) -> dict[str, Any]:
 
 
 def facts_of(bench: Bench, shown: list[tuple[np.ndarray, MemberPredictions]]) -> dict[str, Any]:
-    """Power: how often something is found, and the p-values at places of the ranking."""
+    """Power: share of images with a finding, and p-values by place in the ranking."""
     images = np.stack([image for image, _ in shown])
-    orders = np.argsort(mean_squared_differences(images, bench.corpus.works), axis=1, kind="stable")
-    codes = bench.corpus.codes
+    orders = np.argsort(mean_squared_differences(images, bench.encoded.works), axis=1, kind="stable")
+    codes = bench.encoded.codes
     p_values = np.stack([bench.p_values(i, c, order) for (i, c), order in zip(shown, orders, strict=True)])
     q_values = np.stack([bench.discoveries(i, c, codes, bench.context.decoys)[1] for i, c in shown])
     passed = q_values <= RATE
@@ -209,14 +207,14 @@ def facts_of(bench: Bench, shown: list[tuple[np.ndarray, MemberPredictions]]) ->
 
 
 def ranked_first(bench: Bench, planted: list[tuple[np.ndarray, MemberPredictions]]) -> float:
-    """How often the work that was shown is the first candidate."""
-    nearest = mean_squared_differences(np.stack([image for image, _ in planted]), bench.corpus.works).argmin(axis=1)
+    """Share of planted works that are ranked first."""
+    nearest = mean_squared_differences(np.stack([image for image, _ in planted]), bench.encoded.works).argmin(axis=1)
     return share(nearest == np.arange(len(planted)))
 
 
 def null_facts(bench: Bench, generated: list[tuple[np.ndarray, MemberPredictions]]) -> dict[str, Any]:
-    """The test under codes that no member was trained by."""
-    encoding, count = bench.reference.encoding, len(bench.corpus.codes)
+    """The test under redrawn codes."""
+    encoding, count = bench.reference.encoding, len(bench.encoded.codes)
     p_values, discoveries = [], []
     for redraw in range(REDRAWS):
         seed = encoding.seed + 1 + redraw
@@ -238,7 +236,7 @@ def null_facts(bench: Bench, generated: list[tuple[np.ndarray, MemberPredictions
 
 
 def share(found: np.ndarray) -> float:
-    """Of all, how many."""
+    """The share of true values."""
     return round(float(found.mean()), 4)
 
 

@@ -1,18 +1,18 @@
-"""What makes the randomisation test find more: fresh noise in pairs, weighted steps, neighbours,
-works in common.
+"""Design choices of the randomisation test and their power: fresh noise in pairs, weighted steps,
+neighbours, common works.
 
 On scikit-learn's 8x8 digits: 256 works, n = 16, h = 8, a network of 40,000 weights. Members are
-trained by :mod:`attribution.training.member`, once with common timesteps and noise alone and once
-with works drawn in common, too, and sample 200 images each. For each image the nearest work is
-tested by every form of the statistic, against all decoys; works further down the ranking, and codes
-that were dealt anew, show that nothing is found where nothing is. The weights of the steps, the
-ridge, the number of neighbours and the pairs were chosen on the ensemble of seed 0 with works in
-common; other seeds have other works, codes, members and samples, and are the check.
+trained by :mod:`attribution.training.member`, once with common timesteps and noise only and once
+with common works, too, and sample 200 images each. For each image the nearest work is tested by
+every form of the statistic, against all decoys. Works further down the ranking, and redrawn codes,
+show the behaviour without an effect. The weights of the steps, the ridge, the number of neighbours
+and the pairs were chosen on the ensemble of seed 0 with common works; other seeds have other works,
+codes, members and samples, and are the check.
 
     python -m benchmarks.evidence_variance [--folder variance] [--samples 200] [--seeds 1 2]
 
-Takes some twenty minutes of one core for each ensemble. What was trained and measured is kept in
-the folder. It needs scikit-learn.
+Takes about twenty minutes of one core per ensemble. Trained members and predictions are kept in the
+folder. Needs scikit-learn.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from jaxtyping import Float32, Float64
 from attribution.denoisers.ensemble import Ensemble
 from attribution.denoisers.pixels import PixelUNet
 from attribution.ensemble.recipe import EnsembleSettings, TrainingSettings
-from attribution.evidence.adjustment import MOST, Neighbours, Pulls, pulls_towards
-from attribution.evidence.randomisation import STEP_WEIGHTS, assess_pulls
+from attribution.evidence.adjustment import MOST, MemberAlignment, Neighbours, member_alignment
+from attribution.evidence.randomisation import STEP_WEIGHTS, assess_alignment
 from attribution.images import ImageSettings, from_pixels
 from attribution.metrics.statistics import share_of, uniformity
 from attribution.process_pool import choose_device, run_tasks
@@ -41,7 +41,7 @@ from attribution.sampling.predictions import BAND_EDGES, SPACING, band_of, noise
 from attribution.sampling.sampler import Observation, predicted_clean, sample
 from attribution.sampling.schedule import SamplerSettings, steps_of
 from attribution.training.member import MemberTask, train_member
-from benchmarks.record import write_result
+from benchmarks.record import conclude
 from registry.encodings.codes import bits, codes_of, decoys
 from registry.home import Home, write_atomically
 from registry.members.manifest import ManifestEncoding
@@ -110,15 +110,12 @@ def main() -> int:
         "all_seeds": together,
     }
     claim = "the first-ranked work has p <= 0.05 in at least 70 % of generated digits and p <= 0.01 in 45 %"
-    path = write_result(
-        "evidence_variance", claim, {**settings, "variants": results, "held": held}, ("torch", "diffusers", "numpy")
-    )
-    print(f"{path}: held = {held}")
-    return not held
+    figures = {**settings, "variants": results}
+    return conclude("evidence_variance", claim, held, figures, ("torch", "diffusers", "numpy"))
 
 
 def digits(seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Bytes of the works, and of digits that are none, with a channel axis."""
+    """Bytes of the works, and of digits outside the training set, with a channel axis."""
     from sklearn.datasets import load_digits  # type: ignore[import-not-found, unused-ignore]
 
     pictures = load_digits().images
@@ -128,7 +125,7 @@ def digits(seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def trained(folder: Path, pixels: np.ndarray, common_works: bool, seed: int) -> Ensemble:
-    """The members, trained unless they are there."""
+    """The members, from the folder or trained now."""
     ensemble = f"{seed:012x}"
     home = Home(folder.resolve())
     home.training(ensemble).mkdir(parents=True, exist_ok=True)
@@ -227,14 +224,16 @@ class Bench:
         summed = np.einsum("b,bniv->inv", np.array(weights), self.by_step[kind].astype(np.float64))
         return np.asarray(summed / (np.array(weights) @ self.steps[kind]))
 
-    def pulls(self, predicted: np.ndarray, image: int, place: int, neighbours: int, membership: np.ndarray) -> Pulls:
-        """Of one work of one image's ranking, under any codes."""
+    def pulls(
+        self, predicted: np.ndarray, image: int, place: int, neighbours: int, membership: np.ndarray
+    ) -> MemberAlignment:
+        """The members' alignment with one work of an image's ranking."""
         unit, order = self.order[image, place : place + 1], self.order[image, :neighbours]
         around = Neighbours(order, self.works[order], membership[order]) if neighbours else None
-        return pulls_towards(predicted[image], self.works[unit], membership[unit], around, [unit])
+        return member_alignment(predicted[image], self.works[unit], membership[unit], around, [unit])
 
     def p_values(self, form: str, place: int, seeds: Sequence[int]) -> np.ndarray:
-        """One for each seed of codes; the images take turns."""
+        """One p-value per seed of codes; the images take turns."""
         kind, weights, neighbours = FORMS[form]
         predicted, found = self.predictions(kind, weights), []
         dealt: dict[int, tuple[np.ndarray, np.ndarray]] = {}
@@ -246,13 +245,13 @@ class Bench:
             membership, others = dealt[seed]
             pulls = self.pulls(predicted, image, place, neighbours, membership)
             unit = self.order[image, place]
-            found.append(float(assess_pulls(pulls, membership[[unit]], others).p_value[0]))
+            found.append(float(assess_alignment(pulls, membership[[unit]], others).p_value[0]))
         return np.array(found)
 
 
 def facts_of(bench: Bench) -> dict[str, Any]:
-    """Power of every form at the first place, of the default at others, and the default under codes
-    dealt anew.
+    """Power of every form at the first place, of the default at other places, and the default under
+    redrawn codes.
     """
     own = [bench.seed] * len(bench.images)
     null = bench.p_values(DEFAULT, 0, range(bench.seed + 1, bench.seed + REDRAWS + 1))
@@ -274,8 +273,8 @@ def levels(p_values: np.ndarray) -> dict[str, Any]:
 
 @torch.no_grad()
 def held_out_loss(members: Ensemble, held_out: np.ndarray) -> dict[str, float]:
-    """Quality on digits that are no works: squared error of the noise over the middle steps,
-    ensemble and members.
+    """Squared error of the noise over the middle steps on held-out digits, of the ensemble and of
+    members.
     """
     images, generator = from_pixels(held_out), torch.Generator().manual_seed(1)
     together, apart, counted = 0.0, 0.0, 0

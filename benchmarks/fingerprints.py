@@ -1,12 +1,12 @@
-"""How far copies of a picture are from it, and how far other works are: what :data:`MATCH_DISTANCE`
-rests on.
+"""Distances of copies of a picture from it, and of different works from each other: the basis of
+:data:`MATCH_DISTANCE`.
 
-Each picture of a folder is altered in the ways that copies on the web are (saved again, resized,
-cropped, turned, mirrored, recoloured, stamped), and the distance of every altered copy to its
-original is measured, beside the distances of all pairs of different pictures of the folder. The
-claim: of pictures with enough detail, at least 95 in 100 copies are found that were saved again as
-JPEG of quality 50 or more, or changed in contrast or to grey, and at most one pair in 10,000 of
-different pictures matches. All other changes are measured and told, found or not.
+Each picture of a folder is altered as copies on the web are (saved again, resized, cropped, turned,
+mirrored, recoloured, stamped). Measured are the distance of every altered copy to its original, and
+the distances of all pairs of different pictures of the folder. Claim, for pictures with enough
+detail: at least 95 of 100 copies are found that were saved again as JPEG of quality 50 or more, or
+changed in contrast or to grey, and at most one in 10,000 pairs of different pictures matches. All
+other changes are reported as well.
 
     python -m benchmarks.fingerprints [FOLDER ...]      without a folder: the demonstration's works
 """
@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
-from benchmarks.record import write_result
+from benchmarks.record import conclude
 from cli.demo.houses import write_demonstration_works
 from registry.similarity.pdq import (
     LEAST_QUALITY,
@@ -64,19 +64,8 @@ def main() -> int:
         "least_quality": LEAST_QUALITY,
         "cases": cases,
         "milliseconds": costs(),
-        "held": held,
     }
-    path = write_result("fingerprints", claim, results, ("numpy", "pillow"))
-    for case in cases:
-        print(
-            f"{case['folder']}: {case['comparable']} of {case['pictures']} comparable, false {case['false_match_rate']:.2e}"
-        )
-        for name, facts in case["copies"].items():
-            print(
-                f"  {name:24} median {facts['median']:5.0f}  95 % {facts['percentile_95']:5.0f}  found {facts['found']:.1%}"
-            )
-    print(f"{results['milliseconds']}\nclaim {'held' if held else 'NOT held'}; written to {path}")
-    return 0 if held else 1
+    return conclude("fingerprints", claim, held, results, ("numpy", "pillow"))
 
 
 def measure(folder: Path) -> dict[str, Any]:
@@ -143,14 +132,14 @@ def saved_again(picture: Image.Image, quality: int) -> Image.Image:
 
 
 def cropped(picture: Image.Image, share: float) -> Image.Image:
-    """The middle, without this share of the width and height."""
+    """The middle, without this share of the width and of the height."""
     x, y = picture.width * share / 2, picture.height * share / 2
     size = round(picture.width - 2 * x), round(picture.height - 2 * y)
     return picture.resize(size, Image.Resampling.BICUBIC, box=(x, y, picture.width - x, picture.height - y))
 
 
 def turned(picture: Image.Image, degrees: float) -> Image.Image:
-    """Turned about its middle, corners white; a quarter turn keeps all of it."""
+    """Turned about its middle with white corners; a quarter turn keeps the whole picture."""
     return picture.rotate(degrees, Image.Resampling.BICUBIC, expand=degrees == 90, fillcolor="white")
 
 
@@ -171,7 +160,7 @@ def stamped(picture: Image.Image) -> Image.Image:
 
 
 def all_pairs(fingerprints: list[Fingerprint]) -> NDArray[np.uint16]:
-    """Distances of all pairs of different fingerprints' owners."""
+    """Distances of all pairs of fingerprints."""
     words = words_of(fingerprints)
     rows = [
         np.bitwise_count(words[index + 1 :] ^ word).sum(axis=1, dtype=np.uint16) for index, word in enumerate(words)
@@ -192,7 +181,7 @@ def spread(distances: list[int]) -> dict[str, float]:
 
 
 def costs() -> dict[str, float]:
-    """Processor milliseconds of one fingerprint, from the bytes of a file: the median of some."""
+    """Processor milliseconds of one fingerprint from the bytes of a file, the median of several."""
     noise = np.random.default_rng(0).integers(0, 255, (250, 334, 3), dtype=np.uint8)
     found = {}
     for name, size, file_format in [("12-megapixel JPEG", (4_000, 3_000), "JPEG"), ("64 x 64 PNG", (64, 64), "PNG")]:
@@ -205,7 +194,7 @@ def costs() -> dict[str, float]:
 
 
 def decoded(data: bytes) -> None:
-    """What a decoder alone takes."""
+    """Decode the file and do nothing else."""
     with Image.open(io.BytesIO(data)) as image:
         image.load()
 

@@ -1,13 +1,13 @@
-"""E11: what one Jacobian over the weights costs, beside plain sampling, forward AD one weight at a
-time, and ablation.
+"""E11: cost of one Jacobian over the weights of members, relative to plain sampling, to forward AD
+one weight at a time, and to ablation.
 
-Two claims are held, for one thread and n = 16 members on 16x16 colour images: a Jacobian costs at
-most 2.0 x (n + 1) plain sampling runs of the same batch, and it is at least 1.7 times as fast as n
-separate forward-AD runs. A "run" is the whole ensemble down the whole schedule.
+Two claims, for one thread and n = 16 members on 16x16 colour images: a Jacobian costs at most 2.0 x
+(n + 1) plain sampling runs of the same batch, and it is at least 1.7 times as fast as n separate
+forward-AD runs. A "run" is the whole ensemble over the whole schedule.
 
-Runs are timed short, at 1 and at 3 steps, and the figures stand for 50: the first step needs no
-tangents, so a cost per further step is what counts. Times are processor seconds. The networks have
-random weights, which cost what trained ones do.
+Runs of 1 and of 3 steps are timed and extrapolated to 50: the first step needs no tangents, so the
+cost per further step counts. Times are processor seconds. The networks have random weights, which
+cost the same as trained ones.
 
     python -m benchmarks.jacobian_cost
 """
@@ -31,7 +31,7 @@ from attribution.forward_ad import propagate
 from attribution.sampling.noise import noise_batch
 from attribution.sampling.sampler import sample
 from attribution.sampling.schedule import SamplerSettings
-from benchmarks.record import interleaved_medians, write_result
+from benchmarks.record import conclude, interleaved_medians
 
 N = 16
 STEPS = 50
@@ -54,18 +54,9 @@ def main() -> int:
         and case["speedup_over_separate"] >= MINIMUM_SPEEDUP
         for case in cases
     )
-    results = {"n": N, "threads": 1, "rounds": ROUNDS, "cases": cases, "influences": measure_influences(), "held": held}
+    results = {"n": N, "threads": 1, "rounds": ROUNDS, "cases": cases, "influences": measure_influences()}
     claim = f"at most {MAXIMUM_RATIO} x (n + 1) plain runs, and {MINIMUM_SPEEDUP} x faster than n forward-AD runs"
-    path = write_result("jacobian_cost", claim, results, ("torch", "diffusers", "numpy"))
-    for case in cases:
-        print(
-            f"{case['network']}, batch {case['batch']}: "
-            f"{case['jacobian_by_plain_runs_over_n_plus_1']:.2f} x (n + 1) plain runs, "
-            f"{case['speedup_over_separate']:.1f} x faster than {N} forward-AD runs, "
-            f"as dear as ablating {case['units_ablated_in_that_time']:.0f} units"
-        )
-    print(f"{'held' if held else 'NOT HELD'}: {claim}\n{path.name} written")
-    return 0 if held else 1
+    return conclude("jacobian_cost", claim, held, results, ("torch", "diffusers", "numpy"))
 
 
 def measure(name: str, network: PixelUNet, batch: int) -> dict[str, Any]:
@@ -133,7 +124,7 @@ def measure_separate(member: Denoiser, x: torch.Tensor) -> dict[str, float]:
 
 
 def measure_influences(unit_count: int = 100_000) -> dict[str, Any]:
-    """All first-order influences of one sample on many units, once its Jacobian is there."""
+    """Time of all first-order influences of one sample on many units, given its Jacobian."""
     generator = np.random.default_rng(0)
     membership = generator.random((unit_count, N)).argsort(axis=1) < N // 2
     jacobian = torch.randn((1, N, 3, 16, 16), generator=torch.Generator().manual_seed(0))

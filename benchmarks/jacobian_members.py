@@ -1,16 +1,13 @@
-"""The cheaper Jacobian: what tangents through m of the n members a step cost, and how far off that
-is.
+"""The cheaper Jacobian: cost and error of tangents through m of the n members per step.
 
 For n = 16 trained members (small networks on drawn shapes of 16x16 pixels, see
-:mod:`benchmarks.small_ensemble`) and 50 steps: the time of each Jacobian by that of the full one;
-the relative error of J; and of the influences of 256 units that it estimates, the relative error
-and the rank correlation with the full Jacobian's. Beside them, both against real ablation of 64 of
-the units, which is what an estimate is for: where the first order itself is far off, a cheaper one
-may cost little.
+:mod:`benchmarks.small_ensemble`) and 50 steps: the time relative to the full Jacobian; the relative
+error of J; and for the influences of 256 units, the relative error and rank correlation with the
+full Jacobian's estimates. Both estimates are also compared with real ablation of 64 units: where
+the first order itself is far off, a cheaper estimate may lose little.
 
-The claim is that the estimate is worth its price: with m = n/4, the order of the units by the cheap
-estimate correlates by 0.8 or more with the order by the full one, at half of the time or less.
-Times are processor seconds of one run each, on one thread.
+Claim: with m = n/4, estimates have a rank correlation of at least 0.8 with the full Jacobian's, at
+half of the time or less. Times are processor seconds of one run each, on one thread.
 
     python -m benchmarks.jacobian_members
 """
@@ -35,7 +32,7 @@ from attribution.metrics.euclidean import euclidean
 from attribution.sampling.noise import noise_batch
 from attribution.sampling.sampler import sample
 from attribution.sampling.schedule import SamplerSettings
-from benchmarks.record import write_result
+from benchmarks.record import conclude
 from benchmarks.small_ensemble import SIDE, shapes, trained_ensemble
 
 N, H = 16, 8
@@ -79,19 +76,13 @@ def main() -> int:
         f"tangents through n/4 members a step: rank correlation of influences with the full Jacobian's at least "
         f"{MINIMUM_CORRELATION}, at {MAXIMUM_TIME} of its time or less"
     )
-    path = write_result("jacobian_members", claim, {**settings, "cases": cases, "held": held}, ("torch", "diffusers"))
-    for case in cases:
-        print(
-            f"m = {case['members']}: {case['time_by_full']:.2f} of the time, J off by {case['relative_error_of_jacobian']:.2f}, "
-            f"rank correlation {case['rank_correlation_with_full']:.2f} with the full one's, "
-            f"{case['rank_correlation_with_exact']:.2f} with real ablation"
-        )
-    print(f"{'held' if held else 'NOT HELD'}: {claim}\n{path.name} written")
-    return 0 if held else 1
+    return conclude("jacobian_members", claim, held, {**settings, "cases": cases}, ("torch", "diffusers"))
 
 
 def run(ensemble: Ensemble, noise: Tensor, count: int) -> tuple[float, Tensor]:
-    """Seconds, and the Jacobians of all samples; all members means the plain code path."""
+    """Seconds and Jacobians of all samples; with all members, the code path without sampling of
+    members.
+    """
     carrying = None if count == N else random_members(N, count)
     begun = time.process_time()
     jacobian = sample_with_jacobian(ensemble, noise, SETTINGS, carrying=carrying).jacobian
@@ -99,8 +90,8 @@ def run(ensemble: Ensemble, noise: Tensor, count: int) -> tuple[float, Tensor]:
 
 
 def nearest(image: Tensor, works: Tensor) -> float:
-    """Scaled Euclidean distance of an output to the closest work: whether the members learned
-    anything.
+    """Scaled Euclidean distance of an output to the closest work: shows whether the members
+    learned.
     """
     return round(float(euclidean(image.clamp(-1, 1), works).min()), 2)
 
@@ -112,7 +103,7 @@ def measure(
     membership: Bool[np.ndarray, "unit member"],
     exact: list[np.ndarray],
 ) -> dict[str, Any]:
-    """One number of members: means over samples."""
+    """Means over samples for one number of members."""
     (seconds, found), (full_seconds, full) = runs[count], runs[N]
     rows = []
     for row, measured in enumerate(exact):

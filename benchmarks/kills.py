@@ -1,10 +1,10 @@
-"""`kill -9` at random moments of intake, encoding, withdrawal and retraining: the record is whole
-after each, and work goes on.
+"""`kill -9` at random moments of intake, encoding, withdrawal and retraining: after each, the
+record is whole and work continues.
 
 Every round starts a command as its own process group, kills all of it after a random time (at most
-as long as the command takes undisturbed), and asks `creditline doctor`, which must find nothing
-wrong. At the end every command is run to its end, and the registry must hold what an undisturbed
-one holds: no work lost, none twice.
+the time that the command takes undisturbed), and runs `creditline doctor`, which must find nothing
+wrong. At the end every command is run to its end, and the registry must hold the same works as an
+undisturbed one: none lost, none twice.
 
     python -m benchmarks.kills            # 50 kills
     python -m benchmarks.kills 5 intake   # a few of intake alone
@@ -31,7 +31,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from benchmarks.record import write_result
+from benchmarks.record import conclude
 
 KILLS = 50
 PICTURES = 1_500
@@ -42,7 +42,7 @@ TRAINED = 40
 
 @dataclass(frozen=True)
 class Case:
-    """A command that is killed again and again in one home."""
+    """A command that is killed repeatedly in one home."""
 
     name: str
     home: Path
@@ -62,7 +62,7 @@ def creditline(*arguments: str) -> list[str]:
 
 
 def main() -> int:
-    """Kill, examine, record; return 1 if anything was wrong once."""
+    """Kill, examine, record; return 1 if anything was ever wrong."""
     kills = int(sys.argv[1]) if len(sys.argv) > 1 else KILLS
     only = sys.argv[2] if len(sys.argv) > 2 else None
     generator = random.Random(0)  # noqa: S311 - moments, not secrets
@@ -74,18 +74,15 @@ def main() -> int:
             for each in run_case(name, Path(folder), kills if only else max(1, round(kills * share)), generator)
         ]
     held = all(each["healthy"] for each in rounds)
-    results = {"kills": len(rounds), "struck": sum(each["struck"] for each in rounds), "rounds": rounds, "held": held}
+    results = {"kills": len(rounds), "struck": sum(each["struck"] for each in rounds), "rounds": rounds}
+    print(f"{results['struck']} of {results['kills']} kills struck a running command")
     if only is None:
-        path = write_result("kills", "the record is whole after kill -9 at any moment", results, ("duckdb",))
-        print(f"written to {path}")
-    print(
-        f"{results['struck']} of {results['kills']} kills struck a running command; claim {'held' if held else 'NOT held'}"
-    )
+        return conclude("kills", "the record is whole after kill -9 at any moment", held, results, ("duckdb",))
     return 0 if held else 1
 
 
 def run_case(name: str, folder: Path, kills: int, generator: random.Random) -> list[dict[str, Any]]:
-    """All rounds of one case, and a last one that runs to its end."""
+    """All rounds of one case, and a last one without a kill."""
     case = prepare(name, folder / name)
     rounds = []
     longest = 0.0
@@ -109,8 +106,8 @@ def run_case(name: str, folder: Path, kills: int, generator: random.Random) -> l
 
 
 def kill_after(case: Case, command: Sequence[str], limit: float) -> tuple[bool, float]:
-    """Start a command, kill it and its helpers after ``limit`` seconds; whether it still ran, and
-    how long it did.
+    """Start a command and kill it and its children after ``limit`` seconds. Returns whether it
+    still ran, and for how long.
     """
     start = time.monotonic()
     process = subprocess.Popen(
@@ -131,7 +128,7 @@ def kill_after(case: Case, command: Sequence[str], limit: float) -> tuple[bool, 
 
 
 def examine(case: Case) -> dict[str, Any]:
-    """What the doctor says."""
+    """The findings of `creditline doctor`."""
     told = case.run("doctor", "--json")
     try:
         document = json.loads(told.stdout)
@@ -157,7 +154,7 @@ def whole(case: Case) -> bool:
 
 
 def prepare(name: str, folder: Path) -> Case:
-    """Make what the command needs."""
+    """Prepare the home and the files of a case."""
     folder.mkdir(parents=True)
     home, works = folder / "home", folder / "works"
     commands = {
@@ -183,12 +180,12 @@ def prepare(name: str, folder: Path) -> Case:
 
 
 def withdrawal(number: int) -> tuple[str, ...]:
-    """Withdraw another work each time."""
+    """The command that withdraws one work; another one for each number."""
     return ("withdraw", str(number), "--reason", f"request {number}")
 
 
 def grow(name: str, folder: Path, generation: int) -> None:
-    """More works, so that there is something to take in when an earlier round came to its end."""
+    """Add works, so that intake has something to do after a round that was not killed."""
     if name == "intake":
         write_pictures(folder, PICTURES * generation, PICTURES)
         return
@@ -203,7 +200,7 @@ def grow(name: str, folder: Path, generation: int) -> None:
 
 
 def write_pictures(folder: Path, first: int, count: int) -> None:
-    """Different small pictures, and the table that says whose they are."""
+    """Different small pictures, and the table of their rightsholders."""
     works = folder / "works"
     works.mkdir(exist_ok=True)
     for number in range(first, first + count):
@@ -218,7 +215,7 @@ def write_pictures(folder: Path, first: int, count: int) -> None:
 
 
 def must(done: subprocess.CompletedProcess[str]) -> None:
-    """End the benchmark if what it needs cannot be made."""
+    """End the benchmark if the preparation fails."""
     if done.returncode:
         raise SystemExit(f"cannot prepare: {' '.join(done.args)}: {done.stderr[-1000:]}")
 

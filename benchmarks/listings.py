@@ -1,13 +1,12 @@
-"""How long a page of a listing takes at ten million works, as a person runs it: a process per page,
-from start to exit.
+"""Time of one page of a listing at ten million works, as a process from start to exit.
 
-Filters and deep pages alike, over a registry whose rows are scattered as badly as can be (see
-benchmarks.corpus). The claim is about a machine that has nothing else to do; processor seconds are
-given, too, which other work disturbs less.
+Pages with filters and deep pages, over a registry whose rows are scattered (see
+:mod:`benchmarks.corpus`). The claim is about a machine without other load; processor seconds, which
+other load disturbs less, are given, too.
 
     python -m benchmarks.listings [WORKS] [HOME]
 
-A HOME that has such a registry is used as it is; else one is made there.
+If HOME has such a registry it is used, else one is made there.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.corpus import build
-from benchmarks.record import write_result
+from benchmarks.record import conclude
 from registry.home import Home
 
 WORKS = 10_000_000
@@ -56,16 +55,13 @@ def main() -> int:
         cases = [measure(home, command) for command in COMMANDS]
         size = home.database.stat().st_size
     held = all(case["seconds"] <= LONGEST_SECONDS for case in cases)
-    results = {"works": works, "megabytes": round(size / 1e6), "rounds": ROUNDS, "cases": cases, "held": held}
-    path = write_result("listings", f"every page of a listing takes at most {LONGEST_SECONDS} s", results, ("duckdb",))
-    for case in cases:
-        print(f"{case['seconds']:.2f} s, {case['processor_seconds']:.2f} s of processor: creditline {case['command']}")
-    print(f"claim {'held' if held else 'NOT held'}; written to {path}")
-    return 0 if held else 1
+    results = {"works": works, "megabytes": round(size / 1e6), "rounds": ROUNDS, "cases": cases}
+    claim = f"every page of a listing takes at most {LONGEST_SECONDS} s"
+    return conclude("listings", claim, held, results, ("duckdb",))
 
 
 def measure(home: Home, command: str) -> dict[str, Any]:
-    """Wall and processor seconds of the fastest of some runs."""
+    """Wall and processor seconds of the fastest of several runs."""
     program = [sys.executable, "-c", "from cli.main import main; main()", *command.split(), "--home", str(home.root)]
     wall, processor = [], []
     for _ in range(ROUNDS):

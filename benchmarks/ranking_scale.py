@@ -1,16 +1,15 @@
-"""What ranking costs when works are millions: time beside a plain matrix product over the same
-bytes, and memory.
+"""Cost of ranking millions of works: time relative to a plain matrix product over the same bytes,
+and memory.
 
-Synthetic works of 16x16x3 bytes in a mapped file, ranked in blocks as an audit does it (best 200
-units, all scales) for one image and for 16 together. The plain pass reads the same blocks, makes
-them float32, multiplies them by the images and takes the row-wise maximum: what a search without
-any statistics would have to do at least. Three claims are held:
+Synthetic works of 16x16x3 bytes in a mapped file are ranked in blocks as in an audit (best 200
+units, all scales), for one image and for 16 together. The plain pass reads the same blocks,
+converts them to float32, multiplies them by the images and takes the row-wise maximum, the least
+that any search must do. Three claims:
 
 - a pass of the pixel kernel takes at most 2.5 times the processor time of the plain pass, for one
   image and for 16;
-- arrays that are in memory at any time take at most 256 MB, beside one index of the works' units,
-  for all rankers;
-- twice the works need no more memory than that: it is bounded by the blocks.
+- arrays take at most 256 MB at any time, beside one index of the works' units, for all rankers;
+- twice the works need no more memory: it is bounded by the blocks.
 
     python -m benchmarks.ranking_scale [--works 1000000]
 """
@@ -29,10 +28,10 @@ import numpy as np
 import torch
 
 from attribution.ranking.rankers.interface import Images, PixelRows, Ranker, Works, blocks, pixel_by_pixel
-from attribution.ranking.rankers.pixel_kernel import PixelKernel
+from attribution.ranking.rankers.kernel import PixelKernel
 from attribution.ranking.rankers.responsibilities import Responsibilities
 from attribution.ranking.rankers.scan import UnitIndex, scan
-from benchmarks.record import interleaved_medians, write_result
+from benchmarks.record import conclude, interleaved_medians
 
 SHAPE = (16, 16, 3)
 KEEP = 200
@@ -72,20 +71,13 @@ def main() -> int:
         "threads": "those of the BLAS; set OMP_NUM_THREADS=1 for one",
         "passes": passes,
         "peak_bytes_of_arrays_16_images": memory,
-        "held": held,
     }
     claim = f"at most {MAXIMUM_RATIO} x a plain product over the same bytes, and {MAXIMUM_BYTES // 2**20} MB, however many works"
-    written = write_result("ranking_scale", claim, results, ("numpy", "torch"))
-    for one in passes:
-        print(
-            f"{one['images']} images: " + ", ".join(f"{name} {ratio}x" for name, ratio in one["ratio_to_plain"].items())
-        )
-    print(f"largest peak {largest / 2**20:.0f} MB; {written}: held = {held}")
-    return not held
+    return conclude("ranking_scale", claim, held, results, ("numpy", "torch"))
 
 
 def fill(path: Path, works: int) -> None:
-    """Random works, in a file as a training set has them."""
+    """Random works, in a file as in a training set."""
     pixels = np.lib.format.open_memmap(path, "w+", np.uint8, (works, *SHAPE))
     generator = np.random.default_rng(0)
     for start in range(0, works, 65_536):
@@ -106,7 +98,7 @@ def images_near(pixels: np.ndarray, count: int) -> Images:
 
 
 def ranked(ranker: Ranker, pixels: np.ndarray, images: int, membership: np.ndarray | None = None) -> np.ndarray:
-    """One pass of a ranker, as an audit makes it, or as grading does."""
+    """One pass of a ranker, as in an audit, or with ``membership`` as in grading."""
     works = Works(PixelRows(pixels), np.arange(len(pixels)), [])
     index = UnitIndex(np.arange(len(pixels)), len(pixels), single=True, present=np.arange(len(pixels)))
     query = ranker.prepare(images_near(pixels, images), works)
@@ -114,7 +106,7 @@ def ranked(ranker: Ranker, pixels: np.ndarray, images: int, membership: np.ndarr
 
 
 def plain(pixels: np.ndarray, images: int) -> np.ndarray:
-    """The least that a pass over all works can do."""
+    """The least that a pass over all works must do."""
     shown, rows = pixel_by_pixel(images_near(pixels, images)), PixelRows(pixels)
     best = np.full(images, -np.inf, dtype=np.float32)
     for block in blocks(len(rows), rows.width):
@@ -141,8 +133,8 @@ def measure(pixels: np.ndarray, images: int) -> dict[str, Any]:
 
 
 def peak_bytes(job: Callable[[], object]) -> int:
-    """The most that arrays took together while the job ran, beside the index of units, which is as
-    long as the works.
+    """Peak memory of arrays while the job ran, beside the index of units, which grows with the
+    works.
     """
     tracemalloc.start()
     try:

@@ -1,6 +1,4 @@
-"""What every benchmark shares: fair timing, and a result file that says how, when and on what it
-was measured.
-"""
+"""Fair timing, and result files with command, date, machine and versions."""
 
 from __future__ import annotations
 
@@ -22,8 +20,8 @@ RESULTS = Path(__file__).parent / "results"
 def interleaved_medians(jobs: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
     """Processor seconds of each job: the median over rounds that run every job once.
 
-    Processor time, and every job in each round, so that whatever else a machine is doing hits all
-    jobs alike. For jobs on the CPU in this process.
+    Processor time and interleaved rounds, so that other load on the machine affects all jobs alike.
+    For jobs on the CPU in this process.
     """
     seconds: dict[str, list[float]] = {name: [] for name in jobs}
     for job in jobs.values():
@@ -36,12 +34,24 @@ def interleaved_medians(jobs: Mapping[str, Callable[[], object]], rounds: int) -
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
-def write_result(
-    name: str, claim: str, results: Mapping[str, Any], packages: tuple[str, ...], command: str | None = None
-) -> Path:
-    """Write ``benchmarks/results/<name>.json`` and return its path.
+def conclude(
+    name: str,
+    claim: str,
+    held: bool,
+    results: Mapping[str, Any],
+    packages: tuple[str, ...],
+    command: str | None = None,
+) -> int:
+    """Write ``benchmarks/results/<name>.json``, print whether the claim held, and return the exit
+    status.
 
-    ``command`` stands in for the one that was given, where that names folders of whoever ran it.
+    Args:
+        name: of the file, and of the module for the default of ``command``.
+        claim: one sentence.
+        held: whether the results support it.
+        results: the figures.
+        packages: installed packages whose versions matter.
+        command: recorded in place of the real one, if that names folders of this machine.
     """
     path = RESULTS / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,19 +61,20 @@ def write_result(
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "machine": {"processor": _processor(), "cores": os.cpu_count(), "system": platform.system()},
         "versions": {"python": platform.python_version(), **{package: version(package) for package in packages}},
-        "results": results,
+        "results": {**results, "held": held},
     }
     path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    return path
+    print(f"{'held' if held else 'NOT HELD'}: {claim}\n{path}", flush=True)
+    return 0 if held else 1
 
 
 def _without_folder(argument: str) -> str:
-    """A file or folder by its own name: where it lay on the machine says nothing to others."""
+    """The last part of an absolute path: folders of this machine are not recorded."""
     return Path(argument).name if Path(argument).is_absolute() else argument
 
 
 def _processor() -> str:
-    """Name of the processor where the system tells it, else its architecture."""
+    """Name of the processor if the system gives it, else its architecture."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -1,13 +1,12 @@
-"""How fast `creditline register` is, beside the least that anybody would do with the same files.
+"""Speed of `creditline register` on folders, relative to hashing and opening the same files.
 
-The rival is ``sha256sum`` on all cores (``xargs -P``) and, after it, Pillow's header read
+The baseline is ``sha256sum`` on all cores (``xargs -P``) followed by Pillow's header read
 (``Image.open``) of every file on all cores. Two folders are written first: photographs of 1 to 4
-MB, and small pictures of 8 to 50 kB. The claim: registering either takes at most 1.3 times as long;
-the folders are large enough that half a second for starting processes is not what is measured.
-Rounds run both, one after the other, so that whatever else the machine does hits both; times are
-wall seconds, the least of the rounds, and processor seconds of the same kind beside them. The files
-are in the system's cache for both. Making the registry, and the search for near duplicates that
-follows, are not part of it.
+MB, and small pictures of 8 to 50 kB. Claim: registering either takes at most 1.3 times as long. The
+folders are large enough that the start of processes does not matter. Rounds run both in turn, so
+that other load on the machine affects both; times are the least wall seconds of the rounds, with
+processor seconds beside them. The files are in the system's cache for both. Creating the registry
+and the search for near duplicates are not timed.
 
     python -m benchmarks.registration
 """
@@ -29,7 +28,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from benchmarks.record import write_result
+from benchmarks.record import conclude
 from registry.home import Home
 from registry.ingest.owners.declarations import OneOwner
 from registry.ingest.registration import register_folder
@@ -57,7 +56,7 @@ FOLDERS = (Pictures("photographs", 400, 1_500, 2_900), Pictures("small pictures"
 
 @dataclass(frozen=True)
 class Seconds:
-    """How long something took."""
+    """Duration of a job."""
 
     wall: float
     processor: float
@@ -70,14 +69,7 @@ def main() -> int:
         cases = [measure(Path(folder) / pictures.name, pictures) for pictures in FOLDERS]
     held = all(case["ratio"] <= MAXIMUM_RATIO for case in cases)
     claim = f"registering takes at most {MAXIMUM_RATIO} x sha256sum and Pillow's header read of the same files, on all cores"
-    path = write_result("registration", claim, {"rounds": ROUNDS, "cases": cases, "held": held}, ("duckdb", "pillow"))
-    for case in cases:
-        print(
-            f"{case['folder']}: {case['files_per_second']:,.0f} files/s, {case['megabytes_per_second']:,.0f} MB/s, "
-            f"{case['ratio']:.2f} x the rival's time, {case['processor_ratio']:.2f} x its processor time"
-        )
-    print(f"claim {'held' if held else 'NOT held'}; written to {path}")
-    return 0 if held else 1
+    return conclude("registration", claim, held, {"rounds": ROUNDS, "cases": cases}, ("duckdb", "pillow"))
 
 
 def measure(folder: Path, pictures: Pictures) -> dict[str, Any]:
@@ -109,7 +101,7 @@ def measure(folder: Path, pictures: Pictures) -> dict[str, Any]:
 
 
 def write_works(folder: Path, pictures: Pictures) -> int:
-    """Write different pictures of sides spread over the range, and return their size in bytes."""
+    """Write different pictures with sides spread over the range; returns their size in bytes."""
     folder.mkdir()
     random = np.random.default_rng(0)
     base = random.integers(0, 255, (pictures.largest // 4, pictures.largest // 4, 3), dtype=np.uint8)
@@ -131,7 +123,7 @@ def timed(job: Callable[[], object]) -> Seconds:
 
 
 def hash_and_open(folder: Path, processes: int) -> None:
-    """The rival: every file hashed, then every header read."""
+    """The baseline: hash every file, then read every header."""
     names = b"\0".join(os.fsencode(path) for path in sorted(folder.iterdir()))
     share = -(-names.count(b"\0") // (4 * processes)) or 1
     for each, command in ((min(share, 512), ["sha256sum"]), (4 * share, [sys.executable, "-c", HEADERS])):

@@ -1,10 +1,10 @@
-"""How long the reports of a thousand outputs take, beside encoding their pictures alone, and in how
-much memory.
+"""Time and memory of the reports of a thousand outputs, relative to the encoding of their pictures
+alone.
 
 A registry is made with works, an ensemble's rows and one audit of ten candidates, which is then
-copied under other ids as often as is asked for: every copy has its files, so that nothing is read
-only once. Pictures are smooth noise, which costs to encode what a photograph of that size does.
-Reports and pictures are made in turns, each by as many processes as there are cores.
+copied under other ids. Every copy has its own files, so that each is read. Pictures are smooth
+noise, which costs as much to encode as a photograph of that size. Reports and pictures are made in
+turn, each with as many processes as there are cores.
 
     python -m benchmarks.report_speed [--outputs 1000] [--sides 64 256]
 """
@@ -30,7 +30,7 @@ from PIL import Image, ImageFilter
 from safetensors.numpy import save
 from sqlmodel import col, select
 
-from benchmarks.record import write_result
+from benchmarks.record import conclude
 from registry.home import Home
 from registry.schema.create import create_registry
 from registry.storage.database import Registry
@@ -77,19 +77,12 @@ def main() -> int:
         f"reports of 10 candidates with pictures of {options.sides[-1]} pixels a side take at most {MOST_TIMES:g} times as "
         "long as encoding these alone"
     )
-    results = {"outputs": options.outputs, "candidates": CANDIDATES, "cases": cases, "held": held}
-    path = write_result("report_speed", claim, results, ("pillow", "matplotlib", "duckdb"))
-    for case in cases:
-        print(
-            f"{case['side']} pixels: {case['times_encoding']:.2f} x encoding, "
-            f"{case['reports_a_second']:.1f} reports a second, {case['megabytes_a_process']} MB a process"
-        )
-    print(f"{path}: held = {held}")
-    return not held
+    results = {"outputs": options.outputs, "candidates": CANDIDATES, "cases": cases}
+    return conclude("report_speed", claim, held, results, ("pillow", "matplotlib", "duckdb"))
 
 
 def measure(outputs: int, side: int) -> dict[str, Any]:
-    """Seconds of both, by the clock, each on all cores."""
+    """Wall seconds of both, each on all cores."""
     with tempfile.TemporaryDirectory() as folder:
         registry = build(Home(Path(folder) / "home"), outputs, side)
         with registry.session() as session:
@@ -145,7 +138,7 @@ def noise(seed: int, side: int) -> np.ndarray:
 
 
 def build(home: Home, outputs: int, side: int) -> Registry:
-    """A registry with so many audited samples, whose pictures have ``side`` pixels a side."""
+    """A registry with ``outputs`` audited samples and pictures of ``side`` pixels a side."""
     registry = create_registry(home)
     for folder in (home.picture("x").parent, home.sample_image("x").parent, home.audit("x").parent):
         folder.mkdir(parents=True, exist_ok=True)

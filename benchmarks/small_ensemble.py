@@ -1,8 +1,7 @@
-"""A small trained ensemble for benchmarks that need members which differ by what they saw, made in
-a minute from nothing.
+"""A small trained ensemble for benchmarks whose members must differ by the works that they saw,
+made in a minute without a data set.
 
-Works are coloured discs and squares that are drawn here, so that no data set is needed; members are
-as the product builds them.
+Works are coloured discs and squares; members are networks of the product.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ SIDE = 16
 
 
 def shapes(count: int) -> Float[Tensor, "work channel height width"]:
-    """Discs and squares in as many places, sizes and colours, in [-1, 1]."""
+    """Discs and squares of different places, sizes and colours, in [-1, 1]."""
     generator = np.random.default_rng(0)
     y, x = np.mgrid[0:SIDE, 0:SIDE]
     works = np.ones((count, 3, SIDE, SIDE), dtype=np.float32)
@@ -37,7 +36,7 @@ def shapes(count: int) -> Float[Tensor, "work channel height width"]:
 def trained_ensemble(
     works: Float[Tensor, "work channel height width"], n: int, h: int, steps: int, batch: int = 16
 ) -> tuple[Ensemble, Bool[np.ndarray, "work member"]]:
-    """N members, each trained on the works of its code; all on common random numbers."""
+    """Members, each trained on the works of its code, with common random numbers."""
     membership = bits(codes_of(0, n, h, np.arange(len(works))), n)
     settings = PixelUNet(size=SIDE, widths=(8, 16), groups=4, patch=2)
     alpha = torch.from_numpy(np.sqrt(alpha_bars(SamplerSettings()))).float()

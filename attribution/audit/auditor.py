@@ -49,10 +49,11 @@ from attribution.metrics.euclidean import NotMeasured
 from attribution.metrics.lpips_weights import LpipsWeights
 from attribution.metrics.perceptual import openable
 from attribution.process_pool import Device, run_tasks
+from attribution.ranking.encoded_works import load_encoded_works
 from attribution.ranking.grading import grade_rankers, graded_samples
-from attribution.ranking.kept_choice import UsedRankers, needs_of, rankers_to_use
 from attribution.ranking.rankers.interface import Images
-from attribution.ranking.shortlist import Shortlisted, load_corpus, shortlists_for
+from attribution.ranking.recorded_choice import UsedRankers, ranker_inputs, rankers_to_use
+from attribution.ranking.shortlist import Shortlisted, shortlists_for
 from attribution.sampling.generate import altered_file, default_sampler, request_of
 from attribution.sampling.predictions import OUTSIDE_SPACING, MemberPredictions, load_predictions
 from attribution.sampling.schedule import SamplerSettings
@@ -106,8 +107,8 @@ class Auditor:
         """
         encoding = ensemble.encoding
         training_set = build_training_set(registry, ensemble.id, encoding.id, ensemble.settings)
-        corpus = load_corpus(registry, ensemble, training_set)
-        count = len(corpus.codes)
+        encoded = load_encoded_works(registry, ensemble, training_set)
+        count = len(encoded.codes)
         drawn = decoys(encoding.seed, encoding.n, encoding.h, count, settings.decoy_limit, draw_seed=DECOY_SEED)
         if not len(drawn):
             raise UsageError(
@@ -120,12 +121,12 @@ class Auditor:
                 f"the {len(ensemble.indices)} members that served leave no decoy with a contrast to test against: "
                 f"run `creditline retrain --ensemble {ensemble.id}` and generate again"
             )
-        used = used or rankers_to_use(registry, ensemble.id, (), needs_of(registry, ensemble))
-        choice = used.choice or grade_rankers(used.rankers, corpus, graded_samples(registry, ensemble)).choice
+        used = used or rankers_to_use(registry, ensemble.id, (), ranker_inputs(registry, ensemble))
+        choice = used.choice or grade_rankers(used.rankers, encoded, graded_samples(registry, ensemble)).choice
         lpips = openable(lpips)
         settings = replace(settings, lpips=None if isinstance(lpips, NotMeasured) else lpips.backbone.net)
         return cls(
-            AuditContext(registry, ensemble, settings, corpus, used.rankers, choice, drawn, device.name, lpips), device
+            AuditContext(registry, ensemble, settings, encoded, used.rankers, choice, drawn, device.name, lpips), device
         )
 
     def audit_samples(
@@ -253,10 +254,10 @@ class Auditor:
         begun = time.monotonic()
         listed = shortlists_for(
             self.context.rankers,
-            self.context.corpus,
+            self.context.encoded,
             Images(
                 np.stack([image.reshape(-1) for _, _, image in shown]).astype(np.float32),
-                self.context.corpus.shape,
+                self.context.encoded.shape,
                 tuple(subject.names for subject, _, _ in shown),
             ),
             self.context.choice.parts,
@@ -278,15 +279,15 @@ class Auditor:
         rank_seconds: float,
     ) -> Findings:
         begun = time.monotonic()
-        codes = self.context.corpus.codes[listed.unit_numbers]
+        codes = self.context.encoded.codes[listed.unit_numbers]
         flat, order = image.reshape(-1), listed.blind_order(max(MOST, REACH))
-        around = neighbours_of(self.context.corpus, flat, order)
+        around = neighbours_of(self.context.encoded, flat, order)
         evidence = assess_shortlist(
             predictions,
             listed.images,
             codes,
             self.context.decoys,
-            self.context.corpus.n,
+            self.context.encoded.n,
             self.context.ensemble.indices,
             around,
             listed.unit_numbers,
@@ -294,7 +295,7 @@ class Auditor:
         rightsholders = rightsholder_tests(
             self.context.registry,
             self.context.ensemble,
-            self.context.corpus,
+            self.context.encoded,
             flat,
             predictions,
             around,
@@ -326,7 +327,7 @@ class Auditor:
         groups: dict[tuple[str | None, str], list[tuple[tables.Sample, Findings]]] = {}
         for sample, found in waiting:
             groups.setdefault((sample.label, str(sorted(sample.sampler.items()))), []).append((sample, found))
-        membership = self.context.corpus.membership
+        membership = self.context.encoded.membership
         everyone = membership if self.context.settings.exact else membership[:0]
         # As many tasks as a multiple of the workers, so that none idles while the last one works.
         at_once = self.context.ensemble.settings.network.rows_at_once(self.device.name)

@@ -28,9 +28,10 @@ from attribution.evidence.randomisation import STEP_WEIGHTS, STEPS_FROM, Evidenc
 from attribution.images import read_work
 from attribution.metrics.euclidean import NotMeasured, from_mean_square
 from attribution.metrics.lpips_weights import LpipsWeights
+from attribution.ranking.encoded_works import SEEN_BY_ALL, EncodedWorks
 from attribution.ranking.grading import RankerChoice, identity_of
 from attribution.ranking.rankers.interface import Ranker
-from attribution.ranking.shortlist import SEEN_BY_ALL, Corpus, Shortlisted
+from attribution.ranking.shortlist import Shortlisted
 from attribution.sampling.predictions import BAND_EDGES
 from registry.errors import IntegrityError, UsageError
 from registry.event_log.events import changing
@@ -131,7 +132,7 @@ class AuditContext:
     registry: Registry
     ensemble: ServingEnsemble
     settings: AuditSettings
-    corpus: Corpus
+    encoded: EncodedWorks
     rankers: tuple[Ranker, ...]
     """All that have a say in what is tested."""
     choice: RankerChoice
@@ -189,7 +190,7 @@ def record_audit(context: AuditContext, found: Findings, shown: Counterfactuals 
     if found.subject.sample_id is not None and context.settings.jacobian:
         jacobian = jacobian_file(context.registry.home, found.subject.sample_id, members)
     landscapes = landscapes_of(
-        context.corpus.membership, context.ensemble.membership_of(context.decoys), jacobian, shown
+        context.encoded.membership, context.ensemble.membership_of(context.decoys), jacobian, shown
     )
     tensors = _tensors(found, shown, landscapes)
     path = context.registry.home.audit(audit_id)
@@ -253,7 +254,7 @@ def _tensors(found: Findings, shown: Counterfactuals | None, landscapes: Landsca
 
 def _test_facts(context: AuditContext, found: Findings) -> dict[str, Any]:
     smallest_p = 1.0 / (1.0 + len(context.decoys))
-    available = decoys_with_contrast(context.ensemble, context.corpus.codes)
+    available = decoys_with_contrast(context.ensemble, context.encoded.codes)
     return {
         "statistic": "directional",
         "sqrt_alpha_bar": [STEPS_FROM, 1.0],
@@ -270,7 +271,7 @@ def _test_facts(context: AuditContext, found: Findings) -> dict[str, Any]:
         "effect": {"method": effect_interval.METHOD, "unit": effect_interval.UNIT, "level": effect_interval.LEVEL},
         "rightsholders": found.rightsholders.to_json(),
         "not_tested": [
-            {"unit": unit, "rank": rank, "reason": context.corpus.not_testable[unit]}
+            {"unit": unit, "rank": rank, "reason": context.encoded.not_testable[unit]}
             for unit, rank in found.shortlisted.passed_over
         ],
     }
@@ -319,7 +320,7 @@ def _candidate_rows(
                 audit_id=audit_id,
                 unit_number=int(number),
                 position=position + 1,
-                asset_id=int(context.corpus.asset_ids[row]),
+                asset_id=int(context.encoded.asset_ids[row]),
                 distance=float(from_mean_square(difference)),
                 weight=weight,
             )
@@ -345,7 +346,7 @@ def _keep_pictures(context: AuditContext, found: Findings) -> None:
     """
     rows = {row for listed in found.shortlisted.works for row, _, _ in listed}
     for row in sorted(rows):
-        sha256, path = context.corpus.hashes[row], context.corpus.paths[row]
+        sha256, path = context.encoded.hashes[row], context.encoded.paths[row]
         place = context.registry.home.picture(sha256)
         if place.exists():
             continue

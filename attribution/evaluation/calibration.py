@@ -1,16 +1,12 @@
-"""How far the evidence of one ensemble can be trusted: what it finds when it should, and when it
-should not.
+"""Calibration of an ensemble's evidence: its power, and its behaviour under the null.
 
-- Power: training works are shown to the members as if they had been found somewhere. How often is
-  the work named?
-- Null: codes are dealt anew after training, so that every code is wrong. P-values must be uniform
-  and discoveries rare.
+- Power: training works are audited as if they were images from outside. How often is the work
+  found?
+- Null: audits under codes that are redrawn after training, so that every code is wrong. P-values
+  must be uniform and discoveries rare.
 
-What similarity alone is worth is :mod:`attribution.evaluation.false_attribution`'s matter.
-
-Each is a function of an :class:`attribution.audit.auditor.Auditor`, so that it measures audits with
-just these settings; the results are facts with exact intervals. What needs a network is kept where
-audits keep it, so that a run that was stopped goes on.
+Both take an :class:`attribution.audit.auditor.Auditor`, so they measure audits with its settings.
+Members' predictions are kept as for any audit, so an interrupted run continues where it stopped.
 """
 
 from __future__ import annotations
@@ -24,8 +20,8 @@ from jaxtyping import Float64, Int64, UInt64
 
 from attribution.audit.auditor import Auditor
 from attribution.audit.record import Subject
-from attribution.evidence.adjustment import Neighbours, neighbours_of, pulls_towards
-from attribution.evidence.randomisation import Evidence, assess_pulls, has_contrast, mean_predictions
+from attribution.evidence.adjustment import Neighbours, member_alignment, neighbours_of
+from attribution.evidence.randomisation import Evidence, assess_alignment, has_contrast, mean_predictions
 from attribution.metrics.statistics import Share, share_of, uniformity
 from attribution.sampling.generate import altered_file
 from attribution.sampling.predictions import load_predictions
@@ -40,31 +36,27 @@ Progress = Callable[[int, int], object]
 FEWEST_REDRAWS = 100
 
 
-def _silent(_done: int, _total: int) -> None:
-    """Nobody wants to know."""
-
-
 @dataclass(frozen=True)
 class PlantedPower:
-    """What became of training works that were shown to the ensemble as if found somewhere."""
+    """Outcome of audits of training works as images from outside."""
 
     found: Share
     """Their unit reached the false discovery rate."""
     found_first: Share
-    """It did, and nothing else had a smaller p-value."""
+    """Their unit reached it, and no other unit had a smaller p-value."""
     ranked_first: Share
     shortlisted: Share
     works: int
-    """Training works there are that can be tested."""
+    """Number of testable training works."""
     false_discovery_rate: float
     p_values: tuple[float, ...]
-    """Of the planted works that were shortlisted, ascending."""
+    """P-values of the planted works that were shortlisted, ascending."""
 
     def to_json(self) -> dict[str, Any]:
         """Facts for a report."""
         shown = self.found.total
         return {
-            "method": "training works, noised again and audited as images from outside; intervals by Clopper and Pearson",
+            "method": "training works, re-noised and audited as images from outside; Clopper-Pearson intervals",
             "false_discovery_rate": self.false_discovery_rate,
             "works": self.works,
             "shown": shown,
@@ -77,39 +69,37 @@ class PlantedPower:
         }
 
 
-def planted_power(auditor: Auditor, count: int, seed: int = 0, on_progress: Progress = _silent) -> PlantedPower:
-    """Show ``count`` training works (all, if there are fewer) to the members and audit them like
-    any image.
-
-    The members' predictions are kept as those of any image from outside, so what was measured once is
-    not measured again.
+def planted_power(
+    auditor: Auditor, count: int, seed: int = 0, on_progress: Progress = lambda _done, _total: None
+) -> PlantedPower:
+    """Audit ``count`` random training works, or all if there are fewer, as images from outside.
 
     Args:
-        auditor: whose ensemble and settings are asked about.
-        count: works to show.
+        auditor: has the ensemble and the settings.
+        count: works to audit.
         seed: of their choice.
         on_progress: see :data:`Progress`.
 
     Raises:
-        UsageError: there is nothing to show.
+        UsageError: ``count`` is less than 1, or no work can be tested.
     """
-    corpus, settings = auditor.context.corpus, auditor.context.settings
-    testable = np.flatnonzero([int(unit) not in corpus.not_testable for unit in corpus.unit_of_work])
+    encoded, settings = auditor.context.encoded, auditor.context.settings
+    testable = np.flatnonzero([int(unit) not in encoded.not_testable for unit in encoded.unit_of_work])
     if count < 1 or not len(testable):
         raise UsageError(f"{count} of {len(testable)} works to plant: expected at least one")
     chosen = np.sort(np.random.default_rng(seed).permutation(testable)[:count])
     labels = _labels_of(auditor, chosen)
-    pictures = corpus.pictures(chosen).reshape(len(chosen), *corpus.shape)
+    pictures = encoded.pictures(chosen).reshape(len(chosen), *encoded.shape)
     tasks = [
-        auditor.prediction_task(corpus.hashes[row], picture, label)
+        auditor.prediction_task(encoded.hashes[row], picture, label)
         for row, picture, label in zip(chosen, pictures, labels, strict=True)
     ]
     auditor.measure_predictions(tasks, on_progress)
     places, p_values, q_values, beaten = [], [], [], []
     for row, task, picture in zip(chosen, tasks, pictures, strict=True):
-        subject = Subject.of_image(corpus.hashes[row], corpus.hashes[row], task.label)
+        subject = Subject.of_image(encoded.hashes[row], encoded.hashes[row], task.label)
         found = auditor.examine(subject, auditor.predictions_of(task), picture)
-        place = np.flatnonzero(found.shortlisted.unit_numbers == corpus.unit_of_work[row])
+        place = np.flatnonzero(found.shortlisted.unit_numbers == encoded.unit_of_work[row])
         places.append(int(place[0]) if len(place) else -1)
         p_values.append(float(found.evidence.p_value[place[0]]) if len(place) else np.nan)
         q_values.append(float(found.evidence.q_value[place[0]]) if len(place) else np.nan)
@@ -127,43 +117,44 @@ def planted_power(auditor: Auditor, count: int, seed: int = 0, on_progress: Prog
 
 
 def _labels_of(auditor: Auditor, rows: np.ndarray) -> list[str | None]:
-    """The class that each work was trained under."""
+    """The training class of each work."""
     ensemble = auditor.context.ensemble
     if ensemble.settings.label_column is None:
         return [None] * len(rows)
     stored = open_training_set(auditor.context.registry.home.training(ensemble.id))
     place = {sha256: number for number, sha256 in enumerate(stored.hashes)}
-    hashes = [auditor.context.corpus.hashes[row] for row in rows]
+    hashes = [auditor.context.encoded.hashes[row] for row in rows]
     names = stored.label_names or ensemble.settings.classes
     return [names[int(stored.labels[place[sha256]])] for sha256 in hashes]
 
 
 @dataclass(frozen=True)
 class NullCalibration:
-    """The test under codes that no member was trained by."""
+    """Outcome of tests under redrawn codes."""
 
     redraws: int
     images: int
     decoys: int
     distance: float
-    """Kolmogorov and Smirnov's, of the first-ranked units' p-values from uniform."""
+    """Kolmogorov-Smirnov distance of the first-ranked units' p-values from uniform."""
     uniformity_p: float
     small: Share
-    """First-ranked units with p <= 0.05."""
+    """Share of first-ranked units with p <= 0.05."""
     discoveries: Share
-    """Audits with a discovery. All units are null, so this is the false discovery rate."""
+    """Share of audits with a discovery. All units are null, so this is the false discovery rate."""
     false_discovery_rate: float
 
     @property
     def more_than_allowed_p(self) -> float:
-        """How probable so many discoveries are at the rate that was allowed."""
+        """Probability of at least as many discoveries at the allowed rate."""
         return self.discoveries.more_than_p(self.false_discovery_rate)
 
     def to_json(self) -> dict[str, Any]:
         """Facts for a report."""
         return {
-            "method": "audits of this ensemble's samples under codes dealt anew; the p-values' distance from uniform against "
-            "that of as many discrete uniform ranks; intervals by Clopper and Pearson",
+            "method": "audits of this ensemble's samples under redrawn codes; Kolmogorov-Smirnov distance of the p-values "
+            "from uniform, compared with simulated ranks; Clopper-Pearson intervals. The shortlist is made once, so a "
+            "ranker that uses the true codes is not detected",
             "redraws": self.redraws,
             "images": self.images,
             "decoys": self.decoys,
@@ -177,16 +168,20 @@ class NullCalibration:
 
 
 def null_calibration(
-    auditor: Auditor, redraws: int = 1000, seed: int = 0, on_progress: Progress = _silent
+    auditor: Auditor, redraws: int = 1000, seed: int = 0, on_progress: Progress = lambda _done, _total: None
 ) -> NullCalibration:
-    """Audit the ensemble's samples under ``redraws`` new deals of codes, each of them wrong for
-    every member.
+    """Audit the ensemble's samples under ``redraws`` new assignments of codes, all wrong for every
+    member.
 
-    One p-value is taken of each deal, since those of one deal are dependent; the deals are
-    independent of each other.
+    One p-value is taken per assignment: p-values of one assignment are dependent, assignments are
+    independent.
+
+    Two failures are not detected. The shortlist is made once and does not change with the redrawn
+    codes, so a ranker that uses the true codes (a file of supplied scores may) passes. Members are
+    not retrained, so effects of a unit on the training of other works are not seen.
 
     Raises:
-        UsageError: the ensemble has no samples, or too few redraws are asked for.
+        UsageError: the ensemble has no samples, or ``redraws`` is too small.
     """
     if redraws < FEWEST_REDRAWS:
         raise UsageError(f"{redraws} redraws: expected at least {FEWEST_REDRAWS}")
@@ -194,7 +189,7 @@ def null_calibration(
     if not prepared:
         raise UsageError(f"ensemble {auditor.context.ensemble.id} has no samples: run `creditline sample` first")
     encoding, settings = auditor.context.ensemble.encoding, auditor.context.settings
-    count = len(auditor.context.corpus.codes)
+    count = len(auditor.context.encoded.codes)
     seeds = np.random.default_rng(seed).integers(0, 2**62, redraws)
     ranks, discovered, places = [], [], 0
     for redraw, code_seed in enumerate(seeds.tolist()):
@@ -204,8 +199,8 @@ def null_calibration(
         on_progress(1, redraws)
         if found is None:
             continue
-        # The grid of p-values is that of the most decoys: with members out of service, deals differ
-        # by a few.
+        # With members out of service, the number of decoys differs a little between redraws; the
+        # grid of p-values is that of the most.
         places = max(places, found.decoy_statistic.shape[1] + 1)
         ranks.append(found.p_value[0])
         discovered.append(bool((found.q_value <= settings.false_discovery_rate).any()))
@@ -224,9 +219,7 @@ def null_calibration(
 
 
 def kept_samples(auditor: Auditor) -> list[tables.Sample]:
-    """The samples that the ensemble's present members made, unaltered, in the order in which they
-    were made.
-    """
+    """Unaltered samples by the members now in service, in the order of their generation."""
     context = auditor.context
     with context.registry.session() as session:
         rows = samples_of(session, context.ensemble.id)
@@ -236,25 +229,23 @@ def kept_samples(auditor: Auditor) -> list[tables.Sample]:
 
 @dataclass(frozen=True)
 class _Shortlist:
-    """What of one sample's shortlist does not depend on the codes."""
+    """The parts of one sample's shortlist that do not depend on the codes."""
 
     units: Int64[np.ndarray, " unit"]
     images: Float64[np.ndarray, "unit value"]
     predictions: Float64[np.ndarray, "member value"]
-    around: Neighbours
+    neighbours: Neighbours
 
     @classmethod
     def of(cls, auditor: Auditor, sample: tables.Sample) -> _Shortlist:
         predictions, further = load_predictions(auditor.context.registry.home.sample_tensors(sample.id))
         image = (np.clip(further["output"], -1.0, 1.0) + 1.0) / 2.0
         found = auditor.examine(Subject.of_sample(sample), predictions, image)
-        around = neighbours_of(auditor.context.corpus, image.reshape(-1), found.neighbours)
-        return cls(found.shortlisted.unit_numbers, found.shortlisted.images, mean_predictions(predictions), around)
+        neighbours = neighbours_of(auditor.context.encoded, image.reshape(-1), found.neighbours)
+        return cls(found.shortlisted.unit_numbers, found.shortlisted.images, mean_predictions(predictions), neighbours)
 
     def test(self, auditor: Auditor, code_seed: int, drawn: UInt64[np.ndarray, " decoy"]) -> Evidence | None:
-        """The evidence under the codes that this seed deals; None where they leave nothing to
-        test.
-        """
+        """The evidence under the codes of this seed; None if they leave nothing to test."""
         ensemble = auditor.context.ensemble
         n, h = ensemble.encoding.n, ensemble.encoding.h
         membership = ensemble.membership_of(codes_of(code_seed, n, h, self.units))
@@ -262,8 +253,8 @@ class _Shortlist:
         kept, others = has_contrast(membership), others[has_contrast(others)]
         if not kept.any() or not len(others):
             return None
-        dealt = ensemble.membership_of(codes_of(code_seed, n, h, self.around.units))
-        around = Neighbours(self.around.units, self.around.images, dealt)
+        redrawn = ensemble.membership_of(codes_of(code_seed, n, h, self.neighbours.units))
+        neighbours = Neighbours(self.neighbours.units, self.neighbours.images, redrawn)
         left_out = [self.units[place : place + 1] for place in np.flatnonzero(kept)]
-        pulls = pulls_towards(self.predictions, self.images[kept], membership[kept], around, left_out)
-        return assess_pulls(pulls, membership[kept], others)
+        aligned = member_alignment(self.predictions, self.images[kept], membership[kept], neighbours, left_out)
+        return assess_alignment(aligned, membership[kept], others)

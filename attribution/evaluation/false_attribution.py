@@ -1,14 +1,13 @@
 """How often similarity alone names a work that made no difference (ABC, "false attribution rate").
 
-An output is attributed to the unit of its nearest work. Then it is generated again, with the same
-noise, by the members that never saw this unit. If the nearest work of what comes out is still the
-same unit's, the attribution says nothing about what caused the output. Any change of members
-changes the output somewhat, so this is compared with a random other unit:
+An output is attributed to the unit of its nearest work. Then it is regenerated, with the same
+noise, by the members that never saw this unit. If the nearest work of the result is still of the
+same unit, the attribution did not name a cause. Any change of members changes the output somewhat,
+so this is compared with the removal of a random other unit:
 
     rate = share that stays without the nearest unit / share that stays without another one
 
-Near 0 the nearest work is the cause; near 1 it matters no more than any other work, and similarity
-says nothing.
+Near 0 the nearest work is the cause; near 1 it matters no more than any other work.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from attribution.evaluation.calibration import Progress, kept_samples
 from attribution.evidence.randomisation import has_contrast
 from attribution.metrics.statistics import bootstrap_interval, share_of
 from attribution.process_pool import run_tasks
-from attribution.ranking.shortlist import Corpus
+from attribution.ranking.encoded_works import EncodedWorks
 from attribution.sampling.generate import request_of
 from attribution.sampling.predictions import load_predictions
 from registry.errors import UsageError
@@ -35,25 +34,26 @@ from registry.home import Home
 from registry.storage import tables
 
 WORKS_AT_ONCE = 4096
-"""Works that are compared together: bounds memory, changes nothing else."""
+"""Works compared at once: bounds memory and does not change the result."""
 
 
 @dataclass(frozen=True)
 class FalseAttribution:
-    """What became of outputs whose nearest unit, or another one, was removed for real."""
+    """Outcome of regenerating outputs without their nearest unit, or without another one."""
 
     stays: Bool[np.ndarray, " sample"]
-    """Whether the nearest unit is still the nearest without it."""
+    """Whether the nearest unit is the same after its removal."""
     stays_without_another: Bool[np.ndarray, " sample"]
+    """Whether the nearest unit is the same after the removal of a random other unit."""
 
     @property
     def rate(self) -> float | None:
-        """The quotient of the two shares; None where nothing stays even without a random unit."""
+        """The quotient of the two shares; None if the second is 0."""
         other = float(self.stays_without_another.mean())
         return float(self.stays.mean()) / other if other else None
 
     def interval(self, seed: int = 0) -> tuple[float, float] | None:
-        """95 % by bootstrap over samples; None where a draw has no quotient."""
+        """95 % interval by bootstrap over samples; None if a draw has no quotient."""
         above, below = self.stays, self.stays_without_another
         with np.errstate(divide="ignore", invalid="ignore"):
             low, high = bootstrap_interval(len(above), lambda at: above[at].mean(axis=1) / below[at].mean(axis=1), seed)
@@ -77,22 +77,21 @@ class FalseAttribution:
 def false_attribution_rate(
     auditor: Auditor, count: int, seed: int = 0, on_progress: Progress = lambda _done, _total: None
 ) -> FalseAttribution:
-    """Generate up to ``count`` kept samples again, without their nearest unit and without a random
-    other one.
+    """Regenerate up to ``count`` samples without their nearest unit and without a random other one.
 
-    Units that every member saw, or none, cannot be removed and are passed over, as are samples
-    whose nearest unit is one.
+    Units that every member saw, or none, cannot be removed; samples whose nearest unit is such a
+    unit are skipped.
 
     Raises:
         UsageError: no sample can be used.
     """
-    context, corpus = auditor.context, auditor.context.corpus
-    removable = np.flatnonzero(has_contrast(corpus.membership))
+    context, encoded = auditor.context, auditor.context.encoded
+    removable = np.flatnonzero(has_contrast(encoded.membership))
     generator = np.random.default_rng(seed)
     chosen: dict[str, tuple[tables.Sample, int, int]] = {}
     for sample in kept_samples(auditor):
         output = load_predictions(context.registry.home.sample_tensors(sample.id))[1]["output"]
-        nearest = int(nearest_units(corpus, _unit_range(output)[None])[0])
+        nearest = int(nearest_units(encoded, _unit_range(output)[None])[0])
         others = removable[removable != nearest]
         if len(chosen) < count and nearest in removable and len(others):
             chosen[sample.id] = (sample, nearest, int(generator.choice(others)))
@@ -104,21 +103,21 @@ def false_attribution_rate(
     for _, results in run_tasks(run_audit_task, tasks, auditor.device, lambda _, done: on_progress(done, total)):
         for result in results:
             planes = np.moveaxis(result.pictures, -1, 1).reshape(len(result.pictures), -1) / 255.0
-            after[result.sample_id] = nearest_units(corpus, planes)
+            after[result.sample_id] = nearest_units(encoded, planes)
     stays = np.array([after[key] == nearest for key, (_, nearest, _) in chosen.items()])
     return FalseAttribution(stays[:, 0], stays[:, 1])
 
 
-def nearest_units(corpus: Corpus, images: Float[np.ndarray, "image value"]) -> Int64[np.ndarray, " image"]:
+def nearest_units(encoded: EncodedWorks, images: Float[np.ndarray, "image value"]) -> Int64[np.ndarray, " image"]:
     """The unit of each image's nearest work, by squared differences of values in [0, 1]."""
     best, found = np.full(len(images), np.inf), np.zeros(len(images), dtype=np.int64)
-    for start in range(0, len(corpus.unit_of_work), WORKS_AT_ONCE):
-        works = corpus.pictures(slice(start, min(start + WORKS_AT_ONCE, len(corpus.unit_of_work)))).astype(np.float64)
-        # The image's own square is the same for all works.
+    for start in range(0, len(encoded.unit_of_work), WORKS_AT_ONCE):
+        works = encoded.pictures(slice(start, min(start + WORKS_AT_ONCE, len(encoded.unit_of_work)))).astype(np.float64)
+        # The image's own squared norm is left out: it is the same for all works.
         distance = (works**2).sum(axis=1)[None, :] - 2.0 * images.astype(np.float64) @ works.T
         place = distance.argmin(axis=1)
         least = distance[np.arange(len(images)), place]
-        found = np.asarray(np.where(least < best, corpus.unit_of_work[start + place], found), dtype=np.int64)
+        found = np.asarray(np.where(least < best, encoded.unit_of_work[start + place], found), dtype=np.int64)
         best = np.minimum(least, best)
     return found
 
@@ -128,10 +127,12 @@ def _unit_range(output: Float[np.ndarray, "channel height width"]) -> Float[np.n
 
 
 def _tasks(auditor: Auditor, chosen: list[tuple[tables.Sample, int, int]]) -> list[AuditTask]:
-    """Batches of samples of one label and sampler; each sample's two units are its candidates."""
+    """Batches of samples with the same label and sampler; the units to remove are the
+    candidates.
+    """
     context = auditor.context
     rows = context.ensemble.settings.network.rows_at_once(auditor.device.name)
-    membership = context.corpus.membership
+    membership = context.encoded.membership
 
     def alike(item: tuple[tables.Sample, int, int]) -> str:
         return f"{item[0].label!r} {sorted(item[0].sampler.items())}"

@@ -1,9 +1,7 @@
-"""Is the ensemble a better denoiser than its members? Their losses on works, apart by which members
-saw them.
+"""Denoising losses of the ensemble and of its members: is the ensemble better than a member?
 
-An ensemble of models that each saw half of the data is only of use if together they are as good as
-one that saw more. Without held-out works, a work is held out for the members whose bit is 0, so
-theirs is the loss to compare with.
+No works are held out from all members, but each work is held out from the members whose bit is 0.
+Their loss is the one to compare with.
 """
 
 from __future__ import annotations
@@ -26,7 +24,7 @@ from attribution.sampling.schedule import steps_of
 from registry.errors import UsageError
 
 STEPS = 8
-"""Steps of the schedule at which a work is shown, spread over its middle."""
+"""Steps of the schedule, spread over its middle, at which losses are measured."""
 STREAM = 1 << 21
 """First noise stream, beyond those of sampling and of re-noised images."""
 
@@ -36,27 +34,27 @@ class Losses:
     """Mean squared errors of the predicted noise, a row per work."""
 
     ensemble: Float64[np.ndarray, " work"]
-    """Of the mean of all members' predictions."""
+    """Error of the mean of all members' predictions."""
     seen: Float64[np.ndarray, " work"]
-    """Mean over the members that saw the work."""
+    """Mean error of the members that saw the work."""
     unseen: Float64[np.ndarray, " work"]
-    """Mean over those that did not."""
+    """Mean error of the members that did not."""
 
 
 def losses_on(
     auditor: Auditor, count: int, seed: int, on_progress: Callable[[int, int], object] = lambda _done, _total: None
 ) -> Losses:
-    """Losses on ``count`` works at random that some members saw and some did not; all, if there are
+    """Losses on ``count`` random works that some members saw and some did not; on all if there are
     fewer.
 
     Raises:
-        UsageError: there is no such work, or the models are conditioned on a class.
+        UsageError: there is no such work, or the members are conditional on a class.
     """
     context = auditor.context
     if context.ensemble.settings.label_column is not None:
         raise UsageError("the members are conditioned on a class, for which this is not measured")
-    corpus = context.corpus
-    membership = corpus.membership[corpus.unit_of_work]
+    encoded = context.encoded
+    membership = encoded.membership[encoded.unit_of_work]
     usable = np.flatnonzero(has_contrast(membership))
     if not len(usable):
         raise UsageError("every work was seen by all members that serve, or by none")
@@ -66,8 +64,8 @@ def losses_on(
     steps = [middle[place] for place in np.unique(np.linspace(0, len(middle) - 1, STEPS).round().astype(int))]
     rows = []
     for row in chosen:
-        image = torch.from_numpy(2.0 * corpus.pictures(np.array([row])).reshape(corpus.shape) - 1.0).float()
-        key = seed_of_image(corpus.hashes[row])
+        image = torch.from_numpy(2.0 * encoded.pictures(np.array([row])).reshape(encoded.shape) - 1.0).float()
+        key = seed_of_image(encoded.hashes[row])
         clean = ensemble.space.encode(image[None])[0]
         noise = torch.stack(
             [

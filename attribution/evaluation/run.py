@@ -1,17 +1,13 @@
-"""How good the evidence on one ensemble is, measured on that ensemble: what stands in `creditline
-evaluate`.
+"""All measurements of `creditline evaluate` on one ensemble.
 
-- the rankers, graded by member-LDS (:mod:`attribution.ranking.grading`);
-- the null: p-values and discoveries under codes dealt anew
-  (:mod:`attribution.evaluation.calibration`);
-- power: training works shown as if they had been found somewhere
-  (:mod:`attribution.evaluation.calibration`);
-- what similarity alone is worth (:mod:`attribution.evaluation.false_attribution`);
-- the Jacobian's estimates beside real ablation, over units drawn at random;
-- the ensemble beside its members: how well each predicts the noise on works.
+- rankers: member-LDS of each (:mod:`attribution.ranking.grading`);
+- null and power of the test (:mod:`attribution.evaluation.calibration`);
+- similarity: false attribution by nearest work (:mod:`attribution.evaluation.false_attribution`);
+- Jacobian: estimated influence beside real ablation, for random units;
+- losses of the ensemble beside its members' (:mod:`attribution.evaluation.losses`).
 
-What cannot be measured says why. The result is an event of the log, where the newest counts, so
-that reports quote it.
+A measurement that is not possible gives its reason. The result is an event of the log; reports
+quote the newest.
 """
 
 from __future__ import annotations
@@ -44,7 +40,7 @@ from registry.home import Home
 from registry.outputs.evaluations import EVENT
 
 Report = Callable[[str, int, int], object]
-"""Gets (what is measured, work just done, work in all)."""
+"""Gets (name of the measurement, work just done, work in all)."""
 
 
 @dataclass(frozen=True)
@@ -52,21 +48,21 @@ class EvaluationSettings:
     """How much to measure.
 
     Raises:
-        UsageError: a number below what is of any use.
+        UsageError: a number is below its least useful value.
     """
 
     planted: int = 64
-    """Training works that are shown as if found, at most."""
+    """Training works to audit as images from outside, at most."""
     redraws: int = 1000
-    """Deals of codes under which the null is measured."""
+    """Redrawn assignments of codes for the null."""
     regenerated: int = 32
-    """Samples that are generated again without their nearest unit, at most."""
+    """Samples to regenerate without their nearest unit, at most."""
     compared: int = 4
-    """Samples on which the Jacobian is held against real ablation."""
+    """Samples on which the Jacobian is compared with real ablation."""
     units: int = 32
-    """Units that it is held against there, drawn at random."""
+    """Random units per compared sample."""
     works: int = 64
-    """Works on which the ensemble's loss is held against its members'."""
+    """Works on which the losses of the ensemble and its members are compared."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -82,12 +78,10 @@ def evaluate(
     now: datetime.datetime,
     report: Report = lambda _what, _done, _total: None,
 ) -> dict[str, Any]:
-    """Measure all of it and put it into the log.
-
-    What needs networks is kept where audits keep it, so that a run that was stopped goes on.
+    """Measure everything and record it in the log. An interrupted run continues where it stopped.
 
     Returns:
-        The facts, as plain values: a section each, or ``{"not_measured": reason}``.
+        A section of facts per measurement, or ``{"not_measured": reason}``.
     """
     context = auditor.context
     sections: dict[str, Callable[[], dict[str, Any]]] = {
@@ -118,8 +112,8 @@ def evaluate(
         "ensemble": context.ensemble.id,
         "members": list(context.ensemble.indices),
         "members_sha256": context.ensemble.members_sha256,
-        "encoding": {"unit": encoding.unit_kind, "units": len(context.corpus.codes), "n": encoding.n, "h": encoding.h},
-        "works": len(context.corpus.unit_of_work),
+        "encoding": {"unit": encoding.unit_kind, "units": len(context.encoded.codes), "n": encoding.n, "h": encoding.h},
+        "works": len(context.encoded.unit_of_work),
         "training_steps": training.steps,
         "audit": asdict(context.settings),
         "settings": asdict(settings),
@@ -135,10 +129,12 @@ def evaluate(
 def _rankers(auditor: Auditor, report: Report) -> dict[str, Any]:
     context = auditor.context
     samples = graded_samples(context.registry, context.ensemble)
-    grades = grade_rankers(context.rankers, context.corpus, samples, lambda done, total: report("rankers", done, total))
+    grades = grade_rankers(
+        context.rankers, context.encoded, samples, lambda done, total: report("rankers", done, total)
+    )
     alone = []
     for ranker, graded in zip(context.rankers, grades.rankers, strict=True):
-        grade = None if graded.fit is None else graded.fit.grade
+        grade = None if graded.fusion is None else graded.fusion.grade
         alone.append(
             {
                 **identity_of(ranker),
@@ -154,9 +150,9 @@ def _rankers(auditor: Auditor, report: Report) -> dict[str, Any]:
 
 
 def _jacobian(auditor: Auditor, settings: EvaluationSettings, report: Report) -> dict[str, Any]:
-    """Estimates beside real ablation, for the same units of the same samples."""
+    """Estimates and real ablation for the same units and samples."""
     context = auditor.context
-    membership = context.corpus.membership
+    membership = context.encoded.membership
     removable = np.flatnonzero(has_contrast(membership))
     samples = kept_samples(auditor)[: settings.compared]
     if not samples or len(removable) < 3:
@@ -194,7 +190,7 @@ def _jacobian(auditor: Auditor, settings: EvaluationSettings, report: Report) ->
 
 
 def _members(auditor: Auditor, settings: EvaluationSettings, report: Report) -> dict[str, Any]:
-    """The ensemble's loss on works beside that of its members, apart by who saw them."""
+    """The ensemble's loss on works, and its members', by whether they saw the work."""
     found = losses_on(auditor, settings.works, settings.seed, lambda done, total: report("losses", done, total))
     return {
         "method": "mean squared error of the predicted noise over the middle of the schedule, on works drawn at random; ratios "

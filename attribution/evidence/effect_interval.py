@@ -1,18 +1,24 @@
 """How large an effect is: the interval of all effects that the randomisation test does not reject.
 
 The test of :mod:`attribution.evidence.randomisation` asks whether there is an effect at all.
-Suppose instead that each member that saw the unit predicts clean images which lie a share d further
-on the way from the members' mean m_t to the unit's picture a. Then its pull, sum_t < x0_i(x_t), a -
-m_t >, is larger by d * S with S = sum_t ||a - m_t||^2; and with d * S taken off again, the unit's
-code is as exchangeable with the decoys as under no effect. So each d can be tested like zero, and
-those that are not rejected make a confidence interval, as exact as the test (Hodges and Lehmann
-1963; Rosenbaum 2002, chapter 2). With W the contrast weights of a code and b the unit's own bits,
+Suppose instead that the clean images that members predict lie a share d further towards the unit's
+picture a, measured from the members' mean m_t, if the member saw the unit. Then the member's
+alignment, sum_t < x0_i(x_t), a - m_t >, is larger by d * S with S = sum_t ||a - m_t||^2. With d * S
+subtracted, the unit's code is as exchangeable with the decoys as without an effect. So each d can
+be tested like zero, and the values that are not rejected make a confidence interval (Hodges and
+Lehmann 1963; Rosenbaum 2002, chapter 2). With W the contrast weights of a code and b the unit's own
+bits,
 
     T_unit(d) - T_decoy(d) = (T_unit - T_decoy) - d S (1 - W_decoy b)
 
-falls in d, since W_decoy b < 1 for every other code. Each decoy thus overtakes the unit at one d;
-sorted, these are the steps of the p-value as a function of d, and the interval's ends are two of
-them. Nothing is searched for.
+Without adjustment this falls in d, since W_decoy b < 1 for every other code: each decoy overtakes
+the unit at one d. Sorted, these values are the steps of the p-value as a function of d, and the
+interval's ends are two of them.
+
+Two kinds of decoys never overtake: those with the unit's own bits among the members in service, and
+those for which the regression adjustment (:mod:`attribution.evidence.adjustment`) makes the slope
+negative. Both are counted as overtaking at every d. This can only widen the interval, so its
+coverage is at least 95 %.
 """
 
 from __future__ import annotations
@@ -24,29 +30,28 @@ import numpy as np
 from jaxtyping import Float64
 
 LEVEL = 0.05
-"""Of the two-sided interval: each side is tested at half of it."""
+"""1 - coverage of the two-sided interval; each side is tested at half of it."""
 METHOD = "95 % interval by inverting the randomisation test"
 UNIT = "share of the way from the members' mean prediction to the unit's picture"
 TOO_FEW_DECOYS = "too few decoys: the test rejects no effect at this level, however large"
 NO_DISTANCE = "the members' mean prediction is the work's picture itself, so there is no way left between them"
 NO_NUMBER = "a member's prediction is no number"
 SAME_CODE = 1e-12
-"""A decoy that has the unit's own bits, among the members that serve, never overtakes it."""
+"""Slopes up to this share of the response count as not positive: the decoy never overtakes."""
 
 
 @dataclass(frozen=True)
 class Effects:
-    """Per unit, the share of the way from the mean prediction to its picture; NaN where it was not
-    measured.
+    """Per unit, its effect as a share of the way from the mean prediction to its picture; NaN if it
+    was not measured.
     """
 
     estimate: Float64[np.ndarray, " unit"]
-    """The effect under which half of the decoys lie above the unit (Hodges and Lehmann's
-    estimate)."""
+    """The effect at which half of the decoys lie above the unit (Hodges-Lehmann estimate)."""
     low: Float64[np.ndarray, " unit"]
     high: Float64[np.ndarray, " unit"]
     not_measured: tuple[str | None, ...]
-    """Why an effect is missing."""
+    """The reason for a missing effect."""
 
 
 def effects_of(
@@ -61,9 +66,9 @@ def effects_of(
     Args:
         statistic: T under the unit's own code.
         decoy_statistic: T under the decoys.
-        response: by how much T grows per unit of effect; 0 or less where the effect has no scale.
-        decoy_response: the same of the decoys' statistics.
-        level: of the interval.
+        response: growth of T per unit of effect; not positive if the effect has no scale.
+        decoy_response: growth of the decoys' statistics.
+        level: 1 - coverage of the interval.
     """
     found = [
         _effect(statistic[unit] - decoy_statistic[unit], response[unit] - decoy_response[unit], response[unit], level)

@@ -1,18 +1,17 @@
-"""Evidence about rightsholders, from codes that were dealt to their works one by one.
+"""A randomisation test of rightsholders, from the codes of their works.
 
-A model may have learned from many of somebody's works a little, so that no work alone is found. The
-ranking, which is blind to the codes, weights a rightsholder's works by how close they are to the
-image; the statistic is the weighted sum of the works' own,
+A model may have learned a little from each of many works of a rightsholder, so that no single work
+is found. The statistic is the weighted sum of the statistics of the rightsholder's works,
 
     T_R = sum over R's works of w_x T_x
 
-Under the sharp null "none of these works made a difference to any member" their codes, given all
-others, are a draw without replacement from those that no other unit has: the decoys and R's own. So
-codes for all of R's works are drawn jointly from these, as many times as is stated, and p = (1 +
-#{draws with T >= T_R}) / (1 + #draws) is exact. R's own codes must be among those drawn from: with
-several works, draws from the decoys alone would be alike in what they avoid, and the true codes
-would not be one of them. Benjamini and Hochberg's procedure runs over the rightsholders that are
-tested; which these are, and which of their works, the ranking says.
+with weights by closeness to the image, which do not depend on the codes. Under the sharp null "none
+of these works made a difference to any member" their codes, given all others, are a draw without
+replacement from the codes that no other unit has: the decoys and R's own. So codes for all of R's
+works are drawn jointly from this pool, and p = (1 + #{draws with T >= T_R}) / (1 + #draws) is
+exact. R's own codes must be in the pool: otherwise the true assignment would not be a possible
+draw. Benjamini and Hochberg's procedure runs over the tested rightsholders; these and their works
+are the first in the ranking, which does not depend on the codes.
 """
 
 from __future__ import annotations
@@ -25,25 +24,25 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64, UInt64
 
 from attribution.ensemble.serving import ServingEnsemble
-from attribution.evidence.adjustment import Neighbours, pulls_towards
+from attribution.evidence.adjustment import Neighbours, member_alignment
 from attribution.evidence.randomisation import contrast_weights, exact_p_values, mean_predictions
 from attribution.metrics.euclidean import NotMeasured
 from attribution.metrics.statistics import benjamini_hochberg
-from attribution.ranking.shortlist import Corpus
+from attribution.ranking.encoded_works import EncodedWorks
 from attribution.sampling.predictions import MemberPredictions
 from registry.storage.current_rights import rights_of, with_rightsholders
 from registry.storage.database import Registry
 
 DRAWS = 1_999
-"""Joint draws of codes, so that p can be as small as 1/2000."""
+"""Joint draws of codes: the smallest p is 1/2000."""
 REACH = 200
-"""Works of the ranking among which rightsholders are looked for."""
+"""Works of the ranking that are searched for rightsholders."""
 MOST_WORKS = 32
-"""Works tested of one rightsholder: the first in the ranking. Weights fall off so fast that further
-ones add nothing."""
+"""Works tested of one rightsholder, at most: the first in the ranking. Weights fall off so fast
+that more add nothing."""
 WORK_BANDWIDTH = 0.01
-"""tau of the weights exp(-d / tau), for mean squared differences d. Fixed: a chosen one would know
-a little of the codes."""
+"""tau of the weights exp(-d / tau), for mean squared differences d. Fixed, since a chosen one would
+depend on the codes."""
 UNITS_ARE_NOT_WORKS = "this encoding's units are not single works, so its own test is about owners or groups already"
 NO_RIGHTSHOLDER = "none of the works that the ranking puts first has a rightsholder on record"
 METHOD = "weighted sum of the works' directional statistics against joint draws of codes"
@@ -55,14 +54,14 @@ class RightsholderEvidence:
 
     name: str
     works: int
-    """Works that were tested."""
+    """Number of tested works."""
     statistic: float
     p_value: float
     q_value: float
-    """Over the rightsholders that were tested."""
+    """Over the tested rightsholders."""
 
     def to_json(self) -> dict[str, Any]:
-        """As it is stored with an audit."""
+        """As stored with an audit."""
         return {
             "name": self.name,
             "works": self.works,
@@ -80,10 +79,10 @@ class RightsholderTests:
     """In order of the ranking of their best works."""
     draws: int
     works: int
-    """Works of the ranking among which rightsholders were looked for."""
+    """Number of works searched for rightsholders."""
 
     def to_json(self) -> dict[str, Any]:
-        """As it is stored with an audit."""
+        """As stored with an audit."""
         tested = [evidence.to_json() for evidence in self.tested]
         return {"method": METHOD, "draws": self.draws, "works": self.works, "tested": tested}
 
@@ -91,46 +90,46 @@ class RightsholderTests:
 def rightsholder_tests(
     registry: Registry,
     ensemble: ServingEnsemble,
-    corpus: Corpus,
+    encoded: EncodedWorks,
     image: Float[np.ndarray, " value"],
     predictions: MemberPredictions,
-    around: Neighbours,
+    neighbours: Neighbours,
     ranked: Int64[np.ndarray, " place"],
     decoys: UInt64[np.ndarray, " decoy"],
     length: int,
     seed: int,
 ) -> RightsholderTests | NotMeasured:
-    """Test the rightsholders of the works that a ranking puts first, where units are works.
+    """Test the rightsholders of the first works of a ranking; units must be works.
 
     Args:
-        registry: says whose works they are.
-        ensemble: the members that serve.
-        corpus: the works and units.
+        registry: has the rights.
+        ensemble: the members in service.
+        encoded: the works and units.
         image: the audited image in [0, 1].
-        predictions: its member predictions.
-        around: units whose part is taken off; a rightsholder's own works are no neighbours of each
-            other.
-        ranked: units, best first, by a ranking that has not seen the codes; the first :data:`REACH`
-            are looked at.
-        decoys: codes that belong to no unit and have contrast.
-        length: rightsholders, at most.
+        predictions: the members' predictions for it.
+        neighbours: units whose effects are subtracted; works of one rightsholder are not neighbours
+            of each other.
+        ranked: units, best first, by a ranking that does not use the codes; the first :data:`REACH`
+            are searched.
+        decoys: codes that no unit has, with contrast.
+        length: rightsholders to test, at most.
         seed: of the draws.
     """
     if ensemble.encoding.unit_kind != "asset":
         return NotMeasured(UNITS_ARE_NOT_WORKS)
-    units = np.array([unit for unit in ranked if int(unit) not in corpus.not_testable][:REACH], dtype=np.int64)
-    rows = np.array([corpus.index.rows_of(int(unit))[0] for unit in units], dtype=np.int64)
-    owners = owners_of_works(registry, corpus.asset_ids[rows])
-    held = holdings([owners.get(int(asset), ()) for asset in corpus.asset_ids[rows]], length)
+    units = np.array([unit for unit in ranked if int(unit) not in encoded.not_testable][:REACH], dtype=np.int64)
+    rows = np.array([encoded.index.rows_of(int(unit))[0] for unit in units], dtype=np.int64)
+    owners = owners_of_works(registry, encoded.asset_ids[rows])
+    held = holdings([owners.get(int(asset), ()) for asset in encoded.asset_ids[rows]], length)
     if not held:
         return NotMeasured(NO_RIGHTSHOLDER)
-    works = corpus.pictures(rows).astype(np.float64)
-    membership = ensemble.membership_of(corpus.codes[units])
+    works = encoded.pictures(rows).astype(np.float64)
+    membership = ensemble.membership_of(encoded.codes[units])
     left_out = [units[places] for places in held.values()]
     predicted, pictures = mean_predictions(predictions), 2.0 * works - 1.0
     tested = assess_rightsholders(
         [
-            pulls_towards(predicted, pictures[p], membership[p], around, [own] * len(p)).pull
+            member_alignment(predicted, pictures[p], membership[p], neighbours, [own] * len(p)).alignment
             for p, own in zip(held.values(), left_out, strict=True)
         ],
         membership,
@@ -143,7 +142,7 @@ def rightsholder_tests(
 
 
 def owners_of_works(registry: Registry, asset_ids: Int64[np.ndarray, " work"]) -> dict[int, tuple[str, ...]]:
-    """The names of the rightsholders of a few works, by asset id."""
+    """Names of the rightsholders of some works, by asset id."""
     listed = ", ".join(str(int(number)) for number in asset_ids) or "NULL"
     query = with_rightsholders(rights_of(asset_ids.tolist()), f"IN ({listed})")
     with registry.connection() as connection:
@@ -157,9 +156,9 @@ def holdings(
     """The first ``length`` rightsholders of a ranking, with the places of their works in it.
 
     Args:
-        owners: the names of each ranked work's rightsholders, best work first.
+        owners: names of the rightsholders of each ranked work, best work first.
         length: rightsholders, at most.
-        most_works: places of each, at most.
+        most_works: works of each rightsholder, at most.
     """
     places: dict[str, list[int]] = {}
     for place, names in enumerate(owners):
@@ -170,7 +169,7 @@ def holdings(
 
 
 def assess_rightsholders(
-    pulls: Sequence[Float64[np.ndarray, "work member"]],
+    alignments: Sequence[Float64[np.ndarray, "work member"]],
     membership: Bool[np.ndarray, "work member"],
     decoys: Bool[np.ndarray, "decoy member"],
     differences: Float64[np.ndarray, " work"],
@@ -178,16 +177,16 @@ def assess_rightsholders(
     seed: int,
     draws: int = DRAWS,
 ) -> list[RightsholderEvidence]:
-    """Test each rightsholder by the works of a ranking that was made without the codes; in the
-    order of ``held``.
+    """Test each rightsholder, in the order of ``held``.
 
     Args:
-        pulls: of each rightsholder's works, see
-            :func:`attribution.evidence.adjustment.pulls_towards`; must not depend on their codes.
-        membership: which members saw which of them.
-        decoys: the bits of codes that belong to no unit.
+        alignments: per rightsholder, the members' alignment with its works, see
+            :func:`attribution.evidence.adjustment.member_alignment`; must not depend on the works'
+            codes.
+        membership: whether a member saw a ranked work.
+        decoys: the bits of codes that no unit has.
         differences: mean squared differences of the ranked works from the image.
-        held: the places of each rightsholder's works.
+        held: per rightsholder, the places of its works in the ranking.
         seed: of the draws; must not depend on the codes.
         draws: joint draws of codes.
     """
@@ -195,7 +194,7 @@ def assess_rightsholders(
     tested = []
     for number, (name, places) in enumerate(held.items()):
         weights = np.exp(-(differences[places] - differences[places].min()) / WORK_BANDWIDTH)
-        weighted = pulls[number] * (weights / weights.sum())[:, None]
+        weighted = alignments[number] * (weights / weights.sum())[:, None]
         pool = np.concatenate([own[places], others])
         rows = distinct_draws(len(pool), len(places), draws, np.random.default_rng((seed, number)))
         by_code = weighted @ pool.T
@@ -210,10 +209,9 @@ def assess_rightsholders(
 def distinct_draws(
     size: int, count: int, draws: int, generator: np.random.Generator
 ) -> Int64[np.ndarray, "draw count"]:
-    """Rows of ``count`` distinct numbers below ``size``, every ordered choice as probable as any
-    other.
+    """Rows of ``count`` distinct numbers below ``size``; all ordered choices are equally probable.
 
-    Floyd's algorithm (Bentley and Floyd 1987) on all rows at once, then each row shuffled.
+    Floyd's algorithm (Bentley and Floyd 1987) on all rows at once, then each row is shuffled.
     """
     chosen = np.empty((draws, count), dtype=np.int64)
     for column, last in enumerate(range(size - count, size)):

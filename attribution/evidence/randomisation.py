@@ -1,36 +1,40 @@
 """Layer 2: is the effect real? An exact randomisation test of each shortlisted unit, from the
 codes.
 
-Codes are dealt at random, so an encoded ensemble is a randomised experiment on every unit at once.
+Codes are drawn at random, so an encoded ensemble is a randomised experiment on every unit at once.
 If a unit made no difference to any member, its code is exchangeable with the decoys, the codes of
-the same encoding that no unit has; the rank of its statistic among theirs is then an exact p-value,
-whatever the model (Fisher's randomisation test):
+the same encoding that no unit has. The rank of its statistic among the decoys' is then an exact
+p-value, whatever the model (Fisher's randomisation test):
 
     p = (1 + #{decoys with T >= T_unit}) / (1 + #decoys)
 
-The statistic asks a directed question: do the members that saw the unit pull the output towards the
-unit's works?
+The statistic is directed: do the members that saw the unit pull the output towards the unit's
+works?
 
     T = < mean of P_i over members that saw it - mean over those that did not, a - mean_i P_i >
 
-where P_i is the clean image that member i predicts, a weighted mean over steps, and a is the unit's
-image, or the weighted mean of its works' images. What the codes of *other* units explain of the
-pulls is taken off first (:mod:`attribution.evidence.adjustment`). The shortlist is chosen without
-the codes, so Benjamini and Hochberg's procedure (1995) over the shortlist alone controls the false
-discovery rate.
+P_i is the clean image that member i predicts, a weighted mean over steps; a is the unit's picture,
+or the weighted mean of its works' pictures. The effects of *other* units are subtracted first
+(:mod:`attribution.evidence.adjustment`).
 
-The weights of the steps are constants. They were chosen on an ensemble of the benchmarks
-(``benchmarks/evidence_variance.py``), not on the one that is audited: weights chosen by this
-ensemble's codes would know some of the codes that are tested.
+The shortlist is chosen without the codes, so Benjamini and Hochberg's procedure runs over the
+shortlist alone. It is proved to control the false discovery rate for p-values that are independent
+or positively dependent. P-values of a shortlist share members and decoys, so here control is not
+proved; it is checked by redrawing codes (:mod:`attribution.evaluation.calibration`). It holds per
+shortlist: it bounds neither the share of false findings over many images nor the share among the
+findings of one rightsholder.
 
-Where works were withdrawn, only some members serve. Which those are follows from the codes of the
-withdrawn units, and given these the codes of all other units and of the decoys are as exchangeable
-as before. So the test is the same over the members that serve, with every code cut down to their
-bits, and it stays exact. A code whose bits there are all alike has no contrast. Whether a code has
-one is a property of that code alone; so units without it are not tested, decoys without it are not
-drawn, and what remains is exchangeable given that it has contrast. Units of which a part was
-withdrawn helped to decide who serves: they are tested only when all members serve again, whose
-training then depends on nothing but what each one saw.
+The weights of the steps are constants, chosen on an ensemble of the benchmarks
+(``benchmarks/evidence_variance.py``). Weights chosen on the audited ensemble would depend on codes
+that are tested.
+
+After withdrawals only some members serve. Which members serve depends on the codes of the withdrawn
+units; given these, all other codes and the decoys are as exchangeable as before. So the test is the
+same over the members in service, with each code restricted to their bits, and it stays exact. A
+code whose bits are then all equal has no contrast. Contrast is a property of each code alone, so
+units and decoys without it are left out, and the rest is exchangeable given that it has contrast.
+Units with withdrawn works helped to decide which members serve. They are tested only when all
+members serve again, whose training then depends on nothing but the works that each one saw.
 """
 
 from __future__ import annotations
@@ -41,7 +45,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64, UInt64
 
-from attribution.evidence.adjustment import Neighbours, Pulls, pulls_towards
+from attribution.evidence.adjustment import MemberAlignment, Neighbours, member_alignment
 from attribution.evidence.effect_interval import Effects, effects_of
 from attribution.metrics.statistics import benjamini_hochberg
 from attribution.sampling.predictions import MemberPredictions
@@ -49,27 +53,27 @@ from registry.encodings.codes import bits
 from registry.errors import UsageError
 
 STEP_WEIGHTS = (0.0, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
-"""Of a step in each of the bands of :mod:`attribution.sampling.predictions`: what members predict
-from mere noise says little."""
+"""Weight of a step in each band of :mod:`attribution.sampling.predictions`. Predictions from almost
+pure noise say little."""
 STEPS_FROM = 0.3
-"""The sqrt(alpha_bar) above which steps have a weight."""
+"""sqrt(alpha_bar) above which steps have a weight."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """The test of one shortlist, in its order."""
+    """The test of one shortlist, in shortlist order."""
 
     statistic: Float64[np.ndarray, " unit"]
     decoy_statistic: Float64[np.ndarray, "unit decoy"]
-    """Every unit's own null distribution: its images, the decoys' codes."""
+    """Each unit's null distribution: the unit's picture with the decoys' codes."""
     p_value: Float64[np.ndarray, " unit"]
     q_value: Float64[np.ndarray, " unit"]
     effects: Effects
 
 
 def contrast_weights(membership: Bool[np.ndarray, "code member"]) -> Float64[np.ndarray, "code member"]:
-    """W = b/h - (1 - b)/(n - h): mean over the members that saw the unit minus mean over the
-    others.
+    """W = b/h - (1 - b)/(n - h): W x is the mean of x over the members that saw the unit minus the
+    mean over the others.
     """
     seen = membership.astype(np.float64)
     h = seen.sum(axis=1, keepdims=True)
@@ -77,7 +81,7 @@ def contrast_weights(membership: Bool[np.ndarray, "code member"]) -> Float64[np.
 
 
 def has_contrast(membership: Bool[np.ndarray, "code member"]) -> Bool[np.ndarray, " code"]:
-    """Whether some of the members saw the unit and some did not."""
+    """Whether some members saw the unit and some did not."""
     return np.asarray(membership.any(axis=1) & ~membership.all(axis=1))
 
 
@@ -85,7 +89,7 @@ def mean_predictions(predictions: MemberPredictions) -> Float64[np.ndarray, "mem
     """P: the clean image that each member predicts, a weighted mean over the steps.
 
     Raises:
-        UsageError: no step lies where steps have a weight.
+        UsageError: no step has a weight.
     """
     weights = np.array(STEP_WEIGHTS)
     total = float(weights @ predictions.band_steps)
@@ -96,7 +100,7 @@ def mean_predictions(predictions: MemberPredictions) -> Float64[np.ndarray, "mem
 
 
 def steps_used(predictions: MemberPredictions) -> int:
-    """How many steps have a weight in the statistic."""
+    """Number of steps with a weight in the statistic."""
     return int(predictions.band_steps[np.array(STEP_WEIGHTS) > 0].sum())
 
 
@@ -107,51 +111,52 @@ def assess_shortlist(
     decoys: UInt64[np.ndarray, " decoy"],
     n: int,
     serving: Sequence[int] | None = None,
-    around: Neighbours | None = None,
+    neighbours: Neighbours | None = None,
     units: Int64[np.ndarray, " unit"] | None = None,
 ) -> Evidence:
     """Test each unit of a shortlist that was chosen without the codes.
 
     Args:
-        predictions: the audited image's member predictions.
-        images: per unit, the (weighted mean) image of its works in [-1, 1], flattened channel by
-            channel.
+        predictions: the members' predictions for the audited image.
+        images: per unit, its picture or the weighted mean of its works' pictures, in [-1, 1],
+            flattened channel by channel.
         codes: the units' codes.
-        decoys: codes that belong to no unit: all of them, or a random draw.
+        decoys: codes that no unit has: all of them, or a random draw.
         n: number of members of the encoding.
-        serving: the members that the predictions are of, by index; None: all.
-        around: units whose part is taken off; None: nothing is.
-        units: the numbers of the tested units, which are needed with ``around``.
+        serving: indices of the members of ``predictions``; None: all.
+        neighbours: units whose effects are subtracted; None: no adjustment.
+        units: numbers of the tested units; required with ``neighbours``.
 
     Raises:
-        UsageError: a code has no contrast among these members; neighbours without the tested units'
-            numbers.
+        UsageError: a code has no contrast among these members, or ``units`` is missing.
     """
     members = list(range(n) if serving is None else serving)
     membership, decoy_membership = bits(codes, n)[:, members], bits(decoys, n)[:, members]
-    if around is not None and units is None:
-        raise UsageError("a tested unit must not be its own neighbour: say which units are tested")
+    if neighbours is not None and units is None:
+        raise UsageError("neighbours without the numbers of the tested units: a unit must not be its own neighbour")
     left_out = [] if units is None else [units[place : place + 1] for place in range(len(units))]
-    found = pulls_towards(mean_predictions(predictions), images, membership, around, left_out)
-    return assess_pulls(found, membership, decoy_membership)
+    aligned = member_alignment(mean_predictions(predictions), images, membership, neighbours, left_out)
+    return assess_alignment(aligned, membership, decoy_membership)
 
 
-def assess_pulls(
-    pulls: Pulls, membership: Bool[np.ndarray, "unit member"], decoy_membership: Bool[np.ndarray, "decoy member"]
+def assess_alignment(
+    aligned: MemberAlignment,
+    membership: Bool[np.ndarray, "unit member"],
+    decoy_membership: Bool[np.ndarray, "decoy member"],
 ) -> Evidence:
-    """The same from the members' pulls towards each unit.
+    """Test units from the members' alignment with them.
 
     Raises:
         UsageError: a code has no contrast among these members.
     """
     if not (has_contrast(membership).all() and has_contrast(decoy_membership).all()):
-        raise UsageError("a code that all of the members share, or none of them has, cannot be tested")
+        raise UsageError("a unit that all members saw, or none, cannot be tested")
     own, others = contrast_weights(membership), contrast_weights(decoy_membership)
-    statistic = np.einsum("un,un->u", pulls.pull, own)
-    decoy_statistic = pulls.pull @ others.T
+    statistic = np.einsum("un,un->u", aligned.alignment, own)
+    decoy_statistic = aligned.alignment @ others.T
     p_value = exact_p_values(statistic, decoy_statistic)
     effects = effects_of(
-        statistic, decoy_statistic, np.einsum("un,un->u", pulls.response, own), pulls.response @ others.T
+        statistic, decoy_statistic, np.einsum("un,un->u", aligned.response, own), aligned.response @ others.T
     )
     return Evidence(statistic, decoy_statistic, p_value, benjamini_hochberg(p_value), effects)
 
@@ -161,7 +166,7 @@ def exact_p_values(
 ) -> Float64[np.ndarray, " unit"]:
     """(1 + #{decoys >= unit}) / (1 + #decoys); ties count against the unit, up to rounding."""
     tolerance = 1e-9 * np.abs(decoy_statistic).max(axis=1, initial=0.0)
-    # Counted this way round, a statistic that is no number is no evidence.
+    # Counting the smaller ones makes NaN count against the unit.
     smaller = (decoy_statistic < (statistic - tolerance)[:, None]).sum(axis=1)
     as_large = decoy_statistic.shape[1] - smaller
     return np.asarray((1.0 + as_large) / (1.0 + decoy_statistic.shape[1]), dtype=np.float64)

@@ -1,1 +1,4 @@
-"""How far apart two images are, and the statistics that results are stated with."""
+"""Distances between images, and the statistics of stated results.
+
+What may enter: functions of arrays and tensors that know neither ensembles nor the registry.
+"""

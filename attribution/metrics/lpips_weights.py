@@ -1,12 +1,10 @@
-"""The networks that LPIPS looks through: which they are, where their weights are, and how to get
-them.
+"""The networks of LPIPS, and their files of weights.
 
-LPIPS [Zhang et al. 2018] compares images in the features of a network that was trained on ImageNet;
-its linear heads were fitted to just those weights, so with any other it is another measure. The
-``lpips`` package brings the heads; the networks are torchvision's, and large. A file counts only if
-its SHA-256 is the one known here, whether it was given, found where torchvision keeps its
-downloads, or downloaded. Nothing is downloaded that was not asked for by name, and what cannot be
-had is a :class:`NotMeasured` that says what to do.
+LPIPS [Zhang et al. 2018] compares images in the features of a network trained on ImageNet; its
+linear heads were fitted to exactly those weights. The ``lpips`` package has the heads; the networks
+are torchvision's, and large. A file is used only if its SHA-256 is the known one, whether it was
+named, found among torchvision's downloads, or downloaded now. Only a network that was named is
+downloaded. Missing weights are a :class:`NotMeasured` that says what to do.
 """
 
 from __future__ import annotations
@@ -32,24 +30,22 @@ Net = Literal["alex", "vgg", "squeeze"]
 WEIGHTS_VARIABLE = "CREDITLINE_LPIPS_WEIGHTS"
 DOWNLOADS = "https://download.pytorch.org/models"
 TIMEOUT_SECONDS = 30.0
-"""Without an answer for this long, a download is given up."""
+"""Timeout of a download without an answer."""
 _BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
 class Backbone:
-    """One network of LPIPS: torchvision's weights, and the heads that were fitted to them (version
-    0.1).
-    """
+    """One network of LPIPS: torchvision's weights, and the heads fitted to them (version 0.1)."""
 
     net: Net
     file: str
     sha256: str
-    """torchvision's file names carry its first eight digits."""
+    """The file's name has its first eight digits."""
     megabytes: int
     """Size of the file, rounded up."""
     heads_sha256: str
-    """Of the file in the ``lpips`` package."""
+    """SHA-256 of the file in the ``lpips`` package."""
 
 
 BACKBONES: dict[Net, Backbone] = {
@@ -78,15 +74,12 @@ BACKBONES: dict[Net, Backbone] = {
         ),
     )
 }
-"""In the order in which they are looked for: ``alex`` is what the authors of LPIPS recommend for
-comparing."""
+"""In the order of the search: the authors of LPIPS recommend ``alex`` for comparison."""
 
 
 @dataclass(frozen=True)
 class LpipsWeights:
-    """A file of weights that was found to be the one of its network, as a value that a worker can
-    be handed.
-    """
+    """A file of weights with a known hash; can be passed to a worker process."""
 
     backbone: Backbone
     path: Path
@@ -100,21 +93,19 @@ def lpips_weights(
     downloads: str = DOWNLOADS,
     advanced: Callable[[int], object] = lambda _: None,
 ) -> LpipsWeights | NotMeasured:
-    """The weights to measure LPIPS with.
-
-    A given file comes first, then that of the environment variable, then what torchvision
-    downloaded before. Only if ``net`` was named is it downloaded.
+    """The weights for LPIPS: the named file, else the file of the environment variable, else
+    torchvision's earlier download, else, if ``net`` is named, a new download.
 
     Args:
-        net: the network; None for any that is at hand.
+        net: the network; None for any available one.
         given: a file of weights.
-        folder: where downloads are kept; torchvision's own folder unless told otherwise.
+        folder: for downloads; None: torchvision's own folder.
         downloads: address of the folder with torchvision's files.
         advanced: called with the number of bytes of a download since the last call.
 
     Raises:
         UsageError: an unknown network.
-        InputError: the file that was given is not one of those known here.
+        InputError: the named file is not a known one.
     """
     wanted = [backbone for backbone in BACKBONES.values() if net in (None, backbone.net)]
     if not wanted:
@@ -150,7 +141,7 @@ def _known_file(path: Path, wanted: Sequence[Backbone]) -> LpipsWeights:
 
 
 class _DownloadError(Exception):
-    """A download did not bring the file."""
+    """A download failed."""
 
 
 def _download(
@@ -168,7 +159,7 @@ def _download(
 
 
 def _fetch(address: str, backbone: Backbone, advanced: Callable[[int], object], into: Path) -> None:
-    """Write what the server sends into a file, unless it is not the file that is expected."""
+    """Write the download into a file, if it is the expected one."""
     digest, count = hashlib.sha256(), 0
     with into.open("wb") as file:
         for block in _received(address):
@@ -187,8 +178,7 @@ def _fetch(address: str, backbone: Backbone, advanced: Callable[[int], object], 
 
 def _received(address: str) -> Iterator[bytes]:
     try:
-        # The address is the constant above, or what the caller put in its place; never one from
-        # outside.
+        # The address is the constant above, or one by the caller; never one from an input.
         with urlopen(address, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
             while block := answer.read(_BLOCK):
                 yield block

@@ -4,16 +4,16 @@ LPIPS [Zhang et al. 2018] takes the activations of a network at several layers, 
 length over the channels, and sums their weighted squared differences, averaged over places. So it
 is a squared distance in a feature map,
 
-    LPIPS(y, y') = |phi(y) - phi(y')|^2,        phi = activations of unit length x sqrt(weight / places)
+    LPIPS(y, y') = |phi(y) - phi(y')|^2,    phi = activations of unit length x sqrt(weight / places)
 
 and to first order the output moves in it by J_phi = (d phi / d y) J. One n x n matrix G_phi =
 J_phi^T J_phi then gives the LPIPS of every unit's ablation, as G does for the Euclidean distance;
 J_phi takes the n tangents through the network once.
 
-Images are measured as outputs before clipping, as the Euclidean distance is. Heads and network come
-from the ``lpips`` package, the network's weights from :mod:`attribution.metrics.lpips_weights`.
-LPIPS was fitted on patches of 64 x 64 pixels, and its networks halve an image up to four times: an
-image whose shorter side is less is enlarged to that, bilinearly, and the facts say so. A grey image
+Images are outputs before clipping, as for the Euclidean distance. Heads and network come from the
+``lpips`` package, the network's weights from :mod:`attribution.metrics.lpips_weights`. LPIPS was
+fitted on patches of 64 x 64 pixels, and its networks halve an image up to four times. So smaller
+images are enlarged bilinearly to a shorter side of 64, and the stated facts say so. A grey image
 counts as three equal channels.
 """
 
@@ -37,20 +37,20 @@ from attribution.metrics.torchvision_models import load_known_weights, torchvisi
 from registry.errors import InputError, MissingPartError, UsageError
 
 SIDE = 64
-"""Shorter side, in pixels, that smaller images are enlarged to: that of the patches that LPIPS was
-fitted on."""
+"""Shorter side, in pixels, that smaller images are enlarged to: the side of the patches that LPIPS
+was fitted on."""
 VERSION = "0.1"
-"""Of the heads."""
+"""Version of the heads."""
 _BATCH, _TANGENTS, _FEATURES = 64, 8, 1 << 18
-"""Images, tangents and features that are handled at once; bound memory, and change results by
-rounding only."""
+"""Images, tangents and features processed at once: bound memory, and change results by rounding
+only."""
 
 
 class PerceptualDistance:
-    """LPIPS with one network; ``network`` is an ``lpips.LPIPS`` whose weights are in place.
+    """LPIPS with one network; ``network`` is an ``lpips.LPIPS`` with all weights loaded.
 
     Raises:
-        InputError: the heads have a negative weight, so that this is no distance.
+        InputError: a head has a negative weight, so this is not a distance.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -63,7 +63,7 @@ class PerceptualDistance:
             raise InputError("the heads of this LPIPS have negative weights: it is no distance")
 
     def features(self, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch feature"]:
-        """Phi of images with values in [-1, 1] or a little beyond.
+        """Phi of images in [-1, 1] or a little beyond.
 
         Raises:
             UsageError: neither one nor three channels.
@@ -103,7 +103,7 @@ class PerceptualDistance:
         return total
 
     def to(self, device: str) -> PerceptualDistance:
-        """The same, computing on a device."""
+        """The same distance on a device."""
         return PerceptualDistance(self._network.to(device))
 
 
@@ -123,11 +123,11 @@ def _unit(
 
 
 def open_lpips(weights: LpipsWeights, device: str = "cpu") -> PerceptualDistance:
-    """LPIPS with the weights of its network, which are held against their hash once more.
+    """LPIPS with the weights of its network, after another check of their hash.
 
     Raises:
-        InputError: the file was altered, or the ``lpips`` package holds other heads than those
-            known.
+        InputError: the file was altered, or the heads of the ``lpips`` package are not the known
+            ones.
         MissingPartError: torchvision or lpips cannot be imported.
     """
     backbone = weights.backbone
@@ -139,7 +139,7 @@ def open_lpips(weights: LpipsWeights, device: str = "cpu") -> PerceptualDistance
 
 
 def lpips_facts(weights: LpipsWeights, side: int) -> dict[str, Any]:
-    """What LPIPS of square images with this side was measured with, as an audit states it."""
+    """Network, version and scaling of LPIPS on square images of this side, as stated in an audit."""
     return {
         "net": weights.backbone.net,
         "version": VERSION,
@@ -149,7 +149,7 @@ def lpips_facts(weights: LpipsWeights, side: int) -> dict[str, Any]:
 
 
 def openable(weights: LpipsWeights | NotMeasured) -> LpipsWeights | NotMeasured:
-    """The same, or why LPIPS cannot be measured with it here."""
+    """The weights, or the reason why LPIPS cannot be measured with them on this machine."""
     if isinstance(weights, LpipsWeights):
         try:
             torchvision_models()
@@ -160,16 +160,14 @@ def openable(weights: LpipsWeights | NotMeasured) -> LpipsWeights | NotMeasured:
 
 
 def untrained_lpips(net: Net) -> tuple[Path, nn.Module]:
-    """The ``lpips`` package's folder, and its network before any weights are in it: not yet a
-    distance.
+    """The folder of the ``lpips`` package, and its network without trained weights.
 
     Raises:
         MissingPartError: torchvision or lpips cannot be imported.
     """
     torchvision_models()
     lpips = _package()
-    # It asks torchvision in a way that torchvision calls deprecated, and draws weights that are
-    # replaced.
+    # The package calls torchvision in a deprecated way, and draws weights that are replaced later.
     with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
         warnings.simplefilter("ignore")
         network = lpips.LPIPS(net=net, version=VERSION, pretrained=False, pnet_rand=True, verbose=False)
@@ -184,8 +182,8 @@ def _package() -> ModuleType:
 
 
 def fill(network: nn.Module, trunk: Any, heads: Any) -> None:  # noqa: ANN401  # tables of tensors, checked here
-    """Put the weights of torchvision's network and of the heads into an ``lpips.LPIPS``; every one
-    of its own is replaced.
+    """Load the weights of torchvision's network and of the heads into an ``lpips.LPIPS``, replacing
+    all of its own.
 
     Raises:
         InputError: a weight is missing or of another shape.

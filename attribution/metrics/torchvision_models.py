@@ -1,10 +1,10 @@
-"""torchvision's networks, importable beside any build of torch, and files of weights that are
-loaded only by a known hash.
+"""torchvision's networks with any build of torch, and files of weights that are loaded only with a
+known hash.
 
-torchvision comes with operators of its own (non-maximum suppression and the like), compiled for one
-build of torch. Beside another (a CUDA wheel of torchvision, a CPU build of torch) they cannot be
-loaded, and then the whole package fails to import, although its networks need none of them. They
-are therefore declared, without an implementation, where they are really missing.
+torchvision has compiled operators (non-maximum suppression and others) for one build of torch. With
+another (a CUDA wheel of torchvision, a CPU build of torch) they cannot be loaded, and the whole
+package fails to import, although its networks need none of them. If they are missing, they are
+therefore declared without an implementation.
 
 >>> models = torchvision_models()
 >>> network = models.mobilenet_v2(weights=None)
@@ -27,16 +27,16 @@ from torch import Tensor
 from registry.errors import InputError, MissingPartError
 
 _BOX_OPERATORS = ("nms", "qnms")
-"""Those that torchvision describes to torch while it is imported."""
+"""Operators that torchvision registers details of while it is imported."""
 _declared: list[torch.library.Library] = []
-"""A declaration lasts as long as the object that made it."""
+"""A declaration lasts as long as its library object."""
 
 
 def torchvision_models() -> ModuleType:
     """``torchvision.models``.
 
     Raises:
-        MissingPartError: torchvision is not installed, or does not fit this torch.
+        MissingPartError: torchvision is not installed, or does not match this torch.
     """
     if not declare_missing_operators():
         raise MissingPartError(
@@ -52,8 +52,10 @@ def torchvision_models() -> ModuleType:
 
 
 def declare_missing_operators() -> bool:
-    """Make torchvision importable, by whoever imports it (diffusers does, where it is installed);
-    whether it is installed.
+    """Make torchvision importable, also for libraries that import it, such as diffusers.
+
+    Returns:
+        Whether torchvision is installed.
     """
     found = find_spec("torchvision")
     if found is None or not found.submodule_search_locations:
@@ -67,8 +69,8 @@ def declare_missing_operators() -> bool:
 
 
 def _loads_its_operators(package: Path) -> bool:
-    """Whether the compiled operators fit this torch. What is loaded here is what torchvision itself
-    loads, and only once.
+    """Whether the compiled operators match this torch. Loads the library that torchvision itself
+    would load, once.
     """
     if _is_known(_BOX_OPERATORS[0]):
         return not _declared
@@ -88,10 +90,10 @@ def _is_known(operator: str) -> bool:
 
 
 def load_known_weights(path: Path, sha256: str) -> Mapping[str, Tensor]:
-    """Read a file of weights, after its hash was checked; nothing in it can run.
+    """Read a file of weights after a check of its hash; code in the file is not run.
 
     Raises:
-        InputError: unreadable, another file than the one of that hash, or no table of weights.
+        InputError: the file is unreadable, has another hash, or has no table of weights.
     """
     try:
         with path.open("rb") as file:

@@ -1,3 +1,8 @@
-"""Layer 1: which works could it be? Scores that never see the codes, and the shortlist they
+"""Layer 1: which works could it be? Scores that never see the codes, and the shortlist that they
 give.
+
+What may enter: the loading of works and units (:mod:`~.encoded_works`), the shortlist of units to
+test (:mod:`~.shortlist`), the grades of rankers by the ensemble (:mod:`~.grading`) and the choice
+of rankers that the log records (:mod:`~.recorded_choice`). A method that scores works goes to
+:mod:`~.rankers`.
 """

@@ -1,8 +1,7 @@
-"""How an ensemble grades rankers, and which of them it chooses.
+"""Grades rankers by the ensemble's own samples, and chooses the fusion that orders the display.
 
-All rankers that an audit was told to use have their say in what is tested. Which of them, at which
-scale and weight, orders what is displayed is chosen by cross-fitted member-LDS
-(:mod:`attribution.ranking.rankers.fusion`) over the ensemble's own samples.
+Grades are cross-fitted member-LDS (:mod:`attribution.ranking.rankers.fusion`). They depend on the
+codes, so the choice never changes which units are tested.
 """
 
 from __future__ import annotations
@@ -16,52 +15,52 @@ import numpy as np
 from jaxtyping import Float64
 
 from attribution.ensemble.serving import ServingEnsemble
-from attribution.ranking.rankers.fusion import Fit, Graded, Part, fit
+from attribution.ranking.encoded_works import EncodedWorks
+from attribution.ranking.rankers.fusion import Fusion, SummedScores, WeightedRanker, fit_fusion
 from attribution.ranking.rankers.interface import Images, Ranker
+from attribution.ranking.rankers.kernel import PixelKernel
 from attribution.ranking.rankers.member_lds import FEWEST_IMAGES, FEWEST_MEMBERS, MemberLds
-from attribution.ranking.rankers.pixel_kernel import PixelKernel
 from attribution.ranking.rankers.scan import scan
-from attribution.ranking.shortlist import Corpus, images_at_once
+from attribution.ranking.shortlist import images_at_once
 from attribution.sampling.generate import altered_file
 from attribution.sampling.predictions import load_predictions
 from registry.outputs.queries import samples_of
 from registry.storage.database import Registry
 
 GRADED_IMAGES = 512
-"""Samples that are graded on, at most: intervals over samples no longer matter beyond."""
+"""Samples to grade on, at most: with more, the interval over samples no longer matters."""
 GRADED_PAIRS = 500_000_000
-"""Pairs of sample and work that are graded on, at most, but always :data:`FEWEST_GRADED`
-samples."""
+"""Pairs of sample and work to grade on, at most, but always :data:`FEWEST_GRADED` samples."""
 FEWEST_GRADED = 16
 IMAGES_TOGETHER = 64
-"""Images that are graded together: bounds memory, changes nothing else."""
+"""Images graded at once: bounds memory and does not change the result."""
 DEFAULT_SCALE = 0.01
-"""Bandwidth of the pixel kernel that is displayed where too few samples exist to choose one."""
+"""Bandwidth of the pixel kernel if there are too few samples to choose one."""
 
 
 @dataclass(frozen=True)
 class RankerChoice:
-    """What orders the display of a shortlist, and how the ensemble grades it."""
+    """The fusion that orders the display of a shortlist, and its grade."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[WeightedRanker, ...]
     grade: MemberLds | None
     not_graded: str = f"fewer than {FEWEST_IMAGES} samples of this ensemble; generate more and audit again"
-    """Why there is no grade, where there is none."""
+    """The reason, if there is no grade."""
     by_scale: Mapping[str, tuple[float, ...]] | None = None
-    """By ranker, mean member-LDS at every scale, where it was measured."""
+    """By ranker, mean member-LDS at every scale; None if it was not measured."""
 
     @property
     def name(self) -> str:
-        """As reports call it."""
+        """Name in reports."""
         return " + ".join(part.name for part in self.parts)
 
     @property
     def scale(self) -> float | None:
-        """The scale, where one ranker alone was chosen."""
+        """The scale, if a single ranker was chosen."""
         return self.parts[0].scale if len(self.parts) == 1 else None
 
     def to_json(self, rankers: Sequence[Ranker]) -> dict[str, Any]:
-        """As it is stored with an audit."""
+        """As stored with an audit."""
         graded = self.by_scale or {}
         return {
             "name": self.name,
@@ -76,17 +75,17 @@ class RankerChoice:
 
 @dataclass(frozen=True)
 class GradedRanker:
-    """One ranker by itself."""
+    """One ranker by itself, with its grade."""
 
     name: str
     scales: tuple[float, ...]
-    fit: Fit | None
-    """The best scale and its cross-fitted grade; None where nothing could be graded."""
+    fusion: Fusion | None
+    """The best scale and its cross-fitted grade; None if it could not be graded."""
 
 
 @dataclass(frozen=True)
 class Grades:
-    """All rankers by themselves, and the fusion of them that is chosen."""
+    """All rankers by themselves, and the chosen fusion."""
 
     rankers: tuple[GradedRanker, ...]
     choice: RankerChoice
@@ -94,13 +93,13 @@ class Grades:
 
 @dataclass(frozen=True, eq=False)
 class GradedSamples:
-    """Samples of an ensemble with the losses of the members that served them."""
+    """Samples of an ensemble, with the losses of the members that generated them."""
 
     images: Images
     member_loss: Float64[np.ndarray, "image member"]
 
     def covered_by(self, rankers: Sequence[Ranker]) -> GradedSamples:
-        """Those that all rankers have scores for."""
+        """The samples for which all rankers have scores."""
         names = self.images.names
         kept = [row for row in range(len(self.images)) if all(ranker.covers(names[row]) for ranker in rankers)]
         images = Images(self.images.values[kept], self.images.shape, tuple(names[row] for row in kept))
@@ -108,24 +107,24 @@ class GradedSamples:
 
 
 def identity_of(ranker: Ranker) -> dict[str, Any]:
-    """What decides a ranker's scores."""
+    """All that decides a ranker's scores."""
     return {"name": ranker.name, "scales": list(ranker.scales), "settings": ranker.settings()}
 
 
 def grade_rankers(
     rankers: Sequence[Ranker],
-    corpus: Corpus,
+    encoded: EncodedWorks,
     samples: GradedSamples,
     on_progress: Callable[[int, int], object] = lambda _done, _total: None,
 ) -> Grades:
-    """Grade each ranker by itself and choose the fusion that grades best.
+    """Grade each ranker by itself and choose the fusion with the best grade.
 
     ``on_progress`` gets (images scored now, images times rankers).
 
     Raises:
-        MissingPartError: what a ranker needs is not there.
+        MissingPartError: a file, model or library that a ranker needs is absent.
     """
-    reason = _why_not(rankers, corpus, samples)
+    reason = _why_not(rankers, encoded, samples)
     samples = samples.covered_by(rankers)
     if reason is not None:
         parts = _without_grades(rankers)
@@ -133,14 +132,14 @@ def grade_rankers(
             tuple(GradedRanker(ranker.name, tuple(ranker.scales), None) for ranker in rankers),
             RankerChoice(parts, None, reason),
         )
-    count = min(GRADED_IMAGES, max(FEWEST_GRADED, GRADED_PAIRS // max(1, len(corpus.source))), len(samples.images))
+    count = min(GRADED_IMAGES, max(FEWEST_GRADED, GRADED_PAIRS // max(1, len(encoded.source))), len(samples.images))
     images, losses = samples.images.part(slice(0, count)), samples.member_loss[:count]
     graded = [
-        graded_scores(ranker, corpus, images, lambda done: on_progress(done, count * len(rankers)))
+        graded_scores(ranker, encoded, images, lambda done: on_progress(done, count * len(rankers)))
         for ranker in rankers
     ]
-    alone = [fit([one], losses) for one in graded]
-    together = alone[0] if len(graded) == 1 else fit(graded, losses)
+    alone = [fit_fusion([one], losses) for one in graded]
+    together = alone[0] if len(graded) == 1 else fit_fusion(graded, losses)
     by_scale = {one.name: found.by_scale[0] for one, found in zip(graded, alone, strict=True)}
     return Grades(
         tuple(GradedRanker(one.name, one.scales, found) for one, found in zip(graded, alone, strict=True)),
@@ -148,8 +147,8 @@ def grade_rankers(
     )
 
 
-def _why_not(rankers: Sequence[Ranker], corpus: Corpus, samples: GradedSamples) -> str | None:
-    members = corpus.membership.shape[1]
+def _why_not(rankers: Sequence[Ranker], encoded: EncodedWorks, samples: GradedSamples) -> str | None:
+    members = encoded.membership.shape[1]
     if members < FEWEST_MEMBERS:
         return f"fewer than {FEWEST_MEMBERS} members served; run `creditline retrain`"
     if len(samples.images) < FEWEST_IMAGES:
@@ -159,33 +158,37 @@ def _why_not(rankers: Sequence[Ranker], corpus: Corpus, samples: GradedSamples) 
     return None
 
 
-def _without_grades(rankers: Sequence[Ranker]) -> tuple[Part, ...]:
-    """All rankers alike, each at the middle of its grid, or the pixel kernel alone at its usual
-    scale.
+def _without_grades(rankers: Sequence[Ranker]) -> tuple[WeightedRanker, ...]:
+    """The pixel kernel at its default scale; without it, all rankers with equal weights, each at
+    the middle of its grid.
     """
     if any(ranker.name == PixelKernel.name for ranker in rankers):
-        return (Part(PixelKernel.name, DEFAULT_SCALE, 1.0),)
-    return tuple(Part(one.name, one.scales[len(one.scales) // 2], 1.0 / len(rankers)) for one in rankers)
+        return (WeightedRanker(PixelKernel.name, DEFAULT_SCALE, 1.0),)
+    return tuple(WeightedRanker(one.name, one.scales[len(one.scales) // 2], 1.0 / len(rankers)) for one in rankers)
 
 
 def graded_scores(
-    ranker: Ranker, corpus: Corpus, images: Images, on_progress: Callable[[int], object] = lambda _done: None
-) -> Graded:
-    """The sums, over what each member saw, of a ranker's standardised scores for some images."""
-    step = images_at_once(corpus.index, len(ranker.scales), IMAGES_TOGETHER)
-    seen_units = corpus.membership[corpus.index.present].sum(axis=0)
+    ranker: Ranker, encoded: EncodedWorks, images: Images, on_progress: Callable[[int], object] = lambda _done: None
+) -> SummedScores:
+    """A ranker's standardised scores for some images, summed over the units that each member
+    saw.
+    """
+    step = images_at_once(encoded.index, len(ranker.scales), IMAGES_TOGETHER)
+    seen_units = encoded.membership[encoded.index.present].sum(axis=0)
     parts = []
     for start in range(0, len(images), step):
         part = images.part(slice(start, start + step))
-        query = ranker.prepare(part, corpus.source)
-        scanned = scan(query, corpus.source.pixels, len(part), len(ranker.scales), corpus.index, 1, corpus.membership)
+        query = ranker.prepare(part, encoded.source)
+        scanned = scan(
+            query, encoded.source.pixels, len(part), len(ranker.scales), encoded.index, 1, encoded.membership
+        )
         parts.append(scanned.standardised_seen(seen_units))
         on_progress(len(part))
-    return Graded(ranker.name, tuple(ranker.scales), np.concatenate(parts).transpose(1, 0, 2))
+    return SummedScores(ranker.name, tuple(ranker.scales), np.concatenate(parts).transpose(1, 0, 2))
 
 
 def graded_samples(registry: Registry, ensemble: ServingEnsemble) -> GradedSamples:
-    """The samples that these members served, in order of seed, altered ones left out."""
+    """The unaltered samples by these members."""
     values, names, losses = [], [], []
     settings = ensemble.settings.image
     with registry.session() as session:

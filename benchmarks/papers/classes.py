@@ -1,7 +1,7 @@
-"""An ensemble whose units are classes of digits, and every class's influence on many samples.
+"""An ensemble whose units are classes of digits, and the influence of every class on many samples.
 
-E6 and E7 read the same measurement. Classes 5, 7 and 9 are left out, as in WDL: what is left tells
-classes apart at a glance.
+E6 and E7 use the same measurement. Classes 5, 7 and 9 are left out, as in WDL: the others are easy
+to tell apart.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SAMPLES_AT_ONCE = 250
 
 @dataclass(frozen=True)
 class ClassInfluences:
-    """What every sample loses with every class."""
+    """Influence of every class on every sample."""
 
     trained: Trained
     facts: dict[str, Any]
@@ -43,7 +43,7 @@ class ClassInfluences:
 
 
 def measure(setting: Setting, samples: int) -> ClassInfluences:
-    """Train, draw ``samples`` images, and draw each again without each class."""
+    """Train, generate ``samples`` images, and regenerate each without each class."""
     digits = setting.digits()
     place_of = {label: place for place, label in enumerate(CLASSES)}
     kept = np.flatnonzero(np.isin(digits.labels, CLASSES))

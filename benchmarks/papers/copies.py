@@ -1,9 +1,9 @@
-"""How near generated pictures come to the works, and whether the most influential unit is the work
-that was copied (E12, E13).
+"""How close generated pictures are to the works, and whether the most influential unit is the
+copied work (E12, E13).
 
-A picture counts as a *near copy* if it is nearer to its nearest work than 99 % of pictures that
-nobody trained on are to theirs. That yardstick moves with the number of works, as it must: with
-more works, everything is nearer to one of them.
+A picture is a *near copy* if it is closer to its nearest work than 99 % of held-out pictures are to
+theirs. The threshold depends on the number of works: with more works, every picture is closer to
+one of them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SHOWN = 16
 
 
 def copying(trained: Trained, digits: Digits, samples: int) -> dict[str, Any]:
-    """Distances of generated and of unseen pictures to their nearest works."""
+    """Distances of generated and of held-out pictures to their nearest works."""
     works = flat_works(trained)
     _, made = nearest(pictures(trained.draw(list(range(samples)))), works)
     _, unseen = nearest(flat(digits.held_out[:2000]), works)
@@ -44,8 +44,8 @@ def copying(trained: Trained, digits: Digits, samples: int) -> dict[str, Any]:
 
 
 def attributions(setting: Setting, trained: Trained, digits: Digits, samples: int, by_ablation: bool) -> dict[str, Any]:
-    """Where the nearest work stands among all units by influence, and what the most influential
-    unit looks like.
+    """Rank of the nearest work among all units by influence, and properties of the most influential
+    unit.
     """
     seeds = list(range(samples))
     works, labels = flat_works(trained), digits.labels[: trained.units]
@@ -92,7 +92,7 @@ def _facts(
 
 
 def directional_p(trained: Trained, seeds: list[int], units: np.ndarray) -> np.ndarray:
-    """Exact p-values of creditline's own test, one unit a sample."""
+    """Exact p-values of creditline's test, one unit per sample."""
     recipe = trained.recipe
     codes = codes_of(recipe.encoding_seed, recipe.n, recipe.h, np.arange(trained.units))
     drawn = decoys(recipe.encoding_seed, recipe.n, recipe.h, trained.units, MOST_DECOYS, draw_seed=0)
@@ -110,9 +110,7 @@ def directional_p(trained: Trained, seeds: list[int], units: np.ndarray) -> np.n
 
 
 def paint_attributions(axes: Axes, found: dict[str, Any], side: int) -> None:
-    """Generated pictures, the most influential units below them, and the nearest works below
-    those.
-    """
+    """Generated pictures; below them the most influential units; below these the nearest works."""
     rows = [np.concatenate(list(found[kind].reshape(-1, side, side)), axis=1) for kind in ("images", "top", "nearest")]
     axes.imshow(np.concatenate(rows), cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
     names = ["generated", "most influential\nby Jacobian", "nearest"]

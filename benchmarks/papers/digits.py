@@ -1,10 +1,8 @@
-"""The digits that the experiments run on: MNIST from a folder of idx files, or scikit-learn's where
-there is none.
+"""The digits of the experiments: MNIST from a folder of idx files, or scikit-learn's.
 
-Works come from MNIST's test split, as in WDL's figure 2b, in an order that is shuffled once, so
-that a smaller data set is the beginning of a larger one. What no member sees comes from the
-training split. Everything is shrunk by averaging whole blocks of pixels, which needs no choice of a
-filter.
+Works are MNIST's test split, as in WDL's figure 2b, in one random order, so that a smaller data set
+is the beginning of a larger one. Held-out pictures are the training split. Pictures are shrunk by
+averages over whole blocks of pixels.
 """
 
 from __future__ import annotations
@@ -27,7 +25,7 @@ MNIST_SIDE = 28
 
 @dataclass(frozen=True)
 class Digits:
-    """Works to train on, and pictures of the same kind that nobody trains on."""
+    """Works, and held-out pictures of the same kind."""
 
     source: str
     works: UInt8[np.ndarray, "work height width"]
@@ -103,7 +101,12 @@ def _items(folder: Path, name: str, magic: int, header: int, size: int) -> UInt8
     return np.frombuffer(data, np.uint8, offset=header).reshape(count, size)
 
 
-def _of_scikit_learn() -> Digits:
+def scikit_learn_digits() -> tuple[UInt8[np.ndarray, "image 8 8"], Int64[np.ndarray, " image"]]:
+    """Scikit-learn's digits and their labels.
+
+    Raises:
+        MissingPartError: scikit-learn is not installed.
+    """
     try:
         bundle = importlib.import_module("sklearn.datasets").load_digits()
     except ImportError as error:
@@ -111,7 +114,11 @@ def _of_scikit_learn() -> Digits:
             "no digits: name a folder of MNIST's idx files with --data, or install scikit-learn"
         ) from error
     images = np.round(np.asarray(bundle.images) * (255.0 / 16.0)).astype(np.uint8)
-    labels = np.asarray(bundle.target, dtype=np.int64)
+    return images, np.asarray(bundle.target, dtype=np.int64)
+
+
+def _of_scikit_learn() -> Digits:
+    images, labels = scikit_learn_digits()
     order = np.random.default_rng(0).permutation(len(images))
     works, rest = order[:1200], order[1200:]
     return Digits("scikit-learn digits, 8x8", images[works], labels[works], images[rest], labels[rest])

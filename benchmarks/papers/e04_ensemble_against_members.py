@@ -1,9 +1,9 @@
 """E4: does the ensemble generate as well as its members? (TDA, "Does ensemble generate coherent
 output?")
 
-TDA shows FID. FID needs Inception's weights; instead of it stand the Frechet distance of the same
-formula on the first 40 principal axes of unseen digits' pixels, and the energy distance over
-pixels. Neither compares with a published FID.
+TDA shows FID, which needs Inception's weights. Instead: the Frechet distance of the same formula on
+the first 40 principal axes of held-out digits' pixels, and the energy distance over pixels. Neither
+is comparable with a published FID.
 
     python -m benchmarks.papers.e04_ensemble_against_members --data FOLDER
 """
@@ -48,13 +48,12 @@ def main() -> int:
         axes.legend(frameon=False)
 
     plot(NAME, "E4: the ensemble against its members", paint, (4.5, 3.6))
-    keep(NAME, setting, "the ensemble is as near to unseen data as its median member, or nearer", results)
-    return not held
+    return keep(NAME, setting, "the ensemble is as near to unseen data as its median member, or nearer", results)
 
 
 def measure(setting: Setting, trained: Trained, samples: int, unseen: int) -> dict[str, Any]:
-    """Both distances for the ensemble, each member alone, and the works themselves, always from as
-    many pictures.
+    """Both distances for the ensemble, each member alone, and the works, from equally many
+    pictures.
     """
     held_out = flat(setting.digits().held_out[:unseen])
     features = principal_axes(held_out, AXES)

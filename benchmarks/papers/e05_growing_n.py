@@ -1,8 +1,7 @@
 """E5: do an ensemble's images converge as it grows? (TDA, "Does ensemble converges?")
 
 The same noise goes through the first m members for growing m. Two distances: to the whole ensemble,
-which contains them, and between two ensembles of m members that share none, which cannot be small
-because of what they share.
+which contains these members, and between two disjoint ensembles of m members.
 
     python -m benchmarks.papers.e05_growing_n --data FOLDER
 """
@@ -53,8 +52,7 @@ def main() -> int:
         axes.legend(frameon=False)
 
     plot(NAME, "E5: growing the ensemble", paint)
-    keep(NAME, setting, "images of growing ensembles under one noise converge", {"cases": cases, "held": held})
-    return not held
+    return keep(NAME, setting, "images of growing ensembles under one noise converge", {"cases": cases, "held": held})
 
 
 def measure(trained: Trained, samples: int) -> dict[str, Any]:

@@ -58,8 +58,7 @@ def main() -> int:
         axes.set_xticks([])
 
     plot(NAME, "E6: the first sample of each predicted class, without each class", paint, (5.0, 5.0))
-    keep(NAME, setting, "ablating a sample's own class changes it; most others leave it", results)
-    return not results["held"]
+    return keep(NAME, setting, "ablating a sample's own class changes it; most others leave it", results)
 
 
 if __name__ == "__main__":

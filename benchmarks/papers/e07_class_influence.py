@@ -55,8 +55,7 @@ def main() -> int:
         axes.legend(frameon=False)
 
     plot(NAME, f"E7: {options.samples} samples, AUC {area:.3f}", paint)
-    keep(NAME, setting, "the predicted class has more influence than the others", results)
-    return not results["held"]
+    return keep(NAME, setting, "the predicted class has more influence than the others", results)
 
 
 def split(influence: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -63,8 +63,7 @@ def main() -> int:
 
     plot(NAME, f"E10: {trained.units} units, n = {trained.ensemble.n}, {len(seeds)} samples", paint)
     claim = "Jacobian influence correlates with exact ablation, above last-step noise and individual models"
-    keep(NAME, setting, claim, results)
-    return not held
+    return keep(NAME, setting, claim, results)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""E12: with 300 works an ensemble generates near copies, and the top unit is the work that was
-copied (WDL, figure 2a).
+"""E12: with 300 works an ensemble generates near copies, and the top unit is the copied work (WDL,
+figure 2a).
 
-Members as small as these, trained as briefly, copy 300 works less than WDL's did; so the same is
-measured with fewer works too.
+Members as small as these, trained as briefly, copy 300 works less than WDL's did, so fewer works
+are measured as well.
 
     python -m benchmarks.papers.e12_near_copies --data FOLDER
 """
@@ -37,8 +37,7 @@ def main() -> int:
     plot(NAME, title, lambda axes: paint_attributions(axes, both, side), (9.0, 2.4))
     held = bool(cases[-1]["copies"] and cases[-1]["nearest_stands_out"])
     claim = "most samples of 300 works are near copies, and the nearest work stands out among all exact influences"
-    keep(NAME, setting, claim, {"cases": cases, "held": held})
-    return not held
+    return keep(NAME, setting, claim, {"cases": cases, "held": held})
 
 
 def measure(setting: Setting, units: int, samples: int, attributed: int) -> dict[str, Any]:

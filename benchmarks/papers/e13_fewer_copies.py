@@ -33,8 +33,7 @@ def main() -> int:
         "attribution": found,
         "held": held,
     }
-    keep(NAME, setting, f"fewer near copies from {trained.units} works than from {fewer.units}", results)
-    return not held
+    return keep(NAME, setting, f"fewer near copies from {trained.units} works than from {fewer.units}", results)
 
 
 if __name__ == "__main__":

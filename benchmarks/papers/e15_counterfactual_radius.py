@@ -1,9 +1,9 @@
 """E15: the counterfactual radius falls as the training set grows (ABC).
 
-The radius is the largest distance that removing any one unit moves a sample. All units are removed
-for real on the first samples, as many as ``--full`` says for each number of units; on the others
-only those that the Jacobian puts first, which gives a lower bound. How low is measured on the
-samples that have both. Distances are between pictures in [0, 1], in ABC's scale.
+The radius is the largest distance that the removal of one unit moves a sample. On the first
+samples, as many as ``--full`` says for each number of units, all units are removed for real. On the
+others only the first units by the Jacobian are removed, which gives a lower bound; its gap is
+measured on the samples that have both. Distances are between pictures in [0, 1], in ABC's scale.
 
     python -m benchmarks.papers.e15_counterfactual_radius --data FOLDER
 """
@@ -63,8 +63,7 @@ def main() -> int:
         axes.legend(frameon=False)
 
     plot(NAME, "E15: counterfactual radius against the number of units", paint)
-    keep(NAME, setting, "the counterfactual radius falls as the training set grows", results)
-    return not held
+    return keep(NAME, setting, "the counterfactual radius falls as the training set grows", results)
 
 
 def measure(setting: Setting, trained: Trained, options: Any, full: int) -> dict[str, Any]:  # noqa: ANN401  # argparse's namespace

@@ -1,9 +1,9 @@
 """E16: some samples do not change whichever unit is removed (ABC, "the existence of unattributable
 samples").
 
-Works are digits of black and white only, and a sample is its output cut at the middle, so that
-"does not change" means that not one pixel does. Units are removed for real, all of them unless one
-has changed the sample: its radius is then known not to be 0.
+Works are black-and-white digits, and a sample is its output with a threshold at the middle, so
+"does not change" means that no pixel changes. Units are removed for real until one changes the
+sample, whose radius is then not 0, or all have been removed.
 
     python -m benchmarks.papers.e16_unattributable --data FOLDER
 """
@@ -55,12 +55,11 @@ def main() -> int:
 
     title = f"E16: samples that none of {trained.units} units changes ({len(unattributable)} of {options.samples})"
     plot(NAME, title, paint, (6.0, 1.2))
-    keep(NAME, setting, "some samples of binarised digits have a counterfactual radius of exactly 0", results)
-    return not results["held"]
+    return keep(NAME, setting, "some samples of binarised digits have a counterfactual radius of exactly 0", results)
 
 
 def units_until_change(trained: Trained, seed: int) -> int:
-    """How many units were removed until one changed the picture; -1: all were, and none did."""
+    """Number of removals up to the first that changed the picture; -1 if none did."""
     noise = trained.noise([seed])[0]
     whole = trained.draw([seed])[0] >= 0
     start = 0

@@ -1,9 +1,8 @@
-"""E17: how often similarity alone names a work that cannot have been the cause (ABC).
+"""E17: how often similarity alone names a work that cannot be the cause (ABC).
 
-Attribute a sample to the training work that looks most alike, regenerate it without that work, and
-attribute again. If the same work comes out although no model had seen it, the attribution was
-false. Divided by how often it comes out after some other work, drawn at random, was removed
-instead.
+Attribute a sample to the nearest training work, regenerate it without that work, and attribute
+again. If the same work is named although no model saw it, the attribution was false. The rate is
+divided by how often the work is named after the removal of a random other work.
 
     python -m benchmarks.papers.e17_false_attribution --data FOLDER
 """
@@ -44,8 +43,7 @@ def main() -> int:
         axes.set(xscale="log", ylim=(0, 1.1), xlabel="units N", ylabel="false attribution rate, relative")
 
     plot(NAME, "E17: false attributions by similarity", paint)
-    keep(NAME, setting, "the false attribution rate of similarity rises with the training set", results)
-    return not held
+    return keep(NAME, setting, "the false attribution rate of similarity rises with the training set", results)
 
 
 def measure(trained: Trained, count: int) -> dict[str, Any]:

@@ -1,9 +1,8 @@
 """Encoded ensembles that several experiments share: trained once, kept outside the repository,
-taken up where they stopped.
+resumable.
 
-The registry is not needed to train on arrays, so nothing here goes through it; codes, draws, loss
-weights, the learning rate's course, sampling, ablation and Jacobians are the product's own
-functions.
+Training on arrays needs no registry. Codes, draws, loss weights, learning rates, sampling, ablation
+and Jacobians are the product's own functions.
 """
 
 from __future__ import annotations
@@ -43,8 +42,8 @@ ROWS_AT_ONCE = 256
 
 @dataclass(frozen=True)
 class Recipe:
-    """An ensemble apart from its works. Members draw their own start, timesteps and noise, as in
-    the papers.
+    """The settings of an ensemble. Members have their own start, timesteps and noise, as in the
+    papers.
     """
 
     n: int = 16
@@ -61,7 +60,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Trained:
-    """An ensemble with the works that it was trained on."""
+    """An ensemble with its works."""
 
     id: str
     recipe: Recipe
@@ -87,7 +86,7 @@ class Trained:
     def draw(
         self, seeds: Sequence[int], weights: Float[Tensor, "batch member"] | None = None
     ) -> Float[Tensor, "batch channel height width"]:
-        """Outputs before clipping, under u0 or under one row of weights a sample."""
+        """Outputs before clipping, under u0 or under one row of weights per sample."""
         parts = []
         for start in range(0, len(seeds), ROWS_AT_ONCE):
             rows = slice(start, start + ROWS_AT_ONCE)
@@ -100,7 +99,7 @@ class Trained:
 
 
 def pictures(y: Float[Tensor, "batch channel height width"]) -> np.ndarray:
-    """What people see of outputs: pixels in [0, 1], one row a picture."""
+    """Outputs as pixels in [0, 1], one row per picture."""
     return np.asarray(((y.clamp(-1.0, 1.0) + 1.0) / 2.0).flatten(1).numpy())
 
 
@@ -110,8 +109,8 @@ def train(
     works: UInt8[np.ndarray, "work height width"],
     unit_of_work: Int64[np.ndarray, " work"] | None = None,
 ) -> Trained:
-    """Train an ensemble on these works, or read the one that ``cache`` holds. ``unit_of_work``: by
-    default each is its own.
+    """Train an ensemble on these works, or read it from ``cache``. ``unit_of_work``: by default
+    each work is a unit.
     """
     units = np.arange(len(works)) if unit_of_work is None else unit_of_work
     membership = bits(codes_of(recipe.encoding_seed, recipe.n, recipe.h, np.arange(int(units.max()) + 1)), recipe.n)
@@ -148,7 +147,7 @@ def _checkpoint_of(path: Path) -> Path:
 
 
 def _train(path: Path, recipe: Recipe, shape: Shape, works: Sequence[Tensor]) -> dict[str, Tensor]:
-    """The training step of :mod:`attribution.training.member`, for all members side by side."""
+    """The training step of :mod:`attribution.training.member`, for all members at once."""
     training, count = recipe.training, len(works)
     common = training.common_draws
     stack = {name: value.requires_grad_() for name, value in new_stack(shape, count, training.seed, common).items()}
@@ -191,7 +190,7 @@ def _save(path: Path, stack: dict[str, Tensor], optimiser: torch.optim.AdamW, st
 
 
 def _resume(path: Path, stack: dict[str, Tensor], optimiser: torch.optim.AdamW) -> int:
-    """Take up a checkpoint where there is a readable one; returns the steps that are done."""
+    """Load the checkpoint, if there is a readable one; returns the number of steps done."""
     try:
         tensors = load_file(path)
     except (OSError, SafetensorError):

@@ -1,4 +1,4 @@
-"""Influences of units on samples, by real ablation, by the Jacobian, and by TDA's two cheaper
+"""Influences of units on samples: by real ablation, by the Jacobian, and by TDA's two cheaper
 baselines.
 """
 
@@ -29,7 +29,7 @@ JACOBIANS_AT_ONCE = 16
 
 @dataclass(frozen=True)
 class Exact:
-    """One sample without each of some units, in turn; scaled Euclidean distances."""
+    """One sample without each of some units; scaled Euclidean distances."""
 
     units: Int64[np.ndarray, " unit"]
     raw: Float64[np.ndarray, " unit"]
@@ -77,7 +77,7 @@ def first_order(
 
 
 def last_step_noise(trained: Trained, seed: int) -> Float64[np.ndarray, " unit"]:
-    """TDA's first baseline: only at the last step are the outputs of the unit's members dropped."""
+    """TDA's first baseline: the outputs of the unit's members are dropped at the last step only."""
     last: list[Observation] = []
 
     def observe(observation: Observation) -> None:
@@ -91,11 +91,10 @@ def last_step_noise(trained: Trained, seed: int) -> Float64[np.ndarray, " unit"]
 
 
 def individual_models(trained: Trained, seed: int) -> Float64[np.ndarray, " unit"]:
-    """TDA's second baseline: the image less the residuals (a member's own image - the ensemble's)
-    of the unit's members.
+    """TDA's second baseline: the image minus the mean residual of the unit's members (a member's
+    own image minus the ensemble's).
 
-    The members' residuals are averaged; a sum would scale all influences alike, since every unit
-    has h members.
+    A sum of residuals would scale all influences alike, since every unit has h members.
     """
     n = trained.ensemble.n
     y = trained.draw([seed])

@@ -1,4 +1,4 @@
-"""Distances between sets of pictures, and intervals: what the experiments count with."""
+"""Distances between sets of pictures, and intervals."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def squared_distances(
 def nearest(
     pictures: Float[np.ndarray, "picture value"], works: Float[np.ndarray, "work value"]
 ) -> tuple[Int64[np.ndarray, " picture"], Float64[np.ndarray, " picture"]]:
-    """The work that looks most alike, by Euclidean distance over pixels, and that distance."""
+    """The work nearest to each picture by Euclidean distance over pixels, and that distance."""
     squares = squared_distances(pictures, works)
     which = squares.argmin(axis=1)
     return which, np.sqrt(squares[np.arange(len(pictures)), which])
@@ -34,9 +34,7 @@ def classify(
     works: Float[np.ndarray, "work value"],
     labels: Int64[np.ndarray, " work"],
 ) -> Int64[np.ndarray, " picture"]:
-    """The commonest class among the five nearest works; the smallest class where several are as
-    common.
-    """
+    """The most common class among the five nearest works; ties go to the smallest class."""
     closest = np.argpartition(squared_distances(pictures, works), NEIGHBOURS, axis=1)[:, :NEIGHBOURS]
     votes = np.apply_along_axis(np.bincount, 1, labels[closest], minlength=int(labels.max()) + 1)
     return np.asarray(votes.argmax(axis=1), dtype=np.int64)
@@ -58,8 +56,8 @@ def frechet(first: Float[np.ndarray, "a value"], second: Float[np.ndarray, "b va
 
 
 def energy_distance(first: Float[np.ndarray, "a value"], second: Float[np.ndarray, "b value"]) -> float:
-    """2 E|a - b| - E|a - a'| - E|b - b'| (Szekely and Rizzo 2013), without bias: a picture is not
-    paired with itself.
+    """2 E|a - b| - E|a - a'| - E|b - b'| (Szekely and Rizzo 2013), unbiased: no picture is paired
+    with itself.
     """
 
     def within(x: np.ndarray) -> float:
@@ -94,17 +92,17 @@ def estimate(values: Float[np.ndarray, " sample"]) -> dict[str, object]:
 
 
 def share(found: np.ndarray) -> dict[str, object]:
-    """How many of all, with the interval of Clopper and Pearson."""
+    """A share with its Clopper-Pearson interval."""
     hits, count = int(np.sum(found)), len(found)
     low, high = stats.binomtest(hits, count).proportion_ci()
     return {"share": rounded(hits / count), "interval_95": [rounded(low), rounded(high)], "of": count}
 
 
 def geometric_mean(values: np.ndarray) -> float:
-    """Of positive values."""
+    """The geometric mean of positive values."""
     return float(np.exp(np.log(values).mean()))
 
 
 def rounded(value: float, digits: int = 4) -> float:
-    """To so many significant digits."""
+    """Round to significant digits."""
     return float(f"{float(value):.{digits}g}")

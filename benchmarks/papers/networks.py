@@ -8,7 +8,8 @@ measure (codes, ablation, Jacobians, evidence) does not know what network a memb
 A member's layers F predict the clean image, and the noise follows from it, so that the layers need
 not carry noise through:
 
-    eps = x_t / sqrt(1 - alpha_bar) - F(x' / sqrt(sigma^2 + s^2), t) / sigma,    x' = x_t / sqrt(alpha_bar)
+    eps = x_t / sqrt(1 - alpha_bar) - F(x' / sqrt(sigma^2 + s^2), t) / sigma,
+    x' = x_t / sqrt(alpha_bar)
 
 with sigma^2 = (1 - alpha_bar) / alpha_bar, and s the standard deviation of the data (the scaling in
 of Karras et al. 2022).
@@ -35,7 +36,7 @@ ALPHA_BAR = torch.from_numpy(alpha_bars(SamplerSettings()))
 
 @dataclass(frozen=True)
 class Shape:
-    """Sizes of one perceptron: residual blocks of two layers between a layer in and a layer out."""
+    """Sizes of one perceptron: an input layer, residual blocks of two layers, an output layer."""
 
     values: int
     width: int = 160
@@ -56,8 +57,8 @@ class Shape:
 
 
 def new_stack(shape: Shape, n: int, seed: int, common: bool) -> dict[str, Tensor]:
-    """Starting weights of n perceptrons, each layer with an axis over the members in front;
-    ``common``: all alike.
+    """Initial weights of n perceptrons, each layer with a leading axis over the members;
+    ``common``: the same for all.
     """
     generator = torch.Generator().manual_seed(seed)
     stack: dict[str, Tensor] = {}
@@ -77,9 +78,7 @@ def time_features(t: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch feature"]:
 
 
 def scales(t: Int[Tensor, "*batch"], dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
-    """What x_t is multiplied by on its way in, on its way past the network, and what F is
-    multiplied by.
-    """
+    """Factors of x_t at the input, of x_t past the network, and of F."""
     alpha_bar = ALPHA_BAR.to(t.device)[t][..., None]
     variance = (1.0 - alpha_bar) / alpha_bar
     into = (alpha_bar * (variance + SPREAD**2)).rsqrt()

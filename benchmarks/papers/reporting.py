@@ -1,4 +1,4 @@
-"""What every experiment shares: its options, its result file, and a plot beside it."""
+"""Options, result file and plot of an experiment."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 
 from benchmarks.papers.digits import Digits, load_digits
 from benchmarks.papers.ensembles import Recipe, Trained, train
-from benchmarks.record import RESULTS, write_result
+from benchmarks.record import RESULTS, conclude
 from registry.home import write_atomically
 
 if TYPE_CHECKING:
@@ -25,31 +25,31 @@ CACHE = Path.home() / ".cache" / "creditline-papers"
 
 @dataclass(frozen=True)
 class Setting:
-    """Where the digits are, and where trained members are kept."""
+    """Folders of the digits and of trained members."""
 
     data: Path | None
     cache: Path
     command: str
-    """What to run to have this again, without the names of folders."""
+    """The command that repeats the run, without names of folders."""
 
     def digits(self, side: int = 14) -> Digits:
         return load_digits(self.data, side)
 
     def rungs(self, units: Sequence[int]) -> list[int]:
-        """These numbers of units, none above the works that there are, each once, ascending."""
+        """These numbers of units, at most the number of works, ascending and without repeats."""
         most = len(self.digits().works)
         return sorted({min(count, most) for count in units})
 
     def ensemble_of(self, units: int, recipe: Recipe | None = None) -> Trained:
-        """An ensemble of which every work is a unit, on the first works of the data; on all of them
-        if there are fewer.
+        """An ensemble on the first ``units`` works, each a unit; on all works if there are
+        fewer.
         """
         return train(self.cache, recipe or Recipe(), self.digits().works[:units])
 
 
 def arguments(name: str, **counts: int | list[int]) -> tuple[Setting, argparse.Namespace]:
-    """Parse ``--data``, ``--cache`` and the counts of an experiment, whose defaults are those of
-    the kept results.
+    """Parse ``--data``, ``--cache`` and the counts of an experiment; defaults are those of the
+    stored results.
     """
     parser = argparse.ArgumentParser(prog=f"python -m benchmarks.papers.{name}")
     parser.add_argument("--data", type=Path, help="folder of MNIST's idx files; without it scikit-learn's digits")
@@ -57,7 +57,7 @@ def arguments(name: str, **counts: int | list[int]) -> tuple[Setting, argparse.N
     for option, default in counts.items():
         many = isinstance(default, list)
         parser.add_argument(f"--{option}", type=int, default=default, nargs="+" if many else None)
-    # Run by ``python -m benchmarks``, all experiments have their defaults.
+    # Under ``python -m benchmarks`` the arguments are not ours: use the defaults.
     options = parser.parse_args(sys.argv[1:] if Path(sys.argv[0]).parent.name == "papers" else [])
     torch.set_num_threads(1)
     chosen = [f"--{option} {_words(getattr(options, option))}" for option in counts]
@@ -70,11 +70,12 @@ def _words(value: int | list[int]) -> str:
     return " ".join(str(item) for item in value) if isinstance(value, list) else str(value)
 
 
-def keep(name: str, setting: Setting, claim: str, results: Mapping[str, Any]) -> Path:
-    """Write ``benchmarks/results/papers/<name>.json``."""
-    path = write_result(f"papers/{name}", claim, results, PACKAGES, setting.command)
-    print(f"{path.name}: held = {results['held']}", flush=True)
-    return path
+def keep(name: str, setting: Setting, claim: str, results: Mapping[str, Any]) -> int:
+    """Write ``benchmarks/results/papers/<name>.json`` and return the exit status; ``results`` has
+    ``held``.
+    """
+    figures = {key: value for key, value in results.items() if key != "held"}
+    return conclude(f"papers/{name}", claim, bool(results["held"]), figures, PACKAGES, setting.command)
 
 
 def plot(name: str, title: str, paint: Callable[[Axes], object], size: tuple[float, float] = (6.0, 4.0)) -> None:

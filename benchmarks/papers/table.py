@@ -3,8 +3,8 @@ of other libraries.
 
 Their figures are read from the result files, never typed.
 
-python -m benchmarks.papers.table          rewrites the tables between their marks
-python -m benchmarks.papers.table --check  only says whether the page has the figures of the result files, and exits with 1 if not
+    python -m benchmarks.papers.table             rewrite the tables between their marks
+    python -m benchmarks.papers.table --check     exit status 1 if the tables are not up to date
 """
 
 from __future__ import annotations

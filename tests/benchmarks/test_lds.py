@@ -12,19 +12,20 @@ from PIL import Image
 from attribution.denoisers.ensemble import Ensemble
 from attribution.denoisers.pixels import PixelUNet
 from attribution.ensemble.recipe import TrainingSettings
-from attribution.ranking.rankers.gradients import LOOKS, Gradients
+from attribution.ranking.rankers.gradients import VIEWS, Gradients
 from attribution.ranking.rankers.interface import Images, PixelRows, Works, dense_scores
 from attribution.sampling.predictions import renoise
 from attribution.sampling.schedule import SamplerSettings
-from benchmarks.lds import compare
-from benchmarks.lds_data import Material, material
-from benchmarks.lds_grades import ceiling, difference, graded, per_query
-from benchmarks.lds_gradients import VARIANTS, Study
-from benchmarks.lds_ground import Ground, random_halves
-from benchmarks.lds_models import Stack, denoising_losses, trained
-from benchmarks.lds_plots import plot_lds
-from benchmarks.rightsholders import ceiling as owners_ceiling
-from benchmarks.rightsholders import ndcg, reciprocal_ranks
+from attribution.training.reference_model import ReferenceModel
+from benchmarks.lds.compare import compare
+from benchmarks.lds.data import Material, material
+from benchmarks.lds.grades import ceiling, difference, graded, per_query
+from benchmarks.lds.gradient_study import VARIANTS, Study
+from benchmarks.lds.ground_truth import SAMPLER, Ground, random_halves
+from benchmarks.lds.models import Stack, denoising_losses, trained
+from benchmarks.lds.plots import plot_lds
+from benchmarks.lds.rightsholders import ceiling as owners_ceiling
+from benchmarks.lds.rightsholders import ndcg, reciprocal_ranks
 
 NETWORK = PixelUNet(size=8, channels=1, widths=(8,), groups=4, patch=4)
 TRAINING = TrainingSettings(steps=3, batch_size=4, common_works=False)
@@ -154,8 +155,8 @@ def test_a_comparison_without_peers(stack: Stack, tmp_path: Path, monkeypatch: p
     """Every ranker and fusion is graded, pixel similarity well where it is the truth; without peers
     nothing is claimed.
     """
-    monkeypatch.setattr("benchmarks.lds_rankers.GRADIENT_LOOKS", 4)
-    results = compare(tiny_ground(stack), tmp_path, None, None)
+    monkeypatch.setattr("benchmarks.lds.rankers.VIEWS", 4)
+    results = compare(tiny_ground(stack), tmp_path, False, None)
     assert results["held"] is False
     assert results["best_peer"] == {"generated": None, "held_out": None}
     assert results["lds"]["pixel-kernel/0.2"]["generated"]["lds"] > 60
@@ -169,7 +170,7 @@ def test_the_study_of_gradients_grades_the_ranker_itself(stack: Stack) -> None:
     """Its first variant has the ranker's own scores, and every other one has others."""
     ground = tiny_ground(stack)
     study = Study(ground, ends=True, middle=True)
-    ranker = Gradients(ground.reference.model(0), "reference", looks=LOOKS)
+    ranker = Gradients(ReferenceModel(ground.reference.model(0), "reference", SAMPLER, 5.0), VIEWS)
     works = Works(PixelRows(ground.material.works), np.arange(8), [])
     images = Images(ground.flat_queries(), (1, 8, 8))
     expected = dense_scores(ranker.prepare(images, works), 8)[-1]

@@ -1,12 +1,13 @@
-"""Per-example gradients of a network's linear maps, and the Kronecker-factored curvature that they
-are measured against.
+"""Per-example gradients of a network's linear layers, and the Kronecker-factored curvature that
+whitens them.
 
-Every linear or convolutional layer computes y = W a at one or more places, so an example's gradient
-is a sum of outer products, sum_p g_p a_p^T, of what comes back and what came in. EK-FAC (George et
-al. 2018; for influence functions Grosse et al. 2023) approximates the curvature of the loss by one
-block a layer that is diagonal in the product of two eigenbases,
+Every linear or convolutional layer computes y = W a at one or more places p, so an example's
+gradient is a sum of outer products, sum_p g_p a_p^T, of returned gradients g and inputs a. EK-FAC
+(George et al. 2018; for influence functions Grosse et al. 2023) approximates the curvature of the
+loss by one block a layer that is diagonal in the product of two eigenbases,
 
-    H = (Q_S x Q_A) diag(Lambda) (Q_S x Q_A)^T,    A = E[a a^T],    S = E[g g^T],    Lambda = E[(Q_S^T G Q_A)^2]
+    H = (Q_S x Q_A) diag(Lambda) (Q_S x Q_A)^T,
+    A = E[a a^T],    S = E[g g^T],    Lambda = E[(Q_S^T G Q_A)^2]
 
 so that whitening a gradient is two small matrix products and a division: whitened(G) = (Q_S^T G
 Q_A) / sqrt(Lambda + damping). The expectations are over the model's own output distribution (for a
@@ -44,11 +45,11 @@ class Factors:
 
 
 class LayerGradients:
-    """Records what goes into and comes back to linear and convolutional layers of a network."""
+    """Records the inputs and returned gradients of linear and convolutional layers of a network."""
 
     def __init__(self, network: nn.Module, ends: bool = False) -> None:
-        """All such layers, or with ``ends`` the first and the last convolution alone, as far as
-        there are any.
+        """Record all such layers, or with ``ends`` the first and the last convolution only (without
+        convolutions: the first and the last layer).
         """
         self.layers = {
             name: module
@@ -63,7 +64,7 @@ class LayerGradients:
 
     @contextmanager
     def recording(self) -> Iterator[None]:
-        """While this is entered, each backward pass leaves its records behind."""
+        """Within this context, each backward pass replaces the records."""
         handles = [layer.register_forward_hook(self._keep(name)) for name, layer in self.layers.items()]
         try:
             yield
@@ -84,8 +85,8 @@ class LayerGradients:
         return hook
 
     def pairs(self) -> Iterator[tuple[str, Float[Tensor, "row place input"], Float[Tensor, "row place output"]]]:
-        """Of the last backward pass, every such layer's inputs (a one for the bias behind them) and
-        returned gradients.
+        """Per layer, the inputs (with a 1 appended for the bias) and returned gradients of the last
+        backward pass.
         """
         for name, layer in self.layers.items():
             if name not in self._returned:
@@ -103,10 +104,10 @@ class LayerGradients:
 
 
 def fitted_factors(recorder: LayerGradients, passes: Callable[[], Iterator[None]]) -> dict[str, Factors]:
-    """EK-FAC's factors from two rounds of ``passes``, each of which yields after every backward
-    pass.
+    """EK-FAC's factors from two rounds of ``passes``; an iterator of ``passes`` yields after every
+    backward pass.
 
-    Backward passes must return gradients of the model's own output distribution, one example a row.
+    Gradients must be of the model's own output distribution, one example per row.
     """
     came_square: dict[str, Tensor] = {}
     went_square: dict[str, Tensor] = {}
@@ -132,8 +133,8 @@ def fitted_factors(recorder: LayerGradients, passes: Callable[[], Iterator[None]
 
 
 def _is_plain(module: nn.Module) -> bool:
-    """Whether it is a convolution that is a matrix product on unfolded patches. What is not is left
-    out of the gradient.
+    """Whether a module is a convolution that is a matrix product on unfolded patches; others are
+    left out of the gradient.
     """
     return (
         isinstance(module, nn.Conv2d)

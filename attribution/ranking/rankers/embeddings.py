@@ -1,9 +1,8 @@
-"""Embeddings for the feature kernel: MobileNetV2 as trained on ImageNet, and open_clip's networks
-where they are installed.
+"""Embeddings for the feature kernel: MobileNetV2 with ImageNet weights, LPIPS, and open_clip's
+networks if open_clip is installed.
 
-Weights are files that the user has; nothing is downloaded, and nothing untrained is ever used:
-weights of MobileNetV2 count only with a SHA-256 that is known here, and those of open_clip only if
-their file is named.
+Weights are files that the user names; nothing is downloaded. MobileNetV2's weights must have the
+known SHA-256.
 """
 
 from __future__ import annotations
@@ -16,29 +15,34 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float, Float32, Int64
 from torch import Tensor, nn
 
+from attribution.metrics.lpips_weights import LpipsWeights
+from attribution.metrics.perceptual import VERSION, PerceptualDistance, open_lpips
 from attribution.metrics.torchvision_models import load_known_weights, torchvision_models
 from attribution.ranking.rankers.feature_kernel import Embedding
 from registry.errors import InputError, MissingPartError, UsageError
-from registry.ids import sha256_of_file
+from registry.ids import sha256_of, sha256_of_file
 
 MOBILENET_VARIABLE = "CREDITLINE_MOBILENET"
 OPEN_CLIP_VARIABLE = "CREDITLINE_OPEN_CLIP"
 MOBILENET_FILE = "mobilenet_v2-b0353104.pth"
 MOBILENET_SHA256 = "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889"
-"""Of torchvision's ``MobileNet_V2_Weights.IMAGENET1K_V1``, whose file it names after the first
+"""SHA-256 of torchvision's ``MobileNet_V2_Weights.IMAGENET1K_V1``; the file's name has its first
 digits."""
 MOBILENET_SIDE = 96
-"""Pictures are scaled to this side. Larger ones show the network nothing new of works of a few
-dozen pixels."""
+"""Side, in pixels, that pictures are scaled to. More would add nothing for works of a few dozen
+pixels."""
+LPIPS_WIDTH, LPIPS_PLACES, LPIPS_SEED = 4096, 8, 0
+LPIPS_PIXELS_AT_ONCE = 64 * 64 * 64
+"""Pixels in one pass through LPIPS's network; each has dozens of values."""
 IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True, eq=False)
 class NetworkEmbedding(Embedding):
-    """A network's features of pictures that are scaled to its side and standardised by channel."""
+    """A network's features of pictures scaled to its side and standardised by channel."""
 
     name: str
     width: int
@@ -66,7 +70,7 @@ class NetworkEmbedding(Embedding):
 
 
 class _Pooled(nn.Module):
-    """Means over the picture of a convolutional network's last features."""
+    """A convolutional network's last features, averaged over the picture."""
 
     def __init__(self, features: nn.Module) -> None:
         super().__init__()
@@ -78,14 +82,14 @@ class _Pooled(nn.Module):
 
 
 def mobilenet(weights: Path | None = None) -> Embedding:
-    """MobileNetV2 (Sandler et al. 2018) under torchvision's ImageNet weights, from a file.
+    """MobileNetV2 (Sandler et al. 2018) with torchvision's ImageNet weights.
 
     Args:
-        weights: the file; None: the one that the environment variable names.
+        weights: the file; None: the file that the environment variable names.
 
     Raises:
-        MissingPartError: no file is named, or torchvision is missing.
-        InputError: the file is another one, or damaged.
+        MissingPartError: no file is named, it does not exist, or torchvision is not installed.
+        InputError: another file, or a damaged one.
     """
     named = weights or os.environ.get(MOBILENET_VARIABLE)
     if not named:
@@ -95,7 +99,7 @@ def mobilenet(weights: Path | None = None) -> Embedding:
         )
     path = Path(named)
     if not path.is_file():
-        raise MissingPartError(f"{path} is not there: get torchvision's {MOBILENET_FILE}, or rank without mobilenet")
+        raise MissingPartError(f"{path} does not exist: get torchvision's {MOBILENET_FILE}, or rank without mobilenet")
     state = load_known_weights(path, MOBILENET_SHA256)
     network = torchvision_models().mobilenet_v2(weights=None)
     network.load_state_dict(state)
@@ -111,7 +115,7 @@ def mobilenet(weights: Path | None = None) -> Embedding:
 
 
 class _ImageTower(nn.Module):
-    """The half of a CLIP model that looks at pictures."""
+    """The image encoder of a CLIP model."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -123,15 +127,15 @@ class _ImageTower(nn.Module):
 
 
 def open_clip_embedding(named: str | None = None) -> Embedding:
-    """An image tower of open_clip, from a file of weights.
+    """The image encoder of an open_clip model, from a file of weights.
 
     Args:
-        named: ``MODEL=FILE``, for example ``ViT-B-32=open_clip_model.safetensors``; None: what the
-            environment variable says.
+        named: ``MODEL=FILE``, for example ``ViT-B-32=open_clip_model.safetensors``; None: the value
+            of the environment variable.
 
     Raises:
         MissingPartError: open_clip is not installed, or no file is named.
-        UsageError: not of that form, or a model that open_clip does not know.
+        UsageError: not in this form, or open_clip has no such model.
         InputError: the file does not hold this model's weights.
     """
     named = named or os.environ.get(OPEN_CLIP_VARIABLE)
@@ -149,8 +153,8 @@ def open_clip_embedding(named: str | None = None) -> Embedding:
             f"{OPEN_CLIP_VARIABLE} is {named!r}, expected MODEL=FILE, for example ViT-B-32=weights.safetensors"
         )
     if not path.is_file():
-        raise MissingPartError(f"{path} is not there: get the weights of {name}, or rank without open-clip")
-    torchvision_models()  # open_clip imports torchvision, which may need a hand
+        raise MissingPartError(f"{path} does not exist: get the weights of {name}, or rank without open-clip")
+    torchvision_models()  # open_clip imports torchvision, which may need its operators declared
     open_clip = import_module("open_clip")
 
     if name not in open_clip.list_models():
@@ -159,17 +163,75 @@ def open_clip_embedding(named: str | None = None) -> Embedding:
         )
     try:
         model = open_clip.create_model(name, pretrained=str(path), require_pretrained=True, weights_only=True)
-    except Exception as error:  # whatever the library makes of a file from outside
+    except Exception as error:  # the library raises many types for a bad file
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path} cannot be read as weights of {name}: {reason}") from error
-    look = open_clip.get_model_preprocess_cfg(model)
-    size = look["size"]
+    preprocessing = open_clip.get_model_preprocess_cfg(model)
+    size = preprocessing["size"]
     return NetworkEmbedding(
         name="open-clip",
         width=int(open_clip.get_model_config(name)["embed_dim"]),
         network=_ImageTower(model).eval().requires_grad_(False),
         weights_sha256=sha256_of_file(path),
         side=int(size if isinstance(size, int) else size[0]),
-        mean=tuple(look["mean"]),
-        deviation=tuple(look["std"]),
+        mean=tuple(preprocessing["mean"]),
+        deviation=tuple(preprocessing["std"]),
     )
+
+
+class LpipsEmbedding(Embedding):
+    """LPIPS as an embedding: similarity by a distance that was fitted to people's judgements.
+
+    LPIPS is a squared distance in a feature map (:mod:`attribution.metrics.perceptual`). The map
+    has tens of thousands of values and is projected to :data:`LPIPS_WIDTH`: each value is added,
+    with a random sign, to :data:`LPIPS_PLACES` places (a sparse Johnson-Lindenstrauss transform;
+    Kane and Nelson 2014), which keeps squared distances to a few per cent. Maps differ far less in
+    length than in direction, so length 1 loses little.
+    """
+
+    name = "lpips"
+    width = LPIPS_WIDTH
+
+    def __init__(self, distance: PerceptualDistance, content: dict[str, str]) -> None:
+        """``content`` identifies the weights and heads of ``distance``."""
+        self._distance = distance
+        self._content = {**content, "width": str(LPIPS_WIDTH), "places": str(LPIPS_PLACES), "seed": str(LPIPS_SEED)}
+        self._projection: tuple[Int64[Tensor, "place value"], Float[Tensor, "place value"]] | None = None
+
+    @property
+    def sha256(self) -> str:
+        return sha256_of(self._content)
+
+    @torch.no_grad()
+    def embed(self, images: Float32[np.ndarray, "image channel height width"]) -> Float32[np.ndarray, "image feature"]:
+        at_once = max(1, LPIPS_PIXELS_AT_ONCE // (images.shape[-2] * images.shape[-1]))
+        parts = torch.split(torch.from_numpy(images) * 2.0 - 1.0, at_once)
+        return np.concatenate([self._reduced(self._distance.features(part)) for part in parts])
+
+    def _reduced(self, features: Float[Tensor, "image value"]) -> Float32[np.ndarray, "image feature"]:
+        where, sign = self._projected(features.shape[1])
+        found = features.new_zeros(len(features), LPIPS_WIDTH)
+        for place, signs in zip(where, sign.to(features), strict=True):
+            found.index_add_(1, place, features * signs)
+        return np.asarray(found.float().numpy())
+
+    def _projected(self, values: int) -> tuple[Int64[Tensor, "place value"], Float[Tensor, "place value"]]:
+        if self._projection is None or self._projection[0].shape[1] != values:
+            generator = torch.Generator().manual_seed(LPIPS_SEED)
+            where = torch.randint(0, LPIPS_WIDTH, (LPIPS_PLACES, values), generator=generator)
+            sign = torch.randint(0, 2, (LPIPS_PLACES, values), generator=generator) * 2.0 - 1.0
+            self._projection = where, sign / LPIPS_PLACES**0.5
+        return self._projection
+
+
+def lpips_embedding(weights: LpipsWeights) -> LpipsEmbedding:
+    """The embedding by the network of these weights.
+
+    Raises:
+        InputError: the file was altered, or the heads of the ``lpips`` package are not the known
+            ones.
+        MissingPartError: torchvision or lpips cannot be imported.
+    """
+    backbone = weights.backbone
+    content = {"weights": backbone.sha256, "heads": backbone.heads_sha256, "version": VERSION, "net": backbone.net}
+    return LpipsEmbedding(open_lpips(weights), content)

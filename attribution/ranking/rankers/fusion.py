@@ -1,25 +1,23 @@
 """Choosing a scale, and fusing several rankers, by cross-fitted member-LDS.
 
-Similarity and gradients know different things, so their scores are added: standardised per image
-over the units (mean 0, deviation 1), then summed under weights that are not negative and add up to
-1. Weights come from a coarse grid of the simplex, in quarters, each ranker at the scale that grades
-best by itself. A grid, since a rank correlation has no gradient, and a coarse one, since an
-ensemble of a dozen members can tell few candidates apart; no weight is negative, since a ranker
-that grades below 0 is noise to be left out and not a signal to be turned round. Of equal grades the
-most even weights count.
+Rankers complement each other, so their scores are added: standardised per image over the units
+(mean 0, deviation 1), then summed with non-negative weights that add up to 1. Weights come from a
+coarse grid of the simplex, in quarters, each ranker at the scale that grades best by itself. A grid
+is used since a rank correlation has no gradient, and a coarse one since a dozen members tell few
+candidates apart. Weights are non-negative since a ranker with a grade below 0 is noise. Of equal
+grades the most even weights win.
 
-So few members cannot order rankers that are close, and the best of many weights is often the
-luckiest. Where the ranker :data:`PREFERRED` is among them, which retraining found to be the best
-single one, it is used alone unless other weights grade better by more than :data:`CLEARLY` standard
-errors over images.
+A dozen members cannot order rankers of similar quality, and the best of many weights is often the
+luckiest. Retraining found the ranker :data:`PREFERRED` to be the best single one; if it is among
+the rankers, it is used alone unless other weights grade better by more than :data:`CLEARLY`
+standard errors over images.
 
-What was chosen on some images is graded on others: each half of the images (every other one) is
-graded under the choice that the other half makes, so that no choice grades itself. What is used
-afterwards is the choice of all images together. It has seen the codes, through member-LDS, and may
-therefore order what is displayed, never choose what is tested.
+No choice grades itself: each half of the images (every other one) is graded under the choice made
+on the other half. The choice on all images is the one that is used. It depends on the codes,
+through member-LDS, so it may order the display but never decide what is tested.
 
-Everything here needs, of each ranker, only the sums of standardised scores that each member saw,
-and these add up like the scores.
+All functions need only the sums of standardised scores over the units that each member saw, which
+add up like the scores.
 """
 
 from __future__ import annotations
@@ -41,10 +39,8 @@ CLEARLY = 2.0
 
 
 @dataclass(frozen=True, eq=False)
-class Graded:
-    """One ranker's sums, over what each member saw, of standardised scores; the raw material of all
-    grades.
-    """
+class SummedScores:
+    """One ranker's sums of standardised scores over the units that each member saw."""
 
     name: str
     scales: tuple[float, ...]
@@ -52,7 +48,7 @@ class Graded:
 
 
 @dataclass(frozen=True)
-class Part:
+class WeightedRanker:
     """One ranker of a fusion."""
 
     name: str
@@ -60,25 +56,25 @@ class Part:
     weight: float
 
     def to_json(self) -> dict[str, Any]:
-        """As it is stored."""
+        """As stored with an audit."""
         return {"name": self.name, "scale": self.scale, "weight": self.weight}
 
 
 @dataclass(frozen=True)
-class Fit:
-    """Rankers, scales and weights that were chosen on all images, and the grade of choosing so."""
+class Fusion:
+    """Rankers, scales and weights chosen on all images, and the cross-fitted grade."""
 
-    parts: tuple[Part, ...]
-    """Those with a weight, heaviest first."""
+    parts: tuple[WeightedRanker, ...]
+    """Rankers with a weight above 0, heaviest first."""
     grade: MemberLds | None
-    """Cross-fitted; None for too few images."""
+    """None for too few images."""
     by_scale: tuple[tuple[float, ...], ...]
-    """Per ranker, its mean member-LDS at every scale, over all images: what the choice was made
-    from, not a grade of it."""
+    """Per ranker, its mean member-LDS over all images at every scale. The choice was made from
+    these, so they do not grade it."""
 
 
-def fit(rankers: Sequence[Graded], member_loss: Float64[np.ndarray, "image member"]) -> Fit:
-    """Choose scales and weights, and grade the choice on images that it was not made on."""
+def fit_fusion(rankers: Sequence[SummedScores], member_loss: Float64[np.ndarray, "image member"]) -> Fusion:
+    """Choose scales and weights, and grade the choice by cross-fitting."""
     everything = np.ones(len(member_loss), dtype=np.bool_)
     tables = [_correlations(ranker, member_loss) for ranker in rankers]
     first = np.arange(len(member_loss)) % 2 == 0
@@ -91,7 +87,7 @@ def fit(rankers: Sequence[Graded], member_loss: Float64[np.ndarray, "image membe
         grade = None
     scales, weights = _choose(rankers, tables, member_loss, everything)
     parts = [
-        Part(ranker.name, ranker.scales[scale], float(weight))
+        WeightedRanker(ranker.name, ranker.scales[scale], float(weight))
         for ranker, scale, weight in zip(rankers, scales, weights, strict=True)
         if weight > 0
     ]
@@ -99,11 +95,11 @@ def fit(rankers: Sequence[Graded], member_loss: Float64[np.ndarray, "image membe
         over_members = interval_over_members(fused, member_loss)
         grade = MemberLds(grade.value, grade.low, grade.high, grade.samples, over_members)
     means = tuple(tuple(float(mean) for mean in table.mean(axis=1)) for table in tables)
-    return Fit(tuple(sorted(parts, key=lambda part: -part.weight)), grade, means)
+    return Fusion(tuple(sorted(parts, key=lambda part: -part.weight)), grade, means)
 
 
 def weight_grid(rankers: int) -> Float64[np.ndarray, "choice ranker"]:
-    """All weights of the simplex in steps of 1 / STEPS, the most even ones first."""
+    """All weights of the simplex in steps of 1 / STEPS, the most even first."""
     places = STEPS + rankers - 1
     # Stars and bars: the weights are the gaps between the bars.
     bars = [(-1, *chosen, places) for chosen in combinations(range(places), rankers - 1)]
@@ -112,18 +108,18 @@ def weight_grid(rankers: int) -> Float64[np.ndarray, "choice ranker"]:
 
 
 def _correlations(
-    ranker: Graded, member_loss: Float64[np.ndarray, "image member"]
+    ranker: SummedScores, member_loss: Float64[np.ndarray, "image member"]
 ) -> Float64[np.ndarray, "scale image"]:
     return np.stack([correlations_of(seen, member_loss) for seen in ranker.seen])
 
 
 def _choose(
-    rankers: Sequence[Graded],
+    rankers: Sequence[SummedScores],
     tables: Sequence[Float64[np.ndarray, "scale image"]],
     member_loss: Float64[np.ndarray, "image member"],
     images: Bool[np.ndarray, " image"],
 ) -> tuple[list[int], Float64[np.ndarray, " ranker"]]:
-    """Per ranker the scale that grades best on these images, and then the weights that do."""
+    """Per ranker the best scale on these images, and the best weights at these scales."""
     scales = [int(table[:, images].mean(axis=1).argmax()) for table in tables]
     grid = weight_grid(len(rankers))
     if len(grid) == 1:
@@ -141,7 +137,7 @@ def _choose(
 
 
 def _fused(
-    rankers: Sequence[Graded], scales: Sequence[int], weights: Float64[np.ndarray, " ranker"]
+    rankers: Sequence[SummedScores], scales: Sequence[int], weights: Float64[np.ndarray, " ranker"]
 ) -> Float64[np.ndarray, "image member"]:
     return sum(
         (weight * ranker.seen[scale] for ranker, scale, weight in zip(rankers, scales, weights, strict=True)),

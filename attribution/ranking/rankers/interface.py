@@ -1,15 +1,15 @@
-"""What a ranker is, and how its scores for works become an order of units.
+"""What a ranker is, and what it may know.
 
 A ranker never sees codes or members: the test of layer 2 is valid only because the shortlist was
-chosen without them. What it is given, :class:`Images` and :class:`Works`, has none. A method may
-have a scale (a kernel's bandwidth) that is not known beforehand. It then scores at every scale of a
-grid; the shortlist takes each unit at its best rank over the scales of all rankers, so that the
-scale and the fusion, which member-LDS picks with the codes in hand, decide what is displayed but
-never what is tested.
+chosen without them. Its inputs, :class:`Images` and :class:`Works`, hold neither. A method may
+have a scale, such as the bandwidth of a kernel, that is not known beforehand. It then scores at
+every scale of a grid, and the shortlist takes each unit at its best rank over all scales of all
+rankers. So the scale and the fusion, which member-LDS chooses with the codes in hand, decide what
+is displayed but never what is tested.
 
-Works may be ten million, so no ranker is asked for all of them at once: it prepares a
-:class:`Query` for a few images, which then scores whichever rows of the works it is handed
-(:mod:`attribution.ranking.rankers.scan` walks through them in blocks).
+There may be ten million works. A ranker therefore prepares a :class:`Query` for a few images, and
+the query scores any rows of the works on demand; :mod:`attribution.ranking.rankers.scan` goes
+through the works in blocks.
 
     query = PixelKernel().prepare(images, works)
     query.log_scores(slice(0, 4096))             # image x scale x work
@@ -28,10 +28,10 @@ import numpy as np
 from jaxtyping import Float, Float32, Float64, Int64, UInt8
 
 RowIndex: TypeAlias = slice | Int64[np.ndarray, " row"]
-"""Some rows of the works: a stretch of them (with a start and a stop), or any by number."""
+"""Some rows of the works: a slice with a start and a stop, or row numbers."""
 
 VALUES_AT_ONCE = 2**21
-"""Values of works that a block holds: bounds memory, changes nothing else."""
+"""Values of works in a block: bounds memory and does not change the result."""
 
 
 class Rows(Protocol):
@@ -49,7 +49,7 @@ class Rows(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class ArrayRows:
-    """Rows that are in memory."""
+    """Rows of an array in memory or mapped from a file."""
 
     values: Float[np.ndarray, "row value"]
 
@@ -66,15 +66,16 @@ class ArrayRows:
 
 @dataclass(frozen=True, eq=False)
 class PixelRows:
-    """Works' pixels as the training set has them, bytes mapped from a file, in [0, 1] as float32.
+    """The pixels of works as the training set stores them, bytes mapped from a file; rows are
+    float32 in [0, 1].
 
-    Values lie pixel by pixel, as they are stored; :func:`pixel_by_pixel` brings an image into this
+    Values of a row lie pixel by pixel, as stored; :func:`pixel_by_pixel` brings images into this
     order.
     """
 
     pixels: UInt8[np.ndarray, "stored height width channel"]
     stored: Int64[np.ndarray, " row"] | None = None
-    """Which stored work each row is; None: all, as they are."""
+    """The stored work of each row; None: all stored works, in order."""
 
     @property
     def width(self) -> int:
@@ -94,18 +95,23 @@ class PixelRows:
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """Images that works are ranked for, at the size of the works."""
+    """Images to rank works for, at the size of the works."""
 
     values: Float32[np.ndarray, "image value"]
-    """In [0, 1], flattened channel by channel, as torch has images."""
+    """In [0, 1], flattened channel by channel, as in torch."""
     shape: tuple[int, int, int]
     """Channels, height, width."""
     names: tuple[frozenset[str], ...] = ()
-    """Per image, what a table of scores may call it: a sample's id, the SHA-256 of the file. Empty:
-    nothing."""
+    """Per image, the names that a table of scores may use for it: the sample's id, the SHA-256 of
+    the file. Empty: no image has a name."""
 
     def __len__(self) -> int:
         return len(self.values)
+
+    @property
+    def pictures(self) -> Float32[np.ndarray, "image channel height width"]:
+        """The images in their shape."""
+        return self.values.reshape(len(self), *self.shape)
 
     def part(self, rows: slice) -> Images:
         """Some of the images."""
@@ -113,14 +119,14 @@ class Images:
 
     @classmethod
     def flat(cls, values: Float[np.ndarray, "image value"]) -> Images:
-        """Images of which only the values matter, in whatever order the works have them."""
+        """Images whose shape does not matter, in the value order of the works."""
         return cls(np.asarray(values, dtype=np.float32), (values.shape[1], 1, 1))
 
 
 @dataclass(frozen=True, eq=False)
 class Works:
-    """All that a ranker may know of the works: what they look like and what they are called, not
-    who saw them.
+    """All that a ranker may know of the works: their pixels, ids and hashes, but not which members
+    saw them.
     """
 
     pixels: Rows
@@ -129,7 +135,7 @@ class Works:
     hashes: Sequence[str]
     """SHA-256 of the files."""
     folder: Path | None = None
-    """Where what is computed from the works may be kept, beside their pixels; None: nowhere."""
+    """Folder for files that are computed from the works, beside their pixels; None: keep none."""
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -144,9 +150,15 @@ class Works:
         """By SHA-256, its row."""
         return {sha256: row for row, sha256 in enumerate(self.hashes)}
 
+    def pictures(self, rows: RowIndex, shape: tuple[int, int, int]) -> Float32[np.ndarray, "row channel height width"]:
+        """Some works as pictures in [0, 1]; ``shape`` is channels, height, width."""
+        channels, height, width = shape
+        found = self.pixels.take(rows)
+        return np.ascontiguousarray(np.moveaxis(found.reshape(len(found), height, width, channels), -1, 1))
+
     @classmethod
     def flat(cls, values: Float[np.ndarray, "work value"]) -> Works:
-        """Works in memory of which only the values matter."""
+        """Works in memory that have neither ids nor hashes."""
         return cls(ArrayRows(values), np.arange(len(values)), [])
 
 
@@ -156,7 +168,7 @@ class Query(ABC):
     same_order: ClassVar[bool] = False
     """Whether single works have the same order at every scale, so that one list serves all."""
     additive: ClassVar[bool] = False
-    """Whether :meth:`log_scores` are the scores themselves and not their logarithms."""
+    """Whether :meth:`log_scores` returns the scores themselves and not their logarithms."""
 
     @abstractmethod
     def log_scores(self, rows: RowIndex) -> Float32[np.ndarray, "image scale row"]:
@@ -169,37 +181,39 @@ class Ranker(ABC):
     """One attribution method."""
 
     name: str
-    """As it is stored with an audit."""
+    """As stored with an audit."""
     scales: Sequence[float]
-    """The grid of scales that it scores at; one entry where it has none."""
+    """The grid of scales; one entry for a method without a scale."""
 
     @abstractmethod
     def prepare(self, images: Images, works: Works) -> Query:
-        """Get ready to score works for these images.
+        """The query for these images.
 
         Raises:
-            MissingPartError: what the method needs is not there.
+            MissingPartError: a file, model or library that the method needs is absent.
         """
 
-    def covers(self, names: frozenset[str]) -> bool:  # noqa: ARG002 - for those that know only some images
-        """Whether it has scores for an image of these names."""
+    def covers(self, names: frozenset[str]) -> bool:  # noqa: ARG002 - for rankers that know only some images
+        """Whether the ranker has scores for an image with these names."""
         return True
 
     def settings(self) -> dict[str, Any]:
-        """What, beside the name and scales, decides its scores: part of an audit's identity."""
+        """All that decides the scores beside name and scales: part of an audit's identity."""
         return {}
 
     def score(
         self, images: Float[np.ndarray, "image value"], works: Float[np.ndarray, "work value"]
     ) -> Float64[np.ndarray, "scale image work"]:
-        """Scores of all of a few works, in memory; both in [0, 1], flattened alike. The best work
-        of an image has 1.
+        """Scores of a few works in memory; images and works are in [0, 1] and flattened alike. The
+        best work of each image has score 1.
         """
         return dense_scores(self.prepare(Images.flat(images), Works.flat(works)), len(works))
 
 
 def dense_scores(query: Query, count: int) -> Float64[np.ndarray, "scale image work"]:
-    """Scores of all of a few works, those of each image divided by its best."""
+    """Scores of the first ``count`` works, divided by the best score of each image unless the query
+    is additive.
+    """
     found = query.log_scores(slice(0, count)).astype(np.float64).transpose(1, 0, 2)
     if query.additive:
         return found
@@ -207,36 +221,12 @@ def dense_scores(query: Query, count: int) -> Float64[np.ndarray, "scale image w
 
 
 def pixel_by_pixel(images: Images) -> Float32[np.ndarray, "image value"]:
-    """The images' values in the order of the works' rows (see :class:`PixelRows`)."""
-    channels, height, width = images.shape
-    planes = images.values.reshape(len(images), channels, height * width)
-    return np.ascontiguousarray(planes.transpose(0, 2, 1)).reshape(len(images), -1)
+    """The images' values in the order of the works' rows, see :class:`PixelRows`."""
+    return np.ascontiguousarray(np.moveaxis(images.pictures, 1, -1)).reshape(len(images), -1)
 
 
 def blocks(rows: int, width: int) -> Iterator[slice]:
-    """Stretches of the works that fit into memory, in order."""
+    """Slices of the works that fit into memory, in order."""
     step = max(64, VALUES_AT_ONCE // max(1, width))
     for start in range(0, rows, step):
         yield slice(start, min(rows, start + step))
-
-
-def shortlist(orders: Sequence[Int64[np.ndarray, " place"]], length: int, depth: int) -> Int64[np.ndarray, " place"]:
-    """The units to test for one image, best first: by their best rank over the orders, then by
-    their mean rank.
-
-    Args:
-        orders: units, best first, one list for every ranker and scale, each of at least ``depth``
-            units if there are so many.
-        length: how many to return, at most.
-        depth: ranks from here on count as this one in the mean, so that it does not matter how long
-            the lists are.
-
-    Ties go to the unit with the smaller number, so the result is a function of the orders alone.
-    """
-    units = np.unique(np.concatenate(orders))
-    ranks = np.empty((len(orders), len(units)))
-    for row, order in enumerate(orders):
-        ranks[row] = max(len(order), depth)
-        ranks[row, np.searchsorted(units, order)] = np.arange(len(order))
-    places = np.lexsort((units, np.minimum(ranks, depth).mean(axis=0), ranks.min(axis=0)))
-    return units[places[:length]].astype(np.int64)

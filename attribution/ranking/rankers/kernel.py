@@ -1,9 +1,9 @@
-"""A similarity kernel over rows of values, exp(-||y - x||^2 / tau), with squared distances as means
-over the values.
+"""The similarity kernel exp(-||y - x||^2 / tau) over rows of values, and the ranker that applies it
+to pixels.
 
-Distances come from matrix products, ||y||^2 - 2 <y, x> + ||x||^2, in single precision: their error,
-about 1e-6, is far below the smallest bandwidth. What is shown to people is computed again in double
-precision (:func:`mean_squared_differences`).
+Squared distances are means over the values. They come from matrix products, ||y||^2 - 2 <y, x> +
+||x||^2, in single precision: the error, about 1e-6, is far below the smallest bandwidth. Values
+that reports show are computed in double precision (:func:`mean_squared_differences`).
 """
 
 from __future__ import annotations
@@ -14,10 +14,26 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float, Float32, Float64
 
-from attribution.ranking.rankers.interface import Query, RowIndex, Rows
+from attribution.ranking.rankers.interface import Images, Query, Ranker, RowIndex, Rows, Works, pixel_by_pixel
 
+BANDWIDTHS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
+"""tau of the pixel kernel: mean squared differences of pixels in [0, 1]. 0.01 is a difference of a
+tenth of the range at every pixel."""
 WORKS_AT_ONCE = 4096
-"""Works per matrix product: bounds memory, changes nothing else."""
+"""Works per matrix product: bounds memory and does not change the result."""
+
+
+class PixelKernel(Ranker):
+    """The kernel over pixels. It ignores the model and measures similarity only.
+
+    Where works are memorised it is hard to beat.
+    """
+
+    name = "pixel-kernel"
+    scales = BANDWIDTHS
+
+    def prepare(self, images: Images, works: Works) -> Query:
+        return KernelQuery(pixel_by_pixel(images), works.pixels, self.scales)
 
 
 class KernelQuery(Query):
@@ -51,9 +67,7 @@ def squared_norms(rows: Float32[np.ndarray, "row value"]) -> Float32[np.ndarray,
 def mean_squared_differences(
     images: Float[np.ndarray, "image value"], works: Float[np.ndarray, "work value"]
 ) -> Float64[np.ndarray, "image work"]:
-    """Mean over the values of (image - work)^2, by matrix products in double precision, a block of
-    works at a time.
-    """
+    """Mean over the values of (image - work)^2, by matrix products in double precision."""
     left = images.astype(np.float64)
     own = (left**2).sum(axis=1)[:, None]
     squared = np.empty((len(left), len(works)))

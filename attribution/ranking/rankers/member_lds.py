@@ -1,15 +1,14 @@
-"""member-LDS: the ensemble grades a ranker without retraining anything.
+"""member-LDS: the ensemble grades a ranker without retraining.
 
 The linear datamodeling score (Park et al. 2023, "TRAK") asks whether the sum of a ranker's scores
 over a training set predicts the loss of a model trained on it, over many models trained on random
-halves of the data. The members of an encoded ensemble are such models. For each image, the scores
-of what a member saw are summed (centred, so that seeing many works counts for nothing) and
-rank-correlated, over the members, with minus the member's denoising loss on the image.
+halves of the data. The members of an encoded ensemble are such models. For each image, the centred
+scores of the works that a member saw are summed and rank-correlated, over the members, with minus
+the member's denoising loss on the image.
 
-Two intervals go with it, both 95 % bootstrap intervals: over images, for what other images of the
-same ensemble would give, and over members, for what other members would. The second draws members
-with replacement, the same draw for all images, since what is particular to a member shows in all of
-them; it is the wider one where members are few.
+It has two 95 % bootstrap intervals: over images of the same ensemble, and over members. The second
+draws members with replacement, the same draw for all images, since a member's peculiarities show in
+all of them. With few members it is the wider one.
 """
 
 from __future__ import annotations
@@ -24,13 +23,13 @@ from attribution.metrics.statistics import PERCENTILES, bootstrap_interval, spea
 from registry.errors import UsageError
 
 MEMBER_DRAWS = 200
-"""Bootstrap draws over members, each of which needs all correlations anew."""
+"""Bootstrap draws over members; each recomputes all correlations."""
 MEMBER_IMAGES = 128
-"""Images that the interval over members is computed on, at most, spread over all of them."""
+"""Images for the interval over members, at most, spread over all of them."""
 FEWEST_IMAGES = 3
-"""Below this an interval over images says nothing."""
+"""Fewest images for an interval over images."""
 FEWEST_MEMBERS = 3
-"""Below this a correlation over members says nothing."""
+"""Fewest members for a correlation over members."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +43,10 @@ class MemberLds:
     high: float
     samples: int
     over_members: tuple[float, float] | None = None
-    """None where it was not computed."""
+    """None if it was not computed."""
 
     def to_json(self) -> dict[str, Any]:
-        """As it is stored with an audit."""
+        """As stored with an audit."""
         facts: dict[str, Any] = {"value": self.value, "low": self.low, "high": self.high, "samples": self.samples}
         if self.over_members is not None:
             facts["members_low"], facts["members_high"] = self.over_members
@@ -57,11 +56,14 @@ class MemberLds:
 def correlations_of(
     seen: Float64[np.ndarray, "image member"], member_loss: Float64[np.ndarray, "image member"]
 ) -> Float64[np.ndarray, " image"]:
-    """Spearman's correlation over members of the (centred) scores of what each saw, summed, with
-    minus its loss.
+    """Per image, Spearman's correlation over members of ``seen`` with minus the loss.
+
+    ``seen`` has the sums of centred scores over the works that each member saw.
     """
     if seen.shape[0] != member_loss.shape[0]:
-        raise UsageError(f"scores for {seen.shape[0]} images, losses for {member_loss.shape[0]}: expected as many")
+        raise UsageError(
+            f"{seen.shape[0]} images with scores, {member_loss.shape[0]} with losses: expected equal numbers"
+        )
     return spearman(seen, -member_loss)
 
 
@@ -77,11 +79,10 @@ def summarise(correlations: Float64[np.ndarray, " image"], seed: int = 0) -> Mem
 def interval_over_members(
     seen: Float64[np.ndarray, "image member"], member_loss: Float64[np.ndarray, "image member"], seed: int = 0
 ) -> tuple[float, float] | None:
-    """95 % of the mean correlation over draws of members with replacement; None for too few
-    members.
+    """95 % interval of the mean correlation over draws of members with replacement; None for too
+    few members.
 
-    Draws of fewer than :data:`FEWEST_MEMBERS` different members have no correlation worth the name
-    and are drawn again.
+    Draws of fewer than :data:`FEWEST_MEMBERS` different members are repeated.
     """
     members = seen.shape[1]
     if members < FEWEST_MEMBERS or not len(seen):

@@ -1,5 +1,5 @@
-"""Responsibilities of the ideal denoiser: which works an optimal model of this training set would
-be copying.
+"""Responsibilities of the ideal denoiser: the works that an optimal model of this training set
+would copy.
 
 The denoiser that fits a training set perfectly predicts, from a noised image x_t = sqrt(abar) y +
 sqrt(1 - abar) z, the mean of the works under the weights
@@ -20,6 +20,7 @@ from jaxtyping import Float32, Float64
 
 from attribution.ranking.rankers.interface import Images, Query, Ranker, RowIndex, Works, blocks, pixel_by_pixel
 from attribution.ranking.rankers.kernel import squared_norms
+from attribution.ranking.rankers.scan import NOTHING
 from attribution.sampling.noise import standard_normal
 from attribution.sampling.predictions import is_middle
 from attribution.sampling.schedule import SamplerSettings, steps_of
@@ -28,12 +29,10 @@ TEMPERATURES = (1.0, 16.0, 64.0, 256.0)
 LEVELS = 8
 """Noise levels, spread evenly over the middle steps of the schedule."""
 DRAWS = 4
-"""Noise images; each is used at every level and for every image."""
+"""Noise images, each used at every level and for every image."""
 NOISE_SEED = 0
 NOISE_STREAM = 1 << 24
 """First noise stream of these draws, beyond those of sampling and of re-noising."""
-NOTHING = np.float32(-3e38)
-"""Stands for the logarithm of nothing, and can be subtracted from itself."""
 
 
 class Responsibilities(Ranker):
@@ -43,9 +42,7 @@ class Responsibilities(Ranker):
     scales = TEMPERATURES
 
     def __init__(self, schedule: SamplerSettings | None = None) -> None:
-        """``schedule``: the noise schedule that the members were trained with; its steps are what
-        "middle" is taken of.
-        """
+        """``schedule``: the noise schedule of the members' training."""
         middle = [step for step in steps_of(schedule or SamplerSettings()) if is_middle(step)]
         spread = np.linspace(0, len(middle) - 1, min(LEVELS, len(middle))).round().astype(int)
         self.signals = np.array([middle[place].sqrt_alpha_bar / middle[place].sqrt_noise for place in spread])
@@ -56,7 +53,7 @@ class Responsibilities(Ranker):
 
 
 class ResponsibilityQuery(Query):
-    """Mean responsibilities of a few images; a first pass over the works finds the denominators of
+    """Mean responsibilities of a few images; a first pass over the works gives the denominators of
     the softmaxes.
     """
 
@@ -72,21 +69,20 @@ class ResponsibilityQuery(Query):
         self.own, self.along_noise = squared_norms(self.images), self.images @ self.noise.T
         self.signals = signals.astype(np.float32)
         self.temperatures = temperatures
-        looks = len(signals) * DRAWS
-        self.log_mass = self._log_mass(np.full((len(temperatures), len(images), looks), NOTHING, dtype=np.float64))
+        views = len(signals) * DRAWS
+        self.log_mass = self._log_mass(np.full((len(temperatures), len(images), views), NOTHING, dtype=np.float64))
 
-    def _exponents(self, rows: RowIndex) -> Float32[np.ndarray, "image look row"]:
+    def _exponents(self, rows: RowIndex) -> Float32[np.ndarray, "image view row"]:
         works = self.works.take(rows)
-        # Pixels in [0, 1] differ by half of what the members' images in [-1, 1] do: hence 2 s^2 and
-        # 2 s.
+        # Differences of pixels in [0, 1] are half of those in [-1, 1]: hence 2 s^2 and 2 s.
         squared = self.own[:, None] - 2.0 * (self.images @ works.T) + squared_norms(works)[None, :]
         along = self.along_noise[:, :, None] - (self.noise @ works.T)[None, :, :]
         s = self.signals[None, :, None, None]
-        looks = (-2.0 * s**2) * np.maximum(squared, 0.0)[:, None, None, :] - (2.0 * s) * along[:, None, :, :]
-        return np.asarray(looks.reshape(len(self.images), -1, works.shape[0]), dtype=np.float32)
+        exponents = (-2.0 * s**2) * np.maximum(squared, 0.0)[:, None, None, :] - (2.0 * s) * along[:, None, :, :]
+        return np.asarray(exponents.reshape(len(self.images), -1, works.shape[0]), dtype=np.float32)
 
-    def _log_mass(self, peak: Float64[np.ndarray, "scale image look"]) -> Float64[np.ndarray, "scale image look"]:
-        """Logarithms of the softmaxes' denominators, summed over all works block by block."""
+    def _log_mass(self, peak: Float64[np.ndarray, "scale image view"]) -> Float64[np.ndarray, "scale image view"]:
+        """Logarithms of the softmaxes' denominators, summed over all works."""
         mass = np.zeros_like(peak)
         for block in blocks(len(self.works), self.works.width):
             exponents = self._exponents(block)

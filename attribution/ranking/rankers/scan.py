@@ -1,17 +1,17 @@
-"""One pass over all works, in blocks: the best units of every image, and sums that grading needs,
-in bounded memory.
+"""One pass over all works, in blocks and in bounded memory: the best units of every image, and the
+sums that grading needs.
 
-Ten million works times a hundred images are a billion scores, which nobody keeps. What is kept of
-an image and scale is its best few units, the sum of its scores and of their squares, and, for
-member-LDS, the sum over the units that each member saw. Scores are known by their logarithms up to
-a constant, so the sums carry the largest logarithm met so far and are scaled anew when it grows.
+Ten million works times a hundred images are a billion scores, too many to keep. Per image and scale
+only the best few units are kept, the sums of the scores and of their squares, and for member-LDS
+the sums over the units that each member saw. Scores are logarithms up to a constant, so the sums
+are relative to the largest logarithm so far and are rescaled when it grows.
 
-Units of one work each are met one by one. Where units have many works, their scores are summed
-first, one number per unit, image and scale, and then walked through in the same way.
+If units have many works, the scores of each unit's works are summed first.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,24 +21,24 @@ from jaxtyping import Bool, Float32, Float64, Int64
 from attribution.ranking.rankers.interface import Query, RowIndex, Rows, blocks
 
 NOTHING = -3e38
-"""Stands for the logarithm of nothing, and can be subtracted from itself."""
-UNITS_AT_ONCE = 65_536
+"""Logarithm of 0 that can be subtracted from itself."""
+UNITS_AT_ONCE, ROWS_AT_ONCE = 65_536, 1024
 
 
 @dataclass(frozen=True, eq=False)
 class UnitIndex:
-    """Which work belongs to which unit."""
+    """The unit of each work, and the works of each unit."""
 
     unit_of_work: Int64[np.ndarray, " work"]
     unit_count: int
     single: bool
-    """Whether no unit has two works."""
+    """Whether each unit has at most one work."""
     present: Int64[np.ndarray, " unit"]
     """Units that have works, ascending."""
 
     @classmethod
     def of(cls, unit_of_work: Int64[np.ndarray, " work"], unit_count: int) -> UnitIndex:
-        """Count the works of each unit."""
+        """The index of works whose units are known."""
         counts = np.bincount(unit_of_work, minlength=unit_count)
         return cls(unit_of_work, unit_count, bool((counts <= 1).all()), np.flatnonzero(counts))
 
@@ -55,28 +55,28 @@ class UnitIndex:
 
 @dataclass(frozen=True, eq=False)
 class Scanned:
-    """What one pass left; a score is exp(logarithm - peak), or the logarithm itself of an additive
+    """Result of one pass; a score is exp(log_score - peak), or log_score itself of an additive
     query.
     """
 
     order: Int64[np.ndarray, "image order place"]
-    """The best units: one order per scale, or a single one that serves all scales."""
+    """The best units: one order per scale, or a single one for all scales."""
     peak: Float64[np.ndarray, "image scale"]
     total: Float64[np.ndarray, "image scale"]
     squares: Float64[np.ndarray, "image scale"]
     seen: Float64[np.ndarray, "image scale member"]
-    """Sums over the units that each member saw; no members where none were asked for."""
+    """Sums over the units that each member saw; without ``membership``, no members."""
     units: int
-    """How many units have works."""
+    """Number of units with works."""
     additive: bool = False
-    """Whether scores are given as they are and not by their logarithms."""
+    """Whether scores are not logarithms."""
 
     def mean(self) -> Float64[np.ndarray, "image scale"]:
-        """Over the units that have works."""
+        """Mean score of the units with works."""
         return self.total / self.units
 
     def deviation(self) -> Float64[np.ndarray, "image scale"]:
-        """Standard deviation over the units that have works; 0 where all scores are equal, up to
+        """Standard deviation over the units with works; 0 if all scores are equal up to
         rounding.
         """
         mean_square = self.squares / self.units
@@ -84,17 +84,15 @@ class Scanned:
         return np.asarray(np.sqrt(np.where(variance > 1e-12 * mean_square, variance, 0.0)))
 
     def standardised(self, scores: Float64[np.ndarray, "image scale unit"]) -> Float64[np.ndarray, "image scale unit"]:
-        """Some units' scores (or logarithms of scores) as deviations from the mean of all units; 0
-        if all are equal.
+        """Scores of some units (logarithms, unless additive), standardised over all units; 0 if all
+        are equal.
         """
         plain = scores if self.additive else np.exp(np.minimum(scores - self.peak[:, :, None], 0.0))
         centred, deviation = plain - self.mean()[:, :, None], self.deviation()[:, :, None]
         return np.asarray(np.divide(centred, deviation, out=np.zeros_like(centred), where=deviation > 0))
 
     def standardised_seen(self, seen_units: Int64[np.ndarray, " member"]) -> Float64[np.ndarray, "image scale member"]:
-        """Sums, over the units that a member saw, of standardised scores: mean 0 and deviation 1
-        over all units.
-        """
+        """Sums of standardised scores over the units that each member saw."""
         centred = self.seen - self.mean()[:, :, None] * seen_units[None, None, :]
         deviation = self.deviation()[:, :, None]
         return np.asarray(np.divide(centred, deviation, out=np.zeros_like(centred), where=deviation > 0))
@@ -109,16 +107,16 @@ def scan(
     keep: int,
     membership: Bool[np.ndarray, "unit member"] | None = None,
 ) -> Scanned:
-    """Score all works for the images of a query and keep the best ``keep`` units of each.
+    """Score all works for the images of a query.
 
     Args:
-        query: of one ranker.
-        works: only how many there are and how wide, to choose the blocks.
-        images: how many the query is for.
-        scales: how many the ranker has.
+        query: one ranker's query.
+        works: used for their number and width only, which decide the blocks.
+        images: number of images of the query.
+        scales: number of scales of the ranker.
         index: the works' units.
         keep: units in each order, at most.
-        membership: which member saw which unit, where sums per member are wanted.
+        membership: whether a member saw a unit; None: no sums per member.
     """
     tally = _Tally(query, images, scales, keep, membership, one_order=query.same_order and index.single)
     if index.single:
@@ -135,31 +133,34 @@ def scan(
 def summed_scores(
     query: Query, works: Rows, images: int, scales: int, index: UnitIndex
 ) -> Float64[np.ndarray, "image scale unit"]:
-    """The scores of units, each the sum of its works'; logarithms, unless the query is additive.
+    """Scores of all units, each the sum over its works; logarithms, unless the query is additive.
 
-    Units without works have :data:`NOTHING`, or 0 where scores are additive.
+    Units without works have :data:`NOTHING`, or 0 if the query is additive.
     """
-    total = np.zeros((images, scales, index.unit_count))
-    peak = np.full_like(total, NOTHING)
-    for block in blocks(len(works), works.width):
-        _add_block(query, block, index.unit_of_work[block], total, peak)
-    if query.additive:
-        return total
-    return np.add(peak, np.log(total, out=np.zeros_like(total), where=total > 0))
+    parts = ((block, index.unit_of_work[block]) for block in blocks(len(works), works.width))
+    return _summed(query, parts, (images, scales, index.unit_count))
 
 
 def scores_of_units(
     query: Query, rows_of_units: list[Int64[np.ndarray, " row"]], images: int, scales: int
 ) -> Float64[np.ndarray, "image scale unit"]:
-    """The scores of a few units, as :func:`summed_scores` has them."""
-    found = np.empty((images, scales, len(rows_of_units)))
-    for place, rows in enumerate(rows_of_units):
-        total, peak = np.zeros((images, scales, 1)), np.full((images, scales, 1), NOTHING)
-        for start in range(0, len(rows), 1024):
-            part = rows[start : start + 1024]
-            _add_block(query, part, np.zeros(len(part), dtype=np.int64), total, peak)
-        found[:, :, place] = (total if query.additive else peak + np.log(np.maximum(total, 1e-300)))[:, :, 0]
-    return found
+    """Scores of a few units, as in :func:`summed_scores`."""
+    rows = np.concatenate(rows_of_units)
+    unit_of_row = np.repeat(np.arange(len(rows_of_units)), [len(rows) for rows in rows_of_units])
+    parts = ((rows[k : k + ROWS_AT_ONCE], unit_of_row[k : k + ROWS_AT_ONCE]) for k in range(0, len(rows), ROWS_AT_ONCE))
+    return _summed(query, parts, (images, scales, len(rows_of_units)))
+
+
+def _summed(
+    query: Query, parts: Iterable[tuple[RowIndex, Int64[np.ndarray, " row"]]], shape: tuple[int, int, int]
+) -> Float64[np.ndarray, "image scale unit"]:
+    """Scores of units from parts of the works, each with the unit of every row."""
+    total, peak = np.zeros(shape), np.full(shape, NOTHING)
+    for rows, unit_of_row in parts:
+        _add_block(query, rows, unit_of_row, total, peak)
+    if query.additive:
+        return total
+    return np.asarray(np.add(peak, np.log(total, out=np.zeros_like(total), where=total > 0)))
 
 
 def _add_block(
@@ -169,8 +170,8 @@ def _add_block(
     total: Float64[np.ndarray, "image scale unit"],
     peak: Float64[np.ndarray, "image scale unit"],
 ) -> None:
-    """Add some works to their units' sums: plain, or of exponentials relative to the unit's largest
-    logarithm.
+    """Add some works to the sums of their units: plain scores, or exponentials relative to the
+    unit's largest logarithm.
     """
     by_unit = np.argsort(unit_of_row, kind="stable")
     units, starts = np.unique(unit_of_row[by_unit], return_index=True)
@@ -208,7 +209,7 @@ class _Tally:
         self.best = [[empty for _ in range(self.orders)] for _ in range(images)]
 
     def add(self, units: Int64[np.ndarray, " unit"], scores: Float64[np.ndarray, "image scale unit"]) -> None:
-        """Take in some units with their scores or the logarithms of them."""
+        """Add some units with their scores, or the logarithms of them."""
         for image, row in enumerate(scores):
             for order in range(self.orders):
                 self.best[image][order] = _better(*self.best[image][order], row[order], units, self.keep)
@@ -227,7 +228,7 @@ class _Tally:
             self.seen += (scores.reshape(-1, len(units)) @ bits).reshape(*scores.shape[:2], -1)
 
     def result(self, units: int) -> Scanned:
-        """All that was found."""
+        """The result, with the number of units with works."""
         return Scanned(
             order=np.array([[units for _, units in orders] for orders in self.best], dtype=np.int64),
             peak=self.peak,
@@ -246,9 +247,7 @@ def _better(
     units: Int64[np.ndarray, " unit"],
     keep: int,
 ) -> tuple[Float64[np.ndarray, " kept"], Int64[np.ndarray, " kept"]]:
-    """The best of those kept and of some more; of equal ones at the end, those with the smaller
-    numbers.
-    """
+    """The best of the kept units and some more; ties go to the smaller number."""
     if len(values) >= keep:
         worth = np.flatnonzero(further >= values[-1])
         if not len(worth):
@@ -256,8 +255,7 @@ def _better(
         further, units = further[worth], units[worth]
     values, kept = np.concatenate([values, further.astype(np.float64)]), np.concatenate([kept, units])
     if len(values) > 4 * keep:
-        # Only those that can be among the best, so that sorting stays cheap; equal ones all stay in
-        # until they are sorted.
+        # Sort only units that can be among the best; ties with the last of them stay in.
         least = -np.partition(-values, keep - 1)[keep - 1]
         enough = values >= least
         values, kept = values[enough], kept[enough]

@@ -1,12 +1,11 @@
-"""Scores that somebody else computed, from a Parquet file: any attribution method can be ranked,
-graded and fused this way.
+"""Scores from a Parquet file: any other attribution method can be ranked, graded and fused this
+way.
 
-Columns: ``sample`` (a sample's id) or ``image_sha256`` (of an image file), ``asset_id`` or
-  ``asset_sha256``, and ``score``,
-larger for likelier sources. One row per image and work; works that have none for an image count as
-its lowest. Like every ranker, the method must not have used the codes, the manifests, or what only
-some members saw to set works apart: creditline cannot see that from the numbers, so whoever
-supplies a file declares it.
+Columns: ``sample`` (a sample's id) or ``image_sha256`` (of an image file); ``asset_id`` or
+``asset_sha256``; and ``score``, larger for likelier sources. One row per image and work. A work
+without a row for an image counts as that image's lowest score. As for every ranker, the method must
+not have used the codes, the manifests or differences between members. Creditline cannot see that
+from the numbers: the supplier of the file is responsible.
 """
 
 from __future__ import annotations
@@ -30,31 +29,21 @@ WORK_COLUMNS = ("asset_id", "asset_sha256")
 SCORE_COLUMN = "score"
 MOST_ROWS = 100_000_000
 LARGEST_SCORE = 1e100
-"""In either direction; squares of larger ones are no numbers."""
-NUMBERS = (
-    "DOUBLE",
-    "FLOAT",
-    "TINYINT",
-    "SMALLINT",
-    "INTEGER",
-    "BIGINT",
-    "UTINYINT",
-    "USMALLINT",
-    "UINTEGER",
-    "UBIGINT",
-)
+"""Absolute value, at most: squares of larger scores overflow."""
+INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
+NUMBERS = ("DOUBLE", "FLOAT", *INTEGERS)
 
 
 @dataclass(frozen=True, eq=False)
 class ScoreTable:
-    """A file of scores, read."""
+    """The content of a file of scores."""
 
     sha256: str
-    """Of the file."""
+    """SHA-256 of the file."""
     by_asset_id: bool
-    """Whether works are named by asset id rather than by SHA-256."""
+    """Whether works are named by asset id and not by SHA-256."""
     images: dict[str, slice] = field(repr=False)
-    """Where each image's scores are."""
+    """Per image, the slice of its scores."""
     works: pa.ChunkedArray = field(repr=False)
     scores: Float64[np.ndarray, " score"] = field(repr=False)
 
@@ -63,8 +52,8 @@ def read_scores(path: Path) -> ScoreTable:
     """Read and check a file of scores.
 
     Raises:
-        InputError: it cannot be read, lacks a column, names a pair twice, or has a score that is no
-            finite number.
+        InputError: the file cannot be read, lacks a column, repeats an image and work, or has a
+            score that is not finite.
     """
     path = path.absolute()
     with reader((path,)) as connection:
@@ -81,7 +70,7 @@ def read_scores(path: Path) -> ScoreTable:
                 f"FROM {source} ORDER BY ALL"
             ).to_arrow_table()
     _check_values(path, rows)
-    # By runs: the rows are in order of image.
+    # Rows are sorted by image, so each image is one run of rows.
     names = rows["image"].combine_chunks().dictionary_encode()
     starts = np.flatnonzero(np.diff(names.indices.to_numpy(), prepend=-1))
     ends = np.append(starts[1:], len(rows))
@@ -107,11 +96,11 @@ def _one_of(path: Path, types: Any, columns: tuple[str, str]) -> str:  # noqa: A
 def _check_types(path: Path, types: Any, image: str, work: str) -> None:  # noqa: ANN401 - a mapping of names
     if SCORE_COLUMN not in types:
         raise InputError(f"{path} has the columns {listed(list(types))}; expected {SCORE_COLUMN} among them")
-    wanted = {image: ("VARCHAR",), work: NUMBERS[2:] if work == "asset_id" else ("VARCHAR",), SCORE_COLUMN: NUMBERS}
-    for column, kinds in wanted.items():
+    expected = {image: ("VARCHAR",), work: INTEGERS if work == "asset_id" else ("VARCHAR",), SCORE_COLUMN: NUMBERS}
+    for column, kinds in expected.items():
         if types[column] not in kinds:
-            expected = "text" if kinds == ("VARCHAR",) else "numbers"
-            raise InputError(f"{path}: column {column} is {one_line(types[column])}, expected {expected}")
+            kind = "text" if kinds == ("VARCHAR",) else "numbers"
+            raise InputError(f"{path}: column {column} is {one_line(types[column])}, expected {kind}")
 
 
 def _check_values(path: Path, rows: pa.Table) -> None:
@@ -137,7 +126,7 @@ def _check_values(path: Path, rows: pa.Table) -> None:
 
 
 class SuppliedScores(Ranker):
-    """The scores of a table, as they are."""
+    """The scores of a table, unchanged."""
 
     name = "supplied-scores"
     scales = (1.0,)
@@ -152,10 +141,10 @@ class SuppliedScores(Ranker):
         return any(name in self.table.images for name in names)
 
     def prepare(self, images: Images, works: Works) -> Query:
-        """As the interface has it; images without scores have 0 for every work.
+        """The query for these images; an image without scores has 0 for every work.
 
         Raises:
-            UsageError: a score is of a work that the encoding does not have.
+            UsageError: a score is for a work outside the encoding.
         """
         return _SuppliedQuery(
             [self._scores_of(names, works) for names in images.names or ((),) * len(images)], len(works)
@@ -183,16 +172,16 @@ class SuppliedScores(Ranker):
 class _SuppliedQuery(Query):
     additive: ClassVar[bool] = True
 
-    def __init__(self, given: list[tuple[Int64[np.ndarray, " row"], Float64[np.ndarray, " row"]]], count: int) -> None:
-        self.given, self.count = given, count
+    def __init__(self, scores: list[tuple[Int64[np.ndarray, " row"], Float64[np.ndarray, " row"]]], count: int) -> None:
+        self.scores, self.count = scores, count
 
     def log_scores(self, rows: RowIndex) -> Float32[np.ndarray, "image scale row"]:
-        wanted = np.arange(*rows.indices(self.count)) if isinstance(rows, slice) else rows
-        found = np.empty((len(self.given), 1, len(wanted)), dtype=np.float64)
-        for image, (known, scores) in enumerate(self.given):
+        asked = np.arange(*rows.indices(self.count)) if isinstance(rows, slice) else rows
+        found = np.empty((len(self.scores), 1, len(asked)), dtype=np.float64)
+        for image, (known, scores) in enumerate(self.scores):
             found[image, 0] = scores.min(initial=np.inf) if len(scores) else 0.0
-            places = np.searchsorted(known, wanted)
+            places = np.searchsorted(known, asked)
             there = places < len(known)
-            there[there] = known[places[there]] == wanted[there]
+            there[there] = known[places[there]] == asked[there]
             found[image, 0, there] = scores[places[there]]
         return found

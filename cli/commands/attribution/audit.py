@@ -77,7 +77,7 @@ def audit(
     from attribution.audit.record import AuditSettings
     from attribution.ensemble.serving import NOT_ITS_MEMBERS, ensembles_that_served, serving_ensemble
     from attribution.process_pool import choose_device
-    from attribution.ranking.kept_choice import needs_of, rankers_to_use
+    from attribution.ranking.recorded_choice import ranker_inputs, rankers_to_use
     from registry.outputs.queries import candidates_of, named_ensemble, samples_of
     from registry.storage.tables import Sample
     from registry.works.queries import find_by_prefix
@@ -113,7 +113,7 @@ def audit(
                 raise IntegrityError(f"sample {own[0].id}: {NOT_ITS_MEMBERS}; restore the registry from a copy")
             task = progress.add_task("preparing", total=None)
             advance = partial(_advance, progress, task)
-            needs = needs_of(registry, reference, weights, scores, advance)
+            needs = ranker_inputs(registry, reference, weights, scores, advance)
             used = rankers_to_use(registry, chosen.id, ranker or (), needs)
             auditor = Auditor.prepare(registry, reference, settings, where, used, perceptual)
             made += auditor.audit_images(images, label, advance) if images else auditor.audit_samples(own, advance)

@@ -85,10 +85,10 @@ def rankers(
         creditline rankers --weights mobilenet_v2-b0353104.pth --scores trak.parquet --json
     """
     from attribution.ensemble.serving import serving_ensemble
+    from attribution.ranking.encoded_works import load_encoded_works
     from attribution.ranking.grading import grade_rankers, graded_samples
-    from attribution.ranking.kept_choice import keep_choice, needs_of
     from attribution.ranking.rankers.catalogue import available_rankers, make_rankers
-    from attribution.ranking.shortlist import load_corpus
+    from attribution.ranking.recorded_choice import ranker_inputs, record_choice
     from attribution.training.dataset import build_training_set
 
     registry = open_registry(home).patient()
@@ -96,19 +96,19 @@ def rankers(
     reference = serving_ensemble(registry, chosen.id)
     with progress_bars() as progress:
         advance = partial(_advance, progress, progress.add_task("preparing works", total=None))
-        needs = needs_of(registry, reference, weights, scores, advance)
+        needs = ranker_inputs(registry, reference, weights, scores, advance)
         missing: dict[str, str] = {}
         if ranker:
             made = make_rankers(ranker, needs)
         else:
             made, missing = available_rankers(needs)
         training_set = build_training_set(registry, chosen.id, reference.encoding.id, reference.settings, advance)
-        corpus = load_corpus(registry, reference, training_set)
+        encoded = load_encoded_works(registry, reference, training_set)
         grading = progress.add_task("grading", total=None)
         samples = graded_samples(registry, reference)
-        grades = grade_rankers(made, corpus, samples, partial(_advance, progress, grading))
+        grades = grade_rankers(made, encoded, samples, partial(_advance, progress, grading))
     if keep:
-        keep_choice(registry, chosen.id, made, grades.choice, weights, scores, now())
+        record_choice(registry, chosen.id, made, grades.choice, weights, scores, now())
     if as_json:
         print_json("rankers", {"ensemble": chosen.id, **_facts(made, grades), "missing": missing, "kept": keep})
         return
@@ -132,15 +132,15 @@ def _facts(made: list[Ranker], grades: Grades) -> dict[str, Any]:
     not_measured = {"not_measured": choice.not_graded}
     alone = []
     for one, found in zip(made, grades.rankers, strict=True):
-        fit = found.fit
+        best = found.fusion
         alone.append(
             {
                 "name": one.name,
                 "settings": one.settings(),
                 "scales": list(found.scales),
-                "scale": None if fit is None else fit.parts[0].scale,
-                "member_lds": not_measured if fit is None or fit.grade is None else fit.grade.to_json(),
-                "member_lds_by_scale": [] if fit is None else list(fit.by_scale[0]),
+                "scale": None if best is None else best.parts[0].scale,
+                "member_lds": not_measured if best is None or best.grade is None else best.grade.to_json(),
+                "member_lds_by_scale": [] if best is None else list(best.by_scale[0]),
                 "weight": _weight(one, grades),
             }
         )
@@ -160,9 +160,9 @@ def _print(made: list[Ranker], grades: Grades) -> None:
     choice = grades.choice
     rows = []
     for one, found in zip(made, grades.rankers, strict=True):
-        fit = found.fit
-        scale = "" if fit is None or len(found.scales) == 1 else f"{fit.parts[0].scale:g}"
-        rows.append((one.name, scale, *_cells(None if fit is None else fit.grade), f"{_weight(one, grades):g}"))
+        best = found.fusion
+        scale = "" if best is None or len(found.scales) == 1 else f"{best.parts[0].scale:g}"
+        rows.append((one.name, scale, *_cells(None if best is None else best.grade), f"{_weight(one, grades):g}"))
     if len(rows) > 1:
         rows.append(("chosen fusion", "", *_cells(choice.grade), "1"))
     print_table(list(_LEGEND), rows, legend=_LEGEND)

@@ -16,9 +16,9 @@ from attribution.ablation.joint import ablate_sample
 from attribution.audit.auditor import NO_LPIPS, Auditor
 from attribution.audit.record import AuditSettings, decoys_with_contrast
 from attribution.ensemble.serving import ensembles_that_served, serving_ensemble
-from attribution.evidence.adjustment import Neighbours, pulls_towards
+from attribution.evidence.adjustment import Neighbours, member_alignment
 from attribution.evidence.randomisation import assess_shortlist, has_contrast, mean_predictions
-from attribution.ranking.shortlist import SEEN_BY_NONE, reasons_not_to_test
+from attribution.ranking.encoded_works import SEEN_BY_NONE, reasons_not_to_test
 from attribution.sampling.generate import generate_samples
 from attribution.sampling.predictions import load_predictions
 from attribution.sampling.replay import verify_named
@@ -117,8 +117,8 @@ def test_an_audit_is_of_the_members_that_served(withdrawn_world: World) -> None:
     auditor = Auditor.prepare(
         withdrawn_world.registry, withdrawn_world.ensemble, AuditSettings(shortlist=5, exact=True), CPU
     )
-    assert auditor.context.corpus.not_testable[WORK] == SEEN_BY_NONE
-    assert WORK not in auditor.context.corpus.asset_ids
+    assert auditor.context.encoded.not_testable[WORK] == SEEN_BY_NONE
+    assert WORK not in auditor.context.encoded.asset_ids
     [audit] = auditor.audit_samples(withdrawn_world.samples[:1])
     with withdrawn_world.registry.session() as session:
         candidates = [candidate for candidate, _ in candidates_of(session, audit)]
@@ -127,18 +127,18 @@ def test_an_audit_is_of_the_members_that_served(withdrawn_world: World) -> None:
     predictions, _ = load_predictions(withdrawn_world.registry.home.sample_tensors(withdrawn_world.samples[0].id))
     units = load_units(withdrawn_world.registry, withdrawn_world.ensemble.encoding.id)
     serving = list(withdrawn_world.ensemble.indices)
-    clean, corpus = mean_predictions(predictions), auditor.context.corpus
-    present = np.unique(corpus.unit_of_work)
+    clean, encoded = mean_predictions(predictions), auditor.context.encoded
+    present = np.unique(encoded.unit_of_work)
     around = Neighbours(
-        present, 2.0 * corpus.works[np.searchsorted(corpus.unit_of_work, present)] - 1.0, corpus.membership[present]
+        present, 2.0 * encoded.works[np.searchsorted(encoded.unit_of_work, present)] - 1.0, encoded.membership[present]
     )
     for candidate in candidates:
         row = bits(units.codes[[candidate.unit_number]], 6)[0, serving]
         assert 0 < row.sum() < len(serving)
         image = (
-            2.0 * auditor.context.corpus.works[auditor.context.corpus.unit_of_work == candidate.unit_number][0] - 1.0
+            2.0 * auditor.context.encoded.works[auditor.context.encoded.unit_of_work == candidate.unit_number][0] - 1.0
         )
-        pull = pulls_towards(clean, image[None], row[None], around, [np.array([candidate.unit_number])]).pull[0]
+        pull = member_alignment(clean, image[None], row[None], around, [np.array([candidate.unit_number])]).alignment[0]
         assert candidate.statistic == pytest.approx(pull[row].mean() - pull[~row].mean(), rel=1e-4)
         assert candidate.influence_exact is not None
         assert candidate.influence_estimate is not None
@@ -221,15 +221,15 @@ def test_units_of_many_works_stay_candidates_for_the_rest(tmp_path: Path) -> Non
     world = build_world(tmp_path, "rightsholder", None, n=5, h=2)
     withdraw_works(world.registry, 0)
     reference = serving_ensemble(world.registry, world.ensemble.id)
-    corpus = Auditor.prepare(world.registry, reference, AuditSettings(), CPU).context.corpus
-    assert list(corpus.not_testable) == [0]
+    encoded = Auditor.prepare(world.registry, reference, AuditSettings(), CPU).context.encoded
+    assert list(encoded.not_testable) == [0]
     list(retrain_ensemble(world.registry, world.ensemble.id, CPU))
     reference = serving_ensemble(world.registry, world.ensemble.id)
-    corpus = Auditor.prepare(world.registry, reference, AuditSettings(), CPU).context.corpus
-    assert corpus.not_testable == {}
-    assert 0 not in corpus.asset_ids
-    assert (corpus.unit_of_work == 0).sum() == 5
-    np.testing.assert_array_equal(corpus.membership, bits(corpus.codes, 5))
+    encoded = Auditor.prepare(world.registry, reference, AuditSettings(), CPU).context.encoded
+    assert encoded.not_testable == {}
+    assert 0 not in encoded.asset_ids
+    assert (encoded.unit_of_work == 0).sum() == 5
+    np.testing.assert_array_equal(encoded.membership, bits(encoded.codes, 5))
 
 
 def test_every_unit_that_cannot_be_tested_has_a_reason() -> None:

@@ -31,9 +31,9 @@ from attribution.ensemble.recipe import KINDS, EnsembleSettings, TrainingSetting
 from attribution.ensemble.serving import ServingEnsemble, open_ensemble, serving_ensemble
 from attribution.images import ImageSettings, from_pixels
 from attribution.metrics.euclidean import euclidean
-from attribution.ranking.kept_choice import needs_of
 from attribution.ranking.rankers.catalogue import make_rankers
 from attribution.ranking.rankers.interface import Images
+from attribution.ranking.recorded_choice import ranker_inputs
 from attribution.sampling.generate import default_sampler, generate_samples, request_of
 from attribution.sampling.noise import exogenous_noise, noise_batch
 from attribution.sampling.predictions import load_predictions, noised_views, renoise
@@ -328,14 +328,14 @@ def test_an_audit_has_all_three_layers(latent_world: LatentWorld) -> None:
     auditor = Auditor.prepare(latent_world.registry, latent_world.reference, settings, CPU)
     audits = list(auditor.audit_samples(latent_world.samples[:2]))
     assert len(audits) == 2
-    ensemble, corpus = open_ensemble(latent_world.registry.home, latent_world.reference), auditor.context.corpus
+    ensemble, encoded = open_ensemble(latent_world.registry.home, latent_world.reference), auditor.context.encoded
     for audit, row in zip(audits, latent_world.samples, strict=False):
         with latent_world.registry.session() as session:
             rows = [candidate for candidate, _ in candidates_of(session, audit)]
         assert len(rows) == 4
         assert all(0 < one.p_value <= 1 for one in rows)
         noise = exogenous_noise(row.seed, SAMPLER.draws, KIND.shape)
-        units = corpus.membership[[one.unit_number for one in rows]]
+        units = encoded.membership[[one.unit_number for one in rows]]
         shown = counterfactuals(ensemble, noise, SAMPLER, units, condition=latent_world.condition(PROMPT))
         output = sample(ensemble, noise[None], SAMPLER, condition=latent_world.condition(PROMPT))[0]
         assert [one.influence_exact for one in rows] == pytest.approx(
@@ -357,9 +357,9 @@ def test_the_reference_model_is_differentiated_in_latents(latent_world: LatentWo
     assert model.space == KIND
     x = torch.zeros(1, *KIND.shape)
     assert model.denoiser(x, torch.tensor([10])).shape == x.shape
-    rankers = make_rankers(["gradients"], needs_of(latent_world.registry, latent_world.reference))
+    rankers = make_rankers(["gradients"], ranker_inputs(latent_world.registry, latent_world.reference))
     auditor = Auditor.prepare(latent_world.registry, latent_world.reference, AuditSettings(jacobian=False), CPU)
-    corpus = auditor.context.corpus
-    images = Images(corpus.works[3:6], corpus.shape)
-    scores = rankers[0].prepare(images, corpus.source).log_scores(slice(0, len(corpus.source)))
+    encoded = auditor.context.encoded
+    images = Images(encoded.works[3:6], encoded.shape)
+    scores = rankers[0].prepare(images, encoded.source).log_scores(slice(0, len(encoded.source)))
     assert scores[:, 2].argmax(axis=1).tolist() == [3, 4, 5]

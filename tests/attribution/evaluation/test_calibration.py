@@ -102,17 +102,17 @@ def test_a_test_that_favours_units_does_not_pass(auditor: Auditor, monkeypatch: 
 def test_false_attribution_is_by_real_ablation(world: World, auditor: Auditor) -> None:
     """What stays the nearest is what regenerating by hand leaves the nearest."""
     found = false_attribution_rate(auditor, 2, seed=5)
-    corpus = auditor.context.corpus
+    encoded = auditor.context.encoded
     everyone = open_ensemble(world.registry.home, world.ensemble)
     stays = []
     for sample in kept_samples(auditor)[:2]:
         sampler = SamplerSettings.from_json(sample.sampler)
         output = load_predictions(world.registry.home.sample_tensors(sample.id))[1]["output"]
-        nearest = int(np.square(corpus.works - (np.clip(output, -1, 1).reshape(1, -1) + 1) / 2).sum(axis=1).argmin())
+        nearest = int(np.square(encoded.works - (np.clip(output, -1, 1).reshape(1, -1) + 1) / 2).sum(axis=1).argmin())
         noise = exogenous_noise(sample.seed, sampler.draws, (3, 8, 8))
-        again = counterfactuals(everyone, noise, sampler, corpus.membership[[nearest]])
+        again = counterfactuals(everyone, noise, sampler, encoded.membership[[nearest]])
         picture = np.moveaxis(to_pixels(again).numpy(), -1, 1).reshape(1, -1) / 255.0
-        stays.append(int(np.square(corpus.works - picture).sum(axis=1).argmin()) == nearest)
+        stays.append(int(np.square(encoded.works - picture).sum(axis=1).argmin()) == nearest)
     assert found.stays.tolist() == stays
     assert found.to_json()["samples"] == 2
 
@@ -130,7 +130,7 @@ def test_rate_is_a_quotient_with_an_interval() -> None:
 
 def test_nearest_unit_is_brute_force(auditor: Auditor) -> None:
     """By squared differences over all works, whatever the blocks."""
-    corpus = auditor.context.corpus
-    images = np.random.default_rng(0).random((5, corpus.works.shape[1]))
-    expected = [int(corpus.unit_of_work[np.square(corpus.works - image).sum(axis=1).argmin()]) for image in images]
-    assert nearest_units(corpus, images).tolist() == expected
+    encoded = auditor.context.encoded
+    images = np.random.default_rng(0).random((5, encoded.works.shape[1]))
+    expected = [int(encoded.unit_of_work[np.square(encoded.works - image).sum(axis=1).argmin()]) for image in images]
+    assert nearest_units(encoded, images).tolist() == expected

@@ -58,26 +58,26 @@ def test_losses_are_those_of_a_plain_loop(world: World, auditor: Auditor) -> Non
     """One work, one step and one member at a time; the ensemble is the mean of the predictions, not
     of the losses.
     """
-    corpus = auditor.context.corpus
+    encoded = auditor.context.encoded
     found = losses_on(auditor, 100, 0)
-    assert len(found.ensemble) == len(corpus.unit_of_work)
+    assert len(found.ensemble) == len(encoded.unit_of_work)
     ensemble = open_ensemble(world.registry.home, world.ensemble)
     middle = [step for step in steps_of(default_sampler(world.ensemble.settings)) if is_middle(step)]
     steps = [middle[place] for place in np.unique(np.linspace(0, len(middle) - 1, STEPS).round().astype(int))]
     row = 7
-    image = torch.from_numpy(2.0 * corpus.pictures(np.array([row])).reshape(corpus.shape) - 1.0).float()
+    image = torch.from_numpy(2.0 * encoded.pictures(np.array([row])).reshape(encoded.shape) - 1.0).float()
     seen: list[float] = []
     unseen: list[float] = []
     together = []
     for place, step in enumerate(steps):
-        noise = standard_normal(seed_of_image(corpus.hashes[row]), STREAM + place, image.numel())
-        z = torch.from_numpy(noise.reshape(corpus.shape)).float()
+        noise = standard_normal(seed_of_image(encoded.hashes[row]), STREAM + place, image.numel())
+        z = torch.from_numpy(noise.reshape(encoded.shape)).float()
         shown = (step.sqrt_alpha_bar * image + step.sqrt_noise * z)[None]
         with torch.no_grad():
             predictions = [m(shown, torch.tensor([step.timestep]), None)[0].double() for m in ensemble.members]
         for member, prediction in enumerate(predictions):
             loss = float((prediction - z).square().mean())
-            (seen if corpus.membership[corpus.unit_of_work[row], member] else unseen).append(loss)
+            (seen if encoded.membership[encoded.unit_of_work[row], member] else unseen).append(loss)
         together.append(float((sum(predictions) / len(predictions) - z).square().mean()))
     assert found.ensemble[row] == pytest.approx(np.mean(together), rel=1e-4)
     assert found.seen[row] == pytest.approx(np.mean(seen), rel=1e-4)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from attribution.evidence.adjustment import RIDGE, Neighbours, neighbours_of, pulls_towards
-from attribution.evidence.randomisation import assess_pulls, assess_shortlist
-from attribution.ranking.shortlist import Corpus
+from attribution.evidence.adjustment import RIDGE, Neighbours, member_alignment, neighbours_of
+from attribution.evidence.randomisation import assess_alignment, assess_shortlist
+from attribution.ranking.encoded_works import EncodedWorks
 from registry.encodings.codes import bits, codes_of, decoys
 from registry.errors import UsageError
 from tests.attribution.evidence.test_randomisation import predictions_of
@@ -39,7 +39,7 @@ def around(pictures: np.ndarray, membership: np.ndarray, first: int = 0) -> Neig
 def test_residual_is_that_of_ridge_regression() -> None:
     """As written out with one column for each neighbour's part in every value of every member."""
     pictures, membership, _, clean = world(0)
-    found = pulls_towards(
+    found = member_alignment(
         clean, pictures[:2], membership[:2], around(pictures, membership), [np.array([0]), np.array([1])]
     )
     mean = clean.mean(axis=0)
@@ -49,7 +49,7 @@ def test_residual_is_that_of_ridge_regression() -> None:
         ridge = RIDGE * (columns**2).sum() / len(rest)
         theta = np.linalg.solve(columns.T @ columns + ridge * np.eye(len(rest)), columns.T @ (clean - mean).ravel())
         left = (clean - mean) - (columns @ theta).reshape(N, VALUES)
-        np.testing.assert_allclose(found.pull[unit], left @ (pictures[unit] - mean), rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(found.alignment[unit], left @ (pictures[unit] - mean), rtol=1e-6, atol=1e-9)
 
 
 def test_response_is_what_an_effect_adds() -> None:
@@ -58,10 +58,10 @@ def test_response_is_what_an_effect_adds() -> None:
     """
     pictures, membership, _, clean = world(1)
     close, left_out = around(pictures, membership), [np.array([3])]
-    before = pulls_towards(clean, pictures[3:4], membership[3:4], close, left_out)
+    before = member_alignment(clean, pictures[3:4], membership[3:4], close, left_out)
     moved = clean + np.outer(membership[3] - 0.5, pictures[3] - clean.mean(axis=0))
-    after = pulls_towards(moved, pictures[3:4], membership[3:4], close, left_out)
-    np.testing.assert_allclose(after.pull - before.pull, before.response, rtol=1e-6, atol=1e-9)
+    after = member_alignment(moved, pictures[3:4], membership[3:4], close, left_out)
+    np.testing.assert_allclose(after.alignment - before.alignment, before.response, rtol=1e-6, atol=1e-9)
 
 
 def test_pulls_do_not_depend_on_the_units_own_code() -> None:
@@ -72,9 +72,9 @@ def test_pulls_do_not_depend_on_the_units_own_code() -> None:
     other = membership.copy()
     other[0] = ~other[0]
     left_out = [np.array([0])]
-    one = pulls_towards(clean, pictures[:1], membership[:1], around(pictures, membership), left_out)
-    two = pulls_towards(clean, pictures[:1], other[:1], around(pictures, other), left_out)
-    np.testing.assert_array_equal(one.pull, two.pull)
+    one = member_alignment(clean, pictures[:1], membership[:1], around(pictures, membership), left_out)
+    two = member_alignment(clean, pictures[:1], other[:1], around(pictures, other), left_out)
+    np.testing.assert_array_equal(one.alignment, two.alignment)
     assert not np.array_equal(one.response, two.response)
 
 
@@ -83,8 +83,8 @@ def test_p_values_are_uniform_under_the_sharp_null() -> None:
     p_values = []
     for seed in range(300):
         pictures, membership, others, clean = world(seed)
-        pulls = pulls_towards(clean, pictures[:1], membership[:1], around(pictures, membership), [np.array([0])])
-        p_values.append(assess_pulls(pulls, membership[:1], others).p_value[0])
+        pulls = member_alignment(clean, pictures[:1], membership[:1], around(pictures, membership), [np.array([0])])
+        p_values.append(assess_alignment(pulls, membership[:1], others).p_value[0])
     assert stats.kstest(p_values, "uniform").pvalue > 0.01
 
 
@@ -100,8 +100,8 @@ def test_neighbours_make_effects_visible() -> None:
         clean += 0.1 * np.random.default_rng(seed).normal(size=clean.shape)
         close = Neighbours(np.arange(7), pictures[:7], membership[:7])
         for name, taken_off in (("plain", None), ("adjusted", close)):
-            pulls = pulls_towards(clean, pictures[:1], membership[:1], taken_off, [np.array([0])])
-            p_values[name].append(assess_pulls(pulls, membership[:1], others).p_value[0])
+            pulls = member_alignment(clean, pictures[:1], membership[:1], taken_off, [np.array([0])])
+            p_values[name].append(assess_alignment(pulls, membership[:1], others).p_value[0])
     found = {name: np.mean(np.array(values) <= 0.05) for name, values in p_values.items()}
     assert found["adjusted"] > found["plain"] + 0.2
 
@@ -113,8 +113,8 @@ def test_neighbours_are_the_first_of_the_order() -> None:
     pictures, membership, _, clean = world(3)
     codes = codes_of(3, N, H, np.arange(UNITS))
     values = (pictures / 8 + 0.5).astype(np.float32)
-    corpus = Corpus.in_memory(values, np.arange(UNITS), codes, membership)
-    found = neighbours_of(corpus, values[0], np.array([5, 2, 9]))
+    encoded = EncodedWorks.in_memory(values, np.arange(UNITS), codes, membership)
+    found = neighbours_of(encoded, values[0], np.array([5, 2, 9]))
     assert found.units.tolist() == [5, 2, 9]
     np.testing.assert_allclose(found.images, 2.0 * values[[5, 2, 9]] - 1.0, rtol=1e-6)
     assert found.without(np.array([2])).units.tolist() == [5, 9]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from attribution.evidence.adjustment import Neighbours, Pulls, pulls_towards
+from attribution.evidence.adjustment import MemberAlignment, Neighbours, member_alignment
 from attribution.evidence.effect_interval import LEVEL, NO_DISTANCE, NO_NUMBER, TOO_FEW_DECOYS, effects_of
-from attribution.evidence.randomisation import assess_pulls, contrast_weights, exact_p_values
+from attribution.evidence.randomisation import assess_alignment, contrast_weights, exact_p_values
 from registry.encodings.codes import bits, codes_of, decoys
 
 N, H, UNITS = 10, 5, 40
@@ -26,7 +26,7 @@ def test_interval_is_what_the_test_does_not_reject(seed: int) -> None:
     own, others = coded(seed)
     pulls = np.random.default_rng(seed).normal(size=(1, N)) + 0.8 * own
     way = np.array([2.5])
-    found = assess_pulls(Pulls(pulls, own * way), own, others).effects
+    found = assess_alignment(MemberAlignment(pulls, own * way), own, others).effects
     for effect in np.linspace(found.low[0] - 1.0, found.high[0] + 1.0, 401):
         shifted = pulls - effect * way[0] * own
         statistic = np.einsum("un,un->u", shifted, contrast_weights(own))
@@ -45,7 +45,7 @@ def test_interval_covers_the_planted_effect() -> None:
     for seed in range(300):
         own, others = coded(seed)
         pulls = rng.standard_t(2, size=(1, N)) + 0.3 * 4.0 * own
-        found = assess_pulls(Pulls(pulls, 4.0 * own), own, others).effects
+        found = assess_alignment(MemberAlignment(pulls, 4.0 * own), own, others).effects
         covered.append(found.low[0] <= 0.3 <= found.high[0])
     assert 0.92 <= np.mean(covered) <= 0.99
 
@@ -60,7 +60,7 @@ def test_effect_is_the_share_of_the_way() -> None:
     # Whatever the members that saw it add to the mean is taken from the others, so that the mean
     # stays where it is.
     clean = mean + np.outer(np.where(own[0], 1 / 6, -1 / 6), picture - mean)
-    found = assess_pulls(pulls_towards(clean, picture[None], own, None, []), own, others).effects
+    found = assess_alignment(member_alignment(clean, picture[None], own, None, []), own, others).effects
     assert found.estimate[0] == pytest.approx(1 / 3)
     assert found.low[0] == pytest.approx(1 / 3)
 
@@ -76,11 +76,11 @@ def test_interval_with_neighbours_is_what_the_test_does_not_reject(seed: int) ->
     around = Neighbours(np.arange(10, 30), rng.normal(size=(20, 12)), bits(codes_of(seed, N, H, np.arange(10, 30)), N))
     way = picture[0] - clean.mean(axis=0)
     left_out = [np.array([3])]
-    found = assess_pulls(pulls_towards(clean, picture, own, around, left_out), own, others).effects
+    found = assess_alignment(member_alignment(clean, picture, own, around, left_out), own, others).effects
     inside = []
     for effect in np.linspace(found.low[0] - 0.3, found.high[0] + 0.3, 201):
         shifted = clean - effect * np.outer(own[0] - own.mean(), way)
-        pulls = pulls_towards(shifted, picture, own, around, left_out).pull
+        pulls = member_alignment(shifted, picture, own, around, left_out).alignment
         statistic = np.einsum("un,un->u", pulls, contrast_weights(own))
         by_decoy = pulls @ contrast_weights(others).T
         p = min(exact_p_values(statistic, by_decoy)[0], exact_p_values(-statistic, -by_decoy)[0])

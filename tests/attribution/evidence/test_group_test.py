@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from attribution.evidence.adjustment import Pulls
+from attribution.evidence.adjustment import MemberAlignment
 from attribution.evidence.group_test import WORK_BANDWIDTH, assess_rightsholders, distinct_draws, holdings
-from attribution.evidence.randomisation import assess_pulls, contrast_weights
+from attribution.evidence.randomisation import assess_alignment, contrast_weights
 from registry.encodings.codes import bits, codes_of, decoys
 
 
@@ -53,7 +53,7 @@ def test_statistic_is_the_weighted_sum_of_the_works_statistics() -> None:
     ]
     assert found[0].p_value == pytest.approx(np.mean(np.array(every) >= found[0].statistic - 1e-12), abs=0.01)
     # One work's test is the unit's own, its own code being one of the codes that are drawn.
-    unit = assess_pulls(Pulls(pulls[[1]], pulls[[1]]), membership[[1]], others)
+    unit = assess_alignment(MemberAlignment(pulls[[1]], pulls[[1]]), membership[[1]], others)
     assert found[1].p_value == pytest.approx(unit.p_value[0], abs=0.01)
 
 
@@ -85,7 +85,7 @@ def test_many_small_effects_are_seen_together() -> None:
     parts = [pulls[places] for places in held.values()]
     found = assess_rightsholders(parts, membership, others, np.zeros(units), held, seed=0)
     assert found[0].q_value <= 0.05 < found[1].q_value
-    alone = assess_pulls(Pulls(pulls[:24], pulls[:24]), membership[:24], others)
+    alone = assess_alignment(MemberAlignment(pulls[:24], pulls[:24]), membership[:24], others)
     assert (alone.q_value > 0.05).mean() > 0.7
 
 

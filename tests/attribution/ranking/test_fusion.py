@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from attribution.ranking.rankers import fusion
-from attribution.ranking.rankers.fusion import Graded, Part, fit, weight_grid
+from attribution.ranking.rankers.fusion import SummedScores, WeightedRanker, fit_fusion, weight_grid
 from attribution.ranking.rankers.member_lds import correlations_of, interval_over_members, summarise
 from registry.encodings.codes import bits, codes_of
 
@@ -82,16 +82,16 @@ def test_grid_of_weights_is_the_simplex_in_quarters() -> None:
     assert weight_grid(2)[0].tolist() == [0.5, 0.5]
 
 
-def graded(seed: int, members: int = 10, images: int = 40) -> tuple[list[Graded], np.ndarray]:
+def graded(seed: int, members: int = 10, images: int = 40) -> tuple[list[SummedScores], np.ndarray]:
     """Two rankers, of which each knows one half of what decides the loss, and a third that knows
     nothing.
     """
     rng = np.random.default_rng(seed)
     first, second, noise = rng.normal(size=(3, images, members))
     rankers = [
-        Graded("first", (1.0, 2.0), np.stack([noise, first])),
-        Graded("second", (1.0,), second[None]),
-        Graded("nothing", (1.0,), rng.normal(size=(1, images, members))),
+        SummedScores("first", (1.0, 2.0), np.stack([noise, first])),
+        SummedScores("second", (1.0,), second[None]),
+        SummedScores("nothing", (1.0,), rng.normal(size=(1, images, members))),
     ]
     return rankers, -(first + second)
 
@@ -101,15 +101,15 @@ def test_fusion_finds_rankers_that_belong_together() -> None:
     above either alone.
     """
     rankers, loss = graded(0)
-    found = fit(rankers, loss)
-    assert set(found.parts) == {Part("first", 2.0, 0.5), Part("second", 1.0, 0.5)}
-    alone = [fit([ranker], loss) for ranker in rankers]
+    found = fit_fusion(rankers, loss)
+    assert set(found.parts) == {WeightedRanker("first", 2.0, 0.5), WeightedRanker("second", 1.0, 0.5)}
+    alone = [fit_fusion([ranker], loss) for ranker in rankers]
     assert found.grade is not None
     assert found.grade.value > 0.95
     for one in alone:
         assert one.grade is not None
         assert one.grade.value < found.grade.value
-    assert alone[0].parts == (Part("first", 2.0, 1.0),)
+    assert alone[0].parts == (WeightedRanker("first", 2.0, 1.0),)
     assert found.by_scale[0][1] > found.by_scale[0][0]
 
 
@@ -120,16 +120,19 @@ def test_the_preferred_ranker_gives_way_only_to_what_is_clearly_better() -> None
     rng = np.random.default_rng(11)
     loss = rng.normal(size=(48, 16))
     close = [
-        Graded(name, (1.0,), (-loss + rng.normal(scale=1.5, size=loss.shape))[None])
+        SummedScores(name, (1.0,), (-loss + rng.normal(scale=1.5, size=loss.shape))[None])
         for name in ("one", fusion.PREFERRED)
     ]
-    copied = [close[1], Graded("twin", (1.0,), close[1].seen + rng.normal(scale=1e-3, size=close[1].seen.shape))]
-    assert fit(copied, loss).parts == (Part(fusion.PREFERRED, 1.0, 1.0),)
-    assert len(fit(close, loss).parts) == 2
-    better = [Graded("other", (1.0,), -loss[None]), Graded(fusion.PREFERRED, (1.0,), rng.normal(size=(1, 48, 16)))]
-    assert fit(better, loss).parts == (Part("other", 1.0, 1.0),)
-    single = [Graded(one.name, one.scales, one.seen[:, :1]) for one in better]
-    assert fit(single, loss[:1]).parts == (Part(fusion.PREFERRED, 1.0, 1.0),)
+    copied = [close[1], SummedScores("twin", (1.0,), close[1].seen + rng.normal(scale=1e-3, size=close[1].seen.shape))]
+    assert fit_fusion(copied, loss).parts == (WeightedRanker(fusion.PREFERRED, 1.0, 1.0),)
+    assert len(fit_fusion(close, loss).parts) == 2
+    better = [
+        SummedScores("other", (1.0,), -loss[None]),
+        SummedScores(fusion.PREFERRED, (1.0,), rng.normal(size=(1, 48, 16))),
+    ]
+    assert fit_fusion(better, loss).parts == (WeightedRanker("other", 1.0, 1.0),)
+    single = [SummedScores(one.name, one.scales, one.seen[:, :1]) for one in better]
+    assert fit_fusion(single, loss[:1]).parts == (WeightedRanker(fusion.PREFERRED, 1.0, 1.0),)
 
 
 def test_choice_does_not_grade_itself() -> None:
@@ -139,8 +142,8 @@ def test_choice_does_not_grade_itself() -> None:
     rng = np.random.default_rng(7)
     values = []
     for _ in range(8):
-        ranker = Graded("noise", tuple(float(scale) for scale in range(50)), rng.normal(size=(50, 8, 12)))
-        found = fit([ranker], rng.normal(size=(8, 12)))
+        ranker = SummedScores("noise", tuple(float(scale) for scale in range(50)), rng.normal(size=(50, 8, 12)))
+        found = fit_fusion([ranker], rng.normal(size=(8, 12)))
         assert max(found.by_scale[0]) > 0.15
         assert found.grade is not None
         values.append(found.grade.value)
@@ -154,8 +157,8 @@ def test_each_half_is_graded_by_the_choice_of_the_other() -> None:
     rng = np.random.default_rng(8)
     loss = rng.normal(size=(20, 10))
     even = (np.arange(20) % 2 == 0)[:, None]
-    ranker = Graded("torn", (1.0, 2.0), np.stack([np.where(even, -loss, loss), np.where(even, loss, -loss)]))
-    found = fit([ranker], loss)
+    ranker = SummedScores("torn", (1.0, 2.0), np.stack([np.where(even, -loss, loss), np.where(even, loss, -loss)]))
+    found = fit_fusion([ranker], loss)
     assert found.grade is not None
     assert found.grade.value == pytest.approx(-1.0)
 
@@ -164,8 +167,8 @@ def test_too_few_images_have_no_grade() -> None:
     """One image cannot be halved; two give no interval."""
     rankers, loss = graded(1)
     for count in (1, 2):
-        few = [Graded(one.name, one.scales, one.seen[:, :count]) for one in rankers]
-        assert fit(few, loss[:count]).grade is None
+        few = [SummedScores(one.name, one.scales, one.seen[:, :count]) for one in rankers]
+        assert fit_fusion(few, loss[:count]).grade is None
 
 
 def test_more_weights_than_a_grid_of_quarters_holds_are_not_needed() -> None:

@@ -10,12 +10,14 @@ import torch
 
 from attribution.denoisers.pixels import PixelUNet
 from attribution.ranking.rankers.curvature import Factors
-from attribution.ranking.rankers.gradients import BANDWIDTHS, DAMPING, Gradients, Looks, projections
+from attribution.ranking.rankers.gradients import BANDWIDTHS, DAMPING, Gradients, projections
 from attribution.ranking.rankers.interface import Images, PixelRows, Works, dense_scores
+from attribution.ranking.rankers.noised_views import NoisedViews
 from attribution.sampling.schedule import SamplerSettings
+from attribution.training.reference_model import ReferenceModel
 
 SHAPE = (1, 8, 8)
-LOOKS = 6
+VIEWS = 6
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +30,7 @@ def works() -> Works:
 def ranker() -> Gradients:
     """Over a small network that nobody trained: gradients are gradients."""
     network = PixelUNet(size=8, channels=1, widths=(8,), groups=4, patch=4)
-    return Gradients(network.new_member(3), "of-no-weights", looks=LOOKS)
+    return Gradients(ReferenceModel(network.new_member(3), "of-no-weights", SamplerSettings(), 5.0), VIEWS)
 
 
 def images_of(works: Works, rows: slice) -> Images:
@@ -37,21 +39,21 @@ def images_of(works: Works, rows: slice) -> Images:
 
 
 def test_a_copy_is_ranked_first_and_scores_are_those_of_the_definition(works: Works) -> None:
-    """exp(-||f - g||^2 / tau) by autograd: first and last convolution, two bands of looks, each
+    """exp(-||f - g||^2 / tau) by autograd: first and last convolution, two bands of views, each
     centred and of one length.
     """
     made = ranker()
     scores = dense_scores(made.prepare(images_of(works, slice(2, 5)), works), len(works))
     assert scores.argmax(axis=2).tolist() == [[2, 3, 4]] * len(BANDWIDTHS)
-    looks = Looks.middle(LOOKS, SamplerSettings(), 5.0, SHAPE)
-    reference, layers = made.gradients.reference, made.gradients.recorder.layers
+    views = NoisedViews.middle(VIEWS, SamplerSettings(), 5.0, SHAPE)
+    reference, layers = made.gradients.network, made.gradients.recorder.layers
     assert list(layers) == ["network.conv_in", "network.conv_out"]
     parts: dict[tuple[str, int], list[torch.Tensor]] = {}
     for picture in torch.from_numpy(works.pixels.take(slice(0, 12))).reshape(-1, *SHAPE) * 2 - 1:
         for band, of_band in enumerate((slice(0, 3), slice(3, 6))):
             reference.zero_grad()
-            eps = reference(looks.at(picture[None]), looks.timesteps)
-            errors = (eps - looks.noise).square().mean(dim=(1, 2, 3)) * looks.weight
+            eps = reference(views.of(picture[None]), views.timesteps)
+            errors = (eps - views.noise).square().mean(dim=(1, 2, 3)) * views.weight
             errors[of_band].sum().backward()
             for name, layer in layers.items():
                 weight, bias = layer.get_parameter("weight").grad, layer.get_parameter("bias").grad
@@ -71,14 +73,14 @@ def test_a_copy_is_ranked_first_and_scores_are_those_of_the_definition(works: Wo
     np.testing.assert_allclose(scores[2], np.exp(-squared / BANDWIDTHS[2]), atol=5e-3)
 
 
-def test_looks_are_where_pictures_are_decided() -> None:
+def test_views_are_where_pictures_are_decided() -> None:
     """Only there, from end to end of it; and somewhere on a schedule that has no such place."""
-    level = Looks.middle(LOOKS, SamplerSettings(), 5.0, SHAPE).signal.sqrt()
+    level = NoisedViews.middle(VIEWS, SamplerSettings(), 5.0, SHAPE).signal.sqrt()
     assert level.min() > 0.1
     assert level.max() <= 0.95
     assert level.max() - level.min() > 0.6
     clear = SamplerSettings(train_steps=100, steps=10, beta_end=1e-4)
-    assert len(Looks.middle(LOOKS, clear, 5.0, SHAPE)) == LOOKS
+    assert len(NoisedViews.middle(VIEWS, clear, 5.0, SHAPE)) == VIEWS
 
 
 def test_scores_do_not_depend_on_the_other_images(works: Works) -> None:

@@ -17,10 +17,10 @@ from scipy import stats
 from attribution.metrics.lpips_weights import BACKBONES
 from attribution.metrics.perceptual import PerceptualDistance, untrained_lpips
 from attribution.metrics.torchvision_models import torchvision_models
-from attribution.ranking.rankers.catalogue import RankerNeeds, make_ranker
+from attribution.ranking.rankers.catalogue import RankerInputs, make_ranker
+from attribution.ranking.rankers.embeddings import LPIPS_WIDTH, LpipsEmbedding
 from attribution.ranking.rankers.feature_kernel import FeatureKernel, embedded
 from attribution.ranking.rankers.interface import ArrayRows, Images, Works, dense_scores
-from attribution.ranking.rankers.lpips_embedding import WIDTH, LpipsEmbedding
 from attribution.sampling.schedule import SamplerSettings
 from registry.errors import InputError
 from registry.ids import sha256_of_file
@@ -54,7 +54,7 @@ def test_projected_distances_are_those_of_the_map(distance: PerceptualDistance) 
     """
     shown = pictures(24)
     found = embedded(LpipsEmbedding(distance, {"net": "untrained"}), shown)
-    assert found.shape == (24, WIDTH)
+    assert found.shape == (24, LPIPS_WIDTH)
     features = distance.features(torch.from_numpy(shown) * 2 - 1).numpy()
     features /= np.linalg.norm(features, axis=1, keepdims=True)
     left, right = np.triu_indices(24, 1)
@@ -88,7 +88,7 @@ def test_the_catalogue_opens_it_by_the_file_that_the_environment_names(
     path = tmp_path / "squeezenet.pth"
     torch.save(torchvision_models().squeezenet1_1(weights=None).state_dict(), path)
     monkeypatch.setenv("CREDITLINE_LPIPS_WEIGHTS", str(path))
-    needs = RankerNeeds(SamplerSettings())
+    needs = RankerInputs(SamplerSettings())
     with pytest.raises(InputError, match="no weights that LPIPS was fitted to"):
         make_ranker("lpips", needs)
     known = replace(BACKBONES["squeeze"], sha256=sha256_of_file(path))
@@ -96,4 +96,4 @@ def test_the_catalogue_opens_it_by_the_file_that_the_environment_names(
     ranker = make_ranker("lpips", needs)
     assert ranker.name == "lpips"
     assert isinstance(ranker, FeatureKernel)
-    assert embedded(ranker.embedding, pictures(3)).shape == (3, WIDTH)
+    assert embedded(ranker.embedding, pictures(3)).shape == (3, LPIPS_WIDTH)

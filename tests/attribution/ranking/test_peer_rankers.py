@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from attribution.denoisers.pixels import PixelUNet
-from attribution.ranking.rankers.catalogue import PEERS, RankerNeeds, available_rankers, make_ranker
-from attribution.ranking.rankers.gradients import Looks
+from attribution.ranking.rankers.catalogue import PEERS, RankerInputs, available_rankers, make_ranker
 from attribution.ranking.rankers.interface import Images, PixelRows, Ranker, Works, dense_scores
+from attribution.ranking.rankers.noised_views import NoisedViews
 from attribution.sampling.schedule import SamplerSettings
 from attribution.training.reference_model import ReferenceModel
 from registry.errors import MissingPartError
@@ -36,11 +36,11 @@ def works() -> Works:
 
 
 @pytest.fixture(scope="module")
-def needs() -> RankerNeeds:
+def needs() -> RankerInputs:
     """With a reference model that nobody trained: gradients are gradients."""
     network = PixelUNet(size=8, channels=1, widths=(8,), groups=4, patch=4)
     model = ReferenceModel(network.new_member(3), "a" * 64, SamplerSettings(), 5.0)
-    return RankerNeeds(SamplerSettings(), reference=lambda: model)
+    return RankerInputs(SamplerSettings(), reference=lambda: model)
 
 
 @pytest.fixture(params=list(PEERS))
@@ -63,20 +63,20 @@ def scores_of(ranker: Ranker, works: Works, rows: slice) -> np.ndarray:
 
 
 def outputs(network: nn.Module, works: Works, count: int, square: bool = False) -> Iterator[Tensor]:
-    """Every work's weighted errors, one a look."""
-    looks = Looks.spread(count, SamplerSettings(), 5.0, SHAPE)
+    """Every work's weighted errors, one per view."""
+    views = NoisedViews.spread(count, SamplerSettings(), 5.0, SHAPE)
     for picture in torch.from_numpy(works.pixels.take(slice(0, COUNT))).reshape(-1, *SHAPE) * 2 - 1:
-        eps = network(looks.at(picture[None]), looks.timesteps)
-        yield (eps if square else eps - looks.noise).square().mean(dim=(1, 2, 3)) * looks.weight
+        eps = network(views.of(picture[None]), views.timesteps)
+        yield (eps if square else eps - views.noise).square().mean(dim=(1, 2, 3)) * views.weight
 
 
-def test_a_copy_is_ranked_first(installed: str, needs: RankerNeeds, works: Works) -> None:
+def test_a_copy_is_ranked_first(installed: str, needs: RankerInputs, works: Works) -> None:
     """Whatever the library thinks of other works, an image's own gradient is the most like it."""
     scores = scores_of(make_ranker(installed, needs), works, slice(2, 5))
     assert (scores.argmax(axis=2) == [2, 3, 4]).all()
 
 
-def test_scores_do_not_depend_on_the_other_images_or_blocks(installed: str, needs: RankerNeeds, works: Works) -> None:
+def test_scores_do_not_depend_on_the_other_images_or_blocks(installed: str, needs: RankerInputs, works: Works) -> None:
     """An image ranked alone has the scores that it has among others, up to a constant; so has a
     work in any block.
     """
@@ -91,25 +91,25 @@ def test_scores_do_not_depend_on_the_other_images_or_blocks(installed: str, need
         np.testing.assert_allclose(some[scale], alone[[7, 1]], rtol=1e-4)
 
 
-def test_settings_are_those_of_the_model(installed: str, needs: RankerNeeds) -> None:
+def test_settings_are_those_of_the_model(installed: str, needs: RankerInputs) -> None:
     """An audit that ranked with another model is another audit."""
     assert make_ranker(installed, needs).settings()["reference_sha256"] == "a" * 64
 
 
 @pytest.mark.skipif(not INSTALLED["trak"], reason="traker is not installed: pip install 'creditline[peers]'")
 @pytest.mark.parametrize("name", ["trak", "d-trak"])
-def test_trak_is_its_definition(name: str, needs: RankerNeeds, works: Works) -> None:
+def test_trak_is_its_definition(name: str, needs: RankerInputs, works: Works) -> None:
     """phi_y (Phi^T Phi + ridge)^-1 phi_x with autograd's gradients and a normal projection, one
     picture after the other.
     """
     from trak.projectors import BasicProjector, ProjectionType
 
-    from attribution.ranking.rankers.peers.trak import LOOKS, RIDGES, SEED, WIDTH
+    from attribution.ranking.rankers.peers.trak import RIDGES, SEED, VIEWS, WIDTH
 
     assert needs.reference is not None
     network = needs.reference().denoiser
     gradients = []
-    for output in outputs(network, works, LOOKS, square=name == "d-trak"):
+    for output in outputs(network, works, VIEWS, square=name == "d-trak"):
         network.zero_grad()
         output.mean().backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         grads = [value.grad for value in network.parameters()]
@@ -130,7 +130,7 @@ def test_trak_is_its_definition(name: str, needs: RankerNeeds, works: Works) -> 
 
 
 @pytest.mark.skipif(not INSTALLED["trak"], reason="traker is not installed: pip install 'creditline[peers]'")
-def test_projected_gradients_are_kept(needs: RankerNeeds, works: Works, tmp_path: Path) -> None:
+def test_projected_gradients_are_kept(needs: RankerInputs, works: Works, tmp_path: Path) -> None:
     """Read back for the same works and model, under a name that goes when the model goes; what is
     broken is made anew.
     """
@@ -146,11 +146,11 @@ def test_projected_gradients_are_kept(needs: RankerNeeds, works: Works, tmp_path
 
 
 @pytest.mark.skipif(not INSTALLED["ekfac"], reason="kronfluence is not installed: pip install 'creditline[peers]'")
-def test_ekfac_is_its_definition(needs: RankerNeeds, works: Works) -> None:
+def test_ekfac_is_its_definition(needs: RankerInputs, works: Works) -> None:
     """g_y^T H^-1 g_x over autograd's gradients, H from the library's eigenvectors and eigenvalues;
     then its folder is gone.
     """
-    from attribution.ranking.rankers.peers.ekfac import FACTORS, LOOKS, Ekfac
+    from attribution.ranking.rankers.peers.ekfac import FACTORS, VIEWS, Ekfac
 
     assert needs.reference is not None
     ranker = make_ranker("ekfac", needs)
@@ -161,7 +161,7 @@ def test_ekfac_is_its_definition(needs: RankerNeeds, works: Works) -> None:
     layers = {name: layer for name, layer in network.named_modules() if isinstance(layer, nn.Linear | nn.Conv2d)}
     assert set(factors["lambda_matrix"]) == set(layers)
     rotated: dict[str, list[Tensor]] = {name: [] for name in layers}
-    for output in outputs(network, works, LOOKS):
+    for output in outputs(network, works, VIEWS):
         network.zero_grad()
         output.mean().backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         for name, layer in layers.items():
@@ -187,7 +187,9 @@ def test_ekfac_is_its_definition(needs: RankerNeeds, works: Works) -> None:
 
 
 @pytest.mark.parametrize("name", list(PEERS))
-def test_without_the_library_the_extra_is_named(name: str, needs: RankerNeeds, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_library_the_extra_is_named(
+    name: str, needs: RankerInputs, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Exit status 4, and listed as missing with the reason, before a reference model is opened."""
     monkeypatch.setitem(sys.modules, PEERS[name], None)
     with pytest.raises(MissingPartError, match=r"creditline\[peers\]") as error:
@@ -199,4 +201,4 @@ def test_without_the_library_the_extra_is_named(name: str, needs: RankerNeeds, m
 def test_without_a_reference_model_the_command_is_named(installed: str) -> None:
     """As for our own ranker over gradients."""
     with pytest.raises(MissingPartError, match="members reference"):
-        make_ranker(installed, RankerNeeds(SamplerSettings()))
+        make_ranker(installed, RankerInputs(SamplerSettings()))

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from jaxtyping import Float32
 
-from attribution.ranking.rankers.catalogue import RANKERS, RankerNeeds, available_rankers, make_ranker, make_rankers
+from attribution.ranking.rankers.catalogue import RANKERS, RankerInputs, available_rankers, make_ranker, make_rankers
 from attribution.ranking.rankers.feature_kernel import Embedding, FeatureKernel
-from attribution.ranking.rankers.interface import Images, PixelRows, Works, dense_scores, pixel_by_pixel, shortlist
-from attribution.ranking.rankers.pixel_kernel import PixelKernel, mean_squared_differences
+from attribution.ranking.rankers.interface import Images, PixelRows, Works, dense_scores, pixel_by_pixel
+from attribution.ranking.rankers.kernel import PixelKernel, mean_squared_differences
 from attribution.ranking.rankers.responsibilities import (
     DRAWS,
     LEVELS,
@@ -24,12 +24,13 @@ from attribution.ranking.rankers.responsibilities import (
     TEMPERATURES,
     Responsibilities,
 )
+from attribution.ranking.shortlist import merged_order
 from attribution.sampling.noise import standard_normal
 from attribution.sampling.predictions import is_middle
 from attribution.sampling.schedule import SamplerSettings, steps_of
 from registry.errors import MissingPartError, UsageError
 
-NEEDS = RankerNeeds(SamplerSettings())
+NEEDS = RankerInputs(SamplerSettings())
 
 
 class Projection(Embedding):
@@ -181,17 +182,17 @@ def test_shortlist_takes_each_unit_at_its_best_rank() -> None:
     what is tested.
     """
     orders = [np.array([0, 1, 2, 3]), np.array([2, 1, 0, 3])]
-    assert shortlist(orders, 2, 10).tolist() == [0, 2]
-    assert shortlist(orders, 10, 10).tolist() == [0, 2, 1, 3]
+    assert merged_order(orders, 2, 10).tolist() == [0, 2]
+    assert merged_order(orders, 10, 10).tolist() == [0, 2, 1, 3]
 
 
 def test_shortlist_does_not_depend_on_how_far_the_orders_go() -> None:
     """Beyond the depth all ranks are the same, so longer orders change nothing."""
     rng = np.random.default_rng(3)
     orders = [rng.permutation(100) for _ in range(5)]
-    expected = shortlist(orders, 12, 20).tolist()
+    expected = merged_order(orders, 12, 20).tolist()
     for length in (20, 21, 50):
-        assert shortlist([order[:length] for order in orders], 12, 20).tolist() == expected
+        assert merged_order([order[:length] for order in orders], 12, 20).tolist() == expected
 
 
 def test_missing_parts_are_named_and_exit_with_4(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -210,7 +211,7 @@ def test_missing_parts_are_named_and_exit_with_4(monkeypatch: pytest.MonkeyPatch
             make_ranker(name, NEEDS)
         assert error.value.exit_code == 4
         assert any(hint in str(error.value) for hint in ("--", "pip install", "`creditline members reference`"))
-    with pytest.raises(MissingPartError, match="not there"):
+    with pytest.raises(MissingPartError, match="does not exist"):
         make_ranker("mobilenet", replace(NEEDS, weights=tmp_path / "none.pth"))
 
 

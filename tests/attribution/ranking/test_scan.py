@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from attribution.ranking.rankers.interface import Images, Query, Ranker, Works, dense_scores
-from attribution.ranking.rankers.pixel_kernel import PixelKernel
+from attribution.ranking.rankers.kernel import PixelKernel
 from attribution.ranking.rankers.responsibilities import Responsibilities
 from attribution.ranking.rankers.scan import UnitIndex, scan, scores_of_units, summed_scores
 from registry.encodings.codes import bits, codes_of

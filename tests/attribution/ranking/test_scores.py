@@ -12,11 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from attribution.ranking.rankers.catalogue import RankerNeeds, make_rankers
+from attribution.ranking.encoded_works import EncodedWorks
+from attribution.ranking.rankers.catalogue import RankerInputs, make_rankers
 from attribution.ranking.rankers.interface import ArrayRows, Images, Works
 from attribution.ranking.rankers.scan import UnitIndex, scan
 from attribution.ranking.rankers.supplied import SuppliedScores, read_scores
-from attribution.ranking.shortlist import Corpus, shortlists_for
+from attribution.ranking.shortlist import shortlists_for
 from attribution.sampling.schedule import SamplerSettings
 from registry.encodings.codes import bits, codes_of
 from registry.errors import CreditlineError, InputError, UsageError
@@ -80,15 +81,15 @@ def test_an_image_without_scores_is_ranked_by_the_others(tmp_path: Path) -> None
     """What a table does not know has no say; where nothing knows the image, that is an error."""
     path = written(tmp_path / "s.parquet", sample=["a"] * 2, asset_id=[15, 14], score=[2.0, 1.0])
     codes = codes_of(0, 6, 3, np.arange(6))
-    corpus = Corpus(works(), (3, 2, 2), UnitIndex.of(np.arange(6), 6), [], codes, 6, bits(codes, 6), {})
-    rankers = make_rankers(["pixel-kernel"], RankerNeeds(SamplerSettings(), scores=path))
+    encoded = EncodedWorks(works(), (3, 2, 2), UnitIndex.of(np.arange(6), 6), [], codes, 6, bits(codes, 6), {})
+    rankers = make_rankers(["pixel-kernel"], RankerInputs(SamplerSettings(), scores=path))
     assert [ranker.name for ranker in rankers] == ["pixel-kernel", "supplied-scores"]
-    both, alone = shortlists_for(rankers, corpus, shown("a", "b"), (), 2, 1)
+    both, alone = shortlists_for(rankers, encoded, shown("a", "b"), (), 2, 1)
     assert 5 in both.unit_numbers.tolist()
     assert [name for name, _ in both.orders] == ["pixel-kernel", "supplied-scores"]
     assert [name for name, _ in alone.orders] == ["pixel-kernel"]
     with pytest.raises(UsageError, match="none of the rankers"):
-        shortlists_for(rankers[1:], corpus, shown("b"), (), 2, 1)
+        shortlists_for(rankers[1:], encoded, shown("b"), (), 2, 1)
 
 
 def test_a_work_that_is_not_registered_is_an_error(tmp_path: Path) -> None:

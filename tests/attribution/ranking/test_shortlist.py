@@ -10,47 +10,48 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from attribution.ranking.encoded_works import EncodedWorks
 from attribution.ranking.grading import GradedSamples, RankerChoice, grade_rankers
-from attribution.ranking.rankers.fusion import Part
+from attribution.ranking.rankers.fusion import WeightedRanker
 from attribution.ranking.rankers.interface import Images, Ranker
-from attribution.ranking.rankers.pixel_kernel import BANDWIDTHS, PixelKernel
+from attribution.ranking.rankers.kernel import BANDWIDTHS, PixelKernel
 from attribution.ranking.rankers.responsibilities import Responsibilities
-from attribution.ranking.shortlist import Corpus, Shortlisted, shortlists_for
+from attribution.ranking.shortlist import Shortlisted, shortlists_for
 from registry.encodings.codes import bits, codes_of
 
 N, H, UNITS, WORKS = 8, 4, 12, 60
-AT_0_01 = (Part("pixel-kernel", 0.01, 1.0),)
+AT_0_01 = (WeightedRanker("pixel-kernel", 0.01, 1.0),)
 
 
-def corpus_of(units: int) -> Corpus:
+def corpus_of(units: int) -> EncodedWorks:
     """Sixty works, of so many units."""
     codes = codes_of(0, N, H, np.arange(units))
     works = np.random.default_rng(0).random((WORKS, 30)).astype(np.float32)
-    return Corpus.in_memory(works, np.arange(WORKS) % units, codes, bits(codes, N))
+    return EncodedWorks.in_memory(works, np.arange(WORKS) % units, codes, bits(codes, N))
 
 
 @pytest.fixture
-def corpus() -> Corpus:
+def encoded() -> EncodedWorks:
     """Sixty works of twelve units."""
     return corpus_of(UNITS)
 
 
 def listed(
-    corpus: Corpus,
+    encoded: EncodedWorks,
     image: np.ndarray,
-    parts: Sequence[Part],
+    parts: Sequence[WeightedRanker],
     rankers: Sequence[Ranker] = (PixelKernel(),),
     length: int = 5,
 ) -> Shortlisted:
-    return shortlists_for(rankers, corpus, Images.flat(image[None]), parts, length, 2)[0]
+    return shortlists_for(rankers, encoded, Images.flat(image[None]), parts, length, 2)[0]
 
 
-def samples_for(corpus: Corpus, count: int, loss: np.ndarray | None = None) -> GradedSamples:
+def samples_for(encoded: EncodedWorks, count: int, loss: np.ndarray | None = None) -> GradedSamples:
     """Noisy copies of works, with losses at random unless they are given."""
     rng = np.random.default_rng(1)
-    copies = np.clip(corpus.works[rng.integers(0, WORKS, count)] + rng.normal(scale=0.15, size=(count, 30)), 0, 1)
+    copies = np.clip(encoded.works[rng.integers(0, WORKS, count)] + rng.normal(scale=0.15, size=(count, 30)), 0, 1)
     images = Images(copies.astype(np.float32), (30, 1, 1), (frozenset(),) * count)
-    return GradedSamples(images, rng.random((count, corpus.membership.shape[1])) if loss is None else loss)
+    return GradedSamples(images, rng.random((count, encoded.membership.shape[1])) if loss is None else loss)
 
 
 @pytest.mark.parametrize("units", [UNITS, WORKS])
@@ -60,15 +61,15 @@ def test_redrawn_codes_never_change_what_is_tested(units: int) -> None:
 
     The choices differ, or the test would show nothing.
     """
-    corpus = corpus_of(units)
+    encoded = corpus_of(units)
     rankers = (PixelKernel(), Responsibilities())
-    samples = samples_for(corpus, 12)
+    samples = samples_for(encoded, 12)
     tested, chosen = [], []
     for seed in range(4):
         codes = codes_of(seed, N, H, np.arange(units))
-        redrawn = replace(corpus, codes=codes, membership=bits(codes, N))
+        redrawn = replace(encoded, codes=codes, membership=bits(codes, N))
         choice = grade_rankers(rankers, redrawn, samples).choice
-        found = listed(redrawn, corpus.works[7] * 0.8 + 0.1, choice.parts, rankers)
+        found = listed(redrawn, encoded.works[7] * 0.8 + 0.1, choice.parts, rankers)
         order = np.argsort(found.unit_numbers)
         tested.append((found.unit_numbers[order], found.images[order], [found.works[place] for place in order]))
         chosen.append(choice.parts)
@@ -79,80 +80,80 @@ def test_redrawn_codes_never_change_what_is_tested(units: int) -> None:
         assert works == tested[0][2]
 
 
-def test_what_cannot_be_tested_moves_no_other_unit(corpus: Corpus) -> None:
+def test_what_cannot_be_tested_moves_no_other_unit(encoded: EncodedWorks) -> None:
     """Whether a unit can be tested may follow from codes; the others keep their places."""
-    image = corpus.works[7] * 0.8 + 0.1
-    everyone = listed(corpus, image, (), length=UNITS).unit_numbers.tolist()
+    image = encoded.works[7] * 0.8 + 0.1
+    everyone = listed(encoded, image, (), length=UNITS).unit_numbers.tolist()
     for missing in (everyone[0], everyone[3]):
-        found = listed(replace(corpus, not_testable={missing: "gone"}), image, (), length=4)
+        found = listed(replace(encoded, not_testable={missing: "gone"}), image, (), length=4)
         assert found.unit_numbers.tolist() == [unit for unit in everyone if unit != missing][:4]
         assert found.passed_over == ((missing, everyone.index(missing) + 1),)
 
 
-def test_displayed_scale_orders_the_shortlist_and_no_more(corpus: Corpus) -> None:
+def test_displayed_scale_orders_the_shortlist_and_no_more(encoded: EncodedWorks) -> None:
     """Another fusion shows the same units in the order of its own scores."""
-    image = corpus.works[7] * 0.8 + 0.1
-    by_scale = [listed(corpus, image, (Part("pixel-kernel", scale, 1.0),)) for scale in BANDWIDTHS]
+    image = encoded.works[7] * 0.8 + 0.1
+    by_scale = [listed(encoded, image, (WeightedRanker("pixel-kernel", scale, 1.0),)) for scale in BANDWIDTHS]
     assert len({tuple(found.unit_numbers) for found in by_scale}) > 1
     assert len({frozenset(found.unit_numbers.tolist()) for found in by_scale}) == 1
     for found in by_scale:
         assert (np.diff(found.scores) <= 0).all()
 
 
-def test_unit_of_the_copied_work_leads_and_lists_it_first(corpus: Corpus) -> None:
+def test_unit_of_the_copied_work_leads_and_lists_it_first(encoded: EncodedWorks) -> None:
     """Unit 7 owns work 7; its image is nearly that work alone."""
-    found = listed(corpus, corpus.works[7], AT_0_01, length=3)
+    found = listed(encoded, encoded.works[7], AT_0_01, length=3)
     assert found.unit_numbers[0] == 7
     assert found.works[0][0][0] == 7
     assert found.works[0][0][1] == 0.0
-    np.testing.assert_allclose(found.images[0], 2 * corpus.works[7] - 1, atol=0.05)
+    np.testing.assert_allclose(found.images[0], 2 * encoded.works[7] - 1, atol=0.05)
 
 
-def test_images_ranked_together_or_alone_are_ranked_alike(corpus: Corpus) -> None:
+def test_images_ranked_together_or_alone_are_ranked_alike(encoded: EncodedWorks) -> None:
     """One pass over the works serves several images."""
     rankers = (PixelKernel(), Responsibilities())
-    images = corpus.works[3:6] * 0.9
-    together = shortlists_for(rankers, corpus, Images.flat(images), AT_0_01, 5, 2)
+    images = encoded.works[3:6] * 0.9
+    together = shortlists_for(rankers, encoded, Images.flat(images), AT_0_01, 5, 2)
     for image, found in zip(images, together, strict=True):
-        alone = listed(corpus, image, AT_0_01, rankers)
+        alone = listed(encoded, image, AT_0_01, rankers)
         np.testing.assert_array_equal(found.unit_numbers, alone.unit_numbers)
         np.testing.assert_allclose(found.scores, alone.scores, rtol=1e-4)
 
 
-def test_displayed_score_is_the_weighted_sum_of_standardised_scores(corpus: Corpus) -> None:
+def test_displayed_score_is_the_weighted_sum_of_standardised_scores(encoded: EncodedWorks) -> None:
     """Recomputed from the dense scores of all works: sums over units, standardised over the units,
     weighted.
     """
-    rankers, image = (PixelKernel(), Responsibilities()), corpus.works[7] * 0.8 + 0.1
-    parts = (Part("pixel-kernel", 0.05, 0.75), Part("responsibilities", 16.0, 0.25))
+    rankers, image = (PixelKernel(), Responsibilities()), encoded.works[7] * 0.8 + 0.1
+    parts = (WeightedRanker("pixel-kernel", 0.05, 0.75), WeightedRanker("responsibilities", 16.0, 0.25))
     expected = np.zeros(UNITS)
     for part, ranker in zip(parts, rankers, strict=True):
-        scores = ranker.score(image[None], corpus.works)[list(ranker.scales).index(part.scale), 0]
-        summed = np.bincount(corpus.unit_of_work, scores, UNITS)
+        scores = ranker.score(image[None], encoded.works)[list(ranker.scales).index(part.scale), 0]
+        summed = np.bincount(encoded.unit_of_work, scores, UNITS)
         expected += part.weight * (summed - summed.mean()) / summed.std()
-    found = listed(corpus, image, parts, rankers, UNITS)
+    found = listed(encoded, image, parts, rankers, UNITS)
     np.testing.assert_allclose(found.scores, expected[found.unit_numbers], rtol=1e-3, atol=1e-4)
     np.testing.assert_array_equal(found.unit_numbers, np.argsort(-expected, kind="stable"))
 
 
-def test_scale_with_the_best_grade_is_chosen(corpus: Corpus) -> None:
+def test_scale_with_the_best_grade_is_chosen(encoded: EncodedWorks) -> None:
     """Losses made from the scores of one bandwidth lead to that bandwidth."""
-    samples = samples_for(corpus, 40)
-    scores = PixelKernel().score(samples.images.values, corpus.works)[5]
-    summed = np.stack([np.bincount(corpus.unit_of_work, row, UNITS) for row in scores])
-    loss = -(summed - summed.mean(axis=1, keepdims=True)) @ bits(corpus.codes, N)
-    grades = grade_rankers([PixelKernel()], corpus, GradedSamples(samples.images, loss))
-    assert grades.choice.parts == (Part("pixel-kernel", BANDWIDTHS[5], 1.0),)
+    samples = samples_for(encoded, 40)
+    scores = PixelKernel().score(samples.images.values, encoded.works)[5]
+    summed = np.stack([np.bincount(encoded.unit_of_work, row, UNITS) for row in scores])
+    loss = -(summed - summed.mean(axis=1, keepdims=True)) @ bits(encoded.codes, N)
+    grades = grade_rankers([PixelKernel()], encoded, GradedSamples(samples.images, loss))
+    assert grades.choice.parts == (WeightedRanker("pixel-kernel", BANDWIDTHS[5], 1.0),)
     assert grades.choice.grade is not None
     assert grades.choice.grade.value > 0.9
     assert grades.choice.by_scale is not None
     assert grades.choice.by_scale["pixel-kernel"][5] == pytest.approx(1.0, abs=0.01)
 
 
-def test_too_few_images_choose_nothing(corpus: Corpus) -> None:
+def test_too_few_images_choose_nothing(encoded: EncodedWorks) -> None:
     """Then the displayed scale is the default, and the grade is not measured, with its reason."""
     ranker = PixelKernel()
-    choice = grade_rankers([ranker], corpus, samples_for(corpus, 2)).choice
+    choice = grade_rankers([ranker], encoded, samples_for(encoded, 2)).choice
     assert choice.grade is None
     assert choice.scale == 0.01
     assert "generate more" in choice.to_json([ranker])["member_lds"]["not_measured"]
@@ -162,7 +163,7 @@ def test_a_choice_names_its_parts() -> None:
     """A fusion is called after its rankers; all rankers that have a say are on record with their
     grids.
     """
-    parts = (Part("pixel-kernel", 0.05, 0.75), Part("responsibilities", 16.0, 0.25))
+    parts = (WeightedRanker("pixel-kernel", 0.05, 0.75), WeightedRanker("responsibilities", 16.0, 0.25))
     rankers = (PixelKernel(), Responsibilities())
     document = RankerChoice(parts, None).to_json(rankers)
     assert document["name"] == "pixel-kernel + responsibilities"

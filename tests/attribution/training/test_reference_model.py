@@ -18,10 +18,10 @@ from attribution.audit.auditor import Auditor
 from attribution.audit.record import AuditSettings
 from attribution.denoisers.pixels import PixelUNet
 from attribution.ranking.grading import grade_rankers, graded_samples
-from attribution.ranking.kept_choice import keep_choice, needs_of, rankers_to_use
 from attribution.ranking.rankers.catalogue import RANKERS, available_rankers, make_rankers
 from attribution.ranking.rankers.gradients import Gradients
 from attribution.ranking.rankers.interface import Images
+from attribution.ranking.recorded_choice import ranker_inputs, rankers_to_use, record_choice
 from attribution.sampling.generate import default_sampler
 from attribution.training.dataset import open_training_set
 from attribution.training.lifecycle import create_ensemble, labels_of
@@ -191,9 +191,9 @@ def test_a_withdrawal_puts_it_out_of_use_until_it_is_trained_without_the_work(re
     weights are gone.
     """
     registry, ensemble_id = referenced.registry, referenced.ensemble.id
-    ranker = make_rankers(["gradients"], needs_of(registry, referenced.ensemble))[0]
-    corpus = Auditor.prepare(registry, referenced.ensemble, AuditSettings(jacobian=False), CPU).context.corpus
-    ranker.prepare(Images(corpus.source.pixels.take(slice(0, 1)), corpus.shape), corpus.source)
+    ranker = make_rankers(["gradients"], ranker_inputs(registry, referenced.ensemble))[0]
+    encoded = Auditor.prepare(registry, referenced.ensemble, AuditSettings(jacobian=False), CPU).context.encoded
+    ranker.prepare(Images(encoded.source.pixels.take(slice(0, 1)), encoded.shape), encoded.source)
     kept = registry.home.training(ensemble_id)
     assert len(list(kept.glob("features-gradients-*"))) == 1
     report = withdraw(registry, asset_ids=[4], reason="letter", now=NOW)
@@ -210,7 +210,7 @@ def test_a_withdrawal_puts_it_out_of_use_until_it_is_trained_without_the_work(re
     assert not same_weights(weights_of(folder_in(referenced)), weights_of(folder_in(built)))
     assert list(kept.glob("features-gradients-*")) == []
     assert wrong_with(registry) == []
-    again = make_rankers(["gradients"], needs_of(registry, referenced.ensemble))[0]
+    again = make_rankers(["gradients"], ranker_inputs(registry, referenced.ensemble))[0]
     assert (
         again.settings()["reference_sha256"] == folder.manifest.weights_sha256 != ranker.settings()["reference_sha256"]
     )
@@ -269,7 +269,7 @@ def test_missing_says_which_command_makes_it(built_world: World, referenced: Wor
     for one in (built_world, referenced):
         with pytest.raises(MissingPartError, match=f"members reference --ensemble {one.ensemble.id}"):
             open_reference_model(one.registry, one.ensemble.id)
-        made, missing = available_rankers(needs_of(one.registry, one.ensemble))
+        made, missing = available_rankers(ranker_inputs(one.registry, one.ensemble))
         assert [ranker.name for ranker in made] == ["pixel-kernel", "responsibilities"]
         assert set(missing) == set(RANKERS) - {"pixel-kernel", "responsibilities"}
         assert "members reference" in missing["gradients"]
@@ -299,19 +299,19 @@ def test_the_ranker_differentiates_it_under_the_ensembles_schedule(referenced: W
     """Weights, schedule and SNR cap are those of the training; a work shown as an image is ranked
     first.
     """
-    [ranker] = make_rankers(["gradients"], needs_of(referenced.registry, referenced.ensemble))
+    [ranker] = make_rankers(["gradients"], ranker_inputs(referenced.registry, referenced.ensemble))
     assert isinstance(ranker, Gradients)
-    assert ranker.gradients.schedule == default_sampler(referenced.ensemble.settings)
-    assert ranker.gradients.snr_cap == referenced.ensemble.settings.training.snr_cap
+    assert ranker.gradients.model.schedule == default_sampler(referenced.ensemble.settings)
+    assert ranker.gradients.model.snr_cap == referenced.ensemble.settings.training.snr_cap
     trained = referenced.ensemble.settings.network.load_member(folder_in(referenced))
-    used = dict(ranker.gradients.reference.named_parameters())
+    used = dict(ranker.gradients.network.named_parameters())
     assert all(torch.equal(value, used[name]) for name, value in trained.named_parameters())
-    corpus = Auditor.prepare(
+    encoded = Auditor.prepare(
         referenced.registry, referenced.ensemble, AuditSettings(jacobian=False), CPU
-    ).context.corpus
-    pixels = corpus.source.pixels.take(slice(3, 6)).reshape(3, 8, 8, 3)
-    images = Images(np.ascontiguousarray(np.moveaxis(pixels, -1, 1)).reshape(3, -1), corpus.shape)
-    scores = ranker.prepare(images, corpus.source).log_scores(slice(0, len(corpus.source)))
+    ).context.encoded
+    pixels = encoded.source.pixels.take(slice(3, 6)).reshape(3, 8, 8, 3)
+    images = Images(np.ascontiguousarray(np.moveaxis(pixels, -1, 1)).reshape(3, -1), encoded.shape)
+    scores = ranker.prepare(images, encoded.source).log_scores(slice(0, len(encoded.source)))
     assert scores[:, 2].argmax(axis=1).tolist() == [3, 4, 5]
 
 
@@ -320,12 +320,12 @@ def test_a_kept_choice_goes_with_its_reference_model(referenced: World) -> None:
     anew.
     """
     registry, ensemble = referenced.registry, referenced.ensemble
-    needs = needs_of(registry, ensemble)
+    needs = ranker_inputs(registry, ensemble)
     rankers = make_rankers(["pixel-kernel", "gradients"], needs)
-    corpus = Auditor.prepare(registry, ensemble, AuditSettings(jacobian=False), CPU).context.corpus
-    grades = grade_rankers(rankers, corpus, graded_samples(registry, ensemble))
-    assert [graded.fit is not None for graded in grades.rankers] == [True, True]
-    keep_choice(registry, ensemble.id, rankers, grades.choice, None, None, NOW)
+    encoded = Auditor.prepare(registry, ensemble, AuditSettings(jacobian=False), CPU).context.encoded
+    grades = grade_rankers(rankers, encoded, graded_samples(registry, ensemble))
+    assert [graded.fusion is not None for graded in grades.rankers] == [True, True]
+    record_choice(registry, ensemble.id, rankers, grades.choice, None, None, NOW)
     auditor = Auditor.prepare(registry, ensemble, AuditSettings(shortlist=3, jacobian=False), CPU)
     [audit] = auditor.audit_samples(referenced.samples[:1])
     assert [one["name"] for one in audit.ranker["rankers"]] == ["pixel-kernel", "gradients"]

@@ -1,1 +1,3 @@
-"""Rankers of other attribution libraries, for comparison."""
+"""Rankers through other attribution libraries, for comparison with ours. They need the extra
+``creditline[peers]``.
+"""

@@ -1,15 +1,13 @@
-"""EKFAC influence through ``kronfluence``, for whoever wants a peer's opinion of the same reference
-model.
+"""EKFAC influence through the library ``kronfluence``, on the ensemble's reference model.
 
 The score of a work is g_y^T H^-1 g_x (Koh and Liang 2017; Grosse et al. 2023), with the library's
 gradients, eigenvalue-corrected Kronecker factors and inverse. An example of the library's is one
-picture under one look; a picture's gradient is the mean of those of its looks, so scores are means
-over pairs of looks.
+noised view of one picture. A picture's gradient is the mean over its views, so scores are means
+over pairs of views.
 
-Factors are fitted on at most as many works as those of
-:mod:`attribution.ranking.rankers.gradients`, our own reading of the same idea. The library keeps
-them, and the scores of the block that it is at, as safetensors in a temporary folder, which goes
-with the ranker.
+Factors are fitted on the same works as those of :mod:`attribution.ranking.rankers.gradients`, our
+own implementation of the same idea. The library stores the factors, and the scores of the current
+block, as safetensors in a temporary folder, which is deleted with the ranker.
 """
 
 from __future__ import annotations
@@ -32,16 +30,17 @@ from kronfluence.task import Task
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
-from attribution.ranking.rankers.gradients import FACTOR_WORKS, NOISE_SEED, Looks, pictures_of
+from attribution.ranking.rankers.gradients import reference_settings, works_for_factors
 from attribution.ranking.rankers.interface import Images, Query, Ranker, RowIndex, Works
+from attribution.ranking.rankers.noised_views import NOISE_SEED, NoisedViews
 from attribution.training.reference_model import ReferenceModel
 
-LOOKS = 12
-"""At every picture, so a score is a mean over 144 pairs."""
+VIEWS = 12
+"""Noised views of every picture, so a score is a mean over 144 pairs."""
 WORKS_AT_ONCE = 128
 EXAMPLES_AT_ONCE = 128
 VALUES_AT_ONCE = 2**26
-"""Numbers of the images' gradients that are held together."""
+"""Numbers of the images' gradients in memory at once."""
 FACTORS, SCORES = "factors", "scores"
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]
 
@@ -68,7 +67,7 @@ class Ekfac(Ranker):
     scales = (1.0,)
 
     def __init__(self, model: ReferenceModel) -> None:
-        # The library wraps the layers, and others may hold the same network.
+        # A copy: the library wraps the layers, and others may hold the same network.
         self.model, self.network = model, prepare_model(copy.deepcopy(model.denoiser).eval(), Denoising())
         self._folder = tempfile.mkdtemp(prefix="creditline-ekfac-")
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
@@ -78,42 +77,35 @@ class Ekfac(Ranker):
         self._fitted: Works | None = None
 
     def settings(self) -> dict[str, Any]:
-        return {
-            "reference_sha256": self.model.weights_sha256,
-            "schedule": self.model.schedule.to_json(),
-            "snr_cap": self.model.snr_cap,
-            "looks": LOOKS,
-        }
+        return reference_settings(self.model, VIEWS)
 
     def prepare(self, images: Images, works: Works) -> Query:
-        self.looks = Looks.spread(LOOKS, self.model.schedule, self.model.snr_cap, images.shape)
+        self.views = NoisedViews.spread(VIEWS, self.model.schedule, self.model.snr_cap, images.shape)
         if self._fitted is not works:
-            spread = np.unique(np.linspace(0, len(works) - 1, FACTOR_WORKS).round().astype(np.int64))
             with _quiet(), torch.random.fork_rng(devices=[]):
                 torch.manual_seed(NOISE_SEED)
                 self.analyzer.fit_all_factors(
                     FACTORS,
-                    self.examples(pictures_of(works, spread, images.shape)),
+                    self.examples(works_for_factors(works, images.shape)),
                     per_device_batch_size=EXAMPLES_AT_ONCE,
                     factor_args=FactorArguments(strategy="ekfac"),
                     overwrite_output_dir=True,
                 )
             self._fitted = works
-        pictures = torch.from_numpy(images.values.reshape(len(images), *images.shape)) * 2.0 - 1.0
-        return EkfacQuery(self, pictures, works, images.shape)
+        return EkfacQuery(self, torch.from_numpy(images.pictures) * 2.0 - 1.0, works, images.shape)
 
     def examples(self, pictures: Float[Tensor, "picture channel height width"]) -> TensorDataset:
-        """One row a picture and look."""
-        looks, count = self.looks, len(pictures)
+        """One row per picture and view."""
+        views, count = self.views, len(pictures)
         return TensorDataset(
-            looks.at(pictures),
-            looks.timesteps.repeat(count),
-            looks.noise.repeat(count, 1, 1, 1),
-            looks.weight.repeat(count),
+            views.of(pictures),
+            views.timesteps.repeat(count),
+            views.noise.repeat(count, 1, 1, 1),
+            views.weight.repeat(count),
         )
 
     def pairwise(self, images: TensorDataset, works: TensorDataset) -> Float[Tensor, "example example"]:
-        """Every image's example with every work's."""
+        """Scores of every example of the images with every example of the works."""
         values = sum(value.numel() for value in self.network.parameters())
         with _quiet():
             self.analyzer.compute_pairwise_scores(
@@ -140,17 +132,17 @@ class EkfacQuery(Query):
         self.count, self.images = len(images), ranker.examples(images)
 
     def log_scores(self, rows: RowIndex) -> Float32[np.ndarray, "image scale row"]:
-        pictures = pictures_of(self.works, rows, self.shape)
+        pictures = torch.from_numpy(self.works.pictures(rows, self.shape)) * 2.0 - 1.0
         found = []
         for part in torch.split(pictures, WORKS_AT_ONCE):
             pairs = self.ranker.pairwise(self.images, self.ranker.examples(part))
-            found.append(pairs.reshape(self.count, LOOKS, len(part), LOOKS).mean(dim=(1, 3)))
+            found.append(pairs.reshape(self.count, VIEWS, len(part), VIEWS).mean(dim=(1, 3)))
         return np.asarray(torch.cat(found, dim=1)[:, None].numpy())
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without torch's warnings that the library should call it in another way."""
+    """Suppresses torch's FutureWarnings about calls inside the library."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         yield

@@ -1,12 +1,10 @@
-"""Which part of a gradient tells pictures apart: the choices of the ranker over gradients, each
-left out, on digits.
+"""The design choices of the gradient ranker, each reversed, on digits.
 
-A variant differs from the ranker in one thing: all layers, all timesteps, another damping, the mean
-over works left in, other bands. Graded are two sets of 256 digits, the second with a larger
-network. The choices were made on such figures, of digits alone; other data are for
-:mod:`benchmarks.lds`.
+A variant differs from the ranker in one choice: all layers, all timesteps, another damping, no
+centring, other bands. Two sets of 256 digits are graded, the second with a larger network. The
+choices were made on such figures, of digits only; other data are for :mod:`benchmarks.lds.compare`.
 
-    python -m benchmarks.lds_gradients --source digits.npz --cache DIR
+    python -m benchmarks.lds.gradient_study --cache DIR
 """
 
 from __future__ import annotations
@@ -23,11 +21,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from attribution.ranking.rankers.curvature import LayerGradients
-from attribution.ranking.rankers.gradients import BANDS, BANDWIDTHS, DAMPING, LOOKS, GradientEmbedding, Looks
-from benchmarks.lds_data import OTHER_DIGITS, material
-from benchmarks.lds_grades import graded
-from benchmarks.lds_ground import HALF_SEEDS, SAMPLER, Ground, ground_truth
-from benchmarks.record import write_result
+from attribution.ranking.rankers.gradients import BANDS, BANDWIDTHS, DAMPING, VIEWS, GradientEmbedding
+from attribution.ranking.rankers.noised_views import NoisedViews
+from attribution.training.reference_model import ReferenceModel
+from benchmarks.lds.data import OTHER_DIGITS, material
+from benchmarks.lds.grades import graded
+from benchmarks.lds.ground_truth import HALF_SEEDS, SAMPLER, Ground, ground_truth
+from benchmarks.record import conclude
 
 MARGIN = 0.5
 CLAIM = f"no variant grades more than {MARGIN} above the ranker, mean of two sets of digits and of both kinds of images"
@@ -39,7 +39,7 @@ STRETCHES = 8
 
 @dataclass(frozen=True)
 class Variant:
-    """The ranker, or the ranker with one thing changed."""
+    """The ranker, or the ranker with one choice reversed."""
 
     name: str
     ends: bool = True
@@ -67,17 +67,15 @@ VARIANTS = (
 
 
 class Study:
-    """Rotated gradients of works and queries, by layer and stretch of looks, from which every
-    variant is put together.
-    """
+    """Rotated gradients of works and queries, by layer and stretch of views, for all variants."""
 
     def __init__(self, ground: Ground, ends: bool, middle: bool) -> None:
         network, works = ground.material.network, ground.material.images()
         shape = (network.channels, network.size, network.size)
-        spread = Looks.middle if middle else Looks.spread
-        self.embedding = GradientEmbedding(ground.reference.model(0), "reference", SAMPLER, 5.0, LOOKS)
-        self.embedding.recorder = LayerGradients(self.embedding.reference, ends)
-        self.embedding.looks = spread(LOOKS, SAMPLER, 5.0, shape)
+        spread = NoisedViews.middle if middle else NoisedViews.spread
+        self.embedding = GradientEmbedding(ReferenceModel(ground.reference.model(0), "reference", SAMPLER, 5.0), VIEWS)
+        self.embedding.recorder = LayerGradients(self.embedding.network, ends)
+        self.embedding.views = spread(VIEWS, SAMPLER, 5.0, shape)
         self.factors = self.embedding.curvature_on(works)
         self.works, self.queries = self._rotated(works), self._rotated(ground.queries)
 
@@ -87,8 +85,8 @@ class Study:
         for pairs in self.embedding.recorded(pictures):
             layers = []
             for name, *pair in pairs:
-                # Looks and places of a stretch are summed alike.
-                came, went = (value.reshape(len(value) // LOOKS * STRETCHES, -1, value.shape[-1]) for value in pair)
+                # Sums over the views and places of a stretch.
+                came, went = (value.reshape(len(value) // VIEWS * STRETCHES, -1, value.shape[-1]) for value in pair)
                 rotated = self.factors[name].rotated(torch.einsum("bpo,bpa->boa", went, came))
                 layers.append(rotated.unflatten(0, (-1, STRETCHES)))  # type: ignore[no-untyped-call]
             found.append(layers)
@@ -110,15 +108,14 @@ class Study:
 
 
 def main() -> int:
-    """Grade every variant at every bandwidth; the best bandwidth of each is what counts."""
+    """Grade every variant at every bandwidth; the best bandwidth counts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--source", type=Path, required=True, help="npz of the digits")
     parser.add_argument("--cache", type=Path, required=True, help="where models are kept")
-    options = parser.parse_args(sys.argv[1:] if __name__ == "__main__" else [])
+    options = parser.parse_args()
     torch.set_num_threads(1)
     found: dict[str, dict[str, Any]] = {variant.name: {} for variant in VARIANTS}
     for name, seeds in SETS.items():
-        ground = ground_truth(material(name, options.source), options.cache, seeds=seeds)
+        ground = ground_truth(material(name), options.cache, seeds=seeds)
         for ends, middle in {(variant.ends, variant.middle): None for variant in VARIANTS}:
             study = Study(ground, ends, middle)
             for variant in VARIANTS:
@@ -129,19 +126,12 @@ def main() -> int:
         name: round(float(np.mean([one["best"]["mean"] for one in sets.values()])), 2) for name, sets in found.items()
     }
     held = max(means.values()) <= means[VARIANTS[0].name] + MARGIN
-    path = write_result(
-        "lds_gradients",
-        CLAIM,
-        {"mean_lds": means, "variants": found, "held": held},
-        ("torch", "numpy"),
-        "python -m benchmarks.lds_gradients --source SOURCE --cache CACHE",
-    )
-    print(f"{path}: held = {held}")
-    return not held
+    command = "python -m benchmarks.lds.gradient_study --cache CACHE"
+    return conclude("lds_gradients", CLAIM, held, {"mean_lds": means, "variants": found}, ("torch", "numpy"), command)
 
 
 def grades_of(cosines: np.ndarray, ground: Ground) -> dict[str, Any]:
-    """LDS at every bandwidth, and at the best of them."""
+    """LDS at every bandwidth, and at the best."""
     loss = ground.half_loss.mean(axis=0)
     by_scale = {}
     for tau in BANDWIDTHS:

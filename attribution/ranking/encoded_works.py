@@ -1,5 +1,5 @@
-"""The works and units of one ensemble side by side: what is ranked, who saw it, and what cannot be
-tested.
+"""The works and units of one encoding: the works to rank, the members that saw each unit, and the
+units that cannot be tested.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ NO_WORKS = "its works were withdrawn before they were prepared for comparison"
 
 
 @dataclass(frozen=True, eq=False)
-class Corpus:
-    """The works and units of one ensemble; the pixels stay on disk."""
+class EncodedWorks:
+    """The works and units of one encoding; the pixels stay on disk."""
 
     source: Works
-    """What rankers may know of the works."""
+    """The works as rankers see them."""
     shape: tuple[int, int, int]
     """Channels, height, width."""
     index: UnitIndex
@@ -40,10 +40,9 @@ class Corpus:
     codes: UInt64[np.ndarray, " unit"]
     n: int
     membership: Bool[np.ndarray, "unit member"]
-    """Which of the members that serve saw some work of which unit."""
+    """Whether a member in service saw some work of a unit."""
     not_testable: dict[int, str]
-    """Units that cannot be tested, and why; none where all members serve and nothing was
-    withdrawn."""
+    """Units that cannot be tested, with the reason; empty if nothing was withdrawn."""
 
     @property
     def unit_of_work(self) -> Int64[np.ndarray, " work"]:
@@ -59,15 +58,13 @@ class Corpus:
 
     @cached_property
     def works(self) -> Float32[np.ndarray, "work value"]:
-        """All works in memory, in [0, 1], flattened channel by channel: for small collections."""
+        """All works in memory, in [0, 1], flattened channel by channel: for small encodings."""
         return self.pictures(np.arange(len(self.source)))
 
     def pictures(self, rows: slice | Int64[np.ndarray, " row"]) -> Float32[np.ndarray, "row value"]:
-        """Some works, in [0, 1], flattened channel by channel, as torch has images."""
-        channels, height, width = self.shape
-        found = self.source.pixels.take(rows)
-        planes = np.moveaxis(found.reshape(len(found), height * width, channels), -1, 1)
-        return np.ascontiguousarray(planes).reshape(len(found), -1)
+        """Some works, in [0, 1], flattened channel by channel, as in torch."""
+        found = self.source.pictures(rows, self.shape)
+        return found.reshape(len(found), -1)
 
     @classmethod
     def in_memory(
@@ -77,8 +74,8 @@ class Corpus:
         codes: UInt64[np.ndarray, " unit"],
         membership: Bool[np.ndarray, "unit member"],
         hashes: Sequence[str] = (),
-    ) -> Corpus:
-        """Works that are no files, all members serving; of the works only the values matter."""
+    ) -> EncodedWorks:
+        """Works without files, with all members in service."""
         return cls(
             source=Works(ArrayRows(works), np.arange(len(works)), hashes),
             shape=(works.shape[1], 1, 1),
@@ -91,11 +88,10 @@ class Corpus:
         )
 
 
-def load_corpus(registry: Registry, ensemble: ServingEnsemble, training_set: TrainingSet) -> Corpus:
-    """Put an ensemble's works and units side by side, as far as the members that serve saw them;
-    the pixels stay on disk.
+def load_encoded_works(registry: Registry, ensemble: ServingEnsemble, training_set: TrainingSet) -> EncodedWorks:
+    """Load the works and units of an ensemble's encoding, without the pixels.
 
-    A withdrawn work that none of these members saw is no candidate and is left out.
+    A withdrawn work that no member in service saw is not a candidate and is left out.
     """
     units = load_units(registry, ensemble.encoding.id)
     assets = training_assets(registry, ensemble.encoding.id, None)
@@ -109,12 +105,12 @@ def load_corpus(registry: Registry, ensemble: ServingEnsemble, training_set: Tra
     left_out = np.isin(assets.asset_ids, withdrawn.asset_ids[unseen])
     kept = [row for row, sha256 in enumerate(assets.sha256) if sha256 in stored and not left_out[row]]
     places = np.array([stored[assets.sha256[row]] for row in kept], dtype=np.int64)
-    # All works as they are stored: then a block of them is read in one stretch.
+    # If rows are the stored works in order, a block of them is one contiguous read.
     as_stored = len(places) == len(training_set.pixels) and bool((np.diff(places, prepend=-1) == 1).all())
     unit_of_work = assets.unit_numbers[kept]
     height, width, channels = training_set.pixels.shape[1:]
     touched = set() if len(ensemble.indices) == ensemble.encoding.n else set(withdrawn.unit_numbers.tolist())
-    return Corpus(
+    return EncodedWorks(
         source=Works(
             pixels=PixelRows(training_set.pixels, None if as_stored else places),
             asset_ids=assets.asset_ids[kept],
@@ -134,12 +130,12 @@ def load_corpus(registry: Registry, ensemble: ServingEnsemble, training_set: Tra
 def reasons_not_to_test(
     membership: Bool[np.ndarray, "unit member"], touched: Collection[int], present: Collection[int]
 ) -> dict[int, str]:
-    """Why units cannot be tested; see :mod:`attribution.evidence.randomisation` for why leaving
-    them out keeps the test exact.
+    """The units that cannot be tested, with the reason. Leaving them out keeps the test exact, see
+    :mod:`attribution.evidence.randomisation`.
 
     Args:
-        membership: of the members that serve.
-        touched: units of which works were withdrawn, where not all members serve.
+        membership: of the members in service.
+        touched: units with withdrawn works, if some member is out of service.
         present: units that have works to compare with.
     """
     reasons = {int(unit): SEEN_BY_ALL for unit in np.flatnonzero(membership.all(axis=1))}

@@ -1,15 +1,14 @@
-"""E25: leave one rightsholder out. Retrain without each, see whose absence hurts an image most, and
-ask who predicted it.
+"""E25: leave one rightsholder out. Models are retrained without each rightsholder; rankers must
+predict whose absence raises an image's loss most.
 
-The works, networks and queries are those of :mod:`benchmarks.lds`; a rightsholder is a digit's
-class or a house of emoji. For every query the truth is the loss under the model that never saw the
-rightsholder, mean over seeds. Rankers, ours and the peers', sum their scores over the
-rightsholder's works. Graded by Spearman's correlation over rightsholders, by the reciprocal rank of
-the one that truly matters most, and by NDCG over the first three. One training is graded by another
-in the same way, and one half of the trainings by the other half: what a ranking can be told apart
-by.
+The works, networks and queries are those of :mod:`benchmarks.lds.compare`; a rightsholder is a
+digit's class or a house of emoji. The truth for a query is the loss under the model that never saw
+the rightsholder, mean over training seeds. Rankers sum their scores over the rightsholder's works.
+Measures: Spearman's correlation over rightsholders, the reciprocal rank of the one that matters
+most, and NDCG over the first three. The ceiling is one training graded by another, and one half of
+the trainings by the other half.
 
-    python -m benchmarks.rightsholders --data digits --source digits.npz --cache DIR [--peers VENV]
+    python -m benchmarks.lds.rightsholders --data digits --cache DIR --peers
 """
 
 from __future__ import annotations
@@ -26,11 +25,11 @@ import torch
 from jaxtyping import Float64
 from scipy import stats
 
-from benchmarks.lds_data import Material, material
-from benchmarks.lds_grades import interval
-from benchmarks.lds_ground import Ground, ground_truth, losses_of, models_of
-from benchmarks.lds_rankers import DEFAULT, fused, of_peers, ours
-from benchmarks.record import write_result
+from benchmarks.lds.data import Material, material
+from benchmarks.lds.grades import interval
+from benchmarks.lds.ground_truth import Ground, ground_truth, losses_of, models_of
+from benchmarks.lds.rankers import DEFAULT, fused, of_peers, ours
+from benchmarks.record import conclude
 
 SEEDS = (5, 6, 7, 8, 9, 10)
 FIRST = 3
@@ -40,32 +39,31 @@ MEASURES = ("spearman", "reciprocal_rank", "ndcg_at_3")
 
 
 def main() -> int:
-    """Train without each rightsholder and grade everyone."""
+    """Retrain without each rightsholder and grade all rankers."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", choices=("digits", "emoji"), default="digits")
-    parser.add_argument("--source", type=Path, required=True)
+    parser.add_argument("--source", type=Path, help="folder of the emoji; the digits are scikit-learn's")
     parser.add_argument("--cache", type=Path, required=True)
-    parser.add_argument("--peers", type=Path)
+    parser.add_argument("--peers", action="store_true", help="grade other libraries' methods too")
     parser.add_argument("--seeds", type=int, default=len(SEEDS))
-    options = parser.parse_args(sys.argv[1:] if __name__ == "__main__" else [])
+    options = parser.parse_args()
     torch.set_num_threads(1)
     works = material(options.data, options.source)
     ground = ground_truth(works, options.cache, seeds=0)
     results = compare(ground, options.cache, options.peers, SEEDS[: options.seeds])
-    command = f"python -m benchmarks.rightsholders --data {options.data} --source SOURCE --cache CACHE --peers PEERS"
-    path = write_result("rightsholders", CLAIM, {"data": options.data, **results}, ("torch", "numpy"), command)
-    print(f"{path}: held = {results['held']}")
-    return not results["held"]
+    command = f"python -m benchmarks.lds.rightsholders --data {options.data} --source SOURCE --cache CACHE --peers"
+    held = results.pop("held")
+    return conclude("rightsholders", CLAIM, held, {"data": options.data, **results}, ("torch", "numpy"), command)
 
 
 def groups_of(works: Material) -> tuple[list[str], np.ndarray]:
-    """The rightsholders and, per work, the number of its own."""
+    """The rightsholders, and the number of each work's."""
     names = sorted(set(works.group_of_work))
     return names, np.array([names.index(name) for name in works.group_of_work], dtype=np.int64)
 
 
-def compare(ground: Ground, cache: Path, peers: Path | None, seeds: tuple[int, ...]) -> dict[str, Any]:
-    """Grade ours and theirs against retraining."""
+def compare(ground: Ground, cache: Path, peers: bool, seeds: tuple[int, ...]) -> dict[str, Any]:
+    """Grade our rankers and the peers against retraining."""
     folder = cache / ground.material.name
     names, group_of_work = groups_of(ground.material)
     without = np.stack([group_of_work != group for group in range(len(names))])
@@ -77,7 +75,7 @@ def compare(ground: Ground, cache: Path, peers: Path | None, seeds: tuple[int, .
             for seed in seeds
         ]
     )
-    theirs, failed = of_peers(ground, folder, peers) if peers else ({}, {"all": "no --peers given"})
+    theirs, failed = of_peers(ground, folder) if peers else ({}, {"all": "--peers was not given"})
     scored = ours(ground, folder, None)
     default, choice = fused([one for one in scored if one.name in DEFAULT], ground)
     candidates = {"default": default, **{one.name: fused([one], ground)[0] for one in scored}, **theirs}
@@ -109,7 +107,7 @@ def compare(ground: Ground, cache: Path, peers: Path | None, seeds: tuple[int, .
 
 
 def ceiling(loss: Float64[np.ndarray, "seed query group"], generated: np.ndarray) -> dict[str, Any]:
-    """One training graded by another, mean over all pairs of them, and the first half of them by
+    """One training graded by another, mean over all pairs, and the first half of the trainings by
     the second.
     """
     pairs = [measured(one, other) for one, other in permutations(loss, 2)]
@@ -126,7 +124,7 @@ def ceiling(loss: Float64[np.ndarray, "seed query group"], generated: np.ndarray
 def measured(
     predicted: Float64[np.ndarray, "query group"], loss: Float64[np.ndarray, "query group"]
 ) -> dict[str, Float64[np.ndarray, " query"]]:
-    """Every measure of every query."""
+    """All measures for every query."""
     return {
         "spearman": np.array([stats.spearmanr(p, t).statistic for p, t in zip(predicted, loss, strict=True)]),
         "reciprocal_rank": reciprocal_ranks(predicted, loss),
@@ -152,7 +150,7 @@ def summed_up(rows: Mapping[str, Float64[np.ndarray, " query"]], generated: np.n
 def reciprocal_ranks(
     predicted: Float64[np.ndarray, "query group"], loss: Float64[np.ndarray, "query group"]
 ) -> Float64[np.ndarray, " query"]:
-    """One over the place at which the rightsholder that truly matters most is predicted."""
+    """1 / predicted place of the rightsholder that matters most."""
     first = loss.argmax(axis=1)
     own = predicted[np.arange(len(predicted)), first][:, None]
     return np.asarray(1.0 / np.maximum(1, (predicted >= own).sum(axis=1)))
@@ -161,8 +159,8 @@ def reciprocal_ranks(
 def ndcg(
     predicted: Float64[np.ndarray, "query group"], loss: Float64[np.ndarray, "query group"], places: int
 ) -> Float64[np.ndarray, " query"]:
-    """Normalised discounted gain of the first places; the gain is by how much a loss exceeds the
-    smallest.
+    """Normalised discounted cumulative gain of the first places; the gain is the excess of a loss
+    over the smallest.
     """
     gain = loss - loss.min(axis=1, keepdims=True)
     discount = 1.0 / np.log2(np.arange(places) + 2)

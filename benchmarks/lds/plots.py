@@ -35,7 +35,7 @@ def plot_lds(results: dict[str, Any], path: Path) -> None:
 
 
 def plot_member_lds(results: dict[str, Any], path: Path) -> None:
-    """Member-LDS against LDS, one panel a data set."""
+    """Member-LDS against LDS, one panel per data set."""
     figure = Figure(figsize=(4 * max(1, len(results)), 3.6), layout="constrained")
     panels = figure.subplots(1, max(1, len(results)), squeeze=False)[0]
     for axes, (data, facts) in zip(panels, results.items(), strict=False):
@@ -50,6 +50,6 @@ def plot_member_lds(results: dict[str, Any], path: Path) -> None:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    """Without a date, so that the same results give the same file."""
+    """Save without a date, so that equal results give equal files."""
     with mpl.rc_context({"svg.hashsalt": "creditline", "svg.fonttype": "none"}):
         figure.savefig(path, metadata={"Date": None})

@@ -1,4 +1,4 @@
-"""The works, held-out pictures and groups that rankers and their peers are compared on."""
+"""The works, held-out pictures and groups on which rankers are compared."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from torch import Tensor
 from attribution.denoisers.pixels import PixelUNet
 from attribution.ensemble.recipe import TrainingSettings
 from attribution.images import ImageSettings, from_pixels, pixels_of
+from benchmarks.papers.digits import scikit_learn_digits
+from registry.errors import UsageError
 
 WORKS, HELD_OUT = 256, 48
 OTHER_DIGITS = "other-digits"
@@ -22,7 +24,7 @@ CIFAR_SIDE = 32
 
 @dataclass(frozen=True)
 class Material:
-    """One data set, with the network that is trained on it."""
+    """One data set, and the network to train on it."""
 
     name: str
     works: UInt8[np.ndarray, "work height width channel"]
@@ -38,27 +40,31 @@ class Material:
         return from_pixels(self.works)
 
 
-def material(name: str, source: Path) -> Material:
-    """The data set of a name, from where it lies.
+def material(name: str, source: Path | None = None) -> Material:
+    """The data set of a name.
 
-    ``digits`` and ``other-digits`` come from the npz of :mod:`benchmarks.peers.digits`, ``emoji``
-    from a folder with works.csv, ``cifar`` from a folder with the sheet of CIFAR-10's test images
-    and their labels.
+    ``digits`` and ``other-digits`` are scikit-learn's. ``emoji`` is read from a folder with
+    works.csv, ``cifar`` from a folder with a sheet of CIFAR-10's test images and their labels.
+
+    Raises:
+        MissingPartError: scikit-learn is not installed.
+        UsageError: no folder is named for a data set that needs one.
     """
     if name == OTHER_DIGITS:
         # Two resolutions and four times as many places: what holds of one network need not hold of
         # another.
-        return _digits(source, OTHER_DIGITS, WORKS + HELD_OUT, PixelUNet(8, 1, (16, 24), groups=8, patch=2))
+        return _digits(OTHER_DIGITS, WORKS + HELD_OUT, PixelUNet(8, 1, (16, 24), groups=8, patch=2))
     if name == "digits":
-        return _digits(source, name, 0, PixelUNet(size=8, channels=1, widths=(16,), groups=8, patch=4))
+        return _digits(name, 0, PixelUNet(size=8, channels=1, widths=(16,), groups=8, patch=4))
+    if source is None:
+        raise UsageError(f"{name} needs a folder of pictures: name it with --source")
     return _emoji(source) if name == "emoji" else _cifar(source)
 
 
-def _digits(source: Path, name: str, start: int, network: PixelUNet) -> Material:
-    """Scikit-learn's 8x8 digits, in an order that was drawn, from some place of it on."""
-    with np.load(source, allow_pickle=False) as arrays:
-        pixels = np.round(arrays["images"] * (255.0 / 16.0)).astype(np.uint8)[..., None]
-        classes = arrays["target"]
+def _digits(name: str, start: int, network: PixelUNet) -> Material:
+    """Scikit-learn's 8x8 digits in random order, from place ``start`` on."""
+    pixels, classes = scikit_learn_digits()
+    pixels = pixels[..., None]
     order = np.random.default_rng(0).permutation(len(pixels))
     chosen, rest = np.split(order[start : start + WORKS + HELD_OUT], [WORKS])
     return Material(
@@ -72,7 +78,7 @@ def _digits(source: Path, name: str, start: int, network: PixelUNet) -> Material
 
 
 def _emoji(source: Path) -> Material:
-    """Colour emoji at 16x16: as many works of each house, drawn at random."""
+    """Colour emoji at 16x16, equally many works of each house, at random."""
     with (source / "works.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     houses = sorted({row["set"] for row in rows})
@@ -98,9 +104,7 @@ def _emoji(source: Path) -> Material:
 
 
 def _cifar(source: Path) -> Material:
-    """Photographs at 16x16, drawn at random; network and training are those of the emoji,
-    unchanged.
-    """
+    """Photographs at 16x16, at random; network and training are those of the emoji."""
     with Image.open(source / "test.webp") as file:
         sheet = np.asarray(file.convert("RGB"))
     down, across = (length // CIFAR_SIDE for length in sheet.shape[:2])
@@ -120,7 +124,7 @@ def _cifar(source: Path) -> Material:
 
 
 def _in_colour(name: str, works: np.ndarray, held_out: np.ndarray, group_of_work: tuple[str, ...]) -> Material:
-    """A set of colour pictures at 16x16, all of which are trained alike."""
+    """A set of colour pictures at 16x16."""
     return Material(
         name,
         works,

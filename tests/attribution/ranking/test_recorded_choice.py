@@ -14,10 +14,10 @@ import pytest
 from attribution.audit.auditor import Auditor
 from attribution.audit.record import AuditSettings
 from attribution.ranking.grading import RankerChoice, grade_rankers, graded_samples
-from attribution.ranking.kept_choice import keep_choice, kept_choice, rankers_to_use, scores_path
-from attribution.ranking.rankers.catalogue import RankerNeeds, make_rankers
-from attribution.ranking.rankers.fusion import Part
+from attribution.ranking.rankers.catalogue import RankerInputs, make_rankers
+from attribution.ranking.rankers.fusion import WeightedRanker
 from attribution.ranking.rankers.member_lds import MemberLds
+from attribution.ranking.recorded_choice import rankers_to_use, record_choice, recorded_choice, scores_path
 from attribution.sampling.generate import default_sampler
 from registry.errors import CreditlineError, IntegrityError, MissingPartError, UsageError
 from registry.event_log.verify import verify
@@ -26,8 +26,8 @@ from tests.attribution.conftest import CPU, NOW, World
 SETTINGS = AuditSettings(shortlist=4, jacobian=False)
 
 
-def needs_of(world: World) -> RankerNeeds:
-    return RankerNeeds(default_sampler(world.ensemble.settings))
+def ranker_inputs(world: World) -> RankerInputs:
+    return RankerInputs(default_sampler(world.ensemble.settings))
 
 
 def scores_for(world: World, path: Path) -> Path:
@@ -40,22 +40,22 @@ def scores_for(world: World, path: Path) -> Path:
 
 def test_a_kept_choice_comes_back_as_it_was(world: World) -> None:
     """The newest one counts, grade and parts included; the log stays whole."""
-    rankers = make_rankers(["pixel-kernel", "responsibilities"], needs_of(world))
+    rankers = make_rankers(["pixel-kernel", "responsibilities"], ranker_inputs(world))
     grade = MemberLds(0.5, 0.25, 0.75, 6, (0.1, 0.9))
-    parts = (Part("pixel-kernel", 0.02, 0.75), Part("responsibilities", 16.0, 0.25))
-    assert kept_choice(world.registry, world.ensemble.id) is None
-    keep_choice(world.registry, world.ensemble.id, rankers[:1], RankerChoice(parts[:1], None, "why"), None, None, NOW)
-    first = kept_choice(world.registry, world.ensemble.id)
+    parts = (WeightedRanker("pixel-kernel", 0.02, 0.75), WeightedRanker("responsibilities", 16.0, 0.25))
+    assert recorded_choice(world.registry, world.ensemble.id) is None
+    record_choice(world.registry, world.ensemble.id, rankers[:1], RankerChoice(parts[:1], None, "why"), None, None, NOW)
+    first = recorded_choice(world.registry, world.ensemble.id)
     assert first is not None
     assert (first.choice.grade, first.choice.not_graded) == (None, "why")
-    keep_choice(world.registry, world.ensemble.id, rankers, RankerChoice(parts, grade), None, None, NOW)
-    newest = kept_choice(world.registry, world.ensemble.id)
+    record_choice(world.registry, world.ensemble.id, rankers, RankerChoice(parts, grade), None, None, NOW)
+    newest = recorded_choice(world.registry, world.ensemble.id)
     assert newest is not None
     assert (newest.choice.parts, newest.choice.grade) == (parts, grade)
-    used = rankers_to_use(world.registry, world.ensemble.id, (), needs_of(world))
+    used = rankers_to_use(world.registry, world.ensemble.id, (), ranker_inputs(world))
     assert [one.name for one in used.rankers] == ["pixel-kernel", "responsibilities"]
     assert used.choice == newest.choice
-    assert kept_choice(world.registry, "f" * 12) is None
+    assert recorded_choice(world.registry, "f" * 12) is None
     assert not verify(world.registry).faults
 
 
@@ -64,14 +64,14 @@ def test_audits_use_what_is_kept_unless_told_otherwise(world: World) -> None:
     sample = world.samples[0]
     default = next(iter(Auditor.prepare(world.registry, world.ensemble, SETTINGS, CPU).audit_samples([sample])))
     assert [one["name"] for one in default.ranker["rankers"]] == ["pixel-kernel", "responsibilities"]
-    rankers = make_rankers(["pixel-kernel"], needs_of(world))
-    choice = RankerChoice((Part("pixel-kernel", 0.05, 1.0),), MemberLds(0.5, 0.25, 0.75, 6))
-    keep_choice(world.registry, world.ensemble.id, rankers, choice, None, None, NOW)
+    rankers = make_rankers(["pixel-kernel"], ranker_inputs(world))
+    choice = RankerChoice((WeightedRanker("pixel-kernel", 0.05, 1.0),), MemberLds(0.5, 0.25, 0.75, 6))
+    record_choice(world.registry, world.ensemble.id, rankers, choice, None, None, NOW)
     kept = next(iter(Auditor.prepare(world.registry, world.ensemble, SETTINGS, CPU).audit_samples([sample])))
     assert kept.id != default.id
     assert (kept.ranker["name"], kept.ranker["bandwidth"]) == ("pixel-kernel", 0.05)
     assert kept.ranker["member_lds"]["value"] == 0.5
-    named = rankers_to_use(world.registry, world.ensemble.id, ["responsibilities"], needs_of(world))
+    named = rankers_to_use(world.registry, world.ensemble.id, ["responsibilities"], ranker_inputs(world))
     assert [one.name for one in named.rankers] == ["responsibilities"]
     assert named.choice is None
 
@@ -81,12 +81,12 @@ def test_supplied_scores_are_kept_in_the_home(world: World, tmp_path: Path) -> N
     refused.
     """
     path = scores_for(world, tmp_path / "scores.parquet")
-    rankers = make_rankers(["pixel-kernel"], replace(needs_of(world), scores=path))
+    rankers = make_rankers(["pixel-kernel"], replace(ranker_inputs(world), scores=path))
     auditor = Auditor.prepare(world.registry, world.ensemble, SETTINGS, CPU)
     samples = graded_samples(world.registry, world.ensemble)
-    grades = grade_rankers(rankers, auditor.context.corpus, samples)
+    grades = grade_rankers(rankers, auditor.context.encoded, samples)
     assert [one.name for one in grades.rankers] == ["pixel-kernel", "supplied-scores"]
-    keep_choice(world.registry, world.ensemble.id, rankers, grades.choice, None, path, NOW)
+    record_choice(world.registry, world.ensemble.id, rankers, grades.choice, None, path, NOW)
     path.unlink()
     audit = next(iter(Auditor.prepare(world.registry, world.ensemble, SETTINGS, CPU).audit_samples(world.samples[:1])))
     assert [one["name"] for one in audit.ranker["rankers"]] == ["pixel-kernel", "supplied-scores"]
@@ -94,29 +94,29 @@ def test_supplied_scores_are_kept_in_the_home(world: World, tmp_path: Path) -> N
     assert copy.is_file()
     pq.write_table(pa.table({"sample": ["a"], "asset_id": [1], "score": [1.0]}), copy)
     with pytest.raises(UsageError, match="no longer what was kept"):
-        rankers_to_use(world.registry, world.ensemble.id, (), needs_of(world))
+        rankers_to_use(world.registry, world.ensemble.id, (), ranker_inputs(world))
     copy.unlink()
     with pytest.raises(CreditlineError):
-        rankers_to_use(world.registry, world.ensemble.id, (), needs_of(world))
+        rankers_to_use(world.registry, world.ensemble.id, (), ranker_inputs(world))
 
 
 def test_kept_ranker_whose_weights_are_gone_is_an_error(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Never another ranking in its place."""
     monkeypatch.delenv("CREDITLINE_MOBILENET", raising=False)
-    (known,) = make_rankers(["pixel-kernel"], needs_of(world))
+    (known,) = make_rankers(["pixel-kernel"], ranker_inputs(world))
     known.name = "mobilenet"
-    choice = RankerChoice((Part("mobilenet", 0.05, 1.0),), None)
-    keep_choice(world.registry, world.ensemble.id, [known], choice, Path("gone.pth"), None, NOW)
+    choice = RankerChoice((WeightedRanker("mobilenet", 0.05, 1.0),), None)
+    record_choice(world.registry, world.ensemble.id, [known], choice, Path("gone.pth"), None, NOW)
     with pytest.raises(MissingPartError, match=r"gone\.pth"):
-        rankers_to_use(world.registry, world.ensemble.id, (), needs_of(world))
+        rankers_to_use(world.registry, world.ensemble.id, (), ranker_inputs(world))
 
 
 def test_edited_choice_is_an_integrity_error(world: World) -> None:
     """The log is not read as if nothing had happened."""
-    (ranker,) = make_rankers(["pixel-kernel"], needs_of(world))
-    choice = RankerChoice((Part("pixel-kernel", 0.05, 1.0),), None)
-    keep_choice(world.registry, world.ensemble.id, [ranker], choice, None, None, NOW)
+    (ranker,) = make_rankers(["pixel-kernel"], ranker_inputs(world))
+    choice = RankerChoice((WeightedRanker("pixel-kernel", 0.05, 1.0),), None)
+    record_choice(world.registry, world.ensemble.id, [ranker], choice, None, None, NOW)
     with world.registry.connection() as connection:
         connection.execute("UPDATE event SET after = '{\"parts\": 1}' WHERE kind = 'ranker chosen'")
     with pytest.raises(IntegrityError, match="log verify"):
-        kept_choice(world.registry, world.ensemble.id)
+        recorded_choice(world.registry, world.ensemble.id)

@@ -1,9 +1,9 @@
-"""The rankers of an ensemble's audits: those that were kept with it, or the two that need no file.
+"""The rankers of an ensemble's audits: the choice recorded in the log, or the defaults.
 
-`creditline rankers --keep` puts rankers, grades and the chosen fusion into the log, where the
-newest entry counts. What is kept names everything that decides a score, so an audit under it is the
-same audit wherever and whenever it is made; and where a file that a ranker needs is gone or another
-one, that is an error and never another ranking.
+`creditline rankers --keep` records rankers, grades and the chosen fusion in the log; the newest
+entry is in force. The entry has everything that decides a score, so an audit under it does not
+depend on machine or time. If a file that a ranker needs is missing or different, that is an error
+and never another ranking.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from typing import Any
 
 from attribution.ensemble.serving import ServingEnsemble
 from attribution.ranking.grading import RankerChoice, identity_of
-from attribution.ranking.rankers.catalogue import DEFAULT_RANKERS, RankerNeeds, make_ranker, make_rankers
-from attribution.ranking.rankers.fusion import Part
+from attribution.ranking.rankers.catalogue import DEFAULT_RANKERS, RankerInputs, make_ranker, make_rankers
+from attribution.ranking.rankers.fusion import WeightedRanker
 from attribution.ranking.rankers.interface import Ranker
 from attribution.ranking.rankers.member_lds import MemberLds
 from attribution.sampling.generate import default_sampler
@@ -35,17 +35,17 @@ EVENT = "ranker chosen"
 
 
 @dataclass(frozen=True)
-class KeptChoice:
-    """What `creditline rankers --keep` put into the log."""
+class RecordedChoice:
+    """A log entry by `creditline rankers --keep`."""
 
     rankers: tuple[Mapping[str, Any], ...]
-    """Names, scales and settings of all rankers that have a say in what is tested."""
+    """Names, scales and settings of the rankers that make the shortlist."""
     choice: RankerChoice
     weights: str | None
-    """Path of the file of weights, where one was named."""
+    """Path of the file of weights, if one was named."""
 
 
-def keep_choice(
+def record_choice(
     registry: Registry,
     ensemble_id: str,
     rankers: Sequence[Ranker],
@@ -54,8 +54,8 @@ def keep_choice(
     scores: Path | None,
     now: datetime.datetime,
 ) -> None:
-    """Have the log say which rankers audits of an ensemble use from now on, and keep the supplied
-    scores in the home.
+    """Record the rankers of an ensemble's future audits in the log, and copy the supplied scores
+    into the home.
     """
     for ranker in rankers:
         sha256 = ranker.settings().get("scores_sha256")
@@ -66,11 +66,11 @@ def keep_choice(
         change.record(EVENT, f"ensemble {ensemble_id}", after=document)
 
 
-def kept_choice(registry: Registry, ensemble_id: str) -> KeptChoice | None:
-    """The newest choice for an ensemble, if any was kept.
+def recorded_choice(registry: Registry, ensemble_id: str) -> RecordedChoice | None:
+    """The newest recorded choice for an ensemble.
 
     Raises:
-        IntegrityError: the log's entry is not one that was written here.
+        IntegrityError: the log's entry cannot be read.
     """
     with registry.connection() as connection:
         stated = newest_statement(connection, EVENT, f"ensemble {ensemble_id}")
@@ -81,12 +81,12 @@ def kept_choice(registry: Registry, ensemble_id: str) -> KeptChoice | None:
         grade = found["member_lds"]
         measured = None if "not_measured" in grade else _grade(grade)
         choice = RankerChoice(
-            parts=tuple(Part(str(p["name"]), float(p["scale"]), float(p["weight"])) for p in found["parts"]),
+            parts=tuple(WeightedRanker(str(p["name"]), float(p["scale"]), float(p["weight"])) for p in found["parts"]),
             grade=measured,
             not_graded=str(grade.get("not_measured", "")),
             by_scale={one["name"]: tuple(one["member_lds_by_scale"]) for one in found["rankers"]},
         )
-        return KeptChoice(tuple(found["rankers"]), choice, found["weights_file"])
+        return RecordedChoice(tuple(found["rankers"]), choice, found["weights_file"])
     except (ValueError, TypeError, KeyError) as error:
         raise IntegrityError(
             f"the log's newest choice of a ranker for ensemble {ensemble_id} cannot be read ({error}); "
@@ -100,54 +100,54 @@ def _grade(found: Mapping[str, Any]) -> MemberLds:
 
 
 def scores_path(home: Home, sha256: str) -> Path:
-    """Where supplied scores are kept."""
+    """Path of a copy of supplied scores."""
     return home.root / "scores" / f"{sha256}.parquet"
 
 
-def needs_of(
+def ranker_inputs(
     registry: Registry,
     ensemble: ServingEnsemble,
     weights: Path | None = None,
     scores: Path | None = None,
-    advance: Callable[[int, int], object] = lambda _done, _total: None,
-) -> RankerNeeds:
-    """What rankers of an ensemble's works may need; its reference model is opened only for a ranker
-    that asks for it.
+    on_progress: Callable[[int, int], object] = lambda _done, _total: None,
+) -> RankerInputs:
+    """Inputs for rankers of an ensemble's works; the reference model is opened only if a ranker
+    needs it.
     """
     opened = partial(open_reference_model, registry, ensemble.id)
-    return RankerNeeds(default_sampler(ensemble.settings), weights, scores, advance, opened)
+    return RankerInputs(default_sampler(ensemble.settings), weights, scores, on_progress, opened)
 
 
 @dataclass(frozen=True, eq=False)
 class UsedRankers:
-    """What an audit ranks with."""
+    """The rankers of an audit."""
 
     rankers: tuple[Ranker, ...]
     choice: RankerChoice | None
-    """The choice that was kept; None: the audit lets the ensemble grade and choose."""
+    """The recorded choice; None: the audit grades and chooses itself."""
 
 
-def rankers_to_use(registry: Registry, ensemble_id: str, names: Sequence[str], needs: RankerNeeds) -> UsedRankers:
-    """The rankers that are named, or those that were kept with the ensemble, or the default ones.
+def rankers_to_use(registry: Registry, ensemble_id: str, names: Sequence[str], inputs: RankerInputs) -> UsedRankers:
+    """The named rankers; without names, the recorded ones; without a record, the default ones.
 
-    A file of scores joins those that are named, or the default ones.
+    A file of scores is added to the named rankers, or to the default ones.
 
     Raises:
-        UsageError: there is no ranker of a name, or a kept one is not what it was.
-        MissingPartError: what one of them needs is not there.
+        UsageError: there is no ranker of a name, or a recorded ranker has changed.
+        MissingPartError: a file, model or library that one of them needs is absent.
         InputError: a file that one of them needs cannot be used.
     """
-    if names or needs.scores is not None:
-        return UsedRankers(tuple(make_rankers(names or DEFAULT_RANKERS, needs)), None)
-    kept = kept_choice(registry, ensemble_id)
+    if names or inputs.scores is not None:
+        return UsedRankers(tuple(make_rankers(names or DEFAULT_RANKERS, inputs)), None)
+    kept = recorded_choice(registry, ensemble_id)
     if kept is None:
-        return UsedRankers(tuple(make_rankers(DEFAULT_RANKERS, needs)), None)
-    if needs.weights is None and kept.weights is not None:
-        needs = replace(needs, weights=Path(kept.weights))
+        return UsedRankers(tuple(make_rankers(DEFAULT_RANKERS, inputs)), None)
+    if inputs.weights is None and kept.weights is not None:
+        inputs = replace(inputs, weights=Path(kept.weights))
     rankers = []
     for known in kept.rankers:
         sha256 = known["settings"].get("scores_sha256")
-        own = needs if sha256 is None else replace(needs, scores=scores_path(registry.home, str(sha256)))
+        own = inputs if sha256 is None else replace(inputs, scores=scores_path(registry.home, str(sha256)))
         ranker = make_ranker(str(known["name"]), own)
         if identity_of(ranker) != {name: known[name] for name in ("name", "scales", "settings")}:
             raise UsageError(

@@ -1,9 +1,8 @@
-"""Ground truth for attribution: models retrained on random halves of the works, and what each
-thinks of every query.
+"""Ground truth for attribution: models retrained on random halves of the works, and their losses on
+every query.
 
-Beside it, from the same works and the same training: the encoded ensemble that creditline would
-have, its generated images, and one reference model of all works, which gradient methods
-differentiate.
+From the same works and training: an encoded ensemble as creditline makes it, its generated images,
+and one reference model of all works, which gradient methods differentiate.
 """
 
 from __future__ import annotations
@@ -22,8 +21,8 @@ from attribution.images import from_pixels, to_pixels
 from attribution.sampling.noise import noise_batch
 from attribution.sampling.sampler import sample
 from attribution.sampling.schedule import SamplerSettings
-from benchmarks.lds_data import Material
-from benchmarks.lds_models import Stack, denoising_losses, trained
+from benchmarks.lds.data import Material
+from benchmarks.lds.models import Stack, denoising_losses, trained
 from registry.encodings.codes import bits, codes_of
 from registry.home import write_atomically
 
@@ -36,7 +35,7 @@ HALF_SEEDS = (1, 2)
 
 @dataclass(frozen=True)
 class Ground:
-    """Everything that a comparison of rankers reads."""
+    """The inputs of a comparison of rankers."""
 
     material: Material
     queries: Float[Tensor, "query channel height width"]
@@ -50,7 +49,7 @@ class Ground:
     """Models of all works, one a seed; the first is the reference."""
 
     def flat_queries(self) -> np.ndarray:
-        """In [0, 1], flattened channel by channel."""
+        """Queries in [0, 1], flattened channel by channel."""
         return ((self.queries.flatten(1).numpy() + 1.0) / 2.0).astype(np.float32)
 
     def flat_works(self) -> np.ndarray:
@@ -59,9 +58,7 @@ class Ground:
 
 
 def random_halves(works: int, count: int, seed: int) -> Bool[np.ndarray, "model work"]:
-    """Subsets of half of the works, in complementary pairs, so that every work is in as many as
-    every other.
-    """
+    """Random halves of the works, in complementary pairs, so that all works are in equally many."""
     generator = np.random.default_rng(seed)
     halves = np.zeros((count, works), dtype=np.bool_)
     for row in range(0, count, 2):
@@ -72,9 +69,7 @@ def random_halves(works: int, count: int, seed: int) -> Bool[np.ndarray, "model 
 
 
 def ground_truth(material: Material, cache: Path, halves: int = HALVES, seeds: int = len(HALF_SEEDS)) -> Ground:
-    """Train what is missing in ``cache``, show every model every query, and put it all side by
-    side.
-    """
+    """Train the models that ``cache`` lacks, and measure the loss of every model on every query."""
     folder = cache / material.name
     images = material.images()
     membership = bits(codes_of(7, MEMBERS, ONES, np.arange(len(images))), MEMBERS)
@@ -101,13 +96,13 @@ def ground_truth(material: Material, cache: Path, halves: int = HALVES, seeds: i
 
 
 def models_of(material: Material, folder: Path, name: str, rows: Bool[np.ndarray, "model work"], seed: int) -> Stack:
-    """Models of some of the works each, under one training seed; trained unless they are there."""
+    """Models of subsets of the works under one training seed, from the folder or trained now."""
     training = replace(material.training, seed=seed)
     return trained(folder, f"{name}-{seed}", material.images(), rows, material.network, training)
 
 
 def _generated(folder: Path, stack: Stack) -> Tensor:
-    """Images of the ensemble, as the picture that is shown: clamped and rounded to bytes."""
+    """Images of the ensemble, clamped and rounded to bytes."""
     path = folder / "generated.safetensors"
     if not path.exists():
         ensemble = Ensemble([stack.model(index) for index in range(len(stack))])
@@ -121,7 +116,7 @@ def _generated(folder: Path, stack: Stack) -> Tensor:
 def losses_of(
     folder: Path, name: str, stack: Stack, queries: Float[Tensor, "query channel height width"]
 ) -> Float64[np.ndarray, "query model"]:
-    """What every model loses on every query; measured unless it is there."""
+    """The loss of every model on every query, from the folder or measured now."""
     path = folder / f"losses-{name}.safetensors"
     if not path.exists():
         losses = denoising_losses(stack, queries, range(1000, 1000 + len(queries)), SAMPLER)

@@ -1,5 +1,5 @@
-"""The linear datamodeling score (Park et al. 2023) with its uncertainty: over queries, over
-subsets, and against the ceiling.
+"""The linear datamodeling score (Park et al. 2023) with intervals over queries and over subsets,
+and its ceiling.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ DRAWS = 1000
 
 
 def seen_by(scores: Float64[np.ndarray, "query work"], halves: Bool[np.ndarray, "model work"]) -> np.ndarray:
-    """Per query and model, the centred scores of what the model saw, summed."""
+    """Per query and model, the sum of centred scores of the works that the model saw."""
     centred = scores - scores.mean(axis=1, keepdims=True)
     return np.asarray(centred @ halves.T.astype(np.float64))
 
@@ -25,7 +25,7 @@ def per_query(
     loss: Float64[np.ndarray, "query model"],
     halves: Bool[np.ndarray, "model work"],
 ) -> Float64[np.ndarray, " query"]:
-    """Spearman's correlation over models of the scores seen with minus the loss."""
+    """Spearman's correlation over models of these sums with minus the loss."""
     return np.asarray(correlations_of(seen_by(scores, halves), loss))
 
 
@@ -40,7 +40,7 @@ def graded(
     halves: Bool[np.ndarray, "model work"],
     generated: Bool[np.ndarray, " query"],
 ) -> dict[str, Any]:
-    """LDS in hundredths, for generated and held-out queries, with bootstrap intervals over queries
+    """LDS in hundredths for generated and held-out queries, with bootstrap intervals over queries
     and over subsets.
     """
     correlations = per_query(scores, loss, halves)
@@ -62,8 +62,8 @@ def difference(
     halves: Bool[np.ndarray, "model work"],
     generated: Bool[np.ndarray, " query"],
 ) -> dict[str, Any]:
-    """How much better ``one`` is than ``other``, in hundredths, under the same draws of queries and
-    of subsets.
+    """LDS of ``one`` minus LDS of ``other``, in hundredths, under the same draws of queries and of
+    subsets.
     """
     facts: dict[str, Any] = {}
     gap = per_query(one, loss, halves) - per_query(other, loss, halves)
@@ -81,7 +81,9 @@ def difference(
 def ceiling(
     loss: Float64[np.ndarray, "seed query model"], generated: Bool[np.ndarray, " query"]
 ) -> dict[str, Any] | None:
-    """What one seed's losses say of another's on the same subsets; None for a single seed."""
+    """Correlation of one training seed's losses with another's on the same subsets; None for a
+    single seed.
+    """
     if len(loss) < 2:
         return None
     correlations = correlations_of(-loss[0], loss[1])

@@ -1,11 +1,10 @@
-"""Many small diffusion models at once: the members' own network, draws and optimiser, stacked and
-trained through torch.func.
+"""Many small diffusion models trained at once: the members' network, draws and optimiser, stacked
+by torch.func.
 
-Ground truth for attribution is retraining, and retraining a hundred networks of 40,000 weights one
-after another is mostly the overhead of small operations. Models whose work lists differ but whose
-timesteps and noise are common (``common_works`` off in
-:class:`attribution.ensemble.recipe.TrainingSettings`) run as one stacked network. What each one
-ends with is what ``creditline train`` would give for its works, up to rounding.
+Ground truth for attribution is retraining, and a hundred networks of 40,000 weights trained in turn
+are mostly overhead of small operations. Models that differ in their works but share timesteps and
+noise (``common_works`` off in :class:`attribution.ensemble.recipe.TrainingSettings`) run as one
+stacked network. Each ends with the weights of ``creditline train`` for its works, up to rounding.
 """
 
 from __future__ import annotations
@@ -35,12 +34,11 @@ TOGETHER = 16
 
 
 class CleanDenoiser(nn.Module):
-    """The members' network asked for the clean image, from which the noise follows: eps = (x_t -
-    sqrt(abar) x0) / sqrt(1 - abar).
+    """The members' network, predicting the clean image; the noise follows: eps = (x_t - sqrt(abar)
+    x0) / sqrt(1 - abar).
 
     A network of 16 feature maps on patches of 4 x 4 pixels is too narrow to pass noise through, but
-    not too narrow for pictures. So such a network, a tenth of the work, can be a denoiser as any
-    other.
+    not too narrow for pictures, and a tenth of the work.
     """
 
     signal: Tensor
@@ -61,7 +59,7 @@ class CleanDenoiser(nn.Module):
 
 @dataclass(frozen=True)
 class Stack:
-    """Several trained models of one shape: every weight with a leading axis over the models."""
+    """Trained models of one shape; every weight has a leading axis over the models."""
 
     weights: dict[str, Tensor]
     settings: PixelUNet
@@ -70,7 +68,7 @@ class Stack:
         return len(next(iter(self.weights.values())))
 
     def model(self, index: int) -> CleanDenoiser:
-        """One of them, for inference."""
+        """One of the models, for inference."""
         denoiser = CleanDenoiser(self.settings, 0)
         denoiser.load_state_dict({name: value[index] for name, value in self.weights.items()})
         return denoiser.eval().requires_grad_(False)
@@ -84,10 +82,9 @@ def trained(
     network: PixelUNet,
     training: TrainingSettings,
 ) -> Stack:
-    """Train one model a row of ``membership``, or read those that an earlier run has left in
-    ``folder``.
+    """Train one model per row of ``membership``, or read those that ``folder`` has.
 
-    Models that are there are not trained again: an interrupted run goes on with the next stack.
+    Models in the folder are not trained again: an interrupted run continues with the next stack.
     """
     folder.mkdir(parents=True, exist_ok=True)
     parts = []
@@ -106,7 +103,9 @@ def trained(
 def with_checkpoints(
     images: Tensor, network: PixelUNet, training: TrainingSettings, steps: Sequence[int]
 ) -> tuple[list[dict[str, Tensor]], list[float]]:
-    """One model of all images, as it was after each of ``steps``, and the learning rates there."""
+    """The weights of one model of all images after each of ``steps``, and the learning rates
+    there.
+    """
     kept: list[dict[str, Tensor]] = []
 
     def keep(step: int, weights: dict[str, Tensor]) -> None:
@@ -172,11 +171,10 @@ def denoising_losses(
     settings: SamplerSettings,
     report: Callable[[int], None] = lambda _done: None,
 ) -> Float64[np.ndarray, "image model"]:
-    """What :func:`attribution.sampling.predictions.renoise` calls the member loss, of every image
-    (in [-1, 1]) under every model.
+    """The member loss of :func:`attribution.sampling.predictions.renoise`, of every image (in [-1,
+    1]) under every model.
 
-    The noise of image k is a function of ``seeds[k]``, so that models are compared under the same
-    noise.
+    The noise of image k is a function of ``seeds[k]``, so models are compared under the same noise.
     """
     base = CleanDenoiser(stack.settings, 0).eval()
     looks = [look for look in noised_views(settings) if is_middle(look.step)]

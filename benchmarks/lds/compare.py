@@ -2,14 +2,14 @@
 queries.
 
 Ground truth is retraining: models of random halves of 256 works, and for every query the rank
-correlation, over the models, between the summed scores of what a model saw and minus its denoising
-loss (LDS). Peers run in their own virtual environment (:mod:`benchmarks.peers`). Everything trained
-is kept in ``--cache``, so an interrupted run goes on where it stopped.
+correlation, over the models, between the summed scores of the works that a model saw and minus its
+denoising loss (LDS). Peers need ``pip install 'creditline[peers]' captum``. Everything trained is
+kept in ``--cache``, so an interrupted run continues where it stopped.
 
-    python -m benchmarks.lds --data digits --source digits.npz --cache DIR --peers VENV python -m
-    benchmarks.lds --data emoji --source emoji-styles/ --cache DIR --peers VENV [--mobilenet FILE]
-    python -m benchmarks.lds --data cifar --source cifar10/ --cache DIR --peers VENV python -m
-    benchmarks.lds --member-lds --cache DIR
+    python -m benchmarks.lds.compare --data digits --cache DIR --peers python -m
+    benchmarks.lds.compare --data emoji --source FOLDER --cache DIR --peers [--mobilenet FILE]
+    python -m benchmarks.lds.compare --data cifar --source FOLDER --cache DIR --peers python -m
+    benchmarks.lds.compare --member-lds --cache DIR
 """
 
 from __future__ import annotations
@@ -24,47 +24,46 @@ import numpy as np
 import torch
 from scipy import stats
 
-from benchmarks.lds_data import material
-from benchmarks.lds_grades import ceiling, difference, graded, per_query
-from benchmarks.lds_ground import HALF_SEEDS, HALVES, MEMBERS, ONES, Ground, ground_truth
-from benchmarks.lds_plots import plot_lds, plot_member_lds
-from benchmarks.lds_rankers import DEFAULT, Scored, fused, member_lds, of_peers, ours
-from benchmarks.record import RESULTS, write_result
+from benchmarks.lds.data import material
+from benchmarks.lds.grades import ceiling, difference, graded, per_query
+from benchmarks.lds.ground_truth import HALF_SEEDS, HALVES, MEMBERS, ONES, Ground, ground_truth
+from benchmarks.lds.plots import plot_lds, plot_member_lds
+from benchmarks.lds.rankers import DEFAULT, Scored, fused, member_lds, of_peers, ours
+from benchmarks.record import RESULTS, conclude
 
 PACKAGES = ("torch", "diffusers", "numpy")
 CLAIM = "the default ranking's LDS is at or above the best peer's, on generated and on held-out images"
 
 
 def main() -> int:
-    """Measure one data set, or put together what all of them say about member-LDS."""
+    """Grade one data set, or compare member-LDS with LDS over all of them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", choices=("digits", "emoji", "cifar"), default="digits")
-    parser.add_argument("--source", type=Path, help="npz of the digits, or the folder of the emoji or of CIFAR-10")
+    parser.add_argument("--source", type=Path, help="folder of the emoji or of CIFAR-10; the digits are scikit-learn's")
     parser.add_argument("--cache", type=Path, required=True, help="where models and scores are kept")
-    parser.add_argument("--peers", type=Path, help="virtual environment of the peers")
+    parser.add_argument("--peers", action="store_true", help="grade other libraries' methods too")
     parser.add_argument("--mobilenet", type=Path, help="weights for the feature kernel")
     parser.add_argument("--halves", type=int, default=HALVES)
     parser.add_argument("--seeds", type=int, default=len(HALF_SEEDS))
     parser.add_argument("--member-lds", action="store_true")
-    options = parser.parse_args(sys.argv[1:] if __name__ == "__main__" else [])
+    options = parser.parse_args()
     torch.set_num_threads(1)
     if options.member_lds:
         return _member_lds(options.cache)
     ground = ground_truth(material(options.data, options.source), options.cache, options.halves, options.seeds)
     folder = options.cache / options.data
     results = compare(ground, folder, options.peers, options.mobilenet)
-    command = f"python -m benchmarks.lds --data {options.data} --source SOURCE --cache CACHE --peers PEERS"
-    path = write_result(f"lds_{options.data}", CLAIM, results, PACKAGES, command)
-    plot_lds(results, path.with_suffix(".svg"))
-    print(f"{path}: held = {results['held']}")
-    return not results["held"]
+    command = f"python -m benchmarks.lds.compare --data {options.data} --source SOURCE --cache CACHE --peers"
+    held = results.pop("held")
+    plot_lds(results, RESULTS / f"lds_{options.data}.svg")
+    return conclude(f"lds_{options.data}", CLAIM, held, results, PACKAGES, command)
 
 
-def compare(ground: Ground, folder: Path, peers: Path | None, weights: Path | None) -> dict[str, Any]:
-    """Grade everything against the ground truth, and keep what E23 needs."""
+def compare(ground: Ground, folder: Path, peers: bool, weights: Path | None) -> dict[str, Any]:
+    """Grade all rankers against the ground truth, and keep the input of E23."""
     scored = ours(ground, folder, weights)
     default, choice = fused([one for one in scored if one.name in DEFAULT], ground)
-    theirs, failed = of_peers(ground, folder, peers) if peers else ({}, {"all": "no --peers given"})
+    theirs, failed = of_peers(ground, folder) if peers else ({}, {"all": "--peers was not given"})
     candidates = {"default": default}
     for one in scored:
         candidates |= _at_scales(one, ground)
@@ -113,7 +112,7 @@ def _at_scales(one: Scored, ground: Ground) -> dict[str, np.ndarray]:
 
 def _fusions(scored: list[Scored], ground: Ground) -> dict[str, np.ndarray]:
     """Pairs and triples with equal weights, each ranker at the scale that the ensemble chooses; and
-    all that there are.
+    the fusion of all rankers.
     """
     by_name = {one.name: fused([one], ground)[0] for one in scored}
     found = {
@@ -127,7 +126,7 @@ def _fusions(scored: list[Scored], ground: Ground) -> dict[str, np.ndarray]:
 
 
 def _best_settings(theirs: dict[str, np.ndarray], grades: dict[str, Any], data: str) -> dict[str, str]:
-    """Per peer, its setting: on digits the one that does best there, elsewhere the same."""
+    """The setting of each peer: on digits the best one, elsewhere the same as on digits."""
     fixed: dict[str, str] = {}
     digits = RESULTS / "lds_digits.json"
     if data != "digits" and digits.exists():
@@ -145,7 +144,7 @@ def _best_settings(theirs: dict[str, np.ndarray], grades: dict[str, Any], data: 
 
 
 def _facts(ground: Ground) -> dict[str, Any]:
-    """What the truth was made of."""
+    """Sizes and settings of the ground truth."""
     training = ground.material.training
     seen = ground.member_loss.mean()
     return {
@@ -167,9 +166,7 @@ def _facts(ground: Ground) -> dict[str, Any]:
 
 
 def _keep_member_lds(ground: Ground, scores: dict[str, np.ndarray], folder: Path) -> None:
-    """Leave, for every code-blind score without chosen parts, what members and what retrained
-    models say of it.
-    """
+    """Keep member-LDS and LDS of every score in a file."""
     loss = ground.half_loss.mean(axis=0)
     found = {}
     for name, values in scores.items():
@@ -190,15 +187,15 @@ def _member_lds(cache: Path) -> int:
         results[path.parent.name] = {kind: _agreement(blind, kind) for kind in ("generated", "held_out")}
     held = all(facts[kind]["spearman"] >= 0.8 for facts in results.values() for kind in facts)
     claim = "member-LDS orders rankers as LDS on retrained models does: r >= 0.8"
-    command = "python -m benchmarks.lds --member-lds --cache CACHE"
-    path = write_result("member_lds", claim, {**results, "held": held}, PACKAGES, command)
+    command = "python -m benchmarks.lds.compare --member-lds --cache CACHE"
     plot_member_lds(results, RESULTS / "member_lds.svg")
-    print(f"{path}: held = {held}")
-    return not held
+    return conclude("member_lds", claim, held, results, PACKAGES, command)
 
 
 def _is_single(name: str) -> bool:
-    """One ranker at one setting: what was chosen by member-LDS must not be graded by it."""
+    """Whether a name is one ranker at one setting: a choice by member-LDS must not be graded by
+    it.
+    """
     return "/" in name or name in {"gradients", "ekfac", "tracin"}
 
 

@@ -1,0 +1,74 @@
+"""Noised views: pinned pairs of a timestep and a noise image, under which rankers that
+differentiate the reference model see every picture.
+
+All pictures share the views, so the difference of two pictures stands out from the noise.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from attribution.denoisers.schedule import alpha_bars
+from attribution.sampling.noise import standard_normal
+from attribution.sampling.predictions import NOISIEST
+from attribution.sampling.schedule import SamplerSettings
+from attribution.training.loop import loss_weight
+
+CLEAREST = 0.95
+"""sqrt(alpha_bar) up to which a picture is being decided, as for the losses of members."""
+NOISE_SEED, NOISE_STREAM = 0, 1 << 25
+"""Noise of the views, beyond the streams of sampling, of re-noising and of responsibilities."""
+
+
+@dataclass(frozen=True)
+class NoisedViews:
+    """Timesteps and noise, with the weight of each view in the training loss."""
+
+    timesteps: Tensor
+    noise: Float[Tensor, "view channel height width"]
+    weight: Float[Tensor, " view"]
+    signal: Float[Tensor, " view"]
+    """alpha_bar at the timesteps."""
+
+    @classmethod
+    def spread(cls, count: int, schedule: SamplerSettings, snr_cap: float, shape: tuple[int, int, int]) -> NoisedViews:
+        """Timesteps spread evenly over the whole schedule."""
+        return cls._evenly(count, torch.arange(schedule.train_steps), schedule, snr_cap, shape)
+
+    @classmethod
+    def middle(cls, count: int, schedule: SamplerSettings, snr_cap: float, shape: tuple[int, int, int]) -> NoisedViews:
+        """Timesteps spread evenly over those at which a picture is decided, or over the whole
+        schedule if it has none.
+        """
+        level = torch.from_numpy(alpha_bars(schedule)).sqrt()
+        decided = ((level > NOISIEST) & (level <= CLEAREST)).nonzero().flatten()
+        chosen = decided if len(decided) else torch.arange(schedule.train_steps)
+        return cls._evenly(count, chosen, schedule, snr_cap, shape)
+
+    @classmethod
+    def _evenly(
+        cls, count: int, among: Tensor, schedule: SamplerSettings, snr_cap: float, shape: tuple[int, int, int]
+    ) -> NoisedViews:
+        timesteps = among[((torch.arange(count) + 0.5) / count * len(among)).long()]
+        signal = torch.from_numpy(alpha_bars(schedule)).float()[timesteps]
+        noise = [standard_normal(NOISE_SEED, NOISE_STREAM + view, math.prod(shape)) for view in range(count)]
+        return cls(
+            timesteps,
+            torch.from_numpy(np.stack(noise)).reshape(count, *shape),
+            loss_weight(signal, snr_cap),
+            signal,
+        )
+
+    def __len__(self) -> int:
+        return len(self.timesteps)
+
+    def of(self, images: Float[Tensor, "image channel height width"]) -> Float[Tensor, "row channel height width"]:
+        """Every image in every view, image by image."""
+        signal = self.signal.view(-1, 1, 1, 1)
+        return (signal.sqrt() * images[:, None] + (1.0 - signal).sqrt() * self.noise).flatten(0, 1)

@@ -1,0 +1,129 @@
+"""Scores of our rankers, of fusions that the ensemble chooses, and of other libraries' methods."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float64
+
+from attribution.ranking.rankers.catalogue import PEERS, RankerInputs, make_ranker
+from attribution.ranking.rankers.embeddings import mobilenet
+from attribution.ranking.rankers.feature_kernel import FeatureKernel
+from attribution.ranking.rankers.fusion import Fusion, SummedScores, fit_fusion
+from attribution.ranking.rankers.gradients import VIEWS, Gradients
+from attribution.ranking.rankers.interface import Images, PixelRows, Ranker, Works, dense_scores
+from attribution.ranking.rankers.kernel import PixelKernel
+from attribution.ranking.rankers.member_lds import correlations_of
+from attribution.ranking.rankers.responsibilities import Responsibilities
+from attribution.training.reference_model import ReferenceModel
+from benchmarks.lds.ground_truth import SAMPLER, Ground
+from registry.errors import MissingPartError
+from registry.home import write_atomically
+
+DEFAULT = ("pixel-kernel", "responsibilities", "gradients")
+"""The rankers of the default fusion; the feature kernel needs weights that not everyone has."""
+TRACIN = "tracin"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One ranker at all its scales."""
+
+    name: str
+    scales: tuple[float, ...]
+    scores: Float64[np.ndarray, "scale query work"]
+
+    def standardised(self) -> Float64[np.ndarray, "scale query work"]:
+        """Scores with mean 0 and deviation 1 over the works, as fusions use them."""
+        deviation = self.scores.std(axis=2, keepdims=True)
+        return np.asarray((self.scores - self.scores.mean(axis=2, keepdims=True)) / np.maximum(deviation, 1e-300))
+
+
+def ours(ground: Ground, folder: Path, weights: Path | None) -> list[Scored]:
+    """Each of our rankers at every scale; ``weights`` are MobileNetV2's."""
+    rankers: list[Ranker] = [PixelKernel(), Responsibilities(), Gradients(_reference(ground), VIEWS)]
+    if weights is not None:
+        rankers.append(FeatureKernel(mobilenet(weights)))
+    return [Scored(one.name, tuple(one.scales), _scores(one, ground, folder)) for one in rankers]
+
+
+def fused(parts: list[Scored], ground: Ground) -> tuple[Float64[np.ndarray, "query work"], Fusion]:
+    """The fusion that the ensemble's own samples choose by member-LDS, applied to every query."""
+    rows = ground.generated
+    graded = [
+        SummedScores(part.name, part.scales, part.standardised()[:, rows] @ ground.membership.astype(np.float64))
+        for part in parts
+    ]
+    choice = fit_fusion(graded, ground.member_loss[rows])
+    by_name = {part.name: part for part in parts}
+    scores = np.zeros(parts[0].scores.shape[1:])
+    for chosen in choice.parts:
+        part = by_name[chosen.name]
+        scores += chosen.weight * part.standardised()[part.scales.index(chosen.scale)]
+    return scores, choice
+
+
+def member_lds(scores: Float64[np.ndarray, "query work"], ground: Ground) -> Float64[np.ndarray, " query"]:
+    """A ranker's member-LDS on each query."""
+    centred = scores - scores.mean(axis=1, keepdims=True)
+    return np.asarray(correlations_of(centred @ ground.membership.astype(np.float64), ground.member_loss))
+
+
+def of_peers(ground: Ground, folder: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Scores of other libraries' methods by method and setting, kept in ``folder``; and by method,
+    why it has none.
+    """
+    inputs = RankerInputs(SAMPLER, reference=lambda: _reference(ground))
+    methods: dict[str, Callable[[], dict[str, np.ndarray]]] = {
+        name: lambda name=name: _at_scales(make_ranker(name, inputs), ground, folder)  # type: ignore[misc]
+        for name in PEERS
+    }
+    found: dict[str, np.ndarray] = {}
+    failed: dict[str, str] = {}
+    for name, scores_of in (methods | {TRACIN: lambda: _tracin(ground)}).items():
+        kept = folder / f"peer-{name}.npz"
+        if not kept.exists():
+            try:
+                scores = scores_of()
+            except (ImportError, MissingPartError) as error:
+                failed[name] = str(error)
+                continue
+            write_atomically(kept, lambda part, scores=scores: _save(part, scores))  # type: ignore[misc]
+        with np.load(kept, allow_pickle=False) as arrays:
+            found |= {key: np.asarray(arrays[key], dtype=np.float64) for key in arrays.files}
+    return found, failed
+
+
+def _at_scales(ranker: Ranker, ground: Ground, folder: Path) -> dict[str, np.ndarray]:
+    scores = _scores(ranker, ground, folder)
+    if len(scores) == 1:
+        return {ranker.name: scores[0]}
+    return {f"{ranker.name}/{scale:g}": row for scale, row in zip(ranker.scales, scores, strict=True)}
+
+
+def _tracin(ground: Ground) -> dict[str, np.ndarray]:
+    from benchmarks.lds.tracin import tracin
+
+    return {TRACIN: tracin(ground)}
+
+
+def _save(path: Path, scores: dict[str, np.ndarray]) -> None:
+    with path.open("wb") as file:
+        np.savez(file, allow_pickle=False, **scores)
+
+
+def _reference(ground: Ground) -> ReferenceModel:
+    """The model of all works, which gradient methods differentiate."""
+    return ReferenceModel(ground.reference.model(0), "reference", SAMPLER, ground.material.training.snr_cap)
+
+
+def _scores(ranker: Ranker, ground: Ground, folder: Path) -> Float64[np.ndarray, "scale query work"]:
+    network = ground.material.network
+    hashes = [hashlib.sha256(work.tobytes()).hexdigest() for work in ground.material.works]
+    works = Works(PixelRows(ground.material.works), np.arange(len(hashes)), hashes, folder)
+    images = Images(ground.flat_queries(), (network.channels, network.size, network.size))
+    return dense_scores(ranker.prepare(images, works), len(works))
