@@ -78,13 +78,13 @@ _ONE_UNKNOWN = "(other.rightsholder_id IS NULL) <> (work.rightsholder_id IS NULL
 CONFLICTS: tuple[ConflictKind, ...] = (
     ConflictKind(
         "checked rightsholder is not the declared one",
-        "Somebody here checked whose the work is, and it was not whom its source had named. What was checked counts.",
+        "The rightsholder was checked here and is not the one that the source named. The checked one counts.",
         "SELECT asset_id, 'declared ' || declared_name || ', checked ' || verified_name AS detail FROM checked "
         "WHERE declared_holder <> verified_holder",
     ),
     ConflictKind(
         "checked licence is not the declared one",
-        "Somebody here checked the terms, and they were not those that the source had stated. What was checked counts.",
+        "The licence was checked here and is not the one that the source stated. The checked one counts.",
         "SELECT asset_id, 'declared ' || declared_licence || ', checked ' || verified_licence AS detail FROM checked "
         "WHERE declared_terms <> verified_terms",
     ),
@@ -102,27 +102,27 @@ CONFLICTS: tuple[ConflictKind, ...] = (
     ),
     ConflictKind(
         "same file, different rightsholders",
-        "The same bytes are registered more than once, and for different rightsholders.",
+        "The same bytes are registered more than once, for different rightsholders.",
         _SAME_BYTES.format(_OTHERS),
     ),
     ConflictKind(
         "same file, one has no rightsholder on record",
-        "The same bytes are registered more than once, of which some have a rightsholder on record and some have none.",
+        "The same bytes are registered more than once, with a rightsholder on record and without one.",
         _SAME_BYTES.format(_ONE_UNKNOWN),
     ),
     ConflictKind(
         "looks like the work of another rightsholder",
-        "A perceptual hash says that the pictures are near duplicates, and they are registered for different rightsholders.",
+        "Their fingerprints say that the pictures are near duplicates; they are registered for different rightsholders.",
         _ALIKE.format(_OTHERS),
     ),
     ConflictKind(
         "looks like another work, one has no rightsholder on record",
-        "A perceptual hash says that the pictures are near duplicates, and only one of them has a rightsholder on record.",
+        "Their fingerprints say that the pictures are near duplicates; only one has a rightsholder on record.",
         _ALIKE.format(_ONE_UNKNOWN),
     ),
     ConflictKind(
         "licence permits, a signal reserves",
-        "The licence is understood to permit training, and a machine-readable signal of the file or site prohibits it.",
+        "The licence permits training, and a machine-readable signal of the file or its site prohibits it.",
         """
         SELECT work.id AS asset_id, reference || '; ' || string_agg(DISTINCT protocol || ': ' || category, '; ') AS detail
         FROM selected_work AS work JOIN licence ON licence.id = licence_id
@@ -132,7 +132,7 @@ CONFLICTS: tuple[ConflictKind, ...] = (
     ),
     ConflictKind(
         "claimed by somebody else",
-        "A claim on the work is open; until it is decided the work counts as unclear at best.",
+        "A claim on the work is open. Until it is decided, the work counts as unclear at best.",
         """
         SELECT work.id AS asset_id, 'claim ' || array_to_string(list_sort(list(DISTINCT claim_id)), ', ') AS detail
         FROM open_claim JOIN claim_work USING (claim_id) JOIN selected_work AS work ON work.id = claim_work.asset_id

@@ -81,11 +81,11 @@ def _gaps(connection: duckdb.DuckDBPyConnection) -> list[str]:
     gaps = []
     if unnamed:
         gaps.append(
-            f"{unnamed:,} changes to “prohibited” were of more works than the log names one by one: since when these are "
-            "prohibited is not known"
+            f"{unnamed:,} changes to “prohibited” concerned more works than the log names one by one: it is not known "
+            "since when these are prohibited"
         )
     if fingerprints:
-        gaps.append(f"{fingerprints:,} works have no perceptual hash, so that near duplicates of them are not known")
+        gaps.append(f"{fingerprints:,} works have no fingerprint, so their near duplicates are not known")
     return gaps
 
 

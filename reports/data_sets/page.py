@@ -14,7 +14,7 @@ MOST_BARS = 8
 MOST_MEMBERS = 64
 
 NAMES: Mapping[str, tuple[str, str, str]] = {
-    "sources": ("By source", "Host", "From the web address of the work, else of its source."),
+    "sources": ("By source", "Host", "Of the web address of the work, else of its source."),
     "statements": (
         "By where the rights were declared",
         "Read from",
@@ -23,15 +23,15 @@ NAMES: Mapping[str, tuple[str, str, str]] = {
     "rightsholders": (
         "By rightsholder",
         "Rightsholder",
-        "As it is now: what was checked before what was declared. A work with several counts for each.",
+        "As recorded now: the checked rightsholder, else the declared one. A work with several counts for each.",
     ),
     "licences": (
         "By licence",
         "Licence",
-        "As it was stated, with what its terms were understood to say about training.",
+        "As stated, and what its terms say about training.",
     ),
-    "formats": ("By format", "Media type", "As read from the files’ contents."),
-    "signals": ("By rights signal", "Signal", "Machine-readable statements found in the files or at their sites."),
+    "formats": ("By format", "Media type", "As read from the files."),
+    "signals": ("By rights signal", "Signal", "Machine-readable statements in the files or at their sites."),
 }
 """By table: heading, first column, note."""
 

@@ -14,27 +14,27 @@ LIMITS: tuple[tuple[str, str], ...] = (
         "Works that a model was trained on without being registered cannot appear here.",
     ),
     (
-        "A record of statements.",
-        "Rightsholders and licences are those that were declared, or that somebody here checked. Most were never checked, and "
-        "a declaration can be wrong without contradicting anything.",
+        "A record of statements, few of them checked.",
+        "Rightsholders and licences are as declared, or as checked here. Most were never checked, and a wrong declaration need "
+        "not contradict anything.",
     ),
     (
         "Only contradictions that the registry can see.",
-        "What a file says of itself is compared with its declaration when it is registered, and reported then. Here stand those "
-        "that follow from what is on record now.",
+        "Registration compares what a file says about itself with its declaration, and reports it. This report has the "
+        "contradictions that follow from what is on record now.",
     ),
     (
-        "Near duplicates were looked for when works were registered.",
-        "Where that was left out, none are known. Pictures that look alike need not be one work.",
+        "Near duplicates are searched when works are registered.",
+        "Where this search was skipped, none are known. Pictures that look alike can be different works.",
     ),
     (
         "An opt-out counts when it is recorded.",
-        "A withdrawal takes members out of service at once. A prohibition does not: the works stay in the members that saw them "
-        "until these are trained again or the works are withdrawn.",
+        "A withdrawal takes members out of service at once. A prohibition does not: the members that saw the works stay in "
+        "service until they are trained again or the works are withdrawn.",
     ),
     (
-        "This is a record, and not a legal opinion.",
-        "Whether a permission holds, or a reservation binds, depends on law that no table has.",
+        "This is a record, not a legal opinion.",
+        "Whether a permission holds, or a reservation binds, depends on law that no table contains.",
     ),
 )
 """(statement, explanation) pairs; part of every report."""
@@ -56,7 +56,7 @@ def explanation(totals: dict[str, Any], conflicts: Sequence[Conflict], models: S
     """What stands out, in a few sentences."""
     works = totals["works"]
     if not works:
-        return "Nothing was registered in it, or all of it went over to other data sets."
+        return "Nothing was registered in it, or all its works moved to other data sets."
     sentences = []
     gaps = [
         f"{count(totals[name], 'work')} without a {what}"
@@ -67,15 +67,15 @@ def explanation(totals: dict[str, Any], conflicts: Sequence[Conflict], models: S
         f"It has {' and '.join(gaps)}." if gaps else "Every work has a rightsholder and a licence on record."
     )
     sentences.append(
-        f"Somebody here checked the rights of {percent(totals['verified'] / works)} of the works."
+        f"The rights of {percent(totals['verified'] / works)} of the works were checked here."
         if totals["verified"]
-        else "Nobody here has checked the rights of any of them."
+        else "The rights of none of them were checked here."
     )
     contradicted = [each for each in conflicts if each.works]
     if contradicted:
         worst = max(contradicted, key=lambda each: each.works)
         sentences.append(
-            f"What is on record does not agree in {count(len(contradicted), 'way')}; most often: {worst.kind} "
+            f"The record contradicts itself in {count(len(contradicted), 'way')}; most often: {worst.kind} "
             f"({count(worst.works, 'work')})."
         )
     else:
@@ -83,16 +83,14 @@ def explanation(totals: dict[str, Any], conflicts: Sequence[Conflict], models: S
     members = [member for each in models for member in each.members]
     holding = sum(member.withdrawn_since + member.prohibited_since > 0 for member in members)
     if not models:
-        sentences.append("No model was given any of it.")
+        sentences.append("No model was trained on any of it.")
     elif holding:
         sentences.append(
-            f"{holding} of {count(len(members), 'member')} {'was' if holding == 1 else 'were'} given works that were opted out "
-            "since."
+            f"{holding} of {count(len(members), 'member')} {'was' if holding == 1 else 'were'} trained on works that were opted "
+            "out since."
         )
     elif any(member.prohibited_when_unknown for each in models for member in each.members):
-        sentences.append(
-            "Of some works in members’ manifests it is not known whether they were opted out since training."
-        )
+        sentences.append("For some works that members saw, it is not known whether they were opted out since training.")
     else:
-        sentences.append("No work in a member’s manifest was opted out since it was trained.")
+        sentences.append("No work that a member saw was opted out since the member was trained.")
     return " ".join(sentences)

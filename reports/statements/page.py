@@ -51,7 +51,7 @@ def page_values(statement: Statement) -> Mapping[str, object]:
         "rows": generated[CARDS : CARDS + MOST_ROWS],
         "left_out": max(0, facts.tested.found - CARDS - MOST_ROWS),
         "outside": [output for output in facts.outputs if output.kind == "image"][:MOST_ROWS],
-        "together": words.together(facts.tested, facts.joint),
+        "together": words.together(facts.tested),
         "joint": [each for each in facts.joint if each.output_kind == "sample"][:CARDS],
         "service": words.service(facts.models),
         "unit": words.unit_of_theirs(facts.tested),

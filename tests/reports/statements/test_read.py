@@ -91,7 +91,7 @@ def test_counts_are_those_of_going_through_everything(
         {each.output_id for each in facts.joint if each.passes and each.output_kind == "sample"}
     )
     assert {each.tested_as for each in facts.joint} == set(names)
-    told = words.together(tested, facts.joint)
+    told = words.together(tested)
     assert told is not None
     assert "of 7 images" in told
     assert ("tested separately" in told) == (len(names) > 1)
