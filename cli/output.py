@@ -72,7 +72,8 @@ def print_table(
 
     Args:
         columns: the headings.
-        rows: the cells, printed as plain text: control characters and markup are harmless.
+        rows: the cells. Headings and cells are plain text: control characters and markup are
+            harmless.
         legend: a sentence for each column that needs one.
         empty_columns: whether a column that is empty in all rows is shown.
     """
@@ -87,7 +88,9 @@ def print_table(
     ]
     # Into a file or a pipe nothing is cut to the width of a terminal that is not there.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
-    table = Table(*(columns[index] for index in shown), box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for index in shown:
+        table.add_column(Text(printable(columns[index])))
     for row in rows:
         table.add_row(*(Text(_cut(cell_text(row[index]))) for index in shown))
     console.print(table)

@@ -10,7 +10,7 @@ import typer
 
 from cli.opening import open_registry
 from cli.options import HomeOption, JsonOption, OutOption
-from cli.output import narrate, print_json, print_table, printable
+from cli.output import narrate, print_json, print_table
 from registry.home import DEFAULT_HOME
 
 
@@ -58,7 +58,7 @@ def sql(
         rows = [[_plain_value(value) for value in row] for row in answer.rows]
         print_json("sql", {"columns": answer.columns, "rows": rows, "more": answer.more})
         return
-    print_table([printable(name) for name in answer.columns], answer.rows, empty_columns=True)
+    print_table(answer.columns, answer.rows, empty_columns=True)
     if answer.more:
         narrate(f"the first {limit:,} rows; there are more: see --limit, or --out for all of them")
 

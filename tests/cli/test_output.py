@@ -1,0 +1,49 @@
+"""What is printed for people: tables without empty columns, legends beside the data, harmless
+text.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from cli.output import narrate, print_fields, print_table
+from tests.support.running import Creditline
+
+
+def test_a_column_that_is_empty_in_all_rows_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """Zero and no are values; a table without rows shows all headings; a query keeps all columns."""
+    rows = [("a", None, 0, ""), ("b", "", False, [])]
+    print_table(("name", "gone", "zero", "empty"), rows)
+    print_table(("name", "gone"), [])
+    print_table(("name", "gone"), [("a", None)], empty_columns=True)
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines == [["name", "zero"], ["a", "0"], ["b", "no"], ["name", "gone"], ["name", "gone"], ["a"]]
+
+
+def test_a_legend_explains_the_columns_that_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """On stderr, so that stdout stays data."""
+    print_table(("n", "q"), [(3, None)], legend={"n": "Number of members.", "q": "Smallest q."})
+    found = capsys.readouterr()
+    assert found.out.split() == ["n", "3"]
+    assert "Number of members." not in found.out
+
+
+def test_legends_of_the_commands_name_every_column(filled: Creditline) -> None:
+    """A sentence per column of `plan`, also for what is left of an encoding."""
+    found = filled("plan", "--members", 6)
+    for column in ("members", "weight", "capacity", "works per member", "decoys", "best q", "withdrawals", "cost"):
+        assert column in found.out
+        assert f"\n{column}: " in f"\n{found.err}"
+    left = filled("plan", "--encoding", filled("encode", "--members", 6).out.strip())
+    assert "median: Units in random order" in left.err
+
+
+def test_control_characters_stay_out_of_every_kind_of_output(capsys: pytest.CaptureFixture[str]) -> None:
+    """Headings, cells, fields and narration; a narrated message is one line; markup is text."""
+    print_table(("a\x1b[red]",), [("\x1b[31m",)])
+    print_fields([("label", "\x1b\u202e")])
+    narrate("a\nb\x1b")
+    found = capsys.readouterr()
+    assert not set(found.out + found.err) & {"\x1b", "\u202e"}
+    assert "[red]" in found.out
+    assert len(found.err.splitlines()) == 1
