@@ -28,7 +28,7 @@ LICENCES = (
 )
 DATA_SETS = ("harvest-2023", "harvest-2024", "museum", "agency")
 VERIFIED_EVERY = 97
-"""One work in so many has a verified row, too."""
+"""One work in this many has a verified row, too."""
 
 
 def build(home: Home, works: int) -> Registry:

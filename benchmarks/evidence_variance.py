@@ -53,7 +53,7 @@ SAMPLER = SamplerSettings()
 HELD_OUT = 128
 REDRAWS = 1000
 MIDDLE = (0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0)
-"""The steps of the first sketch, 0.1 < sqrt(alpha_bar) <= 0.95, all alike."""
+"""Equal weights for 0.1 < sqrt(alpha_bar) <= 0.95."""
 KINDS = ("trajectory", "again", "twice", "pairs", "all pairs")
 """Noise: that of the run that made the image; one draw at every step, two; a pair z, -z at every
 second step, at every one."""
@@ -70,9 +70,9 @@ FORMS: dict[str, tuple[str, tuple[float, ...], int]] = {
     "pairs, weighted, neighbours": ("pairs", STEP_WEIGHTS, MOST),
     "pairs at every step, weighted, neighbours": ("all pairs", STEP_WEIGHTS, MOST),
 }
-"""By name: which predictions, weights of the bands, neighbours."""
+"""By name: kind of noise, weights of the bands, number of neighbours."""
 DEFAULT = "pairs, weighted, neighbours"
-"""What audits do with samples."""
+"""The form that audits use for samples."""
 PLACES = (1, 2, 5, 20, 100, 200)
 
 

@@ -40,7 +40,7 @@ from registry.similarity.pdq import (
 
 Change = Callable[[Image.Image], Image.Image]
 PICTURES = 500
-"""Of each folder, evenly spaced over its sorted names."""
+"""Pictures of each folder, at most, evenly spaced over its sorted names."""
 LEAST_FOUND = 0.95
 MOST_FALSE = 1e-4
 MUST_BE_FOUND = ("JPEG q=50", "JPEG q=70", "JPEG q=90", "contrast 0.7x", "grey")

@@ -37,7 +37,7 @@ KILLS = 50
 PICTURES = 1_500
 LISTED = 150_000
 TRAINED = 40
-"""Works of the smaller registry that withdrawals and retraining are tried on."""
+"""Works of the smaller registry for withdrawals and retraining."""
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ class Seconds:
 
     wall: float
     processor: float
-    """Of this process and those that it started."""
+    """Processor seconds of this process and its children."""
 
 
 def main() -> int:

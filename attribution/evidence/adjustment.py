@@ -7,7 +7,8 @@ can be estimated. Let Y_i be member i's prediction minus the mean of all members
 direction from that mean to the picture of unit k, and c_k the unit's centred bits. Ridge regression
 on the neighbours, the first units of the ranking without the tested one, fits
 
-    Y_i ~ sum_k theta_k c_ki z_k,    minimising || Y - sum_k theta_k c_k x z_k ||^2 + lambda ||theta||^2
+    Y_i ~ sum_k theta_k c_ki z_k,
+    minimising || Y - sum_k theta_k c_k x z_k ||^2 + lambda ||theta||^2
 
 and a member's alignment with the tested unit is < residual of Y_i, z >.
 

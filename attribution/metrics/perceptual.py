@@ -139,7 +139,7 @@ def open_lpips(weights: LpipsWeights, device: str = "cpu") -> PerceptualDistance
 
 
 def lpips_facts(weights: LpipsWeights, side: int) -> dict[str, Any]:
-    """Network, version and scaling of LPIPS on square images of this side, as stated in an audit."""
+    """Network, version and scaling of LPIPS on square images of this side, for an audit."""
     return {
         "net": weights.backbone.net,
         "version": VERSION,

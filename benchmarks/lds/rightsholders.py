@@ -34,7 +34,7 @@ from benchmarks.record import conclude
 SEEDS = (5, 6, 7, 8, 9, 10)
 FIRST = 3
 DRAWS = 1000
-CLAIM = "who mattered: Spearman, MRR and NDCG@3 of the default ranking at or above the best peer's"
+CLAIM = "which rightsholder mattered: Spearman, MRR and NDCG@3 of the default ranking at or above the best peer's"
 MEASURES = ("spearman", "reciprocal_rank", "ndcg_at_3")
 
 

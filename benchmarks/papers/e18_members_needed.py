@@ -26,7 +26,7 @@ NAME = "e18_members_needed"
 PUBLISHED = {10_000: 16, 60_000: 20}
 UNITS = (256, 300, 1_000, 8_192, 10_000, 50_000, 60_000, 1_000_000, 5_000_000_000)
 CHECKED = 1_000
-"""Units of which every pair is looked at."""
+"""Units to check in pairs, at most."""
 
 
 def main() -> int:

@@ -38,7 +38,7 @@ class UnitIndex:
 
     @classmethod
     def of(cls, unit_of_work: Int64[np.ndarray, " work"], unit_count: int) -> UnitIndex:
-        """The index of works whose units are known."""
+        """The index from the unit of each work."""
         counts = np.bincount(unit_of_work, minlength=unit_count)
         return cls(unit_of_work, unit_count, bool((counts <= 1).all()), np.flatnonzero(counts))
 
