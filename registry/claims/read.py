@@ -11,6 +11,7 @@ import pyarrow as pa
 from registry.claims.record import claim_state, sought
 from registry.permissions.rule import CURRENT_CLAIMS
 from registry.similarity.search import LIMITS, works_without_fingerprint
+from registry.storage.results import number_of, records
 from registry.works.queries import asset_rights_table
 
 _CLAIMS = f"""
@@ -22,6 +23,8 @@ _CLAIMS = f"""
     JOIN rightsholder AS claimant ON claimant.id = effective_id
 """  # noqa: S608 - a constant
 """Claims with their claimants, as the records that count."""
+
+_WORKS = "SELECT count(DISTINCT asset_id) FROM claim_work WHERE claim_id = ?"
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ def list_claims(
     offset: int = 0,
 ) -> list[dict[str, Any]]:
     """Claims with their number of works, newest first; of a state, or of a claimant's record."""
-    rows: list[dict[str, Any]] = (
+    return records(
         connection.execute(
             f"WITH page AS (SELECT * FROM ({_CLAIMS}) WHERE (?::VARCHAR IS NULL OR state = ?) "  # noqa: S608 - a constant
             "AND (?::BIGINT IS NULL OR claimant_id = ?) ORDER BY claim_id DESC LIMIT ? OFFSET ?) "
@@ -67,22 +70,19 @@ def list_claims(
             "FROM page ORDER BY page.claim_id DESC",
             [state, state, claimant_id, claimant_id, limit, offset],
         )
-        .to_arrow_table()
-        .to_pylist()
     )
-    return rows
 
 
 def count_claims(
     connection: duckdb.DuckDBPyConnection, *, state: str | None = None, claimant_id: int | None = None
 ) -> int:
     """Number of claims that :func:`list_claims` has in all."""
-    row = connection.execute(
+    return number_of(
+        connection,
         f"SELECT count(*) FROM ({_CLAIMS}) WHERE (?::VARCHAR IS NULL OR state = ?) "  # noqa: S608 - a constant
         "AND (?::BIGINT IS NULL OR claimant_id = ?)",
         [state, state, claimant_id, claimant_id],
-    ).fetchall()[0]
-    return int(row[0])
+    )
 
 
 def claim_facts(
@@ -97,16 +97,14 @@ def claim_facts(
     claim_state(connection, claim_id)
     hashes, images = sought(connection, claim_id)
     query = f"SELECT * FROM ({_CLAIMS}) WHERE claim_id = ?"  # noqa: S608 - a constant
-    (claim,) = connection.execute(query, [claim_id]).to_arrow_table().to_pylist()
-    matched = (
+    (claim,) = records(connection.execute(query, [claim_id]))
+    matched = records(
         connection.execute(
             "SELECT asset_id, arg_min(matched_by, id) AS matched_by, arg_min(distance, id) AS distance, "
             "count(*) OVER () AS total FROM claim_work WHERE claim_id = ? GROUP BY asset_id "
             "ORDER BY distance NULLS FIRST, asset_id LIMIT ? OFFSET ?",
             [claim_id, limit, offset],
         )
-        .to_arrow_table()
-        .to_pylist()
     )
     ids = [int(row["asset_id"]) for row in matched]
     rights = {row["asset_id"]: row for row in asset_rights_table(connection, ids).to_pylist()}
@@ -125,25 +123,18 @@ def claim_facts(
     return ClaimFacts(
         claim=claim,
         works=works,
-        works_total=int(matched[0]["total"]) if matched else _count(connection, claim_id),
+        works_total=int(matched[0]["total"]) if matched else number_of(connection, _WORKS, [claim_id]),
         other_claims={int(asset_id): list(claims) for asset_id, claims in others},
         images=[
             {"name": image.name, "sha256": image.sha256, "not_comparable": image.not_comparable} for image in images
         ],
         hashes=hashes,
-        decisions=connection.execute(
-            "SELECT state, reason, recorded_by, recorded_at FROM claim_decision WHERE claim_id = ? ORDER BY id",
-            [claim_id],
-        )
-        .to_arrow_table()
-        .to_pylist(),
+        decisions=records(
+            connection.execute(
+                "SELECT state, reason, recorded_by, recorded_at FROM claim_decision WHERE claim_id = ? ORDER BY id",
+                [claim_id],
+            )
+        ),
         works_not_compared=works_without_fingerprint(connection) if images else None,
         limits=LIMITS if images else (),
     )
-
-
-def _count(connection: duckdb.DuckDBPyConnection, claim_id: int) -> int:
-    row = connection.execute(
-        "SELECT count(DISTINCT asset_id) FROM claim_work WHERE claim_id = ?", [claim_id]
-    ).fetchall()[0]
-    return int(row[0])

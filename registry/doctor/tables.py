@@ -11,6 +11,7 @@ from registry.event_log.findings import RESTORE
 from registry.event_log.seals import NUMBERED_TABLES
 from registry.event_log.verify import DROP_FUNCTIONS, FOREIGN, foreign_functions
 from registry.schema.create import relations_made_anew, relations_of
+from registry.storage.results import number_of
 from registry.works.identity import IDENTITY
 
 REFERENCES: tuple[tuple[str, str, str], ...] = (
@@ -122,7 +123,8 @@ def check_references(connection: duckdb.DuckDBPyConnection, found: Examination) 
         for table in ("review", "withdrawal"):
             _refer(connection, found, table, "subject_id", target, f"scope = '{scope}'")
     for table in ("review", "withdrawal"):
-        unknown = _count(connection, f"SELECT count(*) FROM {table} WHERE NOT list_contains(?, scope)", [list(_SCOPES)])  # noqa: S608
+        query = f"SELECT count(*) FROM {table} WHERE NOT list_contains(?, scope)"  # noqa: S608 - our tables
+        unknown = number_of(connection, query, [list(_SCOPES)])
         if unknown:
             found.error("references", table, f"{unknown:,} rows have a scope that nobody knows", RESTORE)
     for table, column, target in NAMED_REFERENCES:
@@ -136,14 +138,14 @@ def check_references(connection: duckdb.DuckDBPyConnection, found: Examination) 
 
 def check_identities(connection: duckdb.DuckDBPyConnection, found: Examination) -> None:
     """Works are found by their identity, and the same bytes are one work."""
-    wrong = _count(connection, f"SELECT count(*) FROM asset WHERE identity <> {IDENTITY}")  # noqa: S608 - a constant
-    found.checked["identities"] = _count(connection, "SELECT count(*) FROM asset")
+    wrong = number_of(connection, f"SELECT count(*) FROM asset WHERE identity <> {IDENTITY}")  # noqa: S608 - a constant
+    found.checked["identities"] = number_of(connection, "SELECT count(*) FROM asset")
     if wrong:
         what = f"{wrong:,} works have another identity than their content, and are not recognised when they come again"
         found.error("identities", "asset", what, RESTORE)
     # Of a listed work whose file turned up later there are two rows, and only the file's has a
     # size.
-    twice = _count(
+    twice = number_of(
         connection,
         "SELECT count(*) FROM (SELECT 1 FROM asset WHERE byte_size IS NOT NULL GROUP BY identity, sha256 HAVING count(*) > 1)",
     )
@@ -173,8 +175,8 @@ def check_merges(connection: duckdb.DuckDBPyConnection, found: Examination) -> N
 def _refer(
     connection: duckdb.DuckDBPyConnection, found: Examination, table: str, column: str, target: str, condition: str
 ) -> None:
-    largest = _count(connection, f"SELECT coalesce(max(id), -1) FROM {target}")  # noqa: S608 - our tables
-    wrong = _count(
+    largest = number_of(connection, f"SELECT coalesce(max(id), -1) FROM {target}")  # noqa: S608 - our tables
+    wrong = number_of(
         connection,
         f"SELECT count(*) FROM {table} WHERE {condition} AND ({column} < 0 OR {column} > ?)",  # noqa: S608 - our tables
         [largest],
@@ -182,7 +184,3 @@ def _refer(
     found.checked["references"] = found.checked.get("references", 0) + 1
     if wrong:
         found.error("references", f"{table}.{column}", f"{wrong:,} rows name a {target} that is not there", RESTORE)
-
-
-def _count(connection: duckdb.DuckDBPyConnection, query: str, values: list[object] | None = None) -> int:
-    return int(connection.execute(query, values or []).fetchall()[0][0])

@@ -15,6 +15,7 @@ from registry.event_log.seals import (
     digests_of_keys,
     digests_of_ranges,
 )
+from registry.storage.results import number_of
 
 _BULK_KEYED = ("unit", "unit_asset")
 
@@ -35,7 +36,7 @@ def verify_rows(
 ) -> None:
     """Compare every table with its seals; each difference becomes a fault of ``found``."""
     tables = (*NUMBERED_TABLES, *KEYED_TABLES)
-    counts = {table: _number(connection, f"SELECT count(*) FROM {table}") for table in tables}  # noqa: S608 - our tables
+    counts = {table: number_of(connection, f"SELECT count(*) FROM {table}") for table in tables}  # noqa: S608 - our tables
     meter = _Meter(sum(counts.values()), on_progress)
     for table in NUMBERED_TABLES:
         _verify_numbered(connection, found, table, sealed.ranges[table], counts[table], meter)
@@ -133,7 +134,3 @@ def _verify_keyed(
         if rows != seal.rows or (rows and digests[key].sha256 != seal.sha256):
             change = f"{seal.rows:,} rows then, {rows:,} now" if rows != seal.rows else "the values differ"
             found.fault(event, f"rows of {table} for {column} {key} are not as event {event} sealed them: {change}")
-
-
-def _number(connection: duckdb.DuckDBPyConnection, query: str) -> int:
-    return int(connection.execute(query).fetchall()[0][0])

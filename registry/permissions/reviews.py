@@ -23,6 +23,7 @@ from registry.event_log.events import LISTED, Change, changing
 from registry.permissions.derived_columns import recompute_permissions
 from registry.permissions.rule import CURRENT_REVIEWS, Permission
 from registry.storage.database import Registry
+from registry.storage.results import records
 from registry.storage.selection import selected_works
 from registry.text import stated_reason, stated_text
 
@@ -173,13 +174,12 @@ def _changed(
 
 
 def _current(connection: duckdb.DuckDBPyConnection, scope: str, subjects: Sequence[int]) -> list[dict[str, Any]]:
-    rows = connection.execute(
+    found = connection.execute(
         f"SELECT subject_id AS subject, permission, condition, reason, evidence FROM ({CURRENT_REVIEWS}) "  # noqa: S608 - a constant
         "WHERE scope = ? AND permission IS NOT NULL AND list_contains(?, subject_id) ORDER BY subject_id LIMIT ?",
         [scope, list(subjects), LISTED],
-    ).to_arrow_table()
-    found: list[dict[str, Any]] = rows.to_pylist()
-    return found
+    )
+    return records(found)
 
 
 def _insert(change: Change, scope: str, subjects: Sequence[int], values: dict[str, str | None]) -> None:

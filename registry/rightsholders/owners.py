@@ -16,6 +16,7 @@ import pyarrow as pa
 from registry.rightsholders.identifiers import Identifier
 from registry.rightsholders.records import Details, details_of, identifiers_of, others_with
 from registry.storage.current_rights import effective_rights_id
+from registry.storage.results import records
 
 
 @dataclass(frozen=True)
@@ -87,23 +88,25 @@ def rightsholder_facts(connection: duckdb.DuckDBPyConnection, rightsholder_id: i
     return RightsholderFacts(
         rightsholder_id=rightsholder_id,
         name=names[rightsholder_id],
-        merged=_records(
-            connection,
-            "SELECT rightsholder.id, name, arg_max(reason, rightsholder_merge.id) AS reason FROM rightsholder "
-            "LEFT JOIN rightsholder_merge ON merged_id = rightsholder.id WHERE merged_into = ? "
-            "GROUP BY rightsholder.id, name ORDER BY rightsholder.id",
-            [rightsholder_id],
+        merged=records(
+            connection.execute(
+                "SELECT rightsholder.id, name, arg_max(reason, rightsholder_merge.id) AS reason FROM rightsholder "
+                "LEFT JOIN rightsholder_merge ON merged_id = rightsholder.id WHERE merged_into = ? "
+                "GROUP BY rightsholder.id, name ORDER BY rightsholder.id",
+                [rightsholder_id],
+            )
         ),
         details=details,
         represented_by=names.get(details.represented_by) if details.represented_by is not None else None,
-        represents=_records(
-            connection,
-            "SELECT said.rightsholder_id AS id, mine.name AS name FROM ("
-            "    SELECT rightsholder_id, arg_max_null(represented_by, id) AS agent_id FROM rightsholder_details GROUP BY 1"
-            ") AS said JOIN effective_rightsholder AS agent ON agent.id = agent_id JOIN rightsholder AS mine "
-            "ON mine.id = said.rightsholder_id WHERE agent.effective_id = ? "
-            "AND mine.merged_into IS NULL ORDER BY mine.name, mine.id",
-            [rightsholder_id],
+        represents=records(
+            connection.execute(
+                "SELECT said.rightsholder_id AS id, mine.name AS name FROM ("
+                "    SELECT rightsholder_id, arg_max_null(represented_by, id) AS agent_id FROM rightsholder_details GROUP BY 1"
+                ") AS said JOIN effective_rightsholder AS agent ON agent.id = agent_id JOIN rightsholder AS mine "
+                "ON mine.id = said.rightsholder_id WHERE agent.effective_id = ? "
+                "AND mine.merged_into IS NULL ORDER BY mine.name, mine.id",
+                [rightsholder_id],
+            )
         ),
         identifiers=identifiers_of(connection, rightsholder_id),
         shared_identifiers=[
@@ -111,11 +114,12 @@ def rightsholder_facts(connection: duckdb.DuckDBPyConnection, rightsholder_id: i
         ],
         works=sum(int(number) for _, number in permissions),
         permissions={str(name): int(number) for name, number in permissions},
-        co_owned=_records(
-            connection,
-            f"SELECT role, count(DISTINCT asset_id) AS works FROM ({_CURRENT_CO_OWNERS}) WHERE effective_id = ? "  # noqa: S608 - a constant
-            "GROUP BY role ORDER BY role NULLS LAST",
-            [rightsholder_id],
+        co_owned=records(
+            connection.execute(
+                f"SELECT role, count(DISTINCT asset_id) AS works FROM ({_CURRENT_CO_OWNERS}) WHERE effective_id = ? "  # noqa: S608 - a constant
+                "GROUP BY role ORDER BY role NULLS LAST",
+                [rightsholder_id],
+            )
         ),
         open_claims=[int(number) for (number,) in claims],
         contested_works=int(contested[0][0]),
@@ -151,7 +155,7 @@ def rightsholder_history(
             subjects,
         ),
     }
-    return {name: _records(connection, query, [values]) for name, (query, values) in queries.items()}
+    return {name: records(connection.execute(query, [values])) for name, (query, values) in queries.items()}
 
 
 def owners_of(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int]) -> list[dict[str, Any]]:
@@ -164,10 +168,10 @@ def owners_of(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int]) -
     if not asset_ids:
         return []
     connection.register("owned_works", pa.table({"owned_id": pa.array(sorted(set(asset_ids)), pa.int64())}))
-    rows = _records(
-        connection,
-        f"""
-        WITH rights AS (
+    rows = records(
+        connection.execute(
+            f"""
+            WITH rights AS (
             SELECT asset_rights.*, asset_rights.id = {effective_rights_id("asset")} AS counts
             FROM asset_rights JOIN asset ON asset.id = asset_rights.asset_id
             LEFT JOIN asset_rights AS verified ON verified.id = asset.verified_id
@@ -188,7 +192,7 @@ def owners_of(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int]) -
         LEFT JOIN licence ON licence.id = rights.licence_id
         ORDER BY rights.asset_id, rights.id DESC, position
         """,  # noqa: S608 - a constant
-        [],
+        )
     )
     connection.unregister("owned_works")
     return rows
@@ -197,8 +201,3 @@ def owners_of(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int]) -
 def _names(connection: duckdb.DuckDBPyConnection, ids: Sequence[int | None]) -> dict[int, str]:
     rows = connection.execute("SELECT id, name FROM rightsholder WHERE list_contains(?, id)", [list(ids)]).fetchall()
     return {int(number): str(name) for number, name in rows}
-
-
-def _records(connection: duckdb.DuckDBPyConnection, query: str, values: Sequence[Any]) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = connection.execute(query, list(values)).to_arrow_table().to_pylist()
-    return rows

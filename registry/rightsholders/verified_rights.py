@@ -20,6 +20,7 @@ from registry.permissions.reviews import listed, subjects_of
 from registry.rightsholders.names import licence_ids, rightsholder_ids
 from registry.site_policies.store import recompute_with_policies
 from registry.storage.database import Registry
+from registry.storage.results import records
 from registry.storage.selection import selected_works
 from registry.text import stated_reason, stated_text
 from registry.withdrawals.record import cover_later_works
@@ -130,12 +131,9 @@ def _verified_before(connection: duckdb.DuckDBPyConnection, ids: NDArray[np.int6
     if len(ids) > LISTED:
         return None
     with selected_works(connection, ids):
-        found: list[dict[str, Any]] = (
+        return records(
             connection.execute(
                 "SELECT id AS asset, declared_id, verified_id, rightsholder_id, licence_id FROM asset "
                 "JOIN selected_works ON id = selected_id ORDER BY id"
             )
-            .to_arrow_table()
-            .to_pylist()
         )
-    return found

@@ -32,6 +32,7 @@ from registry.similarity.pdq import (
     fingerprint_of,
     words_of,
 )
+from registry.storage.results import number_of
 from registry.works.identity import identity_of
 
 FOUND_COPIES: dict[str, tuple[int, int, int]] = {
@@ -151,11 +152,11 @@ def find_lookalikes(connection: duckdb.DuckDBPyConnection, image: QueryImage) ->
 
 def works_without_fingerprint(connection: duckdb.DuckDBPyConnection) -> int:
     """Works that cannot be compared: metadata alone, damaged, or with too little detail."""
-    row = connection.execute(
+    return number_of(
+        connection,
         "SELECT (SELECT count(*) FROM asset) - (SELECT count(DISTINCT asset_id) FROM fingerprint WHERE quality >= ?)",
         [LEAST_QUALITY],
-    ).fetchall()[0]
-    return int(row[0])
+    )
 
 
 def _near(connection: duckdb.DuckDBPyConnection, fingerprint: str) -> Sequence[tuple[int, int]]:

@@ -26,6 +26,7 @@ from registry.permissions.rule import CURRENT_POLICIES
 from registry.site_policies import SitePolicy, read_site_policy
 from registry.site_policies.matching import HostPolicy, MatchedSignals, signals_of_works
 from registry.storage.database import Registry
+from registry.storage.results import records
 from registry.storage.selection import selected_works
 from registry.storage.tables import SitePolicy as PolicyRow
 
@@ -218,14 +219,12 @@ def _report(policy: SitePolicy, kind: str, policy_id: int, subdomains: bool, fou
 
 def policies(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     """Policies by domain, kind and id, with the number of their signals and whether they count."""
-    rows: list[dict[str, Any]] = (
+    rows = records(
         connection.execute(
             "SELECT id AS policy_id, kind, domain, subdomains, agents, file_name, sha256, coalesce(signals, 0) AS signals, "  # noqa: S608 - a constant
             f"id IN ({CURRENT_POLICIES}) AS counts, seen_at, recorded_by FROM site_policy LEFT JOIN (SELECT policy_id, "
             "count(*) AS signals FROM rights_signal WHERE policy_id IS NOT NULL GROUP BY policy_id) ON policy_id = id "
             "ORDER BY domain, kind, id"
         )
-        .to_arrow_table()
-        .to_pylist()
     )
     return [{**row, "agents": json.loads(row["agents"])} for row in rows]

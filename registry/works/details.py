@@ -10,7 +10,7 @@ import duckdb
 from registry.errors import NotFoundError
 from registry.permissions.rule import explain
 from registry.storage.current_rights import rights_of
-from registry.works.listings import records
+from registry.storage.results import records
 
 _FACTS = "other_hash, identity, byte_size, declared_id, verified_id"
 

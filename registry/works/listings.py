@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from registry.errors import NotFoundError, UsageError
-from registry.storage.current_rights import ASSET_RIGHTS, rights_of, with_rightsholders, works_shared_by
+from registry.storage.current_rights import ASSET_RIGHTS, rights_of, with_rightsholders, works_shared_by, written_out
+from registry.storage.results import number_of, records
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -130,12 +131,6 @@ class Listing:
         return connection.execute(self.sql, list(self.values)).to_arrow_reader(BLOCK)
 
 
-def records(result: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-    """The rows of a result by column name."""
-    names = [column[0] for column in result.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
-
-
 def count_works(connection: duckdb.DuckDBPyConnection, chosen: WorksFilter) -> int:
     """Number of works that a filter selects."""
     return _count(connection, chosen.conditions(connection))
@@ -166,19 +161,15 @@ def works_named(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int])
         page = ids[start : start + PAGE]
         # Few works have several. For the others, the wide tables need not be read again.
         shared = connection.execute(
-            f"SELECT DISTINCT asset_id FROM co_rightsholder WHERE asset_id IN ({_listed(page)})"  # noqa: S608 - numbers
+            f"SELECT DISTINCT asset_id FROM co_rightsholder WHERE asset_id IN ({written_out(page)})"  # noqa: S608 - numbers
         ).fetchall()
         if shared:
-            query = with_rightsholders(rights_of(page), f"IN ({_listed([number for (number,) in shared])})")
+            query = with_rightsholders(rights_of(page), f"IN ({written_out([number for (number,) in shared])})")
             found += records(connection.execute(f"{query} ORDER BY listed.asset_id"))
         else:
             rows = records(connection.execute(f"{rights_of(page)} ORDER BY asset_id"))
             found += [{**row, "rightsholders": [row["rightsholder"]] if row["rightsholder"] else []} for row in rows]
     return found
-
-
-def _listed(ids: Sequence[int]) -> str:
-    return ", ".join(str(int(number)) for number in ids) or "NULL"
 
 
 def works_reader(
@@ -225,8 +216,7 @@ def _counts(connection: duckdb.DuckDBPyConnection, conditions: Conditions) -> li
 
 
 def _count(connection: duckdb.DuckDBPyConnection, conditions: Conditions) -> int:
-    query = f"SELECT count(*) FROM asset WHERE {conditions.sql}"  # noqa: S608 - built above
-    return int(connection.execute(query, conditions.values).fetchall()[0][0])
+    return number_of(connection, f"SELECT count(*) FROM asset WHERE {conditions.sql}", conditions.values)  # noqa: S608
 
 
 def _page_of_ids(
@@ -274,7 +264,7 @@ def rightsholders(*, matching: str | None = None, limit: int | None = None, offs
 def count_rightsholders(connection: duckdb.DuckDBPyConnection, *, matching: str | None = None) -> int:
     """Number of rightsholders; merged records count as one."""
     query = "SELECT count(*) FROM rightsholder WHERE merged_into IS NULL AND contains(lower(name), lower(?))"
-    return int(connection.execute(query, [matching or ""]).fetchall()[0][0])
+    return number_of(connection, query, [matching or ""])
 
 
 def licences(*, limit: int | None = None, offset: int = 0) -> Listing:

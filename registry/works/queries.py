@@ -22,6 +22,7 @@ from registry.encodings.store import load_units
 from registry.errors import NotFoundError, UsageError
 from registry.storage.current_rights import ASSET_RIGHTS, attribute_names, column_expression, rights_of
 from registry.storage.database import Registry
+from registry.storage.results import number_of
 from registry.storage.tables import Encoding, Ensemble, Member
 from registry.works.listings import PAGE
 
@@ -133,17 +134,11 @@ def asset_rights_table(connection: duckdb.DuckDBPyConnection, asset_ids: Sequenc
 
 def works_outside(connection: duckdb.DuckDBPyConnection, encoding_id: str) -> int:
     """Number of works in no unit of the encoding: later, missing, or without a value."""
-    row = _one(
+    return number_of(
         connection,
         "SELECT count(*) FROM asset WHERE id NOT IN (SELECT asset_id FROM unit_asset WHERE encoding_id = ?)",
         [encoding_id],
     )
-    return int(row[0])
-
-
-def _one(connection: duckdb.DuckDBPyConnection, query: str, values: Sequence[Any] = ()) -> tuple[Any, ...]:
-    row: tuple[Any, ...] = connection.execute(query, list(values)).fetchall()[0]
-    return row
 
 
 def _name(model: type[SQLModel]) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 
 import duckdb
 
-from registry.works.listings import PERMISSIONS, data_sets, records
+from registry.storage.results import number_of, records
+from registry.works.listings import PERMISSIONS, data_sets
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Status:
 def status(connection: duckdb.DuckDBPyConnection) -> Status:
     """Count everything."""
     tables = ("asset", "rightsholder", "licence", "data_set", "encoding", "ensemble", "member", "sample", "audit")
-    counts = {name: _number(connection, f"SELECT count(*) FROM {name}") for name in tables}  # noqa: S608  # names above
+    counts = {name: number_of(connection, f"SELECT count(*) FROM {name}") for name in tables}  # noqa: S608  # names above
     gaps = connection.execute(
         "SELECT count(*) FILTER (rightsholder_id IS NULL), count(*) FILTER (licence_id IS NULL), "
         "count(*) FILTER (missing_since IS NOT NULL), coalesce(sum(byte_size), 0)::BIGINT FROM asset"
@@ -62,10 +63,6 @@ def status(connection: duckdb.DuckDBPyConnection) -> Status:
             )
         ),
         permissions=permissions,
-        claims_open=_number(connection, "SELECT count(*) FROM open_claim"),
-        withdrawals=_number(connection, "SELECT count(*) FROM withdrawal"),
+        claims_open=number_of(connection, "SELECT count(*) FROM open_claim"),
+        withdrawals=number_of(connection, "SELECT count(*) FROM withdrawal"),
     )
-
-
-def _number(connection: duckdb.DuckDBPyConnection, query: str) -> int:
-    return int(connection.execute(query).fetchall()[0][0])

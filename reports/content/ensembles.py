@@ -15,8 +15,8 @@ from sqlmodel import SQLModel
 from registry.errors import IntegrityError, NotFoundError
 from registry.members.seen import seen_by_any, withdrawn_works
 from registry.members.serving import newest_of
+from registry.storage.results import records
 from registry.storage.tables import Member
-from registry.works.listings import records
 from reports.content.data_sets import DataSetContent, read_data_set
 from reports.content.texts import lines, moment, one_line, optional_line
 

@@ -16,8 +16,9 @@ from sqlmodel import Session
 from registry.errors import IntegrityError, NotFoundError, UsageError
 from registry.members.seen import seen_by_any
 from registry.members.serving import served_by
+from registry.storage.results import records
 from registry.storage.tables import Audit, Member, Sample
-from registry.works.listings import records, works_named
+from registry.works.listings import works_named
 from registry.works.queries import find_by_prefix
 from reports.content.ensembles import (
     EncodingRecord,
