@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
 import duckdb
 
@@ -46,7 +45,7 @@ _AT_TRAINING = f"""
         SELECT subject[8:] AS member_id, max(sequence) AS sequence FROM event WHERE kind = 'member registered' GROUP BY 1
     ), moments AS (
         SELECT DISTINCT asset_id, sequence FROM {{seen}} JOIN registered USING (member_id)
-    ), told AS (
+    ), next_change AS (
         -- The first change after the moment says what was before it; without one, it is what is now.
         SELECT moments.asset_id, moments.sequence, coalesce(change.former, asset.permission) AS permission,
             coalesce(change.sequence, {NEVER}) AS until
@@ -54,10 +53,10 @@ _AT_TRAINING = f"""
             ON change.asset_id = moments.asset_id AND moments.sequence < change.sequence
         JOIN asset ON asset.id = moments.asset_id
     ), known AS (
-        SELECT told.asset_id, told.sequence,
-            CASE WHEN unnamed.sequence > told.sequence THEN NULL ELSE permission END AS permission
-        FROM told ASOF LEFT JOIN unnamed_permission_change AS unnamed
-            ON unnamed.current = permission AND told.until > unnamed.sequence
+        SELECT next_change.asset_id, next_change.sequence,
+            CASE WHEN unnamed.sequence > next_change.sequence THEN NULL ELSE permission END AS permission
+        FROM next_change ASOF LEFT JOIN unnamed_permission_change AS unnamed
+            ON unnamed.current = permission AND next_change.until > unnamed.sequence
     )
     SELECT seen.asset_id, seen.member_id, known.permission FROM {{seen}} AS seen LEFT JOIN registered USING (member_id)
     LEFT JOIN known ON known.asset_id = seen.asset_id AND known.sequence = registered.sequence
@@ -148,12 +147,6 @@ def prepare_permissions_at_training(connection: duckdb.DuckDBPyConnection, seen:
         seen: name of a table with the columns ``asset_id`` and ``member_id``, one row per pair.
     """
     connection.execute(f"CREATE OR REPLACE TEMP TABLE permission_at_training AS {_AT_TRAINING.format(seen=seen)}")
-
-
-def end_of_log_at(connection: duckdb.DuckDBPyConnection, moment: datetime) -> int:
-    """Sequence of the newest event recorded by then, by the clocks; 0 if there is none."""
-    row = connection.execute("SELECT max(sequence) FROM event WHERE recorded_at <= ?", [moment]).fetchone()
-    return int(row[0]) if row and row[0] is not None else 0
 
 
 def registrations(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:

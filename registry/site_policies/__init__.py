@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from registry.errors import InputError
-from registry.site_policies.hosts import domain_of, governs, normal_host, path_of
+from registry.site_policies.hosts import domain_of, normal_host, path_of
 from registry.site_policies.interface import SitePolicy, text_of
 from registry.site_policies.preferences import HeaderPolicy
 from registry.site_policies.records import read_records
@@ -27,7 +27,6 @@ __all__ = [
     "TRAINING_AGENTS",
     "SitePolicy",
     "domain_of",
-    "governs",
     "path_of",
     "read_site_policy",
 ]

@@ -1,4 +1,4 @@
-"""The host of a URL, and the policies that apply to it.
+"""Host names in one form, from a URL or as given, and the path that a policy is matched against.
 
 Host names are compared in one form: lower case, without a final dot, and in punycode if not ASCII.
 A policy is for one host: RFC 9309 and TDMRep both take the file from the origin that serves the
@@ -68,11 +68,3 @@ def path_of(url: str) -> str | None:
         return None
     parts = urlsplit(url)
     return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-
-
-def governs(domain: str, host: str, *, subdomains: bool = False) -> bool:
-    """Whether a policy for ``domain`` applies to ``host`` (or, with ``subdomains``, below it)."""
-    ours, theirs = normal_host(domain), normal_host(host)
-    if ours is None or theirs is None:
-        return False
-    return ours == theirs or (subdomains and theirs.endswith("." + ours))

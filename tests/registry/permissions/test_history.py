@@ -11,10 +11,11 @@ import pytest
 
 from registry.errors import IntegrityError
 from registry.event_log import events
-from registry.permissions.history import PermissionHistory, end_of_log_at
+from registry.permissions.history import PermissionHistory
 from registry.permissions.reviews import record_review
 from registry.permissions.rule import Permission
 from registry.storage.database import Registry
+from registry.storage.results import number_of
 from tests.support.rights import Rights
 from tests.support.works import NOW
 
@@ -32,7 +33,8 @@ def rights(registry: Registry) -> Rights:
 def at(rights: Rights, works: list[int], moment: datetime) -> dict[int, str | None]:
     """What the log says of these works at a moment."""
     with rights.registry.connection() as connection:
-        return dict(PermissionHistory.read(connection, works).at(end_of_log_at(connection, moment)))
+        query = "SELECT coalesce(max(sequence), 0) FROM event WHERE recorded_at <= ?"
+        return dict(PermissionHistory.read(connection, works).at(number_of(connection, query, [moment])))
 
 
 def decide(rights: Rights, scope: str, subject: int, permission: Permission, now: datetime) -> None:

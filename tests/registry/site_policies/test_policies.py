@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from registry.errors import InputError
 from registry.signals import Category, Protocol, Use
-from registry.site_policies import SitePolicy, domain_of, governs, path_of, read_site_policy
+from registry.site_policies import SitePolicy, domain_of, path_of, read_site_policy
 from registry.site_policies.interface import LARGEST_FILE, MOST_WILDCARDS
+from registry.site_policies.matching import HostPolicy
 from registry.site_policies.paths import PathPatterns, normal_path, normal_pattern
 
 ALLOWED, PROHIBITED = Use.ALLOWED, Use.PROHIBITED
@@ -295,11 +296,11 @@ def test_a_domain_has_one_form(url: str, domain: str | None) -> None:
     assert domain_of(url) == domain
 
 
-def test_a_policy_is_for_its_host_unless_told_otherwise() -> None:
-    """Subdomains only on request, and never a name that merely ends alike."""
-    assert governs("Example.org", "example.ORG")
-    assert not governs("example.org", "img.example.org")
-    assert governs("example.org", "img.example.org", subdomains=True)
-    assert not governs("example.org", "badexample.org", subdomains=True)
+def test_a_policy_is_for_its_host_or_for_the_hosts_below() -> None:
+    """One row of each for a domain with its subdomains, and never a name that merely ends alike."""
+    alone, below = HostPolicy(0, "example.org", subdomains=False), HostPolicy(1, "example.org", subdomains=True)
+    hosts = ("example.org", "img.example.org", "badexample.org")
+    assert [alone.governs(host) for host in hosts] == [True, False, False]
+    assert [below.governs(host) for host in hosts] == [False, True, False]
     assert path_of("https://example.org") == "/"
     assert path_of("https://example.org/a?b=c#d") == "/a?b=c"
