@@ -1,8 +1,7 @@
 """Was this document altered, and would the registry still say the same?
 
-A document is known by the hash of its bytes, which the registry's log has. Its stamp, inside it or
-beside it, says what it was made from. Whoever alters a document can make its stamp fit again, but
-not the log.
+The registry's log has the hash of each document's bytes. The stamp, in the document or beside it,
+says what the document was made from. A forger can make the stamp fit again, but not the log.
 """
 
 from __future__ import annotations
@@ -46,10 +45,10 @@ _META = re.compile(rb'<meta name="' + Stamp.meta_name.encode() + rb'" content="(
 _FIELD = re.compile(rb'"stamp"\s{0,8}:\s{0,8}(?=\{)')
 _CREDENTIALS = "it has Content Credentials: `creditline credentials FILE` says whether what was signed was altered"
 MEANING: dict[State, str] = {
-    "unaltered": "these are the bytes that the registry's log says were given out",
-    "altered": "its stamp is of this registry, but the log names no file with these bytes: it was altered, or never given out",
+    "unaltered": "these are the bytes that the registry's log names as issued",
+    "altered": "its stamp is of this registry, but the log names no file with these bytes: it was altered, or never issued",
     "foreign": "its stamp names an end of a log that this registry's log never had: it was made from another registry, which "
-    "alone can tell whether it was altered, or its stamp is forged",
+    "must check it, or its stamp is forged",
     "unknown": "it carries no stamp, and the log names no file with these bytes: it was not made here, or altered beyond that",
 }
 
@@ -74,16 +73,16 @@ class Checked:
     later: tuple[int, Issued] | None = None
     """A newer document of the same kind and subject that says something else, and its event."""
     stamp_fits: bool = True
-    """Whether the stamp says of a document that is on record what the log says of it."""
+    """Whether stamp and log agree, for a document that the log names."""
 
     @property
     def whole(self) -> bool:
-        """Whether nothing speaks against the document."""
+        """Whether the document is as it was issued."""
         return self.state == "unaltered"
 
 
 def check_document(registry: Registry, path: Path) -> Checked:
-    """Hold a file against the registry's log, and its facts against what the registry says now.
+    """Compare a file with the registry's log, and its facts with the registry's facts now.
 
     Raises:
         InputError: the file cannot be read, or is the stamp of another document.
@@ -203,7 +202,7 @@ def _had_end(connection: duckdb.DuckDBPyConnection, stamp: Stamp) -> bool:
 
 
 def _events_since(connection: duckdb.DuckDBPyConnection, sequence: int) -> dict[str, int]:
-    """By kind, the most first. Giving documents out changes nothing that one could say."""
+    """By kind, most first; without documents issued, which change no facts."""
     rows = connection.execute(
         "SELECT kind, count(*) FROM event WHERE sequence > ? AND kind <> ? GROUP BY kind ORDER BY 2 DESC, 1",
         [sequence, EVENT],
@@ -214,7 +213,7 @@ def _events_since(connection: duckdb.DuckDBPyConnection, sequence: int) -> dict[
 @contextmanager
 def _plain_file(path: Path) -> Iterator[BufferedReader]:
     try:
-        # A pipe would be waited for as long as nobody writes to it.
+        # Opening a pipe would block until another process writes to it.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         with os.fdopen(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):

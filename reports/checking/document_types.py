@@ -1,4 +1,4 @@
-"""The kinds of documents that are given out, and how the facts of each are read again.
+"""The kinds of documents, and how the facts of each are read again.
 
 ``creditline report verify`` reads them to say whether the registry would still say the same. The
 facts are plain JSON values without the moment of rendering; :class:`reports.issuing.stamp.Stamp`
@@ -41,4 +41,4 @@ KINDS: dict[str, Facts] = {
 }
 
 VERSIONED = frozenset({ai_act.KIND, ab2013.KIND})
-"""Kinds whose documents are versions, of which the newest counts."""
+"""Kinds whose documents have versions; the newest counts."""

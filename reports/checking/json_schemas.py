@@ -2,8 +2,8 @@
 
 They are made here from the models that the documents are written by, and from the columns of the
 tables; a test holds the kept files to them. Under one version a field may be added, none is removed
-or changes its meaning, so whoever reads a document of a later release must let unknown fields pass:
-the schemas say exactly what this release writes.
+or changes its meaning. A program that reads documents of a later release must let unknown fields
+pass: the schemas describe exactly what this release writes.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class VerifiedDocument(Facts):
     event: int | None = Field(description="The event of the log that names the file; null: none does.")
     events_since: dict[str, int] | None = Field(description="Events since it was made, by kind; null: not known.")
     superseded_by: SupersededPart | None = Field(
-        description="The newest document of the same kind and subject, given out later, that says something else."
+        description="The newest document of the same kind and subject, issued later, that says something else."
     )
     facts: Literal["same", "changed", "not compared"] = Field(
         description="Whether the registry would say the same of its subject now."

@@ -22,8 +22,8 @@ OTHER_MEMBERS = "The figures are of members that did not all serve this output, 
 
 
 def quoted(kept: KeptEvaluation | None, members_sha256: object) -> tuple[str, ...]:
-    """What a report of an output says of the ensemble's evidence; ``members_sha256``: of the
-    members that served it.
+    """How good the evidence of the ensemble is, in sentences for a report of an output.
+    ``members_sha256``: of the members that served the output.
     """
     if kept is None:
         return (NEVER,)
@@ -34,7 +34,7 @@ def quoted(kept: KeptEvaluation | None, members_sha256: object) -> tuple[str, ..
 
 
 def power_sentence(facts: Mapping[str, Any]) -> str:
-    """What a report says of an ensemble's power."""
+    """How often a copied work is found."""
     power = Measured(facts).part("power")
     found = power.share("found")
     if found is None:
@@ -47,7 +47,7 @@ def power_sentence(facts: Mapping[str, Any]) -> str:
 
 
 def null_sentence(facts: Mapping[str, Any]) -> str:
-    """What a report says of false alarms."""
+    """How often an audit names something where there is nothing to find."""
     null = Measured(facts).part("null")
     alarms = null.share("audits_with_a_discovery")
     if alarms is None:
@@ -65,7 +65,7 @@ def _limit(facts: Measured) -> str:
 
 
 def similarity_sentence(kept: KeptEvaluation | None) -> str:
-    """What a report says of works that are alike: how often the nearest one was not the cause."""
+    """How often the nearest work is not the cause."""
     found = None if kept is None else Measured(kept.facts).part("similarity")
     rate = None if found is None else found.estimate("rate")
     if found is None or rate is None:

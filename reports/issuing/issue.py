@@ -1,11 +1,10 @@
-"""Giving documents out: each file appears whole, and the log says which files, by hash, left the
-house.
+"""Issues documents: writes each file whole, and records in the log the name and hash of each.
 
     issued = [write_file(folder, file) for file in files]
     record_issue(registry, issued, now)
 
-The event comes after the files: killed in between, files are there that the log does not name, and
-`creditline report verify` says so; making them again mends it.
+The event comes after the files. If the process is killed in between, the log does not name the
+files, and `creditline report verify` says so; issue them again.
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import duckdb
-from pydantic import BaseModel
 
 from registry.errors import InputError, IntegrityError
 from registry.event_log.events import changing
@@ -31,9 +29,9 @@ from reports.issuing.stamp import Stamp, beside, stamp_file
 
 EVENT = "documents issued"
 MOST_OF_EVENT = 1_000
-"""Documents that one event names."""
+"""Documents that one event names at most."""
 VERSION_MARK = " version "
-"""Between what a document in versions is about and its number, in its subject."""
+"""Between subject and number of a document that has versions, in the subject of its stamp."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ class File:
 
 @dataclass(frozen=True)
 class Issued:
-    """What the log says about a file."""
+    """What the log records of a file."""
 
     name: str
     sha256: str
@@ -78,7 +76,7 @@ def write_file(folder: Path, file: File) -> Issued:
 
 
 def scratch_in(out: Path) -> tempfile.TemporaryDirectory[str]:
-    """A folder of the same disk in which tables are made; gone afterwards.
+    """A folder on the same disk to make tables in; it is deleted at the end.
 
     Raises:
         InputError: the folder cannot be written.
@@ -109,27 +107,14 @@ def write_table(made: Path, place: Path, stamp: Stamp) -> Issued:
     return Issued(place.name, sha256, stamp.kind, stamp.subject, stamp.facts_sha256)
 
 
-def stamped_json(kind: str, version: int, facts: BaseModel, stamp: Stamp) -> bytes:
-    """A document of facts for machines, as UTF-8: what it is, the version of its form, its stamp,
-    then the facts.
-    """
-    document = {
-        "creditline": kind,
-        "version": version,
-        "stamp": stamp.model_dump(mode="json"),
-        **facts.model_dump(mode="json"),
-    }
-    return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "replace")
-
-
 def record_issue(registry: Registry, issued: Sequence[Issued], now: datetime.datetime) -> None:
-    """Have the log name files that were given out.
+    """Record files that were issued.
 
     Raises:
         IntegrityError: the log is not whole.
         LockedRegistryError: another process holds the registry.
     """
-    # The files are out: another command is waited for, rather than leave them without their entry.
+    # The files are written already: wait for another command rather than leave them unrecorded.
     with changing(registry.patient(), now) as change:
         for start in range(0, len(issued), MOST_OF_EVENT):
             part = issued[start : start + MOST_OF_EVENT]
@@ -139,11 +124,10 @@ def record_issue(registry: Registry, issued: Sequence[Issued], now: datetime.dat
 def find_issued(
     connection: duckdb.DuckDBPyConnection, sha256: str, stamp: Stamp | None = None
 ) -> tuple[int, Issued] | None:
-    """The newest event that names a file with these bytes, and what it says of it; None if there is
-    none.
+    """The newest event that names a file with these bytes, and its entry; None if there is none.
 
-    The same bytes may have been given out more than once, of different facts: then the newest that
-    the ``stamp`` is of counts.
+    The same bytes may have been issued more than once, from different facts. Then the newest entry
+    that agrees with the ``stamp`` counts.
 
     Raises:
         IntegrityError: the event is not one that was written here.
@@ -158,19 +142,19 @@ def find_issued(
         for each in _documents(int(sequence), after)
         if each.sha256 == sha256
     ]
-    said = None if stamp is None else (stamp.kind, stamp.subject, stamp.facts_sha256)
-    of_stamp = [found for found in named if (found[1].kind, found[1].subject, found[1].facts_sha256) == said]
+    stamped = None if stamp is None else (stamp.kind, stamp.subject, stamp.facts_sha256)
+    of_stamp = [found for found in named if (found[1].kind, found[1].subject, found[1].facts_sha256) == stamped]
     return next(iter(of_stamp or named), None)
 
 
 def find_later(
     connection: duckdb.DuckDBPyConnection, event: int, issued: Issued, *, versioned: bool
 ) -> tuple[int, Issued] | None:
-    """The newest document that took the place of one; None if none did.
+    """The newest document that replaces one; None if none does.
 
-    It is of the same kind and subject, was given out after ``event``, and says something else. Of a
-    kind in versions each has a subject of its own, which ends in its number: a higher one takes the
-    place of a lower one, whatever it says.
+    It has the same kind and subject, was issued after ``event``, and has other facts. If the kind
+    has versions, each subject ends in its number: a higher number replaces a lower one, whatever
+    its facts.
 
     Raises:
         IntegrityError: an event is not one that was written here.
@@ -194,7 +178,7 @@ def find_later(
 
 
 def _version_in(subject: str) -> tuple[str, int]:
-    """What a document is a version about, and its number."""
+    """Subject without the number of the version, and the number."""
     about, _, number = subject.rpartition(VERSION_MARK)
     return (about, int(number)) if about and number.isdecimal() and len(number) < 10 else (subject, 0)
 

@@ -2,8 +2,8 @@
 
 A stamp has the hash of the facts that the document was made from, and the end of the registry's log
 when they were read. The registry's log has the hash of the file itself
-(:mod:`reports.issuing.issue`): whoever alters a file can compute its stamp anew, but cannot make
-the log, whose end other documents carry, name the altered file.
+(:mod:`reports.issuing.issue`). A forger can compute a new stamp for an altered file, but cannot
+add the file to the log: other documents carry the log's end.
 
 HTML pages carry the stamp in a ``meta`` element and print it, our own JSON as the field ``stamp``,
 Parquet as metadata. A format that has no place for it (CSV, the formats of standards) has it in a
@@ -60,7 +60,7 @@ UNSTAMPED = Stamp(
     log_sha256="0" * 64,
     made_at=datetime.datetime.fromtimestamp(0, datetime.UTC),
 )
-"""Of a document that is built for its facts alone."""
+"""For pages that are rendered without being issued."""
 
 
 def stamp_of(kind: str, subject: str, facts: object, now: datetime.datetime, end: tuple[int, str]) -> Stamp:

@@ -29,7 +29,7 @@ AT_ONCE = 8
 """Audits that are read together."""
 
 _NO_WORK = "the unit has no work on record"
-_NO_RIGHTS = "nobody said"
+_NO_RIGHTS = "not stated"
 _UNMEASURED = "not measured; `{}` says why"
 
 
@@ -110,12 +110,12 @@ TABLE = Table(
             "influence_estimate_lpips", "first-order estimate", "lpips_not_measured", "The same as LPIPS distance"
         ),
         Column("lpips_not_measured", "text", "Why an LPIPS influence is missing", "both were measured"),
-        Column("decoys", "whole number", "Codes of nobody that the unit was held against"),
+        Column("decoys", "whole number", "Decoy codes that the unit was compared with"),
         Column("works_in_unit", "whole number", "Works that the unit has"),
         Column("work_sha256", "text", "SHA-256 of the file of the unit's closest work", _NO_WORK),
         Column("work_data_set", "text", "Data set of that work", _NO_WORK),
         Column("work_path", "text", "Its path in the data set", f"{_NO_WORK}, or the work is known by its address"),
-        Column("work_title", "text", "Its title", "nobody gave it one"),
+        Column("work_title", "text", "Its title", "none is stated"),
         Column(
             "work_distance",
             "number",
@@ -173,9 +173,7 @@ def candidates_parquet(reports: Iterable[ReportFacts], stamp: Stamp) -> bytes:
 
 
 def candidate_rows(reports: Iterable[ReportFacts]) -> pa.RecordBatchReader:
-    """The rows of ``reports`` in batches; what is read of one audit is let go before the next
-    part.
-    """
+    """The rows of ``reports`` in batches; a few reports are in memory at a time."""
 
     def batches() -> Iterator[pa.RecordBatch]:
         left = iter(reports)

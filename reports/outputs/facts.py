@@ -271,7 +271,7 @@ class Share(Facts):
     """Candidates of one rightsholder or under one licence."""
 
     name: str
-    traced_outputs: int = Field(description="Outputs of which at least one candidate of this name passes.")
+    traced_outputs: int = Field(description="Outputs with at least one passing candidate of this name.")
     passing: int
     tested: int
     smallest_q: float

@@ -1,4 +1,6 @@
-"""What the page of an audit shows and its JSON has no place for: pictures, and the curves of plots."""
+"""What the page of an audit shows and its JSON has no place for: pictures, and the curves of
+plots.
+"""
 
 from __future__ import annotations
 

@@ -20,15 +20,14 @@ LIMITS: tuple[tuple[str, str], ...] = (
     ),
     (
         "The test asks one question.",
-        "Its null hypothesis is that the unit made no difference to any member. A small p-value speaks against that; "
-        "it does not say how much of the output comes from the unit, nor that nothing else contributed. It rests on "
-        "the codes having been drawn at random, as the registry records.",
+        "Did the unit make a difference to any model? A finding says that chance hardly explains what was seen. It does "
+        "not say how much of the output comes from the unit, nor that nothing else contributed. It rests on the codes "
+        "having been drawn at random, as the registry records.",
     ),
     (
         "Passing is not certain, and failing is not innocence.",
         "At the stated rate some of the units that pass do so by chance. A unit that does not pass may still have "
-        "contributed together with others, or too little to be told apart with this many decoys: no p-value can be "
-        "smaller than one over the number of decoys plus one.",
+        "contributed together with others, or too little for this number of comparisons to show.",
     ),
     (
         "Influence alone is no evidence.",

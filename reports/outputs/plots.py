@@ -27,8 +27,8 @@ def tests_plot(candidates: Sequence[Candidate], decoys_of: Mapping[int, Vector |
     deviations of its decoys.
 
     Decoys are the grey hills, those at or beyond the candidate in the accent colour. The short line
-    is where 5 % of the decoys are beyond. ``decoys_of``: by rank. None if no candidate has decoys to
-    show.
+    is where 5 % of the decoys are beyond. ``decoys_of``: by rank. None if no candidate has
+    decoys to show.
     """
     found = [(candidate, decoys_of[candidate.rank]) for candidate in candidates]
     rows = [(candidate, decoys) for candidate, decoys in found if not isinstance(decoys, NotMeasured)]

@@ -181,8 +181,8 @@ def _owners(session: Session, asset_ids: Sequence[int]) -> dict[int, list[str]]:
 
 
 def _merged(session: Session, names: Collection[str]) -> dict[str, str]:
-    """A name that is still that of a record of its own is left out: it cannot be told which was
-    tested.
+    """The record that each name counts as since it was merged. A name that another record still has
+    is left out: the audit does not say which of the two was tested.
     """
     rows = (
         driver_of(session)

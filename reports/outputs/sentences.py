@@ -86,7 +86,7 @@ def certainty(output: Output, ensemble: Ensemble, method: Method, candidates: Se
     """How sure the verdict is, in two or three sentences."""
     tested = len(candidates)
     if not tested:
-        return "The audit tested no unit, so nothing can be said about where this output came from."
+        return "The audit tested no unit, so it says nothing about where this output came from."
     nearest = by_evidence(candidates)[0]
     if nearest.passes:
         meaning = f"{meaning_of_p(nearest, method)} {meaning_of_q(nearest, tested, ensemble)}"
@@ -134,13 +134,13 @@ _DUTIES = {
 
 
 def duties(work: Work, training: str | None) -> list[tuple[str, str]]:
-    """What the licence asks of whoever uses the work: the name of each duty, and what it means.
-    ``training``: what its terms say about training.
+    """What the licence asks of users: the name of each duty, and its meaning. ``training``: what
+    its terms say about training.
     """
     if work.licence is None:
         return [("no licence on record", "Nothing gives leave to use it: ask the rightsholder.")]
     if work.licence_duties is None:
-        return [("not understood", "Nobody here could tell what this licence asks: read it.")]
+        return [("not understood", "The registry does not know what this licence asks: read it.")]
     if not work.licence_duties:
         if training in ("prohibited", "unclear"):
             return [(training, "The licence gives no general leave: ask the rightsholder.")]

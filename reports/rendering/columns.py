@@ -103,10 +103,10 @@ class Table:
 
 
 def _property(column: Column) -> dict[str, Any]:
-    said = dict(_SCHEMA[column.kind])
+    schema = dict(_SCHEMA[column.kind])
     if column.null:
-        said["type"] = [said["type"], "null"]
-    return {**said, "description": _sentences(column)}
+        schema["type"] = [schema["type"], "null"]
+    return {**schema, "description": _sentences(column)}
 
 
 def _sentences(column: Column) -> str:

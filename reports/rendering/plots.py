@@ -24,7 +24,7 @@ BAR_ROW = 0.38
 
 @dataclass(frozen=True)
 class Bar:
-    """A number under a name, of which a part may stand out."""
+    """A number under a name; a part of it may stand out."""
 
     name: str
     total: int

@@ -1,4 +1,4 @@
-"""Numbers, names and permissions as pages write them. Templates escape what comes from the registry."""
+"""Numbers, names and permissions as pages write them; templates escape what comes from outside."""
 
 from __future__ import annotations
 

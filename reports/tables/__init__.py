@@ -1,4 +1,4 @@
-"""The four tables that are given out: candidates, works, audits and statements, as CSV, Parquet,
+"""The four tables that are issued: candidates, works, audits and statements, as CSV, Parquet,
 JSON and JSON lines.
 
 The modules named after the tables say which columns there are and how rows are read; ``write``

@@ -49,7 +49,7 @@ TABLE = Table(
         Column("possible_q", "number", "Smallest q that a single unit could have reached", _RECORDED, "share"),
         Column("statistic", "text", "Statistic of the test", _RECORDED),
         Column("steps", "whole number", "Steps of the noise schedule that it is summed over", _RECORDED),
-        Column("decoys", "whole number", "Codes of nobody that each unit was held against", _RECORDED),
+        Column("decoys", "whole number", "Decoy codes that each unit was compared with", _RECORDED),
         Column("decoys_available", "whole number", "How many of them there are", _RECORDED),
         Column("decoys_chosen", "text", "`all`, or `at random`", _RECORDED),
         Column("ranker", "text", "Ranker that chose the candidates' order", _RECORDED),

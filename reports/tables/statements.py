@@ -28,7 +28,7 @@ TABLE = Table(
     (
         _number("rightsholder_id", "Number of the rightsholder"),
         Column("rightsholder", "text", "Name"),
-        Column("kind", "text", "`person`, `organisation`, `collective` or other", "nobody said"),
+        Column("kind", "text", "`person`, `organisation`, `collective` or other", "not stated"),
         Column("represented_by", "text", "Name of the rightsholder that speaks for this one", "nobody does"),
         Column(
             "identifiers", "texts", "Numbers under which others know them, as `scheme:value`; empty: none on record"

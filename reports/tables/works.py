@@ -20,7 +20,7 @@ from registry.storage.current_rights import effective_rights_id
 from registry.works.listings import works_reader
 from reports.rendering.columns import Column, Table, fitted
 
-_NOBODY = "nobody said"
+_NOBODY = "not stated"
 _UNREAD = "the file was not read"
 
 TABLE = Table(
@@ -49,7 +49,7 @@ TABLE = Table(
             "Name that was stated, where that record was merged into another",
             "it is the same",
         ),
-        Column("rightsholders", "texts", "Names of all rightsholders, the first one first; empty: nobody said"),
+        Column("rightsholders", "texts", "Names of all rightsholders, the first one first; empty: not stated"),
         Column(
             "rightsholder_identifiers",
             "texts",

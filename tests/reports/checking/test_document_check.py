@@ -1,4 +1,4 @@
-"""Telling a document that is as it was given out from one that is not, and what the registry would
+"""Telling a document that is as it was issued from one that is not, and what the registry would
 say today.
 """
 
@@ -50,7 +50,7 @@ app.callback()(lambda: None)
 
 @pytest.fixture(scope="module")
 def given_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home, and beside it the reports that were given out; copied, not changed."""
+    """A home, and beside it the reports that were issued; copied, not changed."""
     folder = tmp_path_factory.mktemp("given-out")
     world = make_world(folder / "home")
     # Something must have happened for the log to have an end that is its own.
@@ -225,7 +225,7 @@ def test_what_carries_no_stamp_is_unknown(given_out: Path, tmp_path: Path, data:
 
 
 def test_killed_before_the_event(place: Path) -> None:
-    """Files that were written, but that the log never came to name, are not taken for given out;
+    """Files that were written, but that the log never came to name, are not taken for issued;
     made again, they are.
     """
     world = World(opened(place))
@@ -234,7 +234,7 @@ def test_killed_before_the_event(place: Path) -> None:
         if name != "candidates.csv":  # whose bytes are those of before
             found = check(place, name)
             assert (found.state, found.event) == ("altered", None), name
-            assert "never given out" in found.reason
+            assert "never issued" in found.reason
     record_issue(world.registry, site.issued, LATER)
     assert {check(place, name).state for name in FILES} == {"unaltered"}
 
@@ -260,7 +260,7 @@ def take_out(registry: Registry) -> None:
 
 @pytest.mark.parametrize("change", [review, take_out])
 def test_a_registry_that_moved_on_says_something_else(place: Path, change: Callable[[Registry], None]) -> None:
-    """The document is still what was given out; what it says of a work is not what would be said
+    """The document is still what was issued; what it says of a work is not what would be said
     today.
     """
     change(opened(place))
@@ -291,7 +291,7 @@ def test_a_change_that_no_event_tells_is_not_laid_to_the_registry(place: Path) -
 
 
 def test_a_newer_document_takes_its_place(place: Path) -> None:
-    """Once one of the same kind and subject says something else; the same given out again takes no
+    """Once one of the same kind and subject says something else; the same issued again takes no
     place.
     """
     render_again(place, "again")
@@ -317,7 +317,7 @@ def test_an_audit_that_is_gone_is_a_change(place: Path) -> None:
 
 
 def test_documents_of_kinds_that_are_no_longer_made(place: Path) -> None:
-    """They are as they were given out; nobody can say more."""
+    """They are as they were issued; nobody can say more."""
     registry = opened(place)
     stamp = stamp_of_file(place / "out" / FILES[0]).model_copy(update={"kind": "oracle"})
     record_issue(registry, [write_file(place / "out", File("oracle.txt", b"yes", stamp, carries_stamp=False))], LATER)

@@ -1,4 +1,4 @@
-"""The findings in plain words: right for a reader without statistics, and nothing wrong for one with."""
+"""The findings in plain words: clear without statistics, and right with it."""
 
 from __future__ import annotations
 
