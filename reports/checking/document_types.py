@@ -8,12 +8,14 @@ has their hash.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from registry.storage.database import Registry
 from reports.credentials import assertion, findings
 from reports.data_sets.document import DATA_SET
 from reports.evaluations.document import EVALUATION
 from reports.filings import ab2013, ai_act
+from reports.issuing.document import Document
 from reports.outputs.documents import CANDIDATES, INDEX, REPORT, candidates_now
 from reports.standards import croissant, cyclonedx, prov, spdx
 from reports.standards import write as standards
@@ -23,11 +25,12 @@ from reports.tables import write as tables
 Facts = Callable[[Registry, str], object]
 """Reads a document's facts from the registry; the text is the stamp's subject."""
 
+DOCUMENTS: tuple[Document[Any], ...] = (REPORT, INDEX, EVALUATION, STATEMENT, DATA_SET)
+"""Kinds that are a page and a JSON of the same facts."""
+
 KINDS: dict[str, Facts] = {
-    REPORT.kind: REPORT.facts_now,
-    INDEX.kind: INDEX.facts_now,
+    **{document.kind: document.facts_now for document in DOCUMENTS},
     CANDIDATES: candidates_now,
-    EVALUATION.kind: EVALUATION.facts_now,
     assertion.KIND: findings.signed_image_facts,
     ai_act.KIND: ai_act.facts,
     ab2013.KIND: ab2013.facts,
@@ -35,8 +38,6 @@ KINDS: dict[str, Facts] = {
     cyclonedx.KIND: standards.ensemble_facts,
     spdx.KIND: standards.ensemble_facts,
     prov.KIND: standards.output_facts,
-    STATEMENT.kind: STATEMENT.facts_now,
-    DATA_SET.kind: DATA_SET.facts_now,
     **{table.kind: tables.facts_again(name) for name, table in tables.TABLES.items()},
 }
 

@@ -13,15 +13,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, create_model
 
-from reports.data_sets.document import DATA_SET
-from reports.evaluations.document import EVALUATION
+from reports.checking.document_types import DOCUMENTS
 from reports.facts import Facts
 from reports.filings.form import FilingDocument
-from reports.issuing.document import Document
 from reports.issuing.stamp import Stamp
-from reports.outputs.documents import INDEX, REPORT
 from reports.rendering.columns import VERSION, Table
-from reports.statements.document import STATEMENT
 from reports.tables.write import TABLES
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -78,8 +74,7 @@ def published() -> dict[str, bytes]:
         "verified-document": VerifiedDocument,
     }
     schemas = {name: model.model_json_schema(by_alias=True) for name, model in models.items()}
-    documents: tuple[Document[Any], ...] = (REPORT, INDEX, EVALUATION, DATA_SET, STATEMENT)
-    schemas |= {document.name: document.schema() for document in documents}
+    schemas |= {document.name: document.schema() for document in DOCUMENTS}
     schemas |= {table.document: _table_schema(table) for table in TABLES.values()}
     return {name + SUFFIX: _written(schema) for name, schema in sorted(schemas.items())}
 
