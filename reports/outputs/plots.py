@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
@@ -136,11 +137,11 @@ def influence_plot(
         else:
             axes.fill_between(places + 1, 0, values[places], color=QUIET, linewidth=0)
         axes.axhline(landscape.radius, color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
-        axes.text(len(values) + 0.5, landscape.radius, "radius", color=MUTED, ha="right", va="bottom")
+        _label(axes, len(values) + 0.5, landscape.radius, "radius")
         if not isinstance(decoys, NotMeasured):
             low, limit = np.quantile(decoys, [0.05, 0.95])
             axes.axhspan(float(low), float(limit), color=LINE, alpha=0.45, linewidth=0, zorder=0)
-            axes.text(len(values) + 0.5, float(limit), "95 % of decoys", color=MUTED, ha="right", va="bottom")
+            _label(axes, len(values) + 0.5, float(limit), "95 % of decoys")
         top = max(float(values.max()), landscape.radius) or 1.0
         place_of = {int(unit): place for place, unit in enumerate(order)}
         level, last = 0, -np.inf
@@ -209,7 +210,7 @@ def certainty_plot(smallest: Sequence[float], rate: float) -> str | None:
         axes = drawn.axes
         places = np.arange(1, len(values) + 1)
         axes.axhline(rate, color=MUTED, linewidth=0.9, linestyle=(0, (3, 3)))
-        axes.text(len(values) + 0.5, rate, f"{rate:g}", color=MUTED, ha="right", va="bottom")
+        _label(axes, len(values) + 0.5, rate, f"{rate:g}")
         passing = values <= rate
         size = 22.0 if len(values) <= 100 else 6.0
         axes.scatter(places[passing], values[passing], s=size, color=ACCENT, linewidths=0)
@@ -223,3 +224,8 @@ def certainty_plot(smallest: Sequence[float], rate: float) -> str | None:
         axes.set_xlabel("outputs, from surest to least sure")
         axes.set_ylabel("smallest q")
     return drawn.svg
+
+
+def _label(axes: Axes, x: float, y: float, text: str) -> None:
+    """The name of a horizontal line, just above its right end."""
+    axes.annotate(text, (x, y), xytext=(0, 3), textcoords="offset points", color=MUTED, ha="right", va="bottom")
