@@ -42,7 +42,7 @@ def power_sentence(facts: Mapping[str, Any]) -> str:
     return (
         f"Of {power.number_text('shown')} training works that were shown to the models as if they had been found somewhere, "
         f"{wording.percent(found[0])} were named (95 % interval {wording.percent(found[1])} to {wording.percent(found[2])}), "
-        f"with at most {_limit(power)} of findings expected to be wrong."
+        f"with at most {_limit(power)} of an audit’s findings expected to be chance."
     )
 
 

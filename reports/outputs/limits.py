@@ -26,7 +26,8 @@ LIMITS: tuple[tuple[str, str], ...] = (
     ),
     (
         "Passing is not certain, and failing is not innocence.",
-        "At the stated rate some of the units that pass do so by chance. A unit that does not pass may still have "
+        "At the stated rate some of the units that pass do so by chance. The rate holds for each output separately: among "
+        "findings that are picked from many outputs, more may be chance. A unit that does not pass may still have "
         "contributed together with others, or too little for this number of comparisons to show.",
     ),
     (

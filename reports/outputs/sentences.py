@@ -95,12 +95,12 @@ def certainty(output: Output, ensemble: Ensemble, method: Method, candidates: Se
     if method.smallest_q > method.false_discovery_rate:
         return (
             f"None could have passed on its own: with {count(method.decoys, 'other group')} of models to compare with "
-            f"and {units} tested, at best {percent(method.smallest_q)} of findings are expected to be wrong, above the "
-            f"limit of {percent(method.false_discovery_rate)}. An encoding with more codes would resolve more."
+            f"and {units} tested, even at best up to {percent(method.smallest_q)} of findings would be expected to be chance, "
+            f"above the limit of {percent(method.false_discovery_rate)}. An encoding with more codes would resolve more."
         )
     return (
-        f"Of the {units} most similar to it, none made a difference that stands out from chance, with at most "
-        f"{percent(method.false_discovery_rate)} of findings expected to be wrong. The nearest was "
+        f"Of the {units} most similar to it, none made a difference that stands out from chance (the limit: at most "
+        f"{percent(method.false_discovery_rate)} of an audit’s findings expected to be chance). The nearest was "
         f"{named(ensemble, nearest)}. This is a result and not a failure: an output may draw a little on many works."
     )
 
@@ -119,8 +119,8 @@ def meaning_of_q(candidate: Candidate, tested: int, ensemble: Ensemble) -> str:
     if tested == 1:
         return f"It was the only {unit_noun(ensemble)} tested."
     return (
-        f"It is one of {tested} {unit_noun(ensemble, tested)} tested: of findings this sure, at most "
-        f"{percent(candidate.q_value)} are expected to be wrong."
+        f"Among the {tested} {unit_noun(ensemble, tested)} tested here, at most {percent(candidate.q_value)} of findings "
+        "this sure are expected to be chance."
     )
 
 

@@ -117,7 +117,10 @@ def test_reports_quote_the_evaluation_of_their_members() -> None:
     facts = {**FACTS, "members_sha256": "a" * 64}
     assert quoted(None, "a" * 64) == (NEVER,)
     own = quoted(kept(facts), "a" * 64)
-    assert "94 % were named (95 % interval 85 % to 98 %), with at most 5 % of findings expected to be wrong" in own[0]
+    assert (
+        "94 % were named (95 % interval 85 % to 98 %), with at most 5 % of an audit’s findings expected to be chance"
+        in own[0]
+    )
     assert own[-1] == "Measured 2026-01-02 by `creditline evaluate`, event 7 of the log."
     assert OTHER_MEMBERS not in own
     assert OTHER_MEMBERS in quoted(kept(facts), "b" * 64)
