@@ -32,6 +32,7 @@ from attribution.ensemble.serving import open_ensemble, serving_ensemble
 from attribution.evidence.adjustment import MOST, neighbours_of
 from attribution.evidence.randomisation import Evidence, assess_shortlist
 from attribution.images import ImageSettings, pixels_of
+from attribution.metrics.statistics import share_of
 from attribution.process_pool import choose_device
 from attribution.ranking.encoded_works import EncodedWorks
 from attribution.ranking.rankers.interface import Images
@@ -191,9 +192,7 @@ def facts_of(bench: Bench, shown: list[tuple[np.ndarray, MemberPredictions]]) ->
         "images": len(shown),
         "attributed": share(found),
         "first_candidate_attributed": share(passed[:, 0]),
-        "interval_95": [
-            round(float(bound), 3) for bound in stats.binomtest(int(found.sum()), len(found)).proportion_ci()
-        ],
+        "interval_95": [round(bound, 3) for bound in share_of(found).interval()],
         "p_by_place": {
             str(place): {
                 "median": round(float(np.median(p_values[:, place - 1])), 4),
@@ -229,9 +228,7 @@ def null_facts(bench: Bench, generated: list[tuple[np.ndarray, MemberPredictions
         "kolmogorov_smirnov_p": round(float(stats.kstest(p_values, "uniform").pvalue), 4),
         "p_at_most_0.05": share(np.array(p_values) <= 0.05),
         "audits_with_a_discovery": share(np.array(discoveries)),
-        "more_discoveries_than_allowed_p": round(
-            float(stats.binomtest(sum(discoveries), REDRAWS, RATE, alternative="greater").pvalue), 4
-        ),
+        "more_discoveries_than_allowed_p": round(share_of(np.array(discoveries)).more_than_p(RATE), 4),
     }
 
 

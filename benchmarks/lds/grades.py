@@ -49,7 +49,7 @@ def graded(
     for kind, rows in (("generated", generated), ("held_out", ~generated)):
         facts[kind] = {
             "lds": round(100 * float(correlations[rows].mean()), 1),
-            "over_queries": interval(_over_queries(correlations[rows])),
+            "over_queries": over_queries(correlations[rows]),
             "over_subsets": interval(_over_subsets(sums[rows], loss[rows])),
         }
     return facts
@@ -72,7 +72,7 @@ def difference(
         subsets = _over_subsets(left[rows], loss[rows]) - _over_subsets(right[rows], loss[rows])
         facts[kind] = {
             "difference": round(100 * float(gap[rows].mean()), 1),
-            "over_queries": interval(_over_queries(gap[rows])),
+            "over_queries": over_queries(gap[rows]),
             "over_subsets": interval(subsets),
         }
     return facts
@@ -92,7 +92,7 @@ def ceiling(
         one = float(correlations[rows].mean())
         facts[kind] = {
             "seed_against_seed": round(100 * one, 1),
-            "over_queries": interval(_over_queries(correlations[rows])),
+            "over_queries": over_queries(correlations[rows]),
             # Spearman and Brown: the most that a perfect ranker could reach against the mean of two
             # seeds.
             "perfect_against_the_mean": round(100 * float(np.sqrt(max(0.0, 2 * one / (1 + one)))), 1),
@@ -100,10 +100,10 @@ def ceiling(
     return facts
 
 
-def _over_queries(correlations: Float64[np.ndarray, " query"], seed: int = 0) -> Float64[np.ndarray, " draw"]:
-    count = len(correlations)
-    drawn = np.random.default_rng(seed).integers(0, count, (DRAWS, count))
-    return np.asarray(correlations[drawn].mean(axis=1))
+def over_queries(values: Float64[np.ndarray, " query"]) -> list[float]:
+    """95 % bootstrap interval of the mean over queries, in hundredths."""
+    drawn = np.random.default_rng(0).integers(0, len(values), (DRAWS, len(values)))
+    return interval(values[drawn].mean(axis=1))
 
 
 def _over_subsets(

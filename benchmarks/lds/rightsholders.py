@@ -26,14 +26,13 @@ from jaxtyping import Float64
 from scipy import stats
 
 from benchmarks.lds.data import Material, material
-from benchmarks.lds.grades import interval
+from benchmarks.lds.grades import over_queries
 from benchmarks.lds.ground_truth import Ground, ground_truth, losses_of, models_of
 from benchmarks.lds.rankers import DEFAULT, fused, of_peers, ours
 from benchmarks.record import conclude
 
 SEEDS = (5, 6, 7, 8, 9, 10)
 FIRST = 3
-DRAWS = 1000
 CLAIM = "which rightsholder mattered: Spearman, MRR and NDCG@3 of the default ranking at or above the best peer's"
 MEASURES = ("spearman", "reciprocal_rank", "ndcg_at_3")
 
@@ -138,11 +137,9 @@ def summed_up(rows: Mapping[str, Float64[np.ndarray, " query"]], generated: np.n
     for kind, chosen in (("generated", generated), ("held_out", ~generated)):
         facts[kind] = {}
         for measure, values in rows.items():
-            drawn = np.random.default_rng(0).integers(0, int(chosen.sum()), (DRAWS, int(chosen.sum())))
-            means = values[chosen][drawn].mean(axis=1)
             facts[kind][measure] = {
                 "mean": round(100 * float(values[chosen].mean()), 1),
-                "over_queries": interval(means),
+                "over_queries": over_queries(values[chosen]),
             }
     return facts
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Float, Float64, Int64
-from scipy import stats
+
+from attribution.metrics.statistics import Share
 
 RESAMPLES = 1000
 NEIGHBOURS = 5
@@ -94,7 +95,7 @@ def estimate(values: Float[np.ndarray, " sample"]) -> dict[str, object]:
 def share(found: np.ndarray) -> dict[str, object]:
     """A share with its Clopper-Pearson interval."""
     hits, count = int(np.sum(found)), len(found)
-    low, high = stats.binomtest(hits, count).proportion_ci()
+    low, high = Share(hits, count).interval()
     return {"share": rounded(hits / count), "interval_95": [rounded(low), rounded(high)], "of": count}
 
 

@@ -5,6 +5,7 @@ it.
 from __future__ import annotations
 
 import hashlib
+import textwrap
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import numpy as np
 import pytest
 from jaxtyping import Float32
 
+from attribution.ranking import rankers
+from attribution.ranking.rankers import interface
 from attribution.ranking.rankers.catalogue import RANKERS, RankerInputs, available_rankers, make_ranker, make_rankers
 from attribution.ranking.rankers.feature_kernel import Embedding, FeatureKernel
 from attribution.ranking.rankers.interface import Images, PixelRows, Works, dense_scores, pixel_by_pixel
@@ -223,3 +226,14 @@ def test_unknown_ranker_is_refused_and_a_name_counts_once() -> None:
         "responsibilities",
         "pixel-kernel",
     ]
+
+
+def test_the_example_of_a_new_ranker_works() -> None:
+    """The documentation's ranker by brightness puts the work of the image's own brightness first."""
+    documentation = rankers.__doc__ or ""
+    example = documentation[documentation.index("    class Brightness") : documentation.index("A method that maps")]
+    names = {**vars(interface), "np": np}
+    exec(textwrap.dedent(example), names)  # noqa: S102 - our own documentation
+    works = np.array([[0.1, 0.2], [0.6, 0.8], [0.9, 1.0]])
+    scores = names["Brightness"]().score(np.array([[0.7, 0.7]]), works)
+    np.testing.assert_allclose(scores, [[[-0.55, 0.0, -0.25]]], atol=1e-6)
