@@ -27,7 +27,7 @@ from registry.home import Home
 from registry.ingest.bulk import ListReport
 from registry.ingest.findings import Finding
 from registry.ingest.lists import CANONICAL
-from registry.ingest.report import RegistrationReport
+from registry.ingest.registration import RegistrationReport
 from registry.ingest.store.embedded import stored_embedded
 from registry.metadata import EmbeddedMetadata
 from registry.storage.database import Registry

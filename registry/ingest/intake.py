@@ -13,7 +13,7 @@ import numpy as np
 from registry.image_files.inspection import KnownWork, Refusal, Result, Work
 from registry.ingest.findings import Finding, FindingLog, Kind
 from registry.ingest.owners.declarations import Declaration, NoDeclaration, OwnerSource
-from registry.ingest.reading.shard_facts import other_bytes, stated_with
+from registry.ingest.reading.shard_facts import hash_conflict, with_facts
 from registry.ingest.store.works import Changes, Item, WorkStore
 
 BATCH_SECONDS = 10.0
@@ -86,8 +86,8 @@ class Intake:
             return
         if isinstance(result, Work):
             if result.facts:
-                declaration = stated_with(declaration, result.facts, self._licence)
-                if conflict := other_bytes(result.facts, result.sha256):
+                declaration = with_facts(declaration, result.facts, self._licence)
+                if conflict := hash_conflict(result.facts, result.sha256):
                     self.findings.add(Finding(result.path, Kind.CONFLICT, conflict))
             if result.embedded:
                 self._bytes += len(result.embedded.xmp or b"") + 2_000

@@ -38,7 +38,7 @@ _SHOWN = 5
 
 
 @dataclass
-class Likenesses:
+class NearDuplicates:
     """What was found."""
 
     fingerprints: int = 0
@@ -49,18 +49,18 @@ class Likenesses:
     findings: list[Finding] = field(default_factory=list)
 
 
-def find_likenesses(
+def find_near_duplicates(
     registry: Registry,
     data_set_id: int | None,
     *,
     now: datetime,
     workers: int = 1,
     on_progress: Callable[[int, int], object] = lambda _done, _total: None,
-) -> Likenesses:
+) -> NearDuplicates:
     """Fingerprint the works of a data set that have none, and look for those that look alike among
     all works.
     """
-    found = Likenesses()
+    found = NearDuplicates()
     started = time.monotonic()
     if data_set_id is not None:
         made = fingerprint_works(registry, data_set_id, now=now, workers=workers, on_progress=on_progress)
@@ -75,7 +75,7 @@ def _searched_through(connection: duckdb.DuckDBPyConnection) -> int:
     return -1 if stated is None else int(json.loads(stated)["through"])
 
 
-def _search(registry: Registry, now: datetime, found: Likenesses, budget: float) -> None:
+def _search(registry: Registry, now: datetime, found: NearDuplicates, budget: float) -> None:
     """Search the fingerprints that are new since the last search among all."""
     from registry.similarity.hamming_join import near_pairs
     from registry.similarity.pdq import LEAST_QUALITY, MATCH_DISTANCE
@@ -144,7 +144,7 @@ def _store_pairs(
     return True
 
 
-def _list_across(registry: Registry, new: NDArray[np.int64], found: Likenesses) -> None:
+def _list_across(registry: Registry, new: NDArray[np.int64], found: NearDuplicates) -> None:
     """Count the groups with a new pair that belong to several rightsholders, and list the first of
     them.
     """

@@ -15,7 +15,7 @@ from registry.image_files.inspection import Result, Task
 from registry.ingest.archives import is_archive
 from registry.ingest.findings import Finding
 from registry.ingest.reading.archive_inspection import inspect_containers
-from registry.ingest.reading.archive_works import Container, Passed, looks_like_archive
+from registry.ingest.reading.archive_works import Container, Skipped, looks_like_archive
 from registry.ingest.reading.content import MARK
 from registry.ingest.reading.file_inspection import inspect_files
 from registry.ingest.reading.scan import scan_folder
@@ -38,7 +38,7 @@ class FileSource:
     total: int
     """Files, as far as they are known before archives are read."""
     findings: tuple[Finding, ...]
-    passed: Passed
+    skipped: Skipped
     """Filled in while the results are taken."""
     inspect: Callable[[Mapping[str, str]], Iterator[Result]]
     """Inspects everything, in order. Gets by path the hash with which a file is known: such a one
@@ -53,7 +53,7 @@ def open_folder(folder: Path, *, workers: int = 1, decode: bool = False, exclude
     """
     scan = scan_folder(folder, {path.resolve() for path in excluded})
     archives = [path for path in scan.files if looks_like_archive(path) and is_archive(scan.root / path)]
-    passed = Passed(scan.hidden)
+    skipped = Skipped(scan.hidden)
 
     def inspect(known: Mapping[str, str]) -> Iterator[Result]:
         left_out = frozenset(archives)
@@ -70,10 +70,10 @@ def open_folder(folder: Path, *, workers: int = 1, decode: bool = False, exclude
         )
         if archives:
             containers = [Container(str(scan.root / path), f"{path}{MARK}") for path in archives]
-            yield from inspect_containers(containers, passed, decode=decode, workers=workers)
+            yield from inspect_containers(containers, skipped, decode=decode, workers=workers)
 
     total = len(scan.files) - len(archives)
-    return FileSource("folder", scan.root.name or "/", scan.root, len(archives), total, scan.findings, passed, inspect)
+    return FileSource("folder", scan.root.name or "/", scan.root, len(archives), total, scan.findings, skipped, inspect)
 
 
 def open_archive(path: Path, *, workers: int = 1, decode: bool = False) -> FileSource:
@@ -106,12 +106,12 @@ def open_shards(source: Path, *, workers: int = 1, decode: bool = False) -> File
 def _of_archives(
     kind: str, name: str, root: Path, containers: list[Container], workers: int, decode: bool
 ) -> FileSource:
-    passed = Passed()
+    skipped = Skipped()
 
     def inspect(_known: Mapping[str, str]) -> Iterator[Result]:
-        return inspect_containers(containers, passed, decode=decode, workers=workers)
+        return inspect_containers(containers, skipped, decode=decode, workers=workers)
 
-    return FileSource(kind, name, root, len(containers), 0, (), passed, inspect)
+    return FileSource(kind, name, root, len(containers), 0, (), skipped, inspect)
 
 
 def _resolved(path: Path) -> Path:

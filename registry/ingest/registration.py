@@ -15,28 +15,80 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
-from registry.ingest.findings import Kind
+from registry.ingest.findings import Finding, Kind
 from registry.ingest.intake import Intake
-from registry.ingest.near_duplicates import Likenesses, find_likenesses
+from registry.ingest.near_duplicates import NearDuplicates, find_near_duplicates
 from registry.ingest.open_sources import FileSource, open_archive, open_folder, open_shards
 from registry.ingest.owners.declarations import OwnerSource
-from registry.ingest.report import RegistrationReport
 from registry.ingest.store.data_set import SourceDataSet, name_of_archive
 from registry.ingest.store.works import WorkStore
 from registry.storage.database import Registry
 from registry.withdrawals.record import cover_later_works
-
-__all__ = ["Options", "Progress", "RegistrationReport", "register_archive", "register_folder", "register_shards"]
 
 BATCH = 16_384
 """Files per transaction, at most."""
 
 Progress = Callable[[int, int], object]
 """Gets (done, in all); in all is 0 where nobody knows yet how many there are."""
+
+
+@dataclass(frozen=True)
+class RegistrationReport:
+    """What a registration did and what it could not take."""
+
+    data_set: str
+    kind: str
+    """``folder``, ``archive`` or ``shards``."""
+    root: str
+    files: int
+    """Files and members of archives that were looked at."""
+    archives: int
+    registered: int
+    unchanged: int
+    moved: int
+    found_again: int
+    superseded: int
+    """Works that were known by their metadata alone, of which the file has turned up."""
+    missing: int
+    duplicates: int
+    refused: int
+    declarations: int
+    declarations_changed: int
+    embedded: int
+    """New works whose file says something about them."""
+    signals: int
+    """Rights signals in these."""
+    conflicts: int
+    hidden: int
+    fingerprints: int
+    """Works that were fingerprinted."""
+    not_comparable: int
+    """Those of them with too little detail to tell them from others."""
+    near_duplicate_pairs: int
+    """New pairs of works that look alike."""
+    near_duplicates_across: int
+    """Groups of works that look alike, with a new work in them, that belong to several
+    rightsholders."""
+    seconds: dict[str, float]
+    """``registration`` and ``fingerprints``."""
+    counts: dict[str, int]
+    """Findings by kind, also those that are not listed."""
+    findings: tuple[Finding, ...]
+    """Sorted by path; of each kind at most :data:`registry.ingest.findings.KEPT`."""
+
+    @property
+    def works(self) -> int:
+        """How many files of the source are in the registry now."""
+        return self.registered + self.unchanged + self.moved
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as plain values."""
+        return asdict(self)
 
 
 def _no_progress(_done: int, _total: int) -> None:
@@ -154,11 +206,11 @@ def _register(
     )
     total = intake.finish()
     seconds = {"registration": time.monotonic() - started}
-    likenesses = Likenesses()
+    near = NearDuplicates()
     if near_duplicates:
         started = time.monotonic()
-        likenesses = find_likenesses(registry.patient(), into.id, now=now, workers=workers, on_progress=on_fingerprints)
-        intake.findings.extend(likenesses.findings)
+        near = find_near_duplicates(registry.patient(), into.id, now=now, workers=workers, on_progress=on_fingerprints)
+        intake.findings.extend(near.findings)
         seconds["fingerprints"] = time.monotonic() - started
     counts = intake.findings.counts
     return RegistrationReport(
@@ -180,11 +232,11 @@ def _register(
         embedded=total.embedded,
         signals=total.signals,
         conflicts=counts[Kind.CONFLICT],
-        hidden=source.passed.hidden,
-        fingerprints=likenesses.fingerprints,
-        not_comparable=likenesses.not_comparable,
-        near_duplicate_pairs=likenesses.pairs,
-        near_duplicates_across=likenesses.across,
+        hidden=source.skipped.hidden,
+        fingerprints=near.fingerprints,
+        not_comparable=near.not_comparable,
+        near_duplicate_pairs=near.pairs,
+        near_duplicates_across=near.across,
         seconds={name: round(value, 3) for name, value in seconds.items()},
         counts={str(kind): number for kind, number in sorted(counts.items())},
         findings=intake.findings.kept,

@@ -18,8 +18,7 @@ from registry.ingest.dry_run import DryRun, NewWork, dry_run_of_files
 from registry.ingest.findings import Finding, Kind
 from registry.ingest.owners.declarations import FolderPerRightsholder, OneOwner, OwnerSource
 from registry.ingest.owners.table import OwnerTable
-from registry.ingest.registration import Options, register_archive, register_folder, register_shards
-from registry.ingest.report import RegistrationReport
+from registry.ingest.registration import Options, RegistrationReport, register_archive, register_folder, register_shards
 from registry.ingest.source_kind import SourceKind
 from registry.storage.database import Registry
 

@@ -138,14 +138,14 @@ def _query(source: ListSource) -> str:
             columns.append(name)
             continue
         # What counts is the length of what would be kept; only long texts are looked at so closely.
-        text = trimmed(name) if name in source.loose else name
+        text = trimmed(name) if name in source.untidied else name
         text = f"nfc_normalize({text})" if name in COMPOSED else text
         cut = f"CASE WHEN strlen({text}) > {longest} THEN repeat('x', {longest + 1}) ELSE {text} END"
         cut = f"CASE WHEN strlen({name}) > {longest} THEN {cut} ELSE {name} END"
         columns.append(f"{cut} AS {name}")
     columns += [f"{name}_problem" for name in CHECKED_NUMBERS if name in source.mapping]
     columns += ["outcome"] if source.outcome is not None else []
-    columns += [MALFORMED] if source.sieved else []
+    columns += [MALFORMED] if source.has_malformed_lines else []
     columns.append("row_number")
     return f"SELECT {', '.join(columns)} FROM ({source.select()})"  # noqa: S608 - made by the source
 
@@ -165,7 +165,7 @@ class _Checker:
     def batch(self, parts: list[pa.RecordBatch]) -> Batch:
         (whole,) = pa.Table.from_batches(parts).combine_chunks().to_batches(max_chunksize=None)
         parts.clear()
-        whole = tidied(whole, self.source.loose)
+        whole = tidied(whole, self.source.untidied)
         refused = self._reasons(whole)
         rows = pa.Table.from_batches([whole])
         rows = rows.select([name for name in rows.column_names if name not in self.further])

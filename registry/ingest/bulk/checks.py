@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from registry.ingest.bulk.buffers import bytes_of, lengths_of, valid
+from registry.ingest.bulk.texts import bytes_of, lengths_of, valid
 from registry.ingest.lists.columns import CHECKED_NUMBERS, IDENTITY, LONGEST_ATTRIBUTES, LONGEST_OF, MALFORMED
 from registry.ingest.lists.source import ListSource
 
@@ -33,7 +33,7 @@ def suspected(source: ListSource, batch: pa.RecordBatch) -> Rows:
             found |= valid(problem)
     if source.outcome is not None:
         found |= ~_truth(pc.equal(columns["outcome"], "success"))
-    if source.sieved:
+    if source.has_malformed_lines:
         found |= valid(columns[MALFORMED])
     stated = np.zeros(batch.num_rows, bool)
     for name in IDENTITY:

@@ -56,7 +56,7 @@ class Newer:
     """The first of these."""
 
 
-def declare_anew(
+def declare_newer(
     change: Change,
     source: ListSource,
     rows: pa.Table,

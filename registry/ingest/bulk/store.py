@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from registry.event_log.events import Change
 from registry.ingest.bulk.batches import Batch
-from registry.ingest.bulk.known_works import NAMED, declare_anew
+from registry.ingest.bulk.known_works import NAMED, declare_newer
 from registry.ingest.bulk.matching import match
 from registry.ingest.bulk.names import NOBODY, Named, licences, rightsholders
 from registry.ingest.findings import Finding
@@ -78,7 +78,7 @@ class ListStore:
             ids, declared = self._insert(change, rows, new, holders, terms)
             stored.registered, stored.declarations = len(ids), declared
             asset_ids = np.concatenate([asset_ids, ids])
-        newer = declare_anew(
+        newer = declare_newer(
             change,
             self.source,
             rows,

@@ -53,7 +53,7 @@ _ONE_LINE = ("path", "url", "other_hash", "media_type", "rightsholder", "licence
 COMPOSED = ("path", "rightsholder", "licence", "title", "creator")
 """Texts that people write, which are brought into Unicode's composed form: what looks the same is
 the same."""
-LOOSE = ("url", "sha256", "media_type", "rightsholder", "licence", "title", "creator", "source_url")
+TIDIED_LATER = ("url", "sha256", "media_type", "rightsholder", "licence", "title", "creator", "source_url")
 """Texts that have only to be trimmed and respelled, which costs less where they are bytes than in
 SQL."""
 
@@ -103,13 +103,13 @@ def canonical_columns(
     """For every canonical column its expression over one file's columns, and what :func:`refusal`
     looks at beside them.
 
-    :data:`LOOSE` texts stay as they are, unless a default depends on what is left of them, and none
+    :data:`TIDIED_LATER` texts stay as they are, unless a default depends on what is left of them, and none
     is brought into Unicode's composed form: :func:`registry.ingest.bulk.texts.tidied` does that.
     """
     columns: dict[str, str] = {}
     for name in _TEXT:
         value = mapping.get(name)
-        expression = _text(name, value, types, ordered=name in defaults or name not in LOOSE)
+        expression = _text(name, value, types, ordered=name in defaults or name not in TIDIED_LATER)
         columns[name] = f"coalesce({expression}, {literal(defaults[name])})" if name in defaults else expression
     for name, (largest, kind) in _NUMBERS.items():
         if _is_whole(mapping.get(name), types):
@@ -125,16 +125,16 @@ def canonical_columns(
     return columns
 
 
-def refusal(mapping: Mapping[str, str | Constant], outcome: str | None, *, sieved: bool = False) -> str:
+def refusal(mapping: Mapping[str, str | Constant], outcome: str | None, *, malformed: bool = False) -> str:
     """Why a row is refused, as an expression over the canonical columns; NULL where nothing is
     wrong.
 
-    ``sieved``: there is :data:`MALFORMED` too.
+    ``malformed``: there is :data:`MALFORMED` too.
     """
     cases = [_case(f"{name}_problem IS NOT NULL", f"{name}_problem") for name in _NUMBERS if name in mapping]
     if outcome is not None:
         cases.insert(0, _case("outcome IS DISTINCT FROM 'success'", "'img2dataset did not fetch it'"))
-    if sieved:
+    if malformed:
         cases.insert(0, _case(f"{MALFORMED} IS NOT NULL", MALFORMED))
     stated = [name for name in IDENTITY if name in mapping]
     cases.append(_case(" AND ".join(f"{name} IS NULL" for name in stated), "'neither path nor url nor hash'"))

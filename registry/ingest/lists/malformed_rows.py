@@ -43,7 +43,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 @dataclass
-class Sieved:
+class CleanCopy:
     """What a list was found to hold."""
 
     sound: int = 0
@@ -77,13 +77,13 @@ class Sieved:
             raise InputError(f"{path}, {self._first}; no line of it can be read")
 
 
-def sieve_csv(path: Path, packed: bool, header: Sequence[str], delimiter: str, target: Path) -> Sieved:
+def split_csv(path: Path, packed: bool, header: Sequence[str], delimiter: str, target: Path) -> CleanCopy:
     """Copy a CSV file without its header, with :data:`MARK` as a first column.
 
     Raises:
         InputError: no line of it can be read, or the disk is full.
     """
-    found = Sieved()
+    found = CleanCopy()
     separator = delimiter.encode()
     with _files(path, packed, target) as (source, copy), _long_cells():
         lines = _Lines(source)
@@ -104,13 +104,13 @@ def sieve_csv(path: Path, packed: bool, header: Sequence[str], delimiter: str, t
     return found
 
 
-def sieve_json(path: Path, packed: bool, target: Path) -> Sieved:
+def split_json(path: Path, packed: bool, target: Path) -> CleanCopy:
     """Copy JSON lines, with an object of nothing but :data:`MARK` for each malformed one.
 
     Raises:
         InputError: no line of it can be read, or the disk is full.
     """
-    found = Sieved()
+    found = CleanCopy()
     with _files(path, packed, target) as (source, copy):
         number = 0
         while data := source.readline(LONGEST_LINE + 1):

@@ -14,7 +14,7 @@ from registry.ingest.lists.connection import identifier, literal, one_line, read
 from registry.ingest.lists.croissant import Described, read_croissant
 from registry.ingest.lists.malformed_rows import MARK
 from registry.ingest.lists.parquet import describe, parquet_files
-from registry.ingest.lists.presets import Layout, Wishes, check_wishes, lay_out
+from registry.ingest.lists.presets import ColumnRequest, Layout, check_request, lay_out
 from registry.ingest.lists.source import ListFile, ListSource, fingerprint
 from registry.ingest.lists.text import convert
 
@@ -42,8 +42,8 @@ def open_list(
     Raises:
         InputError: it cannot be read as a whole, or its columns are not those that were asked for.
     """
-    wishes = Wishes(preset, mapping, constants, attributes)
-    check_wishes(wishes)
+    request = ColumnRequest(preset, mapping, constants, attributes)
+    check_request(request)
     path, staging = path.absolute(), staging.absolute()
     described: Described | None = None
     if path.is_dir():
@@ -51,7 +51,7 @@ def open_list(
     elif _suffix(path) in (".json", ".jsonld"):
         described = read_croissant(path)
         origins = described.files
-        wishes = Wishes(preset or "croissant", mapping, constants, attributes, described.columns)
+        request = ColumnRequest(preset or "croissant", mapping, constants, attributes, described.columns)
     else:
         origins = (path,)
     before = tuple(fingerprint(origin) for origin in origins)
@@ -59,11 +59,11 @@ def open_list(
     files = tuple(file for file, _ in converted)
     with reader(files) as connection:
         parts = tuple(
-            part if lines is None else part.sieved(MARK, lines)
+            part if lines is None else part.with_malformed_lines(MARK, lines)
             for part, (_, lines) in zip(describe(connection, files), converted, strict=True)
         )
         columns = tuple(dict.fromkeys(column for part in parts for column in part.types))
-        layout = lay_out(path.name, columns, wishes)
+        layout = lay_out(path.name, columns, request)
         _check_parts(parts, origins, layout)
         for part in {tuple(part.types.items()): part for part in parts}.values():
             _try_one_row(connection, part, layout)

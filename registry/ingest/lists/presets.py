@@ -89,7 +89,7 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Wishes:
+class ColumnRequest:
     """What the user says about columns, and what a description of the list says (``described``:
     canonical to column).
     """
@@ -101,26 +101,26 @@ class Wishes:
     described: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
-def check_wishes(wishes: Wishes) -> None:
+def check_request(request: ColumnRequest) -> None:
     """Hold that presets and canonical columns exist, before any long reading.
 
     Raises:
         InputError: they do not, or a constant is not one line of text.
     """
-    if wishes.preset is not None and wishes.preset not in _PRESETS:
-        raise InputError(f"no preset {one_line(wishes.preset)!r}; there are {', '.join(sorted(_PRESETS))}")
-    for canonical in (*wishes.mapping, *wishes.constants):
+    if request.preset is not None and request.preset not in _PRESETS:
+        raise InputError(f"no preset {one_line(request.preset)!r}; there are {', '.join(sorted(_PRESETS))}")
+    for canonical in (*request.mapping, *request.constants):
         if canonical not in MAPPABLE:
             raise InputError(f"no canonical column {one_line(canonical)!r} to map to; there are {', '.join(MAPPABLE)}")
-    both = sorted(set(wishes.mapping) & set(wishes.constants))
+    both = sorted(set(request.mapping) & set(request.constants))
     if both:
         raise InputError(f"{both[0]!r} is mapped to a column and to a constant; give one")
-    for canonical, value in wishes.constants.items():
+    for canonical, value in request.constants.items():
         if not value.strip() or not value.isprintable() or len(value) > LONGEST_TEXT:
             raise InputError(f"the constant for {canonical!r} is {one_line(value)!r}, expected one line of text")
 
 
-def lay_out(name: str, columns: Sequence[str], wishes: Wishes) -> Layout:
+def lay_out(name: str, columns: Sequence[str], request: ColumnRequest) -> Layout:
     """Decide what every column of the list is.
 
     Raises:
@@ -128,7 +128,7 @@ def lay_out(name: str, columns: Sequence[str], wishes: Wishes) -> Layout:
             which work a row is.
     """
     known = _by_lower_name(name, columns)
-    preset = wishes.preset or ("croissant" if wishes.described else _detect(set(known)))
+    preset = request.preset or ("croissant" if request.described else _detect(set(known)))
     mapping: dict[str, str | Constant] = {}
     for canonical, candidates in _PRESETS[preset].items():
         found = next((known[candidate] for candidate in candidates if candidate in known), None)
@@ -137,20 +137,20 @@ def lay_out(name: str, columns: Sequence[str], wishes: Wishes) -> Layout:
     if preset == "owner-table" and "path" in mapping and str(mapping.get("url", "")).lower() == "url":
         # Beside a path, an owner's table means by `url` where the work is from.
         mapping["source_url"] = mapping.pop("url")
-    for stated in (wishes.described, wishes.mapping):
+    for stated in (request.described, request.mapping):
         for canonical, column in stated.items():
             mapping[canonical] = _find(name, columns, known, column)
     for identity in IDENTITY:
         # One hash is not two because two columns could be called so.
-        if identity not in wishes.mapping and mapping.get(identity) in {mapping[one] for one in wishes.mapping}:
+        if identity not in request.mapping and mapping.get(identity) in {mapping[one] for one in request.mapping}:
             del mapping[identity]
-    mapping.update({canonical: Constant(value.strip()) for canonical, value in wishes.constants.items()})
+    mapping.update({canonical: Constant(value.strip()) for canonical, value in request.constants.items()})
     if not any(isinstance(mapping.get(identity), str) for identity in IDENTITY):
         raise InputError(
             f"no column of {one_line(name)} says which work a row is (columns: {listed(columns)}); "
             "map one of path, url, sha256, other_hash, as in `url=COLUMN`"
         )
-    attributes = tuple(dict.fromkeys(_find(name, columns, known, column) for column in wishes.attributes))
+    attributes = tuple(dict.fromkeys(_find(name, columns, known, column) for column in request.attributes))
     outcome = known.get("status") if preset == "img2dataset" else None
     taken = {column for column in mapping.values() if isinstance(column, str)} | {*attributes, outcome}
     ordered = {canonical: mapping[canonical] for canonical in MAPPABLE if canonical in mapping}

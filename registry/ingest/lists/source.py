@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from registry.errors import InputError
-from registry.ingest.lists.columns import CANONICAL, LOOSE, MALFORMED, Constant, canonical_columns, refusal
+from registry.ingest.lists.columns import CANONICAL, MALFORMED, TIDIED_LATER, Constant, canonical_columns, refusal
 from registry.ingest.lists.connection import identifier, literal
 
 __all__ = ["CANONICAL", "Constant", "ListFile", "ListSource", "fingerprint"]
@@ -27,7 +27,7 @@ class ListFile:
     lines: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
     """By row (1 is the first) the line of the file, for the first of these lines."""
 
-    def sieved(self, mark: str, lines: Mapping[int, int]) -> ListFile:
+    def with_malformed_lines(self, mark: str, lines: Mapping[int, int]) -> ListFile:
         """The same with malformed lines among its rows."""
         types = {name: kind for name, kind in self.types.items() if name != mark}
         return ListFile(self.path, self.rows, MappingProxyType(types), mark, MappingProxyType(dict(lines)))
@@ -58,23 +58,23 @@ class ListSource:
     parts: tuple[ListFile, ...] = ()
 
     @property
-    def sieved(self) -> bool:
+    def has_malformed_lines(self) -> bool:
         """Whether some of the rows stand for malformed lines."""
         return any(part.mark is not None for part in self.parts)
 
     @property
-    def loose(self) -> tuple[str, ...]:
+    def untidied(self) -> tuple[str, ...]:
         """The texts of :meth:`select` that are as the list has them, see
-        :data:`registry.ingest.lists.columns.LOOSE`.
+        :data:`registry.ingest.lists.columns.TIDIED_LATER`.
         """
-        return tuple(name for name in LOOSE if name in self.mapping and name not in self.defaults)
+        return tuple(name for name in TIDIED_LATER if name in self.mapping and name not in self.defaults)
 
     def select(self) -> str:
         """A ``SELECT`` of all rows in order: the canonical columns, ``row_number`` (from 1 over all
         files), and what :meth:`reasons` needs beside them.
 
         Texts are not in composed form yet (:data:`registry.ingest.lists.columns.COMPOSED`), and those
-        in :attr:`loose` are as the list has them: :func:`registry.ingest.bulk.texts.tidied` does both,
+        in :attr:`untidied` are as the list has them: :func:`registry.ingest.bulk.texts.tidied` does both,
         for a fraction of what SQL needs.
         """
         offsets = accumulate((part.rows for part in self.parts), initial=0)
@@ -86,7 +86,7 @@ class ListSource:
         """A ``SELECT`` of ``row_number`` and ``reason`` over rows of :meth:`select`, given as
         the name of a relation.
         """
-        reason = refusal(self.mapping, self.outcome, sieved=self.sieved)
+        reason = refusal(self.mapping, self.outcome, malformed=self.has_malformed_lines)
         return f"SELECT row_number, {reason} AS reason FROM {rows}"  # noqa: S608 - our name
 
     def place(self, row_number: int) -> str:
@@ -123,7 +123,7 @@ class ListSource:
             self.attribute_constants,
             self.outcome,
         )
-        if self.sieved:
+        if self.has_malformed_lines:
             mark = parts[0][0].mark
             columns[MALFORMED] = "NULL::VARCHAR" if mark is None else identifier(mark)
         files = ", ".join(literal(str(part.path)) for part, _ in parts)

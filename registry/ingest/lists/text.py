@@ -29,8 +29,8 @@ from registry.ingest.lists.malformed_rows import (
     TOO_DEEP,
     TOO_LONG,
     opened,
-    sieve_csv,
-    sieve_json,
+    split_csv,
+    split_json,
     too_deep,
 )
 
@@ -46,7 +46,7 @@ class _LineError(InputError):
 
 @dataclass(frozen=True)
 class _Text:
-    """What is read: the list itself, or its sieved copy with :data:`MARK` as a further column and
+    """What is read: the list itself, or its copy without malformed lines, with :data:`MARK` as a further column and
     no header.
     """
 
@@ -76,16 +76,16 @@ def convert(path: Path, kind: str, target: Path) -> Mapping[int, int] | None:
     try:
         _write(_Text(path, path, packed, header, delimiter), target)
     except _LineError as fault:
-        copy = target.with_suffix(".sieved")
+        copy = target.with_suffix(".clean")
         try:
             csv_like = kind == "csv"
-            sieved = sieve_csv(path, packed, header, delimiter, copy) if csv_like else sieve_json(path, packed, copy)
+            clean = split_csv(path, packed, header, delimiter, copy) if csv_like else split_json(path, packed, copy)
             _write(_Text(path, copy, False, header, delimiter, marked=True), target)
         except _LineError:
             raise fault from None  # DuckDB is stricter about something
         finally:
             copy.unlink(missing_ok=True)
-        return sieved.lines
+        return clean.lines
     return None
 
 

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 from registry.image_files.inspection import Refusal, Result
-from registry.ingest.reading.archive_works import Container, Passed
+from registry.ingest.reading.archive_works import Container, Skipped
 from registry.ingest.reading.processes import REASON, ProcessDiedError, ProcessPool
 from registry.ingest.reading.worker import result_from_row
 
@@ -23,7 +23,7 @@ _MEMBERS_WAITING = 256
 
 
 def inspect_containers(
-    containers: Sequence[Container], passed: Passed, *, decode: bool = False, workers: int = 1
+    containers: Sequence[Container], skipped: Skipped, *, decode: bool = False, workers: int = 1
 ) -> Iterator[Result]:
     """Inspect the members of archives, in order; as many archives at once as there are
     ``workers``.
@@ -34,7 +34,7 @@ def inspect_containers(
             running = deque[queue.Queue[list[Result] | Exception | None]]()
             waiting = iter(containers)
             for container in islice(waiting, pool.size):
-                running.append(_start(pool, threads, container, passed, decode, stop))
+                running.append(_start(pool, threads, container, skipped, decode, stop))
             while running:
                 results = running[0].get()
                 if isinstance(results, Exception):
@@ -42,7 +42,7 @@ def inspect_containers(
                 if results is None:
                     running.popleft()
                     if (container_next := next(waiting, None)) is not None:
-                        running.append(_start(pool, threads, container_next, passed, decode, stop))
+                        running.append(_start(pool, threads, container_next, skipped, decode, stop))
                 else:
                     yield from results
         finally:
@@ -54,7 +54,7 @@ def _start(
     pool: ProcessPool,
     threads: ThreadPoolExecutor,
     container: Container,
-    passed: Passed,
+    skipped: Skipped,
     decode: bool,
     stop: threading.Event,
 ) -> queue.Queue[list[Result] | Exception | None]:
@@ -71,7 +71,7 @@ def _start(
 
     def read() -> None:
         try:
-            for found in _read_container(pool, container, passed, decode):
+            for found in _read_container(pool, container, skipped, decode):
                 if not put(found):
                     return
             put(None)
@@ -82,7 +82,7 @@ def _start(
     return results
 
 
-def _read_container(pool: ProcessPool, container: Container, passed: Passed, decode: bool) -> Iterator[list[Result]]:
+def _read_container(pool: ProcessPool, container: Container, skipped: Skipped, decode: bool) -> Iterator[list[Result]]:
     """The results of one archive. After a process has died, one member at a time is read, to find
     the one that it dies of: first with its content credentials, then without.
     """
@@ -102,7 +102,7 @@ def _read_container(pool: ProcessPool, container: Container, passed: Passed, dec
                     elif "member" in answer:
                         member = answer["member"]
                     else:
-                        passed.hidden += answer["hidden"]
+                        skipped.hidden += answer["hidden"]
                         if answer["error"]:
                             yield [Refusal(container.path, answer["error"])]
                         return

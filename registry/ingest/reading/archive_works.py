@@ -39,7 +39,7 @@ class Container:
 
 
 @dataclass
-class Passed:
+class Skipped:
     """What went by without a result."""
 
     hidden: int = 0
@@ -52,7 +52,7 @@ def looks_like_archive(path: str) -> bool:
 
 def inspect_container(
     container: Container,
-    passed: Passed,
+    skipped: Skipped,
     *,
     decode: bool = False,
     skip: int = 0,
@@ -63,7 +63,7 @@ def inspect_container(
 
     Args:
         container: the archive.
-        passed: is filled in along the way.
+        skipped: is filled in along the way.
         decode: see :func:`registry.image_files.inspection.inspect_file`.
         skip: how many results to leave out at the beginning; an earlier reader gave them.
         first_credentials: whether the first one's content credentials are read.
@@ -72,7 +72,7 @@ def inspect_container(
     Raises:
         InputError: it is no archive, or nothing of it can be read.
     """
-    for number, found in enumerate(_items(container, passed)):
+    for number, found in enumerate(_items(container, skipped)):
         if number < skip:
             continue
         if isinstance(found, Finding):
@@ -90,18 +90,18 @@ def inspect_container(
             yield Refusal(task.path, "empty file (0 bytes)")
 
 
-def _items(container: Container, passed: Passed) -> Iterator[ArchiveMember | ShardSample | Finding]:
+def _items(container: Container, skipped: Skipped) -> Iterator[ArchiveMember | ShardSample | Finding]:
     path = Path(container.file)
     if is_webdataset(path):
         yield from read_shard(path)
         return
     with read_archive(path) as members:
-        yield from _counted(members, passed)
+        yield from _counted(members, skipped)
 
 
-def _counted(members: ArchiveReader, passed: Passed) -> Iterator[ArchiveMember | Finding]:
+def _counted(members: ArchiveReader, skipped: Skipped) -> Iterator[ArchiveMember | Finding]:
     yield from members
-    passed.hidden = members.hidden
+    skipped.hidden = members.hidden
 
 
 def _path_of(container: Container, finding: Finding) -> str:

@@ -40,7 +40,7 @@ def facts_of(facts: Mapping[str, Any], caption: str | None) -> dict[str, Any]:
     """Plain values under the registry's names: those of :class:`Declaration`, ``url``,
     ``attributes``, and ``sha256``.
 
-    The last is there if it should be the hash of the image's bytes, see :func:`other_bytes`.
+    The last is there if it should be the hash of the image's bytes, see :func:`hash_conflict`.
     """
     lower = {str(name).lower(): value for name, value in facts.items()}
     found: dict[str, Any] = {}
@@ -62,7 +62,7 @@ def facts_of(facts: Mapping[str, Any], caption: str | None) -> dict[str, Any]:
     return found
 
 
-def stated_with(declaration: Declaration, facts: Mapping[str, Any], default_licence: str | None) -> Declaration:
+def with_facts(declaration: Declaration, facts: Mapping[str, Any], default_licence: str | None) -> Declaration:
     """The declaration with what only the shard says; ``default_licence`` counts where nobody states
     another.
     """
@@ -76,7 +76,7 @@ def stated_with(declaration: Declaration, facts: Mapping[str, Any], default_lice
     return replace(declaration, **changes, attributes={**facts.get("attributes", {}), **(declaration.attributes or {})})
 
 
-def other_bytes(facts: Mapping[str, Any], sha256: str) -> str | None:
+def hash_conflict(facts: Mapping[str, Any], sha256: str) -> str | None:
     """What to say if a shard states another hash than that of the bytes that were read.
 
     img2dataset hashes what it downloads, before it makes anything else of it. Where it says that it

@@ -46,16 +46,16 @@ def _files(request: Mapping[str, Any], results: BinaryIO) -> None:
 
 
 def _container(request: Mapping[str, Any], results: BinaryIO) -> None:
-    from registry.ingest.reading.archive_works import Container, Passed, inspect_container
+    from registry.ingest.reading.archive_works import Container, Skipped, inspect_container
 
-    passed, one_by_one = Passed(), request["one_by_one"]
+    skipped, one_by_one = Skipped(), request["one_by_one"]
     rows: list[list[Any]] = []
     size = 0
     error = None
     try:
         for result in inspect_container(
             Container(*request["container"]),
-            passed,
+            skipped,
             decode=request["decode"],
             skip=request["skip"],
             first_credentials=request["credentials"],
@@ -69,7 +69,7 @@ def _container(request: Mapping[str, Any], results: BinaryIO) -> None:
     except InputError as found:
         error = str(found)
     _send(results, rows)
-    _send(results, {"hidden": passed.hidden, "error": error})
+    _send(results, {"hidden": skipped.hidden, "error": error})
 
 
 def _apply(request: Mapping[str, Any], results: BinaryIO) -> None:

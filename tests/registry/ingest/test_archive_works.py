@@ -19,10 +19,9 @@ from registry.ingest import findings
 from registry.ingest.owners.declarations import FolderPerRightsholder, OneOwner
 from registry.ingest.reading import processes
 from registry.ingest.reading.archive_inspection import inspect_containers
-from registry.ingest.reading.archive_works import Container, Passed, inspect_container
+from registry.ingest.reading.archive_works import Container, Skipped, inspect_container
 from registry.ingest.reading.content import read_content, read_work, split_path
-from registry.ingest.registration import register_archive, register_shards
-from registry.ingest.report import RegistrationReport
+from registry.ingest.registration import RegistrationReport, register_archive, register_shards
 from registry.storage.current_rights import ASSET_RIGHTS
 from registry.storage.database import Registry
 from tests.support.works import ADA, NOW, encoded, picture, register, write, write_pictures
@@ -185,7 +184,7 @@ def test_a_member_that_kills_its_reader_is_refused_and_the_others_go_in(
     members.insert(70, ("deadly.png", b"deadly"))
     members.insert(100, ("signed.png", b"signed" + encoded(picture(200))))
     path = write_tar(tmp_path / "works.tar", members)
-    results = list(inspect_containers([Container(str(path), "works.tar!/")], Passed()))
+    results = list(inspect_containers([Container(str(path), "works.tar!/")], Skipped()))
     assert [result.path for result in results] == [f"works.tar!/{name}" for name, _ in members]
     assert [result for result in results if isinstance(result, Refusal)] == [
         Refusal("works.tar!/deadly.png", processes.REASON)
@@ -199,9 +198,9 @@ def test_many_archives_come_in_order_and_a_stop_in_the_middle_ends_their_process
         Container(str(write_zip(tmp_path / f"{number}.zip", pictures(*range(number, number + 5)))), f"{number}.zip!/")
         for number in range(5)
     ]
-    alone = [result for each in containers for result in inspect_container(each, Passed())]
-    assert list(inspect_containers(containers, Passed(), workers=3)) == alone
-    results = inspect_containers(containers, Passed(), workers=2)
+    alone = [result for each in containers for result in inspect_container(each, Skipped())]
+    assert list(inspect_containers(containers, Skipped(), workers=3)) == alone
+    results = inspect_containers(containers, Skipped(), workers=2)
     assert next(results) == alone[0]
     results.close()  # type: ignore[attr-defined]  # a generator
 
@@ -224,7 +223,7 @@ def test_a_path_is_split_where_the_archive_is(tmp_path: Path) -> None:
 def test_a_reader_that_was_killed_from_outside_loses_nothing(tmp_path: Path) -> None:
     """Not every death is a file's fault."""
     path = write_zip(tmp_path / "works.zip", pictures(*range(40)))
-    results = inspect_containers([Container(str(path))], Passed())
+    results = inspect_containers([Container(str(path))], Skipped())
     found = [next(results)]
     for process in Path("/proc").glob("[0-9]*"):
         try:

@@ -42,11 +42,11 @@ from tests.support.works import NOW, encoded, picture, register, write
 SHA = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(9)]
 
 
-def take(registry: Registry, path: Path, *, wishes: Mapping[str, Any] | None = None, **options: Any) -> ListReport:
+def take(registry: Registry, path: Path, *, choice: Mapping[str, Any] | None = None, **options: Any) -> ListReport:
     """Register a list at the time of the tests."""
     staging = path.parent / "staging"
     staging.mkdir(exist_ok=True)
-    source = open_list(path, staging=staging, **(wishes or {}))
+    source = open_list(path, staging=staging, **(choice or {}))
     return register_list(registry, source, root=path, now=NOW, **options)
 
 
@@ -89,7 +89,7 @@ def test_texts_are_brought_into_order(
     with reader(source.files) as connection:
         loose = connection.execute(source.select()).to_arrow_table().combine_chunks().to_batches()[0].slice(cut)
     trimmed = [[(cell or "").strip(BLANKS) or None for cell in row] for row in cells[cut:]]
-    assert tidied(loose, source.loose).select(names).to_pylist() == [
+    assert tidied(loose, source.untidied).select(names).to_pylist() == [
         {
             "sha256": sha256 and sha256.lower(),
             "licence": _composed(None if licence == "?" else licence) or ("CC0-1.0" if default else None),
@@ -148,7 +148,7 @@ def test_a_list_lands_with_its_rights(registry: Registry, tmp_path: Path) -> Non
         f"https://a.org/1,{SHA[1]},77,5,Ada,CC-BY-4.0,Sun,Zoe,https://a.org,flat\n"
         f"https://a.org/2,,,,Bob,no such thing,,,,\n",
     )
-    report = take(registry, path, wishes={"attributes": ["style"]})
+    report = take(registry, path, choice={"attributes": ["style"]})
     assert (report.registered, report.declarations, report.refused, report.works) == (2, 2, 0, 2)
     assert query(registry, "SELECT id, url, sha256, byte_size, width, permission FROM asset ORDER BY id") == [
         (0, "https://a.org/1", SHA[1], None, 5, _training(registry)),
@@ -322,7 +322,7 @@ def test_malformed_lines_are_refused_and_the_rest_is_registered(registry: Regist
         "https://a.org/4,Bob,MIT\nmailto:x,Ada,MIT\nhttps://a.org/5,Ada,MIT\n",
     )
     for registered in (3, 0):
-        report = take(registry, path, wishes={"attributes": ["licence"]})
+        report = take(registry, path, choice={"attributes": ["licence"]})
         assert (report.rows, report.registered, report.refused, report.works) == (6, registered, 3, 3)
         assert {refusal.places: refusal.reason.split(";")[0] for refusal in report.refusals} == {
             ("line 3",): "4 fields, expected 3",
@@ -369,13 +369,13 @@ def test_refused_rows_are_named_by_the_first(registry: Registry, tmp_path: Path)
 
 def test_defaults_and_unowned_works(registry: Registry, tmp_path: Path) -> None:
     """A list without owners needs one for all, or leave to have none; then nothing is declared."""
-    wishes = {"mapping": {"title": "TEXT"}}
+    choice = {"mapping": {"title": "TEXT"}}
     path = csv(tmp_path / "laion.csv", "URL,TEXT,NSFW\nhttps://a.org/1,,x\n")
     with pytest.raises(UsageError, match=r"--map rightsholder=COLUMN.*--rightsholder NAME.*--allow-unowned"):
-        take(registry, path, wishes=wishes)
-    assert take(registry, path, wishes=wishes, allow_unowned=True).declarations == 0
+        take(registry, path, choice=choice)
+    assert take(registry, path, choice=choice, allow_unowned=True).declarations == 0
     assert query(registry, "SELECT declared_id, permission FROM asset") == [(None, "unclear")]
-    report = take(registry, path, wishes=wishes, rightsholder="Ada", licence="CC0-1.0")
+    report = take(registry, path, choice=choice, rightsholder="Ada", licence="CC0-1.0")
     assert (report.declarations, report.registered) == (1, 0)
     assert query(registry, "SELECT permission, rightsholder_id FROM asset") == [("permitted", 0)]
 
@@ -537,7 +537,7 @@ def test_whatever_is_refused_was_suspected(
     source = open_list(path, staging=folder)
     with reader(source.files) as connection:
         (whole,) = connection.execute(source.select()).to_arrow_table().combine_chunks().to_batches()
-        whole = tidied(whole, source.loose)
+        whole = tidied(whole, source.untidied)
         connection.register("whole", pa.Table.from_batches([whole]))
         checked = f"SELECT reason IS NOT NULL FROM ({source.reasons('whole')}) ORDER BY row_number"  # noqa: S608
         rows = connection.execute(checked)

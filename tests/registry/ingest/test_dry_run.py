@@ -15,8 +15,7 @@ from registry.ingest.bulk import ListReport, batches, register_list
 from registry.ingest.dry_run import DryRun, dry_run_of_files, dry_run_of_list
 from registry.ingest.lists import open_list
 from registry.ingest.owners.declarations import FolderPerRightsholder, OneOwner, OwnerSource
-from registry.ingest.registration import register_folder, register_shards
-from registry.ingest.report import RegistrationReport
+from registry.ingest.registration import RegistrationReport, register_folder, register_shards
 from registry.storage.database import Registry
 from registry.storage.relation_names import TABLES
 from tests.registry.ingest.lists.reading import write_parquet

@@ -25,7 +25,7 @@ def rows(source: ListSource) -> list[dict[str, Any]]:
     with reader(source.files) as connection, translated_errors(source.name):
         read = connection.execute(source.select()).to_arrow_table().combine_chunks()
         (batch,) = read.to_batches() or [pa.RecordBatch.from_pylist([], schema=read.schema)]
-        table = pa.Table.from_batches([tidied(batch, source.loose)])
+        table = pa.Table.from_batches([tidied(batch, source.untidied)])
         connection.register("read", table)
         found = dict(connection.execute(source.reasons("read")).fetchall())
     return [{**row, "reason": found[row["row_number"]]} for row in table.to_pylist()]

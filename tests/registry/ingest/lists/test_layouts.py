@@ -156,7 +156,7 @@ def test_what_the_user_maps_goes_before_the_preset(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wishes", "message"),
+    ("choice", "message"),
     [
         ({"mapping": {"colour": "url"}}, "no canonical column 'colour' to map to; there are path, url"),
         ({"mapping": {"title": "nothing"}}, "has no column 'nothing'; it has 'url', 'x'"),
@@ -166,11 +166,11 @@ def test_what_the_user_maps_goes_before_the_preset(tmp_path: Path) -> None:
         ({"constants": {"title": "a\nb"}}, "expected one line of text"),
     ],
 )
-def test_wishes_that_cannot_be_met(tmp_path: Path, wishes: dict[str, object], message: str) -> None:
+def test_choices_that_cannot_be_met(tmp_path: Path, choice: dict[str, object], message: str) -> None:
     """What is asked for and is not there is an error that lists what there is."""
     file = write_parquet(tmp_path / "works.parquet", {"url": ["https://example.org/a"], "x": ["1"]})
     with pytest.raises(InputError, match=message):
-        open_list(file, staging=tmp_path, **wishes)  # type: ignore[arg-type] # cases of one parameter each
+        open_list(file, staging=tmp_path, **choice)  # type: ignore[arg-type] # cases of one parameter each
 
 
 def test_a_list_without_works(tmp_path: Path) -> None:
