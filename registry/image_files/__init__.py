@@ -1,1 +1,4 @@
-"""What an image file is: hash, type, size, and whether it is complete."""
+"""Inspecting image files: hash, type, size, and whether they are complete.
+
+What may enter: checks of one file's bytes; nothing that knows a registry.
+"""

@@ -1,10 +1,8 @@
-"""What one file is: hash, size, type and dimensions, or the reason why it is no work of the
-registry.
+"""Inspecting one file: hash, size, type and dimensions, or the reason why it is refused.
 
-Nothing about a file is believed before it is checked, and nothing large is decoded: dimensions come
-from the header and are limited before anything else is read. A picture that moves is refused,
-because a member would train on some frame of it that nobody chose; colour models of every kind are
-taken and recorded. What the file says about itself is read on the way.
+Dimensions come from the header and are limited before anything is decoded. Animated images are
+refused, because training would use an arbitrary frame. Every colour model is taken and recorded.
+Embedded metadata is read as well.
 """
 
 from __future__ import annotations
@@ -29,12 +27,12 @@ from registry.messages import plain_reason
 from registry.metadata import NOTHING, EmbeddedMetadata, read_embedded
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "JPEG2000", "PPM")
-"""Pillow's names of what is taken. MPO, the JPEG of phones with further pictures behind the first,
+"""Formats that are taken, by Pillow's names. MPO, a JPEG with further pictures after the first,
 counts as JPEG."""
 LARGEST_FILE = 2**30
 LARGEST_SIDE = 16_384
 LARGEST_AREA = 178_956_970
-"""Pixels; the size from which Pillow itself speaks of a decompression bomb."""
+"""Pixels; above this Pillow warns of a decompression bomb."""
 
 _MEDIA_TYPES = {"MPO": "image/jpeg", "PPM": "image/x-portable-anymap"}
 # Importing all of Pillow's decoders takes longer than reading a hundred photographs.
@@ -46,16 +44,15 @@ _DECODERS = (
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A file to inspect. One that still has the ``known_sha256`` needs no second look."""
+    """A file to inspect. If it still has the ``known_sha256``, it is not decoded again."""
 
     path: str
     """Relative to the folder."""
     known_sha256: str | None = None
     credentials: bool = True
-    """Whether to read its content credentials, with a library in another language that might end
-    the process."""
+    """Whether to read its content credentials, with a native library that might end the process."""
     size: int = 0
-    """Bytes, as far as known: how much work it is."""
+    """Bytes, if known: an estimate of the work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +67,9 @@ class Work:
     height: int
     pixel_mode: str
     embedded: EmbeddedMetadata | None = None
-    """What it says about itself; None where it says nothing."""
+    """Its embedded metadata; None if it has none."""
     facts: Mapping[str, Any] | None = None
-    """What the shard that it lies in says about it."""
+    """Facts about it in its shard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +82,7 @@ class KnownWork:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A file that is no work, and why."""
+    """A file that is refused, and why."""
 
     path: str
     reason: str
@@ -95,13 +92,12 @@ Result = Work | KnownWork | Refusal
 
 
 def inspect_file(root: Path | str, task: Task, decode: bool = False) -> Result:
-    """Hash a file and find out what it is.
+    """Hash and inspect a file.
 
     Args:
         root: the folder.
         task: the file.
-        decode: decode every image completely, which also finds damage inside a JPEG's or WebP's
-            pixels.
+        decode: decode every image completely, to find damage inside the pixels of JPEG and WebP.
     """
     try:
         data = read_regular_file(f"{root}/{task.path}")
@@ -113,13 +109,12 @@ def inspect_file(root: Path | str, task: Task, decode: bool = False) -> Result:
 
 
 def inspect_bytes(task: Task, data: bytes, decode: bool = False, facts: Mapping[str, Any] | None = None) -> Result:
-    """The same for a file's bytes, wherever they are from; ``facts`` are passed on."""
+    """The same for a file's bytes; ``facts`` are passed on to the result."""
     sha256 = hashlib.sha256(data).hexdigest()
     if sha256 == task.known_sha256 and not decode:
         return KnownWork(task.path, sha256)
-    # Pillow fails in as many ways as there are kinds of damage (OSError, SyntaxError, ValueError,
-    # struct.error, …), and warns of things that are no reason to refuse: whatever a hostile file
-    # makes it raise is a reason, never a crash.
+    # Pillow raises many kinds of errors for damage (OSError, SyntaxError, ValueError,
+    # struct.error): each is a reason to refuse the file, never a crash. Its warnings are not.
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -137,8 +132,8 @@ def inspect_bytes(task: Task, data: bytes, decode: bool = False, facts: Mapping[
 def read_regular_file(path: Path | str) -> bytes | str:
     """The file's bytes, or the reason why not.
 
-    What stood there when the folder was listed may have been exchanged for a link or a pipe since:
-    neither is followed.
+    The file may have been replaced by a link or a pipe since the folder was listed: neither is
+    followed.
     """
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     try:
@@ -160,8 +155,8 @@ def read_regular_file(path: Path | str) -> bytes | str:
 
 @cache
 def readable_formats() -> list[str]:
-    """Those of :data:`FORMATS` that this Pillow can read; no other decoder is ever tried on a file
-    from outside.
+    """The :data:`FORMATS` that this Pillow can read; no other decoder is tried on a file from
+    outside.
     """
     for name in _DECODERS:
         importlib.import_module(f"PIL.{name}")
@@ -170,7 +165,7 @@ def readable_formats() -> list[str]:
 
 @lru_cache(256)
 def _formats_of(start: bytes) -> list[str]:
-    """What to try for a file that starts so: most begin with the mark of their format."""
+    """Formats to try for a file with this start: most begin with the mark of their format."""
     likely = next((name for mark, name in _MARKS.items() if start.startswith(mark)), None)
     return [likely] if likely in readable_formats() else readable_formats()
 
@@ -192,7 +187,7 @@ def _inspect_image(
             return Refusal(path, fault)
         if name != "MPO" and getattr(image, "is_animated", False):
             return Refusal(path, "animated image or one of several pages; register a still of it")
-        # Before anything is decoded: Pillow may let go of a file's blocks then.
+        # Before decoding, after which Pillow may have released the blocks.
         embedded = read_embedded(image, data, credentials=task.credentials)
         mode = image.mode
         if decode or not find_fault:

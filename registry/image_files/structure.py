@@ -1,8 +1,7 @@
-"""Is the image file complete? Answered from its structure, without decoding a pixel.
+"""Whether an image file is complete, by its structure, without decoding a pixel.
 
-Decoding costs several times what hashing costs, so registration would be slow for a rare fault.
-PNG, JPEG, GIF and WebP, which are nearly all images, say where they end; the check walks their
-blocks to that place (and a PNG's checksums, which also show damage in between). Other formats are
+Decoding costs several times as much as hashing. PNG, JPEG, GIF and WebP, nearly all images, mark
+their end; the check walks their blocks to it, and compares a PNG's checksums. Other formats are
 decoded.
 
 Sources: W3C PNG (third edition) 5.3; ITU T.81 annex B; GIF89a appendix A; Google's WebP container

@@ -1,13 +1,17 @@
-"""From a folder of files and what somebody says about them to works with owners.
+"""Registering works: from files or a list, and statements of their owners, to rows of the registry.
 
-    scan          which files are there               -> paths, and what cannot be a work
-    inspection    what each file is                    -> hash, size, type, or the reason why it is refused
-    pool, member_pool  the same on all cores: of files, of archives' members
-    files         a folder, an archive or shards       -> all of the above
-    owners        whose it is, by table, folder or name -> a declaration, or the reason why there is none
-    data_set      what the registry has of the source
-    store         into the registry, in bulk; rehearsal: what that would come to, and nothing stored
-    registration  all of it, in batches that survive being killed; looking: the same as a rehearsal
+    source_kind      what a source is: a folder, an archive, shards or a list
+    open_sources     a folder, an archive or shards, opened; reading/, archives/: what is in them
+    owners/          the owner of each file: by table, by folder, or one for all
+    intake           one registration of files: results in, batches out
+    store/           batches of files into the registry, and the rules that lists share
+    registration     files: inspect, match with owners, store, look for near duplicates
+    lists/, bulk/    lists of works: reading them, and registering ten million rows
+    dry_run          the same on a copy of the registry that is deleted afterwards
+    fingerprinting, near_duplicates  works that look alike
 
-A file that is refused never stops the others: every refusal is a finding with its reason.
+A file or row that is refused never stops the others: every refusal is a finding with its reason.
+
+What may enter: everything between a source outside and the rows that it becomes. What the registry
+computes from its own rows belongs elsewhere.
 """

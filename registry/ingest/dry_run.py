@@ -1,4 +1,5 @@
-"""Dry runs: the registration itself, carried out on a copy of the registry that is deleted afterwards.
+"""Dry runs: the registration itself, carried out on a copy of the registry that is deleted
+afterwards.
 
     tried = dry_run_of_files(registry, lambda copy: register_folder(copy, folder, owners, now=now))
 
@@ -25,7 +26,6 @@ import pyarrow as pa
 from registry.errors import RegistryError
 from registry.home import Home
 from registry.ingest.bulk import ListReport
-from registry.ingest.findings import Finding
 from registry.ingest.lists import CANONICAL
 from registry.ingest.registration import RegistrationReport
 from registry.ingest.store.embedded import stored_embedded
@@ -60,41 +60,24 @@ class NewWork:
 class DryRun:
     """What a registration of files would do."""
 
-    data_set: str
-    kind: str
-    root: str
-    files: int
-    """Files and members of archives that were read."""
-    archives: int
-    works: int
-    """New works."""
-    known: int
-    """Works that are registered already."""
-    moved: int
-    """Known works that would get a new path."""
-    listed: int
-    """New works that replace a work registered from a list, without its file."""
-    refused: int
-    duplicates: int
-    missing: int
-    """Works registered from this source that are no longer in it."""
-    embedded: int
-    """New works with embedded metadata."""
-    signals: int
-    """Rights signals in that metadata."""
-    conflicts: int
-    """Contradictions between the declaration for a work, new or known, and its file."""
-    hidden: int
-    counts: dict[str, int]
-    """Findings by kind, including those that are not listed."""
+    report: RegistrationReport
     first: tuple[NewWork, ...]
     """The first new works, at most :data:`FIRST`."""
-    findings: tuple[Finding, ...]
-    """Sorted by path; of each kind at most :data:`registry.ingest.findings.KEPT`."""
+
+    @property
+    def known(self) -> int:
+        """Works that are registered already."""
+        return self.report.unchanged + self.report.moved
 
     def to_json(self) -> dict[str, Any]:
-        """All of it as plain values."""
-        return asdict(self)
+        """All of it as plain values: ``works`` are new, ``listed`` the works that they replace."""
+        report = self.report.to_json()
+        names = [
+            *("data_set", "kind", "root", "files", "archives", "moved", "refused", "duplicates", "missing"),
+            *("embedded", "signals", "conflicts", "hidden", "counts", "findings"),
+        ]
+        counted = {"works": self.report.registered, "known": self.known, "listed": self.report.superseded}
+        return {name: report[name] for name in names} | counted | {"first": [asdict(work) for work in self.first]}
 
 
 def dry_run_of_files(registry: Registry, register: Callable[[Registry], RegistrationReport]) -> DryRun:
@@ -109,27 +92,7 @@ def dry_run_of_files(registry: Registry, register: Callable[[Registry], Registra
             newest = int(connection.execute("SELECT coalesce(max(id), -1) FROM asset").fetchall()[0][0])
         report = register(copy)
         first = _works_after(copy, newest)
-    return DryRun(
-        data_set=report.data_set,
-        kind=report.kind,
-        root=report.root,
-        files=report.files,
-        archives=report.archives,
-        works=report.registered,
-        known=report.unchanged + report.moved,
-        moved=report.moved,
-        listed=report.superseded,
-        refused=report.refused,
-        duplicates=report.duplicates,
-        missing=report.missing,
-        embedded=report.embedded,
-        signals=report.signals,
-        conflicts=report.conflicts,
-        hidden=report.hidden,
-        counts=report.counts,
-        first=first,
-        findings=report.findings,
-    )
+    return DryRun(report, first)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
-"""What registration could not take as it was given: typed data with a reason, listed to whoever
-registered.
+"""Findings of a registration: what it refused or doubts, with the reason for the person who
+registers.
 """
 
 from __future__ import annotations
@@ -11,29 +11,29 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """Why something is listed."""
+    """What a finding is about."""
 
     REFUSED = "refused"
-    """The file is no work of the registry: not an image, damaged, outside the folder, no owner
-    stated, …"""
+    """The file is not registered: not an image, damaged, outside the folder, no owner stated, …"""
     DUPLICATE = "duplicate"
     """The same bytes are registered from another place."""
     MISSING = "missing"
     """Registered earlier and not found any more."""
     ROW = "row"
-    """A row of the owner table that was not used."""
+    """A row of the owner table that was not used, or not needed."""
     CONFLICT = "conflict"
-    """What is declared for a work is not what its file says. It is registered as declared."""
+    """The declaration contradicts the file, or a former declaration. The work is registered as
+    declared."""
     METADATA = "metadata"
-    """Something of what a file says about itself cannot be read. It is registered without."""
+    """Part of the embedded metadata cannot be read. The work is registered without that part."""
     NEAR_DUPLICATE = "near duplicate"
-    """Works of different rightsholders look alike, or it was not looked for."""
+    """Works of different rightsholders look alike, or the search was left out."""
 
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """One thing that was not taken; ``path`` is relative to the folder, or as the table wrote
-    it.
+    """One finding; ``path`` is relative to the folder, as the table has it, or a place in a
+    list.
     """
 
     path: str
@@ -42,7 +42,7 @@ class Finding:
 
 
 KEPT = 10_000
-"""Findings of each kind that are kept; a hostile archive has millions of them to give."""
+"""Findings of each kind that are kept: a hostile archive can cause millions."""
 
 
 class FindingLog:
@@ -53,11 +53,11 @@ class FindingLog:
         self._kept: list[Finding] = []
 
     def add(self, *findings: Finding) -> None:
-        """Take findings in."""
+        """Add findings."""
         self.extend(findings)
 
     def extend(self, findings: Iterable[Finding]) -> None:
-        """Take many in."""
+        """Add many findings."""
         for finding in findings:
             self.counts[finding.kind] += 1
             if self.counts[finding.kind] <= KEPT:
@@ -65,5 +65,5 @@ class FindingLog:
 
     @property
     def kept(self) -> tuple[Finding, ...]:
-        """Those that were kept, sorted by path."""
+        """The findings that were kept, sorted by path."""
         return tuple(sorted(self._kept))

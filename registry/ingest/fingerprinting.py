@@ -1,7 +1,7 @@
-"""What works look like: every work of a data set that has no fingerprint yet gets one.
+"""Fingerprints for the works of a data set that have none yet.
 
-It goes a batch at a time, so that a run that was killed goes on where it stopped. A work with too
-little detail, or that cannot be decoded, gets a row of quality 0, which is never compared.
+They are stored batch by batch, so a run that was killed continues where it stopped. A work that has
+too little detail or cannot be decoded gets a row of quality 0, which is never compared.
 :mod:`registry.ingest.near_duplicates` compares the others.
 """
 
@@ -25,15 +25,14 @@ from registry.storage.database import Registry
 
 CHUNK = 64
 MEMBERS_AT_ONCE = 4_096
-"""Works of one archive that are fingerprinted together: the archive is gone through once for all of
-them."""
+"""Works of one archive that are fingerprinted in one pass through it."""
 BATCH = 4_096
 BATCH_SECONDS = 10.0
 
 
 @dataclass
 class Fingerprints:
-    """What was made."""
+    """Numbers of works."""
 
     made: int = 0
     not_comparable: int = 0
@@ -50,8 +49,7 @@ def fingerprint_items(root: str, items: Sequence[Sequence[str]]) -> list[tuple[s
     """For each (path, SHA-256): the fingerprint's bits in hexadecimal and its quality, or None if
     it cannot be read now.
 
-    A process for reading runs this. Items of one archive should come together: it is gone through
-    once.
+    A reading process runs this. Items of one archive should come together: it is read once for all.
     """
     found: dict[int, tuple[str, int] | None] = {}
     archives: dict[Path, dict[str, int]] = {}
@@ -78,7 +76,7 @@ def _fingerprint_of(data: bytes, sha256: str) -> tuple[str, int] | None:
     from registry.similarity.pdq import Fingerprint, fingerprint_bytes
 
     if hashlib.sha256(data).hexdigest() != sha256:
-        return None  # exchanged since it was registered
+        return None  # the file was changed since it was registered
     fingerprint = fingerprint_bytes(data)
     return (fingerprint.bits.hex(), fingerprint.quality) if isinstance(fingerprint, Fingerprint) else ("", 0)
 

@@ -1,6 +1,4 @@
-"""One registration while it goes on: from inspected files to batches in the registry, whatever the
-source.
-"""
+"""One registration of files in progress: inspected files in, batches into the registry out."""
 
 from __future__ import annotations
 
@@ -17,13 +15,13 @@ from registry.ingest.reading.shard_facts import hash_conflict, with_facts
 from registry.ingest.store.works import Changes, Item, WorkStore
 
 BATCH_SECONDS = 10.0
-"""A batch is stored after this time even if it is small, so that a killed run has lost little."""
+"""After this time a batch is stored even if it is small, so that a killed run loses little."""
 BATCH_BYTES = 2**26
-"""Metadata of a batch that are held in memory, about."""
+"""Approximate bytes of embedded metadata in a batch, after which it is stored."""
 
 
 class Intake:
-    """Takes what was inspected, asks whose it is, and stores it batch by batch."""
+    """Takes inspected files, asks the owner source about each, and stores them batch by batch."""
 
     def __init__(self, store: WorkStore, owners: OwnerSource) -> None:
         self.store = store
@@ -34,14 +32,14 @@ class Intake:
         self._licence: str | None = getattr(owners, "licence", None)
         self._total = Changes()
         self._present = array("q")
-        self._kept: set[str] = set()  # paths of works that keep their place although nobody states their owner now
+        self._kept: set[str] = set()  # paths of registered works whose owner is not stated this time: not missing
         self._batch: list[Item] = []
         self._bytes = 0
         self._stored_at = time.monotonic()
 
     def take_all(self, results: Iterable[Result], on_progress: Callable[[int], object], batch: int) -> int:
-        """Take results one by one, storing at most ``batch`` of them together; returns how many
-        there were.
+        """Take results one by one, storing at most ``batch`` of them together; returns their
+        number.
         """
         done = 0
         for result in results:
@@ -54,7 +52,9 @@ class Intake:
         return done
 
     def finish(self) -> Changes:
-        """Store the rest; then see which works moved within the source, and which are gone."""
+        """Store the rest; then find works that moved within the source, and works that are
+        missing.
+        """
         self._store()
         candidates: dict[int, list[tuple[str, Declaration]]] = {}
         for path, declaration, place in self._total.elsewhere:
@@ -67,7 +67,12 @@ class Intake:
         if gone:
             self.store.mark_missing([place.asset_id for place in gone])
         self.findings.extend(
-            Finding(place.path, Kind.MISSING, "registered earlier, not found with that content") for place in gone
+            Finding(
+                place.path,
+                Kind.MISSING,
+                "registered earlier from this source, but no file with that content was found this time",
+            )
+            for place in gone
         )
         self._list_duplicates(moved)
         self.findings.extend(self.owners.findings)

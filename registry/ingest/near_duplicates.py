@@ -1,10 +1,9 @@
-"""Which works look alike: what is new is compared with everything, once, and the log remembers up
-to where.
+"""Near duplicates: new works are compared with all works, once; the log records up to which one.
 
-The search of a quarter of a million new works among themselves takes about half a minute on two
-busy cores, of ten thousand among two million a minute and a half
-(:mod:`registry.similarity.hamming_join`). One that would take longer than :data:`SEARCH_SECONDS`,
-and longer than the fingerprints took, is left out, and that is told.
+Comparing 250,000 new works with each other takes about half a minute on two busy cores; comparing
+10,000 with two million takes 90 seconds (:mod:`registry.similarity.hamming_join`). A search that
+would take longer than :data:`SEARCH_SECONDS`, and longer than the fingerprints took, is left out
+with a finding.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from registry.ingest.store.rows import insert_rows
 from registry.storage.database import Registry
 
 SLICE = 250_000
-"""New works that are searched together; bounds the memory of the search."""
+"""New works per search; bounds its memory."""
 SEARCH_SECONDS = 900.0
 _SECONDS_PER_NEW = 1.4e-4
 _SECONDS_PER_SLICE_AND_WORK = 4e-5
@@ -39,13 +38,13 @@ _SHOWN = 5
 
 @dataclass
 class NearDuplicates:
-    """What was found."""
+    """Result of a search."""
 
     fingerprints: int = 0
     not_comparable: int = 0
     pairs: int = 0
     across: int = 0
-    """Groups with a new pair in them that belong to several rightsholders."""
+    """Groups with a new pair that belong to several rightsholders."""
     findings: list[Finding] = field(default_factory=list)
 
 
@@ -57,8 +56,8 @@ def find_near_duplicates(
     workers: int = 1,
     on_progress: Callable[[int, int], object] = lambda _done, _total: None,
 ) -> NearDuplicates:
-    """Fingerprint the works of a data set that have none, and look for those that look alike among
-    all works.
+    """Fingerprint the works of a data set that have no fingerprint, then search all works for near
+    duplicates of new ones.
     """
     found = NearDuplicates()
     started = time.monotonic()
@@ -97,8 +96,8 @@ def _search(registry: Registry, now: datetime, found: NearDuplicates, budget: fl
     seconds = new * _SECONDS_PER_NEW + slices * len(ids) * _SECONDS_PER_SLICE_AND_WORK
     if seconds > budget:
         reason = (
-            f"not looked for: {new:,} new works among {len(ids):,} would take about {seconds / 60:,.0f} minutes, "
-            f"at most {budget / 60:,.0f} are spent on it"
+            f"not searched: comparing {new:,} new works with {len(ids):,} would take about {seconds / 60:,.0f} minutes, "
+            f"more than the {budget / 60:,.0f} allowed; the next registration tries again"
         )
         found.findings.append(Finding("", Kind.NEAR_DUPLICATE, reason))
         return
@@ -109,12 +108,12 @@ def _search(registry: Registry, now: datetime, found: NearDuplicates, budget: fl
     pairs = np.concatenate([part.pairs for part in parts]) if parts else np.empty((0, 3), np.int64)
     skipped = sum(part.skipped for part in parts)
     if skipped:
-        reason = f"{skipped:,} comparisons were left out, as too many works are nearly the same"
+        reason = f"{skipped:,} comparisons were left out, because too many works are nearly the same"
         found.findings.append(Finding("", Kind.NEAR_DUPLICATE, reason))
     ends = np.sort(ids[pairs[:, :2]], axis=1) if len(pairs) else np.empty((0, 2), np.int64)
     distances = pairs[:, 2] if len(pairs) else np.empty(0, np.int64)
     if not _store_pairs(registry, now, ends, distances, (through, int(newest))):
-        _search(registry, now, found, budget)  # another process was faster; see what it has left
+        _search(registry, now, found, budget)  # another process was faster; search what it left
         return
     found.pairs = len(ends)
     if len(ends):
@@ -128,7 +127,7 @@ def _store_pairs(
     distances: NDArray[np.int64],
     searched: tuple[int, int],
 ) -> bool:
-    """Append pairs; ``searched``: after which and up to which fingerprint. False if somebody else
+    """Append pairs; ``searched``: after which and up to which fingerprint. False if another process
     has done so.
     """
     with changing(registry, now) as change:
@@ -145,8 +144,8 @@ def _store_pairs(
 
 
 def _list_across(registry: Registry, new: NDArray[np.int64], found: NearDuplicates) -> None:
-    """Count the groups with a new pair that belong to several rightsholders, and list the first of
-    them.
+    """Count the groups with a new pair that belong to several rightsholders; the first become
+    findings.
     """
     from registry.similarity.hamming_join import groups
 
@@ -176,5 +175,5 @@ def _finding(registry: Registry, group: NDArray[np.int64], owners: int) -> Findi
     listed = ", ".join(f"{row['path'] or row['url']} ({row['rightsholder'] or 'nobody'})" for row in shown)
     more = f" and {len(group) - _SHOWN} more" if len(group) > _SHOWN else ""
     return Finding(
-        shown[0]["path"] or "", Kind.NEAR_DUPLICATE, f"look alike, of {owners} rightsholders: {listed}{more}"
+        shown[0]["path"] or "", Kind.NEAR_DUPLICATE, f"look alike but belong to {owners} rightsholders: {listed}{more}"
     )

@@ -1,7 +1,6 @@
-"""Sources of files, opened: a folder, an archive, or shards, and how their works come out of them.
+"""Sources of files, opened: a folder, an archive, or shards.
 
-Archives that lie in a folder are read where they are; their members' paths are
-``<archive>!/<member>``.
+Archives inside a folder are read where they are; their members' paths are ``<archive>!/<member>``.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ class FileSource:
     kind: str
     """``folder``, ``archive`` or ``shards``."""
     name: str
-    """What its data set is called unless told otherwise."""
+    """The name of its data set, unless another is given."""
     root: Path
     """What the paths of its works are relative to: absolute, without symbolic links."""
     archives: int
@@ -41,12 +40,12 @@ class FileSource:
     skipped: Skipped
     """Filled in while the results are taken."""
     inspect: Callable[[Mapping[str, str]], Iterator[Result]]
-    """Inspects everything, in order. Gets by path the hash with which a file is known: such a one
-    needs no second look."""
+    """Inspects everything, in order. Takes the known hashes by path: a file that still has its hash
+    is not decoded again."""
 
 
 def open_folder(folder: Path, *, workers: int = 1, decode: bool = False, excluded: Iterable[Path] = ()) -> FileSource:
-    """A folder with everything below it, and what is in its archives, but for what is ``excluded``.
+    """A folder with everything below it and in its archives, without what is ``excluded``.
 
     Raises:
         InputError: the folder cannot be read.
@@ -77,19 +76,19 @@ def open_folder(folder: Path, *, workers: int = 1, decode: bool = False, exclude
 
 
 def open_archive(path: Path, *, workers: int = 1, decode: bool = False) -> FileSource:
-    """A ZIP or TAR archive, which is read as it is by one process: nothing is unpacked to disk.
+    """A ZIP or TAR archive, read by one process; nothing is unpacked to disk.
 
     Raises:
         InputError: it is no archive.
     """
     root = _resolved(path)
     if not is_archive(root):
-        raise InputError(f"{path} is no archive that can be read; expected a ZIP, or a TAR (plain or compressed)")
+        raise InputError(f"{path} is not an archive that can be read; expected a ZIP or a TAR (plain or compressed)")
     return _of_archives("archive", root.name, root, [Container(str(root))], workers, decode)
 
 
 def open_shards(source: Path, *, workers: int = 1, decode: bool = False) -> FileSource:
-    """The shards that img2dataset wrote: one ``.tar``, or a folder of them.
+    """Shards of img2dataset: one ``.tar``, or a folder of them.
 
     Raises:
         InputError: there is no shard.

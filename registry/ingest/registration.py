@@ -1,14 +1,13 @@
-"""Registering works from a folder, an archive or shards: inspect, match with owners, store; then
-what moved and what is gone.
+"""Registering works from a folder, an archive or shards.
 
-    report = register_folder(registry, Path("works"), OwnerTable(Path("owners.csv")),
-    now=datetime.now(UTC)) report = register_archive(registry, Path("works.zip"), OneOwner("Ada
-    Example", "CC-BY-4.0"), now=datetime.now(UTC)) report = register_shards(registry,
-    Path("shards"), OneOwner(None, None), now=datetime.now(UTC))
+    now = datetime.now(UTC) report = register_folder(registry, Path("works"),
+    OwnerTable(Path("owners.csv")), now=now) report = register_archive(registry, Path("works.zip"),
+    OneOwner("Ada Example", "CC-BY-4.0"), now=now) report = register_shards(registry,
+    Path("shards"), OneOwner(None, None), now=now)
 
 Running it again on the same source changes nothing. A changed declaration is recorded beside the
-earlier one; changed content is a new work, and the former one, which no longer is where it was,
-stays on record but joins no new encoding.
+earlier one. Changed content is a new work; the former work stays on record as missing and joins no
+new encoding.
 """
 
 from __future__ import annotations
@@ -34,56 +33,55 @@ BATCH = 16_384
 """Files per transaction, at most."""
 
 Progress = Callable[[int, int], object]
-"""Gets (done, in all); in all is 0 where nobody knows yet how many there are."""
+"""Gets (done, total); total is 0 while it is unknown."""
 
 
 @dataclass(frozen=True)
 class RegistrationReport:
-    """What a registration did and what it could not take."""
+    """What a registration did and what it refused."""
 
     data_set: str
     kind: str
     """``folder``, ``archive`` or ``shards``."""
     root: str
     files: int
-    """Files and members of archives that were looked at."""
+    """Files and members of archives that were read."""
     archives: int
     registered: int
     unchanged: int
     moved: int
     found_again: int
     superseded: int
-    """Works that were known by their metadata alone, of which the file has turned up."""
+    """Works that a list had registered without a file, and that are replaced by their file now."""
     missing: int
     duplicates: int
     refused: int
     declarations: int
     declarations_changed: int
     embedded: int
-    """New works whose file says something about them."""
+    """New works with embedded metadata."""
     signals: int
-    """Rights signals in these."""
+    """Rights signals in that metadata."""
     conflicts: int
     hidden: int
     fingerprints: int
-    """Works that were fingerprinted."""
+    """Works that got a fingerprint."""
     not_comparable: int
-    """Those of them with too little detail to tell them from others."""
+    """Fingerprinted works with too little detail to be compared."""
     near_duplicate_pairs: int
     """New pairs of works that look alike."""
     near_duplicates_across: int
-    """Groups of works that look alike, with a new work in them, that belong to several
-    rightsholders."""
+    """Groups of near duplicates with a new work in them that belong to several rightsholders."""
     seconds: dict[str, float]
     """``registration`` and ``fingerprints``."""
     counts: dict[str, int]
-    """Findings by kind, also those that are not listed."""
+    """Findings by kind, including those that are not listed."""
     findings: tuple[Finding, ...]
     """Sorted by path; of each kind at most :data:`registry.ingest.findings.KEPT`."""
 
     @property
     def works(self) -> int:
-        """How many files of the source are in the registry now."""
+        """Files of the source that are registered works now."""
         return self.registered + self.unchanged + self.moved
 
     def to_json(self) -> dict[str, Any]:
@@ -96,12 +94,12 @@ def _no_progress(_done: int, _total: int) -> None:
 
 
 class Options(TypedDict, total=False):
-    """How to register, whatever the source.
+    """How to register.
 
-    ``data_set``: a name for the source; its own unless given. ``workers``: processes that read and
-    hash. ``decode``: decode every image completely. ``near_duplicates``: whether works that look
-    alike are looked for afterwards. ``on_progress``: gets (files done, files in all); an archive's
-    members count when it is read. ``on_fingerprints``: the same for works that are fingerprinted.
+    ``data_set``: a name for the source; default: its own. ``workers``: processes that read and
+    hash. ``decode``: decode every image completely. ``near_duplicates``: look for works that look
+    alike afterwards. ``on_progress``: gets (files done, total); members of an archive count once it
+    is read. ``on_fingerprints``: the same for works that are fingerprinted.
     """
 
     data_set: str | None
@@ -126,9 +124,9 @@ def register_folder(
     Args:
         registry: where the works go.
         folder: searched with everything below it.
-        owners: says whose each file is.
+        owners: the owner of each file.
         now: the time to record.
-        excluded: files and folders to leave out, beside the registry's home.
+        excluded: files and folders to leave out; the registry's home always is.
         options: see :class:`Options`.
 
     Raises:
@@ -152,7 +150,7 @@ def register_archive(
     :func:`register_folder`.
 
     Raises:
-        InputError: it is no archive, or nothing of it can be read.
+        InputError: it is not an archive, or nothing of it can be read.
         UsageError: the data set's name belongs to another source.
     """
     return _register(
@@ -163,11 +161,10 @@ def register_archive(
 def register_shards(
     registry: Registry, source: Path, owners: OwnerSource, *, now: datetime, **options: Unpack[Options]
 ) -> RegistrationReport:
-    """Register the shards that img2dataset wrote; the arguments are those of
-    :func:`register_folder`.
+    """Register shards of img2dataset; the arguments are those of :func:`register_folder`.
 
-    What the ``.json`` of an image says (address, caption, licence, creator, further columns) counts
-    as declared where the owners say nothing else.
+    The ``.json`` of an image (address, caption, licence, creator, further columns) counts as its
+    declaration where ``owners`` states nothing.
 
     Raises:
         InputError: there is no shard.
@@ -193,7 +190,7 @@ def _register(
 ) -> RegistrationReport:
     started = time.monotonic()
     source = opened(workers, decode)
-    # Other owners may be declared now: what those before had withdrawn stays withdrawn.
+    # The source may declare other owners: what the former owners withdrew stays withdrawn.
     cover_later_works(registry, now)
     name = data_set or (name_of_archive(registry, source.root) if source.kind == "archive" else source.name)
     into = SourceDataSet(registry, name, source.kind, source.root, now)

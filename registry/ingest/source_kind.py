@@ -1,4 +1,4 @@
-"""What kind of source somebody names: told by what it holds, not by what it is called."""
+"""The kind of a source, by its content rather than its name."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from registry.ingest.reading.webdataset import is_webdataset
 _LISTS = re.compile(r"\.(?:parquet|(?:csv|tsv|txt|jsonl|ndjson)(?:\.gz)?|json|jsonld)$", re.IGNORECASE)
 _SHARD = re.compile(r"\d+\.tar", re.IGNORECASE)
 _LOOKED_AT = 100_000
+"""Entries of a folder that decide about its kind, at most."""
 
 
 class SourceKind(StrEnum):
@@ -25,7 +26,7 @@ class SourceKind(StrEnum):
 
     @property
     def described(self) -> str:
-        """As people say it."""
+        """In words, for messages."""
         return _DESCRIBED[self]
 
 
@@ -38,16 +39,16 @@ _DESCRIBED = {
 
 
 def kind_of(source: Path) -> SourceKind:
-    """What a source is.
+    """The kind of a source.
 
     Raises:
-        InputError: it is not there, or nothing that works are registered from.
+        InputError: it does not exist, or works cannot be registered from it.
     """
     try:
         if source.is_dir():
             return _kind_of_folder(source)
         if not source.is_file():
-            raise InputError(f"{source} is not there; give a folder, an archive or a list of works")
+            raise InputError(f"{source} does not exist; give a folder, an archive or a list of works")
         with source.open("rb") as file:
             start = file.read(4)
     except (OSError, ValueError) as error:
@@ -60,12 +61,12 @@ def kind_of(source: Path) -> SourceKind:
         return SourceKind.LIST
     raise InputError(
         f"{source} is neither an archive (ZIP or TAR) nor a list of works (.parquet, .csv, .tsv, .jsonl, Croissant .json); "
-        "for single images give the folder that they lie in"
+        "for single images give their folder"
     )
 
 
 def _kind_of_folder(folder: Path) -> SourceKind:
-    """A folder of img2dataset's shards, or of Parquet and nothing else, is no folder of images."""
+    """Shards of img2dataset, a list in several Parquet files, or else a folder of images."""
     tables = others = 0
     shard = None
     for number, entry in enumerate(folder.iterdir()):

@@ -1,4 +1,7 @@
-"""What a work says about itself: the metadata in its file, and the reservations among them."""
+"""Embedded metadata of image files, and the rights signals among them.
+
+What may enter: formats of metadata inside image files; nothing that knows a registry.
+"""
 
 from registry.metadata.embedded import NOTHING, UNREAD_CREDENTIALS, read_embedded
 from registry.metadata.values import ContentCredentials, EmbeddedMetadata

@@ -1,8 +1,8 @@
-"""Where in an image file its metadata are, format by format, found without decoding a pixel.
+"""The metadata blocks of an image file, format by format, without decoding a pixel.
 
-Pillow hands over most blocks when it opens a file. Not those that stand behind the pixels of a PNG,
-the XMP of a GIF or a JPEG 2000, second packets of a JPEG, or anything of C2PA; for these the blocks
-of the file are walked. Most works have no metadata, so finding that out must cost next to nothing.
+Pillow gives most blocks when it opens a file, but not those after the pixels of a PNG, the XMP of a
+GIF or a JPEG 2000, second packets of a JPEG, or C2PA; for these the blocks of the file are walked.
+Most works have no metadata, so this check must cost little.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def _jpeg(image: Image.Image, data: bytes, blocks: Blocks, problems: Problems) -
 
 
 def _join_extension(parts: Mapping[int, tuple[int, bytes]], blocks: Blocks, problems: Problems) -> None:
-    """Extended XMP: a packet too long for one segment, in portions that say where they belong."""
+    """Extended XMP: a packet too long for one segment, in portions with their offsets."""
     joined = bytearray()
     for offset, (_, portion) in sorted(parts.items()):
         if offset != len(joined):
@@ -154,7 +154,7 @@ def _add_late_text(kind: bytes, body: bytes, blocks: Blocks, problems: Problems)
 
 
 def _add_raw_profile(kind: str, text: str, blocks: Blocks, problems: Problems) -> None:
-    """A block in hexadecimal behind three lines of heading, as ImageMagick writes it."""
+    """A block in hexadecimal after three lines of heading, as ImageMagick writes it."""
     lines = text[: 4 * LARGEST_PACKET].strip("\n").split("\n", 2)
     try:
         block = bytes.fromhex(lines[-1])
@@ -181,8 +181,8 @@ def _tiff(image: Image.Image, data: bytes, blocks: Blocks, problems: Problems) -
     if any(tag in tags for tag in exif.TAGS):
         blocks.tiff_tags = tags
     blocks.has_c2pa = _TIFF_C2PA in tags
-    # The raw bytes, as Pillow's own IPTC reader takes them: Photoshop calls the block a row of long
-    # integers, of which the directory would hand over the first.
+    # The raw bytes, as Pillow's own IPTC reader uses them: Photoshop declares the block as long
+    # integers, and the directory would give the first one only.
     raw = tags._tagdata
     if not blocks.xmp and _TIFF_XMP in raw:
         blocks.xmp.append(raw[_TIFF_XMP])
@@ -207,8 +207,7 @@ def _gif(image: Image.Image, data: bytes, blocks: Blocks, problems: Problems) ->
             return
         name = data[position + 3 : position + 14]
         if name == b"XMP DataXMP":
-            # The packet is not in sub-blocks; a trailer that counts down leads readers that think
-            # so to its end.
+            # The packet is not in sub-blocks; a trailer that counts down leads to its end.
             end = data.find(b"\x01\xff\xfe\xfd", position + 14)
             _add_packet(blocks, data[position + 14 : end if end > 0 else len(data)], problems)
         elif name.startswith(b"C2PA_GIF"):

@@ -1,8 +1,8 @@
-"""C2PA manifests: who signed what about the work, and which uses they reserve.
+"""C2PA manifests: their signers, and the uses that they reserve.
 
 Reading and validating is the work of ``c2pa-python`` (extra ``c2pa``), which is asked only about
 files that have a manifest in them. Nothing is fetched: no remote manifest, no revocation list, no
-identity document; a file must not be able to make a registry call anybody.
+identity document; a file must not be able to cause a network connection.
 
 A manifest that does not validate proves nothing about its signer, but a reservation in it is still
 a reservation: someone took the trouble to say it. So its signals are kept, and say where they are
@@ -38,7 +38,7 @@ _USES = {"allowed": Use.ALLOWED, "notallowed": Use.PROHIBITED, "constrained": Us
 def read_credentials(
     data: bytes, media_type: str, problems: Problems
 ) -> tuple[ContentCredentials | None, tuple[RightsSignal, ...]]:
-    """What the manifests in a file say. A manifest that cannot be read is a problem, never an
+    """The content of the manifests in a file. One that cannot be read is a problem, never an
     error.
     """
     try:
@@ -133,8 +133,7 @@ def _signals_of(manifest: Mapping[str, Any], found_in: str) -> Iterator[RightsSi
 def _signal(protocol: Protocol, name: str, entry: object, found_in: str) -> RightsSignal:
     category = _CATEGORIES.get(name.rsplit(".", 1)[-1])
     stated = str(_mapping(entry).get("use") or entry).strip().lower()
-    # A purpose that nobody knows yet says nothing about training; a use that nobody knows yet says
-    # no more than its start.
+    # An unknown purpose says nothing about training; of an unknown use only the start is read.
     unknown = Use.PROHIBITED if stated.startswith("not") else Use.UNSPECIFIED
     return RightsSignal(
         protocol=protocol,

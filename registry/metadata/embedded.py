@@ -1,10 +1,10 @@
-"""Read everything that an image file says about itself: EXIF, IPTC-IIM, XMP and C2PA.
+"""Reading the metadata of an image file: EXIF, IPTC-IIM, XMP and C2PA.
 
     with Image.open(io.BytesIO(data)) as image:
         metadata = read_embedded(image, data)
 
-Files are hostile, and a registry must take in those with broken metadata, too: what cannot be read
-is a line in ``problems``.
+Files may be hostile, and those with broken metadata are registered too: metadata that cannot be
+read is a line in ``problems``.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ UNREAD_CREDENTIALS = "it has a C2PA manifest, which was not read: the library fo
 
 
 def read_embedded(image: Image.Image, data: bytes, *, credentials: bool = True) -> EmbeddedMetadata:
-    """What the file says about its work, without decoding it.
+    """The metadata of a file, without decoding its pixels.
 
     Args:
-        image: the opened file, of which only the header has been read.
+        image: the file, opened; only its header has been read.
         data: the bytes of the same file.
-        credentials: whether to read C2PA manifests; without, :data:`UNREAD_CREDENTIALS` is a
-            problem where there is one.
+        credentials: whether to read C2PA manifests; if not, a file with one gets the problem
+            :data:`UNREAD_CREDENTIALS`.
     """
     problems = Problems()
     blocks = locate(image, data, problems)
@@ -95,7 +95,7 @@ def _bounded(what: str, found: list[bytes], problems: Problems) -> Iterator[byte
 
 
 def _merged(found: Iterable[dict[str, str]]) -> dict[str, str]:
-    """All fields; of one that several blocks have, the first."""
+    """All fields; the first block's value of each."""
     fields: dict[str, str] = {}
     for each in found:
         fields = {**each, **fields}

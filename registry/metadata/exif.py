@@ -1,7 +1,7 @@
-"""EXIF: who, what and whose, from the first image directory.
+"""EXIF: creator, copyright and description, from the first image directory.
 
-Pillow reads the directory without decoding a pixel. It takes ASCII fields for Latin-1, which every
-byte string is; most programs write UTF-8 there, so bytes that are UTF-8 are taken for that.
+Pillow reads the directory without decoding a pixel. It decodes ASCII fields as Latin-1; most
+programs write UTF-8 there, so bytes that are valid UTF-8 are decoded as UTF-8.
 """
 
 from __future__ import annotations
@@ -32,8 +32,7 @@ TAGS: Mapping[int, str] = MappingProxyType(
 def read_exif(block: bytes, problems: Problems) -> dict[str, str]:
     """Fields of an EXIF block, with or without the ``Exif`` header before it."""
     tags = Image.Exif()
-    # Pillow warns of some damage and fails at other, in as many ways as there are: all of it is the
-    # same news here.
+    # Pillow warns of some damage and raises all kinds of errors for other: both become problems.
     try:
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
@@ -84,5 +83,5 @@ def _utf16(value: object) -> str:
         value = bytes(value[: 4 * LONGEST_VALUE])
     if not isinstance(value, bytes):
         raise TypeError(f"expected UTF-16 text, got {type(value).__name__}")
-    # The text ends at its first NUL; a buffer that was reused has old text after it.
+    # The text ends at its first NUL; a reused buffer has old text after it.
     return value.decode("utf-16-le", "replace").split("\0", 1)[0]

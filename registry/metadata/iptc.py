@@ -1,7 +1,7 @@
-"""IPTC-IIM, the press agencies' record of 1991, which still travels in JPEG and TIFF files.
+"""IPTC-IIM, the press agencies' record of 1991, in JPEG and TIFF files.
 
 A stream of data sets: a tag mark, record and data set number, length, value. Text is Latin-1 unless
-data set 1:90 says UTF-8; many writers forget to say it, so text that is UTF-8 is taken for that.
+data set 1:90 states UTF-8; many programs leave that out, so valid UTF-8 is decoded as UTF-8.
 
 Source: IPTC-NAA Information Interchange Model 4.2, sections 1.5 to 1.6, 5 and 6.
 """
@@ -33,7 +33,7 @@ _IPTC_RESOURCE = 0x0404
 
 
 def read_iptc(block: bytes, problems: Problems) -> dict[str, str]:
-    """Fields of an IIM block. What repeats, such as several by-lines, is joined by semicolons."""
+    """Fields of an IIM block. Repeated ones, such as several by-lines, are joined by semicolons."""
     found: dict[str, list[bytes]] = {}
     is_utf8 = False
     for record, number, value in _data_sets(block, problems):
@@ -65,7 +65,7 @@ def _data_sets(block: bytes, problems: Problems) -> Iterator[tuple[int, int, byt
     position = 0
     for _ in range(MOST_DATA_SETS):
         if position + 5 > len(block) or block[position] != _TAG_MARK:
-            # Blocks are padded to full words, with whatever.
+            # Blocks are padded to full words, with any bytes.
             if len(block) - position > 4 and block[position:].strip(b"\0 "):
                 problems.add(f"IPTC cannot be read after byte {position:,} of {len(block):,}")
             return

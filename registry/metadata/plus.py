@@ -2,8 +2,8 @@
 ``plus:DataMining``.
 
 Values are addresses such as ``http://ns.useplus.org/ldf/vocab/DMI-PROHIBITED``; the last part alone
-is met as well. A value that nobody knows yet is kept without a meaning, unless it begins like a
-prohibition: then it is one.
+is in use as well. An unknown value is kept without a meaning, unless it begins like a prohibition:
+then it is one.
 
 Source: PLUS Media Data Mining, IPTC Photo Metadata Standard 2023.1.
 """
@@ -36,7 +36,7 @@ _PROHIBITION = re.compile(rb"DMI-PROHIBITED[A-Z-]{0,64}", re.IGNORECASE)
 
 
 def term_of(value: str) -> str:
-    """The last part of a value, by which it is known: ``DMI-PROHIBITED``."""
+    """The last part of a value, such as ``DMI-PROHIBITED``."""
     return clean(value).rstrip("/# ").replace("#", "/").rsplit("/", 1)[-1].upper()
 
 
@@ -66,7 +66,7 @@ def read_data_mining(value: str, constraint: str | None, found_in: str) -> Itera
 
 
 def prohibitions_in(packet: bytes, found_in: str) -> Iterator[RightsSignal]:
-    """Prohibitions that stand in a packet which cannot be parsed.
+    """Prohibitions in a packet that cannot be parsed.
 
     Damage, or a trick that makes a parser refuse, does not lift a reservation. Permissions are not
     looked for.

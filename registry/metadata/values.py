@@ -1,8 +1,7 @@
-"""The values that embedded metadata becomes: frozen, plain, and bounded whatever the file said.
+"""The values of embedded metadata: frozen, plain and bounded.
 
-Text from a file ends up in listings, reports and spreadsheets, where a control character or a
-bidirectional override makes a name read as another one. They are taken out here, once, so that
-nobody has to think of it again.
+Text from a file appears in listings, reports and spreadsheets, where a control character or a
+bidirectional override can disguise a name. They are removed here, once and for all uses.
 """
 
 from __future__ import annotations
@@ -105,17 +104,17 @@ def put(fields: dict[str, str], name: str, text: str, problems: Problems, place:
 
 @dataclass(frozen=True)
 class ContentCredentials:
-    """What a C2PA manifest store says of itself, as its validator reports it."""
+    """A C2PA manifest store, as its validator reports it."""
 
     issuer: str | None
     """Organisation in the certificate that signed the active manifest."""
     common_name: str | None
     signed_at: str | None
-    """Time of the signature in ISO 8601, when a time stamp vouches for it."""
+    """Time of the signature in ISO 8601, if a time stamp confirms it."""
     validation_state: str
-    """``Trusted``, ``Valid`` (intact, by a signer on no list of trust) or ``Invalid``."""
+    """``Trusted``, ``Valid`` (intact, but the signer is not on a trust list) or ``Invalid``."""
     validation_codes: tuple[str, ...]
-    """Codes of what the validator held against the manifest."""
+    """The validator's codes for faults of the manifest."""
     active_manifest: str | None
     claim_generator: str | None
     report: str
@@ -145,7 +144,7 @@ class EmbeddedMetadata:
     signals: tuple[RightsSignal, ...] = ()
     c2pa: ContentCredentials | None = None
     problems: tuple[str, ...] = ()
-    """What could not be read and why, one line each."""
+    """Metadata that could not be read, and why: one line each."""
 
     @classmethod
     def gathered(
@@ -157,7 +156,7 @@ class EmbeddedMetadata:
         c2pa: ContentCredentials | None,
         problems: tuple[str, ...],
     ) -> EmbeddedMetadata:
-        """Choose each field's value from what was seen."""
+        """Choose each field's value from all places."""
         seen = {place: dict(values) for place, values in sorted(fields.items()) if values}
         chosen = {
             name: next((seen[place][key] for place, key in sources if key in seen.get(place, {})), None)
@@ -174,7 +173,7 @@ class EmbeddedMetadata:
 
     @property
     def is_empty(self) -> bool:
-        """Whether the file says nothing at all, not even something unreadable."""
+        """Whether there is no metadata at all, not even unreadable ones."""
         return self == _EMPTY
 
     def said_in(self, name: str) -> dict[tuple[str, str], str]:
@@ -227,7 +226,7 @@ def _signal(plain: Mapping[str, Any]) -> RightsSignal:
     )
 
 
-# Reservations come first, so that a file with ever so many signals cannot push one over the limit.
+# Reservations come first, so that no number of other signals pushes one over the limit.
 _STRICTNESS = {Use.PROHIBITED: 0, Use.CONSTRAINED: 1, Use.UNSPECIFIED: 2, Use.ALLOWED: 3}
 
 

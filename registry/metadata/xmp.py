@@ -1,10 +1,9 @@
-"""XMP packets: RDF in XML, of which the few properties about rights are read.
+"""The properties about rights in XMP packets (RDF in XML).
 
 XML from outside is parsed without DTDs and entities (defusedxml refuses both), into a tree of
 limited depth and number of elements. Properties may be attributes or elements, plain or in an
 ``rdf:Alt``, ``Seq`` or ``Bag``; of several languages the default is taken, or else the first. A
-reservation counts wherever in the packet it stands: one that a careless program put in the wrong
-place is still one.
+reservation counts anywhere in the packet, because programs put it in wrong places.
 
 Source: ISO 16684-1 (XMP), sections 7.3 to 7.9 and C.2.
 """
@@ -83,7 +82,7 @@ _ENCODINGS = (
 
 @dataclass
 class XmpContent:
-    """What one packet says."""
+    """The content of one packet."""
 
     fields: dict[str, str] = field(default_factory=dict)
     signals: list[RightsSignal] = field(default_factory=list)
@@ -121,7 +120,7 @@ def _decoded(packet: bytes, problems: Problems) -> str:
 
 
 class _LimitedTree(TreeBuilder):
-    """Refuses a tree that would exhaust memory or the stack, while it is being built."""
+    """Refuses a tree that would exhaust memory or the stack, while it is built."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -143,7 +142,7 @@ class _LimitedTree(TreeBuilder):
 
 def _parse(text: str) -> Element:
     parser = DefusedXMLParser(target=_LimitedTree(), forbid_dtd=True, forbid_entities=True, forbid_external=True)
-    # Given as text, whatever encoding the XML declaration claims does not matter.
+    # As text, so that the encoding in the XML declaration does not matter.
     parser.feed(text)
     root = parser.close()
     if not isinstance(root, Element):

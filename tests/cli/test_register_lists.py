@@ -180,8 +180,8 @@ def test_files_can_be_looked_at_first(creditline: Creditline, tmp_path: Path) ->
         (("works.csv", "--preset", "coco", "--allow-unowned"), "no preset 'coco'"),
         (("works.csv", "--owners", "o.csv"), "--owners and --folder-per-rightsholder are for files"),
         ((".", "--rightsholder", "Ada", "--preset", "laion"), "are for lists of works"),
-        (("nothing.csv", "--rightsholder", "Ada"), "nothing.csv is not there"),
-        (("a.png", "--rightsholder", "Ada"), "for single images give the folder"),
+        (("nothing.csv", "--rightsholder", "Ada"), "nothing.csv does not exist"),
+        (("a.png", "--rightsholder", "Ada"), "for single images give their folder"),
     ],
 )
 def test_what_cannot_be_meant_says_what_to_do(

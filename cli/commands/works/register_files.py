@@ -79,13 +79,14 @@ def register_files(
 
         if dry_run:
             tried = dry_run_of_files(registry, register)
+            report = tried.report
         else:
             report = register(registry)
     if dry_run:
         _answer_dry_run(source, tried, as_json=options.as_json)
     else:
         _answer(source, report, as_json=options.as_json)
-    if options.strict and (tried.findings if dry_run else report.findings):
+    if options.strict and report.findings:
         raise typer.Exit(1)
 
 
@@ -104,29 +105,30 @@ def _answer(source: Path, report: RegistrationReport, *, as_json: bool) -> None:
 
 
 def _answer_dry_run(source: Path, tried: DryRun, *, as_json: bool) -> None:
+    report = tried.report
     if as_json:
         print_json("register dry run", {"source": str(source), **tried.to_json()})
         return
-    _narrate_first(tried.findings, tried.counts)
+    _narrate_first(report.findings, report.counts)
     columns = ("path", "rightsholder", "licence", "title", "creator")
     if tried.first:
         rows = [[*(getattr(row, name) for name in columns), _embedded(row)] for row in tried.first]
         print_table((*columns, "embedded metadata"), rows)
     echo(
-        f"data set {tried.data_set}: {tried.works:,} of {tried.files:,} files would be registered; nothing was changed"
+        f"data set {report.data_set}: {report.registered:,} of {report.files:,} files would be registered; nothing was changed"
     )
     print_counts(
         {
             "registered before": tried.known,
-            "of these, moved within the source": tried.moved,
-            "known before from a list": tried.listed,
-            "works with embedded metadata": tried.embedded,
-            "rights signals": tried.signals,
-            "conflicts between embedded metadata and declaration": tried.conflicts,
-            "would be refused": tried.refused,
-            "duplicates": tried.duplicates,
-            "missing: registered from here before, not found now": tried.missing,
-            "hidden files and folders skipped": tried.hidden,
+            "of these, moved within the source": report.moved,
+            "known before from a list": report.superseded,
+            "works with embedded metadata": report.embedded,
+            "rights signals": report.signals,
+            "conflicts between embedded metadata and declaration": report.conflicts,
+            "would be refused": report.refused,
+            "duplicates": report.duplicates,
+            "missing: registered from here before, not found now": report.missing,
+            "hidden files and folders skipped": report.hidden,
         }
     )
 

@@ -1,6 +1,4 @@
-"""Which member names are taken: the same checks for every kind of archive and every way of reading
-it.
-"""
+"""Which members of an archive are taken, by their names: the same checks for every format."""
 
 from __future__ import annotations
 
@@ -31,7 +29,7 @@ _MAGIC = (
 
 
 class MemberFilter:
-    """Judges the members of one archive by name, and counts them.
+    """Checks the members of one archive by name, and counts them.
 
     Example:
         ``admit(b"./cats//1.jpg")`` is ``"cats/1.jpg"``; ``admit(b"../1.jpg")`` is a finding;
@@ -41,7 +39,7 @@ class MemberFilter:
     def __init__(self, archive: str, limits: Limits, include: Callable[[str], bool]) -> None:
         self.archive = archive
         self.hidden = 0
-        """How many members were passed over because a part of the path begins with a dot, or is
+        """Members that were passed over: a part of the path begins with a dot or is
         ``__MACOSX``."""
         self.count = 0
         self._limits = limits
@@ -49,8 +47,8 @@ class MemberFilter:
         self._seen = _SeenNames()
 
     def admit(self, raw: bytes, reason: str | None = None) -> str | Finding | None:
-        """The normalised path, a finding, or None for what is passed over; ``reason`` is what else
-        speaks against it.
+        """The normalised path, a finding, or None for a member that is passed over; ``reason``: why
+        it is refused, whatever its name.
 
         Raises:
             DamageError: the archive has more members than one may have.
@@ -98,8 +96,8 @@ class MemberFilter:
 
 
 def nested_archive(data: bytes) -> str | None:
-    """Why a member is not taken that is itself an archive or a compressed file; None for everything
-    else.
+    """Why a member is refused that is itself an archive or a compressed file; None for any
+    other.
     """
     kind = next((name for magic, name in _MAGIC if data.startswith(magic)), None)
     if kind is None and data[257:262] == b"ustar":
@@ -108,19 +106,17 @@ def nested_archive(data: bytes) -> str | None:
 
 
 def _shown(raw: bytes) -> str:
-    """A hostile name as it can be printed and stored."""
+    """A hostile name in a form that can be printed and stored."""
     text = raw[: 4 * _SHOWN].decode(errors="replace")
     text = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
 
 
 class _SeenNames:
-    """A set of names in eleven to twenty-two bytes each, where a set of strings would take two
-    hundred.
+    """A set of names in 11 to 22 bytes each, where a set of strings would need 200.
 
-    It holds keyed 64-bit hashes: among twenty million names the chance that any two are mistaken
-    for each other is one in ninety thousand, and who writes the archive cannot aim at it without
-    the key.
+    It holds 64-bit hashes under a random key: among twenty million names the chance of any
+    collision is one in ninety thousand, and the archive's author cannot cause one without the key.
     """
 
     def __init__(self) -> None:

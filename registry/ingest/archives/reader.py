@@ -5,8 +5,7 @@
             case ArchiveMember(path, data): ...
             case Finding(path, _, reason): ...  # path is "works.zip!/cats/1.jpg"
 
-A damaged archive gives what stands before the damage, and then one finding about the archive
-itself.
+A damaged archive gives the members before the damage, and then one finding about the archive.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ def every(_path: str) -> bool:
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a file is an archive that can be read, by what it holds and not by its name."""
+    """Whether a file is an archive that can be read, by its content rather than its name."""
     try:
         descriptor = open_regular(path)
     except InputError:
@@ -61,7 +60,7 @@ def is_archive(path: Path) -> bool:
 
 
 def first_names(path: Path, most: int) -> list[str]:
-    """The names of the first files in a TAR, read no further than that; none if it is no TAR."""
+    """The names of the first files in a TAR, which is read no further; none for any other file."""
     names: list[str] = []
     members = MemberFilter(printable(path), DEFAULT, every)
     try:
@@ -173,7 +172,7 @@ class ArchiveReader(Iterator["ArchiveMember | Finding"]):
                 data = directory.read(entry)
                 budget -= len(data) if isinstance(data, bytes) else 0
                 if budget < 0:
-                    raise DamageError("its members unpack to more than pictures can: a bomb")
+                    raise DamageError("its members unpack to more than pictures can: a decompression bomb")
                 yield self._judged(path, data)
             elif path:
                 yield path
@@ -200,19 +199,19 @@ class ArchiveReader(Iterator["ArchiveMember | Finding"]):
 
 
 def is_zip(descriptor: int) -> bool:
-    """Whether a file begins as a ZIP does; one behind a program or a picture is not taken, as it is
-    two things at once.
+    """Whether a file begins as a ZIP does. One appended to a program or a picture is not taken: it
+    is two things at once.
     """
     return read_at(descriptor, 4, 0) in (b"PK\3\4", b"PK\5\6")
 
 
 def tar_source(descriptor: int, limits: Limits) -> Source | None:
-    """A TAR from its beginning, unpacked where it is compressed; None if the file is none.
+    """A TAR from its beginning, unpacked if it is compressed; None for any other file.
 
     Raises:
         DamageError: it is compressed, and damaged at its very beginning.
     """
-    # The first look is at a source of its own: what is compressed cannot be read backwards.
+    # Two sources, because a compressed one cannot go back to its beginning.
     first = unpack(descriptor, limits) or FileSource(descriptor)
     if not is_tar_header(first.read(BLOCK)):
         return None
@@ -220,7 +219,7 @@ def tar_source(descriptor: int, limits: Limits) -> Source | None:
 
 
 def open_directory(descriptor: int, limits: Limits) -> ZipDirectory:
-    """The directory of a ZIP of which at least something can be read.
+    """The directory of a ZIP with at least one member that can be read.
 
     Raises:
         DamageError: the directory is damaged, or a password is needed for every member.
@@ -233,7 +232,7 @@ def open_directory(descriptor: int, limits: Limits) -> ZipDirectory:
 
 @contextmanager
 def about(path: Path) -> Iterator[None]:
-    """Names the archive in what is wrong with it as a whole."""
+    """Name the archive in errors about it as a whole."""
     try:
         yield
     except DamageError as error:
@@ -241,5 +240,5 @@ def about(path: Path) -> Iterator[None]:
 
 
 def printable(path: Path) -> str:
-    """An archive's name as it can be stored, also where it is not UTF-8."""
+    """An archive's name in a form that can be stored, even if it is not UTF-8."""
     return os.fsencode(path.name).decode(errors="replace")

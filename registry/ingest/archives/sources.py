@@ -1,8 +1,8 @@
-"""Where an archive's bytes come from: a file, or what a compressed file unpacks to. Both are
+"""The bytes of an archive: those of the file, or those that a compressed file unpacks to. Both are
 bounded and only go forward.
 
-The decompressors are driven here, because ``gzip``, ``bz2`` and ``lzma`` files hide what matters:
-how much memory a header asks for, and what stands behind the end of the compressed data.
+The decompressors are called here directly, because the file classes of ``gzip``, ``bz2`` and
+``lzma`` limit neither the memory that a header asks for nor what follows the compressed data.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Source(Protocol):
         """The next bytes; fewer only at the end."""
 
     def advance(self, position: int) -> bool:
-        """Pass over everything before a position; False if there is not as much."""
+        """Go forward to a position; False if the source ends before it."""
 
 
 def open_regular(path: Path) -> int:
@@ -72,7 +72,7 @@ def read_at(descriptor: int, size: int, offset: int) -> bytes:
 
 
 class FileSource:
-    """A file as it is: what is passed over is not read."""
+    """An uncompressed file: bytes that are passed over are not read."""
 
     def __init__(self, descriptor: int) -> None:
         self.position = 0
@@ -90,9 +90,7 @@ class FileSource:
 
 
 class UnpackedSource:
-    """What a compressed file unpacks to, up to the archive's budget; what is passed over counts
-    too.
-    """
+    """A compressed file, unpacked up to the archive's budget; bytes that are passed over count."""
 
     def __init__(self, chunks: Callable[[int], bytes], budget: int) -> None:
         self.position = 0
@@ -116,12 +114,14 @@ class UnpackedSource:
         piece = self._chunks(min(most, _CHUNK))
         self.position += len(piece)
         if self.position > self._budget:
-            raise DamageError(f"unpacks to more than {self._budget:,} bytes, which is more than pictures can: a bomb")
+            raise DamageError(
+                f"unpacks to more than {self._budget:,} bytes, which is more than pictures can: a decompression bomb"
+            )
         return piece
 
 
 def unpack(descriptor: int, limits: Limits) -> UnpackedSource | None:
-    """What a gzip, bzip2, xz or Zstandard file unpacks to; None if it is none of them."""
+    """The unpacked bytes of a gzip, bzip2, xz or Zstandard file; None for any other file."""
     magic = read_at(descriptor, 6, 0)
     budget = limits.unpacked(os.fstat(descriptor).st_size)
     if magic.startswith(b"\x28\xb5\x2f\xfd"):
@@ -132,9 +132,7 @@ def unpack(descriptor: int, limits: Limits) -> UnpackedSource | None:
 
 
 class _Zlib:
-    """A gzip decompressor with the interface of the others, which keep the input that they have not
-    used.
-    """
+    """A gzip decompressor with the interface of bz2's and lzma's, which keep unused input."""
 
     def __init__(self) -> None:
         self._inner = zlib.decompressobj(wbits=31)
@@ -182,7 +180,7 @@ class _Frames:
                 if piece := self._inner.decompress(data, most):
                     return bytes(piece)
                 if ended and not self._inner.eof:
-                    raise DamageError("cut off: its compressed data has no end")
+                    raise DamageError("cut off: its compressed data does not end")
         except (zlib.error, OSError, EOFError, ValueError, lzma.LZMAError, MemoryError) as error:
             raise DamageError(f"damaged compressed data: {plain_reason(error)}") from error
 
@@ -202,13 +200,13 @@ class _Frames:
         if len(rest) < _LONGEST_MAGIC:
             rest += self._more()
         if not any(rest.startswith(key) for key, make in _MAKERS if make is self._make):
-            raise DamageError("other bytes stand behind the end of its compressed data; they were not read")
+            raise DamageError("other bytes follow the end of its compressed data; they were not read")
         self._inner, self._between = self._make(), rest
         return True
 
 
 class _Ended:
-    """What stands in for a decompressor at the end of the file."""
+    """In place of a decompressor at the end of the file."""
 
     eof = True
     unused_data = b""

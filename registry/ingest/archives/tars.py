@@ -1,5 +1,4 @@
-"""The members of a TAR, header by header: ustar, GNU and pax, without recursion and without keeping
-any.
+"""The members of a TAR, header by header: ustar, GNU and pax; without recursion, keeping none.
 
 Layout: POSIX.1-2017, ``pax`` (ustar and pax interchange formats); GNU tar manual, "Basic Tar
   Format".
@@ -16,19 +15,19 @@ from registry.ingest.archives.sources import Source
 
 BLOCK = 512
 _TRAILING = 2**20
-"""Zeros that writers put behind the end, to fill a record."""
+"""Zeros after the end, with which writers fill a record."""
 _KINDS = {
     b"1": "a hard link, which is not followed",
     b"2": "a symbolic link, which is not followed",
     b"3": "a character device",
     b"4": "a block device",
     b"6": "a pipe",
-    b"S": "a sparse file; pack it without holes",
+    b"S": "a sparse file; pack it without holes (tar without --sparse)",
 }
 _FILES = (b"0", b"\0", b"7")
 _FOLDER = b"5"
 _WITHOUT_BYTES = b"123456"
-"""Their size is that of what a link leads to, or means nothing."""
+"""No bytes follow these: their size is that of a link's target, or means nothing."""
 
 
 class TarEntry(NamedTuple):
@@ -40,7 +39,7 @@ class TarEntry(NamedTuple):
 
 
 def is_tar_header(block: bytes) -> bool:
-    """Whether a block of 512 bytes is the header of a member: its checksum says so."""
+    """Whether a block of 512 bytes is the header of a member, by its checksum."""
     if len(block) != BLOCK or not any(block):
         return False
     try:
@@ -54,7 +53,7 @@ def is_tar_header(block: bytes) -> bool:
 
 
 def walk_tar(source: Source, limits: Limits) -> Iterator[TarEntry]:
-    """Every member that is no folder, in order; the source stands at its bytes when it comes.
+    """Every member except folders, in order; when one is given, the source stands at its bytes.
 
     Raises:
         DamageError: the archive is cut off, damaged, or larger than its budgets.
@@ -67,7 +66,9 @@ def walk_tar(source: Source, limits: Limits) -> Iterator[TarEntry]:
         if len(block) == BLOCK and not any(block):
             return _check_end(source)
         if len(block) < BLOCK:
-            raise DamageError(f"cut off: it ends at byte {source.position:,} without the mark of its end")
+            raise DamageError(
+                f"cut off: it ends at byte {source.position:,} without the two empty blocks that end a TAR"
+            )
         if not is_tar_header(block):
             raise DamageError(f"damaged: no header of a member at byte {start:,}")
         headers += 1
@@ -101,7 +102,7 @@ def _fault(kind: bytes, size: int, extended: _Extended, limits: Limits) -> str |
 
 
 class _Extended:
-    """What the headers before a member's own say about it: pax attributes and GNU's long names."""
+    """The headers before a member's own: pax attributes and GNU's long names."""
 
     def __init__(self) -> None:
         self.name: bytes | None = None
@@ -118,10 +119,10 @@ class _Extended:
         if kind == b"L":
             self.name = data.split(b"\0", 1)[0]
         elif kind == b"g":
-            # Readers disagree about what these mean for all later members, so an archive could show
-            # each another content.
+            # Programs disagree about what these mean for later members, so each could show other
+            # content.
             if any(key in (b"path", b"size") or key.startswith(b"GNU.sparse") for key, _ in _pax_records(data)):
-                raise DamageError("a global header that renames or resizes all members; pack it without")
+                raise DamageError("a global header that renames or resizes all members; pack the archive without it")
         elif kind in b"xX":
             for key, value in _pax_records(data):
                 self._take(key, value)
@@ -131,7 +132,7 @@ class _Extended:
             self.name = value
         elif key == b"size":
             if not value.isdigit() or len(value) > 18:
-                raise DamageError("an extended header whose size is no number")
+                raise DamageError("an extended header whose size is not a number")
             self.size = int(value)
         elif key.startswith(b"GNU.sparse"):
             self.sparse = True
@@ -156,9 +157,7 @@ def _pax_records(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _pass_over_map(source: Source, block: bytes) -> None:
-    """The further blocks in which GNU's old format lists the holes of a sparse file, before its
-    bytes.
-    """
+    """Skip the blocks in which GNU's old format lists the holes of a sparse file."""
     goes_on = block[482]
     while goes_on:
         block = source.read(BLOCK)
@@ -180,7 +179,7 @@ def _number(field: bytes) -> int:
         return int.from_bytes(field[1:], "big")
     digits = field.split(b"\0", 1)[0].strip()
     if digits.strip(b"01234567"):
-        raise DamageError("damaged: a header with a size that is no number")
+        raise DamageError("damaged: a header whose size is not a number")
     return int(digits or b"0", 8)
 
 
@@ -188,4 +187,4 @@ def _check_end(source: Source) -> None:
     """Read on to the end of the file, which also checks the checksum of a compressed one."""
     rest = source.read(_TRAILING + 1)
     if len(rest) > _TRAILING or any(rest):
-        raise DamageError("other bytes stand behind the archive's end; they were not read")
+        raise DamageError("other bytes follow the archive's end; they were not read")

@@ -1,9 +1,9 @@
 """The members of a ZIP: its directory in small pieces, and each member checked against its own
 header.
 
-A ZIP describes every member twice, in the directory at its end and before the member's bytes, and
-programs differ in which they believe. Where the two differ the member is refused, so that what is
-registered is what every program would show.
+A ZIP describes every member twice, in the directory at its end and in a header before the member's
+bytes, and programs differ in which they use. A member whose two descriptions differ is refused, so
+that every program shows what was registered.
 
 Layout: PKWARE APPNOTE.TXT 6.3.10, sections 4.3 to 4.5.
 """
@@ -43,7 +43,7 @@ _METHODS = {9: "Deflate64", 14: "LZMA", 93: "Zstandard", 95: "xz", 98: "PPMd", 9
 
 
 class ZipEntry(NamedTuple):
-    """One member as the directory states it."""
+    """One member, as the directory describes it."""
 
     name: bytes
     flags: int
@@ -53,11 +53,11 @@ class ZipEntry(NamedTuple):
     size: int
     offset: int
     mode: int
-    """Of a member written on Unix; 0 otherwise."""
+    """Unix file mode; 0 if it was not written on Unix."""
 
     @property
     def is_folder(self) -> bool:
-        """Nothing but a name that ends in a slash."""
+        """Whether it is only a name that ends in a slash."""
         return self.name.endswith(b"/") and not self.size
 
     @property
@@ -67,7 +67,7 @@ class ZipEntry(NamedTuple):
 
     @property
     def fault(self) -> str | None:
-        """Why it is not taken, as far as the directory says."""
+        """Why it is refused, by what the directory says."""
         if stat.S_ISLNK(self.mode):
             return "a symbolic link, which is not followed"
         if stat.S_IFMT(self.mode) not in (0, stat.S_IFREG):
@@ -78,11 +78,10 @@ class ZipEntry(NamedTuple):
 
 
 class ZipDirectory:
-    """The directory of a ZIP file, read in pieces each time it is gone through.
+    """The directory of a ZIP file, read in pieces.
 
     Raises:
-        DamageError: there is none, it is not where it says, or it lists more members than the
-            limits allow.
+        DamageError: it is missing, not where the end says, or lists more members than allowed.
     """
 
     def __init__(self, descriptor: int, limits: Limits) -> None:
@@ -115,10 +114,10 @@ class ZipDirectory:
             yield entry
             place += length
         if place != end:
-            raise DamageError("damaged: its directory holds more than the members that it counts")
+            raise DamageError("damaged: its directory is longer than the members that it counts")
 
     def read(self, entry: ZipEntry) -> bytes | str:
-        """A member's bytes, or why they are not taken."""
+        """A member's bytes, or why they are refused."""
         if fault := self._size_fault(entry):
             return fault
         local = read_at(self._descriptor, _LOCAL.size + len(entry.name), entry.offset)
@@ -127,11 +126,11 @@ class ZipDirectory:
         *_, name_length, extra_length = _LOCAL.unpack_from(local)
         start = entry.offset + _LOCAL.size + name_length + extra_length
         if start + entry.packed > self._following(entry.offset):
-            return "its bytes overlap those of another member: a bomb, or damage"
+            return "its bytes overlap those of another member: a decompression bomb, or damage"
         packed = read_at(self._descriptor, entry.packed, start)
         data = _unpacked(packed, entry)
         if isinstance(data, bytes) and zlib.crc32(data) != entry.crc:
-            return "damaged: its bytes do not have the checksum that the archive states"
+            return "damaged: its checksum is not the one that the archive states"
         return data
 
     def _survey(self) -> None:
@@ -143,7 +142,7 @@ class ZipDirectory:
             np.frombuffer(self._starts, dtype=np.uint64).sort()
 
     def _following(self, offset: int) -> int:
-        """Where the bytes of the member that starts here must have ended."""
+        """The offset at which the bytes of the member that starts here must have ended."""
         after = bisect_right(self._starts, offset)
         if after - bisect_left(self._starts, offset) > 1:
             return offset
@@ -156,7 +155,7 @@ class ZipDirectory:
         if max(entry.size, entry.packed) > self._limits.member_bytes:
             return f"{max(entry.size, entry.packed):,} bytes, at most {self._limits.member_bytes:,} are taken"
         if entry.size > self._limits.free_member_bytes and entry.size > self._limits.expansion * entry.packed:
-            return f"{entry.packed:,} bytes unpack to {entry.size:,}, more than pictures can: a bomb"
+            return f"{entry.packed:,} bytes unpack to {entry.size:,}, more than a picture can: a decompression bomb"
         return None
 
 
@@ -173,7 +172,7 @@ def _find_directory(descriptor: int) -> tuple[int, int, int]:
             break
         place = tail.rfind(b"PK\5\6", 0, place)
     else:
-        raise DamageError("cut off: the directory that ends a ZIP file is missing, or other bytes stand behind it")
+        raise DamageError("cut off: the directory at the end of a ZIP file is missing, or other bytes follow it")
     _, disk, first_disk, here, count, size, start, _ = _END.unpack_from(tail, place)
     end = tail_start + place
     locator = read_at(descriptor, _LOCATOR.size, end - _LOCATOR.size) if end >= _LOCATOR.size else b""
@@ -185,7 +184,7 @@ def _find_directory(descriptor: int) -> tuple[int, int, int]:
         narrow = ((disk, 0xFFFF), (first_disk, 0xFFFF), (here, 0xFFFF), (count, 0xFFFF), (size, _WIDE), (start, _WIDE))
         wide = _END64.unpack(record)[4:]
         if any(value not in (most, other) for (value, most), other in zip(narrow, wide, strict=True)):
-            raise DamageError("damaged: it states the size of its directory twice and differently")
+            raise DamageError("damaged: it states two different sizes of its directory")
         disk, first_disk, here, count, size, start = wide
     if disk or first_disk or here != count:
         raise DamageError("one part of an archive in several files; join them first")
@@ -215,7 +214,7 @@ def _parse_entry(buffer: bytes, place: int) -> tuple[ZipEntry, int]:
 
 
 def _wide_values(extra: bytes) -> Iterator[int]:
-    """The 64-bit numbers of the zip64 field, in the order of those that did not fit."""
+    """The 64-bit numbers of the zip64 field, in the order of the fields that are too narrow."""
     place = 0
     while place + 4 <= len(extra):
         kind, length = struct.unpack_from("<HH", extra, place)
@@ -227,12 +226,12 @@ def _wide_values(extra: bytes) -> Iterator[int]:
 
 
 def _local_fault(local: bytes, entry: ZipEntry) -> str | None:
-    """What the header before the member's bytes says otherwise than the directory."""
+    """How the header before the member's bytes contradicts the directory; None if it does not."""
     if len(local) < _LOCAL.size or not local.startswith(b"PK\3\4"):
         return "damaged: no member where the directory says"
     _, _, flags, method, _, _, crc, packed, size, name_length, _ = _LOCAL.unpack_from(local)
     if name_length != len(entry.name) or local[_LOCAL.size :] != entry.name:
-        return "its own header names it otherwise than the archive's directory"
+        return "its own header has another name than the archive's directory"
     if method != entry.method or (flags ^ entry.flags) & _ENCRYPTED:
         return "its own header gives another compression or encryption than the archive's directory"
     stated = ((crc, entry.crc), (packed, entry.packed), (size, entry.size))

@@ -1,14 +1,18 @@
-"""Registering a list of works by its metadata alone, ten million rows at a time.
+"""Registering a list of works by its metadata alone: ten million rows in minutes.
 
     batches       the list as Arrow tables of bounded size, read ahead by a second thread
-    checks        which rows might be refused, told from the columns' bytes; only those are looked at closely
-    matching      which rows are new, and which are works that the registry has
+    texts         texts trimmed and brought into one spelling
+    checks        which rows might have to be refused, from the bytes of their columns
+    matching      which rows are new works, and which the registry has
     names         rightsholders and licences to ids
-    newer         what a list says otherwise of works that are known, and conflicts: whom that contradicts
+    known_works   newer declarations for works that the registry has, and conflicts among them
     store         one batch into the registry: one transaction, one event
-    registration  all of it, in batches that survive being killed
+    registration  the whole list, in batches that survive being killed
 
-A row costs what its bytes cost: no value becomes a Python object, and nothing is read twice.
+No value becomes a Python object, and nothing is read twice, so a row costs what its bytes cost.
+
+What may enter: registration rules for whole columns. Rules that files share are in
+:mod:`registry.ingest.store`.
 """
 
 from registry.ingest.bulk.registration import ListReport, Refusal, register_list

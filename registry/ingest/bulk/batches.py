@@ -1,16 +1,14 @@
-"""A list as batches of rows that may be registered, and the rows that may not.
+"""A list as batches: rows that may be registered, and refused rows.
 
-A second thread reads, converts and checks the next batch while the one before is being stored: both
-are mostly in code that lets other threads run. A batch is bounded by rows and by bytes, so that a
-list with a book in every cell needs no more memory than another.
+A second thread reads, converts and checks the next batch while the last one is stored. A batch is
+bounded by rows and by bytes, so that long texts do not need more memory.
 """
 
 from __future__ import annotations
 
-import queue
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
 import duckdb
@@ -34,73 +32,41 @@ from registry.ingest.lists.connection import reader, translated_errors
 from registry.ingest.lists.source import ListSource
 
 ROWS = 4 * 122_880
-"""Rows of a batch: four of the blocks in which DuckDB stores rows, so that it can write them as
-they come."""
+"""Rows of a batch: four of the blocks in which DuckDB stores rows."""
 BYTES = 2**27
-"""Bytes after which a batch ends even if it has fewer rows."""
+"""Bytes after which a batch ends with fewer rows."""
 UNOWNED = "no rightsholder is stated"
 _FETCHED = 2_048
-"""Rows that are fetched together: as many books as that in each column fit into the memory."""
+"""Rows that are fetched together: with the longest texts in all columns they fit into memory."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows that may be registered, and why others may not."""
+    """Rows that may be registered, and reasons for the others."""
 
     read: int
-    """Rows of the list that it stands for."""
+    """Rows of the list that were read for it."""
     rows: pa.Table
     """Canonical columns of the list, ``identity`` and ``row_number``, in one piece."""
     refused: tuple[tuple[str, int], ...] = field(default=())
     """Reason and row number, in order."""
 
 
-@contextmanager
-def read_ahead(source: ListSource, data_set_id: int, *, allow_unowned: bool) -> Iterator[Iterator[Batch]]:
-    """The batches of a list, in its order; ``data_set_id`` is part of what identifies a work that
-    only has a path.
+def read_ahead(source: ListSource, data_set_id: int, *, allow_unowned: bool) -> Generator[Batch, None, None]:
+    """The batches of a list, in its order; ``data_set_id`` identifies works that only have a path.
 
     Raises:
-        InputError: from the batches: the list cannot be read any further.
+        InputError: the list cannot be read further.
     """
-    waiting: queue.Queue[Batch | BaseException | None] = queue.Queue(maxsize=1)
-    stopped = threading.Event()
-
-    def hand_over(item: Batch | BaseException | None) -> bool:
-        while not stopped.is_set():
-            try:
-                waiting.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-            return True
-        return False
-
-    def read() -> None:
-        try:
-            for batch in _batches(source, data_set_id, allow_unowned):
-                if not hand_over(batch):
-                    return
-            hand_over(None)
-        except BaseException as error:  # raised in the other thread
-            hand_over(error)
-
-    thread = threading.Thread(target=read, name="list reader", daemon=True)
-    thread.start()
-    try:
-        yield _taken(waiting)
-    finally:
-        stopped.set()
-        thread.join()
+    batches = _batches(source, data_set_id, allow_unowned)
+    with closing(batches), ThreadPoolExecutor(1, "list reader") as reading:
+        following = reading.submit(next, batches, None)
+        while (batch := following.result()) is not None:
+            following = reading.submit(next, batches, None)
+            yield batch
 
 
-def _taken(waiting: queue.Queue[Batch | BaseException | None]) -> Iterator[Batch]:
-    while (item := waiting.get()) is not None:
-        if isinstance(item, BaseException):
-            raise item
-        yield item
-
-
-def _batches(source: ListSource, data_set_id: int, allow_unowned: bool) -> Iterator[Batch]:
+def _batches(source: ListSource, data_set_id: int, allow_unowned: bool) -> Generator[Batch, None, None]:
     files = tuple(dict.fromkeys(source.files))
     with reader(files) as connection, translated_errors(source.name), _arrow_errors():
         checker = _Checker(source, connection.cursor(), data_set_id, allow_unowned)
@@ -119,7 +85,7 @@ def _batches(source: ListSource, data_set_id: int, allow_unowned: bool) -> Itera
 
 @contextmanager
 def _arrow_errors() -> Iterator[None]:
-    """What DuckDB meets while a result is fetched comes through Arrow under Arrow's names."""
+    """Turn Arrow's errors back into DuckDB's, which come as such while a result is fetched."""
     try:
         yield
     except (pa.ArrowException, OSError) as error:
@@ -127,8 +93,8 @@ def _arrow_errors() -> Iterator[None]:
 
 
 def _query(source: ListSource) -> str:
-    """The columns that the list has. One that is refused for its length anyway is cut, so that no
-    cell fills the memory.
+    """The columns that the list has. Texts that are refused for their length are cut, to bound the
+    memory.
     """
     taken = [name for name in CANONICAL if name in source.mapping or name in source.defaults or name == "attributes"]
     columns = []
@@ -137,7 +103,7 @@ def _query(source: ListSource) -> str:
         if longest is None:
             columns.append(name)
             continue
-        # What counts is the length of what would be kept; only long texts are looked at so closely.
+        # The length after trimming and composing decides; computing it for long texts is enough.
         text = trimmed(name) if name in source.untidied else name
         text = f"nfc_normalize({text})" if name in COMPOSED else text
         cut = f"CASE WHEN strlen({text}) > {longest} THEN repeat('x', {longest + 1}) ELSE {text} END"
@@ -151,7 +117,7 @@ def _query(source: ListSource) -> str:
 
 
 class _Checker:
-    """Tells rows that may be registered from others."""
+    """Separates refused rows from the others."""
 
     def __init__(
         self, source: ListSource, connection: duckdb.DuckDBPyConnection, data_set_id: int, allow_unowned: bool

@@ -1,9 +1,9 @@
-"""Which rows of a batch might have to be refused, from the bytes of its columns.
+"""Rows of a batch that might have to be refused, from the bytes of its columns.
 
-The rules are those of :mod:`registry.ingest.lists.columns`; as SQL they cost more than everything
-else. But nearly every row is sound, and that is seen from a column's smallest byte or longest text.
-What is told here errs on one side only: a row that the rules refuse is always among the suspected
-ones, which are then put to the rules themselves.
+The rules are those of :mod:`registry.ingest.lists.columns`, but as SQL they would cost more than
+the rest of a registration. Nearly every row is sound, and a column's smallest byte or longest text
+shows it. Every row that the rules refuse is suspected here; the rules then decide about the
+suspected rows.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def _suspect_text(name: str, column: pa.Array, found: Rows) -> None:
 
 
 def _addresses(column: pa.Array) -> Rows:
-    """Most begin alike, which is told sooner than by a pattern."""
+    """Most begin with https://, which costs less to check than a pattern."""
     common = (
         _truth(pc.starts_with(column, "https://"))
         & ~_truth(pc.starts_with(column, "https:///"))
@@ -81,9 +81,7 @@ def _addresses(column: pa.Array) -> Rows:
 
 
 def _not_hexadecimal(characters: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
-    """Where there is something else than a lower-case hexadecimal digit; None where there is
-    nothing else.
-    """
+    """Mask of characters other than lower-case hexadecimal digits; None if there are none."""
     other = (characters - np.uint8(ord("0")) > 9) & (
         characters - np.uint8(ord("a")) > 5
     )  # below zero it wraps to large
@@ -91,14 +89,14 @@ def _not_hexadecimal(characters: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
 
 
 def _control_character(data: NDArray[np.uint8]) -> Rows | None:
-    """Where they are; None where there is none, which one pass over the bytes tells."""
+    """Mask of control characters; None if there are none."""
     if data.min() >= 0x20 and not (data.max() >= 0x7F and (data == 0x7F).any()):
         return None
     return np.asarray((data < 0x20) | (data == 0x7F))
 
 
 def _rows_with(column: pa.Array, find: Callable[[NDArray[np.uint8]], Rows | None]) -> Rows:
-    """Rows whose text has one of the bytes that ``find`` marks."""
+    """Rows whose text has a byte that ``find`` marks."""
     rows = np.zeros(len(column), bool)
     offsets, data = bytes_of(column)
     marked = find(data) if len(data) else None

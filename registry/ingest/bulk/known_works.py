@@ -2,9 +2,9 @@
 them.
 
 Only the columns that the list has are compared, and what it does not state is taken over from the
-declaration before. The newer declaration counts; where it names another rightsholder or licence than
-was recorded, a finding says so. Rightsholders that were merged are one, and so are licences that were
-read as the same SPDX expression.
+declaration before. The newer declaration counts; where it names another rightsholder or licence
+than was recorded, a finding says so. Rightsholders that were merged are one, and so are licences
+that were read as the same SPDX expression.
 """
 
 from __future__ import annotations

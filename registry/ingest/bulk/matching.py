@@ -1,6 +1,4 @@
-"""Which rows of a batch are new works, and which are works that the registry has or that the list
-named before.
-"""
+"""Rows of a batch that are new works, that the registry has, and that repeat an earlier row."""
 
 from __future__ import annotations
 
@@ -20,21 +18,21 @@ Numbers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Match:
-    """What a batch's rows are, by their place in it."""
+    """The rows of a batch, by their place in it."""
 
     new: Numbers
-    """Places of rows that are works the registry does not have, ascending."""
+    """Rows of new works, ascending."""
     known: Numbers
-    """Places of rows that are works of the registry, ascending."""
+    """Rows of works that the registry has, ascending."""
     asset_ids: Numbers
-    """Of ``known``, the works."""
+    """The works of ``known``."""
     repeated: Numbers
-    """Places of rows whose work a row before them names."""
+    """Rows whose work an earlier row of the batch names."""
 
 
 def match(connection: duckdb.DuckDBPyConnection, rows: pa.Table, data_set_id: int) -> Match:
-    """Tell the rows of a batch apart: by 64 bits of a hash first, and by the texts themselves where
-    these are equal.
+    """Match the rows of a batch: by 64 bits of a hash, then by the texts of rows that agree in
+    them.
     """
     identities = rows.column("identity").to_numpy()
     repeated = _repeated(rows, identities, data_set_id)
@@ -75,7 +73,7 @@ def _known(
 ) -> tuple[Numbers, Numbers]:
     """Places of rows that are works of the registry, and these works' ids."""
     connection.register("listed_works", pa.table({"place": places, "listed_identity": identities[places]}))
-    # Narrow columns alone: texts are looked at only for what is found.
+    # Narrow columns only; texts are read for the rows that are found.
     found = connection.execute(
         "SELECT place, id AS found_id FROM asset JOIN listed_works ON identity = listed_identity"
     ).to_arrow_table()
@@ -112,8 +110,8 @@ def keys_of(rows: pa.Table, data_set_id: int) -> pa.Array:
 
 
 def identities_of(connection: duckdb.DuckDBPyConnection, keys: pa.Array) -> NDArray[np.uint64]:
-    """``asset.identity`` of each key, as :func:`registry.works.identity.identity_of` computes it; of
-    a null key, any number.
+    """``asset.identity`` of each key, as :func:`registry.works.identity.identity_of` computes it;
+    of a null key, any number.
     """
     connection.register("keys", pa.table({"key": keys}))
     # The length first: a regular expression takes as long as the hash.

@@ -1,6 +1,4 @@
-"""Rightsholders and licences of a batch: each name is looked up once, whatever the number of its
-rows.
-"""
+"""Rightsholders and licences of a batch to ids: each name is looked up once."""
 
 from __future__ import annotations
 
@@ -18,16 +16,16 @@ NOBODY = -1
 
 @dataclass(frozen=True)
 class Named:
-    """What a column of names stands for, row by row; :data:`NOBODY` where nothing is stated."""
+    """The ids of a column of names, row by row; :data:`NOBODY` where none is stated."""
 
     ids: NDArray[np.int64]
     """As stated."""
     current: NDArray[np.int64]
-    """The record that counts now, where records were merged."""
+    """The record that replaces it, if records were merged."""
     training: tuple[str, ...] = ()
-    """Of licences: what the terms of each of ``kinds`` say about training."""
+    """For licences: permission to train, by kind."""
     kinds: NDArray[np.int64] | None = None
-    """Of licences: the place in ``training``."""
+    """For licences: the place in ``training``."""
 
 
 def rightsholders(change: Change, rows: pa.Table) -> Named:

@@ -1,18 +1,19 @@
 """Registering a list of works by its metadata: a batch per transaction, each of them an event.
 
+    path = Path("works.parquet")
     with tempfile.TemporaryDirectory() as staging:
-        source = open_list(Path("works.parquet"), mapping={"rightsholder": "owner"},
-        staging=Path(staging)) report = register_list(registry, source, root=Path("works.parquet"),
-        now=datetime.now(UTC))
+        source = open_list(path, mapping={"rightsholder": "owner"}, staging=Path(staging))
+        report = register_list(registry, source, root=path, now=datetime.now(UTC))
 
-Whoever is killed loses the batch at hand and no other; the next run finds what is there by its
-identity and goes on. A list never says that a work is gone: what it no longer names stays.
+A run that is killed loses the batch at hand; the next run finds the works of the others by their
+identity and continues. A work that a list no longer names stays registered.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -53,7 +54,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class ListReport:
-    """What registering a list did and what it could not take."""
+    """What the registration of a list did and what it refused."""
 
     data_set: str
     root: str
@@ -70,8 +71,8 @@ class ListReport:
     refusals: tuple[Refusal, ...] = field(default=())
     """By reason, most frequent first."""
     conflicts: int = 0
-    """Works for which the list names another rightsholder or licence than was recorded; what it
-    says counts from now on."""
+    """Works for which the list names another rightsholder or licence than was recorded; the list
+    counts from now on."""
     findings: tuple[Finding, ...] = field(default=())
     """The first conflicts, at most :data:`registry.ingest.bulk.known_works.NAMED`."""
 
@@ -82,7 +83,7 @@ class ListReport:
 
     @property
     def changed_nothing(self) -> bool:
-        """Whether everything that can be registered was there already."""
+        """Whether every work was registered before, with the same declaration."""
         return self.works > 0 and not (self.registered or self.declarations or self.declarations_changed)
 
     def to_json(self) -> dict[str, Any]:
@@ -111,29 +112,28 @@ def register_list(
         root: the file or folder that it was opened from.
         now: the time to record.
         data_set: a name for the list; its file's own unless given.
-        rightsholder: whose the works are that state none.
-        licence: the licence of works that state none.
+        rightsholder: the rightsholder of rows that state none.
+        licence: the licence of rows that state none.
         allow_unowned: also register works without a rightsholder.
         on_progress: gets (rows done, rows in all).
         on_rows: gets the rows of each batch that may be registered, before they are stored.
 
     Raises:
-        InputError: the list cannot be read to its end, or was changed meanwhile; batches before
-            that are registered.
-        UsageError: the data set's name belongs to another source, or nothing could say whose the
-            works are.
+        InputError: the list cannot be read to its end, or was changed meanwhile; earlier batches
+            are registered.
+        UsageError: the data set's name belongs to another source, or no rightsholder is stated.
     """
     source = with_defaults(source, rightsholder, licence)
     check_owned(source, allow_unowned)
     name = data_set or source.name
-    # A list that names another owner must not lift a withdrawal that is in no row yet.
+    # The list may name other owners: what the former owners withdrew stays withdrawn.
     cover_later_works(registry, now)
     into = SourceDataSet(registry, name, "list", root.absolute(), now)
     store, total = ListStore(source, into.expected_id, name), Stored()
     counts: Counter[str] = Counter()
     examples: dict[str, list[int]] = {}
     read = 0
-    with read_ahead(source, into.expected_id, allow_unowned=allow_unowned) as batches:
+    with closing(read_ahead(source, into.expected_id, allow_unowned=allow_unowned)) as batches:
         for batch in batches:
             for reason, row_number in batch.refused:
                 counts[reason] += 1
@@ -168,20 +168,20 @@ def register_list(
 
 
 def with_defaults(source: ListSource, rightsholder: str | None, licence: str | None) -> ListSource:
-    """The list with what a row gets that states no rightsholder or licence."""
+    """The list with a rightsholder and licence for rows that state none."""
     given = {"rightsholder": rightsholder, "licence": licence}
     defaults = {**source.defaults, **{name: value for name, value in given.items() if value}}
     return replace(source, defaults=MappingProxyType(defaults))
 
 
 def check_owned(source: ListSource, allow_unowned: bool) -> None:
-    """Hold that there is something that says whose the works are.
+    """Check that rightsholders are stated, unless works without one are allowed.
 
     Raises:
-        UsageError: there is nothing.
+        UsageError: none is stated.
     """
     if not allow_unowned and "rightsholder" not in source.mapping and "rightsholder" not in source.defaults:
         raise UsageError(
-            f"no column of {source.name} says whose the works are; map one (--map rightsholder=COLUMN), name one for all "
+            f"no column of {source.name} states rightsholders; map one (--map rightsholder=COLUMN), name one for all works "
             "(--rightsholder NAME), or register them without (--allow-unowned)"
         )

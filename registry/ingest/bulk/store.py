@@ -1,4 +1,4 @@
-"""One batch of a list into the registry: one transaction, one event, rows straight from Arrow."""
+"""One batch of a list into the registry: one transaction, one event."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _WORTH_IT = 61_440
 
 @dataclass
 class Stored:
-    """What batches did to the registry."""
+    """What batches changed in the registry."""
 
     registered: int = 0
     unchanged: int = 0
@@ -64,12 +64,11 @@ class ListStore:
         found = match(change.connection, batch.rows, self.data_set_id)
         first_time = ~self._was_stated(found.asset_ids)
         known, asset_ids = found.known[first_time], found.asset_ids[first_time]
-        # Two rows of a batch may be one work under two keys, one of which was merged: the first one
-        # counts.
+        # Two rows of a batch may be one work under two keys: the first one counts.
         asset_ids, at = np.unique(asset_ids, return_index=True)
         known = known[at]
         stored = Stored(unchanged=len(known), repeated=len(found.repeated) + len(found.known) - len(known))
-        # Only of these: a name that nothing refers to would be a row without an event.
+        # Names of other rows are not looked up: a new one would be a row without an event.
         used = np.sort(np.concatenate([found.new, known]))
         rows = batch.rows if len(used) == batch.rows.num_rows else batch.rows.take(pa.array(used))
         new, known = np.searchsorted(used, found.new), np.searchsorted(used, known)
@@ -103,8 +102,8 @@ class ListStore:
     def _insert(
         self, change: Change, rows: pa.Table, places: NDArray[np.int64], holders: Named, terms: Named
     ) -> tuple[NDArray[np.int64], int]:
-        """Append new works with their declarations; returns the works' ids, and how many were
-        declared.
+        """Append new works with their declarations; returns the works' ids and the number of
+        declarations.
         """
         everything = len(places) == rows.num_rows
         rows = rows if everything else rows.take(pa.array(places))
@@ -152,7 +151,7 @@ class ListStore:
 
 
 def _stated(rows: pa.Table, holder_ids: NDArray[np.int64], licence_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Rows that declare anything at all."""
+    """Rows that declare anything."""
     stated = np.asarray((holder_ids != NOBODY) | (licence_ids != NOBODY))
     for name in _OF_RIGHTS:
         if not stated.all() and name in rows.column_names:
@@ -166,7 +165,7 @@ def _some(ids: NDArray[np.int64]) -> pa.Array:
 
 
 def _something_else_counts(change: Change) -> bool:
-    """Whether anything but a licence may decide about a work that has only just been declared."""
+    """Whether more than the licence may decide about a new work."""
     row = change.connection.execute(
         "SELECT EXISTS (FROM review) OR EXISTS (FROM withdrawal) OR EXISTS (FROM site_policy)"
     ).fetchone()

@@ -1,9 +1,7 @@
-"""Texts of a batch as the registry keeps them: no spaces around, nothing for an empty cell, one
-spelling of one thing.
+"""Texts of a batch as the registry stores them: trimmed, null if empty, in one spelling.
 
-The same as :func:`registry.ingest.lists.columns.canonical_columns` says in SQL. Nearly every cell
-is in order already, which a look at its first and last byte tells; as SQL these rules took as long
-as reading the file.
+Nearly every cell is in order already, as its first and last byte show; as SQL these rules took as
+long as reading the file.
 """
 
 from __future__ import annotations
@@ -21,19 +19,19 @@ from registry.text import BLANKS
 _LAST_OF_ASCII = 0x7F
 
 
-def tidied(batch: pa.RecordBatch, loose: Collection[str]) -> pa.RecordBatch:
-    """The batch with its texts in order; ``loose`` names those whose spaces and letters nobody has
-    looked at yet.
+def tidied(batch: pa.RecordBatch, untidied: Collection[str]) -> pa.RecordBatch:
+    """The batch with its texts in order; ``untidied`` names the columns that are not trimmed
+    yet.
     """
     for place, field in enumerate(batch.schema):
-        if field.name not in loose and field.name not in COMPOSED:
+        if field.name not in untidied and field.name not in COMPOSED:
             continue
         column = batch.column(place)
-        if field.name in loose:
+        if field.name in untidied:
             column = _trimmed(column)
         if field.name in COMPOSED and _highest_byte(column) > _LAST_OF_ASCII:
             column = pc.utf8_normalize(column, form="NFC")
-        if field.name in loose:
+        if field.name in untidied:
             column = _respelled(column, field.name)
         if column is not batch.column(place):
             batch = batch.set_column(place, field, column)
@@ -43,7 +41,7 @@ def tidied(batch: pa.RecordBatch, loose: Collection[str]) -> pa.RecordBatch:
 def _trimmed(column: pa.Array) -> pa.Array:
     offsets, data = bytes_of(column)
     if len(data):
-        # Of an empty cell these are its neighbours' bytes: it has nothing to trim.
+        # For an empty cell these are its neighbours' bytes; it is left out below.
         first, last = data[np.minimum(offsets[:-1], len(data) - 1)], data[np.maximum(offsets[1:] - 1, 0)]
         spaced = (_may_be_blank(first) | _may_be_blank(last)) & (np.diff(offsets) > 0)
         if spaced.any():
@@ -53,7 +51,7 @@ def _trimmed(column: pa.Array) -> pa.Array:
 
 
 def _may_be_blank(ends: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Whether a byte belongs to a blank or to any character beyond ASCII."""
+    """Bytes of a blank or of any character beyond ASCII."""
     return np.asarray((ends <= ord(" ")) | (ends >= _LAST_OF_ASCII))
 
 
@@ -75,19 +73,19 @@ def _highest_byte(column: pa.Array) -> int:
 
 
 def bytes_of(column: pa.Array) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
-    """Where each text begins and the last one ends, and all texts end to end."""
+    """A column's texts as numpy views: where each begins and the last ends, and all their bytes."""
     _, offset_buffer, data_buffer = column.buffers()
     offsets = np.frombuffer(offset_buffer, "<i4")[column.offset : column.offset + len(column) + 1]
     return offsets - offsets[0], np.frombuffer(data_buffer or b"", np.uint8)[offsets[0] : offsets[-1]]
 
 
 def lengths_of(column: pa.Array) -> NDArray[np.int32]:
-    """Bytes of each text; of a null, nothing that means anything."""
+    """Bytes of each text; undefined for a null."""
     return np.diff(bytes_of(column)[0])
 
 
 def valid(column: pa.Array) -> NDArray[np.bool_]:
-    """Where there is something, be it an empty text."""
+    """Mask of cells that are not null."""
     if not column.null_count:
         return np.ones(len(column), bool)
     return np.asarray(column.is_valid().to_numpy(zero_copy_only=False))

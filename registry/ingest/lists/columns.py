@@ -1,8 +1,7 @@
 """The canonical columns as SQL: how each is read from a source column, and why a row is refused.
 
-Ten million rows pass through these expressions, so the common case is decided by ``strlen``,
-``contains`` and ``starts_with``; a regular expression or ``trim`` (a microsecond) runs only on rows
-that those could not decide.
+These expressions run on ten million rows, so ``strlen``, ``contains`` and ``starts_with`` decide
+the common case; a regular expression or ``trim`` (a microsecond) runs only on the remaining rows.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ CANONICAL = (
 MAPPABLE = tuple(name for name in CANONICAL if name != "attributes")
 IDENTITY = ("path", "url", "sha256", "other_hash")
 MALFORMED = "malformed"
-"""Beside the canonical columns: what is wrong with a line that is no row at all."""
+"""A further column: the fault of a malformed line."""
 
 LONGEST_TEXT = 65_536
 LONGEST_URL = 8_192
@@ -46,19 +45,17 @@ _LONGEST = {
     "media_type": LONGEST_NAME, "rightsholder": LONGEST_NAME, "licence": LONGEST_REFERENCE,
 }  # fmt: skip
 LONGEST_OF = {name: _LONGEST.get(name, LONGEST_TEXT) for name in _TEXT}
-"""By text column, the bytes beyond which a row is refused; a hash has its own rule."""
+"""By text column, the most bytes of a row that is not refused; a hash has its own rule."""
 LONGEST_ATTRIBUTES = LONGEST_TEXT
 CHECKED_NUMBERS = tuple(_NUMBERS)
 _ONE_LINE = ("path", "url", "other_hash", "media_type", "rightsholder", "licence", "source_url")
 COMPOSED = ("path", "rightsholder", "licence", "title", "creator")
-"""Texts that people write, which are brought into Unicode's composed form: what looks the same is
-the same."""
+"""Texts that people write: brought into Unicode's composed form, so that equal looks are equal."""
 TIDIED_LATER = ("url", "sha256", "media_type", "rightsholder", "licence", "title", "creator", "source_url")
-"""Texts that have only to be trimmed and respelled, which costs less where they are bytes than in
-SQL."""
+"""Texts that :mod:`registry.ingest.bulk.texts` trims, which costs less than SQL."""
 
 UNKNOWN_LICENCE = "?"
-"""What lists write for a licence that nobody knows."""
+"""How lists write an unknown licence."""
 _INTEGERS = (
     "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT",
 )  # fmt: skip
@@ -75,11 +72,11 @@ class Constant:
 
 
 def check_type(file: str, column: str, type_name: str, canonical: str) -> None:
-    """Hold that a source column can be read as the canonical one.
+    """Check that a source column can be read as the canonical one.
 
     Raises:
-        InputError: it holds bytes, lists or structures, or something that is no number where one is
-            needed.
+        InputError: it holds bytes, lists or structures, or another type than numbers where numbers
+            are needed.
     """
     base = type_name.split("(", 1)[0].split(" ", 1)[0]
     nested = "[" in type_name
@@ -100,11 +97,12 @@ def canonical_columns(
     attribute_constants: Mapping[str, str],
     outcome: str | None,
 ) -> dict[str, str]:
-    """For every canonical column its expression over one file's columns, and what :func:`refusal`
-    looks at beside them.
+    """By canonical column, its expression over one file's columns; also the columns that
+    :func:`refusal` needs besides.
 
-    :data:`TIDIED_LATER` texts stay as they are, unless a default depends on what is left of them, and none
-    is brought into Unicode's composed form: :func:`registry.ingest.bulk.texts.tidied` does that.
+    :data:`TIDIED_LATER` texts stay as they are, unless a default depends on what is left of them,
+    and none is brought into Unicode's composed form: :func:`registry.ingest.bulk.texts.tidied` does
+    that.
     """
     columns: dict[str, str] = {}
     for name in _TEXT:
@@ -143,7 +141,7 @@ def refusal(mapping: Mapping[str, str | Constant], outcome: str | None, *, malfo
         bad = "strlen(sha256) <> 64 OR NOT regexp_full_match(sha256, '[0-9a-f]+')"
         cases.append(_case(bad, "'sha256 is not 64 hexadecimal digits'"))
     texts = [name for name in _TEXT if name in mapping and name != "sha256"]
-    # What is too long may have been cut: nothing else is said of it.
+    # A text that is too long may have been cut, so no other fault of it is looked for.
     cases += [
         _case(f"strlen({name}) > {LONGEST_OF[name]}", literal(f"{name} has more than {LONGEST_OF[name]:,} bytes"))
         for name in texts
@@ -175,8 +173,8 @@ def _url_cases(name: str) -> list[str]:
 
 
 def _control_characters(name: str) -> str:
-    """JSON writes quotes, backslashes and control characters longer than they are, and is quick to
-    say so.
+    """As JSON, quotes, backslashes and control characters are longer, which is quick to find
+    out.
     """
     pattern = "[\\x00-\\x1f\\x7f]" if name in _ONE_LINE else "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]"
     return f"strlen(json_quote({name})) <> strlen({name}) + 2 AND regexp_matches({name}, '{pattern}')"
@@ -224,7 +222,7 @@ def _path(text: str) -> str:
 
 
 def _other_hash(text: str, value: str | Constant) -> str:
-    """Named by what it already says, else by its length, else by its column."""
+    """Prefixed with its algorithm: the stated one, else by its length, else the column's name."""
     column = "hash" if isinstance(value, Constant) else value.strip().lower()
     named = " ".join(
         f"WHEN strlen({text}) = {n} THEN {literal(name + ':')} || lower({text})" for n, name in _HASH_LENGTHS.items()
@@ -239,7 +237,7 @@ def _is_whole(value: str | Constant | None, types: Mapping[str, str]) -> bool:
 
 
 def _whole_number(name: str, column: str, largest: int, kind: str) -> dict[str, str]:
-    """The expressions for a column of whole numbers, of which none can be anything else."""
+    """The expressions for a column of an integer type."""
     problem = literal(f"{name} is not between 0 and {largest:,}")
     return {
         name: f"CASE WHEN {column} BETWEEN 1 AND {largest} THEN CAST({column} AS {kind}) END",
@@ -256,9 +254,7 @@ def _number(value: str | Constant | None, types: Mapping[str, str]) -> str:
 
 
 def _number_problem(name: str, value: str | Constant, types: Mapping[str, str]) -> str:
-    """NaN is how pandas writes a missing number, and 0 how many lists do: both are read as not
-    stated.
-    """
+    """Missing numbers are NaN in pandas and 0 in many lists: both mean not stated."""
     number, largest = _number(value, types), _NUMBERS[name][0]
     raw = _raw(value, types)
     missing = f"isnan({number}) OR {number} = 0"

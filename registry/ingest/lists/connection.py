@@ -1,5 +1,5 @@
-"""DuckDB for reading what others wrote: a database of its own, little memory, and no files but the
-ones named.
+"""DuckDB for reading files from outside: a database in memory, with little memory and no access to
+other files.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def identifier(name: str) -> str:
 
 
 def one_line(text: str, longest: int = 120) -> str:
-    """What may be printed of a name or message from outside: no control characters, not too
+    """A name or message from outside, as it may be printed: without control characters, cut if
     long.
     """
     line = "".join(character if character.isprintable() else " " for character in text)
@@ -34,7 +34,7 @@ def one_line(text: str, longest: int = 120) -> str:
 
 
 def listed(names: Sequence[str], most: int = 40) -> str:
-    """Names for a message: quoted, and not thousands of them."""
+    """Names for a message: quoted, at most ``most``."""
     shown = ", ".join(repr(one_line(name)) for name in names[:most])
     return f"{shown} and {len(names) - most:,} more" if len(names) > most else shown or "none"
 
@@ -61,10 +61,11 @@ def reader(files: Sequence[Path], staging: Path | None = None) -> Iterator[duckd
 
 @contextmanager
 def translated_errors(name: str) -> Iterator[None]:
-    """Turn what DuckDB says of a file that it cannot read into an :class:`InputError` of one line.
+    """Turn DuckDB's errors about a file that it cannot read into an :class:`InputError` of one
+    line.
 
-    A relation reads its files only when it runs, so damage in a page deep inside is met there and
-    not when a list is opened: whoever runs one puts this around it.
+    Put this around every query: DuckDB reads pages only then, so damage inside a file shows then
+    and not when the list is opened.
     """
     try:
         yield

@@ -1,9 +1,8 @@
 """Croissant (MLCommons, 1.0 and 1.1): a JSON-LD description of a dataset, read for the list of
 works that it describes.
 
-Of all that Croissant can say, this takes: the local files that a record set reads, which column
-each of its fields extracts, and the licence, creator, name, URL and citation of the dataset, which
-every work gets that states none.
+Used are the local files that a record set reads, the columns that its fields extract, and the
+dataset's licence, creator, name, URL and citation, for works that state none.
 """
 
 from __future__ import annotations
@@ -31,9 +30,7 @@ _Node = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Described:
-    """Which files hold the works, canonical column to source column, and what holds for every
-    work.
-    """
+    """Files with the works, canonical column to source column, and values for every work."""
 
     files: tuple[Path, ...]
     columns: Mapping[str, str]
@@ -89,7 +86,7 @@ def _load(path: Path) -> _Node:
     if not isinstance(document, dict) or not (
         ("distribution" in document or _rows_inside(document)) and "recordSet" in document
     ):
-        raise InputError(f"{path} is no Croissant description: it has no 'distribution' and 'recordSet'")
+        raise InputError(f"{path} is not a Croissant description: it has no 'distribution' and 'recordSet'")
     return document
 
 
@@ -101,7 +98,7 @@ def _rows_inside(document: _Node) -> list[_Node]:
 
 
 def _names_works(record_set: _Node) -> bool:
-    """Whether one of its fields is called as a work's path, URL or hash is."""
+    """Whether one of its fields is named like a work's path, URL or hash."""
     names = [_id(entry).rsplit("/", 1)[-1] for entry in _nodes(record_set, "field")]
     return any(canonical_of(name) in IDENTITY for name in names)
 
@@ -126,9 +123,7 @@ def _reference(node: object) -> str | None:
 
 
 def _columns(record_set: _Node) -> tuple[str | None, dict[str, str]]:
-    """The file or file set that the record set reads, and the columns of it that are canonical
-    ones.
-    """
+    """The file or file set that the record set reads, and its canonical columns."""
     found: list[tuple[str, str, str]] = []
     for entry in _nodes(record_set, "field"):
         source = entry.get("source")
@@ -204,8 +199,8 @@ def _file_set(path: Path, node: _Node) -> tuple[Path, ...]:
         if number >= MOST_FILES:
             raise InputError(f"{folder} holds more than {MOST_FILES:,} files; put the description beside fewer")
         name = file.relative_to(folder).as_posix()
-        wanted = any(fnmatch.fnmatchcase(name, pattern) for pattern in includes)
-        if wanted and file.is_file() and not any(fnmatch.fnmatchcase(name, pattern) for pattern in excludes):
+        included = any(fnmatch.fnmatchcase(name, pattern) for pattern in includes)
+        if included and file.is_file() and not any(fnmatch.fnmatchcase(name, pattern) for pattern in excludes):
             found.append(_inside(path, name))
     if not found:
         raise InputError(
@@ -220,7 +215,7 @@ def _patterns(value: object) -> list[str]:
 
 
 def _inside(path: Path, relative: str) -> Path:
-    """The file of that name below the description's folder, also after its links are followed."""
+    """The file of that name, which must be below the description's folder, links resolved."""
     pure = PurePosixPath(relative.replace("\\", "/"))
     folder = path.parent.resolve()
     if pure.is_absolute() or ".." in pure.parts or ":" in pure.parts[0:1] or "\0" in relative:

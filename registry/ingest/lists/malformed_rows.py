@@ -1,13 +1,11 @@
-"""Lists of which some lines are malformed: those are told apart from the others, so that one of
-them does not cost the rest.
+"""Lists with malformed lines: these become refused rows, and the other lines are read.
 
-DuckDB reads a list whole or not at all, and fast. Only when it cannot, the list is copied here,
-line by line: what is sound goes over as it is, and for what is not stands a row of nothing but the
-reason, under the column :data:`MARK`. So the sound rows are read by the same reader as ever, and
-rows keep their numbers.
+DuckDB reads a list as a whole or fails. If it fails, the list is copied here line by line: a sound
+line as it is, a malformed one as a row with only the reason, in the column :data:`MARK`. DuckDB
+then reads the copy, and rows keep their numbers.
 
-An open quote takes everything up to the next one. If that makes no sense, only the line with the
-open quote is malformed, and reading goes on with the line after it.
+An open quote extends to the next quote. If the record that results is malformed, only the line with
+the open quote is refused, and reading continues with the line after it.
 """
 
 from __future__ import annotations
@@ -35,16 +33,16 @@ OPEN_QUOTE = "a quote is not closed, or text follows one; double quotes that are
 TOO_LONG = f"a line of more than {LONGEST_LINE:,} bytes"
 TOO_DEEP = f"JSON nested more than {DEEPEST} deep"
 _NAMED = 5
-"""Lines that are remembered for each reason."""
+"""Lines that are kept for each reason."""
 _FIELDS_COUNTED = 20
 _DOUBTFUL = 10
-"""Lines after an open quote in which a stray quote is taken for its other end."""
+"""Lines after an open quote in which a stray quote counts as its end."""
 _BOM = b"\xef\xbb\xbf"
 
 
 @dataclass
 class CleanCopy:
-    """What a list was found to hold."""
+    """The rows of the copy of a list."""
 
     sound: int = 0
     lines: dict[int, int] = field(default_factory=dict)
@@ -60,7 +58,7 @@ class CleanCopy:
         self.sound += 1
 
     def count_malformed(self, line: int, reason: str) -> None:
-        """One more row that cannot."""
+        """One more row that cannot be read."""
         self._rows += 1
         self._reasons[reason] += 1
         self._first = self._first or f"line {line:,}: {reason}"
@@ -68,10 +66,10 @@ class CleanCopy:
             self.lines[self._rows] = line
 
     def check(self, path: Path) -> None:
-        """Hold that there is a sound row.
+        """Check that there is a sound row.
 
         Raises:
-            InputError: there is none, and the message says what is wrong with the first.
+            InputError: there is none; the message names the first fault.
         """
         if self._rows and not self.sound:
             raise InputError(f"{path}, {self._first}; no line of it can be read")
@@ -132,7 +130,7 @@ def split_json(path: Path, packed: bool, target: Path) -> CleanCopy:
 
 
 def depth_of(line: bytes) -> int:
-    """How deep a line nests; brackets in text do not count."""
+    """The nesting depth of a line, without brackets in text."""
     depth = deepest = 0
     for bracket in re.findall(rb"[\[\]{}]", re.sub(rb'"(?:[^"\\]|\\.)*"', b"", line)):
         depth += 1 if bracket in b"[{" else -1
@@ -141,7 +139,7 @@ def depth_of(line: bytes) -> int:
 
 
 def too_deep(line: bytes) -> bool:
-    """Whether a line is nested so deep that a reader of JSON may overrun its stack."""
+    """Whether a line is nested so deep that a JSON reader may overrun its stack."""
     return line.count(b"{") + line.count(b"[") > DEEPEST and depth_of(line) > DEEPEST
 
 
@@ -178,29 +176,27 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
 
 
 def _wrong_count(values: Sequence[str], expected: int) -> str:
-    """What is wrong with the number of fields, if anything: DuckDB passes over further ones that
-    are empty.
-    """
+    """The fault in the number of fields, or an empty text; DuckDB ignores further empty fields."""
     fields = len(values)
     if fields == expected or (fields > expected and not any(values[expected:])):
         return ""
-    # A number of its own for each of millions of lines would be millions of reasons.
+    # Bounded, so that millions of lines do not have millions of different reasons.
     shown = f"{fields:,}" if fields <= expected + _FIELDS_COUNTED else f"more than {expected + _FIELDS_COUNTED:,}"
     return f"{shown} {'field' if fields == 1 else 'fields'}, expected {expected:,}; correct the line"
 
 
 class _TooLongError(Exception):
-    """A record has more bytes than any may have."""
+    """A record has too many bytes."""
 
 
 class _Lines:
-    """The lines of a file, of which those of the record that is being read can be given back."""
+    """The lines of a file; the lines of the current record can be given back."""
 
     def __init__(self, source: BinaryIO | gzip.GzipFile | io.BufferedReader) -> None:
         self.number = 0
-        """Of the line that came last."""
+        """Number of the line that was read last."""
         self.seen = 0
-        """The farthest line that came."""
+        """Largest number of a line that was read."""
         self.taken: list[bytes] = []
         self.start = 1
         self.not_utf8 = False
@@ -221,12 +217,12 @@ class _Lines:
         self._size += len(line)
         if self._size > LONGEST_LINE:
             _drain(self._source, line)
-            self.taken[-1] = line.rstrip(b"\n") + b"\n"  # if it comes again, nothing is left to pass over
+            self.taken[-1] = line.rstrip(b"\n") + b"\n"  # complete, should it be read again
             raise _TooLongError
         try:
             return line.decode()
         except UnicodeDecodeError:
-            # Where its record ends has to be known all the same.
+            # The end of its record must be found anyway.
             self.not_utf8 = True
             return line.decode(errors="replace")
 
@@ -236,7 +232,7 @@ class _Lines:
         self.start = self.number + 1
 
     def give_back(self) -> None:
-        """Let all lines of the record but its first come again."""
+        """Read all lines of the record again, except its first."""
         again = self.taken[1:]
         self._again.extendleft(reversed(again))
         self.number -= len(again)
@@ -244,7 +240,9 @@ class _Lines:
 
 
 def _records(lines: _Lines, delimiter: str) -> Iterator[tuple[list[bytes], int, list[str], str]]:
-    """Of each record its bytes, first line and cells, and what is wrong with it."""
+    """Each record: its lines, the number of the first, its cells, and its fault (or an empty
+    text).
+    """
     rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
     doubtful = 0
     while True:
@@ -264,12 +262,12 @@ def _records(lines: _Lines, delimiter: str) -> Iterator[tuple[list[bytes], int, 
             if lines.not_utf8:
                 reason = NOT_UTF8
             elif lines.start <= doubtful and b"".join(lines.taken).count(b'"') % 2:
-                reason = OPEN_QUOTE  # it looks like the end of the cell that was given up
+                reason = OPEN_QUOTE  # probably the end of the cell that was given up
         yield lines.taken, lines.start, values, reason
 
 
 def _drain(source: BinaryIO | gzip.GzipFile | io.BufferedReader, line: bytes) -> None:
-    """Pass over the rest of a line."""
+    """Skip the rest of a line."""
     while line and not line.endswith(b"\n"):
         line = source.readline(LONGEST_LINE)
 

@@ -1,4 +1,4 @@
-"""Opening a list of works, whatever it is written in."""
+"""Opening a list of works in any supported format."""
 
 from __future__ import annotations
 
@@ -35,12 +35,11 @@ def open_list(
     (``.json``, ``.jsonld``).
 
     ``mapping`` is canonical column to source column and ``constants`` canonical column to value;
-    both go before the preset, column by column. ``attributes`` are further source columns to keep.
-    What must be converted is written to the folder ``staging``, which has to stay until the list
-    has been read and is the caller's to remove.
+    both override the preset, column by column. ``attributes`` are further source columns to keep.
+    Converted files are written to the folder ``staging``, which the caller removes after reading.
 
     Raises:
-        InputError: it cannot be read as a whole, or its columns are not those that were asked for.
+        InputError: the list cannot be read as a whole, or lacks a requested column.
     """
     request = ColumnRequest(preset, mapping, constants, attributes)
     check_request(request)
@@ -90,11 +89,11 @@ def _suffix(path: Path) -> str:
 
 
 def _as_parquet(origin: Path, number: int, staging: Path) -> tuple[Path, Mapping[int, int] | None]:
-    """The file as Parquet, and what :func:`convert` says of its lines."""
+    """The file as Parquet, and the result of :func:`convert`."""
     kind = "parquet" if _starts_as_parquet(origin) else _KINDS.get(_suffix(origin))
     if kind is None:
         raise InputError(
-            f"{origin} is no list that can be read: expected .parquet, .csv, .tsv, .jsonl or .ndjson (the last four also "
+            f"{origin} is not a list that can be read: expected .parquet, .csv, .tsv, .jsonl or .ndjson (the last four also "
             ".gz), a folder of .parquet files, or Croissant as .json"
         )
     if kind == "parquet":
@@ -112,19 +111,19 @@ def _starts_as_parquet(origin: Path) -> bool:
 
 
 def _check_parts(parts: tuple[ListFile, ...], origins: tuple[Path, ...], layout: Layout) -> None:
-    wanted = [(canonical, column) for canonical, column in layout.mapping.items() if isinstance(column, str)]
-    wanted += [("attributes", column) for column in layout.attributes]
-    wanted += [("status", layout.outcome)] if layout.outcome else []
+    needed = [(canonical, column) for canonical, column in layout.mapping.items() if isinstance(column, str)]
+    needed += [("attributes", column) for column in layout.attributes]
+    needed += [("status", layout.outcome)] if layout.outcome else []
     for part, origin in zip(parts, origins, strict=True):
-        for canonical, column in wanted:
+        for canonical, column in needed:
             if column not in part.types:
                 raise InputError(f"{origin} has no column {one_line(column)!r}, which the other files of the list have")
             check_type(str(origin), column, part.types[column], canonical)
 
 
 def _try_one_row(connection: duckdb.DuckDBPyConnection, part: ListFile, layout: Layout) -> None:
-    """Read one row of what was mapped: columns may be encrypted or damaged one by one, which no
-    footer says.
+    """Read one row of the mapped columns: a single column may be encrypted or damaged, which the
+    footer does not show.
     """
     columns = [column for column in layout.mapping.values() if isinstance(column, str)]
     taken = ", ".join(identifier(column) for column in dict.fromkeys([*columns, *layout.attributes]))

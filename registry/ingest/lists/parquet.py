@@ -1,6 +1,4 @@
-"""Opening Parquet from outside: the footer is bounded and read first, so that what is wrong is
-known before any row.
-"""
+"""Opening Parquet from outside: its footer is bounded and checked before any row is read."""
 
 from __future__ import annotations
 

@@ -1,13 +1,12 @@
-"""Which source column is which canonical one: known layouts, told by their column names, and the
-user's own mapping.
+"""Source columns to canonical columns: known layouts, recognised by their column names, and the
+user's mapping.
 
-laion         LAION metadata, old (SAMPLE_ID, URL, TEXT, ...) and new (url, caption or text, punsafe, ...)
-pd12m         PD12M, PD3M and what else Source.Plus publishes (id, url, caption, hash, ...)
-img2dataset   the Parquet that img2dataset writes beside its shards; its hashes are of the files as they were fetched, so
-              width and height are the original ones too; it may carry further columns of the list
-              it came from
+laion         LAION metadata, old (SAMPLE_ID, URL, TEXT) and new (url, caption or text, punsafe)
+pd12m         PD12M, PD3M and other lists of Source.Plus (id, url, caption, hash)
+img2dataset   the Parquet beside img2dataset's shards; hashes, width and height are those of the
+              files before they were resized; further columns come from the list it was made from
 owner-table   any list whose columns have the canonical names or common other words for them
-croissant     what a Croissant description says of the columns of its files
+croissant     the columns that a Croissant description names
 """
 
 from __future__ import annotations
@@ -79,7 +78,7 @@ _RESERVED = ("file_row_number", "file_index")
 
 @dataclass(frozen=True)
 class Layout:
-    """What was decided about the columns of a list."""
+    """The columns of a list, assigned."""
 
     preset: str
     mapping: Mapping[str, str | Constant]
@@ -90,8 +89,8 @@ class Layout:
 
 @dataclass(frozen=True)
 class ColumnRequest:
-    """What the user says about columns, and what a description of the list says (``described``:
-    canonical to column).
+    """What the user states about columns, and what a description of the list states
+    (``described``: canonical to column).
     """
 
     preset: str | None = None
@@ -102,13 +101,13 @@ class ColumnRequest:
 
 
 def check_request(request: ColumnRequest) -> None:
-    """Hold that presets and canonical columns exist, before any long reading.
+    """Check presets, canonical columns and constants, before any long reading.
 
     Raises:
-        InputError: they do not, or a constant is not one line of text.
+        InputError: one does not exist, or a constant is not one line of text.
     """
     if request.preset is not None and request.preset not in _PRESETS:
-        raise InputError(f"no preset {one_line(request.preset)!r}; there are {', '.join(sorted(_PRESETS))}")
+        raise InputError(f"no preset {one_line(request.preset)!r}; expected one of {', '.join(sorted(_PRESETS))}")
     for canonical in (*request.mapping, *request.constants):
         if canonical not in MAPPABLE:
             raise InputError(f"no canonical column {one_line(canonical)!r} to map to; there are {', '.join(MAPPABLE)}")
@@ -121,11 +120,11 @@ def check_request(request: ColumnRequest) -> None:
 
 
 def lay_out(name: str, columns: Sequence[str], request: ColumnRequest) -> Layout:
-    """Decide what every column of the list is.
+    """Assign the columns of the list.
 
     Raises:
-        InputError: a column that is asked for is not there, two have one name, or no column says
-            which work a row is.
+        InputError: a requested column does not exist, two have one name, or no column identifies
+            the works.
     """
     known = _by_lower_name(name, columns)
     preset = request.preset or ("croissant" if request.described else _detect(set(known)))
@@ -135,19 +134,19 @@ def lay_out(name: str, columns: Sequence[str], request: ColumnRequest) -> Layout
         if found is not None:
             mapping[canonical] = found
     if preset == "owner-table" and "path" in mapping and str(mapping.get("url", "")).lower() == "url":
-        # Beside a path, an owner's table means by `url` where the work is from.
+        # Beside a path, the `url` of an owner table is the work's source.
         mapping["source_url"] = mapping.pop("url")
     for stated in (request.described, request.mapping):
         for canonical, column in stated.items():
             mapping[canonical] = _find(name, columns, known, column)
     for identity in IDENTITY:
-        # One hash is not two because two columns could be called so.
+        # A column that the user maps is not taken for a second identity as well.
         if identity not in request.mapping and mapping.get(identity) in {mapping[one] for one in request.mapping}:
             del mapping[identity]
     mapping.update({canonical: Constant(value.strip()) for canonical, value in request.constants.items()})
     if not any(isinstance(mapping.get(identity), str) for identity in IDENTITY):
         raise InputError(
-            f"no column of {one_line(name)} says which work a row is (columns: {listed(columns)}); "
+            f"no column of {one_line(name)} identifies the works (columns: {listed(columns)}); "
             "map one of path, url, sha256, other_hash, as in `url=COLUMN`"
         )
     attributes = tuple(dict.fromkeys(_find(name, columns, known, column) for column in request.attributes))
@@ -177,21 +176,19 @@ def _by_lower_name(name: str, columns: Sequence[str]) -> dict[str, str]:
         if lower in known:
             raise InputError(f"{one_line(name)} has the column {one_line(column)!r} twice; rename one")
         if lower in _RESERVED:
-            raise InputError(
-                f"{one_line(name)} has a column {column!r}, a name that is needed for counting rows; rename it"
-            )
+            raise InputError(f"{one_line(name)} has a column {column!r}, a reserved name; rename it")
         known[lower] = column
     return known
 
 
-def _find(name: str, columns: Sequence[str], known: Mapping[str, str], wanted: str) -> str:
-    column = wanted if wanted in columns else known.get(wanted.strip().lower())
+def _find(name: str, columns: Sequence[str], known: Mapping[str, str], asked: str) -> str:
+    column = asked if asked in columns else known.get(asked.strip().lower())
     if column is None:
-        raise InputError(f"{one_line(name)} has no column {one_line(wanted)!r}; it has {listed(columns)}")
+        raise InputError(f"{one_line(name)} has no column {one_line(asked)!r}; it has {listed(columns)}")
     return column
 
 
 def canonical_of(name: str) -> str | None:
-    """The canonical column that a name commonly stands for."""
+    """The canonical column that a common column name means."""
     lower = name.strip().lower()
     return next((canonical for canonical, names in _GENERAL.items() if lower in names), None)

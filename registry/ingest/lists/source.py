@@ -1,4 +1,4 @@
-"""A list of works that has been opened: which columns it gives, from which files, as SQL."""
+"""A list of works that has been opened: its columns and files, as SQL."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class ListFile:
     rows: int
     types: Mapping[str, str]
     mark: str | None = None
-    """The column that says of a malformed line what is wrong with it, if there is such a line."""
+    """The column with the fault of each malformed line; None if there is no such line."""
     lines: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
-    """By row (1 is the first) the line of the file, for the first of these lines."""
+    """By row (from 1) the line of the file, for the first malformed lines."""
 
     def with_malformed_lines(self, mark: str, lines: Mapping[int, int]) -> ListFile:
         """The same with malformed lines among its rows."""
@@ -37,10 +37,10 @@ class ListFile:
 class ListSource:
     """A list of works as a relation over Parquet files.
 
-    ``mapping`` says for each canonical column the source column that it is read from, or its
-    constant; ``defaults`` what a row gets that states nothing there. ``outcome`` is img2dataset's
-    column that says whether a work was fetched at all. ``fingerprint`` is size and modification
-    time (ns) of ``origins``, the files as the user gave them.
+    ``mapping``: canonical column to source column or constant. ``defaults``: values for rows that
+    state none. ``outcome``: img2dataset's column that states whether a work was fetched.
+    ``fingerprint``: size and modification time (ns) of ``origins``, the files as the user gave
+    them.
     """
 
     name: str
@@ -73,9 +73,9 @@ class ListSource:
         """A ``SELECT`` of all rows in order: the canonical columns, ``row_number`` (from 1 over all
         files), and what :meth:`reasons` needs beside them.
 
-        Texts are not in composed form yet (:data:`registry.ingest.lists.columns.COMPOSED`), and those
-        in :attr:`untidied` are as the list has them: :func:`registry.ingest.bulk.texts.tidied` does both,
-        for a fraction of what SQL needs.
+        Texts are not in composed form yet (:data:`registry.ingest.lists.columns.COMPOSED`), and
+        those in :attr:`untidied` are as the list has them:
+        :func:`registry.ingest.bulk.texts.tidied` does both, for a fraction of what SQL needs.
         """
         offsets = accumulate((part.rows for part in self.parts), initial=0)
         parts = zip(self.parts, offsets, strict=False)
@@ -90,9 +90,7 @@ class ListSource:
         return f"SELECT row_number, {reason} AS reason FROM {rows}"  # noqa: S608 - our name
 
     def place(self, row_number: int) -> str:
-        """Where a row is, for a message: the file too where there are several, and of a malformed
-        line its number.
-        """
+        """The place of a row, for a message: the file if there are several, and row or line."""
         offset = 0
         for origin, part in zip(self.origins, self.parts, strict=True):
             if row_number <= offset + part.rows:
@@ -103,7 +101,7 @@ class ListSource:
         return f"row {row_number:,}"
 
     def verify(self) -> None:
-        """Hold that no file was changed since the list was opened.
+        """Check that no file was changed since the list was opened.
 
         Raises:
             InputError: one was changed or is gone.
@@ -142,7 +140,7 @@ def fingerprint(file: Path) -> tuple[int, int]:
     """Size and modification time in nanoseconds.
 
     Raises:
-        InputError: it is not there or cannot be looked at.
+        InputError: it does not exist or cannot be read.
     """
     try:
         status = file.stat()

@@ -1,9 +1,8 @@
 """CSV and JSON lines into Parquet, every column as text, in bounded memory.
 
-A list is converted once and then read many times, by columns and ranges of rows. Types are checked
-later, row by row; here only what makes the file unreadable as a whole is an error. Lines that are
-malformed cost a second, slower reading (see :mod:`registry.ingest.lists.malformed_rows`) and become
-rows that are refused.
+Types are checked later, row by row; here only a fault of the whole file is an error. Malformed
+lines cause a second, slower reading (see :mod:`registry.ingest.lists.malformed_rows`) and become
+refused rows.
 """
 
 from __future__ import annotations
@@ -41,13 +40,13 @@ _PARQUET = "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880)"
 
 
 class _LineError(InputError):
-    """Something is wrong with some line, and others may be sound."""
+    """A line is malformed; others may be sound."""
 
 
 @dataclass(frozen=True)
 class _Text:
-    """What is read: the list itself, or its copy without malformed lines, with :data:`MARK` as a further column and
-    no header.
+    """What is read: the list itself, or its copy without malformed lines, with :data:`MARK` as a
+    further column and no header.
     """
 
     path: Path
@@ -60,16 +59,15 @@ class _Text:
 
 
 def convert(path: Path, kind: str, target: Path) -> Mapping[int, int] | None:
-    """Write the ``csv`` or ``json`` lines of ``path`` to the Parquet file ``target``, whose folder
-    also takes what spills.
+    """Write the ``csv`` or ``json`` lines of ``path`` to the Parquet file ``target``; temporary
+    data go to its folder.
 
-    Returns None if all lines are sound. Otherwise ``target`` has the column :data:`MARK` with what
-    is wrong with a line, and the first of these lines are returned: row (1 is the first) to line of
-    the file.
+    Returns:
+        None if all lines are sound. Otherwise ``target`` has the column :data:`MARK` with the fault
+        of each malformed line, and the result is, for the first of these, row (from 1) to line.
 
     Raises:
-        InputError: it is not what it claims to be, or none of its lines can be read; the message
-            names the line.
+        InputError: the file has another format, or no line can be read; the message names the line.
     """
     packed = _check_packed(path)
     header, delimiter = _header(path, packed) if kind == "csv" else ((), "")
@@ -99,7 +97,7 @@ def _write(text: _Text, target: Path) -> None:
 
 
 def _check_packed(path: Path) -> bool:
-    """Whether it is gzip. If so it is unpacked once to nowhere: a file that was cut off may end
+    """Whether it is gzip. If so, it is unpacked once to check it: a file that was cut off may end
     between two lines.
     """
     try:
@@ -132,8 +130,8 @@ def _csv_query(text: _Text) -> str:
 
 
 def _header(path: Path, packed: bool) -> tuple[Sequence[str], str]:
-    """Column names, and the delimiter: whichever of comma, semicolon and tab the first line has
-    most of.
+    """Column names, and the delimiter: the most frequent of comma, semicolon and tab in the first
+    line.
     """
     try:
         with opened(path, packed) as file:

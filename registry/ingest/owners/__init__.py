@@ -1,1 +1,4 @@
-"""Whose a file is, according to whoever registers it."""
+"""The owner of each file: by table, by folder, or one for all.
+
+What may enter: sources of declarations for files, and their formats.
+"""

@@ -1,8 +1,7 @@
-"""Whose a file is, according to whoever registers it: a table, the folder it lies in, or one name
-for all.
+"""Declarations: what the person who registers states about a file. They come from a table, from the
+name of the file's folder, or are the same for all files.
 
-An owner source answers for one inspected file: with a declaration, or with the reason why it has
-none.
+An owner source gives a declaration for an inspected file, or the reason why it has none.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ class Holder:
     name: str
     role: str | None = None
     share: float | None = None
-    """Part of the work that is theirs, 0 to 1."""
+    """Share of the work, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """What somebody says about one work. None: not stated."""
+    """What is stated about one work. None: not stated."""
 
     recorded_from: str
     rightsholder: str | None = None
@@ -37,31 +36,31 @@ class Declaration:
     creator: str | None = None
     source_url: str | None = None
     attributes: Mapping[str, str] | None = None
-    """Further columns; None where the source has none to say, so that what is registered stays."""
+    """Further columns; None: the source states none, and the recorded ones stay."""
     holders: tuple[Holder, ...] | None = None
-    """All rightsholders, the first one too, where there are several or more is said of one; None:
-    not stated, and what is registered stays."""
+    """All rightsholders including the first, if there are several or one has a role or share;
+    None: not stated, and the recorded ones stay."""
 
 
 @dataclass(frozen=True)
 class NoDeclaration:
-    """Why a file is not registered for want of an owner."""
+    """Why a file is refused: no owner is stated for it."""
 
     reason: str
 
 
 class OwnerSource(ABC):
-    """Says whose a file is."""
+    """Gives the declaration for a file."""
 
     findings: Sequence[Finding] = ()
-    """What was wrong with the source itself."""
+    """Faults of the source itself."""
 
     @abstractmethod
     def declare(self, path: str, sha256: str) -> Declaration | NoDeclaration:
         """The declaration for the file at ``path`` (relative) with this content."""
 
     def unused(self) -> Sequence[Finding]:
-        """What the source says about files that it was never asked about."""
+        """Statements about files that do not exist."""
         return ()
 
 
@@ -88,21 +87,21 @@ class FolderPerRightsholder(OwnerSource):
     licence: str | None
     allow_unowned: bool = False
     recorded_from: str = field(default="folder name")
-    _told: dict[str | None, Declaration | NoDeclaration] = field(default_factory=dict, repr=False, compare=False)
+    _declared: dict[str | None, Declaration | NoDeclaration] = field(default_factory=dict, repr=False, compare=False)
 
     def declare(self, path: str, sha256: str) -> Declaration | NoDeclaration:  # noqa: ARG002 - only the path counts
         first, slash, rest = path.partition("/")
         if first.endswith("!"):  # an archive, in which the folders are
             first, slash, _ = rest.partition("/")
         folder = first if slash else None
-        if folder not in self._told:
-            self._told[folder] = self._declare(folder)
-        return self._told[folder]
+        if folder not in self._declared:
+            self._declared[folder] = self._declare(folder)
+        return self._declared[folder]
 
     def _declare(self, folder: str | None) -> Declaration | NoDeclaration:
         name = tidy(folder)
         if name is None and not self.allow_unowned:
-            return NoDeclaration("no owner stated: it lies in no rightsholder's folder")
+            return NoDeclaration("no owner stated: it is not in a rightsholder's folder")
         if name is not None and has_control_characters(name):
-            return NoDeclaration("the folder's name has control characters, which no rightsholder's name has")
+            return NoDeclaration("the folder's name has control characters, which a rightsholder's name must not have")
         return Declaration(self.recorded_from, rightsholder=name, licence=self.licence)

@@ -1,17 +1,15 @@
-"""The owner table: which columns it must have, and which row speaks for which file.
+"""The owner table: its columns, and the row for each file.
 
-Columns (upper and lower case do not matter): ``path`` (relative to the folder) or ``sha256`` says
-  which file; with both,
-the path finds it and the hash must agree. ``rightsholder`` says whose it is. ``licence``,
+Columns, in upper or lower case: ``path`` (relative to the folder) or ``sha256`` names the file;
+with both, the path finds it and the hash must agree. ``rightsholder`` names the owner. ``licence``,
 ``title``, ``creator`` and ``source_url`` (or ``url``) are recorded too; every further column
 becomes an attribute of the work.
 
-A work of several rightsholders has them in ``rightsholder``, ``rightsholder_2``, ``rightsholder_3``
-and so on, each of which may have ``…_role`` and ``…_share`` beside it; a share is a number from 0
-to 1, or a percentage.
+Several rightsholders are in ``rightsholder``, ``rightsholder_2``, ``rightsholder_3`` and so on,
+each with optional ``…_role`` and ``…_share``; a share is a number from 0 to 1, or a percentage.
 
-A row that cannot be relied on, such as one of two that contradict each other, counts for nothing
-and is listed.
+A row that is unusable, such as one of two that contradict each other, is ignored and becomes a
+finding.
 """
 
 from __future__ import annotations
@@ -35,7 +33,7 @@ _ONE_LINE = ("path", "sha256", "rightsholder", "licence")
 
 
 class _UnusableRowError(Exception):
-    """Why one row counts for nothing."""
+    """Why a row is ignored."""
 
 
 class OwnerTable(OwnerSource):
@@ -69,7 +67,7 @@ class OwnerTable(OwnerSource):
         key = _path_key(path) if self.key == "path" else sha256
         self._asked.add(key)
         if key in self._spoiled:
-            return NoDeclaration(f"no owner can be told: {self._spoiled[key]}")
+            return NoDeclaration(f"its owner is unclear: {self._spoiled[key]}")
         declaration = self._declarations.get(key)
         if declaration is None:
             if self.allow_unowned:
@@ -125,11 +123,11 @@ class OwnerTable(OwnerSource):
             raise _UnusableRowError(f"no {self.key}")
         if self.key == "sha256":
             if not re.fullmatch("[0-9a-fA-F]{64}", text):
-                raise _UnusableRowError("no SHA-256 in hex")
+                raise _UnusableRowError("its sha256 is not 64 hexadecimal digits")
             return text.lower()
         key = _path_key(text)
         if key.startswith("/") or re.match("[A-Za-z]:/", key) or ".." in PurePosixPath(key).parts:
-            raise _UnusableRowError("a path that leaves the folder; expected one relative to the folder")
+            raise _UnusableRowError("a path that leaves the folder; expected a path relative to the folder")
         return key
 
     def _declaration(self, values: Mapping[str, str | None]) -> Declaration:
@@ -152,7 +150,7 @@ class OwnerTable(OwnerSource):
         )
 
     def _holders(self, first: str | None, values: Mapping[str, str | None]) -> tuple[Holder, ...] | None:
-        """All rightsholders of a row; none if it has just one, of whom nothing more is said."""
+        """All rightsholders of a row; empty if there is one, without role and share."""
         if not self._holder_columns:
             return None
         found: list[Holder] = []
@@ -161,10 +159,10 @@ class OwnerTable(OwnerSource):
             role, share = (tidy(values.get(columns.get(fact, ""))) for fact in ("role", "share"))
             if name is None:
                 if role or share:
-                    raise _UnusableRowError(f"a role or share of rightsholder {number}, who is not named")
+                    raise _UnusableRowError(f"rightsholder {number} has a role or share, but no name")
                 continue
             if first is None:
-                raise _UnusableRowError(f"rightsholder {number} is named, but no first one")
+                raise _UnusableRowError(f"rightsholder {number} is named, but the first one is not")
             found.append(Holder(name, role, None if share is None else _share(share)))
         if sum(holder.share or 0.0 for holder in found) > 1.0 + 1e-9:
             raise _UnusableRowError("the shares of its rightsholders add up to more than 1")
@@ -185,9 +183,7 @@ def _share(text: str) -> float:
 
 
 def _holder_columns(columns: tuple[str, ...]) -> dict[int, dict[str, str]]:
-    """By number, the columns about each rightsholder; empty where the table has no more than names
-    of one.
-    """
+    """By number, the columns about each rightsholder; empty if the only one is ``rightsholder``."""
     found: dict[int, dict[str, str]] = {}
     for column in columns:
         if match := _HOLDER.fullmatch(column):
@@ -218,8 +214,6 @@ def _canonical_columns(path: Path, names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _path_key(path: str) -> str:
-    """One key for a path, however it is written: Windows' separators, ``./``, composed or
-    decomposed letters.
-    """
+    """One key for all spellings of a path: Windows' separators, ``./``, decomposed letters."""
     text = (tidy(path) or "").replace("\\", "/")
     return ("/" if text.startswith("/") else "") + "/".join(part for part in text.split("/") if part not in ("", "."))

@@ -1,3 +1,12 @@
-"""Opens sources and inspects what is in them, on all cores; whatever is hostile stays in a process
-of its own.
+"""Reading the files of a source, on all cores; whatever is hostile is read in a process of its own.
+
+    scan               the files of a folder
+    file_inspection    files, inspected in order by several processes
+    archive_works      the members of an archive, inspected one by one
+    archive_inspection the same for many archives, by several processes
+    webdataset, shard_facts  img2dataset's shards, and what they state about an image
+    content            the bytes of a registered work
+    processes, worker  reading processes, seen from the parent and from inside
+
+What may enter: ways to get at bytes and to inspect them; nothing that stores.
 """

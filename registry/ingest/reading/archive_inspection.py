@@ -1,8 +1,7 @@
 """Inspecting the members of many archives at once, in order.
 
-An archive is read from its beginning to its end by one process, so there are as many at work as
-there are archives, at most. A member that kills the process is found by reading the archive again,
-member by member from where it was.
+One process reads an archive from beginning to end. A member that ends the process is found by
+reading the archive again, one member at a time from where it stopped.
 """
 
 from __future__ import annotations
@@ -75,7 +74,7 @@ def _start(
                 if not put(found):
                     return
             put(None)
-        except Exception as error:  # whatever it is belongs to the thread that asked
+        except Exception as error:  # raised in the thread that waits
             put(error)
 
     threads.submit(read)

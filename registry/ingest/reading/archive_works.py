@@ -1,8 +1,7 @@
-"""Archives as sources of works: every member is inspected as a file is, as it comes out of the
-archive, in its order.
+"""Archives as sources of works: every member is inspected as a file is, in the archive's order.
 
-A TAR that img2dataset wrote is known by its first members, and what its ``.json`` files say travels
-with each image.
+A shard of img2dataset is recognised by its first members; each image carries the facts in its
+``.json``.
 """
 
 from __future__ import annotations
@@ -19,8 +18,7 @@ from registry.ingest.reading.shard_facts import facts_of
 from registry.ingest.reading.webdataset import ShardSample, is_webdataset, read_shard
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst")
-"""Names under which an archive inside a folder is looked for; what it is then shows in what it
-holds."""
+"""Names of files in a folder that may be archives; their content decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +26,19 @@ class Container:
     """An archive whose members are works."""
 
     file: str
-    """Where it is."""
+    """The archive's file."""
     prefix: str = ""
-    """What its members' paths begin with: nothing, or ``<its own path>!/``."""
+    """Prefix of its members' paths: nothing, or ``<its own path>!/``."""
 
     @property
     def path(self) -> str:
-        """What findings about the archive itself are listed under."""
+        """The path of findings about the archive itself."""
         return self.prefix.removesuffix(MARK) or Path(self.file).name
 
 
 @dataclass
 class Skipped:
-    """What went by without a result."""
+    """Members without a result, counted."""
 
     hidden: int = 0
 
@@ -63,14 +61,14 @@ def inspect_container(
 
     Args:
         container: the archive.
-        skipped: is filled in along the way.
+        skipped: counts the hidden members.
         decode: see :func:`registry.image_files.inspection.inspect_file`.
-        skip: how many results to leave out at the beginning; an earlier reader gave them.
+        skip: results to leave out at the beginning, because an earlier process gave them.
         first_credentials: whether the first one's content credentials are read.
-        about_to: hears each member's path before it is inspected.
+        about_to: called with each member's path before it is inspected.
 
     Raises:
-        InputError: it is no archive, or nothing of it can be read.
+        InputError: it is not an archive, or nothing of it can be read.
     """
     for number, found in enumerate(_items(container, skipped)):
         if number < skip:

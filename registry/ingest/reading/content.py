@@ -1,8 +1,7 @@
-"""The bytes of registered works, whether they are files or lie in an archive.
+"""The bytes of registered works: files, or members of archives.
 
-A work's path is relative to its data set's root; the root may itself be an archive, or an archive
-may lie below it, and then ``<archive>!/<member>`` is the path. Archives are read where they are,
-under the same checks as when they were registered.
+A work's path is relative to its data set's root. The root may be an archive; for an archive below
+it the path is ``<archive>!/<member>``. Archives are read under the checks of their registration.
 """
 
 from __future__ import annotations
@@ -16,11 +15,11 @@ from registry.image_files.inspection import read_regular_file
 from registry.ingest.archives import ArchiveMember, read_archive
 
 MARK = "!/"
-"""Between an archive's path and its member's."""
+"""Separates an archive's path from its member's."""
 
 
 def split_path(path: Path | str) -> tuple[Path, str | None]:
-    """A work's whole path as a file, and the member in it; None where the file is the work itself.
+    """A work's whole path as a file and the member in it; None if the file is the work itself.
 
     >>> split_path("/nowhere/00001.tar!/cats/1.jpg")
     (PosixPath('/nowhere/00001.tar'), 'cats/1.jpg')
@@ -36,7 +35,7 @@ def split_path(path: Path | str) -> tuple[Path, str | None]:
     for parent in whole.parents:
         if parent.is_file():
             return parent, whole.relative_to(parent).as_posix()
-    # The archive is gone, too.
+    # The archive is missing as well.
     return (Path(text[: marks[0]]), text[marks[0] + len(MARK) :]) if marks else (whole, None)
 
 
@@ -61,11 +60,11 @@ def read_content(path: Path) -> bytes:
 
 
 def read_members(archive: Path, paths: Collection[str]) -> Iterator[tuple[str, bytes | str]]:
-    """Go through an archive once for these members: each with its bytes, or the reason why it has
-    none.
+    """Read these members in one pass through an archive: each with its bytes, or the reason why
+    they cannot be read.
 
     Raises:
-        InputError: it is no archive, or nothing of it can be read.
+        InputError: it is not an archive, or nothing of it can be read.
     """
     missing = set(paths)
     with read_archive(archive, include=missing.__contains__) as members:

@@ -1,8 +1,8 @@
 """Inspecting many files on all cores, in order.
 
-Processes rather than threads: most images are small, so Python's own work takes most of the time, and
-threads do that one at a time. Starting processes takes a moment, so this one reads a handful of files
-by itself.
+Processes rather than threads: most images are small, so Python's own work takes most of the time,
+and threads do that one at a time. Starting processes takes a moment, so this one reads a handful of
+files by itself.
 
 A file that crashes or blocks its process is read again without its content credentials, because
 their library is the likeliest cause, and refused if that does not help. The other files go in.
@@ -28,7 +28,8 @@ WAITING = 16_384
 """Files that may be under way or read and not yet taken: enough to keep all processes busy while a
 batch is stored."""
 SECONDS = 600.0
-"""How long a process may take for a chunk before it is ended: far longer than any good files need."""
+"""How long a process may take for a chunk before it is ended: far longer than any good files
+need."""
 SECONDS_ALONE = 0.3
 """How long this process reads before others are started: about as long as starting them takes."""
 

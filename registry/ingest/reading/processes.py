@@ -1,13 +1,15 @@
 """Processes that read files from outside, and the threads that wait for them.
 
-A hostile file can crash or block its decoder; it then costs its process, and the file gets a finding.
-Each process runs :mod:`registry.ingest.reading.worker` and exchanges lines of JSON with this one.
+A hostile file can crash or block its decoder; it then costs its process, and the file gets a
+finding. Each process runs :mod:`registry.ingest.reading.worker` and exchanges lines of JSON with
+this one.
 
 ``concurrent.futures.ProcessPoolExecutor`` would be shorter, but does not give the same guarantees.
-One process that dies breaks its whole pool, and nothing says which task it died of. Its workers wait
-forever when their parent was killed; these ones end when their input does. It returns pickles, which
-a decoder that was taken over could forge; JSON holds values only. A task there has one result, while
-an archive yields a stream of them. And its processes import the command line before they start.
+One process that dies breaks its whole pool, and nothing says which task it died of. Its workers
+wait forever when their parent was killed; these ones end when their input does. It returns pickles,
+which a decoder that was taken over could forge; JSON holds values only. A task there has one
+result, while an archive yields a stream of them. And its processes import the command line before
+they start.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Which files are in a folder, without following anything out of it.
+"""The files of a folder.
 
-Symbolic links are never followed: a link to a file inside leads to a file that is found anyway,
-every other one leads out of the folder or round in a circle. Names that begin with a dot are passed
-over, as ``ls`` does; their number is told.
+Symbolic links are never followed: the target of a link inside the folder is found anyway, and every
+other link leads out of the folder or in a circle. Names that begin with a dot are passed over, as
+``ls`` does, and counted.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from registry.ingest.findings import Finding, Kind
 
 @dataclass(frozen=True)
 class Scan:
-    """What a folder holds, sorted by path."""
+    """The content of a folder, sorted by path."""
 
     root: Path
     """Absolute, without symbolic links."""
@@ -27,21 +27,20 @@ class Scan:
     """Paths of regular files, relative to the root, with forward slashes."""
     findings: tuple[Finding, ...]
     sizes: array[int]
-    """Of the files, in bytes, as the folder has them."""
+    """Sizes of the files in bytes."""
     hidden: int
-    """How many names beginning with a dot were passed over."""
+    """Names that begin with a dot."""
 
 
 def scan_folder(folder: Path, excluded: Collection[Path] = ()) -> Scan:
-    """List a folder's files; ``excluded`` files and folders (absolute) are left out, such as the
-    home inside it.
+    """List a folder's files without ``excluded`` files and folders (absolute paths).
 
     Raises:
-        InputError: the folder does not exist, is no folder, or cannot be read.
+        InputError: the folder does not exist, is not a folder, or cannot be read.
     """
     try:
         root = folder.resolve(strict=True)
-        os.scandir(root).close()  # says at once what is wrong with the folder itself
+        os.scandir(root).close()  # fails at once if the folder itself cannot be read
     except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, until Python 3.13
         reason = getattr(error, "strerror", None) or "a loop of symbolic links"
         raise InputError(f"cannot read the folder {folder}: {reason}; give a folder of images") from error
@@ -76,7 +75,7 @@ def scan_folder(folder: Path, excluded: Collection[Path] = ()) -> Scan:
 def _size(entry: os.DirEntry[str]) -> int:
     try:
         return entry.stat(follow_symlinks=False).st_size
-    except OSError:  # gone since; reading it will say so
+    except OSError:  # deleted since; reading it will fail with a reason
         return 0
 
 
@@ -98,12 +97,12 @@ def _reason_against_link(link: Path, root: Path) -> str:
     except FileNotFoundError:
         return "symbolic link to nothing"
     except (OSError, RuntimeError):
-        return "symbolic link that leads round in a circle"
+        return "symbolic link that leads in a circle"
     if not target.is_relative_to(root):
         return "symbolic link that leads out of the folder"
     if target == root or target in link.parents:
-        return "symbolic link that leads round in a circle"
-    return f"symbolic link to {target.relative_to(root).as_posix()}, which is registered where it is"
+        return "symbolic link that leads in a circle"
+    return f"symbolic link to {target.relative_to(root).as_posix()}, which is registered under its own path"
 
 
 def _refused(root: Path, path: str, reason: str) -> Finding:
@@ -112,6 +111,5 @@ def _refused(root: Path, path: str, reason: str) -> Finding:
 
 def _relative(root: Path, path: str) -> str:
     relative = path.removeprefix(os.fspath(root)).lstrip(os.sep).replace(os.sep, "/") or "."
-    # A name that is not UTF-8 is only ever listed; it must be possible to print and store the
-    # listing.
+    # A name that is not UTF-8 appears in findings only, which must be printable.
     return relative.encode(errors="surrogateescape").decode(errors="replace")

@@ -1,8 +1,8 @@
-"""What a shard's ``.json`` says about an image, in the registry's words.
+"""The facts about an image in a shard's ``.json``, under the registry's names.
 
-img2dataset copies the columns of the list that it downloaded from, under whatever names they had
-there; the names below are those of well-known lists. A fact is somebody's text: it is bounded,
-cleaned, and kept only where it is one value.
+img2dataset copies the columns of the list that it downloaded from, under their names there; the
+names below are those of well-known lists. A fact is text from outside: it is bounded, cleaned, and
+kept only if it is a single value.
 """
 
 from __future__ import annotations
@@ -37,10 +37,8 @@ _LEFT_OUT = frozenset(
 
 
 def facts_of(facts: Mapping[str, Any], caption: str | None) -> dict[str, Any]:
-    """Plain values under the registry's names: those of :class:`Declaration`, ``url``,
-    ``attributes``, and ``sha256``.
-
-    The last is there if it should be the hash of the image's bytes, see :func:`hash_conflict`.
+    """Plain values under the registry's names: the fields of :class:`Declaration`, ``url``,
+    ``attributes``, and ``sha256`` if that should be the hash of these bytes.
     """
     lower = {str(name).lower(): value for name, value in facts.items()}
     found: dict[str, Any] = {}
@@ -63,8 +61,8 @@ def facts_of(facts: Mapping[str, Any], caption: str | None) -> dict[str, Any]:
 
 
 def with_facts(declaration: Declaration, facts: Mapping[str, Any], default_licence: str | None) -> Declaration:
-    """The declaration with what only the shard says; ``default_licence`` counts where nobody states
-    another.
+    """The declaration, completed with facts of the shard, whose licence replaces only the
+    ``default_licence``.
     """
     changes = {
         name: facts[name]
@@ -77,17 +75,17 @@ def with_facts(declaration: Declaration, facts: Mapping[str, Any], default_licen
 
 
 def hash_conflict(facts: Mapping[str, Any], sha256: str) -> str | None:
-    """What to say if a shard states another hash than that of the bytes that were read.
+    """The reason for a finding if a shard states another hash than that of the bytes; else None.
 
-    img2dataset hashes what it downloads, before it makes anything else of it. Where it says that it
-    resized an image, the hash is of other bytes by design and tells nothing.
+    img2dataset hashes an image as it is downloaded. If it then resized the image, the hash is of
+    other bytes by design, and nothing is compared.
     """
     stated = facts.get("sha256")
     if stated is None or stated == sha256:
         return None
     return (
-        f"its .json states the sha256 {stated}, the bytes that were read have {sha256}: they were exchanged, damaged or "
-        "written anew after they were hashed; the work is registered under the hash of its bytes"
+        f"its .json states the sha256 {stated}, but its bytes have {sha256}: they were replaced, damaged or written again "
+        "after they were hashed; the work is registered under the hash of its bytes"
     )
 
 

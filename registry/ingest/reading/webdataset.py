@@ -1,12 +1,12 @@
-"""Works in the shards that img2dataset writes: a TAR in which the files of one sample stand
-together and share a name.
+"""Works in shards of img2dataset: a TAR in which the files of one sample follow each other and
+share a name.
 
     000000017.jpg     the image
-    000000017.json    what is known about it: url, caption, hash, size, and the columns of the list it came from
+    000000017.json    url, caption, hash, size, and the columns of the list it came from
     000000017.txt     the caption
 
-The layout is that of WebDataset: a sample's key is its path up to the first dot of the file name.
-Files of other kinds (class numbers, embeddings) are passed over unread.
+The layout is WebDataset's: a sample's key is its path up to the first dot of the file name. Files
+of other kinds (class numbers, embeddings) are not read.
 """
 
 from __future__ import annotations
@@ -28,20 +28,19 @@ _IMAGES = frozenset(
     ["jpg", "jpeg", "png", "webp", "gif", "tif", "tiff", "bmp", "avif", "jp2", "j2k", "ppm", "pgm", "pbm", "pnm"]
 )
 _FIRST = 24
-"""Members by which a shard is told from another TAR."""
+"""Members that decide whether a TAR is a shard."""
 
 
 @dataclass(frozen=True)
 class ShardSample:
-    """One image of a shard with what the shard says about it."""
+    """One image of a shard with the shard's facts about it."""
 
     key: str
     image: ArchiveMember
     facts: Mapping[str, Any]
-    """The .json as it stands, unchecked beyond its size and depth; empty if there is none that can
-    be read."""
+    """The .json, checked for size and depth only; empty if it is missing or cannot be read."""
     caption: str | None
-    """The .txt; without one, the caption in the .json."""
+    """The .txt, or else the caption in the .json."""
 
 
 @dataclass
@@ -56,9 +55,7 @@ class _Pending:
 
 
 def is_webdataset(path: Path) -> bool:
-    """Whether a TAR is a shard: among its first members, an image is followed or preceded by its
-    .json or .txt.
-    """
+    """Whether a TAR is a shard: its first members include an image with its .json or .txt."""
     kinds: dict[str, set[str]] = {}
     for name in first_names(path, _FIRST):
         key, kind = _split(name)
@@ -69,10 +66,10 @@ def is_webdataset(path: Path) -> bool:
 def read_shard(path: Path, *, limits: Limits | None = None) -> Iterator[ShardSample | Finding]:
     """The samples of a shard, in its order; memory holds one at a time.
 
-    A .json or .txt that cannot be read is a finding, and its image comes all the same.
+    A .json or .txt that cannot be read is a finding; its image is taken without it.
 
     Raises:
-        InputError: it is no archive, or nothing of it can be read.
+        InputError: it is not an archive, or nothing of it can be read.
     """
     pending = _Pending()
     archive = path.name.encode(errors="replace").decode()
@@ -103,7 +100,7 @@ def _split(path: str) -> tuple[str, str]:
 
 
 def _take(pending: _Pending, member: ArchiveMember, kind: str) -> str | None:
-    """Put a file to its sample, or say why not."""
+    """Add a file to its sample; returns the reason if that fails."""
     if kind in _IMAGES:
         if pending.image is not None:
             return f"a second image of the sample {pending.key}; only the first is taken"

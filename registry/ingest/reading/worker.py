@@ -1,8 +1,5 @@
-"""What a process for reading does: for every line with a request on stdin, lines of results on
-stdout, until stdin ends.
-
-Requests and results are JSON: what comes back was made from hostile files, and JSON cannot be more
-than values.
+"""The program of a reading process: for every line with a request on stdin, lines with results on
+stdout, until stdin ends. Both are JSON.
 """
 
 from __future__ import annotations
@@ -28,9 +25,9 @@ LARGEST_ANSWER = 2**22
 
 def run() -> None:
     """Serve until stdin ends."""
-    # An interruption reaches every process of the terminal; the parent is the one that ends things.
+    # An interruption reaches every process of the terminal; the parent then ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Results have a descriptor of their own: whatever a decoder prints must not get among them.
+    # Results have a descriptor of their own, so that nothing that a decoder prints gets among them.
     with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as results:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         _send(results, READY)

@@ -1,1 +1,11 @@
-"""Puts inspected works and their declarations into the registry."""
+"""Batches of works into the registry: one transaction and one event each.
+
+    works      inspected files: new, known, moved, missing
+    rights     newer declarations, of files and lists
+    data_set   the data set of a source, of files and lists
+    embedded   what files say about themselves, and where that contradicts a declaration
+    supersede  a file that turns up for a work that was listed without one
+    rows       Arrow columns into a table
+
+What may enter: rules for what a registration writes; nothing that reads a source.
+"""

@@ -31,7 +31,8 @@ class SourceDataSet:
             self.id = self._find(change)
             """None until it is added."""
             self.expected_id = change.next_id("data_set") if self.id is None else self.id
-            """The id that it has or will have: part of what identifies a listed work by its path."""
+            """The id that it has or will have: part of what identifies a listed work by its
+            path."""
 
     def add(self, change: Change) -> int:
         """Its id, after adding it unless it is there.
@@ -73,7 +74,7 @@ class SourceDataSet:
         if row is None:
             return None
         number, root, kind = row
-        of_another_kind = "list" in (kind, self.kind) and kind != self.kind
+        of_another_kind = self.kind == "list" and kind != "list"
         if root != str(self.root) and (of_another_kind or Path(root).exists()):
             raise UsageError(
                 f"the data set {self.name!r} is {_NAMED.get(kind, kind)} {root}; give {_NAMED.get(self.kind, self.kind)} "

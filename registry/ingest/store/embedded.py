@@ -1,7 +1,6 @@
-"""Storing what works say about themselves, and finding where that is not what is declared for them.
+"""Storing embedded metadata, and finding where it contradicts the declaration for the work.
 
-The declaration is recorded as it is, and so is the file: who is right is for a person to decide,
-who is told of both.
+Both are recorded as they are; a person decides which is right.
 """
 
 from __future__ import annotations
@@ -32,14 +31,14 @@ _TEXTS = (
 _SIGNALS = ("protocol", "category", "use", "condition", "raw", "found_in")
 _SHOWN = 120
 _WHOSE = {"copyright_notice": "copyright notice", "credit_line": "credit line", "creator": "creator"}
-"""Fields that name whose a work is, as people call them."""
-# What stands in a copyright notice beside the name of whoever it is about.
+"""Fields that name an owner, in words."""
+# Words of a copyright notice beside the owner's name.
 _BOILERPLATE = re.compile(r"\b(?:copyright|copr|c|all|rights?|reserved|by|photo|image|courtesy|of|the|no|\d{2,4})\b")
 
 
 def store_embedded(change: Change, found: Sequence[tuple[int, EmbeddedMetadata]]) -> int:
-    """Append what works (by asset id) say about themselves, with their signals; returns the number
-    of signals.
+    """Append the embedded metadata of works (by asset id) with their rights signals; returns the
+    number of signals.
     """
     if not found:
         return 0
@@ -73,8 +72,8 @@ def _store_signals(change: Change, signals: Sequence[tuple[int, RightsSignal]]) 
 
 
 def stored_embedded(connection: duckdb.DuckDBPyConnection, asset_ids: pa.Array) -> dict[int, EmbeddedMetadata]:
-    """By work, what its file said about it when it was registered: the fields and signals that can
-    be in conflict.
+    """By work, the embedded metadata that was stored for it: the fields and signals that can
+    contradict a declaration.
     """
     connection.register("asked", pa.table({"asked_id": asset_ids}))
     rows = connection.execute(
@@ -97,7 +96,7 @@ def stored_embedded(connection: duckdb.DuckDBPyConnection, asset_ids: pa.Array) 
 
 
 def conflicts(declaration: Declaration, embedded: EmbeddedMetadata) -> Iterator[str]:
-    """Where a declaration and a file contradict each other, one line each."""
+    """Contradictions between a declaration and a file, one line each."""
     declared = [holder.name for holder in declaration.holders or ()] or [declaration.rightsholder or ""]
     if declaration.rightsholder:
         yield from _owner_conflicts(declared, [*declared, declaration.creator or ""], embedded)
@@ -108,8 +107,8 @@ def conflicts(declaration: Declaration, embedded: EmbeddedMetadata) -> Iterator[
 
 
 def _owner_conflicts(declared: Sequence[str], own: Sequence[str], embedded: EmbeddedMetadata) -> Iterator[str]:
-    """First what counts for the file; where that agrees, each place in it on its own, which may
-    name somebody else.
+    """Compares the file's effective fields first; if these agree, each place in the file that may
+    name another owner.
     """
     known = [name for name in own if name]
     for place, stated in {"": {name: getattr(embedded, name) for name in _WHOSE}, **_by_place(embedded)}.items():
@@ -132,7 +131,7 @@ def _creator_conflicts(declared: str, embedded: EmbeddedMetadata) -> Iterator[st
 
 
 def _by_place(embedded: EmbeddedMetadata) -> dict[str, dict[str, str]]:
-    """By place (`` in exif``), what it says of whose the work is."""
+    """By place (`` in exif``), the fields that name an owner."""
     found: dict[str, dict[str, str]] = {}
     for name in _WHOSE:
         for (place, _), text in embedded.said_in(name).items():
@@ -166,8 +165,8 @@ def _terms(reference: str) -> LicenceTerms | None:
 
 
 def _agree(one: str, other: str) -> bool:
-    """Whether two texts name the same, as far as spelling tells: one may have the other inside
-    it.
+    """Whether two texts name the same person or organisation, by spelling: one may contain the
+    other.
     """
     first, second = _name(one), _name(other)
     if not first or not second or f" {second} " in f" {first} " or f" {first} " in f" {second} ":

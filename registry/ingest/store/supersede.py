@@ -1,9 +1,9 @@
-"""When the file of a work turns up that was known by its metadata alone.
+"""Files that turn up for works that a list had registered without a file.
 
-A row is never rewritten, so the facts of the file cannot go into the row that the list made: the
-file is a new work, and the former one is marked as missing, with an event that says which work took
-its place. Everything that was said about the former one is said of the new one, too: an owner's
-withdrawal must not be lost because a file was found.
+Rows are never rewritten, so the file is a new work. The listed work is marked as missing, and an
+event names the work that replaces it. Everything recorded about the listed work (rights, reviews,
+claims, withdrawals) is copied to the new one: a withdrawal must not be lost because a file was
+found.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from registry.works.identity import identity_of
 
 
 def supersede_listed(change: Change, works: Mapping[str, int]) -> list[tuple[int, int]]:
-    """Mark the works that were listed with these hashes as superseded by the works (by id) that
-    have the files.
+    """Mark works that were listed with these hashes as superseded by the works (ids) with the
+    files.
 
-    Call it in the transaction that registers the files, after their own declarations were recorded:
-    what the list declared is taken over only where the new source declares nothing.
+    Call it in the transaction that registers the files, after their declarations were recorded: the
+    list's declaration is copied only where the new source states none.
 
     Returns:
         Ids of the former and the new work, by the former.
@@ -59,11 +59,11 @@ def supersede_listed(change: Change, works: Mapping[str, int]) -> list[tuple[int
 
 
 def take_over_signals(change: Change, pairs: Sequence[tuple[int, int]]) -> int:
-    """Give works what sites' policies said of the listed ones (former and new id); returns how many
-    signals that is.
+    """Copy the rights signals of sites' policies from listed works to their files (former and new
+    id); returns how many.
 
-    The file has no address where only the list knew one. Call it when the policies were applied to
-    the new works: what one has said of them is not said again.
+    The file has no address if only the list knew one. Call it after the policies were applied to
+    the new works, so that nothing is copied twice.
     """
     if not pairs:
         return 0
@@ -117,8 +117,7 @@ _STATEMENTS = {
         FROM superseded JOIN withdrawal_work ON asset_id = old_id ORDER BY withdrawal_work.id
     """,
 }
-# A file may only just have been declared: then that is newer than the list. What was verified is
-# taken over in any case.
+# A declaration for the file is newer than the list's. Verified rights are copied in any case.
 _RIGHTS_OF_FORMER = f"""
     SELECT asset_rights.id, basis, {_RIGHTS}, new_id, row_number() OVER (ORDER BY asset_rights.id) - 1 AS place
     FROM superseded JOIN (SELECT id AS former_id, declared_id, verified_id FROM asset) ON former_id = old_id

@@ -1,8 +1,8 @@
-"""Putting inspected works and their declarations into the registry, a batch per transaction.
+"""Inspected files and their declarations into the registry: a batch per transaction, each one
+event.
 
-Whoever is killed between two batches has lost nothing: what is in stays, and the next run finds it
-by its hash. Rows go in as Arrow tables; the lookups are one query per batch, and each batch is one
-event of the log.
+A run that is killed loses the batch at hand; the next run finds the works of the others by their
+hashes.
 """
 
 from __future__ import annotations
@@ -56,15 +56,15 @@ class Changes:
     declarations_changed: int = 0
     """Newer declarations, appended beside the earlier ones."""
     superseded: int = 0
-    """Works that were known by their metadata alone, of which the file has turned up."""
+    """Works that a list had registered without a file, and that are replaced by their file now."""
     embedded: int = 0
-    """Works that say something about themselves."""
+    """Works with embedded metadata."""
     signals: int = 0
-    """Rights signals in these."""
+    """Rights signals in that metadata."""
     elsewhere: list[tuple[str, Declaration, Place]] = field(default_factory=list)
-    """Files whose content is registered from another place: their path there."""
+    """Files whose content is registered from another place: path, declaration, and that place."""
     findings: list[Finding] = field(default_factory=list)
-    """Where declarations and files contradict each other, and metadata that cannot be read."""
+    """Contradictions between declarations and files, and metadata that cannot be read."""
 
     def add(self, other: Changes) -> None:
         """Count another batch's changes in."""
@@ -79,7 +79,7 @@ class WorkStore:
     """Stores the works of one data set."""
 
     def __init__(self, registry: Registry, data_set: SourceDataSet, now: datetime) -> None:
-        # From here on there is work to lose: rather wait for another command.
+        # Work would be lost if a commit failed: wait longer for other commands.
         self.registry = registry.patient()
         self.data_set = data_set
         self.now = now
@@ -127,7 +127,7 @@ class WorkStore:
             superseded = supersede_listed(change, {work.sha256: asset_id for asset_id, work, _ in new})
             changes.superseded = len(superseded)
             touched = np.union1d(recorded.asset_ids, added)
-            # What sites say of a work is found by its address, which may stand in its rights.
+            # A site's policy is found by the work's address, which may be in its rights.
             recompute_rights(connection, touched)
             apply_policies(change, touched)
             take_over_signals(change, superseded)
@@ -250,8 +250,8 @@ class WorkStore:
 def _contradictions(
     embedded: Mapping[int, EmbeddedMetadata], declared: Mapping[int, Declaration], paths: Mapping[int, str]
 ) -> list[Finding]:
-    """Where works (by asset id) say something else than is declared for them, and what of it cannot
-    be read.
+    """Contradictions between declarations and files (by asset id), and metadata that cannot be
+    read.
     """
     found = []
     for asset_id, metadata in sorted(embedded.items()):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from registry.storage.relation_names import TABLES
 from tests.registry.ingest.lists.reading import write_parquet
 from tests.registry.ingest.test_archive_works import sample, write_tar
 from tests.support.works import ADA, NOW, register, write, write_pictures
+
+pytestmark = pytest.mark.reopens  # what the home's files hold is compared
 
 
 def contents(registry: Registry) -> tuple[Mapping[str, str], Mapping[str, Any]]:
@@ -58,9 +61,11 @@ def of_list(path: Path, **options: Any) -> Callable[..., ListReport]:
 
 def compared(tried: DryRun, done: RegistrationReport) -> None:
     """Hold that a dry run has the numbers and findings of the registration."""
-    assert (tried.works, tried.known, tried.listed) == (done.registered, done.unchanged + done.moved, done.superseded)
-    for name in ("files", "moved", "missing", "duplicates", "refused", "embedded", "signals", "conflicts", "findings"):
-        assert getattr(tried, name) == getattr(done, name), name
+    assert replace(tried.report, seconds={}) == replace(done, seconds={})
+    document = tried.to_json()
+    assert (document["works"], document["known"], document["listed"]) == (
+        done.registered, done.unchanged + done.moved, done.superseded,
+    )  # fmt: skip
 
 
 def test_a_folder_over_its_life(registry: Registry, tmp_path: Path) -> None:
@@ -75,22 +80,23 @@ def test_a_folder_over_its_life(registry: Registry, tmp_path: Path) -> None:
     run = of_folder(folder, FolderPerRightsholder("MIT"))
     with unchanged(registry):
         empty = dry_run_of_files(registry, run)
-    assert (empty.works, empty.listed, empty.first[0].path, empty.first[0].rightsholder) == (2, 0, "Ada/a.png", "Ada")
+    assert (empty.report.registered, empty.report.superseded) == (2, 0)
+    assert (empty.first[0].path, empty.first[0].rightsholder) == ("Ada/a.png", "Ada")
     of_list(path)(registry)
     with unchanged(registry):
         tried = dry_run_of_files(registry, run)
-    assert tried.listed == 1
+    assert tried.report.superseded == 1
     compared(tried, run(registry))
     (folder / "Ada" / "a.png").unlink()
     (folder / "Ada" / "b.png").rename(folder / "Ada" / "z.png")
     with unchanged(registry):
         tried = dry_run_of_files(registry, run)
-    assert (tried.works, tried.known, tried.moved, tried.first) == (0, 2, 2, ())
+    assert (tried.report.registered, tried.known, tried.report.moved, tried.first) == (0, 2, 2, ())
     compared(tried, run(registry))
     (folder / "Ada" / "z.png").unlink()
     with unchanged(registry):
         tried = dry_run_of_files(registry, run)
-    assert tried.missing == 1
+    assert tried.report.missing == 1
     compared(tried, run(registry))
 
 
@@ -109,7 +115,7 @@ def test_a_shard(registry: Registry, tmp_path: Path) -> None:
     ]
     compared(tried, run(registry))
     again = dry_run_of_files(registry, run)
-    assert (again.works, again.known, again.missing, again.first) == (0, 2, 0, ())
+    assert (again.report.registered, again.known, again.report.missing, again.first) == (0, 2, 0, ())
 
 
 def test_a_list(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

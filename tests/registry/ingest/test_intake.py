@@ -158,8 +158,11 @@ def test_a_table_names_several_rightsholders_with_roles_and_shares(
         ),
         ({"rightsholder": "A", "rightsholder_share": "-1"}, "the share '-1'"),
         ({"rightsholder": "A", "rightsholder_share": "nan"}, "the share 'nan'"),
-        ({"rightsholder": "", "rightsholder_2": "B"}, "no first one"),
-        ({"rightsholder": "A", "rightsholder_2": "", "rightsholder_2_role": "author"}, "not named"),
+        ({"rightsholder": "", "rightsholder_2": "B"}, "is named, but the first one is not"),
+        (
+            {"rightsholder": "A", "rightsholder_2": "", "rightsholder_2_role": "author"},
+            "has a role or share, but no name",
+        ),
         ({"rightsholder": "A", "rightsholder_2": "A"}, "named twice"),
     ],
 )
@@ -196,7 +199,7 @@ def test_look_alikes_of_different_rightsholders_are_found(registry: Registry, fo
     assert (second.fingerprints, second.near_duplicates_across) == (1, 1)
     (finding,) = second.findings
     assert finding.kind == Kind.NEAR_DUPLICATE
-    assert "of 2 rightsholders" in finding.reason
+    assert "belong to 2 rightsholders" in finding.reason
     assert "Zoe/copy.jpg (Zoe)" in finding.reason
     third = register(registry, folder, owners, near_duplicates=True)
     assert (third.fingerprints, third.near_duplicate_pairs, third.findings) == (0, 0, ())
@@ -213,7 +216,7 @@ def test_a_search_that_would_take_too_long_is_left_out_and_made_up_for(
         patch.setattr(near_duplicates, "_SECONDS_PER_NEW", 1e6)
         report = register(registry, folder, near_duplicates=True)
     assert (report.fingerprints, report.near_duplicate_pairs) == (2, 0)
-    assert ["not looked for" in finding.reason for finding in report.findings] == [True]
+    assert ["not searched" in finding.reason for finding in report.findings] == [True]
     assert register(registry, folder, near_duplicates=True).near_duplicate_pairs == 1
 
 

@@ -73,9 +73,9 @@ def test_bad_files_are_listed_and_good_ones_go_in(registry: Registry, folder: Pa
     assert reasons["empty.png"] == "refused: empty file (0 bytes)"
     assert reasons["cut.png"] == "refused: truncated image: the file ends before its image does"
     assert reasons["out.png"] == reasons["outdir"] == "refused: symbolic link that leads out of the folder"
-    assert reasons["sub/loop"] == reasons["self"] == "refused: symbolic link that leads round in a circle"
+    assert reasons["sub/loop"] == reasons["self"] == "refused: symbolic link that leads in a circle"
     assert reasons["dangling.png"] == "refused: symbolic link to nothing"
-    assert reasons["inside.png"] == "refused: symbolic link to good.png, which is registered where it is"
+    assert reasons["inside.png"] == "refused: symbolic link to good.png, which is registered under its own path"
     assert reasons["pipe.png"] == "refused: not a regular file"
     assert reasons["caf\N{REPLACEMENT CHARACTER}.png"] == "refused: the file name is not UTF-8; rename the file"
     assert (report.registered, report.refused, report.hidden, len(report.findings)) == (3, 11, 1, 11)
@@ -129,7 +129,9 @@ def test_changed_content_is_a_new_work_and_the_former_one_is_missing(registry: R
     write(folder / "a.png", encoded(picture(9)))
     report = register(registry, folder)
     assert (report.registered, report.missing) == (1, 1)
-    assert listed(report) == {"a.png": "missing: registered earlier, not found with that content"}
+    assert listed(report) == {
+        "a.png": "missing: registered earlier from this source, but no file with that content was found this time"
+    }
     assert [(number, since is None) for number, since in rows(registry, "asset_id", "missing_since")] == [
         (0, False),
         (1, True),
@@ -196,7 +198,7 @@ def test_a_missing_file_is_told_until_it_is_back(registry: Registry, folder: Pat
     (folder / "b.png").unlink()
     for _ in range(2):
         assert listed(register(registry, folder)) == {
-            "b.png": "missing: registered earlier, not found with that content"
+            "b.png": "missing: registered earlier from this source, but no file with that content was found this time"
         }
     write(folder / "b.png", data)
     report = register(registry, folder)

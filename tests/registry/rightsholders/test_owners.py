@@ -76,7 +76,9 @@ def test_rows_can_name_content_instead_of_paths(tmp_path: Path) -> None:
     source = table(tmp_path, f"sha256,rightsholder\n{HASH.upper()},Ada\nxyz,Bob\n")
     assert owner(source, "anything.png") == "Ada"
     assert owner(source, "anything.png", "cd" * 32) == "no owner stated: owners.csv has no row for it"
-    assert source.findings == [Finding("xyz", Kind.ROW, "line 3 of owners.csv: no SHA-256 in hex")]
+    assert source.findings == [
+        Finding("xyz", Kind.ROW, "line 3 of owners.csv: its sha256 is not 64 hexadecimal digits")
+    ]
     both = table(tmp_path, f"path,sha256,rightsholder\na.png,{HASH},Ada\nb.png,,Bob\n")
     assert owner(both, "a.png") == "Ada"
     assert owner(both, "b.png") == "Bob"
@@ -130,7 +132,7 @@ def test_unusable_rows_are_listed_with_their_line_and_the_rest_counts(tmp_path: 
     for number, path in enumerate(("../up.png", "/abs.png", "C:\\win.png", "sub/../../x.png"), start=2):
         assert (
             reasons[path]
-            == f"line {number} of owners.csv: a path that leaves the folder; expected one relative to the folder"
+            == f"line {number} of owners.csv: a path that leaves the folder; expected a path relative to the folder"
         )
     assert reasons["short.png"] == "line 6 of owners.csv: 1 fields, expected 2"
     assert reasons["long.png"] == "line 7 of owners.csv: 3 fields, expected 2"
@@ -145,7 +147,7 @@ def test_a_path_given_twice_counts_only_if_both_rows_agree(tmp_path: Path) -> No
     """Two owners for one work is a question for people; both cases are listed."""
     source = table(tmp_path, "path,rightsholder\na.png,Ada\n./a.png,Ada\nb.png,Ada\nb.png,Zoe\n")
     assert owner(source, "a.png") == "Ada"
-    assert owner(source, "b.png") == "no owner can be told: lines 4 and 5 of owners.csv contradict each other"
+    assert owner(source, "b.png") == "its owner is unclear: lines 4 and 5 of owners.csv contradict each other"
     assert [finding.reason for finding in source.findings] == [
         "lines 2 and 3 of owners.csv say the same",
         "lines 4 and 5 of owners.csv contradict each other",
@@ -186,6 +188,6 @@ def test_the_first_folder_names_the_rightsholder() -> None:
     """Files beside the folders have none."""
     source = FolderPerRightsholder("CC0-1.0")
     assert source.declare("Ada/deep/a.png", HASH) == Declaration("folder name", "Ada", "CC0-1.0")
-    assert source.declare("a.png", HASH) == NoDeclaration("no owner stated: it lies in no rightsholder's folder")
+    assert source.declare("a.png", HASH) == NoDeclaration("no owner stated: it is not in a rightsholder's folder")
     assert isinstance(source.declare("A\nda/a.png", HASH), NoDeclaration)
     assert FolderPerRightsholder(None, allow_unowned=True).declare("a.png", HASH) == Declaration("folder name")

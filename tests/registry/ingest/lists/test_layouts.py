@@ -161,7 +161,7 @@ def test_what_the_user_maps_goes_before_the_preset(tmp_path: Path) -> None:
         ({"mapping": {"colour": "url"}}, "no canonical column 'colour' to map to; there are path, url"),
         ({"mapping": {"title": "nothing"}}, "has no column 'nothing'; it has 'url', 'x'"),
         ({"attributes": ["y"]}, "has no column 'y'"),
-        ({"preset": "coco"}, "no preset 'coco'; there are croissant, img2dataset"),
+        ({"preset": "coco"}, "no preset 'coco'; expected one of croissant, img2dataset"),
         ({"mapping": {"title": "x"}, "constants": {"title": "x"}}, "mapped to a column and to a constant"),
         ({"constants": {"title": "a\nb"}}, "expected one line of text"),
     ],
@@ -176,7 +176,7 @@ def test_choices_that_cannot_be_met(tmp_path: Path, choice: dict[str, object], m
 def test_a_list_without_works(tmp_path: Path) -> None:
     """A list of which no column says which work a row is cannot be registered."""
     file = write_parquet(tmp_path / "works.parquet", {"name": ["a"]})
-    with pytest.raises(InputError, match=r"no column of works.parquet says which work a row is \(columns: 'name'\)"):
+    with pytest.raises(InputError, match=r"no column of works.parquet identifies the works \(columns: 'name'\)"):
         open_list(file, staging=tmp_path)
 
 

@@ -76,7 +76,7 @@ def test_a_wrong_number_refuses_its_row(tmp_path: Path) -> None:
         ("a.csv", b"url,Url\nx,y\n", "the column 'Url' twice"),
         ("a.csv", b"url,a\0\nx,y\n", "a column named"),
         ("a.csv", b"\xff\xfeu\0r\0l\0", "UTF-16"),
-        ("a.csv", b"colour;shape\nx;y\n", "no column of a.csv says which work a row is"),
+        ("a.csv", b"colour;shape\nx;y\n", "no column of a.csv identifies the works"),
         ("a.csv.gz", gzip.compress(CSV * 9, mtime=0)[:-12], "gzip that is damaged or was cut off"),
         ("a.jsonl", b'{"url": "x", "URL": "y"}\n', "twice"),
         ("a.jsonl", b"", "no line with a JSON object"),
@@ -85,7 +85,7 @@ def test_a_wrong_number_refuses_its_row(tmp_path: Path) -> None:
         ("a.jsonl", b'{"url": "' + b"x" * 5_000_000 + b'"}\n', "more than 2,097,152 bytes"),
         ("a.jsonl", b'{"url": "\xff"}\n', "UTF-8"),
         ("a.jsonl", json.dumps({f"k{n}": n for n in range(2_000)}).encode(), "more than 1,000 columns"),
-        ("a.xlsx", b"PK\x03\x04", "is no list that can be read: expected .parquet"),
+        ("a.xlsx", b"PK\x03\x04", "is not a list that can be read: expected .parquet"),
     ],
     ids=count(),
 )  # fmt: skip
