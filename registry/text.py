@@ -43,7 +43,7 @@ def stated_reason(value: str, what: str = "reason") -> str:
     """A text that must not be empty. Raises InputError if it is, or as :func:`stated_text`."""
     text = stated_text(value, what, lines=True)
     if text is None:
-        raise InputError(f"the {what} is empty; state it, it will be read years later")
+        raise InputError(f"the {what} is empty; state it for those who read the log later")
     return text
 
 

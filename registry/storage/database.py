@@ -119,8 +119,8 @@ class Registry:
                 f"{self.home.database} has schema {found}, this creditline reads schema {SCHEMA_VERSION}; "
                 f"run `creditline migrate --home {self.home.root}` (it keeps a copy)"
             )
-        for kind, missing, repair in (
-            ("table", TABLES - relations, "restore it from a copy"),
+        for kind, missing, advice in (
+            ("table", TABLES - relations, "it is damaged; restore it from a copy"),
             (
                 "view",
                 VIEWS - relations,
@@ -128,7 +128,7 @@ class Registry:
             ),
         ):
             if missing:
-                raise RegistryError(f"{self.home.database} lacks the {kind} {min(missing)!r}: it is damaged; {repair}")
+                raise RegistryError(f"{self.home.database} lacks the {kind} {min(missing)!r}: {advice}")
 
     def schema_version(self) -> int:
         """The version that the file states, any version. Raises as :meth:`open` does otherwise."""
