@@ -7,7 +7,7 @@
     references/<ensemble>/              the same of the reference model; can be trained again
     samples/<sample>.png                the generated image
     samples/<sample>.safetensors        output before clipping, predictions and losses of members
-    contrasts/<sha256>.safetensors      the same predictions for an image that was not generated here
+    contrasts/<sha256>.safetensors      the same predictions for any other image
     jacobians/<sample>.safetensors      dy/dv of that sample
     audits/<audit>.safetensors          statistics of decoys, influences, counterfactuals
     pictures/<sha256>.png               a small picture of every work that an audit lists
