@@ -1,9 +1,9 @@
 """Forward-mode differentiation of a network along many directions at once, its value computed once
 for all of them.
 
-``torch.func.jvp`` under ``vmap`` does this for any network, but group normalisation, whose
-derivative it assembles from a dozen elementwise passes over all directions, costs it more than the
-convolutions do. Here a :class:`Dual` carries a value and its n tangents through a network by
+``torch.func.jvp`` under ``vmap`` does this for any network, but assembles the derivative of group
+normalisation from a dozen elementwise passes over all directions, which cost more than the
+convolutions. Here a :class:`Dual` carries a value and its n tangents through a network by
 ``__torch_function__``. The layers that denoisers are made of have rules:
 
 - a convolution is linear, so its tangents are one convolution over n x batch rows;
@@ -35,13 +35,12 @@ from registry.errors import UsageError
 
 Function = Callable[..., Any]
 Rule = Callable[..., object]
-"""Called like the function that it replaces; returns ``NotImplemented`` for a case that it leaves
-to the fallback."""
+"""Called like the function that it replaces; ``NotImplemented`` leaves a case to the fallback."""
 
 
 class Dual(Tensor):
-    """A tensor with its tangents: ``value`` has some shape, ``tangents`` the same with one more
-    dimension in front.
+    """A tensor with its tangents: ``tangents`` has the shape of ``value`` after one more
+    dimension.
     """
 
     value: Tensor

@@ -1,9 +1,8 @@
-"""From image files to the square arrays that members train on and are compared with.
+"""From image files to the square arrays on which members train, and between bytes and [-1, 1].
 
-Every work of an encoding becomes size x size x channels bytes: turned upright as its EXIF data
-says, laid over the background where it is transparent, fitted into the square, and scaled. The
-bytes that are decoded are hashed on the way, so that what a member trained on is what its manifest
-lists.
+Every work of an encoding becomes size x size x channels bytes: turned upright by its EXIF data,
+laid over the background where it is transparent, fitted into the square, and scaled. The decoded
+bytes are hashed, so that a member trains on the very works that its manifest lists.
 """
 
 from __future__ import annotations
@@ -46,10 +45,9 @@ class ImageSettings:
     channels: int = 3
     """1 for grey, 3 for colour."""
     fit: Fit = "pad"
-    """``pad`` keeps the whole work and fills with the background, ``crop`` fills the square with
-    its middle."""
+    """``pad``: the whole work, filled up with background. ``crop``: its middle."""
     background: str = "#ffffff"
-    """Under transparent parts and beside padded works."""
+    """Colour of transparent parts and of padding."""
 
     def __post_init__(self) -> None:
         if not 4 <= self.size <= 1024:
@@ -88,7 +86,7 @@ def open_image(data: bytes, name: str) -> Image.Image:
     Raises:
         InputError: not an image, damaged, or too large; the message carries ``name``.
     """
-    # Whatever a hostile file makes Pillow raise is a reason to refuse it, never a crash; see
+    # Any exception that a hostile file makes Pillow raise refuses the file; see
     # registry.image_files.inspection.
     try:
         with warnings.catch_warnings():
@@ -109,22 +107,22 @@ def open_image(data: bytes, name: str) -> Image.Image:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """Turned as its EXIF data says; damaged EXIF data says nothing."""
+    """Turned upright by its EXIF data; damaged EXIF data are ignored."""
     try:
         return ImageOps.exif_transpose(image)
-    except Exception:  # Pillow fails in many ways here, and none of them is about the picture itself
+    except Exception:  # Pillow fails in many ways here; the picture itself is fine
         return image
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """Values of 16 bits, which Pillow would clip and not scale, as 8; LAB, which it would make
-    transparent, as RGB.
+    """Scale 16-bit values to 8 bits (Pillow would clip them); make LAB RGB (Pillow:
+    transparent).
     """
     if image.mode.startswith("I;16"):
         return Image.fromarray((np.asarray(image, dtype=np.float64) / 257.0).round().astype(np.uint8))
     if image.mode in {"I", "F"}:
         values = np.asarray(image, dtype=np.float64)
-        # These modes hold any range: what goes beyond 8 bits is taken as 16.
+        # These modes hold any range: values beyond 8 bits are taken as 16-bit.
         peak = 65535.0 if np.nanmax(values, initial=0.0) > 255.0 else 255.0
         scaled = np.clip(np.nan_to_num(values) / peak, 0.0, 1.0) * 255.0
         return Image.fromarray(scaled.round().astype(np.uint8))
@@ -153,8 +151,7 @@ def read_work(path: Path, sha256: str) -> Image.Image:
     """A registered work's picture, from its file or its archive.
 
     Raises:
-        IntegrityError: the file is gone, cannot be decoded, or is no longer the one that was
-            registered.
+        IntegrityError: the file is gone, undecodable, or differs from the registered one.
     """
     try:
         return _checked(read_content(path), path, sha256)
@@ -175,8 +172,7 @@ def read_works(
     Works in an archive are read in one pass through it.
 
     Raises:
-        IntegrityError: works are gone or were altered since they were registered; says how many,
-            and names the first.
+        IntegrityError: works are gone or altered; the message counts them and names the first.
     """
     unusable: list[str] = []
 
@@ -215,7 +211,7 @@ def _unusable(error: InputError) -> str:
 
 
 def _read_together(paths: Sequence[Path]) -> Iterator[list[int]]:
-    """Rows that one thread reads: some files, or all the works of an archive."""
+    """Rows for one thread: some files, or all works of one archive."""
     archives: dict[Path, list[int]] = {}
     files: list[int] = []
     for row, path in enumerate(paths):
@@ -233,8 +229,8 @@ def _read_together(paths: Sequence[Path]) -> Iterator[list[int]]:
 
 
 def _contents(paths: Sequence[Path], rows: Sequence[int]) -> Iterator[tuple[int, bytes | InputError]]:
-    """Each row with its work's bytes, or why there are none; an archive's in the order in which
-    they come out of it.
+    """Each row with its work's bytes, or the error of reading them; an archive's rows in its own
+    order.
     """
     archive, member = split_path(paths[rows[0]])
     if member is None:
@@ -244,21 +240,21 @@ def _contents(paths: Sequence[Path], rows: Sequence[int]) -> Iterator[tuple[int,
             except InputError as error:
                 yield row, error
         return
-    wanted: dict[str, list[int]] = {}
+    rows_of: dict[str, list[int]] = {}
     for row in rows:
-        wanted.setdefault(str(split_path(paths[row])[1]), []).append(row)
+        rows_of.setdefault(str(split_path(paths[row])[1]), []).append(row)
     try:
-        for found, data in read_members(archive, wanted):
-            for row in wanted.pop(found, ()):
+        for found, data in read_members(archive, rows_of):
+            for row in rows_of.pop(found, ()):
                 yield row, data if isinstance(data, bytes) else InputError(f"cannot read {paths[row]}: {data}")
     except InputError as error:
-        for left in wanted.values():
+        for left in rows_of.values():
             for row in left:
                 yield row, error
 
 
 def to_unit_range(pixels: UInt8[np.ndarray, "*shape"]) -> np.ndarray:
-    """Bytes as float32 in [0, 1]: what similarity and distances are computed on."""
+    """Bytes as float32 in [0, 1], for similarity and distances."""
     return pixels.astype(np.float32) / np.float32(255.0)
 
 

@@ -4,7 +4,7 @@ On a CPU, n processes of one thread each beat one process of n threads for netwo
 and two torch processes with default threads slow each other down tenfold. Workers read and write
 files only; the registry belongs to the parent.
 
-A worker leaves when its parent is gone, so that killing a command leaves nothing running.
+A worker exits when its parent is gone, so that killing a command leaves nothing running.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from registry.errors import CreditlineError, UsageError
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 Report = Callable[[int], None]
-"""Called by a worker with the number of steps that it has just done."""
+"""Called by a worker with the number of steps just done."""
 
 _progress: Queue[tuple[int, int]] | None = None
 
@@ -65,10 +65,10 @@ def _run(call: _Call[Task, Result]) -> Result:
 
 
 def choose_device(name: str | None = None, workers: int | None = None) -> Device:
-    """The GPU when there is one, else every core of the CPU.
+    """The GPU if torch finds one, else every core of the CPU.
 
     Raises:
-        UsageError: the device asked for is not here.
+        UsageError: this machine lacks the device.
     """
     import torch
 
@@ -81,7 +81,7 @@ def choose_device(name: str | None = None, workers: int | None = None) -> Device
 
 
 def _cores() -> int:
-    """Those that this process may use, where the system tells."""
+    """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -93,13 +93,12 @@ def run_tasks(
 ) -> Iterator[tuple[int, Result]]:
     """Run ``function`` on every task and yield (task's index, result) as each is done.
 
-    ``function`` and tasks must be picklable: a module's function, plain values. Where one process
-    would do, this one does it, on one thread as a worker would. Leaving the iterator early stops
-    the workers.
+    ``function`` and tasks must be picklable: a module's function, plain values. A single task runs
+    in this process, on one thread like a worker. Leaving the iterator early stops the workers.
 
     Raises:
         WorkerDiedError: a worker was killed.
-        CreditlineError: what the function itself raised.
+        CreditlineError: an error of the function itself.
     """
     if min(device.workers, len(tasks)) <= 1:
         yield from _run_here(function, tasks, on_progress)
@@ -167,7 +166,7 @@ def _drain(progress: Queue[tuple[int, int]], on_progress: Callable[[int, int], o
 def _start_worker(progress: Queue[tuple[int, int]], abandoned: Event, parent: int) -> None:
     global _progress  # noqa: PLW0603 - a pool hands a worker its queue only here
     _progress = progress
-    # Ctrl-C reaches the whole group: the parent alone answers it, and tells the workers.
+    # Ctrl-C reaches the whole group: the parent alone handles it, and stops the workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _compute_as_a_worker()
     threading.Thread(target=_leave_with_parent, args=(abandoned, parent), daemon=True).start()
@@ -177,10 +176,9 @@ def _compute_as_a_worker() -> None:
     import torch
 
     torch.set_num_threads(1)
-    # Moments of weights that hardly change become subnormal numbers, which processors handle
-    # slowly.
+    # The moments of nearly constant weights become subnormal numbers, which are slow.
     torch.set_flush_denormal(True)
-    # A GPU repeats itself, and agrees with a CPU to rounding, only without its shortcuts.
+    # Without these a GPU is neither deterministic nor equal to a CPU up to rounding.
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = False

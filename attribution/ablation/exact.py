@@ -1,4 +1,4 @@
-"""Removing units for real: leave out every member that saw them, re-weight the rest, regenerate
+"""Exact ablation of units: leave out every member that saw them, re-weight the others, regenerate
 under the same noise.
 
 For a unit with code b the members with b_i = 0 keep weight 1/(n - h). Since codes are distinct
@@ -121,11 +121,11 @@ def counterfactual_batches(
     rows_at_once: int = ROWS_AT_ONCE,
     advanced: Callable[[int], None] | None = None,
 ) -> Iterator[tuple[Int[np.ndarray, " part"], Float[Tensor, "part channel height width"]]]:
-    """The same, batch by batch with the places of its units, so that a landscape never holds all
-    images at once.
+    """:func:`counterfactuals` batch by batch, each with the places of its units: a landscape never
+    holds all images at once.
 
-    Units that were seen by the same members (which happens once some members are out of service)
-    have the same counterfactual, and it is computed once.
+    Units that the same members saw (possible once some members are out of service) share one
+    counterfactual, which is computed once.
     """
     weights = ablation_weights(membership)
     _, first, place = np.unique(membership, axis=0, return_index=True, return_inverse=True)

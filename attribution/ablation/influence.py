@@ -1,4 +1,4 @@
-"""What the Jacobian says about every unit, to first order.
+"""First-order influence of every unit on a sample, from its Jacobian.
 
 Removing a unit with code b moves the weights by u_{-x} - u0 = -(b - h/n) / (n - h), so y moves by J
 times that (*synthetic ablation*). The length of the move needs J only through G = J^T J: with c = b
@@ -9,8 +9,8 @@ times that (*synthetic ablation*). The length of the move needs J only through G
 so one Jacobian per sample gives the influence of every unit of any data set at the price of n^2
 products each.
 
-These are estimates. They say which members matter to an output more than which unit does, so they
-are reported beside the evidence and are none themselves; see ``docs/method.md``.
+These are estimates. They depend on the members more than on the unit, so reports show them beside
+the evidence and never as evidence; see ``docs/method.md``.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ UNITS_AT_ONCE = 65536
 
 @dataclass(frozen=True)
 class Radius:
-    """The counterfactual radius (ABC): the largest influence that any unit has on a sample, and
-    that unit.
+    """The counterfactual radius (ABC): the largest influence of any unit on a sample, and the
+    unit.
     """
 
     distance: float
     unit_number: int
-    """The first, where several are as far."""
+    """The first of equals."""
 
 
 def gram(jacobian: Float[Tensor, "batch member channel height width"]) -> Float[Tensor, "batch member member"]:
@@ -68,25 +68,22 @@ def influences(
         CapacityError: a unit was seen by every member.
         UsageError: membership is no boolean matrix over the members of G.
     """
-    result: FloatArray = np.sqrt(_square_moves(gram_matrix, membership, at_once)) * euclidean_scale(values)
+    result: FloatArray = np.sqrt(square_influences(gram_matrix, membership, at_once=at_once)) * euclidean_scale(values)
     return result
 
 
-def lpips_influences(
+def square_influences(
     gram_matrix: Float[Tensor, "member member"], membership: BoolArray, *, at_once: int = UNITS_AT_ONCE
 ) -> FloatArray:
-    """First-order LPIPS of every unit's ablation, from G_phi of
-    :mod:`attribution.metrics.perceptual`: a square, as LPIPS is.
+    """c^T G c / (n - h)^2 of every unit: the square of its unscaled influence.
+
+    With G_phi of :mod:`attribution.metrics.perceptual` for G, the first-order LPIPS of its
+    ablation.
 
     Raises:
         CapacityError: a unit was seen by every member.
         UsageError: membership is no boolean matrix over the members of G.
     """
-    return _square_moves(gram_matrix, membership, at_once)
-
-
-def _square_moves(gram_matrix: Float[Tensor, "member member"], membership: BoolArray, at_once: int) -> FloatArray:
-    """c^T G c / (n - h)^2 of every unit."""
     n = gram_matrix.shape[0]
     if membership.ndim != 2 or membership.shape[1] != n:
         raise UsageError(f"membership of shape {membership.shape}, expected one column for each of the {n} members")

@@ -1,4 +1,4 @@
-"""One sample without several units at once, as when several works are withdrawn together."""
+"""Joint ablation: one sample without several units at once."""
 
 from __future__ import annotations
 
@@ -56,10 +56,10 @@ class _Task:
 def ablate_sample(
     registry: Registry, prefix: str, names: Sequence[str], device: Device, lpips: LpipsWeights | NotMeasured
 ) -> JointAblation:
-    """Generate a sample again, under its own noise, by the members that saw none of the named
+    """Generate a sample again, under its own noise, with the members that saw none of the named
     units.
 
-    ``lpips`` is what to measure LPIPS with, or why not, see
+    ``lpips`` is the network that measures LPIPS, or why it is not measured, see
     :func:`attribution.metrics.lpips_weights.lpips_weights`.
 
     Raises:

@@ -1,25 +1,26 @@
-"""An audit: where did this image come from? Three layers, each with its own method, kept apart in
-what is registered.
+"""An audit: where did this image come from? Three layers, each with its own method and its own part
+of the record.
 
-1. Ranking, blind to the codes: which works could it be?  (:mod:`attribution.ranking.shortlist`)
-2. Testing, by randomisation: is the effect real?         (:mod:`attribution.evidence.randomisation`)
-3. Showing, by real ablation: what changes without them?  (:mod:`attribution.ablation.exact`)
+1. Ranking, blind to the codes: which works could it be? (:mod:`attribution.ranking.shortlist`)
+2. Testing, by randomisation: is the effect real? (:mod:`attribution.evidence.randomisation`)
+3. Showing, by exact ablation: what changes without them? (:mod:`attribution.ablation.exact`)
 
-Beside them stands the papers' own measure, the influence of every unit, from one Jacobian or by
-enumeration. An audit's id is a hash of its subject, settings and ensemble: running it again finds
-it, and a run that was killed goes on with what is missing.
+In addition, the influence of every unit on a sample, the papers' own measure, is estimated from one
+Jacobian or measured by ablating every unit. An audit's id is a hash of its subject, settings and
+ensemble: a second run finds the recorded audits and computes the missing ones.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 
 from attribution.audit.record import (
     AuditContext,
@@ -54,7 +55,7 @@ from attribution.ranking.grading import grade_rankers, graded_samples
 from attribution.ranking.rankers.interface import Images
 from attribution.ranking.recorded_choice import UsedRankers, ranker_inputs, rankers_to_use
 from attribution.ranking.shortlist import Shortlisted, shortlists_for
-from attribution.sampling.generate import altered_file, default_sampler, request_of
+from attribution.sampling.generate import altered_file, batches_by_request, default_sampler
 from attribution.sampling.predictions import OUTSIDE_SPACING, MemberPredictions, load_predictions
 from attribution.sampling.schedule import SamplerSettings
 from attribution.training.dataset import build_training_set
@@ -66,7 +67,8 @@ from registry.storage import tables
 from registry.storage.database import Registry
 
 EXAMINED_AT_ONCE = 64
-"""Samples whose works are ranked in one pass over them: bounds memory, changes nothing else."""
+"""Samples that are ranked in one pass over the works and ablated together: bounds memory, changes
+nothing else."""
 DECOY_SEED = 0
 NO_LPIPS = NotMeasured("it was not asked for")
 
@@ -88,22 +90,21 @@ class Auditor:
         used: UsedRankers | None = None,
         lpips: LpipsWeights | NotMeasured = NO_LPIPS,
     ) -> Auditor:
-        """Open the works, draw the decoys, and let the ensemble grade the rankers, unless that was
-        done and kept.
+        """Open the works, draw the decoys, and grade the rankers, unless a kept choice exists.
 
         Args:
-            registry: where all of it is registered.
+            registry: the registry.
             ensemble: the members that serve.
             settings: how to audit.
             device: where members run.
             used: the rankers; None: those kept with the ensemble, or the default ones.
-            lpips: what to measure LPIPS with, or why not, see
+            lpips: the network that measures LPIPS, or why LPIPS is not measured, see
                 :func:`attribution.metrics.lpips_weights.lpips_weights`.
 
         Raises:
             IntegrityError: a work was altered since it was registered.
             UsageError: no code is left to test with.
-            MissingPartError: what a kept ranker needs is not there.
+            MissingPartError: a part that a kept ranker needs is missing.
         """
         encoding = ensemble.encoding
         training_set = build_training_set(registry, ensemble.id, encoding.id, ensemble.settings)
@@ -132,14 +133,14 @@ class Auditor:
     def audit_samples(
         self, samples: Sequence[tables.Sample], on_progress: Callable[[int, int], object] = lambda _done, _total: None
     ) -> Iterator[tables.Audit]:
-        """Audit samples of this ensemble; those that were audited alike before are yielded as they
-        are.
+        """Audit samples of this ensemble; an audit that was recorded before is yielded as it is.
 
-        ``on_progress`` gets (work just done, work in all).
+        ``on_progress`` gets (work just done, work in all). Work in all is estimated from the
+        samples ranked so far.
 
         Raises:
             IntegrityError: a sample or member was altered.
-        UsageError: a sample is of another ensemble.
+            UsageError: a sample is of another ensemble.
         """
         new: list[tables.Sample] = []
         for sample in {row.id: row for row in samples}.values():
@@ -153,16 +154,25 @@ class Auditor:
             if reason is not None:
                 raise IntegrityError(f"sample {sample.id}: {reason}; generate it again or leave it out")
             new.append(sample)
-        waiting: list[tuple[tables.Sample, Findings]] = []
+        work = 0
         for start in range(0, len(new), EXAMINED_AT_ONCE):
             part = new[start : start + EXAMINED_AT_ONCE]
-            waiting += zip(part, self._examine_samples(part), strict=True)
-        tasks = self._tasks(waiting)
-        findings = {sample.id: found for sample, found in waiting}
-        total = sum(task.work for task in tasks)
-        for _, results in run_tasks(run_audit_task, tasks, self.device, lambda _, done: on_progress(done, total)):
-            for counterfactuals in results:
-                yield record_audit(self.context, findings.pop(counterfactuals.sample_id), counterfactuals)
+            findings = {sample.id: found for sample, found in zip(part, self._examine_samples(part), strict=True)}
+            # As many tasks as a multiple of the workers, so that none idles while the last one
+            # works.
+            rounds = math.ceil(len(part) / (self._rows_at_once() * self.device.workers))
+            rows = math.ceil(len(part) / (rounds * self.device.workers))
+            units = {key: found.shortlisted.unit_numbers for key, found in findings.items()}
+            tasks = self.ablation_tasks(part, units, rows)
+            work += sum(task.work for task in tasks)
+            report = partial(self._report, on_progress, work * len(new) // (start + len(part)))
+            for _, results in run_tasks(run_audit_task, tasks, self.device, report):
+                for counterfactuals in results:
+                    yield record_audit(self.context, findings.pop(counterfactuals.sample_id), counterfactuals)
+
+    @staticmethod
+    def _report(on_progress: Callable[[int, int], object], total: int, _task: int, done: int) -> None:
+        on_progress(done, total)
 
     def audit_images(
         self,
@@ -170,8 +180,8 @@ class Auditor:
         label: str | None,
         on_progress: Callable[[int, int], object] = lambda _done, _total: None,
     ) -> Iterator[tables.Audit]:
-        """Audit image files from anywhere: ranked and tested on noised copies; there is no
-        counterfactual of them.
+        """Audit outside image files: ranked, and tested on noised copies. They have no
+        counterfactuals.
 
         Raises:
             InputError: a file is not an image.
@@ -195,8 +205,9 @@ class Auditor:
     def prediction_task(
         self, sha256: str, pixels: Float[np.ndarray, "channel height width"], label: str | None
     ) -> PredictionTask:
-        """How the members' predictions on an outside image in [0, 1] are measured; ``sha256`` is that
-        of its file.
+        """The task that measures the members' predictions on an outside image.
+
+        ``sha256`` is that of its file, ``pixels`` are in [0, 1].
         """
         sampler = self._sampler()
         members = self.context.ensemble.members_sha256
@@ -216,8 +227,8 @@ class Auditor:
     def measure_predictions(
         self, tasks: Sequence[PredictionTask], on_progress: Callable[[int, int], object] = lambda _done, _total: None
     ) -> None:
-        """Measure and keep the predictions that are not there yet; ``on_progress`` gets (work just
-        done, work in all).
+        """Measure and keep the missing predictions; ``on_progress`` gets (work just done, work in
+        all).
         """
         missing = {task.key: task for task in tasks if not task.home.image_predictions(task.key).exists()}
         work = list(missing.values())
@@ -225,11 +236,11 @@ class Auditor:
             pass
 
     def predictions_of(self, task: PredictionTask) -> MemberPredictions:
-        """The predictions that were measured for an outside image."""
+        """The measured predictions for an outside image."""
         return load_predictions(self.context.registry.home.image_predictions(task.key))[0]
 
     def _sampler(self) -> SamplerSettings:
-        """The sampler whose steps an outside image is noised at."""
+        """The sampler at whose steps an outside image is noised."""
         return default_sampler(self.context.ensemble.settings)
 
     def _check_ensemble(self, sample: tables.Sample) -> None:
@@ -241,16 +252,16 @@ class Auditor:
             )
 
     def _recorded(self, subject: Subject) -> tables.Audit | None:
-        """The same audit, made before, unless its artefact was damaged since."""
+        """The recorded audit of a subject, if its artefact is intact."""
         found = recorded_audit(self.context, audit_id_of(self.context, subject))
         return found if found is not None and artefact_is_intact(self.context, found) else None
 
     def examine(self, subject: Subject, predictions: MemberPredictions, image: np.ndarray) -> Findings:
-        """Layers 1 and 2 of an image in [0, 1], which need no network."""
+        """Layers 1 and 2 of an image in [0, 1]; neither needs a network."""
         return self.examine_together([(subject, predictions, image)])[0]
 
     def examine_together(self, shown: Sequence[tuple[Subject, MemberPredictions, np.ndarray]]) -> list[Findings]:
-        """The same of several images, in one pass over the works."""
+        """Layers 1 and 2 of several images, in one pass over the works."""
         begun = time.monotonic()
         listed = shortlists_for(
             self.context.rankers,
@@ -323,32 +334,41 @@ class Auditor:
             shown.append((Subject.of_sample(sample), predictions, (np.clip(further["output"], -1.0, 1.0) + 1.0) / 2.0))
         return self.examine_together(shown)
 
-    def _tasks(self, waiting: Sequence[tuple[tables.Sample, Findings]]) -> list[AuditTask]:
-        groups: dict[tuple[str | None, str], list[tuple[tables.Sample, Findings]]] = {}
-        for sample, found in waiting:
-            groups.setdefault((sample.label, str(sorted(sample.sampler.items()))), []).append((sample, found))
+    def ablation_tasks(
+        self,
+        samples: Sequence[tables.Sample],
+        units: Mapping[str, Int64[np.ndarray, " candidate"]],
+        rows: int | None = None,
+        *,
+        settings: AuditSettings | None = None,
+    ) -> list[AuditTask]:
+        """Tasks for workers that generate samples again without units.
+
+        Args:
+            samples: samples of this ensemble.
+            units: by sample id, the numbers of the units to leave out, one at a time.
+            rows: samples per task, at most; None: as many as the kind of denoiser samples at once.
+            settings: what else to measure; None: as the audits do.
+        """
+        settings = settings or self.context.settings
         membership = self.context.encoded.membership
-        everyone = membership if self.context.settings.exact else membership[:0]
-        # As many tasks as a multiple of the workers, so that none idles while the last one works.
-        at_once = self.context.ensemble.settings.network.rows_at_once(self.device.name)
-        rounds = math.ceil(len(waiting) / (at_once * self.device.workers))
-        rows = math.ceil(len(waiting) / max(1, rounds * self.device.workers))
         return [
             AuditTask(
                 home=Home(self.context.registry.home.root.resolve()),
                 ensemble=self.context.ensemble,
                 sampler=sampler,
                 prompt=prompt,
-                samples=tuple(
-                    SampleAudit(sample.id, sample.seed, membership[found.shortlisted.unit_numbers], everyone)
-                    for sample, found in part
-                ),
-                with_jacobian=self.context.settings.jacobian,
+                samples=tuple(SampleAudit(row.id, row.seed, membership[units[row.id]]) for row in part),
+                everyone=membership if settings.exact else membership[:0],
+                with_jacobian=settings.jacobian,
                 device=self.device.name,
-                jacobian_members=self.context.settings.jacobian_members,
-                lpips=None if isinstance(self.context.lpips, NotMeasured) else self.context.lpips,
+                jacobian_members=settings.jacobian_members,
+                lpips=self.context.lpips
+                if settings.lpips and not isinstance(self.context.lpips, NotMeasured)
+                else None,
             )
-            for group in groups.values()
-            for part in (group[start : start + rows] for start in range(0, len(group), rows))
-            for sampler, prompt in (request_of(part[0][0]),)
+            for sampler, prompt, part in batches_by_request(samples, rows or self._rows_at_once())
         ]
+
+    def _rows_at_once(self) -> int:
+        return self.context.ensemble.settings.network.rows_at_once(self.device.name)

@@ -1,9 +1,8 @@
-"""The influences of all units on one output, by whichever methods were asked for, and how well the
-estimates did.
+"""The influences of all units on one output, and the error of the estimates.
 
 Two methods, the Jacobian's first order (``estimate``) and real ablation (``exact``), by two
 distances: Euclidean in the papers' scale, and LPIPS. Where both methods measured, the estimate is
-held against the exact values, unit by unit.
+compared with the exact values, unit by unit.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from attribution.ablation.influence import counterfactual_radius, gram, influences, lpips_influences
+from attribution.ablation.influence import counterfactual_radius, gram, influences, square_influences
 from attribution.audit.worker import Counterfactuals, load_jacobian
 from attribution.metrics.euclidean import NotMeasured
 from attribution.metrics.lpips_weights import LpipsWeights
@@ -30,17 +29,14 @@ NO_JACOBIAN = "the audit was run without the Jacobian"
 
 @dataclass(frozen=True)
 class Landscapes:
-    """One number a unit; NaN where every member saw it, so that there is nothing to leave in. None:
-    not measured.
-    """
+    """One number per unit; NaN: every member saw the unit, so none is left. None: not measured."""
 
     estimate: Influences | None = None
     exact: Influences | None = None
     estimate_lpips: Influences | None = None
     exact_lpips: Influences | None = None
     decoy_estimate: Float64[np.ndarray, " decoy"] | None = None
-    """The estimate for codes that belong to nobody: what leaving out so many members does, whatever
-    they saw."""
+    """The estimate for codes of no unit: the effect of leaving out as many members."""
 
     @property
     def tensors(self) -> dict[str, np.ndarray]:
@@ -57,14 +53,16 @@ class Landscapes:
 
 @dataclass(frozen=True)
 class EstimateError:
-    """How far first-order estimates are from real ablation, over the units that both have."""
+    """The error of first-order estimates against real ablation, over the units that both
+    measured.
+    """
 
     rank_correlation: float | NotMeasured
     """Spearman's."""
     relative_error: float | NotMeasured
     """Length of the difference by length of the exact influences, as vectors over units."""
     median_relative_error: float | NotMeasured
-    """Over units whose exact influence is not zero."""
+    """Over units with an exact influence above zero."""
     units: int
 
     def to_json(self) -> dict[str, Any]:
@@ -80,8 +78,8 @@ def landscapes_of(
     jacobian: Path | None,
     shown: Counterfactuals | None,
 ) -> Landscapes:
-    """What a Jacobian and a worker's ablations say about every unit, and the Jacobian about every
-    decoy.
+    """The influences of every unit, from a Jacobian and a worker's ablations, and of every decoy,
+    from the Jacobian.
 
     Raises:
         IntegrityError: the Jacobian is missing or unreadable.
@@ -98,12 +96,12 @@ def landscapes_of(
         of_decoys = influences(gramian, decoys, columns[0].numel())
         if shown.lpips_gram is not None:
             estimate_lpips = np.full(len(membership), np.nan)
-            estimate_lpips[here] = lpips_influences(shown.lpips_gram, membership[here])
+            estimate_lpips[here] = square_influences(shown.lpips_gram, membership[here])
     return Landscapes(estimate, shown.landscape, estimate_lpips, shown.lpips_landscape, of_decoys)
 
 
 def estimate_error(estimate: Influences, exact: Influences) -> EstimateError:
-    """Hold estimates against exact influences of the same units."""
+    """Compare estimates with exact influences of the same units."""
     both = np.isfinite(estimate) & np.isfinite(exact)
     first, second = estimate[both], exact[both]
     moved = second > 0
@@ -127,13 +125,13 @@ def landscape_facts(
     side: int,
     why_not: str,
 ) -> dict[str, Any]:
-    """What an audit states of its landscapes.
+    """The facts of an audit's landscapes.
 
     Args:
         landscapes: the influences.
         jacobian: the file that the estimates came from.
         jacobian_members: how many members carried its tangents at each step; None: all of them.
-        lpips: what LPIPS was measured with, or why it was not.
+        lpips: the network that measured LPIPS, or why LPIPS was not measured.
         side: of the output, in pixels.
         why_not: why a unit may have no influence.
     """

@@ -1,6 +1,4 @@
-"""What an audit is, as values and as rows: its settings, its subject, its findings, and how they
-are registered.
-"""
+"""An audit's settings, subject and findings, and how they are recorded."""
 
 from __future__ import annotations
 
@@ -66,10 +64,9 @@ class AuditSettings:
     exact: bool = False
     """Whether to measure every unit's influence by real ablation."""
     jacobian_members: int | None = None
-    """Members that carry the Jacobian's tangents at each step, drawn at random; None: all of
-    them."""
+    """Members that carry the Jacobian's tangents at each step, drawn at random; None: all."""
     lpips: str | None = None
-    """The network that LPIPS is measured with, where it is."""
+    """The network that measures LPIPS; None: LPIPS is not measured."""
 
     def __post_init__(self) -> None:
         if self.shortlist < 1 or self.decoy_limit < 1 or self.works_per_candidate < 1:
@@ -102,7 +99,7 @@ class Subject:
 
     @property
     def names(self) -> frozenset[str]:
-        """What a table of scores may call it."""
+        """The names by which a table of supplied scores may list it."""
         return frozenset(name for name in (self.sample_id, self.image_sha256) if name)
 
 
@@ -117,9 +114,9 @@ class Findings:
     codes: UInt64[np.ndarray, " place"]
     evidence: Evidence
     rightsholders: RightsholderTests | NotMeasured
-    """Tests of those whose works the ranking puts first, where units are works."""
+    """Tests of the rightsholders of the first-ranked works, where units are works."""
     neighbours: Int64[np.ndarray, " unit"]
-    """Units whose part in the members' differences was taken off."""
+    """The units adjusted for, see :mod:`attribution.evidence.adjustment`."""
     steps: int
     """Steps that have a weight in the statistic."""
     timings: dict[str, float]
@@ -127,25 +124,25 @@ class Findings:
 
 @dataclass(frozen=True)
 class AuditContext:
-    """What all audits of one run share and every record states."""
+    """The values that all audits of one run share."""
 
     registry: Registry
     ensemble: ServingEnsemble
     settings: AuditSettings
     encoded: EncodedWorks
     rankers: tuple[Ranker, ...]
-    """All that have a say in what is tested."""
+    """The rankers that fill the shortlist."""
     choice: RankerChoice
-    """What orders the display."""
+    """The ranking that orders the display."""
     decoys: UInt64[np.ndarray, " decoy"]
     device: str
     lpips: LpipsWeights | NotMeasured
-    """What to measure LPIPS with."""
+    """The network that measures LPIPS, or why LPIPS is not measured."""
 
 
 def audit_id_of(context: AuditContext, subject: Subject) -> str:
-    """An audit is its subject, ensemble, settings, rankers and the fusion that was chosen; the same
-    request is the same audit.
+    """Hash of subject, ensemble, settings, rankers and fusion: the same request is the same
+    audit.
     """
     ranker = {
         "rankers": [identity_of(one) for one in context.rankers],
@@ -158,7 +155,7 @@ def audit_id_of(context: AuditContext, subject: Subject) -> str:
 
 
 def recorded_audit(context: AuditContext, audit_id: str) -> tables.Audit | None:
-    """The audit of this id, if it was made before."""
+    """The recorded audit of this id, or None."""
     with context.registry.session() as session:
         return session.get(tables.Audit, audit_id)
 
@@ -174,10 +171,10 @@ def artefact_is_intact(context: AuditContext, audit: tables.Audit) -> bool:
 def record_audit(context: AuditContext, found: Findings, shown: Counterfactuals | None) -> tables.Audit:
     """Write an audit's artefact and the pictures of its works, then its rows in one transaction.
 
-    An audit whose rows are there, because its artefact was lost or altered, gets the artefact back.
+    If the rows exist, because the artefact was lost or altered, only the artefact is restored.
 
     Args:
-        context: what the run's audits share.
+        context: the values that the run's audits share.
         found: ranking and test of the subject.
         shown: its real ablations; None for an image from outside.
 
@@ -278,7 +275,7 @@ def _test_facts(context: AuditContext, found: Findings) -> dict[str, Any]:
 
 
 def decoys_with_contrast(ensemble: ServingEnsemble, codes: UInt64[np.ndarray, " unit"]) -> int:
-    """How many codes belong to no unit and are not all alike over the members that serve.
+    """Number of codes of no unit whose bits differ over the members that serve.
 
     Of the C(n, h) words, C(n-m, h) have none of their ones among the m members that serve, and
     C(n-m, h-m) have ones at all of them.

@@ -1,8 +1,8 @@
-"""What an audit computes with networks: Jacobians, real ablations, and the predictions of images from
-outside.
+"""The work of an audit that needs networks: Jacobians, real ablations, predictions for outside
+images.
 
-Runs in worker processes and leaves files; what does not depend on an audit's settings (Jacobian,
-predictions) is kept and never computed twice.
+Runs in worker processes. Jacobians and predictions do not depend on an audit's settings: they are
+kept as files and never computed twice.
 """
 
 from __future__ import annotations
@@ -46,15 +46,12 @@ SAME_OUTPUT = 1e-2
 
 @dataclass(frozen=True, eq=False)
 class SampleAudit:
-    """One sample of a task: which units to ablate."""
+    """One sample of a task: the units to ablate."""
 
     sample_id: str
     seed: int
     candidates: Bool[np.ndarray, "candidate member"]
     """Which of the members that serve saw which candidate."""
-    everyone: Bool[np.ndarray, "unit member"]
-    """The same of every unit, where the whole landscape is wanted exactly; without rows
-    otherwise."""
 
 
 @dataclass(frozen=True)
@@ -66,17 +63,19 @@ class AuditTask:
     sampler: SamplerSettings
     prompt: Prompt
     samples: tuple[SampleAudit, ...]
+    everyone: Bool[np.ndarray, "unit member"]
+    """Which member saw which of all units, for an exact landscape; without rows otherwise."""
     with_jacobian: bool
     device: str
     jacobian_members: int | None = None
-    """Members that carry tangents at each step, drawn at random; None: all of them."""
+    """Members that carry tangents at each step, drawn at random; None: all members."""
     lpips: LpipsWeights | None = None
-    """What to measure LPIPS with, where it is to be measured."""
+    """The network that measures LPIPS; None: LPIPS is not measured."""
 
     @property
     def work(self) -> int:
-        """How much this task will report: a unit per step of a Jacobian and per ablation."""
-        ablations = sum(len(item.candidates) + len(item.everyone) for item in self.samples)
+        """The units of work that this task reports: one per Jacobian step and per ablation."""
+        ablations = sum(len(item.candidates) + len(self.everyone) for item in self.samples)
         return ablations + (self.sampler.steps if self.with_jacobian else 0)
 
 
@@ -90,12 +89,12 @@ class Counterfactuals:
     influence: Float64[np.ndarray, " candidate"]
     """Scaled Euclidean distance from the output, both before clipping."""
     landscape: Float64[np.ndarray, " unit"] | None
-    """The same for every unit, where it was asked for: 0 if no member saw it, NaN if every member
+    """The same distance for every unit, in an exact audit: 0 if no member saw it, NaN if all
     did."""
     timings: dict[str, float]
     """Seconds: ``ablation``, and this sample's share of ``jacobian``."""
     lpips: Float64[np.ndarray, " candidate"] | None = None
-    """LPIPS between the output and each counterfactual, both before clipping, where it was
+    """LPIPS between the output and each counterfactual, both before clipping; None: not
     measured."""
     lpips_landscape: Float64[np.ndarray, " unit"] | None = None
     lpips_gram: Float64[Tensor, "member member"] | None = None
@@ -114,11 +113,11 @@ def run_audit_task(task: AuditTask, report: Callable[[int], None]) -> list[Count
 
 def write_jacobians(task: AuditTask, ensemble: Ensemble, report: Callable[[int], None]) -> None:
     """One Jacobian run for all samples of the task that have none yet."""
-    wanted = [item for item in task.samples if not _has_jacobian(task, item.sample_id)]
-    if not wanted:
+    missing = [item for item in task.samples if not _has_jacobian(task, item.sample_id)]
+    if not missing:
         report(task.sampler.steps)
         return
-    noise = batch_noise(task.ensemble, [item.seed for item in wanted], task.sampler, task.device)[: len(wanted)]
+    noise = batch_noise(task.ensemble, [item.seed for item in missing], task.sampler, task.device)[: len(missing)]
     condition = task.ensemble.settings.condition(task.prompt, len(noise), task.device)
 
     def observe(_: Observation) -> None:
@@ -128,7 +127,7 @@ def write_jacobians(task: AuditTask, ensemble: Ensemble, report: Callable[[int],
     result = sample_with_jacobian(
         ensemble, noise, task.sampler, condition=condition, observe=observe, carrying=carrying
     )
-    for row, item in enumerate(wanted):
+    for row, item in enumerate(missing):
         tensors = {
             "output": result.y[row].float().cpu().numpy(),
             "jacobian": result.jacobian[row].float().cpu().numpy(),
@@ -139,16 +138,12 @@ def write_jacobians(task: AuditTask, ensemble: Ensemble, report: Callable[[int],
 
 
 def jacobian_file(home: Home, sample_id: str, members: int | None) -> Path:
-    """Where a sample's Jacobian is kept; one whose tangents went through a few members only has a
-    name of its own.
-    """
+    """The file of a sample's Jacobian; ``members``: how many carried tangents, None: all."""
     return home.jacobian(sample_id if members is None else f"{sample_id}-{members}-members")
 
 
 def _has_jacobian(task: AuditTask, sample_id: str) -> bool:
-    """Whether a Jacobian of this very sample is kept: its run ended where the sample's did, up to
-    rounding.
-    """
+    """Whether a finite Jacobian is kept whose run ended in the sample's output, up to rounding."""
     try:
         kept = load_file(jacobian_file(task.home, sample_id, task.jacobian_members))
         output = load_file(task.home.sample_tensors(sample_id))["output"]
@@ -186,9 +181,9 @@ def _ablate(
     for units, outputs in regenerate(item.candidates):
         candidates[torch.from_numpy(units)] = outputs.float().cpu()
     landscape, lpips_landscape = None, None
-    if len(item.everyone):
-        landscape, lpips_landscape = _landscape(output, item.everyone, regenerate, metric)
-        report(len(item.everyone) - int(has_contrast(item.everyone).sum()))
+    if len(task.everyone):
+        landscape, lpips_landscape = _landscape(output, task.everyone, regenerate, metric)
+        report(len(task.everyone) - int(has_contrast(task.everyone).sum()))
     ablated = time.monotonic()
     lpips = lpips_gram = None
     if metric is not None:
@@ -218,9 +213,7 @@ def _landscape(
     regenerate: Callable[[Bool[np.ndarray, "unit member"]], Batches],
     metric: PerceptualDistance | None,
 ) -> tuple[Float64[np.ndarray, " unit"], Float64[np.ndarray, " unit"] | None]:
-    """The exact influences of all units by both distances: 0 if no member saw it, NaN if every
-    member did.
-    """
+    """Exact influences by both distances: 0 if no member saw the unit, NaN if all did."""
     euclidean_ones = np.where(everyone.all(axis=1), np.nan, 0.0)
     lpips_ones = None if metric is None else euclidean_ones.copy()
     contrast = np.flatnonzero(has_contrast(everyone))
@@ -233,13 +226,13 @@ def _landscape(
 
 @lru_cache(maxsize=1)
 def _opened(weights: LpipsWeights, device: str) -> PerceptualDistance:
-    """Once a process, which runs many tasks."""
+    """The opened network, kept for the tasks of this process."""
     return open_lpips(weights, device)
 
 
 @dataclass(frozen=True)
 class PredictionTask:
-    """An image from outside that is to be noised again and shown to the members."""
+    """An outside image for which the members' predictions are to be measured."""
 
     home: Home
     ensemble: ServingEnsemble

@@ -21,8 +21,7 @@ from registry.errors import InputError, UsageError
 KINDS: dict[str, type[DenoiserKind]] = {PixelUNet.name: PixelUNet}
 """The kinds of denoiser that a recipe may name."""
 DEFAULT_KIND = PixelUNet.name
-"""A recipe of this kind does not write its name, so that recipes from before there were kinds keep
-their ids."""
+"""The kind of a recipe that names none. It is never written, so older recipes keep their ids."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +42,7 @@ class TrainingSettings:
     gamma) / SNR, which moves effort from the last, nearly clean steps to those that decide on the
     picture. 0: the plain squared error."""
     common_draws: bool = True
-    """Whether all members share their start, timesteps and noise, so that what differs between them
-    is what they saw."""
+    """Whether all members share start, timesteps and noise, so that only their works differ."""
     common_works: bool = True
     """Whether a work is also drawn at the same steps by all members that saw it, see
     :func:`attribution.training.loop.draw_works`. Goes with common draws."""
@@ -73,7 +71,7 @@ class TrainingSettings:
 
 @dataclass(frozen=True)
 class EnsembleSettings:
-    """Everything that makes the members what they are, apart from the works.
+    """The recipe: everything that determines the members, except the works.
 
     Raises:
         UsageError: the parts contradict each other.
@@ -84,13 +82,12 @@ class EnsembleSettings:
     """The kind of denoiser, with its fields."""
     training: TrainingSettings = field(default_factory=TrainingSettings)
     label_column: str | None = None
-    """The works' attribute that conditions the members; none for unconditional members."""
+    """The works' column that conditions the members; None for unconditional members."""
     classes: tuple[str, ...] = ()
-    """Its values: class number k means ``classes[k]``. None are listed for a kind whose labels are
-    free text."""
+    """The column's values: class number k means ``classes[k]``. Empty where labels are free
+    text."""
     labels_sha256: str | None = None
-    """Hash over every work's SHA-256 and label, so that members never train under different labels
-    of the same works."""
+    """Hash over every work's SHA-256 and label: all members train under the same labels."""
 
     def __post_init__(self) -> None:
         conditional = self.label_column is not None
@@ -156,7 +153,7 @@ class EnsembleSettings:
 
 
 def versions_of(device: str) -> dict[str, str]:
-    """What made a result: the versions that matter for repeating it, and the kind of machine."""
+    """The versions and the kind of machine that a repetition of a result needs."""
     import diffusers
     import numpy
     import torch

@@ -1,9 +1,8 @@
-"""Ensembles as values that a worker can be handed: which members serve, their weights, and what
-each of them saw.
+"""The members that serve, or once served, an ensemble's samples, as a value for workers.
 
-An ensemble serves with the members that saw no withdrawn work. What was generated before a
-withdrawal, or before a member was trained again, was served by others; for verifying and auditing
-it those count, and their files are kept.
+An ensemble serves with the members that saw no withdrawn work. Samples from before a withdrawal, or
+from before a retraining, were served by other members. Replay and audit of such samples use those
+members, whose files are kept.
 """
 
 from __future__ import annotations
@@ -28,12 +27,12 @@ from registry.outputs.queries import ensemble_with_encoding
 from registry.storage import tables
 from registry.storage.database import Registry
 
-NOT_ITS_MEMBERS = "none of the ensemble's members, of whatever generation, are those that made it"
+NOT_ITS_MEMBERS = "no generation of the ensemble's members made it"
 
 
 @dataclass(frozen=True)
 class ServingEnsemble:
-    """Members that serve together, as values that a worker can be handed."""
+    """Members that serve together, as a picklable value."""
 
     id: str
     encoding: ManifestEncoding
@@ -41,7 +40,7 @@ class ServingEnsemble:
     indices: tuple[int, ...]
     """The members' bits in the codes, ascending: all n, unless works were withdrawn."""
     member_ids: tuple[str, ...]
-    """In the same order, as are the others."""
+    """In the order of ``indices``, as are the following fields."""
     weights_sha256: tuple[str, ...]
     withdrawals_applied_through: tuple[int | None, ...]
     """For each member, the last withdrawal applied before it was trained."""
@@ -67,7 +66,7 @@ def manifest_encoding(encoding: tables.Encoding) -> ManifestEncoding:
 
 
 def serving_ensemble(registry: Registry, ensemble_id: str) -> ServingEnsemble:
-    """The members of an ensemble that are in service, ready to be opened.
+    """The members of an ensemble that are in service now.
 
     Raises:
         NotFoundError: no such ensemble.
@@ -91,8 +90,7 @@ def serving_ensemble(registry: Registry, ensemble_id: str) -> ServingEnsemble:
 def ensembles_that_served(
     registry: Registry, rows: Sequence[tables.Sample]
 ) -> list[tuple[ServingEnsemble | None, list[tables.Sample]]]:
-    """The members that served samples, with the samples of each; None for those whose members the
-    registry lacks.
+    """Samples grouped by the members that served them; None where the registry lacks the members.
 
     Groups come in the order in which the members were registered, see
     :func:`registry.members.serving.served_by`.
@@ -129,7 +127,7 @@ def _reference(
 
 
 def open_ensemble(home: Home, reference: ServingEnsemble, device: str = "cpu") -> Ensemble:
-    """Load the members for inference, each held against the hash that was registered.
+    """Load the members for inference, after comparing each weights file with its registered hash.
 
     Raises:
         IntegrityError: a member's files are missing or were altered; the message names the file.
@@ -141,7 +139,7 @@ def open_ensemble(home: Home, reference: ServingEnsemble, device: str = "cpu") -
 
 
 def check_weights(path: Path, registered: str) -> None:
-    """Hold a weights file against its registered hash.
+    """Compare a weights file with its registered hash.
 
     Raises:
         IntegrityError: missing or altered.

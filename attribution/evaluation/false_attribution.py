@@ -14,23 +14,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int64
 
 from attribution.audit.auditor import Auditor
-from attribution.audit.worker import AuditTask, SampleAudit, run_audit_task
+from attribution.audit.record import AuditSettings
+from attribution.audit.worker import run_audit_task
 from attribution.evaluation.calibration import Progress, kept_samples
 from attribution.evidence.randomisation import has_contrast
 from attribution.metrics.statistics import bootstrap_interval, share_of
 from attribution.process_pool import run_tasks
 from attribution.ranking.encoded_works import EncodedWorks
-from attribution.sampling.generate import request_of
 from attribution.sampling.predictions import load_predictions
 from registry.errors import UsageError
-from registry.home import Home
 from registry.storage import tables
 
 WORKS_AT_ONCE = 4096
@@ -97,7 +95,11 @@ def false_attribution_rate(
             chosen[sample.id] = (sample, nearest, int(generator.choice(others)))
     if not chosen:
         raise UsageError(f"ensemble {context.ensemble.id} has no samples to regenerate: run `creditline sample` first")
-    tasks = _tasks(auditor, list(chosen.values()))
+    tasks = auditor.ablation_tasks(
+        [sample for sample, _, _ in chosen.values()],
+        {key: np.array([nearest, other]) for key, (_, nearest, other) in chosen.items()},
+        settings=AuditSettings(jacobian=False),
+    )
     total = sum(task.work for task in tasks)
     after: dict[str, Int64[np.ndarray, " removed"]] = {}
     for _, results in run_tasks(run_audit_task, tasks, auditor.device, lambda _, done: on_progress(done, total)):
@@ -124,34 +126,3 @@ def nearest_units(encoded: EncodedWorks, images: Float[np.ndarray, "image value"
 
 def _unit_range(output: Float[np.ndarray, "channel height width"]) -> Float[np.ndarray, " value"]:
     return np.asarray((np.clip(output, -1.0, 1.0).reshape(-1) + 1.0) / 2.0, dtype=np.float64)
-
-
-def _tasks(auditor: Auditor, chosen: list[tuple[tables.Sample, int, int]]) -> list[AuditTask]:
-    """Batches of samples with the same label and sampler; the units to remove are the
-    candidates.
-    """
-    context = auditor.context
-    rows = context.ensemble.settings.network.rows_at_once(auditor.device.name)
-    membership = context.encoded.membership
-
-    def alike(item: tuple[tables.Sample, int, int]) -> str:
-        return f"{item[0].label!r} {sorted(item[0].sampler.items())}"
-
-    groups = [list(group) for _, group in groupby(sorted(chosen, key=alike), key=alike)]
-    return [
-        AuditTask(
-            home=Home(context.registry.home.root.resolve()),
-            ensemble=context.ensemble,
-            sampler=sampler,
-            prompt=prompt,
-            samples=tuple(
-                SampleAudit(sample.id, sample.seed, membership[[nearest, other]], membership[:0])
-                for sample, nearest, other in group[start : start + rows]
-            ),
-            with_jacobian=False,
-            device=auditor.device.name,
-        )
-        for group in groups
-        for sampler, prompt in (request_of(group[0][0]),)
-        for start in range(0, len(group), rows)
-    ]

@@ -24,7 +24,8 @@ from jaxtyping import Float64
 from attribution.ablation.influence import gram, influences
 from attribution.audit.auditor import Auditor
 from attribution.audit.landscape import estimate_error
-from attribution.audit.worker import AuditTask, SampleAudit, load_jacobian, run_audit_task
+from attribution.audit.record import AuditSettings
+from attribution.audit.worker import load_jacobian, run_audit_task
 from attribution.ensemble.recipe import versions_of
 from attribution.evaluation.calibration import kept_samples, null_calibration, planted_power
 from attribution.evaluation.false_attribution import false_attribution_rate
@@ -33,10 +34,8 @@ from attribution.evidence.randomisation import has_contrast
 from attribution.metrics.statistics import bootstrap_interval
 from attribution.process_pool import run_tasks
 from attribution.ranking.grading import grade_rankers, graded_samples, identity_of
-from attribution.sampling.generate import request_of
 from registry.errors import UsageError
 from registry.event_log.events import changing
-from registry.home import Home
 from registry.outputs.evaluations import EVENT
 
 Report = Callable[[str, int, int], object]
@@ -158,19 +157,9 @@ def _jacobian(auditor: Auditor, settings: EvaluationSettings, report: Report) ->
     if not samples or len(removable) < 3:
         raise UsageError("there are no samples, or too few units that can be left out")
     units = np.sort(np.random.default_rng(settings.seed).permutation(removable)[: settings.units])
-    tasks = [
-        AuditTask(
-            home=Home(context.registry.home.root.resolve()),
-            ensemble=context.ensemble,
-            sampler=sampler,
-            prompt=prompt,
-            samples=(SampleAudit(sample.id, sample.seed, membership[units], membership[:0]),),
-            with_jacobian=True,
-            device=auditor.device.name,
-        )
-        for sample in samples
-        for sampler, prompt in (request_of(sample),)
-    ]
+    tasks = auditor.ablation_tasks(
+        samples, {sample.id: units for sample in samples}, rows=1, settings=AuditSettings(jacobian=True)
+    )
     total = sum(task.work for task in tasks)
     errors = []
     for _, results in run_tasks(run_audit_task, tasks, auditor.device, lambda _, done: report("Jacobian", done, total)):

@@ -1,8 +1,7 @@
 """Generating samples, and keeping what is needed to generate them again.
 
-Samples are computed in batches of a fixed number of rows, filled up where fewer are wanted: a
-convolution may round differently at another batch size, and a sample regenerated alone must give
-the same pixels.
+Samples are computed in batches of a fixed number of rows, filled up with copies: a convolution may
+round differently at another batch size, and a sample regenerated alone must give the same pixels.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from attribution.sampling.schedule import SamplerSettings, schedule_of
 from registry.errors import CapacityError, InputError, IntegrityError, UsageError
 from registry.event_log.events import changing
 from registry.home import Home, write_bytes_atomically
-from registry.ids import content_id, sha256_of_file
+from registry.ids import canonical_json, content_id, sha256_of_file
 from registry.members.serving import service_status
 from registry.storage import tables
 from registry.storage.database import Registry
@@ -51,7 +50,7 @@ class SampleTask:
 
 @dataclass(frozen=True)
 class GeneratedSample:
-    """What a worker tells its parent of one sample; the files are in place."""
+    """A worker's result for one sample, whose files are written."""
 
     sample_id: str
     seed: int
@@ -62,7 +61,7 @@ class GeneratedSample:
 
 
 def default_sampler(settings: EnsembleSettings) -> SamplerSettings:
-    """The sampler with the default steps, on the schedule that the members were trained with."""
+    """The sampler with the default steps, on the members' training schedule."""
     return replace(schedule_of(settings.training), clip=not settings.network.latent)
 
 
@@ -90,6 +89,19 @@ def request_of(row: tables.Sample) -> tuple[SamplerSettings, Prompt]:
         raise InputError(f"the prompt of sample {row.id} cannot be read: {error}") from error
 
 
+def batches_by_request(
+    rows: Sequence[tables.Sample], at_once: int
+) -> Iterator[tuple[SamplerSettings, Prompt, list[tables.Sample]]]:
+    """Samples in batches of one sampler and prompt, at most ``at_once`` rows each."""
+    groups: dict[tuple[str | None, str], list[tables.Sample]] = {}
+    for row in rows:
+        groups.setdefault((row.label, canonical_json(row.sampler)), []).append(row)
+    for group in groups.values():
+        sampler, prompt = request_of(group[0])
+        for start in range(0, len(group), at_once):
+            yield sampler, prompt, group[start : start + at_once]
+
+
 def sample_id_of(ensemble: ServingEnsemble, seed: int, sampler: SamplerSettings, prompt: Prompt | None) -> str:
     """A sample is its ensemble, the members that serve it, seed, sampler and prompt; the same
     request is the same sample.
@@ -107,30 +119,27 @@ def generate_samples(
     device: Device,
     on_progress: Callable[[int], object] = lambda _: None,
 ) -> Iterator[tables.Sample]:
-    """Generate one sample per seed and register each batch as it is done.
+    """Generate one sample per seed and register each finished batch.
 
-    Those that are registered already are yielded as they are; if their files were lost or altered,
-    they are made again.
+    Registered samples are yielded as they are; lost or altered files are generated again.
 
     Raises:
         UsageError: a prompt that the ensemble does not know, or a seed out of range.
-        CapacityError: works were withdrawn while this ran, so that the members may not serve any
-            more.
-        IntegrityError: a member was altered, or a lost sample does not come out as it was
-            registered.
+        CapacityError: works were withdrawn meanwhile, and members went out of service.
+        IntegrityError: a member was altered, or a lost sample comes out differently.
     """
     if sampler.train_steps != ensemble.settings.training.train_steps:
         raise UsageError("the sampler's schedule is not the one that the members were trained with")
     ensemble.settings.condition(prompt)
-    wanted = {sample_id_of(ensemble, seed, sampler, prompt): seed for seed in seeds}
+    missing = {sample_id_of(ensemble, seed, sampler, prompt): seed for seed in seeds}
     with registry.session() as session:
-        known = {key: found for key in wanted if (found := session.get(tables.Sample, key)) is not None}
+        known = {key: found for key in missing if (found := session.get(tables.Sample, key)) is not None}
     present = [found for found in known.values() if altered_file(registry.home, found) is None]
     on_progress(len(present))
     yield from present
     for found in present:
-        del wanted[found.id]
-    items, rows = list(wanted.items()), ensemble.settings.network.rows_at_once(device.name)
+        del missing[found.id]
+    items, rows = list(missing.items()), ensemble.settings.network.rows_at_once(device.name)
     home = Home(registry.home.root.resolve())
     tasks = [
         SampleTask(
@@ -164,19 +173,17 @@ def generate_samples(
 
 
 def _check_service(registry: Registry, ensemble: ServingEnsemble) -> None:
-    """A long run must not outlast a withdrawal: what was made by members out of service is not
-    handed out.
-    """
+    """Refuse samples of members that went out of service while they were generated."""
     serving = {member.id for member in service_status(registry, ensemble.id).serving}
     if not serving.issuperset(ensemble.member_ids):
         raise CapacityError(
             f"works that members of ensemble {ensemble.id} saw were withdrawn in the meantime; "
-            "run the same command again to generate by the members that are left"
+            "run the same command again to generate with the members in service"
         )
 
 
 def _restored(registered: tables.Sample, again: tables.Sample) -> tables.Sample:
-    """The registered sample, whose lost or altered files were made again."""
+    """The registered sample, if its files came out as they were registered."""
     if (registered.image_sha256, registered.tensors_sha256) != (again.image_sha256, again.tensors_sha256):
         raise IntegrityError(
             f"sample {registered.id} cannot be restored: it came out differently from what was registered "
@@ -254,7 +261,7 @@ def png_bytes(pixels: np.ndarray) -> bytes:
 
 
 def altered_file(home: Home, row: tables.Sample) -> str | None:
-    """Why a sample's files are not those that were registered, or None when they are."""
+    """How a sample's files differ from the registered ones; None: they are intact."""
     for path, registered in (
         (home.sample_image(row.id), row.image_sha256),
         (home.sample_tensors(row.id), row.tensors_sha256),

@@ -8,8 +8,7 @@ noise image. Stream 0 is the start z_T, stream k the noise of the k-th stochasti
 words become normal numbers by the Box-Muller transform, spelled out here since NumPy promises the
 words to be stable between versions, but not its normal numbers.
 
-Values are single-precision numbers, whatever type a run computes in: a run in float64 uses the same
-noise.
+Values are single-precision numbers: a run in float64 uses the same noise.
 """
 
 from __future__ import annotations
@@ -69,9 +68,7 @@ def noise_batch(seeds: list[int], draws: int, shape: Shape) -> Float[Tensor, "ba
 
 
 def noise_sha256(noise: Float[Tensor, "draw channel height width"]) -> str:
-    """SHA-256 (hex) over shape and little-endian float32 values of one sample's noise, whatever its
-    type and device.
-    """
+    """SHA-256 (hex) over shape and little-endian float32 values of one sample's noise."""
     values = noise.detach().to("cpu", torch.float32).contiguous().numpy()
     digest = hashlib.sha256(repr(tuple(values.shape)).encode())
     digest.update(values.astype("<f4", copy=False).tobytes())

@@ -1,16 +1,15 @@
-"""Member predictions: what each member alone thinks the clean image is.
+"""Member predictions: the clean image that each member alone predicts.
 
 The directional statistic of :mod:`attribution.evidence.randomisation` compares the clean images
-x0_i(x_t) that members predict, and needs of them only sums over steps. These are kept in bands of
-the schedule, so that a later audit can weight steps otherwise without running a network.
+x0_i(x_t) that members predict, and needs only their sums over steps. The sums are kept per band of
+the schedule, so that a later audit can weight steps differently without running a network.
 
-The image, generated here or not, is noised again and shown to the members (:func:`renoise`). On the
-trajectory that made it, every step repeats what the members thought of the same noise; fresh noise
-averages out, which finds half as many works again at the 1 % level
-(``benchmarks/results/evidence_variance.json``). Noise comes in pairs z and -z, between which
-whatever is linear in the noise cancels: a pair at every second step finds as much as two
-independent draws at every step. The same evaluations give each member's denoising loss on the
-image, the yardstick of member-LDS.
+Samples and outside images alike are noised again and shown to the members (:func:`renoise`). Along
+the trajectory that made a sample, every step repeats the same noise; fresh noise averages out and
+finds 1.5 times as many works at the 1 % level (``benchmarks/results/evidence_variance.json``).
+Noise comes in pairs z and -z, whose linear effects cancel: a pair at every second step finds as
+much as two independent draws at every step. The same evaluations give each member's denoising loss
+on the image, for member-LDS.
 """
 
 from __future__ import annotations
@@ -37,8 +36,7 @@ BAND_EDGES = (0.0, 0.1, 0.3, 0.5, 0.7, 0.85, 0.95, 1.0)
 """Bands of sqrt(alpha_bar), the share of the clean image in x_t: noise on the left, image on the
 right."""
 SPACING, OUTSIDE_SPACING = 2, 1
-"""A pair of noise images at every so many steps: of a sample, of which many are made, and of an
-image from outside."""
+"""Steps between pairs of noise images: for a sample, and for an outside image."""
 NOISIEST = 0.1
 """Steps with a smaller sqrt(alpha_bar) are not shown to the members again."""
 RENOISE_STREAM = 1 << 20
@@ -66,8 +64,8 @@ class MemberPredictions:
 
 
 class PredictionSums:
-    """Sums what :class:`MemberPredictions` keeps over observed steps, for every row of a batch; an observer
-    of the sampler, too.
+    """Adds up :class:`MemberPredictions` over steps, for every row of a batch; can observe a
+    sampler.
     """
 
     def __init__(self, ensemble: Ensemble, x: Float[Tensor, "batch channel height width"]) -> None:
@@ -109,7 +107,7 @@ def band_of(sqrt_alpha_bar: float) -> int:
 
 @dataclass(frozen=True)
 class NoisedView:
-    """One noised view of an image: the step whose noise it has, and which pinned noise."""
+    """One noised view of an image: a step's amount of noise, and the number of the pinned noise."""
 
     step: Step
     pair: int
@@ -127,8 +125,8 @@ class NoisedView:
 
 
 def noised_views(settings: SamplerSettings, spacing: int = SPACING) -> list[NoisedView]:
-    """The views by which an image is noised again: pairs at every ``spacing``-th step that is not
-    mere noise, also the last.
+    """A pair of views at every ``spacing``-th step less noisy than :data:`NOISIEST`, the last
+    included.
     """
     steps = [step for step in steps_of(settings) if step.sqrt_alpha_bar > NOISIEST]
     chosen = steps[(len(steps) - 1) % spacing :: spacing]
@@ -145,17 +143,15 @@ def renoise(
     spacing: int = SPACING,
     rows_at_once: int = 16,
 ) -> MemberPredictions:
-    """Noise an image anew at steps of the sampler, by pairs of opposite noise, and ask each member
-    for the clean image.
+    """Noise an image at steps of the sampler, by pairs of opposite noise, and predict the clean
+    image with each member.
 
-    Works for any image in [-1, 1] at the ensemble's size, generated here or not. The noise is a
-    function of ``seed``. Steps that are nearly all noise say nothing and are left out. The losses
-    are taken over the middle steps, where the members disagree about the picture rather than about
-    grain.
+    The noise is a function of ``seed``. Losses are taken over the middle steps, where members
+    disagree about the picture rather than about grain.
 
     Args:
         ensemble: the members.
-        image: the image.
+        image: any image in [-1, 1] at the ensemble's size, generated here or not.
         settings: the sampler.
         seed: of the noise.
         condition: the image's, of one row.
@@ -189,7 +185,7 @@ def is_middle(step: Step) -> bool:
 
 
 def save_predictions(path: Path, predictions: MemberPredictions, **further: np.ndarray) -> None:
-    """Write the sums, and whatever belongs beside them, as safetensors."""
+    """Write the sums and further arrays as safetensors."""
     tensors = {name: np.ascontiguousarray(array) for name, array in {**predictions.tensors(), **further}.items()}
     write_atomically(path, lambda part: save_file(tensors, part, {"format": "creditline-contrasts-1"}))
 
@@ -198,7 +194,7 @@ def load_predictions(path: Path) -> tuple[MemberPredictions, dict[str, np.ndarra
     """Read the sums back, with the further arrays of the file.
 
     Raises:
-        IntegrityError: the file is missing or is not one of ours.
+        IntegrityError: the file is missing or has other contents.
     """
     try:
         tensors = load_file(path)

@@ -1,6 +1,4 @@
-"""Whether samples still are what they were: generated again from their rows and compared with their
-files.
-"""
+"""Replay: generate samples again from their rows and compare the pixels with the kept files."""
 
 from __future__ import annotations
 
@@ -12,15 +10,16 @@ import numpy as np
 from PIL import Image
 from sqlmodel import select
 
+from attribution.denoisers.interface import Prompt
 from attribution.ensemble.serving import NOT_ITS_MEMBERS, ServingEnsemble, ensembles_that_served, open_ensemble
 from attribution.images import to_pixels
 from attribution.process_pool import Device, run_tasks
-from attribution.sampling.generate import altered_file, batch_noise, request_of
+from attribution.sampling.generate import altered_file, batch_noise, batches_by_request
 from attribution.sampling.noise import noise_sha256
 from attribution.sampling.sampler import sample
+from attribution.sampling.schedule import SamplerSettings
 from registry.errors import InputError, IntegrityError
 from registry.home import Home
-from registry.ids import canonical_json
 from registry.members.register import check_member
 from registry.storage import tables
 from registry.storage.database import Registry
@@ -36,12 +35,12 @@ Condition = Literal["identical", "reproduced", "differs", "altered"]
 
 @dataclass(frozen=True)
 class Verification:
-    """What became of a sample."""
+    """The outcome for one sample."""
 
     sample_id: str
     condition: Condition
     """``identical``: same pixels. ``reproduced``: within rounding. ``differs``: another picture.
-    ``altered``: a file is not the one that was registered, so that nothing was regenerated."""
+    ``altered``: a file differs from the registered one, and nothing was regenerated."""
     detail: str
     largest_difference: int | None
     """Over all pixels, of 255."""
@@ -49,21 +48,22 @@ class Verification:
 
 @dataclass(frozen=True)
 class VerifyTask:
-    """Samples of one ensemble, sampler and label that are to be generated again."""
+    """Samples of one ensemble, sampler and prompt to generate again."""
 
     home: Home
     ensemble: ServingEnsemble
+    sampler: SamplerSettings
+    prompt: Prompt
     rows: tuple[tables.Sample, ...]
     device: str
 
 
 def verify_batch(task: VerifyTask, report: Callable[[int], None]) -> list[Verification]:
     """Generate samples again from their rows and compare them with their files, pixel by pixel."""
-    sampler, prompt = request_of(task.rows[0])
-    noise = batch_noise(task.ensemble, [row.seed for row in task.rows], sampler, task.device)
-    condition = task.ensemble.settings.condition(prompt, len(noise), task.device)
+    noise = batch_noise(task.ensemble, [row.seed for row in task.rows], task.sampler, task.device)
+    condition = task.ensemble.settings.condition(task.prompt, len(noise), task.device)
     ensemble = open_ensemble(task.home, task.ensemble, task.device)
-    y = sample(ensemble, noise, sampler, condition=condition)
+    y = sample(ensemble, noise, task.sampler, condition=condition)
     pixels = to_pixels(y).cpu().numpy().astype(np.int16)
     report(len(task.rows))
     return [_compared(task.home, row, noise_sha256(noise[index]), pixels[index]) for index, row in enumerate(task.rows)]
@@ -85,10 +85,10 @@ def _compared(home: Home, row: tables.Sample, noise_hash: str, found: np.ndarray
 def verify_samples(
     registry: Registry, reference: ServingEnsemble, rows: Sequence[tables.Sample], device: Device
 ) -> Iterator[Verification]:
-    """Verify samples that these members served. What was altered is named, and the rest is
-    generated again.
+    """Verify samples that these members served; altered ones are reported, the others
+    regenerated.
     """
-    groups: dict[tuple[str | None, str], list[tables.Sample]] = {}
+    intact = []
     for row in rows:
         reason = altered_file(registry.home, row)
         if row.members_sha256 != reference.members_sha256:
@@ -96,12 +96,11 @@ def verify_samples(
         if reason is not None:
             yield Verification(row.id, "altered", reason, None)
         else:
-            groups.setdefault((row.label, canonical_json(row.sampler)), []).append(row)
+            intact.append(row)
     at_once, home = reference.settings.network.rows_at_once(device.name), Home(registry.home.root.resolve())
     tasks = [
-        VerifyTask(home, reference, tuple(group[start : start + at_once]), device.name)
-        for group in groups.values()
-        for start in range(0, len(group), at_once)
+        VerifyTask(home, reference, sampler, prompt, tuple(part), device.name)
+        for sampler, prompt, part in batches_by_request(intact, at_once)
     ]
     try:
         with registry.session() as session:
@@ -116,13 +115,13 @@ def verify_samples(
 
 
 def verify_named(registry: Registry, prefixes: Sequence[str] | None, device: Device) -> Iterator[Verification]:
-    """Verify the samples whose ids start with these prefixes, or all samples; ensemble by ensemble.
+    """Verify the samples with these id prefixes, or all samples, ensemble by ensemble.
 
-    Each is generated by the members that served it then: former generations are kept for that.
+    The members that served a sample generate it again, also those of former generations.
 
     Raises:
         NotFoundError: no sample has such an id.
-        UsageError: a prefix fits several.
+        UsageError: several samples have the prefix.
     """
     with registry.session() as session:
         if prefixes is None:

@@ -7,8 +7,8 @@ the Jacobian and every estimate made from it refer to y, while people look at ``
 Clamping y gives what diffusers' schedulers give. A latent kind walks in its own space; y is then
 the decoded image, before clipping too.
 
-An observer sees x_t and every member's output at every step, so that whatever is a sum over the
-trajectory (member predictions, member losses) is had from the run that makes the image.
+An observer sees x_t and every member's output at every step, so that sums over the trajectory need
+no second run.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from registry.errors import UsageError
 
 @dataclass(frozen=True)
 class Observation:
-    """What a sampler is doing at one step."""
+    """The state of a sampler at one step."""
 
     step: Step
     x_t: Float[Tensor, "batch channel height width"]
@@ -80,14 +80,14 @@ def check_inputs(
         UsageError: says which, with the shape that was expected.
     """
     if noise.ndim != 5 or noise.shape[1] < settings.draws:
-        wanted = f"batch x {settings.draws} x channel x height x width"
+        expected = f"batch x {settings.draws} x channel x height x width"
         raise UsageError(
-            f"noise of shape {tuple(noise.shape)}: {settings.method} with {settings.steps} steps takes {wanted}"
+            f"noise of shape {tuple(noise.shape)}: {settings.method} with {settings.steps} steps takes {expected}"
         )
     if weights is not None and tuple(weights.shape) not in {(ensemble.n,), (len(noise), ensemble.n)}:
-        wanted = f"({ensemble.n},) or ({len(noise)}, {ensemble.n})"
+        expected = f"({ensemble.n},) or ({len(noise)}, {ensemble.n})"
         raise UsageError(
-            f"weights of shape {tuple(weights.shape)}, expected {wanted}: one per member, or one row per sample"
+            f"weights of shape {tuple(weights.shape)}, expected {expected}: one per member, or one row per sample"
         )
     if condition is not None and len(condition) != len(noise):
         raise UsageError(f"a condition of {len(condition)} rows, expected one for each of the {len(noise)} samples")

@@ -2,12 +2,11 @@
 
 Every sampler here moves from x_t to the next, less noisy image by
 
-    clean  = (x_t - sqrt(1 - alpha_bar_t) eps) / sqrt(alpha_bar_t)          the clean image that eps implies
+    clean  = (x_t - sqrt(1 - alpha_bar_t) eps) / sqrt(alpha_bar_t)
     x_next = from_clean clip(clean) + from_current x_t + from_eps eps + sigma z
 
-so DDPM (Ho et al. 2020, equations 6 and 7) and DDIM (Song et al. 2021, equation 12 with eta = 0)
-differ in four coefficients alone, and whatever is true of the formula, the Jacobian for one, is
-written once.
+where ``clean`` is the clean image that eps implies. DDPM (Ho et al. 2020, equations 6 and 7) and DDIM (Song et al. 2021, equation 12 with eta = 0)
+differ in four coefficients only, and the Jacobian of the formula is written once.
 
 >>> [step.timestep for step in steps_of(SamplerSettings(steps=4))]
 [750, 500, 250, 0]
@@ -29,8 +28,7 @@ Method = Literal["ddpm", "ddim"]
 
 @dataclass(frozen=True)
 class SamplerSettings:
-    """How a sample is drawn. The defaults are those of the ABC paper; they belong to the sample and
-    are kept with it.
+    """How a sample is drawn; stored with the sample. The defaults are those of the ABC paper.
 
     Raises:
         UsageError: a value is outside its range.
@@ -65,7 +63,7 @@ class SamplerSettings:
 
     @property
     def draws(self) -> int:
-        """How many noise images one sample consumes: the start, and one per stochastic step."""
+        """Number of noise images per sample: the start, and one per stochastic step."""
         return self.steps if self.method == "ddpm" else 1
 
     def to_json(self) -> dict[str, Any]:
@@ -80,11 +78,11 @@ class SamplerSettings:
             InputError: a field is missing, unknown or of another type.
             UsageError: a value is outside its range.
         """
-        wanted = {field.name: type(field.default) for field in fields(cls)}
-        if set(document) != set(wanted):
-            raise InputError(f"sampler settings have fields {sorted(document)}, expected {sorted(wanted)}")
+        expected = {field.name: type(field.default) for field in fields(cls)}
+        if set(document) != set(expected):
+            raise InputError(f"sampler settings have fields {sorted(document)}, expected {sorted(expected)}")
         values: dict[str, Any] = {}
-        for name, kind in wanted.items():
+        for name, kind in expected.items():
             value = document[name]
             # JSON writes 1.0 as 1 in some hands; true is never a number here.
             if kind is float and type(value) is int:

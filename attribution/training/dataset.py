@@ -1,11 +1,11 @@
 """The works of an encoding as arrays on disk, which every worker maps into its memory.
 
 ``pixels.npy`` holds each work at the ensemble's image size, ``codes.npy`` the code of its unit,
-``labels.npy`` the number of its label, ``works.txt`` its SHA-256; row k of each is the same work, in
-order of asset id. ``encoded.npy`` holds the works in the space of a latent kind, ``labels.json``
+``labels.npy`` the number of its label, ``works.txt`` its SHA-256; row k of each is the same work,
+in order of asset id. ``encoded.npy`` holds the works in the space of a latent kind, ``labels.json``
 the labels where they are free text. The folder can be rebuilt from the registry and the works at
-any time and is safe to delete. Works that were withdrawn before it was built are not in it; training
-leaves out the rows of those that were withdrawn afterwards.
+any time and is safe to delete. Works that were withdrawn before it was built are not in it;
+training leaves out the rows of those that were withdrawn afterwards.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ class TrainingSet:
 
     def listed_in(self, hashes: Collection[str]) -> Bool[np.ndarray, " work"]:
         """Which works have one of these SHA-256."""
-        wanted = frozenset(hashes)
-        return np.array([sha256 in wanted for sha256 in self.hashes], dtype=np.bool_)
+        listed = frozenset(hashes)
+        return np.array([sha256 in listed for sha256 in self.hashes], dtype=np.bool_)
 
 
 def open_training_set(folder: Path) -> TrainingSet:
@@ -88,7 +88,8 @@ def build_training_set(
     settings: EnsembleSettings,
     advance: Callable[[int, int], object] = lambda _done, _total: None,
 ) -> TrainingSet:
-    """Decode every work of the encoding that was not withdrawn, unless that was done before.
+    """Decode every work of the encoding that was not withdrawn, or open the arrays of an earlier
+    call.
 
     ``advance`` gets (works done now, works in all).
 
@@ -97,7 +98,7 @@ def build_training_set(
         UsageError: a work has no value in the label column.
     """
     folder = registry.home.training(ensemble_id)
-    # works.txt is written last: where it stands, the others are complete.
+    # works.txt is written last: if it exists, the other files are complete.
     if not (folder / "works.txt").exists():
         _fill(folder, registry, encoding_id, settings, advance)
     return open_training_set(folder)
@@ -114,7 +115,7 @@ def _fill(
     units = load_units(registry, encoding_id)
     with registry.connection() as connection:
         withdrawn = withdrawn_works(connection, encoding_id)
-    # A work that was withdrawn is not read again, and its file may be gone for that very reason.
+    # The file of a withdrawn work may be gone.
     kept = np.flatnonzero(~np.isin(assets.asset_ids, withdrawn.asset_ids))
     paths, hashes = [assets.paths[row] for row in kept], [assets.sha256[row] for row in kept]
     count, size, channels = len(kept), settings.image.size, settings.image.channels

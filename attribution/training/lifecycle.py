@@ -1,9 +1,7 @@
-"""Ensembles as the registry knows them: created from an encoding and a recipe, trained or imported,
-and opened.
+"""The life of an ensemble: created from an encoding and a recipe, trained, retrained or imported.
 
-The parent process talks to the registry and the workers to the files. A member counts only once its
-folder stands complete and its row is registered; whatever a killed run left behind is picked up or
-cleared by the next one.
+The parent process writes the registry, the workers write files. A member counts once its folder is
+complete and its row registered. The next run resumes or removes what a killed run left.
 """
 
 from __future__ import annotations
@@ -17,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from attribution.ensemble.recipe import EnsembleSettings
-from attribution.ensemble.serving import manifest_encoding
 from attribution.process_pool import Device, run_tasks
 from attribution.training.dataset import labels_sha256
-from attribution.training.member import MemberTask, checkpoint_name, train_member
+from attribution.training.loop import CHECKPOINT_SECONDS
+from attribution.training.member import MemberTask, checkpoint_name, task_values, train_member
 from registry.encodings.store import idle_members, load_units
 from registry.errors import CapacityError, InputError, IntegrityError, UsageError
 from registry.event_log.events import changing
@@ -34,11 +32,10 @@ from registry.members.manifest import (
     MemberFolder,
     read_member_folder,
 )
-from registry.members.register import check_against_codes, last_withdrawal, member_id, register_member
+from registry.members.register import check_against_codes, member_id, register_member
 from registry.members.serving import ServiceStatus, generations_of, service_status
 from registry.storage import tables
 from registry.storage.database import Registry
-from registry.withdrawals.record import cover_later_works
 from registry.works.queries import training_assets
 
 
@@ -73,17 +70,14 @@ def create_ensemble(registry: Registry, encoding_id: str, settings: EnsembleSett
 
 @dataclass(frozen=True)
 class Labels:
-    """The classes that members are conditioned on; the defaults are those of unconditional
-    members.
-    """
+    """The classes on which members are conditioned; none for unconditional members."""
 
     classes: tuple[str, ...] = ()
     sha256: str | None = None
 
 
 def labels_of(registry: Registry, encoding_id: str, column: str | None) -> Labels:
-    """The values of a label column among the works of an encoding, and the hash of which work has
-    which.
+    """The values of a label column among an encoding's works, and the hash over works and values.
 
     Raises:
         NotFoundError: no work has a value in the column.
@@ -107,12 +101,11 @@ def train_ensemble(
     ensemble_id: str,
     device: Device,
     on_progress: Callable[[int, int], object] = lambda _member, _steps: None,
-    checkpoint_seconds: float | None = None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> Iterator[tables.Member]:
-    """Train the members that are missing, yielding each as it is registered; the training set must
-    have been built.
+    """Train the missing members on the works that were not withdrawn; yield each once registered.
 
-    Works that were withdrawn are left out. ``on_progress`` gets (member's index, steps just done).
+    The training set must have been built. ``on_progress`` gets (member's index, steps just done).
 
     Raises:
         NotFoundError: no such ensemble.
@@ -122,25 +115,25 @@ def train_ensemble(
     """
     service = service_status(registry, ensemble_id)
     registered = {state.member.index for state in service.states}
-    wanted = {index: 1 for index in range(service.encoding.n) if index not in registered}
-    works = _works_to_train_on(registry, service, wanted)
+    missing = {index: 1 for index in range(service.encoding.n) if index not in registered}
+    works = _works_to_train_on(registry, service, missing)
     empty = [index for index, count in works.items() if not count]
     if empty:
         raise CapacityError(
             f"withdrawals left {len(empty)} of {service.encoding.n} members without any work, member {empty[0]} for one: "
             "run `creditline encode` again and train on that"
         )
-    yield from _train(registry, ensemble_id, wanted, device, on_progress, checkpoint_seconds)
+    yield from _train(registry, ensemble_id, missing, device, on_progress, checkpoint_seconds)
 
 
 @dataclass(frozen=True)
 class RetrainingPlan:
-    """Which members have to be trained again, and which cannot be."""
+    """The members to train again, and those that cannot be."""
 
-    wanted: dict[int, int]
-    """By index, the generation that is to be trained."""
+    generations: dict[int, int]
+    """By index, the generation to train."""
     without_works: tuple[int, ...]
-    """Members of which every work was withdrawn: they stay out of service."""
+    """Members without any work left: they stay out of service."""
 
 
 def plan_retraining(registry: Registry, ensemble_id: str) -> RetrainingPlan:
@@ -150,10 +143,10 @@ def plan_retraining(registry: Registry, ensemble_id: str) -> RetrainingPlan:
         NotFoundError: no such ensemble.
     """
     service = service_status(registry, ensemble_id)
-    wanted = {member.index: member.generation + 1 for member in service.out_of_service}
-    works = _works_to_train_on(registry, service, wanted)
+    generations = {member.index: member.generation + 1 for member in service.out_of_service}
+    works = _works_to_train_on(registry, service, generations)
     return RetrainingPlan(
-        {index: generation for index, generation in wanted.items() if works[index]},
+        {index: generation for index, generation in generations.items() if works[index]},
         tuple(index for index, count in works.items() if not count),
     )
 
@@ -163,49 +156,37 @@ def retrain_ensemble(
     ensemble_id: str,
     device: Device,
     on_progress: Callable[[int, int], object] = lambda _member, _steps: None,
-    checkpoint_seconds: float | None = None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> Iterator[tables.Member]:
-    """Train again just the members that saw withdrawn works, without these, as their next
-    generation.
+    """Train the next generation of the members that saw withdrawn works, without these works.
 
-    Start and draws are those of the first generation, so what comes out is, on the same machine and
-    versions, bit for bit the member that would have been trained had the works never been there.
-    The arguments and errors are those of :func:`train_ensemble`; members that are left without any
-    work are passed over.
+    Start and draws are those of the first generation: on the same machine and versions, the result
+    is bit for bit the member that would have been trained without the works. Arguments and errors
+    are those of :func:`train_ensemble`. Members without any work left are skipped.
     """
-    wanted = plan_retraining(registry, ensemble_id).wanted
-    yield from _train(registry, ensemble_id, wanted, device, on_progress, checkpoint_seconds)
+    generations = plan_retraining(registry, ensemble_id).generations
+    yield from _train(registry, ensemble_id, generations, device, on_progress, checkpoint_seconds)
 
 
 def _train(
     registry: Registry,
     ensemble_id: str,
-    wanted: Mapping[int, int],
+    generations: Mapping[int, int],
     device: Device,
     on_progress: Callable[[int, int], object],
-    checkpoint_seconds: float | None,
+    checkpoint_seconds: float,
 ) -> Iterator[tables.Member]:
-    """Train these generations of these members, heeding all withdrawals that there are."""
-    cover_later_works(registry, datetime.datetime.now(datetime.UTC))
-    through = last_withdrawal(registry)
-    service = service_status(registry, ensemble_id)
+    """Train these generations of these members on the works that were not withdrawn."""
+    values = task_values(registry, ensemble_id, device, checkpoint_seconds)
     with registry.session() as session:
         finished = [member.id for member in generations_of(session, ensemble_id)]
-    further = {} if checkpoint_seconds is None else {"checkpoint_seconds": checkpoint_seconds}
-    order = sorted(wanted)
+    order = sorted(generations)
     tasks = [
         MemberTask(
-            home=Home(registry.home.root.resolve()),
-            ensemble_id=ensemble_id,
-            member_id=member_id(ensemble_id, index, wanted[index]),
+            **values,
+            member_id=member_id(ensemble_id, index, generations[index]),
             index=index,
-            encoding=manifest_encoding(service.encoding),
-            settings=EnsembleSettings.from_json(service.ensemble.settings),
-            device=device.name,
-            generation=wanted[index],
-            withdrawn_through=through,
-            left_out=tuple(service.withdrawn.hashes(~service.withdrawn.seen_by(None, through))),
-            **further,
+            generation=generations[index],
         )
         for index in order
     ]
@@ -215,7 +196,7 @@ def _train(
 
 
 def _works_to_train_on(registry: Registry, service: ServiceStatus, indices: Collection[int]) -> dict[int, int]:
-    """By member, how many works of its codes were not withdrawn."""
+    """Number of works that were not withdrawn, by member."""
     units = load_units(registry, service.encoding.id)
     left = ~np.isin(units.asset_ids, service.withdrawn.asset_ids)
     return {
@@ -225,9 +206,7 @@ def _works_to_train_on(registry: Registry, service: ServiceStatus, indices: Coll
 
 
 def _clear_remains(home: Home, ensemble_id: str, finished: Collection[str]) -> None:
-    """Remove what killed runs left: half-written files and folders, and checkpoints of members that
-    are done.
-    """
+    """Remove partial files and folders of killed runs, and checkpoints of finished members."""
     for part in home.member(ensemble_id).parent.glob(f".*{ensemble_id}-*"):
         if part.name.endswith(".part"):
             shutil.rmtree(part, ignore_errors=True)
@@ -237,11 +216,12 @@ def _clear_remains(home: Home, ensemble_id: str, finished: Collection[str]) -> N
 
 
 def import_member(registry: Registry, folder: Path) -> tables.Member:
-    """Take in a member that was trained elsewhere: its folder as :func:`train_member` writes it.
+    """Register a member that was trained elsewhere, from a folder as :func:`train_member` writes
+    it.
 
-    The ensemble is the one that the manifest names; it is registered here if its encoding is. What
-    the manifest lists must be what the encoding gives this member, and the weights must be those of
-    the ensemble's network.
+    Registers the manifest's ensemble too, if its encoding is registered here. The manifest must
+    list the works that the encoding gives this member, and the weights must fit the ensemble's
+    network.
 
     Raises:
         InputError: the folder or its manifest cannot be used.
@@ -287,8 +267,8 @@ def _copy_member(member: MemberFolder, place: Path) -> None:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _is_intact(place: Path, wanted: MemberFolder) -> bool:
+def _is_intact(place: Path, expected: MemberFolder) -> bool:
     try:
-        return read_member_folder(place).manifest == wanted.manifest
+        return read_member_folder(place).manifest == expected.manifest
     except (InputError, IntegrityError):
         return False

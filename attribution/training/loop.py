@@ -1,5 +1,4 @@
-"""One training run: noise prediction on some works, step by step, so that it can be broken off and
-gone on with.
+"""One training run: noise prediction on some works, step by step, with checkpoints.
 
 Every random number of step s is a function of (seed, s) and, unless the draws are common, the
 member's index: no random state has to be saved, so a run that resumes from a checkpoint ends with
@@ -33,7 +32,7 @@ from registry.members.manifest import works_listing
 
 LOSS_CHECK_STEPS = 50
 CHECKPOINT_SECONDS = 20.0
-"""What a kill costs at most, besides the time to start again."""
+"""Time between checkpoints: the training that a kill loses at most."""
 
 
 class TrainingRun:
@@ -42,14 +41,14 @@ class TrainingRun:
     def __init__(
         self, settings: EnsembleSettings, works: TrainingSet, rows: np.ndarray, index: int | None, device: str
     ) -> None:
-        """Get ready for the first step.
+        """Prepare the first step.
 
         Args:
             settings: the ensemble's recipe.
             works: its works.
-            rows: those to train on.
-            index: of the member; None: of no member, with the start and the draws that are common
-                to all.
+            rows: the works to train on.
+            index: the member's; None for the reference model, with the start and draws that members
+                with common draws share.
             device: where torch computes.
         """
         self.training = settings.training
@@ -79,7 +78,7 @@ class TrainingRun:
         self.alpha_bar = torch.from_numpy(alpha_bars(self.training)).float().to(device)
 
     def complete(self, checkpoint: Path, report: Callable[[int], None], checkpoint_seconds: float) -> None:
-        """Go on from the checkpoint, if there is one, to the last step; ``report`` gets the number
+        """Train from the checkpoint, if there is one, to the last step. ``report`` gets the number
         of steps just done.
         """
         self.resume(checkpoint)
@@ -122,14 +121,14 @@ class TrainingRun:
 
     def _check(self, loss: Tensor) -> None:
         if not bool(torch.isfinite(loss)):
-            who = "the reference model" if self.index is None else f"member {self.index}"
+            model = "the reference model" if self.index is None else f"member {self.index}"
             raise UsageError(
-                f"{who} diverged at step {self.step}: its loss is {float(loss)}; "
+                f"{model} diverged at step {self.step}: its loss is {float(loss)}; "
                 f"train with a --learning-rate below {self.training.learning_rate}"
             )
 
     def save(self, path: Path) -> None:
-        """Write a checkpoint; a reader meets the last complete one."""
+        """Write a checkpoint; it replaces the last one in one step."""
         tensors = {f"network.{name}": value for name, value in self.member.state().items()}
         for number, state in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{number}.{name}": value for name, value in state.items()}
@@ -137,10 +136,10 @@ class TrainingRun:
         write_atomically(path, lambda part: save_file(tensors, part, metadata))
 
     def resume(self, path: Path) -> None:
-        """Take up a checkpoint where there is one.
+        """Continue from a checkpoint, if there is one.
 
-        One that cannot be read is passed over, and so is one of other works: a work that was
-        withdrawn in the meantime must leave nothing behind.
+        An unreadable checkpoint is ignored, and so is one of other works: a work that was withdrawn
+        in the meantime must leave no trace.
         """
         if not path.exists():
             return
@@ -209,10 +208,10 @@ def draw_works(
 ) -> Draw:
     """The draw of one step under which members that saw the same work train on it together.
 
-    Every work has a lot of its own at every step, a function of (seed, step, work), and a member
-    trains on the lowest lots among the works that it saw (coordinated sampling). Two members share
-    as large a part of their batches as of their works, each still trains on a uniform draw of what
-    it saw, and works that it did not see do not enter. Timestep, noise and dropout come from the
+    Every work has a random number at every step, its lot, a function of (seed, step, work). A
+    member trains on the lowest lots among its works (coordinated sampling). Two members share as
+    large a part of their batches as of their works, each still trains on a uniform draw of its
+    works, and other works have no influence. Timestep, noise and dropout come from the
     lot as well. A member of fewer works than a batch holds has several lots for each.
 
     Args:
@@ -241,9 +240,7 @@ def _uniform(values: UInt64[np.ndarray, " value"]) -> Float64[np.ndarray, " valu
 
 
 def _mixed(values: UInt64[np.ndarray, "*shape"]) -> UInt64[np.ndarray, "*shape"]:
-    """The finaliser of splitmix64 (Steele, Lea, Flood 2014): numbers that are close become numbers
-    that are not.
-    """
+    """The finaliser of splitmix64 (Steele, Lea, Flood 2014): spreads neighbouring numbers."""
     mixed = values + np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -1,9 +1,9 @@
 """Training one member, in a worker process: noise prediction on the works whose bit is set, and
 nothing else.
 
-The finished member is a folder that appears at once, by a rename: config.json and weights as
-diffusers stores them, the manifest, and the list of the works that it saw. How it is trained, and
-goes on after a kill, is :mod:`attribution.training.loop`.
+The finished member is a folder that appears by one rename: config.json and weights as its kind
+stores them, the manifest, and the list of the works that it saw. The training itself is in
+:mod:`attribution.training.loop`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from attribution.denoisers.interface import Member
 from attribution.ensemble.recipe import EnsembleSettings, versions_of
+from attribution.ensemble.serving import manifest_encoding
+from attribution.process_pool import Device
 from attribution.training.dataset import open_training_set
 from attribution.training.loop import CHECKPOINT_SECONDS, TrainingRun
 from registry.home import Home, sync_folder
@@ -34,11 +37,15 @@ from registry.members.manifest import (
     TrainingManifest,
     works_listing,
 )
+from registry.members.register import last_withdrawal
+from registry.members.serving import service_status
+from registry.storage.database import Registry
+from registry.withdrawals.record import cover_later_works
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingTask:
-    """What a worker needs to train any model of an ensemble."""
+    """The values with which a worker trains any model of an ensemble; see :func:`task_values`."""
 
     home: Home
     ensemble_id: str
@@ -47,18 +54,35 @@ class TrainingTask:
     device: str = "cpu"
     checkpoint_seconds: float = CHECKPOINT_SECONDS
     withdrawn_through: int | None = None
-    """The last withdrawal that is heeded."""
+    """The last withdrawal before this training; None: there was none."""
     left_out: tuple[str, ...] = ()
-    """SHA-256 of the works that it and earlier ones cover."""
+    """SHA-256 of the works that this and earlier withdrawals cover."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MemberTask(TrainingTask):
-    """The same for one member."""
+    """The values with which a worker trains one member."""
 
     member_id: str
     index: int
     generation: int = 1
+
+
+def task_values(registry: Registry, ensemble_id: str, device: Device, checkpoint_seconds: float) -> dict[str, Any]:
+    """The fields of a :class:`TrainingTask` that leaves out every work withdrawn up to now."""
+    cover_later_works(registry, datetime.datetime.now(datetime.UTC))
+    through = last_withdrawal(registry)
+    service = service_status(registry, ensemble_id)
+    return {
+        "home": Home(registry.home.root.resolve()),
+        "ensemble_id": ensemble_id,
+        "encoding": manifest_encoding(service.encoding),
+        "settings": EnsembleSettings.from_json(service.ensemble.settings),
+        "device": device.name,
+        "checkpoint_seconds": checkpoint_seconds,
+        "withdrawn_through": through,
+        "left_out": tuple(service.withdrawn.hashes(~service.withdrawn.seen_by(None, through))),
+    }
 
 
 def train_member(task: MemberTask, report: Callable[[int], None]) -> Path:
@@ -82,8 +106,8 @@ def train_member(task: MemberTask, report: Callable[[int], None]) -> Path:
 
 
 def _is_finished(folder: Path, hashes: list[str]) -> bool:
-    """Whether a killed run left the member done but unregistered; one that saw works withdrawn
-    since is removed.
+    """Whether a killed run left the member trained but not registered. A member that saw works
+    withdrawn since is removed.
     """
     manifest = folder / MANIFEST_NAME
     if manifest.is_file() and Manifest.parse(manifest.read_bytes(), str(manifest)).works == ManifestWorks.of(hashes):
@@ -93,7 +117,7 @@ def _is_finished(folder: Path, hashes: list[str]) -> bool:
 
 
 def checkpoint_name(name: str) -> str:
-    """Of the file beside a folder of this name that holds its unfinished state."""
+    """Name of the checkpoint file beside the folder of this name."""
     return f".{name}.checkpoint.safetensors"
 
 
@@ -102,19 +126,18 @@ def publish(
     member: Member,
     hashes: Sequence[str],
     folder: Path,
-    kind: type[TrainingManifest],
+    manifest: type[TrainingManifest],
     **further: object,
 ) -> None:
-    """Have a trained network's folder appear at once, with the list of the works that it saw and
-    its manifest.
+    """Write a trained network's folder, with its list of works and its manifest, by one rename.
 
     Args:
-        task: what was trained.
+        task: the training's values.
         member: the trained network.
-        hashes: of the works that it saw.
-        folder: where it goes.
-        kind: of manifest.
-        further: what this kind states beside what all of them do.
+        hashes: SHA-256 of the works that it saw.
+        folder: the destination.
+        manifest: the class of its manifest.
+        further: the fields that this class adds to :class:`TrainingManifest`.
     """
     part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     part.mkdir(parents=True)
@@ -133,7 +156,7 @@ def publish(
             "config_sha256": sha256_of_file(part / CONFIG_NAME),
             "created_at": datetime.datetime.now(datetime.UTC),
         }
-        (part / MANIFEST_NAME).write_bytes(kind.model_validate(facts | further).to_json())
+        (part / MANIFEST_NAME).write_bytes(manifest.model_validate(facts | further).to_json())
         sync_folder(part)
         part.rename(folder)
     finally:

@@ -1,11 +1,11 @@
 """The reference model of an ensemble: one denoiser of the members' recipe, trained on all works
 that were not withdrawn.
 
-A method that differentiates a model wants one that saw every work
-(:mod:`attribution.ranking.rankers.gradients`). A member saw a part of them, and which part its
-codes say, which a ranker must not know; the reference model has no bit in the codes. It is trained
-as members are, by the same code, and goes on after a kill with the same weights; its start and
-draws are those that members with common draws share.
+The ranker gradients (:mod:`attribution.ranking.rankers.gradients`) differentiates a model that saw
+every work. A member saw a part of them, and its codes say which part; a ranker must not know the
+codes. The reference model has no bit in them. The same code trains it as trains members, and a
+killed run resumes to the same weights. Its start and draws are those that members with common draws
+share.
 
     train_reference_model(registry, ensemble_id, device)
     open_reference_model(registry, ensemble_id)         # for the ranker
@@ -24,25 +24,22 @@ from torch import nn
 
 from attribution.denoisers.interface import Space
 from attribution.ensemble.recipe import EnsembleSettings
-from attribution.ensemble.serving import manifest_encoding
 from attribution.process_pool import Device, run_tasks
 from attribution.sampling.schedule import SamplerSettings, schedule_of
 from attribution.training.dataset import build_training_set, open_training_set
 from attribution.training.loop import CHECKPOINT_SECONDS, TrainingRun
-from attribution.training.member import TrainingTask, checkpoint_name, publish
+from attribution.training.member import TrainingTask, checkpoint_name, publish, task_values
 from registry.errors import CapacityError, InputError, IntegrityError, MissingPartError, UsageError
-from registry.home import Home
 from registry.members.manifest import ReferenceFolder, ReferenceManifest, read_reference_folder
 from registry.members.reference_models import record_reference, usable_reference
-from registry.members.register import expected_works, last_withdrawal
+from registry.members.register import expected_works
 from registry.members.serving import service_status
 from registry.storage.database import Registry
-from registry.withdrawals.record import cover_later_works
 
 
 @dataclass(frozen=True)
 class ReferenceModel:
-    """The model that is differentiated, and how it was trained."""
+    """A trained reference model, ready to be differentiated."""
 
     denoiser: nn.Module
     """eps = f(x_t, t) under the empty condition; trained on all works."""
@@ -55,7 +52,7 @@ class ReferenceModel:
 
 @dataclass(frozen=True, kw_only=True)
 class ReferenceTask(TrainingTask):
-    """All that a worker needs to train a reference model."""
+    """The values with which a worker trains a reference model."""
 
     @property
     def folder(self) -> Path:
@@ -68,7 +65,7 @@ class ReferenceTask(TrainingTask):
 
 @dataclass(frozen=True)
 class TrainedReference:
-    """A reference model that can be used, and whether it was trained just now."""
+    """A usable reference model, and whether this call trained it."""
 
     folder: ReferenceFolder
     trained: bool
@@ -82,9 +79,9 @@ def train_reference_model(
     on_progress: Callable[[int], object] = lambda _steps: None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> TrainedReference:
-    """Train an ensemble's reference model, unless one is there that can be used.
+    """Train an ensemble's reference model, unless it has a usable one.
 
-    One that saw works which were withdrawn since, or that was altered, is removed first.
+    A model that saw withdrawn works, or that was altered, is removed first.
     ``on_reading`` gets (works read now, works in all) where the training set has to be built,
     ``on_progress`` the number of steps just done.
 
@@ -104,7 +101,7 @@ def train_reference_model(
     if standing is not None:
         return TrainedReference(standing, trained=False)
     build_training_set(registry, ensemble_id, service.encoding.id, settings, on_reading)
-    task = _task(registry, ensemble_id, settings, device, checkpoint_seconds)
+    task = _task(registry, ensemble_id, device, checkpoint_seconds)
     _clear(task)
     for _ in run_tasks(train_reference, [task], device, lambda _task, steps: on_progress(steps)):
         pass
@@ -115,38 +112,23 @@ def train_reference_model(
 
 
 def _standing(registry: Registry, ensemble_id: str) -> ReferenceFolder | None:
-    """The model that is there, if it can be used."""
+    """The recorded model, if it is usable."""
     try:
         return usable_reference(registry, ensemble_id)
     except (MissingPartError, InputError, IntegrityError):
         return None
 
 
-def _task(
-    registry: Registry, ensemble_id: str, settings: EnsembleSettings, device: Device, checkpoint_seconds: float
-) -> ReferenceTask:
-    """What is to be trained, heeding all withdrawals that there are."""
-    cover_later_works(registry, datetime.datetime.now(datetime.UTC))
-    through = last_withdrawal(registry)
-    service = service_status(registry, ensemble_id)
-    if not expected_works(registry, service.encoding.id, None, through):
-        raise CapacityError(f"every work of encoding {service.encoding.id} was withdrawn: there is none to train on")
-    return ReferenceTask(
-        home=Home(registry.home.root.resolve()),
-        ensemble_id=ensemble_id,
-        encoding=manifest_encoding(service.encoding),
-        settings=settings,
-        device=device.name,
-        withdrawn_through=through,
-        left_out=tuple(service.withdrawn.hashes(~service.withdrawn.seen_by(None, through))),
-        checkpoint_seconds=checkpoint_seconds,
-    )
+def _task(registry: Registry, ensemble_id: str, device: Device, checkpoint_seconds: float) -> ReferenceTask:
+    """The training's values, without every work withdrawn up to now."""
+    task = ReferenceTask(**task_values(registry, ensemble_id, device, checkpoint_seconds))
+    if not expected_works(registry, task.encoding.id, None, task.withdrawn_through):
+        raise CapacityError(f"every work of encoding {task.encoding.id} was withdrawn: there is none to train on")
+    return task
 
 
 def _clear(task: ReferenceTask) -> None:
-    """Remove the model that cannot be used, what was computed with it, and what killed runs
-    left.
-    """
+    """Remove the unusable model, features computed with it, and partial files of killed runs."""
     shutil.rmtree(task.folder, ignore_errors=True)
     for part in task.folder.parent.glob(f".*{task.ensemble_id}.*.part"):
         shutil.rmtree(part, ignore_errors=True)
@@ -156,7 +138,7 @@ def _clear(task: ReferenceTask) -> None:
 
 
 def train_reference(task: ReferenceTask, report: Callable[[int], None]) -> Path:
-    """Train a reference model, or go on from its checkpoint, in a worker; returns its folder.
+    """Train a reference model, or resume from its checkpoint, in a worker; returns its folder.
 
     ``report`` gets the number of steps just done; steps of an earlier run are reported at once.
     """
@@ -174,8 +156,7 @@ def open_reference_model(registry: Registry, ensemble_id: str) -> ReferenceModel
 
     Raises:
         NotFoundError: no such ensemble.
-        MissingPartError: there is none, it saw works that were withdrawn since, or the ensemble is
-            conditional.
+        MissingPartError: there is none, it saw withdrawn works, or the ensemble needs a label.
         InputError: its manifest cannot be understood.
         IntegrityError: its files are not what was recorded, or are of other settings than the
             ensemble's.

@@ -35,7 +35,7 @@ def run_training(
     service = service_status(registry, ensemble_id)
     encoding, settings = service.encoding, EnsembleSettings.from_json(service.ensemble.settings)
     present = {state.member.index for state in service.states}
-    missing = set(plan_retraining(registry, ensemble_id).wanted) if again else set(range(encoding.n)) - present
+    missing = set(plan_retraining(registry, ensemble_id).generations) if again else set(range(encoding.n)) - present
     with progress_bars() as progress:
         reading = progress.add_task("reading works", total=None)
         build_training_set(

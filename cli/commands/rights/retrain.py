@@ -41,18 +41,18 @@ def retrain(
     chosen = ensemble_named(registry, ensemble)
     cost = cost_of_retraining(registry, service_status(registry, chosen.id))
     planned = plan_retraining(registry, chosen.id)
-    if planned.wanted:
+    if planned.generations:
         _narrate_cost(cost)
     for index in planned.without_works:
         narrate(f"member {index} has no work left and stays out of service; a new encoding can use its place")
-    if planned.wanted and not dry_run:
+    if planned.generations and not dry_run:
         run_training(registry, chosen.id, device, workers, again=True)
     after = service_status(registry, chosen.id)
     if as_json:
         document = {
             "ensemble": chosen.id,
-            "retrained": [] if dry_run else sorted(planned.wanted),
-            "would_retrain": sorted(planned.wanted),
+            "retrained": [] if dry_run else sorted(planned.generations),
+            "would_retrain": sorted(planned.generations),
             "without_works": list(planned.without_works),
             "serving": [member.index for member in after.serving],
             "cost": cost.to_json(),
@@ -61,10 +61,10 @@ def retrain(
         return
     typer.echo(chosen.id)
     in_service = f"{len(after.serving)} of {after.encoding.n} members are in service"
-    if not planned.wanted:
+    if not planned.generations:
         narrate(f"no member needs retraining; {in_service}")
     elif not dry_run:
-        narrate(f"{len(planned.wanted)} members trained again; {in_service}")
+        narrate(f"{len(planned.generations)} members trained again; {in_service}")
 
 
 def _narrate_cost(cost: RetrainingCost) -> None:

@@ -172,7 +172,7 @@ def test_none_left_says_what_to_do(world: World) -> None:
     with pytest.raises(CapacityError, match="creditline retrain"):
         serving_ensemble(world.registry, world.ensemble.id)
     planned = plan_retraining(world.registry, world.ensemble.id)
-    assert (planned.wanted, planned.without_works) == ({}, (0, 1, 2, 3, 4, 5))
+    assert (planned.generations, planned.without_works) == ({}, (0, 1, 2, 3, 4, 5))
     assert list(retrain_ensemble(world.registry, world.ensemble.id, CPU)) == []
 
 

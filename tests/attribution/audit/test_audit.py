@@ -251,3 +251,23 @@ def test_encoding_without_decoys_cannot_be_audited(tmp_path: Path) -> None:
     world = build_world(tmp_path, "rightsholder", None, n=3, h=1)
     with pytest.raises(UsageError, match="encode with more members"):
         auditor_of(world)
+
+
+def test_many_samples_are_audited_part_by_part(
+    world: World, audited_world: tuple[World, list[tables.Audit]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One at a time gives what three at a time gave, and the work that is reported adds up."""
+    monkeypatch.setattr("attribution.audit.auditor.EXAMINED_AT_ONCE", 1)
+    reported: list[tuple[int, int]] = []
+    auditor = auditor_of(world, AuditSettings(shortlist=4, exact=True))
+    audits = list(auditor.audit_samples(world.samples[:3], lambda done, total: reported.append((done, total))))
+    together, many = audited_world
+    assert {audit.id for audit in audits} == {audit.id for audit in many}
+    assert sum(done for done, _ in reported) == reported[-1][1]
+    for audit in audits:
+        [same] = [found for found in many if found.id == audit.id]
+        apart, at_once = candidates(world.registry, audit), candidates(together.registry, same)
+        assert [row.unit_number for row in apart] == [row.unit_number for row in at_once]
+        assert [row.influence_exact for row in apart] == pytest.approx(
+            [row.influence_exact for row in at_once], rel=1e-3
+        )

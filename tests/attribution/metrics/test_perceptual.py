@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from attribution.ablation.exact import ablation_weights, counterfactuals
-from attribution.ablation.influence import lpips_influences
+from attribution.ablation.influence import square_influences
 from attribution.ablation.jacobian import sample_with_jacobian
 from attribution.denoisers.ensemble import Ensemble
 from attribution.metrics.lpips_weights import BACKBONES, LpipsWeights, Net
@@ -111,7 +111,7 @@ def test_influence_is_lpips_of_small_ablations(squeeze: PerceptualDistance) -> N
     run = sample_with_jacobian(ensemble, noise, settings)
     exact = squeeze.distances(run.y[0], counterfactuals(ensemble, noise[0], settings, CODES)).numpy()
     matrix = squeeze.gram(run.y[0], run.jacobian[0])
-    estimated = lpips_influences(matrix, CODES)
+    estimated = square_influences(matrix, CODES)
     assert estimated == pytest.approx(exact, rel=0.02)
     move = ablation_weights(CODES).numpy() - 0.25
     assert estimated == pytest.approx(np.einsum("ui,ij,uj->u", move, matrix.numpy(), move), rel=1e-10)
