@@ -1,1 +1,5 @@
-"""Layer 3: what changes without it? Real ablations, and the Jacobian's estimates of them."""
+"""The effect of leaving units out: exact ablation, joint ablation, and first order by the Jacobian.
+
+May enter: counterfactuals of one sample. Tests of significance belong to
+:mod:`attribution.evidence`.
+"""

@@ -74,9 +74,14 @@ class AuditTask:
 
     @property
     def work(self) -> int:
-        """The units of work that this task reports: one per Jacobian step and per ablation."""
+        """The work that this task reports: one per Jacobian step and per ablation, times the cost."""
         ablations = sum(len(item.candidates) + len(self.everyone) for item in self.samples)
-        return ablations + (self.sampler.steps if self.with_jacobian else 0)
+        return self.cost * (ablations + (self.sampler.steps if self.with_jacobian else 0))
+
+    @property
+    def cost(self) -> int:
+        """Network evaluations of one prediction under the prompt."""
+        return self.ensemble.settings.network.evaluations(self.prompt)
 
 
 @dataclass(frozen=True)
@@ -103,12 +108,16 @@ class Counterfactuals:
 
 def run_audit_task(task: AuditTask, report: Callable[[int], None]) -> list[Counterfactuals]:
     """Jacobians (kept as files) and ablations of the samples of one task."""
+
+    def spent(work: int) -> None:
+        report(work * task.cost)
+
     ensemble = open_ensemble(task.home, task.ensemble, task.device)
     begun = time.monotonic()
     if task.with_jacobian:
-        write_jacobians(task, ensemble, report)
+        write_jacobians(task, ensemble, spent)
     share = (time.monotonic() - begun) / len(task.samples)
-    return [_ablate(task, ensemble, item, share, report) for item in task.samples]
+    return [_ablate(task, ensemble, item, share, spent) for item in task.samples]
 
 
 def write_jacobians(task: AuditTask, ensemble: Ensemble, report: Callable[[int], None]) -> None:

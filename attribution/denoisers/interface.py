@@ -112,9 +112,10 @@ class Prompt:
             raise UsageError(f"guidance {self.guidance}: choose a number from 0 to 100")
 
     def options(self) -> dict[str, Any]:
-        """What is stored beside the label; empty without guidance."""
-        options = {"guidance": self.guidance, "negative": self.negative}
-        return {} if self == Prompt(self.label) else options
+        """The fields that are stored with the sampler's; empty without guidance."""
+        if self == Prompt(self.label):
+            return {}
+        return {"guidance": self.guidance, **({} if self.negative is None else {"negative": self.negative})}
 
 
 class Member(nn.Module, ABC):

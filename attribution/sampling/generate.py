@@ -69,9 +69,8 @@ def stored_request(sampler: SamplerSettings, prompt: Prompt | None) -> dict[str,
     """How a sample was drawn, as its row's ``label`` and ``sampler`` store it; see
     :func:`request_of`.
     """
-    options = {} if prompt is None else prompt.options()
-    document = {**sampler.to_json(), **({"prompt": options} if options else {})}
-    return {"sampler": document, "label": None if prompt is None else prompt.label}
+    prompt = prompt or Prompt()
+    return {"sampler": sampler.to_json() | prompt.options(), "label": prompt.label}
 
 
 def request_of(row: tables.Sample) -> tuple[SamplerSettings, Prompt]:
@@ -82,7 +81,7 @@ def request_of(row: tables.Sample) -> tuple[SamplerSettings, Prompt]:
         UsageError: a value is outside its range.
     """
     document = dict(row.sampler)
-    options = document.pop("prompt", {})
+    options = {name: document.pop(name) for name in ("guidance", "negative") if name in document}
     try:
         return SamplerSettings.from_json(document), Prompt(row.label, **options)
     except TypeError as error:

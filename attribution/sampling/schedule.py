@@ -5,8 +5,9 @@ Every sampler here moves from x_t to the next, less noisy image by
     clean  = (x_t - sqrt(1 - alpha_bar_t) eps) / sqrt(alpha_bar_t)
     x_next = from_clean clip(clean) + from_current x_t + from_eps eps + sigma z
 
-where ``clean`` is the clean image that eps implies. DDPM (Ho et al. 2020, equations 6 and 7) and DDIM (Song et al. 2021, equation 12 with eta = 0)
-differ in four coefficients only, and the Jacobian of the formula is written once.
+where ``clean`` is the clean image that eps implies. DDPM (Ho et al. 2020, equations 6 and 7) and
+DDIM (Song et al. 2021, equation 12 with eta = 0) differ in four coefficients only, and the Jacobian
+of the formula is written once.
 
 >>> [step.timestep for step in steps_of(SamplerSettings(steps=4))]
 [750, 500, 250, 0]

@@ -1,1 +1,4 @@
-"""Training of one member, resumable, on exactly the works of its code."""
+"""From the works of an encoding to trained members: training set, loop, member, reference model.
+
+May enter: code that changes weights. It knows denoisers by their interface alone.
+"""

@@ -109,7 +109,7 @@ class Sample(SQLModel, table=True):
     """The exogenous noise is a function of this number alone."""
     label: str | None = None
     sampler: dict[str, Any] = json_column()
-    """Method, steps, schedule and clipping."""
+    """Method, steps, schedule and clipping; guidance and its negative text, if any."""
     members: list[int] = json_column()
     """Indices of the members that served it: all of them, unless works had been withdrawn."""
     members_sha256: str

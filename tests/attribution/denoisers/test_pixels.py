@@ -15,13 +15,15 @@ from attribution.denoisers.interface import Prompt
 from attribution.denoisers.pixels import PixelUNet
 from attribution.ensemble.recipe import EnsembleSettings, TrainingSettings
 from attribution.images import ImageSettings
-from attribution.sampling.generate import stored_request
+from attribution.sampling.generate import request_of, stored_request
 from attribution.sampling.noise import noise_batch
 from attribution.sampling.sampler import sample
 from attribution.sampling.schedule import SamplerSettings
 from attribution.training.dataset import TrainingSet
 from attribution.training.loop import TrainingRun, draw_works
+from registry.errors import InputError
 from registry.ids import content_id, sha256_of
+from registry.storage import tables
 
 RECIPE = EnsembleSettings(
     image=ImageSettings(size=8),
@@ -45,6 +47,19 @@ def test_a_request_without_guidance_is_stored_as_ever(label: str | None) -> None
     assert (
         sha256_of(stored_request(sampler, None)) == "76cefc5a275368f9ed953203bf905a5c9df692dd14dca93ddf66d69d7e572a76"
     )
+
+
+def test_a_request_is_read_back_from_its_row() -> None:
+    """With guidance and without; a row that holds something else is refused."""
+
+    def row(**values: object) -> tables.Sample:
+        return tables.Sample(**{"id": "s", "label": None, **values})  # type: ignore[arg-type]  # columns by name
+
+    for prompt in (Prompt(), Prompt("a"), Prompt("a", 3.0), Prompt("a", 3.0, "b")):
+        assert request_of(row(**stored_request(SamplerSettings(), prompt))) == (SamplerSettings(), prompt)
+    for wrong in ({"guidance": "much"}, {"strength": 1.0}):
+        with pytest.raises(InputError, match=r"sample s|strength"):
+            request_of(row(sampler=SamplerSettings().to_json() | wrong))
 
 
 def test_start_and_draws_are_functions_of_the_seed() -> None:

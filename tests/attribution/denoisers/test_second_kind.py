@@ -326,8 +326,11 @@ def test_an_audit_has_all_three_layers(latent_world: LatentWorld) -> None:
     """
     settings = AuditSettings(shortlist=4, exact=True)
     auditor = Auditor.prepare(latent_world.registry, latent_world.reference, settings, CPU)
-    audits = list(auditor.audit_samples(latent_world.samples[:2]))
+    reported: list[tuple[int, int]] = []
+    audits = list(auditor.audit_samples(latent_world.samples[:2], lambda done, total: reported.append((done, total))))
     assert len(audits) == 2
+    # Guidance costs a second evaluation: 6 steps of one Jacobian, 4 candidates and 18 units a sample.
+    assert sum(done for done, _ in reported) == reported[-1][1] == 2 * (6 + 2 * (4 + 18))
     ensemble, encoded = open_ensemble(latent_world.registry.home, latent_world.reference), auditor.context.encoded
     for audit, row in zip(audits, latent_world.samples, strict=False):
         with latent_world.registry.session() as session:
