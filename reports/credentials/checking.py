@@ -6,8 +6,8 @@ that were given), *untrusted* (nothing was altered, but who signed is not vouche
 (image or manifest are not what was signed) and *none*. Nothing is fetched, whatever a file names:
 no manifest, no revocation list.
 
-Anybody can sign anything with a certificate of their own making, our assertion included. So what an
-assertion says is worth as much as its signer, and only a valid file has one.
+Anyone can sign anything, our assertion included, with a certificate they made. So an assertion is
+worth as much as its signer, and only a valid file has a known signer.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Checked:
     common_name: str | None = None
     algorithm: str | None = None
     timestamp: str | None = None
-    """When a time stamp authority saw it; None: nobody did."""
+    """When a time stamp authority saw it; None: it has no time stamp."""
     claim_generator: str | None = None
     digital_source_type: str | None = None
     ingredients: int = 0

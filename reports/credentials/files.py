@@ -62,7 +62,7 @@ def start_of(path: Path, size: int) -> bytes:
 
 
 def others_may_read(path: Path) -> bool:
-    """Whether the rights of a file let anybody but its owner read it."""
+    """Whether others than its owner may read a file."""
     return os.name == "posix" and bool(path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
 
 

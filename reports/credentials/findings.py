@@ -50,7 +50,7 @@ MEANING = (
     "A candidate is not an ingredient: nothing here says that a work was copied into the image or used to make it. Works that "
     "are not registered cannot appear. Rights are as the registry had them when this was signed. This is no legal conclusion."
 )
-NO_AUDIT = "it was signed without an audit: nothing is said about where the image came from"
+NO_AUDIT = "it was signed without an audit: it does not say where the image came from"
 
 
 def subject_of(sample_id: str, *, with_audit: bool) -> str:

@@ -2,7 +2,7 @@
 
 A file's name proves nothing. Its bytes are a sample's, or its pixels are (saved again by a program
 that loses none): otherwise it is not signed as one, since the signature would vouch for a picture
-that nobody here generated.
+that was not generated here.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ def sign_image(
         now: the moment of the stamp, with a zone.
         sidecar: leave the image as it is.
         with_audit: state the newest audit; otherwise none.
-        timestamp_url: a time stamp authority to ask; None: nobody is asked.
+        timestamp_url: a time stamp authority; None: no time stamp is made.
 
     Raises:
         UsageError: ``out`` cannot be this image's name, the sample was not audited, or it has

@@ -1,9 +1,9 @@
 """Certificates to try signing with: a root, an intermediate and a signer that say in their names
 that they are a TEST.
 
-Nobody trusts them, and nobody should: whoever has this program can make the same names. The keys of
-root and intermediate are thrown away at once, so that nothing else can ever be issued under a root
-that somebody put among their trust anchors to try it.
+They must not be trusted: this program makes the same names for any user. The keys of root and
+intermediate are discarded at once, so nothing else can be issued under a root that a user added to
+their trust anchors for a trial.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""What a reviewer of a corpus gets: whose it is, under which terms, what contradicts, and what was
-opted out since training.
+"""The report of a data set for a reviewer: rightsholders, licences, contradictions, and works that
+were opted out since training.
 
-Everything is counted in the database, so that ten million works take no more memory than ten.
-``facts`` is what is known, ``counting`` and ``models`` read it, ``pages`` renders it, ``giving``
-writes it out with its stamp.
+``counting`` and ``models`` count in the database, ``document`` reads the facts and writes them,
+``page`` and ``words`` render them. Enter here: what is about one data set.
 """

@@ -1,7 +1,7 @@
 """The facts of a data-set report: the JSON document, and what its stamp is over.
 
 Under one version a field may be added; none is removed or changes its meaning. Lists are the first
-rows of tables, and beside each stands how many rows there are in all.
+rows of tables; beside each is the count of all rows.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ class MemberOptOuts(Facts):
     generation: int
     serves: bool
     works: int = Field(description="Works of this data set in its manifest.")
-    withdrawn_since: int = Field(description="Of these, withdrawn, and not heeded by its training.")
-    prohibited_since: int = Field(description="Of these, prohibited by now, and not when the member was registered.")
-    prohibited_before: int = Field(description="Of these, prohibited already then: included in spite of it.")
+    withdrawn_since: int = Field(description="Of these, withdrawn after its training.")
+    prohibited_since: int = Field(description="Of these, prohibited now, but not when the member was registered.")
+    prohibited_before: int = Field(description="Of these, prohibited already then, and trained on all the same.")
     prohibited_when_unknown: int = Field(
-        description="Of these, prohibited, where the log does not tell what they were then: large events name no works."
+        description="Of these, prohibited now; the log does not say what they were then, as large events name no works."
     )
 
 
@@ -81,7 +81,7 @@ class DataSetFacts(Facts):
     missing: int = Field(description="Works that a later registration did not find again.")
     without_rightsholder: int
     without_licence: int
-    verified: int = Field(description="Works of which somebody here checked the rights.")
+    verified: int = Field(description="Works whose rights were checked here.")
     with_signals: int
     first_registered: datetime.datetime | None
     last_registered: datetime.datetime | None

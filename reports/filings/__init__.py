@@ -1,3 +1,4 @@
-"""What the registry knows, in the forms that authorities, partners and tools expect: filings,
-standards, tables.
+"""Filings for authorities: the EU AI Act's public summary and California's AB 2013, in versions.
+
+Enter here: forms that a law prescribes, the provider's answers to them, and their versions.
 """

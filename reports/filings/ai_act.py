@@ -103,7 +103,7 @@ def _general(sheet: Sheet, content: ContentFacts, answers: Answers) -> None:
 def _members(content: ContentFacts) -> str:
     made = content.members_trained + content.members_imported
     held = count(made, "member") if made == content.members else f"{made} of {content.members} members"
-    return held if content.members_serving == made else f"{held}, of which {content.members_serving} serve,"
+    return held if content.members_serving == made else f"{held}, {content.members_serving} of them in service,"
 
 
 def _basis(content: ContentFacts) -> str:

@@ -26,7 +26,7 @@ LARGEST_FILE = 2**19
 LONGEST_ANSWER = 10_000
 MOST_DATA_SETS = 10_000
 MOST_FAULTS = 5
-"""Faults of a file that are told at once."""
+"""Faults of a file that one error names."""
 
 Source = Literal["public", "licensed", "private", "crawled", "user", "synthetic", "other"]
 """How a data set came to the provider; the parts of section 2 of the European template."""
@@ -121,7 +121,7 @@ class Private(Answered):
 class Crawled(Answered):
     """What crawlers collected."""
 
-    used: bool | None = _question("Whether the provider crawled, or had somebody crawl for them.", True)
+    used: bool | None = _question("Whether the provider crawled, or had crawling done on its behalf.", True)
     crawlers: Texts | None = _question("Names of the crawlers, as they identify themselves.", ["ExampleBot/1.0"])
     purposes: Text | None = _question("What the crawlers are for.", "training image models")
     behaviour: Text | None = _question(
@@ -170,7 +170,7 @@ class Processing(Answered):
     )
     reservations: Text | None = _question(
         "Measures of the provider before and during collection to respect reservations of rights.",
-        "robots.txt, TDMRep and IPTC reservations are heeded when works are collected",
+        "robots.txt, TDMRep and IPTC reservations are respected when works are collected",
     )
     reservations_comments: Text | None = _question("Further remarks on reservations (optional).", "none")
     illegal_content: Text | None = _question("Measures to avoid or remove illegal content.", "hash lists and review")

@@ -1,6 +1,4 @@
-"""What another version of a filing is for: where its facts differ from those of the version
-before.
-"""
+"""Where the facts of a version of a filing differ from those of the version before."""
 
 from __future__ import annotations
 
@@ -23,7 +21,7 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> ChangesPart:
     """The values of plain JSON objects that differ, by place; those beyond :data:`MOST_CHANGES` are
     counted.
 
-    Of what is under :data:`ANSWERS` the values are not told.
+    The values of :data:`ANSWERS` are not named.
     """
     old, new = dict(_values((), before)), dict(_values((), now))
     places = [place for place in {**old, **new} if old.get(place) != new.get(place)]

@@ -76,16 +76,14 @@ class ContentFacts(Facts):
     rightsholders: int
     without_rightsholder: int
     licences: list[LicenceWorks]
-    owners_verified: int = Field(
-        description="Works whose rightsholder somebody verified; of the others it is as declared."
-    )
-    licences_verified: int = Field(description="The same of licences.")
+    owners_verified: int = Field(description="Works whose rightsholder was verified; for the others it is as declared.")
+    licences_verified: int = Field(description="Works whose licence was verified; for the others it is as declared.")
     other_licences: int = Field(description="Further licences, with fewer works.")
     without_licence: int
     permissions: dict[str, int] = Field(description="Works by what is on record about them now.")
     signals: list[SignalWorks]
     with_signal: int = Field(description="Works with a machine-readable statement about training.")
-    with_reservation: int = Field(description="Works of which some statement reserves or restricts it.")
+    with_reservation: int = Field(description="Works with a statement that reserves or restricts training.")
     left_out: dict[str, int] = Field(description="Works left out when the encoding was made, by reason.")
     reserved_left_out: int = Field(
         description="Works with a reservation, registered by then, that are no training content."
@@ -97,6 +95,6 @@ class ContentFacts(Facts):
     withdrawn_since: int = Field(description="Withdrawn works that some member still has; it serves no more.")
     with_address: int
     domains_in_all: int
-    crawled_domains: int = Field(description="Of the data sets that were said to be crawled.")
+    crawled_domains: int = Field(description="Domains of the data sets whose source is stated to be crawling.")
     top_domains: list[DomainWorks] = Field(description="The largest of these, by bytes.")
     top_domains_left_out: int

@@ -1,7 +1,6 @@
-"""Answers that cannot all be true: of one file, or against what the registry knows.
+"""Answers that cannot all be true: within one file, or against what the registry knows.
 
-A filing with one is written all the same, as one with open questions is; it lists them, so that
-nobody files it unseen.
+A filing with contradictions is written all the same, as one with open questions is, and lists them.
 """
 
 from __future__ import annotations
@@ -50,9 +49,7 @@ def _of_sources(content: ContentFacts, answers: Answers, sets: list[Sourced]) ->
 
 
 def _of_details(answers: Answers, sets: list[Sourced]) -> Iterator[ContradictionPart]:
-    """What was answered about something that, by another answer, there is not: it stands nowhere in
-    the filing.
-    """
+    """Details of a source that was not used, by another answer; the filing does not show them."""
     for source in SOURCES:
         given = _general(answers, source)
         table = next(iter(given), "").partition(".")[0]

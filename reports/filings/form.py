@@ -1,5 +1,5 @@
-"""The form of a filing: numbered sections of questions, each with its answer and who gives it, and
-what is still to be answered.
+"""The form of a filing: numbered sections of questions, each with its answer and the basis of the
+answer, and the open questions.
 
 A :class:`Form` fills a :class:`Sheet` from what the registry knows and what the provider answered.
 How a filing becomes a version that is kept is in :mod:`reports.filings.versions`.
@@ -53,7 +53,7 @@ class SectionPart(Facts):
 
 
 class MissingPart(Facts):
-    """A question that nobody has answered."""
+    """A question without an answer."""
 
     key: str
     section: str
@@ -140,7 +140,7 @@ class Sheet:
             self._add(question, answer, "provider", note)
 
     def follows(self, question: str, answer: str | list[str], note: str | None = None) -> None:
-        """Something that follows from what the provider said elsewhere in the file."""
+        """Something that follows from another answer of the provider."""
         self._add(question, answer, "provider", note)
 
     def either(

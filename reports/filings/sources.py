@@ -1,5 +1,5 @@
-"""How data sets came to the provider: as the answers say, or as the registry knows; and the phrases
-that filings share.
+"""How the provider obtained each data set, by the answers or the registry; and phrases that filings
+share.
 """
 
 from __future__ import annotations
@@ -58,11 +58,10 @@ def key_of(each: Sourced, question: str) -> str:
 
 
 def used(stated: bool | None, source: Source, sets: list[Sourced]) -> tuple[bool | None, str | None]:
-    """Whether content of this source was used, and the registry's ground for it where nobody stated
-    it.
+    """Whether content of this source was used, and the ground for it if the answers do not say.
 
-    What stands in the answers about single data sets comes before a general no: a filing must not
-    contradict itself.
+    The sources of single data sets count before a general no, so that a filing does not contradict
+    itself.
     """
     named = sum(each.source == source for each in sets)
     if named:
@@ -103,12 +102,14 @@ def licences(content: ContentFacts) -> str:
 
 
 def declared(verified: int, content: ContentFacts) -> str:
-    """What the owners or licences of works rest on, of which so many were verified."""
+    """The basis of the rightsholders or licences of the works, of which ``verified`` are
+    verified.
+    """
     if not verified:
-        return "as declared by whoever registered the works: nobody has verified them here"
+        return "as declared when the works were registered; none was verified here"
     if verified == content.works:
         return "verified for every work"
-    return f"verified for {works(verified)}; those of the others are as declared by whoever registered them"
+    return f"verified for {works(verified)}; the others are as declared when the works were registered"
 
 
 def share(part: int, whole: int) -> str:

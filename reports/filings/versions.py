@@ -1,13 +1,12 @@
-"""Versions of filings: which there were, their kept copies, and the next one.
+"""Versions of filings: the earlier ones, their kept copies, and the next one.
 
-A filing's facts are what the registry knows and what the provider answered; wording and layout
-follow from them. Where they are what the newest version was made from, that version is given again,
-byte for byte; else there is a next one. The log of issued documents says which versions there were,
-and the copies in ``filings/`` of the home have their contents. The answers stand in each version's
-JSON, so that its facts can be read again without the file that they came from.
+A filing's facts are what the registry knows and what the provider answered. If the facts are those
+of the newest version, that version is written again, byte for byte; otherwise there is a next one.
+The log names the versions; ``filings/`` in the home has their copies. Each version's JSON has its
+answers, so that its facts can be read again without the file of answers.
 
-A copy can be lost. Whoever runs an export then learns which earlier version could not be given, or
-that the newest was made anew: with the same facts, but in other bytes than those that went out.
+If a copy is lost, the export says so: an earlier version is left out; the newest is made again from
+the same facts, in other bytes.
 """
 
 from __future__ import annotations
@@ -104,7 +103,7 @@ def file_version(
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        # Asked first: the log must not name a version that nobody was given.
+        # Checked first: the log must not name a version that was not written.
         raise InputError(f"cannot write to {out} ({error.strerror}); choose another folder") from error
     with registry.connection() as connection:
         versions = versions_of(connection, form, ensemble_id)

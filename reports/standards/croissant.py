@@ -165,8 +165,8 @@ def document(found: CroissantFacts, listing: Listing, stamp: Stamp) -> dict[str,
         "sdDatePublished": stamp.made_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "license": [_licence(terms) for terms in data.licences],
         "copyrightHolder": [_holder(owner) for owner in data.owners],
-        # When the data set itself was made nobody has said; the registry's own last change to it is
-        # what it knows.
+        # The registry does not know when the data set was made, only when it last registered a
+        # work.
         "dateModified": data.last_registered,
         "distribution": [
             {
@@ -222,7 +222,7 @@ def _licence(terms: LicenceCount) -> str | dict[str, str]:
 
 
 def _holder(owner: RightsholderCount) -> dict[str, str]:
-    """A rightsholder; whether it is a person is said where it is on record alone."""
+    """A rightsholder; its type is stated only if its kind is on record."""
     kinds = {"person": "sc:Person", "organisation": "sc:Organization", "organization": "sc:Organization"}
     kind = kinds.get(owner.kind or "")
     return {**({"@type": kind} if kind else {}), "name": owner.name}
@@ -263,7 +263,7 @@ def _collection(data: DataSetContent) -> str | None:
     return (
         f"Works were registered from a {data.kind} between {data.first_registered} and {data.last_registered}; files were "
         "hashed (SHA-256) and their embedded rights metadata read. Rightsholders and licences are as the supplier declared them, "
-        "or as somebody verified them; the column basis says which."
+        "or as verified here; the column basis says which."
     )
 
 

@@ -25,7 +25,7 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
     "licence": ("sc:Text", "licence", "As declared or verified, verbatim."),
     "licence_spdx": ("sc:Text", "licence in SPDX", "The same as an SPDX expression, where it was understood."),
     "licence_url": ("sc:URL", "address of the licence", "As it was given."),
-    "basis": ("sc:Text", "basis", "declared: as the supplier says; verified: as somebody at the registry has checked."),
+    "basis": ("sc:Text", "basis", "declared: as the supplier says; verified: as checked at the registry."),
     "permission": (
         "sc:Text",
         "permission",

@@ -2,8 +2,8 @@
 
 The ensemble is the subject; its members and the data sets of its encoding are components, and the
 dependencies say which was trained on which. Data sets are counted and hashed, never listed work by
-work. A licence stands as declared where a supplier said so and as concluded where somebody verified
-it. The model's own licence and supplier are not the registry's to know.
+work. A licence is "declared" if a supplier stated it and "concluded" if every work with it was
+verified. The model's own licence and supplier are not the registry's to know.
 
 Schema: https://cyclonedx.org/docs/1.6/json/
 """

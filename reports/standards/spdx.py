@@ -199,7 +199,7 @@ class _Graph:
         declared = [terms for terms in data.licences if terms.declared]
         unnamed = data.licences_in_all > len(data.licences)
         self._license("hasDeclaredLicense", package, data, declared, missing=data.without_licence, unnamed=unnamed)
-        # Somebody's conclusion covers the whole only where every work was verified.
+        # A concluded licence covers the whole data set only if every work was verified.
         concluded = not declared and not data.without_licence and not unnamed
         terms = list(data.licences) if concluded else []
         self._license("hasConcludedLicense", package, data, terms, missing=0, unnamed=False)

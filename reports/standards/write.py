@@ -1,5 +1,4 @@
-"""Writing exports in the formats of standards: facts and stamp on one connection, the file, its
-stamp beside it, the log's event.
+"""Writes exports in the formats of standards: the file, its stamp beside it, and the log's event.
 
     made = write_croissant(registry, "museum", Path("museum.croissant.json"), now)
 
@@ -40,7 +39,7 @@ LARGEST_DOCUMENT = 2**22
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written, and what the format asks for that the registry does not know."""
+    """The files of an export, and what the format asks for and the registry does not know."""
 
     path: Path
     files: tuple[Issued, ...]

@@ -1,6 +1,6 @@
-"""What a rightsholder gets: their works, the models that saw them, the images in which they made a
-difference, and what followed from their withdrawals and claims.
+"""The statement of a rightsholder: their works, the models that saw them, the images in which they
+made a difference, and what followed from their withdrawals and claims.
 
-``facts`` is what is known, ``reading`` reads it from the registry, ``document`` and ``pages``
-render it, ``giving`` writes it out with its stamp.
+``document`` reads the facts and writes them; ``page`` and ``words`` render them. Enter here: what
+one rightsholder may know about their own works, and nothing about the works of others.
 """

@@ -96,7 +96,9 @@ def read_statement(registry: Registry, subject: str, scratch: Path) -> Reading[S
             tables = {"works": scratch / WORKS, "findings": scratch / FINDINGS}
             statement = Statement(facts, _pictures(registry, facts))
             return Reading(f"#{rightsholder_id}", statement, head, f"statement-{rightsholder_id}", tables)
-    raise RegistryError("the registry was changed while it was read; try again when nobody else is at work")
+    raise RegistryError(
+        "the registry was changed while it was read; run the command again when no other command is running"
+    )
 
 
 def _read_rows(

@@ -1,9 +1,8 @@
 """The facts of a statement: read once, rendered as page and as JSON, hashed for the stamp.
 
-They are the JSON document as well, so its format is here: under one version a field may be added,
-none is removed or changes its meaning. Lists are bounded, and beside each stands how many there are
-in all. Pictures are no part of the facts: a picture that is lost from the home is a gap of the
-page, and not another fact about the rightsholder.
+The facts are the JSON document: under one version a field may be added, none is removed or changes
+its meaning. Lists are bounded; beside each is the count of all. Pictures are not facts: if a
+picture is lost from the home, the page has a gap and the facts are the same.
 """
 
 from __future__ import annotations
@@ -108,7 +107,7 @@ class ReferencePart(Facts):
 
 
 class ModelPart(Facts):
-    """An ensemble of which at least one member saw some of the works."""
+    """An ensemble that divides some of the works among its members."""
 
     ensemble_id: str
     encoding_id: str
@@ -188,7 +187,7 @@ class OutputPart(Facts):
     ensemble_id: str
     false_discovery_rate: float
     tested: int = Field(description="Units that the audit tested in all.")
-    passing: int = Field(description="Of these, how many passed, whosever they are.")
+    passing: int = Field(description="Of these, how many passed, of all rightsholders.")
     findings: list[FindingPart]
     share: SharePart | NotMeasured = Field(description="Of all their units that passed, together.")
 
@@ -210,8 +209,8 @@ class JointPart(Facts):
 
 
 class TestedPart(Facts):
-    """Of which images it is known whether their works had influence. Each image counts once, by its
-    newest audit.
+    """How many images were tested for works of theirs. Each image counts once, by its newest
+    audit.
     """
 
     generated: int = Field(description="Images that the registry records as generated.")
@@ -266,16 +265,16 @@ class WithdrawalPart(Facts):
 
 
 class ClaimPart(Facts):
-    """A claim of theirs, or of somebody else on their works."""
+    """A claim of theirs, or of another claimant on their works."""
 
     id: int
     theirs: bool
-    statement: str | None = Field(description="Null: the claim is somebody else’s, and so are its words.")
+    statement: str | None = Field(description="Null: the claim is of another claimant.")
     state: str
-    works: int = Field(description="That it is about; of somebody else's claim, those that are theirs.")
+    works: int = Field(description="Works that the claim is about; of another claimant’s claim, those that are theirs.")
     recorded_at: datetime.datetime
     decided_at: datetime.datetime | None
-    decision_reason: str | None = Field(description="Null as well where the claim is somebody else’s.")
+    decision_reason: str | None = Field(description="Null also for the claim of another claimant.")
 
 
 class StatementFacts(Facts):

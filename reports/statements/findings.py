@@ -1,9 +1,9 @@
 """The images that were audited, and in which of them a unit with works of the rightsholder was
 tested and passed.
 
-An image counts once, by its newest audit. A unit that was shortlisted is similar and no more; only
-one that passes, with q at or under the rate of its audit, was found. Earlier audits are counted
-beside, so that what they had found is not lost.
+An image counts once, by its newest audit. A unit that passes, with q at or under the rate of its
+audit, counts as found; a unit that was only shortlisted is similar. Earlier audits are counted
+separately.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ AUDITS = """
 """A row per audit, and whether it is the newest of its image."""
 
 PASSES = "coalesce(isfinite(their_audit.rate) AND isfinite(candidate.p_value) AND candidate.q_value <= their_audit.rate, false)"
-"""What is recorded as no number passes nothing: DuckDB has NaN as the largest of all numbers."""
+"""A candidate with NaN does not pass: DuckDB orders NaN above all numbers."""
 
 _TESTED = f"""
     SELECT their_audit.* EXCLUDE (joint), rank, unit_number, p_value, q_value, effect, effect_low, effect_high,
@@ -79,7 +79,7 @@ TABLE = """
 
 
 def prepare_findings(connection: duckdb.DuckDBPyConnection) -> None:
-    """Have the tables ``their_audit``, ``tested`` and ``work_found``; ``their_work`` must be
+    """Make the tables ``their_audit``, ``tested`` and ``work_found``; ``their_work`` must be
     there.
     """
     for name, query in {"their_audit": AUDITS, "tested": _TESTED, "work_found": _FOUND}.items():

@@ -1,6 +1,4 @@
-"""What the rightsholder and others did about the works: withdrawals with what followed,
-certificates, claims.
-"""
+"""Withdrawals of the works and what followed from them, certificates, and claims."""
 
 from __future__ import annotations
 
@@ -60,8 +58,7 @@ def read_withdrawals(
             id=number,
             scope=scope,
             works=works,
-            # What somebody wrote about works of others too may say who they are, and what they
-            # said.
+            # A reason that is about works of others too may identify them.
             reason=clipped(reason) if theirs_alone else None,
             recorded_at=recorded_at,
             followed=_followed(connection, number, services) if works else [],
@@ -74,10 +71,8 @@ def read_withdrawals(
 def _followed(
     connection: duckdb.DuckDBPyConnection, withdrawal_id: int, services: Sequence[ServiceStatus]
 ) -> list[FollowedPart]:
-    """What the withdrawal of works of theirs did to each ensemble whose encoding has some of
-    them.
-    """
-    # One column, never as Python's objects: somebody may have withdrawn millions.
+    """What a withdrawal did to each ensemble whose encoding has some of the works."""
+    # One Arrow column, no Python objects: a withdrawal may cover millions of works.
     works: NDArray[np.int64] = (
         connection.execute(
             "SELECT DISTINCT asset_id FROM withdrawal_work SEMI JOIN their_work USING (asset_id) WHERE withdrawal_id = ?",
@@ -163,7 +158,7 @@ def read_claims(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -> 
         ClaimPart(
             id=row["claim_id"],
             theirs=own,
-            # What others wrote, and what they were answered, may say who they are.
+            # The statement of another claimant, and the answer to it, may identify them.
             statement=clipped(row["statement"]) if own else None,
             state=row["state"],
             works=row["works"],

@@ -1,6 +1,4 @@
-"""The models that saw works of the rightsholder: by the codes, held against the members' own
-listings.
-"""
+"""The models that saw works of the rightsholder, by the codes and the members' own listings."""
 
 from __future__ import annotations
 
@@ -77,7 +75,7 @@ def _member(service: ServiceStatus, member: MemberExposure, newest: set[str], wo
         because = (
             "it saw a work of yours that was withdrawn"
             if _saw_withdrawn(service, member, works)
-            else "it saw a work of somebody else that was withdrawn"
+            else "it saw a work of another rightsholder that was withdrawn"
         )
     return MemberPart(
         id=member.member,
@@ -91,10 +89,10 @@ def _member(service: ServiceStatus, member: MemberExposure, newest: set[str], wo
 
 
 def _saw_withdrawn(service: ServiceStatus, member: MemberExposure, works: NDArray[np.int64]) -> bool:
-    (heeded,) = (
+    (applied,) = (
         withdrawals_applied_through(state.member) for state in service.states if state.member.id == member.member
     )
-    seen = service.withdrawn.seen_by(member.index, heeded)
+    seen = service.withdrawn.seen_by(member.index, applied)
     return bool((seen & np.isin(service.withdrawn.asset_ids, works)).any())
 
 

@@ -1,4 +1,4 @@
-"""Whose share of the influence that an audit found: a pure function of what it measured.
+"""A rightsholder's share of the influence that an audit found: a pure function of its measurements.
 
 Let P be the candidates of an image that passed, I(u) the influence of u in P by one method, and
 e(u), [l(u), h(u)] its effect with the 95 % interval. For the candidates A, a part of P:
@@ -13,8 +13,8 @@ e(u) and H(u) = I(u) h(u) / e(u):
     high(A) = sum of H over A / (sum of H over A + sum of L over P without A)
 
 With k candidates in P, all of their intervals hold at once in at least 1 - 0.05 k of cases
-(Bonferroni), and so do these ends. A share of 1 because P has nobody else is that by definition,
-and says nothing about the image.
+(Bonferroni), and so do these ends. If A is all of P, the
+share is 1 by definition, and says nothing about the image.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def share_of(passing: Sequence[Passing], ranks: frozenset[int]) -> SharePart | N
     method, influences = found
     whole = math.fsum(influences)
     if whole <= 0:
-        return NotMeasured("the influences of the candidates that passed are all nought")
+        return NotMeasured("the influences of the candidates that passed are all 0")
     part = math.fsum(value for value, each in zip(influences, passing, strict=True) if each.rank in ranks)
     low, high = _interval(passing, influences, ranks)
     return SharePart(value=part / whole, low=low, high=high, among=len(passing), method=method)
@@ -78,7 +78,7 @@ def _interval(
     lows, highs = [0.0, 0.0], [0.0, 0.0]  # of the others, and of those asked for
     for each, influence in zip(passing, influences, strict=True):
         if isinstance(each.effect, NotMeasured) or each.effect.value <= 0:
-            reason = NotMeasured("not every candidate that passed has a measured effect above nought")
+            reason = NotMeasured("not every candidate that passed has a measured effect above 0")
             return reason, reason
         scale, asked = influence / each.effect.value, each.rank in ranks
         lows[asked] += scale * max(each.effect.low, 0.0)

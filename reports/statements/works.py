@@ -64,8 +64,8 @@ TABLE = f"""
 
 
 def prepare_works(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -> None:
-    """Have the tables that the parts of a statement join: ``their_work`` and what there is about
-    these works.
+    """Make the tables that the parts of a statement join: ``their_work`` and what the registry says
+    about these works.
 
     ``their_asset`` and ``their_rights`` are the rows of ``asset`` and ``asset_rights``;
     ``shared_owner``, ``their_share`` and ``other_owner`` are about works of several;
@@ -98,7 +98,7 @@ def prepare_works(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -
 
 
 def works_reader(connection: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
-    """All works with all that is said of each, for :func:`registry.export.files.write_listing`."""
+    """All works, a row for each, for :func:`registry.export.files.write_listing`."""
     return connection.execute(TABLE).to_arrow_reader(BLOCK)
 
 
@@ -181,6 +181,6 @@ def _listed(connection: duckdb.DuckDBPyConnection) -> list[WorkItem]:
 
 
 def title_of(row: dict[str, Any]) -> str:
-    """What people call a work: its title, else the end of its path or address."""
+    """The title of a work, else the end of its path or address."""
     place = str(row["path"] or row.get("url") or f"work {row['asset_id']}").rstrip("/")
     return clipped(row["title"] or place.rsplit("/", 1)[-1])

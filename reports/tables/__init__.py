@@ -1,7 +1,7 @@
-"""The four tables that are issued: candidates, works, audits and statements, as CSV, Parquet,
-JSON and JSON lines.
+"""The four tables for export: candidates, works, audits and statements, as CSV, Parquet, JSON and
+JSON lines.
 
-The modules named after the tables say which columns there are and how rows are read; ``write``
-writes them with their stamp. Rows come in batches, so a table may
-be larger than memory.
+The module of a table has its columns and reads its rows; ``write`` writes them with their stamp.
+Rows come in batches, so a table may be larger than memory. Enter here: a listing with one kind of
+row and a documented column each.
 """

@@ -1,9 +1,8 @@
 """The table of statements: one row per rightsholder with the figures of their statement.
 
-A statement is read for one rightsholder; here the same is counted for all of them at once, by
-joins, since building a hundred thousand statements would take days. That both say the same is held
-by tests. Who saw the works follows from the codes alone: a statement also holds them against the
-members' listings.
+A statement is read for one rightsholder; this table counts the same for all of them at once, by
+joins, since a hundred thousand statements would take days. Tests compare both. Here the codes alone
+say which members saw the works; a statement also compares them with the members' listings.
 """
 
 from __future__ import annotations
@@ -26,20 +25,18 @@ TABLE = Table(
     "statements",
     "One rightsholder; records that were merged count as one",
     (
-        _number("rightsholder_id", "Number of the rightsholder"),
+        _number("rightsholder_id", "Id of the rightsholder"),
         Column("rightsholder", "text", "Name"),
         Column("kind", "text", "`person`, `organisation`, `collective` or other", "not stated"),
-        Column("represented_by", "text", "Name of the rightsholder that speaks for this one", "nobody does"),
-        Column(
-            "identifiers", "texts", "Numbers under which others know them, as `scheme:value`; empty: none on record"
-        ),
+        Column("represented_by", "text", "Name of the rightsholder that speaks for this one", "none does"),
+        Column("identifiers", "texts", "Their identifiers elsewhere, as `scheme:value`; empty: none on record"),
         Column("merged_names", "texts", "Names of records that were found to be the same; empty: there are none"),
         _number("works", "Works that they own or have a share in"),
         _number("works_shared", "Of these, works that have other rightsholders as well"),
         _number("works_missing", "Of these, works whose file was not found any more"),
         _number("works_with_signals", "Of these, works with a machine-readable reservation or permission"),
         _number("works_permitted", "Of these, works that may be trained on"),
-        _number("works_unclear", "Of these, works of which it is unclear"),
+        _number("works_unclear", "Of these, works whose permission is unclear"),
         _number("works_constrained", "Of these, works that may be trained on under conditions"),
         _number("works_prohibited", "Of these, works that must not be trained on"),
         _number("works_withdrawn", "Of these, works that were withdrawn"),
@@ -209,7 +206,7 @@ def statement_rows(connection: duckdb.DuckDBPyConnection) -> pa.RecordBatchReade
     """All rightsholders by number, in batches. Leaves tables behind that go with the connection."""
     for name, query in _PARTS.items():
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")
-    # Whoever a part does not name has nothing of it: a nought that was counted.
+    # A rightsholder that a part does not name has a count of 0 in it.
     columns = ", ".join(
         f"coalesce({column.name}, 0) AS {column.name}" if column.kind == "whole number" else column.name
         for column in TABLE.columns

@@ -20,14 +20,14 @@ from registry.storage.current_rights import effective_rights_id
 from registry.works.listings import works_reader
 from reports.rendering.columns import Column, Table, fitted
 
-_NOBODY = "not stated"
+_NOT_STATED = "not stated"
 _UNREAD = "the file was not read"
 
 TABLE = Table(
     "works",
     "One work that is registered",
     (
-        Column("asset_id", "whole number", "Number of the work in the registry"),
+        Column("asset_id", "whole number", "Id of the work in the registry"),
         Column("data_set", "text", "Data set that it was registered from"),
         Column("path", "text", "Its path in the data set", "it is known by its address"),
         Column("url", "text", "Its address", "it is known by its path"),
@@ -37,12 +37,12 @@ TABLE = Table(
         Column("width", "whole number", "Width of the picture", _UNREAD, "pixels"),
         Column("height", "whole number", "Height of the picture", _UNREAD, "pixels"),
         Column("pixel_mode", "text", "Kind of pixels, such as `RGB`", _UNREAD),
-        Column("title", "text", "Its title: as verified, else as declared", _NOBODY),
-        Column("creator", "text", "Who made it: as verified, else as declared", _NOBODY),
-        Column("source_url", "text", "Where it comes from: as verified, else as declared", _NOBODY),
-        Column("basis", "text", "What the rights rest on: `verified` or `declared`", _NOBODY),
-        Column("rightsholder_id", "whole number", "Number of the rightsholder that counts", _NOBODY),
-        Column("rightsholder", "text", "Name of the rightsholder that counts", _NOBODY),
+        Column("title", "text", "Its title: as verified, else as declared", _NOT_STATED),
+        Column("creator", "text", "Who made it: as verified, else as declared", _NOT_STATED),
+        Column("source_url", "text", "Where it comes from: as verified, else as declared", _NOT_STATED),
+        Column("basis", "text", "What the rights rest on: `verified` or `declared`", _NOT_STATED),
+        Column("rightsholder_id", "whole number", "Id of the rightsholder, as verified, else as declared", _NOT_STATED),
+        Column("rightsholder", "text", "Name of the rightsholder, as verified, else as declared", _NOT_STATED),
         Column(
             "rightsholder_stated",
             "text",
@@ -53,28 +53,28 @@ TABLE = Table(
         Column(
             "rightsholder_identifiers",
             "texts",
-            "Numbers under which others know the rightsholder, as `scheme:value`, sorted; empty: none are on record",
+            "Identifiers of the rightsholder elsewhere, as `scheme:value`, sorted; empty: none are on record",
         ),
-        Column("licence_id", "whole number", "Number of its licence", _NOBODY),
-        Column("licence", "text", "Licence, as it was stated", _NOBODY),
+        Column("licence_id", "whole number", "Id of its licence", _NOT_STATED),
+        Column("licence", "text", "Licence, as it was stated", _NOT_STATED),
         Column("licence_spdx", "text", "The same as an SPDX expression", "it was not understood, or there is none"),
         Column("licence_url", "text", "Address of the licence", "none is known"),
         Column(
             "licence_training",
             "text",
             "What the licence says about training: `permitted`, `constrained`, `prohibited` or `unclear`",
-            _NOBODY,
+            _NOT_STATED,
         ),
-        Column("licence_duties", "texts", "What the licence asks for, such as `attribution`", _NOBODY),
+        Column("licence_duties", "texts", "What the licence asks for, such as `attribution`", _NOT_STATED),
         Column(
             "permission",
             "text",
             "Whether it may be trained on now: `permitted`, `unclear`, `constrained`, `prohibited` or `withdrawn`",
         ),
         Column("attributes", "object", "Further columns of the source, by name"),
-        Column("recorded_from", "text", "File or person that the rights were taken from", _NOBODY),
-        Column("recorded_by", "text", "Who recorded them", _NOBODY),
-        Column("recorded_at", "time", "When they were recorded", _NOBODY, "UTC"),
+        Column("recorded_from", "text", "File or person that the rights were taken from", _NOT_STATED),
+        Column("recorded_by", "text", "Who recorded them", _NOT_STATED),
+        Column("recorded_at", "time", "When they were recorded", _NOT_STATED, "UTC"),
         Column("registered_at", "time", "When the work was registered", unit="UTC"),
         Column("missing_since", "time", "When its file was not found any more", "it was found", "UTC"),
     ),
@@ -104,7 +104,7 @@ _FURTHER = f"""
 
 
 def work_rows(connection: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
-    """All works by number, in batches."""
+    """All works by id, in batches."""
     reader = works_reader(connection)
 
     def batches() -> Iterator[pa.RecordBatch]:
@@ -124,7 +124,7 @@ def _with_further(connection: duckdb.DuckDBPyConnection, batch: pa.RecordBatch) 
         }
     )
     connection.register("block_works", block)
-    # The works of a batch are neighbours by number.
+    # The works of a batch are neighbours by id.
     ends = {"first": pc.min(block["asset_id"]).as_py(), "last": pc.max(block["asset_id"]).as_py()}
     found = connection.execute(_FURTHER, ends).to_arrow_table().combine_chunks()
     connection.unregister("block_works")

@@ -194,7 +194,7 @@ def test_withdrawal_shows_what_followed(world: StatementWorld, tmp_path: Path) -
     others = read(world, BO, tmp_path)
     assert others.withdrawals == []
     reasons = {member.because for member in others.models[0].members if member.state == "out of service"}
-    assert reasons <= {"it saw a work of somebody else that was withdrawn"}
+    assert reasons <= {"it saw a work of another rightsholder that was withdrawn"}
 
 
 def test_a_withdrawal_while_it_is_read_is_heeded_whole(
