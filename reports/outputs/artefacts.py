@@ -1,5 +1,4 @@
-"""Reads the file of an audit: checked against the hash in the registry before anything in it is
-believed.
+"""Reads the file of an audit, after its hash was compared with the registry's.
 
 The file is read once; hash and tensors come from the same bytes. A file that is missing, altered or
 of another format leaves its figures as "not measured" with that reason; the report goes on with

@@ -373,4 +373,4 @@ class IndexFacts(Facts):
     rightsholders: list[Share]
     licences: list[Share]
     gaps: list[Gap]
-    not_audited: list[str] = Field(description="Samples that no audit has looked at.")
+    not_audited: list[str] = Field(description="Samples without an audit.")

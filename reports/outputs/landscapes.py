@@ -110,8 +110,8 @@ def landscape_rows(
 
 
 def landscape_csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
-    """One line a unit; an empty cell was not measured. Labels that a spreadsheet would run are made
-    text.
+    """One line a unit; an empty cell was not measured. A label that a spreadsheet would run as a
+    formula is written as text.
     """
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\r\n")

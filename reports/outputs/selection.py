@@ -51,7 +51,7 @@ def named_audits(session: Session, names: Sequence[str]) -> list[Audit]:
 
 
 def unaudited_samples(session: Session) -> list[str]:
-    """Ids of samples that no audit has looked at, sorted."""
+    """Ids of samples without an audit, sorted."""
     audited = select(Audit.sample_id).where(col(Audit.sample_id).is_not(None))
     return sorted(session.exec(select(Sample.id).where(col(Sample.id).not_in(audited))))
 

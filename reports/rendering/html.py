@@ -1,4 +1,4 @@
-"""Pages: self-contained HTML without scripts or requests, escaped by default; an undefined name is
+"""Pages: self-contained HTML without scripts or requests. Values are escaped; an undefined name is
 an error.
 """
 
@@ -19,8 +19,7 @@ from reports.rendering.pictures import EXACT_SIDE, Picture, data_uri, thumbnail
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 )
-"""Even if something foreign came through, the browser would neither run it nor fetch anything for
-it."""
+"""Should foreign markup get through, the browser neither runs it nor fetches anything for it."""
 
 
 def rendered(template: str, **values: object) -> str:
@@ -73,8 +72,8 @@ def _duration(seconds: float) -> str:
 
 
 def _tied(text: str) -> Markup:
-    """``text`` with its figures kept on one line with their signs, and what stands between
-    backticks set as code.
+    """``text`` with each number on one line with its sign, and code between backticks set as
+    code.
     """
     # A plain string: of a Markup, the pieces that a substitution puts in would be escaped, too.
     tied = str(escape(text.replace(" = ", "\u00a0=\u00a0").replace(" %", "\u00a0%")))

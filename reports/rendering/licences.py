@@ -1,5 +1,4 @@
-"""What is known of licences by their SPDX identifiers: enough to name and link them, nothing that
-interprets them.
+"""Names and links of licences by their SPDX identifiers. Nothing here interprets a licence.
 
 Source: the SPDX licence list (https://spdx.org/licenses/), those that works of art and icon sets
   are published under.

@@ -1,7 +1,7 @@
-"""Pictures on their way into a page: read with suspicion, decoded, and written anew.
+"""Pictures for pages: checked, decoded, and encoded again, so that a page holds pixels and no
+foreign bytes.
 
-Nothing that lies in the home reaches a page as it is: an image is decoded and encoded again, so a
-page holds pixels and no foreign bytes. Small images stay exact (pixel art is scaled up by the
+Small images stay exact (pixel art is scaled up by the
 browser); larger ones are embedded as WebP, so that a page of ten candidates stays small enough to
 mail.
 """
@@ -25,7 +25,7 @@ from reports.facts import NotMeasured
 
 MAX_FILE_BYTES = 32 * 2**20
 MAX_SIDE = 4096
-"""An output or a kept picture is far smaller; what is larger is not one of ours."""
+"""Pixels. Outputs and kept pictures are far smaller; a larger file is not ours."""
 EXACT_SIDE = 64
 """Images up to this many pixels a side are embedded without loss."""
 EMBEDDED_SIDE = 384

@@ -1,9 +1,8 @@
-"""What all plots are drawn on: inline SVG that takes its colours from the page, so that one drawing
-serves light, dark and print.
+"""Plots as inline SVG. They take their colours from the page, so one plot serves light, dark and
+print.
 
-Matplotlib draws with stand-in colours, which are then replaced by the page's CSS variables. Ids are
-made unique per plot, text stays text, and nothing depends on the time: the same facts give the same
-bytes.
+Matplotlib draws with stand-in colours; the page's CSS variables then replace them. Ids are unique
+per plot, text stays text, and nothing depends on the time: the same facts give the same bytes.
 """
 
 from __future__ import annotations
@@ -56,15 +55,13 @@ def short(text: str, limit: int = 32) -> str:
 
 
 def standalone(svg: str) -> str:
-    """A plot as a file: with its namespace, and with colours of its own in the place of a
-    page's.
-    """
+    """A plot as a file: with its namespace, and with its own colours instead of a page's."""
     head = f'<svg xmlns="http://www.w3.org/2000/svg" style="background: #fff; {_LIGHT}" '
     return svg.replace("<svg ", head, 1) + "\n"
 
 
 class Drawing:
-    """Axes to draw on, and the plot as soon as it is drawn."""
+    """Axes to draw on, and the SVG once the block of :func:`drawing` ends."""
 
     def __init__(self, axes: Axes) -> None:
         self.axes = axes
@@ -78,8 +75,8 @@ def drawing(
     """An empty figure of that size in inches, ``left`` of it for the y axis; ``svg`` is filled at
     the end.
 
-    ``kept``: a plot that every report has, and that sets its limits itself; it is drawn on the same
-    axes again and again, as making axes takes as long as drawing on them.
+    ``kept``: reuse the axes of this name. Making axes takes as long as drawing on them; a plot that
+    every report has, and that sets its own limits, saves it.
     """
     with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
         figure, axes = _kept_figure(name, width, height, left) if kept else _figure(width, height, left)
