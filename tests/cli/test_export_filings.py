@@ -96,7 +96,7 @@ def test_answers_and_template_exclude_each_other(trained: Creditline, tmp_path: 
     """One reads a file, the other writes one."""
     refused = trained("export", "ai-act", "--template", tmp_path / "a", "--answers", tmp_path / "b")
     assert refused.status == 2
-    assert "expected one of them" in refused.err
+    assert "expected --template or --answers, not both" in refused.err
 
 
 def test_answers_that_cannot_be_read_are_bad_input(trained: Creditline, tmp_path: Path) -> None:
