@@ -70,10 +70,12 @@ def data_set_named(connection: duckdb.DuckDBPyConnection, name: str) -> DataSetC
     found = connection.execute("SELECT id FROM data_set WHERE name = ?", [name]).fetchone()
     if found is None:
         raise NotFoundError(f"no data set {one_line(name)!r}; `creditline data-sets` lists what there is")
-    return read_data_set(connection, int(found[0]), None)
+    return read_data_set_content(connection, int(found[0]), None)
 
 
-def read_data_set(connection: duckdb.DuckDBPyConnection, data_set_id: int, encoding_id: str | None) -> DataSetContent:
+def read_data_set_content(
+    connection: duckdb.DuckDBPyConnection, data_set_id: int, encoding_id: str | None
+) -> DataSetContent:
     """One data set; with an encoding, the part of it that the encoding has."""
     name, kind = connection.execute("SELECT name, kind FROM data_set WHERE id = ?", [data_set_id]).fetchall()[0]
     if encoding_id is None:

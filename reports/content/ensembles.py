@@ -1,4 +1,4 @@
-"""Ensembles and their members: codes, manifests, and the data sets that each member saw works of."""
+"""Ensembles and members: codes, manifests, and the data sets that each member saw works of."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from registry.members.seen import seen_by_any, withdrawn_works
 from registry.members.serving import newest_of
 from registry.storage.results import records
 from registry.storage.tables import Member
-from reports.content.data_sets import DataSetContent, read_data_set
+from reports.content.data_sets import DataSetContent, read_data_set_content
 from reports.content.texts import lines, moment, one_line, optional_line
 
 _JSON_COLUMNS = frozenset(
@@ -121,7 +121,7 @@ def read_ensemble(connection: duckdb.DuckDBPyConnection, ensemble_id: str) -> En
         settings=json.loads(row[1] or "{}"),
         created_at=str(moment(row[2])),
         members=read_member_contents(connection, ensemble_id, encoding.id),
-        data_sets=tuple(read_data_set(connection, int(number), encoding.id) for (number,) in sets),
+        data_sets=tuple(read_data_set_content(connection, int(number), encoding.id) for (number,) in sets),
     )
 
 

@@ -20,7 +20,7 @@ from reports.content.selection import (
     prepare_hosts,
     select_works,
 )
-from reports.data_sets.facts import Conflict, Counts, Row
+from reports.data_sets.facts import Conflict, CountRow, CountTable
 from reports.rendering.wording import clipped
 
 TOP = 20
@@ -183,7 +183,7 @@ def prepare(connection: duckdb.DuckDBPyConnection, data_set_id: int) -> None:
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")
 
 
-def read_counts(connection: duckdb.DuckDBPyConnection, name: str) -> Counts:
+def read_counts(connection: duckdb.DuckDBPyConnection, name: str) -> CountTable:
     """The largest rows of one of :data:`TABLES`."""
     # One pass over the works: what is listed, how many rows there are, and the works in the others.
     rows = connection.execute(
@@ -191,7 +191,7 @@ def read_counts(connection: duckdb.DuckDBPyConnection, name: str) -> Counts:
         f"ORDER BY works DESC, name, note LIMIT {TOP}"
     ).fetchall()
     listed = [
-        Row(
+        CountRow(
             name=None if title is None else clipped(title),
             note=None if note is None else clipped(note),
             works=works,
@@ -200,16 +200,16 @@ def read_counts(connection: duckdb.DuckDBPyConnection, name: str) -> Counts:
         for title, note, works, forbidden, _, _ in rows
     ]
     if not rows:
-        return Counts(rows=[], total=0, works_left_out=0)
-    return Counts(rows=listed, total=rows[0][4], works_left_out=int(rows[0][5]) - sum(row.works for row in listed))
+        return CountTable(rows=[], total=0, works_left_out=0)
+    return CountTable(rows=listed, total=rows[0][4], works_left_out=int(rows[0][5]) - sum(row.works for row in listed))
 
 
-def read_permissions(connection: duckdb.DuckDBPyConnection) -> list[Row]:
+def read_permissions(connection: duckdb.DuckDBPyConnection) -> list[CountRow]:
     """Works by permission, the loosest first."""
     found = count_values(connection, "permission")
     names = ("permitted", "unclear", "constrained", "prohibited", "withdrawn")
     return [
-        Row(name=name, works=found.get(name, 0), forbidden=found.get(name, 0) if name in names[3:] else 0)
+        CountRow(name=name, works=found.get(name, 0), forbidden=found.get(name, 0) if name in names[3:] else 0)
         for name in names
     ]
 

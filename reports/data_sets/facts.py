@@ -16,7 +16,7 @@ from reports.facts import Facts
 VERSION: Literal[1] = 1
 
 
-class Row(Facts):
+class CountRow(Facts):
     """Works of one name, and what is on record about training on them."""
 
     name: str | None = Field(description="Null: not recorded.")
@@ -25,10 +25,10 @@ class Row(Facts):
     forbidden: int = Field(description="Of these, prohibited or withdrawn.")
 
 
-class Counts(Facts):
+class CountTable(Facts):
     """The largest rows of a table, and how many it has."""
 
-    rows: list[Row]
+    rows: list[CountRow]
     total: int
     works_left_out: int = Field(description="Works in the rows that are not listed here.")
 
@@ -57,7 +57,7 @@ class MemberOptOuts(Facts):
     )
 
 
-class ModelPart(Facts):
+class ModelOptOuts(Facts):
     """An ensemble that divides works of the data set among its members."""
 
     ensemble_id: str
@@ -85,14 +85,14 @@ class DataSetFacts(Facts):
     with_signals: int
     first_registered: datetime.datetime | None
     last_registered: datetime.datetime | None
-    permissions: list[Row]
-    sources: Counts
-    statements: Counts = Field(description="By where the declared rights were read.")
-    rightsholders: Counts
-    licences: Counts
-    formats: Counts
-    signals: Counts
+    permissions: list[CountRow]
+    sources: CountTable
+    statements: CountTable = Field(description="By where the declared rights were read.")
+    rightsholders: CountTable
+    licences: CountTable
+    formats: CountTable
+    signals: CountTable
     conflicts: list[Conflict]
-    models: list[ModelPart]
+    models: list[ModelOptOuts]
     gaps: list[str]
     limits: list[str]

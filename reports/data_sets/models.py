@@ -12,7 +12,7 @@ import duckdb
 from registry.permissions.history import prepare_changes, prepare_permissions_at_training
 from reports.content.ensembles import MemberContent, read_member_contents
 from reports.content.selection import FORBIDDEN
-from reports.data_sets.facts import MemberOptOuts, ModelPart
+from reports.data_sets.facts import MemberOptOuts, ModelOptOuts
 
 _FORBIDDEN_NOW = f"""
     SELECT asset_id, member_id, ensemble_id, member_index, generation, permission FROM member_work
@@ -47,7 +47,7 @@ def prepare_models(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(f"CREATE OR REPLACE TEMP TABLE opted_out AS {_OPTED_OUT}")
 
 
-def read_models(connection: duckdb.DuckDBPyConnection, data_set_id: int) -> list[ModelPart]:
+def read_models(connection: duckdb.DuckDBPyConnection, data_set_id: int) -> list[ModelOptOuts]:
     """The ensembles whose encoding has works of the data set, the oldest first."""
     ensembles = connection.execute(
         "SELECT ensemble.id, encoding_id, n, works FROM ensemble JOIN encoding ON encoding.id = encoding_id JOIN ("
@@ -63,7 +63,7 @@ def read_models(connection: duckdb.DuckDBPyConnection, data_set_id: int) -> list
         ).fetchall()
     }
     return [
-        ModelPart(
+        ModelOptOuts(
             ensemble_id=ensemble_id,
             works=works,
             members_in_all=n,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from markupsafe import Markup
 
 from reports.data_sets import words
-from reports.data_sets.facts import Counts, DataSetFacts
+from reports.data_sets.facts import CountTable, DataSetFacts
 from reports.rendering.plots import Bar, bars_plot
 
 MOST_BARS = 8
@@ -48,7 +48,7 @@ def page_values(facts: DataSetFacts) -> Mapping[str, object]:
     }
 
 
-def _plot(name: str, counts: Counts) -> Markup | None:
+def _plot(name: str, counts: CountTable) -> Markup | None:
     """The largest rows as bars, their forbidden works standing out; None for a single row: there is
     nothing to compare.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from reports.data_sets.facts import Conflict, ModelPart, Row
+from reports.data_sets.facts import Conflict, CountRow, ModelOptOuts
 from reports.rendering.wording import count, percent
 
 LIMITS: tuple[tuple[str, str], ...] = (
@@ -40,7 +40,7 @@ LIMITS: tuple[tuple[str, str], ...] = (
 """(statement, explanation) pairs; part of every report."""
 
 
-def verdict(works: int, permissions: Sequence[Row]) -> str:
+def verdict(works: int, permissions: Sequence[CountRow]) -> str:
     """The report in one sentence."""
     if not works:
         return "This data set has no works."
@@ -52,7 +52,7 @@ def verdict(works: int, permissions: Sequence[Row]) -> str:
     return f"{permitted:,} of {count(works, 'work')} may be trained on{tail}, as far as is on record."
 
 
-def explanation(totals: dict[str, Any], conflicts: Sequence[Conflict], models: Sequence[ModelPart]) -> str:
+def explanation(totals: dict[str, Any], conflicts: Sequence[Conflict], models: Sequence[ModelOptOuts]) -> str:
     """What stands out, in a few sentences."""
     works = totals["works"]
     if not works:
