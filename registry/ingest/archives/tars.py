@@ -53,7 +53,7 @@ def is_tar_header(block: bytes) -> bool:
 
 
 def walk_tar(source: Source, limits: Limits) -> Iterator[TarEntry]:
-    """Every member except folders, in order; when one is given, the source stands at its bytes.
+    """Every member except folders, in order; when one is given, the source is at its bytes.
 
     Raises:
         DamageError: the archive is cut off, damaged, or larger than its budgets.

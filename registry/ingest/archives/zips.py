@@ -247,8 +247,7 @@ def _unpacked(packed: bytes, entry: ZipEntry) -> bytes | str:
         return packed if entry.size == entry.packed else "damaged: stored, but with two different sizes"
     unpacker = zlib.decompressobj(-zlib.MAX_WBITS) if entry.method == _DEFLATED else bz2.BZ2Decompressor()
     try:
-        # One byte more than stated shows a member that lies about its size, without unpacking the
-        # rest of it.
+        # One byte more than stated reveals a wrong size without unpacking the rest.
         data = unpacker.decompress(packed, entry.size + 1)
     except (zlib.error, OSError, ValueError, EOFError) as error:
         return f"damaged compressed data: {plain_reason(error)}"

@@ -59,7 +59,7 @@ class ListSource:
 
     @property
     def has_malformed_lines(self) -> bool:
-        """Whether some of the rows stand for malformed lines."""
+        """Whether some rows are malformed lines."""
         return any(part.mark is not None for part in self.parts)
 
     @property

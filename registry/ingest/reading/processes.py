@@ -182,7 +182,8 @@ class ProcessPool:
         with self._lock:
             if self._all is None:
                 raise RuntimeError("the pool of reading processes is closed")
-            self._all.discard(instead) if instead else None
+            if instead is not None:
+                self._all.discard(instead)
             process = ReadingProcess()
             self._all.add(process)
         self._idle.put(process)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,7 +15,7 @@ import pytest
 
 from registry.errors import InputError, RegistryError, UsageError
 from registry.ingest.bulk import ListReport, batches, register_list
-from registry.ingest.dry_run import DryRun, dry_run_of_files, dry_run_of_list
+from registry.ingest.dry_run import DryRun, dry_run_of_files, dry_run_of_list, scratch_copy
 from registry.ingest.lists import open_list
 from registry.ingest.owners.declarations import FolderPerRightsholder, OneOwner, OwnerSource
 from registry.ingest.registration import RegistrationReport, register_folder, register_shards
@@ -151,6 +153,18 @@ def test_what_the_registration_raises(registry: Registry, tmp_path: Path) -> Non
             dry_run_of_list(registry, of_list(path))
         with pytest.raises(InputError, match="cannot read the folder"):
             dry_run_of_files(registry, of_folder(tmp_path / "nothing"))
+
+
+def test_the_copy_has_what_a_killed_command_committed(registry: Registry) -> None:
+    """DuckDB keeps that in a second file until the database is opened again."""
+    program = (
+        "import duckdb, os, sys; connection = duckdb.connect(sys.argv[1]); connection.execute("
+        "\"INSERT INTO rightsholder (id, name, created_at) VALUES (0, 'Ada', now())\"); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", program, str(registry.home.database)], check=False)
+    assert registry.home.database.with_name("registry.duckdb.wal").exists()
+    with scratch_copy(registry) as copy, copy.connection() as connection:
+        assert connection.execute("SELECT name FROM rightsholder").fetchall() == [("Ada",)]
 
 
 def test_a_full_disk(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
