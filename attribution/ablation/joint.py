@@ -74,22 +74,22 @@ def ablate_sample(
     reason = altered_file(registry.home, row)
     if reason is not None:
         raise IntegrityError(f"sample {row.id}: {reason}")
-    [(reference, _)] = ensembles_that_served(registry, [row])
-    if reference is None:
+    [(served, _)] = ensembles_that_served(registry, [row])
+    if served is None:
         raise IntegrityError(f"sample {row.id}: {NOT_ITS_MEMBERS}; restore the registry from a copy")
-    units = load_units(registry, reference.encoding.id)
+    units = load_units(registry, served.encoding.id)
     numbers = sorted({unit_named(units, name) for name in names})
     with registry.connection() as connection:
-        withdrawn = withdrawn_works(connection, reference.encoding.id)
-    seen = units_seen(units, withdrawn, reference.indices, reference.withdrawals_applied_through)
+        withdrawn = withdrawn_works(connection, served.encoding.id)
+    seen = units_seen(units, withdrawn, served.indices, served.withdrawals_applied_through)
     membership = seen[numbers]
     joint_ablation_weights(membership)
-    task = _Task(Home(registry.home.root.resolve()), reference, row, membership, device.name, lpips)
+    task = _Task(Home(registry.home.root.resolve()), served, row, membership, device.name, lpips)
     [(_, (influence, perceptual, png))] = run_tasks(_ablate, [task], device)
     return JointAblation(
         sample_id=row.id,
         labels=tuple(units.labels[number] for number in numbers),
-        survivors=tuple(reference.indices[place] for place in np.flatnonzero(~membership.any(axis=0))),
+        survivors=tuple(served.indices[place] for place in np.flatnonzero(~membership.any(axis=0))),
         influence=influence,
         lpips=perceptual,
         png=png,

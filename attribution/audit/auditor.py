@@ -56,7 +56,7 @@ from attribution.ranking.rankers.interface import Images
 from attribution.ranking.recorded_choice import UsedRankers, ranker_inputs, rankers_to_use
 from attribution.ranking.shortlist import Shortlisted, shortlists_for
 from attribution.sampling.generate import altered_file, batches_by_request, default_sampler
-from attribution.sampling.predictions import OUTSIDE_SPACING, MemberPredictions, load_predictions
+from attribution.sampling.predictions import OUTSIDE_SPACING, MemberPredictions, load_predictions, load_sample
 from attribution.sampling.schedule import SamplerSettings
 from attribution.training.dataset import build_training_set
 from registry.encodings.codes import decoys
@@ -330,8 +330,8 @@ class Auditor:
     def _examine_samples(self, samples: Sequence[tables.Sample]) -> list[Findings]:
         shown = []
         for sample in samples:
-            predictions, further = load_predictions(self.context.registry.home.sample_tensors(sample.id))
-            shown.append((Subject.of_sample(sample), predictions, (np.clip(further["output"], -1.0, 1.0) + 1.0) / 2.0))
+            predictions, image = load_sample(self.context.registry.home.sample_tensors(sample.id))
+            shown.append((Subject.of_sample(sample), predictions, image))
         return self.examine_together(shown)
 
     def ablation_tasks(

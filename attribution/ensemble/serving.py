@@ -84,7 +84,7 @@ def serving_ensemble(registry: Registry, ensemble_id: str) -> ServingEnsemble:
             f"each of the {service.encoding.n} members of ensemble {ensemble_id} saw works that were withdrawn, so none may "
             f"serve: run `creditline retrain --ensemble {ensemble_id}`"
         )
-    return _reference(service.ensemble, service.encoding, service.serving)
+    return _serving_ensemble(service.ensemble, service.encoding, service.serving)
 
 
 def ensembles_that_served(
@@ -107,12 +107,14 @@ def ensembles_that_served(
             if key == ensemble_id:
                 served = served_by(history, listed[0].members, sha256)
                 place = len(history) if served is None else served[0]
-                found.append((place, None if served is None else _reference(ensemble, encoding, served[1]), listed))
+                found.append(
+                    (place, None if served is None else _serving_ensemble(ensemble, encoding, served[1]), listed)
+                )
     found.sort(key=lambda item: (item[2][0].ensemble_id, item[0], item[2][0].members_sha256))
-    return [(reference, listed) for _, reference, listed in found]
+    return [(served, listed) for _, served, listed in found]
 
 
-def _reference(
+def _serving_ensemble(
     ensemble: tables.Ensemble, encoding: tables.Encoding, members: Sequence[tables.Member]
 ) -> ServingEnsemble:
     return ServingEnsemble(
@@ -126,16 +128,16 @@ def _reference(
     )
 
 
-def open_ensemble(home: Home, reference: ServingEnsemble, device: str = "cpu") -> Ensemble:
+def open_ensemble(home: Home, ensemble: ServingEnsemble, device: str = "cpu") -> Ensemble:
     """Load the members for inference, after comparing each weights file with its registered hash.
 
     Raises:
         IntegrityError: a member's files are missing or were altered; the message names the file.
     """
-    folders = [home.member(key) for key in reference.member_ids]
-    for folder, registered in zip(folders, reference.weights_sha256, strict=True):
+    folders = [home.member(key) for key in ensemble.member_ids]
+    for folder, registered in zip(folders, ensemble.weights_sha256, strict=True):
         check_weights(folder / WEIGHTS_NAME, registered)
-    return reference.settings.network.open_members(folders, device)
+    return ensemble.settings.network.open_members(folders, device)
 
 
 def check_weights(path: Path, registered: str) -> None:

@@ -24,7 +24,7 @@ from attribution.evidence.adjustment import Neighbours, member_alignment, neighb
 from attribution.evidence.randomisation import Evidence, assess_alignment, has_contrast, mean_predictions
 from attribution.metrics.statistics import Share, share_of, uniformity
 from attribution.sampling.generate import altered_file
-from attribution.sampling.predictions import load_predictions
+from attribution.sampling.predictions import load_sample
 from attribution.training.dataset import open_training_set
 from registry.encodings.codes import codes_of, decoys
 from registry.errors import UsageError
@@ -238,8 +238,7 @@ class _Shortlist:
 
     @classmethod
     def of(cls, auditor: Auditor, sample: tables.Sample) -> _Shortlist:
-        predictions, further = load_predictions(auditor.context.registry.home.sample_tensors(sample.id))
-        image = (np.clip(further["output"], -1.0, 1.0) + 1.0) / 2.0
+        predictions, image = load_sample(auditor.context.registry.home.sample_tensors(sample.id))
         found = auditor.examine(Subject.of_sample(sample), predictions, image)
         neighbours = neighbours_of(auditor.context.encoded, image.reshape(-1), found.neighbours)
         return cls(found.shortlisted.unit_numbers, found.shortlisted.images, mean_predictions(predictions), neighbours)

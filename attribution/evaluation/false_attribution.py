@@ -27,7 +27,7 @@ from attribution.evidence.randomisation import has_contrast
 from attribution.metrics.statistics import bootstrap_interval, share_of
 from attribution.process_pool import run_tasks
 from attribution.ranking.encoded_works import EncodedWorks
-from attribution.sampling.predictions import load_predictions
+from attribution.sampling.predictions import load_sample
 from registry.errors import UsageError
 from registry.storage import tables
 
@@ -88,8 +88,8 @@ def false_attribution_rate(
     generator = np.random.default_rng(seed)
     chosen: dict[str, tuple[tables.Sample, int, int]] = {}
     for sample in kept_samples(auditor):
-        output = load_predictions(context.registry.home.sample_tensors(sample.id))[1]["output"]
-        nearest = int(nearest_units(encoded, _unit_range(output)[None])[0])
+        image = load_sample(context.registry.home.sample_tensors(sample.id))[1]
+        nearest = int(nearest_units(encoded, image.reshape(1, -1))[0])
         others = removable[removable != nearest]
         if len(chosen) < count and nearest in removable and len(others):
             chosen[sample.id] = (sample, nearest, int(generator.choice(others)))
@@ -122,7 +122,3 @@ def nearest_units(encoded: EncodedWorks, images: Float[np.ndarray, "image value"
         found = np.asarray(np.where(least < best, encoded.unit_of_work[start + place], found), dtype=np.int64)
         best = np.minimum(least, best)
     return found
-
-
-def _unit_range(output: Float[np.ndarray, "channel height width"]) -> Float[np.ndarray, " value"]:
-    return np.asarray((np.clip(output, -1.0, 1.0).reshape(-1) + 1.0) / 2.0, dtype=np.float64)

@@ -23,7 +23,7 @@ from attribution.ranking.rankers.member_lds import FEWEST_IMAGES, FEWEST_MEMBERS
 from attribution.ranking.rankers.scan import scan
 from attribution.ranking.shortlist import images_at_once
 from attribution.sampling.generate import altered_file
-from attribution.sampling.predictions import load_predictions
+from attribution.sampling.predictions import load_sample
 from registry.outputs.queries import samples_of
 from registry.storage.database import Registry
 
@@ -195,8 +195,8 @@ def graded_samples(registry: Registry, ensemble: ServingEnsemble) -> GradedSampl
         samples = [row for row in samples_of(session, ensemble.id) if row.members_sha256 == ensemble.members_sha256]
     for sample in samples[:GRADED_IMAGES]:
         if altered_file(registry.home, sample) is None:
-            predictions, further = load_predictions(registry.home.sample_tensors(sample.id))
-            values.append((np.clip(further["output"], -1.0, 1.0).reshape(-1) + 1.0) / 2.0)
+            predictions, image = load_sample(registry.home.sample_tensors(sample.id))
+            values.append(image.reshape(-1))
             names.append(frozenset({sample.id, sample.image_sha256}))
             losses.append(predictions.member_loss)
     shape = (settings.channels, settings.size, settings.size)

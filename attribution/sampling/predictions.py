@@ -190,6 +190,18 @@ def save_predictions(path: Path, predictions: MemberPredictions, **further: np.n
     write_atomically(path, lambda part: save_file(tensors, part, {"format": "creditline-contrasts-1"}))
 
 
+def load_sample(path: Path) -> tuple[MemberPredictions, Float32[np.ndarray, "channel height width"]]:
+    """A sample's member predictions, and its image in [0, 1], clipped and not rounded.
+
+    Raises:
+        IntegrityError: the file is missing or has other contents.
+    """
+    predictions, further = load_predictions(path)
+    if "output" not in further:
+        raise IntegrityError(f"{path} holds no sample's output: generate it again")
+    return predictions, (np.clip(further["output"], -1.0, 1.0) + 1.0) / 2.0
+
+
 def load_predictions(path: Path) -> tuple[MemberPredictions, dict[str, np.ndarray]]:
     """Read the sums back, with the further arrays of the file.
 

@@ -83,7 +83,7 @@ def _compared(home: Home, row: tables.Sample, noise_hash: str, found: np.ndarray
 
 
 def verify_samples(
-    registry: Registry, reference: ServingEnsemble, rows: Sequence[tables.Sample], device: Device
+    registry: Registry, served: ServingEnsemble, rows: Sequence[tables.Sample], device: Device
 ) -> Iterator[Verification]:
     """Verify samples that these members served; altered ones are reported, the others
     regenerated.
@@ -91,20 +91,20 @@ def verify_samples(
     intact = []
     for row in rows:
         reason = altered_file(registry.home, row)
-        if row.members_sha256 != reference.members_sha256:
+        if row.members_sha256 != served.members_sha256:
             reason = NOT_ITS_MEMBERS
         if reason is not None:
             yield Verification(row.id, "altered", reason, None)
         else:
             intact.append(row)
-    at_once, home = reference.settings.network.rows_at_once(device.name), Home(registry.home.root.resolve())
+    at_once, home = served.settings.network.rows_at_once(device.name), Home(registry.home.root.resolve())
     tasks = [
-        VerifyTask(home, reference, sampler, prompt, tuple(part), device.name)
+        VerifyTask(home, served, sampler, prompt, tuple(part), device.name)
         for sampler, prompt, part in batches_by_request(intact, at_once)
     ]
     try:
         with registry.session() as session:
-            members = [session.get_one(tables.Member, key) for key in reference.member_ids]
+            members = [session.get_one(tables.Member, key) for key in served.member_ids]
         for member in members:
             check_member(home.member(member.id), member)
     except (IntegrityError, InputError) as error:
@@ -128,9 +128,9 @@ def verify_named(registry: Registry, prefixes: Sequence[str] | None, device: Dev
             rows = list(session.exec(select(tables.Sample).order_by(tables.Sample.id)))
         else:
             rows = [find_by_prefix(session, tables.Sample, prefix) for prefix in prefixes]
-    for reference, own in ensembles_that_served(registry, rows):
-        if reference is None:
+    for served, own in ensembles_that_served(registry, rows):
+        if served is None:
             yield from (Verification(row.id, "altered", NOT_ITS_MEMBERS, None) for row in own)
             continue
-        found = {item.sample_id: item for item in verify_samples(registry, reference, own, device)}
+        found = {item.sample_id: item for item in verify_samples(registry, served, own, device)}
         yield from (found[row.id] for row in own)
