@@ -74,7 +74,7 @@ class AuditTask:
 
     @property
     def work(self) -> int:
-        """The work that this task reports: one per Jacobian step and per ablation, times the cost."""
+        """Work that this task reports: Jacobian steps and ablations, times the cost."""
         ablations = sum(len(item.candidates) + len(self.everyone) for item in self.samples)
         return self.cost * (ablations + (self.sampler.steps if self.with_jacobian else 0))
 
