@@ -1,8 +1,8 @@
-"""The doctor: does everything in the registry and its home agree with everything else?
+"""The doctor: checks that the registry and its home are consistent.
 
-What can be computed is computed anew and compared; what cannot is held against its hash. Each
-finding says what is wrong, where, how bad it is, and what to do. Nothing is changed, unless
-:func:`repair` is asked for.
+Everything that can be computed is computed anew and compared; everything else is checked against
+its hash. A finding says what is wrong, where, how serious it is and what to do. Only :func:`repair`
+changes anything. Checks of what is stored enter here, one module per subject.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ def examine(
     """Examine the registry and its home.
 
     Args:
-        registry: which one.
-        read_works: whether to read every work's file; None: if they are at most
+        registry: the registry.
+        read_works: whether to read every work's file; None: if all together have at most
             :data:`registry.doctor.files.SMALL` bytes.
-        quick: read no files of works, members and outputs at all.
-        on_progress: told how far it is.
+        quick: whether to skip the files of works, members and outputs.
+        on_progress: called with the check, what is done and what there is.
 
     Raises:
-        RegistryError: the file is damaged so that it cannot be read, locked, or of another schema.
+        RegistryError: the database is unreadable, locked, or of another schema.
     """
     found = Examination()
     with registry.connection() as connection:
@@ -72,10 +72,10 @@ def examine(
 
 
 def repair(registry: Registry, now: datetime) -> int:
-    """Compute what is current of all works anew, as an event; returns how many works had something
-    else.
+    """Recompute the derived columns of all works and log it; returns how many works had other
+    values.
 
-    Nothing else is ever repaired here: what was sealed can only come back from a copy.
+    Nothing else can be repaired: sealed rows can only be restored from a copy.
     """
     with changing(registry, now) as change:
         numbers = current.find_stale(change.connection)

@@ -1,6 +1,4 @@
-"""Columns that hold what is current: computed anew from the rows and events that are never
-changed.
-"""
+"""Derived columns: compared with the rows and events that they are computed from."""
 
 from __future__ import annotations
 
@@ -13,7 +11,7 @@ from registry.permissions.derived_columns import find_stale
 
 __all__ = ["check_derived", "check_told", "find_stale"]
 
-_DERIVED = "run `creditline doctor --repair`: it computes these columns anew from the rows, which are sealed"
+_DERIVED = "run `creditline doctor --repair`: it recomputes these columns from the sealed rows"
 
 
 def check_derived(connection: duckdb.DuckDBPyConnection, found: Examination) -> None:
@@ -29,21 +27,25 @@ def check_derived(connection: duckdb.DuckDBPyConnection, found: Examination) -> 
 
 
 def check_told(connection: duckdb.DuckDBPyConnection, found: Examination, history: LocationHistory) -> None:
-    """Where works and data sets are, and which works are missing, is what the events tell."""
+    """Locations of works and data sets, and missing works, must be those in the log."""
     missing = {
         int(number): time_text(since)
         for number, since in connection.execute(
             "SELECT id, missing_since FROM asset WHERE missing_since IS NOT NULL"
         ).fetchall()
     }
-    repair = "register its folder again: creditline then records where the work is, or that it is gone"
+    repair = "register its folder again: this records where the work is, or that it is missing"
     for number in sorted(missing.keys() ^ history.missing.keys())[:20]:
-        what = "is marked as missing, which no event tells" if number in missing else "an event says that it is missing"
+        what = (
+            "is marked as missing, but no event says so"
+            if number in missing
+            else "is missing by the log, but not marked"
+        )
         found.error("current", f"asset {number}", what, repair)
     for number in sorted(
         number for number in missing.keys() & history.missing.keys() if missing[number] != history.missing[number]
     )[:20]:
-        found.error("current", f"asset {number}", "is missing since another time than its event says", repair)
+        found.error("current", f"asset {number}", "has another time of going missing than its event", repair)
     if history.path:
         listed = list(history.path)
         rows = connection.execute(
@@ -52,14 +54,14 @@ def check_told(connection: duckdb.DuckDBPyConnection, found: Examination, histor
         ).fetchall()
         for number, path in rows:
             if path != history.path[int(number)]:
-                found.error("current", f"asset {number}", f"has a path that no event tells: {str(path)[:200]}", repair)
+                found.error("current", f"asset {number}", f"has a path that no event names: {str(path)[:200]}", repair)
     for name, root in connection.execute("SELECT name, root FROM data_set").fetchall():
         if root != history.root.get(name, root):
-            found.error("current", f"data set {name}", f"has a folder that no event tells: {str(root)[:200]}", repair)
+            found.error("current", f"data set {name}", f"has a folder that no event names: {str(root)[:200]}", repair)
     for number in history.unread:
         found.error(
             "current",
             f"event {number}",
-            "says in no known form what was moved or missing",
+            "names moved or missing works in an unknown form",
             "restore the registry from a copy",
         )

@@ -1,4 +1,4 @@
-"""Encodings: every code is what its number gives, and every work is in at most one unit."""
+"""Encodings: every code follows from its unit number, and every work is in at most one unit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _AT_ONCE = 1_000_000
 
 
 def check_encodings(connection: duckdb.DuckDBPyConnection, found: Examination, on_progress: Progress) -> None:
-    """Look at every encoding's codes, units and works."""
+    """Check every encoding's codes, units and works."""
     rows = connection.execute("SELECT id, n, h, seed, unit_count FROM encoding ORDER BY rowid").fetchall()
     for encoding_id, n, h, seed, unit_count in rows:
         _check_codes(connection, found, on_progress, encoding_id, (n, h, seed), unit_count)
@@ -32,7 +32,9 @@ def _check_codes(
     n, h, seed = choice
     where = f"encoding {encoding_id}"
     if not (2 <= n <= codes.MAX_MEMBERS and 1 <= h < n and 0 <= unit_count <= codes.capacity(n, h)):
-        found.error("encodings", where, f"{unit_count:,} units with n = {n} and h = {h} are not possible", RESTORE)
+        found.error(
+            "encodings", where, f"has {unit_count:,} units with n = {n} and h = {h}, which is impossible", RESTORE
+        )
         return
     count, distinct, first, last = connection.execute(
         "SELECT count(*), count(DISTINCT number), min(number), max(number) FROM unit WHERE encoding_id = ?",
@@ -57,7 +59,7 @@ def _check_codes(
             example = int(numbers[differs[0]]) if example < 0 else example
         on_progress(f"codes of {encoding_id}", min(start + _AT_ONCE, unit_count), unit_count)
     if wrong:
-        what = f"{wrong:,} units (unit {example} for one) have a code that is not that of their number"
+        what = f"{wrong:,} units (for example unit {example}) have a code that does not follow from their number"
         found.error("encodings", where, what, RESTORE)
 
 
@@ -71,13 +73,18 @@ def _check_works(connection: duckdb.DuckDBPyConnection, found: Examination, enco
     if count != works:
         found.error("encodings", where, f"{count - works:,} works are in more than one unit", RESTORE)
     if (units, first, last) != (unit_count, 0, unit_count - 1):
-        found.error("encodings", where, f"{units:,} of {unit_count:,} units have works, or works have no unit", RESTORE)
+        found.error(
+            "encodings",
+            where,
+            f"{units:,} of {unit_count:,} units have works, or works name units that are not there",
+            RESTORE,
+        )
     forbidden = connection.execute(
         "SELECT permission, count(*) FROM unit_asset JOIN asset ON asset.id = asset_id "
         "WHERE encoding_id = ? AND permission IN ('prohibited', 'withdrawn') GROUP BY 1 ORDER BY 1",
         [encoding_id],
     ).fetchall()
     for permission, number in forbidden:
-        what = f"{number:,} of its works may not be trained on: {permission}"
+        what = f"{number:,} of its works must not be trained on: they are {permission}"
         repair = "`creditline check` lists them; `creditline retrain` trains without those that were withdrawn"
         found.add("encodings", Severity.NOTE, where, what, repair)

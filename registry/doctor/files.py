@@ -1,5 +1,5 @@
-"""Files: works, samples and audits are the ones whose hashes are on record; what nobody knows is a
-leftover.
+"""Files: works, samples and audits have the recorded hashes; files that no row names are
+leftovers.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from registry.doctor.findings import Examination, Progress, Severity
 from registry.storage.database import Registry
 
 SMALL = 4 * 2**30
-"""Bytes of works that are read unless told otherwise."""
+"""Works are read by default if they have at most this many bytes."""
 
 _MEMBER_OF_ARCHIVE = "!/"
 _AT_ONCE = 10_000
 
 Check = tuple[str, Path, str, int | None, str]
-"""Where to say it is, the file, its SHA-256, its size if that is known, and the repair."""
+"""Place for the finding, file, SHA-256, size if known, repair."""
 
 
 def bytes_of_works(registry: Registry) -> int:
-    """How many bytes the registered files have that should be there."""
+    """Bytes of all registered files that are not missing."""
     with registry.connection() as connection:
         query = "SELECT coalesce(sum(byte_size), 0)::BIGINT FROM asset WHERE missing_since IS NULL"
         return int(connection.execute(query).fetchall()[0][0])
 
 
 def check_works(registry: Registry, found: Examination, on_progress: Progress) -> None:
-    """Read every work that lies in a folder, and compare its hash."""
+    """Read every work in a folder, and compare its hash."""
     total = 0
     with registry.connection() as connection:
         total, archived = connection.execute(
@@ -46,11 +46,13 @@ def check_works(registry: Registry, found: Examination, on_progress: Progress) -
         on_progress("works", done, total)
     found.checked["works"] = done
     if archived:
-        found.skipped["works in archives"] = f"{archived:,} works lie in archives; registering those again reads them"
+        found.skipped["works in archives"] = (
+            f"{archived:,} works are in archives; register the archives again to check them"
+        )
 
 
 def _works(registry: Registry) -> Iterator[list[Check]]:
-    """Works in folders, a batch at a time: the registry is let go in between."""
+    """Works in folders, in batches; the registry is closed between batches."""
     last = -1
     while True:
         with registry.connection() as connection:
@@ -70,7 +72,7 @@ def _works(registry: Registry) -> Iterator[list[Check]]:
 
 
 def check_outputs(registry: Registry, found: Examination) -> None:
-    """Pictures and tensors of samples, and the results of audits."""
+    """Check the images and tensors of samples, and the results of audits."""
     home = registry.home
     with registry.connection() as connection:
         samples = connection.execute("SELECT id, seed, image_sha256, tensors_sha256 FROM sample ORDER BY id").fetchall()
@@ -88,7 +90,7 @@ def check_outputs(registry: Registry, found: Examination) -> None:
 
 
 def check_leftovers(registry: Registry, found: Examination) -> None:
-    """Files of the home that no row knows: what a killed command left."""
+    """Note files of the home that no row names: a stopped command left them."""
     home = registry.home
     with registry.connection() as connection:
         known = {
@@ -107,15 +109,15 @@ def check_leftovers(registry: Registry, found: Examination) -> None:
             if path.name.split(".")[0] not in known[table] or path.name.endswith(".part"):
                 _leftover(found, path, f"no {table} has this name")
     for path in _entries(home.staging):
-        _leftover(found, path, "a list that was being read, or the copy for a dry run")
+        _leftover(found, path, "a list being read, or the copy for a dry run")
     for path in _entries(home.root):
         if path.name.endswith(".part"):
-            _leftover(found, path, "a file that was being written")
+            _leftover(found, path, "an unfinished file")
 
 
 def _leftover(found: Examination, path: Path, why: str) -> None:
-    what = f"{why}: left by a command that was stopped, and harmless"
-    repair = f"run that command again, or `rm -r '{path}'` when no command is running"
+    what = f"{why}: a stopped command left it; it is harmless"
+    repair = f"run the command again, or `rm -r '{path}'` while no command is running"
     found.add("leftovers", Severity.NOTE, str(path), what, repair)
 
 
@@ -139,7 +141,7 @@ def _check_all(checks: Iterable[Check], name: str, severity: Severity, found: Ex
 def _fault(path: Path, sha256: str, size: int | None) -> str | None:
     try:
         if not path.is_file():
-            return "is not there"
+            return "is missing"
         if size is not None and path.stat().st_size != size:
             return f"has {path.stat().st_size:,} bytes, expected {size:,}: it was changed"
         with path.open("rb") as file:

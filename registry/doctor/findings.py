@@ -1,4 +1,4 @@
-"""What the doctor finds: what is wrong, where, how bad it is, and what to do."""
+"""Findings of the doctor: what is wrong, where, how serious it is, and what to do."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 MOST_PER_CHECK = 200
-"""Findings of one check that are listed; further ones are counted."""
+"""Listed findings of one check; further ones are counted."""
 
 
 class Severity(StrEnum):
-    """How bad a finding is."""
+    """How serious a finding is."""
 
     NOTE = "note"
     """Worth knowing; nothing is wrong."""
     WARNING = "warning"
-    """Something is missing or differs, and a command brings it back."""
+    """Something is missing or differs, and a command restores it."""
     ERROR = "error"
-    """The record is not what creditline wrote."""
+    """The record differs from what creditline wrote."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was found."""
+    """One finding."""
 
     check: str
     severity: Severity
@@ -34,18 +34,18 @@ class Finding:
 
 
 Progress = Callable[[str, int, int], object]
-"""Told the check, how far it is and how far it has to go."""
+"""Called with the check, what is done and what there is."""
 
 
 @dataclass
 class Examination:
-    """All that was looked at and found."""
+    """Everything that was checked and found."""
 
     findings: list[Finding] = field(default_factory=list)
     checked: dict[str, int] = field(default_factory=dict)
-    """By check, how many things it looked at."""
+    """Number of things checked, by check."""
     skipped: dict[str, str] = field(default_factory=dict)
-    """By check that was not made, why."""
+    """Reason, by skipped check."""
     unlisted: Counter[str] = field(default_factory=Counter)
 
     def add(self, check: str, severity: Severity, where: str, what: str, repair: str) -> None:

@@ -1,5 +1,5 @@
-"""Members: the row, the manifest and the files agree, and the works are those of the codes less
-what was withdrawn.
+"""Members: row, manifest and files agree, and the works are those of the codes less withdrawn
+ones.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _RETRAIN = "restore the member's folder from a copy, or train the member again"
 
 
 def check_members(registry: Registry, found: Examination, on_progress: Progress, *, files: bool) -> None:
-    """Look at every member of every generation; ``files``: read its folder, too."""
+    """Check every member of every generation; ``files``: also its folder."""
     with registry.session() as session:
         query = (
             select(Member, Encoding)
@@ -34,8 +34,8 @@ def check_members(registry: Registry, found: Examination, on_progress: Progress,
             expected = ManifestWorks.of(expected_works(registry, encoding.id, member.index, manifest.withdrawn_through))
             if expected != manifest.works:
                 what = (
-                    f"its manifest has {manifest.works.count:,} works, the codes less what was withdrawn give "
-                    f"{expected.count:,}, and they are not the same ones"
+                    f"its manifest lists {manifest.works.count:,} works that differ from the {expected.count:,} of its codes "
+                    "less withdrawn ones"
                 )
                 found.error("members", f"member {member.id}", what, _RETRAIN)
         if files:
@@ -66,7 +66,7 @@ def _check_row(member: Member, encoding: Encoding, found: Examination) -> Manife
     }
     for name, (row, stated) in said.items():
         if row != stated:
-            found.error("members", where, f"the {name} of its row is {row}, its manifest says {stated}", RESTORE)
+            found.error("members", where, f"its row has the {name} {row}, its manifest {stated}", RESTORE)
     if member.index >= encoding.n:
         found.error("members", where, f"has index {member.index}, its encoding has {encoding.n} members", RESTORE)
         return None

@@ -1,5 +1,5 @@
-"""Reference models: the folder is the one that the log names, its works are the encoding's, and
-none was withdrawn since.
+"""Reference models: the folder is the recorded one, its works are the encoding's less withdrawn
+ones.
 """
 
 from __future__ import annotations
@@ -14,9 +14,7 @@ from registry.storage.database import Registry
 
 
 def check_reference_models(registry: Registry, found: Examination, *, files: bool) -> None:
-    """Look at the reference model of every ensemble that has one; ``files``: read its folder,
-    too.
-    """
+    """Check the reference model of every ensemble that has one; ``files``: also its folder."""
     with registry.connection() as connection:
         ensembles = [str(row[0]) for row in connection.execute("SELECT id FROM ensemble ORDER BY id").fetchall()]
     there = [ensemble_id for ensemble_id in ensembles if registry.home.reference_model(ensemble_id).is_dir()]
@@ -37,12 +35,12 @@ def _check(
     with registry.connection() as connection:
         recorded = recorded_reference(connection, service.ensemble.id)
     if recorded is None:
-        what = "no event of the log names this reference model: it is not used"
+        what = "the log has no event about this reference model, so it is not used"
         found.add("reference models", Severity.WARNING, where, what, repair)
         return
     seen = int(service.withdrawn.seen_by(None, recorded.withdrawals_applied_through).sum())
     if seen:
-        what = f"this reference model saw {seen:,} works that were withdrawn since: it is not used, and still has what it learnt"
+        what = f"this reference model saw {seen:,} works that are withdrawn now, and is not used"
         found.add("reference models", Severity.WARNING, where, what, repair)
     if files:
         _check_folder(registry, service, recorded, where, repair, found)
@@ -56,7 +54,7 @@ def _check_folder(
     expected = ManifestWorks.of(expected_works(registry, service.encoding.id, None, manifest.withdrawn_through))
     if expected != manifest.works:
         what = (
-            f"its manifest has {manifest.works.count:,} works, the encoding less what was withdrawn has {expected.count:,}, and "
-            "they are not the same ones"
+            f"its manifest lists {manifest.works.count:,} works that differ from the {expected.count:,} of the encoding less "
+            "withdrawn ones"
         )
         found.error("reference models", where, what, repair)

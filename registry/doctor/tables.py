@@ -1,5 +1,5 @@
-"""Tables, ids and what rows refer to. Ids are dense, so that a reference is checked by comparing
-numbers, without a join.
+"""Tables, ids and references. Ids are dense, so a reference is checked against the largest id,
+without a join.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ REFERENCES: tuple[tuple[str, str, str], ...] = (
     ("unit_asset", "asset_id", "asset"),
     ("candidate_work", "asset_id", "asset"),
 )
-"""Columns with numbers of rows of other tables. Null refers to nothing."""
+"""Columns with ids of rows of other tables. Null refers to nothing."""
 
 _SCOPES = {"asset": "asset", "rightsholder": "rightsholder", "licence": "licence", "data set": "data_set"}
 
@@ -86,7 +86,12 @@ def check_columns(connection: duckdb.DuckDBPyConnection, found: Examination) -> 
             what = f"the columns {', '.join(missing)} are missing" if present else "there is no table of this name"
             found.error("tables", name, what, _REMAKE)
         if further:
-            found.error("tables", name, f"has columns of somebody else: {', '.join(further)}", "drop them with DuckDB")
+            found.error(
+                "tables",
+                name,
+                f"has columns that creditline did not make: {', '.join(further)}",
+                "drop them with DuckDB",
+            )
         for column in sorted(columns.keys() & present.keys()):
             if columns[column] != present[column]:
                 readable = False
@@ -94,21 +99,21 @@ def check_columns(connection: duckdb.DuckDBPyConnection, found: Examination) -> 
                 found.error("tables", name, what, _REMAKE)
     for name, definition in sorted(wanted_views.items()):
         if views.get(name) != definition:
-            what = "answers another question than creditline's" if name in views else "is missing"
+            what = "was altered" if name in views else "is missing"
             found.error("tables", name, f"this view {what}", "`creditline migrate` makes the views anew")
     found.checked["tables"] = len(wanted)
     return readable
 
 
 def check_numbers(connection: duckdb.DuckDBPyConnection, found: Examination) -> None:
-    """The ids of every numbered table are 0, 1, 2, … without gaps or repetition."""
+    """The ids of every numbered table are 0, 1, 2, … without gaps or repeats."""
     for table in NUMBERED_TABLES:
         count, distinct, first, last = connection.execute(
             f"SELECT count(*), count(DISTINCT id), min(id), max(id) FROM {table}"  # noqa: S608 - our tables
         ).fetchall()[0]
         found.checked["ids"] = found.checked.get("ids", 0) + count
         if distinct != count:
-            found.error("ids", table, f"{count - distinct:,} ids are there more than once", RESTORE)
+            found.error("ids", table, f"{count - distinct:,} ids occur more than once", RESTORE)
         elif count and (first, last) != (0, count - 1):
             found.error(
                 "ids", table, f"ids go from {first} to {last}, expected 0 to {count - 1:,}: rows are missing", RESTORE
@@ -116,7 +121,7 @@ def check_numbers(connection: duckdb.DuckDBPyConnection, found: Examination) -> 
 
 
 def check_references(connection: duckdb.DuckDBPyConnection, found: Examination) -> None:
-    """Rows refer to rows that are there."""
+    """Rows refer to existing rows."""
     for table, column, target in REFERENCES:
         _refer(connection, found, table, column, target, "true")
     for scope, target in _SCOPES.items():
@@ -126,7 +131,7 @@ def check_references(connection: duckdb.DuckDBPyConnection, found: Examination) 
         query = f"SELECT count(*) FROM {table} WHERE NOT list_contains(?, scope)"  # noqa: S608 - our tables
         unknown = number_of(connection, query, [list(_SCOPES)])
         if unknown:
-            found.error("references", table, f"{unknown:,} rows have a scope that nobody knows", RESTORE)
+            found.error("references", table, f"{unknown:,} rows have an unknown scope", RESTORE)
     for table, column, target in NAMED_REFERENCES:
         names = connection.execute(
             f"SELECT DISTINCT {column} FROM {table} WHERE {column} IS NOT NULL AND {column} NOT IN (SELECT id FROM {target}) "  # noqa: S608
@@ -137,24 +142,23 @@ def check_references(connection: duckdb.DuckDBPyConnection, found: Examination) 
 
 
 def check_identities(connection: duckdb.DuckDBPyConnection, found: Examination) -> None:
-    """Works are found by their identity, and the same bytes are one work."""
+    """The identity of a work follows from its content, and the same bytes are one work."""
     wrong = number_of(connection, f"SELECT count(*) FROM asset WHERE identity <> {IDENTITY}")  # noqa: S608 - a constant
     found.checked["identities"] = number_of(connection, "SELECT count(*) FROM asset")
     if wrong:
-        what = f"{wrong:,} works have another identity than their content, and are not recognised when they come again"
+        what = f"{wrong:,} works have an identity that is not that of their content: registered again, they become other works"
         found.error("identities", "asset", what, RESTORE)
-    # Of a listed work whose file turned up later there are two rows, and only the file's has a
-    # size.
+    # A listed work whose file was registered later has two rows; only the file's has a size.
     twice = number_of(
         connection,
         "SELECT count(*) FROM (SELECT 1 FROM asset WHERE byte_size IS NOT NULL GROUP BY identity, sha256 HAVING count(*) > 1)",
     )
     if twice:
-        found.error("identities", "asset", f"the same bytes are several works, {twice:,} times", RESTORE)
+        found.error("identities", "asset", f"{twice:,} files are registered as several works each", RESTORE)
 
 
 def check_merges(connection: duckdb.DuckDBPyConnection, found: Examination) -> None:
-    """Every merged rightsholder names the record that counts, as the merges say."""
+    """Every merged rightsholder names the record that the merges lead to."""
     into = dict(connection.execute("SELECT merged_id, into_id FROM rightsholder_merge ORDER BY id").fetchall())
     rows = connection.execute(
         "SELECT id, merged_into FROM rightsholder WHERE merged_into IS NOT NULL "
@@ -166,8 +170,8 @@ def check_merges(connection: duckdb.DuckDBPyConnection, found: Examination) -> N
             target = into[target]
             seen.add(target)
         if current != (None if target == number else target):
-            counted = "itself" if target == number else f"rightsholder {target}"
-            what = f"counts as {current}, the merges on record say {counted}"
+            merged = "no merge" if target == number else f"a merge into {target}"
+            what = f"is merged into {current}, but the record has {merged}"
             found.error("merges", f"rightsholder {number}", what, RESTORE)
     found.checked["merges"] = len(rows)
 
@@ -183,4 +187,4 @@ def _refer(
     )
     found.checked["references"] = found.checked.get("references", 0) + 1
     if wrong:
-        found.error("references", f"{table}.{column}", f"{wrong:,} rows name a {target} that is not there", RESTORE)
+        found.error("references", f"{table}.{column}", f"{wrong:,} rows name a missing {target}", RESTORE)

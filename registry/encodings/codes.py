@@ -1,22 +1,21 @@
 """Constant-weight codes: which members train on which unit, as a function of (seed, n, h, unit
-number) alone.
+number).
 
 Every unit gets its own word of n bits with exactly h ones, drawn uniformly without replacement.
-Distinct words of equal weight never contain one another, so leaving out the members that saw one
-unit never leaves out all members that saw another: ablation erases the unit and nothing else
-entirely (TDA, Definition 1 of the encoded ensemble).
+Distinct words of equal weight never contain one another. So leaving out the members that saw one
+unit never leaves out all members that saw another unit: ablation erases exactly one unit (TDA,
+Definition 1 of the encoded ensemble).
 
-Unit number k gets the word of rank P(k), in two steps that both can be undone, so that no codebook
-is stored:
+Unit number k gets the word of rank P(k). Both steps can be inverted, so no codebook is stored:
 
-* P, a keyed permutation of 0 .. C(n,h)-1, by the swap-or-not shuffle (Hoang, Morris, Rogaway: "An
-  Enciphering Scheme Based on a Card Shuffle", CRYPTO 2012, arXiv 1208.1176). It permutes exactly
-  that many numbers, whether 6 or 1.8e18; a Feistel network needs a power of two and rejection, and
-  is a poor permutation where numbers are small.
-* the word of a rank, by the combinatorial number system: bits p_1 < ... < p_h have rank sum_j
-  C(p_j, j).
+* P is a keyed permutation of 0 .. C(n,h)-1, by the swap-or-not shuffle (Hoang, Morris, Rogaway: "An
+  Enciphering Scheme Based on a Card Shuffle", CRYPTO 2012, arXiv 1208.1176). It works for any size,
+  from 6 to 1.8e18. A Feistel network would need a power of two and rejection, and permutes small
+  sizes poorly.
+* The word of a rank follows from the combinatorial number system: bits p_1 < ... < p_h have rank
+  sum_j C(p_j, j).
 
-Decoys are the words of the numbers after the last unit's.
+Decoys are the words of the numbers after the last unit.
 
 >>> codes = codes_of(0, 4, 2, np.arange(6))
 >>> sorted(f"{code:04b}" for code in codes.tolist())
@@ -50,8 +49,8 @@ def capacity(n: int, h: int) -> int:
     """C(n, h): how many units an encoding can hold.
 
     Raises:
-        UsageError: n is not in 2..64, or h not in 1..n-1 (every unit needs members with and members
-            without it).
+        UsageError: n is not in 2..64, or h is not in 1..n-1 (every unit needs members with it and
+            members without it).
     """
     if not 2 <= n <= MAX_MEMBERS:
         raise UsageError(f"got {n} members, expected 2 to {MAX_MEMBERS}")
@@ -61,7 +60,7 @@ def capacity(n: int, h: int) -> int:
 
 
 def codes_of(seed: int, n: int, h: int, numbers: Sequence[int] | NDArray[np.integer]) -> Words:
-    """The codes of the units with these numbers, in their order; bit i (value 2**i) set: member i
+    """The codes of the units with these numbers, in this order; bit i set (value 2**i): member i
     trains on the unit.
 
     Raises:
@@ -102,8 +101,8 @@ def bits(codes: Sequence[int] | Words, n: int) -> NDArray[np.bool_]:
 
 
 def decoys(seed: int, n: int, h: int, unit_count: int, limit: int, *, draw_seed: int) -> Words:
-    """Codes of the encoding that belong to no unit: all of them if there are at most ``limit``,
-    else ``limit`` of them drawn without replacement, a function of ``draw_seed``.
+    """Codes of the encoding that belong to no unit: all if there are at most ``limit``, else
+    ``limit`` of them, drawn without replacement by ``draw_seed``.
 
     Raises:
         CapacityError: there are more units than codes.
@@ -142,8 +141,8 @@ def members_needed(unit_count: int) -> int:
 
 
 def withdrawals_guaranteed(n: int, h: int) -> int:
-    """How many units, whichever they are, can be left out at once with a member remaining: k units
-    touch at most kh.
+    """How many units, for any choice, can be left out at once while a member remains: k units put
+    at most kh members out.
     """
     return ceil(n / h) - 1
 

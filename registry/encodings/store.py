@@ -1,10 +1,9 @@
-"""Encodings: from a choice of unit kind, n, h and seed to units with codes. An encoding never
-changes.
+"""Encodings: from a unit kind, n, h and seed to units with codes. An encoding never changes.
 
-Units are numbered in an order that does not depend on the run: works by id, rightsholders and
-groups by name. A work that is registered later, or has no value for the unit, is not in the
-encoding; :func:`registry.works.queries.works_outside` counts such works. Asking again for the same
-units gives the same encoding, because its id is a hash over them.
+Units are numbered in a fixed order: works by id, rightsholders and groups by name. Works registered
+later, or without a value for the unit, are not in the encoding;
+:func:`registry.works.queries.works_outside` counts them. The same units give the same encoding,
+because its id is a hash over them.
 """
 
 from __future__ import annotations
@@ -35,11 +34,11 @@ UNIT_KINDS = ("asset", "rightsholder", "column")
 
 @dataclass(frozen=True, eq=False)
 class UnitTable:
-    """An encoding with its N units and the A works that they are made of."""
+    """An encoding with its N units and their A works."""
 
     encoding: Encoding
     codes: NDArray[np.uint64]
-    """Shape (N,), in order of unit number; bit i set: member i trains on the unit."""
+    """Shape (N,), by unit number; bit i set: member i trains on the unit."""
     keys: list[str]
     labels: list[str]
     asset_ids: NDArray[np.int64]
@@ -63,10 +62,10 @@ class UnitTable:
 
 
 LAWFUL = frozenset(Permission) - frozenset(FORBIDDEN)
-"""Permissions of the works that are encoded unless told otherwise."""
+"""Permissions of the works that are encoded by default."""
 
 METADATA_ONLY, MISSING, NO_UNIT = "metadata only", "missing", "no unit"
-"""Why works are left out, beside their permission."""
+"""Reasons to leave works out, besides their permission."""
 
 
 def create_encoding(
@@ -81,22 +80,22 @@ def create_encoding(
     permissions: Collection[Permission] = LAWFUL,
     reason: str | None = None,
 ) -> Encoding:
-    """Give every unit of the registered works a code, or return the encoding that already does
-    exactly that.
+    """Give every unit of the registered works a code, or return the encoding that has done so
+    already.
 
     Args:
         registry: where the works are and the encoding goes.
         unit_kind: ``asset``, ``rightsholder`` or ``column``.
-        column: the column whose values are the units, where ``unit_kind`` is ``column``; else None.
+        column: with unit kind ``column``, the column with the units; else None.
         n: number of members, 2 to 64.
         h: number of members that train on each unit, 1 to n-1.
-        seed: which of the possible assignments; any 64-bit integer.
+        seed: chooses one of the possible assignments; any 64-bit integer.
         now: the time to record.
-        permissions: works with one of these are encoded, the others are left out.
-        reason: why works are encoded that may not be trained on; it is put on record.
+        permissions: works with one of these are encoded, all others are left out.
+        reason: why prohibited works are encoded; it is recorded.
 
     Raises:
-        UsageError: the choice is not possible, withdrawn works are asked for, or prohibited ones
+        UsageError: the choice is impossible, withdrawn works are included, or prohibited works
             without a reason.
         NotFoundError: no work has such a unit.
         CapacityError: more units than C(n, h).
@@ -105,13 +104,11 @@ def create_encoding(
         raise UsageError(f"got the seed {seed}, expected a 64-bit integer")
     codes.capacity(n, h)
     if Permission.WITHDRAWN in permissions:
-        raise UsageError("withdrawn works cannot be encoded: nothing outweighs a withdrawal")
+        raise UsageError("withdrawn works cannot be encoded; leave 'withdrawn' out of the permissions")
     forbidden = Permission.PROHIBITED in permissions
     stated = None if reason is None else stated_reason(reason)
     if forbidden != (stated is not None):
-        raise UsageError(
-            "works that may not be trained on are encoded for a reason alone, and a reason is for them alone"
-        )
+        raise UsageError("a reason is required to encode prohibited works, and is not allowed otherwise")
     with changing(registry, now) as change:
         connection = change.connection
         works = unit_works(connection, unit_kind, column, permissions)
@@ -159,15 +156,13 @@ def create_encoding(
 
 
 def idle_members(unit_codes: NDArray[np.uint64], n: int) -> list[int]:
-    """The members, in order, to which no unit's code gives any work: there are some where units are
-    few.
-    """
+    """The members, ascending, that are in no unit's code; there can be some if units are few."""
     seen = codes.bits(np.bitwise_or.reduce(unit_codes), n)[0]
     return [int(index) for index in np.flatnonzero(~seen)]
 
 
 def taken_in(connection: duckdb.DuckDBPyConnection, asset_ids: NDArray[np.int64]) -> dict[str, int]:
-    """How many of these works have which permission now."""
+    """Number of these works by current permission."""
     connection.register("encoded_works", pa.table({"encoded_id": asset_ids}))
     rows = connection.execute(
         "SELECT permission, count(*) FROM asset JOIN encoded_works ON id = encoded_id GROUP BY 1 ORDER BY 1"
@@ -209,15 +204,14 @@ def unit_works(
     column: str | None,
     permissions: Collection[Permission] = LAWFUL,
 ) -> pa.Table:
-    """The works that have a unit of this kind, as a table (asset_id, sha256, unit_number, key,
-    label), by asset id.
+    """The works with a unit of this kind, as a table (asset_id, sha256, unit_number, key, label),
+    by asset id.
 
-    Works without a file, such as those known by their metadata alone, cannot be trained on and have
-    no unit.
+    Works without a file cannot be trained on, so they have no unit.
 
     Raises:
-        UsageError: no such kind of unit.
-        NotFoundError: no work has one.
+        UsageError: no such unit kind.
+        NotFoundError: no work has such a unit.
     """
     if unit_kind not in UNIT_KINDS or (unit_kind == "column") != (column is not None):
         raise UsageError(
@@ -240,8 +234,8 @@ def unit_works(
         known = ", ".join(attribute_names(connection)) or "none"
         reasons = {
             "asset": "no works are registered; run `creditline register FOLDER` first",
-            "rightsholder": "no registered work has a rightsholder; register them with `--owners FILE` first",
-            "column": f"no registered work has a value in the column {column!r}; the columns there are: {known}",
+            "rightsholder": "no registered work has a rightsholder; register works with `--owners FILE` first",
+            "column": f"no registered work has a value in the column {column!r}; columns: {known}",
         }
         raise NotFoundError(reasons[unit_kind])
     return works
@@ -264,7 +258,7 @@ def _refuse_if_all_forbidden(connection: duckdb.DuckDBPyConnection, permissions:
 def left_out(
     connection: duckdb.DuckDBPyConnection, works: pa.Table, permissions: Collection[Permission] = LAWFUL
 ) -> dict[str, int]:
-    """How many registered works are not among ``works`` (column asset_id), by the first reason that
+    """Number of registered works outside ``works`` (column asset_id), by the first reason that
     applies.
     """
     connection.register("encoded", works.select(["asset_id"]))
@@ -278,8 +272,8 @@ def left_out(
 
 
 def _units_sha256(connection: duckdb.DuckDBPyConnection, works: pa.Table, *, named: bool) -> str:
-    """A hash over what the units are, free of this registry's own ids: the same works have the same
-    hash anywhere.
+    """A hash over the units without this registry's ids: the same works give the same hash
+    anywhere.
     """
     connection.register("encoded", works)
     label = "label" if named else "''"

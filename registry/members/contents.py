@@ -24,8 +24,8 @@ LARGEST_PROOF_FILE = 2**20
 
 @dataclass(frozen=True)
 class Share:
-    """How many of a member's works have one rightsholder, or one licence; ``name`` is None where none is
-    known.
+    """How many of a member's works have one rightsholder, or one licence; ``name`` is None where
+    none is known.
     """
 
     name: str | None
@@ -100,7 +100,8 @@ def proof_document(folder: MemberFolder, sha256: str, proof: Proof) -> dict[str,
 
 
 def read_proof(path: Path) -> Proof:
-    """A proof from a file: the proof alone, or the output of ``creditline manifest --prove --json``.
+    """A proof from a file: the proof alone, or the output of ``creditline manifest --prove
+    --json``.
 
     Raises:
         InputError: the file cannot be read, or has no proof.
@@ -123,7 +124,7 @@ def read_proof(path: Path) -> Proof:
 
 
 def shows(proof: Proof, root: str, count: int, sha256: str) -> bool | None:
-    """What a proof shows about a work: True, it was seen; False, it was not; None: the proof does not
-    hold.
+    """What a proof shows about a work: True, it was seen; False, it was not; None: the proof does
+    not hold.
     """
     return isinstance(proof, InclusionProof) if verify(proof, root, count, sha256) else None

@@ -1,8 +1,8 @@
 """Which models saw these works: by the codes, compared with the members' own listings.
 
-Codes answer for any number of works at once. A member's ``works.txt`` is sorted, so a work is looked
-up by binary search. A disagreement, or a listing that cannot be read, is a finding: the answer then
-rests on the codes alone.
+Codes answer for any number of works at once. A member's ``works.txt`` is sorted, so a work is
+looked up by binary search. A disagreement, or a listing that cannot be read, is a finding: the
+answer then rests on the codes alone.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
-"""Manifests: the list of what one training saw, bound by hashes to its weights and settings.
+"""Manifests: what one training saw, bound by hashes to its weights and settings.
 
-A member is a folder of four files. ``works.txt`` has the SHA-256 of every work that it trained on,
-``config.json`` and the weights are diffusers' own, and ``manifest.json`` names the hashes of the
-three and everything about how they came to be. Whoever holds the folder can check it without the
-registry, and a member that was trained elsewhere enters with it. A reference model, which is
-trained on all works of an ensemble, has the same files.
+A member is a folder of four files. ``works.txt`` lists the SHA-256 of every work that it trained
+on, ``config.json`` and the weights are in diffusers' format, and ``manifest.json`` has the hashes
+of these three files and how they were made. The folder can be checked without the registry, and a
+member trained elsewhere is imported by it. A reference model has the same files.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ class _Frozen(BaseModel):
 
 
 class ManifestEncoding(_Frozen):
-    """The encoding whose codes said what the member trains on."""
+    """The encoding that the training follows."""
 
     id: Identifier
     n: int = Field(ge=2, le=64)
@@ -51,15 +50,14 @@ class ManifestEncoding(_Frozen):
 
 
 class ManifestWorks(_Frozen):
-    """How many works the training saw, the hash of the file that lists them, and a commitment to
-    each of them.
+    """The number of works that the training saw, the hash of their listing, and a commitment to
+    each.
     """
 
     count: int = Field(ge=0)
     sha256: Sha256
     merkle_root: Sha256
-    """See :mod:`registry.members.merkle`: one work can be proved in or out without showing the
-    others."""
+    """See :mod:`registry.members.merkle`: proves one work in or out without showing the others."""
 
     @classmethod
     def of(cls, hashes: Iterable[str]) -> ManifestWorks:
@@ -70,13 +68,13 @@ class ManifestWorks(_Frozen):
 
 
 class TrainingManifest(_Frozen):
-    """What one training saw and how it was done."""
+    """One training: what it saw, and how it was done."""
 
     format_version: Literal[1] = 1
     ensemble_id: Identifier
     encoding: ManifestEncoding
     withdrawn_through: int | None = Field(ge=0)
-    """The last withdrawal that the training heeded: works of it and of earlier ones were left out.
+    """The last withdrawal applied before training: works of it and of earlier ones were left out.
     None: there was none."""
     works: ManifestWorks
     settings: dict[str, JsonValue]
@@ -121,17 +119,16 @@ class TrainingManifest(_Frozen):
 
 
 class Manifest(TrainingManifest):
-    """What one member saw and how it was trained."""
+    """The manifest of a member."""
 
     index: int = Field(ge=0, le=63)
     generation: int = Field(ge=1)
-    """1, and one more each time that the member was trained again without works that had been
-    withdrawn."""
+    """1, and one more each time the member is trained again without withdrawn works."""
 
 
 class ReferenceManifest(TrainingManifest):
-    """What a reference model saw, all works of the encoding less those that were withdrawn, and how
-    it was trained.
+    """The manifest of a reference model, which sees all works of the encoding less withdrawn
+    ones.
     """
 
     role: Literal["reference"] = "reference"
@@ -139,7 +136,7 @@ class ReferenceManifest(TrainingManifest):
 
 @dataclass(frozen=True)
 class MemberFolder:
-    """A member's files, of which the hashes have been checked against its manifest."""
+    """A member's files; their hashes were checked against its manifest."""
 
     path: Path
     manifest: Manifest
@@ -157,7 +154,7 @@ class MemberFolder:
 
 @dataclass(frozen=True)
 class ReferenceFolder:
-    """A reference model's files, of which the hashes have been checked against its manifest."""
+    """A reference model's files; their hashes were checked against its manifest."""
 
     path: Path
     manifest: ReferenceManifest
@@ -166,7 +163,7 @@ class ReferenceFolder:
 
 
 def works_listing(hashes: Iterable[str]) -> bytes:
-    """The bytes of ``works.txt``: the SHA-256 of each work once, in lower-case hex, sorted, one per
+    """The bytes of ``works.txt``: the SHA-256 of each work once, lower-case hex, sorted, one per
     line.
     """
     return "".join(f"{sha256}\n" for sha256 in sorted(set(hashes))).encode("ascii")
@@ -176,26 +173,23 @@ def read_member_folder(folder: Path) -> MemberFolder:
     """Read a member's folder and check every file against its manifest.
 
     Raises:
-        InputError: the manifest cannot be understood.
-        IntegrityError: a file is missing or is not the one that the manifest names; the message
-            says which.
+        InputError: the manifest cannot be read.
+        IntegrityError: a file is missing or differs from the manifest; the message names it.
     """
     manifest = Manifest.parse(_read(folder / MANIFEST_NAME, _MEMBER), str(folder / MANIFEST_NAME))
     return MemberFolder(folder, manifest, _checked_works(folder, manifest, _MEMBER))
 
 
 def read_reference_folder(folder: Path) -> ReferenceFolder:
-    """Read a reference model's folder and check every file against its manifest; the errors are
-    those of a member's.
+    """Read a reference model's folder and check every file against its manifest, as for a
+    member.
     """
     manifest = ReferenceManifest.parse(_read(folder / MANIFEST_NAME, _REFERENCE), str(folder / MANIFEST_NAME))
     return ReferenceFolder(folder, manifest, _checked_works(folder, manifest, _REFERENCE))
 
 
 def _checked_works(folder: Path, manifest: TrainingManifest, repair: str) -> tuple[str, ...]:
-    """The works that the listing has, once it, config and weights are the ones that the manifest
-    names.
-    """
+    """The works of the listing, after a check of the three files against the manifest."""
     listing = _read(folder / WORKS_NAME, repair)
     found = {
         WORKS_NAME: (hashlib.sha256(listing).hexdigest(), manifest.works.sha256),

@@ -1,28 +1,27 @@
-"""A Merkle tree over the works of a manifest: one work is proved in or out of it, and no other work
-is shown.
+"""A Merkle tree over the works of a manifest: proves one work in or out without showing the others.
 
-A manifest names the root and the count of its works. Whoever holds a work can then be given a
-proof, a few hundred bytes, that the work is under that root or that it is not. Checking one takes
-this module and the standard library, nothing else:
+A manifest names the root and the count of its works. A proof of a few hundred bytes then shows that
+a work is under that root, or that it is not. Checking it takes this module and the standard library
+only:
 
     tree = MerkleTree.build(hashes)                      # SHA-256 of each work, any order
     proof = tree.prove(work_sha256)                      # an InclusionProof or an AbsenceProof
     verify(proof, tree.root, tree.count, work_sha256)    # True
 
-**Tree.** A leaf's key is SHA-256("creditline work" NUL digest of the work), so a neighbour that a
-proof must show tells only those who already have that work. Keys stand in ascending order, each
-once; they are hashed as in RFC 9162, section 2.1 (0x00 before a leaf, 0x01 before a node, so that
-neither passes for the other). The root is SHA-256("creditline manifest root" NUL, count as 8 bytes
-big-endian, root of the tree): it binds the count, and count and position together fix the shape of
-an audit path, so that a position cannot be claimed that is not the leaf's own.
+**Tree.** A leaf's key is SHA-256("creditline work" NUL digest of the work), so a neighbour shown in
+a proof reveals its work only to a reader who has that work. Keys are in ascending order, each once,
+and hashed as in RFC 9162, section 2.1: 0x00 before a leaf, 0x01 before a node, so neither can pass
+for the other. The root is SHA-256("creditline manifest root" NUL, count as 8 bytes big-endian, root
+of the tree). It binds the count. Count and position fix the shape of an audit path, so no leaf can
+claim another position.
 
-**Absence** is two leaves at adjacent positions whose keys enclose the work's; or the first leaf,
-above it; or the last, below it; or a count of nought.
+**Absence** is shown by two leaves at adjacent positions with keys below and above the work's key;
+by the first leaf, if its key is above; by the last leaf, if its key is below; or by an empty tree
+(count = 0).
 
-**Limit.** A proof of absence rests on the order of the leaves, which a root does not show. Whoever
-makes the root could put leaves out of order, or leave a work out altogether. Those with the whole
-manifest check it with :func:`root_of`; without it, a proof is as good as the signature under the
-manifest.
+**Limit.** A proof of absence relies on the order of the leaves, which a root does not show. The
+maker of the root could put leaves out of order, or leave a work out. With the whole manifest,
+:func:`root_of` checks this; without it, a proof is as good as the signature under the manifest.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ from registry.errors import InputError, NotFoundError
 
 VERSION = 1
 LARGEST_COUNT = 2**40
-"""Works in one manifest; far above any, so that an audit path has a largest length."""
+"""Works in one manifest; far above any real number, it bounds the length of an audit path."""
 LARGEST_PROOF = 16_384
 """Characters of a proof; two audit paths of 40 hashes need less than 6,000."""
 
@@ -63,7 +62,7 @@ class Leaf:
 
 @dataclass(frozen=True)
 class InclusionProof:
-    """The work is at this position. The key is not told: who checks computes it from the work."""
+    """The work is at this position. The checker computes the key from the work."""
 
     position: int
     path: tuple[str, ...]
@@ -80,8 +79,8 @@ class InclusionProof:
 
 @dataclass(frozen=True)
 class AbsenceProof:
-    """The leaves on either side of where the work would be; None at either end of the tree, both
-    None if it is empty.
+    """The leaves before and after the place of the work; None at an end of the tree, both None if
+    the tree is empty.
     """
 
     before: Leaf | None
@@ -101,7 +100,9 @@ Proof = InclusionProof | AbsenceProof
 
 
 class MerkleTree:
-    """The tree of one manifest: every level in one run of bytes, 96 bytes a work altogether."""
+    """The tree of one manifest; each level is one run of bytes, together about 96 bytes per
+    work.
+    """
 
     def __init__(self, keys: bytes) -> None:
         """Hash ``keys``, ascending and joined, up to the root. :meth:`build` makes them."""
@@ -120,7 +121,7 @@ class MerkleTree:
         Raises:
             InputError: something is not a SHA-256, or a work comes twice.
         """
-        # By first byte, so that no more than a 256th of the keys are Python objects at a time.
+        # By first byte, so that at most about 1/256 of the keys are Python objects at a time.
         buckets = [bytearray() for _ in range(256)]
         for text in hashes:
             key = _key(_digest(text))
@@ -181,20 +182,19 @@ def root_of(hashes: Iterable[str]) -> str:
 
 
 def verify(proof: Proof, root: str, leaf_count: int, work_sha256: str) -> bool:
-    """Whether a proof shows what it claims about a work, under the root and count that a manifest
-    states.
+    """Whether a proof holds for a work, under a manifest's root and count.
 
-    Take the root and the count from the manifest, never from whoever gave the proof. A malformed
-    argument proves nothing: it is False, not an error.
+    Take root and count from the manifest, never from the proof's sender. A malformed argument gives
+    False, not an error.
     """
     try:
         key = _key(_digest(work_sha256))
-        wanted = _digest(root)
+        expected = _digest(root)
         if type(leaf_count) is not int or not 0 <= leaf_count <= LARGEST_COUNT:
             return False
         if isinstance(proof, InclusionProof):
-            return _leads_to(wanted, leaf_count, key, _position(proof.position), _path(list(proof.path)))
-        return _shows_absence(proof, wanted, leaf_count, key)
+            return _leads_to(expected, leaf_count, key, _position(proof.position), _path(list(proof.path)))
+        return _shows_absence(proof, expected, leaf_count, key)
     except (InputError, AttributeError, TypeError, ValueError):
         return False
 
@@ -264,7 +264,9 @@ def _key(digest: bytes) -> bytes:
 
 
 def _digest(text: object) -> bytes:
-    """The bytes of a SHA-256 in its one accepted spelling, so that one proof has one form."""
+    """The bytes of a SHA-256, accepted in lower-case hexadecimal only, so that a proof has one
+    form.
+    """
     try:
         digest = bytes.fromhex(text) if isinstance(text, str) and len(text) == 2 * _WIDTH else b""
     except ValueError:

@@ -1,5 +1,5 @@
-"""Reference models: at most one per ensemble, trained on all works of the encoding, used for ranking
-only.
+"""Reference models: at most one per ensemble, trained on all works of the encoding, used for
+ranking only.
 
 A reference model generates nothing and has no bit in the codes, so it is not a member. The newest
 event about it is its record, and its folder must be the one named there. Every withdrawal of a work

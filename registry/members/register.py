@@ -19,8 +19,8 @@ from registry.storage.tables import Encoding, Ensemble, Member
 
 
 def member_id(ensemble_id: str, index: int, generation: int = 1) -> str:
-    """The member's id and the name of its folder: ``<ensemble>-<index>``, and ``-<generation>`` after
-    the first.
+    """The member's id and the name of its folder: ``<ensemble>-<index>``, and ``-<generation>``
+    after the first.
     """
     return f"{ensemble_id}-{index:02d}" + (f"-{generation}" if generation > 1 else "")
 

@@ -1,1 +1,3 @@
-"""Generated samples, audits and evaluations, for reading."""
+"""Samples, audits and evaluations as the registry has them: queries over their rows. Making and
+reporting them is not the registry's work.
+"""

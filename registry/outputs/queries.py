@@ -47,8 +47,8 @@ def samples_of(session: Session, ensemble_id: str) -> list[Sample]:
 
 
 def audits_in_order(session: Session) -> list[tuple[Audit, bool]]:
-    """All audits in the order in which they were recorded, each with whether it is the newest of its
-    sample or image.
+    """All audits in the order in which they were recorded, each with whether it is the newest of
+    its sample or image.
     """
     audits = {audit.id: audit for audit in session.exec(select(Audit))}
     ordered = session.connection().execute(text("SELECT audit_id, newest FROM audit_order ORDER BY place"))

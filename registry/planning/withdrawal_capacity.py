@@ -27,7 +27,8 @@ DRAWS = 2000
 SMALL = 1024
 """With at most this many units, the whole order is drawn at once."""
 MANY = 64
-"""Withdrawn units per shard from which on every shard counts as hit; the chance that one is not is below e**-64."""
+"""Withdrawn units per shard from which on every shard counts as hit; the chance that one is not is
+below e**-64."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,8 @@ class WithdrawalCapacity:
     guaranteed: int
     """For any choice of units: each puts out of service at most the members that saw it."""
     smallest: int
-    """The smallest number over the simulated orders; ``low``, ``median`` and ``high`` are their 5 %,
-    50 % and 95 % quantiles."""
+    """The smallest number over the simulated orders; ``low``, ``median`` and ``high`` are their 5
+    %, 50 % and 95 % quantiles."""
     low: int
     median: int
     high: int
@@ -184,8 +185,8 @@ def retraining_cost(
     shards = rng.integers(0, n, (draws, k)) if k <= MANY * n else np.tile(np.arange(n), (draws, 1))
     np.put_along_axis(hit, shards, True, axis=1)
     touched = int(works_left[withdrawn].sum())
-    # The works left in touched units are in shards that are hit. Of all other works, the share in such
-    # shards is the share of shards that are hit.
+    # The works left in touched units are in shards that are hit. Of all other works, the share in
+    # such shards is the share of shards that are hit.
     passes = touched + (total - touched) * float(hit.mean())
     counts = hit.sum(axis=1)
     return RetrainingCost(

@@ -1,20 +1,15 @@
-"""Certificates of withdrawal: a document which shows that no member in service saw the works that
-were withdrawn.
+"""Certificates of withdrawal: documents which show that no member in service saw the withdrawn
+works.
 
-It names the works by hash, who withdrew them and why, every member in service with its manifest,
-and for every work and member the Merkle proof that the work is not under the manifest's root.
-Whoever holds it can check it with :func:`check` alone, without the registry, and holds it against
-manifests that were handed over before. It also names the newest hash of the log, so that the log
-can no longer be cut off before that point without notice.
-:mod:`registry.withdrawals.issue_certificate` makes it.
+A certificate names the works by hash, who withdrew them and why, and every member in service with
+its manifest. For every work and member it has the Merkle proof that the work is not under the
+manifest's root. :func:`check` needs no registry; it also compares the manifests with earlier
+copies. The certificate names the newest hash of the log, so cutting off the log before that point
+shows. :mod:`registry.withdrawals.issue_certificate` makes certificates.
 
-The proofs bear out that the works are absent, and nothing else. Who withdrew them, when and why is
-what its maker says. A hash over the whole document covers that, too, and the maker's log has the
-same hash: an alteration shows when the two are compared.
-
-What it cannot prove is stated in it: that the models which really answer are these weights, that a
-manifest lists all that a member trained on, or that a similar copy of a work is not among what the
-members saw.
+The proofs show that the works are absent, and nothing else. Who withdrew them, when and why is the
+maker's statement. A hash covers the whole document, and the maker's log has the same hash:
+comparing the two reveals an alteration. The document itself states what it cannot prove.
 """
 
 from __future__ import annotations
@@ -34,17 +29,17 @@ from registry.members.register import member_id
 
 LARGEST_CERTIFICATE = 256 * 2**20
 PROVED = (
-    "Each work is absent from the manifest of each member in service: by Merkle proof, under the root that the manifest names.",
-    "Each manifest, with the hash of its member's weights, is the one that its hash is of.",
+    "Each work is absent from the manifest of each member in service, by Merkle proof under the root in the manifest.",
+    "Each manifest, with the hash of its member's weights, has the hash that the certificate states.",
 )
-"""What a check shows by itself."""
+"""What a check shows."""
 STATED = (
-    "When, by whom and for which reason the works were withdrawn, and that no other member is in service: the word of the "
-    "certificate's maker, which no proof bears out.",
-    "All of the document is under its own hash, but whoever alters it can compute that anew: compare it with the hash that "
-    "the maker gave you or has in the log, in the event `certificate made`.",
+    "When, by whom and why the works were withdrawn, and that no other member is in service: the certificate's maker states "
+    "it, without proof.",
+    "A hash covers the whole document, but a forger can compute it anew: compare it with the hash that the maker gave you, or "
+    "with that in the maker's log, in the event `certificate made`.",
 )
-"""What it has to be taken on trust for, and how far."""
+"""What a check does not show: statements of the maker."""
 
 
 class _Frozen(BaseModel):
@@ -70,7 +65,7 @@ class CertifiedWork(_Frozen):
 
 
 class CertifiedMember(_Frozen):
-    """A member in service, with the manifest that its hash is of."""
+    """A member in service, with its manifest and the manifest's hash."""
 
     id: str
     manifest_sha256: Sha256
@@ -115,49 +110,51 @@ class Certificate(_Frozen):
     """Over all the other fields, see :func:`document_hash`."""
 
     def to_json(self) -> bytes:
-        """The document's bytes."""
+        """The document as indented JSON."""
         return (json.dumps(self.model_dump(mode="json"), indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode()
 
 
 def document_hash(fields: Mapping[str, JsonValue]) -> str:
-    """SHA-256 of a certificate's canonical JSON without the field for the hash itself."""
+    """SHA-256 of a certificate's canonical JSON, without the field for the hash."""
     return sha256_of({name: value for name, value in fields.items() if name != "document_sha256"})
 
 
 def check(data: bytes, manifests: Path | None = None) -> tuple[Certificate, list[str]]:
-    """Check a certificate without a registry; returns it with what is wrong with it, nothing if all
-    of it holds.
+    """Check a certificate without a registry; returns it with a list of problems, empty if it
+    holds.
 
     Args:
         data: the document.
-        manifests: a folder with manifests that are trusted: ``*.json``, or members' folders.
+        manifests: a folder with trusted manifests: ``*.json``, or members' folders.
 
     Raises:
-        InputError: it is not a certificate, or the folder has no manifest.
+        InputError: the document is not a certificate, or the folder has no manifest.
     """
     certificate = _parse(data)
     problems = _member_problems(certificate)
     if document_hash(certificate.model_dump(mode="json")) != certificate.document_sha256:
-        problems.append("the document is not the one that its hash is of: something in it was altered")
+        problems.append("the document was altered: its hash is not the one stated in it")
     members = {member.id: member for member in certificate.in_service}
-    wanted = {(work.sha256, member.id) for work in certificate.works for member in certificate.in_service}
+    expected = {(work.sha256, member.id) for work in certificate.works for member in certificate.in_service}
     shown = set()
     for entry in certificate.absence:
         pair = (entry.work, entry.member)
-        if pair not in wanted or pair in shown:
-            problems.append(f"a proof for work {entry.work[:12]} and member {entry.member} that is not called for")
+        if pair not in expected or pair in shown:
+            problems.append(
+                f"the proof for work {entry.work[:12]} and member {entry.member} is not expected, or comes twice"
+            )
             continue
         shown.add(pair)
         if not _holds(entry, members[entry.member].manifest):
             problems.append(f"the proof that work {entry.work[:12]} is not in member {entry.member} does not hold")
-    problems += [f"no proof for work {work[:12]} and member {member}" for work, member in sorted(wanted - shown)]
+    problems += [f"no proof for work {work[:12]} and member {member}" for work, member in sorted(expected - shown)]
     if manifests is not None:
         problems += _differences(certificate, manifests)
     return certificate, problems
 
 
 def summary(certificate: Certificate) -> str:
-    """The certificate for people."""
+    """The certificate as text."""
     lines = [
         f"Certificate of withdrawal, made {certificate.made_at.isoformat()} by {certificate.made_by}",
         f"Ensemble {certificate.ensemble_id}, encoding {certificate.encoding_id}: {len(certificate.in_service)} of "
@@ -183,7 +180,7 @@ def summary(certificate: Certificate) -> str:
         "What the check shows:",
         *PROVED,
         "",
-        "What it takes the maker's word for:",
+        "What the maker states without proof:",
         *STATED,
         "",
         "What it does not prove:",
@@ -209,13 +206,13 @@ def _member_problems(certificate: Certificate) -> list[str]:
     problems = []
     indices = [member.manifest.index for member in certificate.in_service]
     if sorted([*indices, *certificate.out_of_service]) != list(range(certificate.n)):
-        problems.append(f"members in and out of service are not each of 0 to {certificate.n - 1} once")
+        problems.append(f"the members in and out of service are not 0 to {certificate.n - 1}, each once")
     if len({member.id for member in certificate.in_service}) != len(certificate.in_service):
-        problems.append("a member comes twice")
+        problems.append("a member is named twice")
     for member in certificate.in_service:
         manifest = member.manifest
         if manifest.sha256 != member.manifest_sha256:
-            problems.append(f"the manifest of member {member.id} is not the one that its hash is of")
+            problems.append(f"the manifest of member {member.id} does not have the stated hash")
         if member.id != member_id(manifest.ensemble_id, manifest.index, manifest.generation):
             problems.append(f"the manifest of member {member.id} is of another member")
         named = (manifest.ensemble_id, manifest.encoding.id, manifest.encoding.n)

@@ -1,4 +1,4 @@
-"""Making certificates of withdrawal from the registry and the members' folders."""
+"""Making certificates of withdrawal, from the registry and the members' folders."""
 
 from __future__ import annotations
 
@@ -30,28 +30,28 @@ from registry.withdrawals.record import cover_later_works
 
 _NOT_YET = "0" * 64
 MOST_PROOFS = 20_000
-"""Works times members in one certificate; a proof has a few kilobytes."""
+"""Works times members in one certificate; a proof takes a few kilobytes."""
 STATEMENT = (
     "The works were withdrawn. None of the manifests of the members in service lists any of them, as the proofs show; "
     "members out of service are not used to generate."
 )
 LIMITS = (
-    "It does not prove that the model which answers somewhere really is these weights: compare their hashes there.",
-    "It does not prove that a manifest lists all that a member was trained on: that is its maker's word, which the log and the "
-    "codes of the encoding bear out.",
-    "A proof rests on the order of the manifest's tree; whoever has the whole list of a member's works can check that order.",
-    "Only these files are shown to be absent. Other files with the same picture, scaled or edited, are other works.",
+    "It does not prove that a model in use somewhere has these weights: compare the hashes there.",
+    "It does not prove that a manifest lists all works that a member was trained on: the maker states it, and the log and the "
+    "codes of the encoding support it.",
+    "A proof relies on the order of the manifest's tree; the whole list of a member's works is needed to check that order.",
+    "Only these files are shown to be absent. A scaled or edited copy of the same picture is another file and another work.",
 )
 
 
 def certify(registry: Registry, asset_ids: Sequence[int], ensemble_id: str, now: datetime) -> Certificate:
-    """Prove for every member in service of an ensemble that it saw none of these withdrawn works;
-    logs that it was made.
+    """Prove that no member in service of an ensemble saw these withdrawn works, and log the
+    certificate.
 
     Raises:
-        NotFoundError: no such ensemble.
-        UsageError: no works, too many of them, one that was not withdrawn, or members that are
-            still to be trained.
+        NotFoundError: no such ensemble or works.
+        UsageError: no works, too many works, a work that is not withdrawn, members that were never
+            trained, or members in service that changed meanwhile.
         InputError: a work without a SHA-256.
         CapacityError: no member is in service.
         IntegrityError: a member's files are not what was registered.
@@ -131,7 +131,7 @@ def _withdrawn_works(
     connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int], service: ServiceStatus
 ) -> list[CertifiedWork]:
     if not asset_ids:
-        raise UsageError("no works to certify; name works, or a withdrawal with --withdrawal")
+        raise UsageError("no works to certify; name works, or a withdrawal with --withdrawal ID")
     connection.register("named", pa.table({"named_id": pa.array(asset_ids, pa.int64())}))
     rows = connection.execute(
         "SELECT asset.id, asset.sha256, withdrawal.id, scope, rightsholder.name, reason, recorded_by, recorded_at "
@@ -144,7 +144,7 @@ def _withdrawn_works(
     for asset_id, sha256, number, scope, holder, reason, recorded_by, recorded_at in rows:
         if sha256 is None:
             raise InputError(
-                f"work {asset_id} has no SHA-256, so its absence cannot be shown; it never was a file here"
+                f"work {asset_id} has no SHA-256, so its absence cannot be proved: it was never registered as a file"
             )
         if number is None:
             raise UsageError(_not_withdrawn(connection, int(asset_id), str(sha256), service))

@@ -1,9 +1,9 @@
-"""Withdrawing works: recorded at once, and every model that saw them is out of service from then
-on.
+"""Withdrawing works: every model that saw them is out of service as soon as the withdrawal is
+recorded.
 
-A withdrawal is of one work, or of all works of a rightsholder, those that come later included. It
-is a fact that is never taken back: rows are appended, and a work that was withdrawn stays so. What
-the models are left with follows from the rows, see :mod:`registry.members.serving`.
+A withdrawal covers one work, or all works of a rightsholder, including later ones. It is never
+revoked: rows are appended, and a withdrawn work stays withdrawn. Which members remain in service
+follows from the rows, see :mod:`registry.members.serving`.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from registry.storage.database import Registry
 
 LONGEST_REASON = 2000
 MOST_WORKS = 100_000
-"""Works that one call can name; a rightsholder may have any number."""
+"""Works that one call can name; a rightsholder can have any number."""
 
 WORKS_OF_RIGHTSHOLDER = f"""
     SELECT asset.id AS work_id FROM asset WHERE asset.rightsholder_id = $rightsholder
     UNION SELECT work_id FROM ({works_shared_by("$rightsholder")})
 """  # noqa: S608 - constants
-"""Works that a rightsholder owns or has a share in, by what is current."""
+"""SQL for the works that a rightsholder owns or has a share in now."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,13 @@ class Impact:
     """How many of the works are in the encoding."""
     n: int
     saw: tuple[int, ...]
-    """Members, by index, whose newest generation saw one of the works."""
+    """Indices of the members whose newest generation saw one of the works."""
     serving: tuple[int, ...]
-    """Members that serve from now on."""
+    """Indices of the members still in service."""
     further: WithdrawalCapacity | None
     """How many more units can be withdrawn before no member is left; None without an ensemble."""
     reference_model: bool = False
-    """Whether the ensemble has a reference model that saw one of the works; it is not used until it
+    """Whether the ensemble has a reference model that saw one of the works. It is not used until it
     is trained again."""
 
     def to_json(self) -> dict[str, Any]:
@@ -65,14 +65,14 @@ class Impact:
 
 @dataclass(frozen=True)
 class WithdrawalReport:
-    """What was recorded, and what it means."""
+    """What was recorded, and its consequences."""
 
     withdrawal_ids: tuple[int, ...]
-    """Empty: all of it had been withdrawn before, and nothing was recorded."""
+    """Empty if everything was withdrawn before: then nothing is recorded."""
     newly_withdrawn: tuple[int, ...]
     """Ids of the works that were not withdrawn before."""
     works: tuple[int, ...]
-    """Ids of all works that were named, by id."""
+    """Ids of all works asked for, ascending."""
     impacts: tuple[Impact, ...]
 
 
@@ -84,34 +84,33 @@ def withdraw(
     reason: str,
     now: datetime,
 ) -> WithdrawalReport:
-    """Withdraw works, or all works of a rightsholder; what was withdrawn before is left as it is.
+    """Withdraw works, or all works of a rightsholder; earlier withdrawals stay as they are.
 
     Raises:
-        UsageError: neither works nor a rightsholder, or both.
-        InputError: no reason, or one that is too long.
+        UsageError: neither works nor a rightsholder is given, or both, or too many works.
+        InputError: the reason is empty or too long.
         NotFoundError: no such work or rightsholder.
     """
     if bool(asset_ids) == (rightsholder_id is not None):
-        raise UsageError("expected either works or a rightsholder to withdraw")
+        raise UsageError("expected either works or a rightsholder to withdraw, not both")
     if len(asset_ids) > MOST_WORKS:
         raise UsageError(f"got {len(asset_ids):,} works, at most {MOST_WORKS:,} at once; withdraw them in parts")
-    told = _reason(reason)
+    reason = _checked_reason(reason)
     with changing(registry, now) as change:
         if rightsholder_id is not None:
             subject = _counted_rightsholder(change.connection, rightsholder_id)
-            works, fresh, numbers = _withdraw_rightsholder(change, subject, told)
+            works, fresh, numbers = _withdraw_rightsholder(change, subject, reason)
         else:
-            works, fresh, numbers = _withdraw_works(change, sorted(set(asset_ids)), told)
+            works, fresh, numbers = _withdraw_works(change, sorted(set(asset_ids)), reason)
     return WithdrawalReport(tuple(numbers), tuple(fresh), tuple(works), tuple(impacts_of(registry, works)))
 
 
 def cover_later_works(registry: Registry, now: datetime) -> int:
-    """Record what rightsholders' withdrawals cover that came after them; returns how many works
-    that were.
+    """Record new withdrawals for works that came after the withdrawal of their rightsholder;
+    returns the number of works.
 
-    A manifest names the last withdrawal that its training heeded, so every work that it left out
-    must be in a row. A row that was added to an old withdrawal would change what older manifests
-    say; therefore this makes new ones.
+    They are new withdrawals because a manifest names the last withdrawal applied before training:
+    works added to an earlier withdrawal would count as left out of trainings that saw them.
     """
     found = 0
     with changing(registry, now) as change:
@@ -122,17 +121,17 @@ def cover_later_works(registry: Registry, now: datetime) -> int:
         for holder, reason in holders:
             _, fresh = _split(change.connection, _works_of(change.connection, int(holder)))
             if fresh:
-                told = f"{reason} (works that came later)"
+                later = f"{reason} (works that came later)"
                 _record(
-                    change, "rightsholder", [int(holder)], dict.fromkeys(fresh, int(holder)), told, named=len(fresh)
+                    change, "rightsholder", [int(holder)], dict.fromkeys(fresh, int(holder)), later, named=len(fresh)
                 )
                 found += len(fresh)
     return found
 
 
 def impacts_of(registry: Registry, asset_ids: Sequence[int]) -> list[Impact]:
-    """What it means for every ensemble, and for every encoding without one, that these works are
-    withdrawn.
+    """The consequences of withdrawing these works, for every ensemble and every encoding without
+    one.
     """
     with registry.connection() as connection:
         connection.register("named", pa.table({"named_id": pa.array(asset_ids, pa.int64())}))
@@ -156,8 +155,8 @@ def impacts_of(registry: Registry, asset_ids: Sequence[int]) -> list[Impact]:
 
 
 def list_withdrawals(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-    """All withdrawals in the order in which they were recorded, with what they are of and how many
-    works they cover.
+    """All withdrawals in order of recording, each with its subject and the number of works
+    covered.
     """
     rows: list[dict[str, Any]] = (
         connection.execute(
@@ -203,9 +202,10 @@ def _withdraw_rightsholder(change: Change, holder: int, reason: str) -> tuple[li
 def _record(
     change: Change, scope: str, subjects: Sequence[int], subject_of_work: Mapping[int, int], reason: str, *, named: int
 ) -> list[int]:
-    """One withdrawal per subject, with the works that it covers; returns their numbers.
+    """Record one withdrawal per subject with the works that it covers; returns the withdrawals'
+    ids.
 
-    ``named``: works that the act is about, those that had been withdrawn before included.
+    ``named``: how many works the request is about, including those withdrawn before.
     """
     connection = change.connection
     first = change.next_id("withdrawal")
@@ -243,9 +243,7 @@ def _record(
 
 
 def _with_same_content(connection: duckdb.DuckDBPyConnection, asset_ids: list[int]) -> list[int]:
-    """These works and those with the same bytes: one that was listed, and the file that took its
-    place.
-    """
+    """These works and all with the same bytes: a listed work, and the file that took its place."""
     connection.register("named", pa.table({"named_id": pa.array(asset_ids, pa.int64())}))
     rows = connection.execute(
         "SELECT named_id FROM named UNION SELECT other.id FROM named JOIN asset ON asset.id = named_id "
@@ -257,12 +255,12 @@ def _with_same_content(connection: duckdb.DuckDBPyConnection, asset_ids: list[in
 
 def _works_of(connection: duckdb.DuckDBPyConnection, holder: int) -> list[int]:
     rows = connection.execute(WORKS_OF_RIGHTSHOLDER, {"rightsholder": holder}).fetchall()
-    # Also the file of a work that was listed as theirs and turned up under somebody else's name.
+    # Also the file of a listed work of theirs, if it was registered under another name.
     return _with_same_content(connection, [int(work) for (work,) in rows])
 
 
 def _split(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int]) -> tuple[list[int], list[int]]:
-    """Which of these works a withdrawal covers, and which none does; both by id."""
+    """The ids of these works that a withdrawal covers, and of those that none covers."""
     connection.register("named", pa.table({"named_id": pa.array(asset_ids, pa.int64())}))
     rows = connection.execute(
         "SELECT id, id IN (SELECT asset_id FROM withdrawal_work) FROM asset SEMI JOIN named ON id = named_id ORDER BY id"
@@ -303,11 +301,11 @@ def _impact(registry: Registry, service: ServiceStatus, works: int, asset_ids: S
     )
 
 
-def _reason(text: str) -> str:
-    told = " ".join(text.replace("\0", " ").split())
-    if not told or len(told) > LONGEST_REASON:
+def _checked_reason(text: str) -> str:
+    reason = " ".join(text.replace("\0", " ").split())
+    if not reason or len(reason) > LONGEST_REASON:
         raise InputError(
-            f"a withdrawal needs a reason of at most {LONGEST_REASON:,} characters, got {len(told):,}: "
-            "such as --reason 'letter of 3 May'"
+            f"a withdrawal needs a reason of at most {LONGEST_REASON:,} characters, got {len(reason):,}: "
+            "give one, such as --reason 'letter of 3 May'"
         )
-    return told
+    return reason

@@ -236,7 +236,6 @@ def _read_candidate(
         )
         for kind in KINDS
     }
-    saw = [member for member in members if unit.code >> member.index & 1]
     return Candidate(
         rank=row.rank,
         unit_number=row.unit_number,
@@ -256,7 +255,7 @@ def _read_candidate(
         influence_estimate_lpips=_or(row.influence_estimate_lpips, missing["estimate_lpips"]),
         counterfactual_shown=without if isinstance(without, NotMeasured) else True,
         works=[
-            work_of(rows, work, row.unit_number, rows.permissions_then(work.asset_id, saw))
+            work_of(rows, work, row.unit_number, rows.permissions_then(work.asset_id, members))
             for work in rows.listed.get((audit.id, row.unit_number), ())
         ],
     )

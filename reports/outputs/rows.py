@@ -69,9 +69,16 @@ class Rows:
     registrations: Mapping[str, int]
     """By member where the log was when it was registered."""
 
+    seen: frozenset[tuple[str, int]]
+    """Members and the works that they saw, of those in ``listed``."""
+
     def permissions_then(self, asset_id: int, members: Sequence[Member]) -> tuple[str | None, ...]:
-        """The permission that a work had when each of these members was registered."""
-        return tuple(self.permissions.at(self.registrations[member.id]).get(asset_id) for member in members)
+        """The permission that a work had when each of these members that saw it was registered."""
+        return tuple(
+            self.permissions.at(self.registrations[member.id]).get(asset_id)
+            for member in members
+            if (member.id, asset_id) in self.seen
+        )
 
 
 def fetch_rows(session: Session, audits: Sequence[Audit]) -> Rows:
@@ -129,7 +136,13 @@ def fetch_rows(session: Session, audits: Sequence[Audit]) -> Rows:
         merged=_merged(session, {name for audit in audits for name in tested_rightsholders(audit)}),
         permissions=PermissionHistory.read(driver_of(session), asset_ids),
         registrations=registrations(driver_of(session)),
+        seen=_seen(session, asset_ids),
     )
+
+
+def _seen(session: Session, asset_ids: list[int]) -> frozenset[tuple[str, int]]:
+    query = f"SELECT member_id, asset_id FROM member_work WHERE asset_id IN ({written_out(asset_ids)})"  # noqa: S608 - numbers
+    return frozenset(driver_of(session).execute(query).fetchall())
 
 
 def _rights(session: Session, assets: Collection[Asset]) -> tuple[dict[tuple[int, str], Rights], dict[int, Licence]]:

@@ -242,7 +242,7 @@ def test_too_many_units_and_unknown_columns_are_status_2(creditline: Creditline,
     assert "3 units, but 2 members with weight 1 have codes for 2; use 3 members or more" in found.err
     found = creditline("encode", "--members", 4, "--unit", "artist")
     assert (found.status, found.out) == (2, "")
-    assert "the columns there are: creator, data_set, licence, rightsholder, style" in found.err
+    assert "columns: creator, data_set, licence, rightsholder, style" in found.err
     assert creditline("encode", "--members", 65).status == 2
     assert creditline("plan", "--members", 4, "--weight", 4).status == 2
     assert creditline("encode", "--members", 4, "--weight", 0).status == 2

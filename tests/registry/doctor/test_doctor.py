@@ -74,24 +74,24 @@ def test_a_healthy_registry_has_no_findings(registry: Registry) -> None:
         ("UPDATE asset SET rightsholder_id = NULL WHERE id = 4", "error current asset 4"),
         (
             "UPDATE asset SET missing_since = registered_at WHERE id = 2",
-            "asset 2: is marked as missing, which no event",
+            "asset 2: is marked as missing, but no event",
         ),
         ("UPDATE asset SET path = '../x.png' WHERE id = 2", "rows 0 to 11 of asset are not as"),
-        ("UPDATE rightsholder SET merged_into = 0", "rightsholder 0: counts as 0, the merges on record say itself"),
+        ("UPDATE rightsholder SET merged_into = 0", "rightsholder 0: is merged into 0, but the record has no merge"),
         (
             "UPDATE asset_rights SET asset_id = 99 WHERE id = 0",
-            "asset_rights.asset_id: 1 rows name a asset that is not",
+            "asset_rights.asset_id: 1 rows name a missing asset",
         ),
-        ("UPDATE asset SET licence_id = -1 WHERE id = 1", "asset.licence_id: 1 rows name a licence"),
-        ("INSERT INTO asset SELECT * FROM asset WHERE id = 3", "error ids asset: 1 ids are there more than once"),
+        ("UPDATE asset SET licence_id = -1 WHERE id = 1", "asset.licence_id: 1 rows name a missing licence"),
+        ("INSERT INTO asset SELECT * FROM asset WHERE id = 3", "error ids asset: 1 ids occur more than once"),
         ("DELETE FROM asset_rights WHERE id = 5", "ids asset_rights: ids go from 0 to 11, expected 0 to 10"),
-        ("UPDATE unit SET code = 1 WHERE number = 5", "1 units (unit 5 for one) have a code that is not that of"),
+        ("UPDATE unit SET code = 1 WHERE number = 5", "1 units (for example unit 5) have a code that does not follow"),
         ("DELETE FROM unit WHERE number = 11", "has 11 units numbered 0 to 10 (11 different), expected 0 to 11"),
         ("UPDATE unit_asset SET asset_id = 0 WHERE asset_id = 1", "1 works are in more than one unit"),
         ("DELETE FROM unit_asset WHERE asset_id = 1", "11 of 12 units have works"),
         ("UPDATE member SET origin = 'imported'", "rows of member for id"),
-        ("UPDATE member SET generation = 2 WHERE index = 1", "the generation of its row is 2, its manifest says 1"),
-        ("UPDATE member SET merkle_root = 'x' WHERE index = 1", "the merkle_root of its row is x"),
+        ("UPDATE member SET generation = 2 WHERE index = 1", "its row has the generation 2, its manifest 1"),
+        ("UPDATE member SET merkle_root = 'x' WHERE index = 1", "its row has the merkle_root x"),
         ("UPDATE member SET manifest = '{}' WHERE index = 1", "the manifest in its row cannot be read"),
         ("UPDATE sample SET ensemble_id = ensemble_id, seed = 2", "rows of sample for id"),
         (
@@ -99,7 +99,10 @@ def test_a_healthy_registry_has_no_findings(registry: Registry) -> None:
             "VALUES ('nobody', 1, 0, 1, 1, 1, 1)",
             "candidate nobody: there is no such",
         ),
-        ("ALTER TABLE review ADD COLUMN further INTEGER", "tables review: has columns of somebody else: further"),
+        (
+            "ALTER TABLE review ADD COLUMN further INTEGER",
+            "tables review: has columns that creditline did not make: further",
+        ),
         ("DROP VIEW work", "tables work: this view is missing"),
     ],
 )
@@ -152,7 +155,7 @@ def test_an_edited_or_lost_file_is_named(
     assert expected in told(examine(registry))
     path.unlink()
     found = told(examine(registry))
-    assert "is not there" in found or "cannot read" in found
+    assert "is missing" in found or "cannot read" in found
 
 
 def test_an_edited_manifest_is_named(registry: Registry) -> None:
@@ -175,7 +178,7 @@ def test_an_edited_work_is_named(tmp_path: Path, registry: Registry, folder: Pat
     del tmp_path
     found = told(examine(registry))
     assert "a.png was changed: its SHA-256 is" in found
-    assert "b.png is not there" in found
+    assert "b.png is missing" in found
     assert "c.png has" in found
     assert told(examine(registry, quick=True)) == ""
 
@@ -189,10 +192,10 @@ def test_moved_and_missing_works_are_no_damage(registry: Registry, folder: Path)
     (folder / "b.png").unlink()
     register(registry, folder, data_set="further")
     assert told(examine(registry)) == ""
-    assert "has a path that no event tells" in damage(
+    assert "has a path that no event names" in damage(
         registry, "UPDATE asset SET path = 'x.png' WHERE path = 'moved.png'"
     )
-    assert "an event says that it is missing" in damage(registry, "UPDATE asset SET missing_since = NULL")
+    assert "is missing by the log, but not marked" in damage(registry, "UPDATE asset SET missing_since = NULL")
 
 
 def test_withdrawn_works_in_an_encoding_are_a_note(registry: Registry) -> None:
@@ -201,7 +204,7 @@ def test_withdrawn_works_in_an_encoding_are_a_note(registry: Registry) -> None:
     found = examine(registry, quick=True)
     assert found.wrong == []
     assert [finding.severity for finding in found.findings] == [Severity.NOTE]
-    assert "1 of its works may not be trained on: withdrawn" in found.findings[0].what
+    assert "1 of its works must not be trained on: they are withdrawn" in found.findings[0].what
 
 
 def test_leftovers_are_notes_with_the_command_that_clears_them(registry: Registry) -> None:
@@ -236,7 +239,7 @@ def test_a_reference_model_is_looked_at(registry: Registry) -> None:
     for quick in (True, False):
         [finding] = examine(registry, quick=quick).wrong
         assert (finding.check, finding.severity, finding.where) == ("reference models", Severity.WARNING, str(folder))
-        assert "saw 1 works that were withdrawn since" in finding.what
+        assert "saw 1 works that are withdrawn now" in finding.what
         assert "creditline members reference --ensemble" in finding.repair
         assert f"rm -r '{folder}'" in finding.repair
 
@@ -252,7 +255,7 @@ def test_a_reference_model_is_looked_at(registry: Registry) -> None:
             "manifest.json is not the manifest recorded",
         ),
         ("UPDATE ensemble SET settings = '{\"steps\":2}'", "was trained with other settings than those of ensemble"),
-        ("DELETE FROM unit_asset WHERE asset_id = 1", "its manifest has 12 works, the encoding less what was"),
+        ("DELETE FROM unit_asset WHERE asset_id = 1", "its manifest lists 12 works that differ from the"),
     ],
 )
 def test_a_reference_model_that_contradicts_the_registry_is_named(

@@ -46,7 +46,7 @@ def test_a_function_in_the_place_of_one_of_duckdbs_is_found(registry: Registry, 
 def test_a_view_that_answers_another_question_is_found(registry: Registry) -> None:
     """People ask by the views; one that hides works is as bad as a table that lacks them."""
     change(registry, "CREATE OR REPLACE VIEW withdrawn_work AS SELECT * FROM withdrawal_work WHERE false")
-    assert told(registry) == [("withdrawn_work", "this view answers another question than creditline's")]
+    assert told(registry) == [("withdrawn_work", "this view was altered")]
 
 
 @pytest.mark.parametrize(
