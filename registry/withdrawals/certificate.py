@@ -34,7 +34,7 @@ PROVED = (
 )
 """What a check shows."""
 STATED = (
-    "When, by whom and why the works were withdrawn, and that no other member is in service: the certificate's maker states "
+    "When, by whom and for what reason the works were withdrawn, and that no other member is in service: the maker states "
     "it, without proof.",
     "A hash covers the whole document, but a forger can compute it anew: compare it with the hash that the maker gave you, or "
     "with that in the maker's log, in the event `certificate made`.",
