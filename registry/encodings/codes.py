@@ -89,7 +89,7 @@ def numbers_of(seed: int, n: int, h: int, codes: Sequence[int] | Words) -> NDArr
     if n < MAX_MEMBERS:
         wrong |= words >= np.uint64(1 << n)
     if wrong.any():
-        raise UsageError(f"got the code {int(words[wrong][0]):#x}, expected {n} bits of which {h} are set")
+        raise UsageError(f"got the code {int(words[wrong][0]):#x}, expected {n} bits with {h} set")
     ranks = _ranks_of_words(words, n)
     return _shuffle(ranks, size, "codes", seed, n, h, backwards=True).astype(np.int64)
 

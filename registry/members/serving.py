@@ -103,11 +103,10 @@ def history_of(session: Session, ensemble_id: str) -> list[Member]:
 def served_by(
     history: Sequence[Member], indices: Sequence[int], members_sha256: str
 ) -> tuple[int, list[Member]] | None:
-    """The members that served together, by index, and the place in the history from which on they
-    did; None if unknown.
+    """The members with these indices that served together, by index, and the place in the history
+    from which on they did; None if unknown.
 
-    They were, of these indices, the newest of some moment; the hash over their weights' hashes
-    tells of which.
+    ``members_sha256`` is the hash over the hashes of their weights.
     """
     newest: dict[int, Member] = {}
     wanted = sorted(set(indices))
