@@ -107,24 +107,28 @@ def _listings_of(path: Path) -> list[str]:
 
 def write_cyclonedx(registry: Registry, ensemble_id: str, path: Path, now: datetime.datetime) -> Exported:
     """An ensemble as a CycloneDX ML-BOM; the errors are those of :func:`write_croissant`."""
-    form = Form(cyclonedx.KIND, read_ensemble, cyclonedx.document, cyclonedx.left_out)
+    form = StandardFormat(cyclonedx.KIND, read_ensemble, cyclonedx.document, cyclonedx.left_out)
     return _write_form(registry, form, ensemble_id, path, now)
 
 
 def write_spdx(registry: Registry, ensemble_id: str, path: Path, now: datetime.datetime) -> Exported:
     """An ensemble in SPDX 3; the errors are those of :func:`write_croissant`."""
-    return _write_form(registry, Form(spdx.KIND, read_ensemble, spdx.document, spdx.left_out), ensemble_id, path, now)
+    return _write_form(
+        registry, StandardFormat(spdx.KIND, read_ensemble, spdx.document, spdx.left_out), ensemble_id, path, now
+    )
 
 
 def write_prov(registry: Registry, output: str, path: Path, now: datetime.datetime) -> Exported:
     """The lineage of one output in PROV-JSON; ``output`` is an id in full, see
     :func:`reports.content.outputs.find_output`.
     """
-    return _write_form(registry, Form(prov.KIND, read_output, prov.document, prov.left_out), output, path, now)
+    return _write_form(
+        registry, StandardFormat(prov.KIND, read_output, prov.document, prov.left_out), output, path, now
+    )
 
 
 @dataclass(frozen=True)
-class Form:
+class StandardFormat:
     """How one standard's document is made."""
 
     kind: str
@@ -145,7 +149,7 @@ def output_facts(registry: Registry, subject: str) -> object:
         return plain(read_output(connection, subject))
 
 
-def _write_form(registry: Registry, form: Form, subject: str, path: Path, now: datetime.datetime) -> Exported:
+def _write_form(registry: Registry, form: StandardFormat, subject: str, path: Path, now: datetime.datetime) -> Exported:
     _check_place(path)
     with registry.connection() as connection:
         found = form.read(connection, subject)
