@@ -132,7 +132,7 @@ def test_impossible_sizes_are_refused(n: int, h: int) -> None:
 @pytest.mark.parametrize("word", [0b1, 0b111, 1 << 10 | 1])
 def test_a_word_that_is_no_code_has_no_number(word: int) -> None:
     """Wrong weight, or a bit beyond the members."""
-    with pytest.raises(UsageError, match="2 are set"):
+    with pytest.raises(UsageError, match="10 bits with 2 set"):
         codes.numbers_of(0, 10, 2, [word])
 
 
