@@ -29,9 +29,8 @@ from reports.outputs.illustrations import Illustrations, Report, Shown
 from reports.outputs.landscapes import KINDS, read_influences, read_landscape, read_lpips, reason_of
 from reports.outputs.limits import LIMITS
 from reports.outputs.method import read_effect, read_method, read_rightsholder_tests, read_signal_range
-from reports.outputs.rows import Rows, fetch_rows
+from reports.outputs.rows import Rows, fetch_rows, work_of
 from reports.outputs.sentences import verdict_of
-from reports.outputs.works import work_of
 from reports.rendering.pictures import read_picture
 
 IMAGE_ID_LENGTH = 12
