@@ -119,7 +119,7 @@ def test_gradients_through_a_reference_model(home: Creditline) -> None:
     assert home("doctor").status == 0
     withdrawn = home("withdraw", 4, "--reason", "letter")
     assert "its reference model was trained on withdrawn works" in withdrawn.err
-    assert "withdrawn since" in home("rankers", "--json").document["missing"]["gradients"]
+    assert "withdrawn now" in home("rankers", "--json").document["missing"]["gradients"]
     refused = home(*audit)
     assert (refused.status, refused.out) == (4, "")
     assert "creditline members reference" in refused.err
