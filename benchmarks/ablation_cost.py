@@ -25,8 +25,8 @@ from torch import Tensor
 
 from attribution.ablation.exact import ROWS_AT_ONCE, counterfactuals
 from attribution.denoisers.ensemble import Ensemble
-from attribution.denoisers.interface import Denoiser
 from attribution.denoisers.pixels import PixelUNet
+from attribution.denoisers.space import Denoiser
 from attribution.sampling.noise import exogenous_noise, noise_batch
 from attribution.sampling.sampler import sample
 from attribution.sampling.schedule import SamplerSettings

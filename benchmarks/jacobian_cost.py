@@ -25,8 +25,8 @@ from attribution.ablation.exact import counterfactuals
 from attribution.ablation.influence import gram, influences
 from attribution.ablation.jacobian import sample_with_jacobian
 from attribution.denoisers.ensemble import Ensemble
-from attribution.denoisers.interface import Denoiser
 from attribution.denoisers.pixels import PixelUNet
+from attribution.denoisers.space import Denoiser
 from attribution.forward_ad import propagate
 from attribution.sampling.noise import noise_batch
 from attribution.sampling.sampler import sample

@@ -9,11 +9,11 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from cli.commands import COMMANDS
+from cli.command_table import COMMANDS
 
 
 class LazyGroup(TyperGroup):
-    """The commands of the table ``cli.commands.COMMANDS``.
+    """The commands of the table ``cli.command_table.COMMANDS``.
 
     The help and shell completion read names and help lines from the table. A command's module is
     imported when the command runs, or when its own help is asked for.

@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from attribution.denoisers.ensemble import Ensemble
-from attribution.denoisers.interface import Condition
+from attribution.denoisers.space import Condition
 from attribution.sampling.sampler import sample
 from attribution.sampling.schedule import SamplerSettings
 from registry.encodings.codes import withdrawals_guaranteed

@@ -32,7 +32,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from attribution.denoisers.ensemble import Ensemble, mix
-from attribution.denoisers.interface import Condition
+from attribution.denoisers.space import Condition
 from attribution.forward_ad import propagate
 from attribution.sampling.sampler import Observation, Observer, advance, check_inputs, predicted_clean
 from attribution.sampling.schedule import SamplerSettings, Step, steps_of

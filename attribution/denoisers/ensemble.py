@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from attribution.denoisers.interface import Condition, Denoiser, Space
+from attribution.denoisers.space import Condition, Denoiser, Space
 from attribution.forward_ad import propagate
 from registry.errors import UsageError
 

@@ -51,10 +51,10 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
 from jaxtyping import Float, Int
@@ -62,37 +62,17 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from attribution.denoisers.ensemble import Ensemble
+from attribution.denoisers.space import Condition, Space
 from registry.errors import InputError, IntegrityError, UsageError
 from registry.members.manifest import CONFIG_NAME, WEIGHTS_NAME
 
 if TYPE_CHECKING:
-    from attribution.denoisers.ensemble import Ensemble
     from attribution.denoisers.schedule import NoiseSchedule
     from attribution.images import ImageSettings
 
 Shape = tuple[int, int, int]
 """Channels, height, width."""
-
-
-class Condition(Protocol):
-    """What the rows of a batch are conditioned on: class numbers, text embeddings, guidance.
-
-    A tensor with one entry per row is a condition.
-    """
-
-    def __len__(self) -> int:
-        """Number of rows."""
-
-    def __getitem__(self, rows: Tensor, /) -> Self:
-        """The rows of these numbers (int64), in this order; a number may repeat."""
-
-    def to(self, device: str, /) -> Self:
-        """The same on a device."""
-
-
-Denoiser = Callable[[Tensor, Tensor, Any], Tensor]
-"""eps = f(x_t, t, condition): x_t is [batch, channel, height, width], t is int64 [batch], the
-condition has ``batch`` rows or is None."""
 
 
 @dataclass(frozen=True)
@@ -141,25 +121,6 @@ class Member(nn.Module, ABC):
         Raises:
             RuntimeError: names or shapes differ from those of :meth:`state`.
         """
-
-
-class Space:
-    """The space in which members work; this one is that of pixels, where an image is its own x.
-
-    Maps compute on their argument's device and in its type.
-    """
-
-    latent: ClassVar[bool] = False
-    """Whether the space differs from pixels. Then works are encoded once and kept on disk, and the
-    sampler does not clip the predicted clean x to [-1, 1]."""
-
-    def encode(self, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch ..."]:
-        """Images in [-1, 1] to the space of the members; deterministic, row by row."""
-        return images
-
-    def decode(self, x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch channel height width"]:
-        """Back to images, before clipping to [-1, 1]; differentiable, row by row."""
-        return x
 
 
 class DenoiserKind(Space, ABC):
@@ -262,8 +223,6 @@ class DenoiserKind(Space, ABC):
         Raises:
             IntegrityError: as :meth:`load_member`.
         """
-        from attribution.denoisers.ensemble import Ensemble
-
         return Ensemble([self.load_member(folder).to(device) for folder in folders], self)
 
     def rows_at_once(self, device: str) -> int:

@@ -13,8 +13,9 @@ from typing import Any
 
 import torch
 
-from attribution.denoisers.interface import Condition, DenoiserKind, Prompt
+from attribution.denoisers.interface import DenoiserKind, Prompt
 from attribution.denoisers.pixels import PixelUNet
+from attribution.denoisers.space import Condition
 from attribution.images import ImageSettings
 from registry.errors import InputError, UsageError
 

@@ -25,7 +25,7 @@ from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
 from attribution.denoisers.ensemble import Ensemble
-from attribution.denoisers.interface import Condition
+from attribution.denoisers.space import Condition
 from attribution.sampling.noise import standard_normal
 from attribution.sampling.sampler import Observation
 from attribution.sampling.schedule import SamplerSettings, Step, steps_of

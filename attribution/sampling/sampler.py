@@ -21,7 +21,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from attribution.denoisers.ensemble import Ensemble, mix
-from attribution.denoisers.interface import Condition
+from attribution.denoisers.space import Condition
 from attribution.sampling.schedule import SamplerSettings, Step, steps_of
 from registry.errors import UsageError
 

@@ -21,7 +21,7 @@ import torch
 from jaxtyping import Bool, Float, Float32, Int64, UInt8, UInt64
 from torch import Tensor
 
-from attribution.denoisers.interface import Space
+from attribution.denoisers.space import Space
 from attribution.ensemble.recipe import EnsembleSettings
 from attribution.images import from_pixels, read_works
 from registry.encodings.store import load_units

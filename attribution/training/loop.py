@@ -22,8 +22,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from attribution.denoisers.interface import Condition, Prompt
+from attribution.denoisers.interface import Prompt
 from attribution.denoisers.schedule import alpha_bars
+from attribution.denoisers.space import Condition
 from attribution.ensemble.recipe import EnsembleSettings, TrainingSettings
 from attribution.training.dataset import TrainingSet
 from registry.errors import UsageError

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from attribution.denoisers.interface import Space
+from attribution.denoisers.space import Space
 from attribution.ensemble.recipe import EnsembleSettings
 from attribution.process_pool import Device, run_tasks
 from attribution.sampling.schedule import SamplerSettings, schedule_of

@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperCommand
 
 import cli
-from cli.commands import COMMANDS
+from cli.command_table import COMMANDS
 from cli.groups import load
 from cli.main import app
 from tests.support.running import Creditline

@@ -20,8 +20,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from attribution.denoisers.ensemble import Ensemble, by_row
-from attribution.denoisers.interface import Condition, DenoiserKind, Member, Prompt, Shape
+from attribution.denoisers.interface import DenoiserKind, Member, Prompt, Shape
 from attribution.denoisers.schedule import NoiseSchedule, alpha_bars
+from attribution.denoisers.space import Condition
 from attribution.images import ImageSettings
 from registry.errors import UsageError
 

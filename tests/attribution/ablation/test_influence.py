@@ -12,7 +12,7 @@ from attribution.ablation.exact import counterfactuals
 from attribution.ablation.influence import Radius, counterfactual_radius, gram, influences, synthetic_ablation
 from attribution.ablation.jacobian import sample_with_jacobian
 from attribution.denoisers.ensemble import Ensemble
-from attribution.denoisers.interface import Denoiser
+from attribution.denoisers.space import Denoiser
 from attribution.metrics.euclidean import NotMeasured, euclidean, euclidean_scale
 from attribution.sampling.noise import noise_batch
 from attribution.sampling.schedule import SamplerSettings
