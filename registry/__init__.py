@@ -1,3 +1,1 @@
-"""What exists and whose it is: works, rightsholders, licences, codes, members, samples and the
-audits' findings.
-"""
+"""The registry: works, rightsholders, licences, codes, members, samples and audits."""

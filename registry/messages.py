@@ -1,7 +1,7 @@
 """Plain reasons why something from outside could not be read.
 
-Decoders raise errors for programmers: class names, memory addresses, or nothing at all. A finding
-is read by people who have the file and not the program.
+Decoders raise errors for programmers: class names, memory addresses, or nothing at all. People who
+read a finding have the file and not the program.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""Rights signals: statements of a work, its manifest or its site about mining and training, in one
-vocabulary.
+"""Rights signals: statements about mining and training by a work, its manifest or its site.
 
 Protocols differ in their words (PLUS has a controlled list, C2PA entries, TDMRep a number,
-robots.txt rules). A signal keeps the raw value beside its meaning here: a *category* of use, and
-whether that use is allowed.
+robots.txt rules). A signal keeps the raw value beside its meaning in one vocabulary: a *category*
+of use, and whether that use is allowed.
 """
 
 from __future__ import annotations
@@ -68,5 +67,5 @@ class RightsSignal:
 LONGEST_RAW = 4_096
 
 TRAINING = frozenset({Category.ALL, Category.AI_TRAINING, Category.GENERATIVE_TRAINING, Category.CRAWLING})
-"""Categories that concern training a generative image model. A reservation against crawling counts:
-a crawler that respects it does not have the work."""
+"""Categories that concern training. A reservation against crawling counts: a crawler that respects
+it does not have the work."""

@@ -9,8 +9,7 @@ from registry.errors import InputError
 
 BLANKS = "".join(chr(code) for code in (*range(0x09, 0x0E), *range(0x1C, 0x21), 0x85, 0xA0, 0x1680, *range(0x2000, 0x200C),
                                         0x2028, 0x2029, 0x202F, 0x205F, 0x3000, 0xFEFF))  # fmt: skip
-"""Characters that are invisible at the ends of a text: Unicode white space, zero-width space, byte-
-order mark."""
+"""Invisible characters at the ends of a text: Unicode blanks, zero-width space, byte-order mark."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 

@@ -149,8 +149,7 @@ def _verify(change: Change, claim_id: int, rightsholder_id: int, licence: str | 
 
 
 def _restore(change: Change, claim_id: int) -> int:
-    """Append the newest verified rights that come from no unaccepted claim; returns the number of
-    rows.
+    """Append the newest verified rights that no unaccepted claim gave; returns the number of rows.
 
     A work without such rights gets an empty row, so that its declaration counts again.
     """
@@ -199,5 +198,5 @@ def _restore(change: Change, claim_id: int) -> int:
 
 
 def _origin(claim_id: int) -> str:
-    """The origin of a row that an accepted claim added."""
+    """The origin of rows that an accepted claim adds."""
     return f"claim {claim_id}"

@@ -33,8 +33,7 @@ class ClaimFacts:
 
     claim: dict[str, Any]
     works: list[dict[str, Any]]
-    """A page of its works with their current rights, ``matched_by`` and ``distance``, nearest
-    first."""
+    """A page of its works, nearest first, with current rights, ``matched_by`` and ``distance``."""
     works_total: int
     other_claims: dict[int, list[int]]
     """By work of the page, its other claims."""
@@ -61,7 +60,7 @@ def list_claims(
     limit: int | None = None,
     offset: int = 0,
 ) -> list[dict[str, Any]]:
-    """Claims with their number of works, newest first; of a state, or of a claimant's record."""
+    """Claims in a state or by a claimant, with their number of works; newest first."""
     return records(
         connection.execute(
             f"WITH page AS (SELECT * FROM ({_CLAIMS}) WHERE (?::VARCHAR IS NULL OR state = ?) "  # noqa: S608 - a constant
@@ -76,7 +75,7 @@ def list_claims(
 def count_claims(
     connection: duckdb.DuckDBPyConnection, *, state: str | None = None, claimant_id: int | None = None
 ) -> int:
-    """Number of claims that :func:`list_claims` has in all."""
+    """Number of claims that :func:`list_claims` lists without a limit."""
     return number_of(
         connection,
         f"SELECT count(*) FROM ({_CLAIMS}) WHERE (?::VARCHAR IS NULL OR state = ?) "  # noqa: S608 - a constant

@@ -69,7 +69,7 @@ class ClaimReport:
     matches: tuple[Match, ...]
     """Works added to the claim."""
     unmatched: tuple[str, ...]
-    """Hashes and pictures without a work."""
+    """Hashes and pictures that match no work."""
     permissions_changed: int
 
     def to_json(self) -> dict[str, Any]:
@@ -110,8 +110,8 @@ def open_claim(
         claimant: a name, which gets a record if it has none, or ``#<id>``.
         statement: the assertion.
         now: the time to record.
-        works: references, see :mod:`registry.works.lookup`; a whole SHA-256 without a work is kept
-            for later.
+        works: references, see :mod:`registry.works.lookup`; a whole SHA-256 that matches no work
+            is kept for later.
         images: pictures to compare with all works.
         evidence: for the assertion.
 
@@ -212,7 +212,7 @@ def claimed_works(connection: duckdb.DuckDBPyConnection, claim_id: int) -> NDArr
 def _match(
     connection: duckdb.DuckDBPyConnection, references: Sequence[str], images: Sequence[QueryImage]
 ) -> tuple[list[Match], list[str]]:
-    """The matching works, each as first found; and the references and pictures without a work."""
+    """The works, each as first found; and the references and pictures that match no work."""
     found: dict[int, Match] = {}
     unmatched: list[str] = []
     for reference in references:
@@ -238,7 +238,7 @@ def _match(
 
 
 def _nearer(each: LookAlike, other: Match) -> bool:
-    """Whether a match is closer than the one before: the same bytes, or fewer differing bits."""
+    """Whether a match is closer than another: the same bytes, or fewer differing bits."""
     return other.distance is not None and (each.distance is None or each.distance < other.distance)
 
 

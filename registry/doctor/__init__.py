@@ -1,8 +1,7 @@
 """The doctor: checks that the registry and its home are consistent.
 
-Everything that can be computed is computed anew and compared; everything else is checked against
-its hash. A finding says what is wrong, where, how serious it is and what to do. Only :func:`repair`
-changes anything. Checks of what is stored enter here, one module per subject.
+Computed values are computed anew and compared; all others are checked against their hash. Only
+:func:`repair` changes anything. Checks of stored data enter here, one module per subject.
 """
 
 from __future__ import annotations
@@ -72,8 +71,7 @@ def examine(
 
 
 def repair(registry: Registry, now: datetime) -> int:
-    """Recompute the derived columns of all works and log it; returns how many works had other
-    values.
+    """Recompute the derived columns of all works and log it; returns the number of corrected works.
 
     Nothing else can be repaired: sealed rows can only be restored from a copy.
     """

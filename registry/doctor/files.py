@@ -1,6 +1,4 @@
-"""Files: works, samples and audits have the recorded hashes; files that no row names are
-leftovers.
-"""
+"""Files: works, samples and audits have the recorded hashes; unrecorded files are leftovers."""
 
 from __future__ import annotations
 
@@ -90,7 +88,7 @@ def check_outputs(registry: Registry, found: Examination) -> None:
 
 
 def check_leftovers(registry: Registry, found: Examination) -> None:
-    """Note files of the home that no row names: a stopped command left them."""
+    """Note files of the home that no row names: leftovers of a stopped command."""
     home = registry.home
     with registry.connection() as connection:
         known = {

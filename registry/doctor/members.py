@@ -1,6 +1,4 @@
-"""Members: row, manifest and files agree, and the works are those of the codes less withdrawn
-ones.
-"""
+"""Members: row, manifest and files agree; works are those of the codes less withdrawn ones."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Reference models: the folder is the recorded one, its works are the encoding's less withdrawn
-ones.
-"""
+"""Reference models: folders are as recorded; works are the encoding's less withdrawn ones."""
 
 from __future__ import annotations
 

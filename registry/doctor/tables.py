@@ -1,6 +1,4 @@
-"""Tables, ids and references. Ids are dense, so a reference is checked against the largest id,
-without a join.
-"""
+"""Tables, ids and references. Ids are dense: a reference is compared with the largest id alone."""
 
 from __future__ import annotations
 
@@ -68,9 +66,7 @@ _REMAKE = "restore the registry from a copy"
 
 
 def check_columns(connection: duckdb.DuckDBPyConnection, found: Examination) -> bool:
-    """Tables and views are those of this schema, and nothing stands in for a function; False if no
-    answer can be trusted.
-    """
+    """Check tables, views and functions against this schema; False if no query can be trusted."""
     if functions := foreign_functions(connection):
         found.error("tables", "functions", FOREIGN.format(", ".join(functions[:20])), DROP_FUNCTIONS)
         return False
@@ -158,7 +154,7 @@ def check_identities(connection: duckdb.DuckDBPyConnection, found: Examination) 
 
 
 def check_merges(connection: duckdb.DuckDBPyConnection, found: Examination) -> None:
-    """Every merged rightsholder names the record that the merges lead to."""
+    """Every merged rightsholder names the record at the end of its merges."""
     into = dict(connection.execute("SELECT merged_id, into_id FROM rightsholder_merge ORDER BY id").fetchall())
     rows = connection.execute(
         "SELECT id, merged_into FROM rightsholder WHERE merged_into IS NOT NULL "

@@ -1,5 +1,4 @@
-"""Constant-weight codes: which members train on which unit, as a function of (seed, n, h, unit
-number).
+"""Constant-weight codes: the members that train on a unit, by (seed, n, h, unit number).
 
 Every unit gets its own word of n bits with exactly h ones, drawn uniformly without replacement.
 Distinct words of equal weight never contain one another. So leaving out the members that saw one
@@ -60,8 +59,7 @@ def capacity(n: int, h: int) -> int:
 
 
 def codes_of(seed: int, n: int, h: int, numbers: Sequence[int] | NDArray[np.integer]) -> Words:
-    """The codes of the units with these numbers, in this order; bit i set (value 2**i): member i
-    trains on the unit.
+    """The codes of these unit numbers, in order; bit i (value 2**i) set: member i trains on it.
 
     Raises:
         CapacityError: a number is not in 0 .. C(n,h)-1.
@@ -101,8 +99,7 @@ def bits(codes: Sequence[int] | Words, n: int) -> NDArray[np.bool_]:
 
 
 def decoys(seed: int, n: int, h: int, unit_count: int, limit: int, *, draw_seed: int) -> Words:
-    """Codes of the encoding that belong to no unit: all if there are at most ``limit``, else
-    ``limit`` of them, drawn without replacement by ``draw_seed``.
+    """Codes without a unit: all if at most ``limit``, else ``limit`` drawn without replacement.
 
     Raises:
         CapacityError: there are more units than codes.
@@ -141,9 +138,7 @@ def members_needed(unit_count: int) -> int:
 
 
 def withdrawals_guaranteed(n: int, h: int) -> int:
-    """How many units, for any choice, can be left out at once while a member remains: k units put
-    at most kh members out.
-    """
+    """Units that can always be left out with a member remaining; k units affect <= kh members."""
     return ceil(n / h) - 1
 
 
@@ -174,8 +169,8 @@ def _shuffle(values: Words, size: int, purpose: str, seed: int, n: int, h: int, 
     """A permutation of 0 .. size-1, keyed by the last four arguments and applied to ``values``.
 
     Each round pairs x with (K - x) mod size and swaps the pair or not, by one pseudorandom bit of
-    the pair. A round is its own inverse, so the rounds in reverse order undo the shuffle. 6
-    log2(size) rounds are what the paper's bound asks for; the 32 more are for the smallest sizes.
+    the pair. A round is its own inverse, so the reverse order undoes the shuffle. The paper's bound
+    needs 6 log2(size) rounds; 32 more are for the smallest sizes.
     """
     rounds = 6 * size.bit_length() + 32
     # The key is hashed as Python writes it, and a NumPy integer is written differently from an int.
@@ -205,9 +200,10 @@ def _shuffle(values: Words, size: int, purpose: str, seed: int, n: int, h: int, 
 
 
 def _mix(values: Words, spare: Words) -> None:
-    """The finaliser of splitmix64 (Steele, Lea, Flood 2014) in place, without its last step, which
-    leaves the highest bit as it is: that one bit is all that is used, and every input bit changes
-    it half the time.
+    """The finaliser of splitmix64 (Steele, Lea, Flood 2014) in place, without its last step.
+
+    The last step leaves the highest bit as it is. Only that bit is used, and every input bit
+    changes it half the time.
     """
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         np.right_shift(values, np.uint64(shift), out=spare)

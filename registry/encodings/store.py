@@ -80,8 +80,7 @@ def create_encoding(
     permissions: Collection[Permission] = LAWFUL,
     reason: str | None = None,
 ) -> Encoding:
-    """Give every unit of the registered works a code, or return the encoding that has done so
-    already.
+    """Give every unit of the registered works a code, or return the encoding that has done so.
 
     Args:
         registry: where the works are and the encoding goes.
@@ -156,7 +155,7 @@ def create_encoding(
 
 
 def idle_members(unit_codes: NDArray[np.uint64], n: int) -> list[int]:
-    """The members, ascending, that are in no unit's code; there can be some if units are few."""
+    """Members, ascending, that are in no unit's code; possible if units are few."""
     seen = codes.bits(np.bitwise_or.reduce(unit_codes), n)[0]
     return [int(index) for index in np.flatnonzero(~seen)]
 
@@ -204,8 +203,7 @@ def unit_works(
     column: str | None,
     permissions: Collection[Permission] = LAWFUL,
 ) -> pa.Table:
-    """The works with a unit of this kind, as a table (asset_id, sha256, unit_number, key, label),
-    by asset id.
+    """Works with a unit of this kind: (asset_id, sha256, unit_number, key, label), by asset id.
 
     Works without a file cannot be trained on, so they have no unit.
 
@@ -258,9 +256,7 @@ def _refuse_if_all_forbidden(connection: duckdb.DuckDBPyConnection, permissions:
 def left_out(
     connection: duckdb.DuckDBPyConnection, works: pa.Table, permissions: Collection[Permission] = LAWFUL
 ) -> dict[str, int]:
-    """Number of registered works outside ``works`` (column asset_id), by the first reason that
-    applies.
-    """
+    """Number of works outside ``works`` (column asset_id), by the first applicable reason."""
     connection.register("encoded", works.select(["asset_id"]))
     rows = connection.execute(
         "SELECT CASE WHEN byte_size IS NULL THEN ? WHEN missing_since IS NOT NULL THEN ? "
@@ -272,9 +268,7 @@ def left_out(
 
 
 def _units_sha256(connection: duckdb.DuckDBPyConnection, works: pa.Table, *, named: bool) -> str:
-    """A hash over the units without this registry's ids: the same works give the same hash
-    anywhere.
-    """
+    """Hash over the units without this registry's ids: equal in every registry with these works."""
     connection.register("encoded", works)
     label = "label" if named else "''"
     query = f"SELECT unit_number, {label} AS label, sha256 FROM encoded ORDER BY asset_id"  # noqa: S608 - chosen above

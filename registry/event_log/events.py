@@ -1,15 +1,15 @@
 """The log: every change to the registry is an event, chained to the event before by a hash.
 
     with changing(registry, now) as change:
-        change.connection.execute("INSERT INTO review ...") change.record("rights reviewed", "asset
-        17", before=None, after={"permission": "prohibited"})
+        change.connection.execute("INSERT INTO review ...")
+        change.record("rights reviewed", "asset 17", after={"permission": "prohibited"})
 
-An event's hash covers all its fields and the hash of the event before, so editing, removing or
-moving an event breaks the chain. The last event of a change also seals the rows that the change
-added: for every append-only table it names their ids and a digest over them
-(:mod:`registry.event_log.seals`), so an edit of a row with plain SQL is found as well. A chain
-cannot show that its end was cut off. The newest hash is therefore also kept beside the registry, in
-``log-head.json``, and printed on every report and certificate that others hold.
+An event's hash covers its fields and the hash of the event before, so editing, removing or moving
+an event breaks the chain. The last event of a change also seals the added rows: for every
+append-only table it names their ids and a digest (:mod:`registry.event_log.seals`), so an edit with
+plain SQL is found as well. A chain cannot show that its end was cut off. The newest hash is
+therefore also kept beside the registry, in ``log-head.json``, and printed on every report and
+certificate.
 
 Times are the machine's own, and can go backwards; order is by sequence alone.
 """
@@ -68,12 +68,10 @@ class Change:
         self._keys.append((table, key))
 
     def add_digest(self, table: str, first: int, digest: Digest) -> None:
-        """Give the digest over all rows that this change adds to a numbered table, from id
-        ``first`` on.
+        """The digest over all rows that this change adds to a numbered table, from id ``first`` on.
 
-        A bulk load hashes its rows while it has them in memory, so they are not read back. If the
-        change added other rows to the table as well, the digest is not used: all are read and
-        hashed together.
+        A bulk load hashes its rows while they are in memory, so they are not read back. If the
+        change added other rows to the table as well, all are read and hashed together instead.
         """
         self._digests[table] = first, digest
 
@@ -176,8 +174,7 @@ class Change:
 
 @contextmanager
 def changing(registry: Registry, now: datetime) -> Iterator[Change]:
-    """A transaction that adds to the log: commits at the end with its events, rolls back on an
-    error.
+    """A transaction that commits with its events and rolls back on an error.
 
     A block that records nothing and adds no rows leaves no event.
 
@@ -212,8 +209,7 @@ def changing(registry: Registry, now: datetime) -> Iterator[Change]:
 
 
 def restore_head(registry: Registry, now: datetime) -> tuple[int, str] | None:
-    """Write the file beside the registry anew if it is lost or unreadable, and record that in the
-    log.
+    """Write a lost or unreadable log-head file anew, and record that in the log.
 
     Returns:
         Sequence and hash at the end of the log; None if the file was there and nothing was done.
@@ -264,8 +260,7 @@ def read_head(path: Path) -> tuple[int, str] | None:
 
 
 def check_head(connection: duckdb.DuckDBPyConnection, written: tuple[int, str] | None, path: Path) -> int:
-    """Compare the file beside the registry with the log; returns how many events the file is
-    behind.
+    """Compare the log-head file with the log; returns how many events the file is behind.
 
     An interruption leaves the file behind. Any other difference means that the log was cut off or
     rewritten; adding to the log and writing the file anew would destroy the evidence.

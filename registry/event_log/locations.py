@@ -1,8 +1,7 @@
-"""The history of columns that can change: the path of a work, the folder of a data set, missing
-works.
+"""History of the columns that can change: a work's path, a data set's folder, missing works.
 
-Rows are sealed with their first path. A work found at another path, a moved data set folder and a
-missing work are events. Read in order, these events give the first and the present value.
+Rows are sealed with their first path. Moved works, moved folders and missing works are events. Read
+in order, these events give the first and the present value.
 """
 
 from __future__ import annotations
@@ -14,9 +13,8 @@ from typing import Any
 
 MOVED, MISSING, REGISTERED, ROOT_MOVED = "works moved", "works missing", "works registered", "data set moved"
 SUPERSEDED = "works superseded"
-"""Kinds of events that change such columns. Moved works are listed as [id, path]. Works found again
-are part of what was registered. Works listed without a file are missing since they were superseded,
-as [former id, new id]."""
+"""Kinds of events that change these columns. Moved works: [id, path]. Works found again are part of
+what was registered. A listed work that its file superseded is missing: [former id, new id]."""
 _KINDS = (MOVED, MISSING, REGISTERED, ROOT_MOVED, SUPERSEDED)
 
 

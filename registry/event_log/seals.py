@@ -26,12 +26,10 @@ CURRENT_COLUMNS: Mapping[str, frozenset[str]] = {
     ),
     "rightsholder": frozenset({"merged_into"}),
 }
-"""Columns with the current state. They follow from sealed rows and events, and are not sealed
-themselves."""
+"""Columns with the current state: computed from sealed rows and events, so not sealed."""
 
 MOVED_COLUMNS: Mapping[str, str] = {"asset": "path", "data_set": "root"}
-"""Columns that can change, sealed as they were when the row was added. Events keep the earlier
-values."""
+"""Columns that can change: sealed with their first value, which events keep."""
 
 NUMBERED_TABLES = (
     "data_set",
@@ -138,8 +136,7 @@ def sealed_columns(table: str) -> list[str]:
 
 
 def digest_of_rows(schema: pa.Schema, rows: pa.Table, constants: Mapping[str, Any]) -> Digest:
-    """The digest over rows about to be added, by id; equal to that of :func:`digests_of_ranges`
-    afterwards.
+    """The digest over rows about to be added, by id, equal to :func:`digests_of_ranges` afterwards.
 
     Args:
         schema: of the table's sealed columns, see :func:`schema_of`.

@@ -1,10 +1,8 @@
-"""Is the log complete, and are the tables as it says? Names every edit, removal and addition by
-other means.
+"""Verifies the log and the tables: names every edit, removal and addition by other means.
 
-It compares every event's hash and its link to the event before, the file beside the registry with
-the newest hash, and the rows of every table with the seals of the events that added them. Memory
-does not grow with the works. Columns with the current state (paths, permissions, …) are not sealed;
-:mod:`registry.doctor` derives them anew.
+Compared are every event's hash and link to the event before, the log-head file, and the rows of
+every table with their seals. Memory does not grow with the works. Columns with the current state
+(paths, permissions, …) are not sealed; :mod:`registry.doctor` derives them anew.
 
 Limit: a person who can write everything, the file beside the registry included, can recompute every
   hash. Only a hash that was noted elsewhere (`creditline log head`) protects against that:

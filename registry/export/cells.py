@@ -23,8 +23,7 @@ _SUSPECT_IN_JSON = r'[\x00-\x1f"\\]'
 
 
 def spreadsheet_text(text: str) -> str:
-    r"""Text as a cell of a CSV file: possible formulas get an apostrophe in front, control
-    characters are replaced.
+    r"""Text as a CSV cell: an apostrophe before a possible formula; control characters replaced.
 
     >>> spreadsheet_text("=1+1"), spreadsheet_text("\uff1d1"), spreadsheet_text("1 = 1")
     ("'=1+1", "'＝1", '1 = 1')
@@ -37,8 +36,7 @@ def spreadsheet_text(text: str) -> str:
 
 
 def _is_formula(text: str) -> bool:
-    """Whether a spreadsheet might run the text: what counts is the first character that it would
-    not skip.
+    """Whether a spreadsheet might run the text, by the first character that it does not skip.
 
     Full-width signs are folded to the plain ones, as some spreadsheets do.
     """
@@ -49,7 +47,7 @@ def _is_formula(text: str) -> bool:
 
 
 def csv_cells(column: pa.Array, limit: int | None) -> pa.Array:
-    """A column as quoted cells of a CSV file, of at most ``limit`` characters if it is given."""
+    """A column as quoted CSV cells, cut to ``limit`` characters if given."""
     kind = column.type
     if _is_text(kind):
         return _csv_texts(column.cast(pa.large_string()), limit)
@@ -84,8 +82,7 @@ def json_texts(column: pa.Array, *, is_document: bool) -> pa.Array:
     kind = column.type
     null = pa.scalar("null", pa.large_string())
     if is_document:
-        # It may be laid out over several lines; within its texts a line break is written as two
-        # other characters.
+        # A document may have several lines; a line break within its texts is escaped.
         return pc.fill_null(pc.replace_substring_regex(column.cast(pa.large_string()), r"[\r\n]", " "), null)
     if _is_text(kind):
         texts = column.cast(pa.large_string())
@@ -123,7 +120,7 @@ def _json_lists(column: pa.Array) -> pa.Array:
 
 
 def _plain_text(column: pa.Array) -> pa.Array | None:
-    """Numbers, truths and times as text that neither format need quote; None for other types."""
+    """Numbers, truth values and times as text without quotes; None for other types."""
     kind = column.type
     if pa.types.is_timestamp(kind):
         pattern = "%Y-%m-%dT%H:%M:%S" + ("+00:00" if kind.tz else "")

@@ -1,8 +1,7 @@
-"""Listings as files: CSV that is safe to open in a spreadsheet, Parquet, JSON; of any length, in
-bounded memory.
+"""Listings as files: spreadsheet-safe CSV, Parquet, JSON; of any length, in bounded memory.
 
-    write_listing(connection.execute("SELECT * FROM work").to_arrow_reader(65_536),
-    Path("works.csv"))
+    rows = connection.execute("SELECT * FROM work").to_arrow_reader(65_536)
+    write_listing(rows, Path("works.csv"))
 
 Rows come in batches and each batch is written column by column, so ten million rows cost no more
 memory than ten thousand. The file appears under its name when it is complete, never before. Columns
@@ -48,8 +47,7 @@ class _Form:
 
 
 def check_suffix(path: Path) -> None:
-    """Check a file name before the query runs: its ending must be a known format, and its folder
-    must exist.
+    """Check before the query runs that a file name's ending is known and its folder exists.
 
     A missing folder is not made, because the path may be mistyped.
 

@@ -27,8 +27,7 @@ from registry.messages import plain_reason
 from registry.metadata import NOTHING, EmbeddedMetadata, read_embedded
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "JPEG2000", "PPM")
-"""Formats that are taken, by Pillow's names. MPO, a JPEG with further pictures after the first,
-counts as JPEG."""
+"""Accepted formats, by Pillow's names. MPO, a JPEG with further pictures, counts as JPEG."""
 LARGEST_FILE = 2**30
 LARGEST_SIDE = 16_384
 LARGEST_AREA = 178_956_970
@@ -132,8 +131,7 @@ def inspect_bytes(task: Task, data: bytes, decode: bool = False, facts: Mapping[
 def read_regular_file(path: Path | str) -> bytes | str:
     """The file's bytes, or the reason why not.
 
-    The file may have been replaced by a link or a pipe since the folder was listed: neither is
-    followed.
+    A link or a pipe that has replaced the file since the folder was listed is not followed.
     """
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     try:
@@ -155,9 +153,7 @@ def read_regular_file(path: Path | str) -> bytes | str:
 
 @cache
 def readable_formats() -> list[str]:
-    """The :data:`FORMATS` that this Pillow can read; no other decoder is tried on a file from
-    outside.
-    """
+    """The :data:`FORMATS` that this Pillow reads; no other decoder is tried on outside files."""
     for name in _DECODERS:
         importlib.import_module(f"PIL.{name}")
     return [name for name in FORMATS if name in Image.OPEN]
