@@ -1,4 +1,4 @@
-"""What the facts of every document are made of."""
+"""The base of every document's facts."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Facts(BaseModel):
-    """Facts that are written as JSON: fixed once read, and without any field that the format does
-    not name.
-    """
+    """Facts written as JSON: immutable, and without fields that the format does not name."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

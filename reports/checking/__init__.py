@@ -1,3 +1,3 @@
-"""The check of a document that comes back: altered or not, and whether the registry would say the
-same now. Enter here: what knows all kinds of documents.
+"""Checks a document that comes back: is it altered, and would the registry say the same now?
+Enter here: code that knows all kinds of documents.
 """

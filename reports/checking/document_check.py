@@ -36,10 +36,9 @@ from reports.statements.document import STATEMENT
 
 LARGEST_STAMP = 2**22
 SEARCHED = 16 * 2**20
-"""Bytes at each end of a document in which its stamp is looked for: a table may have many times
-that in between."""
+"""Bytes at each end of a document to search for its stamp; a table may have far more in between."""
 MOST_TRIED = 32
-"""Places of a JSON file at which a stamp is looked for: ours have it once, near an end."""
+"""Places of a JSON file to try for a stamp: creditline writes it once, near an end."""
 State = Literal["unaltered", "altered", "foreign", "unknown"]
 _META = re.compile(rb'<meta name="' + Stamp.meta_name.encode() + rb'" content="([^"]{1,4000000})">')
 _FIELD = re.compile(rb'"stamp"\s{0,8}:\s{0,8}(?=\{)')
@@ -55,23 +54,23 @@ MEANING: dict[State, str] = {
 
 @dataclass(frozen=True)
 class Checked:
-    """What is found of one file."""
+    """The findings on one file."""
 
     sha256: str
     state: State
     stamp: Stamp | None
     event: int | None
-    """The event of the log that names it."""
+    """The event of the log that names the document."""
     issued: Issued | None
     events_since: dict[str, int] | None
-    """Events by kind that the log has after those that the document was made from, or after its own
-    where its stamp is lost."""
+    """Events by kind since the document's facts were read, or since its own event without a
+    stamp."""
     facts: Literal["same", "changed", "not compared"]
     """Whether the registry would say the same of its subject now."""
     reason: str
-    """Why facts were not compared, or what went wrong as they were; empty if nothing did."""
+    """Why facts were not compared, or the error of the comparison; else empty."""
     later: tuple[int, Issued] | None = None
-    """A newer document of the same kind and subject that says something else, and its event."""
+    """A newer document of the same kind and subject with other facts, and its event."""
     stamp_fits: bool = True
     """Whether stamp and log agree, for a document that the log names."""
 
@@ -116,9 +115,7 @@ def check_document(registry: Registry, path: Path) -> Checked:
 
 
 def stamp_in(path: Path, file: BinaryIO) -> Stamp | None:
-    """The stamp that a document carries, or that lies beside it; None if there is none that can be
-    read.
-    """
+    """The stamp in a document or beside it; None if no stamp can be read."""
     try:
         size = file.seek(0, os.SEEK_END)
         file.seek(0)
@@ -148,9 +145,7 @@ def stamp_in(path: Path, file: BinaryIO) -> Stamp | None:
 
 
 def _stamps_in(data: bytes) -> Iterator[Stamp]:
-    """Stamps in a JSON document, without parsing what is around them: as objects it could fill the
-    memory many times.
-    """
+    """Stamps in a JSON document, read without parsing the rest, which could fill the memory."""
     decoder = json.JSONDecoder()
     for place, match in enumerate(_FIELD.finditer(data)):
         if place == MOST_TRIED:
@@ -166,8 +161,7 @@ def _later(connection: duckdb.DuckDBPyConnection, event: int, issued: Issued) ->
     found = find_later(connection, event, issued, versioned=issued.kind in VERSIONED)
     if found is not None or issued.kind != STATEMENT.kind:
         return found
-    # The record may have been merged: then the statement of the one that it counts as takes its
-    # place.
+    # A merged record: read the statement of the record it was merged into.
     try:
         counting = f"#{resolve_rightsholder(connection, issued.subject)}"
     except CreditlineError:
@@ -202,7 +196,7 @@ def _had_end(connection: duckdb.DuckDBPyConnection, stamp: Stamp) -> bool:
 
 
 def _events_since(connection: duckdb.DuckDBPyConnection, sequence: int) -> dict[str, int]:
-    """By kind, most first; without documents issued, which change no facts."""
+    """Counts by kind, largest first, without documents issued, which change no facts."""
     rows = connection.execute(
         "SELECT kind, count(*) FROM event WHERE sequence > ? AND kind <> ? GROUP BY kind ORDER BY 2 DESC, 1",
         [sequence, EVENT],

@@ -1,8 +1,8 @@
 """The kinds of documents, and how the facts of each are read again.
 
-``creditline report verify`` reads them to say whether the registry would still say the same. The
-facts are plain JSON values without the moment of rendering; :class:`reports.issuing.stamp.Stamp`
-has their hash.
+
+``creditline report verify`` reads the facts again to compare them. Facts are plain JSON values
+without the moment of rendering; :class:`reports.issuing.stamp.Stamp` has their hash.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The JSON Schemas of all versioned documents, as kept in ``docs/schemas/``.
 
-They are made here from the models that the documents are written by, and from the columns of the
-tables; a test holds the kept files to them. Under one version a field may be added, none is removed
-or changes its meaning. A program that reads documents of a later release must let unknown fields
-pass: the schemas describe exactly what this release writes.
+The models of the documents and the columns of the tables make the schemas; a test holds the kept
+files to them. Within a version fields may be added, but none is removed or changes its meaning.
+The schemas describe exactly what this release writes: a program that reads documents of a later
+release must ignore unknown fields.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class VerifiedDocument(Facts):
 
 
 def published() -> dict[str, bytes]:
-    """By name of the file, every schema."""
+    """Every schema, by file name."""
     models: dict[str, type[BaseModel]] = {
         "ai-act-summary": _filing("ai-act-summary"),
         "ab-2013-statement": _filing("ab-2013-statement"),

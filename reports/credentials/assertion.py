@@ -1,10 +1,8 @@
-"""Our own assertion in a signed image: which audit there was, which works it lists, and on what
-evidence.
+"""creditline's own assertion in a signed image: its newest audit, the works listed, the evidence.
 
-It is an assertion of our own and no list of ingredients. In C2PA an ingredient says that a thing
-was used to make the image; an audit estimates influence, with a chance of error that it states. To
-write the one as the other would turn an estimate into a claim of use, which any viewer of Content
-Credentials would then show as a fact.
+The assertion is not a list of ingredients: in C2PA an ingredient was used to make the image, while
+an audit estimates influence, with a stated chance of error. As an ingredient, the estimate would
+become a claim of use, and every viewer of Content Credentials would show it as a fact.
 
     {"label": LABEL, "data": Assertion(...).model_dump(mode="json")}
 """
@@ -20,22 +18,20 @@ from reports.issuing.stamp import Stamp
 from reports.outputs.facts import Effect
 
 LABEL = "org.creditline.audit"
-"""C2PA labels of a first version have no number; a second one would end in ``.v2``."""
+"""C2PA gives labels of a first version no number; a second version would end in ``.v2``."""
 VERSION: Literal[1] = 1
 KIND = "signed image"
-"""Of document, in stamps and in the log."""
+"""The kind of document, in stamps and in the log."""
 
 
 class Claimed(BaseModel):
-    """Any part of the assertion. A field that is not known is passed over: a later program may have
-    added it.
-    """
+    """Any part of the assertion. Unknown fields are ignored: a later release may add some."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class WorkClaim(Claimed):
-    """A registered work; rights as verified, else as declared."""
+    """A registered work; its rights as verified, else as declared."""
 
     sha256: str
     title: str
@@ -66,7 +62,7 @@ class CandidateClaim(Claimed):
 
 
 class MethodClaim(Claimed):
-    """How it was found."""
+    """The method of the audit."""
 
     ranker: str
     statistic: str
@@ -98,7 +94,7 @@ class AuditClaim(Claimed):
 
 
 class SampleClaim(Claimed):
-    """The registry's own image and what made it."""
+    """The registry's own image and its making."""
 
     id: str
     image_sha256: str = Field(description="Of the registry's PNG file, before anything was signed into it.")

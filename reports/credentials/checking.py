@@ -1,13 +1,12 @@
-"""Whether an image still has the Content Credentials it was signed with, whose they are, and what
-ours say.
+"""Checks an image's Content Credentials: are they intact, who signed, and what does ours state?
 
-Four answers: *valid* (nothing was altered, and the signer's chain leads to one of the trust anchors
-that were given), *untrusted* (nothing was altered, but who signed is not vouched for), *tampered*
-(image or manifest are not what was signed) and *none*. Nothing is fetched, whatever a file names:
-no manifest, no revocation list.
+Four answers: *valid* (nothing was altered, and the signer's chain leads to one of the given trust
+anchors), *untrusted* (nothing was altered, but no trust anchor vouches for the signer), *tampered*
+(image or manifest are not as signed) and *none*. Nothing is fetched, whatever a file names: no
+manifest, no revocation list.
 
-Anyone can sign anything, our assertion included, with a certificate they made. So an assertion is
-worth as much as its signer, and only a valid file has a known signer.
+Anyone can sign any assertion, creditline's included, with a certificate of their own making. So an
+assertion is worth as much as its signer, and only a valid file has a known signer.
 """
 
 from __future__ import annotations
@@ -37,10 +36,10 @@ MOST_CODES = 32
 PURPOSES = "\n".join(
     ("1.3.6.1.5.5.7.3.4", "1.3.6.1.5.5.7.3.36", "1.3.6.1.4.1.62558.2.1", "1.3.6.1.5.5.7.3.8", "1.3.6.1.5.5.7.3.9")
 )
-"""What a certificate may be for: mail, signing documents, C2PA claims; for their givers, time
+"""Accepted purposes of a certificate: mail, signing documents, C2PA claims; for authorities, time
 stamps and revocation."""
 _ABOUT_THE_SIGNER = "signingCredential."
-"""What codes of validation begin with that are about who signed and not about what was signed."""
+"""Start of the validation codes about the signer; other codes are about the content."""
 _SIGNER_REASONS = {
     "signingCredential.expired": "the certificate has expired, and no time stamp shows that it was valid when it signed",
     "signingCredential.revoked": "the certificate was revoked",
@@ -51,31 +50,29 @@ _UNREADABLE = "its Content Credentials cannot be read"
 
 
 class _UnreadableImageError(InputError):
-    """Told apart from others because it does not name the file yet."""
+    """Separate from other input errors because its message does not name the file yet."""
 
 
 @dataclass(frozen=True)
 class Checked:
-    """What a file's active manifest is worth and says. Texts are the signer's, as one plain line
-    each.
-    """
+    """The result for a file's active manifest. Texts are the signer's, each as one plain line."""
 
     state: State
     reason: str
     codes: tuple[str, ...] = ()
-    """C2PA's codes of what failed."""
+    """C2PA's codes of the failures."""
     issuer: str | None = None
     common_name: str | None = None
     algorithm: str | None = None
     timestamp: str | None = None
-    """When a time stamp authority saw it; None: it has no time stamp."""
+    """When a time stamp authority saw the image; None: no time stamp."""
     claim_generator: str | None = None
     digital_source_type: str | None = None
     ingredients: int = 0
     assertion: Assertion | None = None
-    """Ours."""
+    """creditline's own assertion."""
     assertion_problem: str | None = None
-    """Why ours cannot be read, or what in it does not agree."""
+    """Why creditline's assertion cannot be read, or the contradiction in it."""
 
 
 def check_credentials(data: bytes, *, sidecar: bytes | None = None, anchors: bytes | None = None) -> Checked:
@@ -83,11 +80,11 @@ def check_credentials(data: bytes, *, sidecar: bytes | None = None, anchors: byt
 
     Args:
         data: the image file.
-        sidecar: the manifest from a file beside it; None: the one that is in the image.
-        anchors: certificates in PEM whose chains are trusted; None: no one is.
+        sidecar: the manifest from a file beside the image; None: the one in the image.
+        anchors: certificates in PEM of trusted chains; None: no trust.
 
     Raises:
-        InputError: it is no image of a format that can have Content Credentials.
+        InputError: no image of a format that can have Content Credentials.
         MissingPartError: the extra is not installed.
     """
     c2pa = load_c2pa()
@@ -105,8 +102,7 @@ def check_credentials(data: bytes, *, sidecar: bytes | None = None, anchors: byt
     except c2pa.C2paError.NotSupported as error:
         raise _UnreadableImageError("it is no image of a format that can have Content Credentials") from error
     except (c2pa.C2paError, ValueError, RecursionError) as error:
-        # A manifest's box has this type; a damaged image that has none never had credentials to
-        # lose.
+        # The type of a manifest's box; a damaged image without it never had credentials to lose.
         if sidecar is None and b"jumb" not in data and b"c2pa" not in data:
             raise _UnreadableImageError(f"the image cannot be read: {plain_reason(error)}") from error
         return Checked("tampered", f"{_UNREADABLE}: {plain_reason(error)}")
@@ -114,13 +110,13 @@ def check_credentials(data: bytes, *, sidecar: bytes | None = None, anchors: byt
 
 
 def check_file(path: Path, *, manifest: Path | None = None, trust: Path | None = None) -> tuple[Checked, Path | None]:
-    """Check an image file; also returns the file beside it whose manifest was used, if one was.
+    """Check an image file; also returns the file beside it with the manifest, if one was used.
 
     Args:
         path: the image.
         manifest: its manifest's file; None: the manifest in the image or, if it has none, the file
             beside it that has the image's name and ends in :data:`SIDECAR_SUFFIX`.
-        trust: certificates in PEM whose chains are trusted; None: no one is.
+        trust: certificates in PEM of trusted chains; None: no trust.
 
     Raises:
         InputError: a file cannot be read or is not what it should be.

@@ -1,6 +1,4 @@
-"""Files that people name for signing and checking: read whole, and only if they are plain files of
-a likely size.
-"""
+"""Reads the files named for signing and checking: plain files of a likely size, read whole."""
 
 from __future__ import annotations
 
@@ -12,14 +10,13 @@ from pathlib import Path
 from registry.errors import InputError
 
 LARGEST_PEM = 2**20
-"""Bytes: a chain has a few thousand, a list of all the world's trust anchors some hundred
+"""Bytes: a chain has a few thousand, a list of all trust anchors of the world some hundred
 thousand."""
 LARGEST_IMAGE = 256 * 2**20
 
 
 def read_plain_file(path: Path, what: str, largest: int) -> bytes:
-    """The file's bytes. A link is not followed: what is signed, or signed with, is the file that
-    was named.
+    """The file's bytes. A link is refused: the named file itself is signed, or signed with.
 
     Raises:
         InputError: it is missing, a link, a folder, a device or a pipe, empty, or larger than
@@ -48,9 +45,7 @@ def read_plain_file(path: Path, what: str, largest: int) -> bytes:
 
 
 def start_of(path: Path, size: int) -> bytes:
-    """The first bytes of a plain file, fewer where it has fewer; none where it is no plain file or
-    cannot be read.
-    """
+    """The first bytes of a plain file; empty for an unreadable or other file."""
     try:
         descriptor = _open(path)
         try:
@@ -62,12 +57,12 @@ def start_of(path: Path, size: int) -> bytes:
 
 
 def others_may_read(path: Path) -> bool:
-    """Whether others than its owner may read a file."""
+    """Whether other users than its owner may read a file."""
     return os.name == "posix" and bool(path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
 
 
 def _open(path: Path) -> int:
-    # Not blocking: a pipe without a writer would keep the opening waiting for ever.
+    # Not blocking: opening a pipe without a writer would wait for ever.
     return os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
 
 

@@ -1,8 +1,8 @@
-"""What our assertion states about a sample, read from the registry: its newest audit's candidates
-and evidence.
+"""Reads the facts of a sample's assertion from the registry: its newest audit's candidates,
+evidence.
 
 Texts from the registry (titles, names, licences) become one line each, without characters that turn
-the writing direction: other people's programs will show them.
+the writing direction: other programs will show them.
 """
 
 from __future__ import annotations
@@ -32,16 +32,14 @@ from reports.outputs.read import read_audit, utc
 from reports.rendering.wording import plain
 
 WITHOUT_AUDIT = " without audit"
-"""What the subject of a stamp ends in where the signer left the audit out."""
+"""End of a stamp's subject if the signer left the audit out."""
 MOST_CANDIDATES = 50
-"""An audit tests a shortlist of some twenty; a longer one is cut after those with the best
-evidence."""
+"""A shortlist has some twenty candidates; of a longer one those with the best evidence are kept."""
 MOST_OWNERS = 50
-"""Of one work that are named; all are counted."""
+"""Owners named per work; all are counted."""
 DIGITS, DECIMALS = 12, 22
-"""What a number is rounded to: significant digits, and places after the point. Programs in other
-languages read longer ones with an error in the last bit, and the hash over the facts must not
-depend on who read them."""
+"""Rounding of numbers: significant digits, and decimal places. Other languages read longer numbers
+with an error in the last bit, and the hash over the facts must not depend on the reader."""
 LONGEST_LINE = 300
 LONGEST_TEXT = 2_000
 
@@ -54,14 +52,12 @@ NO_AUDIT = "it was signed without an audit: it does not say where the image came
 
 
 def subject_of(sample_id: str, *, with_audit: bool) -> str:
-    """What the stamp of a signed image says it is about."""
+    """The subject of a signed image's stamp."""
     return sample_id if with_audit else sample_id + WITHOUT_AUDIT
 
 
 def read_facts(session: Session, home: Home, sample: Sample, audit: ReportFacts | None) -> Facts:
-    """What is stated about a sample. ``audit``: as :func:`newest_audit_of` reads it; None: none is
-    stated.
-    """
+    """The facts of a sample. ``audit``: from :func:`newest_audit_of`; None: no audit is stated."""
     ensemble = session.get(Ensemble, sample.ensemble_id)
     encoding = session.get(Encoding, ensemble.encoding_id) if ensemble else None
     if encoding is None:
@@ -104,7 +100,7 @@ def newest_audit_of(session: Session, home: Home, sample: Sample) -> ReportFacts
 
 
 def signed_image_facts(registry: Registry, subject: str) -> object:
-    """What would be stated about the subject of a stamp today.
+    """The facts as they would be stated today for the subject of a stamp.
 
     Raises:
         NotFoundError: the registry has no such sample.
@@ -118,7 +114,7 @@ def signed_image_facts(registry: Registry, subject: str) -> object:
 
 
 def time_text(moment: datetime.datetime) -> str:
-    """A moment in UTC to the second, as C2PA wants it."""
+    """A moment in UTC to the second, the form that C2PA requires."""
     return utc(moment).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -199,7 +195,7 @@ def _or_missing(value: float | NotMeasured) -> float | NotMeasured:
 
 
 def _scalars(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings that are single values; texts among them as one line."""
+    """Settings that are single values; texts as one line."""
     return {
         _line(name): _line(value) if isinstance(value, str) else value
         for name, value in sorted(values.items())

@@ -1,8 +1,8 @@
-"""Which image is to be signed: a sample of the registry, or a file that has exactly its pixels.
+"""Finds the image to sign: a sample of the registry, or a file with exactly its pixels.
 
-A file's name proves nothing. Its bytes are a sample's, or its pixels are (saved again by a program
-that loses none): otherwise it is not signed as one, since the signature would vouch for a picture
-that was not generated here.
+A file's name proves nothing. A file counts as a sample if it has the sample's bytes, or its pixels
+(saved again without loss); otherwise the signature would vouch for a picture that was not generated
+here.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ from reports.credentials.files import LARGEST_IMAGE, read_plain_file, start_of
 from reports.rendering.pictures import MAX_SIDE
 
 SUFFIXES = {"PNG": (".png",), "WEBP": (".webp",), "TIFF": (".tif", ".tiff")}
-"""By format as Pillow calls it: those that keep every pixel as it is, and that C2PA signs."""
+"""By Pillow's name: the lossless formats that C2PA can sign."""
 MOST_SAMPLES, MOST_PIXELS = 50_000, 2**31
-"""Of how many of the newest samples the headers are read, and how much of the pictures of the right
-size is unpacked, to find the one that a file was saved from: half a minute at most."""
+"""Limits of the search for a file's sample: the newest samples whose headers are read, and the
+pixels decoded. Half a minute at most."""
 
 
 @dataclass(frozen=True)
 class GeneratedImage:
-    """A sample and the file that is to be signed."""
+    """A sample and the file to sign."""
 
     sample: Sample
     data: bytes
     format: str
     file: Path
-    """Where it was read from."""
+    """The file that was read."""
 
     @property
     def media_type(self) -> str:
@@ -48,12 +48,12 @@ class GeneratedImage:
 
     @property
     def suffixes(self) -> tuple[str, ...]:
-        """What its file's name may end in."""
+        """Permitted suffixes of the signed copy."""
         return SUFFIXES[self.format]
 
 
 def find_image(registry: Registry, named: str) -> GeneratedImage:
-    """The image that a person named: by a path, or by a sample's id or its first digits.
+    """The image named by a path, a sample's id or the first digits of the id.
 
     Raises:
         NotFoundError: there is no such sample or file, or no sample has the file's pixels.
@@ -91,9 +91,7 @@ def _of_file(registry: Registry, path: Path) -> GeneratedImage:
 
 
 def _with_pixels(session: Session, registry: Registry, image: Image.Image, path: Path) -> Sample | None:
-    """The newest sample with these pixels. Which files have the right size is read off their first
-    bytes.
-    """
+    """The newest sample with these pixels. The first bytes of each file give its size."""
     shown = _shown(image)
     size, pixels = shown.size, shown.tobytes()
     newest = select(Sample.id, Sample.image_sha256).order_by(col(Sample.created_at).desc(), col(Sample.id))
@@ -117,7 +115,7 @@ def _with_pixels(session: Session, registry: Registry, image: Image.Image, path:
 
 
 def _png_size(file: Path) -> tuple[int, int] | None:
-    """What a PNG file says in its first chunk."""
+    """Width and height from the first chunk of a PNG file."""
     start = start_of(file, 24)
     if len(start) < 24 or not start.startswith(b"\x89PNG\r\n\x1a\n"):
         return None
@@ -126,7 +124,7 @@ def _png_size(file: Path) -> tuple[int, int] | None:
 
 
 def _recorded_bytes(file: Path, image_sha256: str) -> bytes | None:
-    """The bytes of a sample's own file; None where they are not those that were registered."""
+    """The bytes of a sample's own file; None if they differ from the recorded hash."""
     try:
         data = read_plain_file(file, "sample", LARGEST_IMAGE)
     except InputError:
@@ -135,7 +133,7 @@ def _recorded_bytes(file: Path, image_sha256: str) -> bytes | None:
 
 
 def _shown(image: Image.Image) -> Image.Image:
-    """As people see it: turned as its metadata say, in colours, with what shines through."""
+    """The image as shown: turned as its metadata say, in colour, with transparency."""
     return ImageOps.exif_transpose(image).convert("RGBA")
 
 

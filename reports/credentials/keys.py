@@ -1,9 +1,7 @@
-"""What an image is signed with: a chain of certificates and the private key of its first one,
-checked before use.
+"""Reads and checks the signer's chain of certificates and the private key of its first one.
 
-C2PA's own library refuses a wrong pair too, but says so in its own terms or, for an expired
-certificate, not at all. The key is held in memory for the one signature and goes nowhere else: not
-into a message, a log, or a file.
+C2PA's library refuses a wrong pair too, but in its own terms and, for an expired certificate, not
+at all. The key stays in memory for one signature: it enters no message, log or file.
 
 Source: C2PA 2.4, 14.5 (the profile of certificates) and 13.2 (algorithms).
 """
@@ -36,7 +34,7 @@ MOST_CERTIFICATES = 16
 DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
 CLAIM_SIGNING = x509.ObjectIdentifier("1.3.6.1.4.1.62558.2.1")
 PURPOSES = frozenset({ExtendedKeyUsageOID.EMAIL_PROTECTION, DOCUMENT_SIGNING, CLAIM_SIGNING})
-"""What a certificate must be for, at least one of them."""
+"""Purposes of a certificate; at least one of them is required."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +51,9 @@ class SigningKey:
     """The certificate's organisation and common name."""
     valid_until: datetime.datetime
     is_test: bool
-    """Whether it says that it is a test certificate of
-    :mod:`reports.credentials.trial_certificates`."""
+    """Whether it says it is a test one of :mod:`reports.credentials.trial_certificates`."""
     others_may_read: bool
-    """Whether the key's file is readable to others than its owner."""
+    """Whether other users than its owner may read the key's file."""
 
 
 def load_signing_key(certificate: Path, key: Path, now: datetime.datetime) -> SigningKey:
@@ -129,7 +126,7 @@ def _pem(certificates: list[x509.Certificate]) -> bytes:
 
 
 def name_of(certificate: x509.Certificate) -> str:
-    """Whose certificate it is: organisation and common name."""
+    """The certificate's organisation and common name."""
     parts = [
         str(attribute.value)
         for kind in (NameOID.ORGANIZATION_NAME, NameOID.COMMON_NAME)

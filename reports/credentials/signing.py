@@ -1,13 +1,11 @@
-"""Signs a generated image: that a trained model made it, with which program, and what the newest
-audit found.
+"""Signs a generated image: made by a trained model, with which program, and the newest audit.
 
     image = find_image(registry, "3fa2b1c09d11")
     key = load_signing_key(Path("chain.pem"), Path("key.pem"), now)
     signed = sign_image(registry, image, key, Path("signed.png"), now)
 
-Nothing is asked of the network unless a time stamp authority is named, and no thumbnail is put in.
-The registry's own file is never touched: the signed one is a copy, and the log says which copies
-went out.
+The network is used only for a named time stamp authority; no thumbnail is added. The registry's own
+file is never touched: the signed file is a copy, and the log names each copy.
 """
 
 from __future__ import annotations
@@ -40,11 +38,11 @@ TRAINED_ALGORITHMIC_MEDIA = "http://cv.iptc.org/newscodes/digitalsourcetype/trai
 
 @dataclass(frozen=True)
 class SignedImage:
-    """What was written."""
+    """The written files."""
 
     image: Path
     sidecar: Path | None
-    """The manifest's file where it is not in the image."""
+    """The manifest's file, if the manifest is not in the image."""
     assertion: Assertion
     issued: tuple[Issued, ...]
 
@@ -60,14 +58,13 @@ def sign_image(
     with_audit: bool = True,
     timestamp_url: str | None = None,
 ) -> SignedImage:
-    """Write a signed copy of an image, and have the log name it.
+    """Write a signed copy of an image, and record it in the log.
 
     Args:
-        registry: that has the image's sample.
-        image: to be signed.
+        registry: has the image's sample.
+        image: to sign.
         key: to sign with.
-        out: the copy; in :data:`SIDECAR_SUFFIX` beside it goes the manifest, if ``sidecar``, and
-            the copy is unaltered.
+        out: the copy; with ``sidecar`` the manifest goes beside it, in :data:`SIDECAR_SUFFIX`.
         now: the moment of the stamp, with a zone.
         sidecar: leave the image as it is.
         with_audit: state the newest audit; otherwise none.
@@ -98,11 +95,11 @@ def sign_image(
 
 
 def check_out(registry: Registry, image: GeneratedImage, out: Path, *, sidecar: bool, inputs: tuple[Path, ...]) -> None:
-    """Refuse a place for the signed copy that would cost another file, or mislead about this one.
+    """Refuse a place for the signed copy that would overwrite another file, or mislead.
 
     Raises:
-        UsageError: its name is not that of the image's format, it is one of the files that are
-            read, or it is in the home.
+        UsageError: the name does not fit the image's format, is that of an input file, or is in the
+            home.
     """
     if out.suffix.lower() not in image.suffixes:
         raise UsageError(
@@ -189,7 +186,7 @@ def _manifest(image: GeneratedImage, assertion: Assertion) -> dict[str, Any]:
         "digitalSourceType": TRAINED_ALGORITHMIC_MEDIA,
         "softwareAgent": agent,
     }
-    # "created": the signer's own statement, not one that was gathered from elsewhere.
+    # "created": the signer's own statement, not gathered from elsewhere.
     return {
         "claim_generator_info": [agent],
         "title": f"creditline sample {image.sample.id}",

@@ -1,9 +1,8 @@
-"""Certificates to try signing with: a root, an intermediate and a signer that say in their names
-that they are a TEST.
+"""Certificates to try signing with: a root, an intermediate and a signer, each named a TEST.
 
 They must not be trusted: this program makes the same names for any user. The keys of root and
-intermediate are discarded at once, so nothing else can be issued under a root that a user added to
-their trust anchors for a trial.
+intermediate are discarded at once, so a root added to trust anchors for a trial cannot issue
+anything else.
 """
 
 from __future__ import annotations
@@ -46,8 +45,7 @@ class PracticeCertificates:
 def make_practice_certificates(
     folder: Path, now: datetime.datetime, *, algorithm: Algorithm = "es256", days: int = 30
 ) -> PracticeCertificates:
-    """Write a chain (signer and intermediate), the signer's key (mode 0600) and the root to check
-    against.
+    """Write a chain (signer, intermediate), the signer's key (mode 0600) and the root.
 
     Raises:
         UsageError: one of the files is there already, or ``days`` is out of range.
@@ -109,9 +107,7 @@ def _certificate(
     *,
     depth: int | None,
 ) -> x509.Certificate:
-    """One certificate. ``depth``: certificates of authorities that may come below it; None: it is
-    the signer's.
-    """
+    """One certificate. ``depth``: levels of authorities allowed below; None: the signer's."""
     authority = depth is not None
     builder = (
         x509.CertificateBuilder()
@@ -145,7 +141,7 @@ def _certificate(
 
 
 def _write_private(path: Path, data: bytes) -> None:
-    """Never readable to others, not even for the moment between writing and changing the rights."""
+    """Private from the first moment: the file never exists with wider rights."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)

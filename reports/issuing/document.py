@@ -1,10 +1,9 @@
-"""A kind of document, from the registry to the files: read, stamped, rendered, written, recorded,
-and read again by the check.
+"""A kind of document from the registry to its files: read, stamped, rendered, written, recorded.
 
     written = STATEMENT.write(registry, "#7", folder, now)
     STATEMENT.facts_now(registry, "#7")             # what `creditline report verify` compares
 
-Each kind is one value: its names, its version, how its facts are read, and the template of its
+Each kind is one value: its names, its version, the reader of its facts, and the template of its
 page. The page and the JSON have the same facts and the same stamp; tables lie beside them.
 """
 
@@ -30,10 +29,10 @@ F = TypeVar("F")
 
 @dataclass(frozen=True)
 class Reading(Generic[F]):
-    """What the registry says of one subject."""
+    """The facts of one subject."""
 
     subject: str
-    """As the stamp has it, e.g. the id of an ensemble."""
+    """The stamp's subject, e.g. the id of an ensemble."""
     facts: F
     head: tuple[int, str]
     """Sequence and hash of the log's newest event when the facts were read."""
@@ -45,7 +44,7 @@ class Reading(Generic[F]):
 
 @dataclass(frozen=True)
 class Written(Generic[F]):
-    """Files that were written and recorded in the log."""
+    """Files written and recorded in the log."""
 
     page: Path
     files: tuple[Path, ...]
@@ -68,18 +67,18 @@ class Document(Generic[F]):
     """In the JSON, as ``creditline``, and of the JSON Schema."""
     version: int
     model: type[BaseModel]
-    """Of the facts as JSON; the published schema is made from it."""
+    """The facts as JSON; the published schema is made from this model."""
     template: str
     read: Callable[..., Reading[F]]
     """(registry, subject, scratch folder for tables, options of the kind) -> facts.
 
     Raises NotFoundError if the registry does not have the subject."""
     page_values: Callable[[F], Mapping[str, object]]
-    """What the template needs beside ``facts``, ``files`` and ``stamp``."""
+    """Values of the template beside ``facts``, ``files`` and ``stamp``."""
     plain: Callable[[F], dict[str, Any]] = _dump
     """The facts as plain JSON values."""
     outside_stamp: frozenset[str] = frozenset()
-    """Fields of the JSON that the hash in the stamp does not cover."""
+    """Fields of the JSON that the stamp's hash does not cover."""
     dated: bool = False
     """Whether the JSON repeats the moment of the stamp as ``rendered_at``."""
 
@@ -111,7 +110,7 @@ class Document(Generic[F]):
         return stamp_of(self.kind, reading.subject, self.stamped_facts(reading.facts), now, reading.head)
 
     def stamped_facts(self, facts: F) -> dict[str, Any]:
-        """What the stamp has the hash of."""
+        """The values that the stamp's hash covers."""
         return {name: value for name, value in self.plain(facts).items() if name not in self.outside_stamp}
 
     def files(self, reading: Reading[F], stamp: Stamp) -> tuple[File, File]:
@@ -128,23 +127,23 @@ class Document(Generic[F]):
         return rendered(self.template, facts=facts, files=files, stamp=stamp, **self.page_values(facts))
 
     def json(self, facts: F, stamp: Stamp) -> bytes:
-        """The JSON as UTF-8; no NaN can be in it."""
+        """The JSON as UTF-8, never with NaN."""
         text = json.dumps(self.values(facts, stamp), indent=2, ensure_ascii=False, allow_nan=False)
         return (text + "\n").encode("utf-8", "replace")
 
     def values(self, facts: F, stamp: Stamp) -> dict[str, Any]:
-        """What the JSON holds: name, version and stamp, then the facts."""
+        """The contents of the JSON: name, version and stamp, then the facts."""
         head = {
             "creditline": self.name,
             "version": self.version,
             **({"rendered_at": _moment(stamp)} if self.dated else {}),
             "stamp": stamp.model_dump(mode="json"),
         }
-        # Facts from the log may have any field; none of them takes the place of the stamp.
+        # Facts from the log may have any field, but none may replace the stamp.
         return head | self.plain(facts) | head
 
     def facts_now(self, registry: Registry, subject: str) -> dict[str, Any]:
-        """What a stamp of ``subject`` would have the hash of now.
+        """The facts as a stamp of ``subject`` would cover them now.
 
         Raises:
             NotFoundError: the registry does not have the subject.
@@ -166,7 +165,7 @@ class Document(Generic[F]):
 
 
 def table_names(reading: Reading[Any]) -> dict[str, str]:
-    """By table, the name of its file."""
+    """The file name of each table."""
     return {table: f"{reading.stem}-{path.name}" for table, path in reading.tables.items()}
 
 

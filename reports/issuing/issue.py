@@ -29,20 +29,20 @@ from reports.issuing.stamp import Stamp, beside, stamp_file
 
 EVENT = "documents issued"
 MOST_OF_EVENT = 1_000
-"""Documents that one event names at most."""
+"""Most documents that one event names."""
 VERSION_MARK = " version "
-"""Between subject and number of a document that has versions, in the subject of its stamp."""
+"""Between subject and version number in a stamp's subject, for documents with versions."""
 
 
 @dataclass(frozen=True)
 class File:
-    """A file that is ready to be written."""
+    """A file ready to be written."""
 
     name: str
     data: bytes
     stamp: Stamp
     carries_stamp: bool = True
-    """Whether the stamp is in the data; otherwise it goes into a file beside it."""
+    """Whether the stamp is in the data; otherwise it is written to a file beside it."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Issued:
 
 
 def write_file(folder: Path, file: File) -> Issued:
-    """Write one file, and its stamp beside it where its format has no place for one.
+    """Write one file, and its stamp beside it if its format has no place for a stamp.
 
     Raises:
         InputError: the folder cannot be written to.
@@ -76,7 +76,7 @@ def write_file(folder: Path, file: File) -> Issued:
 
 
 def scratch_in(out: Path) -> tempfile.TemporaryDirectory[str]:
-    """A folder on the same disk to make tables in; it is deleted at the end.
+    """A temporary folder on the same disk, to make tables in.
 
     Raises:
         InputError: the folder cannot be written.
@@ -130,7 +130,7 @@ def find_issued(
     that agrees with the ``stamp`` counts.
 
     Raises:
-        IntegrityError: the event is not one that was written here.
+        IntegrityError: the event is not in creditline's form.
     """
     rows = connection.execute(
         "SELECT sequence, after FROM event WHERE kind = ? AND contains(after, ?) ORDER BY sequence DESC",
@@ -152,12 +152,11 @@ def find_later(
 ) -> tuple[int, Issued] | None:
     """The newest document that replaces one; None if none does.
 
-    It has the same kind and subject, was issued after ``event``, and has other facts. If the kind
-    has versions, each subject ends in its number: a higher number replaces a lower one, whatever
-    its facts.
+    It has the same kind and subject, was issued after ``event``, and has other facts. Subjects with
+    versions end in a number: a higher number replaces a lower one, whatever its facts.
 
     Raises:
-        IntegrityError: an event is not one that was written here.
+        IntegrityError: an event is not in creditline's form.
     """
     about, number = _version_in(issued.subject) if versioned else (issued.subject, 0)
     written = canonical_json(about)[: -1 if versioned else None]
@@ -168,7 +167,7 @@ def find_later(
     suffix = Path(issued.name).suffix
     while row := found.fetchone():
         named = [each for each in _documents(int(row[0]), row[1]) if each.kind == issued.kind]
-        # Beside each other lie the same facts in several formats.
+        # Several formats of the same facts may lie beside each other.
         for each in sorted(named, key=lambda document: Path(document.name).suffix != suffix):
             if versioned and _version_in(each.subject)[0] == about and _version_in(each.subject)[1] > number:
                 return int(row[0]), each
@@ -178,7 +177,7 @@ def find_later(
 
 
 def _version_in(subject: str) -> tuple[str, int]:
-    """Subject without the number of the version, and the number."""
+    """Subject without its version number, and the number."""
     about, _, number = subject.rpartition(VERSION_MARK)
     return (about, int(number)) if about and number.isdecimal() and len(number) < 10 else (subject, 0)
 

@@ -1,13 +1,12 @@
-"""Stamps: what every report and export carries, so that its reader can tell whether it was altered.
+"""Stamps: every report and export carries one, so that its reader can tell whether it was altered.
 
-A stamp has the hash of the facts that the document was made from, and the end of the registry's log
-when they were read. The registry's log has the hash of the file itself
-(:mod:`reports.issuing.issue`). A forger can compute a new stamp for an altered file, but cannot
-add the file to the log: other documents carry the log's end.
+A stamp has the hash of the document's facts, and the end of the registry's log when they were read.
+The log has the hash of the file itself (:mod:`reports.issuing.issue`). A forger can compute a new
+stamp for an altered file, but cannot add the file to the log: other documents carry the log's end.
 
-HTML pages carry the stamp in a ``meta`` element and print it, our own JSON as the field ``stamp``,
-Parquet as metadata. A format that has no place for it (CSV, the formats of standards) has it in a
-file beside it, named after it with :data:`SUFFIX`.
+HTML pages print the stamp and carry it in a ``meta`` element, creditline's JSON in the field
+``stamp``, Parquet as metadata. Other formats (CSV, the standards) have the stamp in a file beside
+them, with :data:`SUFFIX` added to the name.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ class Stamp(BaseModel):
         return canonical_json(self.model_dump(mode="json"))
 
     def sentence(self) -> str:
-        """For people, and for formats that have a comment."""
+        """For people, and for formats with comments."""
         return (
             f"creditline {self.kind}; facts SHA-256 {self.facts_sha256}; "
             f"event log at {self.log_sequence}, SHA-256 {self.log_sha256}; made {self.made_at:%Y-%m-%d %H:%M:%S} UTC"
@@ -60,7 +59,7 @@ UNSTAMPED = Stamp(
     log_sha256="0" * 64,
     made_at=datetime.datetime.fromtimestamp(0, datetime.UTC),
 )
-"""For pages that are rendered without being issued."""
+"""For pages rendered without being issued."""
 
 
 def stamp_of(kind: str, subject: str, facts: object, now: datetime.datetime, end: tuple[int, str]) -> Stamp:
@@ -68,7 +67,7 @@ def stamp_of(kind: str, subject: str, facts: object, now: datetime.datetime, end
 
     Args:
         kind: of document, one of :data:`reports.checking.document_types.KINDS`.
-        subject: what it is about, as the kind reads it.
+        subject: what the document is about, in the form of its kind.
         facts: plain JSON values without the moment of rendering: the same facts have the same hash.
         now: when it is made, with a zone.
         end: sequence and hash of the log's newest event before the facts were read, or of the
@@ -86,12 +85,12 @@ def stamp_of(kind: str, subject: str, facts: object, now: datetime.datetime, end
 
 
 def beside(path: Path) -> Path:
-    """The file that has the stamp of one whose format has no place for it."""
+    """The file for the stamp of a document whose format has no place for one."""
     return path.with_name(path.name + SUFFIX)
 
 
 def stamp_file(stamp: Stamp, file_sha256: str) -> bytes:
-    """The contents of such a file: the stamp, and which bytes it is of."""
+    """The contents of the file beside a document: the stamp, and the document's hash."""
     document: dict[str, Any] = {
         "creditline": "stamp",
         "version": 1,

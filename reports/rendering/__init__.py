@@ -1,3 +1,4 @@
-"""What all pages and tables share: HTML, SVG, pictures, wording, columns. Enter here: what knows no
-document and no room of reports.
+"""Shared by all pages and tables: HTML, SVG, pictures, wording, columns. Enter here: code that
+knows
+no document and no other room of reports.
 """

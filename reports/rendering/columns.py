@@ -1,9 +1,8 @@
-"""What a column of a table is: its name, type, unit and meaning, and what it means that a cell is
-empty.
+"""Columns of tables: name, type, unit, meaning, and the meaning of an empty cell.
 
 One list of columns makes the Parquet types, the JSON Schema of a row and the page
-``docs/tables.md``, so that none of them can say something else than the file. A column may be added
-at the end under one version; none is removed, renamed or changes its meaning.
+``docs/tables.md``, so all agree with the file. Within a version a column may be added at the end;
+none is removed, renamed or changes its meaning.
 """
 
 from __future__ import annotations
@@ -46,27 +45,27 @@ class Column:
     kind: Kind
     meaning: str
     null: str = ""
-    """What an empty cell means; nothing where none is empty."""
+    """The meaning of an empty cell; empty if no cell may be."""
     unit: str = ""
 
 
 @dataclass(frozen=True)
 class Table:
-    """The form of a table: what it is called, what a row is, and its columns."""
+    """The form of a table: its name, the meaning of a row, and its columns."""
 
     name: str
     row: str
-    """What one row is about."""
+    """The subject of one row."""
     columns: tuple[Column, ...]
 
     @property
     def document(self) -> str:
-        """What a JSON file of it calls itself."""
+        """The name of the document in a JSON file."""
         return f"{self.name}-table"
 
     @property
     def kind(self) -> str:
-        """Of its stamp."""
+        """The kind in its stamp."""
         return f"{self.name} table"
 
     @property
@@ -75,7 +74,7 @@ class Table:
 
     @property
     def documents(self) -> frozenset[str]:
-        """Columns whose texts are JSON."""
+        """Columns with JSON as text."""
         return frozenset(column.name for column in self.columns if column.kind == "object")
 
     def arrow(self) -> pa.Schema:
@@ -83,7 +82,7 @@ class Table:
         return pa.schema([pa.field(column.name, _ARROW[column.kind]) for column in self.columns])
 
     def markdown(self) -> str:
-        """A Markdown table with a row per column, as ``docs/tables.md`` has it."""
+        """A Markdown table with a row per column, for ``docs/tables.md``."""
         lines = ["| column | type | unit | what it is | empty |", "|---|---|---|---|---|"]
         lines += [
             f"| `{column.name}` | {column.kind} | {column.unit} | {column.meaning} | {column.null or 'never'} |"
@@ -92,7 +91,7 @@ class Table:
         return "\n".join(lines) + "\n"
 
     def row_schema(self) -> dict[str, Any]:
-        """The JSON Schema of a row, which is a line of the ``.jsonl`` file."""
+        """The JSON Schema of a row, a line of the ``.jsonl`` file."""
         return {
             "type": "object",
             "description": f"{self.row}.",
@@ -116,9 +115,7 @@ def _sentences(column: Column) -> str:
 
 
 def fitted(table: Table, batches: Iterable[pa.RecordBatch]) -> pa.RecordBatchReader:
-    """Batches with exactly the table's columns and types; what is no number is null, as it is in
-    JSON.
-    """
+    """Batches with exactly the table's columns and types; NaN becomes null, as in JSON."""
     schema = table.arrow()
 
     def casts() -> Iterator[pa.RecordBatch]:
@@ -138,7 +135,7 @@ def _cast(values: pa.Array, kind: pa.DataType) -> pa.Array:
 
 
 def batch_of(table: Table, rows: Sequence[dict[str, Any]]) -> pa.RecordBatch:
-    """Rows of plain values as a batch; text that no encoding can hold is replaced."""
+    """Rows of plain values as a batch; text that cannot be encoded is replaced."""
     columns = [pa.array([_encodable(row[field.name]) for row in rows], field.type) for field in table.arrow()]
     return pa.RecordBatch.from_arrays(columns, schema=table.arrow())
 

@@ -1,6 +1,4 @@
-"""Pages: self-contained HTML without scripts or requests. Values are escaped; an undefined name is
-an error.
-"""
+"""Self-contained HTML pages, no scripts, no requests; values are escaped, undefined names fail."""
 
 from __future__ import annotations
 
@@ -19,11 +17,11 @@ from reports.rendering.pictures import EXACT_SIDE, Picture, data_uri, thumbnail
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 )
-"""Should foreign markup get through, the browser neither runs it nor fetches anything for it."""
+"""If foreign markup gets through, the browser neither runs it nor fetches anything for it."""
 
 
 def rendered(template: str, **values: object) -> str:
-    """The page of a template in templates/. Each has ``stamp``; the others are named in it."""
+    """The page of a template in templates/, with its values; each needs ``stamp``."""
     return _environment().get_template(template).render(**values)
 
 
@@ -72,10 +70,8 @@ def _duration(seconds: float) -> str:
 
 
 def _tied(text: str) -> Markup:
-    """``text`` with each number on one line with its sign, and code between backticks set as
-    code.
-    """
-    # A plain string: of a Markup, the pieces that a substitution puts in would be escaped, too.
+    """``text`` with numbers kept on one line with their signs, and backticks as code."""
+    # A plain string: Markup would escape the pieces of a substitution again.
     tied = str(escape(text.replace(" = ", "\u00a0=\u00a0").replace(" %", "\u00a0%")))
     return Markup(re.sub(r"`([^`]{1,120})`", r'<code class="mono">\1</code>', tied))  # noqa: S704  # escaped just above
 

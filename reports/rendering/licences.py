@@ -1,7 +1,6 @@
 """Names and links of licences by their SPDX identifiers. Nothing here interprets a licence.
 
-Source: the SPDX licence list (https://spdx.org/licenses/), those that works of art and icon sets
-  are published under.
+Source: the SPDX licence list (https://spdx.org/licenses/), licences of works of art and icon sets.
 """
 
 from __future__ import annotations
@@ -48,24 +47,18 @@ _BY_LOWER_CASE = {identifier.lower(): identifier for identifier in SPDX_NAMES}
 
 
 def licence_name(reference: str) -> str | None:
-    """The full name of an SPDX identifier (compared without case, as SPDX asks), or None where it
-    is not known.
-    """
+    """The full name of an SPDX identifier in any case; None if unknown."""
     return SPDX_NAMES.get(_BY_LOWER_CASE.get(reference.strip().lower(), ""))
 
 
 def licence_link(reference: str, url: str | None) -> str | None:
-    """Where to read the terms: the address declared with the licence, else SPDX's page, else
-    None.
-    """
+    """Link to the terms: the declared address, else SPDX's page, else None."""
     identifier = _BY_LOWER_CASE.get(reference.strip().lower())
     return web_address(url) or (f"https://spdx.org/licenses/{identifier}.html" if identifier else None)
 
 
 def web_address(url: str | None) -> str | None:
-    """``url`` where it is a plain http or https address, else None: nothing else may become a
-    link.
-    """
+    """``url`` if it is a plain http or https address, else None: no other may become a link."""
     if (
         not url
         or len(url) > 2000

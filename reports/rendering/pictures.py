@@ -1,9 +1,8 @@
-"""Pictures for pages: checked, decoded, and encoded again, so that a page holds pixels and no
-foreign bytes.
+"""Pictures for pages: checked, decoded, and encoded again, so a page holds pixels, no foreign
+bytes.
 
-Small images stay exact (pixel art is scaled up by the
-browser); larger ones are embedded as WebP, so that a page of ten candidates stays small enough to
-mail.
+Small images stay exact (the browser scales pixel art up); larger ones become WebP, so a page of ten
+candidates stays small enough to mail.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from reports.facts import NotMeasured
 
 MAX_FILE_BYTES = 32 * 2**20
 MAX_SIDE = 4096
-"""Pixels. Outputs and kept pictures are far smaller; a larger file is not ours."""
+"""Pixels. Outputs and kept pictures are far smaller; a larger file is foreign."""
 EXACT_SIDE = 64
 """Images up to this many pixels a side are embedded without loss."""
 EMBEDDED_SIDE = 384
@@ -35,9 +34,7 @@ WEBP_QUALITY = 88
 
 @dataclass(frozen=True)
 class Picture:
-    """An image ready to be embedded; ``width`` and ``height`` in its own pixels, however many are
-    embedded.
-    """
+    """An image to embed; ``width`` and ``height`` in pixels of the original."""
 
     data: bytes
     media_type: Literal["image/png", "image/webp"]
@@ -51,7 +48,7 @@ def read_picture(path: Path, *, sha256: str | None = None, side: int = EMBEDDED_
     Args:
         path: a PNG file.
         sha256: the hash that the registry recorded of the file.
-        side: pixels a side that are embedded at most.
+        side: most pixels a side to embed.
     """
     try:
         with path.open("rb") as file:
@@ -85,9 +82,7 @@ def picture_of(pixels: NDArray[np.uint8], *, side: int = EMBEDDED_SIDE) -> Pictu
 
 @lru_cache(maxsize=64)
 def thumbnail(picture: Picture) -> Picture:
-    """``picture`` for a card: a page shows the output beside each of its candidates, and must stay
-    small enough to mail.
-    """
+    """``picture`` small enough for a card: a page shows the output beside each candidate."""
     if max(picture.width, picture.height) <= EXACT_SIDE:
         return picture
     with Image.open(io.BytesIO(picture.data)) as image:
@@ -96,7 +91,7 @@ def thumbnail(picture: Picture) -> Picture:
 
 
 def data_uri(picture: Picture) -> str:
-    """``picture`` as an address that needs no file."""
+    """``picture`` as a data URI."""
     return f"data:{picture.media_type};base64,{base64.b64encode(picture.data).decode()}"
 
 

@@ -1,7 +1,4 @@
-"""Plots that several pages have: bars that compare numbers of things, and estimates with intervals.
-
-See :mod:`reports.rendering.svg` for how they are drawn.
-"""
+"""Plots of several pages: bars that compare counts, and estimates with intervals."""
 
 from __future__ import annotations
 
@@ -16,30 +13,26 @@ from reports.rendering.svg import ACCENT, INK, LINE, MUTED, QUIET, drawing, shor
 from reports.rendering.wording import plain
 
 WIDTH = 4.8
-"""Of a plot, in inches: its text is as large as that around it on a screen, and still legible on a
-phone."""
+"""Width in inches: text as large as the page's on a screen, and still legible on a phone."""
 BAR_ROW = 0.38
 """Height of a row of one bar or interval, in inches."""
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A number under a name; a part of it may stand out."""
+    """A named number; a part of it may stand out."""
 
     name: str
     total: int
     part: int = 0
-    """In the accent colour, at most ``total``."""
+    """Drawn in the accent colour; at most ``total``."""
 
 
 def bars_plot(name: str, bars: Sequence[Bar], title: str, *, left: float = 2.2, axis: str = "") -> str:
-    """Bars one under the other, each with its number at its end (its part before it, where one
-    stands out).
-    """
-    # Never less than the margins that a drawing has above and below.
+    """Horizontal bars, each with its number at its end, after its part if it has one."""
+    # At least the drawing's margins above and below.
     height = max(0.72, (0.6 if axis else 0.12) + 0.3 * len(bars))
-    # Names may have characters that the library's font lacks; they stay text, and the reader's
-    # fonts draw them.
+    # Matplotlib's font may lack characters of a name; the reader's fonts draw the text.
     with warnings.catch_warnings(), drawing(name, 6.2, height, title, left=left) as drawn:
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         axes = drawn.axes
@@ -67,7 +60,7 @@ def bars_plot(name: str, bars: Sequence[Bar], title: str, *, left: float = 2.2, 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its interval, under a name."""
+    """A named number with its interval."""
 
     name: str
     value: float
@@ -94,7 +87,5 @@ def estimates_plot(name: str, estimates: Sequence[Estimate], label: str) -> str:
 
 
 def row_name(axes: Axes, height: float, text: str) -> None:
-    """A row's name at the left edge, above what is drawn in it: beside it, there is no room on a
-    phone.
-    """
+    """A row's name at the left edge, above the drawing: a phone has no room beside it."""
     axes.text(0, height, short(text, 44), transform=axes.get_yaxis_transform(), color=INK, ha="left", va="bottom")

@@ -1,8 +1,7 @@
-"""Plots as inline SVG. They take their colours from the page, so one plot serves light, dark and
-print.
+"""Plots as inline SVG in the page's colours, so one plot serves light, dark and print.
 
-Matplotlib draws with stand-in colours; the page's CSS variables then replace them. Ids are unique
-per plot, text stays text, and nothing depends on the time: the same facts give the same bytes.
+Matplotlib draws with stand-in colours; the page's CSS variables replace them. Ids are unique per
+plot, text stays text, and nothing depends on the time: the same facts give the same bytes.
 """
 
 from __future__ import annotations
@@ -49,13 +48,13 @@ _LIGHT = "--ink: #1b1d22; --muted: #5b6069; --quiet: #c3c8d0; --accent: #b3362b;
 
 
 def short(text: str, limit: int = 32) -> str:
-    """A name as it may stand in a plot."""
+    """A name shortened for a plot."""
     # Matplotlib reads dollar signs as mathematics.
     return wording.plain(text, limit).replace("$", r"\$")
 
 
 def standalone(svg: str) -> str:
-    """A plot as a file: with its namespace, and with its own colours instead of a page's."""
+    """A plot as a file: with its namespace, and its own colours in place of a page's."""
     head = f'<svg xmlns="http://www.w3.org/2000/svg" style="background: #fff; {_LIGHT}" '
     return svg.replace("<svg ", head, 1) + "\n"
 
@@ -72,11 +71,10 @@ class Drawing:
 def drawing(
     name: str, width: float, height: float, title: str, left: float = 0.08, *, kept: bool = False
 ) -> Iterator[Drawing]:
-    """An empty figure of that size in inches, ``left`` of it for the y axis; ``svg`` is filled at
-    the end.
+    """An empty figure in inches, ``left`` of it for the y axis; the end of the block fills ``svg``.
 
-    ``kept``: reuse the axes of this name. Making axes takes as long as drawing on them; a plot that
-    every report has, and that sets its own limits, saves it.
+    ``kept``: reuse the axes of this name, for a plot that every report has and that sets its own
+    limits. Making axes takes as long as drawing on them.
     """
     with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
         figure, axes = _kept_figure(name, width, height, left) if kept else _figure(width, height, left)
@@ -85,8 +83,7 @@ def drawing(
             yield drawn
             buffer = io.StringIO()
             with warnings.catch_warnings():
-                # Text is drawn by the reader's browser, with fonts that have what matplotlib's
-                # lacks.
+                # The reader's browser draws the text, with fonts that have more characters.
                 warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
                 figure.savefig(
                     buffer,
@@ -102,7 +99,7 @@ def drawing(
 
 def _figure(width: float, height: float, left: float) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(width, height))
-    # Fixed margins in inches: a layout engine would take most of the time that a page takes.
+    # Fixed margins in inches: a layout engine would take most of the time of a page.
     figure.subplots_adjust(left=left / width, right=1 - 0.08 / width, bottom=0.48 / height, top=1 - 0.06 / height)
     FigureCanvasSVG(figure)
     return figure, figure.add_subplot()
@@ -114,9 +111,7 @@ def _kept_figure(_name: str, width: float, height: float, left: float) -> tuple[
 
 
 def _inline(svg: str, name: str, title: str) -> str:
-    """Matplotlib's file as a part of a page: no prolog, size, own style or foreign ids; the page's
-    colours.
-    """
+    """Matplotlib's file for a page: no prolog, size or own style; the page's ids and colours."""
     body = svg[svg.index("<svg") :].strip()
     body = re.sub(r"<(metadata|style)\b.*?</\1>", "", body, flags=re.DOTALL)
     box = re.search(r'viewBox="[^"]*"', body)
@@ -125,7 +120,7 @@ def _inline(svg: str, name: str, title: str) -> str:
         f'<svg {box.group() if box else ""} xmlns:xlink="http://www.w3.org/1999/xlink" role="img" aria-label="{label}">'
     )
     body = re.sub(r"<!--.*?-->", "", body, flags=re.DOTALL)
-    # Within tags alone: a text that looks like one of these stays what it is.
+    # Within tags only: equal words in text stay.
     body = re.sub(r"<[^>]*>", lambda tag: _of_the_page(tag.group(), name), body)
     body = re.sub(r"^<svg\b[^>]*>", lambda _: head, body)
     return re.sub(r"\n\s*", "\n", body)

@@ -1,4 +1,4 @@
-"""Numbers, names and permissions as pages write them; templates escape what comes from outside."""
+"""Numbers, names and permissions in the words of pages; templates escape foreign text."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ _BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u20
 
 
 def plain(text: str, limit: int = 160) -> str:
-    """``text`` for one line of a page: no control characters, nothing that turns the writing
-    direction, not endless.
-    """
+    """``text`` as one short line: no control characters, no turned writing direction."""
     kept = text[: limit + 1]
     shown = "".join(
         " "
@@ -27,7 +25,7 @@ def plain(text: str, limit: int = 160) -> str:
 
 
 LONGEST = 1_000
-"""Characters of a registered text in a document; the tables have all of it."""
+"""Characters of a registered text in a document; tables have all of it."""
 
 
 def clipped(text: str, longest: int = LONGEST) -> str:
@@ -36,14 +34,12 @@ def clipped(text: str, longest: int = LONGEST) -> str:
 
 
 def quoted(text: str) -> str:
-    """A name from outside, in a sentence."""
+    """A foreign name within a sentence."""
     return f"“{plain(text)}”"
 
 
 def number(value: float, digits: int = 3) -> str:
-    """``value`` with that many significant digits, without an exponent where people can do
-    without.
-    """
+    """``value`` with that many significant digits, without an exponent where legible."""
     if value == 0 or not math.isfinite(value):
         return "0" if value == 0 else str(value)
     magnitude = math.floor(math.log10(abs(value)))

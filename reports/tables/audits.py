@@ -1,8 +1,6 @@
-"""The table of audits: one row per audit with its outcome, how it was made, and hashes. Read by one
-query, in batches.
+"""The table of audits: one row per audit with its outcome, method and hashes, in batches.
 
-What an audit recorded as JSON is taken apart by the database; a figure that is not there, or is no
-number, is null.
+The database takes an audit's recorded JSON apart; a missing figure, or NaN, is null.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The table of statements: one row per rightsholder with the figures of their statement.
 
-A statement is read for one rightsholder; this table counts the same for all of them at once, by
-joins, since a hundred thousand statements would take days. Tests compare both. Here the codes alone
-say which members saw the works; a statement also compares them with the members' listings.
+This table counts for all rightsholders at once, by joins: a hundred thousand single statements
+would take days. Tests compare both. Here the codes alone say which members saw the works; a
+statement also compares them with the members' listings.
 """
 
 from __future__ import annotations
@@ -97,8 +97,7 @@ _WORKS = """
     GROUP BY holder_id
 """
 
-# All that the codes say of a rightsholder's works is in the codes' union, but for the works that
-# some members left out.
+# The union of a rightsholder's codes says all of this, except for works left out by some members.
 _CODES = """
     SELECT holder_id, encoding_id, first_withdrawal, bit_or(code::UBIGINT) AS code
     FROM owner_work JOIN encoded_work USING (asset_id)
@@ -203,10 +202,10 @@ _OF_ALL = """
 
 
 def statement_rows(connection: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
-    """All rightsholders by number, in batches. Leaves tables behind that go with the connection."""
+    """All rightsholders by id, in batches. Leaves temporary tables on the connection."""
     for name, query in _PARTS.items():
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")
-    # A rightsholder that a part does not name has a count of 0 in it.
+    # A part without a row for a rightsholder counts 0.
     columns = ", ".join(
         f"coalesce({column.name}, 0) AS {column.name}" if column.kind == "whole number" else column.name
         for column in TABLE.columns

@@ -1,9 +1,8 @@
-"""The table of works: one row per work with its rights, its permission, what its licence asks for,
-and identifiers.
+"""The table of works: one row per work with rights, permission, duties of its licence, identifiers.
 
-It is the listing of works (:func:`registry.works.listings.works_reader`), block by block; what a
-licence asks for and under which numbers its rightsholder is known is looked up for each block, so
-that ten million works take no more memory than a block.
+The rows are those of :func:`registry.works.listings.works_reader`, block by block; duties and the
+rightsholder's identifiers are looked up per block, so ten million works take no more memory than
+one block.
 """
 
 from __future__ import annotations
@@ -137,13 +136,13 @@ def _with_further(connection: duckdb.DuckDBPyConnection, batch: pa.RecordBatch) 
         batch = batch.append_column(name, values)
     texts = batch.column("attributes").cast(pa.large_string())
     place = batch.schema.get_field_index("attributes")
-    # Nothing at all may be kept as JSON's own null.
+    # An absent value may be stored as JSON's own null.
     objects = pc.if_else(pc.match_substring_regex(texts, r"^\s*\{"), texts, "{}")
     return batch.set_column(place, "attributes", pc.fill_null(objects, "{}"))
 
 
 def _duties(texts: pa.Array) -> pa.Array:
-    """The lists that the texts are; few are different, and each of these is read once."""
+    """The lists in the texts; few texts differ, and each is read once."""
     coded = texts.cast(pa.large_string()).dictionary_encode()
     lists = pa.array([_listed(text) for text in coded.dictionary.to_pylist()], pa.list_(pa.large_string()))
     return lists.take(coded.indices)

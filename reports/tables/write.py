@@ -5,8 +5,8 @@
 The stamp, at the beginning of the file, covers all rows. So the rows are read once, kept on disk
 while they are hashed, and written from there: memory holds one batch at a time.
 
-The facts of a table are the number of its rows and a hash over them: the SHA-256 of the same table
-as JSON lines, whatever the file's format. Any reader of the table can compute it.
+A table's facts are its number of rows and the SHA-256 of the table as JSON lines, whatever the
+file's format. Any reader of the table can compute both.
 """
 
 from __future__ import annotations
@@ -42,25 +42,25 @@ TABLES: dict[str, Table] = {
     each.name: each for each in (candidates_table.TABLE, works.TABLE, audits.TABLE, statements.TABLE)
 }
 ALL, NEWEST = "all", "newest audits"
-"""What a table is about, as its stamp says it."""
+"""The subject of a table in its stamp."""
 _STAMPED = (".json", ".parquet")
-"""Formats that have a place for the stamp."""
+"""Formats with a place for the stamp."""
 _KEPT = 16_384
-"""Rows that are written together from what is kept."""
+"""Rows written at a time from the kept file."""
 
 
 @dataclass(frozen=True)
 class TableFacts:
-    """What the stamp covers, and what could not be read."""
+    """The facts under the stamp, and the audits that could not be read."""
 
     rows: int
     sha256: str
-    """Of the table as JSON lines."""
+    """SHA-256 of the table as JSON lines."""
     unread: tuple[str, ...]
-    """Audits that are not in the table, each with the reason."""
+    """Audits missing from the table, each with the reason."""
 
     def plain(self) -> dict[str, object]:
-        """As the stamp has them."""
+        """The facts in the form of the stamp."""
         return {"rows": self.rows, "sha256": self.sha256, "unread": list(self.unread)}
 
 
@@ -70,29 +70,29 @@ class WrittenTable:
 
     path: Path
     files: tuple[Path, ...]
-    """The table, and its stamp's own file where its format has no place for one."""
+    """The table, and the file of its stamp if the format has no place for one."""
     stamp: Stamp
     facts: TableFacts
 
 
 @dataclass
 class _Opened:
-    """Rows of a table that can be read once, and the connection that they come from."""
+    """Rows of a table, readable once, and their connection."""
 
     connection: duckdb.DuckDBPyConnection
     rows: pa.RecordBatchReader
     unread: list[str] = field(default_factory=list)
-    """Complete once the rows were read."""
+    """Complete once the rows are read."""
 
 
 def export_table(
     registry: Registry, name: str, path: Path, now: datetime.datetime, *, all_audits: bool = False
 ) -> WrittenTable:
-    """Write one of :data:`TABLES` to ``path``, in the format that its name ends in. ``all_audits``:
-    see :data:`NEWEST`.
+    """Write one of :data:`TABLES`, in the format of the suffix; ``all_audits``: all, not the
+    newest.
 
     Raises:
-        UsageError: the name of the file ends in no format, or its folder is not there.
+        UsageError: the suffix names no format, or the folder does not exist.
         InputError: the file cannot be written.
         IntegrityError: the log is not whole.
     """
@@ -120,9 +120,7 @@ def export_table(
 
 
 def facts_again(name: str) -> Callable[[Registry, str], object]:
-    """How the facts of a table are read again; see
-    :data:`reports.checking.document_types.KINDS`.
-    """
+    """Reader of a table's facts; see :data:`reports.checking.document_types.KINDS`."""
 
     def read(registry: Registry, subject: str) -> object:
         if subject not in (ALL, NEWEST):
@@ -135,7 +133,7 @@ def facts_again(name: str) -> Callable[[Registry, str], object]:
 
 @contextmanager
 def _opened(registry: Registry, name: str, subject: str) -> Iterator[_Opened]:
-    """The rows of a table, of one transaction."""
+    """The rows of a table, from one transaction."""
     if name == candidates_table.TABLE.name:
         with registry.session() as session:
             every = [audit for audit, _ in audits_in_order(session)]
@@ -150,7 +148,7 @@ def _opened(registry: Registry, name: str, subject: str) -> Iterator[_Opened]:
 
 
 def _facts(table: Table, opened: _Opened, keep: Path | None = None) -> TableFacts:
-    """Read all rows, hash them, and keep them in a Parquet file if there is one."""
+    """Read and hash all rows, and keep them in the Parquet file ``keep``, if given."""
     hashed = _Hashed()
 
     def batches() -> Iterator[pa.RecordBatch]:
@@ -169,7 +167,7 @@ def _facts(table: Table, opened: _Opened, keep: Path | None = None) -> TableFact
 
 @dataclass
 class _Hashed:
-    """A file that keeps nothing but its hash."""
+    """A file that keeps only its hash."""
 
     sha256: "hashlib._Hash" = field(default_factory=hashlib.sha256)
 
