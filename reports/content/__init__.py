@@ -1,4 +1,4 @@
-"""What data sets and models hold, read once for every document.
+"""Contents of data sets and models, read once for every document.
 
 ``selection`` chooses works and counts them in the database; ``data_sets``, ``ensembles`` and
 ``outputs`` are the lineage: data set, members and their manifests, samples and audits. Enter here:

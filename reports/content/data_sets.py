@@ -1,6 +1,6 @@
-"""One data set, or the part of it that an encoding has: counted and hashed, never listed.
+"""One data set, or its part in an encoding: counted and hashed, never listed.
 
-A data set of many licences or rightsholders names those of the most works and counts the others.
+Of many licences or rightsholders, those with the most works are named and the others counted.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from reports.content.selection import (
 from reports.content.texts import moment, one_line
 
 MOST = 100
-"""Licences, rightsholders or media types that a data set names."""
+"""Licences, rightsholders or media types named per data set."""
 
 
 @dataclass(frozen=True)
 class DataSetContent:
-    """A data set, or the part of it that is in an encoding."""
+    """A data set, or its part in an encoding."""
 
     id: int
     name: str
@@ -39,7 +39,7 @@ class DataSetContent:
     described_only: int
     """Works that are known by their metadata alone."""
     missing: int
-    """Works that a later registration of the data set did not find."""
+    """Works not found by a later registration of the data set."""
     first_registered: str | None
     last_registered: str | None
     permissions: dict[str, int]
@@ -51,13 +51,13 @@ class DataSetContent:
     owners_in_all: int
     without_owner: int
     works_sha256: str
-    """SHA-256 over the SHA-256 of its works in hexadecimal, each once, sorted, one per line: as
-    ``works.txt`` of a member."""
+    """SHA-256 over the sorted distinct SHA-256 (hexadecimal) of the works, one per line, as in a
+    member's ``works.txt``."""
     works_hashed: int
 
     @property
     def key(self) -> str:
-        """A name for it that any format can hold."""
+        """A name for the content that any format can hold."""
         return hashlib.sha256(self.name.encode()).hexdigest()[:12]
 
 
@@ -76,7 +76,7 @@ def data_set_named(connection: duckdb.DuckDBPyConnection, name: str) -> DataSetC
 def read_data_set_content(
     connection: duckdb.DuckDBPyConnection, data_set_id: int, encoding_id: str | None
 ) -> DataSetContent:
-    """One data set; with an encoding, the part of it that the encoding has."""
+    """One data set; with an encoding, only its part in the encoding."""
     name, kind = connection.execute("SELECT name, kind FROM data_set WHERE id = ?", [data_set_id]).fetchall()[0]
     if encoding_id is None:
         select_works(connection, "SELECT * FROM asset WHERE data_set_id = ?", [data_set_id])
@@ -117,7 +117,7 @@ def read_data_set_content(
 
 
 def _hash_of_works(connection: duckdb.DuckDBPyConnection) -> tuple[str, int]:
-    """The hash over the hashes of the selected works, and how many these are; read in batches."""
+    """The hash over the hashes of the selected works, and their number; read in batches."""
     reader = connection.execute(
         "SELECT sha256 || chr(10) AS line FROM selected_work WHERE sha256 IS NOT NULL GROUP BY sha256 ORDER BY sha256"
     ).to_arrow_reader(BLOCK)

@@ -1,4 +1,4 @@
-"""Ensembles and members: codes, manifests, and the data sets that each member saw works of."""
+"""Ensembles and members: codes, manifests, and the data sets of the works that each member saw."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _Row = TypeVar("_Row", bound=SQLModel)
 
 @dataclass(frozen=True)
 class EncodingRecord:
-    """An encoding: how units are divided among members."""
+    """An encoding: the division of units among members."""
 
     id: str
     unit_kind: str
@@ -41,7 +41,7 @@ class EncodingRecord:
 
 @dataclass(frozen=True)
 class MemberRecord:
-    """A member, and what its manifest says."""
+    """A member and its manifest."""
 
     id: str
     index: int
@@ -54,7 +54,7 @@ class MemberRecord:
     works: int | None
     works_sha256: str | None
     withdrawn_through: int | None
-    """The last withdrawal that its training applied."""
+    """The last withdrawal that the member's training applied."""
     seed: int | None
     versions: dict[str, str]
     trained_at: str | None
@@ -62,16 +62,16 @@ class MemberRecord:
 
 @dataclass(frozen=True)
 class MemberContent(MemberRecord):
-    """A member, and what it saw."""
+    """A member and the works that it saw."""
 
     withdrawn_seen: int
-    """Works it saw that were withdrawn since."""
+    """Works seen and withdrawn since."""
     works_by_data_set: dict[str, int]
-    """By the id of a data set, how many of its works the member saw."""
+    """Works seen, by id of their data set."""
 
     @property
     def serves(self) -> bool:
-        """Whether it is in service."""
+        """Whether the member is in service."""
         return self.withdrawn_seen == 0
 
 
@@ -87,12 +87,12 @@ class EnsembleContent:
     data_sets: tuple[DataSetContent, ...]
 
     def data_sets_of(self, member: MemberContent) -> list[DataSetContent]:
-        """The data sets that a member saw works of."""
+        """The data sets of the works that a member saw."""
         return [data for data in self.data_sets if str(data.id) in member.works_by_data_set]
 
     @property
     def version(self) -> str:
-        """Of the weights: another one as soon as a member is trained again."""
+        """Version of the weights; changes with each retraining of a member."""
         weights = "\n".join(member.weights_sha256 for member in self.members)
         return hashlib.sha256(weights.encode()).hexdigest()[:12]
 
@@ -126,10 +126,10 @@ def read_ensemble(connection: duckdb.DuckDBPyConnection, ensemble_id: str) -> En
 
 
 def read_encoding(connection: duckdb.DuckDBPyConnection, encoding_id: str, user: str) -> EncodingRecord:
-    """An encoding; ``user`` is what refers to it, for the error.
+    """An encoding; ``user``: the object that refers to it, for the error.
 
     Raises:
-        IntegrityError: it is not registered.
+        IntegrityError: the encoding is not registered.
     """
     row = connection.execute(
         "SELECT id, unit_kind, unit_column, n, h, seed, unit_count FROM encoding WHERE id = ?", [encoding_id]
@@ -140,7 +140,7 @@ def read_encoding(connection: duckdb.DuckDBPyConnection, encoding_id: str, user:
 
 
 def read_members(connection: duckdb.DuckDBPyConnection, ensemble_id: str) -> list[Member]:
-    """All members of an ensemble that were ever registered, in the order of their registration."""
+    """All members of an ensemble ever registered, in order of registration."""
     rows = connection.execute("SELECT * FROM member WHERE ensemble_id = ? ORDER BY rowid", [ensemble_id])
     return [row_of(Member, row) for row in records(rows)]
 
@@ -187,7 +187,7 @@ def member_record(member: Member) -> MemberRecord:
 def _count_seen(
     connection: duckdb.DuckDBPyConnection, encoding_id: str, members: Sequence[MemberRecord]
 ) -> dict[int, list[int]]:
-    """By data set, how many of its works each of these members saw: one pass over the codes."""
+    """By data set, the number of works that each member saw: one pass over the codes."""
     if not members:
         return {}
     counts = ", ".join(

@@ -1,9 +1,7 @@
-"""Hosts of works' addresses, by expressions of the database: taking ten million addresses apart one
-by one would take minutes.
+"""Hosts of works' addresses, as SQL: parsing ten million addresses in Python would take minutes.
 
-Only hosts that are not plain names are looked at in Python, each of them once. A host is told in
-one form: lower case, without ``www.`` before it or a dot after it, IPv6 without brackets, and in
-punycode where it is not ASCII.
+Python looks only at hosts that are not plain names, at each once. The normal form of a host: lower
+case, no leading ``www.``, no trailing dot, IPv6 without brackets, punycode if not ASCII.
 """
 
 from __future__ import annotations
@@ -18,17 +16,16 @@ _NAME = "rtrim(regexp_extract({authority}, '^(?:[^?#@]*@)?([^?#:@\\[]+|\\[[^\\]?
 
 
 def authority_of(address: str) -> str:
-    """SQL: what stands between the slashes of an http or https address, in lower case; null for
-    anything else.
+    """SQL for the part between the slashes of an http(s) address, in lower case; else null.
 
-    Addresses are far more than hosts: group by this, which is cheap, before :func:`host_of`.
+    Authorities are cheap to compute: group by them before :func:`host_of`.
     """
     web = f"lower(left({address}, 7)) = 'http://' OR lower(left({address}, 8)) = 'https://'"
     return f"CASE WHEN {web} THEN lower(split_part({address}, '/', 3)) END"
 
 
 def host_of(authority: str) -> str:
-    """SQL: the host of what :func:`authority_of` gave; null if there is none."""
+    """SQL for the host in an :func:`authority_of`; null if it has none."""
     found = _NAME.format(authority=authority)
     short = (
         f"CASE WHEN starts_with({found}, 'www.') AND contains(({found})[5:], '.') THEN ({found})[5:] ELSE {found} END"
@@ -37,12 +34,13 @@ def host_of(authority: str) -> str:
 
 
 def prepare_odd_hosts(connection: duckdb.DuckDBPyConnection, table: str) -> None:
-    """Have the table ``odd_host``: each host of a table that is no plain name, with its ``normal``
-    form; null: it is no host.
+    """Make the table ``odd_host``: hosts that are not plain names, each with its ``normal`` form.
+
+    A null ``normal`` means: not a host.
 
     Args:
-        connection: where the table is.
-        table: a table of ours with a column ``host``, as :func:`host_of` gives it.
+        connection: has the table.
+        table: name of a table with a column ``host``, made by :func:`host_of`.
     """
     odd = [
         host

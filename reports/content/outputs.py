@@ -1,7 +1,7 @@
-"""The lineage of one output: the members that made it, and what its audit found.
+"""The lineage of one output: the members that made it, and the findings of its audit.
 
-The subject is ``audit <id>``, or ``sample <id>`` for a sample without an audit: read again later,
-the lineage is of the same audit.
+The subject is ``audit <id>``, or ``sample <id>`` for a sample without an audit, so a later reading
+is of the same audit.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ class WorkRecord:
     basis: str | None
     permission: str
     seen_by: tuple[str, ...]
-    """Ids of the output's members that saw it."""
+    """Ids of the output's members that saw the work."""
 
 
 @dataclass(frozen=True)
 class PassedUnit:
-    """A unit that passed the test of an audit."""
+    """A unit that passed an audit's test."""
 
     rank: int
     unit_number: int
@@ -67,12 +67,12 @@ class PassedUnit:
     influence_estimate: float | None
     works_in_unit: int
     works: tuple[WorkRecord, ...]
-    """All of a unit of one work, else those that the ranking found closest."""
+    """All works of a unit with one work, else the works that the ranking found closest."""
 
 
 @dataclass(frozen=True)
 class AuditRecord:
-    """An audit, and what it found."""
+    """An audit and its findings."""
 
     id: str
     created_at: str | None
@@ -89,7 +89,7 @@ class AuditRecord:
 
 @dataclass(frozen=True)
 class SampleRecord:
-    """How a sample was generated."""
+    """The generation of a sample."""
 
     id: str
     seed: int
@@ -103,24 +103,23 @@ class SampleRecord:
 
 @dataclass(frozen=True)
 class OutputLineage:
-    """One output: how it was generated, and what was found about it."""
+    """One output: its generation and its findings."""
 
     image_sha256: str
     image_name: str | None
     ensemble_id: str
     encoding: EncodingRecord
     sample: SampleRecord | None
-    """None for an image that was not generated here."""
+    """None for an image not generated here."""
     audit: AuditRecord | None
 
 
 def find_output(session: Session, name: str) -> str:
-    """The subject of the output that ``name`` names: a sample, an audited image or an audit, by its
-    first digits.
+    """The subject of a sample, an audited image or an audit, named by its first digits.
 
     Raises:
         NotFoundError: nothing has that name.
-        UsageError: more than one thing has it.
+        UsageError: several things have that name.
     """
     try:
         return f"audit {named_audits(session, [name])[0].id}"
@@ -132,11 +131,11 @@ def find_output(session: Session, name: str) -> str:
 
 
 def read_output(connection: duckdb.DuckDBPyConnection, subject: str) -> OutputLineage:
-    """The lineage of a subject, as :func:`find_output` names it.
+    """The lineage of a subject in the form of :func:`find_output`.
 
     Raises:
-        NotFoundError: it is not there.
-        IntegrityError: rows that it refers to are not there.
+        NotFoundError: the subject does not exist.
+        IntegrityError: rows that it refers to are missing.
     """
     kind, _, name = subject.partition(" ")
     if kind not in ("audit", "sample") or not name:
@@ -268,9 +267,7 @@ def _work(row: dict[str, Any], seen: tuple[str, ...]) -> WorkRecord:
 
 
 def _served(history: Sequence[Member], indices: Any, members_sha256: Any) -> tuple[MemberRecord, ...]:  # noqa: ANN401 - JSON
-    """The members that served together then; none where the registry cannot say which generation it
-    was.
-    """
+    """The members that served together then; empty if the registry cannot tell the generation."""
     if not isinstance(indices, list) or not isinstance(members_sha256, str):
         return ()
     served = served_by(history, indices, members_sha256)

@@ -3,9 +3,9 @@
     select_works(connection, "SELECT * FROM asset WHERE data_set_id = 1")
     licences, in_all = count_licences(connection, most=100)
 
-The selection lies in temporary tables of the connection: ``selected_work``; ``selected_rights``,
-the rows of ``asset_rights`` of these works; and ``co_owner``, the further rightsholders of works
-that several own. A connection has one selection at a time.
+The selection lies in temporary tables: ``selected_work``; ``selected_rights``, these works' rows of
+``asset_rights``; and ``co_owner``, the further rightsholders of works with several. A connection
+has one selection at a time.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ COLUMNS = (
     "id, identity, data_set_id, rightsholder_id, licence_id, permission, media_type, url, byte_size, sha256, width, height, "
     "missing_since, declared_id, verified_id, registered_at"
 )
-"""Columns of ``asset`` that a selection has."""
+"""Columns of ``asset`` in a selection."""
 
 FORBIDDEN = "permission IN ('prohibited', 'withdrawn')"
 WORKS = f"count(*)::BIGINT AS works, count(*) FILTER ({FORBIDDEN})::BIGINT AS forbidden"
-"""SQL for the two counts of every table: works, and those that may not be trained on."""
+"""SQL for the two counts of every table: works, and works that may not be trained on."""
 
 _SEVERAL = rightsholders_among(
     "(FROM selected_work WHERE id IN (SELECT asset_id FROM co_rightsholder))", "selected_rights"
@@ -85,11 +85,11 @@ class Totals:
     described_only: int
     """Works that are known by their metadata alone."""
     missing: int
-    """Works that a later registration of their source did not find."""
+    """Works not found by a later registration of their data set."""
     verified: int
-    """Works of which rights were verified."""
+    """Works with verified rights."""
     owners_verified: int
-    """Works whose rightsholder was verified."""
+    """Works with a verified rightsholder."""
     licences_verified: int
     without_rightsholder: int
     without_licence: int
@@ -101,7 +101,7 @@ class Totals:
 
 @dataclass(frozen=True)
 class LicenceCount:
-    """A licence, and how many works are under it."""
+    """A licence and the number of its works."""
 
     reference: str
     spdx: str | None
@@ -109,17 +109,17 @@ class LicenceCount:
     training: str
     works: int
     verified: int
-    """Of these, works whose licence was verified; that of the others is as declared."""
+    """Works with this licence verified; that of the others is as declared."""
 
     @property
     def declared(self) -> int:
-        """Works whose licence is as declared."""
+        """Works with this licence as declared only."""
         return self.works - self.verified
 
 
 @dataclass(frozen=True)
 class RightsholderCount:
-    """A rightsholder, and how many works they own, alone or with others."""
+    """A rightsholder and the number of their works, owned alone or with others."""
 
     id: int
     name: str
@@ -141,10 +141,9 @@ def select_works(connection: duckdb.DuckDBPyConnection, query: str, values: Sequ
 
 
 def prepare_hosts(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the table ``selected_host``: works, forbidden and bytes by data_set_id and host (null:
-    no web address).
+    """Make the table ``selected_host``: works, forbidden and bytes by data_set_id and host.
 
-    A work's own address counts, else that of its source.
+    A work's own address counts, else that of its source; a null host: no web address.
     """
     connection.execute(f"CREATE OR REPLACE TEMP TABLE address_host AS {_ADDRESSES}")
     prepare_odd_hosts(connection, "address_host")
@@ -169,14 +168,14 @@ def count_works(connection: duckdb.DuckDBPyConnection) -> Totals:
 
 
 def count_values(connection: duckdb.DuckDBPyConnection, column: str) -> dict[str | None, int]:
-    """Works by value of one of :data:`COLUMNS`, the most frequent first; None: not recorded."""
+    """Works by value of one of :data:`COLUMNS`, most frequent first; None: not recorded."""
     return dict(
         connection.execute(f"SELECT {column}, count(*) FROM selected_work GROUP BY 1 ORDER BY 2 DESC, 1").fetchall()  # noqa: S608 - ours
     )
 
 
 def count_licences(connection: duckdb.DuckDBPyConnection, most: int) -> tuple[tuple[LicenceCount, ...], int]:
-    """The licences of the most works, and how many there are in all."""
+    """The licences with the most works, and the number of all licences."""
     rows = connection.execute(
         "SELECT reference, spdx, url, training, works, verified, count(*) OVER () "  # noqa: S608 - constants
         f"FROM ({LICENCES}) WHERE licence_id IS NOT NULL ORDER BY works DESC, reference, licence_id LIMIT {int(most)}"
@@ -185,7 +184,7 @@ def count_licences(connection: duckdb.DuckDBPyConnection, most: int) -> tuple[tu
 
 
 def count_rightsholders(connection: duckdb.DuckDBPyConnection, most: int) -> tuple[tuple[RightsholderCount, ...], int]:
-    """The rightsholders of the most works, and how many there are in all."""
+    """The rightsholders with the most works, and the number of all rightsholders."""
     rows = connection.execute(
         "SELECT rightsholder_id, name, kind, works, count(*) OVER () "  # noqa: S608 - constants
         f"FROM ({RIGHTSHOLDERS}) WHERE rightsholder_id IS NOT NULL ORDER BY works DESC, name, rightsholder_id "

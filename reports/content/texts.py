@@ -1,4 +1,4 @@
-"""Texts and moments as facts have them: bounded, on one line, the same in every time zone."""
+"""Texts and moments in facts: bounded, on one line, the same in every time zone."""
 
 from __future__ import annotations
 
@@ -12,14 +12,12 @@ from registry.errors import IntegrityError
 from registry.export.cells import REPLACEMENT
 
 LONGEST = 300
-"""Characters of a text from outside."""
+"""Most characters of a foreign text."""
 _BIDIRECTIONAL = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def one_line(text: str) -> str:
-    """Text from outside: at most :data:`LONGEST` characters, no control characters, nothing that
-    turns the writing direction.
-    """
+    """Foreign text: at most :data:`LONGEST` characters, none that control or turn the writing."""
     cut = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
     return "".join(
         REPLACEMENT if unicodedata.category(each) in ("Cc", "Cs") or each in _BIDIRECTIONAL else each for each in cut
@@ -27,12 +25,12 @@ def one_line(text: str) -> str:
 
 
 def optional_line(text: str | None) -> str | None:
-    """The same; None for a text that is empty or missing."""
+    """:func:`one_line`; None for an empty or missing text."""
     return one_line(text) if text else None
 
 
 def lines(values: Any) -> dict[str, str]:  # noqa: ANN401 - JSON
-    """A mapping of texts from outside, sorted by name."""
+    """A mapping of foreign texts, sorted by name."""
     return {one_line(str(name)): one_line(str(text)) for name, text in sorted((values or {}).items())}
 
 

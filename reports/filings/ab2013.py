@@ -1,5 +1,5 @@
-"""The documentation of training data that California's AB 2013 asks for: the twelve items of Civil
-Code 3111 (a).
+"""Documentation of training data under California's AB 2013: the twelve items of Civil Code 3111
+(a).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ KIND = "ab-2013 statement"
 
 
 def facts(registry: Registry, subject: str) -> dict[str, Any]:
-    """The facts of an ensemble's statement, under the answers of the version that is named; see
+    """The facts of a statement under its version's answers; see
     :mod:`reports.checking.document_types`.
     """
     return facts_of(registry, FORM, subject)
@@ -133,7 +133,7 @@ def _how(sheet: Sheet, content: ContentFacts, answers: Answers) -> None:
 
 
 def _processing(image: object) -> str:
-    """How images were made ready, as the ensemble's recipe has it."""
+    """The preparation of images by the ensemble's recipe."""
     if not isinstance(image, Mapping) or not isinstance(image.get("size"), int):
         return "not recorded"
     how = {"pad": "padded", "crop": "cropped"}.get(str(image.get("fit")), "fitted")

@@ -1,11 +1,10 @@
-"""The public summary of training content that Article 53 (1) (d) of the European AI Act asks for.
+"""The public summary of training content under Article 53 (1) (d) of the European AI Act.
 
-After the template of the AI Office of 24 July 2025: its sections, their numbers and the names of
-their fields. What the registry knows is filled in from it, what the provider answers from their
-file, and the rest is marked as to be provided.
+Sections, numbers and field names are those of the AI Office's template of 24 July 2025. The
+registry's facts and the provider's answers fill them; the rest is marked as to be provided.
 
-The sizes are those of images: under one million, one million to one billion, more. Section 2, the
-sources, is in :mod:`reports.filings.ai_act_sources`.
+The size bands are those for images: under one million, one million to one billion, more. Section 2,
+the sources, is in :mod:`reports.filings.ai_act_sources`.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ MILLION, BILLION = 10**6, 10**9
 
 
 def facts(registry: Registry, subject: str) -> dict[str, Any]:
-    """The facts of an ensemble's summary, under the answers of the version that is named; see
+    """The facts of a summary under its version's answers; see
     :mod:`reports.checking.document_types`.
     """
     return facts_of(registry, FORM, subject)

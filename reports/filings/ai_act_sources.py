@@ -1,7 +1,7 @@
-"""Section 2 of the European summary: where the training content came from, source by source.
+"""Section 2 of the European summary: the sources of the training content.
 
-A public data set is listed by name where it has more than 3 % of all works of public data sets; of
-crawled domains the largest tenth is listed, by bytes.
+A public data set with more than 3 % of the works of all public data sets is listed by name; of
+crawled domains the largest tenth by bytes is listed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from reports.filings.sources import SOURCES, Sourced, key_of, period, share, use
 from reports.rendering.wording import count, quoted
 
 LARGE_SHARE = 0.03
-"""Of the works of all public data sets: one with more is listed by name."""
+"""Share of the works of all public data sets above which a data set is listed by name."""
 IMAGE = "Image"
 
 
@@ -222,7 +222,7 @@ def _signs(content: ContentFacts) -> list[str]:
 
 
 def _whether(sheet: Sheet, question: str, stated: bool | None, source: Source, sets: list[Sourced]) -> bool:
-    """Ask the yes-or-no question of a section; whether its further questions are to be asked."""
+    """Ask a section's yes-or-no question; returns whether to ask its further questions."""
     answer, reason = used(stated, source, sets)
     shown = yes_no(answer)
     if reason is None or shown is None:

@@ -1,9 +1,8 @@
-"""What only the provider can answer in a filing: a TOML file of their own words, typed, bounded and
-refused where it is unknown.
+"""The provider's own answers in a filing: a TOML file, typed and bounded; unknown keys are refused.
 
-The questions are the fields below; the annotated skeleton that ``--template`` writes is made from
-them (:mod:`reports.filings.answers_template`), so that neither can lack what the other has. Every
-question may be left out: a filing then lists it as to be provided.
+The questions are the fields below; :mod:`reports.filings.answers_template` makes the annotated
+skeleton of ``--template`` from them, so neither can lack a question of the other. Every question
+may be left out: a filing then lists it as to be provided.
 """
 
 from __future__ import annotations
@@ -22,14 +21,14 @@ from registry.errors import InputError
 from reports.filings.toml_keys import has_long_key
 
 LARGEST_FILE = 2**19
-"""Bytes: many times what the longest filing needs."""
+"""Bytes: many times the size of the longest filing."""
 LONGEST_ANSWER = 10_000
 MOST_DATA_SETS = 10_000
 MOST_FAULTS = 5
-"""Faults of a file that one error names."""
+"""Faults of a file named in one error."""
 
 Source = Literal["public", "licensed", "private", "crawled", "user", "synthetic", "other"]
-"""How a data set came to the provider; the parts of section 2 of the European template."""
+"""The source of a data set; the parts of section 2 of the European template."""
 
 
 def _said(text: str) -> str:
@@ -49,7 +48,7 @@ def _question(text: str, example: object) -> Any:  # noqa: ANN401 - as pydantic'
 
 
 class Answered(BaseModel):
-    """A table of the file: fixed once read, and no key that is not a question."""
+    """A table of the file: immutable, and every key is a question."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -260,7 +259,7 @@ def read_answers(path: Path) -> Answers:
 
 
 def check_data_sets(answers: Answers, names: Iterable[str]) -> None:
-    """Raise InputError where an answer is about a data set that is not one of ``names``."""
+    """Raise InputError if an answer is about a data set outside ``names``."""
     known = set(names)
     for name in answers.data_sets:
         if name not in known:
@@ -279,7 +278,7 @@ _EXPECTED = {
 
 
 def _faults(error: ValidationError) -> str:
-    """All of them, of many the first, so that they can be mended at once."""
+    """The first faults, so that several can be mended at once."""
     found = error.errors(include_url=False, include_input=False)
     more = f"; and {len(found) - MOST_FAULTS:,} more" if len(found) > MOST_FAULTS else ""
     return "; ".join(_fault([str(part)[:80] for part in each["loc"]], each) for each in found[:MOST_FAULTS]) + more
@@ -301,7 +300,7 @@ def _nearest(name: str, known: Iterable[str], within: str = "") -> str:
 
 
 def table_of(name: str) -> type[BaseModel]:
-    """The questions of a table of the file that is not about single data sets."""
+    """The questions of a table of the file, except those on single data sets."""
     found: Any = Answers.model_fields[name].annotation
     table: type[BaseModel] = found
     return table

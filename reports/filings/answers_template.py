@@ -1,7 +1,6 @@
-"""The file of questions that ``--template`` writes: every field of the answers, with its text and
-an example.
+"""The file of questions that ``--template`` writes: every field of the answers, with an example.
 
-It is made from :class:`reports.filings.answers.Answers`, so that it asks exactly what is read.
+Made from :class:`reports.filings.answers.Answers`, so that it asks exactly what is read.
 """
 
 from __future__ import annotations
@@ -18,9 +17,7 @@ _LISTED_DATA_SETS = 1_000
 
 
 def template_of(data_sets: Iterable[str]) -> str:
-    """A TOML file of all questions, each with an example that is commented out; as it stands it
-    answers nothing.
-    """
+    """A TOML file of all questions, with examples commented out; unedited, it answers nothing."""
     lines = [
         "# Answers for `creditline export ai-act` and `creditline export ab-2013`.",
         "# Remove the # before a line to answer it; what is left out is listed in the filing as to be provided.",

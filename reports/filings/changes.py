@@ -1,4 +1,4 @@
-"""Where the facts of a version of a filing differ from those of the version before."""
+"""Differences between the facts of a filing's version and those of the version before."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ from reports.filings.form import ChangePart, ChangesPart
 MOST_CHANGES = 100
 LONGEST_VALUE = 200
 ANSWERS = "answers"
-"""The part of a filing's facts that its provider wrote."""
+"""The part of a filing's facts written by its provider."""
 _NAMES = ("name", "reference", "domain", "protocol", "use")
-"""Fields that tell the entries of a list apart, so that one that moved has not changed."""
+"""Fields that identify an entry of a list, so that a moved entry has not changed."""
 _Place: TypeAlias = tuple[str, ...]
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> ChangesPart:
-    """The values of plain JSON objects that differ, by place; those beyond :data:`MOST_CHANGES` are
-    counted.
+    """The values of plain JSON objects that differ, by place; none of :data:`ANSWERS`.
 
-    The values of :data:`ANSWERS` are not named.
+    Changes beyond :data:`MOST_CHANGES` are only counted.
     """
     old, new = dict(_values((), before)), dict(_values((), now))
     places = [place for place in {**old, **new} if old.get(place) != new.get(place)]
@@ -34,7 +33,7 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> ChangesPart:
 def _change(place: _Place, before: object, now: object) -> ChangePart:
     old, new = _text(before), _text(now)
     if place[0] == ANSWERS:
-        # What was answered is shown where it is asked for, or not at all.
+        # An answer is shown at its question, or not at all.
         old, new = (None if text is None else "answered" for text in (old, new))
         new = "answered otherwise" if old and new else new
     differ = next((at for at, (one, other) in enumerate(zip(old or "", new or "", strict=False)) if one != other), 0)
@@ -56,9 +55,7 @@ def _values(place: _Place, value: Any) -> Iterator[tuple[_Place, Any]]:  # noqa:
 
 
 def _named(entries: list[Any]) -> list[tuple[str, Any]]:
-    """The entries of a list by what they are called; of one name, each by its number among
-    these.
-    """
+    """The entries of a list by name; entries of one name by their number among these."""
     met: Counter[str] = Counter()
     found = []
     for number, entry in enumerate(entries, start=1):
@@ -70,7 +67,7 @@ def _named(entries: list[Any]) -> list[tuple[str, Any]]:
 
 
 def _text(value: object) -> str | None:
-    """For people; None: there is none."""
+    """For people; None if there is no value."""
     if value is None:
         return None
     if isinstance(value, bool):

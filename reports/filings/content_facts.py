@@ -1,7 +1,4 @@
-"""The numbers that filings are written from, as they are in their JSON.
-
-:mod:`reports.filings.training_content` counts them.
-"""
+"""The numbers of filings, as in their JSON; :mod:`reports.filings.training_content` counts them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Answers that cannot all be true: within one file, or against what the registry knows.
+"""Answers that cannot all be true: within one file, or against the registry's facts.
 
-A filing with contradictions is written all the same, as one with open questions is, and lists them.
+Like a filing with open questions, a filing with contradictions is written, and lists them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from reports.rendering.wording import quoted
 
 
 def contradictions(content: ContentFacts, answers: Answers, tables: frozenset[str]) -> list[ContradictionPart]:
-    """Those of the answers that a form uses; ``tables`` names their tables."""
+    """Contradictions among the answers that a form uses; ``tables`` names their tables."""
     sets = sourced(content, answers)
     found = [
         *_of_sources(content, answers, sets),
@@ -49,7 +49,7 @@ def _of_sources(content: ContentFacts, answers: Answers, sets: list[Sourced]) ->
 
 
 def _of_details(answers: Answers, sets: list[Sourced]) -> Iterator[ContradictionPart]:
-    """Details of a source that was not used, by another answer; the filing does not show them."""
+    """Details of a source that another answer says was not used; the filing omits the details."""
     for source in SOURCES:
         given = _general(answers, source)
         table = next(iter(given), "").partition(".")[0]
@@ -79,7 +79,7 @@ def _of_details(answers: Answers, sets: list[Sourced]) -> Iterator[Contradiction
 
 
 def _general(answers: Answers, source: Source) -> dict[str, bool]:
-    """What was answered about a source in general, by key; nothing while a part of it is open."""
+    """General answers on a source, by key; empty while one of them is open."""
     if source != "user":
         stated = getattr(answers, source).used
         return {} if stated is None else {f"{source}.used": stated}
@@ -90,7 +90,7 @@ def _general(answers: Answers, source: Source) -> dict[str, bool]:
 
 
 def _of_synthetic(content: ContentFacts, answers: Answers, sets: list[Sourced]) -> Iterator[ContradictionPart]:
-    """What was answered about generated images against the signs of them."""
+    """Answers about generated images against signs of generated images."""
     for each in sets:
         if each.answers.source not in (None, "synthetic") and each.facts.works == each.facts.own_outputs:
             yield ContradictionPart(
@@ -100,7 +100,7 @@ def _of_synthetic(content: ContentFacts, answers: Answers, sets: list[Sourced]) 
             )
     stated, _ = used(answers.synthetic.used, "synthetic", sets)
     if stated is False and _signs(content):
-        # Unanswered, No is what follows from the sources of all data sets.
+        # Unanswered, "No" follows from the sources of all data sets.
         answered = answers.synthetic.used is False
         who = "synthetic.used says" if answered else "the sources of the data sets say"
         yield ContradictionPart(
@@ -115,7 +115,7 @@ def _signs(content: ContentFacts) -> int:
 
 
 def _of_days(content: ContentFacts, answers: Answers) -> Iterator[ContradictionPart]:
-    """Days that were answered against days on record."""
+    """Answered days against days on record."""
     newest, placed = answers.content.latest_acquisition, answers.model.placed_on_market
     if newest and content.registered_to and newest.isoformat() > content.registered_to:
         yield ContradictionPart(

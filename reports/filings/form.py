@@ -1,8 +1,7 @@
-"""The form of a filing: numbered sections of questions, each with its answer and the basis of the
-answer, and the open questions.
+"""The form of a filing: numbered sections, each question's answer and its basis, open questions.
 
-A :class:`Form` fills a :class:`Sheet` from what the registry knows and what the provider answered.
-How a filing becomes a version that is kept is in :mod:`reports.filings.versions`.
+A :class:`Form` fills a :class:`Sheet` from the registry's facts and the provider's answers;
+:mod:`reports.filings.versions` keeps filings as versions.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from reports.filings.content_facts import ContentFacts
 from reports.issuing.stamp import Stamp
 
 VERSION: Literal[1] = 1
-"""Of the form of the JSON document."""
+"""Version of the JSON document's form."""
 
 Basis = Literal["registry", "provider", "to be provided"]
 
@@ -117,7 +116,7 @@ class FilingDocument(Facts):
 
 @dataclass
 class Sheet:
-    """The sections of a form while they are filled in."""
+    """The sections of a form while they are being filled in."""
 
     sections: list[SectionPart] = field(default_factory=list)
     missing: list[MissingPart] = field(default_factory=list)
@@ -127,11 +126,11 @@ class Sheet:
         self.sections.append(SectionPart(number=number, title=title, items=[], tables=[]))
 
     def known(self, question: str, answer: str | list[str], note: str | None = None) -> None:
-        """Something that the registry knows."""
+        """Add an answer that the registry knows."""
         self._add(question, answer, "registry", note)
 
     def asked(self, question: str, answer: str | list[str] | None, answer_with: str, note: str | None = None) -> None:
-        """Something that the provider alone can say."""
+        """Add an answer that only the provider can give."""
         if answer is None:
             item = self._add(question, None, "to be provided", note)
             section = self.sections[-1].number
@@ -140,25 +139,25 @@ class Sheet:
             self._add(question, answer, "provider", note)
 
     def follows(self, question: str, answer: str | list[str], note: str | None = None) -> None:
-        """Something that follows from another answer of the provider."""
+        """Add an answer that follows from another answer of the provider."""
         self._add(question, answer, "provider", note)
 
     def either(
         self, question: str, answer: str | None, answer_with: str, known: str | None, note: str | None = None
     ) -> None:
-        """The provider's answer if there is one, else what the registry knows."""
+        """Add the provider's answer, else the registry's."""
         if answer is None and known is not None:
             self.known(question, known, note)
         else:
             self.asked(question, answer, answer_with)
 
     def optional(self, question: str, answer: str | None) -> None:
-        """A remark that may be left out."""
+        """Add a remark that may be left out."""
         if answer is not None:
             self._add(question, answer, "provider", None)
 
     def table(self, caption: str, columns: Sequence[str], rows: Sequence[Sequence[str | int]]) -> None:
-        """A list below the section's answers."""
+        """Add a list below the section's answers."""
         if rows:
             kept = [list(row) for row in rows]
             self.sections[-1].tables.append(TablePart(caption=caption, columns=list(columns), rows=kept))
@@ -176,15 +175,15 @@ class Form:
     """A kind of filing."""
 
     kind: str
-    """As its stamps name it."""
+    """The kind in its stamps."""
     creditline: Literal["ai-act-summary", "ab-2013-statement"]
     stem: str
-    """Its files' names begin with it."""
+    """Start of its files' names."""
     title: str
     lead: str
     law: str
     tables: frozenset[str]
-    """The tables of answers that it uses; others do not make a new version of it."""
+    """The tables of answers that it uses; changes in others make no new version."""
     fill: Callable[[ContentFacts, Answers], Sheet]
 
     def name(self, ensemble_id: str, number: int, suffix: str) -> str:

@@ -1,6 +1,4 @@
-"""How the provider obtained each data set, by the answers or the registry; and phrases that filings
-share.
-"""
+"""The source of each data set, by the answers or the registry; and phrases shared by filings."""
 
 from __future__ import annotations
 
@@ -29,7 +27,7 @@ NONE = DataSetAnswers()
 
 @dataclass(frozen=True)
 class Sourced:
-    """A data set with what is known of its source."""
+    """A data set and its source."""
 
     facts: DataSetWorks
     answers: DataSetAnswers
@@ -40,9 +38,9 @@ class Sourced:
 def sourced(content: ContentFacts, answers: Answers) -> list[Sourced]:
     """The data sets with their sources, the largest first.
 
-    The registry knows one source by itself: where every work of a data set is an output that was
-    generated here, it is synthetic. A licence or an address says how a work may be used or where it
-    is, not how it was obtained.
+    The registry knows one source by itself: a data set is synthetic if every work in it is an
+    output generated here. A licence or an address says how a work may be used or where it is, not
+    how the provider obtained it.
     """
     found = []
     for facts in content.data_sets:
@@ -53,15 +51,14 @@ def sourced(content: ContentFacts, answers: Answers) -> list[Sourced]:
 
 
 def key_of(each: Sourced, question: str) -> str:
-    """Where a question about one data set is answered: ``data_sets."museum".link``."""
+    """The key that answers a question about one data set: ``data_sets."museum".link``."""
     return f"data_sets.{basic_string(each.facts.name)}.{question}"
 
 
 def used(stated: bool | None, source: Source, sets: list[Sourced]) -> tuple[bool | None, str | None]:
-    """Whether content of this source was used, and the ground for it if the answers do not say.
+    """Whether content of this source was used, and the ground if the answers do not say.
 
-    The sources of single data sets count before a general no, so that a filing does not contradict
-    itself.
+    The sources of single data sets override a general no, so a filing does not contradict itself.
     """
     named = sum(each.source == source for each in sets)
     if named:
@@ -72,7 +69,7 @@ def used(stated: bool | None, source: Source, sets: list[Sourced]) -> tuple[bool
 
 
 def yes_no(value: bool | None) -> str | None:
-    """For the forms."""
+    """The forms' "Yes" or "No"; None: open."""
     return None if value is None else "Yes" if value else "No"
 
 
@@ -102,9 +99,7 @@ def licences(content: ContentFacts) -> str:
 
 
 def declared(verified: int, content: ContentFacts) -> str:
-    """The basis of the rightsholders or licences of the works, of which ``verified`` are
-    verified.
-    """
+    """The basis of the works' rightsholders or licences, of which ``verified`` are verified."""
     if not verified:
         return "as declared when the works were registered; none was verified here"
     if verified == content.works:
@@ -113,7 +108,7 @@ def declared(verified: int, content: ContentFacts) -> str:
 
 
 def share(part: int, whole: int) -> str:
-    """A share of the whole as a percentage."""
+    """``part`` as a percentage of ``whole``."""
     return percent(part / whole) if whole and part else "0 %"
 
 

@@ -1,9 +1,10 @@
 """Finds keys that are too expensive for Python's TOML parser, before the parser runs.
 
+
 The parser's time and memory grow with the square of a dotted key's length: a key of 64 KiB takes
 most of a minute and 4 GiB, so a bound on the file's size is not enough. The text is cut into TOML's
-tokens, since dots in strings and comments belong to no key, and no character is read twice. Up to
-the first fault in a file the tokens are the parser's; the parser stops there.
+tokens, since dots in strings and comments belong to no key; no character is read twice. Up to a
+file's first fault the tokens are the parser's; the parser stops there.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import re
 
 MOST_DOTS = 11
-"""In a key: it has twelve parts then."""
+"""Dots of a key of twelve parts."""
 
 _TOKEN = re.compile(
     r'''
@@ -39,9 +40,7 @@ def has_long_key(text: str) -> bool:
 
 
 def basic_string(text: str) -> str:
-    """A basic string of TOML, in which nothing of a foreign name is a line of its own or turns the
-    writing direction.
-    """
+    """A TOML basic string, safe for foreign names: no line breaks, no turned writing direction."""
     kept = (
         f"\\{character}" if character in '"\\' else character if character.isprintable() else f"\\U{ord(character):08X}"
         for character in text

@@ -1,7 +1,7 @@
-"""What an ensemble was trained on, counted once for every filing.
+"""The training content of an ensemble, counted once for every filing.
 
 Training content is every work that the newest generation of some member saw: the works of the
-encoding, without those that were withdrawn and that all members have since been trained without.
+encoding, except withdrawn works that all members have since been retrained without.
 """
 
 from __future__ import annotations
@@ -32,10 +32,9 @@ from reports.filings.content_facts import ContentFacts, DataSetWorks, DomainWork
 MOST_LICENCES = 100
 MOST_DOMAINS = 100_000
 SMALL_PROVIDER_DOMAINS = 1_000
-"""Domains that a small or medium-sized provider lists at most."""
+"""Most domains that a small or medium-sized provider lists."""
 AI_SOURCES = ("trainedalgorithmicmedia", "compositewithtrainedalgorithmicmedia")
-"""IPTC digital source types, in small letters, of files that a generative model made, wholly or in
-part."""
+"""IPTC digital source types, in lower case, of files made wholly or partly by an AI model."""
 
 _SIGNALS = f"""
     SELECT * FROM ({CURRENT_SIGNALS}) WHERE use <> 'unspecified'
@@ -53,7 +52,7 @@ def read_content(
     """Count an ensemble's training content.
 
     Args:
-        connection: to the registry; temporary tables are made in it.
+        connection: to the registry; gets temporary tables.
         ensemble_id: the ensemble.
         crawled: names of the data sets whose domains are ranked.
         small_provider: list 5 % of the domains, at most 1,000, instead of 10 %.
@@ -147,8 +146,10 @@ def _select(
     members: Sequence[MemberRecord],
     generations: Sequence[MemberRecord],
 ) -> tuple[int, int]:
-    """Select the training content; returns how many withdrawn works the members are trained without
-    again, and how many no member ever saw.
+    """Select the training content.
+
+    Returns the number of withdrawn works that all members were retrained without, and of works that
+    no member ever saw.
     """
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE encoded AS SELECT asset_id, {_seen_by(members)} AS seen, "  # noqa: S608 - numbers
@@ -202,8 +203,9 @@ def _signals(connection: duckdb.DuckDBPyConnection) -> list[SignalWorks]:
 def _top_domains(
     connection: duckdb.DuckDBPyConnection, crawled: Collection[str], *, small_provider: bool
 ) -> tuple[list[DomainWorks], int]:
-    """The largest domains by bytes of the data sets of these names, and how many domains there are:
-    10 %, or 5 % and at most :data:`SMALL_PROVIDER_DOMAINS` of a small provider.
+    """The largest domains by bytes of the named data sets, and the number of all domains.
+
+    10 % are returned; of a small provider 5 %, at most :data:`SMALL_PROVIDER_DOMAINS`.
     """
     sites = (
         "SELECT host, sum(works)::BIGINT AS works, sum(bytes)::BIGINT AS bytes FROM selected_host "
@@ -217,7 +219,7 @@ def _top_domains(
 
 
 def _data_sets(connection: duckdb.DuckDBPyConnection) -> list[DataSetWorks]:
-    """Data sets with works among the training content, the largest first."""
+    """Data sets with works in the training content, the largest first."""
     ai_sources = ", ".join(f"'{each}'" for each in AI_SOURCES)
     rows = _rows(
         connection,

@@ -1,12 +1,12 @@
 """Versions of filings: the earlier ones, their kept copies, and the next one.
 
-A filing's facts are what the registry knows and what the provider answered. If the facts are those
-of the newest version, that version is written again, byte for byte; otherwise there is a next one.
-The log names the versions; ``filings/`` in the home has their copies. Each version's JSON has its
-answers, so that its facts can be read again without the file of answers.
+A filing's facts are the registry's facts and the provider's answers. If they equal the facts of the
+newest version, that version is written again, byte for byte; else there is a next version. The log
+names the versions; ``filings/`` in the home has their copies. Each version's JSON has its answers,
+so its facts can be read again without the file of answers.
 
-If a copy is lost, the export says so: an earlier version is left out; the newest is made again from
-the same facts, in other bytes.
+The export names lost copies: an earlier version is left out; the newest is made again from the same
+facts, in other bytes.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ from reports.issuing.stamp import Stamp, stamp_of
 from reports.rendering.html import rendered
 
 LARGEST_KEPT = 2**26
-"""Bytes of a kept copy that are read."""
+"""Most bytes of a kept copy to read."""
 
 
 @dataclass
 class Kept:
-    """A version, as the log says."""
+    """A version named in the log."""
 
     number: int
     issued_at: datetime.datetime
@@ -54,21 +54,19 @@ class Kept:
 
 @dataclass(frozen=True)
 class Filed:
-    """What a run gave out."""
+    """The files of one run."""
 
     document: FilingDocument
     page: Path
     data: Path
     new: bool
-    """Whether this is a version that had not been there."""
+    """Whether this version is new."""
     rebuilt: bool
-    """Whether its kept copy was lost, so that it was made anew: of the same facts, with another
-    stamp and in other bytes."""
+    """Whether its lost copy was made again from the same facts: other stamp, other bytes."""
     answers_of: int | None
-    """The version whose answers were used again, where no file was given."""
+    """The version whose answers were reused, if no file was given."""
     lost: tuple[int, ...]
-    """Earlier versions that it links to and that were not written, as their kept copies are missing
-    or altered."""
+    """Earlier versions that it links to, not written: their copies are missing or altered."""
 
     @property
     def supersedes(self) -> int | None:
@@ -77,33 +75,32 @@ class Filed:
 
 
 def subject_of(ensemble_id: str, number: int) -> str:
-    """What the stamp says that a version is about: each has answers of its own."""
+    """The subject of a version's stamp: each version has its own answers."""
     return f"{ensemble_id}{VERSION_MARK}{number}"
 
 
 def file_version(
     registry: Registry, form: Form, ensemble_id: str, answers: Answers | None, out: Path, now: datetime.datetime
 ) -> Filed:
-    """Write the newest version of a filing, and all earlier ones that it links to and that are
-    kept, into a folder.
+    """Write the newest version of a filing, and the kept earlier ones that it links to.
 
     Args:
-        registry: where the facts are, and where the log says what was issued.
-        form: which filing.
-        ensemble_id: the ensemble that it is about.
+        registry: has the facts, and the log of issued versions.
+        form: the kind of filing.
+        ensemble_id: the subject.
         answers: the provider's; None: those of the newest version, if there is one.
         out: the folder.
-        now: when this is.
+        now: the moment of the stamp, with a zone.
 
     Raises:
         NotFoundError: no such ensemble, or it has no member.
-        InputError: answers that contradict the registry, a kept copy that is needed is lost, or a
-            folder cannot be written.
+        InputError: answers contradict the registry, a needed copy is lost, or a folder cannot be
+            written.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        # Checked first: the log must not name a version that was not written.
+        # Checked first: the log must not name a version without files.
         raise InputError(f"cannot write to {out} ({error.strerror}); choose another folder") from error
     with registry.connection() as connection:
         versions = versions_of(connection, form, ensemble_id)
@@ -134,14 +131,13 @@ def file_version(
 
 
 def facts_of(registry: Registry, form: Form, subject: str) -> dict[str, Any]:
-    """The facts of one version of a filing as the registry has them now, under that version's own
-    answers.
+    """The facts that one version of a filing would have now, under that version's own answers.
 
-    A later version with other answers does not make an earlier one say something else.
+    A later version with other answers does not change an earlier one.
 
     Raises:
-        NotFoundError: it was never filed, or the registry has no such ensemble any more.
-        InputError: the version's kept copy, which has its answers, is missing or altered.
+        NotFoundError: it was never filed, or the registry no longer has the ensemble.
+        InputError: the version's kept copy, with its answers, is missing or altered.
     """
     ensemble_id, _, number = subject.partition(VERSION_MARK)
     with registry.connection() as connection:
@@ -154,7 +150,7 @@ def facts_of(registry: Registry, form: Form, subject: str) -> dict[str, Any]:
 
 
 def versions_of(connection: duckdb.DuckDBPyConnection, form: Form, ensemble_id: str) -> list[Kept]:
-    """The versions that the log names, in order."""
+    """The versions in the log, in order."""
     rows = connection.execute(
         "SELECT recorded_at, after FROM event WHERE kind = ? AND contains(after, ?) ORDER BY sequence",
         [EVENT, f"{form.stem}-{ensemble_id}-v"],
@@ -225,7 +221,7 @@ def _document(
 def _changed(
     home: Home, form: Form, ensemble_id: str, earlier: Sequence[Kept], facts: Mapping[str, Any]
 ) -> ChangesPart | None:
-    """What differs from the version before; None: there is none, or its copy is lost."""
+    """Differences from the version before; None: no such version, or its copy is lost."""
     copies = _copies(home, form, ensemble_id, earlier[-1]) if earlier else None
     if copies is None:
         return None
@@ -243,9 +239,7 @@ def _rendered(form: Form, document: FilingDocument) -> list[File]:
 
 
 def _copies(home: Home, form: Form, ensemble_id: str, kept: Kept) -> dict[str, bytes] | None:
-    """The files of a version by suffix; None unless each is there and is the one that the log
-    names.
-    """
+    """The files of a version by suffix; None unless each exists and has the log's hash."""
     found: dict[str, bytes] = {}
     for suffix in ("html", "json"):
         try:
@@ -276,8 +270,9 @@ def _kept_answers(home: Home, form: Form, ensemble_id: str, kept: Kept) -> Answe
 def _give(
     form: Form, ensemble_id: str, versions: Sequence[Kept], home: Home, out: Path
 ) -> tuple[tuple[Path, Path], tuple[int, ...]]:
-    """Copy every version that is whole into the folder; returns the newest one's page and data, and
-    which were not whole.
+    """Copy every whole version into the folder.
+
+    Returns the newest one's page and data, and the numbers of the versions with lost copies.
     """
     lost = []
     for kept in versions:

@@ -1,10 +1,9 @@
-"""A data set in Croissant 1.1 with the RAI vocabulary: JSON-LD that machine-learning tools load,
-and its works in a Parquet file.
+"""A data set in Croissant 1.1 with the RAI vocabulary: JSON-LD, with the works in a Parquet file.
 
-The works are never in the JSON-LD: a record set describes the columns of a Parquet file that lies
-beside it, written in batches. The pictures themselves stay where they are; the listing says which
-they are (SHA-256) and whose. What the registry does not know of a data set (its page, when it was
-published, how to cite it, whether people are to be seen) is left out and named.
+The JSON-LD never lists works: its record set describes the columns of the Parquet file beside it,
+written in batches. The pictures stay where they are; the listing identifies them (SHA-256) and
+names their rightsholders. Facts that the registry lacks (the data set's page, date of publication,
+citation, people shown) are left out, and named as left out.
 
 Specification: https://docs.mlcommons.org/croissant/docs/croissant-spec-1.1.html and
   croissant-rai-spec.html.
@@ -66,7 +65,7 @@ class CroissantFacts:
 
 @dataclass(frozen=True)
 class Listing:
-    """The file of works that the document points at."""
+    """The Parquet file of works that the document refers to."""
 
     name: str
     sha256: str
@@ -74,18 +73,15 @@ class Listing:
 
 
 def subject_of(found: CroissantFacts) -> str:
-    """What the stamp says that the export is about: the data set's number, and its name for
-    people.
-    """
+    """The subject of the export's stamp: the data set's id, and its name for people."""
     return f"{found.data_set.id}: {found.data_set.name}"
 
 
 def read_facts(connection: duckdb.DuckDBPyConnection, data_set: str, keep: Path | None = None) -> CroissantFacts:
-    """What is exported of the data set of this name; with ``keep``, a Parquet file, its works are
-    written there on the way.
+    """The export's facts on the data set of this name; also writes its works to ``keep``, if given.
 
     Raises:
-        NotFoundError: there is none.
+        NotFoundError: no data set has this name.
     """
     known = data_set_named(connection, data_set)
     reader = _works(connection, data_set)
@@ -105,7 +101,7 @@ def read_facts(connection: duckdb.DuckDBPyConnection, data_set: str, keep: Path 
 
 
 def facts(registry: Registry, subject: str) -> object:
-    """The facts of an export, for its stamp; ``subject`` is as :func:`subject_of` writes it.
+    """The facts of an export for its stamp; ``subject``: from :func:`subject_of`.
 
     Raises:
         NotFoundError: there is no such data set.
@@ -119,9 +115,7 @@ def facts(registry: Registry, subject: str) -> object:
 
 
 def stamped(kept: Path, stamp: Stamp) -> pa.RecordBatchReader:
-    """The works that :func:`read_facts` kept, in batches, with the stamp in the schema's
-    metadata.
-    """
+    """The works kept by :func:`read_facts`, in batches, with the stamp in the schema's metadata."""
     file = pq.ParquetFile(kept)
     schema = file.schema_arrow.with_metadata({PARQUET_KEY: stamp.to_json().encode()})
     batches = (batch.cast(schema) for batch in file.iter_batches(BLOCK))
@@ -165,8 +159,7 @@ def document(found: CroissantFacts, listing: Listing, stamp: Stamp) -> dict[str,
         "sdDatePublished": stamp.made_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "license": [_licence(terms) for terms in data.licences],
         "copyrightHolder": [_holder(owner) for owner in data.owners],
-        # The registry does not know when the data set was made, only when it last registered a
-        # work.
+        # The registry knows only when a work was last registered, not when the data set was made.
         "dateModified": data.last_registered,
         "distribution": [
             {
@@ -190,7 +183,7 @@ def document(found: CroissantFacts, listing: Listing, stamp: Stamp) -> dict[str,
 
 
 def left_out(found: CroissantFacts) -> list[str]:
-    """What Croissant asks for and the registry does not know."""
+    """Facts that Croissant asks for and the registry does not know."""
     data = found.data_set
     unknown = list(_UNKNOWN)
     if not data.licences:
@@ -201,7 +194,7 @@ def left_out(found: CroissantFacts) -> list[str]:
 
 
 def file_stem(data_set: str) -> str:
-    """A file name for a data set that any file system takes."""
+    """A file name for a data set, valid on any file system."""
     stem = re.sub(r"[^A-Za-z0-9_-]+", "-", data_set)[:60].strip("-")
     return stem or f"data-set-{hashlib.sha256(data_set.encode()).hexdigest()[:12]}"
 
@@ -222,7 +215,7 @@ def _licence(terms: LicenceCount) -> str | dict[str, str]:
 
 
 def _holder(owner: RightsholderCount) -> dict[str, str]:
-    """A rightsholder; its type is stated only if its kind is on record."""
+    """A rightsholder; the type only if the kind is on record."""
     kinds = {"person": "sc:Person", "organisation": "sc:Organization", "organization": "sc:Organization"}
     kind = kinds.get(owner.kind or "")
     return {**({"@type": kind} if kind else {}), "name": owner.name}

@@ -1,6 +1,4 @@
-"""The vocabulary of Croissant documents: the columns of the listing of works, and the context that
-readers look for.
-"""
+"""The vocabulary of Croissant documents: the columns of the listing of works, and the context."""
 
 from __future__ import annotations
 
@@ -83,5 +81,4 @@ CONTEXT: dict[str, Any] = {
     "transform": "cr:transform",
     "unArchive": "cr:unArchive",
 }
-"""The context that the specification recommends; its terms are what readers of Croissant look
-for."""
+"""The context of the specification; readers of Croissant look for its terms."""

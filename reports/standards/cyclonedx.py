@@ -1,9 +1,10 @@
 """An ensemble as a machine-learning bill of materials: CycloneDX 1.6, in JSON.
 
+
 The ensemble is the subject; its members and the data sets of its encoding are components, and the
-dependencies say which was trained on which. Data sets are counted and hashed, never listed work by
-work. A licence is "declared" if a supplier stated it and "concluded" if every work with it was
-verified. The model's own licence and supplier are not the registry's to know.
+dependencies say which member was trained on which data set. Data sets are counted and hashed, never
+listed work by work. A licence is "declared" if a supplier stated it and "concluded" if every work
+with it was verified. The registry does not know the model's own licence and supplier.
 
 Schema: https://cyclonedx.org/docs/1.6/json/
 """
@@ -33,12 +34,12 @@ _UNKNOWN = (
 
 
 def left_out(found: EnsembleContent) -> list[str]:
-    """What CycloneDX has a place for and the registry does not know."""
+    """Facts that CycloneDX has a place for and the registry does not know."""
     return [*_UNKNOWN, *unknown_of_ensemble(found)]
 
 
 def unknown_of_ensemble(found: EnsembleContent) -> list[str]:
-    """What is not on record of an ensemble's members and works, in words."""
+    """Missing facts on an ensemble's members and works, in words."""
     unknown = []
     if len(found.members) < found.encoding.n:
         unknown.append(f"{found.encoding.n - len(found.members)} of {found.encoding.n} members (not trained yet)")

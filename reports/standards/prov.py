@@ -1,11 +1,10 @@
-"""The lineage of one output in PROV-JSON: what made it, what that was trained on, and which works
-were found to influence it.
+"""The lineage of one output in PROV-JSON: its models, their training, the works found to influence
+it.
 
-Facts and estimates are kept apart. That a member was trained on the works of its manifest is a
-fact: its training ``used`` them, as one collection with its Merkle root and count. That a work
-influenced the output is the finding of a test: only candidates that passed it are related to the
-output, by ``wasInfluencedBy`` with p, q and the method, and never by ``wasDerivedFrom`` or
-``used``.
+Facts and estimates are kept apart. Training on the works of a manifest is a fact: a member's
+training ``used`` them, as one collection with its Merkle root and count. Influence of a work is the
+finding of a test: only candidates that passed are related to the output, by ``wasInfluencedBy``
+with p, q and the method, never by ``wasDerivedFrom`` or ``used``.
 
 Specification: https://www.w3.org/submissions/prov-json/
 """
@@ -31,7 +30,7 @@ Attributes = dict[str, Any]
 
 
 def left_out(found: OutputLineage) -> list[str]:
-    """What a lineage should have and this one lacks."""
+    """Facts that the lineage lacks."""
     missing = []
     if found.sample is None:
         missing.append("how the image was made: it was not generated here")
@@ -50,7 +49,7 @@ def document(found: OutputLineage, stamp: Stamp) -> dict[str, Any]:
 
 
 class _Lineage:
-    """The statements of one document; a statement that is made twice is there once."""
+    """The statements of one document; a repeated statement appears once."""
 
     def __init__(self, found: OutputLineage, stamp: Stamp) -> None:
         """An empty one."""
@@ -61,7 +60,7 @@ class _Lineage:
         self.encoding = _name("encoding", found.encoding.id)
 
     def document(self) -> dict[str, Any]:
-        """Everything."""
+        """The PROV-JSON of all statements."""
         found, encoding = self.found, self.found.encoding
         kind = "generated image" if found.sample else "audited image"
         self._entity(
@@ -269,7 +268,7 @@ def _name(kind: str, name: str, *, blank: bool = False) -> str:
 
 
 def _own(values: dict[str, Any]) -> Attributes:
-    """Attributes of our own; those without a value are left out."""
+    """Attributes of creditline's own; those without a value are left out."""
     return {f"creditline:{name}": value for name, value in values.items() if value is not None}
 
 

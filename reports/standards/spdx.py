@@ -1,11 +1,11 @@
 """An ensemble in SPDX 3.0.1, as JSON-LD, with the profiles for AI and for data sets.
 
-Packages are the ensemble, each of its members and the data sets of its encoding; relationships say
-what the ensemble contains, what a member was trained on, and under which licences the data are. A
-data set of many licences has an expression that binds to all of them: each of its works is under
-one. What was not understood, or is not on record, is a LicenseRef with its text. The profiles want
-some things that a registry of works does not know; these are left out, and named in a comment of
-the document.
+
+Packages are the ensemble, its members and the data sets of its encoding; relationships state the
+ensemble's contents, each member's training data, and the licences of the data. A data set of many
+licences has an expression that binds to all of them, since each work is under one. An unknown or
+unrecorded licence is a LicenseRef with its text. Facts that the profiles ask for and the registry
+does not know are left out, and named in a comment of the document.
 
 Specification: https://spdx.github.io/spdx-spec/v3.0.1/
 """
@@ -41,7 +41,7 @@ Element = dict[str, Any]
 
 
 def left_out(found: EnsembleContent) -> list[str]:
-    """What the profiles ask for and the registry does not know."""
+    """Facts that the profiles ask for and the registry does not know."""
     return [*_UNKNOWN, *unknown_of_ensemble(found)]
 
 
@@ -63,7 +63,7 @@ class _Graph:
         self.elements: list[Element] = []
 
     def document(self) -> dict[str, Any]:
-        """Everything."""
+        """The JSON-LD of all elements."""
         agent = self._add("SoftwareAgent", "agent-creditline", name="creditline")
         tool = self._add("Tool", "tool-creditline", name=f"creditline {version('creditline')}")
         for data in self.found.data_sets:
@@ -268,7 +268,7 @@ def _reference(text: str) -> str:
 
 
 def _rights(data: DataSetContent) -> str | None:
-    """Who owns the works, as far as it is known."""
+    """The works' rightsholders, as far as known."""
     named = [f"{owner.name} ({owner.works:,} works)" for owner in data.owners]
     if len(named) < data.owners_in_all:
         named.append(f"{data.owners_in_all - len(named):,} further rightsholders")

@@ -2,8 +2,9 @@
 
     made = write_croissant(registry, "museum", Path("museum.croissant.json"), now)
 
-Two exports of the same facts differ in the time and the log's end alone. Each is one transaction
-for reading; the works of a data set are read once, in batches.
+
+Two exports of the same facts differ only in the time and the log's end. Each reads in one
+transaction, and the works of a data set once, in batches.
 """
 
 from __future__ import annotations
@@ -34,12 +35,14 @@ from reports.standards import croissant, cyclonedx, prov, spdx
 
 LISTING_SUFFIX = ".works.parquet"
 LARGEST_DOCUMENT = 2**22
-"""Bytes of an earlier export that are read: ours have some thousands."""
+"""Most bytes of an earlier export to read: real ones have some thousands."""
 
 
 @dataclass(frozen=True)
 class Exported:
-    """The files of an export, and what the format asks for and the registry does not know."""
+    """The files of an export, and the facts that the format asks for and the registry does not
+    know.
+    """
 
     path: Path
     files: tuple[Issued, ...]
@@ -53,15 +56,15 @@ def write_croissant(registry: Registry, data_set: str, path: Path, now: datetime
 
     Raises:
         NotFoundError: no data set of this name.
-        UsageError: the folder is not there, or what lies at the listing's place is no listing of
-            this document.
+        UsageError: the folder does not exist, or the listing's place holds another file.
         InputError: a file cannot be written.
     """
     _check_place(path)
     listing = _place_of_listing(path)
     with tempfile.TemporaryDirectory(prefix="creditline-") as scratch:
-        # The stamp has the works' hash and the file has the stamp: the works are kept between the
-        # two, not asked for again.
+        # The stamp needs the works' hash and the file needs the stamp: the works are kept in
+        # between, not
+        # queried twice.
         kept = Path(scratch) / "works.parquet"
         with registry.connection() as connection:
             found = croissant.read_facts(connection, data_set, kept)
@@ -76,9 +79,7 @@ def write_croissant(registry: Registry, data_set: str, path: Path, now: datetime
 
 
 def _place_of_listing(path: Path) -> Path:
-    """Where the works of a document go: no two documents of a folder share one, and no foreign file
-    is written over.
-    """
+    """The place for a document's works: not another document's, and never over a foreign file."""
     name = path.name.removesuffix(".json").removesuffix(".croissant")
     stem = croissant.file_stem(name)
     if stem != name:
@@ -92,9 +93,7 @@ def _place_of_listing(path: Path) -> Path:
 
 
 def _listings_of(path: Path) -> list[str]:
-    """The files that the document in this place says are its listings; none where it is no such
-    document.
-    """
+    """The listings named by the document in this place; empty if it is no Croissant document."""
     try:
         if not path.is_file():
             return []
@@ -119,9 +118,7 @@ def write_spdx(registry: Registry, ensemble_id: str, path: Path, now: datetime.d
 
 
 def write_prov(registry: Registry, output: str, path: Path, now: datetime.datetime) -> Exported:
-    """The lineage of one output in PROV-JSON; ``output`` is an id in full, see
-    :func:`reports.content.outputs.find_output`.
-    """
+    """The lineage of one output in PROV-JSON; ``output``: a subject from :func:`find_output`."""
     return _write_form(
         registry, StandardFormat(prov.KIND, read_output, prov.document, prov.left_out), output, path, now
     )
@@ -129,7 +126,7 @@ def write_prov(registry: Registry, output: str, path: Path, now: datetime.dateti
 
 @dataclass(frozen=True)
 class StandardFormat:
-    """How one standard's document is made."""
+    """The making of one standard's document."""
 
     kind: str
     read: Callable[[duckdb.DuckDBPyConnection, str], Any]
