@@ -1,3 +1,1 @@
-"""What caused an output: trains encoded ensembles, samples from them, removes units by ablation,
-and tests for influence.
-"""
+"""What caused an output: encoded ensembles, samples, ablation of units, tests of influence."""

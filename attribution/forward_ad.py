@@ -1,18 +1,17 @@
-"""Forward-mode differentiation of a network along many directions at once, its value computed once
-for all of them.
+"""Forward-mode differentiation of a network along many directions, with its value computed once.
 
 ``torch.func.jvp`` under ``vmap`` does this for any network, but assembles the derivative of group
 normalisation from a dozen elementwise passes over all directions, which cost more than the
 convolutions. Here a :class:`Dual` carries a value and its n tangents through a network by
-``__torch_function__``. The layers that denoisers are made of have rules:
+``__torch_function__``. The layers of denoisers have rules:
 
 - a convolution is linear, so its tangents are one convolution over n x batch rows;
 - SiLU multiplies by a slope that is the same for all tangents;
 - group normalisation, y = gamma (x - mean) / std + beta, has the tangent (gamma / std) (x' -
   mean(x') - z mean(z x')) with z = (x - mean) / std: a rank-two correction, two matrix products.
 
-Every other function falls back to ``vmap`` of ``torch.func.jvp``, so a network may hold anything
-that has forward AD. ``benchmarks/jacobian_cost.py`` measures both.
+Every other function falls back to ``vmap`` of ``torch.func.jvp``, so a network may hold any layer
+with forward AD. ``benchmarks/jacobian_cost.py`` measures both.
 
 >>> y, tangents = propagate(lambda x: 3 * x, torch.ones(1, 2), torch.eye(2)[:, None])
 >>> tangents[:, 0].tolist()
@@ -39,9 +38,7 @@ Rule = Callable[..., object]
 
 
 class Dual(Tensor):
-    """A tensor with its tangents: ``tangents`` has the shape of ``value`` after one more
-    dimension.
-    """
+    """A tensor and its tangents, which have the shape of ``value`` after one more dimension."""
 
     value: Tensor
     tangents: Tensor
@@ -78,7 +75,7 @@ def propagate(
 ) -> tuple[Float[Tensor, "batch ..."], Float[Tensor, "tangent batch ..."]]:
     """Return network(x) and, for every tangent X, the directional derivative J_network(x) X.
 
-    Meant to be called without gradients. Attention runs in the kernel that has forward AD.
+    Call without gradients. Attention runs in the kernel that has forward AD.
 
     Raises:
         UsageError: the network changes its tensors in place, which would lose tangents.
@@ -91,7 +88,7 @@ def propagate(
 
 
 def _fallback(func: Function, args: Sequence[object], options: Mapping[str, object]) -> object:
-    """Any function at all, through PyTorch's own forward AD."""
+    """Any other function, through PyTorch's own forward AD."""
     inputs: list[Dual] = []
     _substitute((args, dict(options)), inputs.append)
     values = [item.value for item in inputs]
@@ -101,7 +98,7 @@ def _fallback(func: Function, args: Sequence[object], options: Mapping[str, obje
         name = getattr(func, "__name__", str(func))
         raise UsageError(f"the network changes a tensor in place ({name}): forward differentiation needs a new tensor")
     for item in inputs:
-        if result is item.value:  # a conversion that had nothing to convert, dropout while not training, and the like
+        if result is item.value:  # nothing was converted or dropped: dropout outside training, for example
             return item
     results = list(result) if isinstance(result, (list, tuple)) else [result]
     smooth = [place for place, item in enumerate(results) if isinstance(item, Tensor) and item.is_floating_point()]
@@ -156,7 +153,7 @@ def _linear(func: Function, x: object, weight: Tensor, bias: Tensor | None = Non
 
 
 def _rearrange(func: Function, x: object, *rest: object, **options: object) -> object:
-    """A linear function of images that treats every row of the batch alike."""
+    """A linear function of images that treats all rows of the batch alike."""
     if not isinstance(x, Dual) or x.value.ndim != 4:
         return NotImplemented
     rows = func(x.tangents.flatten(0, 1), *rest, **options)
@@ -180,7 +177,7 @@ def _add(func: Function, first: object, second: object, **options: object) -> ob
 
 
 def _scale(func: Function, first: object, second: object, **options: object) -> object:
-    """A product or quotient of a dual by something constant."""
+    """A product or quotient of a dual by a constant."""
     if options or not isinstance(first, Dual) or isinstance(second, Dual):
         return NotImplemented
     result = func(first.value, second)
@@ -218,8 +215,8 @@ def _group_norm(
     if weight is not None:
         by_place = weight.reshape(num_groups, -1, 1).expand(-1, -1, count * num_groups // channels)
         gain = (scale.reshape(batch, num_groups, 1) * by_place.reshape(num_groups, count)).reshape(groups, 1, count)
-    # Groups in front, so that one batched product serves all tangents; transposed views are read
-    # and written in place.
+    # With groups in front, one batched product serves all tangents; views are read and written in
+    # place.
     tangents = x.tangents.reshape(-1, groups, count).transpose(0, 1)
     result = torch.empty(x.tangents.shape, dtype=x.tangents.dtype, device=x.tangents.device)
     into = result.view(-1, groups, count).transpose(0, 1)

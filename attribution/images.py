@@ -60,12 +60,12 @@ class ImageSettings:
             raise UsageError(f"background {self.background!r}: expected a colour such as #ffffff")
 
     def to_json(self) -> dict[str, Any]:
-        """The settings as they are stored with an ensemble."""
+        """The settings, as stored with an ensemble."""
         return asdict(self)
 
 
 def pixels_of(image: Image.Image, settings: ImageSettings) -> UInt8[np.ndarray, "height width channel"]:
-    """One opened image (:func:`open_image`) as the array that a member sees."""
+    """An image of :func:`open_image` as the array that a member sees."""
     layer = image.convert("RGBA")
     flat = Image.new("RGBA", layer.size, settings.background)
     flat.alpha_composite(layer)
@@ -80,13 +80,12 @@ def pixels_of(image: Image.Image, settings: ImageSettings) -> UInt8[np.ndarray, 
 
 
 def open_image(data: bytes, name: str) -> Image.Image:
-    """Decode an image's bytes, under the limits of registration, into an upright picture in RGB,
-    RGBA, L or LA.
+    """Decode an image under the limits of registration: upright, in RGB, RGBA, L or LA.
 
     Raises:
-        InputError: not an image, damaged, or too large; the message carries ``name``.
+        InputError: not an image, damaged, or too large; the message names the image ``name``.
     """
-    # Any exception that a hostile file makes Pillow raise refuses the file; see
+    # Any exception of Pillow refuses the file, which may be hostile; see
     # registry.image_files.inspection.
     try:
         with warnings.catch_warnings():
@@ -115,14 +114,12 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """Scale 16-bit values to 8 bits (Pillow would clip them); make LAB RGB (Pillow:
-    transparent).
-    """
+    """Scale 16-bit values to 8 bits (Pillow clips them); LAB to RGB (Pillow: transparent)."""
     if image.mode.startswith("I;16"):
         return Image.fromarray((np.asarray(image, dtype=np.float64) / 257.0).round().astype(np.uint8))
     if image.mode in {"I", "F"}:
         values = np.asarray(image, dtype=np.float64)
-        # These modes hold any range: values beyond 8 bits are taken as 16-bit.
+        # Pixels of these modes may have any range: values beyond 8 bits are taken as 16-bit.
         peak = 65535.0 if np.nanmax(values, initial=0.0) > 255.0 else 255.0
         scaled = np.clip(np.nan_to_num(values) / peak, 0.0, 1.0) * 255.0
         return Image.fromarray(scaled.round().astype(np.uint8))
@@ -133,7 +130,7 @@ def _eight_bit(image: Image.Image) -> Image.Image:
 
 
 def read_image(path: Path) -> tuple[Image.Image, str]:
-    """An image file from outside and its SHA-256 (hex).
+    """An outside image file and its SHA-256 (hex).
 
     Raises:
         InputError: the file cannot be read or decoded, is no regular file, or is too large.
@@ -166,10 +163,9 @@ def read_works(
     into: UInt8[np.ndarray, "work height width channel"],
     advance: Callable[[int], object] = lambda _: None,
 ) -> None:
-    """Fill ``into`` with the works' pixels, in order, on all cores (Pillow decodes outside the
-    interpreter's lock).
+    """Fill ``into`` with the works' pixels, in order, in one pass through each archive.
 
-    Works in an archive are read in one pass through it.
+    Threads use all cores, as Pillow decodes outside the interpreter's lock.
 
     Raises:
         IntegrityError: works are gone or altered; the message counts them and names the first.
@@ -229,9 +225,7 @@ def _read_together(paths: Sequence[Path]) -> Iterator[list[int]]:
 
 
 def _contents(paths: Sequence[Path], rows: Sequence[int]) -> Iterator[tuple[int, bytes | InputError]]:
-    """Each row with its work's bytes, or the error of reading them; an archive's rows in its own
-    order.
-    """
+    """Each row with its work's bytes or reading error; an archive's rows in its own order."""
     archive, member = split_path(paths[rows[0]])
     if member is None:
         for row in rows:
@@ -254,7 +248,7 @@ def _contents(paths: Sequence[Path], rows: Sequence[int]) -> Iterator[tuple[int,
 
 
 def to_unit_range(pixels: UInt8[np.ndarray, "*shape"]) -> np.ndarray:
-    """Bytes as float32 in [0, 1], for similarity and distances."""
+    """Bytes as float32 in [0, 1], for similarities and distances."""
     return pixels.astype(np.float32) / np.float32(255.0)
 
 
@@ -265,7 +259,5 @@ def from_pixels(pixels: UInt8[np.ndarray, "batch height width channel"]) -> Floa
 
 
 def to_pixels(images: Float[Tensor, "batch channel height width"]) -> UInt8[Tensor, "batch height width channel"]:
-    """Clamp to [-1, 1] and round to 0..255, a half to the even number; channels last, as image
-    files have them.
-    """
+    """Clamp to [-1, 1] and round half to even to 0..255; channels last, as in image files."""
     return ((images.clamp(-1.0, 1.0) + 1.0) * 127.5).round().to(torch.uint8).movedim(-3, -1).contiguous()

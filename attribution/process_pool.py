@@ -1,4 +1,4 @@
-"""One process per core for work that is many small torch programs.
+"""One process per core for many small torch programs.
 
 On a CPU, n processes of one thread each beat one process of n threads for networks of this size,
 and two torch processes with default threads slow each other down tenfold. Workers read and write
@@ -34,9 +34,7 @@ _progress: Queue[tuple[int, int]] | None = None
 
 @dataclass(frozen=True)
 class Device:
-    """Where torch computes. ``workers`` processes run side by side: one per core on a CPU, one on a
-    GPU.
-    """
+    """Where torch computes, in ``workers`` processes: one per core of a CPU, one on a GPU."""
 
     name: str
     workers: int
@@ -91,14 +89,14 @@ def run_tasks(
     device: Device,
     on_progress: Callable[[int, int], object] = lambda _index, _steps: None,
 ) -> Iterator[tuple[int, Result]]:
-    """Run ``function`` on every task and yield (task's index, result) as each is done.
+    """Run ``function`` on every task and yield (index of the task, result) as each is done.
 
     ``function`` and tasks must be picklable: a module's function, plain values. A single task runs
     in this process, on one thread like a worker. Leaving the iterator early stops the workers.
 
     Raises:
         WorkerDiedError: a worker was killed.
-        CreditlineError: an error of the function itself.
+        CreditlineError: raised by the function itself.
     """
     if min(device.workers, len(tasks)) <= 1:
         yield from _run_here(function, tasks, on_progress)

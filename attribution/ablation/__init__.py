@@ -1,4 +1,4 @@
-"""The effect of leaving units out: exact ablation, joint ablation, and first order by the Jacobian.
+"""Samples without some units: exact ablation, joint ablation, and first order by the Jacobian.
 
 May enter: counterfactuals of one sample. Tests of significance belong to
 :mod:`attribution.evidence`.

@@ -1,5 +1,5 @@
-"""Exact ablation of units: leave out every member that saw them, re-weight the others, regenerate
-under the same noise.
+"""Exact ablation of a unit: leave out every member that saw the unit, re-weight the other members,
+regenerate under the same noise.
 
 For a unit with code b the members with b_i = 0 keep weight 1/(n - h). Since codes are distinct
 words of equal weight, leaving one unit's members out removes that unit entirely and no other (ABC,
@@ -25,20 +25,17 @@ from registry.errors import CapacityError, UsageError
 
 BoolArray = npt.NDArray[np.bool_]
 ROWS_AT_ONCE = 64
-"""Units that are regenerated as one batch: enough that a member's share of it keeps a core or a GPU
-busy."""
+"""Units regenerated as one batch: enough that a member's share keeps a core or a GPU busy."""
 
 
 def ablation_weights(membership: BoolArray) -> Float[Tensor, "unit member"]:
-    """Weights (float64) that remove each row's unit: equal for the members that did not see it, 0
-    for those that did.
+    """Float64 weights without each row's unit: 0 for members that saw it, equal for the others.
 
     Args:
-        membership: one row per unit, one column per member: did the member train on it
-            (:func:`registry.encodings.codes.bits`).
+        membership: did each member train on each unit (:func:`registry.encodings.codes.bits`).
 
     Raises:
-        CapacityError: every member saw one of the units.
+        CapacityError: every member saw one same unit.
         UsageError: not a matrix.
     """
     _check_matrix(membership)
@@ -52,12 +49,10 @@ def ablation_weights(membership: BoolArray) -> Float[Tensor, "unit member"]:
 
 
 def joint_ablation_weights(membership: BoolArray) -> Float[Tensor, " member"]:
-    """The weights that remove all the rows' units at once: survivors are the members that saw none
-    of them.
+    """Weights without any of the rows' units: the survivors are the members that saw none of them.
 
     Raises:
-        CapacityError: no member saw none of them; says how many units the encoding can lose at
-            once.
+        CapacityError: every member saw a unit; says how many units the encoding can lose at once.
     """
     _check_matrix(membership)
     seen = np.logical_or.reduce(membership, axis=0, keepdims=True)
@@ -82,24 +77,22 @@ def counterfactuals(
     rows_at_once: int = ROWS_AT_ONCE,
     advanced: Callable[[int], None] | None = None,
 ) -> Float[Tensor, "unit channel height width"]:
-    """Regenerate one sample once without each unit, under the sample's own noise; returns y before
-    clipping.
+    """One sample without each unit, one unit at a time, under the sample's own noise; not clipped.
 
-    Units run as the rows of a batch, in which a member is evaluated only on the trajectories that
-    it survives, so one ablation costs (n - h)/n of a plain sample and shares every kernel call with
-    the others.
+    Units are the rows of a batch. A member is evaluated only on the rows that it survives, so one
+    ablation costs (n - h)/n of a plain sample and shares every kernel call with the others.
 
     Args:
         ensemble: the members.
         noise: the sample's exogenous noise.
         settings: the sample's settings.
         membership: one row per unit, one column per member.
-        condition: the sample's, of one row.
+        condition: the condition of the sample, one row.
         rows_at_once: batch size; changes memory and speed, and results by rounding only.
         advanced: called with the number of units done since the last call.
 
     Raises:
-        CapacityError: a unit was seen by every member.
+        CapacityError: every member saw one same unit.
         UsageError: shapes that contradict each other.
     """
     if not len(membership):
@@ -121,11 +114,10 @@ def counterfactual_batches(
     rows_at_once: int = ROWS_AT_ONCE,
     advanced: Callable[[int], None] | None = None,
 ) -> Iterator[tuple[Int[np.ndarray, " part"], Float[Tensor, "part channel height width"]]]:
-    """:func:`counterfactuals` batch by batch, each with the places of its units: a landscape never
-    holds all images at once.
+    """:func:`counterfactuals` batch by batch, each batch with the indices of its units.
 
-    Units that the same members saw (possible once some members are out of service) share one
-    counterfactual, which is computed once.
+    A landscape thus never holds all images at once. Units that the same members saw (possible once
+    some members are out of service) share one counterfactual.
     """
     weights = ablation_weights(membership)
     _, first, place = np.unique(membership, axis=0, return_index=True, return_inverse=True)

@@ -1,16 +1,17 @@
 """First-order influence of every unit on a sample, from its Jacobian.
 
 Removing a unit with code b moves the weights by u_{-x} - u0 = -(b - h/n) / (n - h), so y moves by J
-times that (*synthetic ablation*). The length of the move needs J only through G = J^T J: with c = b
-- h/n,
+times that vector (*synthetic ablation*). Its length needs J only through G = J^T J: with c = b -
+h/n,
 
     influence(x)^2 ~ c^T G c / (n - h)^2
 
 so one Jacobian per sample gives the influence of every unit of any data set at the price of n^2
 products each.
+products each.
 
-These are estimates. They depend on the members more than on the unit, so reports show them beside
-the evidence and never as evidence; see ``docs/method.md``.
+Influences to first order are estimates. They depend on the members more than on the unit, so
+reports show them beside the evidence and never as evidence; see ``docs/method.md``.
 """
 
 from __future__ import annotations
@@ -35,9 +36,7 @@ UNITS_AT_ONCE = 65536
 
 @dataclass(frozen=True)
 class Radius:
-    """The counterfactual radius (ABC): the largest influence of any unit on a sample, and the
-    unit.
-    """
+    """Counterfactual radius (ABC): the largest influence on a sample, and its unit."""
 
     distance: float
     unit_number: int
@@ -45,9 +44,7 @@ class Radius:
 
 
 def gram(jacobian: Float[Tensor, "batch member channel height width"]) -> Float[Tensor, "batch member member"]:
-    """G = J^T J of every sample, in float64 (a difference of two close ablations must not be lost
-    to rounding).
-    """
+    """G = J^T J of every sample, in float64: the difference of two units may be tiny."""
     columns = jacobian.double().flatten(2)
     return columns @ columns.mT
 
@@ -55,8 +52,7 @@ def gram(jacobian: Float[Tensor, "batch member channel height width"]) -> Float[
 def influences(
     gram_matrix: Float[Tensor, "member member"], membership: BoolArray, values: int, *, at_once: int = UNITS_AT_ONCE
 ) -> FloatArray:
-    """First-order influence of every unit on one sample, as a scaled Euclidean distance of
-    :mod:`attribution.metrics.euclidean`.
+    """First-order influences on one sample, in the scale of :mod:`attribution.metrics.euclidean`.
 
     Args:
         gram_matrix: G of the sample.
@@ -65,7 +61,7 @@ def influences(
         at_once: units per matrix product; changes memory only.
 
     Raises:
-        CapacityError: a unit was seen by every member.
+        CapacityError: every member saw one same unit.
         UsageError: membership is no boolean matrix over the members of G.
     """
     result: FloatArray = np.sqrt(square_influences(gram_matrix, membership, at_once=at_once)) * euclidean_scale(values)
@@ -77,11 +73,10 @@ def square_influences(
 ) -> FloatArray:
     """c^T G c / (n - h)^2 of every unit: the square of its unscaled influence.
 
-    With G_phi of :mod:`attribution.metrics.perceptual` for G, the first-order LPIPS of its
-    ablation.
+    With G_phi of :mod:`attribution.metrics.perceptual` for G: the ablation's first-order LPIPS.
 
     Raises:
-        CapacityError: a unit was seen by every member.
+        CapacityError: every member saw one same unit.
         UsageError: membership is no boolean matrix over the members of G.
     """
     n = gram_matrix.shape[0]
@@ -103,11 +98,10 @@ def synthetic_ablation(
     jacobian: Float[Tensor, "member channel height width"],
     membership: BoolArray,
 ) -> Float[Tensor, "unit channel height width"]:
-    """Estimate the output without each row's unit, before clipping, to first order: y + J (u_{-x} -
-    u0).
+    """First-order estimate of the output without each row's unit, not clipped: y + J (u_{-x} - u0).
 
     Raises:
-        CapacityError: a unit was seen by every member.
+        CapacityError: every member saw one same unit.
     """
     move = (ablation_weights(membership) - 1.0 / membership.shape[1]).to(jacobian)
     moved: Tensor = torch.tensordot(move, jacobian, dims=1)
@@ -115,8 +109,7 @@ def synthetic_ablation(
 
 
 def counterfactual_radius(influence: FloatArray) -> Radius:
-    """The largest of the influences of all units, whether estimated or measured by ablation; NaN:
-    not measured.
+    """The largest influence of any unit, whether estimated or measured; NaN: not measured.
 
     Raises:
         UsageError: there are no units, or none that was measured.

@@ -1,24 +1,23 @@
-"""The Jacobian of a sample over the ensemble's weights, J = dy/dv at u0, in the run that draws the
-sample.
+"""The Jacobian of a sample over the ensemble's weights, J = dy/dv at u0, in the sample's own run.
 
 With X_t = dx_t/dv (one tangent per member) and F = [f_1 .. f_n](x_t), the chain rule along the
 sampler is
 
     X_next = (d mu/d x) X_t + (d mu/d eps) (F + sum_i v_i J_{f_i}(x_t) X_t)
 
-Noise is pinned and does not depend on v. F comes with the plain run; the sum is n tangents through
-n members, which is all the cost, and each member's own value is computed once for its n tangents
-(:mod:`attribution.forward_ad`). Reverse mode would need every step's activations and one
-pass per pixel; here memory does not grow with the number of steps.
+Noise is pinned and does not depend on v. F comes with the plain run. The sum is the whole cost: n
+tangents through n members, with each member's own value computed once for its n tangents
+(:mod:`attribution.forward_ad`). Reverse mode would need every step's activations and one pass per
+pixel; here memory does not grow with the number of steps.
 
-Where an intermediate step clamps the predicted clean image, the derivative is that of the clamp:
-none where it bites. The last step does not clamp, so y has a derivative everywhere.
+Where an intermediate step clamps the predicted clean image, the derivative of a clamped value is 0.
+The last step does not clamp, so y has a derivative everywhere.
 
 **Cheaper.** The sum is a mean over members, and a mean over m of the n, drawn anew at every step,
 is an unbiased estimate of it. J is linear in each step's sum and the steps are drawn independently,
 so the estimate of J is unbiased as a whole, at about m/n of the cost; y and F stay exact. (Its Gram
-matrix is too large in the mean, by the variance.) Which members those are is a function of n, m and
-the step alone, so that a sample's Jacobian does not depend on its batch.
+matrix is too large in the mean, by the variance.) The drawn members are a function of n, m and the
+step alone, so that a sample's Jacobian does not depend on its batch.
 """
 
 from __future__ import annotations
@@ -41,22 +40,19 @@ from registry.errors import UsageError
 
 @dataclass(frozen=True)
 class SampleJacobian:
-    """A batch of outputs with their derivatives over the weights of the members, both before the
-    final clipping.
-    """
+    """A batch of outputs and their derivatives over members' weights, both before clipping."""
 
     y: Float[Tensor, "batch channel height width"]
     jacobian: Float[Tensor, "batch member channel height width"]
-    """Column i: how y moves as the weight of member i grows, the others staying as they are."""
+    """Column i: the derivative of y by the weight of member i, with the other weights fixed."""
 
 
 MemberChoice = Callable[[int], Sequence[int]]
-"""Which members the tangents go through at the step of this index; never none."""
+"""The members that carry tangents at the step of this index; at least one."""
 
 
 def random_members(n: int, count: int) -> MemberChoice:
-    """``count`` of the n members at every step, each set as likely as any other and independent
-    between steps.
+    """``count`` of the n members at every step: uniform over sets, independent between steps.
 
     Raises:
         UsageError: fewer than one or more than n.
@@ -65,7 +61,7 @@ def random_members(n: int, count: int) -> MemberChoice:
         raise UsageError(f"{count} members a step for the Jacobian: choose 1 to {n}")
 
     def choose(index: int) -> list[int]:
-        # Sorting raw words shuffles; NumPy promises those to be stable between versions.
+        # Sorting raw words shuffles; NumPy promises that raw words are stable between versions.
         words = np.random.Philox(key=np.array([n << 32 | count, index], dtype=np.uint64)).random_raw(n)
         return sorted(int(place) for place in np.argsort(words)[:count])
 
@@ -82,13 +78,11 @@ def sample_with_jacobian(
     observe: Observer | None = None,
     carrying: MemberChoice | None = None,
 ) -> SampleJacobian:
-    """Draw one image per row of noise under u0 and differentiate it by the weights; y is that of
-    :func:`sample`.
+    """Draw one image per row of noise under u0, as :func:`sample` does, with its derivatives.
 
-    ``observe`` sees what it would see in a plain run, so sample, predictions and Jacobian cost one
-    run. Memory holds n + 1 times the activations of one member on the batch. ``carrying`` names the
-    members that tangents go through at a step, :func:`random_members` for instance; all of them
-    unless given.
+    ``observe`` sees the same as in a plain run, so sample, predictions and Jacobian cost one run.
+    Memory holds n + 1 times the activations of one member on the batch. ``carrying`` chooses the
+    members that carry tangents at a step, see :func:`random_members`; None: all members.
 
     Raises:
         UsageError: shapes that contradict each other, or a member that works in place.
@@ -123,9 +117,7 @@ def _advance_tangents(
     tangents: Float[Tensor, "member batch channel height width"],
     eps_tangents: Float[Tensor, "member batch channel height width"],
 ) -> Float[Tensor, "member batch channel height width"]:
-    """(d mu/d x) X + (d mu/d eps) E: the step is linear but for its clamp, so tangents take the
-    same coefficients.
-    """
+    """(d mu/d x) X + (d mu/d eps) E: but for its clamp, the step is linear."""
     clean = predicted_clean(step, tangents, eps_tangents)
     if step.clip:
         clean = clean * (predicted_clean(step, x, eps).abs() <= 1.0)

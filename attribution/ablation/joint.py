@@ -39,7 +39,7 @@ class JointAblation:
     influence: float
     """Scaled Euclidean distance from the sample, both before clipping."""
     lpips: float | NotMeasured
-    """LPIPS between the same two."""
+    """LPIPS from the sample, both before clipping."""
     png: bytes
 
 
@@ -56,17 +56,14 @@ class _Task:
 def ablate_sample(
     registry: Registry, prefix: str, names: Sequence[str], device: Device, lpips: LpipsWeights | NotMeasured
 ) -> JointAblation:
-    """Generate a sample again, under its own noise, with the members that saw none of the named
-    units.
+    """Generate a sample again, under its own noise, without the named units.
 
-    ``lpips`` is the network that measures LPIPS, or why it is not measured, see
-    :func:`attribution.metrics.lpips_weights.lpips_weights`.
+    ``lpips``: see :func:`attribution.metrics.lpips_weights.lpips_weights`.
 
     Raises:
         NotFoundError: no such sample or unit.
         UsageError: a name fits several.
-        CapacityError: every member saw one of the units; says how many this encoding can lose at
-            once.
+        CapacityError: every member saw a unit; says how many units the encoding can lose at once.
         IntegrityError: the sample or a member was altered.
     """
     with registry.session() as session:
@@ -97,11 +94,11 @@ def ablate_sample(
 
 
 def unit_named(units: UnitTable, name: str) -> int:
-    """The number of the unit with this label, or this number.
+    """The number of the unit that has this label or this number.
 
     Raises:
-        NotFoundError: there is none.
-        UsageError: several have the label.
+        NotFoundError: no such unit.
+        UsageError: several units have the label.
     """
     found = [number for number, label in enumerate(units.labels) if label == name]
     if len(found) > 1:

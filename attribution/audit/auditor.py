@@ -1,9 +1,8 @@
-"""An audit: where did this image come from? Three layers, each with its own method and its own part
-of the record.
+"""Audits: where does an image come from? Three layers, each with its own part of the record.
 
-1. Ranking, blind to the codes: which works could it be? (:mod:`attribution.ranking.shortlist`)
+1. Ranking, blind to the codes: possible sources (:mod:`attribution.ranking.shortlist`).
 2. Testing, by randomisation: is the effect real? (:mod:`attribution.evidence.randomisation`)
-3. Showing, by exact ablation: what changes without them? (:mod:`attribution.ablation.exact`)
+3. Showing, by exact ablation: the image without each work (:mod:`attribution.ablation.exact`).
 
 In addition, the influence of every unit on a sample, the papers' own measure, is estimated from one
 Jacobian or measured by ablating every unit. An audit's id is a hash of its subject, settings and
@@ -67,8 +66,7 @@ from registry.storage import tables
 from registry.storage.database import Registry
 
 EXAMINED_AT_ONCE = 64
-"""Samples that are ranked in one pass over the works and ablated together: bounds memory, changes
-nothing else."""
+"""Samples ranked in one pass over the works and ablated together; changes memory alone."""
 DECOY_SEED = 0
 NO_LPIPS = NotMeasured("it was not asked for")
 
@@ -97,9 +95,8 @@ class Auditor:
             ensemble: the members that serve.
             settings: how to audit.
             device: where members run.
-            used: the rankers; None: those kept with the ensemble, or the default ones.
-            lpips: the network that measures LPIPS, or why LPIPS is not measured, see
-                :func:`attribution.metrics.lpips_weights.lpips_weights`.
+            used: the rankers; None: the rankers kept with the ensemble, or the default ones.
+            lpips: see :func:`attribution.metrics.lpips_weights.lpips_weights`.
 
         Raises:
             IntegrityError: a work was altered since it was registered.
@@ -133,10 +130,10 @@ class Auditor:
     def audit_samples(
         self, samples: Sequence[tables.Sample], on_progress: Callable[[int, int], object] = lambda _done, _total: None
     ) -> Iterator[tables.Audit]:
-        """Audit samples of this ensemble; an audit that was recorded before is yielded as it is.
+        """Audit samples of this ensemble; recorded audits are yielded as they are.
 
-        ``on_progress`` gets (work just done, work in all). Work in all is estimated from the
-        samples ranked so far.
+        ``on_progress`` gets (work just done, work in all), the latter estimated from the samples
+        ranked so far.
 
         Raises:
             IntegrityError: a sample or member was altered.
@@ -158,8 +155,7 @@ class Auditor:
         for start in range(0, len(new), EXAMINED_AT_ONCE):
             part = new[start : start + EXAMINED_AT_ONCE]
             findings = {sample.id: found for sample, found in zip(part, self._examine_samples(part), strict=True)}
-            # As many tasks as a multiple of the workers, so that none idles while the last one
-            # works.
+            # A multiple of the workers, so that no worker idles while the last task runs.
             rounds = math.ceil(len(part) / (self._rows_at_once() * self.device.workers))
             rows = math.ceil(len(part) / (rounds * self.device.workers))
             units = {key: found.shortlisted.unit_numbers for key, found in findings.items()}
@@ -180,12 +176,11 @@ class Auditor:
         label: str | None,
         on_progress: Callable[[int, int], object] = lambda _done, _total: None,
     ) -> Iterator[tables.Audit]:
-        """Audit outside image files: ranked, and tested on noised copies. They have no
-        counterfactuals.
+        """Audit outside image files: ranking, and tests on noised copies; no counterfactuals.
 
         Raises:
             InputError: a file is not an image.
-            UsageError: a label that the ensemble does not know.
+            UsageError: the ensemble does not know the label.
         """
         self.context.ensemble.settings.condition(Prompt(label))
         shown: list[tuple[Subject, PredictionTask, np.ndarray]] = []
@@ -205,10 +200,7 @@ class Auditor:
     def prediction_task(
         self, sha256: str, pixels: Float[np.ndarray, "channel height width"], label: str | None
     ) -> PredictionTask:
-        """The task that measures the members' predictions on an outside image.
-
-        ``sha256`` is that of its file, ``pixels`` are in [0, 1].
-        """
+        """A measurement of predictions on an outside image: file's hash, pixels in [0, 1]."""
         sampler = self._sampler()
         members = self.context.ensemble.members_sha256
         asked = {"image": sha256, "members": members, "label": label, "spacing": OUTSIDE_SPACING, **sampler.to_json()}
@@ -227,9 +219,7 @@ class Auditor:
     def measure_predictions(
         self, tasks: Sequence[PredictionTask], on_progress: Callable[[int, int], object] = lambda _done, _total: None
     ) -> None:
-        """Measure and keep the missing predictions; ``on_progress`` gets (work just done, work in
-        all).
-        """
+        """Measure missing predictions; ``on_progress`` gets (work just done, work in all)."""
         missing = {task.key: task for task in tasks if not task.home.image_predictions(task.key).exists()}
         work = list(missing.values())
         for _ in run_tasks(write_image_predictions, work, self.device, lambda _, done: on_progress(done, len(work))):
@@ -348,7 +338,7 @@ class Auditor:
             samples: samples of this ensemble.
             units: by sample id, the numbers of the units to leave out, one at a time.
             rows: samples per task, at most; None: as many as the kind of denoiser samples at once.
-            settings: what else to measure; None: as the audits do.
+            settings: the measurements to make; None: the measurements of the audits.
         """
         settings = settings or self.context.settings
         membership = self.context.encoded.membership

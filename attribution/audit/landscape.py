@@ -29,7 +29,7 @@ NO_JACOBIAN = "the audit was run without the Jacobian"
 
 @dataclass(frozen=True)
 class Landscapes:
-    """One number per unit; NaN: every member saw the unit, so none is left. None: not measured."""
+    """One number per unit; NaN: every member saw the unit. None: not measured."""
 
     estimate: Influences | None = None
     exact: Influences | None = None
@@ -40,22 +40,20 @@ class Landscapes:
 
     @property
     def tensors(self) -> dict[str, np.ndarray]:
-        """As an audit's artefact keeps them."""
+        """The tensors of an audit's artefact."""
         named = {f"unit_influence_{name}": values for name, values in vars(self).items()}
         named["decoy_influence_estimate"] = named.pop("unit_influence_decoy_estimate")
         return {name: values for name, values in named.items() if values is not None}
 
     def at(self, unit: int) -> dict[str, Any]:
-        """The estimates of one unit, by the names of a candidate's columns."""
+        """The estimates of one unit, by column of a candidate."""
         found = {"influence_estimate": self.estimate, "influence_estimate_lpips": self.estimate_lpips}
         return {name: float(values[unit]) for name, values in found.items() if values is not None}
 
 
 @dataclass(frozen=True)
 class EstimateError:
-    """The error of first-order estimates against real ablation, over the units that both
-    measured.
-    """
+    """The error of first-order estimates against real ablation, over units measured by both."""
 
     rank_correlation: float | NotMeasured
     """Spearman's."""
@@ -66,7 +64,7 @@ class EstimateError:
     units: int
 
     def to_json(self) -> dict[str, Any]:
-        """As an audit's facts have it."""
+        """The entry in an audit's facts."""
         return {
             name: value.to_json() if isinstance(value, NotMeasured) else value for name, value in vars(self).items()
         }
@@ -78,8 +76,7 @@ def landscapes_of(
     jacobian: Path | None,
     shown: Counterfactuals | None,
 ) -> Landscapes:
-    """The influences of every unit, from a Jacobian and a worker's ablations, and of every decoy,
-    from the Jacobian.
+    """Influences: of every unit by Jacobian and a worker's ablations, of every decoy by Jacobian.
 
     Raises:
         IntegrityError: the Jacobian is missing or unreadable.
@@ -101,7 +98,7 @@ def landscapes_of(
 
 
 def estimate_error(estimate: Influences, exact: Influences) -> EstimateError:
-    """Compare estimates with exact influences of the same units."""
+    """Compare the estimates with the exact influences."""
     both = np.isfinite(estimate) & np.isfinite(exact)
     first, second = estimate[both], exact[both]
     moved = second > 0
@@ -129,8 +126,8 @@ def landscape_facts(
 
     Args:
         landscapes: the influences.
-        jacobian: the file that the estimates came from.
-        jacobian_members: how many members carried its tangents at each step; None: all of them.
+        jacobian: the file of the Jacobian.
+        jacobian_members: members that carried its tangents at each step; None: all of them.
         lpips: the network that measured LPIPS, or why LPIPS was not measured.
         side: of the output, in pixels.
         why_not: why a unit may have no influence.

@@ -54,11 +54,11 @@ class AuditSettings:
     shortlist: int = 10
     """Units tested, at most."""
     false_discovery_rate: float = 0.05
-    """A candidate whose q-value is at most this is called a source."""
+    """A candidate with at most this q-value is called a source."""
     decoy_limit: int = 20_000
-    """Decoys used, at most; beyond, that many are drawn."""
+    """Decoys used, at most: of a larger number this many are drawn."""
     works_per_candidate: int = 3
-    """Works listed of a unit that has many."""
+    """Works listed of a unit of many works."""
     jacobian: bool = True
     """Whether to estimate every unit's influence from the Jacobian."""
     exact: bool = False
@@ -66,7 +66,7 @@ class AuditSettings:
     jacobian_members: int | None = None
     """Members that carry the Jacobian's tangents at each step, drawn at random; None: all."""
     lpips: str | None = None
-    """The network that measures LPIPS; None: LPIPS is not measured."""
+    """The network that measures LPIPS; None: not measured."""
 
     def __post_init__(self) -> None:
         if self.shortlist < 1 or self.decoy_limit < 1 or self.works_per_candidate < 1:
@@ -89,17 +89,17 @@ class Subject:
 
     @classmethod
     def of_sample(cls, sample: tables.Sample) -> Subject:
-        """A sample that was generated here."""
+        """A generated sample."""
         return cls("sample", sample.id, None, sample.image_sha256, sample.label)
 
     @classmethod
     def of_image(cls, name: str, sha256: str, label: str | None) -> Subject:
-        """An image file from anywhere."""
+        """An outside image file."""
         return cls("image", None, name, sha256, label)
 
     @property
     def names(self) -> frozenset[str]:
-        """The names by which a table of supplied scores may list it."""
+        """The names that a table of supplied scores may use for the subject."""
         return frozenset(name for name in (self.sample_id, self.image_sha256) if name)
 
 
@@ -137,13 +137,11 @@ class AuditContext:
     decoys: UInt64[np.ndarray, " decoy"]
     device: str
     lpips: LpipsWeights | NotMeasured
-    """The network that measures LPIPS, or why LPIPS is not measured."""
+    """The network that measures LPIPS, or why it is not measured."""
 
 
 def audit_id_of(context: AuditContext, subject: Subject) -> str:
-    """Hash of subject, ensemble, settings, rankers and fusion: the same request is the same
-    audit.
-    """
+    """Hash of subject, ensemble, settings, rankers and fusion: equal requests have one audit."""
     ranker = {
         "rankers": [identity_of(one) for one in context.rankers],
         "parts": [part.to_json() for part in context.choice.parts],
@@ -171,16 +169,15 @@ def artefact_is_intact(context: AuditContext, audit: tables.Audit) -> bool:
 def record_audit(context: AuditContext, found: Findings, shown: Counterfactuals | None) -> tables.Audit:
     """Write an audit's artefact and the pictures of its works, then its rows in one transaction.
 
-    If the rows exist, because the artefact was lost or altered, only the artefact is restored.
+    If the rows exist and the artefact was lost or altered, only the artefact is restored.
 
     Args:
         context: the values that the run's audits share.
         found: ranking and test of the subject.
-        shown: its real ablations; None for an image from outside.
+        shown: its real ablations; None for an outside image.
 
     Raises:
-        IntegrityError: the artefact was lost, and this machine does not compute the registered one
-            again.
+        IntegrityError: the artefact was lost, and this machine cannot reproduce the registered one.
     """
     audit_id = audit_id_of(context, found.subject)
     jacobian, members = None, context.settings.jacobian_members
@@ -277,8 +274,7 @@ def _test_facts(context: AuditContext, found: Findings) -> dict[str, Any]:
 def decoys_with_contrast(ensemble: ServingEnsemble, codes: UInt64[np.ndarray, " unit"]) -> int:
     """Number of codes of no unit whose bits differ over the members that serve.
 
-    Of the C(n, h) words, C(n-m, h) have none of their ones among the m members that serve, and
-    C(n-m, h-m) have ones at all of them.
+    Of the C(n, h) words, C(n-m, h) are 0 at all m members that serve, and C(n-m, h-m) are 1 there.
     """
     n, h, m = ensemble.encoding.n, ensemble.encoding.h, len(ensemble.indices)
     alike = comb(n - m, h) + (comb(n - m, h - m) if h >= m else 0)
@@ -338,9 +334,7 @@ def _effect_of(effects: Effects, place: int) -> dict[str, Any]:
 
 
 def _keep_pictures(context: AuditContext, found: Findings) -> None:
-    """Keep a small picture of every listed work, so that a report never needs the works' own
-    folder.
-    """
+    """Keep a small picture of every listed work: reports do not need the works' folder."""
     rows = {row for listed in found.shortlisted.works for row, _, _ in listed}
     for row in sorted(rows):
         sha256, path = context.encoded.hashes[row], context.encoded.paths[row]
@@ -350,8 +344,7 @@ def _keep_pictures(context: AuditContext, found: Findings) -> None:
         try:
             image = read_work(path, sha256)
         except IntegrityError:
-            # The report shows the gap; the audit itself rests on the pixels that the members
-            # trained on.
+            # The report shows the gap; the audit rests on the pixels that the members trained on.
             continue
         image.thumbnail((PICTURE_SIDE, PICTURE_SIDE), Image.Resampling.LANCZOS)
         buffer = io.BytesIO()

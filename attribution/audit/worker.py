@@ -1,5 +1,4 @@
-"""The work of an audit that needs networks: Jacobians, real ablations, predictions for outside
-images.
+"""Parts of an audit that need networks: Jacobians, real ablations, predictions for outside images.
 
 Runs in worker processes. Jacobians and predictions do not depend on an audit's settings: they are
 kept as files and never computed twice.
@@ -46,17 +45,17 @@ SAME_OUTPUT = 1e-2
 
 @dataclass(frozen=True, eq=False)
 class SampleAudit:
-    """One sample of a task: the units to ablate."""
+    """One sample of a task, and its units to ablate."""
 
     sample_id: str
     seed: int
     candidates: Bool[np.ndarray, "candidate member"]
-    """Which of the members that serve saw which candidate."""
+    """Which members that serve saw which candidate."""
 
 
 @dataclass(frozen=True)
 class AuditTask:
-    """A batch of samples of one prompt and one sampler."""
+    """Samples under one prompt and one sampler."""
 
     home: Home
     ensemble: ServingEnsemble
@@ -64,17 +63,17 @@ class AuditTask:
     prompt: Prompt
     samples: tuple[SampleAudit, ...]
     everyone: Bool[np.ndarray, "unit member"]
-    """Which member saw which of all units, for an exact landscape; without rows otherwise."""
+    """Which members saw which unit, for an exact landscape; without rows otherwise."""
     with_jacobian: bool
     device: str
     jacobian_members: int | None = None
     """Members that carry tangents at each step, drawn at random; None: all members."""
     lpips: LpipsWeights | None = None
-    """The network that measures LPIPS; None: LPIPS is not measured."""
+    """The network that measures LPIPS; None: not measured."""
 
     @property
     def work(self) -> int:
-        """Work that this task reports: Jacobian steps and ablations, times the cost."""
+        """Total that this task reports: Jacobian steps and ablations, times the cost."""
         ablations = sum(len(item.candidates) + len(self.everyone) for item in self.samples)
         return self.cost * (ablations + (self.sampler.steps if self.with_jacobian else 0))
 
@@ -94,16 +93,14 @@ class Counterfactuals:
     influence: Float64[np.ndarray, " candidate"]
     """Scaled Euclidean distance from the output, both before clipping."""
     landscape: Float64[np.ndarray, " unit"] | None
-    """The same distance for every unit, in an exact audit: 0 if no member saw it, NaN if all
-    did."""
+    """The same distance for every unit, in an exact audit; 0: no member saw it, NaN: all did."""
     timings: dict[str, float]
     """Seconds: ``ablation``, and this sample's share of ``jacobian``."""
     lpips: Float64[np.ndarray, " candidate"] | None = None
-    """LPIPS between the output and each counterfactual, both before clipping; None: not
-    measured."""
+    """LPIPS between output and counterfactual, both before clipping; None: not measured."""
     lpips_landscape: Float64[np.ndarray, " unit"] | None = None
     lpips_gram: Float64[Tensor, "member member"] | None = None
-    """How LPIPS moves with the members' weights, see :mod:`attribution.metrics.perceptual`."""
+    """G_phi over the members' weights, see :mod:`attribution.metrics.perceptual`."""
 
 
 def run_audit_task(task: AuditTask, report: Callable[[int], None]) -> list[Counterfactuals]:
@@ -147,12 +144,12 @@ def write_jacobians(task: AuditTask, ensemble: Ensemble, report: Callable[[int],
 
 
 def jacobian_file(home: Home, sample_id: str, members: int | None) -> Path:
-    """The file of a sample's Jacobian; ``members``: how many carried tangents, None: all."""
+    """The file of a sample's Jacobian; ``members``: members that carried tangents, None: all."""
     return home.jacobian(sample_id if members is None else f"{sample_id}-{members}-members")
 
 
 def _has_jacobian(task: AuditTask, sample_id: str) -> bool:
-    """Whether a finite Jacobian is kept whose run ended in the sample's output, up to rounding."""
+    """Whether a finite Jacobian is kept that ended in the sample's output, up to rounding."""
     try:
         kept = load_file(jacobian_file(task.home, sample_id, task.jacobian_members))
         output = load_file(task.home.sample_tensors(sample_id))["output"]
@@ -241,7 +238,7 @@ def _opened(weights: LpipsWeights, device: str) -> PerceptualDistance:
 
 @dataclass(frozen=True)
 class PredictionTask:
-    """An outside image for which the members' predictions are to be measured."""
+    """An outside image, for measuring the members' predictions."""
 
     home: Home
     ensemble: ServingEnsemble

@@ -1,5 +1,4 @@
-"""Denoisers: the interface that every kind of denoiser implements, the ensemble of members, and the
-kinds that exist.
+"""Denoisers: the interface of every kind of denoiser, the kinds, and the ensemble of members.
 
 A kind is one module here. Trainer, sampler, Jacobian, ablation and audit live elsewhere and import
 the interface alone.

@@ -1,12 +1,11 @@
 """The ensemble: n denoisers under weights, eps_v(x, t) = sum_i v_i f_i(x, t).
 
 The members' outputs F = [f_1 .. f_n] are kept apart until the last moment, because the evidence is
-made of them: the contrast between members that saw a work and members that did not needs every
-member's own prediction, and F is also the part of the Jacobian over the weights that costs nothing.
+the contrast between members that saw a work and members that did not. F is also the part of the
+Jacobian over the weights that costs nothing.
 
-Weights may differ between the rows of a batch. A member is evaluated only on rows where its weight
-is not zero, so many ablations under one noise run as one batch in which each member follows only
-the trajectories that it survives.
+Weights may differ between the rows of a batch, and a member is evaluated only on rows where its
+weight is not zero, so many ablations under one noise run as one batch.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from attribution.forward_ad import propagate
 from registry.errors import UsageError
 
 MAXIMUM_MEMBERS = 64
-"""A code is one 64-bit number."""
+"""A code is one 64-bit word."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +60,7 @@ class Ensemble:
     ) -> Float[Tensor, "member batch channel height width"]:
         """F(x, t): every member's prediction of the noise.
 
-        With ``weights``, a member is not evaluated on rows where its weight is zero; its output
-        there is zero.
+        With ``weights``, a member is not evaluated on rows of weight 0; its output there is 0.
         """
         t = by_row(timestep, x)
         if weights is None:
@@ -112,6 +110,6 @@ def mix(
     outputs: Float[Tensor, "member batch channel height width"],
     weights: Float[Tensor, " member"] | Float[Tensor, "batch member"],
 ) -> Float[Tensor, "batch channel height width"]:
-    """eps_v = sum_i v_i f_i, with one v for all rows or one per row."""
+    """eps_v = sum_i v_i f_i, with one v for all rows or one v per row."""
     v = weights.to(outputs)
     return torch.einsum("i...,i->..." if v.ndim == 1 else "ibchw,bi->bchw", outputs, v)

@@ -1,9 +1,9 @@
 """The interface between a kind of denoiser and everything that trains, samples and audits it.
 
 A kind is a frozen dataclass: its fields are the ``network`` of an ensemble's recipe, stored as JSON
-and hashed into the ensemble's id; its methods are all that the rest of the code knows of the kind.
-:class:`attribution.denoisers.pixels.PixelUNet` is the default. A further kind, latent diffusion
-with LoRA adapters for one, is one more subclass of :class:`DenoiserKind` and one more line in
+and hashed into the ensemble's id; the rest of the code knows its methods alone.
+:class:`attribution.denoisers.pixels.PixelUNet` is the default. A further kind, for example latent
+diffusion with LoRA adapters, is one more subclass of :class:`DenoiserKind` and one more line in
 :data:`attribution.ensemble.recipe.KINDS`.
 
 Tensors have the shape [batch, channel, height, width] throughout. ``images`` are float32 in
@@ -39,7 +39,7 @@ Rules that hold for every kind:
   sqrt(alpha_bar) v + sqrt(1 - alpha_bar) x_t. The fields then hold the base's schedule, and
   ``check`` refuses a recipe that trains under another one.
 - Guidance is part of the condition and applied inside the member, so that sampler and Jacobian
-  differentiate and ablate what is really sampled.
+  differentiate and ablate the sampled function.
 - A row's prediction depends on that row alone, and on no random state.
 - A member's start is a function of the seed alone. The caller's random state stays as it was.
 - A frozen base that members share is loaded once per process (``functools.lru_cache``), never
@@ -112,11 +112,11 @@ class Member(nn.Module, ABC):
 
     @abstractmethod
     def state(self) -> dict[str, Tensor]:
-        """The trained part alone, by name: what checkpoints and the member's file hold."""
+        """The trained part alone, by name: the contents of checkpoints and member files."""
 
     @abstractmethod
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Put a state back.
+        """Put back a state.
 
         Raises:
             RuntimeError: names or shapes differ from those of :meth:`state`.
@@ -145,7 +145,7 @@ class DenoiserKind(Space, ABC):
             raise InputError(f"network settings cannot be read: {error}") from error
 
     def to_json(self) -> dict[str, Any]:
-        """The fields as they are stored with an ensemble."""
+        """The fields, as stored with an ensemble."""
         return asdict(self)  # type: ignore[call-overload, no-any-return]  # subclasses are dataclasses
 
     @abstractmethod
@@ -170,8 +170,7 @@ class DenoiserKind(Space, ABC):
     def condition(self, prompts: Sequence[Prompt], classes: Sequence[str]) -> Condition | None:
         """The condition of a batch on the CPU, one row per prompt; None for an unconditional kind.
 
-        Labels have been held against the recipe: see
-        :meth:`attribution.ensemble.recipe.EnsembleSettings.condition`.
+        :meth:`attribution.ensemble.recipe.EnsembleSettings.condition` has checked the labels.
 
         Raises:
             UsageError: a prompt that this kind cannot follow.
@@ -183,9 +182,7 @@ class DenoiserKind(Space, ABC):
 
     @abstractmethod
     def new_member(self, seed: int) -> Member:
-        """A member before training. Parameters that training must not change require no
-        gradient.
-        """
+        """A member before training; parameters that stay fixed require no gradient."""
 
     def save_member(self, member: Member, folder: Path) -> None:
         """Write config.json and the trained part (safetensors) into ``folder``."""
@@ -195,8 +192,8 @@ class DenoiserKind(Space, ABC):
     def load_member(self, folder: Path) -> Member:
         """Open a member's folder for inference.
 
-        The network is built from the recipe, and the weights are read into it by name and shape: a
-        config file from outside cannot make this process build something else.
+        The network is built from the recipe, and weights are read into it by name and shape: a
+        config file from outside cannot make this process build another network.
 
         Raises:
             IntegrityError: the files are missing, or belong to another network.
@@ -218,7 +215,7 @@ class DenoiserKind(Space, ABC):
         return member.eval().requires_grad_(False)
 
     def open_members(self, folders: Sequence[Path], device: str) -> Ensemble:
-        """Members ready to predict together, in this order.
+        """Members that predict together, in this order.
 
         Raises:
             IntegrityError: as :meth:`load_member`.
@@ -230,12 +227,12 @@ class DenoiserKind(Space, ABC):
         return 4 if device == "cpu" else 64
 
     def evaluations(self, prompt: Prompt | None) -> int:
-        """Network evaluations of one prediction: what it costs, relative to a plain one."""
+        """Cost of one prediction, in network evaluations."""
         return 1 if prompt is None or prompt.guidance == 1.0 else 2
 
 
 def check_config(path: Path, config: Mapping[str, Any]) -> None:
-    """Compare a member's config.json with the ensemble's network; further keys are ignored.
+    """Compare a member's config.json with the ensemble's network; unknown keys are ignored.
 
     Raises:
         IntegrityError: it is missing, unreadable, or describes another network.

@@ -1,10 +1,9 @@
-"""The default kind: diffusers' ``UNet2DModel`` on pixels, optionally on patches and under a class
-label.
+"""The default kind: diffusers' ``UNet2DModel`` on pixels or patches, optionally with class labels.
 
-Weights are stored the way diffusers stores them, so that ``UNet2DModel.from_pretrained(<member
-folder>)`` opens a member. With ``patch`` above 1 the image is cut into patches of that many pixels
-a side, which become channels (space to depth), so that a convolution sees patch^2 fewer places: at
-16x16 pixels and a patch of 2 the network costs about a quarter, and a CPU trains it in minutes.
+Weights are stored as diffusers stores them: ``UNet2DModel.from_pretrained(<member folder>)`` opens
+a member. With ``patch`` above 1 the image is cut into patches of that many pixels a side, which
+become channels (space to depth), so that a convolution sees patch^2 fewer places: at 16x16 pixels
+and a patch of 2 the network costs about a quarter, and a CPU trains it in minutes.
 """
 
 from __future__ import annotations
@@ -55,7 +54,7 @@ class PixelUNet(DenoiserKind):
     attention: bool = False
     """Whether the middle block attends over all places."""
     patch: int = 2
-    """Side of the patches that become channels; 1 feeds pixels."""
+    """Side of the patches that become channels; 1: plain pixels."""
     class_count: int = 0
     """Number of class labels; 0 for an unconditional network."""
 
@@ -177,9 +176,7 @@ class UNetMember(Member):
 
 
 def unet_class() -> type[UNet2DModel]:
-    """``UNet2DModel`` of diffusers, whose import brings torchvision along and so needs one that can
-    be imported.
-    """
+    """``UNet2DModel``; diffusers imports torchvision with it, so that must be importable."""
     declare_missing_operators()
     from diffusers import UNet2DModel
 

@@ -9,10 +9,7 @@ from jaxtyping import Float64
 
 
 class NoiseSchedule(Protocol):
-    """T and the variances added by the first and the last training step, linear in between.
-
-    Training settings and sampler settings are noise schedules.
-    """
+    """T and the variances of the first and the last training step, linear in between."""
 
     @property
     def train_steps(self) -> int: ...
@@ -23,8 +20,6 @@ class NoiseSchedule(Protocol):
 
 
 def alpha_bars(schedule: NoiseSchedule) -> Float64[np.ndarray, " timestep"]:
-    """Cumulative products of 1 - beta over the training schedule, index t from 0 (Ho et al. 2020,
-    section 2).
-    """
+    """Cumulative products of 1 - beta, by training step t from 0 (Ho et al. 2020, section 2)."""
     betas = np.linspace(schedule.beta_start, schedule.beta_end, schedule.train_steps, dtype=np.float64)
     return np.asarray(np.cumprod(1.0 - betas, dtype=np.float64))

@@ -1,6 +1,4 @@
-"""The whole recipe of an ensemble, as one value that is stored, hashed into its id and read
-back.
-"""
+"""The recipe of an ensemble, as one value that is stored, hashed into its id and read back."""
 
 from __future__ import annotations
 
@@ -27,8 +25,7 @@ DEFAULT_KIND = PixelUNet.name
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """How each member is trained: AdamW on the noise-prediction error, learning rate rising, then
-    falling to zero.
+    """How each member is trained: AdamW on the noise error; the rate rises, then falls to 0.
 
     Raises:
         UsageError: a value is outside its range.
@@ -40,13 +37,13 @@ class TrainingSettings:
     warmup_steps: int = 30
     snr_cap: float = 5.0
     """gamma of the min-SNR weighting (Hang et al. 2023): the squared error is weighted by min(SNR,
-    gamma) / SNR, which moves effort from the last, nearly clean steps to those that decide on the
-    picture. 0: the plain squared error."""
+    gamma) / SNR, which moves effort from nearly clean steps to steps that decide on the picture.
+    0: the plain squared error."""
     common_draws: bool = True
     """Whether all members share start, timesteps and noise, so that only their works differ."""
     common_works: bool = True
-    """Whether a work is also drawn at the same steps by all members that saw it, see
-    :func:`attribution.training.loop.draw_works`. Goes with common draws."""
+    """Whether all members that saw a work draw it at the same steps, see
+    :func:`attribution.training.loop.draw_works`; requires common draws."""
     seed: int = 0
     train_steps: int = 1000
     """T: length of the noise schedule."""
@@ -85,10 +82,9 @@ class EnsembleSettings:
     label_column: str | None = None
     """The works' column that conditions the members; None for unconditional members."""
     classes: tuple[str, ...] = ()
-    """The column's values: class number k means ``classes[k]``. Empty where labels are free
-    text."""
+    """The column's values: class number k means ``classes[k]``. Empty: labels are free text."""
     labels_sha256: str | None = None
-    """Hash over every work's SHA-256 and label: all members train under the same labels."""
+    """Hash over every work's SHA-256 and label, the same for all members."""
 
     def __post_init__(self) -> None:
         conditional = self.label_column is not None
@@ -98,7 +94,7 @@ class EnsembleSettings:
         self.network.check(self.image, self.classes, self.training)
 
     def to_json(self) -> dict[str, Any]:
-        """The settings as they are stored with an ensemble and in every manifest."""
+        """The settings, as stored with an ensemble and in every manifest."""
         kind = self.network.name
         return {
             **({} if kind == DEFAULT_KIND else {"kind": kind}),
@@ -139,8 +135,8 @@ class EnsembleSettings:
         """One prompt as the condition of ``rows`` rows; None for an unconditional ensemble.
 
         Raises:
-            UsageError: the label is unknown, missing where one is needed, or given to an
-                unconditional ensemble; or the kind cannot follow the prompt.
+            UsageError: the label is unknown, missing, or one too many; or the kind cannot follow
+                the prompt.
         """
         label = None if prompt is None else prompt.label
         if self.label_column is None and label is not None:
@@ -154,7 +150,7 @@ class EnsembleSettings:
 
 
 def versions_of(device: str) -> dict[str, str]:
-    """The versions and the kind of machine that a repetition of a result needs."""
+    """Versions and kind of machine: what repeating a result needs."""
     import diffusers
     import numpy
     import torch

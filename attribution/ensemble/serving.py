@@ -1,8 +1,8 @@
 """The members that serve, or once served, an ensemble's samples, as a value for workers.
 
-An ensemble serves with the members that saw no withdrawn work. Samples from before a withdrawal, or
-from before a retraining, were served by other members. Replay and audit of such samples use those
-members, whose files are kept.
+An ensemble serves with the members that saw no withdrawn work. Samples from before a withdrawal or
+a retraining were served by other members; their replay and audit use those members, whose files are
+kept.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class ServingEnsemble:
     indices: tuple[int, ...]
     """The members' bits in the codes, ascending: all n, unless works were withdrawn."""
     member_ids: tuple[str, ...]
-    """In the order of ``indices``, as are the following fields."""
+    """In the order of ``indices``, like the following fields."""
     weights_sha256: tuple[str, ...]
     withdrawals_applied_through: tuple[int | None, ...]
     """For each member, the last withdrawal applied before it was trained."""
@@ -56,12 +56,12 @@ class ServingEnsemble:
         return len(self.indices) == self.encoding.n
 
     def membership_of(self, codes: Words) -> Bool[np.ndarray, "unit member"]:
-        """The codes' bits of the members that serve."""
+        """The codes' bits at the members that serve."""
         return bits(codes, self.encoding.n)[:, list(self.indices)]
 
 
 def manifest_encoding(encoding: tables.Encoding) -> ManifestEncoding:
-    """The encoding as a manifest names it."""
+    """The encoding, as named by a manifest."""
     return ManifestEncoding.model_validate(encoding.model_dump(include=set(ManifestEncoding.model_fields)))
 
 
@@ -70,8 +70,8 @@ def serving_ensemble(registry: Registry, ensemble_id: str) -> ServingEnsemble:
 
     Raises:
         NotFoundError: no such ensemble.
-        UsageError: some of its members have never been trained.
-        CapacityError: every member saw a work that was withdrawn.
+        UsageError: some members have never been trained.
+        CapacityError: every member saw a withdrawn work.
     """
     service = service_status(registry, ensemble_id)
     if len(service.states) < service.encoding.n:
@@ -92,8 +92,8 @@ def ensembles_that_served(
 ) -> list[tuple[ServingEnsemble | None, list[tables.Sample]]]:
     """Samples grouped by the members that served them; None where the registry lacks the members.
 
-    Groups come in the order in which the members were registered, see
-    :func:`registry.members.serving.served_by`.
+    Groups are in the order in which members were registered
+    (:func:`registry.members.serving.served_by`).
     """
     groups: dict[tuple[str, str], list[tables.Sample]] = {}
     for row in rows:
@@ -129,7 +129,7 @@ def _serving_ensemble(
 
 
 def open_ensemble(home: Home, ensemble: ServingEnsemble, device: str = "cpu") -> Ensemble:
-    """Load the members for inference, after comparing each weights file with its registered hash.
+    """Load the members for inference, after a check of their weights files.
 
     Raises:
         IntegrityError: a member's files are missing or were altered; the message names the file.

@@ -1,12 +1,11 @@
 """Calibration of an ensemble's evidence: its power, and its behaviour under the null.
 
-- Power: training works are audited as if they were images from outside. How often is the work
-  found?
+- Power: training works are audited as outside images. How often is the work found?
 - Null: audits under codes that are redrawn after training, so that every code is wrong. P-values
   must be uniform and discoveries rare.
 
-Both take an :class:`attribution.audit.auditor.Auditor`, so they measure audits with its settings.
-Members' predictions are kept as for any audit, so an interrupted run continues where it stopped.
+Measured audits have the settings of an :class:`attribution.audit.auditor.Auditor`. Members'
+predictions are kept as for any audit, so an interrupted run continues where it stopped.
 """
 
 from __future__ import annotations
@@ -38,19 +37,19 @@ FEWEST_REDRAWS = 100
 
 @dataclass(frozen=True)
 class PlantedPower:
-    """Outcome of audits of training works as images from outside."""
+    """Outcome of audits of training works as outside images."""
 
     found: Share
-    """Their unit reached the false discovery rate."""
+    """Their units reached the false discovery rate."""
     found_first: Share
-    """Their unit reached it, and no other unit had a smaller p-value."""
+    """Their units reached it, and no other unit had a smaller p-value."""
     ranked_first: Share
     shortlisted: Share
     works: int
     """Number of testable training works."""
     false_discovery_rate: float
     p_values: tuple[float, ...]
-    """P-values of the planted works that were shortlisted, ascending."""
+    """P-values of the shortlisted planted works, ascending."""
 
     def to_json(self) -> dict[str, Any]:
         """Facts for a report."""
@@ -72,7 +71,7 @@ class PlantedPower:
 def planted_power(
     auditor: Auditor, count: int, seed: int = 0, on_progress: Progress = lambda _done, _total: None
 ) -> PlantedPower:
-    """Audit ``count`` random training works, or all if there are fewer, as images from outside.
+    """Audit ``count`` random training works as outside images; all works, if there are fewer.
 
     Args:
         auditor: has the ensemble and the settings.
@@ -141,7 +140,7 @@ class NullCalibration:
     small: Share
     """Share of first-ranked units with p <= 0.05."""
     discoveries: Share
-    """Share of audits with a discovery. All units are null, so this is the false discovery rate."""
+    """Share of audits with a discovery: the false discovery rate, as all units are null."""
     false_discovery_rate: float
 
     @property
@@ -170,15 +169,14 @@ class NullCalibration:
 def null_calibration(
     auditor: Auditor, redraws: int = 1000, seed: int = 0, on_progress: Progress = lambda _done, _total: None
 ) -> NullCalibration:
-    """Audit the ensemble's samples under ``redraws`` new assignments of codes, all wrong for every
-    member.
+    """Audit samples under ``redraws`` new assignments of codes, all wrong for every member.
 
     One p-value is taken per assignment: p-values of one assignment are dependent, assignments are
     independent.
 
     Two failures are not detected. The shortlist is made once and does not change with the redrawn
     codes, so a ranker that uses the true codes (a file of supplied scores may) passes. Members are
-    not retrained, so effects of a unit on the training of other works are not seen.
+    not retrained, so a unit's effects on the training of other works are not seen.
 
     Raises:
         UsageError: the ensemble has no samples, or ``redraws`` is too small.
@@ -199,8 +197,8 @@ def null_calibration(
         on_progress(1, redraws)
         if found is None:
             continue
-        # With members out of service, the number of decoys differs a little between redraws; the
-        # grid of p-values is that of the most.
+        # With members out of service, the number of decoys varies between redraws; the grid of
+        # p-values is that of the largest number.
         places = max(places, found.decoy_statistic.shape[1] + 1)
         ranks.append(found.p_value[0])
         discovered.append(bool((found.q_value <= settings.false_discovery_rate).any()))
@@ -244,7 +242,7 @@ class _Shortlist:
         return cls(found.shortlisted.unit_numbers, found.shortlisted.images, mean_predictions(predictions), neighbours)
 
     def test(self, auditor: Auditor, code_seed: int, drawn: UInt64[np.ndarray, " decoy"]) -> Evidence | None:
-        """The evidence under the codes of this seed; None if they leave nothing to test."""
+        """The evidence under the codes of this seed; None: no code is left to test."""
         ensemble = auditor.context.ensemble
         n, h = ensemble.encoding.n, ensemble.encoding.h
         membership = ensemble.membership_of(codes_of(code_seed, n, h, self.units))

@@ -1,9 +1,9 @@
 """How often similarity alone names a work that made no difference (ABC, "false attribution rate").
 
-An output is attributed to the unit of its nearest work. Then it is regenerated, with the same
-noise, by the members that never saw this unit. If the nearest work of the result is still of the
-same unit, the attribution did not name a cause. Any change of members changes the output somewhat,
-so this is compared with the removal of a random other unit:
+An output is attributed to the unit of its nearest work, then regenerated, with the same noise, by
+the members that never saw this unit. If the nearest work of the result is still of the same unit,
+the attribution did not name a cause. Any change of members changes the output somewhat, so the
+removal of a random other unit is the comparison:
 
     rate = share that stays without the nearest unit / share that stays without another one
 
@@ -77,8 +77,7 @@ def false_attribution_rate(
 ) -> FalseAttribution:
     """Regenerate up to ``count`` samples without their nearest unit and without a random other one.
 
-    Units that every member saw, or none, cannot be removed; samples whose nearest unit is such a
-    unit are skipped.
+    Samples are skipped if every member, or no member, saw their nearest unit: it cannot be removed.
 
     Raises:
         UsageError: no sample can be used.
@@ -115,7 +114,7 @@ def nearest_units(encoded: EncodedWorks, images: Float[np.ndarray, "image value"
     best, found = np.full(len(images), np.inf), np.zeros(len(images), dtype=np.int64)
     for start in range(0, len(encoded.unit_of_work), WORKS_AT_ONCE):
         works = encoded.pictures(slice(start, min(start + WORKS_AT_ONCE, len(encoded.unit_of_work)))).astype(np.float64)
-        # The image's own squared norm is left out: it is the same for all works.
+        # The image's own squared norm is left out: a constant for all works.
         distance = (works**2).sum(axis=1)[None, :] - 2.0 * images.astype(np.float64) @ works.T
         place = distance.argmin(axis=1)
         least = distance[np.arange(len(images)), place]

@@ -1,7 +1,7 @@
 """Denoising losses of the ensemble and of its members: is the ensemble better than a member?
 
-No works are held out from all members, but each work is held out from the members whose bit is 0.
-Their loss is the one to compare with.
+No work is held out from all members, but each is held out from the members whose bit is 0: their
+loss is the one to compare with.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from registry.errors import UsageError
 STEPS = 8
 """Steps of the schedule, spread over its middle, at which losses are measured."""
 STREAM = 1 << 21
-"""First noise stream, beyond those of sampling and of re-noised images."""
+"""First noise stream; sampling and re-noised images use smaller ones."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,14 +38,13 @@ class Losses:
     seen: Float64[np.ndarray, " work"]
     """Mean error of the members that saw the work."""
     unseen: Float64[np.ndarray, " work"]
-    """Mean error of the members that did not."""
+    """Mean error of the members that did not see the work."""
 
 
 def losses_on(
     auditor: Auditor, count: int, seed: int, on_progress: Callable[[int, int], object] = lambda _done, _total: None
 ) -> Losses:
-    """Losses on ``count`` random works that some members saw and some did not; on all if there are
-    fewer.
+    """Losses on up to ``count`` random works that some members saw and some did not.
 
     Raises:
         UsageError: there is no such work, or the members are conditional on a class.

@@ -1,10 +1,10 @@
 """All measurements of `creditline evaluate` on one ensemble.
 
-- rankers: member-LDS of each (:mod:`attribution.ranking.grading`);
+- rankers: member-LDS of each ranker (:mod:`attribution.ranking.grading`);
 - null and power of the test (:mod:`attribution.evaluation.calibration`);
 - similarity: false attribution by nearest work (:mod:`attribution.evaluation.false_attribution`);
 - Jacobian: estimated influence beside real ablation, for random units;
-- losses of the ensemble beside its members' (:mod:`attribution.evaluation.losses`).
+- losses of the ensemble beside its members' losses (:mod:`attribution.evaluation.losses`).
 
 A measurement that is not possible gives its reason. The result is an event of the log; reports
 quote the newest.
@@ -179,7 +179,7 @@ def _jacobian(auditor: Auditor, settings: EvaluationSettings, report: Report) ->
 
 
 def _members(auditor: Auditor, settings: EvaluationSettings, report: Report) -> dict[str, Any]:
-    """The ensemble's loss on works, and its members', by whether they saw the work."""
+    """The loss of the ensemble on works, and of members that saw or did not see them."""
     found = losses_on(auditor, settings.works, settings.seed, lambda done, total: report("losses", done, total))
     return {
         "method": "mean squared error of the predicted noise over the middle of the schedule, on works drawn at random; ratios "

@@ -1,12 +1,10 @@
-"""Regression adjustment: the effects of other units are estimated from their codes and subtracted
-before a unit is tested.
+"""Regression adjustment: subtract the effects of other units, estimated from their codes.
 
-Members differ because of all the works that they saw, and most of the difference has nothing to do
-with the tested unit. The codes of the other units say which member saw which unit, so their effects
-can be estimated. Let Y_i be member i's prediction minus the mean of all members, z_k = a_k - m the
+Members differ because of all works that they saw, and most of the difference is unrelated to the
+tested unit. The codes of the other units say which member saw which unit, so their effects can be
 direction from that mean to the picture of unit k, and c_k the unit's centred bits. Ridge regression
-on the neighbours, the first units of the ranking without the tested one, fits
-
+direction from that mean to the picture of unit k, and c_k the unit's centred bits. Ridge regression
+on the neighbours (the first units of the ranking, without the tested unit) fits
     Y_i ~ sum_k theta_k c_ki z_k,
     minimising || Y - sum_k theta_k c_k x z_k ||^2 + lambda ||theta||^2
 
@@ -14,9 +12,9 @@ and a member's alignment with the tested unit is < residual of Y_i, z >.
 
 The test stays exact. Under the sharp null "the unit made no difference to any member", its own code
 is, given the members and *given the codes of all other units*, uniform over its own code and the
-codes that no unit has, the decoys. The residuals are a function of these givens alone. A weight, a
-ridge or a list of neighbours that depended on the unit's own code would break this. None does: the
-neighbours come from a ranking that does not use codes, and the constants are fixed.
+codes that no unit has, the decoys. The residuals are a function of the members and those codes
+alone. A weight, a ridge or a list of neighbours that depended on the unit's own code would break
+this: so the neighbours come from a ranking that does not use codes, and the constants are fixed.
 """
 
 from __future__ import annotations
@@ -32,10 +30,9 @@ from attribution.ranking.shortlist import closest_works
 MOST = 150
 """Neighbours, at most. More add little, and the cost grows with the cube."""
 MOST_OF_MANY_WORKS = 30
-"""Neighbours, at most, if units have many works: each work must be read."""
+"""Neighbours, at most, if units have many works: every work must be read."""
 RIDGE = 0.3
-"""Lambda as a share of the mean diagonal of the regression's matrix. Fixed, see
-``benchmarks/evidence_variance.py``."""
+"""Lambda by the regression's mean diagonal; fixed, see ``benchmarks/evidence_variance.py``."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +53,12 @@ class Neighbours:
 
 @dataclass(frozen=True)
 class MemberAlignment:
-    """How far each member's prediction lies in the direction of each unit, relative to the mean of
-    all members.
-    """
+    """Alignment of each member's prediction with each unit, relative to the members' mean."""
 
     alignment: Float64[np.ndarray, "unit member"]
     response: Float64[np.ndarray, "unit member"]
-    """Growth of the alignment if the predictions of the members that saw the unit moved all the way
-    to its picture, about the same mean."""
+    """Growth of the alignment if the predictions of members that saw the unit moved all the way to
+    its picture, with the mean fixed."""
 
 
 def neighbours_of(
@@ -101,7 +96,7 @@ def member_alignment(
             alignment.
         neighbours: units whose effects are subtracted; None: no adjustment.
         left_out: per tested unit, the units that must not be its neighbours: itself, and the units
-            that are tested together with it.
+            tested together with it.
     """
     mean = predictions.mean(axis=0)
     deviation, directions = predictions - mean, images.astype(np.float64) - mean

@@ -1,13 +1,12 @@
-"""How large an effect is: the interval of all effects that the randomisation test does not reject.
+"""The size of an effect: the interval of all effects that the randomisation test does not reject.
 
-The test of :mod:`attribution.evidence.randomisation` asks whether there is an effect at all.
-Suppose instead that the clean images that members predict lie a share d further towards the unit's
-picture a, measured from the members' mean m_t, if the member saw the unit. Then the member's
-alignment, sum_t < x0_i(x_t), a - m_t >, is larger by d * S with S = sum_t ||a - m_t||^2. With d * S
-subtracted, the unit's code is as exchangeable with the decoys as without an effect. So each d can
-be tested like zero, and the values that are not rejected make a confidence interval (Hodges and
-Lehmann 1963; Rosenbaum 2002, chapter 2). With W the contrast weights of a code and b the unit's own
-bits,
+The test of :mod:`attribution.evidence.randomisation` asks whether there is an effect. Suppose
+instead that a member that saw the unit predicts clean images a share d further towards the unit's
+picture a, measured from the members' mean m_t. Then the member's alignment, sum_t < x0_i(x_t), a -
+m_t >, is larger by d * S with S = sum_t ||a - m_t||^2. With d * S subtracted, the unit's code is as
+exchangeable with the decoys as without an effect. So each d can be tested like zero, and the values
+that are not rejected make a confidence interval (Hodges and Lehmann 1963; Rosenbaum 2002, chapter
+2). With W the contrast weights of a code and b the unit's own bits,
 
     T_unit(d) - T_decoy(d) = (T_unit - T_decoy) - d S (1 - W_decoy b)
 
@@ -15,9 +14,9 @@ Without adjustment this falls in d, since W_decoy b < 1 for every other code: ea
 the unit at one d. Sorted, these values are the steps of the p-value as a function of d, and the
 interval's ends are two of them.
 
-Two kinds of decoys never overtake: those with the unit's own bits among the members in service, and
-those for which the regression adjustment (:mod:`attribution.evidence.adjustment`) makes the slope
-negative. Both are counted as overtaking at every d. This can only widen the interval, so its
+Two kinds of decoys never overtake: decoys with the unit's own bits among the members in service,
+and decoys with a slope that the regression adjustment (:mod:`attribution.evidence.adjustment`)
+makes negative. Both are counted as overtaking at every d. This can only widen the interval, so its
 coverage is at least 95 %.
 """
 
@@ -42,9 +41,7 @@ SAME_CODE = 1e-12
 
 @dataclass(frozen=True)
 class Effects:
-    """Per unit, its effect as a share of the way from the mean prediction to its picture; NaN if it
-    was not measured.
-    """
+    """Per unit, the share of the way from mean prediction to picture; NaN: not measured."""
 
     estimate: Float64[np.ndarray, " unit"]
     """The effect at which half of the decoys lie above the unit (Hodges-Lehmann estimate)."""
@@ -88,8 +85,8 @@ def _effect(
         return nothing, NO_DISTANCE
     moves = slope > SAME_CODE * response
     overtakes = np.sort(lead[moves] / slope[moves])
-    # p(d) = (1 + equal + #{overtakes <= d}) / (1 + decoys) must exceed level / 2; from above, the
-    # same with >=.
+    # p(d) = (1 + equal + #{overtakes <= d}) / (1 + decoys) must exceed level / 2; for the upper
+    # end, the same with >=.
     needed = math.floor(level / 2.0 * (1 + len(lead)) + 1e-9) - int((~moves).sum())
     if needed < 1 or not len(overtakes):
         return nothing, TOO_FEW_DECOYS

@@ -1,7 +1,7 @@
 """A randomisation test of rightsholders, from the codes of their works.
 
 A model may have learned a little from each of many works of a rightsholder, so that no single work
-is found. The statistic is the weighted sum of the statistics of the rightsholder's works,
+is found. The statistic is a weighted sum over the rightsholder's works,
 
     T_R = sum over R's works of w_x T_x
 
@@ -10,8 +10,8 @@ of these works made a difference to any member" their codes, given all others, a
 replacement from the codes that no other unit has: the decoys and R's own. So codes for all of R's
 works are drawn jointly from this pool, and p = (1 + #{draws with T >= T_R}) / (1 + #draws) is
 exact. R's own codes must be in the pool: otherwise the true assignment would not be a possible
-draw. Benjamini and Hochberg's procedure runs over the tested rightsholders; these and their works
-are the first in the ranking, which does not depend on the codes.
+draw. Benjamini and Hochberg's procedure runs over the tested rightsholders. Rightsholders and works
+are taken from the top of the ranking, which does not depend on the codes.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from registry.storage.database import Registry
 DRAWS = 1_999
 """Joint draws of codes: the smallest p is 1/2000."""
 REACH = 200
-"""Works of the ranking that are searched for rightsholders."""
+"""First works of the ranking, searched for rightsholders."""
 MOST_WORKS = 32
 """Works tested of one rightsholder, at most: the first in the ranking. Weights fall off so fast
 that more add nothing."""
@@ -76,7 +76,7 @@ class RightsholderTests:
     """The tests of one image."""
 
     tested: tuple[RightsholderEvidence, ...]
-    """In order of the ranking of their best works."""
+    """In the order of their best works in the ranking."""
     draws: int
     works: int
     """Number of works searched for rightsholders."""
@@ -107,8 +107,7 @@ def rightsholder_tests(
         encoded: the works and units.
         image: the audited image in [0, 1].
         predictions: the members' predictions for it.
-        neighbours: units whose effects are subtracted; works of one rightsholder are not neighbours
-            of each other.
+        neighbours: units whose effects are subtracted, except works of the same rightsholder.
         ranked: units, best first, by a ranking that does not use the codes; the first :data:`REACH`
             are searched.
         decoys: codes that no unit has, with contrast.
@@ -142,7 +141,7 @@ def rightsholder_tests(
 
 
 def owners_of_works(registry: Registry, asset_ids: Int64[np.ndarray, " work"]) -> dict[int, tuple[str, ...]]:
-    """Names of the rightsholders of some works, by asset id."""
+    """Names of the works' rightsholders, by asset id."""
     listed = ", ".join(str(int(number)) for number in asset_ids) or "NULL"
     query = with_rightsholders(rights_of(asset_ids.tolist()), f"IN ({listed})")
     with registry.connection() as connection:
@@ -180,9 +179,8 @@ def assess_rightsholders(
     """Test each rightsholder, in the order of ``held``.
 
     Args:
-        alignments: per rightsholder, the members' alignment with its works, see
-            :func:`attribution.evidence.adjustment.member_alignment`; must not depend on the works'
-            codes.
+        alignments: per rightsholder, the members' alignment with its works
+            (:func:`attribution.evidence.adjustment.member_alignment`), independent of their codes.
         membership: whether a member saw a ranked work.
         decoys: the bits of codes that no unit has.
         differences: mean squared differences of the ranked works from the image.
@@ -209,7 +207,7 @@ def assess_rightsholders(
 def distinct_draws(
     size: int, count: int, draws: int, generator: np.random.Generator
 ) -> Int64[np.ndarray, "draw count"]:
-    """Rows of ``count`` distinct numbers below ``size``; all ordered choices are equally probable.
+    """Rows of ``count`` distinct numbers below ``size``, uniform over ordered choices.
 
     Floyd's algorithm (Bentley and Floyd 1987) on all rows at once, then each row is shuffled.
     """

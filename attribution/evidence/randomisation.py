@@ -1,5 +1,4 @@
-"""Layer 2: is the effect real? An exact randomisation test of each shortlisted unit, from the
-codes.
+"""Layer 2: is the effect real? An exact randomisation test of each shortlisted unit, from codes.
 
 Codes are drawn at random, so an encoded ensemble is a randomised experiment on every unit at once.
 If a unit made no difference to any member, its code is exchangeable with the decoys, the codes of
@@ -11,7 +10,7 @@ p-value, whatever the model (Fisher's randomisation test):
 The statistic is directed: do the members that saw the unit pull the output towards the unit's
 works?
 
-    T = < mean of P_i over members that saw it - mean over those that did not, a - mean_i P_i >
+    T = < mean of P_i over members that saw it - mean of P_i over the others, a - mean_i P_i >
 
 P_i is the clean image that member i predicts, a weighted mean over steps; a is the unit's picture,
 or the weighted mean of its works' pictures. The effects of *other* units are subtracted first
@@ -20,7 +19,7 @@ or the weighted mean of its works' pictures. The effects of *other* units are su
 The shortlist is chosen without the codes, so Benjamini and Hochberg's procedure runs over the
 shortlist alone. It is proved to control the false discovery rate for p-values that are independent
 or positively dependent. P-values of a shortlist share members and decoys, so here control is not
-proved; it is checked by redrawing codes (:mod:`attribution.evaluation.calibration`). It holds per
+proved; it is checked by redrawing codes (:mod:`attribution.evaluation.calibration`). Control is per
 shortlist: it bounds neither the share of false findings over many images nor the share among the
 findings of one rightsholder.
 
@@ -31,10 +30,10 @@ that are tested.
 After withdrawals only some members serve. Which members serve depends on the codes of the withdrawn
 units; given these, all other codes and the decoys are as exchangeable as before. So the test is the
 same over the members in service, with each code restricted to their bits, and it stays exact. A
-code whose bits are then all equal has no contrast. Contrast is a property of each code alone, so
-units and decoys without it are left out, and the rest is exchangeable given that it has contrast.
-Units with withdrawn works helped to decide which members serve. They are tested only when all
-members serve again, whose training then depends on nothing but the works that each one saw.
+code has no contrast if its restricted bits are all equal. Contrast is a property of each code
+alone, so units and decoys without contrast are left out, and the rest is exchangeable given that it
+has contrast. Units with withdrawn works helped to decide which members serve. They are tested only
+when all members serve again: each member's training then depends on nothing but the works it saw.
 """
 
 from __future__ import annotations
@@ -53,8 +52,7 @@ from registry.encodings.codes import bits
 from registry.errors import UsageError
 
 STEP_WEIGHTS = (0.0, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
-"""Weight of a step in each band of :mod:`attribution.sampling.predictions`. Predictions from almost
-pure noise say little."""
+"""Weight by band of :mod:`attribution.sampling.predictions`; noisy steps say little."""
 STEPS_FROM = 0.3
 """sqrt(alpha_bar) above which steps have a weight."""
 
@@ -65,16 +63,14 @@ class Evidence:
 
     statistic: Float64[np.ndarray, " unit"]
     decoy_statistic: Float64[np.ndarray, "unit decoy"]
-    """Each unit's null distribution: the unit's picture with the decoys' codes."""
+    """Each unit's null distribution: the statistic of its picture with the decoys' codes."""
     p_value: Float64[np.ndarray, " unit"]
     q_value: Float64[np.ndarray, " unit"]
     effects: Effects
 
 
 def contrast_weights(membership: Bool[np.ndarray, "code member"]) -> Float64[np.ndarray, "code member"]:
-    """W = b/h - (1 - b)/(n - h): W x is the mean of x over the members that saw the unit minus the
-    mean over the others.
-    """
+    """W = b/h - (1 - b)/(n - h): W x = mean of x where b is 1, minus mean where b is 0."""
     seen = membership.astype(np.float64)
     h = seen.sum(axis=1, keepdims=True)
     return np.asarray(seen / h - (1.0 - seen) / (membership.shape[1] - h), dtype=np.float64)
@@ -166,7 +162,7 @@ def exact_p_values(
 ) -> Float64[np.ndarray, " unit"]:
     """(1 + #{decoys >= unit}) / (1 + #decoys); ties count against the unit, up to rounding."""
     tolerance = 1e-9 * np.abs(decoy_statistic).max(axis=1, initial=0.0)
-    # Counting the smaller ones makes NaN count against the unit.
+    # Counting smaller values makes NaN count against the unit.
     smaller = (decoy_statistic < (statistic - tolerance)[:, None]).sum(axis=1)
     as_large = decoy_statistic.shape[1] - smaller
     return np.asarray((1.0 + as_large) / (1.0 + decoy_statistic.shape[1]), dtype=np.float64)

@@ -19,12 +19,12 @@ REFERENCE_VALUES = 256 * 256 * 3
 
 @dataclass(frozen=True)
 class NotMeasured:
-    """The reason why a quantity was not measured; stands in its place, never a silent zero."""
+    """The reason why a quantity was not measured, in place of its value: never a silent zero."""
 
     reason: str
 
     def to_json(self) -> dict[str, str]:
-        """As stored in place of a number."""
+        """The stored form, in place of a number."""
         return {"not_measured": self.reason}
 
 

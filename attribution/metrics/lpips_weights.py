@@ -2,9 +2,9 @@
 
 LPIPS [Zhang et al. 2018] compares images in the features of a network trained on ImageNet; its
 linear heads were fitted to exactly those weights. The ``lpips`` package has the heads; the networks
-are torchvision's, and large. A file is used only if its SHA-256 is the known one, whether it was
-named, found among torchvision's downloads, or downloaded now. Only a network that was named is
-downloaded. Missing weights are a :class:`NotMeasured` that says what to do.
+are torchvision's, and large. A file is used only with a known SHA-256, whether it was named, found
+among torchvision's downloads, or downloaded now. Only a named network is downloaded. Missing
+weights are a :class:`NotMeasured` that says what to do.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Backbone:
     net: Net
     file: str
     sha256: str
-    """The file's name has its first eight digits."""
+    """Its first eight digits are in the file's name."""
     megabytes: int
     """Size of the file, rounded up."""
     heads_sha256: str
@@ -159,7 +159,7 @@ def _download(
 
 
 def _fetch(address: str, backbone: Backbone, advanced: Callable[[int], object], into: Path) -> None:
-    """Write the download into a file, if it is the expected one."""
+    """Write the download into a file, if its hash is the expected one."""
     digest, count = hashlib.sha256(), 0
     with into.open("wb") as file:
         for block in _received(address):
@@ -178,7 +178,7 @@ def _fetch(address: str, backbone: Backbone, advanced: Callable[[int], object], 
 
 def _received(address: str) -> Iterator[bytes]:
     try:
-        # The address is the constant above, or one by the caller; never one from an input.
+        # The address is the constant above or the caller's, never from an input.
         with urlopen(address, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
             while block := answer.read(_BLOCK):
                 yield block

@@ -1,20 +1,19 @@
 """LPIPS: how different two images look, and its first order over the weights of an ensemble.
 
 LPIPS [Zhang et al. 2018] takes the activations of a network at several layers, gives them unit
-length over the channels, and sums their weighted squared differences, averaged over places. So it
-is a squared distance in a feature map,
+length over the channels, and sums their weighted squared differences, averaged over places: a
+squared distance in a feature map,
 
     LPIPS(y, y') = |phi(y) - phi(y')|^2,    phi = activations of unit length x sqrt(weight / places)
 
-and to first order the output moves in it by J_phi = (d phi / d y) J. One n x n matrix G_phi =
-J_phi^T J_phi then gives the LPIPS of every unit's ablation, as G does for the Euclidean distance;
-J_phi takes the n tangents through the network once.
+To first order the weights move phi by J_phi = (d phi / d y) J. One n x n matrix G_phi = J_phi^T
+J_phi then gives the LPIPS of every unit's ablation, as G does for the Euclidean distance; J_phi
+takes the n tangents through the network once.
 
-Images are outputs before clipping, as for the Euclidean distance. Heads and network come from the
-``lpips`` package, the network's weights from :mod:`attribution.metrics.lpips_weights`. LPIPS was
-fitted on patches of 64 x 64 pixels, and its networks halve an image up to four times. So smaller
-images are enlarged bilinearly to a shorter side of 64, and the stated facts say so. A grey image
-counts as three equal channels.
+Images are outputs before clipping, as for the Euclidean distance. LPIPS was fitted on patches of 64
+x 64 pixels, and its networks halve an image up to four times. So smaller images are enlarged
+bilinearly to a shorter side of 64, and the stated facts say so. A grey image counts as three equal
+channels.
 """
 
 from __future__ import annotations
@@ -37,20 +36,18 @@ from attribution.metrics.torchvision_models import load_known_weights, torchvisi
 from registry.errors import InputError, MissingPartError, UsageError
 
 SIDE = 64
-"""Shorter side, in pixels, that smaller images are enlarged to: the side of the patches that LPIPS
-was fitted on."""
+"""Shorter side in pixels, at least: the side of the patches that LPIPS was fitted on."""
 VERSION = "0.1"
 """Version of the heads."""
 _BATCH, _TANGENTS, _FEATURES = 64, 8, 1 << 18
-"""Images, tangents and features processed at once: bound memory, and change results by rounding
-only."""
+"""Images, tangents and features at once: change memory, and results by rounding only."""
 
 
 class PerceptualDistance:
     """LPIPS with one network; ``network`` is an ``lpips.LPIPS`` with all weights loaded.
 
     Raises:
-        InputError: a head has a negative weight, so this is not a distance.
+        InputError: a head has a negative weight, so that LPIPS is not a distance.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -82,7 +79,7 @@ class PerceptualDistance:
     def distances(
         self, first: Float[Tensor, "channel height width"], others: Float[Tensor, "batch channel height width"]
     ) -> Float64[Tensor, " batch"]:
-        """LPIPS of one image against each of many."""
+        """LPIPS between one image and each of the others."""
         from_here = self.features(first[None])
         found = [(self.features(part) - from_here).double().square().sum(dim=1) for part in torch.split(others, _BATCH)]
         return torch.cat(found) if found else torch.zeros(0, dtype=torch.float64)
@@ -93,7 +90,7 @@ class PerceptualDistance:
         y: Float[Tensor, "channel height width"],
         jacobian: Float[Tensor, "member channel height width"],
     ) -> Float64[Tensor, "member member"]:
-        """G_phi of one sample: how LPIPS moves with the weights of the members, to first order."""
+        """G_phi of one sample: the first order of LPIPS over the weights of the members."""
         columns = torch.cat(
             [propagate(self.features, y[None], part[:, None])[1][:, 0] for part in torch.split(jacobian, _TANGENTS)]
         )
@@ -110,12 +107,9 @@ class PerceptualDistance:
 def _unit(
     layer: Float[Tensor, "batch channel height width"], head: Float[Tensor, "channel 1 1"]
 ) -> Float[Tensor, "batch feature"]:
-    """Activations of unit length over the channels, times the root of their weight over the number
-    of places.
-    """
+    """Activations of unit length over the channels, times sqrt(weight / number of places)."""
     square = layer.square().sum(dim=1, keepdim=True)
-    # Where every channel is off, the length is zero and has no derivative; nor has anything moved
-    # there.
+    # Where every channel is off, the length is zero and has no derivative, and the tangents are 0.
     off = square == 0
     length = torch.where(off, torch.ones_like(square), square).sqrt()
     weight = (head / (layer.shape[2] * layer.shape[3])).sqrt()
@@ -126,8 +120,7 @@ def open_lpips(weights: LpipsWeights, device: str = "cpu") -> PerceptualDistance
     """LPIPS with the weights of its network, after another check of their hash.
 
     Raises:
-        InputError: the file was altered, or the heads of the ``lpips`` package are not the known
-            ones.
+        InputError: the file was altered, or the ``lpips`` package has other heads.
         MissingPartError: torchvision or lpips cannot be imported.
     """
     backbone = weights.backbone
@@ -167,7 +160,7 @@ def untrained_lpips(net: Net) -> tuple[Path, nn.Module]:
     """
     torchvision_models()
     lpips = _package()
-    # The package calls torchvision in a deprecated way, and draws weights that are replaced later.
+    # The package calls torchvision in a deprecated way, and draws weights that we replace.
     with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
         warnings.simplefilter("ignore")
         network = lpips.LPIPS(net=net, version=VERSION, pretrained=False, pnet_rand=True, verbose=False)
@@ -182,8 +175,7 @@ def _package() -> ModuleType:
 
 
 def fill(network: nn.Module, trunk: Any, heads: Any) -> None:  # noqa: ANN401  # tables of tensors, checked here
-    """Load the weights of torchvision's network and of the heads into an ``lpips.LPIPS``, replacing
-    all of its own.
+    """Load the weights of torchvision's network and of the heads into an ``lpips.LPIPS``.
 
     Raises:
         InputError: a weight is missing or of another shape.

@@ -1,6 +1,6 @@
-"""Statistics that results are stated with: shares and their intervals, rank correlation, q-values.
+"""Statistics of stated results: shares and their intervals, rank correlation, q-values.
 
-Most of it is scipy's. Ours is :func:`uniformity`, since p-values from few decoys are discrete.
+Most are scipy's. Ours is :func:`uniformity`, since p-values from few decoys are discrete.
 
 >>> low, high = Share(9, 10).interval()
 >>> low < 0.9 < high
@@ -48,9 +48,7 @@ class Share:
         return float(found.low), float(found.high)
 
     def more_than_p(self, rate: float) -> float:
-        """P(X >= count) for X successes of ``total`` independent trials with success probability
-        ``rate``.
-        """
+        """P(X >= count), X the successes of ``total`` independent trials at ``rate``."""
         return float(stats.binom.sf(self.count - 1, self.total, rate))
 
     def to_json(self) -> dict[str, Any]:
@@ -81,9 +79,7 @@ def bootstrap_interval(
 def spearman(
     left: Float64[np.ndarray, "*rows item"], right: Float64[np.ndarray, "*rows item"]
 ) -> Float64[np.ndarray, "*rows"]:
-    """Spearman's rank correlation of each row, ties sharing a rank; 0 where one side is
-    constant or holds a NaN.
-    """
+    """Spearman's correlation by row, ties sharing a rank; 0: a side is constant or has NaN."""
     middle = (left.shape[-1] + 1) / 2
     a, b = (stats.rankdata(side, axis=-1) - middle for side in (left, right))
     scale = np.sqrt((a**2).sum(axis=-1) * (b**2).sum(axis=-1))
@@ -93,8 +89,7 @@ def spearman(
 
 
 def benjamini_hochberg(p_value: Float64[np.ndarray, " test"]) -> Float64[np.ndarray, " test"]:
-    """q-values: the smallest rate of Benjamini and Hochberg's procedure (1995) that rejects each
-    hypothesis.
+    """q-values: the smallest rate at which Benjamini and Hochberg (1995) reject each hypothesis.
 
     The procedure is proved to control the false discovery rate for tests that are independent or
     positively dependent (Benjamini and Yekutieli 2001).
@@ -137,13 +132,11 @@ def uniformity(
 
 
 def _distances(ranks: Int64[np.ndarray, "row value"], places: int) -> Float64[np.ndarray, " row"]:
-    """Supremum over the grid of |empirical share at or below - expected share|, at the ends of the
-    steps of both.
-    """
+    """Supremum over the grid of the distance between empirical and expected share, by row."""
     ordered = np.sort(ranks, axis=1)
     count = ordered.shape[1]
     place = np.arange(1, count + 1) / count
-    # At a value the empirical share is at least its place; just below it, at most the place before.
+    # At a value the empirical share is at least its place; just below the value, at most one less.
     above = (place - ordered / places).max(axis=1)
     below = ((ordered - 1) / places - (place - 1 / count)).max(axis=1)
     return np.asarray(np.maximum(above, below), dtype=np.float64)

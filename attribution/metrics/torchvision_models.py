@@ -1,10 +1,9 @@
-"""torchvision's networks with any build of torch, and files of weights that are loaded only with a
-known hash.
+"""torchvision's networks with any build of torch, and files of weights under a known hash.
 
 torchvision has compiled operators (non-maximum suppression and others) for one build of torch. With
-another (a CUDA wheel of torchvision, a CPU build of torch) they cannot be loaded, and the whole
-package fails to import, although its networks need none of them. If they are missing, they are
-therefore declared without an implementation.
+another build (a CUDA wheel of torchvision, a CPU build of torch) the operators cannot be loaded,
+and the whole package fails to import, although its networks need none of them. Missing operators
+are therefore declared without an implementation.
 
 >>> models = torchvision_models()
 >>> network = models.mobilenet_v2(weights=None)
@@ -27,7 +26,7 @@ from torch import Tensor
 from registry.errors import InputError, MissingPartError
 
 _BOX_OPERATORS = ("nms", "qnms")
-"""Operators that torchvision registers details of while it is imported."""
+"""Operators that the import of torchvision registers details of."""
 _declared: list[torch.library.Library] = []
 """A declaration lasts as long as its library object."""
 
@@ -69,9 +68,7 @@ def declare_missing_operators() -> bool:
 
 
 def _loads_its_operators(package: Path) -> bool:
-    """Whether the compiled operators match this torch. Loads the library that torchvision itself
-    would load, once.
-    """
+    """Whether the compiled operators match this torch; loads torchvision's library, once."""
     if _is_known(_BOX_OPERATORS[0]):
         return not _declared
     for suffix in EXTENSION_SUFFIXES:
