@@ -1,4 +1,4 @@
-"""The space in which members work, and what a prediction takes: the words of the interface."""
+"""The space in which members work, and the types of a prediction's function and condition."""
 
 from __future__ import annotations
 
@@ -10,19 +10,16 @@ from torch import Tensor
 
 
 class Condition(Protocol):
-    """What the rows of a batch are conditioned on: class numbers, text embeddings, guidance.
-
-    A tensor with one entry per row is a condition.
-    """
+    """The condition of a batch, by row: class numbers (a tensor), text embeddings, guidance."""
 
     def __len__(self) -> int:
         """Number of rows."""
 
     def __getitem__(self, rows: Tensor, /) -> Self:
-        """The rows of these numbers (int64), in this order; a number may repeat."""
+        """The rows of these numbers (int64), in this order; numbers may repeat."""
 
     def to(self, device: str, /) -> Self:
-        """The same on a device."""
+        """A copy on a device."""
 
 
 Denoiser = Callable[[Tensor, Tensor, Any], Tensor]
@@ -31,14 +28,11 @@ condition has ``batch`` rows or is None."""
 
 
 class Space:
-    """The space in which members work; this one is that of pixels, where an image is its own x.
-
-    Maps compute on their argument's device and in its type.
-    """
+    """The space in which members work: pixels, unless overridden; maps keep device and type."""
 
     latent: ClassVar[bool] = False
-    """Whether the space differs from pixels. Then works are encoded once and kept on disk, and the
-    sampler does not clip the predicted clean x to [-1, 1]."""
+    """Whether x is not pixels: works are then encoded once and kept on disk, and the sampler does
+    not clip the predicted clean x to [-1, 1]."""
 
     def encode(self, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch ..."]:
         """Images in [-1, 1] to the space of the members; deterministic, row by row."""
