@@ -20,7 +20,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -114,7 +114,7 @@ class ProcessPool:
 
     def __enter__(self) -> ProcessPool:
         for _ in range(self.size):
-            self._start()
+            self._idle.put(self._start())
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -128,9 +128,13 @@ class ProcessPool:
             yield process
         except ProcessDiedError:
             process.close()
-            self._start(instead=process)
+            process = self._start(instead=process)
             raise
-        self._idle.put(process)
+        except BaseException:
+            process.close()  # it may be amid an answer
+            raise
+        finally:  # also a dead process: no thread must wait for one that never comes
+            self._idle.put(process)
 
     def ask(
         self,
@@ -154,7 +158,7 @@ class ProcessPool:
 
     def in_order(
         self, work: Callable[[Any], list[Any]], chunks: Iterator[Any], most_waiting: int
-    ) -> Iterator[list[Any]]:
+    ) -> Generator[list[Any], None, None]:
         """Have ``work`` done on chunks by as many threads as there are processes, in order; at most
         so many are under way or done and not yet taken.
         """
@@ -178,7 +182,7 @@ class ProcessPool:
         for process in processes:
             process.close()
 
-    def _start(self, instead: ReadingProcess | None = None) -> None:
+    def _start(self, instead: ReadingProcess | None = None) -> ReadingProcess:
         with self._lock:
             if self._all is None:
                 raise RuntimeError("the pool of reading processes is closed")
@@ -186,4 +190,4 @@ class ProcessPool:
                 self._all.discard(instead)
             process = ReadingProcess()
             self._all.add(process)
-        self._idle.put(process)
+        return process

@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -315,6 +316,26 @@ def test_an_item_that_blocks_its_process_is_found_and_the_others_are_answered() 
         assert pool.ask(request, ["a", "endless", "b"], str.upper, seconds=5.0) == ["a", "ENDLESS", "b"]
 
 
+def test_a_registration_that_is_left_ends_its_processes_at_once() -> None:
+    """Also while each of them is amid an item and more items wait: Ctrl+C must not hang."""
+
+    def request(items: list[str]) -> Mapping[str, Any]:
+        return {"kind": "apply", "function": "tests.registry.ingest.blocking:block", "root": "", "items": items}
+
+    def leave() -> None:
+        with ProcessPool(4) as pool:
+            chunks = iter([["a"], *([["endless"]] * 20)])
+            answers = pool.in_order(lambda items: pool.ask(request, items, str.upper), chunks, 16)
+            assert next(answers) == ["a"]
+            time.sleep(1.0)
+            answers.close()
+
+    leaving = Thread(target=leave, daemon=True)
+    leaving.start()
+    leaving.join(60)
+    assert not leaving.is_alive()
+
+
 def test_progress_is_told_for_every_file(registry: Registry, folder: Path) -> None:
     """Up to the last one."""
     write_pictures(folder, ["a.png", "b.png", "c.png"])
@@ -327,6 +348,7 @@ KILLED = """
 import sys, time
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from registry.storage.database import Registry
 from registry.home import Home
