@@ -1,14 +1,12 @@
-"""Dry runs: the registration itself, carried out on a copy of the registry that is deleted
-afterwards.
+"""Dry runs: the registration itself, carried out on a copy of the registry that is then deleted.
 
     tried = dry_run_of_files(registry, lambda copy: register_folder(copy, folder, owners, now=now))
 
-A dry run executes the code of the real registration, so the two cannot differ. It works on a copy
-rather than in one transaction that is rolled back, for three reasons. A registration commits batch
-by batch, and a single transaction would have to keep every changed row of all batches in memory.
-That transaction would lock the registry for as long as the source is read, which can be hours; the
-copy locks it only while it is made. And DuckDB may enlarge the database file within a transaction
-that it rolls back later. The copy needs as much disk as the registry, in the home's staging folder.
+A dry run executes the code of the real registration, so the two cannot differ. Three reasons speak
+against one transaction that is rolled back. It would have to keep the changed rows of all batches
+in memory. It would lock the registry while the source is read, which can take hours; the copy locks
+it only while it is made. And DuckDB may enlarge the database file within a transaction that it
+rolls back later. The copy needs as much disk as the registry, in the home's staging folder.
 """
 
 from __future__ import annotations
@@ -101,15 +99,13 @@ class ListDryRun:
 
     report: ListReport
     first: tuple[Mapping[str, Any], ...]
-    """The first rows that would be registered, at most :data:`FIRST`: ``row_number`` and every
-    canonical column, None where nothing is stated."""
+    """The first new rows, at most :data:`FIRST`: ``row_number`` and canonical columns, or None."""
 
 
 def dry_run_of_list(
     registry: Registry, register: Callable[[Registry, Callable[[pa.Table], object]], ListReport]
 ) -> ListDryRun:
-    """Carry out ``register`` on a copy of the registry; it also gets the ``on_rows`` of
-    :func:`registry.ingest.bulk.register_list`.
+    """As :func:`dry_run_of_files`; ``register`` also gets the ``on_rows`` of register_list.
 
     Raises:
         RegistryError: there is no room for the copy.

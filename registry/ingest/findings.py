@@ -1,6 +1,4 @@
-"""Findings of a registration: what it refused or doubts, with the reason for the person who
-registers.
-"""
+"""Findings of a registration: refusals and doubts, with the reason for the person who registers."""
 
 from __future__ import annotations
 
@@ -22,8 +20,7 @@ class Kind(StrEnum):
     ROW = "row"
     """A row of the owner table that was not used, or not needed."""
     CONFLICT = "conflict"
-    """The declaration contradicts the file, or a former declaration. The work is registered as
-    declared."""
+    """The declaration contradicts the file or a former one. The work is registered as declared."""
     METADATA = "metadata"
     """Part of the embedded metadata cannot be read. The work is registered without that part."""
     NEAR_DUPLICATE = "near duplicate"
@@ -32,9 +29,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """One finding; ``path`` is relative to the folder, as the table has it, or a place in a
-    list.
-    """
+    """One finding; ``path`` is relative to the folder, as in the table, or a place in a list."""
 
     path: str
     kind: Kind

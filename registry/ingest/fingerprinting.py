@@ -46,8 +46,7 @@ class _Fingerprinted:
 
 
 def fingerprint_items(root: str, items: Sequence[Sequence[str]]) -> list[tuple[str, int] | None]:
-    """For each (path, SHA-256): the fingerprint's bits in hexadecimal and its quality, or None if
-    it cannot be read now.
+    """The fingerprint (hex) and quality of each (path, SHA-256); None if it cannot be read now.
 
     A reading process runs this. Items of one archive should come together: it is read once for all.
     """

@@ -38,9 +38,7 @@ class Intake:
         self._stored_at = time.monotonic()
 
     def take_all(self, results: Iterable[Result], on_progress: Callable[[int], object], batch: int) -> int:
-        """Take results one by one, storing at most ``batch`` of them together; returns their
-        number.
-        """
+        """Take results one by one, storing at most ``batch`` together; returns their number."""
         done = 0
         for result in results:
             done += 1
@@ -52,9 +50,7 @@ class Intake:
         return done
 
     def finish(self) -> Changes:
-        """Store the rest; then find works that moved within the source, and works that are
-        missing.
-        """
+        """Store the rest; then find works that moved within the source, and missing works."""
         self._store()
         candidates: dict[int, list[tuple[str, Declaration]]] = {}
         for path, declaration, place in self._total.elsewhere:

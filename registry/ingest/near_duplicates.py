@@ -56,9 +56,7 @@ def find_near_duplicates(
     workers: int = 1,
     on_progress: Callable[[int, int], object] = lambda _done, _total: None,
 ) -> NearDuplicates:
-    """Fingerprint the works of a data set that have no fingerprint, then search all works for near
-    duplicates of new ones.
-    """
+    """Fingerprint a data set's works that have none; search all works for their duplicates."""
     found = NearDuplicates()
     started = time.monotonic()
     if data_set_id is not None:
@@ -127,9 +125,7 @@ def _store_pairs(
     distances: NDArray[np.int64],
     searched: tuple[int, int],
 ) -> bool:
-    """Append pairs; ``searched``: after which and up to which fingerprint. False if another process
-    has done so.
-    """
+    """Append pairs; ``searched``: fingerprints (after, through). False if another process has."""
     with changing(registry, now) as change:
         if _searched_through(change.connection) != searched[0]:
             return False
@@ -144,9 +140,7 @@ def _store_pairs(
 
 
 def _list_across(registry: Registry, new: NDArray[np.int64], found: NearDuplicates) -> None:
-    """Count the groups with a new pair that belong to several rightsholders; the first become
-    findings.
-    """
+    """Count the groups with a new pair and several rightsholders; the first become findings."""
     from registry.similarity.hamming_join import groups
 
     with registry.connection() as connection:

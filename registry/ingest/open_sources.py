@@ -40,8 +40,7 @@ class FileSource:
     skipped: Skipped
     """Filled in while the results are taken."""
     inspect: Callable[[Mapping[str, str]], Iterator[Result]]
-    """Inspects everything, in order. Takes the known hashes by path: a file that still has its hash
-    is not decoded again."""
+    """Inspects all, in order. Takes known hashes by path: unchanged files are not decoded again."""
 
 
 def open_folder(folder: Path, *, workers: int = 1, decode: bool = False, excluded: Iterable[Path] = ()) -> FileSource:

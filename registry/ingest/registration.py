@@ -1,9 +1,8 @@
 """Registering works from a folder, an archive or shards.
 
-    now = datetime.now(UTC) report = register_folder(registry, Path("works"),
-    OwnerTable(Path("owners.csv")), now=now) report = register_archive(registry, Path("works.zip"),
-    OneOwner("Ada Example", "CC-BY-4.0"), now=now) report = register_shards(registry,
-    Path("shards"), OneOwner(None, None), now=now)
+    register_folder(registry, Path("works"), OwnerTable(Path("owners.csv")), now=now)
+    register_archive(registry, Path("works.zip"), OneOwner("Ada Example", "CC-BY-4.0"), now=now)
+    register_shards(registry, Path("shards"), OneOwner(None, None), now=now)
 
 Running it again on the same source changes nothing. A changed declaration is recorded beside the
 earlier one. Changed content is a new work; the former work stays on record as missing and joins no
@@ -146,8 +145,7 @@ def register_folder(
 def register_archive(
     registry: Registry, path: Path, owners: OwnerSource, *, now: datetime, **options: Unpack[Options]
 ) -> RegistrationReport:
-    """Register the images in a ZIP or TAR archive; the arguments are those of
-    :func:`register_folder`.
+    """Register the images in a ZIP or TAR archive; arguments as for :func:`register_folder`.
 
     Raises:
         InputError: it is not an archive, or nothing of it can be read.
@@ -161,7 +159,7 @@ def register_archive(
 def register_shards(
     registry: Registry, source: Path, owners: OwnerSource, *, now: datetime, **options: Unpack[Options]
 ) -> RegistrationReport:
-    """Register shards of img2dataset; the arguments are those of :func:`register_folder`.
+    """Register shards of img2dataset; arguments as for :func:`register_folder`.
 
     The ``.json`` of an image (address, caption, licence, creator, further columns) counts as its
     declaration where ``owners`` states nothing.

@@ -1,7 +1,7 @@
 """How much memory and time an archive may cost.
 
 The budgets are far above the needs of collections of pictures (photographs hardly compress) and far
-below the size of a machine. They are one value, so that tests can lower them.
+below a machine's size. They are one value, so that tests can lower them.
 """
 
 from __future__ import annotations

@@ -39,19 +39,17 @@ class MemberFilter:
     def __init__(self, archive: str, limits: Limits, include: Callable[[str], bool]) -> None:
         self.archive = archive
         self.hidden = 0
-        """Members that were passed over: a part of the path begins with a dot or is
-        ``__MACOSX``."""
+        """Members passed over: a part of the path begins with a dot or is ``__MACOSX``."""
         self.count = 0
         self._limits = limits
         self._include = include
         self._seen = _SeenNames()
 
     def admit(self, raw: bytes, reason: str | None = None) -> str | Finding | None:
-        """The normalised path, a finding, or None for a member that is passed over; ``reason``: why
-        it is refused, whatever its name.
+        """The normalised path, a finding, or None to pass over; a ``reason`` refuses any name.
 
         Raises:
-            DamageError: the archive has more members than one may have.
+            DamageError: the archive has too many members.
         """
         self.count += 1
         if self.count > self._limits.members:
@@ -96,9 +94,7 @@ class MemberFilter:
 
 
 def nested_archive(data: bytes) -> str | None:
-    """Why a member is refused that is itself an archive or a compressed file; None for any
-    other.
-    """
+    """Why a member that is an archive or a compressed file is refused; None for any other."""
     kind = next((name for magic, name in _MAGIC if data.startswith(magic)), None)
     if kind is None and data[257:262] == b"ustar":
         kind = "TAR"

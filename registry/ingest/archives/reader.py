@@ -85,8 +85,7 @@ def read_archive(path: Path, *, include: Callable[[str], bool] = every, limits: 
 
     Args:
         path: the archive.
-        include: whether to read a member, by its normalised path; the others are passed over
-            without a finding.
+        include: whether to read a member, by its normalised path; others leave no finding.
         limits: its budgets.
 
     Raises:
@@ -96,9 +95,9 @@ def read_archive(path: Path, *, include: Callable[[str], bool] = every, limits: 
 
 
 class ArchiveReader(Iterator["ArchiveMember | Finding"]):
-    """The members of an archive and what is refused, in the archive's order; usable in a ``with``.
+    """An archive's members and findings, in its order; usable in a ``with``.
 
-    Memory holds one member at a time. Going through the archive to its end closes the file as well.
+    Memory holds one member at a time. The end of the archive closes the file as well.
     """
 
     def __init__(self, path: Path, include: Callable[[str], bool], limits: Limits) -> None:
@@ -114,9 +113,7 @@ class ArchiveReader(Iterator["ArchiveMember | Finding"]):
 
     @property
     def hidden(self) -> int:
-        """How many members were passed over so far: a part of the path begins with a dot or is
-        ``__MACOSX``.
-        """
+        """Members passed over so far: a part of the path begins with a dot or is ``__MACOSX``."""
         return self._filter.hidden
 
     def __enter__(self) -> Self:
@@ -189,9 +186,7 @@ class ArchiveReader(Iterator["ArchiveMember | Finding"]):
                 yield path
 
     def _judged(self, path: str, data: bytes | str) -> ArchiveMember | Finding:
-        """A member by its bytes, or the finding about it; ``data`` may be the reason why there are
-        no bytes.
-        """
+        """The member, or the finding about it; ``data``: its bytes, or why there are none."""
         fault = data if isinstance(data, str) else nested_archive(data)
         if fault is not None or isinstance(data, str):
             return self._filter.refuse(path, str(fault))
@@ -199,8 +194,9 @@ class ArchiveReader(Iterator["ArchiveMember | Finding"]):
 
 
 def is_zip(descriptor: int) -> bool:
-    """Whether a file begins as a ZIP does. One appended to a program or a picture is not taken: it
-    is two things at once.
+    """Whether a file begins as a ZIP does.
+
+    A ZIP appended to a program or a picture is not taken: such a file is two things at once.
     """
     return read_at(descriptor, 4, 0) in (b"PK\3\4", b"PK\5\6")
 

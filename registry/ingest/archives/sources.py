@@ -1,8 +1,7 @@
-"""The bytes of an archive: those of the file, or those that a compressed file unpacks to. Both are
-bounded and only go forward.
+"""The bytes of an archive file, or of what it unpacks to: bounded, forward only.
 
-The decompressors are called here directly, because the file classes of ``gzip``, ``bz2`` and
-``lzma`` limit neither the memory that a header asks for nor what follows the compressed data.
+The decompressors are called directly, because the file classes of ``gzip``, ``bz2`` and ``lzma``
+limit neither the memory that a header asks for nor the bytes after the compressed data.
 """
 
 from __future__ import annotations

@@ -119,8 +119,7 @@ class _Extended:
         if kind == b"L":
             self.name = data.split(b"\0", 1)[0]
         elif kind == b"g":
-            # Programs disagree about what these mean for later members, so each could show other
-            # content.
+            # Programs disagree about these for later members, so each could show other content.
             if any(key in (b"path", b"size") or key.startswith(b"GNU.sparse") for key, _ in _pax_records(data)):
                 raise DamageError("a global header that renames or resizes all members; pack the archive without it")
         elif kind in b"xX":
@@ -139,9 +138,7 @@ class _Extended:
 
 
 def _pax_records(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Records of the form ``length SPACE key=value NEWLINE``, where the length counts the whole
-    record.
-    """
+    """Records ``length SPACE key=value NEWLINE``; the length counts the whole record."""
     place = 0
     while place < len(data) and data[place] != 0:
         space = data.find(b" ", place, place + 9)

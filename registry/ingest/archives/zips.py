@@ -1,9 +1,8 @@
-"""The members of a ZIP: its directory in small pieces, and each member checked against its own
-header.
+"""The members of a ZIP, in small pieces, each checked against its own header.
 
 A ZIP describes every member twice, in the directory at its end and in a header before the member's
-bytes, and programs differ in which they use. A member whose two descriptions differ is refused, so
-that every program shows what was registered.
+bytes, and programs differ in which they use. A member with two different descriptions is refused,
+so that every program shows what was registered.
 
 Layout: PKWARE APPNOTE.TXT 6.3.10, sections 4.3 to 4.5.
 """
@@ -166,8 +165,7 @@ def _find_directory(descriptor: int) -> tuple[int, int, int]:
     tail = read_at(descriptor, file_size - tail_start, tail_start)
     place = tail.rfind(b"PK\5\6")
     while place >= 0:
-        # A comment may hold the same four bytes; only the true end reaches exactly to the end of
-        # the file.
+        # A comment may hold the same four bytes; only the true end reaches the end of the file.
         if place + _END.size <= len(tail) and place + _END.size + _END.unpack_from(tail, place)[7] == len(tail):
             break
         place = tail.rfind(b"PK\5\6", 0, place)

@@ -93,9 +93,7 @@ def _arrow_errors() -> Iterator[None]:
 
 
 def _query(source: ListSource) -> str:
-    """The columns that the list has. Texts that are refused for their length are cut, to bound the
-    memory.
-    """
+    """The columns that the list has. Texts too long to be taken are cut, to bound the memory."""
     taken = [name for name in CANONICAL if name in source.mapping or name in source.defaults or name == "attributes"]
     columns = []
     for name in taken:

@@ -1,10 +1,8 @@
-"""What a list declares for works that the registry has: newer declarations, and the conflicts among
-them.
+"""What a list declares for known works: newer declarations, and the conflicts among them.
 
-Only the columns that the list has are compared, and what it does not state is taken over from the
-declaration before. The newer declaration counts; where it names another rightsholder or licence
-than was recorded, a finding says so. Rightsholders that were merged are one, and so are licences
-that were read as the same SPDX expression.
+Only the columns that the list has are compared; the others are taken over from the declaration
+before. The newer declaration counts; a finding names another rightsholder or licence than was
+recorded. Merged rightsholders are one, and so are licences with the same SPDX expression.
 """
 
 from __future__ import annotations
@@ -67,8 +65,7 @@ def declare_newer(
     *,
     named: int = 0,
 ) -> Newer:
-    """Append a row for each of these works (``asset_ids``, ascending) that the rows at ``places``
-    speak of otherwise.
+    """Append a row for each work of ``asset_ids`` (ascending) that ``places`` declare otherwise.
 
     Conflicts are counted, and at most ``named`` are named.
     """
@@ -103,7 +100,7 @@ def _states(source: ListSource, name: str) -> bool:
 def _conflicts_among(
     connection: DuckDBPyConnection, newer: pa.Table, place: Callable[[int], str], named: int
 ) -> tuple[int, tuple[Finding, ...]]:
-    """How many of the newer rows contradict the row before, and the first ``named`` of these."""
+    """The number of newer rows that contradict the row before, and the first ``named`` of them."""
     connection.register("newer_rows", newer)
     row = connection.execute(f"SELECT count(*) {_CONFLICTS}").fetchone()
     count = int(row[0]) if row else 0

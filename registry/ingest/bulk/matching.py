@@ -31,9 +31,7 @@ class Match:
 
 
 def match(connection: duckdb.DuckDBPyConnection, rows: pa.Table, data_set_id: int) -> Match:
-    """Match the rows of a batch: by 64 bits of a hash, then by the texts of rows that agree in
-    them.
-    """
+    """Match the rows of a batch: by 64 bits of a hash, then by the text itself."""
     identities = rows.column("identity").to_numpy()
     repeated = _repeated(rows, identities, data_set_id)
     first = np.setdiff1d(np.arange(len(identities)), repeated, assume_unique=True) if len(repeated) else None
@@ -98,9 +96,7 @@ def _known(
 
 
 def keys_of(rows: pa.Table, data_set_id: int) -> pa.Array:
-    """The texts that identify works, :data:`registry.works.identity.IDENTITY_KEY` over a list's
-    columns.
-    """
+    """The texts that identify works: :data:`registry.works.identity.IDENTITY_KEY` over the rows."""
     columns = [rows.column(name) for name in ("sha256", "other_hash", "url") if name in rows.column_names]
     if "path" in rows.column_names:
         columns.append(pc.binary_join_element_wise(f"path:{data_set_id}:", rows.column("path"), ""))
@@ -110,9 +106,7 @@ def keys_of(rows: pa.Table, data_set_id: int) -> pa.Array:
 
 
 def identities_of(connection: duckdb.DuckDBPyConnection, keys: pa.Array) -> NDArray[np.uint64]:
-    """``asset.identity`` of each key, as :func:`registry.works.identity.identity_of` computes it;
-    of a null key, any number.
-    """
+    """By key, the number of :func:`registry.works.identity.identity_of`; any number for a null."""
     connection.register("keys", pa.table({"key": keys}))
     # The length first: a regular expression takes as long as the hash.
     found = connection.execute(

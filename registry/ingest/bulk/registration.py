@@ -71,8 +71,7 @@ class ListReport:
     refusals: tuple[Refusal, ...] = field(default=())
     """By reason, most frequent first."""
     conflicts: int = 0
-    """Works for which the list names another rightsholder or licence than was recorded; the list
-    counts from now on."""
+    """Works with another rightsholder or licence in the list than on record; the list counts."""
     findings: tuple[Finding, ...] = field(default=())
     """The first conflicts, at most :data:`registry.ingest.bulk.known_works.NAMED`."""
 

@@ -22,8 +22,7 @@ from registry.site_policies.store import apply_policies
 _OF_WORK = ("path", "url", "sha256", "other_hash", "media_type", "width", "height")
 _OF_RIGHTS = ("title", "creator", "source_url", "attributes")
 _MEMORY = "700MB"
-# Finding out how to pack texts that hardly repeat costs as much as writing them, and saves half of
-# the space.
+# Finding how to pack texts that hardly repeat costs as much as writing them, saving half the space.
 _PLAIN = "fsst,zstd,dict_fsst,dictionary"
 _WORTH_IT = 61_440
 
@@ -102,9 +101,7 @@ class ListStore:
     def _insert(
         self, change: Change, rows: pa.Table, places: NDArray[np.int64], holders: Named, terms: Named
     ) -> tuple[NDArray[np.int64], int]:
-        """Append new works with their declarations; returns the works' ids and the number of
-        declarations.
-        """
+        """Append new works with their declarations; returns the ids and number of declarations."""
         everything = len(places) == rows.num_rows
         rows = rows if everything else rows.take(pa.array(places))
         ids = change.next_id("asset") + np.arange(len(places))

@@ -20,9 +20,7 @@ _LAST_OF_ASCII = 0x7F
 
 
 def tidied(batch: pa.RecordBatch, untidied: Collection[str]) -> pa.RecordBatch:
-    """The batch with its texts in order; ``untidied`` names the columns that are not trimmed
-    yet.
-    """
+    """The batch with its texts in order; ``untidied``: columns that are not trimmed yet."""
     for place, field in enumerate(batch.schema):
         if field.name not in untidied and field.name not in COMPOSED:
             continue

@@ -1,9 +1,8 @@
-"""Lists of works, from a spreadsheet's CSV to Parquet of ten million rows, read into one canonical
-form.
+"""Lists of works, from a spreadsheet's CSV to Parquet of ten million rows, in one canonical form.
 
 No value becomes a Python object. A list becomes a relation, a ``SELECT`` over Parquet files with
 the canonical columns, which DuckDB reads as fast as the files themselves. CSV, JSON lines and the
-files that Croissant describes are first converted to Parquet, all as text, so that a wrong number
+files that Croissant describes are first converted to Parquet as text, so that a wrong number
 refuses its row and not the file.
 
     source = open_list(Path("works.parquet"), mapping={"rightsholder": "owner"}, staging=folder)

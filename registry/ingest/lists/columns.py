@@ -97,12 +97,10 @@ def canonical_columns(
     attribute_constants: Mapping[str, str],
     outcome: str | None,
 ) -> dict[str, str]:
-    """By canonical column, its expression over one file's columns; also the columns that
-    :func:`refusal` needs besides.
+    """By canonical column, its expression over one file's columns; also those of :func:`refusal`.
 
-    :data:`TIDIED_LATER` texts stay as they are, unless a default depends on what is left of them,
-    and none is brought into Unicode's composed form: :func:`registry.ingest.bulk.texts.tidied` does
-    that.
+    :data:`TIDIED_LATER` texts stay as they are, unless a default depends on them, and none is
+    composed: :func:`registry.ingest.bulk.texts.tidied` does that.
     """
     columns: dict[str, str] = {}
     for name in _TEXT:
@@ -124,8 +122,7 @@ def canonical_columns(
 
 
 def refusal(mapping: Mapping[str, str | Constant], outcome: str | None, *, malformed: bool = False) -> str:
-    """Why a row is refused, as an expression over the canonical columns; NULL where nothing is
-    wrong.
+    """SQL over the canonical columns for the reason to refuse a row; NULL for a sound row.
 
     ``malformed``: there is :data:`MALFORMED` too.
     """
@@ -173,9 +170,7 @@ def _url_cases(name: str) -> list[str]:
 
 
 def _control_characters(name: str) -> str:
-    """As JSON, quotes, backslashes and control characters are longer, which is quick to find
-    out.
-    """
+    """SQL: whether a text has some. They make its JSON longer, which is quick to check."""
     pattern = "[\\x00-\\x1f\\x7f]" if name in _ONE_LINE else "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]"
     return f"strlen(json_quote({name})) <> strlen({name}) + 2 AND regexp_matches({name}, '{pattern}')"
 

@@ -1,6 +1,4 @@
-"""DuckDB for reading files from outside: a database in memory, with little memory and no access to
-other files.
-"""
+"""DuckDB for files from outside: a database in memory, bounded, without access to other files."""
 
 from __future__ import annotations
 
@@ -26,9 +24,7 @@ def identifier(name: str) -> str:
 
 
 def one_line(text: str, longest: int = 120) -> str:
-    """A name or message from outside, as it may be printed: without control characters, cut if
-    long.
-    """
+    """A name or message from outside, printable: without control characters, cut if long."""
     line = "".join(character if character.isprintable() else " " for character in text)
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
@@ -41,9 +37,7 @@ def listed(names: Sequence[str], most: int = 40) -> str:
 
 @contextmanager
 def reader(files: Sequence[Path], staging: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database in memory that reads ``files``, reads and writes in ``staging``, and cannot reach
-    anything else.
-    """
+    """A database in memory that reads ``files``, reads and writes ``staging``, and nothing else."""
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": MEMORY,
         "autoinstall_known_extensions": False,
@@ -61,8 +55,7 @@ def reader(files: Sequence[Path], staging: Path | None = None) -> Iterator[duckd
 
 @contextmanager
 def translated_errors(name: str) -> Iterator[None]:
-    """Turn DuckDB's errors about a file that it cannot read into an :class:`InputError` of one
-    line.
+    """Turn DuckDB's errors about an unreadable file into an :class:`InputError` of one line.
 
     Put this around every query: DuckDB reads pages only then, so damage inside a file shows then
     and not when the list is opened.

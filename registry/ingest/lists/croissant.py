@@ -1,8 +1,7 @@
-"""Croissant (MLCommons, 1.0 and 1.1): a JSON-LD description of a dataset, read for the list of
-works that it describes.
+"""Croissant (MLCommons, 1.0 and 1.1): JSON-LD descriptions of data sets, read for their works.
 
-Used are the local files that a record set reads, the columns that its fields extract, and the
-dataset's licence, creator, name, URL and citation, for works that state none.
+Used are the local files that a record set reads, the columns that its fields extract, and the data
+set's licence, creator, name, URL and citation, for works that state none.
 """
 
 from __future__ import annotations
@@ -91,9 +90,7 @@ def _load(path: Path) -> _Node:
 
 
 def _rows_inside(document: _Node) -> list[_Node]:
-    """Record sets that hold their rows in the description itself, which Croissant calls inline
-    data.
-    """
+    """Record sets with their rows in the description itself: Croissant's inline data."""
     return [node for node in _nodes(document, "recordSet") if "data" in node or "cr:data" in node]
 
 

@@ -46,8 +46,7 @@ class CleanCopy:
 
     sound: int = 0
     lines: dict[int, int] = field(default_factory=dict)
-    """By row (1 is the first) the line of the file, for the first malformed lines of each
-    reason."""
+    """By row (from 1) the line of the file, for the first malformed lines of each reason."""
     _first: str = ""
     _rows: int = 0
     _reasons: Counter[str] = field(default_factory=Counter)
@@ -240,9 +239,7 @@ class _Lines:
 
 
 def _records(lines: _Lines, delimiter: str) -> Iterator[tuple[list[bytes], int, list[str], str]]:
-    """Each record: its lines, the number of the first, its cells, and its fault (or an empty
-    text).
-    """
+    """Each record: its lines, the first one's number, its cells, its fault (or an empty text)."""
     rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
     doubtful = 0
     while True:

@@ -31,8 +31,7 @@ def open_list(
     attributes: Sequence[str] = (),
     staging: Path,
 ) -> ListSource:
-    """Open Parquet (a file or a folder of them), CSV, JSON lines (each also ``.gz``) or Croissant
-    (``.json``, ``.jsonld``).
+    """Open Parquet (file or folder), CSV, JSON lines (both also ``.gz``) or Croissant's JSON.
 
     ``mapping`` is canonical column to source column and ``constants`` canonical column to value;
     both override the preset, column by column. ``attributes`` are further source columns to keep.
@@ -122,9 +121,7 @@ def _check_parts(parts: tuple[ListFile, ...], origins: tuple[Path, ...], layout:
 
 
 def _try_one_row(connection: duckdb.DuckDBPyConnection, part: ListFile, layout: Layout) -> None:
-    """Read one row of the mapped columns: a single column may be encrypted or damaged, which the
-    footer does not show.
-    """
+    """Read one row of the mapped columns: the footer hides an encrypted or damaged column."""
     columns = [column for column in layout.mapping.values() if isinstance(column, str)]
     taken = ", ".join(identifier(column) for column in dict.fromkeys([*columns, *layout.attributes]))
     with translated_errors(str(part.path)):

@@ -1,5 +1,4 @@
-"""Source columns to canonical columns: known layouts, recognised by their column names, and the
-user's mapping.
+"""Source columns to canonical columns: known layouts by column names, and the user's mapping.
 
 laion         LAION metadata, old (SAMPLE_ID, URL, TEXT) and new (url, caption or text, punsafe)
 pd12m         PD12M, PD3M and other lists of Source.Plus (id, url, caption, hash)
@@ -89,9 +88,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class ColumnRequest:
-    """What the user states about columns, and what a description of the list states
-    (``described``: canonical to column).
-    """
+    """Columns stated by the user, and by a description (``described``: canonical to column)."""
 
     preset: str | None = None
     mapping: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))

@@ -70,12 +70,11 @@ class ListSource:
         return tuple(name for name in TIDIED_LATER if name in self.mapping and name not in self.defaults)
 
     def select(self) -> str:
-        """A ``SELECT`` of all rows in order: the canonical columns, ``row_number`` (from 1 over all
-        files), and what :meth:`reasons` needs beside them.
+        """A ``SELECT`` of all rows in order, with ``row_number`` and the input of :meth:`reasons`.
 
-        Texts are not in composed form yet (:data:`registry.ingest.lists.columns.COMPOSED`), and
-        those in :attr:`untidied` are as the list has them:
-        :func:`registry.ingest.bulk.texts.tidied` does both, for a fraction of what SQL needs.
+        ``row_number`` counts from 1 over all files. Texts are not composed yet
+        (:data:`registry.ingest.lists.columns.COMPOSED`), and those in :attr:`untidied` not trimmed:
+        :func:`registry.ingest.bulk.texts.tidied` does both for a fraction of what SQL needs.
         """
         offsets = accumulate((part.rows for part in self.parts), initial=0)
         parts = zip(self.parts, offsets, strict=False)
@@ -83,9 +82,7 @@ class ListSource:
         return "\nUNION ALL\n".join(self._scan(list(group)) for _, group in groups)
 
     def reasons(self, rows: str) -> str:
-        """A ``SELECT`` of ``row_number`` and ``reason`` over rows of :meth:`select`, given as
-        the name of a relation.
-        """
+        """A ``SELECT`` of ``row_number`` and ``reason`` over a relation of these rows."""
         reason = refusal(self.mapping, self.outcome, malformed=self.has_malformed_lines)
         return f"SELECT row_number, {reason} AS reason FROM {rows}"  # noqa: S608 - our name
 

@@ -45,9 +45,7 @@ class _LineError(InputError):
 
 @dataclass(frozen=True)
 class _Text:
-    """What is read: the list itself, or its copy without malformed lines, with :data:`MARK` as a
-    further column and no header.
-    """
+    """The list itself, or its copy without malformed lines: :data:`MARK` added, without header."""
 
     path: Path
     """The list, for messages."""
@@ -59,8 +57,7 @@ class _Text:
 
 
 def convert(path: Path, kind: str, target: Path) -> Mapping[int, int] | None:
-    """Write the ``csv`` or ``json`` lines of ``path`` to the Parquet file ``target``; temporary
-    data go to its folder.
+    """Write the ``csv`` or ``json`` lines of ``path`` to Parquet; temporary data go beside it.
 
     Returns:
         None if all lines are sound. Otherwise ``target`` has the column :data:`MARK` with the fault
@@ -97,9 +94,7 @@ def _write(text: _Text, target: Path) -> None:
 
 
 def _check_packed(path: Path) -> bool:
-    """Whether it is gzip. If so, it is unpacked once to check it: a file that was cut off may end
-    between two lines.
-    """
+    """Whether it is gzip; unpacks it once, as a cut-off file may end between two lines."""
     try:
         with path.open("rb") as file:
             if file.read(2) != _GZIP:
@@ -130,9 +125,7 @@ def _csv_query(text: _Text) -> str:
 
 
 def _header(path: Path, packed: bool) -> tuple[Sequence[str], str]:
-    """Column names, and the delimiter: the most frequent of comma, semicolon and tab in the first
-    line.
-    """
+    """Column names and delimiter: the first line's most frequent of comma, semicolon and tab."""
     try:
         with opened(path, packed) as file:
             start = file.readline(LONGEST_LINE + 1)
@@ -158,9 +151,7 @@ def _header(path: Path, packed: bool) -> tuple[Sequence[str], str]:
 
 
 def _check_lines(text: _Text) -> None:
-    """Hold that no line is endless or nested without bounds, on which DuckDB's JSON reader overruns
-    its stack.
-    """
+    """Refuse endless or deeply nested lines, which overrun the stack of DuckDB's JSON reader."""
     number = 0
     try:
         with opened(text.file, text.packed) as file:
@@ -222,9 +213,7 @@ def _check_names(path: Path, names: Sequence[str]) -> None:
 
 
 def _explained(path: Path, error: BaseException) -> InputError:
-    """What the reader found, in one line: where, and which of the ways in which such files are
-    wrong it is.
-    """
+    """An error of the reader in one line: where, and the fault."""
     text = str(error)
     whole = isinstance(error, MemoryError | duckdb.OutOfMemoryException | duckdb.IOException)
     kind = InputError if whole else _LineError

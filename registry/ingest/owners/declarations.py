@@ -1,7 +1,6 @@
-"""Declarations: what the person who registers states about a file. They come from a table, from the
-name of the file's folder, or are the same for all files.
+"""Declarations: statements about a file by the person who registers it.
 
-An owner source gives a declaration for an inspected file, or the reason why it has none.
+An owner source gives a declaration for an inspected file, or the reason for having none.
 """
 
 from __future__ import annotations
@@ -38,8 +37,8 @@ class Declaration:
     attributes: Mapping[str, str] | None = None
     """Further columns; None: the source states none, and the recorded ones stay."""
     holders: tuple[Holder, ...] | None = None
-    """All rightsholders including the first, if there are several or one has a role or share;
-    None: not stated, and the recorded ones stay."""
+    """All rightsholders including the first, if several or with a role or share. None: not stated;
+    the recorded ones stay."""
 
 
 @dataclass(frozen=True)

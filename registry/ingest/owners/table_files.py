@@ -20,9 +20,7 @@ LARGEST_TABLE = 2**31
 
 @dataclass(frozen=True)
 class TableRow:
-    """One row; ``number`` is the line of a CSV file, or the row of a Parquet file counted from
-    1.
-    """
+    """One row; ``number`` is the line of a CSV file, or the row (from 1) of a Parquet file."""
 
     number: int
     values: tuple[str | None, ...]

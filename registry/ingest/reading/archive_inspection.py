@@ -24,9 +24,7 @@ _MEMBERS_WAITING = 256
 def inspect_containers(
     containers: Sequence[Container], skipped: Skipped, *, decode: bool = False, workers: int = 1
 ) -> Iterator[Result]:
-    """Inspect the members of archives, in order; as many archives at once as there are
-    ``workers``.
-    """
+    """Inspect the members of archives, in order; ``workers`` archives at once."""
     stop = threading.Event()
     with ProcessPool(min(workers, len(containers)) or 1) as pool, ThreadPoolExecutor(pool.size) as threads:
         try:
@@ -82,8 +80,10 @@ def _start(
 
 
 def _read_container(pool: ProcessPool, container: Container, skipped: Skipped, decode: bool) -> Iterator[list[Result]]:
-    """The results of one archive. After a process has died, one member at a time is read, to find
-    the one that it dies of: first with its content credentials, then without.
+    """The results of one archive.
+
+    After a process has died, members are read one at a time, to find the one that it dies of:
+    first with its content credentials, then without.
     """
     done, one_by_one, credentials = 0, False, True
     while True:

@@ -60,8 +60,7 @@ def read_content(path: Path) -> bytes:
 
 
 def read_members(archive: Path, paths: Collection[str]) -> Iterator[tuple[str, bytes | str]]:
-    """Read these members in one pass through an archive: each with its bytes, or the reason why
-    they cannot be read.
+    """Read members in one pass through an archive: each with its bytes, or why there are none.
 
     Raises:
         InputError: it is not an archive, or nothing of it can be read.

@@ -25,11 +25,9 @@ from registry.metadata import UNREAD_CREDENTIALS
 CHUNK = 128  # files per message between processes
 CHUNK_BYTES = 2**24
 WAITING = 16_384
-"""Files that may be under way or read and not yet taken: enough to keep all processes busy while a
-batch is stored."""
+"""Files under way or read and not yet taken: keeps all processes busy while a batch is stored."""
 SECONDS = 600.0
-"""How long a process may take for a chunk before it is ended: far longer than any good files
-need."""
+"""For a chunk, after which a process is ended: far longer than good files need."""
 SECONDS_ALONE = 0.3
 """How long this process reads before others are started: about as long as starting them takes."""
 

@@ -4,12 +4,11 @@ A hostile file can crash or block its decoder; it then costs its process, and th
 finding. Each process runs :mod:`registry.ingest.reading.worker` and exchanges lines of JSON with
 this one.
 
-``concurrent.futures.ProcessPoolExecutor`` would be shorter, but does not give the same guarantees.
-One process that dies breaks its whole pool, and nothing says which task it died of. Its workers
-wait forever when their parent was killed; these ones end when their input does. It returns pickles,
-which a decoder that was taken over could forge; JSON holds values only. A task there has one
-result, while an archive yields a stream of them. And its processes import the command line before
-they start.
+``concurrent.futures.ProcessPoolExecutor`` would be shorter, but one process that dies breaks its
+whole pool, and nothing says which task it died of. Its workers wait forever when their parent was
+killed; these end when their input does. It returns pickles, which a decoder that was taken over
+could forge; JSON holds values only. A task there has one result, while an archive yields a stream
+of them. And its processes import the command line before they start.
 """
 
 from __future__ import annotations
@@ -101,9 +100,7 @@ class ReadingProcess:
 
 
 class ProcessPool:
-    """Processes, each used by one thread at a time; all start together, and one that dies is
-    replaced.
-    """
+    """Processes, each used by one thread at a time; all start together, a dead one is replaced."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -159,8 +156,9 @@ class ProcessPool:
     def in_order(
         self, work: Callable[[Any], list[Any]], chunks: Iterator[Any], most_waiting: int
     ) -> Generator[list[Any], None, None]:
-        """Have ``work`` done on chunks by as many threads as there are processes, in order; at most
-        so many are under way or done and not yet taken.
+        """Have ``work`` done on chunks by a thread per process, in order.
+
+        At most ``most_waiting`` chunks are under way, or done and not yet taken.
         """
         running: deque[Future[list[Any]]] = deque()
         with ThreadPoolExecutor(self.size) as threads:

@@ -37,8 +37,9 @@ _LEFT_OUT = frozenset(
 
 
 def facts_of(facts: Mapping[str, Any], caption: str | None) -> dict[str, Any]:
-    """Plain values under the registry's names: the fields of :class:`Declaration`, ``url``,
-    ``attributes``, and ``sha256`` if that should be the hash of these bytes.
+    """Facts under the registry's names: :class:`Declaration`'s fields, ``url``, ``attributes``.
+
+    Also ``sha256``, if that should be the hash of these bytes.
     """
     lower = {str(name).lower(): value for name, value in facts.items()}
     found: dict[str, Any] = {}
@@ -61,9 +62,7 @@ def facts_of(facts: Mapping[str, Any], caption: str | None) -> dict[str, Any]:
 
 
 def with_facts(declaration: Declaration, facts: Mapping[str, Any], default_licence: str | None) -> Declaration:
-    """The declaration, completed with facts of the shard, whose licence replaces only the
-    ``default_licence``.
-    """
+    """The declaration with a shard's facts; their licence replaces only ``default_licence``."""
     changes = {
         name: facts[name]
         for name in ("rightsholder", "creator", "title", "source_url")

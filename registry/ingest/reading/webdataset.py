@@ -1,5 +1,4 @@
-"""Works in shards of img2dataset: a TAR in which the files of one sample follow each other and
-share a name.
+"""Works in shards of img2dataset: TARs with the files of a sample in sequence, under one name.
 
     000000017.jpg     the image
     000000017.json    url, caption, hash, size, and the columns of the list it came from

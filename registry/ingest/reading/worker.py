@@ -1,6 +1,4 @@
-"""The program of a reading process: for every line with a request on stdin, lines with results on
-stdout, until stdin ends. Both are JSON.
-"""
+"""The program of a reading process: lines of JSON, requests on stdin and results on stdout."""
 
 from __future__ import annotations
 

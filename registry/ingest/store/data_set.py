@@ -31,8 +31,7 @@ class SourceDataSet:
             self.id = self._find(change)
             """None until it is added."""
             self.expected_id = change.next_id("data_set") if self.id is None else self.id
-            """The id that it has or will have: part of what identifies a listed work by its
-            path."""
+            """The present or future id: part of the identity of a work that is listed by path."""
 
     def add(self, change: Change) -> int:
         """Its id, after adding it unless it is there.

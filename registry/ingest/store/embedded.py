@@ -37,9 +37,7 @@ _BOILERPLATE = re.compile(r"\b(?:copyright|copr|c|all|rights?|reserved|by|photo|
 
 
 def store_embedded(change: Change, found: Sequence[tuple[int, EmbeddedMetadata]]) -> int:
-    """Append the embedded metadata of works (by asset id) with their rights signals; returns the
-    number of signals.
-    """
+    """Append embedded metadata (by asset id) and its signals; returns the number of signals."""
     if not found:
         return 0
     columns: dict[str, pa.Array] = {
@@ -72,9 +70,7 @@ def _store_signals(change: Change, signals: Sequence[tuple[int, RightsSignal]]) 
 
 
 def stored_embedded(connection: duckdb.DuckDBPyConnection, asset_ids: pa.Array) -> dict[int, EmbeddedMetadata]:
-    """By work, the embedded metadata that was stored for it: the fields and signals that can
-    contradict a declaration.
-    """
+    """By work, the stored fields and signals that can contradict a declaration."""
     connection.register("asked", pa.table({"asked_id": asset_ids}))
     rows = connection.execute(
         f"SELECT asset_id, fields, {', '.join(_TEXTS)} FROM embedded_metadata JOIN asked ON asset_id = asked_id"  # noqa: S608 - constants
@@ -107,9 +103,7 @@ def conflicts(declaration: Declaration, embedded: EmbeddedMetadata) -> Iterator[
 
 
 def _owner_conflicts(declared: Sequence[str], own: Sequence[str], embedded: EmbeddedMetadata) -> Iterator[str]:
-    """Compares the file's effective fields first; if these agree, each place in the file that may
-    name another owner.
-    """
+    """Compares the file's effective fields; if they agree, each place that may name an owner."""
     known = [name for name in own if name]
     for place, stated in {"": {name: getattr(embedded, name) for name in _WHOSE}, **_by_place(embedded)}.items():
         named = {name: text for name, text in stated.items() if text and _name(text)}
@@ -165,9 +159,7 @@ def _terms(reference: str) -> LicenceTerms | None:
 
 
 def _agree(one: str, other: str) -> bool:
-    """Whether two texts name the same person or organisation, by spelling: one may contain the
-    other.
-    """
+    """Whether two texts name the same owner, by spelling: one may contain the other."""
     first, second = _name(one), _name(other)
     if not first or not second or f" {second} " in f" {first} " or f" {first} " in f" {second} ":
         return True

@@ -1,9 +1,8 @@
-"""What is declared for works: a row of asset_rights wherever a source says otherwise than the
-newest row.
+"""Declarations of works: a row of asset_rights where a source differs from the newest row.
 
 One rule for files and lists, :func:`append_newer`; :func:`declare` applies it to the declarations
 of inspected files. A list states the columns that it has. A file's declaration states all of them
-but the attributes, which may be left out, or it states nothing.
+(the attributes may be left out), or nothing.
 """
 
 from __future__ import annotations
@@ -35,8 +34,7 @@ class NewerRights:
 
     rows: pa.Table
     """``id``, ``asset_id``, :data:`COLUMNS`, ``last_id`` (the newest row before, or null), its
-    ``former_rightsholder_id`` and ``former_licence_id``, and the further columns that were
-    given."""
+    ``former_rightsholder_id`` and ``former_licence_id``, and the given further columns."""
 
     @property
     def asset_ids(self) -> NDArray[np.int64]:

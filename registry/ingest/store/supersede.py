@@ -18,8 +18,7 @@ from registry.works.identity import identity_of
 
 
 def supersede_listed(change: Change, works: Mapping[str, int]) -> list[tuple[int, int]]:
-    """Mark works that were listed with these hashes as superseded by the works (ids) with the
-    files.
+    """Mark works listed with these hashes as superseded by the works (ids) with the files.
 
     Call it in the transaction that registers the files, after their declarations were recorded: the
     list's declaration is copied only where the new source states none.
@@ -59,11 +58,10 @@ def supersede_listed(change: Change, works: Mapping[str, int]) -> list[tuple[int
 
 
 def take_over_signals(change: Change, pairs: Sequence[tuple[int, int]]) -> int:
-    """Copy the rights signals of sites' policies from listed works to their files (former and new
-    id); returns how many.
+    """Copy site policies' signals from listed works to their files; returns how many.
 
-    The file has no address if only the list knew one. Call it after the policies were applied to
-    the new works, so that nothing is copied twice.
+    ``pairs``: former and new id. The file has no address if only the list knew one. Call it after
+    the policies were applied to the new works, so that nothing is copied twice.
     """
     if not pairs:
         return 0

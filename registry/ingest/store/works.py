@@ -1,8 +1,6 @@
-"""Inspected files and their declarations into the registry: a batch per transaction, each one
-event.
+"""Inspected files and their declarations into the registry: a batch is one transaction and event.
 
-A run that is killed loses the batch at hand; the next run finds the works of the others by their
-hashes.
+A killed run loses the batch at hand; the next run finds the other works by their hashes.
 """
 
 from __future__ import annotations
@@ -250,9 +248,7 @@ class WorkStore:
 def _contradictions(
     embedded: Mapping[int, EmbeddedMetadata], declared: Mapping[int, Declaration], paths: Mapping[int, str]
 ) -> list[Finding]:
-    """Contradictions between declarations and files (by asset id), and metadata that cannot be
-    read.
-    """
+    """Contradictions between declarations and files (by asset id), and unreadable metadata."""
     found = []
     for asset_id, metadata in sorted(embedded.items()):
         path = paths[asset_id]
