@@ -1,6 +1,6 @@
-"""The report of a data set for a reviewer: rightsholders, licences, contradictions, and works that
-were opted out since training.
+"""The report of a data set for a reviewer: rightsholders, licences, contradictions, and opt-outs of
+works since training.
 
 ``counting`` and ``models`` count in the database, ``document`` reads the facts and writes them,
-``page`` and ``words`` render them. Enter here: what is about one data set.
+``page`` and ``words`` render them. Enter here: reports on one data set.
 """

@@ -1,6 +1,4 @@
-"""Counts over the works of one data set, each one query over columns, whatever the number of
-works.
-"""
+"""Counts over the works of one data set, each one query over columns for any number of works."""
 
 from __future__ import annotations
 
@@ -24,7 +22,7 @@ from reports.data_sets.facts import Conflict, CountRow, CountTable
 from reports.rendering.wording import clipped
 
 TOP = 20
-"""Rows of a table that the report lists."""
+"""Rows listed per table of the report."""
 
 TABLES: Mapping[str, str] = MappingProxyType(
     {
@@ -46,9 +44,7 @@ TABLES: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True)
 class ConflictKind:
-    """A kind of contradiction: a SELECT of asset_id and detail, a row per finding, and what it
-    means.
-    """
+    """A kind of contradiction: its meaning, and a SELECT of (asset_id, detail) rows."""
 
     name: str
     explanation: str
@@ -143,8 +139,7 @@ CONFLICTS: tuple[ConflictKind, ...] = (
     ),
 )
 
-# A table of its own: within one query the comparison of two owners would be taken for a join of all
-# owners with all others.
+# A separate table: within one query DuckDB would compare the owners by a join of all with all.
 _CHECKED = """
     SELECT work.id AS asset_id, said.effective_id AS declared_holder, said.name AS declared_name,
         holder.effective_id AS verified_holder, holder.name AS verified_name,
@@ -166,9 +161,7 @@ CONFLICT_TABLE = " UNION ALL ".join(
 
 
 def prepare(connection: duckdb.DuckDBPyConnection, data_set_id: int) -> None:
-    """Select the works of a data set, and make the tables that are counted: ``conflict`` and, for
-    each of :data:`TABLES`, ``counted_<name>``.
-    """
+    """Select a data set's works; make ``conflict`` and ``counted_<name>`` of each :data:`TABLES`."""
     select_works(connection, "SELECT * FROM asset WHERE data_set_id = ?", [data_set_id])
     prepare_hosts(connection)
     for name, query in {
@@ -185,7 +178,7 @@ def prepare(connection: duckdb.DuckDBPyConnection, data_set_id: int) -> None:
 
 def read_counts(connection: duckdb.DuckDBPyConnection, name: str) -> CountTable:
     """The largest rows of one of :data:`TABLES`."""
-    # One pass over the works: what is listed, how many rows there are, and the works in the others.
+    # One pass over the works: the listed rows, the number of rows, and the works in the others.
     rows = connection.execute(
         f"SELECT name, note, works, forbidden, count(*) OVER (), sum(works) OVER () FROM counted_{name} "  # noqa: S608 - constants
         f"ORDER BY works DESC, name, note LIMIT {TOP}"
@@ -215,7 +208,7 @@ def read_permissions(connection: duckdb.DuckDBPyConnection) -> list[CountRow]:
 
 
 def read_conflicts(connection: duckdb.DuckDBPyConnection) -> list[Conflict]:
-    """Every kind of conflict with the number of its works, also where there is none."""
+    """Every kind of conflict with the number of its works, even 0."""
     found = dict(connection.execute("SELECT place, count(DISTINCT asset_id) FROM conflict GROUP BY 1").fetchall())
     return [
         Conflict(kind=kind.name, explanation=kind.explanation, works=found.get(place, 0))
@@ -224,7 +217,7 @@ def read_conflicts(connection: duckdb.DuckDBPyConnection) -> list[Conflict]:
 
 
 def read_totals(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
-    """The figures of the whole, by field of the facts."""
+    """The total figures, by field of the facts."""
     totals = count_works(connection)
     signalled = connection.execute(
         "SELECT count(DISTINCT asset_id) FROM current_signal SEMI JOIN selected_work ON selected_work.id = asset_id"

@@ -28,11 +28,11 @@ _FULL = {
     "ORDER BY place, asset_id",
     "opt-outs": OPT_OUTS,
 }
-"""By name, the query of a table that lies beside the report."""
+"""By name, the query of a table beside the report."""
 
 
 def read_data_set(registry: Registry, name: str, scratch: Path, form: Format = "csv") -> Reading[DataSetFacts]:
-    """What the report of a data set says; its tables are written into ``scratch``.
+    """The facts of a data set's report; writes its tables into ``scratch``.
 
     Raises:
         NotFoundError: no data set has this name.
@@ -67,7 +67,7 @@ def read_data_set(registry: Registry, name: str, scratch: Path, form: Format = "
         tables = {table: scratch / f"{table}.{form}" for table in _FULL}
         for table, query in _FULL.items():
             write_listing(connection.execute(query).to_arrow_reader(BLOCK), tables[table])
-        # The name of a data set may be anything; its id is always a good part of a file's name.
+        # A data set's name may be anything; its id always fits a file name.
         return Reading(name, facts, head_of(connection), f"data-set-{data_set_id}", tables)
 
 

@@ -1,6 +1,6 @@
-"""The facts of a data-set report: the JSON document, and what its stamp is over.
+"""The facts of a data-set report: the JSON document, and the input of its stamp.
 
-Under one version a field may be added; none is removed or changes its meaning. Lists are the first
+Within a version a field may be added; none is removed or changes its meaning. Lists are the first
 rows of tables; beside each is the count of all rows.
 """
 

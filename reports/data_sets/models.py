@@ -1,8 +1,8 @@
 """Opt-outs since training: works that a member saw and that may no longer be trained on.
 
-A member saw a withdrawn work only if the withdrawal came after its training. Of a prohibited work
-the log says what its permission was when the member was registered. A work may have been
-prohibited, permitted and prohibited again, so the moment of the last change does not decide.
+A member saw a withdrawn work only if the withdrawal came after its training. For a prohibited work
+the log has its permission when the member was registered. The moment of the last change does not
+decide: a work may have been prohibited, permitted and prohibited again.
 """
 
 from __future__ import annotations
@@ -34,12 +34,13 @@ OPT_OUTS = """
     FROM opted_out JOIN asset ON asset.id = asset_id LEFT JOIN rightsholder ON rightsholder.id = asset.rightsholder_id
     ORDER BY ensemble_id, member_index, asset_id
 """
-"""A row per member of the newest generation and work that it saw and that is forbidden now."""
+"""A row per newest-generation member and work that it saw and that is forbidden now."""
 
 
 def prepare_models(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the table ``opted_out``: a row per member of the newest generation and selected work
-    that it saw and that is forbidden now, and whether it was forbidden before the training.
+    """Make the table ``opted_out``: newest members and the selected works they saw, forbidden now.
+
+    It also says whether the work was forbidden before the training.
     """
     connection.execute(f"CREATE OR REPLACE TEMP TABLE seen_forbidden AS {_FORBIDDEN_NOW}")
     prepare_changes(connection)

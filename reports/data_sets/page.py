@@ -37,7 +37,7 @@ NAMES: Mapping[str, tuple[str, str, str]] = {
 
 
 def page_values(facts: DataSetFacts) -> Mapping[str, object]:
-    """What the template shows beside the facts: tables with their plots."""
+    """The template's values beside the facts: tables with their plots."""
     permissions = [Bar(str(row.name), row.works, row.forbidden) for row in facts.permissions]
     return {
         "tables": [(name, *NAMES[name], getattr(facts, name), _plot(name, getattr(facts, name))) for name in NAMES],
@@ -49,13 +49,11 @@ def page_values(facts: DataSetFacts) -> Mapping[str, object]:
 
 
 def _plot(name: str, counts: CountTable) -> Markup | None:
-    """The largest rows as bars, their forbidden works standing out; None for a single row: there is
-    nothing to compare.
-    """
+    """The largest rows as bars with forbidden works marked; None for a single row."""
     if len(counts.rows) < 2:
         return None
     bars = [Bar(row.name or "not recorded", row.works, row.forbidden) for row in counts.rows[:MOST_BARS]]
-    # Names are text that the library escapes; the title is ours.
+    # Names are text that the library escapes; the title is creditline's.
     return Markup(bars_plot(name, bars, f"Works, {NAMES[name][0].lower()}"))  # noqa: S704 - drawn here
 
 

@@ -53,7 +53,7 @@ def verdict(works: int, permissions: Sequence[CountRow]) -> str:
 
 
 def explanation(totals: dict[str, Any], conflicts: Sequence[Conflict], models: Sequence[ModelOptOuts]) -> str:
-    """What stands out, in a few sentences."""
+    """The notable figures, in a few sentences."""
     works = totals["works"]
     if not works:
         return "Nothing was registered in it, or all its works moved to other data sets."

@@ -37,7 +37,7 @@ class EvaluationFacts(BaseModel):
 
 
 def evaluation_facts(kept: KeptEvaluation) -> dict[str, Any]:
-    """The facts of an evaluation with the event that has them."""
+    """The facts of an evaluation, and their event."""
     return {**kept.facts, "event": kept.event, "event_sha256": kept.event_sha256}
 
 

@@ -1,7 +1,6 @@
-"""The page of an evaluation: how good the evidence on one ensemble is, for people who decide by it.
+"""The page of an evaluation: the quality of the evidence on one ensemble, for decision makers.
 
-Built from the log's event alone, whose facts are read with suspicion: a figure that is not there is
-shown as not measured.
+The page uses only the log's event, with suspicion: a missing figure is shown as not measured.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from reports.rendering.plots import Estimate, estimates_plot
 
 @dataclass(frozen=True)
 class Figure:
-    """One number of the head of the page."""
+    """One number at the head of the page."""
 
     name: str
     value: str
@@ -30,7 +29,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Section:
-    """One question, its answer in a sentence, and how it is known."""
+    """One question, its answer in a sentence, and the evidence for the answer."""
 
     title: str
     question: str
@@ -45,7 +44,7 @@ class Section:
 
 @dataclass(frozen=True)
 class EvaluationPage:
-    """All that the page shows."""
+    """The contents of the page."""
 
     ensemble: str
     measured_at: datetime.datetime
@@ -59,7 +58,7 @@ class EvaluationPage:
 
 
 def evaluation(kept: KeptEvaluation) -> EvaluationPage:
-    """What the page shows, in words and figures."""
+    """The contents of the page, in words and figures."""
     facts = Measured(kept.facts)
     power, null, similarity = facts.part("power"), facts.part("null"), facts.part("similarity")
     found = power.share("found")
@@ -123,7 +122,7 @@ def _share_row(name: str, facts: Measured, key: str) -> tuple[str, ...]:
 
 
 def _counted(facts: Measured, key: str) -> str:
-    """``60 of 64``; empty if it was not counted."""
+    """``60 of 64``; empty if not counted."""
     part = facts.part(key)
     counted = part.number("count") is not None and part.number("total") is not None
     return f"{part.number_text('count')} of {part.number_text('total')}" if counted else ""
@@ -140,7 +139,7 @@ def _section(
     plot: Markup | None = None,
     caption: str = "",
 ) -> Section:
-    """A section without the columns that are empty."""
+    """A section without its empty columns."""
     kept = [place for place in range(len(columns)) if place == 0 or any(row[place] for row in rows)]
     return Section(
         title,

@@ -1,7 +1,7 @@
-"""What was measured of an ensemble's evidence, in sentences for every report of its outputs.
+"""Sentences on the measured quality of an ensemble's evidence, for every report of its outputs.
 
-The facts come from the log and are read with suspicion: whatever is not a number where one belongs
-was not measured.
+The facts come from the log and are read with suspicion: a non-number in place of a number counts as
+not measured.
 """
 
 from __future__ import annotations
@@ -22,9 +22,7 @@ OTHER_MEMBERS = "The figures are of members that did not all serve this output, 
 
 
 def quoted(kept: KeptEvaluation | None, members_sha256: object) -> tuple[str, ...]:
-    """How good the evidence of the ensemble is, in sentences for a report of an output.
-    ``members_sha256``: of the members that served the output.
-    """
+    """The quality of the evidence, in sentences; ``members_sha256``: of the output's members."""
     if kept is None:
         return (NEVER,)
     found = [power_sentence(kept.facts), null_sentence(kept.facts)]
@@ -47,7 +45,7 @@ def power_sentence(facts: Mapping[str, Any]) -> str:
 
 
 def null_sentence(facts: Mapping[str, Any]) -> str:
-    """How often an audit names something where there is nothing to find."""
+    """How often an audit names something although there is nothing to find."""
     null = Measured(facts).part("null")
     alarms = null.share("audits_with_a_discovery")
     if alarms is None:
@@ -65,7 +63,7 @@ def _limit(facts: Measured) -> str:
 
 
 def similarity_sentence(kept: KeptEvaluation | None) -> str:
-    """How often the nearest work is not the cause."""
+    """How often the most similar work is not the cause."""
     found = None if kept is None else Measured(kept.facts).part("similarity")
     rate = None if found is None else found.estimate("rate")
     if found is None or rate is None:
@@ -80,7 +78,7 @@ def similarity_sentence(kept: KeptEvaluation | None) -> str:
 
 @dataclass(frozen=True)
 class Measured:
-    """Facts from the log: whatever is not a number where one belongs counts as not measured."""
+    """Facts from the log; a non-number in place of a number counts as not measured."""
 
     values: Mapping[str, Any] = field(default_factory=dict)
 

@@ -1,7 +1,7 @@
-"""Reports on generated images and on images from outside: what an audit found, for people and for
-machines.
+"""Reports on generated images and on images from outside: the findings of an audit, for people and
+for machines.
 
-``facts`` are the JSON, ``illustrations`` what the page alone shows, ``read`` reads both,
-``sentences`` and ``plots`` say and draw them, ``documents`` and ``write`` write them. Enter here:
-what is about one audit or an index of audits.
+``facts`` are the JSON, ``illustrations`` belong to the page alone, ``read`` reads both,
+``sentences`` and ``plots`` render them, ``documents`` and ``write`` write them. Enter here: reports
+on one audit, or an index of audits.
 """

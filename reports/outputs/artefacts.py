@@ -1,8 +1,7 @@
-"""Reads the file of an audit, after its hash was compared with the registry's.
+"""Reads the file of an audit, after comparing its hash with the registry's.
 
-The file is read once; hash and tensors come from the same bytes. A file that is missing, altered or
-of another format leaves its figures as "not measured" with that reason; the report goes on with
-what the database alone knows.
+The file is read once; hash and tensors come from the same bytes. For a missing, altered or foreign
+file the figures are "not measured" with that reason; the report goes on with the database alone.
 """
 
 from __future__ import annotations
@@ -29,18 +28,14 @@ State = Literal["intact", "altered", "missing", "unreadable"]
 
 @dataclass(frozen=True)
 class Artefact:
-    """The tensors of an audit's file; empty unless ``state`` is ``intact``, and then ``reason``
-    says why.
-    """
+    """The tensors of an audit's file; empty with a ``reason`` unless ``state`` is ``intact``."""
 
     state: State
     reason: str
     tensors: dict[str, NDArray[Any]]
 
     def picture(self, name: str, row: int | None = None) -> Picture | NotMeasured:
-        """The image stored as u8 (height, width, channels), or as the given row of a stack of such
-        images.
-        """
+        """The image stored as u8 (height, width, channels), or the given row of a stack of them."""
         pixels = self._row(name, row)
         if isinstance(pixels, NotMeasured):
             return pixels
@@ -51,9 +46,7 @@ class Artefact:
         return picture_of(pixels)
 
     def vector(self, name: str, row: int | None = None, *, gaps: bool = False) -> Vector | NotMeasured:
-        """The finite numbers stored as f64 (length), or as the given row of a matrix. ``gaps``:
-        some may be NaN.
-        """
+        """The finite f64 (length), or the given row of a matrix; ``gaps`` permits NaN."""
         values = self._row(name, row)
         if isinstance(values, NotMeasured):
             return values

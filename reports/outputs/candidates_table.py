@@ -1,6 +1,4 @@
-"""The table of candidates: one row per unit that an audit tested, with its evidence and its closest
-work.
-"""
+"""The table of candidates: one row per tested unit, with its evidence and its closest work."""
 
 from __future__ import annotations
 
@@ -26,7 +24,7 @@ from reports.rendering.columns import Column, Table, batch_of, fitted
 CELL_LIMIT = 32_000
 """Characters; spreadsheets cut or spill a cell at 32,767."""
 AT_ONCE = 8
-"""Audits that are read together."""
+"""Audits read together."""
 
 _NO_WORK = "the unit has no work on record"
 _NO_RIGHTS = "not stated"
@@ -155,16 +153,14 @@ COLUMNS = TABLE.names
 
 
 def candidates_csv(reports: Iterable[ReportFacts]) -> bytes:
-    """All candidates of ``reports`` as CSV, in their order and by rank. The work columns tell the
-    unit's closest work.
-    """
+    """All candidates of ``reports`` as CSV, by report and rank; work columns: the closest work."""
     buffer = io.BytesIO()
     write_rows(candidate_rows(reports), buffer, ".csv", cell_limit=CELL_LIMIT)
     return buffer.getvalue()
 
 
 def candidates_parquet(reports: Iterable[ReportFacts], stamp: Stamp) -> bytes:
-    """The same, typed, with texts as the registry has them; its metadata has the stamp."""
+    """:func:`candidates_csv` as typed Parquet: unaltered texts, the stamp in its metadata."""
     buffer = io.BytesIO()
     rows = candidate_rows(reports)
     schema = rows.schema.with_metadata({PARQUET_KEY: stamp.to_json()})
@@ -173,7 +169,7 @@ def candidates_parquet(reports: Iterable[ReportFacts], stamp: Stamp) -> bytes:
 
 
 def candidate_rows(reports: Iterable[ReportFacts]) -> pa.RecordBatchReader:
-    """The rows of ``reports`` in batches; a few reports are in memory at a time."""
+    """The rows of ``reports`` in batches; few reports are in memory at a time."""
 
     def batches() -> Iterator[pa.RecordBatch]:
         left = iter(reports)
@@ -184,9 +180,7 @@ def candidate_rows(reports: Iterable[ReportFacts]) -> pa.RecordBatchReader:
 
 
 def read_in_parts(session: Session, home: Home, audits: Sequence[Audit], unread: list[str]) -> Iterator[ReportFacts]:
-    """The facts of ``audits``, a few at a time; of one that cannot be read ``unread`` gets the
-    reason.
-    """
+    """The facts of ``audits``, a few at a time; ``unread`` gets the reason of each failure."""
     for start in range(0, len(audits), AT_ONCE):
         part = audits[start : start + AT_ONCE]
         rows = fetch_rows(session, part)

@@ -1,6 +1,4 @@
-"""The documents about outputs: one report per audit, and the index of several with the table of
-their candidates.
-"""
+"""The documents about outputs: a report per audit, an index of several, and their candidates."""
 
 from __future__ import annotations
 
@@ -28,17 +26,16 @@ from reports.outputs.rows import fetch_rows
 CANDIDATES = "candidates"
 """Kind of the table beside the index."""
 AT_ONCE = 8
-"""Audits that are read together."""
+"""Audits read together."""
 Named = tuple[Audit, str | None]
-"""An audit and the name of its files without suffix; None: its output has an id that cannot be a
-name."""
+"""An audit and its files' name without suffix; None: the output's id cannot be a file name."""
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _RESERVED = ("index", "candidates")
 
 
 @dataclass(frozen=True)
 class Index:
-    """The index of several reports: its facts, and what its page shows of each."""
+    """The index of several reports: its facts, and each report's part of its page."""
 
     facts: IndexFacts
     listed: Sequence[IndexedReport]
@@ -47,9 +44,9 @@ class Index:
 def index_of(
     listed: Sequence[IndexedReport], files: Sequence[str], gaps: Sequence[Gap], unaudited: Sequence[str]
 ) -> Index:
-    """The index of these reports. ``files``: the name of each one's files without suffix."""
+    """The index of these reports. ``files``: each report's file name without suffix."""
     reports = [each.facts for each in listed]
-    # What is found for an image from outside traces no output of the registry's models.
+    # Findings on an image from outside trace no output of the registry's models.
     tested = [(report.output.id, report.candidates) for report in reports if report.output.generated]
     facts = IndexFacts(
         reports=[_entry(report, file) for report, file in zip(reports, files, strict=True)],
@@ -78,8 +75,7 @@ def _entry(report: ReportFacts, file: str) -> IndexEntry:
 
 
 def read_reports(session: Session, home: Home, named: Sequence[Named]) -> Iterator[tuple[Audit, Reading[Report] | Gap]]:
-    """The reports of these audits, a few at a time; of an audit that cannot be read, the gap that
-    it leaves.
+    """The reports of these audits, a few at a time; for an unreadable audit, the gap.
 
     Raises:
         LockedRegistryError: another process holds the registry.
@@ -106,9 +102,7 @@ def read_reports(session: Session, home: Home, named: Sequence[Named]) -> Iterat
 
 
 def file_names(audits: Sequence[Audit]) -> list[Named]:
-    """Each audit with the name of its files. Two audits of one output are told apart by the audit's
-    id in the names of all but the first.
-    """
+    """Each audit with its files' name; a second audit of an output adds the audit's id."""
     taken: set[str] = set()
     named: list[Named] = []
     for audit in audits:
@@ -123,19 +117,19 @@ def file_names(audits: Sequence[Audit]) -> list[Named]:
 
 
 def subject_of(audits: Sequence[Audit]) -> str:
-    """What the index of these audits is about, as its stamp has it."""
+    """The subject of the stamp of an index of these audits."""
     return " ".join(audit.id for audit in audits)
 
 
 def candidates_now(registry: Registry, subject: str) -> str:
-    """What the stamp of a table of candidates has the hash of, see :func:`candidate_facts`."""
+    """The hash input of a candidates table's stamp now; see :func:`candidate_facts`."""
     return candidate_facts(
         [found.facts.facts for _, found in _read_again(registry, subject) if isinstance(found, Reading)]
     )
 
 
 def candidate_facts(reports: Sequence[ReportFacts]) -> str:
-    """What the stamp of a table of candidates has the hash of."""
+    """The hash input of a candidates table's stamp."""
     return candidates_csv(reports).decode()
 
 

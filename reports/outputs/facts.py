@@ -1,9 +1,8 @@
-"""What the report of one output says, and what the index of many says. These models are the facts
-that are read and the JSON that is written.
+"""The facts of an output's report and of the index: models for reading and for the JSON.
 
-A field may be added under the same version; none is removed or changes its meaning. What was not
-measured is an object ``{"not_measured": "reason"}``, never null and never zero. Pictures and curves
-are no part of the facts: :mod:`reports.outputs.illustrations` has them.
+Within a version a field may be added; none is removed or changes its meaning. An unmeasured figure
+is an object ``{"not_measured": "reason"}``, never null or zero. Pictures and curves are no facts;
+:mod:`reports.outputs.illustrations` has them.
 """
 
 from __future__ import annotations
@@ -21,9 +20,7 @@ LandscapeKind = Literal["exact", "estimate", "exact_lpips", "estimate_lpips"]
 
 
 class Stated(NamedTuple):
-    """One thing stated about a work: what counts, on which basis, and what the declaration said
-    where it differs.
-    """
+    """One statement on a work: its value, its basis, and the declaration if different."""
 
     text: str
     basis: Literal["declared", "verified"]
@@ -104,7 +101,7 @@ class Work(Facts):
     )
 
     def stated(self, what: Literal["rightsholder", "licence", "title", "creator", "source_url"]) -> Stated | None:
-        """What was verified counts before what was declared; both are kept where they differ."""
+        """The verified value before the declared one; both if they differ."""
         verified, declared = (getattr(rights, what) if rights else None for rights in (self.verified, self.declared))
         if verified:
             return Stated(verified, "verified", declared if declared and declared != verified else None)
@@ -112,15 +109,13 @@ class Work(Facts):
 
     @property
     def licence_url(self) -> str | None:
-        """Where the terms of the licence are, if the source that states the licence says so."""
+        """The address of the licence's terms, if the licence's source states it."""
         rights = self.verified if self.verified and self.verified.licence else self.declared
         return rights.licence_url if rights else None
 
     @property
     def holder(self) -> Stated | None:
-        """The first rightsholder that counts. It is another than was stated if that record was
-        merged into another.
-        """
+        """The first current rightsholder; differs from the stated one after a merge of records."""
         stated = self.stated("rightsholder")
         if stated is None or not self.rightsholders or stated.text in self.rightsholders:
             return stated
@@ -163,17 +158,17 @@ class Candidate(Facts):
 
     @property
     def rightsholders(self) -> list[str]:
-        """Of the works listed, sorted, each once; a work may have several."""
+        """Rightsholders of the listed works, sorted, distinct; a work may have several."""
         return sorted({name for work in self.works for name in work.rightsholders})
 
     @property
     def licences(self) -> list[str]:
-        """Of the works listed, sorted, each once."""
+        """Licences of the listed works, sorted, distinct."""
         return sorted({work.licence for work in self.works if work.licence})
 
 
 def by_evidence(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Those that pass first, then by q, p and rank."""
+    """Passing candidates first, then by q, p and rank."""
     return sorted(candidates, key=lambda each: (not each.passes, each.q_value, each.p_value, each.rank))
 
 
@@ -331,12 +326,12 @@ class ReportFacts(Facts):
 
     @property
     def by_evidence(self) -> list[Candidate]:
-        """The candidates: those that pass first, then by q, p and rank."""
+        """The candidates: passing ones first, then by q, p and rank."""
         return by_evidence(self.candidates)
 
     @property
     def passing(self) -> list[Candidate]:
-        """The candidates that pass, the surest first."""
+        """The passing candidates, best evidence first."""
         return [candidate for candidate in self.by_evidence if candidate.passes]
 
     @property

@@ -1,6 +1,4 @@
-"""Reads the influences of all units from an audit, by method and distance, and writes one audit's
-as a file of its own.
-"""
+"""Reads an audit's influences of all units, by method and distance, and writes them to a file."""
 
 from __future__ import annotations
 
@@ -27,7 +25,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 def read_landscape(session: Session, audit: Audit, encoding_id: str, kind: Kind) -> Landscape | NotMeasured:
-    """The influences of one kind, or why there are none."""
+    """The influences of one kind, or why they are missing."""
     found = (audit.landscape or {}).get(kind)
     if not isinstance(found, Mapping) or "radius" not in found:
         return NotMeasured(reason_of(audit, kind))
@@ -43,7 +41,7 @@ def read_landscape(session: Session, audit: Audit, encoding_id: str, kind: Kind)
 
 
 def read_influences(audit: Audit, artefact: Artefact, kind: Kind) -> Vector | NotMeasured:
-    """The influence of every unit, NaN where one was not measured; or why there are none."""
+    """The influence of every unit, NaN if not measured; or why all are missing."""
     found = (audit.landscape or {}).get(kind)
     if not isinstance(found, Mapping) or "radius" not in found:
         return NotMeasured(reason_of(audit, kind))
@@ -92,9 +90,7 @@ def _error(found: Any) -> EstimateError | None:  # noqa: ANN401  # JSON
 def landscape_rows(
     session: Session, encoding_id: str, influences: Mapping[Kind, Vector | NotMeasured]
 ) -> list[dict[str, Any]]:
-    """Every unit with its influences, by number; None where a unit, or a whole kind, was not
-    measured.
-    """
+    """Every unit with its influences, by number; None for an unmeasured unit or kind."""
     measured = {kind: found for kind, found in influences.items() if not isinstance(found, NotMeasured)}
     units = session.exec(
         select(Unit.number, Unit.label).where(Unit.encoding_id == encoding_id).order_by(col(Unit.number))
@@ -110,9 +106,7 @@ def landscape_rows(
 
 
 def landscape_csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
-    """One line a unit; an empty cell was not measured. A label that a spreadsheet would run as a
-    formula is written as text.
-    """
+    """One line per unit; an unmeasured cell is empty; labels cannot run as formulas."""
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\r\n")
     writer.writerow(("unit", "label", *KINDS))
@@ -124,11 +118,11 @@ def landscape_csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
 
 
 def landscape_json(facts: Mapping[str, Any]) -> bytes:
-    """The same with what it was measured by."""
+    """The influences as JSON, with ``facts`` on their measurement."""
     return (json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8", "replace")
 
 
 def landscape_svg(report: Report, kind: Kind) -> bytes | NotMeasured:
-    """A plot that stands on its own, or why there is none."""
+    """A self-contained plot, or why it is missing."""
     plot = influence_plot_of(report, kind)
     return plot if isinstance(plot, NotMeasured) else standalone(plot).encode()

@@ -1,4 +1,4 @@
-"""What a report does not prove; it goes with every page and every document."""
+"""Limits of a report's proof, stated on every page and in every document."""
 
 from __future__ import annotations
 

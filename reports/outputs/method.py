@@ -1,4 +1,4 @@
-"""How an audit measured: its ranking, its tests, and the tests of rightsholders."""
+"""The method of an audit: its ranking, its tests, and the tests of rightsholders."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ NOT_ASKED = "the audit did not measure it"
 
 
 def read_method(audit: tables.Audit, evaluation: Sequence[str]) -> Method:
-    """How the shortlist was ranked and tested. ``evaluation``: how good the evidence on this
-    ensemble is, in sentences.
+    """How the shortlist was ranked and tested.
+
+    ``evaluation``: sentences on the quality of the ensemble's evidence.
 
     Raises:
-        IntegrityError: the audit does not record it.
+        IntegrityError: the audit does not record the method.
     """
     try:
         ranker, test, settings = audit.ranker or {}, audit.test or {}, audit.settings or {}
@@ -51,7 +52,7 @@ def read_signal_range(audit: tables.Audit) -> tuple[float, float] | None:
     """Range of sqrt(alpha_bar) over the steps of the test; None: not recorded.
 
     Raises:
-        IntegrityError: it is recorded as something else than two numbers.
+        IntegrityError: the record is not two numbers.
     """
     try:
         low_high = (audit.test or {}).get("sqrt_alpha_bar")
@@ -61,7 +62,7 @@ def read_signal_range(audit: tables.Audit) -> tuple[float, float] | None:
 
 
 def read_effect(row: tables.Candidate) -> Effect | NotMeasured:
-    """A candidate's effect with its interval, or why there is none."""
+    """A candidate's effect with its interval, or why it is missing."""
     if row.effect is None or row.effect_low is None or row.effect_high is None:
         return NotMeasured(row.effect_not_measured or NOT_ASKED)
     if not all(math.isfinite(value) for value in (row.effect, row.effect_low, row.effect_high)):
@@ -70,7 +71,7 @@ def read_effect(row: tables.Candidate) -> Effect | NotMeasured:
 
 
 def tested_rightsholders(audit: tables.Audit) -> list[str]:
-    """The names that an audit tested; none if it does not record them."""
+    """The rightsholders that an audit tested; empty if not recorded."""
     test: Any = audit.test
     found = test.get("rightsholders") if isinstance(test, Mapping) else None
     tested = found.get("tested") if isinstance(found, Mapping) else None
@@ -84,12 +85,12 @@ def read_rightsholder_tests(
     """The joint tests of rightsholders.
 
     Args:
-        audit: which one.
+        audit: the audit.
         rate: its false discovery rate.
         merged: see :class:`reports.outputs.rows.Rows`.
 
     Raises:
-        IntegrityError: they are recorded in another form than ours.
+        IntegrityError: the recorded tests have another form.
     """
     try:
         found = (audit.test or {}).get("rightsholders")

@@ -1,4 +1,4 @@
-"""What the templates of reports and of their index show beside the facts."""
+"""Template values of reports and of their index beside the facts."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def index_values(index: IndexFacts, listed: Sequence[IndexedReport]) -> dict[str
         "tables": [
             (kind, shares, _drawn(shares_plot(kind.lower(), shares, len(generated)))) for kind, shares in tables
         ],
-        # Audits under several rates have no one line to be on one side of.
+        # Audits with several rates have no common line to plot.
         "certainty_plot": _drawn(certainty_plot(smallest, rates.pop())) if len(rates) == 1 else None,
     }
 

@@ -17,19 +17,17 @@ from reports.rendering.svg import ACCENT, INK, LINE, MUTED, QUIET, drawing
 
 BINS = 60
 MAX_POINTS = 400
-"""A curve over more units than this is thinned: a page is no wider."""
+"""Points of a curve at most: a page is no wider."""
 MOST_BARS = 15
 ROW = 0.5
 """Height of a candidate's row, in inches."""
 
 
 def tests_plot(candidates: Sequence[Candidate], decoys_of: Mapping[int, Vector | NotMeasured]) -> str | None:
-    """Every candidate's pull beside those of its decoys, a row each, on one scale: standard
-    deviations of its decoys.
+    """Each candidate's pull and its decoys', a row each, in standard deviations of its decoys.
 
-    Decoys are the grey hills, those at or beyond the candidate in the accent colour. The short line
-    is where 5 % of the decoys are beyond. ``decoys_of``: by rank. None if no candidate has
-    decoys to show.
+    Decoys are the grey hills, in the accent colour at or beyond the candidate; 5 % of them lie
+    beyond the short line. ``decoys_of``: by rank. None if no candidate has decoys to show.
     """
     found = [(candidate, decoys_of[candidate.rank]) for candidate in candidates]
     rows = [(candidate, decoys) for candidate, decoys in found if not isinstance(decoys, NotMeasured)]
@@ -42,8 +40,7 @@ def tests_plot(candidates: Sequence[Candidate], decoys_of: Mapping[int, Vector |
         hills: list[Vector] = []
         beyond: list[Vector] = []
         limits, pulls = [], []
-        # A collection of each kind of mark: one at a time they would take most of the time that a
-        # report takes.
+        # One collection per kind of mark: single marks would take most of a report's time.
         for place, (candidate, decoys) in enumerate(reversed(rows)):
             spread = float(decoys.std()) or 1.0
             centre = float(decoys.mean())
@@ -51,8 +48,7 @@ def tests_plot(candidates: Sequence[Candidate], decoys_of: Mapping[int, Vector |
             values = (decoys - centre) / spread
             low, high = min(float(values.min()), own), max(float(values.max()), own)
             width = (high - low) / BINS or 0.1
-            # One bin edge lies on the candidate, so that the bars beyond it are exactly the decoys
-            # that count against it.
+            # One bin edge lies on the candidate: the bars beyond are exactly the decoys against it.
             edges = own + width * np.arange(-np.ceil((own - low) / width) - 1, np.ceil((high - own) / width) + 2)
             counts, _ = np.histogram(values, edges)
             heights = place + 0.56 * counts / (counts.max() or 1.0)
@@ -112,9 +108,7 @@ def influence_plot(
     *,
     lpips: bool = False,
 ) -> str:
-    """All units in order of influence, with radius and candidates. ``ranks``: unit number ->
-    candidate's rank.
-    """
+    """All units by influence, with radius and candidates; ``ranks``: unit number -> rank."""
     measured = np.flatnonzero(np.isfinite(influences))
     order = measured[np.argsort(-influences[measured], kind="stable")]
     values = influences[order]
@@ -171,7 +165,7 @@ def influence_plot(
 
 
 def shares_plot(name: str, shares: Sequence[Share], outputs: int) -> str | None:
-    """Of how many outputs each name has a work that passes; None if there is nothing to draw."""
+    """Per name, the number of outputs with a passing work of it; None if nothing to draw."""
     listed = shares[:MOST_BARS]
     if not listed:
         return None
@@ -200,9 +194,7 @@ def shares_plot(name: str, shares: Sequence[Share], outputs: int) -> str | None:
 
 
 def certainty_plot(smallest: Sequence[float], rate: float) -> str | None:
-    """How sure the tests are: the smallest q of every output, in order, with the rate that
-    decides.
-    """
+    """Certainty of the tests: the smallest q of every output, sorted, and the deciding rate."""
     if not smallest:
         return None
     values = np.maximum(np.sort(np.asarray(smallest)), 1e-6)

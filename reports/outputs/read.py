@@ -1,8 +1,7 @@
-"""Reads the facts of one audit, and what illustrates them, from the registry and the files of its
-home, and from nothing else.
+"""Reads the facts and illustrations of one audit from the registry and the files of its home.
 
-Rights are those of the moment of reading: a report that is rendered again after a correction shows
-the correction. Everything else is what the audit recorded.
+Rights are those of the moment of reading: a report rendered again after a correction shows the
+correction. All else is as the audit recorded it.
 """
 
 from __future__ import annotations
@@ -34,20 +33,19 @@ from reports.outputs.sentences import verdict_of
 from reports.rendering.pictures import read_picture
 
 IMAGE_ID_LENGTH = 12
-"""Digits of an image's hash that name its report, as long as a sample's id."""
+"""Digits of an image's hash that name its report: as many as a sample's id has."""
 
 
 def subject_id(audit: Audit) -> str:
-    """The id under which the audited image is reported."""
+    """The id of the audited image's report."""
     return audit.sample_id if audit.sample_id else audit.image_sha256[:IMAGE_ID_LENGTH]
 
 
 def read_audit(session: Session, home: Home, audit: Audit, rows: Rows | None = None) -> Report:
-    """Everything a report of ``audit`` shows. ``rows``: fetched with those of other audits; None:
-    they are fetched here.
+    """The facts and illustrations of ``audit``; ``rows``: fetched for several audits, or None.
 
     Raises:
-        IntegrityError: rows that the audit refers to are missing or lack what every audit records.
+        IntegrityError: rows of the audit are missing, or lack what every audit records.
     """
     rows = rows or fetch_rows(session, [audit])
     artefact = read_artefact(home.audit(audit.id), audit.artefact_sha256)
@@ -112,7 +110,7 @@ def read_audit(session: Session, home: Home, audit: Audit, rows: Rows | None = N
 
 
 def utc(moment: datetime.datetime) -> datetime.datetime:
-    """``moment`` in UTC; the driver answers in the zone of the machine."""
+    """``moment`` in UTC; the driver answers in the local zone."""
     return moment.astimezone(datetime.UTC)
 
 
@@ -121,7 +119,7 @@ def _gap(audit: Audit, reason: str, *, integrity: bool) -> Gap:
 
 
 def _evaluation(session: Session, audit: Audit) -> tuple[tuple[str, ...], str]:
-    """How good the evidence on this ensemble is, and what similarity alone is worth there."""
+    """The quality of this ensemble's evidence, and how far similarity alone can be trusted."""
     try:
         kept = newest_evaluation(session, audit.ensemble_id)
     except IntegrityError as error:
@@ -160,9 +158,7 @@ def _read_ensemble(session: Session, audit: Audit, members: Sequence[tables.Memb
 
 
 def _read_members(session: Session, audit: Audit) -> list[tables.Member]:
-    """The members whose predictions the audit is of: those that served then, of whatever
-    generation.
-    """
+    """The members whose predictions the audit is of: in service then, of any generation."""
     test = audit.test or {}
     indices, sha256 = test.get("members"), test.get("members_sha256")
     history = history_of(session, audit.ensemble_id)
@@ -193,9 +189,7 @@ def _output(audit: Audit, sample: tables.Sample | None) -> Output:
 def _read_picture(
     home: Home, audit: Audit, sample: tables.Sample | None, artefact: Artefact
 ) -> tuple[Shown, list[Gap]]:
-    """The audited image: a sample's own file if it is unaltered, else the copy that the audit
-    kept.
-    """
+    """The audited image: an unaltered sample's own file, else the audit's copy."""
     kept = artefact.picture("output")
     if sample is None:
         return kept, []

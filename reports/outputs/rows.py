@@ -1,5 +1,4 @@
-"""Fetches the rows of several audits at once: their candidates, the units and works of these, and
-the works' rights.
+"""Fetches the rows of several audits at once: candidates, their units and works, the works' rights.
 
 A query costs the same for one audit as for ten, so the reports of many outputs are read in parts.
 """
@@ -41,7 +40,7 @@ UNSEEN = NotMeasured("no member that served saw it")
 
 
 class Listed(NamedTuple):
-    """A work that a candidate lists."""
+    """A work listed for a candidate."""
 
     asset_id: int
     distance: float | None
@@ -50,36 +49,35 @@ class Listed(NamedTuple):
 
 @dataclass(frozen=True)
 class Rows:
-    """What the registry has of some audits."""
+    """The registry's rows for some audits."""
 
     candidates: Mapping[str, Sequence[Candidate]]
     """By audit, in order of rank."""
     units: Mapping[tuple[str, int], Unit]
     """By encoding and number."""
     work_counts: Mapping[tuple[str, int], int]
-    """How many works a unit has."""
+    """Number of works per unit."""
     listed: Mapping[tuple[str, int], Sequence[Listed]]
     """By audit and unit: its works, closest first; of a unit without a list its first work."""
     assets: Mapping[int, Asset]
     data_sets: Mapping[int, str]
     rights: Mapping[tuple[int, str], Rights]
-    """By work and basis: what is stated of it."""
+    """By work and basis: the statement."""
     licences: Mapping[int, Licence]
-    """By work: the licence that counts."""
+    """By work: the effective licence."""
     owners: Mapping[int, list[str]]
-    """By work: names of all that count as its rightsholders now, the first stated first."""
+    """By work: names of its rightsholders now, the first stated first."""
     merged: Mapping[str, str]
-    """Of the rightsholders that were tested, by name: the one that counts, where a record was
-    merged into it since."""
+    """By name of a tested rightsholder: the record that it was merged into since."""
     permissions: PermissionHistory
     registrations: Mapping[str, int]
-    """By member where the log was when it was registered."""
+    """By member: the end of the log when the member was registered."""
 
     seen: frozenset[tuple[str, int]]
-    """Members and the works that they saw, of those in ``listed``."""
+    """(member, work) pairs of the works in ``listed`` that the member saw."""
 
     def permissions_then(self, asset_id: int, members: Sequence[Member]) -> tuple[str | None, ...]:
-        """The permission that a work had when each of these members that saw it was registered."""
+        """The work's permission when each of these members that saw it was registered."""
         return tuple(
             self.permissions.at(self.registrations[member.id]).get(asset_id)
             for member in members
@@ -88,7 +86,7 @@ class Rows:
 
 
 def fetch_rows(session: Session, audits: Sequence[Audit]) -> Rows:
-    """The rows of these audits, in as many queries as one of them takes."""
+    """The rows of these audits, in as many queries as for one audit."""
     encodings = dict(
         session.exec(
             select(Ensemble.id, Ensemble.encoding_id).where(
@@ -152,9 +150,7 @@ def _seen(session: Session, asset_ids: list[int]) -> frozenset[tuple[str, int]]:
 
 
 def _rights(session: Session, assets: Collection[Asset]) -> tuple[dict[tuple[int, str], Rights], dict[int, Licence]]:
-    """(work id, basis) -> what is stated of it, by the rows that the registry says are current; and
-    work id -> its licence.
-    """
+    """(work id, basis) -> current statement; and work id -> its licence."""
     current = {(asset.id, "verified"): asset.verified_id for asset in assets}
     current |= {(asset.id, "declared"): asset.declared_id for asset in assets}
     ids = [row_id for row_id in current.values() if row_id is not None]
@@ -200,8 +196,9 @@ def _owners(session: Session, asset_ids: Sequence[int]) -> dict[int, list[str]]:
 
 
 def _merged(session: Session, names: Collection[str]) -> dict[str, str]:
-    """The record that each name counts as since it was merged. A name that another record still has
-    is left out: the audit does not say which of the two was tested.
+    """By merged name, the record that it was merged into.
+
+    Names that another record still has are left out: the audit does not say which one was tested.
     """
     rows = (
         driver_of(session)
@@ -217,8 +214,9 @@ def _merged(session: Session, names: Collection[str]) -> dict[str, str]:
 
 
 def work_of(rows: Rows, listed: Listed, unit: int, then: tuple[str | None, ...]) -> Work:
-    """A work that a candidate lists. ``then``: the permission that it had when each member that saw
-    it was registered.
+    """A listed work of a candidate.
+
+    ``then``: its permission when each member that saw it was registered.
 
     Raises:
         IntegrityError: the work is not in the registry, or has no file on record.

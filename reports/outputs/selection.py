@@ -1,4 +1,4 @@
-"""Which audits to report: by name, or the newest of every subject."""
+"""Selects the audits to report: by name, or the newest of every subject."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from reports.outputs.read import subject_id
 
 
 def newest_audits(session: Session) -> list[Audit]:
-    """The newest audit of every audited sample and image: samples by ensemble and seed, then images
-    by name.
-    """
+    """The newest audit per subject: samples by ensemble and seed, then images by name."""
     seeds = dict(session.exec(select(Sample.id, Sample.seed)).all())
     newest = [audit for audit, counts in audits_in_order(session) if counts]
 
@@ -32,14 +30,13 @@ def newest_audits(session: Session) -> list[Audit]:
 
 
 def named_audits(session: Session, names: Sequence[str]) -> list[Audit]:
-    """For each name its audit, each audit once: the newest of a sample or image, or the audit with
-    that id.
+    """The audit of each name, each once: an audit by id, or the newest of a sample or image.
 
     A name is an id or its first digits: of a sample, of an audited image's hash, or of an audit.
 
     Raises:
         NotFoundError: nothing has that name, or the sample was not audited.
-        UsageError: more than one thing has that name.
+        UsageError: several things have that name.
     """
     audits = audits_in_order(session)
     samples = set(session.exec(select(Sample.id)))

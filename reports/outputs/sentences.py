@@ -1,7 +1,8 @@
 """The findings of an audit in plain words.
 
-A reader who has never met a p-value should come away with the right idea, and one who has should
-find nothing wrong. Names from the registry appear here as they are; templates escape them.
+
+The sentences give readers without statistics the right idea, and readers with statistics nothing to
+correct. Names from the registry appear unchanged; templates escape them.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ FROM_OUTSIDE = (
 def verdict_of(
     output: Output, ensemble: Ensemble, method: Method, candidates: Sequence[Candidate], *, attributable: bool
 ) -> Verdict:
-    """What the audit concludes, with the sentences that say so."""
+    """The conclusion of an audit, and its sentences."""
     return Verdict(
         attributable=attributable,
         sentence=headline(output, ensemble, candidates),
@@ -32,9 +33,7 @@ def verdict_of(
 
 
 def unit_noun(ensemble: Ensemble, amount: int = 1) -> str:
-    """What the units of this encoding are called: a work, a rightsholder, or a group by a column of
-    the owner table.
-    """
+    """The encoding's word for its units: work, rightsholder, or an owner-table column."""
     singular = {"asset": "work", "rightsholder": "rightsholder"}.get(ensemble.unit_kind) or plain(
         ensemble.unit_column or "group", 40
     )
@@ -46,8 +45,8 @@ def unit_noun(ensemble: Ensemble, amount: int = 1) -> str:
 def headline(output: Output, ensemble: Ensemble, candidates: Sequence[Candidate]) -> str:
     """The verdict in one sentence.
 
-    Nothing ties an image from outside to these models, so there the verdict is about the models and
-    not about the image.
+    Nothing ties an image from outside to these models: its verdict is about the models, not the
+    image.
     """
     passing = [each for each in by_evidence(candidates) if each.passes]
     if not passing:
@@ -61,7 +60,7 @@ def headline(output: Output, ensemble: Ensemble, candidates: Sequence[Candidate]
 
 
 def brief(sentence: str) -> str:
-    """A verdict for a list of outputs, without its first words."""
+    """A verdict without its first words, for a list of outputs."""
     text = sentence.removeprefix("This output ").removeprefix("For this image, ")
     return _capital(text)
 
@@ -83,7 +82,7 @@ def named(ensemble: Ensemble, candidate: Candidate) -> str:
 
 
 def certainty(output: Output, ensemble: Ensemble, method: Method, candidates: Sequence[Candidate]) -> str:
-    """How sure the verdict is, in two or three sentences."""
+    """The certainty of the verdict, in two or three sentences."""
     tested = len(candidates)
     if not tested:
         return "The audit tested no unit, so it says nothing about where this output came from."
@@ -106,7 +105,7 @@ def certainty(output: Output, ensemble: Ensemble, method: Method, candidates: Se
 
 
 def meaning_of_p(candidate: Candidate, method: Method) -> str:
-    """The p-value as a count of codes: each stands for another group of members."""
+    """The p-value as a count of codes, each for another group of members."""
     as_strong = round(candidate.p_value * (method.decoys + 1)) - 1
     groups = count(method.decoys, "other group")
     if as_strong <= 0:
@@ -134,9 +133,7 @@ _DUTIES = {
 
 
 def duties(work: Work, training: str | None) -> list[tuple[str, str]]:
-    """What the licence asks of users: the name of each duty, and its meaning. ``training``: what
-    its terms say about training.
-    """
+    """The licence's duties as (name, meaning); ``training``: its terms on training."""
     if work.licence is None:
         return [("no licence on record", "Nothing gives leave to use it: ask the rightsholder.")]
     if work.licence_duties is None:
@@ -149,9 +146,7 @@ def duties(work: Work, training: str | None) -> list[tuple[str, str]]:
 
 
 def taken_back(ensemble: Ensemble, candidates: Sequence[Candidate]) -> list[str]:
-    """What became of the works that the output traces to: a sentence for each unit that may no
-    longer be trained on.
-    """
+    """A sentence for each traced unit that may no longer be trained on."""
     return [
         f"{_capital(named(ensemble, candidate))} was {_TAKEN_BACK[state]} since: members that saw it "
         f"{'serve no more' if state == 'withdrawn' else 'were trained before that'}."

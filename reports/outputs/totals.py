@@ -1,4 +1,4 @@
-"""Sums candidates up by rightsholder and by licence of their works."""
+"""Sums of candidates by rightsholder and by licence of their works."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from reports.outputs.facts import Candidate, Share
 
 NOT_RECORDED = "not recorded"
 Tested = tuple[str, Sequence[Candidate]]
-"""Id of an output, and the candidates that were tested for it."""
+"""Id of an output, and its tested candidates."""
 
 
 def by_rightsholder(tested: Iterable[Tested]) -> list[Share]:

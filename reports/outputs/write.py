@@ -1,10 +1,9 @@
-"""Writes the reports of a set of audits into a folder: a page and a JSON each, tables, and an index
-over all.
+"""Writes the reports of several audits into a folder: a page and a JSON each, tables, and an index.
 
-One audit that cannot be read costs its own report and no other: it is listed as a gap. Many audits
-are rendered by several processes side by side, each of which reads the registry alone; a report
-depends on nothing but its audit and the clock, so their number changes no byte. Only the facts that
-the index shows are kept, so that audits are not bounded by memory.
+An unreadable audit costs only its own report: it is listed as a gap. Several processes render many
+audits side by side, each reading the registry alone; a report depends only on its audit and the
+clock, so their number changes no byte. Only the index's facts are kept, so memory does not bound
+the number of audits.
 """
 
 from __future__ import annotations
@@ -59,13 +58,13 @@ class WrittenReports:
 
     @property
     def damaged(self) -> tuple[str, ...]:
-        """Outputs with a file or row that is not what the registry recorded, sorted."""
+        """Outputs with a file or row that differs from the registry's record, sorted."""
         return tuple(sorted({gap.output_id for gap in self.facts.gaps if gap.integrity}))
 
 
 @dataclass(frozen=True)
 class _Rendered:
-    """One report that was written, or why it was not."""
+    """A written report, or the reason of its absence."""
 
     output_id: str
     listed: IndexedReport | None
@@ -89,18 +88,18 @@ def write_reports(
     Files of the same names are replaced, others in the folder stay.
 
     Args:
-        registry: where the audits are.
-        audits: which ones.
+        registry: has the audits.
+        audits: to report.
         out: the folder.
-        now: when this is, with a zone.
+        now: the moment of the stamps, with a zone.
         unaudited: samples without an audit, for the index.
-        done: called with each output's id as its report is written.
-        processes: how many render side by side; None: one for each core.
+        done: called with each output's id after its report is written.
+        processes: number of parallel processes; None: one per core.
 
     Raises:
         InputError: the folder cannot be written.
         LockedRegistryError: another process holds the registry.
-        RegistryError: a process that rendered was killed.
+        RegistryError: a rendering process was killed.
     """
     if out.exists() and not out.is_dir():
         raise InputError(f"cannot write reports to {out}: got a file, expected a folder; choose another --out")
@@ -123,7 +122,7 @@ def write_reports(
     stamp = INDEX.stamp(reading, now)
     of_table = stamp_of(CANDIDATES, reading.subject, candidate_facts(reports), now, head)
     page, data = INDEX.files(reading, stamp)
-    # The index comes last: what it links to is there.
+    # The index comes last: its links must exist.
     files = (
         File("candidates.csv", candidates_csv(reports), of_table, carries_stamp=False),
         File("candidates.parquet", candidates_parquet(reports, of_table), of_table),
@@ -141,7 +140,7 @@ def _mapped(
     if len(parts) <= 1 or processes == 1:
         yield from map(render, parts)
         return
-    # A process that was forked would share connections and threads that it must not use.
+    # A forked process would share connections and threads that it must not use.
     context = multiprocessing.get_context("spawn")
     try:
         with ProcessPoolExecutor(min(processes, len(parts)), mp_context=context) as pool:

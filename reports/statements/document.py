@@ -1,9 +1,7 @@
-"""The statement of a rightsholder: read from the registry and the members' listings, as page, JSON
-and tables.
+"""The statement of a rightsholder: read from registry and members' listings; page, JSON and tables.
 
-Works, audits and rights are read in one transaction. Which members saw the works is read right
-after it, from the codes and the members' files; if the log has grown in between, everything is read
-again.
+Works, audits and rights are read in one transaction. The members that saw the works are read right
+after it, from the codes and the members' files; if the log grew in between, all is read again.
 """
 
 from __future__ import annotations
@@ -57,19 +55,17 @@ SIDE = 176
 
 
 def rightsholder_named(registry: Registry, name: str) -> int:
-    """Id of the rightsholder of this name or ``#ID``, see
-    :func:`registry.works.lookup.resolve_rightsholder`.
-    """
+    """Id of a name or ``#ID``; see :func:`registry.works.lookup.resolve_rightsholder`."""
     with registry.connection() as connection:
         return resolve_rightsholder(connection, name)
 
 
 def read_statement(registry: Registry, subject: str, scratch: Path) -> Reading[Statement]:
-    """What the statement of a rightsholder says; its tables are written into ``scratch``.
+    """The facts of a rightsholder's statement; writes its tables into ``scratch``.
 
     Raises:
         NotFoundError: no rightsholder has this name or id.
-        RegistryError: the registry was changed again and again while it was read.
+        RegistryError: the registry kept changing while it was read.
     """
     rightsholder_id = rightsholder_named(registry, subject)
     for _ in range(ATTEMPTS):
@@ -104,7 +100,7 @@ def read_statement(registry: Registry, subject: str, scratch: Path) -> Reading[S
 def _read_rows(
     registry: Registry, rightsholder_id: int, serving: Sequence[ServiceStatus], folder: Path
 ) -> tuple[dict[str, Any], tuple[int, str], NDArray[np.int64]]:
-    """What one transaction reads, by field of the facts; the head of the log; the works' ids."""
+    """One transaction's facts by field; the head of the log; the works' ids."""
     with registry.connection() as connection:
         head = head_of(connection)
         who, names = _who(connection, rightsholder_id)
@@ -162,19 +158,16 @@ def _pictures(registry: Registry, facts: StatementFacts) -> Pictures:
 
 
 def _picture_of_work(home: Home, sha256: str | None) -> Shown:
-    """A work as the registry keeps it, small."""
+    """A small picture of a work from the registry's copy."""
     if sha256 is None:
         return NotMeasured("the work is known by its metadata alone")
     path = home.picture(sha256)
-    # Pictures are kept of works that a test listed; of the others there is nothing to show, and
-    # nothing is lost.
+    # The registry keeps pictures only of works that a test listed.
     return read_picture(path, side=SIDE) if path.exists() else NotMeasured("none is kept of it")
 
 
 def _pictures_of_outputs(registry: Registry, outputs: list[OutputPart]) -> dict[str, Shown]:
-    """By audit, the image that it is of: the sample's own file, else the copy that the audit
-    kept.
-    """
+    """By audit, its image: the sample's own file, else the audit's copy."""
     with registry.session() as session:
         audits = {output.audit_id: session.get(Audit, output.audit_id) for output in outputs}
     found: dict[str, Shown] = {}

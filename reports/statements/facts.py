@@ -1,8 +1,8 @@
 """The facts of a statement: read once, rendered as page and as JSON, hashed for the stamp.
 
-The facts are the JSON document: under one version a field may be added, none is removed or changes
-its meaning. Lists are bounded; beside each is the count of all. Pictures are not facts: if a
-picture is lost from the home, the page has a gap and the facts are the same.
+Within a version a field may be added, none is removed or changes its meaning. Lists are bounded;
+beside each is the count of all. Pictures are no facts: a picture lost from the home leaves a gap on
+the page and the facts unchanged.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""The images that were audited, and in which of them a unit with works of the rightsholder was
-tested and passed.
+"""The audited images, and those with a tested or passing unit of the rightsholder's works.
 
-An image counts once, by its newest audit. A unit that passes, with q at or under the rate of its
-audit, counts as found; a unit that was only shortlisted is similar. Earlier audits are counted
+An image counts once, by its newest audit. A unit that passes, with q at or under the audit's rate,
+counts as found; a unit that was only shortlisted is similar. Earlier audits are counted
 separately.
 """
 
@@ -45,7 +44,7 @@ AUDITS = """
     FROM audit JOIN audit_order ON audit_order.audit_id = audit.id
     JOIN ensemble ON ensemble.id = audit.ensemble_id JOIN encoding ON encoding.id = ensemble.encoding_id
 """
-"""A row per audit, and whether it is the newest of its image."""
+"""A row per audit; whether it is the newest of its image."""
 
 PASSES = "coalesce(isfinite(their_audit.rate) AND isfinite(candidate.p_value) AND candidate.q_value <= their_audit.rate, false)"
 """A candidate with NaN does not pass: DuckDB orders NaN above all numbers."""
@@ -75,26 +74,22 @@ TABLE = """
     FROM tested LEFT JOIN unit ON unit.encoding_id = tested.encoding_id AND unit.number = unit_number
     ORDER BY passes DESC, q_value, audited_at, audit_id, rank
 """
-"""A row per unit with works of theirs that an audit tested, whether it passed or not."""
+"""A row per tested unit with works of theirs, passing or not."""
 
 
 def prepare_findings(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the tables ``their_audit``, ``tested`` and ``work_found``; ``their_work`` must be
-    there.
-    """
+    """Make the tables ``their_audit``, ``tested`` and ``work_found``; needs ``their_work``."""
     for name, query in {"their_audit": AUDITS, "tested": _TESTED, "work_found": _FOUND}.items():
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")
 
 
 def findings_reader(connection: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
-    """All units of theirs that were tested, for :func:`registry.export.files.write_listing`."""
+    """All tested units of theirs, for :func:`registry.export.files.write_listing`."""
     return connection.execute(TABLE).to_arrow_reader(BLOCK)
 
 
 def read_tested(connection: duckdb.DuckDBPyConnection, joint: Sequence[JointPart]) -> TestedPart:
-    """Of how many images anything is known. ``joint``: as
-    :func:`reports.statements.joint.read_joint` found it.
-    """
+    """Counts of the tested images; ``joint``: from :func:`read_joint`."""
     generated = connection.execute("SELECT count(*) FROM sample").fetchall()[0][0]
     audited, earlier, images = connection.execute(
         "SELECT count(*) FILTER (newest AND kind = 'sample'), count(*) FILTER (NOT newest AND kind = 'sample'), "
@@ -138,10 +133,10 @@ def read_tested(connection: duckdb.DuckDBPyConnection, joint: Sequence[JointPart
 
 
 def read_joint(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> list[JointPart]:
-    """Tests of all works of the rightsholder together, in the newest audit of each image, by q.
+    """Joint tests of all works of the rightsholder, in the newest audit of each image, by q.
 
-    An audit tests by the names that counted when it was made, so that one image may have several
-    tests: of records that were merged since. Needs the table ``their_audit``.
+    An audit tests the names of its time, so an image may have several tests: of records merged
+    since. Needs the table ``their_audit``.
     """
     rows = connection.execute(
         """
@@ -175,9 +170,7 @@ def read_joint(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> l
 
 
 def read_outputs(connection: duckdb.DuckDBPyConnection) -> tuple[list[OutputPart], int]:
-    """The images in which units of theirs passed, and how many there are: generated ones first,
-    most certain first.
-    """
+    """Images with passing units of theirs, generated and most certain first; and their number."""
     total = connection.execute("SELECT count(DISTINCT audit_id) FROM tested WHERE newest AND passes").fetchall()[0][0]
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE shown_audit AS SELECT audit_id, min(q_value) AS best FROM tested "
@@ -206,7 +199,7 @@ def read_outputs(connection: duckdb.DuckDBPyConnection) -> tuple[list[OutputPart
 
 
 def _works_of_findings(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, int], list[FoundWork]]:
-    """By audit and unit, works of theirs in it: those that the audit lists as closest first."""
+    """By audit and unit, works of theirs in it: those listed as closest first."""
     rows = _records(
         connection,
         "SELECT audit_id, tested.unit_number AS unit_number, asset.id AS asset_id, asset.path AS path, asset.url AS url, "  # noqa: S608 - a number
@@ -272,7 +265,7 @@ def _finding(row: dict[str, Any], works: dict[tuple[str, int], list[FoundWork]],
 
 
 def effect_of(row: dict[str, Any]) -> IntervalPart | NotMeasured:
-    """The effect of a candidate with its interval, or why there is none."""
+    """The effect of a candidate with its interval, or why it is missing."""
     values = [row["effect"], row["effect_low"], row["effect_high"]]
     if any(value is None for value in values):
         return NotMeasured(clipped(row["effect_not_measured"] or NOT_ASKED))
@@ -291,7 +284,7 @@ def _influence(row: dict[str, Any]) -> InfluencePart | NotMeasured:
 
 
 def unreadable(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """Audits whose record cannot be judged by, in sentences."""
+    """Audits with unusable records, in sentences."""
     (rates,) = connection.execute(
         "SELECT count(*) FROM their_audit WHERE newest AND NOT coalesce(isfinite(rate), false)"
     ).fetchall()[0]
@@ -311,7 +304,7 @@ def unreadable(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 def kind_of(kind: str) -> Literal["sample", "image"]:
-    """Whether an audit was of a generated image or of one from outside."""
+    """Whether the image was generated here or comes from outside."""
     return "sample" if kind == "sample" else "image"
 
 

@@ -1,4 +1,4 @@
-"""Withdrawals of the works and what followed from them, certificates, and claims."""
+"""Withdrawals of the works and their outcome, certificates, and claims."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reports.rendering.wording import clipped
 from reports.statements.facts import CertificatePart, ClaimPart, FollowedPart, WithdrawalPart
 
 MOST = 100
-"""Withdrawals, claims and certificates that are listed."""
+"""Most withdrawals, claims and certificates to list."""
 
 
 def read_withdrawals(
@@ -58,7 +58,7 @@ def read_withdrawals(
             id=number,
             scope=scope,
             works=works,
-            # A reason that is about works of others too may identify them.
+            # A reason that covers others' works too may identify those others.
             reason=clipped(reason) if theirs_alone else None,
             recorded_at=recorded_at,
             followed=_followed(connection, number, services) if works else [],
@@ -71,7 +71,7 @@ def read_withdrawals(
 def _followed(
     connection: duckdb.DuckDBPyConnection, withdrawal_id: int, services: Sequence[ServiceStatus]
 ) -> list[FollowedPart]:
-    """What a withdrawal did to each ensemble whose encoding has some of the works."""
+    """The effect of a withdrawal on each ensemble with some of the works in its encoding."""
     # One Arrow column, no Python objects: a withdrawal may cover millions of works.
     works: NDArray[np.int64] = (
         connection.execute(
@@ -140,7 +140,7 @@ def _certified(after: str | None) -> tuple[list[str], str]:
 
 
 def read_claims(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -> tuple[list[ClaimPart], int]:
-    """Claims of theirs and of others on their works, newest first, and how many there are."""
+    """Claims by them and by others on their works, newest first; and their number."""
     theirs = list_claims(connection, claimant_id=rightsholder_id, limit=MOST)
     others: list[dict[str, Any]] = (
         connection.execute(
@@ -158,7 +158,7 @@ def read_claims(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -> 
         ClaimPart(
             id=row["claim_id"],
             theirs=own,
-            # The statement of another claimant, and the answer to it, may identify them.
+            # Another claimant's statement, and the answer to it, may identify that claimant.
             statement=clipped(row["statement"]) if own else None,
             state=row["state"],
             works=row["works"],

@@ -22,13 +22,12 @@ State = Literal["in service", "out of service", "replaced"]
 def models_of(
     registry: Registry, exposure: Exposure, services: list[ServiceStatus], works: NDArray[np.int64]
 ) -> tuple[list[ModelPart], list[str]]:
-    """The ensembles that divide works of the rightsholder among their members, and what could not
-    be read of them.
+    """Ensembles with some of the works in their encoding, and the errors of reading them.
 
     Args:
-        registry: where the reference models are on record.
+        registry: has the reference models.
         exposure: of the works.
-        services: of every ensemble, in the order in which they are listed.
+        services: of every ensemble, in order of listing.
         works: ids of the works.
     """
     encoded = {ensemble: each.works for each in exposure.encodings for ensemble in each.ensembles}

@@ -1,4 +1,4 @@
-"""The page of a statement: one file that needs no network, for a reader who is no engineer."""
+"""The page of a statement: one offline file, for readers without technical training."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from reports.statements import words
 from reports.statements.facts import OutputPart, SharePart, StatementFacts
 
 CARDS = 12
-"""Images that are shown with their pictures; the others are in a table."""
+"""Images shown with pictures; the others are in a table."""
 MOST_ROWS = 40
 MOST_EFFECTS = 14
 """Effects in one plot."""
@@ -28,7 +28,7 @@ Shown = Picture | NotMeasured
 
 @dataclass(frozen=True)
 class Pictures:
-    """What the page shows: works by asset id, images by the id of their audit."""
+    """Pictures on the page: works by asset id, images by the id of their audit."""
 
     works: Mapping[int, Shown]
     outputs: Mapping[str, Shown]
@@ -36,14 +36,14 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Statement:
-    """The facts of a statement, and the pictures on its page, which are no facts."""
+    """The facts of a statement, and the pictures on its page."""
 
     facts: StatementFacts
     pictures: Pictures
 
 
 def page_values(statement: Statement) -> Mapping[str, object]:
-    """What the template shows beside the facts and the pictures."""
+    """Template values beside the facts and the pictures."""
     facts = statement.facts
     generated = [output for output in facts.outputs if output.kind == "sample"]
     return {
@@ -65,12 +65,12 @@ def page_values(statement: Statement) -> Mapping[str, object]:
 
 
 def share_text(share: SharePart | NotMeasured) -> str:
-    """``62 %``; empty where it was not measured."""
+    """``62 %``; empty if not measured."""
     return "" if isinstance(share, NotMeasured) else percent(share.value)
 
 
 def share_range(share: SharePart | NotMeasured) -> str:
-    """How uncertain a share is, in words."""
+    """The uncertainty of a share, in words."""
     if isinstance(share, NotMeasured):
         return f"not measured: {share.not_measured}"
     if share.among == 1:
@@ -108,8 +108,7 @@ def _effects(outputs: list[OutputPart]) -> Markup | None:
         return None
     measured.sort(key=lambda each: (-each[2].value, each[1].audit_id, each[1].rank))
     estimates = [Estimate(name, effect.value, effect.low, effect.high) for name, _, effect in measured[:MOST_EFFECTS]]
-    # Names may have characters that the library's font lacks; they stay text, and the reader's
-    # fonts draw them.
+    # Matplotlib's font may lack characters of a name; the reader's fonts draw the text.
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         drawn = estimates_plot("effects", estimates, "effect")

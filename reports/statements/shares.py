@@ -5,16 +5,16 @@ e(u), [l(u), h(u)] its effect with the 95 % interval. For the candidates A, a pa
 
     share(A) = sum of I over A / sum of I over P
 
-How uncertain it is follows from how uncertain the effects are, on the assumption that an influence
-would be larger or smaller in the same proportion as the effect. With L(u) = I(u) max(l(u), 0) /
-e(u) and H(u) = I(u) h(u) / e(u):
+The uncertainty of the effects gives that of the share, assuming that an influence would be larger
+or smaller in the same proportion as its effect. With L(u) = I(u) max(l(u), 0) / e(u) and H(u) =
+I(u) h(u) / e(u):
 
     low(A)  = sum of L over A / (sum of L over A + sum of H over P without A)
     high(A) = sum of H over A / (sum of H over A + sum of L over P without A)
 
-With k candidates in P, all of their intervals hold at once in at least 1 - 0.05 k of cases
-(Bonferroni), and so do these ends. If A is all of P, the
-share is 1 by definition, and says nothing about the image.
+With k candidates in P, all of their intervals, and so these bounds, hold at once in at least
+1 - 0.05 k of cases (Bonferroni). If A is all of P, the share is 1 by definition, and says nothing
+about the image.
 """
 
 from __future__ import annotations
@@ -42,9 +42,7 @@ class Passing:
 
 
 def share_of(passing: Sequence[Passing], ranks: frozenset[int]) -> SharePart | NotMeasured:
-    """The share of those candidates of ``passing`` whose rank is one of ``ranks``, with its
-    interval.
-    """
+    """The share, with its interval, of the candidates of ``passing`` with these ranks."""
     found = _influences(passing)
     if isinstance(found, NotMeasured):
         return found
@@ -58,7 +56,7 @@ def share_of(passing: Sequence[Passing], ranks: frozenset[int]) -> SharePart | N
 
 
 def _influences(passing: Sequence[Passing]) -> tuple[Method, list[float]] | NotMeasured:
-    """By one method for all of them, the exact one first: two methods are two scales."""
+    """By one method for all, the exact one first: two methods have different scales."""
     methods: tuple[tuple[Method, list[float | None]], ...] = (
         ("exact ablation", [each.exact for each in passing]),
         ("first-order estimate", [each.estimate for each in passing]),

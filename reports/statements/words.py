@@ -1,4 +1,4 @@
-"""The verdict and its limits, in words for a reader who knows no statistics."""
+"""The verdict and its limits, for readers without statistics."""
 
 from __future__ import annotations
 
@@ -50,9 +50,7 @@ LIMITS: tuple[tuple[str, str], ...] = (
 
 
 def verdict(works: WorksPart, tested: TestedPart, models: Sequence[ModelPart], generations: int) -> str:
-    """The statement in one sentence. ``generations``: members, of any generation, that saw a
-    work.
-    """
+    """The verdict sentence; ``generations``: members of any generation that saw a work."""
     if not works.total:
         return "No work is registered as yours."
     if tested.found:
@@ -85,7 +83,7 @@ def _found(works: WorksPart, tested: TestedPart) -> str:
 
 
 def explanation(tested: TestedPart) -> str:
-    """How far the verdict reaches, in a few sentences."""
+    """The scope of the verdict, in a few sentences."""
     if not tested.audited:
         return (
             f"The registry records {count(tested.generated, 'generated image')}, and none was tested. The test asks, work "
@@ -114,14 +112,14 @@ def explanation(tested: TestedPart) -> str:
 
 
 def unit_of_theirs(tested: TestedPart) -> str:
-    """What was tested: a work, or a group of works as one."""
+    """The tested thing: a work, or a group of works as one."""
     if not tested.groups_tested:
         return "a work of yours"
     return "a work of yours, or a group of works with yours among them,"
 
 
 def together(tested: TestedPart) -> str | None:
-    """What the tests of all works together found; None if there was no such test."""
+    """Findings of the joint tests of all works; None without such a test."""
     if not tested.joint_tested:
         return None
     separately = (
@@ -137,7 +135,7 @@ def together(tested: TestedPart) -> str | None:
 
 
 def service(models: Sequence[ModelPart]) -> str:
-    """How many members saw the works, and how many of these are in service."""
+    """The number of members that saw the works, and of these in service."""
     if not models:
         return "No model of this registry was trained on any of these works."
     serving = sum(model.in_service_that_saw for model in models)

@@ -1,6 +1,4 @@
-"""The works of a rightsholder, by what the registry says now, in tables of the connection that
-every other part joins.
-"""
+"""The rightsholder's works, by the registry's facts now, in tables that every other part joins."""
 
 from __future__ import annotations
 
@@ -64,8 +62,7 @@ TABLE = f"""
 
 
 def prepare_works(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -> None:
-    """Make the tables that the parts of a statement join: ``their_work`` and what the registry says
-    about these works.
+    """Make the tables that a statement's parts join: ``their_work`` and the facts of these works.
 
     ``their_asset`` and ``their_rights`` are the rows of ``asset`` and ``asset_rights``;
     ``shared_owner``, ``their_share`` and ``other_owner`` are about works of several;
@@ -75,8 +72,8 @@ def prepare_works(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -
     chosen = WORKS_OF_RIGHTSHOLDER.replace("$rightsholder", holder)
     for name, query in {
         "their_work": f"SELECT work_id AS asset_id FROM ({chosen}) ORDER BY work_id",  # noqa: S608 - a number
-        # By their places: a condition on other columns would have every column of each block read
-        # that may hold one of them.
+        # By rowid: a condition on other columns would read every column of each block that may hold
+        # a row.
         "their_asset": "SELECT * FROM asset WHERE rowid IN ("
         "SELECT rowid FROM asset WHERE id IN (SELECT asset_id FROM their_work))",
         "their_rights": "SELECT * FROM asset_rights WHERE rowid IN ("
@@ -98,14 +95,12 @@ def prepare_works(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -
 
 
 def works_reader(connection: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
-    """All works, a row for each, for :func:`registry.export.files.write_listing`."""
+    """All works, a row each, for :func:`registry.export.files.write_listing`."""
     return connection.execute(TABLE).to_arrow_reader(BLOCK)
 
 
 def read_works(connection: duckdb.DuckDBPyConnection, table_sha256: str) -> WorksPart:
-    """The works, counted and the first of them listed. Needs the tables of :func:`prepare_works`
-    and of the findings.
-    """
+    """The counted works, the first of them listed; needs the tables of works and findings."""
     total, shared, withdrawn, missing = connection.execute(
         "SELECT count(*), count(*) FILTER (id IN (SELECT asset_id FROM other_owner)), "
         "count(*) FILTER (permission = 'withdrawn'), count(missing_since) FROM their_asset"
