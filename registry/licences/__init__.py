@@ -1,5 +1,4 @@
-"""Licences: what a declared reference means, and what its own terms say about training a generative
-model.
+"""Licences: the meaning of a declared reference, and its terms for training a generative model.
 
     read_licence("http://creativecommons.org/licenses/by-nc/2.0/deed.de").training    # constrained
 
@@ -7,10 +6,10 @@ References are SPDX expressions, addresses of Creative Commons or rightsstatemen
 words. A reference that is not understood is kept verbatim and flagged, never guessed.
 
 The table is conservative and covers licences, not the law: an exception for text and data mining is
-not a term of a licence. Training copies a work and may adapt it, so a licence that permits copying
-and adapting permits training, under its duties. A licence without commercial use or adaptation
-permits it under that condition, which people must check. All other terms need review. ``A OR B`` is
-a choice, so the more permissive one counts; ``A AND B`` applies both, so the stricter one counts.
+not a term of a licence. Training copies a work and may adapt it. So a licence that permits both
+permits training, under its duties; a licence without commercial use or adaptation permits it under
+that condition, which people must check. All other terms need review. ``A OR B`` is a choice: the
+more permissive one counts. ``A AND B`` applies both: the stricter one counts.
 """
 
 from __future__ import annotations

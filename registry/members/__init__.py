@@ -1,3 +1,4 @@
-"""What trained members saw: registration, manifests, Merkle proofs, exposure and who is in service.
+"""Members: registration, manifests, Merkle proofs, exposure to works, and service.
+
 Code that needs a member, its manifest or its works enters here; training itself does not.
 """

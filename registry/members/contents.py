@@ -1,6 +1,4 @@
-"""What one member saw: its manifest, its works by rightsholder and licence, and Merkle proofs for
-single works.
-"""
+"""The works of one member: manifest, works by rightsholder and licence, Merkle proofs."""
 
 from __future__ import annotations
 
@@ -24,9 +22,7 @@ LARGEST_PROOF_FILE = 2**20
 
 @dataclass(frozen=True)
 class Share:
-    """How many of a member's works have one rightsholder, or one licence; ``name`` is None where
-    none is known.
-    """
+    """Number of a member's works with one rightsholder or licence; ``name``: None if unknown."""
 
     name: str | None
     works: int
@@ -34,7 +30,7 @@ class Share:
 
 @dataclass(frozen=True)
 class MemberContents:
-    """What a member saw; rightsholders and licences as the registry has them now."""
+    """The works of a member; rightsholders and licences as the registry has them now."""
 
     member: Member
     manifest: Manifest
@@ -59,9 +55,7 @@ def contents_of_member(registry: Registry, member: Member) -> MemberContents:
 
 
 def works_of_member(registry: Registry, member: Member) -> MemberFolder:
-    """The member's folder with the listing of its works, checked. Raises IntegrityError for altered
-    files.
-    """
+    """The member's folder with its works, checked. Raises IntegrityError for altered files."""
     return check_member(registry.home.member(member.id), member)
 
 
@@ -100,8 +94,7 @@ def proof_document(folder: MemberFolder, sha256: str, proof: Proof) -> dict[str,
 
 
 def read_proof(path: Path) -> Proof:
-    """A proof from a file: the proof alone, or the output of ``creditline manifest --prove
-    --json``.
+    """A proof from a file: the proof alone, or what ``creditline manifest --prove --json`` printed.
 
     Raises:
         InputError: the file cannot be read, or has no proof.
@@ -124,7 +117,5 @@ def read_proof(path: Path) -> Proof:
 
 
 def shows(proof: Proof, root: str, count: int, sha256: str) -> bool | None:
-    """What a proof shows about a work: True, it was seen; False, it was not; None: the proof does
-    not hold.
-    """
+    """Whether the work was seen, by a proof; None: the proof does not hold."""
     return isinstance(proof, InclusionProof) if verify(proof, root, count, sha256) else None

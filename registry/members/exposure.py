@@ -1,8 +1,8 @@
-"""Which models saw these works: by the codes, compared with the members' own listings.
+"""The models that saw given works: by the codes, compared with the members' own listings.
 
 Codes answer for any number of works at once. A member's ``works.txt`` is sorted, so a work is
-looked up by binary search. A disagreement, or a listing that cannot be read, is a finding: the
-answer then rests on the codes alone.
+found by binary search. A disagreement, or an unreadable listing, is a finding: the answer then
+rests on the codes alone.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Exposure:
 
 
 def exposure_of(registry: Registry, asset_ids: Sequence[int] | NDArray[np.int64]) -> Exposure:
-    """Which encodings, ensembles and members saw these works.
+    """The encodings, ensembles and members that saw these works.
 
     Findings name every member whose listing disagrees with the codes.
     """
@@ -147,9 +147,7 @@ def exposure_of(registry: Registry, asset_ids: Sequence[int] | NDArray[np.int64]
 
 
 def exposure_by_work(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int] | NDArray[np.int64]) -> pa.Table:
-    """A row per work and encoding with it: the work's unit, and the indices of the members in its
-    code.
-    """
+    """A row per work and encoding with it: its unit, and the indices of the members in its code."""
     connection.register("asked", _asked(asset_ids))
     rows = connection.execute(
         "SELECT asset_id, sha256, path, unit.encoding_id AS encoding_id, unit_number, label AS unit, "
@@ -246,8 +244,7 @@ def _check_manifest(folder: Path, member: Member) -> None:
 
 
 def listed_in(path: Path, hashes: NDArray[np.bytes_]) -> NDArray[np.bool_]:
-    """Which of these hashes (64 bytes each) a sorted listing has: by binary search, without reading
-    the whole file.
+    """Which of these hashes (64 bytes each) a sorted listing has, by binary search in the file.
 
     Raises:
         IntegrityError: the file cannot be read, or is not a listing.

@@ -163,9 +163,7 @@ class ReferenceFolder:
 
 
 def works_listing(hashes: Iterable[str]) -> bytes:
-    """The bytes of ``works.txt``: the SHA-256 of each work once, lower-case hex, sorted, one per
-    line.
-    """
+    """The bytes of ``works.txt``: each SHA-256 once, lower-case hex, sorted, one per line."""
     return "".join(f"{sha256}\n" for sha256 in sorted(set(hashes))).encode("ascii")
 
 
@@ -181,9 +179,7 @@ def read_member_folder(folder: Path) -> MemberFolder:
 
 
 def read_reference_folder(folder: Path) -> ReferenceFolder:
-    """Read a reference model's folder and check every file against its manifest, as for a
-    member.
-    """
+    """Read a reference model's folder; checks and errors as for a member."""
     manifest = ReferenceManifest.parse(_read(folder / MANIFEST_NAME, _REFERENCE), str(folder / MANIFEST_NAME))
     return ReferenceFolder(folder, manifest, _checked_works(folder, manifest, _REFERENCE))
 

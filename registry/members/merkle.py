@@ -1,8 +1,7 @@
 """A Merkle tree over the works of a manifest: proves one work in or out without showing the others.
 
 A manifest names the root and the count of its works. A proof of a few hundred bytes then shows that
-a work is under that root, or that it is not. Checking it takes this module and the standard library
-only:
+a work is under that root, or that it is not. A check needs this module and the standard library:
 
     tree = MerkleTree.build(hashes)                      # SHA-256 of each work, any order
     proof = tree.prove(work_sha256)                      # an InclusionProof or an AbsenceProof
@@ -20,7 +19,7 @@ by the first leaf, if its key is above; by the last leaf, if its key is below; o
 (count = 0).
 
 **Limit.** A proof of absence relies on the order of the leaves, which a root does not show. The
-maker of the root could put leaves out of order, or leave a work out. With the whole manifest,
+maker of the root could reorder leaves, or leave a work out. With the whole manifest,
 :func:`root_of` checks this; without it, a proof is as good as the signature under the manifest.
 """
 
@@ -79,9 +78,7 @@ class InclusionProof:
 
 @dataclass(frozen=True)
 class AbsenceProof:
-    """The leaves before and after the place of the work; None at an end of the tree, both None if
-    the tree is empty.
-    """
+    """The leaves before and after the work's place; None at an end, both None in an empty tree."""
 
     before: Leaf | None
     after: Leaf | None
@@ -100,9 +97,7 @@ Proof = InclusionProof | AbsenceProof
 
 
 class MerkleTree:
-    """The tree of one manifest; each level is one run of bytes, together about 96 bytes per
-    work.
-    """
+    """The tree of one manifest; each level is one run of bytes, in all about 96 bytes per work."""
 
     def __init__(self, keys: bytes) -> None:
         """Hash ``keys``, ascending and joined, up to the root. :meth:`build` makes them."""
@@ -237,9 +232,7 @@ def _leads_to(root: bytes, count: int, key: bytes, position: int, path: tuple[st
 
 
 def _levels(keys: bytes) -> list[bytearray]:
-    """Hashes of every level, leaves first. A node without a sibling moves up as it is, which gives
-    RFC 9162's tree.
-    """
+    """Hashes of every level, leaves first. As in RFC 9162, a node without a sibling moves up."""
     level = bytearray()
     for start in range(0, len(keys), _WIDTH):
         level += sha256(_LEAF + keys[start : start + _WIDTH]).digest()
@@ -264,9 +257,7 @@ def _key(digest: bytes) -> bytes:
 
 
 def _digest(text: object) -> bytes:
-    """The bytes of a SHA-256, accepted in lower-case hexadecimal only, so that a proof has one
-    form.
-    """
+    """The bytes of a SHA-256 in lower-case hexadecimal only, so that a proof has one form."""
     try:
         digest = bytes.fromhex(text) if isinstance(text, str) and len(text) == 2 * _WIDTH else b""
     except ValueError:

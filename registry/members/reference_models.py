@@ -1,5 +1,4 @@
-"""Reference models: at most one per ensemble, trained on all works of the encoding, used for
-ranking only.
+"""Reference models: at most one per ensemble, trained on all works of the encoding, for ranking.
 
 A reference model generates nothing and has no bit in the codes, so it is not a member. The newest
 event about it is its record, and its folder must be the one named there. Every withdrawal of a work
@@ -91,8 +90,7 @@ def recorded_reference(connection: duckdb.DuckDBPyConnection, ensemble_id: str) 
 
 
 def usable_reference(registry: Registry, ensemble_id: str) -> ReferenceFolder:
-    """The folder of a reference model that can be used: as recorded, and trained on no work that is
-    withdrawn now.
+    """The folder of a usable reference model: as recorded, and without works withdrawn now.
 
     Raises:
         NotFoundError: no such ensemble.

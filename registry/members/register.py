@@ -19,9 +19,7 @@ from registry.storage.tables import Encoding, Ensemble, Member
 
 
 def member_id(ensemble_id: str, index: int, generation: int = 1) -> str:
-    """The member's id and the name of its folder: ``<ensemble>-<index>``, and ``-<generation>``
-    after the first.
-    """
+    """The id, also the folder's name: ``<ensemble>-<index>``, later ones with ``-<generation>``."""
     return f"{ensemble_id}-{index:02d}" + (f"-{generation}" if generation > 1 else "")
 
 

@@ -1,10 +1,11 @@
-"""Did a member see a work? The one rule: :func:`saw` for arrays, :func:`seen_by_any` in SQL for
-chosen members, and the view ``member_work`` for all that are registered.
+"""Whether a member saw a work, by one rule in three forms.
+
+:func:`saw` is for arrays, :func:`seen_by_any` for chosen members in SQL, and the view
+``member_work`` for all registered members.
 
 A member saw a work if the code of the work's unit has the member's bit, unless the work was
 withdrawn before the member was trained. A member's manifest names the last withdrawal applied
-before training. Training leaves a work out if the first withdrawal that covers it is that one or an
-earlier one.
+before training; works first covered by that withdrawal or an earlier one were left out.
 """
 
 from __future__ import annotations
@@ -100,8 +101,7 @@ def encoded_works(
 
 
 def withdrawn_works(connection: duckdb.DuckDBPyConnection, encoding_id: str) -> EncodedWorks:
-    """The works of an encoding that are withdrawn: by themselves, or with all works of their
-    rightsholder.
+    """The withdrawn works of an encoding: by themselves, or with all works of their rightsholder.
 
     A work that was registered after the withdrawal of its rightsholder is withdrawn, but no
     withdrawal covers it until the next command records that.

@@ -1,9 +1,9 @@
-"""Which members are in service: those that saw none of the withdrawn works.
+"""Members in service: those that saw none of the withdrawn works.
 
-What a member saw follows from the codes and its manifest, see :mod:`registry.members.seen`, so a
-withdrawal takes effect as soon as it is recorded: nothing has to be trained, copied or switched.
-Only the newest generation of a member can be in service. Earlier ones stay on record and on disk,
-to verify what they made.
+The codes and a member's manifest show what it saw (:mod:`registry.members.seen`), so a withdrawal
+takes effect as soon as it is recorded: nothing has to be trained, copied or switched. Only the
+newest generation of a member can be in service. Earlier ones stay on record and on disk, to verify
+their outputs.
 """
 
 from __future__ import annotations
@@ -93,9 +93,7 @@ def newest_of(members: Sequence[Member]) -> list[Member]:
 
 
 def history_of(session: Session, ensemble_id: str) -> list[Member]:
-    """All members of an ensemble in the order in which they were registered; a clock may have gone
-    backwards.
-    """
+    """All members of an ensemble in order of registration, as a clock may have gone backwards."""
     query = select(Member).where(Member.ensemble_id == ensemble_id).order_by(literal_column("rowid"))
     return list(session.exec(query))
 
@@ -103,10 +101,9 @@ def history_of(session: Session, ensemble_id: str) -> list[Member]:
 def served_by(
     history: Sequence[Member], indices: Sequence[int], members_sha256: str
 ) -> tuple[int, list[Member]] | None:
-    """The members with these indices that served together, by index, and the place in the history
-    from which on they did; None if unknown.
+    """The members that served together, by index, and the history's place from which on they did.
 
-    ``members_sha256`` is the hash over the hashes of their weights.
+    None if unknown. ``members_sha256`` is the hash over the hashes of their weights.
     """
     newest: dict[int, Member] = {}
     wanted = sorted(set(indices))

@@ -1,8 +1,8 @@
-"""What may be trained on, for lists of works and for models: reasons beside works, and works that a
-model must not have.
+"""May works be trained on: grounds beside works, and works that a model must not have.
 
-page = works(connection, WorksFilter(permission="prohibited"), limit=50)
-reasons_of(connection, [row["asset_id"] for row in page.rows])
+Example:
+    page = works(connection, WorksFilter(permission="prohibited"), limit=50)
+    reasons_of(connection, [row["asset_id"] for row in page.rows])
 """
 
 from __future__ import annotations
@@ -19,9 +19,7 @@ from registry.works.listings import WorksFilter
 
 
 def permission_counts(connection: duckdb.DuckDBPyConnection, chosen: WorksFilter) -> dict[str, int]:
-    """How many of the works that a filter chooses have each permission; every permission is
-    there.
-    """
+    """By permission (every one is there), the number of works that a filter chooses."""
     conditions = chosen.conditions(connection)
     rows = connection.execute(
         f"SELECT permission, count(*) FROM asset WHERE {conditions.sql} GROUP BY permission",  # noqa: S608 - built there
@@ -32,9 +30,7 @@ def permission_counts(connection: duckdb.DuckDBPyConnection, chosen: WorksFilter
 
 
 def reasons_of(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
-    """By work, its grounds in the order of the rule, see
-    :func:`registry.permissions.rule.explain`.
-    """
+    """By work, its grounds in the order of the rule: :func:`registry.permissions.rule.explain`."""
     found: dict[int, list[dict[str, Any]]] = {int(number): [] for number in asset_ids}
     for row in explain(connection, asset_ids).to_pylist():
         found[row.pop("asset_id")].append(row)
@@ -60,8 +56,7 @@ def trained_against(
     ensemble_id: str | None,
     permissions: Collection[str],
 ) -> pa.Table:
-    """Works with one of these permissions that an encoding has, or that the newest members of an
-    ensemble saw.
+    """Works with these permissions in an encoding, or seen by an ensemble's newest members.
 
     Returns:
         asset_id, unit_number, permission and members (their indices: by the work's code if

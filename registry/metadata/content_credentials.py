@@ -1,12 +1,11 @@
 """C2PA manifests: their signers, and the uses that they reserve.
 
-Reading and validating is the work of ``c2pa-python`` (extra ``c2pa``), which is asked only about
-files that have a manifest in them. Nothing is fetched: no remote manifest, no revocation list, no
-identity document; a file must not be able to cause a network connection.
+``c2pa-python`` (extra ``c2pa``) reads and validates, and is asked only about files with a manifest.
+Nothing is fetched (remote manifest, revocation list, identity document): a file must not be able to
+cause a network connection.
 
 A manifest that does not validate proves nothing about its signer, but a reservation in it is still
-a reservation: someone took the trouble to say it. So its signals are kept, and say where they are
-from.
+a reservation. So its signals are kept, and say where they are from.
 
 Sources: C2PA 1.4, 19.16 (``c2pa.training-mining``); CAWG Training and Data Mining Assertion 1.1.
 """
@@ -38,9 +37,7 @@ _USES = {"allowed": Use.ALLOWED, "notallowed": Use.PROHIBITED, "constrained": Us
 def read_credentials(
     data: bytes, media_type: str, problems: Problems
 ) -> tuple[ContentCredentials | None, tuple[RightsSignal, ...]]:
-    """The content of the manifests in a file. One that cannot be read is a problem, never an
-    error.
-    """
+    """The content of the manifests in a file. An unreadable one is a problem, never an error."""
     try:
         import c2pa
     except Exception as error:  # without the extra, or its library does not load on this system

@@ -1,5 +1,4 @@
-"""The PLUS Data Mining vocabulary, which IPTC has adopted for its photo metadata:
-``plus:DataMining``.
+"""The PLUS Data Mining vocabulary, adopted by IPTC for its photo metadata: ``plus:DataMining``.
 
 Values are addresses such as ``http://ns.useplus.org/ldf/vocab/DMI-PROHIBITED``; the last part alone
 is in use as well. An unknown value is kept without a meaning, unless it begins like a prohibition:

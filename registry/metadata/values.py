@@ -24,8 +24,7 @@ MOST_PROBLEMS = 20
 MOST_SIGNALS = 64
 
 _LINE_BREAK = re.compile(r"\r\n?|[\u2028\u2029\x85]")
-# Controls except the line feed, surrogates (no database takes them), and the marks that turn the
-# writing direction.
+# Controls but the line feed, surrogates (no database takes them), marks of writing direction.
 _UNWANTED = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 SOURCES: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
@@ -57,15 +56,12 @@ SOURCES: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
         "digital_source_type": (("xmp", "Iptc4xmpExt:DigitalSourceType"),),
     }
 )
-"""Where each field is looked for, best place first: XMP, then IPTC-IIM, then EXIF, then a PNG's own
-keywords. XMP holds text of any length and script and is what today's programs edit; the older
-blocks are often stale copies of it."""
+"""Places of each field, best first: XMP, then IPTC-IIM, then EXIF, then a PNG's own keywords. XMP
+holds text of any length and script and is today's format; older blocks are often stale copies."""
 
 
 class Problems:
-    """What could not be read: one line each, no line twice, and no more than a person would
-    read.
-    """
+    """Reasons for unread metadata: one line each, none twice, no more than people would read."""
 
     def __init__(self) -> None:
         self._lines: dict[str, None] = {}
@@ -83,18 +79,13 @@ class Problems:
 
 
 def clean(text: str) -> str:
-    """The text without control characters, surrogates and direction overrides; line breaks become
-    line feeds.
-    """
+    """The text without control characters, surrogates, direction overrides; line breaks as LF."""
     return _UNWANTED.sub("", _LINE_BREAK.sub("\n", text.replace("\t", " "))).strip()
 
 
 def put(fields: dict[str, str], name: str, text: str, problems: Problems, place: str) -> None:
-    """Keep a cleaned value under ``name``, unless there is nothing in it or there already is
-    one.
-    """
-    # Twice the limit leaves room for what cleaning takes out, and keeps the cost of a huge value
-    # down.
+    """Keep a cleaned value under ``name``, unless it is empty or ``name`` already has one."""
+    # Twice the limit leaves room for what cleaning takes out, and bounds the cost of a huge value.
     value = clean(text[: 2 * LONGEST_VALUE])
     if len(value) > LONGEST_VALUE or len(text) > 2 * LONGEST_VALUE:
         problems.add(f"{place} {name} has {len(text):,} characters; the first {LONGEST_VALUE:,} are kept")
@@ -123,9 +114,7 @@ class ContentCredentials:
 
 @dataclass(frozen=True)
 class EmbeddedMetadata:
-    """What a work's file says about the work. Fields have one value, chosen in the order of
-    :data:`SOURCES`.
-    """
+    """The metadata of a work's file. A field's value is chosen in the order of :data:`SOURCES`."""
 
     creator: str | None = None
     copyright_notice: str | None = None
@@ -137,8 +126,7 @@ class EmbeddedMetadata:
     description: str | None = None
     digital_source_type: str | None = None
     fields: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Every value by the place where it was seen: ``{"xmp": {"dc:creator": …}, "exif": {"Artist":
-    …}}``."""
+    """Every value by its place: ``{"xmp": {"dc:creator": …}, "exif": {"Artist": …}}``."""
     xmp: bytes | None = None
     """The raw XMP packet, unless it is larger than :data:`LARGEST_PACKET`."""
     signals: tuple[RightsSignal, ...] = ()
@@ -177,9 +165,7 @@ class EmbeddedMetadata:
         return self == _EMPTY
 
     def said_in(self, name: str) -> dict[tuple[str, str], str]:
-        """What each place says of a field, best place first: ``{("xmp", "dc:creator"): …, ("exif",
-        "Artist"): …}``.
-        """
+        """By place, best first, the values of a field: ``{("xmp", "dc:creator"): …, …}``."""
         return {
             (place, key): self.fields[place][key] for place, key in SOURCES[name] if key in self.fields.get(place, {})
         }

@@ -47,8 +47,7 @@ PROPERTIES: Mapping[str, str] = MappingProxyType(
         "{http://purl.org/dc/terms/}provenance": "dcterms:provenance",
     }
 )
-"""Read where they describe the work itself, that is right under ``rdf:RDF``: deeper ones may be
-about a part or a source."""
+"""Read right under ``rdf:RDF`` only: deeper ones may be about a part or a source of the work."""
 ANYWHERE: Mapping[str, str] = MappingProxyType(
     {
         _DATA_MINING: "plus:DataMining",
@@ -64,8 +63,8 @@ _CONSTRAINT_OF: Mapping[str, tuple[str, ...]] = MappingProxyType(
         plus.SEE_LINKED: ("Iptc4xmpExt:LinkedRightsExpr",),
     }
 )
-"""Where a value that points to a constraint has it, best place first: programs without a field for
-PLUS's own property write the constraint into the terms of use."""
+"""Places of the constraint that a value points to, best first: programs without a field for PLUS's
+property write it into the terms of use."""
 
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 _ENCODINGS = (
@@ -89,9 +88,7 @@ class XmpContent:
 
 
 def read_xmp(packet: bytes, problems: Problems, found_in: str = "xmp") -> XmpContent:
-    """Read one packet. One that cannot be parsed yields no fields, but any prohibition that stands
-    in it.
-    """
+    """Read one packet. An unparsable one yields no fields, but any prohibition in it."""
     content = XmpContent()
     try:
         root = _parse(_decoded(packet, problems))
