@@ -1,3 +1,4 @@
-"""Samples, audits and evaluations as the registry has them: queries over their rows. Making and
-reporting them is not the registry's work.
+"""Samples, audits and evaluations: queries over their rows.
+
+Code that makes or reports them does not enter here.
 """

@@ -1,6 +1,4 @@
-"""What was measured of an ensemble's evidence, see :mod:`attribution.evaluation.run`: the newest
-event of its kind counts.
-"""
+"""Evaluations of an ensemble's evidence (:mod:`attribution.evaluation.run`): the newest counts."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Questions about ensembles and what came out of them: members, samples, audits and their
-candidates.
-"""
+"""Queries about ensembles: members, samples, audits and their candidates."""
 
 from __future__ import annotations
 
@@ -47,9 +45,7 @@ def samples_of(session: Session, ensemble_id: str) -> list[Sample]:
 
 
 def audits_in_order(session: Session) -> list[tuple[Audit, bool]]:
-    """All audits in the order in which they were recorded, each with whether it is the newest of
-    its sample or image.
-    """
+    """All audits in order of recording, and whether each is the newest of its sample or image."""
     audits = {audit.id: audit for audit in session.exec(select(Audit))}
     ordered = session.connection().execute(text("SELECT audit_id, newest FROM audit_order ORDER BY place"))
     return [(audits[audit_id], newest) for audit_id, newest in ordered]

@@ -1,5 +1,4 @@
-"""The columns of ``asset`` that follow from other rows: newest rights, rightsholder, licence and
-permission.
+"""Columns of ``asset`` that follow from other rows: rights, rightsholder, licence and permission.
 
 Code that adds a row about a work (a declaration, review, signal, claim, merge or withdrawal) calls
 :func:`recompute` for the works concerned, in the same transaction. `creditline doctor` runs
@@ -18,8 +17,7 @@ from registry.event_log.events import Change
 from registry.permissions.rule import EFFECTIVE
 from registry.storage.selection import selected_works
 
-# A verified row holds only what was verified. For the rest the declared row counts, even a later
-# one.
+# A verified row holds only what was verified; the declared row, even a newer one, has the rest.
 _RIGHTS = """
     SELECT selected_id AS asset_id, declared_id, verified_id,
         effective_id AS rightsholder_id, newest.licence_id AS licence_id

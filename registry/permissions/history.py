@@ -1,9 +1,9 @@
-"""The permissions that works had at earlier moments, from the log.
+"""The permissions of works at earlier moments, from the log.
 
 The registry keeps each work's present permission, and every change is an event. Undoing the changes
 since a moment, newest first, gives the permission at that moment. Moments are places in the log,
-because clocks can go backwards. An event of very many works counts them and names none: where such
-an event may have been about a work, the permission before it is not known.
+because clocks can go backwards. An event of very many works names none of them: where such an event
+may have been about a work, the permission before it is not known.
 
 :class:`PermissionHistory` answers for a page of works; :func:`prepare_permissions_at_training`
 answers for any number, in tables of the database.
@@ -107,8 +107,7 @@ class PermissionHistory:
         return cls(dict(now), changes)
 
     def at(self, sequence: int) -> Mapping[int, str | None]:
-        """The permission by work when the log ended with this event; None where the log does not
-        say.
+        """The permission by work when the log ended with this event; None: the log does not say.
 
         Works that were registered later have the permission of their registration.
         """
@@ -128,7 +127,7 @@ class PermissionHistory:
 
 def prepare_changes(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the tables ``permission_change`` (sequence, former, current, asset_id) and
-    ``unnamed_permission_change``, the changes of works that the log does not name.
+    ``unnamed_permission_change``: changes of works without ids in the log.
     """
     for name, query in {
         "permission_event": f"SELECT sequence, former, current, works FROM ({_CHANGES}) WHERE worded",  # noqa: S608 - a constant
@@ -139,8 +138,10 @@ def prepare_changes(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def prepare_permissions_at_training(connection: duckdb.DuckDBPyConnection, seen: str) -> None:
-    """Make the table ``permission_at_training`` (asset_id, member_id, permission): what each work
-    was when the member that saw it was registered; null where the log does not say.
+    """Make the table ``permission_at_training`` (asset_id, member_id, permission).
+
+    The permission is that of the work when the member that saw it was registered; null where the
+    log does not say.
 
     Args:
         connection: with the tables of :func:`prepare_changes`.

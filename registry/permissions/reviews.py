@@ -1,5 +1,4 @@
-"""Reviews: decisions made here whether works, rightsholders, licences or data sets may be trained
-on.
+"""Reviews: decisions made here about training on works, rightsholders, licences or data sets.
 
     record_review(registry, "licence", [3], Permission.PROHIBITED, "house policy 4", now=now)
 

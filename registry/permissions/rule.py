@@ -72,8 +72,8 @@ CURRENT_REVIEWS = """
     FROM review LEFT JOIN licence ON scope = 'licence' AND licence.id = subject_id
     QUALIFY row_number() OVER (PARTITION BY scope, family ORDER BY review.id DESC) = 1
 """
-"""The newest review of each subject; one without a permission takes the earlier ones back.
-References to a licence with the same SPDX expression have one ``family``, and so one review."""
+"""The newest review of each subject; one without a permission takes earlier ones back. Licence
+references with the same SPDX expression have one ``family``, and so one review."""
 
 CURRENT_CLAIMS = """
     SELECT claim.*, coalesce(decision.state, 'open') AS state, decision.reason AS decision_reason,
@@ -177,8 +177,7 @@ GROUNDS = f"""
     FROM ({CURRENT_CLAIMS}) AS claim JOIN claim_work ON claim_id = claim.id JOIN works ON works.asset_id = claim_work.asset_id
     WHERE claim.state = 'open'
 """  # noqa: S608 - constants
-"""SELECT of every ground for every work of the relation ``selected_works`` (column
-``selected_id``), each with its step of the rule."""
+"""SELECT of every ground, with its step, of every work of ``selected_works`` (``selected_id``)."""
 
 _STRICTNESS = (
     "CASE verdict WHEN 'permitted' THEN 1 WHEN 'unclear' THEN 2 WHEN 'constrained' THEN 3 "
@@ -202,8 +201,7 @@ EFFECTIVE = f"""
 """  # noqa: S608 - constants
 """SELECT of the effective permission of every work of ``selected_works``."""
 
-# A ground decides if its step is the one that counts and its verdict is the work's permission.
-# Several may decide together.
+# A ground decides if its step counts and its verdict is the work's permission. Several may decide.
 _EXPLAINED = f"""
     WITH ground AS MATERIALIZED ({GROUNDS}),
     effective AS (
@@ -221,8 +219,7 @@ _EXPLAINED = f"""
 
 
 def explain(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int] | NDArray[np.int64]) -> pa.Table:
-    """Why works have their permission: all grounds in the order of the rule, and which of them
-    decided.
+    """Why works have their permission: all grounds in the rule's order, and which of them decide.
 
     Returns:
         A row per ground: asset_id, permission (of the work), step, verdict, kind, source_id,

@@ -1,4 +1,5 @@
-"""What codes and withdrawals imply for an ensemble, computed without training anything: the plan of
-an encoding, the withdrawals that it can take, the cost of retraining. Computations over codes enter
-here.
+"""Consequences of codes and withdrawals for an ensemble, computed without training anything.
+
+What may enter: computations over codes: the plan of an encoding, its capacity for withdrawals, the
+cost of retraining.
 """

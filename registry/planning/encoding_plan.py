@@ -1,8 +1,8 @@
-"""What a choice of n and h gives for the works at hand, before anything is trained.
+"""The consequences of n and h for the works at hand, before anything is trained.
 
-Four things compete. The codes must suffice for all units. Codes that belong to no unit are the
-decoys, and no p-value is smaller than 1 / (1 + decoys). More members let more units be withdrawn at
-once. Training the ensemble costs h passes over the works; one model costs one.
+Four things compete. The codes must suffice for all units. Codes without a unit are the decoys, and
+no p-value is smaller than 1 / (1 + decoys). More members let more units be withdrawn at once.
+Training the ensemble costs h passes over the works; one model costs one.
 """
 
 from __future__ import annotations

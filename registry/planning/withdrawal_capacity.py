@@ -27,8 +27,7 @@ DRAWS = 2000
 SMALL = 1024
 """With at most this many units, the whole order is drawn at once."""
 MANY = 64
-"""Withdrawn units per shard from which on every shard counts as hit; the chance that one is not is
-below e**-64."""
+"""Withdrawn units per shard from which all count as hit; the chance that one is not: < e**-64."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +41,7 @@ class WithdrawalCapacity:
     guaranteed: int
     """For any choice of units: each puts out of service at most the members that saw it."""
     smallest: int
-    """The smallest number over the simulated orders; ``low``, ``median`` and ``high`` are their 5
-    %, 50 % and 95 % quantiles."""
+    """Smallest number over the simulated orders; the next three: its 5 %, 50 %, 95 % quantiles."""
     low: int
     median: int
     high: int
@@ -225,7 +223,7 @@ def withdrawals_left(
 
 
 def cost_of_retraining(registry: Registry, service: ServiceStatus) -> RetrainingCost:
-    """What it costs to bring all members of an ensemble back into service."""
+    """The cost of bringing all members of an ensemble back into service."""
     units = _units(registry, service.encoding.id)
     retrained = np.zeros(units.n, dtype=np.bool_)
     touched = np.zeros(len(units.codes), dtype=np.bool_)

@@ -1,5 +1,4 @@
-"""Identifiers of a rightsholder elsewhere: ISNI, ORCID, Wikidata, or another scheme such as
-``ipi:00045620792``.
+"""Identifiers of a rightsholder elsewhere: ISNI, ORCID, Wikidata, or others as ``scheme:value``.
 
 >>> read_identifier("isni", "https://isni.org/isni/0000000121032683").value
 '0000000121032683'
@@ -33,8 +32,7 @@ class Identifier:
 
 
 def read_identifier(scheme: str, value: str) -> Identifier:
-    """Check an identifier and bring it into its usual spelling; its usual web address is accepted
-    as well.
+    """Check an identifier, or its usual web address, and bring it into its usual spelling.
 
     Raises:
         InputError: it does not belong to this scheme, or its check digit is wrong.

@@ -29,8 +29,7 @@ def rightsholder_ids(change: Change, names: Collection[str]) -> dict[str, int]:
 
 
 def licence_ids(change: Change, references: Collection[str]) -> dict[str, int]:
-    """By reference, the id of its licence. New references are read as SPDX expressions and kept
-    verbatim.
+    """By reference, the id of its licence; new ones are read as SPDX and kept verbatim.
 
     Raises:
         InputError: a reference is too long.

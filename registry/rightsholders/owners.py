@@ -1,5 +1,4 @@
-"""Rightsholders and owners for reading: a rightsholder with its facts and history, and the owners
-of a work.
+"""Rightsholders with their facts and history, and the owners of works, for reading.
 
 A merged record is read through the one that counts, with its name beside.
 """
@@ -159,11 +158,10 @@ def rightsholder_history(
 
 
 def owners_of(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int]) -> list[dict[str, Any]]:
-    """Every statement about the rightsholders of these works, newest first: a row per statement and
-    rightsholder.
+    """All statements about the rightsholders of these works, newest first.
 
-    ``counts`` marks the effective statement; ``rightsholder`` is the record that counts and
-    ``stated_as`` the stated name. Works are in the order of their ids.
+    A row per statement and rightsholder, by work id. ``counts`` marks the effective statement;
+    ``rightsholder`` is the record that counts and ``stated_as`` the stated name.
     """
     if not asset_ids:
         return []

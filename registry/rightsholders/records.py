@@ -123,8 +123,7 @@ def others_with(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -> 
 
 
 def add_rightsholder(registry: Registry, name: str, now: datetime) -> int:
-    """The record of a name, made if there is none. A rightsholder without works can represent
-    others.
+    """The record of a name, made if there is none, for rightsholders without works too.
 
     Raises:
         InputError: no name, or one that cannot be kept.

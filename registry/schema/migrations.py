@@ -1,5 +1,4 @@
-"""From one schema version to the next: ordered steps in one transaction, after a copy has been
-made.
+"""From one schema version to the next: ordered steps in one transaction, after a copy was made.
 
 A registry is evidence, and may be opened years later by a newer creditline. A released step never
 changes. DuckDB's schema changes are transactional, so a step that fails leaves the registry as it
@@ -51,8 +50,9 @@ class Migration:
 def migrate(
     registry: Registry, now: datetime, *, steps: Sequence[Step] = STEPS, target: int = SCHEMA_VERSION
 ) -> Migration:
-    """Bring a registry to schema ``target``. Make ``registry`` by its constructor: opening refuses
-    another schema.
+    """Bring a registry to schema ``target``.
+
+    Make ``registry`` by its constructor: opening refuses another schema.
 
     Raises:
         NotFoundError: there is no registry.

@@ -1,5 +1,4 @@
-"""Views: common questions, answered by name. They are part of the schema and as stable as the
-tables.
+"""Views: common questions, answered by name; part of the schema and as stable as the tables.
 
 Each is built from the query that creditline itself uses, so plain SQL gets the answers of the
 commands. Filter by ``asset_id`` where there is one: it reaches the tables below.
@@ -130,8 +129,8 @@ SAW = """
     (code >> member_index::UBIGINT) & 1 = 1
     AND coalesce(first_withdrawal > coalesce(withdrawals_applied_through, -1), true)
 """
-"""SQL for whether a ``trained_member`` saw an ``encoded_work`` of the same encoding;
-:func:`registry.members.seen.saw` is the same for arrays."""
+"""SQL: whether a ``trained_member`` saw an ``encoded_work`` of its encoding; for arrays:
+:func:`registry.members.seen.saw`."""
 
 _MEMBER_WORK = f"""
     SELECT encoded_work.asset_id, encoded_work.encoding_id, encoded_work.unit_number,
@@ -207,8 +206,7 @@ VIEWS: Mapping[str, str] = MappingProxyType(
         "near_duplicate_across_rightsholders": _NEAR_DUPLICATE_ACROSS_RIGHTSHOLDERS,
     }
 )
-"""The SELECT of each view by name; docs/schema.md documents them. A view may use the ones before
-it."""
+"""The SELECT of each view, in order of dependence; docs/schema.md documents them."""
 
 
 def create_views(connection: duckdb.DuckDBPyConnection) -> None:

@@ -1,10 +1,8 @@
-"""Groups of works that look alike, with their rightsholders: the same picture registered under
-several names.
+"""Groups of works that look alike, with their rightsholders.
 
 Pairs are found when works are registered (:mod:`registry.similarity.hamming_join`), and joined to
 groups here. Groups with several rightsholders come first, because one of them may be wrong; then
-the largest. That two works look alike does not prove that one is a copy; see
-:mod:`registry.similarity.pdq`.
+the largest. Looking alike does not prove copying; see :mod:`registry.similarity.pdq`.
 """
 
 from __future__ import annotations

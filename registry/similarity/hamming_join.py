@@ -1,5 +1,4 @@
-"""Pairs of fingerprints that differ in few bits, and the groups they form, in less than quadratic
-time.
+"""Pairs of fingerprints that differ in few bits, and their groups, in less than quadratic time.
 
 The search is exact. A fingerprint's 256 bits are dealt to bands; two words that differ in at most
 ``radius`` bits cannot differ in more than two bits in every band, as long as there are (radius + 1)
@@ -10,8 +9,7 @@ under each key one bit away, and words that meet are compared in full. With 31 b
 words that is 24 entries a band, 11 bands and about three words a key: the cost grows with the
 number of words, not its square, up to some millions.
 
-Bits are dealt in turn, not in runs, because neighbouring bits of a perceptual hash are not
-independent.
+Bits are dealt in turn, not in runs, as neighbouring bits of a perceptual hash are not independent.
 
 Two limits keep the cost from becoming quadratic. Equal words are compared once: each is paired with
 the first of them only. If very many words share a key, each is compared with those nearest before

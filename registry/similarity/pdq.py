@@ -1,5 +1,4 @@
-"""A perceptual hash of 256 bits: few bits differ between copies of one picture, about half between
-different pictures.
+"""A perceptual hash of 256 bits: few differ between copies, half between unrelated pictures.
 
 The hash is PDQ, after its published description (Facebook, "The TMK+PDQF Video-Hashing Algorithm
 and the PDQ Image-Hashing Algorithm", 2019): grey, blurred by a tent filter, 64 x 64 pixels, the 16
@@ -49,8 +48,7 @@ _GRID = 64
 _SIDE = 16
 _WORKING_SIDE = 512
 _SMALLEST_SIDE = 128
-# Rows of the discrete cosine transform without the constant one: brightness as a whole says nothing
-# about content.
+# Rows of the discrete cosine transform without the constant one: brightness is not content.
 _DCT = np.sqrt(2 / _GRID) * np.cos(
     np.pi / (2 * _GRID) * np.outer(np.arange(1, _SIDE + 1), 2 * np.arange(_GRID) + 1)
 ).astype(np.float64)
@@ -61,8 +59,7 @@ class Fingerprint:
     """A perceptual hash."""
 
     bits: bytes
-    """32 bytes: 16 x 16 signs, highest frequencies first, so that their hexadecimal form is PDQ's
-    own."""
+    """32 bytes: 16 x 16 signs, highest frequencies first, so that their hex form is PDQ's own."""
     quality: int
     """0 to 100: how much edge there is to hash."""
 

@@ -47,8 +47,8 @@ FOUND_COPIES: dict[str, tuple[int, int, int]] = {
     "text across the middle": (95, 98, 98),
     "grey": (100, 100, 100),
 }
-"""By change, percent of copies found: of photographs, of pictures of 32 pixels a side, and of
-emoji, as measured by ``benchmarks/fingerprints.py``."""
+"""By change, percent of copies found by ``benchmarks/fingerprints.py``: photographs, pictures of 32
+pixels a side, emoji."""
 
 LIMITS = (
     f"A match is a fingerprint (PDQ) that differs in at most {MATCH_DISTANCE} of 256 bits; unrelated ones differ in about 128.",
@@ -172,8 +172,7 @@ def _near(connection: duckdb.DuckDBPyConnection, fingerprint: str) -> Sequence[t
 
 def _mirrored(data: bytes) -> Fingerprint | None:
     """The fingerprint of a picture's mirror image, as the picture is shown."""
-    # The picture was decoded before; what cannot be turned round all the same is looked for as it
-    # is.
+    # The picture was decoded before; if it cannot be mirrored, it alone is looked for.
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

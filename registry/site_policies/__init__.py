@@ -1,11 +1,10 @@
-"""Site policies: a site's statements about the use of its works, from files supplied for its
-domain.
+"""Site policies: a site's statements about the use of its works, from files for its domain.
 
     policy = read_site_policy(data, kind="robots", domain="example.org", file_name="robots.txt")
     policy.signals_for(["/gallery/1.jpg", "/private/2.jpg?size=large"])
 
 Nothing is fetched: the policy of the day on which the works were collected counts, and only the
-supplier knows that one.
+supplier has that one.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-r"""Path patterns of robots.txt, TDMRep and AIPREF: ``*`` stands for any characters, ``$`` at the
-end for the end of the path (RFC 9309, section 2.2.3).
+r"""Path patterns of robots.txt, TDMRep and AIPREF (RFC 9309, section 2.2.3).
+
+``*`` stands for any characters, ``$`` at the end for the end of the path.
 
 Patterns come from strangers, so none becomes a regular expression. The text between two asterisks
 is plain; searching for these parts in turn, each at its earliest place, takes time linear in the

@@ -1,5 +1,4 @@
-"""AI preferences: ``Content-Usage`` (draft-ietf-aipref-vocab-06 and -attach) and the older
-``Content-Signal``.
+"""AI preferences: ``Content-Usage`` (draft-ietf-aipref-vocab-06, -attach) and ``Content-Signal``.
 
 A preference is a structured-field dictionary of labels with the token ``y`` or ``n``. Any other
 value of a known label is no preference, and an unknown label is ignored; both are reported. Labels

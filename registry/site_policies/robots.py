@@ -56,7 +56,7 @@ TRAINING_AGENTS = (
     "VelenPublicWebCrawler",
     "Webzio-Extended",
 )
-"""Product tokens of crawlers that collect training data by their operators' own word, and tokens by
+"""Product tokens of crawlers that, by their operators' word, collect training data, and tokens by
 which a site refuses training."""
 
 READ_BY_ALL = 500 * 1024

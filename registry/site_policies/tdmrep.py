@@ -1,11 +1,10 @@
-"""TDM Reservation Protocol: ``/.well-known/tdmrep.json`` (W3C Community Group final report, 10 May
-2024).
+"""TDM Reservation Protocol (W3C Community Group final report, 10 May 2024).
 
-The file is a list of rules. The first rule with a ``location`` that matches a path decides, in the
-file's order: unlike RFC 9309, the report takes "the first in sequence" as the most specific.
-``tdm-reservation`` 1 reserves all mining, so without a licence it is prohibited; a ``tdm-policy``
-is the address of a licence on offer, not a licence. 0 does not reserve mining. A path without a
-matching rule gets no signal.
+``/.well-known/tdmrep.json`` is a list of rules. The first rule with a ``location`` that matches a
+path decides, in the file's order: unlike RFC 9309, the report takes "the first in sequence" as the
+most specific. ``tdm-reservation`` 1 reserves all mining, so without a licence it is prohibited; a
+``tdm-policy`` is the address of a licence on offer, not a licence. 0 does not reserve mining. A
+path without a matching rule gets no signal.
 """
 
 from __future__ import annotations

@@ -42,8 +42,7 @@ ASSET_RIGHTS = """
 
 
 def effective_rights_id(work: str) -> str:
-    """SQL for the id of the effective asset_rights row: the verified row if it names an owner, else
-    the declared one.
+    """SQL for the id of the effective asset_rights row: verified if it has an owner, else declared.
 
     ``work`` is the alias of the row of ``asset``; its verified row must be joined as ``verified``.
     A verified owner replaces all declared ones.
@@ -52,8 +51,7 @@ def effective_rights_id(work: str) -> str:
 
 
 def rightsholders_among(assets: str, rights: str) -> str:
-    """SELECT of all effective rightsholders of the works in ``assets``, one row each with role and
-    share.
+    """SELECT of all effective rightsholders of the works in ``assets``, with role and share.
 
     ``assets`` are rows of ``asset``, ``rights`` their rows of ``asset_rights``.
     """
@@ -73,8 +71,7 @@ def rightsholders_among(assets: str, rights: str) -> str:
 
 
 def with_rightsholders(rights: str, works: str) -> str:
-    """SELECT of ``rights`` (rows as of :data:`ASSET_RIGHTS`) with one more column: the names of all
-    rightsholders, in order.
+    """SELECT of ``rights`` (rows of :data:`ASSET_RIGHTS`) with all rightsholders' names, in order.
 
     ``works`` is a condition on the asset id that selects the same works, such as ``BETWEEN 1 AND
     50``, so that no other works are read.
@@ -131,8 +128,7 @@ def written_out(numbers: Iterable[int]) -> str:
 
 
 def rights_of(asset_ids: Iterable[int]) -> str:
-    """The SELECT of :data:`ASSET_RIGHTS` for at most a thousand works or so, anywhere in the
-    tables.
+    """The SELECT of :data:`ASSET_RIGHTS` for up to about a thousand works, anywhere in the tables.
 
     DuckDB reads every column of each block that might hold one of the rows. For few blocks that is
     fastest; for more, the rows are selected by their row ids.
@@ -163,8 +159,7 @@ def column_expression(column: str) -> str:
     """SQL for a built-in or a source's column over the rows of :data:`ASSET_RIGHTS`."""
     if column in BUILT_IN_COLUMNS:
         return BUILT_IN_COLUMNS[column]
-    # A JSON pointer (RFC 6901) takes any name, with dots and quotes, once its own two signs are
-    # escaped.
+    # A JSON pointer (RFC 6901) takes any name once its own two signs are escaped.
     pointer = "/" + column.replace("~", "~0").replace("/", "~1")
     return "json_extract_string(attributes, '{}')".format(pointer.replace("'", "''"))
 

@@ -149,8 +149,7 @@ class Registry:
 
     @contextmanager
     def session(self) -> Iterator[Session]:
-        """A session on the small tables: commits at the end, rolls back on an error, then closes
-        the file.
+        """A session on the small tables: commits at the end, rolls back on an error, then closes.
 
         Rows stay readable after the block, because nothing expires.
         """
@@ -179,8 +178,7 @@ class Registry:
 
     @contextmanager
     def reading(self, *, memory: str = READING_MEMORY) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection for SQL written by people: it reads the registry and nothing else, and
-        changes nothing.
+        """A connection for SQL written by people: it only reads, and reads only the registry.
 
         It cannot write this file, touch any other file, load an extension or read variables of this
         process, and none of these settings can be changed. Results larger than ``memory`` go to a
@@ -212,8 +210,7 @@ class Registry:
 
         engine = create_engine(URL.create("duckdb", database=str(self.home.database)), poolclass=NullPool)
 
-        # Sessions and bulk connections must open the file alike: DuckDB refuses two configurations
-        # in one process.
+        # Sessions and bulk connections open the file alike: a process has one configuration.
         @event.listens_for(engine, "do_connect")
         def _open(*_: Any) -> ConnectionWrapper:
             return ConnectionWrapper(self._connect())

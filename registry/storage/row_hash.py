@@ -1,5 +1,4 @@
-"""One hash over many rows, fast enough for all works: the same rows give the same hash on any
-machine and version.
+"""One hash over many rows, fast enough for all works; equal on any machine and version.
 
 Rows come from DuckDB as Arrow columns, and every column has running hashes: over where it is null,
 over the lengths of its texts, and over its values end to end. So only one batch is in memory, the

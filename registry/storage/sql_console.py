@@ -39,8 +39,7 @@ def run_query(registry: Registry, query: str, *, limit: int, timeout: float) -> 
 
 
 def export_query(registry: Registry, query: str, path: Path, *, timeout: float) -> int:
-    """Write all rows of a query to a file, see :func:`registry.export.files.write_listing`; returns
-    how many.
+    """Write all rows of a query as :func:`registry.export.files.write_listing`; returns how many.
 
     Raises:
         UsageError: as :func:`run_query`, and for a file name with an unknown ending.

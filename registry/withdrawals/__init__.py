@@ -1,4 +1,5 @@
-"""Withdrawals: recording them, and certificates which prove that no member in service saw the
-works. What follows a withdrawal for ensembles enters here; which members are in service is a matter
-of :mod:`registry.members.serving`.
+"""Withdrawals: recording them, and certificates that no member in service saw the works.
+
+What follows a withdrawal for ensembles enters here; :mod:`registry.members.serving` knows the
+members in service.
 """

@@ -45,8 +45,7 @@ LIMITS = (
 
 
 def certify(registry: Registry, asset_ids: Sequence[int], ensemble_id: str, now: datetime) -> Certificate:
-    """Prove that no member in service of an ensemble saw these withdrawn works, and log the
-    certificate.
+    """Prove that no member in service of an ensemble saw these withdrawn works, and log the proof.
 
     Raises:
         NotFoundError: no such ensemble or works.

@@ -1,7 +1,6 @@
-"""Withdrawing works: every model that saw them is out of service as soon as the withdrawal is
-recorded.
+"""Withdrawing works: every model that saw them is out of service once the withdrawal is recorded.
 
-A withdrawal covers one work, or all works of a rightsholder, including later ones. It is never
+A withdrawal covers one work, or all works of a rightsholder, later ones included. It is never
 revoked: rows are appended, and a withdrawn work stays withdrawn. Which members remain in service
 follows from the rows, see :mod:`registry.members.serving`.
 """
@@ -55,8 +54,7 @@ class Impact:
     further: WithdrawalCapacity | None
     """How many more units can be withdrawn before no member is left; None without an ensemble."""
     reference_model: bool = False
-    """Whether the ensemble has a reference model that saw one of the works. It is not used until it
-    is trained again."""
+    """Whether the reference model saw one of the works; then it is unused until trained again."""
 
     def to_json(self) -> dict[str, Any]:
         further = None if self.further is None else self.further.to_json()
@@ -106,8 +104,7 @@ def withdraw(
 
 
 def cover_later_works(registry: Registry, now: datetime) -> int:
-    """Record new withdrawals for works that came after the withdrawal of their rightsholder;
-    returns the number of works.
+    """Record new withdrawals for works that came after their rightsholder's; returns how many.
 
     They are new withdrawals because a manifest names the last withdrawal applied before training:
     works added to an earlier withdrawal would count as left out of trainings that saw them.
@@ -130,9 +127,7 @@ def cover_later_works(registry: Registry, now: datetime) -> int:
 
 
 def impacts_of(registry: Registry, asset_ids: Sequence[int]) -> list[Impact]:
-    """The consequences of withdrawing these works, for every ensemble and every encoding without
-    one.
-    """
+    """Consequences of withdrawing these works, for every ensemble and encoding without one."""
     with registry.connection() as connection:
         connection.register("named", pa.table({"named_id": pa.array(asset_ids, pa.int64())}))
         rows = connection.execute(
@@ -155,9 +150,7 @@ def impacts_of(registry: Registry, asset_ids: Sequence[int]) -> list[Impact]:
 
 
 def list_withdrawals(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-    """All withdrawals in order of recording, each with its subject and the number of works
-    covered.
-    """
+    """All withdrawals in order of recording, each with its subject and number of works."""
     rows: list[dict[str, Any]] = (
         connection.execute(
             "SELECT withdrawal.id AS id, scope, subject_id, "
@@ -202,8 +195,7 @@ def _withdraw_rightsholder(change: Change, holder: int, reason: str) -> tuple[li
 def _record(
     change: Change, scope: str, subjects: Sequence[int], subject_of_work: Mapping[int, int], reason: str, *, named: int
 ) -> list[int]:
-    """Record one withdrawal per subject with the works that it covers; returns the withdrawals'
-    ids.
+    """Record one withdrawal per subject, with its works; returns the withdrawals' ids.
 
     ``named``: how many works the request is about, including those withdrawn before.
     """

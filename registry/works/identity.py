@@ -1,5 +1,4 @@
-"""The identity of a work, as one number for lookups: two records with the same identity are one
-work.
+"""The identity of a work, as one number for lookups.
 
 The same bytes are one work. A work without bytes here is identified by the first of these that it
 has: the source's own hash of the bytes, its address, its place in the source.
@@ -18,8 +17,7 @@ IDENTITY = (
     f"md5_number_lower({IDENTITY_KEY}))"
 )
 """SQL for ``asset.identity``: 64 bits of a SHA-256, or of the MD5 of any other text. It finds rows
-fast; compare :data:`IDENTITY_KEY` as well, since two texts with one identity can be made on
-purpose."""
+fast; compare :data:`IDENTITY_KEY` as well, since equal identities can be made on purpose."""
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 

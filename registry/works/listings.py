@@ -1,9 +1,9 @@
-"""Pages of works, rightsholders, licences and data sets, each in a fraction of a second at ten
-million works.
+"""Pages of works, rightsholders, licences and data sets.
 
-A page of works takes two steps. The first reads only the columns of numbers that the filter needs,
-for the total and for the ids of the page, which are in order already. The second reads the texts of
-these works alone. Nothing here imports the models, which would take longer.
+Each takes a fraction of a second at ten million works. A page of works takes two steps. The first
+reads only the columns of numbers that the filter needs, for the total and for the ids of the page,
+which are in order already. The second reads the texts of these works alone. Nothing here imports
+the models, which would take longer.
 """
 
 from __future__ import annotations

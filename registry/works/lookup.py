@@ -1,9 +1,9 @@
-"""How people name a work or a rightsholder in a command, and which records these names mean.
+"""Names of works and rightsholders in commands, and the records that they mean.
 
-A work is named by its id, by its SHA-256 (all of it, or a start of eight digits or more that only
-one work has), by its place as ``<data set>:<path>``, or, if it is known by metadata alone, by its
-address or the other hash that its source states. A rightsholder is named exactly, or by id as
-``#17``; a merged record stands for the one that counts.
+A work is named by its id, by its SHA-256 (all of it, or a unique start of eight digits or more), by
+its place as ``<data set>:<path>``, or, if it is known by metadata alone, by its address or the
+other hash of its source. A rightsholder is named exactly, or by id as ``#17``; a merged record
+stands for the one that counts.
 
 An id or a whole hash is found through columns of numbers alone; only a start of a hash and a path
 read a column of text.
@@ -129,8 +129,7 @@ def _by_prefix(connection: duckdb.DuckDBPyConnection, reference: str) -> list[in
     if not _HEX.fullmatch(reference) or len(reference) == _HASH_DIGITS:
         return []
     start = reference.lower()
-    # A range of texts, as DuckDB keeps the smallest and largest of every block; "g" follows every
-    # hex digit.
+    # A range of texts, as DuckDB keeps each block's smallest and largest; "g" follows hex digits.
     rows = connection.execute(
         "SELECT id FROM asset WHERE sha256 >= ? AND sha256 < ? LIMIT 2", [start, start + "g"]
     ).fetchall()

@@ -1,5 +1,4 @@
-"""The tables: works and their rights, the models that trained on them, generated outputs, and
-audits.
+"""The tables: works and their rights, models trained on them, generated outputs, and audits.
 
 Rows are facts and are appended. A change over time (of a work's owner or licence) is a newer row,
 never an overwritten one. The few columns that hold the current state are named as such and follow

@@ -44,8 +44,7 @@ class Unit(SQLModel, table=True):
     key: str
     """Asset id, rightsholder id or the column's value."""
     label: str
-    """What people call it: the work's title or path, the rightsholder's name, the column's
-    value."""
+    """For people: the work's title or path, the rightsholder's name, or the column's value."""
     code: int = unsigned()
 
 
@@ -68,8 +67,7 @@ class Ensemble(SQLModel, table=True):
     id: str = key(kind=String)
     encoding_id: str = Field(foreign_key="encoding.id")
     settings: dict[str, Any] = json_column()
-    """The whole recipe: image size and channels, network, label column and classes, optimisation,
-    seed."""
+    """The recipe: image size, channels, network, label column, classes, optimisation, seed."""
     created_at: datetime.datetime = timestamp()
 
 
@@ -85,8 +83,7 @@ class Member(SQLModel, table=True):
     index: int
     """i: the bit of the codes that this member answers to."""
     generation: int
-    """1 for the first; a member that is trained again without withdrawn works is the next, and the
-    newest one counts."""
+    """1 for the first; retraining without withdrawn works adds one, and the newest counts."""
     origin: str
     """``trained`` here or ``imported``."""
     manifest: dict[str, Any] = json_column()
@@ -134,23 +131,19 @@ class Audit(SQLModel, table=True):
     id: str = key(kind=String)
     ensemble_id: str = Field(foreign_key="ensemble.id")
     subject_kind: str
-    """``sample``: generated here, all three layers apply. ``image``: any image file, layers 1 and 2
-    only."""
+    """``sample``: generated here, all layers apply. ``image``: any image file, layers 1 and 2."""
     sample_id: str | None = None
     image_name: str | None = None
     """File name of an audited image, as it was given."""
     image_sha256: str
     settings: dict[str, Any] = json_column()
     ranker: dict[str, Any] = json_column()
-    """Layer 1: all rankers with their scales, the fusion that orders the display, its member-LDS
-    with intervals."""
+    """Layer 1: rankers and scales, the fusion for the display, its member-LDS with intervals."""
     test: dict[str, Any] = json_column()
-    """Layer 2: statistic, steps summed over, decoys used of decoys there are and how they were
-    chosen, smallest p and q that were possible, and the tests of rightsholders where units are
-    works."""
+    """Layer 2: statistic, steps summed over, decoys used of decoys there are and their choice,
+    smallest possible p and q, and the tests of rightsholders where units are works."""
     landscape: dict[str, Any] | None = json_column(nullable=True)
-    """Influences of all units: by which method, radius, unit at the radius, what was not measured
-    and why."""
+    """Influences of all units: method, radius, unit at the radius, what is missing and why."""
     attributable: bool
     """Whether any unit reached the false discovery rate of the settings."""
     artefact_sha256: str
@@ -180,13 +173,12 @@ class Candidate(SQLModel, table=True):
     """How much further the members that saw the unit predict its picture: share of the way from the
     mean prediction."""
     effect_low: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
-    """Ends of the 95 % interval, by inverting the test; see
-    :mod:`attribution.evidence.effect_interval`."""
+    """Ends of the 95 % interval by test inversion: :mod:`attribution.evidence.effect_interval`."""
     effect_high: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
     effect_not_measured: str | None = None
     """Why an effect is missing."""
     influence_exact: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
-    """Distance from the output to its counterfactual by real ablation; scaled, see
+    """Scaled distance from the output to its counterfactual by real ablation:
     :mod:`attribution.metrics.euclidean`."""
     influence_estimate: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
     """The same from the Jacobian, to first order."""

@@ -81,8 +81,7 @@ class Licence(SQLModel, table=True):
     """Normalised SPDX expression; null when the reference was not understood."""
     recognised: bool
     training: str
-    """What its terms say about training: ``permitted``, ``constrained``, ``prohibited`` or
-    ``unclear``."""
+    """Training under its terms: ``permitted``, ``constrained``, ``prohibited`` or ``unclear``."""
     duties: list[str] = json_column()
     url: str | None = None
     note: str
@@ -90,11 +89,9 @@ class Licence(SQLModel, table=True):
 
 
 class Review(SQLModel, table=True):
-    """A decision made here whether works may be trained on: one work, or all of a rightsholder,
-    licence or data set.
+    """A decision about training on one work, or all of a rightsholder, licence or data set.
 
-    The newest row per scope and subject counts; one without a permission takes the earlier ones
-    back.
+    The newest row per scope and subject counts; one without a permission takes earlier ones back.
     """
 
     __tablename__ = "review"
@@ -197,8 +194,7 @@ class Event(SQLModel, table=True):
     subject: str
     """What it is about: ``asset 17``, ``encoding 3fa2b1c09d11``."""
     before: str | None = Field(default=None)
-    """Canonical JSON, as are ``after`` and ``seals``: text, because the hash is over these very
-    bytes."""
+    """Canonical JSON like ``after`` and ``seals``, as text: the hash is over these very bytes."""
     after: str | None = Field(default=None)
     seals: str
     """By table, which rows it has added, and a hash over them."""

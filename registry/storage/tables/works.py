@@ -26,11 +26,9 @@ class DataSet(SQLModel, table=True):
 
 
 class Asset(SQLModel, table=True):
-    """One training work. Its content is its identity: the same bytes are one asset, wherever they
-    were found first.
+    """One training work, identified by its content: the same bytes are one work, wherever found.
 
-    A work without a file here, known by metadata alone, is identified by the hash that its source
-    states, else by its address.
+    A work known by metadata alone is identified by its source's hash, else by its address.
     """
 
     __tablename__ = "asset"
@@ -39,18 +37,16 @@ class Asset(SQLModel, table=True):
     id: int = key()
     data_set_id: int = big()
     path: str | None = None
-    """Relative to the data set's root, with forward slashes; ``<archive>!/<member>`` for a member
-    of an archive below it."""
+    """Relative to the data set's root, with ``/``; ``<archive>!/<member>`` inside an archive."""
     url: str | None = None
     """Where the work itself is on the web, as its source says."""
     sha256: str | None = None
-    """Hex. Of a file that was read here, unless ``byte_size`` is missing too: then as the source
-    states it."""
+    """Hex. Of the file that was read here; as the source states it if ``byte_size`` is missing."""
     other_hash: str | None = None
     """Another hash that the source states, as ``md5:<hex>``."""
     identity: int = unsigned()
-    """64 bits of a hash over the first of sha256, other_hash, url, path that there is; for lookups,
-    see registry.works.identity."""
+    """64 bits of a hash over the first of sha256, other_hash, url, path; for lookups, see
+    registry.works.identity."""
     byte_size: int | None = big(nullable=True)
     """Null for a work that is known by its metadata alone."""
     media_type: str | None = None
@@ -64,15 +60,13 @@ class Asset(SQLModel, table=True):
     # The current state. It follows from rows that never change, and is kept here so that ten
     # million works can be listed and filtered fast; `creditline doctor` recomputes and compares it.
     missing_since: datetime.datetime | None = timestamp(nullable=True)
-    """When a registration of its source no longer found it. Such a work stays on record but joins
-    no new encoding."""
+    """When its source no longer had it. Such a work stays on record but joins no new encoding."""
     declared_id: int | None = big(nullable=True)
     """The newest declared row of asset_rights."""
     verified_id: int | None = big(nullable=True)
     """The newest verified row of asset_rights."""
     rightsholder_id: int | None = big(nullable=True)
-    """Of the verified row if it names one, else of the declared row; the record that counts, if it
-    was merged."""
+    """Of the verified row if it names one, else of the declared row; never a merged record."""
     licence_id: int | None = big(nullable=True)
     permission: str
     """May it be trained on; see registry.permissions.rule."""
@@ -96,8 +90,7 @@ class AssetRights(SQLModel, table=True):
     """Who made it, where that is not the rightsholder."""
     source_url: str | None = None
     attributes: dict[str, str] | None = json_column(nullable=True)
-    """The source's further columns; ``encode --unit <column>`` and ``train --label <column>`` use
-    them."""
+    """The source's other columns, for ``encode --unit <column>`` and ``train --label <column>``."""
     recorded_from: str
     """Where it was read: a table's file name, ``folder name``, ``command line``."""
     recorded_by: str
