@@ -1,5 +1,4 @@
-"""Layer 1: which works could it be? Scores that never see the codes, and the shortlist that they
-give.
+"""Layer 1: which works could be sources? Scores that never see the codes, and the shortlist.
 
 What may enter: the loading of works and units (:mod:`~.encoded_works`), the shortlist of units to
 test (:mod:`~.shortlist`), the grades of rankers by the ensemble (:mod:`~.grading`) and the choice

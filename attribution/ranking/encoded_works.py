@@ -1,6 +1,4 @@
-"""The works and units of one encoding: the works to rank, the members that saw each unit, and the
-units that cannot be tested.
-"""
+"""The works of one encoding, its units, the members that saw each unit, untestable units."""
 
 from __future__ import annotations
 
@@ -32,7 +30,7 @@ class EncodedWorks:
     """The works and units of one encoding; the pixels stay on disk."""
 
     source: Works
-    """The works as rankers see them."""
+    """The works, as rankers see them."""
     shape: tuple[int, int, int]
     """Channels, height, width."""
     index: UnitIndex
@@ -40,7 +38,7 @@ class EncodedWorks:
     codes: UInt64[np.ndarray, " unit"]
     n: int
     membership: Bool[np.ndarray, "unit member"]
-    """Whether a member in service saw some work of a unit."""
+    """Whether a member in service saw some work of the unit."""
     not_testable: dict[int, str]
     """Units that cannot be tested, with the reason; empty if nothing was withdrawn."""
 
@@ -58,11 +56,11 @@ class EncodedWorks:
 
     @cached_property
     def works(self) -> Float32[np.ndarray, "work value"]:
-        """All works in memory, in [0, 1], flattened channel by channel: for small encodings."""
+        """All works in memory, in [0, 1], flattened channel by channel; for small encodings."""
         return self.pictures(np.arange(len(self.source)))
 
     def pictures(self, rows: slice | Int64[np.ndarray, " row"]) -> Float32[np.ndarray, "row value"]:
-        """Some works, in [0, 1], flattened channel by channel, as in torch."""
+        """Works in [0, 1], flattened channel by channel, as in torch."""
         found = self.source.pictures(rows, self.shape)
         return found.reshape(len(found), -1)
 
@@ -91,7 +89,7 @@ class EncodedWorks:
 def load_encoded_works(registry: Registry, ensemble: ServingEnsemble, training_set: TrainingSet) -> EncodedWorks:
     """Load the works and units of an ensemble's encoding, without the pixels.
 
-    A withdrawn work that no member in service saw is not a candidate and is left out.
+    Withdrawn works that no member in service saw are left out: they are not candidates.
     """
     units = load_units(registry, ensemble.encoding.id)
     assets = training_assets(registry, ensemble.encoding.id, None)

@@ -45,9 +45,9 @@ class RankerChoice:
     parts: tuple[WeightedRanker, ...]
     grade: MemberLds | None
     not_graded: str = f"fewer than {FEWEST_IMAGES} samples of this ensemble; generate more and audit again"
-    """The reason, if there is no grade."""
+    """The reason for a missing grade."""
     by_scale: Mapping[str, tuple[float, ...]] | None = None
-    """By ranker, mean member-LDS at every scale; None if it was not measured."""
+    """By ranker, mean member-LDS at every scale; None: not measured."""
 
     @property
     def name(self) -> str:
@@ -60,7 +60,7 @@ class RankerChoice:
         return self.parts[0].scale if len(self.parts) == 1 else None
 
     def to_json(self, rankers: Sequence[Ranker]) -> dict[str, Any]:
-        """As stored with an audit."""
+        """The entry in an audit."""
         graded = self.by_scale or {}
         return {
             "name": self.name,
@@ -75,17 +75,17 @@ class RankerChoice:
 
 @dataclass(frozen=True)
 class GradedRanker:
-    """One ranker by itself, with its grade."""
+    """One ranker alone, with its grade."""
 
     name: str
     scales: tuple[float, ...]
     fusion: Fusion | None
-    """The best scale and its cross-fitted grade; None if it could not be graded."""
+    """The best scale and its cross-fitted grade; None: not graded."""
 
 
 @dataclass(frozen=True)
 class Grades:
-    """All rankers by themselves, and the chosen fusion."""
+    """All rankers one by one, and the chosen fusion."""
 
     rankers: tuple[GradedRanker, ...]
     choice: RankerChoice
@@ -107,7 +107,7 @@ class GradedSamples:
 
 
 def identity_of(ranker: Ranker) -> dict[str, Any]:
-    """All that decides a ranker's scores."""
+    """Everything that decides a ranker's scores."""
     return {"name": ranker.name, "scales": list(ranker.scales), "settings": ranker.settings()}
 
 
@@ -117,7 +117,7 @@ def grade_rankers(
     samples: GradedSamples,
     on_progress: Callable[[int, int], object] = lambda _done, _total: None,
 ) -> Grades:
-    """Grade each ranker by itself and choose the fusion with the best grade.
+    """Grade each ranker alone and choose the fusion with the best grade.
 
     ``on_progress`` gets (images scored now, images times rankers).
 
@@ -159,9 +159,7 @@ def _why_not(rankers: Sequence[Ranker], encoded: EncodedWorks, samples: GradedSa
 
 
 def _without_grades(rankers: Sequence[Ranker]) -> tuple[WeightedRanker, ...]:
-    """The pixel kernel at its default scale; without it, all rankers with equal weights, each at
-    the middle of its grid.
-    """
+    """The pixel kernel at its default scale; without it, all rankers alike at middle scales."""
     if any(ranker.name == PixelKernel.name for ranker in rankers):
         return (WeightedRanker(PixelKernel.name, DEFAULT_SCALE, 1.0),)
     return tuple(WeightedRanker(one.name, one.scales[len(one.scales) // 2], 1.0 / len(rankers)) for one in rankers)
@@ -170,9 +168,7 @@ def _without_grades(rankers: Sequence[Ranker]) -> tuple[WeightedRanker, ...]:
 def graded_scores(
     ranker: Ranker, encoded: EncodedWorks, images: Images, on_progress: Callable[[int], object] = lambda _done: None
 ) -> SummedScores:
-    """A ranker's standardised scores for some images, summed over the units that each member
-    saw.
-    """
+    """Standardised scores for some images, summed over the units that each member saw."""
     step = images_at_once(encoded.index, len(ranker.scales), IMAGES_TOGETHER)
     seen_units = encoded.membership[encoded.index.present].sum(axis=0)
     parts = []
@@ -188,7 +184,7 @@ def graded_scores(
 
 
 def graded_samples(registry: Registry, ensemble: ServingEnsemble) -> GradedSamples:
-    """The unaltered samples by these members."""
+    """The unaltered samples of these members."""
     values, names, losses = [], [], []
     settings = ensemble.settings.image
     with registry.session() as session:

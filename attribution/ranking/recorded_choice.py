@@ -2,8 +2,8 @@
 
 `creditline rankers --keep` records rankers, grades and the chosen fusion in the log; the newest
 entry is in force. The entry has everything that decides a score, so an audit under it does not
-depend on machine or time. If a file that a ranker needs is missing or different, that is an error
-and never another ranking.
+depend on machine or time. A missing or different file of a ranker is an error, never another
+ranking.
 """
 
 from __future__ import annotations
@@ -54,9 +54,7 @@ def record_choice(
     scores: Path | None,
     now: datetime.datetime,
 ) -> None:
-    """Record the rankers of an ensemble's future audits in the log, and copy the supplied scores
-    into the home.
-    """
+    """Record the rankers of an ensemble's future audits; keep a copy of supplied scores."""
     for ranker in rankers:
         sha256 = ranker.settings().get("scores_sha256")
         if sha256 is not None and scores is not None:
@@ -111,9 +109,7 @@ def ranker_inputs(
     scores: Path | None = None,
     on_progress: Callable[[int, int], object] = lambda _done, _total: None,
 ) -> RankerInputs:
-    """Inputs for rankers of an ensemble's works; the reference model is opened only if a ranker
-    needs it.
-    """
+    """Inputs for rankers of an ensemble's works; the reference model is opened if needed."""
     opened = partial(open_reference_model, registry, ensemble.id)
     return RankerInputs(default_sampler(ensemble.settings), weights, scores, on_progress, opened)
 
@@ -124,7 +120,7 @@ class UsedRankers:
 
     rankers: tuple[Ranker, ...]
     choice: RankerChoice | None
-    """The recorded choice; None: the audit grades and chooses itself."""
+    """The recorded choice; None: the audit grades the rankers and chooses."""
 
 
 def rankers_to_use(registry: Registry, ensemble_id: str, names: Sequence[str], inputs: RankerInputs) -> UsedRankers:
@@ -133,9 +129,9 @@ def rankers_to_use(registry: Registry, ensemble_id: str, names: Sequence[str], i
     A file of scores is added to the named rankers, or to the default ones.
 
     Raises:
-        UsageError: there is no ranker of a name, or a recorded ranker has changed.
-        MissingPartError: a file, model or library that one of them needs is absent.
-        InputError: a file that one of them needs cannot be used.
+        UsageError: a name is unknown, or a recorded ranker has changed.
+        MissingPartError: a file, model or library that a ranker needs is absent.
+        InputError: a file that a ranker needs cannot be used.
     """
     if names or inputs.scores is not None:
         return UsedRankers(tuple(make_rankers(names or DEFAULT_RANKERS, inputs)), None)

@@ -1,8 +1,8 @@
 """Ranks all units for some images and shortlists the units to test.
 
-The shortlist never depends on the codes, see :mod:`attribution.ranking.rankers.interface`: it takes
-the best units of every ranker at every scale. The choice of a scale and of a fusion, which
-:mod:`attribution.ranking.grading` makes with the codes, orders the display and nothing else.
+The shortlist never depends on the codes (:mod:`attribution.ranking.rankers.interface`): it takes
+the best units of every ranker at every scale. :mod:`attribution.ranking.grading` uses the codes to
+choose a scale and a fusion, which order the display and nothing else.
 """
 
 from __future__ import annotations
@@ -21,12 +21,11 @@ from attribution.ranking.rankers.scan import Scanned, UnitIndex, scan, scores_of
 from registry.errors import UsageError
 
 WORK_BANDWIDTH = 0.01
-"""Bandwidth of the weights of a unit's works in its test. Fixed, since a chosen one would depend on
-the codes."""
+"""Bandwidth of the weights of a unit's works in its test; fixed: a choice would need codes."""
 IMAGES_AT_ONCE = 16
 """Images ranked at once: bounds memory and does not change the result."""
 DEPTH = 200
-"""All ranks from here on count alike. Orders are kept at least up to here."""
+"""Ranks from here on count alike; orders are kept at least up to here."""
 SUMS_AT_ONCE = 2**24
 """Sums over units of many works in memory at once."""
 
@@ -41,15 +40,14 @@ class Shortlisted:
     images: Float64[np.ndarray, "place value"]
     """Per unit, the weighted mean of its works, in [-1, 1]."""
     orders: tuple[tuple[str, Int64[np.ndarray, " place"]], ...]
-    """The best units by each ranker and scale, from which the shortlist was made."""
+    """The best units by ranker and scale: the sources of the shortlist."""
     works: tuple[tuple[tuple[int, float, float], ...], ...]
     """Per unit, its closest works: row, mean squared difference, weight."""
     passed_over: tuple[tuple[int, int], ...]
-    """Units that cannot be tested and ranked above the last listed unit: unit, rank among all
-    units."""
+    """Units, with rank, that cannot be tested and ranked above the last listed unit."""
 
     def blind_order(self, length: int) -> Int64[np.ndarray, " place"]:
-        """The best units, testable or not, in an order that does not depend on the codes."""
+        """The best units, testable or not, in an order independent of the codes."""
         return merged_order([order for _, order in self.orders], length, DEPTH)
 
 
@@ -72,8 +70,8 @@ def shortlists_for(
         rankers: the rankers that make the shortlist; they must be chosen without the codes.
         encoded: the works and units.
         images: at the size of the works.
-        parts: the fusion that orders the display, which may be chosen with the codes; if empty, the
-            order is that of the shortlist.
+        parts: the fusion that orders the display, possibly chosen with the codes; if empty, the
+            shortlist's own order is displayed.
         length: units to list, at most.
         works_per_unit: closest works to list per unit.
 
@@ -159,9 +157,7 @@ def _fused_scores(
     units: Int64[np.ndarray, " unit"],
     images: int,
 ) -> Float64[np.ndarray, "image unit"]:
-    """The fusion's scores of a few units. A ranker without scores for an image is left out of that
-    image's fusion.
-    """
+    """The fusion's scores of a few units; a ranker without scores for an image is left out."""
     rows = [encoded.index.rows_of(int(unit)) for unit in units]
     fused, weight = np.zeros((images, len(units))), np.zeros((images, 1))
     for part in parts:
@@ -175,8 +171,7 @@ def _fused_scores(
 
 
 def merged_order(orders: Sequence[Int64[np.ndarray, " place"]], length: int, depth: int) -> Int64[np.ndarray, " place"]:
-    """One order from many: units by their best rank over the orders, then by their mean rank, then
-    by number.
+    """One order from many: by best rank over the orders, then by mean rank, then by number.
 
     Args:
         orders: units, best first, one list per ranker and scale, each with at least ``depth`` units
@@ -200,9 +195,7 @@ def closest_works(
     units: Int64[np.ndarray, " place"],
     works_per_unit: int,
 ) -> tuple[tuple[tuple[tuple[int, float, float], ...], ...], Float64[np.ndarray, "place value"]]:
-    """Per unit, its works closest to the image in pixels, and the mean of all its works in [-1, 1],
-    weighted by closeness.
-    """
+    """Per unit, the works closest to the image in pixels; the weighted mean work in [-1, 1]."""
     works, pictures = [], np.empty((len(units), len(image)))
     for place, unit in enumerate(units):
         rows = encoded.index.rows_of(int(unit))

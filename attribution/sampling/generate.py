@@ -1,4 +1,4 @@
-"""Generating samples, and keeping what is needed to generate them again.
+"""Generating samples, and keeping all that repeating them needs.
 
 Samples are computed in batches of a fixed number of rows, filled up with copies: a convolution may
 round differently at another batch size, and a sample regenerated alone must give the same pixels.
@@ -37,7 +37,7 @@ from registry.storage.database import Registry
 
 @dataclass(frozen=True)
 class SampleTask:
-    """A batch of samples of one prompt for one worker."""
+    """A batch of samples under one prompt, for one worker."""
 
     home: Home
     ensemble: ServingEnsemble
@@ -50,7 +50,7 @@ class SampleTask:
 
 @dataclass(frozen=True)
 class GeneratedSample:
-    """A worker's result for one sample, whose files are written."""
+    """A worker's result for one sample; the files are written."""
 
     sample_id: str
     seed: int
@@ -66,15 +66,13 @@ def default_sampler(settings: EnsembleSettings) -> SamplerSettings:
 
 
 def stored_request(sampler: SamplerSettings, prompt: Prompt | None) -> dict[str, Any]:
-    """How a sample was drawn, as its row's ``label`` and ``sampler`` store it; see
-    :func:`request_of`.
-    """
+    """The ``label`` and ``sampler`` of a sample's row; :func:`request_of` is the inverse."""
     prompt = prompt or Prompt()
     return {"sampler": sampler.to_json() | prompt.options(), "label": prompt.label}
 
 
 def request_of(row: tables.Sample) -> tuple[SamplerSettings, Prompt]:
-    """How a stored sample was drawn.
+    """The request of a stored sample.
 
     Raises:
         InputError: the row holds no such request.
@@ -91,7 +89,7 @@ def request_of(row: tables.Sample) -> tuple[SamplerSettings, Prompt]:
 def batches_by_request(
     rows: Sequence[tables.Sample], at_once: int
 ) -> Iterator[tuple[SamplerSettings, Prompt, list[tables.Sample]]]:
-    """Samples in batches of one sampler and prompt, at most ``at_once`` rows each."""
+    """Samples in batches under one sampler and prompt, at most ``at_once`` rows each."""
     groups: dict[tuple[str | None, str], list[tables.Sample]] = {}
     for row in rows:
         groups.setdefault((row.label, canonical_json(row.sampler)), []).append(row)
@@ -102,9 +100,7 @@ def batches_by_request(
 
 
 def sample_id_of(ensemble: ServingEnsemble, seed: int, sampler: SamplerSettings, prompt: Prompt | None) -> str:
-    """A sample is its ensemble, the members that serve it, seed, sampler and prompt; the same
-    request is the same sample.
-    """
+    """Hash of ensemble, members, seed, sampler and prompt: equal requests are one sample."""
     request = {"ensemble": ensemble.id, "members": ensemble.members_sha256, "seed": seed}
     return content_id("sample", {**request, **stored_request(sampler, prompt)})
 
@@ -123,9 +119,9 @@ def generate_samples(
     Registered samples are yielded as they are; lost or altered files are generated again.
 
     Raises:
-        UsageError: a prompt that the ensemble does not know, or a seed out of range.
+            UsageError: the ensemble does not know the prompt, or a seed is out of range.
         CapacityError: works were withdrawn meanwhile, and members went out of service.
-        IntegrityError: a member was altered, or a lost sample comes out differently.
+        IntegrityError: a member was altered, or a lost sample cannot be reproduced.
     """
     if sampler.train_steps != ensemble.settings.training.train_steps:
         raise UsageError("the sampler's schedule is not the one that the members were trained with")
@@ -156,7 +152,7 @@ def generate_samples(
     for _, batch in run_tasks(generate_batch, tasks, device, lambda _, done: on_progress(done)):
         rows_made = [_row(ensemble, sampler, prompt, generated, versions) for generated in batch]
         with changing(registry, datetime.datetime.now(datetime.UTC)) as change:
-            # While this is open no other process can record a withdrawal.
+            # Inside this transaction no other process can record a withdrawal.
             _check_service(registry, ensemble)
             for row in rows_made:
                 if row.id not in known:
@@ -182,7 +178,7 @@ def _check_service(registry: Registry, ensemble: ServingEnsemble) -> None:
 
 
 def _restored(registered: tables.Sample, again: tables.Sample) -> tables.Sample:
-    """The registered sample, if its files came out as they were registered."""
+    """The registered sample, if the new files equal the registered ones."""
     if (registered.image_sha256, registered.tensors_sha256) != (again.image_sha256, again.tensors_sha256):
         raise IntegrityError(
             f"sample {registered.id} cannot be restored: it came out differently from what was registered "
@@ -244,9 +240,7 @@ def generate_batch(task: SampleTask, report: Callable[[int], None]) -> list[Gene
 def batch_noise(
     ensemble: ServingEnsemble, seeds: Sequence[int], sampler: SamplerSettings, device: str
 ) -> Float[Tensor, "row draw channel height width"]:
-    """The noise of a batch, filled up to the fixed number of rows with copies of its last
-    sample.
-    """
+    """The noise of a batch, filled up to the fixed number of rows with copies of the last."""
     network = ensemble.settings.network
     filled = [*seeds, *[seeds[-1]] * (network.rows_at_once(device) - len(seeds))]
     return noise_batch(filled, sampler.draws, network.shape).to(device)
@@ -260,7 +254,7 @@ def png_bytes(pixels: np.ndarray) -> bytes:
 
 
 def altered_file(home: Home, row: tables.Sample) -> str | None:
-    """How a sample's files differ from the registered ones; None: they are intact."""
+    """How a sample's files differ from the registered ones; None: intact."""
     for path, registered in (
         (home.sample_image(row.id), row.image_sha256),
         (home.sample_tensors(row.id), row.tensors_sha256),

@@ -1,12 +1,12 @@
 """Exogenous noise: all the random numbers of one sample, a function of its seed alone.
 
-A counterfactual means something only if nothing but the weights changed, so a sample's noise must
-not depend on the batch it was drawn in, the order, the device, or the version of a library. It is
-therefore computed on the CPU from Philox 4x64-10 (Salmon et al. 2011), a generator whose output is
-a function of a key and a counter: the key is the sample's seed and a stream number, one stream per
-noise image. Stream 0 is the start z_T, stream k the noise of the k-th stochastic step. Raw 64-bit
-words become normal numbers by the Box-Muller transform, spelled out here since NumPy promises the
-words to be stable between versions, but not its normal numbers.
+In a counterfactual nothing but the weights may change, so a sample's noise must not depend on the
+batch, the order, the device, or the version of a library. Noise is therefore computed on the CPU
+from Philox 4x64-10 (Salmon et al. 2011), a generator that maps a key and a counter to its output.
+The key is the sample's seed and a stream number, one stream per noise image: stream 0 is the start
+z_T, stream k the noise of the k-th stochastic step. Raw 64-bit words become normal numbers by the
+Box-Muller transform, spelled out here since NumPy promises that its words are stable between
+versions, but not its normal numbers.
 
 Values are single-precision numbers: a run in float64 uses the same noise.
 """
@@ -30,8 +30,7 @@ MAXIMUM_SEED = 2**63 - 1
 
 
 def standard_normal(seed: int, stream: int, count: int) -> npt.NDArray[np.float32]:
-    """``count`` independent standard normal numbers of this seed and stream; a longer draw begins
-    with a shorter one.
+    """``count`` standard normal numbers of a seed and stream; longer draws begin with shorter ones.
 
     Raises:
         UsageError: the seed or stream is outside 0 to 2**63 - 1.
@@ -40,7 +39,7 @@ def standard_normal(seed: int, stream: int, count: int) -> npt.NDArray[np.float3
         if not 0 <= value <= MAXIMUM_SEED:
             raise UsageError(f"{name} {value} is out of range: choose a whole number from 0 to {MAXIMUM_SEED}")
     words = np.random.Philox(key=np.array([seed, stream], dtype=np.uint64)).random_raw(2 * math.ceil(count / 2))
-    # 53 bits fill a double; the half keeps 0 out of the logarithm.
+    # 53 bits fill a double; adding one half keeps 0 out of the logarithm.
     uniform = ((words >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
     radius = np.sqrt(-2.0 * np.log(uniform[0::2]))
     angle = 2.0 * np.pi * uniform[1::2]
@@ -51,8 +50,8 @@ def standard_normal(seed: int, stream: int, count: int) -> npt.NDArray[np.float3
 def exogenous_noise(seed: int, draws: int, shape: Shape) -> Float[Tensor, "draw channel height width"]:
     """The noise of one sample on the CPU in float32; ``draws`` is :attr:`SamplerSettings.draws`.
 
-    Entry 0 is the start z_T; entry k is added after the k-th stochastic step. A run of fewer draws
-    uses the first ones.
+    Entry 0 is the start z_T; entry k is added after the k-th stochastic step. Fewer draws are the
+    first of more.
 
     Raises:
         UsageError: the seed is out of range.

@@ -5,11 +5,11 @@ x0_i(x_t) that members predict, and needs only their sums over steps. The sums a
 the schedule, so that a later audit can weight steps differently without running a network.
 
 Samples and outside images alike are noised again and shown to the members (:func:`renoise`). Along
-the trajectory that made a sample, every step repeats the same noise; fresh noise averages out and
-finds 1.5 times as many works at the 1 % level (``benchmarks/results/evidence_variance.json``).
-Noise comes in pairs z and -z, whose linear effects cancel: a pair at every second step finds as
-much as two independent draws at every step. The same evaluations give each member's denoising loss
-on the image, for member-LDS.
+a sample's own trajectory every step repeats the same noise; fresh noise averages out and finds 1.5
+times as many works at the 1 % level (``benchmarks/results/evidence_variance.json``). Noise comes in
+pairs z and -z, whose linear effects cancel: a pair at every second step finds as much as two
+independent draws at every step. The same evaluations give each member's denoising loss on the
+image, for member-LDS.
 """
 
 from __future__ import annotations
@@ -33,29 +33,28 @@ from registry.errors import IntegrityError
 from registry.home import write_atomically
 
 BAND_EDGES = (0.0, 0.1, 0.3, 0.5, 0.7, 0.85, 0.95, 1.0)
-"""Bands of sqrt(alpha_bar), the share of the clean image in x_t: noise on the left, image on the
-right."""
+"""Bands of sqrt(alpha_bar), the share of the clean image in x_t, from noise to image."""
 SPACING, OUTSIDE_SPACING = 2, 1
 """Steps between pairs of noise images: for a sample, and for an outside image."""
 NOISIEST = 0.1
-"""Steps with a smaller sqrt(alpha_bar) are not shown to the members again."""
+"""Members are not shown steps with a smaller sqrt(alpha_bar)."""
 RENOISE_STREAM = 1 << 20
-"""First noise stream of :func:`renoise`, beyond all that sampling uses."""
+"""First noise stream of :func:`renoise`; sampling uses smaller ones."""
 
 
 @dataclass(frozen=True)
 class MemberPredictions:
-    """The sums over the steps, and the members' losses on the image."""
+    """The sums over the steps, and the members' losses on one image."""
 
     clean_sum: Float32[np.ndarray, "band member value"]
     """P: predicted clean images, in [-1, 1], flattened channel by channel."""
     band_steps: Float64[np.ndarray, " band"]
-    """How many steps fell into each band."""
+    """Number of steps in each band."""
     member_loss: Float64[np.ndarray, " member"]
     """Mean squared error of each member's noise prediction on the image, noised again."""
 
     def tensors(self) -> dict[str, np.ndarray]:
-        """The arrays under the names they are stored by."""
+        """The arrays by stored name."""
         return {
             "clean_sum": self.clean_sum,
             "band_steps": self.band_steps,
@@ -64,12 +63,10 @@ class MemberPredictions:
 
 
 class PredictionSums:
-    """Adds up :class:`MemberPredictions` over steps, for every row of a batch; can observe a
-    sampler.
-    """
+    """Sums :class:`MemberPredictions` over steps, row by row; can observe a sampler."""
 
     def __init__(self, ensemble: Ensemble, x: Float[Tensor, "batch channel height width"]) -> None:
-        """``x`` is any batch as the members see it, for its shape and device."""
+        """``x``: any batch in the members' space, for its shape and device."""
         self.space, self.like = ensemble.space, x
         bands = len(BAND_EDGES) - 1
         self.clean_sum = torch.zeros(bands, ensemble.n, len(x), x[0].numel(), dtype=torch.float64)
@@ -84,8 +81,7 @@ class PredictionSums:
     def row(self, index: int, member_loss: Float64[np.ndarray, " member"]) -> MemberPredictions:
         """The sums of one row of the batch, as images.
 
-        A latent kind decodes the mean of a band, not every step: n images per band instead of n per
-        step.
+        A latent kind decodes the mean of a band: n images per band instead of n per step.
         """
         sums = self.clean_sum[:, :, index]
         if self.space.latent:
@@ -101,18 +97,18 @@ class PredictionSums:
 
 
 def band_of(sqrt_alpha_bar: float) -> int:
-    """The band that a step falls into; a step on an edge belongs to the noisier band."""
+    """The band of a step; a step on an edge belongs to the noisier band."""
     return max(0, int(np.searchsorted(BAND_EDGES, sqrt_alpha_bar, side="left")) - 1)
 
 
 @dataclass(frozen=True)
 class NoisedView:
-    """One noised view of an image: a step's amount of noise, and the number of the pinned noise."""
+    """One noised view of an image: a step's amount of noise, and a noise image's number."""
 
     step: Step
     pair: int
     sign: float
-    """1 or -1: the two of a pair have opposite noise."""
+    """1 or -1: the two views of a pair have opposite noise."""
 
     def noise(self, seed: int, clean: Float[Tensor, "channel height width"]) -> Float[Tensor, "channel height width"]:
         """The noise, a function of the seed."""
@@ -125,9 +121,7 @@ class NoisedView:
 
 
 def noised_views(settings: SamplerSettings, spacing: int = SPACING) -> list[NoisedView]:
-    """A pair of views at every ``spacing``-th step less noisy than :data:`NOISIEST`, the last
-    included.
-    """
+    """Pairs of views at every ``spacing``-th step above :data:`NOISIEST`, the last included."""
     steps = [step for step in steps_of(settings) if step.sqrt_alpha_bar > NOISIEST]
     chosen = steps[(len(steps) - 1) % spacing :: spacing]
     return [NoisedView(step, pair, sign) for pair, step in enumerate(chosen) for sign in (1.0, -1.0)]
@@ -143,21 +137,20 @@ def renoise(
     spacing: int = SPACING,
     rows_at_once: int = 16,
 ) -> MemberPredictions:
-    """Noise an image at steps of the sampler, by pairs of opposite noise, and predict the clean
-    image with each member.
+    """Noise an image at steps of the sampler, and predict the clean image with each member.
 
-    The noise is a function of ``seed``. Losses are taken over the middle steps, where members
-    disagree about the picture rather than about grain.
+    The noise is a function of ``seed``, in pairs of opposite sign. Losses are taken over the middle
+    steps, where members disagree about the picture more than about grain.
 
     Args:
         ensemble: the members.
         image: any image in [-1, 1] at the ensemble's size, generated here or not.
         settings: the sampler.
         seed: of the noise.
-        condition: the image's, of one row.
-        spacing: 1: a pair at every step; 2: at every second one, and so on.
-        rows_at_once: noised images that are evaluated together: changes memory and speed, and
-            results by rounding only.
+        condition: the condition of the image, one row.
+        spacing: 1: a pair at every step; 2: at every second step, and so on.
+        rows_at_once: noised images evaluated together: changes memory and speed, and results by
+            rounding only.
     """
     views = noised_views(settings, spacing)
     clean = ensemble.space.encode(image[None])[0]
@@ -191,7 +184,7 @@ def save_predictions(path: Path, predictions: MemberPredictions, **further: np.n
 
 
 def load_sample(path: Path) -> tuple[MemberPredictions, Float32[np.ndarray, "channel height width"]]:
-    """A sample's member predictions, and its image in [0, 1], clipped and not rounded.
+    """A sample's member predictions, and its image in [0, 1], clipped but not rounded.
 
     Raises:
         IntegrityError: the file is missing or has other contents.

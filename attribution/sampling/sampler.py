@@ -1,11 +1,10 @@
-"""Sampling from an ensemble under pinned noise: x_T = z_T, then one step after another down to the
-image.
+"""Sampling from an ensemble under pinned noise: x_T = z_T, then step by step down to the image.
 
 A sampler is a pure function of members, weights, noise and settings. It returns y, the output
-*before* the final clipping to the range of an image: clipping has no derivative where it bites, so
-the Jacobian and every estimate made from it refer to y, while people look at ``to_pixels(y)``.
-Clamping y gives what diffusers' schedulers give. A latent kind walks in its own space; y is then
-the decoded image, before clipping too.
+*before* the final clipping to the range of an image: a clipped value has no derivative, so the
+Jacobian and every estimate made from it refer to y, while people look at ``to_pixels(y)``. Clamping
+y gives the output of diffusers' schedulers. A latent kind samples in its own space; y is then the
+decoded image, also before clipping.
 
 An observer sees x_t and every member's output at every step, so that sums over the trajectory need
 no second run.
@@ -34,7 +33,7 @@ class Observation:
     x_t: Float[Tensor, "batch channel height width"]
     """In the members' space."""
     outputs: Float[Tensor, "member batch channel height width"]
-    """F(x_t): zero where a member's weight is zero for a row, since it was not evaluated there."""
+    """F(x_t); zero where a row gives a member weight zero, since it is not evaluated there."""
 
     @property
     def sqrt_alpha_bar(self) -> float:
@@ -50,16 +49,12 @@ Observer = Callable[[Observation], None]
 
 
 def predicted_clean(step: Step, x_t: Tensor, eps: Tensor) -> Tensor:
-    """The clean image that ``eps`` implies for ``x_t`` (Ho et al. 2020, equation 15); shapes
-    broadcast.
-    """
+    """The clean image that ``eps`` implies (Ho et al. 2020, equation 15); shapes broadcast."""
     return (x_t - step.sqrt_noise * eps) / step.sqrt_alpha_bar
 
 
 def advance(step: Step, x_t: Tensor, eps: Tensor) -> Tensor:
-    """mu(x_t, eps): the next image without its noise; see :mod:`attribution.sampling.schedule` for
-    the formula.
-    """
+    """mu(x_t, eps), the next image without its noise: :mod:`attribution.sampling.schedule`."""
     clean = predicted_clean(step, x_t, eps)
     if step.clip:
         clean = clean.clamp(-1.0, 1.0)
@@ -77,7 +72,7 @@ def check_inputs(
     """Refuse arguments whose shapes contradict each other.
 
     Raises:
-        UsageError: says which, with the shape that was expected.
+        UsageError: names the argument and the expected shape.
     """
     if noise.ndim != 5 or noise.shape[1] < settings.draws:
         expected = f"batch x {settings.draws} x channel x height x width"
@@ -107,9 +102,9 @@ def sample(
 ) -> Float[Tensor, "batch channel height width"]:
     """Draw one image per row of noise and return y, before clipping to [-1, 1].
 
-    ``noise`` has the shape of the members' space, y that of an image. Computes on the noise's
-    device and in its type. ``weights`` default to u0, every member alike; given per row, a member
-    is evaluated only where its weight is not zero. ``observe`` is called at every step, noisiest
+    ``noise`` has the shape of the members' space, y that of an image. Device and type are those of
+    the noise. ``weights`` default to u0, equal for all members; with weights per row, a member is
+    evaluated only where its weight is not zero. ``observe`` is called at every step, noisiest
     first.
 
     Raises:
@@ -131,7 +126,5 @@ def sample(
 
 
 def saturated_fraction(y: Float[Tensor, "batch channel height width"]) -> Float[Tensor, " batch"]:
-    """Share of each output's values outside [-1, 1]: there y has a derivative and the clipped
-    picture has none.
-    """
+    """Share of each output's values outside [-1, 1]: the picture has no derivative there."""
     return (y.abs() > 1.0).double().mean(dim=(1, 2, 3))

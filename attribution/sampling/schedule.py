@@ -29,7 +29,7 @@ Method = Literal["ddpm", "ddim"]
 
 @dataclass(frozen=True)
 class SamplerSettings:
-    """How a sample is drawn; stored with the sample. The defaults are those of the ABC paper.
+    """How a sample is drawn; stored with the sample. Defaults are those of the ABC paper.
 
     Raises:
         UsageError: a value is outside its range.
@@ -39,16 +39,15 @@ class SamplerSettings:
     """``ddpm``: ancestral sampling with the posterior's variance. ``ddim``: the deterministic
     sampler, eta = 0."""
     steps: int = 50
-    """Network evaluations per sample, spread evenly over the schedule; "leading" spacing, so the
-    last is at t = 0."""
+    """Network evaluations per sample, spread evenly ("leading" spacing): the last is at t = 0."""
     train_steps: int = 1000
-    """T: length of the schedule that the members were trained with."""
+    """T: length of the members' training schedule."""
     beta_start: float = 1e-4
     beta_end: float = 0.02
     """The variances added by the first and the last training step; linear in between."""
     clip: bool = True
-    """Whether intermediate steps clamp the predicted clean image to [-1, 1]. The last step never
-    does. Latents have no such range: False for them."""
+    """Whether intermediate steps clamp the predicted clean image to [-1, 1]; the last step never
+    does. False for latents, which have no such range."""
 
     def __post_init__(self) -> None:
         if self.method not in get_args(Method):
@@ -68,7 +67,7 @@ class SamplerSettings:
         return self.steps if self.method == "ddpm" else 1
 
     def to_json(self) -> dict[str, Any]:
-        """The settings as they are stored with a sample."""
+        """The settings, as stored with a sample."""
         return asdict(self)
 
     @classmethod
@@ -85,7 +84,7 @@ class SamplerSettings:
         values: dict[str, Any] = {}
         for name, kind in expected.items():
             value = document[name]
-            # JSON writes 1.0 as 1 in some hands; true is never a number here.
+            # Some writers of JSON write 1.0 as 1; true is never a number here.
             if kind is float and type(value) is int:
                 value = float(value)
             if type(value) is not kind:
@@ -96,9 +95,7 @@ class SamplerSettings:
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a sampler; see the module's formula. ``alpha_bar`` is the share of signal
-    variance left in x_t.
-    """
+    """One step of the module's formula; ``alpha_bar`` is the share of signal variance in x_t."""
 
     timestep: int
     alpha_bar: float
@@ -120,11 +117,10 @@ class Step:
 
 
 def steps_of(settings: SamplerSettings) -> tuple[Step, ...]:
-    """The steps of a sampling run, noisiest first. The last is at t = 0, adds no noise and does not
-    clip.
+    """The steps of a run, noisiest first; the last is at t = 0, adds no noise and does not clip.
 
-    Computed in double precision: 1 - alpha_bar at t = 0 is 1e-4, of which single precision keeps
-    three digits.
+    Computed in double precision: 1 - alpha_bar at t = 0 is 1e-4, and single precision would keep
+    three digits of it.
     """
     signal = alpha_bars(settings)
     stride = settings.train_steps // settings.steps
@@ -156,5 +152,5 @@ def _step(settings: SamplerSettings, timestep: int, now: float, after: float) ->
 
 
 def schedule_of(training: TrainingSettings) -> SamplerSettings:
-    """The noise schedule of a training, with the sampler's default steps."""
+    """A training's noise schedule, with the sampler's default steps."""
     return SamplerSettings(train_steps=training.train_steps, beta_start=training.beta_start, beta_end=training.beta_end)

@@ -3,9 +3,9 @@
 ``pixels.npy`` holds each work at the ensemble's image size, ``codes.npy`` the code of its unit,
 ``labels.npy`` the number of its label, ``works.txt`` its SHA-256; row k of each is the same work,
 in order of asset id. ``encoded.npy`` holds the works in the space of a latent kind, ``labels.json``
-the labels where they are free text. The folder can be rebuilt from the registry and the works at
-any time and is safe to delete. Works that were withdrawn before it was built are not in it;
-training leaves out the rows of those that were withdrawn afterwards.
+the labels if they are free text. The folder can be rebuilt from the registry and the works, so it
+is safe to delete. Works withdrawn before the folder was built are not in it; training leaves out
+the rows of works withdrawn later.
 """
 
 from __future__ import annotations
@@ -43,15 +43,15 @@ class TrainingSet:
     pixels: UInt8[np.ndarray, "work height width channel"]
     codes: UInt64[np.ndarray, " work"]
     labels: Int64[np.ndarray, " work"]
-    """Numbers of the labels; zeros for an unconditional ensemble."""
+    """Numbers of the labels; 0 for an unconditional ensemble."""
     hashes: list[str]
     label_names: tuple[str, ...] = ()
-    """The labels by number where they are free text; otherwise the recipe lists them."""
+    """Free-text labels by number; other labels are listed in the recipe."""
     encoded: Float32[np.ndarray, "work channel height width"] | None = None
     """The works in the space of a latent kind."""
 
     def clean(self, rows: Int64[np.ndarray, " row"], space: Space) -> Float[Tensor, "row channel height width"]:
-        """Some works in the space of the members."""
+        """The works of some rows in the space of the members."""
         if self.encoded is not None:
             return torch.from_numpy(self.encoded[rows])
         return space.encode(from_pixels(self.pixels[rows]))
@@ -69,7 +69,7 @@ class TrainingSet:
 
 
 def open_training_set(folder: Path) -> TrainingSet:
-    """Map the arrays of a folder that :func:`build_training_set` has filled."""
+    """Map the arrays of a folder filled by :func:`build_training_set`."""
     names, encoded = folder / "labels.json", folder / "encoded.npy"
     return TrainingSet(
         pixels=np.load(folder / "pixels.npy", mmap_mode="r", allow_pickle=False),
@@ -88,8 +88,7 @@ def build_training_set(
     settings: EnsembleSettings,
     advance: Callable[[int, int], object] = lambda _done, _total: None,
 ) -> TrainingSet:
-    """Decode every work of the encoding that was not withdrawn, or open the arrays of an earlier
-    call.
+    """Decode the encoding's works that were not withdrawn, or open the arrays of an earlier call.
 
     ``advance`` gets (works done now, works in all).
 
@@ -157,11 +156,10 @@ def _encode(space: Space, pixels: Path, path: Path) -> None:
 
 
 def label_names(assets: TrainingAssets, settings: EnsembleSettings) -> tuple[str, ...]:
-    """The labels by number: the recipe's classes, or the distinct texts in order; none for an
-    unconditional ensemble.
+    """The labels by number: the recipe's classes, or the distinct texts in order; may be empty.
 
     Raises:
-        UsageError: the works' labels are no longer those that the ensemble was made for.
+        UsageError: labels of works have changed since the ensemble was made.
     """
     if settings.label_column is None:
         return ()
@@ -174,7 +172,7 @@ def label_names(assets: TrainingAssets, settings: EnsembleSettings) -> tuple[str
 
 
 def label_numbers(assets: TrainingAssets, names: tuple[str, ...]) -> Int64[np.ndarray, " work"]:
-    """The number of every work's label; zeros where there are no labels."""
+    """The number of every work's label; zeros without labels."""
     if not names:
         return np.zeros(len(assets.paths), dtype=np.int64)
     number_of = {name: number for number, name in enumerate(names)}
@@ -182,5 +180,5 @@ def label_numbers(assets: TrainingAssets, names: tuple[str, ...]) -> Int64[np.nd
 
 
 def labels_sha256(assets: TrainingAssets) -> str:
-    """SHA-256 (hex) over which work has which label, in order of the works' hashes."""
+    """SHA-256 (hex) over each work's label, in order of the works' hashes."""
     return sha256_of(sorted(zip(assets.sha256, assets.values or [], strict=True)))

@@ -1,7 +1,7 @@
 """The life of an ensemble: created from an encoding and a recipe, trained, retrained or imported.
 
 The parent process writes the registry, the workers write files. A member counts once its folder is
-complete and its row registered. The next run resumes or removes what a killed run left.
+complete and its row registered. After a kill, the next run resumes or removes what was left.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ from registry.works.queries import training_assets
 
 
 def create_ensemble(registry: Registry, encoding_id: str, settings: EnsembleSettings) -> tables.Ensemble:
-    """Register an ensemble, or find the one of the same encoding and recipe.
+    """Register an ensemble, or find the ensemble of the same encoding and recipe.
 
     Raises:
         NotFoundError: no such encoding.
-        CapacityError: it has so few units that a member would train on nothing.
+        CapacityError: so few units that a member would have nothing to train on.
     """
     units = load_units(registry, encoding_id)
     idle = idle_members(units.codes, units.encoding.n)
@@ -70,7 +70,7 @@ def create_ensemble(registry: Registry, encoding_id: str, settings: EnsembleSett
 
 @dataclass(frozen=True)
 class Labels:
-    """The classes on which members are conditioned; none for unconditional members."""
+    """The classes of a label column; none for unconditional members."""
 
     classes: tuple[str, ...] = ()
     sha256: str | None = None
@@ -81,7 +81,7 @@ def labels_of(registry: Registry, encoding_id: str, column: str | None) -> Label
 
     Raises:
         NotFoundError: no work has a value in the column.
-        UsageError: some works have none.
+        UsageError: some works have no value.
     """
     if column is None:
         return Labels()
@@ -105,7 +105,7 @@ def train_ensemble(
 ) -> Iterator[tables.Member]:
     """Train the missing members on the works that were not withdrawn; yield each once registered.
 
-    The training set must have been built. ``on_progress`` gets (member's index, steps just done).
+    The training set must exist. ``on_progress`` gets (member's index, steps just done).
 
     Raises:
         NotFoundError: no such ensemble.
@@ -128,7 +128,7 @@ def train_ensemble(
 
 @dataclass(frozen=True)
 class RetrainingPlan:
-    """The members to train again, and those that cannot be."""
+    """The members to train again, and the members without works."""
 
     generations: dict[int, int]
     """By index, the generation to train."""
@@ -137,7 +137,7 @@ class RetrainingPlan:
 
 
 def plan_retraining(registry: Registry, ensemble_id: str) -> RetrainingPlan:
-    """The members that saw works which were withdrawn since.
+    """The members that saw works withdrawn since.
 
     Raises:
         NotFoundError: no such ensemble.
@@ -161,8 +161,8 @@ def retrain_ensemble(
     """Train the next generation of the members that saw withdrawn works, without these works.
 
     Start and draws are those of the first generation: on the same machine and versions, the result
-    is bit for bit the member that would have been trained without the works. Arguments and errors
-    are those of :func:`train_ensemble`. Members without any work left are skipped.
+    is bit for bit the member that would have been trained without the works. Arguments and errors:
+    :func:`train_ensemble`. Members without any work left are skipped.
     """
     generations = plan_retraining(registry, ensemble_id).generations
     yield from _train(registry, ensemble_id, generations, device, on_progress, checkpoint_seconds)
@@ -176,7 +176,7 @@ def _train(
     on_progress: Callable[[int, int], object],
     checkpoint_seconds: float,
 ) -> Iterator[tables.Member]:
-    """Train these generations of these members on the works that were not withdrawn."""
+    """Train these generations (by member) on the works that were not withdrawn."""
     values = task_values(registry, ensemble_id, device, checkpoint_seconds)
     with registry.session() as session:
         finished = [member.id for member in generations_of(session, ensemble_id)]
@@ -196,7 +196,7 @@ def _train(
 
 
 def _works_to_train_on(registry: Registry, service: ServiceStatus, indices: Collection[int]) -> dict[int, int]:
-    """Number of works that were not withdrawn, by member."""
+    """Number of works to train on, by member."""
     units = load_units(registry, service.encoding.id)
     left = ~np.isin(units.asset_ids, service.withdrawn.asset_ids)
     return {
@@ -216,8 +216,7 @@ def _clear_remains(home: Home, ensemble_id: str, finished: Collection[str]) -> N
 
 
 def import_member(registry: Registry, folder: Path) -> tables.Member:
-    """Register a member that was trained elsewhere, from a folder as :func:`train_member` writes
-    it.
+    """Register a member trained elsewhere, from a folder written by :func:`train_member`.
 
     Registers the manifest's ensemble too, if its encoding is registered here. The manifest must
     list the works that the encoding gives this member, and the weights must fit the ensemble's
@@ -225,7 +224,7 @@ def import_member(registry: Registry, folder: Path) -> tables.Member:
 
     Raises:
         InputError: the folder or its manifest cannot be used.
-        IntegrityError: a file is not what the manifest says.
+        IntegrityError: a file differs from the manifest.
         UsageError: the manifest contradicts the registry.
     """
     if not (folder / MANIFEST_NAME).is_file():

@@ -1,9 +1,9 @@
 """One training run: noise prediction on some works, step by step, with checkpoints.
 
 Every random number of step s is a function of (seed, s) and, unless the draws are common, the
-member's index: no random state has to be saved, so a run that resumes from a checkpoint ends with
-the same weights, bit for bit on the same machine, as one that was never interrupted. A checkpoint
-holds the weights, the optimiser's moments and the step, as safetensors.
+member's index: no random state has to be saved, and a resumed run ends with the same weights as an
+uninterrupted one, bit for bit on the same machine. A checkpoint holds the weights, the optimiser's
+moments and the step, as safetensors.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ class TrainingRun:
 
         Args:
             settings: the ensemble's recipe.
-            works: its works.
+            works: the ensemble's works.
             rows: the works to train on.
-            index: the member's; None for the reference model, with the start and draws that members
-                with common draws share.
+            index: the member's index; None for the reference model, with the start and draws of
+                members with common draws.
             device: where torch computes.
         """
         self.training = settings.training
@@ -79,9 +79,7 @@ class TrainingRun:
         self.alpha_bar = torch.from_numpy(alpha_bars(self.training)).float().to(device)
 
     def complete(self, checkpoint: Path, report: Callable[[int], None], checkpoint_seconds: float) -> None:
-        """Train from the checkpoint, if there is one, to the last step. ``report`` gets the number
-        of steps just done.
-        """
+        """Train to the last step, from a checkpoint if any; ``report`` gets steps just done."""
         self.resume(checkpoint)
         report(self.step)
         saved = time.monotonic()
@@ -114,7 +112,7 @@ class TrainingRun:
             self._check(loss.detach())
 
     def _condition(self, drawn: Draw) -> Condition | None:
-        """The conditions of the drawn works; the empty one, the table's last row, where dropped."""
+        """The drawn works' conditions; if dropped, the empty one, the table's last row."""
         if self.conditions is None:
             return None
         rows = self.labels[drawn.rows]
@@ -139,7 +137,7 @@ class TrainingRun:
     def resume(self, path: Path) -> None:
         """Continue from a checkpoint, if there is one.
 
-        An unreadable checkpoint is ignored, and so is one of other works: a work that was withdrawn
+        An unreadable checkpoint is ignored, and so is a checkpoint of other works: a work withdrawn
         in the meantime must leave no trace.
         """
         if not path.exists():
@@ -169,7 +167,7 @@ class Draw(NamedTuple):
     """The random numbers of one step, one row each."""
 
     rows: Int[Tensor, " batch"]
-    """Works, by their place among those that are trained on."""
+    """Works, by their place among the training run's works."""
     t: Int[Tensor, " batch"]
     noise: Float[Tensor, "batch channel height width"]
     drop: Float[Tensor, " batch"]
@@ -180,7 +178,7 @@ class Draw(NamedTuple):
 
 
 def step_seed(training: TrainingSettings, step: int, index: int | None) -> int:
-    """A 63-bit seed for one step of one member, or of all members where ``index`` is None."""
+    """A 63-bit seed for one step of one member, or of all members (``index`` None)."""
     digest = hashlib.sha256(f"creditline-training/{training.seed}/{step}/{index}".encode()).digest()
     return int.from_bytes(digest[:8], "little") >> 1
 
@@ -188,9 +186,7 @@ def step_seed(training: TrainingSettings, step: int, index: int | None) -> int:
 def draw(
     training: TrainingSettings, step: int, index: int | None, clean: Float[Tensor, "work channel height width"]
 ) -> Draw:
-    """The draw of one step of one member, or of all members where ``index`` is None. Timesteps are
-    stratified: one from each of ``batch_size`` equal ranges.
-    """
+    """A step's draw: a timestep from each of ``batch_size`` equal ranges; index None: common."""
     generator = torch.Generator().manual_seed(step_seed(training, step, index))
     batch = training.batch_size
     chosen = (torch.rand(batch, generator=generator, dtype=torch.float64) * len(clean)).long()
@@ -212,20 +208,20 @@ def draw_works(
     Every work has a random number at every step, its lot, a function of (seed, step, work). A
     member trains on the lowest lots among its works (coordinated sampling). Two members share as
     large a part of their batches as of their works, each still trains on a uniform draw of its
-    works, and other works have no influence. Timestep, noise and dropout come from the
-    lot as well. A member of fewer works than a batch holds has several lots for each.
+    works, and other works have no influence. Timestep, noise and dropout come from the lot as well.
+    If a member has fewer works than a batch has rows, each work has several lots.
 
     Args:
         training: the settings.
         step: number of the step.
-        keys: a number of each work's own, the same for every member.
-        clean: the same works in the members' space.
+        keys: a number for each work, the same for every member.
+        clean: the works in the members' space.
     """
     batch = training.batch_size
     rounds = np.arange(math.ceil(batch / len(keys)), dtype=np.uint64)
     step_keys = _mixed(rounds + np.uint64(step_seed(training, step, None)))
     lots = _mixed(keys[None, :] ^ step_keys[:, None]).ravel()
-    # Of many works only the lowest are put in order.
+    # Only the lowest lots are sorted.
     lowest = np.argpartition(lots, batch - 1)[:batch]
     lowest = lowest[np.argsort(lots[lowest], kind="stable")]
     t = torch.from_numpy((_uniform(lots[lowest] ^ np.uint64(1)) * training.train_steps).astype(np.int64))
@@ -249,9 +245,7 @@ def _mixed(values: UInt64[np.ndarray, "*shape"]) -> UInt64[np.ndarray, "*shape"]
 
 
 def loss_weight(alpha_bar: Float[Tensor, " batch"], snr_cap: float) -> Float[Tensor, " batch"]:
-    """min(SNR, gamma) / SNR for noise prediction (Hang et al. 2023, "Efficient Diffusion Training
-    via Min-SNR Weighting").
-    """
+    """min(SNR, gamma) / SNR for noise prediction ("Min-SNR Weighting", Hang et al. 2023)."""
     if not snr_cap:
         return torch.ones_like(alpha_bar)
     snr = alpha_bar / (1.0 - alpha_bar)
@@ -259,6 +253,6 @@ def loss_weight(alpha_bar: Float[Tensor, " batch"], snr_cap: float) -> Float[Ten
 
 
 def learning_rate(training: TrainingSettings, step: int) -> float:
-    """Linear warm-up, then linear to zero at the end."""
+    """Linear warm-up, then linear decay to zero."""
     warm = min(1.0, (step + 1) / (training.warmup_steps + 1))
     return training.learning_rate * warm * (1.0 - step / training.steps)

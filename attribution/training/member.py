@@ -1,9 +1,8 @@
-"""Training one member, in a worker process: noise prediction on the works whose bit is set, and
-nothing else.
+"""Training one member, in a worker process, on the works whose bit is set and nothing else.
 
 The finished member is a folder that appears by one rename: config.json and weights as its kind
-stores them, the manifest, and the list of the works that it saw. The training itself is in
-:mod:`attribution.training.loop`.
+stores them, the manifest, and the list of works that it saw. :mod:`attribution.training.loop` has
+the training itself.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ from registry.withdrawals.record import cover_later_works
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingTask:
-    """The values with which a worker trains any model of an ensemble; see :func:`task_values`."""
+    """A worker's values for training any model of an ensemble; see :func:`task_values`."""
 
     home: Home
     ensemble_id: str
@@ -54,14 +53,14 @@ class TrainingTask:
     device: str = "cpu"
     checkpoint_seconds: float = CHECKPOINT_SECONDS
     withdrawn_through: int | None = None
-    """The last withdrawal before this training; None: there was none."""
+    """The last withdrawal before this training; None: no withdrawal."""
     left_out: tuple[str, ...] = ()
-    """SHA-256 of the works that this and earlier withdrawals cover."""
+    """SHA-256 of the works withdrawn so far."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MemberTask(TrainingTask):
-    """The values with which a worker trains one member."""
+    """A worker's values for training one member."""
 
     member_id: str
     index: int
@@ -86,7 +85,7 @@ def task_values(registry: Registry, ensemble_id: str, device: Device, checkpoint
 
 
 def train_member(task: MemberTask, report: Callable[[int], None]) -> Path:
-    """Train one member, or go on from its checkpoint, and return its folder.
+    """Train one member, or resume from its checkpoint, and return its folder.
 
     ``report`` gets the number of steps just done; steps of an earlier run are reported at once.
     """
@@ -106,9 +105,7 @@ def train_member(task: MemberTask, report: Callable[[int], None]) -> Path:
 
 
 def _is_finished(folder: Path, hashes: list[str]) -> bool:
-    """Whether a killed run left the member trained but not registered. A member that saw works
-    withdrawn since is removed.
-    """
+    """Whether a killed run left a trained member of these works; any other is removed."""
     manifest = folder / MANIFEST_NAME
     if manifest.is_file() and Manifest.parse(manifest.read_bytes(), str(manifest)).works == ManifestWorks.of(hashes):
         return True
@@ -117,7 +114,7 @@ def _is_finished(folder: Path, hashes: list[str]) -> bool:
 
 
 def checkpoint_name(name: str) -> str:
-    """Name of the checkpoint file beside the folder of this name."""
+    """Name of the checkpoint beside a folder."""
     return f".{name}.checkpoint.safetensors"
 
 

@@ -1,11 +1,10 @@
-"""The reference model of an ensemble: one denoiser of the members' recipe, trained on all works
-that were not withdrawn.
+"""The reference model of an ensemble: one denoiser of the members' recipe, trained on all works.
 
 The ranker gradients (:mod:`attribution.ranking.rankers.gradients`) differentiates a model that saw
-every work. A member saw a part of them, and its codes say which part; a ranker must not know the
-codes. The reference model has no bit in them. The same code trains it as trains members, and a
-killed run resumes to the same weights. Its start and draws are those that members with common draws
-share.
+every work. A member saw a part of the works, and its code says which part; a ranker must not know
+codes, and the reference model has no bit in them. Withdrawn works are left out. The training is
+that of members, with the start and draws of members with common draws; a killed run resumes to the
+same weights.
 
     train_reference_model(registry, ensemble_id, device)
     open_reference_model(registry, ensemble_id)         # for the ranker
@@ -52,7 +51,7 @@ class ReferenceModel:
 
 @dataclass(frozen=True, kw_only=True)
 class ReferenceTask(TrainingTask):
-    """The values with which a worker trains a reference model."""
+    """A worker's values for training a reference model."""
 
     @property
     def folder(self) -> Path:
@@ -81,16 +80,16 @@ def train_reference_model(
 ) -> TrainedReference:
     """Train an ensemble's reference model, unless it has a usable one.
 
-    A model that saw withdrawn works, or that was altered, is removed first.
-    ``on_reading`` gets (works read now, works in all) where the training set has to be built,
-    ``on_progress`` the number of steps just done.
+    A model that saw withdrawn works, or that was altered, is removed first. ``on_reading`` gets
+    (works read now, works in all) if the training set has to be built, ``on_progress`` the number
+    of steps just done.
 
     Raises:
         NotFoundError: no such ensemble.
         UsageError: the ensemble is conditional.
         CapacityError: every work was withdrawn.
-        MissingPartError: works were withdrawn while it was trained.
-        IntegrityError: a work was altered since it was registered, or the folder before it could be
+        MissingPartError: works were withdrawn during the training.
+        IntegrityError: a work was altered since it was registered, or the folder before it was
             recorded.
     """
     service = service_status(registry, ensemble_id)
@@ -106,7 +105,7 @@ def train_reference_model(
     for _ in run_tasks(train_reference, [task], device, lambda _task, steps: on_progress(steps)):
         pass
     record_reference(registry, read_reference_folder(task.folder), datetime.datetime.now(datetime.UTC))
-    # Until it is on record, a kill costs no more than the steps since the checkpoint.
+    # Kept until the model is on record, so that a kill costs only the steps since the checkpoint.
     task.checkpoint.unlink(missing_ok=True)
     return TrainedReference(usable_reference(registry, ensemble_id), trained=True)
 
@@ -120,7 +119,7 @@ def _standing(registry: Registry, ensemble_id: str) -> ReferenceFolder | None:
 
 
 def _task(registry: Registry, ensemble_id: str, device: Device, checkpoint_seconds: float) -> ReferenceTask:
-    """The training's values, without every work withdrawn up to now."""
+    """The training's values, without the works withdrawn up to now."""
     task = ReferenceTask(**task_values(registry, ensemble_id, device, checkpoint_seconds))
     if not expected_works(registry, task.encoding.id, None, task.withdrawn_through):
         raise CapacityError(f"every work of encoding {task.encoding.id} was withdrawn: there is none to train on")
@@ -128,7 +127,7 @@ def _task(registry: Registry, ensemble_id: str, device: Device, checkpoint_secon
 
 
 def _clear(task: ReferenceTask) -> None:
-    """Remove the unusable model, features computed with it, and partial files of killed runs."""
+    """Remove the unusable model, features computed with it, and partial files."""
     shutil.rmtree(task.folder, ignore_errors=True)
     for part in task.folder.parent.glob(f".*{task.ensemble_id}.*.part"):
         shutil.rmtree(part, ignore_errors=True)
@@ -152,14 +151,13 @@ def train_reference(task: ReferenceTask, report: Callable[[int], None]) -> Path:
 
 
 def open_reference_model(registry: Registry, ensemble_id: str) -> ReferenceModel:
-    """The reference model, ready to be differentiated on the works of the ensemble's training set.
+    """The reference model, ready to be differentiated on works of the ensemble's training set.
 
     Raises:
         NotFoundError: no such ensemble.
-        MissingPartError: there is none, it saw withdrawn works, or the ensemble needs a label.
+        MissingPartError: no model, a model that saw withdrawn works, or the ensemble needs a label.
         InputError: its manifest cannot be understood.
-        IntegrityError: its files are not what was recorded, or are of other settings than the
-            ensemble's.
+        IntegrityError: its files differ from the recorded ones, or from the ensemble's settings.
     """
     settings = EnsembleSettings.from_json(service_status(registry, ensemble_id).ensemble.settings)
     if _needs_a_label(settings):

@@ -34,8 +34,7 @@ RANKERS = (
     SuppliedScores.name,
 )
 DEFAULT_RANKERS = (PixelKernel.name, Responsibilities.name)
-"""The rankers of an audit if none is named and no choice is on record. They need no file, so they
-are the same on every machine."""
+"""The rankers if none is named or recorded: without files, so the same on every machine."""
 
 
 @dataclass(frozen=True)
@@ -45,21 +44,20 @@ class RankerInputs:
     schedule: SamplerSettings
     """The noise schedule of the members."""
     weights: Path | None = None
-    """MobileNetV2's weights; None: the file that the environment variable names."""
+    """MobileNetV2's weights; None: the file named by the environment variable."""
     scores: Path | None = None
     """Supplied scores."""
     on_progress: Callable[[int, int], object] = lambda _done, _total: None
-    """Gets (works embedded now, works in all) while features of works are computed."""
+    """Gets (works embedded now, works in all)."""
     reference: Callable[[], ReferenceModel] | None = None
-    """Opens the ensemble's reference model, see
-    :func:`attribution.training.reference_model.open_reference_model`."""
+    """:func:`attribution.training.reference_model.open_reference_model` for the ensemble."""
 
 
 def make_ranker(name: str, inputs: RankerInputs) -> Ranker:
     """The ranker of this name.
 
     Raises:
-        UsageError: there is no such ranker.
+        UsageError: no such ranker.
         MissingPartError: a file, model or library that it needs is absent.
         InputError: a file that it needs cannot be used.
         IntegrityError: the reference model was altered.
@@ -86,7 +84,7 @@ def make_ranker(name: str, inputs: RankerInputs) -> Ranker:
 
 
 def _of_reference_model(name: str, inputs: RankerInputs) -> Ranker:
-    """A ranker that differentiates the reference model."""
+    """A ranker of gradients of the reference model."""
     if name in PEERS and find_spec(PEERS[name]) is None:
         raise MissingPartError(
             f"the ranker {name} needs other libraries: pip install 'creditline[{EXTRA}]', or rank with {GRADIENTS}"
@@ -131,20 +129,19 @@ def _lpips(inputs: RankerInputs) -> Ranker:
 
 
 def make_rankers(names: Sequence[str], inputs: RankerInputs) -> list[Ranker]:
-    """The rankers of these names, each once, in this order; then the supplied scores, if a file of
-    them is named.
+    """The rankers of these names, each once, in this order; then a named file's supplied scores.
 
     Raises:
-        UsageError: there is no ranker of a name.
-        MissingPartError: a file, model or library that one of them needs is absent.
-        InputError: a file that one of them needs cannot be used.
+        UsageError: a name is unknown.
+        MissingPartError: a file, model or library that a ranker needs is absent.
+        InputError: a file that a ranker needs cannot be used.
     """
     further = (SuppliedScores.name,) if inputs.scores is not None else ()
     return [make_ranker(name, inputs) for name in dict.fromkeys((*names, *further))]
 
 
 def available_rankers(inputs: RankerInputs) -> tuple[list[Ranker], dict[str, str]]:
-    """All rankers that can be made; and by name, why the others cannot.
+    """All rankers that can be made; and by name, the reason for every other ranker.
 
     Raises:
         InputError: a named file cannot be used.

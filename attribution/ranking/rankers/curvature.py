@@ -1,5 +1,4 @@
-"""Per-example gradients of a network's linear layers, and the Kronecker-factored curvature that
-whitens them.
+"""Per-example gradients of linear layers, and the Kronecker-factored curvature that whitens them.
 
 Every linear or convolutional layer computes y = W a at one or more places p, so an example's
 gradient is a sum of outer products, sum_p g_p a_p^T, of returned gradients g and inputs a. EK-FAC
@@ -35,7 +34,7 @@ class Factors:
     curvature: Float[Tensor, "output input"]
 
     def whitened(self, gradients: Float[Tensor, "example output input"], damping: float) -> Tensor:
-        """Gradients in the eigenbasis, each value over the root of its curvature."""
+        """Gradients in the eigenbasis, each divided by the root of its curvature."""
         level = self.curvature + damping * self.curvature.mean()
         return self.rotated(gradients) / level.sqrt()
 
@@ -45,12 +44,10 @@ class Factors:
 
 
 class LayerGradients:
-    """Records the inputs and returned gradients of linear and convolutional layers of a network."""
+    """Records inputs and returned gradients of a network's linear and convolutional layers."""
 
     def __init__(self, network: nn.Module, ends: bool = False) -> None:
-        """Record all such layers, or with ``ends`` the first and the last convolution only (without
-        convolutions: the first and the last layer).
-        """
+        """Record all layers, or with ``ends`` the first and last (convolutions, if any)."""
         self.layers = {
             name: module
             for name, module in network.named_modules()
@@ -85,9 +82,7 @@ class LayerGradients:
         return hook
 
     def pairs(self) -> Iterator[tuple[str, Float[Tensor, "row place input"], Float[Tensor, "row place output"]]]:
-        """Per layer, the inputs (with a 1 appended for the bias) and returned gradients of the last
-        backward pass.
-        """
+        """Per layer, inputs (with a 1 for the bias) and returned gradients of the last pass."""
         for name, layer in self.layers.items():
             if name not in self._returned:
                 continue
@@ -104,8 +99,7 @@ class LayerGradients:
 
 
 def fitted_factors(recorder: LayerGradients, passes: Callable[[], Iterator[None]]) -> dict[str, Factors]:
-    """EK-FAC's factors from two rounds of ``passes``; an iterator of ``passes`` yields after every
-    backward pass.
+    """EK-FAC's factors from two rounds of ``passes``, which yields after every backward pass.
 
     Gradients must be of the model's own output distribution, one example per row.
     """
@@ -133,9 +127,7 @@ def fitted_factors(recorder: LayerGradients, passes: Callable[[], Iterator[None]
 
 
 def _is_plain(module: nn.Module) -> bool:
-    """Whether a module is a convolution that is a matrix product on unfolded patches; others are
-    left out of the gradient.
-    """
+    """Whether a module is a convolution that is a matrix product on unfolded patches."""
     return (
         isinstance(module, nn.Conv2d)
         and module.groups == 1

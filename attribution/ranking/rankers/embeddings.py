@@ -1,5 +1,4 @@
-"""Embeddings for the feature kernel: MobileNetV2 with ImageNet weights, LPIPS, and open_clip's
-networks if open_clip is installed.
+"""Embeddings for the feature kernel: MobileNetV2 with ImageNet weights, LPIPS, and open_clip's.
 
 Weights are files that the user names; nothing is downloaded. MobileNetV2's weights must have the
 known SHA-256.
@@ -29,14 +28,12 @@ MOBILENET_VARIABLE = "CREDITLINE_MOBILENET"
 OPEN_CLIP_VARIABLE = "CREDITLINE_OPEN_CLIP"
 MOBILENET_FILE = "mobilenet_v2-b0353104.pth"
 MOBILENET_SHA256 = "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889"
-"""SHA-256 of torchvision's ``MobileNet_V2_Weights.IMAGENET1K_V1``; the file's name has its first
-digits."""
+"""SHA-256 of torchvision's ``MobileNet_V2_Weights.IMAGENET1K_V1``, shortened in its name."""
 MOBILENET_SIDE = 96
-"""Side, in pixels, that pictures are scaled to. More would add nothing for works of a few dozen
-pixels."""
+"""Side of scaled pictures, in pixels: more adds nothing for works of a few dozen pixels."""
 LPIPS_WIDTH, LPIPS_PLACES, LPIPS_SEED = 4096, 8, 0
 LPIPS_PIXELS_AT_ONCE = 64 * 64 * 64
-"""Pixels in one pass through LPIPS's network; each has dozens of values."""
+"""Pixels in one pass through LPIPS's network, with dozens of values each."""
 IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -85,11 +82,11 @@ def mobilenet(weights: Path | None = None) -> Embedding:
     """MobileNetV2 (Sandler et al. 2018) with torchvision's ImageNet weights.
 
     Args:
-        weights: the file; None: the file that the environment variable names.
+        weights: the file; None: the file named by the environment variable.
 
     Raises:
         MissingPartError: no file is named, it does not exist, or torchvision is not installed.
-        InputError: another file, or a damaged one.
+        InputError: the file is another one or damaged.
     """
     named = weights or os.environ.get(MOBILENET_VARIABLE)
     if not named:
@@ -130,12 +127,12 @@ def open_clip_embedding(named: str | None = None) -> Embedding:
     """The image encoder of an open_clip model, from a file of weights.
 
     Args:
-        named: ``MODEL=FILE``, for example ``ViT-B-32=open_clip_model.safetensors``; None: the value
-            of the environment variable.
+        named: ``MODEL=FILE``, for example ``ViT-B-32=open_clip_model.safetensors``; None: the
+            environment variable's value.
 
     Raises:
         MissingPartError: open_clip is not installed, or no file is named.
-        UsageError: not in this form, or open_clip has no such model.
+        UsageError: another form, or open_clip has no such model.
         InputError: the file does not hold this model's weights.
     """
     named = named or os.environ.get(OPEN_CLIP_VARIABLE)
@@ -182,11 +179,11 @@ def open_clip_embedding(named: str | None = None) -> Embedding:
 class LpipsEmbedding(Embedding):
     """LPIPS as an embedding: similarity by a distance that was fitted to people's judgements.
 
-    LPIPS is a squared distance in a feature map (:mod:`attribution.metrics.perceptual`). The map
-    has tens of thousands of values and is projected to :data:`LPIPS_WIDTH`: each value is added,
-    with a random sign, to :data:`LPIPS_PLACES` places (a sparse Johnson-Lindenstrauss transform;
-    Kane and Nelson 2014), which keeps squared distances to a few per cent. Maps differ far less in
-    length than in direction, so length 1 loses little.
+    The map of :mod:`attribution.metrics.perceptual`, whose squared distances are LPIPS, has tens of
+    thousands of values and is projected to :data:`LPIPS_WIDTH`: each value is added, with a random
+    sign, to :data:`LPIPS_PLACES` places (a sparse Johnson-Lindenstrauss transform; Kane and Nelson
+    2014), which keeps squared distances to a few per cent. Maps differ far less in length than in
+    direction, so length 1 loses little.
     """
 
     name = "lpips"
@@ -228,8 +225,7 @@ def lpips_embedding(weights: LpipsWeights) -> LpipsEmbedding:
     """The embedding by the network of these weights.
 
     Raises:
-        InputError: the file was altered, or the heads of the ``lpips`` package are not the known
-            ones.
+        InputError: the file was altered, or the ``lpips`` package has other heads.
         MissingPartError: torchvision or lpips cannot be imported.
     """
     backbone = weights.backbone

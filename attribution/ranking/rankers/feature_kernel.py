@@ -1,9 +1,9 @@
 """A similarity kernel over features: the distance of two pictures as a pretrained network sees it.
 
-Features come from an :class:`Embedding`, any function from images in [0, 1] to vectors, which are
-scaled to length 1. The kernel is that of :mod:`attribution.ranking.rankers.kernel` on them:
-exp(-||f(y) - f(x)||^2 / tau). Features of works are kept in half precision, see
-:mod:`attribution.ranking.rankers.work_features`.
+Features come from an :class:`Embedding`, any function from images in [0, 1] to vectors, scaled to
+length 1. On them the kernel is that of :mod:`attribution.ranking.rankers.kernel`: exp(-||f(y) -
+f(x)||^2 / tau). Features of works are kept in half precision
+(:mod:`attribution.ranking.rankers.work_features`).
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ from attribution.ranking.rankers.kernel import KernelQuery
 from attribution.ranking.rankers.work_features import FeatureFile, work_features
 
 BANDWIDTHS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
-"""tau: squared distances between vectors of length 1, from 0 to 4; two unrelated pictures are about
-1 apart."""
+"""tau: squared distances of vectors of length 1, from 0 to 4; about 1 for unrelated pictures."""
 IMAGES_AT_ONCE = 64
 
 
@@ -30,14 +29,14 @@ class Embedding(ABC):
     """A fixed map from images to features; an image's features do not depend on its batch."""
 
     name: str
-    """Also the name of the ranker that uses the embedding."""
+    """The name of the embedding and of its ranker."""
     width: int
     """Values of a feature vector."""
 
     @property
     @abstractmethod
     def sha256(self) -> str:
-        """SHA-256 (hex) of the weights, or of all else that decides the features."""
+        """SHA-256 (hex) of the weights, or of everything else that decides the features."""
 
     @abstractmethod
     def embed(self, images: Float32[np.ndarray, "image channel height width"]) -> Float32[np.ndarray, "image feature"]:
@@ -71,14 +70,14 @@ class FeatureKernel(Ranker):
             compute = partial(embedded, self.embedding)
             self._features = works, work_features(file, works, images.shape, compute, self.on_progress)
         rows = self._features[1]
-        # KernelQuery has bandwidths of mean differences; these are of sums.
+        # KernelQuery divides means of squared differences; tau here divides sums.
         return KernelQuery(embedded(self.embedding, images.pictures), rows, [tau / rows.width for tau in self.scales])
 
 
 def embedded(
     embedding: Embedding, images: Float32[np.ndarray, "image channel height width"]
 ) -> Float32[np.ndarray, "image feature"]:
-    """Features of images, of length 1."""
+    """The features of images, scaled to length 1."""
     found = np.empty((len(images), embedding.width), dtype=np.float32)
     for start in range(0, len(images), IMAGES_AT_ONCE):
         features = embedding.embed(images[start : start + IMAGES_AT_ONCE])

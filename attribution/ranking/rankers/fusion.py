@@ -2,19 +2,19 @@
 
 Rankers complement each other, so their scores are added: standardised per image over the units
 (mean 0, deviation 1), then summed with non-negative weights that add up to 1. Weights come from a
-coarse grid of the simplex, in quarters, each ranker at the scale that grades best by itself. A grid
-is used since a rank correlation has no gradient, and a coarse one since a dozen members tell few
-candidates apart. Weights are non-negative since a ranker with a grade below 0 is noise. Of equal
-grades the most even weights win.
+coarse grid of the simplex, in quarters, each ranker at the scale that grades best by itself: a grid
+since a rank correlation has no gradient, a coarse one since a dozen members tell few candidates
+apart. Weights are non-negative since a ranker with a grade below 0 is noise. Of equal grades the
+most even weights win.
 
 A dozen members cannot order rankers of similar quality, and the best of many weights is often the
-luckiest. Retraining found the ranker :data:`PREFERRED` to be the best single one; if it is among
-the rankers, it is used alone unless other weights grade better by more than :data:`CLEARLY`
-standard errors over images.
+luckiest. Retraining found the ranker :data:`PREFERRED` to be the best single one. If present, it is
+used alone unless other weights grade better by more than :data:`CLEARLY` standard errors over
+images.
 
 No choice grades itself: each half of the images (every other one) is graded under the choice made
-on the other half. The choice on all images is the one that is used. It depends on the codes,
-through member-LDS, so it may order the display but never decide what is tested.
+on the other half. The choice in use is made on all images. It depends on the codes, through
+member-LDS, so it may order the display but never decide what is tested.
 
 All functions need only the sums of standardised scores over the units that each member saw, which
 add up like the scores.
@@ -56,7 +56,7 @@ class WeightedRanker:
     weight: float
 
     def to_json(self) -> dict[str, Any]:
-        """As stored with an audit."""
+        """The entry in an audit."""
         return {"name": self.name, "scale": self.scale, "weight": self.weight}
 
 
@@ -67,10 +67,9 @@ class Fusion:
     parts: tuple[WeightedRanker, ...]
     """Rankers with a weight above 0, heaviest first."""
     grade: MemberLds | None
-    """None for too few images."""
+    """None: too few images."""
     by_scale: tuple[tuple[float, ...], ...]
-    """Per ranker, its mean member-LDS over all images at every scale. The choice was made from
-    these, so they do not grade it."""
+    """Per ranker, mean member-LDS over all images by scale: basis of the choice, no grade."""
 
 
 def fit_fusion(rankers: Sequence[SummedScores], member_loss: Float64[np.ndarray, "image member"]) -> Fusion:
@@ -99,7 +98,7 @@ def fit_fusion(rankers: Sequence[SummedScores], member_loss: Float64[np.ndarray,
 
 
 def weight_grid(rankers: int) -> Float64[np.ndarray, "choice ranker"]:
-    """All weights of the simplex in steps of 1 / STEPS, the most even first."""
+    """All weights of the simplex in steps of 1 / STEPS, most even first."""
     places = STEPS + rankers - 1
     # Stars and bars: the weights are the gaps between the bars.
     bars = [(-1, *chosen, places) for chosen in combinations(range(places), rankers - 1)]
@@ -119,7 +118,7 @@ def _choose(
     member_loss: Float64[np.ndarray, "image member"],
     images: Bool[np.ndarray, " image"],
 ) -> tuple[list[int], Float64[np.ndarray, " ranker"]]:
-    """Per ranker the best scale on these images, and the best weights at these scales."""
+    """Per ranker, the best scale on these images; and the best weights at these scales."""
     scales = [int(table[:, images].mean(axis=1).argmax()) for table in tables]
     grid = weight_grid(len(rankers))
     if len(grid) == 1:

@@ -1,5 +1,4 @@
-"""A similarity kernel over gradients: two pictures are alike if training on them would change a
-model's weights alike.
+"""A similarity kernel over gradients: do two pictures change a model's weights alike in training?
 
 The model is the reference model, trained on all works; the ensemble's members are not used, so the
 ranker knows no codes. With g(a) the gradient of the denoising loss on a picture a and H the
@@ -7,14 +6,14 @@ curvature of that loss, training a little on a work x changes the loss on an ima
 g(x) (Koh and Liang 2017). With H from EK-FAC (:mod:`attribution.ranking.rankers.curvature`) this is
 an inner product of whitened gradients. A linear product counts every work a little, while a network
 retains a work locally: the kernel exp(-||f(y) - f(x)||^2 / tau) over whitened gradients f of length
-1 grades better wherever works are memorised. At the largest tau of the grid it is nearly the linear
-product of the directions.
+1 grades better wherever works are memorised. At the largest tau of the grid the kernel is nearly
+the linear product of the directions.
 
-Only the first and the last convolution are used, since they see pixels; the gradients of layers
-between them, and of those that see only the time, are alike for many pictures. Gradients are means
-over noised views (:mod:`attribution.ranking.rankers.noised_views`) at the timesteps at which a
-picture is decided, in two bands. Each of the four parts, a layer in a band, is centred by its mean
-over works and scaled to length 1, so that all count alike.
+Only the first and the last convolution are used, since they see pixels. The gradients of the layers
+between, and of layers that see only the time, are alike for many pictures. Gradients are means over
+noised views (:mod:`attribution.ranking.rankers.noised_views`) at the timesteps that decide on a
+picture, in two bands. Each of the four parts, a layer in a band, is centred by its mean over works
+and scaled to length 1, so that all count alike.
 
 At most :data:`VALUES` numbers are kept of a work. Whitened gradients of a larger network are
 projected, layer by layer, by random signs from both sides, which keeps inner products on average
@@ -41,10 +40,10 @@ from attribution.training.reference_model import ReferenceModel
 from registry.ids import sha256_of
 
 BANDWIDTHS = (0.1, 0.2, 0.4, 0.8, 2.0, 8.0)
-"""tau: squared distances between vectors of length 1; 8 is as good as linear."""
+"""tau: squared distances of vectors of length 1; 8 is as good as linear."""
 VIEWS = 48
 FACTOR_WORKS = 512
-"""Works, spread over all of them, from which the curvature is estimated."""
+"""Works for estimating the curvature, spread over all works."""
 DAMPING = 0.01
 """Added to a layer's curvature, as a share of its mean."""
 BANDS = 2
@@ -70,8 +69,8 @@ class Gradients(FeatureKernel):
 
         Args:
             model: the reference model.
-            views: noised views of every picture; over few of them a gradient is mostly noise.
-            on_progress: gets (works done now, works in all) while their gradients are computed.
+            views: noised views of every picture; with few of them a gradient is mostly noise.
+            on_progress: gets (works done now, works in all).
         """
         self.gradients = GradientEmbedding(model, views)
         super().__init__(self.gradients, on_progress)
@@ -105,7 +104,7 @@ class GradientEmbedding(Embedding):
 
     @property
     def sha256(self) -> str:
-        """Of the weights and all settings of the differentiation."""
+        """SHA-256 of the weights and all settings of the differentiation."""
         return sha256_of(
             {
                 "reference": self.model.weights_sha256,
@@ -160,9 +159,7 @@ class GradientEmbedding(Embedding):
     def recorded(
         self, pictures: Float[Tensor, "image channel height width"]
     ) -> Iterator[list[tuple[str, Tensor, Tensor]]]:
-        """The inputs and returned gradients of every layer for the loss on a few pictures, view by
-        view; then of the next few pictures.
-        """
+        """Inputs and returned gradients of every layer, for few pictures, view by view."""
         with self.recorder.recording():
             for part in torch.split(pictures, self.at_once):
                 eps = self.network(self.views.of(part), self.views.timesteps.repeat(len(part)))
@@ -180,9 +177,7 @@ class GradientEmbedding(Embedding):
     def _whitened(
         self, name: str, inputs: Float[Tensor, "row place input"], returned: Float[Tensor, "row place output"]
     ) -> Iterator[Float[Tensor, "image value"]]:
-        """One layer's gradients, band by band, summed over the views of a band and the places of an
-        image.
-        """
+        """One layer's gradients by band, summed over the band's views and the image's places."""
         count = len(self.views)
         came, went = (value.reshape(-1, count, *value.shape[1:]) for value in (inputs, returned))
         for band in torch.arange(count).tensor_split(BANDS):
@@ -195,8 +190,7 @@ class GradientEmbedding(Embedding):
 
 
 def projections(factors: dict[str, Factors], values: int) -> tuple[dict[str, tuple[Tensor, Tensor]], int]:
-    """Random signs that project all layers together to about ``values`` numbers, each layer in
-    proportion to its size.
+    """Random signs that project all layers to about ``values`` numbers, in proportion to size.
 
     Returns:
         The signs from both sides, by layer (none if the layers have no more numbers than that), and
@@ -219,13 +213,13 @@ def projections(factors: dict[str, Factors], values: int) -> tuple[dict[str, tup
 
 
 def works_for_factors(works: Works, shape: tuple[int, int, int]) -> Float[Tensor, "work channel height width"]:
-    """At most :data:`FACTOR_WORKS` works in [-1, 1], spread over all of them."""
+    """At most :data:`FACTOR_WORKS` works in [-1, 1], spread over all works."""
     rows = np.unique(np.linspace(0, len(works) - 1, FACTOR_WORKS).round().astype(np.int64))
     return torch.from_numpy(works.pictures(rows, shape)) * 2.0 - 1.0
 
 
 def reference_settings(model: ReferenceModel, views: int) -> dict[str, Any]:
-    """Settings of a ranker that differentiates the reference model over some noised views."""
+    """Settings of a ranker that differentiates the reference model over noised views."""
     return {
         "reference_sha256": model.weights_sha256,
         "schedule": model.schedule.to_json(),

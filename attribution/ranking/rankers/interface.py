@@ -1,11 +1,11 @@
-"""What a ranker is, and what it may know.
+"""A ranker, and its inputs.
 
 A ranker never sees codes or members: the test of layer 2 is valid only because the shortlist was
-chosen without them. Its inputs, :class:`Images` and :class:`Works`, hold neither. A method may
-have a scale, such as the bandwidth of a kernel, that is not known beforehand. It then scores at
-every scale of a grid, and the shortlist takes each unit at its best rank over all scales of all
-rankers. So the scale and the fusion, which member-LDS chooses with the codes in hand, decide what
-is displayed but never what is tested.
+chosen without them, so :class:`Images` and :class:`Works` hold neither. A method may have a scale,
+such as the bandwidth of a kernel, that is not known beforehand. It then scores at every scale of a
+grid, and the shortlist takes each unit at its best rank over all scales of all rankers. So the
+scale and the fusion, which member-LDS chooses with the codes in hand, decide what is displayed but
+never what is tested.
 
 There may be ten million works. A ranker therefore prepares a :class:`Query` for a few images, and
 the query scores any rows of the works on demand; :mod:`attribution.ranking.rankers.scan` goes
@@ -28,14 +28,14 @@ import numpy as np
 from jaxtyping import Float, Float32, Float64, Int64, UInt8
 
 RowIndex: TypeAlias = slice | Int64[np.ndarray, " row"]
-"""Some rows of the works: a slice with a start and a stop, or row numbers."""
+"""Some rows: a slice with a start and a stop, or row numbers."""
 
 VALUES_AT_ONCE = 2**21
 """Values of works in a block: bounds memory and does not change the result."""
 
 
 class Rows(Protocol):
-    """Works as rows of values, which need not fit into memory together."""
+    """Works as rows of values, which need not fit into memory."""
 
     @property
     def width(self) -> int:
@@ -66,16 +66,14 @@ class ArrayRows:
 
 @dataclass(frozen=True, eq=False)
 class PixelRows:
-    """The pixels of works as the training set stores them, bytes mapped from a file; rows are
-    float32 in [0, 1].
+    """Stored pixels of works, bytes mapped from a file, as rows of float32 in [0, 1].
 
-    Values of a row lie pixel by pixel, as stored; :func:`pixel_by_pixel` brings images into this
-    order.
+    A row lies pixel by pixel, as stored; :func:`pixel_by_pixel` brings images into this order.
     """
 
     pixels: UInt8[np.ndarray, "stored height width channel"]
     stored: Int64[np.ndarray, " row"] | None = None
-    """The stored work of each row; None: all stored works, in order."""
+    """The stored work of each row; None: all of them, in order."""
 
     @property
     def width(self) -> int:
@@ -85,7 +83,7 @@ class PixelRows:
         return len(self.pixels) if self.stored is None else len(self.stored)
 
     def bytes_of(self, rows: RowIndex) -> UInt8[np.ndarray, "row height width channel"]:
-        """Some works as they are stored."""
+        """Some works, as stored."""
         return np.asarray(self.pixels[rows if self.stored is None else self.stored[rows]])
 
     def take(self, rows: RowIndex) -> Float32[np.ndarray, "row value"]:
@@ -102,15 +100,14 @@ class Images:
     shape: tuple[int, int, int]
     """Channels, height, width."""
     names: tuple[frozenset[str], ...] = ()
-    """Per image, the names that a table of scores may use for it: the sample's id, the SHA-256 of
-    the file. Empty: no image has a name."""
+    """Names of each image in tables of scores: a sample's id, a file's SHA-256; empty: none."""
 
     def __len__(self) -> int:
         return len(self.values)
 
     @property
     def pictures(self) -> Float32[np.ndarray, "image channel height width"]:
-        """The images in their shape."""
+        """The images as channels, height, width."""
         return self.values.reshape(len(self), *self.shape)
 
     def part(self, rows: slice) -> Images:
@@ -119,15 +116,13 @@ class Images:
 
     @classmethod
     def flat(cls, values: Float[np.ndarray, "image value"]) -> Images:
-        """Images whose shape does not matter, in the value order of the works."""
+        """Images without a shape, in the value order of the works."""
         return cls(np.asarray(values, dtype=np.float32), (values.shape[1], 1, 1))
 
 
 @dataclass(frozen=True, eq=False)
 class Works:
-    """All that a ranker may know of the works: their pixels, ids and hashes, but not which members
-    saw them.
-    """
+    """All that a ranker may know of the works: pixels, ids, hashes; no members that saw them."""
 
     pixels: Rows
     """In [0, 1], pixel by pixel."""
@@ -135,19 +130,19 @@ class Works:
     hashes: Sequence[str]
     """SHA-256 of the files."""
     folder: Path | None = None
-    """Folder for files that are computed from the works, beside their pixels; None: keep none."""
+    """Folder for files computed from the works, beside their pixels; None: keep none."""
 
     def __len__(self) -> int:
         return len(self.pixels)
 
     @cached_property
     def row_of_asset(self) -> dict[int, int]:
-        """By asset id, its row."""
+        """The row of each asset id."""
         return {int(asset): row for row, asset in enumerate(self.asset_ids)}
 
     @cached_property
     def row_of_hash(self) -> dict[str, int]:
-        """By SHA-256, its row."""
+        """The row of each SHA-256."""
         return {sha256: row for row, sha256 in enumerate(self.hashes)}
 
     def pictures(self, rows: RowIndex, shape: tuple[int, int, int]) -> Float32[np.ndarray, "row channel height width"]:
@@ -158,7 +153,7 @@ class Works:
 
     @classmethod
     def flat(cls, values: Float[np.ndarray, "work value"]) -> Works:
-        """Works in memory that have neither ids nor hashes."""
+        """Works in memory without ids and hashes."""
         return cls(ArrayRows(values), np.arange(len(values)), [])
 
 
@@ -168,20 +163,18 @@ class Query(ABC):
     same_order: ClassVar[bool] = False
     """Whether single works have the same order at every scale, so that one list serves all."""
     additive: ClassVar[bool] = False
-    """Whether :meth:`log_scores` returns the scores themselves and not their logarithms."""
+    """Whether :meth:`log_scores` returns the scores themselves."""
 
     @abstractmethod
     def log_scores(self, rows: RowIndex) -> Float32[np.ndarray, "image scale row"]:
-        """Logarithms of the scores of some works, up to a constant per image and scale; larger for
-        likelier sources.
-        """
+        """Log scores of some works, up to a constant by image and scale; larger is likelier."""
 
 
 class Ranker(ABC):
     """One attribution method."""
 
     name: str
-    """As stored with an audit."""
+    """The name stored with an audit."""
     scales: Sequence[float]
     """The grid of scales; one entry for a method without a scale."""
 
@@ -198,22 +191,18 @@ class Ranker(ABC):
         return True
 
     def settings(self) -> dict[str, Any]:
-        """All that decides the scores beside name and scales: part of an audit's identity."""
+        """Everything else that decides the scores: part of an audit's identity."""
         return {}
 
     def score(
         self, images: Float[np.ndarray, "image value"], works: Float[np.ndarray, "work value"]
     ) -> Float64[np.ndarray, "scale image work"]:
-        """Scores of a few works in memory; images and works are in [0, 1] and flattened alike. The
-        best work of each image has score 1.
-        """
+        """Scores of works in memory; values in [0, 1], flattened alike; the best score is 1."""
         return dense_scores(self.prepare(Images.flat(images), Works.flat(works)), len(works))
 
 
 def dense_scores(query: Query, count: int) -> Float64[np.ndarray, "scale image work"]:
-    """Scores of the first ``count`` works, divided by the best score of each image unless the query
-    is additive.
-    """
+    """Scores of the first ``count`` works; unless additive, each image's best score is 1."""
     found = query.log_scores(slice(0, count)).astype(np.float64).transpose(1, 0, 2)
     if query.additive:
         return found
@@ -221,7 +210,7 @@ def dense_scores(query: Query, count: int) -> Float64[np.ndarray, "scale image w
 
 
 def pixel_by_pixel(images: Images) -> Float32[np.ndarray, "image value"]:
-    """The images' values in the order of the works' rows, see :class:`PixelRows`."""
+    """The images' values in the order of :class:`PixelRows`."""
     return np.ascontiguousarray(np.moveaxis(images.pictures, 1, -1)).reshape(len(images), -1)
 
 

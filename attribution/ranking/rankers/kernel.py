@@ -1,9 +1,8 @@
-"""The similarity kernel exp(-||y - x||^2 / tau) over rows of values, and the ranker that applies it
-to pixels.
+"""The similarity kernel exp(-||y - x||^2 / tau) over rows of values, and its ranker on pixels.
 
 Squared distances are means over the values. They come from matrix products, ||y||^2 - 2 <y, x> +
-||x||^2, in single precision: the error, about 1e-6, is far below the smallest bandwidth. Values
-that reports show are computed in double precision (:func:`mean_squared_differences`).
+||x||^2, in single precision: the error, about 1e-6, is far below the smallest bandwidth. Reported
+values have double precision (:func:`mean_squared_differences`).
 """
 
 from __future__ import annotations
@@ -17,17 +16,13 @@ from jaxtyping import Float, Float32, Float64
 from attribution.ranking.rankers.interface import Images, Query, Ranker, RowIndex, Rows, Works, pixel_by_pixel
 
 BANDWIDTHS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
-"""tau of the pixel kernel: mean squared differences of pixels in [0, 1]. 0.01 is a difference of a
-tenth of the range at every pixel."""
+"""tau, a mean squared difference of pixels in [0, 1]; 0.01: a tenth of the range each."""
 WORKS_AT_ONCE = 4096
 """Works per matrix product: bounds memory and does not change the result."""
 
 
 class PixelKernel(Ranker):
-    """The kernel over pixels. It ignores the model and measures similarity only.
-
-    Where works are memorised it is hard to beat.
-    """
+    """The kernel over pixels: similarity alone, hard to beat where works are memorised."""
 
     name = "pixel-kernel"
     scales = BANDWIDTHS
@@ -42,9 +37,7 @@ class KernelQuery(Query):
     same_order: ClassVar[bool] = True
 
     def __init__(self, images: Float32[np.ndarray, "image value"], rows: Rows, bandwidths: Sequence[float]) -> None:
-        """``images`` has its values in the order of ``rows``; ``bandwidths`` are those of mean
-        squared differences.
-        """
+        """``images`` has values in the order of ``rows``; ``bandwidths``: of mean squares."""
         self.images, self.rows = images, rows
         self.own = squared_norms(images)
         self.factors = np.asarray([-1.0 / (bandwidth * rows.width) for bandwidth in bandwidths], dtype=np.float32)

@@ -8,7 +8,7 @@ the member's denoising loss on the image.
 
 It has two 95 % bootstrap intervals: over images of the same ensemble, and over members. The second
 draws members with replacement, the same draw for all images, since a member's peculiarities show in
-all of them. With few members it is the wider one.
+all images. With few members it is the wider one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from registry.errors import UsageError
 MEMBER_DRAWS = 200
 """Bootstrap draws over members; each recomputes all correlations."""
 MEMBER_IMAGES = 128
-"""Images for the interval over members, at most, spread over all of them."""
+"""Images for the interval over members, at most, spread over all images."""
 FEWEST_IMAGES = 3
 """Fewest images for an interval over images."""
 FEWEST_MEMBERS = 3
@@ -34,19 +34,17 @@ FEWEST_MEMBERS = 3
 
 @dataclass(frozen=True)
 class MemberLds:
-    """Mean rank correlation over images, with a 95 % bootstrap interval over images and one over
-    members.
-    """
+    """Mean rank correlation over images; 95 % bootstrap intervals over images and members."""
 
     value: float
     low: float
     high: float
     samples: int
     over_members: tuple[float, float] | None = None
-    """None if it was not computed."""
+    """None: not computed."""
 
     def to_json(self) -> dict[str, Any]:
-        """As stored with an audit."""
+        """The entry in an audit."""
         facts: dict[str, Any] = {"value": self.value, "low": self.low, "high": self.high, "samples": self.samples}
         if self.over_members is not None:
             facts["members_low"], facts["members_high"] = self.over_members
@@ -58,7 +56,7 @@ def correlations_of(
 ) -> Float64[np.ndarray, " image"]:
     """Per image, Spearman's correlation over members of ``seen`` with minus the loss.
 
-    ``seen`` has the sums of centred scores over the works that each member saw.
+    ``seen``: sums of centred scores over the works that each member saw.
     """
     if seen.shape[0] != member_loss.shape[0]:
         raise UsageError(
@@ -68,7 +66,7 @@ def correlations_of(
 
 
 def summarise(correlations: Float64[np.ndarray, " image"], seed: int = 0) -> MemberLds | None:
-    """Mean and interval over images; None for too few images."""
+    """Mean and interval over images; None: too few images."""
     count = len(correlations)
     if count < FEWEST_IMAGES:
         return None
@@ -79,8 +77,7 @@ def summarise(correlations: Float64[np.ndarray, " image"], seed: int = 0) -> Mem
 def interval_over_members(
     seen: Float64[np.ndarray, "image member"], member_loss: Float64[np.ndarray, "image member"], seed: int = 0
 ) -> tuple[float, float] | None:
-    """95 % interval of the mean correlation over draws of members with replacement; None for too
-    few members.
+    """95 % interval of the mean correlation over draws of members; None: too few members.
 
     Draws of fewer than :data:`FEWEST_MEMBERS` different members are repeated.
     """

@@ -1,5 +1,4 @@
-"""Noised views: pinned pairs of a timestep and a noise image, under which rankers that
-differentiate the reference model see every picture.
+"""Noised views: the pinned timesteps and noise under which rankers differentiate every picture.
 
 All pictures share the views, so the difference of two pictures stands out from the noise.
 """
@@ -21,9 +20,9 @@ from attribution.sampling.schedule import SamplerSettings
 from attribution.training.loop import loss_weight
 
 CLEAREST = 0.95
-"""sqrt(alpha_bar) up to which a picture is being decided, as for the losses of members."""
+"""sqrt(alpha_bar) up to which a picture is decided, as for the losses of members."""
 NOISE_SEED, NOISE_STREAM = 0, 1 << 25
-"""Noise of the views, beyond the streams of sampling, of re-noising and of responsibilities."""
+"""Noise of the views; sampling, re-noising and responsibilities use smaller streams."""
 
 
 @dataclass(frozen=True)
@@ -38,14 +37,12 @@ class NoisedViews:
 
     @classmethod
     def spread(cls, count: int, schedule: SamplerSettings, snr_cap: float, shape: tuple[int, int, int]) -> NoisedViews:
-        """Timesteps spread evenly over the whole schedule."""
+        """Timesteps spread evenly over the schedule."""
         return cls._evenly(count, torch.arange(schedule.train_steps), schedule, snr_cap, shape)
 
     @classmethod
     def middle(cls, count: int, schedule: SamplerSettings, snr_cap: float, shape: tuple[int, int, int]) -> NoisedViews:
-        """Timesteps spread evenly over those at which a picture is decided, or over the whole
-        schedule if it has none.
-        """
+        """Timesteps spread evenly over those that decide on a picture; if none, over all."""
         level = torch.from_numpy(alpha_bars(schedule)).sqrt()
         decided = ((level > NOISIEST) & (level <= CLEAREST)).nonzero().flatten()
         chosen = decided if len(decided) else torch.arange(schedule.train_steps)

@@ -1,5 +1,4 @@
-"""Responsibilities of the ideal denoiser: the works that an optimal model of this training set
-would copy.
+"""Responsibilities of the ideal denoiser: the works that an optimal model would copy.
 
 The denoiser that fits a training set perfectly predicts, from a noised image x_t = sqrt(abar) y +
 sqrt(1 - abar) z, the mean of the works under the weights
@@ -29,10 +28,10 @@ TEMPERATURES = (1.0, 16.0, 64.0, 256.0)
 LEVELS = 8
 """Noise levels, spread evenly over the middle steps of the schedule."""
 DRAWS = 4
-"""Noise images, each used at every level and for every image."""
+"""Noise images, shared by all levels and images."""
 NOISE_SEED = 0
 NOISE_STREAM = 1 << 24
-"""First noise stream of these draws, beyond those of sampling and of re-noising."""
+"""First noise stream of these draws; sampling and re-noising use smaller ones."""
 
 
 class Responsibilities(Ranker):
@@ -53,9 +52,7 @@ class Responsibilities(Ranker):
 
 
 class ResponsibilityQuery(Query):
-    """Mean responsibilities of a few images; a first pass over the works gives the denominators of
-    the softmaxes.
-    """
+    """Mean responsibilities of a few images; a first pass gives the softmaxes' denominators."""
 
     def __init__(
         self, images: Images, works: Works, signals: Float64[np.ndarray, " level"], temperatures: tuple[float, ...]

@@ -1,5 +1,4 @@
-"""One pass over all works, in blocks and in bounded memory: the best units of every image, and the
-sums that grading needs.
+"""One pass over all works in bounded memory: the best units of every image, and sums for grading.
 
 Ten million works times a hundred images are a billion scores, too many to keep. Per image and scale
 only the best few units are kept, the sums of the scores and of their squares, and for member-LDS
@@ -21,7 +20,7 @@ from jaxtyping import Bool, Float32, Float64, Int64
 from attribution.ranking.rankers.interface import Query, RowIndex, Rows, blocks
 
 NOTHING = -3e38
-"""Logarithm of 0 that can be subtracted from itself."""
+"""Logarithm of 0, but finite, so that it can be subtracted from itself."""
 UNITS_AT_ONCE, ROWS_AT_ONCE = 65_536, 1024
 
 
@@ -55,12 +54,10 @@ class UnitIndex:
 
 @dataclass(frozen=True, eq=False)
 class Scanned:
-    """Result of one pass; a score is exp(log_score - peak), or log_score itself of an additive
-    query.
-    """
+    """Result of one pass; a score is exp(log_score - peak) or, if additive, log_score."""
 
     order: Int64[np.ndarray, "image order place"]
-    """The best units: one order per scale, or a single one for all scales."""
+    """The best units: one order per scale, or one for all scales."""
     peak: Float64[np.ndarray, "image scale"]
     total: Float64[np.ndarray, "image scale"]
     squares: Float64[np.ndarray, "image scale"]
@@ -69,24 +66,20 @@ class Scanned:
     units: int
     """Number of units with works."""
     additive: bool = False
-    """Whether scores are not logarithms."""
+    """Whether scores are plain, not logarithms."""
 
     def mean(self) -> Float64[np.ndarray, "image scale"]:
         """Mean score of the units with works."""
         return self.total / self.units
 
     def deviation(self) -> Float64[np.ndarray, "image scale"]:
-        """Standard deviation over the units with works; 0 if all scores are equal up to
-        rounding.
-        """
+        """Standard deviation over units with works; 0: all scores are equal up to rounding."""
         mean_square = self.squares / self.units
         variance = mean_square - self.mean() ** 2
         return np.asarray(np.sqrt(np.where(variance > 1e-12 * mean_square, variance, 0.0)))
 
     def standardised(self, scores: Float64[np.ndarray, "image scale unit"]) -> Float64[np.ndarray, "image scale unit"]:
-        """Scores of some units (logarithms, unless additive), standardised over all units; 0 if all
-        are equal.
-        """
+        """Scores (logarithms, unless additive) standardised over all units; 0: all are equal."""
         plain = scores if self.additive else np.exp(np.minimum(scores - self.peak[:, :, None], 0.0))
         centred, deviation = plain - self.mean()[:, :, None], self.deviation()[:, :, None]
         return np.asarray(np.divide(centred, deviation, out=np.zeros_like(centred), where=deviation > 0))
@@ -111,7 +104,7 @@ def scan(
 
     Args:
         query: one ranker's query.
-        works: used for their number and width only, which decide the blocks.
+        works: only their number and width, which decide the blocks, are used.
         images: number of images of the query.
         scales: number of scales of the ranker.
         index: the works' units.
@@ -170,9 +163,7 @@ def _add_block(
     total: Float64[np.ndarray, "image scale unit"],
     peak: Float64[np.ndarray, "image scale unit"],
 ) -> None:
-    """Add some works to the sums of their units: plain scores, or exponentials relative to the
-    unit's largest logarithm.
-    """
+    """Add works to sums of units: plain scores, or exponentials relative to the largest."""
     by_unit = np.argsort(unit_of_row, kind="stable")
     units, starts = np.unique(unit_of_row[by_unit], return_index=True)
     scores = query.log_scores(rows)[:, :, by_unit].astype(np.float64)
@@ -209,7 +200,7 @@ class _Tally:
         self.best = [[empty for _ in range(self.orders)] for _ in range(images)]
 
     def add(self, units: Int64[np.ndarray, " unit"], scores: Float64[np.ndarray, "image scale unit"]) -> None:
-        """Add some units with their scores, or the logarithms of them."""
+        """Add some units with their scores or log scores."""
         for image, row in enumerate(scores):
             for order in range(self.orders):
                 self.best[image][order] = _better(*self.best[image][order], row[order], units, self.keep)
@@ -228,7 +219,7 @@ class _Tally:
             self.seen += (scores.reshape(-1, len(units)) @ bits).reshape(*scores.shape[:2], -1)
 
     def result(self, units: int) -> Scanned:
-        """The result, with the number of units with works."""
+        """The result; ``units`` is the number of units with works."""
         return Scanned(
             order=np.array([[units for _, units in orders] for orders in self.best], dtype=np.int64),
             peak=self.peak,
@@ -255,7 +246,7 @@ def _better(
         further, units = further[worth], units[worth]
     values, kept = np.concatenate([values, further.astype(np.float64)]), np.concatenate([kept, units])
     if len(values) > 4 * keep:
-        # Sort only units that can be among the best; ties with the last of them stay in.
+        # Sort only units that can be among the best; ties with the last one stay in.
         least = -np.partition(-values, keep - 1)[keep - 1]
         enough = values >= least
         values, kept = values[enough], kept[enough]

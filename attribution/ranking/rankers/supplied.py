@@ -1,5 +1,4 @@
-"""Scores from a Parquet file: any other attribution method can be ranked, graded and fused this
-way.
+"""Scores from a Parquet file: how any other attribution method is ranked, graded and fused.
 
 Columns: ``sample`` (a sample's id) or ``image_sha256`` (of an image file); ``asset_id`` or
 ``asset_sha256``; and ``score``, larger for likelier sources. One row per image and work. A work
@@ -41,9 +40,9 @@ class ScoreTable:
     sha256: str
     """SHA-256 of the file."""
     by_asset_id: bool
-    """Whether works are named by asset id and not by SHA-256."""
+    """Whether works are named by asset id (else by SHA-256)."""
     images: dict[str, slice] = field(repr=False)
-    """Per image, the slice of its scores."""
+    """The slice of each image's scores."""
     works: pa.ChunkedArray = field(repr=False)
     scores: Float64[np.ndarray, " score"] = field(repr=False)
 
@@ -70,7 +69,7 @@ def read_scores(path: Path) -> ScoreTable:
                 f"FROM {source} ORDER BY ALL"
             ).to_arrow_table()
     _check_values(path, rows)
-    # Rows are sorted by image, so each image is one run of rows.
+    # Rows are sorted by image: each image is one run of rows.
     names = rows["image"].combine_chunks().dictionary_encode()
     starts = np.flatnonzero(np.diff(names.indices.to_numpy(), prepend=-1))
     ends = np.append(starts[1:], len(rows))

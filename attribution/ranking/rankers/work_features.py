@@ -17,7 +17,7 @@ from registry.home import write_atomically
 from registry.ids import content_id, sha256_of
 
 Compute: TypeAlias = Callable[[Float32[np.ndarray, "work channel height width"]], np.ndarray]
-"""Gets pictures of works in [0, 1] and returns a row of features for each."""
+"""From pictures of works in [0, 1] to one row of features each."""
 
 
 @dataclass(frozen=True)
@@ -27,15 +27,13 @@ class FeatureFile:
     name: str
     """First part of the file's name."""
     content: dict[str, Any]
-    """All that decides the features, beside the works."""
+    """Everything, beside the works, that decides the features."""
     width: int
     """Features of a work."""
     dtype: type[np.floating[Any]]
 
     def path(self, works: Works, folder: Path) -> Path:
-        """The file's name has a hash of the content and the works, so that changed inputs give
-        another file.
-        """
+        """The file; its name hashes content and works: changed inputs have another file."""
         content = {**self.content, "works": sha256_of(list(works.hashes))}
         return folder / f"features-{self.name}-{content_id('features', content)}.npy"
 
@@ -47,8 +45,7 @@ def work_features(
     compute: Compute,
     on_progress: Callable[[int, int], object],
 ) -> ArrayRows:
-    """The features of all works: from the file, or computed now, and kept if the works have a
-    folder.
+    """The features of all works: from the file, or computed, and kept if the works have a folder.
 
     Args:
         file: name, content and format of the features.
@@ -82,9 +79,7 @@ def work_features(
 
 
 def _opened(path: Path, size: tuple[int, int], dtype: type[np.floating[Any]]) -> np.ndarray | None:
-    """The kept features; None if there are none of this size and type, since they can be computed
-    again.
-    """
+    """The kept features; None: none of this size and type (they can be computed again)."""
     try:
         found = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError):

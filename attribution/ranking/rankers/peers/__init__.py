@@ -1,3 +1,1 @@
-"""Rankers through other attribution libraries, for comparison with ours. They need the extra
-``creditline[peers]``.
-"""
+"""Rankers through other libraries, to compare with ours; they need ``creditline[peers]``."""

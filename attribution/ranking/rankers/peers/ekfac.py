@@ -1,12 +1,12 @@
 """EKFAC influence through the library ``kronfluence``, on the ensemble's reference model.
 
 The score of a work is g_y^T H^-1 g_x (Koh and Liang 2017; Grosse et al. 2023), with the library's
-gradients, eigenvalue-corrected Kronecker factors and inverse. An example of the library's is one
-noised view of one picture. A picture's gradient is the mean over its views, so scores are means
-over pairs of views.
+gradients, eigenvalue-corrected Kronecker factors and inverse. The library's example is one noised
+view of one picture. A picture's gradient is the mean over its views, so scores are means over pairs
+of views.
 
-Factors are fitted on the same works as those of :mod:`attribution.ranking.rankers.gradients`, our
-own implementation of the same idea. The library stores the factors, and the scores of the current
+Factors are fitted on the same works as in :mod:`attribution.ranking.rankers.gradients`, our own
+implementation of the same idea. The library stores the factors, and the scores of the current
 block, as safetensors in a temporary folder, which is deleted with the ranker.
 """
 
@@ -61,13 +61,13 @@ class Denoising(Task):  # type: ignore[misc]  # ships no types
 
 
 class Ekfac(Ranker):
-    """EKFAC of one reference model. It has no scale: the damping is the library's."""
+    """EKFAC of one reference model; no scale, as the damping is the library's."""
 
     name = "ekfac"
     scales = (1.0,)
 
     def __init__(self, model: ReferenceModel) -> None:
-        # A copy: the library wraps the layers, and others may hold the same network.
+        # A copy: the library wraps the layers, and the network may be in use elsewhere.
         self.model, self.network = model, prepare_model(copy.deepcopy(model.denoiser).eval(), Denoising())
         self._folder = tempfile.mkdtemp(prefix="creditline-ekfac-")
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
@@ -105,7 +105,7 @@ class Ekfac(Ranker):
         )
 
     def pairwise(self, images: TensorDataset, works: TensorDataset) -> Float[Tensor, "example example"]:
-        """Scores of every example of the images with every example of the works."""
+        """Scores of all pairs of the images' and the works' examples."""
         values = sum(value.numel() for value in self.network.parameters())
         with _quiet():
             self.analyzer.compute_pairwise_scores(

@@ -6,8 +6,7 @@ D-TRAK (Zheng et al. 2024) differentiates the squared norm of the prediction ins
 Gradients, projection and inverse are the library's. Works are processed in blocks and only the
 projected gradients are kept, beside the training set; the library's own store is not used.
 
-The ridge is a share of the mean eigenvalue that the works span. Its grid is this ranker's grid of
-scales.
+The ridge is a share of the mean eigenvalue that the works span; its grid is the grid of scales.
 """
 
 from __future__ import annotations
@@ -75,7 +74,7 @@ class Trak(Ranker):
         square: bool,
         on_progress: Callable[[int, int], object] = lambda _done, _total: None,
     ) -> None:
-        """``on_progress`` gets (works done now, works in all) while gradients are computed."""
+        """``on_progress`` gets (works done now, works in all)."""
         self.name = "d-trak" if square else "trak"
         self.model, self.square, self.on_progress = model, square, on_progress
         self._kept: tuple[Works, _Projection, ArrayRows, Tensor] | None = None
@@ -86,12 +85,12 @@ class Trak(Ranker):
     def prepare(self, images: Images, works: Works) -> Query:
         if self._kept is None or self._kept[0] is not works:
             project = _Projection(self.model, self.square, images.shape)
-            # The reference model's files of gradients, this one too, are deleted by this prefix.
+            # The prefix deletes the file together with the reference model's files of gradients.
             file = FeatureFile(f"gradients-{self.name}", {"ranker": self.name, **self.settings()}, WIDTH, np.float32)
             rows = work_features(file, works, images.shape, project, self.on_progress)
             self._kept = works, project, rows, _inverses(rows, self.scales)
         _, project, rows, inverses = self._kept
-        # The inverse is symmetric, so it is applied to the few images instead of all works.
+        # The inverse is symmetric: applying it to the few images is enough.
         projected = torch.from_numpy(project(images.pictures))
         return TrakQuery(np.asarray(torch.einsum("iv,svw->isw", projected, inverses).numpy()), rows)
 
@@ -112,7 +111,7 @@ class _Projection:
     """Projected gradients of pictures; a picture's gradient does not depend on its batch."""
 
     def __init__(self, model: ReferenceModel, square: bool, shape: tuple[int, int, int]) -> None:
-        # The library differentiates the weights; others may hold the same network.
+        # The library differentiates the weights, and the network may be frozen elsewhere.
         self.network = model.denoiser.eval().requires_grad_(True)
         values = sum(value.numel() for value in self.network.parameters())
         views = NoisedViews.spread(VIEWS, model.schedule, model.snr_cap, shape)
@@ -136,14 +135,14 @@ class _Projection:
         found = []
         for part in torch.split(torch.from_numpy(pictures) * 2.0 - 1.0, self.at_once):
             gradients = self.computer.compute_per_sample_grad([part])
-            # The library takes a weight of one number for a row of them.
+            # The library takes a weight of one number for a row of weights.
             flat = torch.cat([value.detach().reshape(len(part), -1) for value in gradients.values()], dim=1)
             found.append(self.projector.project(flat, model_id=0) / self.length)
         return np.asarray(torch.cat(found).numpy())
 
 
 def _inverses(rows: Rows, ridges: Sequence[float]) -> Float[Tensor, "scale value value"]:
-    """(Phi^T Phi + ridge)^-1 as the library has it, up to a factor, for every ridge."""
+    """The library's (Phi^T Phi + ridge)^-1, up to a factor, for every ridge."""
     cpu = torch.device("cpu")
     plain = BasicScoreComputer(torch.float32, cpu, logging_level=logging.ERROR)
     square = torch.zeros(rows.width, rows.width)
