@@ -1,9 +1,8 @@
 """The table of all commands, in the order of the help.
 
 One module per command, named after the command, in a package per subject. The module has a function
-of that name, or a ``typer.Typer`` if the command has subcommands. A module is imported when its
-command is asked for, so the help line of the command, the first paragraph of its docstring, stands
-here too.
+of that name, or a ``typer.Typer`` if the command has subcommands. A module is imported only when
+its command is used, so the help line, the first paragraph of its docstring, is repeated here.
 """
 
 from __future__ import annotations
@@ -81,7 +80,7 @@ _PACKAGES: Mapping[tuple[str, str], Mapping[str, str]] = {
 
 
 class ListedCommand(NamedTuple):
-    """A command as the help lists it, without importing it."""
+    """A command in the help, without importing it."""
 
     module: str
     panel: str
@@ -95,4 +94,4 @@ COMMANDS: Mapping[str, ListedCommand] = MappingProxyType(
         for name, line in commands.items()
     }
 )
-"""The commands by the name that is typed."""
+"""The commands by typed name."""

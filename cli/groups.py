@@ -1,4 +1,4 @@
-"""Groups of commands: one that imports a command when it is asked for, and one with a default."""
+"""Groups of commands: one that imports a command when it is used, and one with a default."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class LazyGroup(TyperGroup):
             self.add_command(TyperCommand(name, help=listed.help, rich_help_panel=listed.panel))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - typer's own classes are private
-        """The command that the first argument names, imported."""
+        """The command named by the first argument, imported."""
         name, command, rest = super().resolve_command(ctx, args)
         return name, load(name) if name and command else None, rest
 
@@ -45,10 +45,10 @@ def load(name: str) -> Any:  # noqa: ANN401 - typer's own class of commands is p
 
 
 def _for_a_terminal(text: str) -> str:
-    """The docstring with each paragraph on one line, which the terminal wraps, and without markup.
+    """The docstring without markup, each paragraph on one line for the terminal to wrap.
 
-    Indented lines, the examples, stay lines of their own. typer keeps their indent only after some
-    texts, so they lose it.
+    Indented lines, the examples, stay separate lines. They lose their indent, since typer keeps it
+    only after some texts.
     """
     paragraphs = re.sub(r"(?<=\S)\n(?=\S)", " ", text)
     return re.sub(r"\n +", "\n", paragraphs).replace("[", r"\[")

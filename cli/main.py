@@ -13,7 +13,7 @@ from cli.output import narrate
 from registry.errors import CreditlineError
 
 UNEXPECTED = 70
-"""Exit status of an unforeseen error, different from those that have a meaning."""
+"""Exit status of an unforeseen error, different from the documented ones."""
 INTERRUPTED = 130
 """Exit status after Ctrl-C: 128 and the signal's number, as in shells."""
 

@@ -1,4 +1,4 @@
-"""The registry, the ensemble and the time that a command works with."""
+"""Opens a command's registry and ensemble, and states its time."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 def open_registry(home: Path) -> Registry:
-    """The registry in the folder that ``--home`` names.
+    """The registry in the folder of ``--home``.
 
     Raises:
-        NotFoundError: there is none.
-        IntegrityError: it is damaged, or another version's.
+        NotFoundError: the folder has no registry.
+        IntegrityError: the registry is damaged, or another version's.
     """
     from registry.home import Home
     from registry.storage.database import Registry
@@ -28,10 +28,10 @@ def open_registry(home: Path) -> Registry:
 
 
 def ensemble_named(registry: Registry, reference: str | None) -> Ensemble:
-    """The ensemble that ``--ensemble`` names; None: the newest.
+    """The ensemble of ``--ensemble``; None: the newest.
 
     Raises:
-        NotFoundError: there is none, or several have ids that begin so.
+        NotFoundError: no ensemble, or several, have an id with this beginning.
     """
     from registry.outputs.queries import named_ensemble
 
@@ -46,7 +46,7 @@ def works_named_or_of(
 
     Raises:
         UsageError: neither or both are given.
-        NotFoundError: one is not registered.
+        NotFoundError: a work or the rightsholder is not registered.
     """
     from registry.errors import UsageError
     from registry.works.lookup import resolve_rightsholder, resolve_works

@@ -1,4 +1,4 @@
-"""Options and arguments that several commands share."""
+"""Options and arguments of several commands."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import typer
 from registry.home import HOME_VARIABLE
 
 MOST_ROWS = 10**15
-"""The largest --limit and --offset: more rows than there can be, and within the database's
-integers."""
+"""The largest --limit and --offset: more rows than can exist, within the database's integers."""
 
 HomeOption = Annotated[Path, typer.Option("--home", envvar=HOME_VARIABLE, help="Home folder of the registry.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]

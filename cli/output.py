@@ -1,4 +1,4 @@
-"""Output that every command shares. stdout is data, stderr is narration."""
+"""Output of every command. stdout is data, stderr is narration."""
 
 from __future__ import annotations
 
@@ -18,19 +18,18 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 OUTPUT_VERSION = 1
-"""Version of the ``--json`` documents. A field may be added without a new version; removing or
-changing one needs a new version."""
+"""Version of the ``--json`` documents; only adding a field keeps the version."""
 
 ROWS_SHOWN = 50
 """Rows that a listing prints by default."""
 MOST_JSON_ROWS = 1_000_000
-"""Rows of one JSON document on stdout. A file holds more: it is written in bounded memory."""
+"""Rows of one JSON document on stdout. Larger listings go to a file, in bounded memory."""
 MOST_NAMES = 3
-"""Rightsholders of a work that one cell of a table names."""
+"""Rightsholders of a work named in one cell."""
 DOCUMENT_COLUMNS = frozenset({"attributes", "duties"})
-"""Columns of listings that hold JSON as text."""
+"""Columns of listings with JSON as text."""
 LONGEST_CELL = 300
-"""Characters of a table's cell; ``--json`` has the whole text."""
+"""Characters of a table's cell; ``--json`` has all."""
 PIPE_WIDTH = 10_000
 
 
@@ -42,9 +41,7 @@ def _narration() -> Console:
 
 
 def narrate(message: str) -> None:
-    """Print a line for people on stderr, as plain text: control characters and markup are
-    harmless.
-    """
+    """Print a line for people on stderr; control characters and markup are harmless."""
     from rich.text import Text
 
     _narration().print(Text(printable(message)), soft_wrap=True)
@@ -68,14 +65,14 @@ def print_table(
     legend: Mapping[str, str] | None = None,
     empty_columns: bool = False,
 ) -> None:
-    """Print rows for people on stdout, and what the columns mean on stderr.
+    """Print rows for people on stdout, and the meaning of columns on stderr.
 
     Args:
         columns: the headings.
         rows: the cells. Headings and cells are plain text: control characters and markup are
             harmless.
         legend: a sentence for each column that needs one.
-        empty_columns: whether a column that is empty in all rows is shown.
+        empty_columns: whether to show a column that is empty in all rows.
     """
     from rich.console import Console
     from rich.table import Table
@@ -86,7 +83,7 @@ def print_table(
         for index in range(len(columns))
         if empty_columns or not rows or any(row[index] not in (None, "", []) for row in rows)
     ]
-    # Into a file or a pipe nothing is cut to the width of a terminal that is not there.
+    # A file or a pipe has no width to cut cells to.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for index in shown:
@@ -107,7 +104,7 @@ def print_fields(fields: Sequence[tuple[str, object]]) -> None:
 
 
 def print_counts(counts: Mapping[str, int]) -> None:
-    """Print those counts that are not zero."""
+    """Print the counts above zero."""
     for name, count in counts.items():
         if count:
             typer.echo(f"{count:>10,}  {name}")
@@ -125,9 +122,7 @@ def _cut(text: str) -> str:
 
 
 def printable(cell: object) -> str:
-    """The text with control characters replaced, so that a terminal takes none of it for a
-    command.
-    """
+    """The text with control characters replaced, so that a terminal executes none."""
     text = "" if cell is None else str(cell)
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
@@ -139,7 +134,7 @@ def names_of(rightsholders: Sequence[str]) -> str:
 
 
 def place_of(work: Mapping[str, Any]) -> str | None:
-    """DATA-SET:PATH of a work that has a file, else its URL."""
+    """DATA-SET:PATH of a work with a file, else its URL."""
     return f"{work['data_set']}:{work['path']}" if work["path"] else work["url"]
 
 
@@ -149,7 +144,7 @@ def plural(count: int, noun: str) -> str:
 
 
 def rows_to_print(limit: int | None, total: int, *, as_json: bool) -> int:
-    """The number of rows that a listing with these options prints at most.
+    """The most rows that a listing with these options prints.
 
     Raises:
         UsageError: more rows than one JSON document holds.
@@ -166,7 +161,7 @@ def rows_to_print(limit: int | None, total: int, *, as_json: bool) -> int:
 
 
 def narrate_rest(shown: int, total: int, offset: int, things: str) -> None:
-    """Tell people that a listing has more rows than it printed."""
+    """Tell people that a listing has more rows than were printed."""
     if shown < total:
         start = f", from row {offset + 1:,}" if offset else ""
         narrate(f"{shown:,} of {total:,} {things}{start}; see --limit and --offset")
@@ -176,7 +171,7 @@ def write_rows(reader: Callable[[], Any], out: Path, things: str, *, as_json: bo
     """Write a listing to a file, the answer to ``--out``.
 
     Raises:
-        UsageError: the file's suffix is not one of a table's formats. Nothing is read then.
+        UsageError: the file's suffix is no table format. Nothing is read then.
     """
     from registry.export.files import check_suffix, write_listing
 
@@ -189,7 +184,7 @@ def write_rows(reader: Callable[[], Any], out: Path, things: str, *, as_json: bo
 
 
 def plain_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of the registry as JSON has it: attributes as an object, times in ISO 8601."""
+    """A row of the registry for JSON: attributes as an object, times in ISO 8601."""
     plain = {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in row.items()}
     for name in DOCUMENT_COLUMNS & plain.keys():
         if isinstance(plain[name], str):
@@ -199,7 +194,7 @@ def plain_row(row: Mapping[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def progress_bars() -> Iterator[Progress]:
-    """Progress bars with an estimate on stderr; add one task per job that people wait for."""
+    """Progress bars with an estimate on stderr; add one task per job."""
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,

@@ -1,8 +1,7 @@
-"""Real works for the demonstration: emoji of two houses, under two licences, from two Python
-packages.
+"""Real works for the demonstration: emoji of two houses under two licences, from Python packages.
 
 Twemoji (CC-BY-4.0) are PNG files. OpenMoji (CC-BY-SA-4.0) are SVG files, rendered here. The folder
-holds what a rightsholder would deliver: image files and a table of owners.
+holds a rightsholder's typical delivery: image files and a table of owners.
 """
 
 from __future__ import annotations
@@ -56,7 +55,8 @@ class House:
 
 
 def write_demonstration_works(folder: Path) -> Path:
-    """Write the works and their table of owners into ``folder``, and return the path of the table.
+    """Write the works and their table of owners into ``folder``; return the path of the table.
+
     Existing files are replaced.
 
     Raises:
@@ -74,8 +74,7 @@ def write_demonstration_works(folder: Path) -> Path:
 
 
 def picture_of(house_name: str, character: str) -> Image.Image:
-    """One emoji as its house draws it, without the margin; any emoji of the house, not only the
-    works.
+    """One emoji as its house draws it, without margin; any emoji of the house, not only the works.
 
     Raises:
         MissingPartError: the ``demo`` extra is not installed.
@@ -127,9 +126,7 @@ def _write_house(house: House, folder: Path) -> Iterator[tuple[str, ...]]:
 
 
 def _trimmed(picture: Image.Image) -> Image.Image:
-    """The picture without its margin: margins differ between houses, and the motif should fill the
-    few pixels of a sample.
-    """
+    """The picture without its margin, so that the motif fills the few pixels of a sample."""
     return picture.crop(picture.getbbox())
 
 

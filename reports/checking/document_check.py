@@ -63,8 +63,7 @@ class Checked:
     """The event of the log that names the document."""
     issued: Issued | None
     events_since: dict[str, int] | None
-    """Events by kind since the document's facts were read, or since its own event without a
-    stamp."""
+    """Events by kind since the document's facts were read; without a stamp, since its own event."""
     facts: Literal["same", "changed", "not compared"]
     """Whether the registry would say the same of its subject now."""
     reason: str

@@ -1,6 +1,5 @@
 """Content Credentials (C2PA): findings about a generated image, signed into the image, and the
-check
-of such a file.
+check of such a file.
 
 :mod:`assertion` is the form of the statement and :mod:`findings` reads it from the registry; they
 need no extra. The modules that sign, check or read keys need the extra ``c2pa``. Enter here:

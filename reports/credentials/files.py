@@ -10,8 +10,7 @@ from pathlib import Path
 from registry.errors import InputError
 
 LARGEST_PEM = 2**20
-"""Bytes: a chain has a few thousand, a list of all trust anchors of the world some hundred
-thousand."""
+"""Bytes: a chain has a few thousand, a list of the world's trust anchors some hundred thousand."""
 LARGEST_IMAGE = 256 * 2**20
 
 

@@ -1,5 +1,4 @@
-"""Reads the facts of a sample's assertion from the registry: its newest audit's candidates,
-evidence.
+"""Reads the facts of a sample's assertion: candidates and evidence of its newest audit.
 
 Texts from the registry (titles, names, licences) become one line each, without characters that turn
 the writing direction: other programs will show them.

@@ -161,7 +161,7 @@ CONFLICT_TABLE = " UNION ALL ".join(
 
 
 def prepare(connection: duckdb.DuckDBPyConnection, data_set_id: int) -> None:
-    """Select a data set's works; make ``conflict`` and ``counted_<name>`` of each :data:`TABLES`."""
+    """Select a data set's works; make ``conflict`` and a ``counted_<name>`` per :data:`TABLES`."""
     select_works(connection, "SELECT * FROM asset WHERE data_set_id = ?", [data_set_id])
     prepare_hosts(connection)
     for name, query in {

@@ -1,6 +1,4 @@
-"""Documentation of training data under California's AB 2013: the twelve items of Civil Code 3111
-(a).
-"""
+"""Documentation of training data under California's AB 2013, Civil Code 3111 (a): twelve items."""
 
 from __future__ import annotations
 
@@ -19,9 +17,7 @@ KIND = "ab-2013 statement"
 
 
 def facts(registry: Registry, subject: str) -> dict[str, Any]:
-    """The facts of a statement under its version's answers; see
-    :mod:`reports.checking.document_types`.
-    """
+    """The facts under the version's answers; see :mod:`reports.checking.document_types`."""
     return facts_of(registry, FORM, subject)
 
 

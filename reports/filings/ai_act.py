@@ -25,9 +25,7 @@ MILLION, BILLION = 10**6, 10**9
 
 
 def facts(registry: Registry, subject: str) -> dict[str, Any]:
-    """The facts of a summary under its version's answers; see
-    :mod:`reports.checking.document_types`.
-    """
+    """The facts under the version's answers; see :mod:`reports.checking.document_types`."""
     return facts_of(registry, FORM, subject)
 
 

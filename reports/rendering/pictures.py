@@ -1,5 +1,4 @@
-"""Pictures for pages: checked, decoded, and encoded again, so a page holds pixels, no foreign
-bytes.
+"""Pictures for pages: checked, decoded, encoded again, so that a page holds no foreign bytes.
 
 Small images stay exact (the browser scales pixel art up); larger ones become WebP, so a page of ten
 candidates stays small enough to mail.

@@ -1,5 +1,4 @@
-"""The lineage of one output in PROV-JSON: its models, their training, the works found to influence
-it.
+"""The lineage of one output in PROV-JSON: its models, their training, the influential works.
 
 Facts and estimates are kept apart. Training on the works of a manifest is a fact: a member's
 training ``used`` them, as one collection with its Merkle root and count. Influence of a work is the

@@ -40,9 +40,7 @@ LARGEST_DOCUMENT = 2**22
 
 @dataclass(frozen=True)
 class Exported:
-    """The files of an export, and the facts that the format asks for and the registry does not
-    know.
-    """
+    """The files of an export, and the format's facts that the registry does not know."""
 
     path: Path
     files: tuple[Issued, ...]

@@ -88,8 +88,7 @@ class _Opened:
 def export_table(
     registry: Registry, name: str, path: Path, now: datetime.datetime, *, all_audits: bool = False
 ) -> WrittenTable:
-    """Write one of :data:`TABLES`, in the format of the suffix; ``all_audits``: all, not the
-    newest.
+    """Write a table in the format of the suffix; ``all_audits``: not only the newest.
 
     Raises:
         UsageError: the suffix names no format, or the folder does not exist.

@@ -1,4 +1,4 @@
-"""The options for measuring LPIPS, of `audit` and `ablate`."""
+"""The LPIPS options of `audit` and `ablate`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LpipsFileOption = Annotated[
 
 
 def load_lpips(progress: Progress, network: str | None, path: Path | None) -> LpipsWeights | NotMeasured:
-    """The weights of LPIPS, downloaded if a network is given by name."""
+    """The weights of LPIPS, downloaded if a network is named."""
     from attribution.metrics.lpips_weights import lpips_weights
     from attribution.metrics.perceptual import openable
 
@@ -47,7 +47,7 @@ def load_lpips(progress: Progress, network: str | None, path: Path | None) -> Lp
 
 
 def narrate_not_measured(network: str | None, measured: object) -> None:
-    """Say why LPIPS was not measured, if it was asked for."""
+    """Say why a requested LPIPS measurement is missing."""
     from attribution.metrics.euclidean import NotMeasured
 
     if network and isinstance(measured, NotMeasured):

@@ -13,7 +13,7 @@ from registry.errors import UsageError
 from registry.home import DEFAULT_HOME
 
 WANTED_Q = 0.05
-"""The largest q of a finding, as audits have it by default."""
+"""The largest q of a finding, by default in audits."""
 
 UnitOption = Annotated[
     str,
@@ -90,7 +90,7 @@ def encode(
     units = load_units(registry, encoding.id)
     facts = plan(units.unit_numbers, encoding.n, encoding.h, encoding.seed)
     with registry.connection() as connection:
-        # Of today: an encoding that is asked for again may leave out more than when it was made.
+        # Permissions of today: an encoding asked for again may leave out more than at first.
         outside = left_out(connection, pa.table({"asset_id": units.asset_ids}), permissions)
         taken = taken_in(connection, units.asset_ids)
     if idle := idle_members(units.codes, encoding.n):
@@ -122,7 +122,7 @@ def encode(
 
 
 def unit_of(name: str) -> tuple[str, str | None]:
-    """The kind of unit and the column that ``--unit`` names."""
+    """The kind of unit and the column named by ``--unit``."""
     return (name, None) if name in ("asset", "rightsholder") else ("column", name)
 
 

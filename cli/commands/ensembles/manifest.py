@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from registry.storage.tables import Member
 
 MOST_SHARES = 20
-"""Rightsholders and licences that are printed; --json has all."""
+"""Rightsholders and licences to print; --json has all."""
 
 
 def manifest(

@@ -140,7 +140,7 @@ def train_reference(
 
 
 def member_facts(member: Member) -> dict[str, Any]:
-    """A member as JSON documents have it."""
+    """A member in JSON documents."""
     return {
         "id": member.id,
         "index": member.index,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from registry.planning.encoding_plan import Plan
 
 PLANNED = 6
-"""How many numbers of members are compared by default."""
+"""Numbers of members compared by default."""
 
 _LEGEND = {
     "members": "Number of members to train.",

@@ -17,11 +17,11 @@ def run_training(
     """Train the missing members of an ensemble.
 
     Args:
-        registry: with the ensemble.
+        registry: has the ensemble.
         ensemble_id: the ensemble.
         device: cpu or cuda; None: cuda if there is a GPU.
         workers: parallel processes; None: one per core, one on a GPU.
-        again: train the members that are out of service again, instead of the missing ones.
+        again: retrain the members out of service, instead of training the missing ones.
 
     Returns:
         The newest generation of every member.
@@ -60,6 +60,6 @@ def run_training(
         for member in run(registry, ensemble_id, choose_device(device, workers), advance):
             progress.remove_task(bars[member.index])
             if not progress.console.is_terminal:
-                # A log file shows no bars; it gets a line per member.
+                # A log file shows no bars, so it gets a line per member.
                 narrate(f"member {member.index} of {encoding.n} is trained and registered")
     return [state.member for state in service_status(registry, ensemble_id).states]

@@ -89,12 +89,12 @@ def sample(
 
 
 def sample_facts(registry: Registry, row: Sample) -> dict[str, Any]:
-    """A sample as JSON documents have it."""
+    """A sample in JSON documents."""
     return {
         "id": row.id,
         "seed": row.seed,
         "label": row.label,
-        # In the registry's order, so that an earlier sample is printed the same.
+        # In the registry's order, so that an earlier sample prints the same.
         "sampler": dict(sorted(row.sampler.items())),
         "file": str(registry.home.sample_image(row.id)),
         "image_sha256": row.image_sha256,

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def in_words(further: WithdrawalCapacity) -> str:
-    """The number of units that can be withdrawn before no member is left in service."""
+    """The number of units that can be withdrawn while a member stays in service."""
     if further.guaranteed == 0:
         certain = "the next withdrawn unit may leave no member in service"
     else:

@@ -15,7 +15,7 @@ from registry.errors import UsageError
 from registry.home import DEFAULT_HOME
 
 _LONGEST = 100
-"""Characters of a change that the table shows; --json has the whole."""
+"""Characters of a change in the table; --json has all."""
 
 log = typer.Typer()
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from registry.storage.database import Registry
 
 LISTED = 50
-"""Works that are printed; --json has all."""
+"""Works to print; --json has all."""
 
 
 def check(
@@ -86,7 +86,7 @@ def _are(count: int) -> str:
 
 
 def _facts(connection: duckdb.DuckDBPyConnection, ids: list[int]) -> dict[int, dict[str, Any]]:
-    """The columns of the works that the answer has, by the work's id."""
+    """The answer's columns of the works, by work id."""
     from registry.works.listings import works_named
 
     columns = ("asset_id", "data_set", "path", "url", "sha256", "title", "rightsholder", "rightsholders", "licence")

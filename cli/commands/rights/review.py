@@ -90,7 +90,7 @@ def _subjects(
     if rightsholder:
         return "rightsholder", [resolve_rightsholder(connection, rightsholder)]
     if licence:
-        # References with one SPDX expression are one licence, so any of them stands for all.
+        # References with one SPDX expression are one licence, so any reference will do.
         query, scope, name = "SELECT min(id) FROM licence WHERE reference = ? OR spdx = ?", "licence", licence
     else:
         query, scope, name = "SELECT min(id) FROM data_set WHERE name = ?", "data set", data_set or ""

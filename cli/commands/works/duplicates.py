@@ -12,7 +12,7 @@ from cli.output import echo, narrate, narrate_rest, plain_row, print_json, print
 from registry.home import DEFAULT_HOME
 
 WORKS_PER_GROUP = 20
-"""Works of a group that are printed; --out has all."""
+"""Works to print per group; --out has all."""
 
 
 def duplicates(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ListingOptions:
-    """The options of every listing, as the command line gives them."""
+    """The options of every listing."""
 
     home: Path
     limit: int | None
@@ -40,10 +40,10 @@ def print_listing(
     """Print, count or write the rows of a listing.
 
     Args:
-        things: the plural that the listing is named after, as typed: ``data-sets``.
-        columns: those printed for people; JSON and files have all.
+        things: the listing's plural name, as typed: ``data-sets``.
+        columns: printed columns; JSON and files have all.
         total_of: counts all rows.
-        listing_of: the listing with at most so many rows.
+        listing_of: the listing with at most this many rows.
         options: of the command.
     """
     with open_registry(options.home).connection() as connection:

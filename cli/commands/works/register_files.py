@@ -1,4 +1,4 @@
-"""The part of ``creditline register`` that is about files: folders, archives and shards."""
+"""The part of ``creditline register`` for files: folders, archives and shards."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from registry.ingest.source_kind import SourceKind
 from registry.storage.database import Registry
 
 _NAMED = 5
-"""Findings of each kind that a dry run names; --json has all."""
+"""Findings of each kind that a dry run prints; --json has all."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def register_files(
 
         def register(into: Registry) -> RegistrationReport:
             if kind is SourceKind.FOLDER:
-                # A dry run writes to a copy in another home, so the registry's own home is left out
+                # A dry run writes to a copy in another home, so the registry's own home is excluded
                 # by name.
                 without = (registry.home.root, *excluded)
                 return register_folder(into, source, owners, now=now(), excluded=without, **chosen)
@@ -152,7 +152,7 @@ def owner_source(
     """The source of the works' rightsholders.
 
     Raises:
-        UsageError: none is named, or several.
+        UsageError: no source is named, or several.
     """
     given = [table is not None, per_folder, rightsholder is not None].count(True)
     if given > 1 or (given == 0 and not allow_unowned):

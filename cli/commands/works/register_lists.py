@@ -1,4 +1,4 @@
-"""The part of ``creditline register`` that is about lists of works."""
+"""The part of ``creditline register`` for lists of works."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from registry.ingest.lists import CANONICAL, Constant, ListSource, open_list
 from registry.storage.database import Registry
 
 _REASONS = 20
-"""Reasons for refusals that are shown."""
+"""Most reasons for refusals to print."""
 
 
 @dataclass(frozen=True)
 class ListOptions:
-    """The options about the columns of a list."""
+    """The options on a list's columns."""
 
     preset: str | None
     mapping: Mapping[str, str]
@@ -40,7 +40,7 @@ class ListOptions:
         """Read ``--map`` and ``--set``.
 
         Raises:
-            UsageError: one has no equals sign, or names a field twice.
+            UsageError: an option has no equals sign, or repeats a field.
         """
         return cls(preset, _pairs("--map", mapped, "COLUMN"), _pairs("--set", constants, "VALUE"), tuple(attributes))
 

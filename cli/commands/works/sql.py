@@ -64,9 +64,7 @@ def sql(
 
 
 def _plain_value(value: Any) -> Any:  # noqa: ANN401 - whatever a query may return
-    """The value as JSON has it: times in ISO 8601, bytes in hex, null for numbers that JSON
-    lacks.
-    """
+    """A JSON value: times in ISO 8601, bytes in hex, null for numbers that JSON lacks."""
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, float):
