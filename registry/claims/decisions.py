@@ -56,13 +56,7 @@ def decide_claim(
 ) -> DecisionReport:
     """Accept or refuse a claim, or open it again.
 
-    Args:
-        registry: with the claim.
-        claim_id: of the claim.
-        state: one of STATES.
-        reason: for the decision.
-        now: the time to record.
-        licence: the terms that the claimant grants, for an accepted claim.
+    ``state`` is one of STATES; ``licence``: the claimant's terms, for an accepted claim.
 
     Raises:
         NotFoundError: no such claim.
@@ -123,8 +117,7 @@ def _verify(change: Change, claim_id: int, rightsholder_id: int, licence: str | 
     """Append verified rows with the claimant as owner; returns how many."""
     numbers = licence_ids(change, {licence or NO_LICENCE})
     given, unknown = numbers.get(licence or ""), numbers.get(NO_LICENCE)
-    # If the claimant was the owner already, the terms are the claimant's and stay. Titles and the
-    # like do not depend on ownership.
+    # If the claimant was the owner already, the terms stay. Titles do not depend on ownership.
     rows = change.connection.execute(
         """
         INSERT INTO asset_rights (id, asset_id, basis, rightsholder_id, licence_id, title, creator, source_url, attributes,

@@ -110,8 +110,7 @@ def open_claim(
         claimant: a name, which gets a record if it has none, or ``#<id>``.
         statement: the assertion.
         now: the time to record.
-        works: references, see :mod:`registry.works.lookup`; a whole SHA-256 that matches no work
-            is kept for later.
+        works: references (:mod:`registry.works.lookup`); an unknown full SHA-256 is kept.
         images: pictures to compare with all works.
         evidence: for the assertion.
 

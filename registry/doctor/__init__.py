@@ -27,12 +27,9 @@ def examine(
 ) -> Examination:
     """Examine the registry and its home.
 
-    Args:
-        registry: the registry.
-        read_works: whether to read every work's file; None: if all together have at most
-            :data:`registry.doctor.files.SMALL` bytes.
-        quick: whether to skip the files of works, members and outputs.
-        on_progress: called with the check, what is done and what there is.
+    ``read_works``: whether to read every work's file; None: if all together have at most
+    :data:`registry.doctor.files.SMALL` bytes. ``quick`` skips the files of works, members and
+    outputs. ``on_progress`` gets the check, the number done and the number in all.
 
     Raises:
         RegistryError: the database is unreadable, locked, or of another schema.

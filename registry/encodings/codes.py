@@ -175,8 +175,7 @@ def _shuffle(values: Words, size: int, purpose: str, seed: int, n: int, h: int, 
     rounds = 6 * size.bit_length() + 32
     # The key is hashed as Python writes it, and a NumPy integer is written differently from an int.
     key = (purpose, int(seed), int(n), int(h))
-    # 128 bits choose K, since the remainder of 64 would favour small K for the largest sizes; 64
-    # more key the coin.
+    # 128 bits choose K: the remainder of 64 would favour small K at large sizes. 64 key the coin.
     digests = [hashlib.sha256(repr((key, number)).encode()).digest() for number in range(rounds)]
     partners = np.array([int.from_bytes(digest[:16], "big") % size for digest in digests], dtype=np.uint64)
     keys = np.array([int.from_bytes(digest[16:24], "big") for digest in digests], dtype=np.uint64)

@@ -96,8 +96,7 @@ class Change:
 
     def next_id(self, table: str) -> int:
         """The id of the next row of a numbered table."""
-        # Never a sealed id, even if its row was deleted. With the bound DuckDB reads the last
-        # blocks only.
+        # Never a sealed id, even if its row was deleted. By the bound, DuckDB reads few blocks.
         last = self._through.get(table, -1)
         query = f"SELECT coalesce(max(id), ?) + 1 FROM {table} WHERE id > ?"  # noqa: S608 - our tables
         return int(self.connection.execute(query, [last, last]).fetchall()[0][0])

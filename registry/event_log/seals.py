@@ -169,13 +169,8 @@ def digests_of_ranges(
 
     Do not use the connection for anything else while the digests are read.
 
-    Args:
-        connection: of the registry.
-        table: one of :data:`NUMBERED_TABLES`.
-        ranges: ascending, without overlaps.
-        first_values: by id, the first value of the column of :data:`MOVED_COLUMNS`, where it has
-            changed.
-        on_rows: called with the number of rows read, as it goes.
+    ``ranges`` are ascending, without overlaps. ``first_values``: by id, the first value of the
+    column of :data:`MOVED_COLUMNS`, where it has changed. ``on_rows`` gets the number of rows read.
     """
     if not ranges:
         return
@@ -197,8 +192,7 @@ def digests_of_ranges(
             start = max(start, int(np.searchsorted(ids, first)))
             end = int(np.searchsorted(ids, last, side="right"))
             rows.update(batch.slice(start, end - start))
-            # Ids between two ranges belong to neither; past the last range there are none, by the
-            # condition.
+            # Ids between two ranges belong to neither; the condition excludes those past the last.
             start = end
     rows = rows or RowHash(schema_of(connection, table))
     yield rows.digest()

@@ -38,10 +38,8 @@ def verify(
 ) -> Verification:
     """Verify the whole log, and every row that it sealed.
 
-    Args:
-        registry: to verify.
-        expect: a hash noted earlier; it is a fault if the log does not continue from it.
-        on_progress: called with the rows checked and the rows in all.
+    ``expect`` is a hash noted earlier; a log that does not continue from it is a fault.
+    ``on_progress`` gets the rows checked and the rows in all.
 
     Raises:
         UsageError: ``expect`` is no hash.

@@ -91,12 +91,9 @@ Result = Work | KnownWork | Refusal
 
 
 def inspect_file(root: Path | str, task: Task, decode: bool = False) -> Result:
-    """Hash and inspect a file.
+    """Hash and inspect a file of the folder ``root``.
 
-    Args:
-        root: the folder.
-        task: the file.
-        decode: decode every image completely, to find damage inside the pixels of JPEG and WebP.
+    ``decode`` decodes every image completely, to find damage inside the pixels of JPEG and WebP.
     """
     try:
         data = read_regular_file(f"{root}/{task.path}")

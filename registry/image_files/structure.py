@@ -45,8 +45,8 @@ def _fault_of_jpeg(data: bytes) -> str | None:
         elif marker == 0x01 or 0xD0 <= marker <= 0xD8:  # markers without a body
             position += 2
         elif marker == 0xDA:
-            # In compressed data a byte 0xFF is followed by 0x00, so an end marker from here on is
-            # real. A preview in the metadata before the first scan has an end marker, too.
+            # In compressed data 0x00 follows a byte 0xFF, so an end marker from here on is real. A
+            # preview in the metadata before the first scan has an end marker, too.
             return None if data.rfind(b"\xff\xd9", position) > 0 else TRUNCATED
         else:
             position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")

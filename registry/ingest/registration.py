@@ -120,13 +120,7 @@ def register_folder(
 ) -> RegistrationReport:
     """Register the images of a folder, and those in its archives.
 
-    Args:
-        registry: where the works go.
-        folder: searched with everything below it.
-        owners: the owner of each file.
-        now: the time to record.
-        excluded: files and folders to leave out; the registry's home always is.
-        options: see :class:`Options`.
+    Everything below the folder is searched, except ``excluded`` and the registry's home.
 
     Raises:
         InputError: the folder cannot be read.

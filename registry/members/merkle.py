@@ -108,10 +108,7 @@ class MerkleTree:
 
     @classmethod
     def build(cls, hashes: Iterable[str]) -> MerkleTree:
-        """Build from the SHA-256 of every work, in any order.
-
-        Args:
-            hashes: lower-case hexadecimal; each work once.
+        """Build from the SHA-256 (lower-case hexadecimal) of every work, once each, in any order.
 
         Raises:
             InputError: something is not a SHA-256, or a work comes twice.

@@ -28,11 +28,8 @@ def expected_works(
 ) -> list[str]:
     """SHA-256 of every work that a model of the encoding trains on, sorted.
 
-    Args:
-        registry: where the encoding is.
-        encoding_id: the encoding.
-        index: the member's bit; None: a reference model.
-        applied_through: the last withdrawal applied before training; None: none is.
+    ``index`` is the member's bit; None: a reference model. ``applied_through`` is the last
+    withdrawal applied before training; None: none is.
     """
     with registry.connection() as connection:
         works = encoded_works(connection, encoding_id)
@@ -49,18 +46,13 @@ def last_withdrawal(registry: Registry) -> int | None:
 def register_member(registry: Registry, folder: MemberFolder, origin: str, now: datetime) -> Member:
     """Register a member; one that is registered already is returned as it is.
 
-    Args:
-        registry: where the ensemble is and the member goes.
-        folder: as :func:`registry.members.manifest.read_member_folder` read it.
-        origin: ``trained`` or ``imported``.
-        now: the time to record.
+    ``folder`` comes from :func:`registry.members.manifest.read_member_folder`; ``origin`` is
+    ``trained`` or ``imported``.
 
     Raises:
         NotFoundError: the registry has no such ensemble.
-        InputError: the manifest names another encoding, or an index that the ensemble does not
-            have.
-        IntegrityError: the works are not those that the codes imply, or another member holds this
-            place.
+        InputError: the manifest names another encoding, or an index outside the ensemble.
+        IntegrityError: the works are not those of the codes, or another member has this place.
     """
     manifest = folder.manifest
     with registry.session() as session:

@@ -47,8 +47,7 @@ def saw(
 def seen_by_any(members: Iterable[tuple[int, int | None]]) -> str:
     """SQL over a row of ``encoded_work``: whether one of these members saw the work.
 
-    Args:
-        members: for each, its bit and the last withdrawal applied before training.
+    ``members``: for each, its bit and the last withdrawal applied before training.
     """
     masks: dict[int, int] = {}
     for index, through in members:

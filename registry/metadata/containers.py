@@ -181,8 +181,8 @@ def _tiff(image: Image.Image, data: bytes, blocks: Blocks, problems: Problems) -
     if any(tag in tags for tag in exif.TAGS):
         blocks.tiff_tags = tags
     blocks.has_c2pa = _TIFF_C2PA in tags
-    # The raw bytes, as Pillow's own IPTC reader uses them: Photoshop declares the block as long
-    # integers, and the directory would give the first one only.
+    # As Pillow's own IPTC reader: Photoshop declares the block as long integers, and the directory
+    # would give the first one only.
     raw = tags._tagdata
     if not blocks.xmp and _TIFF_XMP in raw:
         blocks.xmp.append(raw[_TIFF_XMP])
@@ -216,8 +216,7 @@ def _gif(image: Image.Image, data: bytes, blocks: Blocks, problems: Problems) ->
 
 
 def _after_sub_blocks(data: bytes, position: int) -> int:
-    # Pixels fill their sub-blocks, all but the last: a run of full ones is stepped over at once,
-    # not one by one.
+    # Pixels fill their sub-blocks, all but the last: a run of full ones is skipped at once.
     while data[position : position + 1] == b"\xff":
         lengths = data[position : position + 2**20 : 256]
         position += 256 * (len(lengths) - len(lengths.lstrip(b"\xff")))

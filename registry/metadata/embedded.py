@@ -32,11 +32,8 @@ UNREAD_CREDENTIALS = "it has a C2PA manifest, which was not read: the library fo
 def read_embedded(image: Image.Image, data: bytes, *, credentials: bool = True) -> EmbeddedMetadata:
     """The metadata of a file, without decoding its pixels.
 
-    Args:
-        image: the file, opened; only its header has been read.
-        data: the bytes of the same file.
-        credentials: whether to read C2PA manifests; if not, a file with one gets the problem
-            :data:`UNREAD_CREDENTIALS`.
+    ``image`` is the file, opened and not decoded; ``data`` are its bytes. Without ``credentials``,
+    a file with a C2PA manifest gets the problem :data:`UNREAD_CREDENTIALS`.
     """
     problems = Problems()
     blocks = locate(image, data, problems)

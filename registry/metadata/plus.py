@@ -42,11 +42,8 @@ def term_of(value: str) -> str:
 def read_data_mining(value: str, constraint: str | None, found_in: str) -> Iterator[RightsSignal]:
     """The signals in one value of ``plus:DataMining``.
 
-    Args:
-        value: as it stands in the file.
-        constraint: what the file has beside it: constraints in words, or a rights expression or its
-            address.
-        found_in: the place, for the signal.
+    ``constraint`` is the text beside the value in the file: constraints in words, or a rights
+    expression or its address. ``found_in`` is the place for the signal.
     """
     raw = clean(value)[:LONGEST_RAW]
     if not raw:

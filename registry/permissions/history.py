@@ -143,9 +143,8 @@ def prepare_permissions_at_training(connection: duckdb.DuckDBPyConnection, seen:
     The permission is that of the work when the member that saw it was registered; null where the
     log does not say.
 
-    Args:
-        connection: with the tables of :func:`prepare_changes`.
-        seen: name of a table with the columns ``asset_id`` and ``member_id``, one row per pair.
+    ``seen`` names a table with the columns ``asset_id`` and ``member_id``, one row per pair. The
+    tables of :func:`prepare_changes` must be there.
     """
     connection.execute(f"CREATE OR REPLACE TEMP TABLE permission_at_training AS {_AT_TRAINING.format(seen=seen)}")
 

@@ -206,11 +206,8 @@ def withdrawals_left(
 ) -> WithdrawalCapacity:
     """How many more units of an encoding can be withdrawn before no member is left.
 
-    Args:
-        registry: where the encoding is.
-        encoding_id: the encoding.
-        serving: indices of the members in service; None: as if every member had been trained on all
-            works of its code.
+    ``serving`` has the indices of the members in service; None: as if every member had been trained
+    on all works of its code.
 
     Raises:
         NotFoundError: no such encoding.

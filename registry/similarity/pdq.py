@@ -78,13 +78,10 @@ class NotComparable:
 def fingerprint_of(image: Image.Image) -> Fingerprint:
     """Hash a picture as it is shown: turned as its EXIF says, transparent parts on white, in grey.
 
-    Args:
-        image: just opened, so that a JPEG can be decoded at a fraction of its size, or already
-            loaded.
+    An ``image`` that was just opened is fastest: a JPEG is decoded at a fraction of its size.
 
     Raises:
-        InputError: more pixels than the registry takes. Pillow's own errors pass for a picture that
-            cannot be decoded.
+        InputError: more pixels than the registry takes. Pillow's errors for damage pass.
     """
     if max(image.size) > LARGEST_SIDE or image.width * image.height > LARGEST_AREA:
         raise InputError(

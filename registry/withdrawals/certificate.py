@@ -121,9 +121,7 @@ def document_hash(fields: Mapping[str, JsonValue]) -> str:
 def check(data: bytes, manifests: Path | None = None) -> tuple[Certificate, list[str]]:
     """Check a certificate without a registry; returns it with its problems, none if it holds.
 
-    Args:
-        data: the document.
-        manifests: a folder with trusted manifests: ``*.json``, or members' folders.
+    ``manifests`` is a folder with trusted manifests: ``*.json``, or members' folders.
 
     Raises:
         InputError: the document is not a certificate, or the folder has no manifest.

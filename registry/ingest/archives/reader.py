@@ -83,10 +83,7 @@ def first_names(path: Path, most: int) -> list[str]:
 def read_archive(path: Path, *, include: Callable[[str], bool] = every, limits: Limits = DEFAULT) -> ArchiveReader:
     """Go through an archive once.
 
-    Args:
-        path: the archive.
-        include: whether to read a member, by its normalised path; others leave no finding.
-        limits: its budgets.
+    ``include`` says whether to read a member, by its normalised path; others leave no finding.
 
     Raises:
         InputError: it is no archive, or nothing of it can be read. Also while going through it.

@@ -46,8 +46,7 @@ def is_tar_header(block: bytes) -> bool:
         stated = _number(block[148:156])
     except DamageError:
         return False
-    # The low half of an Adler-32 is one more than the sum, exactly so up to 256 bytes, and fifty
-    # times as fast as a sum.
+    # The low half of an Adler-32 is the sum + 1, exactly up to 256 bytes, and 50 times as fast.
     total = (zlib.adler32(block[:256]) & 0xFFFF) + (zlib.adler32(block[256:]) & 0xFFFF) - 2
     return stated == total - sum(block[148:156]) + 256
 

@@ -122,8 +122,7 @@ class ListSource:
             mark = parts[0][0].mark
             columns[MALFORMED] = "NULL::VARCHAR" if mark is None else identifier(mark)
         files = ", ".join(literal(str(part.path)) for part, _ in parts)
-        # The virtual columns are named instead of asked for by option: the option fails where a
-        # file has one of that name.
+        # The virtual columns are named: their option fails where a file has one of that name.
         if len(parts) > 1:
             offsets = ", ".join(str(offset + 1) for _, offset in parts)
             row_number = f"file_row_number + ([{offsets}]::BIGINT[])[file_index::BIGINT + 1]"

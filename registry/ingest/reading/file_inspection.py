@@ -52,10 +52,9 @@ def inspect_files(
         tasks: its files.
         decode: see :func:`registry.image_files.inspection.inspect_file`.
         workers: processes that read.
-        inspect: what is done with each file.
+        inspect: the function for each file.
         seconds_alone: how long this process reads before others are started.
-        seconds_expected: how long reading would take alone, as far as known; if much longer, the
-            others are started at once.
+        seconds_expected: estimate of reading alone; if much longer, others start at once.
     """
     started = time.monotonic()
     left = iter(tasks)
@@ -83,12 +82,8 @@ def apply_in_processes(
 ) -> Iterator[list[Any]]:
     """Have ``module:function`` applied to chunks of JSON values by processes, in order.
 
-    Args:
-        root: handed to the function.
-        function: gets root and a list, and gives as many JSON values.
-        chunks: the lists.
-        workers: processes.
-        failed: the value for an item that ends the process.
+    ``function`` gets ``root`` and a list, and returns as many JSON values. ``failed`` gives the
+    value for an item that ends the process.
     """
 
     def request(items: list[Any]) -> Mapping[str, Any]:

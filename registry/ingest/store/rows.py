@@ -26,13 +26,9 @@ def insert_rows(
 ) -> None:
     """Append rows in their order.
 
-    Args:
-        change: the transaction.
-        table: where they go.
-        rows: their columns; without ``id``, they get the next ones.
-        constants: columns that have one value for all.
-        hashed: compute the digest for the seal from these columns, instead of reading them back;
-            they must be all that the change adds to the table, and have its types.
+    Rows without ``id`` get the next ones. ``constants`` are columns with one value for all rows.
+    ``hashed``: compute the digest for the seal from these columns, instead of reading them back;
+    they must be all that the change adds to the table, and have its types.
     """
     rows = rows if isinstance(rows, pa.Table) else pa.table(dict(rows))
     if "id" not in rows.column_names:
