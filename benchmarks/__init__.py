@@ -1,3 +1,1 @@
-"""One module per claim: ``python -m benchmarks.<name>`` measures it and writes
-``benchmarks/results/<name>.json``.
-"""
+"""One module per claim: ``python -m benchmarks.NAME`` writes ``benchmarks/results/NAME.json``."""

@@ -1,6 +1,4 @@
-"""Run every benchmark that needs no data, one after another: ``python -m benchmarks``. Exit status
-1 if a claim does not hold.
-"""
+"""Runs every benchmark without data: ``python -m benchmarks``; exits with 1 if a claim fails."""
 
 from __future__ import annotations
 
@@ -12,7 +10,7 @@ import benchmarks
 
 
 def main() -> int:
-    """Run the ``main`` of every module that has one, in order of name."""
+    """Run every module's ``main``, in order of name."""
     failed = []
     for module in sorted(info.name for info in pkgutil.iter_modules(benchmarks.__path__)):
         run = getattr(importlib.import_module(f"benchmarks.{module}"), "main", None)

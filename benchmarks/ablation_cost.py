@@ -1,15 +1,14 @@
-"""Cost of the real ablation of many units: at each step a member runs once, only on the
-trajectories of units that it did not see.
+"""Cost of the real ablation of many units: per step, a member runs once for the units it never saw.
 
 Claim, for K = 64 units, one thread and 16x16 colour images: K ablations cost at most (n - h)/n x K
-plain runs, for plain runs of one image and of a batch as creditline samples it. A "run" is the
-whole ensemble over the whole schedule. The ratio to plain runs in one batch of K, the cheapest way,
-is given too: there a member gets K rows at once, in an ablation only its share of them, so the
-excess over 1 is the price of smaller batches.
+plain runs, for plain runs of one image and of a batch of creditline's size. A "run" is the whole
+ensemble over the whole schedule. The ratio to plain runs in one batch of K, the cheapest way, is
+given too: there a member gets K rows at once, in an ablation only its share of them, so the excess
+over 1 is the price of smaller batches.
 
 All steps cost the same, so runs of two steps are timed. Times are processor seconds. The networks
-have random weights, which cost the same as trained ones. The rows that members evaluate are
-counted, too; the count needs no clock.
+have random weights, which cost the same as trained ones. The rows that members evaluate are counted
+too; the count needs no clock.
 
     python -m benchmarks.ablation_cost
 """
@@ -43,7 +42,7 @@ AS_DRAWN = NETWORK.rows_at_once("cpu")
 
 
 class Counted:
-    """A member that counts the rows it is evaluated on."""
+    """A member that counts the rows of its evaluations."""
 
     def __init__(self, member: Denoiser) -> None:
         self.member = member
@@ -70,7 +69,7 @@ def main() -> int:
 
 
 def measure(n: int) -> dict[str, Any]:
-    """Times and evaluated rows of one ensemble, relative to those of the bound."""
+    """Times and evaluated rows of one ensemble, relative to the bound's."""
     members = [Counted(NETWORK.new_member(seed).eval().requires_grad_(False)) for seed in range(n)]
     ensemble = Ensemble(members)
     h = n // 2

@@ -1,10 +1,9 @@
 """Cost of evidence relative to sampling the image: ranking, testing, and re-noising the image.
 
-An ensemble of 16 members of the default network samples images as ``creditline sample`` does. For
-the same images the parts of an audit that need no counterfactual are timed: predictions of the
-members under fresh noise (made by ``sample``, so audits need not), ranking 10,000 works with the
-two kernel rankers, and the randomisation test of 20 candidates against all decoys with 150
-neighbours. Members are not trained: training does not change the cost. One thread, interleaved
+An ensemble of 16 untrained members of the default network samples images as ``creditline sample``
+does; training does not change the cost. Timed for the same images: predictions under fresh noise
+(made by ``sample``, so audits need not), ranking 10,000 works with the two kernel rankers, and the
+randomisation test of 20 candidates against all decoys with 150 neighbours. One thread, interleaved
 rounds, medians.
 
     python -m benchmarks.audit_cost [--works 10000] [--rounds 3]

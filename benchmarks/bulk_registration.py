@@ -54,7 +54,7 @@ def main() -> int:
 
 
 def measure(folder: Path, rows: int, rounds: int) -> dict[str, Any]:
-    """Times, memory and database sizes of both, and of a second registration of the same list."""
+    """Times, memory and database sizes of both, and of registering the same list again."""
     works = folder / "works.parquet"
     write_list(works, rows)
     runs: dict[str, list[dict[str, float]]] = {"bare": [], "creditline": [], "again": []}
@@ -85,9 +85,7 @@ def measure(folder: Path, rows: int, rounds: int) -> dict[str, Any]:
 
 
 def write_list(path: Path, rows: int) -> None:
-    """A list of works by fifty thousand creators; addresses, hashes and captions are all
-    different.
-    """
+    """A list of works by fifty thousand creators; addresses, hashes and captions all differ."""
     with duckdb.connect() as connection:
         connection.execute("SET enable_progress_bar = false")
         connection.execute(

@@ -1,4 +1,4 @@
-"""A registry of ten million works by metadata, generated inside DuckDB, for the timing of listings.
+"""A registry of ten million works by metadata, generated inside DuckDB, for timing listings.
 
 The rows are consistent, and laid out as in the worst real case: the works of a rightsholder, of a
 licence and of a permission are scattered over the whole table, so row order helps no filter.
@@ -28,7 +28,7 @@ LICENCES = (
 )
 DATA_SETS = ("harvest-2023", "harvest-2024", "museum", "agency")
 VERIFIED_EVERY = 97
-"""One work in this many has a verified row, too."""
+"""One work in this many has a verified row."""
 
 
 def build(home: Home, works: int) -> Registry:

@@ -53,8 +53,7 @@ SHORTLIST = 5
 PLACES = (1, 2, 3, 5, 10, 20, 30)
 REDRAWS = 200
 UNSEEN = {"twemoji": "🐙🐞🍌🍩🌻⭐🔑💎", "openmoji": "🦁🐠🍦🌽☁⚡🎸🧸"}
-"""Of the same houses as the demonstration's works, drawn in the same style, and in no member's
-training set."""
+"""Of the demonstration's houses, in the same style, but in no member's training set."""
 
 
 class Bench:
@@ -81,9 +80,7 @@ class Bench:
         return found
 
     def shown(self, images: list[np.ndarray]) -> list[tuple[np.ndarray, MemberPredictions]]:
-        """Images from outside (in [0, 1], channels first), with the members' predictions after
-        re-noising.
-        """
+        """Outside images in [0, 1], channels first; the members' predictions after re-noising."""
         ensemble = open_ensemble(self.registry.home, self.reference)
         found = []
         for number, image in enumerate(images):
@@ -126,9 +123,7 @@ class Bench:
 
 
 def main() -> int:
-    """Measure, write the result, and return 1 if the null does not hold or planted copies are
-    missed.
-    """
+    """Measure, write the result, and return 1 if the null fails or planted copies are missed."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--home", type=Path, default=Path("creditline-demo"))
     parser.add_argument("--samples", type=int, default=64)
@@ -155,7 +150,7 @@ def main() -> int:
 
 
 def unseen_works(size: int) -> list[np.ndarray]:
-    """Pictures that no member has seen, channels first, in [0, 1]."""
+    """Pictures unseen by all members, channels first, in [0, 1]."""
     settings = ImageSettings(size=size)
     pictures = [picture_of(house, character) for house, emoji in UNSEEN.items() for character in emoji]
     return [np.moveaxis(pixels_of(picture, settings) / 255.0, -1, 0) for picture in pictures]
@@ -206,7 +201,7 @@ def facts_of(bench: Bench, shown: list[tuple[np.ndarray, MemberPredictions]]) ->
 
 
 def ranked_first(bench: Bench, planted: list[tuple[np.ndarray, MemberPredictions]]) -> float:
-    """Share of planted works that are ranked first."""
+    """Share of planted works ranked first."""
     nearest = mean_squared_differences(np.stack([image for image, _ in planted]), bench.encoded.works).argmin(axis=1)
     return share(nearest == np.arange(len(planted)))
 

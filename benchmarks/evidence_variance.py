@@ -1,18 +1,17 @@
-"""Design choices of the randomisation test and their power: fresh noise in pairs, weighted steps,
-neighbours, common works.
+"""Power of the randomisation test by its choices: noise pairs, step weights, neighbours, works.
 
 On scikit-learn's 8x8 digits: 256 works, n = 16, h = 8, a network of 40,000 weights. Members are
-trained by :mod:`attribution.training.member`, once with common timesteps and noise only and once
-with common works, too, and sample 200 images each. For each image the nearest work is tested by
-every form of the statistic, against all decoys. Works further down the ranking, and redrawn codes,
-show the behaviour without an effect. The weights of the steps, the ridge, the number of neighbours
-and the pairs were chosen on the ensemble of seed 0 with common works; other seeds have other works,
-codes, members and samples, and are the check.
+trained by :mod:`attribution.training.member`, once with only timesteps and noise in common and once
+with works in common too, and sample 200 images each. For each image every form of the statistic
+tests the nearest work, against all decoys. Works further down the ranking, and redrawn codes, show
+the behaviour without an effect. The step weights, the ridge, the number of neighbours and the pairs
+were chosen on the ensemble of seed 0 with common works; other seeds have other works, codes,
+members and samples, and are the check.
 
     python -m benchmarks.evidence_variance [--folder variance] [--samples 200] [--seeds 1 2]
 
-Takes about twenty minutes of one core per ensemble. Trained members and predictions are kept in the
-folder. Needs scikit-learn.
+Takes about twenty minutes of one core per ensemble. The folder keeps trained members and
+predictions. Needs scikit-learn.
 """
 
 from __future__ import annotations
@@ -55,8 +54,8 @@ REDRAWS = 1000
 MIDDLE = (0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0)
 """Equal weights for 0.1 < sqrt(alpha_bar) <= 0.95."""
 KINDS = ("trajectory", "again", "twice", "pairs", "all pairs")
-"""Noise: that of the run that made the image; one draw at every step, two; a pair z, -z at every
-second step, at every one."""
+"""Noise: of the image's own run; one or two draws per step; a pair z, -z at every second or every
+step."""
 FORMS: dict[str, tuple[str, tuple[float, ...], int]] = {
     "trajectory, middle steps alike": ("trajectory", MIDDLE, 0),
     "trajectory, weighted": ("trajectory", STEP_WEIGHTS, 0),
@@ -115,7 +114,7 @@ def main() -> int:
 
 
 def digits(seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Bytes of the works, and of digits outside the training set, with a channel axis."""
+    """Bytes of the works and of unseen digits, with a channel axis."""
     from sklearn.datasets import load_digits  # type: ignore[import-not-found, unused-ignore]
 
     pictures = load_digits().images
@@ -158,9 +157,7 @@ def trained(folder: Path, pixels: np.ndarray, common_works: bool, seed: int) -> 
 def predictions_of(
     folder: Path, members: Ensemble, samples: int
 ) -> tuple[Float32[np.ndarray, "image value"], dict[str, Float32[np.ndarray, "band member image value"]]]:
-    """Generated images in [-1, 1], and sums of the members' clean images over the steps of each
-    band, by kind of noise.
-    """
+    """Images in [-1, 1]; by kind of noise, the members' clean images summed over each band."""
     path = folder / f"predictions-{samples}.npz"
     if not path.exists():
         noise = noise_batch(list(range(1, samples + 1)), SAMPLER.draws, (1, 8, 8))
@@ -250,9 +247,7 @@ class Bench:
 
 
 def facts_of(bench: Bench) -> dict[str, Any]:
-    """Power of every form at the first place, of the default at other places, and the default under
-    redrawn codes.
-    """
+    """Power of every form at the first place; of the default elsewhere and under redrawn codes."""
     own = [bench.seed] * len(bench.images)
     null = bench.p_values(DEFAULT, 0, range(bench.seed + 1, bench.seed + REDRAWS + 1))
     places = len(decoys(bench.seed, N, H, WORKS, 20_000, draw_seed=0)) + 1
@@ -273,9 +268,7 @@ def levels(p_values: np.ndarray) -> dict[str, Any]:
 
 @torch.no_grad()
 def held_out_loss(members: Ensemble, held_out: np.ndarray) -> dict[str, float]:
-    """Squared error of the noise over the middle steps on held-out digits, of the ensemble and of
-    members.
-    """
+    """Squared noise error over the middle steps on held-out digits, of ensemble and members."""
     images, generator = from_pixels(held_out), torch.Generator().manual_seed(1)
     together, apart, counted = 0.0, 0.0, 0
     for step in steps_of(SAMPLER):

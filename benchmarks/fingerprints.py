@@ -1,12 +1,10 @@
-"""Distances of copies of a picture from it, and of different works from each other: the basis of
-:data:`MATCH_DISTANCE`.
+"""Distances between copies of a picture and between works: the basis of :data:`MATCH_DISTANCE`.
 
 Each picture of a folder is altered as copies on the web are (saved again, resized, cropped, turned,
 mirrored, recoloured, stamped). Measured are the distance of every altered copy to its original, and
-the distances of all pairs of different pictures of the folder. Claim, for pictures with enough
-detail: at least 95 of 100 copies are found that were saved again as JPEG of quality 50 or more, or
-changed in contrast or to grey, and at most one in 10,000 pairs of different pictures matches. All
-other changes are reported as well.
+of all pairs of different pictures. Claim, for pictures with enough detail: at least 95 of 100
+copies saved again as JPEG of quality 50 or more, or changed in contrast or to grey, are found, and
+at most one in 10,000 pairs of different pictures matches. Other changes are only reported.
 
     python -m benchmarks.fingerprints [FOLDER ...]      without a folder: the demonstration's works
 """
@@ -40,7 +38,7 @@ from registry.similarity.pdq import (
 
 Change = Callable[[Image.Image], Image.Image]
 PICTURES = 500
-"""Pictures of each folder, at most, evenly spaced over its sorted names."""
+"""Most pictures per folder, evenly spaced over its sorted names."""
 LEAST_FOUND = 0.95
 MOST_FALSE = 1e-4
 MUST_BE_FOUND = ("JPEG q=50", "JPEG q=70", "JPEG q=90", "contrast 0.7x", "grey")
@@ -132,7 +130,7 @@ def saved_again(picture: Image.Image, quality: int) -> Image.Image:
 
 
 def cropped(picture: Image.Image, share: float) -> Image.Image:
-    """The middle, without this share of the width and of the height."""
+    """The middle, smaller by this share of the width and of the height."""
     x, y = picture.width * share / 2, picture.height * share / 2
     size = round(picture.width - 2 * x), round(picture.height - 2 * y)
     return picture.resize(size, Image.Resampling.BICUBIC, box=(x, y, picture.width - x, picture.height - y))

@@ -1,5 +1,4 @@
-"""E11: cost of one Jacobian over the weights of members, relative to plain sampling, to forward AD
-one weight at a time, and to ablation.
+"""E11: cost of a Jacobian over member weights against sampling, separate forward AD and ablation.
 
 Two claims, for one thread and n = 16 members on 16x16 colour images: a Jacobian costs at most 2.0 x
 (n + 1) plain sampling runs of the same batch, and it is at least 1.7 times as fast as n separate
@@ -100,9 +99,7 @@ def _at_full_length(seconds: dict[str, float], kind: str) -> float:
 
 
 def measure_separate(member: Denoiser, x: torch.Tensor) -> dict[str, float]:
-    """One member's derivatives along n directions: together, by n calls of the same code, and by
-    torch.func alone.
-    """
+    """One member's derivatives along n directions: together, by n calls, by torch.func alone."""
     t = torch.full((len(x),), 500)
     tangents = torch.randn((N, *x.shape), generator=torch.Generator().manual_seed(0))
 

@@ -3,8 +3,8 @@
 For n = 16 trained members (small networks on drawn shapes of 16x16 pixels, see
 :mod:`benchmarks.small_ensemble`) and 50 steps: the time relative to the full Jacobian; the relative
 error of J; and for the influences of 256 units, the relative error and rank correlation with the
-full Jacobian's estimates. Both estimates are also compared with real ablation of 64 units: where
-the first order itself is far off, a cheaper estimate may lose little.
+full Jacobian's estimates. Both estimates are also compared with real ablation of 64 units: if the
+first order itself is far off, a cheaper estimate may lose little.
 
 Claim: with m = n/4, estimates have a rank correlation of at least 0.8 with the full Jacobian's, at
 half of the time or less. Times are processor seconds of one run each, on one thread.
@@ -80,9 +80,7 @@ def main() -> int:
 
 
 def run(ensemble: Ensemble, noise: Tensor, count: int) -> tuple[float, Tensor]:
-    """Seconds and Jacobians of all samples; with all members, the code path without sampling of
-    members.
-    """
+    """Seconds and Jacobians of all samples; with all members, by the code path without sampling."""
     carrying = None if count == N else random_members(N, count)
     begun = time.process_time()
     jacobian = sample_with_jacobian(ensemble, noise, SETTINGS, carrying=carrying).jacobian
@@ -90,9 +88,7 @@ def run(ensemble: Ensemble, noise: Tensor, count: int) -> tuple[float, Tensor]:
 
 
 def nearest(image: Tensor, works: Tensor) -> float:
-    """Scaled Euclidean distance of an output to the closest work: shows whether the members
-    learned.
-    """
+    """Scaled Euclidean distance of an output to the closest work: small if the members learned."""
     return round(float(euclidean(image.clamp(-1, 1), works).min()), 2)
 
 

@@ -1,9 +1,8 @@
-"""`kill -9` at random moments of intake, encoding, withdrawal and retraining: after each, the
-record is whole and work continues.
+"""`kill -9` at random moments of intake, encoding, withdrawal and retraining: nothing may be lost.
 
-Every round starts a command as its own process group, kills all of it after a random time (at most
-the time that the command takes undisturbed), and runs `creditline doctor`, which must find nothing
-wrong. At the end every command is run to its end, and the registry must hold the same works as an
+Every round starts a command as its own process group, kills the whole group after a random time (at
+most the command's undisturbed time), and runs `creditline doctor`, which must find nothing wrong.
+At the end every command runs to its end, and the registry must hold the same works as an
 undisturbed one: none lost, none twice.
 
     python -m benchmarks.kills            # 50 kills
@@ -62,7 +61,7 @@ def creditline(*arguments: str) -> list[str]:
 
 
 def main() -> int:
-    """Kill, examine, record; return 1 if anything was ever wrong."""
+    """Kill, examine, record; return 1 if a registry was ever damaged."""
     kills = int(sys.argv[1]) if len(sys.argv) > 1 else KILLS
     only = sys.argv[2] if len(sys.argv) > 2 else None
     generator = random.Random(0)  # noqa: S311 - moments, not secrets
@@ -88,8 +87,7 @@ def run_case(name: str, folder: Path, kills: int, generator: random.Random) -> l
     longest = 0.0
     for number in range(kills):
         command = withdrawal(number) if name == "withdrawal" else case.command
-        # The first round measures how long the command takes; kills in later rounds fall anywhere
-        # within that.
+        # The first round measures the command's duration; later rounds kill within that time.
         limit = generator.uniform(0.2, max(longest, 3.0))
         struck, seconds = kill_after(case, command, limit)
         longest = max(longest, seconds)
@@ -106,9 +104,7 @@ def run_case(name: str, folder: Path, kills: int, generator: random.Random) -> l
 
 
 def kill_after(case: Case, command: Sequence[str], limit: float) -> tuple[bool, float]:
-    """Start a command and kill it and its children after ``limit`` seconds. Returns whether it
-    still ran, and for how long.
-    """
+    """Start a command and kill its group after ``limit`` seconds; returns (still ran, seconds)."""
     start = time.monotonic()
     process = subprocess.Popen(
         creditline(*command),
@@ -180,12 +176,12 @@ def prepare(name: str, folder: Path) -> Case:
 
 
 def withdrawal(number: int) -> tuple[str, ...]:
-    """The command that withdraws one work; another one for each number."""
+    """The command that withdraws one work, another for each number."""
     return ("withdraw", str(number), "--reason", f"request {number}")
 
 
 def grow(name: str, folder: Path, generation: int) -> None:
-    """Add works, so that intake has something to do after a round that was not killed."""
+    """Add works, so that intake has something to do after a round without a kill."""
     if name == "intake":
         write_pictures(folder, PICTURES * generation, PICTURES)
         return

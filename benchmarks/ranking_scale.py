@@ -1,10 +1,9 @@
-"""Cost of ranking millions of works: time relative to a plain matrix product over the same bytes,
-and memory.
+"""Cost of ranking millions of works: memory, and time relative to a plain matrix product.
 
 Synthetic works of 16x16x3 bytes in a mapped file are ranked in blocks as in an audit (best 200
-units, all scales), for one image and for 16 together. The plain pass reads the same blocks,
-converts them to float32, multiplies them by the images and takes the row-wise maximum, the least
-that any search must do. Three claims:
+units, all scales), for one image and for 16 together. The plain pass, the least work of any search,
+reads the same blocks, converts them to float32, multiplies them by the images and takes the
+row-wise maximum. Three claims:
 
 - a pass of the pixel kernel takes at most 2.5 times the processor time of the plain pass, for one
   image and for 16;
@@ -82,8 +81,7 @@ def fill(path: Path, works: int) -> None:
     generator = np.random.default_rng(0)
     for start in range(0, works, 65_536):
         count = min(65_536, works - start)
-        # Smooth pictures in a few colours: distances spread as those of real works do, and not all
-        # alike.
+        # Smooth pictures in a few colours: their distances spread like those of real works.
         base = generator.integers(0, 256, (count, 4, 4, 3), dtype=np.uint8)
         pixels[start : start + count] = base.repeat(4, axis=1).repeat(4, axis=2)
     pixels.flush()
@@ -106,7 +104,7 @@ def ranked(ranker: Ranker, pixels: np.ndarray, images: int, membership: np.ndarr
 
 
 def plain(pixels: np.ndarray, images: int) -> np.ndarray:
-    """The least that a pass over all works must do."""
+    """The least work of a pass over all works."""
     shown, rows = pixel_by_pixel(images_near(pixels, images)), PixelRows(pixels)
     best = np.full(images, -np.inf, dtype=np.float32)
     for block in blocks(len(rows), rows.width):
@@ -133,9 +131,7 @@ def measure(pixels: np.ndarray, images: int) -> dict[str, Any]:
 
 
 def peak_bytes(job: Callable[[], object]) -> int:
-    """Peak memory of arrays while the job ran, beside the index of units, which grows with the
-    works.
-    """
+    """Peak memory of arrays during the job, without the index of units, which grows with works."""
     tracemalloc.start()
     try:
         job()

@@ -18,10 +18,9 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def interleaved_medians(jobs: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Processor seconds of each job: the median over rounds that run every job once.
+    """Processor seconds of each job in this process: the median over rounds of every job.
 
-    Processor time and interleaved rounds, so that other load on the machine affects all jobs alike.
-    For jobs on the CPU in this process.
+    Interleaved rounds of processor time: other load on the machine affects all jobs alike.
     """
     seconds: dict[str, list[float]] = {name: [] for name in jobs}
     for job in jobs.values():
@@ -42,8 +41,7 @@ def conclude(
     packages: tuple[str, ...],
     command: str | None = None,
 ) -> int:
-    """Write ``benchmarks/results/<name>.json``, print whether the claim held, and return the exit
-    status.
+    """Write ``benchmarks/results/<name>.json``, print whether the claim held; returns the status.
 
     Args:
         name: of the file, and of the module for the default of ``command``.
@@ -51,7 +49,7 @@ def conclude(
         held: whether the results support it.
         results: the figures.
         packages: installed packages whose versions matter.
-        command: recorded in place of the real one, if that names folders of this machine.
+        command: recorded in place of the real one, if that names local folders.
     """
     path = RESULTS / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -69,7 +67,7 @@ def conclude(
 
 
 def _without_folder(argument: str) -> str:
-    """The last part of an absolute path: folders of this machine are not recorded."""
+    """The last part of an absolute path: local folders are not recorded."""
     return Path(argument).name if Path(argument).is_absolute() else argument
 
 

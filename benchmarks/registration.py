@@ -2,11 +2,11 @@
 
 The baseline is ``sha256sum`` on all cores (``xargs -P``) followed by Pillow's header read
 (``Image.open``) of every file on all cores. Two folders are written first: photographs of 1 to 4
-MB, and small pictures of 8 to 50 kB. Claim: registering either takes at most 1.3 times as long. The
-folders are large enough that the start of processes does not matter. Rounds run both in turn, so
-that other load on the machine affects both; times are the least wall seconds of the rounds, with
-processor seconds beside them. The files are in the system's cache for both. Creating the registry
-and the search for near duplicates are not timed.
+MB, and small pictures of 8 to 50 kB, many enough that the start of processes does not matter.
+Claim: registering either takes at most 1.3 times as long. Rounds run both in turn, so that other
+load affects both; times are the least wall seconds of the rounds, with processor seconds beside
+them. The files are in the system's cache for both. Creating the registry and the search for near
+duplicates are not timed.
 
     python -m benchmarks.registration
 """

@@ -1,10 +1,9 @@
-"""Time and memory of the reports of a thousand outputs, relative to the encoding of their pictures
-alone.
+"""Time and memory of a thousand outputs' reports, relative to encoding their pictures alone.
 
-A registry is made with works, an ensemble's rows and one audit of ten candidates, which is then
-copied under other ids. Every copy has its own files, so that each is read. Pictures are smooth
-noise, which costs as much to encode as a photograph of that size. Reports and pictures are made in
-turn, each with as many processes as there are cores.
+The registry has works, an ensemble's rows and one audit of ten candidates, copied under other ids.
+Every copy has its own files, so that each is read. Pictures are smooth noise, which costs as much
+to encode as a photograph of the same size. Reports and pictures are made in turn, each with one
+process per core.
 
     python -m benchmarks.report_speed [--outputs 1000] [--sides 64 256]
 """
@@ -70,8 +69,7 @@ def main() -> int:
     parser.add_argument("--sides", type=int, nargs="+", default=[64, 256])
     options = parser.parse_args(sys.argv[1:] if __name__ == "__main__" else [])
     cases = [measure(options.outputs, side) for side in options.sides]
-    # Small pictures cost next to nothing to encode, while a page's words and plots cost what they
-    # cost.
+    # Small pictures cost next to nothing to encode, but a page's words and plots cost the same.
     held = cases[-1]["times_encoding"] <= MOST_TIMES
     claim = (
         f"reports of 10 candidates with pictures of {options.sides[-1]} pixels a side take at most {MOST_TIMES:g} times as "

@@ -1,5 +1,4 @@
-"""A small trained ensemble for benchmarks whose members must differ by the works that they saw,
-made in a minute without a data set.
+"""A small ensemble with real differences between members, trained in a minute without a data set.
 
 Works are coloured discs and squares; members are networks of the product.
 """

@@ -70,7 +70,7 @@ PROGRAM_HELP, COMMAND_HELP = "bare --help", "bare command-1 --help"
 
 
 def programs(home: Path) -> dict[str, list[str]]:
-    """The arguments of the interpreter, by the name of what is measured."""
+    """Arguments of the interpreter, by name of the measured program."""
     return {
         PROGRAM_HELP: ["-c", BARE, "--help"],
         COMMAND_HELP: ["-c", BARE, "command-1", "--help"],
@@ -103,13 +103,13 @@ def measure(runs: Mapping[str, Sequence[str]], rounds: int) -> dict[str, dict[st
 
 
 def _processor_seconds() -> float:
-    """Of all processes that this one has started and that have ended."""
+    """Of all ended child processes."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 def ratios(measured: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """Processor time of each of our programs over that of its bare peer.
+    """Processor time of each creditline program over that of its bare peer.
 
     The peer of a command's help, or of a command that runs, is the help of a bare command.
     """

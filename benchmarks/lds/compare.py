@@ -103,7 +103,7 @@ def compare(ground: Ground, folder: Path, peers: bool, weights: Path | None) -> 
 
 
 def _at_scales(one: Scored, ground: Ground) -> dict[str, np.ndarray]:
-    """One ranker at each scale, and at the scale that the ensemble chooses."""
+    """One ranker at each scale, and at the ensemble's chosen scale."""
     found = {f"{one.name}/{scale:g}": one.scores[row] for row, scale in enumerate(one.scales)}
     if len(one.scales) > 1:
         found[one.name] = fused([one], ground)[0]
@@ -111,9 +111,7 @@ def _at_scales(one: Scored, ground: Ground) -> dict[str, np.ndarray]:
 
 
 def _fusions(scored: list[Scored], ground: Ground) -> dict[str, np.ndarray]:
-    """Pairs and triples with equal weights, each ranker at the scale that the ensemble chooses; and
-    the fusion of all rankers.
-    """
+    """Pairs, triples and all rankers, equally weighted, each at the ensemble's chosen scale."""
     by_name = {one.name: fused([one], ground)[0] for one in scored}
     found = {
         "pixel-kernel + gradients, equal": by_name["pixel-kernel"] + by_name["gradients"],
@@ -179,7 +177,7 @@ def _keep_member_lds(ground: Ground, scores: dict[str, np.ndarray], folder: Path
 
 
 def _member_lds(cache: Path) -> int:
-    """E23: does the ensemble order rankers as retrained models do?"""
+    """E23: does the ensemble order rankers like retrained models?"""
     results: dict[str, Any] = {}
     for path in sorted(cache.glob("*/member-lds.json")):
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -193,9 +191,7 @@ def _member_lds(cache: Path) -> int:
 
 
 def _is_single(name: str) -> bool:
-    """Whether a name is one ranker at one setting: a choice by member-LDS must not be graded by
-    it.
-    """
+    """Whether a name is one ranker at one setting: member-LDS must not grade its own choice."""
     return "/" in name or name in {"gradients", "ekfac", "tracin"}
 
 

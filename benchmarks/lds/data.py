@@ -1,4 +1,4 @@
-"""The works, held-out pictures and groups on which rankers are compared."""
+"""The works, held-out pictures and groups for comparing rankers."""
 
 from __future__ import annotations
 
@@ -30,8 +30,7 @@ class Material:
     works: UInt8[np.ndarray, "work height width channel"]
     held_out: UInt8[np.ndarray, "image height width channel"]
     group_of_work: tuple[str, ...]
-    """The house or class that a work belongs to: the unit of the leave-one-rightsholder-out
-    comparison."""
+    """A work's house or class: the unit of the leave-one-rightsholder-out comparison."""
     network: PixelUNet
     training: TrainingSettings
 
@@ -41,7 +40,7 @@ class Material:
 
 
 def material(name: str, source: Path | None = None) -> Material:
-    """The data set of a name.
+    """The data set of this name.
 
     ``digits`` and ``other-digits`` are scikit-learn's. ``emoji`` is read from a folder with
     works.csv, ``cifar`` from a folder with a sheet of CIFAR-10's test images and their labels.
@@ -51,8 +50,7 @@ def material(name: str, source: Path | None = None) -> Material:
         UsageError: no folder is named for a data set that needs one.
     """
     if name == OTHER_DIGITS:
-        # Two resolutions and four times as many places: what holds of one network need not hold of
-        # another.
+        # Two resolutions, four times as many places: other networks may have other results.
         return _digits(OTHER_DIGITS, WORKS + HELD_OUT, PixelUNet(8, 1, (16, 24), groups=8, patch=2))
     if name == "digits":
         return _digits(name, 0, PixelUNet(size=8, channels=1, widths=(16,), groups=8, patch=4))

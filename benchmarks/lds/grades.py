@@ -1,6 +1,4 @@
-"""The linear datamodeling score (Park et al. 2023) with intervals over queries and over subsets,
-and its ceiling.
-"""
+"""The linear datamodeling score (Park et al. 2023), its intervals and its ceiling."""
 
 from __future__ import annotations
 
@@ -40,9 +38,7 @@ def graded(
     halves: Bool[np.ndarray, "model work"],
     generated: Bool[np.ndarray, " query"],
 ) -> dict[str, Any]:
-    """LDS in hundredths for generated and held-out queries, with bootstrap intervals over queries
-    and over subsets.
-    """
+    """LDS in hundredths, generated and held-out, bootstrapped over queries and over subsets."""
     correlations = per_query(scores, loss, halves)
     sums = seen_by(scores, halves)
     facts: dict[str, Any] = {}
@@ -62,9 +58,7 @@ def difference(
     halves: Bool[np.ndarray, "model work"],
     generated: Bool[np.ndarray, " query"],
 ) -> dict[str, Any]:
-    """LDS of ``one`` minus LDS of ``other``, in hundredths, under the same draws of queries and of
-    subsets.
-    """
+    """LDS of ``one`` minus that of ``other``, in hundredths, under the same bootstrap draws."""
     facts: dict[str, Any] = {}
     gap = per_query(one, loss, halves) - per_query(other, loss, halves)
     left, right = seen_by(one, halves), seen_by(other, halves)
@@ -81,9 +75,7 @@ def difference(
 def ceiling(
     loss: Float64[np.ndarray, "seed query model"], generated: Bool[np.ndarray, " query"]
 ) -> dict[str, Any] | None:
-    """Correlation of one training seed's losses with another's on the same subsets; None for a
-    single seed.
-    """
+    """Correlation of losses between training seeds on the same subsets; None for a single seed."""
     if len(loss) < 2:
         return None
     correlations = correlations_of(-loss[0], loss[1])
@@ -93,8 +85,7 @@ def ceiling(
         facts[kind] = {
             "seed_against_seed": round(100 * one, 1),
             "over_queries": over_queries(correlations[rows]),
-            # Spearman and Brown: the most that a perfect ranker could reach against the mean of two
-            # seeds.
+            # Spearman and Brown: a perfect ranker's correlation with the mean of two seeds.
             "perfect_against_the_mean": round(100 * float(np.sqrt(max(0.0, 2 * one / (1 + one)))), 1),
         }
     return facts

@@ -32,9 +32,9 @@ from benchmarks.record import conclude
 MARGIN = 0.5
 CLAIM = f"no variant grades more than {MARGIN} above the ranker, mean of two sets of digits and of both kinds of images"
 SETS = {"digits": len(HALF_SEEDS), OTHER_DIGITS: 1}
-"""With the number of trainings of every half."""
+"""The number of trainings of every half."""
 STRETCHES = 8
-"""Stretches of the looks that gradients are kept by, from which bands are put together."""
+"""Stretches of views for which gradients are kept, the building blocks of bands."""
 
 
 @dataclass(frozen=True)

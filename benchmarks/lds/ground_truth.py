@@ -1,8 +1,7 @@
-"""Ground truth for attribution: models retrained on random halves of the works, and their losses on
-every query.
+"""Ground truth for attribution: models retrained on random halves of the works, and their losses.
 
-From the same works and training: an encoded ensemble as creditline makes it, its generated images,
-and one reference model of all works, which gradient methods differentiate.
+From the same works and training: an encoded ensemble, its generated images, and one reference
+model of all works for gradient methods.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ class Ground:
     halves: Bool[np.ndarray, "model work"]
     half_loss: Float64[np.ndarray, "seed query model"]
     reference: Stack
-    """Models of all works, one a seed; the first is the reference."""
+    """Models of all works, one per seed; the first is the reference."""
 
     def flat_queries(self) -> np.ndarray:
         """Queries in [0, 1], flattened channel by channel."""
@@ -58,7 +57,7 @@ class Ground:
 
 
 def random_halves(works: int, count: int, seed: int) -> Bool[np.ndarray, "model work"]:
-    """Random halves of the works, in complementary pairs, so that all works are in equally many."""
+    """Random halves of the works in complementary pairs: each work is in equally many."""
     generator = np.random.default_rng(seed)
     halves = np.zeros((count, works), dtype=np.bool_)
     for row in range(0, count, 2):
@@ -69,7 +68,7 @@ def random_halves(works: int, count: int, seed: int) -> Bool[np.ndarray, "model 
 
 
 def ground_truth(material: Material, cache: Path, halves: int = HALVES, seeds: int = len(HALF_SEEDS)) -> Ground:
-    """Train the models that ``cache`` lacks, and measure the loss of every model on every query."""
+    """Train the models missing from ``cache``, and measure every model's loss on every query."""
     folder = cache / material.name
     images = material.images()
     membership = bits(codes_of(7, MEMBERS, ONES, np.arange(len(images))), MEMBERS)

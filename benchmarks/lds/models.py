@@ -1,10 +1,10 @@
-"""Many small diffusion models trained at once: the members' network, draws and optimiser, stacked
-by torch.func.
+"""Many small diffusion models trained at once: the members' network, draws and optimiser, stacked.
 
-Ground truth for attribution is retraining, and a hundred networks of 40,000 weights trained in turn
-are mostly overhead of small operations. Models that differ in their works but share timesteps and
-noise (``common_works`` off in :class:`attribution.ensemble.recipe.TrainingSettings`) run as one
-stacked network. Each ends with the weights of ``creditline train`` for its works, up to rounding.
+Ground truth for attribution is retraining, and training a hundred networks of 40,000 weights in
+turn is mostly overhead of small operations. Models that differ in their works but share timesteps
+and noise (``common_works`` off in :class:`attribution.ensemble.recipe.TrainingSettings`) run as one
+network, stacked by torch.func. Each ends with the weights of ``creditline train`` for its works, up
+to rounding.
 """
 
 from __future__ import annotations
@@ -34,11 +34,10 @@ TOGETHER = 16
 
 
 class CleanDenoiser(nn.Module):
-    """The members' network, predicting the clean image; the noise follows: eps = (x_t - sqrt(abar)
-    x0) / sqrt(1 - abar).
+    """The members' network, predicting x0: eps = (x_t - sqrt(abar) x0) / sqrt(1 - abar).
 
     A network of 16 feature maps on patches of 4 x 4 pixels is too narrow to pass noise through, but
-    not too narrow for pictures, and a tenth of the work.
+    not too narrow for pictures, at a tenth of the cost.
     """
 
     signal: Tensor
@@ -59,7 +58,7 @@ class CleanDenoiser(nn.Module):
 
 @dataclass(frozen=True)
 class Stack:
-    """Trained models of one shape; every weight has a leading axis over the models."""
+    """Trained models of one shape; every weight has a leading model axis."""
 
     weights: dict[str, Tensor]
     settings: PixelUNet
@@ -103,9 +102,7 @@ def trained(
 def with_checkpoints(
     images: Tensor, network: PixelUNet, training: TrainingSettings, steps: Sequence[int]
 ) -> tuple[list[dict[str, Tensor]], list[float]]:
-    """The weights of one model of all images after each of ``steps``, and the learning rates
-    there.
-    """
+    """The weights of one model of all images after each of ``steps``, and the learning rates."""
     kept: list[dict[str, Tensor]] = []
 
     def keep(step: int, weights: dict[str, Tensor]) -> None:
@@ -171,10 +168,9 @@ def denoising_losses(
     settings: SamplerSettings,
     report: Callable[[int], None] = lambda _done: None,
 ) -> Float64[np.ndarray, "image model"]:
-    """The member loss of :func:`attribution.sampling.predictions.renoise`, of every image (in [-1,
-    1]) under every model.
+    """Per image in [-1, 1] and model, the loss of :func:`attribution.sampling.predictions.renoise`.
 
-    The noise of image k is a function of ``seeds[k]``, so models are compared under the same noise.
+    The noise of image k is a function of ``seeds[k]``, so all models meet the same noise.
     """
     base = CleanDenoiser(stack.settings, 0).eval()
     looks = [look for look in noised_views(settings) if is_middle(look.step)]

@@ -12,7 +12,7 @@ KINDS = (("generated", "generated images", "#1f77b4"), ("held_out", "held-out im
 
 
 def plot_lds(results: dict[str, Any], path: Path) -> None:
-    """LDS of our rankers and of the peers, with the wider of the two intervals."""
+    """LDS of creditline's rankers and of the peers, with the wider of the two intervals."""
     chosen = [name for name in results["lds"] if "/" not in name] + list(results["peers"].values())
     names = sorted(set(chosen), key=lambda name: float(results["lds"][name]["held_out"]["lds"]))
     figure = Figure(figsize=(7, 0.6 + 0.34 * len(names)), layout="constrained")

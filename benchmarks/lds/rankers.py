@@ -1,4 +1,4 @@
-"""Scores of our rankers, of fusions that the ensemble chooses, and of other libraries' methods."""
+"""Scores of creditline's rankers, of the ensemble's chosen fusions, and of other libraries."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from registry.errors import MissingPartError
 from registry.home import write_atomically
 
 DEFAULT = ("pixel-kernel", "responsibilities", "gradients")
-"""The rankers of the default fusion; the feature kernel needs weights that not everyone has."""
+"""The rankers of the default fusion; the feature kernel needs weights that must be downloaded."""
 TRACIN = "tracin"
 
 
@@ -44,7 +44,7 @@ class Scored:
 
 
 def ours(ground: Ground, folder: Path, weights: Path | None) -> list[Scored]:
-    """Each of our rankers at every scale; ``weights`` are MobileNetV2's."""
+    """Each of creditline's rankers at every scale; ``weights``: of MobileNetV2."""
     rankers: list[Ranker] = [PixelKernel(), Responsibilities(), Gradients(_reference(ground), VIEWS)]
     if weights is not None:
         rankers.append(FeatureKernel(mobilenet(weights)))
@@ -52,7 +52,7 @@ def ours(ground: Ground, folder: Path, weights: Path | None) -> list[Scored]:
 
 
 def fused(parts: list[Scored], ground: Ground) -> tuple[Float64[np.ndarray, "query work"], Fusion]:
-    """The fusion that the ensemble's own samples choose by member-LDS, applied to every query."""
+    """The fusion chosen by member-LDS on the ensemble's own samples, applied to every query."""
     rows = ground.generated
     graded = [
         SummedScores(part.name, part.scales, part.standardised()[:, rows] @ ground.membership.astype(np.float64))
@@ -74,9 +74,7 @@ def member_lds(scores: Float64[np.ndarray, "query work"], ground: Ground) -> Flo
 
 
 def of_peers(ground: Ground, folder: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Scores of other libraries' methods by method and setting, kept in ``folder``; and by method,
-    why it has none.
-    """
+    """Other libraries' scores by method and setting (kept in ``folder``), and reasons for gaps."""
     inputs = RankerInputs(SAMPLER, reference=lambda: _reference(ground))
     methods: dict[str, Callable[[], dict[str, np.ndarray]]] = {
         name: lambda name=name: _at_scales(make_ranker(name, inputs), ground, folder)  # type: ignore[misc]
@@ -117,7 +115,7 @@ def _save(path: Path, scores: dict[str, np.ndarray]) -> None:
 
 
 def _reference(ground: Ground) -> ReferenceModel:
-    """The model of all works, which gradient methods differentiate."""
+    """The model of all works for gradient methods."""
     return ReferenceModel(ground.reference.model(0), "reference", SAMPLER, ground.material.training.snr_cap)
 
 

@@ -56,13 +56,13 @@ def main() -> int:
 
 
 def groups_of(works: Material) -> tuple[list[str], np.ndarray]:
-    """The rightsholders, and the number of each work's."""
+    """The rightsholders, and the index of each work's."""
     names = sorted(set(works.group_of_work))
     return names, np.array([names.index(name) for name in works.group_of_work], dtype=np.int64)
 
 
 def compare(ground: Ground, cache: Path, peers: bool, seeds: tuple[int, ...]) -> dict[str, Any]:
-    """Grade our rankers and the peers against retraining."""
+    """Grade creditline's rankers and the peers against retraining."""
     folder = cache / ground.material.name
     names, group_of_work = groups_of(ground.material)
     without = np.stack([group_of_work != group for group in range(len(names))])
@@ -106,9 +106,7 @@ def compare(ground: Ground, cache: Path, peers: bool, seeds: tuple[int, ...]) ->
 
 
 def ceiling(loss: Float64[np.ndarray, "seed query group"], generated: np.ndarray) -> dict[str, Any]:
-    """One training graded by another, mean over all pairs, and the first half of the trainings by
-    the second.
-    """
+    """One training graded by another, mean over pairs; and the two halves of the trainings."""
     pairs = [measured(one, other) for one, other in permutations(loss, 2)]
     middle = len(loss) // 2
     halves = measured(loss[:middle].mean(axis=0), loss[middle:].mean(axis=0))
@@ -147,7 +145,7 @@ def summed_up(rows: Mapping[str, Float64[np.ndarray, " query"]], generated: np.n
 def reciprocal_ranks(
     predicted: Float64[np.ndarray, "query group"], loss: Float64[np.ndarray, "query group"]
 ) -> Float64[np.ndarray, " query"]:
-    """1 / predicted place of the rightsholder that matters most."""
+    """1 / predicted place of the rightsholder with the largest loss."""
     first = loss.argmax(axis=1)
     own = predicted[np.arange(len(predicted)), first][:, None]
     return np.asarray(1.0 / np.maximum(1, (predicted >= own).sum(axis=1)))
@@ -156,9 +154,7 @@ def reciprocal_ranks(
 def ndcg(
     predicted: Float64[np.ndarray, "query group"], loss: Float64[np.ndarray, "query group"], places: int
 ) -> Float64[np.ndarray, " query"]:
-    """Normalised discounted cumulative gain of the first places; the gain is the excess of a loss
-    over the smallest.
-    """
+    """Normalised discounted cumulative gain of the first places; gain: loss over the smallest."""
     gain = loss - loss.min(axis=1, keepdims=True)
     discount = 1.0 / np.log2(np.arange(places) + 2)
     order = np.argsort(-predicted, axis=1, kind="stable")[:, :places]

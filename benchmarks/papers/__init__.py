@@ -1,8 +1,8 @@
-"""The experiments of the papers that the method comes from, at sizes that one core allows.
+"""The experiments of the method's papers, at sizes that one core allows.
 
-``docs/reproduction.md`` reads their results. One file per experiment, each run by itself, ``python
--m benchmarks.papers.<name> --data FOLDER``, or one after another by ``python -m
-benchmarks.papers``. Trained members are kept and shared between experiments.
+``docs/reproduction.md`` reads their results. Run one experiment by ``python -m
+benchmarks.papers.<name> --data FOLDER``, or all by ``python -m benchmarks.papers``. Experiments
+keep and share trained members.
 """
 
 from __future__ import annotations

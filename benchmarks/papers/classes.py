@@ -1,7 +1,7 @@
 """An ensemble whose units are classes of digits, and the influence of every class on many samples.
 
-E6 and E7 use the same measurement. Classes 5, 7 and 9 are left out, as in WDL: the others are easy
-to tell apart.
+E6 and E7 share the measurement. Classes 5, 7 and 9 are left out, as in WDL, since the others are
+easy to tell apart.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class ClassInfluences:
     facts: dict[str, Any]
     images: Float32[np.ndarray, "sample value"]
     predicted: Int64[np.ndarray, " sample"]
-    """Place of the predicted class in :data:`CLASSES`."""
+    """Index of the predicted class in :data:`CLASSES`."""
     influence: Float64[np.ndarray, "sample unit"]
     """Scaled Euclidean distances between pictures."""
     predicted_without: Int64[np.ndarray, "sample unit"]

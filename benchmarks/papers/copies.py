@@ -1,5 +1,4 @@
-"""How close generated pictures are to the works, and whether the most influential unit is the
-copied work (E12, E13).
+"""How close are generated pictures to works, and is the top unit the copied work? (E12, E13)
 
 A picture is a *near copy* if it is closer to its nearest work than 99 % of held-out pictures are to
 theirs. The threshold depends on the number of works: with more works, every picture is closer to
@@ -44,9 +43,7 @@ def copying(trained: Trained, digits: Digits, samples: int) -> dict[str, Any]:
 
 
 def attributions(setting: Setting, trained: Trained, digits: Digits, samples: int, by_ablation: bool) -> dict[str, Any]:
-    """Rank of the nearest work among all units by influence, and properties of the most influential
-    unit.
-    """
+    """Rank of the nearest work by influence, and properties of the most influential unit."""
     seeds = list(range(samples))
     works, labels = flat_works(trained), digits.labels[: trained.units]
     jacobian, y = landscapes.first_order(setting.cache, trained, seeds)
@@ -79,8 +76,7 @@ def _facts(
 ) -> dict[str, Any]:
     rows = np.arange(len(influence))
     own = influence[rows, named]
-    # Units whose code is the complement have the same estimate: half a rank each keeps chance at
-    # one half.
+    # Complementary codes have the same estimate: half a rank each keeps chance at one half.
     above = (influence > own[:, None]).sum(axis=1) + 0.5 * ((influence == own[:, None]).sum(axis=1) - 1)
     top = influence.argmax(axis=1)
     return {

@@ -1,7 +1,7 @@
 """The digits of the experiments: MNIST from a folder of idx files, or scikit-learn's.
 
-Works are MNIST's test split, as in WDL's figure 2b, in one random order, so that a smaller data set
-is the beginning of a larger one. Held-out pictures are the training split. Pictures are shrunk by
+Works are MNIST's test split, as in WDL's figure 2b, in one random order, so a smaller data set is
+the beginning of a larger one. Held-out pictures are the training split. Pictures are shrunk by
 averages over whole blocks of pixels.
 """
 
@@ -40,8 +40,7 @@ class Digits:
 
 @lru_cache(maxsize=4)
 def load_digits(folder: Path | None, side: int = 14) -> Digits:
-    """Digits of ``side`` pixels (14 or 8) from MNIST, or scikit-learn's 8x8 ones if no folder is
-    named.
+    """Digits of ``side`` pixels (14 or 8) from MNIST; scikit-learn's 8x8 ones without a folder.
 
     Raises:
         InputError: the folder holds no readable idx files.
@@ -75,7 +74,7 @@ def read_idx(folder: Path, split: str) -> tuple[UInt8[np.ndarray, "image 28 28"]
     """Images and labels of ``train`` or ``t10k``, gzipped or plain.
 
     Raises:
-        InputError: a file is missing or is no idx file of MNIST's shape.
+        InputError: a file is missing, or no idx file of MNIST's shape.
     """
     images = _items(folder, f"{split}-images-idx3-ubyte", IMAGES_MAGIC, 16, MNIST_SIDE**2)
     labels = _items(folder, f"{split}-labels-idx1-ubyte", LABELS_MAGIC, 8, 1)
@@ -125,5 +124,5 @@ def _of_scikit_learn() -> Digits:
 
 
 def flat(images: UInt8[np.ndarray, "image height width"]) -> Float32[np.ndarray, "image value"]:
-    """Pixels in [0, 1], one row an image."""
+    """Pixels in [0, 1], one row per image."""
     return np.asarray(images.reshape(len(images), -1) / 255.0, dtype=np.float32)

@@ -52,9 +52,7 @@ def main() -> int:
 
 
 def measure(setting: Setting, trained: Trained, samples: int, unseen: int) -> dict[str, Any]:
-    """Both distances for the ensemble, each member alone, and the works, from equally many
-    pictures.
-    """
+    """Both distances for ensemble, single members and works, from equally many pictures."""
     held_out = flat(setting.digits().held_out[:unseen])
     features = principal_axes(held_out, AXES)
     seeds = list(range(samples))

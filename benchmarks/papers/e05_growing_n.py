@@ -1,7 +1,7 @@
 """E5: do an ensemble's images converge as it grows? (TDA, "Does ensemble converges?")
 
 The same noise goes through the first m members for growing m. Two distances: to the whole ensemble,
-which contains these members, and between two disjoint ensembles of m members.
+including these members, and between two disjoint ensembles of m members.
 
     python -m benchmarks.papers.e05_growing_n --data FOLDER
 """
@@ -28,9 +28,7 @@ NAME = "e05_growing_n"
 
 
 def main() -> int:
-    """Measure, write the result, and return 1 if a distance does not fall from each size to the
-    next.
-    """
+    """Measure, write the result, and return 1 unless distances fall from each size to the next."""
     setting, options = arguments(NAME, units=[300, 10_000], samples=128)
     options.units = setting.rungs(options.units)
     cases = [measure(setting.ensemble_of(units), options.samples) for units in options.units]

@@ -23,9 +23,7 @@ NAME = "e06_classes_as_units"
 
 
 def main() -> int:
-    """Measure, write the result, and return 1 if own classes change samples no more often than
-    others.
-    """
+    """Measure, write the result, and return 1 unless own classes change samples more often."""
     setting, options = arguments(NAME, samples=1000)
     found = measure(setting, options.samples)
     rows = np.arange(options.samples)

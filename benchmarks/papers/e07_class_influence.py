@@ -59,27 +59,22 @@ def main() -> int:
 
 
 def split(influence: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Influences of each sample's own class, and of the others, one row a sample."""
+    """Influences of each sample's own class, and of the others, one row per sample."""
     own = np.zeros(influence.shape, dtype=bool)
     own[np.arange(len(influence)), predicted] = True
     return influence[own], influence[~own].reshape(len(influence), -1)
 
 
 def log10_p(statistic: float, own: int, others: int) -> float:
-    """The test's one-sided p in the normal approximation without ties, where it is too small for a
-    float to hold.
-    """
+    """The test's one-sided p, too small for a float, by the normal approximation without ties."""
     spread = np.sqrt(own * others * (own + others + 1) / 12.0)
     return float(stats.norm.logsf((statistic - own * others / 2.0 - 0.5) / spread) / np.log(10.0))
 
 
 def auc_interval(own: np.ndarray, others: np.ndarray) -> list[float]:
-    """95 % interval of the area under the curve, resampling samples (the classes of one sample are
-    not independent).
-    """
+    """95 % interval of the area under the curve, over samples, whose classes are dependent."""
     order = np.sort(others.ravel())
-    # Against all others of the whole set: the resampled ones differ from it by much less than the
-    # samples' own classes do.
+    # Against the whole set of others: resampling changes it much less than the own classes.
     beaten = np.searchsorted(order, own, side="left") / len(order)
     generator = np.random.default_rng(0)
     drawn = [beaten[generator.integers(0, len(beaten), len(beaten))].mean() for _ in range(RESAMPLES)]

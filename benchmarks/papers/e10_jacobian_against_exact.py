@@ -1,4 +1,4 @@
-"""E10: does the influence that a Jacobian estimates order units as real ablation does?
+"""E10: does a Jacobian's estimate of influence order units like real ablation?
 
 TDA, "How well does influence measured by Jacobian approximation align with true influence?", with
 its two baselines. For every sample, Spearman's rank correlation over all units between the true

@@ -1,8 +1,7 @@
-"""E12: with 300 works an ensemble generates near copies, and the top unit is the copied work (WDL,
-figure 2a).
+"""E12: with 300 works, an ensemble makes near copies of the top unit's work (WDL, figure 2a).
 
-Members as small as these, trained as briefly, copy 300 works less than WDL's did, so fewer works
-are measured as well.
+These members, small and briefly trained, copy 300 works less than WDL's did, so fewer works are
+measured as well.
 
     python -m benchmarks.papers.e12_near_copies --data FOLDER
 """
@@ -22,9 +21,7 @@ KINDS = ("images", "top", "nearest")
 
 
 def main() -> int:
-    """Measure, write the result, and return 1 if the most works are not copied, or copied works do
-    not stand out.
-    """
+    """Measure, write the result, and return 1 unless samples are copies and works stand out."""
     setting, options = arguments(NAME, units=[64, 300], samples=512, attributed=32)
     cases, shown = [], []
     for units in setting.rungs(options.units):

@@ -1,5 +1,4 @@
-"""E13: with 10,000 works there are fewer copies than with 300, and attributions are less intuitive
-(WDL, figure 2b).
+"""E13: 10,000 works give fewer copies than 300, and less intuitive attributions (WDL, figure 2b).
 
 python -m benchmarks.papers.e13_fewer_copies --data FOLDER
 """

@@ -1,9 +1,9 @@
 """E15: the counterfactual radius falls as the training set grows (ABC).
 
 The radius is the largest distance that the removal of one unit moves a sample. On the first
-samples, as many as ``--full`` says for each number of units, all units are removed for real. On the
-others only the first units by the Jacobian are removed, which gives a lower bound; its gap is
-measured on the samples that have both. Distances are between pictures in [0, 1], in ABC's scale.
+``--full`` samples of each number of units, all units are removed for real. On the others only the
+first units by the Jacobian are removed: a lower bound, with its gap measured on the samples with
+both. Distances are between pictures in [0, 1], in ABC's scale.
 
     python -m benchmarks.papers.e15_counterfactual_radius --data FOLDER
 """
@@ -42,8 +42,7 @@ def main() -> int:
     ]
     radii = [np.array(rung.pop("radii")) for rung in rungs]
     slope, bounds = slope_of(options.units, radii)
-    # Enumerated in full where that was paid for, a lower bound elsewhere: the whole must fall
-    # beyond its interval.
+    # Exact where enumerated, else a lower bound: so the slope's whole interval must be below 0.
     held = bounds[1] < 0
     results = {
         "rungs": rungs,
@@ -97,9 +96,7 @@ def measure(setting: Setting, trained: Trained, options: Any, full: int) -> dict
 
 
 def slope_of(units: list[int], radii: list[np.ndarray]) -> tuple[tuple[float, float], list[float]]:
-    """Slope and intercept of log10 radius on log10 units over all samples, and the slope's interval
-    over resampled samples.
-    """
+    """Slope and intercept of log10 radius on log10 units; the slope's interval over samples."""
 
     def fit(values: list[np.ndarray]) -> tuple[float, float]:
         x = np.concatenate([np.full(len(part), np.log10(count)) for count, part in zip(units, values, strict=True)])

@@ -3,7 +3,7 @@ samples").
 
 Works are black-and-white digits, and a sample is its output with a threshold at the middle, so
 "does not change" means that no pixel changes. Units are removed for real until one changes the
-sample, whose radius is then not 0, or all have been removed.
+sample (its radius is then not 0), or all have been removed.
 
     python -m benchmarks.papers.e16_unattributable --data FOLDER
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 NAME = "e16_unattributable"
 FIRST = 8
-"""Units removed together at first: most samples change with one of these, and need no more."""
+"""Units removed together at first: most samples change with one of them and need no more."""
 AT_ONCE = 256
 SHOWN = 12
 

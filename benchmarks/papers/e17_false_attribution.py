@@ -27,9 +27,7 @@ PUBLISHED = "near 0 at 256 units, near 1 by 4096 to 8192"
 
 
 def main() -> int:
-    """Measure, write the result, and return 1 if the rate does not rise with the number of
-    units.
-    """
+    """Measure, write the result, and return 1 unless the rate rises with the number of units."""
     setting, options = arguments(NAME, units=[64, 300, 10000], samples=256)
     options.units = setting.rungs(options.units)
     rungs = [measure(setting.ensemble_of(units), options.samples) for units in options.units]

@@ -26,13 +26,11 @@ NAME = "e18_members_needed"
 PUBLISHED = {10_000: 16, 60_000: 20}
 UNITS = (256, 300, 1_000, 8_192, 10_000, 50_000, 60_000, 1_000_000, 5_000_000_000)
 CHECKED = 1_000
-"""Units to check in pairs, at most."""
+"""Most units to check in pairs."""
 
 
 def main() -> int:
-    """Compute, write the result, and return 1 if a count is wrong or more members are needed than
-    were published.
-    """
+    """Compute, write the result, and return 1 if a count is wrong or above the published one."""
     setting, _ = arguments(NAME)
     needed = {units: members_needed(units) for units in UNITS}
     counted = all(sum(1 for _ in itertools.combinations(range(n), n // 2)) == capacity(n, n // 2) for n in range(2, 15))
@@ -63,7 +61,7 @@ def main() -> int:
 
 
 def never_contained(n: int, units: int) -> bool:
-    """Whether for every two of these units some member saw the first and not the second."""
+    """Whether for every ordered pair of units some member saw the first and not the second."""
     membership = bits(codes_of(0, n, n // 2, np.arange(units)), n).astype(np.int64)
     only_first = membership @ (1 - membership).T
     np.fill_diagonal(only_first, 1)

@@ -1,5 +1,4 @@
-"""Encoded ensembles that several experiments share: trained once, kept outside the repository,
-resumable.
+"""Encoded ensembles of several experiments: trained once, kept outside the repository, resumable.
 
 Training on arrays needs no registry. Codes, draws, loss weights, learning rates, sampling, ablation
 and Jacobians are the product's own functions.
@@ -42,9 +41,7 @@ ROWS_AT_ONCE = 256
 
 @dataclass(frozen=True)
 class Recipe:
-    """The settings of an ensemble. Members have their own start, timesteps and noise, as in the
-    papers.
-    """
+    """The settings of an ensemble; as in the papers, members share no start, timesteps or noise."""
 
     n: int = 16
     h: int = 8
@@ -69,7 +66,7 @@ class Trained:
     unit_of_work: Int64[np.ndarray, " work"]
     membership: Bool[np.ndarray, "unit member"]
     facts: dict[str, Any]
-    """What a result says of it."""
+    """Facts of the ensemble in a result."""
 
     @property
     def side(self) -> int:
@@ -109,9 +106,7 @@ def train(
     works: UInt8[np.ndarray, "work height width"],
     unit_of_work: Int64[np.ndarray, " work"] | None = None,
 ) -> Trained:
-    """Train an ensemble on these works, or read it from ``cache``. ``unit_of_work``: by default
-    each work is a unit.
-    """
+    """Train an ensemble, or read it from ``cache``; by default each work is a unit."""
     units = np.arange(len(works)) if unit_of_work is None else unit_of_work
     membership = bits(codes_of(recipe.encoding_seed, recipe.n, recipe.h, np.arange(int(units.max()) + 1)), recipe.n)
     request = {"recipe": asdict(recipe), "works": hashlib.sha256(works.tobytes() + units.tobytes()).hexdigest()}

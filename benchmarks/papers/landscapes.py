@@ -1,6 +1,4 @@
-"""Influences of units on samples: by real ablation, by the Jacobian, and by TDA's two cheaper
-baselines.
-"""
+"""Influences of units on samples: by real ablation, by the Jacobian, and by TDA's two baselines."""
 
 from __future__ import annotations
 
@@ -35,7 +33,7 @@ class Exact:
     raw: Float64[np.ndarray, " unit"]
     """Between outputs before clipping, which the Jacobian estimates."""
     seen: Float64[np.ndarray, " unit"]
-    """Between the pictures that people see."""
+    """Between the displayed pictures."""
 
 
 def exact(cache: Path, trained: Trained, seed: int, units: Int64[np.ndarray, " unit"] | None = None) -> Exact:
@@ -91,10 +89,10 @@ def last_step_noise(trained: Trained, seed: int) -> Float64[np.ndarray, " unit"]
 
 
 def individual_models(trained: Trained, seed: int) -> Float64[np.ndarray, " unit"]:
-    """TDA's second baseline: the image minus the mean residual of the unit's members (a member's
-    own image minus the ensemble's).
+    """TDA's second baseline: the image minus the mean residual of the unit's members.
 
-    A sum of residuals would scale all influences alike, since every unit has h members.
+    A member's residual is its own image minus the ensemble's. A sum of residuals would scale all
+    influences alike, since every unit has h members.
     """
     n = trained.ensemble.n
     y = trained.draw([seed])

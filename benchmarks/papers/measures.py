@@ -42,9 +42,7 @@ def classify(
 
 
 def frechet(first: Float[np.ndarray, "a value"], second: Float[np.ndarray, "b value"]) -> float:
-    """Frechet distance between the Gaussians of two sets of features (the formula of FID, Heusel et
-    al. 2017).
-    """
+    """Frechet distance between the Gaussians of two feature sets (FID, Heusel et al. 2017)."""
     a, b = first.astype(np.float64), second.astype(np.float64)
     covariance_a, covariance_b = np.atleast_2d(np.cov(a.T)), np.atleast_2d(np.cov(b.T))
     values, vectors = np.linalg.eigh(covariance_a)
@@ -57,9 +55,7 @@ def frechet(first: Float[np.ndarray, "a value"], second: Float[np.ndarray, "b va
 
 
 def energy_distance(first: Float[np.ndarray, "a value"], second: Float[np.ndarray, "b value"]) -> float:
-    """2 E|a - b| - E|a - a'| - E|b - b'| (Szekely and Rizzo 2013), unbiased: no picture is paired
-    with itself.
-    """
+    """2 E|a - b| - E|a - a'| - E|b - b'| (Szekely and Rizzo 2013), unbiased: no self-pairs."""
 
     def within(x: np.ndarray) -> float:
         distances = np.sqrt(squared_distances(x, x))

@@ -1,12 +1,12 @@
 """The members of the experiments: perceptrons so small that sixteen train side by side on one core.
 
-A convolutional UNet of the product costs one core about ten times as much a step and far more a
-sample at these sizes, and the experiments need tens of thousands of regenerated images. What they
-measure (codes, ablation, Jacobians, evidence) does not know what network a member is:
+A convolutional UNet of the product costs one core about ten times as much per step and far more per
+sample at these sizes, and the experiments need tens of thousands of regenerated images. The
+measured things (codes, ablation, Jacobians, evidence) do not depend on a member's network:
 :mod:`attribution` takes any function eps = f(x, t).
 
-A member's layers F predict the clean image, and the noise follows from it, so that the layers need
-not carry noise through:
+A member's layers F predict the clean image, and the noise follows, so that the layers need not
+carry noise through:
 
     eps = x_t / sqrt(1 - alpha_bar) - F(x' / sqrt(sigma^2 + s^2), t) / sigma,
     x' = x_t / sqrt(alpha_bar)
@@ -57,9 +57,7 @@ class Shape:
 
 
 def new_stack(shape: Shape, n: int, seed: int, common: bool) -> dict[str, Tensor]:
-    """Initial weights of n perceptrons, each layer with a leading axis over the members;
-    ``common``: the same for all.
-    """
+    """Initial weights of n perceptrons with a leading member axis; ``common``: equal for all."""
     generator = torch.Generator().manual_seed(seed)
     stack: dict[str, Tensor] = {}
     for name, (inputs, outputs) in shape.weights().items():

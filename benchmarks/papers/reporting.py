@@ -41,23 +41,19 @@ class Setting:
         return sorted({min(count, most) for count in units})
 
     def ensemble_of(self, units: int, recipe: Recipe | None = None) -> Trained:
-        """An ensemble on the first ``units`` works, each a unit; on all works if there are
-        fewer.
-        """
+        """An ensemble on the first ``units`` works, each a unit; on all works if fewer."""
         return train(self.cache, recipe or Recipe(), self.digits().works[:units])
 
 
 def arguments(name: str, **counts: int | list[int]) -> tuple[Setting, argparse.Namespace]:
-    """Parse ``--data``, ``--cache`` and the counts of an experiment; defaults are those of the
-    stored results.
-    """
+    """Parse ``--data``, ``--cache`` and an experiment's counts; defaults as in stored results."""
     parser = argparse.ArgumentParser(prog=f"python -m benchmarks.papers.{name}")
     parser.add_argument("--data", type=Path, help="folder of MNIST's idx files; without it scikit-learn's digits")
     parser.add_argument("--cache", type=Path, default=CACHE, help="folder for trained members (default: %(default)s)")
     for option, default in counts.items():
         many = isinstance(default, list)
         parser.add_argument(f"--{option}", type=int, default=default, nargs="+" if many else None)
-    # Under ``python -m benchmarks`` the arguments are not ours: use the defaults.
+    # Under ``python -m benchmarks`` the arguments belong to that command: use the defaults.
     options = parser.parse_args(sys.argv[1:] if Path(sys.argv[0]).parent.name == "papers" else [])
     torch.set_num_threads(1)
     chosen = [f"--{option} {_words(getattr(options, option))}" for option in counts]
@@ -71,9 +67,7 @@ def _words(value: int | list[int]) -> str:
 
 
 def keep(name: str, setting: Setting, claim: str, results: Mapping[str, Any]) -> int:
-    """Write ``benchmarks/results/papers/<name>.json`` and return the exit status; ``results`` has
-    ``held``.
-    """
+    """Write ``benchmarks/results/papers/<name>.json``; the status follows ``results["held"]``."""
     figures = {key: value for key, value in results.items() if key != "held"}
     return conclude(f"papers/{name}", claim, bool(results["held"]), figures, PACKAGES, setting.command)
 

@@ -1,5 +1,4 @@
-"""The tables of ``docs/reproduction.md``: published beside measured, and our ranking beside those
-of other libraries.
+"""The tables of ``docs/reproduction.md``: published beside measured, creditline beside its peers.
 
 Their figures are read from the result files, never typed.
 
@@ -27,7 +26,7 @@ Facts = dict[str, Any]
 
 @dataclass(frozen=True)
 class Row:
-    """One experiment: what was published, and how to say what was measured."""
+    """One experiment: the published figure, and the text for the measured one."""
 
     file: str
     title: str
@@ -53,7 +52,7 @@ def mean(found: Facts, digits: int = 2) -> str:
 
 
 def units(case: Facts) -> str:
-    """How many units an ensemble has."""
+    """The number of an ensemble's units."""
     return f"N = {case['ensemble']['units']:,}"
 
 
@@ -240,9 +239,7 @@ ROWS = (
 
 
 def table(results: Path) -> str:
-    """The table, from the result files in a folder; a file that is not there is said to be
-    missing.
-    """
+    """The table, from the result files in a folder; it names missing files."""
     lines = ["| experiment | published | here | agrees |", "|---|---|---|---|"]
     for row in ROWS:
         path = results / f"{row.file}.json"
@@ -256,9 +253,7 @@ def table(results: Path) -> str:
 
 
 def lds_table(results: Path) -> str:
-    """LDS of the default ranking and of the peers on each data set, with the difference to the best
-    of them.
-    """
+    """LDS of the default ranking and the peers per data set; the difference to the best peer."""
     lines = [
         f"| data | images | default | {' | '.join(PEERS.values())} | default minus the best | two trainings of the halves |",
         "|---|---|---|---|---|---|---|---|---|",
@@ -283,7 +278,7 @@ def lds_table(results: Path) -> str:
 
 
 def owners_table(results: Path) -> str:
-    """How well rankings tell which rightsholder mattered, with every setting of the peers."""
+    """How well rankings predict the rightsholder that mattered most, per setting of the peers."""
     path = results / "rightsholders.json"
     lines = [
         "| ranking | Spearman | MRR | NDCG@3 | held out: Spearman | MRR | NDCG@3 |",
@@ -308,7 +303,7 @@ def owners_table(results: Path) -> str:
 
 
 TABLES = {"figures": table, "peers": lds_table, "rightsholders": owners_table}
-"""By the name in the marks around them."""
+"""By name in the tables' marks."""
 
 
 def renewed(page: str, name: str, figures: str) -> str:
@@ -322,9 +317,7 @@ def renewed(page: str, name: str, figures: str) -> str:
 
 
 def main() -> int:
-    """Rewrite the tables, or with ``--check`` return 1 if they are not those of the result
-    files.
-    """
+    """Rewrite the tables, or with ``--check`` return 1 if they differ from the result files."""
     page = wanted = PAGE.read_text(encoding="utf-8")
     for name, made in TABLES.items():
         wanted = renewed(wanted, name, made(RESULTS))

@@ -1,6 +1,5 @@
 """The kinds of documents, and how the facts of each are read again.
 
-
 ``creditline report verify`` reads the facts again to compare them. Facts are plain JSON values
 without the moment of rendering; :class:`reports.issuing.stamp.Stamp` has their hash.
 """

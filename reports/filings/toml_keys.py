@@ -1,6 +1,5 @@
 """Finds keys that are too expensive for Python's TOML parser, before the parser runs.
 
-
 The parser's time and memory grow with the square of a dotted key's length: a key of 64 KiB takes
 most of a minute and 4 GiB, so a bound on the file's size is not enough. The text is cut into TOML's
 tokens, since dots in strings and comments belong to no key; no character is read twice. Up to a

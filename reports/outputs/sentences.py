@@ -1,6 +1,5 @@
 """The findings of an audit in plain words.
 
-
 The sentences give readers without statistics the right idea, and readers with statistics nothing to
 correct. Names from the registry appear unchanged; templates escape them.
 """

@@ -1,6 +1,5 @@
 """An ensemble as a machine-learning bill of materials: CycloneDX 1.6, in JSON.
 
-
 The ensemble is the subject; its members and the data sets of its encoding are components, and the
 dependencies say which member was trained on which data set. Data sets are counted and hashed, never
 listed work by work. A licence is "declared" if a supplier stated it and "concluded" if every work

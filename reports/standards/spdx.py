@@ -1,6 +1,5 @@
 """An ensemble in SPDX 3.0.1, as JSON-LD, with the profiles for AI and for data sets.
 
-
 Packages are the ensemble, its members and the data sets of its encoding; relationships state the
 ensemble's contents, each member's training data, and the licences of the data. A data set of many
 licences has an expression that binds to all of them, since each work is under one. An unknown or

@@ -2,7 +2,6 @@
 
     made = write_croissant(registry, "museum", Path("museum.croissant.json"), now)
 
-
 Two exports of the same facts differ only in the time and the log's end. Each reads in one
 transaction, and the works of a data set once, in batches.
 """
