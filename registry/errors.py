@@ -1,6 +1,6 @@
 """The tree of errors, each with the exit status of the command line.
 
-A message is one line: what was got, what was expected, what to do next. Library code raises; only
+A message is one line: what was got, what was expected, what to do. Library code raises; only
 the command line prints. An error of a driver (DuckDB, Pillow, safetensors) stays as the cause
 (``from``), so that ``--debug`` shows both.
 """
@@ -25,7 +25,7 @@ class NotFoundError(UsageError):
 
 
 class InputError(CreditlineError):
-    """A file or table from outside is unreadable, hostile, or not what it claims to be."""
+    """A file or table from outside is unreadable, hostile, or of another kind than claimed."""
 
 
 class CapacityError(CreditlineError):

@@ -118,5 +118,5 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_bytes_atomically(path: Path, data: bytes) -> None:
-    """Write ``data`` so that ``path`` is either what it was or complete."""
+    """Write ``data`` so that ``path`` is either unchanged or complete."""
     write_atomically(path, lambda temporary: temporary.write_bytes(data))

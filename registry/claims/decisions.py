@@ -59,7 +59,7 @@ def decide_claim(
     ``state`` is one of STATES; ``licence``: the claimant's terms, for an accepted claim.
 
     Raises:
-        NotFoundError: no such claim.
+        NotFoundError: unknown claim.
         InputError: no reason.
         UsageError: an unknown state, or the state that the claim has already.
     """
@@ -144,7 +144,7 @@ def _verify(change: Change, claim_id: int, rightsholder_id: int, licence: str | 
 def _restore(change: Change, claim_id: int) -> int:
     """Append the newest verified rights that no unaccepted claim gave; returns the number of rows.
 
-    A work without such rights gets an empty row, so that its declaration counts again.
+    A work without verified rights gets an empty row, so that its declaration counts again.
     """
     connection = change.connection
     first = change.next_id("asset_rights")

@@ -1,4 +1,4 @@
-"""Findings of the doctor: what is wrong, where, how serious it is, and what to do."""
+"""Findings of the doctor: the fault, its place, its severity and its repair."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Severity(StrEnum):
     WARNING = "warning"
     """Something is missing or differs, and a command restores it."""
     ERROR = "error"
-    """The record differs from what creditline wrote."""
+    """The record is not as creditline wrote it."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Finding:
 
 
 Progress = Callable[[str, int, int], object]
-"""Called with the check, what is done and what there is."""
+"""Called with the check, the number done and the number in all."""
 
 
 @dataclass

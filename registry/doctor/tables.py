@@ -144,7 +144,7 @@ def check_identities(connection: duckdb.DuckDBPyConnection, found: Examination) 
     if wrong:
         what = f"{wrong:,} works have an identity that is not that of their content: registered again, they become other works"
         found.error("identities", "asset", what, RESTORE)
-    # A listed work whose file was registered later has two rows; only the file's has a size.
+    # A listed work with a file registered later has two rows; only the file's has a size.
     twice = number_of(
         connection,
         "SELECT count(*) FROM (SELECT 1 FROM asset WHERE byte_size IS NOT NULL GROUP BY identity, sha256 HAVING count(*) > 1)",

@@ -147,7 +147,7 @@ def _words_of_ranks(ranks: Words, n: int, h: int) -> Words:
     left = np.full(ranks.shape, h, dtype=np.intp)
     words = np.zeros(ranks.shape, dtype=np.uint64)
     for p in range(n - 1, -1, -1):
-        below = _BINOMIAL[p][left]  # words whose remaining ones all lie below p
+        below = _BINOMIAL[p][left]  # words with the remaining ones all below p
         chosen = rest >= below
         rest -= below * chosen
         left -= chosen

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
-# Anything but plain printable text, or the start of a formula; such cells are checked one by one.
+# Anything but plain printable text, or the start of a formula; these cells are checked singly.
 _SUSPECT_IN_CSV = r"^[ ]*[=+\-@]|^[ ]*[^\x20-\x7e]|[\x00-\x1f\x7f-\x{9f}]"
 _SUSPECT_IN_JSON = r'[\x00-\x1f"\\]'
 
@@ -103,7 +103,7 @@ def json_texts(column: pa.Array, *, is_document: bool) -> pa.Array:
 
 
 def _is_plain_list(kind: pa.DataType) -> bool:
-    """Whether it is a list of values whose JSON needs no Python."""
+    """Whether it is a list of values that become JSON without Python."""
     if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
         return False
     return _is_text(kind.value_type) or pa.types.is_integer(kind.value_type) or pa.types.is_boolean(kind.value_type)
@@ -156,7 +156,7 @@ def _told(value: object) -> str:
 
 
 def _replaced(texts: pa.Array, suspect: str, replacement: Callable[[str], str]) -> pa.Array:
-    """The texts, with those that the pattern finds put through ``replacement``."""
+    """The texts, with ``replacement`` applied where the pattern finds something."""
     found = pc.fill_null(pc.match_substring_regex(texts, suspect), False)
     if not pc.any(found).as_py():
         return texts

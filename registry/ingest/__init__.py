@@ -1,7 +1,7 @@
 """Registering works: from files or a list, and statements of their owners, to rows of the registry.
 
-    source_kind      what a source is: a folder, an archive, shards or a list
-    open_sources     a folder, an archive or shards, opened; reading/, archives/: what is in them
+    source_kind      the kind of a source: a folder, an archive, shards or a list
+    open_sources     a folder, an archive or shards, opened; reading/, archives/: their contents
     owners/          the owner of each file: by table, by folder, or one for all
     intake           one registration of files: results in, batches out
     store/           batches of files into the registry, and the rules that lists share

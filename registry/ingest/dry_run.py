@@ -56,7 +56,7 @@ class NewWork:
 
 @dataclass(frozen=True)
 class DryRun:
-    """What a registration of files would do."""
+    """Result of the dry run of a registration of files."""
 
     report: RegistrationReport
     first: tuple[NewWork, ...]
@@ -79,7 +79,7 @@ class DryRun:
 
 
 def dry_run_of_files(registry: Registry, register: Callable[[Registry], RegistrationReport]) -> DryRun:
-    """Carry out ``register`` on a copy of the registry and report what it did there.
+    """Carry out ``register`` on a copy of the registry and report the result.
 
     Raises:
         RegistryError: there is no room for the copy.
@@ -95,7 +95,7 @@ def dry_run_of_files(registry: Registry, register: Callable[[Registry], Registra
 
 @dataclass(frozen=True)
 class ListDryRun:
-    """What a registration of a list would do."""
+    """Result of the dry run of a registration of a list."""
 
     report: ListReport
     first: tuple[Mapping[str, Any], ...]

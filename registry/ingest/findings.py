@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """What a finding is about."""
+    """Kinds of findings."""
 
     REFUSED = "refused"
     """The file is not registered: not an image, damaged, outside the folder, no owner stated, …"""

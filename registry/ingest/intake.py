@@ -32,7 +32,7 @@ class Intake:
         self._licence: str | None = getattr(owners, "licence", None)
         self._total = Changes()
         self._present = array("q")
-        self._kept: set[str] = set()  # paths of registered works whose owner is not stated this time: not missing
+        self._kept: set[str] = set()  # paths of known works without an owner now: not missing
         self._batch: list[Item] = []
         self._bytes = 0
         self._stored_at = time.monotonic()

@@ -111,7 +111,7 @@ def _search(registry: Registry, now: datetime, found: NearDuplicates, budget: fl
     ends = np.sort(ids[pairs[:, :2]], axis=1) if len(pairs) else np.empty((0, 2), np.int64)
     distances = pairs[:, 2] if len(pairs) else np.empty(0, np.int64)
     if not _store_pairs(registry, now, ends, distances, (through, int(newest))):
-        _search(registry, now, found, budget)  # another process was faster; search what it left
+        _search(registry, now, found, budget)  # another process was faster; search the rest
         return
     found.pairs = len(ends)
     if len(ends):

@@ -25,14 +25,14 @@ _BYTES_PER_SECOND = 300e6
 
 @dataclass(frozen=True)
 class FileSource:
-    """What is in a source of files."""
+    """The contents of a source of files."""
 
     kind: str
     """``folder``, ``archive`` or ``shards``."""
     name: str
     """The name of its data set, unless another is given."""
     root: Path
-    """What the paths of its works are relative to: absolute, without symbolic links."""
+    """The works' paths are relative to it; absolute, without symbolic links."""
     archives: int
     total: int
     """Files, as far as they are known before archives are read."""
@@ -44,7 +44,7 @@ class FileSource:
 
 
 def open_folder(folder: Path, *, workers: int = 1, decode: bool = False, excluded: Iterable[Path] = ()) -> FileSource:
-    """A folder with everything below it and in its archives, without what is ``excluded``.
+    """A folder with everything below it and in its archives, except ``excluded`` paths.
 
     Raises:
         InputError: the folder cannot be read.

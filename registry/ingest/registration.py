@@ -37,7 +37,7 @@ Progress = Callable[[int, int], object]
 
 @dataclass(frozen=True)
 class RegistrationReport:
-    """What a registration did and what it refused."""
+    """Result of a registration."""
 
     data_set: str
     kind: str
@@ -182,7 +182,7 @@ def _register(
 ) -> RegistrationReport:
     started = time.monotonic()
     source = opened(workers, decode)
-    # The source may declare other owners: what the former owners withdrew stays withdrawn.
+    # The source may declare other owners: works withdrawn by the former owners stay withdrawn.
     cover_later_works(registry, now)
     name = data_set or (name_of_archive(registry, source.root) if source.kind == "archive" else source.name)
     into = SourceDataSet(registry, name, source.kind, source.root, now)

@@ -100,7 +100,7 @@ def expression(text: str) -> LicenceTerms | None:
 
     try:
         tree = _grammar().parse(" ".join(written), simple=True)
-    except (ExpressionError, RecursionError, IndexError):  # the last is what the parser raises for empty parentheses
+    except (ExpressionError, RecursionError, IndexError):  # IndexError: empty parentheses
         return None
     if tree is None or len(tree.symbols) > MOST_IDENTIFIERS:
         return None

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class LicencePermission(StrEnum):
-    """What a licence's own terms say about training, from most to least permissive."""
+    """Training under a licence's own terms, from most to least permissive."""
 
     PERMITTED = "permitted"
     CONSTRAINED = "constrained"

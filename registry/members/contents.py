@@ -94,7 +94,7 @@ def proof_document(folder: MemberFolder, sha256: str, proof: Proof) -> dict[str,
 
 
 def read_proof(path: Path) -> Proof:
-    """A proof from a file: the proof alone, or what ``creditline manifest --prove --json`` printed.
+    """A proof from a file: the proof alone, or output of ``creditline manifest --prove --json``.
 
     Raises:
         InputError: the file cannot be read, or has no proof.

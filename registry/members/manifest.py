@@ -1,4 +1,4 @@
-"""Manifests: what one training saw, bound by hashes to its weights and settings.
+"""Manifests: the works of one training, bound by hashes to its weights and settings.
 
 A member is a folder of four files. ``works.txt`` lists the SHA-256 of every work that it trained
 on, ``config.json`` and the weights are in diffusers' format, and ``manifest.json`` has the hashes
@@ -97,7 +97,7 @@ class TrainingManifest(_Frozen):
 
     @classmethod
     def parse(cls, data: bytes, name: str = MANIFEST_NAME) -> Self:
-        """Read a manifest; ``name`` is what the error calls it.
+        """Read a manifest; ``name`` is its name in errors.
 
         Raises:
             InputError: not JSON, a field missing, unknown or out of range.

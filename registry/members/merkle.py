@@ -128,7 +128,7 @@ class MerkleTree:
         return cls(bytes(joined))
 
     def prove(self, work_sha256: str) -> Proof:
-        """Prove that a work is in the tree, or that it is not, whichever is true."""
+        """Prove that a work is in the tree, or that it is not."""
         key = _key(_digest(work_sha256))
         position = bisect_left(range(self.count), key, key=self._key_at)
         if position < self.count and self._key_at(position) == key:

@@ -85,7 +85,7 @@ def _recompute_rights(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def find_stale(connection: duckdb.DuckDBPyConnection) -> list[int]:
-    """Ids of works whose columns do not follow from the rows: something else wrote there."""
+    """Ids of works with columns that do not follow from the rows: something else wrote there."""
     with selected_works(connection, None):
         rows = connection.execute(
             f"SELECT asset.id FROM asset JOIN ({_RIGHTS}) AS current ON asset.id = current.asset_id "  # noqa: S608 - constants

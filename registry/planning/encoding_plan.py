@@ -106,7 +106,7 @@ def withdrawal_chance(n: int, h: int, k: int) -> float:
     """The chance that a member remains when k units with random distinct codes are left out.
 
     Inclusion and exclusion over sets of j members that saw none of the k units: C(n-j, h) codes
-    avoid such a set, and the k codes are drawn without replacement. Fractions keep it exact.
+    avoid the set, and the k codes are drawn without replacement. Fractions keep it exact.
     """
     size = comb(n, h)
     chance = Fraction(0)

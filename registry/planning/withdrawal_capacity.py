@@ -1,4 +1,4 @@
-"""How many more units can be withdrawn before no member is left, and what retraining costs.
+"""The number of units that can be withdrawn before no member is left; the cost of retraining.
 
 The order of future withdrawals is unknown, so the capacity is simulated: units are withdrawn in
 random order, each puts the members that saw it out of service, until no member is left. The cost of

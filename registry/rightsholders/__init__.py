@@ -1,4 +1,4 @@
 """Rightsholders: their records, names, identifiers and merges, and the verified rights of works.
 
-What may enter: who owns a work, and no permission to use it (:mod:`registry.permissions`).
+What may enter: the owners of works, and no permission to use them (:mod:`registry.permissions`).
 """

@@ -23,7 +23,7 @@ Of 123,000 pairs of different CIFAR pictures none matched (least distance 92), n
 photographs; of 122,000 pairs of emoji one did, two stars of one artist (with a dot and without); at
 41 bits it would be four, faces of one style. So a match says that two pictures look alike, not that
 one was made from the other, and no match says little about a copy that was cropped or turned.
-Pictures with little detail are not compared at all, as what little there is may be noise.
+Pictures with little detail are not compared at all, as the little may be noise.
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ def _decimate(grey: Image.Image) -> NDArray[np.float64]:
 
 
 def _box(values: NDArray[np.float64], axis: int, window: int) -> NDArray[np.float64]:
-    """Mean over a window along an axis; at the edges over what there is."""
+    """Mean over a window along an axis; at the edges over the part inside."""
     size = values.shape[axis]
     sums = np.insert(np.cumsum(values, axis=axis), 0, 0.0, axis=axis)
     after = (window + 2) // 2

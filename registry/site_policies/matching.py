@@ -26,7 +26,7 @@ BATCH = 65_536
 
 @dataclass(frozen=True)
 class HostPolicy:
-    """A current row of site_policy, with what finding its works needs."""
+    """A current row of site_policy, to find its works."""
 
     id: int
     domain: str

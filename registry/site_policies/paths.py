@@ -26,7 +26,7 @@ _DECODED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345
 def normal_path(path: str) -> str:
     """A path and query in one spelling, so that equal paths are equal texts.
 
-    RFC 9309 (section 2.2.2) compares what the characters mean, escaped or not. Only ``/``, ``?``,
+    RFC 9309 (section 2.2.2) compares the characters' meanings, escaped or not. Only ``/``, ``?``,
     ``%``, ``#`` and the pattern signs ``*`` and ``$`` stay apart from their escapes; of these, a
     path has the last two escaped.
     """

@@ -31,14 +31,14 @@ PROVED = (
     "Each work is absent from the manifest of each member in service, by Merkle proof under the root in the manifest.",
     "Each manifest, with the hash of its member's weights, has the hash that the certificate states.",
 )
-"""What a check shows."""
+"""Facts that a check shows."""
 STATED = (
     "When, by whom and for what reason the works were withdrawn, and that no other member is in service: the maker states "
     "it, without proof.",
     "A hash covers the whole document, but a forger can compute it anew: compare it with the hash that the maker gave you, or "
     "with that in the maker's log, in the event `certificate made`.",
 )
-"""What a check does not show: statements of the maker."""
+"""Statements of the maker that a check does not show."""
 
 
 class _Frozen(BaseModel):

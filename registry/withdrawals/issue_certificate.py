@@ -53,7 +53,7 @@ def certify(registry: Registry, asset_ids: Sequence[int], ensemble_id: str, now:
             trained, or members in service that changed meanwhile.
         InputError: a work without a SHA-256.
         CapacityError: no member is in service.
-        IntegrityError: a member's files are not what was registered.
+        IntegrityError: a member's files are not the registered ones.
     """
     cover_later_works(registry, now)
     service = service_status(registry, ensemble_id)

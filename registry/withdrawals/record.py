@@ -40,7 +40,7 @@ WORKS_OF_RIGHTSHOLDER = f"""
 
 @dataclass(frozen=True)
 class Impact:
-    """What a withdrawal means for one ensemble, or for an encoding that has none."""
+    """Consequences of a withdrawal for one ensemble, or for an encoding that has none."""
 
     encoding_id: str
     ensemble_id: str | None
@@ -63,7 +63,7 @@ class Impact:
 
 @dataclass(frozen=True)
 class WithdrawalReport:
-    """What was recorded, and its consequences."""
+    """The record of a withdrawal, and its consequences."""
 
     withdrawal_ids: tuple[int, ...]
     """Empty if everything was withdrawn before: then nothing is recorded."""

@@ -1,4 +1,4 @@
-"""Everything on record about one work: what `creditline show` prints."""
+"""Everything on record about one work, for `creditline show`."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ Row = TypeVar("Row", bound=SQLModel)
 
 @dataclass(frozen=True, eq=False)
 class TrainingAssets:
-    """The works of an encoding with what training needs, in order of asset id."""
+    """The works of an encoding for training, in order of asset id."""
 
     asset_ids: NDArray[np.int64]
     sha256: list[str]

@@ -1,10 +1,10 @@
 """Works inside ZIP and TAR archives, read one by one, without writing anything to disk.
 
     limits         how much an archive may ask for: one table of budgets
-    sources        the bytes of a file, or of what it unpacks to: bounded, forward only
+    sources        the bytes of a file, unpacked if compressed: bounded, forward only
     tars, zips     the two formats: members, or the reason why one is refused
     member_filter  which member names are taken
-    reader         what an archive is, and its members in order
+    reader         recognising an archive, and its members in order
 
 The formats are parsed here because ``zipfile`` and ``tarfile`` trust an archive more than a
 registry may. ``zipfile`` loads the whole directory, and does not compare it with the header before

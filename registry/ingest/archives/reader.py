@@ -74,7 +74,7 @@ def first_names(path: Path, most: int) -> list[str]:
             if isinstance(name, str):
                 names.append(name)
     except DamageError:
-        pass  # what came before the damage says enough
+        pass  # the names before the damage suffice
     finally:
         os.close(descriptor)
     return names

@@ -1,4 +1,4 @@
-"""The bytes of an archive file, or of what it unpacks to: bounded, forward only.
+"""The bytes of an archive file, unpacked if compressed: bounded, forward only.
 
 The decompressors are called directly, because the file classes of ``gzip``, ``bz2`` and ``lzma``
 limit neither the memory that a header asks for nor the bytes after the compressed data.
@@ -22,7 +22,7 @@ from registry.messages import plain_reason
 _CHUNK = 2**18
 _FARTHEST = 2**62
 _XZ_MEMORY = 2**28
-"""Enough for what ``xz -9`` and ``xz -9e`` write (65 MiB)."""
+"""Enough for files of ``xz -9`` and ``xz -9e`` (65 MiB)."""
 
 
 class Source(Protocol):
@@ -226,7 +226,7 @@ _LONGEST_MAGIC = 6
 def _zstandard(descriptor: int) -> Callable[[int], bytes]:
     import pyarrow as pa
 
-    # A descriptor of its own, because pyarrow closes what it reads.
+    # A descriptor of its own, because pyarrow closes its file.
     file = os.fdopen(os.dup(descriptor), "rb")
     file.seek(0)
     stream = pa.CompressedInputStream(pa.PythonFile(file, mode="r"), "zstd")

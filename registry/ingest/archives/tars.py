@@ -31,7 +31,7 @@ _WITHOUT_BYTES = b"123456"
 
 
 class TarEntry(NamedTuple):
-    """One member, and why it is not taken."""
+    """One member, and the reason if it is refused."""
 
     name: bytes
     size: int
@@ -170,7 +170,7 @@ def _ustar_name(block: bytes) -> bytes:
 
 
 def _number(field: bytes) -> int:
-    """Octal digits, or GNU's binary form for what is too large for them."""
+    """Octal digits, or GNU's binary form for larger numbers."""
     if field[0] == 0x80:
         return int.from_bytes(field[1:], "big")
     digits = field.split(b"\0", 1)[0].strip()

@@ -66,7 +66,7 @@ class ZipEntry(NamedTuple):
 
     @property
     def fault(self) -> str | None:
-        """Why it is refused, by what the directory says."""
+        """The reason to refuse it, by the directory; None for none."""
         if stat.S_ISLNK(self.mode):
             return "a symbolic link, which is not followed"
         if stat.S_IFMT(self.mode) not in (0, stat.S_IFREG):

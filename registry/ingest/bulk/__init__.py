@@ -9,7 +9,7 @@
     store         one batch into the registry: one transaction, one event
     registration  the whole list, in batches that survive being killed
 
-No value becomes a Python object, and nothing is read twice, so a row costs what its bytes cost.
+No value becomes a Python object and nothing is read twice, so cost grows with the bytes alone.
 
 What may enter: registration rules for whole columns. Rules that files share are in
 :mod:`registry.ingest.store`.

@@ -85,7 +85,7 @@ def _batches(source: ListSource, data_set_id: int, allow_unowned: bool) -> Gener
 
 @contextmanager
 def _arrow_errors() -> Iterator[None]:
-    """Turn Arrow's errors back into DuckDB's, which come as such while a result is fetched."""
+    """Turn Arrow's errors, raised while a result is fetched, back into DuckDB's."""
     try:
         yield
     except (pa.ArrowException, OSError) as error:

@@ -1,4 +1,4 @@
-"""What a list declares for known works: newer declarations, and the conflicts among them.
+"""A list's declarations for known works: newer ones, and the conflicts among them.
 
 Only the columns that the list has are compared; the others are taken over from the declaration
 before. The newer declaration counts; a finding names another rightsholder or licence than was

@@ -54,7 +54,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class ListReport:
-    """What the registration of a list did and what it refused."""
+    """Result of the registration of a list."""
 
     data_set: str
     root: str
@@ -125,7 +125,7 @@ def register_list(
     source = with_defaults(source, rightsholder, licence)
     check_owned(source, allow_unowned)
     name = data_set or source.name
-    # The list may name other owners: what the former owners withdrew stays withdrawn.
+    # The list may name other owners: works withdrawn by the former owners stay withdrawn.
     cover_later_works(registry, now)
     into = SourceDataSet(registry, name, "list", root.absolute(), now)
     store, total = ListStore(source, into.expected_id, name), Stored()

@@ -29,7 +29,7 @@ _WORTH_IT = 61_440
 
 @dataclass
 class Stored:
-    """What batches changed in the registry."""
+    """Changes of batches to the registry."""
 
     registered: int = 0
     unchanged: int = 0
@@ -52,11 +52,11 @@ class ListStore:
         self.data_set_id = data_set_id
         self.data_set = data_set
         self.findings: list[Finding] = []
-        """The first conflicts with what the registry has."""
-        self.stated = np.empty(0, bool)  # by asset id, whether a row before has stated what is declared for it
+        """The first conflicts with the registry."""
+        self.stated = np.empty(0, bool)  # by asset id: whether an earlier row declared it
 
     def add(self, change: Change, batch: Batch) -> Stored:
-        """Register a batch's works and what is declared for them."""
+        """Register a batch's works and declarations."""
         change.connection.execute(f"SET memory_limit = '{_MEMORY}'")
         if batch.rows.num_rows >= _WORTH_IT:
             change.connection.execute(f"SET disabled_compression_methods = '{_PLAIN}'")

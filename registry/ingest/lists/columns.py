@@ -185,7 +185,7 @@ def _raw(value: str | Constant | None, types: Mapping[str, str]) -> str:
 
 
 def trimmed(text: str) -> str:
-    """An expression of text without :data:`BLANKS` around it; NULL for what is empty."""
+    """An expression of text without :data:`BLANKS` around it; NULL for an empty one."""
     bare = " AND ".join(f"ascii({end}) BETWEEN 33 AND 126" for end in (text, f"right({text}, 1)"))
     return (
         f"CASE WHEN {text} = '' THEN NULL WHEN {bare} THEN {text} ELSE nullif(trim({text}, {literal(BLANKS)}), '') END"
@@ -266,5 +266,5 @@ def _attributes(names: Sequence[str], constants: Mapping[str, str]) -> str:
         return "NULL::VARCHAR"
     columns = [f"{literal(name)}, nullif(CAST({identifier(name)} AS VARCHAR), '')" for name in names]
     fixed = [f"{literal(name)}, {literal(value)}" for name, value in constants.items()]
-    # Merging into nothing drops what is null.
+    # Merging into an empty document drops nulls.
     return f"nullif(CAST(json_merge_patch('{{}}', json_object({', '.join(fixed + columns)})) AS VARCHAR), '{{}}')"

@@ -26,7 +26,7 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """What is stated about one work. None: not stated."""
+    """Statements about one work. None: not stated."""
 
     recorded_from: str
     rightsholder: str | None = None

@@ -1,8 +1,7 @@
 """Reading an owner table, CSV or Parquet, into rows of text.
 
-A table comes from a spreadsheet, a script or another organisation. Whatever makes it unreadable as
-a whole is an error that names the line; what is wrong with one row is left to
-:mod:`registry.ingest.owners.table`.
+A table comes from a spreadsheet, a script or another organisation. A fault of the whole table is an
+error that names the line; faults of single rows are left to :mod:`registry.ingest.owners.table`.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ def read_table(path: Path) -> Table:
     """Open a table; a file that begins with Parquet's mark is Parquet, every other one is CSV.
 
     CSV is UTF-8, with or without byte order mark, separated by commas, semicolons or tabs
-    (whichever its first line has most of).
+    (the most frequent in its first line).
 
     Raises:
         InputError: it cannot be read; also raised while the rows are read.

@@ -1,10 +1,10 @@
-"""Reading the files of a source, on all cores; whatever is hostile is read in a process of its own.
+"""Reading the files of a source, on all cores; hostile files cost only a process of their own.
 
     scan               the files of a folder
     file_inspection    files, inspected in order by several processes
     archive_works      the members of an archive, inspected one by one
     archive_inspection the same for many archives, by several processes
-    webdataset, shard_facts  img2dataset's shards, and what they state about an image
+    webdataset, shard_facts  img2dataset's shards, and their facts about an image
     content            the bytes of a registered work
     processes, worker  reading processes, seen from the parent and from inside
 

@@ -94,7 +94,7 @@ class ReadingProcess:
         self._process.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
-            with suppress(OSError):  # what could not be sent any more
+            with suppress(OSError):  # unsent bytes
                 assert pipe is not None  # noqa: S101 - it was asked for
                 pipe.close()
 

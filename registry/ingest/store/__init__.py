@@ -3,7 +3,7 @@
     works      inspected files: new, known, moved, missing
     rights     newer declarations, of files and lists
     data_set   the data set of a source, of files and lists
-    embedded   what files say about themselves, and where that contradicts a declaration
+    embedded   embedded metadata, and its contradictions to declarations
     supersede  a file that turns up for a work that was listed without one
     rows       Arrow columns into a table
 

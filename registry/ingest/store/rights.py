@@ -53,7 +53,7 @@ class NewerRights:
 
 
 def append_newer(change: Change, stated: pa.Table) -> NewerRights:
-    """Append a row for every work whose newest declaration differs from what is stated.
+    """Append a row for every work with a newest declaration that differs from the stated one.
 
     A column that is not stated is taken over from the newest row, and so are the further
     rightsholders where the first one stays the same.
@@ -104,7 +104,7 @@ def append_newer(change: Change, stated: pa.Table) -> NewerRights:
 
 
 def _value(name: str, stated: pa.Table) -> str:
-    """SQL for what a new row has in a column."""
+    """SQL for the value of a column in a new row."""
     if name not in stated.column_names:
         return f"last.{name}"
     if name == "attributes":

@@ -43,7 +43,7 @@ class Place:
 
 @dataclass
 class Changes:
-    """What a batch did to the registry."""
+    """Changes of a batch to the registry."""
 
     registered: int = 0
     unchanged: int = 0
@@ -86,7 +86,7 @@ class WorkStore:
         """Register a batch in one transaction.
 
         Returns:
-            What was changed, and the ids of the works that are where the registry says.
+            The changes, and the ids of the works that are where the registry says.
         """
         changes = Changes()
         with changing(self.registry, self.now) as change:
@@ -107,7 +107,7 @@ class WorkStore:
                     present[place.asset_id] = declaration
                 elif place is not None:
                     changes.elsewhere.append((found.path, declaration, place))
-            if new:  # a source of nothing but what is known leaves no data set without works
+            if new:  # a source of known works alone leaves no data set without works
                 self._insert_works(change, self.data_set.add(change), new)
             else:
                 self.data_set.update(change)
@@ -143,7 +143,7 @@ class WorkStore:
         return changes, here
 
     def move(self, moves: Sequence[tuple[int, str, Declaration]]) -> Changes:
-        """Give works (by id) their new paths, with what is declared for them there."""
+        """Give works (by id) their new paths, with the declarations there."""
         changes = Changes(moved=len(moves))
         if moves:
             with changing(self.registry, self.now) as change:

@@ -1,4 +1,4 @@
-"""What the tables have in common: how keys, times and JSON are declared."""
+"""Declarations of keys, times and JSON, common to the tables."""
 
 from __future__ import annotations
 

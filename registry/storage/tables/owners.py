@@ -142,7 +142,7 @@ class ClaimWork(SQLModel, table=True):
 
 
 class ClaimDecision(SQLModel, table=True):
-    """What became of a claim; a claim without a row is open, and the newest row counts."""
+    """A decision about a claim; a claim without a row is open, and the newest row counts."""
 
     __tablename__ = "claim_decision"
 
@@ -192,7 +192,7 @@ class Event(SQLModel, table=True):
     kind: str
     """Such as ``works registered``, ``rights reviewed``, ``withdrawn``."""
     subject: str
-    """What it is about: ``asset 17``, ``encoding 3fa2b1c09d11``."""
+    """Such as ``asset 17`` or ``encoding 3fa2b1c09d11``."""
     before: str | None = Field(default=None)
     """Canonical JSON like ``after`` and ``seals``, as text: the hash is over these very bytes."""
     after: str | None = Field(default=None)

@@ -87,7 +87,7 @@ class AssetRights(SQLModel, table=True):
     licence_id: int | None = big(nullable=True)
     title: str | None = None
     creator: str | None = None
-    """Who made it, where that is not the rightsholder."""
+    """The maker, if not the rightsholder."""
     source_url: str | None = None
     attributes: dict[str, str] | None = json_column(nullable=True)
     """The source's other columns, for ``encode --unit <column>`` and ``train --label <column>``."""
@@ -116,7 +116,7 @@ class CoRightsholder(SQLModel, table=True):
 
 
 class EmbeddedMetadata(SQLModel, table=True):
-    """What a file says about itself, as it was read when the file was registered."""
+    """A file's metadata, as read when the file was registered."""
 
     __tablename__ = "embedded_metadata"
     __table_args__ = BULK
@@ -139,7 +139,7 @@ class EmbeddedMetadata(SQLModel, table=True):
     c2pa: dict[str, Any] | None = json_column(nullable=True)
     """Content credentials: issuer, validation state, active manifest."""
     problems: list[str] = json_column()
-    """What could not be read, and why."""
+    """Unread metadata, with reasons."""
     read_at: datetime.datetime = timestamp()
 
 
@@ -155,11 +155,11 @@ class AssetSignal(SQLModel, table=True):
     category: str
     use: str
     condition: str | None = None
-    """What a constrained use depends on, or the address that says so."""
+    """The condition of a constrained use, or the condition's address."""
     raw: str
     found_in: str
     policy_id: int | None = big(nullable=True)
-    """The site's policy that it follows from; null for what was found in the file itself."""
+    """The site's policy behind it; null for a signal in the file itself."""
     seen_at: datetime.datetime = timestamp()
 
 
