@@ -9,13 +9,16 @@ newest policy of a site, the present rightsholders and licence.
 3. **Reviews of its rightsholders, its licence and its data set.** Otherwise the strictest of these
    reviews decides. Step 4 then does not count: a review outweighs what others declared.
    A review of one of several rightsholders counts in this step if it prohibits, or if every
-   rightsholder of the work has a review. Else it counts in step 4, and a permission there counts as
-   unclear: one rightsholder cannot permit the use of a work that belongs to others, too.
+   rightsholder of the work has a review. Otherwise one rightsholder cannot permit the use of a work
+   that belongs to others, too: their permission counts in step 4, as unclear. Their constraint is a
+   restriction all the same, and counts in step 5.
 4. **Rights signals and licence terms.** Otherwise the strictest of these decides: signals about
    training in the file, signals from the newest policies of its site, and the terms of its licence.
    A verified licence replaces the declared one. Terms that were not understood count as unclear.
    Leave for a narrow use does not lift a reservation of a wider one.
-5. **Open claims.** While a claim on the work is open, "permitted" by step 3 or 4 becomes unclear.
+5. **Restrictions that stay.** Whatever steps 3 and 4 permit, the work is at most as free as these
+   allow: an open claim makes it unclear, and a review of one of several rightsholders (step 3) that
+   constrains its use holds.
 6. **Nothing on record.** Otherwise the work is unclear.
 
 From loosest to strictest: permitted, unclear, constrained, prohibited, withdrawn. A signal that
@@ -118,13 +121,13 @@ _COMMON = f"""
 
 def _owner_reviews(owners: str, owner_id: str) -> str:
     """SELECT of the grounds from reviews of rightsholders, over a relation of works and owners."""
-    weaker = "permission <> 'prohibited' AND partly_reviewed_works.asset_id IS NOT NULL"
+    partial = "permission <> 'prohibited' AND partly_reviewed_works.asset_id IS NOT NULL"
     return f"""
-    SELECT {owners}.asset_id, CASE WHEN {weaker} THEN 4 ELSE 3 END,
-        CASE WHEN {weaker} AND permission = 'permitted' THEN 'unclear' ELSE permission END, 'review', reviewed_owners.id,
+    SELECT {owners}.asset_id, CASE WHEN NOT ({partial}) THEN 3 WHEN permission = 'permitted' THEN 4 ELSE 5 END,
+        CASE WHEN {partial} AND permission = 'permitted' THEN 'unclear' ELSE permission END, 'review', reviewed_owners.id,
         'review of its rightsholder ' || owner || ': ' || permission || ', ' || reason
             || coalesce(' (' || condition || ')', '')
-            || CASE WHEN {weaker} THEN '; not every rightsholder of the work has a review' ELSE '' END,
+            || CASE WHEN {partial} THEN '; not every rightsholder of the work has a review' ELSE '' END,
         recorded_by, recorded_at
     FROM {owners} JOIN reviewed_owners ON reviewed_owners.owner_id = {owner_id}
     LEFT JOIN partly_reviewed_works ON partly_reviewed_works.asset_id = {owners}.asset_id
