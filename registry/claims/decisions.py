@@ -39,7 +39,6 @@ class DecisionReport:
     state: str
     former_state: str
     works: int
-    """Works of the claim."""
     rows: int
     """Rows appended to asset_rights."""
     permissions_changed: int
@@ -47,7 +46,6 @@ class DecisionReport:
     """Works with another claim that is accepted or open."""
 
     def to_json(self) -> dict[str, Any]:
-        """All of it as plain values."""
         return asdict(self)
 
 

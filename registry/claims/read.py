@@ -40,7 +40,6 @@ class ClaimFacts:
     images: list[dict[str, Any]]
     """The claim's pictures: name, sha256, and why one could not be compared."""
     hashes: list[str]
-    """Hashes that the claim names."""
     decisions: list[dict[str, Any]]
     works_not_compared: int | None
     """Works that pictures cannot be compared with; None for a claim without pictures."""
@@ -48,7 +47,6 @@ class ClaimFacts:
     """Limits of comparing pictures; empty for a claim without pictures."""
 
     def to_json(self) -> dict[str, Any]:
-        """All of it as plain values."""
         return asdict(self)
 
 

@@ -73,7 +73,6 @@ class ClaimReport:
     permissions_changed: int
 
     def to_json(self) -> dict[str, Any]:
-        """All of it as plain values."""
         return asdict(self)
 
 

@@ -49,14 +49,12 @@ class Examination:
     unlisted: Counter[str] = field(default_factory=Counter)
 
     def add(self, check: str, severity: Severity, where: str, what: str, repair: str) -> None:
-        """Add a finding."""
         if sum(1 for finding in self.findings if finding.check == check) < MOST_PER_CHECK:
             self.findings.append(Finding(check, severity, where, what, repair))
         else:
             self.unlisted[check] += 1
 
     def error(self, check: str, where: str, what: str, repair: str) -> None:
-        """Add an error."""
         self.add(check, Severity.ERROR, where, what, repair)
 
     @property

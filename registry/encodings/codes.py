@@ -48,8 +48,7 @@ def capacity(n: int, h: int) -> int:
     """C(n, h): how many units an encoding can hold.
 
     Raises:
-        UsageError: n is not in 2..64, or h is not in 1..n-1 (every unit needs members with it and
-            members without it).
+        UsageError: n is not in 2..64, or h is not in 1..n-1 (units need members with and without).
     """
     if not 2 <= n <= MAX_MEMBERS:
         raise UsageError(f"got {n} members, expected 2 to {MAX_MEMBERS}")

@@ -94,8 +94,7 @@ def create_encoding(
         reason: why prohibited works are encoded; it is recorded.
 
     Raises:
-        UsageError: the choice is impossible, withdrawn works are included, or prohibited works
-            without a reason.
+        UsageError: an impossible choice, withdrawn works, or prohibited works without a reason.
         NotFoundError: no work has such a unit.
         CapacityError: more units than C(n, h).
     """

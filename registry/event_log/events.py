@@ -179,8 +179,7 @@ def changing(registry: Registry, now: datetime) -> Iterator[Change]:
 
     Raises:
         ValueError: ``now`` has no time zone.
-        IntegrityError: the file beside the registry contradicts the log: the log was cut off or
-            rewritten.
+        IntegrityError: the file beside the registry contradicts the log, cut off or rewritten.
         InputError: the change is recorded, but the file beside the registry could not be written.
     """
     if now.tzinfo is None:

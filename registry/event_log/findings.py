@@ -46,7 +46,6 @@ class Verification:
     history: LocationHistory = field(default_factory=LocationHistory)
 
     def fault(self, event: int | None, what: str, repair: str = "") -> None:
-        """Add a fault."""
         if len(self.faults) < MOST_FAULTS:
             self.faults.append(Fault(event, what, repair or RESTORE))
         else:

@@ -35,7 +35,6 @@ class LocationHistory:
     """Events of these kinds that creditline did not write in this form."""
 
     def read(self, event: Mapping[str, Any]) -> None:
-        """Read the next event."""
         if event["kind"] not in _KINDS:
             return
         try:

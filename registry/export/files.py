@@ -77,8 +77,7 @@ def write_listing(
     of a ``.csv`` file.
 
     Raises:
-        UsageError: the ending is no known format, the folder does not exist, or two columns have
-            one name.
+        UsageError: an unknown ending, no such folder, or two columns with one name.
         InputError: the file cannot be written.
     """
     check_suffix(path)

@@ -66,7 +66,6 @@ class Work:
     height: int
     pixel_mode: str
     embedded: EmbeddedMetadata | None = None
-    """Its embedded metadata; None if it has none."""
     facts: Mapping[str, Any] | None = None
     """Facts about it in its shard."""
 

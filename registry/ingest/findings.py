@@ -48,11 +48,9 @@ class FindingLog:
         self._kept: list[Finding] = []
 
     def add(self, *findings: Finding) -> None:
-        """Add findings."""
         self.extend(findings)
 
     def extend(self, findings: Iterable[Finding]) -> None:
-        """Add many findings."""
         for finding in findings:
             self.counts[finding.kind] += 1
             if self.counts[finding.kind] <= KEPT:

@@ -64,7 +64,6 @@ class RegistrationReport:
     conflicts: int
     hidden: int
     fingerprints: int
-    """Works that got a fingerprint."""
     not_comparable: int
     """Fingerprinted works with too little detail to be compared."""
     near_duplicate_pairs: int
@@ -84,7 +83,6 @@ class RegistrationReport:
         return self.registered + self.unchanged + self.moved
 
     def to_json(self) -> dict[str, Any]:
-        """All of it as plain values."""
         return asdict(self)
 
 

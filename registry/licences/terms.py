@@ -33,7 +33,6 @@ class LicenceTerms:
     duties: tuple[str, ...]
     """Duties of the user of the work, sorted."""
     url: str | None
-    """The address of the licence, if known."""
     note: str
 
 

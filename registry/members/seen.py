@@ -35,8 +35,7 @@ def saw(
 
     Args:
         codes: shape (K,), of the works' units.
-        first_withdrawal: shape (K,), the id of the first withdrawal that covers the work, or
-            ``NOT_WITHDRAWN``.
+        first_withdrawal: shape (K,), id of the first that covers the work, or ``NOT_WITHDRAWN``.
         index: the member's bit; None: a reference model, which trains on the works of every code.
         applied_through: the last withdrawal applied before training; None: none was.
     """

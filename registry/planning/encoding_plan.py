@@ -55,7 +55,6 @@ class Plan:
     """Relative to one model on all works: h, as each of n members trains on h/n of them."""
 
     def to_json(self) -> dict[str, Any]:
-        """JSON values."""
         return asdict(self)
 
 

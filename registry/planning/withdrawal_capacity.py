@@ -47,7 +47,6 @@ class WithdrawalCapacity:
     high: int
 
     def to_json(self) -> dict[str, Any]:
-        """JSON values."""
         return asdict(self)
 
 
@@ -151,7 +150,6 @@ class RetrainingCost:
         return self.shard_work_passes / self.all_shard_work_passes if self.all_shard_work_passes else 0.0
 
     def to_json(self) -> dict[str, Any]:
-        """JSON values."""
         return {**asdict(self), "relative": self.relative, "shard_relative": self.shard_relative}
 
 

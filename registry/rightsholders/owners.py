@@ -44,7 +44,6 @@ class RightsholderFacts:
     """Its works with open claims of others."""
 
     def to_json(self) -> dict[str, Any]:
-        """All of it as plain values."""
         return asdict(self)
 
 

@@ -39,8 +39,7 @@ def read_site_policy(data: bytes, *, kind: str, domain: str, file_name: str, age
     its preferences hold only where its other rules allow crawling.
 
     Raises:
-        InputError: the file is not a policy of that kind, is too large, or the domain is no host
-            name.
+        InputError: a file of another kind or too large, or the domain is no host name.
     """
     host = normal_host(domain)
     if host is None:

@@ -49,13 +49,11 @@ class RowHash:
         self._columns = [_ColumnHash(field.name, field.type) for field in schema]
 
     def update(self, batch: pa.RecordBatch) -> None:
-        """Add the rows of a batch."""
         for column, values in zip(self._columns, batch.columns, strict=True):
             column.update(values)
         self.rows += batch.num_rows
 
     def digest(self) -> Digest:
-        """The digest of the rows so far."""
         parts = [self.rows, [column.summary() for column in self._columns]]
         return Digest(self.rows, sha256(canonical_json(parts).encode()).hexdigest())
 
@@ -71,7 +69,6 @@ class _ColumnHash:
         self._in_nulls = False
 
     def update(self, column: pa.Array) -> None:
-        """Add values."""
         flips, lengths, contents = self._hashes
         # A column without nulls, or with nothing else, has none of these and costs nothing.
         if len(column) and (column.null_count or self._in_nulls):

@@ -123,7 +123,6 @@ class Listing:
     values: Sequence[Any] = ()
 
     def rows(self, connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-        """All of its rows as plain values."""
         return records(connection.execute(self.sql, list(self.values)))
 
     def reader(self, connection: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:

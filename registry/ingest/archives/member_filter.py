@@ -69,7 +69,6 @@ class MemberFilter:
         return path
 
     def refuse(self, path: str, reason: str) -> Finding:
-        """A finding about a member."""
         return Finding(f"{self.archive}!/{path}", Kind.REFUSED, reason)
 
     def _normalised(self, raw: bytes) -> tuple[str, str | None]:

@@ -125,7 +125,6 @@ class ArchiveReader(Iterator["ArchiveMember | Finding"]):
         self.close()
 
     def close(self) -> None:
-        """Close the file."""
         descriptor, self._descriptor = getattr(self, "_descriptor", -1), -1
         if descriptor >= 0:
             os.close(descriptor)

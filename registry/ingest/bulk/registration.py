@@ -48,7 +48,6 @@ class Refusal:
 
     @classmethod
     def of(cls, source: ListSource, reason: str, rows: int, first: Sequence[int]) -> Refusal:
-        """Refused rows of a list."""
         return cls(reason, rows, tuple(first), tuple(source.place(number) for number in first))
 
 
@@ -86,7 +85,6 @@ class ListReport:
         return self.works > 0 and not (self.registered or self.declarations or self.declarations_changed)
 
     def to_json(self) -> dict[str, Any]:
-        """All of it as plain values."""
         return asdict(self)
 
 
@@ -118,8 +116,7 @@ def register_list(
         on_rows: gets the rows of each batch that may be registered, before they are stored.
 
     Raises:
-        InputError: the list cannot be read to its end, or was changed meanwhile; earlier batches
-            are registered.
+        InputError: the list is damaged, or was changed meanwhile; earlier batches are registered.
         UsageError: the data set's name belongs to another source, or no rightsholder is stated.
     """
     source = with_defaults(source, rightsholder, licence)

@@ -39,7 +39,6 @@ class Stored:
     conflicts: int = 0
 
     def add(self, other: Stored) -> None:
-        """Count another batch in."""
         for each in fields(self):
             setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
 
@@ -56,7 +55,6 @@ class ListStore:
         self.stated = np.empty(0, bool)  # by asset id: whether an earlier row declared it
 
     def add(self, change: Change, batch: Batch) -> Stored:
-        """Register a batch's works and declarations."""
         change.connection.execute(f"SET memory_limit = '{_MEMORY}'")
         if batch.rows.num_rows >= _WORTH_IT:
             change.connection.execute(f"SET disabled_compression_methods = '{_PLAIN}'")

@@ -75,8 +75,7 @@ def check_type(file: str, column: str, type_name: str, canonical: str) -> None:
     """Check that a source column can be read as the canonical one.
 
     Raises:
-        InputError: it holds bytes, lists or structures, or another type than numbers where numbers
-            are needed.
+        InputError: it holds bytes, lists or structures, or no numbers where numbers are needed.
     """
     base = type_name.split("(", 1)[0].split(" ", 1)[0]
     nested = "[" in type_name

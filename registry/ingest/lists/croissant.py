@@ -41,8 +41,7 @@ def read_croissant(path: Path) -> Described:
     """Read a description and find its files beside it.
 
     Raises:
-        InputError: it is no Croissant, describes no works, or its files are elsewhere, changed, or
-            outside its folder.
+        InputError: no Croissant, no works, or files missing, changed or outside the folder.
     """
     document = _load(path)
     resources = {_id(node): node for node in _nodes(document, "distribution")}

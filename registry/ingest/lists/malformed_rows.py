@@ -226,7 +226,6 @@ class _Lines:
             return line.decode(errors="replace")
 
     def begin(self) -> None:
-        """Start a record."""
         self.taken, self._size, self.not_utf8 = [], 0, False
         self.start = self.number + 1
 

@@ -120,8 +120,7 @@ def lay_out(name: str, columns: Sequence[str], request: ColumnRequest) -> Layout
     """Assign the columns of the list.
 
     Raises:
-        InputError: a requested column does not exist, two have one name, or no column identifies
-            the works.
+        InputError: a requested column is missing, two have one name, or none identifies works.
     """
     known = _by_lower_name(name, columns)
     preset = request.preset or ("croissant" if request.described else _detect(set(known)))

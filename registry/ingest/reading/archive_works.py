@@ -26,7 +26,6 @@ class Container:
     """An archive whose members are works."""
 
     file: str
-    """The archive's file."""
     prefix: str = ""
     """Prefix of its members' paths: nothing, or ``<its own path>!/``."""
 

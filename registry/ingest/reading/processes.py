@@ -174,7 +174,6 @@ class ProcessPool:
                 threads.shutdown(cancel_futures=True)
 
     def close(self) -> None:
-        """End all processes."""
         with self._lock:
             processes, self._all = self._all or set(), None
         for process in processes:

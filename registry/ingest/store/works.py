@@ -65,7 +65,6 @@ class Changes:
     """Contradictions between declarations and files, and metadata that cannot be read."""
 
     def add(self, other: Changes) -> None:
-        """Count another batch's changes in."""
         for each in fields(self):
             setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
 
