@@ -43,13 +43,8 @@ def conclude(
 ) -> int:
     """Write ``benchmarks/results/<name>.json``, print whether the claim held; returns the status.
 
-    Args:
-        name: of the file, and of the module for the default of ``command``.
-        claim: one sentence.
-        held: whether the results support it.
-        results: the figures.
-        packages: installed packages whose versions matter.
-        command: recorded in place of the real one, if that names local folders.
+    ``claim`` is one sentence; ``packages`` are recorded with their versions; ``command`` replaces
+    the real one, if that names local folders.
     """
     path = RESULTS / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)

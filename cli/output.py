@@ -67,12 +67,9 @@ def print_table(
 ) -> None:
     """Print rows for people on stdout, and the meaning of columns on stderr.
 
-    Args:
-        columns: the headings.
-        rows: the cells. Headings and cells are plain text: control characters and markup are
-            harmless.
-        legend: a sentence for each column that needs one.
-        empty_columns: whether to show a column that is empty in all rows.
+    Headings (``columns``) and cells (``rows``) are plain text: control characters and markup are
+    harmless. ``legend``: a sentence per column that needs one. ``empty_columns``: also show columns
+    that are empty in all rows.
     """
     from rich.console import Console
     from rich.table import Table

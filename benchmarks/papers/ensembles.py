@@ -185,7 +185,7 @@ def _save(path: Path, stack: dict[str, Tensor], optimiser: torch.optim.AdamW, st
 
 
 def _resume(path: Path, stack: dict[str, Tensor], optimiser: torch.optim.AdamW) -> int:
-    """Load the checkpoint, if there is a readable one; returns the number of steps done."""
+    """Load a readable checkpoint, if any; returns the number of steps done."""
     try:
         tensors = load_file(path)
     except (OSError, SafetensorError):

@@ -37,7 +37,7 @@ class DataSetContent:
     works: int
     bytes: int
     described_only: int
-    """Works that are known by their metadata alone."""
+    """Works known by their metadata alone."""
     missing: int
     """Works not found by a later registration of the data set."""
     first_registered: str | None

@@ -36,11 +36,7 @@ def host_of(authority: str) -> str:
 def prepare_odd_hosts(connection: duckdb.DuckDBPyConnection, table: str) -> None:
     """Make the table ``odd_host``: hosts that are not plain names, each with its ``normal`` form.
 
-    A null ``normal`` means: not a host.
-
-    Args:
-        connection: has the table.
-        table: name of a table with a column ``host``, made by :func:`host_of`.
+    A null ``normal`` means: not a host. ``table`` has a column ``host``, made by :func:`host_of`.
     """
     odd = [
         host

@@ -83,7 +83,7 @@ class Totals:
     works: int
     bytes: int
     described_only: int
-    """Works that are known by their metadata alone."""
+    """Works known by their metadata alone."""
     missing: int
     """Works not found by a later registration of their data set."""
     verified: int
@@ -130,10 +130,8 @@ class RightsholderCount:
 def select_works(connection: duckdb.DuckDBPyConnection, query: str, values: Sequence[Any] = ()) -> None:
     """Make the tables of a selection.
 
-    Args:
-        connection: to the registry.
-        query: a SELECT of rows of ``asset``, with at least :data:`COLUMNS`.
-        values: parameters of the query.
+    ``query``: a SELECT of rows of ``asset``, with at least :data:`COLUMNS`; ``values``: its
+    parameters.
     """
     connection.execute(f"CREATE OR REPLACE TEMP TABLE selected_work AS SELECT {COLUMNS} FROM ({query})", list(values))  # noqa: S608 - ours
     for name, table in _TABLES.items():

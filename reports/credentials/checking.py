@@ -78,10 +78,8 @@ class Checked:
 def check_credentials(data: bytes, *, sidecar: bytes | None = None, anchors: bytes | None = None) -> Checked:
     """Check an image.
 
-    Args:
-        data: the image file.
-        sidecar: the manifest from a file beside the image; None: the one in the image.
-        anchors: certificates in PEM of trusted chains; None: no trust.
+    ``sidecar``: the manifest from a file beside the image; None: the one in the image.
+    ``anchors``: certificates in PEM of trusted chains; None: no trust.
 
     Raises:
         InputError: no image of a format that can have Content Credentials.
@@ -112,14 +110,12 @@ def check_credentials(data: bytes, *, sidecar: bytes | None = None, anchors: byt
 def check_file(path: Path, *, manifest: Path | None = None, trust: Path | None = None) -> tuple[Checked, Path | None]:
     """Check an image file; also returns the file beside it with the manifest, if one was used.
 
-    Args:
-        path: the image.
-        manifest: its manifest's file; None: the manifest in the image or, if it has none, the file
-            beside it that has the image's name and ends in :data:`SIDECAR_SUFFIX`.
-        trust: certificates in PEM of trusted chains; None: no trust.
+    ``manifest`` None: the manifest in the image or, if it has none, the file beside it with the
+    image's name and :data:`SIDECAR_SUFFIX`. ``trust``: certificates in PEM of trusted chains; None:
+    no trust.
 
     Raises:
-        InputError: a file cannot be read or is not what it should be.
+        InputError: a file cannot be read, or has the wrong content.
         MissingPartError: the extra is not installed.
     """
     load_c2pa()

@@ -102,7 +102,7 @@ def signed_image_facts(registry: Registry, subject: str) -> object:
     """The facts as they would be stated today for the subject of a stamp.
 
     Raises:
-        NotFoundError: the registry has no such sample.
+        NotFoundError: the sample is not registered.
     """
     with registry.session() as session:
         sample = session.get(Sample, subject.removesuffix(WITHOUT_AUDIT))

@@ -56,9 +56,9 @@ def find_image(registry: Registry, named: str) -> GeneratedImage:
     """The image named by a path, a sample's id or the first digits of the id.
 
     Raises:
-        NotFoundError: there is no such sample or file, or no sample has the file's pixels.
+        NotFoundError: the sample or file does not exist, or no sample has the file's pixels.
         InputError: the file cannot be read.
-        IntegrityError: the sample's file is not what the registry recorded.
+        IntegrityError: the sample's file differs from the registry's record.
     """
     path = Path(named)
     if path.name != named or path.suffix or path.exists() or path.is_symlink():

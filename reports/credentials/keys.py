@@ -60,7 +60,7 @@ def load_signing_key(certificate: Path, key: Path, now: datetime.datetime) -> Si
     """Read and check a chain and its key.
 
     Raises:
-        InputError: a file cannot be read or is not what it should be; the certificate is not valid
+        InputError: a file cannot be read or has the wrong content; the certificate is not valid
             now, not for signing content, or not the key's.
     """
     chain = load_chain(certificate)

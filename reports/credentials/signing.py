@@ -60,21 +60,15 @@ def sign_image(
 ) -> SignedImage:
     """Write a signed copy of an image, and record it in the log.
 
-    Args:
-        registry: has the image's sample.
-        image: to sign.
-        key: to sign with.
-        out: the copy; with ``sidecar`` the manifest goes beside it, in :data:`SIDECAR_SUFFIX`.
-        now: the moment of the stamp, with a zone.
-        sidecar: leave the image as it is.
-        with_audit: state the newest audit; otherwise none.
-        timestamp_url: a time stamp authority; None: no time stamp is made.
+    ``sidecar`` leaves the image unaltered: the manifest goes beside ``out``, in a file with
+    :data:`SIDECAR_SUFFIX`. ``with_audit`` states the newest audit. ``timestamp_url`` is a time
+    stamp authority; None: no time stamp. ``now`` has a zone.
 
     Raises:
         UsageError: ``out`` cannot be this image's name, the sample was not audited, or it has
             credentials already.
         InputError: the library does not take the certificate, or the file cannot be written.
-        IntegrityError: the audit's files are not what the registry recorded.
+        IntegrityError: the audit's files differ from the registry's record.
     """
     if check_credentials(image.data).state != "none":
         raise UsageError(f"{image.file} has Content Credentials already; sign the sample itself: {image.sample.id}")

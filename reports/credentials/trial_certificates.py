@@ -48,7 +48,7 @@ def make_practice_certificates(
     """Write a chain (signer, intermediate), the signer's key (mode 0600) and the root.
 
     Raises:
-        UsageError: one of the files is there already, or ``days`` is out of range.
+        UsageError: one of the files exists already, or ``days`` is out of range.
         InputError: the folder cannot be written to.
     """
     if not 1 <= days <= LONGEST_DAYS:

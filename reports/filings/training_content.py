@@ -49,16 +49,13 @@ def read_content(
     crawled: Collection[str] = (),
     small_provider: bool = False,
 ) -> ContentFacts:
-    """Count an ensemble's training content.
+    """Count an ensemble's training content, in temporary tables of the connection.
 
-    Args:
-        connection: to the registry; gets temporary tables.
-        ensemble_id: the ensemble.
-        crawled: names of the data sets whose domains are ranked.
-        small_provider: list 5 % of the domains, at most 1,000, instead of 10 %.
+    ``crawled``: names of the data sets with ranked domains. ``small_provider``: list 5 % of the
+    domains, at most 1,000, instead of 10 %.
 
     Raises:
-        NotFoundError: no such ensemble, or it has no member, so that nothing was trained on.
+        NotFoundError: no such ensemble, or it has no member.
     """
     ensemble = connection.execute(
         "SELECT ensemble.encoding_id, ensemble.created_at, ensemble.settings, left_out FROM ensemble "

@@ -84,13 +84,7 @@ def file_version(
 ) -> Filed:
     """Write the newest version of a filing, and the kept earlier ones that it links to.
 
-    Args:
-        registry: has the facts, and the log of issued versions.
-        form: the kind of filing.
-        ensemble_id: the subject.
-        answers: the provider's; None: those of the newest version, if there is one.
-        out: the folder.
-        now: the moment of the stamp, with a zone.
+    ``answers`` None: those of the newest version, if there is one. ``now`` has a zone.
 
     Raises:
         NotFoundError: no such ensemble, or it has no member.

@@ -1,4 +1,3 @@
-"""How documents leave: :mod:`document` is one kind of document from the registry to its files,
-:mod:`stamp` what each carries, :mod:`issue` how files are written and named in the log. Enter here:
-what is the same for every kind.
+"""Issues documents: :mod:`document` takes one kind from the registry to its files, :mod:`stamp`
+stamps them, :mod:`issue` writes them and records them in the log. Enter here: code for every kind.
 """

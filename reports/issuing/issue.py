@@ -47,7 +47,7 @@ class File:
 
 @dataclass(frozen=True)
 class Issued:
-    """What the log records of a file."""
+    """The log's record of a file."""
 
     name: str
     sha256: str
@@ -108,7 +108,7 @@ def write_table(made: Path, place: Path, stamp: Stamp) -> Issued:
 
 
 def record_issue(registry: Registry, issued: Sequence[Issued], now: datetime.datetime) -> None:
-    """Record files that were issued.
+    """Record issued files in the log.
 
     Raises:
         IntegrityError: the log is not whole.

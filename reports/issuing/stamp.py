@@ -66,10 +66,10 @@ def stamp_of(kind: str, subject: str, facts: object, now: datetime.datetime, end
     """The stamp of a document.
 
     Args:
-        kind: of document, one of :data:`reports.checking.document_types.KINDS`.
-        subject: what the document is about, in the form of its kind.
+        kind: one of :data:`reports.checking.document_types.KINDS`.
+        subject: in the form of the kind.
         facts: plain JSON values without the moment of rendering: the same facts have the same hash.
-        now: when it is made, with a zone.
+        now: the moment of the stamp, with a zone.
         end: sequence and hash of the log's newest event before the facts were read, or of the
             transaction that read them.
     """

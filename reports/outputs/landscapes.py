@@ -57,7 +57,7 @@ def reason_of(audit: Audit, kind: Kind) -> str:
 
 
 def read_lpips(audit: Audit) -> Lpips | NotMeasured:
-    """What LPIPS was measured with."""
+    """LPIPS network, version and weights of the audit."""
     found = (audit.landscape or {}).get("lpips")
     if not isinstance(found, Mapping) or "net" not in found:
         return NotMeasured(reason_of(audit, "exact_lpips"))

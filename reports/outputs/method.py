@@ -82,12 +82,9 @@ def tested_rightsholders(audit: tables.Audit) -> list[str]:
 def read_rightsholder_tests(
     audit: tables.Audit, rate: float, merged: Mapping[str, str]
 ) -> RightsholderTests | NotMeasured:
-    """The joint tests of rightsholders.
+    """The joint tests of rightsholders at the audit's false discovery rate.
 
-    Args:
-        audit: the audit.
-        rate: its false discovery rate.
-        merged: see :class:`reports.outputs.rows.Rows`.
+    ``merged``: see :class:`reports.outputs.rows.Rows`.
 
     Raises:
         IntegrityError: the recorded tests have another form.

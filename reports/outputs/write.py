@@ -85,16 +85,9 @@ def write_reports(
 ) -> WrittenReports:
     """Write the reports of ``audits``, in their order, into the folder ``out``.
 
-    Files of the same names are replaced, others in the folder stay.
-
-    Args:
-        registry: has the audits.
-        audits: to report.
-        out: the folder.
-        now: the moment of the stamps, with a zone.
-        unaudited: samples without an audit, for the index.
-        done: called with each output's id after its report is written.
-        processes: number of parallel processes; None: one per core.
+    Files of the same names are replaced, others in the folder stay. ``unaudited``: samples without
+    an audit, for the index. ``done`` gets each output's id after its report is written.
+    ``processes`` None: one per core. ``now`` has a zone.
 
     Raises:
         InputError: the folder cannot be written.

@@ -42,12 +42,9 @@ class Picture:
 
 
 def read_picture(path: Path, *, sha256: str | None = None, side: int = EMBEDDED_SIDE) -> Picture | NotMeasured:
-    """The image at ``path``, or why it cannot be shown.
+    """The PNG file at ``path``, or why it cannot be shown.
 
-    Args:
-        path: a PNG file.
-        sha256: the hash that the registry recorded of the file.
-        side: most pixels a side to embed.
+    ``sha256``: the file's hash in the registry. ``side``: most pixels a side to embed.
     """
     try:
         with path.open("rb") as file:

@@ -104,7 +104,7 @@ def facts(registry: Registry, subject: str) -> object:
     """The facts of an export for its stamp; ``subject``: from :func:`subject_of`.
 
     Raises:
-        NotFoundError: there is no such data set.
+        NotFoundError: the data set does not exist.
     """
     number = subject.partition(":")[0]
     with registry.connection() as connection:

@@ -23,9 +23,7 @@ MOST = 100
 def read_withdrawals(
     connection: duckdb.DuckDBPyConnection, rightsholder_id: int, services: Sequence[ServiceStatus]
 ) -> tuple[list[WithdrawalPart], int]:
-    """Withdrawals that cover works of theirs or were made in their name, newest first, and how many
-    there are.
-    """
+    """Withdrawals of their works or in their name, newest first; and their number."""
     rows = connection.execute(
         """
         WITH act AS (

@@ -24,11 +24,7 @@ def models_of(
 ) -> tuple[list[ModelPart], list[str]]:
     """Ensembles with some of the works in their encoding, and the errors of reading them.
 
-    Args:
-        registry: has the reference models.
-        exposure: of the works.
-        services: of every ensemble, in order of listing.
-        works: ids of the works.
+    ``exposure``: of the works with the ids ``works``; ``services``: of every ensemble, in order.
     """
     encoded = {ensemble: each.works for each in exposure.encodings for ensemble in each.ensembles}
     found, gaps = [], []

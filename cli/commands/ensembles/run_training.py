@@ -14,17 +14,10 @@ if TYPE_CHECKING:
 def run_training(
     registry: Registry, ensemble_id: str, device: str | None, workers: int | None, *, again: bool = False
 ) -> list[Member]:
-    """Train the missing members of an ensemble.
+    """Train the missing members; returns the newest generation of every member.
 
-    Args:
-        registry: has the ensemble.
-        ensemble_id: the ensemble.
-        device: cpu or cuda; None: cuda if there is a GPU.
-        workers: parallel processes; None: one per core, one on a GPU.
-        again: retrain the members out of service, instead of training the missing ones.
-
-    Returns:
-        The newest generation of every member.
+    ``again``: retrain the members out of service instead. ``device`` is cpu or cuda; None: cuda if
+    there is a GPU. ``workers`` None: one process per core, one on a GPU.
     """
     from attribution.ensemble.recipe import EnsembleSettings
     from attribution.process_pool import choose_device

@@ -39,12 +39,8 @@ def print_listing(
 ) -> None:
     """Print, count or write the rows of a listing.
 
-    Args:
-        things: the listing's plural name, as typed: ``data-sets``.
-        columns: printed columns; JSON and files have all.
-        total_of: counts all rows.
-        listing_of: the listing with at most this many rows.
-        options: of the command.
+    ``things``: its plural name, as typed (``data-sets``). ``columns``: printed columns; JSON and
+    files have all. ``total_of`` counts all rows; ``listing_of`` takes the largest number of rows.
     """
     with open_registry(options.home).connection() as connection:
         if options.out is not None:
