@@ -1,4 +1,4 @@
-"""A small world that is real all through: works on disk, a registry, trained members, samples."""
+"""A small world that is real throughout: works on disk, a registry, trained members, samples."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def small_settings() -> EnsembleSettings:
 
 
 def build_world(root: Path, unit_kind: str = "asset", column: str | None = None, n: int = 6, h: int = 3) -> World:
-    """Register, encode, train and sample; what the command line does, without the command line."""
+    """Register, encode, train and sample, as the command line does, but without it."""
     works = root / "works"
     write_works(works)
     registry = create_registry(Home(root / "home"))
@@ -94,7 +94,7 @@ def build_world(root: Path, unit_kind: str = "asset", column: str | None = None,
 
 
 def open_world(factory: pytest.TempPathFactory) -> World:
-    """The world of units that are works, in a home of this process alone."""
+    """The world of units that are works, in this process's own home."""
     made, copy = made_once(factory, "trained-world", build_world)
     registry = Registry.open(Home(copy / "home"))
     with registry.session() as session:
@@ -105,13 +105,13 @@ def open_world(factory: pytest.TempPathFactory) -> World:
 
 @pytest.fixture(scope="session")
 def built_world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """The world of units that are works, trained once for all test processes; not to be changed."""
+    """The world of units that are works, trained once for all test processes; read only."""
     return open_world(tmp_path_factory)
 
 
 @pytest.fixture
 def world(built_world: World, tmp_path: Path) -> World:
-    """A copy of the world, to be changed at will. The works stay where they are registered."""
+    """A copy of the world, free to change; works stay where they are registered."""
     home = Home(tmp_path / "home")
     shutil.copytree(built_world.registry.home.root, home.root)
     return World(Registry.open(home), built_world.works, built_world.ensemble, built_world.samples)

@@ -1,6 +1,4 @@
-"""Forward-mode rules against PyTorch's own forward AD, one function at a time and in whole
-networks.
-"""
+"""Forward-mode rules against PyTorch's own forward AD, by function and in whole networks."""
 
 from __future__ import annotations
 
@@ -20,7 +18,7 @@ Network = Callable[[Tensor], Tensor]
 
 
 def random(*shape: int) -> Tensor:
-    """Numbers that are the same in every run."""
+    """The same numbers in every run."""
     return torch.randn(shape, generator=seeded(sum(shape)), dtype=torch.float64)
 
 
@@ -68,7 +66,7 @@ def test_every_function_agrees_with_forward_ad(name: str) -> None:
     """Value and tangents of a rule, or of the fallback, are those of torch.func.jvp."""
     x, tangents = random(2, 4, 6, 6), random(3, 2, 4, 6, 6)
     value, moved = propagate(FUNCTIONS[name], x, tangents)
-    # One direction at a time: the reference knows nothing of batches.
+    # One direction at a time, as the reference is not batched.
     with nn.attention.sdpa_kernel(nn.attention.SDPBackend.MATH):
         expected = torch.stack([jvp(FUNCTIONS[name], (x,), (tangent,))[1] for tangent in tangents])
     assert type(value) is type(moved) is Tensor
@@ -78,7 +76,7 @@ def test_every_function_agrees_with_forward_ad(name: str) -> None:
 
 @pytest.mark.parametrize("attention", [False, True])
 def test_a_unet_agrees_with_central_differences(attention: bool) -> None:
-    """The networks that members are, with and without attention, in float64."""
+    """UNets of members, with and without attention, in float64."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = UNetDenoiser(attention=attention).double().requires_grad_(False)
@@ -99,6 +97,6 @@ def test_a_unet_agrees_with_central_differences(attention: bool) -> None:
     ],
 )
 def test_changing_a_tensor_in_place_is_refused(network: Network) -> None:
-    """It would lose tangents silently, so it is an error that names the function."""
+    """In-place changes would lose tangents silently: the error names the function."""
     with pytest.raises(UsageError, match=r"in place \(\w+"):
         propagate(network, random(2, 4, 6, 6), random(3, 2, 4, 6, 6))

@@ -19,9 +19,7 @@ from registry.errors import InputError, IntegrityError, UsageError
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "LA", "CMYK", "I;16", "I", "F", "LAB"])
 def test_every_mode_becomes_bytes(mode: str) -> None:
-    """A mid-grey picture is mid-grey in every mode, in three channels and in one, and never
-    transparent.
-    """
+    """Mid-grey is mid-grey in every mode, in three channels and in one, never transparent."""
     source = Image.new("L", (20, 10), 128)
     if mode == "1":
         image = Image.new("1", (20, 10), 1)
@@ -59,7 +57,7 @@ def test_pad_keeps_the_whole_work_and_crop_its_middle() -> None:
 
 
 def test_exif_orientation_is_obeyed() -> None:
-    """A photograph that says it lies on its side is turned upright."""
+    """A photograph whose EXIF data turn it is turned upright."""
     array = np.zeros((8, 8, 3), dtype=np.uint8)
     array[:4] = 255
     image = Image.fromarray(array)
@@ -80,7 +78,7 @@ def test_what_is_no_image_is_refused_by_name(data: bytes) -> None:
 
 
 def test_truncated_image_is_refused() -> None:
-    """Half a file is not silently grey below."""
+    """Half a file does not become grey silently."""
     buffer = io.BytesIO()
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(buffer, "PNG")
     with pytest.raises(InputError, match="cannot be decoded"):
@@ -128,7 +126,7 @@ def test_works_are_read_in_order(tmp_path: Path) -> None:
 
 
 def test_works_in_archives_are_read_beside_files_and_their_content_is_checked(tmp_path: Path) -> None:
-    """Whatever the order, each in its row; one that was exchanged or is gone is named."""
+    """In any order, each in its row; exchanged or missing works are named."""
     pictures = {}
     for level in range(6):
         buffer = io.BytesIO()

@@ -1,1 +1,1 @@
-"""What tests share: small registries, ensembles, hostile files, and ways to run commands."""
+"""Shared by tests: small registries, ensembles, hostile files, and ways to run commands."""

@@ -1,6 +1,4 @@
-"""What the tests of Content Credentials share: chains of certificates made for them, and a sample
-that is signed.
-"""
+"""Shared by tests of Content Credentials: chains of new certificates, and a signed sample."""
 
 from __future__ import annotations
 
@@ -18,7 +16,7 @@ from tests.support.world import World
 
 
 def now() -> datetime.datetime:
-    """The clock: the library judges certificates by it, so the tests must too."""
+    """The system clock, since the library judges certificates by it."""
     return datetime.datetime.now(datetime.UTC)
 
 
@@ -39,11 +37,11 @@ class Chain:
 
 
 def make_chain(folder: Path, algorithm: Algorithm = "es256") -> Chain:
-    """A new chain whose root nobody else has."""
+    """A new chain with a root of its own."""
     made = make_practice_certificates(folder, now(), algorithm=algorithm)
     return Chain(made.chain, made.key, made.root)
 
 
 def sign(world: World, sample: Sample, chain: Chain, out: Path, **options: Any) -> SignedImage:
-    """Sign a sample of the world."""
+    """Sign a sample."""
     return sign_image(world.registry, find_image(world.registry, sample.id), chain.load(), out, now(), **options)

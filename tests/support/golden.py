@@ -1,6 +1,6 @@
-"""Golden files: what is rendered is compared byte for byte with what was looked at and kept.
+"""Golden files: rendered output is compared byte for byte with output that a person has checked.
 
-UPDATE_GOLDEN=1 pytest tests/reports      writes them anew; look at the difference before you keep it
+UPDATE_GOLDEN=1 pytest tests/reports      writes them anew; look at the difference first
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def check_golden(path: Path, found: bytes) -> None:
-    """Fail unless ``found`` is what ``path`` holds."""
+    """Fail unless ``found`` equals the content of ``path``."""
     if os.environ.get("UPDATE_GOLDEN"):
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(found)

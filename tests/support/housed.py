@@ -1,6 +1,4 @@
-"""A whole home: works on disk, an encoding, members with their folders, a sample and an audit with
-their files.
-"""
+"""A whole home: works on disk, an encoding, members, a sample and an audit, with their files."""
 
 from __future__ import annotations
 
@@ -23,7 +21,7 @@ SAMPLE_ID, AUDIT_ID = "5" * 12, "a" * 12
 
 
 def furnish(folder: Path) -> Registry:
-    """Make all of it below ``folder``: ``works`` and ``home``."""
+    """Make the folders ``works`` and ``home`` below ``folder``."""
     registry = create_registry(Home(folder / "home"), now=NOW)
     register(registry, write_pictures(folder / "works", [f"{number:02d}.png" for number in range(UNITS)]))
     encoding = create_encoding(registry, "asset", None, N, H, 1, NOW)
@@ -39,7 +37,7 @@ def furnish(folder: Path) -> Registry:
 
 
 def add_member(registry: Registry, encoding: Encoding, index: int) -> None:
-    """A member of the first generation with its folder."""
+    """Register a member of the first generation with its folder."""
     place = registry.home.member(member_id(ensemble_of(encoding), index))
     write_member(place, encoding, expected_works(registry, encoding.id, index), index)
     register_member(registry, read_member_folder(place), "trained", NOW)

@@ -1,9 +1,9 @@
 """Keeps DuckDB files open within a test, since opening one costs sixteen times a small query.
 
-The registry lets its file go after every statement, so that other processes can have it. A test has
-its registry to itself: while one more connection to the file is open, opening it again costs next to
-nothing. The extra connection closes before anything that needs the file itself: a new process, a
-copy of the home, or a connection with other settings.
+The registry closes its file after every statement, for the sake of other processes. In a test the
+registry has no other users: while one more connection to the file is open, opening the file again
+costs next to nothing. The extra connection closes before anything that needs the file itself: a new
+process, a copy of the home, or a connection with other settings.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from registry.storage.database import Registry
 
 @contextmanager
 def databases_kept_open() -> Iterator[None]:
-    """Within this block, a file that the registry has opened once stays open."""
+    """Within this block, a file once opened by the registry stays open."""
     kept: dict[Path, tuple[int, duckdb.DuckDBPyConnection]] = {}
 
     def let_go() -> None:
@@ -65,6 +65,6 @@ def databases_kept_open() -> Iterator[None]:
 def _has_views(connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether the schema was there when the file was opened.
 
-    The process that makes views words them otherwise than DuckDB does once it has read them.
+    Views are worded differently in the process that makes them and in processes that read them.
     """
     return bool(connection.execute("SELECT count(*) FROM duckdb_views() WHERE NOT internal").fetchall()[0][0])

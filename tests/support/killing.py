@@ -9,9 +9,7 @@ import sys
 
 
 def killed_after(lines: int, program: str, *arguments: object) -> None:
-    """Run a program in a process of its own and kill it with -9 when it has printed so many
-    lines.
-    """
+    """Run a program in a process of its own, and kill -9 it after this many lines of output."""
     command = [sys.executable, "-c", program, *map(str, arguments)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None

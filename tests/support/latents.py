@@ -1,5 +1,4 @@
-"""A second kind of denoiser, small enough for closed forms: latents, a shared frozen base,
-adapters, text, guidance, v-prediction.
+"""A second kind of denoiser, small enough for closed forms: latents with a shared frozen base.
 
 The encoder is a fixed matrix with orthonormal rows that maps an image to a latent of half its
 values; the decoder is its transpose. The base is a fixed smooth network that every member shares; a

@@ -12,10 +12,9 @@ import pytest
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> tuple[Path, Path]:
-    """The folder that ``make`` filled, to be read, and a copy of it for this process alone.
+    """The folder that ``make`` filled, for reading, and a copy of it for this process alone.
 
-    The first test process makes the folder; the others wait for it. A folder whose making was
-    interrupted is made again.
+    The first test process makes the folder; the others wait. An interrupted folder is made again.
     """
     base = factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base

@@ -1,6 +1,4 @@
-"""Members for the tests of the registry: folders that are true to their manifests, with weights
-that are not a network's.
-"""
+"""Member folders for tests of the registry: true manifests over weights of no network."""
 
 from __future__ import annotations
 
@@ -26,7 +24,7 @@ from tests.support.works import NOW, write
 
 
 def ensemble_of(encoding: Encoding) -> str:
-    """The id of the one ensemble that the tests have of an encoding."""
+    """The id of an encoding's only ensemble in the tests."""
     return content_id("ensemble", {"encoding": encoding.id})
 
 
@@ -71,7 +69,7 @@ def write_reference(registry: Registry, encoding: Encoding, works: list[str], **
 
 
 def train_members(registry: Registry, encoding: Encoding, indices: list[int], generation: int = 1) -> list[Member]:
-    """Register members that heed all withdrawals up to now, in the registry's own home."""
+    """Register members trained after all withdrawals so far, in the registry's own home."""
     ensemble_id, through = ensemble_of(encoding), last_withdrawal(registry)
     with registry.session() as session:
         if session.get(Ensemble, ensemble_id) is None:

@@ -1,6 +1,4 @@
-"""Small denoisers for the tests: linear ones with closed forms, smooth convolutional ones, and
-diffusers' own.
-"""
+"""Small denoisers for tests: linear with closed forms, smooth convolutional, and diffusers'."""
 
 from __future__ import annotations
 
@@ -71,7 +69,7 @@ class UNetDenoiser(nn.Module):
 
 
 def seeded(seed: int) -> torch.Generator:
-    """A generator for what a test needs at random."""
+    """A generator for a test's random numbers."""
     return torch.Generator().manual_seed(seed)
 
 
@@ -82,9 +80,7 @@ def linear_ensemble(n: int, shape: tuple[int, int, int] = (2, 4, 4)) -> Ensemble
 
 
 def network_ensemble(n: int, kind: str, dtype: torch.dtype = torch.float64) -> Ensemble:
-    """N networks of a kind (``conv``, ``unet``, ``attention``), with weights that depend on their
-    index alone.
-    """
+    """N networks of a kind (``conv``, ``unet``, ``attention``), each seeded by its index."""
     members = []
     with torch.random.fork_rng():
         for index in range(n):

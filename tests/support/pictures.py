@@ -1,4 +1,4 @@
-"""Pictures with detail, as photographs have, and changed copies of them."""
+"""Pictures with detail like that of photographs, and changed copies of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.works import encoded, write
 
 
 def scene(seed: int, width: int = 320, height: int = 240) -> Image.Image:
-    """A picture with detail at every scale, as photographs have; every seed gives another."""
+    """A picture with detail at every scale, as photographs have; different for every seed."""
     rng = np.random.default_rng(seed)
     total = np.zeros((height, width, 3))
     for cells in (3, 6, 12, 24, 48):
@@ -31,11 +31,11 @@ COPIES: Mapping[str, Callable[[Image.Image], bytes]] = MappingProxyType(
         "cropped a little": lambda image: encoded(image.crop((2, 2, image.width - 2, image.height - 2))),
     }
 )
-"""Copies that are found."""
+"""Copies that the search for near duplicates finds."""
 
 
 def cropped(image: Image.Image) -> bytes:
-    """A copy without a fifth of each side, which is not found."""
+    """A copy without a fifth of each side, which the search does not find."""
     return encoded(image.crop((image.width // 5, image.height // 5, image.width, image.height)))
 
 

@@ -1,4 +1,4 @@
-"""A registry with a row in every sealed table, made through the log as commands make it."""
+"""A registry with a row in every sealed table, made through the log, as by commands."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ def _outputs(now: datetime) -> Rows:
 
 
 def add_outputs(registry: Registry, now: datetime) -> None:
-    """Rows of a member, a sample and an audit, without their files: for the seals alone."""
+    """Rows of a member, a sample and an audit, without files: for tests of seals."""
     rows: list[SQLModel] = [
         Member(
             id=f"{ENSEMBLE_ID}-00",

@@ -1,6 +1,4 @@
-"""A registry whose rows a test writes itself: works, owners and what is said of them, one line
-each.
-"""
+"""A registry filled row by row: works, owners, and statements about them, one line each."""
 
 from __future__ import annotations
 
@@ -30,7 +28,7 @@ from tests.support.works import NOW
 
 
 class Rights:
-    """Adds rows, each in a change of its own, and asks what follows from them."""
+    """Adds rows, each in a change of its own, and reads the permissions that follow."""
 
     def __init__(self, registry: Registry) -> None:
         """Begin with one data set."""
@@ -105,7 +103,7 @@ class Rights:
         )
 
     def signal(self, work: int, use: str, category: str = "ai training") -> None:
-        """Have the file itself say something."""
+        """Add a rights signal of the work's own file."""
         row: dict[str, Any] = {"protocol": "plus", "raw": "raw", "found_in": "xmp", "seen_at": NOW}
         with changing(self.registry, NOW) as change:
             number = change.next_id("rights_signal")
@@ -114,7 +112,7 @@ class Rights:
             change.record("signals found", f"asset {work}")
 
     def claim(self, *works: int) -> int:
-        """Open a claim; a work that is named twice is matched in two ways."""
+        """Open a claim; a work named twice is matched in two ways."""
         with changing(self.registry, NOW) as change:
             owner = rightsholder_ids(change, ["Claimant"])["Claimant"]
             number = change.next_id("claim")
@@ -132,7 +130,7 @@ class Rights:
         return number
 
     def decide(self, claim: int, state: str) -> None:
-        """Say what became of a claim."""
+        """Set the state of a claim."""
         said: dict[str, Any] = {"reason": "looked into", "recorded_by": "me", "recorded_at": NOW}
         with changing(self.registry, NOW) as change:
             number = change.next_id("claim_decision")
@@ -141,7 +139,7 @@ class Rights:
             change.record("claim decided", f"claim {claim}")
 
     def withdraw(self, scope: str, subject: int, works: Sequence[int] = ()) -> None:
-        """Withdraw a work or a rightsholder, with the works that this covers today."""
+        """Withdraw a work or a rightsholder, with the works covered today."""
         said: dict[str, Any] = {"reason": "asked us to", "recorded_by": "me", "recorded_at": NOW}
         with changing(self.registry, NOW) as change:
             number = change.next_id("withdrawal")
@@ -157,7 +155,7 @@ class Rights:
             change.record("withdrawn", f"{scope} {subject}")
 
     def merge(self, name: str, into: str) -> None:
-        """Find two records to be of the same rightsholder."""
+        """Merge two records of the same rightsholder."""
         said: dict[str, Any] = {"reason": "the same", "recorded_by": "me", "recorded_at": NOW}
         merged, kept = self.holder(name), self.holder(into)
         with changing(self.registry, NOW) as change:
@@ -168,21 +166,21 @@ class Rights:
             change.record("rightsholders merged", f"rightsholder {merged}")
 
     def holder(self, name: str) -> int:
-        """The number of a rightsholder's own record."""
+        """The id of a rightsholder's own record."""
         return self._one("SELECT id FROM rightsholder WHERE name = ?", name)
 
     def licence(self, reference: str) -> int:
-        """The number of a licence."""
+        """The id of a licence."""
         return self._one("SELECT id FROM licence WHERE reference = ?", reference)
 
     def permission(self, work: int) -> str:
-        """What the column says."""
+        """The value of the permission column."""
         with self.registry.connection() as connection:
             found = connection.execute("SELECT permission FROM asset WHERE id = ?", [work]).fetchall()
         return str(found[0][0])
 
     def grounds(self, work: int) -> list[tuple[int, str, str, bool]]:
-        """Step, verdict and kind of each ground in order, and whether it decided."""
+        """Step, verdict and kind of each ground in order, and whether the ground decided."""
         with self.registry.connection() as connection:
             rows = explain(connection, [work]).to_pylist()
         assert {row["permission"] for row in rows} == {self.permission(work)}

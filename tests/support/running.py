@@ -19,7 +19,7 @@ from cli.main import main
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run of ``creditline`` left."""
+    """The outcome of a run of ``creditline``."""
 
     status: int
     out: str
@@ -27,22 +27,20 @@ class Outcome:
 
     @property
     def document(self) -> dict[str, Any]:
-        """What stdout has, as one JSON document."""
+        """Stdout, as one JSON document."""
         found: dict[str, Any] = json.loads(self.out)
         return found
 
 
 class Creditline:
-    """``creditline`` with a fixed home. Each run leaves arguments, environment, streams and Ctrl-C
-    as they were.
-    """
+    """``creditline`` with a fixed home; each run restores environment, streams and Ctrl-C."""
 
     def __init__(self, home: Path) -> None:
-        """Any folder will do; ``creditline init`` fills it."""
+        """``home`` may be any folder; ``creditline init`` fills it."""
         self.home = home
 
     def take(self, other: Creditline) -> Creditline:
-        """Begin with a copy of another's home; works stay where they were registered."""
+        """Start from a copy of another home; works stay where they were registered."""
         shutil.copytree(other.home, self.home)
         return self
 
@@ -58,7 +56,7 @@ class Creditline:
                 patch.setattr(sys, "argv", ["creditline", *(str(argument) for argument in arguments)])
                 patch.setenv("CREDITLINE_HOME", str(self.home))
                 patch.setenv("COLUMNS", "200")
-                # What this machine's user once downloaded must not decide what is measured.
+                # Earlier downloads of this machine's user must not decide what is measured.
                 patch.setenv("TORCH_HOME", str(self.home / "no-torch-home"))
                 patch.delenv("CREDITLINE_LPIPS_WEIGHTS", raising=False)
                 with pytest.raises(SystemExit) as exit_info:

@@ -1,7 +1,6 @@
-"""A small real registry for statements and data-set reports: three names of two rightsholders,
-members with folders, audits.
+"""A small real registry for statements and data-set reports, with two rightsholders in three names.
 
-What statements count is drawn at random here and kept as plain values, so that a test can count
+The figures of statements are drawn at random and kept as plain values, so that a test can count
 again by going through them.
 """
 
@@ -28,14 +27,14 @@ from tests.support.members import ensemble_of, write_member
 from tests.support.works import NOW, picture, register, write_pictures
 
 HOLDERS = {"Ada Example": 6, "Bo Example": 4, "Ada Exmaple": 2}
-"""By name, how many works; the third is the first one misspelt."""
+"""Works by name; the third name is the first, misspelt."""
 N, H = 6, 3
 RATE = 0.05
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A candidate as it was drawn."""
+    """A drawn candidate."""
 
     audit: str
     output: str
@@ -52,12 +51,12 @@ class Drawn:
 
 @dataclass
 class StatementWorld:
-    """The registry, and what was put into it."""
+    """The registry, and its content as plain values."""
 
     registry: Registry
     encoding: Encoding
     owner: dict[int, str]
-    """By work, the name that it was registered under."""
+    """The registered name of each work."""
     drawn: list[Drawn] = field(default_factory=list)
 
     @property
@@ -82,7 +81,7 @@ class StatementWorld:
             )
 
     def retrain(self, index: int) -> None:
-        """A second generation of a member, without what was withdrawn by now."""
+        """Add a second generation of a member, without the works withdrawn by now."""
         through = last_withdrawal(self.registry)
         works = expected_works(self.registry, self.encoding.id, index, through)
         place = self.registry.home.member(member_id(self.ensemble_id, index, 2))
@@ -90,7 +89,7 @@ class StatementWorld:
         register_member(self.registry, read_member_folder(place), "trained", NOW)
 
     def add_audit(self, number: int, minutes: int = 0, *, generated: bool = True) -> None:
-        """An audit of output ``number`` with four candidates drawn at random."""
+        """Add an audit of output ``number`` with four candidates drawn at random."""
         rng = np.random.default_rng(100 * number + minutes)
         output = hashlib.sha256(f"output {number}".encode()).hexdigest()[:12]
         audit_id = hashlib.sha256(f"audit {number} {minutes}".encode()).hexdigest()[:12]
@@ -185,7 +184,7 @@ def _rest(each: Drawn) -> tuple[int, int, float]:
 
 
 def make_statement_world(root: Path) -> StatementWorld:
-    """The world below ``root``, with nothing audited yet."""
+    """The world below ``root``, without audits."""
     registry = create_registry(Home(root / "home"), now=NOW)
     first = 0
     for name, works in HOLDERS.items():
@@ -212,9 +211,7 @@ def make_statement_world(root: Path) -> StatementWorld:
 
 
 def fill_statement_world(world: StatementWorld) -> None:
-    """Seven outputs audited, two of them twice, an image from outside, and an output that nobody
-    audited.
-    """
+    """Seven outputs audited, two of them twice; an outside image; an output without audit."""
     for number in range(7):
         world.add_audit(number)
     world.add_audit(2, 5)

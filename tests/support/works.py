@@ -1,4 +1,4 @@
-"""Making folders of works for the tests, good ones and bad ones; every file is really written."""
+"""Folders of works for tests, good ones and bad ones; every file is written to disk."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ADA = OneOwner("Ada Example", "CC-BY-4.0")
 
 
 def picture(number: int, side: int = 8) -> Image.Image:
-    """A small picture that no other number has."""
+    """A small picture, different for every number."""
     red, green, blue = colorsys.hsv_to_rgb(number * 0.618 % 1.0, 0.8, 0.9)
     image = Image.new("RGB", (side, side), (int(red * 255), int(green * 255), int(blue * 255)))
     for bit in range(side):
@@ -34,7 +34,7 @@ def picture(number: int, side: int = 8) -> Image.Image:
 
 
 def encoded(image: Image.Image, name: str = "PNG", **options: object) -> bytes:
-    """The image as a file of this format."""
+    """The image as a file of a format."""
     buffer = io.BytesIO()
     image.save(buffer, name, **options)
     return buffer.getvalue()
@@ -55,7 +55,7 @@ def write(path: Path, data: bytes) -> Path:
 
 
 def write_csv(path: Path, rows: Iterable[Mapping[str, str]]) -> Path:
-    """Write an owner table; the columns are those of the first row."""
+    """Write an owner table; the columns are the keys of the first row."""
     listed = list(rows)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(listed[0]))
@@ -65,24 +65,18 @@ def write_csv(path: Path, rows: Iterable[Mapping[str, str]]) -> Path:
 
 
 def register(registry: Registry, folder: Path, owners: OwnerSource = ADA, **options: object) -> RegistrationReport:
-    """Register a folder at the time of the tests; near duplicates are looked for only when asked,
-    as that takes a process.
-    """
+    """Register a folder at the tests' time; near duplicates (a process) only on request."""
     chosen: dict[str, Any] = {"near_duplicates": False, **options}
     return register_folder(registry, folder, owners, now=NOW, **chosen)
 
 
 def copied(registry: Registry, folder: Path) -> Registry:
-    """The registry in a home of its own below ``folder``, to be changed; its works stay where they
-    were registered.
-    """
+    """A copy of the registry below ``folder``; works stay where they were registered."""
     return Registry(Home(shutil.copytree(registry.home.root, folder / "home")))
 
 
 def png_header(width: int, height: int) -> bytes:
-    """A complete, tiny PNG file that claims these dimensions; decoding it would need as much memory
-    as they say.
-    """
+    """A complete, tiny PNG that claims these dimensions: decoding takes that much memory."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))

@@ -1,10 +1,9 @@
-"""Makes a small real registry in a folder, with invented works, for tests of what is rendered.
+"""Makes a small real registry in a folder, with invented works, for tests of rendering.
 
-Nothing here is a measurement: numbers are drawn, pictures are shapes. What is real is the way in:
-rows through the models, audits as safetensors files with their hashes, pictures as PNG files in the
-home.
+Nothing here is a measurement: numbers are drawn, pictures are shapes. Only the way in is real: rows
+through the models, audits as safetensors files with hashes, pictures as PNG files in the home.
 
-    python -m tests.support.world FOLDER      makes one to look at, with its reports in FOLDER/reports
+    python -m tests.support.world FOLDER      makes one, with its reports in FOLDER/reports
 """
 
 from __future__ import annotations
@@ -75,9 +74,7 @@ Pixels = NDArray[np.uint8]
 
 @dataclass
 class World:
-    """A registry with one encoding of ``len(TITLES)`` works by two owners; audits are added one at
-    a time.
-    """
+    """A registry with one encoding of ``len(TITLES)`` works by two owners; audits are added."""
 
     registry: Registry
     unit_kind: str = "asset"
@@ -92,7 +89,7 @@ class World:
             session.add_all(rows)
 
     def add_sample(self, number: int) -> Sample:
-        """A sample whose picture is a coarse copy of the work of that number."""
+        """Add a sample with a coarse copy of a work as its picture."""
         sample_id = hashlib.sha256(f"sample {number}".encode()).hexdigest()[:12]
         path = self.home.sample_image(sample_id)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -133,9 +130,7 @@ class World:
         created_at: datetime.datetime = NOON,
         works_each: int = 1,
     ) -> Audit:
-        """An audit with a candidate per value of ``beaten_by``, how many decoys beat it; the first
-        is unit ``first``.
-        """
+        """Add an audit; candidates, from ``first`` on, are beaten by this many decoys."""
         generator = np.random.default_rng(first + 100 * len(beaten_by))
         units = [(first + place) % self.unit_count for place in range(len(beaten_by))]
         p_values = [(1 + beaten) / (DECOYS + 1) for beaten in beaten_by]
@@ -244,7 +239,7 @@ class World:
         )
 
     def render(self, out: Path, now: datetime.datetime = NOON + datetime.timedelta(days=1)) -> WrittenReports:
-        """Reports of everything, as the command renders them."""
+        """Render all reports, as the command does."""
         with self.registry.session() as session:
             audits, unaudited = newest_audits(session), unaudited_samples(session)
         return write_reports(self.registry, audits, out, now=now, unaudited=unaudited)
@@ -261,9 +256,7 @@ VERSIONS = {
 
 
 def make_world(root: Path, *, unit_kind: str = "asset", size: int = 16, first_title: str = TITLES[0]) -> World:
-    """A registry below ``root`` with works, owners, licences, an encoding and an ensemble, and no
-    audit yet.
-    """
+    """A registry below ``root``: works, owners, licences, encoding, ensemble; no audits."""
     world = World(create_registry(Home(root)), unit_kind, size)
     holders = ("Kestrel Studio", "Open Shapes Project")
     licences = (("CC-BY-4.0", None), ("LicenseRef-Kestrel-2", "https://kestrel.example/terms"))
@@ -358,9 +351,7 @@ def make_world(root: Path, *, unit_kind: str = "asset", size: int = 16, first_ti
 
 
 def shape(number: int, size: int) -> Pixels:
-    """A flat shape of the work's colour on white, drawn large and averaged down to ``size`` pixels
-    a side.
-    """
+    """A flat shape of the work's colour on white, averaged down to ``size`` pixels a side."""
     image = Image.new("RGB", (512, 512), "#ffffff")
     draw = ImageDraw.Draw(image)
     kind = number % 4
@@ -381,7 +372,7 @@ def shape(number: int, size: int) -> Pixels:
 
 
 def fill(world: World) -> None:
-    """One audit of every kind that a reader meets."""
+    """Add one audit of every kind that a reader meets."""
     world.add_audit((0, 8, 20, 61, 110, 180), first=0, sample=world.add_sample(0), exact=True)
     world.add_audit((0, 3, 70, 120), first=1, sample=world.add_sample(1))
     world.add_audit((12, 40, 99, 160), first=2, sample=world.add_sample(2))

@@ -47,7 +47,7 @@ class LayerGradients:
     """Records inputs and returned gradients of a network's linear and convolutional layers."""
 
     def __init__(self, network: nn.Module, ends: bool = False) -> None:
-        """Record all layers, or with ``ends`` the first and last (convolutions, if any)."""
+        """Record all such layers, or with ``ends`` the first and last (convolutions, if any)."""
         self.layers = {
             name: module
             for name, module in network.named_modules()
@@ -127,7 +127,7 @@ def fitted_factors(recorder: LayerGradients, passes: Callable[[], Iterator[None]
 
 
 def _is_plain(module: nn.Module) -> bool:
-    """Whether a module is a convolution that is a matrix product on unfolded patches."""
+    """Whether a module is recorded: a convolution by matrix product on unfolded patches."""
     return (
         isinstance(module, nn.Conv2d)
         and module.groups == 1

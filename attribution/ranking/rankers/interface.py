@@ -116,7 +116,7 @@ class Images:
 
     @classmethod
     def flat(cls, values: Float[np.ndarray, "image value"]) -> Images:
-        """Images without a shape, in the value order of the works."""
+        """Images whose shape does not matter, in the value order of the works."""
         return cls(np.asarray(values, dtype=np.float32), (values.shape[1], 1, 1))
 
 
@@ -191,13 +191,13 @@ class Ranker(ABC):
         return True
 
     def settings(self) -> dict[str, Any]:
-        """Everything else that decides the scores: part of an audit's identity."""
+        """What decides scores beside name and scales: part of an audit's identity."""
         return {}
 
     def score(
         self, images: Float[np.ndarray, "image value"], works: Float[np.ndarray, "work value"]
     ) -> Float64[np.ndarray, "scale image work"]:
-        """Scores of works in memory; values in [0, 1], flattened alike; the best score is 1."""
+        """Scores of works in memory; values in [0, 1], flattened alike; 1: the best work."""
         return dense_scores(self.prepare(Images.flat(images), Works.flat(works)), len(works))
 
 

@@ -16,13 +16,13 @@ from jaxtyping import Float, Float32, Float64
 from attribution.ranking.rankers.interface import Images, Query, Ranker, RowIndex, Rows, Works, pixel_by_pixel
 
 BANDWIDTHS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
-"""tau, a mean squared difference of pixels in [0, 1]; 0.01: a tenth of the range each."""
+"""tau, a mean squared difference of pixels in [0, 1]; 0.01: a tenth at every pixel."""
 WORKS_AT_ONCE = 4096
 """Works per matrix product: bounds memory and does not change the result."""
 
 
 class PixelKernel(Ranker):
-    """The kernel over pixels: similarity alone, hard to beat where works are memorised."""
+    """The kernel over pixels: similarity, no model; hard to beat where works are memorised."""
 
     name = "pixel-kernel"
     scales = BANDWIDTHS

@@ -1,4 +1,4 @@
-"""Real ablation: who survives, what it costs, and that batching changes nothing."""
+"""Real ablation: the survivors, the cost, and invariance to batching."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def all_codes(n: int, h: int) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]
 
 
 def test_survivors_share_the_weight() -> None:
-    """Members that saw the unit get nothing, the others 1/(n - h) each."""
+    """Members that saw the unit have weight 0, the others 1/(n - h) each."""
     codes = all_codes(6, 2)
     weights = ablation_weights(codes).numpy()
     assert np.allclose(weights.sum(axis=1), 1)
@@ -35,9 +35,7 @@ def test_survivors_share_the_weight() -> None:
 
 
 def test_ablating_one_unit_keeps_every_other_unit() -> None:
-    """E2: for any two codes of equal weight, some member survives the first that has seen the
-    second.
-    """
+    """E2: for two codes of equal weight, some survivor of the first has seen the second."""
     codes = all_codes(6, 3)
     survivors = ablation_weights(codes).numpy() > 0
     shared = survivors.astype(int) @ codes.T.astype(int)
@@ -51,9 +49,7 @@ def test_a_set_of_units_leaves_members_that_saw_none_of_them() -> None:
 
 
 def test_removing_too_many_says_how_many_can_go() -> None:
-    """Two complementary codes leave nobody: the error gives what any set can lose and how far this
-    one went.
-    """
+    """Two complementary codes leave nobody: the error has the limit and this set's survivors."""
     membership = np.array([[1, 1, 1, 0, 0, 0], [1, 1, 0, 1, 0, 0], [0, 0, 0, 1, 1, 1]], dtype=np.bool_)
     with pytest.raises(CapacityError, match=r"3 units .* 6 members.* lose any 1 at once, and of these the first 2"):
         joint_ablation_weights(membership)
@@ -74,9 +70,7 @@ def test_the_guaranteed_number_of_removals_is_the_largest(n: int, h: int) -> Non
 
 @pytest.mark.parametrize("method", ["ddpm", "ddim"])
 def test_many_ablations_at_once_are_the_single_ones(method: Method) -> None:
-    """Batch, batch size and order change a counterfactual by rounding only; progress counts every
-    unit.
-    """
+    """Batch, batch size and order change results by rounding only; progress counts units."""
     ensemble = network_ensemble(4, "conv")
     settings = SamplerSettings(method, steps=4)
     noise = exogenous_noise(8, settings.draws, (3, 8, 8)).double()
@@ -105,9 +99,7 @@ def test_ablation_costs_only_the_survivors() -> None:
 
 
 def test_units_seen_by_the_same_members_are_regenerated_once() -> None:
-    """As after a withdrawal, when some members are out of service: every unit gets its own result
-    all the same.
-    """
+    """As after a withdrawal, with members out of service: every unit has its own result."""
     settings = SamplerSettings("ddim", steps=3)
     codes = all_codes(4, 2)[[0, 3, 0, 5, 3, 0]]
     noise = exogenous_noise(1, 1, (2, 4, 4)).double()
@@ -122,7 +114,7 @@ def test_units_seen_by_the_same_members_are_regenerated_once() -> None:
 
 
 def test_batches_hold_every_unit_once() -> None:
-    """In order of the units, each with the image that the whole would have."""
+    """In order of the units, each with its image of the whole run."""
     settings = SamplerSettings("ddim", steps=3)
     codes = all_codes(4, 2)[[0, 3, 0, 5, 3, 1]]
     noise = exogenous_noise(1, 1, (2, 4, 4)).double()

@@ -23,9 +23,7 @@ CODES = np.array([[index in chosen for index in range(6)] for chosen in combinat
 
 
 def test_influence_is_the_length_of_the_synthetic_ablation() -> None:
-    """The quadratic form over codes is the distance from y to y + J (u_-x - u0), however units are
-    split.
-    """
+    """c^T G c is the squared distance from y to y + J (u_-x - u0), however units are split."""
     jacobian = torch.randn((2, 6, 3, 4, 4), generator=seeded(0), dtype=torch.float64)
     y = torch.randn((2, 3, 4, 4), generator=seeded(1), dtype=torch.float64)
     for row, matrix in enumerate(gram(jacobian)):
@@ -57,14 +55,12 @@ def test_synthetic_ablation_is_exact_where_the_sample_is_linear_in_the_weights()
 
 
 def shrunk_towards(share: float, common: Denoiser, own: Denoiser) -> Denoiser:
-    """Return a denoiser that is mostly the common one."""
+    """A denoiser that is mostly the common one."""
     return lambda x, t, labels: share * common(x, t, labels) + (1 - share) * own(x, t, labels)
 
 
 def test_estimated_influence_ranks_units_as_ablation_does() -> None:
-    """E10 in the small: for similar members the first order orders all units as the real ablation
-    does.
-    """
+    """E10 in the small: for similar members, the first order ranks units as ablation does."""
     members = network_ensemble(6, "conv").members
     settings = SamplerSettings("ddim", steps=5)
     noise = noise_batch([4], settings.draws, (3, 8, 8)).double()
@@ -77,9 +73,7 @@ def test_estimated_influence_ranks_units_as_ablation_does() -> None:
 
 
 def test_units_with_opposite_codes_have_the_same_estimate() -> None:
-    """At h = n/2 a code and its complement move the weights by opposite steps, of one length to
-    first order.
-    """
+    """At h = n/2 a code and its complement move the weights by opposite steps of one length."""
     matrix = gram(torch.randn((1, 6, 1, 3, 3), generator=seeded(2)))[0]
     assert influences(matrix, ~CODES, 9) == pytest.approx(influences(matrix, CODES, 9), rel=1e-10)
 
@@ -91,7 +85,7 @@ def test_a_direction_that_moves_nothing_has_no_influence() -> None:
 
 
 def test_the_radius_is_the_largest_influence_and_its_first_unit() -> None:
-    """Ties go to the lower number, so that the answer is stable; without units there is none."""
+    """Ties go to the lower number, so that the answer is stable; no units have no radius."""
     assert counterfactual_radius(np.array([1.0, 3.0, 3.0, 2.0])) == Radius(3.0, 1)
     assert counterfactual_radius(np.zeros(2)) == Radius(0.0, 0)
     with pytest.raises(UsageError, match="at least one unit"):
@@ -99,7 +93,7 @@ def test_the_radius_is_the_largest_influence_and_its_first_unit() -> None:
 
 
 def test_units_that_do_not_fit_the_ensemble_are_refused() -> None:
-    """A code of another length, or one that every member saw."""
+    """A code of another length, or a code that every member saw."""
     matrix = torch.eye(6, dtype=torch.float64)
     with pytest.raises(UsageError, match="6 members"):
         influences(matrix, CODES[:, :5], 48)
@@ -110,14 +104,12 @@ def test_units_that_do_not_fit_the_ensemble_are_refused() -> None:
 
 @pytest.mark.parametrize("side", [1, 16, 256])
 def test_distances_of_different_sizes_compare(side: int) -> None:
-    """ABC's scale: black to white is sqrt(256 * 256 * 3) at any size, and half of that to mid
-    grey.
-    """
+    """ABC's scale: black to white is sqrt(256 * 256 * 3) at any size; to mid grey, half."""
     black = -torch.ones(2, 3, side, side)
     assert euclidean(black, -black).tolist() == pytest.approx([443.405] * 2, abs=1e-3)
     assert euclidean(black[0], torch.zeros(5, 3, side, side)).tolist() == pytest.approx([221.7025] * 5, abs=1e-3)
 
 
 def test_what_was_not_measured_keeps_its_reason() -> None:
-    """The stored form is the one that an audit's row has."""
+    """The stored form is that of an audit's row."""
     assert NotMeasured("no Jacobian for images").to_json() == {"not_measured": "no Jacobian for images"}

@@ -1,6 +1,4 @@
-"""The Jacobian over the weights: finite differences (E8), Taylor's remainder (E9), closed forms and
-invariances.
-"""
+"""The Jacobian over weights: finite differences (E8), Taylor (E9), closed forms, invariances."""
 
 from __future__ import annotations
 
@@ -22,7 +20,7 @@ from tests.support.networks import LinearDenoiser, linear_ensemble, network_ense
 
 
 def relative_error(got: Tensor, expected: Tensor) -> float:
-    """Length of the difference by length of the expected."""
+    """Length of the difference by length of the expected value."""
     return float(torch.linalg.vector_norm(got - expected) / torch.linalg.vector_norm(expected))
 
 
@@ -52,9 +50,7 @@ def test_jacobian_agrees_with_central_differences(kind: str, method: Method, cli
 
 
 def test_clipping_within_the_run_is_differentiated_and_the_last_step_is_not_clipped() -> None:
-    """The example must clip at an intermediate step and leave the range at the end, or the test
-    above shows little.
-    """
+    """The example clips at an intermediate step and leaves the range at the end, as it must."""
     ensemble = network_ensemble(3, "conv")
     settings = SamplerSettings(steps=4)
     seen: list[Observation] = []
@@ -87,9 +83,7 @@ def test_the_error_of_the_linear_estimate_falls_as_the_square_of_the_step(method
 
 
 def test_members_that_ignore_the_image_have_a_jacobian_in_closed_form() -> None:
-    """With f_i = b_i, y is affine in v: its slope is b_i times a sum over steps of products of
-    coefficients.
-    """
+    """With f_i = b_i, y is affine in v: slope b_i times a sum of products of coefficients."""
     offsets = torch.randn((3, 2, 4, 4), generator=seeded(1), dtype=torch.float64)
     ensemble = Ensemble([LinearDenoiser(0.0, offset) for offset in offsets])
     for settings in (SamplerSettings("ddim", steps=6, clip=False), SamplerSettings("ddpm", steps=6, clip=False)):
@@ -104,7 +98,7 @@ def test_members_that_ignore_the_image_have_a_jacobian_in_closed_form() -> None:
 
 
 def test_jacobian_does_not_depend_on_batch_or_order() -> None:
-    """A row is what it would be alone, labels included."""
+    """A row in a batch equals the row alone, labels included."""
     ensemble = network_ensemble(3, "conv")
     settings = SamplerSettings(steps=4)
     noise = noise_batch([7, 8, 9], settings.draws, (3, 8, 8)).double()
@@ -118,7 +112,7 @@ def test_jacobian_does_not_depend_on_batch_or_order() -> None:
 
 
 def test_the_observer_sees_what_a_plain_run_shows() -> None:
-    """So predictions from the run that differentiates are those of the run that samples."""
+    """So predictions from the differentiating run are those of the sampling run."""
     ensemble = network_ensemble(2, "unet")
     settings = SamplerSettings("ddim", steps=3)
     noise = noise_batch([3], settings.draws, (3, 8, 8)).double()
@@ -142,9 +136,7 @@ def test_each_member_computes_its_own_value_once_for_all_tangents() -> None:
 
 
 def test_tangents_through_a_few_members_are_right_in_the_mean() -> None:
-    """The mean over every choice at every step is the Jacobian itself; y and what an observer sees
-    are exact.
-    """
+    """The mean over every choice at every step is the Jacobian; y and observations are exact."""
     ensemble = network_ensemble(3, "conv")
     settings = SamplerSettings("ddim", steps=3)
     noise = noise_batch([1, 2], settings.draws, (3, 8, 8)).double()
@@ -162,9 +154,7 @@ def test_tangents_through_a_few_members_are_right_in_the_mean() -> None:
 
 
 def test_random_members_are_a_function_of_the_step_alone() -> None:
-    """As many as were asked for, each as often as the others, other ones at other steps; all of
-    them is the exact run.
-    """
+    """The requested number, uniform over members, different by step; all: the exact run."""
     choose = random_members(6, 2)
     drawn = [tuple(choose(step)) for step in range(3000)]
     assert drawn == [tuple(random_members(6, 2)(step)) for step in range(3000)]
@@ -182,7 +172,7 @@ def test_random_members_are_a_function_of_the_step_alone() -> None:
 
 
 def test_cheaper_jacobian_evaluates_members_no_more_often() -> None:
-    """A member that carries no tangents is still evaluated once a step, since its output is F."""
+    """A member without tangents is still evaluated once a step, since its output is F."""
     ensemble = linear_ensemble(5)
     settings = SamplerSettings(steps=4)
     noise = noise_batch([1, 2], settings.draws, (2, 4, 4)).double()

@@ -1,6 +1,4 @@
-"""After a withdrawal: who serves, what becomes of samples and audits, and that retraining brings
-exact members back.
-"""
+"""After a withdrawal: members in service, samples, audits, and retraining to exact members."""
 
 from __future__ import annotations
 
@@ -59,9 +57,7 @@ def same_weights(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) 
 
 
 def check_ablations_of_the_withdrawn_work(world: World) -> None:
-    """Of a sample from before, by the members of its code; of one by retrained members, which never
-    saw the work, none is left out and the sample stays as it is.
-    """
+    """An early sample loses the work's members; a sample after retraining loses none."""
     retrained = serving_ensemble(world.registry, world.ensemble.id)
     [sample] = generate_samples(world.registry, retrained, [11], SAMPLER, None, CPU)
     after = ablate_sample(world.registry, sample.id, [str(WORK)], CPU, NO_LPIPS)
@@ -73,9 +69,7 @@ def check_ablations_of_the_withdrawn_work(world: World) -> None:
 
 @pytest.fixture(scope="module")
 def withdrawn_world(built_world: World, tmp_path_factory: pytest.TempPathFactory) -> World:
-    """The world with one work withdrawn, and samples by the members that are left; not to be
-    changed.
-    """
+    """The world with one work withdrawn, and samples by the other members; read only."""
     home = Home(tmp_path_factory.mktemp("withdrawn") / "home")
     shutil.copytree(built_world.registry.home.root, home.root)
     registry = Registry.open(home)
@@ -86,9 +80,7 @@ def withdrawn_world(built_world: World, tmp_path_factory: pytest.TempPathFactory
 
 
 def test_only_members_that_never_saw_the_work_serve(withdrawn_world: World, built_world: World) -> None:
-    """By their own lists of works; samples name them, and are other samples than those of all
-    members.
-    """
+    """By their own lists of works; samples name the members, and differ from earlier samples."""
     units = load_units(withdrawn_world.registry, withdrawn_world.ensemble.encoding.id)
     with withdrawn_world.registry.connection() as connection:
         sha256 = connection.execute("SELECT sha256 FROM asset WHERE id = ?", [WORK]).fetchall()[0][0]
@@ -102,9 +94,7 @@ def test_only_members_that_never_saw_the_work_serve(withdrawn_world: World, buil
 
 
 def test_all_samples_verify_by_the_members_that_made_them(withdrawn_world: World) -> None:
-    """Those from before the withdrawal by all members, those from after it by those that were
-    left.
-    """
+    """Samples from before the withdrawal by all members, later ones by the rest."""
     found = list(verify_named(withdrawn_world.registry, None, CPU))
     assert len(found) == 9
     assert {item.condition for item in found} == {"identical"}
@@ -113,7 +103,7 @@ def test_all_samples_verify_by_the_members_that_made_them(withdrawn_world: World
 
 
 def test_an_audit_is_of_the_members_that_served(withdrawn_world: World) -> None:
-    """Statistics, decoys and influences over these alone; the withdrawn unit is no candidate."""
+    """Statistics, decoys and influences over them alone; the withdrawn unit is no candidate."""
     auditor = Auditor.prepare(
         withdrawn_world.registry, withdrawn_world.ensemble, AuditSettings(shortlist=5, exact=True), CPU
     )
@@ -146,14 +136,14 @@ def test_an_audit_is_of_the_members_that_served(withdrawn_world: World) -> None:
 
 
 def test_decoys_with_contrast_are_counted(withdrawn_world: World) -> None:
-    """The formula agrees with trying every word."""
+    """The formula agrees with a count over every word."""
     units = load_units(withdrawn_world.registry, withdrawn_world.ensemble.encoding.id)
     spare = withdrawn_world.ensemble.membership_of(codes_of(0, 6, 3, np.arange(18, 20)))
     assert decoys_with_contrast(withdrawn_world.ensemble, units.codes) == int(has_contrast(spare).sum())
 
 
 def test_a_run_does_not_outlast_a_withdrawal(world: World) -> None:
-    """What members out of service generated in the meantime is not registered."""
+    """Samples of members that went out of service during the run are not registered."""
 
     def on_progress(done: int) -> None:
         if done:
@@ -167,7 +157,7 @@ def test_a_run_does_not_outlast_a_withdrawal(world: World) -> None:
 
 
 def test_none_left_says_what_to_do(world: World) -> None:
-    """When every member saw a withdrawn work."""
+    """Every member saw a withdrawn work."""
     withdraw_works(world.registry, *range(18))
     with pytest.raises(CapacityError, match="creditline retrain"):
         serving_ensemble(world.registry, world.ensemble.id)
@@ -177,9 +167,7 @@ def test_none_left_says_what_to_do(world: World) -> None:
 
 
 def test_retrained_members_are_those_that_would_have_been(world: World, tmp_path: Path) -> None:
-    """Bit for bit the members of a training that never had the work; the others are untouched; all
-    serve again.
-    """
+    """Bit for bit members that never had the work; the others are untouched; all serve again."""
     withdraw_works(world.registry, WORK)
     made = list(retrain_ensemble(world.registry, world.ensemble.id, CPU))
     assert [member.index for member in made] == saw(world, WORK)
@@ -215,9 +203,7 @@ def test_retrained_members_are_those_that_would_have_been(world: World, tmp_path
 
 
 def test_units_of_many_works_stay_candidates_for_the_rest(tmp_path: Path) -> None:
-    """One of a rightsholder's works withdrawn: the unit is not tested until retraining, and then
-    without that work.
-    """
+    """One of a rightsholder's works withdrawn: no test until retraining, then without it."""
     world = build_world(tmp_path, "rightsholder", None, n=5, h=2)
     withdraw_works(world.registry, 0)
     reference = serving_ensemble(world.registry, world.ensemble.id)
@@ -233,15 +219,13 @@ def test_units_of_many_works_stay_candidates_for_the_rest(tmp_path: Path) -> Non
 
 
 def test_every_unit_that_cannot_be_tested_has_a_reason() -> None:
-    """Seen by all members, seen by none, or withdrawn in part."""
+    """Units seen by all members, seen by none, or withdrawn in part."""
     reasons = reasons_not_to_test(np.array([[True, True], [False, False], [True, False]]), {2}, {0, 1, 2})
     assert sorted(reasons) == [0, 1, 2]
 
 
 def test_p_values_hold_among_the_members_that_are_left() -> None:
-    """Under the null, over redrawn codes and withdrawals: p at or below a level no more often than
-    the level says.
-    """
+    """Under the null, over redrawn codes and withdrawals: p <= level at most at that rate."""
     n, h, units, values = 10, 4, 30, 8
     rng = np.random.default_rng(7)
     p_values = []
@@ -280,9 +264,7 @@ for member in retrain_ensemble(Registry.open(Home(pathlib.Path(sys.argv[1]))), s
 
 @pytest.mark.slow
 def test_killed_retraining_goes_on(world: World, tmp_path: Path) -> None:
-    """Kill -9 three times, at different places: nothing half is registered, and the end is that of
-    a run without kills.
-    """
+    """Kill -9 three times, at different places: no half rows, the same end."""
     withdraw_works(world.registry, WORK)
     whole = Home(tmp_path / "whole")
     shutil.copytree(world.registry.home.root, whole.root)

@@ -37,7 +37,7 @@ def candidates(registry: Registry, audit: tables.Audit) -> list[tables.Candidate
 
 @pytest.fixture(scope="session")
 def audited_world(built_world: World, tmp_path_factory: pytest.TempPathFactory) -> tuple[World, list[tables.Audit]]:
-    """The world with its samples audited exactly; not to be changed."""
+    """The world with its samples audited exactly; read only."""
     home = tmp_path_factory.mktemp("audited") / "home"
     shutil.copytree(built_world.registry.home.root, home)
     registry = Registry.open(type(built_world.registry.home)(home))
@@ -47,9 +47,7 @@ def audited_world(built_world: World, tmp_path_factory: pytest.TempPathFactory) 
 
 
 def test_audit_is_registered_with_all_it_took(audited_world: tuple[World, list[tables.Audit]]) -> None:
-    """Candidates by rank, p and q in range and consistent, artefact under its hash, grade with its
-    interval.
-    """
+    """Candidates by rank, p and q consistent, artefact under its hash, grade with interval."""
     world, audits = audited_world
     assert len(audits) == 3
     for audit in audits:
@@ -67,9 +65,7 @@ def test_audit_is_registered_with_all_it_took(audited_world: tuple[World, list[t
 
 
 def test_audit_keeps_effects_and_tests_of_rightsholders(audited_world: tuple[World, list[tables.Audit]]) -> None:
-    """Two decoys reject no effect, which is said; the three houses are tested by their works, each
-    with p and q.
-    """
+    """Two decoys reject no effect, with a reason; each house of three has p and q."""
     world, audits = audited_world
     for audit in audits:
         for row in candidates(world.registry, audit):
@@ -84,9 +80,7 @@ def test_audit_keeps_effects_and_tests_of_rightsholders(audited_world: tuple[Wor
 
 
 def test_artefact_agrees_with_the_rows(audited_world: tuple[World, list[tables.Audit]]) -> None:
-    """The p-values can be computed again from the stored statistics, the influences from the
-    landscape.
-    """
+    """P-values follow from the stored statistics, influences from the landscape."""
     world, audits = audited_world
     for audit in audits:
         tensors = load_file(world.registry.home.audit(audit.id))
@@ -102,7 +96,7 @@ def test_artefact_agrees_with_the_rows(audited_world: tuple[World, list[tables.A
 
 
 def test_estimates_follow_exact_influences(audited_world: tuple[World, list[tables.Audit]]) -> None:
-    """Over all units, the Jacobian's estimate and real ablation agree about which matter more."""
+    """Over all units, the Jacobian's estimate and real ablation rank alike."""
     world, audits = audited_world
     correlations = []
     for audit in audits:
@@ -112,9 +106,7 @@ def test_estimates_follow_exact_influences(audited_world: tuple[World, list[tabl
 
 
 def test_counterfactual_is_a_real_ablation(audited_world: tuple[World, list[tables.Audit]]) -> None:
-    """Loading only the members that did not see the unit and sampling from them gives the stored
-    picture.
-    """
+    """Sampling from the members that did not see the unit gives the stored picture."""
     from attribution.denoisers.ensemble import Ensemble
     from attribution.ensemble.serving import open_ensemble
     from attribution.sampling.noise import exogenous_noise
@@ -139,9 +131,7 @@ def test_counterfactual_is_a_real_ablation(audited_world: tuple[World, list[tabl
 
 
 def test_same_audit_is_found_again(world: World) -> None:
-    """A second run does no network evaluation and makes no row; other settings are another
-    audit.
-    """
+    """A second run evaluates no network and makes no row; other settings are another audit."""
     first = list(auditor_of(world).audit_samples(world.samples[:1]))
     worked: list[int] = []
     again = list(auditor_of(world).audit_samples(world.samples[:1], lambda done, _: worked.append(done)))
@@ -169,7 +159,7 @@ def test_lost_artefact_is_made_again(world: World) -> None:
 
 
 def test_kept_jacobian_is_not_computed_again(world: World) -> None:
-    """An audit under other settings reads the Jacobian that the first one left."""
+    """An audit under other settings reads the Jacobian of the first audit."""
     list(auditor_of(world).audit_samples(world.samples[:1]))
     path = world.registry.home.jacobian(world.samples[0].id)
     before = path.stat().st_mtime_ns
@@ -178,9 +168,7 @@ def test_kept_jacobian_is_not_computed_again(world: World) -> None:
 
 
 def test_image_from_outside(world: World) -> None:
-    """Any image is ranked and tested, has no counterfactual, and says so; a work of the data ranks
-    first.
-    """
+    """Any image is ranked and tested, without counterfactual, and says so; a work is first."""
     path = world.works / "05.png"
     audit = next(iter(auditor_of(world).audit_images([path], None)))
     assert (audit.subject_kind, audit.image_name, audit.sample_id) == ("image", "05.png", None)
@@ -203,7 +191,7 @@ def test_file_that_is_no_image_is_refused(world: World, tmp_path: Path) -> None:
 
 
 def test_altered_sample_is_refused(world: World) -> None:
-    """An audit of something else than what was registered is no audit."""
+    """Only the registered sample can be audited."""
     auditor = auditor_of(world)
     Image.new("RGB", (8, 8)).save(world.registry.home.sample_image(world.samples[0].id))
     with pytest.raises(IntegrityError, match=world.samples[0].id):
@@ -224,9 +212,7 @@ def test_pictures_of_listed_works_are_kept(world: World) -> None:
 
 
 def test_units_of_many_works(tmp_path: Path) -> None:
-    """Units that are rightsholders: tested through their works' weighted mean, listed with their
-    closest works.
-    """
+    """Units that are rightsholders: tested by a weighted mean, listed with closest works."""
     world = build_world(tmp_path, "rightsholder", None, n=5, h=2)
     audits = list(auditor_of(world).audit_samples(world.samples[:2]))
     for audit in audits:
@@ -245,9 +231,7 @@ def test_units_of_many_works(tmp_path: Path) -> None:
 
 
 def test_encoding_without_decoys_cannot_be_audited(tmp_path: Path) -> None:
-    """Where units use up all codes there is nothing to compare with, and the error says what to
-    do.
-    """
+    """Units that use up all codes leave no comparison; the error says what to do."""
     world = build_world(tmp_path, "rightsholder", None, n=3, h=1)
     with pytest.raises(UsageError, match="encode with more members"):
         auditor_of(world)
@@ -256,7 +240,7 @@ def test_encoding_without_decoys_cannot_be_audited(tmp_path: Path) -> None:
 def test_many_samples_are_audited_part_by_part(
     world: World, audited_world: tuple[World, list[tables.Audit]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One at a time gives what three at a time gave, and the work that is reported adds up."""
+    """One at a time equals three at a time, and the reported work adds up."""
     monkeypatch.setattr("attribution.audit.auditor.EXAMINED_AT_ONCE", 1)
     reported: list[tuple[int, int]] = []
     auditor = auditor_of(world, AuditSettings(shortlist=4, exact=True))

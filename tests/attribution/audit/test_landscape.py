@@ -1,8 +1,6 @@
-"""Influences of all units in an audit: Euclidean and LPIPS, exact and estimated, and the error of
-the estimates.
+"""Influences of all units in an audit, Euclidean and LPIPS, and the error of the estimates.
 
-The LPIPS here looks through an untrained network, handed over by the test under a hash of its own:
-nothing but a test can do so.
+LPIPS here uses an untrained network under a hash of its own, which only a test can pass.
 """
 
 from __future__ import annotations
@@ -47,7 +45,7 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> LpipsWeights:
 def measured(
     built_world: World, untrained: LpipsWeights, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[World, tables.Audit]:
-    """A sample audited with all there is; not to be changed."""
+    """A sample audited with every option; read only."""
     home = tmp_path_factory.mktemp("measured") / "home"
     shutil.copytree(built_world.registry.home.root, home)
     registry = Registry.open(type(built_world.registry.home)(home))
@@ -63,9 +61,7 @@ def rows_of(world: World, audit: tables.Audit) -> list[tables.Candidate]:
 
 
 def test_candidates_and_landscapes_agree_by_both_distances(measured: tuple[World, tables.Audit]) -> None:
-    """A candidate's figures are those of its unit in the artefact, and a radius is the largest of
-    its landscape.
-    """
+    """A candidate's figures are its unit's in the artefact; radius: the landscape's largest."""
     world, audit = measured
     tensors = load_file(world.registry.home.audit(audit.id))
     assert audit.landscape is not None
@@ -81,7 +77,7 @@ def test_candidates_and_landscapes_agree_by_both_distances(measured: tuple[World
 def test_lpips_is_between_the_output_and_the_real_counterfactual(
     measured: tuple[World, tables.Audit], untrained: LpipsWeights
 ) -> None:
-    """Measured again from the stored picture, whose rounding to bytes is all that differs."""
+    """Measured again from the stored picture, up to its rounding to bytes."""
     world, audit = measured
     output = load_file(world.registry.home.sample_tensors(world.samples[0].id))["output"]
     pictures = load_file(world.registry.home.audit(audit.id))["counterfactual"]
@@ -94,9 +90,7 @@ def test_lpips_is_between_the_output_and_the_real_counterfactual(
 def test_ablating_one_unit_by_hand_gives_the_candidates_figures(
     measured: tuple[World, tables.Audit], untrained: LpipsWeights
 ) -> None:
-    """`creditline ablate` and an audit measure the same thing; without weights the reason stands in
-    its place.
-    """
+    """`creditline ablate` and an audit measure the same; without weights there is a reason."""
     world, audit = measured
     row = rows_of(world, audit)[0]
     unit = [str(row.unit_number)]
@@ -109,9 +103,7 @@ def test_ablating_one_unit_by_hand_gives_the_candidates_figures(
 def test_the_facts_say_what_was_measured_with_and_how_well_estimates_did(
     measured: tuple[World, tables.Audit], untrained: LpipsWeights
 ) -> None:
-    """The network, the hash of its weights, the size that images were brought to; the estimates'
-    error, recomputable.
-    """
+    """The network, its hash, the size of its images; the estimates' error can be recomputed."""
     world, audit = measured
     assert audit.landscape is not None
     assert audit.landscape["lpips"] == {
@@ -131,7 +123,7 @@ def test_the_facts_say_what_was_measured_with_and_how_well_estimates_did(
 
 
 def test_without_weights_lpips_is_a_reason_and_never_a_number(world: World) -> None:
-    """In the rows, in the landscape; an image from outside has its own reason."""
+    """In rows and landscape; an outside image has its own reason."""
     auditor = Auditor.prepare(world.registry, world.ensemble, AuditSettings(shortlist=2), CPU)
     audit = next(iter(auditor.audit_samples(world.samples[:1])))
     assert audit.landscape is not None
@@ -145,9 +137,7 @@ def test_without_weights_lpips_is_a_reason_and_never_a_number(world: World) -> N
 
 
 def test_a_cheaper_jacobian_is_stated_and_kept_apart(world: World) -> None:
-    """It is another audit, with a file of its own that the exact Jacobian does not find, nor the
-    other way round.
-    """
+    """It is another audit, with another file than the exact Jacobian's."""
     made = {}
     for members in (None, 2):
         settings = AuditSettings(shortlist=2, jacobian_members=members)
@@ -164,9 +154,7 @@ def test_a_cheaper_jacobian_is_stated_and_kept_apart(world: World) -> None:
 
 
 def test_the_error_of_estimates_is_over_units_that_both_have() -> None:
-    """Ties share ranks, NaNs count for nobody; where nothing moves there is a reason and no
-    division by zero.
-    """
+    """Ties share ranks, NaNs are left out; no movement is a reason, no division by zero."""
     exact = np.array([1.0, 2.0, 2.0, np.nan, 4.0, 0.0])
     estimate = np.array([1.5, 1.0, 2.0, 3.0, 4.0, 0.0])
     found = estimate_error(estimate, exact)
@@ -181,9 +169,7 @@ def test_the_error_of_estimates_is_over_units_that_both_have() -> None:
 
 
 def test_units_that_every_member_saw_have_no_influence_of_any_kind(tmp_path: Path) -> None:
-    """Nothing is left to generate with; the facts count them, and are a reason where there is
-    nobody else.
-    """
+    """Nothing is left to generate with; the facts count such units, and give the reason."""
     from safetensors.numpy import save_file
 
     generator = np.random.default_rng(0)

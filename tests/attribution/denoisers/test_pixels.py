@@ -1,6 +1,4 @@
-"""The default kind: what was stored before there were kinds keeps its meaning, to the last bit
-where no rounding is involved.
-"""
+"""The default kind: rows from before there were kinds keep their meaning, to the last bit."""
 
 from __future__ import annotations
 
@@ -33,7 +31,7 @@ RECIPE = EnsembleSettings(
 
 
 def test_a_recipe_of_pixels_keeps_its_id() -> None:
-    """The kind is not written, so ensembles from before there were kinds are found by their ids."""
+    """The kind is not written, so that older ensembles keep their ids."""
     assert "kind" not in RECIPE.to_json()
     assert content_id("ensemble", {"encoding": "e" * 12, "settings": RECIPE.to_json()}) == "be8b64f4f9c7"
     assert EnsembleSettings.from_json(RECIPE.to_json()) == RECIPE
@@ -50,7 +48,7 @@ def test_a_request_without_guidance_is_stored_as_ever(label: str | None) -> None
 
 
 def test_a_request_is_read_back_from_its_row() -> None:
-    """With guidance and without; a row that holds something else is refused."""
+    """With and without guidance; a row with other contents is refused."""
 
     def row(**values: object) -> tables.Sample:
         return tables.Sample(**{"id": "s", "label": None, **values})  # type: ignore[arg-type]  # columns by name
@@ -73,7 +71,7 @@ def test_start_and_draws_are_functions_of_the_seed() -> None:
 
 
 def test_training_and_sampling_end_where_they_did() -> None:
-    """Twenty steps and a sample: recorded values, up to rounding of another machine."""
+    """Twenty steps and a sample: recorded values, up to rounding on another machine."""
     torch.set_num_threads(1)
     pixels = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3), dtype=np.uint8)
     works = TrainingSet(pixels, np.zeros(12, np.uint64), np.zeros(12, np.int64), [f"{k:064x}" for k in range(12)])

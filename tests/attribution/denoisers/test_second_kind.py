@@ -1,5 +1,4 @@
-"""A second kind of denoiser goes through the very code that pixels go through: trainer, sampler,
-replay, Jacobian, ablation, audit and reference model.
+"""A second kind of denoiser goes through the code of pixels, from trainer to reference model.
 
 The kind is :class:`tests.support.latents.ToyLatents`: a linear encoder, a frozen base that the
 members share, an adapter per member, text with guidance, v-prediction.
@@ -95,7 +94,7 @@ def _known_kind() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def latent_world(tmp_path_factory: pytest.TempPathFactory) -> LatentWorld:
-    """Everything through the functions that pixels go through; not to be changed."""
+    """Everything through the functions that pixels use; read only."""
     root = tmp_path_factory.mktemp("latents")
     works = root / "works"
     write_works(works)
@@ -118,7 +117,7 @@ def latent_world(tmp_path_factory: pytest.TempPathFactory) -> LatentWorld:
 
 
 def test_the_recipe_names_its_kind(latent_world: LatentWorld) -> None:
-    """The kind is read back from JSON; an unknown one is refused, and so is a contradiction."""
+    """The kind is read back from JSON; unknown kinds and contradictions are refused."""
     settings = latent_world.reference.settings
     document = settings.to_json()
     assert document["kind"] == "toy latents"
@@ -132,9 +131,7 @@ def test_the_recipe_names_its_kind(latent_world: LatentWorld) -> None:
 
 
 def test_a_member_is_its_adapter(latent_world: LatentWorld) -> None:
-    """The frozen base is in no file, loaded once, and named by every manifest; training moved the
-    adapters, apart from each other.
-    """
+    """The frozen base is in no file, loaded once, in every manifest; training moved adapters."""
     states = []
     for key in latent_world.reference.member_ids:
         found = read_member_folder(latent_world.registry.home.member(key))
@@ -160,7 +157,7 @@ def test_works_are_encoded_once(latent_world: LatentWorld) -> None:
 
 
 def test_training_resumes_to_the_same_weights(latent_world: LatentWorld, tmp_path: Path) -> None:
-    """A checkpoint holds the adapter alone, and a run that takes it up ends bit for bit alike."""
+    """A checkpoint holds the adapter alone, and a resumed run ends bit for bit alike."""
     works = open_training_set(latent_world.registry.home.training(latent_world.reference.id))
 
     def begun() -> TrainingRun:
@@ -199,9 +196,7 @@ def test_a_quarter_of_the_conditions_is_dropped(latent_world: LatentWorld) -> No
 
 
 def test_members_together_are_the_members_alone(latent_world: LatentWorld) -> None:
-    """Sharing the base's work changes no prediction, row by row, whatever the guidance; a weight of
-    zero silences a member.
-    """
+    """Sharing the base changes no row's prediction, under any guidance; weight 0 silences."""
     ensemble = latent_world.ensemble()
     x = noise_batch([1, 2, 3], 1, KIND.shape)[:, 0].double()
     t = torch.tensor([3, 400, 900])
@@ -220,9 +215,7 @@ def test_members_together_are_the_members_alone(latent_world: LatentWorld) -> No
 
 
 def test_guidance_and_v_prediction_are_closed_forms(latent_world: LatentWorld) -> None:
-    """Eps = eps_negative + g (eps_text - eps_negative), and each eps = sqrt(a) v + sqrt(1 - a)
-    x.
-    """
+    """Eps = eps_negative + g (eps_text - eps_negative); eps = sqrt(a) v + sqrt(1 - a) x."""
     ensemble = latent_world.ensemble()
     x = noise_batch([4], 1, KIND.shape)[:, 0].double()
     text, negative = (ensemble.predict(x, 300, latent_world.condition(Prompt(name))) for name in ("disc", "square"))
@@ -245,9 +238,7 @@ def test_guidance_and_v_prediction_are_closed_forms(latent_world: LatentWorld) -
 
 
 def test_samples_are_decoded_and_verify(latent_world: LatentWorld) -> None:
-    """A sample is an image at the image's size, its prompt is in its row, and replay finds the same
-    pixels; the outputs lie in the decoder's range.
-    """
+    """Image size, prompt in the row, equal pixels in replay; outputs in the decoder's range."""
     for row in latent_world.samples:
         assert request_of(row) == (SAMPLER, PROMPT)
         with Image.open(latent_world.registry.home.sample_image(row.id)) as image:
@@ -287,9 +278,7 @@ def test_the_jacobian_is_that_of_the_decoded_guided_sample(latent_world: LatentW
 
 
 def test_an_ablation_is_the_ensemble_of_the_survivors(latent_world: LatentWorld) -> None:
-    """Leaving out the members that saw a unit is sampling from the others, under the same
-    prompt.
-    """
+    """Leaving out a unit's members is sampling from the others, under the same prompt."""
     ensemble, condition = latent_world.ensemble(), latent_world.condition(PROMPT)
     saw = np.array([[True, False, True, False, False, True]])
     noise = exogenous_noise(7, SAMPLER.draws, KIND.shape).double()
@@ -303,9 +292,7 @@ def test_an_ablation_is_the_ensemble_of_the_survivors(latent_world: LatentWorld)
 
 
 def test_renoised_predictions_are_decoded(latent_world: LatentWorld) -> None:
-    """The decoder is linear, so the kept sums are those of the decoded clean images, step by
-    step.
-    """
+    """The decoder is linear, so the kept sums are those of the decoded images, step by step."""
     ensemble, condition = latent_world.ensemble(), latent_world.condition(PROMPT)
     image = torch.rand(3, 8, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 2 - 1
     found = renoise(ensemble, image, SAMPLER, 5, condition)
@@ -321,15 +308,13 @@ def test_renoised_predictions_are_decoded(latent_world: LatentWorld) -> None:
 
 
 def test_an_audit_has_all_three_layers(latent_world: LatentWorld) -> None:
-    """Ranked, tested and shown: exact influences are those of the survivors' images, and the
-    Jacobian's file has the shape of images.
-    """
+    """Exact influences are those of the survivors' images; the Jacobian has shapes of images."""
     settings = AuditSettings(shortlist=4, exact=True)
     auditor = Auditor.prepare(latent_world.registry, latent_world.reference, settings, CPU)
     reported: list[tuple[int, int]] = []
     audits = list(auditor.audit_samples(latent_world.samples[:2], lambda done, total: reported.append((done, total))))
     assert len(audits) == 2
-    # Guidance costs a second evaluation: 6 steps of one Jacobian, 4 candidates and 18 units a sample.
+    # Guidance doubles evaluations: 6 steps of one Jacobian, 4 candidates and 18 units a sample.
     assert sum(done for done, _ in reported) == reported[-1][1] == 2 * (6 + 2 * (4 + 18))
     ensemble, encoded = open_ensemble(latent_world.registry.home, latent_world.reference), auditor.context.encoded
     for audit, row in zip(audits, latent_world.samples, strict=False):
@@ -352,9 +337,7 @@ def test_an_audit_has_all_three_layers(latent_world: LatentWorld) -> None:
 
 
 def test_the_reference_model_is_differentiated_in_latents(latent_world: LatentWorld) -> None:
-    """Trained by the trainer on all works; the ranker gradients encodes what it ranks, and puts a
-    work shown as an image first.
-    """
+    """Trained on all works; the ranker gradients encodes pictures, and finds a copied work."""
     train_reference_model(latent_world.registry, latent_world.reference.id, CPU)
     model = open_reference_model(latent_world.registry, latent_world.reference.id)
     assert model.space == KIND

@@ -1,6 +1,4 @@
-"""What an ensemble's evidence is worth: each figure against audits, ablations and counts made by
-hand.
-"""
+"""The worth of an ensemble's evidence: figures against audits, ablations, counts by hand."""
 
 from __future__ import annotations
 
@@ -31,9 +29,7 @@ def auditor(world: World) -> Auditor:
 
 
 def test_planted_works_are_audited_like_images_from_outside(world: World, auditor: Auditor) -> None:
-    """The p-values are those of auditing the works' own files, and what was measured is not
-    measured again.
-    """
+    """P-values are those of audits of the works' own files, without measuring again."""
     steps: list[int] = []
     planted = planted_power(auditor, 100, on_progress=lambda done, _: steps.append(done))
     assert len(steps) == 18
@@ -56,7 +52,7 @@ def test_planted_works_are_audited_like_images_from_outside(world: World, audito
 
 
 def test_some_of_the_works_at_random(auditor: Auditor) -> None:
-    """Fewer than all are a draw that the seed decides; none is refused."""
+    """Fewer than all are drawn by the seed; zero is refused."""
     facts = planted_power(auditor, 3, seed=1).to_json()
     assert (facts["shown"], facts["chosen"]) == (3, "3 of them at random")
     with pytest.raises(UsageError, match="at least one"):
@@ -64,9 +60,7 @@ def test_some_of_the_works_at_random(auditor: Auditor) -> None:
 
 
 def test_null_is_uniform_over_the_places_that_decoys_allow(auditor: Auditor) -> None:
-    """Two decoys leave p-values of 1/3, 2/3 and 1, each as probable under codes that mean
-    nothing.
-    """
+    """Two decoys leave p-values of 1/3, 2/3 and 1, equally probable under meaningless codes."""
     facts = null_calibration(auditor, 400).to_json()
     assert (facts["redraws"], facts["decoys"], facts["images"]) == (400, 2, 6)
     assert facts["kolmogorov_smirnov_p"] > 0.01
@@ -75,9 +69,7 @@ def test_null_is_uniform_over_the_places_that_decoys_allow(auditor: Auditor) -> 
 
 
 def test_null_discovers_no_more_than_the_rate_allows(auditor: Auditor) -> None:
-    """At a rate that two decoys can reach, audits under wrong codes discover something about as
-    often.
-    """
+    """At a rate that two decoys can reach, wrong codes lead to discoveries about as often."""
     settings = replace(auditor.context.settings, shortlist=1, false_discovery_rate=0.34)
     generous = replace(auditor, context=replace(auditor.context, settings=settings))
     calibration = null_calibration(generous, 600, seed=3)
@@ -88,7 +80,7 @@ def test_null_discovers_no_more_than_the_rate_allows(auditor: Auditor) -> None:
 
 
 def test_a_test_that_favours_units_does_not_pass(auditor: Auditor, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Were decoys weaker than units, as a bug could make them, the calibration would show it."""
+    """If decoys were weaker than units, by a bug, the calibration would show it."""
     import attribution.evidence
 
     def unfair(membership: np.ndarray) -> np.ndarray:
@@ -100,7 +92,7 @@ def test_a_test_that_favours_units_does_not_pass(auditor: Auditor, monkeypatch: 
 
 
 def test_false_attribution_is_by_real_ablation(world: World, auditor: Auditor) -> None:
-    """What stays the nearest is what regenerating by hand leaves the nearest."""
+    """Regenerating by hand leaves the same nearest units."""
     found = false_attribution_rate(auditor, 2, seed=5)
     encoded = auditor.context.encoded
     everyone = open_ensemble(world.registry.home, world.ensemble)
@@ -118,9 +110,7 @@ def test_false_attribution_is_by_real_ablation(world: World, auditor: Auditor) -
 
 
 def test_rate_is_a_quotient_with_an_interval() -> None:
-    """Of what stays without the nearest unit and what stays without another; not measured where
-    nothing stays at all.
-    """
+    """The quotient of the two shares that stay; not measured where nothing stays."""
     found = FalseAttribution(np.arange(40) % 4 == 0, np.arange(40) % 2 == 0)
     facts = found.to_json()["rate"]
     assert facts["value"] == 0.5

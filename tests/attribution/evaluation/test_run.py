@@ -1,6 +1,4 @@
-"""Evaluations: each section is what its own function measures, losses are those of a plain loop,
-and gaps say why.
-"""
+"""Evaluations: sections against their functions, losses against a loop, gaps with reasons."""
 
 from __future__ import annotations
 
@@ -33,9 +31,7 @@ def auditor(world: World) -> Auditor:
 
 
 def test_an_evaluation_is_measured_and_kept(world: World, auditor: Auditor) -> None:
-    """Its sections are those of the functions that measure them; the log has the newest; the
-    registry stays whole.
-    """
+    """Sections are those of their functions; the log has the newest; the registry is intact."""
     told: set[str] = set()
     facts = evaluate(auditor, SMALL, NOW, lambda what, _done, _total: told.add(what))
     assert facts["null"] == null_calibration(auditor, 100).to_json()
@@ -55,9 +51,7 @@ def test_an_evaluation_is_measured_and_kept(world: World, auditor: Auditor) -> N
 
 
 def test_losses_are_those_of_a_plain_loop(world: World, auditor: Auditor) -> None:
-    """One work, one step and one member at a time; the ensemble is the mean of the predictions, not
-    of the losses.
-    """
+    """One work, step and member at a time; the ensemble has the mean prediction's loss."""
     encoded = auditor.context.encoded
     found = losses_on(auditor, 100, 0)
     assert len(found.ensemble) == len(encoded.unit_of_work)
@@ -87,6 +81,6 @@ def test_losses_are_those_of_a_plain_loop(world: World, auditor: Auditor) -> Non
 
 @pytest.mark.parametrize("wrong", [{"planted": 0}, {"redraws": 99}, {"compared": 0}, {"units": 2}])
 def test_too_little_to_be_of_use_is_refused(wrong: dict[str, int]) -> None:
-    """The number and what was expected."""
+    """Names the number and the expectation."""
     with pytest.raises(UsageError, match="expected at least"):
         EvaluationSettings(**wrong)

@@ -1,6 +1,4 @@
-"""Taking off what other works did: what regression does by hand, exact under the null, and more
-powerful where works overlap.
-"""
+"""Adjustment: regression by hand, exact under the null, more powerful where works overlap."""
 
 from __future__ import annotations
 
@@ -19,9 +17,7 @@ N, H, UNITS, VALUES = 10, 5, 40, 12
 
 
 def world(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Pictures that resemble each other, who saw them, decoys' bits, and members that are pulled by
-    all but unit 0.
-    """
+    """Similar pictures, members that saw them, decoys' bits; all units but 0 pull members."""
     rng = np.random.default_rng(seed)
     pictures = rng.normal(size=(UNITS, VALUES)) * 0.4 + rng.normal(size=VALUES)
     membership = bits(codes_of(seed, N, H, np.arange(UNITS)), N)
@@ -37,7 +33,7 @@ def around(pictures: np.ndarray, membership: np.ndarray, first: int = 0) -> Neig
 
 
 def test_residual_is_that_of_ridge_regression() -> None:
-    """As written out with one column for each neighbour's part in every value of every member."""
+    """Against a regression with a column per neighbour, over every value of every member."""
     pictures, membership, _, clean = world(0)
     found = member_alignment(
         clean, pictures[:2], membership[:2], around(pictures, membership), [np.array([0]), np.array([1])]
@@ -53,9 +49,7 @@ def test_residual_is_that_of_ridge_regression() -> None:
 
 
 def test_response_is_what_an_effect_adds() -> None:
-    """Moving the members that saw the unit all the way, about the same mean, adds the response to
-    the pulls.
-    """
+    """Moving members that saw the unit all the way, about the same mean, adds the response."""
     pictures, membership, _, clean = world(1)
     close, left_out = around(pictures, membership), [np.array([3])]
     before = member_alignment(clean, pictures[3:4], membership[3:4], close, left_out)
@@ -65,9 +59,7 @@ def test_response_is_what_an_effect_adds() -> None:
 
 
 def test_pulls_do_not_depend_on_the_units_own_code() -> None:
-    """Whatever the tested unit's bits are, also among the neighbours, its pulls are the same:
-    exactness rests on it.
-    """
+    """Exactness rests on it: the unit's bits, also among the neighbours, change no pull."""
     pictures, membership, _, clean = world(2)
     other = membership.copy()
     other[0] = ~other[0]
@@ -79,7 +71,7 @@ def test_pulls_do_not_depend_on_the_units_own_code() -> None:
 
 
 def test_p_values_are_uniform_under_the_sharp_null() -> None:
-    """Over encodings whose members are moved by every unit but the tested one."""
+    """Over encodings with members moved by every unit but the tested one."""
     p_values = []
     for seed in range(300):
         pictures, membership, others, clean = world(seed)
@@ -89,9 +81,7 @@ def test_p_values_are_uniform_under_the_sharp_null() -> None:
 
 
 def test_neighbours_make_effects_visible() -> None:
-    """Where members differ for what they saw besides, taking that off finds what the plain contrast
-    misses.
-    """
+    """If members differ by other works, adjustment finds effects that the contrast misses."""
     p_values: dict[str, list[float]] = {"plain": [], "adjusted": []}
     for seed in range(60):
         pictures, membership, others, _ = world(seed)
@@ -107,9 +97,7 @@ def test_neighbours_make_effects_visible() -> None:
 
 
 def test_neighbours_are_the_first_of_the_order() -> None:
-    """With their pictures in the members' range; a tested unit needs its number, so as not to be
-    its own neighbour.
-    """
+    """Pictures are in the members' range; a tested unit's number excludes it."""
     pictures, membership, _, clean = world(3)
     codes = codes_of(3, N, H, np.arange(UNITS))
     values = (pictures / 8 + 0.5).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Effects by inverting the test: against a brute-force twin, and covering what was planted."""
+"""Effects by inverting the test: against a brute-force twin, and covering planted effects."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ def coded(seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_interval_is_what_the_test_does_not_reject(seed: int) -> None:
-    """At effects all along the line, inside the interval neither one-sided test rejects, and
-    outside one does.
-    """
+    """Inside the interval neither one-sided test rejects; outside, one does."""
     own, others = coded(seed)
     pulls = np.random.default_rng(seed).normal(size=(1, N)) + 0.8 * own
     way = np.array([2.5])
@@ -37,9 +35,7 @@ def test_interval_is_what_the_test_does_not_reject(seed: int) -> None:
 
 
 def test_interval_covers_the_planted_effect() -> None:
-    """Over encodings, the interval holds the true effect about as often as it says, and never much
-    less.
-    """
+    """Over encodings, the interval holds the true effect about as often as stated."""
     rng = np.random.default_rng(0)
     covered = []
     for seed in range(300):
@@ -51,14 +47,11 @@ def test_interval_covers_the_planted_effect() -> None:
 
 
 def test_effect_is_the_share_of_the_way() -> None:
-    """Members that saw a unit and predict a third of the way to its picture, without any noise,
-    have an effect of a third.
-    """
+    """Members that predict a third of the way to the picture, without noise: a third."""
     rng = np.random.default_rng(1)
     own, others = coded(5)
     mean, picture = rng.normal(size=12), rng.normal(size=12)
-    # Whatever the members that saw it add to the mean is taken from the others, so that the mean
-    # stays where it is.
+    # The others lose as much as the members that saw the unit add, so that the mean stays.
     clean = mean + np.outer(np.where(own[0], 1 / 6, -1 / 6), picture - mean)
     found = assess_alignment(member_alignment(clean, picture[None], own, None, []), own, others).effects
     assert found.estimate[0] == pytest.approx(1 / 3)
@@ -67,9 +60,7 @@ def test_effect_is_the_share_of_the_way() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_interval_with_neighbours_is_what_the_test_does_not_reject(seed: int) -> None:
-    """Taking the effect off the predictions themselves, and neighbours' parts off anew, rejects
-    outside the interval alone.
-    """
+    """Subtracting the effect from predictions, adjusted anew, is rejected outside alone."""
     rng = np.random.default_rng(seed)
     own, others = coded(seed)
     clean, picture = rng.normal(size=(N, 12)), rng.normal(size=(1, 12))
@@ -91,9 +82,7 @@ def test_interval_with_neighbours_is_what_the_test_does_not_reject(seed: int) ->
 
 
 def test_what_cannot_be_measured_says_why() -> None:
-    """Few decoys, a picture that the mean prediction already is, members that diverged: a reason
-    and no number.
-    """
+    """Few decoys, a picture equal to the mean prediction, diverged members: a reason each."""
     few = effects_of(np.ones(1), np.zeros((1, 38)), np.ones(1), np.zeros((1, 38)))
     assert few.not_measured == (TOO_FEW_DECOYS,)
     assert np.isnan([few.estimate[0], few.low[0], few.high[0]]).all()
@@ -106,9 +95,7 @@ def test_what_cannot_be_measured_says_why() -> None:
 
 
 def test_decoys_with_the_units_own_bits_widen_the_interval() -> None:
-    """Where members are out of service a decoy may look like the unit: it can never be told apart,
-    at any effect.
-    """
+    """With members out of service a decoy may look like the unit, whatever the effect."""
     rng = np.random.default_rng(2)
     lead, slope = rng.normal(size=(1, 199)), np.full((1, 199), 0.5)
     plain = effects_of(np.zeros(1), -lead, np.ones(1), 1.0 - slope)

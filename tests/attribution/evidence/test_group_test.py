@@ -1,6 +1,4 @@
-"""Tests of rightsholders from their works' codes: exact, and able to see what no work shows
-alone.
-"""
+"""Tests of rightsholders by their works' codes: exact, and able to see what no work shows."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ from registry.encodings.codes import bits, codes_of, decoys
 
 
 def test_joint_draws_are_uniform_over_ordered_choices() -> None:
-    """Every ordered choice of distinct numbers is as probable as any other."""
+    """Every ordered choice of distinct numbers is equally probable."""
     rows = distinct_draws(5, 3, 60_000, np.random.default_rng(0))
     counts = dict.fromkeys(permutations(range(5), 3), 0)
     for row in map(tuple, rows.tolist()):
@@ -26,15 +24,13 @@ def test_joint_draws_are_uniform_over_ordered_choices() -> None:
 
 
 def test_all_of_the_pool_can_be_drawn() -> None:
-    """A rightsholder's works may need all the codes that there are."""
+    """A rightsholder's works may need all codes."""
     rows = distinct_draws(4, 4, 100, np.random.default_rng(1))
     np.testing.assert_array_equal(np.sort(rows, axis=1), np.tile(np.arange(4), (100, 1)))
 
 
 def test_statistic_is_the_weighted_sum_of_the_works_statistics() -> None:
-    """Weights fall off with the works' distance from the image and add up to one; p is that of
-    brute force.
-    """
+    """Weights fall with the works' distance from the image and sum to 1; p by brute force."""
     n, h, units = 6, 3, 12
     rng = np.random.default_rng(2)
     membership = bits(codes_of(0, n, h, np.arange(units)), n)
@@ -52,13 +48,13 @@ def test_statistic_is_the_weighted_sum_of_the_works_statistics() -> None:
         weights[0] * pulls[0] @ pool[i] + weights[1] * pulls[4] @ pool[j] for i, j in permutations(range(len(pool)), 2)
     ]
     assert found[0].p_value == pytest.approx(np.mean(np.array(every) >= found[0].statistic - 1e-12), abs=0.01)
-    # One work's test is the unit's own, its own code being one of the codes that are drawn.
+    # One work's test is the unit's own test, with its own code in the pool.
     unit = assess_alignment(MemberAlignment(pulls[[1]], pulls[[1]]), membership[[1]], others)
     assert found[1].p_value == pytest.approx(unit.p_value[0], abs=0.01)
 
 
 def test_p_values_are_uniform_when_codes_mean_nothing() -> None:
-    """Over redrawn codes, with several works a rightsholder and few codes to spare."""
+    """Over redrawn codes, with several works a rightsholder and few spare codes."""
     n, h, units = 6, 3, 14
     rng = np.random.default_rng(3)
     p_values = []
@@ -74,7 +70,7 @@ def test_p_values_are_uniform_when_codes_mean_nothing() -> None:
 
 
 def test_many_small_effects_are_seen_together() -> None:
-    """Works that each move the members a little are not found one by one, but their owner is."""
+    """Works with small effects are not found one by one, but their owner is."""
     n, h, units = 16, 8, 64
     rng = np.random.default_rng(4)
     membership = bits(codes_of(0, n, h, np.arange(units)), n)
@@ -90,8 +86,6 @@ def test_many_small_effects_are_seen_together() -> None:
 
 
 def test_holdings_follow_the_ranking() -> None:
-    """The first rightsholders by their best work; a work of two counts for both, one of nobody for
-    none.
-    """
+    """Rightsholders by best work; a shared work counts for both, an unowned one for none."""
     held = holdings([("Zoe",), (), ("Ada", "Zoe"), ("Bob",), ("Zoe",)], length=2, most_works=2)
     assert {name: places.tolist() for name, places in held.items()} == {"Zoe": [0, 2], "Ada": [2]}

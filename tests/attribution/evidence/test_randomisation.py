@@ -1,6 +1,4 @@
-"""The randomisation test: exact p-values, valid under the null, powerful when members really
-pull.
-"""
+"""The randomisation test: exact, valid under the null, powerful if members really pull."""
 
 from __future__ import annotations
 
@@ -23,7 +21,7 @@ BANDS = len(BAND_EDGES) - 1
 
 
 def predictions_of(clean: np.ndarray) -> MemberPredictions:
-    """MemberPredictions of a trajectory of one step, in a band that the statistic counts."""
+    """MemberPredictions of a trajectory of one step, in a band with a weight."""
     clean_sum = np.zeros((BANDS, *clean.shape), dtype=np.float32)
     band_steps = np.zeros(BANDS)
     clean_sum[3], band_steps[3] = clean, 1
@@ -39,7 +37,7 @@ def test_contrast_weights_compare_means() -> None:
 
 
 def test_statistic_is_the_formula() -> None:
-    """The sums that sampling keeps give the statistic as the method page writes it."""
+    """The sums that sampling keeps give the statistic of the method page."""
     rng = np.random.default_rng(1)
     clean, image = rng.normal(size=(N, VALUES)), rng.normal(size=VALUES)
     code = codes_of(0, N, H, [3])
@@ -51,9 +49,7 @@ def test_statistic_is_the_formula() -> None:
 
 
 def test_steps_count_by_their_weights() -> None:
-    """Predictions are the weighted mean over steps; bands without a weight do not count, whatever
-    is in them.
-    """
+    """Predictions are the weighted mean over steps; bands without a weight do not count."""
     rng = np.random.default_rng(2)
     clean_sum, band_steps = rng.normal(size=(BANDS, N, VALUES)).astype(np.float32), np.arange(1.0, BANDS + 1)
     found = mean_predictions(MemberPredictions(clean_sum, band_steps, np.zeros(N)))
@@ -68,9 +64,7 @@ def test_steps_count_by_their_weights() -> None:
 
 
 def test_planted_pull_has_the_smallest_p() -> None:
-    """Members that saw a unit and pull towards its image give the smallest p-value that the decoys
-    allow.
-    """
+    """Members that saw a unit and pull towards its image give the smallest possible p-value."""
     rng = np.random.default_rng(3)
     code, image = codes_of(0, N, H, [7]), rng.normal(size=VALUES)
     clean = rng.normal(scale=0.1, size=(N, VALUES)) + np.outer(bits(code, N)[0], image)
@@ -80,9 +74,7 @@ def test_planted_pull_has_the_smallest_p() -> None:
 
 
 def test_p_values_are_uniform_when_codes_mean_nothing() -> None:
-    """Under the null, over redrawn codes, p-values pass a Kolmogorov-Smirnov test against the
-    uniform distribution.
-    """
+    """Over redrawn codes, p-values pass a Kolmogorov-Smirnov test of uniformity."""
     rng = np.random.default_rng(4)
     p_values = []
     for seed in range(400):

@@ -1,6 +1,4 @@
-"""Where the weights of LPIPS come from: a given file, an earlier download, a server; never an
-unknown file.
-"""
+"""Sources of LPIPS's weights: a given file, an earlier download, a server; no unknown file."""
 
 from __future__ import annotations
 
@@ -22,9 +20,7 @@ CONTENT = b"stands for the weights " * 100_000
 
 
 class Server(HTTPServer):
-    """Answers every request with ``body``, or with an error if there is none; claims ``length``
-    bytes.
-    """
+    """Answers every request with ``body``, or an error for None; claims ``length`` bytes."""
 
     body: bytes | None = CONTENT
     length = len(CONTENT)
@@ -32,7 +28,7 @@ class Server(HTTPServer):
 
 
 class Answer(BaseHTTPRequestHandler):
-    """What the server says."""
+    """The server's answer."""
 
     server: Server
 
@@ -64,7 +60,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture(autouse=True)
 def known(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A small file in the place of AlexNet's, and no variable in the environment."""
+    """A small file in place of AlexNet's, and no variable in the environment."""
     monkeypatch.delenv(WEIGHTS_VARIABLE, raising=False)
     small = replace(BACKBONES["alex"], sha256=hashlib.sha256(CONTENT).hexdigest(), megabytes=3)
     monkeypatch.setitem(module.BACKBONES, "alex", small)
@@ -75,7 +71,7 @@ def address(server: Server) -> str:
 
 
 def test_the_hashes_are_those_in_torchvisions_file_names() -> None:
-    """The first eight digits; a slip of the pen would make every genuine file a stranger."""
+    """The first eight digits; with a typing error every genuine file would be unknown."""
     for net, backbone in BACKBONES.items():
         if net != "alex":  # stands for another file here
             assert backbone.file.removesuffix(".pth").rpartition("-")[2] == backbone.sha256[:8]
@@ -83,7 +79,7 @@ def test_the_hashes_are_those_in_torchvisions_file_names() -> None:
 
 
 def test_downloaded_on_first_use_and_kept(server: Server, tmp_path: Path) -> None:
-    """Once; the second time the kept file serves, whether it is asked for by name or not."""
+    """Once; then the kept file is used, whether asked for by name or not."""
     done: list[int] = []
     first = lpips_weights("alex", folder=tmp_path / "new", downloads=address(server), advanced=done.append)
     assert isinstance(first, LpipsWeights)
@@ -108,9 +104,7 @@ def test_downloaded_on_first_use_and_kept(server: Server, tmp_path: Path) -> Non
 def test_what_is_not_the_file_is_not_kept(
     server: Server, tmp_path: Path, body: bytes | None, length: int, reason: str
 ) -> None:
-    """Wrong hash, truncated on the way or at the source, too long, refused: not measured, and
-    nothing stays behind.
-    """
+    """Wrong hash, truncated, too long, refused: not measured, and nothing is left behind."""
     server.body, server.length = body, length
     found = lpips_weights("alex", folder=tmp_path, downloads=address(server))
     assert isinstance(found, NotMeasured)
@@ -130,7 +124,7 @@ def test_no_server_is_a_reason_and_not_a_crash(tmp_path: Path) -> None:
 
 
 def test_nothing_is_downloaded_unasked(server: Server, tmp_path: Path) -> None:
-    """Without a network's name there is only what is here; the reason says how to get it."""
+    """Without a network's name only local files count; the reason says how to get one."""
     found = lpips_weights(folder=tmp_path, downloads=address(server))
     assert isinstance(found, NotMeasured)
     assert "creditline audit --lpips alex" in found.reason
@@ -138,7 +132,7 @@ def test_nothing_is_downloaded_unasked(server: Server, tmp_path: Path) -> None:
 
 
 def test_a_damaged_download_of_earlier_is_replaced(server: Server, tmp_path: Path) -> None:
-    """It is not loaded, and does not stand in the way."""
+    """It is not loaded and not an obstacle."""
     path = tmp_path / BACKBONES["alex"].file
     path.write_bytes(CONTENT[:-1])
     assert isinstance(lpips_weights(folder=tmp_path, downloads=address(server)), NotMeasured)
@@ -147,9 +141,7 @@ def test_a_damaged_download_of_earlier_is_replaced(server: Server, tmp_path: Pat
 
 
 def test_a_given_file_must_be_a_known_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By option or variable, under any name; one of another network or of nothing known is refused,
-    by its hash.
-    """
+    """By option or variable, under any name; another network's or unknown file is refused."""
     path, stranger = tmp_path / "mine.pth", tmp_path / "alexnet-owt-7be5be79.pth"
     path.write_bytes(CONTENT)
     stranger.write_bytes(CONTENT + b"!")
@@ -170,6 +162,6 @@ def test_a_given_file_must_be_a_known_one(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_an_unknown_network_is_refused() -> None:
-    """With those that there are."""
+    """The error lists the known ones."""
     with pytest.raises(UsageError, match="alex, vgg, squeeze"):
         lpips_weights("resnet")

@@ -1,8 +1,7 @@
-"""LPIPS as a squared distance in a feature map: against the lpips package itself, and its first
-order.
+"""LPIPS as a squared distance in a feature map, against the lpips package, and its first order.
 
-The networks here are untrained, which the arithmetic cannot tell; no such number is LPIPS, and none
-leaves these tests.
+The networks are untrained, which does not matter to the arithmetic; the results are not LPIPS, and
+none leaves these tests.
 """
 
 from __future__ import annotations
@@ -41,16 +40,14 @@ def network_of(net: Net) -> nn.Module:
 
 @pytest.fixture(scope="module")
 def squeeze() -> PerceptualDistance:
-    """The smallest."""
+    """The smallest network."""
     torch.manual_seed(0)
     return PerceptualDistance(network_of("squeeze"))
 
 
 @pytest.mark.parametrize("net", ["alex", "squeeze"])
 def test_agrees_with_the_package(net: Net) -> None:
-    """The distance in the feature map is what lpips.LPIPS computes, at its own size and
-    enlarged.
-    """
+    """The distance in the feature map is lpips.LPIPS's, at its own size and enlarged."""
     network = network_of(net)
     metric = PerceptualDistance(network)
     first, *others = torch.rand((4, 3, 70, 64), generator=seeded(0), dtype=torch.float64) * 2 - 1
@@ -86,7 +83,7 @@ def test_gram_is_that_of_central_differences(squeeze: PerceptualDistance) -> Non
 
 
 def test_a_dark_place_has_a_derivative() -> None:
-    """Where every channel of a layer is off its length is zero; that must not become a NaN."""
+    """Where every channel of a layer is off, its length is zero and must not become a NaN."""
     network = network_of("squeeze")
     with torch.no_grad():
         next(network.net.parameters()).zero_()  # type: ignore[union-attr]  # a module of the package
@@ -97,9 +94,7 @@ def test_a_dark_place_has_a_derivative() -> None:
 
 
 def test_influence_is_lpips_of_small_ablations(squeeze: PerceptualDistance) -> None:
-    """For members that hardly differ, c^T G_phi c / (n - h)^2 is LPIPS of the real ablation, unit
-    by unit.
-    """
+    """For nearly equal members, c^T G_phi c / (n - h)^2 is LPIPS of the ablation, by unit."""
     members = network_ensemble(4, "conv").members
 
     def nearly_equal(own: int) -> object:
@@ -118,9 +113,7 @@ def test_influence_is_lpips_of_small_ablations(squeeze: PerceptualDistance) -> N
 
 
 def test_a_file_of_weights_fills_every_weight(tmp_path: Path) -> None:
-    """Nothing random stays: two networks drawn differently are one once they are filled; a wrong
-    table is refused.
-    """
+    """Two networks drawn differently are equal once filled; a wrong table is refused."""
     trunk = torchvision_models().squeezenet1_1(weights=None)
     path = tmp_path / "trunk.pth"
     torch.save(trunk.state_dict(), path)
@@ -155,9 +148,7 @@ def test_heads_that_are_no_distance_are_refused() -> None:
 
 
 def test_making_a_network_leaves_the_random_state_alone() -> None:
-    """The weights that are drawn and replaced are drawn aside, and the package's warnings are its
-    own.
-    """
+    """The replaced weights are drawn aside, and the package's warnings are hidden."""
     before = torch.random.get_rng_state()
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -1,4 +1,4 @@
-"""Shares, rank correlation, q-values and uniformity: as their definitions have them."""
+"""Shares, rank correlation, q-values and uniformity, against their definitions."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def test_at_an_end_of_the_interval_a_tail_has_half_of_what_is_left(counted: tupl
     ],
 )
 def test_intervals_in_reports_stay_as_they_are(count: int, total: int, low: float, high: float) -> None:
-    """Values that were stated before."""
+    """Values stated before."""
     np.testing.assert_allclose(Share(count, total).interval(), (low, high), rtol=0, atol=1e-12)
 
 
 @given(st.integers(1, 60), st.floats(0, 1), st.data())
 @settings(deadline=None)
 def test_binomial_tail_is_the_sum_of_its_terms(total: int, rate: float, data: st.DataObject) -> None:
-    """P(X >= count), also far out."""
+    """P(X >= count), also in the far tail."""
     count = data.draw(st.integers(0, total))
     expected = at_least(count, total, rate)
     assert Share(count, total).more_than_p(rate) == pytest.approx(expected, rel=1e-9, abs=1e-300)
@@ -93,9 +93,7 @@ def test_q_values_are_the_smallest_rates_that_reject(p_value: list[float]) -> No
 
 
 def test_uniformity_on_a_fine_grid_agrees_with_scipy() -> None:
-    """With many decoys the ranks are as good as continuous, and both the distance and its
-    probability are the textbook's.
-    """
+    """With many decoys ranks are nearly continuous: distance and p are the textbook's."""
     rng = np.random.default_rng(0)
     for power in (1.0, 1.25):
         ranks = np.ceil(rng.random(300) ** power * 100_000).astype(np.int64)
@@ -106,10 +104,7 @@ def test_uniformity_on_a_fine_grid_agrees_with_scipy() -> None:
 
 
 def test_uniformity_on_a_coarse_grid_is_exact() -> None:
-    """With three decoys p-values lie on four places: the distance is the largest over them, as
-    brute force has it, and uniform ranks are seldom called anything else, where the continuous test
-    always would.
-    """
+    """Three decoys, four places: brute force; uniform ranks pass here, not by the textbook."""
     rng = np.random.default_rng(1)
     ranks = rng.integers(1, 5, 400)
     brute = max(abs((ranks <= place).mean() - place / 4) for place in range(1, 5))

@@ -1,4 +1,4 @@
-"""torchvision beside any build of torch, and weights that are loaded only by a known hash."""
+"""torchvision beside any build of torch, and weights loaded only by a known hash."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ print(sum(weight.numel() for weight in first.squeezenet1_1(weights=None).paramet
 
 
 def test_its_networks_can_be_made_in_a_new_process() -> None:
-    """Twice over, without a warning, whatever build of torch is here."""
+    """Twice, without a warning, with this machine's build of torch."""
     done = subprocess.run([sys.executable, "-c", ALONE], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["1235496"]

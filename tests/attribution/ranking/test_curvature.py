@@ -30,9 +30,7 @@ def small() -> tuple[Small, Tensor]:
 
 
 def test_pairs_give_each_examples_gradient() -> None:
-    """Sums of outer products over places are what autograd gives for each example by itself, biases
-    behind the weights.
-    """
+    """Sums of outer products are autograd's gradients of each example, biases last."""
     network, x = small()
     recorder = LayerGradients(network)
     with recorder.recording():
@@ -51,7 +49,7 @@ def test_pairs_give_each_examples_gradient() -> None:
 
 
 def test_ends_are_the_first_and_the_last_convolution() -> None:
-    """Linear layers are left out where there are convolutions, and taken where there are none."""
+    """Linear layers are left out beside convolutions, and taken without convolutions."""
     network = nn.Sequential(
         nn.Linear(2, 2), nn.Conv2d(1, 2, 1), nn.Conv2d(2, 2, 1), nn.Conv2d(2, 1, 1), nn.Linear(2, 2)
     )
@@ -71,9 +69,7 @@ def test_nothing_is_recorded_outside() -> None:
 
 
 def test_curvature_of_one_linear_layer_is_exact() -> None:
-    """With independent inputs and gradients EK-FAC is the Fisher matrix itself, whose whitened
-    gradients have unit covariance.
-    """
+    """For independent inputs and gradients, EK-FAC is the Fisher matrix: unit covariance."""
     torch.manual_seed(1)
     layer = nn.Linear(3, 2, bias=False).double()
     mix_inputs, mix_outputs = torch.randn(3, 3).double(), torch.randn(2, 2).double()
@@ -94,7 +90,7 @@ def test_curvature_of_one_linear_layer_is_exact() -> None:
 
 
 def test_curvature_does_not_depend_on_how_examples_are_grouped() -> None:
-    """One pass over all examples or several over parts of them give the same factors."""
+    """One pass over all examples, or several over parts, give the same factors."""
     network, x = small()
     drawn = torch.randn(5, 4, dtype=torch.float64)
     found = []

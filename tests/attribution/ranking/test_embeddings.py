@@ -1,8 +1,6 @@
-"""Embeddings: the same features for an image whatever comes with it, and only from weights that are
-known.
+"""Embeddings: an image's features do not depend on other images, and need known weights.
 
-With CREDITLINE_MOBILENET naming MobileNetV2's weights, and open_clip installed, these are tried,
-too.
+MobileNetV2 is tested if CREDITLINE_MOBILENET names its weights, open_clip if it is installed.
 """
 
 from __future__ import annotations
@@ -28,12 +26,12 @@ needs_open_clip = pytest.mark.skipif(find_spec("open_clip") is None, reason="ope
 
 
 def pictures(count: int, channels: int = 3) -> np.ndarray:
-    """Pictures of 12 x 12 pixels at random."""
+    """Random pictures of 12 x 12 pixels."""
     return np.random.default_rng(0).random((count, channels, 12, 12)).astype(np.float32)
 
 
 def small_embedding() -> NetworkEmbedding:
-    """A convolution and a mean, standardised with different numbers for each channel."""
+    """A convolution and a mean, standardised differently for each channel."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = nn.Sequential(nn.Conv2d(3, 5, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
@@ -41,7 +39,7 @@ def small_embedding() -> NetworkEmbedding:
 
 
 def test_features_are_those_of_the_scaled_and_standardised_picture() -> None:
-    """At the network's own side nothing but the channels' means and deviations comes between."""
+    """At the network's own side only the channels' means and deviations matter."""
     embedding = small_embedding()
     images = np.random.default_rng(0).random((2, 3, 16, 16)).astype(np.float32)
     by_hand = (images - np.array([0.1, 0.2, 0.3]).reshape(3, 1, 1)) / np.array([0.5, 0.4, 0.3]).reshape(3, 1, 1)
@@ -61,7 +59,7 @@ def test_features_have_length_1_and_depend_on_no_other_image() -> None:
 
 
 def test_untrained_network_is_never_an_embedding(tmp_path: Path) -> None:
-    """Weights of the right shape that are not the known ones are refused."""
+    """Weights of the right shape but with another hash are refused."""
     path = tmp_path / "mobilenet_v2-b0353104.pth"
     torch.save(torchvision_models().mobilenet_v2(weights=None).state_dict(), path)
     with pytest.raises(InputError, match="SHA-256"):
@@ -84,7 +82,7 @@ def test_mobilenet_sees_what_pixels_do_not() -> None:
 
 @needs_open_clip
 def test_open_clip_loads_a_named_file_and_nothing_else(tmp_path: Path) -> None:
-    """The image tower of the file; what is no such file, or names no model, is refused."""
+    """The image tower of the file; other files and unknown models are refused."""
     import importlib
 
     torchvision_models()

@@ -1,6 +1,4 @@
-"""Grades and fusions: member-LDS with its intervals, weights, and that a choice never grades
-itself.
-"""
+"""Grades and fusions: member-LDS with its intervals, weights, and choices that grade others."""
 
 from __future__ import annotations
 
@@ -32,9 +30,7 @@ def test_member_lds_is_spearmans_correlation() -> None:
 
 
 def test_member_lds_rewards_the_true_scores() -> None:
-    """Losses that fall by the scores of what a member saw grade those scores 1, and shuffled scores
-    about 0.
-    """
+    """Losses that fall by seen works' scores grade these scores 1, shuffled ones about 0."""
     rng = np.random.default_rng(4)
     membership = bits(codes_of(1, 12, 6, np.arange(50)), 12)
     scores = rng.random((40, 50))
@@ -54,9 +50,7 @@ def test_interval_needs_several_images() -> None:
 
 
 def test_interval_over_members_sees_what_images_cannot() -> None:
-    """One odd member shifts every image alike: over images there is no doubt, over members there
-    is.
-    """
+    """One odd member shifts every image alike: certain over images, uncertain over members."""
     rng = np.random.default_rng(5)
     seen = np.tile(np.arange(8.0), (60, 1)) + rng.normal(scale=1e-3, size=(60, 8))
     loss = -seen.copy()
@@ -72,7 +66,7 @@ def test_interval_over_members_sees_what_images_cannot() -> None:
 
 
 def test_grid_of_weights_is_the_simplex_in_quarters() -> None:
-    """All of it, once, none negative, the most even first."""
+    """All weights, once, none negative, the most even first."""
     for rankers, size in ((1, 1), (2, 5), (3, 15), (4, 35)):
         grid = weight_grid(rankers)
         assert grid.shape == (size, rankers)
@@ -83,9 +77,7 @@ def test_grid_of_weights_is_the_simplex_in_quarters() -> None:
 
 
 def graded(seed: int, members: int = 10, images: int = 40) -> tuple[list[SummedScores], np.ndarray]:
-    """Two rankers, of which each knows one half of what decides the loss, and a third that knows
-    nothing.
-    """
+    """Two rankers that each know half of what decides the loss, and one that knows nothing."""
     rng = np.random.default_rng(seed)
     first, second, noise = rng.normal(size=(3, images, members))
     rankers = [
@@ -97,9 +89,7 @@ def graded(seed: int, members: int = 10, images: int = 40) -> tuple[list[SummedS
 
 
 def test_fusion_finds_rankers_that_belong_together() -> None:
-    """Equal parts of the two that know something, at the scale at which they know it, and a grade
-    above either alone.
-    """
+    """Equal parts of two informed rankers, at the informed scale, graded above either."""
     rankers, loss = graded(0)
     found = fit_fusion(rankers, loss)
     assert set(found.parts) == {WeightedRanker("first", 2.0, 0.5), WeightedRanker("second", 1.0, 0.5)}
@@ -114,9 +104,7 @@ def test_fusion_finds_rankers_that_belong_together() -> None:
 
 
 def test_the_preferred_ranker_gives_way_only_to_what_is_clearly_better() -> None:
-    """Luck among close rankers does not displace it; knowing something that it does not know, or
-    knowing more, does.
-    """
+    """Luck among close rankers does not displace it; further or better knowledge does."""
     rng = np.random.default_rng(11)
     loss = rng.normal(size=(48, 16))
     close = [
@@ -136,9 +124,7 @@ def test_the_preferred_ranker_gives_way_only_to_what_is_clearly_better() -> None
 
 
 def test_choice_does_not_grade_itself() -> None:
-    """Of fifty scales that know nothing the best looks good on the images that chose it, and not on
-    the others.
-    """
+    """The best of fifty scales that know nothing looks good only on the images that chose it."""
     rng = np.random.default_rng(7)
     values = []
     for _ in range(8):
@@ -151,9 +137,7 @@ def test_choice_does_not_grade_itself() -> None:
 
 
 def test_each_half_is_graded_by_the_choice_of_the_other() -> None:
-    """The first scale is perfect on even images, the second on odd ones: each half meets the wrong
-    one.
-    """
+    """Scales perfect on even or on odd images: each half meets the wrong scale."""
     rng = np.random.default_rng(8)
     loss = rng.normal(size=(20, 10))
     even = (np.arange(20) % 2 == 0)[:, None]
@@ -172,6 +156,6 @@ def test_too_few_images_have_no_grade() -> None:
 
 
 def test_more_weights_than_a_grid_of_quarters_holds_are_not_needed() -> None:
-    """With more rankers than quarters some have no part, and that is what the choice says."""
+    """With more rankers than quarters some have no part, and the choice says so."""
     assert fusion.STEPS == 4
     assert ((weight_grid(6) > 0).sum(axis=1) <= 4).all()

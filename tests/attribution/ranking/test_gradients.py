@@ -28,20 +28,18 @@ def works() -> Works:
 
 
 def ranker() -> Gradients:
-    """Over a small network that nobody trained: gradients are gradients."""
+    """The ranker over a small untrained network, which has gradients too."""
     network = PixelUNet(size=8, channels=1, widths=(8,), groups=4, patch=4)
     return Gradients(ReferenceModel(network.new_member(3), "of-no-weights", SamplerSettings(), 5.0), VIEWS)
 
 
 def images_of(works: Works, rows: slice) -> Images:
-    """Works as if they had been generated; one channel, so pixel by pixel is channel by channel."""
+    """Works as if generated; in one channel, pixel by pixel is channel by channel."""
     return Images(works.pixels.take(rows), SHAPE)
 
 
 def test_a_copy_is_ranked_first_and_scores_are_those_of_the_definition(works: Works) -> None:
-    """exp(-||f - g||^2 / tau) by autograd: first and last convolution, two bands of views, each
-    centred and of one length.
-    """
+    """exp(-||f - g||^2 / tau) by autograd: 2 convolutions, 2 bands, centred, of one length."""
     made = ranker()
     scores = dense_scores(made.prepare(images_of(works, slice(2, 5)), works), len(works))
     assert scores.argmax(axis=2).tolist() == [[2, 3, 4]] * len(BANDWIDTHS)
@@ -74,7 +72,7 @@ def test_a_copy_is_ranked_first_and_scores_are_those_of_the_definition(works: Wo
 
 
 def test_views_are_where_pictures_are_decided() -> None:
-    """Only there, from end to end of it; and somewhere on a schedule that has no such place."""
+    """Spread over those timesteps, or over a schedule without such timesteps."""
     level = NoisedViews.middle(VIEWS, SamplerSettings(), 5.0, SHAPE).signal.sqrt()
     assert level.min() > 0.1
     assert level.max() <= 0.95
@@ -92,9 +90,7 @@ def test_scores_do_not_depend_on_the_other_images(works: Works) -> None:
 
 
 def test_gradients_of_works_are_kept(works: Works, tmp_path: Path) -> None:
-    """They are read back where they were computed for these works and this model, and give the same
-    scores.
-    """
+    """They are read back for the same works and model, and give the same scores."""
     kept = Works(works.pixels, works.asset_ids, works.hashes, tmp_path)
     first = dense_scores(ranker().prepare(images_of(works, slice(0, 2)), kept), len(works))
     (path,) = tmp_path.iterdir()

@@ -1,7 +1,7 @@
-"""LPIPS's feature map, projected: near is near, and the ranker by it is LPIPS's own ranking.
+"""LPIPS's feature map, projected: near stays near, and its ranker ranks as LPIPS does.
 
-The network is untrained, which the arithmetic cannot tell; no such number is LPIPS, and none leaves
-these tests.
+The network is untrained, which does not matter to the arithmetic; the results are not LPIPS, and
+none leaves these tests.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SHAPE = (3, 16, 16)
 
 @pytest.fixture(scope="module")
 def distance() -> PerceptualDistance:
-    """The smallest network, under heads that are all positive."""
+    """The smallest network, under positive heads."""
     torch.manual_seed(0)
     network = untrained_lpips("squeeze")[1]
     for name, value in network.named_parameters():
@@ -49,9 +49,7 @@ def pictures(count: int) -> np.ndarray:
 
 
 def test_projected_distances_are_those_of_the_map(distance: PerceptualDistance) -> None:
-    """Within a few per cent of the distances between the maps' directions, and the same in every
-    process.
-    """
+    """Within a few per cent of distances between the maps' directions, in every process."""
     shown = pictures(24)
     found = embedded(LpipsEmbedding(distance, {"net": "untrained"}), shown)
     assert found.shape == (24, LPIPS_WIDTH)
@@ -65,7 +63,7 @@ def test_projected_distances_are_those_of_the_map(distance: PerceptualDistance) 
 
 
 def test_the_ranker_orders_works_as_lpips_does(distance: PerceptualDistance) -> None:
-    """By the distances that the package itself would give, and its settings name the weights."""
+    """By the distances of the package itself; the settings name the weights."""
     shown = pictures(40)
     values = np.moveaxis(shown, 1, -1).reshape(40, -1)
     works = Works(ArrayRows(values), np.arange(40), [f"{number:064x}" for number in range(40)])
@@ -83,7 +81,7 @@ def test_the_ranker_orders_works_as_lpips_does(distance: PerceptualDistance) -> 
 def test_the_catalogue_opens_it_by_the_file_that_the_environment_names(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A file whose hash is that of a known network; another one is refused."""
+    """A file with a known network's hash; others are refused."""
     torch.manual_seed(0)
     path = tmp_path / "squeezenet.pth"
     torch.save(torchvision_models().squeezenet1_1(weights=None).state_dict(), path)

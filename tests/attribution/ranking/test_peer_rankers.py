@@ -1,6 +1,4 @@
-"""Rankers of other libraries: the scores of their definitions, and what is said where the libraries
-are not there.
-"""
+"""Rankers of other libraries: scores by definition, and errors where a library is missing."""
 
 from __future__ import annotations
 
@@ -37,7 +35,7 @@ def works() -> Works:
 
 @pytest.fixture(scope="module")
 def needs() -> RankerInputs:
-    """With a reference model that nobody trained: gradients are gradients."""
+    """With an untrained reference model, which has gradients too."""
     network = PixelUNet(size=8, channels=1, widths=(8,), groups=4, patch=4)
     model = ReferenceModel(network.new_member(3), "a" * 64, SamplerSettings(), 5.0)
     return RankerInputs(SamplerSettings(), reference=lambda: model)
@@ -45,7 +43,7 @@ def needs() -> RankerInputs:
 
 @pytest.fixture(params=list(PEERS))
 def installed(request: pytest.FixtureRequest) -> str:
-    """Each of the rankers whose library is there."""
+    """Each ranker with an installed library."""
     name = str(request.param)
     if not INSTALLED[name]:
         pytest.skip(f"{PEERS[name]} is not installed: pip install 'creditline[peers]'")
@@ -53,12 +51,12 @@ def installed(request: pytest.FixtureRequest) -> str:
 
 
 def images_of(works: Works, rows: slice) -> Images:
-    """Works as if they had been generated; one channel, so pixel by pixel is channel by channel."""
+    """Works as if generated; in one channel, pixel by pixel is channel by channel."""
     return Images(works.pixels.take(rows), SHAPE)
 
 
 def scores_of(ranker: Ranker, works: Works, rows: slice) -> np.ndarray:
-    """Of every scale, image and work."""
+    """By scale, image and work."""
     return dense_scores(ranker.prepare(images_of(works, rows), works), COUNT)
 
 
@@ -71,15 +69,13 @@ def outputs(network: nn.Module, works: Works, count: int, square: bool = False) 
 
 
 def test_a_copy_is_ranked_first(installed: str, needs: RankerInputs, works: Works) -> None:
-    """Whatever the library thinks of other works, an image's own gradient is the most like it."""
+    """Whatever the library gives other works, an image's own gradient is the most like it."""
     scores = scores_of(make_ranker(installed, needs), works, slice(2, 5))
     assert (scores.argmax(axis=2) == [2, 3, 4]).all()
 
 
 def test_scores_do_not_depend_on_the_other_images_or_blocks(installed: str, needs: RankerInputs, works: Works) -> None:
-    """An image ranked alone has the scores that it has among others, up to a constant; so has a
-    work in any block.
-    """
+    """An image alone, or a work in any block, has the same scores, up to a constant."""
     ranker = make_ranker(installed, needs)
     together = scores_of(ranker, works, slice(0, 6))
     query = ranker.prepare(images_of(works, slice(5, 6)), works)
@@ -99,9 +95,7 @@ def test_settings_are_those_of_the_model(installed: str, needs: RankerInputs) ->
 @pytest.mark.skipif(not INSTALLED["trak"], reason="traker is not installed: pip install 'creditline[peers]'")
 @pytest.mark.parametrize("name", ["trak", "d-trak"])
 def test_trak_is_its_definition(name: str, needs: RankerInputs, works: Works) -> None:
-    """phi_y (Phi^T Phi + ridge)^-1 phi_x with autograd's gradients and a normal projection, one
-    picture after the other.
-    """
+    """phi_y (Phi^T Phi + ridge)^-1 phi_x by autograd and a normal projection, one by one."""
     from trak.projectors import BasicProjector, ProjectionType
 
     from attribution.ranking.rankers.peers.trak import RIDGES, SEED, VIEWS, WIDTH
@@ -131,9 +125,7 @@ def test_trak_is_its_definition(name: str, needs: RankerInputs, works: Works) ->
 
 @pytest.mark.skipif(not INSTALLED["trak"], reason="traker is not installed: pip install 'creditline[peers]'")
 def test_projected_gradients_are_kept(needs: RankerInputs, works: Works, tmp_path: Path) -> None:
-    """Read back for the same works and model, under a name that goes when the model goes; what is
-    broken is made anew.
-    """
+    """Read back for the same works and model; deleted with the model; made anew if broken."""
     kept = Works(works.pixels, works.asset_ids, works.hashes, tmp_path)
     first = scores_of(make_ranker("trak", needs), kept, slice(0, 2))
     (path,) = tmp_path.glob("features-gradients-*.npy")
@@ -147,9 +139,7 @@ def test_projected_gradients_are_kept(needs: RankerInputs, works: Works, tmp_pat
 
 @pytest.mark.skipif(not INSTALLED["ekfac"], reason="kronfluence is not installed: pip install 'creditline[peers]'")
 def test_ekfac_is_its_definition(needs: RankerInputs, works: Works) -> None:
-    """g_y^T H^-1 g_x over autograd's gradients, H from the library's eigenvectors and eigenvalues;
-    then its folder is gone.
-    """
+    """g_y^T H^-1 g_x by autograd, H from the library's eigenvectors; then its folder is gone."""
     from attribution.ranking.rankers.peers.ekfac import FACTORS, VIEWS, Ekfac
 
     assert needs.reference is not None
@@ -190,7 +180,7 @@ def test_ekfac_is_its_definition(needs: RankerInputs, works: Works) -> None:
 def test_without_the_library_the_extra_is_named(
     name: str, needs: RankerInputs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exit status 4, and listed as missing with the reason, before a reference model is opened."""
+    """Exit status 4, and a listed reason, before a reference model is opened."""
     monkeypatch.setitem(sys.modules, PEERS[name], None)
     with pytest.raises(MissingPartError, match=r"creditline\[peers\]") as error:
         make_ranker(name, needs)

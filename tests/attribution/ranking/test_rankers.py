@@ -1,6 +1,4 @@
-"""Rankers: what each of them computes, against brute force, and the order of units that comes of
-it.
-"""
+"""Rankers: each one's scores against brute force, and the order of units that follows."""
 
 from __future__ import annotations
 
@@ -55,7 +53,7 @@ class Projection(Embedding):
 
 
 def stored_works(folder: Path | None = None, count: int = 30) -> tuple[Works, np.ndarray]:
-    """Works as a training set has them, and the same in memory, channel by channel in [0, 1]."""
+    """Works as in a training set, and the same in memory, channel by channel in [0, 1]."""
     pixels = np.random.default_rng(5).integers(0, 256, (count, 4, 4, 3), dtype=np.uint8)
     hashes = [hashlib.sha256(work.tobytes()).hexdigest() for work in pixels]
     flat = np.moveaxis(pixels, -1, 1).reshape(count, -1).astype(np.float32) / np.float32(255)
@@ -69,7 +67,7 @@ def images_like(works: np.ndarray, names: tuple[frozenset[str], ...] = ()) -> Im
 
 
 def test_differences_are_mean_squares() -> None:
-    """One matrix product gives what the definition gives."""
+    """One matrix product agrees with the definition."""
     rng = np.random.default_rng(0)
     images, works = rng.random((3, 20)).astype(np.float32), rng.random((5, 20)).astype(np.float32)
     expected = ((images[:, None].astype(float) - works[None].astype(float)) ** 2).mean(axis=2)
@@ -77,9 +75,7 @@ def test_differences_are_mean_squares() -> None:
 
 
 def test_kernel_is_its_definition_on_stored_pixels() -> None:
-    """Bytes mapped from a file, pixel by pixel, give what images channel by channel in memory
-    give.
-    """
+    """Bytes from a file, pixel by pixel, agree with images channel by channel in memory."""
     works, flat = stored_works()
     images = images_like(flat[3:6])
     expected = mean_squared_differences(images.values, flat)
@@ -91,9 +87,7 @@ def test_kernel_is_its_definition_on_stored_pixels() -> None:
 
 
 def test_kernel_puts_the_copied_work_first_at_every_scale() -> None:
-    """A near copy of a work ranks it first, whatever the bandwidth, and no score is lost to
-    underflow.
-    """
+    """A near copy of a work ranks it first at every bandwidth, without underflow."""
     rng = np.random.default_rng(1)
     works = rng.random((30, 48))
     image = np.clip(works[[17]] + rng.normal(scale=0.02, size=(1, 48)), 0, 1)
@@ -103,9 +97,7 @@ def test_kernel_puts_the_copied_work_first_at_every_scale() -> None:
 
 
 def test_responsibilities_are_the_ideal_denoisers() -> None:
-    """Brute force from the definition: noise the image, and weigh every work by how probable it
-    makes the noised image.
-    """
+    """Brute force: noise the image, weigh every work by the probability of the noised image."""
     works, flat = stored_works(count=12)
     images = images_like(flat[3:5])
     ranker = Responsibilities()
@@ -129,7 +121,7 @@ def test_responsibilities_are_the_ideal_denoisers() -> None:
 
 
 def test_responsibilities_do_not_depend_on_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The denominators are summed over as many blocks as it takes."""
+    """The denominators are summed over any number of blocks."""
     works, flat = stored_works(count=200)
     images = images_like(flat[3:5])
     whole = Responsibilities().prepare(images, works).log_scores(slice(0, 200))
@@ -181,9 +173,7 @@ def test_images_are_brought_into_the_order_of_stored_works() -> None:
 
 
 def test_shortlist_takes_each_unit_at_its_best_rank() -> None:
-    """A unit that leads at any scale is on the list, so the displayed scale decides nothing about
-    what is tested.
-    """
+    """A unit that leads at any scale is listed: the displayed scale decides no test."""
     orders = [np.array([0, 1, 2, 3]), np.array([2, 1, 0, 3])]
     assert merged_order(orders, 2, 10).tolist() == [0, 2]
     assert merged_order(orders, 10, 10).tolist() == [0, 2, 1, 3]
@@ -199,9 +189,7 @@ def test_shortlist_does_not_depend_on_how_far_the_orders_go() -> None:
 
 
 def test_missing_parts_are_named_and_exit_with_4(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """What cannot be had says what to do; what can is made all the same; there is never an
-    untrained network.
-    """
+    """Missing parts say what to do; the others are made; no untrained network ever."""
     monkeypatch.delenv("CREDITLINE_MOBILENET", raising=False)
     monkeypatch.delenv("CREDITLINE_OPEN_CLIP", raising=False)
     monkeypatch.delenv("CREDITLINE_LPIPS_WEIGHTS", raising=False)
@@ -219,7 +207,7 @@ def test_missing_parts_are_named_and_exit_with_4(monkeypatch: pytest.MonkeyPatch
 
 
 def test_unknown_ranker_is_refused_and_a_name_counts_once() -> None:
-    """With the names that there are."""
+    """The error lists the names."""
     with pytest.raises(UsageError, match="choose one of pixel-kernel"):
         make_ranker("psychic", NEEDS)
     assert [one.name for one in make_rankers(["responsibilities", "pixel-kernel", "responsibilities"], NEEDS)] == [
@@ -229,7 +217,7 @@ def test_unknown_ranker_is_refused_and_a_name_counts_once() -> None:
 
 
 def test_the_example_of_a_new_ranker_works() -> None:
-    """The documentation's ranker by brightness puts the work of the image's own brightness first."""
+    """The documented ranker by brightness puts the work of the image's brightness first."""
     documentation = rankers.__doc__ or ""
     example = documentation[documentation.index("    class Brightness") : documentation.index("A method that maps")]
     names = {**vars(interface), "np": np}

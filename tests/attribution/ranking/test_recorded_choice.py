@@ -1,6 +1,4 @@
-"""The choice that is kept with an ensemble: audits use it, the log has it, and another file is
-never used in its place.
-"""
+"""The recorded choice of an ensemble: audits use it, the log has it, no file replaces it."""
 
 from __future__ import annotations
 
@@ -60,7 +58,7 @@ def test_a_kept_choice_comes_back_as_it_was(world: World) -> None:
 
 
 def test_audits_use_what_is_kept_unless_told_otherwise(world: World) -> None:
-    """Another choice is another audit; naming rankers goes before what is kept."""
+    """Another choice is another audit; named rankers override the record."""
     sample = world.samples[0]
     default = next(iter(Auditor.prepare(world.registry, world.ensemble, SETTINGS, CPU).audit_samples([sample])))
     assert [one["name"] for one in default.ranker["rankers"]] == ["pixel-kernel", "responsibilities"]
@@ -77,9 +75,7 @@ def test_audits_use_what_is_kept_unless_told_otherwise(world: World) -> None:
 
 
 def test_supplied_scores_are_kept_in_the_home(world: World, tmp_path: Path) -> None:
-    """The file may go; what is kept is a copy under its hash, and another file in its place is
-    refused.
-    """
+    """The file may go: a copy is kept under its hash, and another copy is refused."""
     path = scores_for(world, tmp_path / "scores.parquet")
     rankers = make_rankers(["pixel-kernel"], replace(ranker_inputs(world), scores=path))
     auditor = Auditor.prepare(world.registry, world.ensemble, SETTINGS, CPU)

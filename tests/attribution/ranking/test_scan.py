@@ -1,6 +1,4 @@
-"""The pass over all works: what it keeps is what all scores in memory would give, whatever the
-blocks.
-"""
+"""The pass over all works agrees with all scores in memory, whatever the blocks."""
 
 from __future__ import annotations
 
@@ -19,13 +17,13 @@ RANKERS = (PixelKernel(), Responsibilities())
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Several blocks for a few works, several stretches for a few units."""
+    """Several blocks for a few works, several parts for a few units."""
     monkeypatch.setattr("attribution.ranking.rankers.interface.VALUES_AT_ONCE", 64 * VALUES)
     monkeypatch.setattr("attribution.ranking.rankers.scan.UNITS_AT_ONCE", 16)
 
 
 def query_of(ranker: Ranker) -> tuple[Query, Works]:
-    """A query for three images that are near some works."""
+    """A query for three images near some works."""
     rng = np.random.default_rng(0)
     works = rng.random((WORKS, VALUES)).astype(np.float32)
     images = np.clip(works[[5, 120, 299]] + rng.normal(scale=0.1, size=(3, VALUES)), 0, 1)
@@ -36,9 +34,7 @@ def query_of(ranker: Ranker) -> tuple[Query, Works]:
 @pytest.mark.parametrize("ranker", RANKERS, ids=lambda ranker: ranker.name)
 @pytest.mark.parametrize("units", [UNITS, WORKS])
 def test_a_scan_is_what_all_scores_at_once_give(ranker: Ranker, units: int) -> None:
-    """Best units, mean, deviation and the sums that members saw, for units of many works and of
-    one.
-    """
+    """Best units, mean, deviation and members' sums, for units of many works and of one."""
     query, works = query_of(ranker)
     unit_of_work = np.random.default_rng(1).permutation(np.arange(WORKS) % units)
     membership = bits(codes_of(0, N, 3, np.arange(units) % 20), N)
@@ -59,9 +55,7 @@ def test_a_scan_is_what_all_scores_at_once_give(ranker: Ranker, units: int) -> N
 
 
 def test_one_order_serves_all_bandwidths_of_single_works() -> None:
-    """For units of one work a kernel's order does not depend on its bandwidth, so only one is
-    kept.
-    """
+    """For units of one work a kernel's order is the same at every bandwidth: one is kept."""
     query, works = query_of(PixelKernel())
     single = scan(query, works.pixels, 3, len(PixelKernel.scales), UnitIndex.of(np.arange(WORKS), WORKS), 300)
     assert single.order.shape == (3, 1, 300)
@@ -70,9 +64,7 @@ def test_one_order_serves_all_bandwidths_of_single_works() -> None:
 
 
 def test_far_units_keep_their_order_where_scores_underflow() -> None:
-    """exp(-1000) is 0, but the better of two such units is still the better one, also where units
-    have many works.
-    """
+    """exp(-1000) is 0, but the better unit stays better, also among units of many works."""
 
     class Far(Query):
         def log_scores(self, rows: slice | np.ndarray) -> np.ndarray:
@@ -85,7 +77,7 @@ def test_far_units_keep_their_order_where_scores_underflow() -> None:
 
 
 def test_equal_units_come_in_order_of_their_numbers() -> None:
-    """The order is a function of the scores alone, however many are kept."""
+    """The order is a function of the scores alone, for any number kept."""
 
     class Equal(Query):
         def log_scores(self, rows: slice | np.ndarray) -> np.ndarray:
@@ -98,7 +90,7 @@ def test_equal_units_come_in_order_of_their_numbers() -> None:
 
 
 def test_scores_of_a_few_units_are_those_of_all() -> None:
-    """Scoring just the works of a unit gives what the pass over all works gives it."""
+    """Scoring only a unit's works agrees with the pass over all works."""
     query, works = query_of(PixelKernel())
     index = UnitIndex.of(np.arange(WORKS) % UNITS, UNITS)
     everything = summed_scores(query, works.pixels, 3, 8, index)
@@ -107,7 +99,7 @@ def test_scores_of_a_few_units_are_those_of_all() -> None:
 
 
 def test_units_without_works_are_in_no_order() -> None:
-    """They have no score, and do not count in means."""
+    """They have no score and do not count in means."""
     query, works = query_of(PixelKernel())
     found = scan(query, works.pixels, 3, 8, UnitIndex.of(np.arange(WORKS) % UNITS * 2, 2 * UNITS), 80)
     assert found.units == UNITS

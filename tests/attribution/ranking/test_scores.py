@@ -1,6 +1,4 @@
-"""Scores from outside: read, checked, scored as they are, and refused in one line when they are not
-what they should be.
-"""
+"""Supplied scores: read, checked, used as they are, or refused in one line."""
 
 from __future__ import annotations
 
@@ -37,15 +35,13 @@ def written(path: Path, **columns: Any) -> Path:
 
 
 def shown(*names: str) -> Images:
-    """Images that are known by these names."""
+    """Images with these names."""
     return Images(np.zeros((len(names), 12), dtype=np.float32), (3, 2, 2), tuple(frozenset({name}) for name in names))
 
 
 @pytest.mark.parametrize("by_hash", [False, True])
 def test_scores_are_taken_as_they_are(tmp_path: Path, by_hash: bool) -> None:
-    """By sample or image, by asset id or hash, in any order; works without a score count as the
-    lowest.
-    """
+    """By sample or image, asset id or hash, in any order; a missing score is the lowest."""
     rows = [("b", 3, 7.0), ("a", 5, -1.5), ("b", 0, -2.0), ("a", 1, 4.0)]
     images, numbers, scores = zip(*rows, strict=True)
     named: dict[str, Any] = (
@@ -65,9 +61,7 @@ def test_scores_are_taken_as_they_are(tmp_path: Path, by_hash: bool) -> None:
 
 
 def test_supplied_scores_add_up_over_a_unit(tmp_path: Path) -> None:
-    """They are scores and not logarithms: negative ones count, and a unit has the sum of its
-    works'.
-    """
+    """Scores, not logarithms: negative ones count, and a unit has the sum over its works."""
     path = written(tmp_path / "s.parquet", sample=["a"] * 6, asset_id=np.arange(10, 16), score=[1.0, -2, 3, 5, -7, 0])
     held = works()
     query = SuppliedScores(read_scores(path)).prepare(shown("a"), held)
@@ -78,7 +72,7 @@ def test_supplied_scores_add_up_over_a_unit(tmp_path: Path) -> None:
 
 
 def test_an_image_without_scores_is_ranked_by_the_others(tmp_path: Path) -> None:
-    """What a table does not know has no say; where nothing knows the image, that is an error."""
+    """A table without the image is left out; if no ranker has scores, that is an error."""
     path = written(tmp_path / "s.parquet", sample=["a"] * 2, asset_id=[15, 14], score=[2.0, 1.0])
     codes = codes_of(0, 6, 3, np.arange(6))
     encoded = EncodedWorks(works(), (3, 2, 2), UnitIndex.of(np.arange(6), 6), [], codes, 6, bits(codes, 6), {})
@@ -93,7 +87,7 @@ def test_an_image_without_scores_is_ranked_by_the_others(tmp_path: Path) -> None
 
 
 def test_a_work_that_is_not_registered_is_an_error(tmp_path: Path) -> None:
-    """A table for another data set must not quietly count for nothing."""
+    """A table for another data set must not silently count as nothing."""
     path = written(tmp_path / "s.parquet", sample=["a", "a"], asset_id=[10, 99], score=[1.0, 2.0])
     with pytest.raises(UsageError, match="work 99"):
         SuppliedScores(read_scores(path)).prepare(shown("a"), works())

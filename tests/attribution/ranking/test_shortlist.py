@@ -1,6 +1,4 @@
-"""Ranking a whole encoding: what is tested never depends on the codes, and a choice does not grade
-itself.
-"""
+"""Ranking a whole encoding: the tested units never depend on codes; choices grade others."""
 
 from __future__ import annotations
 
@@ -24,7 +22,7 @@ AT_0_01 = (WeightedRanker("pixel-kernel", 0.01, 1.0),)
 
 
 def corpus_of(units: int) -> EncodedWorks:
-    """Sixty works, of so many units."""
+    """Sixty works in this many units."""
     codes = codes_of(0, N, H, np.arange(units))
     works = np.random.default_rng(0).random((WORKS, 30)).astype(np.float32)
     return EncodedWorks.in_memory(works, np.arange(WORKS) % units, codes, bits(codes, N))
@@ -47,7 +45,7 @@ def listed(
 
 
 def samples_for(encoded: EncodedWorks, count: int, loss: np.ndarray | None = None) -> GradedSamples:
-    """Noisy copies of works, with losses at random unless they are given."""
+    """Noisy copies of works, with random losses unless given."""
     rng = np.random.default_rng(1)
     copies = np.clip(encoded.works[rng.integers(0, WORKS, count)] + rng.normal(scale=0.15, size=(count, 30)), 0, 1)
     images = Images(copies.astype(np.float32), (30, 1, 1), (frozenset(),) * count)
@@ -56,8 +54,7 @@ def samples_for(encoded: EncodedWorks, count: int, loss: np.ndarray | None = Non
 
 @pytest.mark.parametrize("units", [UNITS, WORKS])
 def test_redrawn_codes_never_change_what_is_tested(units: int) -> None:
-    """Under codes drawn anew, and the fusion that these make the ensemble choose, the same units
-    are tested with the same images.
+    """Redrawn codes, and the fusion that they choose, leave tested units and images the same.
 
     The choices differ, or the test would show nothing.
     """
@@ -81,7 +78,7 @@ def test_redrawn_codes_never_change_what_is_tested(units: int) -> None:
 
 
 def test_what_cannot_be_tested_moves_no_other_unit(encoded: EncodedWorks) -> None:
-    """Whether a unit can be tested may follow from codes; the others keep their places."""
+    """Codes may decide whether a unit can be tested; the others keep their places."""
     image = encoded.works[7] * 0.8 + 0.1
     everyone = listed(encoded, image, (), length=UNITS).unit_numbers.tolist()
     for missing in (everyone[0], everyone[3]):
@@ -101,7 +98,7 @@ def test_displayed_scale_orders_the_shortlist_and_no_more(encoded: EncodedWorks)
 
 
 def test_unit_of_the_copied_work_leads_and_lists_it_first(encoded: EncodedWorks) -> None:
-    """Unit 7 owns work 7; its image is nearly that work alone."""
+    """Unit 7 owns work 7; its image is nearly that work."""
     found = listed(encoded, encoded.works[7], AT_0_01, length=3)
     assert found.unit_numbers[0] == 7
     assert found.works[0][0][0] == 7
@@ -121,9 +118,7 @@ def test_images_ranked_together_or_alone_are_ranked_alike(encoded: EncodedWorks)
 
 
 def test_displayed_score_is_the_weighted_sum_of_standardised_scores(encoded: EncodedWorks) -> None:
-    """Recomputed from the dense scores of all works: sums over units, standardised over the units,
-    weighted.
-    """
+    """Recomputed from dense scores: sums over units, standardised over units, weighted."""
     rankers, image = (PixelKernel(), Responsibilities()), encoded.works[7] * 0.8 + 0.1
     parts = (WeightedRanker("pixel-kernel", 0.05, 0.75), WeightedRanker("responsibilities", 16.0, 0.25))
     expected = np.zeros(UNITS)
@@ -151,7 +146,7 @@ def test_scale_with_the_best_grade_is_chosen(encoded: EncodedWorks) -> None:
 
 
 def test_too_few_images_choose_nothing(encoded: EncodedWorks) -> None:
-    """Then the displayed scale is the default, and the grade is not measured, with its reason."""
+    """The displayed scale is the default, and the missing grade has a reason."""
     ranker = PixelKernel()
     choice = grade_rankers([ranker], encoded, samples_for(encoded, 2)).choice
     assert choice.grade is None
@@ -160,9 +155,7 @@ def test_too_few_images_choose_nothing(encoded: EncodedWorks) -> None:
 
 
 def test_a_choice_names_its_parts() -> None:
-    """A fusion is called after its rankers; all rankers that have a say are on record with their
-    grids.
-    """
+    """A fusion is named after its rankers; all rankers with a part are recorded with grids."""
     parts = (WeightedRanker("pixel-kernel", 0.05, 0.75), WeightedRanker("responsibilities", 16.0, 0.25))
     rankers = (PixelKernel(), Responsibilities())
     document = RankerChoice(parts, None).to_json(rankers)

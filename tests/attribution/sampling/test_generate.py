@@ -1,6 +1,4 @@
-"""Samples: a function of their seed, regenerated to the same pixels, and told apart from what was
-altered.
-"""
+"""Samples: functions of their seed, regenerated to the same pixels; alterations are found."""
 
 from __future__ import annotations
 
@@ -33,9 +31,7 @@ from tests.attribution.conftest import CPU, NOW, SAMPLER, World
 
 
 def test_every_sample_verifies_as_identical(world: World) -> None:
-    """Regenerated one by one from the seed alone, though they were made in batches: the same
-    pixels.
-    """
+    """Made in batches, regenerated one by one from the seed alone: the same pixels."""
     found = list(verify_samples(world.registry, world.ensemble, world.samples, CPU))
     assert [item.condition for item in found] == ["identical"] * len(world.samples)
 
@@ -64,9 +60,7 @@ def test_same_request_finds_the_samples(world: World) -> None:
 
 
 def test_stored_predictions_are_those_of_the_members(world: World) -> None:
-    """The member losses of a sample are what noising it again gives, and its output is its
-    picture.
-    """
+    """Noising a sample again gives its member losses; its output is its picture."""
     row = world.samples[0]
     predictions, further = load_predictions(world.registry.home.sample_tensors(row.id))
     output = np.asarray(further["output"])
@@ -100,7 +94,7 @@ def test_altered_sample_is_told_apart(world: World, what: str) -> None:
 
 
 def test_altered_member_is_named(world: World) -> None:
-    """Nothing is generated with a member that is not the registered one; its file is named."""
+    """Nothing is generated with an altered member; the error names its file."""
     weights = world.registry.home.member(world.ensemble.member_ids[3]) / "diffusion_pytorch_model.safetensors"
     data = bytearray(weights.read_bytes())
     data[-1] ^= 1
@@ -113,7 +107,7 @@ def test_altered_member_is_named(world: World) -> None:
 
 
 def test_lost_files_are_made_again(world: World) -> None:
-    """The same request heals a sample whose files were lost or altered; the row stays as it was."""
+    """The same request restores lost or altered files; the row stays."""
     row = world.samples[2]
     world.registry.home.sample_image(row.id).unlink()
     world.registry.home.sample_tensors(row.id).write_bytes(b"x")
@@ -145,9 +139,7 @@ def test_sample_ids_tell_requests_apart(world: World) -> None:
 
 
 def test_manifests_equal_the_codes(world: World) -> None:
-    """What each member's manifest lists is what the codes imply (and so an ablation erases what it
-    says).
-    """
+    """Each manifest lists the works that the codes imply, so an ablation erases its unit."""
     units = load_units(world.registry, world.ensemble.encoding.id)
     with world.registry.connection() as connection:
         rows = connection.execute("SELECT id, sha256 FROM asset").fetchall()
@@ -159,9 +151,7 @@ def test_manifests_equal_the_codes(world: World) -> None:
 
 
 def test_ablation_erases_a_unit_and_no_other(world: World) -> None:
-    """By the manifests themselves: no survivor saw the unit, and every other unit was seen by some
-    survivor.
-    """
+    """By the manifests: no survivor saw the unit, and some survivor saw every other unit."""
     units = load_units(world.registry, world.ensemble.encoding.id)
     works = {row.id: row.sha256 for row in _assets(world)}
     seen = [set(read_member_folder(world.registry.home.member(key)).works) for key in world.ensemble.member_ids]
@@ -179,7 +169,7 @@ def _assets(world: World) -> list[tables.Asset]:
 
 
 def test_members_trained_elsewhere_are_imported(world: World, tmp_path: Path) -> None:
-    """Into another registry of the same works; the ensemble and its samples come out the same."""
+    """Into another registry of the same works; ensemble and samples are the same."""
     registry = create_registry(Home(tmp_path / "elsewhere"))
     owners = world.works / "owners.csv"
     register_folder(registry, world.works, OwnerTable(owners), now=NOW, excluded=[owners])
@@ -194,9 +184,7 @@ def test_members_trained_elsewhere_are_imported(world: World, tmp_path: Path) ->
 
 
 def test_lost_member_is_imported_again(world: World, tmp_path: Path) -> None:
-    """A copy of the registered member heals its folder; an incomplete folder is refused and leaves
-    nothing.
-    """
+    """A copy of a member heals its folder; an incomplete folder is refused without trace."""
     member_id = world.ensemble.member_ids[1]
     place, copy = world.registry.home.member(member_id), tmp_path / "copy"
     shutil.copytree(place, copy)
@@ -210,9 +198,7 @@ def test_lost_member_is_imported_again(world: World, tmp_path: Path) -> None:
 
 
 def test_import_of_other_works_leaves_nothing(world: World, tmp_path: Path) -> None:
-    """A member of an encoding that is not registered here is refused before anything is copied or
-    registered.
-    """
+    """A member of an unregistered encoding is refused; nothing is copied or registered."""
     registry = create_registry(Home(tmp_path / "elsewhere"))
     with pytest.raises(NotFoundError, match="creditline encode"):
         import_member(registry, world.registry.home.member(world.ensemble.member_ids[0]))
@@ -222,7 +208,7 @@ def test_import_of_other_works_leaves_nothing(world: World, tmp_path: Path) -> N
 
 
 def test_altered_import_is_refused(world: World, tmp_path: Path) -> None:
-    """Weights that are not the manifest's never enter."""
+    """Weights with another hash than the manifest's are refused."""
     folder = tmp_path / "member"
     shutil.copytree(world.registry.home.member(world.ensemble.member_ids[0]), folder)
     weights = folder / "diffusion_pytorch_model.safetensors"

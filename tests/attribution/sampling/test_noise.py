@@ -24,24 +24,18 @@ def test_noise_does_not_depend_on_batch_or_order(seeds: list[int]) -> None:
 
 
 def test_fewer_draws_are_the_first_draws() -> None:
-    """DDIM and DDPM start from the same image, and a shorter stream is the beginning of a longer
-    one.
-    """
+    """DDIM and DDPM start from the same image; a shorter stream begins a longer one."""
     assert torch.equal(exogenous_noise(5, 1, (3, 4, 4)), exogenous_noise(5, 9, (3, 4, 4))[:1])
     assert np.array_equal(standard_normal(1, 2, 7), standard_normal(1, 2, 100)[:7])
 
 
 def test_noise_is_pinned_for_good() -> None:
-    """The numbers of seed 7 as they were when the first sample was drawn: a change here breaks
-    every stored sample.
-    """
+    """The recorded numbers of seed 7: a change here breaks every stored sample."""
     assert standard_normal(7, 1, 4) == pytest.approx([-0.340111, 0.366596, -0.564599, 1.000192], abs=1e-6)
 
 
 def test_noise_is_standard_normal_and_independent_between_streams() -> None:
-    """A hundred thousand numbers pass a Kolmogorov-Smirnov test; neighbouring seeds and streams are
-    uncorrelated.
-    """
+    """100,000 numbers pass Kolmogorov-Smirnov; neighbouring seeds and streams: uncorrelated."""
     draws = [standard_normal(seed, stream, 100_000) for seed, stream in ((1, 0), (1, 1), (2, 0))]
     for numbers in draws:
         assert stats.kstest(numbers, "norm").pvalue > 0.001

@@ -1,4 +1,4 @@
-"""Noising an image again: what pairs of opposite noise cancel, and which steps they are at."""
+"""Noising an image again: the effects that cancel in pairs, and the steps in use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SETTINGS = SamplerSettings(steps=20)
 
 
 def test_what_is_linear_in_the_noise_cancels() -> None:
-    """Of members eps = a x + b the predictions have a closed form in which no noise is left."""
+    """For members eps = a x + b the predictions have a closed form without noise."""
     generator = torch.Generator().manual_seed(0)
     image = torch.rand(1, 4, 4, generator=generator) * 2 - 1
     offsets = torch.randn(3, 1, 4, 4, generator=generator)
@@ -36,7 +36,7 @@ def test_what_is_linear_in_the_noise_cancels() -> None:
 
 @pytest.mark.parametrize(("steps", "spacing"), [(20, 1), (20, 2), (21, 2), (20, 3), (3, 2), (2, 5)])
 def test_looks_are_pairs_at_evenly_spaced_steps(steps: int, spacing: int) -> None:
-    """Down to the last step, never where there is mere noise, two of a kind with opposite noise."""
+    """Down to the last step, never in mere noise, in pairs of opposite noise."""
     settings = SamplerSettings(steps=steps)
     clear = [step for step in steps_of(settings) if step.sqrt_alpha_bar > NOISIEST]
     views = noised_views(settings, spacing)

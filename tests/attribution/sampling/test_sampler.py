@@ -20,9 +20,7 @@ from tests.support.networks import LinearDenoiser, linear_ensemble, network_ense
 
 
 def toy(x: Tensor, t: Tensor, _: Tensor | None) -> Tensor:
-    """Predict noise as if the clean image were a picture brighter than white in places: clipping
-    bites.
-    """
+    """Noise as if the clean image were out of range in places, so that clipping matters."""
     time = t.double().div(1000)[:, None, None, None]
     picture = 1.3 * torch.sin(torch.arange(x[0].numel(), dtype=torch.float64)).reshape(x[0].shape).to(x)
     signal = torch.cumprod(1 - torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64), 0)[t][:, None, None, None].to(x)
@@ -30,7 +28,7 @@ def toy(x: Tensor, t: Tensor, _: Tensor | None) -> Tensor:
 
 
 def diffusers_sample(noise: Tensor, method: str, steps: int, clip: bool, monkeypatch: pytest.MonkeyPatch) -> Tensor:
-    """One run of diffusers' own scheduler that is handed our noise."""
+    """One run of diffusers' own scheduler under our noise."""
     options: dict[str, Any] = {"num_train_timesteps": 1000, "beta_start": 1e-4, "beta_end": 0.02, "clip_sample": clip}
     scheduler = DDIMScheduler(**options) if method == "ddim" else DDPMScheduler(**options, timestep_spacing="leading")
     scheduler.set_timesteps(steps)
@@ -46,9 +44,7 @@ def diffusers_sample(noise: Tensor, method: str, steps: int, clip: bool, monkeyp
 @pytest.mark.parametrize("method", ["ddpm", "ddim"])
 @pytest.mark.parametrize("steps", [50, 30])
 def test_samples_agree_with_diffusers(method: Method, steps: int, clip: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same noise through diffusers' scheduler gives the same image to 1e-5; with clipping, once
-    clamped.
-    """
+    """Under the same noise, diffusers' image to 1e-5; with clipping, once clamped."""
     settings = SamplerSettings(method, steps=steps, clip=clip)
     noise = noise_batch([1, 2], settings.draws, (3, 8, 8))
     theirs = diffusers_sample(noise, method, steps, clip, monkeypatch)
@@ -76,7 +72,7 @@ def test_a_sample_does_not_depend_on_its_batch(method: Method) -> None:
 
 
 def test_an_ensemble_of_equal_members_is_that_member() -> None:
-    """Weights sum to one, so copies of one network sample what the network samples."""
+    """Weights sum to one, so copies of one network sample as the network does."""
     member = network_ensemble(1, "conv").members[0]
     settings = SamplerSettings(steps=4)
     noise = noise_batch([3], settings.draws, (3, 8, 8)).double()
@@ -85,9 +81,7 @@ def test_an_ensemble_of_equal_members_is_that_member() -> None:
 
 
 def test_rows_with_their_own_weights_evaluate_only_surviving_members() -> None:
-    """Each row is what it would be alone under its weights, and no member runs where its weight is
-    zero.
-    """
+    """Each row equals the row alone under its weights; members of weight zero do not run."""
     ensemble = linear_ensemble(4)
     members = [member for member in ensemble.members if isinstance(member, LinearDenoiser)]
     settings = SamplerSettings(steps=3)
@@ -102,9 +96,7 @@ def test_rows_with_their_own_weights_evaluate_only_surviving_members() -> None:
 
 
 def test_the_observer_sees_the_trajectory_and_every_member() -> None:
-    """The last predicted clean images, mixed, are the output: so a sum over steps needs no further
-    evaluation.
-    """
+    """The last predicted clean images, mixed, are the output: sums need no second run."""
     seen: list[Observation] = []
     ensemble = linear_ensemble(3)
     settings = SamplerSettings(steps=6)
@@ -118,9 +110,7 @@ def test_the_observer_sees_the_trajectory_and_every_member() -> None:
 
 
 def test_pixels_round_to_the_nearest_level() -> None:
-    """-1 is black, 1 is white, what lies outside is clipped; values survive the way to pixels and
-    back.
-    """
+    """-1 is black, 1 is white, others are clipped; pixels survive the way there and back."""
     y = torch.tensor([-3.0, -1.0, -1 + 1.4 / 255, 0.9999, 1.0, 7.0]).reshape(1, 1, 2, 3)
     assert to_pixels(y).tolist() == [[[[0], [0], [1]], [[255], [255], [255]]]]
     levels = torch.arange(256, dtype=torch.uint8).reshape(1, 16, 16, 1)

@@ -16,9 +16,7 @@ from registry.errors import InputError, UsageError
 @pytest.mark.parametrize("method", ["ddpm", "ddim"])
 @pytest.mark.parametrize("steps", [1, 3, 50, 1000])
 def test_steps_keep_the_variance_of_the_forward_process(method: Method, steps: int) -> None:
-    """Given the true noise, x_next has mean sqrt(alpha_bar) x_0 and variance 1 - alpha_bar at its
-    own t.
-    """
+    """Given the true noise, x_next has mean sqrt(alpha_bar) x_0 and variance 1 - alpha_bar."""
     plan = steps_of(SamplerSettings(method=method, steps=steps))
     signal = [step.alpha_bar for step in plan[1:]] + [1.0]
     for step, after in zip(plan, signal, strict=True):
@@ -41,7 +39,7 @@ def test_the_last_step_gives_the_predicted_clean_image_unclipped() -> None:
 
 
 def test_noise_images_match_the_stochastic_steps() -> None:
-    """A sample consumes its start and one image per step that adds noise, no more."""
+    """A sample uses its start and one image per step that adds noise, no more."""
     for settings in (SamplerSettings(steps=7), SamplerSettings("ddim", steps=7), SamplerSettings(steps=1)):
         assert settings.draws == 1 + sum(step.sigma > 0 for step in steps_of(settings))
 
@@ -55,9 +53,7 @@ def test_alpha_bars_fall_from_nearly_one_to_nearly_zero() -> None:
 
 
 def test_settings_survive_json() -> None:
-    """What is stored with a sample is enough to sample it again, even where JSON has lost the point
-    of a float.
-    """
+    """Stored settings are enough to sample again, even if JSON has lost the point of a float."""
     settings = SamplerSettings("ddim", steps=20, beta_start=0.002, clip=False)
     assert SamplerSettings.from_json(json.loads(json.dumps(settings.to_json()))) == settings
     assert SamplerSettings.from_json({**settings.to_json(), "steps": 10}).steps == 10
@@ -67,7 +63,7 @@ def test_settings_survive_json() -> None:
     "change", [{"steps": "50"}, {"steps": True}, {"clip": 1}, {"beta_start": None}, {"eta": 0.5}, {"method": 3}]
 )
 def test_stored_settings_of_the_wrong_type_are_refused(change: dict[str, Any]) -> None:
-    """A row that was edited by hand gives one line that names the field."""
+    """A row edited by hand gives one line that names the field."""
     with pytest.raises(InputError, match=next(iter(change))):
         SamplerSettings.from_json({**SamplerSettings().to_json(), **change})
 

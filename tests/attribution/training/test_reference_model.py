@@ -1,6 +1,4 @@
-"""The reference model: what it sees, that a kill or a withdrawal does what it should, and ranking
-through it.
-"""
+"""The reference model: its works, kills, withdrawals, and the ranker that uses it."""
 
 from __future__ import annotations
 
@@ -66,7 +64,7 @@ def wrong_with(registry: Registry) -> list[tuple[str, str, str]]:
 
 @pytest.fixture(scope="module")
 def built(built_world: World, tmp_path_factory: pytest.TempPathFactory) -> World:
-    """The world with a reference model; not to be changed."""
+    """The world with a reference model; read only."""
     home = Home(tmp_path_factory.mktemp("reference") / "home")
     shutil.copytree(built_world.registry.home.root, home.root)
     registry = Registry.open(home)
@@ -76,7 +74,7 @@ def built(built_world: World, tmp_path_factory: pytest.TempPathFactory) -> World
 
 @pytest.fixture
 def referenced(built: World, tmp_path: Path) -> World:
-    """A copy of it, to be changed at will."""
+    """A copy of it, free to change."""
     home = Home(tmp_path / "home")
     shutil.copytree(built.registry.home.root, home.root)
     return replace(built, registry=Registry.open(home))
@@ -87,9 +85,7 @@ def folder_in(world: World) -> Path:
 
 
 def test_it_is_trained_on_all_works_by_the_members_recipe(world: World) -> None:
-    """Every work of the encoding, the ensemble's settings; the log names manifest and weights, and
-    the doctor is content.
-    """
+    """Every work, the ensemble's settings; the log names manifest and weights; doctor agrees."""
     reported: list[int] = []
     found = train_reference_model(world.registry, world.ensemble.id, CPU, on_progress=reported.append)
     assert found.trained
@@ -137,7 +133,7 @@ train_reference_model(registry, sys.argv[2], CPU, on_progress=tell, checkpoint_s
 
 
 def checkpoint_of_killed(world: World, steps: int) -> Path:
-    """Start training in a process of its own, kill it, and return the checkpoint that it left."""
+    """Start training in a process of its own, kill it, and return its checkpoint."""
     killed_after(steps, CHILD, world.registry.home.root, world.ensemble.id)
     [checkpoint] = folder_in(world).parent.glob(".*checkpoint.safetensors")
     assert not folder_in(world).exists()
@@ -145,11 +141,9 @@ def checkpoint_of_killed(world: World, steps: int) -> Path:
 
 
 def test_a_killed_training_goes_on_to_the_same_weights(world: World, built: World) -> None:
-    """Kill -9 in the middle, then the command again: bit for bit what was never interrupted, and no
-    checkpoint left.
-    """
+    """Kill -9, then the command again: bit for bit the uninterrupted run, no checkpoint left."""
     checkpoint = checkpoint_of_killed(world, 20)
-    # As the kill leaves them when it meets a checkpoint or a folder that is being written.
+    # Remains of a kill during the writing of a checkpoint or a folder.
     checkpoint.with_name(f".{checkpoint.name}.0a1b2c3d.part").write_bytes(b"half")
     (checkpoint.parent / f".{world.ensemble.id}.17.part").mkdir()
     assert str(checkpoint) in {each.where for each in examine(world.registry).findings}
@@ -161,9 +155,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(world: World, built: Worl
 
 
 def test_a_kill_before_the_event_costs_no_training(world: World, built: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder that no event names is not used; the command takes up the last checkpoint and has
-    the log name it.
-    """
+    """A folder without an event is not used; the command resumes the checkpoint and logs it."""
 
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
@@ -187,9 +179,7 @@ def test_a_kill_before_the_event_costs_no_training(world: World, built: World, m
 
 
 def test_a_withdrawal_puts_it_out_of_use_until_it_is_trained_without_the_work(referenced: World, built: World) -> None:
-    """Refused at once, found by the doctor; trained again it never saw the work, and the former
-    weights are gone.
-    """
+    """Refused at once, found by the doctor; once retrained without the work, old weights go."""
     registry, ensemble_id = referenced.registry, referenced.ensemble.id
     ranker = make_rankers(["gradients"], ranker_inputs(registry, referenced.ensemble))[0]
     encoded = Auditor.prepare(registry, referenced.ensemble, AuditSettings(jacobian=False), CPU).context.encoded
@@ -217,7 +207,7 @@ def test_a_withdrawal_puts_it_out_of_use_until_it_is_trained_without_the_work(re
 
 
 def test_a_checkpoint_of_a_withdrawn_work_is_not_gone_on_with(world: World) -> None:
-    """What the interrupted training learnt of it is lost with it."""
+    """The interrupted training's knowledge of the work is lost with it."""
     checkpoint_of_killed(world, 20)
     withdraw(world.registry, asset_ids=[4], reason="letter", now=NOW)
     reported: list[int] = []
@@ -235,9 +225,7 @@ def test_nothing_is_left_to_train_on(world: World) -> None:
 
 @pytest.mark.parametrize("name", [WEIGHTS, "config.json", "works.txt", "manifest.json"])
 def test_altered_files_are_refused_and_trained_anew(referenced: World, built: World, name: str) -> None:
-    """Each file is held against a hash; the doctor says so, and the command brings the model
-    back.
-    """
+    """Each file has a hash; the doctor reports the change, the command restores the model."""
     path = folder_in(referenced) / name
     data = path.read_bytes()
     path.write_bytes(
@@ -254,7 +242,7 @@ def test_altered_files_are_refused_and_trained_anew(referenced: World, built: Wo
 
 
 def test_another_models_folder_in_its_place_is_refused(referenced: World) -> None:
-    """Files that fit each other are not enough: the log says which manifest it is."""
+    """Files that agree with each other are not enough: the log names the manifest."""
     folder = folder_in(referenced)
     other = read_reference_folder(folder).manifest.model_copy(update={"created_at": NOW})
     (folder / "manifest.json").write_bytes(other.to_json())
@@ -264,7 +252,7 @@ def test_another_models_folder_in_its_place_is_refused(referenced: World) -> Non
 
 
 def test_missing_says_which_command_makes_it(built_world: World, referenced: World) -> None:
-    """Never trained, or deleted; the other rankers are there all the same."""
+    """Never trained, or deleted; the other rankers still work."""
     shutil.rmtree(folder_in(referenced))
     for one in (built_world, referenced):
         with pytest.raises(MissingPartError, match=f"members reference --ensemble {one.ensemble.id}"):
@@ -277,7 +265,7 @@ def test_missing_says_which_command_makes_it(built_world: World, referenced: Wor
 
 
 def test_a_conditional_ensemble_is_refused_before_anything_is_trained(world: World) -> None:
-    """The ranker knows no classes, so the model would be of no use."""
+    """The ranker knows no classes, so the model would be useless."""
     labels = labels_of(world.registry, world.ensemble.encoding.id, "kind")
     plain = small_settings()
     settings = replace(
@@ -296,9 +284,7 @@ def test_a_conditional_ensemble_is_refused_before_anything_is_trained(world: Wor
 
 
 def test_the_ranker_differentiates_it_under_the_ensembles_schedule(referenced: World) -> None:
-    """Weights, schedule and SNR cap are those of the training; a work shown as an image is ranked
-    first.
-    """
+    """Weights, schedule and SNR cap are the training's; a copied work is ranked first."""
     [ranker] = make_rankers(["gradients"], ranker_inputs(referenced.registry, referenced.ensemble))
     assert isinstance(ranker, Gradients)
     assert ranker.gradients.model.schedule == default_sampler(referenced.ensemble.settings)
@@ -316,9 +302,7 @@ def test_the_ranker_differentiates_it_under_the_ensembles_schedule(referenced: W
 
 
 def test_a_kept_choice_goes_with_its_reference_model(referenced: World) -> None:
-    """Audits rank with it; once it was trained again on fewer works, the choice has to be made
-    anew.
-    """
+    """Audits rank with it; after its retraining on fewer works the choice must be made anew."""
     registry, ensemble = referenced.registry, referenced.ensemble
     needs = ranker_inputs(registry, ensemble)
     rankers = make_rankers(["pixel-kernel", "gradients"], needs)
@@ -340,9 +324,7 @@ def test_a_kept_choice_goes_with_its_reference_model(referenced: World) -> None:
 
 
 def test_exposure_names_it(referenced: World, built_world: World) -> None:
-    """It saw every work of the encoding; one of a withdrawn work is listed as out of use, and there
-    is none where none was.
-    """
+    """It saw every work; a withdrawal makes it unusable; no model, no entry."""
     [found] = exposure_of(referenced.registry, [0, 3]).reference_models
     assert (found.ensemble, found.works, found.usable) == (referenced.ensemble.id, 2, True)
     withdraw(referenced.registry, asset_ids=[3], reason="letter", now=NOW)

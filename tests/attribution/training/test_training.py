@@ -1,6 +1,4 @@
-"""Training a member: what it sees, that a kill costs nothing but time, and what it leaves
-behind.
-"""
+"""Training a member: its works, kills that cost only time, and the files that it leaves."""
 
 from __future__ import annotations
 
@@ -39,7 +37,7 @@ SETTINGS = EnsembleSettings(
 
 
 def task_in(root: Path, **changes: object) -> MemberTask:
-    """A task whose training set is laid out as :mod:`attribution.training.dataset` does."""
+    """A task with a training set laid out as by :mod:`attribution.training.dataset`."""
     home = Home(root)
     folder = home.training("e")
     folder.mkdir(parents=True, exist_ok=True)
@@ -77,7 +75,7 @@ def test_member_folder_is_complete_and_true(tmp_path: Path) -> None:
 
 
 def test_diffusers_opens_a_member(tmp_path: Path) -> None:
-    """``UNet2DModel.from_pretrained`` on the folder gives the network that we use."""
+    """``UNet2DModel.from_pretrained`` on the folder gives our network."""
     from diffusers import UNet2DModel
 
     folder = train_member(task_in(tmp_path), lambda _: None)
@@ -89,9 +87,7 @@ def test_diffusers_opens_a_member(tmp_path: Path) -> None:
 
 
 def test_only_seen_works_matter(tmp_path: Path) -> None:
-    """Changing a work that the member does not see changes nothing; changing one that it sees
-    does.
-    """
+    """A change of an unseen work changes nothing; a change of a seen one does."""
     seen = bits(codes_of(0, N, H, np.arange(WORKS)), N)[:, 2]
     results = []
     for number, changed in enumerate((None, np.flatnonzero(~seen)[0], np.flatnonzero(seen)[0])):
@@ -119,9 +115,7 @@ train_member(task_in(pathlib.Path(sys.argv[1]), checkpoint_seconds=0.0), report)
 
 
 def test_killed_member_resumes_to_the_same_weights(tmp_path: Path) -> None:
-    """Kill -9 in the middle, then the same task again: bit for bit the weights of an uninterrupted
-    run.
-    """
+    """Kill -9 in the middle, then the same task: bit for bit the uninterrupted weights."""
     whole = weights_of(train_member(task_in(tmp_path / "whole"), lambda _: None))
     killed = tmp_path / "killed"
     killed_after(12, CHILD, killed)
@@ -137,7 +131,7 @@ def test_killed_member_resumes_to_the_same_weights(tmp_path: Path) -> None:
 
 
 def test_nothing_is_left_of_a_work_that_was_withdrawn_meanwhile(tmp_path: Path) -> None:
-    """Neither a checkpoint nor a finished folder of a training that saw it is gone on with."""
+    """Checkpoints and finished folders of a training that saw the work are not used."""
 
     class StopError(Exception):
         pass
@@ -178,9 +172,7 @@ def test_damaged_checkpoint_starts_anew(tmp_path: Path) -> None:
 
 
 def test_a_run_of_no_member_has_the_common_draws(tmp_path: Path) -> None:
-    """Without an index it starts and draws as a member with common draws would that saw the same
-    works; its own run differs.
-    """
+    """Without an index: start and draws of a member with common draws; its own run differs."""
     task = task_in(tmp_path)
     works = open_training_set(task.home.training("e" * 12))
 
@@ -214,7 +206,7 @@ def test_diverging_member_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
-    """Wherever they come from, they are not sampled from."""
+    """Weights that are not finite are never sampled from."""
     from safetensors.torch import save_file
 
     folder = train_member(task_in(tmp_path), lambda _: None)
@@ -226,7 +218,7 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
 
 
 def test_common_draws_are_common(tmp_path: Path) -> None:
-    """Members share timesteps and noise where draws are common, and do not where they are not."""
+    """Members share timesteps and noise with common draws, and not without."""
     images = torch.zeros(5, 3, 8, 8)
     common = draw(SETTINGS.training, 7, None, images)
     again = draw(SETTINGS.training, 7, None, images)
@@ -240,9 +232,7 @@ def test_common_draws_are_common(tmp_path: Path) -> None:
 
 
 def test_works_in_common_are_drawn_in_common() -> None:
-    """Members that saw the same work train on it at the same steps, timesteps and noise, whatever
-    else each of them saw.
-    """
+    """Members that saw a work train on it at the same steps, timesteps and noise."""
     training = TrainingSettings(batch_size=16)
     keys = np.random.default_rng(0).integers(0, 2**63, 200).astype(np.uint64)
     images = torch.arange(200.0).view(-1, 1, 1, 1).expand(200, 1, 4, 4)
@@ -261,15 +251,12 @@ def test_works_in_common_are_drawn_in_common() -> None:
             assert left[work][0] == right[work][0]
             assert torch.equal(left[work][1], right[work][1])
         shared += len(left.keys() & right.keys())
-    # The works that both saw are 60 of 120 and of 140; uncoordinated draws would share one in a
-    # hundred or so.
+    # Both saw 60 works, of 120 and of 140; uncoordinated draws would share about one in a hundred.
     assert 0.35 < shared / 1600 < 0.5
 
 
 def test_each_work_is_drawn_as_often_as_any_other() -> None:
-    """Coordinated draws are uniform over what a member saw, in works and timesteps, and standard
-    normal in noise.
-    """
+    """Uniform over a member's works and over timesteps, and standard normal in noise."""
     training = TrainingSettings(batch_size=8)
     keys = np.arange(20, dtype=np.uint64)
     drawn = [draw_works(training, step, keys, torch.zeros(20, 1, 4, 4)) for step in range(500)]
@@ -292,7 +279,7 @@ def test_few_works_fill_a_batch() -> None:
 
 
 def test_common_works_need_common_draws(tmp_path: Path) -> None:
-    """Works in common without their noise in common are refused; noise in common alone is not."""
+    """Common works without common noise are refused; common noise alone is not."""
     with pytest.raises(UsageError, match="common_draws"):
         TrainingSettings(common_draws=False, common_works=True)
     settings = replace(SETTINGS, training=replace(SETTINGS.training, common_works=False, steps=3))
@@ -351,9 +338,7 @@ def test_class_labels_reach_the_network(tmp_path: Path) -> None:
 
 
 def test_altered_weights_are_told_apart(tmp_path: Path) -> None:
-    """Weights that are not the network's, or a config of another network, are refused by file
-    name.
-    """
+    """Weights or a config of another network are refused by file name."""
     folder = train_member(task_in(tmp_path), lambda _: None)
     (folder / "diffusion_pytorch_model.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{}")
     with pytest.raises(IntegrityError, match=r"diffusion_pytorch_model\.safetensors"):

@@ -85,7 +85,7 @@ class Trak(Ranker):
     def prepare(self, images: Images, works: Works) -> Query:
         if self._kept is None or self._kept[0] is not works:
             project = _Projection(self.model, self.square, images.shape)
-            # The prefix deletes the file together with the reference model's files of gradients.
+            # By this prefix, the file is deleted with the reference model's other gradients.
             file = FeatureFile(f"gradients-{self.name}", {"ranker": self.name, **self.settings()}, WIDTH, np.float32)
             rows = work_features(file, works, images.shape, project, self.on_progress)
             self._kept = works, project, rows, _inverses(rows, self.scales)
