@@ -40,7 +40,7 @@ def strictness(tmp_path_factory: pytest.TempPathFactory, empty: Registry) -> dic
         rows: dict[str, list[Any]] = {kind: [] for kind in ("asset", "rights", "co", "signal", "claimed")}
         said: dict[str, Any] = {"recorded_by": "me", "recorded_at": NOW}
         for number, (first, second, licence, signal, claimed) in enumerate(combinations):
-            work = {"data_set_id": 0, "path": f"{number}.png", "identity": number, "registered_at": NOW}
+            work: dict[str, Any] = {"data_set_id": 0, "path": f"{number}.png", "identity": number, "registered_at": NOW}
             rows["asset"].append(Asset(id=number, permission="unclear", declared_id=number, **work))
             rows["rights"].append(
                 AssetRights(
@@ -54,10 +54,16 @@ def strictness(tmp_path_factory: pytest.TempPathFactory, empty: Registry) -> dic
                 )
             )
             for place, name in enumerate([f"first {first}", f"second {second}"] if second != "absent" else []):
-                one = {"rights_id": number, "asset_id": number, "position": place + 1, "rightsholder_id": owners[name]}
-                rows["co"].append(CoRightsholder(id=len(rows["co"]), **one))
+                owner: dict[str, Any] = {"rights_id": number, "asset_id": number, "rightsholder_id": owners[name]}
+                rows["co"].append(CoRightsholder(id=len(rows["co"]), position=place + 1, **owner))
             if signal:
-                seen = {"protocol": "plus", "raw": "raw", "found_in": "xmp", "seen_at": NOW, "use": signal}
+                seen: dict[str, Any] = {
+                    "protocol": "plus",
+                    "raw": "raw",
+                    "found_in": "xmp",
+                    "seen_at": NOW,
+                    "use": signal,
+                }
                 rows["signal"].append(AssetSignal(id=number, asset_id=number, category="ai training", **seen))
             if claimed:
                 rows["claimed"].append(ClaimWork(id=number, claim_id=0, asset_id=number, matched_by="id"))
@@ -66,16 +72,14 @@ def strictness(tmp_path_factory: pytest.TempPathFactory, empty: Registry) -> dic
             change.insert(*inserted)
         recompute(change, None)
         change.record("works registered", "all combinations")
-    for review in REVIEWS[1:]:
-        condition = "with a notice" if review == "constrained" else None
-        for place in ("first", "second"):
-            record_review(
-                registry, "rightsholder", [owners[f"{place} {review}"]], Permission(review), "as agreed",
-                condition=condition, now=NOW,
-            )  # fmt: skip
-        if f"LicenseRef-{review}" in licences:
-            one = [licences[f"LicenseRef-{review}"]]
-            record_review(registry, "licence", one, Permission(review), "as agreed", condition=condition, now=NOW)
+    for decided in REVIEWS[1:]:
+        condition = "with a notice" if decided == "constrained" else None
+        subjects = {
+            "rightsholder": [owners[f"first {decided}"], owners[f"second {decided}"]],
+            "licence": [licences[f"LicenseRef-{decided}"]],
+        }
+        for scope, ids in subjects.items():
+            record_review(registry, scope, ids, Permission(decided), "as agreed", condition=condition, now=NOW)
     with registry.connection() as connection:
         found = connection.execute("SELECT permission FROM asset ORDER BY id").fetchall()
     return {grounds: STRICTNESS.index(Permission(row[0])) for grounds, row in zip(combinations, found, strict=True)}
