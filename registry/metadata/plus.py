@@ -42,8 +42,7 @@ def term_of(value: str) -> str:
 def read_data_mining(value: str, constraint: str | None, found_in: str) -> Iterator[RightsSignal]:
     """The signals in one value of ``plus:DataMining``.
 
-    ``constraint`` is the text beside the value in the file: constraints in words, or a rights
-    expression or its address. ``found_in`` is the place for the signal.
+    ``constraint`` stands beside the value in the file: words, a rights expression or its address.
     """
     raw = clean(value)[:LONGEST_RAW]
     if not raw:
@@ -64,8 +63,7 @@ def read_data_mining(value: str, constraint: str | None, found_in: str) -> Itera
 def prohibitions_in(packet: bytes, found_in: str) -> Iterator[RightsSignal]:
     """Prohibitions in a packet that cannot be parsed.
 
-    Damage, or a trick that makes a parser refuse, does not lift a reservation. Permissions are not
-    looked for.
+    Damage, or a trick against the parser, lifts no reservation. Permissions are not looked for.
     """
     text = packet.replace(b"\0", b"")  # the letters of UTF-16 and UTF-32 then stand side by side, too
     for match in dict.fromkeys(found.group() for found in _PROHIBITION.finditer(text)):

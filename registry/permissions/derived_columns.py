@@ -54,8 +54,7 @@ def recompute(change: Change, asset_ids: Sequence[int] | NDArray[np.int64] | Non
 def recompute_permissions(change: Change) -> int:
     """Recompute ``asset.permission`` for the relation ``selected_works``; returns how many changed.
 
-    The changes go into the log, see
-    :meth:`registry.event_log.events.Change.record_permission_changes`.
+    Logs the changes by :meth:`registry.event_log.events.Change.record_permission_changes`.
     """
     connection = change.connection
     changed = connection.execute(

@@ -140,11 +140,9 @@ def prepare_changes(connection: duckdb.DuckDBPyConnection) -> None:
 def prepare_permissions_at_training(connection: duckdb.DuckDBPyConnection, seen: str) -> None:
     """Make the table ``permission_at_training`` (asset_id, member_id, permission).
 
-    The permission is that of the work when the member that saw it was registered; null where the
-    log does not say.
-
-    ``seen`` names a table with the columns ``asset_id`` and ``member_id``, one row per pair. The
-    tables of :func:`prepare_changes` must be there.
+    The permission is the work's at the member's registration; null where the log does not say.
+    ``seen`` names a table (asset_id, member_id), one row per pair. :func:`prepare_changes` comes
+    first.
     """
     connection.execute(f"CREATE OR REPLACE TEMP TABLE permission_at_training AS {_AT_TRAINING.format(seen=seen)}")
 

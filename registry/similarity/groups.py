@@ -55,8 +55,8 @@ def near_duplicates(
 ) -> Duplicates:
     """The groups of works that look alike.
 
-    ``across_only`` leaves out groups of a single rightsholder; ``rightsholder_id`` (the record that
-    counts) leaves out groups without a work of this rightsholder.
+    ``across_only`` leaves out groups of a single rightsholder; ``rightsholder_id`` (of the record
+    that counts) leaves out groups without a work of this rightsholder.
     """
     rows = connection.execute("SELECT asset_id, other_asset_id, distance FROM near_duplicate").to_arrow_table()
     columns = [rows[name].to_numpy().astype(np.int64) for name in rows.column_names]

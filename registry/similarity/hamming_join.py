@@ -174,8 +174,7 @@ def _keys(columns: NDArray[np.uint64], bits: range) -> NDArray[np.uint32]:
 def _entries(keys: NDArray[np.uint32], first_new: int, width: int, expand: bool) -> NDArray[np.uint64]:
     """Sorted entries key * 2^32 + row: each word's key and, if wanted, those one bit away.
 
-    A registered word's entry is left out where no new word has that key, so that few new words cost
-    little.
+    Registered words are left out where no new word has the key: few new words cost little.
     """
     masks = [0, *(1 << place for place in range(width) if expand)]
     wanted = np.zeros(1 << width, dtype=np.bool_)

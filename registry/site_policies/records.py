@@ -45,8 +45,7 @@ class Rule:
 class Records:
     """Product names in lower case, each with its groups.
 
-    The names at the head of a group share its list of rules: a file can give one group thousands of
-    names.
+    The names of a group share its list of rules: a file can give one group thousands of names.
     """
 
     groups: dict[str, list[list[Rule]]] = field(default_factory=dict)

@@ -73,8 +73,7 @@ def rightsholders_among(assets: str, rights: str) -> str:
 def with_rightsholders(rights: str, works: str) -> str:
     """SELECT of ``rights`` (rows of :data:`ASSET_RIGHTS`) with all rightsholders' names, in order.
 
-    ``works`` is a condition on the asset id that selects the same works, such as ``BETWEEN 1 AND
-    50``, so that no other works are read.
+    ``works``, such as ``BETWEEN 1 AND 50``, selects the same works by id: no others are read.
     """
     return f"""
     SELECT listed.*, coalesce(names, CASE WHEN rightsholder IS NULL THEN [] ELSE [rightsholder] END) AS rightsholders

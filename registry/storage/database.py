@@ -180,9 +180,8 @@ class Registry:
     def reading(self, *, memory: str = READING_MEMORY) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection for SQL written by people: it only reads, and reads only the registry.
 
-        It cannot write this file, touch any other file, load an extension or read variables of this
-        process, and none of these settings can be changed. Results larger than ``memory`` go to a
-        temporary folder.
+        It cannot write this file, touch any other file, load an extension, read variables of this
+        process or change these settings. Results beyond ``memory`` go to a temporary folder.
         """
         with self.translated(), tempfile.TemporaryDirectory(prefix="creditline-") as scratch:
             settings = {

@@ -104,9 +104,9 @@ def withdraw(
 
 
 def cover_later_works(registry: Registry, now: datetime) -> int:
-    """Record new withdrawals for works that came after their rightsholder's; returns how many.
+    """Withdraw works that came after the withdrawal of their rightsholder; returns how many.
 
-    They are new withdrawals because a manifest names the last withdrawal applied before training:
+    New withdrawals cover them: a manifest names the last withdrawal applied before training, so
     works added to an earlier withdrawal would count as left out of trainings that saw them.
     """
     found = 0

@@ -49,7 +49,7 @@ DOCUMENTS = frozenset({"attributes", "fields", "c2pa", "problems"})
 
 
 def work_details(connection: duckdb.DuckDBPyConnection, asset_id: int) -> dict[str, Any]:
-    """Everything on record about a work, by subject; a list is empty where there is nothing.
+    """Everything on record about a work, by subject; a list is empty where there is no record.
 
     ``work`` has the columns of that view, ``permission_grounds`` the reasons for its permission,
     ``rights_history`` all declared and verified rights (newest first), ``encodings`` the members

@@ -56,8 +56,7 @@ class WorksFilter:
     def conditions(self, connection: duckdb.DuckDBPyConnection) -> Conditions:
         """The filter as SQL: names become ids first, so that only columns of numbers are read.
 
-        A merged rightsholder's name stands for the record that counts, and finds its shared works
-        as well.
+        A merged rightsholder's name means the record that counts; shared works are found as well.
 
         Raises:
             UsageError: no such permission.
@@ -151,8 +150,7 @@ def works(
 def works_named(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int]) -> list[dict[str, Any]]:
     """These works with their current rights, by asset id.
 
-    Columns: those of :data:`registry.storage.current_rights.ASSET_RIGHTS`, and ``rightsholders``,
-      the names of all of them.
+    Columns: those of :data:`registry.storage.current_rights.ASSET_RIGHTS`, and ``rightsholders``.
     """
     found: list[dict[str, Any]] = []
     ids = sorted(set(asset_ids))

@@ -96,7 +96,7 @@ def canonical_columns(
     attribute_constants: Mapping[str, str],
     outcome: str | None,
 ) -> dict[str, str]:
-    """By canonical column, its expression over one file's columns; also those of :func:`refusal`.
+    """By canonical column, its expression over one file's columns; also the input of a refusal.
 
     :data:`TIDIED_LATER` texts stay as they are, unless a default depends on them, and none is
     composed: :func:`registry.ingest.bulk.texts.tidied` does that.

@@ -31,11 +31,11 @@ def open_list(
     attributes: Sequence[str] = (),
     staging: Path,
 ) -> ListSource:
-    """Open Parquet (file or folder), CSV, JSON lines (both also ``.gz``) or Croissant's JSON.
+    """Open Parquet (a file or a folder), CSV, JSON lines or Croissant (``.json``, ``.jsonld``).
 
-    ``mapping`` is canonical column to source column and ``constants`` canonical column to value;
-    both override the preset, column by column. ``attributes`` are further source columns to keep.
-    Converted files are written to the folder ``staging``, which the caller removes after reading.
+    CSV and JSON lines may be ``.gz``. ``mapping`` (canonical column to source column) and
+    ``constants`` (canonical column to value) override the preset, column by column. ``attributes``
+    are further source columns to keep. Converted files go to ``staging``, which the caller removes.
 
     Raises:
         InputError: the list cannot be read as a whole, or lacks a requested column.

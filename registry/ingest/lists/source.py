@@ -39,8 +39,7 @@ class ListSource:
 
     ``mapping``: canonical column to source column or constant. ``defaults``: values for rows that
     state none. ``outcome``: img2dataset's column that states whether a work was fetched.
-    ``fingerprint``: size and modification time (ns) of ``origins``, the files as the user gave
-    them.
+    ``fingerprint``: size and modification time (ns) of ``origins``, the user's files.
     """
 
     name: str
