@@ -135,7 +135,7 @@ def read_output(connection: duckdb.DuckDBPyConnection, subject: str) -> OutputLi
 
     Raises:
         NotFoundError: the subject does not exist.
-        IntegrityError: rows that it refers to are missing.
+        IntegrityError: rows of its lineage are missing.
     """
     kind, _, name = subject.partition(" ")
     if kind not in ("audit", "sample") or not name:

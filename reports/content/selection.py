@@ -130,8 +130,7 @@ class RightsholderCount:
 def select_works(connection: duckdb.DuckDBPyConnection, query: str, values: Sequence[Any] = ()) -> None:
     """Make the tables of a selection.
 
-    ``query``: a SELECT of rows of ``asset``, with at least :data:`COLUMNS`; ``values``: its
-    parameters.
+    ``query``: a SELECT of ``asset`` rows with at least :data:`COLUMNS`; ``values``: parameters.
     """
     connection.execute(f"CREATE OR REPLACE TEMP TABLE selected_work AS SELECT {COLUMNS} FROM ({query})", list(values))  # noqa: S608 - ours
     for name, table in _TABLES.items():

@@ -19,7 +19,7 @@ def load_c2pa() -> Any:  # noqa: ANN401  # the library ships no types
     """The library ``c2pa``.
 
     Raises:
-        MissingPartError: it is not installed, or does not load on this system.
+        MissingPartError: the library is not installed, or does not load on this system.
     """
     try:
         import c2pa

@@ -18,7 +18,7 @@ def read_plain_file(path: Path, what: str, largest: int) -> bytes:
     """The file's bytes. A link is refused: the named file itself is signed, or signed with.
 
     Raises:
-        InputError: it is missing, a link, a folder, a device or a pipe, empty, or larger than
+        InputError: the file is missing, a link, a folder, a device or a pipe, empty, or larger than
             ``largest``.
     """
     try:

@@ -51,7 +51,7 @@ class SigningKey:
     """The certificate's organisation and common name."""
     valid_until: datetime.datetime
     is_test: bool
-    """Whether it says it is a test one of :mod:`reports.credentials.trial_certificates`."""
+    """Whether the certificate is one of :mod:`reports.credentials.trial_certificates`."""
     others_may_read: bool
     """Whether other users than its owner may read the key's file."""
 
@@ -94,7 +94,7 @@ def load_chain(path: Path) -> list[x509.Certificate]:
     """The certificates of a PEM file, in its order.
 
     Raises:
-        InputError: it cannot be read, has none, or more than a chain can have.
+        InputError: the file cannot be read, or has no certificate, or more than a chain can have.
     """
     chain = _certificates(path, "certificate chain")
     if len(chain) > MOST_CERTIFICATES:

@@ -55,7 +55,7 @@ def _values(place: _Place, value: Any) -> Iterator[tuple[_Place, Any]]:  # noqa:
 
 
 def _named(entries: list[Any]) -> list[tuple[str, Any]]:
-    """The entries of a list by name; entries of one name by their number among these."""
+    """The entries of a list by name; entries of the same name by name and position."""
     met: Counter[str] = Counter()
     found = []
     for number, entry in enumerate(entries, start=1):

@@ -38,9 +38,8 @@ class Sourced:
 def sourced(content: ContentFacts, answers: Answers) -> list[Sourced]:
     """The data sets with their sources, the largest first.
 
-    The registry knows one source: a data set is synthetic if every work in it is an
-    output generated here. A licence or an address says how a work may be used or where it is, not
-    how the provider obtained it.
+    The registry knows one source: a data set is synthetic if all its works are outputs generated
+    here. A licence or an address says how a work may be used or where it is, not how it was obtained.
     """
     found = []
     for facts in content.data_sets:

@@ -59,9 +59,7 @@ def write_croissant(registry: Registry, data_set: str, path: Path, now: datetime
     _check_place(path)
     listing = _place_of_listing(path)
     with tempfile.TemporaryDirectory(prefix="creditline-") as scratch:
-        # The stamp needs the works' hash and the file needs the stamp: the works are kept in
-        # between, not
-        # queried twice.
+        # The stamp needs the works' hash, the file needs the stamp: keep the works between the two.
         kept = Path(scratch) / "works.parquet"
         with registry.connection() as connection:
             found = croissant.read_facts(connection, data_set, kept)

@@ -74,7 +74,7 @@ TABLE = """
     FROM tested LEFT JOIN unit ON unit.encoding_id = tested.encoding_id AND unit.number = unit_number
     ORDER BY passes DESC, q_value, audited_at, audit_id, rank
 """
-"""A row per tested unit with works of theirs, passing or not."""
+"""A row per tested unit with works of the rightsholder, passing or not."""
 
 
 def prepare_findings(connection: duckdb.DuckDBPyConnection) -> None:
@@ -84,7 +84,7 @@ def prepare_findings(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def findings_reader(connection: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
-    """All tested units of theirs, for :func:`registry.export.files.write_listing`."""
+    """All tested units of the rightsholder, for :func:`registry.export.files.write_listing`."""
     return connection.execute(TABLE).to_arrow_reader(BLOCK)
 
 
@@ -170,7 +170,7 @@ def read_joint(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> l
 
 
 def read_outputs(connection: duckdb.DuckDBPyConnection) -> tuple[list[OutputPart], int]:
-    """Images with passing units of theirs, generated and most certain first; and their number."""
+    """Images with passing units, generated and most certain first; and the number of images."""
     total = connection.execute("SELECT count(DISTINCT audit_id) FROM tested WHERE newest AND passes").fetchall()[0][0]
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE shown_audit AS SELECT audit_id, min(q_value) AS best FROM tested "
@@ -199,7 +199,7 @@ def read_outputs(connection: duckdb.DuckDBPyConnection) -> tuple[list[OutputPart
 
 
 def _works_of_findings(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, int], list[FoundWork]]:
-    """By audit and unit, works of theirs in it: those listed as closest first."""
+    """The rightsholder's works by audit and unit; those listed as closest first."""
     rows = _records(
         connection,
         "SELECT audit_id, tested.unit_number AS unit_number, asset.id AS asset_id, asset.path AS path, asset.url AS url, "  # noqa: S608 - a number

@@ -23,7 +23,7 @@ MOST = 100
 def read_withdrawals(
     connection: duckdb.DuckDBPyConnection, rightsholder_id: int, services: Sequence[ServiceStatus]
 ) -> tuple[list[WithdrawalPart], int]:
-    """Withdrawals of their works or in their name, newest first; and their number."""
+    """Withdrawals of the works or of the rightsholder, newest first; and their number."""
     rows = connection.execute(
         """
         WITH act AS (
@@ -105,7 +105,7 @@ def _followed_in(service: ServiceStatus, works: NDArray[np.int64]) -> FollowedPa
 
 
 def read_certificates(connection: duckdb.DuckDBPyConnection) -> list[CertificatePart]:
-    """Certificates that name works of theirs, newest first."""
+    """Certificates that name some of the works, newest first."""
     theirs = {
         str(sha256)
         for (sha256,) in connection.execute("SELECT sha256 FROM their_asset WHERE permission = 'withdrawn'").fetchall()
@@ -138,7 +138,7 @@ def _certified(after: str | None) -> tuple[list[str], str]:
 
 
 def read_claims(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -> tuple[list[ClaimPart], int]:
-    """Claims by them and by others on their works, newest first; and their number."""
+    """Claims by the rightsholder and by others on the works, newest first; and their number."""
     theirs = list_claims(connection, claimant_id=rightsholder_id, limit=MOST)
     others: list[dict[str, Any]] = (
         connection.execute(

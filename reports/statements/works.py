@@ -72,8 +72,7 @@ def prepare_works(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -
     chosen = WORKS_OF_RIGHTSHOLDER.replace("$rightsholder", holder)
     for name, query in {
         "their_work": f"SELECT work_id AS asset_id FROM ({chosen}) ORDER BY work_id",  # noqa: S608 - a number
-        # By rowid: a condition on other columns would read every column of each block that may hold
-        # a row.
+        # By rowid: other conditions would read all columns of each block that may hold a row.
         "their_asset": "SELECT * FROM asset WHERE rowid IN ("
         "SELECT rowid FROM asset WHERE id IN (SELECT asset_id FROM their_work))",
         "their_rights": "SELECT * FROM asset_rights WHERE rowid IN ("
