@@ -16,8 +16,7 @@
     reports/                            rendered pages and tables
     filings/                            every issued version of a filing, with its answers
 
-A file is written beside its place, synced, and renamed into it, so that a reader never meets half
-of one.
+A file is written beside its place, synced and renamed into it: a reader never meets half of one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """The doctor: checks that the registry and its home are consistent.
 
-Computed values are computed anew and compared; all others are checked against their hash. Only
-:func:`repair` changes anything. Checks of stored data enter here, one module per subject.
+Derived values are computed anew and compared; all others are checked against their hash. Only
+:func:`repair` changes anything.
+
+What may enter: checks of stored data, one module per subject.
 """
 
 from __future__ import annotations

@@ -7,11 +7,10 @@
     store/           batches of files into the registry, and the rules that lists share
     registration     files: inspect, match with owners, store, look for near duplicates
     lists/, bulk/    lists of works: reading them, and registering ten million rows
-    dry_run          the same on a copy of the registry that is deleted afterwards
+    dry_run          the same on a copy of the registry that is then deleted
     fingerprinting, near_duplicates  works that look alike
 
-A file or row that is refused never stops the others: every refusal is a finding with its reason.
+A refused file or row never stops the others: every refusal is a finding with its reason.
 
-What may enter: everything between a source outside and the rows that it becomes. What the registry
-computes from its own rows belongs elsewhere.
+What may enter: everything between a source and its rows, and nothing computed from rows alone.
 """

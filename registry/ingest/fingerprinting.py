@@ -1,8 +1,7 @@
 """Fingerprints for the works of a data set that have none yet.
 
-They are stored batch by batch, so a run that was killed continues where it stopped. A work that has
-too little detail or cannot be decoded gets a row of quality 0, which is never compared.
-:mod:`registry.ingest.near_duplicates` compares the others.
+They are stored batch by batch, so a killed run continues where it stopped. A work with too little
+detail or damage gets a row of quality 0, which is never compared.
 """
 
 from __future__ import annotations

@@ -10,6 +10,8 @@ not a term of a licence. Training copies a work and may adapt it. So a licence t
 permits training, under its duties; a licence without commercial use or adaptation permits it under
 that condition, which people must check. All other terms need review. ``A OR B`` is a choice: the
 more permissive one counts. ``A AND B`` applies both: the stricter one counts.
+
+What may enter: readers of licence references, and nothing that knows a work.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
 """Members: registration, manifests, Merkle proofs, exposure to works, and service.
 
-Code that needs a member, its manifest or its works enters here; training itself does not.
+What may enter: code about members, their manifests and their works, and no training.
 """

@@ -1,6 +1,5 @@
 """Registering trained members, if their works are exactly those of their codes.
 
-The worker that trains a member writes its folder; its parent process registers the folder here.
 Ablation relies on this check: a registered member saw exactly the works of its code, less those
 withdrawn before its training.
 """

@@ -1,8 +1,8 @@
 """The metadata blocks of an image file, format by format, without decoding a pixel.
 
-Pillow gives most blocks when it opens a file, but not those after the pixels of a PNG, the XMP of a
-GIF or a JPEG 2000, second packets of a JPEG, or C2PA; for these the blocks of the file are walked.
-Most works have no metadata, so this check must cost little.
+Pillow gives most blocks when it opens a file. The file's blocks are walked for the others: those
+after the pixels of a PNG, the XMP of a GIF or a JPEG 2000, second packets of a JPEG, and C2PA. Most
+works have no metadata, so this check must cost little.
 """
 
 from __future__ import annotations

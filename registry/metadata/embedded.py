@@ -3,8 +3,7 @@
     with Image.open(io.BytesIO(data)) as image:
         metadata = read_embedded(image, data)
 
-Files may be hostile, and those with broken metadata are registered too: metadata that cannot be
-read is a line in ``problems``.
+Files with broken metadata are registered too: unreadable metadata is a line in ``problems``.
 """
 
 from __future__ import annotations

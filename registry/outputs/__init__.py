@@ -1,4 +1,4 @@
 """Samples, audits and evaluations: queries over their rows.
 
-Code that makes or reports them does not enter here.
+What may enter: queries, and nothing that makes or reports outputs.
 """

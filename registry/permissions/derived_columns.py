@@ -1,8 +1,7 @@
 """Columns of ``asset`` that follow from other rows: rights, rightsholder, licence and permission.
 
 Code that adds a row about a work (a declaration, review, signal, claim, merge or withdrawal) calls
-:func:`recompute` for the works concerned, in the same transaction. `creditline doctor` runs
-:func:`find_stale` over all works.
+:func:`recompute` in the same transaction. `creditline doctor` runs :func:`find_stale`.
 """
 
 from __future__ import annotations

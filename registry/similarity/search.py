@@ -2,8 +2,7 @@
 
 The fingerprints of the picture and of its mirror image are compared with every stored one: four
 XORs and bit counts a work, about a second for ten million works, with no index that could miss one.
-The same bytes are found by their hash. A match says that two pictures look alike, see
-:mod:`registry.similarity.pdq`; people judge whether one is a copy of the other.
+The same bytes are found by their hash. People judge whether a match is a copy.
 """
 
 from __future__ import annotations

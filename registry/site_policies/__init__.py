@@ -3,8 +3,9 @@
     policy = read_site_policy(data, kind="robots", domain="example.org", file_name="robots.txt")
     policy.signals_for(["/gallery/1.jpg", "/private/2.jpg?size=large"])
 
-Nothing is fetched: the policy of the day on which the works were collected counts, and only the
-supplier has that one.
+Nothing is fetched: the policy of the day of collection counts, and only the supplier has that one.
+
+What may enter: formats of policies, and the works that they apply to.
 """
 
 from __future__ import annotations

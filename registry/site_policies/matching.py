@@ -1,7 +1,7 @@
 """Finds the works that a site's policies apply to, and their signals.
 
-Ten million addresses are too many to parse one by one. The database first compares the part between
-the slashes loosely, and only the matches are parsed as URLs.
+Ten million addresses are too many to parse. The database first compares the part between the
+slashes loosely, and only the matches are parsed as URLs.
 """
 
 from __future__ import annotations

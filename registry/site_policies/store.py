@@ -1,9 +1,8 @@
 """Recorded site policies: a file supplied for a domain becomes signals of all works from there.
 
 A policy applies to the works with an address on its host (their own, else their source's), and with
-``subdomains`` to works on the hosts below. The newest policy of a kind for a host counts. Works
-that are registered later get its signals with their registration (:func:`apply_policies`), and
-signals of former policies stay on record.
+``subdomains`` to works on the hosts below. The newest policy of a kind for a host counts. Later
+works get its signals at registration (:func:`apply_policies`); former signals stay on record.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Works for reading: their identity, how people name them, listings, counts, and all about one.
+"""Works for reading: their identity, their names in commands, listings, counts, details of one.
 
 What may enter: queries about works in general, and nothing that writes.
 """

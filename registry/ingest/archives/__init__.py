@@ -1,9 +1,9 @@
 """Works inside ZIP and TAR archives, read one by one, without writing anything to disk.
 
-    limits         how much an archive may ask for: one table of budgets
+    limits         the memory and time that an archive may cost
     sources        the bytes of a file, unpacked if compressed: bounded, forward only
     tars, zips     the two formats: members, or the reason why one is refused
-    member_filter  which member names are taken
+    member_filter  the member names that are taken
     reader         recognising an archive, and its members in order
 
 The formats are parsed here because ``zipfile`` and ``tarfile`` trust an archive more than a

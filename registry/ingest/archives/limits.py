@@ -1,4 +1,4 @@
-"""How much memory and time an archive may cost.
+"""The memory and time that an archive may cost.
 
 The budgets are far above the needs of collections of pictures (photographs hardly compress) and far
 below a machine's size. They are one value, so that tests can lower them.

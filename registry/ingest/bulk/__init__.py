@@ -2,8 +2,8 @@
 
     batches       the list as Arrow tables of bounded size, read ahead by a second thread
     texts         texts trimmed and brought into one spelling
-    checks        which rows might have to be refused, from the bytes of their columns
-    matching      which rows are new works, and which the registry has
+    checks        rows that might have to be refused, by the bytes of their columns
+    matching      rows of new works, and rows of works that the registry has
     names         rightsholders and licences to ids
     known_works   newer declarations for works that the registry has, and conflicts among them
     store         one batch into the registry: one transaction, one event
@@ -11,8 +11,7 @@
 
 No value becomes a Python object and nothing is read twice, so cost grows with the bytes alone.
 
-What may enter: registration rules for whole columns. Rules that files share are in
-:mod:`registry.ingest.store`.
+What may enter: rules for whole columns. Rules shared with files: :mod:`registry.ingest.store`.
 """
 
 from registry.ingest.bulk.registration import ListReport, Refusal, register_list

@@ -1,12 +1,12 @@
-"""Registering a list of works by its metadata: a batch per transaction, each of them an event.
+"""Registering a list of works by its metadata: a batch is one transaction and one event.
 
     path = Path("works.parquet")
     with tempfile.TemporaryDirectory() as staging:
         source = open_list(path, mapping={"rightsholder": "owner"}, staging=Path(staging))
         report = register_list(registry, source, root=path, now=datetime.now(UTC))
 
-A run that is killed loses the batch at hand; the next run finds the works of the others by their
-identity and continues. A work that a list no longer names stays registered.
+A killed run loses the batch at hand; the next run finds the other works by their identity. A work
+that a list no longer names stays registered.
 """
 
 from __future__ import annotations

@@ -8,8 +8,7 @@ refuses its row and not the file.
     source = open_list(Path("works.parquet"), mapping={"rightsholder": "owner"}, staging=folder)
     connection.execute(f"SELECT url, sha256 FROM ({source.select()})")
 
-What may enter: the formats of lists, and the rules for their columns and rows; nothing that knows a
-registry.
+What may enter: formats of lists, and rules for their columns; nothing that knows a registry.
 """
 
 from registry.ingest.lists.connection import translated_errors

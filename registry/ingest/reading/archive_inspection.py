@@ -1,7 +1,7 @@
 """Inspecting the members of many archives at once, in order.
 
-One process reads an archive from beginning to end. A member that ends the process is found by
-reading the archive again, one member at a time from where it stopped.
+One process reads an archive from beginning to end. If a member ends the process, the rest is read
+one member at a time to find it.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
     rights     newer declarations, of files and lists
     data_set   the data set of a source, of files and lists
     embedded   embedded metadata, and its contradictions to declarations
-    supersede  a file that turns up for a work that was listed without one
+    supersede  files of works that were listed without one
     rows       Arrow columns into a table
 
-What may enter: rules for what a registration writes; nothing that reads a source.
+What may enter: rules for the rows of a registration; nothing that reads a source.
 """

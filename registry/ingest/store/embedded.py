@@ -1,6 +1,6 @@
 """Storing embedded metadata, and finding where it contradicts the declaration for the work.
 
-Both are recorded as they are; a person decides which is right.
+Both are recorded as they are; people decide which is right.
 """
 
 from __future__ import annotations

@@ -1,16 +1,13 @@
 """The tables: works and their rights, models trained on them, generated outputs, and audits.
 
-Rows are facts and are appended. A change over time (of a work's owner or licence) is a newer row,
-never an overwritten one. The few columns that hold the current state are named as such and follow
-from the rows. Every change is an event in a hash-chained log that seals the rows it added, see
-:mod:`registry.event_log.events`. Ids of things that a command makes (encoding, ensemble, sample,
-audit) are hashes of the request, see :mod:`registry.ids`, so that a repeated command finds its own
-work.
+Rows are facts and are appended: a new owner or licence is a newer row, never an overwritten one.
+The few columns with the current state are named as such and follow from the rows. Every change is
+an event (:mod:`registry.event_log.events`). Ids of encodings, ensembles, samples and audits are
+hashes of the request (:mod:`registry.ids`), so that a repeated command finds its own result.
 
-There are few constraints: in DuckDB a foreign key, a UNIQUE column or a primary key on a table that
-is filled in bulk makes the load several times slower, and a referenced table cannot be updated
-freely. Tables with a row per work or unit therefore have none, see
-:data:`registry.storage.tables.base.BULK`; the small ones do.
+Tables with a row per work or unit (:data:`registry.storage.tables.base.BULK`) have no constraints:
+in DuckDB a foreign key, a UNIQUE column or a primary key makes a bulk load several times slower,
+and a referenced table cannot be updated freely.
 
 ``table=True`` models skip pydantic's validation. Input is validated where it enters
 (:mod:`registry.ingest`, :mod:`registry.members.manifest`).
