@@ -39,7 +39,8 @@ def sourced(content: ContentFacts, answers: Answers) -> list[Sourced]:
     """The data sets with their sources, the largest first.
 
     The registry knows one source: a data set is synthetic if all its works are outputs generated
-    here. A licence or an address says how a work may be used or where it is, not how it was obtained.
+    here. A licence or an address says how a work may be used or where it is, not how it was
+    obtained.
     """
     found = []
     for facts in content.data_sets:
