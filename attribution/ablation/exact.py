@@ -35,7 +35,7 @@ def ablation_weights(membership: BoolArray) -> Float[Tensor, "unit member"]:
         membership: did each member train on each unit (:func:`registry.encodings.codes.bits`).
 
     Raises:
-        CapacityError: every member saw one same unit.
+        CapacityError: a unit that every member saw.
         UsageError: not a matrix.
     """
     _check_matrix(membership)
@@ -52,7 +52,7 @@ def joint_ablation_weights(membership: BoolArray) -> Float[Tensor, " member"]:
     """Weights without any of the rows' units: the survivors are the members that saw none of them.
 
     Raises:
-        CapacityError: every member saw a unit; says how many units the encoding can lose at once.
+        CapacityError: no member is left; says how many units the encoding can lose at once.
     """
     _check_matrix(membership)
     seen = np.logical_or.reduce(membership, axis=0, keepdims=True)
@@ -92,7 +92,7 @@ def counterfactuals(
         advanced: called with the number of units done since the last call.
 
     Raises:
-        CapacityError: every member saw one same unit.
+        CapacityError: a unit that every member saw.
         UsageError: shapes that contradict each other.
     """
     if not len(membership):

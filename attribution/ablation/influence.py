@@ -8,7 +8,6 @@ h/n,
 
 so one Jacobian per sample gives the influence of every unit of any data set at the price of n^2
 products each.
-products each.
 
 Influences to first order are estimates. They depend on the members more than on the unit, so
 reports show them beside the evidence and never as evidence; see ``docs/method.md``.
@@ -61,7 +60,7 @@ def influences(
         at_once: units per matrix product; changes memory only.
 
     Raises:
-        CapacityError: every member saw one same unit.
+        CapacityError: a unit that every member saw.
         UsageError: membership is no boolean matrix over the members of G.
     """
     result: FloatArray = np.sqrt(square_influences(gram_matrix, membership, at_once=at_once)) * euclidean_scale(values)
@@ -76,7 +75,7 @@ def square_influences(
     With G_phi of :mod:`attribution.metrics.perceptual` for G: the ablation's first-order LPIPS.
 
     Raises:
-        CapacityError: every member saw one same unit.
+        CapacityError: a unit that every member saw.
         UsageError: membership is no boolean matrix over the members of G.
     """
     n = gram_matrix.shape[0]
@@ -101,7 +100,7 @@ def synthetic_ablation(
     """First-order estimate of the output without each row's unit, not clipped: y + J (u_{-x} - u0).
 
     Raises:
-        CapacityError: every member saw one same unit.
+        CapacityError: a unit that every member saw.
     """
     move = (ablation_weights(membership) - 1.0 / membership.shape[1]).to(jacobian)
     moved: Tensor = torch.tensordot(move, jacobian, dims=1)

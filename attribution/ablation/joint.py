@@ -63,7 +63,7 @@ def ablate_sample(
     Raises:
         NotFoundError: no such sample or unit.
         UsageError: a name fits several.
-        CapacityError: every member saw a unit; says how many units the encoding can lose at once.
+        CapacityError: no member is left; says how many units the encoding can lose at once.
         IntegrityError: the sample or a member was altered.
     """
     with registry.session() as session:

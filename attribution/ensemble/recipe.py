@@ -135,8 +135,8 @@ class EnsembleSettings:
         """One prompt as the condition of ``rows`` rows; None for an unconditional ensemble.
 
         Raises:
-            UsageError: the label is unknown, missing, or one too many; or the kind cannot follow
-                the prompt.
+            UsageError: the label is unknown, missing where one is needed, or given to an
+                unconditional ensemble; or the kind cannot follow the prompt.
         """
         label = None if prompt is None else prompt.label
         if self.label_column is None and label is not None:

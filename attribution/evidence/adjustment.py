@@ -2,9 +2,10 @@
 
 Members differ because of all works that they saw, and most of the difference is unrelated to the
 tested unit. The codes of the other units say which member saw which unit, so their effects can be
-direction from that mean to the picture of unit k, and c_k the unit's centred bits. Ridge regression
+estimated. Let Y_i be member i's prediction minus the mean of all members, z_k = a_k - m the
 direction from that mean to the picture of unit k, and c_k the unit's centred bits. Ridge regression
 on the neighbours (the first units of the ranking, without the tested unit) fits
+
     Y_i ~ sum_k theta_k c_ki z_k,
     minimising || Y - sum_k theta_k c_k x z_k ||^2 + lambda ||theta||^2
 

@@ -136,7 +136,7 @@ def _distances(ranks: Int64[np.ndarray, "row value"], places: int) -> Float64[np
     ordered = np.sort(ranks, axis=1)
     count = ordered.shape[1]
     place = np.arange(1, count + 1) / count
-    # At a value the empirical share is at least its place; just below the value, at most one less.
+    # At a value the empirical share is at least its place; just below, at most the place before.
     above = (place - ordered / places).max(axis=1)
     below = ((ordered - 1) / places - (place - 1 / count)).max(axis=1)
     return np.asarray(np.maximum(above, below), dtype=np.float64)

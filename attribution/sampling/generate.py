@@ -119,7 +119,7 @@ def generate_samples(
     Registered samples are yielded as they are; lost or altered files are generated again.
 
     Raises:
-            UsageError: the ensemble does not know the prompt, or a seed is out of range.
+        UsageError: the ensemble does not know the prompt, or a seed is out of range.
         CapacityError: works were withdrawn meanwhile, and members went out of service.
         IntegrityError: a member was altered, or a lost sample cannot be reproduced.
     """

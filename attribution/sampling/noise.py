@@ -50,8 +50,8 @@ def standard_normal(seed: int, stream: int, count: int) -> npt.NDArray[np.float3
 def exogenous_noise(seed: int, draws: int, shape: Shape) -> Float[Tensor, "draw channel height width"]:
     """The noise of one sample on the CPU in float32; ``draws`` is :attr:`SamplerSettings.draws`.
 
-    Entry 0 is the start z_T; entry k is added after the k-th stochastic step. Fewer draws are the
-    first of more.
+    Entry 0 is the start z_T; entry k is added after the k-th stochastic step. A shorter run uses
+    the first entries.
 
     Raises:
         UsageError: the seed is out of range.

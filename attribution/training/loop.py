@@ -186,7 +186,7 @@ def step_seed(training: TrainingSettings, step: int, index: int | None) -> int:
 def draw(
     training: TrainingSettings, step: int, index: int | None, clean: Float[Tensor, "work channel height width"]
 ) -> Draw:
-    """A step's draw: a timestep from each of ``batch_size`` equal ranges; index None: common."""
+    """A member's draw (index None: all members'); timesteps from ``batch_size`` equal ranges."""
     generator = torch.Generator().manual_seed(step_seed(training, step, index))
     batch = training.batch_size
     chosen = (torch.rand(batch, generator=generator, dtype=torch.float64) * len(clean)).long()

@@ -130,7 +130,7 @@ class World:
         created_at: datetime.datetime = NOON,
         works_each: int = 1,
     ) -> Audit:
-        """Add an audit; candidates, from ``first`` on, are beaten by this many decoys."""
+        """Add an audit; ``beaten_by``: per candidate, from unit ``first`` on, its better decoys."""
         generator = np.random.default_rng(first + 100 * len(beaten_by))
         units = [(first + place) % self.unit_count for place in range(len(beaten_by))]
         p_values = [(1 + beaten) / (DECOYS + 1) for beaten in beaten_by]

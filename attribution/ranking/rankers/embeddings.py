@@ -1,4 +1,4 @@
-"""Embeddings for the feature kernel: MobileNetV2 with ImageNet weights, LPIPS, and open_clip's.
+"""Embeddings for the feature kernel: MobileNetV2 (ImageNet), LPIPS and, if installed, open_clip.
 
 Weights are files that the user names; nothing is downloaded. MobileNetV2's weights must have the
 known SHA-256.
@@ -86,7 +86,7 @@ def mobilenet(weights: Path | None = None) -> Embedding:
 
     Raises:
         MissingPartError: no file is named, it does not exist, or torchvision is not installed.
-        InputError: the file is another one or damaged.
+        InputError: another file, or a damaged one.
     """
     named = weights or os.environ.get(MOBILENET_VARIABLE)
     if not named:
@@ -132,7 +132,7 @@ def open_clip_embedding(named: str | None = None) -> Embedding:
 
     Raises:
         MissingPartError: open_clip is not installed, or no file is named.
-        UsageError: another form, or open_clip has no such model.
+        UsageError: not in this form, or open_clip has no such model.
         InputError: the file does not hold this model's weights.
     """
     named = named or os.environ.get(OPEN_CLIP_VARIABLE)

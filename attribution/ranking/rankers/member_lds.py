@@ -6,9 +6,9 @@ halves of the data. The members of an encoded ensemble are such models. For each
 scores of the works that a member saw are summed and rank-correlated, over the members, with minus
 the member's denoising loss on the image.
 
-It has two 95 % bootstrap intervals: over images of the same ensemble, and over members. The second
-draws members with replacement, the same draw for all images, since a member's peculiarities show in
-all images. With few members it is the wider one.
+Member-LDS has two 95 % bootstrap intervals: over images of the same ensemble, and over members. The
+second draws members with replacement, the same draw for all images, since a member's peculiarities
+show in all images. With few members it is the wider one.
 """
 
 from __future__ import annotations

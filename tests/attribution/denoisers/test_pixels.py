@@ -1,4 +1,4 @@
-"""The default kind: rows from before there were kinds keep their meaning, to the last bit."""
+"""The default kind: older rows keep their meaning, to the last bit where nothing is rounded."""
 
 from __future__ import annotations
 
