@@ -31,8 +31,7 @@ ROWS_AT_ONCE = 64
 def ablation_weights(membership: BoolArray) -> Float[Tensor, "unit member"]:
     """Float64 weights without each row's unit: 0 for members that saw it, equal for the others.
 
-    Args:
-        membership: did each member train on each unit (:func:`registry.encodings.codes.bits`).
+    ``membership`` has a row per unit, a column per member (:func:`registry.encodings.codes.bits`).
 
     Raises:
         CapacityError: a unit that every member saw.
@@ -81,15 +80,8 @@ def counterfactuals(
 
     Units are the rows of a batch. A member is evaluated only on the rows that it survives, so one
     ablation costs (n - h)/n of a plain sample and shares every kernel call with the others.
-
-    Args:
-        ensemble: the members.
-        noise: the sample's exogenous noise.
-        settings: the sample's settings.
-        membership: one row per unit, one column per member.
-        condition: the condition of the sample, one row.
-        rows_at_once: batch size; changes memory and speed, and results by rounding only.
-        advanced: called with the number of units done since the last call.
+    ``rows_at_once`` changes memory and speed, and results by rounding only. ``membership`` has a
+    row per unit, ``condition`` one row. ``advanced`` gets the number of units done since the last call.
 
     Raises:
         CapacityError: a unit that every member saw.

@@ -90,13 +90,8 @@ class Auditor:
     ) -> Auditor:
         """Open the works, draw the decoys, and grade the rankers, unless a kept choice exists.
 
-        Args:
-            registry: the registry.
-            ensemble: the members that serve.
-            settings: how to audit.
-            device: where members run.
-            used: the rankers; None: the rankers kept with the ensemble, or the default ones.
-            lpips: see :func:`attribution.metrics.lpips_weights.lpips_weights`.
+        ``used``: None: the rankers kept with the ensemble, or the default ones. ``lpips``: see
+        :func:`attribution.metrics.lpips_weights.lpips_weights`.
 
         Raises:
             IntegrityError: a work was altered since it was registered.
@@ -334,11 +329,9 @@ class Auditor:
     ) -> list[AuditTask]:
         """Tasks for workers that generate samples again without units.
 
-        Args:
-            samples: samples of this ensemble.
-            units: by sample id, the numbers of the units to leave out, one at a time.
-            rows: samples per task, at most; None: as many as the kind of denoiser samples at once.
-            settings: the measurements to make; None: the measurements of the audits.
+        ``units``: by sample id, the numbers of the units to leave out, one at a time. ``rows``:
+        samples per task, at most; None: as many as the kind of denoiser samples at once.
+        ``settings``: the measurements to make; None: the measurements of the audits.
         """
         settings = settings or self.context.settings
         membership = self.context.encoded.membership

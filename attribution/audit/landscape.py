@@ -124,13 +124,8 @@ def landscape_facts(
 ) -> dict[str, Any]:
     """The facts of an audit's landscapes.
 
-    Args:
-        landscapes: the influences.
-        jacobian: the file of the Jacobian.
-        jacobian_members: members that carried its tangents at each step; None: all of them.
-        lpips: the network that measured LPIPS, or why LPIPS was not measured.
-        side: of the output, in pixels.
-        why_not: why a unit may have no influence.
+    ``jacobian_members``: members that carried the Jacobian's tangents at each step; None: all.
+    ``side``: of the output, in pixels. ``why_not``: why a unit may have no influence.
     """
 
     def facts(values: Influences | None, method: str, reason: str) -> dict[str, Any]:

@@ -169,12 +169,8 @@ def artefact_is_intact(context: AuditContext, audit: tables.Audit) -> bool:
 def record_audit(context: AuditContext, found: Findings, shown: Counterfactuals | None) -> tables.Audit:
     """Write an audit's artefact and the pictures of its works, then its rows in one transaction.
 
-    If the rows exist and the artefact was lost or altered, only the artefact is restored.
-
-    Args:
-        context: the values that the run's audits share.
-        found: ranking and test of the subject.
-        shown: its real ablations; None for an outside image.
+    If the rows exist and the artefact was lost or altered, only the artefact is restored. ``shown``
+    has the real ablations; None for an outside image.
 
     Raises:
         IntegrityError: the artefact was lost, and this machine cannot reproduce the registered one.

@@ -73,12 +73,6 @@ def planted_power(
 ) -> PlantedPower:
     """Audit ``count`` random training works as outside images; all works, if there are fewer.
 
-    Args:
-        auditor: has the ensemble and the settings.
-        count: works to audit.
-        seed: of their choice.
-        on_progress: see :data:`Progress`.
-
     Raises:
         UsageError: ``count`` is less than 1, or no work can be tested.
     """

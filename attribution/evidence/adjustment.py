@@ -67,10 +67,8 @@ def neighbours_of(
 ) -> Neighbours:
     """The first units of an order that does not depend on the codes.
 
-    Args:
-        encoded: the works and units.
-        image: the audited image in [0, 1]; it weights the works of units with many works.
-        order: units, best first.
+    ``image``, the audited one in [0, 1], weights the works of units with many works. ``order`` has
+    the best unit first.
     """
     units = order[: MOST if encoded.index.single else MOST_OF_MANY_WORKS]
     if encoded.index.single:

@@ -106,10 +106,9 @@ def rightsholder_tests(
         ensemble: the members in service.
         encoded: the works and units.
         image: the audited image in [0, 1].
-        predictions: the members' predictions for it.
+        predictions: the members' predictions for the image.
         neighbours: units whose effects are subtracted, except works of the same rightsholder.
-        ranked: units, best first, by a ranking that does not use the codes; the first :data:`REACH`
-            are searched.
+        ranked: units, best first, by a ranking without the codes; :data:`REACH` are searched.
         decoys: codes that no unit has, with contrast.
         length: rightsholders to test, at most.
         seed: of the draws.
@@ -154,10 +153,8 @@ def holdings(
 ) -> dict[str, Int64[np.ndarray, " work"]]:
     """The first ``length`` rightsholders of a ranking, with the places of their works in it.
 
-    Args:
-        owners: names of the rightsholders of each ranked work, best work first.
-        length: rightsholders, at most.
-        most_works: works of each rightsholder, at most.
+    ``owners``: names of the rightsholders of each ranked work, best work first. ``most_works``:
+    works of each rightsholder, at most.
     """
     places: dict[str, list[int]] = {}
     for place, names in enumerate(owners):

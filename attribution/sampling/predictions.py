@@ -142,15 +142,9 @@ def renoise(
     The noise is a function of ``seed``, in pairs of opposite sign. Losses are taken over the middle
     steps, where members disagree about the picture more than about grain.
 
-    Args:
-        ensemble: the members.
-        image: any image in [-1, 1] at the ensemble's size, generated here or not.
-        settings: the sampler.
-        seed: of the noise.
-        condition: the condition of the image, one row.
-        spacing: 1: a pair at every step; 2: at every second step, and so on.
-        rows_at_once: noised images evaluated together: changes memory and speed, and results by
-            rounding only.
+    ``image``: any image in [-1, 1] at the ensemble's size, generated here or not. ``condition`` has
+    one row. ``spacing``: 1: a pair at every step; 2: at every second step, and so on.
+    ``rows_at_once``: noised images at once; changes memory and speed, and results by rounding only.
     """
     views = noised_views(settings, spacing)
     clean = ensemble.space.encode(image[None])[0]

@@ -42,15 +42,10 @@ class TrainingRun:
     def __init__(
         self, settings: EnsembleSettings, works: TrainingSet, rows: np.ndarray, index: int | None, device: str
     ) -> None:
-        """Prepare the first step.
+        """Prepare the first step of training on some rows of the works.
 
-        Args:
-            settings: the ensemble's recipe.
-            works: the ensemble's works.
-            rows: the works to train on.
-            index: the member's index; None for the reference model, with the start and draws of
-                members with common draws.
-            device: where torch computes.
+        ``index``: the member's; None: the reference model, with the start and draws of members with
+        common draws.
         """
         self.training = settings.training
         self.index = index
@@ -211,11 +206,8 @@ def draw_works(
     works, and other works have no influence. Timestep, noise and dropout come from the lot as well.
     If a member has fewer works than a batch has rows, each work has several lots.
 
-    Args:
-        training: the settings.
-        step: number of the step.
-        keys: a number for each work, the same for every member.
-        clean: the works in the members' space.
+    ``keys``: a number for each work, the same for every member. ``clean``: the same works in the
+    members' space.
     """
     batch = training.batch_size
     rounds = np.arange(math.ceil(batch / len(keys)), dtype=np.uint64)

@@ -128,13 +128,8 @@ def publish(
 ) -> None:
     """Write a trained network's folder, with its list of works and its manifest, by one rename.
 
-    Args:
-        task: the training's values.
-        member: the trained network.
-        hashes: SHA-256 of the works that it saw.
-        folder: the destination.
-        manifest: the class of its manifest.
-        further: the fields that this class adds to :class:`TrainingManifest`.
+    ``hashes``: SHA-256 of the works that the network saw. ``further``: the fields that the class
+    ``manifest`` adds to :class:`TrainingManifest`.
     """
     part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     part.mkdir(parents=True)

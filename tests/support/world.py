@@ -130,7 +130,7 @@ class World:
         created_at: datetime.datetime = NOON,
         works_each: int = 1,
     ) -> Audit:
-        """Add an audit; ``beaten_by``: per candidate, from unit ``first`` on, its better decoys."""
+        """Add an audit; ``beaten_by``: better decoys, by candidate from unit ``first`` on."""
         generator = np.random.default_rng(first + 100 * len(beaten_by))
         units = [(first + place) % self.unit_count for place in range(len(beaten_by))]
         p_values = [(1 + beaten) / (DECOYS + 1) for beaten in beaten_by]

@@ -65,13 +65,7 @@ class Gradients(FeatureKernel):
         views: int = VIEWS,
         on_progress: Callable[[int, int], object] = lambda _done, _total: None,
     ) -> None:
-        """Differentiate a model.
-
-        Args:
-            model: the reference model.
-            views: noised views of every picture; with few of them a gradient is mostly noise.
-            on_progress: gets (works done now, works in all).
-        """
+        """``views``: noised views of a picture; with few of them a gradient is mostly noise."""
         self.gradients = GradientEmbedding(model, views)
         super().__init__(self.gradients, on_progress)
 

@@ -102,14 +102,8 @@ def scan(
 ) -> Scanned:
     """Score all works for the images of a query.
 
-    Args:
-        query: one ranker's query.
-        works: only their number and width, which decide the blocks, are used.
-        images: number of images of the query.
-        scales: number of scales of the ranker.
-        index: the works' units.
-        keep: units in each order, at most.
-        membership: whether a member saw a unit; None: no sums per member.
+    ``works``: only their number and width, which decide the blocks, are used. ``keep``: units in
+    each order, at most. ``membership``: whether a member saw a unit; None: no sums per member.
     """
     tally = _Tally(query, images, scales, keep, membership, one_order=query.same_order and index.single)
     if index.single:

@@ -47,12 +47,8 @@ def work_features(
 ) -> ArrayRows:
     """The features of all works: from the file, or computed, and kept if the works have a folder.
 
-    Args:
-        file: name, content and format of the features.
-        works: the works.
-        shape: channels, height and width of a work.
-        compute: the features of a few works.
-        on_progress: gets (works computed now, works in all).
+    ``shape``: channels, height and width of a work. ``on_progress`` gets (works computed now, works
+    in all).
 
     Raises:
         InputError: the folder cannot be written.
