@@ -81,7 +81,7 @@ def counterfactuals(
     Units are the rows of a batch. A member is evaluated only on the rows that it survives, so one
     ablation costs (n - h)/n of a plain sample and shares every kernel call with the others.
     ``rows_at_once`` changes memory and speed, and results by rounding only. ``membership`` has a
-    row per unit, ``condition`` one row. ``advanced`` gets the number of units done since the last call.
+    row per unit, ``condition`` one row. ``advanced`` gets the number of units just done.
 
     Raises:
         CapacityError: a unit that every member saw.
