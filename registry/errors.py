@@ -1,8 +1,7 @@
 """The tree of errors, each with the exit status of the command line.
 
-A message is one line: what was got, what was expected, what to do. Library code raises; only
-the command line prints. An error of a driver (DuckDB, Pillow, safetensors) stays as the cause
-(``from``), so that ``--debug`` shows both.
+A message is one line: what was got, what was expected, what to do. Library code raises; only the
+command line prints. A driver's error stays as the cause (``from``), so that ``--debug`` shows both.
 """
 
 from __future__ import annotations

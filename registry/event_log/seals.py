@@ -1,8 +1,7 @@
 """Seals: a hash over rows, kept in the event that added them, so that an edit of the rows is found.
 
 Rows of the *numbered* tables are sealed by the range of ids that a change added, rows of the
-*keyed* tables by the key that they belong to. This module defines the sealed columns and computes
-the hashes; :mod:`registry.event_log.events` writes them into the log and
+*keyed* tables by their key. :mod:`registry.event_log.events` writes the seals into the log,
 :mod:`registry.event_log.verify` compares them with the tables.
 """
 

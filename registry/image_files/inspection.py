@@ -2,7 +2,6 @@
 
 Dimensions come from the header and are limited before anything is decoded. Animated images are
 refused, because training would use an arbitrary frame. Every colour model is taken and recorded.
-Embedded metadata is read as well.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Whether an image file is complete, by its structure, without decoding a pixel.
 
-Decoding costs several times as much as hashing. PNG, JPEG, GIF and WebP, nearly all images, mark
-their end; the check walks their blocks to it, and compares a PNG's checksums. Other formats are
-decoded.
+Decoding costs several times as much as hashing. PNG, JPEG, GIF and WebP mark their end; the check
+walks their blocks to it, and compares a PNG's checksums. The few other images are decoded.
 
 Sources: W3C PNG (third edition) 5.3; ITU T.81 annex B; GIF89a appendix A; Google's WebP container
   specification.

@@ -1,7 +1,7 @@
 """Fingerprints for the works of a data set that have none yet.
 
-They are stored batch by batch, so a killed run continues where it stopped. A work with too little
-detail or damage gets a row of quality 0, which is never compared.
+They are stored batch by batch, so a killed run continues where it stopped. A work that is damaged
+or has too little detail gets a row of quality 0, which is never compared.
 """
 
 from __future__ import annotations

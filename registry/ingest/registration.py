@@ -4,9 +4,8 @@
     register_archive(registry, Path("works.zip"), OneOwner("Ada Example", "CC-BY-4.0"), now=now)
     register_shards(registry, Path("shards"), OneOwner(None, None), now=now)
 
-Running it again on the same source changes nothing. A changed declaration is recorded beside the
-earlier one. Changed content is a new work; the former work stays on record as missing and joins no
-new encoding.
+A second run on the same source changes nothing. A changed declaration is recorded beside the
+earlier one. Changed content is a new work; the former work stays on record as missing.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """The models that saw given works: by the codes, compared with the members' own listings.
 
-Codes answer for any number of works at once. A member's ``works.txt`` is sorted, so a work is
-found by binary search. A disagreement, or an unreadable listing, is a finding: the answer then
-rests on the codes alone.
+Codes answer for any number of works at once. A work is found in a sorted ``works.txt`` by binary
+search. A disagreement, or an unreadable listing, is a finding: then the codes alone answer.
 """
 
 from __future__ import annotations

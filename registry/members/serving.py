@@ -2,8 +2,7 @@
 
 The codes and a member's manifest show what it saw (:mod:`registry.members.seen`), so a withdrawal
 takes effect as soon as it is recorded: nothing has to be trained, copied or switched. Only the
-newest generation of a member can be in service. Earlier ones stay on record and on disk, to verify
-their outputs.
+newest generation can be in service. Earlier ones stay on record, to verify their outputs.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """C2PA manifests: their signers, and the uses that they reserve.
 
 ``c2pa-python`` (extra ``c2pa``) reads and validates, and is asked only about files with a manifest.
-Nothing is fetched (remote manifest, revocation list, identity document): a file must not be able to
-cause a network connection.
+Nothing is fetched (remote manifest, revocation list, identity document): a file must not cause a
+network connection.
 
 A manifest that does not validate proves nothing about its signer, but a reservation in it is still
 a reservation. So its signals are kept, and say where they are from.

@@ -1,8 +1,7 @@
 """The PLUS Data Mining vocabulary, adopted by IPTC for its photo metadata: ``plus:DataMining``.
 
-Values are addresses such as ``http://ns.useplus.org/ldf/vocab/DMI-PROHIBITED``; the last part alone
-is in use as well. An unknown value is kept without a meaning, unless it begins like a prohibition:
-then it is one.
+Values are addresses such as ``http://ns.useplus.org/ldf/vocab/DMI-PROHIBITED``, or their last part
+alone. An unknown value is kept without a meaning, but is a prohibition if it begins like one.
 
 Source: PLUS Media Data Mining, IPTC Photo Metadata Standard 2023.1.
 """

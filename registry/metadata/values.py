@@ -1,7 +1,7 @@
 """The values of embedded metadata: frozen, plain and bounded.
 
 Text from a file appears in listings, reports and spreadsheets, where a control character or a
-bidirectional override can disguise a name. They are removed here, once and for all uses.
+bidirectional override can disguise a name: both are removed here.
 """
 
 from __future__ import annotations

@@ -7,8 +7,7 @@ so one step leads from any record to the one that counts:
     merge_rightsholders(registry, merged=4, into=2, reason="same studio, see contract 17", now=now)
     current_rightsholder_ids(connection, [4])      # [2]
 
-The name of a merged record stays known: a later table that states it leads to the record that
-counts.
+A later table with the name of a merged record leads to the record that counts.
 """
 
 from __future__ import annotations

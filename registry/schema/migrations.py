@@ -1,8 +1,7 @@
 """From one schema version to the next: ordered steps in one transaction, after a copy was made.
 
-A registry is evidence, and may be opened years later by a newer creditline. A released step never
-changes. DuckDB's schema changes are transactional, so a step that fails leaves the registry as it
-was.
+A registry is evidence, and may be opened years later. A released step never changes. DuckDB's
+schema changes are transactional, so a step that fails leaves the registry as it was.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Host names in one form, from a URL or as given, and the path that a policy is matched against.
 
-Host names are compared in one form: lower case, without a final dot, and in punycode if not ASCII.
-A policy is for one host: RFC 9309 and TDMRep both take the file from the origin that serves the
-work.
+The form is lower case, without a final dot, and in punycode if not ASCII. A policy is for one host:
+RFC 9309 and TDMRep both take the file from the origin that serves the work.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 While one process has the file open, no other process can open it, not even to read. So a connection
 lives as long as one ``with`` block, without a pool, and a process that finds the file locked waits
-a little before it reports which process holds it. Worker processes never open the registry: they
-write files, and their parent registers these.
+before it reports the holder. Worker processes never open the registry: they write files, which
+their parent registers.
 
     registry = Registry.open(Home(Path("creditline-home")))
     with registry.session() as session:          # small tables, through the models
@@ -13,8 +13,7 @@ write files, and their parent registers these.
     with registry.reading() as connection:       # SQL written by people
         connection.execute("SELECT * FROM work")
 
-Opening imports DuckDB alone: importing the models and their ORM takes longer than filtering ten
-million works.
+Opening imports DuckDB alone: importing the ORM takes longer than filtering ten million works.
 """
 
 from __future__ import annotations

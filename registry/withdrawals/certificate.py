@@ -1,13 +1,13 @@
 """Certificates of withdrawal: proofs that no member in service saw the withdrawn works.
 
-A certificate names the works by hash, the authors and reasons of the withdrawals, and every
-member in service with its manifest. For every work and member it has the Merkle proof that the work
-is not under the manifest's root. :func:`check` needs no registry; it also compares the manifests
+A certificate names the works by hash, the authors and reasons of the withdrawals, and every member
+in service with its manifest. For every work and member it has the Merkle proof that the work is not
+under the manifest's root. :func:`check` needs no registry; it also compares the manifests
 with earlier copies. The certificate names the newest hash of the log, so cutting off the log before
 that point shows. :mod:`registry.withdrawals.issue_certificate` makes certificates.
 
-The proofs show that the works are absent, and nothing else. The authors, times and reasons of
-the withdrawals are the maker's statement. A hash covers the whole document, and the maker's log has
+The proofs show that the works are absent, and nothing else. Authors, times and reasons of the
+withdrawals are the maker's statement. A hash covers the whole document, and the maker's log has
 the same hash: comparing the two reveals an alteration. The document states what it cannot prove.
 """
 

@@ -1,8 +1,8 @@
 """Withdrawing works: every model that saw them is out of service once the withdrawal is recorded.
 
 A withdrawal covers one work, or all works of a rightsholder, later ones included. It is never
-revoked: rows are appended, and a withdrawn work stays withdrawn. Which members remain in service
-follows from the rows, see :mod:`registry.members.serving`.
+revoked: a withdrawn work stays withdrawn. The rows show the members that remain in service, see
+:mod:`registry.members.serving`.
 """
 
 from __future__ import annotations

@@ -2,8 +2,7 @@
 
 The rules are those of :mod:`registry.ingest.lists.columns`, but as SQL they would cost more than
 the rest of a registration. Nearly every row is sound, and a column's smallest byte or longest text
-shows it. Every row that the rules refuse is suspected here; the rules then decide about the
-suspected rows.
+shows it. The rules then decide about the suspected rows, which include all that they refuse.
 """
 
 from __future__ import annotations

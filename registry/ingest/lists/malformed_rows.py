@@ -4,8 +4,8 @@ DuckDB reads a list as a whole or fails. If it fails, the list is copied here li
 line as it is, a malformed one as a row with only the reason, in the column :data:`MARK`. DuckDB
 then reads the copy, and rows keep their numbers.
 
-An open quote extends to the next quote. If the record that results is malformed, only the line with
-the open quote is refused, and reading continues with the line after it.
+An open quote extends to the next quote. If that record is malformed, only the line with the open
+quote is refused, and reading continues with the line after it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """CSV and JSON lines into Parquet, every column as text, in bounded memory.
 
 Types are checked later, row by row; here only a fault of the whole file is an error. Malformed
-lines cause a second, slower reading (see :mod:`registry.ingest.lists.malformed_rows`) and become
-refused rows.
+lines become refused rows by a slower reading: :mod:`registry.ingest.lists.malformed_rows`.
 """
 
 from __future__ import annotations

@@ -8,8 +8,7 @@ becomes an attribute of the work.
 Several rightsholders are in ``rightsholder``, ``rightsholder_2``, ``rightsholder_3`` and so on,
 each with optional ``…_role`` and ``…_share``; a share is a number from 0 to 1, or a percentage.
 
-A row that is unusable, such as one of two that contradict each other, is ignored and becomes a
-finding.
+An unusable row, such as one of two that contradict each other, is ignored and becomes a finding.
 """
 
 from __future__ import annotations

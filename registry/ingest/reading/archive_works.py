@@ -1,7 +1,6 @@
 """Archives as sources of works: every member is inspected as a file is, in the archive's order.
 
-A shard of img2dataset is recognised by its first members; each image carries the facts in its
-``.json``.
+A shard of img2dataset is recognised by its first members; an image has the facts of its ``.json``.
 """
 
 from __future__ import annotations

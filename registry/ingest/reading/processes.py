@@ -1,8 +1,7 @@
 """Processes that read files from outside, and the threads that wait for them.
 
-A hostile file can crash or block its decoder; it then costs its process, and the file gets a
-finding. Each process runs :mod:`registry.ingest.reading.worker` and exchanges lines of JSON with
-this one.
+A hostile file can crash or block its decoder: it costs its process, and gets a finding. Each
+process runs :mod:`registry.ingest.reading.worker` and exchanges lines of JSON with this one.
 
 ``concurrent.futures.ProcessPoolExecutor`` would be shorter, but one process that dies breaks its
 whole pool, and nothing says which task it died of. Its workers wait forever when their parent was

@@ -1,8 +1,7 @@
 """The files of a folder.
 
 Symbolic links are never followed: the target of a link inside the folder is found anyway, and every
-other link leads out of the folder or in a circle. Names that begin with a dot are passed over, as
-``ls`` does, and counted.
+other link leads out or in a circle. Names with a dot in front are passed over, but counted.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """The facts about an image in a shard's ``.json``, under the registry's names.
 
-img2dataset copies the columns of the list that it downloaded from, under their names there; the
-names below are those of well-known lists. A fact is text from outside: it is bounded, cleaned, and
-kept only if it is a single value.
+img2dataset copies the columns of its list; the names below are those of well-known lists. A fact is
+text from outside: it is bounded, cleaned, and kept only if it is a single value.
 """
 
 from __future__ import annotations

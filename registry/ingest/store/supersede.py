@@ -1,9 +1,8 @@
 """Files that turn up for works that a list had registered without a file.
 
 Rows are never rewritten, so the file is a new work. The listed work is marked as missing, and an
-event names the work that replaces it. Everything recorded about the listed work (rights, reviews,
-claims, withdrawals) is copied to the new one: a withdrawal must not be lost because a file was
-found.
+event names the work that replaces it. Rights, reviews, claims and withdrawals of the listed work
+are copied to the new one: a withdrawal must not be lost because a file was found.
 """
 
 from __future__ import annotations
