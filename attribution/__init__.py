@@ -1,1 +1,1 @@
-"""What caused an output: encoded ensembles, samples, ablation of units, tests of influence."""
+"""The causes of an output: encoded ensembles, samples, ablation of units, tests of influence."""

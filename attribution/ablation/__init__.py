@@ -1,5 +1,5 @@
 """Samples without some units: exact ablation, joint ablation, and first order by the Jacobian.
 
-May enter: counterfactuals of one sample. Tests of significance belong to
+What may enter: counterfactuals of one sample. Tests of significance belong to
 :mod:`attribution.evidence`.
 """

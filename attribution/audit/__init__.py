@@ -1,4 +1,4 @@
 """An audit: the three layers on one image, and its record.
 
-May enter: code that joins the layers. The layers themselves have rooms of their own.
+What may enter: code that joins the layers. The layers themselves have rooms of their own.
 """

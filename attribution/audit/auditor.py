@@ -225,7 +225,7 @@ class Auditor:
         return load_predictions(self.context.registry.home.image_predictions(task.key))[0]
 
     def _sampler(self) -> SamplerSettings:
-        """The sampler at whose steps an outside image is noised."""
+        """The sampler that fixes the steps at which an outside image is noised."""
         return default_sampler(self.context.ensemble.settings)
 
     def _check_ensemble(self, sample: tables.Sample) -> None:

@@ -268,9 +268,9 @@ def _test_facts(context: AuditContext, found: Findings) -> dict[str, Any]:
 
 
 def decoys_with_contrast(ensemble: ServingEnsemble, codes: UInt64[np.ndarray, " unit"]) -> int:
-    """Number of codes of no unit whose bits differ over the members that serve.
+    """Number of decoys with contrast over the members that serve.
 
-    Of the C(n, h) words, C(n-m, h) are 0 at all m members that serve, and C(n-m, h-m) are 1 there.
+    Of the C(n, h) words, C(n-m, h) are 0 at all m members that serve, and C(n-m, h-m) are 1.
     """
     n, h, m = ensemble.encoding.n, ensemble.encoding.h, len(ensemble.indices)
     alike = comb(n - m, h) + (comb(n - m, h - m) if h >= m else 0)

@@ -153,7 +153,7 @@ class DenoiserKind(Space, ABC):
         """Refuse a recipe of other images, classes or noise than the fields are for.
 
         Raises:
-            UsageError: says what contradicts what.
+            UsageError: names the contradiction.
         """
 
     @property
@@ -163,7 +163,7 @@ class DenoiserKind(Space, ABC):
 
     @property
     def dropout(self) -> float:
-        """Share of training rows whose condition is replaced by the empty one."""
+        """Share of training rows trained under the empty condition instead of their own."""
         return 0.0
 
     @abstractmethod

@@ -1,5 +1,4 @@
 """An ensemble as a value: its recipe, and the members that serve it.
 
-May enter: what a worker needs to know of an ensemble. Networks belong to
-:mod:`attribution.denoisers`.
+What may enter: values of an ensemble for workers. Networks belong to :mod:`attribution.denoisers`.
 """

@@ -150,7 +150,7 @@ class EnsembleSettings:
 
 
 def versions_of(device: str) -> dict[str, str]:
-    """Versions and kind of machine: what repeating a result needs."""
+    """Versions and kind of machine, without which a result cannot be repeated."""
     import diffusers
     import numpy
     import torch

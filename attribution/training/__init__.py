@@ -1,4 +1,4 @@
 """From the works of an encoding to trained members: training set, loop, member, reference model.
 
-May enter: code that changes weights. It knows denoisers by their interface alone.
+What may enter: code that changes weights. It knows denoisers by their interface alone.
 """

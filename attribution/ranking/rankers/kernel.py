@@ -37,7 +37,7 @@ class KernelQuery(Query):
     same_order: ClassVar[bool] = True
 
     def __init__(self, images: Float32[np.ndarray, "image value"], rows: Rows, bandwidths: Sequence[float]) -> None:
-        """``images`` has values in the order of ``rows``; ``bandwidths``: of mean squares."""
+        """``images``: values in the order of ``rows``; ``bandwidths``: of mean squares."""
         self.images, self.rows = images, rows
         self.own = squared_norms(images)
         self.factors = np.asarray([-1.0 / (bandwidth * rows.width) for bandwidth in bandwidths], dtype=np.float32)

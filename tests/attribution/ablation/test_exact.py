@@ -49,7 +49,7 @@ def test_a_set_of_units_leaves_members_that_saw_none_of_them() -> None:
 
 
 def test_removing_too_many_says_how_many_can_go() -> None:
-    """Two complementary codes leave nobody: the error has the limit and this set's survivors."""
+    """Two complementary codes leave no member: the error has the limit, in general and here."""
     membership = np.array([[1, 1, 1, 0, 0, 0], [1, 1, 0, 1, 0, 0], [0, 0, 0, 1, 1, 1]], dtype=np.bool_)
     with pytest.raises(CapacityError, match=r"3 units .* 6 members.* lose any 1 at once, and of these the first 2"):
         joint_ablation_weights(membership)

@@ -1,4 +1,4 @@
-"""Audits of a small real ensemble: what is registered, found again, and refused."""
+"""Audits of a small real ensemble: registered, found again, or refused."""
 
 from __future__ import annotations
 

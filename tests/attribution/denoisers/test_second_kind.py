@@ -151,7 +151,7 @@ def test_works_are_encoded_once(latent_world: LatentWorld) -> None:
     assert kept.label_names == ("disc", "square")
     assert kept.encoded is not None
     torch.testing.assert_close(torch.from_numpy(kept.encoded[np.arange(18)]), KIND.encode(from_pixels(kept.pixels[:])))
-    # The frame is orthonormal: encoding what was decoded changes nothing.
+    # The frame is orthonormal: encoding a decoded latent changes nothing.
     x = torch.from_numpy(kept.encoded[np.arange(18)])
     torch.testing.assert_close(KIND.encode(KIND.decode(x)), x, rtol=1e-4, atol=1e-5)
 

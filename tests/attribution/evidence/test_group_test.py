@@ -1,4 +1,4 @@
-"""Tests of rightsholders by their works' codes: exact, and able to see what no work shows."""
+"""Tests of rightsholders by their works' codes: exact, and they find joint effects of works."""
 
 from __future__ import annotations
 

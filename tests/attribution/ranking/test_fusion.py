@@ -77,7 +77,7 @@ def test_grid_of_weights_is_the_simplex_in_quarters() -> None:
 
 
 def graded(seed: int, members: int = 10, images: int = 40) -> tuple[list[SummedScores], np.ndarray]:
-    """Two rankers that each know half of what decides the loss, and one that knows nothing."""
+    """Two rankers that each know half of the loss's causes, and one that knows nothing."""
     rng = np.random.default_rng(seed)
     first, second, noise = rng.normal(size=(3, images, members))
     rankers = [

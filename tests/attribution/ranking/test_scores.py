@@ -125,7 +125,7 @@ GOOD = {"sample": ["a", "a"], "asset_id": [10, 11], "score": [1.0, 2.0]}
     ],
 )
 def test_tables_that_are_not_scores_are_refused(tmp_path: Path, columns: dict[str, Any], message: str) -> None:
-    """In one line that names the file and what was expected."""
+    """In one line that names the file and the expected form."""
     path = written(tmp_path / "s.parquet", **{name: values for name, values in columns.items() if values is not None})
     with pytest.raises(InputError, match=message) as error:
         read_scores(path)
