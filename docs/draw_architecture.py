@@ -1,4 +1,4 @@
-"""Draws the house from its real imports: the rooms of every package, in layers, into docs/architecture.md.
+"""Draws the rooms of every package in layers, from their imports, into docs/architecture.md.
 
     python docs/draw_architecture.py            writes the drawing
     python docs/draw_architecture.py --check    exits with 1 if the page has another one

@@ -6,10 +6,10 @@ correlation, over the models, between the summed scores of the works that a mode
 denoising loss (LDS). Peers need ``pip install 'creditline[peers]' captum``. Everything trained is
 kept in ``--cache``, so an interrupted run continues where it stopped.
 
-    python -m benchmarks.lds.compare --data digits --cache DIR --peers python -m
-    benchmarks.lds.compare --data emoji --source FOLDER --cache DIR --peers [--mobilenet FILE]
-    python -m benchmarks.lds.compare --data cifar --source FOLDER --cache DIR --peers python -m
-    benchmarks.lds.compare --member-lds --cache DIR
+    python -m benchmarks.lds.compare --data digits --cache DIR --peers
+    python -m benchmarks.lds.compare --data emoji --source FOLDER --cache DIR --peers
+    python -m benchmarks.lds.compare --data cifar --source FOLDER --cache DIR --peers
+    python -m benchmarks.lds.compare --member-lds --cache DIR
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from tests.support.running import Creditline
 
 
 def test_a_column_that_is_empty_in_all_rows_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    """Zero and no are values; a table without rows shows all headings; a query keeps all columns."""
+    """Zero and no are values; a table without rows shows all headings, a query all columns."""
     rows = [("a", None, 0, ""), ("b", "", False, [])]
     print_table(("name", "gone", "zero", "empty"), rows)
     print_table(("name", "gone"), [])

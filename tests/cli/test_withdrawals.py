@@ -49,9 +49,7 @@ def states(creditline: Creditline) -> dict[str, list[int]]:
 
 
 def test_from_withdrawal_to_certificate(trained: Creditline, tmp_path: Path) -> None:
-    """ServiceStatus goes on by the members that are left, retraining brings all back, and a certificate
-    shows it.
-    """
+    """The members left serve on, retraining brings all back, and a certificate shows it."""
     before = trained(*SAMPLE, "--json").document
     assert before["members"] == [0, 1, 2, 3, 4, 5]
     done = trained("withdraw", 3, "--reason", "letter of 3 May", "--json")

@@ -1,4 +1,4 @@
-"""docs/architecture.md is true: the drawing is that of the imports, and every place it names exists."""
+"""docs/architecture.md is true: its drawing shows the imports, and the places it names exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fuzz harnesses, each for a bounded time: no input makes a reader fail in any way but its own."""
+"""The fuzz harnesses, each for a bounded time: no input makes a reader fail unexpectedly."""
 
 from __future__ import annotations
 

@@ -92,9 +92,9 @@ def waves(width: int, height: int, period: int, contrast: int) -> Image.Image:
 def test_bits_and_quality_are_those_of_pdqs_own_code(
     picture: tuple[int, int, int, int], reference: str, quality: int, most: int
 ) -> None:
-    """So hashes can be exchanged with other users of PDQ. The values are those of PDQ's C++ code for
-    these pictures, by way of the Python package pdqhash 0.2.8; a few bits may differ for a picture
-    that is shrunk first.
+    """So hashes can be exchanged with other users of PDQ. The values are those of PDQ's C++ code
+    for these pictures, by way of the Python package pdqhash 0.2.8; a few bits may differ for a
+    picture that is shrunk first.
     """
     found = fingerprint_of(waves(*picture))
     assert found.quality == quality
