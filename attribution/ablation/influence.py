@@ -43,7 +43,7 @@ class Radius:
 
 
 def gram(jacobian: Float[Tensor, "batch member channel height width"]) -> Float[Tensor, "batch member member"]:
-    """G = J^T J of every sample, in float64: the difference of two units may be tiny."""
+    """G = J^T J of every sample, in float64, so that two close ablations stay distinct."""
     columns = jacobian.double().flatten(2)
     return columns @ columns.mT
 

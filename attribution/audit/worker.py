@@ -149,7 +149,7 @@ def jacobian_file(home: Home, sample_id: str, members: int | None) -> Path:
 
 
 def _has_jacobian(task: AuditTask, sample_id: str) -> bool:
-    """Whether a finite Jacobian is kept that ended in the sample's output, up to rounding."""
+    """Whether a finite Jacobian is kept, from a run with the sample's output up to rounding."""
     try:
         kept = load_file(jacobian_file(task.home, sample_id, task.jacobian_members))
         output = load_file(task.home.sample_tensors(sample_id))["output"]

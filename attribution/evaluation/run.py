@@ -51,7 +51,7 @@ class EvaluationSettings:
     """
 
     planted: int = 64
-    """Training works to audit as images from outside, at most."""
+    """Training works to audit as outside images, at most."""
     redraws: int = 1000
     """Redrawn assignments of codes for the null."""
     regenerated: int = 32

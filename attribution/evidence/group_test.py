@@ -61,7 +61,7 @@ class RightsholderEvidence:
     """Over the tested rightsholders."""
 
     def to_json(self) -> dict[str, Any]:
-        """As stored with an audit."""
+        """The entry in an audit."""
         return {
             "name": self.name,
             "works": self.works,
@@ -82,7 +82,7 @@ class RightsholderTests:
     """Number of works searched for rightsholders."""
 
     def to_json(self) -> dict[str, Any]:
-        """As stored with an audit."""
+        """The entry in an audit."""
         tested = [evidence.to_json() for evidence in self.tested]
         return {"method": METHOD, "draws": self.draws, "works": self.works, "tested": tested}
 

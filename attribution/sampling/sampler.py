@@ -54,7 +54,7 @@ def predicted_clean(step: Step, x_t: Tensor, eps: Tensor) -> Tensor:
 
 
 def advance(step: Step, x_t: Tensor, eps: Tensor) -> Tensor:
-    """mu(x_t, eps), the next image without its noise: :mod:`attribution.sampling.schedule`."""
+    """mu(x_t, eps), the next image without its noise, by the formula of :mod:`~.schedule`."""
     clean = predicted_clean(step, x_t, eps)
     if step.clip:
         clean = clean.clamp(-1.0, 1.0)

@@ -28,7 +28,7 @@ MOBILENET_VARIABLE = "CREDITLINE_MOBILENET"
 OPEN_CLIP_VARIABLE = "CREDITLINE_OPEN_CLIP"
 MOBILENET_FILE = "mobilenet_v2-b0353104.pth"
 MOBILENET_SHA256 = "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889"
-"""SHA-256 of torchvision's ``MobileNet_V2_Weights.IMAGENET1K_V1``, shortened in its name."""
+"""SHA-256 of torchvision's ``MobileNet_V2_Weights.IMAGENET1K_V1``; its name has the start."""
 MOBILENET_SIDE = 96
 """Side of scaled pictures, in pixels: more adds nothing for works of a few dozen pixels."""
 LPIPS_WIDTH, LPIPS_PLACES, LPIPS_SEED = 4096, 8, 0

@@ -191,7 +191,7 @@ class Ranker(ABC):
         return True
 
     def settings(self) -> dict[str, Any]:
-        """Everything that decides scores, but name and scales: part of an audit's identity."""
+        """Everything beside name and scales that decides scores: part of an audit's identity."""
         return {}
 
     def score(
