@@ -36,7 +36,7 @@ class ClaimFacts:
     """A page of its works, nearest first, with current rights, ``matched_by`` and ``distance``."""
     works_total: int
     other_claims: dict[int, list[int]]
-    """By work of the page, its other claims."""
+    """The other claims on each work of the page, by work id."""
     images: list[dict[str, Any]]
     """The claim's pictures: name, sha256, and why one could not be compared."""
     hashes: list[str]

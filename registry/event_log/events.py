@@ -53,7 +53,7 @@ class Change:
     now: datetime
     """In UTC."""
     _through: Mapping[str, int] = field(default_factory=dict)
-    """By numbered table, the largest id before this change."""
+    """The largest id of each numbered table before this change."""
     _events: list[tuple[str, str, Any, Any]] = field(default_factory=list)
     _keys: list[tuple[str, str]] = field(default_factory=list)
     _digests: dict[str, tuple[int, Digest]] = field(default_factory=dict)
@@ -309,7 +309,7 @@ def event_sha256(event: Mapping[str, Any]) -> str:
 
 
 def sealed_through(connection: duckdb.DuckDBPyConnection) -> Mapping[str, int]:
-    """By numbered table, the largest id that events have sealed, as the newest event says."""
+    """The largest sealed id of each numbered table, from the newest event."""
     row = connection.execute("SELECT seals FROM event WHERE sequence = (SELECT max(sequence) FROM event)").fetchone()
     try:
         return Seals.parse(row[0]).through if row else {}
@@ -320,7 +320,7 @@ def sealed_through(connection: duckdb.DuckDBPyConnection) -> Mapping[str, int]:
 
 
 def largest_ids(connection: duckdb.DuckDBPyConnection, through: Mapping[str, int]) -> dict[str, int]:
-    """By numbered table with rows, its largest id; looks beyond the known ids ``through``."""
+    """The largest id of each numbered table with rows; reads only ids above ``through``."""
     # With a lower bound DuckDB reads the last blocks only.
     columns = ", ".join(
         f"(SELECT max(id) FROM {table} WHERE id > {int(through.get(table, -1))})"  # noqa: S608 - our tables

@@ -58,4 +58,4 @@ class SealedRows:
 
     ranges: dict[str, list[tuple[int, Seal]]] = field(default_factory=lambda: {table: [] for table in NUMBERED_TABLES})
     keys: dict[str, dict[str, tuple[int, Seal]]] = field(default_factory=lambda: {table: {} for table in KEYED_TABLES})
-    """By table and key, the newest seal."""
+    """The newest seal of each table and key."""

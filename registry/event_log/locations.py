@@ -23,13 +23,13 @@ class LocationHistory:
     """Filled by reading the events in order."""
 
     first_path: dict[int, str | None] = field(default_factory=dict)
-    """Of works that were moved: the path they were added with."""
+    """The first path of each moved work."""
     path: dict[int, str | None] = field(default_factory=dict)
-    """Of the same works: the present path."""
+    """The present path of each moved work."""
     missing: dict[int, str] = field(default_factory=dict)
     """Missing works and since when, as :func:`~registry.event_log.events.time_text` has it."""
     first_root: dict[str, str] = field(default_factory=dict)
-    """By name of a data set that was moved."""
+    """The first folder of each moved data set, by name."""
     root: dict[str, str] = field(default_factory=dict)
     unread: list[int] = field(default_factory=list)
     """Events of these kinds that creditline did not write in this form."""

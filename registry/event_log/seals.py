@@ -87,7 +87,7 @@ class Seal:
     key: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Its fields, without those that do not apply."""
+        """The fields, without those that are None."""
         return {name: value for name, value in vars(self).items() if value is not None}
 
 
@@ -97,7 +97,7 @@ class Seals:
 
     rows: tuple[Seal, ...] = ()
     through: Mapping[str, int] = field(default_factory=dict)
-    """By table, its last id. The newest event has all of them, so earlier ones need not be read."""
+    """The last id of each table. The newest event has all, so earlier ones need not be read."""
 
     def to_text(self) -> str:
         """Canonical JSON, for the event's column."""

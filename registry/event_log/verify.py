@@ -55,7 +55,7 @@ def verify_within(
     expect: str | None = None,
     on_progress: Progress = lambda _done, _total: None,
 ) -> Verification:
-    """The same over an open connection."""
+    """:func:`verify` over an open connection."""
     if expect is not None and (len(expect) != len(GENESIS) or set(expect) - set("0123456789abcdef")):
         raise UsageError(f"got {expect[:80]!r}, expected the 64 hexadecimal digits that `creditline log head` prints")
     found = Verification()

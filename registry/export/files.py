@@ -100,7 +100,7 @@ def write_rows(
     head: Mapping[str, Any] | None = None,
     cell_limit: int | None = None,
 ) -> int:
-    """The same into an open file, in the format of ``suffix``, one of :data:`SUFFIXES`.
+    """:func:`write_listing` into an open file, in the format of ``suffix`` (:data:`SUFFIXES`).
 
     Raises:
         UsageError: two columns have one name, or the format cannot hold a column.
@@ -188,7 +188,7 @@ def _write_lines(file: BinaryIO, columns: list[pa.Array], between: str, before: 
 
 
 def _json_fields(batch: pa.RecordBatch, documents: Collection[str]) -> list[pa.Array]:
-    """By column, the texts ``"name":value``."""
+    """The texts ``"name":value`` of each column."""
     return [
         joined(json.dumps(name, ensure_ascii=False) + ":", json_texts(column, is_document=name in documents))
         for name, column in zip(batch.schema.names, batch.columns, strict=True)

@@ -103,7 +103,7 @@ def inspect_file(root: Path | str, task: Task, decode: bool = False) -> Result:
 
 
 def inspect_bytes(task: Task, data: bytes, decode: bool = False, facts: Mapping[str, Any] | None = None) -> Result:
-    """The same for a file's bytes; ``facts`` are passed on to the result."""
+    """:func:`inspect_file` for a file's bytes; ``facts`` are passed on to the result."""
     sha256 = hashlib.sha256(data).hexdigest()
     if sha256 == task.known_sha256 and not decode:
         return KnownWork(task.path, sha256)

@@ -90,4 +90,4 @@ FAULT_FINDERS: Mapping[str, Callable[[bytes], str | None]] = MappingProxyType(
         "WEBP": _fault_of_webp,
     }
 )
-"""By Pillow's name of the format, after Pillow has read the header: a reason to refuse, or None."""
+"""Checks by Pillow's format name, after Pillow read the header: a reason to refuse, or None."""

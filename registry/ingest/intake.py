@@ -27,7 +27,7 @@ class Intake:
         self.store = store
         self.owners = owners
         self.known = store.known_hashes()
-        """By path, the hash of the work that was last registered from there."""
+        """The hash of the work that was last registered from each path."""
         self.findings = FindingLog()
         self._licence: str | None = getattr(owners, "licence", None)
         self._total = Changes()

@@ -42,7 +42,7 @@ class MemberExposure:
     serves: bool
     """Whether the member is in service."""
     works: int
-    """How many of the works it saw."""
+    """Number of the works that the member saw."""
     manifest_sha256: str
     merkle_root: str
 
@@ -66,7 +66,7 @@ class ReferenceExposure:
     ensemble: str
     works: int
     usable: bool
-    """Whether it saw no work that is withdrawn now; otherwise it is not used."""
+    """Whether the model saw no work that is withdrawn now; otherwise it is not used."""
     manifest_sha256: str
 
 
@@ -243,7 +243,7 @@ def _check_manifest(folder: Path, member: Member) -> None:
 
 
 def listed_in(path: Path, hashes: NDArray[np.bytes_]) -> NDArray[np.bool_]:
-    """Which of these hashes (64 bytes each) a sorted listing has, by binary search in the file.
+    """Whether a sorted listing has each of these hashes (64 bytes), by binary search in the file.
 
     Raises:
         IntegrityError: the file cannot be read, or is not a listing.

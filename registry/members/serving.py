@@ -34,12 +34,12 @@ class MemberState:
 
 @dataclass(frozen=True)
 class ServiceStatus:
-    """Which members of an ensemble are in service."""
+    """The members of an ensemble, in and out of service."""
 
     ensemble: Ensemble
     encoding: Encoding
     states: tuple[MemberState, ...]
-    """By index; fewer than n if some members were never trained."""
+    """In order of index; fewer than n if some members were never trained."""
     withdrawn: EncodedWorks
 
     @property

@@ -19,7 +19,7 @@ from registry.works.listings import WorksFilter
 
 
 def permission_counts(connection: duckdb.DuckDBPyConnection, chosen: WorksFilter) -> dict[str, int]:
-    """By permission (every one is there), the number of works that a filter chooses."""
+    """The number of works that a filter chooses, by permission; every permission is there."""
     conditions = chosen.conditions(connection)
     rows = connection.execute(
         f"SELECT permission, count(*) FROM asset WHERE {conditions.sql} GROUP BY permission",  # noqa: S608 - built there
@@ -30,7 +30,7 @@ def permission_counts(connection: duckdb.DuckDBPyConnection, chosen: WorksFilter
 
 
 def reasons_of(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
-    """By work, its grounds in the order of the rule: :func:`registry.permissions.rule.explain`."""
+    """The grounds of each work in order (:func:`registry.permissions.rule.explain`)."""
     found: dict[int, list[dict[str, Any]]] = {int(number): [] for number in asset_ids}
     for row in explain(connection, asset_ids).to_pylist():
         found[row.pop("asset_id")].append(row)

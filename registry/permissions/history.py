@@ -69,7 +69,7 @@ class _PermissionChange:
     former: str
     current: str
     works: frozenset[int] | None
-    """Those asked for; None: the event counts its works without their ids."""
+    """The requested works; None: the event counts its works without their ids."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def prepare_permissions_at_training(connection: duckdb.DuckDBPyConnection, seen:
 
 
 def registrations(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """By member, the end of the log at its registration; without such an event, by the clock."""
+    """The end of the log at each member's registration; by the clock without such an event."""
     rows = connection.execute(
         "SELECT member.id, coalesce(max(registered.sequence), ("
         "    SELECT max(sequence) FROM event WHERE recorded_at <= member.registered_at"

@@ -50,7 +50,7 @@ class Plan:
     withdrawal_chances: tuple[float, ...]
     """At place k-1: the chance that k random units can be left out at once."""
     withdrawals: WithdrawalCapacity
-    """The same by simulation over the units' own codes, to the last member."""
+    """Withdrawals by simulation over the units' own codes, to the last member."""
     training_cost: int
     """Relative to one model on all works: h, as each of n members trains on h/n of them."""
 

@@ -32,7 +32,7 @@ MANY = 64
 
 @dataclass(frozen=True)
 class WithdrawalCapacity:
-    """How many units can be withdrawn while a member is left."""
+    """The number of units that can be withdrawn while a member is left."""
 
     units: int
     """Units that can be withdrawn."""
@@ -127,7 +127,7 @@ class RetrainingCost:
     work_passes: int
     """Works that the retrained members see in one epoch, summed over these members."""
     all_work_passes: int
-    """The same if every member were trained again."""
+    """``work_passes`` if every member were trained again."""
     withdrawn_units: int
     shards_expected: float
     """n (1 - (1 - 1/n)^k): expected shards that k units in random shards hit."""
@@ -202,7 +202,7 @@ def retraining_cost(
 def withdrawals_left(
     registry: Registry, encoding_id: str, serving: Collection[int] | None = None
 ) -> WithdrawalCapacity:
-    """How many more units of an encoding can be withdrawn before no member is left.
+    """The number of units of an encoding that can be withdrawn before no member is left.
 
     ``serving`` has the indices of the members in service; None: as if every member had been trained
     on all works of its code.

@@ -12,7 +12,7 @@ from registry.licences import read_licence
 
 
 def rightsholder_ids(change: Change, names: Collection[str]) -> dict[str, int]:
-    """By name, the id of its record. New names get records, in alphabetical order."""
+    """The id of the record of each name. New names get records, in alphabetical order."""
     listed = sorted(names)
     if not listed:
         return {}
@@ -29,7 +29,7 @@ def rightsholder_ids(change: Change, names: Collection[str]) -> dict[str, int]:
 
 
 def licence_ids(change: Change, references: Collection[str]) -> dict[str, int]:
-    """By reference, the id of its licence; new ones are read as SPDX and kept verbatim.
+    """The id of the licence of each reference; new ones are read as SPDX and kept verbatim.
 
     Raises:
         InputError: a reference is too long.

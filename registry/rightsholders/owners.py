@@ -34,14 +34,14 @@ class RightsholderFacts:
     shared_identifiers: list[dict[str, Any]]
     """Other rightsholders with one of its identifiers: perhaps the same."""
     works: int
-    """Works with it as the first or only rightsholder."""
+    """Works with this first or only rightsholder."""
     permissions: dict[str, int]
     co_owned: list[dict[str, Any]]
     """Works shared with others, by role."""
     open_claims: list[int]
-    """Its own open claims."""
+    """Open claims of the rightsholder."""
     contested_works: int
-    """Its works with open claims of others."""
+    """Works of the rightsholder with open claims of others."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -73,7 +73,7 @@ def relations_made_anew() -> tuple[dict[str, dict[str, str]], dict[str, str]]:
 
 
 def relations_of(connection: duckdb.DuckDBPyConnection) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
-    """By table, the types of its columns; by view, its definition. Both as DuckDB writes them."""
+    """The column types of each table and the definition of each view, as DuckDB writes them."""
     tables: dict[str, dict[str, str]] = {}
     for name, column, kind in connection.execute(
         "SELECT table_name, column_name, data_type || CASE WHEN is_nullable THEN '' ELSE ' NOT NULL' END "

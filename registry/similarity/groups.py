@@ -149,7 +149,7 @@ def _owners(
 
 
 def _different(group_of: NDArray[np.int64], owners: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """By group, the number of different rightsholders."""
+    """The number of different rightsholders of each group."""
     owned = owners != NO_OWNER
     distinct = np.unique(np.column_stack([group_of[owned], owners[owned]]), axis=0)
     return np.bincount(distinct[:, 0], minlength=count)

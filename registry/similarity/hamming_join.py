@@ -192,7 +192,7 @@ def _entries(keys: NDArray[np.uint32], first_new: int, width: int, expand: bool)
 
 
 def _near(columns: NDArray[np.uint64], earlier: NDArray[Any], later: NDArray[Any], radius: int) -> NDArray[np.uint64]:
-    """Those of the candidate pairs that are within the radius, as i * 2^32 + j."""
+    """The candidate pairs within the radius, as i * 2^32 + j."""
     # Half of the bits settle almost every pair of unrelated words.
     half = _distances(columns[:2], earlier, later) <= radius
     earlier, later = earlier[half], later[half]

@@ -70,11 +70,11 @@ class QueryImage:
     fingerprint: str | None = None
     """64 hex digits; None if it cannot be compared."""
     mirrored: str | None = None
-    """The same of its mirror image."""
+    """The fingerprint of the mirror image."""
     not_comparable: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Its fields, as an event keeps them to search again without the file."""
+        """The fields, as an event keeps them to search again without the file."""
         return {name: value for name, value in vars(self).items() if value is not None}
 
 

@@ -57,7 +57,7 @@ class Records:
         return tuple(chain.from_iterable(self.groups[product]))
 
     def bound(self, agents: Iterable[str]) -> dict[str, list[str]]:
-        """By product, the given crawlers that its groups apply to; ``*`` has the remaining ones."""
+        """The given crawlers that each product's groups apply to; ``*`` has the remaining ones."""
         found: dict[str, list[str]] = {}
         for agent in agents:
             product = self._product_of(agent.strip().lower())

@@ -46,7 +46,7 @@ LOCK_PATIENCE = 3.0
 """Seconds to wait for another process to release the registry. A transaction takes far less."""
 
 LONG_PATIENCE = 600.0
-"""The same for a job with hours of work to register."""
+""":data:`LOCK_PATIENCE` of a job with hours of work to register."""
 
 READING_MEMORY = "2GB"
 """Memory limit of a query written by people; the rest goes to a temporary folder."""
@@ -96,11 +96,11 @@ class Registry:
         return registry
 
     def patient(self) -> Registry:
-        """The same registry for a job of hours: it waits longer for the lock."""
+        """This registry for a job of hours: it waits longer for the lock."""
         return replace(self, lock_patience=LONG_PATIENCE)
 
     def for_reading(self) -> Registry:
-        """The same registry for processes that read it side by side while none writes."""
+        """This registry for processes that read side by side while none writes."""
         return replace(self, read_only=True)
 
     def check_schema(self) -> None:

@@ -40,7 +40,7 @@ TABLES = frozenset(
         "withdrawal_work",
     }
 )
-"""Those of :mod:`registry.storage.tables`, by name."""
+"""Names of the tables of :mod:`registry.storage.tables`."""
 
 VIEWS = frozenset(
     {
@@ -66,4 +66,4 @@ VIEWS = frozenset(
         "works_by_rightsholder",
     }
 )
-"""Those of :mod:`registry.schema.views`, by name."""
+"""Names of the views of :mod:`registry.schema.views`."""

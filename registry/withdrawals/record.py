@@ -45,14 +45,14 @@ class Impact:
     encoding_id: str
     ensemble_id: str | None
     works: int
-    """How many of the works are in the encoding."""
+    """Number of the works that are in the encoding."""
     n: int
     saw: tuple[int, ...]
     """Indices of the members whose newest generation saw one of the works."""
     serving: tuple[int, ...]
     """Indices of the members still in service."""
     further: WithdrawalCapacity | None
-    """How many more units can be withdrawn before no member is left; None without an ensemble."""
+    """Units that can be withdrawn before no member is left; None without an ensemble."""
     reference_model: bool = False
     """Whether the reference model saw one of the works; then it is unused until trained again."""
 

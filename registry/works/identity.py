@@ -23,7 +23,7 @@ _SHA256 = re.compile("[0-9a-f]{64}")
 
 
 def identity_of(key: str) -> int:
-    """The same number for a text that identifies a work.
+    """``asset.identity`` for a text that identifies a work.
 
     >>> identity_of("0" * 15 + "1" + "f" * 48)
     1

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 PERMISSIONS = ("permitted", "unclear", "constrained", "prohibited", "withdrawn")
-"""Those of :class:`registry.permissions.rule.Permission`."""
+"""The values of :class:`registry.permissions.rule.Permission`."""
 
 _THINGS = {"rightsholder_id": "rightsholder", "licence_id": "licence", "data_set_id": "data set"}
 _LISTED_BY = {"rightsholder_id": "rightsholders", "licence_id": "licences", "data_set_id": "data-sets"}
@@ -45,7 +45,7 @@ class Conditions:
 
 @dataclass(frozen=True)
 class WorksFilter:
-    """Which works to list; every field is an exact name, None for any."""
+    """A choice of works; every field is an exact name, None for any."""
 
     rightsholder: str | None = None
     """A name, or ``#`` and an id."""
@@ -125,7 +125,7 @@ class Listing:
         return records(connection.execute(self.sql, list(self.values)))
 
     def reader(self, connection: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
-        """Its rows in batches, for :func:`registry.export.files.write_listing`."""
+        """The rows in batches, for :func:`registry.export.files.write_listing`."""
         return connection.execute(self.sql, list(self.values)).to_arrow_reader(BLOCK)
 
 
@@ -176,7 +176,7 @@ def works_reader(
     limit: int | None = None,
     offset: int = 0,
 ) -> pa.RecordBatchReader:
-    """The same works in batches, by asset id, in bounded memory."""
+    """:func:`works` in batches, by asset id, in bounded memory."""
     import pyarrow as pa
 
     conditions = chosen.conditions(connection)

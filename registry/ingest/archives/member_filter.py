@@ -1,4 +1,4 @@
-"""Which members of an archive are taken, by their names: the same checks for every format."""
+"""Checks of the names of archive members, the same for every format."""
 
 from __future__ import annotations
 

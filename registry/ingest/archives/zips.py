@@ -56,7 +56,7 @@ class ZipEntry(NamedTuple):
 
     @property
     def is_folder(self) -> bool:
-        """Whether it is only a name that ends in a slash."""
+        """Whether the name ends in a slash: an entry without bytes."""
         return self.name.endswith(b"/") and not self.size
 
     @property
@@ -93,7 +93,7 @@ class ZipDirectory:
             raise DamageError("damaged: its directory is too small for the members that it should list")
         self._starts = array("Q", [0]) * self.count
         self.readable = 0
-        """How many members are neither folders nor encrypted."""
+        """Number of members that are neither folders nor encrypted."""
         self._encrypted = 0
         self._survey()
 

@@ -43,13 +43,13 @@ _CONFLICTS = """
 
 @dataclass(frozen=True)
 class Newer:
-    """How many rows were appended."""
+    """Numbers of appended rows."""
 
     first: int = 0
     """For works for which nothing had been declared before."""
     changed: int = 0
     conflicts: int = 0
-    """Of ``changed``, those that name another rightsholder or licence."""
+    """Rows of ``changed`` with another rightsholder or licence."""
     findings: tuple[Finding, ...] = ()
     """The first of these."""
 

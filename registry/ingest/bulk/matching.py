@@ -106,7 +106,7 @@ def keys_of(rows: pa.Table, data_set_id: int) -> pa.Array:
 
 
 def identities_of(connection: duckdb.DuckDBPyConnection, keys: pa.Array) -> NDArray[np.uint64]:
-    """By key, the number of :func:`registry.works.identity.identity_of`; any number for a null."""
+    """:func:`registry.works.identity.identity_of` of each key; any number for a null."""
     connection.register("keys", pa.table({"key": keys}))
     # The length first: a regular expression takes as long as the hash.
     found = connection.execute(

@@ -44,7 +44,7 @@ class Refusal:
     rows: int
     first: tuple[int, ...]
     places: tuple[str, ...]
-    """Where the first ones are, for people: ``row 7``, or ``line 8`` of a malformed line."""
+    """Places of the first rows, for people: ``row 7``, or ``line 8`` of a malformed line."""
 
     @classmethod
     def of(cls, source: ListSource, reason: str, rows: int, first: Sequence[int]) -> Refusal:
@@ -68,7 +68,7 @@ class ListReport:
     declarations: int
     declarations_changed: int
     refusals: tuple[Refusal, ...] = field(default=())
-    """By reason, most frequent first."""
+    """One per reason, most frequent first."""
     conflicts: int = 0
     """Works with another rightsholder or licence in the list than on record; the list counts."""
     findings: tuple[Finding, ...] = field(default=())
@@ -76,7 +76,7 @@ class ListReport:
 
     @property
     def works(self) -> int:
-        """How many works of the list are in the registry now."""
+        """Number of works of the list that are in the registry now."""
         return self.rows - self.repeated - self.refused
 
     @property

@@ -45,7 +45,7 @@ _LONGEST = {
     "media_type": LONGEST_NAME, "rightsholder": LONGEST_NAME, "licence": LONGEST_REFERENCE,
 }  # fmt: skip
 LONGEST_OF = {name: _LONGEST.get(name, LONGEST_TEXT) for name in _TEXT}
-"""By text column, the most bytes of a row that is not refused; a hash has its own rule."""
+"""The most bytes of a text, by column; a hash has its own rule."""
 LONGEST_ATTRIBUTES = LONGEST_TEXT
 CHECKED_NUMBERS = tuple(_NUMBERS)
 _ONE_LINE = ("path", "url", "other_hash", "media_type", "rightsholder", "licence", "source_url")
@@ -96,7 +96,7 @@ def canonical_columns(
     attribute_constants: Mapping[str, str],
     outcome: str | None,
 ) -> dict[str, str]:
-    """By canonical column, its expression over one file's columns; also the input of a refusal.
+    """The expression of each canonical column over one file's columns; also a refusal's input.
 
     :data:`TIDIED_LATER` texts stay as they are, unless a default depends on them, and none is
     composed: :func:`registry.ingest.bulk.texts.tidied` does that.

@@ -46,7 +46,7 @@ class CleanCopy:
 
     sound: int = 0
     lines: dict[int, int] = field(default_factory=dict)
-    """By row (from 1) the line of the file, for the first malformed lines of each reason."""
+    """The line of the file by row (from 1), for the first malformed lines of each reason."""
     _first: str = ""
     _rows: int = 0
     _reasons: Counter[str] = field(default_factory=Counter)

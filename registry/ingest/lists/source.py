@@ -25,10 +25,10 @@ class ListFile:
     mark: str | None = None
     """The column with the fault of each malformed line; None if there is no such line."""
     lines: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
-    """By row (from 1) the line of the file, for the first malformed lines."""
+    """The line of the file by row (from 1), for the first malformed lines."""
 
     def with_malformed_lines(self, mark: str, lines: Mapping[int, int]) -> ListFile:
-        """The same with malformed lines among its rows."""
+        """This file with malformed lines among its rows."""
         types = {name: kind for name, kind in self.types.items() if name != mark}
         return ListFile(self.path, self.rows, MappingProxyType(types), mark, MappingProxyType(dict(lines)))
 

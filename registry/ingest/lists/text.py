@@ -93,7 +93,7 @@ def _write(text: _Text, target: Path) -> None:
 
 
 def _check_packed(path: Path) -> bool:
-    """Whether it is gzip; unpacks it once, as a cut-off file may end between two lines."""
+    """Whether a file is gzip; unpacks it once, as a cut-off file may end between two lines."""
     try:
         with path.open("rb") as file:
             if file.read(2) != _GZIP:

@@ -65,7 +65,7 @@ class OwnerSource(ABC):
 
 @dataclass(frozen=True)
 class OneOwner(OwnerSource):
-    """The same for every file: one rightsholder, or none."""
+    """One declaration for every file: one rightsholder, or none."""
 
     rightsholder: str | None
     licence: str | None

@@ -182,7 +182,7 @@ def _share(text: str) -> float:
 
 
 def _holder_columns(columns: tuple[str, ...]) -> dict[int, dict[str, str]]:
-    """By number, the columns about each rightsholder; empty if the only one is ``rightsholder``."""
+    """The columns of each rightsholder, by number; empty if the only one is ``rightsholder``."""
     found: dict[int, dict[str, str]] = {}
     for column in columns:
         if match := _HOLDER.fullmatch(column):

@@ -34,7 +34,7 @@ class SourceDataSet:
             """The present or future id: part of the identity of a work that is listed by path."""
 
     def add(self, change: Change) -> int:
-        """Its id, after adding it unless it is there.
+        """Add the data set unless it is there; returns its id.
 
         Raises:
             UsageError: another process has used the name for another source, or the id that listed
@@ -51,7 +51,7 @@ class SourceDataSet:
         return self.id
 
     def update(self, change: Change) -> int | None:
-        """Its id, None unless it is there; records that its source has moved, if it has.
+        """Record a move of the source, if any; returns the data set's id, or None without one.
 
         Raises:
             UsageError: as for :meth:`add`.

@@ -70,7 +70,7 @@ def _store_signals(change: Change, signals: Sequence[tuple[int, RightsSignal]]) 
 
 
 def stored_embedded(connection: duckdb.DuckDBPyConnection, asset_ids: pa.Array) -> dict[int, EmbeddedMetadata]:
-    """By work, the stored fields and signals that can contradict a declaration."""
+    """The stored fields and signals of each work that can contradict a declaration."""
     connection.register("asked", pa.table({"asked_id": asset_ids}))
     rows = connection.execute(
         f"SELECT asset_id, fields, {', '.join(_TEXTS)} FROM embedded_metadata JOIN asked ON asset_id = asked_id"  # noqa: S608 - constants
@@ -125,7 +125,7 @@ def _creator_conflicts(declared: str, embedded: EmbeddedMetadata) -> Iterator[st
 
 
 def _by_place(embedded: EmbeddedMetadata) -> dict[str, dict[str, str]]:
-    """By place (`` in exif``), the fields that name an owner."""
+    """The fields that name an owner, by place (`` in exif``)."""
     found: dict[str, dict[str, str]] = {}
     for name in _WHOSE:
         for (place, _), text in embedded.said_in(name).items():

@@ -43,12 +43,12 @@ class NewerRights:
 
     @property
     def first(self) -> int:
-        """How many works had no declaration before."""
+        """Number of works without an earlier declaration."""
         return int(self.rows.column("last_id").null_count)
 
     @property
     def changed(self) -> int:
-        """How many had another one."""
+        """Number of works with an earlier declaration."""
         return int(self.rows.num_rows) - self.first
 
 
@@ -172,7 +172,7 @@ def declare(change: Change, declared: Mapping[int, Declaration]) -> NewerRights:
 
 
 def _recorded_shares(connection: duckdb.DuckDBPyConnection, ids: pa.Array) -> dict[int, _Shares]:
-    """By work, the several rightsholders that were declared last."""
+    """The last declared rightsholders of each work with several."""
     connection.register("asked", pa.table({"asked_id": ids}))
     rows = connection.execute(
         "SELECT further.asset_id, further.rightsholder_id, role, share FROM asked JOIN asset ON asset.id = asked_id "

@@ -34,7 +34,7 @@ from registry.works.queries import asset_rights_table
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a work is registered."""
+    """The place where a work is registered."""
 
     asset_id: int
     data_set: str
@@ -201,7 +201,7 @@ class WorkStore:
         return sorted(int(number) for (number,) in rows)
 
     def known_hashes(self) -> dict[str, str]:
-        """By path, the hash of the work that was last registered from there."""
+        """The hash of the work that was last registered from each path."""
         with self.registry.connection() as connection:
             rows = connection.execute(
                 "SELECT path, arg_max(sha256, id) FROM asset WHERE data_set_id = ? AND byte_size IS NOT NULL GROUP BY path",
@@ -210,7 +210,7 @@ class WorkStore:
         return dict(rows)
 
     def places_of(self, connection: duckdb.DuckDBPyConnection, hashes: Collection[str]) -> dict[str, Place]:
-        """By hash, where the works are that are registered with a file."""
+        """The places of works registered with a file, by hash."""
         listed = sorted(hashes)
         found = pa.table(
             {
@@ -238,7 +238,7 @@ class WorkStore:
         return [Place(asset_id, self.data_set.name, path) for asset_id, path in rows]
 
     def rightsholders_of(self, asset_ids: Sequence[int]) -> dict[int, str | None]:
-        """By work, its rightsholder's name."""
+        """The name of each work's rightsholder."""
         with self.registry.connection() as connection:
             rights = asset_rights_table(connection, asset_ids).select(["asset_id", "rightsholder"]).to_pylist()
         return {row["asset_id"]: row["rightsholder"] for row in rights}

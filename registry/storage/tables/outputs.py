@@ -28,7 +28,7 @@ class Encoding(SQLModel, table=True):
     seed: int = Field(sa_column=Column(BigInteger, nullable=False))
     unit_count: int = Field(sa_column=Column(BigInteger, nullable=False))
     left_out: dict[str, int] = json_column()
-    """How many works were left out, by reason: withdrawn, prohibited, missing, metadata only."""
+    """Number of works left out, by reason: withdrawn, prohibited, missing, metadata only."""
     created_at: datetime.datetime = timestamp()
 
 
@@ -49,7 +49,7 @@ class Unit(SQLModel, table=True):
 
 
 class UnitAsset(SQLModel, table=True):
-    """Which assets make up a unit."""
+    """A work of a unit."""
 
     __tablename__ = "unit_asset"
     __table_args__ = BULK
@@ -113,9 +113,9 @@ class Sample(SQLModel, table=True):
     """Hash over the weight hashes of the members that served it, in order of index."""
     noise_sha256: str
     image_sha256: str
-    """Of the PNG file."""
+    """SHA-256 of the PNG file."""
     tensors_sha256: str
-    """Of the file with the output before clipping and the member predictions."""
+    """SHA-256 of the file with the output before clipping and the member predictions."""
     saturated_fraction: float = Field(sa_column=Column(Double, nullable=False))
     """Share of the output's values that the final clipping to the image's range changed."""
     versions: dict[str, str] = json_column()
@@ -147,7 +147,7 @@ class Audit(SQLModel, table=True):
     attributable: bool
     """Whether any unit reached the false discovery rate of the settings."""
     artefact_sha256: str
-    """Of ``audits/<id>.safetensors``."""
+    """SHA-256 of ``audits/<id>.safetensors``."""
     versions: dict[str, str] = json_column()
     timings: dict[str, float] = json_column()
     """Seconds per stage."""
@@ -181,11 +181,11 @@ class Candidate(SQLModel, table=True):
     """Scaled distance from the output to its counterfactual by real ablation:
     :mod:`attribution.metrics.euclidean`."""
     influence_estimate: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
-    """The same from the Jacobian, to first order."""
+    """``influence_exact`` from the Jacobian, to first order."""
     influence_exact_lpips: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
     """LPIPS between the output and its counterfactual by real ablation."""
     influence_estimate_lpips: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
-    """The same from the Jacobian through the features of LPIPS, to first order."""
+    """LPIPS from the Jacobian through its features, to first order."""
     not_measured: str | None = None
     """Why an influence is missing."""
     lpips_not_measured: str | None = None

@@ -197,6 +197,6 @@ class Event(SQLModel, table=True):
     """Canonical JSON like ``after`` and ``seals``, as text: the hash is over these very bytes."""
     after: str | None = Field(default=None)
     seals: str
-    """By table, which rows it has added, and a hash over them."""
+    """The added rows of each table, and a hash over them."""
     previous_sha256: str
     sha256: str

@@ -39,7 +39,7 @@ class Asset(SQLModel, table=True):
     path: str | None = None
     """Relative to the data set's root, with ``/``; ``<archive>!/<member>`` inside an archive."""
     url: str | None = None
-    """Where the work itself is on the web, as its source says."""
+    """The work's own address on the web, from its source."""
     sha256: str | None = None
     """Hex. Of the file that was read here; as the source states it if ``byte_size`` is missing."""
     other_hash: str | None = None
@@ -66,7 +66,7 @@ class Asset(SQLModel, table=True):
     verified_id: int | None = big(nullable=True)
     """The newest verified row of asset_rights."""
     rightsholder_id: int | None = big(nullable=True)
-    """Of the verified row if it names one, else of the declared row; never a merged record."""
+    """From the verified row if it names one, else the declared row; never a merged record."""
     licence_id: int | None = big(nullable=True)
     permission: str
     """May it be trained on; see registry.permissions.rule."""
@@ -92,7 +92,7 @@ class AssetRights(SQLModel, table=True):
     attributes: dict[str, str] | None = json_column(nullable=True)
     """The source's other columns, for ``encode --unit <column>`` and ``train --label <column>``."""
     recorded_from: str
-    """Where it was read: a table's file name, ``folder name``, ``command line``."""
+    """The source: a table's file name, ``folder name``, ``command line``."""
     recorded_by: str
     recorded_at: datetime.datetime = timestamp()
 
