@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from registry.permissions.rule import CURRENT_CLAIMS
 from registry.rightsholders.identifiers import Identifier
 from registry.rightsholders.records import Details, details_of, identifiers_of, others_with
 from registry.storage.current_rights import effective_rights_id
@@ -57,12 +58,11 @@ _CURRENT_CO_OWNERS = f"""
 """  # noqa: S608 - constants
 """Rightsholders of shared works, by the effective rights row."""
 
-_OPEN = """
-    claim.id NOT IN (
-        SELECT claim_id FROM claim_decision QUALIFY row_number() OVER (PARTITION BY claim_id ORDER BY id DESC) = 1
-            AND state <> 'open'
-    )
-"""
+_OPEN_CLAIMS = f"""
+    SELECT claim.id AS claim_id, effective_id AS claimant_id
+    FROM ({CURRENT_CLAIMS}) AS claim JOIN effective_rightsholder AS stated ON stated.id = claim.rightsholder_id
+    WHERE claim.state = 'open'
+"""  # noqa: S608 - constants
 
 
 def rightsholder_facts(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -> RightsholderFacts:
@@ -73,14 +73,13 @@ def rightsholder_facts(connection: duckdb.DuckDBPyConnection, rightsholder_id: i
     permissions = connection.execute(
         "SELECT permission, count(*) FROM asset WHERE rightsholder_id = ? GROUP BY 1 ORDER BY 1", [rightsholder_id]
     ).fetchall()
-    holder = "(SELECT effective_id FROM effective_rightsholder AS stated WHERE stated.id = claim.rightsholder_id)"
     claims = connection.execute(
-        f"SELECT id FROM claim WHERE {holder} = ? AND {_OPEN} ORDER BY id",  # noqa: S608 - constants
+        f"SELECT claim_id FROM ({_OPEN_CLAIMS}) WHERE claimant_id = ? ORDER BY claim_id",  # noqa: S608 - constants
         [rightsholder_id],
     ).fetchall()
     contested = connection.execute(
-        f"SELECT count(DISTINCT asset_id) FROM claim_work JOIN claim ON claim.id = claim_id JOIN asset ON asset.id = asset_id "  # noqa: S608 - constants
-        f"WHERE asset.rightsholder_id = ? AND {holder} <> ? AND {_OPEN}",
+        f"SELECT count(DISTINCT asset_id) FROM claim_work JOIN ({_OPEN_CLAIMS}) AS open USING (claim_id) "  # noqa: S608 - constants
+        "JOIN asset ON asset.id = asset_id WHERE asset.rightsholder_id = ? AND claimant_id <> ?",
         [rightsholder_id, rightsholder_id],
     ).fetchall()
     return RightsholderFacts(

@@ -87,18 +87,14 @@ def _followed_in(service: ServiceStatus, works: NDArray[np.int64]) -> FollowedPa
     covered = np.isin(withdrawn.asset_ids, works)
     if not covered.any():
         return None
-    heeding = {state.member.index: withdrawals_applied_through(state.member) for state in service.states}
-    concerned = [
-        index
-        for index in range(service.encoding.n)
-        if bool((covered & ((withdrawn.codes >> np.uint64(index) & np.uint64(1)) == 1)).any())
-    ]
+    applied = {state.member.index: withdrawals_applied_through(state.member) for state in service.states}
+    concerned = [index for index in range(service.encoding.n) if bool((withdrawn.seen_by(index, None) & covered).any())]
     out = [
         index
         for index in concerned
-        if index in heeding and bool((withdrawn.seen_by(index, heeding[index]) & covered).any())
+        if index in applied and bool((withdrawn.seen_by(index, applied[index]) & covered).any())
     ]
-    without = [index for index in concerned if index in heeding and index not in out and heeding[index] is not None]
+    without = [index for index in concerned if index in applied and index not in out and applied[index] is not None]
     return FollowedPart(
         ensemble_id=service.ensemble.id, concerned=len(concerned), out_of_service=len(out), trained_without=len(without)
     )

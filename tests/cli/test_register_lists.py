@@ -40,7 +40,7 @@ def test_a_list_is_mapped_shown_and_registered(creditline: Creditline, tmp_path:
     assert "rightsholder = maker" in shown.err
     assert "licence = the value 'CC0-1.0'" in shown.err
     assert "url is not one of http, https, ftp, s3 or gs (row 2)" in shown.err
-    assert "2 rows; of the first 2, 1 would be refused; nothing was changed" in shown.out
+    assert "2 rows read, 1 would be refused; nothing was changed" in shown.out
     assert counted(creditline) == 0
     document = creditline(*arguments, "--dry-run", "--json").document
     assert [(row["row_number"], row["url"], row["licence"]) for row in document["first"]] == [(1, URLS[0], "CC0-1.0")]

@@ -200,10 +200,7 @@ def _answer_dry_run(path: Path, source: ListSource, tried: ListDryRun, *, as_jso
         print_table(names, [[row[name] for name in names] for row in tried.first])
     _narrate_refusals(report.refusals)
     _narrate_conflicts(report)
-    echo(
-        f"{plural(source.rows, 'row')}; of the first {report.rows:,}, {report.refused:,} would be refused; "
-        "nothing was changed"
-    )
+    echo(f"{plural(report.rows, 'row')} read, {report.refused:,} would be refused; nothing was changed")
     _print_counts(report)
 
 
