@@ -27,7 +27,7 @@ def sha256_of(value: object) -> str:
 
 
 def content_id(kind: str, value: Mapping[str, Any]) -> str:
-    """The id of the thing of this ``kind`` that ``value`` describes completely."""
+    """The id of a thing of this ``kind``, completely described by ``value``."""
     return sha256_of({"kind": kind, **value})[:ID_LENGTH]
 
 

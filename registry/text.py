@@ -1,4 +1,4 @@
-"""Texts that people state: reasons, notes, statements. Checked once, kept as they are."""
+"""Texts of people: reasons, notes, statements. Checked once, kept as they are."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def stated_text(value: str | None, what: str, *, lines: bool = False) -> str | N
 
 
 def stated_reason(value: str, what: str = "reason") -> str:
-    """A text that must not be empty. Raises InputError if it is, or as :func:`stated_text`."""
+    """A text that must not be empty. Raises InputError if it is, and as :func:`stated_text`."""
     text = stated_text(value, what, lines=True)
     if text is None:
         raise InputError(f"the {what} is empty; state it for those who read the log later")

@@ -28,7 +28,7 @@ from registry.withdrawals.record import cover_later_works
 
 STATES = ("open", "accepted", "refused")
 NO_LICENCE = "NOASSERTION"
-"""SPDX's word for terms that were not stated."""
+"""SPDX's word for unstated terms."""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def check_derived(connection: duckdb.DuckDBPyConnection, found: Examination) -> 
 
 
 def check_told(connection: duckdb.DuckDBPyConnection, found: Examination, history: LocationHistory) -> None:
-    """Locations of works and data sets, and missing works, must be those in the log."""
+    """Locations of works and data sets, and missing works, are those in the log."""
     missing = {
         int(number): time_text(since)
         for number, since in connection.execute(

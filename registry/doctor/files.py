@@ -12,13 +12,13 @@ from registry.doctor.findings import Examination, Progress, Severity
 from registry.storage.database import Registry
 
 SMALL = 4 * 2**30
-"""Works are read by default if they have at most this many bytes."""
+"""Bytes of all works, up to which they are read by default."""
 
 _MEMBER_OF_ARCHIVE = "!/"
 _AT_ONCE = 10_000
 
 Check = tuple[str, Path, str, int | None, str]
-"""Place for the finding, file, SHA-256, size if known, repair."""
+"""Place for the finding, file, SHA-256, size if known, and repair."""
 
 
 def bytes_of_works(registry: Registry) -> int:

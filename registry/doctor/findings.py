@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 MOST_PER_CHECK = 200
-"""Listed findings of one check; further ones are counted."""
+"""Findings of one check that are listed; further ones are counted."""
 
 
 class Severity(StrEnum):
@@ -39,7 +39,7 @@ Progress = Callable[[str, int, int], object]
 
 @dataclass
 class Examination:
-    """Everything that was checked and found."""
+    """All checks and findings."""
 
     findings: list[Finding] = field(default_factory=list)
     checked: dict[str, int] = field(default_factory=dict)

@@ -41,7 +41,7 @@ GENESIS = "0" * 64
 LARGEST_HEAD = 4096
 """Bytes of the file that keeps the newest hash."""
 LISTED = 10_000
-"""Works that an event lists by id. Of more works it states only the number."""
+"""Works that an event lists by id. An event about more works states only their number."""
 
 
 @dataclass

@@ -25,7 +25,7 @@ class Fault:
     """A change that creditline did not make."""
 
     event: int | None
-    """The event that shows it, if one does."""
+    """The event that shows the change, if any."""
     what: str
     repair: str
 

@@ -20,14 +20,14 @@ _KINDS = (MOVED, MISSING, REGISTERED, ROOT_MOVED, SUPERSEDED)
 
 @dataclass
 class LocationHistory:
-    """Filled by reading the events in order."""
+    """First and present locations, from events read in order."""
 
     first_path: dict[int, str | None] = field(default_factory=dict)
     """The first path of each moved work."""
     path: dict[int, str | None] = field(default_factory=dict)
     """The present path of each moved work."""
     missing: dict[int, str] = field(default_factory=dict)
-    """Missing works and since when, as :func:`~registry.event_log.events.time_text` has it."""
+    """Missing works, each with its time as of :func:`~registry.event_log.events.time_text`."""
     first_root: dict[str, str] = field(default_factory=dict)
     """The first folder of each moved data set, by name."""
     root: dict[str, str] = field(default_factory=dict)

@@ -88,7 +88,7 @@ def _verify_numbered(
 
 
 def _first_values(connection: duckdb.DuckDBPyConnection, found: Verification, table: str) -> Mapping[int, str | None]:
-    """The values that rows of a table were added with, where they have changed since."""
+    """The first values of a table's rows, by id, where they have changed."""
     if table == "asset":
         return found.history.first_path
     if table != "data_set" or not found.history.first_root:

@@ -77,7 +77,7 @@ def foreign_functions(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 def _events(connection: duckdb.DuckDBPyConnection) -> Iterator[dict[str, Any]]:
-    """Events in order. A time that no clock can show becomes None: it cannot be the hashed one."""
+    """Events in order. A time that no clock can show becomes None: no event was hashed with it."""
     columns = ", ".join(f'"{name}"' for name in _FIELDS)
     # The values are not trusted: a time may be infinite, or beyond Python's range.
     cursor = connection.execute(

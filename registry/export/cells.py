@@ -71,7 +71,7 @@ def _csv_texts(texts: pa.Array, limit: int | None) -> pa.Array:
 
 
 def quoted(texts: pa.Array) -> pa.Array:
-    """In quotation marks where RFC 4180 wants them."""
+    """Texts in quotation marks where RFC 4180 wants them."""
     texts = texts.cast(pa.large_string())
     doubled = pc.replace_substring(texts, '"', '""')
     return pc.if_else(pc.match_substring_regex(texts, '[",\r\n]'), joined('"', doubled, '"'), texts)
@@ -169,6 +169,6 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def joined(*parts: pa.Array | str, between: str = "") -> pa.Array:
-    """Row by row, the parts one behind the other; null where one is null."""
+    """The parts of each row joined; null where one is null."""
     texts = [pa.scalar(part, pa.large_string()) if isinstance(part, str) else part for part in parts]
     return pc.binary_join_element_wise(*texts, pa.scalar(between, pa.large_string()))

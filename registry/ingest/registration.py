@@ -50,7 +50,7 @@ class RegistrationReport:
     moved: int
     found_again: int
     superseded: int
-    """Works that a list had registered without a file, and that are replaced by their file now."""
+    """Works that a list had registered without a file, now replaced by their file."""
     missing: int
     duplicates: int
     refused: int
@@ -68,7 +68,7 @@ class RegistrationReport:
     near_duplicate_pairs: int
     """New pairs of works that look alike."""
     near_duplicates_across: int
-    """Groups of near duplicates with a new work in them that belong to several rightsholders."""
+    """Groups of near duplicates with a new work and several rightsholders."""
     seconds: dict[str, float]
     """``registration`` and ``fingerprints``."""
     counts: dict[str, int]

@@ -1,4 +1,4 @@
-"""Creative Commons licences by their addresses and by the words in which people name them."""
+"""Creative Commons licences by their addresses and by people's names for them."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def terms_of(
     spdx: str | None = None,
     url: str | None = None,
 ) -> LicenceTerms:
-    """Terms of a licence that was understood; the reference is filled in by the reader."""
+    """Terms of an understood licence; the reader fills in the reference."""
     return LicenceTerms("", spdx, True, training, tuple(sorted(set(duties))), url, note)
 
 

@@ -22,7 +22,7 @@ from registry.encodings.store import UnitTable
 from registry.storage.tables import Member
 
 NOT_WITHDRAWN = 2**62
-"""In place of the id of a work's first withdrawal: no withdrawal covers the work."""
+"""First withdrawal of a work that no withdrawal covers."""
 
 
 def saw(

@@ -117,7 +117,7 @@ def _decoded(packet: bytes, problems: Problems) -> str:
 
 
 class _LimitedTree(TreeBuilder):
-    """Refuses a tree that would exhaust memory or the stack, while it is built."""
+    """While a tree is built, refuses one that would exhaust memory or the stack."""
 
     def __init__(self) -> None:
         super().__init__()

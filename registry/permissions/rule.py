@@ -53,10 +53,10 @@ class Permission(StrEnum):
 
 
 STRICTNESS = tuple(Permission)
-"""A permission's place is its strictness."""
+"""Permissions in order of strictness."""
 
 FORBIDDEN = (Permission.PROHIBITED, Permission.WITHDRAWN)
-"""Works that may not be trained on."""
+"""Permissions of works that may not be trained on."""
 
 _TRAINING = ", ".join(f"'{category.value}'" for category in sorted(TRAINING))
 

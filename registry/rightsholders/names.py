@@ -1,4 +1,4 @@
-"""Ids of rightsholders and licences by the names that a source uses; new names get new rows."""
+"""Ids of rightsholders and licences by a source's names; new names get new rows."""
 
 from __future__ import annotations
 

@@ -26,14 +26,14 @@ class RightsholderFacts:
     rightsholder_id: int
     name: str
     merged: list[dict[str, Any]]
-    """Records that were merged into it: id, name, reason."""
+    """Records merged into this one: id, name, reason."""
     details: Details
     represented_by: str | None
     """The agent's name."""
     represents: list[dict[str, Any]]
     identifiers: list[Identifier]
     shared_identifiers: list[dict[str, Any]]
-    """Other rightsholders with one of its identifiers: perhaps the same."""
+    """Other rightsholders with one of these identifiers: perhaps the same."""
     works: int
     """Works with this first or only rightsholder."""
     permissions: dict[str, int]
@@ -66,7 +66,7 @@ _OPEN_CLAIMS = f"""
 
 
 def rightsholder_facts(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -> RightsholderFacts:
-    """The present facts of the rightsholder with this id, that of a record that counts."""
+    """The present facts of a rightsholder; the id is that of the record that counts."""
     details = details_of(connection, rightsholder_id)
     others = others_with(connection, rightsholder_id)
     names = _names(connection, [rightsholder_id, *(other for _, other in others), details.represented_by])

@@ -116,7 +116,7 @@ def _holder(change: Change, rightsholder: str | int | None) -> int | None:
 
 
 def _keep_further_owners(change: Change, first: int) -> None:
-    """Copy the further rightsholders of the verified rows before to the new ones."""
+    """Copy the further rightsholders of the earlier verified rows to the new ones."""
     change.connection.execute(
         "INSERT INTO co_rightsholder (id, rights_id, asset_id, position, rightsholder_id, role, share) "
         "SELECT ? + row_number() OVER (ORDER BY newer.id, co_rightsholder.position) - 1, newer.id, newer.asset_id, "

@@ -41,9 +41,9 @@ class Migration:
     from_version: int
     to_version: int
     copy: Path | None
-    """The registry as it was before; None if it already had the schema."""
+    """The former registry; None if it already had the schema."""
     views: tuple[str, ...] = ()
-    """Names of views that had been altered or dropped, and are restored."""
+    """Names of restored views that had been altered or dropped."""
 
 
 def migrate(

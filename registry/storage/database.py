@@ -62,7 +62,7 @@ _FILE_FAULTS = (duckdb.IOException, duckdb.FatalException, duckdb.InternalExcept
 
 
 def current_actor() -> str:
-    """The name for the log: ``CREDITLINE_ACTOR`` if set, else the user's name on this machine."""
+    """The name for the log: ``CREDITLINE_ACTOR`` if set, else the user's name here."""
     try:
         return os.environ.get(ACTOR_VARIABLE, "").strip() or getpass.getuser()
     except (KeyError, OSError):  # a process may run under a user id without a user

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 def selected_works(
     connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int] | NDArray[np.int64] | None
 ) -> Iterator[None]:
-    """Have the relation ``selected_works`` (column ``selected_id``): these works; None: all."""
+    """Provide the relation ``selected_works`` (column ``selected_id``): these works; None: all."""
     if asset_ids is None:
         connection.execute("CREATE OR REPLACE TEMP VIEW selected_works AS SELECT id AS selected_id FROM asset")
     else:

@@ -1,4 +1,4 @@
-"""SQL written by people, run to change nothing, to read only the registry, and to end in time."""
+"""SQL written by people: it reads only the registry, changes nothing, and ends in time."""
 
 from __future__ import annotations
 

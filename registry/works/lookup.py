@@ -76,7 +76,7 @@ def resolve_rightsholder(connection: duckdb.DuckDBPyConnection, reference: str) 
 
 
 def _text(reference: str, kind: str) -> str:
-    """The reference, if a registry can hold it: an argument of a process can be any bytes."""
+    """The reference, if a registry can hold it: an argument can be any bytes."""
     try:
         reference.encode()
     except UnicodeEncodeError as error:

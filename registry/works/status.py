@@ -1,4 +1,4 @@
-"""Counts of everything in the registry, and of gaps in it."""
+"""Counts of rows in the registry, and of gaps."""
 
 from __future__ import annotations
 

@@ -21,11 +21,11 @@ class Limits:
     member_bytes: int = LARGEST_FILE
     """Unpacked size of one member."""
     expansion: int = 200
-    """Bytes that one byte of a compressed file or member may unpack to, beyond the free ones."""
+    """Unpacked bytes per byte of a compressed file or member, beyond the free ones."""
     free_bytes: int = 2**30
-    """Bytes that a whole archive may unpack to, however small it is."""
+    """Unpacked bytes that even the smallest archive may have."""
     free_member_bytes: int = 2**26
-    """Bytes that a ZIP member may unpack to, however small it is."""
+    """Unpacked bytes that even the smallest ZIP member may have."""
     header_bytes: int = 2**20
     """Size of one extended header of a TAR member (long name, attributes)."""
     name_bytes: int = 4096

@@ -12,7 +12,7 @@ from registry.ingest.archives.limits import DamageError, Limits
 from registry.ingest.findings import Finding, Kind
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-"""Control characters, and those that make a name look like another one."""
+"""Control characters, and characters that make a name look like another one."""
 _DRIVE = re.compile(r"[A-Za-z]:")
 _SHOWN = 200
 

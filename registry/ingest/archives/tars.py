@@ -15,7 +15,7 @@ from registry.ingest.archives.sources import Source
 
 BLOCK = 512
 _TRAILING = 2**20
-"""Zeros after the end, with which writers fill a record."""
+"""Most zeros after the end; writers fill a record with them."""
 _KINDS = {
     b"1": "a hard link, which is not followed",
     b"2": "a symbolic link, which is not followed",
@@ -27,7 +27,7 @@ _KINDS = {
 _FILES = (b"0", b"\0", b"7")
 _FOLDER = b"5"
 _WITHOUT_BYTES = b"123456"
-"""No bytes follow these: their size is that of a link's target, or means nothing."""
+"""Types without bytes: their size is that of a link's target, or means nothing."""
 
 
 class TarEntry(NamedTuple):

@@ -141,7 +141,7 @@ class ZipDirectory:
             np.frombuffer(self._starts, dtype=np.uint64).sort()
 
     def _following(self, offset: int) -> int:
-        """The offset at which the bytes of the member that starts here must have ended."""
+        """The offset by which the bytes of the member at ``offset`` must have ended."""
         after = bisect_right(self._starts, offset)
         if after - bisect_left(self._starts, offset) > 1:
             return offset

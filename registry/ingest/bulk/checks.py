@@ -68,7 +68,7 @@ def _suspect_text(name: str, column: pa.Array, found: Rows) -> None:
 
 
 def _addresses(column: pa.Array) -> Rows:
-    """Most begin with https://, which costs less to check than a pattern."""
+    """Rows with a suspect address. Most begin with https://, which is cheaper than a pattern."""
     common = (
         _truth(pc.starts_with(column, "https://"))
         & ~_truth(pc.starts_with(column, "https:///"))

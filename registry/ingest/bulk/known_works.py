@@ -46,12 +46,12 @@ class Newer:
     """Numbers of appended rows."""
 
     first: int = 0
-    """For works for which nothing had been declared before."""
+    """Rows for works without an earlier declaration."""
     changed: int = 0
     conflicts: int = 0
     """Rows of ``changed`` with another rightsholder or licence."""
     findings: tuple[Finding, ...] = ()
-    """The first of these."""
+    """The first conflicts."""
 
 
 def declare_newer(

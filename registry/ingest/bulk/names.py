@@ -21,11 +21,11 @@ class Named:
     ids: NDArray[np.int64]
     """As stated."""
     current: NDArray[np.int64]
-    """The record that replaces it, if records were merged."""
+    """The records that count, after merges."""
     training: tuple[str, ...] = ()
-    """For licences: permission to train, by kind."""
+    """For licences: the different permissions to train."""
     kinds: NDArray[np.int64] | None = None
-    """For licences: the place in ``training``."""
+    """For licences: the place of each row's permission in ``training``."""
 
 
 def rightsholders(change: Change, rows: pa.Table) -> Named:

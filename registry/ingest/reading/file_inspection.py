@@ -27,7 +27,7 @@ CHUNK_BYTES = 2**24
 WAITING = 16_384
 """Files under way or read and not yet taken: keeps all processes busy while a batch is stored."""
 SECONDS = 600.0
-"""For a chunk, after which a process is ended: far longer than good files need."""
+"""Time for a chunk after which a process is ended: far longer than good files need."""
 SECONDS_ALONE = 0.3
 """How long this process reads before others are started: about as long as starting them takes."""
 

@@ -38,7 +38,7 @@ class ProcessDiedError(Exception):
 
 
 class ReadingProcess:
-    """One process; it starts in the background and is waited for at its first request."""
+    """One process; it starts in the background, and the first request waits for it."""
 
     def __init__(self) -> None:
         command = (sys.executable, "-c", _PROGRAM, json.dumps(sys.path))
@@ -141,8 +141,8 @@ class ProcessPool:
     ) -> list[Any]:
         """The answer to a request about items, one value for each.
 
-        If the process dies of it, or takes longer than ``seconds``, each item is asked about on its
-        own, and ``failed`` gives the value for the one that it dies of again.
+        If the process dies, or takes longer than ``seconds``, each item is asked about on its own;
+        ``failed`` gives the value for an item that ends the process again.
         """
         try:
             with self.process() as process:

@@ -54,7 +54,7 @@ class Changes:
     declarations_changed: int = 0
     """Newer declarations, appended beside the earlier ones."""
     superseded: int = 0
-    """Works that a list had registered without a file, and that are replaced by their file now."""
+    """Works that a list had registered without a file, now replaced by their file."""
     embedded: int = 0
     """Works with embedded metadata."""
     signals: int = 0
@@ -167,7 +167,7 @@ class WorkStore:
         return changes
 
     def mark_missing(self, asset_ids: Sequence[int]) -> None:
-        """Record in one event that works were not found; the time of an earlier record stays."""
+        """Record missing works in one event; the time of an earlier record stays."""
         with changing(self.registry, self.now) as change:
             change.connection.register("gone", pa.table({"gone_id": pa.array(asset_ids, pa.int64())}))
             rows = change.connection.execute(

@@ -21,7 +21,7 @@ class Rightsholder(SQLModel, table=True):
 
     # Current, follows from rightsholder_merge:
     merged_into: int | None = big(nullable=True)
-    """The record that counts, if this one was merged; that one is never merged itself."""
+    """The record that this one was merged into, if any; never a merged record itself."""
 
 
 class RightsholderDetails(SQLModel, table=True):
@@ -56,7 +56,7 @@ class RightsholderIdentifier(SQLModel, table=True):
 
 
 class RightsholderMerge(SQLModel, table=True):
-    """Two records were found to be of the same rightsholder."""
+    """A merge of two records of one rightsholder."""
 
     __tablename__ = "rightsholder_merge"
 

@@ -83,7 +83,7 @@ class AssetRights(SQLModel, table=True):
     basis: str
     """``declared``: stated by the supplier of the data. ``verified``: checked here."""
     rightsholder_id: int | None = big(nullable=True)
-    """The first, where a work has several; all of them are in co_rightsholder then."""
+    """The first, where a work has several; co_rightsholder then has all."""
     licence_id: int | None = big(nullable=True)
     title: str | None = None
     creator: str | None = None
@@ -211,7 +211,7 @@ class NearDuplicate(SQLModel, table=True):
     id: int = key()
     asset_id: int = big()
     other_asset_id: int = big()
-    """The smaller of the two ids comes first."""
+    """The larger of the two ids."""
     distance: int
     """Bits of 256 that differ."""
     found_at: datetime.datetime = timestamp()
