@@ -14,6 +14,7 @@ from registry.encodings.store import create_encoding
 from registry.event_log.events import Change
 from registry.ingest.owners.table import OwnerTable
 from registry.permissions.derived_columns import recompute
+from registry.storage import tables
 from registry.storage.database import Registry
 from registry.storage.relation_names import TABLES, VIEWS
 from tests.support.works import NOW, register, write_csv, write_pictures
@@ -116,6 +117,16 @@ def test_the_page_has_every_table_and_view_with_its_columns_in_order(registry: R
     sections = re.findall(r"^### `(\w+)`\n(.*?)(?=^##|\Z)", PAGE, re.MULTILINE | re.DOTALL)
     described = {name: re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE) for name, text in sections}
     assert described == found
+
+
+def test_the_page_describes_a_table_as_its_model_does() -> None:
+    """In the docstring's words, so that the two do not drift apart."""
+    models = {getattr(model, "__tablename__", None): model for model in vars(tables).values()}
+    assert set(models) >= TABLES
+    page = " ".join(PAGE.split())
+    for name in sorted(TABLES):
+        described = re.sub(r":\w+:`([^`]*)`", r"`\1`", " ".join((models[name].__doc__ or "").split()))
+        assert f"### `{name}` {described.replace('``', '`')} |" in page
 
 
 def test_every_column_has_a_meaning() -> None:
