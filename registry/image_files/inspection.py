@@ -124,10 +124,7 @@ def inspect_bytes(task: Task, data: bytes, decode: bool = False, facts: Mapping[
 
 
 def read_regular_file(path: Path | str) -> bytes | str:
-    """The file's bytes, or the reason why not.
-
-    A link or a pipe that has replaced the file since the folder was listed is not followed.
-    """
+    """The file's bytes, or the reason why not; a link or pipe put in its place is not followed."""
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     try:
         found = os.fstat(descriptor)

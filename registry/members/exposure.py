@@ -89,10 +89,7 @@ class Exposure:
 
 
 def exposure_of(registry: Registry, asset_ids: Sequence[int] | NDArray[np.int64]) -> Exposure:
-    """The encodings, ensembles and members that saw these works.
-
-    Findings name every member whose listing disagrees with the codes.
-    """
+    """The encodings, ensembles and members that saw works; findings name disagreeing listings."""
     asset_ids = np.unique(np.asarray(asset_ids, dtype=np.int64))
     with registry.session() as session:
         encodings = list(session.exec(select(Encoding).order_by(col(Encoding.created_at), col(Encoding.id))))

@@ -60,10 +60,7 @@ def read_data_mining(value: str, constraint: str | None, found_in: str) -> Itera
 
 
 def prohibitions_in(packet: bytes, found_in: str) -> Iterator[RightsSignal]:
-    """Prohibitions in a packet that cannot be parsed.
-
-    Damage, or a trick against the parser, lifts no reservation. Permissions are not looked for.
-    """
+    """Prohibitions in a packet that cannot be parsed: damage or a trick lifts no reservation."""
     text = packet.replace(b"\0", b"")  # the letters of UTF-16 and UTF-32 then stand side by side, too
     for match in dict.fromkeys(found.group() for found in _PROHIBITION.finditer(text)):
         yield from read_data_mining(match.decode("ascii"), None, found_in)

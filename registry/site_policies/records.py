@@ -43,10 +43,7 @@ class Rule:
 
 @dataclass
 class Records:
-    """Product names in lower case, each with its groups.
-
-    The names of a group share its list of rules: a file can give one group thousands of names.
-    """
+    """Product names in lower case with their groups; thousands of names may share one group."""
 
     groups: dict[str, list[list[Rule]]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)

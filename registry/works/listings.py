@@ -148,10 +148,7 @@ def works(
 
 
 def works_named(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int]) -> list[dict[str, Any]]:
-    """These works with their current rights, by asset id.
-
-    Columns: those of :data:`registry.storage.current_rights.ASSET_RIGHTS`, and ``rightsholders``.
-    """
+    """These works by asset id: the columns of ``ASSET_RIGHTS``, and ``rightsholders``."""
     found: list[dict[str, Any]] = []
     ids = sorted(set(asset_ids))
     for start in range(0, len(ids), PAGE):
@@ -229,10 +226,7 @@ def _page_of_ids(
 
 
 def rightsholders(*, matching: str | None = None, limit: int | None = None, offset: int = 0) -> Listing:
-    """Rightsholders by name, with their number of works, bytes and licences.
-
-    ``matching`` is part of a name, in small or capital letters.
-    """
+    """Rightsholders by name with works, bytes and licences; ``matching``: a part of the name."""
     return Listing(
         """
         WITH page AS MATERIALIZED (

@@ -1,7 +1,4 @@
-"""Queries of commands and of attribution. Read only; every list has a stable order.
-
-Pages of works and other things are in :mod:`registry.works.listings`.
-"""
+"""Queries of commands and of attribution. Read only; every list has a stable order."""
 
 from __future__ import annotations
 

@@ -190,10 +190,7 @@ class ArchiveReader(Iterator["ArchiveMember | Finding"]):
 
 
 def is_zip(descriptor: int) -> bool:
-    """Whether a file begins as a ZIP does.
-
-    A ZIP appended to a program or a picture is not taken: such a file is two things at once.
-    """
+    """Whether a file begins as a ZIP; one behind a picture is two things at once and not taken."""
     return read_at(descriptor, 4, 0) in (b"PK\3\4", b"PK\5\6")
 
 

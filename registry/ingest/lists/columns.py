@@ -121,10 +121,7 @@ def canonical_columns(
 
 
 def refusal(mapping: Mapping[str, str | Constant], outcome: str | None, *, malformed: bool = False) -> str:
-    """SQL over the canonical columns for the reason to refuse a row; NULL for a sound row.
-
-    ``malformed``: there is :data:`MALFORMED` too.
-    """
+    """SQL for the reason to refuse a row, NULL for none; ``malformed``: with :data:`MALFORMED`."""
     cases = [_case(f"{name}_problem IS NOT NULL", f"{name}_problem") for name in _NUMBERS if name in mapping]
     if outcome is not None:
         cases.insert(0, _case("outcome IS DISTINCT FROM 'success'", "'img2dataset did not fetch it'"))

@@ -1,7 +1,4 @@
-"""Declarations: statements about a file by the person who registers it.
-
-An owner source gives a declaration for an inspected file, or the reason for having none.
-"""
+"""Declarations: statements about a file by the person who registers it."""
 
 from __future__ import annotations
 

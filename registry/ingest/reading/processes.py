@@ -155,10 +155,7 @@ class ProcessPool:
     def in_order(
         self, work: Callable[[Any], list[Any]], chunks: Iterator[Any], most_waiting: int
     ) -> Generator[list[Any], None, None]:
-        """Have ``work`` done on chunks by a thread per process, in order.
-
-        At most ``most_waiting`` chunks are under way, or done and not yet taken.
-        """
+        """Do ``work`` on chunks in order, a thread per process; at most ``most_waiting`` wait."""
         running: deque[Future[list[Any]]] = deque()
         with ThreadPoolExecutor(self.size) as threads:
             try:

@@ -1,7 +1,4 @@
-"""Storing embedded metadata, and finding where it contradicts the declaration for the work.
-
-Both are recorded as they are; people decide which is right.
-"""
+"""Storing embedded metadata, and finding contradictions to declarations: people decide."""
 
 from __future__ import annotations
 

@@ -164,10 +164,7 @@ class AssetSignal(SQLModel, table=True):
 
 
 class SitePolicy(SQLModel, table=True):
-    """A site's statement about its works, from a file that was supplied for its domain.
-
-    The newest per kind, domain and ``subdomains`` counts.
-    """
+    """A site's statement about its works; the newest per kind, domain, ``subdomains`` counts."""
 
     __tablename__ = "site_policy"
 
