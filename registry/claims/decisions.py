@@ -1,8 +1,8 @@
 """Decisions about claims, and their effect on the works.
 
 Accepting a claim appends a verified row of ``asset_rights`` with the claimant as owner. Taking that
-back appends the verified rights from before, so everything that ever counted stays on record. Of
-several accepted claims on a work, the one accepted last counts.
+back appends the earlier verified rights, so everything stays on record. Of several accepted claims
+on a work, the one accepted last counts.
 
 Terms declared by another owner are not the claimant's: a work that changes hands gets the licence
 given with the decision, else :data:`NO_LICENCE`.

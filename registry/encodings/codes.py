@@ -137,7 +137,7 @@ def members_needed(unit_count: int) -> int:
 
 
 def withdrawals_guaranteed(n: int, h: int) -> int:
-    """Units that can always be left out with a member remaining; k units affect <= kh members."""
+    """How many units, for any choice, leave a member when left out: k units hit <= kh members."""
     return ceil(n / h) - 1
 
 

@@ -1,9 +1,8 @@
 """Encodings: from a unit kind, n, h and seed to units with codes. An encoding never changes.
 
-Units are numbered in a fixed order: works by id, rightsholders and groups by name. Works registered
-later, or without a value for the unit, are not in the encoding;
-:func:`registry.works.queries.works_outside` counts them. The same units give the same encoding,
-because its id is a hash over them.
+Units are numbered in a fixed order: works by id, rightsholders and groups by name. Later works, and
+works without a unit, are outside: :func:`registry.works.queries.works_outside` counts them. The
+same units give the same encoding, because its id is a hash over them.
 """
 
 from __future__ import annotations

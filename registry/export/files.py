@@ -3,9 +3,8 @@
     rows = connection.execute("SELECT * FROM work").to_arrow_reader(65_536)
     write_listing(rows, Path("works.csv"))
 
-Rows come in batches and each batch is written column by column, so ten million rows cost no more
-memory than ten thousand. The file appears under its name when it is complete, never before. Columns
-keep their names, in every format:
+Batches are written column by column, so ten million rows cost no more memory than ten thousand. The
+file appears under its name only when complete. Columns keep their names, in every format:
 
 - ``.csv``: RFC 4180 in UTF-8; text that a spreadsheet would run as a formula gets an apostrophe in
   front, control characters are replaced; times in ISO 8601, lists and JSON as JSON, bytes in hex,

@@ -1,4 +1,4 @@
-"""Registering works: from files or a list, and statements of their owners, to rows of the registry.
+"""Registering works: from files or a list, with their declarations, to rows of the registry.
 
     source_kind      the kind of a source: a folder, an archive, shards or a list
     open_sources     a folder, an archive or shards, opened; reading/, archives/: their contents

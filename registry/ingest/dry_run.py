@@ -2,11 +2,10 @@
 
     tried = dry_run_of_files(registry, lambda copy: register_folder(copy, folder, owners, now=now))
 
-A dry run executes the code of the real registration, so the two cannot differ. Three reasons speak
-against one transaction that is rolled back. It would have to keep the changed rows of all batches
-in memory. It would lock the registry while the source is read, which can take hours; the copy locks
-it only while it is made. And DuckDB may enlarge the database file within a transaction that it
-rolls back later. The copy needs as much disk as the registry, in the home's staging folder.
+A dry run executes the code of the real registration, so the two cannot differ. A transaction that
+is rolled back would not do: it would keep all changed rows in memory, lock the registry for as long
+as the source is read (up to hours), and might enlarge the database file. The copy locks the
+registry only while it is made. It needs as much disk as the registry, in the home's staging folder.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ def _searched_through(connection: duckdb.DuckDBPyConnection) -> int:
 
 
 def _search(registry: Registry, now: datetime, found: NearDuplicates, budget: float) -> None:
-    """Search the fingerprints that are new since the last search among all."""
+    """Search all fingerprints for neighbours of those added since the last search."""
     from registry.similarity.hamming_join import near_pairs
     from registry.similarity.pdq import LEAST_QUALITY, MATCH_DISTANCE
 

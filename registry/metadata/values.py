@@ -57,7 +57,7 @@ SOURCES: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
     }
 )
 """Places of each field, best first: XMP, then IPTC-IIM, then EXIF, then a PNG's own keywords. XMP
-holds text of any length and script and is today's format; older blocks are often stale copies."""
+holds any text, and today's programs edit it; the older blocks are often stale copies of it."""
 
 
 class Problems:

@@ -47,7 +47,7 @@ PROPERTIES: Mapping[str, str] = MappingProxyType(
         "{http://purl.org/dc/terms/}provenance": "dcterms:provenance",
     }
 )
-"""Read right under ``rdf:RDF`` only: deeper ones may be about a part or a source of the work."""
+"""Read only directly under ``rdf:RDF``: deeper ones may be about a part or a source."""
 ANYWHERE: Mapping[str, str] = MappingProxyType(
     {
         _DATA_MINING: "plus:DataMining",

@@ -11,9 +11,8 @@ number of words, not its square, up to some millions.
 
 Bits are dealt in turn, not in runs, as neighbouring bits of a perceptual hash are not independent.
 
-Two limits keep the cost from becoming quadratic. Equal words are compared once: each is paired with
-the first of them only. If very many words share a key, each is compared with those nearest before
-it, and ``skipped`` counts the comparisons left out.
+Two limits bound the cost. Equal words are paired with the first of them only. If very many words
+share a key, each is compared with those nearest before it; ``skipped`` counts the others.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """robots.txt (RFC 9309), with the usage preferences that AIPREF adds to its groups.
 
 The longest rule that matches a path decides; of an Allow and a Disallow of equal length, Allow. A
-work that crawlers were told not to fetch, and that is in a corpus all the same, is reserved. A path
-that may be fetched gives no signal: leave to fetch says nothing about training.
+work in a corpus that crawlers may not fetch is reserved. A path that may be fetched gives no
+signal: leave to fetch says nothing about training.
 
 Which crawlers count: those that collected the works, if the caller names them. Otherwise the
 product tokens by which sites address training, and ``*``. A rule for a training token is a

@@ -1,10 +1,9 @@
 """One hash over many rows, fast enough for all works; equal on any machine and version.
 
-Rows come from DuckDB as Arrow columns, and every column has running hashes: over where it is null,
-over the lengths of its texts, and over its values end to end. So only one batch is in memory, the
-hash does not depend on how the rows are cut into batches, and the cost is that of hashing the
-bytes. Only values are hashed, never Arrow's own layout, which differs between versions (padding,
-offsets, dictionary or view encodings).
+Rows come from DuckDB as Arrow columns, and every column has running hashes: over its nulls, over
+the lengths of its texts, and over its values. So only one batch is in memory, the hash does not
+depend on the cut into batches, and the cost is that of hashing the bytes. Arrow's own layout
+(padding, offsets, dictionary or view encodings) differs between versions and is not hashed.
 
 The columns' hashes are BLAKE3, which takes a tenth of the time of any hash in the standard library.
 The hash over them, with the columns' names and kinds and the number of rows, is SHA-256.

@@ -5,8 +5,7 @@ its place as ``<data set>:<path>``, or, if it is known by metadata alone, by its
 other hash of its source. A rightsholder is named exactly, or by id as ``#17``; a merged record
 stands for the one that counts.
 
-An id or a whole hash is found through columns of numbers alone; only a start of a hash and a path
-read a column of text.
+Ids and whole hashes are found through columns of numbers; a start of a hash and a path read texts.
 """
 
 from __future__ import annotations

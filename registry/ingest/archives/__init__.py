@@ -7,11 +7,11 @@
     reader         recognising an archive, and its members in order
 
 The formats are parsed here because ``zipfile`` and ``tarfile`` trust an archive more than a
-registry may. ``zipfile`` loads the whole directory, and does not compare it with the header before
-each member. ``tarfile`` reads extended headers of any size into memory, follows the header of a
-header by recursion, ends silently at a damaged or missing header as if the archive were complete,
-does not check the bytes after the end, and reads the access times in GNU's headers as part of
-the name. Bounding it needs its private methods, and then more code than the format itself.
+registry may. ``zipfile`` loads the whole directory, and does not compare it with each member's
+header. ``tarfile`` reads extended headers of any size, follows a header's header by recursion,
+takes a damaged header for the end, ignores bytes after the end, and reads access times in GNU's
+headers as part of the name. Bounding it needs its private methods, and more code than the format
+itself.
 
 What may enter: the formats of archives and their checks; nothing that knows a registry or an owner.
 """

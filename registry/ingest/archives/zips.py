@@ -1,4 +1,4 @@
-"""The members of a ZIP, in small pieces, each checked against its own header.
+"""The members of a ZIP: its directory read in pieces, each member checked against its header.
 
 A ZIP describes every member twice, in the directory at its end and in a header before the member's
 bytes, and programs differ in which they use. A member with two different descriptions is refused,

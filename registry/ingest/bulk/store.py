@@ -22,7 +22,7 @@ from registry.site_policies.store import apply_policies
 _OF_WORK = ("path", "url", "sha256", "other_hash", "media_type", "width", "height")
 _OF_RIGHTS = ("title", "creator", "source_url", "attributes")
 _MEMORY = "700MB"
-# Finding how to pack texts that hardly repeat costs as much as writing them, saving half the space.
+# For texts that hardly repeat, these save half the space but take as long as writing the texts.
 _PLAIN = "fsst,zstd,dict_fsst,dictionary"
 _WORTH_IT = 61_440
 
