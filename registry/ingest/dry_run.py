@@ -13,7 +13,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -126,24 +126,24 @@ def scratch_copy(registry: Registry) -> Iterator[Registry]:
     """A copy of the registry in a home of its own, deleted at the end.
 
     Raises:
-        RegistryError: there is no room for it.
+        RegistryError: it cannot be written: no room, or no rights.
     """
     home = registry.home
-    home.staging.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=home.staging, prefix="dry-run-") as folder:
-        copy = Home(Path(folder))
-        # An open connection keeps other processes from writing to the file meanwhile.
-        with registry.for_reading().connection():
-            try:
+    with ExitStack() as stack:
+        try:
+            home.staging.mkdir(parents=True, exist_ok=True)
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=home.staging, prefix="dry-run-")))
+            # An open connection keeps other processes from writing to the file meanwhile.
+            with registry.for_reading().connection():
                 for source in (home.database, home.database.with_name(f"{home.database.name}.wal"), home.log_head):
                     if source.exists():
-                        shutil.copyfile(source, copy.root / source.name)
-            except OSError as error:
-                raise RegistryError(
-                    f"a dry run works on a copy of the registry, which could not be written to {folder}: "
-                    f"{error.strerror or error}; free {home.database.stat().st_size:,} bytes there"
-                ) from error
-        yield Registry(copy, registry.lock_patience, registry.actor)
+                        shutil.copyfile(source, folder / source.name)
+        except OSError as error:
+            raise RegistryError(
+                f"a dry run works on a copy of the registry, which could not be written to {home.staging}: "
+                f"{error.strerror or error}; that folder must be writable and have {home.database.stat().st_size:,} bytes free"
+            ) from error
+        yield Registry(Home(folder), registry.lock_patience, registry.actor)
 
 
 def _works_after(registry: Registry, newest: int) -> tuple[NewWork, ...]:

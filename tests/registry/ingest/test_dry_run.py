@@ -177,7 +177,14 @@ def test_a_full_disk(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Non
     with (
         unchanged(registry),
         pytest.raises(
-            RegistryError, match=r"works on a copy of the registry.*No space left on device; free [\d,]+ bytes"
+            RegistryError, match=r"works on a copy of the registry.*No space left on device; .* have [\d,]+ bytes free"
         ),
     ):
+        dry_run_of_files(registry, of_folder(Path("never read")))
+
+
+def test_a_home_that_cannot_be_written(registry: Registry) -> None:
+    """The same error of one line."""
+    registry.home.staging.write_text("a file, where the folder should be")
+    with unchanged(registry), pytest.raises(RegistryError, match=r"could not be written to .*staging: File exists;"):
         dry_run_of_files(registry, of_folder(Path("never read")))
