@@ -111,7 +111,7 @@ def _inspect_in(pool: ProcessPool, root: Path, decode: bool, inspect: Inspect, t
         return list(row)
 
     def refused(task: Task) -> list[Any]:
-        return result_to_row(Refusal(task.path, REASON))
+        return result_to_row(Refusal(task.path, f"{REASON}, or it took more than {SECONDS / 60:.0f} minutes"))
 
     return [result_from_row(row) for row in pool.ask(request, tasks, without_credentials, SECONDS)]
 

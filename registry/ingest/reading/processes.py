@@ -1,7 +1,8 @@
 """Processes that read files from outside, and the threads that wait for them.
 
-A hostile file can crash or block its decoder: it costs its process, and gets a finding. Each
-process runs :mod:`registry.ingest.reading.worker` and exchanges lines of JSON with this one.
+A hostile file can crash its decoder: it costs its process, and gets a finding. So does a file that
+blocks its decoder for too long; a member of an archive may take as long as it needs. Each process
+runs :mod:`registry.ingest.reading.worker` and exchanges lines of JSON with this one.
 
 ``concurrent.futures.ProcessPoolExecutor`` would be shorter, but one process that dies breaks its
 whole pool, and nothing says which task it died of. Its workers wait forever when their parent was
@@ -25,7 +26,7 @@ from typing import Any
 
 from registry.ingest.reading.worker import READY
 
-REASON = "reading it ended the process: its decoder failed, memory ran out, or it took more than ten minutes"
+REASON = "reading it ended the process: its decoder failed, or memory ran out"
 
 # The child finds modules where this process does, whatever way this one was started.
 _PROGRAM = (
