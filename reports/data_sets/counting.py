@@ -127,7 +127,7 @@ CONFLICTS: tuple[ConflictKind, ...] = (
         """,
     ),
     ConflictKind(
-        "claimed by somebody else",
+        "claimed by another",
         "A claim on the work is open. Until it is decided, the work counts as unclear at best.",
         """
         SELECT work.id AS asset_id, 'claim ' || array_to_string(list_sort(list(DISTINCT claim_id)), ', ') AS detail

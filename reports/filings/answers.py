@@ -124,7 +124,8 @@ class Crawled(Answered):
     crawlers: Texts | None = _question("Names of the crawlers, as they identify themselves.", ["ExampleBot/1.0"])
     purposes: Text | None = _question("What the crawlers are for.", "training image models")
     behaviour: Text | None = _question(
-        "How they behave: robots.txt, paywalls, captchas, rate.", "heeds robots.txt; never passes a paywall or captcha"
+        "How they behave: robots.txt, paywalls, captchas, rate.",
+        "follows robots.txt; never passes a paywall or captcha",
     )
     period: Text | None = _question("From when to when they collected.", "03/2025 to 11/2025")
     content: Text | None = _question("What kinds of content and of sites they visited.", "sites of museums")

@@ -130,7 +130,7 @@ def _member(found: EnsembleContent, member: MemberContent) -> dict[str, Any]:
         "config_sha256": member.config_sha256,
         "training_seed": member.seed,
         "trained_at": member.trained_at,
-        "withdrawals_heeded_through": member.withdrawn_through,
+        "withdrawals_applied_through": member.withdrawn_through,
         **{f"works_of.{_ref(data)}": member.works_by_data_set[str(data.id)] for data in found.data_sets_of(member)},
         **{f"version.{name}": text for name, text in member.versions.items()},
     }

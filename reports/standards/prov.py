@@ -143,7 +143,7 @@ class _Lineage:
             f"training of member {member.id}",
             member.trained_at,
             seed=member.seed,
-            withdrawals_heeded_through=member.withdrawn_through,
+            withdrawals_applied_through=member.withdrawn_through,
             **_versions(member.versions),
         )
         self._relate("used", activity=training, entity=works)

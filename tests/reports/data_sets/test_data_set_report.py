@@ -222,7 +222,7 @@ def test_conflicts_are_found_once_per_work(world: StatementWorld, tmp_path: Path
         **({"checked rightsholder is not the declared one": 1} if differs else {}),
         "checked licence is not the declared one": 1,
         "looks like the work of another rightsholder": 2,
-        "claimed by somebody else": 1,
+        "claimed by another": 1,
     }
     with tables["conflicts"].open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -303,7 +303,7 @@ def test_owners_beside_the_first_are_owners(world: StatementWorld) -> None:
     assert facts.works == 12
     assert conflicts(facts) == {}
     open_claim(world.registry, "Cy Example", "no, mine", now=NOW, works=[str(work)])
-    assert conflicts(read(world)) == {"claimed by somebody else": 1}
+    assert conflicts(read(world)) == {"claimed by another": 1}
 
 
 def test_sources_are_the_sites_of_filings(world: StatementWorld) -> None:
