@@ -142,7 +142,7 @@ def check_identities(connection: duckdb.DuckDBPyConnection, found: Examination) 
     wrong = number_of(connection, f"SELECT count(*) FROM asset WHERE identity <> {IDENTITY}")  # noqa: S608 - a constant
     found.checked["identities"] = number_of(connection, "SELECT count(*) FROM asset")
     if wrong:
-        what = f"{wrong:,} works have an identity that is not that of their content: registered again, they become other works"
+        what = f"{wrong:,} works have an identity that does not follow from their content; their files would be registered anew"
         found.error("identities", "asset", what, RESTORE)
     # A listed work with a file registered later has two rows; only the file's has a size.
     twice = number_of(

@@ -69,6 +69,7 @@ def test_a_claim_by_picture_is_opened_decided_and_shown(pictured: Creditline, tm
     assert pictured("decide", 0, "open", "--reason", "disputed", "--json").document["rows"] == 2
 
 
+@pytest.mark.slow
 def test_a_claim_without_a_match_is_kept_and_matched_again(creditline: Creditline, tmp_path: Path) -> None:
     """Exit 0 both times; what was found is told."""
     scenes = tmp_path / "scenes"

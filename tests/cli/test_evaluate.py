@@ -11,6 +11,7 @@ from tests.attribution.conftest import open_world
 from tests.support.running import Creditline
 
 
+@pytest.mark.slow
 def test_measured_kept_and_shown(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     """The figures on stdout, the page and the document in a folder; --show measures nothing and
     says the same.

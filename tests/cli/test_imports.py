@@ -44,6 +44,7 @@ def test_help_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
     assert not loaded_by(*arguments) & set(HEAVY)
 
 
+@pytest.mark.slow
 def test_commands_of_the_registry_never_import_torch(tmp_path: Path) -> None:
     """From init to encode."""
     home = ("--home", str(tmp_path / "home"))
@@ -61,6 +62,7 @@ def test_commands_of_the_registry_never_import_torch(tmp_path: Path) -> None:
         assert not loaded_by(*arguments) & {"torch", "diffusers", "jinja2", "matplotlib", "scipy"}, arguments
 
 
+@pytest.mark.slow
 def test_answers_take_little_longer_than_those_of_a_bare_typer_program(tmp_path: Path) -> None:
     """Processor time, as a ratio, since machines differ; with slack for noise above the
     benchmark's bar.

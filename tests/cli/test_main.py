@@ -52,6 +52,7 @@ def test_a_traceback_comes_only_with_debug(creditline: Creditline) -> None:
         creditline("--debug", "status")
 
 
+@pytest.mark.slow
 def test_an_interrupted_registration_says_how_to_go_on(creditline: Creditline, tmp_path: Path) -> None:
     """Ctrl-C is status 130, and the same command completes it."""
     creditline("init")

@@ -31,6 +31,7 @@ def home(creditline: Creditline, trained: Creditline, monkeypatch: pytest.Monkey
     return creditline.take(trained)
 
 
+@pytest.mark.slow
 def test_grades_with_both_intervals_and_records_nothing(home: Creditline) -> None:
     """Every ranker that can be had by itself, their fusion, and why the others are not there; the
     log is as it was.
@@ -91,6 +92,7 @@ def test_keep_is_what_audits_use(home: Creditline, tmp_path: Path) -> None:
     assert home("log", "verify").status == 0
 
 
+@pytest.mark.slow
 def test_gradients_through_a_reference_model(home: Creditline) -> None:
     """Missing with the reason, trained once, graded, kept, audited; refused after a withdrawal."""
     assert "creditline members reference" in home("rankers", "--json").document["missing"]["gradients"]

@@ -101,6 +101,7 @@ def check_certificate(creditline: Creditline, tmp_path: Path) -> None:
     assert "does not hold" in found.err
 
 
+@pytest.mark.slow
 def test_training_leaves_out_what_was_withdrawn_before(encoded: Creditline) -> None:
     """An encoding made before the withdrawal is trained without the works; all members serve."""
     encoded("withdraw", "--rightsholder", "House 1", "--reason", "contract ended")

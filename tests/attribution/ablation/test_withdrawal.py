@@ -166,6 +166,7 @@ def test_none_left_says_what_to_do(world: World) -> None:
     assert list(retrain_ensemble(world.registry, world.ensemble.id, CPU)) == []
 
 
+@pytest.mark.slow
 def test_retrained_members_are_those_that_would_have_been(world: World, tmp_path: Path) -> None:
     """Bit for bit members that never had the work; the others are untouched; all serve again."""
     withdraw_works(world.registry, WORK)
@@ -202,6 +203,7 @@ def test_retrained_members_are_those_that_would_have_been(world: World, tmp_path
     assert {item.condition for item in verify_named(world.registry, None, CPU)} == {"identical"}
 
 
+@pytest.mark.slow
 def test_units_of_many_works_stay_candidates_for_the_rest(tmp_path: Path) -> None:
     """One of a rightsholder's works withdrawn: no test until retraining, then without it."""
     world = build_world(tmp_path, "rightsholder", None, n=5, h=2)

@@ -211,6 +211,7 @@ def test_pictures_of_listed_works_are_kept(world: World) -> None:
             assert picture.size == (24, 24)
 
 
+@pytest.mark.slow
 def test_units_of_many_works(tmp_path: Path) -> None:
     """Units that are rightsholders: tested by a weighted mean, listed with closest works."""
     world = build_world(tmp_path, "rightsholder", None, n=5, h=2)
@@ -230,6 +231,7 @@ def test_units_of_many_works(tmp_path: Path) -> None:
             assert 0 < sum(weight for number, _, _, weight in works if number == unit) <= 1 + 1e-9
 
 
+@pytest.mark.slow
 def test_encoding_without_decoys_cannot_be_audited(tmp_path: Path) -> None:
     """Units that use up all codes leave no comparison; the error says what to do."""
     world = build_world(tmp_path, "rightsholder", None, n=3, h=1)
@@ -237,6 +239,7 @@ def test_encoding_without_decoys_cannot_be_audited(tmp_path: Path) -> None:
         auditor_of(world)
 
 
+@pytest.mark.slow
 def test_many_samples_are_audited_part_by_part(
     world: World, audited_world: tuple[World, list[tables.Audit]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -336,6 +336,7 @@ def test_an_audit_has_all_three_layers(latent_world: LatentWorld) -> None:
     assert outside.settings["label"] == "disc"
 
 
+@pytest.mark.slow
 def test_the_reference_model_is_differentiated_in_latents(latent_world: LatentWorld) -> None:
     """Trained on all works; the ranker gradients encodes pictures, and finds a copied work."""
     train_reference_model(latent_world.registry, latent_world.reference.id, CPU)

@@ -28,6 +28,7 @@ def auditor(world: World) -> Auditor:
     return Auditor.prepare(world.registry, world.ensemble, AuditSettings(shortlist=4), CPU)
 
 
+@pytest.mark.slow
 def test_planted_works_are_audited_like_images_from_outside(world: World, auditor: Auditor) -> None:
     """P-values are those of audits of the works' own files, without measuring again."""
     steps: list[int] = []

@@ -67,6 +67,7 @@ def test_nothing_counted_is_not_measured() -> None:
         Share(3, 2)
 
 
+@pytest.mark.slow
 @given(ROWS)
 @settings(max_examples=200, deadline=None)
 def test_correlations_of_rows_are_those_of_each_row(rows: tuple[np.ndarray, np.ndarray]) -> None:

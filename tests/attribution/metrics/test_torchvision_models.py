@@ -23,6 +23,7 @@ print(sum(weight.numel() for weight in first.squeezenet1_1(weights=None).paramet
 """
 
 
+@pytest.mark.slow
 def test_its_networks_can_be_made_in_a_new_process() -> None:
     """Twice, without a warning, with this machine's build of torch."""
     done = subprocess.run([sys.executable, "-c", ALONE], capture_output=True, text=True)

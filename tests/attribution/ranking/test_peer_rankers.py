@@ -74,6 +74,7 @@ def test_a_copy_is_ranked_first(installed: str, needs: RankerInputs, works: Work
     assert (scores.argmax(axis=2) == [2, 3, 4]).all()
 
 
+@pytest.mark.slow
 def test_scores_do_not_depend_on_the_other_images_or_blocks(installed: str, needs: RankerInputs, works: Works) -> None:
     """An image alone, or a work in any block, has the same scores, up to a constant."""
     ranker = make_ranker(installed, needs)
@@ -92,6 +93,7 @@ def test_settings_are_those_of_the_model(installed: str, needs: RankerInputs) ->
     assert make_ranker(installed, needs).settings()["reference_sha256"] == "a" * 64
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not INSTALLED["trak"], reason="traker is not installed: pip install 'creditline[peers]'")
 @pytest.mark.parametrize("name", ["trak", "d-trak"])
 def test_trak_is_its_definition(name: str, needs: RankerInputs, works: Works) -> None:
@@ -123,6 +125,7 @@ def test_trak_is_its_definition(name: str, needs: RankerInputs, works: Works) ->
         np.testing.assert_allclose(found * factor, expected, atol=2e-3 * np.abs(expected).max())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not INSTALLED["trak"], reason="traker is not installed: pip install 'creditline[peers]'")
 def test_projected_gradients_are_kept(needs: RankerInputs, works: Works, tmp_path: Path) -> None:
     """Read back for the same works and model; deleted with the model; made anew if broken."""

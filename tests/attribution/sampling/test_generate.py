@@ -168,6 +168,7 @@ def _assets(world: World) -> list[tables.Asset]:
         return list(session.exec(select(tables.Asset)))
 
 
+@pytest.mark.slow
 def test_members_trained_elsewhere_are_imported(world: World, tmp_path: Path) -> None:
     """Into another registry of the same works; ensemble and samples are the same."""
     registry = create_registry(Home(tmp_path / "elsewhere"))

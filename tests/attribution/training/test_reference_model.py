@@ -140,6 +140,7 @@ def checkpoint_of_killed(world: World, steps: int) -> Path:
     return checkpoint
 
 
+@pytest.mark.slow
 def test_a_killed_training_goes_on_to_the_same_weights(world: World, built: World) -> None:
     """Kill -9, then the command again: bit for bit the uninterrupted run, no checkpoint left."""
     checkpoint = checkpoint_of_killed(world, 20)
@@ -192,7 +193,7 @@ def test_a_withdrawal_puts_it_out_of_use_until_it_is_trained_without_the_work(re
         open_reference_model(registry, ensemble_id)
     [(check, severity, what)] = wrong_with(registry)
     assert (check, severity) == ("reference models", "warning")
-    assert "withdrawn since" in what
+    assert "withdrawn now" in what
     assert train_reference_model(registry, ensemble_id, CPU).trained
     folder = read_reference_folder(folder_in(referenced))
     assert set(hashes_of(registry)) - set(folder.works) == {hashes_of(registry)[4]}
@@ -206,6 +207,7 @@ def test_a_withdrawal_puts_it_out_of_use_until_it_is_trained_without_the_work(re
     )
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_a_withdrawn_work_is_not_gone_on_with(world: World) -> None:
     """The interrupted training's knowledge of the work is lost with it."""
     checkpoint_of_killed(world, 20)
@@ -223,6 +225,7 @@ def test_nothing_is_left_to_train_on(world: World) -> None:
         train_reference_model(world.registry, world.ensemble.id, CPU)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [WEIGHTS, "config.json", "works.txt", "manifest.json"])
 def test_altered_files_are_refused_and_trained_anew(referenced: World, built: World, name: str) -> None:
     """Each file has a hash; the doctor reports the change, the command restores the model."""
@@ -301,6 +304,7 @@ def test_the_ranker_differentiates_it_under_the_ensembles_schedule(referenced: W
     assert scores[:, 2].argmax(axis=1).tolist() == [3, 4, 5]
 
 
+@pytest.mark.slow
 def test_a_kept_choice_goes_with_its_reference_model(referenced: World) -> None:
     """Audits rank with it; after its retraining on fewer works the choice must be made anew."""
     registry, ensemble = referenced.registry, referenced.ensemble

@@ -268,6 +268,7 @@ def test_a_reference_model_that_contradicts_the_registry_is_named(
     assert expected in told(examine(registry))
 
 
+@pytest.mark.slow
 def test_an_edited_reference_model_is_named(registry: Registry) -> None:
     """A bit flipped in any of its files, a file removed, a manifest that is none."""
     folder = referenced(registry)
@@ -305,6 +306,7 @@ def test_leftovers_of_a_reference_model_are_notes(registry: Registry) -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_damaged_database_is_an_error_that_says_so(registry: Registry) -> None:
     """Bits flipped anywhere in the file: DuckDB's checksums, or ours, find it; nothing crashes and
     nothing passes unseen.

@@ -90,6 +90,7 @@ def test_codes_never_change() -> None:
     assert codes.codes_of(-1, 64, 32, [0, comb(64, 32) - 1]).tolist() == GOLDEN_64_32
 
 
+@pytest.mark.slow
 def test_every_assignment_is_as_likely_as_every_other() -> None:
     """Over seeds, all 3! orders of the words of (3, 1) occur equally often; so do all 6! of (4, 2),
     by chi-square.

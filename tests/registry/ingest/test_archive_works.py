@@ -93,6 +93,7 @@ def test_an_archive_is_registered_where_it_is_and_again_without_a_change(
     assert {each.name for each in tmp_path.iterdir()} == {"home", name}, "nothing is unpacked to disk"
 
 
+@pytest.mark.slow
 def test_archives_in_a_folder_are_read_and_their_members_follow_the_rules_of_files(
     registry: Registry, folder: Path
 ) -> None:
@@ -117,6 +118,7 @@ def test_archives_in_a_folder_are_read_and_their_members_follow_the_rules_of_fil
     assert (report.unchanged, report.missing) == (2, 1)
 
 
+@pytest.mark.slow
 def test_shards_give_addresses_captions_and_licences(registry: Registry, tmp_path: Path) -> None:
     """What a shard says fills in what the owners do not say; the default licence gives way to a
     stated one.
@@ -165,6 +167,7 @@ def test_findings_are_counted_and_the_first_are_kept(
     assert (report.refused, report.counts, len(report.findings)) == (200, {"refused": 200}, 10)
 
 
+@pytest.mark.slow
 def test_a_member_that_kills_its_reader_is_refused_and_the_others_go_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -192,6 +195,7 @@ def test_a_member_that_kills_its_reader_is_refused_and_the_others_go_in(
     assert isinstance(results[100], Work), "without its content credentials, it can be read"
 
 
+@pytest.mark.slow
 def test_many_archives_come_in_order_and_a_stop_in_the_middle_ends_their_processes(tmp_path: Path) -> None:
     """However many are read at once."""
     containers = [
@@ -238,6 +242,7 @@ def test_a_reader_that_was_killed_from_outside_loses_nothing(tmp_path: Path) -> 
     assert [result.path for result in found] == [name for name, _ in pictures(*range(40))]
 
 
+@pytest.mark.slow
 def test_archives_of_one_stem_are_two_data_sets(registry: Registry, tmp_path: Path) -> None:
     """``good.zip`` and ``good.tar.gz`` have names of their own; one that was named otherwise keeps
     that name.

@@ -237,6 +237,7 @@ registration.register_folder(
 """
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments_nothing_is_lost_or_doubled(registry: Registry, folder: Path) -> None:
     """After each kill the registry opens, its log holds, and in the end every work is there
     once.
@@ -261,6 +262,7 @@ def test_killed_at_random_moments_nothing_is_lost_or_doubled(registry: Registry,
     assert not [found for found in examine(registry, quick=True).findings if found.severity != "note"]
 
 
+@pytest.mark.slow
 def test_two_registrations_at_once_register_every_work_once(registry: Registry, folder: Path) -> None:
     """They take turns, batch by batch, and neither fails."""
     for number in range(30):

@@ -306,6 +306,7 @@ def test_a_file_that_kills_its_reader_is_refused_and_the_others_go_in(folder: Pa
     assert sum(isinstance(result, Work) for result in results) == 200
 
 
+@pytest.mark.slow
 def test_an_item_that_blocks_its_process_is_found_and_the_others_are_answered() -> None:
     """After a while the process is ended; in order, none twice, none lost."""
 

@@ -116,6 +116,7 @@ def test_many_equal_words_cost_nothing_much() -> None:
     assert [len(group) for group in groups(result.pairs)] == [50_000]
 
 
+@pytest.mark.slow
 def test_a_crowded_key_is_bounded_and_told() -> None:
     """Words that all share keys are compared with so many before them only; the rest is counted,
     and the group still holds.
@@ -129,6 +130,7 @@ def test_a_crowded_key_is_bounded_and_told() -> None:
     assert [len(group) for group in groups(result.pairs)] == [3_000]
 
 
+@pytest.mark.slow
 def test_cost_grows_with_the_number_of_words() -> None:
     """Eight times the words take nowhere near 64 times as long."""
     rng = np.random.default_rng(0)

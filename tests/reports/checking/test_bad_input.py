@@ -272,6 +272,7 @@ def photograph(generator: np.random.Generator, side: int) -> worlds.Pixels:
     return np.asarray(scaled.clip(0, 255), dtype=np.uint8)
 
 
+@pytest.mark.slow
 def test_ten_candidates_with_photographs_can_be_mailed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Output, works and counterfactuals of 384 pixels a side: under 1.5 MB, though each is shown
     more than once.

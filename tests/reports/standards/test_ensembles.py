@@ -213,6 +213,7 @@ def test_a_member_is_related_to_the_data_sets_that_it_saw_works_of(trained: Worl
     assert [related.get(f"member-{ENSEMBLE}-{index}", 0) for index in range(10)] == [2] * 5 + [1] * 4 + [0]
 
 
+@pytest.mark.slow
 def test_hostile_names_leave_both_valid_and_small(trained: World, tmp_path: Path) -> None:
     """100 kB of script, controls and overrides as data set, owner, licence, address and setting."""
     hostile = "\x00\u202e" + HOSTILE
@@ -233,6 +234,7 @@ def test_hostile_names_leave_both_valid_and_small(trained: World, tmp_path: Path
         assert "\\u0000" not in text
 
 
+@pytest.mark.slow
 def test_an_ensemble_without_members_or_rights_is_exported_too(fresh: World, tmp_path: Path) -> None:
     """Nothing was trained yet and nobody is on record: both are valid, and the narration says what
     is lacking.

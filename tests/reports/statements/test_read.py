@@ -280,6 +280,7 @@ def test_facts_are_the_same_when_read_again(filled: StatementWorld, tmp_path: Pa
     assert table.count(b"\r\n") == facts.works.total + 1
 
 
+@pytest.mark.slow
 def test_nothing_known_is_said_so(tmp_path: Path) -> None:
     """Nothing audited is not the same as nothing found; a rightsholder without works is told so."""
     world = make_statement_world(tmp_path)
@@ -314,6 +315,7 @@ def test_value_that_is_no_number_does_not_pass(world: StatementWorld, tmp_path: 
     assert any("no number" in gap for gap in facts.gaps)
 
 
+@pytest.mark.slow
 def test_the_statement_of_the_record_that_counts_takes_the_place_of_a_merged_ones(
     world: StatementWorld, tmp_path: Path
 ) -> None:

@@ -111,6 +111,7 @@ def test_as_registered(world: StatementWorld, tmp_path: Path) -> None:
     assert rows["Cy Without"]["outputs_tested"] == rows["Cy Without"]["members_that_saw"] == 0
 
 
+@pytest.mark.slow
 def test_after_everything_that_can_happen(world: StatementWorld, tmp_path: Path) -> None:
     """Withdrawn, trained anew, merged, claimed from both sides, shared, reserved by a signal,
     certified.
@@ -158,6 +159,7 @@ def test_after_everything_that_can_happen(world: StatementWorld, tmp_path: Path)
     assert after[ADA]["joint_tested"] == 7
 
 
+@pytest.mark.slow
 def test_records_that_cannot_be_judged_by(world: StatementWorld, tmp_path: Path) -> None:
     """Values that are no numbers and rates that are missing pass nothing, here as there."""
     with world.registry.connection() as connection:
