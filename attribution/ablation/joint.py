@@ -111,7 +111,7 @@ def unit_named(units: UnitTable, name: str) -> int:
     if name.isascii() and name.isdecimal() and int(name) < len(units.labels):
         return int(name)
     raise NotFoundError(
-        f"no unit {name!r} in encoding {units.encoding.id}: give a label, or 0 to {len(units.labels) - 1}"
+        f"no unit {name!r} in encoding {units.encoding.id}: expected a label or an id from 0 to {len(units.labels) - 1}"
     )
 
 

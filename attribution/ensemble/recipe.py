@@ -140,7 +140,7 @@ class EnsembleSettings:
         """
         label = None if prompt is None else prompt.label
         if self.label_column is None and label is not None:
-            raise UsageError(f"label {label!r} was given, but this ensemble is unconditional: leave --label out")
+            raise UsageError(f"got the label {label!r}, but this ensemble has no classes; leave --label out")
         if self.classes and label not in self.classes:
             known = ", ".join(self.classes[:8]) + (", …" if len(self.classes) > 8 else "")
             got = "no label" if label is None else f"label {label!r}"

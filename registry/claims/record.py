@@ -115,13 +115,13 @@ def open_claim(
     Raises:
         NotFoundError: no work has a reference.
         InputError: a text that cannot be kept, or too many pictures.
-        UsageError: neither works nor pictures were given.
+        UsageError: neither works nor images were given.
     """
     name, said = stated_text(claimant, "claimant's name"), stated_reason(statement, "statement")
     if name is None:
         raise InputError("the claimant's name is empty")
     if not works and not images:
-        raise UsageError("got neither works nor pictures; give --work or --image, once or more")
+        raise UsageError("got neither works nor images; give --work or --image, once or more")
     if len(images) > MOST_IMAGES:
         raise InputError(
             f"got {len(images)} pictures, expected at most {MOST_IMAGES} in one claim; open several claims"

@@ -85,6 +85,6 @@ def _check_works(connection: duckdb.DuckDBPyConnection, found: Examination, enco
         [encoding_id],
     ).fetchall()
     for permission, number in forbidden:
-        what = f"{number:,} of its works must not be trained on: they are {permission}"
-        repair = "`creditline check` lists them; `creditline retrain` trains without those that were withdrawn"
+        what = f"{number:,} of its works may not be used for training: {permission}"
+        repair = "`creditline check` lists them; `creditline retrain` trains without the withdrawn works"
         found.add("encodings", Severity.NOTE, where, what, repair)

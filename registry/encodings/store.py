@@ -104,8 +104,12 @@ def create_encoding(
         raise UsageError("withdrawn works cannot be encoded; leave 'withdrawn' out of the permissions")
     forbidden = Permission.PROHIBITED in permissions
     stated = None if reason is None else stated_reason(reason)
-    if forbidden != (stated is not None):
-        raise UsageError("a reason is required to encode prohibited works, and is not allowed otherwise")
+    if forbidden and stated is None:
+        raise UsageError("prohibited works are encoded only with a reason; give --reason")
+    if stated is not None and not forbidden:
+        raise UsageError(
+            "got a reason, but no prohibited works are included; give --include-forbidden or leave --reason out"
+        )
     with changing(registry, now) as change:
         connection = change.connection
         works = unit_works(connection, unit_kind, column, permissions)
@@ -177,7 +181,7 @@ def load_units(registry: Registry, encoding_id: str) -> UnitTable:
     with registry.session() as session:
         encoding = session.get(Encoding, encoding_id)
     if encoding is None:
-        raise NotFoundError(f"no encoding {encoding_id}; `creditline status` lists what there is")
+        raise NotFoundError(f"no encoding {encoding_id}; `creditline status` lists them")
     with registry.connection() as connection:
         units = connection.execute(
             "SELECT key, label, code FROM unit WHERE encoding_id = ? ORDER BY number", [encoding_id]

@@ -243,7 +243,7 @@ def _units(registry: Registry, encoding_id: str) -> _Units:
     with registry.connection() as connection:
         row = connection.execute("SELECT n FROM encoding WHERE id = ?", [encoding_id]).fetchone()
         if row is None:
-            raise NotFoundError(f"no encoding {encoding_id}; `creditline status` lists what there is")
+            raise NotFoundError(f"no encoding {encoding_id}; `creditline status` lists them")
         units = connection.execute(
             "SELECT code, coalesce(works, 0) AS works FROM unit LEFT JOIN (SELECT unit_number, count(*) AS works "
             "FROM unit_asset WHERE encoding_id = $encoding GROUP BY 1) ON unit_number = number "

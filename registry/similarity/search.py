@@ -52,11 +52,11 @@ pixels a side, emoji."""
 LIMITS = (
     f"A match is a fingerprint (PDQ) that differs in at most {MATCH_DISTANCE} of 256 bits; unrelated ones differ in about 128.",
     "A match says that two pictures look alike, not that one was made from the other.",
-    "Copies found, percent of photographs / of pictures 32 pixels a side / of emoji: "
+    "Percent of copies found (of photographs / of pictures of 32 pixels a side / of emoji): "
     + "; ".join(f"{change} {'/'.join(map(str, found))}" for change, found in FOUND_COPIES.items())
     + ".",
-    "Mirrored copies are looked for as well. Copies cropped by 10 % or more, or turned by 5 degrees or more, are not found: no "
-    "match says little about these.",
+    "The search also compares mirrored images. It does not find copies cropped by 10 % or more, or turned by 5 degrees or "
+    "more: the absence of a match says little about these.",
 )
 """To be stated with every answer."""
 

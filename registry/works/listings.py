@@ -78,9 +78,7 @@ class WorksFilter:
                 found = connection.execute(query, [name] * query.count("?")).fetchall()
                 if not found:
                     # An empty list would mean that it has no works.
-                    raise NotFoundError(
-                        f"no {_THINGS[column]} {name!r}; `creditline {_LISTED_BY[column]}` lists what there is"
-                    )
+                    raise NotFoundError(f"no {_THINGS[column]} {name!r}; `creditline {_LISTED_BY[column]}` lists them")
                 listed = ", ".join(str(int(number)) for (number,) in found)
                 term = f"{column} IN ({listed})"
                 if column == "rightsholder_id":

@@ -20,7 +20,7 @@ from registry.errors import NotFoundError, UsageError
 from registry.storage.current_rights import ASSET_RIGHTS, attribute_names, column_expression, rights_of
 from registry.storage.database import Registry
 from registry.storage.results import number_of
-from registry.storage.tables import Encoding, Ensemble, Member
+from registry.storage.tables import Encoding, Ensemble, Member, Sample
 from registry.works.listings import PAGE
 
 Row = TypeVar("Row", bound=SQLModel)
@@ -80,7 +80,8 @@ def find_by_prefix(session: Session, model: type[Row], prefix: str) -> Row:
     key: Any = model.id  # type: ignore[attr-defined]  # the models with text ids, all of which have it
     found = session.exec(select(model).where(key.startswith(prefix, autoescape=True)).order_by(key).limit(2)).all()
     if not prefix or not found:
-        raise NotFoundError(f"no {_name(model)} {prefix!r}; `creditline status` says what there is")
+        listed_by = "samples" if model is Sample else "status"
+        raise NotFoundError(f"no {_name(model)} {prefix!r}; `creditline {listed_by}` lists them")
     exact = [row for row in found if row.id == prefix]  # type: ignore[attr-defined]
     if len(exact or found) > 1:
         raise UsageError(f"{prefix!r} is the start of several {_name(model)} ids; give more digits")

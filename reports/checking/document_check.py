@@ -48,7 +48,8 @@ MEANING: dict[State, str] = {
     "altered": "its stamp is of this registry, but the log names no file with these bytes: it was altered, or never issued",
     "foreign": "its stamp names an end of a log that this registry's log never had: it was made from another registry, which "
     "must check it, or its stamp is forged",
-    "unknown": "it carries no stamp, and the log names no file with these bytes: it was not made here, or altered beyond that",
+    "unknown": "it carries no stamp, and the log names no file with these bytes: it was not issued here, "
+    "or an edit removed its stamp",
 }
 
 

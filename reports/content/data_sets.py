@@ -69,7 +69,7 @@ def data_set_named(connection: duckdb.DuckDBPyConnection, name: str) -> DataSetC
     """
     found = connection.execute("SELECT id FROM data_set WHERE name = ?", [name]).fetchone()
     if found is None:
-        raise NotFoundError(f"no data set {one_line(name)!r}; `creditline data-sets` lists what there is")
+        raise NotFoundError(f"no data set {one_line(name)!r}; `creditline data-sets` lists them")
     return read_data_set_content(connection, int(found[0]), None)
 
 

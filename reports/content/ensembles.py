@@ -108,7 +108,7 @@ def read_ensemble(connection: duckdb.DuckDBPyConnection, ensemble_id: str) -> En
         "SELECT encoding_id, settings, created_at FROM ensemble WHERE id = ?", [ensemble_id]
     ).fetchone()
     if row is None:
-        raise NotFoundError(f"no ensemble {one_line(ensemble_id)!r}; `creditline status` says what there is")
+        raise NotFoundError(f"no ensemble {one_line(ensemble_id)!r}; `creditline status` lists them")
     encoding = read_encoding(connection, str(row[0]), f"ensemble {ensemble_id}")
     sets = connection.execute(
         "SELECT DISTINCT data_set_id FROM asset WHERE id IN (SELECT asset_id FROM unit_asset WHERE encoding_id = ?) "

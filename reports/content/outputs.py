@@ -145,7 +145,7 @@ def read_output(connection: duckdb.DuckDBPyConnection, subject: str) -> OutputLi
     sample = _one(connection, Sample, sample_id) if sample_id else None
     made = audit or sample
     if made is None:
-        raise NotFoundError(f"no {kind} {one_line(name)!r}; `creditline status` says what there is")
+        raise NotFoundError(f"no {kind} {one_line(name)!r}; `creditline samples` lists the samples")
     if audit and sample_id and sample is None:
         raise IntegrityError(f"audit {audit.id} is of sample {sample_id}, which is not there: restore the registry")
     row = connection.execute("SELECT encoding_id FROM ensemble WHERE id = ?", [made.ensemble_id]).fetchone()

@@ -40,7 +40,7 @@ def read_data_set(registry: Registry, name: str, scratch: Path, form: Format = "
     with registry.connection() as connection:
         row = connection.execute("SELECT id, kind, created_at FROM data_set WHERE name = ?", [name]).fetchone()
         if row is None:
-            raise NotFoundError(f"no data set {clipped(name, 200)!r}; `creditline data-sets` lists what there is")
+            raise NotFoundError(f"no data set {clipped(name, 200)!r}; `creditline data-sets` lists them")
         data_set_id, kind, created_at = row
         prepare(connection, data_set_id)
         prepare_models(connection)

@@ -64,7 +64,7 @@ def evaluation(kept: KeptEvaluation) -> EvaluationPage:
     found = power.share("found")
     counted = power.part("found")
     headline = (
-        f"{counted.number_text('count')} of {counted.number_text('total')} planted works were found."
+        f"Audits found {counted.number_text('count')} of {counted.number_text('total')} training works shown to the models."
         if found
         else "How often a copied work would be found was not measured."
     )
@@ -74,12 +74,12 @@ def evaluation(kept: KeptEvaluation) -> EvaluationPage:
         headline=headline,
         explanation=power_sentence(kept.facts) + " " + null_sentence(kept.facts),
         figures=(
-            Figure("Copied works found", _interval(found), "of works that the models trained on"),
+            Figure("Copied works found", _interval(found), "of training works shown to the models"),
             Figure("False alarms", _interval(null.share("audits_with_a_discovery")), "of audits with nothing to find"),
             Figure(
                 "Similarity alone",
                 similarity.estimate_text("rate"),
-                "false attribution rate: at 0 the nearest work is the cause, at 1 it tells nothing",
+                "false attribution rate: at 0 the most similar work is always the cause, at 1 similarity says nothing",
             ),
         ),
         sections=(
@@ -157,18 +157,21 @@ _SHARES = ("", "share", "95 % interval", "counted")
 
 
 def _power(facts: Measured) -> Section:
-    title = "Power"
-    question = "Would a copied work be found? Works that the models trained on are shown to them as if found somewhere."
+    title = "Power: copied works found"
+    question = (
+        "Would an audit find a copied work? The models are shown works that they trained on, as if found somewhere."
+    )
     if not facts.measured:
         return Section(title, question, not_measured=facts.reason)
     rows = [
-        ("named at the false discovery rate", "found"),
-        ("named, with nothing more significant beside it", "found_first"),
+        ("found: q at or below the audit’s rate", "found"),
+        ("found, and no other candidate has a smaller p", "found_first"),
         ("ranked first", "ranked_first"),
         ("on the shortlist", "shortlisted"),
     ]
     answer = (
-        f"{_counted(facts, 'found')} were named; {_counted(facts, 'shortlisted')} were on the shortlist that is tested."
+        f"Audits found {_counted(facts, 'found')}; {_counted(facts, 'shortlisted')} were on the shortlist, which is all that an "
+        "audit tests."
     )
     return _section(title, question, answer, facts, _SHARES, [_share_row(name, facts, key) for name, key in rows])
 
@@ -177,25 +180,25 @@ def _null(facts: Measured) -> Section:
     title = "False alarms"
     question = (
         "What does the test find where there is nothing to find? "
-        "Works are given other codes after training, so all are wrong."
+        "The works get other codes after training, so every finding is wrong."
     )
     if not facts.measured:
         return Section(title, question, not_measured=facts.reason)
     rows = (
-        _share_row("audits that named anything", facts, "audits_with_a_discovery"),
+        _share_row("audits with a finding", facts, "audits_with_a_discovery"),
         _share_row("first-ranked units with p ≤ 0.05", facts, "p_at_most_0.05"),
-        ("p-values uniform (Kolmogorov and Smirnov)", facts.number_text("kolmogorov_smirnov_p"), "", ""),
-        ("more discoveries than allowed", facts.number_text("more_discoveries_than_allowed_p"), "", ""),
+        ("p-values not uniform: p (Kolmogorov and Smirnov)", facts.number_text("kolmogorov_smirnov_p"), "", ""),
+        ("more findings than allowed: p", facts.number_text("more_discoveries_than_allowed_p"), "", ""),
     )
     alarms = _counted(facts, "audits_with_a_discovery")
-    answer = f"{alarms} audits named anything." if alarms else ""
+    answer = f"{alarms} audits had a finding." if alarms else ""
     return _section(title, question, answer, facts, ("", "share or p", "95 % interval", "counted"), rows)
 
 
 def _rankers(facts: Measured) -> Section:
     part = facts.part("rankers")
     title = "Rankings"
-    question = "Which method predicts best what a work would change? Members that did not see it grade each method."
+    question = "Which ranker best predicts the members’ own losses on an output?"
     if not part.measured:
         return Section(title, question, not_measured=part.reason)
     graded = [(one.text("name"), one.part("member_lds")) for one in part.parts("alone")]
@@ -233,8 +236,8 @@ def _similarity(facts: Measured) -> Section:
     title = "What similarity alone is worth"
     question = "Is the work that looks most like an output also its cause?"
     legend = (
-        "False attribution rate: how often the most similar work stays the most similar after the models that saw it are "
-        "left out, so that it was not the cause, divided by the same for a random other work."
+        "False attribution rate: how often the most similar work stays the most similar without the members that saw it, "
+        "so that it was not the cause, divided by the same for a random other work."
     )
     if not facts.measured:
         return Section(title, question, not_measured=facts.reason)
@@ -242,10 +245,17 @@ def _similarity(facts: Measured) -> Section:
     between = "" if rate is None else f"{wording.number(rate[1])} to {wording.number(rate[2])}"
     rows = (
         ("false attribution rate", facts.estimate_text("rate"), between, facts.number_text("samples")),
-        _share_row("stays without the nearest", facts, "nearest_unit_stays"),
-        _share_row("stays without another", facts, "nearest_unit_stays_without_another"),
+        _share_row("most similar work stays so, without the members that saw it", facts, "nearest_unit_stays"),
+        _share_row(
+            "most similar work stays so, without those that saw another work",
+            facts,
+            "nearest_unit_stays_without_another",
+        ),
     )
-    answer = f"False attribution rate {facts.estimate_text('rate')}: near 0 the nearest work matters, near 1 it tells nothing."
+    answer = (
+        f"False attribution rate {facts.estimate_text('rate')}: at 0 the most similar work is always the cause, at 1 "
+        "similarity says nothing."
+    )
     columns = ("", "share or rate", "95 % interval", "counted")
     return _section(title, question, answer, facts, columns, rows, caption=legend)
 
@@ -253,9 +263,7 @@ def _similarity(facts: Measured) -> Section:
 def _jacobian(facts: Measured) -> Section:
     part = facts.part("jacobian")
     title = "Estimates beside real ablation"
-    question = (
-        "How close is the influence that one Jacobian estimates to what happens when members are really left out?"
-    )
+    question = "How close is the influence that the Jacobian estimates to the influence measured by really leaving members out?"
     if not part.measured:
         return Section(title, question, not_measured=part.reason)
     rows = tuple(
@@ -275,7 +283,7 @@ def _members(facts: Measured) -> Section:
     part = facts.part("members_beside")
     title = "The ensemble beside its members"
     question = (
-        "Is the ensemble as good a model as those that saw more of the works? Below 1, it predicts the noise better."
+        "Is the ensemble as good a model as its members? Below 1, the ensemble predicts the noise of a work better."
     )
     if not part.measured:
         return Section(title, question, not_measured=part.reason)

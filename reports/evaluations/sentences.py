@@ -18,7 +18,7 @@ NEVER = (
     "How often audits of this ensemble find a copied work, or raise a false alarm, was not measured; `creditline evaluate` "
     "measures it."
 )
-OTHER_MEMBERS = "The figures are of members that did not all serve this output, or of others."
+OTHER_MEMBERS = "These figures are of another set of members than the one audited here."
 
 
 def quoted(kept: KeptEvaluation | None, members_sha256: object) -> tuple[str, ...]:
@@ -38,9 +38,9 @@ def power_sentence(facts: Mapping[str, Any]) -> str:
     if found is None:
         return f"How often a copied work would be found was not measured on this ensemble: {power.reason}."
     return (
-        f"Of {power.number_text('shown')} training works that were shown to the models as if they had been found somewhere, "
-        f"{wording.percent(found[0])} were named (95 % interval {wording.percent(found[1])} to {wording.percent(found[2])}), "
-        f"with at most {_limit(power)} of an audit’s findings expected to be chance."
+        f"{power.number_text('shown')} training works were shown to the models as if they had been found somewhere: audits "
+        f"found {wording.percent(found[0])} (95 % interval {wording.percent(found[1])} to {wording.percent(found[2])}), with at "
+        f"most {_limit(power)} of an audit’s findings expected to be chance."
     )
 
 
@@ -51,9 +51,9 @@ def null_sentence(facts: Mapping[str, Any]) -> str:
     if alarms is None:
         return f"False alarms were not measured on this ensemble: {null.reason}."
     return (
-        f"Where there was nothing to find, because works were given wrong codes {null.number_text('redraws')} times, "
-        f"{wording.percent(alarms[0])} of audits named anything (95 % interval {wording.percent(alarms[1])} to "
-        f"{wording.percent(alarms[2])}; allowed are {_limit(null)})."
+        f"All works got wrong codes {null.number_text('redraws')} times, so that there was nothing to find: "
+        f"{wording.percent(alarms[0])} of audits had a finding (95 % interval {wording.percent(alarms[1])} to "
+        f"{wording.percent(alarms[2])}; at most {_limit(null)} is allowed)."
     )
 
 
@@ -72,7 +72,7 @@ def similarity_sentence(kept: KeptEvaluation | None) -> str:
     return (
         f"On this ensemble the false attribution rate of similarity is {wording.number(rate[0], 2)} (interval "
         f"{wording.number(rate[1], 2)} to {wording.number(rate[2], 2)}): at 0 the most similar work is always the cause, at 1 "
-        "it says no more than any other work."
+        "similarity says nothing about the cause."
     )
 
 

@@ -63,7 +63,7 @@ def read_content(
         [ensemble_id],
     ).fetchone()
     if ensemble is None:
-        raise NotFoundError(f"no ensemble {ensemble_id[:80]!r}; `creditline status` says what there is")
+        raise NotFoundError(f"no ensemble {ensemble_id[:80]!r}; `creditline status` lists them")
     encoding = read_encoding(connection, ensemble[0], f"ensemble {ensemble_id}")
     history = read_members(connection, ensemble_id)
     members = [member_record(member) for member in newest_of(history)]

@@ -27,7 +27,7 @@ def report_values(report: Report) -> dict[str, object]:
         "shown": shown,
         "noun": unit_noun(facts.ensemble),
         "nouns": unit_noun(facts.ensemble, 2),
-        "meaning_of_p": partial(meaning_of_p, method=facts.method),
+        "meaning_of_p": partial(meaning_of_p, method=facts.method, ensemble=facts.ensemble),
         "duties_of": duties_of,
         "tests_plot": _drawn(tests_plot(facts.by_evidence, shown.decoys)),
         "influence_plots": {kind: _drawn(influence_plot_of(report, kind)) for kind in facts.landscapes},

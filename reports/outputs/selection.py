@@ -67,7 +67,7 @@ def _named(audits: Sequence[tuple[Audit, bool]], samples: set[str], name: str) -
     if name in matches:
         matches = {name: matches[name]}
     if not matches:
-        raise NotFoundError(f"{name!r} names no sample, audited image or audit; `creditline samples` lists those")
+        raise NotFoundError(f"{name!r} names no sample, audited image or audit; `creditline samples` lists the samples")
     if len(matches) > 1:
         raise UsageError(
             f"{name!r} names {len(matches)} outputs ({', '.join(sorted(matches)[:4])}); give more digits of one id"

@@ -12,6 +12,7 @@ from reports.facts import NotMeasured
 from reports.outputs.facts import Candidate, Ensemble, Method, Output, Verdict, Work, by_evidence
 from reports.rendering.wording import count, percent, plain
 
+FROM_INSIDE = "A finding does not say that the output is a copy, nor that nothing else contributed."
 FROM_OUTSIDE = (
     "That is a finding about the models. It does not say that the image was made by them, or from these works: pictures "
     "that no model ever saw give such findings too."
@@ -86,39 +87,53 @@ def certainty(output: Output, ensemble: Ensemble, method: Method, candidates: Se
     if not tested:
         return "The audit tested no unit, so it says nothing about where this output came from."
     nearest = by_evidence(candidates)[0]
-    if nearest.passes:
-        meaning = f"{meaning_of_p(nearest, method)} {meaning_of_q(nearest, tested, ensemble)}"
-        return meaning if output.generated else f"{meaning} {FROM_OUTSIDE}"
+    passing = [each for each in by_evidence(candidates) if each.passes]
+    if passing:
+        limit = FROM_INSIDE if output.generated else FROM_OUTSIDE
+        pull = meaning_of_p(nearest, method, ensemble, by_name=len(passing) > 1)
+        return f"{pull} {meaning_of_q(passing, tested, ensemble)} {limit}"
     units = count(tested, unit_noun(ensemble), unit_noun(ensemble, 2))
     if method.smallest_q > method.false_discovery_rate:
         return (
-            f"None could have passed on its own: with {count(method.decoys, 'other group')} of models to compare with "
-            f"and {units} tested, even at best up to {percent(method.smallest_q)} of findings would be expected to be chance, "
-            f"above the limit of {percent(method.false_discovery_rate)}. An encoding with more codes would resolve more."
+            f"No {unit_noun(ensemble)} could have passed on its own: with {count(method.decoys, 'other group')} of models "
+            f"to compare with and {units} tested, even at best up to {percent(method.smallest_q)} of findings would be expected "
+            f"to be chance, above the limit of {percent(method.false_discovery_rate)}. "
+            "More members would give more groups to compare with."
         )
     return (
-        f"Of the {units} most similar to it, none made a difference that stands out from chance (the limit: at most "
-        f"{percent(method.false_discovery_rate)} of an audit’s findings expected to be chance). The nearest was "
+        f"Of the {units} most similar to the output, none made a difference that stands out from chance (the limit: at most "
+        f"{percent(method.false_discovery_rate)} of an audit’s findings expected to be chance). The strongest was "
         f"{named(ensemble, nearest)}. This is a result and not a failure: an output may draw a little on many works."
     )
 
 
-def meaning_of_p(candidate: Candidate, method: Method) -> str:
-    """The p-value as a count of codes, each for another group of members."""
+def meaning_of_p(candidate: Candidate, method: Method, ensemble: Ensemble, *, by_name: bool = False) -> str:
+    """The p-value as a count of codes, each for another group of members; ``by_name``: with the label."""
+    works, them = ("this work", "it") if ensemble.unit_kind == "asset" else ("these works", "them")
+    if by_name:
+        label = plain(candidate.label, 80)
+        works = f"“{label}”" if ensemble.unit_kind == "asset" else f"the works of {label}"
     as_strong = round(candidate.p_value * (method.decoys + 1)) - 1
     groups = count(method.decoys, "other group")
     if as_strong <= 0:
-        return f"The models that saw it pull the output towards it more strongly than any of {groups} of models."
-    return f"Of {groups} of models, {as_strong:,} pull the output towards it at least as strongly as those that saw it."
+        return (
+            f"The models that saw {works} pull the output towards {them} more strongly than any of {groups} of models."
+        )
+    return (
+        f"Of {groups} of models, {as_strong:,} pull the output towards {works} at least as strongly as the models that saw "
+        f"{them}."
+    )
 
 
-def meaning_of_q(candidate: Candidate, tested: int, ensemble: Ensemble) -> str:
-    """The q-value as an expected share of false findings."""
+def meaning_of_q(passing: Sequence[Candidate], tested: int, ensemble: Ensemble) -> str:
+    """The largest q of the candidates that pass, as an expected share of chance findings."""
     if tested == 1:
         return f"It was the only {unit_noun(ensemble)} tested."
+    share = percent(max(each.q_value for each in passing))
+    these = "this one" if len(passing) == 1 else f"these {len(passing)}"
     return (
-        f"Among the {tested} {unit_noun(ensemble, tested)} tested here, at most {percent(candidate.q_value)} of findings "
-        "this sure are expected to be chance."
+        f"Among the {tested} {unit_noun(ensemble, tested)} tested here, at most {share} of findings as sure as {these} are "
+        "expected to be chance."
     )
 
 
@@ -134,12 +149,12 @@ _DUTIES = {
 def duties(work: Work, training: str | None) -> list[tuple[str, str]]:
     """The licence's duties as (name, meaning); ``training``: its terms on training."""
     if work.licence is None:
-        return [("no licence on record", "Nothing gives leave to use it: ask the rightsholder.")]
+        return [("no licence on record", "Nothing on record permits use: ask the rightsholder.")]
     if work.licence_duties is None:
-        return [("not understood", "The registry does not know what this licence asks: read it.")]
+        return [("not understood", "creditline does not know what this licence asks: read it.")]
     if not work.licence_duties:
         if training in ("prohibited", "unclear"):
-            return [(training, "The licence gives no general leave: ask the rightsholder.")]
+            return [("no general permission", "The licence alone does not permit use: ask the rightsholder.")]
         return [("no duties", "The licence asks for nothing.")]
     return [(name, _DUTIES.get(name, "See the licence.")) for name in work.licence_duties]
 
@@ -148,7 +163,7 @@ def taken_back(ensemble: Ensemble, candidates: Sequence[Candidate]) -> list[str]
     """A sentence for each traced unit that may no longer be trained on."""
     return [
         f"{_capital(named(ensemble, candidate))} was {_TAKEN_BACK[state]} since: members that saw it "
-        f"{'serve no more' if state == 'withdrawn' else 'were trained before that'}."
+        f"{'are out of service' if state == 'withdrawn' else 'were trained before that'}."
         for candidate in by_evidence(candidates)
         if candidate.passes
         for state in sorted({work.permission for work in candidate.works} & _TAKEN_BACK.keys())

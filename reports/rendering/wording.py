@@ -62,11 +62,11 @@ def count(amount: int, one: str, many: str | None = None) -> str:
 
 
 _PERMISSIONS = {
-    "permitted": "may be trained on",
-    "constrained": "may be trained on under conditions",
-    "unclear": "not clear whether it may be trained on",
-    "prohibited": "may not be trained on",
-    "withdrawn": "withdrawn: members that saw it serve no more",
+    "permitted": "models may train on it",
+    "constrained": "models may train on it under conditions",
+    "unclear": "it is unclear whether models may train on it",
+    "prohibited": "models may not train on it",
+    "withdrawn": "withdrawn: members that saw it are out of service",
 }
 
 

@@ -110,7 +110,7 @@ def facts(registry: Registry, subject: str) -> object:
     with registry.connection() as connection:
         found = connection.execute("SELECT name FROM data_set WHERE id::VARCHAR = ?", [number]).fetchone()
         if found is None:
-            raise NotFoundError(f"no data set {one_line(subject)!r}; `creditline data-sets` lists what there is")
+            raise NotFoundError(f"no data set {one_line(subject)!r}; `creditline data-sets` lists them")
         return plain(read_facts(connection, str(found[0])))
 
 

@@ -74,12 +74,12 @@ def share_range(share: SharePart | NotMeasured) -> str:
     if isinstance(share, NotMeasured):
         return f"not measured: {share.not_measured}"
     if share.among == 1:
-        return "the only one that passed, so the whole by definition"
+        return "because only this one passed"
     if isinstance(share.low, NotMeasured) or isinstance(share.high, NotMeasured):
         reason = share.low.not_measured if isinstance(share.low, NotMeasured) else ""
         return f"its range was not measured: {reason}"
     if share.low == share.high:
-        return f"all {share.among} that passed are yours, so the whole by definition"
+        return f"because all {share.among} that passed are yours"
     return f"between {percent(share.low)} and {percent(share.high)}, among the {share.among:,} that passed"
 
 
@@ -88,11 +88,11 @@ def _funnel(facts: StatementFacts) -> str:
     bars = [
         Bar("images generated", tested.generated),
         Bar("tested", tested.audited),
-        Bar("tested for works of yours", tested.tested),
-        Bar("passed for works of yours", tested.found, tested.found),
+        Bar("tested for your works", tested.tested),
+        Bar("passed for your works", tested.found, tested.found),
     ]
     title = (
-        f"{tested.generated} generated, {tested.audited} tested, {tested.tested} for your works, {tested.found} found"
+        f"{tested.generated} generated, {tested.audited} tested, {tested.tested} for your works, {tested.found} passed"
     )
     return bars_plot("funnel", [each for each in bars if each.total or each.name != "images generated"], title)
 

@@ -32,8 +32,8 @@ LIMITS: tuple[tuple[str, str], ...] = (
     ),
     (
         "Others stay unnamed.",
-        "This statement is for you. It does not show which works of other rightsholders passed for the same images, nor who "
-        "else claims a work of yours.",
+        "This statement is for you. It names neither the works of other rightsholders that passed for the same images nor "
+        "the claimants of your works.",
     ),
     (
         "Only these works.",
@@ -42,8 +42,8 @@ LIMITS: tuple[tuple[str, str], ...] = (
     ),
     (
         "This is a record, not a legal opinion.",
-        "Permissions and licences are as declared, checked or decided here. What follows from an influence is for people to "
-        "decide.",
+        "Permissions and licences are shown as they were declared, verified or decided. What follows from an "
+        "influence is for people to decide.",
     ),
 )
 """(statement, explanation) pairs; part of every statement."""
@@ -54,7 +54,7 @@ def verdict(works: WorksPart, tested: TestedPart, models: Sequence[ModelPart], g
     if not works.total:
         return "No work is registered as yours."
     if tested.found:
-        return f"{_found(works, tested)} passed the test in {tested.found:,} of {_images(tested.audited)} tested."
+        return f"{_found(works, tested)} passed the test for an effect on {tested.found:,} of {_images(tested.audited)} tested."
     one = works.total == 1
     subject = "Your one registered work was" if one else f"None of your {count(works.total, 'work')} was"
     if not generations and not any(model.reference and model.reference.works for model in models):
@@ -62,10 +62,10 @@ def verdict(works: WorksPart, tested: TestedPart, models: Sequence[ModelPart], g
     if not tested.audited:
         return f"No image has been tested yet, so nothing is known about the influence of your {count(works.total, 'work')}."
     if not tested.tested:
-        return f"{subject} {'not ' if one else ''}among those tested in any of {_images(tested.audited)}."
+        return f"{subject} {'not ' if one else ''}among those tested for any of {_images(tested.audited)}."
     passed = "Your one registered work" if one else f"None of your {count(works.total, 'work')}"
     verb = "did not pass" if one else "passed"
-    return f"{passed} {verb} the test in any of {_images(tested.audited)} tested."
+    return f"{passed} {verb} the test for an effect on any of {_images(tested.audited)} tested."
 
 
 def _images(amount: int) -> str:
@@ -86,27 +86,27 @@ def explanation(tested: TestedPart) -> str:
     """The scope of the verdict, in a few sentences."""
     if not tested.audited:
         return (
-            f"The registry records {count(tested.generated, 'generated image')}, and none was tested. The test asks, work "
-            "by work, whether the models that saw it were led by it."
+            f"The registry records {count(tested.generated, 'generated image')}, and none was tested. The test asks, for "
+            "each work, whether the models that saw the work pull an image towards it more than other models do."
         )
     denominator = (
-        f"Of {count(tested.generated, 'image')} that these models are recorded to have made, {tested.audited:,} "
-        f"{'was' if tested.audited == 1 else 'were'} tested. In {tested.tested:,} of them {unit_of_theirs(tested)} was similar "
-        "enough to be put to the test"
+        f"The registry records {count(tested.generated, 'image')} that these models made; {tested.audited:,} "
+        f"{'was' if tested.audited == 1 else 'were'} tested. For {tested.tested:,} of them {unit_of_theirs(tested)} was similar "
+        "enough to be tested"
     )
     if tested.found:
         return (
-            f"{denominator}, and in {tested.found:,} it passed: the models that saw it pull the image towards it, compared with "
-            "the models that did not, more strongly than chance usually would. Each image is tested separately, and a test can "
+            f"{denominator}, and for {tested.found:,} it passed: the models that saw it pull the image towards it, compared with "
+            "the models that did not, more strongly than chance usually would. Each image is tested separately, and a work can "
             "pass by chance: the more images are tested, the more of these findings may be chance."
             + (
-                " In the others your works are similar to the image; no influence was found."
+                " For the others, your works are similar to the image; no effect was found."
                 if tested.tested > tested.found
                 else ""
             )
         )
     return (
-        f"{denominator}; in none did it pass. This does not prove that your works had no part: an influence can be too small to "
+        f"{denominator}; it passed for none. This does not prove that your works had no effect: an effect can be too small to "
         "notice, or spread over many works."
     )
 

@@ -26,7 +26,7 @@ def test_measured_kept_and_shown(tmp_path: Path, tmp_path_factory: pytest.TempPa
     assert document["creditline"] == "evaluation"
     assert document["power"]["shown"] == 3
     assert json.loads((out / "evaluation.json").read_text())["event_sha256"] == document["event_sha256"]
-    assert "planted works were found" in (out / "evaluation.html").read_text(encoding="utf-8")
+    assert "training works shown to the models" in (out / "evaluation.html").read_text(encoding="utf-8")
     for name in ("evaluation.html", "evaluation.json"):
         assert home("report", "verify", out / name, "--json").document["facts"] == "same"
     assert home("evaluate", "--show", "--json").out == made.out

@@ -128,7 +128,7 @@ def test_a_work_is_shown_with_all_that_is_known(filled: Creditline) -> None:
     encoding = filled("encode", "--members", 10).out.strip()
     found = filled("show", 2)
     assert found.out.startswith("Work 2: Sun\n")
-    for text in ("Ada Example", "May it be trained on? permitted", "licence CC-BY-4.0", "owners.csv", encoding):
+    for text in ("Ada Example", "Permission: permitted", "licence CC-BY-4.0", "owners.csv", encoding):
         assert text in found.out
     (shown,) = filled("show", "works:sun.png", "--json").document["works"]
     assert shown["work"]["asset_id"] == 2

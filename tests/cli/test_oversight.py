@@ -69,7 +69,7 @@ def test_exposure_and_manifest_answer_and_prove(creditline: Creditline, furnishe
     seen = [each["index"] for each in found.document["members"]]
     assert [row["members"] for row in found.document["listed"]] == [seen]
     everything = creditline("exposure", "--rightsholder", "Ada Example")
-    assert f"{N} members were trained on some of the 12 works, 0 members on none" in everything.err
+    assert f"{N} members trained on some of the 12 works, 0 members did not" in everything.err
     assert creditline("exposure").status == 2
 
     member = found.document["members"][0]["member"]

@@ -46,10 +46,10 @@ def evaluate(
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure how good the evidence of an ensemble is: power, false alarms, rankings, similarity.
+    """Measure how good the evidence of an ensemble is: copied works found, false alarms and more.
 
-    The result is an event of the log, and reports on this ensemble quote it. Power takes the most
-    time: up to some seconds for each planted work. Earlier measurements are reused.
+    The result is an event of the log, and reports on this ensemble quote it. The audits of copied
+    works (--planted) take the most time: up to some seconds each. Earlier measurements are reused.
 
     Examples:
         creditline evaluate --out evaluation

@@ -8,7 +8,7 @@ import typer
 
 from cli.opening import open_registry, works_named_or_of
 from cli.options import HomeOption, JsonOption, OutOption, WorksArgument, WorksOfRightsholderOption
-from cli.output import echo, narrate, print_json, print_table
+from cli.output import echo, narrate, plural, print_json, print_table
 from registry.home import DEFAULT_HOME
 
 
@@ -55,12 +55,13 @@ def exposure(
             narrate(f"no model was trained on any of the {found.works:,} works")
         else:
             narrate(
-                f"{len(found.members)} members were trained on some of the {found.works:,} works, "
-                f"{found.members_that_did_not} members on none"
+                f"{plural(len(found.members), 'member')} trained on "
+                f"{'the work' if found.works == 1 else f'some of the {found.works:,} works'}, "
+                f"{plural(found.members_that_did_not, 'member')} did not"
             )
         for each in found.encodings:
             examples = ", ".join(each.examples) + (", …" if each.units > len(each.examples) else "")
-            echo(f"encoding {each.encoding}: {each.works:,} works in {each.units:,} units ({examples})")
+            echo(f"encoding {each.encoding}: {plural(each.works, 'work')} in {plural(each.units, 'unit')} ({examples})")
         if found.members:
             cells = [
                 (

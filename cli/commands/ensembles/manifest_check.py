@@ -22,7 +22,7 @@ def manifest_check(
     work: Annotated[str, typer.Option("--work", metavar="SHA256", help="SHA-256 of the work's file.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Check a proof without the registry; exit with 1 if it proves nothing.
+    """Check the proof of a manifest without the registry; exit with 1 if it does not hold.
 
     Take the root and the count from a manifest that you trust, not from the sender of the proof.
     Both hashes have 64 hexadecimal digits.

@@ -28,13 +28,13 @@ _LEGEND = {
     "works per member": "Fewest and most works that a member trains on.",
     "decoys": "Codes that belong to no unit; p-values are measured against them.",
     "best q": "Smallest q that a single unit can reach if no other unit is found with it.",
-    "withdrawals": "Units that can be withdrawn, whichever they are, before no member is left in service; in brackets: "
-    "units in random order, in 9 of 10 cases.",
+    "withdrawals": "Units that can be withdrawn, whichever they are, with a member left in service; in brackets: "
+    "the same for random units, in 9 of 10 cases.",
     "cost": "Training time, relative to one model trained on all works.",
 }
 _CAPACITY_LEGEND = {
     "members": "Members in service.",
-    "certain": "Units that can be withdrawn, whichever they are, before no member is left.",
+    "certain": "Units that can be withdrawn, whichever they are, with a member left in service.",
     "smallest": "Units in random order that can be withdrawn in every simulated order.",
     "5 %": "Units in random order that can be withdrawn in 95 % of cases.",
     "median": "Units in random order that can be withdrawn in half of the cases.",
@@ -65,7 +65,7 @@ def plan(
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare numbers of members for the registered works, before anything is trained.
+    """Compare ensembles of different sizes for the registered works, before training.
 
     With --encoding or --ensemble: show how many more units can be withdrawn, after the withdrawals
     so far.

@@ -28,8 +28,8 @@ def doctor(
 ) -> None:
     """Check the whole registry and its files.
 
-    Exits with 1 if anything is wrong. By default the files of works are read if they have at most 4
-    GiB together. Notes are listed but are not errors.
+    Exits with 1 if anything is wrong. By default, doctor reads the files of works if they have at
+    most 4 GiB together. Notes are listed but are not errors.
 
     Examples:
         creditline doctor

@@ -44,7 +44,7 @@ def list_events(
 ) -> None:
     """List the recorded changes, and verify that the log is complete and unaltered.
 
-    Events are listed with the newest last.
+    The newest event comes last.
 
     Examples:
         creditline log --kind withdrawn

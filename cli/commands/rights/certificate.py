@@ -21,9 +21,10 @@ certificate = typer.Typer(
     cls=with_default("write"),
     no_args_is_help=True,
     subcommand_metavar="WORK... --out FILE | verify FILE",
-    help="""Prove that no member in service was trained on withdrawn works, or verify such a proof.
+    help="""Prove by manifests that no member in service saw withdrawn works, or verify such a proof.
 
-    `creditline certificate WORK` is short for `creditline certificate write WORK`.
+    A certificate does not prove that the manifests are complete, or that the models in use are these
+    members. `creditline certificate WORK` is short for `creditline certificate write WORK`.
 
     Examples:
         creditline certificate 17 --out work-17.json
@@ -45,7 +46,7 @@ def write_certificate(
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a proof that no member in service was trained on withdrawn works.
+    """Write a proof that, by the manifests, no member in service saw withdrawn works.
 
     Anyone can verify it, without the registry.
 

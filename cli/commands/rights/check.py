@@ -31,12 +31,12 @@ def check(
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
-    """List the works of an encoding or ensemble that must not be trained on.
+    """List the prohibited and withdrawn works of an encoding or ensemble.
 
-    These are the prohibited and the withdrawn works. Exits with 1 if there are any.
+    Exits with 1 if there are any.
 
-    For an ensemble, the newest generation of every member counts: a withdrawn work that all members
-    were retrained without is not reported.
+    For an ensemble, only the newest generation of each member counts: once every member that saw a
+    withdrawn work was retrained, the work is no longer listed.
 
     Examples:
         creditline check 3fa2b1c09d11

@@ -36,9 +36,10 @@ def claim(
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
-    """Record a claim to own works. While it is open, the works are at most unclear.
+    """Record a claim to own works. While it is open, works count as unclear instead of permitted.
 
-    The claimant names works, or shows images that are searched for among all works.
+    A review of the work itself outweighs the claim. The claimant names works, or gives images to
+    search for among all works.
 
     Examples:
         creditline claim "Ada Example" --work 17 --statement "Taken by me in 2011"

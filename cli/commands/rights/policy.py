@@ -38,7 +38,7 @@ def policy(
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
-    """Record the policy of a site: it applies to all works from there, also to later ones.
+    """Record the policy of a site: it applies to all works of that site, also to later ones.
 
     Nothing is downloaded: give the file as it was when the works were collected. It replaces an
     earlier file of the same kind for the same domain.

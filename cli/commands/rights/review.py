@@ -1,4 +1,4 @@
-"""``creditline review``: decide whether works may be trained on."""
+"""``creditline review``: decide whether models may train on works."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def review(
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
-    """Decide whether works may be trained on.
+    """Decide whether models may train on works.
 
     A review of a work decides for that work. A review of a rightsholder, licence or data set also
     covers works that are registered later; it overrides declarations and rights signals, and the

@@ -47,7 +47,7 @@ def rights(
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
-    """Show whether works may be trained on, and why.
+    """Show whether models may train on works, and why.
 
     A work is permitted, unclear, constrained, prohibited or withdrawn. The first step with a ground
     decides: 1 withdrawals; 2 reviews of the work; 3 reviews of its rightsholder, licence or data

@@ -25,8 +25,8 @@ def withdraw(
 ) -> None:
     """Withdraw works: members trained on them go out of service. This cannot be undone.
 
-    The withdrawal of a rightsholder also covers works that are registered later. The answer says
-    which members of each ensemble remain in service.
+    The withdrawal of a rightsholder also covers works that are registered later. The
+    command prints which members of each ensemble remain in service.
 
     Examples:
         creditline withdraw 17 --reason "letter of 3 May"

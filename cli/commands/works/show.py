@@ -71,7 +71,7 @@ def show(
 def _print_work(facts: dict[str, Any]) -> None:
     work = facts["work"]
     echo(f"Work {work['asset_id']}: {work['title'] or work['path'] or work['url'] or work['sha256']}")
-    echo(f"May it be trained on? {work['permission']}")
+    echo(f"Permission: {work['permission']}")
     _print_values({name: value for name, value in work.items() if value is not None and name not in _HIDDEN})
     for name, title in _TITLES.items():
         if facts[name]:

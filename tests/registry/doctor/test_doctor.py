@@ -204,7 +204,7 @@ def test_withdrawn_works_in_an_encoding_are_a_note(registry: Registry) -> None:
     found = examine(registry, quick=True)
     assert found.wrong == []
     assert [finding.severity for finding in found.findings] == [Severity.NOTE]
-    assert "1 of its works must not be trained on: they are withdrawn" in found.findings[0].what
+    assert "1 of its works may not be used for training: withdrawn" in found.findings[0].what
 
 
 def test_leftovers_are_notes_with_the_command_that_clears_them(registry: Registry) -> None:

@@ -194,15 +194,15 @@ def test_a_withdrawn_work_says_so(fresh: World, tmp_path: Path) -> None:
     withdraw(fresh.registry, asset_ids=[0], reason="asked us to", now=NOON.replace(month=4))
     fresh.render(tmp_path / "out")
     for name in ("index.html", next((tmp_path / "out").glob("[0-9a-f]*.html")).name):
-        assert "was withdrawn since: members that saw it serve no more" in (tmp_path / "out" / name).read_text()
+        assert "was withdrawn since: members that saw it are out of service" in (tmp_path / "out" / name).read_text()
     first, second = re.findall(
         r"<h4>Permission to train</h4>\s*<p>(.*?)</p>", (tmp_path / "out" / f"{REPORT}.html").read_text()
     )
     assert first == (
-        "<b>When the models were trained:</b> may be trained on. "
-        '<b class="changed">Now:</b> withdrawn: members that saw it serve no more.'
+        "<b>When the models were trained:</b> models may train on it. "
+        '<b class="changed">Now:</b> withdrawn: members that saw it are out of service.'
     )
-    assert second == "<b>When the models were trained, and now:</b> may be trained on."
+    assert second == "<b>When the models were trained, and now:</b> models may train on it."
     document = json.loads((tmp_path / "out" / f"{REPORT}.json").read_bytes())
     assert "withdrawn" in json.dumps(document["candidates"][0])
     assert "withdrawn" not in json.dumps(document["candidates"][1])

@@ -188,7 +188,7 @@ def test_a_withdrawal_is_stated_and_changes_what_would_be_said(fresh: World, cha
     assert check_document(fresh.registry, before.image).facts == "changed"
     claim = audit_in(check_credentials(sign(fresh, sample, chain, tmp_path / "after.png").image.read_bytes()))
     assert [sentence.partition(" was ")[2] for sentence in claim.taken_back] == [
-        "withdrawn since: members that saw it serve no more."
+        "withdrawn since: members that saw it are out of service."
     ]
     assert claim.candidates[0].works[0].permission == "withdrawn"
 

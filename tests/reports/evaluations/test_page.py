@@ -60,9 +60,9 @@ def test_the_page_says_what_was_measured() -> None:
     why.
     """
     page = evaluation(kept(FACTS))
-    assert page.headline == "60 of 64 planted works were found."
-    assert "Of 64 training works" in page.explanation
-    assert "2 % of audits named anything" in page.explanation
+    assert page.headline == "Audits found 60 of 64 training works shown to the models."
+    assert "64 training works were shown to the models" in page.explanation
+    assert "2 % of audits had a finding" in page.explanation
     by_title = {section.title: section for section in page.sections}
     assert by_title["What similarity alone is worth"].not_measured == "there are no samples"
     assert by_title["Rankings"].rows[0][:3] == ("pixel-kernel", "0.7", "0.6 to 0.8")
@@ -108,7 +108,7 @@ def test_nothing_of_the_log_becomes_markup() -> None:
 def test_sentences_for_other_reports() -> None:
     """With the interval; without a measurement, with the reason."""
     assert "95 % interval 85 % to 98 %" in power_sentence(FACTS)
-    assert "allowed are 5 %" in null_sentence(FACTS)
+    assert "at most 5 % is allowed" in null_sentence(FACTS)
     assert power_sentence({"power": {"not_measured": "no works"}}).endswith("no works.")
 
 
@@ -118,7 +118,7 @@ def test_reports_quote_the_evaluation_of_their_members() -> None:
     assert quoted(None, "a" * 64) == (NEVER,)
     own = quoted(kept(facts), "a" * 64)
     assert (
-        "94 % were named (95 % interval 85 % to 98 %), with at most 5 % of an audit’s findings expected to be chance"
+        "audits found 94 % (95 % interval 85 % to 98 %), with at most 5 % of an audit’s findings expected to be chance"
         in own[0]
     )
     assert own[-1] == "Measured 2026-01-02 by `creditline evaluate`, event 7 of the log."

@@ -6,6 +6,7 @@ from reports.outputs.facts import ReportFacts
 from reports.outputs.read import read_audit
 from reports.outputs.selection import newest_audits
 from reports.outputs.sentences import brief, certainty, headline, meaning_of_p
+from reports.rendering.wording import percent
 from tests.support.world import World
 
 
@@ -27,20 +28,26 @@ def test_verdict_sentences(world: World) -> None:
     assert one.verdict.sentence == first(one) == "This output traces to “Red apple” by Kestrel Studio."
     assert one.verdict.explanation == sure(one)
     assert "more strongly than any of 204 other groups of models" in sure(one)
-    assert "Among the 6 works tested here, at most 2.9 % of findings this sure are expected to be chance" in sure(one)
+    assert (
+        "Among the 6 works tested here, at most 2.9 % of findings as sure as this one are expected to be chance"
+        in sure(one)
+    )
     assert first(several).startswith("This output traces to 2 works, first of all to “Yellow sun”")
     assert first(none) == "No single work explains this output."
     outside = one.model_copy(update={"output": one.output.model_copy(update={"kind": "image"})})
     assert first(outside) == "For this image, these models lean on “Red apple” by Kestrel Studio."
     assert "does not say that the image was made by them" in sure(outside)
+    assert "does not say that the output is a copy" in sure(one)
+    last = max(each.q_value for each in several.candidates if each.passes)
+    assert f"at most {percent(last)} of findings as sure as these 2 are" in sure(several)
     assert "traces" not in brief(first(outside))
     assert "not a failure" in sure(none)
     assert "at most 5 % of an audit’s findings expected to be chance" in sure(none)
-    assert meaning_of_p(none.candidates[0], none.method) == (
-        "Of 204 other groups of models, 12 pull the output towards it at least as strongly as those that saw it."
+    assert meaning_of_p(none.candidates[0], none.method, none.ensemble) == (
+        "Of 204 other groups of models, 12 pull the output towards this work at least as strongly as the models that saw it."
     )
     blind = sure(none, decoys=9, smallest_p=0.1, smallest_q=0.4)
-    assert "None could have passed on its own" in blind
+    assert "No work could have passed on its own" in blind
     assert "up to 40 % of findings would be expected to be chance, above the limit of 5 %" in blind
     assert "tested no unit" in sure(none.model_copy(update={"candidates": []}))
     assert image.verdict.sentence == first(image)
