@@ -108,7 +108,10 @@ def certainty(output: Output, ensemble: Ensemble, method: Method, candidates: Se
 
 
 def meaning_of_p(candidate: Candidate, method: Method, ensemble: Ensemble, *, by_name: bool = False) -> str:
-    """The p-value as a count of codes, each for another group of members; ``by_name``: with the label."""
+    """The p-value as a count of codes, each for another group of members.
+
+    ``by_name``: with the candidate's label, for a text about several candidates.
+    """
     works, them = ("this work", "it") if ensemble.unit_kind == "asset" else ("these works", "them")
     if by_name:
         label = plain(candidate.label, 80)

@@ -10,13 +10,13 @@ from reports.statements.facts import ModelPart, TestedPart, WorksPart
 LIMITS: tuple[tuple[str, str], ...] = (
     (
         "Only what was tested is known.",
-        "An image counts here if the models in this registry generated it and it was tested. Images that were not tested, or "
-        "not recorded, may have drawn on your works as well.",
+        "An image counts here if the models in this registry generated the image and an audit tested it. Images that "
+        "were not tested, or not recorded, may have drawn on your works as well.",
     ),
     (
         "Only the works most similar to an image are tested.",
-        "Each test has a short list. A work that was not on the list was not tested for that image; nothing is known of its "
-        "influence there. The list is made by similarity, and similarity is not influence.",
+        "Each test has a shortlist. A work that was not on the list was not tested for that image; nothing is known of its "
+        "influence there. Similarity makes the list, and similarity is not influence.",
     ),
     (
         "A finding is not certain, and no finding does not rule out influence.",
@@ -25,20 +25,20 @@ LIMITS: tuple[tuple[str, str], ...] = (
         "can go unnoticed.",
     ),
     (
-        "A share is of what was listed, not of the image.",
-        "It divides the influence of the candidates that passed. Influences are distances: they do not add up to the image, and "
-        "they mostly reflect which members were left out. Works that did not pass have no share. The range of a share assumes "
-        "that influences are as uncertain as effects. A share does not measure what anyone is owed.",
+        "A share is of what passed, not of the image.",
+        "A share divides the influence of the candidates that passed. Influences are distances: they do not add up to "
+        "the image, and they mostly reflect which members were left out. Works that did not pass have no share. The range of "
+        "a share assumes that influences are as uncertain as effects. A share does not measure what anyone is owed.",
     ),
     (
         "Others stay unnamed.",
         "This statement is for you. It names neither the works of other rightsholders that passed for the same images nor "
-        "the claimants of your works.",
+        "other claimants of your works.",
     ),
     (
         "Only these works.",
-        "Copies of your works that are registered under another name, or not at all, are not counted. If a work of yours is "
-        "missing here, claim it.",
+        "This statement does not count copies of your works that are registered under another name, or not at all. If "
+        "a work of yours is missing here, claim it.",
     ),
     (
         "This is a record, not a legal opinion.",

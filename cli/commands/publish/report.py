@@ -11,7 +11,7 @@ from cli.commands.publish.written import FolderOption, show_written
 from cli.groups import with_default
 from cli.opening import now, open_registry
 from cli.options import HomeOption, JsonOption
-from cli.output import echo, narrate, print_json, progress_bars
+from cli.output import echo, narrate, plural, print_json, progress_bars
 from registry.errors import IntegrityError, NotFoundError, UsageError
 from registry.home import DEFAULT_HOME
 
@@ -83,7 +83,7 @@ def outputs(
     for gap in written.facts.gaps:
         narrate(f"gap: {gap.output_id}: {gap.reason}")
     if unaudited:
-        narrate(f"{len(unaudited)} samples have no audit and no report; run `creditline audit --all`")
+        narrate(f"not audited, so without a report: {plural(len(unaudited), 'sample')}; run `creditline audit --all`")
     if written.damaged:
         raise IntegrityError(
             f"the files of {len(written.damaged)} of {len(audits)} outputs are not as registered "

@@ -51,8 +51,8 @@ def rights(
 
     A work is permitted, unclear, constrained, prohibited or withdrawn. The first step with a ground
     decides: 1 withdrawals; 2 reviews of the work; 3 reviews of its rightsholder, licence or data
-    set; 4 rights signals and licence terms; 5 open claims; 6 nothing on record. An asterisk marks
-    the grounds that decide.
+    set; 4 rights signals and licence terms; 5 open claims, and constraints by one of several
+    rightsholders; 6 nothing on record. An asterisk marks the grounds that decide.
 
     Examples:
         creditline rights --permission prohibited --limit 20
