@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -119,7 +120,12 @@ def _cut(text: str) -> str:
 
 
 def printable(cell: object) -> str:
-    """The text with control characters replaced, so that a terminal executes none."""
+    """The text with control characters replaced, so that a terminal executes none.
+
+    Times with a zone are in UTC, to the second.
+    """
+    if isinstance(cell, datetime) and cell.tzinfo is not None:
+        cell = f"{cell.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
     text = "" if cell is None else str(cell)
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 

@@ -68,7 +68,7 @@ from registry.storage.database import Registry
 EXAMINED_AT_ONCE = 64
 """Samples ranked in one pass over the works and ablated together; changes memory alone."""
 DECOY_SEED = 0
-NO_LPIPS = NotMeasured("it was not asked for")
+NO_LPIPS = NotMeasured("the audit did not ask for it")
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from attribution.metrics.statistics import spearman
 from registry.ids import sha256_of_file
 
 Influences = Float64[np.ndarray, " unit"]
-NOT_EXACT = "not asked for; `creditline audit --exact` enumerates all units"
+NOT_EXACT = "the audit did not ask for it; `creditline audit --exact` measures it for all units"
 NO_JACOBIAN = "the audit was run without the Jacobian"
 
 

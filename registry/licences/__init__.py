@@ -56,7 +56,7 @@ def _terms(key: str) -> LicenceTerms:
         note = "not understood as a whole, but it says that training is not allowed"
         return replace(terms_of(LicencePermission.PROHIBITED, note=note), recognised=False)
     if "all rights reserved" in words:
-        return terms_of(LicencePermission.PROHIBITED, note="all rights are reserved: no licence is granted")
+        return terms_of(LicencePermission.PROHIBITED, note="all rights are reserved, so no licence is granted")
     return replace(terms_of(LicencePermission.UNCLEAR, note="not understood; kept as declared"), recognised=False)
 
 

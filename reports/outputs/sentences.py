@@ -93,6 +93,7 @@ def certainty(output: Output, ensemble: Ensemble, method: Method, candidates: Se
         pull = meaning_of_p(nearest, method, ensemble, by_name=len(passing) > 1)
         return f"{pull} {meaning_of_q(passing, tested, ensemble)} {limit}"
     units = count(tested, unit_noun(ensemble), unit_noun(ensemble, 2))
+    image, spread = ("output", ": an output may draw a little on many works") if output.generated else ("image", "")
     if method.smallest_q > method.false_discovery_rate:
         return (
             f"No {unit_noun(ensemble)} could have passed on its own: with {count(method.decoys, 'other group')} of models "
@@ -101,9 +102,9 @@ def certainty(output: Output, ensemble: Ensemble, method: Method, candidates: Se
             "More members would give more groups to compare with."
         )
     return (
-        f"Of the {units} most similar to the output, none made a difference that stands out from chance (the limit: at most "
+        f"Of the {units} most similar to the {image}, none made a difference that stands out from chance (the limit: at most "
         f"{percent(method.false_discovery_rate)} of an audit’s findings expected to be chance). The strongest was "
-        f"{named(ensemble, nearest)}. This is a result and not a failure: an output may draw a little on many works."
+        f"{named(ensemble, nearest)}. This is a result and not a failure{spread}."
     )
 
 

@@ -4,6 +4,8 @@ text.
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
+
 import pytest
 
 from cli.output import narrate, print_fields, print_table
@@ -18,6 +20,16 @@ def test_a_column_that_is_empty_in_all_rows_is_not_shown(capsys: pytest.CaptureF
     print_table(("name", "gone"), [("a", None)], empty_columns=True)
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert lines == [["name", "zero"], ["a", "0"], ["b", "no"], ["name", "gone"], ["name", "gone"], ["a"]]
+
+
+def test_times_are_in_utc_to_the_second(capsys: pytest.CaptureFixture[str]) -> None:
+    """In tables and in lists of facts; a time without a zone stays as it is."""
+    zoned = datetime(2026, 3, 14, 16, 9, 26, 535897, tzinfo=timezone(timedelta(hours=1)))
+    print_table(("at", "bare"), [(zoned, datetime(2026, 3, 14, 1, 2, 3))])
+    print_fields([("at", zoned)])
+    found = capsys.readouterr().out
+    assert found.count("2026-03-14 15:09:26 UTC") == 2
+    assert "2026-03-14 01:02:03\n" in found
 
 
 def test_a_legend_explains_the_columns_that_are_shown(capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,10 +17,12 @@ def init(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
     from registry.home import Home
     from registry.schema.create import create_registry
 
+    there = Home(home).database.exists()
     registry = create_registry(Home(home))
     facts = {"home": str(registry.home.root.resolve()), "schema": registry.schema_version()}
     if as_json:
         print_json("init", facts)
     else:
         echo(facts["home"])
-        narrate(f"registry ready in {facts['home']}; next: creditline register FOLDER --owners FILE")
+        state = "was there already and stays as it is" if there else "is ready"
+        narrate(f"the registry in {facts['home']} {state}; next: creditline register FOLDER --owners FILE")

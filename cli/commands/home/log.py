@@ -70,7 +70,14 @@ def list_events(
         print_json("log", {"events": events})
         return
     rows = [
-        (event["sequence"], event["recorded_at"][:19], event["actor"], event["kind"], event["subject"], _change(event))
+        (
+            event["sequence"],
+            datetime.fromisoformat(event["recorded_at"]),
+            event["actor"],
+            event["kind"],
+            event["subject"],
+            _change(event),
+        )
         for event in events
     ]
     print_table(("event", "time", "author", "kind", "subject", "change"), rows)

@@ -26,7 +26,7 @@ def withdrawals(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) ->
             row["id"],
             f"{'work' if row['scope'] == 'asset' else 'rightsholder'} {row['subject']} (#{row['subject_id']})",
             row["works"],
-            row["recorded_at"].isoformat(timespec="seconds"),
+            row["recorded_at"],
             row["recorded_by"],
             row["reason"],
         )

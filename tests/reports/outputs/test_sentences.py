@@ -41,7 +41,10 @@ def test_verdict_sentences(world: World) -> None:
     last = max(each.q_value for each in several.candidates if each.passes)
     assert f"at most {percent(last)} of findings as sure as these 2 are" in sure(several)
     assert "traces" not in brief(first(outside))
-    assert "not a failure" in sure(none)
+    assert "not a failure: an output may" in sure(none)
+    found = none.model_copy(update={"output": none.output.model_copy(update={"kind": "image"})})
+    assert "most similar to the image, none" in sure(found)
+    assert "output" not in sure(found)
     assert "at most 5 % of an audit’s findings expected to be chance" in sure(none)
     assert meaning_of_p(none.candidates[0], none.method, none.ensemble) == (
         "Of 204 other groups of models, 12 pull the output towards this work at least as strongly as the models that saw it."
