@@ -2,7 +2,7 @@
 
 A claim names works by reference, or gives pictures to compare with all works
 (:mod:`registry.similarity.search`). Until it is decided (:mod:`registry.claims.decisions`), its
-works count as unclear at best (:mod:`registry.permissions.rule`).
+works without a review of their own count as unclear at best (:mod:`registry.permissions.rule`).
 
 A claim without matching works is kept with its fingerprints and hashes, to be matched again later.
 """

@@ -70,6 +70,10 @@ def latest_ensemble(session: Session) -> Ensemble:
     return max(enumerate(found), key=lambda item: (counts[item[1][0].id] == item[1][1], item[0]))[1][0]
 
 
+_LISTED_BY: dict[type[SQLModel], str] = {Sample: "samples", Member: "members list"}
+"""The command that lists the rows of a table; `status` lists the others."""
+
+
 def find_by_prefix(session: Session, model: type[Row], prefix: str) -> Row:
     """The one row of ``model`` whose id starts with ``prefix``.
 
@@ -80,8 +84,7 @@ def find_by_prefix(session: Session, model: type[Row], prefix: str) -> Row:
     key: Any = model.id  # type: ignore[attr-defined]  # the models with text ids, all of which have it
     found = session.exec(select(model).where(key.startswith(prefix, autoescape=True)).order_by(key).limit(2)).all()
     if not prefix or not found:
-        listed_by = "samples" if model is Sample else "status"
-        raise NotFoundError(f"no {_name(model)} {prefix!r}; `creditline {listed_by}` lists them")
+        raise NotFoundError(f"no {_name(model)} {prefix!r}; `creditline {_LISTED_BY.get(model, 'status')}` lists them")
     exact = [row for row in found if row.id == prefix]  # type: ignore[attr-defined]
     if len(exact or found) > 1:
         raise UsageError(f"{prefix!r} is the start of several {_name(model)} ids; give more digits")

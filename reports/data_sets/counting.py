@@ -128,7 +128,8 @@ CONFLICTS: tuple[ConflictKind, ...] = (
     ),
     ConflictKind(
         "claimed by another",
-        "A claim on the work is open. Until it is decided, the work counts as unclear at best.",
+        "A claim on the work is open. Until it is decided, the work counts as unclear at best, unless a review of the "
+        "work itself says otherwise.",
         """
         SELECT work.id AS asset_id, 'claim ' || array_to_string(list_sort(list(DISTINCT claim_id)), ', ') AS detail
         FROM open_claim JOIN claim_work USING (claim_id) JOIN selected_work AS work ON work.id = claim_work.asset_id

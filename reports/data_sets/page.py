@@ -23,7 +23,7 @@ NAMES: Mapping[str, tuple[str, str, str]] = {
     "rightsholders": (
         "By rightsholder",
         "Rightsholder",
-        "As recorded now: the checked rightsholder, else the declared one. A work with several counts for each.",
+        "As recorded now: the verified rightsholder, else the declared one. A work with several counts for each.",
     ),
     "licences": (
         "By licence",

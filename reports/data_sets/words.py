@@ -14,8 +14,8 @@ LIMITS: tuple[tuple[str, str], ...] = (
         "Works that a model was trained on without being registered cannot appear here.",
     ),
     (
-        "A record of statements, few of them checked.",
-        "Rightsholders and licences are as declared, or as checked here. Most were never checked, and a wrong declaration need "
+        "A record of statements, few of them verified.",
+        "Rightsholders and licences are as declared, or as verified. Most were never verified, and a wrong declaration need "
         "not contradict anything.",
     ),
     (
@@ -67,9 +67,9 @@ def explanation(totals: dict[str, Any], conflicts: Sequence[Conflict], models: S
         f"It has {' and '.join(gaps)}." if gaps else "Every work has a rightsholder and a licence on record."
     )
     sentences.append(
-        f"The rights of {percent(totals['verified'] / works)} of the works were checked here."
+        f"The rights of {percent(totals['verified'] / works)} of the works were verified."
         if totals["verified"]
-        else "The rights of none of them were checked here."
+        else "The rights of none of them were verified."
     )
     contradicted = [each for each in conflicts if each.works]
     if contradicted:
