@@ -10,8 +10,9 @@ The formats are parsed here because ``zipfile`` and ``tarfile`` trust an archive
 registry may. ``zipfile`` loads the whole directory, and does not compare it with each member's
 header. ``tarfile`` reads extended headers of any size, follows a header's header by recursion,
 takes a damaged header for the end, ignores bytes after the end, and reads access times in GNU's
-headers as part of the name. Bounding it needs its private methods, and more code than the format
-itself.
+headers as part of the name. A bounded subclass was tried: it needs a dozen private names, saves
+eighteen lines, reads 20,000 small members three to four times slower, and reads some damaged
+headers otherwise than GNU tar.
 
 What may enter: the formats of archives and their checks; nothing that knows a registry or an owner.
 """
