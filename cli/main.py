@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+import threading
 from typing import Annotated
 
 import typer
@@ -16,6 +18,8 @@ UNEXPECTED = 70
 """Exit status of an unforeseen error, different from the documented ones."""
 INTERRUPTED = 130
 """Exit status after Ctrl-C: 128 and the signal's number, as in shells."""
+GRACE = 10.0
+"""Seconds that an interrupted command may take to end in good order."""
 
 app = typer.Typer(
     name="creditline",
@@ -49,6 +53,14 @@ class _InterruptedError(BaseException):
 
 
 def _interrupt(_signal: int, _frame: object) -> None:
+    """End the command; the process ends after :data:`GRACE` seconds in any case.
+
+    An exception out of a signal handler can be swallowed, or leave a lock of the progress bar
+    taken. A process that ends at once loses nothing: every command survives a kill.
+    """
+    forced = threading.Timer(GRACE, os._exit, (INTERRUPTED,))
+    forced.daemon = True
+    forced.start()
     raise _InterruptedError
 
 

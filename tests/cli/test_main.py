@@ -82,3 +82,29 @@ def test_output_for_a_reader_that_stops_reading_is_no_error(creditline: Creditli
         process.stdout.close()
         err = process.stderr.read()
     assert "Traceback" not in err
+
+
+STUBBORN = """
+import time
+import cli.main
+
+def stubborn(**_):
+    print("ready", flush=True)
+    while True:
+        try:
+            time.sleep(60)
+        except BaseException:
+            pass
+
+cli.main.app, cli.main.GRACE = stubborn, 0.5
+cli.main.main()
+"""
+
+
+def test_an_interrupt_that_is_swallowed_ends_the_process_all_the_same() -> None:
+    """A library may catch the exception of Ctrl-C, or wait for a lock that it left taken."""
+    with subprocess.Popen([sys.executable, "-c", STUBBORN], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
