@@ -331,7 +331,7 @@ def test_class_labels_reach_the_network(tmp_path: Path) -> None:
     for unknown in (Prompt("c"), None):
         with pytest.raises(UsageError, match="choose one of a, b"):
             settings.condition(unknown)
-    with pytest.raises(UsageError, match="unconditional"):
+    with pytest.raises(UsageError, match="has no classes"):
         SETTINGS.condition(Prompt("a"))
     with pytest.raises(UsageError, match="guidance"):
         settings.condition(Prompt("a", guidance=2.0))
