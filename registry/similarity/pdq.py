@@ -38,6 +38,7 @@ from PIL import Image, ImageOps
 
 from registry.errors import InputError
 from registry.image_files.inspection import LARGEST_AREA, LARGEST_FILE, LARGEST_SIDE, readable_formats
+from registry.messages import plain_reason
 
 LEAST_QUALITY = 50
 """Pictures below it have too few edges to be distinguished; PDQ's authors advise 50."""
@@ -103,7 +104,7 @@ def fingerprint_bytes(data: bytes) -> Fingerprint | NotComparable:
             with Image.open(io.BytesIO(data), formats=readable_formats()) as image:
                 fingerprint = fingerprint_of(image)
     except Exception as error:
-        return NotComparable(f"cannot be decoded: {' '.join(str(error).split())[:200] or type(error).__name__}")
+        return NotComparable(f"cannot be decoded: {plain_reason(error)}")
     if fingerprint.quality < LEAST_QUALITY:
         return NotComparable(
             f"too little detail to tell it from others: quality {fingerprint.quality}, at least {LEAST_QUALITY} is needed"

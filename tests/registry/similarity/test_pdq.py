@@ -226,6 +226,7 @@ def test_what_is_no_picture_is_told() -> None:
     """Damage, bombs and other files end in a reason, never in an exception."""
     good = encoded(scene(7), "PNG")
     assert "cannot be decoded" in reason(b"")
+    assert "object at" not in reason(b"no picture")
     assert "cannot be decoded" in reason(b"GIF89a" + bytes(50))
     assert "cannot be decoded" in reason(good[: len(good) // 2])
     assert "at most" in reason(png_header(LARGEST_SIDE + 1, 1))
