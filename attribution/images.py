@@ -26,6 +26,7 @@ from torch import Tensor
 from registry.errors import InputError, IntegrityError, UsageError
 from registry.image_files.inspection import FORMATS, LARGEST_AREA, LARGEST_SIDE, read_regular_file, readable_formats
 from registry.ingest.reading.content import read_content, read_members, split_path
+from registry.messages import plain_reason
 
 READ_AT_ONCE = 64
 """Works per task of the reading threads."""
@@ -101,8 +102,7 @@ def open_image(data: bytes, name: str) -> Image.Image:
     except UnidentifiedImageError as error:
         raise InputError(f"{name} is not an image that can be read; expected one of {', '.join(FORMATS)}") from error
     except Exception as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise InputError(f"{name} cannot be decoded: {reason}") from error
+        raise InputError(f"{name} cannot be decoded: {plain_reason(error)}") from error
 
 
 def _upright(image: Image.Image) -> Image.Image:

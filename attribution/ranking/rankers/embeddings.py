@@ -23,6 +23,7 @@ from attribution.metrics.torchvision_models import load_known_weights, torchvisi
 from attribution.ranking.rankers.feature_kernel import Embedding
 from registry.errors import InputError, MissingPartError, UsageError
 from registry.ids import sha256_of, sha256_of_file
+from registry.messages import plain_reason
 
 MOBILENET_VARIABLE = "CREDITLINE_MOBILENET"
 OPEN_CLIP_VARIABLE = "CREDITLINE_OPEN_CLIP"
@@ -161,8 +162,7 @@ def open_clip_embedding(named: str | None = None) -> Embedding:
     try:
         model = open_clip.create_model(name, pretrained=str(path), require_pretrained=True, weights_only=True)
     except Exception as error:  # the library raises many types for a bad file
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{path} cannot be read as weights of {name}: {reason}") from error
+        raise InputError(f"{path} cannot be read as weights of {name}: {plain_reason(error)}") from error
     preprocessing = open_clip.get_model_preprocess_cfg(model)
     size = preprocessing["size"]
     return NetworkEmbedding(
