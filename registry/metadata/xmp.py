@@ -1,9 +1,9 @@
 """The properties about rights in XMP packets (RDF in XML).
 
-XML from outside is parsed without DTDs and entities (defusedxml refuses both), into a tree of
-limited depth and number of elements. Properties may be attributes or elements, plain or in an
-``rdf:Alt``, ``Seq`` or ``Bag``; of several languages the default is taken, or else the first. A
-reservation counts anywhere in the packet, because programs put it in wrong places.
+The XML is parsed within limits (:mod:`registry.limited_xml`). Properties may be attributes or
+elements, plain or in an ``rdf:Alt``, ``Seq`` or ``Bag``; of several languages the default is taken,
+or else the first. A reservation counts anywhere in the packet, because programs put it in wrong
+places.
 
 Source: ISO 16684-1 (XMP), sections 7.3 to 7.9 and C.2.
 """
@@ -15,16 +15,13 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from xml.etree.ElementTree import Element, TreeBuilder
+from xml.etree.ElementTree import Element
 
-from defusedxml.ElementTree import DefusedXMLParser
-
+from registry.limited_xml import parse_xml
 from registry.metadata import plus
 from registry.metadata.values import MOST_SIGNALS, Problems, put
 from registry.signals import RightsSignal
 
-DEEPEST = 64
-MOST_ELEMENTS = 20_000
 MOST_ITEMS = 100
 
 _RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
@@ -91,7 +88,7 @@ def read_xmp(packet: bytes, problems: Problems, found_in: str = "xmp") -> XmpCon
     """Read one packet. An unparsable one yields no fields, but any prohibition in it."""
     content = XmpContent()
     try:
-        root = _parse(_decoded(packet, problems))
+        root = parse_xml(_decoded(packet, problems))
         _read_fields(root, content, problems)
         _read_signals(root, content, problems, found_in)
     except Exception as error:
@@ -114,37 +111,6 @@ def _decoded(packet: bytes, problems: Problems) -> str:
     if len(allowed) != len(text):
         problems.add(f"XMP has {len(text) - len(allowed):,} characters that XML forbids; they are left out")
     return allowed
-
-
-class _LimitedTree(TreeBuilder):
-    """While a tree is built, refuses one that would exhaust memory or the stack."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._depth = self._count = 0
-
-    def start(self, tag: str, attrs: dict[str, str], /) -> Element:
-        self._depth += 1
-        self._count += 1
-        if self._depth > DEEPEST:
-            raise ValueError(f"elements are nested more than {DEEPEST} deep")
-        if self._count > MOST_ELEMENTS:
-            raise ValueError(f"more than {MOST_ELEMENTS:,} elements")
-        return super().start(tag, attrs)
-
-    def end(self, tag: str, /) -> Element:
-        self._depth -= 1
-        return super().end(tag)
-
-
-def _parse(text: str) -> Element:
-    parser = DefusedXMLParser(target=_LimitedTree(), forbid_dtd=True, forbid_entities=True, forbid_external=True)
-    # As text, so that the encoding in the XML declaration does not matter.
-    parser.feed(text)
-    root = parser.close()
-    if not isinstance(root, Element):
-        raise TypeError("no XML element in the packet")
-    return root
 
 
 def _read_fields(root: Element, content: XmpContent, problems: Problems) -> None:
