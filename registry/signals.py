@@ -26,6 +26,10 @@ class Protocol(StrEnum):
     """RFC 9309 rules for a crawler."""
     AIPREF = "aipref"
     """IETF AI preferences, ``Content-Usage``."""
+    RSL = "rsl"
+    """Really Simple Licensing: the licences of a site, or a reference to them."""
+    X_ROBOTS_TAG = "x-robots-tag"
+    """``noai`` and ``noimageai`` in the ``X-Robots-Tag`` header."""
 
 
 class Category(StrEnum):

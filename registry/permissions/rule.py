@@ -64,9 +64,14 @@ CURRENT_POLICIES = "SELECT max(id) FROM site_policy GROUP BY kind, domain, subdo
 """Ids of the policies that count: the newest of a kind for a host and the hosts below it."""
 
 CURRENT_SIGNALS = f"""
-    SELECT rights_signal.* FROM rights_signal WHERE policy_id IS NULL OR policy_id IN ({CURRENT_POLICIES})
+    SELECT rights_signal.* FROM rights_signal
+    WHERE policy_id IS NULL OR (policy_id IN ({CURRENT_POLICIES}) AND (protocol <> 'rsl' OR policy_id NOT IN (
+        SELECT reference.id FROM site_policy AS reference JOIN site_policy AS document USING (domain, subdomains)
+        WHERE reference.kind = 'robots' AND document.kind = 'rsl'
+    )))
 """  # noqa: S608 - constants
-"""Signals that count: those in the file, and those of its site's newest policies."""
+"""Signals that count: those in the file, and those of its site's newest policies. A reference to an
+RSL document in a robots.txt counts until the document itself is recorded."""
 
 CURRENT_REVIEWS = """
     SELECT review.*, CASE scope

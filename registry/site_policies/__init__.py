@@ -18,9 +18,10 @@ from registry.site_policies.interface import SitePolicy, text_of
 from registry.site_policies.preferences import HeaderPolicy
 from registry.site_policies.records import read_records
 from registry.site_policies.robots import TRAINING_AGENTS, RobotsPolicy
+from registry.site_policies.rsl import RslPolicy
 from registry.site_policies.tdmrep import TdmrepPolicy
 
-KINDS = ("tdmrep", "robots", "aipref")
+KINDS = ("tdmrep", "robots", "aipref", "rsl")
 
 __all__ = [
     "KINDS",
@@ -49,6 +50,8 @@ def read_site_policy(data: bytes, *, kind: str, domain: str, file_name: str, age
         return TdmrepPolicy(data, domain=host, file_name=file_name)
     if kind == "robots":
         return RobotsPolicy(data, domain=host, file_name=file_name, agents=agents)
+    if kind == "rsl":
+        return RslPolicy(data, domain=host, file_name=file_name)
     if kind == "aipref":
         if read_records(text_of(data, file_name)).groups:
             return RobotsPolicy(data, domain=host, file_name=file_name, agents=agents)

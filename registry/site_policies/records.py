@@ -26,9 +26,9 @@ _RULES = {
     "content-signal": CONTENT_SIGNAL,
 }
 _AGENT = frozenset({"user-agent", "useragent", "user agent"})
-_IGNORED = frozenset(
-    {"sitemap", "crawl-delay", "host", "request-rate", "visit-time", "clean-param", "noindex", "license"}
-)
+_LICENCE = frozenset({"license", "licence"})
+"""RSL's line, for the whole site wherever it stands."""
+_IGNORED = frozenset({"sitemap", "crawl-delay", "host", "request-rate", "visit-time", "clean-param", "noindex"})
 """Known directives that say nothing about use."""
 _END_OF_LINE = re.compile("\r\n|\r|\n")
 
@@ -46,6 +46,8 @@ class Records:
     """Product names in lower case with their groups; thousands of names may share one group."""
 
     groups: dict[str, list[list[Rule]]] = field(default_factory=dict)
+    licences: list[str] = field(default_factory=list)
+    """Addresses of ``License`` lines, as written."""
     problems: list[str] = field(default_factory=list)
     understood: int = 0
 
@@ -106,6 +108,12 @@ def read_records(text: str) -> Records:
                 found.problems.append(f"line {number}: a rule before any User-agent")
             else:
                 current.append(Rule(_RULES[directive], value))
+        elif directive in _LICENCE:
+            found.understood += 1
+            if value:
+                found.licences.append(value)
+            else:
+                found.problems.append(f"line {number}: a License line without an address")
         elif directive in _IGNORED:
             found.understood += 1
         else:

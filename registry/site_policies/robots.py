@@ -8,6 +8,9 @@ Which crawlers count: those that collected the works, if the caller names them. 
 product tokens by which sites address training, and ``*``. A rule for a training token is a
 reservation of training, any other rule one of crawling. Preferences count only on paths that may be
 crawled, as the AIPREF draft has it: the others are reserved anyway.
+
+A ``License`` line (RSL 1.0) refers to licences elsewhere. Until the site's RSL document is
+recorded, training on its works is constrained by the licences at that address.
 """
 
 from __future__ import annotations
@@ -83,6 +86,7 @@ class RobotsPolicy(SitePolicy):
             self._problem(problem)
         if len(data) > READ_BY_ALL:
             self._problem(f"{len(data):,} bytes; crawlers need not read beyond {READ_BY_ALL:,}")
+        self._licences = _licence_signals(records.licences, self.domain, file_name)
         self._groups: list[_Group] = []
         by_rules: dict[tuple[tuple[Rule, ...], bool], list[str]] = {}
         for product, bound in records.bound(agents or (*TRAINING_AGENTS, ANYONE)).items():
@@ -121,7 +125,7 @@ class RobotsPolicy(SitePolicy):
             RightsSignal(Protocol.ROBOTS, category, Use.PROHIBITED, None, short("\n".join(raws)), self.file_name)
             for category, raws in refused.items()
         ]
-        return (*preference_signals(stated, self.file_name), *sorted(signals))
+        return (*preference_signals(stated, self.file_name), *sorted(signals), *self._licences)
 
 
 class _Group:
@@ -175,6 +179,15 @@ class _Group:
     def quoted(self, place: int) -> str:
         """The lines that disallow a path."""
         return f"{self._names}\nDisallow: {self._rules[place].value}"
+
+
+def _licence_signals(addresses: Sequence[str], domain: str, file_name: str) -> tuple[RightsSignal, ...]:
+    if not addresses:
+        return ()
+    written = [f"https://{domain}{each}" if each.startswith("/") else each for each in dict.fromkeys(addresses)]
+    raw = "\n".join(f"License: {each}" for each in dict.fromkeys(addresses))
+    condition = short("licences at " + " and ".join(written))
+    return (RightsSignal(Protocol.RSL, Category.AI_TRAINING, Use.CONSTRAINED, condition, short(raw), file_name),)
 
 
 def _combined(statements: list[tuple[Preferences, str]]) -> tuple[Preferences, str]:

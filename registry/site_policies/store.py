@@ -67,7 +67,7 @@ def record_policy(
     Args:
         registry: with the works.
         data: the whole file.
-        kind: ``tdmrep``, ``robots`` or ``aipref``.
+        kind: one of :data:`registry.site_policies.KINDS`.
         domain: the host that served it.
         file_name: for people.
         agents: the crawlers that collected the works; without them, training crawlers count.
@@ -113,9 +113,11 @@ def record_policy(
         superseded = tuple(int(row[0]) for row in former)
         works = signals_of_works(connection, [HostPolicy(row.id, row.domain, row.subdomains) for row in rows], None)
         _insert(change, works)
+        # An RSL document replaces the references to it in the robots.txt of the same hosts.
         touched = connection.execute(
-            "SELECT DISTINCT asset_id FROM rights_signal WHERE list_contains(?, policy_id)",
-            [[*superseded, *(row.id for row in rows)]],
+            "SELECT DISTINCT asset_id FROM rights_signal WHERE list_contains(?, policy_id) OR (? = 'rsl' AND policy_id IN "
+            "(SELECT id FROM site_policy WHERE kind = 'robots' AND domain = ?))",
+            [[*superseded, *(row.id for row in rows)], kind, policy.domain],
         ).fetchnumpy()["asset_id"]
         with selected_works(connection, touched):
             changed = recompute_permissions(change)

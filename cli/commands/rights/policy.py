@@ -16,12 +16,17 @@ from registry.home import DEFAULT_HOME
 
 def policy(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A tdmrep.json, a robots.txt, or the text of a Content-Usage header.")
+        Path,
+        typer.Argument(
+            metavar="FILE", help="A tdmrep.json, a robots.txt, an RSL document, or the text of a Content-Usage header."
+        ),
     ],
     domain: Annotated[str, typer.Option("--domain", metavar="HOST", help="Host that served the file.")],
     kind: Annotated[
         str | None,
-        typer.Option("--kind", metavar="KIND", help="tdmrep, robots or aipref.", show_default="from the file's name"),
+        typer.Option(
+            "--kind", metavar="KIND", help="tdmrep, robots, aipref or rsl.", show_default="from the file's name"
+        ),
     ] = None,
     agents: Annotated[
         list[str] | None,
@@ -46,6 +51,7 @@ def policy(
     Examples:
         creditline policy tdmrep.json --domain example.org
         creditline policy robots.txt --domain example.org --agent CCBot --subdomains
+        creditline policy license.xml --domain example.org
     """
     from dataclasses import asdict
 
@@ -91,4 +97,8 @@ def _kind(name: str) -> str:
         return "tdmrep"
     if name.lower() == "robots.txt":
         return "robots"
-    raise UsageError(f"the kind of policy cannot be told from the name {name!r}; give --kind tdmrep, robots or aipref")
+    if name.lower().endswith((".rsl", ".xml")):
+        return "rsl"
+    raise UsageError(
+        f"the kind of policy cannot be told from the name {name!r}; give --kind tdmrep, robots, aipref or rsl"
+    )

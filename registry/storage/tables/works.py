@@ -170,7 +170,7 @@ class SitePolicy(SQLModel, table=True):
 
     id: int = key()
     kind: str
-    """``tdmrep``, ``robots`` or ``aipref``."""
+    """``tdmrep``, ``robots``, ``aipref`` or ``rsl``."""
     domain: str
     subdomains: bool
     """True: for the hosts below the domain; the host itself has its own row."""

@@ -255,7 +255,7 @@ def test_a_robots_txt_may_always_be_fetched() -> None:
     ]
 
 
-@given(st.binary(max_size=400), st.sampled_from(["tdmrep", "robots", "aipref"]), st.text(max_size=40))
+@given(st.binary(max_size=400), st.sampled_from(["tdmrep", "robots", "aipref", "rsl"]), st.text(max_size=40))
 def test_no_file_breaks_the_reading(data: bytes, kind: str, path: str) -> None:
     """Any bytes are a policy or an InputError, and any path is answered."""
     try:
