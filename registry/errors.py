@@ -38,7 +38,7 @@ class RegistryError(CreditlineError):
 
 
 class LockedRegistryError(RegistryError):
-    """Another process holds the registry."""
+    """Another process holds the registry, or trains the same ensemble."""
 
 
 class SchemaVersionError(RegistryError):

@@ -15,6 +15,7 @@
     scores/<sha256>.parquet             supplied scores that a kept choice of rankers names
     reports/                            rendered pages and tables
     filings/                            every issued version of a filing, with its answers
+    locks/<job>.lock                    one process at a time trains an ensemble
 
 A file is written beside its place, synced and renamed into it: a reader never meets half of one.
 """
@@ -23,9 +24,12 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from safetensors import SafetensorError
 
@@ -81,12 +85,30 @@ class Home:
         return self.root / "staging"
 
     @property
+    def locks(self) -> Path:
+        return self.root / "locks"
+
+    @property
     def reports(self) -> Path:
         return self.root / "reports"
 
     @property
     def filings(self) -> Path:
         return self.root / "filings"
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn the system's errors about a file or folder that is being written into ours.
+
+    Raises:
+        InputError: ``path`` cannot be written (missing rights, full disk).
+    """
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot write {path}: {reason}; free some space or choose another place") from error
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
@@ -96,24 +118,52 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         InputError: the folder cannot be written (missing rights, full disk).
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except (OSError, SafetensorError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"cannot write {path}: {reason}; free some space or choose another place") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with writing(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write(temporary)
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            # A missing file, or a folder that nobody can write, has nothing to remove.
+            with suppress(OSError):
+                temporary.unlink()
 
 
-def sync_folder(folder: Path) -> None:
-    """Sync the files of a folder to disk before the folder is renamed."""
-    for path in folder.iterdir():
-        with path.open("rb+") as file:
-            os.fsync(file.fileno())
+def reserve(file: BinaryIO, size: int) -> None:
+    """Make an open file ``size`` bytes long, and take the space for them.
+
+    A process is killed if it writes to a part of a mapped file for which the disk has no space.
+    Raises OSError if there is too little.
+    """
+    file.flush()
+    if hasattr(os, "posix_fallocate") and size:
+        os.posix_fallocate(file.fileno(), 0, size)
+    else:
+        file.truncate(size)
+
+
+def write_folder_atomically(folder: Path, write: Callable[[Path], object]) -> None:
+    """Let ``write`` fill a new folder beside ``folder``, sync its files, and rename it.
+
+    A folder that is there already is replaced.
+
+    Raises:
+        InputError: the folder cannot be written (missing rights, full disk).
+    """
+    part = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
+    with writing(folder):
+        try:
+            part.mkdir(parents=True)
+            write(part)
+            for path in part.iterdir():
+                with path.open("rb+") as file:
+                    os.fsync(file.fileno())
+            shutil.rmtree(folder, ignore_errors=True)
+            part.rename(folder)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
 
 
 def write_bytes_atomically(path: Path, data: bytes) -> None:

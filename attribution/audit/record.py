@@ -186,14 +186,8 @@ def record_audit(context: AuditContext, found: Findings, shown: Counterfactuals 
     path = context.registry.home.audit(audit_id)
     write_atomically(path, partial(save_file, tensors, metadata={"format": "creditline-audit-1"}))
     _keep_pictures(context, found)
-    existing = recorded_audit(context, audit_id)
-    if existing is not None:
-        if not artefact_is_intact(context, existing):
-            raise IntegrityError(
-                f"audit {audit_id} cannot be restored: {path} came out differently from what was registered "
-                "(another machine or version?); restore the file, or audit under another --shortlist"
-            )
-        return existing
+    if recorded_audit(context, audit_id) is not None:
+        return _as_recorded(context, audit_id)
     audit = tables.Audit(
         id=audit_id,
         ensemble_id=context.ensemble.id,
@@ -222,12 +216,27 @@ def record_audit(context: AuditContext, found: Findings, shown: Counterfactuals 
     )
     candidates, works = _candidate_rows(audit_id, context, found, shown, landscapes)
     with changing(context.registry, audit.created_at) as change:
-        change.insert(audit, *candidates, *works)
-        facts = {"attributable": audit.attributable, "artefact_sha256": audit.artefact_sha256}
-        change.record("output audited", f"audit {audit_id}", after=facts)
-        for table in ("audit", "candidate", "candidate_work"):
-            change.seal(table, audit_id)
-    return audit
+        # Another process may have recorded the same audit meanwhile.
+        if not change.has("audit", audit_id):
+            change.insert(audit, *candidates, *works)
+            facts = {"attributable": audit.attributable, "artefact_sha256": audit.artefact_sha256}
+            change.record("output audited", f"audit {audit_id}", after=facts)
+            for table in ("audit", "candidate", "candidate_work"):
+                change.seal(table, audit_id)
+            return audit
+    return _as_recorded(context, audit_id)
+
+
+def _as_recorded(context: AuditContext, audit_id: str) -> tables.Audit:
+    """The recorded audit, if the artefact that was just written is the one it names."""
+    with context.registry.session() as session:
+        recorded = session.get_one(tables.Audit, audit_id)
+    if not artefact_is_intact(context, recorded):
+        raise IntegrityError(
+            f"audit {audit_id} cannot be restored: {context.registry.home.audit(audit_id)} came out differently from what "
+            "was registered (another machine or version?); restore the file, or audit under another --shortlist"
+        )
+    return recorded
 
 
 def _tensors(found: Findings, shown: Counterfactuals | None, landscapes: Landscapes) -> dict[str, np.ndarray]:

@@ -155,7 +155,8 @@ def generate_samples(
             # Inside this transaction no other process can record a withdrawal.
             _check_service(registry, ensemble)
             for row in rows_made:
-                if row.id not in known:
+                # Another process may have generated the same sample meanwhile.
+                if row.id not in known and not change.has("sample", row.id):
                     change.insert(row)
                     change.record(
                         "output generated",
@@ -163,8 +164,10 @@ def generate_samples(
                         after={"seed": row.seed, "image_sha256": row.image_sha256},
                     )
                     change.seal("sample", row.id)
-        for row in rows_made:
-            yield _restored(known[row.id], row) if row.id in known else row
+        with registry.session() as session:
+            registered = [session.get_one(tables.Sample, row.id) for row in rows_made]
+        for recorded, row in zip(registered, rows_made, strict=True):
+            yield _restored(recorded, row)
 
 
 def _check_service(registry: Registry, ensemble: ServingEnsemble) -> None:

@@ -26,10 +26,11 @@ from attribution.ensemble.recipe import EnsembleSettings
 from attribution.images import from_pixels, read_works
 from registry.encodings.store import load_units
 from registry.errors import UsageError
-from registry.home import write_atomically, write_bytes_atomically
+from registry.home import reserve, write_atomically, write_bytes_atomically
 from registry.ids import sha256_of
 from registry.members.seen import withdrawn_works
 from registry.storage.database import Registry
+from registry.storage.job_lock import only_one
 from registry.works.queries import TrainingAssets, training_assets
 
 ENCODED_AT_ONCE = 64
@@ -99,7 +100,11 @@ def build_training_set(
     folder = registry.home.training(ensemble_id)
     # works.txt is written last: if it exists, the other files are complete.
     if not (folder / "works.txt").exists():
-        _fill(folder, registry, encoding_id, settings, advance)
+        # Files of two processes must not mix: a withdrawal in between gives them other rows.
+        busy = f"the training set of ensemble {ensemble_id} is being built"
+        with only_one(registry.home, f"training-set-{ensemble_id}", busy, wait=True):
+            if not (folder / "works.txt").exists():
+                _fill(folder, registry, encoding_id, settings, advance)
     return open_training_set(folder)
 
 
@@ -127,7 +132,7 @@ def _fill(
                 file, {"descr": "|u1", "fortran_order": False, "shape": (count, size, size, channels)}
             )
             offset = file.tell()
-            file.truncate(offset + count * size * size * channels)
+            reserve(file, offset + count * size * size * channels)
         pixels = np.memmap(path, np.uint8, "r+", offset, (count, size, size, channels))
         read_works(paths, hashes, settings.image, pixels, lambda done: advance(done, count))
         pixels.flush()

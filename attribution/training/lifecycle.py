@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from attribution.training.member import MemberTask, checkpoint_name, task_values
 from registry.encodings.store import idle_members, load_units
 from registry.errors import CapacityError, InputError, IntegrityError, UsageError
 from registry.event_log.events import changing
-from registry.home import Home, sync_folder
+from registry.home import Home, write_folder_atomically
 from registry.ids import content_id
 from registry.members.manifest import (
     CONFIG_NAME,
@@ -36,6 +37,7 @@ from registry.members.register import check_against_codes, member_id, register_m
 from registry.members.serving import ServiceStatus, generations_of, service_status
 from registry.storage import tables
 from registry.storage.database import Registry
+from registry.storage.job_lock import only_one
 from registry.works.queries import training_assets
 
 
@@ -62,10 +64,22 @@ def create_ensemble(registry: Registry, encoding_id: str, settings: EnsembleSett
     now = datetime.datetime.now(datetime.UTC)
     made = tables.Ensemble(id=ensemble_id, encoding_id=encoding_id, settings=document, created_at=now)
     with changing(registry, now) as change:
-        change.insert(made)
-        change.record("ensemble created", f"ensemble {ensemble_id}", after={"encoding": encoding_id})
-        change.seal("ensemble", ensemble_id)
-    return made
+        # Another process may have made it since.
+        if not change.has("ensemble", ensemble_id):
+            change.insert(made)
+            change.record("ensemble created", f"ensemble {ensemble_id}", after={"encoding": encoding_id})
+            change.seal("ensemble", ensemble_id)
+    with registry.session() as session:
+        return session.get_one(tables.Ensemble, ensemble_id)
+
+
+def training_alone(registry: Registry, ensemble_id: str) -> AbstractContextManager[None]:
+    """Hold an ensemble's lock, so that no other process trains or imports its members meanwhile.
+
+    Raises:
+        LockedRegistryError: another process does.
+    """
+    return only_one(registry.home, f"training-{ensemble_id}", f"ensemble {ensemble_id} is being trained")
 
 
 @dataclass(frozen=True)
@@ -112,18 +126,20 @@ def train_ensemble(
         CapacityError: withdrawals left a member without any work.
         WorkerDiedError: a worker was killed.
         IntegrityError: a member's folder was altered before it could be registered.
+        LockedRegistryError: another process trains this ensemble.
     """
-    service = service_status(registry, ensemble_id)
-    registered = {state.member.index for state in service.states}
-    missing = {index: 1 for index in range(service.encoding.n) if index not in registered}
-    works = _works_to_train_on(registry, service, missing)
-    empty = [index for index, count in works.items() if not count]
-    if empty:
-        raise CapacityError(
-            f"withdrawals left {len(empty)} of {service.encoding.n} members without any work, member {empty[0]} for one: "
-            "run `creditline encode` again and train on that"
-        )
-    yield from _train(registry, ensemble_id, missing, device, on_progress, checkpoint_seconds)
+    with training_alone(registry, ensemble_id):
+        service = service_status(registry, ensemble_id)
+        registered = {state.member.index for state in service.states}
+        missing = {index: 1 for index in range(service.encoding.n) if index not in registered}
+        works = _works_to_train_on(registry, service, missing)
+        empty = [index for index, count in works.items() if not count]
+        if empty:
+            raise CapacityError(
+                f"withdrawals left {len(empty)} of {service.encoding.n} members without any work, member {empty[0]} for one: "
+                "run `creditline encode` again and train on that"
+            )
+        yield from _train(registry, ensemble_id, missing, device, on_progress, checkpoint_seconds)
 
 
 @dataclass(frozen=True)
@@ -164,8 +180,9 @@ def retrain_ensemble(
     is bit for bit the member that would have been trained without the works. Arguments and errors:
     :func:`train_ensemble`. Members without any work left are skipped.
     """
-    generations = plan_retraining(registry, ensemble_id).generations
-    yield from _train(registry, ensemble_id, generations, device, on_progress, checkpoint_seconds)
+    with training_alone(registry, ensemble_id):
+        generations = plan_retraining(registry, ensemble_id).generations
+        yield from _train(registry, ensemble_id, generations, device, on_progress, checkpoint_seconds)
 
 
 def _train(
@@ -226,6 +243,7 @@ def import_member(registry: Registry, folder: Path) -> tables.Member:
         InputError: the folder or its manifest cannot be used.
         IntegrityError: a file differs from the manifest.
         UsageError: the manifest contradicts the registry.
+        LockedRegistryError: another process trains the ensemble.
     """
     if not (folder / MANIFEST_NAME).is_file():
         raise InputError(
@@ -242,28 +260,23 @@ def import_member(registry: Registry, folder: Path) -> tables.Member:
     settings.network.load_member(folder)
     check_against_codes(registry, found)
     place = registry.home.member(member_id(expected, found.manifest.index, found.manifest.generation))
-    with registry.session() as session:
-        known = session.get(tables.Member, place.name)
-    if known is not None and known.manifest_sha256 != found.manifest.sha256:
-        raise InputError(f"{folder} is not member {place.name} as it is registered here (another manifest)")
-    create_ensemble(registry, found.manifest.encoding.id, settings)
-    if place.resolve() != folder.resolve() and not _is_intact(place, found):
-        _copy_member(found, place)
-    return register_member(registry, read_member_folder(place), "imported", datetime.datetime.now(datetime.UTC))
+    with training_alone(registry, expected):
+        with registry.session() as session:
+            known = session.get(tables.Member, place.name)
+        if known is not None and known.manifest_sha256 != found.manifest.sha256:
+            raise InputError(f"{folder} is not member {place.name} as it is registered here (another manifest)")
+        create_ensemble(registry, found.manifest.encoding.id, settings)
+        if place.resolve() != folder.resolve() and not _is_intact(place, found):
+            _copy_member(found, place)
+        return register_member(registry, read_member_folder(place), "imported", datetime.datetime.now(datetime.UTC))
 
 
 def _copy_member(member: MemberFolder, place: Path) -> None:
-    part = place.with_name(f".{place.name}.import.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    try:
+    def write(part: Path) -> None:
         for name in (CONFIG_NAME, WEIGHTS_NAME, MANIFEST_NAME, WORKS_NAME):
             shutil.copyfile(member.path / name, part / name)
-        sync_folder(part)
-        shutil.rmtree(place, ignore_errors=True)
-        part.rename(place)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+
+    write_folder_atomically(place, write)
 
 
 def _is_intact(place: Path, expected: MemberFolder) -> bool:

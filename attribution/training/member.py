@@ -8,7 +8,6 @@ the training itself.
 from __future__ import annotations
 
 import datetime
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from attribution.ensemble.serving import manifest_encoding
 from attribution.process_pool import Device
 from attribution.training.dataset import open_training_set
 from attribution.training.loop import CHECKPOINT_SECONDS, TrainingRun
-from registry.home import Home, sync_folder
+from registry.home import Home, write_folder_atomically
 from registry.ids import sha256_of_file
 from registry.members.manifest import (
     CONFIG_NAME,
@@ -131,9 +130,8 @@ def publish(
     ``hashes``: SHA-256 of the works that the network saw. ``further``: the fields that the class
     ``manifest`` adds to :class:`TrainingManifest`.
     """
-    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    part.mkdir(parents=True)
-    try:
+
+    def write(part: Path) -> None:
         task.settings.network.save_member(member.to("cpu"), part)
         (part / WORKS_NAME).write_bytes(works_listing(hashes))
         facts: dict[str, object] = {
@@ -149,7 +147,5 @@ def publish(
             "created_at": datetime.datetime.now(datetime.UTC),
         }
         (part / MANIFEST_NAME).write_bytes(manifest.model_validate(facts | further).to_json())
-        sync_folder(part)
-        part.rename(folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+
+    write_folder_atomically(folder, write)

@@ -34,6 +34,7 @@ from registry.members.reference_models import record_reference, usable_reference
 from registry.members.register import expected_works
 from registry.members.serving import service_status
 from registry.storage.database import Registry
+from registry.storage.job_lock import only_one
 
 
 @dataclass(frozen=True)
@@ -91,23 +92,27 @@ def train_reference_model(
         MissingPartError: works were withdrawn during the training.
         IntegrityError: a work was altered since it was registered, or the folder before it was
             recorded.
+        LockedRegistryError: another process trains it.
     """
     service = service_status(registry, ensemble_id)
     settings = EnsembleSettings.from_json(service.ensemble.settings)
     if _needs_a_label(settings):
         raise UsageError(_no_classes(ensemble_id, settings))
-    standing = _standing(registry, ensemble_id)
-    if standing is not None:
-        return TrainedReference(standing, trained=False)
-    build_training_set(registry, ensemble_id, service.encoding.id, settings, on_reading)
-    task = _task(registry, ensemble_id, device, checkpoint_seconds)
-    _clear(task)
-    for _ in run_tasks(train_reference, [task], device, lambda _task, steps: on_progress(steps)):
-        pass
-    record_reference(registry, read_reference_folder(task.folder), datetime.datetime.now(datetime.UTC))
-    # Kept until the model is on record, so that a kill costs only the steps since the checkpoint.
-    task.checkpoint.unlink(missing_ok=True)
-    return TrainedReference(usable_reference(registry, ensemble_id), trained=True)
+    busy = f"the reference model of ensemble {ensemble_id} is being trained"
+    with only_one(registry.home, f"reference-{ensemble_id}", busy):
+        standing = _standing(registry, ensemble_id)
+        if standing is not None:
+            return TrainedReference(standing, trained=False)
+        build_training_set(registry, ensemble_id, service.encoding.id, settings, on_reading)
+        task = _task(registry, ensemble_id, device, checkpoint_seconds)
+        _clear(task)
+        for _ in run_tasks(train_reference, [task], device, lambda _task, steps: on_progress(steps)):
+            pass
+        record_reference(registry, read_reference_folder(task.folder), datetime.datetime.now(datetime.UTC))
+        # Kept until the model is on record, so that a kill costs only the steps since the
+        # checkpoint.
+        task.checkpoint.unlink(missing_ok=True)
+        return TrainedReference(usable_reference(registry, ensemble_id), trained=True)
 
 
 def _standing(registry: Registry, ensemble_id: str) -> ReferenceFolder | None:

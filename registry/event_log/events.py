@@ -83,6 +83,14 @@ class Change:
         """
         self._permission_changes.append(changes)
 
+    def has(self, table: str, key: str) -> bool:
+        """Whether a table with text ids has a row of this id.
+
+        Only here is the answer certain: before the change, another process could add the row.
+        """
+        query = f"SELECT 1 FROM {table} WHERE id = ?"  # noqa: S608 - our tables
+        return self.connection.execute(query, [key]).fetchone() is not None
+
     def insert(self, *rows: SQLModel) -> None:
         """Insert rows of the small tables."""
         for row in rows:

@@ -84,11 +84,16 @@ def register_member(registry: Registry, folder: MemberFolder, origin: str, now: 
         registered_at=now,
     )
     with changing(registry, now) as change:
-        change.insert(member)
-        facts = member.model_dump(include={"origin", "generation", "manifest_sha256", "merkle_root", "weights_sha256"})
-        change.record("member registered", f"member {member.id}", after={**facts, "works": manifest.works.count})
-        change.seal("member", member.id)
-    return member
+        # Another process may have registered it since.
+        if not change.has("member", member.id):
+            change.insert(member)
+            facts = member.model_dump(
+                include={"origin", "generation", "manifest_sha256", "merkle_root", "weights_sha256"}
+            )
+            change.record("member registered", f"member {member.id}", after={**facts, "works": manifest.works.count})
+            change.seal("member", member.id)
+            return member
+    return register_member(registry, folder, origin, now)
 
 
 def check_against_codes(registry: Registry, folder: MemberFolder) -> None:

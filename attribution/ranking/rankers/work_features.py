@@ -13,7 +13,7 @@ from jaxtyping import Float32
 
 from attribution.ranking.rankers.interface import ArrayRows, Works, blocks
 from registry.errors import InputError
-from registry.home import write_atomically
+from registry.home import reserve, write_atomically
 from registry.ids import content_id, sha256_of
 
 Compute: TypeAlias = Callable[[Float32[np.ndarray, "work channel height width"]], np.ndarray]
@@ -87,5 +87,7 @@ def _write(
     path: Path, size: tuple[int, int], dtype: type[np.floating[Any]], fill: Callable[[np.ndarray], None]
 ) -> None:
     found = np.lib.format.open_memmap(path, "w+", dtype, size)
+    with path.open("rb+") as file:
+        reserve(file, path.stat().st_size)
     fill(found)
     found.flush()

@@ -22,14 +22,16 @@ def run_training(
     from attribution.ensemble.recipe import EnsembleSettings
     from attribution.process_pool import choose_device
     from attribution.training.dataset import build_training_set
-    from attribution.training.lifecycle import plan_retraining, retrain_ensemble, train_ensemble
+    from attribution.training.lifecycle import plan_retraining, retrain_ensemble, train_ensemble, training_alone
     from registry.members.serving import service_status
 
-    service = service_status(registry, ensemble_id)
-    encoding, settings = service.encoding, EnsembleSettings.from_json(service.ensemble.settings)
-    present = {state.member.index for state in service.states}
-    missing = set(plan_retraining(registry, ensemble_id).generations) if again else set(range(encoding.n)) - present
-    with progress_bars() as progress:
+    where = choose_device(device, workers)
+    # Held from the start: a second process is refused before it reads works.
+    with training_alone(registry, ensemble_id), progress_bars() as progress:
+        service = service_status(registry, ensemble_id)
+        encoding, settings = service.encoding, EnsembleSettings.from_json(service.ensemble.settings)
+        present = {state.member.index for state in service.states}
+        missing = set(plan_retraining(registry, ensemble_id).generations) if again else set(range(encoding.n)) - present
         reading = progress.add_task("reading works", total=None)
         build_training_set(
             registry,
@@ -45,12 +47,15 @@ def run_training(
         bars = {index: progress.add_task(f"member {index}", total=total, start=False) for index in sorted(missing)}
 
         def advance(index: int, done: int) -> None:
+            if index not in bars:
+                # A withdrawal since took one more member out of service.
+                bars[index] = progress.add_task(f"member {index}", total=total, start=False)
             progress.start_task(bars[index])
             progress.advance(bars[index], done)
             progress.advance(everyone, done)
 
         run = retrain_ensemble if again else train_ensemble
-        for member in run(registry, ensemble_id, choose_device(device, workers), advance):
+        for member in run(registry, ensemble_id, where, advance):
             progress.remove_task(bars[member.index])
             if not progress.console.is_terminal:
                 # A log file shows no bars, so it gets a line per member.
