@@ -14,6 +14,7 @@ from jaxtyping import Float, Int64, UInt64
 from PIL import Image
 from safetensors.numpy import save_file
 
+from attribution.audit.joint_tests import pull_tensors
 from attribution.audit.landscape import Landscapes, landscape_facts, landscapes_of
 from attribution.audit.worker import Counterfactuals, jacobian_file
 from attribution.ensemble.recipe import versions_of
@@ -21,7 +22,7 @@ from attribution.ensemble.serving import ServingEnsemble
 from attribution.evidence import effect_interval
 from attribution.evidence.adjustment import RIDGE
 from attribution.evidence.effect_interval import Effects
-from attribution.evidence.group_test import RightsholderTests
+from attribution.evidence.group_test import Pulls, RightsholderTests
 from attribution.evidence.randomisation import STEP_WEIGHTS, STEPS_FROM, Evidence, has_contrast
 from attribution.images import read_work
 from attribution.metrics.euclidean import NotMeasured, from_mean_square
@@ -40,6 +41,8 @@ from registry.storage.database import Registry
 
 PICTURE_SIDE = 256
 """Longest side of the kept pictures of listed works, in pixels."""
+KEEPS = "pulls of rightsholders"
+"""What an audit's file has since this version: earlier audits have other ids and are made again."""
 NO_COUNTERFACTUAL = "an image that was not generated here has no seed, so it cannot be generated again without a unit"
 
 
@@ -147,7 +150,7 @@ def audit_id_of(context: AuditContext, subject: Subject) -> str:
         "parts": [part.to_json() for part in context.choice.parts],
         "graded": context.choice.grade is not None,
     }
-    request = {"subject": asdict(subject), "settings": asdict(context.settings), "ranker": ranker}
+    request = {"subject": asdict(subject), "settings": asdict(context.settings), "ranker": ranker, "keeps": KEEPS}
     ensemble = {"ensemble": context.ensemble.id, "members": context.ensemble.members_sha256}
     return content_id("audit", {**request, **ensemble})
 
@@ -182,7 +185,7 @@ def record_audit(context: AuditContext, found: Findings, shown: Counterfactuals 
     landscapes = landscapes_of(
         context.encoded.membership, context.ensemble.membership_of(context.decoys), jacobian, shown
     )
-    tensors = _tensors(found, shown, landscapes)
+    tensors = _tensors(context, found, shown, landscapes)
     path = context.registry.home.audit(audit_id)
     write_atomically(path, partial(save_file, tensors, metadata={"format": "creditline-audit-1"}))
     _keep_pictures(context, found)
@@ -239,16 +242,29 @@ def _as_recorded(context: AuditContext, audit_id: str) -> tables.Audit:
     return recorded
 
 
-def _tensors(found: Findings, shown: Counterfactuals | None, landscapes: Landscapes) -> dict[str, np.ndarray]:
+def _tensors(
+    context: AuditContext, found: Findings, shown: Counterfactuals | None, landscapes: Landscapes
+) -> dict[str, np.ndarray]:
     tensors: dict[str, np.ndarray] = {
         **{f"ranked_units {name}": units for name, units in found.shortlisted.orders},
         "decoy_statistic": found.evidence.decoy_statistic,
         "output": (np.moveaxis(found.image, 0, -1) * 255.0).round().astype(np.uint8),
+        **pull_tensors(_pulls(context, found), found.neighbours, len(context.ensemble.indices)),
     }
     tensors.update(landscapes.tensors)
     if shown is not None:
         tensors["counterfactual"] = shown.pictures
     return {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+
+
+def _pulls(context: AuditContext, found: Findings) -> list[Pulls]:
+    """What the test over all images needs of each rightsholder, in the order of the ranking."""
+    if not isinstance(found.rightsholders, NotMeasured):
+        return [each.pulls for each in found.rightsholders.tested]
+    if context.ensemble.encoding.unit_kind != "rightsholder":
+        return []
+    units = found.shortlisted.unit_numbers
+    return [Pulls(units[place : place + 1], row[None]) for place, row in enumerate(found.evidence.alignment)]
 
 
 def _test_facts(context: AuditContext, found: Findings) -> dict[str, Any]:

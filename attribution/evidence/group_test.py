@@ -17,7 +17,7 @@ are taken from the top of the ranking, which does not depend on the codes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,19 @@ METHOD = "weighted sum of the works' directional statistics against joint draws 
 
 
 @dataclass(frozen=True)
+class Pulls:
+    """The members' alignment with a rightsholder's units in one image, as their test weights them.
+
+    It depends on the codes of none of these units.
+    """
+
+    units: Int64[np.ndarray, " unit"]
+    """All of the rightsholder's units that the image's ranking was searched for."""
+    alignment: Float64[np.ndarray, "unit member"]
+    """0 for units beyond :data:`MOST_WORKS`."""
+
+
+@dataclass(frozen=True)
 class RightsholderEvidence:
     """One rightsholder's test."""
 
@@ -59,6 +72,8 @@ class RightsholderEvidence:
     p_value: float
     q_value: float
     """Over the tested rightsholders."""
+    pulls: Pulls = field(repr=False, compare=False)
+    """What the test over all images needs of this image."""
 
     def to_json(self) -> dict[str, Any]:
         """The entry in an audit."""
@@ -123,17 +138,18 @@ def rightsholder_tests(
         return NotMeasured(NO_RIGHTSHOLDER)
     works = encoded.pictures(rows).astype(np.float64)
     membership = ensemble.membership_of(encoded.codes[units])
-    left_out = [units[places] for places in held.values()]
     predicted, pictures = mean_predictions(predictions), 2.0 * works - 1.0
     tested = assess_rightsholders(
         [
-            member_alignment(predicted, pictures[p], membership[p], neighbours, [own] * len(p)).alignment
-            for p, own in zip(held.values(), left_out, strict=True)
+            # All of them are left out, so that a test over several images may draw their codes.
+            member_alignment(predicted, pictures[p], membership[p], neighbours, [units[p]] * len(p)).alignment
+            for p in held.values()
         ],
         membership,
         ensemble.membership_of(decoys),
         ((works - image) ** 2).mean(axis=1),
         held,
+        units,
         seed,
     )
     return RightsholderTests(tuple(tested), DRAWS, len(units))
@@ -148,20 +164,17 @@ def owners_of_works(registry: Registry, asset_ids: Int64[np.ndarray, " work"]) -
     return {int(asset): tuple(names) for asset, names in found}
 
 
-def holdings(
-    owners: Sequence[Sequence[str]], length: int, most_works: int = MOST_WORKS
-) -> dict[str, Int64[np.ndarray, " work"]]:
+def holdings(owners: Sequence[Sequence[str]], length: int) -> dict[str, Int64[np.ndarray, " work"]]:
     """The first ``length`` rightsholders of a ranking, with the places of their works in it.
 
-    ``owners``: names of the rightsholders of each ranked work, best work first. ``most_works``:
-    works of each rightsholder, at most.
+    ``owners``: names of the rightsholders of each ranked work, best work first.
     """
     places: dict[str, list[int]] = {}
     for place, names in enumerate(owners):
         for name in dict.fromkeys(names):
             if name in places or len(places) < length:
                 places.setdefault(name, []).append(place)
-    return {name: np.array(listed[:most_works], dtype=np.int64) for name, listed in places.items()}
+    return {name: np.array(listed, dtype=np.int64) for name, listed in places.items()}
 
 
 def assess_rightsholders(
@@ -170,8 +183,10 @@ def assess_rightsholders(
     decoys: Bool[np.ndarray, "decoy member"],
     differences: Float64[np.ndarray, " work"],
     held: Mapping[str, Int64[np.ndarray, " place"]],
+    units: Int64[np.ndarray, " work"],
     seed: int,
     draws: int = DRAWS,
+    most_works: int = MOST_WORKS,
 ) -> list[RightsholderEvidence]:
     """Test each rightsholder, in the order of ``held``.
 
@@ -182,23 +197,52 @@ def assess_rightsholders(
         decoys: the bits of codes that no unit has.
         differences: mean squared differences of the ranked works from the image.
         held: per rightsholder, the places of its works in the ranking.
+        units: numbers of the ranked works' units.
         seed: of the draws; must not depend on the codes.
         draws: joint draws of codes.
+        most_works: works tested of one rightsholder, at most.
     """
     own, others = contrast_weights(membership), contrast_weights(decoys)
     tested = []
     for number, (name, places) in enumerate(held.items()):
         weights = np.exp(-(differences[places] - differences[places].min()) / WORK_BANDWIDTH)
+        weights[most_works:] = 0.0
         weighted = alignments[number] * (weights / weights.sum())[:, None]
-        pool = np.concatenate([own[places], others])
-        rows = distinct_draws(len(pool), len(places), draws, np.random.default_rng((seed, number)))
-        by_code = weighted @ pool.T
-        drawn = by_code[np.arange(len(places)), rows].sum(axis=1)
-        statistic = float(by_code[np.arange(len(places)), np.arange(len(places))].sum())
+        first = places[:most_works]
+        statistic, drawn = joint_statistics(
+            weighted[:most_works], own[first], others, draws, np.random.default_rng((seed, number))
+        )
         p_value = float(exact_p_values(np.array([statistic]), drawn[None])[0])
-        tested.append((name, len(places), statistic, p_value))
-    q_values = benjamini_hochberg(np.array([p_value for *_, p_value in tested]))
-    return [RightsholderEvidence(*facts, float(q)) for facts, q in zip(tested, q_values, strict=True)]
+        tested.append((name, len(first), statistic, p_value, Pulls(units[places], weighted)))
+    q_values = benjamini_hochberg(np.array([p_value for _, _, _, p_value, _ in tested]))
+    return [
+        RightsholderEvidence(name, works, statistic, p_value, float(q), pulls)
+        for (name, works, statistic, p_value, pulls), q in zip(tested, q_values, strict=True)
+    ]
+
+
+def joint_statistics(
+    alignment: Float64[np.ndarray, "unit member"],
+    own: Float64[np.ndarray, "unit member"],
+    others: Float64[np.ndarray, "decoy member"],
+    draws: int,
+    generator: np.random.Generator,
+) -> tuple[float, Float64[np.ndarray, " draw"]]:
+    """The sum of the units' statistics under their codes, and under joint draws of distinct codes.
+
+    Under the null the units' codes are such a draw, from the decoys and the units' own codes.
+
+    Args:
+        alignment: the members' alignment with each unit, independent of these units' codes.
+        own: contrast weights of the units' codes.
+        others: contrast weights of the decoys.
+        draws: how many joint draws.
+        generator: of the draws; must not depend on the codes.
+    """
+    by_code = alignment @ np.concatenate([own, others]).T
+    units = np.arange(len(own))
+    rows = distinct_draws(by_code.shape[1], len(own), draws, generator)
+    return float(by_code[units, units].sum()), np.asarray(by_code[units, rows].sum(axis=1))
 
 
 def distinct_draws(

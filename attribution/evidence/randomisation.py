@@ -67,6 +67,8 @@ class Evidence:
     p_value: Float64[np.ndarray, " unit"]
     q_value: Float64[np.ndarray, " unit"]
     effects: Effects
+    alignment: Float64[np.ndarray, "unit member"]
+    """The members' alignment with each unit, independent of the unit's own code."""
 
 
 def contrast_weights(membership: Bool[np.ndarray, "code member"]) -> Float64[np.ndarray, "code member"]:
@@ -154,7 +156,7 @@ def assess_alignment(
     effects = effects_of(
         statistic, decoy_statistic, np.einsum("un,un->u", aligned.response, own), aligned.response @ others.T
     )
-    return Evidence(statistic, decoy_statistic, p_value, benjamini_hochberg(p_value), effects)
+    return Evidence(statistic, decoy_statistic, p_value, benjamini_hochberg(p_value), effects, aligned.alignment)
 
 
 def exact_p_values(

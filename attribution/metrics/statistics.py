@@ -97,6 +97,14 @@ def benjamini_hochberg(p_value: Float64[np.ndarray, " test"]) -> Float64[np.ndar
     return np.asarray(stats.false_discovery_control(p_value, method="bh"), dtype=np.float64)
 
 
+def benjamini_yekutieli(p_value: Float64[np.ndarray, " test"]) -> Float64[np.ndarray, " test"]:
+    """q-values by Benjamini and Yekutieli (2001): control is proved however the tests depend.
+
+    With m tests they are 1 + 1/2 + .. + 1/m times those of :func:`benjamini_hochberg`, at most 1.
+    """
+    return np.asarray(stats.false_discovery_control(p_value, method="by"), dtype=np.float64)
+
+
 def uniformity(
     ranks: Int64[np.ndarray, " value"], places: int, seed: int = 0, draws: int = UNIFORMITY_DRAWS
 ) -> tuple[float, float]:

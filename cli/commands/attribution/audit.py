@@ -10,7 +10,7 @@ import typer
 
 from cli.commands.attribution.lpips import LpipsFileOption, LpipsOption, load_lpips, narrate_not_measured
 from cli.commands.attribution.rankers import RankerOption, ScoresOption, WeightsOption
-from cli.opening import open_registry
+from cli.opening import now, open_registry
 from cli.options import DeviceOption, EnsembleOption, HomeOption, JsonOption, SamplesArgument, WorkersOption
 from cli.output import narrate, plural, print_json, print_table, progress_bars
 from registry.errors import IntegrityError, UsageError
@@ -74,6 +74,7 @@ def audit(
         creditline audit --image found-on-the-web.png
     """
     from attribution.audit.auditor import Auditor
+    from attribution.audit.joint_tests import record_joint_tests
     from attribution.audit.record import AuditSettings
     from attribution.ensemble.serving import NOT_ITS_MEMBERS, ensembles_that_served, serving_ensemble
     from attribution.process_pool import choose_device
@@ -118,10 +119,13 @@ def audit(
             auditor = Auditor.prepare(registry, reference, settings, where, used, perceptual)
             made += auditor.audit_images(images, label, advance) if images else auditor.audit_samples(own, advance)
             progress.remove_task(task)
+        task = progress.add_task("testing rightsholders over all images", total=None)
+        together = None if images else record_joint_tests(registry, chosen.encoding_id, now())
+        progress.remove_task(task)
     with registry.session() as session:
         facts = [_facts(row, candidates_of(session, row)) for row in made]
     if as_json:
-        print_json("audit", {"ensemble": chosen.id, "audits": facts})
+        print_json("audit", {"ensemble": chosen.id, "audits": facts, "rightsholders_over_all_images": together})
         return
     found = sum(fact["attributable"] for fact in facts)
     if images:
@@ -149,6 +153,13 @@ def audit(
             unit = f"unit {passed['unit']}, ranked {passed['rank']},"
             narrate(f"{fact['output']}: {unit} was not tested: {passed['reason']}")
     narrate_not_measured(lpips, perceptual)
+    if together is not None:
+        passed = sum(each["q"] <= together["rate"] for each in together["tested"])
+        narrate(
+            f"each rightsholder tested once over {plural(together['images'], 'audited image')} of the encoding: "
+            f"{passed} of {len(together['tested'])} pass; of those that pass, at most {together['rate']:.0%} are expected "
+            "to be chance"
+        )
     narrate(f"{plural(len(facts), 'audit')} registered; next: creditline report --all")
 
 

@@ -38,7 +38,7 @@ def test_statistic_is_the_weighted_sum_of_the_works_statistics() -> None:
     pulls, differences = rng.normal(size=(units, n)), rng.uniform(0, 0.02, units)
     held = {"Ada": np.array([0, 4]), "Zoe": np.array([1])}
     parts = [pulls[places] for places in held.values()]
-    found = assess_rightsholders(parts, membership, others, differences, held, seed=0, draws=40_000)
+    found = assess_rightsholders(parts, membership, others, differences, held, np.arange(units), seed=0, draws=40_000)
     weights = np.exp(-differences[[0, 4]] / WORK_BANDWIDTH)
     weights /= weights.sum()
     alone = np.einsum("un,un->u", pulls, contrast_weights(membership))
@@ -63,7 +63,7 @@ def test_p_values_are_uniform_when_codes_mean_nothing() -> None:
         others = bits(decoys(seed, n, h, units, 100, draw_seed=0), n)
         held = {"Ada": np.arange(5)}
         found = assess_rightsholders(
-            [rng.normal(size=(5, n))], membership, others, np.zeros(units), held, seed, draws=199
+            [rng.normal(size=(5, n))], membership, others, np.zeros(units), held, np.arange(units), seed, draws=199
         )
         p_values.append(found[0].p_value)
     assert stats.kstest(p_values, "uniform").pvalue > 0.01
@@ -79,13 +79,33 @@ def test_many_small_effects_are_seen_together() -> None:
     pulls[:24] += 0.5 * membership[:24]
     held = {"Ada": np.arange(24), "Zoe": np.arange(24, 48)}
     parts = [pulls[places] for places in held.values()]
-    found = assess_rightsholders(parts, membership, others, np.zeros(units), held, seed=0)
+    found = assess_rightsholders(parts, membership, others, np.zeros(units), held, np.arange(units), seed=0)
     assert found[0].q_value <= 0.05 < found[1].q_value
     alone = assess_alignment(MemberAlignment(pulls[:24], pulls[:24]), membership[:24], others)
     assert (alone.q_value > 0.05).mean() > 0.7
 
 
+def test_the_first_works_of_a_rightsholder_are_tested() -> None:
+    """Further works have no weight; they are kept as works of the rightsholder."""
+    n, h, units = 6, 3, 8
+    rng = np.random.default_rng(5)
+    membership = bits(codes_of(0, n, h, np.arange(units)), n)
+    others = bits(decoys(0, n, h, units, 100, draw_seed=0), n)
+    pulls, differences = rng.normal(size=(3, n)), np.array([0.0, 0.001, 0.002, 0, 0, 0, 0, 0])
+    numbers = np.arange(units) + 100
+    (all_of_them,) = assess_rightsholders(
+        [pulls], membership, others, differences, {"Ada": np.array([0, 1, 2])}, numbers, seed=0, most_works=2
+    )
+    (first,) = assess_rightsholders(
+        [pulls[:2]], membership, others, differences, {"Ada": np.array([0, 1])}, numbers, seed=0
+    )
+    assert (all_of_them.works, all_of_them.statistic, all_of_them.p_value) == (2, first.statistic, first.p_value)
+    assert all_of_them.pulls.units.tolist() == [100, 101, 102]
+    assert not all_of_them.pulls.alignment[2].any()
+    np.testing.assert_array_equal(all_of_them.pulls.alignment[:2], first.pulls.alignment)
+
+
 def test_holdings_follow_the_ranking() -> None:
     """Rightsholders by best work; a shared work counts for both, an unowned one for none."""
-    held = holdings([("Zoe",), (), ("Ada", "Zoe"), ("Bob",), ("Zoe",)], length=2, most_works=2)
-    assert {name: places.tolist() for name, places in held.items()} == {"Zoe": [0, 2], "Ada": [2]}
+    held = holdings([("Zoe",), (), ("Ada", "Zoe"), ("Bob",), ("Zoe",)], length=2)
+    assert {name: places.tolist() for name, places in held.items()} == {"Zoe": [0, 2, 4], "Ada": [2]}
