@@ -40,6 +40,7 @@ _PACKAGES: Mapping[tuple[str, str], Mapping[str, str]] = {
         "review": "Decide whether models may train on works.",
         "confirm": "Record rights that were checked; they override declared rights.",
         "policy": "Record the policy of a site: it applies to all works of that site, also to later ones.",
+        "headers": "Record what the response headers of registered works say about training.",
         "policies": "List the recorded site policies, current and replaced ones.",
         "claim": "Record a claim to own works. While it is open, works count as unclear instead of permitted.",
         "claims": "List claims, newest first, or show one with its works and decisions.",

@@ -30,6 +30,10 @@ class Protocol(StrEnum):
     """Really Simple Licensing: the licences of a site, or a reference to them."""
     X_ROBOTS_TAG = "x-robots-tag"
     """``noai`` and ``noimageai`` in the ``X-Robots-Tag`` header."""
+    LINK = "link"
+    """A licence that a ``Link`` header names."""
+    CROISSANT = "croissant"
+    """Data-use conditions of a Croissant description, ``usageInfo``."""
 
 
 class Category(StrEnum):
@@ -65,7 +69,7 @@ class RightsSignal:
     raw: str
     """The value as found, at most :data:`LONGEST_RAW` characters."""
     found_in: str
-    """``xmp``, ``iptc``, ``exif``, ``c2pa manifest``, or the file name of a site's policy."""
+    """``xmp``, ``iptc``, ``exif``, ``c2pa manifest``, or the file that states it for the work."""
 
 
 LONGEST_RAW = 4_096

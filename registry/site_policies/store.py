@@ -15,7 +15,6 @@ from typing import Any
 
 import duckdb
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from registry.event_log.events import Change, changing
@@ -24,6 +23,7 @@ from registry.permissions.derived_columns import recompute, recompute_permission
 from registry.permissions.rule import CURRENT_POLICIES
 from registry.site_policies import SitePolicy, read_site_policy
 from registry.site_policies.matching import HostPolicy, MatchedSignals, signals_of_works
+from registry.site_policies.signal_rows import insert_signals
 from registry.storage.database import Registry
 from registry.storage.results import records
 from registry.storage.selection import selected_works
@@ -112,7 +112,7 @@ def record_policy(
         change.insert(*rows)
         superseded = tuple(int(row[0]) for row in former)
         works = signals_of_works(connection, [HostPolicy(row.id, row.domain, row.subdomains) for row in rows], None)
-        _insert(change, works)
+        insert_signals(change, works.asset_ids, works.outcomes, works.distinct)
         # An RSL document replaces the references to it in the robots.txt of the same hosts.
         touched = connection.execute(
             "SELECT DISTINCT asset_id FROM rights_signal WHERE list_contains(?, policy_id) OR (? = 'rsl' AND policy_id IN "
@@ -164,42 +164,8 @@ def apply_policies(change: Change, asset_ids: Sequence[int] | NDArray[np.int64])
     if not rows or not len(asset_ids):
         return 0
     policies = [HostPolicy(int(number), domain, bool(subdomains)) for number, domain, subdomains in rows]
-    return _insert(change, signals_of_works(change.connection, policies, asset_ids))
-
-
-def _insert(change: Change, found: MatchedSignals) -> int:
-    """Append the signals in order of works; returns how many."""
-    signals = [
-        (place, policy_id, signal) for place, (policy_id, all_of) in enumerate(found.distinct) for signal in all_of
-    ]
-    if not signals:
-        return 0
-    connection = change.connection
-    connection.register("found_works", pa.table({"found_id": found.asset_ids, "outcome": found.outcomes}))
-    columns = {
-        name: pa.array([None if (value := getattr(signal, name)) is None else str(value) for _, _, signal in signals])
-        for name in ("protocol", "category", "use", "raw", "found_in")
-    }
-    table = {
-        "place": pa.array([place for place, _, _ in signals], pa.int64()),
-        "by_policy": pa.array([policy_id for _, policy_id, _ in signals], pa.int64()),
-        **columns,
-        "condition": pa.array([signal.constraint for _, _, signal in signals], pa.string()),
-        "position": pa.array(range(len(signals)), pa.int64()),
-    }
-    connection.register("found_signals", pa.table(table))
-    rows = connection.execute(
-        "INSERT INTO rights_signal (id, asset_id, protocol, category, use, condition, raw, found_in, policy_id, seen_at) "
-        "SELECT ? + row_number() OVER (ORDER BY found_id, position) - 1, found_id, protocol, category, use, condition, raw, "
-        "found_in, by_policy, ? FROM found_works JOIN found_signals ON outcome = place ANTI JOIN rights_signal AS said "
-        "ON said.asset_id = found_id AND said.policy_id = by_policy AND said.category = found_signals.category "
-        "AND said.use = found_signals.use AND said.condition IS NOT DISTINCT FROM found_signals.condition "
-        "ORDER BY found_id, position",
-        [change.next_id("rights_signal"), change.now],
-    ).fetchall()
-    connection.unregister("found_works")
-    connection.unregister("found_signals")
-    return int(rows[0][0])
+    found = signals_of_works(change.connection, policies, asset_ids)
+    return insert_signals(change, found.asset_ids, found.outcomes, found.distinct)
 
 
 def _report(policy: SitePolicy, kind: str, policy_id: int, subdomains: bool, found: MatchedSignals) -> PolicyReport:

@@ -4,7 +4,8 @@
 path decides, in the file's order: unlike RFC 9309, the report takes "the first in sequence" as the
 most specific. ``tdm-reservation`` 1 reserves all mining, so without a licence it is prohibited; a
 ``tdm-policy`` is the address of a licence on offer, not a licence. 0 does not reserve mining. A
-path without a matching rule gets no signal.
+path without a matching rule gets no signal. A rule with another value is not understood: it
+constrains mining on its paths, and what the other rules say of them counts as well.
 """
 
 from __future__ import annotations
@@ -23,6 +24,13 @@ _KEYS = ("location", "tdm-reservation", "tdm-policy")
 _RESERVATIONS = {"0": Use.ALLOWED, "1": Use.PROHIBITED}
 
 
+def reservation(stated: object) -> Use | None:
+    """The meaning of a ``tdm-reservation``, as JSON or text; None if it is neither 0 nor 1."""
+    if isinstance(stated, bool) or not isinstance(stated, (int, str)):
+        return None
+    return _RESERVATIONS.get(str(stated))
+
+
 class TdmrepPolicy(SitePolicy):
     """The rules of one ``tdmrep.json``."""
 
@@ -30,22 +38,26 @@ class TdmrepPolicy(SitePolicy):
 
     def __init__(self, data: bytes, *, domain: str, file_name: str) -> None:
         super().__init__(data, domain=domain, file_name=file_name)
-        patterns: list[str] = []
-        self._signals: list[tuple[RightsSignal, ...]] = []
+        rules: dict[bool, list[tuple[str, RightsSignal]]] = {True: [], False: []}
         for number, entry in enumerate(self._entries(data), start=1):
             try:
                 pattern, signal = self._rule(number, entry)
             except _RuleError as error:
                 self._problem(f"rule {number}{error}")
                 continue
-            patterns.append(pattern)
-            self._signals.append((signal,))
-        check_counts(file_name, patterns)
-        self._patterns = PathPatterns(patterns)
+            rules[signal.use is not Use.CONSTRAINED].append((pattern, signal))
+        check_counts(file_name, [pattern for each in rules.values() for pattern, _ in each])
+        self._rules = [
+            (PathPatterns([pattern for pattern, _ in each]), [said for _, said in each]) for each in rules.values()
+        ]
 
     def signals_for(self, paths: Sequence[str]) -> list[tuple[RightsSignal, ...]]:
-        first, signals = self._patterns.first, self._signals
-        return [() if (at := first(normal_path(path or "/"))) is None else signals[at] for path in paths]
+        found = []
+        for path in paths:
+            written = normal_path(path or "/")
+            places = ((patterns.first(written), signals) for patterns, signals in self._rules)
+            found.append(tuple(signals[place] for place, signals in places if place is not None))
+        return found
 
     def _entries(self, data: bytes) -> list[object]:
         try:
@@ -64,26 +76,25 @@ class TdmrepPolicy(SitePolicy):
     def _rule(self, number: int, entry: object) -> tuple[str, RightsSignal]:
         if not isinstance(entry, dict):
             raise _RuleError(" is no object")
-        location, reservation, policy = (entry.get(key) for key in _KEYS)
+        location, stated_use, policy = (entry.get(key) for key in _KEYS)
         if not isinstance(location, str):
             raise _RuleError(" has no location")
         fault = fault_of(location)
         if fault is not None:
             raise _RuleError(f": {fault}")
-        if isinstance(reservation, bool) or not isinstance(reservation, (int, str)):
-            raise _RuleError(" has no tdm-reservation of 0 or 1")
-        use = _RESERVATIONS.get(str(reservation))
+        use, condition = reservation(stated_use), None
         if use is None:
-            raise _RuleError(f": tdm-reservation is {ascii(reservation)[:40]}, not 0 or 1")
-        licence = None
-        if use is Use.PROHIBITED and policy is not None:
-            licence = self._address(policy)
-            if licence is None:
+            said = f"tdm-reservation is {ascii(stated_use)[:40]}, not 0 or 1"
+            self._problem(f"rule {number}: {said}")
+            use, condition = Use.CONSTRAINED, f"{said}: it is not understood"
+        elif use is Use.PROHIBITED and policy is not None:
+            condition = self._address(policy)
+            if condition is None:
                 self._problem(f"rule {number}: tdm-policy is not an address; the reservation stands")
-        stated = {"location": location, "tdm-reservation": reservation}
+        stated = {"location": location, "tdm-reservation": stated_use}
         raw = json.dumps(stated | ({"tdm-policy": policy} if isinstance(policy, str) else {}))
         return normal_pattern(location), RightsSignal(
-            Protocol.TDMREP, Category.ALL, use, licence, short(raw), self.file_name
+            Protocol.TDMREP, Category.ALL, use, condition, short(raw), self.file_name
         )
 
     def _address(self, policy: object) -> str | None:

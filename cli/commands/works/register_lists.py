@@ -17,6 +17,7 @@ from registry.errors import InputError, UsageError
 from registry.ingest.bulk import ListReport, Refusal, register_list
 from registry.ingest.bulk.registration import with_defaults
 from registry.ingest.dry_run import ListDryRun, dry_run_of_list
+from registry.ingest.findings import Kind
 from registry.ingest.lists import CANONICAL, Constant, ListSource, open_list
 from registry.storage.database import Registry
 
@@ -154,6 +155,7 @@ def _print_counts(report: ListReport) -> None:
             "declarations recorded": report.declarations,
             "newer declarations recorded": report.declarations_changed,
             "conflicts with earlier declarations": report.conflicts,
+            "rights signals recorded": report.signals,
             "rows that name a work again": report.repeated,
             "refused": report.refused,
         }
@@ -171,7 +173,7 @@ def _narrate_refusals(refusals: Sequence[Refusal]) -> None:
 def _narrate_conflicts(report: ListReport) -> None:
     for finding in report.findings:
         narrate(f"{finding.kind}: {finding.path}: {finding.reason}")
-    if rest := report.conflicts - len(report.findings):
+    if (rest := report.conflicts - sum(finding.kind is Kind.CONFLICT for finding in report.findings)) > 0:
         narrate(
             f"conflict: {plural(rest, 'row')} more {'contradicts' if rest == 1 else 'contradict'} earlier declarations"
         )
@@ -223,5 +225,6 @@ def _document(path: Path, source: ListSource, tried: ListDryRun) -> dict[str, An
         "repeated": report.repeated,
         "declarations_changed": report.declarations_changed,
         "conflicts": report.conflicts,
+        "signals": report.signals,
         "findings": [asdict(finding) for finding in report.findings],
     }

@@ -36,7 +36,7 @@ def match(connection: duckdb.DuckDBPyConnection, rows: pa.Table, data_set_id: in
     repeated = _repeated(rows, identities, data_set_id)
     first = np.setdiff1d(np.arange(len(identities)), repeated, assume_unique=True) if len(repeated) else None
     places = np.arange(len(identities)) if first is None else first
-    known, asset_ids = _known(connection, rows, identities, places, data_set_id)
+    known, asset_ids = known_rows(connection, rows, identities, places, data_set_id)
     new = np.setdiff1d(places, known, assume_unique=True) if len(known) else places
     return Match(new, known, asset_ids, repeated)
 
@@ -62,18 +62,20 @@ def _repeated(rows: pa.Table, identities: NDArray[np.uint64], data_set_id: int) 
     return np.array(found, np.int64)
 
 
-def _known(
+def known_rows(
     connection: duckdb.DuckDBPyConnection,
     rows: pa.Table,
     identities: NDArray[np.uint64],
     places: Numbers,
     data_set_id: int,
 ) -> tuple[Numbers, Numbers]:
-    """Places of rows that are works of the registry, and these works' ids."""
+    """Those of these rows that are works of the registry, ascending, and the works' ids."""
     connection.register("listed_works", pa.table({"place": places, "listed_identity": identities[places]}))
     # Narrow columns only; texts are read for the rows that are found.
     found = connection.execute(
-        "SELECT place, id AS found_id FROM asset JOIN listed_works ON identity = listed_identity"
+        # Materialised: DuckDB cannot push bounds above 2**63 of a join into an Arrow table.
+        "WITH listed AS MATERIALIZED (FROM listed_works) "
+        "SELECT place, id AS found_id FROM asset JOIN listed ON identity = listed_identity"
     ).to_arrow_table()
     connection.unregister("listed_works")
     if not found.num_rows:

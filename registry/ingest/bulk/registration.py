@@ -71,8 +71,12 @@ class ListReport:
     """One per reason, most frequent first."""
     conflicts: int = 0
     """Works with another rightsholder or licence in the list than on record; the list counts."""
+    signals: int = 0
+    """Rights signals that the list states: in response headers, or for all its works."""
     findings: tuple[Finding, ...] = field(default=())
-    """The first conflicts, at most :data:`registry.ingest.bulk.known_works.NAMED`."""
+    """The first conflicts and headers that were not understood, at most
+    :data:`registry.ingest.bulk.known_works.NAMED`.
+    """
 
     @property
     def works(self) -> int:
@@ -82,7 +86,9 @@ class ListReport:
     @property
     def changed_nothing(self) -> bool:
         """Whether every work was registered before, with the same declaration."""
-        return self.works > 0 and not (self.registered or self.declarations or self.declarations_changed)
+        return self.works > 0 and not (
+            self.registered or self.declarations or self.declarations_changed or self.signals
+        )
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -159,6 +165,7 @@ def register_list(
         declarations_changed=total.declarations_changed,
         refusals=tuple(sorted(refusals, key=lambda refusal: (-refusal.rows, refusal.reason))),
         conflicts=total.conflicts,
+        signals=total.signals,
         findings=tuple(store.findings),
     )
 

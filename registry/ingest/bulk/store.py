@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from registry.event_log.events import Change
 from registry.ingest.bulk.batches import Batch
 from registry.ingest.bulk.known_works import NAMED, declare_newer
-from registry.ingest.bulk.matching import match
+from registry.ingest.bulk.matching import known_rows, match
 from registry.ingest.bulk.names import NOBODY, Named, licences, rightsholders
-from registry.ingest.findings import Finding
+from registry.ingest.bulk.stated_signals import stated_signals
+from registry.ingest.findings import Finding, Kind
 from registry.ingest.lists.source import ListSource
 from registry.ingest.store.rows import insert_rows
 from registry.permissions.derived_columns import recompute
+from registry.site_policies.signal_rows import insert_signals
 from registry.site_policies.store import apply_policies
 
 _OF_WORK = ("path", "url", "sha256", "other_hash", "media_type", "width", "height")
@@ -37,6 +39,7 @@ class Stored:
     declarations: int = 0
     declarations_changed: int = 0
     conflicts: int = 0
+    signals: int = 0
 
     def add(self, other: Stored) -> None:
         for each in fields(self):
@@ -90,9 +93,10 @@ class ListStore:
         stored.declarations_changed = newer.changed
         stored.unchanged -= newer.changed + newer.first
         self._mark_stated(asset_ids)
-        if stored.registered or newer.first or newer.changed:
+        stored.signals = self._record_signals(change, batch.rows)
+        if stored.registered or newer.first or newer.changed or stored.signals:
             facts = {"registered": stored.registered, "declarations": stored.declarations}
-            facts |= {"newer declarations": stored.declarations_changed}
+            facts |= {"newer declarations": stored.declarations_changed, "rights signals": stored.signals}
             change.record("works registered", f"data set {self.data_set}", after={**facts, "list": self.source.name})
         return stored
 
@@ -134,6 +138,22 @@ class ListStore:
             apply_policies(change, ids)
             recompute(change, ids)
         return ids, int(stated.sum())
+
+    def _record_signals(self, change: Change, rows: pa.Table) -> int:
+        """Record the signals of all rows of a batch, also of rows that repeat a work."""
+        stated = stated_signals(change.connection, rows, self.source)
+        for number, problem in stated.problems[: NAMED - len(self.findings)]:
+            self.findings.append(Finding(self.source.place(number), Kind.METADATA, f"not understood: {problem}"))
+        if not len(stated.places):
+            return 0
+        identities = rows.column("identity").to_numpy()
+        at, asset_ids = known_rows(change.connection, rows, identities, np.unique(stated.places), self.data_set_id)
+        told = np.isin(stated.places, at)
+        works = asset_ids[np.searchsorted(at, stated.places[told])]
+        pairs = np.unique(np.stack([works, stated.outcomes[told]]), axis=1)
+        recorded = insert_signals(change, pairs[0], pairs[1], stated.distinct)
+        recompute(change, np.unique(works))
+        return recorded
 
     def _was_stated(self, asset_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
         if len(asset_ids) and int(asset_ids.max()) >= len(self.stated):

@@ -1,7 +1,8 @@
 """Croissant (MLCommons, 1.0 and 1.1): JSON-LD descriptions of data sets, read for their works.
 
 Used are the local files that a record set reads, the columns that its fields extract, and the data
-set's licence, creator, name, URL and citation, for works that state none.
+set's licence, creator, name, URL and citation, for works that state none. Its conditions of use
+count for every work (:mod:`registry.ingest.lists.usage_conditions`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from registry.errors import InputError
 from registry.ingest.lists.columns import IDENTITY
 from registry.ingest.lists.connection import one_line
 from registry.ingest.lists.presets import canonical_of
+from registry.ingest.lists.usage_conditions import usage_signals
+from registry.signals import RightsSignal
 
 LARGEST_DESCRIPTION = 2**24
 MOST_FILES = 100_000
@@ -29,12 +32,13 @@ _Node = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Described:
-    """Files with the works, canonical column to source column, and values for every work."""
+    """Files with the works, canonical column to source column, what counts for every work."""
 
     files: tuple[Path, ...]
     columns: Mapping[str, str]
     defaults: Mapping[str, str]
     attributes: Mapping[str, str]
+    signals: tuple[RightsSignal, ...]
 
 
 def read_croissant(path: Path) -> Described:
@@ -67,7 +71,8 @@ def read_croissant(path: Path) -> Described:
     if source not in resources:
         raise InputError(f"{path} reads {one_line(source)!r}, which is not in its distribution")
     files = _files(path, resources, resources[source])
-    return Described(files, MappingProxyType(columns), _defaults(document), _attributes(document))
+    signals = usage_signals(document, path.name)
+    return Described(files, MappingProxyType(columns), _defaults(document), _attributes(document), signals)
 
 
 def _load(path: Path) -> _Node:

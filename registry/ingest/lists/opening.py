@@ -77,6 +77,7 @@ def open_list(
         defaults=described.defaults if described else _EMPTY,
         attribute_constants=described.attributes if described else _EMPTY,
         outcome=layout.outcome,
+        signals=described.signals if described else (),
         origins=origins,
         parts=parts,
     )

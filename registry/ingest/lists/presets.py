@@ -17,6 +17,7 @@ from types import MappingProxyType
 from registry.errors import InputError
 from registry.ingest.lists.columns import IDENTITY, LONGEST_TEXT, MAPPABLE, Constant
 from registry.ingest.lists.connection import listed, one_line
+from registry.site_policies.headers import header_columns
 
 _Names = Mapping[str, tuple[str, ...]]
 
@@ -145,7 +146,10 @@ def lay_out(name: str, columns: Sequence[str], request: ColumnRequest) -> Layout
             f"no column of {one_line(name)} identifies the works (columns: {listed(columns)}); "
             "map one of path, url, sha256, other_hash, as in `url=COLUMN`"
         )
-    attributes = tuple(dict.fromkeys(_find(name, columns, known, column) for column in request.attributes))
+    asked = [_find(name, columns, known, column) for column in request.attributes]
+    mapped = {column for column in mapping.values() if isinstance(column, str)}
+    # Response headers may reserve rights, so they are kept unasked.
+    attributes = tuple(dict.fromkeys([*asked, *(each for each in header_columns(columns) if each not in mapped)]))
     outcome = known.get("status") if preset == "img2dataset" else None
     taken = {column for column in mapping.values() if isinstance(column, str)} | {*attributes, outcome}
     ordered = {canonical: mapping[canonical] for canonical in MAPPABLE if canonical in mapping}

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from registry.errors import InputError
 from registry.ingest.lists.columns import CANONICAL, MALFORMED, TIDIED_LATER, Constant, canonical_columns, refusal
 from registry.ingest.lists.connection import identifier, literal
+from registry.signals import RightsSignal
 
 __all__ = ["CANONICAL", "Constant", "ListFile", "ListSource", "fingerprint"]
 
@@ -53,6 +54,8 @@ class ListSource:
     defaults: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     attribute_constants: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     outcome: str | None = None
+    signals: tuple[RightsSignal, ...] = ()
+    """Rights signals about every work of the list."""
     origins: tuple[Path, ...] = ()
     parts: tuple[ListFile, ...] = ()
 

@@ -64,12 +64,15 @@ def test_the_first_matching_tdmrep_rule_decides() -> None:
     assert [said(policy, path)[0][2] for path in ("/a", "/ab", "/long/path")] == [ALLOWED, PROHIBITED, PROHIBITED]
 
 
-def test_tdmrep_rules_that_are_not_understood_are_left_out_and_named() -> None:
-    """A bad rule is a problem of its own; the others stand."""
+def test_tdmrep_rules_that_are_not_understood_are_named_and_constrain() -> None:
+    """A bad rule is a problem of its own; the others stand, and its paths are not free."""
     bad = [1, {}, {"location": "x", "tdm-reservation": 1}, {"location": "/", "tdm-reservation": True}]
     policy = policy_of([*bad, {"location": "/", "tdm-reservation": 1, "tdm-policy": "javascript:x"}], "tdmrep")
     assert len(policy.problems) == 5
-    assert said(policy, "/x") == [(Protocol.TDMREP, Category.ALL, PROHIBITED)]
+    assert said(policy, "/x") == [
+        (Protocol.TDMREP, Category.ALL, PROHIBITED),
+        (Protocol.TDMREP, Category.ALL, Use.CONSTRAINED),
+    ]
 
 
 @pytest.mark.parametrize("content", ["{", "[" * 100_000, '{"a": 1}', "1" * 5000, '[{"a":1,"a":2}]', "", "\0"])
