@@ -30,7 +30,8 @@ from attribution.sampling.noise import exogenous_noise, noise_batch
 from attribution.sampling.sampler import sample
 from attribution.sampling.schedule import SamplerSettings
 from benchmarks.record import conclude, interleaved_medians
-from registry.encodings.codes import bits, codes_of
+from registry.encodings.codes import codes_of
+from registry.encodings.words import bits
 
 UNITS = 64
 STEPS = 2

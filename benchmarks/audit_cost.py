@@ -33,7 +33,8 @@ from attribution.sampling.predictions import noised_views, renoise
 from attribution.sampling.sampler import sample
 from attribution.sampling.schedule import SamplerSettings
 from benchmarks.record import conclude, interleaved_medians
-from registry.encodings.codes import bits, codes_of, decoys
+from registry.encodings.codes import codes_of, decoys
+from registry.encodings.words import bits
 
 N, H, SEED = 16, 8, 0
 SHORTLIST = 20

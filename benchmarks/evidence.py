@@ -43,7 +43,8 @@ from attribution.sampling.predictions import MemberPredictions, load_predictions
 from attribution.sampling.schedule import SamplerSettings
 from benchmarks.record import conclude
 from cli.demo.houses import picture_of
-from registry.encodings.codes import bits, codes_of, decoys
+from registry.encodings.codes import codes_of, decoys
+from registry.encodings.words import bits
 from registry.home import Home
 from registry.storage.database import Registry
 from registry.works.queries import latest_ensemble

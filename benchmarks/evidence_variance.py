@@ -41,7 +41,8 @@ from attribution.sampling.sampler import Observation, predicted_clean, sample
 from attribution.sampling.schedule import SamplerSettings, steps_of
 from attribution.training.member import MemberTask, train_member
 from benchmarks.record import conclude
-from registry.encodings.codes import bits, codes_of, decoys
+from registry.encodings.codes import codes_of, decoys
+from registry.encodings.words import bits
 from registry.home import Home, write_atomically
 from registry.members.manifest import ManifestEncoding
 

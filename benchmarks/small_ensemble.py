@@ -14,7 +14,8 @@ from attribution.denoisers.ensemble import Ensemble
 from attribution.denoisers.pixels import PixelUNet
 from attribution.denoisers.schedule import alpha_bars
 from attribution.sampling.schedule import SamplerSettings
-from registry.encodings.codes import bits, codes_of
+from registry.encodings.codes import codes_of
+from registry.encodings.words import bits
 
 SIDE = 16
 

@@ -31,7 +31,7 @@ ROWS_AT_ONCE = 64
 def ablation_weights(membership: BoolArray) -> Float[Tensor, "unit member"]:
     """Float64 weights without each row's unit: 0 for members that saw it, equal for the others.
 
-    ``membership`` has a row per unit, a column per member (:func:`registry.encodings.codes.bits`).
+    ``membership`` has a row per unit, a column per member (:func:`registry.encodings.words.bits`).
 
     Raises:
         CapacityError: a unit that every member saw.

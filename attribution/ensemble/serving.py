@@ -16,7 +16,7 @@ from jaxtyping import Bool
 
 from attribution.denoisers.ensemble import Ensemble
 from attribution.ensemble.recipe import EnsembleSettings
-from registry.encodings.codes import Words, bits
+from registry.encodings.words import Words, bits
 from registry.errors import CapacityError, IntegrityError, UsageError
 from registry.home import Home
 from registry.ids import sha256_of, sha256_of_file

@@ -30,6 +30,7 @@ from attribution.metrics.euclidean import NotMeasured
 from attribution.metrics.statistics import benjamini_hochberg
 from attribution.ranking.encoded_works import EncodedWorks
 from attribution.sampling.predictions import MemberPredictions
+from registry.encodings.assignment import distinct_draws
 from registry.storage.current_rights import rights_of, with_rightsholders
 from registry.storage.database import Registry
 
@@ -213,6 +214,7 @@ def assess_rightsholders(
             weighted[:most_works], own[first], others, draws, np.random.default_rng((seed, number))
         )
         p_value = float(exact_p_values(np.array([statistic]), drawn[None])[0])
+<<<<<<< HEAD
         tested.append((name, len(first), statistic, p_value, Pulls(units[places], weighted)))
     q_values = benjamini_hochberg(np.array([p_value for _, _, _, p_value, _ in tested]))
     return [
@@ -259,3 +261,8 @@ def distinct_draws(
         chosen[:, column] = np.where(taken, last, number)
     generator.permuted(chosen, axis=1, out=chosen)
     return chosen
+=======
+        tested.append((name, len(places), statistic, p_value))
+    q_values = benjamini_hochberg(np.array([p_value for *_, p_value in tested]))
+    return [RightsholderEvidence(*facts, float(q)) for facts, q in zip(tested, q_values, strict=True)]
+>>>>>>> 178b933 (Codes have a published key, none mirrors another, and they nest in supports; joint draws of several units are offered)

@@ -48,7 +48,7 @@ from attribution.evidence.adjustment import MemberAlignment, Neighbours, member_
 from attribution.evidence.effect_interval import Effects, effects_of
 from attribution.metrics.statistics import benjamini_hochberg
 from attribution.sampling.predictions import MemberPredictions
-from registry.encodings.codes import bits
+from registry.encodings.words import bits
 from registry.errors import UsageError
 
 STEP_WEIGHTS = (0.0, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0)

@@ -22,7 +22,8 @@ from attribution.sampling.sampler import sample
 from attribution.sampling.schedule import SamplerSettings
 from benchmarks.lds.data import Material
 from benchmarks.lds.models import Stack, denoising_losses, trained
-from registry.encodings.codes import bits, codes_of
+from registry.encodings.codes import codes_of
+from registry.encodings.words import bits
 from registry.home import write_atomically
 
 MEMBERS, ONES = 16, 8

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.papers.reporting import arguments, keep, plot
-from registry.encodings.codes import bits, capacity, codes_of, members_needed
+from registry.encodings.codes import capacity, codes_of, members_needed
+from registry.encodings.words import bits
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -29,7 +29,8 @@ from attribution.sampling.schedule import SamplerSettings
 from attribution.training.loop import draw, learning_rate, loss_weight
 from benchmarks.papers.digits import flat
 from benchmarks.papers.networks import ALPHA_BAR, Perceptron, Shape, new_stack, stacked_eps
-from registry.encodings.codes import bits, codes_of
+from registry.encodings.codes import codes_of
+from registry.encodings.words import bits
 from registry.home import write_atomically
 from registry.ids import content_id
 

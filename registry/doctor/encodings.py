@@ -6,7 +6,7 @@ import duckdb
 import numpy as np
 
 from registry.doctor.findings import Examination, Progress, Severity
-from registry.encodings import codes
+from registry.encodings import codes, words
 from registry.event_log.findings import RESTORE
 
 _AT_ONCE = 1_000_000
@@ -31,7 +31,7 @@ def _check_codes(
 ) -> None:
     n, h, seed = choice
     where = f"encoding {encoding_id}"
-    if not (2 <= n <= codes.MAX_MEMBERS and 1 <= h < n and 0 <= unit_count <= codes.capacity(n, h)):
+    if not (2 <= n <= words.MAX_MEMBERS and 1 <= h < n and 0 <= unit_count <= codes.capacity(n, h)):
         found.error(
             "encodings", where, f"has {unit_count:,} units with n = {n} and h = {h}, which is impossible", RESTORE
         )

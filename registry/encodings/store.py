@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from registry.encodings import codes
+from registry.encodings import codes, words
 from registry.errors import NotFoundError, UsageError
 from registry.event_log.events import changing
 from registry.ids import content_id
@@ -53,11 +53,11 @@ class UnitTable:
     @property
     def membership(self) -> NDArray[np.bool_]:
         """Shape (N, n): whether member i trains on the unit."""
-        return codes.bits(self.codes, self.encoding.n)
+        return words.bits(self.codes, self.encoding.n)
 
     def assets_of_member(self, index: int) -> NDArray[np.int64]:
         """Ids of the works that member ``index`` trains on, ascending."""
-        return self.asset_ids[codes.bits(self.asset_codes, self.encoding.n)[:, index]]
+        return self.asset_ids[words.bits(self.asset_codes, self.encoding.n)[:, index]]
 
 
 LAWFUL = frozenset(Permission) - frozenset(FORBIDDEN)
@@ -158,7 +158,7 @@ def create_encoding(
 
 def idle_members(unit_codes: NDArray[np.uint64], n: int) -> list[int]:
     """Members, ascending, that are in no unit's code; possible if units are few."""
-    seen = codes.bits(np.bitwise_or.reduce(unit_codes), n)[0]
+    seen = words.bits(np.bitwise_or.reduce(unit_codes), n)[0]
     return [int(index) for index in np.flatnonzero(~seen)]
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.encodings import codes
+from registry.encodings import codes, words
 from registry.planning.withdrawal_capacity import WithdrawalCapacity, simulate_withdrawals
 
 DECOY_LIMIT = 20_000
@@ -79,7 +79,7 @@ def plan(
     decoys = codes.decoys_available(n, h, units)
     unit_codes = codes.codes_of(seed, n, h, np.arange(units))
     works_of_unit = np.bincount(unit_of_work, minlength=units)
-    per_member = works_of_unit @ codes.bits(unit_codes, n)
+    per_member = works_of_unit @ words.bits(unit_codes, n)
     smallest_p = 1.0 / (1 + min(decoys, decoy_limit))
     most = min(MOST_WITHDRAWN, units)
     return Plan(

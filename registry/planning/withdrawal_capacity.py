@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.encodings import codes
+from registry.encodings import words
 from registry.errors import NotFoundError
 from registry.members.seen import EncodedWorks, withdrawals_applied_through, withdrawn_works
 from registry.members.serving import ServiceStatus
@@ -174,7 +174,7 @@ def retraining_cost(
         draws: number of simulated assignments of units to shards.
         seed: seed of the simulation.
     """
-    per_member = works_left @ codes.bits(unit_codes, n)
+    per_member = works_left @ words.bits(unit_codes, n)
     k, total = int(withdrawn.sum()), int(works_left.sum())
     hit = np.zeros((draws, n), dtype=np.bool_)
     rng = np.random.default_rng(seed)

@@ -78,8 +78,9 @@ def plan(
     if encoding is not None or ensemble is not None:
         _show_withdrawal_capacity(home, encoding, ensemble, as_json=as_json)
         return
-    from registry.encodings.codes import MAX_MEMBERS, members_needed
+    from registry.encodings.codes import members_needed
     from registry.encodings.store import unit_works
+    from registry.encodings.words import MAX_MEMBERS
     from registry.planning.encoding_plan import SHORTLIST
     from registry.planning.encoding_plan import plan as plan_of
 

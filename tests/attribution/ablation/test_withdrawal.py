@@ -22,8 +22,9 @@ from attribution.sampling.predictions import load_predictions
 from attribution.sampling.replay import verify_named
 from attribution.training.dataset import build_training_set
 from attribution.training.lifecycle import plan_retraining, retrain_ensemble, train_ensemble
-from registry.encodings.codes import bits, codes_of, decoys
+from registry.encodings.codes import codes_of, decoys
 from registry.encodings.store import load_units
+from registry.encodings.words import bits
 from registry.errors import CapacityError
 from registry.home import Home
 from registry.members.manifest import read_member_folder

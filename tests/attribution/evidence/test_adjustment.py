@@ -9,7 +9,8 @@ from scipy import stats
 from attribution.evidence.adjustment import RIDGE, Neighbours, member_alignment, neighbours_of
 from attribution.evidence.randomisation import assess_alignment, assess_shortlist
 from attribution.ranking.encoded_works import EncodedWorks
-from registry.encodings.codes import bits, codes_of, decoys
+from registry.encodings.codes import codes_of, decoys
+from registry.encodings.words import bits
 from registry.errors import UsageError
 from tests.attribution.evidence.test_randomisation import predictions_of
 

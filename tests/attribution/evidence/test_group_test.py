@@ -9,9 +9,11 @@ import pytest
 from scipy import stats
 
 from attribution.evidence.adjustment import MemberAlignment
-from attribution.evidence.group_test import WORK_BANDWIDTH, assess_rightsholders, distinct_draws, holdings
+from attribution.evidence.group_test import WORK_BANDWIDTH, assess_rightsholders, holdings
 from attribution.evidence.randomisation import assess_alignment, contrast_weights
-from registry.encodings.codes import bits, codes_of, decoys
+from registry.encodings.assignment import distinct_draws
+from registry.encodings.codes import codes_of, decoys
+from registry.encodings.words import bits
 
 
 def test_joint_draws_are_uniform_over_ordered_choices() -> None:

@@ -13,7 +13,8 @@ from attribution.evidence.randomisation import (
     mean_predictions,
 )
 from attribution.sampling.predictions import BAND_EDGES, MemberPredictions
-from registry.encodings.codes import bits, codes_of, decoys
+from registry.encodings.codes import codes_of, decoys
+from registry.encodings.words import bits
 from registry.errors import UsageError
 
 N, H, UNITS, VALUES = 10, 5, 40, 12

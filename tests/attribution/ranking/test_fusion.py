@@ -9,7 +9,8 @@ from scipy import stats
 from attribution.ranking.rankers import fusion
 from attribution.ranking.rankers.fusion import SummedScores, WeightedRanker, fit_fusion, weight_grid
 from attribution.ranking.rankers.member_lds import correlations_of, interval_over_members, summarise
-from registry.encodings.codes import bits, codes_of
+from registry.encodings.codes import codes_of
+from registry.encodings.words import bits
 
 
 def member_correlations(scores: np.ndarray, loss: np.ndarray, membership: np.ndarray) -> np.ndarray:

@@ -9,7 +9,8 @@ from attribution.ranking.rankers.interface import Images, Query, Ranker, Works, 
 from attribution.ranking.rankers.kernel import PixelKernel
 from attribution.ranking.rankers.responsibilities import Responsibilities
 from attribution.ranking.rankers.scan import UnitIndex, scan, scores_of_units, summed_scores
-from registry.encodings.codes import bits, codes_of
+from registry.encodings.codes import codes_of
+from registry.encodings.words import bits
 
 WORKS, VALUES, UNITS, N = 300, 24, 40, 6
 RANKERS = (PixelKernel(), Responsibilities())

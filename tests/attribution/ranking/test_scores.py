@@ -17,7 +17,8 @@ from attribution.ranking.rankers.scan import UnitIndex, scan
 from attribution.ranking.rankers.supplied import SuppliedScores, read_scores
 from attribution.ranking.shortlist import shortlists_for
 from attribution.sampling.schedule import SamplerSettings
-from registry.encodings.codes import bits, codes_of
+from registry.encodings.codes import codes_of
+from registry.encodings.words import bits
 from registry.errors import CreditlineError, InputError, UsageError
 from registry.ids import sha256_of_file
 

@@ -15,7 +15,8 @@ from attribution.ranking.rankers.interface import Images, Ranker
 from attribution.ranking.rankers.kernel import BANDWIDTHS, PixelKernel
 from attribution.ranking.rankers.responsibilities import Responsibilities
 from attribution.ranking.shortlist import Shortlisted, shortlists_for
-from registry.encodings.codes import bits, codes_of
+from registry.encodings.codes import codes_of
+from registry.encodings.words import bits
 
 N, H, UNITS, WORKS = 8, 4, 12, 60
 AT_0_01 = (WeightedRanker("pixel-kernel", 0.01, 1.0),)

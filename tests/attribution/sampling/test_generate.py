@@ -17,8 +17,8 @@ from attribution.sampling.generate import generate_samples, sample_id_of
 from attribution.sampling.predictions import load_predictions, renoise
 from attribution.sampling.replay import verify_named, verify_samples
 from attribution.training.lifecycle import import_member
-from registry.encodings.codes import bits
 from registry.encodings.store import create_encoding, load_units
+from registry.encodings.words import bits
 from registry.errors import InputError, IntegrityError, NotFoundError, UsageError
 from registry.home import Home
 from registry.ingest.owners.table import OwnerTable

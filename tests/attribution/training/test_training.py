@@ -21,7 +21,8 @@ from attribution.images import ImageSettings
 from attribution.training.dataset import open_training_set
 from attribution.training.loop import TrainingRun, draw, draw_works, learning_rate, loss_weight, step_seed
 from attribution.training.member import MemberTask, train_member
-from registry.encodings.codes import bits, codes_of
+from registry.encodings.codes import codes_of
+from registry.encodings.words import bits
 from registry.errors import InputError, IntegrityError, UsageError
 from registry.home import Home
 from registry.members.manifest import ManifestEncoding, read_member_folder

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from registry.encodings import codes
+from registry.encodings.words import bits, words_of_ranks
 from registry.errors import CapacityError, UsageError
 
 SMALL = [(n, h) for n in range(2, 10) for h in range(1, n)]
@@ -68,9 +69,9 @@ def test_a_numpy_integer_gives_the_codes_of_the_equal_python_int() -> None:
 
 def test_ranks_are_those_of_the_combinatorial_number_system() -> None:
     """The words in order of rank are the words in order of value, which defines the system."""
-    words = codes._words_of_ranks(np.arange(comb(9, 4), dtype=np.uint64), 9, 4)
+    words = words_of_ranks(np.arange(comb(9, 4), dtype=np.uint64), 9, 4)
     assert words.tolist() == [word for word in range(2**9) if word.bit_count() == 4]
-    last = codes._words_of_ranks(np.array([comb(64, 32) - 1], dtype=np.uint64), 64, 32)
+    last = words_of_ranks(np.array([comb(64, 32) - 1], dtype=np.uint64), 64, 32)
     assert int(last[0]) == (2**32 - 1) << 32
 
 
@@ -105,7 +106,7 @@ def test_every_assignment_is_as_likely_as_every_other() -> None:
 
 def test_every_member_sees_its_share_and_pairs_of_members_theirs() -> None:
     """Bits are balanced and as correlated as drawing h of n without replacement makes them."""
-    membership = codes.bits(codes.codes_of(5, 24, 12, np.arange(40_000)), 24).astype(float)
+    membership = bits(codes.codes_of(5, 24, 12, np.arange(40_000)), 24).astype(float)
     assert np.abs(membership.mean(axis=0) - 0.5).max() < 5 * 0.5 / 200
     off_diagonal = np.corrcoef(membership.T)[~np.eye(24, dtype=bool)]
     assert np.abs(off_diagonal + 1 / 23).max() < 5 / 200

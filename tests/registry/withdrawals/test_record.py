@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from registry.encodings.codes import bits
 from registry.encodings.store import create_encoding, load_units
+from registry.encodings.words import bits
 from registry.errors import InputError, NotFoundError, UsageError
 from registry.event_log.events import head_of
 from registry.event_log.seals import Seals
