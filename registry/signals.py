@@ -54,7 +54,10 @@ class Use(StrEnum):
     CONSTRAINED = "constrained"
     """Allowed under the condition in ``constraint``, or at its address."""
     PROHIBITED = "prohibited"
+    UNCLEAR = "unclear"
+    """Stated in words that are not understood: a person must look."""
     UNSPECIFIED = "unspecified"
+    """The signal says nothing about the use."""
 
 
 @dataclass(frozen=True, order=True)

@@ -21,6 +21,7 @@ from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
+from registry.image_files.decoding import pixel_fault
 from registry.image_files.structure import FAULT_FINDERS, TRUNCATED
 from registry.messages import plain_reason
 from registry.metadata import NOTHING, EmbeddedMetadata, read_embedded
@@ -91,7 +92,8 @@ Result = Work | KnownWork | Refusal
 def inspect_file(root: Path | str, task: Task, decode: bool = False) -> Result:
     """Hash and inspect a file of the folder ``root``.
 
-    ``decode`` decodes every image completely, to find damage inside the pixels of JPEG and WebP.
+    ``decode`` decodes every image completely, to find damage inside its pixels; see
+    :mod:`registry.image_files.decoding`.
     """
     try:
         data = read_regular_file(f"{root}/{task.path}")
@@ -178,7 +180,9 @@ def _inspect_image(
         # Before decoding, after which Pillow may have released the blocks.
         embedded = read_embedded(image, data, credentials=task.credentials)
         mode = image.mode
-        if decode or not find_fault:
+        if decode and (fault := pixel_fault(image, data)):
+            return Refusal(path, fault)
+        if not find_fault:
             image.load()
     return Work(
         path=path,

@@ -1,195 +1,90 @@
 """The metadata blocks of an image file, format by format, without decoding a pixel.
 
-Pillow gives most blocks when it opens a file. The file's blocks are walked for the others: those
-after the pixels of a PNG, the XMP of a GIF or a JPEG 2000, second packets of a JPEG, and C2PA. Most
-works have no metadata, so this check must cost little.
+The file's blocks are walked here, because Pillow hands over some of them, and of several of one
+kind the last. Most works have no metadata, so this check must cost little.
 """
 
 from __future__ import annotations
 
-import struct
-import zlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from PIL import Image, TiffImagePlugin
-from PIL.JpegImagePlugin import JpegImageFile
 
-from registry.metadata import exif, iptc
-from registry.metadata.values import LARGEST_PACKET, Problems
+from registry.metadata import exif
+from registry.metadata.blocks import MOST_BLOCKS, MOST_PACKETS, Blocks
+from registry.metadata.byte_text import read_text
+from registry.metadata.jpeg_blocks import ABOUT_RIGHTS, find_jpeg_blocks
+from registry.metadata.png_blocks import find_png_blocks
+from registry.metadata.values import Problems
 
-MOST_BLOCKS = 100_000
-MOST_PACKETS = 8
-_XMP_HEADER = b"http://ns.adobe.com/xap/1.0/\0"
-_EXTENSION_HEADER = b"http://ns.adobe.com/xmp/extension/\0"
 _XMP_UUID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 _C2PA_UUID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
+_IPTC_UUID = bytes.fromhex("33c7a4d2b81d4723a0baf1a3e097ad38")
+_EXIF_UUID = b"JpgTiffExif->JP2"
 _TIFF_XMP, _TIFF_IPTC, _TIFF_PHOTOSHOP, _TIFF_C2PA = 700, 33723, 34377, 52545
-_PNG_KEYWORDS = ("Author", "Copyright", "Title", "Description")
-
-
-@dataclass
-class Blocks:
-    """The raw metadata of one file."""
-
-    xmp: list[bytes] = field(default_factory=list)
-    """Packets, the main one first."""
-    iptc: list[bytes] = field(default_factory=list)
-    exif: list[bytes] = field(default_factory=list)
-    tiff_tags: Any = None
-    """A TIFF's own directory, when it has fields that are read."""
-    png: dict[str, str] = field(default_factory=dict)
-    has_c2pa: bool = False
-
-    @property
-    def any(self) -> bool:
-        return bool(self.xmp or self.iptc or self.exif or self.tiff_tags or self.png or self.has_c2pa)
+_PACKET_START, _PACKET_END = b"<?xpacket begin", b"<?xpacket end"
+_PROHIBITION = b"DMI-PROHIBITED"
 
 
 def locate(image: Image.Image, data: bytes, problems: Problems) -> Blocks:
     """Find the metadata of an opened image whose file has these bytes."""
     blocks = Blocks()
-    info = image.info
-    if packet := info.get("xmp"):
-        blocks.xmp.append(packet.encode("utf-8", "replace") if isinstance(packet, str) else bytes(packet))
-    if block := info.get("exif"):
-        blocks.exif.append(bytes(block))
     if walk := _WALKS.get(image.format or ""):
         try:
             walk(image, data, blocks, problems)
+            _stray_packets(data, blocks, problems)
         except Exception as error:
             problems.add_error(f"the blocks of the {image.format} file cannot be read", error)
     return blocks
 
 
+def _stray_packets(data: bytes, blocks: Blocks, problems: Problems) -> None:
+    """XMP outside the places that the format has for it, found by its own marks.
+
+    The XMP specification (part 3, "Packet scanning") describes the search.
+    """
+    known = (*blocks.xmp, *blocks.unread_xmp)
+    at = data.find(_PACKET_START, blocks.walked_to)
+    while at >= 0 and len(blocks.unread_xmp) < MOST_PACKETS:
+        end = data.find(_PACKET_END, at)
+        packet = data[at : end if end > 0 else len(data)]
+        if not any(packet in each for each in known):
+            blocks.add_xmp(packet, problems)
+        at = data.find(_PACKET_START, at + len(packet))
+    if (at := data.find(_PROHIBITION, blocks.walked_to)) < 0:
+        return
+    if not any(_PROHIBITION in each for each in (*blocks.xmp, *blocks.unread_xmp)):
+        problems.add("DMI-PROHIBITED stands in the file outside its XMP; it counts as a prohibition")
+        blocks.add_prohibitions(data[at:], "file (outside its metadata)")
+
+
 def _jpeg(image: Image.Image, data: bytes, blocks: Blocks, problems: Problems) -> None:
-    del data
-    if not isinstance(image, JpegImageFile):
-        return
-    if (photoshop := image.info.get("photoshop")) and isinstance(found := photoshop.get(0x0404), bytes):
-        blocks.iptc.append(found)
-    if not blocks.xmp and "APP1" not in image.app and "APP11" not in image.app:
-        return
-    extensions: dict[bytes, dict[int, tuple[int, bytes]]] = {}
-    for name, body in image.applist:
-        if name == "APP11" and (b"jumb" in body or b"c2pa" in body):
-            blocks.has_c2pa = True
-        elif name == "APP1" and body.startswith(_XMP_HEADER):
-            packet = body[len(_XMP_HEADER) :]
-            if packet not in blocks.xmp:
-                _add_packet(blocks, packet, problems)
-        elif name == "APP1" and body.startswith(_EXTENSION_HEADER) and len(body) >= len(_EXTENSION_HEADER) + 40:
-            rest = body[len(_EXTENSION_HEADER) :]
-            length, offset = struct.unpack(">II", rest[32:40])
-            extensions.setdefault(rest[:32], {})[offset] = (length, rest[40:])
-    for parts in extensions.values():
-        _join_extension(parts, blocks, problems)
-
-
-def _join_extension(parts: Mapping[int, tuple[int, bytes]], blocks: Blocks, problems: Problems) -> None:
-    """Extended XMP: a packet too long for one segment, in portions with their offsets."""
-    joined = bytearray()
-    for offset, (_, portion) in sorted(parts.items()):
-        if offset != len(joined):
-            break
-        joined += portion
-    announced = max(length for length, _ in parts.values())
-    if len(joined) != announced:
-        problems.add(f"extended XMP is incomplete: {len(joined):,} of {announced:,} bytes are there in one piece")
-        joined = bytearray().join(portion for _, portion in parts.values())
-    _add_packet(blocks, bytes(joined), problems)
-
-
-def _add_packet(blocks: Blocks, packet: bytes, problems: Problems) -> None:
-    if len(blocks.xmp) < MOST_PACKETS:
-        blocks.xmp.append(packet)
-    else:
-        problems.add(f"more than {MOST_PACKETS} XMP packets; the first are read")
+    del image
+    find_jpeg_blocks(data, blocks, problems)
 
 
 def _png(image: Image.Image, data: bytes, blocks: Blocks, problems: Problems) -> None:
-    info = image.info
-    for keyword in _PNG_KEYWORDS:
-        if keyword in info:
-            blocks.png[keyword] = str(info[keyword])
-    for profile_of in ("exif", "iptc", "8bim", "xmp", "APP1"):
-        if profile := info.get(f"Raw profile type {profile_of}"):
-            _add_raw_profile(profile_of, str(profile), blocks, problems)
-    position, after_pixels = 8, False
-    for _ in range(MOST_BLOCKS):
-        if position + 8 > len(data):
-            return
-        kind = data[position + 4 : position + 8]
-        body_end = position + 8 + int.from_bytes(data[position : position + 4], "big")
-        if kind == b"IDAT":
-            after_pixels = True
-        elif kind == b"caBX":
-            blocks.has_c2pa = True
-        elif after_pixels and kind == b"eXIf":
-            blocks.exif.append(data[position + 8 : body_end])
-        elif after_pixels and kind in (b"iTXt", b"tEXt", b"zTXt"):
-            _add_late_text(kind, data[position + 8 : body_end], blocks, problems)
-        position = body_end + 4
-    problems.add(f"more than {MOST_BLOCKS:,} chunks; the first are looked at for metadata")
-
-
-def _add_late_text(kind: bytes, body: bytes, blocks: Blocks, problems: Problems) -> None:
-    keyword, _, rest = body.partition(b"\0")
-    compressed = kind == b"zTXt"
-    if kind == b"iTXt":
-        compressed = rest[:1] == b"\1"
-        rest = rest[2:].split(b"\0", 2)[-1]
-    elif compressed:
-        rest = rest[1:]
-    if compressed:
-        rest = zlib.decompressobj().decompress(rest, LARGEST_PACKET + 1)
-    name = keyword.decode("latin-1")
-    if name == "XML:com.adobe.xmp":
-        _add_packet(blocks, rest, problems)
-    elif name in _PNG_KEYWORDS:
-        blocks.png.setdefault(name, rest.decode("utf-8" if kind == b"iTXt" else "latin-1", "replace"))
-    elif name.startswith("Raw profile type "):
-        _add_raw_profile(name.removeprefix("Raw profile type "), rest.decode("latin-1"), blocks, problems)
-
-
-def _add_raw_profile(kind: str, text: str, blocks: Blocks, problems: Problems) -> None:
-    """A block in hexadecimal after three lines of heading, as ImageMagick writes it."""
-    lines = text[: 4 * LARGEST_PACKET].strip("\n").split("\n", 2)
-    try:
-        block = bytes.fromhex(lines[-1])
-    except ValueError:
-        problems.add(f"the raw profile {kind} is not hexadecimal")
-        return
-    if block.startswith(_XMP_HEADER):
-        _add_packet(blocks, block[len(_XMP_HEADER) :], problems)
-    elif kind == "xmp":
-        _add_packet(blocks, block, problems)
-    elif kind in ("exif", "APP1"):
-        blocks.exif.append(block)
-    elif block.startswith(b"8BIM"):
-        blocks.iptc += iptc.iptc_resources(block)
-    elif kind == "iptc":
-        blocks.iptc.append(block)
+    del image
+    find_png_blocks(data, blocks, problems)
 
 
 def _tiff(image: Image.Image, data: bytes, blocks: Blocks, problems: Problems) -> None:
-    del data, problems
     if not isinstance(image, TiffImagePlugin.TiffImageFile):
         return
     tags = image.tag_v2
-    if any(tag in tags for tag in exif.TAGS):
+    if any(tag in tags for tag in exif.TAGS) or exif.has_further_types(data):
         blocks.tiff_tags = tags
     blocks.has_c2pa = _TIFF_C2PA in tags
     # As Pillow's own IPTC reader: Photoshop declares the block as long integers, and the directory
     # would give the first one only.
     raw = tags._tagdata
-    if not blocks.xmp and _TIFF_XMP in raw:
-        blocks.xmp.append(raw[_TIFF_XMP])
+    if _TIFF_XMP in raw:
+        blocks.add_xmp(raw[_TIFF_XMP], problems)
     if _TIFF_IPTC in raw:
-        blocks.iptc.append(raw[_TIFF_IPTC])
-    elif _TIFF_PHOTOSHOP in raw:
-        blocks.iptc += iptc.iptc_resources(raw[_TIFF_PHOTOSHOP])
+        blocks.add_iptc(raw[_TIFF_IPTC], problems)
+    if _TIFF_PHOTOSHOP in raw:
+        blocks.add_photoshop(raw[_TIFF_PHOTOSHOP], problems)
 
 
 def _gif(image: Image.Image, data: bytes, blocks: Blocks, problems: Problems) -> None:
@@ -206,13 +101,17 @@ def _gif(image: Image.Image, data: bytes, blocks: Blocks, problems: Problems) ->
         if data[position : position + 1] != b"\x21":
             return
         name = data[position + 3 : position + 14]
+        end = _after_sub_blocks(data, position + 2)
         if name == b"XMP DataXMP":
             # The packet is not in sub-blocks; a trailer that counts down leads to its end.
-            end = data.find(b"\x01\xff\xfe\xfd", position + 14)
-            _add_packet(blocks, data[position + 14 : end if end > 0 else len(data)], problems)
+            trailer = data.find(b"\x01\xff\xfe\xfd", position + 14)
+            blocks.add_xmp(data[position + 14 : trailer if trailer > 0 else len(data)], problems)
         elif name.startswith(b"C2PA_GIF"):
             blocks.has_c2pa = True
-        position = _after_sub_blocks(data, position + 2)
+        elif data[position + 1] == 0xFE and ABOUT_RIGHTS.search(comment := _joined(data[position + 2 : end])):
+            blocks.texts.append(("comment", "Comment", read_text(comment)))
+        position = end
+    problems.add(f"more than {MOST_BLOCKS:,} blocks; the first are looked at for metadata")
 
 
 def _after_sub_blocks(data: bytes, position: int) -> int:
@@ -225,16 +124,31 @@ def _after_sub_blocks(data: bytes, position: int) -> int:
     return position + 1
 
 
+def _joined(sub_blocks: bytes) -> bytes:
+    joined, position = bytearray(), 0
+    while position < len(sub_blocks) and sub_blocks[position]:
+        joined += sub_blocks[position + 1 : position + 1 + sub_blocks[position]]
+        position += 1 + sub_blocks[position]
+    return bytes(joined)
+
+
 def _webp(image: Image.Image, data: bytes, blocks: Blocks, problems: Problems) -> None:
-    del image, problems
+    del image
     position = 12
     for _ in range(MOST_BLOCKS):
         if position + 8 > len(data):
             return
-        if data[position : position + 4] == b"C2PA":
-            blocks.has_c2pa = True
+        kind = data[position : position + 4]
         length = int.from_bytes(data[position + 4 : position + 8], "little")
+        body = data[position + 8 : position + 8 + length] if kind in (b"XMP ", b"EXIF") else b""
+        if kind == b"XMP ":
+            blocks.add_xmp(body, problems)
+        elif kind == b"EXIF":
+            blocks.add_exif(body, problems)
+        elif kind == b"C2PA":
+            blocks.has_c2pa = True
         position += 8 + length + (length & 1)
+    problems.add(f"more than {MOST_BLOCKS:,} chunks; the first are looked at for metadata")
 
 
 def _boxes(data: bytes) -> Iterator[tuple[bytes, int, int]]:
@@ -254,17 +168,23 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _iso_media(image: Image.Image, data: bytes, blocks: Blocks, problems: Problems) -> None:
-    del image
+    for add, block in ((blocks.add_xmp, image.info.get("xmp")), (blocks.add_exif, image.info.get("exif"))):
+        if block:
+            add(block.encode("utf-8", "replace") if isinstance(block, str) else bytes(block), problems)
     for kind, start, end in _boxes(data):
         if kind == b"uuid":
-            identifier = data[start : start + 16]
+            identifier, content = data[start : start + 16], start + 16
             if identifier == _C2PA_UUID:
                 blocks.has_c2pa = True
-            elif identifier == _XMP_UUID and not blocks.xmp:
-                _add_packet(blocks, data[start + 16 : end], problems)
+            elif identifier == _XMP_UUID:
+                blocks.add_xmp(data[content:end], problems)
+            elif identifier == _IPTC_UUID:
+                blocks.add_iptc(data[content:end], problems)
+            elif identifier == _EXIF_UUID:
+                blocks.add_exif(data[content:end], problems)
 
 
-_Walk = Callable[[Image.Image, bytes, Blocks, Problems], None]
+_Walk = Callable[[Any, bytes, Blocks, Problems], None]
 _WALKS: dict[str, _Walk] = {
     "JPEG": _jpeg,
     "MPO": _jpeg,

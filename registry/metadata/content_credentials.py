@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -31,6 +32,9 @@ _CATEGORIES = {
     "ai_generative_training": Category.GENERATIVE_TRAINING,
     "ai_inference": Category.AI_INFERENCE,
 }
+_VERSIONS = ("1",)
+_ABOUT_TRAINING = re.compile(r"(?:training|data)[-_. ]?(?:and[-_. ])?(?:data[-_. ])?mining", re.IGNORECASE)
+_CONSTRAINTS = ("constraint_info", "constraints_info")
 _USES = {"allowed": Use.ALLOWED, "notallowed": Use.PROHIBITED, "constrained": Use.CONSTRAINED}
 
 
@@ -49,7 +53,7 @@ def read_credentials(
             c2pa.Reader(media_type, io.BytesIO(data), context=context) as reader,
         ):
             store = json.loads(reader.json())
-        return _credentials(store, problems), tuple(_signals(store))
+        return _credentials(store, problems), tuple(_signals(store, problems))
     except Exception as error:
         problems.add_error("the C2PA manifest cannot be read", error)
         return None, ()
@@ -100,44 +104,73 @@ def _report(store: Mapping[str, Any], active: Mapping[str, Any], problems: Probl
     return report if len(report) <= LARGEST_REPORT else "{}"
 
 
-def _signals(store: Mapping[str, Any]) -> Iterator[RightsSignal]:
+def _signals(store: Mapping[str, Any], problems: Problems) -> Iterator[RightsSignal]:
     valid = "" if _state(store) in ("Valid", "Trusted") else " (not valid)"
     active = str(store.get("active_manifest"))
     for label, manifest in _mapping(store.get("manifests")).items():
         if label == active:
-            yield from _signals_of(_mapping(manifest), f"c2pa manifest{valid}")
+            yield from _signals_of(_mapping(manifest), f"c2pa manifest{valid}", problems)
         else:
             # A part's reservation binds the whole; a part's permission does not free it.
-            for signal in _signals_of(_mapping(manifest), f"c2pa manifest of an ingredient{valid}"):
-                if signal.use in (Use.PROHIBITED, Use.CONSTRAINED):
+            for signal in _signals_of(_mapping(manifest), f"c2pa manifest of an ingredient{valid}", problems):
+                if signal.use in (Use.PROHIBITED, Use.CONSTRAINED, Use.UNCLEAR):
                     yield signal
 
 
-def _signals_of(manifest: Mapping[str, Any], found_in: str) -> Iterator[RightsSignal]:
+def _signals_of(manifest: Mapping[str, Any], found_in: str, problems: Problems) -> Iterator[RightsSignal]:
     assertions = manifest.get("assertions")
     for assertion in assertions if isinstance(assertions, list) else ():
         # A label may end in a version (.v2) and in a number where there are several (__1).
         label = str(_mapping(assertion).get("label")).split("__", 1)[0]
-        protocol = next(
-            (each for name, each in _PROTOCOLS.items() if label == name or label.startswith(f"{name}.v")), None
-        )
-        if protocol:
-            entries = _mapping(_mapping(_mapping(assertion).get("data")).get("entries"))
-            for name, entry in entries.items():
-                yield _signal(protocol, name, entry, found_in)
+        if not _ABOUT_TRAINING.search(label):
+            continue
+        name, _, version = label.partition(".v")
+        protocol = _PROTOCOLS.get(name)
+        if protocol is None or (version and version not in _VERSIONS):
+            problems.add(
+                f"C2PA: the assertion {label[:200]!r} is of no known kind or version; read as one that is known"
+            )
+        entries = list(_entries(_mapping(assertion).get("data")))
+        if not entries:
+            problems.add(f"C2PA: the assertion {label[:200]!r} has no entries that are understood")
+            yield _signal(protocol or Protocol.C2PA, "", _mapping(assertion).get("data"), found_in, problems)
+        for purpose, entry in entries:
+            yield _signal(protocol or Protocol.C2PA, purpose, entry, found_in, problems)
 
 
-def _signal(protocol: Protocol, name: str, entry: object, found_in: str) -> RightsSignal:
+def _entries(data: object) -> Iterator[tuple[str, object]]:
+    """Each purpose with its statement: under ``entries``, or flat beside it."""
+    nested = _mapping(data).get("entries")
+    yield from _mapping(nested).items()
+    if nested is not None and not isinstance(nested, dict):
+        yield "entries", nested
+    for name, entry in _mapping(data).items():
+        if name.rsplit(".", 1)[-1] in _CATEGORIES or (name != "entries" and "use" in _mapping(entry)):
+            yield name, entry
+
+
+def _signal(protocol: Protocol, name: str, entry: object, found_in: str, problems: Problems) -> RightsSignal:
     category = _CATEGORIES.get(name.rsplit(".", 1)[-1])
-    stated = str(_mapping(entry).get("use") or entry).strip().lower()
-    # An unknown purpose says nothing about training; of an unknown use only the start is read.
-    unknown = Use.PROHIBITED if stated.startswith("not") else Use.UNSPECIFIED
+    stated = str(_mapping(entry).get("use") or entry).strip()
+    raw = clean(json.dumps({name: entry}, ensure_ascii=False, sort_keys=True))[:LONGEST_RAW]
+    constraint = next((text for key in _CONSTRAINTS if (text := _text(_mapping(entry).get(key)))), None)
+    use = _USES.get(stated.replace(" ", "").replace("_", "").lower())
+    if use is None:
+        problems.add(f"C2PA: the use in {raw[:200]} is not understood")
+        # Of an unknown use only the start is read.
+        use = Use.PROHIBITED if stated.lower().startswith("not") else Use.UNCLEAR
+    elif use is Use.ALLOWED and constraint:
+        problems.add(f"C2PA: {raw[:200]} allows a use and constrains it; it counts as constrained")
+        use = Use.CONSTRAINED
+    if category is None and name:
+        problems.add(f"C2PA: the purpose {name[:200]!r} is not known; it says nothing about training")
+        use = Use.UNSPECIFIED
     return RightsSignal(
         protocol=protocol,
         category=category or Category.ALL,
-        use=_USES.get(stated, unknown) if category else Use.UNSPECIFIED,
-        constraint=_text(_mapping(entry).get("constraint_info")),
-        raw=clean(json.dumps({name: entry}, ensure_ascii=False, sort_keys=True))[:LONGEST_RAW],
+        use=use,
+        constraint=constraint,
+        raw=raw,
         found_in=found_in,
     )
 

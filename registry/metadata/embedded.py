@@ -8,16 +8,16 @@ Files with broken metadata are registered too: unreadable metadata is a line in 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from PIL import Image
 
-from registry.metadata.containers import MOST_PACKETS, Blocks, locate
+from registry.metadata.blocks import Blocks
+from registry.metadata.containers import locate
 from registry.metadata.content_credentials import read_credentials
 from registry.metadata.exif import read_exif, read_tags
 from registry.metadata.iptc import read_iptc
-from registry.metadata.plus import prohibitions_in
-from registry.metadata.values import LARGEST_PACKET, EmbeddedMetadata, Problems, put
+from registry.metadata.values import EmbeddedMetadata, Problems, put
 from registry.metadata.xmp import read_xmp
 from registry.signals import RightsSignal
 
@@ -38,17 +38,15 @@ def read_embedded(image: Image.Image, data: bytes, *, credentials: bool = True) 
     blocks = locate(image, data, problems)
     if not blocks.any and not problems.lines:
         return NOTHING
-    signals: list[RightsSignal] = []
+    signals = list(blocks.signals)
     fields = {
-        "xmp": _read_packets(blocks, signals, problems),
-        "iptc": _merged(read_iptc(block, problems) for block in _bounded("IPTC", blocks.iptc, problems)),
-        "exif": _merged(read_exif(block, problems) for block in _bounded("EXIF", blocks.exif, problems)),
-        "png": {},
+        "xmp": _merged("XMP", _read_packets(blocks, signals, problems), problems),
+        "iptc": _merged("IPTC", (read_iptc(block, problems) for block in blocks.iptc), problems),
+        "exif": _merged("EXIF", _read_exif_blocks(blocks, data, problems), problems),
     }
-    if blocks.tiff_tags is not None:
-        fields["exif"] = {**fields["exif"], **read_tags(blocks.tiff_tags, problems)}
-    for name, value in blocks.png.items():
-        put(fields["png"], name, value, problems, "PNG")
+    for place, name, reading in blocks.texts:
+        problems.add_doubt(place.upper(), name, reading.doubt)
+        put(fields.setdefault(place, {}), name, reading.text, problems, place.upper())
     found = None
     if blocks.has_c2pa and not credentials:
         problems.add(UNREAD_CREDENTIALS)
@@ -57,42 +55,37 @@ def read_embedded(image: Image.Image, data: bytes, *, credentials: bool = True) 
         media_type = _MEDIA_TYPES.get(name) or Image.MIME.get(name, "application/octet-stream")
         found, reserved = read_credentials(data, media_type, problems)
         signals += reserved
-    main = blocks.xmp[0] if blocks.xmp else None
     return EmbeddedMetadata.gathered(
         fields,
-        xmp=main if main and len(main) <= LARGEST_PACKET else None,
+        xmp=blocks.xmp[0] if blocks.xmp else None,
         signals=signals,
         c2pa=found,
         problems=problems.lines,
     )
 
 
-def _read_packets(blocks: Blocks, signals: list[RightsSignal], problems: Problems) -> dict[str, str]:
-    fields: dict[str, str] = {}
+def _read_packets(blocks: Blocks, signals: list[RightsSignal], problems: Problems) -> Iterator[dict[str, str]]:
     for packet in blocks.xmp:
-        if len(packet) > LARGEST_PACKET:
-            problems.add(
-                f"an XMP packet of {len(packet):,} bytes is neither read nor kept; at most {LARGEST_PACKET:,} are"
-            )
-            signals += prohibitions_in(packet, "xmp (not readable)")
-            continue
         content = read_xmp(packet, problems)
         signals += content.signals
-        fields = {**content.fields, **fields}
-    return fields
+        yield content.fields
 
 
-def _bounded(what: str, found: list[bytes], problems: Problems) -> Iterator[bytes]:
-    for block in found[:MOST_PACKETS]:
-        if len(block) <= LARGEST_PACKET:
-            yield block
-        else:
-            problems.add(f"a block of {what} of {len(block):,} bytes is not read; at most {LARGEST_PACKET:,} are")
+def _read_exif_blocks(blocks: Blocks, data: bytes, problems: Problems) -> Iterator[dict[str, str]]:
+    if blocks.tiff_tags is not None:
+        yield read_tags(blocks.tiff_tags, data, problems)
+    for block in blocks.exif:
+        yield read_exif(block, problems)
 
 
-def _merged(found: Iterable[dict[str, str]]) -> dict[str, str]:
-    """All fields; the first block's value of each."""
+def _merged(what: str, found: Iterable[Mapping[str, str]], problems: Problems) -> dict[str, str]:
+    """All fields; where blocks of one kind state a field differently, all of its values."""
     fields: dict[str, str] = {}
     for each in found:
-        fields = {**each, **fields}
+        for name, value in each.items():
+            if fields.get(name, value) != value:
+                problems.add(
+                    f"{what} {name} is stated twice and differently: {fields[name][:100]!r} and {value[:100]!r}"
+                )
+            put(fields, name, value, problems, what)
     return fields

@@ -1,7 +1,7 @@
 """The PLUS Data Mining vocabulary, adopted by IPTC for its photo metadata: ``plus:DataMining``.
 
 Values are addresses such as ``http://ns.useplus.org/ldf/vocab/DMI-PROHIBITED``, or their last part
-alone. An unknown value is kept without a meaning, but is a prohibition if it begins like one.
+alone. An unknown value is unclear, or a prohibition if it begins like one.
 
 Source: PLUS Media Data Mining, IPTC Photo Metadata Standard 2023.1.
 """
@@ -47,7 +47,7 @@ def read_data_mining(value: str, constraint: str | None, found_in: str) -> Itera
     if not raw:
         return
     term = term_of(raw)
-    unknown = Use.PROHIBITED if term.startswith("DMI-PROHIBITED") else Use.UNSPECIFIED
+    unknown = Use.PROHIBITED if term.startswith("DMI-PROHIBITED") else Use.UNCLEAR
     for category, use in _MEANINGS.get(term, ((Category.ALL, unknown),)):
         yield RightsSignal(
             protocol=Protocol.PLUS,

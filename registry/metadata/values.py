@@ -1,7 +1,8 @@
 """The values of embedded metadata: frozen, plain and bounded.
 
 Text from a file appears in listings, reports and spreadsheets, where a control character or a
-bidirectional override can disguise a name: both are removed here.
+bidirectional override can disguise a name: both are removed here. Letters never are: control
+characters 80 to 9F are letters of Windows-1252, and half of a surrogate pair leaves a mark.
 """
 
 from __future__ import annotations
@@ -15,17 +16,23 @@ from typing import Any
 
 from registry.errors import InputError
 from registry.messages import plain_reason
+from registry.metadata.byte_text import from_windows
 from registry.signals import Category, Protocol, RightsSignal, Use
 
 LONGEST_VALUE = 4_096
 LARGEST_PACKET = 2**20
 LARGEST_REPORT = 2**16
 MOST_PROBLEMS = 20
+LONGEST_PROBLEM = 300
 MOST_SIGNALS = 64
 
-_LINE_BREAK = re.compile(r"\r\n?|[\u2028\u2029\x85]")
-# Controls but the line feed, surrogates (no database takes them), marks of writing direction.
-_UNWANTED = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_LINE_BREAK = re.compile(r"\r\n?|[\u2028\u2029]")
+_UNWANTED = re.compile(r"[\x00-\x09\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069\ufeff]")
+"""Controls but the line feed, and marks of writing direction."""
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_WINDOWS = re.compile(r"[\x80-\x9f]")
+_AROUND = "\0 \t\r\n\ufeff"
+"""Filling, at the ends of a text: nothing is lost with it."""
 
 SOURCES: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
     {
@@ -41,10 +48,11 @@ SOURCES: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
             ("iptc", "CopyrightNotice"),
             ("exif", "Copyright"),
             ("png", "Copyright"),
+            ("comment", "Comment"),
         ),
         "credit_line": (("xmp", "photoshop:Credit"), ("iptc", "Credit")),
         "rights_url": (("xmp", "xmpRights:WebStatement"),),
-        "usage_terms": (("xmp", "xmpRights:UsageTerms"),),
+        "usage_terms": (("xmp", "xmpRights:UsageTerms"), ("png", "Disclaimer")),
         "title": (("xmp", "dc:title"), ("iptc", "ObjectName"), ("exif", "XPTitle"), ("png", "Title")),
         "description": (
             ("xmp", "dc:description"),
@@ -52,6 +60,7 @@ SOURCES: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
             ("exif", "ImageDescription"),
             ("exif", "XPComment"),
             ("png", "Description"),
+            ("png", "Comment"),
         ),
         "digital_source_type": (("xmp", "Iptc4xmpExt:DigitalSourceType"),),
     }
@@ -67,8 +76,16 @@ class Problems:
         self._lines: dict[str, None] = {}
 
     def add(self, line: str) -> None:
+        line = " ".join(clean(line).split())[:LONGEST_PROBLEM]
+        if len(self._lines) == MOST_PROBLEMS - 1 and line not in self._lines:
+            line = "there are further problems, which are not listed"
         if len(self._lines) < MOST_PROBLEMS:
-            self._lines[" ".join(clean(line).split())[:300]] = None
+            self._lines[line] = None
+
+    def add_doubt(self, place: str, name: str, doubt: str | None) -> None:
+        """A doubt about the reading of a field, if there is one."""
+        if doubt:
+            self.add(f"{place} {name} {doubt}")
 
     def add_error(self, what: str, error: BaseException) -> None:
         self.add(f"{what}: {plain_reason(error)}")
@@ -79,18 +96,39 @@ class Problems:
 
 
 def clean(text: str) -> str:
-    """The text without control characters, surrogates, direction overrides; line breaks as LF."""
-    return _UNWANTED.sub("", _LINE_BREAK.sub("\n", text.replace("\t", " "))).strip()
+    """The text without control characters and direction overrides; line breaks as LF.
+
+    Control characters 80 to 9F become the letters of Windows-1252, surrogates U+FFFD.
+    """
+    text = _UNWANTED.sub("", _LINE_BREAK.sub("\n", text.replace("\t", " "))).strip()
+    return _SURROGATE.sub("\ufffd", from_windows(text)) if not text.isascii() else text
 
 
 def put(fields: dict[str, str], name: str, text: str, problems: Problems, place: str) -> None:
-    """Keep a cleaned value under ``name``, unless it is empty or ``name`` already has one."""
+    """Keep a cleaned value under ``name``, behind other values that it already has."""
     # Twice the limit leaves room for what cleaning takes out, and bounds the cost of a huge value.
     value = clean(text[: 2 * LONGEST_VALUE])
+    _add_losses(text[: 2 * LONGEST_VALUE].strip(_AROUND), problems, place, name)
     if len(value) > LONGEST_VALUE or len(text) > 2 * LONGEST_VALUE:
         problems.add(f"{place} {name} has {len(text):,} characters; the first {LONGEST_VALUE:,} are kept")
-    if value:
-        fields.setdefault(name, value[:LONGEST_VALUE].rstrip())
+    value = value[:LONGEST_VALUE].rstrip()
+    former = fields.get(name, "")
+    if value not in former:
+        joined = f"{former}; {value}" if former else value
+        if len(joined) > LONGEST_VALUE:
+            problems.add(f"{place} {name} has several values; the first {LONGEST_VALUE:,} characters are kept")
+        fields[name] = joined[:LONGEST_VALUE].rstrip()
+
+
+def _add_losses(text: str, problems: Problems, place: str, name: str) -> None:
+    if left_out := len(_UNWANTED.findall(text.replace("\t", " ").replace("\r", ""))):
+        problems.add(f"{place} {name} has {left_out:,} control characters or marks of direction; they are left out")
+    if text.isascii():
+        return
+    if _WINDOWS.search(text):
+        problems.add(f"{place} {name} has control characters 80 to 9F; read as letters of Windows-1252")
+    if "\ufffd" in text or _SURROGATE.search(text):
+        problems.add(f"{place} {name} has characters that were lost (U+FFFD) before it was read")
 
 
 @dataclass(frozen=True)
@@ -213,7 +251,7 @@ def _signal(plain: Mapping[str, Any]) -> RightsSignal:
 
 
 # Reservations come first, so that no number of other signals pushes one over the limit.
-_STRICTNESS = {Use.PROHIBITED: 0, Use.CONSTRAINED: 1, Use.UNSPECIFIED: 2, Use.ALLOWED: 3}
+_STRICTNESS = {Use.PROHIBITED: 0, Use.CONSTRAINED: 1, Use.UNCLEAR: 2, Use.UNSPECIFIED: 3, Use.ALLOWED: 4}
 
 
 def _signal_order(signal: RightsSignal) -> tuple[int, str, str, str, str, str]:

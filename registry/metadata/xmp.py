@@ -1,11 +1,11 @@
 """The properties about rights in XMP packets (RDF in XML).
 
 The XML is parsed within limits (:mod:`registry.limited_xml`). Properties may be attributes or
-elements, plain or in an ``rdf:Alt``, ``Seq`` or ``Bag``; of several languages the default is taken,
-or else the first. A reservation counts anywhere in the packet, because programs put it in wrong
-places.
+elements, plain or in an ``rdf:Alt``, ``Seq`` or ``Bag``. Of several languages the default is taken,
+or else the first that is not empty; texts about rights are taken in every language. A reservation
+counts anywhere in the packet, because programs put it in wrong places.
 
-Source: ISO 16684-1 (XMP), sections 7.3 to 7.9 and C.2.
+Sources: ISO 16684-1 (XMP), sections 7.3 to 7.9 and C.2; W3C TDMRep, section on metadata in PDF.
 """
 
 from __future__ import annotations
@@ -19,10 +19,9 @@ from xml.etree.ElementTree import Element
 
 from registry.limited_xml import parse_xml
 from registry.metadata import plus
-from registry.metadata.values import MOST_SIGNALS, Problems, put
-from registry.signals import RightsSignal
-
-MOST_ITEMS = 100
+from registry.metadata.byte_text import WINDOWS_BYTES
+from registry.metadata.values import MOST_SIGNALS, Problems, clean, put
+from registry.signals import LONGEST_RAW, Category, Protocol, RightsSignal, Use
 
 _RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 _PLUS = "{http://ns.useplus.org/ldf/xmp/1.0/}"
@@ -30,6 +29,20 @@ _IPTC = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}"
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 _CONTAINERS = frozenset({f"{_RDF}Alt", f"{_RDF}Seq", f"{_RDF}Bag"})
 _DATA_MINING = f"{_PLUS}DataMining"
+_MINING = re.compile(r"\}data[-_ ]?mining$", re.IGNORECASE)
+_TDM = re.compile(r"tdmrep[/#]?\}(?:tdm-)?(reservation|policy)$", re.IGNORECASE)
+_RESERVATIONS = {"0": Use.ALLOWED, "1": Use.PROHIBITED}
+_IN_EVERY_LANGUAGE = frozenset(
+    {
+        "{http://purl.org/dc/elements/1.1/}rights",
+        "{http://ns.adobe.com/xap/1.0/rights/}UsageTerms",
+        f"{_PLUS}OtherConstraints",
+    }
+)
+"""Texts about rights: a reservation may stand in one language only."""
+
+AI_PROPERTIES = ("AIPromptInformation", "AIPromptWriterName", "AISystemUsed", "AISystemVersionUsed")
+"""Of IPTC's Photo Metadata Standard 2025.1: how a generative system made the picture."""
 
 PROPERTIES: Mapping[str, str] = MappingProxyType(
     {
@@ -41,6 +54,7 @@ PROPERTIES: Mapping[str, str] = MappingProxyType(
         "{http://ns.adobe.com/xap/1.0/rights/}WebStatement": "xmpRights:WebStatement",
         "{http://ns.adobe.com/xap/1.0/rights/}UsageTerms": "xmpRights:UsageTerms",
         f"{_IPTC}DigitalSourceType": "Iptc4xmpExt:DigitalSourceType",
+        **{f"{_IPTC}{name}": f"Iptc4xmpExt:{name}" for name in AI_PROPERTIES},
         "{http://purl.org/dc/terms/}provenance": "dcterms:provenance",
     }
 )
@@ -90,7 +104,8 @@ def read_xmp(packet: bytes, problems: Problems, found_in: str = "xmp") -> XmpCon
     try:
         root = parse_xml(_decoded(packet, problems))
         _read_fields(root, content, problems)
-        _read_signals(root, content, problems, found_in)
+        _read_data_mining(root, content, problems, found_in)
+        _read_tdm(root, content, problems, found_in)
     except Exception as error:
         problems.add_error("XMP cannot be read", error)
         content.signals = list(plus.prohibitions_in(packet, f"{found_in} (not readable)"))[:MOST_SIGNALS]
@@ -102,10 +117,9 @@ def _decoded(packet: bytes, problems: Problems) -> str:
     try:
         text = packet.decode(encoding)
     except UnicodeDecodeError as error:
-        problems.add(
-            f"XMP is not the {encoding} that it should be, at byte {error.start:,}; such characters are replaced"
-        )
-        text = packet.decode(encoding, "replace")
+        instead = "read as Windows-1252" if encoding == "utf-8" else "replaced"
+        problems.add(f"XMP is not the {encoding} that it should be, at byte {error.start:,}; such bytes are {instead}")
+        text = packet.decode(encoding, WINDOWS_BYTES if encoding == "utf-8" else "replace")
     text = text.strip("\0 \r\n\t\ufeff")
     allowed = _NOT_XML.sub("", text)
     if len(allowed) != len(text):
@@ -119,8 +133,11 @@ def _read_fields(root: Element, content: XmpContent, problems: Problems) -> None
         put(content.fields, name, "; ".join(value for value in values if value.strip()), problems, "XMP")
 
 
-def _read_signals(root: Element, content: XmpContent, problems: Problems, found_in: str) -> None:
+def _read_data_mining(root: Element, content: XmpContent, problems: Problems, found_in: str) -> None:
     values = {value: None for tag, values in _everywhere(root) if tag == _DATA_MINING for value in values}
+    for tag, found in _misplaced(root):
+        problems.add(f"{tag[1:].replace('}', ' ')[:200]} is not plus:DataMining; its value is read as if it were")
+        values |= dict.fromkeys(found)
     for value in values:
         term = plus.term_of(value)
         if term and term not in plus.VALUES:
@@ -130,6 +147,43 @@ def _read_signals(root: Element, content: XmpContent, problems: Problems, found_
         if constraint is None and term in _CONSTRAINT_OF:
             problems.add(f"plus:DataMining is {term}, and there is nothing to see in {' or '.join(places)}")
         content.signals += plus.read_data_mining(value, constraint, found_in)
+
+
+def _read_tdm(root: Element, content: XmpContent, problems: Problems, found_in: str) -> None:
+    """TDMRep as properties, which its report gives for the XMP of PDF; they may stand in any."""
+    stated: dict[str, list[str]] = {"reservation": [], "policy": []}
+    for element in root.iter():
+        attributes = [(name, [value]) for name, value in element.attrib.items()]
+        if _TDM.search(element.tag):
+            attributes.append((element.tag, _values(element)))
+        for name, values in attributes:
+            if found := _TDM.search(name):
+                stated[found[1].lower()] += [value.strip() for value in values]
+    policy = next((value for value in stated["policy"] if value), None)
+    for value in dict.fromkeys(stated["reservation"]):
+        use = _RESERVATIONS.get(value)
+        if use is None:
+            problems.add(f"tdm:reservation is {value[:200]!r}, expected 0 or 1")
+        content.signals.append(
+            RightsSignal(
+                Protocol.TDMREP,
+                Category.ALL,
+                use or Use.UNCLEAR,
+                clean(policy)[:LONGEST_RAW] if policy and use is Use.PROHIBITED else None,
+                clean(f"tdm:reservation {value}")[:LONGEST_RAW],
+                found_in,
+            )
+        )
+
+
+def _misplaced(root: Element) -> Iterator[tuple[str, list[str]]]:
+    """Properties called DataMining, in other letters or in a namespace that is not PLUS's."""
+    for element in root.iter():
+        if element.tag != _DATA_MINING and _MINING.search(element.tag):
+            yield element.tag, _values(element)
+        for name, value in element.attrib.items():
+            if name != _DATA_MINING and _MINING.search(name):
+                yield name, [value]
 
 
 def _described(root: Element) -> Iterator[tuple[str, list[str]]]:
@@ -153,16 +207,23 @@ def _everywhere(root: Element) -> Iterator[tuple[str, list[str]]]:
 
 
 def _values(element: Element) -> list[str]:
-    container = next((child for child in element if child.tag in _CONTAINERS), None)
-    if container is None:
+    containers = [child for child in element if child.tag in _CONTAINERS]
+    if not containers:
         return [_plain(element)]
-    if element.tag == _DATA_MINING:
-        return [_plain(item) for item in container]  # all of them: the strictest counts
-    items = list(container)[:MOST_ITEMS]
-    if container.tag == f"{_RDF}Alt" and any(_LANGUAGE in item.attrib for item in items):
-        default = [item for item in items if item.get(_LANGUAGE, "").lower() == "x-default"]
-        items = (default or items)[:1]
-    return [_plain(item) for item in items]
+    values = [_values_in(container, element.tag) for container in containers]
+    return [value for each in values for value in each]
+
+
+def _values_in(container: Element, tag: str) -> list[str]:
+    items = [(item.get(_LANGUAGE, "").lower(), _plain(item)) for item in container]
+    if tag == _DATA_MINING or not any(value.strip() for _, value in items):
+        return [value for _, value in items]  # all of them: the strictest counts
+    if container.tag == f"{_RDF}Alt" and any(language for language, _ in items):
+        stated = [(language, value) for language, value in items if value.strip()]
+        stated.sort(key=lambda item: item[0] != "x-default")
+        values = list(dict.fromkeys(value for _, value in stated))
+        return values if tag in _IN_EVERY_LANGUAGE else values[:1]
+    return [value for _, value in items]
 
 
 def _plain(element: Element) -> str:

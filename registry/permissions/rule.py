@@ -22,9 +22,10 @@ newest policy of a site, the present rightsholders and licence.
 6. **Nothing on record.** Otherwise the work is unclear.
 
 From loosest to strictest: permitted, unclear, constrained, prohibited, withdrawn. A signal that
-leaves a use unspecified does not count. Merged records of a rightsholder count as one; each keeps
-its newest review, and the strictest counts until the rightsholder is reviewed anew. References to a
-licence with the same SPDX expression count as one licence.
+leaves a use unspecified does not count; one that is not understood makes the use unclear. Merged
+records of a rightsholder count as one; each keeps its newest review, and the strictest counts until
+the rightsholder is reviewed anew. References to a licence with the same SPDX expression count as
+one licence.
 """
 
 from __future__ import annotations

@@ -18,8 +18,9 @@ import atheris
 
 with atheris.instrument_imports(include=["registry.metadata", "xml", "defusedxml"]):
     from registry.metadata import read_embedded
+    from registry.metadata.blocks import photoshop_resources
     from registry.metadata.exif import read_exif
-    from registry.metadata.iptc import iptc_resources, read_iptc
+    from registry.metadata.iptc import read_iptc
     from registry.metadata.values import Problems
     from registry.metadata.xmp import read_xmp
 
@@ -36,7 +37,7 @@ def fuzz_one(data: bytes) -> None:
     elif choice == b"i":
         read_iptc(block, problems)
     elif choice == b"p":
-        list(iptc_resources(block))
+        list(photoshop_resources(block))
     elif choice == b"e":
         read_exif(block, problems)
     else:

@@ -86,7 +86,10 @@ def register(
     ] = False,
     decode: Annotated[
         bool,
-        typer.Option("--decode", help="Decode every image completely: slower, finds damage inside JPEG and WebP data."),
+        typer.Option(
+            "--decode",
+            help="Decode every image completely: slower, finds damage that a decoder notices. docs/registry.md says how much.",
+        ),
     ] = False,
     near_duplicates: Annotated[
         bool, typer.Option("--near-duplicates/--no-near-duplicates", help="Search for works that look alike.")

@@ -107,6 +107,40 @@ def test_decoding_finds_damage_that_the_structure_does_not_show(folder: Path) ->
     assert refusal(folder, bytes(data), decode=True)
 
 
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_decoding_finds_damage_inside_photographs(folder: Path, mode: str, progressive: bool) -> None:
+    """Pillow fills what is missing with grey; `--decode` refuses the file."""
+    image = PHOTO.resize((256, 192)).convert(mode)
+    whole = encoded(image, "JPEG", quality=90, progressive=progressive)
+    half, tenth = len(whole) // 2, len(whole) // 10
+    assert isinstance(inspect(folder, whole, decode=True), Work)
+    for damaged in (whole[:half] + b"\xff\xd9", whole[:half] + bytes(tenth) + whole[half + tenth :]):
+        assert isinstance(inspect(folder, damaged), Work)
+        assert "Corrupt JPEG data" in refusal(folder, damaged, decode=True)
+
+
+@pytest.mark.parametrize("subsampling", [0, 1, 2, "4:1:1"])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_decoding_takes_good_photographs_of_every_kind(folder: Path, mode: str, subsampling: int | str) -> None:
+    """Also those whose subsampling simplejpeg does not know, and those with filling before the
+    end.
+    """
+    for size in ((1, 1), (17, 33)):
+        data = encoded(PHOTO.resize(size).convert(mode), "JPEG", subsampling=subsampling, restart_marker_blocks=2)
+        for good in (data, data[:-2] + bytes(9) + data[-2:], data + b"appended"):
+            assert isinstance(inspect(folder, good, decode=True), Work)
+
+
+@pytest.mark.parametrize("tiles", [{}, {"strip_size": 2048}])
+def test_decoding_compares_the_checksums_of_a_tiff(folder: Path, tiles: dict[str, int]) -> None:
+    """The library prints that a checksum is wrong, and goes on."""
+    data = bytearray(encoded(PHOTO, "TIFF", compression="tiff_adobe_deflate", **tiles))
+    assert isinstance(inspect(folder, bytes(data), decode=True), Work)
+    data[3000:3064] = bytes(64)
+    assert refusal(folder, bytes(data), decode=True)
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [

@@ -79,6 +79,45 @@ def test_the_older_assertion() -> None:
     assert any("telepathy" in signal.raw for signal in metadata.signals)
 
 
+FLAT = {"cawg.ai_training": {"use": "notAllowed"}}
+TERMS = "https://a.example/terms"
+NOT_UNDERSTOOD = "is not understood"
+
+
+@pytest.mark.parametrize(
+    ("label", "data", "expected", "problem"),
+    [
+        ("cawg.training-mining", FLAT, {Use.PROHIBITED}, None),
+        ("cawg.training-mining", {"entries": {"cawg.ai_training": {"use": "allowed"}}, **FLAT},
+         {Use.ALLOWED, Use.PROHIBITED}, None),
+        ("cawg.training-mining", {"entries": {}, **FLAT}, {Use.PROHIBITED}, None),
+        ("c2pa.training-mining", {"c2pa.ai_training": {"use": "constrained", "constraints_info": TERMS}},
+         {Use.CONSTRAINED}, None),
+        ("c2pa.training-mining", {"c2pa.ai_training": {"use": "allowed", "constraint_info": TERMS}},
+         {Use.CONSTRAINED}, "allows a use and constrains it"),
+        ("c2pa.training-mining", {"c2pa.ai_training": {"use": "forbidden"}}, {Use.UNCLEAR}, NOT_UNDERSTOOD),
+        ("c2pa.training-mining", {"c2pa.ai_training": {"use": "not permitted"}}, {Use.PROHIBITED}, NOT_UNDERSTOOD),
+        ("c2pa.training-mining", {"c2pa.ai_training": {}}, {Use.UNCLEAR}, NOT_UNDERSTOOD),
+        ("c2pa.training-mining", {"entries": ["notAllowed"]}, {Use.UNSPECIFIED}, NOT_UNDERSTOOD),
+        ("c2pa.training-mining", {"x.telepathy": {"use": "allowed"}}, {Use.UNSPECIFIED}, "'x.telepathy' is not known"),
+        ("cawg.training-mining", {"note": "ask"}, {Use.UNCLEAR}, "no entries that are understood"),
+        ("org.example.training-mining", FLAT, {Use.PROHIBITED}, "no known kind or version"),
+        ("cawg.data-mining", FLAT, {Use.PROHIBITED}, "no known kind or version"),
+    ],
+)  # fmt: skip
+def test_every_layout_is_read_or_named(
+    label: str, data: dict[str, object], expected: set[Use], problem: str | None
+) -> None:
+    """Entries nested and flat; a use, purpose, label or version that is not understood permits
+    nothing, and leaves a line that names it.
+    """
+    metadata = read(signed(image_file("PNG"), "image/png", (label, data)))
+    assert {signal.use for signal in metadata.signals} == expected
+    assert bool(metadata.problems) == (problem is not None)
+    assert (problem or "") in " ".join(metadata.problems)
+    assert {signal.constraint for signal in metadata.signals} == ({TERMS} if TERMS in str(data) else {None})
+
+
 def test_a_signature_that_does_not_hold() -> None:
     """Changed after signing: it is said to be invalid, and its reservation still is one."""
     data = signed(image_file("JPEG"), "image/jpeg", CAWG)

@@ -80,10 +80,10 @@ def test_encodings(encoding: str) -> None:
     assert (found.fields.get("dc:title"), problems) == ("Bäume 木", ())
 
 
-def test_invalid_utf8_is_replaced_and_said() -> None:
+def test_invalid_utf8_is_read_as_windows_and_said() -> None:
     """Bytes that are no UTF-8 cost a character, not the packet."""
     found, problems = content(packet("<dc:title>B?ume</dc:title>").encode().replace(b"B?", b"B\xe4"))
-    assert found.fields["dc:title"] == "B\ufffdume"
+    assert found.fields["dc:title"] == "Bäume"
     assert len(problems) == 1
     assert "utf-8" in problems[0]
 
@@ -93,8 +93,12 @@ def test_unwanted_characters_are_taken_out() -> None:
     the packet.
     """
     found, problems = content(packet("<dc:title>a\x00b\x07c&#x202E;d&#x85;e\tf</dc:title>"))
-    assert found.fields["dc:title"] == "abcd\ne f"
-    assert problems == ("XMP has 2 characters that XML forbids; they are left out",)
+    assert found.fields["dc:title"] == "abcd…e f"
+    assert problems == (
+        "XMP has 2 characters that XML forbids; they are left out",
+        "XMP dc:title has 1 control characters or marks of direction; they are left out",
+        "XMP dc:title has control characters 80 to 9F; read as letters of Windows-1252",
+    )
 
 
 def test_long_values_are_cut() -> None:
