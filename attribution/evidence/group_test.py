@@ -214,7 +214,6 @@ def assess_rightsholders(
             weighted[:most_works], own[first], others, draws, np.random.default_rng((seed, number))
         )
         p_value = float(exact_p_values(np.array([statistic]), drawn[None])[0])
-<<<<<<< HEAD
         tested.append((name, len(first), statistic, p_value, Pulls(units[places], weighted)))
     q_values = benjamini_hochberg(np.array([p_value for _, _, _, p_value, _ in tested]))
     return [
@@ -245,24 +244,3 @@ def joint_statistics(
     units = np.arange(len(own))
     rows = distinct_draws(by_code.shape[1], len(own), draws, generator)
     return float(by_code[units, units].sum()), np.asarray(by_code[units, rows].sum(axis=1))
-
-
-def distinct_draws(
-    size: int, count: int, draws: int, generator: np.random.Generator
-) -> Int64[np.ndarray, "draw count"]:
-    """Rows of ``count`` distinct numbers below ``size``, uniform over ordered choices.
-
-    Floyd's algorithm (Bentley and Floyd 1987) on all rows at once, then each row is shuffled.
-    """
-    chosen = np.empty((draws, count), dtype=np.int64)
-    for column, last in enumerate(range(size - count, size)):
-        number = generator.integers(0, last + 1, draws)
-        taken = (chosen[:, :column] == number[:, None]).any(axis=1)
-        chosen[:, column] = np.where(taken, last, number)
-    generator.permuted(chosen, axis=1, out=chosen)
-    return chosen
-=======
-        tested.append((name, len(places), statistic, p_value))
-    q_values = benjamini_hochberg(np.array([p_value for *_, p_value in tested]))
-    return [RightsholderEvidence(*facts, float(q)) for facts, q in zip(tested, q_values, strict=True)]
->>>>>>> 178b933 (Codes have a published key, none mirrors another, and they nest in supports; joint draws of several units are offered)
