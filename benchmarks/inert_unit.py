@@ -50,7 +50,8 @@ from attribution.sampling.sampler import sample
 from attribution.sampling.schedule import SamplerSettings
 from attribution.training.loop import draw_works, learning_rate, loss_weight
 from benchmarks.record import conclude
-from registry.encodings.codes import bits, codes_of, decoys
+from registry.encodings.codes import codes_of, decoys
+from registry.encodings.words import bits
 from registry.home import write_atomically
 
 SIDE, N, H = 8, 12, 6

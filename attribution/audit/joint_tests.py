@@ -24,8 +24,9 @@ from safetensors import SafetensorError, safe_open
 from attribution.evidence.group_test import Pulls
 from attribution.evidence.joint_test import METHOD, RATE, ImagePart, assess_over_images
 from attribution.evidence.randomisation import has_contrast
-from registry.encodings.codes import bits, decoys
+from registry.encodings.codes import decoys
 from registry.encodings.store import UnitTable, load_units
+from registry.encodings.words import bits
 from registry.event_log.events import changing
 from registry.event_log.verify import newest_statement
 from registry.home import Home
