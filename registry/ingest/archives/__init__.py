@@ -3,6 +3,7 @@
     limits         the memory and time that an archive may cost
     sources        the bytes of a file, unpacked if compressed: bounded, forward only
     tars, zips     the two formats: members, or the reason why one is refused
+    member_names   names, from bytes in whatever encoding to text
     member_filter  the member names that are taken
     reader         recognising an archive, and its members in order
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from hashlib import blake2b
 
 from registry.ingest.archives.limits import DamageError, Limits
+from registry.ingest.archives.member_names import MemberName
 from registry.ingest.findings import Finding, Kind
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
@@ -32,8 +33,8 @@ class MemberFilter:
     """Checks the members of one archive by name, and counts them.
 
     Example:
-        ``admit(b"./cats//1.jpg")`` is ``"cats/1.jpg"``; ``admit(b"../1.jpg")`` is a finding;
-        ``admit(b".git/x")`` is None.
+        ``admit(MemberName("./cats//1.jpg"))`` is ``"cats/1.jpg"``; ``../1.jpg`` is a finding;
+        ``.git/x`` is None.
     """
 
     def __init__(self, archive: str, limits: Limits, include: Callable[[str], bool]) -> None:
@@ -45,7 +46,7 @@ class MemberFilter:
         self._include = include
         self._seen = _SeenNames()
 
-    def admit(self, raw: bytes, reason: str | None = None) -> str | Finding | None:
+    def admit(self, name: MemberName, reason: str | None = None) -> str | Finding | None:
         """The normalised path, a finding, or None to pass over; a ``reason`` refuses any name.
 
         Raises:
@@ -54,8 +55,8 @@ class MemberFilter:
         self.count += 1
         if self.count > self._limits.members:
             raise DamageError(f"more than {self._limits.members:,} members; split the archive")
-        path, fault = self._normalised(raw)
-        if fault:
+        path, fault = self._normalised(name.text)
+        if fault := fault or name.fault:
             return self.refuse(path, fault)
         if any(part[0] == "." or part == "__MACOSX" for part in path.split("/")):
             self.hidden += 1
@@ -71,24 +72,21 @@ class MemberFilter:
     def refuse(self, path: str, reason: str) -> Finding:
         return Finding(f"{self.archive}!/{path}", Kind.REFUSED, reason)
 
-    def _normalised(self, raw: bytes) -> tuple[str, str | None]:
-        if len(raw) > self._limits.name_bytes:
-            return _shown(raw), f"a name of {len(raw):,} bytes, at most {self._limits.name_bytes:,} are taken"
-        try:
-            name = raw.decode()
-        except UnicodeDecodeError:
-            return _shown(raw), "the name is not UTF-8"
+    def _normalised(self, name: str) -> tuple[str, str | None]:
+        size = len(name.encode())
+        if size > self._limits.name_bytes:
+            return _shown(name), f"a name of {size:,} bytes, at most {self._limits.name_bytes:,} are taken"
         if _CONTROL.search(name):
-            return _shown(raw), "the name holds control characters"
+            return _shown(name), "the name holds control characters"
         if "\\" in name:
-            return _shown(raw), "the name holds a backslash; parts of a path are joined by forward slashes"
+            return _shown(name), "the name holds a backslash; parts of a path are joined by forward slashes"
         if name.startswith("/") or _DRIVE.match(name):
-            return _shown(raw), "an absolute path, which leads out of the archive"
+            return _shown(name), "an absolute path, which leads out of the archive"
         parts = [part for part in name.split("/") if part not in ("", ".")]
         if ".." in parts:
-            return _shown(raw), "a path with '..', which leads out of the archive"
+            return _shown(name), "a path with '..', which leads out of the archive"
         if not parts:
-            return _shown(raw), "a member without a name"
+            return _shown(name), "a member without a name"
         return "/".join(parts), None
 
 
@@ -100,10 +98,9 @@ def nested_archive(data: bytes) -> str | None:
     return kind and f"an archive inside the archive ({kind}), which is not opened; unpack it and register what it holds"
 
 
-def _shown(raw: bytes) -> str:
+def _shown(name: str) -> str:
     """A hostile name in a form that can be printed and stored."""
-    text = raw[: 4 * _SHOWN].decode(errors="replace")
-    text = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+    text = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", name[: 4 * _SHOWN])
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
 
 

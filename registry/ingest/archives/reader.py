@@ -22,6 +22,7 @@ from typing import Self
 from registry.errors import InputError
 from registry.ingest.archives.limits import DamageError, Limits
 from registry.ingest.archives.member_filter import MemberFilter, nested_archive
+from registry.ingest.archives.member_names import tar_name
 from registry.ingest.archives.sources import FileSource, Source, open_regular, read_at, unpack
 from registry.ingest.archives.tars import BLOCK, is_tar_header, walk_tar
 from registry.ingest.archives.zips import ZipDirectory
@@ -38,6 +39,8 @@ class ArchiveMember:
     path: str
     """Relative to the archive, with forward slashes, without ``.`` and ``..``."""
     data: bytes
+    note: str | None = None
+    """What a person should know about its name."""
 
 
 def every(_path: str) -> bool:
@@ -70,7 +73,7 @@ def first_names(path: Path, most: int) -> list[str]:
     try:
         source = tar_source(descriptor, DEFAULT)
         for entry in islice(walk_tar(source, DEFAULT) if source else (), most):
-            name = members.admit(entry.name, entry.fault)
+            name = members.admit(tar_name(entry.name), entry.fault)
             if isinstance(name, str):
                 names.append(name)
     except DamageError:
@@ -160,33 +163,35 @@ class ArchiveReader(Iterator["ArchiveMember | Finding"]):
         for entry in directory.entries():
             if entry.is_folder:
                 continue
-            path = self._filter.admit(entry.name, entry.fault)
+            name = entry.stated_name
+            path = self._filter.admit(name, entry.fault)
             if isinstance(path, str):
                 data = directory.read(entry)
                 budget -= len(data) if isinstance(data, bytes) else 0
                 if budget < 0:
                     raise DamageError("its members unpack to more than pictures can: a decompression bomb")
-                yield self._judged(path, data)
+                yield self._judged(path, data, name.note)
             elif path:
                 yield path
 
     def _read_tar(self, source: Source) -> Iterator[ArchiveMember | Finding]:
         for entry in walk_tar(source, self._limits):
-            path = self._filter.admit(entry.name, entry.fault)
+            name = tar_name(entry.name)
+            path = self._filter.admit(name, entry.fault)
             if isinstance(path, str):
                 data = source.read(entry.size)
                 if len(data) < entry.size:
                     raise DamageError(f"cut off inside its member {path}")
-                yield self._judged(path, data)
+                yield self._judged(path, data, name.note)
             elif path:
                 yield path
 
-    def _judged(self, path: str, data: bytes | str) -> ArchiveMember | Finding:
+    def _judged(self, path: str, data: bytes | str, note: str | None) -> ArchiveMember | Finding:
         """The member, or the finding about it; ``data``: its bytes, or why there are none."""
         fault = data if isinstance(data, str) else nested_archive(data)
         if fault is not None or isinstance(data, str):
             return self._filter.refuse(path, str(fault))
-        return ArchiveMember(path, data)
+        return ArchiveMember(path, data, note)
 
 
 def is_zip(descriptor: int) -> bool:

@@ -22,6 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from registry.ingest.archives.limits import DamageError, Limits
+from registry.ingest.archives.member_names import MemberName, extra_fields, unicode_path, zip_name
 from registry.ingest.archives.sources import read_at
 from registry.messages import plain_reason
 
@@ -35,6 +36,7 @@ _CHUNK = 2**20
 _LONGEST_COMMENT = 0xFFFF
 _STORED, _DEFLATED, _BZIP2 = 0, 8, 12
 _UNIX = 3
+_ZIP64 = 1
 _ENCRYPTED = 0x2041
 """Bits for an encrypted member, strong encryption, and a masked header."""
 _SIZES_FOLLOW = 0x8
@@ -53,11 +55,18 @@ class ZipEntry(NamedTuple):
     offset: int
     mode: int
     """Unix file mode; 0 if it was not written on Unix."""
+    extra: bytes
+    """The extra fields."""
+
+    @property
+    def stated_name(self) -> MemberName:
+        """The name as text."""
+        return zip_name(self.name, self.flags, self.extra)
 
     @property
     def is_folder(self) -> bool:
-        """Whether the name ends in a slash: an entry without bytes."""
-        return self.name.endswith(b"/") and not self.size
+        """Whether the name ends in a slash, or a Windows program's backslash, and has no bytes."""
+        return not self.size and self.name.endswith((b"/", b"\\"))
 
     @property
     def is_encrypted(self) -> bool:
@@ -124,6 +133,10 @@ class ZipDirectory:
             return fault
         *_, name_length, extra_length = _LOCAL.unpack_from(local)
         start = entry.offset + _LOCAL.size + name_length + extra_length
+        if (stated := unicode_path(entry.extra)) is not None:
+            own = unicode_path(read_at(self._descriptor, extra_length, start - extra_length))
+            if own not in (None, stated):
+                return "its own header has another Unicode name than the archive's directory"
         if start + entry.packed > self._following(entry.offset):
             return "its bytes overlap those of another member: a decompression bomb, or damage"
         packed = read_at(self._descriptor, entry.packed, start)
@@ -201,26 +214,22 @@ def _parse_entry(buffer: bytes, place: int) -> tuple[ZipEntry, int]:
     length = _ENTRY.size + name_length + extra_length + comment_length
     if place + length > len(buffer):
         raise DamageError("damaged directory: it ends inside a member's entry")
+    extra = buffer[name_end : name_end + extra_length]
     if _WIDE in (size, packed, offset):
-        wide = _wide_values(buffer[name_end : name_end + extra_length])
+        wide = _wide_values(extra)
         size, packed, offset = (next(wide, _WIDE) if value == _WIDE else value for value in (size, packed, offset))
     if disk not in (0, 0xFFFF):
         raise DamageError("one part of an archive in several files; join them first")
     mode = attributes >> 16 if made_by >> 8 == _UNIX else 0
     name = buffer[place + _ENTRY.size : name_end]
-    return ZipEntry(name, flags, method, crc, packed, size, offset, mode), length
+    return ZipEntry(name, flags, method, crc, packed, size, offset, mode, extra), length
 
 
 def _wide_values(extra: bytes) -> Iterator[int]:
     """The 64-bit numbers of the zip64 field, in the order of the fields that are too narrow."""
-    place = 0
-    while place + 4 <= len(extra):
-        kind, length = struct.unpack_from("<HH", extra, place)
-        if kind == 1:
-            field = extra[place + 4 : place + 4 + length]
-            yield from (number for (number,) in struct.iter_unpack("<Q", field[: len(field) // 8 * 8]))
-            return
-        place += 4 + length
+    field = next((content for kind, content in extra_fields(extra) if kind == _ZIP64), b"")
+    for (number,) in struct.iter_unpack("<Q", field[: len(field) // 8 * 8]):
+        yield number
 
 
 def _local_fault(local: bytes, entry: ZipEntry) -> str | None:

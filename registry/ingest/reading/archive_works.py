@@ -6,15 +6,16 @@ A shard of img2dataset is recognised by its first members; an image has the fact
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from registry.image_files.inspection import Refusal, Result, Task, inspect_bytes
+from registry.image_files.inspection import Refusal, Result, Task, Work, inspect_bytes
 from registry.ingest.archives import ArchiveMember, ArchiveReader, read_archive
 from registry.ingest.findings import Finding
 from registry.ingest.reading.content import MARK
 from registry.ingest.reading.shard_facts import facts_of
 from registry.ingest.reading.webdataset import ShardSample, is_webdataset, read_shard
+from registry.metadata import NOTHING
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst")
 """Names of files in a folder that may be archives; their content decides."""
@@ -81,9 +82,17 @@ def inspect_container(
         if isinstance(found, ShardSample):
             facts = facts_of(found.facts, found.caption)
         if member.data:
-            yield inspect_bytes(task, member.data, decode, facts)
+            yield _with_note(inspect_bytes(task, member.data, decode, facts), member.note)
         else:
             yield Refusal(task.path, "empty file (0 bytes)")
+
+
+def _with_note(result: Result, note: str | None) -> Result:
+    """The result with a note about its name among the problems of its metadata."""
+    if note is None or not isinstance(result, Work):
+        return result
+    embedded = result.embedded or NOTHING
+    return replace(result, embedded=replace(embedded, problems=(note, *embedded.problems)))
 
 
 def _items(container: Container, skipped: Skipped) -> Iterator[ArchiveMember | ShardSample | Finding]:

@@ -56,6 +56,8 @@ class RawMember:
     mode: int = 0
     offset: int | None = None
     """Where the directory says that it is, if not where it is."""
+    extra: bytes = b""
+    local_extra: bytes = b""
 
 
 def stored(name: str | bytes, data: bytes) -> RawMember:
@@ -80,9 +82,11 @@ def raw_zip(members: Iterable[RawMember], count: int | None = None) -> bytes:
         name = member.name if member.local_name is None else member.local_name
         size = member.size if member.local_size is None else member.local_size
         head = (20, member.flags, member.method, 0, 0, member.crc, len(member.packed))
-        out += struct.pack("<4sHHHHHIIIHH", b"PK\3\4", *head, size, len(name), 0) + name + member.packed
-        fields = (len(member.name), 0, 0, 0, 0, member.mode << 16, place)
+        out += struct.pack("<4sHHHHHIIIHH", b"PK\3\4", *head, size, len(name), len(member.local_extra)) + name
+        out += member.local_extra + member.packed
+        fields = (len(member.name), len(member.extra), 0, 0, 0, member.mode << 16, place)
         directory += struct.pack("<4sHHHHHHIIIHHHHHII", b"PK\1\2", 3 << 8, *head, member.size, *fields) + member.name
+        directory += member.extra
         number += 1
     number = number if count is None else count
     return out + directory + zip_end(number, len(directory), len(out))

@@ -117,7 +117,6 @@ BAD_NAMES = {
     "cats/../../out.jpg": "'..'",
     "/etc/passwd": "absolute",
     "C:/out.jpg": "absolute",
-    "cats\\1.jpg": "backslash",
     "a\nb.jpg": "control",
     "a\x1b[2Jb.jpg": "control",
     "a\u202egpj.exe": "control",
@@ -140,16 +139,11 @@ def test_names_that_are_no_path_inside_are_refused(path: Path, name: str) -> Non
         assert [BAD_NAMES[name] in reason for reason in findings.values()] == [True]
 
 
-def test_names_that_are_not_utf8_or_hold_nul_are_refused(path: Path) -> None:
-    """Bytes that are no text are refused, in both formats."""
-    members, findings = read(
-        path, raw_zip([stored(b"\xff\xfe.jpg", b"x"), stored(b"a\0b.jpg", b"x"), stored("ok.jpg", b"ok")])
-    )
+def test_names_that_hold_nul_are_refused(path: Path) -> None:
+    """Programs disagree about where such a name ends."""
+    members, findings = read(path, raw_zip([stored(b"a\0b.jpg", b"x"), stored("ok.jpg", b"ok")]))
     assert members == {"ok.jpg": b"ok"}
-    assert sorted(findings.values()) == ["the name holds control characters", "the name is not UTF-8"]
-    members, findings = read(path, tar_of([("\udcff.jpg", b"x"), ("ok.jpg", b"ok")], tarfile.GNU_FORMAT))
-    assert members == {"ok.jpg": b"ok"}
-    assert list(findings.values()) == ["the name is not UTF-8"]
+    assert list(findings.values()) == ["the name holds control characters"]
 
 
 def test_names_are_normalised_and_second_ones_refused(path: Path) -> None:
