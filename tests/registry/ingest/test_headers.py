@@ -22,7 +22,7 @@ LIST = "url,rightsholder,licence,X-Robots-Tag,tdm_reservation\n"
 
 
 def permissions(registry: Registry) -> dict[str, str]:
-    return dict(query(registry, "SELECT url, permission FROM asset ORDER BY url"))  # type: ignore[arg-type] # pairs
+    return dict(query(registry, "SELECT url, permission FROM asset ORDER BY url")) # pairs
 
 
 def record(registry: Registry, path: Path) -> HeadersReport:

@@ -152,6 +152,6 @@ def test_a_name_in_doubt_is_a_finding_of_registration(registry: Registry, folder
     """The work is registered under the name as it was kept, and the person is told."""
     write(folder / "a.zip", raw_zip([replace(stored(SJIS, encoded(picture(1))), flags=0)]))
     report = register(registry, folder, OneOwner("Ada", "CC0-1.0"))
-    assert report.works == 1
+    assert report.registered == 1
     assert [finding.path for finding in report.findings] == ["a.zip!/%8E%CA%90^.png"]
     assert "it may be '写真.png'" in report.findings[0].reason
