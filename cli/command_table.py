@@ -72,6 +72,7 @@ _PACKAGES: Mapping[tuple[str, str], Mapping[str, str]] = {
     ("cli.commands.publish", "Reports and exports"): {
         "report": "Write reports on outputs and data sets, and check whether a document was altered.",
         "statement": "Write a statement for a rightsholder: a page, the same as JSON, and tables.",
+        "facts": "Supply facts for exports that only people know, and list those that are missing.",
         "export": "Write filings, standard formats and tables of the registry.",
         "sign": "Sign a copy of a generated image with Content Credentials (C2PA), offline.",
         "credentials": "Check the Content Credentials (C2PA) of an image.",

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import duckdb
 
 from registry.errors import NotFoundError
+from registry.supplied_facts import SubjectKind, supplied
 from registry.works.listings import BLOCK
 from reports.content.selection import (
     LicenceCount,
@@ -54,6 +55,8 @@ class DataSetContent:
     """SHA-256 over the sorted distinct SHA-256 (hexadecimal) of the works, one per line, as in a
     member's ``works.txt``."""
     works_hashed: int
+    supplied: dict[str, str]
+    """Facts that people supplied, by name; see :mod:`registry.supplied_facts`."""
 
     @property
     def key(self) -> str:
@@ -113,6 +116,7 @@ def read_data_set_content(
         without_owner=totals.without_rightsholder,
         works_sha256=digest,
         works_hashed=hashed,
+        supplied=supplied(connection, SubjectKind.DATA_SET, name),
     )
 
 

@@ -17,6 +17,7 @@ from registry.members.seen import seen_by_any, withdrawn_works
 from registry.members.serving import newest_of
 from registry.storage.results import records
 from registry.storage.tables import Member
+from registry.supplied_facts import SubjectKind, supplied
 from reports.content.data_sets import DataSetContent, read_data_set_content
 from reports.content.texts import lines, moment, one_line, optional_line
 
@@ -85,6 +86,8 @@ class EnsembleContent:
     created_at: str
     members: tuple[MemberContent, ...]
     data_sets: tuple[DataSetContent, ...]
+    supplied: dict[str, str]
+    """Facts that people supplied, by name; see :mod:`registry.supplied_facts`."""
 
     def data_sets_of(self, member: MemberContent) -> list[DataSetContent]:
         """The data sets of the works that a member saw."""
@@ -122,6 +125,7 @@ def read_ensemble(connection: duckdb.DuckDBPyConnection, ensemble_id: str) -> En
         created_at=str(moment(row[2])),
         members=read_member_contents(connection, ensemble_id, encoding.id),
         data_sets=tuple(read_data_set_content(connection, int(number), encoding.id) for (number,) in sets),
+        supplied=supplied(connection, SubjectKind.ENSEMBLE, ensemble_id),
     )
 
 

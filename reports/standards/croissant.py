@@ -2,8 +2,9 @@
 
 The JSON-LD never lists works: its record set describes the columns of the Parquet file beside it,
 written in batches. The pictures stay where they are; the listing identifies them (SHA-256) and
-names their rightsholders. Facts that the registry lacks (the data set's page, date of publication,
-citation, people shown) are left out, and named as left out.
+names their rightsholders. Facts that only people know (the data set's page, date of publication,
+citation, people shown) come from :mod:`registry.supplied_facts`. Missing ones are left out, and
+named as left out.
 
 Specification: https://docs.mlcommons.org/croissant/docs/croissant-spec-1.1.html and
   croissant-rai-spec.html.
@@ -39,19 +40,24 @@ KIND = "Croissant data set"
 WORKS = "works"
 LISTING = "works-listing"
 
-_UNKNOWN = (
-    "url (the data set's web page)",
-    "creator (who put the data set together; the rightsholders of its works are named as copyrightHolder)",
-    "datePublished",
-    "citeAs",
-    "version (of the data set; its works are identified by their hashes)",
-    "rai:personalSensitiveInformation",
-    "rai:dataBiases",
-    "rai:dataUseCases",
-    "rai:dataSocialImpact",
-    "rai:dataReleaseMaintenancePlan",
-    "rai:dataAnnotationProtocol",
-)
+_KINDS = {"person": "sc:Person", "organisation": "sc:Organization", "organization": "sc:Organization"}
+_SUPPLIED = {
+    "url": ("url", "the data set's web page"),
+    "creator": (
+        "creator",
+        "the person or organisation that put the data set together; copyrightHolder names the rightsholders of its works",
+    ),
+    "datePublished": ("published", None),
+    "citeAs": ("citation", None),
+    "version": ("version", "of the data set; hashes identify its works"),
+    "rai:personalSensitiveInformation": ("sensitive-information", None),
+    "rai:dataBiases": ("biases", None),
+    "rai:dataUseCases": ("use-cases", None),
+    "rai:dataSocialImpact": ("social-impact", None),
+    "rai:dataReleaseMaintenancePlan": ("maintenance", None),
+    "rai:dataAnnotationProtocol": ("annotation", None),
+}
+"""By field of Croissant: the supplied fact that fills it, and a remark where it is missing."""
 
 
 @dataclass(frozen=True)
@@ -177,6 +183,11 @@ def document(found: CroissantFacts, listing: Listing, stamp: Stamp) -> dict[str,
         "rai:dataCollection": _collection(data),
         "rai:dataLimitations": _limitations(data),
     }
+    content |= {field: data.supplied.get(fact) for field, (fact, _) in _SUPPLIED.items()}
+    if content["creator"]:
+        # Readers of Croissant refuse a creator without a type.
+        kind = _KINDS.get(data.supplied.get("creator-kind", ""))
+        content["creator"] = {"@type": kind, "name": content["creator"]} if kind else None
     if data.missing or data.described_only:
         content["rai:dataCollectionMissingData"] = _missing(data)
     return {name: value for name, value in content.items() if value not in (None, [])}
@@ -185,7 +196,13 @@ def document(found: CroissantFacts, listing: Listing, stamp: Stamp) -> dict[str,
 def left_out(found: CroissantFacts) -> list[str]:
     """Facts that Croissant asks for and the registry does not know."""
     data = found.data_set
-    unknown = list(_UNKNOWN)
+    unknown = [
+        f"{field} ({remark})" if remark else field
+        for field, (fact, remark) in _SUPPLIED.items()
+        if fact not in data.supplied
+    ]
+    if "creator" in data.supplied and "creator-kind" not in data.supplied:
+        unknown.append("creator (its kind, person or organisation, is not supplied)")
     if not data.licences:
         unknown.insert(0, "license (no work has one on record)")
     if not data.owners:
@@ -216,8 +233,7 @@ def _licence(terms: LicenceCount) -> str | dict[str, str]:
 
 def _holder(owner: RightsholderCount) -> dict[str, str]:
     """A rightsholder; the type only if the kind is on record."""
-    kinds = {"person": "sc:Person", "organisation": "sc:Organization", "organization": "sc:Organization"}
-    kind = kinds.get(owner.kind or "")
+    kind = _KINDS.get(owner.kind or "")
     return {**({"@type": kind} if kind else {}), "name": owner.name}
 
 

@@ -3,7 +3,8 @@
 The ensemble is the subject; its members and the data sets of its encoding are components, and the
 dependencies say which member was trained on which data set. Data sets are counted and hashed, never
 listed work by work. A licence is "declared" if a supplier stated it and "concluded" if every work
-with it was verified. The registry does not know the model's own licence and supplier.
+with it was verified. The model's own licence and supplier are facts that people supply
+(:mod:`registry.supplied_facts`).
 
 Schema: https://cyclonedx.org/docs/1.6/json/
 """
@@ -12,9 +13,11 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from typing import Any
 
+from registry.supplied_facts import pairs
 from reports.content.data_sets import DataSetContent
 from reports.content.ensembles import EnsembleContent, MemberContent
 from reports.content.selection import LicenceCount
@@ -24,17 +27,31 @@ from reports.standards.croissant import is_identifier
 
 KIND = "CycloneDX bill of materials"
 
-_UNKNOWN = (
-    "supplier and manufacturer of the model",
-    "licence of the model",
-    "sensitive data and classification of the data sets",
-    "quantitative analysis and considerations of the model card (see the evaluation and the output reports)",
-)
+_OF_ENSEMBLE = {
+    "supplier": "supplier of the model",
+    "manufacturer": "manufacturer of the model",
+    "licence": "licence of the model",
+    "metrics": "quantitative analysis of the model card (see the evaluation and the output reports)",
+    "use-cases": "use cases of the model card",
+    "limitations": "technical limitations of the model card",
+}
+_OF_DATA_SET = {"sensitive-information": "sensitive data", "confidentiality": "classification"}
 
 
 def left_out(found: EnsembleContent) -> list[str]:
     """Facts that CycloneDX has a place for and the registry does not know."""
-    return [*_UNKNOWN, *unknown_of_ensemble(found)]
+    return [*missing_facts(found, _OF_ENSEMBLE, _OF_DATA_SET), *unknown_of_ensemble(found)]
+
+
+def missing_facts(
+    found: EnsembleContent, of_ensemble: Mapping[str, str], of_data_set: Mapping[str, str]
+) -> Iterator[str]:
+    """The words of the facts that nobody supplied, about the ensemble and its data sets."""
+    yield from (words for fact, words in of_ensemble.items() if fact not in found.supplied)
+    for fact, words in of_data_set.items():
+        lacking = [data.name for data in found.data_sets if fact not in data.supplied]
+        if lacking:
+            yield f"{words} of data set {', '.join(lacking[:5])}" + (", …" if len(lacking) > 5 else "")
 
 
 def unknown_of_ensemble(found: EnsembleContent) -> list[str]:
@@ -100,8 +117,10 @@ def _ensemble(found: EnsembleContent, ref: str, data_sets: list[str]) -> dict[st
             f"Encoded ensemble of {encoding.n} diffusion models for images; each of {encoding.units:,} units of training data "
             f"was seen by {encoding.h} of them. {len(serving)} members serve."
         ),
+        **_supplied(found.supplied),
         "modelCard": {
             **_card(found, data_sets),
+            **_considerations(found.supplied),
             "properties": [_property(name, value) for name, value in flat_settings(found.settings).items()],
         },
         "properties": [
@@ -115,6 +134,25 @@ def _ensemble(found: EnsembleContent, ref: str, data_sets: list[str]) -> dict[st
             _property("members_serving", ", ".join(map(str, serving)) or "none"),
         ],
     }
+
+
+def _supplied(facts: Mapping[str, str]) -> dict[str, Any]:
+    """The supplier, manufacturer and licence of the model, as far as supplied."""
+    told: dict[str, Any] = {role: {"name": facts[role]} for role in ("supplier", "manufacturer") if role in facts}
+    if "licence" in facts:
+        told["licenses"] = [{"expression": facts["licence"]}]
+    return told
+
+
+def _considerations(facts: Mapping[str, str]) -> dict[str, Any]:
+    """The parts of the model card that were supplied."""
+    told: dict[str, Any] = {}
+    if "metrics" in facts:
+        metrics = [{"type": name, "value": value} for name, value in pairs(facts["metrics"]).items()]
+        told["quantitativeAnalysis"] = {"performanceMetrics": metrics}
+    lists = {"useCases": "use-cases", "technicalLimitations": "limitations"}
+    considered = {name: [facts[fact]] for name, fact in lists.items() if fact in facts}
+    return told | ({"considerations": considered} if considered else {})
 
 
 def _member(found: EnsembleContent, member: MemberContent) -> dict[str, Any]:
@@ -195,6 +233,10 @@ def _data(data: DataSetContent) -> dict[str, Any]:
         "description": f"{data.works:,} works of the data set are in the encoding.",
         "contents": {"properties": [_property(name, value) for name, value in told.items() if value is not None]},
     }
+    if "sensitive-information" in data.supplied:
+        described["sensitiveData"] = [data.supplied["sensitive-information"]]
+    if "confidentiality" in data.supplied:
+        described["classification"] = data.supplied["confidentiality"]
     if data.owners:
         described["governance"] = {
             "owners": [

@@ -3,8 +3,8 @@
 Packages are the ensemble, its members and the data sets of its encoding; relationships state the
 ensemble's contents, each member's training data, and the licences of the data. A data set of many
 licences has an expression that binds to all of them, since each work is under one. An unknown or
-unrecorded licence is a LicenseRef with its text. Facts that the profiles ask for and the registry
-does not know are left out, and named in a comment of the document.
+unrecorded licence is a LicenseRef with its text. Facts that only people know come from
+:mod:`registry.supplied_facts`; missing ones are left out, and named in a comment of the document.
 
 Specification: https://spdx.github.io/spdx-spec/v3.0.1/
 """
@@ -15,33 +15,46 @@ import hashlib
 from importlib.metadata import version
 from typing import Any
 
+from registry.supplied_facts import pairs
 from reports.content.data_sets import DataSetContent
 from reports.content.ensembles import EnsembleContent, MemberContent
 from reports.content.selection import LicenceCount
 from reports.issuing.stamp import Stamp
 from reports.rendering.wording import count
 from reports.standards.croissant import is_identifier
-from reports.standards.cyclonedx import flat_settings, unknown_of_ensemble
+from reports.standards.cyclonedx import flat_settings, missing_facts, unknown_of_ensemble
 
 KIND = "SPDX document"
 
 _NO_ASSERTION = "expandedlicensing_NoAssertionLicense"
 _PROFILES = ["core", "software", "ai", "dataset", "simpleLicensing", "expandedLicensing"]
-_UNKNOWN = (
-    "suppliedBy, releaseTime and downloadLocation of the ensemble and its members",
-    "licence of the ensemble and its members (no assertion)",
-    "originatedBy, releaseTime and downloadLocation of the data sets",
-    "sensitive personal information in models and data sets (no assertion)",
-    "ai_metric, ai_energyConsumption, ai_safetyRiskAssessment and ai_domain",
-    "dataset_knownBias, dataset_confidentialityLevel and dataset_datasetAvailability",
-)
+_OF_ENSEMBLE = {
+    "supplier": "suppliedBy of the ensemble",
+    "released": "releaseTime of the ensemble",
+    "download": "downloadLocation of the ensemble",
+    "licence": "licence of the ensemble and its members (no assertion)",
+    "uses-sensitive-information": "sensitive personal information in models (no assertion)",
+    "metrics": "ai_metric",
+    "training-energy": "ai_energyConsumption",
+    "safety-risk": "ai_safetyRiskAssessment",
+    "domain": "ai_domain",
+}
+_OF_DATA_SET = {
+    "creator": "originatedBy",
+    "published": "releaseTime",
+    "download": "downloadLocation",
+    "has-sensitive-information": "sensitive personal information (no assertion)",
+    "biases": "dataset_knownBias",
+    "confidentiality": "dataset_confidentialityLevel",
+    "availability": "dataset_datasetAvailability",
+}
 
 Element = dict[str, Any]
 
 
 def left_out(found: EnsembleContent) -> list[str]:
     """Facts that the profiles ask for and the registry does not know."""
-    return [*_UNKNOWN, *unknown_of_ensemble(found)]
+    return [*missing_facts(found, _OF_ENSEMBLE, _OF_DATA_SET), *unknown_of_ensemble(found)]
 
 
 def document(found: EnsembleContent, stamp: Stamp) -> dict[str, Any]:
@@ -60,9 +73,12 @@ class _Graph:
         made = hashlib.sha256(stamp.to_json().encode()).hexdigest()[:32]
         self.space = f"https://spdx.org/spdxdocs/creditline-ensemble-{found.id}-{made}"
         self.elements: list[Element] = []
+        self._model_licence = _NO_ASSERTION
 
     def document(self) -> dict[str, Any]:
         """The JSON-LD of all elements."""
+        facts = self.found.supplied
+        self._model_licence = self._licence_of_models(facts.get("licence"))
         agent = self._add("SoftwareAgent", "agent-creditline", name="creditline")
         tool = self._add("Tool", "tool-creditline", name=f"creditline {version('creditline')}")
         for data in self.found.data_sets:
@@ -111,7 +127,7 @@ class _Graph:
             self._add("Relationship", name, relationshipType=kind, **{"from": source}, to=targets, **fields)
 
     def _add_ensemble(self) -> str:
-        found, encoding = self.found, self.found.encoding
+        found, encoding, facts = self.found, self.found.encoding, self.found.supplied
         serving = [member for member in found.members if member.serves]
         units = f"{encoding.unit_kind} ({encoding.unit_column})" if encoding.unit_column else encoding.unit_kind
         package = self._add(
@@ -136,11 +152,21 @@ class _Graph:
                 "Every member was trained alone, on the works that its code gives it less those withdrawn before; its manifest "
                 "commits to each of them by a Merkle root."
             ),
-            ai_useSensitivePersonalInformation="noAssertion",
+            suppliedBy=self._agent(facts.get("supplier")),
+            releaseTime=_midnight(facts.get("released")),
+            software_downloadLocation=facts.get("download"),
+            ai_domain=[facts["domain"]] if "domain" in facts else None,
+            ai_safetyRiskAssessment=facts.get("safety-risk"),
+            ai_metric=[
+                {"type": "DictionaryEntry", "key": name, "value": value}
+                for name, value in pairs(facts.get("metrics", "")).items()
+            ],
+            ai_energyConsumption=_energy(facts.get("training-energy")),
+            ai_useSensitivePersonalInformation=facts.get("uses-sensitive-information", "noAssertion"),
         )
         self._relate("contains", package, [self._member_address(member) for member in found.members])
         self._relate("trainedOn", package, [self._data_address(data) for data in found.data_sets])
-        self._no_licence(package)
+        self._license_models(package)
         return package
 
     def _add_member(self, member: MemberContent) -> None:
@@ -162,17 +188,18 @@ class _Graph:
             ai_typeOfModel=["denoising diffusion model"],
             ai_informationAboutTraining="; ".join(f"{name} {text}" for name, text in sorted(member.versions.items()))
             or None,
-            ai_useSensitivePersonalInformation="noAssertion",
+            ai_useSensitivePersonalInformation=self.found.supplied.get("uses-sensitive-information", "noAssertion"),
         )
         seen = self.found.data_sets_of(member)
         told = ", ".join(f"{member.works_by_data_set[str(data.id)]:,} works of {data.name}" for data in seen)
         self._relate(
             "trainedOn", package, [self._data_address(data) for data in seen], comment=told, completeness="complete"
         )
-        self._no_licence(package)
+        self._license_models(package)
 
     def _add_data_set(self, data: DataSetContent) -> None:
         counts = ", ".join(f"{count:,} {permission}" for permission, count in data.permissions.items())
+        facts = data.supplied
         package = self._add(
             "dataset_DatasetPackage",
             f"data-set-{data.key}",
@@ -193,7 +220,13 @@ class _Graph:
                 f"Registered from a {data.kind} between {data.first_registered} and {data.last_registered}; "
                 f"{data.described_only:,} works are known by their metadata alone."
             ),
-            dataset_hasSensitivePersonalInformation="noAssertion",
+            originatedBy=[self._agent(facts["creator"])] if "creator" in facts else None,
+            releaseTime=_midnight(facts.get("published")),
+            software_downloadLocation=facts.get("download"),
+            dataset_knownBias=[facts["biases"]] if "biases" in facts else None,
+            dataset_confidentialityLevel=facts.get("confidentiality"),
+            dataset_datasetAvailability=facts.get("availability"),
+            dataset_hasSensitivePersonalInformation=facts.get("has-sensitive-information", "noAssertion"),
         )
         declared = [terms for terms in data.licences if terms.declared]
         unnamed = data.licences_in_all > len(data.licences)
@@ -247,15 +280,45 @@ class _Graph:
         )
         self._relate(kind, package, [expression])
 
-    def _no_licence(self, package: str) -> None:
-        for kind in ("hasDeclaredLicense", "hasConcludedLicense"):
-            self._relate(kind, package, [_NO_ASSERTION])
+    def _license_models(self, package: str) -> None:
+        self._relate("hasDeclaredLicense", package, [self._model_licence])
+        self._relate("hasConcludedLicense", package, [_NO_ASSERTION])
+
+    def _licence_of_models(self, expression: str | None) -> str:
+        if expression is None:
+            return _NO_ASSERTION
+        return self._add(
+            "simplelicensing_LicenseExpression", "licence-of-models", simplelicensing_licenseExpression=expression
+        )
+
+    def _agent(self, name: str | None) -> str | None:
+        """The address of a person or organisation of this name; each is one element."""
+        if name is None:
+            return None
+        place = f"agent-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+        address = f"{self.space}#{place}"
+        known = any(each["spdxId"] == address for each in self.elements)
+        return address if known else self._add("Agent", place, name=name)
 
     def _member_address(self, member: MemberContent) -> str:
         return f"{self.space}#member-{member.id}"
 
     def _data_address(self, data: DataSetContent) -> str:
         return f"{self.space}#data-set-{data.key}"
+
+
+def _midnight(day: str | None) -> str | None:
+    return None if day is None else f"{day}T00:00:00Z"
+
+
+def _energy(kilowatt_hours: str | None) -> Element | None:
+    if kilowatt_hours is None:
+        return None
+    amount = {"ai_energyQuantity": float(kilowatt_hours), "ai_energyUnit": "kilowattHour"}
+    return {
+        "type": "ai_EnergyConsumption",
+        "ai_trainingEnergyConsumption": [{"type": "ai_EnergyConsumptionDescription", **amount}],
+    }
 
 
 def _sha256(value: str, comment: str) -> Element:

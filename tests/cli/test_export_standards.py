@@ -14,6 +14,7 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from tests.support.running import Creditline
+from tests.support.works import write_pictures
 from tests.support.world import fill, make_world
 
 # The reader's own libraries, of RDF and of tables, warn about how it uses them.
@@ -130,3 +131,22 @@ def test_exports_are_events_of_the_log(there: Creditline) -> None:
         "shapes.croissant.json",
         "shapes.works.parquet",
     ]
+
+
+def test_facts_are_supplied_listed_and_exported(creditline: Creditline, tmp_path: Path) -> None:
+    """What is missing is listed; a supplied fact leaves the export's list; a bad one is refused."""
+    creditline("init")
+    creditline(
+        "register", write_pictures(tmp_path / "works", ["a.png"]), "--rightsholder", "Ada", "--licence", "CC0-1.0"
+    )
+    command = ("facts", "data-set", "works")
+    assert "0 of 16 facts are supplied" in creditline(*command).err
+    given = creditline(*command, "--set", "citation=Works, 2026", "--from", "Ada")
+    assert (given.status, given.out.splitlines()[0]) == (0, "recorded")
+    assert "nothing was changed" in creditline(*command, "--set", "citation=Works, 2026").out
+    assert creditline(*command, "--json").document["facts"] == {"citation": "Works, 2026"}
+    out = creditline("export", "croissant", "works", "--out", tmp_path / "w.json", "--json").document
+    assert "citeAs" not in out["left_out"]
+    for wrong in ("colour=red", "published=soon", "citation"):
+        assert creditline(*command, "--set", wrong).status == 2
+    assert creditline("facts", "data-set", "no such").status == 2

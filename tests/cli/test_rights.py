@@ -240,3 +240,17 @@ def test_a_sites_policy_counts_for_its_works_and_is_listed(creditline: Creditlin
     for arguments in ((tmp_path / "no.json", "example.org"), (file, "no host"), (folder / "a.png", "example.org")):
         refused = creditline("policy", arguments[0], "--domain", arguments[1])
         assert (refused.status, refused.out, len(refused.err.splitlines())) == (2, "", 1)
+
+
+def test_response_headers_count_for_registered_works(creditline: Creditline, tmp_path: Path) -> None:
+    """The table of a crawler prohibits a work; what was not understood is told."""
+    creditline("init")
+    works = write(tmp_path / "list.csv", b"url,rightsholder,licence\nhttps://example.org/1.jpg,Ada,CC0-1.0\n")
+    creditline("register", works)
+    crawl = write(tmp_path / "crawl.csv", b'url,X-Robots-Tag\nhttps://example.org/1.jpg,"noai, noml"\n')
+    found = creditline("headers", crawl)
+    assert (found.status, found.out) == (0, "2 rights signals recorded from 1 row\n")
+    assert "not understood: row 1: X-Robots-Tag: the directive 'noml' is not known" in found.err
+    assert creditline("rights", "--json").document["works"][0]["permission"] == "prohibited"
+    assert creditline("headers", works).status == 2
+    assert creditline("headers", crawl, "--json").document["signals"] == 0

@@ -14,8 +14,9 @@ import mlcroissant
 import pyarrow.parquet as pq
 import pytest
 
-from registry.errors import NotFoundError, UsageError
+from registry.errors import InputError, NotFoundError, UsageError
 from registry.ids import sha256_of
+from registry.supplied_facts import SubjectKind, supplied, supply
 from reports.checking.document_check import check_document
 from reports.checking.document_types import KINDS
 from reports.issuing.issue import find_issued
@@ -220,3 +221,52 @@ def test_a_data_set_without_works_is_exported_too(fresh: World, tmp_path: Path) 
 def test_a_file_is_named_so_that_any_file_system_takes_it(name: str, stem: str | None) -> None:
     """Letters, digits and dashes of the name; a hash where it has none."""
     assert croissant.file_stem(name) == (stem or f"data-set-{hashlib.sha256(name.encode()).hexdigest()[:12]}")
+
+
+def test_supplied_facts_fill_the_document(fresh: World, tmp_path: Path) -> None:
+    """Its own reader takes them; the last value counts, and an empty one takes a fact back."""
+    facts = {
+        "url": "https://shapes.example/",
+        "creator": "Kestrel Studio",
+        "creator-kind": "organisation",
+        "published": "2026-03-01",
+        "citation": "Shapes, 2026",
+        "version": "2",
+        **{name: f"about {name}" for name in ("sensitive-information", "biases", "use-cases", "social-impact")},
+        **{name: f"about {name}" for name in ("maintenance", "annotation")},
+    }
+    for values in (facts | {"citation": "Shapes"}, {"citation": facts["citation"], "maintenance": " "}):
+        assert supply(fresh.registry, SubjectKind.DATA_SET, "shapes", values, "its maker", NOON)
+    assert not supply(fresh.registry, SubjectKind.DATA_SET, "shapes", {"version": "2"}, "again", NOON)
+    made = _write(fresh, tmp_path)
+    document = _read(made.path)
+    metadata = mlcroissant.Dataset(str(made.path)).metadata
+    assert not metadata.ctx.issues.errors
+    assert (document["creator"], document["citeAs"], document["version"]) == (
+        {"@type": "sc:Organization", "name": "Kestrel Studio"},
+        "Shapes, 2026",
+        "2",
+    )
+    assert document["rai:dataBiases"] == "about biases"
+    assert made.left_out == ("rai:dataReleaseMaintenancePlan",)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("colour", "red", "no fact 'colour'"),
+        ("url", "shapes.example", "begins with http"),
+        ("published", "yesterday", "2026-03-14"),
+        ("confidentiality", "purple", "one of red"),
+        ("version", "x" * 5_000, "at most 4,000"),
+        ("version", "1\x07", "none that control"),
+    ],
+)
+def test_a_fact_of_another_form_is_refused(fresh: World, name: str, value: str, words: str) -> None:
+    """With what was expected; nothing is recorded."""
+    with pytest.raises(InputError, match=words):
+        supply(fresh.registry, SubjectKind.DATA_SET, "shapes", {"version": "3", name: value}, "", NOON)
+    with pytest.raises(NotFoundError):
+        supply(fresh.registry, SubjectKind.DATA_SET, "no such", {"version": "3"}, "", NOON)
+    with fresh.registry.connection() as connection:
+        assert not supplied(connection, SubjectKind.DATA_SET, "shapes")

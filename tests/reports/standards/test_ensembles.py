@@ -20,6 +20,7 @@ from spdx_python_model import v3_0_1 as spdx_model
 
 from registry.errors import NotFoundError
 from registry.ids import sha256_of
+from registry.supplied_facts import SubjectKind, supply
 from reports.checking.document_types import KINDS
 from reports.standards import cyclonedx, spdx
 from reports.standards.croissant import is_identifier
@@ -271,3 +272,61 @@ def test_an_unknown_ensemble_is_refused(fresh: World, tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="no ensemble 'nope'"):
         write_spdx(fresh.registry, "nope", tmp_path / "x.json", NOON)
     assert not list(tmp_path.glob("*.json"))
+
+
+FACTS = {
+    SubjectKind.ENSEMBLE: {
+        "supplier": "Kestrel Studio",
+        "manufacturer": "Kestrel Studio",
+        "licence": "Apache-2.0 OR MIT",
+        "released": "2026-03-14",
+        "download": "https://kestrel.example/weights",
+        "domain": "illustration",
+        "use-cases": "icons",
+        "limitations": "small pictures",
+        "uses-sensitive-information": "no",
+        "safety-risk": "low",
+        "training-energy": "3.5",
+        "metrics": "FID=12.1; precision=0.8",
+    },
+    SubjectKind.DATA_SET: {
+        "creator": "Kestrel Studio",
+        "published": "2026-03-01",
+        "download": "https://kestrel.example/works",
+        "sensitive-information": "none is shown",
+        "has-sensitive-information": "no",
+        "biases": "fruit is frequent",
+        "confidentiality": "clear",
+        "availability": "directDownload",
+    },
+}
+
+
+def test_supplied_facts_fill_the_formats(trained: World, tmp_path: Path) -> None:
+    """The standards' own tools take them, and nothing that was supplied is named as missing."""
+    for kind, subject in ((SubjectKind.ENSEMBLE, ENSEMBLE), (SubjectKind.DATA_SET, "shapes")):
+        supply(trained.registry, kind, subject, FACTS[kind], "its maker", NOON)
+    model = _bill(trained, tmp_path)["metadata"]["component"]
+    assert (model["supplier"], model["licenses"]) == (
+        {"name": "Kestrel Studio"},
+        [{"expression": "Apache-2.0 OR MIT"}],
+    )
+    assert model["modelCard"]["quantitativeAnalysis"]["performanceMetrics"][0] == {"type": "FID", "value": "12.1"}
+    assert model["modelCard"]["considerations"] == {"useCases": ["icons"], "technicalLimitations": ["small pictures"]}
+    objects = _objects(trained, tmp_path)
+    (ensemble,) = [each for each in objects.foreach_type("ai_AIPackage") if each.name == f"ensemble {ENSEMBLE}"]
+    assert (ensemble.suppliedBy.name, ensemble.ai_domain, ensemble.software_downloadLocation) == (
+        "Kestrel Studio",
+        ["illustration"],
+        "https://kestrel.example/weights",
+    )
+    (data,) = objects.foreach_type("dataset_DatasetPackage")
+    assert ([each.name for each in data.originatedBy], list(data.dataset_knownBias)) == (
+        ["Kestrel Studio"],
+        ["fruit is frequent"],
+    )
+    for made in (
+        write_cyclonedx(trained.registry, ENSEMBLE, tmp_path / "a.json", NOON),
+        write_spdx(trained.registry, ENSEMBLE, tmp_path / "b.json", NOON),
+    ):
+        assert not [each for each in made.left_out if "of data set shapes" not in each or "licence" not in each]
