@@ -22,11 +22,7 @@ LIST = "url,rightsholder,licence,X-Robots-Tag,tdm_reservation\n"
 
 
 def permissions(registry: Registry) -> dict[str, str]:
-<<<<<<< HEAD
-    return dict(query(registry, "SELECT url, permission FROM asset ORDER BY url")) # pairs
-=======
     return dict(query(registry, "SELECT url, permission FROM asset ORDER BY url"))
->>>>>>> 2b06dd2 (Facts that only people know are supplied once for all exports)
 
 
 def record(registry: Registry, path: Path) -> HeadersReport:
