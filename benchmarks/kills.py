@@ -177,7 +177,7 @@ def prepare(name: str, folder: Path) -> Case:
 
 def withdrawal(number: int) -> tuple[str, ...]:
     """The command that withdraws one work, another for each number."""
-    return ("withdraw", str(number), "--reason", f"request {number}")
+    return ("withdraw", str(number), "--reason", f"request {number}", "--yes")
 
 
 def grow(name: str, folder: Path, generation: int) -> None:

@@ -32,13 +32,17 @@ class CapacityError(CreditlineError):
 
 
 class RegistryError(CreditlineError):
-    """The registry itself is locked, damaged or of another schema version."""
+    """The registry itself is locked, damaged, write-protected or of another schema version."""
 
     exit_code: ClassVar[int] = 3
 
 
 class LockedRegistryError(RegistryError):
     """Another process holds the registry, or trains the same ensemble."""
+
+
+class ReadOnlyRegistryError(RegistryError):
+    """The home can only be read, and a change was to be recorded in it."""
 
 
 class SchemaVersionError(RegistryError):

@@ -22,6 +22,7 @@ A file is written beside its place, synced and renamed into it: a reader never m
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
@@ -37,6 +38,8 @@ from registry.errors import InputError
 
 DEFAULT_HOME = Path("creditline-home")
 HOME_VARIABLE = "CREDITLINE_HOME"
+
+_PROTECTED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST})
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,8 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise InputError(f"cannot write {path}: {reason}; free some space or choose another place") from error
+        advice = "make it writable" if getattr(error, "errno", None) in _PROTECTED else "free some space"
+        raise InputError(f"cannot write {path}: {reason}; {advice} or choose another place") from error
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:

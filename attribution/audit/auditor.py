@@ -146,6 +146,8 @@ class Auditor:
             if reason is not None:
                 raise IntegrityError(f"sample {sample.id}: {reason}; generate it again or leave it out")
             new.append(sample)
+        if new:
+            self.context.registry.check_writable()
         work = 0
         for start in range(0, len(new), EXAMINED_AT_ONCE):
             part = new[start : start + EXAMINED_AT_ONCE]
@@ -216,6 +218,8 @@ class Auditor:
     ) -> None:
         """Measure missing predictions; ``on_progress`` gets (work just done, work in all)."""
         missing = {task.key: task for task in tasks if not task.home.image_predictions(task.key).exists()}
+        if missing:
+            self.context.registry.check_writable()
         work = list(missing.values())
         for _ in run_tasks(write_image_predictions, work, self.device, lambda _, done: on_progress(done, len(work))):
             pass

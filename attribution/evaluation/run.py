@@ -83,6 +83,7 @@ def evaluate(
         A section of facts per measurement, or ``{"not_measured": reason}``.
     """
     context = auditor.context
+    context.registry.check_writable()
     sections: dict[str, Callable[[], dict[str, Any]]] = {
         "rankers": lambda: _rankers(auditor, report),
         "null": lambda: null_calibration(

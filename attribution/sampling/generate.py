@@ -148,6 +148,8 @@ def generate_samples(
         )
         for part in (items[start : start + rows] for start in range(0, len(items), rows))
     ]
+    if tasks:
+        registry.check_writable()
     versions = versions_of(device.name)
     for _, batch in run_tasks(generate_batch, tasks, device, lambda _, done: on_progress(done)):
         rows_made = [_row(ensemble, sampler, prompt, generated, versions) for generated in batch]

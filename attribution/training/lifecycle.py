@@ -13,8 +13,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from attribution.ensemble.recipe import EnsembleSettings
 from attribution.process_pool import Device, run_tasks
 from attribution.training.dataset import labels_sha256
@@ -34,7 +32,7 @@ from registry.members.manifest import (
     read_member_folder,
 )
 from registry.members.register import check_against_codes, member_id, register_member
-from registry.members.serving import ServiceStatus, generations_of, service_status
+from registry.members.serving import generations_of, service_status, works_left
 from registry.storage import tables
 from registry.storage.database import Registry
 from registry.storage.job_lock import only_one
@@ -79,6 +77,7 @@ def training_alone(registry: Registry, ensemble_id: str) -> AbstractContextManag
     Raises:
         LockedRegistryError: another process does.
     """
+    registry.check_writable()
     return only_one(registry.home, f"training-{ensemble_id}", f"ensemble {ensemble_id} is being trained")
 
 
@@ -132,7 +131,7 @@ def train_ensemble(
         service = service_status(registry, ensemble_id)
         registered = {state.member.index for state in service.states}
         missing = {index: 1 for index in range(service.encoding.n) if index not in registered}
-        works = _works_to_train_on(registry, service, missing)
+        works = works_left(registry, service, missing)
         empty = [index for index, count in works.items() if not count]
         if empty:
             raise CapacityError(
@@ -160,7 +159,7 @@ def plan_retraining(registry: Registry, ensemble_id: str) -> RetrainingPlan:
     """
     service = service_status(registry, ensemble_id)
     generations = {member.index: member.generation + 1 for member in service.out_of_service}
-    works = _works_to_train_on(registry, service, generations)
+    works = works_left(registry, service, generations)
     return RetrainingPlan(
         {index: generation for index, generation in generations.items() if works[index]},
         tuple(index for index, count in works.items() if not count),
@@ -210,16 +209,6 @@ def _train(
     _clear_remains(registry.home, ensemble_id, finished)
     for _, folder in run_tasks(train_member, tasks, device, lambda task, steps: on_progress(order[task], steps)):
         yield register_member(registry, read_member_folder(folder), "trained", datetime.datetime.now(datetime.UTC))
-
-
-def _works_to_train_on(registry: Registry, service: ServiceStatus, indices: Collection[int]) -> dict[int, int]:
-    """Number of works to train on, by member."""
-    units = load_units(registry, service.encoding.id)
-    left = ~np.isin(units.asset_ids, service.withdrawn.asset_ids)
-    return {
-        index: int((left & (units.asset_codes >> np.uint64(index) & np.uint64(1)).astype(np.bool_)).sum())
-        for index in sorted(indices)
-    }
 
 
 def _clear_remains(home: Home, ensemble_id: str, finished: Collection[str]) -> None:

@@ -98,6 +98,7 @@ def train_reference_model(
     settings = EnsembleSettings.from_json(service.ensemble.settings)
     if _needs_a_label(settings):
         raise UsageError(_no_classes(ensemble_id, settings))
+    registry.check_writable()
     busy = f"the reference model of ensemble {ensemble_id} is being trained"
     with only_one(registry.home, f"reference-{ensemble_id}", busy):
         standing = _standing(registry, ensemble_id)

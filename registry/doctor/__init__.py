@@ -56,6 +56,7 @@ def examine(
         current.check_told(connection, found, log.history)
         encodings.check_encodings(connection, found, on_progress)
     members.check_members(registry, found, on_progress, files=not quick)
+    members.note_out_of_service(registry, found)
     reference_models.check_reference_models(registry, found, files=not quick)
     files.check_leftovers(registry, found)
     if quick:

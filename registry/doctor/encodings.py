@@ -79,12 +79,12 @@ def _check_works(connection: duckdb.DuckDBPyConnection, found: Examination, enco
             f"{units:,} of {unit_count:,} units have works, or works name units that are not there",
             RESTORE,
         )
-    forbidden = connection.execute(
-        "SELECT permission, count(*) FROM unit_asset JOIN asset ON asset.id = asset_id "
-        "WHERE encoding_id = ? AND permission IN ('prohibited', 'withdrawn') GROUP BY 1 ORDER BY 1",
+    (prohibited,) = connection.execute(
+        "SELECT count(*) FROM unit_asset JOIN asset ON asset.id = asset_id "
+        "WHERE encoding_id = ? AND permission = 'prohibited'",
         [encoding_id],
-    ).fetchall()
-    for permission, number in forbidden:
-        what = f"{number:,} of its works may not be used for training: {permission}"
-        repair = "`creditline check` lists them; `creditline retrain` trains without the withdrawn works"
+    ).fetchall()[0]
+    if prohibited:
+        what = f"{prohibited:,} of its works may not be used for training: prohibited"
+        repair = "`creditline check` lists them; review their rights, withdraw them, or run `creditline encode` again"
         found.add("encodings", Severity.NOTE, where, what, repair)

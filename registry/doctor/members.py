@@ -5,11 +5,12 @@ from __future__ import annotations
 from pydantic import ValidationError
 from sqlmodel import col, select
 
-from registry.doctor.findings import Examination, Progress
+from registry.doctor.findings import Examination, Progress, Severity
 from registry.errors import CreditlineError
 from registry.event_log.findings import RESTORE
 from registry.members.manifest import Manifest, ManifestWorks
 from registry.members.register import check_member, expected_works, member_id
+from registry.members.serving import service_statuses, works_left
 from registry.storage.database import Registry
 from registry.storage.tables import Encoding, Ensemble, Member
 
@@ -43,6 +44,29 @@ def check_members(registry: Registry, found: Examination, on_progress: Progress,
                 found.error("members", str(registry.home.member(member.id)), str(error), _RETRAIN)
         on_progress("members", number, len(rows))
     found.checked["members"] = len(rows)
+
+
+def note_out_of_service(registry: Registry, found: Examination) -> None:
+    """Note the members that saw withdrawn works, until they are retrained without them."""
+    for service in service_statuses(registry):
+        out = [member.index for member in service.out_of_service]
+        left = works_left(registry, service, out)
+        where = f"ensemble {service.ensemble.id}"
+        for indices, what, repair in (
+            (
+                [index for index in out if left[index]],
+                "were trained on works that are withdrawn now, and are out of service",
+                f"`creditline retrain --ensemble {service.ensemble.id}` trains them again without these works",
+            ),
+            (
+                [index for index in out if not left[index]],
+                "have no work left that is not withdrawn, and stay out of service",
+                "nothing to do; a new encoding can use their places",
+            ),
+        ):
+            if indices:
+                listed = ", ".join(map(str, indices))
+                found.add("members", Severity.NOTE, where, f"members {listed} {what}", repair)
 
 
 def _check_row(member: Member, encoding: Encoding, found: Examination) -> Manifest | None:

@@ -187,11 +187,13 @@ def changing(registry: Registry, now: datetime) -> Iterator[Change]:
 
     Raises:
         ValueError: ``now`` has no time zone.
+        ReadOnlyRegistryError: the home can only be read.
         IntegrityError: the file beside the registry contradicts the log, cut off or rewritten.
         InputError: the change is recorded, but the file beside the registry could not be written.
     """
     if now.tzinfo is None:
         raise ValueError(f"got the time {now} without a zone")
+    registry.check_writable()
     # Read before the log, so that the log has every event that the file can name.
     written = read_head(registry.home.log_head)
     with registry.connection() as connection:

@@ -128,11 +128,10 @@ def scratch_copy(registry: Registry) -> Iterator[Registry]:
     Raises:
         RegistryError: it cannot be written: no room, or no rights.
     """
-    home = registry.home
+    home, place = registry.home, registry.staging()
     with ExitStack() as stack:
         try:
-            home.staging.mkdir(parents=True, exist_ok=True)
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=home.staging, prefix="dry-run-")))
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=place, prefix="dry-run-")))
             # An open connection keeps other processes from writing to the file meanwhile.
             with registry.for_reading().connection():
                 for source in (home.database, home.database.with_name(f"{home.database.name}.wal"), home.log_head):
@@ -140,7 +139,7 @@ def scratch_copy(registry: Registry) -> Iterator[Registry]:
                         shutil.copyfile(source, folder / source.name)
         except OSError as error:
             raise RegistryError(
-                f"a dry run works on a copy of the registry, which could not be written to {home.staging}: "
+                f"a dry run works on a copy of the registry, which could not be written to {place}: "
                 f"{error.strerror or error}; that folder must be writable and have {home.database.stat().st_size:,} bytes free"
             ) from error
         yield Registry(Home(folder), registry.lock_patience, registry.actor)

@@ -2,13 +2,14 @@
 
 Comparing 250,000 new works with each other takes about half a minute on two busy cores; comparing
 10,000 with two million takes 90 seconds (:mod:`registry.similarity.hamming_join`). A search that
-would take longer than :data:`SEARCH_SECONDS`, and longer than the fingerprints took, is left out
-with a finding.
+takes longer than :data:`SEARCH_SECONDS`, and longer than the fingerprints took, ends with a finding
+that says how far it came; the next one goes on from there.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ from registry.ingest.findings import KEPT, Finding, Kind
 from registry.ingest.fingerprinting import fingerprint_works
 from registry.ingest.store.rows import insert_rows
 from registry.storage.database import Registry
+from registry.storage.results import number_of
 
 SLICE = 250_000
 """New works per search; bounds its memory."""
@@ -72,11 +74,45 @@ def _searched_through(connection: duckdb.DuckDBPyConnection) -> int:
     return -1 if stated is None else int(json.loads(stated)["through"])
 
 
-def _search(registry: Registry, now: datetime, found: NearDuplicates, budget: float) -> None:
-    """Search all fingerprints for neighbours of those added since the last search."""
-    from registry.similarity.hamming_join import near_pairs
+def works_to_compare(connection: duckdb.DuckDBPyConnection) -> int:
+    """Works with a fingerprint that were not compared with all others yet."""
+    from registry.similarity.pdq import LEAST_QUALITY
+
+    return number_of(
+        connection,
+        "SELECT count(*) FROM fingerprint WHERE id > ? AND quality >= ?",
+        [_searched_through(connection), LEAST_QUALITY],
+    )
+
+
+def compare_the_rest(
+    registry: Registry, now: datetime, on_progress: Callable[[int, int], object] = lambda _done, _total: None
+) -> NearDuplicates:
+    """Compare all works that were not compared yet, however long it takes.
+
+    ``on_progress`` gets (works compared, works to compare). A killed run loses one slice at most.
+    """
+    found = NearDuplicates()
+    _search(registry, now, found, math.inf, on_progress)
+    return found
+
+
+def _search(
+    registry: Registry,
+    now: datetime,
+    found: NearDuplicates,
+    budget: float,
+    on_progress: Callable[[int, int], object] = lambda _done, _total: None,
+) -> None:
+    """Search all fingerprints for neighbours of those added since the last search, by slices.
+
+    At least one slice is searched, whatever the ``budget`` in seconds, so that every call gets
+    further; the next call goes on from there.
+    """
+    from registry.similarity.hamming_join import NearPairs, near_pairs
     from registry.similarity.pdq import LEAST_QUALITY, MATCH_DISTANCE
 
+    started = time.monotonic()
     with registry.connection() as connection:
         through = _searched_through(connection)
         newest = connection.execute("SELECT max(id) FROM fingerprint").fetchall()[0][0]
@@ -87,33 +123,37 @@ def _search(registry: Registry, now: datetime, found: NearDuplicates, budget: fl
             [LEAST_QUALITY],
         ).to_arrow_table()
     words = np.column_stack([table[f"word{place}"].to_numpy().astype(np.uint64) for place in range(4)])
-    ids = table["asset_id"].to_numpy()
-    first_new = int(np.searchsorted(table["id"].to_numpy(), through, side="right"))
-    new = len(ids) - first_new
-    slices = -(-new // SLICE)
-    seconds = new * _SECONDS_PER_NEW + slices * len(ids) * _SECONDS_PER_SLICE_AND_WORK
-    if seconds > budget:
-        reason = (
-            f"not searched: comparing {new:,} new works with {len(ids):,} would take about {seconds / 60:,.0f} minutes, "
-            f"more than the {budget / 60:,.0f} allowed; the next registration tries again"
-        )
-        found.findings.append(Finding("", Kind.NEAR_DUPLICATE, reason))
-        return
-    parts = [
-        near_pairs(words[: min(start + SLICE, len(ids))], start, MATCH_DISTANCE)
-        for start in range(first_new, len(ids), SLICE)
-    ]
-    pairs = np.concatenate([part.pairs for part in parts]) if parts else np.empty((0, 3), np.int64)
-    skipped = sum(part.skipped for part in parts)
+    ids, numbers = table["asset_id"].to_numpy(), table["id"].to_numpy()
+    first_new = int(np.searchsorted(numbers, through, side="right"))
+    new_pairs, skipped, start = [np.empty((0, 2), np.int64)], 0, first_new
+    none = NearPairs(np.empty((0, 3), np.int64), 0)
+    while True:
+        end = min(start + SLICE, len(ids))
+        part = near_pairs(words[:end], start, MATCH_DISTANCE) if start < end else none
+        skipped += part.skipped
+        ends = np.sort(ids[part.pairs[:, :2]], axis=1)
+        reached = int(newest) if end == len(ids) else int(numbers[end - 1])
+        if not _store_pairs(registry, now, ends, part.pairs[:, 2], (through, reached)):
+            _search(registry, now, found, budget, on_progress)  # another process was faster; search the rest
+            break
+        new_pairs.append(ends)
+        start, through = end, reached
+        on_progress(end - first_new, len(ids) - first_new)
+        following = min(SLICE, len(ids) - end)
+        seconds = following * _SECONDS_PER_NEW + len(ids) * _SECONDS_PER_SLICE_AND_WORK
+        if not following or time.monotonic() - started + seconds > budget:
+            break
     if skipped:
         reason = f"{skipped:,} comparisons were left out, because too many works are nearly the same"
         found.findings.append(Finding("", Kind.NEAR_DUPLICATE, reason))
-    ends = np.sort(ids[pairs[:, :2]], axis=1) if len(pairs) else np.empty((0, 2), np.int64)
-    distances = pairs[:, 2] if len(pairs) else np.empty(0, np.int64)
-    if not _store_pairs(registry, now, ends, distances, (through, int(newest))):
-        _search(registry, now, found, budget)  # another process was faster; search the rest
-        return
-    found.pairs = len(ends)
+    if start < len(ids):
+        reason = (
+            f"{start - first_new:,} of {len(ids) - first_new:,} new works were compared in the {budget / 60:,.0f} minutes "
+            "allowed: the next registration goes on, or run `creditline duplicates --search`"
+        )
+        found.findings.append(Finding("", Kind.NEAR_DUPLICATE, reason))
+    ends = np.concatenate(new_pairs)
+    found.pairs += len(ends)
     if len(ends):
         _list_across(registry, ends, found)
 

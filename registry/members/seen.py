@@ -98,13 +98,22 @@ def encoded_works(
     return found
 
 
-def withdrawn_works(connection: duckdb.DuckDBPyConnection, encoding_id: str) -> EncodedWorks:
+def withdrawn_works(connection: duckdb.DuckDBPyConnection, encoding_id: str, also: Sequence[int] = ()) -> EncodedWorks:
     """The withdrawn works of an encoding: by themselves, or with all works of their rightsholder.
+
+    ``also``: works that count as withdrawn now, to see what their withdrawal would do.
 
     A work that was registered after the withdrawal of its rightsholder is withdrawn, but no
     withdrawal covers it until the next command records that.
     """
-    return _encoded_works(connection, encoding_id, "AND (permission = 'withdrawn' OR first_withdrawal IS NOT NULL)")
+    connection.register("also_withdrawn", pa.table({"also_id": pa.array(also, pa.int64())}))
+    found = _encoded_works(
+        connection,
+        encoding_id,
+        "AND (permission = 'withdrawn' OR first_withdrawal IS NOT NULL OR asset_id IN (SELECT also_id FROM also_withdrawn))",
+    )
+    connection.unregister("also_withdrawn")
+    return found
 
 
 def _encoded_works(connection: duckdb.DuckDBPyConnection, encoding_id: str, condition: str) -> EncodedWorks:

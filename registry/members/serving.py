@@ -7,14 +7,15 @@ newest generation can be in service. Earlier ones stay on record, to verify thei
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from sqlalchemy import literal_column
 from sqlmodel import Session, col, select
 
 from registry.ids import sha256_of
-from registry.members.seen import EncodedWorks, withdrawals_applied_through, withdrawn_works
+from registry.members.seen import EncodedWorks, encoded_works, withdrawals_applied_through, withdrawn_works
 from registry.outputs.queries import ensemble_with_encoding
 from registry.storage.database import Registry
 from registry.storage.tables import Encoding, Ensemble, Member
@@ -51,8 +52,10 @@ class ServiceStatus:
         return [state.member for state in self.states if not state.serves]
 
 
-def service_status(registry: Registry, ensemble_id: str) -> ServiceStatus:
+def service_status(registry: Registry, ensemble_id: str, also: Sequence[int] = ()) -> ServiceStatus:
     """The newest generation of every member, and whether it is in service.
+
+    ``also``: works that count as withdrawn now, see :func:`registry.members.seen.withdrawn_works`.
 
     Raises:
         NotFoundError: no such ensemble.
@@ -61,12 +64,20 @@ def service_status(registry: Registry, ensemble_id: str) -> ServiceStatus:
         ensemble, encoding = ensemble_with_encoding(session, ensemble_id)
         newest = newest_of(generations_of(session, ensemble_id))
     with registry.connection() as connection:
-        withdrawn = withdrawn_works(connection, encoding.id)
+        withdrawn = withdrawn_works(connection, encoding.id, also)
     states = tuple(
         MemberState(member, int(withdrawn.seen_by(member.index, withdrawals_applied_through(member)).sum()))
         for member in newest
     )
     return ServiceStatus(ensemble, encoding, states, withdrawn)
+
+
+def works_left(registry: Registry, service: ServiceStatus, indices: Collection[int]) -> dict[int, int]:
+    """Number of works that are not withdrawn, among those of each of these members' codes."""
+    with registry.connection() as connection:
+        works = encoded_works(connection, service.encoding.id)
+    left = ~np.isin(works.asset_ids, service.withdrawn.asset_ids)
+    return {index: int((works.seen_by(index, None) & left).sum()) for index in sorted(indices)}
 
 
 def service_statuses(registry: Registry) -> list[ServiceStatus]:

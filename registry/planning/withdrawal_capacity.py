@@ -9,7 +9,7 @@ shards that it hits.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -200,17 +200,17 @@ def retraining_cost(
 
 
 def withdrawals_left(
-    registry: Registry, encoding_id: str, serving: Collection[int] | None = None
+    registry: Registry, encoding_id: str, serving: Collection[int] | None = None, also: Sequence[int] = ()
 ) -> WithdrawalCapacity:
     """The number of units of an encoding that can be withdrawn before no member is left.
 
     ``serving`` has the indices of the members in service; None: as if every member had been trained
-    on all works of its code.
+    on all works of its code. ``also``: works that count as withdrawn now.
 
     Raises:
         NotFoundError: no such encoding.
     """
-    units = _units(registry, encoding_id)
+    units = _units(registry, encoding_id, also)
     if serving is None:
         serving = [index for index in range(units.n) if not units.withdrawn.seen_by(index, None).any()]
     mask = np.isin(np.arange(units.n), list(serving))
@@ -239,7 +239,7 @@ class _Units:
     withdrawn: EncodedWorks
 
 
-def _units(registry: Registry, encoding_id: str) -> _Units:
+def _units(registry: Registry, encoding_id: str, also: Sequence[int] = ()) -> _Units:
     with registry.connection() as connection:
         row = connection.execute("SELECT n FROM encoding WHERE id = ?", [encoding_id]).fetchone()
         if row is None:
@@ -250,7 +250,7 @@ def _units(registry: Registry, encoding_id: str) -> _Units:
             "WHERE encoding_id = $encoding ORDER BY number",
             {"encoding": encoding_id},
         ).to_arrow_table()
-        withdrawn = withdrawn_works(connection, encoding_id)
+        withdrawn = withdrawn_works(connection, encoding_id, also)
     left = units["works"].to_numpy() - np.bincount(withdrawn.unit_numbers, minlength=units.num_rows)
     return _Units(int(row[0]), units["code"].to_numpy(), left, withdrawn)
 

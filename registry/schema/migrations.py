@@ -58,6 +58,7 @@ def migrate(
         SchemaVersionError: it is newer than ``target``, or no steps lead there.
         RegistryError: a step failed; the registry is as it was.
     """
+    registry.check_writable()
     if registry.schema_version() == target:
         return Migration(target, target, None, _mend_views(registry))
     # This connection keeps other processes out between the copy and the change.

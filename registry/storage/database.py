@@ -33,8 +33,14 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from registry.errors import LockedRegistryError, NotFoundError, RegistryError, SchemaVersionError
-from registry.home import Home
+from registry.errors import (
+    LockedRegistryError,
+    NotFoundError,
+    ReadOnlyRegistryError,
+    RegistryError,
+    SchemaVersionError,
+)
+from registry.home import Home, writing
 from registry.storage.relation_names import SCHEMA_VERSION, TABLES, VIEWS
 
 if TYPE_CHECKING:
@@ -59,6 +65,10 @@ ACTOR_VARIABLE = "CREDITLINE_ACTOR"
 _LOCK_HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 # DuckDB's errors about the file. Any other error is a defect of creditline and stays a traceback.
 _FILE_FAULTS = (duckdb.IOException, duckdb.FatalException, duckdb.InternalException, duckdb.SerializationException)
+_PROTECTED = re.compile(r"permission denied|read-only file system", re.IGNORECASE)
+_FULL = re.compile(
+    r"no space left|quota exceeded|file too large|could not (?:write|truncate|sync|allocate)", re.IGNORECASE
+)
 
 
 def current_actor() -> str:
@@ -94,6 +104,38 @@ class Registry:
         registry = cls(home, lock_patience)
         registry.check_schema()
         return registry
+
+    @property
+    def writable(self) -> bool:
+        """Whether this process may write the file, and the folder, which gets DuckDB's journal.
+
+        A copy that can only be read, such as an auditor's, is opened for reading.
+        """
+        return not self.read_only and os.access(self.home.database, os.W_OK) and os.access(self.home.root, os.W_OK)
+
+    def check_writable(self) -> None:
+        """Check that changes can be recorded here; call it before long work.
+
+        Raises:
+            ReadOnlyRegistryError: the home can only be read.
+        """
+        if self.home.database.exists() and not self.writable:
+            raise ReadOnlyRegistryError(
+                f"{self.home.root} can only be read here, and this command records changes in it: run it where the home "
+                "can be written, or on a copy that you may write (cp -r, then chmod -R u+w)"
+            )
+
+    def staging(self) -> Path:
+        """The folder for temporary files; the system's one if the home can only be read.
+
+        Raises:
+            InputError: it cannot be made.
+        """
+        if not self.writable:
+            return Path(tempfile.gettempdir())
+        with writing(self.home.staging):
+            self.home.staging.mkdir(parents=True, exist_ok=True)
+        return self.home.staging
 
     def patient(self) -> Registry:
         """This registry for a job of hours: it waits longer for the lock."""
@@ -221,13 +263,16 @@ class Registry:
         # DuckDB would make an empty file.
         if not self.home.database.exists():
             raise NotFoundError(f"no registry in {self.home.root}; run `creditline init --home {self.home.root}`")
+        options = dict(settings)
+        if not self.writable:
+            read_only = True
+            # By default, large queries would use a folder in the home.
+            options.setdefault("temp_directory", str(Path(tempfile.gettempdir()) / f"creditline-{os.getpid()}"))
         deadline = time.monotonic() + self.lock_patience
         wait = 0.01
         while True:
             try:
-                connection = duckdb.connect(
-                    str(self.home.database), read_only=read_only or self.read_only, config=dict(settings)
-                )
+                connection = duckdb.connect(str(self.home.database), read_only=read_only, config=options)
                 break
             except duckdb.IOException as error:
                 if "lock" not in str(error) or time.monotonic() + wait > deadline:
@@ -244,7 +289,9 @@ class Registry:
             yield
         except Exception as error:
             fault = getattr(error, "orig", error)  # the ORM wraps the driver's error
-            if isinstance(fault, _FILE_FAULTS):
+            if isinstance(fault, _FILE_FAULTS) or (
+                isinstance(fault, duckdb.InvalidInputException) and "read-only mode" in str(fault)
+            ):
                 raise _translate(fault, self.home.database) from error
             raise
 
@@ -275,4 +322,13 @@ def _translate(error: BaseException, path: Path) -> RegistryError:
         return RegistryError(
             f"{path} is not a registry: no DuckDB file; restore it from a copy or choose another --home"
         )
-    return RegistryError(f"the registry {path} cannot be used: {message}; restore it from a copy or free the disk")
+    if "read-only mode" in message or _PROTECTED.search(message):
+        return ReadOnlyRegistryError(
+            f"{path} cannot be opened for writing here: {message}; make it and its folder writable"
+        )
+    if _FULL.search(message):
+        return RegistryError(
+            f"the registry {path} cannot be written: {message}; nothing was changed: free some space, then run the same "
+            "command again"
+        )
+    return RegistryError(f"the registry {path} cannot be used: {message}; restore it from a copy")

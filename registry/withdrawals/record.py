@@ -19,13 +19,10 @@ import pyarrow as pa
 
 from registry.errors import InputError, NotFoundError, UsageError
 from registry.event_log.events import Change, changing
-from registry.members.reference_models import reference_saw
-from registry.members.seen import withdrawals_applied_through
-from registry.members.serving import ServiceStatus, service_status
 from registry.permissions.derived_columns import recompute
-from registry.planning.withdrawal_capacity import WithdrawalCapacity, withdrawals_left
 from registry.storage.current_rights import works_shared_by
 from registry.storage.database import Registry
+from registry.withdrawals.impact import Impact, impacts_of
 
 LONGEST_REASON = 2000
 MOST_WORKS = 100_000
@@ -39,29 +36,6 @@ WORKS_OF_RIGHTSHOLDER = f"""
 
 
 @dataclass(frozen=True)
-class Impact:
-    """Consequences of a withdrawal for one ensemble, or for an encoding that has none."""
-
-    encoding_id: str
-    ensemble_id: str | None
-    works: int
-    """Number of the works that are in the encoding."""
-    n: int
-    saw: tuple[int, ...]
-    """Indices of the members whose newest generation saw one of the works."""
-    serving: tuple[int, ...]
-    """Indices of the members still in service."""
-    further: WithdrawalCapacity | None
-    """Units that can be withdrawn before no member is left; None without an ensemble."""
-    reference_model: bool = False
-    """Whether the reference model saw one of the works; then it is unused until trained again."""
-
-    def to_json(self) -> dict[str, Any]:
-        further = None if self.further is None else self.further.to_json()
-        return {**vars(self), "saw": list(self.saw), "serving": list(self.serving), "further": further}
-
-
-@dataclass(frozen=True)
 class WithdrawalReport:
     """The record of a withdrawal, and its consequences."""
 
@@ -72,6 +46,8 @@ class WithdrawalReport:
     works: tuple[int, ...]
     """Ids of all works asked for, ascending."""
     impacts: tuple[Impact, ...]
+    new: bool
+    """Whether there was anything to record."""
 
 
 def withdraw(
@@ -89,18 +65,84 @@ def withdraw(
         InputError: the reason is empty or too long.
         NotFoundError: no such work or rightsholder.
     """
+    reason = checked_reason(reason)
+    with changing(registry, now) as change:
+        request = _request(change.connection, asset_ids, rightsholder_id)
+        numbers = _record_request(change, request, reason)
+    return _report(registry, request, numbers)
+
+
+def preview(
+    registry: Registry, *, asset_ids: Sequence[int] = (), rightsholder_id: int | None = None
+) -> WithdrawalReport:
+    """What :func:`withdraw` would answer, without ids of withdrawals. Nothing is recorded.
+
+    Raises:
+        UsageError: neither works nor a rightsholder is given, or both, or too many works.
+        NotFoundError: no such work or rightsholder.
+    """
+    with registry.connection() as connection:
+        request = _request(connection, asset_ids, rightsholder_id)
+    return _report(registry, request, ())
+
+
+@dataclass(frozen=True)
+class _Request:
+    """The works that a withdrawal is about."""
+
+    works: tuple[int, ...]
+    """All of them, ascending."""
+    fresh: tuple[int, ...]
+    """Those that no withdrawal covers yet."""
+    rightsholder_id: int | None
+    known: bool
+    """Whether the rightsholder was withdrawn before."""
+
+    @property
+    def new(self) -> bool:
+        """Whether there is something to record: a rightsholder may have no works yet."""
+        return bool(self.fresh) or (self.rightsholder_id is not None and not self.known)
+
+
+def _report(registry: Registry, request: _Request, withdrawal_ids: Sequence[int]) -> WithdrawalReport:
+    impacts = impacts_of(registry, request.works, request.fresh)
+    return WithdrawalReport(tuple(withdrawal_ids), request.fresh, request.works, tuple(impacts), request.new)
+
+
+def _request(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int], rightsholder_id: int | None) -> _Request:
     if bool(asset_ids) == (rightsholder_id is not None):
         raise UsageError("expected either works or a rightsholder to withdraw, not both")
     if len(asset_ids) > MOST_WORKS:
         raise UsageError(f"got {len(asset_ids):,} works, at most {MOST_WORKS:,} at once; withdraw them in parts")
-    reason = _checked_reason(reason)
-    with changing(registry, now) as change:
-        if rightsholder_id is not None:
-            subject = _counted_rightsholder(change.connection, rightsholder_id)
-            works, fresh, numbers = _withdraw_rightsholder(change, subject, reason)
-        else:
-            works, fresh, numbers = _withdraw_works(change, sorted(set(asset_ids)), reason)
-    return WithdrawalReport(tuple(numbers), tuple(fresh), tuple(works), tuple(impacts_of(registry, works)))
+    holder, known = None, False
+    if rightsholder_id is not None:
+        holder = _counted_rightsholder(connection, rightsholder_id)
+        works = _works_of(connection, holder)
+        known = bool(
+            connection.execute(
+                "SELECT 1 FROM withdrawal JOIN effective_rightsholder AS stated ON stated.id = subject_id "
+                "WHERE scope = 'rightsholder' AND effective_id = ? LIMIT 1",
+                [holder],
+            ).fetchone()
+        )
+    else:
+        asked = sorted(set(asset_ids))
+        covered, fresh = _split(connection, asked)
+        missing = sorted(set(asked) - set(covered) - set(fresh))
+        if missing:
+            raise NotFoundError(f"no work {missing[0]}; `creditline works` lists them")
+        works = _with_same_content(connection, asked)
+    _, fresh = _split(connection, works)
+    return _Request(tuple(works), tuple(fresh), holder, known)
+
+
+def _record_request(change: Change, request: _Request, reason: str) -> list[int]:
+    if not request.new:
+        return []
+    named, holder = len(request.works), request.rightsholder_id
+    if holder is None:
+        return _record(change, "asset", request.fresh, {work: work for work in request.fresh}, reason, named=named)
+    return _record(change, "rightsholder", [holder], dict.fromkeys(request.fresh, holder), reason, named=named)
 
 
 def cover_later_works(registry: Registry, now: datetime) -> int:
@@ -126,29 +168,6 @@ def cover_later_works(registry: Registry, now: datetime) -> int:
     return found
 
 
-def impacts_of(registry: Registry, asset_ids: Sequence[int]) -> list[Impact]:
-    """Consequences of withdrawing these works, for every ensemble and encoding without one."""
-    with registry.connection() as connection:
-        connection.register("named", pa.table({"named_id": pa.array(asset_ids, pa.int64())}))
-        rows = connection.execute(
-            "SELECT encoding.id, any_value(n), count(*) FROM unit_asset JOIN named ON asset_id = named_id "
-            "JOIN encoding ON encoding.id = encoding_id GROUP BY 1 ORDER BY 1"
-        ).fetchall()
-        ensembles: dict[str, list[str]] = {}
-        for encoding_id, ensemble_id in connection.execute(
-            "SELECT encoding_id, id FROM ensemble ORDER BY id"
-        ).fetchall():
-            ensembles.setdefault(str(encoding_id), []).append(str(ensemble_id))
-    impacts = []
-    for encoding_id, n, works in rows:
-        for ensemble_id in ensembles.get(str(encoding_id), []):
-            service = service_status(registry, ensemble_id)
-            impacts.append(_impact(registry, service, int(works), asset_ids))
-        if str(encoding_id) not in ensembles:
-            impacts.append(Impact(str(encoding_id), None, int(works), int(n), (), (), None))
-    return impacts
-
-
 def list_withdrawals(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     """All withdrawals in order of recording, each with its subject and number of works."""
     rows: list[dict[str, Any]] = (
@@ -165,31 +184,6 @@ def list_withdrawals(connection: duckdb.DuckDBPyConnection) -> list[dict[str, An
         .to_pylist()
     )
     return rows
-
-
-def _withdraw_works(change: Change, asset_ids: list[int], reason: str) -> tuple[list[int], list[int], list[int]]:
-    known, fresh = _split(change.connection, asset_ids)
-    missing = sorted(set(asset_ids) - set(known) - set(fresh))
-    if missing:
-        raise NotFoundError(f"no work {missing[0]}; `creditline works` lists them")
-    asset_ids = _with_same_content(change.connection, asset_ids)
-    _, fresh = _split(change.connection, asset_ids)
-    numbers = _record(change, "asset", fresh, {work: work for work in fresh}, reason, named=len(asset_ids))
-    return asset_ids, fresh, numbers
-
-
-def _withdraw_rightsholder(change: Change, holder: int, reason: str) -> tuple[list[int], list[int], list[int]]:
-    works = _works_of(change.connection, holder)
-    _, fresh = _split(change.connection, works)
-    known = change.connection.execute(
-        "SELECT 1 FROM withdrawal JOIN effective_rightsholder AS stated ON stated.id = subject_id "
-        "WHERE scope = 'rightsholder' AND effective_id = ? LIMIT 1",
-        [holder],
-    ).fetchone()
-    if known and not fresh:
-        return works, [], []
-    numbers = _record(change, "rightsholder", [holder], dict.fromkeys(fresh, holder), reason, named=len(works))
-    return works, fresh, numbers
 
 
 def _record(
@@ -270,30 +264,8 @@ def _counted_rightsholder(connection: duckdb.DuckDBPyConnection, rightsholder_id
     return int(row[0])
 
 
-def _impact(registry: Registry, service: ServiceStatus, works: int, asset_ids: Sequence[int]) -> Impact:
-    named = np.isin(service.withdrawn.asset_ids, np.asarray(asset_ids, dtype=np.int64))
-    saw = tuple(
-        state.member.index
-        for state in service.states
-        if state.withdrawn_seen
-        and bool(
-            (service.withdrawn.seen_by(state.member.index, withdrawals_applied_through(state.member)) & named).any()
-        )
-    )
-    serving = tuple(member.index for member in service.serving)
-    return Impact(
-        encoding_id=service.encoding.id,
-        ensemble_id=service.ensemble.id,
-        works=works,
-        n=service.encoding.n,
-        saw=saw,
-        serving=serving,
-        further=withdrawals_left(registry, service.encoding.id, serving),
-        reference_model=reference_saw(registry, service, asset_ids),
-    )
-
-
-def _checked_reason(text: str) -> str:
+def checked_reason(text: str) -> str:
+    """The reason of a withdrawal, without line breaks. Raises InputError if empty or too long."""
     reason = " ".join(text.replace("\0", " ").split())
     if not reason or len(reason) > LONGEST_REASON:
         raise InputError(

@@ -31,7 +31,7 @@ from registry.storage.database import Registry
 from registry.works.lookup import resolve_rightsholder
 from reports.checking.document_types import KINDS, VERSIONED
 from reports.issuing.issue import EVENT, Issued, find_issued, find_later
-from reports.issuing.stamp import PARQUET_KEY, SUFFIX, Stamp, beside
+from reports.issuing.stamp import PARQUET_KEY, SUFFIX, UNRECORDED, Stamp, beside
 from reports.statements.document import STATEMENT
 
 LARGEST_STAMP = 2**22
@@ -104,7 +104,8 @@ def check_document(registry: Registry, path: Path) -> Checked:
         later = _later(connection, *found) if found else None
     if found is None:
         state: State = "unknown" if stamp is None else "altered" if known else "foreign"
-        return Checked(sha256, state, stamp, None, None, since, "not compared", credentials or MEANING[state])
+        reason = credentials or (UNRECORDED if stamp is not None and not stamp.recorded else MEANING[state])
+        return Checked(sha256, state, stamp, None, None, since, "not compared", reason)
     event, issued = found
     facts, reason = _compare(registry, issued)
     if facts == "changed" and not reason and not since:

@@ -70,6 +70,7 @@ def sign_image(
         InputError: the library does not take the certificate, or the file cannot be written.
         IntegrityError: the audit's files differ from the registry's record.
     """
+    registry.check_writable()
     if check_credentials(image.data).state != "none":
         raise UsageError(f"{image.file} has Content Credentials already; sign the sample itself: {image.sample.id}")
     assertion = _read_assertion(registry, image.sample, now, with_audit=with_audit)

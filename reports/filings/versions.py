@@ -116,6 +116,7 @@ def file_version(
     stamp = stamp.model_copy(update={"subject": subject_of(ensemble_id, number)})
     changed = _changed(registry.home, form, ensemble_id, earlier, facts)
     document = _document(form, content, answers, facts, number, issued_at, earlier, changed, stamp)
+    registry.check_writable()
     issued = [write_file(registry.home.filings, each) for each in _rendered(form, document)]
     record_issue(registry, issued, now)
     with registry.connection() as connection:

@@ -92,22 +92,26 @@ class Document(Generic[F]):
     ) -> Written[F]:
         """Read the facts of ``subject`` and write all files into the folder ``out``.
 
+        From a home that can only be read, the files are not recorded in the log, and say so.
+
         Raises:
             NotFoundError: the registry does not have the subject.
             InputError: the folder cannot be written.
         """
         with scratch_in(out) as scratch:
             reading = self.read(registry, subject, Path(scratch), **options)
-            stamp = self.stamp(reading, now)
+            stamp = self.stamp(reading, now, recorded=registry.writable)
             issued = [write_file(out, file) for file in self.files(reading, stamp)]
             names = table_names(reading)
             issued += [write_table(path, out / names[table], stamp) for table, path in reading.tables.items()]
-        record_issue(registry, issued, now)
+        if registry.writable:
+            record_issue(registry, issued, now)
         return Written(out / issued[0].name, tuple(out / each.name for each in issued), reading.facts)
 
-    def stamp(self, reading: Reading[F], now: datetime.datetime) -> Stamp:
-        """The stamp of a reading."""
-        return stamp_of(self.kind, reading.subject, self.stamped_facts(reading.facts), now, reading.head)
+    def stamp(self, reading: Reading[F], now: datetime.datetime, *, recorded: bool = True) -> Stamp:
+        """The stamp of a reading; see :func:`reports.issuing.stamp.stamp_of`."""
+        facts = self.stamped_facts(reading.facts)
+        return stamp_of(self.kind, reading.subject, facts, now, reading.head, recorded=recorded)
 
     def stamped_facts(self, facts: F) -> dict[str, Any]:
         """The values that the stamp's hash covers."""

@@ -16,12 +16,19 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from registry.ids import canonical_json, sha256_of
 
 SUFFIX = ".stamp.json"
 PARQUET_KEY = b"creditline_stamp"
+
+
+UNRECORDED = (
+    "Not issued: this document was made from a copy of the registry that can only be read, so no log names it and "
+    "`creditline report verify` cannot confirm it."
+)
+"""The warning in a document that is not on record."""
 
 
 class Stamp(BaseModel):
@@ -38,6 +45,16 @@ class Stamp(BaseModel):
     log_sequence: int = Field(ge=0, lt=2**63, description="Events in the registry's log when the facts were read.")
     log_sha256: str = Field(pattern="^[0-9a-f]{64}$", description="Hash of the newest of them.")
     made_at: Annotated[AwareDatetime, Field(description="When the document was made.")]
+    recorded: bool = Field(
+        default=True, description="False: made from a copy of the registry that can only be read; no log names it."
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_the_usual(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = plain(self)
+        if self.recorded:
+            del values["recorded"]
+        return values
 
     def to_json(self) -> str:
         """On one line."""
@@ -45,7 +62,7 @@ class Stamp(BaseModel):
 
     def sentence(self) -> str:
         """For people, and for formats with comments."""
-        return (
+        return ("" if self.recorded else f"{UNRECORDED} ") + (
             f"creditline {self.kind}; facts SHA-256 {self.facts_sha256}; "
             f"event log at {self.log_sequence}, SHA-256 {self.log_sha256}; made {self.made_at:%Y-%m-%d %H:%M:%S} UTC"
         )
@@ -62,7 +79,15 @@ UNSTAMPED = Stamp(
 """For pages rendered without being issued."""
 
 
-def stamp_of(kind: str, subject: str, facts: object, now: datetime.datetime, end: tuple[int, str]) -> Stamp:
+def stamp_of(
+    kind: str,
+    subject: str,
+    facts: object,
+    now: datetime.datetime,
+    end: tuple[int, str],
+    *,
+    recorded: bool = True,
+) -> Stamp:
     """The stamp of a document.
 
     Args:
@@ -72,6 +97,7 @@ def stamp_of(kind: str, subject: str, facts: object, now: datetime.datetime, end
         now: the moment of the stamp, with a zone.
         end: sequence and hash of the log's newest event before the facts were read, or of the
             transaction that read them.
+        recorded: whether the document will be recorded in the log.
     """
     sequence, sha256 = end
     return Stamp(
@@ -81,6 +107,7 @@ def stamp_of(kind: str, subject: str, facts: object, now: datetime.datetime, end
         log_sequence=sequence,
         log_sha256=sha256,
         made_at=now.astimezone(datetime.UTC),
+        recorded=recorded,
     )
 
 

@@ -87,7 +87,8 @@ def write_reports(
 
     Files of the same names are replaced, others in the folder stay. ``unaudited``: samples without
     an audit, for the index. ``done`` gets each output's id after its report is written.
-    ``processes`` None: one per core. ``now`` has a zone.
+    ``processes`` None: one per core. ``now`` has a zone. The caller records the files in the log,
+    unless the home can only be read: then the files say that they are not on record.
 
     Raises:
         InputError: the folder cannot be written.
@@ -101,7 +102,8 @@ def write_reports(
         head = head_of(connection)
     named = file_names(audits)
     parts = [named[start : start + AT_ONCE] for start in range(0, len(named), AT_ONCE)]
-    render = partial(_render_part, registry.for_reading(), out, now)
+    recorded = registry.writable
+    render = partial(_render_part, registry.for_reading(), out, now, recorded)
     rendered: list[_Rendered] = []
     for results in _mapped(render, parts, processes or os.cpu_count() or 1):
         for each in results:
@@ -112,8 +114,8 @@ def write_reports(
     index = index_of([report for report, _ in listed], [file for _, file in listed], gaps, unaudited)
     reading = Reading(subject_of(audits), index, head, "index")
     reports = [report.facts for report, _ in listed]
-    stamp = INDEX.stamp(reading, now)
-    of_table = stamp_of(CANDIDATES, reading.subject, candidate_facts(reports), now, head)
+    stamp = INDEX.stamp(reading, now, recorded=recorded)
+    of_table = stamp_of(CANDIDATES, reading.subject, candidate_facts(reports), now, head, recorded=recorded)
     page, data = INDEX.files(reading, stamp)
     # The index comes last: its links must exist.
     files = (
@@ -144,14 +146,17 @@ def _mapped(
         ) from error
 
 
-def _render_part(registry: Registry, out: Path, now: datetime.datetime, part: Sequence[Named]) -> list[_Rendered]:
+def _render_part(
+    registry: Registry, out: Path, now: datetime.datetime, recorded: bool, part: Sequence[Named]
+) -> list[_Rendered]:
     rendered = []
     with registry.session() as session:
         for audit, found in read_reports(session, registry.home, part):
             if isinstance(found, Gap):
                 rendered.append(_Rendered(subject_id(audit), None, "", (found,), ()))
                 continue
-            issued = tuple(write_file(out, file) for file in REPORT.files(found, REPORT.stamp(found, now)))
+            stamp = REPORT.stamp(found, now, recorded=recorded)
+            issued = tuple(write_file(out, file) for file in REPORT.files(found, stamp))
             facts = found.facts.facts
             rendered.append(_Rendered(facts.output.id, found.facts.for_index(), found.stem, facts.gaps, issued))
     return rendered

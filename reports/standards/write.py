@@ -56,6 +56,7 @@ def write_croissant(registry: Registry, data_set: str, path: Path, now: datetime
         UsageError: the folder does not exist, or the listing's place holds another file.
         InputError: a file cannot be written.
     """
+    registry.check_writable()
     _check_place(path)
     listing = _place_of_listing(path)
     with tempfile.TemporaryDirectory(prefix="creditline-") as scratch:
@@ -142,6 +143,7 @@ def output_facts(registry: Registry, subject: str) -> object:
 
 
 def _write_form(registry: Registry, form: StandardFormat, subject: str, path: Path, now: datetime.datetime) -> Exported:
+    registry.check_writable()
     _check_place(path)
     with registry.connection() as connection:
         found = form.read(connection, subject)

@@ -95,6 +95,7 @@ def export_table(
         InputError: the file cannot be written.
         IntegrityError: the log is not whole.
     """
+    registry.check_writable()
     check_suffix(path)
     if path.is_dir():
         raise UsageError(f"cannot write {path}: it is a folder; expected a file's name (nothing was written)")

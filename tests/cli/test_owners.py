@@ -37,7 +37,14 @@ def test_a_rightsholder_is_described_merged_and_shown(creditline: Creditline, wo
     assert "nothing new to record" in again.out
     shared = creditline("rightsholder", "set", "#1", "--identifier", "ipi:7")
     assert "ipi:7 is also recorded for Ada Example (#0)" in shared.err
-    merged = creditline("rightsholder", "merge", "Zoe Example", "--into", "Ada Example", "--reason", "pen name")
+    merge = ("rightsholder", "merge", "Zoe Example", "--into", "Ada Example", "--reason", "pen name")
+    tried = creditline(*merge, "--dry-run")
+    assert (tried.status, tried.out) == (0, "")
+    assert "Zoe Example (#1) counts as Ada Example (#0): 2 works" in tried.err
+    refused = creditline(*merge)
+    assert refused.status == 2
+    assert "give --yes to go on" in refused.err
+    merged = creditline(*merge, "--yes")
     assert "Zoe Example (#1) counts as Ada Example (#0): 2 works" in merged.out
     shown = creditline("rightsholder", "show", "Zoe Example")
     for text in (

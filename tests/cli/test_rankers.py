@@ -119,7 +119,7 @@ def test_gradients_through_a_reference_model(home: Creditline) -> None:
     alone = home(*audit, "--ranker", "gradients").document["audits"][0]
     assert [one["name"] for one in alone["ranker"]["rankers"]] == ["gradients"]
     assert home("doctor").status == 0
-    withdrawn = home("withdraw", 4, "--reason", "letter")
+    withdrawn = home("withdraw", 4, "--reason", "letter", "--yes")
     assert "its reference model was trained on withdrawn works" in withdrawn.err
     assert "withdrawn now" in home("rankers", "--json").document["missing"]["gradients"]
     refused = home(*audit)

@@ -69,7 +69,7 @@ def test_samples_audits_and_a_withdrawal_at_once(encoded: Creditline) -> None:
     assert (first, second) == (0, 0), err + err_again
     assert out == again
     audit = ("audit", "--all", "--workers", 1, "--json")
-    done = outcomes(started(*audit), started(*audit), started("withdraw", 3, "--reason", "request"))
+    done = outcomes(started(*audit), started(*audit), started("withdraw", 3, "--reason", "request", "--yes"))
     assert [status for status, _, _ in done] == [0, 0, 0], done
     ids = [[each["id"] for each in json.loads(out)["audits"]] for _, out, _ in done[:2]]
     assert ids[0] == ids[1]

@@ -52,12 +52,12 @@ def test_from_withdrawal_to_certificate(trained: Creditline, tmp_path: Path) -> 
     """The members left serve on, retraining brings all back, and a certificate shows it."""
     before = trained(*SAMPLE, "--json").document
     assert before["members"] == [0, 1, 2, 3, 4, 5]
-    done = trained("withdraw", 3, "--reason", "letter of 3 May", "--json")
+    done = trained("withdraw", 3, "--reason", "letter of 3 May", "--yes", "--json")
     assert done.status == 0
     [model] = done.document["models"]
     assert model["further"]["members"] == len(model["serving"]) == 3
     assert states(trained) == {"serves": model["serving"], "out of service": model["saw"]}
-    again = trained("withdraw", 3, "--reason", "letter of 3 May")
+    again = trained("withdraw", 3, "--reason", "letter of 3 May", "--yes")
     assert (again.status, again.out) == (0, "")
     assert "already withdrawn" in again.err
     served = trained(*SAMPLE, "--json")
@@ -104,15 +104,35 @@ def check_certificate(creditline: Creditline, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_training_leaves_out_what_was_withdrawn_before(encoded: Creditline) -> None:
     """An encoding made before the withdrawal is trained without the works; all members serve."""
-    encoded("withdraw", "--rightsholder", "House 1", "--reason", "contract ended")
+    encoded("withdraw", "--rightsholder", "House 1", "--reason", "contract ended", "--yes")
     members = encoded(*TRAIN, "--json").document["members"]
     assert {member["withdrawn_through"] for member in members} == {0}
     assert states(encoded) == {"serves": [0, 1, 2, 3, 4, 5]}
 
 
+def test_a_withdrawal_shows_first_what_it_does_and_asks(trained: Creditline) -> None:
+    """A dry run answers as the withdrawal itself; without a terminal and --yes nothing is done."""
+    trained(*SAMPLE)
+    tried = trained("withdraw", 3, "--dry-run", "--json")
+    assert (tried.status, tried.document["dry_run"], tried.document["withdrawals"]) == (0, True, [])
+    told = trained("withdraw", 3, "--dry-run")
+    assert (told.status, told.out) == (0, "")
+    assert "go out of service; after that, 3 of 6 members are in service" in told.err
+    assert "2 samples can no longer be restored" in told.err
+    refused = trained("withdraw", 3, "--reason", "letter")
+    assert (refused.status, refused.out) == (2, "")
+    assert "--yes" in refused.err.splitlines()[-1]
+    assert trained("withdrawals", "--json").document["withdrawals"] == []
+    done = trained("withdraw", 3, "--reason", "letter", "--yes", "--json").document
+    same = ("works", "newly_withdrawn", "models")
+    assert {name: done[name] for name in same} == {name: tried.document[name] for name in same}
+    again = trained("withdraw", 3, "--reason", "letter")
+    assert (again.status, again.out) == (0, ""), "nothing to ask about"
+
+
 def test_nothing_left_to_serve(trained: Creditline) -> None:
     """Sampling exits 2 and says what to run; so does a certificate."""
-    everything = trained("withdraw", *range(12), "--reason", "all of it")
+    everything = trained("withdraw", *range(12), "--reason", "all of it", "--yes")
     assert "no member is left in service" in everything.err
     refused = trained(*SAMPLE)
     assert (refused.status, refused.out) == (2, "")
@@ -133,10 +153,10 @@ def test_the_help_of_certificates_shows_how_they_are_used(creditline: Creditline
     ("arguments", "message"),
     [
         (("withdraw",), "either WORK or --rightsholder"),
-        (("withdraw", 1, "--rightsholder", "House 1", "--reason", "x"), "either WORK or --rightsholder"),
+        (("withdraw", 1, "--rightsholder", "House 1", "--reason", "x", "--yes"), "either WORK or --rightsholder"),
         (("withdraw", 1), "needs a reason"),
-        (("withdraw", 99, "--reason", "x"), "99"),
-        (("withdraw", "--rightsholder", "Nobody", "--reason", "x"), "Nobody"),
+        (("withdraw", 99, "--reason", "x", "--yes"), "99"),
+        (("withdraw", "--rightsholder", "Nobody", "--reason", "x", "--yes"), "Nobody"),
         (("certificate", 1), "--out FILE"),
         (("certificate", "--out", "x.json"), "either WORK or --withdrawal"),
         (("certificate", "verify", "nowhere.json"), "nowhere.json"),

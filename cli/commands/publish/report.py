@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.commands.publish.written import FolderOption, show_written
+from cli.commands.publish.written import FolderOption, folder_for, narrate_unrecorded, show_written
 from cli.groups import with_default
 from cli.opening import now, open_registry
 from cli.options import HomeOption, JsonOption
@@ -59,6 +59,7 @@ def outputs(
         given = "both" if every else "neither"
         raise UsageError(f"got {given} of SAMPLE and --all, expected one of them: `creditline report --all`")
     registry = open_registry(home)
+    folder = folder_for(registry, out)
     with registry.session() as session:
         audits = newest_audits(session) if every else named_audits(session, samples or [])
         unaudited = unaudited_samples(session) if every else []
@@ -69,12 +70,14 @@ def outputs(
         written = write_reports(
             registry,
             audits,
-            out or registry.home.reports,
+            folder,
             now=now(),
             unaudited=unaudited,
             done=lambda _: progress.advance(task),
         )
-        record_issue(registry, written.issued, now())
+        if registry.writable:
+            record_issue(registry, written.issued, now())
+    narrate_unrecorded(registry)
     if as_json:
         values = {name: value for name, value in written.values.items() if name not in ("creditline", "version")}
         print_json("report", {"index": str(written.index), **values})
@@ -112,7 +115,8 @@ def data_set(
 
     registry = open_registry(home)
     form = "parquet" if parquet else "csv"
-    written = DATA_SET.write(registry, name, out or registry.home.reports, now(), form=form)
+    written = DATA_SET.write(registry, name, folder_for(registry, out), now(), form=form)
+    narrate_unrecorded(registry)
     show_written("data-set-report", {"data_set": name}, written, written.facts, as_json)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.commands.publish.written import FolderOption, show_written
+from cli.commands.publish.written import FolderOption, folder_for, narrate_unrecorded, show_written
 from cli.opening import now, open_registry
 from cli.options import HomeOption, JsonOption
 from cli.output import narrate
@@ -34,7 +34,8 @@ def statement(
 
     registry = open_registry(home)
     rightsholder_id = rightsholder_named(registry, rightsholder)
-    written = STATEMENT.write(registry, f"#{rightsholder_id}", out or registry.home.reports, now())
+    written = STATEMENT.write(registry, f"#{rightsholder_id}", folder_for(registry, out), now())
+    narrate_unrecorded(registry)
     facts = written.facts.facts
     show_written("statement", {"rightsholder_id": rightsholder_id}, written, facts, as_json)
     found, asked = facts.rightsholder, rightsholder.strip()

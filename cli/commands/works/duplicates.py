@@ -6,9 +6,19 @@ from typing import Annotated
 
 import typer
 
-from cli.opening import open_registry
+from cli.opening import now, open_registry
 from cli.options import HomeOption, JsonOption, LimitOption, OffsetOption, OutOption, RightsholderFilter
-from cli.output import echo, narrate, narrate_rest, plain_row, print_json, print_table, rows_to_print, write_rows
+from cli.output import (
+    echo,
+    narrate,
+    narrate_rest,
+    plain_row,
+    print_json,
+    print_table,
+    progress_bars,
+    rows_to_print,
+    write_rows,
+)
 from registry.home import DEFAULT_HOME
 
 WORKS_PER_GROUP = 20
@@ -20,6 +30,9 @@ def duplicates(
         bool, typer.Option("--across-rightsholders", help="Only groups with works of several rightsholders.")
     ] = False,
     rightsholder: RightsholderFilter = None,
+    search: Annotated[
+        bool, typer.Option("--search", help="First compare the works that no search has compared yet, until all are.")
+    ] = False,
     limit: LimitOption = None,
     offset: OffsetOption = 0,
     out: OutOption = None,
@@ -28,19 +41,32 @@ def duplicates(
 ) -> None:
     """List groups of near duplicates, groups with several rightsholders first.
 
-    --limit and --offset count groups.
+    --limit and --offset count groups. `register` compares new works, for a limited time; --search
+    compares the rest.
 
     Examples:
         creditline duplicates --across-rightsholders
+        creditline duplicates --search
         creditline duplicates --out duplicates.csv
     """
     from dataclasses import replace
 
+    from registry.ingest.near_duplicates import compare_the_rest, works_to_compare
     from registry.similarity.groups import listing_of, near_duplicates, works_of
     from registry.similarity.search import LIMITS
     from registry.works.lookup import resolve_rightsholder
 
-    with open_registry(home).connection() as connection:
+    registry = open_registry(home)
+    if search:
+        with progress_bars() as progress:
+            task = progress.add_task("comparing", total=None)
+            rest = compare_the_rest(
+                registry.patient(), now(), lambda done, total: progress.update(task, completed=done, total=total)
+            )
+        for finding in rest.findings:
+            narrate(f"{finding.kind}: {finding.reason}")
+    with registry.connection() as connection:
+        waiting = works_to_compare(connection)
         holder = resolve_rightsholder(connection, rightsholder) if rightsholder is not None else None
         found = near_duplicates(connection, across_only=across, rightsholder_id=holder)
         if out is not None:
@@ -60,7 +86,7 @@ def duplicates(
             for group, rows in zip(page, works, strict=True)
         ]
         totals = {"total": len(found.groups), "across_rightsholders": found.across, "offset": offset}
-        limits = {"works_not_compared": found.works_not_compared, "limits": LIMITS}
+        limits = {"works_not_compared": found.works_not_compared, "works_to_compare": waiting, "limits": LIMITS}
         print_json("duplicates", {"groups": listed, **totals, **limits})
         return
     columns = ("asset_id", "data_set", "path", "rightsholder", "licence", "permission", "distance")
@@ -73,6 +99,8 @@ def duplicates(
         if len(rows) < len(group.asset_ids):
             narrate(f"{len(rows)} of {len(group.asset_ids):,} works of group {group.number}; --out FILE has all")
     narrate_rest(len(page), len(found.groups), offset, "groups")
+    if waiting:
+        narrate(f"{waiting:,} works were not compared yet; `creditline duplicates --search` compares them")
     narrate_limits(found.works_not_compared, LIMITS)
 
 

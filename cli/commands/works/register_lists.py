@@ -83,9 +83,7 @@ def register_a_list(
         InputError: the list cannot be read, or none of its rows could be registered.
         Exit: rows were refused, repeated or contradict, and ``strict`` is set.
     """
-    staging = registry.home.staging
-    staging.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=staging, prefix="list-") as folder:
+    with tempfile.TemporaryDirectory(dir=registry.staging(), prefix="list-") as folder:
         source = open_list(
             path,
             preset=options.preset,

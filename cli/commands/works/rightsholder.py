@@ -6,13 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.asking import DryRunOption, YesOption, ask
 from cli.opening import now, open_registry
 from cli.options import HomeOption, JsonOption
 from cli.output import echo, narrate, plain_row, print_fields, print_json, print_table
 from registry.home import DEFAULT_HOME
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import duckdb
+
+    from registry.rightsholders.records import Merged
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Rightsholder: exact name or '#ID'.")]
 
@@ -142,17 +147,20 @@ def merge(
     name: NameArgument,
     into: Annotated[str, typer.Option("--into", metavar="NAME", help="The rightsholder that remains: name or '#ID'.")],
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why the two are the same.")],
+    dry_run: DryRunOption = False,
+    yes: YesOption = False,
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
-    """Merge two records of one rightsholder; both stay on record.
+    """Merge two records of one rightsholder; both stay on record. This cannot be undone.
 
     Works, decisions and withdrawals of NAME then belong to the other record. So do works that are
-    registered under NAME later.
+    registered under NAME later. The command shows first what changes, and asks.
 
     Examples:
         creditline rightsholder merge "A. Example" --into "Ada Example" --reason "letter of 3 May"
     """
+    from registry.ingest.dry_run import scratch_copy
     from registry.rightsholders.records import merge_rightsholders
     from registry.works.lookup import resolve_rightsholder
 
@@ -160,11 +168,24 @@ def merge(
     with registry.connection() as connection:
         ends = resolve_rightsholder(connection, name), resolve_rightsholder(connection, into)
         names = _names(connection, *ends)
-    done = merge_rightsholders(registry, *ends, reason, now())
+    if dry_run or not yes:
+        # Where a withdrawal counts for both, many works may change.
+        with scratch_copy(registry) as copy:
+            done = merge_rightsholders(copy, *ends, reason, now())
+        narrate(f"after the merge, {_merged(done, names)}")
+    if not dry_run:
+        ask(f"Merge {names[0]} into {names[1]}?", yes=yes)
+        done = merge_rightsholders(registry, *ends, reason, now())
     if as_json:
-        print_json("rightsholder-merge", {**vars(done), "merged": names[0], "into": names[1]})
-        return
-    echo(
+        print_json("rightsholder-merge", {"dry_run": dry_run, **vars(done), "merged": names[0], "into": names[1]})
+    elif dry_run:
+        narrate("a dry run: nothing was recorded")
+    else:
+        echo(_merged(done, names))
+
+
+def _merged(done: Merged, names: Sequence[str]) -> str:
+    return (
         f"{names[0]} (#{done.merged_id}) counts as {names[1]} (#{done.into_id}): {done.works:,} works, "
         f"{done.permissions_changed:,} permissions changed"
     )

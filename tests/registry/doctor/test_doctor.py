@@ -17,11 +17,12 @@ from registry.home import Home
 from registry.members.manifest import read_reference_folder
 from registry.members.reference_models import record_reference
 from registry.members.register import expected_works
+from registry.members.serving import service_statuses
 from registry.storage.database import Registry
 from registry.storage.tables import Encoding
 from registry.withdrawals.record import withdraw
-from tests.support.housed import AUDIT_ID, SAMPLE_ID, furnish
-from tests.support.members import write_reference
+from tests.support.housed import AUDIT_ID, SAMPLE_ID, UNITS, furnish
+from tests.support.members import ensemble_of, train_members, write_reference
 from tests.support.works import NOW, encoded, picture, register, write_pictures
 
 pytestmark = pytest.mark.reopens  # the doctor compares what DuckDB reads from the file
@@ -198,13 +199,24 @@ def test_moved_and_missing_works_are_no_damage(registry: Registry, folder: Path)
     assert "is missing by the log, but not marked" in damage(registry, "UPDATE asset SET missing_since = NULL")
 
 
-def test_withdrawn_works_in_an_encoding_are_a_note(registry: Registry) -> None:
-    """Nothing is wrong: the members that saw the work are out of service."""
+def test_members_out_of_service_are_a_note_until_they_are_retrained(registry: Registry) -> None:
+    """Nothing is wrong: they generate nothing. After retraining there is nothing to do."""
+    with registry.session() as session:
+        encoding = session.exec(select(Encoding)).one()
     withdraw(registry, asset_ids=[3], reason="asked", now=NOW)
     found = examine(registry, quick=True)
     assert found.wrong == []
-    assert [finding.severity for finding in found.findings] == [Severity.NOTE]
-    assert "1 of its works may not be used for training: withdrawn" in found.findings[0].what
+    (note,) = found.findings
+    assert (note.severity, note.check) == (Severity.NOTE, "members")
+    assert "were trained on works that are withdrawn now, and are out of service" in note.what
+    assert f"`creditline retrain --ensemble {ensemble_of(encoding)}`" in note.repair
+    (service,) = service_statuses(registry)
+    train_members(registry, encoding, [member.index for member in service.out_of_service], 2)
+    assert examine(registry, quick=True).findings == []
+    withdraw(registry, asset_ids=[*range(UNITS)], reason="asked", now=NOW)
+    (note,) = examine(registry, quick=True).findings
+    assert "have no work left that is not withdrawn" in note.what
+    assert "retrain" not in note.repair
 
 
 def test_leftovers_are_notes_with_the_command_that_clears_them(registry: Registry) -> None:

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from registry.doctor import examine
+from registry.home import Home
 from registry.image_files.inspection import Refusal, Result, Task, Work, inspect_file
 from registry.ingest import near_duplicates
 from registry.ingest.findings import Kind
@@ -24,9 +25,10 @@ from registry.ingest.owners.table import OwnerTable
 from registry.ingest.reading.file_inspection import inspect_files
 from registry.ingest.store.embedded import conflicts
 from registry.metadata import UNREAD_CREDENTIALS, EmbeddedMetadata
+from registry.schema.create import create_registry
 from registry.storage.database import Registry
 from tests.registry.metadata.files import VOCABULARY, data_mining, with_xmp
-from tests.support.works import encoded, picture, register, write, write_csv, write_pictures
+from tests.support.works import NOW, encoded, picture, register, write, write_csv, write_pictures
 
 pytestmark = pytest.mark.reopens  # other processes open the registry
 
@@ -206,18 +208,44 @@ def test_look_alikes_of_different_rightsholders_are_found(registry: Registry, fo
     assert not examine(registry, quick=True).findings
 
 
-def test_a_search_that_would_take_too_long_is_left_out_and_made_up_for(
+def test_a_search_over_its_time_goes_on_at_the_next_run(
     registry: Registry, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is told, and the next run that may take longer finds what this one did not."""
-    write(folder / "a.png", encoded(photograph(1)))
-    write(folder / "b.jpg", encoded(photograph(1), "JPEG"))
+    """Every run gets one slice further and says so; the pairs are those of one search."""
+    for number in range(10):
+        write(folder / f"{number}.jpg", encoded(photograph(number % 2), "JPEG", quality=60 + number))
+    whole = compared_at_once(registry, folder)
+    monkeypatch.setattr(near_duplicates, "SLICE", 4)
     with monkeypatch.context() as patch:
+        patch.setattr(near_duplicates, "SEARCH_SECONDS", -1.0)
         patch.setattr(near_duplicates, "_SECONDS_PER_NEW", 1e6)
         report = register(registry, folder, near_duplicates=True)
-    assert (report.fingerprints, report.near_duplicate_pairs) == (2, 0)
-    assert ["not searched" in finding.reason for finding in report.findings] == [True]
-    assert register(registry, folder, near_duplicates=True).near_duplicate_pairs == 1
+        assert report.fingerprints == 10
+        assert ["4 of 10 new works were compared" in finding.reason for finding in report.findings] == [True]
+        with registry.connection() as connection:
+            assert near_duplicates.works_to_compare(connection) == 6
+        report = register(registry, folder, near_duplicates=True)
+        assert ["4 of 6 new works were compared" in finding.reason for finding in report.findings] == [True]
+    steps = list[tuple[int, int]]()
+    near_duplicates.compare_the_rest(registry, NOW, lambda done, total: steps.append((done, total)))
+    assert steps == [(2, 2)]
+    with registry.connection() as connection:
+        assert near_duplicates.works_to_compare(connection) == 0
+        pairs = connection.execute(
+            "SELECT asset_id, other_asset_id, distance FROM near_duplicate ORDER BY ALL"
+        ).fetchall()
+    assert pairs == whole
+    assert near_duplicates.compare_the_rest(registry, NOW).pairs == 0
+
+
+def compared_at_once(registry: Registry, folder: Path) -> list[tuple[int, int, int]]:
+    """The pairs that one search over all works finds, in a registry of its own."""
+    other = create_registry(Home(registry.home.root.with_name("other")))
+    register(other, folder, near_duplicates=True)
+    with other.connection() as connection:
+        return connection.execute(
+            "SELECT asset_id, other_asset_id, distance FROM near_duplicate ORDER BY ALL"
+        ).fetchall()
 
 
 RUN = """
