@@ -25,7 +25,7 @@ from types import MappingProxyType
 
 from registry.licences import LONGEST_REFERENCE, LicencePermission, read_licence
 from registry.signals import Category, Protocol, RightsSignal, Use
-from registry.site_policies.interface import short
+from registry.site_policies.interface import about_ai, short
 from registry.site_policies.preferences import preference_signals, read_preferences
 from registry.site_policies.tdmrep import reservation
 
@@ -51,7 +51,6 @@ _OTHER = frozenset(
         *("max-snippet", "max-image-preview", "max-video-preview", "unavailable_after", "nopagereadaloud"),
     }
 )
-_ABOUT_AI = re.compile(r"(?:^|[^a-z])(?:no)?(?:ai|ml|gen-?ai|llm)(?:[^a-z]|$)|train|mining|tdm|\bno[a-z]*ai\b")
 _LINK = re.compile(r'<([^<>]{0,8192})>((?:\s*;\s*[^\s;,="<>]+\s*(?:=\s*(?:"[^"]*"|[^",;<>]*))?)*)')
 _PARAMETER = re.compile(r';\s*([^\s;,="]+)\s*(?:=\s*(?:"([^"]*)"|([^",;]*)))?')
 _DATE = re.compile(r"unavailable_after\s*:.*", re.IGNORECASE | re.DOTALL)
@@ -195,7 +194,7 @@ class _Reading:
             elif any(words) and not _OTHER.intersection(words):
                 directive = part.strip()[:80]
                 self.problems.append(f"X-Robots-Tag: the directive {directive!r} is not known")
-                if _ABOUT_AI.search(directive):
+                if about_ai(directive):
                     said = f"X-Robots-Tag: {directive}, which is not understood"
                     self.add(Protocol.X_ROBOTS_TAG, Use.CONSTRAINED, said, raw)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
@@ -63,6 +64,14 @@ def check_counts(file_name: str, patterns: Sequence[str]) -> None:
             f"{file_name} has {len(patterns):,} rules, {wild:,} with wildcards; "
             f"at most {MOST_RULES:,} and {MOST_WILDCARDS:,} are read"
         )
+
+
+_AI = re.compile(r"(?:^|[^a-z])(?:no)?(?:ai|ml|gen-?ai|llm)(?:[^a-z]|$)|train|mining|tdm|\bno[a-z]*ai\b", re.IGNORECASE)
+
+
+def about_ai(text: str) -> bool:
+    """Whether words that were not understood may be about training, and so a reservation."""
+    return _AI.search(text) is not None
 
 
 def short(text: str) -> str:

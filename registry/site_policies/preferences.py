@@ -1,7 +1,8 @@
 """AI preferences: ``Content-Usage`` (draft-ietf-aipref-vocab-06, -attach) and ``Content-Signal``.
 
-A preference is a structured-field dictionary of labels with the token ``y`` or ``n``. Any other
-value of a known label is no preference, and an unknown label is ignored; both are reported. Labels
+A preference is a structured-field dictionary of labels with the token ``y`` or ``n``. A known label
+with another value, an unknown label that may be about training, and text that is no dictionary are
+not understood: they are reported, and constrain. Other unknown labels are reported alone. Labels
 changed from draft to draft and sites keep old ones, so the labels of all drafts are read. Where
 statements differ, disallowing wins (section 5.1 of the vocabulary). ``Content-Signal``, which one
 large network writes into its customers' robots.txt, is the same dictionary with ``yes`` and ``no``.
@@ -17,7 +18,7 @@ import http_sf
 
 from registry.errors import InputError
 from registry.signals import Category, Protocol, RightsSignal, Use
-from registry.site_policies.interface import SitePolicy, short, text_of
+from registry.site_policies.interface import SitePolicy, about_ai, short, text_of
 
 LABELS = MappingProxyType(
     {
@@ -42,15 +43,17 @@ HEADER = "content-usage:"
 
 Preferences = dict[Category, Use]
 
+_UNREAD: Preferences = {Category.AI_TRAINING: Use.CONSTRAINED}
+
 
 def read_preferences(value: str) -> tuple[Preferences, list[str]]:
     """The allowed and disallowed uses of a dictionary, and its problems."""
     if len(value) > LONGEST_PREFERENCE:
-        return {}, [f"a preference of {len(value)} characters, at most {LONGEST_PREFERENCE} are read"]
+        return _UNREAD, [f"a preference of {len(value)} characters, at most {LONGEST_PREFERENCE} are read"]
     try:
         members = http_sf.parse(value.encode("utf-8", "replace"), tltype="dictionary")
     except http_sf.StructuredFieldError as error:
-        return {}, [f"the preference {value[:60]!r} is no dictionary: {' '.join(str(error).split())[:120]}"]
+        return _UNREAD, [f"the preference {value[:60]!r} is no dictionary: {' '.join(str(error).split())[:120]}"]
     found: Preferences = {}
     problems: list[str] = []
     for label, member in members.items() if isinstance(members, dict) else ():
@@ -59,8 +62,11 @@ def read_preferences(value: str) -> tuple[Preferences, list[str]]:
         use = _USES.get(str(content)) if isinstance(content, http_sf.Token) else None
         if category is None:
             problems.append(f"the label {label!r} is not known")
+            if about_ai(label) or use is Use.PROHIBITED:
+                found[Category.AI_TRAINING] = strictest(found.get(Category.AI_TRAINING), Use.CONSTRAINED)
         elif use is None:
             problems.append(f"the label {label!r} is neither y nor n")
+            found[category] = strictest(found.get(category), Use.CONSTRAINED)
         else:
             found[category] = strictest(found.get(category), use)
     return found, problems
@@ -68,7 +74,7 @@ def read_preferences(value: str) -> tuple[Preferences, list[str]]:
 
 def strictest(one: Use | None, other: Use) -> Use:
     """The stricter of two statements about one use."""
-    return Use.PROHIBITED if Use.PROHIBITED in (one, other) else other
+    return next((use for use in (Use.PROHIBITED, Use.CONSTRAINED) if use in (one, other)), other)
 
 
 def preference_signals(statements: Iterable[tuple[Preferences, str]], file_name: str) -> tuple[RightsSignal, ...]:
@@ -79,10 +85,12 @@ def preference_signals(statements: Iterable[tuple[Preferences, str]], file_name:
         for category, use in preferences.items():
             uses[category] = strictest(uses.get(category), use)
             raws.setdefault(category, []).append(raw)
-    return tuple(
-        RightsSignal(Protocol.AIPREF, category, use, None, short("\n".join(dict.fromkeys(raws[category]))), file_name)
-        for category, use in sorted(uses.items())
-    )
+    signals = []
+    for category, use in sorted(uses.items()):
+        raw = short("\n".join(dict.fromkeys(raws[category])))
+        condition = short(f"not understood: {raw}") if use is Use.CONSTRAINED else None
+        signals.append(RightsSignal(Protocol.AIPREF, category, use, condition, raw, file_name))
+    return tuple(signals)
 
 
 class HeaderPolicy(SitePolicy):
@@ -99,7 +107,7 @@ class HeaderPolicy(SitePolicy):
         preferences, problems = read_preferences(value)
         for problem in problems:
             self._problem(problem)
-        if not preferences:
+        if set(preferences.values()) <= {Use.CONSTRAINED}:
             reason = problems[0] if problems else "it is empty"
             raise InputError(f"{file_name} states no preference: {reason}; expected a value such as train-ai=n")
         self._signals = preference_signals([(preferences, value)], file_name)

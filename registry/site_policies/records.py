@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 
+from registry.site_policies.interface import about_ai
+
 ALLOW, DISALLOW, CONTENT_USAGE, CONTENT_SIGNAL = "allow", "disallow", "content-usage", "content-signal"
 
 ANYONE = "*"
@@ -48,6 +50,8 @@ class Records:
     groups: dict[str, list[list[Rule]]] = field(default_factory=dict)
     licences: list[str] = field(default_factory=list)
     """Addresses of ``License`` lines, as written."""
+    unread: list[str] = field(default_factory=list)
+    """Lines that were not understood and may be about training."""
     problems: list[str] = field(default_factory=list)
     understood: int = 0
 
@@ -118,6 +122,8 @@ def read_records(text: str) -> Records:
             found.understood += 1
         else:
             found.problems.append(f"line {number}: {line[:60]!r} is not understood")
+            if about_ai(line):
+                found.unread.append(line)
     return found
 
 

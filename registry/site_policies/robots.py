@@ -10,7 +10,8 @@ reservation of training, any other rule one of crawling. Preferences count only 
 crawled, as the AIPREF draft has it: the others are reserved anyway.
 
 A ``License`` line (RSL 1.0) refers to licences elsewhere. Until the site's RSL document is
-recorded, training on its works is constrained by the licences at that address.
+recorded, training on its works is constrained by the licences at that address. A line that is not
+understood and may be about training constrains it, too.
 """
 
 from __future__ import annotations
@@ -86,7 +87,10 @@ class RobotsPolicy(SitePolicy):
             self._problem(problem)
         if len(data) > READ_BY_ALL:
             self._problem(f"{len(data):,} bytes; crawlers need not read beyond {READ_BY_ALL:,}")
-        self._licences = _licence_signals(records.licences, self.domain, file_name)
+        self._for_all = (
+            *_unread_signals(records.unread, file_name),
+            *_licence_signals(records.licences, self.domain, file_name),
+        )
         self._groups: list[_Group] = []
         by_rules: dict[tuple[tuple[Rule, ...], bool], list[str]] = {}
         for product, bound in records.bound(agents or (*TRAINING_AGENTS, ANYONE)).items():
@@ -125,7 +129,7 @@ class RobotsPolicy(SitePolicy):
             RightsSignal(Protocol.ROBOTS, category, Use.PROHIBITED, None, short("\n".join(raws)), self.file_name)
             for category, raws in refused.items()
         ]
-        return (*preference_signals(stated, self.file_name), *sorted(signals), *self._licences)
+        return (*preference_signals(stated, self.file_name), *sorted(signals), *self._for_all)
 
 
 class _Group:
@@ -179,6 +183,14 @@ class _Group:
     def quoted(self, place: int) -> str:
         """The lines that disallow a path."""
         return f"{self._names}\nDisallow: {self._rules[place].value}"
+
+
+def _unread_signals(lines: Sequence[str], file_name: str) -> tuple[RightsSignal, ...]:
+    if not lines:
+        return ()
+    raw = short("\n".join(dict.fromkeys(lines)))
+    condition = short("not understood: " + "; ".join(dict.fromkeys(lines)))
+    return (RightsSignal(Protocol.ROBOTS, Category.AI_TRAINING, Use.CONSTRAINED, condition, raw, file_name),)
 
 
 def _licence_signals(addresses: Sequence[str], domain: str, file_name: str) -> tuple[RightsSignal, ...]:

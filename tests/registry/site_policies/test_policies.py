@@ -140,17 +140,47 @@ def test_usage_rules_say_what_the_drafts_example_says(kind: str) -> None:
 
 
 def test_a_header_value_speaks_for_every_path() -> None:
-    """Both spellings of the file; what is neither y nor n, or unknown, is no preference and is
-    reported.
+    """Both spellings of the file; a value that is neither y nor n constrains, an unknown label does
+    not; both are reported.
     """
     for content in (
         "train-ai=n, search=y, new=y, bots=maybe",
         "Content-Usage: train-ai=n, search=y\nContent-Usage: new, bots=1",
     ):
         policy = policy_of(content, "aipref")
-        expected = [(Protocol.AIPREF, Category.AI_TRAINING, PROHIBITED), (Protocol.AIPREF, Category.SEARCH, ALLOWED)]
-        assert said(policy, "/x") == expected
+        assert said(policy, "/x") == [
+            (Protocol.AIPREF, Category.AI_TRAINING, PROHIBITED),
+            (Protocol.AIPREF, Category.ALL, Use.CONSTRAINED),
+            (Protocol.AIPREF, Category.SEARCH, ALLOWED),
+        ]
         assert len(policy.problems) == 2
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "DisallowAITraining: /",
+        "User-agent: *\nContent-Usage: / train-everything=n",
+        "User-agent: *\nContent-Usage: / photographs=n",
+        "User-agent: *\nContent-Usage: / train-ai=never",
+        "User-agent: *\nContent-Usage: / no training, please!",
+        "User-agent: *\nAllow: /\nWe do not allow AI training on our pictures",
+    ],
+)
+def test_what_may_reserve_training_and_is_not_understood_constrains(line: str) -> None:
+    """It is named, and the file's other lines never make it vanish."""
+    policy = policy_of(f"{line}\nSitemap: https://example.org/s.xml\n", "robots")
+    (found,) = policy.signals_for(["/a.jpg"])
+    assert [(signal.category, signal.use) for signal in found] == [(Category.AI_TRAINING, Use.CONSTRAINED)]
+    assert policy.problems
+    assert str(found[0].constraint).startswith("not understood: ")
+
+
+def test_an_unknown_line_about_something_else_says_nothing() -> None:
+    """A line that is not about training is named alone."""
+    policy = policy_of("User-agent: *\nAllow: /\nOpening hours: nine to five\n", "robots")
+    assert policy.signals_for(["/a.jpg"]) == [()]
+    assert len(policy.problems) == 1
 
 
 def test_conflicting_preferences_are_disallowed() -> None:
