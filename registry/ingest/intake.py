@@ -12,7 +12,7 @@ from registry.image_files.inspection import KnownWork, Refusal, Result, Work
 from registry.ingest.findings import Finding, FindingLog, Kind
 from registry.ingest.owners.declarations import Declaration, NoDeclaration, OwnerSource
 from registry.ingest.reading.shard_facts import hash_conflict, with_facts
-from registry.ingest.store.works import Changes, Item, WorkStore
+from registry.ingest.store.files import Changes, FileStore, Item, Place
 
 BATCH_SECONDS = 10.0
 """After this time a batch is stored even if it is small, so that a killed run loses little."""
@@ -23,7 +23,7 @@ BATCH_BYTES = 2**26
 class Intake:
     """Takes inspected files, asks the owner source about each, and stores them batch by batch."""
 
-    def __init__(self, store: WorkStore, owners: OwnerSource) -> None:
+    def __init__(self, store: FileStore, owners: OwnerSource) -> None:
         self.store = store
         self.owners = owners
         self.known = store.known_hashes()
@@ -70,7 +70,7 @@ class Intake:
             )
             for place in gone
         )
-        self._list_duplicates(moved)
+        self._record_duplicates(moved)
         self.findings.extend(self.owners.findings)
         self.findings.extend(self.owners.unused())
         return self._total
@@ -94,19 +94,22 @@ class Intake:
                 self._bytes += len(result.embedded.xmp or b"") + 2_000
         self._batch.append((result, declaration))
 
-    def _list_duplicates(self, moved: dict[int, tuple[str, Declaration]]) -> None:
-        elsewhere = self._total.elsewhere
+    def _record_duplicates(self, moved: dict[int, tuple[str, Declaration]]) -> None:
+        elsewhere = [each for each in self._total.elsewhere if not self._is_moved(each, moved)]
         rightsholders = self.store.rightsholders_of([place.asset_id for _, _, place in elsewhere]) if elsewhere else {}
+        self._count(self.store.declare_elsewhere(elsewhere))
         for found, declaration, place in elsewhere:
             path, _ = moved.get(place.asset_id, (place.path, None))
-            if (place.data_set, path) == (self.store.data_set.name, found):
-                continue
             where = path if place.data_set == self.store.data_set.name else f"{path} of the data set {place.data_set!r}"
             reason = f"the same bytes as {where}, which is registered"
             stated, registered = declaration.rightsholder, rightsholders[place.asset_id]
             if stated is not None and stated != registered:
                 reason += f" for {registered or 'nobody'}, not for {stated}"
             self.findings.add(Finding(found, Kind.DUPLICATE, reason))
+
+    def _is_moved(self, found: tuple[str, Declaration, Place], moved: dict[int, tuple[str, Declaration]]) -> bool:
+        path, _, place = found
+        return place.data_set == self.store.data_set.name and moved.get(place.asset_id, (place.path,))[0] == path
 
     def _store(self) -> None:
         if self._batch:

@@ -23,7 +23,7 @@ from registry.ingest.near_duplicates import NearDuplicates, find_near_duplicates
 from registry.ingest.open_sources import FileSource, open_archive, open_folder, open_shards
 from registry.ingest.owners.declarations import OwnerSource
 from registry.ingest.store.data_set import SourceDataSet, name_of_archive
-from registry.ingest.store.works import WorkStore
+from registry.ingest.store.files import FileStore
 from registry.storage.database import Registry
 from registry.withdrawals.record import cover_later_works
 
@@ -56,6 +56,8 @@ class RegistrationReport:
     refused: int
     declarations: int
     declarations_changed: int
+    further: int
+    """Declarations of files whose bytes lie elsewhere as a work that is declared otherwise."""
     embedded: int
     """New works with embedded metadata."""
     signals: int
@@ -183,7 +185,7 @@ def _register(
     cover_later_works(registry, now)
     name = data_set or (name_of_archive(registry, source.root) if source.kind == "archive" else source.name)
     into = SourceDataSet(registry, name, source.kind, source.root, now)
-    intake = Intake(WorkStore(registry, into, now), owners)
+    intake = Intake(FileStore(registry, into, now), owners)
     intake.findings.extend(source.findings)
     done = intake.take_all(
         source.inspect(intake.known),
@@ -215,6 +217,7 @@ def _register(
         refused=counts[Kind.REFUSED],
         declarations=total.declarations,
         declarations_changed=total.declarations_changed,
+        further=total.further,
         embedded=total.embedded,
         signals=total.signals,
         conflicts=counts[Kind.CONFLICT],

@@ -32,16 +32,18 @@ DECISIONS = (Permission.PERMITTED, Permission.CONSTRAINED, Permission.PROHIBITED
 _TABLES = {"asset": "asset", "rightsholder": "rightsholder", "licence": "licence", "data set": "data_set"}
 SCOPES = tuple(_TABLES)
 
-# Works by scope of a review. Rightsholders after the first are in a table of their own.
+# Works by scope of a review. Rightsholders after the first are in a table of their own, and earlier
+# declarations count beside the newest one.
 _REACH = {
     "asset": "SELECT id FROM asset WHERE id IN (SELECT subject_id FROM subjects)",
     "rightsholder": (
         "SELECT id FROM asset WHERE rightsholder_id IN (SELECT subject_id FROM subjects) UNION "
-        "SELECT asset_id FROM co_rightsholder JOIN effective_rightsholder AS stated ON stated.id = rightsholder_id "
-        "WHERE effective_id IN (SELECT subject_id FROM subjects)"
+        "SELECT asset_id FROM (SELECT asset_id, rightsholder_id FROM co_rightsholder UNION ALL "
+        "SELECT asset_id, rightsholder_id FROM asset_rights) JOIN effective_rightsholder AS stated "
+        "ON stated.id = rightsholder_id WHERE effective_id IN (SELECT subject_id FROM subjects)"
     ),
     "licence": (
-        "SELECT id FROM asset WHERE licence_id IN (SELECT same.id FROM subjects "
+        "SELECT DISTINCT asset_id AS id FROM asset_rights WHERE licence_id IN (SELECT same.id FROM subjects "
         "JOIN licence ON licence.id = subject_id JOIN licence AS same ON same.id = licence.id OR same.spdx = licence.spdx)"
     ),
     "data set": "SELECT id FROM asset WHERE data_set_id IN (SELECT subject_id FROM subjects)",

@@ -1,7 +1,15 @@
 """May a work be used for training? One rule, applied to everything on record about the work.
 
 The rule has six steps. Each step counts only what is current: the newest review of a subject, the
-newest policy of a site, the present rightsholders and licence.
+newest policy of a site, the present rightsholders and licences.
+
+A work may be declared twice and differently: by two rows of a list, by two files with the same
+bytes, by two registrations. All these declarations count, in any order, until the rightsholder or
+the licence is verified: every declared rightsholder is one of several (step 3), the strictest
+declared licence decides (step 4), and a review of one of several licences counts as a review of one
+of several rightsholders does. A rightsholder without a licence makes the work unclear, because the
+licence of another one is not theirs. A declaration that states no licence or no rightsholder
+contradicts nothing.
 
 1. **Withdrawal.** A work is withdrawn if it was withdrawn itself, or if one of its rightsholders
    withdrew their works. Nothing lifts a withdrawal, not even a later change of rightsholder.
@@ -14,7 +22,7 @@ newest policy of a site, the present rightsholders and licence.
    restriction all the same, and counts in step 5.
 4. **Rights signals and licence terms.** Otherwise the strictest of these decides: signals about
    training in the file, signals from the newest policies of its site, and the terms of its licence.
-   A verified licence replaces the declared one. Terms that were not understood count as unclear.
+   A verified licence replaces the declared ones. Terms that were not understood count as unclear.
    Leave for a narrow use does not lift a reservation of a wider one.
 5. **Restrictions that stay.** Whatever steps 3 and 4 permit, the work is at most as free as these
    allow: an open claim makes it unclear, and a review of one of several rightsholders (step 3) that
@@ -39,7 +47,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from registry.signals import TRAINING
-from registry.storage.current_rights import effective_rights_id
 from registry.storage.selection import selected_works
 
 
@@ -99,14 +106,37 @@ _COMMON = f"""
             asset.verified_id
         FROM selected_works JOIN asset ON asset.id = selected_id
     ),
-    further_owners AS MATERIALIZED (
-        SELECT DISTINCT works.asset_id, effective_id AS owner_id, works.rightsholder_id AS first_id
-        FROM co_rightsholder
-        JOIN works ON works.asset_id = co_rightsholder.asset_id
-        JOIN effective_rightsholder ON effective_rightsholder.id = co_rightsholder.rightsholder_id
+    -- What was declared about a work, on any occasion. A verified owner or licence replaces all of it.
+    statements AS MATERIALIZED (
+        SELECT stated.asset_id, stated.id AS rights_id, effective_id AS owner_id, stated.licence_id,
+            verified.rightsholder_id IS NULL AS owner_counts, verified.licence_id IS NULL AS licence_counts
+        FROM asset_rights AS stated JOIN works ON works.asset_id = stated.asset_id
         LEFT JOIN asset_rights AS verified ON verified.id = works.verified_id
-        WHERE co_rightsholder.rights_id = {effective_rights_id("works")}
-            AND effective_id IS DISTINCT FROM works.rightsholder_id
+        LEFT JOIN effective_rightsholder ON effective_rightsholder.id = stated.rightsholder_id
+        WHERE stated.basis <> 'verified'
+    ),
+    further_owners AS MATERIALIZED (
+        SELECT DISTINCT owners.asset_id, owner_id, works.rightsholder_id AS first_id FROM (
+            SELECT asset_id, owner_id FROM statements WHERE owner_counts AND owner_id IS NOT NULL
+            UNION ALL
+            SELECT co_rightsholder.asset_id, effective_id
+            FROM co_rightsholder
+            JOIN (
+                SELECT rights_id FROM statements WHERE owner_counts UNION ALL SELECT verified_id FROM works
+            ) AS counting ON counting.rights_id = co_rightsholder.rights_id
+            JOIN effective_rightsholder ON effective_rightsholder.id = co_rightsholder.rightsholder_id
+        ) AS owners JOIN works ON works.asset_id = owners.asset_id WHERE owner_id IS DISTINCT FROM works.rightsholder_id
+    ),
+    licences AS MATERIALIZED (
+        SELECT asset_id, licence_id FROM works WHERE licence_id IS NOT NULL
+        UNION
+        SELECT asset_id, licence_id FROM statements WHERE licence_counts AND licence_id IS NOT NULL
+    ),
+    -- What one owner grants, another one does not: the newest statement about each owner counts.
+    owners_without_licence AS MATERIALIZED (
+        SELECT asset_id, owner_id FROM statements
+        WHERE owner_counts AND licence_counts AND owner_id IS NOT NULL AND asset_id IN (SELECT asset_id FROM licences)
+        GROUP BY asset_id, owner_id HAVING arg_max_null(licence_id, rights_id) IS NULL
     ),
     reviewed AS MATERIALIZED (SELECT * FROM ({CURRENT_REVIEWS}) WHERE permission IS NOT NULL),
     reviewed_owners AS MATERIALIZED (
@@ -121,23 +151,53 @@ _COMMON = f"""
         SELECT asset_id FROM further_owners
         WHERE owner_id NOT IN (SELECT owner_id FROM reviewed_owners)
             OR first_id NOT IN (SELECT owner_id FROM reviewed_owners)
+    ),
+    partly_reviewed_licences AS MATERIALIZED (
+        SELECT asset_id FROM licences JOIN licence ON licence.id = licence_id
+        WHERE coalesce(spdx, 'reference ' || reference) NOT IN (SELECT family FROM reviewed WHERE scope = 'licence')
+        UNION SELECT asset_id FROM owners_without_licence
     )
 """  # noqa: S608 - constants
 
 
+def _reviews_of_one(subject: str, name: str, partly_reviewed: str, several: str) -> str:
+    """The columns of a ground from the review of one rightsholder or licence of a work.
+
+    ``partly_reviewed`` is a relation of the works with others that have no review: there, the
+    review cannot permit the use, but its restriction holds.
+    """
+    partial = f"permission <> 'prohibited' AND {partly_reviewed}.asset_id IS NOT NULL"
+    return f"""
+        CASE WHEN NOT ({partial}) THEN 3 WHEN permission = 'permitted' THEN 4 ELSE 5 END,
+        CASE WHEN {partial} AND permission = 'permitted' THEN 'unclear' ELSE permission END, 'review', {subject}.id,
+        'review of its {name} || ': ' || permission || ', ' || reason || coalesce(' (' || condition || ')', '')
+            || CASE WHEN {partial} THEN '; not every {several} has a review' ELSE '' END,
+        recorded_by, recorded_at
+    """
+
+
 def _owner_reviews(owners: str, owner_id: str) -> str:
     """SELECT of the grounds from reviews of rightsholders, over a relation of works and owners."""
-    partial = "permission <> 'prohibited' AND partly_reviewed_works.asset_id IS NOT NULL"
+    columns = _reviews_of_one(
+        "reviewed_owners", "rightsholder ' || owner", "partly_reviewed_works", "rightsholder of the work"
+    )
     return f"""
-    SELECT {owners}.asset_id, CASE WHEN NOT ({partial}) THEN 3 WHEN permission = 'permitted' THEN 4 ELSE 5 END,
-        CASE WHEN {partial} AND permission = 'permitted' THEN 'unclear' ELSE permission END, 'review', reviewed_owners.id,
-        'review of its rightsholder ' || owner || ': ' || permission || ', ' || reason
-            || coalesce(' (' || condition || ')', '')
-            || CASE WHEN {partial} THEN '; not every rightsholder of the work has a review' ELSE '' END,
-        recorded_by, recorded_at
+    SELECT {owners}.asset_id, {columns}
     FROM {owners} JOIN reviewed_owners ON reviewed_owners.owner_id = {owner_id}
     LEFT JOIN partly_reviewed_works ON partly_reviewed_works.asset_id = {owners}.asset_id
     """  # noqa: S608 - constants
+
+
+_LICENCE_REVIEWS = f"""
+    SELECT licences.asset_id, {
+    _reviews_of_one(
+        "reviewed", "licence ' || licence.reference", "partly_reviewed_licences", "licence stated for the work"
+    )
+}
+    FROM reviewed JOIN licence ON scope = 'licence' AND coalesce(spdx, 'reference ' || reference) = family
+    JOIN licences ON licences.licence_id = licence.id
+    LEFT JOIN partly_reviewed_licences ON partly_reviewed_licences.asset_id = licences.asset_id
+"""  # noqa: S608 - constants
 
 
 GROUNDS = f"""
@@ -160,12 +220,7 @@ GROUNDS = f"""
     FROM works JOIN reviewed ON scope = 'asset' AND subject_id = works.asset_id
     UNION ALL {_owner_reviews("works", "works.rightsholder_id")}
     UNION ALL {_owner_reviews("further_owners", "further_owners.owner_id")}
-    UNION ALL
-    SELECT works.asset_id, 3, permission, 'review', reviewed.id,
-        'review of its licence ' || licence.reference || ': ' || permission || ', ' || reason
-            || coalesce(' (' || condition || ')', ''), recorded_by, recorded_at
-    FROM reviewed JOIN licence ON scope = 'licence' AND coalesce(spdx, 'reference ' || reference) = family
-    JOIN works ON works.licence_id = licence.id
+    UNION ALL {_LICENCE_REVIEWS}
     UNION ALL
     SELECT works.asset_id, 3, permission, 'review', reviewed.id,
         'review of its data set ' || name || ': ' || permission || ', ' || reason
@@ -179,8 +234,14 @@ GROUNDS = f"""
     FROM works JOIN ({CURRENT_SIGNALS}) AS signal ON signal.asset_id = works.asset_id
     WHERE use <> 'unspecified' AND category IN ({_TRAINING})
     UNION ALL
-    SELECT works.asset_id, 4, training, 'licence', licence.id, 'licence ' || reference || ': ' || note, NULL, NULL
-    FROM works JOIN licence ON licence.id = works.licence_id
+    SELECT licences.asset_id, 4, training, 'licence', licence.id,
+        CASE WHEN licence.id IS DISTINCT FROM works.licence_id THEN 'another statement about the work: ' ELSE '' END
+            || 'licence ' || reference || ': ' || note, NULL, NULL
+    FROM licences JOIN works ON works.asset_id = licences.asset_id JOIN licence ON licence.id = licences.licence_id
+    UNION ALL
+    SELECT asset_id, 4, 'unclear', 'licence', NULL,
+        'the work is also stated for ' || name || ', without a licence', NULL, NULL
+    FROM owners_without_licence JOIN rightsholder ON rightsholder.id = owner_id
     UNION ALL
     SELECT DISTINCT works.asset_id, 5, 'unclear', 'claim', claim.id, 'open claim: ' || statement, recorded_by, recorded_at
     FROM ({CURRENT_CLAIMS}) AS claim JOIN claim_work ON claim_id = claim.id JOIN works ON works.asset_id = claim_work.asset_id

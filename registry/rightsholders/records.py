@@ -230,7 +230,12 @@ def merge_rightsholders(registry: Registry, merged: int, into: int, reason: str,
         works = connection.execute(
             "SELECT id FROM asset WHERE rightsholder_id = ? ORDER BY id", [merged_id]
         ).to_arrow_table()["id"]
-        changed = recompute(change, np.union1d(works.to_numpy(), _works_concerned(connection, into_id)))
+        stated = connection.execute(
+            "SELECT asset_id FROM asset_rights WHERE list_contains(?, rightsholder_id)",
+            [[number for (number,) in also]],
+        ).to_arrow_table()["asset_id"]
+        touched = np.concatenate([works.to_numpy(), stated.to_numpy(), _works_concerned(connection, into_id)])
+        changed = recompute(change, touched)
         change.record(
             "rightsholders merged",
             f"rightsholder {into_id}",
@@ -255,8 +260,10 @@ def _works_concerned(connection: duckdb.DuckDBPyConnection, into_id: int) -> NDA
     if not bearing:
         return np.empty(0, np.int64)
     rows = connection.execute(
-        "SELECT id AS work_id FROM asset WHERE rightsholder_id = ? UNION SELECT asset_id FROM co_rightsholder "
-        "JOIN effective_rightsholder AS stated ON stated.id = co_rightsholder.rightsholder_id WHERE effective_id = ?",
+        "SELECT asset_id AS work_id FROM (SELECT asset_id, rightsholder_id FROM co_rightsholder UNION "
+        "SELECT asset_id, rightsholder_id FROM asset_rights) AS named "
+        "JOIN effective_rightsholder AS stated ON stated.id = named.rightsholder_id WHERE effective_id = ? "
+        "UNION SELECT id FROM asset WHERE rightsholder_id = ?",
         [into_id, into_id],
     ).to_arrow_table()
     concerned: NDArray[np.int64] = rows["work_id"].to_numpy()

@@ -94,21 +94,27 @@ def with_rightsholders(rights: str, works: str) -> str:
 
 
 def works_shared_by(rightsholders: str) -> str:
-    """SELECT of works with several rightsholders, one of these (ids or a parameter) included."""
-    # Starts from the few rows that name them, so that the tables of all works are not joined.
+    """SELECT of works that name one of these rightsholders (ids or a parameter) beside others.
+
+    Either the works have several rightsholders, or an earlier or contradicting declaration names
+    another one than the newest does.
+    """
+    # Starts from the rows that name them, so that the tables of all works are not joined.
     return f"""
-    WITH named AS MATERIALIZED (
-        SELECT asset_id, rights_id FROM co_rightsholder WHERE rightsholder_id IN (
-            SELECT id FROM effective_rightsholder WHERE effective_id IN ({rightsholders})
-        )
+    WITH asked AS MATERIALIZED (
+        SELECT id FROM effective_rightsholder WHERE effective_id IN ({rightsholders})
+    ), named AS MATERIALIZED (
+        SELECT asset_id, rights_id FROM co_rightsholder WHERE rightsholder_id IN (FROM asked)
+        UNION
+        SELECT asset_id, id FROM asset_rights WHERE basis <> 'verified' AND rightsholder_id IN (FROM asked)
     ), owned AS MATERIALIZED (
-        SELECT id, declared_id, verified_id FROM asset WHERE id IN (SELECT asset_id FROM named)
+        SELECT id, verified_id FROM asset WHERE id IN (SELECT asset_id FROM named)
     )
     SELECT DISTINCT named.asset_id AS work_id FROM named JOIN owned ON owned.id = named.asset_id
     LEFT JOIN (
         SELECT id, rightsholder_id FROM asset_rights WHERE id IN (SELECT verified_id FROM owned)
     ) AS verified ON verified.id = owned.verified_id
-    WHERE named.rights_id = {effective_rights_id("owned")}
+    WHERE verified.rightsholder_id IS NULL OR named.rights_id = owned.verified_id
     """  # noqa: S608 - what the callers wrote
 
 

@@ -71,9 +71,9 @@ def test_what_a_list_contradicts_and_what_it_breaks_is_told(creditline: Creditli
     assert "refused: 1 row: 3 fields, expected 2; correct the line (line 4)" in told.err
     assert (
         "conflict: row 1: names for work 0 the rightsholder 'Bob', where 'Ada' was recorded from a.csv; "
-        "the newer declaration counts" in told.err
+        "both stay on record, the stricter counts" in told.err
     )
-    assert "1  conflicts with earlier declarations" in told.out
+    assert "1  conflicts between declarations" in told.out
     path.write_text("url,owner\nhttps://a.org/1,Eve\n", encoding="utf-8")
     document = creditline("register", path, "--data-set", "c", "--json", "--strict")
     assert (document.status, document.document["conflicts"]) == (1, 1)

@@ -118,7 +118,7 @@ def test_a_dry_run_tells_everything_and_changes_nothing(creditline: Creditline, 
     assert "data set art: 4 of 6 files would be registered; nothing was changed" in told.out
     assert "copyright notice: Bob Other" in told.out
     assert "2  would be refused" in told.out
-    assert "1  conflicts between embedded metadata and declaration" in told.out
+    assert "1  conflicts with embedded metadata or between declarations" in told.out
     assert "refused: Zoe/notes.txt: not an image" in told.err
     assert "conflict: Ada/said.jpg: declared for 'Ada'" in told.err
     assert "bomb.jpg: XMP cannot be read: it has a document type definition" in told.err

@@ -152,7 +152,8 @@ def _print_counts(report: ListReport) -> None:
             "unchanged": report.unchanged,
             "declarations recorded": report.declarations,
             "newer declarations recorded": report.declarations_changed,
-            "conflicts with earlier declarations": report.conflicts,
+            "further declarations recorded": report.further,
+            "conflicts between declarations": report.conflicts,
             "rights signals recorded": report.signals,
             "rows that name a work again": report.repeated,
             "refused": report.refused,
@@ -173,7 +174,7 @@ def _narrate_conflicts(report: ListReport) -> None:
         narrate(f"{finding.kind}: {finding.path}: {finding.reason}")
     if (rest := report.conflicts - sum(finding.kind is Kind.CONFLICT for finding in report.findings)) > 0:
         narrate(
-            f"conflict: {plural(rest, 'row')} more {'contradicts' if rest == 1 else 'contradict'} earlier declarations"
+            f"conflict: {plural(rest, 'row')} more {'contradicts' if rest == 1 else 'contradict'} other declarations"
         )
 
 

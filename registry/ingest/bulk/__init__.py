@@ -3,9 +3,6 @@
     batches       the list as Arrow tables of bounded size, read ahead by a second thread
     texts         texts trimmed and brought into one spelling
     checks        rows that might have to be refused, by the bytes of their columns
-    matching      rows of new works, and rows of works that the registry has
-    names         rightsholders and licences to ids
-    known_works   newer declarations for works that the registry has, and conflicts among them
     store         one batch into the registry: one transaction, one event
     registration  the whole list, in batches that survive being killed
 

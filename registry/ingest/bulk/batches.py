@@ -17,7 +17,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from registry.ingest.bulk.checks import suspected
-from registry.ingest.bulk.matching import identities_of, keys_of
 from registry.ingest.bulk.texts import tidied
 from registry.ingest.lists.columns import (
     CANONICAL,
@@ -30,6 +29,7 @@ from registry.ingest.lists.columns import (
 )
 from registry.ingest.lists.connection import reader, translated_errors
 from registry.ingest.lists.source import ListSource
+from registry.ingest.store.matching import identities_of, keys_of
 
 ROWS = 4 * 122_880
 """Rows of a batch: four of the blocks in which DuckDB stores rows."""

@@ -63,19 +63,21 @@ class ListReport:
     registered: int
     unchanged: int
     repeated: int
-    """Rows whose work an earlier row of the list names; the first one counts."""
+    """Rows whose work an earlier row of the list names."""
     refused: int
     declarations: int
     declarations_changed: int
+    further: int
+    """Declarations of those rows that add to the one of the earlier row, or contradict it."""
     refusals: tuple[Refusal, ...] = field(default=())
     """One per reason, most frequent first."""
     conflicts: int = 0
-    """Works with another rightsholder or licence in the list than on record; the list counts."""
+    """Rows with another rightsholder or licence than is on record; the stricter counts."""
     signals: int = 0
     """Rights signals that the list states: in response headers, or for all its works."""
     findings: tuple[Finding, ...] = field(default=())
     """The first conflicts and headers that were not understood, at most
-    :data:`registry.ingest.bulk.known_works.NAMED`.
+    :data:`registry.ingest.bulk.store.NAMED`.
     """
 
     @property
@@ -87,7 +89,7 @@ class ListReport:
     def changed_nothing(self) -> bool:
         """Whether every work was registered before, with the same declaration."""
         return self.works > 0 and not (
-            self.registered or self.declarations or self.declarations_changed or self.signals
+            self.registered or self.declarations or self.declarations_changed or self.further or self.signals
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -163,6 +165,7 @@ def register_list(
         refused=counts.total(),
         declarations=total.declarations,
         declarations_changed=total.declarations_changed,
+        further=total.further,
         refusals=tuple(sorted(refusals, key=lambda refusal: (-refusal.rows, refusal.reason))),
         conflicts=total.conflicts,
         signals=total.signals,

@@ -1,11 +1,16 @@
-"""Batches of works into the registry: one transaction and one event each.
+"""Batches of works into the registry, by columns: one transaction and one event each.
 
-    works      inspected files: new, known, moved, missing
-    rights     newer declarations, of files and lists
-    data_set   the data set of a source, of files and lists
-    embedded   embedded metadata, and its contradictions to declarations
-    supersede  files of works that were listed without one
-    rows       Arrow columns into a table
+    works           new, known and repeated works of a batch: what files and lists share
+    matching        which work each row of a batch is
+    names           rightsholders and licences to ids
+    rights          newer declarations
+    contradictions  further declarations of a work, and conflicts
+    co_owners       several rightsholders of a work
+    files           inspected files: new, known, moved, missing
+    embedded        embedded metadata, and its contradictions to declarations
+    supersede       files of works that were listed without one
+    data_set        the data set of a source
+    rows            Arrow columns into a table
 
 What may enter: rules for the rows of a registration; nothing that reads a source.
 """

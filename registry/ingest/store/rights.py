@@ -1,31 +1,23 @@
 """Declarations of works: a row of asset_rights where a source differs from the newest row.
 
-One rule for files and lists, :func:`append_newer`; :func:`declare` applies it to the declarations
-of inspected files. A list states the columns that it has. A file's declaration states all of them
-(the attributes may be left out), or nothing.
+An empty cell states nothing: it neither replaces nor contradicts what is recorded. The licence of
+one rightsholder is not taken over for another one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from registry.event_log.events import Change
-from registry.ids import canonical_json
-from registry.ingest.owners.declarations import Declaration
 from registry.ingest.store.rows import insert_rows
-from registry.rightsholders.names import licence_ids, rightsholder_ids
 
 COLUMNS = ("rightsholder_id", "licence_id", "title", "creator", "source_url", "attributes")
 """Columns of asset_rights that a source may state."""
-_STATED = ("rightsholder", "licence", "title", "creator", "source_url")
-_Shares = list[tuple[int, str | None, float | None]]
 
 
 @dataclass(frozen=True)
@@ -56,16 +48,16 @@ def append_newer(change: Change, stated: pa.Table) -> NewerRights:
     """Append a row for every work with a newest declaration that differs from the stated one.
 
     A column that is not stated is taken over from the newest row, and so are the further
-    rightsholders where the first one stays the same.
+    rightsholders where the first one stays the same. The licence is taken over unless another
+    rightsholder is stated.
 
     Args:
         change: the transaction.
-        stated: a row per work: ``asset_id``, ``recorded_from``, and the :data:`COLUMNS` that are
-            stated. Null states that there is none, except for attributes: null leaves the recorded
-            ones, ``{}`` states that there are none. Optional: ``silent``, true where the row states
-            nothing but attributes; ``shares_stated`` and ``shares_changed``, true where the caller
-            adds the further rightsholders, and where these alone require a row. Other columns are
-            passed on to the result.
+        stated: a row per work: ``asset_id``, ``recorded_from``, and the :data:`COLUMNS` that the
+            source has. Null states nothing; attributes of ``{}`` state that there are none.
+            Optional: ``shares_stated`` and ``shares_changed``, true where the caller adds the
+            further rightsholders, and where these alone require a row. Other columns are passed on
+            to the result.
     """
     connection = change.connection
     given = [name for name in COLUMNS if name in stated.column_names]
@@ -90,7 +82,8 @@ def append_newer(change: Change, stated: pa.Table) -> NewerRights:
         f"last.rightsholder_id IS NOT DISTINCT FROM {values['rightsholder_id']} AS same_rightsholder "
         "FROM stated_rows JOIN known_works ON known_id = stated_rows.asset_id "
         "LEFT JOIN (SELECT * EXCLUDE (asset_id, recorded_from) FROM asset_rights WHERE id BETWEEN ? AND ?) AS last "
-        f"ON last.id = declared_id WHERE {' OR '.join(differs) or 'false'} ORDER BY 1",
+        "ON last.id = declared_id LEFT JOIN effective_rightsholder AS last_owner ON last_owner.id = last.rightsholder_id "
+        f"{_OWNER if 'rightsholder_id' in given else ''} WHERE {' OR '.join(differs) or 'false'} ORDER BY 1",
         [change.next_id("asset_rights"), rights["min"], rights["max"]],
     ).to_arrow_table()
     connection.unregister("known_works")
@@ -103,15 +96,19 @@ def append_newer(change: Change, stated: pa.Table) -> NewerRights:
     return NewerRights(newer)
 
 
+_OWNER = "LEFT JOIN effective_rightsholder AS owner ON owner.id = stated_rows.rightsholder_id"
+
+
 def _value(name: str, stated: pa.Table) -> str:
     """SQL for the value of a column in a new row."""
-    if name not in stated.column_names:
-        return f"last.{name}"
-    if name == "attributes":
+    given = name in stated.column_names
+    if name == "attributes" and given:
         return "nullif(coalesce(stated_rows.attributes, last.attributes::VARCHAR), '{}')"
-    if "silent" in stated.column_names:
-        return f"CASE WHEN silent THEN last.{name} ELSE stated_rows.{name} END"
-    return f"stated_rows.{name}"
+    value = f"coalesce(stated_rows.{name}, last.{name})" if given else f"last.{name}"
+    if name == "licence_id" and "rightsholder_id" in stated.column_names:
+        of_another = "owner.effective_id <> last_owner.effective_id"
+        return f"CASE WHEN {of_another} THEN {f'stated_rows.{name}' if given else 'NULL'} ELSE {value} END"
+    return value
 
 
 def _last(name: str) -> str:
@@ -130,77 +127,3 @@ def _take_over_shares(change: Change, newer: pa.Table) -> None:
         [change.next_id("co_rightsholder")],
     )
     change.connection.unregister("newer_rows")
-
-
-def declare(change: Change, declared: Mapping[int, Declaration]) -> NewerRights:
-    """Append a row for every work whose declaration (by asset id) is not the recorded one."""
-    # One declaration often applies to many works, or to all of them.
-    kinds = {id(item): item for item in declared.values()}
-    places = {key: place for place, key in enumerate(kinds)}
-    statements = list(kinds.values())
-    names = {item.rightsholder for item in statements if item.rightsholder}
-    names |= {holder.name for item in statements for holder in item.holders or ()}
-    ids = rightsholder_ids(change, names)
-    licences = licence_ids(change, {item.licence for item in statements if item.licence})
-    shares: dict[int, _Shares] = {
-        place: [(ids[holder.name], holder.role, holder.share) for holder in item.holders]
-        for place, item in enumerate(statements)
-        if item.holders is not None
-    }
-    text = pa.string()
-    columns = {name: pa.array([getattr(item, name) for item in statements], text) for name in _STATED[2:]}
-    columns["rightsholder_id"] = pa.array([ids.get(item.rightsholder or "") for item in statements], pa.int64())
-    columns["licence_id"] = pa.array([licences.get(item.licence or "") for item in statements], pa.int64())
-    columns["attributes"] = pa.array([_json(item) for item in statements], text)
-    columns["recorded_from"] = pa.array([item.recorded_from for item in statements], text)
-    columns["silent"] = pa.array([not any(getattr(item, name) for name in _STATED) for item in statements])
-    columns["statement"] = pa.array(range(len(statements)), pa.int64())
-    columns["shares_stated"] = pa.array([place in shares for place in range(len(statements))], pa.bool_())
-    numbers = [places[id(item)] for item in declared.values()]
-    asset_ids = pa.array(declared.keys(), pa.int64())
-    recorded = _recorded_shares(change.connection, asset_ids) if shares else {}
-    changed = [
-        place in shares and shares[place] != recorded.get(asset_id, [])
-        for asset_id, place in zip(declared, numbers, strict=True)
-    ]
-    stated = pa.table(columns).take(pa.array(numbers, pa.int64()))
-    stated = stated.append_column("asset_id", asset_ids).append_column("shares_changed", pa.array(changed, pa.bool_()))
-    newer = append_newer(change, stated)
-    if shares:
-        _insert_shares(change, newer.rows, shares)
-    return newer
-
-
-def _recorded_shares(connection: duckdb.DuckDBPyConnection, ids: pa.Array) -> dict[int, _Shares]:
-    """The last declared rightsholders of each work with several."""
-    connection.register("asked", pa.table({"asked_id": ids}))
-    rows = connection.execute(
-        "SELECT further.asset_id, further.rightsholder_id, role, share FROM asked JOIN asset ON asset.id = asked_id "
-        "JOIN co_rightsholder AS further ON rights_id = declared_id ORDER BY further.asset_id, position"
-    ).fetchall()
-    connection.unregister("asked")
-    found: dict[int, _Shares] = {}
-    for asset_id, rightsholder_id, role, share in rows:
-        found.setdefault(int(asset_id), []).append((int(rightsholder_id), role, share))
-    return found
-
-
-def _insert_shares(change: Change, newer: pa.Table, shares: Mapping[int, _Shares]) -> None:
-    listed = [
-        (row["id"], row["asset_id"], position, *share)
-        for row in newer.select(["id", "asset_id", "statement"]).to_pylist()
-        for position, share in enumerate(shares.get(row["statement"], ()), start=1)
-    ]
-    if listed:
-        number = pa.int64()
-        kinds = {"rights_id": number, "asset_id": number, "position": number, "rightsholder_id": number}
-        kinds |= {"role": pa.string(), "share": pa.float64()}
-        columns = {
-            name: pa.array(column, kind)
-            for (name, kind), column in zip(kinds.items(), zip(*listed, strict=True), strict=True)
-        }
-        insert_rows(change, "co_rightsholder", columns)
-
-
-def _json(declaration: Declaration) -> str | None:
-    return None if declaration.attributes is None else canonical_json(dict(declaration.attributes))

@@ -7,11 +7,14 @@ are copied to the new one: a withdrawal must not be lost because a file was foun
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+import duckdb
 import pyarrow as pa
 
 from registry.event_log.events import Change
+from registry.ingest.findings import KEPT, Finding
+from registry.ingest.store.contradictions import OWNERS, OWNERS_OF_ROWS, append_further, conflicts_among
 from registry.permissions.derived_columns import recompute
 from registry.works.identity import identity_of
 
@@ -20,7 +23,7 @@ def supersede_listed(change: Change, works: Mapping[str, int]) -> list[tuple[int
     """Mark works listed with these hashes as superseded by the works (ids) with the files.
 
     Call it in the transaction that registers the files, after their declarations were recorded: the
-    list's declaration is copied only where the new source states none.
+    list's declarations are further ones where the new source states its own.
 
     Returns:
         Ids of the former and the new work, by the former.
@@ -48,12 +51,58 @@ def supersede_listed(change: Change, works: Mapping[str, int]) -> list[tuple[int
             numbers.append(change.next_id("asset_rights"))
         connection.execute(statement, numbers)
     connection.unregister("superseded")
+    _declare_further(change, pairs)
     recompute(change, [*pairs.column("old_id").to_pylist(), *pairs.column("new_id").to_pylist()])
     ids = list(zip(pairs.column("old_id").to_pylist(), pairs.column("new_id").to_pylist(), strict=True))
     change.record(
         "works superseded", f"{len(ids)} works that were listed without a file", after=[list(pair) for pair in ids]
     )
     return ids
+
+
+def _declare_further(change: Change, pairs: pa.Table) -> None:
+    """Record what the list declared beside what is declared for the file."""
+    connection = change.connection
+    connection.register("superseded", pairs)
+    stated = connection.execute(
+        "SELECT new_id AS asset_id, stated.id AS row_number, stated.rightsholder_id, licence_id, title, creator, source_url, "  # noqa: S608 - constants
+        f"attributes, recorded_from, {OWNERS} AS owners FROM superseded "
+        f"JOIN asset_rights AS stated ON stated.asset_id = old_id AND basis <> 'verified' {OWNERS_OF_ROWS}"
+    ).to_arrow_table()
+    connection.unregister("superseded")
+    if not stated.num_rows:
+        return
+    recorded = append_further(change, stated)
+    connection.register("recorded_rows", recorded)
+    connection.execute(
+        "INSERT INTO co_rightsholder (id, rights_id, asset_id, position, rightsholder_id, role, share) "
+        "SELECT ? + row_number() OVER (ORDER BY recorded_rows.id, position) - 1, recorded_rows.id, recorded_rows.asset_id, "
+        "position, shared.rightsholder_id, role, share FROM recorded_rows JOIN co_rightsholder AS shared "
+        "ON rights_id = row_number",
+        [change.next_id("co_rightsholder")],
+    )
+    connection.unregister("recorded_rows")
+
+
+def conflicts_with_listed(
+    connection: duckdb.DuckDBPyConnection, pairs: Sequence[tuple[int, int]], place: Callable[[int], str]
+) -> tuple[Finding, ...]:
+    """The files that are declared otherwise than the listed works (former and new id) were.
+
+    ``place`` gives the path of a file, by its work.
+    """
+    if not pairs:
+        return ()
+    connection.register("superseded", _table(pairs))
+    found = connection.execute(
+        "SELECT new_id AS asset_id, new_id AS row_number, said.rightsholder_id, said.licence_id, former.id AS last_id, "
+        "former.rightsholder_id AS former_rightsholder_id, former.licence_id AS former_licence_id FROM superseded "
+        "JOIN asset ON asset.id = old_id JOIN asset_rights AS former ON former.id = asset.declared_id "
+        "JOIN asset_rights AS said ON said.asset_id = new_id AND said.basis = 'declared' "
+        "QUALIFY row_number() OVER (PARTITION BY new_id, old_id ORDER BY said.id DESC) = 1"
+    ).to_arrow_table()
+    connection.unregister("superseded")
+    return conflicts_among(connection, found, place, KEPT).findings
 
 
 def take_over_signals(change: Change, pairs: Sequence[tuple[int, int]]) -> int:
@@ -64,8 +113,7 @@ def take_over_signals(change: Change, pairs: Sequence[tuple[int, int]]) -> int:
     """
     if not pairs:
         return 0
-    table = {"old_id": pa.array([old for old, _ in pairs]), "new_id": pa.array([new for _, new in pairs])}
-    change.connection.register("superseded", pa.table(table))
+    change.connection.register("superseded", _table(pairs))
     rows = change.connection.execute(
         """
         INSERT INTO rights_signal (id, asset_id, protocol, category, use, condition, raw, found_in, policy_id, seen_at)
@@ -81,6 +129,10 @@ def take_over_signals(change: Change, pairs: Sequence[tuple[int, int]]) -> int:
     ).fetchall()
     change.connection.unregister("superseded")
     return int(rows[0][0])
+
+
+def _table(pairs: Sequence[tuple[int, int]]) -> pa.Table:
+    return pa.table({"old_id": pa.array([old for old, _ in pairs]), "new_id": pa.array([new for _, new in pairs])})
 
 
 _RIGHTS = "rightsholder_id, licence_id, title, creator, source_url, attributes, recorded_from, recorded_by, recorded_at"
@@ -114,14 +166,12 @@ _STATEMENTS = {
         FROM superseded JOIN withdrawal_work ON asset_id = old_id ORDER BY withdrawal_work.id
     """,
 }
-# A declaration for the file is newer than the list's. Verified rights are copied in any case.
+# Verified rights are copied in any case, declared ones where nothing is declared for the file.
 _RIGHTS_OF_FORMER = f"""
-    SELECT asset_rights.id, basis, {_RIGHTS}, new_id, row_number() OVER (ORDER BY asset_rights.id) - 1 AS place
-    FROM superseded JOIN (SELECT id AS former_id, declared_id, verified_id FROM asset) ON former_id = old_id
-    JOIN asset_rights ON asset_rights.id IN (declared_id, verified_id)
-    WHERE basis = 'verified' OR new_id NOT IN (
-        SELECT declared.asset_id FROM asset_rights AS declared JOIN superseded ON declared.asset_id = new_id
-        WHERE declared.basis = 'declared'
+    SELECT stated.id, basis, {_RIGHTS}, new_id, row_number() OVER (ORDER BY stated.id) - 1 AS place
+    FROM superseded JOIN asset_rights AS stated ON stated.asset_id = old_id
+    WHERE stated.id = (SELECT verified_id FROM asset WHERE asset.id = old_id) OR (
+        basis <> 'verified' AND new_id NOT IN (SELECT asset_id FROM asset_rights WHERE basis = 'declared')
     )
 """  # noqa: S608 - constants
 _TAKEN_OVER = {table: statement.replace("{rights}", _RIGHTS_OF_FORMER) for table, statement in _STATEMENTS.items()}

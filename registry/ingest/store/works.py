@@ -1,257 +1,236 @@
-"""Inspected files and their declarations into the registry: a batch is one transaction and event.
+"""A batch of works into the registry, by columns: what files and lists have in common.
 
-A killed run loses the batch at hand; the next run finds the other works by their hashes.
+New works are inserted with their declarations. A declaration of a known work is recorded if it
+differs from the newest one, and a further declaration of a work of the same source if it adds
+anything. Contradictions are listed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from datetime import datetime
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 
-import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from registry.event_log.events import Change, changing
-from registry.image_files.inspection import KnownWork, Work
-from registry.ingest.findings import Finding, Kind
-from registry.ingest.owners.declarations import Declaration
-from registry.ingest.store.data_set import SourceDataSet
-from registry.ingest.store.embedded import conflicts, store_embedded, stored_embedded
-from registry.ingest.store.rights import declare
+from registry.event_log.events import Change
+from registry.ingest.findings import Finding
+from registry.ingest.owners.declarations import Holder
+from registry.ingest.store.co_owners import CoOwners
+from registry.ingest.store.contradictions import append_further, conflicts_among
+from registry.ingest.store.matching import Numbers
+from registry.ingest.store.names import NOBODY, licences, rightsholders
+from registry.ingest.store.rights import append_newer
 from registry.ingest.store.rows import insert_rows
-from registry.ingest.store.supersede import supersede_listed, take_over_signals
-from registry.metadata import EmbeddedMetadata
-from registry.permissions.derived_columns import recompute, recompute_rights
-from registry.site_policies.store import apply_policies, recompute_with_policies
-from registry.storage.database import Registry
-from registry.works.identity import identity_of
-from registry.works.queries import asset_rights_table
+from registry.permissions.derived_columns import recompute_rights
+
+_OF_WORK = (
+    *("path", "url", "sha256", "other_hash", "byte_size", "media_type", "width", "height", "pixel_mode"),
+    "identity",
+)
+_OF_RIGHTS = ("title", "creator", "source_url", "attributes")
+_NONE = np.empty(0, np.int64)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """The place where a work is registered."""
+@dataclass(frozen=True)
+class Batch:
+    """Works and declarations of a source."""
 
-    asset_id: int
-    data_set: str
-    path: str
+    rows: pa.Table
+    """Columns of asset and asset_rights that the source has, with the names ``rightsholder`` and
+    ``licence`` in place of ids; ``identity``; ``row_number``. Files add ``recorded_from``, and
+    ``statement``, the place of the row's declaration in ``holders``."""
+    asset_ids: Numbers
+    """The work of every row."""
+    data_set_id: int
+    stated: Collection[str]
+    """Those of :data:`registry.ingest.store.rights.COLUMNS` that the source has."""
+    place: Callable[[int], str]
+    """The place of a row (by its ``row_number``) in the source, for people."""
+    origin: str = ""
+    """The source of the declarations, if the rows have no ``recorded_from``."""
+    holders: Sequence[tuple[Holder, ...] | None] = ()
+    """All rightsholders by statement; None where a statement names one or none."""
 
 
-@dataclass
-class Changes:
+@dataclass(frozen=True)
+class StoredWorks:
     """Changes of a batch to the registry."""
 
     registered: int = 0
     unchanged: int = 0
-    moved: int = 0
-    found_again: int = 0
+    """Known works that were declared so before."""
     declarations: int = 0
     """First declarations."""
-    declarations_changed: int = 0
-    """Newer declarations, appended beside the earlier ones."""
-    superseded: int = 0
-    """Works that a list had registered without a file, now replaced by their file."""
-    embedded: int = 0
-    """Works with embedded metadata."""
-    signals: int = 0
-    """Rights signals in that metadata."""
-    elsewhere: list[tuple[str, Declaration, Place]] = field(default_factory=list)
-    """Files whose content is registered from another place: path, declaration, and that place."""
-    findings: list[Finding] = field(default_factory=list)
-    """Contradictions between declarations and files, and metadata that cannot be read."""
+    changed: int = 0
+    """Newer declarations of known works."""
+    further: int = 0
+    """Further declarations, beside that of an earlier row."""
+    conflicts: int = 0
+    """Declarations that contradict the one before."""
+    findings: tuple[Finding, ...] = ()
+    """The first conflicts."""
+    added: Numbers = field(default_factory=_NONE.copy)
+    """New works."""
+    declared: Numbers = field(default_factory=_NONE.copy)
+    """Known works, or works of several rows, with a new declaration; ascending."""
+    new_licences: bool = False
+    """Whether a licence was recorded, perhaps a new spelling of a known one."""
 
-    def add(self, other: Changes) -> None:
-        for each in fields(self):
-            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
+    @property
+    def anything(self) -> bool:
+        """Whether anything was changed."""
+        return bool(len(self.added) or len(self.declared) or self.new_licences)
 
 
-Item = tuple[Work | KnownWork, Declaration]
+def store_works(
+    change: Change, batch: Batch, *, new: Numbers = _NONE, known: Numbers = _NONE, again: Numbers = _NONE, named: int
+) -> StoredWorks:
+    """Insert and declare rows of a batch, by their places in it; the others are left out.
+
+    ``new``: first rows of new works. ``known``: the row that counts of each known work. ``again``:
+    further rows of any of these works. ``named``: conflicts to describe, at most. The permissions
+    of new works are those of their licences; recompute all others.
+    """
+    if not {"rightsholder_id", "licence_id"} & set(batch.stated):
+        again = again[:0]
+    # Names of other rows are not looked up: a new one would be a row without an event.
+    used = np.sort(np.concatenate([new, known, again]))
+    stated = _Stated(change, batch, used)
+    declared = stated.insert(np.searchsorted(used, new)) if len(new) else 0
+    appended: list[pa.Table] = []
+    first = changed = 0
+    if len(known) and batch.stated:
+        newer = append_newer(change, stated.table(np.searchsorted(used, known)))
+        first, changed = newer.first, newer.changed
+        appended.append(newer.rows)
+    if len(again):
+        recompute_rights(change.connection, batch.asset_ids[known])
+        declared_again = stated.table(np.searchsorted(used, again), with_owners=True)
+        appended.append(append_further(change, declared_again))
+    conflicts, touched = 0, [_NONE]
+    findings: tuple[Finding, ...] = ()
+    for rows in appended:
+        if rows.num_rows:
+            stated.insert_co_owners(rows)
+            found = conflicts_among(change.connection, rows, batch.place, named - len(findings))
+            conflicts, findings = conflicts + found.count, (*findings, *found.findings)
+            touched.append(rows.column("asset_id").to_numpy())
+    return StoredWorks(
+        registered=len(new),
+        unchanged=len(known) - first - changed,
+        declarations=declared + first,
+        changed=changed,
+        further=appended[-1].num_rows if len(again) else 0,
+        conflicts=conflicts,
+        findings=findings,
+        added=batch.asset_ids[new],
+        declared=np.unique(np.concatenate(touched)),
+        new_licences=stated.new_licences,
+    )
 
 
-class WorkStore:
-    """Stores the works of one data set."""
+class _Stated:
+    """The rows of a batch that are stored, with the ids of the names in them."""
 
-    def __init__(self, registry: Registry, data_set: SourceDataSet, now: datetime) -> None:
-        # Work would be lost if a commit failed: wait longer for other commands.
-        self.registry = registry.patient()
-        self.data_set = data_set
-        self.now = now
+    def __init__(self, change: Change, batch: Batch, used: Numbers) -> None:
+        everything = len(used) == batch.rows.num_rows
+        self.change, self.batch = change, batch
+        self.rows = batch.rows if everything else batch.rows.take(pa.array(used))
+        self.asset_ids = batch.asset_ids[used]
+        first_licence = change.next_id("licence")
+        self.holders, self.terms = rightsholders(change, self.rows), licences(change, self.rows)
+        self.new_licences = change.next_id("licence") > first_licence
+        """Whether the change added licences: even one that no row uses belongs to an event."""
+        shared = any(each is not None for each in batch.holders)
+        self.co_owners = CoOwners(change, batch.holders, self.rows.column("statement")) if shared else None
 
-    def add(self, items: Sequence[Item]) -> tuple[Changes, NDArray[np.int64]]:
-        """Register a batch in one transaction.
-
-        Returns:
-            The changes, and the ids of the works that are where the registry says.
-        """
-        changes = Changes()
-        with changing(self.registry, self.now) as change:
-            connection = change.connection
-            known = self.places_of(connection, {found.sha256 for found, _ in items})
-            present: dict[int, Declaration] = {}
-            new: list[tuple[int, Work, Declaration]] = []
-            next_id = change.next_id("asset")
-            for found, declaration in items:
-                place = known.get(found.sha256)
-                if place is None and isinstance(found, Work):
-                    place = Place(next_id + len(new), self.data_set.name, found.path)
-                    new.append((place.asset_id, found, declaration))
-                    known[found.sha256] = place
-                    present[place.asset_id] = declaration
-                elif place is not None and (place.data_set, place.path) == (self.data_set.name, found.path):
-                    changes.unchanged += 1
-                    present[place.asset_id] = declaration
-                elif place is not None:
-                    changes.elsewhere.append((found.path, declaration, place))
-            if new:  # a source of known works alone leaves no data set without works
-                self._insert_works(change, self.data_set.add(change), new)
-            else:
-                self.data_set.update(change)
-            changes.registered = len(new)
-            embedded = {asset_id: work.embedded for asset_id, work, _ in new if work.embedded}
-            changes.embedded = len(embedded)
-            changes.signals = store_embedded(change, list(embedded.items()))
-            here = np.fromiter(present, np.int64, len(present))
-            found_again = self._mark_found(connection, here)
-            changes.found_again = len(found_again)
-            recorded = declare(change, present)
-            changes.declarations += recorded.first
-            changes.declarations_changed += recorded.changed
-            added = np.array([number for number, _, _ in new], np.int64)
-            superseded = supersede_listed(change, {work.sha256: asset_id for asset_id, work, _ in new})
-            changes.superseded = len(superseded)
-            touched = np.union1d(recorded.asset_ids, added)
-            # A site's policy is found by the work's address, which may be in its rights.
-            recompute_rights(connection, touched)
-            apply_policies(change, touched)
-            take_over_signals(change, superseded)
-            recompute(change, touched)
-            earlier = recorded.asset_ids[recorded.asset_ids < next_id]
-            if len(earlier):
-                embedded |= stored_embedded(connection, pa.array(earlier))
-            paths = {place.asset_id: place.path for place in known.values() if place.asset_id in embedded}
-            changes.findings = _contradictions(embedded, present, paths)
-            facts: dict[str, Any] = {"registered": changes.registered, "declarations": changes.declarations}
-            facts |= {"newer declarations": changes.declarations_changed, "found again": found_again}
-            if any(facts.values()):
-                facts |= {"with metadata": changes.embedded, "rights signals": changes.signals}
-                change.record("works registered", f"data set {self.data_set.name}", after=facts)
-        return changes, here
-
-    def move(self, moves: Sequence[tuple[int, str, Declaration]]) -> Changes:
-        """Give works (by id) their new paths, with the declarations there."""
-        changes = Changes(moved=len(moves))
-        if moves:
-            with changing(self.registry, self.now) as change:
-                table = pa.table({"moved_id": [move[0] for move in moves], "new_path": [move[1] for move in moves]})
-                change.connection.register("moves", table)
-                former = change.connection.execute(
-                    "SELECT id, path FROM asset JOIN moves ON id = moved_id ORDER BY id"
-                ).fetchall()
-                change.connection.execute(
-                    "UPDATE asset SET path = new_path, missing_since = NULL FROM moves WHERE asset.id = moved_id"
-                )
-                recorded = declare(change, {asset_id: declared for asset_id, _, declared in moves})
-                changes.declarations += recorded.first
-                changes.declarations_changed += recorded.changed
-                recompute_with_policies(change, recorded.asset_ids)
-                change.record(
-                    "works moved",
-                    f"data set {self.data_set.name}",
-                    before=[list(row) for row in former],
-                    after=[[asset_id, path] for asset_id, path, _ in sorted(moves, key=lambda move: move[0])],
-                )
-        return changes
-
-    def mark_missing(self, asset_ids: Sequence[int]) -> None:
-        """Record missing works in one event; the time of an earlier record stays."""
-        with changing(self.registry, self.now) as change:
-            change.connection.register("gone", pa.table({"gone_id": pa.array(asset_ids, pa.int64())}))
-            rows = change.connection.execute(
-                "UPDATE asset SET missing_since = ? FROM gone WHERE id = gone_id AND missing_since IS NULL RETURNING id",
-                [self.now],
-            ).fetchall()
-            if rows:
-                change.record(
-                    "works missing", f"data set {self.data_set.name}", after=sorted(number for (number,) in rows)
-                )
-
-    def _insert_works(self, change: Change, data_set_id: int, new: Sequence[tuple[int, Work, Declaration]]) -> None:
-        columns = {
-            "id": pa.array([asset_id for asset_id, _, _ in new], pa.int64()),
-            **{
-                name: pa.array([getattr(work, name) for _, work, _ in new])
-                for name in ("path", "sha256", "byte_size", "media_type", "width", "height", "pixel_mode")
-            },
-            "url": pa.array([(work.facts or {}).get("url") for _, work, _ in new], pa.string()),
-            "identity": pa.array([identity_of(work.sha256) for _, work, _ in new], pa.uint64()),
+    def insert(self, places: Numbers) -> int:
+        """Append new works with their declarations; returns the number of declarations."""
+        change, rows = self.change, self._rows(places)
+        if "attributes" in rows.column_names:
+            attributes = rows.column("attributes")
+            place = rows.column_names.index("attributes")
+            rows = rows.set_column(place, "attributes", pc.if_else(pc.equal(attributes, "{}"), None, attributes))
+        holder_ids, licence_ids = self.holders.ids[places], self.terms.ids[places]
+        declares = self._declares(rows, holder_ids, licence_ids)
+        ids = self.asset_ids[places]
+        declared_ids = change.next_id("asset_rights") + np.cumsum(declares) - 1
+        kinds = np.zeros(len(places), np.int64) if self.terms.kinds is None else self.terms.kinds[places]
+        works = {
+            "id": pa.array(ids),
+            **{name: rows.column(name) for name in _OF_WORK if name in rows.column_names},
+            "declared_id": pa.array(declared_ids, mask=~declares),
+            "rightsholder_id": _some(self.holders.current[places]),
+            "licence_id": _some(licence_ids),
+            "permission": pa.DictionaryArray.from_arrays(pa.array(kinds), list(self.terms.training)),
         }
-        constants = {"data_set_id": data_set_id, "registered_at": change.now, "permission": "unclear"}
-        insert_rows(change, "asset", columns, constants)
+        constants = {"data_set_id": self.batch.data_set_id, "registered_at": change.now}
+        insert_rows(change, "asset", pa.table(works), constants, hashed=True)
+        named = (*_OF_RIGHTS, "recorded_from")
+        rights = {
+            "id": pa.array(declared_ids),
+            "asset_id": pa.array(ids),
+            "rightsholder_id": _some(holder_ids),
+            "licence_id": _some(licence_ids),
+            **{name: rows.column(name) for name in named if name in rows.column_names},
+        }
+        constants = {"basis": "declared", "recorded_by": change.actor, "recorded_at": change.now}
+        constants |= {} if "recorded_from" in rights else {"recorded_from": self.batch.origin}
+        table = pa.table(rights) if declares.all() else pa.table(rights).filter(pa.array(declares))
+        insert_rows(change, "asset_rights", table, constants, hashed=True)
+        if self.co_owners:
+            statements = rows.column("statement")
+            self.co_owners.insert(
+                pa.table({"id": declared_ids, "asset_id": ids, "statement": statements}).filter(declares)
+            )
+        return int(declares.sum())
 
-    def _mark_found(self, connection: duckdb.DuckDBPyConnection, present: NDArray[np.int64]) -> list[int]:
-        connection.register("present", pa.table({"present_id": pa.array(present, pa.int64())}))
-        rows = connection.execute(
-            "UPDATE asset SET missing_since = NULL WHERE missing_since IS NOT NULL "
-            "AND id IN (SELECT present_id FROM present) RETURNING id"
-        ).fetchall()
-        return sorted(int(number) for (number,) in rows)
+    def table(self, places: Numbers, *, with_owners: bool = False) -> pa.Table:
+        """What rows declare about known works, ascending by work, for :func:`append_newer`.
 
-    def known_hashes(self) -> dict[str, str]:
-        """The hash of the work that was last registered from each path."""
-        with self.registry.connection() as connection:
-            rows = connection.execute(
-                "SELECT path, arg_max(sha256, id) FROM asset WHERE data_set_id = ? AND byte_size IS NOT NULL GROUP BY path",
-                [self.data_set.id],
-            ).fetchall()
-        return dict(rows)
+        ``with_owners``: also the effective rightsholders, for :func:`append_further`.
+        """
+        places = places[np.argsort(self.asset_ids[places], kind="stable")]
+        rows, batch = self._rows(places), self.batch
+        columns = {"asset_id": pa.array(self.asset_ids[places]), "row_number": rows.column("row_number")}
+        for name in batch.stated:
+            if name.endswith("_id"):
+                columns[name] = _some((self.holders if name == "rightsholder_id" else self.terms).ids[places])
+            else:
+                columns[name] = rows.column(name)
+        if "recorded_from" in rows.column_names:
+            columns |= {name: rows.column(name) for name in ("recorded_from", "statement")}
+        else:
+            origin = np.zeros(len(places), np.int32)
+            columns["recorded_from"] = pa.DictionaryArray.from_arrays(pa.array(origin), [batch.origin])
+        if with_owners:
+            columns["owners"] = pc.cast(_some(self.holders.current[places]), pa.string())
+            if self.co_owners:
+                several = [self.co_owners.owners.get(place) for place in rows.column("statement").to_pylist()]
+                columns["owners"] = pc.coalesce(pa.array(several, pa.string()), columns["owners"])
+        return self.co_owners.compared(pa.table(columns)) if self.co_owners else pa.table(columns)
 
-    def places_of(self, connection: duckdb.DuckDBPyConnection, hashes: Collection[str]) -> dict[str, Place]:
-        """The places of works registered with a file, by hash."""
-        listed = sorted(hashes)
-        found = pa.table(
-            {
-                "found_sha256": pa.array(listed, pa.string()),
-                "found_identity": pa.array(map(identity_of, listed), pa.uint64()),
-            }
-        )
-        connection.register("found", found)
-        rows = connection.execute(
-            "SELECT sha256, asset.id, name, path FROM asset JOIN found ON identity = found_identity AND sha256 = found_sha256 "
-            "JOIN data_set ON data_set.id = data_set_id WHERE byte_size IS NOT NULL"
-        ).fetchall()
-        connection.unregister("found")
-        return {sha256: Place(asset_id, name, path) for sha256, asset_id, name, path in rows}
+    def insert_co_owners(self, rights: pa.Table) -> None:
+        """Append the further rightsholders of new rows of asset_rights."""
+        if self.co_owners:
+            self.co_owners.insert(rights)
 
-    def absent(self, present: NDArray[np.int64]) -> list[Place]:
-        """Works of this data set that are not among those ``present``, by path."""
-        with self.registry.connection() as connection:
-            connection.register("present", pa.table({"present_id": pa.array(present, pa.int64())}))
-            rows = connection.execute(
-                "SELECT id, path FROM asset ANTI JOIN present ON present_id = id "
-                "WHERE data_set_id = ? AND byte_size IS NOT NULL ORDER BY path, id",
-                [self.data_set.id],
-            ).fetchall()
-        return [Place(asset_id, self.data_set.name, path) for asset_id, path in rows]
+    def _rows(self, places: Numbers) -> pa.Table:
+        everything = np.array_equal(places, np.arange(self.rows.num_rows))
+        return self.rows if everything else self.rows.take(pa.array(places))
 
-    def rightsholders_of(self, asset_ids: Sequence[int]) -> dict[int, str | None]:
-        """The name of each work's rightsholder."""
-        with self.registry.connection() as connection:
-            rights = asset_rights_table(connection, asset_ids).select(["asset_id", "rightsholder"]).to_pylist()
-        return {row["asset_id"]: row["rightsholder"] for row in rights}
+    @staticmethod
+    def _declares(rows: pa.Table, holder_ids: Numbers, licence_ids: Numbers) -> NDArray[np.bool_]:
+        declares = np.asarray((holder_ids != NOBODY) | (licence_ids != NOBODY))
+        for name in _OF_RIGHTS:
+            if not declares.all() and name in rows.column_names:
+                declares = declares | np.asarray(rows.column(name).is_valid().to_numpy())
+        return declares
 
 
-def _contradictions(
-    embedded: Mapping[int, EmbeddedMetadata], declared: Mapping[int, Declaration], paths: Mapping[int, str]
-) -> list[Finding]:
-    """Contradictions between declarations and files (by asset id), and unreadable metadata."""
-    found = []
-    for asset_id, metadata in sorted(embedded.items()):
-        path = paths[asset_id]
-        found += [Finding(path, Kind.CONFLICT, reason) for reason in conflicts(declared[asset_id], metadata)]
-        if metadata.problems:
-            found.append(Finding(path, Kind.METADATA, "; ".join(metadata.problems)))
-    return found
+def _some(ids: Numbers) -> pa.Array:
+    absent = ids == NOBODY
+    return pa.array(ids, mask=absent if absent.any() else None)

@@ -73,7 +73,9 @@ class Asset(SQLModel, table=True):
 
 
 class AssetRights(SQLModel, table=True):
-    """Rights in a work, from one source at one time. The newest row per basis counts."""
+    """Rights in a work, from one source at one time. The newest declared and verified rows are
+    shown; for the permission every declared row counts until the rights are verified.
+    """
 
     __tablename__ = "asset_rights"
     __table_args__ = BULK
@@ -81,7 +83,8 @@ class AssetRights(SQLModel, table=True):
     id: int = key()
     asset_id: int = big()
     basis: str
-    """``declared``: stated by the supplier of the data. ``verified``: checked here."""
+    """``declared``: stated by the supplier of the data. ``further``: stated for the same work by
+    another row or file, beside the declared row. ``verified``: checked here."""
     rightsholder_id: int | None = big(nullable=True)
     """The first, where a work has several; co_rightsholder then has all."""
     licence_id: int | None = big(nullable=True)

@@ -26,11 +26,11 @@ from registry.event_log.events import changing
 from registry.ingest.bulk import ListReport, batches, register_list
 from registry.ingest.bulk.batches import UNOWNED
 from registry.ingest.bulk.checks import suspected
-from registry.ingest.bulk.matching import identities_of
 from registry.ingest.bulk.registration import with_defaults
 from registry.ingest.bulk.texts import tidied
 from registry.ingest.lists import open_list
 from registry.ingest.lists.connection import reader
+from registry.ingest.store.matching import identities_of
 from registry.ingest.store.supersede import supersede_listed
 from registry.permissions.derived_columns import find_stale
 from registry.storage.database import Registry
@@ -187,7 +187,8 @@ def test_the_same_list_again_changes_nothing(registry: Registry, tmp_path: Path)
     assert again.changed_nothing
     assert (again.registered, again.unchanged, again.repeated) == (0, 2, 1)
     assert (events(registry), query(registry, "SELECT * FROM asset_rights ORDER BY id")) == before
-    assert query(registry, "SELECT name FROM rightsholder") == [("Ada",)]
+    assert (first.conflicts, first.further, again.conflicts, again.further) == (1, 1, 0, 0)
+    assert query(registry, "SELECT name FROM rightsholder ORDER BY name") == [("Ada",), ("Bob",)]
 
 
 def test_a_list_of_which_nothing_lands_leaves_nothing(registry: Registry, tmp_path: Path) -> None:
@@ -219,10 +220,11 @@ def test_batches_do_not_show(registry: Registry, tmp_path: Path, monkeypatch: py
     report = take(registry, path)
     assert (report.registered, report.repeated, report.declarations_changed) == (25, 35, 0)
     assert query(registry, "SELECT count(*), count(DISTINCT identity), max(id) FROM asset") == [(25, 25, 24)]
-    assert query(registry, "SELECT count(*) FROM rightsholder") == [(25,)]
+    assert (report.further, report.conflicts) == (35, 35), "each of these rows names another rightsholder"
+    assert query(registry, "SELECT count(*) FROM rightsholder") == [(60,)]
     assert take(registry, path).changed_nothing
     kinds = query(registry, "SELECT kind, count(*) FROM event GROUP BY kind ORDER BY kind")
-    assert kinds == [("data set added", 1), ("works registered", 3)]
+    assert kinds == [("data set added", 1), ("works registered", 5)]
 
 
 def test_a_declaration_that_changed_is_a_newer_row(registry: Registry, tmp_path: Path) -> None:
@@ -272,18 +274,20 @@ def test_a_list_that_contradicts_what_was_declared_says_so(registry: Registry, t
         (
             "row 2",
             "conflict",
-            "names for work 1 the rightsholder 'Bob', where 'Ada' was recorded from a.csv; the newer declaration counts",
+            "names for work 1 the rightsholder 'Bob', where 'Ada' was recorded from a.csv; both stay on "
+            "record, the stricter counts",
         ),
         (
             "row 3",
             "conflict",
-            "names for work 2 the licence 'MIT', where 'CC-BY-4.0' was recorded from a.csv; the newer declaration counts",
+            "names for work 2 the licence 'MIT', where 'CC-BY-4.0' was recorded from a.csv; both stay on "
+            "record, the stricter counts",
         ),
         (
             "row 4",
             "conflict",
             "names for work 3 the rightsholder 'Eve', where 'Ada' was recorded and the licence (none), where 'CC-BY-4.0' "
-            "was recorded from a.csv; the newer declaration counts",
+            "was recorded from a.csv; both stay on record, the stricter counts",
         ),
     ]
     assert query(registry, "SELECT rightsholder_id FROM asset WHERE id = 1") == query(

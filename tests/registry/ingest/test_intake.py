@@ -64,7 +64,7 @@ def test_what_a_file_says_is_kept_and_counts(registry: Registry, folder: Path) -
     again = register(registry, folder, OneOwner("Ada Example", "CC-BY-4.0"))
     assert (again.unchanged, again.embedded, again.conflicts) == (2, 0, 0)
     newer = register(registry, folder, OneOwner("Bob", "CC-BY-4.0"))
-    assert newer.conflicts == 2, "a newer declaration is compared with what the file said then"
+    assert newer.conflicts == 4, "a newer declaration is compared with what the file said then, and with the one before"
     assert not examine(registry, quick=True).findings
 
 

@@ -147,7 +147,7 @@ def test_changed_content_is_a_new_work_and_the_former_one_is_missing(registry: R
 
 
 def test_a_moved_file_is_the_same_work_at_its_new_path(registry: Registry, folder: Path, tmp_path: Path) -> None:
-    """It keeps its id; what the table says at the new path is declared for it."""
+    """It keeps its id; what the table says at the new path is declared for it, and contradicts."""
     write_pictures(folder, ["a.png", "b.png"])
     register(registry, folder)
     (folder / "deep").mkdir()
@@ -155,7 +155,7 @@ def test_a_moved_file_is_the_same_work_at_its_new_path(registry: Registry, folde
     table = [{"path": "deep/c.png", "rightsholder": "Zoe"}, {"path": "b.png", "rightsholder": "Ada Example"}]
     report = register(registry, folder, OwnerTable(write_csv(tmp_path / "o.csv", table), licence="CC-BY-4.0"))
     assert (report.moved, report.registered, report.missing, report.declarations_changed) == (1, 0, 0, 1)
-    assert not report.findings
+    assert [(finding.path, str(finding.kind)) for finding in report.findings] == [("deep/c.png", "conflict")]
     assert rows(registry, "asset_id", "path", "rightsholder") == [(0, "deep/c.png", "Zoe"), (1, "b.png", "Ada Example")]
 
 
@@ -174,13 +174,16 @@ def test_two_files_that_exchange_their_names_stay_two_works(registry: Registry, 
 def test_the_same_bytes_are_one_work_and_a_second_claim_to_them_is_told(
     registry: Registry, folder: Path, tmp_path: Path
 ) -> None:
-    """Within a folder and between data sets; whose it is does not change."""
+    """Within a folder and between data sets; both rightsholders are on record, told once."""
     write_pictures(folder, ["Ada/a.png"])
     write(folder / "Zoe" / "copy.png", (folder / "Ada" / "a.png").read_bytes())
     report = register(registry, folder, FolderPerRightsholder(None))
-    assert listed(report) == {
-        "Zoe/copy.png": "duplicate: the same bytes as Ada/a.png, which is registered for Ada, not for Zoe"
-    }
+    assert [f"{finding.path}: {finding.kind}: {finding.reason}" for finding in report.findings] == [
+        "Zoe/copy.png: conflict: names for work 0 the rightsholder 'Zoe', where 'Ada' was recorded from folder name; "
+        "both stay on record, the stricter counts",
+        "Zoe/copy.png: duplicate: the same bytes as Ada/a.png, which is registered for Ada, not for Zoe",
+    ]
+    assert (report.declarations, report.further, report.conflicts) == (1, 1, 1)
     other = write_pictures(tmp_path / "other", ["z.png"])
     report = register(registry, other, OneOwner("Ada", None))
     assert listed(report) == {
@@ -189,6 +192,7 @@ def test_the_same_bytes_are_one_work_and_a_second_claim_to_them_is_told(
     assert rows(registry, "path", "rightsholder") == [("Ada/a.png", "Ada")]
     again = register(registry, folder, FolderPerRightsholder(None))
     assert (again.unchanged, again.duplicates, again.moved, again.missing) == (1, 1, 0, 0)
+    assert (again.further, again.conflicts, again.declarations_changed) == (0, 0, 0)
 
 
 def test_a_missing_file_is_told_until_it_is_back(registry: Registry, folder: Path) -> None:

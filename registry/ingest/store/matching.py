@@ -1,4 +1,4 @@
-"""Rows of a batch that are new works, that the registry has, and that repeat an earlier row."""
+"""The work of each row of a batch: new, known to the registry, or that of an earlier row."""
 
 from __future__ import annotations
 
@@ -10,64 +10,74 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from registry.event_log.events import Change
 from registry.ingest.lists.columns import IDENTITY
 from registry.works.identity import IDENTITY_KEY
 
 Numbers = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Match:
-    """The rows of a batch, by their place in it."""
+    """The work of each row of a batch."""
 
-    new: Numbers
-    """Rows of new works, ascending."""
-    known: Numbers
-    """Rows of works that the registry has, ascending."""
     asset_ids: Numbers
-    """The works of ``known``."""
-    repeated: Numbers
-    """Rows whose work an earlier row of the batch names."""
+    """Of every row; new works get the next ids, in order of their first rows."""
+    new: Flags
+    """First rows of new works."""
+    first: Flags
+    """The first row of each work, new or known: a work may have two keys, and several rows."""
 
 
-def match(connection: duckdb.DuckDBPyConnection, rows: pa.Table, data_set_id: int) -> Match:
-    """Match the rows of a batch: by 64 bits of a hash, then by the text itself."""
+def match(change: Change, rows: pa.Table, data_set_id: int, *, with_file: bool = False) -> Match:
+    """Match the rows of a batch: by 64 bits of a hash, then by the text itself.
+
+    ``with_file``: only works with a file count as known.
+    """
     identities = rows.column("identity").to_numpy()
-    repeated = _repeated(rows, identities, data_set_id)
-    first = np.setdiff1d(np.arange(len(identities)), repeated, assume_unique=True) if len(repeated) else None
-    places = np.arange(len(identities)) if first is None else first
-    known, asset_ids = known_rows(connection, rows, identities, places, data_set_id)
-    new = np.setdiff1d(places, known, assume_unique=True) if len(known) else places
-    return Match(new, known, asset_ids, repeated)
+    first_rows = _first_rows(rows, identities, data_set_id)
+    every = np.arange(len(identities))
+    repeated = first_rows != every
+    places = every[~repeated] if repeated.any() else every
+    known, known_ids = _known(change.connection, rows, identities, places, data_set_id, with_file)
+    new = ~repeated
+    new[known] = False
+    asset_ids = np.empty(len(identities), np.int64)
+    asset_ids[known] = known_ids
+    asset_ids[new] = change.next_id("asset") + np.arange(int(new.sum()))
+    asset_ids = asset_ids[first_rows] if repeated.any() else asset_ids
+    first = ~repeated
+    if len(known):
+        first[known] = False
+        first[known[np.unique(known_ids, return_index=True)[1]]] = True
+    return Match(asset_ids, new, first)
 
 
 def _named(rows: pa.Table) -> pa.Table:
     return rows.select([name for name in IDENTITY if name in rows.column_names])
 
 
-def _repeated(rows: pa.Table, identities: NDArray[np.uint64], data_set_id: int) -> Numbers:
+def _first_rows(rows: pa.Table, identities: NDArray[np.uint64], data_set_id: int) -> Numbers:
+    """For each row the first row of the batch with the same key: mostly itself."""
+    found = np.arange(len(identities))
     ordered = np.sort(identities)
     twice = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
-    if not len(twice):
-        return np.empty(0, np.int64)
-    places = np.flatnonzero(np.isin(identities, twice))
-    seen: set[str] = set()
-    found = []
-    for place, key in zip(
-        places.tolist(), keys_of(_named(rows).take(pa.array(places)), data_set_id).to_pylist(), strict=True
-    ):
-        if key in seen:
-            found.append(place)
-        seen.add(key)
-    return np.array(found, np.int64)
+    if len(twice):
+        places = np.flatnonzero(np.isin(identities, twice))
+        keys = keys_of(_named(rows).take(pa.array(places)), data_set_id)
+        codes = keys.dictionary_encode().indices.to_numpy()
+        found[places] = places[np.unique(codes, return_index=True)[1][codes]]
+    return found
 
 
-def known_rows(
+def _known(
     connection: duckdb.DuckDBPyConnection,
     rows: pa.Table,
     identities: NDArray[np.uint64],
     places: Numbers,
     data_set_id: int,
+    with_file: bool,
 ) -> tuple[Numbers, Numbers]:
     """Those of these rows that are works of the registry, ascending, and the works' ids."""
     connection.register("listed_works", pa.table({"place": places, "listed_identity": identities[places]}))
@@ -85,8 +95,8 @@ def known_rows(
     # The best of several rows comes last: one that is not missing, and the newest.
     texts = connection.execute(
         f"SELECT place, id, {IDENTITY_KEY} AS key FROM found_works JOIN asset ON id = found_id "  # noqa: S608 - a constant
-        "WHERE id BETWEEN ? AND ? ORDER BY place, missing_since IS NULL, id",
-        [bounds["min"], bounds["max"]],
+        "WHERE id BETWEEN ? AND ? AND (byte_size IS NOT NULL OR NOT ?) ORDER BY place, missing_since IS NULL, id",
+        [bounds["min"], bounds["max"], with_file],
     ).to_arrow_table()
     connection.unregister("found_works")
     at = texts.column("place").to_numpy()
