@@ -8,7 +8,6 @@ bytes are hashed, so that a member trains on the very works that its manifest li
 from __future__ import annotations
 
 import hashlib
-import io
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +23,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from registry.errors import InputError, IntegrityError, UsageError
-from registry.image_files.inspection import FORMATS, LARGEST_AREA, LARGEST_SIDE, read_regular_file, readable_formats
+from registry.image_files import opening
+from registry.image_files.inspection import read_regular_file
+from registry.image_files.opening import LARGEST_AREA, LARGEST_SIDE
 from registry.ingest.reading.content import read_content, read_members, split_path
 from registry.messages import plain_reason
 
@@ -91,7 +92,7 @@ def open_image(data: bytes, name: str) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            image = Image.open(io.BytesIO(data), formats=readable_formats())
+            image = opening.open_image(data)
             width, height = image.size
             if max(width, height) > LARGEST_SIDE or width * height > LARGEST_AREA:
                 raise InputError(f"{name} has {width} x {height} pixels, at most {LARGEST_SIDE} a side are read")
@@ -99,8 +100,10 @@ def open_image(data: bytes, name: str) -> Image.Image:
             return _eight_bit(_upright(image))
     except InputError:
         raise
+    except opening.MissingReaderError as error:
+        raise InputError(f"{name} cannot be read: {error}") from error
     except UnidentifiedImageError as error:
-        raise InputError(f"{name} is not an image that can be read; expected one of {', '.join(FORMATS)}") from error
+        raise InputError(f"{name} cannot be read: {opening.why_unidentified(data)}") from error
     except Exception as error:
         raise InputError(f"{name} cannot be decoded: {plain_reason(error)}") from error
 

@@ -7,38 +7,31 @@ refused, because training would use an arbitrary frame. Every colour model is ta
 from __future__ import annotations
 
 import hashlib
-import importlib
-import io
 import os
 import stat
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
 from registry.image_files.decoding import pixel_fault
+from registry.image_files.opening import (
+    LARGEST_AREA,
+    LARGEST_SIDE,
+    MissingReaderError,
+    open_image,
+    why_unidentified,
+)
 from registry.image_files.structure import FAULT_FINDERS, TRUNCATED
 from registry.messages import plain_reason
 from registry.metadata import NOTHING, EmbeddedMetadata, read_embedded
 
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "JPEG2000", "PPM")
-"""Accepted formats, by Pillow's names. MPO, a JPEG with further pictures, counts as JPEG."""
 LARGEST_FILE = 2**30
-LARGEST_SIDE = 16_384
-LARGEST_AREA = 178_956_970
-"""Pixels; above this Pillow warns of a decompression bomb."""
 
 _MEDIA_TYPES = {"MPO": "image/jpeg", "PPM": "image/x-portable-anymap"}
-# Importing all of Pillow's decoders takes longer than reading a hundred photographs.
-_DECODERS = (
-    *("PngImagePlugin", "JpegImagePlugin", "MpoImagePlugin", "WebPImagePlugin", "GifImagePlugin", "TiffImagePlugin"),
-    *("BmpImagePlugin", "AvifImagePlugin", "Jpeg2KImagePlugin", "PpmImagePlugin"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +108,10 @@ def inspect_bytes(task: Task, data: bytes, decode: bool = False, facts: Mapping[
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return _inspect_image(task, sha256, data, decode, facts)
+    except MissingReaderError as error:
+        return Refusal(task.path, str(error))
     except UnidentifiedImageError:
-        return Refusal(task.path, f"not an image, or none of {', '.join(FORMATS)}")
+        return Refusal(task.path, why_unidentified(data))
     except Image.DecompressionBombError:
         return Refusal(task.path, f"decompression bomb: more than {LARGEST_AREA:,} pixels")
     except Exception as error:
@@ -145,29 +140,11 @@ def read_regular_file(path: Path | str) -> bytes | str:
         os.close(descriptor)
 
 
-@cache
-def readable_formats() -> list[str]:
-    """The :data:`FORMATS` that this Pillow reads; no other decoder is tried on outside files."""
-    for name in _DECODERS:
-        importlib.import_module(f"PIL.{name}")
-    return [name for name in FORMATS if name in Image.OPEN]
-
-
-@lru_cache(256)
-def _formats_of(start: bytes) -> list[str]:
-    """Formats to try for a file with this start: most begin with the mark of their format."""
-    likely = next((name for mark, name in _MARKS.items() if start.startswith(mark)), None)
-    return [likely] if likely in readable_formats() else readable_formats()
-
-
-_MARKS: Mapping[bytes, str] = MappingProxyType({b"\xff\xd8\xff": "JPEG", b"\x89PN": "PNG", b"GIF": "GIF"})
-
-
 def _inspect_image(
     task: Task, sha256: str, data: bytes, decode: bool, facts: Mapping[str, Any] | None
 ) -> Work | Refusal:
     path = task.path
-    with Image.open(io.BytesIO(data), formats=_formats_of(data[:3])) as image:
+    with open_image(data) as image:
         name = str(image.format)
         width, height = image.size
         if max(width, height) > LARGEST_SIDE:
@@ -188,7 +165,7 @@ def _inspect_image(
         path=path,
         sha256=sha256,
         byte_size=len(data),
-        media_type=_MEDIA_TYPES.get(name) or Image.MIME[name],
+        media_type=_MEDIA_TYPES.get(name) or getattr(image, "custom_mimetype", None) or Image.MIME[name],
         width=width,
         height=height,
         pixel_mode=mode,

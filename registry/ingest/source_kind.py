@@ -7,11 +7,13 @@ from enum import StrEnum
 from pathlib import Path
 
 from registry.errors import InputError
+from registry.file_kinds import LOOKED_AT, described
 from registry.ingest.archives import is_archive
 from registry.ingest.reading.webdataset import is_webdataset
 
 _LISTS = re.compile(r"\.(?:parquet|(?:csv|tsv|txt|jsonl|ndjson)(?:\.gz)?|json|jsonld)$", re.IGNORECASE)
 _SHARD = re.compile(r"\d+\.tar", re.IGNORECASE)
+_OFFICE = ("an Excel workbook", "a Word document", "a document of an older Microsoft Office, such as .xls")
 _LOOKED_AT = 100_000
 """Entries of a folder that decide about its kind, at most."""
 
@@ -50,17 +52,21 @@ def kind_of(source: Path) -> SourceKind:
         if not source.is_file():
             raise InputError(f"{source} does not exist; give a folder, an archive or a list of works")
         with source.open("rb") as file:
-            start = file.read(4)
+            start = file.read(LOOKED_AT)
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read {source}: {getattr(error, 'strerror', None) or error}") from error
-    if start in (b"PAR1", b"PARE"):
+    if start[:4] in (b"PAR1", b"PARE"):
         return SourceKind.LIST
+    kind = described(start)
+    if kind in _OFFICE:
+        raise InputError(f"{source} is {kind}; save its table as CSV (`CSV UTF-8`)")
     if not _LISTS.search(source.name) and is_archive(source):
         return SourceKind.SHARDS if is_webdataset(source) else SourceKind.ARCHIVE
     if _LISTS.search(source.name):
         return SourceKind.LIST
+    looks = f"{source} looks like {kind}; it is" if kind else f"{source} is"
     raise InputError(
-        f"{source} is neither an archive (ZIP or TAR) nor a list of works (.parquet, .csv, .tsv, .jsonl, Croissant .json); "
+        f"{looks} neither an archive (ZIP or TAR) nor a list of works (.parquet, .csv, .tsv, .jsonl, Croissant .json); "
         "for single images give their folder"
     )
 

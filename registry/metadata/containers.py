@@ -16,13 +16,15 @@ from registry.metadata.blocks import MOST_BLOCKS, MOST_PACKETS, Blocks
 from registry.metadata.byte_text import read_text
 from registry.metadata.jpeg_blocks import ABOUT_RIGHTS, find_jpeg_blocks
 from registry.metadata.png_blocks import find_png_blocks
-from registry.metadata.values import Problems
+from registry.metadata.values import LARGEST_PACKET, Problems
 
 _XMP_UUID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 _C2PA_UUID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 _IPTC_UUID = bytes.fromhex("33c7a4d2b81d4723a0baf1a3e097ad38")
 _EXIF_UUID = b"JpgTiffExif->JP2"
 _TIFF_XMP, _TIFF_IPTC, _TIFF_PHOTOSHOP, _TIFF_C2PA = 700, 33723, 34377, 52545
+_JXL_CONTAINER = b"\0\0\0\x0cJXL "
+_PACKED_BOX = b"brob"
 _PACKET_START, _PACKET_END = b"<?xpacket begin", b"<?xpacket end"
 _PROHIBITION = b"DMI-PROHIBITED"
 
@@ -184,6 +186,40 @@ def _iso_media(image: Image.Image, data: bytes, blocks: Blocks, problems: Proble
                 blocks.add_exif(data[content:end], problems)
 
 
+def _jpeg_xl(image: Image.Image, data: bytes, blocks: Blocks, problems: Problems) -> None:
+    _iso_media(image, data, blocks, problems)
+    if not data.startswith(_JXL_CONTAINER):
+        return
+    for kind, start, end in _boxes(data):
+        if kind == _PACKED_BOX:
+            _add_box(data[start : start + 4], _unpacked(data[start + 4 : end], problems), blocks, problems)
+        elif kind in (b"xml ", b"Exif", b"jumb"):
+            _add_box(kind, data[start:end], blocks, problems)
+
+
+def _add_box(kind: bytes, body: bytes, blocks: Blocks, problems: Problems) -> None:
+    if kind == b"xml ":
+        blocks.add_xmp(body, problems)
+    elif kind == b"Exif":
+        # Four bytes say where TIFF's header is; some programs leave them out.
+        is_bare = body[:4] in (b"II*\0", b"MM\0*")
+        blocks.add_exif(body if is_bare else body[4 + int.from_bytes(body[:4], "big") :], problems)
+    elif kind == b"jumb" and b"c2pa" in body:
+        blocks.has_c2pa = True
+
+
+def _unpacked(packed: bytes, problems: Problems) -> bytes:
+    """A box compressed by Brotli, up to one byte more than is read."""
+    import pyarrow as pa
+
+    try:
+        with pa.CompressedInputStream(pa.BufferReader(packed), "brotli") as stream:
+            return bytes(stream.read(LARGEST_PACKET + 1))
+    except (pa.ArrowException, OSError) as error:
+        problems.add_error("a compressed box of metadata cannot be unpacked", error)
+        return b""
+
+
 _Walk = Callable[[Any, bytes, Blocks, Problems], None]
 _WALKS: dict[str, _Walk] = {
     "JPEG": _jpeg,
@@ -194,4 +230,6 @@ _WALKS: dict[str, _Walk] = {
     "WEBP": _webp,
     "AVIF": _iso_media,
     "JPEG2000": _iso_media,
+    "HEIF": _iso_media,
+    "JXL": _jpeg_xl,
 }

@@ -28,7 +28,6 @@ Pictures with little detail are not compared at all, as the little may be noise.
 
 from __future__ import annotations
 
-import io
 import warnings
 from dataclasses import dataclass
 
@@ -37,7 +36,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from registry.errors import InputError
-from registry.image_files.inspection import LARGEST_AREA, LARGEST_FILE, LARGEST_SIDE, readable_formats
+from registry.image_files.inspection import LARGEST_FILE
+from registry.image_files.opening import LARGEST_AREA, LARGEST_SIDE, open_image
 from registry.messages import plain_reason
 
 LEAST_QUALITY = 50
@@ -101,7 +101,7 @@ def fingerprint_bytes(data: bytes) -> Fingerprint | NotComparable:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data), formats=readable_formats()) as image:
+            with open_image(data) as image:
                 fingerprint = fingerprint_of(image)
     except Exception as error:
         return NotComparable(f"cannot be decoded: {plain_reason(error)}")

@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from PIL import Image, ImageOps
+from PIL import ImageOps
 
 from registry.errors import InputError
-from registry.image_files.inspection import LARGEST_FILE, readable_formats
+from registry.image_files.inspection import LARGEST_FILE
+from registry.image_files.opening import open_image
 from registry.similarity.pdq import (
     LEAST_QUALITY,
     MATCH_DISTANCE,
@@ -175,7 +176,7 @@ def _mirrored(data: bytes) -> Fingerprint | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data), formats=readable_formats()) as image:
+            with open_image(data) as image:
                 return fingerprint_of(ImageOps.mirror(ImageOps.exif_transpose(image)))
     except Exception:
         return None

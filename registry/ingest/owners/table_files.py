@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from registry.errors import InputError
+from registry.file_kinds import LOOKED_AT, described
 
 LARGEST_TABLE = 2**31
+_PERHAPS_CSV = (None, "text", "text in UTF-16")
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,11 @@ def read_table(path: Path) -> Table:
         if path.stat().st_size > LARGEST_TABLE:
             raise InputError(f"{path} has more than {LARGEST_TABLE:,} bytes; split it")
         with path.open("rb") as file:
-            start = file.read(4)
-            if start == b"PAR1":
+            start = file.read(LOOKED_AT)
+            if start.startswith(b"PAR1"):
                 return _read_parquet(path)
+            if (kind := described(start)) not in _PERHAPS_CSV:
+                raise InputError(f"owner tables are CSV or Parquet; {path} looks like {kind}")
             data = start + file.read()
     except OSError as error:
         raise InputError(f"cannot read the owner table {path}: {error.strerror}") from error

@@ -1,7 +1,7 @@
 """Inspecting the members of many archives at once, in order.
 
-One process reads an archive from beginning to end. If a member ends the process, the rest is read
-one member at a time to find it.
+One process reads an archive from beginning to end. If a member ends the process, or blocks it for
+too long, the rest is read one member at a time to find it.
 """
 
 from __future__ import annotations
@@ -15,23 +15,31 @@ from itertools import islice
 
 from registry.image_files.inspection import Refusal, Result
 from registry.ingest.reading.archive_works import Container, Skipped
-from registry.ingest.reading.processes import REASON, ProcessDiedError, ProcessPool
+from registry.ingest.reading.processes import REASON, SECONDS, ProcessDiedError, ProcessPool, reason_with_time
 from registry.ingest.reading.worker import result_from_row
 
 _MEMBERS_WAITING = 256
 
 
 def inspect_containers(
-    containers: Sequence[Container], skipped: Skipped, *, decode: bool = False, workers: int = 1
+    containers: Sequence[Container],
+    skipped: Skipped,
+    *,
+    decode: bool = False,
+    workers: int = 1,
+    seconds: float = SECONDS,
 ) -> Iterator[Result]:
-    """Inspect the members of archives, in order; ``workers`` archives at once."""
+    """Inspect the members of archives, in order; ``workers`` archives at once.
+
+    A member that takes longer than ``seconds`` is refused.
+    """
     stop = threading.Event()
     with ProcessPool(min(workers, len(containers)) or 1) as pool, ThreadPoolExecutor(pool.size) as threads:
         try:
             running = deque[queue.Queue[list[Result] | Exception | None]]()
             waiting = iter(containers)
             for container in islice(waiting, pool.size):
-                running.append(_start(pool, threads, container, skipped, decode, stop))
+                running.append(_start(pool, threads, container, skipped, decode, seconds, stop))
             while running:
                 results = running[0].get()
                 if isinstance(results, Exception):
@@ -39,7 +47,7 @@ def inspect_containers(
                 if results is None:
                     running.popleft()
                     if (container_next := next(waiting, None)) is not None:
-                        running.append(_start(pool, threads, container_next, skipped, decode, stop))
+                        running.append(_start(pool, threads, container_next, skipped, decode, seconds, stop))
                 else:
                     yield from results
         finally:
@@ -53,6 +61,7 @@ def _start(
     container: Container,
     skipped: Skipped,
     decode: bool,
+    seconds: float,
     stop: threading.Event,
 ) -> queue.Queue[list[Result] | Exception | None]:
     results: queue.Queue[list[Result] | Exception | None] = queue.Queue(_MEMBERS_WAITING)
@@ -68,7 +77,7 @@ def _start(
 
     def read() -> None:
         try:
-            for found in _read_container(pool, container, skipped, decode):
+            for found in _read_container(pool, container, skipped, decode, seconds):
                 if not put(found):
                     return
             put(None)
@@ -79,7 +88,9 @@ def _start(
     return results
 
 
-def _read_container(pool: ProcessPool, container: Container, skipped: Skipped, decode: bool) -> Iterator[list[Result]]:
+def _read_container(
+    pool: ProcessPool, container: Container, skipped: Skipped, decode: bool, seconds: float
+) -> Iterator[list[Result]]:
     """The results of one archive.
 
     After a process has died, members are read one at a time, to find the one that it dies of:
@@ -89,7 +100,7 @@ def _read_container(pool: ProcessPool, container: Container, skipped: Skipped, d
     while True:
         member: str | None = None
         request = {"kind": "container", "container": [container.file, container.prefix], "decode": decode}
-        request |= {"skip": done, "one_by_one": one_by_one, "credentials": credentials}
+        request |= {"skip": done, "one_by_one": one_by_one, "credentials": credentials, "seconds": seconds}
         try:
             with pool.process() as process:
                 process.send(request)
@@ -110,7 +121,7 @@ def _read_container(pool: ProcessPool, container: Container, skipped: Skipped, d
                 yield [Refusal(container.path, REASON)]
                 return
             if one_by_one and not credentials:
-                yield [Refusal(str(member), REASON)]
+                yield [Refusal(str(member), reason_with_time(seconds))]
                 done, credentials = done + 1, True
             elif one_by_one:
                 credentials = False

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from registry.image_files.inspection import Refusal, Result, Task, Work, inspect_file
-from registry.ingest.reading.processes import REASON, ProcessPool
+from registry.ingest.reading.processes import SECONDS, ProcessPool, reason_with_time
 from registry.ingest.reading.worker import result_from_row, result_to_row
 from registry.metadata import UNREAD_CREDENTIALS
 
@@ -26,8 +26,6 @@ CHUNK = 128  # files per message between processes
 CHUNK_BYTES = 2**24
 WAITING = 16_384
 """Files under way or read and not yet taken: keeps all processes busy while a batch is stored."""
-SECONDS = 600.0
-"""Time for a chunk after which a process is ended: far longer than good files need."""
 SECONDS_ALONE = 0.3
 """How long this process reads before others are started: about as long as starting them takes."""
 
@@ -111,7 +109,7 @@ def _inspect_in(pool: ProcessPool, root: Path, decode: bool, inspect: Inspect, t
         return list(row)
 
     def refused(task: Task) -> list[Any]:
-        return result_to_row(Refusal(task.path, f"{REASON}, or it took more than {SECONDS / 60:.0f} minutes"))
+        return result_to_row(Refusal(task.path, reason_with_time(SECONDS)))
 
     return [result_from_row(row) for row in pool.ask(request, tasks, without_credentials, SECONDS)]
 

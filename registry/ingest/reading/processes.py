@@ -1,8 +1,8 @@
 """Processes that read files from outside, and the threads that wait for them.
 
-A hostile file can crash its decoder: it costs its process, and gets a finding. So does a file that
-blocks its decoder for too long; a member of an archive may take as long as it needs. Each process
-runs :mod:`registry.ingest.reading.worker` and exchanges lines of JSON with this one.
+A hostile file can crash its decoder: it costs its process, and gets a finding. So does a file or a
+member of an archive that blocks its decoder for too long. Each process runs
+:mod:`registry.ingest.reading.worker` and exchanges lines of JSON with this one.
 
 ``concurrent.futures.ProcessPoolExecutor`` would be shorter, but one process that dies breaks its
 whole pool, and nothing says which task it died of. Its workers wait forever when their parent was
@@ -27,6 +27,15 @@ from typing import Any
 from registry.ingest.reading.worker import READY
 
 REASON = "reading it ended the process: its decoder failed, or memory ran out"
+SECONDS = 600.0
+"""Time for a chunk of files or one member, after which a process ends: far longer than good ones
+need."""
+
+
+def reason_with_time(seconds: float) -> str:
+    """The reason why a file is refused that ended its process, or was ended after so long."""
+    return f"{REASON}, or it took more than {seconds / 60:.0f} minutes"
+
 
 # The child finds modules where this process does, whatever way this one was started.
 _PROGRAM = (

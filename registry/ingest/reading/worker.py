@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import importlib
 import json
 import os
@@ -44,6 +45,13 @@ def _container(request: Mapping[str, Any], results: BinaryIO) -> None:
     from registry.ingest.reading.archive_works import Container, Skipped, inspect_container
 
     skipped, one_by_one = Skipped(), request["one_by_one"]
+
+    def about_to(path: str) -> None:
+        if one_by_one:
+            _send(results, {"member": path})
+        # Ends the process even where a decoder never comes back to Python.
+        faulthandler.dump_traceback_later(request["seconds"], exit=True)
+
     rows: list[list[Any]] = []
     size = 0
     error = None
@@ -54,8 +62,9 @@ def _container(request: Mapping[str, Any], results: BinaryIO) -> None:
             decode=request["decode"],
             skip=request["skip"],
             first_credentials=request["credentials"],
-            about_to=(lambda path: _send(results, {"member": path})) if one_by_one else (lambda _path: None),
+            about_to=about_to,
         ):
+            faulthandler.cancel_dump_traceback_later()
             rows.append(result_to_row(result))
             size += len(result.embedded.xmp or b"") if isinstance(result, Work) and result.embedded else 0
             if one_by_one or len(rows) >= MEMBERS_AT_ONCE or size > LARGEST_ANSWER:

@@ -6,13 +6,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from registry.image_files.inspection import LARGEST_SIDE, KnownWork, Refusal, Task, Work, inspect_file
+from registry.image_files.inspection import KnownWork, Refusal, Task, Work, inspect_file
+from registry.image_files.opening import LARGEST_SIDE
 from tests.support.works import encoded, picture, png_header, write
 
 PHOTO = Image.fromarray(np.random.default_rng(0).integers(0, 255, (48, 64, 3), dtype=np.uint8))
@@ -145,11 +148,26 @@ def test_decoding_compares_the_checksums_of_a_tiff(folder: Path, tiles: dict[str
     ("data", "reason"),
     [
         (b"", "empty file"),
-        (b"this is text, not an image", "not an image"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not an image"),
-        (b"\x89PNG\r\n\x1a\n", "not an image"),
-        (b"\xff\xd8\xff", "not an image"),
-        (b"GIF89a", "not an image"),
+        (b"this is text, not an image", "not an image, but text"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not an image of a format that is taken: an SVG drawing"),
+        (b"<!-- x --><svg/>", "an SVG drawing"),
+        (b"<!DOCTYPE html><title>404</title>", "not an image, but an HTML page"),
+        (b"\n<html><body>Sign in</body></html>", "not an image, but an HTML page"),
+        (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", "not an image, but an XML document"),
+        (b'{"error": "not found"}', "not an image, but JSON"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a pointer of Git LFS; fetch the file itself"),
+        (b"%PDF-1.7\n", "not an image, but a PDF document"),
+        (b"PK\x03\x04" + b"\0" * 30, "not an image, but a ZIP archive"),
+        (b"\0" * 5000, "not an image, but nothing but zeros"),
+        (b"\0\0\0\x18ftypisom", "not an image, but a video"),
+        (b"8BPS\0\1", "a Photoshop document"),
+        (b"\x01\x02\x03", "not an image, or none of PNG, JPEG"),
+        (b"II*\0\xff", "damaged image: it begins as a TIFF image"),
+        (b"\x89PNG\r\n\x1a\n", "truncated image"),
+        (b"\x89PNG\n\x1a\n" + b"\0" * 40, "damaged image"),
+        (b"\xff\xd8\xff", "truncated image"),
+        (b"\xff\xd8\xff\xda\0\x04ab\xff\xd9", "damaged image: it begins as JPEG does"),
+        (b"GIF89a", "truncated image"),
         (png_header(40_000, 10), "40000 x 10 pixels, at most 16384 a side"),
         (png_header(10, LARGEST_SIDE + 1), "at most 16384 a side"),
         (png_header(40_000, 40_000), "decompression bomb"),
@@ -159,6 +177,18 @@ def test_decoding_compares_the_checksums_of_a_tiff(folder: Path, tiles: dict[str
 def test_what_is_no_usable_image_is_refused_with_the_reason(folder: Path, data: bytes, reason: str) -> None:
     """And a bomb before anything of it is decoded."""
     assert reason in refusal(folder, data)
+
+
+@pytest.mark.parametrize("kind", [b"tEXt", b"zTXt", b"gAMA", b"IHDR"])
+def test_a_png_with_one_wrong_checksum_names_the_chunk(folder: Path, kind: bytes) -> None:
+    """Pillow takes such a file for no image at all."""
+    body = b"Author\0\0" + zlib.compress(b"Ada") if kind == b"zTXt" else b"\0\0\xb1\x8f"
+    whole = encoded(PHOTO)
+    extra = struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+    data = bytearray(whole if kind == b"IHDR" else whole[:33] + extra + whole[33:])
+    place = 29 if kind == b"IHDR" else 33 + len(extra) - 1
+    data[place] ^= 1
+    assert f"the checksum of its {kind.decode()} chunk is wrong" in refusal(folder, bytes(data))
 
 
 @pytest.mark.parametrize("name", ["GIF", "WEBP", "PNG", "TIFF"])

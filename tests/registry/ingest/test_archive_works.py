@@ -190,9 +190,34 @@ def test_a_member_that_kills_its_reader_is_refused_and_the_others_go_in(
     results = list(inspect_containers([Container(str(path), "works.tar!/")], Skipped()))
     assert [result.path for result in results] == [f"works.tar!/{name}" for name, _ in members]
     assert [result for result in results if isinstance(result, Refusal)] == [
-        Refusal("works.tar!/deadly.png", processes.REASON)
+        Refusal("works.tar!/deadly.png", processes.reason_with_time(processes.SECONDS))
     ]
     assert isinstance(results[100], Work), "without its content credentials, it can be read"
+
+
+@pytest.mark.parametrize("in_decoder", [False, True])
+def test_a_member_that_blocks_its_reader_is_refused_and_the_others_go_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_decoder: bool
+) -> None:
+    """Also one that holds the interpreter's lock, as a decoder does."""
+    block = b"ctypes.PyDLL(None).sleep(600)" if in_decoder else b"time.sleep(600)"
+    write(
+        tmp_path / "endless" / "sitecustomize.py",
+        b"import ctypes, time, registry.image_files.inspection as i\n"
+        b"inspect = i.inspect_bytes\n"
+        b"def endless(task, data, *rest):\n"
+        b"    if data == b'endless':\n"
+        b"        " + block + b"\n"
+        b"    return inspect(task, data, *rest)\n"
+        b"i.inspect_bytes = endless\n",
+    )
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path / 'endless'}{os.pathsep}{Path.cwd()}")
+    members = pictures(*range(5))
+    members.insert(2, ("endless.png", b"endless"))
+    path = write_zip(tmp_path / "works.zip", members)
+    results = list(inspect_containers([Container(str(path))], Skipped(), seconds=0.5))
+    assert [result.path for result in results] == [name for name, _ in members]
+    assert [result.path for result in results if isinstance(result, Refusal)] == ["endless.png"]
 
 
 @pytest.mark.slow

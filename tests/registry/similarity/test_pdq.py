@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageEnhance
 
 from registry.errors import InputError
-from registry.image_files.inspection import LARGEST_SIDE
+from registry.image_files.opening import LARGEST_SIDE
 from registry.similarity.pdq import (
     LEAST_QUALITY,
     MATCH_DISTANCE,
