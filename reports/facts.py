@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -18,3 +20,24 @@ class NotMeasured(Facts):
 
     def __init__(self, reason: str | None = None, /, **fields: object) -> None:
         super().__init__(**(fields if reason is None else {"not_measured": reason}))
+
+
+class OverAllImages(Facts):
+    """One rightsholder, tested once over all audited images that one encoding's models made."""
+
+    name: str = Field(description="Name of the record whose works were tested.")
+    encoding_id: str
+    images: int = Field(description="Images in which works of theirs were among the tested ones.")
+    units: int = Field(description="Works tested, or 1 where a unit is a rightsholder.")
+    p_value: float
+    smallest_p: float = Field(description="The smallest p that the test could have given.")
+    q_value: float = Field(description="Over all rightsholders that were tested; Benjamini and Yekutieli.")
+    rate: float = Field(description="It passes with a q at or under this.")
+    passes: bool
+    images_used: int = Field(description="Images that the test of all rightsholders used, each by its first audit.")
+    images_left_out: int = Field(
+        description="Audited images that it could not use: audited by an older version, or while other members served."
+    )
+    images_since: int = Field(description="Images that were audited after the test.")
+    rightsholders: int = Field(description="How many rightsholders were tested.")
+    tested_at: datetime.datetime

@@ -19,14 +19,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool, Int64
 from safetensors import SafetensorError, safe_open
 
 from attribution.evidence.group_test import Pulls
 from attribution.evidence.joint_test import METHOD, RATE, ImagePart, assess_over_images
-from attribution.evidence.randomisation import has_contrast
-from registry.encodings.codes import decoys
+from registry.encodings.assignment import Assignment
+from registry.encodings.keys import FIRST_FORMAT
 from registry.encodings.store import UnitTable, load_units
-from registry.encodings.words import bits
+from registry.encodings.words import Words, bits
 from registry.event_log.events import changing
 from registry.event_log.verify import newest_statement
 from registry.home import Home
@@ -46,6 +47,35 @@ _AUDITS = """
     FROM audit JOIN audit_order ON audit_order.audit_id = audit.id JOIN ensemble ON ensemble.id = audit.ensemble_id
     WHERE encoding_id = ? AND sample_id IS NOT NULL ORDER BY audit_order.place
 """
+
+
+@dataclass(frozen=True)
+class EncodingLaw:
+    """The law of an encoding's codes, at the members that served."""
+
+    assignment: Assignment
+    members: tuple[int, ...]
+
+    @property
+    def serving(self) -> tuple[int, ...] | None:
+        """The members, or None for all."""
+        return None if len(self.members) == self.assignment.n else self.members
+
+    def codes(self, units: Int64[np.ndarray, " unit"], /) -> Bool[np.ndarray, "unit member"]:
+        return self._bits(self.assignment.codes[units])
+
+    def decoys(self, unit: int, /) -> Bool[np.ndarray, "decoy member"]:
+        words = self.assignment.decoys(np.array([unit]), DECOYS, DECOY_SEED, self.serving).words
+        return self._bits(words.reshape(-1))
+
+    def joint_draws(
+        self, units: Int64[np.ndarray, " unit"], draws: int, generator: np.random.Generator, /
+    ) -> Bool[np.ndarray, "draw unit member"]:
+        words = self.assignment.joint_draws(units, draws, generator, serving=self.serving)
+        return self._bits(words.reshape(-1)).reshape(*words.shape, len(self.members))
+
+    def _bits(self, words: Words) -> Bool[np.ndarray, "code member"]:
+        return bits(words, self.assignment.n)[:, list(self.members)]
 
 
 @dataclass(frozen=True)
@@ -95,23 +125,16 @@ def record_joint_tests(registry: Registry, encoding_id: str, now: datetime.datet
 def _facts(
     table: UnitTable, members: tuple[int, ...], kept: Sequence[_Kept], left_out: Mapping[str, int]
 ) -> dict[str, Any]:
-    encoding, count = table.encoding, len(table.codes)
-    serving = list(members)
-    drawn = bits(decoys(encoding.seed, encoding.n, encoding.h, count, DECOYS, draw_seed=DECOY_SEED), encoding.n)
-    drawn = drawn[:, serving]
-    drawn = drawn[has_contrast(drawn)]
-    membership = table.membership[:, serving]
-    parts = [(name, part) for each in kept for name, part in each.parts]
-    codes = {int(unit): membership[unit] for _, part in parts for unit in part.pulls.units}
-    tested = assess_over_images(parts, codes, drawn)
+    encoding = table.encoding
+    law = EncodingLaw(Assignment(encoding.n, encoding.h, encoding.seed, FIRST_FORMAT, table.codes), members)
+    tested = assess_over_images((part for each in kept for part in each.parts), law)
     return {
         "encoding": encoding.id,
         "method": METHOD,
         "rate": RATE,
         "images": len(kept),
         "left_out": {reason: number for reason, number in sorted(left_out.items()) if number},
-        "members": serving,
-        "decoys": len(drawn),
+        "members": list(members),
         "tested": [
             {
                 "name": each.name,

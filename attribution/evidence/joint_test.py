@@ -33,13 +33,14 @@ however the tests depend.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from attribution.evidence.group_test import Pulls, joint_statistics
+from attribution.evidence.group_test import Pulls
 from attribution.evidence.randomisation import contrast_weights, exact_p_values
 from attribution.metrics.statistics import benjamini_yekutieli
 
@@ -54,6 +55,24 @@ METHOD = (
     "sum over images of the rightsholder's standardised pulls, divided by its place in the ranking, against joint draws "
     "of distinct codes; Benjamini and Yekutieli's procedure over the rightsholders"
 )
+
+
+class Law(Protocol):
+    """The codes of an encoding at the members that served, and what they could have been.
+
+    Codes are bits by member; all have a contrast.
+    """
+
+    def codes(self, units: Int64[np.ndarray, " unit"], /) -> Bool[np.ndarray, "unit member"]:
+        """The units' own codes."""
+
+    def decoys(self, unit: int, /) -> Bool[np.ndarray, "decoy member"]:
+        """Codes that the unit could have had and no unit has."""
+
+    def joint_draws(
+        self, units: Int64[np.ndarray, " unit"], draws: int, generator: np.random.Generator, /
+    ) -> Bool[np.ndarray, "draw unit member"]:
+        """Joint draws of the units' codes, given the codes of all others."""
 
 
 @dataclass(frozen=True)
@@ -111,53 +130,53 @@ def summed_pulls(
     return images, np.array(kept, dtype=np.int64), rows
 
 
-def assess_over_images(
-    parts: Iterable[tuple[str, ImagePart]],
-    codes: Mapping[int, Bool[np.ndarray, " member"]],
-    decoys: Bool[np.ndarray, "decoy member"],
-) -> list[JointEvidence]:
+def assess_over_images(parts: Iterable[tuple[str, ImagePart]], law: Law) -> list[JointEvidence]:
     """Test every rightsholder once; the smallest q first, then by p and name.
 
     Args:
         parts: (name of the rightsholder, its part in one image), for every image.
-        codes: by unit, the bits of its code for the members that served.
-        decoys: the bits of codes that no unit has, with contrast.
+        law: of the codes.
     """
     of_name: dict[str, list[ImagePart]] = {}
     for name, part in parts:
         of_name.setdefault(name, []).append(part)
-    others = contrast_weights(decoys)
     tested = []
     for name in sorted(of_name):
         images, units, alignment = summed_pulls(of_name[name])
         if not len(units):
             continue
-        own = contrast_weights(np.stack([codes[unit] for unit in units.tolist()]))
-        tested.append((name, images, len(units), *_ranked(name, alignment, own, others)))
+        tested.append((name, images, len(units), *_ranked(name, units, alignment, law)))
     q_values = benjamini_yekutieli(np.array([p_value for *_, p_value, _ in tested])) if tested else np.empty(0)
     found = [JointEvidence(*facts, float(q)) for facts, q in zip(tested, q_values, strict=True)]
     return sorted(found, key=lambda each: (each.q_value, each.p_value, each.name))
 
 
 def _ranked(
-    name: str,
-    alignment: Float64[np.ndarray, "unit member"],
-    own: Float64[np.ndarray, "unit member"],
-    others: Float64[np.ndarray, "decoy member"],
+    name: str, units: Int64[np.ndarray, " unit"], alignment: Float64[np.ndarray, "unit member"], law: Law
 ) -> tuple[float, float, float]:
     """The statistic, its p, and the smallest p that was possible."""
-    if len(own) == 1:
-        statistic, drawn = float(alignment[0] @ own[0]), alignment @ others.T
-        return statistic, _p_value(statistic, drawn[0]), 1.0 / (1.0 + len(others))
+    statistic = float(_statistics(alignment, law.codes(units)[None])[0])
+    if len(units) == 1:
+        drawn = _statistics(alignment, law.decoys(int(units[0]))[:, None])
+        return statistic, _p_value(statistic, drawn), 1.0 / (1.0 + len(drawn))
+    p_value = 1.0
     for stage, draws in enumerate((DRAWS, MORE_DRAWS)):
         key = hashlib.sha256(f"creditline-joint-test/{stage}/{name}".encode()).digest()
-        statistic, drawn = joint_statistics(
-            alignment, own, others, draws, np.random.default_rng(int.from_bytes(key[:8], "little"))
-        )
-        p_value = _p_value(statistic, drawn)
+        generator = np.random.default_rng(int.from_bytes(key[:8], "little"))
+        p_value = _p_value(statistic, _statistics(alignment, law.joint_draws(units, draws, generator)))
         if p_value > SMALL:
             break
     return statistic, p_value, 1.0 / (1.0 + MORE_DRAWS)
+
+
+def _statistics(
+    alignment: Float64[np.ndarray, "unit member"], membership: Bool[np.ndarray, "draw unit member"]
+) -> Float64[np.ndarray, " draw"]:
+    """T under each draw of the units' codes."""
+    total = np.zeros(len(membership))
+    for unit, row in enumerate(alignment):
+        total += contrast_weights(membership[:, unit]) @ row
+    return total
 
 
 def _p_value(statistic: float, drawn: Float64[np.ndarray, " draw"]) -> float:

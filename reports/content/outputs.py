@@ -16,6 +16,7 @@ from sqlmodel import Session
 from registry.errors import IntegrityError, NotFoundError, UsageError
 from registry.members.seen import seen_by_any
 from registry.members.serving import served_by
+from registry.outputs.chance import EVIDENCE_ORDER
 from registry.storage.results import records
 from registry.storage.tables import Audit, Member, Sample
 from registry.works.listings import works_named
@@ -189,8 +190,9 @@ def _audit(
         members = sample.members
     candidates = records(
         connection.execute(
-            "SELECT candidate.*, unit.label FROM candidate JOIN unit ON number = unit_number AND encoding_id = ? "
-            "WHERE audit_id = ? ORDER BY rank",
+            "SELECT candidate.*, unit.label FROM candidate "  # noqa: S608 - a constant
+            "JOIN unit ON number = unit_number AND encoding_id = ? "
+            f"WHERE audit_id = ? ORDER BY {EVIDENCE_ORDER}",
             [encoding_id, audit.id],
         )
     )

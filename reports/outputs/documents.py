@@ -12,6 +12,7 @@ from sqlmodel import Session
 from registry.errors import CreditlineError, IntegrityError, LockedRegistryError, NotFoundError
 from registry.event_log.events import head_of
 from registry.home import Home
+from registry.outputs.joint_tests import JointRun, newest_joint_runs
 from registry.storage.database import Registry, driver_of
 from registry.storage.tables import Audit
 from reports.issuing.document import Document, Reading
@@ -25,6 +26,8 @@ from reports.outputs.rows import fetch_rows
 
 CANDIDATES = "candidates"
 """Kind of the table beside the index."""
+MOST_OVER_ALL = 100
+"""Rightsholders tested over all images that an index lists."""
 AT_ONCE = 8
 """Audits read together."""
 Named = tuple[Audit, str | None]
@@ -42,13 +45,25 @@ class Index:
 
 
 def index_of(
-    listed: Sequence[IndexedReport], files: Sequence[str], gaps: Sequence[Gap], unaudited: Sequence[str]
+    listed: Sequence[IndexedReport],
+    files: Sequence[str],
+    gaps: Sequence[Gap],
+    unaudited: Sequence[str],
+    runs: Sequence[JointRun],
 ) -> Index:
-    """The index of these reports. ``files``: each report's file name without suffix."""
+    """The index of these reports.
+
+    ``files``: each report's file name without suffix. ``runs``: the registry's tests of
+    rightsholders over all images.
+    """
     reports = [each.facts for each in listed]
     # Findings on an image from outside trace no output of the registry's models.
-    tested = [(report.output.id, report.candidates) for report in reports if report.output.generated]
+    tested = [(report.output.id, report.candidates, report.method) for report in reports if report.output.generated]
+    encodings = {report.ensemble.encoding_id for report in reports if report.output.generated}
+    over_all = totals.over_all_images(run for run in runs if run.encoding_id in encodings)
     facts = IndexFacts(
+        over_all_images=over_all[:MOST_OVER_ALL],
+        over_all_images_total=len(over_all),
         reports=[_entry(report, file) for report, file in zip(reports, files, strict=True)],
         rightsholders=totals.by_rightsholder(tested),
         licences=totals.by_licence(tested),
@@ -143,7 +158,7 @@ def _read_report(registry: Registry, audit_id: str, _scratch: Path) -> Reading[R
 
 def _read_index(registry: Registry, subject: str, _scratch: Path) -> Reading[Index]:
     with registry.connection() as connection:
-        head = head_of(connection)
+        head, runs = head_of(connection), newest_joint_runs(connection)
     listed, files, gaps = [], [], []
     for _, found in _read_again(registry, subject):
         if isinstance(found, Gap):
@@ -152,7 +167,7 @@ def _read_index(registry: Registry, subject: str, _scratch: Path) -> Reading[Ind
         listed.append(found.facts.for_index())
         files.append(found.stem)
         gaps += found.facts.facts.gaps
-    return Reading(subject, index_of(listed, files, gaps, ()), head, "index")
+    return Reading(subject, index_of(listed, files, gaps, (), runs), head, "index")
 
 
 def _read_again(registry: Registry, subject: str) -> Iterator[tuple[Audit, Reading[Report] | Gap]]:

@@ -13,7 +13,8 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import Field
 
-from reports.facts import Facts, NotMeasured
+from registry.outputs.chance import evidence_key
+from reports.facts import Facts, NotMeasured, OverAllImages
 
 VERSION: Literal[1] = 1
 LandscapeKind = Literal["exact", "estimate", "exact_lpips", "estimate_lpips"]
@@ -168,8 +169,8 @@ class Candidate(Facts):
 
 
 def by_evidence(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Passing candidates first, then by q, p and rank."""
-    return sorted(candidates, key=lambda each: (not each.passes, each.q_value, each.p_value, each.rank))
+    """By q, then p, then rank; so passing candidates come first."""
+    return sorted(candidates, key=lambda each: evidence_key(each.q_value, each.p_value, each.rank))
 
 
 class EstimateError(Facts):
@@ -270,6 +271,9 @@ class Share(Facts):
     passing: int
     tested: int
     smallest_q: float
+    expected_by_chance: float = Field(
+        description="Passing candidates of this name expected by chance, at most, if none of its works had made a difference."
+    )
 
 
 class RightsholderTest(Facts):
@@ -365,6 +369,10 @@ class IndexFacts(Facts):
     """What one run of ``creditline report`` rendered."""
 
     reports: list[IndexEntry]
+    over_all_images: list[OverAllImages] = Field(
+        description="The first rightsholders, each tested once over all images of an encoding of these reports."
+    )
+    over_all_images_total: int
     rightsholders: list[Share]
     licences: list[Share]
     gaps: list[Gap]

@@ -83,7 +83,7 @@ def read_audit(session: Session, home: Home, audit: Audit, rows: Rows | None = N
         output=output,
         verdict=verdict_of(output, ensemble, method, candidates, attributable=audit.attributable),
         candidates=candidates,
-        rightsholders=totals.by_rightsholder([(output.id, candidates)]),
+        rightsholders=totals.by_rightsholder([(output.id, candidates, method)]),
         rightsholder_tests=read_rightsholder_tests(audit, method.false_discovery_rate, rows.merged),
         influence_exact=landscapes["exact"],
         influence_estimate=landscapes["estimate"],

@@ -21,6 +21,7 @@ from typing import Any
 
 from registry.errors import InputError, RegistryError
 from registry.event_log.events import head_of
+from registry.outputs.joint_tests import newest_joint_runs
 from registry.storage.database import Registry
 from registry.storage.tables import Audit
 from reports.issuing.document import Reading
@@ -99,7 +100,7 @@ def write_reports(
         raise InputError(f"cannot write reports to {out}: got a file, expected a folder; choose another --out")
     # The index must not claim an event that comes while audits are read.
     with registry.connection() as connection:
-        head = head_of(connection)
+        head, runs = head_of(connection), newest_joint_runs(connection)
     named = file_names(audits)
     parts = [named[start : start + AT_ONCE] for start in range(0, len(named), AT_ONCE)]
     recorded = registry.writable
@@ -111,7 +112,7 @@ def write_reports(
             done(each.output_id)
     listed = [(each.listed, each.file) for each in rendered if each.listed is not None]
     gaps = [gap for each in rendered for gap in each.gaps]
-    index = index_of([report for report, _ in listed], [file for _, file in listed], gaps, unaudited)
+    index = index_of([report for report, _ in listed], [file for _, file in listed], gaps, unaudited, runs)
     reading = Reading(subject_of(audits), index, head, "index")
     reports = [report.facts for report, _ in listed]
     stamp = INDEX.stamp(reading, now, recorded=recorded)

@@ -21,17 +21,19 @@ from registry.export.files import write_listing
 from registry.home import Home
 from registry.members.exposure import exposure_of
 from registry.members.serving import ServiceStatus, service_statuses
+from registry.outputs.joint_tests import newest_joint_runs
 from registry.rightsholders.owners import rightsholder_facts
 from registry.storage.database import Registry
 from registry.storage.tables import Audit
 from registry.works.lookup import resolve_rightsholder
-from reports.facts import NotMeasured
+from reports.facts import NotMeasured, OverAllImages
 from reports.issuing.document import Document, Reading
+from reports.outputs import totals
 from reports.outputs.artefacts import read_artefact
 from reports.rendering.pictures import read_picture
 from reports.rendering.wording import clipped
 from reports.statements import words
-from reports.statements.facts import VERSION, OutputPart, StatementFacts, Who
+from reports.statements.facts import VERSION, OutputPart, StatementFacts, TestedPart, Who
 from reports.statements.findings import (
     MOST_JOINT,
     findings_reader,
@@ -82,8 +84,8 @@ def read_statement(registry: Registry, subject: str, scratch: Path) -> Reading[S
             gaps = [*found.pop("unreadable"), *gaps]
             facts = StatementFacts(
                 **found,
-                verdict=words.verdict(works, tested, models, len(exposure.members)),
-                explanation=words.explanation(tested),
+                verdict=words.verdict(works, tested, models, len(exposure.members), found["over_all_images"]),
+                explanation=_explanation(tested, found["over_all_images"]),
                 models=models,
                 members_that_saw_none=exposure.members_that_did_not,
                 gaps=[clipped(gap) for gap in (*exposure.findings, *gaps)],
@@ -95,6 +97,13 @@ def read_statement(registry: Registry, subject: str, scratch: Path) -> Reading[S
     raise RegistryError(
         "the registry was changed while it was read; run the command again when no other command is running"
     )
+
+
+def _explanation(tested: TestedPart, over_all: Sequence[OverAllImages]) -> str:
+    image_by_image = words.explanation(tested)
+    if over_all:
+        return f"{words.over_all_images(over_all)} Image by image: {image_by_image}"
+    return f"{image_by_image} {words.NOT_OVER_ALL}" if tested.tested else image_by_image
 
 
 def _read_rows(
@@ -117,6 +126,7 @@ def _read_rows(
         found: dict[str, Any] = {
             "rightsholder": who,
             "works": read_works(connection, table_sha256),
+            "over_all_images": totals.over_all_images(newest_joint_runs(connection), names),
             "tested": read_tested(connection, joint),
             "outputs": outputs,
             "outputs_total": outputs_total,

@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from reports.facts import Facts, NotMeasured
+from reports.facts import Facts, NotMeasured, OverAllImages
 
 VERSION: Literal[1] = 1
 
@@ -206,6 +206,7 @@ class JointPart(Facts):
     p_value: float
     q_value: float
     passes: bool
+    chance_to_pass: float = Field(description="Its probability to pass by chance, at most, given the others.")
 
 
 class TestedPart(Facts):
@@ -233,6 +234,15 @@ class TestedPart(Facts):
     joint_tests: int = Field(
         description="Tests in these images; more than images where records that were merged since were tested separately."
     )
+    findings: int = Field(
+        description="Findings in generated images: units with works of theirs that passed, once for each image."
+    )
+    findings_by_chance: float = Field(
+        description="Findings expected by chance, at most, if none of their works had made a difference."
+    )
+    images_findings: int = Field(description="The same findings in images from outside.")
+    images_findings_by_chance: float
+    joint_by_chance: float = Field(description="Of joint_tests, how many are expected to pass by chance, at most.")
 
 
 class FollowedPart(Facts):
@@ -284,6 +294,9 @@ class StatementFacts(Facts):
     verdict: str
     explanation: str
     works: WorksPart
+    over_all_images: list[OverAllImages] = Field(
+        description="Their works tested together, once over all images of an encoding; empty: no test was made."
+    )
     tested: TestedPart
     outputs: list[OutputPart] = Field(description="Images in which their works were found, most certain first.")
     outputs_total: int

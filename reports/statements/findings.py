@@ -15,6 +15,7 @@ from typing import Any, Literal
 import duckdb
 import pyarrow as pa
 
+from registry.outputs.chance import CHANCES, EVIDENCE_ORDER, chances_of
 from registry.works.listings import BLOCK
 from reports.facts import NotMeasured
 from reports.rendering.wording import clipped
@@ -51,8 +52,8 @@ PASSES = "coalesce(isfinite(their_audit.rate) AND isfinite(candidate.p_value) AN
 
 _TESTED = f"""
     SELECT their_audit.* EXCLUDE (joint), rank, unit_number, p_value, q_value, effect, effect_low, effect_high,
-        effect_not_measured, influence_exact, influence_estimate, not_measured, {PASSES} AS passes, their_works
-    FROM candidate JOIN their_audit USING (audit_id) JOIN (
+        effect_not_measured, influence_exact, influence_estimate, not_measured, {PASSES} AS passes, their_works, chance
+    FROM candidate JOIN their_audit USING (audit_id) JOIN ({CHANCES}) AS chances USING (audit_id, rank) JOIN (
         SELECT encoding_id, unit_number, count(*) AS their_works FROM unit_asset
         WHERE asset_id IN (SELECT asset_id FROM their_work) GROUP BY ALL
     ) AS theirs USING (encoding_id, unit_number)
@@ -69,7 +70,8 @@ _FOUND = """
 TABLE = """
     SELECT kind AS output_kind, subject AS output_id, image_name, image_sha256, tested.audit_id AS audit_id, audited_at,
         newest AS newest_audit, ensemble_id, rank, unit_kind, unit.label AS unit_label, their_works AS their_works_in_unit,
-        passes, p_value, q_value, rate AS false_discovery_rate, effect, effect_low, effect_high, effect_not_measured,
+        passes, p_value, q_value, rate AS false_discovery_rate,
+        chance AS chance_to_pass, effect, effect_low, effect_high, effect_not_measured,
         influence_exact, influence_estimate, not_measured AS influence_not_measured
     FROM tested LEFT JOIN unit ON unit.encoding_id = tested.encoding_id AND unit.number = unit_number
     ORDER BY passes DESC, q_value, audited_at, audit_id, rank
@@ -77,9 +79,33 @@ TABLE = """
 """A row per tested unit with works of the rightsholder, passing or not."""
 
 
+_RANKED = ", ".join(f"candidate.{column}" for column in EVIDENCE_ORDER.split(", "))
+
+
+JOINT_TESTS = """
+    SELECT audit_id, kind, subject, rate, unnest(entries) AS entry, generate_subscripts(entries, 1) AS rank FROM (
+        SELECT audit_id, kind, subject, rate, TRY_CAST(joint AS JSON[]) AS entries FROM their_audit
+        WHERE newest AND json_type(joint) = 'ARRAY'
+    )
+"""
+"""A row per rightsholder that an image's newest audit tested as one; needs ``their_audit``."""
+
+JOINT_CHANCES = chances_of(
+    "SELECT audit_id, rank, coalesce(TRY_CAST(entry ->> 'p' AS DOUBLE), 'nan'::DOUBLE) AS p_value, rate, "
+    "NULL::DOUBLE AS step FROM joint_test"
+)
+"""The chance of each of these to pass; needs the table ``joint_test``."""
+
+
 def prepare_findings(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the tables ``their_audit``, ``tested`` and ``work_found``; needs ``their_work``."""
-    for name, query in {"their_audit": AUDITS, "tested": _TESTED, "work_found": _FOUND}.items():
+    """Make the tables that the functions below read; needs ``their_work``."""
+    for name, query in {
+        "their_audit": AUDITS,
+        "tested": _TESTED,
+        "work_found": _FOUND,
+        "joint_test": JOINT_TESTS,
+        "joint_chance": JOINT_CHANCES,
+    }.items():
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")
 
 
@@ -112,6 +138,11 @@ def read_tested(connection: duckdb.DuckDBPyConnection, joint: Sequence[JointPart
         "AND asset_id IN (SELECT asset_id FROM their_work)"
     ).fetchall()[0][0]
     outputs = [each for each in joint if each.output_kind == "sample"]
+    findings, by_chance, images_findings, images_by_chance = connection.execute(
+        "SELECT count(*) FILTER (kind = 'sample' AND passes), coalesce(round(sum(chance) FILTER (kind = 'sample'), 6), 0), "
+        "count(*) FILTER (kind = 'image' AND passes), coalesce(round(sum(chance) FILTER (kind = 'image'), 6), 0) "
+        "FROM tested WHERE newest"
+    ).fetchall()[0]
     return TestedPart(
         generated=generated,
         audited=audited,
@@ -129,6 +160,11 @@ def read_tested(connection: duckdb.DuckDBPyConnection, joint: Sequence[JointPart
         joint_tested=len({each.output_id for each in outputs}),
         joint_found=len({each.output_id for each in outputs if each.passes}),
         joint_tests=len(outputs),
+        findings=findings,
+        findings_by_chance=by_chance,
+        images_findings=images_findings,
+        images_findings_by_chance=images_by_chance,
+        joint_by_chance=round(math.fsum(each.chance_to_pass for each in outputs), 6),
     )
 
 
@@ -136,20 +172,18 @@ def read_joint(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> l
     """Joint tests of all works of the rightsholder, in the newest audit of each image, by q.
 
     An audit tests the names of its time, so an image may have several tests: of records merged
-    since. Needs the table ``their_audit``.
+    since.
     """
     rows = connection.execute(
         """
-        SELECT kind, subject, rate, entry ->> 'name', entry ->> 'works', entry ->> 'p', entry ->> 'q' FROM (
-            SELECT kind, subject, rate, unnest(TRY_CAST(joint AS JSON[])) AS entry FROM their_audit
-            WHERE newest AND json_type(joint) = 'ARRAY'
-        ) WHERE list_contains(?, entry ->> 'name')
+        SELECT kind, subject, rate, entry ->> 'name', entry ->> 'works', entry ->> 'p', entry ->> 'q', chance
+        FROM joint_test JOIN joint_chance USING (audit_id, rank) WHERE list_contains(?, entry ->> 'name')
         ORDER BY TRY_CAST(entry ->> 'q' AS DOUBLE), kind DESC, subject, entry ->> 'name'
         """,
         [list(names)],
     ).fetchall()
     found = []
-    for kind, subject, rate, name, works, p, q in rows:
+    for kind, subject, rate, name, works, p, q, chance in rows:
         try:
             p_value, q_value, number = float(p), float(q), int(works)
         except (TypeError, ValueError):
@@ -164,6 +198,7 @@ def read_joint(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> l
                     p_value=p_value,
                     q_value=q_value,
                     passes=rate is not None and q_value <= rate,
+                    chance_to_pass=chance,
                 )
             )
     return found
@@ -191,7 +226,7 @@ def read_outputs(connection: duckdb.DuckDBPyConnection) -> tuple[list[OutputPart
         "LEFT JOIN tested ON tested.audit_id = candidate.audit_id AND tested.rank = candidate.rank "
         "LEFT JOIN unit ON unit.encoding_id = their_audit.encoding_id AND unit.number = candidate.unit_number "
         "ORDER BY their_audit.kind DESC, (SELECT best FROM shown_audit WHERE shown_audit.audit_id = candidate.audit_id), "
-        "audit_id, candidate.rank",
+        f"audit_id, {_RANKED}",
     )
     works = _works_of_findings(connection)
     outputs = [_output(list(group), works) for _, group in groupby(rows, lambda row: row["audit_id"])]

@@ -52,6 +52,8 @@ def page_values(statement: Statement) -> Mapping[str, object]:
         "left_out": max(0, facts.tested.found - CARDS - MOST_ROWS),
         "outside": [output for output in facts.outputs if output.kind == "image"][:MOST_ROWS],
         "together": words.together(facts.tested),
+        "over_all": words.over_all_images(facts.over_all_images),
+        "by_chance": words.by_chance,
         "joint": [each for each in facts.joint if each.output_kind == "sample"][:CARDS],
         "service": words.service(facts.models),
         "unit": words.unit_of_theirs(facts.tested),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reports.rendering.wording import count
+from reports.facts import OverAllImages
+from reports.rendering.wording import count, number, percent
 from reports.statements.facts import ModelPart, TestedPart, WorksPart
 
 LIMITS: tuple[tuple[str, str], ...] = (
@@ -20,9 +21,10 @@ LIMITS: tuple[tuple[str, str], ...] = (
     ),
     (
         "A finding is not certain, and no finding does not rule out influence.",
-        "The test limits the expected share of chance findings for each image separately, over all candidates of that image. "
-        "Among the findings of one rightsholder over many images, that share can be larger. A work with a small influence "
-        "can go unnoticed.",
+        "The test of an image limits the expected share of chance findings for that image alone. Among the findings of one "
+        "rightsholder over many images, that share can be larger: so the number expected by chance stands beside them. The "
+        "test over all images limits the expected share of chance among the rightsholders that pass it. Both assume that "
+        "the images were not chosen by what their tests found. A work with a small influence can go unnoticed.",
     ),
     (
         "A share is of what passed, not of the image.",
@@ -49,10 +51,23 @@ LIMITS: tuple[tuple[str, str], ...] = (
 """(statement, explanation) pairs; part of every statement."""
 
 
-def verdict(works: WorksPart, tested: TestedPart, models: Sequence[ModelPart], generations: int) -> str:
-    """The verdict sentence; ``generations``: members of any generation that saw a work."""
+def verdict(
+    works: WorksPart,
+    tested: TestedPart,
+    models: Sequence[ModelPart],
+    generations: int,
+    over_all: Sequence[OverAllImages] = (),
+) -> str:
+    """The verdict sentence; ``generations``: members of any generation that saw a work.
+
+    The test over all images leads where there is one: it does not depend on the number of images.
+    """
     if not works.total:
         return "No work is registered as yours."
+    if over_all:
+        verb = "passed" if any(each.passes for each in over_all) else "did not pass"
+        images = "one image" if (most := max(each.images for each in over_all)) == 1 else count(most, "image")
+        return f"Tested together over {images}, your works {verb} the test for an effect."
     if tested.found:
         return f"{_found(works, tested)} passed the test for an effect on {tested.found:,} of {_images(tested.audited)} tested."
     one = works.total == 1
@@ -82,8 +97,58 @@ def _found(works: WorksPart, tested: TestedPart) -> str:
     return " and ".join(parts)
 
 
+def over_all_images(tests: Sequence[OverAllImages]) -> str:
+    """The test of the rightsholder's works over all images, in a few sentences for each."""
+    return " ".join(_over_all(each, named=len({one.name for one in tests}) > 1) for each in tests)
+
+
+def _over_all(test: OverAllImages, *, named: bool) -> str:
+    works = f"Your works recorded as {test.name}" if named else "Your works"
+    scope = (
+        f"{works} were tested once over {count(test.images, 'image')}, by the first test of each: do the models that saw "
+        "them pull these images towards them more strongly than groups of models drawn at random?"
+    )
+    drawn = f"At most {percent(test.p_value)} of random draws do as well."
+    if test.passes:
+        outcome = (
+            f"They passed. {drawn} Among the rightsholders that pass this test, at most {percent(test.rate)} are expected "
+            "to pass by chance."
+        )
+    else:
+        outcome = f"They did not pass. {drawn} That does not prove that they had no effect."
+        if _least_q(test) > test.rate:
+            outcome += " With so few codes to compare with, no single rightsholder could have passed alone."
+    left = []
+    if test.images_left_out:
+        left.append(f"{count(test.images_left_out, 'audited image')} could not be used")
+    if test.images_since:
+        left.append(
+            f"{count(test.images_since, 'image')} audited since {'is' if test.images_since == 1 else 'are'} not in it"
+        )
+    return f"{scope} {outcome}" + (f" Of this test: {'; '.join(left)}." if left else "")
+
+
+def _least_q(test: OverAllImages) -> float:
+    """The smallest q that one rightsholder could reach if all others were at 1."""
+    return test.smallest_p * test.rightsholders * sum(1 / place for place in range(1, test.rightsholders + 1))
+
+
+NOT_OVER_ALL = (
+    "No test of your works over all images together is on record. It needs audits of this version, of works or of "
+    "rightsholders: audit the images again."
+)
+
+
+def by_chance(findings: int, expected: float) -> str:
+    """How many of some findings chance explains, at most on average."""
+    return (
+        f"{count(findings, 'finding')}; at most about {number(expected, 2)} would be expected by chance if none of your works "
+        "had made a difference"
+    )
+
+
 def explanation(tested: TestedPart) -> str:
-    """The scope of the verdict, in a few sentences."""
+    """The scope of the findings image by image, in a few sentences."""
     if not tested.audited:
         return (
             f"The registry records {count(tested.generated, 'generated image')}, and none was tested. The test asks, for "
@@ -98,7 +163,7 @@ def explanation(tested: TestedPart) -> str:
         return (
             f"{denominator}, and for {tested.found:,} it passed: the models that saw it pull the image towards it, compared with "
             "the models that did not, more strongly than chance usually would. Each image is tested separately, and a work can "
-            "pass by chance: the more images are tested, the more of these findings may be chance."
+            f"pass by chance: there are {by_chance(tested.findings, tested.findings_by_chance)}."
             + (
                 " For the others, your works are similar to the image; no effect was found."
                 if tested.tested > tested.found
@@ -129,7 +194,8 @@ def together(tested: TestedPart) -> str | None:
     )
     return (
         f"A model may learn a little from each of many works. So all works of a rightsholder are also tested together. Yours "
-        f"passed for {tested.joint_found:,} of {count(tested.joint_tested, 'image')}. This separate test says whether your "
+        f"passed for {tested.joint_found:,} of {count(tested.joint_tested, 'image')}; at most about "
+        f"{number(tested.joint_by_chance, 2)} would be expected by chance. This separate test says whether your "
         f"works together made a difference, not which of them.{separately}"
     )
 

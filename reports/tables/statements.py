@@ -10,16 +10,26 @@ from __future__ import annotations
 import duckdb
 import pyarrow as pa
 
+from registry.outputs.chance import CHANCES
+from registry.outputs.joint_tests import newest_joint_runs
 from registry.schema.views import SAW
 from registry.storage.current_rights import effective_rights_id
 from registry.works.listings import BLOCK
 from reports.rendering.columns import Column, Table, fitted
-from reports.statements.findings import AUDITS, PASSES
+from reports.statements.findings import AUDITS, JOINT_CHANCES, JOINT_TESTS, PASSES
+
+EXPECTED = "expected number"
 
 
 def _number(name: str, meaning: str) -> Column:
     return Column(name, "whole number", meaning)
 
+
+def _share(name: str, meaning: str) -> Column:
+    return Column(name, "number", meaning, unit=EXPECTED)
+
+
+_UNTESTED = "no such test was made"
 
 TABLE = Table(
     "statements",
@@ -63,6 +73,14 @@ TABLE = Table(
         _number("claims_made", "Claims of theirs"),
         _number("claims_on_works", "Claims of others on works of theirs"),
         _number("claims_open", "Of both, how many are open"),
+        _number("findings", "Findings in generated images: units with works of theirs that passed, once an image"),
+        _share(
+            "findings_by_chance", "Findings expected by chance, at most, if no work of theirs had made a difference"
+        ),
+        _share("joint_by_chance", "Joint tests expected to pass by chance, at most"),
+        Column("over_all_images_p", "number", "p of the test over all images, of several the smallest", _UNTESTED),
+        Column("over_all_images_q", "number", "Its q over all rightsholders tested", _UNTESTED),
+        Column("over_all_images_passes", "truth", "Whether it passes; of several tests, whether one does", _UNTESTED),
     ),
 )
 
@@ -115,8 +133,8 @@ _MODELS = f"""
 """  # noqa: S608 - a constant
 
 _JUDGED = f"""
-    SELECT candidate.unit_number, their_audit.* EXCLUDE (joint), {PASSES} AS passes
-    FROM candidate JOIN their_audit USING (audit_id)
+    SELECT candidate.unit_number, their_audit.* EXCLUDE (joint), {PASSES} AS passes, chance
+    FROM candidate JOIN their_audit USING (audit_id) JOIN ({CHANCES}) AS chances USING (audit_id, rank)
 """  # noqa: S608 - constants
 
 _UNIT_WORKS = """
@@ -140,16 +158,27 @@ _TESTED = """
 
 _JOINT = """
     SELECT holder_id, count(DISTINCT subject) AS joint_tested,
-        count(DISTINCT subject) FILTER (isfinite(rate) AND q <= rate) AS joint_found
+        count(DISTINCT subject) FILTER (isfinite(rate) AND q <= rate) AS joint_found, round(sum(chance), 6) AS joint_by_chance
     FROM (
-        SELECT subject, rate, entry ->> 'name' AS name, entry ->> 'works' AS works,
+        SELECT subject, rate, chance, entry ->> 'name' AS name, entry ->> 'works' AS works,
             TRY_CAST(entry ->> 'p' AS DOUBLE) AS p, TRY_CAST(entry ->> 'q' AS DOUBLE) AS q
-        FROM (
-            SELECT subject, rate, unnest(TRY_CAST(joint AS JSON[])) AS entry FROM their_audit
-            WHERE newest AND kind = 'sample' AND json_type(joint) = 'ARRAY'
-        )
+        FROM joint_test JOIN joint_chance USING (audit_id, rank) WHERE kind = 'sample'
     ) JOIN (SELECT DISTINCT effective_id AS holder_id, name FROM effective_rightsholder) USING (name)
     WHERE isfinite(p) AND isfinite(q) AND regexp_full_match(works, '-?[0-9]+') GROUP BY holder_id
+"""
+
+_CHANCE = """
+    SELECT holder_id, count(*) FILTER (passes) AS findings, round(sum(chance), 6) AS findings_by_chance FROM (
+        SELECT DISTINCT holder_id, audit_id, unit_number, passes, chance
+        FROM judged JOIN judged_work USING (encoding_id, unit_number) WHERE newest AND kind = 'sample'
+    ) GROUP BY holder_id
+"""
+
+_OVER_ALL = """
+    SELECT holder_id, min(p) AS over_all_images_p, min(q) AS over_all_images_q,
+        bool_or(passes) AS over_all_images_passes
+    FROM over_all JOIN (SELECT DISTINCT effective_id AS holder_id, name FROM effective_rightsholder) USING (name)
+    GROUP BY holder_id
 """
 
 _WITHDRAWALS = """
@@ -186,10 +215,14 @@ _PARTS = {
     "their_audit": AUDITS,
     "judged": _JUDGED,
     "judged_work": _UNIT_WORKS,
+    "joint_test": JOINT_TESTS,
+    "joint_chance": JOINT_CHANCES,
     "counted_works": _WORKS,
     "counted_models": _MODELS,
     "counted_tested": _TESTED,
     "counted_joint": _JOINT,
+    "counted_chance": _CHANCE,
+    "counted_over_all": _OVER_ALL,
     "counted_withdrawals": _WITHDRAWALS,
     "counted_certificates": _CERTIFICATES,
     "counted_claims": _CLAIMS,
@@ -203,13 +236,32 @@ _OF_ALL = """
 
 def statement_rows(connection: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
     """All rightsholders by id, in batches. Leaves temporary tables on the connection."""
+    _over_all(connection)
     for name, query in _PARTS.items():
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")
     # A part without a row for a rightsholder counts 0.
     columns = ", ".join(
-        f"coalesce({column.name}, 0) AS {column.name}" if column.kind == "whole number" else column.name
+        f"coalesce({column.name}, 0) AS {column.name}"
+        if column.kind == "whole number" or column.unit == EXPECTED
+        else column.name
         for column in TABLE.columns
     )
     joins = " ".join(f"LEFT JOIN {name} ON {name}.holder_id = rightsholder_id" for name in _COUNTED)
     query = f"SELECT {columns} FROM rightsholder_current CROSS JOIN ({_OF_ALL}) {joins} ORDER BY rightsholder_id"  # noqa: S608 - constants
     return fitted(TABLE, connection.execute(query).to_arrow_reader(BLOCK))
+
+
+def _over_all(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the table ``over_all`` of the newest tests over all images."""
+    tests = [test for run in newest_joint_runs(connection) for test in run.tested]
+    found = pa.table(
+        {
+            "name": pa.array([test.name for test in tests], pa.string()),
+            "p": pa.array([test.p_value for test in tests], pa.float64()),
+            "q": pa.array([test.q_value for test in tests], pa.float64()),
+            "passes": pa.array([test.passes for test in tests], pa.bool_()),
+        }
+    )
+    connection.register("joint_runs", found)
+    connection.execute("CREATE OR REPLACE TEMP TABLE over_all AS SELECT * FROM joint_runs")
+    connection.unregister("joint_runs")

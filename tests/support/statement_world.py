@@ -20,6 +20,7 @@ from registry.home import Home
 from registry.ingest.owners.declarations import FolderPerRightsholder
 from registry.members.manifest import read_member_folder
 from registry.members.register import expected_works, last_withdrawal, member_id, register_member
+from registry.outputs.joint_tests import EVENT
 from registry.schema.create import create_registry
 from registry.storage.database import Registry
 from registry.storage.tables import Audit, Candidate, CandidateWork, Encoding, Ensemble, Sample
@@ -220,3 +221,18 @@ def fill_statement_world(world: StatementWorld) -> None:
     with changing(world.registry, NOW) as change:
         change.insert(world._sample("f" * 12, 99, "0" * 64))
         change.record("output generated", f"sample {'f' * 12}")
+
+
+def record_run(world: StatementWorld, values: dict[str, tuple[float, float]]) -> None:
+    """Record a test of rightsholders over all images, with these p and q by name."""
+    facts = {
+        "rate": RATE,
+        "images": 6,
+        "left_out": {"audited while other members served": 1},
+        "tested": [
+            {"name": name, "images": 5, "units": 3, "statistic": 1.0, "p": p, "smallest_p": 0.00005, "q": q}
+            for name, (p, q) in values.items()
+        ],
+    }
+    with changing(world.registry, NOW) as change:
+        change.record(EVENT, f"encoding {world.encoding.id}", after=facts)

@@ -142,7 +142,7 @@ def audit(
         ("audit", "output", "strongest candidate", "p", "q", verdict),
         [_line(fact) for fact in facts],
         legend={
-            "strongest candidate": "The tested unit with the smallest q.",
+            "strongest candidate": "The tested unit with the smallest q, then the smallest p, then the best rank.",
             "p": "How often a random code does as well as the unit's code.",
             "q": "The p-value, corrected for the number of tested units.",
             verdict: f"Whether a unit passes the test: q <= {rate:g}.",
@@ -201,6 +201,10 @@ def _facts(row: Audit, candidates: list[tuple[Candidate, str]]) -> dict[str, Any
 
 
 def _line(fact: dict[str, Any]) -> tuple[object, ...]:
-    best = min(fact["candidates"], key=lambda candidate: (candidate["q"], candidate["rank"]))
+    from registry.outputs.chance import evidence_key
+
+    best = min(
+        fact["candidates"], key=lambda candidate: evidence_key(candidate["q"], candidate["p"], candidate["rank"])
+    )
     name = f"{best['label']} (unit {best['unit']})"
     return fact["id"], fact["output"], name, f"{best['p']:.4f}", f"{best['q']:.4f}", bool(fact["attributable"])

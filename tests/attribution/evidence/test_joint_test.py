@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -18,10 +19,30 @@ from attribution.evidence.joint_test import (
     summed_pulls,
 )
 from attribution.metrics.statistics import benjamini_yekutieli, share_of, uniformity
+from registry.encodings.assignment import distinct_draws
 
 N = 10
 WORDS = np.array([[bit in word for bit in range(N)] for word in combinations(range(N), N // 2)])
 NONE = np.array([], dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Codes dealt from all words of equal weight."""
+
+    own: np.ndarray
+    others: np.ndarray
+
+    def codes(self, units: np.ndarray, /) -> np.ndarray:
+        return np.asarray(self.own[units])
+
+    def decoys(self, unit: int, /) -> np.ndarray:
+        del unit
+        return self.others
+
+    def joint_draws(self, units: np.ndarray, draws: int, generator: np.random.Generator, /) -> np.ndarray:
+        pool = np.concatenate([self.own[units], self.others])
+        return np.asarray(pool[distinct_draws(len(pool), len(units), draws, generator)])
 
 
 def simulated(
@@ -46,7 +67,7 @@ def simulated(
             if owner < active:
                 alignment += effect * membership[units]
             parts.append((f"owner {owner}", ImagePart(place + 1, Pulls(units, alignment), NONE)))
-    return assess_over_images(parts, dict(enumerate(membership)), others)
+    return assess_over_images(parts, Pool(membership, others))
 
 
 @pytest.mark.parametrize("works", [1, 3])

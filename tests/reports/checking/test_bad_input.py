@@ -129,7 +129,7 @@ def test_plots_hold_any_name(label: str) -> None:
     """Drawn without complaint, well-formed, and with the name as text, not as markup or
     mathematics.
     """
-    share = Share(name=label, traced_outputs=1, passing=1, tested=1, smallest_q=0.1)
+    share = Share(name=label, traced_outputs=1, passing=1, tested=1, smallest_q=0.1, expected_by_chance=0.0)
     for svg in (
         plot_of_tests([candidate(label)], {1: np.linspace(-1.0, 1.0, 40)}),
         shares_plot("licence", [share], 3),

@@ -14,9 +14,10 @@ from registry.claims.record import open_claim
 from registry.event_log.events import changing
 from registry.home import Home
 from registry.members.serving import ServiceStatus, service_statuses
+from registry.outputs.chance import chances_to_pass
 from registry.rightsholders.records import add_rightsholder, merge_rightsholders
 from registry.storage.database import Registry
-from registry.storage.tables import Candidate, CoRightsholder
+from registry.storage.tables import Audit, Candidate, CoRightsholder
 from registry.withdrawals.record import withdraw
 from reports.checking.document_check import check_document
 from reports.facts import NotMeasured
@@ -24,7 +25,14 @@ from reports.statements import document as reading
 from reports.statements import words
 from reports.statements.document import STATEMENT, read_statement
 from reports.statements.facts import StatementFacts
-from tests.support.statement_world import N, StatementWorld, fill_statement_world, make_statement_world
+from tests.support.statement_world import (
+    RATE,
+    N,
+    StatementWorld,
+    fill_statement_world,
+    make_statement_world,
+    record_run,
+)
 from tests.support.works import NOW
 
 ADA, BO, MISSPELT = "Ada Example", "Bo Example", "Ada Exmaple"
@@ -95,6 +103,43 @@ def test_counts_are_those_of_going_through_everything(
     assert told is not None
     assert "of 7 images" in told
     assert ("tested separately" in told) == (len(names) > 1)
+
+
+def test_the_test_over_all_images_leads(world: StatementWorld, tmp_path: Path) -> None:
+    """It passes, does not pass, or was not made: told first, with what it rests on."""
+    assert read(world, ADA, tmp_path).over_all_images == []
+    assert words.NOT_OVER_ALL in read(world, ADA, tmp_path).explanation
+    record_run(world, {ADA: (0.0002, 0.0006), BO: (0.4, 0.5)})
+    facts = read(world, ADA, tmp_path)
+    assert facts.verdict == "Tested together over 5 images, your works passed the test for an effect."
+    assert "at most 5 % are expected to pass by chance" in facts.explanation
+    assert "1 audited image could not be used" in facts.explanation
+    assert words.NOT_OVER_ALL not in facts.explanation
+    assert "did not pass" in read(world, BO, tmp_path).verdict
+    merge_rightsholders(world.registry, world.holder(MISSPELT), world.holder(ADA), "one person", NOW)
+    record_run(world, {ADA: (0.2, 0.4), MISSPELT: (0.0002, 0.0006), BO: (0.4, 0.5)})
+    merged = read(world, ADA, tmp_path)
+    assert [each.name for each in merged.over_all_images] == [ADA, MISSPELT]
+    assert "passed" in merged.verdict
+    assert f"Your works recorded as {MISSPELT}" in merged.explanation
+
+
+def test_findings_stand_beside_the_number_expected_by_chance(filled: StatementWorld, tmp_path: Path) -> None:
+    """Counted by hand over the newest audits, from the p-values of all candidates of each."""
+    facts = read(filled, ADA, tmp_path)
+    theirs = filled.works_of(ADA)
+    expected, found = 0.0, 0
+    for audit in {each.audit for each in filled.drawn if each.newest and each.generated}:
+        candidates = sorted((each for each in filled.drawn if each.audit == audit), key=lambda each: each.rank)
+        with filled.registry.session() as session:
+            row = session.get(Audit, audit)
+        assert row is not None
+        levels = chances_to_pass([each.q / 2 for each in candidates], RATE, row.test.get("smallest_p"))
+        expected += sum(level for each, level in zip(candidates, levels, strict=True) if each.asset_id in theirs)
+        found += sum(each.passes for each in candidates if each.asset_id in theirs)
+    assert facts.tested.findings_by_chance == pytest.approx(expected)
+    assert facts.tested.findings == found > 0
+    assert words.by_chance(found, facts.tested.findings_by_chance) in facts.explanation
 
 
 def test_similar_only_is_never_found(filled: StatementWorld, tmp_path: Path) -> None:

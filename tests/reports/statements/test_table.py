@@ -19,7 +19,7 @@ from registry.withdrawals.record import withdraw
 from reports.statements.document import read_statement
 from reports.statements.facts import StatementFacts
 from reports.tables.write import export_table
-from tests.support.statement_world import StatementWorld, fill_statement_world, make_statement_world
+from tests.support.statement_world import StatementWorld, fill_statement_world, make_statement_world, record_run
 from tests.support.works import NOW
 
 ADA, BO, MISSPELT = "Ada Example", "Bo Example", "Ada Exmaple"
@@ -85,6 +85,12 @@ def figures_of(facts: StatementFacts) -> dict[str, Any]:
         "claims_made": sum(claim.theirs for claim in facts.claims),
         "claims_on_works": sum(not claim.theirs for claim in facts.claims),
         "claims_open": sum(claim.state == "open" for claim in facts.claims),
+        "findings": tested.findings,
+        "findings_by_chance": pytest.approx(tested.findings_by_chance),
+        "joint_by_chance": pytest.approx(tested.joint_by_chance),
+        "over_all_images_p": min((each.p_value for each in facts.over_all_images), default=None),
+        "over_all_images_q": min((each.q_value for each in facts.over_all_images), default=None),
+        "over_all_images_passes": any(each.passes for each in facts.over_all_images) if facts.over_all_images else None,
     }
 
 
@@ -104,7 +110,9 @@ def test_as_registered(world: StatementWorld, tmp_path: Path) -> None:
     are nought.
     """
     add_rightsholder(world.registry, "Cy Without", NOW)
+    record_run(world, {ADA: (0.0002, 0.0006), BO: (0.4, 0.5)})
     rows = check(world, tmp_path)
+    assert [rows[name]["over_all_images_passes"] for name in (ADA, BO, MISSPELT)] == [True, False, None]
     assert {name: row["works"] for name, row in rows.items()} == {ADA: 6, BO: 4, MISSPELT: 2, "Cy Without": 0}
     assert any(row["outputs_found"] for row in rows.values())
     assert rows["Cy Without"]["outputs_audited"] == 7
