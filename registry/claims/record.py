@@ -26,10 +26,11 @@ from registry.errors import InputError, NotFoundError, RegistryError, UsageError
 from registry.event_log.events import Change, changing
 from registry.permissions.derived_columns import recompute
 from registry.rightsholders.names import rightsholder_ids
+from registry.rightsholders.no_names import stated_rightsholder
 from registry.similarity.search import LookAlike, QueryImage, find_lookalikes, sha256_bounded
 from registry.storage.database import Registry
 from registry.storage.tables import Claim
-from registry.text import stated_reason, stated_text
+from registry.text import stated_reason
 from registry.works.lookup import resolve_rightsholder, resolve_works
 
 LARGEST_EVIDENCE = 2**28
@@ -117,9 +118,9 @@ def open_claim(
         InputError: a text that cannot be kept, or too many pictures.
         UsageError: neither works nor images were given.
     """
-    name, said = stated_text(claimant, "claimant's name"), stated_reason(statement, "statement")
-    if name is None:
-        raise InputError("the claimant's name is empty")
+    by_id = re.fullmatch("#[0-9]+", claimant.strip())
+    name = by_id[0] if by_id else stated_rightsholder(claimant, "claimant's name")
+    said = stated_reason(statement, "statement")
     if not works and not images:
         raise UsageError("got neither works nor images; give --work or --image, once or more")
     if len(images) > MOST_IMAGES:
@@ -128,10 +129,9 @@ def open_claim(
         )
     with changing(registry, now) as change:
         matches, unmatched = _match(change.connection, works, images)
-        if re.fullmatch("#[0-9]+", name):
-            rightsholder_id = resolve_rightsholder(change.connection, name)
-        else:
-            rightsholder_id = rightsholder_ids(change, [name])[name]
+        rightsholder_id = (
+            resolve_rightsholder(change.connection, name) if by_id else rightsholder_ids(change, [name])[name]
+        )
         claim = Claim(
             id=change.next_id("claim"),
             rightsholder_id=rightsholder_id,

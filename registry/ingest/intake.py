@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from registry.ingest.findings import Finding, FindingLog, Kind
 from registry.ingest.owners.declarations import Declaration, NoDeclaration, OwnerSource
 from registry.ingest.reading.shard_facts import hash_conflict, with_facts
 from registry.ingest.store.files import Changes, FileStore, Item, Place
+from registry.rightsholders.no_names import names_nobody
 
 BATCH_SECONDS = 10.0
 """After this time a batch is stored even if it is small, so that a killed run loses little."""
@@ -32,6 +34,8 @@ class Intake:
         self._licence: str | None = getattr(owners, "licence", None)
         self._total = Changes()
         self._present = array("q")
+        self._known_hashes = frozenset(self.known.values())
+        self._unstated: list[tuple[str, str, NoDeclaration]] = []  # files with known bytes, path and hash
         self._kept: set[str] = set()  # paths of known works without an owner now: not missing
         self._batch: list[Item] = []
         self._bytes = 0
@@ -58,6 +62,7 @@ class Intake:
         present = np.frombuffer(self._present, np.int64) if self._present else np.empty(0, np.int64)
         absent = [place for place in self.store.absent(present) if place.path not in self._kept]
         moved = {place.asset_id: candidates[place.asset_id][0] for place in absent if place.asset_id in candidates}
+        moved |= self._renamed({place.asset_id: place for place in absent if place.asset_id not in moved})
         self._count(self.store.move([(asset_id, path, stated) for asset_id, (path, stated) in moved.items()]))
         gone = [place for place in absent if place.asset_id not in moved]
         if gone:
@@ -81,18 +86,54 @@ class Intake:
             return
         declaration = self.owners.declare(result.path, result.sha256)
         if isinstance(declaration, NoDeclaration):
-            self.findings.add(Finding(result.path, Kind.REFUSED, declaration.reason))
             if isinstance(result, KnownWork) or self.known.get(result.path) == result.sha256:
                 self._kept.add(result.path)
+            elif result.sha256 in self._known_hashes:
+                self._unstated.append((result.path, result.sha256, declaration))  # perhaps a renamed work
+                return
+            self.findings.add(Finding(result.path, Kind.REFUSED, declaration.reason))
             return
         if isinstance(result, Work):
             if result.facts:
+                self._note_nobody(result.path, declaration, result.facts)
                 declaration = with_facts(declaration, result.facts, self._licence)
                 if conflict := hash_conflict(result.facts, result.sha256):
                     self.findings.add(Finding(result.path, Kind.CONFLICT, conflict))
             if result.embedded:
                 self._bytes += len(result.embedded.xmp or b"") + 2_000
         self._batch.append((result, declaration))
+
+    def _renamed(self, absent: Mapping[int, Place]) -> dict[int, tuple[str, Declaration]]:
+        """Works that lie where the owner source states nothing: their new paths and declarations.
+
+        What is stated for the old path counts, else what is recorded. Every such file is a finding.
+        """
+        places = self.store.places_of([sha256 for _, sha256, _ in self._unstated]) if self._unstated else {}
+        moved: dict[int, tuple[str, Declaration]] = {}
+        for path, sha256, unstated in self._unstated:
+            place = places.get(sha256)
+            if place is None or place.asset_id not in absent or place.asset_id in moved:
+                self.findings.add(Finding(path, Kind.REFUSED, unstated.reason))
+                continue
+            declaration = self.owners.declare(place.path, sha256)
+            if isinstance(declaration, NoDeclaration):
+                declaration = Declaration("registered before")
+                reason = (
+                    f"{unstated.reason}; it is the registered work {place.path}, whose record stays, at its new path"
+                )
+                self.findings.add(Finding(path, Kind.REFUSED, reason))
+            else:
+                reason = f"the registered work now lies at {path}; correct the path where its owner is stated"
+                self.findings.add(Finding(place.path, Kind.ROW, reason))
+            moved[place.asset_id] = path, declaration
+        return moved
+
+    def _note_nobody(self, path: str, declaration: Declaration, facts: Mapping[str, Any]) -> None:
+        said = facts.get("rightsholder")
+        if declaration.rightsholder is None and said and names_nobody(said):
+            self.findings.add(
+                Finding(path, Kind.ROW, f"its .json says {said[:80]!r}, which names nobody: no rightsholder")
+            )
 
     def _record_duplicates(self, moved: dict[int, tuple[str, Declaration]]) -> None:
         elsewhere = [each for each in self._total.elsewhere if not self._is_moved(each, moved)]

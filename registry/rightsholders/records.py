@@ -28,6 +28,7 @@ from registry.event_log.events import Change, changing
 from registry.permissions.derived_columns import recompute
 from registry.rightsholders.identifiers import Identifier
 from registry.rightsholders.names import rightsholder_ids
+from registry.rightsholders.no_names import stated_rightsholder
 from registry.storage.database import Registry
 from registry.storage.tables import RightsholderDetails, RightsholderIdentifier, RightsholderMerge
 from registry.text import stated_reason, stated_text
@@ -127,9 +128,7 @@ def add_rightsholder(registry: Registry, name: str, now: datetime) -> int:
     Raises:
         InputError: no name, or one that cannot be kept.
     """
-    stated = stated_text(name, "rightsholder's name")
-    if stated is None:
-        raise InputError("the rightsholder's name is empty")
+    stated = stated_rightsholder(name, "rightsholder's name")
     with changing(registry, now) as change:
         first = change.next_id("rightsholder")
         number = rightsholder_ids(change, [stated])[stated]

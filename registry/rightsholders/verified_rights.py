@@ -18,11 +18,12 @@ from registry.errors import NotFoundError, UsageError
 from registry.event_log.events import LISTED, Change, changing
 from registry.permissions.reviews import listed, subjects_of
 from registry.rightsholders.names import licence_ids, rightsholder_ids
+from registry.rightsholders.no_names import stated_rightsholder
 from registry.site_policies.store import recompute_with_policies
 from registry.storage.database import Registry
 from registry.storage.results import records
 from registry.storage.selection import selected_works
-from registry.text import stated_reason, stated_text
+from registry.text import stated_reason, stated_text, tidy
 from registry.withdrawals.record import cover_later_works
 
 
@@ -58,12 +59,15 @@ def verify_rights(
 
     Raises:
         UsageError: nothing was given.
+        InputError: the rightsholder's name names nobody, or a text cannot be kept.
         NotFoundError: a work or the rightsholder is not registered.
     """
     texts = {"title": title, "creator": creator, "source_url": source_url}
     given: dict[str, Any] = {name: stated_text(value, name) for name, value in texts.items()}
     stated = stated_text(licence, "licence")
-    holder = stated_text(rightsholder, "rightsholder") if isinstance(rightsholder, str) else rightsholder
+    holder = rightsholder
+    if isinstance(rightsholder, str):
+        holder = stated_rightsholder(rightsholder) if tidy(rightsholder) else None
     origin = stated_reason(recorded_from, "origin")
     if holder is None and stated is None and not any(given.values()):
         raise UsageError("got nothing to verify; give a rightsholder, a licence, a title, a creator or a source")

@@ -6,7 +6,7 @@ bounded by rows and by bytes, so that long texts do not need more memory.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from registry.ingest.bulk.checks import suspected
@@ -30,12 +31,15 @@ from registry.ingest.lists.columns import (
 from registry.ingest.lists.connection import reader, translated_errors
 from registry.ingest.lists.source import ListSource
 from registry.ingest.store.matching import identities_of, keys_of
+from registry.rightsholders.no_names import names_nobody
 
 ROWS = 4 * 122_880
 """Rows of a batch: four of the blocks in which DuckDB stores rows."""
 BYTES = 2**27
 """Bytes after which a batch ends with fewer rows."""
 UNOWNED = "no rightsholder is stated"
+_MOST_WORDS = 100
+"""Words for nobody that a batch names; further ones count as empty cells without their words."""
 _FETCHED = 2_048
 """Rows that are fetched together: with the longest texts in all columns they fit into memory."""
 
@@ -50,6 +54,9 @@ class Batch:
     """Canonical columns of the list, ``identity`` and ``row_number``, in one piece."""
     refused: tuple[tuple[str, int], ...] = field(default=())
     """Reason and row number, in order."""
+    nobody: tuple[tuple[str, int], ...] = field(default=())
+    """Words that name nobody in place of a rightsholder, and the first row number of each; only
+    those whose rows may be registered."""
 
 
 def read_ahead(source: ListSource, data_set_id: int, *, allow_unowned: bool) -> Generator[Batch, None, None]:
@@ -130,7 +137,8 @@ class _Checker:
         (whole,) = pa.Table.from_batches(parts).combine_chunks().to_batches(max_chunksize=None)
         parts.clear()
         whole = tidied(whole, self.source.untidied)
-        refused = self._reasons(whole)
+        whole, nobody = self._without_nobody(whole)
+        refused = self._reasons(whole, nobody)
         rows = pa.Table.from_batches([whole])
         rows = rows.select([name for name in rows.column_names if name not in self.further])
         if refused:
@@ -138,9 +146,32 @@ class _Checker:
             rows = rows.filter(pa.array(~np.isin(_numbers(whole), numbers))).combine_chunks()
         keys = keys_of(rows, self.data_set_id)
         rows = rows.append_column("identity", pa.array(identities_of(self.connection, keys)))
-        return Batch(whole.num_rows, rows, tuple(refused))
+        left_out = {number for _, number in refused}
+        kept = ((word, numbers) for word, numbers in nobody.items() if numbers[0] not in left_out)
+        return Batch(whole.num_rows, rows, tuple(refused), tuple((word, numbers[0]) for word, numbers in kept))
 
-    def _reasons(self, whole: pa.RecordBatch) -> list[tuple[str, int]]:
+    def _without_nobody(self, whole: pa.RecordBatch) -> tuple[pa.RecordBatch, dict[str, list[int]]]:
+        """Replace words that name nobody in place of a rightsholder by the default, or by null.
+
+        Returns:
+            The batch, and the numbers of the rows by such word.
+        """
+        place = whole.schema.get_field_index("rightsholder")
+        if place < 0:
+            return whole, {}
+        encoded = whole.column(place).dictionary_encode()
+        names = encoded.dictionary.to_pylist()
+        nobody = np.flatnonzero([names_nobody(name) for name in names])
+        if not len(nobody):
+            return whole, {}
+        codes = np.asarray(encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False))
+        numbers = _numbers(whole)
+        found = {names[code]: numbers[codes == code].tolist() for code in nobody[:_MOST_WORDS].tolist()}
+        default = pa.scalar(self.source.defaults.get("rightsholder"), whole.column(place).type)
+        column = pc.if_else(pa.array(np.isin(codes, nobody)), default, whole.column(place))
+        return whole.set_column(place, whole.schema.field(place), column), found
+
+    def _reasons(self, whole: pa.RecordBatch, nobody: Mapping[str, Sequence[int]]) -> list[tuple[str, int]]:
         rows = suspected(self.source, whole)
         owned = np.ones(whole.num_rows, bool)
         if not self.allow_unowned:
@@ -151,6 +182,8 @@ class _Checker:
                 else ~owned
             )
         refused: dict[int, str] = dict.fromkeys(_numbers(whole)[~owned].tolist(), UNOWNED)
+        for word, numbers in nobody.items():
+            refused.update((number, f"{UNOWNED}: {word!r} names nobody") for number in numbers if number in refused)
         if rows.any():
             self.connection.register("suspected_rows", pa.Table.from_batches([whole]).filter(pa.array(rows)))
             found = self.connection.execute(

@@ -29,6 +29,7 @@ from registry.ingest.bulk.store import ListStore, Stored
 from registry.ingest.findings import Finding
 from registry.ingest.lists import ListSource
 from registry.ingest.store.data_set import SourceDataSet
+from registry.rightsholders.no_names import stated_rightsholder
 from registry.storage.database import Registry
 from registry.withdrawals.record import cover_later_works
 
@@ -174,7 +175,12 @@ def register_list(
 
 
 def with_defaults(source: ListSource, rightsholder: str | None, licence: str | None) -> ListSource:
-    """The list with a rightsholder and licence for rows that state none."""
+    """The list with a rightsholder and licence for rows that state none.
+
+    Raises:
+        InputError: the rightsholder names nobody.
+    """
+    rightsholder = stated_rightsholder(rightsholder) if rightsholder else None
     given = {"rightsholder": rightsholder, "licence": licence}
     defaults = {**source.defaults, **{name: value for name, value in given.items() if value}}
     return replace(source, defaults=MappingProxyType(defaults))

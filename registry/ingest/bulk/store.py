@@ -60,12 +60,19 @@ class ListStore:
         """Columns of the rights that the list has."""
         self.findings: list[Finding] = []
         """The first conflicts with the registry."""
+        self.nobody: set[str] = set()
+        """Words of the findings about rightsholders that name nobody."""
         self.stated = np.empty(0, bool)  # by asset id: whether an earlier row declared it
 
     def add(self, change: Change, batch: Rows) -> Stored:
         change.connection.execute(f"SET memory_limit = '{_MEMORY}'")
         if batch.rows.num_rows >= _WORTH_IT:
             change.connection.execute(f"SET disabled_compression_methods = '{_PLAIN}'")
+        for word, number in batch.nobody:
+            if len(self.findings) < NAMED and word not in self.nobody:
+                self.nobody.add(word)
+                reason = f"{word!r} names nobody: it counts as an empty cell"
+                self.findings.append(Finding(self.source.place(number), Kind.ROW, reason))
         rows = batch.rows.drop_columns([name for name in _LEFT_OUT if name in batch.rows.column_names])
         if "attributes" in self.columns:  # a row without attributes states that there are none
             attributes = pc.fill_null(rows.column("attributes"), "{}")

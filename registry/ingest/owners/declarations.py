@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from registry.ingest.findings import Finding
+from registry.rightsholders.no_names import names_nobody, stated_rightsholder
 from registry.text import has_control_characters, tidy
 
 
@@ -68,6 +69,15 @@ class OneOwner(OwnerSource):
     licence: str | None
     recorded_from: str = "command line"
 
+    def __post_init__(self) -> None:
+        """Check the name.
+
+        Raises:
+            InputError: it is empty or names nobody.
+        """
+        if self.rightsholder is not None:
+            stated_rightsholder(self.rightsholder)
+
     def declare(self, path: str, sha256: str) -> Declaration:  # noqa: ARG002 - all files alike
         return self._declaration
 
@@ -98,6 +108,10 @@ class FolderPerRightsholder(OwnerSource):
         name = tidy(folder)
         if name is None and not self.allow_unowned:
             return NoDeclaration("no owner stated: it is not in a rightsholder's folder")
+        if name is not None and names_nobody(name):
+            if not self.allow_unowned:
+                return NoDeclaration(f"no owner stated: its folder is named {name!r}, which names nobody")
+            name = None
         if name is not None and has_control_characters(name):
             return NoDeclaration("the folder's name has control characters, which a rightsholder's name must not have")
         return Declaration(self.recorded_from, rightsholder=name, licence=self.licence)

@@ -22,6 +22,7 @@ from registry.errors import InputError
 from registry.ingest.findings import Finding, Kind
 from registry.ingest.owners.declarations import Declaration, Holder, NoDeclaration, OwnerSource
 from registry.ingest.owners.table_files import TableRow, read_table
+from registry.rightsholders.no_names import names_nobody
 from registry.text import BLANKS, has_control_characters, tidy
 
 _OTHER_NAMES: Mapping[str, str] = MappingProxyType({"license": "licence", "url": "source_url"})
@@ -56,6 +57,7 @@ class OwnerTable(OwnerSource):
         self._declarations: dict[str, Declaration] = {}
         self._spellings: dict[str, str] = {}  # the key as the table has it, and the hash it states
         self._hashes: dict[str, str] = {}
+        self._nobody: dict[str, str] = {}  # words for nobody, in place of a rightsholder
         self._lines: dict[str, int] = {}
         self._spoiled: dict[str, str] = {}
         self._asked: set[str] = set()
@@ -75,7 +77,9 @@ class OwnerTable(OwnerSource):
         if self._hashes.get(key, sha256) != sha256:
             return NoDeclaration(f"its content is not that of line {self._lines[key]} of {self.name} (another sha256)")
         if declaration.rightsholder is None and not self.allow_unowned:
-            return NoDeclaration(f"no owner stated: line {self._lines[key]} of {self.name} has no rightsholder")
+            said = self._nobody.get(key)
+            instead = f"says {said!r}, which names nobody" if said else "has no rightsholder"
+            return NoDeclaration(f"no owner stated: line {self._lines[key]} of {self.name} {instead}")
         return declaration
 
     def unused(self) -> list[Finding]:
@@ -90,11 +94,17 @@ class OwnerTable(OwnerSource):
         spelling = (values.get(self.key) or "").strip(BLANKS)
         try:
             key = self._key_of(row, values)
+            said = self._take_nobody(values)
             declaration = self._declaration(values)
         except _UnusableRowError as error:
             self.findings.append(Finding(spelling, Kind.ROW, f"line {row.number} of {self.name}: {error}"))
             return
         earlier = self._lines.get(key)
+        if said and earlier is None:
+            self._nobody[key] = said[0]
+        if said and (self.allow_unowned or declaration.rightsholder):
+            reason = f"line {row.number} of {self.name}: {', '.join(map(repr, said))} names nobody: no rightsholder"
+            self.findings.append(Finding(spelling, Kind.ROW, reason))
         if earlier is None:
             self._lines[key] = row.number
             self._spellings[key] = spelling
@@ -109,6 +119,14 @@ class OwnerTable(OwnerSource):
         self.findings.append(Finding(spelling, Kind.ROW, reason))
         if not same:
             self._spoiled[key] = reason
+
+    def _take_nobody(self, values: dict[str, str | None]) -> list[str]:
+        """Empty the cells that name nobody in place of a rightsholder; returns their words."""
+        columns = ["rightsholder", *(each["name"] for each in self._holder_columns.values())]
+        found = [name for name in dict.fromkeys(columns) if (text := tidy(values.get(name))) and names_nobody(text)]
+        said = [str(tidy(values[name])) for name in found]
+        values |= dict.fromkeys(found)
+        return said
 
     def _key_of(self, row: TableRow, values: Mapping[str, str | None]) -> str:
         if len(row.values) != len(self.columns):

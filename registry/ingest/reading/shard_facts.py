@@ -13,6 +13,7 @@ from typing import Any
 
 from registry.ingest.owners.declarations import Declaration
 from registry.metadata.values import clean
+from registry.rightsholders.no_names import names_nobody
 from registry.text import tidy
 
 LONGEST = 4_096
@@ -61,12 +62,17 @@ def facts_of(facts: Mapping[str, Any], caption: str | None) -> dict[str, Any]:
 
 
 def with_facts(declaration: Declaration, facts: Mapping[str, Any], default_licence: str | None) -> Declaration:
-    """The declaration with a shard's facts; their licence replaces only ``default_licence``."""
+    """The declaration with a shard's facts; their licence replaces only ``default_licence``.
+
+    A rightsholder that names nobody is left out.
+    """
     changes = {
         name: facts[name]
         for name in ("rightsholder", "creator", "title", "source_url")
         if getattr(declaration, name) is None and name in facts
     }
+    if "rightsholder" in changes and names_nobody(changes["rightsholder"]):
+        del changes["rightsholder"]
     if "licence" in facts and declaration.licence in (None, default_licence):
         changes["licence"] = facts["licence"]
     return replace(declaration, **changes, attributes={**facts.get("attributes", {}), **(declaration.attributes or {})})

@@ -19,6 +19,7 @@ from registry.ingest.owners.declarations import Declaration
 from registry.ingest.store.rows import insert_rows
 from registry.licences import LicencePermission, LicenceTerms, read_licence
 from registry.metadata import EmbeddedMetadata
+from registry.rightsholders.no_names import names_nobody
 from registry.signals import TRAINING, Category, Protocol, RightsSignal, Use
 
 _TEXTS = (
@@ -164,6 +165,8 @@ def _agree(one: str, other: str) -> bool:
 
 
 def _name(text: str) -> str:
+    if names_nobody(text):
+        return ""
     words = unicodedata.normalize("NFKC", text).casefold()
     words = re.sub(r"[\W_]+", " ", words)
     return " ".join(_BOILERPLATE.sub(" ", words).split())

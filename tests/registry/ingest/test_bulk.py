@@ -384,6 +384,33 @@ def test_defaults_and_unowned_works(registry: Registry, tmp_path: Path) -> None:
     assert query(registry, "SELECT permission, rightsholder_id FROM asset") == [("permitted", 0)]
 
 
+def test_words_for_nobody_are_empty_cells(registry: Registry, tmp_path: Path) -> None:
+    """Refused with the words, or replaced by the default; a recorded name is not replaced."""
+    path = csv(
+        tmp_path / "a.csv",
+        "url,rightsholder\nhttps://a.org/1,Unknown\nhttps://a.org/2,Ada\nhttps://a.org/3,n.a.\nhttps://a.org/4,\n"
+        "https://a.org/5,Unknown\n",
+    )
+    report = take(registry, path)
+    assert [(refusal.reason, refusal.first) for refusal in report.refusals] == [
+        (f"{UNOWNED}: 'Unknown' names nobody", (1, 5)),
+        (UNOWNED, (4,)),
+        (f"{UNOWNED}: 'n.a.' names nobody", (3,)),
+    ]
+    owners = "SELECT url, name FROM asset LEFT JOIN rightsholder ON rightsholder.id = rightsholder_id ORDER BY url"
+    assert query(registry, owners) == [("https://a.org/2", "Ada")]
+    report = take(registry, path, rightsholder="Bob")
+    assert [name for _, name in query(registry, owners)] == ["Bob", "Ada", "Bob", "Bob", "Bob"]
+    assert [(finding.path, finding.reason) for finding in report.findings] == [
+        ("row 1", "'Unknown' names nobody: it counts as an empty cell"),
+        ("row 3", "'n.a.' names nobody: it counts as an empty cell"),
+    ]
+    again = csv(tmp_path / "b.csv", "url,rightsholder\nhttps://a.org/2,???\n")
+    assert take(registry, again, allow_unowned=True).changed_nothing
+    with pytest.raises(InputError, match="names nobody"):
+        take(registry, again, rightsholder="desconocido")
+
+
 def test_a_file_and_a_list_that_mean_the_same_work(registry: Registry, tmp_path: Path) -> None:
     """A row with the hash of a file that is registered is that work."""
     data = encoded(picture(1))

@@ -159,6 +159,56 @@ def test_a_moved_file_is_the_same_work_at_its_new_path(registry: Registry, folde
     assert rows(registry, "asset_id", "path", "rightsholder") == [(0, "deep/c.png", "Zoe"), (1, "b.png", "Ada Example")]
 
 
+def test_a_renamed_file_is_never_missing(registry: Registry, folder: Path, tmp_path: Path) -> None:
+    """The row for the old path counts, and the finding names both paths; without any row, what is
+    recorded stays. A copy of a work that is in its place is refused as any file without a row.
+    """
+    write_pictures(folder, ["0.png", "1.png", "2.png"])
+    table = [{"path": f"{number}.png", "rightsholder": "Ada", "licence": "CC-BY-4.0"} for number in range(3)]
+    register(registry, folder, OwnerTable(write_csv(tmp_path / "o.csv", table)))
+    (folder / "0.png").rename(folder / "renamed.png")
+    (folder / "1.png").rename(folder / "other.png")
+    write(folder / "copy.png", (folder / "2.png").read_bytes())
+    stale = OwnerTable(write_csv(tmp_path / "p.csv", [table[0], table[2]]))
+    report = register(registry, folder, stale)
+    assert (report.moved, report.unchanged, report.missing, report.declarations_changed) == (2, 1, 0, 0)
+    assert listed(report) == {
+        "0.png": "row: the registered work now lies at renamed.png; correct the path where its owner is stated",
+        "other.png": "refused: no owner stated: p.csv has no row for it; it is the registered work 1.png, whose record "
+        "stays, at its new path",
+        "copy.png": "refused: no owner stated: p.csv has no row for it",
+    }
+    assert rows(registry, "path", "rightsholder", "missing_since") == [
+        ("renamed.png", "Ada", None),
+        ("other.png", "Ada", None),
+        ("2.png", "Ada", None),
+    ]
+
+
+def test_words_for_nobody_are_no_rightsholder(registry: Registry, folder: Path, tmp_path: Path) -> None:
+    """In a table, as a folder's name and as a list's cell: refused with the words, or registered
+    without a rightsholder where that is allowed; a name that is recorded is not replaced.
+    """
+    write_pictures(folder, ["a.png", "b.png"])
+    table = [{"path": "a.png", "rightsholder": "N/A"}, {"path": "b.png", "rightsholder": "Ada"}]
+    path = write_csv(tmp_path / "o.csv", table)
+    report = register(registry, folder, OwnerTable(path))
+    assert listed(report) == {"a.png": "refused: no owner stated: line 2 of o.csv says 'N/A', which names nobody"}
+    table = [{"path": "a.png", "rightsholder": "unbekannt"}, {"path": "b.png", "rightsholder": "Unknown"}]
+    report = register(registry, folder, OwnerTable(write_csv(tmp_path / "p.csv", table), allow_unowned=True))
+    assert listed(report) == {
+        "a.png": "row: line 2 of p.csv: 'unbekannt' names nobody: no rightsholder",
+        "b.png": "row: line 3 of p.csv: 'Unknown' names nobody: no rightsholder",
+    }
+    assert rows(registry, "path", "rightsholder") == [("b.png", "Ada"), ("a.png", None)]
+    other = write_pictures(tmp_path / "other", ["inconnu/a.png", "Zoe/b.png"], first=5)
+    assert listed(register(registry, other, FolderPerRightsholder(None))) == {
+        "inconnu/a.png": "refused: no owner stated: its folder is named 'inconnu', which names nobody"
+    }
+    with pytest.raises(InputError, match="'anonymous', which names nobody; give a name"):
+        register(registry, other, OneOwner("anonymous", None))
+
+
 def test_two_files_that_exchange_their_names_stay_two_works(registry: Registry, folder: Path) -> None:
     """Each keeps its id and gets the other's path."""
     write_pictures(folder, ["a.png", "b.png"])
