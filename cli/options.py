@@ -51,6 +51,13 @@ PermissionFilter = Annotated[
         help="Only works with this permission: permitted, unclear, constrained, prohibited or withdrawn.",
     ),
 ]
+SyntheticFilter = Annotated[
+    bool | None,
+    typer.Option(
+        "--synthetic/--not-synthetic",
+        help="Only works whose files say that an AI model made them, wholly or partly; or only the others.",
+    ),
+]
 WorksOfRightsholderOption = Annotated[
     str | None, typer.Option("--rightsholder", metavar="NAME", help="All works of this rightsholder: name or '#ID'.")
 ]

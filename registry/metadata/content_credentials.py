@@ -40,23 +40,38 @@ _USES = {"allowed": Use.ALLOWED, "notallowed": Use.PROHIBITED, "constrained": Us
 
 def read_credentials(
     data: bytes, media_type: str, problems: Problems
-) -> tuple[ContentCredentials | None, tuple[RightsSignal, ...]]:
-    """The content of the manifests in a file. An unreadable one is a problem, never an error."""
+) -> tuple[ContentCredentials | None, tuple[RightsSignal, ...], tuple[str, ...]]:
+    """The manifests in a file, their signals, and the digital source types of their actions.
+
+    An unreadable one is a problem, never an error.
+    """
     try:
         import c2pa
     except Exception as error:  # without the extra, or its library does not load on this system
         problems.add_error("it has a C2PA manifest; to read it, install creditline[c2pa]", error)
-        return None, ()
+        return None, (), ()
     try:
         with (
             c2pa.Context.from_dict(OFFLINE) as context,
             c2pa.Reader(media_type, io.BytesIO(data), context=context) as reader,
         ):
             store = json.loads(reader.json())
-        return _credentials(store, problems), tuple(_signals(store, problems))
+        return _credentials(store, problems), tuple(_signals(store, problems)), tuple(_source_types(store))
     except Exception as error:
         problems.add_error("the C2PA manifest cannot be read", error)
-        return None, ()
+        return None, (), ()
+
+
+def _source_types(store: Mapping[str, Any]) -> dict[str, None]:
+    """What the actions of all manifests say the file, or a part of it, was made from."""
+    found: dict[str, None] = {}
+    for manifest in _mapping(store.get("manifests")).values():
+        for assertion in _listed(_mapping(manifest).get("assertions")):
+            if str(_mapping(assertion).get("label")).startswith("c2pa.actions"):
+                for action in _listed(_mapping(_mapping(assertion).get("data")).get("actions")):
+                    if source := _text(_mapping(action).get("digitalSourceType")):
+                        found[source] = None
+    return found
 
 
 def _credentials(store: Mapping[str, Any], problems: Problems) -> ContentCredentials:
@@ -118,8 +133,7 @@ def _signals(store: Mapping[str, Any], problems: Problems) -> Iterator[RightsSig
 
 
 def _signals_of(manifest: Mapping[str, Any], found_in: str, problems: Problems) -> Iterator[RightsSignal]:
-    assertions = manifest.get("assertions")
-    for assertion in assertions if isinstance(assertions, list) else ():
+    for assertion in _listed(manifest.get("assertions")):
         # A label may end in a version (.v2) and in a number where there are several (__1).
         label = str(_mapping(assertion).get("label")).split("__", 1)[0]
         if not _ABOUT_TRAINING.search(label):
@@ -177,6 +191,10 @@ def _signal(protocol: Protocol, name: str, entry: object, found_in: str, problem
 
 def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _listed(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _text(value: object) -> str | None:

@@ -17,6 +17,7 @@ from registry.metadata.containers import locate
 from registry.metadata.content_credentials import read_credentials
 from registry.metadata.exif import read_exif, read_tags
 from registry.metadata.iptc import read_iptc
+from registry.metadata.synthetic import C2PA_SOURCE
 from registry.metadata.values import EmbeddedMetadata, Problems, put
 from registry.metadata.xmp import read_xmp
 from registry.signals import RightsSignal
@@ -53,8 +54,9 @@ def read_embedded(image: Image.Image, data: bytes, *, credentials: bool = True) 
     elif blocks.has_c2pa:
         name = str(image.format)
         media_type = _MEDIA_TYPES.get(name) or Image.MIME.get(name, "application/octet-stream")
-        found, reserved = read_credentials(data, media_type, problems)
+        found, reserved, sources = read_credentials(data, media_type, problems)
         signals += reserved
+        put(fields.setdefault("c2pa", {}), C2PA_SOURCE, "; ".join(sources), problems, "C2PA")
     return EmbeddedMetadata.gathered(
         fields,
         xmp=blocks.xmp[0] if blocks.xmp else None,

@@ -17,6 +17,7 @@ from typing import Any
 from registry.errors import InputError
 from registry.messages import plain_reason
 from registry.metadata.byte_text import from_windows
+from registry.metadata.synthetic import C2PA_SOURCE
 from registry.signals import Category, Protocol, RightsSignal, Use
 
 LONGEST_VALUE = 4_096
@@ -62,7 +63,7 @@ SOURCES: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
             ("png", "Description"),
             ("png", "Comment"),
         ),
-        "digital_source_type": (("xmp", "Iptc4xmpExt:DigitalSourceType"),),
+        "digital_source_type": (("xmp", "Iptc4xmpExt:DigitalSourceType"), ("c2pa", C2PA_SOURCE)),
     }
 )
 """Places of each field, best first: XMP, then IPTC-IIM, then EXIF, then a PNG's own keywords. XMP

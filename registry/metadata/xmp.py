@@ -20,6 +20,7 @@ from xml.etree.ElementTree import Element
 from registry.limited_xml import parse_xml
 from registry.metadata import plus
 from registry.metadata.byte_text import WINDOWS_BYTES
+from registry.metadata.synthetic import AI_PROPERTIES
 from registry.metadata.values import MOST_SIGNALS, Problems, clean, put
 from registry.signals import LONGEST_RAW, Category, Protocol, RightsSignal, Use
 
@@ -40,9 +41,6 @@ _IN_EVERY_LANGUAGE = frozenset(
     }
 )
 """Texts about rights: a reservation may stand in one language only."""
-
-AI_PROPERTIES = ("AIPromptInformation", "AIPromptWriterName", "AISystemUsed", "AISystemVersionUsed")
-"""Of IPTC's Photo Metadata Standard 2025.1: how a generative system made the picture."""
 
 PROPERTIES: Mapping[str, str] = MappingProxyType(
     {

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 import duckdb
 
+from registry.metadata.synthetic import AI_PROPERTIES, AI_SOURCES, C2PA_SOURCE
 from registry.permissions.rule import CURRENT_CLAIMS, CURRENT_REVIEWS, CURRENT_SIGNALS, GROUNDS
 from registry.storage.current_rights import ASSET_RIGHTS, rightsholders_among
 
@@ -100,6 +101,22 @@ _RIGHTSHOLDER_CURRENT = """
     ) AS merged ON merged.merged_into = rightsholder.id
     WHERE rightsholder.merged_into IS NULL
 """
+
+_SYNTHETIC_WORK = f"""
+    SELECT asset_id, string_agg(sign, '; ' ORDER BY sign) AS signs FROM (
+        SELECT asset_id, 'its digital source type is ' || source AS sign
+        FROM (
+            SELECT asset_id, unnest(string_split(concat_ws('; ', fields ->> '$.xmp."Iptc4xmpExt:DigitalSourceType"',
+                fields ->> '$.c2pa.{C2PA_SOURCE}', digital_source_type), '; ')) AS source
+            FROM embedded_metadata WHERE digital_source_type IS NOT NULL
+        )
+        WHERE regexp_extract(lower(source), '[a-z]*$') IN ({", ".join(f"'{each}'" for each in AI_SOURCES)})
+        UNION
+        SELECT asset_id, name || ' is ' || (fields ->> ('$.xmp."Iptc4xmpExt:' || name || '"')) AS sign
+        FROM embedded_metadata, (SELECT unnest([{", ".join(f"'{each}'" for each in AI_PROPERTIES)}]) AS name)
+        WHERE contains(fields::VARCHAR, 'Iptc4xmpExt:AI')
+    ) WHERE sign IS NOT NULL GROUP BY asset_id
+"""  # noqa: S608 - constants
 
 _WITHDRAWN_WORK = """
     SELECT withdrawal_work.asset_id, withdrawal.id AS withdrawal_id, withdrawal.scope, withdrawal.reason,
@@ -196,6 +213,7 @@ VIEWS: Mapping[str, str] = MappingProxyType(
         "current_claim": _CURRENT_CLAIM,
         "open_claim": "SELECT * FROM current_claim WHERE state = 'open'",
         "rightsholder_current": _RIGHTSHOLDER_CURRENT,
+        "synthetic_work": _SYNTHETIC_WORK,
         "withdrawn_work": _WITHDRAWN_WORK,
         "encoded_work": _ENCODED_WORK,
         "trained_member": _TRAINED_MEMBER,

@@ -58,6 +58,7 @@ VIEWS = frozenset(
         "permission_ground",
         "rights_history",
         "rightsholder_current",
+        "synthetic_work",
         "trained_member",
         "withdrawn_work",
         "work",

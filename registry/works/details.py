@@ -19,6 +19,7 @@ _SECTIONS = {
     "rights_history": "SELECT * EXCLUDE (asset_id) FROM rights_history WHERE asset_id = ? ORDER BY rights_id DESC",
     "embedded_metadata": "SELECT * EXCLUDE (asset_id, xmp), octet_length(xmp) AS xmp_bytes FROM embedded_metadata "
     "WHERE asset_id = ? ORDER BY id DESC",
+    "synthetic": "SELECT signs FROM synthetic_work WHERE asset_id = ?",
     "signals": "SELECT * EXCLUDE (asset_id) FROM rights_signal WHERE asset_id = ? ORDER BY protocol, category, id",
     "claims": "SELECT current_claim.* EXCLUDE (works), matched_by, distance FROM claim_work "
     "JOIN current_claim ON current_claim.claim_id = claim_work.claim_id WHERE asset_id = ? ORDER BY claim_work.claim_id",

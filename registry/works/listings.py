@@ -52,6 +52,8 @@ class WorksFilter:
     licence: str | None = None
     data_set: str | None = None
     permission: str | None = None
+    synthetic: bool | None = None
+    """Whether its file says that an AI model made it, wholly or partly."""
 
     def conditions(self, connection: duckdb.DuckDBPyConnection) -> Conditions:
         """The filter as SQL: names become ids first, so that only columns of numbers are read.
@@ -90,6 +92,9 @@ class WorksFilter:
                 raise UsageError(f"got the permission {self.permission!r}, expected one of {', '.join(PERMISSIONS)}")
             terms.append("permission = ?")
             values.append(self.permission)
+        if self.synthetic is not None:
+            terms.append(f"id {'' if self.synthetic else 'NOT '}IN (SELECT asset_id FROM synthetic_work)")  # noqa: S608 - a constant
+            joined = True
         return Conditions(" AND ".join(terms) or "true", values, joined)
 
 
@@ -139,10 +144,16 @@ def works(
     limit: int | None = None,
     offset: int = 0,
 ) -> Page:
-    """A page of works, see :func:`works_named`."""
+    """A page of works, see :func:`works_named`; ``synthetic`` has the view's signs, or None."""
     conditions = chosen.conditions(connection)
     ids = _page_of_ids(connection, conditions, limit, offset)
-    return Page(works_named(connection, ids), _count(connection, conditions), offset)
+    signs = dict(
+        connection.execute(
+            f"SELECT asset_id, signs FROM synthetic_work WHERE asset_id IN ({written_out(ids) or 'NULL'})"  # noqa: S608 - numbers
+        ).fetchall()
+    )
+    rows = [{**row, "synthetic": signs.get(row["asset_id"])} for row in works_named(connection, ids)]
+    return Page(rows, _count(connection, conditions), offset)
 
 
 def works_named(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int]) -> list[dict[str, Any]]:

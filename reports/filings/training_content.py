@@ -33,8 +33,6 @@ MOST_LICENCES = 100
 MOST_DOMAINS = 100_000
 SMALL_PROVIDER_DOMAINS = 1_000
 """Most domains that a small or medium-sized provider lists."""
-AI_SOURCES = ("trainedalgorithmicmedia", "compositewithtrainedalgorithmicmedia")
-"""IPTC digital source types, in lower case, of files made wholly or partly by an AI model."""
 
 _SIGNALS = f"""
     SELECT * FROM ({CURRENT_SIGNALS}) WHERE use <> 'unspecified'
@@ -217,10 +215,9 @@ def _top_domains(
 
 def _data_sets(connection: duckdb.DuckDBPyConnection) -> list[DataSetWorks]:
     """Data sets with works in the training content, the largest first."""
-    ai_sources = ", ".join(f"'{each}'" for each in AI_SOURCES)
     rows = _rows(
         connection,
-        f"""
+        """
         WITH held AS (
             SELECT data_set_id, count(*) AS works, coalesce(sum(byte_size), 0)::BIGINT AS bytes,
                 min(registered_at) AS first, max(registered_at) AS last FROM selected_work GROUP BY 1
@@ -231,9 +228,8 @@ def _data_sets(connection: duckdb.DuckDBPyConnection) -> list[DataSetWorks]:
             SELECT data_set_id, count(*) AS works FROM selected_work
             WHERE sha256 IN (SELECT image_sha256 FROM sample) GROUP BY 1
         ), stated AS (
-            SELECT data_set_id, count(DISTINCT selected_work.id) AS works FROM selected_work
-            JOIN embedded_metadata ON asset_id = selected_work.id
-            WHERE regexp_extract(lower(digital_source_type), '[a-z]*$') IN ({ai_sources}) GROUP BY 1
+            SELECT data_set_id, count(*) AS works FROM selected_work
+            SEMI JOIN synthetic_work ON asset_id = selected_work.id GROUP BY 1
         ), used AS (
             SELECT data_set_id, min(created_at) AS first FROM (
                 SELECT DISTINCT encoding_id, data_set_id FROM unit_asset JOIN asset ON asset.id = asset_id
@@ -246,7 +242,7 @@ def _data_sets(connection: duckdb.DuckDBPyConnection) -> list[DataSetWorks]:
         LEFT JOIN sites ON sites.data_set_id = data_set.id LEFT JOIN generated ON generated.data_set_id = data_set.id
         LEFT JOIN stated ON stated.data_set_id = data_set.id LEFT JOIN used ON used.data_set_id = data_set.id
         ORDER BY held.works DESC, data_set.name
-        """,  # noqa: S608 - constants
+        """,
     )
     return [
         DataSetWorks(

@@ -15,6 +15,7 @@ from cli.options import (
     OutOption,
     PermissionFilter,
     RightsholderFilter,
+    SyntheticFilter,
 )
 from cli.output import names_of, narrate_rest, plain_row, print_json, print_table, rows_to_print, write_rows
 from registry.home import DEFAULT_HOME
@@ -25,6 +26,7 @@ def works(
     licence: LicenceFilter = None,
     data_set: DataSetFilter = None,
     permission: PermissionFilter = None,
+    synthetic: SyntheticFilter = None,
     limit: LimitOption = None,
     offset: OffsetOption = 0,
     count: CountOption = False,
@@ -37,12 +39,15 @@ def works(
     Examples:
         creditline works --rightsholder "Ada Example"
         creditline works --permission prohibited --data-set harvest --count
+        creditline works --synthetic
         creditline works --out works.parquet
     """
     from registry.works.listings import WorksFilter, count_works, works_reader
     from registry.works.listings import works as works_page
 
-    chosen = WorksFilter(rightsholder=rightsholder, licence=licence, data_set=data_set, permission=permission)
+    chosen = WorksFilter(
+        rightsholder=rightsholder, licence=licence, data_set=data_set, permission=permission, synthetic=synthetic
+    )
     with open_registry(home).connection() as connection:
         if count:
             print_count("works", count_works(connection, chosen), as_json=as_json)
@@ -57,9 +62,12 @@ def works(
     if as_json:
         print_json("works", {"works": [plain_row(row) for row in page.rows], "total": page.total, "offset": offset})
         return
-    columns = ("asset_id", "data_set", "path", "title", "rightsholders", "licence", "permission")
+    columns: tuple[str, ...] = ("asset_id", "data_set", "path", "title", "rightsholders", "licence", "permission")
     shown = [
         {**row, "path": row["path"] or row["url"], "rightsholders": names_of(row["rightsholders"])} for row in page.rows
     ]
+    if any(row["synthetic"] for row in shown):
+        columns = (*columns, "synthetic")
+        shown = [{**row, "synthetic": "yes" if row["synthetic"] else ""} for row in shown]
     print_table(("work", *columns[1:]), [[row[name] for name in columns] for row in shown])
     narrate_rest(len(page.rows), page.total, offset, "works")

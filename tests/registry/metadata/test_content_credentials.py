@@ -164,7 +164,7 @@ def test_nothing_is_fetched() -> None:
         metadata = read(data)
         problems = Problems()
         # Asked directly, past the check for a marker, the validator does not call either.
-        assert read_credentials(data, "image/jpeg", problems) == (None, ())
+        assert read_credentials(data, "image/jpeg", problems) == (None, (), ())
         listener.join()
     assert not called.is_set()
     assert metadata.fields["xmp"]["dcterms:provenance"] == address
