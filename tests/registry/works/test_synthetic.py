@@ -1,4 +1,4 @@
-"""Works whose files say that an AI model made them: listed, shown, filtered; no signal about use."""
+"""Works whose files say that an AI model made them: listed, shown, filtered, and nothing more."""
 
 from __future__ import annotations
 
