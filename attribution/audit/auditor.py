@@ -119,7 +119,10 @@ class Auditor:
         lpips = openable(lpips)
         settings = replace(settings, lpips=None if isinstance(lpips, NotMeasured) else lpips.backbone.net)
         return cls(
-            AuditContext(registry, ensemble, settings, encoded, used.rankers, choice, drawn, device.name, lpips), device
+            AuditContext(
+                registry, ensemble, settings, encoded, used.rankers, choice, drawn, device.name, lpips, used.chosen
+            ),
+            device,
         )
 
     def audit_samples(

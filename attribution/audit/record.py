@@ -36,6 +36,7 @@ from registry.errors import IntegrityError, UsageError
 from registry.event_log.events import changing
 from registry.home import write_atomically, write_bytes_atomically
 from registry.ids import content_id, sha256_of_file
+from registry.outputs.history import CHOSEN_BY_DEFAULT, grades_on_record
 from registry.storage import tables
 from registry.storage.database import Registry
 
@@ -141,6 +142,8 @@ class AuditContext:
     device: str
     lpips: LpipsWeights | NotMeasured
     """The network that measures LPIPS, or why it is not measured."""
+    rankers_chosen: str = CHOSEN_BY_DEFAULT
+    """How the rankers were chosen: :class:`attribution.ranking.recorded_choice.UsedRankers`."""
 
 
 def audit_id_of(context: AuditContext, subject: Subject) -> str:
@@ -199,7 +202,7 @@ def record_audit(context: AuditContext, found: Findings, shown: Counterfactuals 
         image_name=found.subject.image_name,
         image_sha256=found.subject.image_sha256,
         settings={**asdict(context.settings), "label": found.subject.label},
-        ranker=context.choice.to_json(context.rankers),
+        ranker={**context.choice.to_json(context.rankers), **_how_chosen(context)},
         test=_test_facts(context, found),
         landscape=None
         if shown is None
@@ -240,6 +243,13 @@ def _as_recorded(context: AuditContext, audit_id: str) -> tables.Audit:
             "was registered (another machine or version?); restore the file, or audit under another --shortlist"
         )
     return recorded
+
+
+def _how_chosen(context: AuditContext) -> dict[str, Any]:
+    """How the rankers were chosen, and the grades that were on record before."""
+    with context.registry.connection() as connection:
+        grades = grades_on_record(connection, context.ensemble.id)
+    return {"chosen": context.rankers_chosen, "grades_before": grades}
 
 
 def _tensors(

@@ -29,9 +29,10 @@ from registry.errors import IntegrityError, UsageError
 from registry.event_log.events import changing
 from registry.event_log.verify import newest_statement
 from registry.home import Home, write_atomically
+from registry.outputs.history import CHOSEN_BY_DEFAULT, CHOSEN_BY_NAME, CHOSEN_BY_RECORD, RANKER_KEPT
 from registry.storage.database import Registry
 
-EVENT = "ranker chosen"
+EVENT = RANKER_KEPT
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,8 @@ class UsedRankers:
     rankers: tuple[Ranker, ...]
     choice: RankerChoice | None
     """The recorded choice; None: the audit grades the rankers and chooses."""
+    chosen: str = CHOSEN_BY_DEFAULT
+    """How the rankers were chosen, for the record of an audit."""
 
 
 def rankers_to_use(registry: Registry, ensemble_id: str, names: Sequence[str], inputs: RankerInputs) -> UsedRankers:
@@ -134,7 +137,7 @@ def rankers_to_use(registry: Registry, ensemble_id: str, names: Sequence[str], i
         InputError: a file that a ranker needs cannot be used.
     """
     if names or inputs.scores is not None:
-        return UsedRankers(tuple(make_rankers(names or DEFAULT_RANKERS, inputs)), None)
+        return UsedRankers(tuple(make_rankers(names or DEFAULT_RANKERS, inputs)), None, CHOSEN_BY_NAME)
     kept = recorded_choice(registry, ensemble_id)
     if kept is None:
         return UsedRankers(tuple(make_rankers(DEFAULT_RANKERS, inputs)), None)
@@ -151,4 +154,4 @@ def rankers_to_use(registry: Registry, ensemble_id: str, names: Sequence[str], i
                 "file): run `creditline rankers --keep` again, or name rankers with --ranker"
             )
         rankers.append(ranker)
-    return UsedRankers(tuple(rankers), kept.choice)
+    return UsedRankers(tuple(rankers), kept.choice, CHOSEN_BY_RECORD)

@@ -215,6 +215,16 @@ class MemberScore(Facts):
     samples: int | None
 
 
+class AuditOfImage(Facts):
+    """One of the audits of this image."""
+
+    audit_id: str
+    audited_at: datetime.datetime
+    ranker: str | None
+    settings: dict[str, Any]
+    newest: bool = Field(description="The newest audit of an image is the one whose findings count.")
+
+
 class Method(Facts):
     """How it was measured."""
 
@@ -323,6 +333,9 @@ class ReportFacts(Facts):
     influence_estimate_lpips: Landscape | NotMeasured
     lpips: Lpips | NotMeasured
     method: Method
+    audits_of_image: list[AuditOfImage] = Field(description="The first audits of this image, in order of recording.")
+    audits_of_image_total: int
+    history: list[str] = Field(description="What was audited, or graded, before this audit.")
     ensemble: Ensemble
     similarity: str = Field(description="What similarity alone is worth on this ensemble.")
     limits: list[str]

@@ -7,6 +7,7 @@ correction. All else is as the audit recorded it.
 from __future__ import annotations
 
 import datetime
+import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,21 +18,26 @@ from registry.errors import IntegrityError
 from registry.home import Home
 from registry.members.serving import history_of, newest_of, served_by
 from registry.outputs.evaluations import newest_evaluation
+from registry.outputs.history import audits_of_image
 from registry.storage import tables
+from registry.storage.database import driver_of
 from registry.storage.tables import Audit
 from reports.evaluations.sentences import quoted, similarity_sentence
 from reports.facts import NotMeasured
 from reports.outputs import totals
 from reports.outputs.artefacts import Artefact, read_artefact
-from reports.outputs.facts import Candidate, Ensemble, Gap, Member, Output, ReportFacts
+from reports.outputs.facts import AuditOfImage, Candidate, Ensemble, Gap, Member, Output, ReportFacts
 from reports.outputs.illustrations import Illustrations, Report, Shown
 from reports.outputs.landscapes import KINDS, read_influences, read_landscape, read_lpips, reason_of
 from reports.outputs.limits import LIMITS
 from reports.outputs.method import read_effect, read_method, read_rightsholder_tests, read_signal_range
 from reports.outputs.rows import Rows, fetch_rows, work_of
+from reports.outputs.sentences import history_of as told_history
 from reports.outputs.sentences import verdict_of
 from reports.rendering.pictures import read_picture
 
+MOST_AUDITS = 50
+"""Audits of one image that a report lists."""
 IMAGE_ID_LENGTH = 12
 """Digits of an image's hash that name its report: as many as a sample's id has."""
 
@@ -74,6 +80,7 @@ def read_audit(session: Session, home: Home, audit: Audit, rows: Rows | None = N
         for shown in (works[work.asset_id] for work in candidate.works)
         if isinstance(shown, NotMeasured)
     ]
+    audits = _audits_of_image(session, audit)
     landscapes = {kind: read_landscape(session, audit, ensemble.encoding_id, kind) for kind in KINDS}
     facts = ReportFacts(
         audit_id=audit.id,
@@ -91,6 +98,9 @@ def read_audit(session: Session, home: Home, audit: Audit, rows: Rows | None = N
         influence_estimate_lpips=landscapes["estimate_lpips"],
         lpips=read_lpips(audit),
         method=method,
+        audits_of_image=audits[:MOST_AUDITS],
+        audits_of_image_total=len(audits),
+        history=told_history([each.audit_id for each in audits], audit.id, audit.ranker),
         ensemble=ensemble,
         similarity=similarity,
         limits=[f"{statement} {explanation}" for statement, explanation in LIMITS],
@@ -128,6 +138,25 @@ def _evaluation(session: Session, audit: Audit) -> tuple[tuple[str, ...], str]:
     test: Any = audit.test
     members_sha256 = test.get("members_sha256") if isinstance(test, Mapping) else None
     return quoted(kept, members_sha256), similarity_sentence(kept)
+
+
+def _audits_of_image(session: Session, audit: Audit) -> list[AuditOfImage]:
+    found = []
+    for each in audits_of_image(driver_of(session), audit.id):
+        try:
+            settings = json.loads(each.settings)
+        except (ValueError, RecursionError):
+            settings = None
+        found.append(
+            AuditOfImage(
+                audit_id=each.audit_id,
+                audited_at=each.audited_at,
+                ranker=each.ranker,
+                settings=settings if isinstance(settings, dict) else {},
+                newest=each.newest,
+            )
+        )
+    return found
 
 
 def _read_ensemble(session: Session, audit: Audit, members: Sequence[tables.Member]) -> Ensemble:

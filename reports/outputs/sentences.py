@@ -6,8 +6,9 @@ correct. Names from the registry appear unchanged; templates escape them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from registry.outputs.history import CHOSEN_BY_NAME
 from reports.facts import NotMeasured
 from reports.outputs.facts import Candidate, Ensemble, Method, Output, Verdict, Work, by_evidence
 from reports.rendering.wording import count, percent, plain
@@ -184,3 +185,31 @@ _TAKEN_BACK = {"withdrawn": "withdrawn", "prohibited": "prohibited for training"
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
+
+
+def history_of(audit_ids: Sequence[str], audit_id: str, ranker: object) -> list[str]:
+    """The audits of the same image, and grades on record before a ranker was named.
+
+    Args:
+        audit_ids: all audits of the image, in order of recording.
+        audit_id: the one that is told of.
+        ranker: its record of the ranker.
+    """
+    found = []
+    if len(audit_ids) > 1:
+        place, total = audit_ids.index(audit_id) + 1, len(audit_ids)
+        found.append(
+            f"This image was audited {count(total, 'time')}; this is audit {place} of {total}. Its findings count only if it is "
+            "the newest. The more audits, the more findings by chance. The test of rightsholders over all images uses the "
+            "first audit."
+        )
+    known = ranker if isinstance(ranker, Mapping) else {}
+    grades = known.get("grades_before")
+    if known.get("chosen") == CHOSEN_BY_NAME and isinstance(grades, Mapping):
+        found.append(
+            "The rankers were named for this audit after grades of rankers on the same ensemble were on record "
+            f"({plain(str(grades.get('recorded_at', 'at an unknown time'))[:10], 40)}, event "
+            f"{plain(str(grades.get('event', 'unknown')), 20)} of the log). A ranker chosen for what it finds makes findings by "
+            "chance more likely."
+        )
+    return found
