@@ -326,7 +326,9 @@ def main() -> int:
         }
     sizes = [size for arm in ARMS for size in results[arm.name]["inert_unit"].values()]
     held = all(each[f"p_at_most_{level}"]["low"] <= level + 0.01 for each in sizes for level in LEVELS)
-    claim = "with common draws, a unit that teaches nothing has p <= 0.05 and p <= 0.01 at most 1 point too often"
+    claim = (
+        "with common draws, the test of a unit that teaches nothing is not shown to exceed its level by over 1 point"
+    )
     return conclude("inert_unit", claim, held, results, ("torch", "numpy", "scipy"))
 
 
