@@ -17,9 +17,10 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from multiprocessing.queues import Queue
-from multiprocessing.synchronize import Event
 from typing import Generic, TypeVar
 
 from registry.errors import CreditlineError, UsageError
@@ -103,13 +104,14 @@ def run_tasks(
         return
     context = multiprocessing.get_context("spawn")
     progress: Queue[tuple[int, int]] = context.Queue()
-    abandoned = context.Event()
+    # The workers' end of this pipe closes when this process closes its own, or is gone.
+    workers_end, here = context.Pipe(duplex=False)
     waiting: dict[Future[Result], int] = {}
     pool = ProcessPoolExecutor(
         min(device.workers, len(tasks)),
         mp_context=context,
         initializer=_start_worker,
-        initargs=(progress, abandoned, os.getpid()),
+        initargs=(progress, workers_end),
     )
     try:
         waiting.update({pool.submit(_run, _Call(function, task, index)): index for index, task in enumerate(tasks)})
@@ -124,8 +126,10 @@ def run_tasks(
         ) from error
     finally:
         if waiting:
-            abandoned.set()
+            here.close()
         pool.shutdown(wait=True, cancel_futures=True)
+        here.close()
+        workers_end.close()
         progress.close()
 
 
@@ -161,13 +165,13 @@ def _drain(progress: Queue[tuple[int, int]], on_progress: Callable[[int, int], o
         on_progress(index, steps)
 
 
-def _start_worker(progress: Queue[tuple[int, int]], abandoned: Event, parent: int) -> None:
+def _start_worker(progress: Queue[tuple[int, int]], parent: Connection) -> None:
     global _progress  # noqa: PLW0603 - a pool hands a worker its queue only here
     _progress = progress
     # Ctrl-C reaches the whole group: the parent alone handles it, and stops the workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _compute_as_a_worker()
-    threading.Thread(target=_leave_with_parent, args=(abandoned, parent), daemon=True).start()
+    threading.Thread(target=_leave_with_parent, args=(parent,), daemon=True).start()
 
 
 def _compute_as_a_worker() -> None:
@@ -183,7 +187,12 @@ def _compute_as_a_worker() -> None:
     torch.backends.cudnn.deterministic = True
 
 
-def _leave_with_parent(abandoned: Event, parent: int) -> None:
-    while os.getppid() == parent and not abandoned.wait(0.5):
-        pass
+def _leave_with_parent(parent: Connection) -> None:
+    """End this process once the parent has closed its end of the pipe, or was killed.
+
+    A pipe needs no lock. With an event of multiprocessing, a worker that was killed while it waited
+    for the event would leave the parent waiting for its answer.
+    """
+    with suppress(OSError):
+        parent.poll(None)
     os._exit(1)

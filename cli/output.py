@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -141,6 +142,15 @@ def place_of(work: Mapping[str, Any]) -> str | None:
     return f"{work['data_set']}:{work['path']}" if work["path"] else work["url"]
 
 
+def subject_in_words(subject: str) -> str:
+    """The subject of an event for people: the log calls a work by its table's name, asset.
+
+    >>> subject_in_words("asset 17"), subject_in_words("3 assets"), subject_in_words("member 1-00")
+    ('work 17', '3 works', 'member 1-00')
+    """
+    return re.sub(r"^(\d+ )?asset(s| \d+)$", r"\1work\2", subject)
+
+
 def plural(count: int, noun: str) -> str:
     """The count with its noun: 1 work, 2 works."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
@@ -198,22 +208,7 @@ def plain_row(row: Mapping[str, Any]) -> dict[str, Any]:
 @contextmanager
 def progress_bars() -> Iterator[Progress]:
     """Progress bars with an estimate on stderr; add one task per job."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from cli.bars import LateProgress
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=_narration()) as progress:
+    with LateProgress(_narration()) as progress:
         yield progress

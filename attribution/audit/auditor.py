@@ -183,19 +183,26 @@ class Auditor:
             UsageError: the ensemble does not know the label.
         """
         self.context.ensemble.settings.condition(Prompt(label))
-        shown: list[tuple[Subject, PredictionTask, np.ndarray]] = []
+        # All are checked first: a file that is no image must not stop the work after hours.
         for path in paths:
-            image, sha256 = read_image(path)
-            pixels = np.moveaxis(to_unit_range(pixels_of(image, self.context.ensemble.settings.image)), -1, 0)
-            shown.append(
-                (Subject.of_image(path.name, sha256, label), self.prediction_task(sha256, pixels, label), pixels)
-            )
-        self.measure_predictions([task for _, task, _ in shown], on_progress)
-        for subject, task, pixels in shown:
-            found = self._recorded(subject)
-            if found is None:
-                found = record_audit(self.context, self.examine(subject, self.predictions_of(task), pixels), None)
-            yield found
+            read_image(path)
+        for start in range(0, len(paths), EXAMINED_AT_ONCE):
+            part = [self._shown(path, label) for path in paths[start : start + EXAMINED_AT_ONCE]]
+            self.measure_predictions([task for _, task, _ in part], partial(self._report_part, on_progress, len(paths)))
+            for subject, task, pixels in part:
+                found = self._recorded(subject)
+                if found is None:
+                    found = record_audit(self.context, self.examine(subject, self.predictions_of(task), pixels), None)
+                yield found
+
+    @staticmethod
+    def _report_part(on_progress: Callable[[int, int], object], total: int, done: int, _part: int) -> None:
+        on_progress(done, total)
+
+    def _shown(self, path: Path, label: str | None) -> tuple[Subject, PredictionTask, np.ndarray]:
+        image, sha256 = read_image(path)
+        pixels = np.moveaxis(to_unit_range(pixels_of(image, self.context.ensemble.settings.image)), -1, 0)
+        return Subject.of_image(path.name, sha256, label), self.prediction_task(sha256, pixels, label), pixels
 
     def prediction_task(
         self, sha256: str, pixels: Float[np.ndarray, "channel height width"], label: str | None

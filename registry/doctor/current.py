@@ -19,10 +19,10 @@ def check_derived(connection: duckdb.DuckDBPyConnection, found: Examination) -> 
     numbers = find_stale(connection)
     for number in numbers[:20]:
         found.error(
-            "current", f"asset {number}", "its rightsholder, licence or permission is not what the rows say", _DERIVED
+            "current", f"work {number}", "its rightsholder, licence or permission is not what the rows say", _DERIVED
         )
     if len(numbers) > 20:
-        found.error("current", "asset", f"the same for {len(numbers) - 20:,} more works", _DERIVED)
+        found.error("current", "works", f"the same for {len(numbers) - 20:,} more works", _DERIVED)
     found.checked["current"] = int(connection.execute("SELECT count(*) FROM asset").fetchall()[0][0])
 
 
@@ -41,11 +41,11 @@ def check_told(connection: duckdb.DuckDBPyConnection, found: Examination, histor
             if number in missing
             else "is missing by the log, but not marked"
         )
-        found.error("current", f"asset {number}", what, repair)
+        found.error("current", f"work {number}", what, repair)
     for number in sorted(
         number for number in missing.keys() & history.missing.keys() if missing[number] != history.missing[number]
     )[:20]:
-        found.error("current", f"asset {number}", "has another time of going missing than its event", repair)
+        found.error("current", f"work {number}", "has another time of going missing than its event", repair)
     if history.path:
         listed = list(history.path)
         rows = connection.execute(
@@ -54,7 +54,7 @@ def check_told(connection: duckdb.DuckDBPyConnection, found: Examination, histor
         ).fetchall()
         for number, path in rows:
             if path != history.path[int(number)]:
-                found.error("current", f"asset {number}", f"has a path that no event names: {str(path)[:200]}", repair)
+                found.error("current", f"work {number}", f"has a path that no event names: {str(path)[:200]}", repair)
     for name, root in connection.execute("SELECT name, root FROM data_set").fetchall():
         if root != history.root.get(name, root):
             found.error("current", f"data set {name}", f"has a folder that no event names: {str(root)[:200]}", repair)

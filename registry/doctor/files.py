@@ -64,7 +64,7 @@ def _works(registry: Registry) -> Iterator[list[Check]]:
             return
         last = rows[-1][0]
         yield [
-            (f"asset {number}", Path(root, path), sha256, size, f"restore the file, or register {root} again")
+            (f"work {number}", Path(root, path), sha256, size, f"restore the file, or register {root} again")
             for number, root, path, sha256, size in rows
         ]
 

@@ -48,7 +48,12 @@ def check_members(registry: Registry, found: Examination, on_progress: Progress,
 
 def note_out_of_service(registry: Registry, found: Examination) -> None:
     """Note the members that saw withdrawn works, until they are retrained without them."""
-    for service in service_statuses(registry):
+    try:
+        services = service_statuses(registry)
+    except (KeyError, TypeError, ValueError):
+        # A manifest cannot be read: :func:`check_members` names it.
+        return
+    for service in services:
         out = [member.index for member in service.out_of_service]
         left = works_left(registry, service, out)
         where = f"ensemble {service.ensemble.id}"

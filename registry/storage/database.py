@@ -65,10 +65,12 @@ ACTOR_VARIABLE = "CREDITLINE_ACTOR"
 _LOCK_HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 # DuckDB's errors about the file. Any other error is a defect of creditline and stays a traceback.
 _FILE_FAULTS = (duckdb.IOException, duckdb.FatalException, duckdb.InternalException, duckdb.SerializationException)
-_PROTECTED = re.compile(r"permission denied|read-only file system", re.IGNORECASE)
+_PROTECTED = re.compile(r"permission denied|read-only (?:file system|mode)", re.IGNORECASE)
 _FULL = re.compile(
     r"no space left|quota exceeded|file too large|could not (?:write|truncate|sync|allocate)", re.IGNORECASE
 )
+# A commit on a full disk fails with an error about the transaction.
+_FULL_OR_PROTECTED = re.compile(f"{_PROTECTED.pattern}|{_FULL.pattern}", re.IGNORECASE)
 
 
 def current_actor() -> str:
@@ -290,7 +292,7 @@ class Registry:
         except Exception as error:
             fault = getattr(error, "orig", error)  # the ORM wraps the driver's error
             if isinstance(fault, _FILE_FAULTS) or (
-                isinstance(fault, duckdb.InvalidInputException) and "read-only mode" in str(fault)
+                isinstance(fault, duckdb.Error) and _FULL_OR_PROTECTED.search(str(fault))
             ):
                 raise _translate(fault, self.home.database) from error
             raise
@@ -322,7 +324,7 @@ def _translate(error: BaseException, path: Path) -> RegistryError:
         return RegistryError(
             f"{path} is not a registry: no DuckDB file; restore it from a copy or choose another --home"
         )
-    if "read-only mode" in message or _PROTECTED.search(message):
+    if _PROTECTED.search(message):
         return ReadOnlyRegistryError(
             f"{path} cannot be opened for writing here: {message}; make it and its folder writable"
         )

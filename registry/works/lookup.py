@@ -1,9 +1,9 @@
 """Names of works and rightsholders in commands, and the records that they mean.
 
-A work is named by its id, by its SHA-256 (all of it, or a unique start of eight digits or more), by
-its place as ``<data set>:<path>``, or, if it is known by metadata alone, by its address or the
-other hash of its source. A rightsholder is named exactly, or by id as ``#17``; a merged record
-stands for the one that counts.
+A work is named by its id (``17`` or ``#17``), by its SHA-256 (all of it, or a unique start of eight
+digits or more), by its place as ``<data set>:<path>``, or, if it is known by metadata alone, by its
+address or the other hash of its source. A rightsholder is named exactly, or by id as ``#17``; a
+merged record stands for the one that counts.
 
 Ids and whole hashes are found through columns of numbers; a start of a hash and a path read texts.
 """
@@ -88,7 +88,8 @@ def _number(text: str) -> int | None:
 
 
 def _by_number(connection: duckdb.DuckDBPyConnection, references: Sequence[str]) -> dict[str, list[int]]:
-    numbers = {reference: number for reference in references if (number := _number(reference)) is not None}
+    stated = {reference: _number(reference.removeprefix("#")) for reference in references}
+    numbers = {reference: number for reference, number in stated.items() if number is not None}
     if not numbers:
         return {}
     # With bounds DuckDB skips the blocks that cannot hold them.

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from cli.output import narrate, print_fields, print_table
+from cli.output import narrate, print_fields, print_table, progress_bars, subject_in_words
 from tests.support.running import Creditline
 
 
@@ -59,3 +59,20 @@ def test_control_characters_stay_out_of_every_kind_of_output(capsys: pytest.Capt
     assert not set(found.out + found.err) & {"\x1b", "\u202e"}
     assert "[red]" in found.out
     assert len(found.err.splitlines()) == 1
+
+
+def test_bars_appear_with_the_first_progress(capsys: pytest.CaptureFixture[str]) -> None:
+    """An error before any progress comes alone; after some, the bars were there."""
+    with progress_bars() as progress:
+        progress.add_task("comparing", total=3)
+    assert capsys.readouterr() == ("", "")
+    with progress_bars() as progress:
+        progress.advance(progress.add_task("comparing", total=3))
+    assert "comparing" in capsys.readouterr().err
+
+
+def test_events_name_works_by_the_word_for_people() -> None:
+    """The log itself keeps the table's name, which its hashes cover."""
+    assert subject_in_words("asset 17") == "work 17"
+    assert subject_in_words("3 assets") == "3 works"
+    assert subject_in_words("member assets-00") == "member assets-00"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.protected import outcomes_in_protected
+from tests.support.disks import outcomes_in_protected
 from tests.support.running import Creditline
 from tests.support.works import write_pictures
 from tests.support.world import fill, make_world

@@ -19,6 +19,7 @@ from registry.home import DEFAULT_HOME
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+    from attribution.ensemble.serving import ServingEnsemble
     from registry.storage.tables import Audit, Candidate
 
 
@@ -104,10 +105,15 @@ def audit(
         exact=exact,
         jacobian_members=jacobian_members,
     )
+    where = choose_device(device, workers)
     with progress_bars() as progress:
-        where = choose_device(device, workers)
         perceptual = load_lpips(progress, lpips, lpips_file)
-        groups = [(serving_ensemble(registry, chosen.id), rows)] if images else ensembles_that_served(registry, rows)
+        if images:
+            serving = serving_ensemble(registry, chosen.id)
+            _narrate_few(serving)
+            groups = [(serving, rows)]
+        else:
+            groups = ensembles_that_served(registry, rows)
         made: list[Audit] = []
         for reference, own in groups:
             if reference is None:
@@ -161,6 +167,15 @@ def audit(
             "to be chance"
         )
     narrate(f"{plural(len(facts), 'audit')} registered; next: creditline report --all")
+
+
+def _narrate_few(serving: ServingEnsemble) -> None:
+    """Say that an image from outside is tested over the members in service alone."""
+    if not serving.complete:
+        narrate(
+            f"{len(serving.indices)} of {serving.encoding.n} members are in service, and only these are tested: the fewer, "
+            f"the less a test can find; `creditline retrain --ensemble {serving.id}` brings the others back"
+        )
 
 
 def _advance(progress: Progress, task: TaskID, done: int, total: int) -> None:

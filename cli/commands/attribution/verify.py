@@ -44,10 +44,10 @@ def verify(
     if bool(samples) == every:
         raise UsageError("expected either SAMPLE or --all; `creditline samples` lists the samples")
     registry = open_registry(home)
-    found = []
+    found, where = [], choose_device(device, workers)
     with progress_bars() as progress:
         task = progress.add_task("verifying", total=None)
-        for verification in verify_named(registry, samples or None, choose_device(device, workers)):
+        for verification in verify_named(registry, samples or None, where):
             progress.advance(task)
             found.append(verification)
     failed = sum(item.condition in _FAILED for item in found)

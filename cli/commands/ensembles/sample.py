@@ -64,6 +64,7 @@ def sample(
         beta_start=training.beta_start,
         beta_end=training.beta_end,
     )
+    where = choose_device(device, workers)
     with progress_bars() as progress:
         task = progress.add_task("samples", total=count)
         made = sorted(
@@ -73,7 +74,7 @@ def sample(
                 range(seed, seed + count),
                 sampler,
                 Prompt(label),
-                choose_device(device, workers),
+                where,
                 lambda done: progress.advance(task, done),
             ),
             key=lambda row: row.seed,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -10,7 +11,7 @@ import typer
 
 from cli.opening import now, open_registry
 from cli.options import MOST_ROWS, HomeOption, JsonOption, OutOption
-from cli.output import echo, narrate, plural, print_json, print_table, progress_bars
+from cli.output import echo, narrate, plural, print_json, print_table, progress_bars, subject_in_words
 from registry.errors import UsageError
 from registry.home import DEFAULT_HOME
 
@@ -32,7 +33,7 @@ def list_events(
     ] = None,
     subject: Annotated[
         str | None,
-        typer.Option("--subject", metavar="SUBJECT", help="Only this subject: 'asset 17'; 'member*': a prefix."),
+        typer.Option("--subject", metavar="SUBJECT", help="Only this subject: 'work 17'; 'member*': a prefix."),
     ] = None,
     since: Annotated[
         str | None,
@@ -48,7 +49,7 @@ def list_events(
 
     Examples:
         creditline log --kind withdrawn
-        creditline log --subject 'asset 17' --json
+        creditline log --subject 'work 17' --json
         creditline log --since 2026-01-01 --out changes.csv
         creditline log verify
     """
@@ -57,6 +58,8 @@ def list_events(
     from registry.event_log.verify import Choice, entries
     from registry.export.files import check_suffix, write_listing
 
+    if subject is not None:
+        subject = re.sub(r"^work\b", "asset", subject)
     choice = Choice(kind, subject, None if since is None else _moment(since))
     if out is not None:
         check_suffix(out)
@@ -75,7 +78,7 @@ def list_events(
             datetime.fromisoformat(event["recorded_at"]),
             event["actor"],
             event["kind"],
-            event["subject"],
+            subject_in_words(event["subject"]),
             _change(event),
         )
         for event in events

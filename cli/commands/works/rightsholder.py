@@ -9,7 +9,7 @@ import typer
 from cli.asking import DryRunOption, YesOption, ask
 from cli.opening import now, open_registry
 from cli.options import HomeOption, JsonOption
-from cli.output import echo, narrate, plain_row, print_fields, print_json, print_table
+from cli.output import echo, narrate, plain_row, print_fields, print_json, print_table, subject_in_words
 from registry.home import DEFAULT_HOME
 
 if TYPE_CHECKING:
@@ -212,7 +212,8 @@ def history(name: NameArgument, home: HomeOption = DEFAULT_HOME, as_json: JsonOp
         merged = f", merged into #{row['merged_into']}" if row["merged_into"] is not None else ""
         echo(f"#{row['id']} {row['name']}, on record since {row['created_at']:%Y-%m-%d %H:%M}{merged}")
     columns = ("sequence", "recorded_at", "actor", "kind", "subject", "before", "after")
-    print_table(columns, [[row[column] for column in columns] for row in found["events"]])
+    events = [{**row, "subject": subject_in_words(row["subject"])} for row in found["events"]]
+    print_table(columns, [[row[column] for column in columns] for row in events])
 
 
 def _names(connection: duckdb.DuckDBPyConnection, *ids: int) -> list[str]:

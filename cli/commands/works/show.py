@@ -81,7 +81,7 @@ def _print_work(facts: dict[str, Any]) -> None:
             columns = _COLUMNS[name]
             print_table(
                 [column.replace("_", " ") for column in columns],
-                [[_cut(row[column]) for column in columns] for row in facts[name]],
+                [[_cut(_in_words(column, row[column])) for column in columns] for row in facts[name]],
             )
     for row in facts["embedded_metadata"]:
         typer.echo(f"\nEmbedded metadata, read {row['read_at']}")
@@ -97,6 +97,11 @@ def _print_work(facts: dict[str, Any]) -> None:
 
 def _print_values(values: dict[str, Any]) -> None:
     print_fields([(name.replace("_", " "), _cut(value)) for name, value in values.items()])
+
+
+def _in_words(column: str, value: object) -> object:
+    """The value for people: a decision about one work has the table's name as its scope."""
+    return "work" if column == "scope" and value == "asset" else value
 
 
 def _cut(value: object) -> object:

@@ -48,7 +48,12 @@ def is_tar_header(block: bytes) -> bool:
         return False
     # The low half of an Adler-32 is the sum + 1, exactly up to 256 bytes, and 50 times as fast.
     total = (zlib.adler32(block[:256]) & 0xFFFF) + (zlib.adler32(block[256:]) & 0xFFFF) - 2
-    return stated == total - sum(block[148:156]) + 256
+    unsigned = total - sum(block[148:156]) + 256
+    if stated == unsigned:
+        return True
+    # The tars of old systems, Sun's for one, added the bytes as signed numbers.
+    others = block[:148] + block[156:]
+    return stated == unsigned - 256 * sum(byte > 0x7F for byte in others)
 
 
 def walk_tar(source: Source, limits: Limits) -> Iterator[TarEntry]:

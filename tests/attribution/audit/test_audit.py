@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from attribution.audit.auditor import Auditor
-from attribution.audit.record import NO_COUNTERFACTUAL, AuditSettings
+from attribution.audit.record import NO_COUNTERFACTUAL, AuditSettings, Findings
+from attribution.audit.worker import PredictionTask
 from attribution.evidence.effect_interval import TOO_FEW_DECOYS
 from attribution.images import to_pixels
 from attribution.metrics.euclidean import euclidean_scale
@@ -180,6 +182,27 @@ def test_image_from_outside(world: World) -> None:
         assert candidates_of(session, audit)[0][1] == "Work 5"
     again = next(iter(auditor_of(world).audit_images([path], None)))
     assert again.id == audit.id
+
+
+def test_many_images_are_held_part_by_part(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one image is audited, only the images and findings of its part are in memory."""
+    monkeypatch.setattr("attribution.audit.auditor.EXAMINED_AT_ONCE", 2)
+    paths = sorted(world.works.glob("*.png"))[:7]
+    reported: list[tuple[int, int]] = []
+    held: list[tuple[int, int]] = []
+    auditor = auditor_of(world, AuditSettings(shortlist=2, jacobian=False))
+    for _ in auditor.audit_images(paths, None, lambda done, total: reported.append((done, total))):
+        there = [each for each in gc.get_objects() if type(each) in (PredictionTask, Findings)]
+        held.append(
+            (sum(type(each) is PredictionTask for each in there), sum(type(each) is Findings for each in there))
+        )
+        del there
+    assert len(held) == len(paths)
+    # One part, and its task that a local name may still hold.
+    assert max(tasks for tasks, _ in held) <= 3
+    assert max(findings for _, findings in held) <= 2
+    assert sum(done for done, _ in reported) == len(paths)
+    assert {total for _, total in reported} == {len(paths)}
 
 
 def test_file_that_is_no_image_is_refused(world: World, tmp_path: Path) -> None:

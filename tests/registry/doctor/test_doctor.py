@@ -70,12 +70,12 @@ def test_a_healthy_registry_has_no_findings(registry: Registry) -> None:
     [
         (
             "UPDATE asset SET permission = 'prohibited' WHERE id = 3",
-            "error current asset 3: its rightsholder, licence or",
+            "error current work 3: its rightsholder, licence or",
         ),
-        ("UPDATE asset SET rightsholder_id = NULL WHERE id = 4", "error current asset 4"),
+        ("UPDATE asset SET rightsholder_id = NULL WHERE id = 4", "error current work 4"),
         (
             "UPDATE asset SET missing_since = registered_at WHERE id = 2",
-            "asset 2: is marked as missing, but no event",
+            "work 2: is marked as missing, but no event",
         ),
         ("UPDATE asset SET path = '../x.png' WHERE id = 2", "rows 0 to 11 of asset are not as"),
         ("UPDATE rightsholder SET merged_into = 0", "rightsholder 0: is merged into 0, but the record has no merge"),

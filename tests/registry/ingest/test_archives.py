@@ -368,6 +368,19 @@ def test_damage_at_the_end_leaves_what_was_read(path: Path, packer: str, make: C
     assert findings.keys() == {""}
 
 
+def test_checksums_over_signed_bytes_are_taken(path: Path) -> None:
+    """Old tars added the bytes of a header as signed numbers; any other sum is wrong."""
+    name = "bilder/größe/jägerin.jpg"
+    data = bytearray(tar_of([(name, b"first")], tarfile.GNU_FORMAT))
+    header = data[:148] + b" " * 8 + data[156:512]
+    signed = sum(byte - 256 if byte > 127 else byte for byte in header)
+    data[148:156] = b"%06o\0 " % signed
+    assert read(path, bytes(data)) == ({name: b"first"}, {})
+    data[148:156] = b"%06o\0 " % (signed + 1)
+    with pytest.raises(InputError, match="not an archive"):
+        read(path, bytes(data))
+
+
 def test_wrong_checksum_of_a_gzip_is_told(path: Path) -> None:
     """A TAR that unpacks but has another checksum than its gzip states is listed as damaged."""
     data = bytearray(gzip.compress(tar_of(GOOD.items())))

@@ -47,7 +47,7 @@ def test_every_way_to_name_a_work_finds_it(registry: Registry, folder: Path) -> 
     """
     register(registry, write_pictures(folder, ["a.png", "b.png", "deep/c.png"]))
     hashes = [hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in ("a.png", "b.png", "deep/c.png")]
-    assert works(registry, "1") == [1]
+    assert works(registry, "1") == works(registry, "#1") == [1]
     assert works(registry, "0001") == [1]
     assert works(registry, hashes[2], hashes[0].upper()) == [2, 0]
     assert works(registry, hashes[1][:8], hashes[1][:20].upper()) == [1]
