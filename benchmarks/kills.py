@@ -1,4 +1,4 @@
-"""`kill -9` at random moments of intake, encoding, withdrawal and retraining: nothing may be lost.
+"""`kill -9` at random moments of every command that writes: nothing may be lost.
 
 Every round starts a command as its own process group, kills the whole group after a random time (at
 most the command's undisturbed time), and runs `creditline doctor`, which must find nothing wrong.
@@ -7,6 +7,7 @@ undisturbed one: none lost, none twice.
 
     python -m benchmarks.kills            # 50 kills
     python -m benchmarks.kills 5 intake   # a few of intake alone
+    python -m benchmarks.kills 3 others   # each of the other commands, three times
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import csv
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -72,6 +74,8 @@ def main() -> int:
             if only in (None, name)
             for each in run_case(name, Path(folder), kills if only else max(1, round(kills * share)), generator)
         ]
+        if only in (None, "others"):
+            rounds += run_others(Path(folder), kills if only else 2, generator)
     held = all(each["healthy"] for each in rounds)
     results = {"kills": len(rounds), "struck": sum(each["struck"] for each in rounds), "rounds": rounds}
     print(f"{results['struck']} of {results['kills']} kills struck a running command")
@@ -100,6 +104,52 @@ def run_case(name: str, folder: Path, kills: int, generator: random.Random) -> l
     rounds[-1]["healthy"] = last["healthy"] and done.returncode == 0 and whole(case)
     if not rounds[-1]["healthy"]:
         rounds[-1]["stderr"] = done.stderr[-1000:]
+    return rounds
+
+
+def run_others(folder: Path, kills: int, generator: random.Random) -> list[dict[str, Any]]:
+    """Each other writing command: killed some times, then run to its end, on one home."""
+    case = prepare("others", folder / "others")
+    (sample,) = json.loads(case.run("sample", "--seed", "1", "--steps", "4", "--json").stdout)["samples"]
+    place = folder / "others" / "out"
+    place.mkdir()
+    elsewhere = shutil.copytree(case.home / "members", folder / "others" / "elsewhere")
+    commands: tuple[tuple[str, ...], ...] = (
+        ("sample", "--seed", "2", "--count", "3", "--steps", "4"),
+        ("audit", "--all", "--shortlist", "3"),
+        ("rankers", "--keep"),
+        ("ablate", sample["id"], "--without", "3", "--out", str(place / "without.png")),
+        ("members", "reference"),
+        ("members", "import", *map(str, sorted(elsewhere.iterdir()))),
+        ("evaluate", "--planted", "2", "--redraws", "100", "--regenerated", "1", "--compared", "1"),
+        ("report", "--all"),
+        ("statement", "Holder 1", "--out", str(place)),
+        ("export", "works", "--out", str(place / "works.csv")),
+        ("export", "prov", sample["id"], "--out", str(place / "prov.json")),
+        withdrawal(5),
+        ("certificate", "5", "--out", str(place / "certificate.json")),
+        ("retrain",),
+        ("claim", "Ada Example", "--work", "7", "--statement", "mine"),
+        ("decide", "0", "accepted", "--reason", "contract"),
+        ("rightsholder", "merge", "Holder 1", "--into", "Holder 2", "--reason", "one studio", "--yes"),
+        ("duplicates", "--search"),
+        ("encode", "--unit", "asset", "--members", "10", "--seed", "9"),
+        ("migrate",),
+    )
+    rounds = []
+    for command in commands:
+        for _ in range(kills):
+            limit = generator.uniform(0.3, 4.0)
+            struck, _ = kill_after(case, command, limit)
+            rounds.append({"case": command[0], "after_seconds": round(limit, 2), "struck": struck, **examine(case)})
+        done = case.run(*command)
+        last = examine(case)
+        # A merge and a decision that were recorded before the kill are refused the second time.
+        repeated = done.returncode == 2 and command[0] in ("rightsholder", "decide")
+        last["healthy"] = last["healthy"] and (done.returncode == 0 or repeated)
+        rounds.append({"case": command[0], "after_seconds": None, "struck": False, "status": done.returncode, **last})
+        if not last["healthy"]:
+            rounds[-1]["stderr"] = done.stderr[-1000:]
     return rounds
 
 
@@ -158,6 +208,7 @@ def prepare(name: str, folder: Path) -> Case:
         "list": ("register", str(folder / "list.parquet"), "--rightsholder", "Ada Example"),
         "withdrawal": withdrawal(0),
         "retraining": ("retrain",),
+        "others": ("status",),
     }
     case = Case(name, home, commands[name])
     must(case.run("init"))
@@ -168,7 +219,7 @@ def prepare(name: str, folder: Path) -> Case:
     if name != "intake":
         must(case.run(*commands["intake"]))
         must(case.run("encode", "--unit", "asset", "--members", "12"))
-        training = ("--steps", "2" if name == "withdrawal" else "30", "--size", "16", "--widths", "8")
+        training = ("--steps", "30" if name == "retraining" else "2", "--size", "16", "--widths", "8")
         must(case.run("train", *training))
     if name == "retraining":
         must(case.run(*withdrawal(0)))

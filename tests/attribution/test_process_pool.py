@@ -10,7 +10,7 @@ import pytest
 
 from attribution.process_pool import Device, Report, WorkerDiedError, run_tasks
 
-PATIENCE = 300.0
+PATIENCE = 3600.0
 
 
 def killed_or_long(task: int, report: Report) -> int:

@@ -111,9 +111,7 @@ def audit(
         if images:
             serving = serving_ensemble(registry, chosen.id)
             _narrate_few(serving)
-            groups = [(serving, rows)]
-        else:
-            groups = ensembles_that_served(registry, rows)
+        groups = [(serving, rows)] if images else ensembles_that_served(registry, rows)
         made: list[Audit] = []
         for reference, own in groups:
             if reference is None:
