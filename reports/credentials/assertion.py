@@ -1,7 +1,7 @@
 """creditline's own assertion in a signed image: its newest audit, the works listed, the evidence.
 
 The assertion is not a list of ingredients: in C2PA an ingredient was used to make the image, while
-an audit estimates influence, with a stated chance of error. As an ingredient, the estimate would
+an audit estimates influence, and tests it against chance. As an ingredient, the estimate would
 become a claim of use, and every viewer of Content Credentials would show it as a fact.
 
     {"label": LABEL, "data": Assertion(...).model_dump(mode="json")}

@@ -43,7 +43,7 @@ LONGEST_LINE = 300
 LONGEST_TEXT = 2_000
 
 MEANING = (
-    "An audit estimates which registered training works influenced this image, with the chance of error that p and q state. "
+    "An audit estimates which registered training works influenced this image, and tests each against chance, as p and q state. "
     "A candidate is not an ingredient: nothing here says that a work was copied into the image or used to make it. Works that "
     "are not registered cannot appear. Rights are as the registry had them when this was signed. This is no legal conclusion."
 )

@@ -39,8 +39,8 @@ def power_sentence(facts: Mapping[str, Any]) -> str:
         return f"How often a copied work would be found was not measured on this ensemble: {power.reason}."
     return (
         f"{power.number_text('shown')} training works were shown to the models as if they had been found somewhere: audits "
-        f"found {wording.percent(found[0])} (95 % interval {wording.percent(found[1])} to {wording.percent(found[2])}), with at "
-        f"most {_limit(power)} of an audit’s findings expected to be chance."
+        f"found {wording.percent(found[0])} (95 % interval {wording.percent(found[1])} to {wording.percent(found[2])}), by tests "
+        f"that name on average at most {_limit(power)} by chance."
     )
 
 

@@ -98,13 +98,13 @@ def certainty(output: Output, ensemble: Ensemble, method: Method, candidates: Se
     if method.smallest_q > method.false_discovery_rate:
         return (
             f"No {unit_noun(ensemble)} could have passed on its own: with {count(method.decoys, 'other group')} of models "
-            f"to compare with and {units} tested, even at best up to {percent(method.smallest_q)} of findings would be expected "
-            f"to be chance, above the limit of {percent(method.false_discovery_rate)}. "
+            f"to compare with and {units} tested, even the strongest result possible misses the limit of "
+            f"{percent(method.false_discovery_rate)}. "
             "More members would give more groups to compare with."
         )
     return (
-        f"Of the {units} most similar to the {image}, none made a difference that stands out from chance (the limit: at most "
-        f"{percent(method.false_discovery_rate)} of an audit’s findings expected to be chance). The strongest was "
+        f"Of the {units} most similar to the {image}, none made a difference that stands out from chance (the limit: audits name "
+        f"on average at most {percent(method.false_discovery_rate)} by chance). The strongest was "
         f"{named(ensemble, nearest)}. This is a result and not a failure{spread}."
     )
 
@@ -131,14 +131,17 @@ def meaning_of_p(candidate: Candidate, method: Method, ensemble: Ensemble, *, by
 
 
 def meaning_of_q(passing: Sequence[Candidate], tested: int, ensemble: Ensemble) -> str:
-    """The largest q of the candidates that pass, as an expected share of chance findings."""
+    """The largest q of the candidates that pass, as the rate of the procedure that names them.
+
+    The rate is an average over tests, with and without findings: it is no statement about one.
+    """
     if tested == 1:
         return f"It was the only {unit_noun(ensemble)} tested."
     share = percent(max(each.q_value for each in passing))
     these = "this one" if len(passing) == 1 else f"these {len(passing)}"
     return (
-        f"Among the {tested} {unit_noun(ensemble, tested)} tested here, at most {share} of findings as sure as {these} are "
-        "expected to be chance."
+        f"Repeated with works dealt to the models anew, tests of {tested} {unit_noun(ensemble, tested)} that accept only "
+        f"findings as sure as {these} name on average at most {share} by chance; a test that names nothing counts as 0 %."
     )
 
 

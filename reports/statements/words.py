@@ -111,8 +111,8 @@ def _over_all(test: OverAllImages, *, named: bool) -> str:
     drawn = f"At most {percent(test.p_value)} of random draws do as well."
     if test.passes:
         outcome = (
-            f"They passed. {drawn} Among the rightsholders that pass this test, at most {percent(test.rate)} are expected "
-            "to pass by chance."
+            f"They passed. {drawn} Repeated with works dealt to the models anew, this test names on average at most "
+            f"{percent(test.rate)} of rightsholders by chance, of those that it names; naming nobody counts as 0 %."
         )
     else:
         outcome = f"They did not pass. {drawn} That does not prove that they had no effect."

@@ -161,8 +161,8 @@ def audit(
         passed = sum(each["q"] <= together["rate"] for each in together["tested"])
         narrate(
             f"each rightsholder tested once over {plural(together['images'], 'audited image')} of the encoding: "
-            f"{passed} of {len(together['tested'])} pass; of those that pass, at most {together['rate']:.0%} are expected "
-            "to be chance"
+            f"{passed} of {len(together['tested'])} pass; the test names on average at most {together['rate']:.0%} "
+            "by chance"
         )
     narrate(f"{plural(len(facts), 'audit')} registered; next: creditline report --all")
 

@@ -29,8 +29,8 @@ def test_verdict_sentences(world: World) -> None:
     assert one.verdict.explanation == sure(one)
     assert "more strongly than any of 204 other groups of models" in sure(one)
     assert (
-        "Among the 6 works tested here, at most 2.9 % of findings as sure as this one are expected to be chance"
-        in sure(one)
+        "tests of 6 works that accept only findings as sure as this one name on average at most 2.9 % by chance; a test "
+        "that names nothing counts as 0 %." in sure(one)
     )
     assert first(several).startswith("This output traces to 2 works, first of all to “Yellow sun”")
     assert first(none) == "No single work explains this output."
@@ -39,19 +39,19 @@ def test_verdict_sentences(world: World) -> None:
     assert "does not say that the image was made by them" in sure(outside)
     assert "does not say that the output is a copy" in sure(one)
     last = max(each.q_value for each in several.candidates if each.passes)
-    assert f"at most {percent(last)} of findings as sure as these 2 are" in sure(several)
+    assert f"findings as sure as these 2 name on average at most {percent(last)} by chance" in sure(several)
     assert "traces" not in brief(first(outside))
     assert "not a failure: an output may" in sure(none)
     found = none.model_copy(update={"output": none.output.model_copy(update={"kind": "image"})})
     assert "most similar to the image, none" in sure(found)
     assert "output" not in sure(found)
-    assert "at most 5 % of an audit’s findings expected to be chance" in sure(none)
+    assert "audits name on average at most 5 % by chance" in sure(none)
     assert meaning_of_p(none.candidates[0], none.method, none.ensemble) == (
         "Of 204 other groups of models, 12 pull the output towards this work at least as strongly as the models that saw it."
     )
     blind = sure(none, decoys=9, smallest_p=0.1, smallest_q=0.4)
     assert "No work could have passed on its own" in blind
-    assert "up to 40 % of findings would be expected to be chance, above the limit of 5 %" in blind
+    assert "even the strongest result possible misses the limit of 5 %" in blind
     assert "tested no unit" in sure(none.model_copy(update={"candidates": []}))
     assert image.verdict.sentence == first(image)
 

@@ -112,7 +112,7 @@ def test_the_test_over_all_images_leads(world: StatementWorld, tmp_path: Path) -
     record_run(world, {ADA: (0.0002, 0.0006), BO: (0.4, 0.5)})
     facts = read(world, ADA, tmp_path)
     assert facts.verdict == "Tested together over 5 images, your works passed the test for an effect."
-    assert "at most 5 % are expected to pass by chance" in facts.explanation
+    assert "names on average at most 5 % of rightsholders by chance" in facts.explanation
     assert "1 audited image could not be used" in facts.explanation
     assert words.NOT_OVER_ALL not in facts.explanation
     assert "did not pass" in read(world, BO, tmp_path).verdict
