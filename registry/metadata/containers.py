@@ -75,7 +75,7 @@ def _tiff(image: Image.Image, data: bytes, blocks: Blocks, problems: Problems) -
     if not isinstance(image, TiffImagePlugin.TiffImageFile):
         return
     tags = image.tag_v2
-    if any(tag in tags for tag in exif.TAGS) or exif.has_further_types(data):
+    if any(tag in tags for tag in exif.TAGS) or exif.has_further_fields(data):
         blocks.tiff_tags = tags
     blocks.has_c2pa = _TIFF_C2PA in tags
     # As Pillow's own IPTC reader: Photoshop declares the block as long integers, and the directory

@@ -20,7 +20,7 @@ from registry.metadata.iptc import read_iptc
 from registry.metadata.synthetic import C2PA_SOURCE
 from registry.metadata.values import EmbeddedMetadata, Problems, put
 from registry.metadata.xmp import read_xmp
-from registry.signals import RightsSignal
+from registry.signals import Category, RightsSignal, Use
 
 NOTHING = EmbeddedMetadata()
 _MEDIA_TYPES = {"MPO": "image/jpeg"}
@@ -57,6 +57,7 @@ def read_embedded(image: Image.Image, data: bytes, *, credentials: bool = True) 
         found, reserved, sources = read_credentials(data, media_type, problems)
         signals += reserved
         put(fields.setdefault("c2pa", {}), C2PA_SOURCE, "; ".join(sources), problems, "C2PA")
+    _add_contradictions(signals, problems)
     return EmbeddedMetadata.gathered(
         fields,
         xmp=blocks.xmp[0] if blocks.xmp else None,
@@ -71,6 +72,17 @@ def _read_packets(blocks: Blocks, signals: list[RightsSignal], problems: Problem
         content = read_xmp(packet, problems)
         signals += content.signals
         yield content.fields
+
+
+def _add_contradictions(signals: Iterable[RightsSignal], problems: Problems) -> None:
+    """Name the kinds of use that one signal allows and another restricts."""
+    places: dict[Category, dict[Use, str]] = {}
+    for signal in signals:
+        places.setdefault(signal.category, {}).setdefault(signal.use, f"{signal.use} in {signal.found_in}")
+    for category, stated in places.items():
+        if Use.ALLOWED in stated and stated.keys() & {Use.PROHIBITED, Use.CONSTRAINED, Use.UNCLEAR}:
+            said = ", ".join(text for use, text in sorted(stated.items()) if use is not Use.UNSPECIFIED)
+            problems.add(f"signals about {category} contradict each other: {said}; the strictest counts")
 
 
 def _read_exif_blocks(blocks: Blocks, data: bytes, problems: Problems) -> Iterator[dict[str, str]]:

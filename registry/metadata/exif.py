@@ -29,11 +29,17 @@ TAGS: Mapping[int, str] = MappingProxyType(
         0x9C9D: "XPAuthor",
         0x9C9E: "XPKeywords",
         0x9C9F: "XPSubject",
+        0xA436: "ImageTitle",
+        0xA437: "Photographer",
+        0xA438: "ImageEditor",
     }
 )
+"""Those from A436 on are new in EXIF 3.0, in its own directory; the others are in the first one."""
+_FIRST_INNER = 0xA436
+_EXIF_DIRECTORY = 0x8769
 
 _HEADER = b"Exif\0\0"
-_UTF8 = 129
+_ASCII, _UTF8 = 2, 129
 _BIG_TIFF = 43
 _PILLOWS_TYPES = frozenset(range(1, 14)) | {16}
 
@@ -66,36 +72,51 @@ def read_tags(tags: Any, tiff: bytes, problems: Problems) -> dict[str, str]:  # 
                 put(fields, name, text, problems, "EXIF")
         except Exception as error:
             problems.add_error(f"EXIF {name} cannot be read", error)
-    for tag, kind, data in _further_types(tiff):
-        if kind == _UTF8:
+    for tag, kind, data in _further_fields(tiff):
+        if kind in (_ASCII, _UTF8):
             put(fields, TAGS[tag], _text(data, TAGS[tag], problems), problems, "EXIF")
         else:
             problems.add(f"EXIF {TAGS[tag]} has the unknown type {kind}; its bytes are {data[:24].hex(' ')}")
     return fields
 
 
-def has_further_types(tiff: bytes) -> bool:
-    """Whether a field that is read has a type that Pillow does not know."""
-    return next(_further_types(tiff), None) is not None
+def has_further_fields(tiff: bytes) -> bool:
+    """Whether there are fields that Pillow's directory does not have."""
+    return next(_further_fields(tiff), None) is not None
 
 
-def _further_types(tiff: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Tag, type and bytes of each field of :data:`TAGS` whose type Pillow does not know."""
+def _further_fields(tiff: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Tag, type and bytes of the fields of :data:`TAGS` that Pillow's directory does not have.
+
+    Those of a type that Pillow does not know, and those of the EXIF directory.
+    """
     order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
     if order is None or len(tiff) < 16:
         return
-    big = struct.unpack_from(f"{order}H", tiff, 2)[0] == _BIG_TIFF
-    start, entry_size, count_form = (8, 20, "Q") if big else (4, 12, "H")
-    (place,) = struct.unpack_from(f"{order}{'Q' if big else 'I'}", tiff, start)
-    head = struct.calcsize(f"{order}{count_form}")
-    if place + head > len(tiff):
+    is_big = struct.unpack_from(f"{order}H", tiff, 2)[0] == _BIG_TIFF
+    (first,) = struct.unpack_from(f"{order}{'Q' if is_big else 'I'}", tiff, 8 if is_big else 4)
+    for tag, kind, value in _entries(tiff, first, order, is_big):
+        if tag == _EXIF_DIRECTORY and len(value) >= 4:
+            (second,) = struct.unpack_from(f"{order}I", value)
+            yield from (inner for inner in _entries(tiff, second, order, is_big) if inner[0] >= _FIRST_INNER)
+        elif tag in TAGS and kind not in _PILLOWS_TYPES:
+            yield tag, kind, value
+
+
+def _entries(tiff: bytes, place: int, order: str, is_big: bool) -> Iterator[tuple[int, int, bytes]]:
+    """Tag, type and bytes of the entries of a directory that are read; a byte a value."""
+    entry_size, count_form, pointer = (20, "Q", "Q") if is_big else (12, "H", "I")
+    start = place + struct.calcsize(f"{order}{count_form}")
+    if start > len(tiff):
         return
     (count,) = struct.unpack_from(f"{order}{count_form}", tiff, place)
-    for entry in range(place + head, min(place + head + count * entry_size, len(tiff) - entry_size + 1), entry_size):
-        tag, kind, length, value = struct.unpack_from(f"{order}HH{'Q8s' if big else 'I4s'}", tiff, entry)
-        if tag in TAGS and kind not in _PILLOWS_TYPES:
+    for entry in range(start, min(start + count * entry_size, len(tiff) - entry_size + 1), entry_size):
+        tag, kind, length, value = struct.unpack_from(f"{order}HH{'Q8s' if is_big else 'I4s'}", tiff, entry)
+        if tag == _EXIF_DIRECTORY:
+            yield tag, kind, value
+        elif tag in TAGS:
             if length > len(value):
-                (at,) = struct.unpack(f"{order}{'Q' if big else 'I'}", value)
+                (at,) = struct.unpack(f"{order}{pointer}", value)
                 value = tiff[at : at + min(length, 4 * LONGEST_VALUE)]
             yield tag, kind, value[:length]
 

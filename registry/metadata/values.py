@@ -41,6 +41,7 @@ SOURCES: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
             ("xmp", "dc:creator"),
             ("iptc", "By-line"),
             ("exif", "Artist"),
+            ("exif", "Photographer"),
             ("exif", "XPAuthor"),
             ("png", "Author"),
         ),
@@ -54,7 +55,13 @@ SOURCES: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
         "credit_line": (("xmp", "photoshop:Credit"), ("iptc", "Credit")),
         "rights_url": (("xmp", "xmpRights:WebStatement"),),
         "usage_terms": (("xmp", "xmpRights:UsageTerms"), ("png", "Disclaimer")),
-        "title": (("xmp", "dc:title"), ("iptc", "ObjectName"), ("exif", "XPTitle"), ("png", "Title")),
+        "title": (
+            ("xmp", "dc:title"),
+            ("iptc", "ObjectName"),
+            ("exif", "XPTitle"),
+            ("exif", "ImageTitle"),
+            ("png", "Title"),
+        ),
         "description": (
             ("xmp", "dc:description"),
             ("iptc", "Caption-Abstract"),

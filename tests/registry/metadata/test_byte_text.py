@@ -139,6 +139,19 @@ def test_the_utf8_of_exif_3() -> None:
     )
 
 
+@pytest.mark.parametrize("kind", [2, 129])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_the_names_of_exif_3(kind: int, order: str) -> None:
+    """Photographer and title stand in the EXIF directory, as UTF-8 or ASCII."""
+    name, title = "Zoë Müller".encode(), b"Sea"
+    first = struct.pack(f"{order}HHHIII", 1, 0x8769, 4, 1, 26, 0)
+    second = struct.pack(f"{order}HHHI4sHHIII", 2, 0xA436, kind, 4, title + b"\0", 0xA437, kind, len(name) + 1, 56, 0)
+    mark = b"II*\0" if order == "<" else b"MM\0*"
+    block = b"Exif\0\0" + mark + struct.pack(f"{order}I", 8) + first + second + name + b"\0"
+    metadata = read(files.with_segments(image_file("JPEG"), (0xE1, block)))
+    assert (metadata.creator, metadata.title, metadata.problems) == ("Zoë Müller", "Sea", ())
+
+
 def test_windows_letters_in_exif() -> None:
     """Pillow hands ASCII fields over as Latin-1; their bytes are read again."""
     metadata = read(image_file("JPEG", exif=exif(Artist="O’Brien".encode("cp1252"))))

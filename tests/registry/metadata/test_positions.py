@@ -155,6 +155,17 @@ def test_packets_that_contradict_are_a_finding() -> None:
     assert metadata.problems == ("XMP dc:rights is stated twice and differently: '© Ada' and '© Bob'",)
 
 
+@pytest.mark.parametrize("order", [(ALLOWED, PROHIBITED), (PROHIBITED, ALLOWED)])
+def test_signals_that_contradict_are_a_finding(order: tuple[bytes, bytes]) -> None:
+    """Both are kept; the strictest counts, whichever stands first."""
+    metadata = read(png(*(png_chunks(each)["tEXt"] for each in order)))
+    assert {signal.use for signal in metadata.signals} == {Use.ALLOWED, Use.PROHIBITED}
+    assert (
+        "signals about all data mining contradict each other: allowed in xmp, prohibited in xmp; the strictest counts"
+        in metadata.problems
+    )
+
+
 def test_one_packet_too_many_cannot_hide_a_prohibition() -> None:
     """Beyond the limit, packets are searched instead of read; that is said."""
     fillers = [data_mining("DMI-ALLOWED", f"<dc:title>{number}</dc:title>") for number in range(3 * MOST_PACKETS)]
