@@ -89,7 +89,7 @@ NOT_UNDERSTOOD = "is not understood"
     [
         ("cawg.training-mining", FLAT, {Use.PROHIBITED}, None),
         ("cawg.training-mining", {"entries": {"cawg.ai_training": {"use": "allowed"}}, **FLAT},
-         {Use.ALLOWED, Use.PROHIBITED}, None),
+         {Use.ALLOWED, Use.PROHIBITED}, "contradict each other"),
         ("cawg.training-mining", {"entries": {}, **FLAT}, {Use.PROHIBITED}, None),
         ("c2pa.training-mining", {"c2pa.ai_training": {"use": "constrained", "constraints_info": TERMS}},
          {Use.CONSTRAINED}, None),
