@@ -82,6 +82,25 @@ def test_a_value_that_plus_does_not_have_is_a_finding(registry: Registry, folder
     ]
 
 
+@pytest.mark.parametrize(
+    ("value", "permission"),
+    [
+        ("DMI-ALLOWED", "permitted"),
+        ("DMI-UNSPECIFIED", "permitted"),
+        ("DMI-SOMETHING-NEW", "unclear"),
+        ("DMI-PROHIBITED-ONTUESDAYS", "prohibited"),
+    ],
+)
+def test_a_value_that_is_not_understood_permits_nothing(
+    registry: Registry, folder: Path, value: str, permission: str
+) -> None:
+    """Under a licence that permits training, an unknown value makes the use unclear."""
+    write(folder / "a.jpg", image_file("JPEG", xmp=files.data_mining(value)))
+    register(registry, folder, OneOwner("Ada", "CC0-1.0"))
+    with registry.connection() as connection:
+        assert connection.execute("SELECT permission FROM asset").fetchall() == [(permission,)]
+
+
 def test_no_finding_where_nothing_is_said() -> None:
     """A file without names, and a declaration without."""
     assert list(conflicts(Declaration("table", rightsholder="Ada", creator="Ada"), EmbeddedMetadata())) == []
