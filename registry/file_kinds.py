@@ -28,8 +28,6 @@ _MARKS: Mapping[bytes, str] = MappingProxyType(
         b"\xff\x0a": "a JPEG XL image",
         b"\0\0\0\x0cJXL ": "a JPEG XL image",
         b"\0\0\0\x0cjP  ": "a JPEG 2000 image",
-        b"%PDF": "a PDF document",
-        b"%!PS": "a PostScript document",
         b"PAR1": "a Parquet file",
         b"ARROW1": "an Arrow file",
         b"\x1f\x8b": "a file compressed by gzip",
@@ -40,7 +38,6 @@ _MARKS: Mapping[bytes, str] = MappingProxyType(
         b"Rar!\x1a\x07": "a RAR archive",
         b"SQLite format 3\0": "an SQLite database",
         b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "a document of an older Microsoft Office, such as .xls",
-        b"version https://git-lfs": "a pointer of Git LFS; fetch the file itself",
         b"\x7fELF": "a program",
         b"MZ": "a program",
         b"OggS": "a video or sound",
@@ -48,6 +45,13 @@ _MARKS: Mapping[bytes, str] = MappingProxyType(
         b"RIFX": "a video or sound",
         b"\xff\xfe": "text in UTF-16",
         b"\xfe\xff": "text in UTF-16",
+    }
+)
+_TEXT_MARKS: Mapping[bytes, str] = MappingProxyType(
+    {
+        b"%PDF": "a PDF document",
+        b"%!PS": "a PostScript document",
+        b"version https://git-lfs": "a pointer of Git LFS; fetch the file itself",
     }
 )
 _BRANDS: Mapping[bytes, str] = MappingProxyType(
@@ -63,12 +67,18 @@ _MARKUP = re.compile(
     rb"\s*(?:<\?xml[^>]*>\s*|<!--.*?-->\s*)*<(!doctype\s+html|html|head|body|svg|!doctype\s+svg|[a-z?!])",
     re.DOTALL | re.I,
 )
+_FIRST = 512
+_MARK_OF_UTF8 = b"\xef\xbb\xbf"
 _CONTROLS = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
 
 
 def described(start: bytes) -> str | None:
     """The kind of a file that begins with these bytes, in words; None if unknown."""
     start = start[:LOOKED_AT]
+    text = start.removeprefix(_MARK_OF_UTF8)
+    # A table may begin with the letters of a mark, such as a column PK, but has no controls.
+    if text != start or (start[:1] < b"\x80" and not _CONTROLS.search(start[:_FIRST])):
+        return _of_text(text)
     if start.startswith(b"PK"):
         return next((words for mark, words in _OFFICE if mark in start), "a ZIP archive")
     if start[4:8] == b"ftyp":
@@ -79,14 +89,14 @@ def described(start: bytes) -> str | None:
         return "a TAR archive"
     if known := next((words for mark, words in _MARKS.items() if start.startswith(mark)), None):
         return known
-    if start and not start.strip(b"\0"):
+    if not start.strip(b"\0"):
         return "nothing but zeros"
-    return _of_text(start.removeprefix(b"\xef\xbb\xbf"))
+    return _of_text(start)
 
 
 def is_json_lines(start: bytes) -> bool:
     """Whether the first line is a whole JSON object."""
-    line = start.removeprefix(b"\xef\xbb\xbf").lstrip().split(b"\n", 1)[0]
+    line = start.removeprefix(_MARK_OF_UTF8).lstrip().split(b"\n", 1)[0]
     try:
         return isinstance(json.loads(line), dict)
     except (ValueError, RecursionError):
@@ -99,6 +109,8 @@ def _of_brands(start: bytes) -> str:
 
 
 def _of_text(start: bytes) -> str | None:
+    if known := next((words for mark, words in _TEXT_MARKS.items() if start.startswith(mark)), None):
+        return known
     if _CONTROLS.search(start):
         return None
     if found := _MARKUP.match(start):

@@ -52,6 +52,9 @@ KINDS = {
     b"SQLite format 3\0": "an SQLite database",
     b"%PDF-1.4": "a PDF document",
     b"path,rightsholder\na.png,Ada\n": "text",
+    b"PK,path,rightsholder\n1,a.png,Ada\n": "text",
+    "BM;GIF8;Größe\n".encode("cp1252"): "text",
+    b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n": "a PDF document",
 }
 
 
