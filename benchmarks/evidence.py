@@ -43,7 +43,6 @@ from attribution.sampling.predictions import MemberPredictions, load_predictions
 from attribution.sampling.schedule import SamplerSettings
 from benchmarks.record import conclude
 from cli.demo.houses import picture_of
-from registry.encodings.codes import codes_of, decoys
 from registry.encodings.words import bits
 from registry.home import Home
 from registry.storage.database import Registry
@@ -66,7 +65,7 @@ class Bench:
             self.reference = serving_ensemble(self.registry, latest_ensemble(session).id)
         self.device = choose_device()
         auditor = Auditor.prepare(self.registry, self.reference, AuditSettings(shortlist=SHORTLIST), self.device)
-        self.context = auditor.context
+        self.auditor, self.context = auditor, auditor.context
         self.encoded: EncodedWorks = auditor.context.encoded
 
     def samples(self, count: int) -> list[tuple[np.ndarray, MemberPredictions]]:
@@ -92,7 +91,9 @@ class Bench:
     def p_values(self, image: np.ndarray, predictions: MemberPredictions, order: np.ndarray) -> np.ndarray:
         """P-values of units in this order."""
         pictures = self.encoded.works[order].astype(np.float64) * 2 - 1
-        return self._tested(image, predictions, pictures, order, order, self.encoded.codes, self.context.decoys).p_value
+        return self._tested(
+            image, predictions, pictures, order, order, self.encoded.codes, self.auditor.decoys_of(order).words
+        ).p_value
 
     def discoveries(
         self, image: np.ndarray, predictions: MemberPredictions, codes: np.ndarray, drawn: np.ndarray
@@ -102,6 +103,11 @@ class Bench:
         order = listed.blind_order(MOST)
         found = self._tested(image, predictions, listed.images, listed.unit_numbers, order, codes, drawn)
         return found.p_value, found.q_value
+
+    def audited(self, image: np.ndarray, predictions: MemberPredictions) -> tuple[np.ndarray, np.ndarray]:
+        """P- and q-values of an audit's shortlist."""
+        drawn = self.auditor.decoys_of(self.shortlist(image).unit_numbers).words
+        return self.discoveries(image, predictions, self.encoded.codes, drawn)
 
     def _tested(
         self,
@@ -164,7 +170,7 @@ def ensemble_facts(bench: Bench) -> dict[str, Any]:
         "works": len(bench.encoded.works),
         "n": encoding.n,
         "h": encoding.h,
-        "decoys": len(bench.context.decoys),
+        "decoys": bench.context.decoys.count,
         "image_size": bench.reference.settings.image.size,
         "network_widths": bench.reference.settings.network.to_json()["widths"],
         "training_steps": training.steps,
@@ -179,9 +185,8 @@ def facts_of(bench: Bench, shown: list[tuple[np.ndarray, MemberPredictions]]) ->
     """Power: share of images with a finding, and p-values by place in the ranking."""
     images = np.stack([image for image, _ in shown])
     orders = np.argsort(mean_squared_differences(images, bench.encoded.works), axis=1, kind="stable")
-    codes = bench.encoded.codes
     p_values = np.stack([bench.p_values(i, c, order) for (i, c), order in zip(shown, orders, strict=True)])
-    q_values = np.stack([bench.discoveries(i, c, codes, bench.context.decoys)[1] for i, c in shown])
+    q_values = np.stack([bench.audited(image, predictions)[1] for image, predictions in shown])
     passed = q_values <= RATE
     found: np.ndarray = passed.max(axis=1)
     return {
@@ -209,14 +214,13 @@ def ranked_first(bench: Bench, planted: list[tuple[np.ndarray, MemberPredictions
 
 def null_facts(bench: Bench, generated: list[tuple[np.ndarray, MemberPredictions]]) -> dict[str, Any]:
     """The test under redrawn codes."""
-    encoding, count = bench.reference.encoding, len(bench.encoded.codes)
+    assignment = bench.context.assignment
     p_values, discoveries = [], []
     for redraw in range(REDRAWS):
-        seed = encoding.seed + 1 + redraw
-        codes = codes_of(seed, encoding.n, encoding.h, np.arange(count))
-        drawn = decoys(seed, encoding.n, encoding.h, count, 20_000, draw_seed=0)
+        dealt = assignment.dealt_anew(assignment.seed + 1 + redraw)
         image, predictions = generated[redraw % len(generated)]
-        p_value, q_value = bench.discoveries(image, predictions, codes, drawn)
+        units = bench.shortlist(image).unit_numbers
+        p_value, q_value = bench.discoveries(image, predictions, dealt.codes, dealt.decoys(units, 20_000, 0).words)
         p_values.append(p_value[0])
         discoveries.append(bool((q_value <= RATE).any()))
     return {

@@ -25,6 +25,7 @@ from registry.home import Home
 from registry.members.seen import units_seen, withdrawn_works
 from registry.storage import tables
 from registry.storage.database import Registry
+from registry.withdrawals.record import works_of_rightsholder
 from registry.works.queries import find_by_prefix
 
 
@@ -54,11 +55,18 @@ class _Task:
 
 
 def ablate_sample(
-    registry: Registry, prefix: str, names: Sequence[str], device: Device, lpips: LpipsWeights | NotMeasured
+    registry: Registry,
+    prefix: str,
+    names: Sequence[str],
+    device: Device,
+    lpips: LpipsWeights | NotMeasured,
+    rightsholder_id: int | None = None,
 ) -> JointAblation:
     """Generate a sample again, under its own noise, without the named units.
 
-    ``lpips``: see :func:`attribution.metrics.lpips_weights.lpips_weights`.
+    ``lpips``: see :func:`attribution.metrics.lpips_weights.lpips_weights`. ``rightsholder_id``:
+    the units of all works of this rightsholder are left out, too. Where codes nest, these works lie
+    in one support, and the members outside it are left.
 
     Raises:
         NotFoundError: no such sample or unit.
@@ -75,9 +83,13 @@ def ablate_sample(
     if served is None:
         raise IntegrityError(f"sample {row.id}: {NOT_ITS_MEMBERS}; restore the registry from a copy")
     units = load_units(registry, served.encoding.id)
-    numbers = sorted({unit_named(units, name) for name in names})
     with registry.connection() as connection:
+        theirs = [] if rightsholder_id is None else works_of_rightsholder(connection, rightsholder_id)
         withdrawn = withdrawn_works(connection, served.encoding.id)
+    of_works = units.unit_numbers[np.isin(units.asset_ids, theirs)]
+    numbers = sorted({unit_named(units, name) for name in names} | set(of_works.tolist()))
+    if not numbers:
+        raise NotFoundError(f"encoding {units.encoding.id} has no work of this rightsholder: nothing to leave out")
     seen = units_seen(units, withdrawn, served.indices, served.withdrawals_applied_through)
     membership = seen[numbers]
     joint_ablation_weights(membership)

@@ -43,7 +43,7 @@ from attribution.denoisers.interface import Prompt
 from attribution.ensemble.serving import ServingEnsemble
 from attribution.evidence.adjustment import MOST, neighbours_of
 from attribution.evidence.group_test import REACH, rightsholder_tests
-from attribution.evidence.randomisation import assess_shortlist, has_contrast, steps_used
+from attribution.evidence.randomisation import assess_shortlist, steps_used
 from attribution.images import pixels_of, read_image, to_unit_range
 from attribution.metrics.euclidean import NotMeasured
 from attribution.metrics.lpips_weights import LpipsWeights
@@ -58,7 +58,8 @@ from attribution.sampling.generate import altered_file, batches_by_request, defa
 from attribution.sampling.predictions import OUTSIDE_SPACING, MemberPredictions, load_predictions, load_sample
 from attribution.sampling.schedule import SamplerSettings
 from attribution.training.dataset import build_training_set
-from registry.encodings.codes import decoys
+from registry.encodings.assignment import Assignment, Decoys
+from registry.encodings.store import load_units
 from registry.errors import IntegrityError, UsageError
 from registry.home import Home
 from registry.ids import content_id
@@ -68,6 +69,8 @@ from registry.storage.database import Registry
 EXAMINED_AT_ONCE = 64
 """Samples ranked in one pass over the works and ablated together; changes memory alone."""
 DECOY_SEED = 0
+MOST_SHOWN = 32
+"""Units whose decoys are shown beside all influences, where codes nest."""
 NO_LPIPS = NotMeasured("the audit did not ask for it")
 
 
@@ -101,26 +104,25 @@ class Auditor:
         encoding = ensemble.encoding
         training_set = build_training_set(registry, ensemble.id, encoding.id, ensemble.settings)
         encoded = load_encoded_works(registry, ensemble, training_set)
-        count = len(encoded.codes)
-        drawn = decoys(encoding.seed, encoding.n, encoding.h, count, settings.decoy_limit, draw_seed=DECOY_SEED)
-        if not len(drawn):
-            raise UsageError(
-                f"encoding {encoding.id} gives all its codes to its {count} units, which leaves no decoy to test "
-                "against: encode with more members"
-            )
-        drawn = drawn[has_contrast(ensemble.membership_of(drawn))]
-        if not len(drawn):
-            raise UsageError(
-                f"the {len(ensemble.indices)} members that served leave no decoy with a contrast to test against: "
-                f"run `creditline retrain --ensemble {ensemble.id}` and generate again"
-            )
+        assignment = load_units(registry, encoding.id).assignment
+        drawn = _some_decoys(ensemble, assignment, settings.decoy_limit)
         used = used or rankers_to_use(registry, ensemble.id, (), ranker_inputs(registry, ensemble))
         choice = used.choice or grade_rankers(used.rankers, encoded, graded_samples(registry, ensemble)).choice
         lpips = openable(lpips)
         settings = replace(settings, lpips=None if isinstance(lpips, NotMeasured) else lpips.backbone.net)
         return cls(
             AuditContext(
-                registry, ensemble, settings, encoded, used.rankers, choice, drawn, device.name, lpips, used.chosen
+                registry,
+                ensemble,
+                settings,
+                encoded,
+                used.rankers,
+                choice,
+                assignment,
+                drawn,
+                device.name,
+                lpips,
+                used.chosen,
             ),
             device,
         )
@@ -292,11 +294,12 @@ class Auditor:
         codes = self.context.encoded.codes[listed.unit_numbers]
         flat, order = image.reshape(-1), listed.blind_order(max(MOST, REACH))
         around = neighbours_of(self.context.encoded, flat, order)
+        decoys = self.decoys_of(listed.unit_numbers)
         evidence = assess_shortlist(
             predictions,
             listed.images,
             codes,
-            self.context.decoys,
+            decoys.words,
             self.context.encoded.n,
             self.context.ensemble.indices,
             around,
@@ -310,7 +313,8 @@ class Auditor:
             predictions,
             around,
             order,
-            self.context.decoys,
+            self.context.assignment,
+            self.context.decoys.words,
             self.context.settings.shortlist,
             seed_of_image(subject.image_sha256),
         )
@@ -319,12 +323,27 @@ class Auditor:
             image=image,
             shortlisted=listed,
             codes=codes,
+            decoys=decoys,
             evidence=evidence,
             rightsholders=rightsholders,
             neighbours=around.units,
             steps=steps_used(predictions),
             timings={"rank": rank_seconds, "test": time.monotonic() - begun},
         )
+
+    def decoys_of(self, units: Int64[np.ndarray, " unit"]) -> Decoys:
+        """Decoys of shortlisted units: the same for all units of plain codes.
+
+        Raises:
+            UsageError: no code is left to test with.
+        """
+        context = self.context
+        if context.assignment.groups is None:
+            return context.decoys
+        found = context.assignment.decoys(units, context.settings.decoy_limit, DECOY_SEED, serving_of(context.ensemble))
+        if len(units) and not found.count:
+            raise UsageError(_no_decoys(context.ensemble, context.assignment))
+        return found
 
     def _examine_samples(self, samples: Sequence[tables.Sample]) -> list[Findings]:
         shown = []
@@ -369,3 +388,33 @@ class Auditor:
 
     def _rows_at_once(self) -> int:
         return self.context.ensemble.settings.network.rows_at_once(self.device.name)
+
+
+def serving_of(ensemble: ServingEnsemble) -> tuple[int, ...] | None:
+    """The members whose bits count in a test; None: all."""
+    return None if ensemble.complete else ensemble.indices
+
+
+def _some_decoys(ensemble: ServingEnsemble, assignment: Assignment, limit: int) -> Decoys:
+    """The decoys of plain codes; where codes nest, those of the first units with a contrast."""
+    serving = serving_of(ensemble)
+    tested = np.flatnonzero(~assignment.without_contrast(assignment.codes, serving))
+    spread = tested[:: max(1, len(tested) // MOST_SHOWN)][:MOST_SHOWN]
+    found = assignment.decoys(spread, limit, DECOY_SEED, serving)
+    if found.words.ndim == 2:
+        found = replace(found, words=np.unique(found.words)[:limit])
+    if not found.count:
+        raise UsageError(_no_decoys(ensemble, assignment))
+    return found
+
+
+def _no_decoys(ensemble: ServingEnsemble, assignment: Assignment) -> str:
+    if ensemble.complete:
+        return (
+            f"encoding {ensemble.encoding.id} gives all its codes to its {len(assignment.codes)} units, which leaves no "
+            "decoy to test against: encode with more members"
+        )
+    return (
+        f"the {len(ensemble.indices)} members that served leave no decoy with a contrast to test against: "
+        f"run `creditline retrain --ensemble {ensemble.id}` and generate again"
+    )

@@ -25,7 +25,6 @@ from safetensors import SafetensorError, safe_open
 from attribution.evidence.group_test import Pulls
 from attribution.evidence.joint_test import METHOD, RATE, ImagePart, assess_over_images
 from registry.encodings.assignment import Assignment
-from registry.encodings.keys import FIRST_FORMAT
 from registry.encodings.store import UnitTable, load_units
 from registry.encodings.words import Words, bits
 from registry.event_log.events import changing
@@ -126,7 +125,7 @@ def _facts(
     table: UnitTable, members: tuple[int, ...], kept: Sequence[_Kept], left_out: Mapping[str, int]
 ) -> dict[str, Any]:
     encoding = table.encoding
-    law = EncodingLaw(Assignment(encoding.n, encoding.h, encoding.seed, FIRST_FORMAT, table.codes), members)
+    law = EncodingLaw(table.assignment, members)
     tested = assess_over_images((part for each in kept for part in each.parts), law)
     return {
         "encoding": encoding.id,

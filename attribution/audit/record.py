@@ -6,7 +6,6 @@ import datetime
 import io
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from math import comb
 from typing import Any, Literal
 
 import numpy as np
@@ -23,7 +22,7 @@ from attribution.evidence import effect_interval
 from attribution.evidence.adjustment import RIDGE
 from attribution.evidence.effect_interval import Effects
 from attribution.evidence.group_test import Pulls, RightsholderTests
-from attribution.evidence.randomisation import STEP_WEIGHTS, STEPS_FROM, Evidence, has_contrast
+from attribution.evidence.randomisation import STEP_WEIGHTS, STEPS_FROM, Evidence
 from attribution.images import read_work
 from attribution.metrics.euclidean import NotMeasured, from_mean_square
 from attribution.metrics.lpips_weights import LpipsWeights
@@ -32,6 +31,7 @@ from attribution.ranking.grading import RankerChoice, identity_of
 from attribution.ranking.rankers.interface import Ranker
 from attribution.ranking.shortlist import Shortlisted
 from attribution.sampling.predictions import BAND_EDGES
+from registry.encodings.assignment import Assignment, Decoys
 from registry.errors import IntegrityError, UsageError
 from registry.event_log.events import changing
 from registry.home import write_atomically, write_bytes_atomically
@@ -116,6 +116,7 @@ class Findings:
     """The audited image at the model's size, in [0, 1]."""
     shortlisted: Shortlisted
     codes: UInt64[np.ndarray, " place"]
+    decoys: Decoys
     evidence: Evidence
     rightsholders: RightsholderTests | NotMeasured
     """Tests of the rightsholders of the first-ranked works, where units are works."""
@@ -138,7 +139,11 @@ class AuditContext:
     """The rankers that fill the shortlist."""
     choice: RankerChoice
     """The ranking that orders the display."""
-    decoys: UInt64[np.ndarray, " decoy"]
+    assignment: Assignment
+    """The law of the codes."""
+    decoys: Decoys
+    """Of all units where codes are plain; where they nest, of some units, to show beside
+    influences."""
     device: str
     lpips: LpipsWeights | NotMeasured
     """The network that measures LPIPS, or why it is not measured."""
@@ -186,7 +191,7 @@ def record_audit(context: AuditContext, found: Findings, shown: Counterfactuals 
     if found.subject.sample_id is not None and context.settings.jacobian:
         jacobian = jacobian_file(context.registry.home, found.subject.sample_id, members)
     landscapes = landscapes_of(
-        context.encoded.membership, context.ensemble.membership_of(context.decoys), jacobian, shown
+        context.encoded.membership, context.ensemble.membership_of(context.decoys.words), jacobian, shown
     )
     tensors = _tensors(context, found, shown, landscapes)
     path = context.registry.home.audit(audit_id)
@@ -278,17 +283,16 @@ def _pulls(context: AuditContext, found: Findings) -> list[Pulls]:
 
 
 def _test_facts(context: AuditContext, found: Findings) -> dict[str, Any]:
-    smallest_p = 1.0 / (1.0 + len(context.decoys))
-    available = decoys_with_contrast(context.ensemble, context.encoded.codes)
+    smallest_p = 1.0 / (1.0 + found.decoys.count)
     return {
         "statistic": "directional",
         "sqrt_alpha_bar": [STEPS_FROM, 1.0],
         "step_weights": {"bands": list(BAND_EDGES), "weights": list(STEP_WEIGHTS), "chosen": "beforehand"},
         "neighbours": {"units": len(found.neighbours), "ridge": RIDGE},
         "steps": found.steps,
-        "decoys": len(context.decoys),
-        "decoys_available": available,
-        "decoys_chosen": "all" if len(context.decoys) == available else "at random",
+        "decoys": found.decoys.count,
+        "decoys_available": found.decoys.available,
+        "decoys_chosen": "all" if found.decoys.count == found.decoys.available else "at random",
         "smallest_p": smallest_p,
         "smallest_q": min(1.0, smallest_p * len(found.codes)),
         "members": list(context.ensemble.indices),
@@ -300,16 +304,6 @@ def _test_facts(context: AuditContext, found: Findings) -> dict[str, Any]:
             for unit, rank in found.shortlisted.passed_over
         ],
     }
-
-
-def decoys_with_contrast(ensemble: ServingEnsemble, codes: UInt64[np.ndarray, " unit"]) -> int:
-    """Number of decoys with contrast over the members that serve.
-
-    Of the C(n, h) words, C(n-m, h) are 0 at all m members that serve, and C(n-m, h-m) are 1.
-    """
-    n, h, m = ensemble.encoding.n, ensemble.encoding.h, len(ensemble.indices)
-    alike = comb(n - m, h) + (comb(n - m, h - m) if h >= m else 0)
-    return comb(n, h) - alike - int(has_contrast(ensemble.membership_of(codes)).sum())
 
 
 def _candidate_rows(

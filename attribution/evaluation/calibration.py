@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64, Int64, UInt64
+from jaxtyping import Float64, Int64
 
-from attribution.audit.auditor import Auditor
+from attribution.audit.auditor import Auditor, serving_of
 from attribution.audit.record import Subject
 from attribution.evidence.adjustment import Neighbours, member_alignment, neighbours_of
 from attribution.evidence.randomisation import Evidence, assess_alignment, has_contrast, mean_predictions
@@ -25,7 +25,7 @@ from attribution.metrics.statistics import Share, share_of, uniformity
 from attribution.sampling.generate import altered_file
 from attribution.sampling.predictions import load_sample
 from attribution.training.dataset import open_training_set
-from registry.encodings.codes import codes_of, decoys
+from registry.encodings.assignment import Assignment
 from registry.errors import UsageError
 from registry.outputs.queries import samples_of
 from registry.storage import tables
@@ -180,14 +180,12 @@ def null_calibration(
     prepared = [_Shortlist.of(auditor, sample) for sample in kept_samples(auditor)[:redraws]]
     if not prepared:
         raise UsageError(f"ensemble {auditor.context.ensemble.id} has no samples: run `creditline sample` first")
-    encoding, settings = auditor.context.ensemble.encoding, auditor.context.settings
-    count = len(auditor.context.encoded.codes)
+    settings = auditor.context.settings
     seeds = np.random.default_rng(seed).integers(0, 2**62, redraws)
     ranks, discovered, places = [], [], 0
     for redraw, code_seed in enumerate(seeds.tolist()):
-        drawn = decoys(code_seed, encoding.n, encoding.h, count, settings.decoy_limit, draw_seed=redraw)
         listed = prepared[redraw % len(prepared)]
-        found = listed.test(auditor, code_seed, drawn)
+        found = listed.test(auditor, auditor.context.assignment.dealt_anew(code_seed), redraw)
         on_progress(1, redraws)
         if found is None:
             continue
@@ -235,16 +233,19 @@ class _Shortlist:
         neighbours = neighbours_of(auditor.context.encoded, image.reshape(-1), found.neighbours)
         return cls(found.shortlisted.unit_numbers, found.shortlisted.images, mean_predictions(predictions), neighbours)
 
-    def test(self, auditor: Auditor, code_seed: int, drawn: UInt64[np.ndarray, " decoy"]) -> Evidence | None:
-        """The evidence under the codes of this seed; None: no code is left to test."""
+    def test(self, auditor: Auditor, dealt: Assignment, draw_seed: int) -> Evidence | None:
+        """The evidence under codes dealt anew; None: no code is left to test."""
         ensemble = auditor.context.ensemble
-        n, h = ensemble.encoding.n, ensemble.encoding.h
-        membership = ensemble.membership_of(codes_of(code_seed, n, h, self.units))
-        others = ensemble.membership_of(drawn)
-        kept, others = has_contrast(membership), others[has_contrast(others)]
-        if not kept.any() or not len(others):
+        membership = ensemble.membership_of(dealt.codes[self.units])
+        kept = has_contrast(membership)
+        if not kept.any():
             return None
-        redrawn = ensemble.membership_of(codes_of(code_seed, n, h, self.neighbours.units))
+        limit = auditor.context.settings.decoy_limit
+        words = dealt.decoys(self.units[kept], limit, draw_seed, serving_of(ensemble)).words
+        others = ensemble.membership_of(words.ravel()).reshape(*words.shape, -1)
+        if not others.size:
+            return None
+        redrawn = ensemble.membership_of(dealt.codes[self.neighbours.units])
         neighbours = Neighbours(self.neighbours.units, self.neighbours.images, redrawn)
         left_out = [self.units[place : place + 1] for place in np.flatnonzero(kept)]
         aligned = member_alignment(self.predictions, self.images[kept], membership[kept], neighbours, left_out)

@@ -10,13 +10,16 @@ of these works made a difference to any member" their codes, given all others, a
 replacement from the codes that no other unit has: the decoys and R's own. So codes for all of R's
 works are drawn jointly from this pool, and p = (1 + #{draws with T >= T_R}) / (1 + #draws) is
 exact. R's own codes must be in the pool: otherwise the true assignment would not be a possible
-draw. Benjamini and Hochberg's procedure runs over the tested rightsholders. Rightsholders and works
-are taken from the top of the ranking, which does not depend on the codes.
+draw. Where codes nest, all of R's works share a support; the codes are then dealt anew by the law
+of the encoding (:meth:`registry.encodings.assignment.Assignment.joint_draws`), with a new support
+for R's group, out of the supports that no group has. Benjamini and Hochberg's procedure runs over
+the tested rightsholders. Rightsholders and works are taken from the top of the ranking, which does
+not depend on the codes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,10 +33,13 @@ from attribution.metrics.euclidean import NotMeasured
 from attribution.metrics.statistics import benjamini_hochberg
 from attribution.ranking.encoded_works import EncodedWorks
 from attribution.sampling.predictions import MemberPredictions
-from registry.encodings.assignment import distinct_draws
+from registry.encodings.assignment import Assignment, distinct_draws
+from registry.encodings.words import bits
 from registry.storage.current_rights import rights_of, with_rightsholders
 from registry.storage.database import Registry
 
+Deal = Callable[[str, Int64[np.ndarray, " unit"], int, np.random.Generator], Float64[np.ndarray, "draw unit member"]]
+"""Contrast weights of codes dealt anew: for a rightsholder's name, units, draws, a generator."""
 DRAWS = 1_999
 """Joint draws of codes: the smallest p is 1/2000."""
 REACH = 200
@@ -111,6 +117,7 @@ def rightsholder_tests(
     predictions: MemberPredictions,
     neighbours: Neighbours,
     ranked: Int64[np.ndarray, " place"],
+    assignment: Assignment,
     decoys: UInt64[np.ndarray, " decoy"],
     length: int,
     seed: int,
@@ -125,7 +132,9 @@ def rightsholder_tests(
         predictions: the members' predictions for the image.
         neighbours: units whose effects are subtracted, except works of the same rightsholder.
         ranked: units, best first, by a ranking without the codes; :data:`REACH` are searched.
-        decoys: codes that no unit has, with contrast.
+        assignment: the law of the codes. Where they nest, the null distribution is that of codes
+            dealt anew within supports, and of new supports for the rightsholder's own group.
+        decoys: codes that no unit has, with contrast; for plain codes.
         length: rightsholders to test, at most.
         seed: of the draws.
     """
@@ -140,11 +149,16 @@ def rightsholder_tests(
     works = encoded.pictures(rows).astype(np.float64)
     membership = ensemble.membership_of(encoded.codes[units])
     predicted, pictures = mean_predictions(predictions), 2.0 * works - 1.0
+    # All of them are left out, so that a test over several images may draw their codes; and all of
+    # their group, which may get another support.
+    left_out = [
+        np.union1d(units[p], units_of_groups(assignment, groups_named(assignment, name), neighbours.units))
+        for name, p in held.items()
+    ]
     tested = assess_rightsholders(
         [
-            # All of them are left out, so that a test over several images may draw their codes.
-            member_alignment(predicted, pictures[p], membership[p], neighbours, [units[p]] * len(p)).alignment
-            for p in held.values()
+            member_alignment(predicted, pictures[p], membership[p], neighbours, [out] * len(p)).alignment
+            for p, out in zip(held.values(), left_out, strict=True)
         ],
         membership,
         ensemble.membership_of(decoys),
@@ -152,8 +166,43 @@ def rightsholder_tests(
         held,
         units,
         seed,
+        deal=dealer_of(assignment, None if ensemble.complete else ensemble.indices),
     )
     return RightsholderTests(tuple(tested), DRAWS, len(units))
+
+
+def dealer_of(assignment: Assignment, serving: Sequence[int] | None) -> Deal | None:
+    """Deals codes anew where they nest; None: codes are plain, and joint draws of decoys do."""
+    if assignment.groups is None:
+        return None
+    members = list(range(assignment.n) if serving is None else serving)
+
+    def deal(
+        name: str, units: Int64[np.ndarray, " unit"], draws: int, generator: np.random.Generator
+    ) -> Float64[np.ndarray, "draw unit member"]:
+        dealt = assignment.joint_draws(
+            units, draws, generator, serving=serving, new_supports=groups_named(assignment, name)
+        )
+        return contrast_weights(bits(dealt.ravel(), assignment.n)[:, members]).reshape(*dealt.shape, len(members))
+
+    return deal
+
+
+def groups_named(assignment: Assignment, name: str) -> list[int]:
+    """The groups whose works are a rightsholder's, by their names."""
+    nested = assignment.groups
+    if nested is None or nested.within != "rightsholder":
+        return []
+    return [group for group, label in enumerate(nested.labels) if label == name and nested.keys[group] is not None]
+
+
+def units_of_groups(
+    assignment: Assignment, groups: Sequence[int], among: Int64[np.ndarray, " unit"]
+) -> Int64[np.ndarray, " some"]:
+    """Those units that are in one of these groups."""
+    if assignment.groups is None:
+        return among[:0]
+    return among[np.isin(assignment.groups.group_of_unit[among], groups)]
 
 
 def owners_of_works(registry: Registry, asset_ids: Int64[np.ndarray, " work"]) -> dict[int, tuple[str, ...]]:
@@ -188,6 +237,7 @@ def assess_rightsholders(
     seed: int,
     draws: int = DRAWS,
     most_works: int = MOST_WORKS,
+    deal: Deal | None = None,
 ) -> list[RightsholderEvidence]:
     """Test each rightsholder, in the order of ``held``.
 
@@ -202,6 +252,7 @@ def assess_rightsholders(
         seed: of the draws; must not depend on the codes.
         draws: joint draws of codes.
         most_works: works tested of one rightsholder, at most.
+        deal: deals codes anew where they nest (:func:`dealer_of`); None: from the decoys.
     """
     own, others = contrast_weights(membership), contrast_weights(decoys)
     tested = []
@@ -210,9 +261,12 @@ def assess_rightsholders(
         weights[most_works:] = 0.0
         weighted = alignments[number] * (weights / weights.sum())[:, None]
         first = places[:most_works]
-        statistic, drawn = joint_statistics(
-            weighted[:most_works], own[first], others, draws, np.random.default_rng((seed, number))
-        )
+        generator = np.random.default_rng((seed, number))
+        if deal is None:
+            statistic, drawn = joint_statistics(weighted[:most_works], own[first], others, draws, generator)
+        else:
+            dealt = deal(name, units[first], draws, generator)
+            statistic, drawn = dealt_statistics(weighted[:most_works], own[first], dealt)
         p_value = float(exact_p_values(np.array([statistic]), drawn[None])[0])
         tested.append((name, len(first), statistic, p_value, Pulls(units[places], weighted)))
     q_values = benjamini_hochberg(np.array([p_value for _, _, _, p_value, _ in tested]))
@@ -244,3 +298,18 @@ def joint_statistics(
     units = np.arange(len(own))
     rows = distinct_draws(by_code.shape[1], len(own), draws, generator)
     return float(by_code[units, units].sum()), np.asarray(by_code[units, rows].sum(axis=1))
+
+
+def dealt_statistics(
+    alignment: Float64[np.ndarray, "unit member"],
+    own: Float64[np.ndarray, "unit member"],
+    dealt: Float64[np.ndarray, "draw unit member"],
+) -> tuple[float, Float64[np.ndarray, " draw"]]:
+    """The sum of the units' statistics under their codes, and under codes dealt anew.
+
+    Args:
+        alignment: the members' alignment with each unit, independent of these units' codes.
+        own: contrast weights of the units' codes.
+        dealt: contrast weights of the codes of each draw.
+    """
+    return float((alignment * own).sum()), np.asarray(np.einsum("um,dum->d", alignment, dealt))

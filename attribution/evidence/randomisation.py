@@ -16,6 +16,10 @@ P_i is the clean image that member i predicts, a weighted mean over steps; a is 
 or the weighted mean of its works' pictures. The effects of *other* units are subtracted first
 (:mod:`attribution.evidence.adjustment`).
 
+Where codes nest in supports of groups, a unit's decoys are the free words of its own support; given
+the codes of all other units, its code is uniform over itself and these
+(:mod:`registry.encodings.assignment`).
+
 The shortlist is chosen without the codes, so Benjamini and Hochberg's procedure runs over the
 shortlist alone. It is proved to control the false discovery rate for p-values that are independent
 or positively dependent. P-values of a shortlist share members and decoys, so here control is not
@@ -71,16 +75,16 @@ class Evidence:
     """The members' alignment with each unit, independent of the unit's own code."""
 
 
-def contrast_weights(membership: Bool[np.ndarray, "code member"]) -> Float64[np.ndarray, "code member"]:
+def contrast_weights(membership: Bool[np.ndarray, "*code member"]) -> Float64[np.ndarray, "*code member"]:
     """W = b/h - (1 - b)/(n - h): W x = mean of x where b is 1, minus mean where b is 0."""
     seen = membership.astype(np.float64)
-    h = seen.sum(axis=1, keepdims=True)
-    return np.asarray(seen / h - (1.0 - seen) / (membership.shape[1] - h), dtype=np.float64)
+    h = seen.sum(axis=-1, keepdims=True)
+    return np.asarray(seen / h - (1.0 - seen) / (membership.shape[-1] - h), dtype=np.float64)
 
 
-def has_contrast(membership: Bool[np.ndarray, "code member"]) -> Bool[np.ndarray, " code"]:
+def has_contrast(membership: Bool[np.ndarray, "*code member"]) -> Bool[np.ndarray, "*code"]:
     """Whether some members saw the unit and some did not."""
-    return np.asarray(membership.any(axis=1) & ~membership.all(axis=1))
+    return np.asarray(membership.any(axis=-1) & ~membership.all(axis=-1))
 
 
 def mean_predictions(predictions: MemberPredictions) -> Float64[np.ndarray, "member value"]:
@@ -106,7 +110,7 @@ def assess_shortlist(
     predictions: MemberPredictions,
     images: Float[np.ndarray, "unit value"],
     codes: UInt64[np.ndarray, " unit"],
-    decoys: UInt64[np.ndarray, " decoy"],
+    decoys: UInt64[np.ndarray, " decoy"] | UInt64[np.ndarray, "unit decoy"],
     n: int,
     serving: Sequence[int] | None = None,
     neighbours: Neighbours | None = None,
@@ -119,7 +123,8 @@ def assess_shortlist(
         images: per unit, its picture or the weighted mean of its works' pictures, in [-1, 1],
             flattened channel by channel.
         codes: the units' codes.
-        decoys: codes that no unit has: all of them, or a random draw.
+        decoys: codes that no unit has: all of them, or a random draw. Where codes nest, each unit
+            has its own (:meth:`registry.encodings.assignment.Assignment.decoys`).
         n: number of members of the encoding.
         serving: indices of the members of ``predictions``; None: all.
         neighbours: units whose effects are subtracted; None: no adjustment.
@@ -129,7 +134,8 @@ def assess_shortlist(
         UsageError: a code has no contrast among these members, or ``units`` is missing.
     """
     members = list(range(n) if serving is None else serving)
-    membership, decoy_membership = bits(codes, n)[:, members], bits(decoys, n)[:, members]
+    membership = bits(codes, n)[:, members]
+    decoy_membership = bits(decoys.ravel(), n)[:, members].reshape(*decoys.shape, len(members))
     if neighbours is not None and units is None:
         raise UsageError("neighbours without the numbers of the tested units: a unit must not be its own neighbour")
     left_out = [] if units is None else [units[place : place + 1] for place in range(len(units))]
@@ -140,7 +146,7 @@ def assess_shortlist(
 def assess_alignment(
     aligned: MemberAlignment,
     membership: Bool[np.ndarray, "unit member"],
-    decoy_membership: Bool[np.ndarray, "decoy member"],
+    decoy_membership: Bool[np.ndarray, "decoy member"] | Bool[np.ndarray, "unit decoy member"],
 ) -> Evidence:
     """Test units from the members' alignment with them.
 
@@ -151,12 +157,17 @@ def assess_alignment(
         raise UsageError("a unit that all members saw, or none, cannot be tested")
     own, others = contrast_weights(membership), contrast_weights(decoy_membership)
     statistic = np.einsum("un,un->u", aligned.alignment, own)
-    decoy_statistic = aligned.alignment @ others.T
+    decoy_statistic = _under(aligned.alignment, others)
     p_value = exact_p_values(statistic, decoy_statistic)
     effects = effects_of(
-        statistic, decoy_statistic, np.einsum("un,un->u", aligned.response, own), aligned.response @ others.T
+        statistic, decoy_statistic, np.einsum("un,un->u", aligned.response, own), _under(aligned.response, others)
     )
     return Evidence(statistic, decoy_statistic, p_value, benjamini_hochberg(p_value), effects, aligned.alignment)
+
+
+def _under(values: Float64[np.ndarray, "unit member"], others: np.ndarray) -> Float64[np.ndarray, "unit decoy"]:
+    """Each unit's contrast under the decoys that all units share, or under its own."""
+    return values @ others.T if others.ndim == 2 else np.asarray(np.einsum("um,udm->ud", values, others))
 
 
 def exact_p_values(

@@ -23,7 +23,7 @@ from cli.options import HomeOption
 from cli.output import echo, narrate
 
 DEMO_HOME = Path("creditline-demo")
-MEMBERS, WEIGHT = 10, 5
+MEMBERS = 13
 TRAINING_STEPS = 800
 SAMPLES = 12
 SHORTLIST = 5
@@ -53,8 +53,8 @@ def demo(
     steps_to_run: dict[str, Callable[[], object]] = {
         "init": lambda: init(home=home),
         f"register {folder} --owners {owners}": lambda: register(folder, owners=owners, home=home),
-        f"encode --unit asset --members {MEMBERS} --weight {WEIGHT}": lambda: encode(
-            members=MEMBERS, weight=WEIGHT, home=home
+        f"encode --within rightsholder --members {MEMBERS}": lambda: encode(
+            members=MEMBERS, within="rightsholder", home=home
         ),
         f"train --steps {steps}": lambda: train(steps=steps, home=home),
         f"sample --count {count} --seed 1": lambda: sample(count=count, seed=1, home=home),
@@ -76,7 +76,7 @@ def demo(
 
 _YOUR_OWN = """
 To do the same with your own images and a table of owners (path, rightsholder, licence, title):
-  creditline init && creditline register FOLDER --owners OWNERS.csv && creditline encode --members 12
+  creditline init && creditline register FOLDER --owners OWNERS.csv && creditline encode
   creditline train && creditline sample --count 8
   creditline audit --all && creditline report --all --out reports
 """

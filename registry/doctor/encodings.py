@@ -7,7 +7,12 @@ import numpy as np
 
 from registry.doctor.findings import Examination, Progress, Severity
 from registry.encodings import codes, words
+from registry.encodings.keys import CODE_FORMAT, FIRST_FORMAT
+from registry.encodings.nested import check_sizes
+from registry.encodings.store import load_groups, slots_of
+from registry.errors import CreditlineError
 from registry.event_log.findings import RESTORE
+from registry.storage.tables import EncodingCodes
 
 _AT_ONCE = 1_000_000
 
@@ -15,8 +20,24 @@ _AT_ONCE = 1_000_000
 def check_encodings(connection: duckdb.DuckDBPyConnection, found: Examination, on_progress: Progress) -> None:
     """Check every encoding's codes, units and works."""
     rows = connection.execute("SELECT id, n, h, seed, unit_count FROM encoding ORDER BY rowid").fetchall()
+    formats = dict(connection.execute("SELECT encoding_id, code_format FROM encoding_codes").fetchall())
+    nested = {
+        str(key): (str(within), int(support), int(attempt))
+        for key, within, support, attempt in connection.execute(
+            'SELECT encoding_id, "within", support, attempt FROM encoding_codes WHERE "within" IS NOT NULL '
+            "AND support IS NOT NULL AND attempt IS NOT NULL"
+        ).fetchall()
+    }
     for encoding_id, n, h, seed, unit_count in rows:
-        _check_codes(connection, found, on_progress, encoding_id, (n, h, seed), unit_count)
+        code_format = formats.get(encoding_id, FIRST_FORMAT)
+        if code_format not in (FIRST_FORMAT, CODE_FORMAT):
+            what = f"has codes of format {code_format}, which this version does not know"
+            found.error("encodings", f"encoding {encoding_id}", what, RESTORE)
+            continue
+        if encoding_id in nested:
+            _check_nested(connection, found, encoding_id, (n, h, seed), nested[encoding_id])
+        else:
+            _check_codes(connection, found, on_progress, encoding_id, (n, h, seed, code_format), unit_count)
         _check_works(connection, found, encoding_id, unit_count)
     found.checked["encodings"] = len(rows)
 
@@ -26,12 +47,12 @@ def _check_codes(
     found: Examination,
     on_progress: Progress,
     encoding_id: str,
-    choice: tuple[int, int, int],
+    choice: tuple[int, int, int, int],
     unit_count: int,
 ) -> None:
-    n, h, seed = choice
+    n, h, seed, code_format = choice
     where = f"encoding {encoding_id}"
-    if not (2 <= n <= words.MAX_MEMBERS and 1 <= h < n and 0 <= unit_count <= codes.capacity(n, h)):
+    if not (2 <= n <= words.MAX_MEMBERS and 1 <= h < n and 0 <= unit_count <= codes.capacity(n, h, code_format)):
         found.error(
             "encodings", where, f"has {unit_count:,} units with n = {n} and h = {h}, which is impossible", RESTORE
         )
@@ -53,13 +74,54 @@ def _check_codes(
             [encoding_id, start, start + _AT_ONCE],
         ).to_arrow_table()
         numbers = table["number"].to_numpy()
-        differs = np.flatnonzero(codes.codes_of(seed, n, h, numbers) != table["code"].to_numpy())
+        differs = np.flatnonzero(codes.codes_of(seed, n, h, numbers, code_format) != table["code"].to_numpy())
         if len(differs):
             wrong += len(differs)
             example = int(numbers[differs[0]]) if example < 0 else example
         on_progress(f"codes of {encoding_id}", min(start + _AT_ONCE, unit_count), unit_count)
     if wrong:
         what = f"{wrong:,} units (for example unit {example}) have a code that does not follow from their number"
+        found.error("encodings", where, what, RESTORE)
+
+
+def _check_nested(
+    connection: duckdb.DuckDBPyConnection,
+    found: Examination,
+    encoding_id: str,
+    choice: tuple[int, int, int],
+    how: tuple[str, int, int],
+) -> None:
+    """Draw supports and codes again, and compare them with those on record."""
+    (n, h, seed), (within, support, attempt) = choice, how
+    where = f"encoding {encoding_id}"
+    made = EncodingCodes(
+        encoding_id=encoding_id, code_format=CODE_FORMAT, within=within, support=support, attempt=attempt
+    )
+    groups = load_groups(connection, made)
+    stored = (
+        connection.execute("SELECT code FROM unit WHERE encoding_id = ? ORDER BY number", [encoding_id])
+        .to_arrow_table()["code"]
+        .to_numpy()
+    )
+    try:
+        check_sizes(n, support, h)
+        slots = slots_of(n, h, seed, groups)
+        inside = (groups.places >= 0) & (groups.places < groups.slots[groups.group_of_unit])
+        if len(stored) != len(inside) or not inside.all():
+            raise IndexError
+        expected = slots.codes[slots.starts[groups.group_of_unit] + groups.places]
+    except (CreditlineError, IndexError, ValueError, OverflowError, MemoryError):
+        found.error("encodings", where, "has units, groups and codes that do not belong together", RESTORE)
+        return
+    wrong = np.flatnonzero(expected != stored)
+    if len(wrong):
+        what = f"{len(wrong):,} units (for example unit {wrong[0]}) have a code that does not follow from their group"
+        found.error("encodings", where, what, RESTORE)
+    wrong = np.flatnonzero(slots.supports != groups.supports)
+    if len(wrong):
+        what = (
+            f"{len(wrong):,} groups (for example group {wrong[0]}) have a support that does not follow from their place"
+        )
         found.error("encodings", where, what, RESTORE)
 
 

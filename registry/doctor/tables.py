@@ -52,6 +52,10 @@ _SCOPES = {"asset": "asset", "rightsholder": "rightsholder", "licence": "licence
 NAMED_REFERENCES: tuple[tuple[str, str, str], ...] = (
     ("unit", "encoding_id", "encoding"),
     ("unit_asset", "encoding_id", "encoding"),
+    ("encoding_codes", "encoding_id", "encoding"),
+    ("encoding_codes", "extends", "encoding"),
+    ("unit_group", "encoding_id", "encoding"),
+    ("unit_slot", "encoding_id", "encoding"),
     ("ensemble", "encoding_id", "encoding"),
     ("member", "ensemble_id", "ensemble"),
     ("sample", "ensemble_id", "ensemble"),

@@ -24,8 +24,8 @@ members in service are left out of units and decoys alike.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import comb
 
@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 
 from registry.encodings.codes import capacity, codes_of, decoys, decoys_available, orientation_of, words_of_places
 from registry.encodings.keys import CODE_FORMAT
-from registry.encodings.nested import Slots
+from registry.encodings.nested import Slots, draw_slots
 from registry.encodings.words import Words, all_members
 from registry.errors import CapacityError
 
@@ -52,9 +52,13 @@ class Groups:
 
     m: int
     """Ones of a support."""
+    within: str
+    """``rightsholder``, or the column whose values are the groups."""
     slots: Slots
     group_of_unit: NDArray[np.int64]
     """Shape (N,)."""
+    places: NDArray[np.int64]
+    """Shape (N,): which of the group's slots the unit has."""
     keys: list[str | None]
     """Shape (G,): rightsholder id or column value; None: the open group, works without a group."""
     labels: list[str]
@@ -82,9 +86,17 @@ class Assignment:
     groups: Groups | None = None
     """None: plain codes."""
 
-    def group_of(self, unit: int) -> int:
-        """The number of the unit's group; 0 where codes are plain."""
-        return 0 if self.groups is None else int(self.groups.group_of_unit[unit])
+    def dealt_anew(self, seed: int) -> Assignment:
+        """The assignment of the same units under another seed: another draw from the law."""
+        if self.groups is None:
+            numbers = np.arange(len(self.codes))
+            return replace(self, seed=seed, codes=codes_of(seed, self.n, self.h, numbers, self.code_format))
+        nested = self.groups
+        grouped = nested.slots.supports != all_members(self.n)
+        counts, open_slots = nested.slots.counts[grouped], int(nested.slots.counts[~grouped].sum())
+        slots = draw_slots(seed, self.n, nested.m, self.h, counts, open_slots)
+        codes = slots.codes[slots.starts[nested.group_of_unit] + nested.places]
+        return replace(self, seed=seed, codes=codes, groups=replace(nested, slots=slots))
 
     def without_contrast(self, words: Words, serving: Sequence[int] | None) -> NDArray[np.bool_]:
         """Whether all members in service saw the word's unit, or none did."""
@@ -170,7 +182,7 @@ class Assignment:
         generator: np.random.Generator,
         *,
         serving: Sequence[int] | None = None,
-        new_supports: bool = False,
+        new_supports: Collection[int] = (),
     ) -> Words:
         """Codes of several units, dealt anew together: shape (draws, units).
 
@@ -183,10 +195,10 @@ class Assignment:
             draws: number of rows.
             generator: must not depend on the units' codes.
             serving: the members whose bits count; every unit must have a contrast among them.
-            new_supports: deal the units' groups new supports, too, with new codes for all their
-                works. The null hypothesis is then about all works of these groups. The open group,
-                groups of more than ``NEW_SUPPORT_SLOTS`` slots, and all groups while members are
-                out of service keep their supports.
+            new_supports: numbers of groups that are dealt new supports, too, with new codes for all
+                their works. The null hypothesis is then about all works that were encoded in these
+                groups. The open group, groups of more than ``NEW_SUPPORT_SLOTS`` slots, and all
+                groups while members are out of service keep their supports.
 
         Raises:
             CapacityError: so few codes are free that a draw cannot be found.
@@ -196,8 +208,9 @@ class Assignment:
         groups = self.groups.group_of_unit[units]
         counts, supports = self.groups.slots.counts, self.groups.slots.supports
         renewed = np.zeros(len(counts), dtype=np.bool_)
-        if new_supports and serving is None:
-            renewed[np.unique(groups)] = True
+        if serving is None:
+            renewed[list(new_supports)] = True
+            renewed &= np.isin(np.arange(len(counts)), groups)
             renewed &= (counts <= NEW_SUPPORT_SLOTS) & (supports != all_members(self.n))
         moving = np.isin(self.groups.all_codes, self.codes[units])
         for group in np.flatnonzero(renewed):

@@ -60,9 +60,25 @@ def default_support(n: int) -> int:
     return min(n - 1, -(-3 * n // 4))
 
 
+def slots_for(group_of_unit: NDArray[np.int64]) -> tuple[Counts, int]:
+    """Slots of each group and of the open group; -1: a unit without a group."""
+    grouped = group_of_unit >= 0
+    open_units = int((~grouped).sum())
+    return room_for(np.bincount(group_of_unit[grouped])), int(room_for(np.array([open_units]))[0])
+
+
 def room_for(works: Counts) -> Counts:
     """Slots of groups with these numbers of works: a quarter more, rounded up, for later works."""
     return works + -(-works // 4)
+
+
+def places_within(groups: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each entry, how many earlier entries are of the same group."""
+    order = np.argsort(groups, kind="stable")
+    counts = np.bincount(groups)
+    places = np.empty(len(groups), dtype=np.int64)
+    places[order] = np.arange(len(groups)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return places
 
 
 def check_sizes(n: int, m: int, h: int) -> None:
@@ -150,11 +166,11 @@ def check_nested(n: int, m: int, h: int, slots: Counts, open_slots: int) -> None
         )
     found = sizes_that_do(slots, open_slots)
     advice = (
-        "no number of members up to 64 would do: leave --within out"
+        "no number of members up to 64 would do"
         if found is None
         else "--members {} --support {} --weight {} would do".format(*found)
     )
-    raise CapacityError(f"got {what}; {advice}")
+    raise CapacityError(f"got {what}; {advice}, or --within none for plain codes")
 
 
 @dataclass(frozen=True, eq=False)

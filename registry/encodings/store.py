@@ -3,6 +3,11 @@
 Units are numbered in a fixed order: works by id, rightsholders and groups by name. Later works, and
 works without a unit, are outside: :func:`registry.works.queries.works_outside` counts them. The
 same units give the same encoding, because its id is a hash over them.
+
+Where codes nest (:mod:`registry.encodings.nested`), the rows say which group a work had when it was
+encoded. If the work changes its rightsholder later, its code stays in the former support: the
+withdrawal of the new rightsholder puts the members out of service that saw this work, as well as
+those of the new rightsholder's own support. No member keeps the work in either case.
 """
 
 from __future__ import annotations
@@ -10,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import duckdb
@@ -17,18 +23,38 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from registry.encodings import codes, words
+from registry.encodings.assignment import Assignment, Groups
+from registry.encodings.codes import capacity, codes_of, decoys_available
+from registry.encodings.keys import CODE_FORMAT, FIRST_FORMAT
+from registry.encodings.nested import Slots, check_nested, draw_slots, places_within, slots_again, slots_for
+from registry.encodings.words import bits
+from registry.encodings.works import LAWFUL, left_out, unit_works
 from registry.errors import NotFoundError, UsageError
-from registry.event_log.events import changing
+from registry.event_log.events import Change, changing
 from registry.ids import content_id
-from registry.permissions.rule import FORBIDDEN, Permission
-from registry.storage.current_rights import ASSET_RIGHTS, attribute_names, column_expression
+from registry.permissions.rule import Permission
 from registry.storage.database import Registry
 from registry.storage.row_hash import digest_of
-from registry.storage.tables import Encoding
+from registry.storage.tables import Encoding, EncodingCodes
 from registry.text import stated_reason
 
-UNIT_KINDS = ("asset", "rightsholder", "column")
+
+@dataclass(frozen=True, eq=False)
+class GroupTable:
+    """The groups of an encoding whose codes nest, as stored."""
+
+    codes: EncodingCodes
+    supports: NDArray[np.uint64]
+    """Shape (G,)."""
+    slots: NDArray[np.int64]
+    """Shape (G,)."""
+    keys: list[str | None]
+    """Null: the open group, of works without a group; it comes last."""
+    labels: list[str]
+    group_of_unit: NDArray[np.int64]
+    """Shape (N,)."""
+    places: NDArray[np.int64]
+    """Shape (N,): the unit's slot in its group."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,13 +63,16 @@ class UnitTable:
 
     encoding: Encoding
     codes: NDArray[np.uint64]
-    """Shape (N,), by unit number; bit i set: member i trains on the unit."""
+    """Shape (N,), by unit number; bit i set: member i trains on it."""
     keys: list[str]
     labels: list[str]
     asset_ids: NDArray[np.int64]
     """Shape (A,), ascending."""
     unit_numbers: NDArray[np.int64]
     """Shape (A,): the unit of each work in ``asset_ids``."""
+    code_format: int = FIRST_FORMAT
+    groups: GroupTable | None = None
+    """None: codes do not nest."""
 
     @property
     def asset_codes(self) -> NDArray[np.uint64]:
@@ -53,18 +82,38 @@ class UnitTable:
     @property
     def membership(self) -> NDArray[np.bool_]:
         """Shape (N, n): whether member i trains on the unit."""
-        return words.bits(self.codes, self.encoding.n)
+        return bits(self.codes, self.encoding.n)
 
     def assets_of_member(self, index: int) -> NDArray[np.int64]:
         """Ids of the works that member ``index`` trains on, ascending."""
-        return self.asset_ids[words.bits(self.asset_codes, self.encoding.n)[:, index]]
+        return self.asset_ids[bits(self.asset_codes, self.encoding.n)[:, index]]
+
+    @cached_property
+    def assignment(self) -> Assignment:
+        """The codes and their law, for tests."""
+        encoding, groups = self.encoding, self.groups
+        nested = None
+        if groups is not None:
+            slots = slots_of(encoding.n, encoding.h, encoding.seed, groups)
+            made = groups.codes
+            nested = Groups(
+                made.support or 0,
+                made.within or "",
+                slots,
+                groups.group_of_unit,
+                groups.places,
+                groups.keys,
+                groups.labels,
+            )
+        return Assignment(encoding.n, encoding.h, encoding.seed, self.code_format, self.codes, nested)
 
 
-LAWFUL = frozenset(Permission) - frozenset(FORBIDDEN)
-"""Permissions of the works that are encoded by default."""
-
-METADATA_ONLY, MISSING, NO_UNIT = "metadata only", "missing", "no unit"
-"""Reasons to leave works out, besides their permission."""
+def slots_of(n: int, h: int, seed: int, groups: GroupTable) -> Slots:
+    """All codes of the groups, those for later works included, drawn again."""
+    open_slots = int(groups.slots[-1]) if groups.keys and groups.keys[-1] is None else 0
+    counts = groups.slots[: len(groups.slots) - (open_slots > 0)]
+    made = groups.codes
+    return slots_again(seed, n, made.support or 0, h, counts, open_slots, made.attempt or 0)
 
 
 def create_encoding(
@@ -78,6 +127,9 @@ def create_encoding(
     *,
     permissions: Collection[Permission] = LAWFUL,
     reason: str | None = None,
+    within: str | None = None,
+    support: int | None = None,
+    code_format: int = CODE_FORMAT,
 ) -> Encoding:
     """Give every unit of the registered works a code, or return the encoding that has done so.
 
@@ -91,15 +143,149 @@ def create_encoding(
         now: the time to record.
         permissions: works with one of these are encoded, all others are left out.
         reason: why prohibited works are encoded; it is recorded.
+        within: with unit kind ``asset``, ``rightsholder`` or a column: codes of one group nest in
+            one support. None: plain codes.
+        support: with ``within``, the members of a support, h+1 to n-1.
+        code_format: of plain codes; see :mod:`registry.encodings.keys`.
 
     Raises:
         UsageError: an impossible choice, withdrawn works, or prohibited works without a reason.
         NotFoundError: no work has such a unit.
-        CapacityError: more units than C(n, h).
+        CapacityError: more units than codes, or groups that do not fit.
     """
     if not -(2**63) <= seed < 2**63:
         raise UsageError(f"got the seed {seed}, expected a 64-bit integer")
-    codes.capacity(n, h)
+    capacity(n, h, code_format)
+    stated = stated_reason_for(permissions, reason)
+    if (within is None) != (support is None) or (within is not None and unit_kind != "asset"):
+        raise UsageError(
+            f"got units of kind {unit_kind!r} within {within!r} and a support of {support}: codes nest for single works "
+            "(--unit asset), with a group (--within) and a support (--support)"
+        )
+    choice: dict[str, Any] = {"unit_kind": unit_kind, "unit_column": column, "n": n, "h": h, "seed": seed}
+    made = EncodingCodes(code_format=code_format, within=within, support=support)
+    with changing(registry, now) as change:
+        connection = change.connection
+        works = unit_works(connection, unit_kind, column, permissions, within)
+        drawn = _drawn(works, made, n, h, seed)
+        how = {} if code_format == FIRST_FORMAT else {"code_format": code_format, "within": within, "support": support}
+        units = units_sha256(connection, works, named=unit_kind != "asset")
+        encoding_id = content_id("encoding", {**choice, **how, "units_sha256": units})
+        if not connection.execute("SELECT 1 FROM encoding WHERE id = ?", [encoding_id]).fetchone():
+            encoding = Encoding(
+                id=encoding_id,
+                unit_count=len(drawn.codes),
+                left_out=left_out(connection, works, permissions),
+                created_at=now,
+                **choice,
+            )
+            add_encoding(change, encoding, works, drawn, permissions, stated)
+    with registry.session() as session:
+        return session.get_one(Encoding, encoding_id)
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """The codes of new units, and how they were drawn."""
+
+    made: EncodingCodes
+    numbers: NDArray[np.int64]
+    """Of the new units."""
+    codes: NDArray[np.uint64]
+    groups: pa.Table | None = None
+    """Where codes nest: number, key, label, support, slots."""
+    slots: pa.Table | None = None
+    """Where codes nest: unit_number, group_number, place."""
+
+
+def _drawn(works: pa.Table, made: EncodingCodes, n: int, h: int, seed: int) -> Drawn:
+    numbers = np.arange(int(works["unit_number"].to_numpy().max()) + 1)
+    if made.within is None or made.support is None:
+        decoys_available(n, h, len(numbers), made.code_format)
+        return Drawn(made, numbers, codes_of(seed, n, h, numbers, made.code_format))
+    labelled = works.select(["group_number", "group_key", "group_label"])
+    # A unit is a work here, and works are in the order of their units.
+    group = labelled["group_number"].fill_null(-1).to_numpy()
+    slots, open_slots = slots_for(group)
+    group = np.where(group < 0, len(slots), group)
+    check_nested(n, made.support, h, slots, open_slots)
+    found = draw_slots(seed, n, made.support, h, slots, open_slots)
+    made.attempt = found.attempt
+    places = places_within(group)
+    first = np.unique(group, return_index=True)[1]
+    named = labelled.take(first)
+    groups = pa.table(
+        {
+            "number": np.arange(len(found.supports)),
+            "key": named["group_key"],
+            "label": named["group_label"].fill_null(""),
+            "support": found.supports,
+            "slots": found.counts,
+        }
+    )
+    unit_slots = pa.table({"unit_number": numbers, "group_number": group, "place": places})
+    return Drawn(made, numbers, found.codes[found.starts[group] + places], groups, unit_slots)
+
+
+def add_encoding(
+    change: Change,
+    encoding: Encoding,
+    works: pa.Table,
+    drawn: Drawn,
+    permissions: Collection[Permission],
+    reason: str | None,
+) -> None:
+    """Add the rows of an encoding, with the codes of new units, and seal them."""
+    connection, made = change.connection, drawn.made
+    change.insert(encoding)
+    tables = ["encoding", "unit", "unit_asset"]
+    if made.code_format != FIRST_FORMAT or made.extends is not None:
+        made.encoding_id = encoding.id
+        change.insert(made)
+        tables.append("encoding_codes")
+    connection.register("works", works)
+    connection.register("unit_codes", pa.table({"number": drawn.numbers, "code": drawn.codes}))
+    connection.execute(
+        "INSERT INTO unit (encoding_id, number, key, label, code) "
+        "SELECT ?, number, any_value(key), any_value(label), any_value(code) "
+        "FROM works JOIN unit_codes ON unit_number = number GROUP BY number ORDER BY number",
+        [encoding.id],
+    )
+    connection.execute(
+        "INSERT INTO unit_asset (encoding_id, unit_number, asset_id) "
+        "SELECT ?, unit_number, asset_id FROM works ORDER BY unit_number, asset_id",
+        [encoding.id],
+    )
+    if drawn.groups is not None and drawn.slots is not None:
+        connection.register("unit_groups", drawn.groups)
+        connection.register("unit_slots", drawn.slots)
+        connection.execute(
+            "INSERT INTO unit_group (encoding_id, number, key, label, support, slots) "
+            "SELECT ?, number, key, label, support, slots FROM unit_groups ORDER BY number",
+            [encoding.id],
+        )
+        connection.execute(
+            "INSERT INTO unit_slot (encoding_id, unit_number, group_number, place) "
+            "SELECT ?, unit_number, group_number, place FROM unit_slots ORDER BY unit_number",
+            [encoding.id],
+        )
+        tables += ["unit_group", "unit_slot"]
+    facts = encoding.model_dump(mode="json", exclude={"id", "created_at"})
+    facts |= {"works": works.num_rows, "permissions": sorted(str(each) for each in permissions)}
+    facts |= {name: value for name, value in made.model_dump(exclude={"encoding_id"}).items() if value is not None}
+    if reason is not None:
+        facts["reason"] = reason
+    change.record("works encoded", f"encoding {encoding.id}", after=facts)
+    for table in tables:
+        change.seal(table, encoding.id)
+
+
+def stated_reason_for(permissions: Collection[Permission], reason: str | None) -> str | None:
+    """The reason to record for these permissions; None: none is needed.
+
+    Raises:
+        UsageError: withdrawn works, prohibited works without a reason, or a reason without them.
+    """
     if Permission.WITHDRAWN in permissions:
         raise UsageError("withdrawn works cannot be encoded; leave 'withdrawn' out of the permissions")
     forbidden = Permission.PROHIBITED in permissions
@@ -110,66 +296,13 @@ def create_encoding(
         raise UsageError(
             "got a reason, but no prohibited works are included; give --include-forbidden or leave --reason out"
         )
-    with changing(registry, now) as change:
-        connection = change.connection
-        works = unit_works(connection, unit_kind, column, permissions)
-        numbers = works["unit_number"].to_numpy()
-        unit_count = int(numbers.max()) + 1
-        codes.decoys_available(n, h, unit_count)
-        choice: dict[str, Any] = {"unit_kind": unit_kind, "unit_column": column, "n": n, "h": h, "seed": seed}
-        encoding_id = content_id(
-            "encoding", {**choice, "units_sha256": _units_sha256(connection, works, named=unit_kind != "asset")}
-        )
-        if not connection.execute("SELECT 1 FROM encoding WHERE id = ?", [encoding_id]).fetchone():
-            encoding = Encoding(
-                id=encoding_id,
-                unit_count=unit_count,
-                left_out=left_out(connection, works, permissions),
-                created_at=now,
-                **choice,
-            )
-            change.insert(encoding)
-            connection.register("works", works)
-            unit_codes = pa.table(
-                {"number": np.arange(unit_count), "code": codes.codes_of(seed, n, h, np.arange(unit_count))}
-            )
-            connection.register("unit_codes", unit_codes)
-            connection.execute(
-                "INSERT INTO unit (encoding_id, number, key, label, code) "
-                "SELECT ?, number, any_value(key), any_value(label), any_value(code) "
-                "FROM works JOIN unit_codes ON unit_number = number GROUP BY number ORDER BY number",
-                [encoding_id],
-            )
-            connection.execute(
-                "INSERT INTO unit_asset (encoding_id, unit_number, asset_id) "
-                "SELECT ?, unit_number, asset_id FROM works ORDER BY unit_number, asset_id",
-                [encoding_id],
-            )
-            facts = encoding.model_dump(mode="json", exclude={"id", "created_at"})
-            facts |= {"works": works.num_rows, "permissions": sorted(str(each) for each in permissions)}
-            if stated is not None:
-                facts["reason"] = stated
-            change.record("works encoded", f"encoding {encoding_id}", after=facts)
-            for table in ("encoding", "unit", "unit_asset"):
-                change.seal(table, encoding_id)
-    with registry.session() as session:
-        return session.get_one(Encoding, encoding_id)
+    return stated
 
 
 def idle_members(unit_codes: NDArray[np.uint64], n: int) -> list[int]:
     """Members, ascending, that are in no unit's code; possible if units are few."""
-    seen = words.bits(np.bitwise_or.reduce(unit_codes), n)[0]
+    seen = bits(np.bitwise_or.reduce(unit_codes), n)[0]
     return [int(index) for index in np.flatnonzero(~seen)]
-
-
-def taken_in(connection: duckdb.DuckDBPyConnection, asset_ids: NDArray[np.int64]) -> dict[str, int]:
-    """Number of these works by current permission."""
-    connection.register("encoded_works", pa.table({"encoded_id": asset_ids}))
-    rows = connection.execute(
-        "SELECT permission, count(*) FROM asset JOIN encoded_works ON id = encoded_id GROUP BY 1 ORDER BY 1"
-    ).fetchall()
-    connection.unregister("encoded_works")
-    return {str(permission): int(number) for permission, number in rows}
 
 
 def load_units(registry: Registry, encoding_id: str) -> UnitTable:
@@ -180,6 +313,7 @@ def load_units(registry: Registry, encoding_id: str) -> UnitTable:
     """
     with registry.session() as session:
         encoding = session.get(Encoding, encoding_id)
+        made = session.get(EncodingCodes, encoding_id)
     if encoding is None:
         raise NotFoundError(f"no encoding {encoding_id}; `creditline status` lists them")
     with registry.connection() as connection:
@@ -189,6 +323,7 @@ def load_units(registry: Registry, encoding_id: str) -> UnitTable:
         works = connection.execute(
             "SELECT asset_id, unit_number FROM unit_asset WHERE encoding_id = ? ORDER BY asset_id", [encoding_id]
         ).to_arrow_table()
+        groups = None if made is None or made.within is None else load_groups(connection, made)
     return UnitTable(
         encoding=encoding,
         codes=units["code"].to_numpy(),
@@ -196,82 +331,34 @@ def load_units(registry: Registry, encoding_id: str) -> UnitTable:
         labels=units["label"].to_pylist(),
         asset_ids=works["asset_id"].to_numpy(),
         unit_numbers=works["unit_number"].to_numpy(),
+        code_format=FIRST_FORMAT if made is None else made.code_format,
+        groups=groups,
     )
 
 
-def unit_works(
-    connection: duckdb.DuckDBPyConnection,
-    unit_kind: str,
-    column: str | None,
-    permissions: Collection[Permission] = LAWFUL,
-) -> pa.Table:
-    """Works with a unit of this kind: (asset_id, sha256, unit_number, key, label), by asset id.
-
-    Works without a file cannot be trained on, so they have no unit.
-
-    Raises:
-        UsageError: no such unit kind.
-        NotFoundError: no work has such a unit.
-    """
-    if unit_kind not in UNIT_KINDS or (unit_kind == "column") != (column is not None):
-        raise UsageError(
-            f"got units of kind {unit_kind!r} with column {column!r}, expected one of {', '.join(UNIT_KINDS)}"
-        )
-    key, label, order = {
-        "asset": ("asset_id::VARCHAR", "coalesce(title, path)", "asset_id"),
-        "rightsholder": ("rightsholder_id::VARCHAR", "rightsholder", "rightsholder"),
-        "column": (column_expression(column or ""), column_expression(column or ""), column_expression(column or "")),
-    }[unit_kind]
-    # The fragments are chosen above; the column's name enters as an escaped literal.
-    works = connection.execute(
-        f"SELECT asset_id, sha256, dense_rank() OVER (ORDER BY {order}) - 1 AS unit_number, "  # noqa: S608
-        f"{key} AS key, {label} AS label FROM ({ASSET_RIGHTS}) "
-        f"WHERE {_USABLE} AND list_contains(?, permission) AND {key} IS NOT NULL AND {key} <> '' ORDER BY asset_id",
-        [[str(permission) for permission in permissions]],
+def load_groups(connection: duckdb.DuckDBPyConnection, made: EncodingCodes) -> GroupTable:
+    """The groups of an encoding whose codes nest."""
+    groups = connection.execute(
+        "SELECT key, label, support, slots FROM unit_group WHERE encoding_id = ? ORDER BY number", [made.encoding_id]
     ).to_arrow_table()
-    if not works.num_rows:
-        _refuse_if_all_forbidden(connection, permissions)
-        known = ", ".join(attribute_names(connection)) or "none"
-        reasons = {
-            "asset": "no works are registered; run `creditline register FOLDER` first",
-            "rightsholder": "no registered work has a rightsholder; register works with `--owners FILE` first",
-            "column": f"no registered work has a value in the column {column!r}; columns: {known}",
-        }
-        raise NotFoundError(reasons[unit_kind])
-    return works
+    units = connection.execute(
+        "SELECT group_number, place FROM unit_slot WHERE encoding_id = ? ORDER BY unit_number", [made.encoding_id]
+    ).to_arrow_table()
+    return GroupTable(
+        codes=made,
+        supports=groups["support"].to_numpy(),
+        slots=groups["slots"].to_numpy(),
+        keys=groups["key"].to_pylist(),
+        labels=groups["label"].to_pylist(),
+        group_of_unit=units["group_number"].to_numpy(),
+        places=units["place"].to_numpy(),
+    )
 
 
-_USABLE = "missing_since IS NULL AND byte_size IS NOT NULL"
-
-
-def _refuse_if_all_forbidden(connection: duckdb.DuckDBPyConnection, permissions: Collection[Permission]) -> None:
-    counts = connection.execute(
-        f"SELECT permission, count(*) FROM asset WHERE {_USABLE} GROUP BY 1 ORDER BY 1"  # noqa: S608 - a constant
-    ).fetchall()
-    if counts and not any(permission in permissions for permission, _ in counts):
-        found = ", ".join(f"{number:,} {permission}" for permission, number in counts)
-        raise NotFoundError(
-            f"no registered work may be encoded: {found}; `creditline rights` says why, `creditline review` records decisions"
-        )
-
-
-def left_out(
-    connection: duckdb.DuckDBPyConnection, works: pa.Table, permissions: Collection[Permission] = LAWFUL
-) -> dict[str, int]:
-    """Number of works outside ``works`` (column asset_id), by the first applicable reason."""
-    connection.register("encoded", works.select(["asset_id"]))
-    rows = connection.execute(
-        "SELECT CASE WHEN byte_size IS NULL THEN ? WHEN missing_since IS NOT NULL THEN ? "
-        "WHEN NOT list_contains(?, permission) THEN permission ELSE ? END AS reason, count(*) "
-        "FROM asset ANTI JOIN encoded ON asset_id = id GROUP BY 1 ORDER BY 1",
-        [METADATA_ONLY, MISSING, [str(permission) for permission in permissions], NO_UNIT],
-    ).fetchall()
-    return {str(why): int(number) for why, number in rows}
-
-
-def _units_sha256(connection: duckdb.DuckDBPyConnection, works: pa.Table, *, named: bool) -> str:
+def units_sha256(connection: duckdb.DuckDBPyConnection, works: pa.Table, *, named: bool) -> str:
     """Hash over the units without this registry's ids: equal in every registry with these works."""
     connection.register("encoded", works)
     label = "label" if named else "''"
-    query = f"SELECT unit_number, {label} AS label, sha256 FROM encoded ORDER BY asset_id"  # noqa: S608 - chosen above
+    group = ", group_number, group_label" if "group_label" in works.column_names else ""
+    query = f"SELECT unit_number, {label} AS label, sha256{group} FROM encoded ORDER BY asset_id"  # noqa: S608 - chosen above
     return digest_of(connection.execute(query)).sha256

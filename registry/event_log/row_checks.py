@@ -17,7 +17,7 @@ from registry.event_log.seals import (
 )
 from registry.storage.results import number_of
 
-_BULK_KEYED = ("unit", "unit_asset")
+_BULK_KEYED = ("unit", "unit_asset", "unit_group", "unit_slot")
 
 
 class _Meter:

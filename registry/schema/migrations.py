@@ -30,7 +30,22 @@ class Step:
     apply: Callable[[duckdb.DuckDBPyConnection], object]
 
 
-STEPS: tuple[Step, ...] = ()
+def _codes_by_format(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute(
+        "CREATE TABLE encoding_codes (encoding_id VARCHAR NOT NULL, code_format INTEGER NOT NULL, extends VARCHAR, "
+        '"within" VARCHAR, support INTEGER, attempt INTEGER, PRIMARY KEY (encoding_id))'
+    )
+    connection.execute(
+        "CREATE TABLE unit_group (encoding_id VARCHAR NOT NULL, number BIGINT NOT NULL, key VARCHAR, "
+        "label VARCHAR NOT NULL, support UBIGINT NOT NULL, slots BIGINT NOT NULL)"
+    )
+    connection.execute(
+        "CREATE TABLE unit_slot (encoding_id VARCHAR NOT NULL, unit_number BIGINT NOT NULL, "
+        "group_number BIGINT NOT NULL, place BIGINT NOT NULL)"
+    )
+
+
+STEPS: tuple[Step, ...] = (Step(4, "codes have a format, and may nest in supports of groups", _codes_by_format),)
 """Schema 3 is the first that was released, so no step leads to it."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Schemas 1 and 2 were those of the versions before the first release; no step leads from there."""
 
 TABLES = frozenset(
@@ -19,6 +19,7 @@ TABLES = frozenset(
         "data_set",
         "embedded_metadata",
         "encoding",
+        "encoding_codes",
         "ensemble",
         "event",
         "fingerprint",
@@ -36,6 +37,8 @@ TABLES = frozenset(
         "site_policy",
         "unit",
         "unit_asset",
+        "unit_group",
+        "unit_slot",
         "withdrawal",
         "withdrawal_work",
     }

@@ -35,6 +35,12 @@ WORKS_OF_RIGHTSHOLDER = f"""
 """SQL for the works that a rightsholder owns or has a share in now."""
 
 
+def works_of_rightsholder(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -> list[int]:
+    """Ids of the works that a rightsholder owns or has a share in now, ascending."""
+    rows = connection.execute(f"{WORKS_OF_RIGHTSHOLDER} ORDER BY work_id", {"rightsholder": rightsholder_id}).fetchall()
+    return [int(asset) for (asset,) in rows]
+
+
 @dataclass(frozen=True)
 class WithdrawalReport:
     """The record of a withdrawal, and its consequences."""

@@ -83,7 +83,8 @@ def build_world(root: Path, unit_kind: str = "asset", column: str | None = None,
     write_works(works)
     registry = create_registry(Home(root / "home"))
     register_folder(registry, works, OwnerTable(works / "owners.csv"), now=NOW, excluded=[works / "owners.csv"])
-    encoding = create_encoding(registry, unit_kind, column, n, h, 0, NOW)
+    # Format 1 has all 20 words of (6, 3): 18 works leave two decoys.
+    encoding = create_encoding(registry, unit_kind, column, n, h, 0, NOW, code_format=1)
     ensemble = create_ensemble(registry, encoding.id, small_settings())
     build_training_set(registry, ensemble.id, encoding.id, small_settings())
     members = list(train_ensemble(registry, ensemble.id, CPU))

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.opening import now, open_registry
 from cli.options import HomeOption, JsonOption
 from cli.output import narrate, print_json
-from registry.errors import UsageError
+from registry.errors import CapacityError, UsageError
 from registry.home import DEFAULT_HOME
 
+if TYPE_CHECKING:
+    import duckdb
+
+    from registry.permissions.rule import Permission
+
+NO_GROUP = "none"
+"""``--within`` for plain codes."""
 WANTED_Q = 0.05
 """The largest q of a finding, by default in audits."""
 
@@ -19,10 +27,32 @@ UnitOption = Annotated[
     str,
     typer.Option("--unit", metavar="UNIT", help="asset, rightsholder, or a column: works with one value are one unit."),
 ]
+WithinOption = Annotated[
+    str | None,
+    typer.Option(
+        "--within",
+        metavar="GROUP",
+        help="rightsholder, or a column: the codes of one group's works nest in one support, so that members are left "
+        "when the whole group is withdrawn. none: plain codes.",
+        show_default="rightsholder where one has several works",
+    ),
+]
+SupportOption = Annotated[
+    int | None,
+    typer.Option(
+        "--support",
+        metavar="M",
+        help="With --within: number of members that may train on a group's works.",
+        show_default="three quarters of the members",
+    ),
+]
 WeightOption = Annotated[
     int | None,
     typer.Option(
-        "--weight", metavar="H", help="Number of members trained on each unit.", show_default="half of the members"
+        "--weight",
+        metavar="H",
+        help="Number of members trained on each unit.",
+        show_default="just under half of the members, or of the support",
     ),
 ]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of the assignment of codes to units.")]
@@ -35,10 +65,25 @@ _LEFT_OUT = {
 
 
 def encode(
-    members: Annotated[int, typer.Option("--members", metavar="N", help="Number of members, 2 to 64.")],
+    members: Annotated[
+        int | None,
+        typer.Option(
+            "--members", metavar="N", help="Number of members, 2 to 64.", show_default="the fewest that can find a work"
+        ),
+    ] = None,
     unit: UnitOption = "asset",
+    within: WithinOption = None,
+    support: SupportOption = None,
     weight: WeightOption = None,
     seed: SeedOption = 0,
+    extend: Annotated[
+        str | None,
+        typer.Option(
+            "--extend",
+            metavar="ENCODING",
+            help="Give later works codes beside those of an encoding: a new encoding with all of its units. Takes no sizes.",
+        ),
+    ] = None,
     only_permitted: Annotated[
         bool, typer.Option("--only-permitted", help="Also leave out works that are unclear or constrained.")
     ] = False,
@@ -60,16 +105,26 @@ def encode(
     the same works give the same encoding. Works that are prohibited, withdrawn, missing or
     registered from metadata only are left out.
 
+    Where a rightsholder has several works, their codes nest: only M of the N members may train on
+    any of them. So N - M members serve on when the rightsholder leaves. `creditline plan` compares.
+
     Examples:
-        creditline encode --unit asset --members 10
+        creditline encode
+        creditline encode --within rightsholder --members 14 --support 11 --weight 5
+        creditline encode --within none --members 10
+        creditline encode --extend 3fa2b1c09d11
         creditline encode --unit rightsholder --members 12 --weight 4 --seed 1
         creditline encode --unit category --members 8 --only-permitted
     """
     import pyarrow as pa
 
-    from registry.encodings.store import LAWFUL, create_encoding, idle_members, left_out, load_units, taken_in
+    from registry.encodings.extension import extend_encoding
+    from registry.encodings.store import create_encoding, idle_members, load_units
+    from registry.encodings.works import LAWFUL, left_out, taken_in
     from registry.permissions.rule import Permission
-    from registry.planning.encoding_plan import SHORTLIST, plan
+    from registry.planning.encoding_plan import SHORTLIST, plan_of_encoding
+    from registry.storage.tables import Encoding
+    from registry.works.queries import find_by_prefix
 
     if only_permitted and include_forbidden:
         raise UsageError("expected --only-permitted or --include-forbidden, not both")
@@ -77,18 +132,33 @@ def encode(
     permissions = {Permission.PERMITTED} if only_permitted else LAWFUL
     if include_forbidden:
         permissions = LAWFUL | {Permission.PROHIBITED}
-    encoding = create_encoding(
-        registry,
-        *unit_of(unit),
-        members,
-        weight_of(weight, members),
-        seed,
-        now(),
-        permissions=permissions,
-        reason=reason,
-    )
+    if extend is not None:
+        if (members, within, support, weight, seed, unit) != (None, None, None, None, 0, "asset"):
+            raise UsageError(
+                "--extend keeps the choices of the encoding; leave out all sizes, --unit, --within and --seed"
+            )
+        with registry.session() as session:
+            extended = find_by_prefix(session, Encoding, extend).id
+        encoding = extend_encoding(registry, extended, now(), permissions=permissions, reason=reason)
+    else:
+        with registry.connection() as connection:
+            group = group_of(connection, unit, within, permissions)
+            n, m, h = sizes_of(connection, unit, group, permissions, members, support, weight)
+        encoding = create_encoding(
+            registry,
+            *unit_of(unit),
+            n,
+            h,
+            seed,
+            now(),
+            permissions=permissions,
+            reason=reason,
+            within=group,
+            support=m,
+        )
     units = load_units(registry, encoding.id)
-    facts = plan(units.unit_numbers, encoding.n, encoding.h, encoding.seed)
+    made = None if units.groups is None else units.groups.codes
+    facts = plan_of_encoding(units)
     with registry.connection() as connection:
         # Permissions of today: an encoding asked for again may leave out more than at first.
         outside = left_out(connection, pa.table({"asset_id": units.asset_ids}), permissions)
@@ -100,6 +170,8 @@ def encode(
         )
     if as_json:
         fields = {name: getattr(encoding, name) for name in ("id", "unit_kind", "unit_column", "n", "h", "seed")}
+        fields |= {"code_format": units.code_format, "extends": extend and extended}
+        fields |= {"within": made and made.within, "support": made and made.support}
         fields |= {"created_at": encoding.created_at.isoformat(), "works_outside": sum(outside.values())}
         print_json("encode", {**fields, "left_out": outside, "permissions": taken, "plan": facts.to_json()})
         return
@@ -108,6 +180,11 @@ def encode(
         f"encoding {encoding.id}: {facts.units:,} units of {facts.works:,} works, n = {facts.n}, h = {facts.h}; "
         f"{facts.decoys:,} decoys; the best q of a single unit is {facts.smallest_q:.2g}"
     )
+    if made is not None:
+        narrate(
+            f"codes nest within {made.within}: {facts.groups:,} groups with a support of {facts.m} of {facts.n} members each; "
+            f"when any one of them is withdrawn, {facts.n - (facts.m or 0)} members serve on"
+        )
     if outside:
         counted = ", ".join(f"{number:,} {_LEFT_OUT.get(why, why)}" for why, number in outside.items())
         narrate(f"left out: {counted}; see `creditline rights --why`")
@@ -126,6 +203,44 @@ def unit_of(name: str) -> tuple[str, str | None]:
     return (name, None) if name in ("asset", "rightsholder") else ("column", name)
 
 
-def weight_of(given: int | None, members: int) -> int:
-    """``--weight``, or half of the members."""
-    return members // 2 if given is None else given
+def group_of(
+    connection: duckdb.DuckDBPyConnection, unit: str, within: str | None, permissions: Collection[Permission]
+) -> str | None:
+    """The group whose works' codes nest; by default, rightsholders if one has several works."""
+    from registry.encodings.works import several_works_of_one
+
+    if within is not None:
+        return None if within == NO_GROUP else within
+    return "rightsholder" if unit == "asset" and several_works_of_one(connection, permissions) else None
+
+
+def sizes_of(
+    connection: duckdb.DuckDBPyConnection,
+    unit: str,
+    group: str | None,
+    permissions: Collection[Permission],
+    members: int | None,
+    support: int | None,
+    weight: int | None,
+) -> tuple[int, int | None, int]:
+    """Members, support (None: plain codes) and weight: as given, or the fewest that do."""
+    from registry.encodings.codes import default_weight, members_needed
+    from registry.encodings.keys import CODE_FORMAT
+    from registry.encodings.nested import DECOYS_WANTED, default_support, sizes_that_do, slots_for
+    from registry.encodings.works import unit_works
+
+    if group is None and support is not None:
+        raise UsageError(f"got --support {support} without --within; leave it out, or name a group")
+    if members is None:
+        works = unit_works(connection, *unit_of(unit), permissions, group)
+        if group is None:
+            members = members_needed(int(works["unit_number"].to_numpy().max()) + 1 + DECOYS_WANTED, CODE_FORMAT)
+        else:
+            found = sizes_that_do(*slots_for(works["group_number"].fill_null(-1).to_numpy()))
+            if found is None:
+                raise CapacityError("these works do not nest in up to 64 members; give --within none for plain codes")
+            members = found[0]
+    if group is None:
+        return members, None, default_weight(members) if weight is None else weight
+    support = default_support(members) if support is None else support
+    return members, support, default_weight(support) if weight is None else weight

@@ -27,11 +27,14 @@ from registry.storage.tables.outputs import (
     Candidate,
     CandidateWork,
     Encoding,
+    EncodingCodes,
     Ensemble,
     Member,
     Sample,
     Unit,
     UnitAsset,
+    UnitGroup,
+    UnitSlot,
 )
 from registry.storage.tables.owners import (
     Claim,
@@ -87,6 +90,7 @@ __all__ = [
     "DataSet",
     "EmbeddedMetadata",
     "Encoding",
+    "EncodingCodes",
     "Ensemble",
     "Event",
     "Licence",
@@ -102,6 +106,8 @@ __all__ = [
     "SitePolicy",
     "Unit",
     "UnitAsset",
+    "UnitGroup",
+    "UnitSlot",
     "Withdrawal",
     "WithdrawalWork",
 ]

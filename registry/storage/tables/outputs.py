@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Column, Double, Integer, String
 from sqlmodel import Field, SQLModel
 
-from registry.storage.tables.base import BULK, json_column, key, timestamp, unsigned
+from registry.storage.tables.base import BULK, big, json_column, key, timestamp, unsigned
 
 
 class Encoding(SQLModel, table=True):
@@ -57,6 +57,57 @@ class UnitAsset(SQLModel, table=True):
     encoding_id: str = key(kind=String)
     unit_number: int = key()
     asset_id: int = key()
+
+
+class EncodingCodes(SQLModel, table=True):
+    """How the codes of an encoding were drawn. An encoding without a row has plain codes of format
+    1.
+    """
+
+    __tablename__ = "encoding_codes"
+
+    encoding_id: str = key(kind=String)
+    code_format: int
+    """See ``docs/codes.md``."""
+    extends: str | None = None
+    """The encoding whose units come first here, with the same codes."""
+    within: str | None = None
+    """Where codes nest: ``rightsholder``, or the attribute whose values are the groups."""
+    support: int | None = None
+    """Where codes nest, m: the number of members that may train on a group's works."""
+    attempt: int | None = None
+    """Where codes nest: number of the draw that gave distinct codes, from 0."""
+
+
+class UnitGroup(SQLModel, table=True):
+    """A group of units whose codes nest in one support. Bit i of it: member i may train on them."""
+
+    __tablename__ = "unit_group"
+    __table_args__ = BULK
+
+    encoding_id: str = key(kind=String)
+    number: int = key()
+    """The group's place in the encoding, from 0, by name."""
+    key: str | None = None
+    """Rightsholder id or the attribute's value; null: the works without a group."""
+    label: str
+    """For people: the rightsholder's name or the attribute's value."""
+    support: int = unsigned()
+    slots: int = big()
+    """Number of codes drawn in the support: one for each unit, and room for later ones."""
+
+
+class UnitSlot(SQLModel, table=True):
+    """The code of a unit within its group."""
+
+    __tablename__ = "unit_slot"
+    __table_args__ = BULK
+
+    encoding_id: str = key(kind=String)
+    unit_number: int = key()
+    group_number: int = big()
+    place: int = big()
+    """Which of the group's codes the unit has, from 0."""
 
 
 class Ensemble(SQLModel, table=True):

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from attribution.ablation.joint import ablate_sample
 from attribution.audit.auditor import NO_LPIPS, Auditor
-from attribution.audit.record import AuditSettings, decoys_with_contrast
+from attribution.audit.record import AuditSettings
 from attribution.ensemble.serving import ensembles_that_served, serving_ensemble
 from attribution.evidence.adjustment import Neighbours, member_alignment
 from attribution.evidence.randomisation import assess_shortlist, has_contrast, mean_predictions
@@ -140,7 +140,8 @@ def test_decoys_with_contrast_are_counted(withdrawn_world: World) -> None:
     """The formula agrees with a count over every word."""
     units = load_units(withdrawn_world.registry, withdrawn_world.ensemble.encoding.id)
     spare = withdrawn_world.ensemble.membership_of(codes_of(0, 6, 3, np.arange(18, 20)))
-    assert decoys_with_contrast(withdrawn_world.ensemble, units.codes) == int(has_contrast(spare).sum())
+    found = units.assignment.decoys(np.arange(1), 100, 0, withdrawn_world.ensemble.indices)
+    assert found.available == found.count == int(has_contrast(spare).sum())
 
 
 def test_a_run_does_not_outlast_a_withdrawal(world: World) -> None:

@@ -100,7 +100,7 @@ def latent_world(tmp_path_factory: pytest.TempPathFactory) -> LatentWorld:
     write_works(works)
     registry = create_registry(Home(root / "home"))
     register_folder(registry, works, OwnerTable(works / "owners.csv"), now=NOW, excluded=[works / "owners.csv"])
-    encoding = create_encoding(registry, "asset", None, N, H, 0, NOW)
+    encoding = create_encoding(registry, "asset", None, N, H, 0, NOW, code_format=1)
     settings = EnsembleSettings(
         image=ImageSettings(size=8),
         network=KIND,

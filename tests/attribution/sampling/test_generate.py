@@ -174,7 +174,7 @@ def test_members_trained_elsewhere_are_imported(world: World, tmp_path: Path) ->
     registry = create_registry(Home(tmp_path / "elsewhere"))
     owners = world.works / "owners.csv"
     register_folder(registry, world.works, OwnerTable(owners), now=NOW, excluded=[owners])
-    create_encoding(registry, "asset", None, 6, 3, 0, NOW)
+    create_encoding(registry, "asset", None, 6, 3, 0, NOW, code_format=1)
     for member_id in world.ensemble.member_ids:
         row = import_member(registry, world.registry.home.member(member_id))
         assert row.origin == "imported"

@@ -29,7 +29,10 @@ def nested(seed: int, n: int, m: int, h: int, counts: list[int], taken: list[int
     groups = np.repeat(np.arange(len(counts)), taken)
     chosen = np.concatenate([np.arange(many) + start for many, start in zip(taken, slots.starts, strict=True)])
     names = [str(group) for group in range(len(counts))]
-    return Assignment(n, h, seed, 2, slots.codes[chosen], Groups(m, slots, groups, list(names), names))
+    places = np.concatenate([np.arange(many) for many in taken])
+    return Assignment(
+        n, h, seed, 2, slots.codes[chosen], Groups(m, "rightsholder", slots, groups, places, list(names), names)
+    )
 
 
 def words(n: int, weight: int) -> list[int]:
@@ -87,7 +90,7 @@ def test_joint_draws_are_uniform_over_all_assignments_that_keep_the_others(
         if all(supports_[group] == supports[group] for group in {0, 1} - renewed)
         and all(codes_[unit] == codes[unit] for unit in {0, 1, 2} - moving)
     )
-    drawn = made.joint_draws(np.array(units), 6000, np.random.default_rng(0), new_supports=new_supports)
+    drawn = made.joint_draws(np.array(units), 6000, np.random.default_rng(0), new_supports=renewed)
     counts = Counter(map(tuple, drawn.tolist()))
     assert set(counts) <= set(expected)
     assert tuple(codes[unit] for unit in units) in expected
@@ -105,7 +108,7 @@ def test_p_values_are_uniform_under_codes_dealt_anew(new_supports: bool) -> None
     for seed in range(90):
         made = nested(seed, 8, 6, 2, [4, 4, 3], [3, 3, 2])
         units = np.array([0, 1, 2])
-        drawn = made.joint_draws(units, 39, np.random.default_rng((seed, 5)), new_supports=new_supports)
+        drawn = made.joint_draws(units, 39, np.random.default_rng((seed, 5)), new_supports=[0] * new_supports)
         every = np.concatenate([made.codes[units][None], drawn])
         bits = every[..., None] >> np.arange(8, dtype=np.uint64) & np.uint64(1)
         statistic = (bits @ value) @ np.array([1.0, 0.5, 0.25])
@@ -191,7 +194,7 @@ def test_new_supports_need_all_members_in_service_and_leave_the_open_group_alone
     """With members out of service the supports stay; so do all members of the open group."""
     made = nested(3, 6, 4, 2, [2, 1])
     assert made.groups is not None
-    drawn = made.joint_draws(np.array([0]), 200, np.random.default_rng(0), serving=range(5), new_supports=True)
+    drawn = made.joint_draws(np.array([0]), 200, np.random.default_rng(0), serving=range(5), new_supports=[0])
     assert not (drawn & ~made.groups.slots.supports[0]).any()
     assert not made.without_contrast(drawn, range(5)).any()
     slots = draw_slots(3, 6, 4, 2, np.array([2]), 3)

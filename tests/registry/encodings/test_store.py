@@ -9,8 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from registry.doctor import examine
 from registry.encodings.codes import codes_of
-from registry.encodings.store import LAWFUL, create_encoding, load_units
+from registry.encodings.extension import extend_encoding
+from registry.encodings.store import UnitTable, create_encoding, load_units
+from registry.encodings.works import LAWFUL
 from registry.errors import CapacityError, NotFoundError, UsageError
 from registry.home import Home
 from registry.ingest.owners.table import OwnerTable
@@ -45,7 +48,7 @@ def test_works_as_units_are_numbered_by_id_and_get_the_codes_of_their_numbers(fi
     units = load_units(filled, encoding.id)
     assert units.labels == ["First", "b.png", "c.png", "d.png", "e.png"]
     assert units.keys == [str(asset) for asset in units.asset_ids]
-    assert units.codes.tolist() == codes_of(4, 6, 3, range(5)).tolist()
+    assert units.codes.tolist() == codes_of(4, 6, 3, range(5), 2).tolist()
     assert units.unit_numbers.tolist() == [0, 1, 2, 3, 4]
     assert (encoding.n, encoding.h, encoding.seed, encoding.unit_count) == (6, 3, 4, 5)
 
@@ -145,7 +148,7 @@ def test_what_cannot_be_encoded_is_refused_with_what_there_is(filled: Registry, 
     nothing is stored.
     """
     with pytest.raises(
-        CapacityError, match="5 units, but 3 members with weight 1 have codes for 3; use 4 members or more"
+        CapacityError, match="5 units, but 3 members with weight 1 have codes for 3; use 5 members or more"
     ):
         create_encoding(filled, "asset", None, 3, 1, 0, NOW)
     with pytest.raises(NotFoundError, match="'style'; columns: creator, data_set, licence, odd"):
@@ -196,3 +199,106 @@ def test_training_gets_files_hashes_units_and_a_column_in_order_of_id(filled: Re
     assert training_assets(filled, encoding.id, None).values is None
     with pytest.raises(NotFoundError, match="columns there are"):
         training_assets(filled, encoding.id, "style")
+
+
+def nested(registry: Registry, **others: str) -> UnitTable:
+    """The works of :data:`TABLE`, nested within rightsholders."""
+    encoding = create_encoding(
+        registry, "asset", None, 8, 2, 0, NOW, within=others.get("within", "rightsholder"), support=6
+    )
+    return load_units(registry, encoding.id)
+
+
+def test_codes_nest_in_the_supports_of_rightsholders(filled: Registry) -> None:
+    """A support for each, the open group for works without one, and a code inside for each work."""
+    units = nested(filled)
+    groups = units.groups
+    assert groups is not None
+    assert (groups.labels, groups.group_of_unit.tolist()) == (["Ada", "Zoe", ""], [1, 0, 1, 0, 2])
+    assert [key is None for key in groups.keys] == [False, False, True]
+    assert (groups.slots.tolist(), groups.places.tolist()) == ([3, 3, 2], [0, 0, 1, 1, 0])
+    assert np.bitwise_count(groups.supports).tolist() == [6, 6, 8]
+    assert not (units.codes & ~groups.supports[groups.group_of_unit]).any()
+    assert len(set(units.codes.tolist())) == 5
+    assert set(np.bitwise_count(units.codes).tolist()) == {2}
+    assert units.assignment.codes is units.codes
+    assert nested(filled).encoding.id == units.encoding.id
+    assert nested(filled, within="data_set").encoding.id != units.encoding.id
+
+
+def test_later_works_get_codes_in_the_support_of_their_rightsholder(
+    filled: Registry, folder: Path, tmp_path: Path
+) -> None:
+    """The extension has all former units; without room or support nothing is written."""
+    base = nested(filled)
+    write_pictures(folder, ["f.png", "g.png"], first=50)
+    table = [*TABLE, {"path": "f.png", "rightsholder": "Zoe"}, {"path": "g.png", "rightsholder": ""}]
+    owners = write_csv(tmp_path / "more.csv", [{**dict.fromkeys(TABLE[0], ""), **row} for row in table])
+    register(filled, folder, OwnerTable(owners, allow_unowned=True))
+    more = load_units(filled, extend_encoding(filled, base.encoding.id, NOW).id)
+    assert more.codes[:5].tolist() == base.codes.tolist()
+    assert more.keys[:5] == base.keys
+    assert (base.groups, more.groups) != (None, None)
+    assert more.groups is not None
+    assert more.groups.group_of_unit.tolist() == [1, 0, 1, 0, 2, 1, 2]
+    assert more.groups.places.tolist() == [0, 0, 1, 1, 0, 2, 1]
+    assert not (more.codes & ~more.groups.supports[more.groups.group_of_unit]).any()
+    assert len(set(more.codes.tolist())) == 7
+    assert load_units(filled, base.encoding.id).codes.tolist() == base.codes.tolist()
+    assert not [each.what for each in examine(filled).findings if "encoding" in each.where]
+    with pytest.raises(NotFoundError, match="nothing to add"):
+        extend_encoding(filled, more.encoding.id, NOW)
+    write_pictures(folder, ["h.png"], first=70)
+    table = [*table, {"path": "h.png", "rightsholder": "Zoe"}]
+    owners = write_csv(tmp_path / "again.csv", [{**dict.fromkeys(TABLE[0], ""), **row} for row in table])
+    register(filled, folder, OwnerTable(owners, allow_unowned=True))
+    with pytest.raises(CapacityError, match=r"more works than room.*'Zoe'.*codes for 3 works"):
+        extend_encoding(filled, more.encoding.id, NOW)
+    write_pictures(folder, ["i.png"], first=80)
+    table = [*table, {"path": "i.png", "rightsholder": "Kim"}]
+    owners = write_csv(tmp_path / "third.csv", [{**dict.fromkeys(TABLE[0], ""), **row} for row in table])
+    register(filled, folder, OwnerTable(owners, allow_unowned=True))
+    with pytest.raises(CapacityError, match=r"no support in encoding.*'Kim'"):
+        extend_encoding(filled, more.encoding.id, NOW)
+    plain = create_encoding(filled, "asset", None, 7, 3, 0, NOW)
+    assert plain.unit_count == 9
+
+
+def test_groups_that_do_not_fit_are_refused_with_sizes_that_would_do(filled: Registry) -> None:
+    """Before anything is written."""
+    with pytest.raises(CapacityError, match=r"a group that needs 3 codes .* a support has 1; --members \d+ --support"):
+        create_encoding(filled, "asset", None, 3, 1, 0, NOW, within="rightsholder", support=2)
+    for choice in (
+        ("asset", None, None, 5),
+        ("asset", None, "rightsholder", None),
+        ("rightsholder", None, "data_set", 5),
+    ):
+        kind, column, within, support = choice
+        with pytest.raises(UsageError, match="codes nest for single works"):
+            create_encoding(filled, str(kind), column, 8, 2, 0, NOW, within=within, support=support)
+    with pytest.raises(UsageError, match="more than 2 and fewer than 8"):
+        create_encoding(filled, "asset", None, 8, 2, 0, NOW, within="rightsholder", support=2)
+    with filled.connection() as connection:
+        assert connection.execute("SELECT count(*) FROM encoding").fetchall() == [(0,)]
+
+
+def test_old_encodings_keep_their_format(filled: Registry) -> None:
+    """No row of how they were made: codes of format 1, as before, and their extension follows."""
+    encoding = create_encoding(filled, "asset", None, 6, 3, 4, NOW, code_format=1)
+    units = load_units(filled, encoding.id)
+    assert units.code_format == 1
+    assert units.codes.tolist() == codes_of(4, 6, 3, range(5)).tolist()
+    with filled.connection() as connection:
+        assert connection.execute("SELECT count(*) FROM encoding_codes").fetchall() == [(0,)]
+    assert not [each for each in examine(filled).findings if "encoding" in each.where]
+
+
+def test_an_altered_code_or_support_is_found(filled: Registry) -> None:
+    """Drawn again, the rows differ."""
+    units = nested(filled)
+    with filled.connection() as connection:
+        connection.execute("UPDATE unit SET code = code + 1 WHERE number = 3")
+        connection.execute("UPDATE unit_group SET support = xor(support, 255) WHERE number = 0")
+    found = [each.what for each in examine(filled).findings if units.encoding.id in each.where]
+    assert any("unit 3) have a code that does not follow from their group" in what for what in found)
+    assert any("group 0) have a support" in what for what in found)

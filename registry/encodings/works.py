@@ -1,0 +1,130 @@
+"""The works that an encoding takes in, their units and groups, and the works that it leaves out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from registry.errors import NotFoundError, UsageError
+from registry.permissions.rule import FORBIDDEN, Permission
+from registry.storage.current_rights import ASSET_RIGHTS, attribute_names, column_expression
+
+UNIT_KINDS = ("asset", "rightsholder", "column")
+
+LAWFUL = frozenset(Permission) - frozenset(FORBIDDEN)
+"""Permissions of the works that are encoded by default."""
+
+METADATA_ONLY, MISSING, NO_UNIT = "metadata only", "missing", "no unit"
+"""Reasons to leave works out, besides their permission."""
+
+
+def taken_in(connection: duckdb.DuckDBPyConnection, asset_ids: NDArray[np.int64]) -> dict[str, int]:
+    """Number of these works by current permission."""
+    connection.register("encoded_works", pa.table({"encoded_id": asset_ids}))
+    rows = connection.execute(
+        "SELECT permission, count(*) FROM asset JOIN encoded_works ON id = encoded_id GROUP BY 1 ORDER BY 1"
+    ).fetchall()
+    connection.unregister("encoded_works")
+    return {str(permission): int(number) for permission, number in rows}
+
+
+def unit_works(
+    connection: duckdb.DuckDBPyConnection,
+    unit_kind: str,
+    column: str | None,
+    permissions: Collection[Permission] = LAWFUL,
+    within: str | None = None,
+) -> pa.Table:
+    """Works with a unit of this kind: (asset_id, sha256, unit_number, key, label), by asset id.
+
+    Works without a file cannot be trained on, so they have no unit. With ``within``, a rightsholder
+    or the name of a column, also (group_number, group_key, group_label); null without a group. A
+    work of several rightsholders is in the group of the one that its record names first.
+
+    Raises:
+        UsageError: no such unit kind.
+        NotFoundError: no work has such a unit.
+    """
+    if unit_kind not in UNIT_KINDS or (unit_kind == "column") != (column is not None):
+        raise UsageError(
+            f"got units of kind {unit_kind!r} with column {column!r}, expected one of {', '.join(UNIT_KINDS)}"
+        )
+    key, label, order = {
+        "asset": ("asset_id::VARCHAR", "coalesce(title, path)", "asset_id"),
+        "rightsholder": ("rightsholder_id::VARCHAR", "rightsholder", "rightsholder"),
+        "column": (column_expression(column or ""), column_expression(column or ""), column_expression(column or "")),
+    }[unit_kind]
+    group = "" if within is None else _GROUP.format(*_group_of(within))
+    # The fragments are chosen above; the columns' names enter as escaped literals.
+    works = connection.execute(
+        f"SELECT asset_id, sha256, dense_rank() OVER (ORDER BY {order}) - 1 AS unit_number, "  # noqa: S608
+        f"{key} AS key, {label} AS label{group} FROM ({ASSET_RIGHTS}) "
+        f"WHERE {_USABLE} AND list_contains(?, permission) AND {key} IS NOT NULL AND {key} <> '' ORDER BY asset_id",
+        [[str(permission) for permission in permissions]],
+    ).to_arrow_table()
+    if not works.num_rows:
+        _refuse_if_all_forbidden(connection, permissions)
+        known = ", ".join(attribute_names(connection)) or "none"
+        reasons = {
+            "asset": "no works are registered; run `creditline register FOLDER` first",
+            "rightsholder": "no registered work has a rightsholder; register works with `--owners FILE` first",
+            "column": f"no registered work has a value in the column {column!r}; columns: {known}",
+        }
+        raise NotFoundError(reasons[unit_kind])
+    return works
+
+
+_GROUP = (
+    ", CASE WHEN {1} IS NULL THEN NULL ELSE dense_rank() OVER (PARTITION BY {1} IS NULL ORDER BY {1}) - 1 END "
+    "AS group_number, CASE WHEN {1} IS NULL THEN NULL ELSE {0} END AS group_key, {1} AS group_label"
+)
+
+
+def _group_of(within: str) -> tuple[str, str]:
+    """SQL for a group's key and label; the label is null without a group."""
+    if within == "rightsholder":
+        return "rightsholder_id::VARCHAR", "nullif(rightsholder, '')"
+    column = column_expression(within)
+    return column, f"nullif({column}, '')"
+
+
+def several_works_of_one(connection: duckdb.DuckDBPyConnection, permissions: Collection[Permission] = LAWFUL) -> bool:
+    """Whether some rightsholder has several works that may be encoded."""
+    found = connection.execute(
+        f"SELECT 1 FROM ({ASSET_RIGHTS}) WHERE {_USABLE} AND list_contains(?, permission) "  # noqa: S608 - constants
+        "AND rightsholder IS NOT NULL AND rightsholder <> '' GROUP BY rightsholder HAVING count(*) > 1 LIMIT 1",
+        [[str(permission) for permission in permissions]],
+    ).fetchone()
+    return found is not None
+
+
+_USABLE = "missing_since IS NULL AND byte_size IS NOT NULL"
+
+
+def _refuse_if_all_forbidden(connection: duckdb.DuckDBPyConnection, permissions: Collection[Permission]) -> None:
+    counts = connection.execute(
+        f"SELECT permission, count(*) FROM asset WHERE {_USABLE} GROUP BY 1 ORDER BY 1"  # noqa: S608 - a constant
+    ).fetchall()
+    if counts and not any(permission in permissions for permission, _ in counts):
+        found = ", ".join(f"{number:,} {permission}" for permission, number in counts)
+        raise NotFoundError(
+            f"no registered work may be encoded: {found}; `creditline rights` says why, `creditline review` records decisions"
+        )
+
+
+def left_out(
+    connection: duckdb.DuckDBPyConnection, works: pa.Table, permissions: Collection[Permission] = LAWFUL
+) -> dict[str, int]:
+    """Number of works outside ``works`` (column asset_id), by the first applicable reason."""
+    connection.register("encoded", works.select(["asset_id"]))
+    rows = connection.execute(
+        "SELECT CASE WHEN byte_size IS NULL THEN ? WHEN missing_since IS NOT NULL THEN ? "
+        "WHEN NOT list_contains(?, permission) THEN permission ELSE ? END AS reason, count(*) "
+        "FROM asset ANTI JOIN encoded ON asset_id = id GROUP BY 1 ORDER BY 1",
+        [METADATA_ONLY, MISSING, [str(permission) for permission in permissions], NO_UNIT],
+    ).fetchall()
+    return {str(why): int(number) for why, number in rows}
