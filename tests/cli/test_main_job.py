@@ -38,7 +38,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Job:
     write_works(works, 12)
     creditline("init")
     creditline("register", works, "--owners", works / "owners.csv")
-    creditline("encode", "--members", 6)
+    creditline("encode", "--within", "none", "--members", 6)
     train = creditline(*TRAIN, "--json")
     sample = creditline("sample", "--count", 3, "--seed", 5, "--steps", 8, "--workers", 1, "--json")
     audit = creditline("audit", "--all", "--shortlist", 3, "--workers", 1, "--json")
@@ -59,7 +59,7 @@ def six(tmp_path_factory: pytest.TempPathFactory) -> Creditline:
     write_works(root / "art", 6)
     creditline("init")
     creditline("register", root / "art", "--owners", root / "art" / "owners.csv")
-    creditline("encode", "--members", 6)
+    creditline("encode", "--within", "none", "--members", 6)
     return creditline
 
 
@@ -131,7 +131,7 @@ def test_work_altered_before_training_exits_3(creditline: Creditline, tmp_path: 
     write_works(works, 6)
     creditline("init")
     creditline("register", works, "--owners", works / "owners.csv")
-    creditline("encode", "--members", 6)
+    creditline("encode", "--within", "none", "--members", 6)
     before = (works / "03.png").read_bytes()
     (works / "03.png").write_bytes((works / "04.png").read_bytes())
     outcome = creditline(*TRAIN)
@@ -168,13 +168,13 @@ def test_ablating_units_together(job: Job, tmp_path: Path) -> None:
     assert "--lpips alex" in done.document["lpips"]["not_measured"]
     assert done.status == 0
     assert done.document["without"] == ["Work 4"]
-    assert len(done.document["members"]) == 3
+    assert len(done.document["members"]) == 4
     assert done.document["influence"] > 0
     assert out.is_file()
     everything = [argument for number in range(12) for argument in ("--without", number)]
     refused = job.creditline("ablate", sample, *everything, "--out", tmp_path / "none.png")
     assert refused.status == 2
-    assert "this encoding can lose any 1 at once" in refused.err
+    assert "this encoding can lose any 2 at once" in refused.err
     assert not (tmp_path / "none.png").exists()
     unknown = job.creditline("ablate", sample, "--without", "Work 99", "--out", tmp_path / "none.png")
     assert unknown.status == 2

@@ -50,7 +50,7 @@ def test_what_only_reads_works_and_the_rest_says_why_not(tmp_path: Path) -> None
     writing: tuple[tuple[object, ...], ...] = (
         ("withdraw", 0, "--reason", "letter", "--yes"),
         ("register", write_pictures(tmp_path / "outside" / "more", ["new.png"]), "--rightsholder", "Ada"),
-        ("encode", "--members", 6),
+        ("encode", "--within", "none", "--members", 6),
         ("migrate",),
         ("export", "works", "--out", out / "works.csv"),
     )

@@ -60,7 +60,7 @@ def test_works_of_several_rightsholders_show_all_of_them(creditline: Creditline,
     assert "Ada; Co 2; Co 3 +2" in creditline("rights", 0).out
     assert creditline("rights", 0, "--json").document["works"][0]["rightsholders"] == everybody
     assert "1 unclear" in creditline("rights", "--rightsholder", "Co 5").err
-    encoding = creditline("encode", "--members", 6).out.strip()
+    encoding = creditline("encode", "--within", "none", "--members", 6).out.strip()
     assert "Ada; Co 2; Co 3 +2" in creditline("check", encoding, "--strict").out
 
 
@@ -87,15 +87,15 @@ def test_works_that_may_not_be_trained_on_are_left_out_of_an_encoding(filled: Cr
     """It says how many and why; with a reason they are taken, and the reason is in the log."""
     filled("review", 0, "--permission", "prohibited", "--reason", "no")
     filled("review", 1, "--permission", "constrained", "--reason", "by contract", "--condition", "not sold")
-    found = filled("encode", "--members", 6, "--json").document
+    found = filled("encode", "--within", "none", "--members", 6, "--json").document
     assert (found["left_out"], found["works_outside"], found["plan"]["works"]) == ({"prohibited": 1}, 1, 2)
-    strict = filled("encode", "--members", 6, "--only-permitted")
+    strict = filled("encode", "--within", "none", "--members", 6, "--only-permitted")
     assert "left out: 1 constrained, 1 prohibited" in strict.err
-    assert filled("encode", "--members", 6, "--include-forbidden").status == 2
-    assert filled("encode", "--members", 6, "--reason", "a test").status == 2
+    assert filled("encode", "--within", "none", "--members", 6, "--include-forbidden").status == 2
+    assert filled("encode", "--within", "none", "--members", 6, "--reason", "a test").status == 2
     both = ("--include-forbidden", "--only-permitted", "--reason", "a test")
-    assert filled("encode", "--members", 6, *both).status == 2
-    whole = filled("encode", "--members", 6, "--include-forbidden", "--reason", "never published", "--json").document
+    assert filled("encode", "--within", "none", "--members", 6, *both).status == 2
+    whole = filled("encode", "--within", "none", "--members", 6, "--include-forbidden", "--reason", "never published", "--json").document
     assert (whole["left_out"], whole["plan"]["works"]) == ({}, 3)
     with duckdb.connect(str(Path(filled.home) / "registry.duckdb")) as connection:
         events = connection.execute("SELECT after FROM event WHERE kind = 'works encoded' ORDER BY sequence").fetchall()
@@ -106,7 +106,7 @@ def test_an_encoding_is_checked_against_what_was_decided_since(filled: Creditlin
     """Exit 1 with the works, who saw them and why; --strict counts what is unclear or
     constrained.
     """
-    encoding = filled("encode", "--members", 6).out.strip()
+    encoding = filled("encode", "--within", "none", "--members", 6).out.strip()
     clean = filled("check", encoding)
     assert (clean.status, clean.out) == (0, "")
     assert f"no works of encoding {encoding} are prohibited or withdrawn" in clean.err
@@ -115,7 +115,7 @@ def test_an_encoding_is_checked_against_what_was_decided_since(filled: Creditlin
     strict = filled("check", encoding, "--strict", "--json")
     assert strict.status == 1
     (work,) = strict.document["works"]
-    assert (work["asset_id"], work["permission"], len(work["members"])) == (0, "constrained", 3)
+    assert (work["asset_id"], work["permission"], len(work["members"])) == (0, "constrained", 2)
     filled("review", 0, "--permission", "prohibited", "--reason", "they said no")
     found = filled("check", encoding)
     assert found.status == 1
@@ -129,7 +129,7 @@ def test_an_ensemble_is_checked_by_what_its_newest_members_saw(filled: Creditlin
     """A member that was trained again without a withdrawn work did not see it; one that was not,
     did.
     """
-    encoding = filled("encode", "--members", 6, "--json").document
+    encoding = filled("encode", "--within", "none", "--members", 6, "--json").document
     ensemble = "ab" * 6
     registry = Registry.open(Home(Path(filled.home)))
     with registry.session() as session:
@@ -162,7 +162,7 @@ def test_an_ensemble_is_checked_by_what_its_newest_members_saw(filled: Creditlin
     for index in range(6):
         member(index, 1, None)
     (work,) = filled("check", ensemble, "--json").document["works"]
-    assert (work["permission"], len(work["members"])) == ("withdrawn", 3)
+    assert (work["permission"], len(work["members"])) == ("withdrawn", 2)
     first, *others = work["members"]
     for index in others:
         member(index, 2, 0)

@@ -39,7 +39,7 @@ def encoded(creditline: Creditline, tmp_path: Path) -> Creditline:
     write_works(tmp_path / "art", 18)
     creditline("init")
     creditline("register", tmp_path / "art", "--owners", tmp_path / "art" / "owners.csv")
-    assert creditline("encode", "--members", 6).status == 0
+    assert creditline("encode", "--within", "none", "--members", 6).status == 0
     return creditline
 
 

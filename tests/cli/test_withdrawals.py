@@ -24,7 +24,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Creditline:
     write_works(root / "art", 12)
     creditline("init")
     creditline("register", root / "art", "--owners", root / "art" / "owners.csv")
-    creditline("encode", "--members", 6)
+    creditline("encode", "--within", "none", "--members", 6)
     return creditline
 
 

@@ -42,10 +42,17 @@ def test_the_way_from_a_folder_to_an_encoding(creditline: Creditline, works: Pat
         *("0", "Ada", "Example", "1", "CC-BY-4.0"),
         *("1", "Zoe", "Example", "2", "CC0-1.0"),
     ]
-    assert "252" in creditline("plan", "--members", 10).out
+    assert "210" in creditline("plan", "--within", "none", "--members", 10).out
+    planned = creditline("plan", "--members", 10, "--json").document
+    assert (planned["within"], planned["plans"][0]["m"], planned["plans"][0]["h"]) == ("rightsholder", 8, 3)
+    assert [left["worst"] for left in planned["plans"][0]["group_survivors"]] == [2, 0]
     encoding = creditline("encode", "--members", 10)
+    assert "codes nest within rightsholder: 2 groups with a support of 8 of 10 members each" in encoding.err
+    assert "when any one of them is withdrawn, 2 members serve on" in encoding.err
     assert encoding.out.strip() in creditline("status").out
     assert creditline("encode", "--members", 10).out == encoding.out
+    chosen = creditline("encode", "--json").document
+    assert (chosen["within"], chosen["n"], chosen["support"], chosen["h"]) == ("rightsholder", 13, 10, 4)
 
 
 def test_the_json_documents_keep_their_shape(creditline: Creditline, works: Path, owners: Path) -> None:
@@ -212,7 +219,7 @@ def test_a_damaged_registry_is_status_3(creditline: Creditline) -> None:
         connection.execute("UPDATE schema_version SET version = 99")
     found = creditline("status")
     assert found.status == 3
-    assert "has schema 99, this creditline reads schema 3; install a newer creditline" in found.err
+    assert "has schema 99, this creditline reads schema 4; install a newer creditline" in found.err
     database.write_bytes(b"nonsense" * 100)
     found = creditline("works")
     assert found.status == 3
@@ -237,13 +244,18 @@ def test_too_many_units_and_unknown_columns_are_status_2(creditline: Creditline,
     """With what would do."""
     creditline("init")
     creditline("register", works, "--owners", owners)
-    found = creditline("encode", "--members", 2)
+    found = creditline("encode", "--within", "none", "--members", 2)
     assert (found.status, found.out) == (2, "")
-    assert "3 units, but 2 members with weight 1 have codes for 2; use 3 members or more" in found.err
+    assert "3 units, but 2 members with weight 1 have codes for 1; use 3 members or more" in found.err
+    found = creditline("encode", "--members", 4, "--support", 3, "--weight", 1)
+    assert (found.status, found.out) == (2, "")
+    assert "codes of different groups would be equal in nearly every draw; --members" in found.err
+    found = creditline("encode", "--extend", "nothing")
+    assert (found.status, found.out) == (2, "")
     found = creditline("encode", "--members", 4, "--unit", "artist")
     assert (found.status, found.out) == (2, "")
     assert "columns: creator, data_set, licence, rightsholder, style" in found.err
-    assert creditline("encode", "--members", 65).status == 2
+    assert creditline("encode", "--within", "none", "--members", 65).status == 2
     assert creditline("plan", "--members", 4, "--weight", 4).status == 2
     assert creditline("encode", "--members", 4, "--weight", 0).status == 2
 
