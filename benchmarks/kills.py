@@ -218,7 +218,7 @@ def prepare(name: str, folder: Path) -> Case:
     write_pictures(folder, 0, PICTURES if name == "intake" else TRAINED)
     if name != "intake":
         must(case.run(*commands["intake"]))
-        must(case.run("encode", "--unit", "asset", "--members", "12"))
+        must(case.run("encode", "--within", "none", "--members", "12"))
         training = ("--steps", "30" if name == "retraining" else "2", "--size", "16", "--widths", "8")
         must(case.run("train", *training))
     if name == "retraining":

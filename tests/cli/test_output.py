@@ -43,7 +43,17 @@ def test_a_legend_explains_the_columns_that_are_shown(capsys: pytest.CaptureFixt
 def test_legends_of_the_commands_name_every_column(filled: Creditline) -> None:
     """A sentence per column of `plan`, also for what is left of an encoding."""
     found = filled("plan", "--members", 6)
-    for column in ("members", "support", "weight", "codes", "works per member", "decoys", "best q", "withdrawals", "cost"):
+    for column in (
+        "members",
+        "support",
+        "weight",
+        "codes",
+        "works per member",
+        "decoys",
+        "best q",
+        "withdrawals",
+        "cost",
+    ):
         assert column in found.out
         assert f"\n{column}: " in f"\n{found.err}"
     left = filled("plan", "--encoding", filled("encode", "--within", "none", "--members", 6).out.strip())

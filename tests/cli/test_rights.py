@@ -95,7 +95,9 @@ def test_works_that_may_not_be_trained_on_are_left_out_of_an_encoding(filled: Cr
     assert filled("encode", "--within", "none", "--members", 6, "--reason", "a test").status == 2
     both = ("--include-forbidden", "--only-permitted", "--reason", "a test")
     assert filled("encode", "--within", "none", "--members", 6, *both).status == 2
-    whole = filled("encode", "--within", "none", "--members", 6, "--include-forbidden", "--reason", "never published", "--json").document
+    whole = filled(
+        "encode", "--within", "none", "--members", 6, "--include-forbidden", "--reason", "never published", "--json"
+    ).document
     assert (whole["left_out"], whole["plan"]["works"]) == ({}, 3)
     with duckdb.connect(str(Path(filled.home) / "registry.duckdb")) as connection:
         events = connection.execute("SELECT after FROM event WHERE kind = 'works encoded' ORDER BY sequence").fetchall()

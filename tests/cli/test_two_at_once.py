@@ -35,11 +35,11 @@ def outcomes(*processes: subprocess.Popen[str]) -> list[tuple[int, str, str]]:
 
 @pytest.fixture
 def encoded(creditline: Creditline, tmp_path: Path) -> Creditline:
-    """Eighteen works, encoded for six members."""
+    """Eighteen works, encoded for seven members."""
     write_works(tmp_path / "art", 18)
     creditline("init")
     creditline("register", tmp_path / "art", "--owners", tmp_path / "art" / "owners.csv")
-    assert creditline("encode", "--within", "none", "--members", 6).status == 0
+    assert creditline("encode", "--within", "none", "--members", 7).status == 0
     return creditline
 
 

@@ -55,7 +55,7 @@ def test_from_withdrawal_to_certificate(trained: Creditline, tmp_path: Path) -> 
     done = trained("withdraw", 3, "--reason", "letter of 3 May", "--yes", "--json")
     assert done.status == 0
     [model] = done.document["models"]
-    assert model["further"]["members"] == len(model["serving"]) == 3
+    assert model["further"]["members"] == len(model["serving"]) == 4
     assert states(trained) == {"serves": model["serving"], "out of service": model["saw"]}
     again = trained("withdraw", 3, "--reason", "letter of 3 May", "--yes")
     assert (again.status, again.out) == (0, "")
@@ -67,7 +67,7 @@ def test_from_withdrawal_to_certificate(trained: Creditline, tmp_path: Path) -> 
         sample["id"] for sample in before["samples"]
     )
     left = trained("plan", "--ensemble", done.document["models"][0]["ensemble_id"], "--json").document
-    assert (left["members"], left["units"]) == (3, 11)
+    assert (left["members"], left["units"]) == (4, 11)
     assert left["guaranteed"] <= left["smallest"] <= left["median"] <= left["high"] <= 11
     tried = trained("retrain", "--dry-run", "--json").document
     assert tried["would_retrain"] == model["saw"]
@@ -117,7 +117,7 @@ def test_a_withdrawal_shows_first_what_it_does_and_asks(trained: Creditline) -> 
     assert (tried.status, tried.document["dry_run"], tried.document["withdrawals"]) == (0, True, [])
     told = trained("withdraw", 3, "--dry-run")
     assert (told.status, told.out) == (0, "")
-    assert "go out of service; after that, 3 of 6 members are in service" in told.err
+    assert "go out of service; after that, 4 of 6 members are in service" in told.err
     assert "2 samples can no longer be restored" in told.err
     refused = trained("withdraw", 3, "--reason", "letter")
     assert (refused.status, refused.out) == (2, "")

@@ -24,7 +24,7 @@ def furnish(folder: Path) -> Registry:
     """Make the folders ``works`` and ``home`` below ``folder``."""
     registry = create_registry(Home(folder / "home"), now=NOW)
     register(registry, write_pictures(folder / "works", [f"{number:02d}.png" for number in range(UNITS)]))
-    encoding = create_encoding(registry, "asset", None, N, H, 1, NOW)
+    encoding = create_encoding(registry, "asset", None, N, H, 1, NOW, code_format=1)
     ensemble_id = ensemble_of(encoding)
     with changing(registry, NOW) as change:
         change.insert(Ensemble(id=ensemble_id, encoding_id=encoding.id, settings={"steps": 1}, created_at=NOW))

@@ -193,7 +193,7 @@ def make_statement_world(root: Path) -> StatementWorld:
         write_pictures(root / "works", names, first)
         first += works
     register(registry, root / "works", FolderPerRightsholder("CC-BY-4.0"), data_set="shapes")
-    encoding = create_encoding(registry, "asset", None, N, H, 1, NOW)
+    encoding = create_encoding(registry, "asset", None, N, H, 1, NOW, code_format=1)
     ensemble_id = ensemble_of(encoding)
     with changing(registry, NOW) as change:
         change.insert(Ensemble(id=ensemble_id, encoding_id=encoding.id, settings={"steps": 1}, created_at=NOW))

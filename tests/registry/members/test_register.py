@@ -28,7 +28,7 @@ def encoded(empty: Registry, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     folder = tmp_path_factory.mktemp("encoded")
     registry = copied(empty, folder)
     register(registry, write_pictures(folder / "works", [f"{number:02d}.png" for number in range(UNITS)]))
-    encoding = create_encoding(registry, "asset", None, N, H, 1, NOW)
+    encoding = create_encoding(registry, "asset", None, N, H, 1, NOW, code_format=1)
     with registry.session() as session:
         session.add(Ensemble(id=ensemble_of(encoding), encoding_id=encoding.id, settings={"steps": 1}, created_at=NOW))
     return registry, encoding

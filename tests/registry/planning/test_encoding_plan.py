@@ -11,7 +11,7 @@ import pytest
 
 from registry.encodings.codes import codes_of
 from registry.errors import CapacityError
-from registry.planning.encoding_plan import plan, withdrawal_chance
+from registry.planning.encoding_plan import expected_survivors, plan, withdrawal_chance
 
 
 @pytest.mark.parametrize(("n", "h"), [(6, 3), (6, 2), (5, 1), (7, 4)])
@@ -35,21 +35,46 @@ def test_the_chance_is_a_chance_for_the_largest_encoding() -> None:
 def test_a_plan_counts_what_members_will_see() -> None:
     """Forty works of eight groups: the fewest and most works are those of the real codes."""
     unit_of_work = np.arange(40) % 8
-    found = plan(unit_of_work, 6, 3, 5)
-    words = codes_of(5, 6, 3, range(8))
-    per_member = [sum(5 for word in words.tolist() if word >> index & 1) for index in range(6)]
-    assert (found.fewest_works, found.most_works, found.works_per_member) == (min(per_member), max(per_member), 20.0)
-    assert (found.units, found.works, found.capacity, found.decoys) == (8, 40, 20, 12)
-    assert found.smallest_p == pytest.approx(1 / 13)
-    assert found.smallest_q == pytest.approx(8 / 13)  # a shortlist has no more places than there are units
-    assert (found.withdrawals_guaranteed, found.training_cost) == (1, 3)
+    found = plan(unit_of_work, 7, 3, 5)
+    words = codes_of(5, 7, 3, range(8), 2)
+    per_member = [sum(5 for word in words.tolist() if word >> index & 1) for index in range(7)]
+    assert (found.fewest_works, found.most_works) == (min(per_member), max(per_member))
+    assert found.works_per_member == pytest.approx(120 / 7)
+    assert (found.units, found.works, found.capacity, found.decoys) == (8, 40, 35, 27)
+    assert found.smallest_p == pytest.approx(1 / 28)
+    assert found.smallest_q == pytest.approx(8 / 28)  # a shortlist has no more places than there are units
+    assert (found.withdrawals_guaranteed, found.training_cost, found.unit_survivors) == (2, 3, 4)
     assert len(found.withdrawal_chances) == 8
 
 
 def test_decoys_beyond_the_limit_do_not_make_p_smaller_and_q_is_at_most_one() -> None:
     """An audit draws only so many; and no decoys means no evidence."""
     assert plan(np.arange(10), 30, 15, 0, decoy_limit=999).smallest_p == 1e-3
-    full = plan(np.arange(6), 4, 2, 0)
+    full = plan(np.arange(4), 4, 1, 0)
     assert (full.decoys, full.smallest_p, full.smallest_q) == (0, 1.0, 1.0)
     with pytest.raises(CapacityError):
-        plan(np.arange(7), 4, 2, 0)
+        plan(np.arange(5), 4, 1, 0)
+
+
+@pytest.mark.parametrize(("n", "m", "k"), [(6, 4, 1), (6, 4, 2), (5, 3, 3), (7, 5, 2)])
+def test_survivors_of_groups_are_those_of_all_choices_of_supports(n: int, m: int, k: int) -> None:
+    """Expected number and the chance of none, by trying every choice of k supports."""
+    supports = [word for word in range(2**n) if word.bit_count() == m]
+    left = [n - reduce(or_, choice).bit_count() for choice in combinations(supports, k)]
+    assert expected_survivors(n, m, k) == pytest.approx(sum(left) / len(left))
+    assert 1.0 - withdrawal_chance(n, m, k) == pytest.approx(left.count(0) / len(left))
+    assert min(left) == max(0, n - k * m)
+
+
+def test_nested_codes_leave_members_and_plain_codes_of_the_same_works_leave_none() -> None:
+    """Three groups of six works: what each form leaves, and what it costs in decoys."""
+    group_of_unit = np.repeat(np.arange(3), 6)
+    nested = plan(np.arange(18), 12, 4, 1, m=9, group_of_unit=group_of_unit)
+    plain = plan(np.arange(18), 12, 4, 1, group_of_unit=group_of_unit)
+    assert [left.worst for left in nested.group_survivors] == [3, 0, 0]
+    assert nested.group_survivors[0].expected == pytest.approx(3.0)
+    assert plain.group_survivors[0].worst <= 1
+    assert (nested.capacity, plain.capacity) == (126, 495)
+    assert 126 - 24 <= nested.decoys <= 126 - 8
+    assert plain.decoys == 495 - 18
+    assert (nested.group_decoys, plain.group_decoys, nested.groups) == (220 - 3, None, 3)

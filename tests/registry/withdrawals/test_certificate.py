@@ -49,7 +49,7 @@ def certified(empty: Registry, tmp_path_factory: pytest.TempPathFactory) -> Cert
     folder = tmp_path_factory.mktemp("certified")
     registry = copied(empty, folder)
     register(registry, write_pictures(folder / "works", [f"{number}.png" for number in range(UNITS)]))
-    encoding = create_encoding(registry, "asset", None, N, H, 1, NOW)
+    encoding = create_encoding(registry, "asset", None, N, H, 1, NOW, code_format=1)
     train_members(registry, encoding, list(range(N)))
     withdraw(registry, asset_ids=[WITHDRAWN], reason="letter", now=NOW)
     return Certified(registry, encoding, certify(registry, [WITHDRAWN], ensemble_of(encoding), NOW))

@@ -33,7 +33,7 @@ def trained(empty: Registry, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     register(
         registry, write_pictures(folder / "zoe", [f"{number}.png" for number in range(4)], 8), OneOwner("Zoe", None)
     )
-    encoding = create_encoding(registry, "asset", None, N, H, 1, NOW)
+    encoding = create_encoding(registry, "asset", None, N, H, 1, NOW, code_format=1)
     train_members(registry, encoding, list(range(N)))
     return registry, encoding
 
@@ -150,7 +150,7 @@ def test_encodings_without_models_are_named(empty: Registry, tmp_path: Path) -> 
     """Nothing is out of service, and the works will be left out."""
     registry = copied(empty, tmp_path)
     register(registry, write_pictures(tmp_path / "ada", ["0.png", "1.png", "2.png"]))
-    encoding = create_encoding(registry, "asset", None, N, H, 1, NOW)
+    encoding = create_encoding(registry, "asset", None, N, H, 1, NOW, code_format=1)
     [impact] = withdraw(registry, asset_ids=[1], reason="letter", now=NOW).impacts
     assert (impact.encoding_id, impact.ensemble_id, impact.works) == (encoding.id, None, 1)
 

@@ -87,7 +87,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Registry:
             _signal(number, work, use)
             for number, (work, use) in enumerate([(2, "allowed"), (9, "constrained"), (5, "prohibited")])
         )
-    encoding = create_encoding(registry, "asset", None, N, H, 1, NOW + timedelta(days=60))
+    encoding = create_encoding(registry, "asset", None, N, H, 1, NOW + timedelta(days=60), code_format=1)
     train_members(registry, encoding, list(range(N)))
     return registry
 
@@ -514,7 +514,7 @@ def test_a_withdrawal_while_it_is_read_does_not_mix_two_states(
 
 def test_what_was_withdrawn_before_training_was_never_seen(registry: Registry, tmp_path: Path) -> None:
     """It is not said that members were trained again without it."""
-    encoding = create_encoding(registry, "asset", None, N, H, 7, NOW + timedelta(days=61))
+    encoding = create_encoding(registry, "asset", None, N, H, 7, NOW + timedelta(days=61), code_format=1)
     withdraw(registry, asset_ids=[3], reason="asked", now=NOW + timedelta(days=62))
     train_members(registry, encoding, list(range(N)))
     filed = file_version(registry, ai_act.FORM, ensemble_of(encoding), None, tmp_path, NOW + timedelta(days=70))
