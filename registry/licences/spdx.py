@@ -9,7 +9,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from registry.licences.terms import STRICTNESS, LicencePermission, LicenceTerms, terms_of
+from registry.licences.terms import LicencePermission, LicenceTerms, all_of, choice_of, terms_of
 
 if TYPE_CHECKING:
     from license_expression import Licensing
@@ -145,11 +145,7 @@ def _of_tree(tree: object) -> LicenceTerms | None:
     known = [term for term in terms if term is not None]
     if len(known) < len(terms):
         return None
-    ordered = sorted(known, key=lambda term: (STRICTNESS[term.training], len(term.duties), term.duties, term.note))
-    if isinstance(tree, OR):
-        return replace(ordered[0], url=None, note=f"a choice: {ordered[0].note}")
-    duties = {duty for term in known for duty in term.duties}
-    return replace(ordered[-1], duties=tuple(sorted(duties)), url=None, note=f"all apply: {ordered[-1].note}")
+    return choice_of(known) if isinstance(tree, OR) else all_of(known)
 
 
 def _of_identifier(key: str) -> LicenceTerms | None:

@@ -2,38 +2,48 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
 class LicencePermission(StrEnum):
-    """Training under a licence's own terms, from most to least permissive."""
+    """Training under the words of a licence, from loosest to strictest."""
 
     PERMITTED = "permitted"
-    CONSTRAINED = "constrained"
     UNCLEAR = "unclear"
+    CONSTRAINED = "constrained"
     PROHIBITED = "prohibited"
 
 
 STRICTNESS = {permission: rank for rank, permission in enumerate(LicencePermission)}
+_OF_A_CHOICE = (
+    LicencePermission.PERMITTED,
+    LicencePermission.CONSTRAINED,
+    LicencePermission.UNCLEAR,
+    LicencePermission.PROHIBITED,
+)
+"""A known condition is the better choice, beside terms that nobody has read."""
 
 
 @dataclass(frozen=True)
 class LicenceTerms:
-    """The meaning of one licence reference."""
+    """The meaning of one licence reference, or of other words about rights."""
 
     reference: str
     """As it was declared."""
     spdx: str | None
-    """The SPDX expression in normal form; None without an identifier, or if not understood."""
+    """The SPDX expression in normal form; None without an identifier, with words beside it, or if
+    not understood."""
     recognised: bool
+    """Every word of the reference was understood."""
     training: LicencePermission
     duties: tuple[str, ...]
     """Duties of the user of the work, sorted."""
     url: str | None
     note: str
+    unread: tuple[str, ...] = ()
+    """The parts that were not understood, as written."""
 
 
 def terms_of(
@@ -48,13 +58,19 @@ def terms_of(
     return LicenceTerms("", spdx, True, training, tuple(sorted(set(duties))), url, note)
 
 
-_ADDRESS = re.compile(r"https?://(?:www\.)?")
-_LOCAL_FORM = re.compile(r"/(?:deed|legalcode|rdf)(?:\.[a-z_-]{2,12})?$")
-_IDENTIFIER_ADDRESS = re.compile(r"(?:spdx\.org/licenses|opensource\.org/licenses?)/([a-z0-9.+-]+?)(?:\.html|\.php)?$")
+def choice_of(terms: Sequence[LicenceTerms]) -> LicenceTerms:
+    """The terms where one licence of several may be chosen: the most permissive one's."""
+    best = min(terms, key=lambda each: (_OF_A_CHOICE.index(each.training), *_order(each)))
+    return replace(best, spdx=None, url=None, note=f"a choice: {best.note}")
 
 
-def without_address(words: str) -> str:
-    """An address without the parts that all licences share, or the identifier in it."""
-    words = _LOCAL_FORM.sub("", _ADDRESS.sub("", words, count=1).split("?")[0].split("#")[0].rstrip("/"))
-    catalogue = _IDENTIFIER_ADDRESS.fullmatch(words)
-    return catalogue[1] if catalogue else words
+def all_of(terms: Sequence[LicenceTerms]) -> LicenceTerms:
+    """The terms where several licences apply together: the strictest, with the duties of all."""
+    strictest = max(terms, key=lambda each: (STRICTNESS[each.training], *_order(each)))
+    duties = {duty for each in terms for duty in each.duties}
+    note = f"all apply: {strictest.note}"
+    return replace(strictest, duties=tuple(sorted(duties)), spdx=None, url=None, note=note)
+
+
+def _order(terms: LicenceTerms) -> tuple[int, tuple[str, ...], str]:
+    return len(terms.duties), terms.duties, terms.note

@@ -161,11 +161,13 @@ FRAGMENTS = st.sampled_from(
 @example("MIT AND ()")
 def test_no_text_breaks_the_reading(reference: str) -> None:
     """Any text gives terms, with sorted duties, and an SPDX expression only where it was
-    understood.
+    understood. What was not understood as a whole permits nothing, and says what was not.
     """
     terms = read_licence(reference)
     assert list(terms.duties) == sorted(set(terms.duties))
-    assert terms.recognised or (terms.spdx is None and terms.training is UNCLEAR)
+    assert terms.recognised or (terms.spdx is None and terms.training is not PERMITTED)
+    assert bool(terms.unread) <= (not terms.recognised)
+    assert terms.recognised or terms.unread or not reference.strip(" \t\n")
     if terms.spdx is not None:
         again = read_licence(terms.spdx)
         assert (again.spdx, again.training, again.duties) == (terms.spdx, terms.training, terms.duties)

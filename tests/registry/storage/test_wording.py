@@ -18,9 +18,9 @@ from tests.support.works import register, write_pictures
     "words", ["no AI training", "CC BY 4.0 (no AI training)", "Free, not for machine learning", "NoAI"]
 )
 def test_plain_words_against_training_prohibit_it(words: str) -> None:
-    """They are flagged as not understood as a whole, and prohibit all the same."""
+    """Beside a licence, too, which is then not the one that a review of its identifier is about."""
     terms = read_licence(words)
-    assert (terms.training, terms.recognised) == (LicencePermission.PROHIBITED, False)
+    assert (terms.training, terms.spdx) == (LicencePermission.PROHIBITED, None)
 
 
 @pytest.mark.parametrize("words", ["House rules", "no attribution needed", "Not a fair use"])

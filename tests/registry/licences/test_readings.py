@@ -1,0 +1,179 @@
+"""The reader of words about rights, held to readings.tsv: a list of real-world spellings.
+
+Each row states a text, its kind, the reading that people reasoned out, and why. ``silent`` is the
+permission of a text that says nothing about rights.
+"""
+
+from __future__ import annotations
+
+import csv
+import time
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from registry.licences import LicencePermission, LicenceTerms, TextKind, read_words
+from registry.licences.folding import fold
+from registry.licences.terms import STRICTNESS
+from registry.licences.words import is_filling
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the list."""
+
+    text: str
+    kind: TextKind
+    licence: str
+    permission: str
+    unread: str
+    why: str
+
+
+def _rows() -> list[Row]:
+    kinds = {
+        "licence": TextKind.LICENCE,
+        "terms": TextKind.TERMS,
+        "notice": TextKind.NOTICE,
+        "address": TextKind.ADDRESS,
+    }
+    with (Path(__file__).parent / "readings.tsv").open(encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    said = ("licence", "permission", "unread", "why")
+    return [Row(line["text"], kinds[line["kind"]], *(line[name] for name in said)) for line in lines]
+
+
+ROWS = _rows()
+CELLS = st.sampled_from([row for row in ROWS if row.kind is TextKind.LICENCE])
+UNDERSTOOD = st.sampled_from([row for row in ROWS if row.kind is TextKind.LICENCE and not row.unread])
+NONSENSE = st.lists(st.text("qxzwkv", min_size=4, max_size=9), min_size=1, max_size=4).map(" ".join)
+ANY_WORDS = st.text(min_size=1, max_size=40).filter(lambda text: not is_filling(fold(text).key))
+
+
+def read(text: str, kind: TextKind = TextKind.LICENCE) -> LicenceTerms:
+    """The terms of a text that says something."""
+    terms = read_words(text, kind)
+    assert terms is not None
+    return terms
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[f"{row.kind}: {row.text}" for row in ROWS])
+def test_every_spelling_is_read_as_expected(row: Row) -> None:
+    """Permission, licence, and the rest that was not understood, quoted."""
+    terms = read_words(row.text, row.kind)
+    if row.permission == "silent":
+        assert terms is None
+        return
+    assert terms is not None
+    assert (terms.training, terms.spdx or "", " | ".join(terms.unread)) == (row.permission, row.licence, row.unread)
+    assert terms.recognised == (not row.unread)
+    assert all(rest in terms.note for rest in terms.unread)
+
+
+def test_the_list_is_long_and_reaches_every_permission() -> None:
+    """Enough rows of every permission, kind and outcome to hold the reader."""
+    assert len({(row.text, row.kind) for row in ROWS}) == len(ROWS) >= 500
+    for permission in (*LicencePermission, "silent"):
+        assert sum(row.permission == permission for row in ROWS) >= 8
+    assert sum(bool(row.unread) for row in ROWS) >= 60
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        str.upper,
+        str.lower,
+        str.swapcase,
+        lambda text: unicodedata.normalize("NFD", text),
+        lambda text: unicodedata.normalize("NFKC", text),
+        lambda text: "\u00a0\t" + text.replace(" ", " \n ") + "\u2003",
+        lambda text: text.replace("o", "o\u00ad").replace("i", "i\u200b"),
+    ],
+    ids=["upper", "lower", "swapped", "decomposed", "composed", "spaces", "invisible"],
+)
+def test_case_spaces_and_unicode_forms_do_not_matter(other: object) -> None:
+    """For every row: the same words in another form have the same reading."""
+    assert callable(other)
+    for row in ROWS:
+        one, two = read_words(row.text, row.kind), read_words(other(row.text), row.kind)
+        assert (one is None) == (two is None), row.text
+        if one and two:
+            assert (one.training, one.spdx, one.duties, bool(one.unread)) == (
+                two.training,
+                two.spdx,
+                two.duties,
+                bool(two.unread),
+            ), row.text
+
+
+@given(UNDERSTOOD, ANY_WORDS, st.sampled_from(["; {}", ". {}", ", {}", " ({})", " # {}; ", " - {}"]))
+def test_words_that_are_not_understood_never_loosen(row: Row, words: str, behind: str) -> None:
+    """Behind anything that was understood. They are quoted, and the text permits nothing.
+
+    Random words may be understood by chance (a digit, a sign): those that say nothing new are no
+    counterexample.
+    """
+    if not read(words).unread:
+        return
+    terms = read(row.text + behind.format(words))
+    assert terms.unread
+    assert not terms.recognised
+    assert STRICTNESS[terms.training] >= max(
+        STRICTNESS[LicencePermission.UNCLEAR], STRICTNESS[LicencePermission(row.permission)]
+    )
+
+
+@given(UNDERSTOOD, NONSENSE)
+def test_words_that_are_not_understood_never_loosen_before_or_behind(row: Row, words: str) -> None:
+    """Without any sign between the words and what was understood."""
+    if row.text.endswith(("Doe", "Wikimedia Commons")):
+        return  # a name may have any words
+    for text in (f"{row.text} {words}", f"{words} {row.text}", f"{words}; {row.text}"):
+        terms = read(text)
+        assert terms.unread, text
+        assert STRICTNESS[terms.training] >= STRICTNESS[LicencePermission(row.permission)], text
+        assert terms.training is not LicencePermission.PERMITTED
+
+
+@given(CELLS, CELLS)
+def test_the_order_of_the_parts_does_not_matter(first: Row, second: Row) -> None:
+    """Two texts in one cell are read alike in both orders, and no part's restriction is lost.
+
+    The quoted rests may be cut in other places.
+    """
+    one, two = read(f"{first.text}; {second.text}"), read(f"{second.text}; {first.text}")
+    assert (one.training, one.spdx, one.duties, bool(one.unread)) == (
+        two.training,
+        two.spdx,
+        two.duties,
+        bool(two.unread),
+    )
+    for row in (first, second):
+        if row.permission in ("constrained", "prohibited"):
+            assert STRICTNESS[one.training] >= STRICTNESS[LicencePermission(row.permission)]
+        if row.unread and read_words(row.text, TextKind.NOTICE):  # not a name or a mention alone
+            assert one.training is not LicencePermission.PERMITTED
+
+
+@given(st.text(max_size=200), st.sampled_from(list(TextKind)))
+def test_no_text_breaks_the_reader(text: str, kind: TextKind) -> None:
+    """Any text has a reading; one that permits was understood as a whole."""
+    terms = read_words(text, kind)
+    if terms is not None:
+        assert terms.recognised == (not terms.unread) or not text.split()
+        assert terms.recognised or terms.training is not LicencePermission.PERMITTED
+        assert terms.note
+
+
+@pytest.mark.parametrize(
+    "text", ["no " * 1_300, "use for " * 500, "MIT " * 1_000, "(" * 4_096, "ai学習" * 800, "© " + "Ada " * 1_000]
+)
+def test_a_long_text_is_read_in_bounded_time(text: str) -> None:
+    """Under two seconds even where nothing is understood."""
+    start = time.process_time()
+    read_words(text[:4_096], TextKind.LICENCE)
+    assert time.process_time() - start < 2
