@@ -32,6 +32,8 @@ class Protocol(StrEnum):
     """``noai`` and ``noimageai`` in the ``X-Robots-Tag`` header."""
     LINK = "link"
     """A licence that a ``Link`` header names."""
+    WORDS = "words"
+    """The file's own words about rights, see :mod:`registry.metadata.rights_words`."""
     CROISSANT = "croissant"
     """Data-use conditions of a Croissant description, ``usageInfo``."""
 

@@ -21,6 +21,8 @@ class Kind(StrEnum):
     """A row of the owner table that was not used, or not needed."""
     CONFLICT = "conflict"
     """The declaration contradicts the file or a former one. The work is registered as declared."""
+    LICENCE = "licence"
+    """The words of a licence are not understood: they permit nothing; a person must read them."""
     METADATA = "metadata"
     """Part of the embedded metadata cannot be read. The work is registered without that part."""
     NEAR_DUPLICATE = "near duplicate"

@@ -24,6 +24,7 @@ from registry.ingest.open_sources import FileSource, open_archive, open_folder, 
 from registry.ingest.owners.declarations import OwnerSource
 from registry.ingest.store.data_set import SourceDataSet, name_of_archive
 from registry.ingest.store.files import FileStore
+from registry.ingest.store.unread_licences import unread_licences
 from registry.storage.database import Registry
 from registry.withdrawals.record import cover_later_works
 
@@ -200,6 +201,7 @@ def _register(
         near = find_near_duplicates(registry.patient(), into.id, now=now, workers=workers, on_progress=on_fingerprints)
         intake.findings.extend(near.findings)
         seconds["fingerprints"] = time.monotonic() - started
+    intake.findings.extend(unread_licences(registry.patient(), into.id))
     counts = intake.findings.counts
     return RegistrationReport(
         data_set=into.name,

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from registry.licences.creative_commons import PORTS, VERSIONS
+from registry.licences.creative_commons import ONLY_WORDS, PORTS, VERSIONS
 from registry.licences.spdx import ELEMENTS, creative_commons_terms, expression
 from registry.licences.statements import house_terms, rights_statement
 from registry.licences.terms import LicencePermission, LicenceTerms, terms_of
@@ -104,7 +104,7 @@ def address_terms(address: str) -> LicenceTerms | None:
         return expression(identifier)
     if found := _CREATIVE_COMMONS.fullmatch(plain):
         elements = set(found[1].split("-"))
-        if not elements <= set(ELEMENTS) or found[2] not in VERSIONS or (found[3] or "de") not in PORTS:
+        if not elements <= set(ELEMENTS) or found[2] not in VERSIONS or not _is_port(found[2], found[3]):
             return None
         return creative_commons_terms([each for each in ELEMENTS if each in elements], found[2], found[3])
     if found := _IDENTIFIER.fullmatch(plain):
@@ -112,6 +112,10 @@ def address_terms(address: str) -> LicenceTerms | None:
     if found := _GNU.fullmatch(plain):
         return _gnu(found[1], found[2])
     return rights_statement(plain) or house_terms(plain)
+
+
+def _is_port(version: str | None, port: str | None) -> bool:
+    return port is None or (port in PORTS and not (version == "4.0" and port in ONLY_WORDS))
 
 
 def _gnu(name: str, version: str | None) -> LicenceTerms | None:

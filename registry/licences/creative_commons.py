@@ -154,10 +154,10 @@ PORTS = frozenset(
     }
 )
 """Jurisdictions of Creative Commons, and the organisations between states."""
-_WORDS_TOO = frozenset({"am", "at", "co", "in", "it", "my", "no"})
-"""Words of English or ports: version 4.0 has no ports, so they are read as words there."""
+ONLY_WORDS = frozenset({"am", "at", "be", "co", "in", "is", "it", "my", "no"})
+"""Codes that are words of English, too: version 4.0 has no ports, so they are words there."""
 VERSIONS = (None, "1.0", "2.0", "2.1", "2.5", "3.0", "4.0")
-_SEVERAL = re.compile(r";|https?:|\b(?:and|or|und|oder|et|ou)\b")
+_SEVERAL = re.compile(r"[;!?]|\.\s|https?:|\b(?:and|or|und|oder|et|ou)\b")
 
 
 def creative_commons(words: str) -> LicenceTerms | None:
@@ -185,7 +185,7 @@ def creative_commons(words: str) -> LicenceTerms | None:
     stated = next(iter(versions), None)
     version = (stated if "." in stated else f"{stated}.0") if stated else None
     port = next(iter(rest), None)
-    if version not in VERSIONS or (port is not None and not _is_port(port, version, parts)):
+    if version not in VERSIONS or (port is not None and ("," in words or not _is_port(port, version, parts))):
         return None
     return creative_commons_terms([element for element in ELEMENTS if element in elements], version, port)
 
@@ -203,7 +203,7 @@ def _is_one(parts: list[str]) -> bool:
 
 def _is_port(port: str, version: str | None, parts: list[str]) -> bool:
     """Whether a word after the version names a jurisdiction of Creative Commons."""
-    if version is None or port not in PORTS or (version == "4.0" and port in _WORDS_TOO):
+    if port not in PORTS or version in (None, "4.0"):
         return False
     return parts.index(port) > max(place for place, part in enumerate(parts) if part[0].isdigit())
 

@@ -78,6 +78,8 @@ _CONDITIONS = {
     Meaning.SHARE_ALIKE: LicencePermission.PERMITTED,
     Meaning.ATTRIBUTION: LicencePermission.PERMITTED,
 }
+_SAYS_LITTLE = frozenset({Meaning.NOTHING, Meaning.SOME_RIGHTS, Meaning.ATTRIBUTION, Meaning.FREE_USE})
+"""In a notice, these restrict nothing, and contradict no licence."""
 _LONGEST_NAME = 12
 """Words in the name of a licence that is looked for inside other words."""
 _SHOWN = 200
@@ -137,6 +139,8 @@ def read_words(text: str, kind: TextKind) -> LicenceTerms | None:
         found.unread = [(0, len(folded.key))]
     unread = _unread(found, kind)
     terms = _together(found)
+    if kind in (TextKind.NOTICE, TextKind.TERMS) and not (found.licences or found.allowing or found.against):
+        terms = terms if set(found.meanings) - _SAYS_LITTLE else None
     if terms is None and not unread:
         if kind in (TextKind.NOTICE, TextKind.TERMS):
             return None

@@ -70,7 +70,7 @@ _NAME = re.compile(r"(?:[^\W\d_][^\W\d_'.&@-]*[.'&@-]*(?:[^\W\d_]|[.'&@-])*[0-9]
 ABOUT_RIGHTS = re.compile(
     r"licen[sczc]|lizenz|lisens|ライセンス|라이선스|许可|許可|授权|授權|permi(?:ssion|t|s|tt)|erlaub|genehmig|"
     r"gestatt|autori[sz]|authori[sz]|toestemming|"
-    r"zgod[ay]|tillstand|\bus(?:e|ed|es|age|ing|o|ar|are|able)\b|nutz|verwend|utili[sz]|gebruik|uzyc|uzyw|"
+    r"zgod[ay]|tillstand|\bus(?:e|es|age|o|ar|are|able)\b|nutz|verwend|utili[sz]|gebruik|uzyc|uzyw|"
     r"wykorzyst|anvand|使用|利用|転載|转载|사용|이용|"
     r"prohib|proib|forbid|forbud|forbju|verbot|verbie|untersag|interdi|vietat|verboden|zabron|zakaz|禁|不可|"
     r"不得|금지|불가|запре|разреш|kiellet|kielt|sallit|"

@@ -17,6 +17,7 @@ from registry.metadata.containers import locate
 from registry.metadata.content_credentials import read_credentials
 from registry.metadata.exif import read_exif, read_tags
 from registry.metadata.iptc import read_iptc
+from registry.metadata.rights_words import read_rights_words
 from registry.metadata.synthetic import C2PA_SOURCE
 from registry.metadata.values import EmbeddedMetadata, Problems, put
 from registry.metadata.xmp import read_xmp
@@ -48,6 +49,7 @@ def read_embedded(image: Image.Image, data: bytes, *, credentials: bool = True) 
     for place, name, reading in blocks.texts:
         problems.add_doubt(place.upper(), name, reading.doubt)
         put(fields.setdefault(place, {}), name, reading.text, problems, place.upper())
+    signals += read_rights_words(fields, problems)
     found = None
     if blocks.has_c2pa and not credentials:
         problems.add(UNREAD_CREDENTIALS)

@@ -36,6 +36,7 @@ _RESERVATIONS = {"0": Use.ALLOWED, "1": Use.PROHIBITED}
 _IN_EVERY_LANGUAGE = frozenset(
     {
         "{http://purl.org/dc/elements/1.1/}rights",
+        "{http://purl.org/dc/terms/}rights",
         "{http://ns.adobe.com/xap/1.0/rights/}UsageTerms",
         f"{_PLUS}OtherConstraints",
     }
@@ -48,7 +49,12 @@ PROPERTIES: Mapping[str, str] = MappingProxyType(
         "{http://purl.org/dc/elements/1.1/}rights": "dc:rights",
         "{http://purl.org/dc/elements/1.1/}title": "dc:title",
         "{http://purl.org/dc/elements/1.1/}description": "dc:description",
+        "{http://purl.org/dc/terms/}license": "dcterms:license",
+        "{http://purl.org/dc/terms/}rights": "dcterms:rights",
+        "{http://creativecommons.org/ns#}license": "cc:license",
+        "{http://web.resource.org/cc/}license": "cc:license",
         "{http://ns.adobe.com/photoshop/1.0/}Credit": "photoshop:Credit",
+        "{http://ns.adobe.com/photoshop/1.0/}Instructions": "photoshop:Instructions",
         "{http://ns.adobe.com/xap/1.0/rights/}WebStatement": "xmpRights:WebStatement",
         "{http://ns.adobe.com/xap/1.0/rights/}UsageTerms": "xmpRights:UsageTerms",
         f"{_IPTC}DigitalSourceType": "Iptc4xmpExt:DigitalSourceType",

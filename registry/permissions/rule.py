@@ -229,7 +229,9 @@ GROUNDS = f"""
     JOIN works ON works.data_set_id = data_set.id
     UNION ALL
     SELECT works.asset_id, 4, CASE use WHEN 'allowed' THEN 'permitted' ELSE use END, 'signal', signal.id,
-        protocol || ' in ' || found_in || ': ' || category || ' is ' || use || coalesce(' (' || condition || ')', ''),
+        CASE protocol WHEN 'words' THEN 'the file''s ' || found_in || ': ' || raw
+            ELSE protocol || ' in ' || found_in || ': ' || category || ' is ' || use
+                || coalesce(' (' || condition || ')', '') END,
         found_in, seen_at
     FROM works JOIN ({CURRENT_SIGNALS}) AS signal ON signal.asset_id = works.asset_id
     WHERE use <> 'unspecified' AND category IN ({_TRAINING})

@@ -29,6 +29,7 @@ from registry.ingest.bulk.store import ListStore, Stored
 from registry.ingest.findings import Finding
 from registry.ingest.lists import ListSource
 from registry.ingest.store.data_set import SourceDataSet
+from registry.ingest.store.unread_licences import unread_licences
 from registry.rightsholders.no_names import stated_rightsholder
 from registry.storage.database import Registry
 from registry.withdrawals.record import cover_later_works
@@ -170,7 +171,7 @@ def register_list(
         refusals=tuple(sorted(refusals, key=lambda refusal: (-refusal.rows, refusal.reason))),
         conflicts=total.conflicts,
         signals=total.signals,
-        findings=tuple(store.findings),
+        findings=(*store.findings, *unread_licences(registry, into.expected_id)),
     )
 
 

@@ -17,8 +17,10 @@ from registry.event_log.events import Change
 from registry.ids import canonical_json
 from registry.ingest.owners.declarations import Declaration
 from registry.ingest.store.rows import insert_rows
-from registry.licences import LicencePermission, LicenceTerms, read_licence
+from registry.licences import LicencePermission, read_licence
+from registry.licences.terms import STRICTNESS
 from registry.metadata import EmbeddedMetadata
+from registry.metadata.rights_words import rights_words
 from registry.rightsholders.no_names import names_nobody
 from registry.signals import TRAINING, Category, Protocol, RightsSignal, Use
 
@@ -132,28 +134,25 @@ def _by_place(embedded: EmbeddedMetadata) -> dict[str, dict[str, str]]:
 
 
 def _licence_conflicts(licence: str, embedded: EmbeddedMetadata) -> Iterator[str]:
-    declared = _terms(licence)
-    if declared is None:
-        return
-    if declared.training == LicencePermission.PERMITTED:
-        forbidding = next(
-            (each for each in embedded.signals if each.use == Use.PROHIBITED and each.category in TRAINING), None
-        )
-        if forbidding:
-            yield (
-                f"declared under {_quoted(licence)}, which permits training; the file's {forbidding.protocol} signal "
-                f"prohibits it: {_quoted(forbidding.raw)}"
-            )
-    stated = _terms(embedded.rights_url) if embedded.rights_url else None
-    if stated and stated.recognised and (stated.spdx, stated.training) != (declared.spdx, declared.training):
-        yield f"declared under {_quoted(licence)}; the file's web statement of rights is {_quoted(str(embedded.rights_url))}"
-
-
-def _terms(reference: str) -> LicenceTerms | None:
+    """Signals that forbid what the licence permits, and words that are stricter or name another."""
     try:
-        return read_licence(reference)
+        declared = read_licence(licence)
     except InputError:
-        return None
+        return
+    said = f"declared under {_quoted(licence)}"
+    if declared.training == LicencePermission.PERMITTED:
+        forbidding = (each for each in embedded.signals if each.use == Use.PROHIBITED and each.category in TRAINING)
+        signal = next((each for each in forbidding if each.protocol is not Protocol.WORDS), None)
+        if signal:
+            yield (
+                f"{said}, which permits training; the file's {signal.protocol} signal prohibits it: {_quoted(signal.raw)}"
+            )
+    for name, text, terms in rights_words(embedded.fields):
+        differs = terms.recognised and (terms.spdx, terms.training) != (declared.spdx, declared.training)
+        stricter = STRICTNESS[terms.training] > STRICTNESS[declared.training]
+        # Words that are only not understood contradict nothing: they are a finding of their own.
+        if differs or (stricter and (terms.recognised or terms.training is not LicencePermission.UNCLEAR)):
+            yield f"{said} ({declared.training}); the file's {name}: {_quoted(text)} ({terms.training})"
 
 
 def _agree(one: str, other: str) -> bool:

@@ -88,7 +88,9 @@ def test_a_conflict_is_a_contradiction_and_not_another_spelling(
     declared: dict[str, str], stated: dict[str, str], expected: int
 ) -> None:
     """Case, order, years and boilerplate do not count; what is not declared contradicts nothing."""
-    found = list(conflicts(Declaration("table", **declared), EmbeddedMetadata(**stated)))  # type: ignore[arg-type]
+    fields = {"xmp": {"xmpRights:WebStatement": stated["rights_url"]}} if "rights_url" in stated else {}
+    metadata = EmbeddedMetadata(**stated, fields=fields)  # type: ignore[arg-type]
+    found = list(conflicts(Declaration("table", **declared), metadata))
     assert len(found) == expected, found
 
 

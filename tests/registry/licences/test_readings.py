@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.licences import LicencePermission, LicenceTerms, TextKind, read_words
+from registry.licences.creative_commons import PORTS
 from registry.licences.folding import fold
 from registry.licences.terms import STRICTNESS
 from registry.licences.words import is_filling
@@ -114,10 +115,9 @@ def test_case_spaces_and_unicode_forms_do_not_matter(other: object) -> None:
 def test_words_that_are_not_understood_never_loosen(row: Row, words: str, behind: str) -> None:
     """Behind anything that was understood. They are quoted, and the text permits nothing.
 
-    Random words may be understood by chance (a digit, a sign): those that say nothing new are no
-    counterexample.
+    Random words may be understood by chance (a digit, a sign, the code of a country).
     """
-    if not read(words).unread:
+    if not read(words).unread or fold(words).key in PORTS:
         return
     terms = read(row.text + behind.format(words))
     assert terms.unread
