@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -41,3 +43,21 @@ class OverAllImages(Facts):
     images_since: int = Field(description="Images that were audited after the test.")
     rightsholders: int = Field(description="How many rightsholders were tested.")
     tested_at: datetime.datetime
+class PermissionGround(Facts):
+    """One of the grounds that decide a work's permission. No permission is without one."""
+
+    kind: str = Field(description="`withdrawal`, `review`, `signal`, `licence`, `claim`, or `nothing` on record.")
+    decision: str = Field(description="The permission that it gives.")
+    reason: str = Field(description="The decision, its reason and its evidence, such as the number of a contract.")
+    said_at: datetime.datetime | None
+
+    @classmethod
+    def of(cls, ground: Mapping[str, Any]) -> PermissionGround:
+        """A ground of :func:`registry.permissions.rule.deciding_grounds`."""
+        said_at = ground["said_at"]
+        return cls(
+            kind=ground["kind"],
+            decision=ground["verdict"],
+            reason=ground["reason"],
+            said_at=said_at and said_at.astimezone(datetime.UTC),
+        )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from registry.doctor import current, encodings, files, members, reference_models, tables
+from registry.doctor import current, encodings, files, members, readings, reference_models, tables
 from registry.doctor.findings import Examination, Finding, Progress, Severity
 from registry.event_log.events import changing
 from registry.event_log.verify import verify_within
@@ -53,6 +53,7 @@ def examine(
         for note in log.notes:
             found.add("log", Severity.NOTE, "log", note, "nothing needs to be done")
         current.check_derived(connection, found)
+        readings.check_readings(connection, found)
         current.check_told(connection, found, log.history)
         encodings.check_encodings(connection, found, on_progress)
     members.check_members(registry, found, on_progress, files=not quick)

@@ -40,6 +40,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -160,6 +161,12 @@ _COMMON = f"""
 """  # noqa: S608 - constants
 
 
+_DECIDED = (
+    "permission || ', ' || reason || coalesce(' (' || condition || ')', '') || coalesce('; evidence: ' || evidence, '')"
+)
+"""SQL for a review: decision, reason, condition, and evidence such as the number of a contract."""
+
+
 def _reviews_of_one(subject: str, name: str, partly_reviewed: str, several: str) -> str:
     """The columns of a ground from the review of one rightsholder or licence of a work.
 
@@ -170,7 +177,7 @@ def _reviews_of_one(subject: str, name: str, partly_reviewed: str, several: str)
     return f"""
         CASE WHEN NOT ({partial}) THEN 3 WHEN permission = 'permitted' THEN 4 ELSE 5 END,
         CASE WHEN {partial} AND permission = 'permitted' THEN 'unclear' ELSE permission END, 'review', {subject}.id,
-        'review of its {name} || ': ' || permission || ', ' || reason || coalesce(' (' || condition || ')', '')
+        'review of its {name} || ': ' || {_DECIDED}
             || CASE WHEN {partial} THEN '; not every {several} has a review' ELSE '' END,
         recorded_by, recorded_at
     """
@@ -216,15 +223,14 @@ GROUNDS = f"""
     ANTI JOIN withdrawal_work AS listed ON listed.withdrawal_id = withdrawn_owners.id AND listed.asset_id = owned.asset_id
     UNION ALL
     SELECT works.asset_id, 2, permission, 'review', reviewed.id,
-        'review of the work: ' || permission || ', ' || reason || coalesce(' (' || condition || ')', ''), recorded_by, recorded_at
+        'review of the work: ' || {_DECIDED}, recorded_by, recorded_at
     FROM works JOIN reviewed ON scope = 'asset' AND subject_id = works.asset_id
     UNION ALL {_owner_reviews("works", "works.rightsholder_id")}
     UNION ALL {_owner_reviews("further_owners", "further_owners.owner_id")}
     UNION ALL {_LICENCE_REVIEWS}
     UNION ALL
     SELECT works.asset_id, 3, permission, 'review', reviewed.id,
-        'review of its data set ' || name || ': ' || permission || ', ' || reason
-            || coalesce(' (' || condition || ')', ''), recorded_by, recorded_at
+        'review of its data set ' || name || ': ' || {_DECIDED}, recorded_by, recorded_at
     FROM reviewed JOIN data_set ON scope = 'data set' AND data_set.id = subject_id
     JOIN works ON works.data_set_id = data_set.id
     UNION ALL
@@ -236,7 +242,8 @@ GROUNDS = f"""
     FROM works JOIN ({CURRENT_SIGNALS}) AS signal ON signal.asset_id = works.asset_id
     WHERE use <> 'unspecified' AND category IN ({_TRAINING})
     UNION ALL
-    SELECT licences.asset_id, 4, training, 'licence', licence.id,
+    SELECT licences.asset_id, 4, CASE WHEN training = 'permitted' AND NOT recognised THEN 'unclear' ELSE training END,
+        'licence', licence.id,
         CASE WHEN licence.id IS DISTINCT FROM works.licence_id THEN 'another statement about the work: ' ELSE '' END
             || 'licence ' || reference || ': ' || note, NULL, NULL
     FROM licences JOIN works ON works.asset_id = licences.asset_id JOIN licence ON licence.id = licences.licence_id
@@ -300,3 +307,18 @@ def explain(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int] | ND
     """
     with selected_works(connection, asset_ids):
         return connection.execute(_EXPLAINED).to_arrow_table()
+
+
+def deciding_grounds(
+    connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int] | NDArray[np.int64]
+) -> dict[int, list[dict[str, Any]]]:
+    """By work, the grounds that decide its permission: kind, source_id, verdict, reason, said_at.
+
+    No work is without one: where nothing is on record, the ground says so.
+    """
+    found: dict[int, list[dict[str, Any]]] = {}
+    for ground in explain(connection, asset_ids).to_pylist():
+        if ground["decides"]:
+            named = {name: ground[name] for name in ("kind", "source_id", "verdict", "reason", "said_at")}
+            found.setdefault(int(ground["asset_id"]), []).append(named)
+    return found

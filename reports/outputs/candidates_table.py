@@ -141,6 +141,7 @@ TABLE = Table(
             "Whether the work may be trained on now: `permitted`, `unclear`, `constrained`, `prohibited`, `withdrawn`",
             _NO_WORK,
         ),
+        Column("permission_grounds", "text", "What decides the permission now, joined by `; `", _NO_WORK),
         Column(
             "permission_when_trained",
             "text",
@@ -239,6 +240,7 @@ def _row(report: ReportFacts, candidate: Candidate) -> dict[str, Any]:
         "licence_url": work.licence_url if work else None,
         "licence_duties": "; ".join(work.licence_duties or ()) if work and work.licence else None,
         "permission": work.permission if work else None,
+        "permission_grounds": "; ".join(ground.reason for ground in work.permission_grounds) if work else None,
         "permission_when_trained": _known(work.permissions_when_trained) if work else None,
         "creator": creator.text if creator else None,
         "source_url": source.text if source else None,

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import Field
 
 from registry.outputs.chance import evidence_key
-from reports.facts import Facts, NotMeasured, OverAllImages
+from reports.facts import Facts, NotMeasured, OverAllImages, PermissionGround
 
 VERSION: Literal[1] = 1
 LandscapeKind = Literal["exact", "estimate", "exact_lpips", "estimate_lpips"]
@@ -97,6 +97,7 @@ class Work(Facts):
         description="What the licence that counts asks of users; null: none is on record, or it was not understood."
     )
     permission: str = Field(description="Whether it may be trained on, as the registry has it now.")
+    permission_grounds: list[PermissionGround] = Field(description="What decides the permission now.")
     permissions_when_trained: list[str] | NotMeasured = Field(
         description="The same when the members that served and saw it were registered: each that differs once, sorted."
     )

@@ -9,12 +9,13 @@ import datetime
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlmodel import Session, col, func, select, tuple_
 
 from registry.errors import IntegrityError
 from registry.permissions.history import PermissionHistory, registrations
+from registry.permissions.rule import deciding_grounds
 from registry.storage.current_rights import written_out
 from registry.storage.database import driver_of
 from registry.storage.tables import (
@@ -31,7 +32,7 @@ from registry.storage.tables import (
     Unit,
     UnitAsset,
 )
-from reports.facts import NotMeasured
+from reports.facts import NotMeasured, PermissionGround
 from reports.outputs.facts import Rights, Work
 from reports.outputs.method import tested_rightsholders
 
@@ -69,6 +70,8 @@ class Rows:
     """By work: names of its rightsholders now, the first stated first."""
     merged: Mapping[str, str]
     """By name of a tested rightsholder: the record that it was merged into since."""
+    grounds: Mapping[int, Sequence[Mapping[str, Any]]]
+    """By work: the grounds that decide its permission."""
     permissions: PermissionHistory
     registrations: Mapping[str, int]
     """By member: the end of the log when the member was registered."""
@@ -138,6 +141,7 @@ def fetch_rows(session: Session, audits: Sequence[Audit]) -> Rows:
         licences=licences,
         owners=_owners(session, asset_ids),
         merged=_merged(session, {name for audit in audits for name in tested_rightsholders(audit)}),
+        grounds=deciding_grounds(driver_of(session), asset_ids),
         permissions=PermissionHistory.read(driver_of(session), asset_ids),
         registrations=registrations(driver_of(session)),
         seen=_seen(session, asset_ids),
@@ -245,6 +249,7 @@ def work_of(rows: Rows, listed: Listed, unit: int, then: tuple[str | None, ...])
         weight=listed.weight,
         licence_duties=list(licence.duties) if licence and licence.recognised else None,
         permission=asset.permission,
+        permission_grounds=[PermissionGround.of(ground) for ground in rows.grounds.get(asset.id, ())],
         permissions_when_trained=_permissions(then),
     )
     return work.model_copy(update={"rightsholder": work.holder.text if work.holder else None})

@@ -156,13 +156,20 @@ _DUTIES = {
 
 def duties(work: Work, training: str | None) -> list[tuple[str, str]]:
     """The licence's duties as (name, meaning); ``training``: its terms on training."""
+    permitted = work.permission in ("permitted", "constrained")
     if work.licence is None:
-        return [("no licence on record", "Nothing on record permits use: ask the rightsholder.")]
+        meaning = (
+            "What permits the use stands below."
+            if permitted
+            else "Nothing on record permits use: ask the rightsholder."
+        )
+        return [("no licence on record", meaning)]
     if work.licence_duties is None:
         return [("not understood", "creditline does not know what this licence asks: read it.")]
     if not work.licence_duties:
         if training in ("prohibited", "unclear"):
-            return [("no general permission", "The licence alone does not permit use: ask the rightsholder.")]
+            meaning = "What does stands below." if permitted else "Ask the rightsholder."
+            return [("no general permission", f"The licence alone does not permit use. {meaning}")]
         return [("no duties", "The licence asks for nothing.")]
     return [(name, _DUTIES.get(name, "See the licence.")) for name in work.licence_duties]
 

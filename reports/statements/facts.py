@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from reports.facts import Facts, NotMeasured, OverAllImages
+from reports.facts import Facts, NotMeasured, OverAllImages, PermissionGround
 
 VERSION: Literal[1] = 1
 
@@ -54,6 +54,7 @@ class WorkItem(Facts):
     path: str | None
     licence: str | None
     permission: str
+    permission_grounds: list[PermissionGround] = Field(description="What decides the permission now.")
     permission_at_training: list[str] = Field(
         description="Each different one at the moments when a member that saw it was registered; empty: none saw it."
     )

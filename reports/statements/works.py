@@ -8,9 +8,11 @@ import duckdb
 import pyarrow as pa
 
 from registry.permissions.history import prepare_changes, prepare_permissions_at_training
+from registry.permissions.rule import deciding_grounds
 from registry.storage.current_rights import effective_rights_id, rights_among, rightsholders_among
 from registry.withdrawals.record import WORKS_OF_RIGHTSHOLDER
 from registry.works.listings import BLOCK
+from reports.facts import PermissionGround
 from reports.rendering.wording import clipped
 from reports.statements.facts import Count, SignalCount, WorkItem, WorksPart
 
@@ -153,6 +155,7 @@ def _listed(connection: duckdb.DuckDBPyConnection) -> list[WorkItem]:
         .to_arrow_table()
         .to_pylist()
     )
+    grounds = deciding_grounds(connection, [row["asset_id"] for row in chosen])
     return [
         WorkItem(
             asset_id=row["asset_id"],
@@ -162,6 +165,7 @@ def _listed(connection: duckdb.DuckDBPyConnection) -> list[WorkItem]:
             path=None if row["path"] is None else clipped(row["path"]),
             licence=None if row["licence"] is None else clipped(row["licence"]),
             permission=row["permission_now"],
+            permission_grounds=[PermissionGround.of(ground) for ground in grounds[row["asset_id"]]],
             permission_at_training=list(row["permission_at_training"]),
             members=row["members_that_saw_it"],
             outputs_tested=row["outputs_tested"],

@@ -11,7 +11,7 @@ MOST = 1_000
 """Licences that are listed; the page of licences has all."""
 
 _UNREAD = """
-    SELECT reference, note, count(*) AS works, min(coalesce(path, url, sha256, '')) AS first_place
+    SELECT reference, note, count(*) AS works, min(coalesce(asset.path, asset.url, asset.sha256, '')) AS first_place
     FROM asset JOIN licence ON licence.id = licence_id
     WHERE data_set_id = ? AND NOT recognised GROUP BY ALL ORDER BY first_place, reference LIMIT ?
 """

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from registry.licences import LicencePermission, LicenceTerms, TextKind, read_words
@@ -111,6 +111,7 @@ def test_case_spaces_and_unicode_forms_do_not_matter(other: object) -> None:
             ), row.text
 
 
+@settings(deadline=None)  # the first text compiles the patterns
 @given(UNDERSTOOD, ANY_WORDS, st.sampled_from(["; {}", ". {}", ", {}", " ({})", " # {}; ", " - {}"]))
 def test_words_that_are_not_understood_never_loosen(row: Row, words: str, behind: str) -> None:
     """Behind anything that was understood. They are quoted, and the text permits nothing.
@@ -127,6 +128,7 @@ def test_words_that_are_not_understood_never_loosen(row: Row, words: str, behind
     )
 
 
+@settings(deadline=None)  # the first text compiles the patterns
 @given(UNDERSTOOD, NONSENSE)
 def test_words_that_are_not_understood_never_loosen_before_or_behind(row: Row, words: str) -> None:
     """Without any sign between the words and what was understood."""
@@ -139,6 +141,7 @@ def test_words_that_are_not_understood_never_loosen_before_or_behind(row: Row, w
         assert terms.training is not LicencePermission.PERMITTED
 
 
+@settings(deadline=None)  # the first text compiles the patterns
 @given(CELLS, CELLS)
 def test_the_order_of_the_parts_does_not_matter(first: Row, second: Row) -> None:
     """Two texts in one cell are read alike in both orders, and no part's restriction is lost.
@@ -159,6 +162,7 @@ def test_the_order_of_the_parts_does_not_matter(first: Row, second: Row) -> None
             assert one.training is not LicencePermission.PERMITTED
 
 
+@settings(deadline=None)  # the first text compiles the patterns
 @given(st.text(max_size=200), st.sampled_from(list(TextKind)))
 def test_no_text_breaks_the_reader(text: str, kind: TextKind) -> None:
     """Any text has a reading; one that permits was understood as a whole."""
