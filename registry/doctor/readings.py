@@ -8,7 +8,10 @@ from registry.doctor.findings import Examination, Severity
 from registry.licences import LicencePermission, read_licence
 from registry.licences.terms import STRICTNESS
 
-_REPAIR = "decide with `creditline review --licence LICENCE`: rows are never rewritten, so the former reading counts until a review does"
+_REPAIR = (
+    "decide with `creditline review --licence LICENCE`: rows are never rewritten, so the former reading counts until a "
+    "review does"
+)
 
 
 def check_readings(connection: duckdb.DuckDBPyConnection, found: Examination) -> None:

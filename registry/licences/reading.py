@@ -369,10 +369,10 @@ def _with_rest(terms: LicenceTerms | None, unread: tuple[str, ...], text: str) -
             terms = replace(terms_of(LicencePermission.UNCLEAR, note="nothing is stated"), recognised=False)
         return replace(terms, reference=text)
     rest = f"not understood: {_quoted(unread)}"
-    if terms is None:
-        terms = terms_of(LicencePermission.UNCLEAR, note="kept as declared")
+    alone = terms is None
+    terms = terms or terms_of(LicencePermission.UNCLEAR, note="kept as declared")
     permission = max(terms.training, LicencePermission.UNCLEAR, key=STRICTNESS.__getitem__)
-    note = f"{terms.note}; {rest}"
+    note = f"{rest}; {terms.note}" if alone else f"{terms.note}; {rest}"
     return replace(
         terms, reference=text, spdx=None, url=None, recognised=False, training=permission, note=note, unread=unread
     )

@@ -17,11 +17,14 @@ _UNREAD = """
 """
 
 
-def unread_licences(registry: Registry, data_set_id: int) -> Iterator[Finding]:
+def unread_licences(registry: Registry, data_set_id: int | None) -> Iterator[Finding]:
     """One finding per licence of the data set that was not understood as a whole.
 
-    It stands at the licence's first work, and quotes the words.
+    It stands at the licence's first work, and quotes the words. A data set without an id has none:
+    nothing of it was registered.
     """
+    if data_set_id is None:
+        return
     with registry.connection() as connection:
         rows = connection.execute(_UNREAD, [data_set_id, MOST]).fetchall()
     for reference, note, works, place in rows:

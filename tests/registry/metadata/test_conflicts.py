@@ -76,7 +76,7 @@ def test_a_newer_declaration_is_held_against_every_place(registry: Registry, fol
 def test_a_value_that_plus_does_not_have_is_a_finding(registry: Registry, folder: Path, term: str) -> None:
     """It is kept and may count as a reservation, but somebody must look at it."""
     write(folder / "a.jpg", image_file("JPEG", xmp=files.data_mining(term)))
-    report = register(registry, folder, OneOwner("Ada", "House rules"))
+    report = register(registry, folder, OneOwner("Ada", "LicenseRef-house"))
     assert [(finding.kind, finding.reason) for finding in report.findings] == [
         (Kind.METADATA, f"plus:DataMining is {term!r}, which is no value of the PLUS vocabulary")
     ]

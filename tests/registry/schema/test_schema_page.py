@@ -29,7 +29,7 @@ ANSWERS: dict[str, list[tuple[Any, ...]]] = {
         ("c.png", "Three", "House rules", "prohibited"),
     ],
     "Which works were declared under": [(0, "CC-BY-4.0", "MIT")],
-    "Which licences were not understood": [("House rules", "not understood; kept as declared", 1)],
+    "Which licences were not understood": [("House rules", "not understood: 'House rules'; kept as declared", 1)],
     "Which models saw this work?": [("e", "e-0", 1, "m")],
     "Which members that are the newest": [("e", "e-0")],
     "What is claimed and not decided": [(0, "Ada Example", 1, "mine")],
