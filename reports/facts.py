@@ -43,6 +43,8 @@ class OverAllImages(Facts):
     images_since: int = Field(description="Images that were audited after the test.")
     rightsholders: int = Field(description="How many rightsholders were tested.")
     tested_at: datetime.datetime
+
+
 class PermissionGround(Facts):
     """One of the grounds that decide a work's permission. No permission is without one."""
 
