@@ -27,7 +27,6 @@ from scipy import stats
 
 from attribution.audit.auditor import Auditor
 from attribution.audit.record import AuditSettings
-from attribution.audit.worker import seed_of_image
 from attribution.ensemble.serving import open_ensemble, serving_ensemble
 from attribution.evidence.adjustment import MOST, neighbours_of
 from attribution.evidence.randomisation import Evidence, assess_shortlist
@@ -39,6 +38,7 @@ from attribution.ranking.rankers.interface import Images
 from attribution.ranking.rankers.kernel import mean_squared_differences
 from attribution.ranking.shortlist import Shortlisted, shortlists_for
 from attribution.sampling.generate import generate_samples
+from attribution.sampling.image_predictions import seed_of_image
 from attribution.sampling.predictions import MemberPredictions, load_predictions, renoise
 from attribution.sampling.schedule import SamplerSettings
 from benchmarks.record import conclude
@@ -126,7 +126,9 @@ class Bench:
     def shortlist(self, image: np.ndarray) -> Shortlisted:
         """The units that an audit would test."""
         shown = Images(image[None].astype(np.float32), self.encoded.shape, (frozenset(),))
-        return shortlists_for(self.context.rankers, self.encoded, shown, self.context.choice.parts, SHORTLIST, 1)[0]
+        return shortlists_for(
+            self.context.rankers, self.encoded, shown, self.context.choices.generated.parts, SHORTLIST, 1
+        )[0]
 
 
 def main() -> int:
@@ -174,7 +176,7 @@ def ensemble_facts(bench: Bench) -> dict[str, Any]:
         "image_size": bench.reference.settings.image.size,
         "network_widths": bench.reference.settings.network.to_json()["widths"],
         "training_steps": training.steps,
-        "member_lds": bench.context.choice.to_json(bench.context.rankers)["member_lds"],
+        "member_lds": bench.context.choices.generated.grade_json(),
         "shortlist": SHORTLIST,
         "false_discovery_rate": RATE,
         "unseen": [unicodedata.name(character).lower() for emoji in UNSEEN.values() for character in emoji],

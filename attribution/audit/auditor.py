@@ -33,11 +33,8 @@ from attribution.audit.record import (
 )
 from attribution.audit.worker import (
     AuditTask,
-    PredictionTask,
     SampleAudit,
     run_audit_task,
-    seed_of_image,
-    write_image_predictions,
 )
 from attribution.denoisers.interface import Prompt
 from attribution.ensemble.serving import ServingEnsemble
@@ -50,19 +47,25 @@ from attribution.metrics.lpips_weights import LpipsWeights
 from attribution.metrics.perceptual import openable
 from attribution.process_pool import Device, run_tasks
 from attribution.ranking.encoded_works import load_encoded_works
+from attribution.ranking.given_images import given_images
 from attribution.ranking.grading import grade_rankers, graded_samples
 from attribution.ranking.rankers.interface import Images
 from attribution.ranking.recorded_choice import UsedRankers, ranker_inputs, rankers_to_use
 from attribution.ranking.shortlist import Shortlisted, shortlists_for
-from attribution.sampling.generate import altered_file, batches_by_request, default_sampler
-from attribution.sampling.predictions import OUTSIDE_SPACING, MemberPredictions, load_predictions, load_sample
-from attribution.sampling.schedule import SamplerSettings
+from attribution.sampling.generate import altered_file, batches_by_request
+from attribution.sampling.image_predictions import (
+    PredictionTask,
+    measure_predictions,
+    prediction_task,
+    predictions_of,
+    seed_of_image,
+)
+from attribution.sampling.predictions import MemberPredictions, load_sample
 from attribution.training.dataset import build_training_set
 from registry.encodings.assignment import Assignment, Decoys
 from registry.encodings.store import load_units
 from registry.errors import IntegrityError, UsageError
 from registry.home import Home
-from registry.ids import content_id
 from registry.storage import tables
 from registry.storage.database import Registry
 
@@ -107,7 +110,11 @@ class Auditor:
         assignment = load_units(registry, encoding.id).assignment
         drawn = _some_decoys(ensemble, assignment, settings.decoy_limit)
         used = used or rankers_to_use(registry, ensemble.id, (), ranker_inputs(registry, ensemble))
-        choice = used.choice or grade_rankers(used.rankers, encoded, graded_samples(registry, ensemble)).choice
+        choices = used.choices
+        if choices is None:
+            # An audit pays for no further predictions: of the works it takes those measured before.
+            given = given_images(registry, ensemble, encoded, training_set, device, measure=False)
+            choices = grade_rankers(used.rankers, encoded, graded_samples(registry, ensemble), given).choices
         lpips = openable(lpips)
         settings = replace(settings, lpips=None if isinstance(lpips, NotMeasured) else lpips.backbone.net)
         return cls(
@@ -117,7 +124,7 @@ class Auditor:
                 settings,
                 encoded,
                 used.rankers,
-                choice,
+                choices,
                 assignment,
                 drawn,
                 device.name,
@@ -194,7 +201,7 @@ class Auditor:
             for subject, task, pixels in part:
                 found = self._recorded(subject)
                 if found is None:
-                    found = record_audit(self.context, self.examine(subject, self.predictions_of(task), pixels), None)
+                    found = record_audit(self.context, self.examine(subject, predictions_of(task), pixels), None)
                 yield found
 
     @staticmethod
@@ -210,39 +217,16 @@ class Auditor:
         self, sha256: str, pixels: Float[np.ndarray, "channel height width"], label: str | None
     ) -> PredictionTask:
         """A measurement of predictions on an outside image: file's hash, pixels in [0, 1]."""
-        sampler = self._sampler()
-        members = self.context.ensemble.members_sha256
-        asked = {"image": sha256, "members": members, "label": label, "spacing": OUTSIDE_SPACING, **sampler.to_json()}
-        key = content_id("contrasts", asked)
-        return PredictionTask(
-            home=Home(self.context.registry.home.root.resolve()),
-            ensemble=self.context.ensemble,
-            sampler=sampler,
-            key=key,
-            seed=seed_of_image(sha256),
-            image=2.0 * pixels - 1.0,
-            label=label,
-            device=self.device.name,
-        )
+        home, ensemble = self.context.registry.home, self.context.ensemble
+        return prediction_task(home, ensemble, self.device.name, sha256, pixels, label)
 
     def measure_predictions(
         self, tasks: Sequence[PredictionTask], on_progress: Callable[[int, int], object] = lambda _done, _total: None
     ) -> None:
-        """Measure missing predictions; ``on_progress`` gets (work just done, work in all)."""
-        missing = {task.key: task for task in tasks if not task.home.image_predictions(task.key).exists()}
-        if missing:
+        """Measure missing predictions; ``on_progress`` gets (images just done, images in all)."""
+        if not all(task.measured for task in tasks):
             self.context.registry.check_writable()
-        work = list(missing.values())
-        for _ in run_tasks(write_image_predictions, work, self.device, lambda _, done: on_progress(done, len(work))):
-            pass
-
-    def predictions_of(self, task: PredictionTask) -> MemberPredictions:
-        """The measured predictions for an outside image."""
-        return load_predictions(self.context.registry.home.image_predictions(task.key))[0]
-
-    def _sampler(self) -> SamplerSettings:
-        """The sampler that fixes the steps at which an outside image is noised."""
-        return default_sampler(self.context.ensemble.settings)
+        measure_predictions(tasks, self.device, on_progress)
 
     def _check_ensemble(self, sample: tables.Sample) -> None:
         ensemble = self.context.ensemble
@@ -262,8 +246,9 @@ class Auditor:
         return self.examine_together([(subject, predictions, image)])[0]
 
     def examine_together(self, shown: Sequence[tuple[Subject, MemberPredictions, np.ndarray]]) -> list[Findings]:
-        """Layers 1 and 2 of several images, in one pass over the works."""
+        """Layers 1 and 2 of several images of one kind, in one pass over the works."""
         begun = time.monotonic()
+        (kind,) = {subject.kind for subject, _, _ in shown}
         listed = shortlists_for(
             self.context.rankers,
             self.context.encoded,
@@ -272,7 +257,7 @@ class Auditor:
                 self.context.encoded.shape,
                 tuple(subject.names for subject, _, _ in shown),
             ),
-            self.context.choice.parts,
+            self.context.choices.of(kind).parts,
             self.context.settings.shortlist,
             self.context.settings.works_per_candidate,
         )

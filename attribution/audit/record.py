@@ -27,7 +27,7 @@ from attribution.images import read_work
 from attribution.metrics.euclidean import NotMeasured, from_mean_square
 from attribution.metrics.lpips_weights import LpipsWeights
 from attribution.ranking.encoded_works import SEEN_BY_ALL, EncodedWorks
-from attribution.ranking.grading import RankerChoice, identity_of
+from attribution.ranking.grading import Choices, identity_of
 from attribution.ranking.rankers.interface import Ranker
 from attribution.ranking.shortlist import Shortlisted
 from attribution.sampling.predictions import BAND_EDGES
@@ -137,8 +137,8 @@ class AuditContext:
     encoded: EncodedWorks
     rankers: tuple[Ranker, ...]
     """The rankers that fill the shortlist."""
-    choice: RankerChoice
-    """The ranking that orders the display."""
+    choices: Choices
+    """The rankers that order the display, by kind of image."""
     assignment: Assignment
     """The law of the codes."""
     decoys: Decoys
@@ -153,10 +153,11 @@ class AuditContext:
 
 def audit_id_of(context: AuditContext, subject: Subject) -> str:
     """Hash of subject, ensemble, settings, rankers and fusion: equal requests have one audit."""
+    choice = context.choices.of(subject.kind)
     ranker = {
         "rankers": [identity_of(one) for one in context.rankers],
-        "parts": [part.to_json() for part in context.choice.parts],
-        "graded": context.choice.grade is not None,
+        "parts": [part.to_json() for part in choice.parts],
+        "graded": choice.grade is not None,
     }
     request = {"subject": asdict(subject), "settings": asdict(context.settings), "ranker": ranker, "keeps": KEEPS}
     ensemble = {"ensemble": context.ensemble.id, "members": context.ensemble.members_sha256}
@@ -207,7 +208,7 @@ def record_audit(context: AuditContext, found: Findings, shown: Counterfactuals 
         image_name=found.subject.image_name,
         image_sha256=found.subject.image_sha256,
         settings={**asdict(context.settings), "label": found.subject.label},
-        ranker={**context.choice.to_json(context.rankers), **_how_chosen(context)},
+        ranker={**context.choices.of(found.subject.kind).to_json(context.rankers), **_how_chosen(context)},
         test=_test_facts(context, found),
         landscape=None
         if shown is None

@@ -1,15 +1,14 @@
-"""Parts of an audit that need networks: Jacobians, real ablations, predictions for outside images.
+"""Parts of an audit that need networks: Jacobians and real ablations.
 
-Runs in worker processes. Jacobians and predictions do not depend on an audit's settings: they are
-kept as files and never computed twice.
+Runs in worker processes. Jacobians do not depend on an audit's settings: they are kept as files and
+never computed twice.
 """
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -32,7 +31,6 @@ from attribution.metrics.lpips_weights import LpipsWeights
 from attribution.metrics.perceptual import PerceptualDistance, open_lpips
 from attribution.sampling.generate import batch_noise
 from attribution.sampling.noise import exogenous_noise
-from attribution.sampling.predictions import OUTSIDE_SPACING, renoise, save_predictions
 from attribution.sampling.sampler import Observation
 from attribution.sampling.schedule import SamplerSettings
 from registry.errors import IntegrityError
@@ -234,35 +232,3 @@ def _landscape(
 def _opened(weights: LpipsWeights, device: str) -> PerceptualDistance:
     """The opened network, kept for the tasks of this process."""
     return open_lpips(weights, device)
-
-
-@dataclass(frozen=True)
-class PredictionTask:
-    """An outside image, for measuring the members' predictions."""
-
-    home: Home
-    ensemble: ServingEnsemble
-    sampler: SamplerSettings
-    key: str
-    """Name of the file to write."""
-    seed: int
-    image: np.ndarray = field(repr=False)
-    """f32[channel, height, width] in [-1, 1]"""
-    label: str | None
-    device: str
-
-
-def write_image_predictions(task: PredictionTask, report: Callable[[int], None]) -> str:
-    """Measure an image's predictions and keep them; returns the key."""
-    ensemble = open_ensemble(task.home, task.ensemble, task.device)
-    image = torch.from_numpy(task.image).to(task.device)
-    condition = task.ensemble.settings.condition(Prompt(task.label), device=task.device)
-    predictions = renoise(ensemble, image, task.sampler, task.seed, condition, OUTSIDE_SPACING)
-    save_predictions(task.home.image_predictions(task.key), predictions)
-    report(1)
-    return task.key
-
-
-def seed_of_image(sha256: str) -> int:
-    """The seed of an outside image's noise: a function of its content."""
-    return int.from_bytes(hashlib.sha256(f"creditline-renoise/{sha256}".encode()).digest()[:8], "little") >> 1

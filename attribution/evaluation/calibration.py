@@ -23,8 +23,9 @@ from attribution.evidence.adjustment import Neighbours, member_alignment, neighb
 from attribution.evidence.randomisation import Evidence, assess_alignment, has_contrast, mean_predictions
 from attribution.metrics.statistics import Share, share_of, uniformity
 from attribution.sampling.generate import altered_file
+from attribution.sampling.image_predictions import predictions_of
 from attribution.sampling.predictions import load_sample
-from attribution.training.dataset import open_training_set
+from attribution.training.dataset import open_training_set, training_labels
 from registry.encodings.assignment import Assignment
 from registry.errors import UsageError
 from registry.outputs.queries import samples_of
@@ -81,7 +82,9 @@ def planted_power(
     if count < 1 or not len(testable):
         raise UsageError(f"{count} of {len(testable)} works to plant: expected at least one")
     chosen = np.sort(np.random.default_rng(seed).permutation(testable)[:count])
-    labels = _labels_of(auditor, chosen)
+    ensemble = auditor.context.ensemble
+    stored = open_training_set(auditor.context.registry.home.training(ensemble.id))
+    labels = training_labels(ensemble.settings, stored, [encoded.hashes[row] for row in chosen])
     pictures = encoded.pictures(chosen).reshape(len(chosen), *encoded.shape)
     tasks = [
         auditor.prediction_task(encoded.hashes[row], picture, label)
@@ -91,7 +94,7 @@ def planted_power(
     places, p_values, q_values, beaten = [], [], [], []
     for row, task, picture in zip(chosen, tasks, pictures, strict=True):
         subject = Subject.of_image(encoded.hashes[row], encoded.hashes[row], task.label)
-        found = auditor.examine(subject, auditor.predictions_of(task), picture)
+        found = auditor.examine(subject, predictions_of(task), picture)
         place = np.flatnonzero(found.shortlisted.unit_numbers == encoded.unit_of_work[row])
         places.append(int(place[0]) if len(place) else -1)
         p_values.append(float(found.evidence.p_value[place[0]]) if len(place) else np.nan)
@@ -107,18 +110,6 @@ def planted_power(
         false_discovery_rate=settings.false_discovery_rate,
         p_values=tuple(sorted(p for p in p_values if not np.isnan(p))),
     )
-
-
-def _labels_of(auditor: Auditor, rows: np.ndarray) -> list[str | None]:
-    """The training class of each work."""
-    ensemble = auditor.context.ensemble
-    if ensemble.settings.label_column is None:
-        return [None] * len(rows)
-    stored = open_training_set(auditor.context.registry.home.training(ensemble.id))
-    place = {sha256: number for number, sha256 in enumerate(stored.hashes)}
-    hashes = [auditor.context.encoded.hashes[row] for row in rows]
-    names = stored.label_names or ensemble.settings.classes
-    return [names[int(stored.labels[place[sha256]])] for sha256 in hashes]
 
 
 @dataclass(frozen=True)

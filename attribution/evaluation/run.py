@@ -1,6 +1,7 @@
 """All measurements of `creditline evaluate` on one ensemble.
 
-- rankers: member-LDS of each ranker (:mod:`attribution.ranking.grading`);
+- rankers: member-LDS of each ranker, on generated images and on works that stand for given ones
+  (:mod:`attribution.ranking.grading`);
 - null and power of the test (:mod:`attribution.evaluation.calibration`);
 - similarity: false attribution by nearest work (:mod:`attribution.evaluation.false_attribution`);
 - Jacobian: estimated influence beside real ablation, for random units;
@@ -33,7 +34,10 @@ from attribution.evaluation.losses import losses_on
 from attribution.evidence.randomisation import has_contrast
 from attribution.metrics.statistics import bootstrap_interval
 from attribution.process_pool import run_tasks
-from attribution.ranking.grading import grade_rankers, graded_samples, identity_of
+from attribution.ranking.given_images import given_images
+from attribution.ranking.grading import grade_facts, grade_rankers, graded_samples, identity_of
+from attribution.ranking.rankers.member_lds import TWO_WAY
+from attribution.training.dataset import open_training_set
 from registry.errors import UsageError
 from registry.event_log.events import changing
 from registry.outputs.evaluations import EVENT
@@ -128,23 +132,43 @@ def evaluate(
 
 def _rankers(auditor: Auditor, report: Report) -> dict[str, Any]:
     context = auditor.context
-    samples = graded_samples(context.registry, context.ensemble)
+    ensemble, encoded = context.ensemble, context.encoded
+    stored = open_training_set(context.registry.home.training(ensemble.id))
+    given = given_images(
+        context.registry,
+        ensemble,
+        encoded,
+        stored,
+        auditor.device,
+        on_progress=lambda done, total: report("re-noised works", done, total),
+    )
     grades = grade_rankers(
-        context.rankers, context.encoded, samples, lambda done, total: report("rankers", done, total)
+        context.rankers,
+        encoded,
+        graded_samples(context.registry, ensemble),
+        given,
+        lambda done, total: report("rankers", done, total),
     )
     alone = []
     for ranker, graded in zip(context.rankers, grades.rankers, strict=True):
-        grade = None if graded.fusion is None else graded.fusion.grade
         alone.append(
             {
                 **identity_of(ranker),
-                "member_lds": {"not_measured": grades.choice.not_graded} if grade is None else grade.to_json(),
+                "member_lds": grade_facts(graded.generated, grades.choices.generated),
+                "given_images": grade_facts(graded.given, grades.choices.given),
             }
         )
     return {
         "method": "rank correlation over members of the scores of what each saw with minus its loss, cross-fitted over "
-        "halves of the samples; intervals by bootstrap",
-        "used": context.choice.to_json(context.rankers),
+        f"halves of the images; intervals by {TWO_WAY}",
+        "graded_on": {
+            "generated": "this ensemble's samples",
+            "given": "works noised again, by the members that did not see them, and permitted works in no unit",
+            "works": int((given.left_out >= 0).sum()) if given.left_out is not None else 0,
+            "works_in_no_unit": int((given.left_out < 0).sum()) if given.left_out is not None else 0,
+        },
+        "used": context.choices.generated.to_json(context.rankers),
+        "used_for_given_images": context.choices.given.to_json(context.rankers),
         "alone": alone,
     }
 

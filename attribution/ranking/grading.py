@@ -1,7 +1,19 @@
-"""Grades rankers by the ensemble's own samples, and chooses the fusion that orders the display.
+"""Grades rankers by the ensemble itself, and chooses the rankers that order the display.
 
-Grades are cross-fitted member-LDS (:mod:`attribution.ranking.rankers.fusion`). They depend on the
-codes, so the choice never changes which units are tested.
+Users ask about two kinds of image: samples that the ensemble generated, and images that are given
+to it. A ranker can be good on one kind and bad on the other, so there is one grade and one choice
+per kind. Every audit is of one kind and uses the choice for it. A single choice for both would have
+to be the weaker one on some kind, and no audit would gain by it.
+
+- Generated images are graded on the ensemble's samples.
+- Given images are graded on works that are noised again, and on works that no member saw
+  (:mod:`attribution.ranking.given_images`). A work is graded by the members that did not see its
+  unit: to them it is an image from outside. Its own unit has no part in the scores.
+
+Grades are cross-fitted member-LDS, and choices start from the simplest ranker
+(:mod:`attribution.ranking.rankers.fusion`). Where given images were not graded, the simplest ranker
+alone orders them: what samples say about a fusion need not hold for other images. Grades depend on
+the codes, so a choice never changes which units are tested.
 """
 
 from __future__ import annotations
@@ -9,14 +21,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 
 from attribution.ensemble.serving import ServingEnsemble
 from attribution.ranking.encoded_works import EncodedWorks
-from attribution.ranking.rankers.fusion import Fusion, SummedScores, WeightedRanker, fit_fusion
+from attribution.ranking.rankers.fusion import Comparison, Fusion, SummedScores, WeightedRanker, fit_fusion, simplest
 from attribution.ranking.rankers.interface import Images, Ranker
 from attribution.ranking.rankers.kernel import PixelKernel
 from attribution.ranking.rankers.member_lds import FEWEST_IMAGES, FEWEST_MEMBERS, MemberLds
@@ -38,9 +50,14 @@ DEFAULT_SCALE = 0.01
 """Bandwidth of the pixel kernel if there are too few samples to choose one."""
 
 
+Kind = Literal["sample", "image"]
+"""A generated sample, or an image that was given."""
+NO_GIVEN = "no works were noised again for it; `creditline rankers --keep` grades given images too"
+
+
 @dataclass(frozen=True)
 class RankerChoice:
-    """The fusion that orders the display of a shortlist, and its grade."""
+    """The ranker or fusion that orders the display of a shortlist for one kind of image."""
 
     parts: tuple[WeightedRanker, ...]
     grade: MemberLds | None
@@ -48,6 +65,8 @@ class RankerChoice:
     """The reason for a missing grade."""
     by_scale: Mapping[str, tuple[float, ...]] | None = None
     """By ranker, mean member-LDS at every scale; None: not measured."""
+    comparisons: tuple[Comparison, ...] = ()
+    """The alternatives that were compared with a simpler choice."""
 
     @property
     def name(self) -> str:
@@ -59,6 +78,10 @@ class RankerChoice:
         """The scale, if a single ranker was chosen."""
         return self.parts[0].scale if len(self.parts) == 1 else None
 
+    def grade_json(self) -> dict[str, Any]:
+        """The grade, or the reason for a missing one."""
+        return {"not_measured": self.not_graded} if self.grade is None else self.grade.to_json()
+
     def to_json(self, rankers: Sequence[Ranker]) -> dict[str, Any]:
         """The entry in an audit."""
         graded = self.by_scale or {}
@@ -69,41 +92,65 @@ class RankerChoice:
             "rankers": [
                 {**identity_of(ranker), "member_lds_by_scale": list(graded.get(ranker.name, ()))} for ranker in rankers
             ],
-            "member_lds": {"not_measured": self.not_graded} if self.grade is None else self.grade.to_json(),
+            "member_lds": self.grade_json(),
+            "comparisons": [one.to_json() for one in self.comparisons],
         }
 
 
 @dataclass(frozen=True)
+class Choices:
+    """The choice for each kind of image."""
+
+    generated: RankerChoice
+    given: RankerChoice
+
+    def of(self, kind: Kind) -> RankerChoice:
+        """The choice for this kind of image."""
+        return self.generated if kind == "sample" else self.given
+
+
+@dataclass(frozen=True)
 class GradedRanker:
-    """One ranker alone, with its grade."""
+    """One ranker alone, with its best scale and cross-fitted grade by kind of image."""
 
     name: str
     scales: tuple[float, ...]
-    fusion: Fusion | None
-    """The best scale and its cross-fitted grade; None: not graded."""
+    generated: Fusion | None
+    """None: not graded."""
+    given: Fusion | None
+    """None: not graded."""
 
 
 @dataclass(frozen=True)
 class Grades:
-    """All rankers one by one, and the chosen fusion."""
+    """All rankers one by one, and the choices."""
 
     rankers: tuple[GradedRanker, ...]
-    choice: RankerChoice
+    choices: Choices
 
 
 @dataclass(frozen=True, eq=False)
-class GradedSamples:
-    """Samples of an ensemble, with the losses of the members that generated them."""
+class GradedImages:
+    """Images of one kind, with the losses of the members in service."""
 
     images: Images
     member_loss: Float64[np.ndarray, "image member"]
+    """NaN: the member saw the image's unit."""
+    left_out: Int64[np.ndarray, " image"] | None = None
+    """The unit that each image is a work of, -1 for none; None: none of them is a work."""
 
-    def covered_by(self, rankers: Sequence[Ranker]) -> GradedSamples:
-        """The samples for which all rankers have scores."""
+    def covered_by(self, rankers: Sequence[Ranker]) -> GradedImages:
+        """The images for which all rankers have scores."""
         names = self.images.names
-        kept = [row for row in range(len(self.images)) if all(ranker.covers(names[row]) for ranker in rankers)]
-        images = Images(self.images.values[kept], self.images.shape, tuple(names[row] for row in kept))
-        return GradedSamples(images, self.member_loss[kept])
+        return self.part(
+            np.array([row for row, own in enumerate(names) if all(one.covers(own) for one in rankers)], dtype=np.int64)
+        )
+
+    def part(self, rows: Int64[np.ndarray, " row"]) -> GradedImages:
+        """Some of the images."""
+        names = tuple(self.images.names[row] for row in rows)
+        images = Images(self.images.values[rows], self.images.shape, names)
+        return GradedImages(images, self.member_loss[rows], None if self.left_out is None else self.left_out[rows])
 
 
 def identity_of(ranker: Ranker) -> dict[str, Any]:
@@ -111,51 +158,96 @@ def identity_of(ranker: Ranker) -> dict[str, Any]:
     return {"name": ranker.name, "scales": list(ranker.scales), "settings": ranker.settings()}
 
 
+def grade_facts(fusion: Fusion | None, choice: RankerChoice) -> dict[str, Any]:
+    """One ranker's grade for a record; ``choice``: for the same kind, with the reason for none."""
+    if fusion is None or fusion.grade is None:
+        return {"not_measured": choice.not_graded}
+    return fusion.grade.to_json()
+
+
 def grade_rankers(
     rankers: Sequence[Ranker],
     encoded: EncodedWorks,
-    samples: GradedSamples,
+    samples: GradedImages,
+    given: GradedImages | None = None,
     on_progress: Callable[[int, int], object] = lambda _done, _total: None,
 ) -> Grades:
-    """Grade each ranker alone and choose the fusion with the best grade.
+    """Grade each ranker alone and choose, for both kinds of image.
 
+    ``given``: re-noised works and works that no member saw; None: there are none.
     ``on_progress`` gets (images scored now, images times rankers).
 
     Raises:
         MissingPartError: a file, model or library that a ranker needs is absent.
     """
-    reason = _why_not(rankers, encoded, samples)
-    samples = samples.covered_by(rankers)
-    if reason is not None:
-        parts = _without_grades(rankers)
-        return Grades(
-            tuple(GradedRanker(ranker.name, tuple(ranker.scales), None) for ranker in rankers),
-            RankerChoice(parts, None, reason),
-        )
-    count = min(GRADED_IMAGES, max(FEWEST_GRADED, GRADED_PAIRS // max(1, len(encoded.source))), len(samples.images))
-    images, losses = samples.images.part(slice(0, count)), samples.member_loss[:count]
-    graded = [
-        graded_scores(ranker, encoded, images, lambda done: on_progress(done, count * len(rankers)))
-        for ranker in rankers
+    few_given = f"fewer than {FEWEST_IMAGES} works that can be noised again for it"
+    kinds = [
+        _Kind.of(rankers, encoded, samples, RankerChoice.not_graded),
+        _Kind.of(rankers, encoded, given, few_given) if given is not None else _Kind(None, NO_GIVEN),
     ]
-    alone = [fit_fusion([one], losses) for one in graded]
-    together = alone[0] if len(graded) == 1 else fit_fusion(graded, losses)
-    by_scale = {one.name: found.by_scale[0] for one, found in zip(graded, alone, strict=True)}
+    total = sum(kind.count for kind in kinds) * len(rankers)
+    graded = [kind.graded(rankers, encoded, lambda done: on_progress(done, total)) for kind in kinds]
+    generated = _choice(rankers, kinds[0], graded[0]) or RankerChoice(_without_grades(rankers), None, kinds[0].reason)
     return Grades(
-        tuple(GradedRanker(one.name, one.scales, found) for one, found in zip(graded, alone, strict=True)),
-        RankerChoice(together.parts, together.grade, by_scale=by_scale),
+        tuple(
+            GradedRanker(one.name, tuple(one.scales), *(None if found is None else found[0][place] for found in graded))
+            for place, one in enumerate(rankers)
+        ),
+        Choices(generated, _choice(rankers, kinds[1], graded[1]) or _ungraded(rankers, generated, graded[0], kinds[1])),
     )
 
 
-def _why_not(rankers: Sequence[Ranker], encoded: EncodedWorks, samples: GradedSamples) -> str | None:
-    members = encoded.membership.shape[1]
-    if members < FEWEST_MEMBERS:
-        return f"fewer than {FEWEST_MEMBERS} members served; run `creditline retrain`"
-    if len(samples.images) < FEWEST_IMAGES:
-        return RankerChoice.not_graded
-    if len(samples.covered_by(rankers).images) < FEWEST_IMAGES:
-        return f"the rankers have scores for fewer than {FEWEST_IMAGES} samples of this ensemble; score more of them"
-    return None
+_Graded = tuple[list[Fusion], Fusion]
+"""Each ranker alone, and all together."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Kind:
+    """The images of one kind to grade on; None: there are too few, for this reason."""
+
+    images: GradedImages | None
+    reason: str = ""
+
+    @classmethod
+    def of(cls, rankers: Sequence[Ranker], encoded: EncodedWorks, found: GradedImages, too_few: str) -> _Kind:
+        if encoded.membership.shape[1] < FEWEST_MEMBERS:
+            return cls(None, f"fewer than {FEWEST_MEMBERS} members served; run `creditline retrain`")
+        if len(found.images) < FEWEST_IMAGES:
+            return cls(None, too_few)
+        covered = found.covered_by(rankers)
+        if len(covered.images) < FEWEST_IMAGES:
+            what = "works" if found.left_out is not None else "samples of this ensemble"
+            return cls(None, f"the rankers have scores for fewer than {FEWEST_IMAGES} {what}; score more of them")
+        most = min(GRADED_IMAGES, max(FEWEST_GRADED, GRADED_PAIRS // max(1, len(encoded.source))))
+        return cls(covered.part(np.arange(min(most, len(covered.images)))))
+
+    @property
+    def count(self) -> int:
+        return 0 if self.images is None else len(self.images.images)
+
+    def graded(
+        self, rankers: Sequence[Ranker], encoded: EncodedWorks, on_progress: Callable[[int], object]
+    ) -> _Graded | None:
+        found = self.images
+        if found is None:
+            return None
+        scored = [graded_scores(ranker, encoded, found.images, found.left_out, on_progress) for ranker in rankers]
+        alone = [fit_fusion([one], found.member_loss) for one in scored]
+        return alone, alone[0] if len(scored) == 1 else fit_fusion(scored, found.member_loss)
+
+
+def _choice(rankers: Sequence[Ranker], kind: _Kind, graded: _Graded | None) -> RankerChoice | None:
+    if graded is None:
+        return None
+    alone, together = graded
+    by_scale = {one.name: found.by_scale[0] for one, found in zip(rankers, alone, strict=True)}
+    return RankerChoice(together.parts, together.grade, kind.reason, by_scale, together.comparisons)
+
+
+def _ungraded(rankers: Sequence[Ranker], generated: RankerChoice, graded: _Graded | None, given: _Kind) -> RankerChoice:
+    """The choice for given images without grades: the simplest ranker, at its scale on samples."""
+    parts = generated.parts if graded is None else graded[0][simplest([one.name for one in rankers])].parts
+    return RankerChoice(parts, None, given.reason)
 
 
 def _without_grades(rankers: Sequence[Ranker]) -> tuple[WeightedRanker, ...]:
@@ -166,9 +258,17 @@ def _without_grades(rankers: Sequence[Ranker]) -> tuple[WeightedRanker, ...]:
 
 
 def graded_scores(
-    ranker: Ranker, encoded: EncodedWorks, images: Images, on_progress: Callable[[int], object] = lambda _done: None
+    ranker: Ranker,
+    encoded: EncodedWorks,
+    images: Images,
+    left_out: Int64[np.ndarray, " image"] | None = None,
+    on_progress: Callable[[int], object] = lambda _done: None,
 ) -> SummedScores:
-    """Standardised scores for some images, summed over the units that each member saw."""
+    """Standardised scores for some images, summed over the units that each member saw.
+
+    ``left_out``: per image, a unit without a score, -1 for none; the sums of members that saw it
+    mean nothing.
+    """
     step = images_at_once(encoded.index, len(ranker.scales), IMAGES_TOGETHER)
     seen_units = encoded.membership[encoded.index.present].sum(axis=0)
     parts = []
@@ -176,14 +276,21 @@ def graded_scores(
         part = images.part(slice(start, start + step))
         query = ranker.prepare(part, encoded.source)
         scanned = scan(
-            query, encoded.source.pixels, len(part), len(ranker.scales), encoded.index, 1, encoded.membership
+            query,
+            encoded.source.pixels,
+            len(part),
+            len(ranker.scales),
+            encoded.index,
+            1,
+            encoded.membership,
+            None if left_out is None else left_out[start : start + step],
         )
         parts.append(scanned.standardised_seen(seen_units))
         on_progress(len(part))
     return SummedScores(ranker.name, tuple(ranker.scales), np.concatenate(parts).transpose(1, 0, 2))
 
 
-def graded_samples(registry: Registry, ensemble: ServingEnsemble) -> GradedSamples:
+def graded_samples(registry: Registry, ensemble: ServingEnsemble) -> GradedImages:
     """The unaltered samples of these members."""
     values, names, losses = [], [], []
     settings = ensemble.settings.image
@@ -198,4 +305,4 @@ def graded_samples(registry: Registry, ensemble: ServingEnsemble) -> GradedSampl
     shape = (settings.channels, settings.size, settings.size)
     images = np.asarray(values, dtype=np.float32).reshape(len(values), math.prod(shape))
     member_loss = np.asarray(losses, dtype=np.float64).reshape(len(values), len(ensemble.indices))
-    return GradedSamples(Images(images, shape, tuple(names)), member_loss)
+    return GradedImages(Images(images, shape, tuple(names)), member_loss)

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from attribution.ensemble.serving import ServingEnsemble
-from attribution.ranking.grading import RankerChoice, identity_of
+from attribution.ranking.grading import NO_GIVEN, Choices, RankerChoice, identity_of
 from attribution.ranking.rankers.catalogue import DEFAULT_RANKERS, RankerInputs, make_ranker, make_rankers
-from attribution.ranking.rankers.fusion import WeightedRanker
+from attribution.ranking.rankers.fusion import Comparison, WeightedRanker
 from attribution.ranking.rankers.interface import Ranker
-from attribution.ranking.rankers.member_lds import MemberLds
+from attribution.ranking.rankers.member_lds import Gain, MemberLds
 from attribution.sampling.generate import default_sampler
 from attribution.training.reference_model import open_reference_model
 from registry.errors import IntegrityError, UsageError
@@ -41,7 +41,7 @@ class RecordedChoice:
 
     rankers: tuple[Mapping[str, Any], ...]
     """Names, scales and settings of the rankers that make the shortlist."""
-    choice: RankerChoice
+    choices: Choices
     weights: str | None
     """Path of the file of weights, if one was named."""
 
@@ -50,7 +50,7 @@ def record_choice(
     registry: Registry,
     ensemble_id: str,
     rankers: Sequence[Ranker],
-    choice: RankerChoice,
+    choices: Choices,
     weights: Path | None,
     scores: Path | None,
     now: datetime.datetime,
@@ -60,7 +60,11 @@ def record_choice(
         sha256 = ranker.settings().get("scores_sha256")
         if sha256 is not None and scores is not None:
             write_atomically(scores_path(registry.home, str(sha256)), partial(shutil.copyfile, scores))
-    document = {**choice.to_json(rankers), "weights_file": None if weights is None else str(weights.absolute())}
+    document = {
+        **choices.generated.to_json(rankers),
+        "given_images": choices.given.to_json(rankers),
+        "weights_file": None if weights is None else str(weights.absolute()),
+    }
     with changing(registry, now) as change:
         change.record(EVENT, f"ensemble {ensemble_id}", after=document)
 
@@ -77,15 +81,10 @@ def recorded_choice(registry: Registry, ensemble_id: str) -> RecordedChoice | No
         return None
     try:
         found = json.loads(stated)
-        grade = found["member_lds"]
-        measured = None if "not_measured" in grade else _grade(grade)
-        choice = RankerChoice(
-            parts=tuple(WeightedRanker(str(p["name"]), float(p["scale"]), float(p["weight"])) for p in found["parts"]),
-            grade=measured,
-            not_graded=str(grade.get("not_measured", "")),
-            by_scale={one["name"]: tuple(one["member_lds_by_scale"]) for one in found["rankers"]},
-        )
-        return RecordedChoice(tuple(found["rankers"]), choice, found["weights_file"])
+        generated = _choice_of(found)
+        # Entries of earlier releases have one choice, graded on samples, for all images.
+        given = _choice_of(found["given_images"]) if "given_images" in found else _ungraded(generated)
+        return RecordedChoice(tuple(found["rankers"]), Choices(generated, given), found["weights_file"])
     except (ValueError, TypeError, KeyError) as error:
         raise IntegrityError(
             f"the log's newest choice of a ranker for ensemble {ensemble_id} cannot be read ({error}); "
@@ -93,9 +92,41 @@ def recorded_choice(registry: Registry, ensemble_id: str) -> RecordedChoice | No
         ) from error
 
 
+def _choice_of(found: Mapping[str, Any]) -> RankerChoice:
+    grade = found["member_lds"]
+    return RankerChoice(
+        parts=_parts(found["parts"]),
+        grade=None if "not_measured" in grade else _grade(grade),
+        not_graded=str(grade.get("not_measured", "")),
+        by_scale={one["name"]: tuple(one["member_lds_by_scale"]) for one in found["rankers"]},
+        comparisons=tuple(
+            Comparison(
+                _parts(one["simpler"]), _parts(one["best"]), int(one["alternatives"]), Gain(*_three(one["gain"]))
+            )
+            for one in found.get("comparisons", ())
+        ),
+    )
+
+
+def _ungraded(generated: RankerChoice) -> RankerChoice:
+    return RankerChoice(generated.parts, None, NO_GIVEN)
+
+
+def _parts(found: Sequence[Mapping[str, Any]]) -> tuple[WeightedRanker, ...]:
+    return tuple(WeightedRanker(str(p["name"]), float(p["scale"]), float(p["weight"])) for p in found)
+
+
+def _three(found: Mapping[str, Any]) -> tuple[float, float, float]:
+    return float(found["value"]), float(found["low"]), float(found["high"])
+
+
 def _grade(found: Mapping[str, Any]) -> MemberLds:
-    members = (float(found["members_low"]), float(found["members_high"])) if "members_low" in found else None
-    return MemberLds(float(found["value"]), float(found["low"]), float(found["high"]), int(found["samples"]), members)
+    over = {
+        name: (float(found[f"{name}_low"]), float(found[f"{name}_high"])) if f"{name}_low" in found else None
+        for name in ("images", "members")
+    }
+    interval = str(found.get("interval", "bootstrap over samples"))
+    return MemberLds(*_three(found), int(found["samples"]), over["images"], over["members"], interval)
 
 
 def scores_path(home: Home, sha256: str) -> Path:
@@ -120,8 +151,8 @@ class UsedRankers:
     """The rankers of an audit."""
 
     rankers: tuple[Ranker, ...]
-    choice: RankerChoice | None
-    """The recorded choice; None: the audit grades the rankers and chooses."""
+    choices: Choices | None
+    """The recorded choices; None: the audit grades the rankers and chooses."""
     chosen: str = CHOSEN_BY_DEFAULT
     """How the rankers were chosen, for the record of an audit."""
 
@@ -154,4 +185,4 @@ def rankers_to_use(registry: Registry, ensemble_id: str, names: Sequence[str], i
                 "file): run `creditline rankers --keep` again, or name rankers with --ranker"
             )
         rankers.append(ranker)
-    return UsedRankers(tuple(rankers), kept.choice, CHOSEN_BY_RECORD)
+    return UsedRankers(tuple(rankers), kept.choices, CHOSEN_BY_RECORD)

@@ -11,7 +11,7 @@ the rows of works withdrawn later.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -67,6 +67,15 @@ class TrainingSet:
         """Which works have one of these SHA-256."""
         listed = frozenset(hashes)
         return np.array([sha256 in listed for sha256 in self.hashes], dtype=np.bool_)
+
+
+def training_labels(settings: EnsembleSettings, training_set: TrainingSet, hashes: Sequence[str]) -> list[str | None]:
+    """The training class of some works; None for each if the members know no classes."""
+    if settings.label_column is None:
+        return [None] * len(hashes)
+    place = {sha256: number for number, sha256 in enumerate(training_set.hashes)}
+    names = training_set.label_names or settings.classes
+    return [names[int(training_set.labels[place[sha256]])] for sha256 in hashes]
 
 
 def open_training_set(folder: Path) -> TrainingSet:

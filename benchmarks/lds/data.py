@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import io
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +45,8 @@ def material(name: str, source: Path | None = None) -> Material:
     """The data set of this name.
 
     ``digits`` and ``other-digits`` are scikit-learn's. ``emoji`` is read from a folder with
-    works.csv, ``cifar`` from a folder with a sheet of CIFAR-10's test images and their labels.
+    works.csv, ``cifar`` from a folder with a sheet of CIFAR-10's test images and their labels,
+    ``flags`` from the unpacked npm package @iconify-json/circle-flags (MIT licence).
 
     Raises:
         MissingPartError: scikit-learn is not installed.
@@ -56,7 +59,7 @@ def material(name: str, source: Path | None = None) -> Material:
         return _digits(name, 0, PixelUNet(size=8, channels=1, widths=(16,), groups=8, patch=4))
     if source is None:
         raise UsageError(f"{name} needs a folder of pictures: name it with --source")
-    return _emoji(source) if name == "emoji" else _cifar(source)
+    return {"emoji": _emoji, "cifar": _cifar, "flags": _flags}[name](source)
 
 
 def _digits(name: str, start: int, network: PixelUNet) -> Material:
@@ -119,6 +122,30 @@ def _cifar(source: Path) -> Material:
         return np.stack([pixels_of(Image.fromarray(picture), settings) for picture in pictures[rows]])
 
     return _in_colour("cifar", small(chosen), small(rest), tuple(str(name) for name in classes[chosen]))
+
+
+def _flags(source: Path) -> Material:
+    """Round flags at 16x16, at random; network and training are those of the emoji.
+
+    The package has many flags twice, once for a country and once for its language: each picture is
+    taken once.
+    """
+    import resvg_py
+
+    document = json.loads((source / "icons.json").read_text(encoding="utf-8"))
+    side, settings = int(document["width"]), ImageSettings(size=16)
+    found: dict[bytes, tuple[str, np.ndarray]] = {}
+    for name, icon in sorted(document["icons"].items()):
+        if not name.startswith("lang-"):
+            svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {side} {side}">{icon["body"]}</svg>'
+            png = bytes(resvg_py.svg_to_bytes(svg_string=svg, width=64, height=64))
+            with Image.open(io.BytesIO(png)) as picture:
+                pixels = pixels_of(picture, settings)
+            found.setdefault(pixels.tobytes(), (name, pixels))
+    flags = list(found.values())
+    order = np.random.default_rng(0).permutation(len(flags))[: WORKS + HELD_OUT]
+    names, pictures = [flags[k][0] for k in order], np.stack([flags[k][1] for k in order])
+    return _in_colour("flags", pictures[:WORKS], pictures[WORKS:], tuple(name[:2] for name in names[:WORKS]))
 
 
 def _in_colour(name: str, works: np.ndarray, held_out: np.ndarray, group_of_work: tuple[str, ...]) -> Material:

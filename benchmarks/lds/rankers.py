@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,10 +45,15 @@ class Scored:
 
 def ours(ground: Ground, folder: Path, weights: Path | None) -> list[Scored]:
     """Each of creditline's rankers at every scale; ``weights``: of MobileNetV2."""
-    rankers: list[Ranker] = [PixelKernel(), Responsibilities(), Gradients(_reference(ground), VIEWS)]
+    rankers = default_rankers(ground)
     if weights is not None:
         rankers.append(FeatureKernel(mobilenet(weights)))
     return [Scored(one.name, tuple(one.scales), _scores(one, ground, folder)) for one in rankers]
+
+
+def default_rankers(ground: Ground) -> list[Ranker]:
+    """The rankers of :data:`DEFAULT`."""
+    return [PixelKernel(), Responsibilities(), Gradients(_reference(ground), VIEWS)]
 
 
 def fused(parts: list[Scored], ground: Ground) -> tuple[Float64[np.ndarray, "query work"], Fusion]:
@@ -73,7 +78,9 @@ def member_lds(scores: Float64[np.ndarray, "query work"], ground: Ground) -> Flo
     return np.asarray(correlations_of(centred @ ground.membership.astype(np.float64), ground.member_loss))
 
 
-def of_peers(ground: Ground, folder: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+def of_peers(
+    ground: Ground, folder: Path, names: Collection[str] = (*PEERS, TRACIN)
+) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Other libraries' scores by method and setting (kept in ``folder``), and reasons for gaps."""
     inputs = RankerInputs(SAMPLER, reference=lambda: _reference(ground))
     methods: dict[str, Callable[[], dict[str, np.ndarray]]] = {
@@ -82,7 +89,10 @@ def of_peers(ground: Ground, folder: Path) -> tuple[dict[str, np.ndarray], dict[
     }
     found: dict[str, np.ndarray] = {}
     failed: dict[str, str] = {}
-    for name, scores_of in (methods | {TRACIN: lambda: _tracin(ground)}).items():
+    methods |= {TRACIN: lambda: _tracin(ground)}
+    for name, scores_of in methods.items():
+        if name not in names:
+            continue
         kept = folder / f"peer-{name}.npz"
         if not kept.exists():
             try:

@@ -198,38 +198,44 @@ def _null(facts: Measured) -> Section:
 def _rankers(facts: Measured) -> Section:
     part = facts.part("rankers")
     title = "Rankings"
-    question = "Which ranker best predicts the members’ own losses on an output?"
+    question = "Which ranker best predicts the members’ own losses on an image?"
     if not part.measured:
         return Section(title, question, not_measured=part.reason)
-    graded = [(one.text("name"), one.part("member_lds")) for one in part.parts("alone")]
-    used = part.part("used")
-    graded.append((f"used: {used.text('name')}", used.part("member_lds")))
+    used, given = part.part("used"), part.part("used_for_given_images")
+    graded = [(one.text("name"), "generated", one.part("member_lds")) for one in part.parts("alone")]
+    graded.append((f"used: {used.text('name')}", "generated", used.part("member_lds")))
+    if given.measured:
+        graded += [(one.text("name"), "given", one.part("given_images")) for one in part.parts("alone")]
+        graded.append((f"used: {given.text('name')}", "given", given.part("member_lds")))
     rows, drawn = [], []
-    for name, grade in graded:
+    for name, kind, grade in graded:
         three = grade.three("value")
         if three is None:
-            rows.append((name, "not measured", grade.reason, ""))
+            rows.append((name, kind, "not measured", grade.reason, ""))
             continue
-        drawn.append(Estimate(name, *three))
+        drawn.append(Estimate(f"{name} ({kind})", *three))
         between = f"{wording.number(three[1])} to {wording.number(three[2])}"
-        rows.append((name, wording.number(three[0]), between, grade.number_text("samples")))
-    grade = used.part("member_lds")
-    graded_as = (
-        f"Its grade: {grade.number_text('value')}; 1 is perfect, 0 is no better than chance."
-        if grade.three("value")
-        else f"It was not graded: {grade.reason}."
-    )
-    answer = f"Audits use {used.text('name')}. {graded_as}"
+        rows.append((name, kind, wording.number(three[0]), between, grade.number_text("samples")))
+    answer = f"Audits of generated images use {used.text('name')}. {_graded_as(used.part('member_lds'))}"
+    if given.measured:
+        answer += f" Audits of given images use {given.text('name')}. {_graded_as(given.part('member_lds'))}"
     return _section(
         title,
         question,
         answer,
         part,
-        ("ranker", "member-LDS", "95 % interval", "samples"),
+        ("ranker", "images", "member-LDS", "95 % interval", "graded"),
         rows,
         plot=Markup(estimates_plot("member-lds", drawn, "member-LDS")) if drawn else None,  # noqa: S704  # drawn here
-        caption="Rank correlation with what the members’ losses say; 0 is no better than chance.",
+        caption="Rank correlation with what the members’ losses say; 0 is no better than chance. Given images are "
+        "represented by works, each graded by the members that did not see it.",
     )
+
+
+def _graded_as(grade: Measured) -> str:
+    if grade.three("value"):
+        return f"Its grade: {grade.number_text('value')}; 1 is perfect, 0 is no better than chance."
+    return f"It was not graded: {grade.reason}."
 
 
 def _similarity(facts: Measured) -> Section:

@@ -44,25 +44,36 @@ def test_grades_with_both_intervals_and_records_nothing(home: Creditline) -> Non
     assert [one["name"] for one in document["rankers"]] == ["pixel-kernel", "responsibilities"]
     assert {"mobilenet", "open-clip", "lpips", "gradients", "supplied-scores"} <= set(document["missing"])
     assert not document["kept"]
-    for one in [*document["rankers"], document["choice"]]:
-        grade = one["member_lds"]
-        assert -1 <= grade["low"] <= grade["value"] <= grade["high"] <= 1
-        assert -1 <= grade["members_low"] <= grade["members_high"] <= 1
-        assert grade["samples"] == 6
+    generated = [*document["rankers"], document["choice"]]
+    given = [*(one["given_images"] for one in document["rankers"]), document["choice_for_given_images"]]
+    for graded, images in ((generated, 6), (given, 18)):
+        for one in graded:
+            grade = one["member_lds"]
+            assert -1 <= grade["low"] <= grade["value"] <= grade["high"] <= 1
+            assert -1 <= grade["images_low"] <= grade["images_high"] <= 1
+            assert -1 <= grade["members_low"] <= grade["members_high"] <= 1
+            assert grade["interval"] == "pigeonhole bootstrap over images and members"
+            assert grade["samples"] == images
+    (step,) = [one for one in document["choice"]["comparisons"] if len(one["best"]) == 1]
+    assert step["replaced"] == (step["gain"]["low"] > 0)
     assert sum(part["weight"] for part in document["choice"]["parts"]) == pytest.approx(1.0)
     assert len(document["rankers"][0]["member_lds_by_scale"]) == len(document["rankers"][0]["scales"]) == 8
     assert home("log", "--json").out == before
 
 
 def test_a_table_for_people(home: Creditline) -> None:
-    """One line a ranker and one for the fusion; what to do next and what is missing stand on
-    stderr.
+    """For each kind of image a line a ranker and one for the choice; how it was made, what to do
+    next and what is missing stand on stderr.
     """
     outcome = home("rankers")
     assert outcome.status == 0
     lines = outcome.out.splitlines()
-    assert [line.split()[0] for line in lines] == ["ranker", "pixel-kernel", "responsibilities", "chosen"]
+    names = ["pixel-kernel", "responsibilities", "chosen"]
+    assert [line.split()[0] for line in lines] == ["ranker", *names, *names]
+    assert [line.split()[1] for line in lines[1:]] == ["generated"] * 3 + ["given"] * 3
     assert "over members" in lines[0]
+    assert "95 % interval" in lines[0]
+    assert "given images: pixel-kernel stays" in outcome.err
     assert "--keep" in outcome.err
     assert "CREDITLINE_MOBILENET" in outcome.err
 

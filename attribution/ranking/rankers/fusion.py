@@ -1,16 +1,22 @@
-"""Choosing a scale, and fusing several rankers, by cross-fitted member-LDS.
+"""Choosing a ranker, a scale and a fusion by member-LDS, and grading the choice by cross-fitting.
 
-Rankers complement each other, so their scores are added: standardised per image over the units
+Rankers complement each other, so their scores can be added: standardised per image over the units
 (mean 0, deviation 1), then summed with non-negative weights that add up to 1. Weights come from a
 coarse grid of the simplex, in quarters, each ranker at the scale that grades best by itself: a grid
 since a rank correlation has no gradient, a coarse one since a dozen members tell few candidates
-apart. Weights are non-negative since a ranker with a grade below 0 is noise. Of equal grades the
-most even weights win.
+apart. Weights are non-negative since a ranker with a grade below 0 is noise.
 
-A dozen members cannot order rankers of similar quality, and the best of many weights is often the
-luckiest. Retraining found the ranker :data:`PREFERRED` to be the best single one. If present, it is
-used alone unless other weights grade better by more than :data:`CLEARLY` standard errors over
-images.
+A dozen members cannot order rankers of similar quality, and the best of many is often the luckiest.
+So the choice starts simple and needs a reason for each step:
+
+1. the first of :data:`PREFERRED` that is there, else the ranker that was named first, alone;
+2. another ranker alone, at any of its scales;
+3. a fusion of several.
+
+A later step replaces an earlier one only if the 95 % interval of its gain over images *and* members
+(:func:`attribution.ranking.rankers.member_lds.gain_over`) lies above zero. All alternatives of a
+step share one margin, so that many of them have no more chance than one. Scales are settings of one
+ranker, none simpler than another: the best scale is taken.
 
 No choice grades itself: each half of the images (every other one) is graded under the choice made
 on the other half. The choice in use is made on all images. It depends on the codes, through
@@ -30,12 +36,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from attribution.ranking.rankers.member_lds import MemberLds, correlations_of, interval_over_members, summarise
+from attribution.ranking.rankers.member_lds import Gain, MemberLds, correlations_of, gain_over, grade_of
 
 STEPS = 4
 """Weights are multiples of 1 / STEPS."""
-PREFERRED = "gradients"
-CLEARLY = 2.0
+PREFERRED = ("gradients", "pixel-kernel")
+"""The simplest choice: the first of these that is there. Retraining found `gradients` to be the
+best single ranker; the pixel kernel needs no reference model and no weights."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,40 +68,57 @@ class WeightedRanker:
 
 
 @dataclass(frozen=True)
+class Comparison:
+    """The best of several alternatives beside a simpler choice."""
+
+    simpler: tuple[WeightedRanker, ...]
+    best: tuple[WeightedRanker, ...]
+    alternatives: int
+    """Number of alternatives that share the margin of the interval."""
+    gain: Gain
+    """Member-LDS of the best alternative minus that of the simpler choice."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The entry in an audit."""
+        return {
+            "simpler": [part.to_json() for part in self.simpler],
+            "best": [part.to_json() for part in self.best],
+            "alternatives": self.alternatives,
+            "gain": {"value": self.gain.value, "low": self.gain.low, "high": self.gain.high},
+            "replaced": self.gain.clear,
+        }
+
+
+@dataclass(frozen=True)
 class Fusion:
     """Rankers, scales and weights chosen on all images, and the cross-fitted grade."""
 
     parts: tuple[WeightedRanker, ...]
     """Rankers with a weight above 0, heaviest first."""
     grade: MemberLds | None
-    """None: too few images."""
+    """None: too few images or members."""
     by_scale: tuple[tuple[float, ...], ...]
     """Per ranker, mean member-LDS over all images by scale: basis of the choice, no grade."""
+    comparisons: tuple[Comparison, ...] = ()
+    """The steps of the choice, in order; empty: there was no alternative, or too few images."""
 
 
 def fit_fusion(rankers: Sequence[SummedScores], member_loss: Float64[np.ndarray, "image member"]) -> Fusion:
-    """Choose scales and weights, and grade the choice by cross-fitting."""
+    """Choose scales and weights, and grade the choice by cross-fitting.
+
+    ``member_loss``: NaN leaves the member out for the image.
+    """
     everything = np.ones(len(member_loss), dtype=np.bool_)
     tables = [_correlations(ranker, member_loss) for ranker in rankers]
     first = np.arange(len(member_loss)) % 2 == 0
-    fused = np.empty_like(member_loss)
+    fused, grade = np.zeros(member_loss.shape), None
     if first.any() and not first.all():
         for half in (first, ~first):
-            fused[half] = _fused(rankers, *_choose(rankers, tables, member_loss, ~half))[half]
-        grade = summarise(correlations_of(fused, member_loss))
-    else:
-        grade = None
-    scales, weights = _choose(rankers, tables, member_loss, everything)
-    parts = [
-        WeightedRanker(ranker.name, ranker.scales[scale], float(weight))
-        for ranker, scale, weight in zip(rankers, scales, weights, strict=True)
-        if weight > 0
-    ]
-    if grade is not None:
-        over_members = interval_over_members(fused, member_loss)
-        grade = MemberLds(grade.value, grade.low, grade.high, grade.samples, over_members)
+            fused[half] = _choose(rankers, tables, member_loss, ~half).scores(rankers)[half]
+        grade = grade_of(fused, member_loss)
+    chosen = _choose(rankers, tables, member_loss, everything)
     means = tuple(tuple(float(mean) for mean in table.mean(axis=1)) for table in tables)
-    return Fusion(tuple(sorted(parts, key=lambda part: -part.weight)), grade, means)
+    return Fusion(chosen.parts(rankers), grade, means, chosen.comparisons)
 
 
 def weight_grid(rankers: int) -> Float64[np.ndarray, "choice ranker"]:
@@ -104,6 +128,36 @@ def weight_grid(rankers: int) -> Float64[np.ndarray, "choice ranker"]:
     bars = [(-1, *chosen, places) for chosen in combinations(range(places), rankers - 1)]
     grid = (np.diff(np.array(bars), axis=1) - 1) / STEPS
     return np.asarray(grid[np.argsort((grid**2).sum(axis=1), kind="stable")], dtype=np.float64)
+
+
+def simplest(names: Sequence[str]) -> int:
+    """The place of the ranker that is used alone until another choice grades clearly better."""
+    return next((list(names).index(name) for name in PREFERRED if name in names), 0)
+
+
+@dataclass(frozen=True, eq=False)
+class _Chosen:
+    """Scales and weights by ranker, and the comparisons that led to them."""
+
+    scales: tuple[int, ...]
+    weights: tuple[float, ...]
+    comparisons: tuple[Comparison, ...] = ()
+
+    def scores(self, rankers: Sequence[SummedScores]) -> Float64[np.ndarray, "image member"]:
+        """The weighted sums."""
+        return sum(
+            (w * ranker.seen[scale] for ranker, scale, w in zip(rankers, self.scales, self.weights, strict=True) if w),
+            start=np.zeros(rankers[0].seen.shape[1:]),
+        )
+
+    def parts(self, rankers: Sequence[SummedScores]) -> tuple[WeightedRanker, ...]:
+        """Rankers with a weight above 0, heaviest first."""
+        parts = [
+            WeightedRanker(ranker.name, ranker.scales[scale], float(weight))
+            for ranker, scale, weight in zip(rankers, self.scales, self.weights, strict=True)
+            if weight > 0
+        ]
+        return tuple(sorted(parts, key=lambda part: -part.weight))
 
 
 def _correlations(
@@ -117,28 +171,43 @@ def _choose(
     tables: Sequence[Float64[np.ndarray, "scale image"]],
     member_loss: Float64[np.ndarray, "image member"],
     images: Bool[np.ndarray, " image"],
-) -> tuple[list[int], Float64[np.ndarray, " ranker"]]:
-    """Per ranker, the best scale on these images; and the best weights at these scales."""
-    scales = [int(table[:, images].mean(axis=1).argmax()) for table in tables]
-    grid = weight_grid(len(rankers))
-    if len(grid) == 1:
-        return scales, grid[0]
-    stacked = np.stack([ranker.seen[scale][images] for ranker, scale in zip(rankers, scales, strict=True)])
-    grades = np.array([correlations_of(np.einsum("r,rim->im", row, stacked), member_loss[images]) for row in grid])
-    best = int(np.argmax(np.round(grades.mean(axis=1), 12)))
-    names = [ranker.name for ranker in rankers]
-    if PREFERRED in names:
-        alone = int(np.flatnonzero(grid[:, names.index(PREFERRED)] == 1.0)[0])
-        gain = grades[best] - grades[alone]
-        if len(gain) < 2 or gain.mean() <= CLEARLY * gain.std(ddof=1) / len(gain) ** 0.5:
-            return scales, grid[alone]
-    return scales, grid[best]
+) -> _Chosen:
+    """The choice on these images, from the simplest ranker on."""
+    count, base = len(rankers), simplest([ranker.name for ranker in rankers])
+    scales = tuple(int(table[:, images].mean(axis=1).argmax()) for table in tables)
+    chosen = _Chosen(scales, _alone(base, count))
+    singles = [
+        _Chosen((*scales[:place], scale, *scales[place + 1 :]), _alone(place, count))
+        for place, ranker in enumerate(rankers)
+        for scale in range(len(ranker.scales))
+        if place != base
+    ]
+    fusions = [_Chosen(scales, tuple(row)) for row in weight_grid(count).tolist() if sum(w > 0 for w in row) > 1]
+    for alternatives in (singles, fusions):
+        chosen = _compared(rankers, chosen, alternatives, member_loss, images)
+    return chosen
 
 
-def _fused(
-    rankers: Sequence[SummedScores], scales: Sequence[int], weights: Float64[np.ndarray, " ranker"]
-) -> Float64[np.ndarray, "image member"]:
-    return sum(
-        (weight * ranker.seen[scale] for ranker, scale, weight in zip(rankers, scales, weights, strict=True)),
-        start=np.zeros(rankers[0].seen.shape[1:]),
+def _compared(
+    rankers: Sequence[SummedScores],
+    simpler: _Chosen,
+    alternatives: Sequence[_Chosen],
+    member_loss: Float64[np.ndarray, "image member"],
+    images: Bool[np.ndarray, " image"],
+) -> _Chosen:
+    """The best alternative if its gain is clear, else the simpler choice."""
+    if not alternatives:
+        return simpler
+    found = gain_over(
+        simpler.scores(rankers)[images], [one.scores(rankers)[images] for one in alternatives], member_loss[images]
     )
+    if found is None:
+        return simpler
+    best, gain = alternatives[found[0]], found[1]
+    step = Comparison(simpler.parts(rankers), best.parts(rankers), len(alternatives), gain)
+    kept = best if gain.clear else simpler
+    return _Chosen(kept.scales, kept.weights, (*simpler.comparisons, step))
+
+
+def _alone(place: int, count: int) -> tuple[float, ...]:
+    return tuple(float(one == place) for one in range(count))

@@ -63,18 +63,18 @@ class Scanned:
     squares: Float64[np.ndarray, "image scale"]
     seen: Float64[np.ndarray, "image scale member"]
     """Sums over the units that each member saw; without ``membership``, no members."""
-    units: int
-    """Number of units with works."""
+    units: Int64[np.ndarray, " image"]
+    """Number of units with works that were scored for each image."""
     additive: bool = False
     """Whether scores are plain, not logarithms."""
 
     def mean(self) -> Float64[np.ndarray, "image scale"]:
         """Mean score of the units with works."""
-        return self.total / self.units
+        return np.asarray(self.total / self.units[:, None])
 
     def deviation(self) -> Float64[np.ndarray, "image scale"]:
         """Standard deviation over units with works; 0: all scores are equal up to rounding."""
-        mean_square = self.squares / self.units
+        mean_square = self.squares / self.units[:, None]
         variance = mean_square - self.mean() ** 2
         return np.asarray(np.sqrt(np.where(variance > 1e-12 * mean_square, variance, 0.0)))
 
@@ -99,13 +99,16 @@ def scan(
     index: UnitIndex,
     keep: int,
     membership: Bool[np.ndarray, "unit member"] | None = None,
+    left_out: Int64[np.ndarray, " image"] | None = None,
 ) -> Scanned:
     """Score all works for the images of a query.
 
     ``works``: only their number and width, which decide the blocks, are used. ``keep``: units in
     each order, at most. ``membership``: whether a member saw a unit; None: no sums per member.
+    ``left_out``: per image, a unit that is not scored, -1 for none; None: none for any image.
     """
-    tally = _Tally(query, images, scales, keep, membership, one_order=query.same_order and index.single)
+    absent = np.full(images, -1) if left_out is None else left_out
+    tally = _Tally(query, images, scales, keep, membership, absent, one_order=query.same_order and index.single)
     if index.single:
         for block in blocks(len(works), works.width):
             tally.add(index.unit_of_work[block], query.log_scores(block))
@@ -114,7 +117,7 @@ def scan(
         for start in range(0, len(index.present), UNITS_AT_ONCE):
             units = index.present[start : start + UNITS_AT_ONCE]
             tally.add(units, summed[:, :, units])
-    return tally.result(len(index.present))
+    return tally.result(len(index.present) - np.isin(absent, index.present).astype(np.int64))
 
 
 def summed_scores(
@@ -182,10 +185,11 @@ class _Tally:
         scales: int,
         keep: int,
         membership: Bool[np.ndarray, "unit member"] | None,
+        left_out: Int64[np.ndarray, " image"],
         *,
         one_order: bool,
     ) -> None:
-        self.additive, self.keep, self.membership = query.additive, keep, membership
+        self.additive, self.keep, self.membership, self.left_out = query.additive, keep, membership, left_out
         self.orders = 1 if one_order else scales
         self.peak = np.zeros((images, scales)) if query.additive else np.full((images, scales), NOTHING)
         self.total, self.squares = np.zeros((images, scales)), np.zeros((images, scales))
@@ -195,6 +199,9 @@ class _Tally:
 
     def add(self, units: Int64[np.ndarray, " unit"], scores: Float64[np.ndarray, "image scale unit"]) -> None:
         """Add some units with their scores or log scores."""
+        absent = units[None, :] == self.left_out[:, None]
+        if absent.any():
+            scores = np.where(absent[:, None, :], scores.dtype.type(NOTHING), scores)
         for image, row in enumerate(scores):
             for order in range(self.orders):
                 self.best[image][order] = _better(*self.best[image][order], row[order], units, self.keep)
@@ -206,14 +213,16 @@ class _Tally:
             self.squares *= shrink**2
             self.seen *= shrink[:, :, None]
             scores = np.exp(scores - higher[:, :, None].astype(scores.dtype))
+        if absent.any():
+            scores = np.where(absent[:, None, :], scores.dtype.type(0), scores)
         self.total += scores.sum(axis=2, dtype=np.float64)
         self.squares += np.square(scores).sum(axis=2, dtype=np.float64)
         if self.membership is not None:
             bits = self.membership[units].astype(scores.dtype)
             self.seen += (scores.reshape(-1, len(units)) @ bits).reshape(*scores.shape[:2], -1)
 
-    def result(self, units: int) -> Scanned:
-        """The result; ``units`` is the number of units with works."""
+    def result(self, units: Int64[np.ndarray, " image"]) -> Scanned:
+        """The result; ``units`` is the number of units scored for each image."""
         return Scanned(
             order=np.array([[units for _, units in orders] for orders in self.best], dtype=np.int64),
             peak=self.peak,

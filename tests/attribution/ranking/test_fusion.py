@@ -8,7 +8,12 @@ from scipy import stats
 
 from attribution.ranking.rankers import fusion
 from attribution.ranking.rankers.fusion import SummedScores, WeightedRanker, fit_fusion, weight_grid
-from attribution.ranking.rankers.member_lds import correlations_of, interval_over_members, summarise
+from attribution.ranking.rankers.member_lds import (
+    correlations_of,
+    grade_of,
+    interval_over_images,
+    interval_over_members,
+)
 from registry.encodings.codes import codes_of
 from registry.encodings.words import bits
 
@@ -37,32 +42,50 @@ def test_member_lds_rewards_the_true_scores() -> None:
     scores = rng.random((40, 50))
     loss = -(scores - scores.mean(axis=1, keepdims=True)) @ membership
     assert member_correlations(scores, loss, membership).mean() == pytest.approx(1.0)
-    shuffled = summarise(member_correlations(rng.permuted(scores, axis=1), loss, membership))
-    assert shuffled is not None
-    assert shuffled.low < 0.15
+    shuffled = interval_over_images(member_correlations(rng.permuted(scores, axis=1), loss, membership))
+    assert shuffled[0] < 0.15
 
 
-def test_interval_needs_several_images() -> None:
-    """Two images give no interval, and so no grade."""
-    assert summarise(np.array([0.5, 0.6])) is None
-    graded = summarise(np.array([0.5, 0.6, 0.7]))
+def test_members_that_saw_an_image_are_left_out_of_its_correlation() -> None:
+    """A loss of NaN counts as if the member were not there; with two members left there is none."""
+    rng = np.random.default_rng(9)
+    seen, loss = rng.random((5, 8)), rng.integers(0, 4, (5, 8)).astype(float)
+    loss[1, [0, 3, 5]] = loss[2, :6] = np.nan
+    found = correlations_of(seen, loss)
+    kept = [1, 2, 4, 6, 7]
+    assert found[1] == pytest.approx(stats.spearmanr(seen[1, kept], -loss[1, kept]).statistic)
+    assert found[2] == 0.0
+    assert found[0] == pytest.approx(stats.spearmanr(seen[0], -loss[0]).statistic)
+
+
+def test_interval_needs_several_images_and_members() -> None:
+    """Two images, or two members, give no interval, and so no grade."""
+    rng = np.random.default_rng(6)
+    seen, loss = rng.random((2, 4, 9))
+    assert grade_of(seen[:2], loss[:2]) is None
+    assert grade_of(seen[:, :2], loss[:, :2]) is None
+    graded = grade_of(seen[:3], loss[:3])
     assert graded is not None
     assert graded.low <= graded.value <= graded.high
 
 
 def test_interval_over_members_sees_what_images_cannot() -> None:
-    """One odd member shifts every image alike: certain over images, uncertain over members."""
+    """One odd member shifts every image alike: certain over images, uncertain over members.
+
+    The interval over both is as uncertain.
+    """
     rng = np.random.default_rng(5)
     seen = np.tile(np.arange(8.0), (60, 1)) + rng.normal(scale=1e-3, size=(60, 8))
     loss = -seen.copy()
     loss[:, 0] = -20.0
-    over_images = summarise(np.array([stats.spearmanr(a, -b).statistic for a, b in zip(seen, loss, strict=True)]))
-    over_members = interval_over_members(seen, loss)
-    assert over_images is not None
-    assert over_members is not None
-    assert over_images.high - over_images.low < 0.01
-    assert over_members[1] - over_members[0] > 0.3
-    assert over_members[0] < over_images.value < over_members[1]
+    found = grade_of(seen, loss)
+    assert found is not None
+    assert found.over_images is not None
+    assert found.over_members is not None
+    assert found.over_images[1] - found.over_images[0] < 0.01
+    assert found.over_members[1] - found.over_members[0] > 0.3
+    assert found.over_members[0] < found.value < found.over_members[1]
+    assert found.high - found.low > 0.3
     assert interval_over_members(seen[:, :2], loss[:, :2]) is None
 
 
@@ -107,21 +130,35 @@ def test_fusion_finds_rankers_that_belong_together() -> None:
 def test_the_preferred_ranker_gives_way_only_to_what_is_clearly_better() -> None:
     """Luck among close rankers does not displace it; further or better knowledge does."""
     rng = np.random.default_rng(11)
+    preferred = fusion.PREFERRED[0]
     loss = rng.normal(size=(48, 16))
     close = [
         SummedScores(name, (1.0,), (-loss + rng.normal(scale=1.5, size=loss.shape))[None])
-        for name in ("one", fusion.PREFERRED)
+        for name in ("one", preferred)
     ]
     copied = [close[1], SummedScores("twin", (1.0,), close[1].seen + rng.normal(scale=1e-3, size=close[1].seen.shape))]
-    assert fit_fusion(copied, loss).parts == (WeightedRanker(fusion.PREFERRED, 1.0, 1.0),)
+    assert fit_fusion(copied, loss).parts == (WeightedRanker(preferred, 1.0, 1.0),)
     assert len(fit_fusion(close, loss).parts) == 2
     better = [
         SummedScores("other", (1.0,), -loss[None]),
-        SummedScores(fusion.PREFERRED, (1.0,), rng.normal(size=(1, 48, 16))),
+        SummedScores(preferred, (1.0,), rng.normal(size=(1, 48, 16))),
     ]
-    assert fit_fusion(better, loss).parts == (WeightedRanker("other", 1.0, 1.0),)
-    single = [SummedScores(one.name, one.scales, one.seen[:, :1]) for one in better]
-    assert fit_fusion(single, loss[:1]).parts == (WeightedRanker(fusion.PREFERRED, 1.0, 1.0),)
+    found = fit_fusion(better, loss)
+    assert found.parts == (WeightedRanker("other", 1.0, 1.0),)
+    single, further = found.comparisons
+    assert (single.simpler[0].name, single.best[0].name, single.alternatives) == (preferred, "other", 1)
+    assert single.gain.clear
+    assert (further.simpler, further.alternatives, further.gain.clear) == (single.best, 3, False)
+    few = [SummedScores(one.name, one.scales, one.seen[:, :1]) for one in better]
+    assert fit_fusion(few, loss[:1]).parts == (WeightedRanker(preferred, 1.0, 1.0),)
+
+
+def test_the_simplest_choice_is_the_first_preferred_ranker_else_the_first_named() -> None:
+    """Whatever the order in which rankers are named; and no grade enters."""
+    first, second = fusion.PREFERRED
+    assert fusion.simplest(["x", second, first]) == 2
+    assert fusion.simplest(["x", second]) == 1
+    assert fusion.simplest(["x", "y"]) == 0
 
 
 def test_choice_does_not_grade_itself() -> None:

@@ -55,6 +55,29 @@ def test_a_scan_is_what_all_scores_at_once_give(ranker: Ranker, units: int) -> N
             np.testing.assert_allclose(summed[image, order][row], np.sort(summed[image, order])[::-1][:7], rtol=1e-3)
 
 
+@pytest.mark.parametrize("ranker", RANKERS, ids=lambda ranker: ranker.name)
+@pytest.mark.parametrize("units", [UNITS, WORKS])
+def test_a_unit_that_is_left_out_is_as_if_it_were_not_there(ranker: Ranker, units: int) -> None:
+    """Also where it is the image's own, beside which every other score is 0 up to rounding."""
+    query, works = query_of(ranker)
+    unit_of_work = np.random.default_rng(1).permutation(np.arange(WORKS) % units)
+    membership = bits(codes_of(0, N, 3, np.arange(units) % 20), N)
+    left_out = unit_of_work[[5, 120, 299]]
+    left_out[2] = -1
+    index, scales = UnitIndex.of(unit_of_work, units), len(ranker.scales)
+    found = scan(query, works.pixels, 3, scales, index, 7, membership, left_out)
+    logs = np.log(np.maximum(np.exp(summed_scores(query, works.pixels, 3, scales, index)), 1e-300))
+    for image, unit in enumerate(left_out):
+        others = np.arange(units) != unit
+        scores = np.exp(logs[image][:, others] - logs[image][:, others].max(axis=1, keepdims=True))
+        standardised = (scores - scores.mean(axis=1, keepdims=True)) / scores.std(axis=1, keepdims=True)
+        unseen = np.flatnonzero(~membership[unit]) if unit >= 0 else np.arange(N)
+        sums = found.standardised_seen(membership.sum(axis=0))[image][:, unseen]
+        np.testing.assert_allclose(sums, standardised @ membership[others][:, unseen], rtol=2e-3, atol=5e-3)
+        assert unit not in found.order[image]
+    assert found.units.tolist() == [units - 1, units - 1, units]
+
+
 def test_one_order_serves_all_bandwidths_of_single_works() -> None:
     """For units of one work a kernel's order is the same at every bandwidth: one is kept."""
     query, works = query_of(PixelKernel())
@@ -103,6 +126,6 @@ def test_units_without_works_are_in_no_order() -> None:
     """They have no score and do not count in means."""
     query, works = query_of(PixelKernel())
     found = scan(query, works.pixels, 3, 8, UnitIndex.of(np.arange(WORKS) % UNITS * 2, 2 * UNITS), 80)
-    assert found.units == UNITS
+    assert found.units.tolist() == [UNITS] * 3
     assert (found.order % 2 == 0).all()
     assert found.order.shape[2] == UNITS

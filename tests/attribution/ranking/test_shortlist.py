@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from attribution.ranking.encoded_works import EncodedWorks
-from attribution.ranking.grading import GradedSamples, RankerChoice, grade_rankers
+from attribution.ranking.grading import GradedImages, RankerChoice, grade_rankers
 from attribution.ranking.rankers.fusion import WeightedRanker
 from attribution.ranking.rankers.interface import Images, Ranker
 from attribution.ranking.rankers.kernel import BANDWIDTHS, PixelKernel
@@ -45,12 +45,12 @@ def listed(
     return shortlists_for(rankers, encoded, Images.flat(image[None]), parts, length, 2)[0]
 
 
-def samples_for(encoded: EncodedWorks, count: int, loss: np.ndarray | None = None) -> GradedSamples:
+def samples_for(encoded: EncodedWorks, count: int, loss: np.ndarray | None = None) -> GradedImages:
     """Noisy copies of works, with random losses unless given."""
     rng = np.random.default_rng(1)
     copies = np.clip(encoded.works[rng.integers(0, WORKS, count)] + rng.normal(scale=0.15, size=(count, 30)), 0, 1)
     images = Images(copies.astype(np.float32), (30, 1, 1), (frozenset(),) * count)
-    return GradedSamples(images, rng.random((count, encoded.membership.shape[1])) if loss is None else loss)
+    return GradedImages(images, rng.random((count, encoded.membership.shape[1])) if loss is None else loss)
 
 
 @pytest.mark.parametrize("units", [UNITS, WORKS])
@@ -66,7 +66,7 @@ def test_redrawn_codes_never_change_what_is_tested(units: int) -> None:
     for seed in range(4):
         codes = codes_of(seed, N, H, np.arange(units))
         redrawn = replace(encoded, codes=codes, membership=bits(codes, N))
-        choice = grade_rankers(rankers, redrawn, samples).choice
+        choice = grade_rankers(rankers, redrawn, samples).choices.generated
         found = listed(redrawn, encoded.works[7] * 0.8 + 0.1, choice.parts, rankers)
         order = np.argsort(found.unit_numbers)
         tested.append((found.unit_numbers[order], found.images[order], [found.works[place] for place in order]))
@@ -138,18 +138,18 @@ def test_scale_with_the_best_grade_is_chosen(encoded: EncodedWorks) -> None:
     scores = PixelKernel().score(samples.images.values, encoded.works)[5]
     summed = np.stack([np.bincount(encoded.unit_of_work, row, UNITS) for row in scores])
     loss = -(summed - summed.mean(axis=1, keepdims=True)) @ bits(encoded.codes, N)
-    grades = grade_rankers([PixelKernel()], encoded, GradedSamples(samples.images, loss))
-    assert grades.choice.parts == (WeightedRanker("pixel-kernel", BANDWIDTHS[5], 1.0),)
-    assert grades.choice.grade is not None
-    assert grades.choice.grade.value > 0.9
-    assert grades.choice.by_scale is not None
-    assert grades.choice.by_scale["pixel-kernel"][5] == pytest.approx(1.0, abs=0.01)
+    grades = grade_rankers([PixelKernel()], encoded, GradedImages(samples.images, loss))
+    assert grades.choices.generated.parts == (WeightedRanker("pixel-kernel", BANDWIDTHS[5], 1.0),)
+    assert grades.choices.generated.grade is not None
+    assert grades.choices.generated.grade.value > 0.9
+    assert grades.choices.generated.by_scale is not None
+    assert grades.choices.generated.by_scale["pixel-kernel"][5] == pytest.approx(1.0, abs=0.01)
 
 
 def test_too_few_images_choose_nothing(encoded: EncodedWorks) -> None:
     """The displayed scale is the default, and the missing grade has a reason."""
     ranker = PixelKernel()
-    choice = grade_rankers([ranker], encoded, samples_for(encoded, 2)).choice
+    choice = grade_rankers([ranker], encoded, samples_for(encoded, 2)).choices.generated
     assert choice.grade is None
     assert choice.scale == 0.01
     assert "generate more" in choice.to_json([ranker])["member_lds"]["not_measured"]

@@ -312,8 +312,8 @@ def test_a_kept_choice_goes_with_its_reference_model(referenced: World) -> None:
     rankers = make_rankers(["pixel-kernel", "gradients"], needs)
     encoded = Auditor.prepare(registry, ensemble, AuditSettings(jacobian=False), CPU).context.encoded
     grades = grade_rankers(rankers, encoded, graded_samples(registry, ensemble))
-    assert [graded.fusion is not None for graded in grades.rankers] == [True, True]
-    record_choice(registry, ensemble.id, rankers, grades.choice, None, None, NOW)
+    assert [graded.generated is not None for graded in grades.rankers] == [True, True]
+    record_choice(registry, ensemble.id, rankers, grades.choices, None, None, NOW)
     auditor = Auditor.prepare(registry, ensemble, AuditSettings(shortlist=3, jacobian=False), CPU)
     [audit] = auditor.audit_samples(referenced.samples[:1])
     assert [one["name"] for one in audit.ranker["rankers"]] == ["pixel-kernel", "gradients"]

@@ -65,14 +65,26 @@ def test_the_page_says_what_was_measured() -> None:
     assert "2 % of audits had a finding" in page.explanation
     by_title = {section.title: section for section in page.sections}
     assert by_title["What similarity alone is worth"].not_measured == "there are no samples"
-    assert by_title["Rankings"].rows[0][:3] == ("pixel-kernel", "0.7", "0.6 to 0.8")
-    assert by_title["Rankings"].rows[1][1:3] == ("not measured", "too few samples")
+    assert by_title["Rankings"].rows[0][:4] == ("pixel-kernel", "generated", "0.7", "0.6 to 0.8")
+    assert by_title["Rankings"].rows[1][2:4] == ("not measured", "too few samples")
     assert by_title["Estimates beside real ablation"].rows == (("ab", "0.99", "not measured", "32"),)
     assert by_title["The ensemble beside its members"].rows[0][1] == "0.8"
     html = EVALUATION.page(kept(FACTS), {}, UNSTAMPED)
     assert "<svg" in html
     assert "event 7" in html
     assert "(no name)" not in html
+
+
+def test_rankings_on_generated_and_on_given_images_stand_apart() -> None:
+    """Each with its choice and grade; the answer names both choices."""
+    alone = {**FACTS["rankers"]["alone"][0], "given_images": {"value": 0.4, "low": 0.1, "high": 0.6, "samples": 48}}
+    given = {"name": "pixel-kernel", "member_lds": alone["given_images"]}
+    rankers = {**FACTS["rankers"], "alone": [alone], "used_for_given_images": given}
+    section = {one.title: one for one in evaluation(kept({**FACTS, "rankers": rankers})).sections}["Rankings"]
+    assert section.rows[2] == ("pixel-kernel", "given", "0.4", "0.1 to 0.6", "48")
+    assert section.rows[3][0] == "used: pixel-kernel"
+    assert "Audits of generated images use a fusion." in section.answer
+    assert "Audits of given images use pixel-kernel. Its grade: 0.4" in section.answer
 
 
 @pytest.mark.parametrize(
