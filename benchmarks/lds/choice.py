@@ -11,7 +11,9 @@ a fourth set that no setting was made on: round flags, from the npm package
   and on re-noised works for held-out ones.
 
 Both choose from the default rankers, with and without `gradients`. LDS is given in hundredths; all
-intervals are over queries and retrained models together. Everything trained is kept in ``--cache``.
+intervals are over queries and retrained models together. One ensemble chooses once, by luck or not,
+so both rules also choose in smaller ensembles: random subsets of the members. Everything trained is
+kept in ``--cache``.
 
     python -m benchmarks.lds.choice --cache DIR --source emoji=DIR --source flags=DIR ...
 """
@@ -33,17 +35,19 @@ from attribution.ranking.encoded_works import EncodedWorks
 from attribution.ranking.given_images import GIVEN_IMAGES, SEED
 from attribution.ranking.grading import GradedImages, graded_scores
 from attribution.ranking.rankers.catalogue import EKFAC, GRADIENTS
-from attribution.ranking.rankers.fusion import Fusion, SummedScores, WeightedRanker, fit_fusion, weight_grid
+from attribution.ranking.rankers.fusion import Fusion, SummedScores, WeightedRanker, fit_fusion, simplest, weight_grid
 from attribution.ranking.rankers.interface import Images, PixelRows, Works
 from attribution.ranking.rankers.member_lds import correlations_of, gain_over, grade_of
 from benchmarks.lds.data import material
-from benchmarks.lds.grades import seen_by
-from benchmarks.lds.ground_truth import MEMBERS, Ground, ground_truth, losses_of, models_of
+from benchmarks.lds.grades import per_query, seen_by
+from benchmarks.lds.ground_truth import Ground, ground_truth, losses_of, models_of
 from benchmarks.lds.rankers import DEFAULT, Scored, default_rankers, of_peers, ours
 from benchmarks.record import conclude
 
 DATA = ("digits", "emoji", "cifar", "flags")
 HALVES = 16
+SMALLER, FEWER_MEMBERS = 20, 10
+"""Smaller ensembles, and the members of each."""
 CLAIM = (
     "on no data set and on neither kind of image is the new choice below the old one, the simplest ranker alone or EKFAC "
     "by more than its interval over queries and models"
@@ -92,10 +96,13 @@ def choices_on(ground: Ground, folder: Path) -> dict[str, Any]:
             "old": [part.to_json() for part in old],
             "new": {kind: _chosen(choice) for kind, choice in new.items()},
             "lds": {kind: _worth(ground, scored, theirs, old, new[kind], kind) for kind in new},
+            "smaller_ensembles": _smaller(
+                ground, scored, {kind: [summed[kind][n] for n in names] for kind in new}, losses
+            ),
         }
     return {
         "works": len(ground.material.works),
-        "ensemble": {"n": MEMBERS},
+        "ensemble": {"n": ground.membership.shape[1]},
         "retrained_models": ground.half_loss.shape[2],
         "graded_on": {"samples": int(ground.generated.sum()), "works": GIVEN_IMAGES},
         "training_steps": ground.material.training.steps,
@@ -118,6 +125,47 @@ def old_rule(rankers: list[SummedScores], loss: Float64[np.ndarray, "image membe
         best = best if gain.mean() > 2.0 * gain.std(ddof=1) / len(gain) ** 0.5 else alone
     parts = zip(rankers, scales, grid[best].tolist(), strict=True)
     return tuple(WeightedRanker(one.name, one.scales[scale], weight) for one, scale, weight in parts if weight > 0)
+
+
+def _smaller(
+    ground: Ground,
+    scored: dict[str, Scored],
+    summed: dict[str, list[SummedScores]],
+    losses: dict[str, Float64[np.ndarray, "image member"]],
+) -> dict[str, Any]:
+    """How often both rules leave the simplest ranker in smaller ensembles, and the LDS of both."""
+    generator = np.random.default_rng(0)
+    names = [one.name for one in summed["generated"]]
+    base = names[simplest(names)]
+    left: dict[str, dict[str, int]] = {kind: {"old": 0, "new": 0} for kind in summed}
+    lds: dict[str, dict[str, list[float]]] = {kind: {"old": [], "new": []} for kind in summed}
+    for _ in range(SMALLER):
+        members = np.sort(generator.permutation(ground.membership.shape[1])[:FEWER_MEMBERS])
+        few = {
+            kind: [SummedScores(one.name, one.scales, one.seen[:, :, members]) for one in summed[kind]]
+            for kind in summed
+        }
+        old = old_rule(few["generated"], losses["generated"][:, members])
+        for kind in summed:
+            new = fit_fusion(few[kind], losses[kind][:, members]).parts
+            rows = ground.generated if kind == "generated" else ~ground.generated
+            for rule, parts in (("old", old), ("new", new)):
+                left[kind][rule] += [part.name for part in parts] != [base]
+                worth = per_query(_fused(scored, parts)[rows], ground.half_loss[0][rows], ground.halves)
+                lds[kind][rule].append(100 * float(worth.mean()))
+    return {
+        "ensembles": SMALLER,
+        "members": FEWER_MEMBERS,
+        "simplest": base,
+        **{
+            kind: {
+                **{f"{rule}_leaves_it": left[kind][rule] for rule in ("old", "new")},
+                **{f"{rule}_mean_lds": round(float(np.mean(lds[kind][rule])), 1) for rule in ("old", "new")},
+                **{f"{rule}_lowest_lds": round(float(np.min(lds[kind][rule])), 1) for rule in ("old", "new")},
+            }
+            for kind in summed
+        },
+    }
 
 
 def _on_samples(ground: Ground, scored: dict[str, Scored]) -> dict[str, SummedScores]:
@@ -174,8 +222,8 @@ def _worth(
     """LDS of both choices, of the simplest ranker alone and of EKFAC; and the differences."""
     rows = ground.generated if kind == "generated" else ~ground.generated
     loss = ground.half_loss[0][rows]
-    simplest = new.comparisons[0].simpler if new.comparisons else new.parts
-    scores = {"new": _fused(scored, new.parts), "old": _fused(scored, old), "simplest": _fused(scored, simplest)}
+    first = new.comparisons[0].simpler if new.comparisons else new.parts
+    scores = {"new": _fused(scored, new.parts), "old": _fused(scored, old), "simplest": _fused(scored, first)}
     sums = {name: seen_by(one[rows], ground.halves) for name, one in (scores | theirs).items()}
     facts: dict[str, Any] = {"lds": {}, "new_minus": {}}
     for name, seen in sums.items():

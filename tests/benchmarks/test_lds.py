@@ -12,11 +12,13 @@ from PIL import Image
 from attribution.denoisers.ensemble import Ensemble
 from attribution.denoisers.pixels import PixelUNet
 from attribution.ensemble.recipe import TrainingSettings
+from attribution.ranking.rankers.fusion import SummedScores, fit_fusion
 from attribution.ranking.rankers.gradients import VIEWS, Gradients
 from attribution.ranking.rankers.interface import Images, PixelRows, Works, dense_scores
 from attribution.sampling.predictions import renoise
 from attribution.sampling.schedule import SamplerSettings
 from attribution.training.reference_model import ReferenceModel
+from benchmarks.lds.choice import choices_on, old_rule
 from benchmarks.lds.compare import compare
 from benchmarks.lds.data import Material, material
 from benchmarks.lds.grades import ceiling, difference, graded, per_query
@@ -164,6 +166,37 @@ def test_a_comparison_without_peers(stack: Stack, tmp_path: Path, monkeypatch: p
     assert results["ceiling"]["generated"]["seed_against_seed"] > 90
     plot_lds(results, tmp_path / "plot.svg")
     assert (tmp_path / "plot.svg").stat().st_size > 1000
+
+
+def test_both_rules_choose_for_both_kinds_of_image(
+    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With and without gradients, in the ensemble and in smaller ones, each with its worth."""
+    monkeypatch.setattr("benchmarks.lds.rankers.VIEWS", 4)
+    monkeypatch.setattr("benchmarks.lds.choice.of_peers", lambda *_: ({}, {"ekfac": "not here"}))
+    monkeypatch.setattr("benchmarks.lds.choice.SMALLER", 2)
+    monkeypatch.setattr("benchmarks.lds.choice.FEWER_MEMBERS", 4)
+    found = choices_on(tiny_ground(stack), tmp_path)
+    assert set(found["pools"]) == {"with gradients", "without gradients"}
+    for pool, base in (("with gradients", "gradients"), ("without gradients", "pixel-kernel")):
+        facts = found["pools"][pool]
+        assert set(facts["new"]) == {"generated", "held_out"}
+        assert facts["smaller_ensembles"]["simplest"] == base
+        for kind in ("generated", "held_out"):
+            gap = facts["lds"][kind]["new_minus"]["old"]
+            assert gap["interval"][0] <= gap["value"] <= gap["interval"][1]
+
+
+def test_the_old_rule_is_that_of_the_standard_error_over_images() -> None:
+    """Two members in the wrong order in every image: the old rule is sure, the new one is not."""
+    generator = np.random.default_rng(3)
+    right = np.arange(6.0) + 0.01 * generator.normal(size=(40, 6))
+    right[0, :2] = right[0, 1::-1]
+    swapped = right[:, [0, 1, 3, 2, 4, 5]]
+    rankers = [SummedScores("gradients", (1.0,), swapped[None]), SummedScores("pixel-kernel", (1.0,), right[None])]
+    loss = -np.tile(np.arange(6.0), (40, 1))
+    assert [part.name for part in old_rule(rankers, loss)] != ["gradients"]
+    assert [part.name for part in fit_fusion(rankers, loss).parts] == ["gradients"]
 
 
 def test_the_study_of_gradients_grades_the_ranker_itself(stack: Stack) -> None:
