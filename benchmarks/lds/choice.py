@@ -12,8 +12,8 @@ a fourth set that no setting was made on: round flags, from the npm package
 
 Both choose from the default rankers, with and without `gradients`. LDS is given in hundredths; all
 intervals are over queries and retrained models together. One ensemble chooses once, by luck or not,
-so both rules also choose in smaller ensembles: random subsets of the members. Everything trained is
-kept in ``--cache``.
+so both rules also choose in smaller ensembles: random subsets of the members. Everything trained or
+measured is kept in ``--cache``: delete a set's choice.json to measure it again.
 
     python -m benchmarks.lds.choice --cache DIR --source emoji=DIR --source flags=DIR ...
 """
@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -43,6 +44,7 @@ from benchmarks.lds.grades import per_query, seen_by
 from benchmarks.lds.ground_truth import Ground, ground_truth, losses_of, models_of
 from benchmarks.lds.rankers import DEFAULT, Scored, default_rankers, of_peers, ours
 from benchmarks.record import conclude
+from registry.home import write_bytes_atomically
 
 DATA = ("digits", "emoji", "cifar", "flags")
 HALVES = 16
@@ -65,10 +67,15 @@ def main() -> int:
     sources = {name: Path(path) for name, _, path in (one.partition("=") for one in options.source)}
     results: dict[str, Any] = {}
     for name in DATA:
-        if name == "digits" or name in sources:
+        if name != "digits" and name not in sources:
+            continue
+        kept = options.cache / name / "choice.json"
+        if not kept.exists():
             ground = ground_truth(material(name, sources.get(name)), options.cache, options.halves, seeds=1)
-            results[name] = choices_on(ground, options.cache / name)
+            facts = json.dumps(choices_on(ground, options.cache / name)).encode()
+            write_bytes_atomically(kept, facts)
             print(name, flush=True)
+        results[name] = json.loads(kept.read_bytes())
     below = [
         f"{name}, {pool}, {kind}: {other}"
         for name, pools in results.items()
