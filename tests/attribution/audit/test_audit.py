@@ -13,10 +13,10 @@ from safetensors.numpy import load_file
 
 from attribution.audit.auditor import Auditor
 from attribution.audit.record import NO_COUNTERFACTUAL, AuditSettings, Findings
-from attribution.audit.worker import PredictionTask
 from attribution.evidence.effect_interval import TOO_FEW_DECOYS
 from attribution.images import to_pixels
 from attribution.metrics.euclidean import euclidean_scale
+from attribution.sampling.image_predictions import PredictionTask
 from registry.encodings.store import load_units
 from registry.errors import InputError, IntegrityError, UsageError
 from registry.ids import sha256_of_file
