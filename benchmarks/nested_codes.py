@@ -15,7 +15,10 @@ left of it after each group has left in turn.
 
     python -m benchmarks.nested_codes --data digits --source MNIST --cache CACHE
     python -m benchmarks.nested_codes --data emoji --source EMOJI --cache CACHE
+    python -m benchmarks.nested_codes --data digits --source MNIST --cache CACHE --null
     python -m benchmarks.nested_codes --cache CACHE --conclude
+
+``--null`` tests the nested ensemble under codes that are dealt anew after training, all wrong.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Bool, Float64, UInt64
+from scipy import stats
 from torch.func import functional_call, vmap
 
 from attribution.denoisers.ensemble import Ensemble
@@ -60,7 +64,7 @@ from registry.home import write_bytes_atomically
 SAMPLER = SamplerSettings()
 SEED = 5
 GENERATED, PLANTED, HALVES = 48, 64, 32
-HOUSES = 4
+HOUSES, REDRAWS = 4, 120
 DECOYS, DRAWS = 999, 999
 FAR = {"digits": 150, "emoji": 100}
 """Place in the ranking of a work that has nothing to do with the image."""
@@ -120,18 +124,25 @@ def main() -> int:
     parser.add_argument("--source", type=Path, default=Path())
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--conclude", action="store_true")
+    parser.add_argument("--null", action="store_true")
     options = parser.parse_args(sys.argv[1:])
     torch.set_num_threads(1)
     if options.conclude:
         results = {path.stem: json.loads(path.read_bytes()) for path in sorted(options.cache.glob("*.json"))}
+        null = results.pop("null")
         stays = all(
             min(facts[NESTED]["members_left_after_a_group"]) > 0
             and max(facts[PLAIN]["members_left_after_a_group"]) == 0
             for facts in results.values()
         )
         claim = "after any one group has left, members serve on with nested codes, and none with plain codes"
+        results["digits"][NESTED]["codes_dealt_anew"] = null
         return conclude("nested_codes", claim, stays, results, ("torch", "numpy"), "python -m benchmarks.nested_codes")
     works = digits(options.source) if options.data == "digits" else emoji(options.source)
+    if options.null:
+        found = null_of(works, options.cache / works.name)
+        write_bytes_atomically(options.cache / "null.json", json.dumps(found, indent=2).encode())
+        return 0
     facts = measured(works, options.cache / works.name)
     write_bytes_atomically(options.cache / f"{works.name}.json", json.dumps(facts, indent=2).encode())
     return 0
@@ -219,6 +230,28 @@ def facts_of(works: Material, folder: Path, design: Design, subsets: np.ndarray,
         "lds": lds_of(works, design, ensemble, torch.cat([generated, held_out]), subsets, halves, folder),
     }
     return facts
+
+
+def null_of(works: Material, folder: Path) -> dict[str, Any]:
+    """P-values of the nested ensemble's tests under codes that are dealt anew after training."""
+    names = sorted(set(works.group_of_work))
+    design, *_ = designs(np.array([names.index(name) for name in works.group_of_work]))
+    training = replace(works.training, seed=0)
+    stack = trained(folder / NESTED, "members-0", works.images(), design.membership.T, works.network, training)
+    ensemble = Ensemble([stack.model(index) for index in range(len(stack))])
+    p_values: dict[str, list[float]] = {"nearest": [], "far": [], "group": []}
+    for redraw in range(REDRAWS):
+        dealt = replace(design, assignment=design.assignment.dealt_anew(10_000 + redraw))
+        image = works.images()[redraw % len(works.works)]
+        for name, found in tests_of(works, dealt, ensemble, image[None]).items():
+            p_values[name].append(found["median_p"])
+    return {
+        "redraws": REDRAWS,
+        **{
+            name: {**_levels(found), "kolmogorov_smirnov_p": float(stats.kstest(found, "uniform").pvalue)}
+            for name, found in p_values.items()
+        },
+    }
 
 
 def survivors(design: Design) -> tuple[Float64[np.ndarray, "group member"], np.ndarray]:

@@ -47,7 +47,7 @@ def latest_encoding(session: Session) -> Encoding:
     """
     found = session.exec(select(Encoding).order_by(literal_column("rowid").desc()).limit(1)).first()
     if found is None:
-        raise NotFoundError("no encoding yet; run `creditline encode --unit asset --members 10` first")
+        raise NotFoundError("no encoding yet; run `creditline encode` first")
     return found
 
 

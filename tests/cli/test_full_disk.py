@@ -43,7 +43,7 @@ def test_records_and_reports(tmp_path: Path, room: int) -> None:
     commands: list[tuple[object, ...]] = [
         ("withdraw", 0, "--reason", "letter", "--yes"),
         ("register", more, "--rightsholder", "Ada"),
-        ("encode", "--members", 7, "--seed", 5),
+        ("encode", "--within", "none", "--members", 7, "--seed", 5),
         ("report", "--all"),
     ]
     for number, command in enumerate(commands):
@@ -58,7 +58,7 @@ def test_training_samples_and_audits(creditline: Creditline, tmp_path: Path) -> 
     train = ("train", "--size", 8, "--widths", 8, "--steps", 20, "--batch-size", 8, "--workers", 1)
     creditline("init")
     creditline("register", art, "--owners", art / "owners.csv")
-    creditline("encode", "--members", 6)
+    creditline("encode", "--within", "none", "--members", 7)
     for number, command in enumerate(
         (train, ("sample", "--count", 2, "--steps", 6, "--workers", 1), ("audit", "--all", "--workers", 1))
     ):
