@@ -213,11 +213,14 @@ def _facts(row: Audit, candidates: list[tuple[Candidate, str]]) -> dict[str, Any
     }
 
 
-def _line(fact: dict[str, Any]) -> tuple[object, ...]:
+def strongest(candidates: list[dict[str, Any]]) -> dict[str, Any]:
+    """The first candidate by the evidence, as on the page of the report."""
     from registry.outputs.chance import evidence_key
 
-    best = min(
-        fact["candidates"], key=lambda candidate: evidence_key(candidate["q"], candidate["p"], candidate["rank"])
-    )
+    return min(candidates, key=lambda candidate: evidence_key(candidate["q"], candidate["p"], candidate["rank"]))
+
+
+def _line(fact: dict[str, Any]) -> tuple[object, ...]:
+    best = strongest(fact["candidates"])
     name = f"{best['label']} (unit {best['unit']})"
     return fact["id"], fact["output"], name, f"{best['p']:.4f}", f"{best['q']:.4f}", bool(fact["attributable"])

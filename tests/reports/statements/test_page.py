@@ -24,7 +24,7 @@ from reports.issuing.stamp import SUFFIX
 from reports.statements.document import STATEMENT
 from reports.statements.page import Statement
 from tests.reports.outputs.test_pages import visit
-from tests.support.statement_world import StatementWorld, fill_statement_world, make_statement_world
+from tests.support.statement_world import StatementWorld, fill_statement_world, make_statement_world, record_run
 from tests.support.works import NOW
 from tests.support.world import HOSTILE
 
@@ -39,6 +39,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[Registry, Written
     world = make_statement_world(tmp_path_factory.mktemp("hostile"))
     fill_statement_world(world)
     soil(world)
+    record_run(world, {HOSTILE: (0.0002, 0.0006), "Bo Example": (0.4, 0.5)})
     lost = next(each.output for each in world.drawn if each.generated and each.newest and each.passes)
     world.registry.home.sample_image(lost).unlink()
     holder = world.holder(HOSTILE)
@@ -72,6 +73,8 @@ def test_files_are_stamped_and_named_in_the_log(hostile: tuple[Registry, Written
     assert sha256_of(KINDS[stamp["kind"]](registry, stamp["subject"])) == stamp["facts_sha256"]
     assert page.count('<meta name="creditline-stamp"') == 1
     assert stamp["facts_sha256"] in page.split("</head>")[0]
+    assert "tested once over all images" in page
+    assert "your works passed the test for an effect" in page
     assert stamp["log_sha256"] in page.split("<footer")[1]
     assert len(given.files) == 4
     with registry.connection() as connection:
