@@ -302,3 +302,25 @@ def test_an_altered_code_or_support_is_found(filled: Registry) -> None:
     found = [each.what for each in examine(filled).findings if units.encoding.id in each.where]
     assert any("unit 3) have a code that does not follow from their group" in what for what in found)
     assert any("group 0) have a support" in what for what in found)
+
+
+def test_a_work_of_several_rightsholders_is_in_the_group_of_the_first(
+    registry: Registry, folder: Path, tmp_path: Path
+) -> None:
+    """And a work that changes its rightsholder later keeps its code and its group."""
+    write_pictures(folder, NAMES[:3])
+    names = ("Zoe", "Ada", "Ada")
+    rows = [
+        {"path": path, "rightsholder": name, "rightsholder_2": "Ada" if name == "Zoe" else ""}
+        for path, name in zip(NAMES, names, strict=False)
+    ]
+    register(registry, folder, OwnerTable(write_csv(tmp_path / "owners.csv", rows)))
+    units = nested(registry)
+    assert units.groups is not None
+    assert [units.groups.labels[group] for group in units.groups.group_of_unit] == list(names)
+    moved = [{**row, "rightsholder": "Kim"} for row in rows]
+    register(registry, folder, OwnerTable(write_csv(tmp_path / "moved.csv", moved)))
+    again = load_units(registry, units.encoding.id)
+    assert again.groups is not None
+    assert (again.codes.tolist(), again.groups.labels) == (units.codes.tolist(), ["Ada", "Zoe"])
+    assert again.groups.group_of_unit.tolist() == units.groups.group_of_unit.tolist()
