@@ -11,7 +11,9 @@ to be the weaker one on some kind, and no audit would gain by it.
   unit: to them it is an image from outside. Its own unit has no part in the scores.
 
 Grades are cross-fitted member-LDS, and choices start from the simplest ranker
-(:mod:`attribution.ranking.rankers.fusion`). Where given images were not graded, the simplest ranker
+(:mod:`attribution.ranking.rankers.fusion`). Half of the members cannot grade a work, so its grade
+is noisier than a sample's: given images keep the scales that samples chose, unless others are
+clearly better. Where given images were not graded, the simplest ranker
 alone orders them: what samples say about a fusion need not hold for other images. Grades depend on
 the codes, so a choice never changes which units are tested.
 """
@@ -186,7 +188,9 @@ def grade_rankers(
         _Kind.of(rankers, encoded, given, few_given) if given is not None else _Kind(None, NO_GIVEN),
     ]
     total = sum(kind.count for kind in kinds) * len(rankers)
-    graded = [kind.graded(rankers, encoded, lambda done: on_progress(done, total)) for kind in kinds]
+    on_samples = kinds[0].graded(rankers, encoded, None, lambda done: on_progress(done, total))
+    known = None if on_samples is None else _scales(rankers, on_samples)
+    graded = [on_samples, kinds[1].graded(rankers, encoded, known, lambda done: on_progress(done, total))]
     generated = _choice(rankers, kinds[0], graded[0]) or RankerChoice(_without_grades(rankers), None, kinds[0].reason)
     return Grades(
         tuple(
@@ -226,14 +230,23 @@ class _Kind:
         return 0 if self.images is None else len(self.images.images)
 
     def graded(
-        self, rankers: Sequence[Ranker], encoded: EncodedWorks, on_progress: Callable[[int], object]
+        self,
+        rankers: Sequence[Ranker],
+        encoded: EncodedWorks,
+        known: Mapping[str, float] | None,
+        on_progress: Callable[[int], object],
     ) -> _Graded | None:
         found = self.images
         if found is None:
             return None
         scored = [graded_scores(ranker, encoded, found.images, found.left_out, on_progress) for ranker in rankers]
-        alone = [fit_fusion([one], found.member_loss) for one in scored]
-        return alone, alone[0] if len(scored) == 1 else fit_fusion(scored, found.member_loss)
+        alone = [fit_fusion([one], found.member_loss, known) for one in scored]
+        return alone, alone[0] if len(scored) == 1 else fit_fusion(scored, found.member_loss, known)
+
+
+def _scales(rankers: Sequence[Ranker], graded: _Graded) -> dict[str, float]:
+    """The best scale of each ranker alone."""
+    return {one.name: found.parts[0].scale for one, found in zip(rankers, graded[0], strict=True)}
 
 
 def _choice(rankers: Sequence[Ranker], kind: _Kind, graded: _Graded | None) -> RankerChoice | None:

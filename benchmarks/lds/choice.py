@@ -97,7 +97,7 @@ def choices_on(ground: Ground, folder: Path) -> dict[str, Any]:
     pools = {"with gradients": DEFAULT, "without gradients": tuple(name for name in DEFAULT if name != GRADIENTS)}
     found = {}
     for pool, names in pools.items():
-        new = {kind: fit_fusion([summed[kind][name] for name in names], losses[kind]) for kind in summed}
+        new = new_rule({kind: [summed[kind][name] for name in names] for kind in summed}, losses)
         old = old_rule([summed["generated"][name] for name in names], losses["generated"])
         found[pool] = {
             "old": [part.to_json() for part in old],
@@ -116,6 +116,16 @@ def choices_on(ground: Ground, folder: Path) -> dict[str, Any]:
         "image_size": ground.material.network.size,
         "peers_that_failed": failed,
         "pools": found,
+    }
+
+
+def new_rule(
+    summed: dict[str, list[SummedScores]], losses: dict[str, Float64[np.ndarray, "image member"]]
+) -> dict[str, Fusion]:
+    """On samples with their own scales; on works the samples' scales are the simpler ones."""
+    known = {one.name: fit_fusion([one], losses["generated"]).parts[0].scale for one in summed["generated"]}
+    return {
+        kind: fit_fusion(parts, losses[kind], None if kind == "generated" else known) for kind, parts in summed.items()
     }
 
 
@@ -153,8 +163,9 @@ def _smaller(
             for kind in summed
         }
         old = old_rule(few["generated"], losses["generated"][:, members])
+        choices = new_rule(few, {kind: loss[:, members] for kind, loss in losses.items()})
         for kind in summed:
-            new = fit_fusion(few[kind], losses[kind][:, members]).parts
+            new = choices[kind].parts
             rows = ground.generated if kind == "generated" else ~ground.generated
             for rule, parts in (("old", old), ("new", new)):
                 left[kind][rule] += [part.name for part in parts] != [base]

@@ -16,7 +16,8 @@ So the choice starts simple and needs a reason for each step:
 A later step replaces an earlier one only if the 95 % interval of its gain over images *and* members
 (:func:`attribution.ranking.rankers.member_lds.gain_over`) lies above zero. All alternatives of a
 step share one margin, so that many of them have no more chance than one. Scales are settings of one
-ranker, none simpler than another: the best scale is taken.
+ranker, none simpler than another: the best scale is taken. Where scales are known from other images
+(:func:`fit_fusion`), these are the simpler ones, and another scale is one more alternative.
 
 No choice grades itself: each half of the images (every other one) is graded under the choice made
 on the other half. The choice in use is made on all images. It depends on the codes, through
@@ -28,7 +29,7 @@ add up like the scores.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -103,10 +104,15 @@ class Fusion:
     """The steps of the choice, in order; empty: there was no alternative, or too few images."""
 
 
-def fit_fusion(rankers: Sequence[SummedScores], member_loss: Float64[np.ndarray, "image member"]) -> Fusion:
+def fit_fusion(
+    rankers: Sequence[SummedScores],
+    member_loss: Float64[np.ndarray, "image member"],
+    known: Mapping[str, float] | None = None,
+) -> Fusion:
     """Choose scales and weights, and grade the choice by cross-fitting.
 
-    ``member_loss``: NaN leaves the member out for the image.
+    ``member_loss``: NaN leaves the member out for the image. ``known``: by ranker, the scale that
+    was chosen on other images; None: choose the scales here.
     """
     everything = np.ones(len(member_loss), dtype=np.bool_)
     tables = [_correlations(ranker, member_loss) for ranker in rankers]
@@ -114,9 +120,9 @@ def fit_fusion(rankers: Sequence[SummedScores], member_loss: Float64[np.ndarray,
     fused, grade = np.zeros(member_loss.shape), None
     if first.any() and not first.all():
         for half in (first, ~first):
-            fused[half] = _choose(rankers, tables, member_loss, ~half).scores(rankers)[half]
+            fused[half] = _choose(rankers, tables, member_loss, ~half, known).scores(rankers)[half]
         grade = grade_of(fused, member_loss)
-    chosen = _choose(rankers, tables, member_loss, everything)
+    chosen = _choose(rankers, tables, member_loss, everything, known)
     means = tuple(tuple(float(mean) for mean in table.mean(axis=1)) for table in tables)
     return Fusion(chosen.parts(rankers), grade, means, chosen.comparisons)
 
@@ -171,21 +177,25 @@ def _choose(
     tables: Sequence[Float64[np.ndarray, "scale image"]],
     member_loss: Float64[np.ndarray, "image member"],
     images: Bool[np.ndarray, " image"],
+    known: Mapping[str, float] | None,
 ) -> _Chosen:
     """The choice on these images, from the simplest ranker on."""
     count, base = len(rankers), simplest([ranker.name for ranker in rankers])
-    scales = tuple(int(table[:, images].mean(axis=1).argmax()) for table in tables)
+    if known is None:
+        scales = tuple(int(table[:, images].mean(axis=1).argmax()) for table in tables)
+    else:
+        scales = tuple(ranker.scales.index(known[ranker.name]) for ranker in rankers)
     chosen = _Chosen(scales, _alone(base, count))
     singles = [
         _Chosen((*scales[:place], scale, *scales[place + 1 :]), _alone(place, count))
         for place, ranker in enumerate(rankers)
         for scale in range(len(ranker.scales))
-        if place != base
+        if place != base or (known is not None and scale != scales[base])
     ]
-    fusions = [_Chosen(scales, tuple(row)) for row in weight_grid(count).tolist() if sum(w > 0 for w in row) > 1]
-    for alternatives in (singles, fusions):
-        chosen = _compared(rankers, chosen, alternatives, member_loss, images)
-    return chosen
+    chosen = _compared(rankers, chosen, singles, member_loss, images)
+    grid = weight_grid(count).tolist()
+    fusions = [_Chosen(chosen.scales, tuple(row)) for row in grid if sum(w > 0 for w in row) > 1]
+    return _compared(rankers, chosen, fusions, member_loss, images)
 
 
 def _compared(

@@ -161,6 +161,21 @@ def test_the_simplest_choice_is_the_first_preferred_ranker_else_the_first_named(
     assert fusion.simplest(["x", "y"]) == 0
 
 
+def test_scales_of_other_images_are_kept_unless_another_is_clearly_better() -> None:
+    """A scale that is a little better by luck does not replace the known one; a right one does."""
+    rng = np.random.default_rng(12)
+    loss = rng.normal(size=(48, 16))
+    near = -loss + rng.normal(scale=1.5, size=loss.shape)
+    lucky = near - 0.02 * loss
+    ranker = SummedScores("one", (1.0, 2.0, 3.0), np.stack([near, lucky, -loss]))
+    without = SummedScores("one", (1.0, 2.0), ranker.seen[:2])
+    assert fit_fusion([without], loss).parts == (WeightedRanker("one", 2.0, 1.0),)
+    kept = fit_fusion([without], loss, {"one": 1.0})
+    assert kept.parts == (WeightedRanker("one", 1.0, 1.0),)
+    assert kept.comparisons[0].best == (WeightedRanker("one", 2.0, 1.0),)
+    assert fit_fusion([ranker], loss, {"one": 1.0}).parts == (WeightedRanker("one", 3.0, 1.0),)
+
+
 def test_choice_does_not_grade_itself() -> None:
     """The best of fifty scales that know nothing looks good only on the images that chose it."""
     rng = np.random.default_rng(7)
