@@ -131,7 +131,7 @@ def test_gradients_through_a_reference_model(home: Creditline) -> None:
     assert [one["name"] for one in alone["ranker"]["rankers"]] == ["gradients"]
     assert home("doctor").status == 0
     withdrawn = home("withdraw", 4, "--reason", "letter", "--yes")
-    assert "its reference model was trained on withdrawn works" in withdrawn.err
+    assert "its reference model was trained on them and is out of service" in withdrawn.err
     assert "withdrawn now" in home("rankers", "--json").document["missing"]["gradients"]
     refused = home(*audit)
     assert (refused.status, refused.out) == (4, "")
