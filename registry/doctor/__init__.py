@@ -43,6 +43,7 @@ def examine(
         tables.check_numbers(connection, found)
         tables.check_references(connection, found)
         tables.check_merges(connection, found)
+        tables.check_names(connection, found)
         tables.check_identities(connection, found)
         log = verify_within(connection, registry.home, on_progress=lambda done, total: on_progress("log", done, total))
         found.checked |= {"log": log.events, "sealed rows": log.rows}

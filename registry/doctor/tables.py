@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import duckdb
 
-from registry.doctor.findings import Examination
+from registry.doctor.findings import Examination, Severity
 from registry.event_log.findings import RESTORE
 from registry.event_log.seals import NUMBERED_TABLES
 from registry.event_log.verify import DROP_FUNCTIONS, FOREIGN, foreign_functions
+from registry.rightsholders.alike_names import alike_names
 from registry.schema.create import relations_made_anew, relations_of
 from registry.storage.results import number_of
 from registry.works.identity import IDENTITY
@@ -174,6 +175,17 @@ def check_merges(connection: duckdb.DuckDBPyConnection, found: Examination) -> N
             what = f"is merged into {current}, but the record has {merged}"
             found.error("merges", f"rightsholder {number}", what, RESTORE)
     found.checked["merges"] = len(rows)
+
+
+def check_names(connection: duckdb.DuckDBPyConnection, found: Examination) -> None:
+    """Rightsholders with names that are spelled alike are pointed out."""
+    groups = alike_names(connection)
+    for group in groups:
+        where = ", ".join(f"#{number}" for number in group.ids[:10])
+        found.add(
+            "names", Severity.NOTE, f"rightsholders {where}", group.reason, "nothing needs to be done if they differ"
+        )
+    found.checked["names"] = len(groups)
 
 
 def _refer(

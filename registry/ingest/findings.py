@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+
+import duckdb
+
+from registry.rightsholders.alike_names import alike_names
 
 
 class Kind(StrEnum):
@@ -20,11 +24,13 @@ class Kind(StrEnum):
     ROW = "row"
     """A row of the owner table that was not used, or not needed."""
     CONFLICT = "conflict"
-    """The declaration contradicts the file or a former one. The work is registered as declared."""
+    """The declaration contradicts the file or another declaration. Both stay on record."""
     LICENCE = "licence"
     """The words of a licence are not understood: they permit nothing; a person must read them."""
     METADATA = "metadata"
     """Part of the embedded metadata cannot be read. The work is registered without that part."""
+    NAME = "name"
+    """A new rightsholder's name is spelled like another one's: perhaps they are one."""
     NEAR_DUPLICATE = "near duplicate"
     """Works of different rightsholders look alike, or the search was left out."""
 
@@ -36,6 +42,12 @@ class Finding:
     path: str
     kind: Kind
     reason: str
+
+
+def names_alike(connection: duckdb.DuckDBPyConnection, since: int) -> Iterator[Finding]:
+    """A finding for each group of alike names with a rightsholder of an id from ``since`` on."""
+    for group in alike_names(connection, since):
+        yield Finding(group.names[-1][:80], Kind.NAME, group.reason)
 
 
 KEPT = 10_000

@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
-from registry.ingest.findings import Finding, Kind
+from registry.ingest.findings import Finding, Kind, names_alike
 from registry.ingest.intake import Intake
 from registry.ingest.near_duplicates import NearDuplicates, find_near_duplicates
 from registry.ingest.open_sources import FileSource, open_archive, open_folder, open_shards
@@ -25,6 +25,7 @@ from registry.ingest.owners.declarations import OwnerSource
 from registry.ingest.store.data_set import SourceDataSet, name_of_archive
 from registry.ingest.store.files import FileStore
 from registry.ingest.store.unread_licences import unread_licences
+from registry.rightsholders.alike_names import next_rightsholder_id
 from registry.storage.database import Registry
 from registry.withdrawals.record import cover_later_works
 
@@ -186,6 +187,8 @@ def _register(
     cover_later_works(registry, now)
     name = data_set or (name_of_archive(registry, source.root) if source.kind == "archive" else source.name)
     into = SourceDataSet(registry, name, source.kind, source.root, now)
+    with registry.connection() as connection:
+        since = next_rightsholder_id(connection)
     intake = Intake(FileStore(registry, into, now), owners)
     intake.findings.extend(source.findings)
     done = intake.take_all(
@@ -194,6 +197,8 @@ def _register(
         BATCH,
     )
     total = intake.finish()
+    with registry.connection() as connection:
+        intake.findings.extend(names_alike(connection, since))
     seconds = {"registration": time.monotonic() - started}
     near = NearDuplicates()
     if near_duplicates:

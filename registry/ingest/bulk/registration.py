@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -25,11 +26,12 @@ import pyarrow as pa
 from registry.errors import UsageError
 from registry.event_log.events import changing
 from registry.ingest.bulk.batches import read_ahead
-from registry.ingest.bulk.store import ListStore, Stored
-from registry.ingest.findings import Finding
+from registry.ingest.bulk.store import NAMED, ListStore, Stored
+from registry.ingest.findings import Finding, names_alike
 from registry.ingest.lists import ListSource
 from registry.ingest.store.data_set import SourceDataSet
 from registry.ingest.store.unread_licences import unread_licences
+from registry.rightsholders.alike_names import next_rightsholder_id
 from registry.rightsholders.no_names import stated_rightsholder
 from registry.storage.database import Registry
 from registry.withdrawals.record import cover_later_works
@@ -78,8 +80,8 @@ class ListReport:
     signals: int = 0
     """Rights signals that the list states: in response headers, or for all its works."""
     findings: tuple[Finding, ...] = field(default=())
-    """The first conflicts and headers that were not understood, at most
-    :data:`registry.ingest.bulk.store.NAMED`.
+    """The first conflicts, words for nobody and headers that were not understood, together at most
+    :data:`registry.ingest.bulk.store.NAMED`; and as many names that are spelled alike.
     """
 
     @property
@@ -135,6 +137,8 @@ def register_list(
     # The list may name other owners: works withdrawn by the former owners stay withdrawn.
     cover_later_works(registry, now)
     into = SourceDataSet(registry, name, "list", root.absolute(), now)
+    with registry.connection() as connection:
+        since = next_rightsholder_id(connection)
     store, total = ListStore(source, into.expected_id, name), Stored()
     counts: Counter[str] = Counter()
     examples: dict[str, list[int]] = {}
@@ -154,6 +158,8 @@ def register_list(
             read += batch.read
             on_progress(read, source.rows)
     source.verify()
+    with registry.connection() as connection:
+        alike = tuple(islice(names_alike(connection, since), NAMED))
     refusals = (Refusal.of(source, reason, counts[reason], examples[reason]) for reason in counts)
     return ListReport(
         data_set=name,
@@ -171,7 +177,7 @@ def register_list(
         refusals=tuple(sorted(refusals, key=lambda refusal: (-refusal.rows, refusal.reason))),
         conflicts=total.conflicts,
         signals=total.signals,
-        findings=(*store.findings, *unread_licences(registry, into.expected_id)),
+        findings=(*store.findings, *unread_licences(registry, into.expected_id), *alike),
     )
 
 
