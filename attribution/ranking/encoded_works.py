@@ -62,7 +62,7 @@ class EncodedWorks:
     def pictures(self, rows: slice | Int64[np.ndarray, " row"]) -> Float32[np.ndarray, "row value"]:
         """Works in [0, 1], flattened channel by channel, as in torch."""
         found = self.source.pictures(rows, self.shape)
-        return found.reshape(len(found), -1)
+        return found.reshape(len(found), int(np.prod(self.shape)))
 
     @classmethod
     def in_memory(

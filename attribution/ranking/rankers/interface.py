@@ -88,7 +88,7 @@ class PixelRows:
 
     def take(self, rows: RowIndex) -> Float32[np.ndarray, "row value"]:
         found = self.bytes_of(rows)
-        return np.asarray(np.multiply(found.reshape(len(found), -1), np.float32(1.0 / 255.0), dtype=np.float32))
+        return np.asarray(np.multiply(found.reshape(len(found), self.width), np.float32(1.0 / 255.0), dtype=np.float32))
 
 
 @dataclass(frozen=True, eq=False)

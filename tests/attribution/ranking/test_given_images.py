@@ -74,6 +74,18 @@ def test_permitted_works_in_no_unit_are_images_that_no_member_saw(
     assert not np.isnan(found.member_loss[:4]).any()
 
 
+def test_no_work_that_enough_members_did_not_see_is_no_image(world: World) -> None:
+    """Where every work was seen by four of six, there is no grade, and a reason."""
+    auditor = Auditor.prepare(world.registry, world.ensemble, SETTINGS, CPU)
+    encoded, ensemble = auditor.context.encoded, world.ensemble
+    few = replace(encoded, membership=np.tile(np.arange(6) < 4, (len(encoded.codes), 1)))
+    stored = build_training_set(world.registry, ensemble.id, ensemble.encoding.id, ensemble.settings)
+    found = given_images(world.registry, ensemble, few, stored, CPU)
+    assert found.images.values.shape == (0, 192)
+    grades = grade_rankers((PixelKernel(),), few, graded_samples(world.registry, ensemble), found)
+    assert "fewer than 3 works" in grades.choices.given.not_graded
+
+
 def test_given_images_have_grades_and_a_choice_of_their_own(world: World) -> None:
     """Works are no part of the choice for samples; without works the simplest ranker is used for
     given images, and the reason says so.
