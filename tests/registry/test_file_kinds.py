@@ -43,7 +43,7 @@ KINDS = {
     b"<?xml version='1.0'?>\n<!-- x -->\n<svg xmlns='http://www.w3.org/2000/svg'/>": "an SVG drawing",
     b"<?xml version='1.0'?><rss/>": "an XML document",
     workbook(): "an Excel workbook",
-    gzip.compress(b"path,rightsholder\n"): "a file compressed by gzip",
+    gzip.compress(b"path,rightsholder\n", mtime=0): "a file compressed by gzip",
     image("PNG"): "a PNG image",
     image("JPEG"): "a JPEG image",
     image("WEBP"): "a WebP image",
