@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from registry.event_log.events import changing
 from registry.home import Home
 from registry.schema.create import create_registry
 from registry.storage.database import Registry
@@ -34,7 +35,8 @@ VERIFIED_EVERY = 97
 def build(home: Home, works: int) -> Registry:
     """Make the registry with this many works."""
     registry = create_registry(home, now=NOW)
-    with registry.connection() as connection:
+    with changing(registry, NOW) as change:
+        connection = change.connection
         connection.executemany(
             "INSERT INTO data_set (id, name, kind, root, created_at) VALUES (?, ?, 'list', ?, ?)",
             [(number, name, f"/srv/{name}.parquet", NOW) for number, name in enumerate(DATA_SETS)],
@@ -59,6 +61,7 @@ def build(home: Home, works: int) -> Registry:
         )
         connection.execute(_DECLARED, [RIGHTSHOLDERS, len(LICENCES), NOW, works])
         connection.execute(_VERIFIED, [works, VERIFIED_EVERY, NOW])
+        change.record("works registered", "the corpus", after={"registered": works})
     return registry
 
 

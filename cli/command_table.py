@@ -20,6 +20,7 @@ _PACKAGES: Mapping[tuple[str, str], Mapping[str, str]] = {
         "status": "Count what the registry holds and what it lacks.",
         "doctor": "Check the whole registry and its files.",
         "log": "List the recorded changes, and verify that the log is complete and unaltered.",
+        "keys": "Make, list and publish the keys that sign documents.",
         "migrate": "Bring an older registry to the schema of this version, and keep a copy of it.",
     },
     ("cli.commands.works", "Works and rightsholders"): {

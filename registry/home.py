@@ -13,6 +13,7 @@
     pictures/<sha256>.png               a small picture of every work that an audit lists
     training/<ensemble>/                pixels and features; can be rebuilt, safe to delete
     scores/<sha256>.parquet             supplied scores that a kept choice of rankers names
+    keys/<sha256>.pem                   the private half of a key that signs documents
     reports/                            rendered pages and tables
     filings/                            every issued version of a filing, with its answers
     locks/<job>.lock                    one process at a time trains an ensemble
@@ -75,6 +76,9 @@ class Home:
 
     def picture(self, sha256: str) -> Path:
         return self.root / "pictures" / f"{sha256}.png"
+
+    def signing_key(self, key_id: str) -> Path:
+        return self.root / "keys" / f"{key_id}.pem"
 
     def training(self, ensemble_id: str) -> Path:
         return self.root / "training" / ensemble_id

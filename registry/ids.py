@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 ID_LENGTH = 12
-"""Hex digits of an id: 48 bits, so a million ids of one kind collide with a chance of 0.2 %."""
+"""Hex digits of an id: 48 bits, so a million ids of one kind collide with a chance of 0.2 %.
+
+So a row that is found by its id is compared with the request before it is taken for it."""
 
 
 def canonical_json(value: object) -> str:
@@ -29,6 +31,11 @@ def sha256_of(value: object) -> str:
 def content_id(kind: str, value: Mapping[str, Any]) -> str:
     """The id of a thing of this ``kind``, completely described by ``value``."""
     return sha256_of({"kind": kind, **value})[:ID_LENGTH]
+
+
+def full_id(kind: str, value: Mapping[str, Any]) -> str:
+    """As :func:`content_id`, all 64 digits: for files that no row describes."""
+    return sha256_of({"kind": kind, **value})
 
 
 def sha256_of_file(path: Path) -> str:

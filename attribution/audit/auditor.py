@@ -238,7 +238,7 @@ class Auditor:
 
     def _recorded(self, subject: Subject) -> tables.Audit | None:
         """The recorded audit of a subject, if its artefact is intact."""
-        found = recorded_audit(self.context, audit_id_of(self.context, subject))
+        found = recorded_audit(self.context, audit_id_of(self.context, subject), subject)
         return found if found is not None and artefact_is_intact(self.context, found) else None
 
     def examine(self, subject: Subject, predictions: MemberPredictions, image: np.ndarray) -> Findings:

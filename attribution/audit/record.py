@@ -37,6 +37,7 @@ from registry.event_log.events import changing
 from registry.home import write_atomically, write_bytes_atomically
 from registry.ids import content_id, sha256_of_file
 from registry.outputs.history import CHOSEN_BY_DEFAULT, grades_on_record
+from registry.outputs.queries import check_subject
 from registry.storage import tables
 from registry.storage.database import Registry
 
@@ -164,10 +165,24 @@ def audit_id_of(context: AuditContext, subject: Subject) -> str:
     return content_id("audit", {**request, **ensemble})
 
 
-def recorded_audit(context: AuditContext, audit_id: str) -> tables.Audit | None:
-    """The recorded audit of this id, or None."""
+def recorded_audit(context: AuditContext, audit_id: str, subject: Subject) -> tables.Audit | None:
+    """The recorded audit of this id, or None.
+
+    Raises:
+        IntegrityError: it is of another subject or ensemble.
+    """
     with context.registry.session() as session:
-        return session.get(tables.Audit, audit_id)
+        found = session.get(tables.Audit, audit_id)
+    if found is not None:
+        asked = {
+            "ensemble_id": context.ensemble.id,
+            "subject_kind": subject.kind,
+            "sample_id": subject.sample_id,
+            "image_name": subject.image_name,
+            "image_sha256": subject.image_sha256,
+        }
+        check_subject("audit", audit_id, {name: getattr(found, name) for name in asked}, asked)
+    return found
 
 
 def artefact_is_intact(context: AuditContext, audit: tables.Audit) -> bool:
@@ -188,6 +203,8 @@ def record_audit(context: AuditContext, found: Findings, shown: Counterfactuals 
         IntegrityError: the artefact was lost, and this machine cannot reproduce the registered one.
     """
     audit_id = audit_id_of(context, found.subject)
+    # Before any file: an audit of something else with this id keeps its own.
+    existing = recorded_audit(context, audit_id, found.subject)
     jacobian, members = None, context.settings.jacobian_members
     if found.subject.sample_id is not None and context.settings.jacobian:
         jacobian = jacobian_file(context.registry.home, found.subject.sample_id, members)
@@ -198,7 +215,7 @@ def record_audit(context: AuditContext, found: Findings, shown: Counterfactuals 
     path = context.registry.home.audit(audit_id)
     write_atomically(path, partial(save_file, tensors, metadata={"format": "creditline-audit-1"}))
     _keep_pictures(context, found)
-    if recorded_audit(context, audit_id) is not None:
+    if existing is not None:
         return _as_recorded(context, audit_id)
     audit = tables.Audit(
         id=audit_id,

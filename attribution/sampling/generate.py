@@ -31,6 +31,7 @@ from registry.event_log.events import changing
 from registry.home import Home, write_bytes_atomically
 from registry.ids import canonical_json, content_id, sha256_of_file
 from registry.members.serving import service_status
+from registry.outputs.queries import check_subject
 from registry.storage import tables
 from registry.storage.database import Registry
 
@@ -129,6 +130,10 @@ def generate_samples(
     missing = {sample_id_of(ensemble, seed, sampler, prompt): seed for seed in seeds}
     with registry.session() as session:
         known = {key: found for key in missing if (found := session.get(tables.Sample, key)) is not None}
+    for key, found in known.items():
+        asked = {"ensemble_id": ensemble.id, "members_sha256": ensemble.members_sha256, "seed": missing[key]}
+        asked |= stored_request(sampler, prompt)
+        check_subject("sample", key, {name: getattr(found, name) for name in asked}, asked)
     present = [found for found in known.values() if altered_file(registry.home, found) is None]
     on_progress(len(present))
     yield from present

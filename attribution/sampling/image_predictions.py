@@ -29,7 +29,7 @@ from attribution.sampling.predictions import (
 )
 from attribution.sampling.schedule import SamplerSettings
 from registry.home import Home
-from registry.ids import content_id
+from registry.ids import full_id
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def prediction_task(
         home=Home(home.root.resolve()),
         ensemble=ensemble,
         sampler=sampler,
-        key=content_id("contrasts", asked),
+        key=full_id("contrasts", asked),
         seed=seed_of_image(sha256),
         image=2.0 * pixels - 1.0,
         label=label,

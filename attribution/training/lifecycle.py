@@ -33,6 +33,7 @@ from registry.members.manifest import (
 )
 from registry.members.register import check_against_codes, member_id, register_member
 from registry.members.serving import generations_of, service_status, works_left
+from registry.outputs.queries import check_subject
 from registry.storage import tables
 from registry.storage.database import Registry
 from registry.storage.job_lock import only_one
@@ -58,6 +59,8 @@ def create_ensemble(registry: Registry, encoding_id: str, settings: EnsembleSett
     with registry.session() as session:
         found = session.get(tables.Ensemble, ensemble_id)
     if found is not None:
+        asked = {"encoding_id": encoding_id, "settings": document}
+        check_subject("ensemble", ensemble_id, {"encoding_id": found.encoding_id, "settings": found.settings}, asked)
         return found
     now = datetime.datetime.now(datetime.UTC)
     made = tables.Ensemble(id=ensemble_id, encoding_id=encoding_id, settings=document, created_at=now)

@@ -18,9 +18,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,16 +30,18 @@ import pyarrow as pa
 from sqlmodel import SQLModel
 
 from registry.errors import InputError, IntegrityError
-from registry.event_log.seals import NUMBERED_TABLES, Seal, Seals, digest_of_key, digests_of_ranges
+from registry.event_log.event_tree import EventTree
+from registry.event_log.parts import Part, parts_of_key, parts_of_range, sha256_of_parts, store_parts
+from registry.event_log.published_keys import published_keys
+from registry.event_log.seals import NUMBERED_TABLES, Seal, Seals
 from registry.home import write_bytes_atomically
 from registry.ids import canonical_json
 from registry.storage.database import Registry
-from registry.storage.row_hash import Digest
 
 GENESIS = "0" * 64
 """The hash before the first event."""
-LARGEST_HEAD = 4096
-"""Bytes of the file that keeps the newest hash."""
+LARGEST_HEAD = 2**20
+"""Bytes of the file that keeps the newest hash and the public keys."""
 LISTED = 10_000
 """Works that an event lists by id. An event about more works states only their number."""
 
@@ -56,7 +58,7 @@ class Change:
     """The largest id of each numbered table before this change."""
     _events: list[tuple[str, str, Any, Any]] = field(default_factory=list)
     _keys: list[tuple[str, str]] = field(default_factory=list)
-    _digests: dict[str, tuple[int, Digest]] = field(default_factory=dict)
+    _parts: dict[str, Sequence[Part]] = field(default_factory=dict)
     _permission_changes: list[pa.Table] = field(default_factory=list)
 
     def record(self, kind: str, subject: str, *, before: Any = None, after: Any = None) -> None:  # noqa: ANN401 - any JSON
@@ -67,13 +69,13 @@ class Change:
         """Also seal the rows of a key of :data:`registry.event_log.seals.KEYED_TABLES`."""
         self._keys.append((table, key))
 
-    def add_digest(self, table: str, first: int, digest: Digest) -> None:
-        """The digest over all rows that this change adds to a numbered table, from id ``first`` on.
+    def add_parts(self, table: str, parts: Sequence[Part]) -> None:
+        """The parts over all rows that this change adds to a numbered table.
 
         A bulk load hashes its rows while they are in memory, so they are not read back. If the
         change added other rows to the table as well, all are read and hashed together instead.
         """
-        self._digests[table] = first, digest
+        self._parts[table] = parts
 
     def record_permission_changes(self, changes: pa.Table) -> None:
         """Add changed permissions: ``asset_id``, ``former`` and ``current``, a row per work.
@@ -112,32 +114,34 @@ class Change:
     def _close(self) -> tuple[int, str] | None:
         """Append the events, the last one with the seals; returns the new end of the log."""
         self._record_permission_events()
-        seals = self._new_seals()
+        seals, parts = self._new_seals()
         if seals.rows and not self._events:
             # A defect of creditline: rows without an event look like forged ones.
             raise RuntimeError(f"rows were added without an event: {[seal.to_json() for seal in seals.rows]}")
         if not self._events:
             return None
         sequence, previous = head_of(self.connection)
-        for number, (kind, subject, before, after) in enumerate(self._events, start=1):
-            sequence += 1
-            event = {
-                "sequence": sequence,
-                "recorded_at": time_text(self.now),
-                "actor": self.actor,
-                "kind": kind,
-                "subject": subject,
-                "before": None if before is None else canonical_json(before),
-                "after": None if after is None else canonical_json(after),
-                "seals": (seals if number == len(self._events) else Seals()).to_text(),
-                "previous_sha256": previous,
-            }
-            previous = event_sha256(event)
-            self.connection.execute(
-                "INSERT INTO event (sequence, recorded_at, actor, kind, subject, before, after, seals, previous_sha256, "
-                "sha256) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [*{**event, "recorded_at": self.now}.values(), previous],
+        tree = EventTree.read(self.connection, sequence)
+        if tree is None:
+            raise IntegrityError(
+                "the hashes over the log (table event_node) were edited, so nothing can be added to it; "
+                "`creditline log verify` says more"
             )
+        for number, (kind, subject, before, after) in enumerate(self._events, start=1):
+            sequence, previous = append_event(
+                self.connection,
+                tree,
+                now=self.now,
+                actor=self.actor,
+                kind=kind,
+                subject=subject,
+                before=before,
+                after=after,
+                seals=seals if number == len(self._events) else Seals(),
+                previous=previous,
+            )
+        tree.store(self.connection)
+        store_parts(self.connection, sequence, parts)
         return sequence, previous
 
     def _record_permission_events(self) -> None:
@@ -163,20 +167,68 @@ class Change:
                 "permission changed", subject, before={"permission": former}, after={"permission": current, **listed}
             )
 
-    def _new_seals(self) -> Seals:
+    def _new_seals(self) -> tuple[Seals, list[Part]]:
         through = largest_ids(self.connection, self._through)
-        seals = []
+        seals: list[Seal] = []
+        every: list[Part] = []
         for table, last in through.items():
             first = self._through.get(table, -1) + 1
             if last >= first:
-                start, found = self._digests.get(table, (-1, Digest(0, "")))
-                if (start, start + found.rows - 1) != (first, last):
-                    (found,) = digests_of_ranges(self.connection, table, [(first, last)])
-                seals.append(Seal(table, found.rows, found.sha256, first=first, last=last))
+                parts = self._parts.get(table, ())
+                if not parts or (parts[0].first, parts[-1].last) != (first, last):
+                    parts = parts_of_range(self.connection, table, first, last)
+                seals.append(_seal(table, parts, first=first, last=last))
+                every += parts
         for table, key in self._keys:
-            found = digest_of_key(self.connection, table, key)
-            seals.append(Seal(table, found.rows, found.sha256, key=key))
-        return Seals(tuple(seals), through)
+            parts = parts_of_key(self.connection, table, key)
+            seals.append(_seal(table, parts, key=key))
+            every += parts
+        return Seals(tuple(seals), through), every
+
+
+def _seal(
+    table: str, parts: Sequence[Part], *, first: int | None = None, last: int | None = None, key: str | None = None
+) -> Seal:
+    return Seal(table, sum(part.rows for part in parts), sha256_of_parts(parts), first, last, key, len(parts))
+
+
+def append_event(
+    connection: duckdb.DuckDBPyConnection,
+    tree: EventTree,
+    *,
+    now: datetime,
+    actor: str,
+    kind: str,
+    subject: str,
+    before: Any = None,  # noqa: ANN401 - any JSON
+    after: Any = None,  # noqa: ANN401 - any JSON
+    seals: Seals,
+    previous: str | None = None,
+) -> tuple[int, str]:
+    """Append an event to the table and to ``tree``, the tree over all before; returns its place.
+
+    ``previous``: the hash of the event before, where it is known.
+    """
+    sequence = tree.count + 1
+    event = {
+        "sequence": sequence,
+        "recorded_at": time_text(now),
+        "actor": actor,
+        "kind": kind,
+        "subject": subject,
+        "before": None if before is None else canonical_json(before),
+        "after": None if after is None else canonical_json(after),
+        "seals": replace(seals, tree=tree.root).to_text(),
+        "previous_sha256": head_of(connection)[1] if previous is None else previous,
+    }
+    sha256 = event_sha256(event)
+    connection.execute(
+        "INSERT INTO event (sequence, recorded_at, actor, kind, subject, before, after, seals, previous_sha256, "
+        "sha256) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [*{**event, "recorded_at": now}.values(), sha256],
+    )
+    tree.append(sha256)
+    return sequence, sha256
 
 
 @contextmanager
@@ -207,11 +259,12 @@ def changing(registry: Registry, now: datetime) -> Iterator[Change]:
         head = change._close()
         if head is not None and written is None:
             # A log with events always has its file, so a missing file was removed.
-            _write_head(registry.home.log_head, 0, GENESIS)
+            _write_head(registry.home.log_head, 0, GENESIS, {})
+        keys = published_keys(connection)
     # After the commit: if the process is killed in between, the file is behind, which is harmless.
     if head is not None:
         try:
-            _write_head(registry.home.log_head, *head)
+            _write_head(registry.home.log_head, *head, keys)
         except InputError as error:
             raise InputError(f"the change is recorded, but {error}; the next change writes it again") from error
 
@@ -235,14 +288,15 @@ def restore_head(registry: Registry, now: datetime) -> tuple[int, str] | None:
         if written is not None:
             check_head(connection, written, path)
             return None
-        _write_head(path, *head)
+        _write_head(path, *head, published_keys(connection))
     with changing(registry, now) as change:
         change.record("log head restored", "log", after={"sequence": head[0], "sha256": head[1]})
     return head
 
 
-def _write_head(path: Path, sequence: int, sha256: str) -> None:
-    write_bytes_atomically(path, (canonical_json({"sequence": sequence, "sha256": sha256}) + "\n").encode())
+def _write_head(path: Path, sequence: int, sha256: str, keys: Mapping[str, str]) -> None:
+    document = {"sequence": sequence, "sha256": sha256, **({"keys": dict(keys)} if keys else {})}
+    write_bytes_atomically(path, (canonical_json(document) + "\n").encode())
 
 
 def read_head(path: Path) -> tuple[int, str] | None:

@@ -59,3 +59,5 @@ class SealedRows:
     ranges: dict[str, list[tuple[int, Seal]]] = field(default_factory=lambda: {table: [] for table in NUMBERED_TABLES})
     keys: dict[str, dict[str, tuple[int, Seal]]] = field(default_factory=lambda: {table: {} for table in KEYED_TABLES})
     """The newest seal of each table and key."""
+    divided: list[tuple[int, Seal]] = field(default_factory=list)
+    """All seals with parts."""

@@ -15,7 +15,8 @@ MOVED, MISSING, REGISTERED, ROOT_MOVED = "works moved", "works missing", "works 
 SUPERSEDED = "works superseded"
 """Kinds of events that change these columns. Moved works: [id, path]. Works found again are part of
 what was registered. A listed work that its file superseded is missing: [former id, new id]."""
-_KINDS = (MOVED, MISSING, REGISTERED, ROOT_MOVED, SUPERSEDED)
+KINDS = (MOVED, MISSING, REGISTERED, ROOT_MOVED, SUPERSEDED)
+"""All kinds of events that :class:`LocationHistory` reads."""
 
 
 @dataclass
@@ -35,7 +36,7 @@ class LocationHistory:
     """Events of these kinds that creditline did not write in this form."""
 
     def read(self, event: Mapping[str, Any]) -> None:
-        if event["kind"] not in _KINDS:
+        if event["kind"] not in KINDS:
             return
         try:
             before, after = (json.loads(event[name] or "null") for name in ("before", "after"))

@@ -8,7 +8,7 @@ Rows of the *numbered* tables are sealed by the range of ids that a change added
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,6 +88,9 @@ class Seal:
     first: int | None = None
     last: int | None = None
     key: str | None = None
+    parts: int | None = None
+    """Number of parts that ``sha256`` is over, see :mod:`registry.event_log.parts`; None in logs of
+    schema 3: ``sha256`` is over the rows."""
 
     def to_json(self) -> dict[str, Any]:
         """The fields, without those that are None."""
@@ -101,10 +104,14 @@ class Seals:
     rows: tuple[Seal, ...] = ()
     through: Mapping[str, int] = field(default_factory=dict)
     """The last id of each table. The newest event has all, so earlier ones need not be read."""
+    tree: str | None = None
+    """The root over all events before this one, see :mod:`registry.event_log.event_tree`; None in
+    logs of schema 3."""
 
     def to_text(self) -> str:
         """Canonical JSON, for the event's column."""
-        return canonical_json({"rows": [seal.to_json() for seal in self.rows], "through": dict(self.through)})
+        fields = {"rows": [seal.to_json() for seal in self.rows], "through": dict(self.through)}
+        return canonical_json(fields if self.tree is None else {**fields, "tree": self.tree})
 
     @classmethod
     def parse(cls, text: str) -> Seals:
@@ -117,47 +124,29 @@ class Seals:
             document = json.loads(text)
             rows = tuple(Seal(**fields) for fields in document["rows"])
             through = {str(table): int(last) for table, last in document["through"].items()}
+            tree = document.get("tree")
         except (TypeError, KeyError, AttributeError, RecursionError) as error:
             raise ValueError(f"not seals: {error}") from error
         for seal in rows:
             numbered = seal.table in NUMBERED_TABLES and type(seal.first) is type(seal.last) is int
             if not numbered and not (seal.table in KEYED_TABLES and isinstance(seal.key, str)):
                 raise ValueError(f"not a seal of any table: {str(seal)[:200]}")
-        return cls(rows, through)
+        if tree is not None and not isinstance(tree, str):
+            raise ValueError("not seals: the root over the events before is no text")
+        return cls(rows, through, tree)
 
 
-def sealed_columns(table: str) -> list[str]:
-    """The sealed columns of a table, in the schema's order."""
-    # Imported late: defining the tables takes half a second.
-    from sqlmodel import SQLModel
-
-    import registry.storage.tables  # noqa: F401
-
-    columns = SQLModel.metadata.tables[table].columns.keys()
-    return [name for name in columns if name not in CURRENT_COLUMNS.get(table, ())]
-
-
-def digest_of_rows(schema: pa.Schema, rows: pa.Table, constants: Mapping[str, Any]) -> Digest:
-    """The digest over rows about to be added, by id, equal to :func:`digests_of_ranges` afterwards.
-
-    Args:
-        schema: of the table's sealed columns, see :func:`schema_of`.
-        rows: columns of the new rows; a column that is neither here nor constant is null.
-        constants: columns with one value for all rows.
-    """
-    found = RowHash(schema)
-    for batch in rows.to_batches(BATCH):
-        columns = []
-        for field_ in schema:
-            if field_.name in rows.column_names:
-                columns.append(batch.column(field_.name))
-            elif constants.get(field_.name) is not None:
-                value = pa.scalar(constants[field_.name], field_.type)
-                columns.append(pa.repeat(value, batch.num_rows))
-            else:
-                columns.append(pa.nulls(batch.num_rows, field_.type))
-        found.update(pa.RecordBatch.from_arrays(columns, names=schema.names))
-    return found.digest()
+def with_constants(schema: pa.Schema, batch: pa.RecordBatch, constants: Mapping[str, Any]) -> pa.RecordBatch:
+    """The batch with all columns of ``schema``: constant ones, and null ones where it has none."""
+    columns = []
+    for field_ in schema:
+        if field_.name in batch.schema.names:
+            columns.append(batch.column(field_.name))
+        elif constants.get(field_.name) is not None:
+            columns.append(pa.repeat(pa.scalar(constants[field_.name], field_.type), batch.num_rows))
+        else:
+            columns.append(pa.nulls(batch.num_rows, field_.type))
+    return pa.RecordBatch.from_arrays(columns, names=schema.names)
 
 
 def digests_of_ranges(
@@ -180,8 +169,8 @@ def digests_of_ranges(
     waiting = iter(ranges)
     first, last = next(waiting)
     rows: RowHash | None = None
-    for found in _rows_in_order(connection, table, condition, values, ("id",)):
-        batch = _as_added(found, table, first_values or {})
+    for found in rows_in_order(connection, table, condition, values, ("id",)):
+        batch = as_added(found, table, first_values or {})
         ids = batch.column("id").to_numpy()
         on_rows(len(ids))
         rows = rows or RowHash(batch.schema)
@@ -208,45 +197,31 @@ def digest_of_key(
     """The digest over the rows of a keyed table that belong to a key."""
     column, order = KEYED_TABLES[table]
     rows = RowHash(schema_of(connection, table))
-    for batch in _rows_in_order(connection, table, f"{column} = ?", [key], order):
+    for batch in rows_in_order(connection, table, f"{column} = ?", [key], order):
         rows.update(batch)
         on_rows(batch.num_rows)
     return rows.digest()
 
 
-def digests_of_keys(connection: duckdb.DuckDBPyConnection, table: str) -> Iterator[tuple[str, Digest]]:
-    """The digest of every key of a keyed table, in one pass; for tables not filled in bulk."""
-    column, order = KEYED_TABLES[table]
-    found = connection.execute(f"{_select(table)} ORDER BY {', '.join((column, *order))}")
-    rows, current = None, None
-    for batch in found.to_arrow_reader(BATCH):
-        keys = batch.column(column).to_pylist()
-        start = 0
-        for end in _ends_of_runs(keys):
-            if rows is None or keys[start] != current:
-                if rows is not None and current is not None:
-                    yield current, rows.digest()
-                rows, current = RowHash(batch.schema), keys[start]
-            rows.update(batch.slice(start, end - start))
-            start = end
-    if rows is not None and current is not None:
-        yield current, rows.digest()
-
-
-def _ends_of_runs(keys: Sequence[str]) -> Iterable[int]:
-    return [number for number in range(1, len(keys)) if keys[number] != keys[number - 1]] + (
-        [len(keys)] if keys else []
-    )
-
-
-def _rows_in_order(
-    connection: duckdb.DuckDBPyConnection, table: str, condition: str, values: list[Any], order: tuple[str, ...]
+def rows_in_order(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    condition: str,
+    values: list[Any],
+    order: tuple[str, ...],
+    *,
+    few: bool = False,
 ) -> Iterator[pa.RecordBatch]:
-    """The sealed columns of rows, sorted by ``order`` unless they are in that order already."""
+    """The sealed columns of rows, sorted by ``order`` unless they are in that order already.
+
+    ``few``: sort without asking first.
+    """
     listed = ", ".join(order)
-    keys = connection.execute(f"SELECT {listed} FROM {table} WHERE {condition}", values)  # noqa: S608 - our tables
-    sorting = "" if _ascending(keys.to_arrow_reader(BATCH), order) else f" ORDER BY {listed}"
-    found = connection.execute(f"{_select(table)} WHERE {condition}{sorting}", values)
+    sorting = f" ORDER BY {listed}"
+    if not few:
+        keys = connection.execute(f"SELECT {listed} FROM {table} WHERE {condition}", values)  # noqa: S608 - our tables
+        sorting = "" if _ascending(keys.to_arrow_reader(BATCH), order) else sorting
+    found = connection.execute(f"{select_sealed(table)} WHERE {condition}{sorting}", values)
     yield from found.to_arrow_reader(_WIDE.get(table, BATCH))
 
 
@@ -272,7 +247,8 @@ def _ascending(reader: pa.RecordBatchReader, order: tuple[str, ...]) -> bool:
     return True
 
 
-def _as_added(batch: pa.RecordBatch, table: str, first_values: Mapping[int, str | None]) -> pa.RecordBatch:
+def as_added(batch: pa.RecordBatch, table: str, first_values: Mapping[int, str | None]) -> pa.RecordBatch:
+    """Rows as they were sealed; ``first_values``: by id, where the moved column has changed."""
     if not first_values:
         return batch
     name = MOVED_COLUMNS[table]
@@ -283,10 +259,12 @@ def _as_added(batch: pa.RecordBatch, table: str, first_values: Mapping[int, str 
     return batch.set_column(place, batch.schema.field(place), pa.array(restored, batch.schema.field(place).type))
 
 
-def _select(table: str) -> str:
-    return "SELECT {} FROM {}".format(", ".join(f'"{name}"' for name in sealed_columns(table)), table)  # noqa: S608 - our tables
+def select_sealed(table: str) -> str:
+    """SQL: the sealed columns of a table's rows."""
+    left_out = ", ".join(sorted(CURRENT_COLUMNS.get(table, ())))
+    return f"SELECT *{f' EXCLUDE ({left_out})' if left_out else ''} FROM {table}"  # noqa: S608 - our tables
 
 
 def schema_of(connection: duckdb.DuckDBPyConnection, table: str) -> pa.Schema:
     """The sealed columns of a table, with the types that they are fetched with."""
-    return connection.execute(f"{_select(table)} LIMIT 0").to_arrow_table().schema
+    return connection.execute(f"{select_sealed(table)} LIMIT 0").to_arrow_table().schema

@@ -11,26 +11,27 @@ Limit: a person who can write everything, the file beside the registry included,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from registry.errors import IntegrityError, UsageError
+from registry.event_log.event_tree import EventTree, is_sha256
 from registry.event_log.events import GENESIS, check_head, event_sha256, read_head, time_text
 from registry.event_log.findings import Progress, SealedRows, Verification
+from registry.event_log.parts import DIVIDED, Kept, kept_parts, sha256_of_parts
 from registry.event_log.row_checks import verify_rows
 from registry.event_log.seals import Seals
+from registry.event_log.stored_events import stored_events
 from registry.home import Home
 from registry.storage.database import Registry
 
-_FIELDS = ("sequence", "actor", "kind", "subject", "before", "after", "seals", "previous_sha256", "sha256")
 FOREIGN = "the registry has functions that creditline did not define and that may replace DuckDB's: {}"
 DROP_FUNCTIONS = "drop them with DuckDB (DROP MACRO), and verify again"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def verify(
@@ -63,8 +64,10 @@ def verify_within(
         # No query can be trusted.
         found.fault(None, FOREIGN.format(", ".join(functions[:20])), DROP_FUNCTIONS)
         return found
-    seals = _verify_chain(connection, found, expect)
+    seals, tree = _verify_chain(connection, found, expect)
     _verify_head_file(home, connection, found)
+    _verify_tree(connection, tree, found)
+    _verify_index(connection, seals, found)
     verify_rows(connection, found, seals, on_progress)
     return found
 
@@ -76,28 +79,14 @@ def foreign_functions(connection: duckdb.DuckDBPyConnection) -> list[str]:
     return sorted({str(name) for (name,) in rows})
 
 
-def _events(connection: duckdb.DuckDBPyConnection) -> Iterator[dict[str, Any]]:
-    """Events in order. A time that no clock can show becomes None: no event was hashed with it."""
-    columns = ", ".join(f'"{name}"' for name in _FIELDS)
-    # The values are not trusted: a time may be infinite, or beyond Python's range.
-    cursor = connection.execute(
-        f"SELECT CASE WHEN isfinite(recorded_at) THEN epoch_us(recorded_at) END, {columns} FROM event ORDER BY sequence"  # noqa: S608 - constants
-    )
-    while rows := cursor.fetchmany(1000):
-        for microseconds, *values in rows:
-            try:
-                moment = time_text(_EPOCH + timedelta(microseconds=microseconds))
-            except (OverflowError, TypeError):
-                moment = None
-            yield {"recorded_at": moment, **dict(zip(_FIELDS, values, strict=True))}
-
-
-def _verify_chain(connection: duckdb.DuckDBPyConnection, found: Verification, expect: str | None) -> SealedRows:
-    sealed = SealedRows()
+def _verify_chain(
+    connection: duckdb.DuckDBPyConnection, found: Verification, expect: str | None
+) -> tuple[SealedRows, EventTree]:
+    sealed, tree = SealedRows(), EventTree()
     sequence, previous, latest = 0, GENESIS, ""
     expected = expect in (None, GENESIS)
     backwards = 0
-    for event in _events(connection):
+    for event in stored_events(connection):
         number = event["sequence"]
         if number != sequence + 1:
             gap = f"event {sequence + 1} is" if number == sequence + 2 else f"events {sequence + 1} to {number - 1} are"
@@ -108,7 +97,8 @@ def _verify_chain(connection: duckdb.DuckDBPyConnection, found: Verification, ex
             )
         if event_sha256(event) != event["sha256"]:
             found.fault(number, f"event {number} ({event['kind']}, {event['subject']}) was edited: its hash is another")
-        _take_seals(event, sealed, found)
+        _take_seals(event, sealed, tree.root, found)
+        tree.append(event["sha256"] if is_sha256(event["sha256"]) else GENESIS)
         found.history.read(event)
         backwards += event["recorded_at"] is not None and event["recorded_at"] < latest
         latest = max(latest, event["recorded_at"] or "")
@@ -126,22 +116,30 @@ def _verify_chain(connection: duckdb.DuckDBPyConnection, found: Verification, ex
             f"no event has the expected hash {expect}: this log does not go on from there; it was cut off or rewritten",
             "find the copy of the registry that has this hash, and what happened to it since",
         )
-    return sealed
+    return sealed, tree
 
 
-def _take_seals(event: Mapping[str, Any], sealed: SealedRows, found: Verification) -> None:
+def _take_seals(event: Mapping[str, Any], sealed: SealedRows, root: str, found: Verification) -> None:
     number = event["sequence"]
     try:
         seals = Seals.parse(event["seals"])
     except ValueError:
         found.fault(number, f"event {number} has seals that cannot be read: it was edited")
         return
+    if seals.tree not in (None, root):
+        found.fault(number, f"event {number} states another hash over the events before it: one of them was edited")
+    sealed.divided += [(number, seal) for seal in seals.rows if seal.parts is not None]
     for seal in seals.rows:
         if seal.first is None or seal.last is None:
             sealed.keys[seal.table][seal.key or ""] = number, seal
             continue
         before = sealed.ranges[seal.table]
-        if seal.last < seal.first or (before and seal.first <= (before[-1][1].last or 0)):
+        divided = [
+            place for place, (_, each) in enumerate(before) if (each.first, each.last) == (seal.first, seal.last)
+        ]
+        if event["kind"] == DIVIDED and divided and before[divided[0]][1].parts is None:
+            before[divided[0]] = number, seal
+        elif seal.last < seal.first or (before and seal.first <= (before[-1][1].last or 0)):
             found.fault(
                 number, f"event {number} seals rows of {seal.table} that an earlier one has sealed: it was edited"
             )
@@ -162,6 +160,32 @@ def _verify_head_file(home: Home, connection: duckdb.DuckDBPyConnection, found: 
         found.notes.append(
             f"{path.name} is {behind} events behind, as after an interruption; the next change brings it up"
         )
+
+
+def _verify_tree(connection: duckdb.DuckDBPyConnection, tree: EventTree, found: Verification) -> None:
+    connection.register("computed_nodes", tree.new_nodes())
+    (altered,) = connection.execute(
+        "SELECT count(*) FROM (SELECT level, place, sha256 FROM event_node) AS kept "
+        "FULL JOIN computed_nodes AS computed USING (level, place) WHERE kept.sha256 IS DISTINCT FROM computed.sha256"
+    ).fetchall()[0]
+    connection.unregister("computed_nodes")
+    if altered:
+        found.fault(None, f"{altered:,} hashes over the log (table event_node) are not those of its events")
+
+
+def _verify_index(connection: duckdb.DuckDBPyConnection, sealed: SealedRows, found: Verification) -> None:
+    """The table of parts has the parts of every seal, and no others."""
+    kept: dict[tuple[int, str, str | None], list[Kept]] = {}
+    for part in kept_parts(connection):
+        kept.setdefault((part.sequence, part.table, part.key), []).append(part)
+    for event, seal in sealed.divided:
+        every = kept.get((event, seal.table, seal.key), [])
+        of_seal = [part for part in every if seal.key or (seal.first or 0) <= (part.first or 0) <= (seal.last or 0)]
+        if sha256_of_parts(of_seal) != seal.sha256:
+            found.fault(event, f"the parts of event {event}'s seal over {seal.table} (table seal_part) were edited")
+        every[:] = [part for part in every if part not in of_seal]
+    if extra := sum(len(listed) for listed in kept.values()):
+        found.fault(None, f"{extra:,} parts of seals (table seal_part) were added without an event")
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sqlalchemy import text
 from sqlmodel import Session, col, select
 
 from registry.errors import IntegrityError, NotFoundError
+from registry.ids import canonical_json
 from registry.storage.tables import Audit, Candidate, Encoding, Ensemble, Sample, Unit
 from registry.works.queries import find_by_prefix, latest_ensemble
 
@@ -36,6 +39,20 @@ def ensemble_with_encoding(session: Session, ensemble_id: str) -> tuple[Ensemble
             f"ensemble {ensemble_id} names encoding {ensemble.encoding_id}, which is not registered: restore the registry"
         )
     return ensemble, encoding
+
+
+def check_subject(kind: str, name: str, recorded: Mapping[str, object], asked: Mapping[str, object]) -> None:
+    """Compare a row that was found by its short id with the request that has this id.
+
+    Raises:
+        IntegrityError: the row is about something else: two requests have one id.
+    """
+    differing = sorted(field for field in asked if canonical_json(recorded.get(field)) != canonical_json(asked[field]))
+    if differing:
+        raise IntegrityError(
+            f"{kind} {name} is on record for another request ({', '.join(differing)} differ): two requests have one id; change "
+            "a setting of this one"
+        )
 
 
 def samples_of(session: Session, ensemble_id: str) -> list[Sample]:

@@ -82,9 +82,14 @@ def _recompute_rights(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def find_stale(connection: duckdb.DuckDBPyConnection) -> list[int]:
-    """Ids of works with columns that do not follow from the rows: something else wrote there."""
-    with selected_works(connection, None):
+def find_stale(
+    connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int] | NDArray[np.int64] | None = None
+) -> list[int]:
+    """Ids of works with columns that do not follow from the rows: something else wrote there.
+
+    ``asset_ids``: the works to look at; None: all.
+    """
+    with selected_works(connection, asset_ids):
         rows = connection.execute(
             f"SELECT asset.id FROM asset JOIN ({_RIGHTS}) AS current ON asset.id = current.asset_id "  # noqa: S608 - constants
             f"JOIN ({EFFECTIVE}) AS effective ON asset.id = effective.asset_id "

@@ -15,6 +15,7 @@ from pathlib import Path
 import duckdb
 
 from registry.errors import RegistryError, SchemaVersionError
+from registry.event_log.divide import divide_seals
 from registry.schema.create import relations_made_anew, relations_of
 from registry.schema.views import create_views
 from registry.storage.database import Registry
@@ -45,7 +46,10 @@ def _codes_by_format(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-STEPS: tuple[Step, ...] = (Step(4, "codes have a format, and may nest in supports of groups", _codes_by_format),)
+STEPS: tuple[Step, ...] = (
+    Step(4, "codes have a format, and may nest in supports of groups", _codes_by_format),
+    Step(5, "seals have parts, and the log has a tree of hashes", divide_seals),
+)
 """Schema 3 is the first that was released, so no step leads to it."""
 
 
@@ -127,11 +131,28 @@ def _copy(registry: Registry, found: int, now: datetime) -> Path:
     with registry.connection() as connection:
         name = str(connection.execute("SELECT current_database()").fetchall()[0][0])
         connection.execute(f"ATTACH {_quoted(str(part))} AS copied")
-        connection.execute(f'COPY FROM DATABASE "{name}" TO copied')
+        connection.execute(f'COPY FROM DATABASE "{name}" TO copied (SCHEMA)')
+        for table in _referenced_first(connection):
+            connection.execute(f'INSERT INTO copied."{table}" SELECT * FROM "{table}"')  # noqa: S608 - its own tables
     with registry.connection() as connection:
         connection.execute("DETACH copied")
     part.replace(place)
     return place
+
+
+def _referenced_first(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """All tables, each after those that its foreign keys name: DuckDB copies them in any order."""
+    here = "database_name = current_database()"
+    query = f"SELECT table_name FROM duckdb_tables() WHERE {here}"  # noqa: S608 - a constant
+    tables = [str(table) for (table,) in connection.execute(query).fetchall()]
+    references = connection.execute(
+        f"SELECT table_name, referenced_table FROM duckdb_constraints() WHERE {here} AND constraint_type = 'FOREIGN KEY'"  # noqa: S608 - a constant
+    ).fetchall()
+    ordered: list[str] = []
+    while len(ordered) < len(tables):
+        waiting = {table for table, named in references if named not in ordered and named != table}
+        ordered += [table for table in tables if table not in ordered and table not in waiting]
+    return ordered
 
 
 def _quoted(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Schemas 1 and 2 were those of the versions before the first release; no step leads from there."""
 
 TABLES = frozenset(
@@ -22,6 +22,7 @@ TABLES = frozenset(
         "encoding_codes",
         "ensemble",
         "event",
+        "event_node",
         "fingerprint",
         "licence",
         "member",
@@ -34,6 +35,7 @@ TABLES = frozenset(
         "rightsholder_merge",
         "sample",
         "schema_version",
+        "seal_part",
         "site_policy",
         "unit",
         "unit_asset",

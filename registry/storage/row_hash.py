@@ -56,12 +56,24 @@ class RowHash:
         parts = [self.rows, [column.summary() for column in self._columns]]
         return Digest(self.rows, sha256(canonical_json(parts).encode()).hexdigest())
 
+    def by_column(self) -> dict[str, str]:
+        """A hash per column, without columns that are null in all rows.
+
+        So a column that a later schema adds leaves the hashes of earlier rows as they are.
+        """
+        return {
+            column.name: sha256(canonical_json([self.rows, column.summary()]).encode()).hexdigest()
+            for column in self._columns
+            if column.has_values
+        }
+
 
 class _ColumnHash:
     """Running hashes of one column: where nulls begin or end, the lengths of texts, the values."""
 
     def __init__(self, name: str, kind: pa.DataType) -> None:
-        self._name = name
+        self.name = name
+        self.has_values = False
         self._kind = _kind_of(name, kind)
         self._hashes = tuple(blake3() for _ in range(3))
         self._rows = 0
@@ -78,6 +90,7 @@ class _ColumnHash:
         values = column.drop_null() if column.null_count else column
         if not len(values):
             return
+        self.has_values = True
         if self._kind not in _TEXTS:
             contents.update(_fixed(values, self._kind).view(np.uint8).data)
             return
@@ -90,7 +103,7 @@ class _ColumnHash:
 
     def summary(self) -> list[str]:
         """The part of the rows' hash that this column contributes."""
-        return [self._name, self._kind, *(each.hexdigest() for each in self._hashes)]
+        return [self.name, self._kind, *(each.hexdigest() for each in self._hashes)]
 
 
 _TEXTS = ("text", "bytes")

@@ -39,6 +39,7 @@ STATED = (
     "with that in the maker's log, in the event `certificate made`.",
 )
 """Statements of the maker that a check does not show."""
+ALTERED = "the document was altered: its hash is not the one stated in it"
 
 
 class _Frozen(BaseModel):
@@ -121,15 +122,18 @@ def document_hash(fields: Mapping[str, JsonValue]) -> str:
 def check(data: bytes, manifests: Path | None = None) -> tuple[Certificate, list[str]]:
     """Check a certificate without a registry; returns it with its problems, none if it holds.
 
+    An alteration comes first.
+
     ``manifests`` is a folder with trusted manifests: ``*.json``, or members' folders.
 
     Raises:
         InputError: the document is not a certificate, or the folder has no manifest.
     """
     certificate = _parse(data)
-    problems = _member_problems(certificate)
+    problems = []
     if document_hash(certificate.model_dump(mode="json")) != certificate.document_sha256:
-        problems.append("the document was altered: its hash is not the one stated in it")
+        problems.append(ALTERED)
+    problems += _member_problems(certificate)
     members = {member.id: member for member in certificate.in_service}
     expected = {(work.sha256, member.id) for work in certificate.works for member in certificate.in_service}
     shown = set()

@@ -11,8 +11,10 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from registry.basis.check import checked_head
+from registry.basis.rows import Basis
 from registry.errors import CapacityError, InputError, NotFoundError, UsageError
-from registry.event_log.events import changing, head_of
+from registry.event_log.events import changing
 from registry.members.merkle import MerkleTree
 from registry.members.register import check_member
 from registry.members.serving import ServiceStatus, service_status
@@ -28,6 +30,7 @@ from registry.withdrawals.certificate import (
 )
 from registry.withdrawals.record import cover_later_works
 
+EVENT = "certificate made"
 _NOT_YET = "0" * 64
 MOST_PROOFS = 20_000
 """Works times members in one certificate; a proof takes a few kilobytes."""
@@ -53,7 +56,8 @@ def certify(registry: Registry, asset_ids: Sequence[int], ensemble_id: str, now:
             trained, or members in service that changed meanwhile.
         InputError: a work without a SHA-256.
         CapacityError: no member is in service.
-        IntegrityError: a member's files are not the registered ones.
+        IntegrityError: a member's files are not the registered ones, or a row that the certificate
+            rests on is not as it was sealed.
     """
     cover_later_works(registry, now)
     service = service_status(registry, ensemble_id)
@@ -86,7 +90,11 @@ def certify(registry: Registry, asset_ids: Sequence[int], ensemble_id: str, now:
             raise UsageError(
                 f"the members in service of ensemble {ensemble_id} changed while the proofs were made; certify again"
             )
-        sequence, head = head_of(change.connection)
+        # The certificate names the end of the log here, so all that it states must be so here.
+        if _withdrawn_works(change.connection, asset_ids, service) != works:
+            raise UsageError("the withdrawals of the works changed while the proofs were made; certify again")
+        basis = Basis(works=asset_ids, ensembles=[ensemble_id], whole_encodings=True)
+        sequence, head = checked_head(change.connection, registry.home, basis)
         facts: dict[str, Any] = {
             "made_by": f"creditline {version('creditline')}",
             "made_at": now,
@@ -103,8 +111,12 @@ def certify(registry: Registry, asset_ids: Sequence[int], ensemble_id: str, now:
         }
         unsealed = Certificate(**facts, document_sha256=_NOT_YET)
         made = Certificate(**facts, document_sha256=document_hash(unsealed.model_dump(mode="json")))
-        logged = {"works": [work.sha256 for work in works], "document_sha256": made.document_sha256}
-        change.record("certificate made", f"ensemble {ensemble_id}", after=logged)
+        logged = {
+            "works": [work.sha256 for work in works],
+            "in_service": [member.id for member in members],
+            "document_sha256": made.document_sha256,
+        }
+        change.record(EVENT, f"ensemble {ensemble_id}", after=logged)
     return made
 
 

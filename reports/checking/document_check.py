@@ -30,6 +30,7 @@ from registry.ids import sha256_of
 from registry.storage.database import Registry
 from registry.works.lookup import resolve_rightsholder
 from reports.checking.document_types import KINDS, VERSIONED
+from reports.checking.signature_check import NOT_SIGNED, SignatureVerdict, check_signature
 from reports.issuing.issue import EVENT, Issued, find_issued, find_later
 from reports.issuing.stamp import PARQUET_KEY, SUFFIX, UNRECORDED, Stamp, beside
 from reports.statements.document import STATEMENT
@@ -73,11 +74,12 @@ class Checked:
     """A newer document of the same kind and subject with other facts, and its event."""
     stamp_fits: bool = True
     """Whether stamp and log agree, for a document that the log names."""
+    signature: SignatureVerdict = NOT_SIGNED
 
     @property
     def whole(self) -> bool:
-        """Whether the document is as it was issued."""
-        return self.state == "unaltered"
+        """Whether the document is as it was issued, and its signature, if any, is not bad."""
+        return self.state == "unaltered" and self.signature.state != "bad signature"
 
 
 def check_document(registry: Registry, path: Path) -> Checked:
@@ -95,6 +97,7 @@ def check_document(registry: Registry, path: Path) -> Checked:
         stamp = stamp_in(path, file)
         file.seek(0)
         credentials = _CREDENTIALS if stamp is None and b"jumb" in file.read(SEARCHED) else ""
+    signature = check_signature(registry, path, stamp)
     with registry.connection() as connection:
         found = find_issued(connection, sha256, stamp)
         known = stamp is not None and _had_end(connection, stamp)
@@ -105,14 +108,14 @@ def check_document(registry: Registry, path: Path) -> Checked:
     if found is None:
         state: State = "unknown" if stamp is None else "altered" if known else "foreign"
         reason = credentials or (UNRECORDED if stamp is not None and not stamp.recorded else MEANING[state])
-        return Checked(sha256, state, stamp, None, None, since, "not compared", reason)
+        return Checked(sha256, state, stamp, None, None, since, "not compared", reason, signature=signature)
     event, issued = found
     facts, reason = _compare(registry, issued)
     if facts == "changed" and not reason and not since:
         reason = (
             "no event tells why: files that it was read from have changed, or another version of creditline made it"
         )
-    return Checked(sha256, "unaltered", stamp, event, issued, since, facts, reason, later, stamp_fits=fits)
+    return Checked(sha256, "unaltered", stamp, event, issued, since, facts, reason, later, fits, signature)
 
 
 def stamp_in(path: Path, file: BinaryIO) -> Stamp | None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from registry.storage.database import Registry
+from reports.certificates.document import CERTIFICATE
 from reports.credentials import assertion, findings
 from reports.data_sets.document import DATA_SET
 from reports.evaluations.document import EVALUATION
@@ -24,7 +25,7 @@ from reports.tables import write as tables
 Facts = Callable[[Registry, str], object]
 """Reads a document's facts from the registry; the text is the stamp's subject."""
 
-DOCUMENTS: tuple[Document[Any], ...] = (REPORT, INDEX, EVALUATION, STATEMENT, DATA_SET)
+DOCUMENTS: tuple[Document[Any], ...] = (REPORT, INDEX, EVALUATION, STATEMENT, DATA_SET, CERTIFICATE)
 """Kinds that are a page and a JSON of the same facts."""
 
 KINDS: dict[str, Facts] = {

@@ -62,6 +62,10 @@ class VerifiedDocument(Facts):
     )
     reason: str
     stamp_fits: bool = Field(description="Whether the stamp says what the log says.")
+    signature: Literal["known key", "unknown key", "not signed", "bad signature", "not checked"] = Field(
+        description="Whether a key of this registry signed it."
+    )
+    key_id: str | None = Field(description="Of the key that is named as the signer.")
     stamp: Stamp | None
 
 

@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from registry.basis.check import checked_head
+from registry.basis.rows import Basis
 from registry.errors import InputError, IntegrityError, UsageError
-from registry.event_log.events import head_of
 from registry.messages import plain_reason
 from registry.storage.database import Registry, driver_of
 from registry.storage.tables import Sample
@@ -32,6 +33,8 @@ from reports.credentials.images import GeneratedImage
 from reports.credentials.keys import SigningKey
 from reports.issuing.issue import File, Issued, record_issue, write_file
 from reports.issuing.stamp import stamp_of
+from reports.outputs.documents import basis_of
+from reports.signatures.signing import Signing
 
 TRAINED_ALGORITHMIC_MEDIA = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 
@@ -127,7 +130,9 @@ def _read_assertion(registry: Registry, sample: Sample, now: datetime.datetime, 
             )
         facts = read_facts(session, registry.home, sample, audit)
         subject = subject_of(sample.id, with_audit=with_audit)
-        stamp = stamp_of(KIND, subject, facts.model_dump(mode="json"), now, head_of(driver_of(session)))
+        basis = Basis(samples=[sample.id]) if audit is None else basis_of([audit.audit_id])
+        head = checked_head(driver_of(session), registry.home, basis)
+        stamp = stamp_of(KIND, subject, facts.model_dump(mode="json"), now, head, Signing.of(registry))
     return Assertion(**facts.model_dump(), stamp=stamp)
 
 

@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 import duckdb
 
+from registry.basis.check import checked_head
+from registry.basis.rows import RIGHTS_EVENTS, Basis
 from registry.errors import NotFoundError
-from registry.event_log.events import head_of
 from registry.export.files import write_listing
 from registry.storage.database import Registry
 from registry.works.listings import BLOCK
@@ -68,7 +69,11 @@ def read_data_set(registry: Registry, name: str, scratch: Path, form: Format = "
         for table, query in _FULL.items():
             write_listing(connection.execute(query).to_arrow_reader(BLOCK), tables[table])
         # A data set's name may be anything; its id always fits a file name.
-        return Reading(name, facts, head_of(connection), f"data-set-{data_set_id}", tables)
+        works = connection.execute("SELECT id FROM asset WHERE data_set_id = ?", [data_set_id]).to_arrow_table()["id"]
+        ensembles = [str(each) for (each,) in connection.execute("SELECT id FROM ensemble ORDER BY id").fetchall()]
+        basis = Basis(works=works.to_numpy(), ensembles=ensembles, events=RIGHTS_EVENTS)
+        head = checked_head(connection, registry.home, basis)
+        return Reading(name, facts, head, f"data-set-{data_set_id}", tables)
 
 
 def _gaps(connection: duckdb.DuckDBPyConnection) -> list[str]:

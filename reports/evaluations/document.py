@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from registry.basis.check import checked_head
+from registry.basis.rows import Basis
 from registry.errors import NotFoundError
-from registry.event_log.events import head_of
-from registry.outputs.evaluations import KeptEvaluation, newest_evaluation
+from registry.outputs.evaluations import EVENT, KeptEvaluation, newest_evaluation
 from registry.storage.database import Registry, driver_of
 from reports.evaluations.page import evaluation
 from reports.facts import NotMeasured
@@ -43,7 +44,9 @@ def evaluation_facts(kept: KeptEvaluation) -> dict[str, Any]:
 
 def _read(registry: Registry, ensemble_id: str, _scratch: Path) -> Reading[KeptEvaluation]:
     with registry.session() as session:
-        kept, head = newest_evaluation(session, ensemble_id), head_of(driver_of(session))
+        kept = newest_evaluation(session, ensemble_id)
+        basis = Basis(ensembles=[ensemble_id], events=[EVENT])
+        head = checked_head(driver_of(session), registry.home, basis)
     if kept is None:
         raise NotFoundError(f"the log has no evaluation of ensemble {ensemble_id}; `creditline evaluate` makes one")
     return Reading(ensemble_id, kept, head, "evaluation")

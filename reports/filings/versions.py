@@ -23,9 +23,11 @@ from typing import Any
 import duckdb
 from pydantic import ValidationError
 
+from registry.basis.check import CheckedHead, checked_head
+from registry.basis.rows import RIGHTS_EVENTS, Basis
 from registry.errors import InputError, NotFoundError
-from registry.event_log.events import head_of
 from registry.home import Home, write_bytes_atomically
+from registry.ids import sha256_of
 from registry.storage.database import Registry
 from reports.filings.answers import Answers, check_data_sets
 from reports.filings.changes import changes
@@ -33,9 +35,10 @@ from reports.filings.content_facts import ContentFacts
 from reports.filings.contradictions import contradictions
 from reports.filings.form import VERSION, ChangesPart, EarlierPart, FilingDocument, Form
 from reports.filings.training_content import read_content
-from reports.issuing.issue import EVENT, VERSION_MARK, File, Issued, record_issue, write_file
+from reports.issuing.issue import EVENT, VERSION_MARK, File, Issued, record_issue, signed, write_file
 from reports.issuing.stamp import Stamp, stamp_of
 from reports.rendering.html import rendered
+from reports.signatures.signing import Signing, proofs_beside, write_proofs
 
 LARGEST_KEPT = 2**26
 """Most bytes of a kept copy to read."""
@@ -102,8 +105,8 @@ def file_version(
     reused = newest.number if answers is None and newest else None
     if answers is None:
         answers = _kept_answers(registry.home, form, ensemble_id, newest) if newest else Answers()
-    content, facts, stamp = _read(registry, form, ensemble_id, answers, now)
-    if newest and newest.facts_sha256 == stamp.facts_sha256:
+    content, facts, head = _read(registry, form, ensemble_id, answers)
+    if newest and newest.facts_sha256 == sha256_of(facts):
         number, issued_at, copies = newest.number, newest.issued_at, _copies(registry.home, form, ensemble_id, newest)
         if copies is not None:
             document = FilingDocument.model_validate_json(copies["json"])
@@ -113,11 +116,12 @@ def file_version(
     else:
         number, issued_at = (newest.number if newest else 0) + 1, now
         rebuilt, earlier = False, versions
-    stamp = stamp.model_copy(update={"subject": subject_of(ensemble_id, number)})
+    signing = Signing.of(registry)
+    stamp = stamp_of(form.kind, subject_of(ensemble_id, number), facts, now, head, signing)
     changed = _changed(registry.home, form, ensemble_id, earlier, facts)
     document = _document(form, content, answers, facts, number, issued_at, earlier, changed, stamp)
     registry.check_writable()
-    issued = [write_file(registry.home.filings, each) for each in _rendered(form, document)]
+    issued = [write_file(registry.home.filings, each) for each in signed(signing, _rendered(form, document))]
     record_issue(registry, issued, now)
     with registry.connection() as connection:
         versions = versions_of(connection, form, ensemble_id)
@@ -141,7 +145,7 @@ def facts_of(registry: Registry, form: Form, subject: str) -> dict[str, Any]:
     if kept is None:
         raise NotFoundError(f"no {form.kind} {subject[:80]!r} was issued; `creditline export` writes one")
     answers = _kept_answers(registry.home, form, ensemble_id, kept)
-    return _read(registry, form, ensemble_id, answers, datetime.datetime.now(datetime.UTC))[1]
+    return _read(registry, form, ensemble_id, answers)[1]
 
 
 def versions_of(connection: duckdb.DuckDBPyConnection, form: Form, ensemble_id: str) -> list[Kept]:
@@ -162,18 +166,19 @@ def versions_of(connection: duckdb.DuckDBPyConnection, form: Form, ensemble_id: 
 
 
 def _read(
-    registry: Registry, form: Form, ensemble_id: str, answers: Answers, now: datetime.datetime
-) -> tuple[ContentFacts, dict[str, Any], Stamp]:
+    registry: Registry, form: Form, ensemble_id: str, answers: Answers
+) -> tuple[ContentFacts, dict[str, Any], CheckedHead]:
     crawled = [name for name, each in answers.data_sets.items() if each.source == "crawled"]
     small = bool(answers.content.small_or_medium)
     with registry.connection() as connection:
         names = [str(name) for (name,) in connection.execute("SELECT name FROM data_set").fetchall()]
         check_data_sets(answers, names)
         content = read_content(connection, ensemble_id, crawled=crawled, small_provider=small)
-        head = head_of(connection)
+        basis = Basis(ensembles=[ensemble_id], whole_encodings=True, events=(*RIGHTS_EVENTS, EVENT))
+        head = checked_head(connection, registry.home, basis)
     given = answers.model_dump(mode="json", include=set(form.tables), exclude_none=True)
     facts = {"form": VERSION, "content": content.model_dump(mode="json"), "answers": given}
-    return content, facts, stamp_of(form.kind, ensemble_id, facts, now, head)
+    return content, facts, head
 
 
 def _document(
@@ -276,6 +281,8 @@ def _give(
             lost.append(kept.number)
             continue
         for suffix, data in copies.items():
-            write_bytes_atomically(out / form.name(ensemble_id, kept.number, suffix), data)
+            name = form.name(ensemble_id, kept.number, suffix)
+            write_bytes_atomically(out / name, data)
+            write_proofs(out / name, proofs_beside(home.filings / name))
     newest = versions[-1].number
     return (out / form.name(ensemble_id, newest, "html"), out / form.name(ensemble_id, newest, "json")), tuple(lost)

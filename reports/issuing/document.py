@@ -19,10 +19,12 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, create_model
 
+from registry.basis.check import CheckedHead
 from registry.storage.database import Registry
-from reports.issuing.issue import File, record_issue, scratch_in, write_file, write_table
+from reports.issuing.issue import File, record_issue, scratch_in, signed, write_file, write_table
 from reports.issuing.stamp import Stamp, stamp_of
 from reports.rendering.html import rendered
+from reports.signatures.signing import Signing
 
 F = TypeVar("F")
 
@@ -34,8 +36,8 @@ class Reading(Generic[F]):
     subject: str
     """The stamp's subject, e.g. the id of an ensemble."""
     facts: F
-    head: tuple[int, str]
-    """Sequence and hash of the log's newest event when the facts were read."""
+    head: CheckedHead
+    """The log's newest event when the facts were read, and the rows below them were checked."""
     stem: str
     """Name of the files, without suffix."""
     tables: Mapping[str, Path] = field(default_factory=dict)
@@ -96,22 +98,25 @@ class Document(Generic[F]):
 
         Raises:
             NotFoundError: the registry does not have the subject.
+            IntegrityError: a row that the document rests on is not as sealed; nothing is written.
             InputError: the folder cannot be written.
         """
         with scratch_in(out) as scratch:
             reading = self.read(registry, subject, Path(scratch), **options)
-            stamp = self.stamp(reading, now, recorded=registry.writable)
-            issued = [write_file(out, file) for file in self.files(reading, stamp)]
-            names = table_names(reading)
-            issued += [write_table(path, out / names[table], stamp) for table, path in reading.tables.items()]
+            signing = Signing.of(registry)
+            stamp = self.stamp(reading, now, signing, recorded=registry.writable)
+            files, names = signed(signing, self.files(reading, stamp)), table_names(reading)
+            tables = [(path, out / names[table], signing.proofs_of(path)) for table, path in reading.tables.items()]
+            issued = [write_file(out, file) for file in files]
+            issued += [write_table(path, place, stamp, proofs) for path, place, proofs in tables]
         if registry.writable:
             record_issue(registry, issued, now)
         return Written(out / issued[0].name, tuple(out / each.name for each in issued), reading.facts)
 
-    def stamp(self, reading: Reading[F], now: datetime.datetime, *, recorded: bool = True) -> Stamp:
+    def stamp(self, reading: Reading[F], now: datetime.datetime, signing: Signing, *, recorded: bool = True) -> Stamp:
         """The stamp of a reading; see :func:`reports.issuing.stamp.stamp_of`."""
         facts = self.stamped_facts(reading.facts)
-        return stamp_of(self.kind, reading.subject, facts, now, reading.head, recorded=recorded)
+        return stamp_of(self.kind, reading.subject, facts, now, reading.head, signing, recorded=recorded)
 
     def stamped_facts(self, facts: F) -> dict[str, Any]:
         """The values that the stamp's hash covers."""

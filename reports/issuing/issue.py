@@ -14,8 +14,8 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import duckdb
@@ -26,6 +26,7 @@ from registry.home import write_bytes_atomically
 from registry.ids import canonical_json, sha256_of_file
 from registry.storage.database import Registry
 from reports.issuing.stamp import Stamp, beside, stamp_file
+from reports.signatures.signing import Signing, write_proofs
 
 EVENT = "documents issued"
 MOST_OF_EVENT = 1_000
@@ -43,6 +44,17 @@ class File:
     stamp: Stamp
     carries_stamp: bool = True
     """Whether the stamp is in the data; otherwise it is written to a file beside it."""
+    proofs: Mapping[str, bytes] = field(default_factory=dict)
+    """Signature and time stamp of the data, see :func:`signed`."""
+
+
+def signed(signing: Signing, files: Sequence[File]) -> list[File]:
+    """The files with their signatures, all made before the first is written.
+
+    Raises:
+        InputError: the time stamp authority does not answer as it should.
+    """
+    return [replace(file, proofs=signing.proofs(file.data)) for file in files]
 
 
 @dataclass(frozen=True)
@@ -67,6 +79,7 @@ def write_file(folder: Path, file: File) -> Issued:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_bytes_atomically(path, file.data)
+        write_proofs(path, file.proofs)
         if not file.carries_stamp:
             write_bytes_atomically(beside(path), stamp_file(stamp, sha256))
     except OSError as error:
@@ -89,8 +102,10 @@ def scratch_in(out: Path) -> tempfile.TemporaryDirectory[str]:
         raise InputError(f"cannot write to {out} ({reason}); choose another --out") from error
 
 
-def write_table(made: Path, place: Path, stamp: Stamp) -> Issued:
+def write_table(made: Path, place: Path, stamp: Stamp, proofs: Mapping[str, bytes]) -> Issued:
     """Move a table that may be larger than memory into its place, with its stamp beside it.
+
+    ``proofs``: of its bytes, as :meth:`reports.signatures.signing.Signing.proofs_of` makes them.
 
     Raises:
         InputError: the folder cannot be written.
@@ -101,6 +116,7 @@ def write_table(made: Path, place: Path, stamp: Stamp) -> Issued:
             os.fsync(file.fileno())
         made.replace(place)
         write_bytes_atomically(beside(place), stamp_file(stamp, sha256))
+        write_proofs(place, proofs)
     except OSError as error:
         reason = error.strerror or str(error)
         raise InputError(f"cannot write {place} ({reason}); choose another folder or make room") from error

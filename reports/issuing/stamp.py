@@ -11,6 +11,7 @@ them, with :data:`SUFFIX` added to the name.
 
 from __future__ import annotations
 
+import base64
 import datetime
 import json
 from pathlib import Path
@@ -18,7 +19,9 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
+from registry.basis.check import CheckedHead
 from registry.ids import canonical_json, sha256_of
+from reports.signatures.signing import Signing
 
 SUFFIX = ".stamp.json"
 PARQUET_KEY = b"creditline_stamp"
@@ -49,12 +52,23 @@ class Stamp(BaseModel):
         default=True, description="False: made from a copy of the registry that can only be read; no log names it."
     )
 
+    key_id: str | None = Field(
+        default=None, pattern="^[0-9a-f]{64}$", description="Of the key that signed it. Missing: not signed."
+    )
+    signature: str | None = Field(
+        default=None, max_length=88, description="Ed25519 in base64, over the canonical JSON of the other fields."
+    )
+
     @model_serializer(mode="wrap")
     def _without_the_usual(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
         values: dict[str, Any] = plain(self)
         if self.recorded:
             del values["recorded"]
-        return values
+        return {name: value for name, value in values.items() if value is not None}
+
+    def signed_bytes(self) -> bytes:
+        """What the signature is over."""
+        return self.model_copy(update={"signature": None}).to_json().encode()
 
     def to_json(self) -> str:
         """On one line."""
@@ -64,7 +78,8 @@ class Stamp(BaseModel):
         """For people, and for formats with comments."""
         return ("" if self.recorded else f"{UNRECORDED} ") + (
             f"creditline {self.kind}; facts SHA-256 {self.facts_sha256}; "
-            f"event log at {self.log_sequence}, SHA-256 {self.log_sha256}; made {self.made_at:%Y-%m-%d %H:%M:%S} UTC"
+            f"event log at {self.log_sequence}, SHA-256 {self.log_sha256}; made {self.made_at:%Y-%m-%d %H:%M:%S} UTC; "
+            + (f"signed by key {self.key_id}" if self.key_id else "not signed")
         )
 
 
@@ -84,7 +99,8 @@ def stamp_of(
     subject: str,
     facts: object,
     now: datetime.datetime,
-    end: tuple[int, str],
+    end: CheckedHead,
+    signing: Signing,
     *,
     recorded: bool = True,
 ) -> Stamp:
@@ -95,12 +111,13 @@ def stamp_of(
         subject: in the form of the kind.
         facts: plain JSON values without the moment of rendering: the same facts have the same hash.
         now: the moment of the stamp, with a zone.
-        end: sequence and hash of the log's newest event before the facts were read, or of the
-            transaction that read them.
+        end: the log's newest event when the facts were read, from
+            :func:`registry.basis.check.checked_head`: the rows below the facts are as sealed.
+        signing: by which key, if any.
         recorded: whether the document will be recorded in the log.
     """
     sequence, sha256 = end
-    return Stamp(
+    stamp = Stamp(
         kind=kind,
         subject=subject,
         facts_sha256=sha256_of(facts),
@@ -108,7 +125,12 @@ def stamp_of(
         log_sha256=sha256,
         made_at=now.astimezone(datetime.UTC),
         recorded=recorded,
+        key_id=None if signing.signer is None else signing.signer.key_id,
     )
+    if signing.signer is None:
+        return stamp
+    signature = signing.signer.sign(stamp.signed_bytes())
+    return stamp.model_copy(update={"signature": base64.b64encode(signature).decode()})
 
 
 def beside(path: Path) -> Path:

@@ -9,9 +9,12 @@ from pathlib import Path
 
 from sqlmodel import Session
 
+from registry.basis.check import checked_head
+from registry.basis.rows import RIGHTS_EVENTS, Basis
 from registry.errors import CreditlineError, IntegrityError, LockedRegistryError, NotFoundError
-from registry.event_log.events import head_of
 from registry.home import Home
+from registry.outputs.evaluations import EVENT as EVALUATED
+from registry.outputs.joint_tests import EVENT as JOINT
 from registry.outputs.joint_tests import JointRun, newest_joint_runs
 from registry.storage.database import Registry, driver_of
 from registry.storage.tables import Audit
@@ -105,7 +108,10 @@ def read_reports(session: Session, home: Home, named: Sequence[Named]) -> Iterat
                         f"audit {audit.id} has an output with the id {subject_id(audit)!r}, expected letters and digits"
                     )
                 report = read_audit(session, home, audit, rows)
-                yield audit, Reading(audit.id, report, head_of(driver_of(session)), file)
+                yield (
+                    audit,
+                    Reading(audit.id, report, checked_head(driver_of(session), home, basis_of([audit.id])), file),
+                )
             except LockedRegistryError:
                 raise
             except CreditlineError as error:
@@ -114,6 +120,11 @@ def read_reports(session: Session, home: Home, named: Sequence[Named]) -> Iterat
                     audit,
                     Gap(output_id=subject_id(audit), audit_id=audit.id, reason=reason, integrity=True),
                 )
+
+
+def basis_of(audits: Sequence[str]) -> Basis:
+    """What the reports of these audits rest on."""
+    return Basis(audits=audits, events=(*RIGHTS_EVENTS, EVALUATED))
 
 
 def file_names(audits: Sequence[Audit]) -> list[Named]:
@@ -158,7 +169,8 @@ def _read_report(registry: Registry, audit_id: str, _scratch: Path) -> Reading[R
 
 def _read_index(registry: Registry, subject: str, _scratch: Path) -> Reading[Index]:
     with registry.connection() as connection:
-        head, runs = head_of(connection), newest_joint_runs(connection)
+        runs = newest_joint_runs(connection)
+        head = checked_head(connection, registry.home, Basis(events=[JOINT]))
     listed, files, gaps = [], [], []
     for _, found in _read_again(registry, subject):
         if isinstance(found, Gap):

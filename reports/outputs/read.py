@@ -38,13 +38,11 @@ from reports.rendering.pictures import read_picture
 
 MOST_AUDITS = 50
 """Audits of one image that a report lists."""
-IMAGE_ID_LENGTH = 12
-"""Digits of an image's hash that name its report: as many as a sample's id has."""
 
 
 def subject_id(audit: Audit) -> str:
-    """The id of the audited image's report."""
-    return audit.sample_id if audit.sample_id else audit.image_sha256[:IMAGE_ID_LENGTH]
+    """The id of the image's report: a sample's, or the whole hash of an image from outside."""
+    return audit.sample_id or audit.image_sha256
 
 
 def read_audit(session: Session, home: Home, audit: Audit, rows: Rows | None = None) -> Report:

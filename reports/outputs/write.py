@@ -19,13 +19,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from registry.errors import InputError, RegistryError
-from registry.event_log.events import head_of
+from registry.basis.check import checked_head
+from registry.basis.rows import Basis
+from registry.errors import InputError, IntegrityError, RegistryError
+from registry.outputs.joint_tests import EVENT as JOINT
 from registry.outputs.joint_tests import newest_joint_runs
 from registry.storage.database import Registry
 from registry.storage.tables import Audit
 from reports.issuing.document import Reading
-from reports.issuing.issue import File, Issued, write_file
+from reports.issuing.issue import File, Issued, signed, write_file
 from reports.issuing.stamp import stamp_of
 from reports.outputs.candidates_table import candidates_csv, candidates_parquet
 from reports.outputs.documents import (
@@ -43,6 +45,7 @@ from reports.outputs.documents import (
 from reports.outputs.facts import Gap, IndexFacts
 from reports.outputs.illustrations import IndexedReport
 from reports.outputs.read import subject_id
+from reports.signatures.signing import Signing
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,7 @@ def write_reports(
 
     Raises:
         InputError: the folder cannot be written.
+        IntegrityError: no report can be made of any of the audits; nothing is written.
         LockedRegistryError: another process holds the registry.
         RegistryError: a rendering process was killed.
     """
@@ -100,7 +104,9 @@ def write_reports(
         raise InputError(f"cannot write reports to {out}: got a file, expected a folder; choose another --out")
     # The index must not claim an event that comes while audits are read.
     with registry.connection() as connection:
-        head, runs = head_of(connection), newest_joint_runs(connection)
+        runs = newest_joint_runs(connection)
+        head = checked_head(connection, registry.home, Basis(events=[JOINT]))
+    signing = Signing.of(registry)
     named = file_names(audits)
     parts = [named[start : start + AT_ONCE] for start in range(0, len(named), AT_ONCE)]
     recorded = registry.writable
@@ -115,8 +121,10 @@ def write_reports(
     index = index_of([report for report, _ in listed], [file for _, file in listed], gaps, unaudited, runs)
     reading = Reading(subject_of(audits), index, head, "index")
     reports = [report.facts for report, _ in listed]
-    stamp = INDEX.stamp(reading, now, recorded=recorded)
-    of_table = stamp_of(CANDIDATES, reading.subject, candidate_facts(reports), now, head, recorded=recorded)
+    if not reports:
+        raise IntegrityError(gaps[0].reason)
+    stamp = INDEX.stamp(reading, now, signing, recorded=recorded)
+    of_table = stamp_of(CANDIDATES, reading.subject, candidate_facts(reports), now, head, signing, recorded=recorded)
     page, data = INDEX.files(reading, stamp)
     # The index comes last: its links must exist.
     files = (
@@ -126,7 +134,7 @@ def write_reports(
         page,
     )
     issued = [issued for each in rendered for issued in each.issued]
-    issued += [write_file(out, file) for file in files]
+    issued += [write_file(out, file) for file in signed(signing, files)]
     return WrittenReports(out / page.name, index.facts, INDEX.values(index, stamp), tuple(issued))
 
 
@@ -151,13 +159,14 @@ def _render_part(
     registry: Registry, out: Path, now: datetime.datetime, recorded: bool, part: Sequence[Named]
 ) -> list[_Rendered]:
     rendered = []
+    signing = Signing.of(registry)
     with registry.session() as session:
         for audit, found in read_reports(session, registry.home, part):
             if isinstance(found, Gap):
                 rendered.append(_Rendered(subject_id(audit), None, "", (found,), ()))
                 continue
-            stamp = REPORT.stamp(found, now, recorded=recorded)
-            issued = tuple(write_file(out, file) for file in REPORT.files(found, stamp))
+            stamp = REPORT.stamp(found, now, signing, recorded=recorded)
+            issued = tuple(write_file(out, file) for file in signed(signing, REPORT.files(found, stamp)))
             facts = found.facts.facts
             rendered.append(_Rendered(facts.output.id, found.facts.for_index(), found.stem, facts.gaps, issued))
     return rendered

@@ -11,7 +11,6 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,17 +18,18 @@ from typing import Any
 
 import duckdb
 
+from registry.basis.check import checked_head
+from registry.basis.rows import Basis
 from registry.errors import UsageError
-from registry.event_log.events import head_of
 from registry.export.files import write_listing
-from registry.home import write_bytes_atomically
 from registry.ids import sha256_of_file
 from registry.storage.database import Registry
 from reports.content.ensembles import read_ensemble
 from reports.content.outputs import read_output
 from reports.content.texts import plain
-from reports.issuing.issue import File, Issued, record_issue, write_file
-from reports.issuing.stamp import Stamp, beside, stamp_file, stamp_of
+from reports.issuing.issue import File, Issued, record_issue, scratch_in, signed, write_file, write_table
+from reports.issuing.stamp import Stamp, stamp_of
+from reports.signatures.signing import Signing
 from reports.standards import croissant, cyclonedx, prov, spdx
 
 LISTING_SUFFIX = ".works.parquet"
@@ -59,17 +59,22 @@ def write_croissant(registry: Registry, data_set: str, path: Path, now: datetime
     registry.check_writable()
     _check_place(path)
     listing = _place_of_listing(path)
-    with tempfile.TemporaryDirectory(prefix="creditline-") as scratch:
+    signing = Signing.of(registry)
+    with scratch_in(path.parent) as scratch:
         # The stamp needs the works' hash, the file needs the stamp: keep the works between the two.
-        kept = Path(scratch) / "works.parquet"
+        kept, made = Path(scratch) / "works.parquet", Path(scratch) / listing.name
         with registry.connection() as connection:
             found = croissant.read_facts(connection, data_set, kept)
-            stamp = stamp_of(croissant.KIND, croissant.subject_of(found), plain(found), now, head_of(connection))
-        write_listing(croissant.stamped(kept, stamp), listing)
-    described = croissant.Listing(listing.name, sha256_of_file(listing), listing.stat().st_size)
-    write_bytes_atomically(beside(listing), stamp_file(stamp, described.sha256))
-    of_works = Issued(described.name, described.sha256, stamp.kind, stamp.subject, stamp.facts_sha256)
-    issued = _write(path, croissant.document(found, described, stamp), stamp)
+            works = connection.execute(
+                "SELECT id FROM asset WHERE data_set_id IN (SELECT id FROM data_set WHERE name = ?)", [data_set]
+            ).to_arrow_table()["id"]
+            head = checked_head(connection, registry.home, Basis(works=works.to_numpy()))
+            stamp = stamp_of(croissant.KIND, croissant.subject_of(found), plain(found), now, head, signing)
+        write_listing(croissant.stamped(kept, stamp), made)
+        described = croissant.Listing(listing.name, sha256_of_file(made), made.stat().st_size)
+        file = _file(path, croissant.document(found, described, stamp), stamp, signing)
+        of_works = write_table(made, listing, stamp, signing.proofs_of(made))
+        issued = write_file(path.parent, file)
     record_issue(registry, [issued, of_works], now)
     return Exported(path, (issued, of_works), stamp, tuple(croissant.left_out(found)))
 
@@ -102,21 +107,25 @@ def _listings_of(path: Path) -> list[str]:
 
 def write_cyclonedx(registry: Registry, ensemble_id: str, path: Path, now: datetime.datetime) -> Exported:
     """An ensemble as a CycloneDX ML-BOM; the errors are those of :func:`write_croissant`."""
-    form = StandardFormat(cyclonedx.KIND, read_ensemble, cyclonedx.document, cyclonedx.left_out)
+    form = StandardFormat(cyclonedx.KIND, read_ensemble, cyclonedx.document, cyclonedx.left_out, _of_ensemble)
     return _write_form(registry, form, ensemble_id, path, now)
 
 
 def write_spdx(registry: Registry, ensemble_id: str, path: Path, now: datetime.datetime) -> Exported:
     """An ensemble in SPDX 3; the errors are those of :func:`write_croissant`."""
     return _write_form(
-        registry, StandardFormat(spdx.KIND, read_ensemble, spdx.document, spdx.left_out), ensemble_id, path, now
+        registry,
+        StandardFormat(spdx.KIND, read_ensemble, spdx.document, spdx.left_out, _of_ensemble),
+        ensemble_id,
+        path,
+        now,
     )
 
 
 def write_prov(registry: Registry, output: str, path: Path, now: datetime.datetime) -> Exported:
     """The lineage of one output in PROV-JSON; ``output``: a subject from :func:`find_output`."""
     return _write_form(
-        registry, StandardFormat(prov.KIND, read_output, prov.document, prov.left_out), output, path, now
+        registry, StandardFormat(prov.KIND, read_output, prov.document, prov.left_out, _of_output), output, path, now
     )
 
 
@@ -128,6 +137,16 @@ class StandardFormat:
     read: Callable[[duckdb.DuckDBPyConnection, str], Any]
     document: Callable[[Any, Stamp], dict[str, Any]]
     left_out: Callable[[Any], list[str]]
+    basis: Callable[[str], Basis]
+
+
+def _of_ensemble(subject: str) -> Basis:
+    return Basis(ensembles=[subject], whole_encodings=True)
+
+
+def _of_output(subject: str) -> Basis:
+    kind, _, name = subject.partition(" ")
+    return Basis(audits=[name]) if kind == "audit" else Basis(samples=[name])
 
 
 def ensemble_facts(registry: Registry, subject: str) -> object:
@@ -145,17 +164,19 @@ def output_facts(registry: Registry, subject: str) -> object:
 def _write_form(registry: Registry, form: StandardFormat, subject: str, path: Path, now: datetime.datetime) -> Exported:
     registry.check_writable()
     _check_place(path)
+    signing = Signing.of(registry)
     with registry.connection() as connection:
         found = form.read(connection, subject)
-        stamp = stamp_of(form.kind, subject, plain(found), now, head_of(connection))
-    issued = _write(path, form.document(found, stamp), stamp)
+        head = checked_head(connection, registry.home, form.basis(subject))
+        stamp = stamp_of(form.kind, subject, plain(found), now, head, signing)
+    issued = write_file(path.parent, _file(path, form.document(found, stamp), stamp, signing))
     record_issue(registry, [issued], now)
     return Exported(path, (issued,), stamp, tuple(form.left_out(found)))
 
 
-def _write(path: Path, content: dict[str, Any], stamp: Stamp) -> Issued:
+def _file(path: Path, content: dict[str, Any], stamp: Stamp, signing: Signing) -> File:
     data = (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
-    return write_file(path.parent, File(path.name, data, stamp, carries_stamp=False))
+    return signed(signing, [File(path.name, data, stamp, carries_stamp=False)])[0]
 
 
 def _check_place(path: Path) -> None:

@@ -15,12 +15,15 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
+from registry.basis.check import CheckedHead, checked_head
+from registry.basis.rows import RIGHTS_EVENTS, Basis
 from registry.errors import RegistryError
 from registry.event_log.events import head_of
 from registry.export.files import write_listing
 from registry.home import Home
 from registry.members.exposure import exposure_of
 from registry.members.serving import ServiceStatus, service_statuses
+from registry.outputs.joint_tests import EVENT as JOINT
 from registry.outputs.joint_tests import newest_joint_runs
 from registry.rightsholders.owners import rightsholder_facts
 from registry.storage.database import Registry
@@ -108,10 +111,9 @@ def _explanation(tested: TestedPart, over_all: Sequence[OverAllImages]) -> str:
 
 def _read_rows(
     registry: Registry, rightsholder_id: int, serving: Sequence[ServiceStatus], folder: Path
-) -> tuple[dict[str, Any], tuple[int, str], NDArray[np.int64]]:
+) -> tuple[dict[str, Any], CheckedHead, NDArray[np.int64]]:
     """One transaction's facts by field; the head of the log; the works' ids."""
     with registry.connection() as connection:
-        head = head_of(connection)
         who, names = _who(connection, rightsholder_id)
         prepare_works(connection, rightsholder_id)
         prepare_findings(connection)
@@ -140,7 +142,32 @@ def _read_rows(
             "claims_total": claims_total,
         }
         ids = connection.execute("SELECT asset_id FROM their_work ORDER BY asset_id").to_arrow_table()["asset_id"]
+        head = checked_head(connection, registry.home, _basis(connection, rightsholder_id))
         return found, head, ids.to_numpy()
+
+
+def _basis(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -> Basis:
+    """The works that are theirs or were ever stated to be, and the audits that tested them."""
+    works = connection.execute(
+        "SELECT asset_id FROM their_work UNION SELECT asset_id FROM asset_rights "
+        "WHERE rightsholder_id IN (SELECT id FROM effective_rightsholder WHERE effective_id = $1) UNION "
+        "SELECT asset_id FROM co_rightsholder "
+        "WHERE rightsholder_id IN (SELECT id FROM effective_rightsholder WHERE effective_id = $1)",
+        [rightsholder_id],
+    ).to_arrow_table()["asset_id"]
+    audits = connection.execute(
+        "SELECT DISTINCT audit_id FROM candidate JOIN audit ON audit.id = audit_id JOIN ensemble ON ensemble.id = ensemble_id "
+        "JOIN unit_asset ON unit_asset.encoding_id = ensemble.encoding_id "
+        "AND unit_asset.unit_number = candidate.unit_number SEMI JOIN their_work USING (asset_id) ORDER BY 1"
+    ).fetchall()
+    ensembles = connection.execute("SELECT id FROM ensemble ORDER BY id").fetchall()
+    return Basis(
+        works=works.to_numpy(),
+        rightsholders=[rightsholder_id],
+        audits=[str(each) for (each,) in audits],
+        ensembles=[str(each) for (each,) in ensembles],
+        events=(*RIGHTS_EVENTS, "withdrawn", "certificate made", JOINT),
+    )
 
 
 def _who(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -> tuple[Who, list[str]]:

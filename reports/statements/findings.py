@@ -39,7 +39,7 @@ NOT_ASKED = "the audit did not measure it"
 AUDITS = """
     SELECT audit.id AS audit_id, audit.ensemble_id, ensemble.encoding_id, encoding.unit_kind,
         CASE WHEN sample_id IS NULL THEN 'image' ELSE 'sample' END AS kind,
-        coalesce(sample_id, image_sha256[:12]) AS subject, image_name, image_sha256, audit.created_at AS audited_at,
+        coalesce(sample_id, image_sha256) AS subject, image_name, image_sha256, audit.created_at AS audited_at,
         TRY_CAST(audit.settings ->> 'false_discovery_rate' AS DOUBLE) AS rate, test -> 'rightsholders' -> 'tested' AS joint,
         audit_order.newest
     FROM audit JOIN audit_order ON audit_order.audit_id = audit.id

@@ -24,11 +24,14 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from registry.basis.check import checked_head
+from registry.basis.rows import RIGHTS_EVENTS, Basis
 from registry.errors import InputError, NotFoundError, UsageError
-from registry.event_log.events import head_of
 from registry.export.files import check_suffix, write_listing, write_rows
 from registry.home import write_bytes_atomically
 from registry.ids import sha256_of_file
+from registry.outputs.evaluations import EVENT as EVALUATED
+from registry.outputs.joint_tests import EVENT as JOINT
 from registry.outputs.queries import audits_in_order
 from registry.storage.database import Registry, driver_of
 from reports.issuing.issue import Issued, record_issue
@@ -36,6 +39,7 @@ from reports.issuing.stamp import PARQUET_KEY, Stamp, beside, stamp_file, stamp_
 from reports.outputs import candidates_table
 from reports.outputs.selection import newest_audits
 from reports.rendering.columns import VERSION, Table
+from reports.signatures.signing import Signing, write_proofs
 from reports.tables import audits, statements, works
 
 TABLES: dict[str, Table] = {
@@ -104,13 +108,20 @@ def export_table(
         scratch = tempfile.TemporaryDirectory(prefix=".table-", dir=path.parent)
     except OSError as error:
         raise InputError(f"cannot write to {path.parent} ({error.strerror or error}); choose another place") from error
+    signing = Signing.of(registry)
     with scratch as folder:
-        kept = Path(folder) / "rows.parquet"
+        kept, made = Path(folder) / "rows.parquet", Path(folder) / f"made-{path.name}"
         with _opened(registry, name, subject) as opened:
             facts = _facts(table, opened, kept)
-            stamp = stamp_of(table.kind, subject, facts.plain(), now, head_of(opened.connection))
-        _write(table, kept, path, stamp)
-    sha256 = sha256_of_file(path)
+            head = checked_head(opened.connection, registry.home, _basis(opened.connection, name))
+            stamp = stamp_of(table.kind, subject, facts.plain(), now, head, signing)
+        _write(table, kept, made, stamp)
+        sha256, proofs = sha256_of_file(made), signing.proofs_of(made)
+        try:
+            made.replace(path)
+            write_proofs(path, proofs)
+        except OSError as error:
+            raise InputError(f"cannot write {path} ({error.strerror or error}); choose another place") from error
     files = [path]
     if path.suffix.lower() not in _STAMPED:
         write_bytes_atomically(beside(path), stamp_file(stamp, sha256))
@@ -129,6 +140,20 @@ def facts_again(name: str) -> Callable[[Registry, str], object]:
             return _facts(TABLES[name], opened).plain()
 
     return read
+
+
+def _basis(connection: duckdb.DuckDBPyConnection, name: str) -> Basis:
+    """All rows of the tables' kind: each table is about everything."""
+    audits, ensembles = (
+        [str(each) for (each,) in connection.execute(f"SELECT id FROM {table} ORDER BY id").fetchall()]  # noqa: S608 - our tables
+        for table in ("audit", "ensemble")
+    )
+    events = (*RIGHTS_EVENTS, "withdrawn", "certificate made", JOINT)
+    if name == works.TABLE.name:
+        return Basis(works="all", ensembles=ensembles, events=events)
+    if name == statements.TABLE.name:
+        return Basis(works="all", audits=audits, ensembles=ensembles, events=events)
+    return Basis(audits=audits, events=(*RIGHTS_EVENTS, EVALUATED))
 
 
 @contextmanager

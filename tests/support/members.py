@@ -20,6 +20,7 @@ from registry.members.manifest import (
 from registry.members.register import expected_works, last_withdrawal, member_id, register_member
 from registry.storage.database import Registry
 from registry.storage.tables import Encoding, Ensemble, Member
+from tests.support.sealing import add_sealed
 from tests.support.works import NOW, write
 
 
@@ -72,8 +73,10 @@ def train_members(registry: Registry, encoding: Encoding, indices: list[int], ge
     """Register members trained after all withdrawals so far, in the registry's own home."""
     ensemble_id, through = ensemble_of(encoding), last_withdrawal(registry)
     with registry.session() as session:
-        if session.get(Ensemble, ensemble_id) is None:
-            session.add(Ensemble(id=ensemble_id, encoding_id=encoding.id, settings={"steps": 1}, created_at=NOW))
+        known = session.get(Ensemble, ensemble_id) is not None
+    if not known:
+        ensemble = Ensemble(id=ensemble_id, encoding_id=encoding.id, settings={"steps": 1}, created_at=NOW)
+        add_sealed(registry, NOW, ensemble)
     made = []
     for index in indices:
         works = expected_works(registry, encoding.id, index, through)

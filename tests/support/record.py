@@ -152,6 +152,7 @@ def _statements(now: datetime) -> Rows:
             use="allowed",
             raw="x",
             found_in="xmp",
+            policy_id=0,
             seen_at=now,
         ),
         *(

@@ -25,6 +25,7 @@ from registry.schema.create import create_registry
 from registry.storage.database import Registry
 from registry.storage.tables import Audit, Candidate, CandidateWork, Encoding, Ensemble, Sample
 from tests.support.members import ensemble_of, write_member
+from tests.support.sealing import add_sealed
 from tests.support.works import NOW, picture, register, write_pictures
 
 HOLDERS = {"Ada Example": 6, "Bo Example": 4, "Ada Exmaple": 2}
@@ -135,9 +136,7 @@ class StatementWorld:
                 ),
             ]
             self.drawn.append(Drawn(audit_id, output, True, generated, rank, asset_of[unit], q))
-        with changing(self.registry, NOW) as change:
-            change.insert(*rows)
-            change.record("output audited", f"audit {audit_id}")
+        add_sealed(self.registry, NOW, *rows)
 
     def _sample(self, sample_id: str, seed: int, sha256: str) -> Sample:
         return Sample(
@@ -218,9 +217,7 @@ def fill_statement_world(world: StatementWorld) -> None:
     world.add_audit(2, 5)
     world.add_audit(4, 5)
     world.add_audit(50, generated=False)
-    with changing(world.registry, NOW) as change:
-        change.insert(world._sample("f" * 12, 99, "0" * 64))
-        change.record("output generated", f"sample {'f' * 12}")
+    add_sealed(world.registry, NOW, world._sample("f" * 12, 99, "0" * 64))
 
 
 def record_run(world: StatementWorld, values: dict[str, tuple[float, float]]) -> None:

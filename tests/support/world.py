@@ -46,6 +46,7 @@ from registry.storage.tables import (
 from registry.works.identity import identity_of
 from reports.outputs.selection import newest_audits, unaudited_samples
 from reports.outputs.write import WrittenReports, write_reports
+from tests.support.sealing import add_sealed
 
 NOON = datetime.datetime(2026, 3, 14, 12, 0, tzinfo=datetime.UTC)
 N, H = 10, 5
@@ -85,8 +86,7 @@ class World:
         return self.registry.home
 
     def add(self, *rows: SQLModel) -> None:
-        with self.registry.session() as session:
-            session.add_all(rows)
+        add_sealed(self.registry, NOON, *rows)
 
     def add_sample(self, number: int) -> Sample:
         """Add a sample with a coarse copy of a work as its picture."""

@@ -14,7 +14,7 @@ from jaxtyping import Float32
 from attribution.ranking.rankers.interface import ArrayRows, Works, blocks
 from registry.errors import InputError
 from registry.home import reserve, write_atomically
-from registry.ids import content_id, sha256_of
+from registry.ids import full_id, sha256_of
 
 Compute: TypeAlias = Callable[[Float32[np.ndarray, "work channel height width"]], np.ndarray]
 """From pictures of works in [0, 1] to one row of features each."""
@@ -35,7 +35,7 @@ class FeatureFile:
     def path(self, works: Works, folder: Path) -> Path:
         """The file; its name hashes content and works: changed inputs have another file."""
         content = {**self.content, "works": sha256_of(list(works.hashes))}
-        return folder / f"features-{self.name}-{content_id('features', content)}.npy"
+        return folder / f"features-{self.name}-{full_id('features', content)}.npy"
 
 
 def work_features(

@@ -122,12 +122,12 @@ def verify_log(
         faults = [asdict(fault) for fault in found.faults]
         print_json("log verify", {**facts, "faults": faults, "unlisted_faults": found.unlisted})
     else:
+        verdict = plural(len(found.faults) + found.unlisted, "fault") if found.faults else "complete and unaltered"
+        narrate(f"{found.events:,} events, {found.rows:,} sealed rows: {verdict}; head {found.head}")
         for fault in found.faults:
             echo(f"{fault.what} — repair: {fault.repair}")
         for note in found.notes:
             narrate(f"note: {note}")
-        verdict = plural(len(found.faults) + found.unlisted, "fault") if found.faults else "complete and unaltered"
-        narrate(f"{found.events:,} events, {found.rows:,} sealed rows: {verdict}; head {found.head}")
     if found.faults:
         raise typer.Exit(1)
 
@@ -140,7 +140,7 @@ def show_head(
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
-    """Print the sequence number and hash of the newest event.
+    """Print the sequence number and hash of the newest event, and the keys that sign documents.
 
     Keep the hash where the people who can write the registry cannot write. The file log-head.json
     in the home folder holds the same hash. If that file is lost, the log accepts no new event until
@@ -152,6 +152,7 @@ def show_head(
         creditline log head --restore
     """
     from registry.event_log.events import head_of, restore_head
+    from registry.event_log.published_keys import published_keys
 
     registry = open_registry(home)
     if restore:
@@ -159,10 +160,13 @@ def show_head(
         narrate("log-head.json is there: nothing to do" if restored is None else "log-head.json was written again")
     with registry.connection() as connection:
         sequence, sha256 = head_of(connection)
+        keys = published_keys(connection)
     if as_json:
-        print_json("log head", {"sequence": sequence, "sha256": sha256})
+        print_json("log head", {"sequence": sequence, "sha256": sha256, "keys": keys})
     else:
         typer.echo(f"{sequence} {sha256}")
+        for key_id, public in keys.items():
+            typer.echo(f"key {key_id} {public}")
 
 
 def _plain(event: dict[str, Any]) -> dict[str, Any]:

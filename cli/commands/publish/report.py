@@ -153,11 +153,14 @@ def verify(
                 "facts": found.facts,
                 "reason": found.reason,
                 "stamp_fits": found.stamp_fits,
+                "signature": found.signature.state,
+                "key_id": found.signature.key_id,
                 "stamp": stamp.model_dump(mode="json") if stamp else None,
             },
         )
     else:
         echo(f"{found.state}: {MEANING[found.state]}")
+        echo(found.signature.sentence())
         if issued is None and found.reason != MEANING[found.state]:
             echo(found.reason)
         if issued is not None:

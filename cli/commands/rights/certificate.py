@@ -48,7 +48,8 @@ def write_certificate(
 ) -> None:
     """Write a proof that, by the manifests, no member in service saw withdrawn works.
 
-    Anyone can verify it, without the registry.
+    Anyone can verify it, without the registry. FILE has the proofs; a page beside it names the
+    works and their rightsholders.
 
     Examples:
         creditline certificate 17 --out work-17.json
@@ -57,6 +58,7 @@ def write_certificate(
     from registry.home import write_bytes_atomically
     from registry.withdrawals.issue_certificate import certify, works_of_withdrawal
     from registry.works.lookup import resolve_works
+    from reports.certificates.document import CERTIFICATE
 
     if bool(works) == (withdrawal is not None):
         raise UsageError("expected either WORK or --withdrawal ID; `creditline withdrawals` lists them")
@@ -69,7 +71,8 @@ def write_certificate(
         asset_ids = named if withdrawal is None else works_of_withdrawal(connection, withdrawal)
     made = certify(registry, asset_ids, chosen.id, now())
     write_bytes_atomically(out, made.to_json())
-    _show(made, [], as_json, str(out))
+    page = CERTIFICATE.write(registry, made.document_sha256, out.parent, now(), stem=f"{out.stem}-page").page
+    _show(made, [], as_json, str(out), f"written: {out}, and for people {page}")
 
 
 @certificate.command("verify")
@@ -81,7 +84,9 @@ def verify_certificate(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Verify a certificate without any registry; exit with 1 if something in it does not hold.
+    """Verify a certificate without any registry; exit with 1 if it was altered or does not hold.
+
+    The first line is the verdict.
 
     The proofs show that the works are absent. The reason, time and origin of the withdrawal are
     statements of the issuer. They are covered by the document's hash, which is also in the log of
@@ -98,7 +103,7 @@ def verify_certificate(
     except OSError as error:
         raise InputError(f"cannot read {file}: {error.strerror or error}") from error
     found, problems = check(data, manifests)
-    _show(found, problems, as_json, str(file))
+    _show(found, problems, as_json, str(file), f"holds: every proof in {file} was checked")
     if manifests is None:
         narrate(
             "the Merkle roots come from the certificate itself; --manifests FOLDER compares them with your manifests"
@@ -107,12 +112,15 @@ def verify_certificate(
         raise typer.Exit(1)
 
 
-def _show(found: Certificate, problems: list[str], as_json: bool, file: str) -> None:
-    from registry.withdrawals.certificate import PROVED, STATED, summary
+def _show(found: Certificate, problems: list[str], as_json: bool, file: str, well: str) -> None:
+    """Print the verdict, and what the certificate says if it holds; ``well``: the verdict then."""
+    from registry.withdrawals.certificate import ALTERED, PROVED, STATED, summary
 
+    verdict = "altered" if ALTERED in problems else "does not hold" if problems else "holds"
     if as_json:
         document = {
             "file": file,
+            "verdict": verdict,
             "holds": not problems,
             "problems": problems,
             "ensemble": found.ensemble_id,
@@ -125,7 +133,12 @@ def _show(found: Certificate, problems: list[str], as_json: bool, file: str) -> 
         }
         print_json("certificate", document)
         return
+    if problems:
+        # Nothing of such a document is repeated: it would read like a certificate.
+        echo(f"{verdict}: {file} proves nothing")
+        for problem in problems:
+            echo(f"- {problem}")
+        return
+    echo(well)
     for line in summary(found).splitlines():
         echo(line)
-    for problem in problems:
-        narrate(f"does not hold: {problem}")

@@ -9,7 +9,8 @@ from typing import Any
 import pyarrow as pa
 
 from registry.event_log.events import Change
-from registry.event_log.seals import digest_of_rows, schema_of
+from registry.event_log.parts import parts_of_rows
+from registry.event_log.seals import schema_of
 
 _CHUNK = 122_880
 """Rows that DuckDB gives to one thread."""
@@ -27,7 +28,7 @@ def insert_rows(
     """Append rows in their order.
 
     Rows without ``id`` get the next ones. ``constants`` are columns with one value for all rows.
-    ``hashed``: compute the digest for the seal from these columns, instead of reading them back;
+    ``hashed``: compute the hashes for the seal from these columns, instead of reading them back;
     they must be all that the change adds to the table, and have its types.
     """
     rows = rows if isinstance(rows, pa.Table) else pa.table(dict(rows))
@@ -35,8 +36,7 @@ def insert_rows(
         first = change.next_id(table)
         rows = rows.append_column("id", pa.array(range(first, first + rows.num_rows), pa.int64()))
     if hashed and rows.num_rows:
-        digest = digest_of_rows(schema_of(change.connection, table), rows, constants)
-        change.add_digest(table, int(rows.column("id")[0].as_py()), digest)
+        change.add_parts(table, parts_of_rows(schema_of(change.connection, table), table, rows, constants))
     names = ", ".join([*rows.column_names, *constants])
     values = ", ".join([*rows.column_names, *("?" for _ in constants)])
     batches = rows.combine_chunks().to_batches(_CHUNK)

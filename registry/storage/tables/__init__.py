@@ -22,6 +22,7 @@ from sqlmodel import SQLModel
 
 from registry.storage.relation_names import SCHEMA_VERSION
 from registry.storage.tables.base import key, timestamp
+from registry.storage.tables.log import EventNode, SealPart
 from registry.storage.tables.outputs import (
     Audit,
     Candidate,
@@ -93,6 +94,7 @@ __all__ = [
     "EncodingCodes",
     "Ensemble",
     "Event",
+    "EventNode",
     "Licence",
     "Member",
     "NearDuplicate",
@@ -103,6 +105,7 @@ __all__ = [
     "RightsholderMerge",
     "Sample",
     "SchemaVersion",
+    "SealPart",
     "SitePolicy",
     "Unit",
     "UnitAsset",

@@ -14,19 +14,17 @@ import pytest
 from registry.errors import UsageError
 from registry.event_log.events import changing
 from registry.event_log.findings import Verification
+from registry.event_log.parts import Part, parts_of_key, parts_of_range
 from registry.event_log.seals import (
     CURRENT_COLUMNS,
     KEYED_TABLES,
     NUMBERED_TABLES,
-    digest_of_key,
-    digests_of_ranges,
-    sealed_columns,
+    schema_of,
 )
 from registry.event_log.verify import verify, verify_within
 from registry.home import Home
 from registry.schema.create import create_registry
 from registry.storage.database import Registry
-from registry.storage.row_hash import Digest
 from tests.support.record import AUDIT_ID, ENCODING_ID, add_outputs, fill
 from tests.support.works import NOW
 
@@ -143,12 +141,14 @@ def test_every_sealed_column_is_guarded(filled: Path, table: str) -> None:
     key = None if table in NUMBERED_TABLES else KEYED_TABLES[table][0]
     name = str(connection.execute(f"SELECT {key or 'NULL'} FROM {table}").fetchall()[0][0])  # noqa: S608
 
-    def digest() -> Digest:
-        return digest_of_key(connection, table, name) if key else next(digests_of_ranges(connection, table, [(0, 99)]))
+    sealed = schema_of(connection, table).names
+
+    def digest() -> list[Part]:
+        return parts_of_key(connection, table, name) if key else parts_of_range(connection, table, 0, 99)
 
     whole = digest()
-    assert set(sealed_columns(table)) | set(CURRENT_COLUMNS.get(table, ())) == set(kinds)
-    for column in sealed_columns(table):
+    assert set(sealed) | set(CURRENT_COLUMNS.get(table, ())) == set(kinds)
+    for column in sealed:
         connection.begin()
         new = NEW_VALUES.get(kinds[column], 'coalesce("{0}", 0) + 1000').format(column)
         try:

@@ -25,6 +25,7 @@ from reports.rendering.plots import Estimate, estimates_plot
 from reports.rendering.svg import standalone
 from tests.reports.outputs.test_pages import WIDTHS, fits, visit
 from tests.support import world as worlds
+from tests.support.sealing import reseal
 from tests.support.world import NOON, World, make_world
 
 REPORT = "dfa508c296aa"
@@ -71,6 +72,7 @@ def hostile_world(home: Path) -> World:
         settings = json.dumps({"false_discovery_rate": 0.05, EVIL[0]: list(EVIL[:4])})
         connection.execute("UPDATE audit SET settings = ?, versions = ?", [settings, settings])
         connection.execute("UPDATE candidate SET effect = NULL, effect_not_measured = ? WHERE rank = 4", [EVIL[0]])
+    reseal(world.registry)
     return world
 
 
@@ -252,6 +254,7 @@ def test_an_audit_whose_test_is_damaged_is_one_gap(fresh: World, tmp_path: Path,
     spoilt = fresh.add_audit((0, 1), sample=fresh.add_sample(1))
     with fresh.registry.connection() as connection:
         connection.execute("UPDATE audit SET test = ? WHERE id = ?", [damaged, spoilt.id])
+    reseal(fresh.registry)
     site = fresh.render(tmp_path / "out")
     assert (tmp_path / "out" / f"{REPORT}.html").is_file()
     assert any(spoilt.id in gap.reason for gap in site.facts.gaps)

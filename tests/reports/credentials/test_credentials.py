@@ -33,6 +33,7 @@ from reports.facts import NotMeasured  # noqa: E402
 from reports.issuing.issue import find_issued  # noqa: E402
 from tests.registry.metadata.signing import signed as signed_by_a_stranger  # noqa: E402
 from tests.support.credentials import Chain, make_chain, now, sign  # noqa: E402
+from tests.support.sealing import reseal  # noqa: E402
 from tests.support.world import HOSTILE, NOON, World, make_world  # noqa: E402
 
 
@@ -142,6 +143,7 @@ def test_all_owners_of_a_work_are_stated(
             "SELECT row_number() OVER (), asset_rights.id, asset_id, 1 + holder, holder "
             "FROM asset_rights, (VALUES (0), (1)) AS listed (holder) WHERE asset_id = 0"
         )
+    reseal(fresh.registry)
     sample = fresh.add_sample(0)
     fresh.add_audit((0, 30, 90), sample=sample)
     names = ["Kestrel Studio", "Open Shapes Project"]

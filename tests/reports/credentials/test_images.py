@@ -21,6 +21,7 @@ from reports.credentials.files import read_plain_file
 from reports.credentials.images import find_image
 from reports.credentials.signing import check_out, sign_image
 from tests.support.credentials import Chain, make_chain, now, sign
+from tests.support.sealing import reseal
 from tests.support.world import World
 
 
@@ -112,6 +113,7 @@ def test_the_search_by_pixels_is_bounded(
             connection.execute(
                 "UPDATE sample SET created_at = ? WHERE id = ?", [now() + datetime.timedelta(days=number), sample.id]
             )
+    reseal(fresh.registry)
     again = []
     for number, sample in enumerate(samples):
         with Image.open(fresh.home.sample_image(sample.id)) as image:

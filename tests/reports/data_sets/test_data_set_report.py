@@ -32,6 +32,7 @@ from reports.data_sets.facts import DataSetFacts
 from reports.issuing.issue import find_issued
 from tests.reports.outputs.test_pages import visit
 from tests.reports.statements.test_page import broken_rules
+from tests.support.sealing import decide, reseal
 from tests.support.statement_world import HOLDERS, N, StatementWorld, make_statement_world
 from tests.support.works import NOW
 from tests.support.world import HOSTILE
@@ -127,7 +128,9 @@ def forge(world: StatementWorld, sequence: int, former: str, current: str, work:
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             values,
         )
-        connection.execute("UPDATE asset SET permission = 'prohibited' WHERE id = 0")
+        if not connection.execute("SELECT count(*) FROM review").fetchall()[0][0]:
+            decide(connection, 0, "prohibited")
+    reseal(world.registry)
 
 
 @pytest.mark.parametrize(
@@ -176,6 +179,7 @@ def test_model_of_one_member_can_be_drawn(world: StatementWorld, tmp_path: Path)
     """A plot of a single bar has room for its margins."""
     with world.registry.connection() as connection:
         connection.execute("DELETE FROM member WHERE index > 0")
+    reseal(world.registry)
     prohibit(world, *(work for work in world.owner if world.code(work) & 1))
     given = DATA_SET.write(world.registry, "shapes", tmp_path / "out", NOW)
     assert given.facts.models[0].members[0].prohibited_since > 0
@@ -192,6 +196,7 @@ def test_change_that_names_no_works_is_not_guessed(world: StatementWorld) -> Non
         connection.execute(
             "UPDATE event SET subject = '20000 assets', after = ? WHERE kind = 'permission changed'", [after]
         )
+    reseal(world.registry)
     facts = read(world)
     code = world.code(3)
     assert [member.prohibited_when_unknown for member in facts.models[0].members] == [
@@ -239,19 +244,22 @@ def test_not_recorded_is_no_different_rightsholder(world: StatementWorld) -> Non
             "UPDATE asset SET sha256 = found.sha256, identity = found.identity FROM asset AS found "
             "WHERE found.id = 1 AND asset.id IN (2, 3)"
         )
-        change.connection.execute("UPDATE asset SET rightsholder_id = NULL WHERE id IN (2, 3, 5)")
+        change.connection.execute("UPDATE asset_rights SET rightsholder_id = NULL WHERE asset_id IN (2, 3, 5)")
         change.insert(NearDuplicate(id=0, asset_id=4, other_asset_id=5, distance=7, found_at=NOW))
         change.insert(NearDuplicate(id=1, asset_id=3, other_asset_id=5, distance=7, found_at=NOW))
         change.record("near duplicates searched", "all")
+    reseal(world.registry)
     assert conflicts(read(world)) == {
         "same file, one has no rightsholder on record": 3,
         "looks like another work, one has no rightsholder on record": 2,
     }
     with world.registry.connection() as connection:
         connection.execute(
-            "UPDATE asset SET rightsholder_id = CASE id WHEN 2 THEN ? ELSE ? END WHERE id IN (1, 2, 3, 4, 5)",
+            "UPDATE asset_rights SET rightsholder_id = CASE asset_id WHEN 2 THEN ? ELSE ? END "
+            "WHERE asset_id IN (1, 2, 3, 4, 5)",
             [world.holder("Bo Example"), world.holder("Ada Example")],
         )
+    reseal(world.registry)
     assert conflicts(read(world)) == {"same file, different rightsholders": 3}
 
 
@@ -273,12 +281,13 @@ def test_same_file_in_another_data_set(world: StatementWorld) -> None:
             "WHERE found.id = 3 AND asset.id = 4"
         )
         change.connection.execute(
-            "UPDATE asset SET rightsholder_id = ? WHERE id IN (1, 3)", [world.holder("Bo Example")]
+            "UPDATE asset_rights SET rightsholder_id = ? WHERE asset_id IN (1, 3)", [world.holder("Bo Example")]
         )
         change.connection.execute(
-            "UPDATE asset SET rightsholder_id = ? WHERE id IN (2, 4)", [world.holder("Ada Example")]
+            "UPDATE asset_rights SET rightsholder_id = ? WHERE asset_id IN (2, 4)", [world.holder("Ada Example")]
         )
         change.record("works registered", "data set more")
+    reseal(world.registry)
     assert conflicts(read(world)) == {"same file, different rightsholders": 1}
 
 
@@ -297,6 +306,7 @@ def test_owners_beside_the_first_are_owners(world: StatementWorld) -> None:
             ),
         )
         change.record("works registered", "data set shapes")
+    reseal(world.registry)
     open_claim(world.registry, "Ada Example", "also mine", now=NOW, works=[str(work)])
     facts = read(world)
     assert {row.name: row.works for row in facts.rightsholders.rows} == {**HOLDERS, "Ada Example": 7}
@@ -323,6 +333,7 @@ def test_sources_are_the_sites_of_filings(world: StatementWorld) -> None:
     with world.registry.connection() as connection:
         for work, address in enumerate(addresses):
             connection.execute("UPDATE asset SET url = ? WHERE id = ?", [address, work])
+    reseal(world.registry)
     found = {row.name: row.works for row in read(world).sources.rows}
     with world.registry.connection() as connection:
         select_works(connection, "SELECT * FROM asset")
@@ -337,8 +348,13 @@ def test_tables_longer_than_the_page_say_so(world: StatementWorld, tmp_path: Pat
     """
     with changing(world.registry, NOW) as change:
         change.connection.execute(
-            "INSERT INTO asset (id, data_set_id, path, identity, registered_at, permission, rightsholder_id) "
-            "SELECT 100 + range, 0, range || '.png', range, ?, 'unclear', 100 + range // 2 FROM range(60)",
+            "INSERT INTO asset (id, data_set_id, path, identity, registered_at, permission) "
+            "SELECT 100 + range, 0, range || '.png', range, ?, 'unclear' FROM range(60)",
+            [NOW],
+        )
+        change.connection.execute(
+            "INSERT INTO asset_rights (id, asset_id, basis, rightsholder_id, recorded_from, recorded_by, recorded_at) "
+            "SELECT 100 + range, 100 + range, 'declared', 100 + range // 2, 'table', 'tests', ? FROM range(60)",
             [NOW],
         )
         change.connection.execute(
@@ -346,6 +362,7 @@ def test_tables_longer_than_the_page_say_so(world: StatementWorld, tmp_path: Pat
             [NOW],
         )
         change.record("works registered", "data set shapes")
+    reseal(world.registry)
     reading = read_data_set(world.registry, "shapes", tmp_path)
     facts, tables = reading.facts, reading.tables
     counts = facts.rightsholders
@@ -368,6 +385,7 @@ def test_hostile_names_neither_run_nor_break_the_page(browser: Browser, world: S
             "UPDATE asset_rights SET recorded_from = ? || id % 3",
         ):
             change.connection.execute(query, [HOSTILE])
+    reseal(world.registry)
     given = DATA_SET.write(world.registry, HOSTILE, tmp_path / "out", NOW)
     assert given.page.name == f"data-set-{given.facts.data_set_id}.html"
     document = json.loads(given.page.with_suffix(".json").read_bytes())

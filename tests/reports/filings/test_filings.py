@@ -43,6 +43,7 @@ from reports.filings.toml_keys import basic_string, has_long_key
 from reports.filings.versions import Filed, file_version, subject_of
 from reports.issuing.stamp import Stamp
 from tests.support.members import ensemble_of, train_members
+from tests.support.sealing import reseal
 from tests.support.works import NOW, write_csv, write_pictures
 
 N, H = 8, 4
@@ -87,6 +88,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Registry:
             _signal(number, work, use)
             for number, (work, use) in enumerate([(2, "allowed"), (9, "constrained"), (5, "prohibited")])
         )
+    reseal(registry)
     encoding = create_encoding(registry, "asset", None, N, H, 1, NOW + timedelta(days=60), code_format=1)
     train_members(registry, encoding, list(range(N)))
     return registry
@@ -210,6 +212,7 @@ def test_small_providers_list_fewer_domains(registry: Registry, tmp_path: Path) 
         connection.execute(
             "UPDATE asset SET data_set_id = 0, url = 'https://x' || id || '.example/' WHERE data_set_id = 1"
         )
+    reseal(registry)
     counts = []
     for small in (False, True):
         said = {"content": {"small_or_medium": small}, "data_sets": {"crawl": {"source": "crawled"}}}
@@ -391,6 +394,7 @@ def test_outputs_generated_here_are_known_to_be_synthetic(registry: Registry, tm
             "'{}', registered_at "
             "FROM asset WHERE data_set_id = 1"
         )
+    reseal(registry)
     filed = file(registry, tmp_path)
     made = next(each for each in filed.document.content.data_sets if each.name == HOSTILE)
     assert made.own_outputs == made.works == 8

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from registry.basis.check import CheckedHead
 from registry.errors import NotFoundError
 from registry.home import Home
 from registry.ids import sha256_of
@@ -18,6 +19,7 @@ from reports.evaluations.document import EVALUATION
 from reports.facts import Facts
 from reports.issuing.document import Document, Reading
 from reports.issuing.stamp import UNSTAMPED
+from reports.signatures.signing import UNSIGNED
 
 NOW = datetime.datetime(2026, 1, 2, 3, 4, tzinfo=datetime.UTC)
 
@@ -49,7 +51,9 @@ NUMBERS = Document(
 def test_the_stamp_is_over_the_facts_alone() -> None:
     """Not over what changes from one reading to the next."""
     early, late = (
-        NUMBERS.stamp(Reading("a", Numbers(one=1, moment_of_reading=moment), (0, "0" * 64), "a"), NOW)
+        NUMBERS.stamp(
+            Reading("a", Numbers(one=1, moment_of_reading=moment), CheckedHead((0, "0" * 64)), "a"), NOW, UNSIGNED
+        )
         for moment in ("early", "late")
     )
     assert early == late

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from cli.commands.publish.report import report
 from registry.errors import CreditlineError, InputError, IntegrityError, NotFoundError, UsageError
+from tests.support.sealing import reseal
 from tests.support.world import HOSTILE, NOON, World, make_world
 
 app = Typer()
@@ -94,20 +95,22 @@ def test_large_pictures_fit_into_a_page(tmp_path: Path) -> None:
 
 
 def test_one_damaged_audit_costs_no_other_report(fresh: World, tmp_path: Path) -> None:
-    """An audit that lacks its rows has no report, an altered one a partial report; both are listed;
-    others are whole.
+    """An audit that lacks its rows has no report, nor has one whose file was altered; both are
+    listed; others are whole.
     """
     audits = [fresh.add_audit((0, 30), sample=fresh.add_sample(number)) for number in range(3)]
     fresh.home.audit(audits[0].id).write_bytes(b"altered")
     with fresh.registry.connection() as connection:
         connection.execute("UPDATE audit SET test = '{}' WHERE id = ?", [audits[1].id])
+    reseal(fresh.registry)
     with pytest.raises(IntegrityError, match=r"2 of 3 outputs .* audit again") as caught:
         run(fresh, "--all", "--out", str(tmp_path / "out"))
     assert caught.value.exit_code == 3
     index = json.loads((tmp_path / "out" / "index.json").read_bytes())
-    assert len(index["reports"]) == 2
+    assert len(index["reports"]) == 1
     assert {gap["output_id"] for gap in index["gaps"]} == {audits[0].sample_id, audits[1].sample_id}
-    assert "altered since" in (tmp_path / "out" / f"{audits[0].sample_id}.html").read_text()
+    assert not (tmp_path / "out" / f"{audits[0].sample_id}.html").exists()
+    assert any("is not the file that the audit wrote" in gap["reason"] for gap in index["gaps"])
     assert "has gaps" not in (tmp_path / "out" / f"{audits[2].sample_id}.html").read_text()
 
 

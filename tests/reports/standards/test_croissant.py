@@ -23,6 +23,7 @@ from reports.issuing.issue import find_issued
 from reports.issuing.stamp import PARQUET_KEY, Stamp, beside
 from reports.standards import croissant
 from reports.standards.write import Exported, write_croissant
+from tests.support.sealing import reseal
 from tests.support.world import HOSTILE, NOON, World
 
 # The reader's own libraries, of RDF and of tables, warn about how it uses them.
@@ -68,6 +69,7 @@ def test_the_document_says_what_is_known_and_names_what_is_not(fresh: World, tmp
     """
     with fresh.registry.connection() as connection:
         connection.execute("UPDATE licence SET spdx = reference WHERE id = 0")
+    reseal(fresh.registry)
     made = _write(fresh, tmp_path)
     document = _read(made.path)
     assert document["conformsTo"] == ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"]
@@ -117,6 +119,7 @@ def test_hostile_texts_stay_in_the_listing_and_are_bounded_in_the_document(fresh
         connection.execute("UPDATE data_set SET name = ?", [name])
         connection.execute("UPDATE rightsholder SET name = ? WHERE id = 0", [HOSTILE])
         connection.execute("UPDATE licence SET reference = ?, url = 'javascript:alert(1)' WHERE id = 1", [HOSTILE])
+    reseal(fresh.registry)
     made = write_croissant(fresh.registry, name, tmp_path / f"{croissant.file_stem(name)}.json", NOON)
     assert made.path.stat().st_size < 30_000
     assert "\u202e" not in made.path.read_text()
@@ -133,9 +136,12 @@ def test_works_known_by_their_metadata_alone_are_records_too(fresh: World, tmp_p
     """
     with fresh.registry.connection() as connection:
         connection.execute(
-            "UPDATE asset SET byte_size = NULL, width = NULL, height = NULL, licence_id = NULL, rightsholder_id = NULL, "
-            "missing_since = registered_at WHERE id < 3"
+            "UPDATE asset SET byte_size = NULL, width = NULL, height = NULL, missing_since = registered_at WHERE id < 3"
         )
+        connection.execute("UPDATE asset_rights SET licence_id = NULL, rightsholder_id = NULL WHERE asset_id < 3")
+        connection.execute("UPDATE event SET kind = 'works missing', after = '[0,1,2]' WHERE sequence = 1")
+        connection.execute("UPDATE event SET recorded_at = (SELECT registered_at FROM asset WHERE id = 0)")
+    reseal(fresh.registry)
     made = _write(fresh, tmp_path)
     document = _read(made.path)
     assert (
@@ -207,6 +213,7 @@ def test_a_data_set_without_works_is_exported_too(fresh: World, tmp_path: Path) 
     """
     with fresh.registry.connection() as connection:
         connection.execute("INSERT INTO data_set SELECT 2, 'empty', kind, root, created_at FROM data_set")
+    reseal(fresh.registry)
     made = write_croissant(fresh.registry, "empty", tmp_path / "empty.json", NOON)
     dataset = mlcroissant.Dataset(str(made.path))
     assert not dataset.metadata.ctx.issues.errors

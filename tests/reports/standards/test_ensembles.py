@@ -25,6 +25,7 @@ from reports.checking.document_types import KINDS
 from reports.standards import cyclonedx, spdx
 from reports.standards.croissant import is_identifier
 from reports.standards.write import write_cyclonedx, write_spdx
+from tests.support.sealing import decide, reseal
 from tests.support.world import HOSTILE, NOON, World
 
 ENSEMBLE = "e" * 12
@@ -41,6 +42,7 @@ MANIFEST = {
 def _sql(world: World, query: str, *values: object) -> None:
     with world.registry.connection() as connection:
         connection.execute(query, list(values))
+    reseal(world.registry)
 
 
 @pytest.fixture
@@ -161,7 +163,6 @@ def test_a_licence_is_concluded_where_every_work_was_verified(trained: World, tm
     concluded licence.
     """
     _sql(trained, "UPDATE asset_rights SET basis = 'verified'")
-    _sql(trained, "UPDATE asset SET verified_id = declared_id, declared_id = NULL")
     (data,) = [each for each in _bill(trained, tmp_path)["components"] if each["type"] == "data"]
     assert {each["license"]["acknowledgement"] for each in data["licenses"]} == {"concluded"}
     objects = _objects(trained, tmp_path)
@@ -172,7 +173,7 @@ def test_a_licence_is_concluded_where_every_work_was_verified(trained: World, tm
 
 def test_works_without_a_licence_are_not_hidden(trained: World, tmp_path: Path) -> None:
     """The expression has a part of its own for them, and the narration names them."""
-    _sql(trained, "UPDATE asset SET licence_id = NULL WHERE id < 4")
+    _sql(trained, "UPDATE asset_rights SET licence_id = NULL WHERE asset_id < 4")
     objects = _objects(trained, tmp_path)
     texts = {
         each.simplelicensing_licenseText
@@ -241,7 +242,7 @@ def test_an_ensemble_without_members_or_rights_is_exported_too(fresh: World, tmp
     is lacking.
     """
     _sql(fresh, "DELETE FROM member")
-    _sql(fresh, "UPDATE asset SET licence_id = NULL, rightsholder_id = NULL")
+    _sql(fresh, "UPDATE asset_rights SET licence_id = NULL, rightsholder_id = NULL")
     assert "licenses" not in _bill(fresh, tmp_path)["components"][0]
     objects = _objects(fresh, tmp_path)
     assert not list(objects.foreach_type(spdx_model.simplelicensing_LicenseExpression))
@@ -263,7 +264,9 @@ def test_the_same_facts_give_the_same_document_but_for_the_time(
     assert first.stamp.facts_sha256 == later.stamp.facts_sha256 == sha256_of(KINDS[kind](trained.registry, ENSEMBLE))
     size = {len(made.path.read_text()) for made in (first, later)}
     assert len(size) == 1
-    _sql(trained, "UPDATE asset SET permission = 'prohibited' WHERE id = 3")
+    with trained.registry.connection() as connection:
+        decide(connection, 3, "prohibited")
+    reseal(trained.registry)
     assert sha256_of(KINDS[kind](trained.registry, ENSEMBLE)) != first.stamp.facts_sha256
 
 

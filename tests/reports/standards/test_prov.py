@@ -19,6 +19,7 @@ from reports.content.outputs import find_output
 from reports.standards import prov
 from reports.standards.write import output_facts, write_prov
 from tests.reports.standards.test_ensembles import MANIFEST
+from tests.support.sealing import decide, reseal
 from tests.support.world import HOSTILE, NOON, N, World, make_world
 
 WEIGHTS = [f"{index + 100:064x}" for index in range(N)]
@@ -27,6 +28,7 @@ WEIGHTS = [f"{index + 100:064x}" for index in range(N)]
 def _sql(world: World, query: str, *values: object) -> None:
     with world.registry.connection() as connection:
         connection.execute(query, list(values))
+    reseal(world.registry)
 
 
 def _generated(world: World, number: int = 0) -> Sample:
@@ -206,7 +208,9 @@ def test_facts_are_read_again_from_the_stamp(fresh: World, tmp_path: Path) -> No
     made = write_prov(fresh.registry, f"audit {audit.id}", tmp_path / "x.json", NOON)
     fresh.add_audit((60, 90), sample=sample, created_at=NOON + datetime.timedelta(days=1))
     assert sha256_of(KINDS[prov.KIND](fresh.registry, made.stamp.subject)) == made.stamp.facts_sha256
-    _sql(fresh, "UPDATE asset SET permission = 'withdrawn' WHERE id = 0")
+    with fresh.registry.connection() as connection:
+        decide(connection, 0, "prohibited")
+    reseal(fresh.registry)
     assert sha256_of(KINDS[prov.KIND](fresh.registry, made.stamp.subject)) != made.stamp.facts_sha256
 
 

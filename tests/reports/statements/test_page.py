@@ -24,6 +24,7 @@ from reports.issuing.stamp import SUFFIX
 from reports.statements.document import STATEMENT
 from reports.statements.page import Statement
 from tests.reports.outputs.test_pages import visit
+from tests.support.sealing import reseal
 from tests.support.statement_world import StatementWorld, fill_statement_world, make_statement_world, record_run
 from tests.support.works import NOW
 from tests.support.world import HOSTILE
@@ -58,6 +59,7 @@ def soil(world: StatementWorld) -> None:
             "UPDATE data_set SET name = ?",
         ):
             change.connection.execute(query, [HOSTILE])
+    reseal(world.registry)
 
 
 def test_files_are_stamped_and_named_in_the_log(hostile: tuple[Registry, Written[Statement]]) -> None:

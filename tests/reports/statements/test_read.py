@@ -25,6 +25,7 @@ from reports.statements import document as reading
 from reports.statements import words
 from reports.statements.document import STATEMENT, read_statement
 from reports.statements.facts import StatementFacts
+from tests.support.sealing import reseal
 from tests.support.statement_world import (
     RATE,
     N,
@@ -178,6 +179,7 @@ def test_work_of_a_group_is_not_called_found(world: StatementWorld, tmp_path: Pa
     alone = read(world, ADA, tmp_path)
     with world.registry.connection() as connection:
         connection.execute("UPDATE encoding SET unit_kind = 'rightsholder'")
+    reseal(world.registry)
     facts = read(world, ADA, tmp_path)
     assert any(work.outputs_found for work in alone.works.listed)
     assert {work.asset_id: work.outputs_found for work in alone.works.listed} == {

@@ -19,6 +19,7 @@ from registry.withdrawals.record import withdraw
 from reports.statements.document import read_statement
 from reports.statements.facts import StatementFacts
 from reports.tables.write import export_table
+from tests.support.sealing import reseal
 from tests.support.statement_world import StatementWorld, fill_statement_world, make_statement_world, record_run
 from tests.support.works import NOW
 
@@ -179,4 +180,5 @@ def test_records_that_cannot_be_judged_by(world: StatementWorld, tmp_path: Path)
             {"name": "Ada Example", "works": 2, "p": "none", "q": 0}, {"name": "Bo Example"}, 7]}}' WHERE id = ?""",
             [world.drawn[-1].audit],
         )
+    reseal(world.registry)
     check(world, tmp_path)

@@ -34,6 +34,7 @@ from reports.outputs.candidates_table import TABLE as CANDIDATES
 from reports.rendering.columns import batch_of
 from reports.tables.write import TABLES, export_table
 from tests.support.golden import check_golden
+from tests.support.sealing import reseal
 from tests.support.world import HOSTILE, NOON, World, fill, make_world
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -193,6 +194,7 @@ def test_no_number_is_null(small: World, tmp_path: Path) -> None:
             test = '{"decoys": "many", "smallest_p": "none"}', ranker = '3', landscape = 'null' WHERE id = ?""",
             [audit.id],
         )
+    reseal(small.registry)
     for suffix in SUFFIXES:
         export_table(small.registry, "audits", tmp_path / f"a{suffix}", NOW)
     rows = {row["audit_id"]: row for row in json.loads((tmp_path / "a.json").read_bytes())["rows"]}

@@ -1,0 +1,159 @@
+"""A certificate of withdrawal as a page for people: read from the registry that made it.
+
+The certificate itself names works by their hashes, and anyone can check it. The page says which
+works these are and whose, and is stamped like every document.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import duckdb
+from pydantic import Field
+
+from registry.basis.check import checked_head
+from registry.basis.rows import Basis
+from registry.errors import IntegrityError, NotFoundError
+from registry.storage.database import Registry
+from registry.storage.results import records
+from registry.withdrawals.certificate import PROVED, STATED
+from registry.withdrawals.issue_certificate import EVENT, LIMITS, STATEMENT
+from reports.facts import Facts
+from reports.issuing.document import Document, Reading
+from reports.rendering.wording import clipped, count
+
+VERSION: Literal[1] = 1
+
+
+class CertifiedWorkPart(Facts):
+    """A withdrawn work."""
+
+    asset_id: int
+    title: str
+    sha256: str
+    data_set: str
+    path: str | None
+    rightsholders: list[str]
+    withdrawn_at: datetime.datetime
+    reason: str
+
+
+class CertifiedMemberPart(Facts):
+    """A member in service that did not see the works."""
+
+    id: str
+    index: int
+    generation: int
+    manifest_sha256: str
+    weights_sha256: str
+
+
+class CertificateFacts(Facts):
+    """What a certificate of withdrawal says, with names."""
+
+    certificate_sha256: str = Field(description="The certificate's own document_sha256.")
+    made_at: datetime.datetime
+    event: int = Field(description="Of the log, which has the certificate's hash.")
+    ensemble_id: str
+    verdict: str
+    works: list[CertifiedWorkPart]
+    in_service: list[CertifiedMemberPart] = Field(description="When the certificate was made.")
+    statement: str
+    shown: list[str] = Field(description="What a check of the certificate shows.")
+    stated: list[str] = Field(description="What the maker states without proof.")
+    limits: list[str] = Field(description="What it does not prove.")
+
+
+def _read(registry: Registry, subject: str, _scratch: Path, stem: str | None = None) -> Reading[CertificateFacts]:
+    with registry.connection() as connection:
+        row = connection.execute(
+            "SELECT sequence, recorded_at, subject, after FROM event WHERE kind = ? AND contains(after, ?) "
+            "ORDER BY sequence DESC LIMIT 1",
+            [EVENT, json.dumps(subject)],
+        ).fetchone()
+        if row is None:
+            raise NotFoundError(
+                f"the log has no certificate with the hash {clipped(subject, 80)!r}; `creditline certificate` makes one"
+            )
+        sequence, made_at, about, after = row
+        works, members = _named(int(sequence), str(after))
+        ensemble_id = str(about).removeprefix("ensemble ")
+        listed = _works(connection, works)
+        basis = Basis(works=[work.asset_id for work in listed], ensembles=[ensemble_id], events=[EVENT])
+        facts = CertificateFacts(
+            certificate_sha256=subject,
+            made_at=made_at.astimezone(datetime.UTC),
+            event=sequence,
+            ensemble_id=ensemble_id,
+            verdict=f"No model in service was trained on {'this work' if len(listed) == 1 else count(len(listed), 'work')}",
+            works=listed,
+            in_service=_members(connection, members),
+            statement=STATEMENT,
+            shown=list(PROVED),
+            stated=list(STATED),
+            limits=list(LIMITS),
+        )
+        head = checked_head(connection, registry.home, basis)
+    return Reading(subject, facts, head, stem or f"certificate-{subject[:12]}")
+
+
+def _named(sequence: int, after: str) -> tuple[list[str], list[str]]:
+    try:
+        facts = json.loads(after)
+        return [str(each) for each in facts["works"]], [str(each) for each in facts["in_service"]]
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise IntegrityError(f"event {sequence:,} of the log does not name works and members; certify again") from error
+
+
+def _works(connection: duckdb.DuckDBPyConnection, hashes: Sequence[str]) -> list[CertifiedWorkPart]:
+    found = records(
+        connection.execute(
+            "SELECT asset.id AS asset_id, work.title, asset.sha256, data_set.name AS data_set, asset.path, "
+            "(SELECT list(rightsholder ORDER BY position, rightsholder_id) FROM work_rightsholder "
+            " WHERE work_rightsholder.asset_id = asset.id) AS rightsholders, first.recorded_at, first.reason "
+            "FROM asset JOIN data_set ON data_set.id = data_set_id JOIN work ON work.asset_id = asset.id "
+            "JOIN (SELECT asset_id, min(recorded_at) AS recorded_at, arg_min(reason, withdrawal_id) AS reason "
+            "FROM withdrawn_work GROUP BY asset_id) AS first ON first.asset_id = asset.id "
+            "WHERE list_contains(?, asset.sha256) ORDER BY asset.id",
+            [list(hashes)],
+        )
+    )
+    return [
+        CertifiedWorkPart(
+            asset_id=row["asset_id"],
+            title=clipped(row["title"] or str(row["path"] or f"work {row['asset_id']}").rsplit("/", 1)[-1]),
+            sha256=row["sha256"],
+            data_set=clipped(row["data_set"]),
+            path=None if row["path"] is None else clipped(row["path"]),
+            rightsholders=[clipped(str(name)) for name in row["rightsholders"] or ()],
+            withdrawn_at=row["recorded_at"].astimezone(datetime.UTC),
+            reason=clipped(row["reason"]),
+        )
+        for row in found
+    ]
+
+
+def _members(connection: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> list[CertifiedMemberPart]:
+    rows = records(
+        connection.execute(
+            "SELECT id, index, generation, manifest_sha256, weights_sha256 FROM member WHERE list_contains(?, id) "
+            "ORDER BY index",
+            [list(ids)],
+        )
+    )
+    return [CertifiedMemberPart(**row) for row in rows]
+
+
+CERTIFICATE = Document(
+    kind="certificate page",
+    name="certificate-page",
+    version=VERSION,
+    model=CertificateFacts,
+    template="certificate.html.j2",
+    read=_read,
+    page_values=lambda _: {},
+)

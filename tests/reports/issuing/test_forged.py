@@ -1,0 +1,102 @@
+"""Nothing forged goes out: after plain SQL no document rests on what was changed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from registry.errors import IntegrityError
+from registry.event_log.events import read_head
+from registry.home import Home
+from registry.storage.database import Registry
+from reports.data_sets.document import DATA_SET
+from reports.outputs.selection import newest_audits
+from reports.outputs.write import write_reports
+from reports.standards.write import write_croissant, write_prov, write_spdx
+from reports.statements.document import STATEMENT
+from reports.tables.write import export_table
+from tests.support.world import NOON, make_world
+
+ENSEMBLE = "e" * 12
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with an audited sample."""
+    world = make_world(tmp_path_factory.mktemp("forged") / "home")
+    world.add_audit((0, 8, 20), sample=world.add_sample(0))
+    return world.home.root
+
+
+def report(registry: Registry, out: Path) -> None:
+    with registry.session() as session:
+        audits = newest_audits(session)
+    write_reports(registry, audits, out, now=NOON)
+
+
+def prov(registry: Registry, out: Path) -> None:
+    with registry.session() as session:
+        (audit,) = newest_audits(session)
+    write_prov(registry, f"audit {audit.id}", out / "x.json", NOON)
+
+
+ISSUE: dict[str, Callable[[Registry, Path], object]] = {
+    "report": report,
+    "statement": lambda registry, out: STATEMENT.write(registry, "#0", out, NOON),
+    "data set": lambda registry, out: DATA_SET.write(registry, "shapes", out, NOON),
+    "croissant": lambda registry, out: write_croissant(registry, "shapes", out / "x.json", NOON),
+    "spdx": lambda registry, out: write_spdx(registry, ENSEMBLE, out / "x.json", NOON),
+    "prov": prov,
+    "table": lambda registry, out: export_table(registry, "audits", out / "x.csv", NOON),
+}
+FORGED = {
+    "candidate": ("UPDATE candidate SET q_value = 0.9 WHERE rank = 1", ("report", "statement", "prov", "table")),
+    "asset_rights": ("UPDATE asset_rights SET title = 'Other' WHERE id = 0", tuple(ISSUE)),
+    "rightsholder": ("UPDATE rightsholder SET name = 'Other' WHERE id = 0", tuple(ISSUE)),
+    "sample": ("UPDATE sample SET seed = 5", ("report", "statement", "prov", "table")),
+    "member": ("UPDATE member SET weights_sha256 = 'x' WHERE index = 3", ("report", "spdx", "prov")),
+    "asset": ("UPDATE asset SET permission = 'prohibited' WHERE id = 0", tuple(ISSUE)),
+    "event": ("UPDATE event SET actor = 'nobody' WHERE sequence = 1", tuple(ISSUE)),
+}
+
+
+@pytest.mark.parametrize(("table", "kind"), [(table, kind) for table, (_, kinds) in FORGED.items() for kind in kinds])
+def test_nothing_forged_is_written(original: Path, tmp_path: Path, table: str, kind: str) -> None:
+    """Status 3, the message names the table, and there is no file and no event."""
+    shutil.copytree(original, tmp_path / "home")
+    registry = Registry.open(Home(tmp_path / "home"))
+    with registry.connection() as connection:
+        connection.execute(FORGED[table][0])
+    out = tmp_path / "out"
+    out.mkdir()
+    before = read_head(registry.home.log_head)
+    with pytest.raises(IntegrityError, match=table) as caught:
+        ISSUE[kind](registry, out)
+    assert caught.value.exit_code == 3
+    assert list(out.iterdir()) == []
+    assert read_head(registry.home.log_head) == before
+
+
+@pytest.mark.parametrize("kind", ["report", "statement"])
+def test_an_audit_whose_own_file_was_altered_is_not_reported(original: Path, tmp_path: Path, kind: str) -> None:
+    """The file is sealed by its hash in the audit's row."""
+    shutil.copytree(original, tmp_path / "home")
+    registry = Registry.open(Home(tmp_path / "home"))
+    for path in (tmp_path / "home" / "audits").iterdir():
+        path.write_bytes(path.read_bytes() + b"x")
+    with pytest.raises(IntegrityError, match="is not the file that the audit wrote"):
+        ISSUE[kind](registry, tmp_path / "out")
+
+
+def test_an_untouched_registry_issues_all(original: Path, tmp_path: Path) -> None:
+    """Every kind of document that the others refuse."""
+    shutil.copytree(original, tmp_path / "home")
+    registry = Registry.open(Home(tmp_path / "home"))
+    for number, issue in enumerate(ISSUE.values()):
+        out = tmp_path / str(number)
+        out.mkdir()
+        issue(registry, out)
+        assert list(out.iterdir())
