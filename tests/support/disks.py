@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -28,16 +29,28 @@ import json, os, shutil, sys
 from pathlib import Path
 from tests.support.running import Creditline
 
-disk, home, command, room = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3]), int(sys.argv[4])
-creditline = Creditline(Path(shutil.copytree(home, disk / "home")))
-filler = disk / "filler"
-with filler.open("wb") as file:
-    os.posix_fallocate(file.fileno(), 0, max(1, shutil.disk_usage(disk).free - room))
-outcomes = [creditline(*command)]
-filler.unlink()
-outcomes += [creditline("doctor"), creditline(*command)]
+disk, home, commands, room = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3]), int(sys.argv[4])
+creditline, filler, outcomes = Creditline(disk / "home"), disk / "filler", []
+for command in commands:
+    shutil.copytree(home, creditline.home)
+    with filler.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, max(1, shutil.disk_usage(disk).free - room))
+    outcomes.append(creditline(*command))
+    filler.unlink()
+    outcomes += [creditline("doctor"), creditline(*command), creditline("doctor")]
+    shutil.rmtree(creditline.home)
 print(json.dumps([vars(each) for each in outcomes]))
 """
+
+
+@dataclass(frozen=True)
+class OnFullDisk:
+    """The outcomes of one command on a full disk and afterwards, once there is room."""
+
+    full: Outcome
+    doctor: Outcome
+    again: Outcome
+    doctor_again: Outcome
 
 
 def outcomes_in_protected(home: Path, commands: Sequence[Sequence[object]]) -> list[Outcome]:
@@ -54,14 +67,15 @@ def outcomes_in_protected(home: Path, commands: Sequence[Sequence[object]]) -> l
     return _outcomes([sys.executable, "-c", *map(str, program)])
 
 
-def outcomes_on_full_disk(home: Path, disk: Path, command: Sequence[object], room: int) -> list[Outcome]:
-    """Run a command on a copy of a home, on a disk with ``room`` bytes left.
+def outcomes_on_full_disk(home: Path, disk: Path, commands: Sequence[Sequence[object]], room: int) -> list[OnFullDisk]:
+    """Run each command on a copy of a home of its own, on a disk with ``room`` bytes left.
 
-    ``disk`` is an empty folder. Returns the outcomes of the command, of ``creditline doctor`` once
-    there is room, and of the same command again.
+    ``disk`` is an empty folder. Once there is room, ``creditline doctor`` examines the home, the
+    same command runs again, and so does the doctor.
     """
-    words = json.dumps([str(word) for word in command])
-    return _in_own_mounts('mount -t tmpfs -o size=96m tmpfs "$0"', disk, _FULL, disk, home, words, room)
+    words = json.dumps([[str(word) for word in each] for each in commands])
+    found = _in_own_mounts('mount -t tmpfs -o size=96m tmpfs "$0"', disk, _FULL, disk, home, words, room)
+    return [OnFullDisk(*found[place : place + 4]) for place in range(0, len(found), 4)]
 
 
 def _in_own_mounts(mounting: str, place: Path, program: str, *arguments: object) -> list[Outcome]:
