@@ -23,7 +23,10 @@ ADDRESS = re.compile(
 """Addresses in a folded text. Hosts of licences are known without a scheme, too."""
 
 _SCHEME = re.compile(r"(?:https?:?//?|//)?(?:www\.)?")
-_LANGUAGE = r"[a-z]{2,3}(?:[_-][a-z]{2,4})?"
+_LANGUAGE = (
+    r"(?!nc|nd|ai)(?:[a-z]{2}|ast|fil|hsb|kab)(?:[_-](?:at|au|be|br|ca|ch|cn|es|fr|gb|hk|id|in|mx|pt|sg|tw|us|ar|pe|"
+    r"hans|hant|latn|cyrl|latin))?"
+)
 _PAGE = re.compile(rf"/(?:(?:deed|legalcode|rdf)(?:\.(?:{_LANGUAGE}|txt|html))?|legalcode\.{_LANGUAGE}\.html)$")
 _QUERY = re.compile(
     r"(?:(?:ref|atype|lang|language|locale|relatedurl|date|utm_[a-z]+)=[a-z0-9_.:/%+-]*(?:&(?:amp;)?|$))*"

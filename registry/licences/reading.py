@@ -45,6 +45,9 @@ class TextKind(StrEnum):
     """A notice, which names people and places in any words; only words about rights count."""
     ADDRESS = "address"
     """The address of terms, such as a web statement of rights. It must be a known one."""
+    CAPTION = "caption"
+    """A description, comment or list of keywords. It counts only where it forbids training or
+    reserves all rights: its other words are about the picture."""
 
 
 _TORN = re.compile(r"^(?:and|or|with)\b|\b(?:and|or|with|without|except|not)$")
@@ -53,6 +56,11 @@ _NOTHING_STATED = re.compile(
     r"n/?a|n\.a|unknown|none|null|nil|nan|noassertion|unspecified|undefined|other|(?:not |un)(?:specified|"
     r"stated|available|known|given)|[-?_]+"
 )
+_DOUBT = re.compile(
+    r"[?¿‽†‡…≠]|!=|(?<=\w)\([abd-qt-z]\)|(?<!\*)\*(?!\*)|\.{3,}|\[[0-9]{1,2}\]|\bin copyright\b"
+    r"|\bwas\b(?! (?:\w+ly )?(?:released|published|made|uploaded|created|taken|provided|shared|granted|dedicated|placed|put)\b)"
+)
+"""Signs that a text is doubtful, cut off, no longer true, or has a note elsewhere."""
 _MARKUP = re.compile(
     r"</?(?:a|p|b|i|em|br|li|ul|div|span|strong|bdi)\b/?"
     r"|\b(?:rel|class|target)=\"(?:license|nofollow|noopener|noreferrer|external|text|extiw|_blank| )*\"|"
@@ -118,9 +126,11 @@ class _Found:
 
 def read_words(text: str, kind: TextKind) -> LicenceTerms | None:
     """The meaning of words about rights; None for a text without any, such as a name alone."""
+    if kind is TextKind.CAPTION:
+        return _caption(text)
     folded = fold(text)
     key = folded.key.strip(" .,;")
-    alone = None if kind is TextKind.NOTICE else _licence(key)
+    alone = None if kind is TextKind.NOTICE or _is_doubtful(folded.key) else _licence(key)
     if alone is not None:
         return replace(alone, reference=text)
     if _NOTHING_STATED.fullmatch(key):
@@ -132,6 +142,8 @@ def read_words(text: str, kind: TextKind) -> LicenceTerms | None:
     for markup in _MARKUP.finditer(folded.key):
         found.take(*markup.span())
     _read_addresses(found)
+    if kind is not TextKind.NOTICE:
+        _read_doubts(found)
     _read_sentences(found)
     for start, end in _pieces("".join(found.left), 0, len(found.left), _SENTENCES):
         _read_part(found, start, end, (_PARTS, _JOINTS))
@@ -148,6 +160,17 @@ def read_words(text: str, kind: TextKind) -> LicenceTerms | None:
     return _with_rest(terms, unread, text)
 
 
+def _caption(text: str) -> LicenceTerms | None:
+    found = _Found(fold(text), [])
+    found.left = list(found.folded.key)
+    _read_sentences(found)
+    found.licences = []
+    found.meanings = {key: written for key, written in found.meanings.items() if key is Meaning.RESERVES}
+    found.allowing = []
+    terms = _together(found)
+    return terms and replace(terms, reference=text)
+
+
 def _read_addresses(found: _Found) -> None:
     for match in ADDRESS.finditer(found.folded.key):
         start, end = match.span()
@@ -161,6 +184,22 @@ def _read_addresses(found: _Found) -> None:
         else:
             found.licences.append(terms)
         found.take(start, end)
+
+
+def _is_doubtful(key: str) -> bool:
+    return not statement(key.strip(" .")) and any(_doubts(ADDRESS.sub(" ", key)))
+
+
+def _read_doubts(found: _Found) -> None:
+    if not statement(found.folded.key):
+        found.unread.extend(_doubts("".join(found.left)))
+
+
+def _doubts(key: str) -> Iterator[tuple[int, int]]:
+    for match in _DOUBT.finditer(key):
+        # A star before the text is a list's sign, and a pair of them is emphasis.
+        if match[0] != "*" or not (re.match(r"\* \w", key) or key.count("*") == 2):
+            yield match.span()
 
 
 def _read_sentences(found: _Found) -> None:
@@ -217,7 +256,11 @@ def _read_part(found: _Found, start: int, end: int, separators: Sequence[re.Patt
         found.licences.append(terms)
         return
     if separators:
-        for piece in _pieces("".join(found.left), start, end, separators[0]):
+        pieces = list(_pieces("".join(found.left), start, end, separators[0]))
+        if separators[0] is _JOINTS and len(pieces) == 1 and is_filling(part[slice(*(p - start for p in pieces[0]))]):
+            found.unread.append((start, end))  # the sign of joining stands beside nothing
+            return
+        for piece in pieces:
             _read_part(found, *piece, separators[1:])
         return
     rest = start

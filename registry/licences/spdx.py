@@ -100,7 +100,8 @@ def expression(text: str) -> LicenceTerms | None:
 
     try:
         tree = _grammar().parse(" ".join(written), simple=True)
-    except (ExpressionError, RecursionError, IndexError):  # IndexError: empty parentheses
+    # IndexError: empty parentheses; AssertionError: an operator without a side, as in "( AND MIT".
+    except (ExpressionError, RecursionError, IndexError, AssertionError):
         return None
     if tree is None or len(tree.symbols) > MOST_IDENTIFIERS:
         return None

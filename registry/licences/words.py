@@ -65,6 +65,12 @@ _BEFORE_A_NAME = re.compile(
 )
 _SIGN = re.compile(r"[©℗®]|\bcopyright\b|\bcopr\b\.?")
 _YEARS = re.compile(r"\b[12][0-9]{3}(?: ?[-/] ?(?:[12][0-9]{3}|[0-9]{2}|present|heute))?\b")
+_NO_NAME = re.compile(
+    r"\brights?\b|\bres\b|\bstatus\b|un(?:determined|known|clear|certain|resolved|decided|verified)|disput|pending|expire|"
+    r"\bvarie[sd]|applies|protect|claim|ask\b|contact|inquir|enquir|restrict|limited to|\buntil\b|\bsee\b|unbekannt|"
+    r"ungeklart|abgelaufen|geschutzt|inconnu|protege|desconocid|protegid|sconosciut|protett|onbekend|beschermd|nieznan"
+)
+"""Words behind © or "copyright" that say something about the rights and name nobody."""
 _NAME = re.compile(r"(?:[^\W\d_][^\W\d_'.&@-]*[.'&@-]*(?:[^\W\d_]|[.'&@-])*[0-9]{0,4} ?){1,7}")
 
 ABOUT_RIGHTS = re.compile(
@@ -137,10 +143,11 @@ def names_somebody(part: str) -> bool:
         return False
     rest = part.strip(" .,:-")
     found = _BEFORE_A_NAME.match(rest)
-    signed = bool(found) or bool(_SIGN.search(rest)) or bool(_YEARS.search(rest))
+    # The sign of a name stands before it: "until 2030" and "not mine © Ada" say something else.
+    signed = bool(found) or bool(_SIGN.match(rest)) or bool(_YEARS.match(rest))
     rest = _YEARS.sub(" ", _SIGN.sub(" ", rest[found.end() :] if found else rest)).strip(" .,:-")
     rest = re.sub(r"^(?:by|von|par|por|di|door|av) ", "", " ".join(rest.split()))
-    return signed and (not rest or bool(_NAME.fullmatch(rest)))
+    return signed and not _NO_NAME.search(rest) and (not rest or bool(_NAME.fullmatch(rest)))
 
 
 def _bare(part: str) -> list[str]:

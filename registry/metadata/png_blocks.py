@@ -15,12 +15,19 @@ from types import MappingProxyType
 
 from registry.metadata.blocks import MOST_BLOCKS, XMP_HEADER, Blocks
 from registry.metadata.byte_text import LATIN1, UTF8, Reading, Stated, read_text
+from registry.metadata.rights_words import unreadable_words
 from registry.metadata.values import LARGEST_PACKET, LONGEST_VALUE, Problems
 
 _TEXT_KINDS = (b"tEXt", b"zTXt", b"iTXt")
 _KEYWORDS: Mapping[str, str] = MappingProxyType(
-    {name.lower(): name for name in ("Author", "Copyright", "Title", "Description", "Disclaimer", "Comment")}
+    {
+        **{name.lower(): name for name in ("Author", "Copyright", "Title", "Description", "Disclaimer", "Comment")},
+        **{"license": "License", "licence": "License", "rights": "Rights", "usage terms": "Usage Terms"},
+        **{"usageterms": "Usage Terms", "copyright notice": "Copyright"},
+    }
 )
+_ABOUT_RIGHTS = frozenset({"Copyright", "Disclaimer", "License", "Rights", "Usage Terms"})
+_XMP = "xml:com.adobe.xmp"
 _RAW_PROFILE = "raw profile type "
 _OTHER_PROFILES = frozenset({"icc", "icm"})
 MOST_UNPACKED = 2**26
@@ -52,6 +59,8 @@ def find_png_blocks(data: bytes, blocks: Blocks, problems: Problems) -> None:
             if text is not None:
                 budget -= len(text.body) if kind != b"tEXt" else 0
                 _add_text(text, blocks, problems)
+            else:
+                _add_damaged(data[position + 8 : body_end], blocks)
         position = body_end + 4
     problems.add(f"more than {MOST_BLOCKS:,} chunks; the first are looked at for metadata")
 
@@ -85,9 +94,16 @@ def _text_of(kind: bytes, body: bytes, budget: int, problems: Problems) -> _Text
     return _Text(name, rest, UTF8 if kind == b"iTXt" else LATIN1)
 
 
+def _add_damaged(body: bytes, blocks: Blocks) -> None:
+    """A statement about rights that cannot be unpacked is a signal that is not understood."""
+    name = read_text(body.partition(b"\0")[0], LATIN1).text.lower()
+    if name == _XMP or _KEYWORDS.get(name) in _ABOUT_RIGHTS:
+        blocks.signals.append(unreadable_words(_KEYWORDS.get(name, "XMP"), "png"))
+
+
 def _add_text(text: _Text, blocks: Blocks, problems: Problems) -> None:
     name = text.name.lower()
-    if name == "xml:com.adobe.xmp":
+    if name == _XMP:
         blocks.add_xmp(text.body, problems)
     elif name in _KEYWORDS:
         reading = read_text(text.body[: 4 * LONGEST_VALUE], text.encoding)

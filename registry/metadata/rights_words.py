@@ -7,11 +7,12 @@ rights signal. The registration compares all of them with the declared licence.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from registry.licences import LicencePermission, LicenceTerms, TextKind, read_words
-from registry.metadata.values import Problems
+from registry.metadata.values import Problems, clean
 from registry.signals import LONGEST_RAW, Category, Protocol, RightsSignal, Use
 
 TEXTS: Mapping[tuple[str, str], tuple[TextKind, str]] = MappingProxyType(
@@ -21,6 +22,7 @@ TEXTS: Mapping[tuple[str, str], tuple[TextKind, str]] = MappingProxyType(
         ("xmp", "dcterms:rights"): (TextKind.NOTICE, "rights"),
         ("xmp", "cc:license"): (TextKind.ADDRESS, "licence"),
         ("xmp", "dcterms:license"): (TextKind.ADDRESS, "licence"),
+        ("xmp", "cc:prohibits"): (TextKind.ADDRESS, "prohibited uses"),
         ("xmp", "xmpRights:WebStatement"): (TextKind.ADDRESS, "web statement of rights"),
         ("xmp", "plus:OtherConstraints"): (TextKind.TERMS, "constraints"),
         ("xmp", "photoshop:Instructions"): (TextKind.NOTICE, "instructions"),
@@ -29,6 +31,17 @@ TEXTS: Mapping[tuple[str, str], tuple[TextKind, str]] = MappingProxyType(
         ("exif", "Copyright"): (TextKind.NOTICE, "copyright notice"),
         ("png", "Copyright"): (TextKind.NOTICE, "copyright notice"),
         ("png", "Disclaimer"): (TextKind.NOTICE, "disclaimer"),
+        ("png", "License"): (TextKind.TERMS, "licence"),
+        ("png", "Rights"): (TextKind.NOTICE, "rights"),
+        ("png", "Usage Terms"): (TextKind.TERMS, "usage terms"),
+        ("xmp", "dc:description"): (TextKind.CAPTION, "description"),
+        ("iptc", "Caption-Abstract"): (TextKind.CAPTION, "caption"),
+        ("exif", "ImageDescription"): (TextKind.CAPTION, "description"),
+        ("exif", "XPComment"): (TextKind.CAPTION, "comment"),
+        ("exif", "XPKeywords"): (TextKind.CAPTION, "keywords"),
+        ("exif", "XPSubject"): (TextKind.CAPTION, "subject"),
+        ("png", "Description"): (TextKind.CAPTION, "description"),
+        ("png", "Comment"): (TextKind.CAPTION, "comment"),
         ("comment", "Comment"): (TextKind.NOTICE, "comment"),
     }
 )
@@ -53,6 +66,30 @@ def rights_words(fields: Fields) -> Iterator[tuple[str, str, LicenceTerms]]:
         terms = read_words(text, kind) if text else None
         if text and terms is not None:
             yield f"{name} in {place}", text, terms
+
+
+_RIGHTS_PROPERTY = re.compile(
+    r"[<\s](?:xmprights:(?:usageterms|webstatement)|dc:rights|dcterms:(?:rights|license)|cc:(?:license|prohibits)"
+    r"|plus:otherconstraints|tdm:reservation)\b",
+    re.IGNORECASE,
+)
+
+
+def words_of_damaged_xmp(packet: bytes, found_in: str, problems: Problems) -> Iterator[RightsSignal]:
+    """A signal where a packet that cannot be parsed says something about rights."""
+    text = packet.replace(b"\0", b"").decode("utf-8", "replace")
+    if not _RIGHTS_PROPERTY.search(text):
+        return
+    said = clean(re.sub(r"<[^<>]*>|[<>]", " ", text))
+    terms = read_words(said, TextKind.CAPTION)
+    use = Use.PROHIBITED if terms is not None and terms.training is LicencePermission.PROHIBITED else Use.UNCLEAR
+    problems.add("XMP that cannot be read has statements about rights, so the work is unclear")
+    yield RightsSignal(Protocol.WORDS, Category.ALL, use, None, " ".join(said.split())[:LONGEST_RAW], found_in)
+
+
+def unreadable_words(name: str, place: str) -> RightsSignal:
+    """The signal of a text about rights that is damaged."""
+    return RightsSignal(Protocol.WORDS, Category.ALL, Use.UNCLEAR, None, "(damaged)", f"{name[:80]} in {place}")
 
 
 def read_rights_words(fields: Fields, problems: Problems) -> Iterator[RightsSignal]:

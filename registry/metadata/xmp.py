@@ -20,6 +20,7 @@ from xml.etree.ElementTree import Element
 from registry.limited_xml import parse_xml
 from registry.metadata import plus
 from registry.metadata.byte_text import WINDOWS_BYTES
+from registry.metadata.rights_words import words_of_damaged_xmp
 from registry.metadata.synthetic import AI_PROPERTIES
 from registry.metadata.values import MOST_SIGNALS, Problems, clean, put
 from registry.signals import LONGEST_RAW, Category, Protocol, RightsSignal, Use
@@ -53,6 +54,8 @@ PROPERTIES: Mapping[str, str] = MappingProxyType(
         "{http://purl.org/dc/terms/}rights": "dcterms:rights",
         "{http://creativecommons.org/ns#}license": "cc:license",
         "{http://web.resource.org/cc/}license": "cc:license",
+        "{http://creativecommons.org/ns#}prohibits": "cc:prohibits",
+        "{http://web.resource.org/cc/}prohibits": "cc:prohibits",
         "{http://ns.adobe.com/photoshop/1.0/}Credit": "photoshop:Credit",
         "{http://ns.adobe.com/photoshop/1.0/}Instructions": "photoshop:Instructions",
         "{http://ns.adobe.com/xap/1.0/rights/}WebStatement": "xmpRights:WebStatement",
@@ -112,7 +115,9 @@ def read_xmp(packet: bytes, problems: Problems, found_in: str = "xmp") -> XmpCon
         _read_tdm(root, content, problems, found_in)
     except Exception as error:
         problems.add_error("XMP cannot be read", error)
-        content.signals = list(plus.prohibitions_in(packet, f"{found_in} (not readable)"))[:MOST_SIGNALS]
+        damaged = f"{found_in} (not readable)"
+        found = list(plus.prohibitions_in(packet, damaged)) or list(words_of_damaged_xmp(packet, damaged, problems))
+        content.signals = found[:MOST_SIGNALS]
     return content
 
 

@@ -8,8 +8,8 @@ bytes, by two registrations. All these declarations count, in any order, until t
 the licence is verified: every declared rightsholder is one of several (step 3), the strictest
 declared licence decides (step 4), and a review of one of several licences counts as a review of one
 of several rightsholders does. A rightsholder without a licence makes the work unclear, because the
-licence of another one is not theirs. A declaration that states no licence or no rightsholder
-contradicts nothing.
+licence of another one is not theirs. So does a source that takes its licence back. A declaration of
+another source that states no licence or no rightsholder contradicts nothing.
 
 1. **Withdrawal.** A work is withdrawn if it was withdrawn itself, or if one of its rightsholders
    withdrew their works. Nothing lifts a withdrawal, not even a later change of rightsholder.
@@ -138,6 +138,9 @@ _COMMON = f"""
         SELECT asset_id, owner_id FROM statements
         WHERE owner_counts AND licence_counts AND owner_id IS NOT NULL AND asset_id IN (SELECT asset_id FROM licences)
         GROUP BY asset_id, owner_id HAVING arg_max_null(licence_id, rights_id) IS NULL
+        -- The newest declaration has none, for whichever owner: it took an earlier one back.
+        UNION SELECT asset_id, rightsholder_id FROM works
+        WHERE licence_id IS NULL AND asset_id IN (SELECT asset_id FROM licences)
     ),
     reviewed AS MATERIALIZED (SELECT * FROM ({CURRENT_REVIEWS}) WHERE permission IS NOT NULL),
     reviewed_owners AS MATERIALIZED (
@@ -151,7 +154,7 @@ _COMMON = f"""
     partly_reviewed_works AS MATERIALIZED (
         SELECT asset_id FROM further_owners
         WHERE owner_id NOT IN (SELECT owner_id FROM reviewed_owners)
-            OR first_id NOT IN (SELECT owner_id FROM reviewed_owners)
+            OR first_id IS NULL OR first_id NOT IN (SELECT owner_id FROM reviewed_owners)
     ),
     partly_reviewed_licences AS MATERIALIZED (
         SELECT asset_id FROM licences JOIN licence ON licence.id = licence_id
@@ -249,8 +252,8 @@ GROUNDS = f"""
     FROM licences JOIN works ON works.asset_id = licences.asset_id JOIN licence ON licence.id = licences.licence_id
     UNION ALL
     SELECT asset_id, 4, 'unclear', 'licence', NULL,
-        'the work is also stated for ' || name || ', without a licence', NULL, NULL
-    FROM owners_without_licence JOIN rightsholder ON rightsholder.id = owner_id
+        'the newest statement ' || coalesce('for ' || name || ' ', '') || 'has no licence', NULL, NULL
+    FROM owners_without_licence LEFT JOIN rightsholder ON rightsholder.id = owner_id
     UNION ALL
     SELECT DISTINCT works.asset_id, 5, 'unclear', 'claim', claim.id, 'open claim: ' || statement, recorded_by, recorded_at
     FROM ({CURRENT_CLAIMS}) AS claim JOIN claim_work ON claim_id = claim.id JOIN works ON works.asset_id = claim_work.asset_id

@@ -52,8 +52,9 @@ _OTHER = frozenset(
     }
 )
 _LINK = re.compile(r'<([^<>]{0,8192})>((?:\s*;\s*[^\s;,="<>]+\s*(?:=\s*(?:"[^"]*"|[^",;<>]*))?)*)')
+_LICENCE_LINK = re.compile(r"rel\s*=[^,;]*\blicen[sc]e\b", re.IGNORECASE)
 _PARAMETER = re.compile(r';\s*([^\s;,="]+)\s*(?:=\s*(?:"([^"]*)"|([^",;]*)))?')
-_DATE = re.compile(r"unavailable_after\s*:.*", re.IGNORECASE | re.DOTALL)
+_DATE = re.compile(r"unavailable_after\s*:\s*(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\s*,)?[^,]*", re.IGNORECASE)
 _RSL_TYPE = "application/rsl+xml"
 _USES: Mapping[LicencePermission, Use] = MappingProxyType(
     {
@@ -230,3 +231,7 @@ class _Reading:
             if not terms.recognised:
                 self.problems.append(f"Link: the licence {address[:200]!r} is not understood")
             self.add(Protocol.LINK, use, f"licence {address}" if use is Use.CONSTRAINED else None, raw)
+        rest = _LINK.sub("", value).strip(" ,;")
+        if _LICENCE_LINK.search(rest):
+            self.problems.append(f"Link: {rest[:200]!r} is no link with an address in angle brackets")
+            self.add(Protocol.LINK, Use.CONSTRAINED, "a licence link that is not understood", f"Link: {rest}")

@@ -98,13 +98,14 @@ def read_records(text: str) -> Records:
             found.understood += 1
             if not naming or current is None:
                 current, naming = [], True
-            product = _product(value)
-            if product is None:
+            # RFC 9309 has a line for each crawler; several in one line are meant to be several.
+            products = [product for name in re.split("[,;]", value) if (product := _product(name.strip()))]
+            if not products:
                 found.problems.append(f"line {number}: {value[:60]!r} names no crawler")
-                continue
-            groups = found.groups.setdefault(product, [])
-            if not groups or groups[-1] is not current:
-                groups.append(current)
+            for product in products:
+                groups = found.groups.setdefault(product, [])
+                if not groups or groups[-1] is not current:
+                    groups.append(current)
         elif directive in _RULES:
             found.understood += 1
             naming = False

@@ -16,6 +16,7 @@ understood and may be about training constrains it, too.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -140,11 +141,11 @@ class _Group:
         self.problems: list[str] = []
         self._names = "\n".join(f"User-agent: {product}" for product in products)
         crawling = [rule for rule in rules if rule.directive in (ALLOW, DISALLOW) and rule.value]
-        crawling = [rule for rule in crawling if self._usable(rule, rule.value)]
+        crawling = [rule for rule in crawling if self._usable(rule, rule.value) or self._is_meant(rule)]
         check_counts(file_name, [rule.value for rule in crawling])
         # By length of the pattern, the longest first; "allow" sorts before "disallow".
-        self._rules = sorted(crawling, key=lambda rule: (-len(normal_pattern(rule.value)), rule.directive))
-        self._patterns = PathPatterns([normal_pattern(rule.value) for rule in self._rules])
+        self._rules = sorted(crawling, key=lambda rule: (-len(normal_pattern(_path(rule.value))), rule.directive))
+        self._patterns = PathPatterns([normal_pattern(_path(rule.value)) for rule in self._rules])
         self._read_preferences(rules, file_name)
 
     def _usable(self, rule: Rule, pattern: str) -> bool:
@@ -152,6 +153,10 @@ class _Group:
         if fault is not None:
             self.problems.append(f"{rule.directive}: {fault}")
         return fault is None
+
+    def _is_meant(self, rule: Rule) -> bool:
+        """Whether a rule without a path disallows something all the same: an address, or a name."""
+        return rule.directive == DISALLOW and fault_of(_path(rule.value)) is None
 
     def _read_preferences(self, rules: Sequence[Rule], file_name: str) -> None:
         by_path: dict[str, list[tuple[Preferences, str]]] = {}
@@ -183,6 +188,14 @@ class _Group:
     def quoted(self, place: int) -> str:
         """The lines that disallow a path."""
         return f"{self._names}\nDisallow: {self._rules[place].value}"
+
+
+def _path(value: str) -> str:
+    """The path that a rule means, also where it has a whole address or lacks the first slash."""
+    if value.startswith(("/", "*")):
+        return value
+    address = re.fullmatch(r"https?://[^/]*(/.*)?", value, re.IGNORECASE)
+    return (address[1] or "/") if address else f"/{value}"
 
 
 def _unread_signals(lines: Sequence[str], file_name: str) -> tuple[RightsSignal, ...]:

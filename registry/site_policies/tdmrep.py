@@ -44,7 +44,9 @@ class TdmrepPolicy(SitePolicy):
                 pattern, signal = self._rule(number, entry)
             except _RuleError as error:
                 self._problem(f"rule {number}{error}")
-                continue
+                if isinstance(entry, dict) and reservation(entry.get("tdm-reservation")) is Use.ALLOWED:
+                    continue
+                pattern, signal = "*", self._not_understood(f"rule {number}{error}")
             rules[signal.use is not Use.CONSTRAINED].append((pattern, signal))
         check_counts(file_name, [pattern for each in rules.values() for pattern, _ in each])
         self._rules = [
@@ -96,6 +98,11 @@ class TdmrepPolicy(SitePolicy):
         return normal_pattern(location), RightsSignal(
             Protocol.TDMREP, Category.ALL, use, condition, short(raw), self.file_name
         )
+
+    def _not_understood(self, fault: str) -> RightsSignal:
+        """A rule without a usable place may be a reservation of any work of the site."""
+        condition = short(f"{fault}: it is not understood")
+        return RightsSignal(Protocol.TDMREP, Category.ALL, Use.CONSTRAINED, condition, short(fault), self.file_name)
 
     def _address(self, policy: object) -> str | None:
         if not isinstance(policy, str) or len(policy) > LONGEST_RAW or not policy.isprintable() or " " in policy:

@@ -37,6 +37,9 @@ class Declaration:
     holders: tuple[Holder, ...] | None = None
     """All rightsholders including the first, if several or with a role or share. None: not stated;
     the recorded ones stay."""
+    empty: frozenset[str] = frozenset()
+    """``rightsholder`` and ``licence``, where the source has the column and its cell is empty.
+    Such a cell takes back what the same source stated before."""
 
 
 @dataclass(frozen=True)

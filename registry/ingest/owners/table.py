@@ -155,15 +155,19 @@ class OwnerTable(OwnerSource):
             for name, value in values.items()
             if name not in _OWN and name not in self._own_columns and value and value.strip(BLANKS)
         }
+        licence = stated["licence"] or self.licence
+        empty = {"rightsholder"} if stated["rightsholder"] is None else set()
+        empty |= {"licence"} if licence is None and "licence" in self.columns else set()
         return Declaration(
             self.name,
             rightsholder=stated["rightsholder"],
-            licence=stated["licence"] or self.licence,
+            licence=licence,
             title=stated["title"],
             creator=stated["creator"],
             source_url=stated["source_url"],
             attributes=MappingProxyType(further),
             holders=holders,
+            empty=frozenset(empty),
         )
 
     def _holders(self, first: str | None, values: Mapping[str, str | None]) -> tuple[Holder, ...] | None:

@@ -1,7 +1,8 @@
 """Contradicting declarations of one work: both stay on record, and the conflict is listed.
 
-Two declarations contradict each other if they name different rightsholders, or different licences.
-Merged rightsholders are one, and so are licences with the same SPDX expression.
+Two declarations contradict each other if they name different rightsholders, or different licences,
+or if a source takes back what it stated. Merged rightsholders are one, and so are licences with the
+same SPDX expression.
 
 A newer registration of a work appends a declared row, see :mod:`registry.ingest.store.rights`.
 Another row of the same list, or another file with the same bytes, does not replace the declared
@@ -36,7 +37,7 @@ _CONFLICTS = """
     LEFT JOIN effective_rightsholder AS former_owner ON former_owner.id = former_rightsholder_id
     LEFT JOIN licence AS terms ON terms.id = newer_rows.licence_id
     LEFT JOIN licence AS former_terms ON former_terms.id = former_licence_id
-    WHERE owner.effective_id <> former_owner.effective_id
+    WHERE taken_back OR owner.effective_id <> former_owner.effective_id
         OR coalesce(terms.spdx, terms.reference) <> coalesce(former_terms.spdx, former_terms.reference)
 """
 
@@ -99,11 +100,14 @@ def conflicts_among(
     """Count the new rows that contradict the row before them, and describe the first ``named``.
 
     ``newer``: ``asset_id``, ``rightsholder_id``, ``licence_id``, ``row_number`` (in the source),
-    ``last_id`` (of the row before, or null), ``former_rightsholder_id`` and ``former_licence_id``.
+    ``last_id`` (of the row before, or null), ``former_rightsholder_id``, ``former_licence_id`` and
+    optionally ``taken_back``.
     ``place`` gives the place of a row in its source, for people.
     """
     if not newer.num_rows:
         return Conflicts()
+    if "taken_back" not in newer.column_names:
+        newer = newer.append_column("taken_back", pa.array([False] * newer.num_rows))
     connection.register("newer_rows", newer)
     count = int(connection.execute(f"SELECT count(*) {_CONFLICTS}").fetchall()[0][0])
     found = []

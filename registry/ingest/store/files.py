@@ -298,6 +298,8 @@ def _rows(files: Sequence[Work | KnownWork], declarations: Sequence[Declaration]
     columns = {name: pa.array([getattr(item, name) for item in statements], pa.string()) for name in _STATED}
     columns["attributes"] = pa.array([_json(item) for item in statements], pa.string())
     columns["statement"] = pa.array(range(len(statements)), pa.int64())
+    for name in ("rightsholder", "licence"):
+        columns[f"{name}_id_empty"] = pa.array([name in item.empty for item in statements], pa.bool_())
     rows = pa.table(columns).take(pa.array([places[id(item)] for item in declarations], pa.int64()))
     for name, kind in _OF_FILE.items():
         rows = rows.append_column(name, pa.array([getattr(file, name, None) for file in files], kind))

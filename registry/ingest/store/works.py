@@ -22,7 +22,7 @@ from registry.ingest.store.co_owners import CoOwners
 from registry.ingest.store.contradictions import append_further, conflicts_among
 from registry.ingest.store.matching import Numbers
 from registry.ingest.store.names import NOBODY, licences, rightsholders
-from registry.ingest.store.rights import append_newer
+from registry.ingest.store.rights import EMPTY, append_newer
 from registry.ingest.store.rows import insert_rows
 from registry.permissions.derived_columns import recompute_rights
 
@@ -40,8 +40,9 @@ class Batch:
 
     rows: pa.Table
     """Columns of asset and asset_rights that the source has, with the names ``rightsholder`` and
-    ``licence`` in place of ids; ``identity``; ``row_number``. Files add ``recorded_from``, and
-    ``statement``, the place of the row's declaration in ``holders``."""
+    ``licence`` in place of ids; ``identity``; ``row_number``. Files add ``recorded_from``,
+    ``statement``, the place of the row's declaration in ``holders``, and the columns of
+    :data:`registry.ingest.store.rights.EMPTY`."""
     asset_ids: Numbers
     """The work of every row."""
     data_set_id: int
@@ -203,7 +204,10 @@ class _Stated:
                 columns[name] = rows.column(name)
         if "recorded_from" in rows.column_names:
             columns |= {name: rows.column(name) for name in ("recorded_from", "statement")}
+            columns |= {} if with_owners else {name: rows.column(name) for name in EMPTY}
         else:
+            for name in () if with_owners else sorted({"rightsholder_id", "licence_id"} & set(batch.stated)):
+                columns[f"{name}_empty"] = pc.is_null(columns[name])
             origin = np.zeros(len(places), np.int32)
             columns["recorded_from"] = pa.DictionaryArray.from_arrays(pa.array(origin), [batch.origin])
         if with_owners:

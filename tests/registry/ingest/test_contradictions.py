@@ -66,7 +66,7 @@ class Works:
         ]
         path = write_csv(self.folder / f"{name}.csv", rows)
         with_staging = self.folder / f"staging {name}"
-        with_staging.mkdir()
+        with_staging.mkdir(exist_ok=True)
         return register_list(registry, open_list(path, staging=with_staging), root=path, now=NOW, allow_unowned=True)
 
     def files(self, registry: Registry, name: str, *turns: int, archive: bool = False) -> RegistrationReport:
@@ -137,3 +137,54 @@ def test_the_stricter_statement_counts_in_any_way_and_order(
     ]
     assert sum(told) == listed
     assert not verify(registry).faults
+
+
+@pytest.mark.parametrize("former", [("Ada", CC0), (None, CC0)])
+@pytest.mark.parametrize("source", ["listed", "files"])
+def test_an_emptied_cell_takes_back_what_its_source_stated(
+    source: str, former: Statement, empty: Registry, tmp_path: Path
+) -> None:
+    """The newest version of a table counts: without its licence the work is no longer permitted.
+
+    The change is a conflict, told once; a cell that is filled again counts again.
+    """
+    registry = copied(empty, tmp_path / "home")
+    holder = former[0]
+    versions: tuple[Statement, ...] = (former, (holder, None), (holder, None), former, (None, None))
+    works = Works(tmp_path, [(version, version) for version in versions[:1]])
+    found = []
+    for version in (*versions, former):
+        works.pairs = [(version, version)]
+        if source == "files":
+            write(tmp_path / "art" / "0" / "0.png", works.data[0])
+            rows = [{"path": "0/0.png", "rightsholder": version[0] or "", "licence": version[1] or ""}]
+            table = OwnerTable(write_csv(tmp_path / "owners.csv", rows), allow_unowned=True)
+            report = register_folder(registry, tmp_path / "art", table, now=NOW, near_duplicates=False)
+            conflicts = report.counts.get(str(Kind.CONFLICT), 0)
+        else:
+            conflicts = works.listed(registry, "list", 0).conflicts
+        with registry.connection() as connection:
+            ((permission, owner),) = connection.execute("SELECT permission, rightsholder_id FROM asset").fetchall()
+            assert find_stale(connection) == []
+        found.append((permission, owner is not None, conflicts))
+    stated = holder is not None
+    assert found == [
+        ("permitted", stated, 0),
+        ("unclear", stated, 1),
+        ("unclear", stated, 0),
+        ("permitted", stated, 0),
+        ("unclear", False, 1),
+        ("permitted", stated, 0),
+    ]
+    assert not verify(registry).faults
+
+
+def test_an_empty_cell_of_another_table_takes_back_nothing(empty: Registry, tmp_path: Path) -> None:
+    """Only the source that stated a licence can take it back by leaving it out."""
+    registry = copied(empty, tmp_path / "home")
+    works = Works(tmp_path, [(("Ada", CC0), ("Ada", None))])
+    works.listed(registry, "a", 0)
+    report = works.listed(registry, "b", 1)
+    with registry.connection() as connection:
+        assert connection.execute("SELECT permission FROM asset").fetchall() == [("permitted",)]
+    assert report.conflicts == 0

@@ -161,7 +161,8 @@ def test_files_without_an_owner_are_refused_unless_that_is_allowed(tmp_path: Pat
     assert owner(source, "a.png") == "no owner stated: line 2 of owners.csv has no rightsholder"
     assert owner(source, "b.png") == "no owner stated: owners.csv has no row for it"
     allowed = table(tmp_path, text, allow_unowned=True, licence="CC0-1.0")
-    assert allowed.declare("a.png", HASH) == Declaration("owners.csv", licence="MIT", attributes={})
+    emptied = frozenset({"rightsholder"})
+    assert allowed.declare("a.png", HASH) == Declaration("owners.csv", licence="MIT", attributes={}, empty=emptied)
     assert allowed.declare("b.png", HASH) == Declaration("owners.csv", licence="CC0-1.0")
 
 

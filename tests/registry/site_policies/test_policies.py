@@ -337,3 +337,36 @@ def test_a_policy_is_for_its_host_or_for_the_hosts_below() -> None:
     assert [below.governs(host) for host in hosts] == [False, True, False]
     assert path_of("https://example.org") == "/"
     assert path_of("https://example.org/a?b=c#d") == "/a?b=c"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "User-agent: GPTBot, CCBot\nDisallow: /\n",
+        "User-agent: CCBot; GPTBot\nDisallow: /\n",
+        "User-agent: CCBot\nDisallow: https://example.org/\n",
+        "User-agent: CCBot\nDisallow: https://example.org\n",
+        "User-agent: CCBot\nDisallow: a.jpg\n",
+    ],
+)
+def test_a_careless_robots_txt_still_disallows(text: str) -> None:
+    """Several crawlers in one line, a whole address, a path without its first slash."""
+    assert (Protocol.ROBOTS, Category.AI_TRAINING, PROHIBITED) in said(policy_of(text, "robots"), "/a.jpg")
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"tdm-reservation": 1},
+        {"Location": "/", "TDM-Reservation": 1},
+        {"location": "a.jpg", "tdm-reservation": 1},
+        {"location": "https://example.org/a.jpg", "tdm-reservation": 1},
+        "/",
+    ],
+)
+def test_a_tdmrep_rule_without_a_usable_place_constrains_the_site(rule: object) -> None:
+    """It may reserve any work. A rule that only frees works is left out."""
+    policy = policy_of([rule], "tdmrep")
+    assert said(policy, "/a.jpg") == [(Protocol.TDMREP, Category.ALL, Use.CONSTRAINED)]
+    assert policy.problems
+    assert said(policy_of([{"location": "a", "tdm-reservation": 0}], "tdmrep"), "/a.jpg") == []
