@@ -580,4 +580,5 @@ def test_events_say_what_was_registered(registry: Registry, tmp_path: Path) -> N
     """Counts and the list's name, in the log."""
     take(registry, csv(tmp_path / "w.csv", "url,rightsholder\nhttps://a.org/1,Ada\n"))
     ((after,),) = query(registry, "SELECT after FROM event WHERE kind = 'works registered'")
-    assert json.loads(after) == {"declarations": 1, "list": "w.csv", "newer declarations": 0, "registered": 1}
+    said = {"declarations": 1, "list": "w.csv", "newer declarations": 0, "registered": 1, "rights signals": 0}
+    assert json.loads(after) == said
