@@ -118,8 +118,8 @@ def test_case_spaces_and_unicode_forms_do_not_matter(other: object) -> None:
 def test_words_that_are_not_understood_never_loosen(row: Row, words: str, behind: str) -> None:
     """Behind anything that was understood. They are quoted, and the text permits nothing.
 
-    Random words may be understood by chance (a digit, a sign, the code of a country), and a name may
-    have any words.
+    Random words may be understood by chance (a digit, a sign, the code of a country), and a name
+    may have any words.
     """
     if not read(words).unread or fold(words).key in PORTS or row.text.endswith("Doe"):
         return
