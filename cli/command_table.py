@@ -63,7 +63,7 @@ _PACKAGES: Mapping[tuple[str, str], Mapping[str, str]] = {
         "samples": "List the samples of an ensemble.",
     },
     ("cli.commands.attribution", "Origin of an image"): {
-        "rankers": "Grade rankers on the samples of an ensemble, and find the fusion that grades best.",
+        "rankers": "Grade rankers on an ensemble, and choose one for generated and one for given images.",
         "audit": "Test which units an image came from: rank all units, test the shortlist, measure influence.",
         "ablate": "Generate a sample again without given units.",
         "landscape": "Show the influence of every unit on an output, as a table or a plot.",

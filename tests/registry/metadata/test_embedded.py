@@ -284,8 +284,16 @@ EXPRESSIONS = (
 )
 
 
-def _constraints(metadata: EmbeddedMetadata) -> list[str | None]:
+def plus_constraints(metadata: EmbeddedMetadata) -> list[str | None]:
+    """The constraint of each signal that is a value of ``plus:DataMining``."""
     return [signal.constraint for signal in metadata.signals if signal.protocol is Protocol.PLUS]
+
+
+def words_not_understood(metadata: EmbeddedMetadata) -> list[str]:
+    """The file's own words about rights, all of them unclear, sorted."""
+    words = [signal for signal in metadata.signals if signal.protocol is Protocol.WORDS]
+    assert {signal.use for signal in words} <= {Use.UNCLEAR}
+    return sorted(signal.raw for signal in words)
 
 
 @pytest.mark.parametrize(
@@ -298,9 +306,12 @@ def _constraints(metadata: EmbeddedMetadata) -> list[str | None]:
     ],
 )
 def test_constraint_beside_a_prohibition(term: str, constraint: str | None) -> None:
-    """A value that points to a condition brings that condition with it."""
+    """A value that points to a condition brings that condition with it; the words of the condition
+    are a signal of their own, whatever the value is.
+    """
     metadata = read(image_file("JPEG", xmp=data_mining(VOCABULARY + term, EXPRESSIONS)))
-    assert _constraints(metadata) == [constraint]
+    assert plus_constraints(metadata) == [constraint]
+    assert words_not_understood(metadata) == ["only for teaching"]
 
 
 @pytest.mark.parametrize("term", ["DMI-PROHIBITED-SEECONSTRAINT", "dmi-prohibited-seeconstraint/"])
@@ -308,10 +319,12 @@ def test_a_constraint_in_the_terms_of_use_is_seen(term: str) -> None:
     """Where PLUS's own property for it is missing; where neither is there, that is said."""
     terms = "<xmpRights:UsageTerms>Ask first</xmpRights:UsageTerms>"
     metadata = read(image_file("JPEG", xmp=data_mining(VOCABULARY + term, terms)))
-    assert _constraints(metadata) == ["Ask first"]
+    assert plus_constraints(metadata) == ["Ask first"]
+    assert words_not_understood(metadata) == ["Ask first"]
     assert metadata.problems == ("usage terms in xmp: not understood, so the work is unclear: 'Ask first'",)
     both = read(image_file("JPEG", xmp=data_mining(VOCABULARY + term, terms + EXPRESSIONS)))
-    assert _constraints(both) == ["only for teaching"]
+    assert plus_constraints(both) == ["only for teaching"]
+    assert words_not_understood(both) == ["Ask first", "only for teaching"]
     neither = read(image_file("JPEG", xmp=data_mining(VOCABULARY + term)))
     assert [signal.constraint for signal in neither.signals] == [None]
     assert neither.problems == (
