@@ -53,6 +53,22 @@ class Home:
     def database(self) -> Path:
         return self.root / "registry.duckdb"
 
+    def has_registry(self) -> bool:
+        """Whether the registry's file is there.
+
+        Raises:
+            InputError: the system does not tell (missing rights, a name too long).
+        """
+        try:
+            self.database.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            raise InputError(
+                f"cannot look into {self.root}: {error.strerror}; make it readable or choose another --home"
+            ) from error
+        return True
+
     def member(self, member_id: str) -> Path:
         return self.root / "members" / member_id
 

@@ -31,7 +31,7 @@ def create_registry(home: Home, *, now: datetime | None = None, lock_patience: f
     except OSError as error:
         raise InputError(f"cannot make the folder {home.root}: {error.strerror}; choose another --home") from error
     registry = Registry(home, lock_patience)
-    if not home.database.exists():
+    if not home.has_registry():
         with registry.translated():
             duckdb.connect(str(home.database)).close()
     with registry.connection() as connection:

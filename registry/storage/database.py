@@ -121,7 +121,7 @@ class Registry:
         Raises:
             ReadOnlyRegistryError: the home can only be read.
         """
-        if self.home.database.exists() and not self.writable:
+        if self.home.has_registry() and not self.writable:
             raise ReadOnlyRegistryError(
                 f"{self.home.root} can only be read here, and this command records changes in it: run it where the home "
                 "can be written, or on a copy that you may write (cp -r, then chmod -R u+w)"
@@ -263,7 +263,7 @@ class Registry:
         self, *, read_only: bool = False, settings: Mapping[str, Any] = MappingProxyType({})
     ) -> duckdb.DuckDBPyConnection:
         # DuckDB would make an empty file.
-        if not self.home.database.exists():
+        if not self.home.has_registry():
             raise NotFoundError(f"no registry in {self.home.root}; run `creditline init --home {self.home.root}`")
         options = dict(settings)
         if not self.writable:

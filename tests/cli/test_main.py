@@ -37,6 +37,16 @@ def test_a_limit_that_no_listing_can_have_names_the_range(creditline: Creditline
     assert ("less" if len(number) > 2 else "greater") + " than or equal to 1" in found.err
 
 
+@pytest.mark.parametrize("command", ["init", "works", "doctor"])
+def test_a_home_that_cannot_be_looked_into_is_one_line(creditline: Creditline, command: str) -> None:
+    """A name too long stands for any fault of the system: status 2, not an unforeseen error."""
+    found = creditline(command, "--home", "x" * 300)
+    assert found.status == 2
+    (line,) = found.err.splitlines()
+    assert line.startswith("creditline: cannot look into xxx")
+    assert "File name too long" in line
+
+
 def test_the_version_is_data(creditline: Creditline) -> None:
     """On stdout."""
     found = creditline("--version")

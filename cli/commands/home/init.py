@@ -17,7 +17,7 @@ def init(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
     from registry.home import Home
     from registry.schema.create import create_registry
 
-    there = Home(home).database.exists()
+    there = Home(home).has_registry()
     registry = create_registry(Home(home))
     facts = {"home": str(registry.home.root.resolve()), "schema": registry.schema_version()}
     if as_json:
