@@ -50,7 +50,8 @@ def kind_of(source: Path) -> SourceKind:
         if source.is_dir():
             return _kind_of_folder(source)
         if not source.is_file():
-            raise InputError(f"{source} does not exist; give a folder, an archive or a list of works")
+            got = "is a device or a pipe" if source.exists() else "does not exist"
+            raise InputError(f"{source} {got}; give a folder, an archive or a list of works")
         with source.open("rb") as file:
             start = file.read(LOOKED_AT)
     except (OSError, ValueError) as error:
