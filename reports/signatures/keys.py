@@ -160,14 +160,6 @@ def signer_of(registry: Registry) -> Signer | None:
     return Signer(key.id, private)
 
 
-def is_locked(registry: Registry) -> bool:
-    """Whether the signing key needs a passphrase that the environment does not have."""
-    keys = keys_of(registry)
-    if not keys or not keys[-1].can_sign or os.environ.get(PASSPHRASE):
-        return False
-    return b"ENCRYPTED" in keys[-1].private.read_bytes()[:100]
-
-
 def signature_fits(public: bytes, signature: bytes, data: Any) -> bool:  # noqa: ANN401 - bytes, or a mapped file
     """Whether this is the key's signature of these bytes."""
     ed25519, _ = _cryptography()

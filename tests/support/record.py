@@ -27,6 +27,7 @@ from registry.storage.tables import (
     DataSet,
     EmbeddedMetadata,
     Encoding,
+    EncodingCodes,
     Ensemble,
     Licence,
     Member,
@@ -39,6 +40,8 @@ from registry.storage.tables import (
     SitePolicy,
     Unit,
     UnitAsset,
+    UnitGroup,
+    UnitSlot,
     Withdrawal,
     WithdrawalWork,
 )
@@ -179,10 +182,13 @@ def _outputs(now: datetime) -> Rows:
             for number, code in enumerate(unit_codes)
         ),
         *(UnitAsset(encoding_id=ENCODING_ID, unit_number=number, asset_id=number) for number in range(5)),
+        EncodingCodes(encoding_id=ENCODING_ID, code_format=1),
+        UnitGroup(encoding_id=ENCODING_ID, number=0, key="0", label="Holder 0", support=0b1111, slots=5),
+        *(UnitSlot(encoding_id=ENCODING_ID, unit_number=number, group_number=0, place=number) for number in range(5)),
         Ensemble(id=ENSEMBLE_ID, encoding_id=ENCODING_ID, settings={"steps": 1}, created_at=now),
     ]
-    keys = [("encoding", ENCODING_ID), ("unit", ENCODING_ID), ("unit_asset", ENCODING_ID), ("ensemble", ENSEMBLE_ID)]
-    return rows, keys
+    of_encoding = ("encoding", "unit", "unit_asset", "encoding_codes", "unit_group", "unit_slot")
+    return rows, [*((table, ENCODING_ID) for table in of_encoding), ("ensemble", ENSEMBLE_ID)]
 
 
 def add_outputs(registry: Registry, now: datetime) -> None:

@@ -23,9 +23,9 @@ from registry.event_log.verify import verify
 from registry.home import Home
 from registry.schema.create import create_registry
 from registry.storage.database import Registry
-from registry.storage.tables import EncodingCodes, Rightsholder, RightsholderMerge, UnitGroup, UnitSlot
+from registry.storage.tables import Rightsholder, RightsholderMerge
 from tests.registry.event_log.test_verify import NEW_VALUES
-from tests.support.record import AUDIT_ID, ENCODING_ID, ENSEMBLE_ID, WORKS, add_outputs, fill
+from tests.support.record import AUDIT_ID, ENSEMBLE_ID, WORKS, add_outputs, fill
 from tests.support.works import NOW
 
 EVERYTHING = Basis(
@@ -52,14 +52,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
             Rightsholder(id=7, name="Merged", created_at=NOW, merged_into=0),
             RightsholderMerge(id=0, merged_id=7, into_id=0, reason="one", recorded_by="tester", recorded_at=NOW),
         )
-        change.insert(
-            EncodingCodes(encoding_id=ENCODING_ID, code_format=1),
-            UnitGroup(encoding_id=ENCODING_ID, number=0, key="0", label="Group", support=3, slots=1),
-            UnitSlot(encoding_id=ENCODING_ID, unit_number=0, group_number=0, place=0),
-        )
-        for table in ("encoding_codes", "unit_group", "unit_slot"):
-            change.seal(table, ENCODING_ID)
-        change.record("things added", "a merge and a group")
+        change.record("things added", "a merge")
     return registry.home.root
 
 
