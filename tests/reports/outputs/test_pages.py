@@ -25,7 +25,8 @@ from tests.support.world import HOSTILE, make_world
 
 pytestmark = pytest.mark.browser
 
-TRACED, TRACED_TO_TWO, NOT_ATTRIBUTABLE, FROM_OUTSIDE = "dfa508c296aa", "642fe51e78f5", "76c7b7040df1", "f4daddbf2124"
+TRACED, TRACED_TO_TWO, NOT_ATTRIBUTABLE = "dfa508c296aa", "642fe51e78f5", "76c7b7040df1"
+FROM_OUTSIDE = "f4daddbf212408ab6504c2bfb0784d2a9cc09e38c81b9974542668155f41032f"
 PAGES = ("index", TRACED, TRACED_TO_TWO, NOT_ATTRIBUTABLE, FROM_OUTSIDE, "evaluation")
 WIDTHS = (390, 820, 1280)
 """A phone, a tablet and a desk, in CSS pixels."""
