@@ -128,9 +128,10 @@ def scratch_copy(registry: Registry) -> Iterator[Registry]:
     Raises:
         RegistryError: it cannot be written: no room, or no rights.
     """
-    home, place = registry.home, registry.staging()
+    home, place = registry.home, registry.staging_place
     with ExitStack() as stack:
         try:
+            place.mkdir(parents=True, exist_ok=True)
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=place, prefix="dry-run-")))
             # An open connection keeps other processes from writing to the file meanwhile.
             with registry.for_reading().connection():

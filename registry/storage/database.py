@@ -127,17 +127,20 @@ class Registry:
                 "can be written, or on a copy that you may write (cp -r, then chmod -R u+w)"
             )
 
+    @property
+    def staging_place(self) -> Path:
+        """The place for temporary files; the system's folder if the home can only be read."""
+        return self.home.staging if self.writable else Path(tempfile.gettempdir())
+
     def staging(self) -> Path:
-        """The folder for temporary files; the system's one if the home can only be read.
+        """The folder at :attr:`staging_place`, which is made if needed.
 
         Raises:
             InputError: it cannot be made.
         """
-        if not self.writable:
-            return Path(tempfile.gettempdir())
-        with writing(self.home.staging):
-            self.home.staging.mkdir(parents=True, exist_ok=True)
-        return self.home.staging
+        with writing(self.staging_place):
+            self.staging_place.mkdir(parents=True, exist_ok=True)
+        return self.staging_place
 
     def patient(self) -> Registry:
         """This registry for a job of hours: it waits longer for the lock."""
