@@ -187,7 +187,7 @@ def works_reader(
 
     conditions = chosen.conditions(connection)
     counts = _counts(connection, conditions)
-    schema = connection.execute(with_rightsholders(ASSET_RIGHTS, "IN (NULL)") + " LIMIT 0").to_arrow_table().schema
+    schema = connection.execute(_with_signs(ASSET_RIGHTS, "IN (NULL)") + " LIMIT 0").to_arrow_table().schema
     left = sum(count for _, count in counts) if limit is None else limit
 
     def batches() -> Iterator[pa.RecordBatch]:
@@ -202,12 +202,20 @@ def works_reader(
                     f"AND asset_id IN (SELECT id FROM asset WHERE id {within} AND {conditions.sql}) "
                     "ORDER BY asset_id LIMIT ? OFFSET ?"
                 )
-                query = with_rightsholders(rights, within) + " ORDER BY listed.asset_id"
+                query = _with_signs(rights, within) + " ORDER BY works.asset_id"
                 found = connection.execute(query, [*conditions.values, needed, skip]).to_arrow_table()
                 yield from found.cast(schema).to_batches()
                 needed, skip = needed - found.num_rows, 0
 
     return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def _with_signs(rights: str, works: str) -> str:
+    """:func:`with_rightsholders`, and ``synthetic``: the view's signs, or None."""
+    return f"""
+    SELECT works.*, signs AS synthetic FROM ({with_rightsholders(rights, works)}) AS works
+    LEFT JOIN (SELECT asset_id AS signed_id, signs FROM synthetic_work WHERE asset_id {works}) ON signed_id = works.asset_id
+    """  # noqa: S608 - what the callers wrote
 
 
 def _counts(connection: duckdb.DuckDBPyConnection, conditions: Conditions) -> list[tuple[int, int]]:

@@ -61,7 +61,19 @@ def test_what_no_work_has_says_what_was_expected(registry: Registry, folder: Pat
     """
     register(registry, write_pictures(folder, ["a.png"]))
     strange = ["", " ", "\0", "١", "1.0", "' OR true --", "%", "\udcff", ":", ":" * 10_000]
-    unknown = ["7", "-1", "9" * 20, "1" * 64, "g" * 64, "abcdef0", "#0", "works:nothing.png", "none:a.png", "works:"]
+    unknown = [
+        "7",
+        "-1",
+        "9" * 20,
+        "1" * 64,
+        "g" * 64,
+        "abcdef0",
+        "#7",
+        "##0",
+        "works:nothing.png",
+        "none:a.png",
+        "works:",
+    ]
     for reference in (*strange, *unknown):
         with pytest.raises(NotFoundError, match="no work") as error:
             works(registry, "0", reference)
