@@ -29,6 +29,9 @@ def prove_head(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[int, 
     """
     written = read_head(path)
     sequence, sha256 = head_of(connection)
+    if written is not None and written[0] > sequence:
+        _prove_later(connection, written, path)
+        written = sequence, sha256
     behind = check_head(connection, written, path)
     count, smallest = connection.execute("SELECT count(*), min(sequence) FROM event").fetchall()[0]
     if count != sequence or (count and smallest != 1):
@@ -41,6 +44,23 @@ def prove_head(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[int, 
             raise IntegrityError(altered(event))
         previous = event["sha256"]
     return (sequence, sha256) if sequence else (0, GENESIS)
+
+
+def _prove_later(connection: duckdb.DuckDBPyConnection, written: tuple[int, str], path: Path) -> None:
+    """Prove the newest event of a transaction by events that were committed since it began.
+
+    Raises:
+        IntegrityError: no such events lead to the one that the file names.
+    """
+    sequence, previous = head_of(connection)
+    with connection.cursor() as committed:  # a transaction of its own, which sees the later events
+        check_head(committed, written, path)
+        for event in stored_events(committed, sequences=list(range(sequence + 1, written[0] + 1))):
+            if event_sha256(event) != event["sha256"] or event["previous_sha256"] != previous:
+                raise IntegrityError(altered(event))
+            previous = event["sha256"]
+    if previous != written[1]:
+        raise IntegrityError(f"events of the log before event {written[0]:,} are missing; {HELP}")
 
 
 def proved(connection: duckdb.DuckDBPyConnection, head: int, sequences: Iterable[int]) -> dict[int, dict[str, Any]]:

@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from registry.storage.relation_names import SCHEMA_VERSION
 from tests.registry.metadata.files import packet, with_xmp
 from tests.support.golden import check_golden
 from tests.support.running import Creditline
@@ -219,7 +220,7 @@ def test_a_damaged_registry_is_status_3(creditline: Creditline) -> None:
         connection.execute("UPDATE schema_version SET version = 99")
     found = creditline("status")
     assert found.status == 3
-    assert "has schema 99, this creditline reads schema 4; install a newer creditline" in found.err
+    assert f"has schema 99, this creditline reads schema {SCHEMA_VERSION}; install a newer creditline" in found.err
     database.write_bytes(b"nonsense" * 100)
     found = creditline("works")
     assert found.status == 3

@@ -171,14 +171,27 @@ def test_lost_pictures_are_said(fresh: World, tmp_path: Path) -> None:
 
 
 def test_an_altered_file_of_an_audit_is_not_believed(fresh: World, tmp_path: Path) -> None:
+    """No report is issued of it; the gap names the file, and the reports of others are there."""
+    altered, intact = (fresh.add_audit((0, 30), sample=fresh.add_sample(number)) for number in range(2))
+    path = fresh.home.audit(altered.id)
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    site = fresh.render(tmp_path / "out")
+    (gap,) = (gap for gap in site.facts.gaps if altered.id in gap.reason)
+    assert gap.integrity
+    assert f"{path} is not the file that the audit wrote" in gap.reason
+    (page,) = (tmp_path / "out").glob("[0-9a-f]*.html")
+    assert intact.sample_id is not None
+    assert page.name.startswith(intact.sample_id)
+
+
+def test_a_lost_file_of_an_audit_leaves_the_database(fresh: World, tmp_path: Path) -> None:
     """Its pictures and decoys are left out with the reason; what the database knows is still
     there.
     """
     audit = fresh.add_audit((0, 30), sample=fresh.add_sample(0))
-    path = fresh.home.audit(audit.id)
-    data = bytearray(path.read_bytes())
-    data[-1] ^= 1
-    path.write_bytes(data)
+    fresh.home.audit(audit.id).unlink()
     site = fresh.render(tmp_path / "out")
     text = (tmp_path / "out" / f"{REPORT}.html").read_text()
     assert "What follows comes from the database alone" in text
@@ -237,7 +250,7 @@ def test_a_rightsholder_that_was_tested_and_merged_since_is_told(
     monkeypatch.setattr(worlds, "_rightsholder_tests", lambda _kind: found)
     fresh.add_audit((0, 1), sample=fresh.add_sample(0))
     fresh.render(tmp_path / "before")
-    assert "counts as" not in (tmp_path / "before" / f"{REPORT}.html").read_text()
+    assert "counts as <bdi>" not in (tmp_path / "before" / f"{REPORT}.html").read_text()
     merge_rightsholders(fresh.registry, 0, 1, "one house", NOON.replace(month=4))
     fresh.render(tmp_path / "out")
     document = json.loads((tmp_path / "out" / f"{REPORT}.json").read_bytes())

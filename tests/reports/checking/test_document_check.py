@@ -477,21 +477,25 @@ def test_the_command_says_it_in_words_and_in_json(place: Path) -> None:
     """Status 0 for what is unaltered, 1 for everything else; with --json one document that has all
     of it.
     """
+    with opened(place).connection() as connection:
+        ((event,),) = connection.execute("SELECT sequence FROM event WHERE kind = ?", [EVENT]).fetchall()
     outcome = run(place, place / "out" / FILES[0])
     assert outcome.exit_code == 0
-    first, second, third, last = outcome.stdout.splitlines()
+    first, signature, second, third, last = outcome.stdout.splitlines()
     assert first.startswith("unaltered: these are the bytes")
-    assert second == f"output report, issued as {FILES[0]}: event 2 of the log"
+    assert signature == "not signed"
+    assert second == f"output report, issued as {FILES[0]}: event {event} of the log"
     assert third == "the registry says the same today"
     assert last == "events in the log since then, other than issued documents: none"
     review(opened(place))
     document = json.loads(run(place, place / "out" / FILES[0], "--json").stdout)
     assert document["creditline"] == "verified-document"
-    assert (document["state"], document["facts"], document["event"]) == ("unaltered", "changed", 2)
+    assert (document["state"], document["facts"], document["event"]) == ("unaltered", "changed", event)
     assert document["stamp"]["kind"] == document["kind"] == "output report"
     assert document["events_since"] == {"permission changed": 1, "rights reviewed": 1}
     assert document["superseded_by"] is None
     assert document["stamp_fits"] is True
+    assert (document["signature"], document["key_id"]) == ("not signed", None)
     path = place / "out" / FILES[0]
     path.write_bytes(path.read_bytes() + b" ")
     altered = run(place, path)
