@@ -202,3 +202,22 @@ def test_the_file_beside_the_registry_counts(filled: Path, tmp_path: Path, name:
     }
     changed[name]()
     assert after(tmp_path / "home")
+
+
+@pytest.mark.parametrize("edit", ["", "actor = 'nobody'", "previous_sha256 = repeat('0', 64)"])
+def test_changes_since_the_reading_began_vouch_for_what_it_sees(filled: Path, tmp_path: Path, edit: str) -> None:
+    """They must lead from its newest event to the one that the file names."""
+    shutil.copytree(filled, tmp_path / "home")
+    registry = Registry.open(Home(tmp_path / "home"))
+    with registry.connection() as reading:
+        before = reading.execute("SELECT max(sequence) FROM event").fetchall()[0][0]
+        for _ in range(2):
+            with changing(registry, NOW) as change:
+                change.record("things added", "later")
+        if edit:
+            with registry.connection() as connection:
+                connection.execute(f"UPDATE event SET {edit} WHERE sequence = {before + 1}")  # noqa: S608
+            with pytest.raises(IntegrityError, match=rf"event {before + 1} .* was edited"):
+                checked_head(reading, registry.home, EVERYTHING)
+        else:
+            assert checked_head(reading, registry.home, EVERYTHING)[0] == before
