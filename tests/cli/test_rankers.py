@@ -21,23 +21,42 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Creditline:
     return Creditline(world.registry.home.root)
 
 
-@pytest.fixture
-def home(creditline: Creditline, trained: Creditline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Creditline:
-    """The same in a home of its own, on a machine without weights."""
+@pytest.fixture(scope="module")
+def measured(trained: Creditline, tmp_path_factory: pytest.TempPathFactory) -> Creditline:
+    """The same after a first grading, which measures the works as given images for all tests."""
+    home = Creditline(tmp_path_factory.mktemp("measured") / "home").take(trained)
+    assert home("rankers", "--ranker", "pixel-kernel", "--workers", 1).status == 0
+    return home
+
+
+@pytest.fixture(autouse=True)
+def without_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A machine without weights of other networks."""
     monkeypatch.delenv("CREDITLINE_MOBILENET", raising=False)
     monkeypatch.delenv("CREDITLINE_OPEN_CLIP", raising=False)
     monkeypatch.delenv("CREDITLINE_LPIPS_WEIGHTS", raising=False)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+
+
+@pytest.fixture
+def home(creditline: Creditline, measured: Creditline) -> Creditline:
+    """The measured works in a home of their own."""
+    return creditline.take(measured)
+
+
+@pytest.fixture
+def unmeasured(creditline: Creditline, trained: Creditline) -> Creditline:
+    """The same before any grading: the first one measures the works, by several processes."""
     return creditline.take(trained)
 
 
 @pytest.mark.slow
-def test_grades_with_both_intervals_and_records_nothing(home: Creditline) -> None:
+def test_grades_with_both_intervals_and_records_nothing(unmeasured: Creditline) -> None:
     """Every ranker that can be had by itself, their fusion, and why the others are not there; the
     log is as it was.
     """
-    before = home("log", "--json").out
-    outcome = home("rankers", "--json")
+    before = unmeasured("log", "--json").out
+    outcome = unmeasured("rankers", "--json")
     assert outcome.status == 0
     document = outcome.document
     assert document["creditline"] == "rankers"
@@ -58,7 +77,7 @@ def test_grades_with_both_intervals_and_records_nothing(home: Creditline) -> Non
     assert step["replaced"] == (step["gain"]["low"] > 0)
     assert sum(part["weight"] for part in document["choice"]["parts"]) == pytest.approx(1.0)
     assert len(document["rankers"][0]["member_lds_by_scale"]) == len(document["rankers"][0]["scales"]) == 8
-    assert home("log", "--json").out == before
+    assert unmeasured("log", "--json").out == before
 
 
 def test_a_table_for_people(home: Creditline) -> None:
