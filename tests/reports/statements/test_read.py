@@ -333,7 +333,7 @@ def test_nothing_known_is_said_so(tmp_path: Path) -> None:
     world = make_statement_world(tmp_path)
     facts = read(world, ADA, tmp_path)
     assert facts.verdict.startswith("No image has been tested yet")
-    number = add_rightsholder(world.registry, "Nobody", NOW)
+    number = add_rightsholder(world.registry, "Cy Without", NOW)
     empty = read_statement(world.registry, f"#{number}", tmp_path).facts.facts
     assert (empty.verdict, empty.models, empty.works.total) == ("No work is registered as yours.", [], 0)
 

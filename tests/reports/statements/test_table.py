@@ -12,6 +12,7 @@ import pytest
 from registry.claims.record import open_claim
 from registry.event_log.events import changing
 from registry.home import Home
+from registry.permissions.derived_columns import recompute
 from registry.rightsholders.records import add_rightsholder, merge_rightsholders
 from registry.storage.database import Registry
 from registry.storage.tables import AssetSignal, CoRightsholder
@@ -150,6 +151,7 @@ def test_after_everything_that_can_happen(world: StatementWorld, tmp_path: Path)
                 seen_at=NOW,
             ),
         )
+        recompute(change, [foreign])
         change.record("certificate made", "ensemble x", after={"works": [sha256], "document_sha256": "0" * 64})
         change.record("certificate made", "ensemble x", after={"works": [sha256]})
         change.record("certificate made", "ensemble x", after={"works": 3, "document_sha256": "0" * 64})
