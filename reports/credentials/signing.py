@@ -33,7 +33,7 @@ from reports.credentials.images import GeneratedImage
 from reports.credentials.keys import SigningKey
 from reports.issuing.issue import File, Issued, record_issue, write_file
 from reports.issuing.stamp import stamp_of
-from reports.outputs.documents import basis_of
+from reports.outputs.selection import basis_of
 from reports.signatures.signing import Signing
 
 TRAINED_ALGORITHMIC_MEDIA = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"

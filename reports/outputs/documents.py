@@ -10,10 +10,9 @@ from pathlib import Path
 from sqlmodel import Session
 
 from registry.basis.check import checked_head
-from registry.basis.rows import RIGHTS_EVENTS, Basis
+from registry.basis.rows import Basis
 from registry.errors import CreditlineError, IntegrityError, LockedRegistryError, NotFoundError
 from registry.home import Home
-from registry.outputs.evaluations import EVENT as EVALUATED
 from registry.outputs.joint_tests import EVENT as JOINT
 from registry.outputs.joint_tests import JointRun, newest_joint_runs
 from registry.storage.database import Registry, driver_of
@@ -26,6 +25,7 @@ from reports.outputs.illustrations import IndexedReport, Report
 from reports.outputs.page import index_values, report_values
 from reports.outputs.read import read_audit, subject_id
 from reports.outputs.rows import fetch_rows
+from reports.outputs.selection import basis_of
 
 CANDIDATES = "candidates"
 """Kind of the table beside the index."""
@@ -120,11 +120,6 @@ def read_reports(session: Session, home: Home, named: Sequence[Named]) -> Iterat
                     audit,
                     Gap(output_id=subject_id(audit), audit_id=audit.id, reason=reason, integrity=True),
                 )
-
-
-def basis_of(audits: Sequence[str]) -> Basis:
-    """What the reports of these audits rest on."""
-    return Basis(audits=audits, events=(*RIGHTS_EVENTS, EVALUATED))
 
 
 def file_names(audits: Sequence[Audit]) -> list[Named]:

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from sqlmodel import Session, col, select
 
+from registry.basis.rows import RIGHTS_EVENTS, Basis
 from registry.errors import NotFoundError, UsageError
+from registry.outputs.evaluations import EVENT as EVALUATED
 from registry.outputs.queries import audits_in_order
 from registry.storage.tables import Audit, Sample
 from reports.outputs.read import subject_id
@@ -76,3 +78,8 @@ def _named(audits: Sequence[tuple[Audit, bool]], samples: set[str], name: str) -
     if audit is None:
         raise NotFoundError(f"sample {key} was not audited yet; run `creditline audit {key}` first")
     return audit
+
+
+def basis_of(audits: Sequence[str]) -> Basis:
+    """What the reports of these audits rest on."""
+    return Basis(audits=audits, events=(*RIGHTS_EVENTS, EVALUATED))

@@ -222,9 +222,9 @@ def test_a_sites_policy_counts_for_its_works_and_is_listed(creditline: Creditlin
     creditline("register", folder, "--owners", write_csv(tmp_path / "owners.csv", rows))
     file = write(tmp_path / "tdmrep.json", b'[{"location": "/art/", "tdm-reservation": 1}, {"location": 7}]')
     found = creditline("policy", file, "--domain", "example.org")
-    assert (found.status, found.out) == (0, "policy 0 of example.org: signals for 1 work\n")
+    assert (found.status, found.out) == (0, "policy 0 of example.org: signals for 2 works\n")
     assert "not understood: rule 2 has no location" in found.err
-    assert "2 works come from there; the permission of 1 changed" in found.err
+    assert "2 works come from there; the permission of 2 changed" in found.err
     assert "nothing was changed" in creditline("policy", file, "--domain", "example.org").out
     assert "tdmrep in tdmrep.json: all data mining is prohibited" in creditline("rights").out
     robots = write(tmp_path / "robots.txt", b"User-agent: CCBot\nDisallow: /\n")
