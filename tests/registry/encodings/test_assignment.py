@@ -4,6 +4,7 @@ exact.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from itertools import permutations
 
@@ -17,6 +18,7 @@ from registry.encodings.assignment import Assignment, Groups
 from registry.encodings.codes import capacity, codes_of
 from registry.encodings.nested import _all_differ, _drawn, draw_slots, fits, log_chance
 from registry.encodings.words import all_members
+from registry.errors import CapacityError
 
 Configuration = tuple[tuple[int, ...], tuple[int, ...]]
 """Supports by group, codes by unit."""
@@ -133,7 +135,12 @@ def test_nested_codes_are_distinct_words_of_equal_weight_without_complements(
     n, m, h = size
     if not fits(n, m, h, np.array(counts), 0):
         return
-    slots = draw_slots(seed, n, m, h, np.array(counts))
+    try:
+        slots = draw_slots(seed, n, m, h, np.array(counts))
+    except CapacityError:
+        # Supports may share so many words that too few are left; only where it is tight.
+        assert 2 * sum(counts) > math.comb(n, h)
+        return
     supports, codes = slots.supports.tolist(), slots.codes.tolist()
     wide = np.repeat(slots.supports, counts).tolist()
     assert len(set(supports)) == len(counts)
