@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.attribution.conftest import write_works
 from tests.support.running import Creditline
 from tests.support.works import write_csv, write_pictures
 
@@ -52,3 +53,13 @@ def works(tmp_path: Path) -> Path:
 def owners(tmp_path: Path) -> Path:
     """The table that says whose they are."""
     return write_csv(tmp_path / "owners.csv", OWNERS)
+
+
+@pytest.fixture
+def encoded_for_seven(creditline: Creditline, tmp_path: Path) -> Creditline:
+    """Eighteen works, encoded for seven members."""
+    write_works(tmp_path / "art", 18)
+    creditline("init")
+    creditline("register", tmp_path / "art", "--owners", tmp_path / "art" / "owners.csv")
+    assert creditline("encode", "--within", "none", "--members", 7).status == 0
+    return creditline

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.attribution.conftest import write_works
 from tests.support.disks import outcomes_on_full_disk
 from tests.support.running import Creditline
 from tests.support.works import write_pictures
@@ -37,18 +36,8 @@ def check(home: Path, disk: Path, commands: Sequence[Sequence[object]], room: in
         assert found.doctor_again.status == 0, (command, found.doctor_again)
 
 
-@pytest.fixture
-def encoded(creditline: Creditline, tmp_path: Path) -> Creditline:
-    """Eighteen works, encoded for seven members."""
-    write_works(tmp_path / "art", 18)
-    creditline("init")
-    creditline("register", tmp_path / "art", "--owners", tmp_path / "art" / "owners.csv")
-    assert creditline("encode", "--within", "none", "--members", 7).status == 0
-    return creditline
-
-
 @pytest.mark.parametrize("room", [0, pytest.param(LITTLE, marks=pytest.mark.slow)])
-def test_the_record(encoded: Creditline, tmp_path: Path, room: int) -> None:
+def test_the_record(encoded_for_seven: Creditline, tmp_path: Path, room: int) -> None:
     """Registration, encoding, withdrawal and claims."""
     more = write_pictures(tmp_path / "more", [f"{number}.png" for number in range(4)], first=500)
     commands = (
@@ -57,15 +46,15 @@ def test_the_record(encoded: Creditline, tmp_path: Path, room: int) -> None:
         ("withdraw", 0, "--reason", "letter", "--yes"),
         ("claim", "Ada", "--work", 1, "--statement", "mine"),
     )
-    check(encoded.home, tmp_path / "disk", commands, room)
+    check(encoded_for_seven.home, tmp_path / "disk", commands, room)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("room", [0, LITTLE])
-def test_training_samples_audits_and_reports(encoded: Creditline, tmp_path: Path, room: int) -> None:
+def test_training_samples_audits_and_reports(encoded_for_seven: Creditline, tmp_path: Path, room: int) -> None:
     """Files of many sizes, some mapped into memory; a withdrawal from a trained ensemble."""
     for command in ((*TRAIN, 20), (*SAMPLE, 1), ("audit", "--all", "--workers", 1), (*SAMPLE, 2)):
-        done = encoded(*command)
+        done = encoded_for_seven(*command)
         assert done.status == 0, done.err
     commands = (
         (*TRAIN, 21),
@@ -74,4 +63,4 @@ def test_training_samples_audits_and_reports(encoded: Creditline, tmp_path: Path
         ("report", "--all"),
         ("withdraw", 0, "--reason", "letter", "--yes"),
     )
-    check(encoded.home, tmp_path / "disk", commands, room)
+    check(encoded_for_seven.home, tmp_path / "disk", commands, room)

@@ -7,11 +7,9 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
-from tests.attribution.conftest import write_works
 from tests.support.running import Creditline
 
 pytestmark = [pytest.mark.reopens, pytest.mark.slow]
@@ -33,37 +31,27 @@ def outcomes(*processes: subprocess.Popen[str]) -> list[tuple[int, str, str]]:
     return [(process.returncode, out, err) for process, (out, err) in zip(processes, told, strict=True)]
 
 
-@pytest.fixture
-def encoded(creditline: Creditline, tmp_path: Path) -> Creditline:
-    """Eighteen works, encoded for seven members."""
-    write_works(tmp_path / "art", 18)
-    creditline("init")
-    creditline("register", tmp_path / "art", "--owners", tmp_path / "art" / "owners.csv")
-    assert creditline("encode", "--within", "none", "--members", 7).status == 0
-    return creditline
-
-
-def test_a_second_training_is_refused_and_the_first_may_be_killed(encoded: Creditline) -> None:
+def test_a_second_training_is_refused_and_the_first_may_be_killed(encoded_for_seven: Creditline) -> None:
     """The second names the first; after kill -9 of the first, the same command completes."""
     with started(*TRAIN, 4000) as first:
         deadline = time.monotonic() + 60
-        while not list((encoded.home / "locks").glob("training-[0-9a-f]*.json")):
+        while not list((encoded_for_seven.home / "locks").glob("training-[0-9a-f]*.json")):
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        second = encoded(*TRAIN, 4000)
+        second = encoded_for_seven(*TRAIN, 4000)
         assert second.status == 3, second.err
         assert f"is being trained by process {first.pid} (" in second.err
         assert len(second.err.splitlines()) == 1
         first.kill()
         first.communicate()
     # A shorter recipe: another ensemble, in the same home.
-    assert encoded(*TRAIN, 20).status == 0
-    assert encoded("doctor").status == 0
+    assert encoded_for_seven(*TRAIN, 20).status == 0
+    assert encoded_for_seven("doctor").status == 0
 
 
-def test_samples_audits_and_a_withdrawal_at_once(encoded: Creditline) -> None:
+def test_samples_audits_and_a_withdrawal_at_once(encoded_for_seven: Creditline) -> None:
     """Equal samples and audits of two processes are one; a withdrawal may come in between."""
-    assert encoded(*TRAIN, 20).status == 0
+    assert encoded_for_seven(*TRAIN, 20).status == 0
     sample = ("sample", "--count", 3, "--seed", 1, "--steps", 6, "--workers", 1)
     (first, out, err), (second, again, err_again) = outcomes(started(*sample), started(*sample))
     assert (first, second) == (0, 0), err + err_again
@@ -77,4 +65,4 @@ def test_samples_audits_and_a_withdrawal_at_once(encoded: Creditline) -> None:
     done = outcomes(started(*train_again), started(*train_again))
     assert {status for status, _, _ in done} <= {0, 3}, done
     assert all("Traceback" not in err for _, _, err in done)
-    assert encoded("doctor").status == 0
+    assert encoded_for_seven("doctor").status == 0
