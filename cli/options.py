@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from registry.errors import UsageError
 from registry.home import HOME_VARIABLE
 
 MOST_ROWS = 10**15
@@ -78,3 +80,21 @@ WorkersOption = Annotated[
     int | None,
     typer.Option("--workers", min=1, help="Number of parallel processes.", show_default="one per core; one on a GPU"),
 ]
+
+
+def pairs_of(option: str, given: Sequence[str], form: str, example: str, *, empty: bool = False) -> dict[str, str]:
+    """The names and values of an option of the form NAME=VALUE; ``form`` calls them what they are.
+
+    Raises:
+        UsageError: one has no equals sign, no name, no value unless ``empty``, or repeats a name.
+    """
+    pairs: dict[str, str] = {}
+    for each in given:
+        name, equals, value = each.partition("=")
+        name = name.strip()
+        if not equals or not name or not (empty or value.strip()):
+            raise UsageError(f"got {option} {each[:80]!r}, expected {form}, such as {option} {example}")
+        if name in pairs:
+            raise UsageError(f"got {option} {name} twice, expected it once")
+        pairs[name] = value
+    return pairs

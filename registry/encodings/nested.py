@@ -87,11 +87,11 @@ def check_sizes(n: int, m: int, h: int) -> None:
     Raises:
         UsageError: not 1 <= h < m < n.
     """
+    if not 1 < m < n:
+        raise UsageError(f"got a support of {m} of {n} members, expected one of 2 to {n - 1} members")
     check_size(n, h)
-    if not h < m < n:
-        raise UsageError(
-            f"got supports of {m} of {n} members for codes of weight {h}, expected more than {h} and fewer than {n}"
-        )
+    if h >= m:
+        raise UsageError(f"got codes of weight {h} within supports of {m} members, expected a weight below {m}")
 
 
 def log_chance(n: int, h: int, slots: Counts) -> float:

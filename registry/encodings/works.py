@@ -47,7 +47,7 @@ def unit_works(
 
     Raises:
         UsageError: no such unit kind.
-        NotFoundError: no work has such a unit.
+        NotFoundError: no work has such a unit, or no work has a group.
     """
     if unit_kind not in UNIT_KINDS or (unit_kind == "column") != (column is not None):
         raise UsageError(
@@ -75,6 +75,9 @@ def unit_works(
             "column": f"no registered work has a value in the column {column!r}; columns: {known}",
         }
         raise NotFoundError(reasons[unit_kind])
+    if within is not None and works["group_label"].null_count == works.num_rows:
+        known = ", ".join(["rightsholder", *attribute_names(connection)])
+        raise NotFoundError(f"no registered work has a {within!r} for its codes to nest within; there are {known}")
     return works
 
 

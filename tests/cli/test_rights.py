@@ -256,3 +256,6 @@ def test_response_headers_count_for_registered_works(creditline: Creditline, tmp
     assert creditline("rights", "--json").document["works"][0]["permission"] == "prohibited"
     assert creditline("headers", works).status == 2
     assert creditline("headers", crawl, "--json").document["signals"] == 0
+    other = write(tmp_path / "other.csv", b"address,X-Robots-Tag\nhttps://example.org/1.jpg,noindex\n")
+    assert creditline("headers", other).status == 2
+    assert creditline("headers", other, "--map", "url=address", "--json").document["signals"] == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -52,6 +53,10 @@ def create(
 
     chosen = os.environ.get(PASSPHRASE)
     if passphrase and not chosen:
+        if not sys.stdin.isatty():
+            raise UsageError(
+                f"there is no terminal to ask for a passphrase on: set {PASSPHRASE} instead of --passphrase"
+            )
         chosen = typer.prompt("Passphrase", hide_input=True, confirmation_prompt=True, err=True)
     key = create_key(open_registry(home), now(), chosen)
     if as_json:

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.opening import ensemble_named, now, open_registry
-from cli.options import HomeOption, JsonOption
+from cli.options import HomeOption, JsonOption, pairs_of
 from cli.output import echo, narrate, print_json, print_table
-from registry.errors import UsageError
 from registry.home import DEFAULT_HOME
 
 if TYPE_CHECKING:
@@ -79,12 +78,7 @@ def _answer(
 ) -> None:
     from registry.supplied_facts import FACTS, supplied, supply
 
-    given: dict[str, str] = {}
-    for each in values:
-        name, sign, value = each.partition("=")
-        if not sign or name in given:
-            raise UsageError(f"got --set {each[:80]!r}; expected FACT=VALUE, each fact once")
-        given[name] = value
+    given = pairs_of("--set", values, "FACT=VALUE", f"{next(iter(FACTS[kind]))}=VALUE", empty=True)
     changed = supply(registry, kind, subject, given, source, now())
     with registry.connection() as connection:
         found = supplied(connection, kind, subject)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.opening import now, open_registry
-from cli.options import HomeOption, JsonOption
+from cli.options import HomeOption, JsonOption, pairs_of
 from cli.output import echo, narrate, plural, print_json
 from registry.home import DEFAULT_HOME
 
@@ -21,6 +21,10 @@ def headers(
             help="Table of a crawler (CSV, JSON lines or Parquet): the works' addresses or hashes, and their headers.",
         ),
     ],
+    mapped: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="FIELD=COLUMN", help="Read url or sha256 from this column; may be repeated."),
+    ] = None,
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
@@ -33,7 +37,7 @@ def headers(
 
     Examples:
         creditline headers crawl.parquet
-        creditline headers headers.jsonl --json
+        creditline headers headers.jsonl --map url=address --json
     """
     import tempfile
     from dataclasses import asdict
@@ -41,11 +45,12 @@ def headers(
     from registry.ingest.headers import record_headers
     from registry.ingest.lists import open_list
 
+    mapping = pairs_of("--map", mapped or (), "FIELD=COLUMN", "url=COLUMN")
     registry = open_registry(home)
     staging = registry.home.staging
     staging.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=staging, prefix="headers-") as folder:
-        report = record_headers(registry, open_list(file, staging=Path(folder)), now())
+        report = record_headers(registry, open_list(file, mapping=mapping, staging=Path(folder)), now())
     for problem in report.problems:
         narrate(f"not understood: {problem}")
     if as_json:

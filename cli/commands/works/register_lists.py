@@ -12,8 +12,9 @@ import pyarrow as pa
 import typer
 
 from cli.opening import now
+from cli.options import pairs_of
 from cli.output import echo, narrate, plural, print_counts, print_json, print_table, progress_bars
-from registry.errors import InputError, UsageError
+from registry.errors import InputError
 from registry.ingest.bulk import ListReport, Refusal, register_list
 from registry.ingest.bulk.registration import with_defaults
 from registry.ingest.dry_run import ListDryRun, dry_run_of_list
@@ -43,25 +44,14 @@ class ListOptions:
         Raises:
             UsageError: an option has no equals sign, or repeats a field.
         """
-        return cls(preset, _pairs("--map", mapped, "COLUMN"), _pairs("--set", constants, "VALUE"), tuple(attributes))
+        mapping = pairs_of("--map", mapped, "FIELD=COLUMN", "rightsholder=COLUMN")
+        fixed = pairs_of("--set", constants, "FIELD=VALUE", "rightsholder=VALUE")
+        return cls(preset, mapping, fixed, tuple(attributes))
 
     @property
     def any(self) -> bool:
         """Whether any option was given."""
         return bool(self.preset or self.mapping or self.constants or self.attributes)
-
-
-def _pairs(option: str, given: Sequence[str], what: str) -> dict[str, str]:
-    pairs: dict[str, str] = {}
-    for each in given:
-        name, equals, value = each.partition("=")
-        name = name.strip()
-        if not equals or not name or not value.strip():
-            raise UsageError(f"got {option} {each!r}, expected FIELD={what}, such as {option} rightsholder={what}")
-        if name in pairs:
-            raise UsageError(f"got {option} {name} twice, expected it once")
-        pairs[name] = value
-    return pairs
 
 
 def register_a_list(

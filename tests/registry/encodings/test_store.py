@@ -276,8 +276,10 @@ def test_groups_that_do_not_fit_are_refused_with_sizes_that_would_do(filled: Reg
         kind, column, within, support = choice
         with pytest.raises(UsageError, match="codes nest for single works"):
             create_encoding(filled, str(kind), column, 8, 2, 0, NOW, within=within, support=support)
-    with pytest.raises(UsageError, match="more than 2 and fewer than 8"):
+    with pytest.raises(UsageError, match="codes of weight 2 within supports of 2 members"):
         create_encoding(filled, "asset", None, 8, 2, 0, NOW, within="rightsholder", support=2)
+    with pytest.raises(UsageError, match="a support of 9 of 8 members, expected one of 2 to 7"):
+        create_encoding(filled, "asset", None, 8, 2, 0, NOW, within="rightsholder", support=9)
     with filled.connection() as connection:
         assert connection.execute("SELECT count(*) FROM encoding").fetchall() == [(0,)]
 
@@ -324,3 +326,11 @@ def test_a_work_of_several_rightsholders_is_in_the_group_of_the_first(
     assert again.groups is not None
     assert (again.codes.tolist(), again.groups.labels) == (units.codes.tolist(), ["Ada", "Zoe"])
     assert again.groups.group_of_unit.tolist() == units.groups.group_of_unit.tolist()
+
+
+def test_codes_nest_only_within_a_group_that_works_have(filled: Registry) -> None:
+    """A name of no column is refused, with those that there are; nothing is recorded."""
+    with pytest.raises(NotFoundError, match="no registered work has a 'stile'"):
+        create_encoding(filled, "asset", None, 8, 2, 0, NOW, within="stile", support=6)
+    with filled.connection() as connection:
+        assert connection.execute("SELECT count(*) FROM encoding").fetchall() == [(0,)]
