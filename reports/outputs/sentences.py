@@ -133,15 +133,16 @@ def meaning_of_p(candidate: Candidate, method: Method, ensemble: Ensemble, *, by
 def meaning_of_q(passing: Sequence[Candidate], tested: int, ensemble: Ensemble) -> str:
     """The largest q of the candidates that pass, as the rate of the procedure that names them.
 
-    The rate is an average over tests, with and without findings: it is no statement about one.
+    The rate is an average over tests of as many units, with and without findings, if the works were
+    dealt to the models anew: it is no statement about one test.
     """
     if tested == 1:
         return f"It was the only {unit_noun(ensemble)} tested."
     share = percent(max(each.q_value for each in passing))
     these = "this one" if len(passing) == 1 else f"these {len(passing)}"
     return (
-        f"Repeated with works dealt to the models anew, tests of {tested} {unit_noun(ensemble, tested)} that accept only "
-        f"findings as sure as {these} name on average at most {share} by chance; a test that names nothing counts as 0 %."
+        f"Tests that accept only findings as sure as {these} name on average at most {share} by chance; a test that names "
+        "nothing counts as 0 %."
     )
 
 

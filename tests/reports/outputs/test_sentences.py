@@ -29,8 +29,8 @@ def test_verdict_sentences(world: World) -> None:
     assert one.verdict.explanation == sure(one)
     assert "more strongly than any of 204 other groups of models" in sure(one)
     assert (
-        "tests of 6 works that accept only findings as sure as this one name on average at most 2.9 % by chance; a test "
-        "that names nothing counts as 0 %." in sure(one)
+        "Tests that accept only findings as sure as this one name on average at most 2.9 % by chance; a test that names "
+        "nothing counts as 0 %." in sure(one)
     )
     assert first(several).startswith("This output traces to 2 works, first of all to “Yellow sun”")
     assert first(none) == "No single work explains this output."
