@@ -39,7 +39,7 @@ TABLE = Table(
     "candidates",
     "One candidate of one audit: a unit of works that was tested for influence on an output",
     (
-        Column("output_id", "text", "Id of the sample, or the first 12 digits of an audited image's SHA-256"),
+        Column("output_id", "text", "Id of the sample, or the SHA-256 of an audited image"),
         Column("output_kind", "text", "`sample`: made by the registry's models; `image`: from outside"),
         Column("image_name", "text", "File name of an audited image, as it was given", "a sample"),
         Column("image_sha256", "text", "SHA-256 of the output's file"),

@@ -32,7 +32,7 @@ class Output(Facts):
     """The image that was audited."""
 
     kind: Literal["sample", "image"]
-    id: str = Field(description="Sample id, or the first 12 digits of the image file's SHA-256.")
+    id: str = Field(description="Sample id, or the SHA-256 of an image from outside.")
     image_name: str | None
     image_sha256: str
     seed: int | None
