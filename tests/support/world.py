@@ -126,11 +126,15 @@ class World:
         first: int = 0,
         sample: Sample | None = None,
         image_name: str | None = None,
+        image_sha256: str | None = None,
         exact: bool = False,
         created_at: datetime.datetime = NOON,
         works_each: int = 1,
     ) -> Audit:
-        """Add an audit; ``beaten_by``: better decoys, by candidate from unit ``first`` on."""
+        """Add an audit; ``beaten_by``: better decoys, by candidate from unit ``first`` on.
+
+        ``image_sha256``: of an image from outside; None: the hash of its name.
+        """
         generator = np.random.default_rng(first + 100 * len(beaten_by))
         units = [(first + place) % self.unit_count for place in range(len(beaten_by))]
         p_values = [(1 + beaten) / (DECOYS + 1) for beaten in beaten_by]
@@ -164,7 +168,7 @@ class World:
             subject_kind="sample" if sample else "image",
             sample_id=sample.id if sample else None,
             image_name=image_name,
-            image_sha256=sample.image_sha256 if sample else hashlib.sha256(subject.encode()).hexdigest(),
+            image_sha256=image_sha256 or (sample.image_sha256 if sample else _sha256(subject)),
             settings={"shortlist": len(units), "false_discovery_rate": 0.05, "decoy_limit": 20000, "exact": exact},
             ranker={
                 "name": "pixel-kernel",
@@ -378,6 +382,10 @@ def fill(world: World) -> None:
     world.add_audit((12, 40, 99, 160), first=2, sample=world.add_sample(2))
     world.add_audit((1, 50, 120), first=5, image_name="found on a poster.jpg")
     world.add_sample(6)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _effect(place: int) -> dict[str, Any]:
