@@ -34,10 +34,11 @@ from registry.event_log.parts import (
     compared,
     difference,
     kept_parts,
+    parts_of_seal,
     place_of,
     sha256_of_parts,
 )
-from registry.event_log.seals import KEYED_TABLES, NUMBERED_TABLES, Seal
+from registry.event_log.seals import KEYED_TABLES, MOVED_COLUMNS, NUMBERED_TABLES
 from registry.event_log.verify import foreign_functions
 from registry.home import Home
 from registry.ids import sha256_of_file
@@ -209,7 +210,7 @@ def _check(
         raise IntegrityError(altered(events[history.unread[0]]))
     for each in sealed:
         _check_parts(events, each)
-    first_values = {"asset": history.first_path, "data_set": _first_roots(connection, history)}
+    first_values = {table: history.first_values(connection, table) for table in MOVED_COLUMNS}
     chosen = [part for each in sealed for part in each.chosen]
     for part, now in compared(connection, chosen, first_values):
         if differs := difference(part, now):
@@ -230,7 +231,7 @@ def _check_parts(events: Mapping[int, dict[str, Any]], sealed: _Sealed) -> None:
         for seal in rows:
             if (seal.table, seal.key) != (sealed.table, sealed.key) or seal.parts is None:
                 continue
-            of_seal = [part for part in of_event if seal.key or _within(part, seal)]
+            of_seal = parts_of_seal(of_event, seal)
             if sha256_of_parts(of_seal) != seal.sha256:
                 raise IntegrityError(
                     f"the parts of event {sequence:,}'s seal over {seal.table} (table seal_part) were edited; {HELP}"
@@ -238,17 +239,6 @@ def _check_parts(events: Mapping[int, dict[str, Any]], sealed: _Sealed) -> None:
             of_event = [part for part in of_event if part not in of_seal]
         if of_event:
             raise IntegrityError(f"{place_of(of_event[0])}: event {sequence:,} did not seal it; {HELP}")
-
-
-def _within(part: Kept, seal: Seal) -> bool:
-    return (seal.first or 0) <= (part.first or 0) <= (seal.last or 0)
-
-
-def _first_roots(connection: duckdb.DuckDBPyConnection, history: LocationHistory) -> dict[int, str | None]:
-    if not history.first_root:
-        return {}
-    names = connection.execute("SELECT id, name FROM data_set").fetchall()
-    return {int(number): history.first_root[name] for number, name in names if name in history.first_root}
 
 
 def _check_current(

@@ -7,7 +7,6 @@ parts, by the event :data:`~registry.event_log.parts.DIVIDED`; documents on othe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import duckdb
@@ -76,12 +75,7 @@ def _parts_if_as_sealed(
         fits = found.rows == seal.rows and (not found.rows or found.sha256 == seal.sha256)
         return parts_of_key(connection, seal.table, seal.key) if fits else None
     first, last = seal.first or 0, seal.last or 0
-    first_values: Mapping[int, str | None] = history.first_path if seal.table == "asset" else {}
-    if seal.table == "data_set" and history.first_root:
-        names = connection.execute("SELECT id, name FROM data_set").fetchall()
-        first_values = {
-            int(number): history.first_root.get(name) for number, name in names if name in history.first_root
-        }
+    first_values = history.first_values(connection, seal.table)
     (now,) = digests_of_ranges(connection, seal.table, [(first, last)], first_values)
     if (now.rows, now.sha256) != (seal.rows, seal.sha256):
         return None

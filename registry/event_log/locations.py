@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import duckdb
+
 MOVED, MISSING, REGISTERED, ROOT_MOVED = "works moved", "works missing", "works registered", "data set moved"
 SUPERSEDED = "works superseded"
 """Kinds of events that change these columns. Moved works: [id, path]. Works found again are part of
@@ -43,6 +45,17 @@ class LocationHistory:
             self._take(event, before, after)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             self.unread.append(int(event["sequence"]))
+
+    def first_values(self, connection: duckdb.DuckDBPyConnection, table: str) -> Mapping[int, str | None]:
+        """By id, the first value of the table's column in
+        :data:`~registry.event_log.seals.MOVED_COLUMNS`, where it has changed.
+        """
+        if table == "asset":
+            return self.first_path
+        if table != "data_set" or not self.first_root:
+            return {}
+        names = connection.execute("SELECT id, name FROM data_set").fetchall()
+        return {int(number): self.first_root[name] for number, name in names if name in self.first_root}
 
     def _take(self, event: Mapping[str, Any], before: Any, after: Any) -> None:  # noqa: ANN401 - any JSON
         if event["kind"] == MOVED:

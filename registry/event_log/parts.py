@@ -23,7 +23,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from registry.event_log.seals import KEYED_TABLES, as_added, rows_in_order, schema_of, select_sealed, with_constants
+from registry.event_log.seals import (
+    KEYED_TABLES,
+    Seal,
+    as_added,
+    rows_in_order,
+    schema_of,
+    select_sealed,
+    with_constants,
+)
 from registry.ids import canonical_json, sha256_of
 from registry.storage.row_hash import RowHash
 
@@ -75,8 +83,8 @@ NUMBERS_OF_KEY: Mapping[str, str] = {
 
 
 @dataclass(frozen=True)
-class Part:
-    """Some sealed rows of one table."""
+class _Place:
+    """The place of a part in its table."""
 
     table: str
     key: str | None
@@ -85,6 +93,12 @@ class Part:
     lowest: int | None
     highest: int | None
     rows: int
+
+
+@dataclass(frozen=True)
+class Part(_Place):
+    """Some sealed rows of one table."""
+
     columns: Mapping[str, str] = field(hash=False)
     """A hash per column that is not null in all rows."""
 
@@ -99,34 +113,12 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Kept:
+class Kept(_Place):
     """A part as the table keeps it."""
 
-    sequence: int
-    table: str
-    key: str | None
-    first: int | None
-    last: int | None
-    lowest: int | None
-    highest: int | None
-    rows: int
     sha256: str
     hints: str
-
-    @classmethod
-    def of(cls, sequence: int, part: Part) -> Kept:
-        return cls(
-            sequence,
-            part.table,
-            part.key,
-            part.first,
-            part.last,
-            part.lowest,
-            part.highest,
-            part.rows,
-            part.sha256,
-            part.hints,
-        )
+    sequence: int
 
 
 def place_of(part: Kept) -> str:
@@ -158,7 +150,7 @@ def difference(part: Kept, now: Part) -> str:
 
 
 _INDEX = "its entry in seal_part was edited"
-KEPT = "sequence, table_name, key, first, last, lowest, highest, row_count, sha256, columns"
+KEPT = "table_name, key, first, last, lowest, highest, row_count, sha256, columns, sequence"
 """The columns of the table of parts, in the order of :class:`Kept`."""
 
 
@@ -170,6 +162,11 @@ def sha256_of_parts(parts: Iterable[Part | Kept]) -> str:
             for each in sorted(parts, key=lambda part: (part.first is not None, part.first or 0))
         ]
     )
+
+
+def parts_of_seal(parts: Iterable[Kept], seal: Seal) -> list[Kept]:
+    """Of the parts that an event sealed of a table (and of the seal's key), those of one seal."""
+    return [part for part in parts if seal.key or (seal.first or 0) <= (part.first or 0) <= (seal.last or 0)]
 
 
 def size_of(rows: int) -> int:

@@ -56,7 +56,7 @@ def _verify_numbered(
 ) -> None:
     ranges = [(seal.first or 0, seal.last or 0) for _, seal in seals]
     covered = 0
-    first_values = _first_values(connection, found, table)
+    first_values = found.history.first_values(connection, table)
     for event, seal, rows, fits in _now(connection, table, seals, first_values, meter):
         covered += rows
         if not fits:
@@ -128,16 +128,6 @@ def _which(
         if (differs := difference(part, now))
     ]
     return f" ({'; '.join(told[:3])}{', …' if len(told) > 3 else ''})" if told else ""
-
-
-def _first_values(connection: duckdb.DuckDBPyConnection, found: Verification, table: str) -> Mapping[int, str | None]:
-    """The first values of a table's rows, by id, where they have changed."""
-    if table == "asset":
-        return found.history.first_path
-    if table != "data_set" or not found.history.first_root:
-        return {}
-    names = connection.execute("SELECT id, name FROM data_set").fetchall()
-    return {int(number): found.history.first_root[name] for number, name in names if name in found.history.first_root}
 
 
 def _joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:

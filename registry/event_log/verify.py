@@ -23,7 +23,7 @@ from registry.errors import IntegrityError, UsageError
 from registry.event_log.event_tree import EventTree, is_sha256
 from registry.event_log.events import GENESIS, check_head, event_sha256, read_head, time_text
 from registry.event_log.findings import Progress, SealedRows, Verification
-from registry.event_log.parts import DIVIDED, Kept, kept_parts, sha256_of_parts
+from registry.event_log.parts import DIVIDED, Kept, kept_parts, parts_of_seal, sha256_of_parts
 from registry.event_log.row_checks import verify_rows
 from registry.event_log.seals import Seals
 from registry.event_log.stored_events import stored_events
@@ -180,7 +180,7 @@ def _verify_index(connection: duckdb.DuckDBPyConnection, sealed: SealedRows, fou
         kept.setdefault((part.sequence, part.table, part.key), []).append(part)
     for event, seal in sealed.divided:
         every = kept.get((event, seal.table, seal.key), [])
-        of_seal = [part for part in every if seal.key or (seal.first or 0) <= (part.first or 0) <= (seal.last or 0)]
+        of_seal = parts_of_seal(every, seal)
         if sha256_of_parts(of_seal) != seal.sha256:
             found.fault(event, f"the parts of event {event}'s seal over {seal.table} (table seal_part) were edited")
         every[:] = [part for part in every if part not in of_seal]
