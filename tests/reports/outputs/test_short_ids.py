@@ -63,7 +63,7 @@ def test_tables_and_statements_count_each_image(fresh: World, audits: dict[str, 
     export_table(fresh.registry, "audits", tmp_path / "audits.csv", NOON)
     rows = duckdb.sql(f"SELECT output_id, audit_id FROM '{tmp_path}/audits.csv'").fetchall()  # noqa: S608 - our file
     assert dict(rows) == {name: audit.id for name, audit in audits.items()}
-    found = {}
+    found: dict[str, tuple[str, str]] = {}
     for holder in (0, 1):
         facts = STATEMENT.write(fresh.registry, f"#{holder}", tmp_path / str(holder), NOON).facts.facts
         found |= {output.id: (output.image_sha256, output.audit_id) for output in facts.outputs}
