@@ -20,15 +20,37 @@ What may enter: readers of words about rights, and nothing that knows a work.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
+from types import MappingProxyType
 
 from registry.errors import InputError
 from registry.licences.reading import TextKind, read_words
 from registry.licences.terms import LicencePermission, LicenceTerms
+from registry.signals import Use
 
-__all__ = ["LONGEST_REFERENCE", "LicencePermission", "LicenceTerms", "TextKind", "read_licence", "read_words"]
+__all__ = [
+    "LONGEST_REFERENCE",
+    "USES",
+    "LicencePermission",
+    "LicenceTerms",
+    "TextKind",
+    "read_licence",
+    "read_words",
+    "use_under",
+]
 
 LONGEST_REFERENCE = 4_096
+
+USES: Mapping[LicencePermission, Use] = MappingProxyType(
+    {
+        LicencePermission.PERMITTED: Use.ALLOWED,
+        LicencePermission.UNCLEAR: Use.UNCLEAR,
+        LicencePermission.CONSTRAINED: Use.CONSTRAINED,
+        LicencePermission.PROHIBITED: Use.PROHIBITED,
+    }
+)
+"""The use that a rights signal states with words of these terms."""
 
 
 def read_licence(reference: str) -> LicenceTerms:
@@ -42,6 +64,19 @@ def read_licence(reference: str) -> LicenceTerms:
             f"got a licence reference of {len(reference):,} characters, expected at most {LONGEST_REFERENCE:,}"
         )
     return _terms(reference)
+
+
+def use_under(reference: str) -> tuple[Use, bool]:
+    """The use under a licence that a site or a list refers to, and whether it is understood.
+
+    Terms that must be read first constrain the use, and so does a reference too long to be read: a
+    part of it alone could permit what the rest forbids.
+    """
+    if len(reference) > LONGEST_REFERENCE:
+        return Use.CONSTRAINED, False
+    terms = read_licence(reference)
+    use = USES[terms.training]
+    return (Use.CONSTRAINED if use is Use.UNCLEAR else use), terms.recognised
 
 
 @lru_cache(maxsize=65_536)

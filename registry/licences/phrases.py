@@ -168,7 +168,6 @@ _CHANGES_NOTHING = (
     *("marked with", "licensed with", "dedicated to the", "mit ki erzeugt"),
     *("généré par ia", "生成aiによる画像"),
 )
-_SEP = r"[ ,/]*"
 _WITHOUT_PERMISSION = (
     r"(?:without|unless)(?: (?:the|an?|our|my|any|prior|express(?:ed|ly)?|explicit|written|with|by|you|have))* "
     r"(?:permission|consent|authori[sz]ation|approval|licen[sc]e|permitted|authori[sz]ed)"

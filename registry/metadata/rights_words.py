@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from registry.licences import LicencePermission, LicenceTerms, TextKind, read_words
+from registry.licences import USES, LicencePermission, LicenceTerms, TextKind, read_words
 from registry.metadata.values import Problems, clean
 from registry.signals import LONGEST_RAW, Category, Protocol, RightsSignal, Use
 
@@ -46,14 +46,6 @@ TEXTS: Mapping[tuple[str, str], tuple[TextKind, str]] = MappingProxyType(
     }
 )
 """Places of words about rights, the kind of text in each, and its name."""
-
-_USES: Mapping[LicencePermission, Use] = MappingProxyType(
-    {
-        LicencePermission.UNCLEAR: Use.UNCLEAR,
-        LicencePermission.CONSTRAINED: Use.CONSTRAINED,
-        LicencePermission.PROHIBITED: Use.PROHIBITED,
-    }
-)
 
 Fields = Mapping[str, Mapping[str, str]]
 """Every value by its place, as in :class:`registry.metadata.EmbeddedMetadata`."""
@@ -97,11 +89,11 @@ def read_rights_words(fields: Fields, problems: Problems) -> Iterator[RightsSign
     for name, text, terms in rights_words(fields):
         for rest in terms.unread:
             problems.add(f"{name}: not understood, so the work is unclear: {rest!r}")
-        if terms.training in _USES:
+        if terms.training is not LicencePermission.PERMITTED:
             yield RightsSignal(
                 protocol=Protocol.WORDS,
                 category=Category.ALL,
-                use=_USES[terms.training],
+                use=USES[terms.training],
                 constraint=", ".join(terms.duties) or None,
                 raw=text[:LONGEST_RAW],
                 found_in=name,

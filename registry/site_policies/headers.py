@@ -23,7 +23,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from registry.licences import LONGEST_REFERENCE, LicencePermission, read_licence
+from registry.licences import use_under
 from registry.signals import Category, Protocol, RightsSignal, Use
 from registry.site_policies.interface import about_ai, short
 from registry.site_policies.preferences import preference_signals, read_preferences
@@ -56,14 +56,6 @@ _LICENCE_LINK = re.compile(r"rel\s*=[^,;]*\blicen[sc]e\b", re.IGNORECASE)
 _PARAMETER = re.compile(r';\s*([^\s;,="]+)\s*(?:=\s*(?:"([^"]*)"|([^",;]*)))?')
 _DATE = re.compile(r"unavailable_after\s*:\s*(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\s*,)?[^,]*", re.IGNORECASE)
 _RSL_TYPE = "application/rsl+xml"
-_USES: Mapping[LicencePermission, Use] = MappingProxyType(
-    {
-        LicencePermission.PERMITTED: Use.ALLOWED,
-        LicencePermission.CONSTRAINED: Use.CONSTRAINED,
-        LicencePermission.UNCLEAR: Use.CONSTRAINED,
-        LicencePermission.PROHIBITED: Use.PROHIBITED,
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -226,9 +218,8 @@ class _Reading:
             if given.get("type", "").lower() == _RSL_TYPE:
                 self.add(Protocol.RSL, Use.CONSTRAINED, f"licences at {address}", raw)
                 continue
-            terms = read_licence(address[:LONGEST_REFERENCE])
-            use = _USES[terms.training]
-            if not terms.recognised:
+            use, is_understood = use_under(address)
+            if not is_understood:
                 self.problems.append(f"Link: the licence {address[:200]!r} is not understood")
             self.add(Protocol.LINK, use, f"licence {address}" if use is Use.CONSTRAINED else None, raw)
         rest = _LINK.sub("", value).strip(" ,;")

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from registry.licences import LONGEST_REFERENCE, LicencePermission, read_licence
+from registry.licences import use_under
 from registry.signals import LONGEST_RAW, Category, Protocol, RightsSignal, Use
 
 MOST = 100
@@ -53,9 +53,6 @@ DUO: Mapping[str, str] = MappingProxyType(
 )
 """Terms of the Data Use Ontology that restrict use, in words."""
 _FORBIDS = re.compile(r"(?:^|[:/#])use$|train|mining|tdm", re.IGNORECASE)
-_USES: Mapping[LicencePermission, Use] = MappingProxyType(
-    {LicencePermission.PERMITTED: Use.ALLOWED, LicencePermission.PROHIBITED: Use.PROHIBITED}
-)
 
 
 def usage_signals(document: object, found_in: str) -> tuple[RightsSignal, ...]:
@@ -95,8 +92,7 @@ def _read(condition: object, found_in: str) -> RightsSignal:
         condition.get("url") or condition.get("@id") or condition.get("name") if isinstance(condition, dict) else raw
     )
     text = " ".join(str(named or raw).split())
-    licence = read_licence(text[:LONGEST_REFERENCE])
-    use = _USES.get(licence.training, Use.CONSTRAINED)
+    use, _ = use_under(text)
     return _signal(use, text if use is Use.CONSTRAINED else None, raw, found_in)
 
 
