@@ -50,8 +50,8 @@ class TextKind(StrEnum):
     reserves all rights: its other words are about the picture."""
 
 
-_TORN = re.compile(r"^(?:and|or|with)\b|\b(?:and|or|with|without|except|not)$")
-"""Words that no text about rights begins or ends with: a part of it is missing."""
+_TORN = re.compile(rf"^(?:and|or|with)\b|\b(?:{'|'.join(sorted(JOINING))}|with|without|except|not|the|under)$")
+"""Words that no sentence about rights begins or ends with: a part of it is missing."""
 _NOTHING_STATED = re.compile(
     r"n/?a|n\.a|unknown|none|null|nil|nan|noassertion|unspecified|undefined|other|(?:not |un)(?:specified|"
     r"stated|available|known|given)|[-?_]+"
@@ -147,7 +147,10 @@ def read_words(text: str, kind: TextKind) -> LicenceTerms | None:
     _read_sentences(found)
     for start, end in _pieces("".join(found.left), 0, len(found.left), _SENTENCES):
         _read_part(found, start, end, (_PARTS, _JOINTS))
-    if _TORN.search(key) or (kind is not TextKind.NOTICE and key.count("(") != key.count(")")):
+    for start, end in _pieces(folded.key, 0, len(folded.key), _SENTENCES):
+        if _TORN.search(folded.key[start:end].strip(" .,")):
+            found.unread.append((start, end))
+    if kind is not TextKind.NOTICE and key.count("(") != key.count(")"):
         found.unread = [(0, len(folded.key))]
     unread = _unread(found, kind)
     terms = _together(found)

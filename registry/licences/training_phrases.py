@@ -287,6 +287,7 @@ _SIGNS = (
     r"-]?out|reserve|riserva)\w*",
     r"\w*(?:reserv|vorbehalt|opt[ -]?out|riserva)\w*[^;!?\x1f]{0,60}?(?:§ ?44b|art(?:icle|\.|ikel)? ?4(?: "
     r"?\(3\))?)(?:[^;!?\x1f]{0,40}(?:2019/790|dsm|urhg|directive|richtlinie|cdsm))?",
+    r"\bno(?:image|gen)?ai\b",
     r"\bno[ -]?(?:gen(?:erative)?[ -]?)?(?:image)?ai\b(?![ -][a-z])",
     r"\bno[ -]?(?:gen(?:erative)?[ -]?)?ai(?: (?:please|allowed|permitted|thanks|thank you|ever|at all)\b|(?=[ "
     r"/,]+(?:no|or|and|&)\b))",

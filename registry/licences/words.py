@@ -108,8 +108,9 @@ def _means_something(character: str) -> bool:
 
 
 def is_a_joint(part: str) -> bool:
-    """Whether a folded part is nothing but a word such as "and", which joins nothing there."""
-    return "".join(filter(_means_something, part)) in JOINING
+    """Whether a folded part has only words such as "and", which join nothing there."""
+    words = ["".join(filter(_means_something, word)) for word in part.split()]
+    return any(words) and JOINING.issuperset(filter(None, words))
 
 
 def filling_ends(part: str) -> tuple[int, int]:

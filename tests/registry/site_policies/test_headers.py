@@ -47,7 +47,11 @@ def of_training(*headers: tuple[str, str]) -> set[Use]:
         ("Link", "<https://creativecommons.org/licenses/by/4.0/>; rel=license", {ALLOWED}),
         ("Link", "<https://creativecommons.org/licenses/by-nc/4.0/>; rel=license", {CONSTRAINED}),
         ("Link", "<https://e.org/terms>; rel=license", {CONSTRAINED}),
-        ("Link", f"<https://creativecommons.org/licenses/by/4.0/?ref={'a' * 4_050}&no-ai=1>; rel=license", {CONSTRAINED}),
+        (
+            "Link",
+            f"<https://creativecommons.org/licenses/by/4.0/?ref={'a' * 4_050}&no-ai=1>; rel=license",
+            {CONSTRAINED},
+        ),
         ("Link", "<https://e.org/next>; rel=next", set()),
         ("Link", f'<https://e.org/a,b;c>; rel="prev next", {RSL}', {CONSTRAINED}),
         ("Content-Type", "noai", set()),
