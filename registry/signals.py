@@ -7,6 +7,7 @@ of use, and whether that use is allowed.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -82,3 +83,23 @@ LONGEST_RAW = 4_096
 TRAINING = frozenset({Category.ALL, Category.AI_TRAINING, Category.GENERATIVE_TRAINING, Category.CRAWLING})
 """Categories that concern training. A reservation against crawling counts: a crawler that respects
 it does not have the work."""
+
+_AI = re.compile(r"(?:^|[^a-z])(?:no)?(?:ai|ml|gen-?ai|llm)(?:[^a-z]|$)|train|mining|tdm|\bno[a-z]*ai\b", re.IGNORECASE)
+_RESERVATIONS = {"0": Use.ALLOWED, "1": Use.PROHIBITED}
+
+
+def about_ai(text: str) -> bool:
+    """Whether words that were not understood may be about training, and so a reservation."""
+    return _AI.search(text) is not None
+
+
+def reservation(stated: object) -> Use | None:
+    """The meaning of a ``tdm-reservation``, as JSON or text; None if it is neither 0 nor 1."""
+    if isinstance(stated, bool) or not isinstance(stated, (int, str)):
+        return None
+    return _RESERVATIONS.get(str(stated))
+
+
+def short(text: str) -> str:
+    """A raw value, cut to the length that a signal keeps."""
+    return text if len(text) <= LONGEST_RAW else text[: LONGEST_RAW - 1] + "…"

@@ -23,7 +23,7 @@ from registry.metadata.byte_text import WINDOWS_BYTES
 from registry.metadata.rights_words import words_of_damaged_xmp
 from registry.metadata.synthetic import AI_PROPERTIES
 from registry.metadata.values import MOST_SIGNALS, Problems, clean, put
-from registry.signals import LONGEST_RAW, Category, Protocol, RightsSignal, Use
+from registry.signals import LONGEST_RAW, Category, Protocol, RightsSignal, Use, reservation
 
 _RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 _PLUS = "{http://ns.useplus.org/ldf/xmp/1.0/}"
@@ -33,7 +33,6 @@ _CONTAINERS = frozenset({f"{_RDF}Alt", f"{_RDF}Seq", f"{_RDF}Bag"})
 _DATA_MINING = f"{_PLUS}DataMining"
 _MINING = re.compile(r"\}data[-_ ]?mining$", re.IGNORECASE)
 _TDM = re.compile(r"tdmrep[/#]?\}(?:tdm-)?(reservation|policy)$", re.IGNORECASE)
-_RESERVATIONS = {"0": Use.ALLOWED, "1": Use.PROHIBITED}
 _IN_EVERY_LANGUAGE = frozenset(
     {
         "{http://purl.org/dc/elements/1.1/}rights",
@@ -170,7 +169,7 @@ def _read_tdm(root: Element, content: XmpContent, problems: Problems, found_in: 
                 stated[found[1].lower()] += [value.strip() for value in values]
     policy = next((value for value in stated["policy"] if value), None)
     for value in dict.fromkeys(stated["reservation"]):
-        use = _RESERVATIONS.get(value)
+        use = reservation(value)
         if use is None:
             problems.add(f"tdm:reservation is {value[:200]!r}, expected 0 or 1")
         content.signals.append(

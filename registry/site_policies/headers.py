@@ -24,10 +24,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from registry.licences import use_under
-from registry.signals import Category, Protocol, RightsSignal, Use
-from registry.site_policies.interface import about_ai, short
+from registry.signals import Category, Protocol, RightsSignal, Use, about_ai, reservation, short
 from registry.site_policies.preferences import preference_signals, read_preferences
-from registry.site_policies.tdmrep import reservation
 
 SIGNAL_HEADERS = ("x-robots-tag", "tdm-reservation", "tdm-policy", "content-usage", "content-signal", "link")
 """Headers that are read, in lower case."""

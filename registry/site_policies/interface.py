@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
 from registry.errors import InputError
-from registry.signals import LONGEST_RAW, RightsSignal
+from registry.signals import RightsSignal
 
 LARGEST_FILE = 1 << 20
 """Bytes. RFC 9309 requires crawlers to read at least 500 KiB."""
@@ -64,16 +63,3 @@ def check_counts(file_name: str, patterns: Sequence[str]) -> None:
             f"{file_name} has {len(patterns):,} rules, {wild:,} with wildcards; "
             f"at most {MOST_RULES:,} and {MOST_WILDCARDS:,} are read"
         )
-
-
-_AI = re.compile(r"(?:^|[^a-z])(?:no)?(?:ai|ml|gen-?ai|llm)(?:[^a-z]|$)|train|mining|tdm|\bno[a-z]*ai\b", re.IGNORECASE)
-
-
-def about_ai(text: str) -> bool:
-    """Whether words that were not understood may be about training, and so a reservation."""
-    return _AI.search(text) is not None
-
-
-def short(text: str) -> str:
-    """A raw value, cut to the length that a signal keeps."""
-    return text if len(text) <= LONGEST_RAW else text[: LONGEST_RAW - 1] + "…"

@@ -17,8 +17,8 @@ from typing import ClassVar
 import http_sf
 
 from registry.errors import InputError
-from registry.signals import Category, Protocol, RightsSignal, Use
-from registry.site_policies.interface import SitePolicy, about_ai, short, text_of
+from registry.signals import Category, Protocol, RightsSignal, Use, about_ai, short
+from registry.site_policies.interface import SitePolicy, text_of
 
 LABELS = MappingProxyType(
     {

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 
-from registry.site_policies.interface import about_ai
+from registry.signals import about_ai
 
 ALLOW, DISALLOW, CONTENT_USAGE, CONTENT_SIGNAL = "allow", "disallow", "content-usage", "content-signal"
 

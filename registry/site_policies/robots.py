@@ -21,8 +21,8 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from registry.errors import InputError
-from registry.signals import Category, Protocol, RightsSignal, Use
-from registry.site_policies.interface import SitePolicy, check_counts, short, text_of
+from registry.signals import Category, Protocol, RightsSignal, Use, short
+from registry.site_policies.interface import SitePolicy, check_counts, text_of
 from registry.site_policies.paths import PathPatterns, fault_of, normal_path, normal_pattern
 from registry.site_policies.preferences import Preferences, preference_signals, read_preferences
 from registry.site_policies.records import ALLOW, ANYONE, CONTENT_SIGNAL, CONTENT_USAGE, DISALLOW, Rule, read_records

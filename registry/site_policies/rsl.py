@@ -26,9 +26,9 @@ from xml.etree.ElementTree import Element, tostring
 
 from registry.errors import InputError
 from registry.limited_xml import parse_xml
-from registry.signals import Category, Protocol, RightsSignal, Use
+from registry.signals import Category, Protocol, RightsSignal, Use, short
 from registry.site_policies.hosts import domain_of, path_of
-from registry.site_policies.interface import SitePolicy, check_counts, short, text_of
+from registry.site_policies.interface import SitePolicy, check_counts, text_of
 from registry.site_policies.paths import PathPatterns, fault_of, normal_path, normal_pattern
 
 NAMESPACE = "https://rslstandard.org/rsl"

@@ -15,20 +15,12 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from registry.errors import InputError
-from registry.signals import LONGEST_RAW, Category, Protocol, RightsSignal, Use
+from registry.signals import LONGEST_RAW, Category, Protocol, RightsSignal, Use, reservation, short
 from registry.site_policies.hosts import domain_of
-from registry.site_policies.interface import SitePolicy, check_counts, short, text_of
+from registry.site_policies.interface import SitePolicy, check_counts, text_of
 from registry.site_policies.paths import PathPatterns, fault_of, normal_path, normal_pattern
 
 _KEYS = ("location", "tdm-reservation", "tdm-policy")
-_RESERVATIONS = {"0": Use.ALLOWED, "1": Use.PROHIBITED}
-
-
-def reservation(stated: object) -> Use | None:
-    """The meaning of a ``tdm-reservation``, as JSON or text; None if it is neither 0 nor 1."""
-    if isinstance(stated, bool) or not isinstance(stated, (int, str)):
-        return None
-    return _RESERVATIONS.get(str(stated))
 
 
 class TdmrepPolicy(SitePolicy):

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from registry.licences import use_under
-from registry.signals import LONGEST_RAW, Category, Protocol, RightsSignal, Use
+from registry.signals import Category, Protocol, RightsSignal, Use, about_ai, short
 
 MOST = 100
 DEEPEST = 64
@@ -52,7 +52,7 @@ DUO: Mapping[str, str] = MappingProxyType(
     }
 )
 """Terms of the Data Use Ontology that restrict use, in words."""
-_FORBIDS = re.compile(r"(?:^|[:/#])use$|train|mining|tdm", re.IGNORECASE)
+_ANY_USE = re.compile(r"(?:^|[:/#])use$", re.IGNORECASE)
 
 
 def usage_signals(document: object, found_in: str) -> tuple[RightsSignal, ...]:
@@ -98,7 +98,7 @@ def _read(condition: object, found_in: str) -> RightsSignal:
 
 def _odrl(policy: Mapping[str, object], raw: str, found_in: str) -> RightsSignal:
     prohibitions = [value for key, value in policy.items() if "prohibition" in key]
-    forbids = any(_FORBIDS.search(action) for action in _actions(prohibitions, 0))
+    forbids = any(_ANY_USE.search(action) or about_ai(action) for action in _actions(prohibitions, 0))
     if forbids:
         return _signal(Use.PROHIBITED, None, raw, found_in)
     return _signal(Use.CONSTRAINED, "ODRL policy: " + raw, raw, found_in)
@@ -115,6 +115,5 @@ def _actions(node: object, depth: int) -> Iterator[str]:
 
 
 def _signal(use: Use, condition: str | None, raw: str, found_in: str) -> RightsSignal:
-    cut = (text[: LONGEST_RAW - 1] + "…" if text and len(text) > LONGEST_RAW else text for text in (condition, raw))
-    said, quoted = cut
-    return RightsSignal(Protocol.CROISSANT, Category.ALL, use, said, quoted or "", found_in)
+    said = None if condition is None else short(condition)
+    return RightsSignal(Protocol.CROISSANT, Category.ALL, use, said, short(raw), found_in)

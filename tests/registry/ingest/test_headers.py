@@ -113,6 +113,8 @@ def test_a_table_without_headers_or_works_is_refused(registry: Registry, tmp_pat
         ("https://e.org/terms", Use.CONSTRAINED, "https://e.org/terms"),
         ({"@type": "odrl:Offer", "odrl:prohibition": [{"odrl:action": {"@id": "odrl:use"}}]}, Use.PROHIBITED, None),
         ({"odrl:prohibition": {"odrl:action": "aiTrain"}}, Use.PROHIBITED, None),
+        ({"odrl:prohibition": {"odrl:action": "https://e.org/terms/ai"}}, Use.PROHIBITED, None),
+        ("https://creativecommons.org/licenses/by/4.0/?ref=" + "a" * 4_050 + "&no-ai=1", Use.CONSTRAINED, None),
         ({"odrl:permission": [{"odrl:action": "odrl:use"}]}, Use.CONSTRAINED, None),
         (7, Use.CONSTRAINED, "7"),
     ],
