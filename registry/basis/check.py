@@ -27,17 +27,10 @@ from numpy.typing import NDArray
 from registry.basis.rows import DOMAINS, Basis, Keys, find_ids, find_keys, rows_about
 from registry.basis.sealed_events import HELP, altered, prove_head, proved, seals_of
 from registry.errors import IntegrityError
+from registry.event_log.computed_parts import compared
 from registry.event_log.events import time_text
 from registry.event_log.locations import KINDS, REGISTERED, LocationHistory
-from registry.event_log.parts import (
-    Kept,
-    compared,
-    difference,
-    kept_parts,
-    parts_of_seal,
-    place_of,
-    sha256_of_parts,
-)
+from registry.event_log.parts import Kept, difference, kept_parts, parts_of_seal, place_of, sha256_of_parts
 from registry.event_log.seals import KEYED_TABLES, MOVED_COLUMNS, NUMBERED_TABLES
 from registry.event_log.verify import foreign_functions
 from registry.home import Home

@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 
 import duckdb
 
+from registry.event_log.computed_parts import parts_of_key, parts_of_range
 from registry.event_log.event_tree import EventTree, is_sha256
 from registry.event_log.events import GENESIS, append_event
 from registry.event_log.locations import LocationHistory
-from registry.event_log.parts import DIVIDED, Part, parts_of_key, parts_of_range, sha256_of_parts, store_parts
+from registry.event_log.parts import DIVIDED, Part, sha256_of_parts, store_parts
 from registry.event_log.seals import Seal, Seals, digest_of_key, digests_of_ranges
 from registry.event_log.stored_events import stored_events
 from registry.storage.database import current_actor

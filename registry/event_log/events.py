@@ -30,8 +30,9 @@ import pyarrow as pa
 from sqlmodel import SQLModel
 
 from registry.errors import InputError, IntegrityError
+from registry.event_log.computed_parts import parts_of_key, parts_of_range
 from registry.event_log.event_tree import EventTree
-from registry.event_log.parts import Part, parts_of_key, parts_of_range, sha256_of_parts, store_parts
+from registry.event_log.parts import Part, sha256_of_parts, store_parts
 from registry.event_log.published_keys import published_keys
 from registry.event_log.seals import NUMBERED_TABLES, Seal, Seals
 from registry.home import write_bytes_atomically

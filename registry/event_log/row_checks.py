@@ -7,17 +7,9 @@ from itertools import islice
 
 import duckdb
 
+from registry.event_log.computed_parts import compared, parts_of_key, parts_of_ranges, ranges_of
 from registry.event_log.findings import Progress, SealedRows, Verification
-from registry.event_log.parts import (
-    compared,
-    difference,
-    kept_parts,
-    parts_of_key,
-    parts_of_ranges,
-    place_of,
-    ranges_of,
-    sha256_of_parts,
-)
+from registry.event_log.parts import difference, kept_parts, place_of, sha256_of_parts
 from registry.event_log.seals import KEYED_TABLES, NUMBERED_TABLES, Seal, digest_of_key, digests_of_ranges
 from registry.storage.results import number_of
 

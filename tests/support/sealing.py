@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 import duckdb
 from sqlmodel import SQLModel
 
+from registry.event_log.computed_parts import parts_of_key, parts_of_range
 from registry.event_log.event_tree import EventTree
 from registry.event_log.events import GENESIS, _write_head, changing, event_sha256, largest_ids
-from registry.event_log.parts import Part, parts_of_key, parts_of_range, sha256_of_parts, store_parts
+from registry.event_log.parts import Part, sha256_of_parts, store_parts
 from registry.event_log.seals import KEYED_TABLES, Seal, Seals
 from registry.event_log.stored_events import stored_events
 from registry.permissions.derived_columns import _recompute_rights

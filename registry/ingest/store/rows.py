@@ -8,8 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from registry.event_log.computed_parts import parts_of_rows
 from registry.event_log.events import Change
-from registry.event_log.parts import parts_of_rows
 from registry.event_log.seals import schema_of
 
 _CHUNK = 122_880

@@ -12,9 +12,10 @@ import duckdb
 import pytest
 
 from registry.errors import UsageError
+from registry.event_log.computed_parts import parts_of_key, parts_of_range
 from registry.event_log.events import changing
 from registry.event_log.findings import Verification
-from registry.event_log.parts import Part, parts_of_key, parts_of_range
+from registry.event_log.parts import Part
 from registry.event_log.seals import (
     CURRENT_COLUMNS,
     KEYED_TABLES,
