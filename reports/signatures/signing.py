@@ -86,7 +86,3 @@ def proofs_beside(path: Path) -> dict[str, bytes]:
     """The proofs that lie beside a file, by suffix."""
     found = {suffix: beside(path, suffix) for suffix in (SIGNATURE, TIME_STAMP)}
     return {suffix: place.read_bytes() for suffix, place in found.items() if place.is_file()}
-
-
-UNSIGNED = Signing()
-"""Signs nothing."""

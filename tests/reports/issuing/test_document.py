@@ -19,7 +19,7 @@ from reports.evaluations.document import EVALUATION
 from reports.facts import Facts
 from reports.issuing.document import Document, Reading
 from reports.issuing.stamp import UNSTAMPED
-from reports.signatures.signing import UNSIGNED
+from reports.signatures.signing import Signing
 
 NOW = datetime.datetime(2026, 1, 2, 3, 4, tzinfo=datetime.UTC)
 
@@ -52,7 +52,7 @@ def test_the_stamp_is_over_the_facts_alone() -> None:
     """Not over what changes from one reading to the next."""
     early, late = (
         NUMBERS.stamp(
-            Reading("a", Numbers(one=1, moment_of_reading=moment), CheckedHead((0, "0" * 64)), "a"), NOW, UNSIGNED
+            Reading("a", Numbers(one=1, moment_of_reading=moment), CheckedHead((0, "0" * 64)), "a"), NOW, Signing()
         )
         for moment in ("early", "late")
     )
