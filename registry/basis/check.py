@@ -9,9 +9,11 @@ events with the newest one, and the newest one with ``log-head.json``; and the c
 current state with the rows that they follow from. Each step reads only what the document rests on,
 so the cost does not grow with the registry.
 
-Limit: a row that was removed is missed only if the entry of its part in ``seal_part`` was edited as
-well, and so are events that no row and no reader of the document refers to. `creditline log
-verify` reads everything and finds these.
+Limits: a row that was removed is missed only if the entry of its part in ``seal_part`` was edited
+as well, and so are events that no row and no reader of the document refers to. A document's works
+are found by the rows as they are: a work that forged rows give to another rightsholder or data set
+is not among them, so a document about the former one lacks it, unless an audit or a part leads to
+it. `creditline log verify` reads everything and finds all of these.
 """
 
 from __future__ import annotations
