@@ -19,7 +19,7 @@ import pytest
 from sqlmodel import select
 
 from registry.encodings.store import create_encoding
-from registry.errors import InputError, NotFoundError
+from registry.errors import InputError, IntegrityError, NotFoundError
 from registry.home import Home
 from registry.ids import sha256_of
 from registry.ingest.owners.table import OwnerTable
@@ -411,6 +411,33 @@ def test_unchanged_facts_give_the_same_version_byte_for_byte(registry: Registry,
     assert (first.new, second.new) == (True, False)
     assert first.page.read_bytes() == second.page.read_bytes()
     assert first.data.read_bytes() == second.data.read_bytes()
+    assert event_count(registry) == events
+
+
+@pytest.mark.parametrize(
+    ("table", "statement"),
+    [
+        ("asset_rights", "UPDATE asset_rights SET source_url = 'https://other.example/' WHERE id = 0"),
+        ("asset", "UPDATE asset SET byte_size = byte_size + 1 WHERE id = 30"),
+        ("rights_signal", "DELETE FROM rights_signal WHERE id = 1"),
+        ("unit_asset", "UPDATE unit_asset SET unit_number = 0 WHERE unit_number = 1"),
+        ("member", "UPDATE member SET weights_sha256 = repeat('0', 64) WHERE index = 0"),
+        ("event", "UPDATE event SET actor = 'nobody' WHERE kind = 'documents issued'"),
+    ],
+)
+def test_nothing_forged_is_filed(registry: Registry, tmp_path: Path, table: str, statement: str) -> None:
+    """Status 3, the message names the table; no file, no event, and the version before stays."""
+    file(registry, tmp_path / "first")
+    kept = {path.name: path.read_bytes() for path in registry.home.filings.iterdir()}
+    with registry.connection() as connection:
+        connection.execute(statement)
+    events = event_count(registry)
+    for form in (ai_act.FORM, ab2013.FORM):
+        with pytest.raises(IntegrityError, match=table) as refused:
+            file(registry, tmp_path / "second", form=form)
+        assert refused.value.exit_code == 3
+    assert not (tmp_path / "second").exists() or not list((tmp_path / "second").iterdir())
+    assert {path.name: path.read_bytes() for path in registry.home.filings.iterdir()} == kept
     assert event_count(registry) == events
 
 
