@@ -17,7 +17,9 @@ from pydantic import Field
 
 from registry.basis.check import checked_head
 from registry.basis.rows import Basis
+from registry.basis.sealed_events import HELP
 from registry.errors import IntegrityError, NotFoundError
+from registry.ids import canonical_json
 from registry.storage.database import Registry
 from registry.storage.results import records
 from registry.withdrawals.certificate import PROVED, STATED
@@ -73,7 +75,7 @@ def _read(registry: Registry, subject: str, _scratch: Path, stem: str | None = N
         row = connection.execute(
             "SELECT sequence, recorded_at, subject, after FROM event WHERE kind = ? AND contains(after, ?) "
             "ORDER BY sequence DESC LIMIT 1",
-            [EVENT, json.dumps(subject)],
+            [EVENT, canonical_json({"document_sha256": subject})[1:-1]],
         ).fetchone()
         if row is None:
             raise NotFoundError(
@@ -83,7 +85,6 @@ def _read(registry: Registry, subject: str, _scratch: Path, stem: str | None = N
         works, members = _named(int(sequence), str(after))
         ensemble_id = str(about).removeprefix("ensemble ")
         listed = _works(connection, works)
-        basis = Basis(works=[work.asset_id for work in listed], ensembles=[ensemble_id], events=[EVENT])
         facts = CertificateFacts(
             certificate_sha256=subject,
             made_at=made_at.astimezone(datetime.UTC),
@@ -97,7 +98,12 @@ def _read(registry: Registry, subject: str, _scratch: Path, stem: str | None = N
             stated=list(STATED),
             limits=list(LIMITS),
         )
+        basis = Basis(works=_assets(connection, works), ensembles=[ensemble_id], events=[EVENT])
         head = checked_head(connection, registry.home, basis)
+        if lost := sorted(set(works) - {work.sha256 for work in listed}):
+            raise IntegrityError(
+                f"event {sequence:,} certifies the withdrawn work {lost[0]}, which is not on record; {HELP}"
+            )
     return Reading(subject, facts, head, stem or f"certificate-{subject[:12]}")
 
 
@@ -107,6 +113,12 @@ def _named(sequence: int, after: str) -> tuple[list[str], list[str]]:
         return [str(each) for each in facts["works"]], [str(each) for each in facts["in_service"]]
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise IntegrityError(f"event {sequence:,} of the log does not name works and members; certify again") from error
+
+
+def _assets(connection: duckdb.DuckDBPyConnection, hashes: Sequence[str]) -> list[int]:
+    """Ids of all works with these hashes, withdrawn or not: forged rows may hide a withdrawal."""
+    rows = connection.execute("SELECT id FROM asset WHERE list_contains(?, sha256)", [list(hashes)]).fetchall()
+    return [int(number) for (number,) in rows]
 
 
 def _works(connection: duckdb.DuckDBPyConnection, hashes: Sequence[str]) -> list[CertifiedWorkPart]:
