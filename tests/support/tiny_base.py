@@ -156,7 +156,7 @@ def tiny_tokenizer(tokens: int = 16) -> Any:  # noqa: ANN401  # a transformers t
 
     alphabet = sorted(ByteLevel.alphabet())
     pieces = [*alphabet, *(f"{letter}</w>" for letter in alphabet)]
-    merges: list[tuple[str, str]] = []
+    merges: list[Any] = []  # pairs, which the library types as texts
     for word in WORDS:
         letters = [*word[:-1], f"{word[-1]}</w>"]
         while len(letters) > 1:
