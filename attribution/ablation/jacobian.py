@@ -5,6 +5,7 @@ sampler is
 
     X_next = (d mu/d x) X_t + (d mu/d eps) (F + sum_i v_i J_{f_i}(x_t) X_t)
 
+A multistep sampler adds the tangents of the clean image of the step before, times its coefficient.
 Noise is pinned and does not depend on v. F comes with the plain run. The sum is the whole cost: n
 tangents through n members, with each member's own value computed once for its n tangents
 (:mod:`attribution.forward_ad`). Reverse mode would need every step's activations and one pass per
@@ -91,6 +92,7 @@ def sample_with_jacobian(
     v = ensemble.uniform_weights()
     x = noise[:, 0]
     tangents = x.new_zeros((ensemble.n, *x.shape))
+    clean, clean_tangents = torch.zeros_like(x), torch.zeros_like(tangents)
     for index, step in enumerate(steps_of(settings)):
         if index == 0:  # the start does not depend on v, so the first step needs no tangents
             outputs = ensemble.predict(x, step.timestep, condition)
@@ -102,8 +104,8 @@ def sample_with_jacobian(
         if observe is not None:
             observe(Observation(step, x, outputs))
         eps = mix(outputs, v)
-        tangents = _advance_tangents(step, x, eps, tangents, eps_tangents)
-        x = advance(step, x, eps)
+        tangents, clean_tangents = _advance_tangents(step, x, eps, tangents, eps_tangents, clean_tangents)
+        x, clean = advance(step, x, eps, clean)
         if step.sigma:
             x = x + step.sigma * noise[:, index + 1]
     y, tangents = propagate(ensemble.space.decode, x, tangents)
@@ -116,9 +118,17 @@ def _advance_tangents(
     eps: Float[Tensor, "batch channel height width"],
     tangents: Float[Tensor, "member batch channel height width"],
     eps_tangents: Float[Tensor, "member batch channel height width"],
-) -> Float[Tensor, "member batch channel height width"]:
-    """(d mu/d x) X + (d mu/d eps) E: but for its clamp, the step is linear."""
+    before: Float[Tensor, "member batch channel height width"],
+) -> tuple[Tensor, Tensor]:
+    """(d mu/d x) X + (d mu/d eps) E: but for its clamp, the step is linear.
+
+    ``before``: the tangents of the clean image of the step before. Returns the next tangents and
+    those of this step's clean image.
+    """
     clean = predicted_clean(step, tangents, eps_tangents)
     if step.clip:
         clean = clean * (predicted_clean(step, x, eps).abs() <= 1.0)
-    return step.from_clean * clean + step.from_current * tangents + step.from_eps * eps_tangents
+    moved = step.from_clean * clean + step.from_current * tangents + step.from_eps * eps_tangents
+    if step.from_before:
+        moved = moved + step.from_before * before
+    return moved, clean

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from attribution.denoisers.interface import DenoiserKind, Prompt
 from attribution.denoisers.pixels import PixelUNet
+from attribution.denoisers.schedule import Betas, check_schedule
 from attribution.denoisers.space import Condition
 from attribution.images import ImageSettings
 from registry.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 KINDS: dict[str, type[DenoiserKind]] = {PixelUNet.name: PixelUNet}
 """The kinds of denoiser that a recipe may name."""
@@ -49,14 +53,14 @@ class TrainingSettings:
     """T: length of the noise schedule."""
     beta_start: float = 1e-4
     beta_end: float = 0.02
+    beta_schedule: Betas = "linear"
 
     def __post_init__(self) -> None:
         whole = (self.steps, self.batch_size, self.warmup_steps, self.seed, self.train_steps)
         flags = (self.common_draws, self.common_works)
         if any(type(number) is not int for number in whole) or not all(type(flag) is bool for flag in flags):
             raise UsageError("training steps, batch size, seed and schedule length must be whole numbers")
-        if not 1 <= self.train_steps <= 100_000 or not 0 < self.beta_start <= self.beta_end < 1:
-            raise UsageError("the noise schedule must have 1 to 100,000 steps and 0 < beta_start <= beta_end < 1")
+        check_schedule(self)
         if self.steps < 1 or self.batch_size < 1 or self.warmup_steps < 0:
             raise UsageError("training steps and batch size must be at least 1, warm-up steps at least 0")
         if not 0 < self.learning_rate < 1 or self.snr_cap < 0:
@@ -65,6 +69,20 @@ class TrainingSettings:
             raise UsageError("members that draw the same works also share timesteps and noise: set common_draws too")
         if not 0 <= self.seed < 2**63:
             raise UsageError(f"training seed {self.seed}: choose a whole number from 0 to {2**63 - 1}")
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings, as stored with an ensemble."""
+        return stored_fields(self, LATER_TRAINING_FIELDS)
+
+
+LATER_TRAINING_FIELDS = frozenset({"beta_schedule"})
+"""Fields that are stored only with another value than the default, so that earlier ids stay."""
+
+
+def stored_fields(settings: DataclassInstance, later: Collection[str]) -> dict[str, Any]:
+    """The fields of a dataclass; those in ``later`` only where they differ from their default."""
+    defaults = {field.name: field.default for field in fields(settings)}
+    return {name: value for name, value in asdict(settings).items() if name not in later or value != defaults[name]}
 
 
 @dataclass(frozen=True)
@@ -100,7 +118,7 @@ class EnsembleSettings:
             **({} if kind == DEFAULT_KIND else {"kind": kind}),
             "image": self.image.to_json(),
             "network": self.network.to_json(),
-            "training": asdict(self.training),
+            "training": self.training.to_json(),
             "label_column": self.label_column,
             "classes": list(self.classes),
             "labels_sha256": self.labels_sha256,
@@ -120,10 +138,15 @@ class EnsembleSettings:
         if kind not in KINDS:
             raise InputError(f"ensemble settings name the kind {kind!r}, expected one of {', '.join(sorted(KINDS))}")
         try:
+            training = TrainingSettings(**document["training"])
+            if set(training.to_json()) != set(document["training"]):
+                raise InputError(
+                    f"training settings have fields {sorted(document['training'])}, expected {sorted(training.to_json())}"
+                )
             return cls(
                 image=ImageSettings(**document["image"]),
                 network=KINDS[kind].from_json(document["network"]),
-                training=TrainingSettings(**document["training"]),
+                training=training,
                 label_column=document["label_column"],
                 classes=tuple(str(value) for value in document["classes"]),
                 labels_sha256=document["labels_sha256"],

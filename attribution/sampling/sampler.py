@@ -53,17 +53,23 @@ def predicted_clean(step: Step, x_t: Tensor, eps: Tensor) -> Tensor:
     return (x_t - step.sqrt_noise * eps) / step.sqrt_alpha_bar
 
 
-def advance(step: Step, x_t: Tensor, eps: Tensor) -> Tensor:
-    """mu(x_t, eps), the next image without its noise, by the formula of :mod:`~.schedule`."""
+def advance(step: Step, x_t: Tensor, eps: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
+    """mu(x_t, eps), the next image without its noise, by the formula of :mod:`~.schedule`.
+
+    ``before``: the clean image of the step before; zeros at the first step. Returns the next image
+    and the clean image of this step.
+    """
     clean = predicted_clean(step, x_t, eps)
     if step.clip:
         clean = clean.clamp(-1.0, 1.0)
     x_next = step.from_clean * clean
+    if step.from_before:
+        x_next = x_next + step.from_before * before
     if step.from_current:
         x_next = x_next + step.from_current * x_t
     if step.from_eps:
         x_next = x_next + step.from_eps * eps
-    return x_next
+    return x_next, clean
 
 
 def check_inputs(
@@ -115,11 +121,12 @@ def sample(
     left_out = bool((v == 0).any())
     by_row = v.to(noise.device).expand(len(noise), -1) if left_out else None
     x = noise[:, 0]
+    clean = torch.zeros_like(x)
     for index, step in enumerate(steps_of(settings)):
         outputs = ensemble.predict(x, step.timestep, condition, by_row)
         if observe is not None:
             observe(Observation(step, x, outputs))
-        x = advance(step, x, mix(outputs, v))
+        x, clean = advance(step, x, mix(outputs, v), clean)
         if step.sigma:
             x = x + step.sigma * noise[:, index + 1]
     return ensemble.space.decode(x)

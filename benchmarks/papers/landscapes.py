@@ -84,7 +84,8 @@ def last_step_noise(trained: Trained, seed: int) -> Float64[np.ndarray, " unit"]
     y = sample(trained.ensemble, trained.noise([seed]), SAMPLER, observe=observe)
     step, weights = steps_of(SAMPLER)[-1], ablation_weights(trained.membership)
     outputs = last[0].outputs.expand(-1, len(weights), -1, -1, -1)
-    without = advance(step, last[0].x_t, mix(outputs, weights))
+    eps = mix(outputs, weights)
+    without, _ = advance(step, last[0].x_t, eps, torch.zeros_like(eps))
     return euclidean(y, without).numpy()
 
 

@@ -14,13 +14,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from attribution.denoisers.ensemble import Ensemble, by_row
 from attribution.denoisers.interface import DenoiserKind, Member, Prompt, Shape
-from attribution.denoisers.schedule import NoiseSchedule, alpha_bars
+from attribution.denoisers.schedule import Betas, NoiseSchedule, alpha_bars
 from attribution.denoisers.space import Condition
 from attribution.images import ImageSettings
 from registry.errors import UsageError
@@ -73,12 +74,12 @@ class ToyLatents(DenoiserKind):
     train_steps: int = 1000
     beta_start: float = 1e-4
     beta_end: float = 0.02
+    beta_schedule: Betas = "linear"
 
     def check(self, image: ImageSettings, classes: Sequence[str], schedule: NoiseSchedule) -> None:
         if (image.size, image.channels) != (self.size, self.channels) or classes:
             raise UsageError("images of another size, or classes, for toy latents")
-        own = (self.train_steps, self.beta_start, self.beta_end)
-        if own != (schedule.train_steps, schedule.beta_start, schedule.beta_end):
+        if not np.array_equal(alpha_bars(self), alpha_bars(schedule)):
             raise UsageError("the toy's base was trained under another noise schedule")
         if self.base_sha256 != base_sha256(self.base_seed):
             raise UsageError("the toy's base is not the one that the recipe names")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from itertools import combinations
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
 
 from attribution.ablation.exact import ablation_weights, counterfactual_batches, counterfactuals, joint_ablation_weights
+from attribution.denoisers.schedule import Method
 from attribution.sampling.noise import exogenous_noise
 from attribution.sampling.sampler import sample
-from attribution.sampling.schedule import Method, SamplerSettings
+from attribution.sampling.schedule import SamplerSettings
 from registry.encodings.codes import withdrawals_guaranteed
 from registry.errors import CapacityError, UsageError
 from tests.support.networks import LinearDenoiser, linear_ensemble, network_ensemble
@@ -68,7 +70,7 @@ def test_the_guaranteed_number_of_removals_is_the_largest(n: int, h: int) -> Non
     assert any(np.any(codes[list(chosen)], axis=0).all() for chosen in combinations(range(len(codes)), count + 1))
 
 
-@pytest.mark.parametrize("method", ["ddpm", "ddim"])
+@pytest.mark.parametrize("method", get_args(Method))
 def test_many_ablations_at_once_are_the_single_ones(method: Method) -> None:
     """Batch, batch size and order change results by rounding only; progress counts units."""
     ensemble = network_ensemble(4, "conv")

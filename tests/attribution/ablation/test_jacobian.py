@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import combinations, pairwise, product
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -12,9 +13,10 @@ from torch import Tensor
 
 from attribution.ablation.jacobian import random_members, sample_with_jacobian
 from attribution.denoisers.ensemble import Ensemble
+from attribution.denoisers.schedule import Method
 from attribution.sampling.noise import noise_batch
 from attribution.sampling.sampler import Observation, sample
-from attribution.sampling.schedule import Method, SamplerSettings, steps_of
+from attribution.sampling.schedule import SamplerSettings, steps_of
 from registry.errors import UsageError
 from tests.support.networks import LinearDenoiser, linear_ensemble, network_ensemble, seeded
 
@@ -37,7 +39,7 @@ def central_differences(ensemble: Ensemble, noise: Tensor, settings: SamplerSett
 
 
 @pytest.mark.parametrize("clip", [True, False])
-@pytest.mark.parametrize("method", ["ddpm", "ddim"])
+@pytest.mark.parametrize("method", get_args(Method))
 @pytest.mark.parametrize("kind", ["conv", "unet", "attention"])
 def test_jacobian_agrees_with_central_differences(kind: str, method: Method, clip: bool) -> None:
     """E8: to 1e-6 relative in float64, with y the plain sample."""
@@ -63,7 +65,7 @@ def test_clipping_within_the_run_is_differentiated_and_the_last_step_is_not_clip
     assert (result.jacobian[saturated] != 0).all()
 
 
-@pytest.mark.parametrize("method", ["ddpm", "ddim"])
+@pytest.mark.parametrize("method", get_args(Method))
 def test_the_error_of_the_linear_estimate_falls_as_the_square_of_the_step(method: Method) -> None:
     """E9: halving the step towards other weights quarters Taylor's remainder."""
     ensemble = network_ensemble(4, "conv")
@@ -86,11 +88,13 @@ def test_members_that_ignore_the_image_have_a_jacobian_in_closed_form() -> None:
     """With f_i = b_i, y is affine in v: slope b_i times a sum of products of coefficients."""
     offsets = torch.randn((3, 2, 4, 4), generator=seeded(1), dtype=torch.float64)
     ensemble = Ensemble([LinearDenoiser(0.0, offset) for offset in offsets])
-    for settings in (SamplerSettings("ddim", steps=6, clip=False), SamplerSettings("ddpm", steps=6, clip=False)):
-        slope = 0.0
+    for method in get_args(Method):
+        settings = SamplerSettings(method, steps=6, clip=False)
+        slope = before = 0.0
         for step in steps_of(settings):
-            slope *= step.from_current + step.from_clean / step.sqrt_alpha_bar
-            slope += step.from_eps - step.from_clean * step.sqrt_noise / step.sqrt_alpha_bar
+            clean = (slope - step.sqrt_noise) / step.sqrt_alpha_bar
+            slope = step.from_current * slope + step.from_clean * clean + step.from_before * before + step.from_eps
+            before = clean
         noise = noise_batch([1, 2], settings.draws, (2, 4, 4)).double()
         result = sample_with_jacobian(ensemble, noise, settings)
         for row in range(2):

@@ -2,58 +2,101 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, get_args
 
 import pytest
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler
+from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
 from diffusers.schedulers import scheduling_ddpm
 from torch import Tensor
 
 from attribution.denoisers.ensemble import Ensemble, mix
+from attribution.denoisers.schedule import Method, Spacing, alpha_bars
 from attribution.images import to_pixels
 from attribution.sampling.noise import noise_batch
 from attribution.sampling.sampler import Observation, sample, saturated_fraction
-from attribution.sampling.schedule import Method, SamplerSettings
+from attribution.sampling.schedule import SamplerSettings
 from registry.errors import UsageError
 from tests.support.networks import LinearDenoiser, linear_ensemble, network_ensemble
 
 
-def toy(x: Tensor, t: Tensor, _: Tensor | None) -> Tensor:
+def toy(settings: SamplerSettings) -> Callable[[Tensor, Tensor, Tensor | None], Tensor]:
     """Noise as if the clean image were out of range in places, so that clipping matters."""
-    time = t.double().div(1000)[:, None, None, None]
-    picture = 1.3 * torch.sin(torch.arange(x[0].numel(), dtype=torch.float64)).reshape(x[0].shape).to(x)
-    signal = torch.cumprod(1 - torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64), 0)[t][:, None, None, None].to(x)
-    return (x - signal.sqrt() * (picture + 0.1 * torch.tanh(x) * time.to(x))) / (1 - signal).sqrt()
+    levels = torch.from_numpy(alpha_bars(settings))
+
+    def eps(x: Tensor, t: Tensor, _: Tensor | None) -> Tensor:
+        time = t.double().div(1000)[:, None, None, None]
+        picture = 1.3 * torch.sin(torch.arange(x[0].numel(), dtype=torch.float64)).reshape(x[0].shape).to(x)
+        signal = levels[t][:, None, None, None].to(x)
+        return (x - signal.sqrt() * (picture + 0.1 * torch.tanh(x) * time.to(x))) / (1 - signal).sqrt()
+
+    return eps
 
 
-def diffusers_sample(noise: Tensor, method: str, steps: int, clip: bool, monkeypatch: pytest.MonkeyPatch) -> Tensor:
+def diffusers_sample(noise: Tensor, settings: SamplerSettings, monkeypatch: pytest.MonkeyPatch) -> Tensor:
     """One run of diffusers' own scheduler under our noise."""
-    options: dict[str, Any] = {"num_train_timesteps": 1000, "beta_start": 1e-4, "beta_end": 0.02, "clip_sample": clip}
-    scheduler = DDIMScheduler(**options) if method == "ddim" else DDPMScheduler(**options, timestep_spacing="leading")
-    scheduler.set_timesteps(steps)
-    draws = iter(noise[:, 1:].unbind(1))
+    options: dict[str, Any] = {
+        "num_train_timesteps": 1000,
+        "beta_start": settings.beta_start,
+        "beta_end": settings.beta_end,
+        "beta_schedule": settings.beta_schedule,
+        "timestep_spacing": settings.spacing,
+        "steps_offset": settings.offset,
+    }
+    if settings.method == "dpm++":
+        scheduler = DPMSolverMultistepScheduler(**options)
+    else:
+        options["clip_sample"] = settings.clip
+        scheduler = {"ddim": DDIMScheduler, "ddpm": DDPMScheduler}[settings.method](**options)
+    scheduler.set_timesteps(settings.steps)
+    # Their DDPM adds noise (of a variance near 0) after a last step above t = 0; ours never does.
+    draws = iter([*noise[:, 1:].unbind(1), torch.zeros_like(noise[:, 0])])
     monkeypatch.setattr(scheduling_ddpm, "randn_tensor", lambda *_, **__: next(draws))
-    x = noise[:, 0]
+    x, eps = noise[:, 0], toy(settings)
     for t in scheduler.timesteps:
-        x = scheduler.step(toy(x, t.expand(len(x)), None), t, x).prev_sample
+        x = scheduler.step(eps(x, t.expand(len(x)), None), t, x).prev_sample
     return x
 
 
-@pytest.mark.parametrize("clip", [True, False])
-@pytest.mark.parametrize("method", ["ddpm", "ddim"])
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of diffusers
+@pytest.mark.parametrize(
+    ("method", "clip"), [("ddpm", True), ("ddpm", False), ("ddim", True), ("ddim", False), ("dpm++", False)]
+)
 @pytest.mark.parametrize("steps", [50, 30])
 def test_samples_agree_with_diffusers(method: Method, steps: int, clip: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Under the same noise, diffusers' image to 1e-5; with clipping, once clamped."""
     settings = SamplerSettings(method, steps=steps, clip=clip)
     noise = noise_batch([1, 2], settings.draws, (3, 8, 8))
-    theirs = diffusers_sample(noise, method, steps, clip, monkeypatch)
-    ours = sample(Ensemble([toy]), noise, settings)
+    theirs = diffusers_sample(noise, settings, monkeypatch)
+    ours = sample(Ensemble([toy(settings)]), noise, settings)
     assert ours.abs().max() > 1.01, "the toy picture must saturate, or clipping is not tested"
     assert (ours.clamp(-1, 1) if clip else ours) == pytest.approx(theirs, abs=1e-5)
 
 
-@pytest.mark.parametrize("method", ["ddpm", "ddim"])
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of diffusers
+@pytest.mark.parametrize(("spacing", "offset"), [("leading", 1), ("trailing", 0)])
+@pytest.mark.parametrize("method", get_args(Method))
+def test_samples_under_the_schedule_of_a_base_agree_with_diffusers(
+    method: Method, spacing: Spacing, offset: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The betas of Stable Diffusion, its offset, and trailing spacing; 25 divides 1000."""
+    settings = SamplerSettings(
+        method,
+        25,
+        beta_start=0.00085,
+        beta_end=0.012,
+        clip=False,
+        beta_schedule="scaled_linear",
+        spacing=spacing,
+        offset=offset,
+    )
+    noise = noise_batch([1, 2], settings.draws, (4, 8, 8))
+    theirs = diffusers_sample(noise, settings, monkeypatch)
+    assert sample(Ensemble([toy(settings)]), noise, settings) == pytest.approx(theirs, abs=2e-5)
+
+
+@pytest.mark.parametrize("method", get_args(Method))
 def test_a_sample_does_not_depend_on_its_batch(method: Method) -> None:
     """Alone, in a batch, or in another order: the same image up to rounding."""
     ensemble = network_ensemble(3, "conv")
@@ -138,4 +181,4 @@ def test_contradicting_shapes_are_refused(change: dict[str, Tensor], message: st
 def test_an_ensemble_has_one_to_64_members(count: int) -> None:
     """A code has at most 64 bits."""
     with pytest.raises(UsageError, match="members"):
-        Ensemble([toy] * count)
+        Ensemble([toy(SamplerSettings())] * count)
