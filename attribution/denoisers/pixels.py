@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from attribution.denoisers.interface import DenoiserKind, Member, Prompt, Shape
-from attribution.metrics.torchvision_models import declare_missing_operators
+from attribution.denoisers.libraries import diffusers
 from registry.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class PixelUNet(DenoiserKind):
         }
 
     def new_member(self, seed: int) -> UNetMember:
-        unet = unet_class()
+        unet = diffusers().UNet2DModel
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return UNetMember(unet(**self.config()), self.patch)
@@ -173,12 +173,3 @@ class UNetMember(Member):
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         self.network.load_state_dict(state)
-
-
-def unet_class() -> type[UNet2DModel]:
-    """``UNet2DModel``; diffusers imports torchvision with it, so that must be importable."""
-    declare_missing_operators()
-    from diffusers import UNet2DModel
-
-    found: type[UNet2DModel] = UNet2DModel
-    return found

@@ -174,16 +174,12 @@ class EnsembleSettings:
 
 def versions_of(device: str) -> dict[str, str]:
     """Versions and kind of machine, without which a result cannot be repeated."""
-    import diffusers
-    import numpy
-    import torch
-
     return {
         "creditline": version("creditline"),
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "diffusers": diffusers.__version__,
-        "numpy": numpy.__version__,
+        "diffusers": version("diffusers"),
+        "numpy": version("numpy"),
         "platform": f"{sys.platform}-{platform.machine()}",
         "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else "cpu",
     }

@@ -51,7 +51,7 @@ def torchvision_models() -> ModuleType:
 
 
 def declare_missing_operators() -> bool:
-    """Make torchvision importable, also for libraries that import it, such as diffusers.
+    """Make torchvision importable, also for libraries that import it, such as transformers.
 
     Returns:
         Whether torchvision is installed.

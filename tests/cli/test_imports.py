@@ -15,7 +15,10 @@ from registry.home import Home
 from registry.schema.create import create_registry
 from tests.support.works import write_pictures
 
-HEAVY = ("torch", "diffusers", "duckdb", "sqlalchemy", "numpy", "PIL", "pyarrow", "jinja2", "matplotlib", "scipy")
+HEAVY = (
+    *("torch", "diffusers", "transformers", "peft", "duckdb", "sqlalchemy", "numpy", "PIL", "pyarrow"),
+    *("jinja2", "matplotlib", "scipy"),
+)
 
 PROGRAM = """
 import sys

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from attribution.denoisers.ensemble import Ensemble
-from attribution.denoisers.pixels import unet_class
+from attribution.denoisers.libraries import diffusers
 
 
 class LinearDenoiser(nn.Module):
@@ -50,18 +50,22 @@ class UNetDenoiser(nn.Module):
 
     def __init__(self, *, attention: bool) -> None:
         super().__init__()
-        self.unet = unet_class()(
-            sample_size=8,
-            in_channels=3,
-            out_channels=3,
-            layers_per_block=1,
-            block_out_channels=(8, 16),
-            down_block_types=("DownBlock2D", "AttnDownBlock2D" if attention else "DownBlock2D"),
-            up_block_types=("AttnUpBlock2D" if attention else "UpBlock2D", "UpBlock2D"),
-            attention_head_dim=8,
-            norm_num_groups=4,
-            add_attention=attention,
-        ).eval()
+        self.unet = (
+            diffusers()
+            .UNet2DModel(
+                sample_size=8,
+                in_channels=3,
+                out_channels=3,
+                layers_per_block=1,
+                block_out_channels=(8, 16),
+                down_block_types=("DownBlock2D", "AttnDownBlock2D" if attention else "DownBlock2D"),
+                up_block_types=("AttnUpBlock2D" if attention else "UpBlock2D", "UpBlock2D"),
+                attention_head_dim=8,
+                norm_num_groups=4,
+                add_attention=attention,
+            )
+            .eval()
+        )
 
     def forward(self, x: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
         output: Tensor = self.unet(x, t, labels).sample

@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file
 
 from attribution.denoisers.interface import Prompt
+from attribution.denoisers.libraries import diffusers
 from attribution.denoisers.pixels import PixelUNet, UNetMember
 from attribution.ensemble.recipe import EnsembleSettings, TrainingSettings
 from attribution.images import ImageSettings
@@ -77,10 +78,8 @@ def test_member_folder_is_complete_and_true(tmp_path: Path) -> None:
 
 def test_diffusers_opens_a_member(tmp_path: Path) -> None:
     """``UNet2DModel.from_pretrained`` on the folder gives our network."""
-    from diffusers import UNet2DModel
-
     folder = train_member(task_in(tmp_path), lambda _: None)
-    theirs = UNet2DModel.from_pretrained(folder).eval()
+    theirs = diffusers().UNet2DModel.from_pretrained(folder).eval()
     ours = NETWORK.load_member(folder)
     assert isinstance(ours, UNetMember)
     x, t = torch.randn(2, 12, 4, 4), torch.tensor([3, 500])
