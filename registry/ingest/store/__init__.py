@@ -7,10 +7,12 @@
     contradictions  further declarations of a work, and conflicts
     co_owners       several rightsholders of a work
     files           inspected files: new, known, moved, missing
+    file_batches    inspected files and their declarations as columns
     embedded        embedded metadata, and its contradictions to declarations
     supersede       files of works that were listed without one
     data_set        the data set of a source
     rows            Arrow columns into a table
+    unread_licences findings about licences that were not understood
 
 What may enter: rules for the rows of a registration; nothing that reads a source.
 """

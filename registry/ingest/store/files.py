@@ -18,14 +18,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from registry.event_log.events import Change, changing
-from registry.ids import canonical_json
 from registry.image_files.inspection import KnownWork, Work
 from registry.ingest.findings import KEPT, Finding, Kind
 from registry.ingest.owners.declarations import Declaration
 from registry.ingest.store.data_set import SourceDataSet
 from registry.ingest.store.embedded import conflicts, store_embedded, stored_embedded
+from registry.ingest.store.file_batches import file_batch, file_rows, known_works_batch
 from registry.ingest.store.matching import Numbers, match
-from registry.ingest.store.rights import COLUMNS
 from registry.ingest.store.supersede import conflicts_with_listed, supersede_listed, take_over_signals
 from registry.ingest.store.works import Batch, StoredWorks, store_works
 from registry.metadata import EmbeddedMetadata
@@ -35,12 +34,6 @@ from registry.storage.database import Registry
 from registry.storage.selection import selected_works
 from registry.works.identity import identity_of
 from registry.works.queries import asset_rights_table
-
-_OF_FILE: Mapping[str, pa.DataType] = {
-    **{"path": pa.string(), "sha256": pa.string(), "byte_size": pa.int64(), "media_type": pa.string()},
-    **{"width": pa.int32(), "height": pa.int32(), "pixel_mode": pa.string()},
-}
-_STATED = ("rightsholder", "licence", "title", "creator", "source_url", "recorded_from")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +97,7 @@ class FileStore:
         with changing(self.registry, self.now) as change:
             connection = change.connection
             files, declarations = [found for found, _ in items], [declared for _, declared in items]
-            rows = _rows(files, declarations)
+            rows = file_rows(files, declarations)
             found = match(change, rows, self.data_set.expected_id, with_file=True)
             places = self._places(connection, np.unique(found.asset_ids))
             here, known = found.new.copy(), np.zeros(len(items), bool)
@@ -117,7 +110,7 @@ class FileStore:
                     changes.elsewhere.append((file.path, declarations[number], place))
             # A source of known works alone leaves no data set without works.
             data_set_id = self.data_set.add(change) if found.new.any() else self.data_set.update(change)
-            batch = _batch(rows, found.asset_ids, data_set_id or 0, files, declarations)
+            batch = file_batch(rows, found.asset_ids, data_set_id or 0, files, declarations)
             stored = store_works(change, batch, new=np.flatnonzero(found.new), known=np.flatnonzero(known), named=KEPT)
             changes.registered, changes.unchanged = stored.registered, int(known.sum())
             changes.declarations, changes.declarations_changed = stored.declarations, stored.changed
@@ -165,10 +158,8 @@ class FileStore:
         said = [each for each in statements if each[1].rightsholder or each[1].licence]
         if said:
             with changing(self.registry, self.now) as change:
-                files = [KnownWork(path, "") for path, _, _ in said]
-                declarations = [declared for _, declared, _ in said]
-                asset_ids = np.array([place.asset_id for _, _, place in said], np.int64)
-                batch = _batch(_rows(files, declarations), asset_ids, 0, files, declarations)
+                paths, declarations, places = zip(*said, strict=True)
+                batch = known_works_batch(paths, declarations, [place.asset_id for place in places])
                 stored = store_works(change, batch, again=np.arange(len(said)), named=KEPT)
                 changes.findings += stored.findings
                 changes.further = stored.further
@@ -191,10 +182,8 @@ class FileStore:
                 change.connection.execute(
                     "UPDATE asset SET path = new_path, missing_since = NULL FROM moves WHERE asset.id = moved_id"
                 )
-                files = [KnownWork(path, "") for _, path, _ in moves]
-                declarations = [declared for _, _, declared in moves]
-                asset_ids = np.array([move[0] for move in moves], np.int64)
-                batch = _batch(_rows(files, declarations), asset_ids, 0, files, declarations)
+                asset_ids, paths, declarations = zip(*moves, strict=True)
+                batch = known_works_batch(paths, declarations, asset_ids)
                 stored = store_works(change, batch, known=np.arange(len(moves)), named=KEPT)
                 changes.declarations, changes.declarations_changed = stored.declarations, stored.changed
                 changes.findings += stored.findings
@@ -287,40 +276,3 @@ def _contradictions(
         if metadata.problems:
             found.append(Finding(path, Kind.METADATA, "; ".join(metadata.problems)))
     return found
-
-
-def _rows(files: Sequence[Work | KnownWork], declarations: Sequence[Declaration]) -> pa.Table:
-    """Files with their declarations, as :class:`Batch` has them."""
-    # One declaration often applies to many works, or to all of them.
-    kinds = {id(item): item for item in declarations}
-    places = {key: place for place, key in enumerate(kinds)}
-    statements = list(kinds.values())
-    columns = {name: pa.array([getattr(item, name) for item in statements], pa.string()) for name in _STATED}
-    columns["attributes"] = pa.array([_json(item) for item in statements], pa.string())
-    columns["statement"] = pa.array(range(len(statements)), pa.int64())
-    for name in ("rightsholder", "licence"):
-        columns[f"{name}_id_empty"] = pa.array([name in item.empty for item in statements], pa.bool_())
-    rows = pa.table(columns).take(pa.array([places[id(item)] for item in declarations], pa.int64()))
-    for name, kind in _OF_FILE.items():
-        rows = rows.append_column(name, pa.array([getattr(file, name, None) for file in files], kind))
-    urls = [(getattr(file, "facts", None) or {}).get("url") for file in files]
-    rows = rows.append_column("url", pa.array(urls, pa.string()))
-    identities = pa.array([identity_of(file.sha256) for file in files], pa.uint64())
-    return rows.append_column("identity", identities).append_column(
-        "row_number", pa.array(range(len(files)), pa.int64())
-    )
-
-
-def _batch(
-    rows: pa.Table,
-    asset_ids: Numbers,
-    data_set_id: int,
-    files: Sequence[Work | KnownWork],
-    declarations: Sequence[Declaration],
-) -> Batch:
-    holders = list({id(item): item.holders for item in declarations}.values())
-    return Batch(rows, asset_ids, data_set_id, COLUMNS, lambda number: files[number].path, holders=holders)
-
-
-def _json(declaration: Declaration) -> str | None:
-    return None if declaration.attributes is None else canonical_json(dict(declaration.attributes))

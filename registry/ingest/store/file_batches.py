@@ -1,0 +1,66 @@
+"""Inspected files and their declarations as columns, see :class:`registry.ingest.store.works.Batch`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from registry.ids import canonical_json
+from registry.image_files.inspection import KnownWork, Work
+from registry.ingest.owners.declarations import Declaration
+from registry.ingest.store.matching import Numbers
+from registry.ingest.store.rights import COLUMNS
+from registry.ingest.store.works import Batch
+from registry.works.identity import identity_of
+
+_OF_FILE: Mapping[str, pa.DataType] = {
+    **{"path": pa.string(), "sha256": pa.string(), "byte_size": pa.int64(), "media_type": pa.string()},
+    **{"width": pa.int32(), "height": pa.int32(), "pixel_mode": pa.string()},
+}
+_STATED = ("rightsholder", "licence", "title", "creator", "source_url", "recorded_from")
+
+
+def file_rows(files: Sequence[Work | KnownWork], declarations: Sequence[Declaration]) -> pa.Table:
+    """Files with their declarations, as :class:`Batch` has them."""
+    # One declaration often applies to many works, or to all of them.
+    kinds = {id(item): item for item in declarations}
+    places = {key: place for place, key in enumerate(kinds)}
+    statements = list(kinds.values())
+    columns = {name: pa.array([getattr(item, name) for item in statements], pa.string()) for name in _STATED}
+    columns["attributes"] = pa.array([_json(item) for item in statements], pa.string())
+    columns["statement"] = pa.array(range(len(statements)), pa.int64())
+    for name in ("rightsholder", "licence"):
+        columns[f"{name}_id_empty"] = pa.array([name in item.empty for item in statements], pa.bool_())
+    rows = pa.table(columns).take(pa.array([places[id(item)] for item in declarations], pa.int64()))
+    for name, kind in _OF_FILE.items():
+        rows = rows.append_column(name, pa.array([getattr(file, name, None) for file in files], kind))
+    urls = [(getattr(file, "facts", None) or {}).get("url") for file in files]
+    rows = rows.append_column("url", pa.array(urls, pa.string()))
+    identities = pa.array([identity_of(file.sha256) for file in files], pa.uint64())
+    return rows.append_column("identity", identities).append_column(
+        "row_number", pa.array(range(len(files)), pa.int64())
+    )
+
+
+def file_batch(
+    rows: pa.Table,
+    asset_ids: Numbers,
+    data_set_id: int,
+    files: Sequence[Work | KnownWork],
+    declarations: Sequence[Declaration],
+) -> Batch:
+    """The batch of :func:`file_rows`, given the works of the rows."""
+    holders = list({id(item): item.holders for item in declarations}.values())
+    return Batch(rows, asset_ids, data_set_id, COLUMNS, lambda number: files[number].path, holders=holders)
+
+
+def known_works_batch(paths: Sequence[str], declarations: Sequence[Declaration], asset_ids: Sequence[int]) -> Batch:
+    """What is declared about works of the registry at these paths."""
+    files = [KnownWork(path, "") for path in paths]
+    return file_batch(file_rows(files, declarations), np.array(asset_ids, np.int64), 0, files, declarations)
+
+
+def _json(declaration: Declaration) -> str | None:
+    return None if declaration.attributes is None else canonical_json(dict(declaration.attributes))
