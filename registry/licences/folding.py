@@ -3,16 +3,20 @@ r"""Text as the readers compare it: without case, accents, invisible characters 
     fold("  Droits\u00a0RÉSERVÉS ").key    # "droits reserves"
 
 Every character of the key knows its place in the text, so that a reader can quote what it did not
-understand.
+understand. The sign of an item of a list ("* ", "2. ", "(a) ") becomes the end of a sentence, or a
+comma where the list has a heading ("Not allowed: ").
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 
+_BULLETS = "•·∙‧‣◦▪●■►▸❖➢➤"
 _ALIKE = {
     **dict.fromkeys("‘’‚‛′ʼ`´", "'"),
     **dict.fromkeys("“”„‟«»″「」『』", '"'),
@@ -23,10 +27,21 @@ _ALIKE = {
     **dict.fromkeys("】〕〉》", "]"),
     "・": " ",
     "≠": "!=",
-    **dict.fromkeys("•·∙‧¦|", ";"),
+    **dict.fromkeys(_BULLETS + "¦|", ";"),
+    **dict.fromkeys("∗⁎✱", "*"),
     **{"ł": "l", "ø": "o", "ı": "i", "đ": "d", "ð": "d", "æ": "ae", "œ": "oe", "þ": "th"},
 }
 """Characters that stand for the same, and that Unicode's own folding keeps apart."""
+
+_ITEM = re.compile(
+    r"(?:(?:[*•]|\(?[0-9]{1,2}(?:\.\)?|\))|\((?:[abd-h]|[ivx]{1,4})\)|(?:[a-h]|[ivx]{1,4})\)) )+(?=[\w(])",
+    re.IGNORECASE,
+)
+"""The sign of an item of a list. "(c)" is a sign of copyright, and "A." an initial."""
+_ROUND = "o "
+"""The bullet of a word processor, where it begins several lines; else the Spanish "or"."""
+_ENDED = re.compile(r"[•;!]\s*|\.\s+")
+"""The end of a sentence, behind which an item may begin as at the start of a line."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +61,35 @@ class Folded:
 
 def fold(text: str) -> Folded:
     """The text in the form that the readers compare."""
-    plain = " ".join(_visible(unicodedata.normalize("NFKC", _visible(text))).split())
-    key: list[str] = []
-    places: list[int] = []
-    for place, character in enumerate(plain):
-        folded = _folded(character)
-        key.append(folded)
-        places += [place] * len(folded)
+    visible = _visible(unicodedata.normalize("NFKC", _visible(text)))
+    lines = [line for line in (" ".join(line.split()) for line in visible.splitlines()) if line]
+    plain = " ".join(lines)
+    key = [_folded(character) for character in plain]
+    for start, end, sign in _items(
+        lines, "".join("•" if was in _BULLETS else each[:1] or " " for was, each in zip(plain, key, strict=True))
+    ):
+        key[start:end] = [sign, *" " * (end - start - 1)]
+    places = [place for place, folded in enumerate(key) for _ in folded]
     return Folded(plain, "".join(key), places)
+
+
+def _items(lines: Sequence[str], plain: str) -> Iterator[tuple[int, int, str]]:
+    """The places of the signs of items at starts of lines and sentences, and what replaces them."""
+    starts = list(accumulate((len(line) + 1 for line in lines[:-1]), initial=0))
+    rounds = [start for start in starts if plain.startswith(_ROUND, start)]
+    ends = [place for ended in _ENDED.finditer(plain) for place in (ended.start(), ended.end())]
+    under_a_heading, last = False, 0
+    for start in sorted({*starts, *ends}):
+        if start < last:
+            continue  # one item has two signs, as in "* 2. "
+        end = start + len(_ROUND) if len(rounds) > 1 and start in rounds else 0
+        if found := _ITEM.match(plain, end or start):
+            end = found.end()
+        if end:
+            heads = plain.endswith(": ", 0, start)
+            under_a_heading = heads or (under_a_heading and not _ENDED.search(plain, last, start))
+            yield start, end - 1, " " if heads else "," if under_a_heading else ";"
+            last = end
 
 
 def _visible(text: str) -> str:

@@ -61,6 +61,8 @@ _DOUBT = re.compile(
     r"|\bwas\b(?! (?:\w+ly )?(?:released|published|made|uploaded|created|taken|provided|shared|granted|dedicated|placed|put)\b)"
 )
 """Signs that a text is doubtful, cut off, no longer true, or has a note elsewhere."""
+_EMPHASIS = re.compile(r"(?<![\w*])\*(?=\w)[^*;]*(?<=[\w.)])\*(?![\w*])")
+"""A pair of stars around words. Other stars are the signs of notes."""
 _MARKUP = re.compile(
     r"</?(?:a|p|b|i|em|br|li|ul|div|span|strong|bdi)\b/?"
     r"|\b(?:rel|class|target)=\"(?:license|nofollow|noopener|noreferrer|external|text|extiw|_blank| )*\"|"
@@ -199,10 +201,8 @@ def _read_doubts(found: _Found) -> None:
 
 
 def _doubts(key: str) -> Iterator[tuple[int, int]]:
-    for match in _DOUBT.finditer(key):
-        # A star before the text is a list's sign, and a pair of them is emphasis.
-        if match[0] != "*" or not (re.match(r"\* \w", key) or key.count("*") == 2):
-            yield match.span()
+    for match in _DOUBT.finditer(_EMPHASIS.sub(lambda said: said[0].replace("*", " "), key)):
+        yield match.span()
 
 
 def _read_sentences(found: _Found) -> None:

@@ -1,4 +1,4 @@
-"""Inspected files and their declarations as columns, see :class:`registry.ingest.store.works.Batch`."""
+"""Inspected files and their declarations as the columns of a batch."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from registry.licences import LicencePermission, LicenceTerms, TextKind, read_words
@@ -147,8 +147,76 @@ def test_words_that_are_not_understood_never_loosen_before_or_behind(row: Row, w
         assert terms.training is not LicencePermission.PERMITTED
 
 
+BULLETS = (
+    "* {}",
+    "• {}",
+    "‣\t{}",
+    "▪ {}",
+    "∗ {}",
+    "o {}",
+    "{n}. {}",
+    "{n}) {}",
+    "({n}) {}",
+    "({letter}) {}",
+    "{letter}) {}",
+)
+
+
+@settings(deadline=None)  # the first text compiles the patterns
+@given(
+    st.lists(CELLS.filter(lambda row: row.text[0].isalnum() and row.text != "O"), min_size=2, max_size=4),
+    st.sampled_from(BULLETS),
+)
+def test_items_of_a_list_are_read_as_sentences(rows: list[Row], bullet: str) -> None:
+    """Items apply together, as the same texts with semicolons do, whatever sign they begin with."""
+    sign = {number: "abd"[number % 3] for number in range(4)}  # "(c)" is no item, but ©
+    items = [bullet.format(row.text, n=number + 1, letter=sign[number]) for number, row in enumerate(rows)]
+    apart = read("; ".join(row.text for row in rows))
+    for text in ("\n".join(items), "\r\n\r\n  ".join(items), "\n".join(reversed(items))):
+        listed = read(text)
+        assert (listed.training, listed.spdx, listed.duties, bool(listed.unread)) == (
+            apart.training,
+            apart.spdx,
+            apart.duties,
+            bool(apart.unread),
+        ), text
+
+
+@pytest.mark.parametrize("bullet", [*BULLETS[:5], *BULLETS[6:]])
+@pytest.mark.parametrize("join", ["\n", "\r\n"])
+def test_a_heading_holds_for_all_items_behind_it(bullet: str, join: str) -> None:
+    """What a list forbids is forbidden, at each place in it."""
+    for items in (("AI training", "sale"), ("sale", "AI training"), ("sale", "resale", "AI training")):
+        listed = [bullet.format(item, n=number + 1, letter="abd"[number]) for number, item in enumerate(items)]
+        assert read(join.join(["Not allowed:", *listed])).training is LicencePermission.PROHIBITED
+
+
+@pytest.mark.parametrize(
+    ("text", "permission"),
+    [
+        ("MIT; * CC0-1.0", "permitted"),
+        ("* CC0-1.0; MIT", "permitted"),
+        ("*MIT*; *CC0-1.0*", "permitted"),
+        ("MIT*; CC0-1.0*", "unclear"),
+        ("CC0-1.0* MIT*", "unclear"),
+        ("MIT *; CC0-1.0 *", "unclear"),
+        ("MIT; *CC0-1.0", "unclear"),
+        ("* CC BY 4.0 *", "unclear"),
+        ("o MIT\no CC BY-NC 4.0", "constrained"),
+        ("MIT\no CC0-1.0", "permitted"),
+        ("1. MIT\n2. CC BY-NC 4.0", "constrained"),
+        ("☐ MIT\n☑ CC0-1.0", "unclear"),
+        ("Creative Commons Attribution\n4.0 International", "permitted"),
+    ],
+)
+def test_stars_are_signs_of_items_emphasis_or_notes(text: str, permission: str) -> None:
+    """A note somewhere else, or a box that is ticked, was not understood; the others are."""
+    assert read(text).training == permission
+
+
 @settings(deadline=None)  # the first text compiles the patterns
 @given(CELLS, CELLS)
+@example(*(next(row for row in ROWS if row.text == text) for text in ("MIT", "* CC0-1.0")))
 def test_the_order_of_the_parts_does_not_matter(first: Row, second: Row) -> None:
     """Two texts in one cell are read alike in both orders, and no part's restriction is lost.
 
