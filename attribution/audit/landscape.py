@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from attribution.ablation.influence import counterfactual_radius, gram, influences, square_influences
-from attribution.audit.worker import Counterfactuals, load_jacobian
+from attribution.audit.worker import BaseAlone, Counterfactuals, load_jacobian
 from attribution.metrics.euclidean import NotMeasured
 from attribution.metrics.lpips_weights import LpipsWeights
 from attribution.metrics.perceptual import lpips_facts
@@ -157,3 +157,11 @@ def landscape_facts(
             if exact is not None:
                 found[name]["against_exact"] = estimate_error(estimate, exact).to_json()
     return found
+
+
+def base_facts(base: BaseAlone | None, lpips: LpipsWeights | NotMeasured) -> dict[str, Any]:
+    """The distance of an output to what the base makes alone; empty where members share no base."""
+    if base is None:
+        return {}
+    reason = lpips.to_json() if isinstance(lpips, NotMeasured) else None
+    return {"base_alone": {"distance": base.distance, "lpips": reason if base.lpips is None else base.lpips}}

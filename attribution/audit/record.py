@@ -14,7 +14,7 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 from attribution.audit.joint_tests import pull_tensors
-from attribution.audit.landscape import Landscapes, landscape_facts, landscapes_of
+from attribution.audit.landscape import Landscapes, base_facts, landscape_facts, landscapes_of
 from attribution.audit.worker import Counterfactuals, jacobian_file
 from attribution.ensemble.recipe import versions_of
 from attribution.ensemble.serving import ServingEnsemble
@@ -229,14 +229,17 @@ def record_audit(context: AuditContext, found: Findings, shown: Counterfactuals 
         test=_test_facts(context, found),
         landscape=None
         if shown is None
-        else landscape_facts(
-            landscapes,
-            jacobian=jacobian,
-            jacobian_members=members,
-            lpips=context.lpips,
-            side=found.image.shape[-1],
-            why_not=SEEN_BY_ALL,
-        ),
+        else {
+            **landscape_facts(
+                landscapes,
+                jacobian=jacobian,
+                jacobian_members=members,
+                lpips=context.lpips,
+                side=found.image.shape[-1],
+                why_not=SEEN_BY_ALL,
+            ),
+            **base_facts(shown.base, context.lpips),
+        },
         attributable=bool((found.evidence.q_value <= context.settings.false_discovery_rate).any()),
         artefact_sha256=sha256_of_file(path),
         versions=versions_of(context.device),
@@ -287,6 +290,8 @@ def _tensors(
     tensors.update(landscapes.tensors)
     if shown is not None:
         tensors["counterfactual"] = shown.pictures
+        if shown.base is not None:
+            tensors["base_alone"] = shown.base.picture
     return {name: np.ascontiguousarray(array) for name, array in tensors.items()}
 
 

@@ -31,7 +31,7 @@ from attribution.metrics.lpips_weights import LpipsWeights
 from attribution.metrics.perceptual import PerceptualDistance, open_lpips
 from attribution.sampling.generate import batch_noise
 from attribution.sampling.noise import exogenous_noise
-from attribution.sampling.sampler import Observation
+from attribution.sampling.sampler import Observation, sample
 from attribution.sampling.schedule import SamplerSettings
 from registry.errors import IntegrityError
 from registry.home import Home, write_atomically
@@ -99,6 +99,23 @@ class Counterfactuals:
     lpips_landscape: Float64[np.ndarray, " unit"] | None = None
     lpips_gram: Float64[Tensor, "member member"] | None = None
     """G_phi over the members' weights, see :mod:`attribution.metrics.perceptual`."""
+    base: BaseAlone | None = None
+    """What the members' shared base makes alone; None: they share no base."""
+
+
+@dataclass(frozen=True)
+class BaseAlone:
+    """The sample again, from the same noise and prompt, by the base without any trained part.
+
+    No work of the encoding has any effect on this picture, whatever members saw the work.
+    """
+
+    picture: np.ndarray
+    """u8[height, width, channel]"""
+    distance: float
+    """Scaled Euclidean distance from the output, both before clipping."""
+    lpips: float | None
+    """LPIPS between the two, both before clipping; None: not measured."""
 
 
 def run_audit_task(task: AuditTask, report: Callable[[int], None]) -> list[Counterfactuals]:
@@ -188,6 +205,8 @@ def _ablate(
     if len(task.everyone):
         landscape, lpips_landscape = _landscape(output, task.everyone, regenerate, metric)
         report(len(task.everyone) - int(has_contrast(task.everyone).sum()))
+    base = task.ensemble.settings.network.open_base(task.device)
+    alone = None if base is None else sample(base, noise[None], task.sampler, condition=condition).float().cpu()
     ablated = time.monotonic()
     lpips = lpips_gram = None
     if metric is not None:
@@ -208,6 +227,20 @@ def _ablate(
         lpips=lpips,
         lpips_landscape=lpips_landscape,
         lpips_gram=lpips_gram,
+        base=None if alone is None else _base_alone(output, alone, metric, task.device),
+    )
+
+
+def _base_alone(
+    output: Float[Tensor, "channel height width"],
+    alone: Float[Tensor, "1 channel height width"],
+    metric: PerceptualDistance | None,
+    device: str,
+) -> BaseAlone:
+    return BaseAlone(
+        picture=to_pixels(alone)[0].numpy(),
+        distance=float(euclidean(output, alone)[0]),
+        lpips=None if metric is None else float(metric.distances(output.to(device), alone.to(device))[0]),
     )
 
 

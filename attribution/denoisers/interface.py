@@ -19,6 +19,7 @@ training run        ``new_member``, ``condition``, ``dropout``;        ``setting
 member folder       ``save_member``                                    ``settings.network``
 open, import        ``load_member``, ``open_members``                  ``settings.network``
 sampler, ablation   ``predict``, ``decode``                            ``Ensemble``
+audit               ``open_base`` (a sample by the base alone)         ``settings.network``
 Jacobian            ``predict_with_tangents``, ``decode``              ``Ensemble``
 re-noising          ``encode``, ``predict``, ``decode``                ``Ensemble``
 batches, progress   ``shape``, ``rows_at_once``, ``evaluations``       ``settings.network``
@@ -31,7 +32,9 @@ What a second kind must implement:
 3. ``condition``, and ``dropout`` if it is sampled with guidance;
 4. ``check``: refuse a recipe of other images, classes or noise than the fields are for;
 5. ``open_members``, if members share work: return a subclass of
-   :class:`attribution.denoisers.ensemble.Ensemble` that overrides ``predict``.
+   :class:`attribution.denoisers.ensemble.Ensemble` that overrides ``predict``;
+6. ``open_base``, if members share a frozen base: every audit of a sample then shows what the base
+   alone makes of the same noise.
 
 Rules that hold for every kind:
 
@@ -221,6 +224,17 @@ class DenoiserKind(Space, ABC):
             IntegrityError: as :meth:`load_member`.
         """
         return Ensemble([self.load_member(folder).to(device) for folder in folders], self)
+
+    def open_base(self, device: str) -> Ensemble | None:  # noqa: ARG002  # for kinds with a base
+        """The frozen base alone, as an ensemble of one; None: members share no base.
+
+        The base follows the same conditions and guidance as the members, and shares its weights
+        with members that are open on the device.
+
+        Raises:
+            IntegrityError: the base is missing or altered.
+        """
+        return None
 
     def rows_at_once(self, device: str) -> int:
         """Rows of a sampling batch. Changing it changes samples by rounding."""

@@ -113,6 +113,11 @@ class ToyLatents(DenoiserKind):
     def open_members(self, folders: Sequence[Path], device: str) -> Ensemble:
         return SharedBase([self.load_member(folder).to(device) for folder in folders], self)
 
+    def open_base(self, device: str) -> Ensemble:
+        member = ToyMember(self, 0)
+        member.up.weight.data.zero_()
+        return SharedBase([member.to(device).eval().requires_grad_(False)], self)
+
 
 class ToyMember(Member):
     """V of the frozen base plus a low-rank adapter, as eps."""

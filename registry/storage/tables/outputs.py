@@ -194,7 +194,8 @@ class Audit(SQLModel, table=True):
     """Layer 2: statistic, steps summed over, decoys used of decoys there are and their choice,
     smallest possible p and q, and the tests of rightsholders where units are works."""
     landscape: dict[str, Any] | None = json_column(nullable=True)
-    """Influences of all units: method, radius, unit at the radius, what is missing and why."""
+    """Influences of all units: method, radius, unit at the radius, what is missing and why; where
+    members share a base, also how far the output is from what the base makes alone."""
     attributable: bool
     """Whether any unit reached the false discovery rate of the settings."""
     artefact_sha256: str

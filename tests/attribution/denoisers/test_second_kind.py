@@ -28,7 +28,7 @@ from attribution.denoisers.interface import Prompt
 from attribution.denoisers.schedule import alpha_bars
 from attribution.ensemble.recipe import KINDS, EnsembleSettings, TrainingSettings
 from attribution.ensemble.serving import ServingEnsemble, open_ensemble, serving_ensemble
-from attribution.images import ImageSettings, from_pixels
+from attribution.images import ImageSettings, from_pixels, to_pixels
 from attribution.metrics.euclidean import euclidean
 from attribution.ranking.rankers.catalogue import make_rankers
 from attribution.ranking.rankers.interface import Images
@@ -54,7 +54,7 @@ from registry.schema.create import create_registry
 from registry.storage import tables
 from registry.storage.database import Registry
 from tests.attribution.conftest import CPU, NOW, write_works
-from tests.support.latents import BASE_LOADED, TextCondition, ToyLatents, base_sha256, embedded
+from tests.support.latents import BASE_LOADED, TOKEN, TextCondition, ToyLatents, base_sha256, embedded, loaded_base
 
 N, H = 6, 3
 SAMPLER = SamplerSettings(steps=6, clip=False)
@@ -331,9 +331,36 @@ def test_an_audit_has_all_three_layers(latent_world: LatentWorld) -> None:
         )
         assert load_jacobian(latent_world.registry.home.jacobian(row.id)).shape == (N, 3, 8, 8)
         assert all(one.influence_estimate is not None for one in rows)
+        _holds_the_base_alone(latent_world, audit, row.seed, output)
     outside = next(iter(auditor.audit_images([latent_world.works / "05.png"], "disc")))
     assert outside.subject_kind == "image"
     assert outside.settings["label"] == "disc"
+
+
+def _holds_the_base_alone(world: LatentWorld, audit: tables.Audit, seed: int, output: Tensor) -> None:
+    """The audit keeps the sample of the bare base under the same noise and prompt."""
+    noise = exogenous_noise(seed, SAMPLER.draws, KIND.shape)
+    base = KIND.new_member(0)
+    base.up.weight.data.zero_()
+    alone = sample(Ensemble([base], KIND), noise[None], SAMPLER, condition=world.condition(PROMPT))
+    kept = load_file(world.registry.home.audit(audit.id))["base_alone"]
+    torch.testing.assert_close(kept, to_pixels(alone)[0], rtol=0, atol=1)
+    facts = (audit.landscape or {})["base_alone"]
+    assert facts["distance"] == pytest.approx(float(euclidean(output, alone[0])), rel=1e-3)
+    assert facts["lpips"] == NO_LPIPS.to_json()
+
+
+def test_the_base_alone_is_no_member() -> None:
+    """It has no trained part: any members' states leave its predictions as they are."""
+    base = KIND.open_base("cpu")
+    assert base.n == 1
+    x = noise_batch([1, 2], 1, KIND.shape)[:, 0]
+    t = torch.tensor([5, 700])
+    features = loaded_base(KIND.base_seed, 32).features(x, t, torch.zeros(2, TOKEN))
+    v = features @ loaded_base(KIND.base_seed, 32).out.T
+    signal = torch.from_numpy(alpha_bars(KIND))[t].float()[:, None]
+    expected = signal.sqrt() * v + (1 - signal).sqrt() * x.flatten(1)
+    torch.testing.assert_close(base.predict(x, t)[0].flatten(1), expected)
 
 
 @pytest.mark.slow
