@@ -1,0 +1,11 @@
+"""Trains the small text-to-image base that comes with the project; run by hand, hours on one core.
+
+Order: ``works`` renders and captions the emoji, ``autoencoder`` trains the VAE, ``denoiser`` the
+UNet and the text encoder, ``folder`` writes the diffusers folder with its card. All take one folder
+for what they keep, go on after an interruption, and start through ``python -m
+benchmarks.base_model``.
+"""
+
+from attribution.metrics.torchvision_models import declare_missing_operators
+
+declare_missing_operators()  # before any module here imports diffusers or torchvision

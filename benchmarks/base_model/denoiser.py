@@ -1,0 +1,147 @@
+"""Trains the UNet and the text encoder of the base, together, on the VAE's latents.
+
+Noise is predicted (epsilon) under Stable Diffusion's schedule; the loss has min-SNR weights [Hang
+et al. 2023]. A caption names the motif, most often with the style of its house.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderTiny, DDPMScheduler, UNet2DConditionModel
+from torch import Tensor, nn
+from transformers import CLIPTextConfig, CLIPTextModel
+
+from benchmarks.base_model.checkpoints import Average, keep, kept_step
+from benchmarks.base_model.tokenizer import LENGTH, clip_tokenizer
+from benchmarks.base_model.works import HOUSES
+
+STEPS = 12_000
+DECAY = 2_000
+"""Steps at the end in which the learning rate falls to nothing."""
+WARM_UP = 300
+BATCH = 32
+RATE = 8e-4
+MIN_SNR = 5.0
+EVERY = 500
+WIDTH = 128
+"""Width of the text encoder."""
+STYLED = (
+    "a {motif} in the style of {style}",
+    "{motif} in the style of {style}",
+    "{motif}, {style} style",
+    "a {motif}, {style} style",
+    "an emoji of {motif} in the style of {style}",
+)
+PLAIN = ("{motif}", "a {motif}", "an emoji of {motif}")
+EMPTY_SHARE, PLAIN_SHARE = 0.1, 0.15
+"""Shares of empty captions, for guidance, and of the others without a style."""
+
+
+def noise_schedule() -> DDPMScheduler:
+    """Stable Diffusion's schedule."""
+    return DDPMScheduler(
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        num_train_timesteps=1000,
+        clip_sample=False,
+        steps_offset=1,
+    )
+
+
+def networks() -> nn.ModuleDict:
+    """``t``, the text encoder, and ``u``, the UNet, before training."""
+    tokenizer = clip_tokenizer()
+    text = CLIPTextConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=WIDTH,
+        intermediate_size=4 * WIDTH,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=LENGTH,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        hidden_act="quick_gelu",
+        projection_dim=WIDTH,
+    )
+    unet = UNet2DConditionModel(
+        sample_size=16,
+        in_channels=4,
+        out_channels=4,
+        block_out_channels=(48, 80, 112),
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        layers_per_block=1,
+        cross_attention_dim=WIDTH,
+        attention_head_dim=4,
+        norm_num_groups=8,
+    )
+    return nn.ModuleDict({"t": CLIPTextModel(text), "u": unet.to(memory_format=torch.channels_last)})
+
+
+def train_denoiser(kept: Path, steps: int = STEPS, decay: int = DECAY) -> None:
+    """Train to ``steps``, from the last checkpoint if there is one; it ends in ``unet.ckpt``."""
+    torch.manual_seed(1)
+    works, tokenizer = np.load(kept / "works.npz"), clip_tokenizer()
+    latents, scale = scaled_latents(kept, works["images"])
+    both = networks()
+    optimiser = torch.optim.AdamW(both.parameters(), RATE, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
+    average = Average(both)
+    first = kept_step(kept / "unet.ckpt", both, optimiser, average)
+    kept_products, begun, losses = noise_schedule().alphas_cumprod, time.monotonic(), []
+    for step in range(first, steps):
+        for group in optimiser.param_groups:
+            group["lr"] = RATE * min(1.0, (step + 1) / WARM_UP) * min(1.0, max(0.01, (steps - step) / decay))
+        picks, draws = np.random.default_rng([3, step]), torch.Generator().manual_seed(1000 + step)
+        chosen = picks.integers(len(latents), size=BATCH)
+        captions = [_caption(works["name"][work], works["house"][work], picks) for work in chosen]
+        tokens = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
+        texts = both["t"](tokens).last_hidden_state
+        loss = _loss(both["u"], latents[chosen], texts, kept_products, draws)
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(both.parameters(), 1.0)
+        optimiser.step()
+        average.update(both, step)
+        losses.append(float(loss.detach()))
+        if (step + 1) % EVERY == 0 or step + 1 == steps:
+            keep(kept / "unet.ckpt", both, optimiser, average, step + 1)
+            mean = sum(losses[-EVERY:]) / len(losses[-EVERY:])
+            print(f"{step + 1} of {steps}: loss {mean:.4f}, {time.monotonic() - begun:.0f} s", flush=True)
+    print(f"latents are scaled by {scale:.4f}")
+
+
+@torch.no_grad()
+def scaled_latents(kept: Path, images: np.ndarray) -> tuple[Tensor, float]:
+    """Latents of all works, [work, 4, 16, 16], of deviation 1, and their scale."""
+    vae = AutoencoderTiny.from_pretrained(kept / "vae").eval()
+    parts = (torch.from_numpy(part).permute(0, 3, 1, 2).float() / 127.5 - 1 for part in np.array_split(images, 60))
+    latents = torch.cat([vae.encode(part).latents for part in parts])
+    scale = 1 / float(latents.std())
+    return latents * scale, scale
+
+
+def _caption(icon: str, house: str, picks: np.random.Generator) -> str:
+    if picks.random() < EMPTY_SHARE:
+        return ""
+    texts = PLAIN if picks.random() < PLAIN_SHARE else STYLED
+    return texts[picks.integers(len(texts))].format(motif=icon.replace("-", " "), style=HOUSES[house])
+
+
+def _loss(unet: nn.Module, latents: Tensor, texts: Tensor, products: Tensor, draws: torch.Generator) -> Tensor:
+    """Min-SNR-weighted squared error; a batch's times are spread over all times."""
+    rows = len(latents)
+    times = ((torch.arange(rows) + torch.rand(rows, generator=draws)) / rows * len(products)).long()
+    times = times.clamp(max=len(products) - 1)
+    noise = torch.randn(latents.shape, generator=draws)
+    product = products[times].view(-1, 1, 1, 1)
+    noised = (product.sqrt() * latents + (1 - product).sqrt() * noise).contiguous(memory_format=torch.channels_last)
+    predicted = unet(noised, times, encoder_hidden_states=texts).sample
+    ratio = product / (1 - product)
+    loss: Tensor = (ratio.clamp(max=MIN_SNR) / ratio * (predicted - noise).square()).mean()
+    return loss
