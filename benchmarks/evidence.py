@@ -40,6 +40,7 @@ from attribution.ranking.shortlist import Shortlisted, shortlists_for
 from attribution.sampling.generate import generate_samples
 from attribution.sampling.image_predictions import seed_of_image
 from attribution.sampling.predictions import MemberPredictions, load_predictions, renoise
+from attribution.sampling.requests import requests_for
 from attribution.sampling.schedule import SamplerSettings
 from benchmarks.record import conclude
 from cli.demo.houses import picture_of
@@ -71,7 +72,7 @@ class Bench:
     def samples(self, count: int) -> list[tuple[np.ndarray, MemberPredictions]]:
         """Generated images in [0, 1] and the members' predictions."""
         made = generate_samples(
-            self.registry, self.reference, range(1, count + 1), SamplerSettings(), None, self.device
+            self.registry, self.reference, requests_for(range(1, count + 1)), SamplerSettings(), self.device
         )
         found = []
         for row in sorted(made, key=lambda row: row.seed):

@@ -17,7 +17,8 @@ from attribution.metrics.euclidean import NotMeasured, euclidean
 from attribution.metrics.lpips_weights import LpipsWeights
 from attribution.metrics.perceptual import open_lpips
 from attribution.process_pool import Device, run_tasks
-from attribution.sampling.generate import altered_file, batch_noise, png_bytes, request_of
+from attribution.sampling.generate import altered_file, batch_noise, png_bytes
+from attribution.sampling.requests import request_of
 from attribution.sampling.sampler import sample
 from registry.encodings.store import UnitTable, load_units
 from registry.errors import IntegrityError, NotFoundError, UsageError

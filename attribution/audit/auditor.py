@@ -52,7 +52,7 @@ from attribution.ranking.grading import grade_rankers, graded_samples
 from attribution.ranking.rankers.interface import Images
 from attribution.ranking.recorded_choice import UsedRankers, ranker_inputs, rankers_to_use
 from attribution.ranking.shortlist import Shortlisted, shortlists_for
-from attribution.sampling.generate import altered_file, batches_by_request
+from attribution.sampling.generate import altered_file
 from attribution.sampling.image_predictions import (
     PredictionTask,
     measure_predictions,
@@ -61,6 +61,7 @@ from attribution.sampling.image_predictions import (
     seed_of_image,
 )
 from attribution.sampling.predictions import MemberPredictions, load_sample
+from attribution.sampling.requests import batches_by_request
 from attribution.training.dataset import build_training_set
 from registry.encodings.assignment import Assignment, Decoys
 from registry.encodings.store import load_units

@@ -18,6 +18,7 @@ training run        ``new_member``, ``condition``, ``dropout``;        ``setting
                     ``Member.state``, ``Member.restore``               :class:`Member`
 member folder       ``save_member``                                    ``settings.network``
 open, import        ``load_member``, ``open_members``                  ``settings.network``
+request             ``condition``, ``sampling``                        ``settings.network``
 sampler, ablation   ``predict``, ``decode``                            ``Ensemble``
 audit               ``open_base`` (a sample by the base alone)         ``settings.network``
 Jacobian            ``predict_with_tangents``, ``decode``              ``Ensemble``
@@ -29,7 +30,7 @@ What a second kind must implement:
 
 1. ``name`` and, where they differ from pixels, ``latent`` and ``open_labels``;
 2. ``shape``, ``config``, ``new_member`` and, for latents, ``encode`` and ``decode``;
-3. ``condition``, and ``dropout`` if it is sampled with guidance;
+3. ``condition``; ``dropout`` and ``sampling`` if it is sampled with guidance;
 4. ``check``: refuse a recipe of other images, classes or noise than the fields are for;
 5. ``open_members``, if members share work: return a subclass of
    :class:`attribution.denoisers.ensemble.Ensemble` that overrides ``predict``;
@@ -66,6 +67,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from attribution.denoisers.ensemble import Ensemble
+from attribution.denoisers.schedule import SamplingDefaults
 from attribution.denoisers.space import Condition, Space
 from registry.errors import InputError, IntegrityError, UsageError
 from registry.members.manifest import CONFIG_NAME, WEIGHTS_NAME
@@ -83,7 +85,7 @@ class Prompt:
     """The condition of one sample as it is requested, stored and hashed."""
 
     label: str | None = None
-    """A class name, or text. None: the empty condition."""
+    """A text, or the name of a class. None: the empty condition."""
     guidance: float = 1.0
     """Classifier-free guidance (Ho and Salimans 2021): eps = eps_negative + guidance (eps_label -
     eps_negative). 1: no guidance."""
@@ -93,6 +95,8 @@ class Prompt:
     def __post_init__(self) -> None:
         if not 0.0 <= self.guidance <= 100.0:
             raise UsageError(f"guidance {self.guidance}: choose a number from 0 to 100")
+        if self.guidance == 1.0 and self.negative is not None:
+            raise UsageError("a negative text has no effect at guidance 1, which is none: choose another --guidance")
 
     def options(self) -> dict[str, Any]:
         """The fields that are stored with the sampler's; empty without guidance."""
@@ -163,6 +167,11 @@ class DenoiserKind(Space, ABC):
     @abstractmethod
     def shape(self) -> Shape:
         """Shape of one x."""
+
+    @property
+    def sampling(self) -> SamplingDefaults:
+        """The sampler and guidance of a request that names none."""
+        return SamplingDefaults()
 
     @property
     def dropout(self) -> float:

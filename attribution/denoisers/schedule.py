@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
 import numpy as np
@@ -16,6 +17,18 @@ root does, as in Stable Diffusion's training."""
 Method = Literal["ddpm", "ddim", "dpm++"]
 """The samplers; see :class:`attribution.sampling.schedule.SamplerSettings`."""
 Spacing = Literal["leading", "trailing"]
+
+
+@dataclass(frozen=True)
+class SamplingDefaults:
+    """How a kind is sampled unless a request says otherwise."""
+
+    method: Method = "ddpm"
+    steps: int = 50
+    spacing: Spacing = "leading"
+    offset: int = 0
+    guidance: float = 1.0
+    """For a request with a prompt."""
 
 
 class NoiseSchedule(Protocol):

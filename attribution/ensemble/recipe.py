@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -155,21 +155,36 @@ class EnsembleSettings:
             raise InputError(f"ensemble settings cannot be read: {error}") from error
 
     def condition(self, prompt: Prompt | None, rows: int = 1, device: str = "cpu") -> Condition | None:
-        """One prompt as the condition of ``rows`` rows; None for an unconditional ensemble.
+        """One prompt as the condition of ``rows`` rows, see :meth:`conditions`."""
+        return self.conditions([prompt] * rows, device)
+
+    def conditions(self, prompts: Sequence[Prompt | None], device: str = "cpu") -> Condition | None:
+        """The condition of a batch, a row per prompt; None for an unconditional ensemble.
 
         Raises:
-            UsageError: the label is unknown, missing where one is needed, or given to an
-                unconditional ensemble; or the kind cannot follow the prompt.
+            UsageError: a prompt names an unknown class, is missing where one is needed, or is given
+                to an unconditional ensemble; or the kind cannot follow it.
         """
-        label = None if prompt is None else prompt.label
+        # The kind may embed texts, so each distinct prompt is given once.
+        distinct = list(dict.fromkeys(prompt or Prompt() for prompt in prompts))
+        for prompt in distinct:
+            self._check_label(prompt.label)
+        found = self.network.condition(distinct, self.classes)
+        place = {prompt: number for number, prompt in enumerate(distinct)}
+        rows = torch.tensor([place[prompt or Prompt()] for prompt in prompts], dtype=torch.int64)
+        return None if found is None else found[rows].to(device)
+
+    def _check_label(self, label: str | None) -> None:
         if self.label_column is None and label is not None:
-            raise UsageError(f"got the label {label!r}, but this ensemble has no classes; leave --label out")
+            raise UsageError(
+                f"got the prompt {label!r}, but this ensemble has no classes and no captions: leave --prompt out"
+            )
         if self.classes and label not in self.classes:
             known = ", ".join(self.classes[:8]) + (", …" if len(self.classes) > 8 else "")
-            got = "no label" if label is None else f"label {label!r}"
-            raise UsageError(f"{got}: this ensemble is conditional on {self.label_column!r}; choose one of {known}")
-        found = self.network.condition([prompt or Prompt()], self.classes)
-        return None if found is None else found[torch.zeros(rows, dtype=torch.int64)].to(device)
+            got = "no prompt" if label is None else f"the prompt {label!r}"
+            raise UsageError(
+                f"got {got}, but this ensemble is conditional on {self.label_column!r}: choose one of {known}"
+            )
 
 
 def versions_of(device: str) -> dict[str, str]:

@@ -16,10 +16,10 @@ from jaxtyping import Float64
 from attribution.audit.auditor import Auditor
 from attribution.ensemble.serving import open_ensemble
 from attribution.evidence.randomisation import has_contrast
-from attribution.sampling.generate import default_sampler
 from attribution.sampling.image_predictions import seed_of_image
 from attribution.sampling.noise import standard_normal
 from attribution.sampling.predictions import is_middle
+from attribution.sampling.requests import default_sampler
 from attribution.sampling.schedule import steps_of
 from registry.errors import UsageError
 

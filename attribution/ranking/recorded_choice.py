@@ -23,7 +23,7 @@ from attribution.ranking.rankers.catalogue import DEFAULT_RANKERS, RankerInputs,
 from attribution.ranking.rankers.fusion import Comparison, WeightedRanker
 from attribution.ranking.rankers.interface import Ranker
 from attribution.ranking.rankers.member_lds import Gain, MemberLds
-from attribution.sampling.generate import default_sampler
+from attribution.sampling.requests import default_sampler
 from attribution.training.reference_model import open_reference_model
 from registry.errors import IntegrityError, UsageError
 from registry.event_log.events import changing

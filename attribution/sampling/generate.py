@@ -9,27 +9,27 @@ from __future__ import annotations
 import datetime
 import io
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from attribution.denoisers.interface import Prompt
-from attribution.ensemble.recipe import EnsembleSettings, versions_of
+from attribution.denoisers.ensemble import Ensemble
+from attribution.ensemble.recipe import versions_of
 from attribution.ensemble.serving import ServingEnsemble, open_ensemble
 from attribution.images import to_pixels
 from attribution.process_pool import Device, run_tasks
 from attribution.sampling.noise import noise_batch, noise_sha256
 from attribution.sampling.predictions import renoise, save_predictions
-from attribution.sampling.sampler import sample, saturated_fraction
-from attribution.sampling.schedule import SamplerSettings, schedule_of
-from registry.errors import CapacityError, InputError, IntegrityError, UsageError
+from attribution.sampling.requests import Request, parts, sample_id_of, stored_request
+from attribution.sampling.sampler import NO_RANGE, sample, saturated_fraction
+from attribution.sampling.schedule import SamplerSettings
+from registry.errors import CapacityError, IntegrityError, UsageError
 from registry.event_log.events import changing
 from registry.home import Home, write_bytes_atomically
-from registry.ids import canonical_json, content_id, sha256_of_file
+from registry.ids import sha256_of_file
 from registry.members.serving import service_status
 from registry.outputs.queries import check_subject
 from registry.storage import tables
@@ -38,14 +38,13 @@ from registry.storage.database import Registry
 
 @dataclass(frozen=True)
 class SampleTask:
-    """A batch of samples under one prompt, for one worker."""
+    """A batch of samples under one sampler and guidance, for one worker."""
 
     home: Home
     ensemble: ServingEnsemble
     sampler: SamplerSettings
-    seeds: tuple[int, ...]
+    requests: tuple[Request, ...]
     sample_ids: tuple[str, ...]
-    prompt: Prompt | None
     device: str
 
 
@@ -54,110 +53,64 @@ class GeneratedSample:
     """A worker's result for one sample; the files are written."""
 
     sample_id: str
-    seed: int
     noise_sha256: str
     image_sha256: str
     tensors_sha256: str
     saturated_fraction: float
 
 
-def default_sampler(settings: EnsembleSettings) -> SamplerSettings:
-    """The sampler with the default steps, on the members' training schedule."""
-    return replace(schedule_of(settings.training), clip=not settings.network.latent)
-
-
-def stored_request(sampler: SamplerSettings, prompt: Prompt | None) -> dict[str, Any]:
-    """The ``label`` and ``sampler`` of a sample's row; :func:`request_of` is the inverse."""
-    prompt = prompt or Prompt()
-    return {"sampler": sampler.to_json() | prompt.options(), "label": prompt.label}
-
-
-def request_of(row: tables.Sample) -> tuple[SamplerSettings, Prompt]:
-    """The request of a stored sample.
-
-    Raises:
-        InputError: the row holds no such request.
-        UsageError: a value is outside its range.
-    """
-    document = dict(row.sampler)
-    options = {name: document.pop(name) for name in ("guidance", "negative") if name in document}
-    try:
-        return SamplerSettings.from_json(document), Prompt(row.label, **options)
-    except TypeError as error:
-        raise InputError(f"the prompt of sample {row.id} cannot be read: {error}") from error
-
-
-def batches_by_request(
-    rows: Sequence[tables.Sample], at_once: int
-) -> Iterator[tuple[SamplerSettings, Prompt, list[tables.Sample]]]:
-    """Samples in batches under one sampler and prompt, at most ``at_once`` rows each."""
-    groups: dict[tuple[str | None, str], list[tables.Sample]] = {}
-    for row in rows:
-        groups.setdefault((row.label, canonical_json(row.sampler)), []).append(row)
-    for group in groups.values():
-        sampler, prompt = request_of(group[0])
-        for start in range(0, len(group), at_once):
-            yield sampler, prompt, group[start : start + at_once]
-
-
-def sample_id_of(ensemble: ServingEnsemble, seed: int, sampler: SamplerSettings, prompt: Prompt | None) -> str:
-    """Hash of ensemble, members, seed, sampler and prompt: equal requests are one sample."""
-    request = {"ensemble": ensemble.id, "members": ensemble.members_sha256, "seed": seed}
-    return content_id("sample", {**request, **stored_request(sampler, prompt)})
-
-
 def generate_samples(
     registry: Registry,
     ensemble: ServingEnsemble,
-    seeds: Sequence[int],
+    requests: Sequence[Request],
     sampler: SamplerSettings,
-    prompt: Prompt | None,
     device: Device,
     on_progress: Callable[[int], object] = lambda _: None,
 ) -> Iterator[tables.Sample]:
-    """Generate one sample per seed and register each finished batch.
+    """Generate one sample per request and register each finished batch.
 
     Registered samples are yielded as they are; lost or altered files are generated again.
 
     Raises:
-        UsageError: the ensemble does not know the prompt, or a seed is out of range.
+        UsageError: the ensemble does not know a prompt, or a seed is out of range.
         CapacityError: works were withdrawn meanwhile, and members went out of service.
         IntegrityError: a member was altered, or a lost sample cannot be reproduced.
     """
     if sampler.train_steps != ensemble.settings.training.train_steps:
         raise UsageError("the sampler's schedule is not the one that the members were trained with")
-    ensemble.settings.condition(prompt)
-    missing = {sample_id_of(ensemble, seed, sampler, prompt): seed for seed in seeds}
+    if sampler.clip and ensemble.settings.network.latent:
+        raise UsageError(NO_RANGE)
+    ensemble.settings.conditions([request.prompt for request in requests])
+    missing = {sample_id_of(ensemble, request.seed, sampler, request.prompt): request for request in requests}
     with registry.session() as session:
         known = {key: found for key in missing if (found := session.get(tables.Sample, key)) is not None}
     for key, found in known.items():
-        asked = {"ensemble_id": ensemble.id, "members_sha256": ensemble.members_sha256, "seed": missing[key]}
-        asked |= stored_request(sampler, prompt)
+        asked = {"ensemble_id": ensemble.id, "members_sha256": ensemble.members_sha256, "seed": missing[key].seed}
+        asked |= stored_request(sampler, missing[key].prompt)
         check_subject("sample", key, {name: getattr(found, name) for name in asked}, asked)
     present = [found for found in known.values() if altered_file(registry.home, found) is None]
     on_progress(len(present))
     yield from present
     for found in present:
         del missing[found.id]
-    items, rows = list(missing.items()), ensemble.settings.network.rows_at_once(device.name)
     home = Home(registry.home.root.resolve())
+    rows = ensemble.settings.network.rows_at_once(device.name)
     tasks = [
         SampleTask(
             home=home,
             ensemble=ensemble,
             sampler=sampler,
-            seeds=tuple(seed for _, seed in part),
+            requests=tuple(request for _, request in part),
             sample_ids=tuple(key for key, _ in part),
-            prompt=prompt,
             device=device.name,
         )
-        for part in (items[start : start + rows] for start in range(0, len(items), rows))
+        for part in parts(missing.items(), lambda item: item[1].prompt.guidance, rows)
     ]
     if tasks:
         registry.check_writable()
     versions = versions_of(device.name)
     for _, batch in run_tasks(generate_batch, tasks, device, lambda _, done: on_progress(done)):
-        rows_made = [_row(ensemble, sampler, prompt, generated, versions) for generated in batch]
+        rows_made = [_row(ensemble, sampler, missing[generated.sample_id], generated, versions) for generated in batch]
         with changing(registry, datetime.datetime.now(datetime.UTC)) as change:
             # Inside this transaction no other process can record a withdrawal.
             _check_service(registry, ensemble)
@@ -200,15 +153,15 @@ def _restored(registered: tables.Sample, again: tables.Sample) -> tables.Sample:
 def _row(
     ensemble: ServingEnsemble,
     sampler: SamplerSettings,
-    prompt: Prompt | None,
+    request: Request,
     generated: GeneratedSample,
     versions: dict[str, str],
 ) -> tables.Sample:
     return tables.Sample(
         id=generated.sample_id,
         ensemble_id=ensemble.id,
-        seed=generated.seed,
-        **stored_request(sampler, prompt),
+        seed=request.seed,
+        **stored_request(sampler, request.prompt),
         members=list(ensemble.indices),
         members_sha256=ensemble.members_sha256,
         noise_sha256=generated.noise_sha256,
@@ -223,20 +176,18 @@ def _row(
 def generate_batch(task: SampleTask, report: Callable[[int], None]) -> list[GeneratedSample]:
     """Draw the samples of one task, write their files, and return their hashes."""
     ensemble = open_ensemble(task.home, task.ensemble, task.device)
-    noise = batch_noise(task.ensemble, task.seeds, task.sampler, task.device)
-    condition = task.ensemble.settings.condition(task.prompt, len(noise), task.device)
-    y = sample(ensemble, noise, task.sampler, condition=condition)
+    y, noise = draw(task.ensemble, ensemble, task.sampler, task.requests, task.device)
     results = []
-    for row, (sample_id, seed) in enumerate(zip(task.sample_ids, task.seeds, strict=True)):
+    for row, (sample_id, request) in enumerate(zip(task.sample_ids, task.requests, strict=True)):
         image = y[row].clamp(-1.0, 1.0)
-        predictions = renoise(ensemble, image, task.sampler, seed, condition)
+        condition = task.ensemble.settings.condition(request.prompt, device=task.device)
+        predictions = renoise(ensemble, image, task.sampler, request.seed, condition)
         picture, tensors = task.home.sample_image(sample_id), task.home.sample_tensors(sample_id)
         write_bytes_atomically(picture, png_bytes(to_pixels(y[row : row + 1])[0].cpu().numpy()))
         save_predictions(tensors, predictions, output=y[row].cpu().numpy())
         results.append(
             GeneratedSample(
                 sample_id=sample_id,
-                seed=seed,
                 noise_sha256=noise_sha256(noise[row]),
                 image_sha256=sha256_of_file(picture),
                 tensors_sha256=sha256_of_file(tensors),
@@ -245,6 +196,20 @@ def generate_batch(task: SampleTask, report: Callable[[int], None]) -> list[Gene
         )
         report(1)
     return results
+
+
+def draw(
+    served: ServingEnsemble,
+    ensemble: Ensemble,
+    sampler: SamplerSettings,
+    requests: Sequence[Request],
+    device: str,
+) -> tuple[Float[Tensor, "row channel height width"], Float[Tensor, "row draw channel height width"]]:
+    """Y and noise of a batch of requests; further rows of both are copies of the last request."""
+    noise = batch_noise(served, [request.seed for request in requests], sampler, device)
+    prompts = [request.prompt for request in requests]
+    condition = served.settings.conditions([*prompts, *[prompts[-1]] * (len(noise) - len(prompts))], device)
+    return sample(ensemble, noise, sampler, condition=condition), noise
 
 
 def batch_noise(

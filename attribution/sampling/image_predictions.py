@@ -19,7 +19,6 @@ from jaxtyping import Float
 from attribution.denoisers.interface import Prompt
 from attribution.ensemble.serving import ServingEnsemble, open_ensemble
 from attribution.process_pool import Device, run_tasks
-from attribution.sampling.generate import default_sampler
 from attribution.sampling.predictions import (
     OUTSIDE_SPACING,
     MemberPredictions,
@@ -27,6 +26,7 @@ from attribution.sampling.predictions import (
     renoise,
     save_predictions,
 )
+from attribution.sampling.requests import default_sampler
 from attribution.sampling.schedule import SamplerSettings
 from registry.home import Home
 from registry.ids import full_id

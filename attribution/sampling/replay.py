@@ -10,13 +10,12 @@ import numpy as np
 from PIL import Image
 from sqlmodel import select
 
-from attribution.denoisers.interface import Prompt
 from attribution.ensemble.serving import NOT_ITS_MEMBERS, ServingEnsemble, ensembles_that_served, open_ensemble
 from attribution.images import to_pixels
 from attribution.process_pool import Device, run_tasks
-from attribution.sampling.generate import altered_file, batch_noise, batches_by_request
+from attribution.sampling.generate import altered_file, draw
 from attribution.sampling.noise import noise_sha256
-from attribution.sampling.sampler import sample
+from attribution.sampling.requests import Request, batches_to_draw
 from attribution.sampling.schedule import SamplerSettings
 from registry.errors import InputError, IntegrityError
 from registry.home import Home
@@ -47,22 +46,20 @@ class Verification:
 
 @dataclass(frozen=True)
 class VerifyTask:
-    """Samples of one ensemble, sampler and prompt to generate again."""
+    """Samples of one ensemble, sampler and guidance to generate again."""
 
     home: Home
     ensemble: ServingEnsemble
     sampler: SamplerSettings
-    prompt: Prompt
+    requests: tuple[Request, ...]
     rows: tuple[tables.Sample, ...]
     device: str
 
 
 def verify_batch(task: VerifyTask, report: Callable[[int], None]) -> list[Verification]:
     """Generate samples again from their rows; compare them with their files, pixel by pixel."""
-    noise = batch_noise(task.ensemble, [row.seed for row in task.rows], task.sampler, task.device)
-    condition = task.ensemble.settings.condition(task.prompt, len(noise), task.device)
     ensemble = open_ensemble(task.home, task.ensemble, task.device)
-    y = sample(ensemble, noise, task.sampler, condition=condition)
+    y, noise = draw(task.ensemble, ensemble, task.sampler, task.requests, task.device)
     pixels = to_pixels(y).cpu().numpy().astype(np.int16)
     report(len(task.rows))
     return [_compared(task.home, row, noise_sha256(noise[index]), pixels[index]) for index, row in enumerate(task.rows)]
@@ -96,8 +93,8 @@ def verify_samples(
             intact.append(row)
     at_once, home = served.settings.network.rows_at_once(device.name), Home(registry.home.root.resolve())
     tasks = [
-        VerifyTask(home, served, sampler, prompt, tuple(part), device.name)
-        for sampler, prompt, part in batches_by_request(intact, at_once)
+        VerifyTask(home, served, sampler, tuple(requests), tuple(part), device.name)
+        for sampler, requests, part in batches_to_draw(intact, at_once)
     ]
     try:
         with registry.session() as session:

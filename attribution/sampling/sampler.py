@@ -24,6 +24,8 @@ from attribution.denoisers.space import Condition
 from attribution.sampling.schedule import SamplerSettings, Step, steps_of
 from registry.errors import UsageError
 
+NO_RANGE = "latents have no range to clip to: sample with clip off (--no-clip)"
+
 
 @dataclass(frozen=True)
 class Observation:
@@ -93,7 +95,7 @@ def check_inputs(
     if condition is not None and len(condition) != len(noise):
         raise UsageError(f"a condition of {len(condition)} rows, expected one for each of the {len(noise)} samples")
     if settings.clip and ensemble.space.latent:
-        raise UsageError("latents have no range to clip to: sample with clip off (--no-clip)")
+        raise UsageError(NO_RANGE)
 
 
 @torch.no_grad()

@@ -99,7 +99,7 @@ class SampleClaim(Claimed):
     id: str
     image_sha256: str = Field(description="Of the registry's PNG file, before anything was signed into it.")
     seed: int
-    label: str | None
+    label: str | None = Field(description="The prompt: a text, or the name of a class.")
     sampler: dict[str, Any]
     noise_sha256: str
     members_sha256: str

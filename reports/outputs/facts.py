@@ -36,7 +36,7 @@ class Output(Facts):
     image_name: str | None
     image_sha256: str
     seed: int | None
-    label: str | None
+    label: str | None = Field(description="The prompt: a text, or the name of a class.")
     sampler: dict[str, Any] | None
     noise_sha256: str | None
     members_sha256: str | None = Field(description="Hash over the hashes of the members' weights.")

@@ -104,7 +104,7 @@ class _Lineage:
             f"sample {made.id}",
             made.created_at,
             seed=made.seed,
-            class_label=made.label,
+            prompt=made.label,
             noise_sha256=made.noise_sha256,
             ensemble=self.found.ensemble_id,
             **told,

@@ -25,7 +25,9 @@ TABLE = Table(
         Column("image_name", "text", "File name of an audited image, as it was given", "a sample"),
         Column("image_sha256", "text", "SHA-256 of the output's file"),
         Column("seed", "whole number", "Seed that the sample was made with", _SAMPLE),
-        Column("label", "text", "Label that the sample was made for", "none, or an image from outside"),
+        Column(
+            "label", "text", "Prompt of the sample: a text, or the name of a class", "none, or an image from outside"
+        ),
         Column("audit_id", "text", "Id of the audit"),
         Column("audited_at", "time", "When it was recorded", unit="UTC"),
         Column("newest", "truth", "Whether no later audit of the same output is on record"),

@@ -19,6 +19,7 @@ from attribution.ensemble.serving import ServingEnsemble, serving_ensemble
 from attribution.images import ImageSettings
 from attribution.process_pool import Device
 from attribution.sampling.generate import generate_samples
+from attribution.sampling.requests import requests_for
 from attribution.sampling.schedule import SamplerSettings
 from attribution.training.dataset import build_training_set
 from attribution.training.lifecycle import create_ensemble, train_ensemble
@@ -90,7 +91,9 @@ def build_world(root: Path, unit_kind: str = "asset", column: str | None = None,
     members = list(train_ensemble(registry, ensemble.id, CPU))
     assert len(members) == n
     reference = serving_ensemble(registry, ensemble.id)
-    samples = sorted(generate_samples(registry, reference, range(6), SAMPLER, None, CPU), key=lambda row: row.seed)
+    samples = sorted(
+        generate_samples(registry, reference, requests_for(range(6)), SAMPLER, CPU), key=lambda row: row.seed
+    )
     return World(registry, works, reference, tuple(samples))
 
 

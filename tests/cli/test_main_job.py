@@ -197,21 +197,42 @@ def test_members_without_any_work(creditline: Creditline, tmp_path: Path) -> Non
     assert "without any work" in outcome.err
 
 
-def test_conditional_members(creditline: Creditline, six: Creditline) -> None:
-    """--label conditions on a column; a label that is unknown, missing or not wanted exits 2 and
-    says which there are.
+def test_conditional_members(creditline: Creditline, six: Creditline, tmp_path: Path) -> None:
+    """Train --label conditions on a column, whose classes are then prompts of samples: several at
+    once, from a file, listed, verified. A wrong prompt exits 2 and says which there are.
     """
     creditline.take(six)
     assert creditline(*TRAIN, "--label", "kind", "--steps", 3).status == 0
-    assert creditline("sample", "--label", "disc", "--steps", 4).status == 0
+    drawn = creditline("sample", "--prompt", "disc", "--prompt", "square", "--steps", 4, "--sampler", "dpm++")
+    assert drawn.status == 0
+    (tmp_path / "prompts.csv").write_text("prompt,seed,count\ndisc,0,1\nsquare,7,2\n", encoding="utf-8")
+    listed = creditline(
+        "sample", "--prompts", tmp_path / "prompts.csv", "--steps", 4, "--sampler", "dpm++", "--json"
+    ).document["samples"]
+    assert [(each["label"], each["seed"]) for each in listed] == [("disc", 0), ("square", 7), ("square", 8)]
+    assert listed[0]["id"] == drawn.out.split()[0]
+    assert {each["sampler"]["method"] for each in listed} == {"dpm++"}
+    table = creditline("samples").out
+    assert "prompt" in table.splitlines()[0]
+    assert "dpm++ 4" in table
+    assert creditline("verify", "--all").status == 0
     for arguments, message in (
         (("sample", "--steps", 4), "choose one of disc, square"),
-        (("sample", "--label", "cat"), "choose one of disc, square"),
+        (("sample", "--prompt", "cat"), "choose one of disc, square"),
+        (("sample", "--prompt", "disc", "--guidance", 3), "no guidance"),
+        (("sample", "--prompt", "disc", "--negative", "square"), "no effect at guidance 1"),
+        (("sample", "--prompt", "disc", "--prompts", "x"), "one of them"),
+        (("sample", "--prompt", ""), "is empty"),
+        (("sample", "--prompt", "a\nb"), "control characters"),
+        (("sample", "--prompts", tmp_path / "none.txt"), "none.txt: No such file"),
+        (("sample", "--prompt", "disc", "--spacing", "trailing", "--steps", 2000), "2000 sampling steps"),
+        (("audit", "--all", "--prompt", "disc"), "--prompt needs --image"),
         ((*TRAIN, "--label", "weight"), "weight"),
     ):
         outcome = creditline(*arguments)
-        assert outcome.status == 2
+        assert outcome.status == 2, (arguments, outcome.err)
         assert message in outcome.err
+        assert outcome.err.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -222,7 +243,7 @@ def test_conditional_members(creditline: Creditline, six: Creditline) -> None:
         (("verify",), 2, "--all"),
         (("verify", "ffffffffffff"), 2, "ffffffffffff"),
         (("sample", "--ensemble", "ffff"), 2, "ffff"),
-        (("sample", "--method", "euler"), 2, "euler"),
+        (("sample", "--sampler", "euler"), 2, "euler"),
         (("sample", "--steps", 0), 2, "--steps"),
         (("train", "--size", 10), 2, "multiple of"),
         (("train", "--widths", "a,b"), 2, "a,b"),

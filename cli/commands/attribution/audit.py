@@ -13,6 +13,7 @@ from cli.commands.attribution.rankers import RankerOption, ScoresOption, Weights
 from cli.opening import now, open_registry
 from cli.options import DeviceOption, EnsembleOption, HomeOption, JsonOption, SamplesArgument, WorkersOption
 from cli.output import narrate, plural, print_json, print_table, progress_bars
+from cli.prompts import prompt_text
 from registry.errors import IntegrityError, UsageError
 from registry.home import DEFAULT_HOME
 
@@ -30,9 +31,11 @@ def audit(
         list[Path] | None,
         typer.Option("--image", metavar="FILE", help="Audit any image file, without counterfactuals; may be repeated."),
     ] = None,
-    label: Annotated[
+    prompt: Annotated[
         str | None,
-        typer.Option("--label", metavar="CLASS", help="Class to audit an --image under, if the ensemble has classes."),
+        typer.Option(
+            "--prompt", metavar="TEXT", help="Text or class to audit an --image under, as in `creditline sample`."
+        ),
     ] = None,
     shortlist: Annotated[int, typer.Option("--shortlist", min=1, help="Number of units to test.")] = 10,
     rate: Annotated[
@@ -84,8 +87,8 @@ def audit(
     from registry.storage.tables import Sample
     from registry.works.queries import find_by_prefix
 
-    if label is not None and not images:
-        raise UsageError("--label needs --image: a sample keeps the class that it was generated under")
+    if prompt is not None and not images:
+        raise UsageError("--prompt needs --image: a sample keeps the prompt that it was generated under")
     if sum(map(bool, (samples, every, images))) != 1:
         raise UsageError("expected one of SAMPLE, --all and --image FILE; `creditline samples` lists the samples")
     registry = open_registry(home).patient()
@@ -111,6 +114,7 @@ def audit(
         if images:
             serving = serving_ensemble(registry, chosen.id)
             _narrate_few(serving)
+            prompt = prompt_text(prompt, "prompt", serving.settings.classes)
         groups = [(serving, rows)] if images else ensembles_that_served(registry, rows)
         made: list[Audit] = []
         for reference, own in groups:
@@ -121,7 +125,7 @@ def audit(
             needs = ranker_inputs(registry, reference, weights, scores, advance)
             used = rankers_to_use(registry, chosen.id, ranker or (), needs)
             auditor = Auditor.prepare(registry, reference, settings, where, used, perceptual)
-            made += auditor.audit_images(images, label, advance) if images else auditor.audit_samples(own, advance)
+            made += auditor.audit_images(images, prompt, advance) if images else auditor.audit_samples(own, advance)
             progress.remove_task(task)
         task = progress.add_task("testing rightsholders over all images", total=None)
         together = None if images else record_joint_tests(registry, chosen.encoding_id, now())

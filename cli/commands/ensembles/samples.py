@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from cli.commands.ensembles.sample import sample_facts
 from cli.opening import ensemble_named, open_registry
 from cli.options import EnsembleOption, HomeOption, JsonOption
@@ -30,9 +33,17 @@ def samples(ensemble: EnsembleOption = None, home: HomeOption = DEFAULT_HOME, as
             each["id"],
             each["seed"],
             each["label"],
-            f"{each['sampler']['method']} {each['sampler']['steps']}",
+            _sampler(each["sampler"]),
             each["file"],
         )
         for each in facts
     ]
-    print_table(("sample", "seed", "label", "sampler", "file"), rows)
+    print_table(("sample", "seed", "prompt", "sampler", "file"), rows)
+
+
+def _sampler(stored: Mapping[str, Any]) -> str:
+    """Method and steps; guidance and the negative text, if any."""
+    told = f"{stored['method']} {stored['steps']}"
+    if "guidance" in stored:
+        told += f", guidance {stored['guidance']:g}"
+    return told + (f", away from {stored['negative']!r}" if "negative" in stored else "")

@@ -56,10 +56,15 @@ def read_table(path: Path) -> Table:
             data = start + file.read()
     except OSError as error:
         raise InputError(f"cannot read the owner table {path}: {error.strerror}") from error
-    return _read_csv(path, data)
+    return read_csv(path, data)
 
 
-def _read_csv(path: Path, data: bytes) -> Table:
+def read_csv(path: Path, data: bytes) -> Table:
+    """Read the bytes of a CSV file, with or without byte order mark; ``path`` is for messages.
+
+    Raises:
+        InputError: names the line; also raised while the rows are read.
+    """
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise InputError(f"{path} is UTF-16, expected UTF-8; save it as `CSV UTF-8`")
     try:

@@ -156,6 +156,7 @@ class Sample(SQLModel, table=True):
     seed: int = Field(sa_column=Column(BigInteger, nullable=False))
     """The exogenous noise is a function of this number alone."""
     label: str | None = None
+    """The prompt: a text, or the name of a class; null: no prompt."""
     sampler: dict[str, Any] = json_column()
     """Method, steps, schedule and clipping; guidance and its negative text, if any."""
     members: list[int] = json_column()

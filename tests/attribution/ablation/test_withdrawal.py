@@ -20,6 +20,7 @@ from attribution.ranking.encoded_works import SEEN_BY_NONE, reasons_not_to_test
 from attribution.sampling.generate import generate_samples
 from attribution.sampling.predictions import load_predictions
 from attribution.sampling.replay import verify_named
+from attribution.sampling.requests import requests_for
 from attribution.training.dataset import build_training_set
 from attribution.training.lifecycle import plan_retraining, retrain_ensemble, train_ensemble
 from registry.encodings.codes import codes_of, decoys
@@ -60,7 +61,7 @@ def same_weights(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) 
 def check_ablations_of_the_withdrawn_work(world: World) -> None:
     """An early sample loses the work's members; a sample after retraining loses none."""
     retrained = serving_ensemble(world.registry, world.ensemble.id)
-    [sample] = generate_samples(world.registry, retrained, [11], SAMPLER, None, CPU)
+    [sample] = generate_samples(world.registry, retrained, requests_for([11]), SAMPLER, CPU)
     after = ablate_sample(world.registry, sample.id, [str(WORK)], CPU, NO_LPIPS)
     assert after.survivors == tuple(range(6))
     assert after.influence == pytest.approx(0, abs=1e-3)
@@ -76,7 +77,9 @@ def withdrawn_world(built_world: World, tmp_path_factory: pytest.TempPathFactory
     registry = Registry.open(home)
     withdraw_works(registry, WORK)
     reference = serving_ensemble(registry, built_world.ensemble.id)
-    samples = sorted(generate_samples(registry, reference, range(3), SAMPLER, None, CPU), key=lambda row: row.seed)
+    samples = sorted(
+        generate_samples(registry, reference, requests_for(range(3)), SAMPLER, CPU), key=lambda row: row.seed
+    )
     return World(registry, built_world.works, reference, tuple(samples))
 
 
@@ -151,7 +154,7 @@ def test_a_run_does_not_outlast_a_withdrawal(world: World) -> None:
         if done:
             withdraw_works(world.registry, WORK)
 
-    made = generate_samples(world.registry, world.ensemble, [50], SAMPLER, None, CPU, on_progress)
+    made = generate_samples(world.registry, world.ensemble, requests_for([50]), SAMPLER, CPU, on_progress)
     with pytest.raises(CapacityError, match="in the meantime"):
         list(made)
     with world.registry.connection() as connection:
@@ -198,7 +201,7 @@ def test_retrained_members_are_those_that_would_have_been(world: World, tmp_path
         assert same_weights(weights_of(never, member.id), weights_of(world.registry, key))
     assert service_status(world.registry, world.ensemble.id).out_of_service == []
     [audit] = Auditor.prepare(world.registry, reference, AuditSettings(shortlist=3), CPU).audit_samples(
-        list(generate_samples(world.registry, reference, [0], SAMPLER, None, CPU))
+        list(generate_samples(world.registry, reference, requests_for([0]), SAMPLER, CPU))
     )
     assert audit.test["members"] == [0, 1, 2, 3, 4, 5]
     assert {item.condition for item in verify_named(world.registry, None, CPU)} == {"identical"}

@@ -13,8 +13,8 @@ from attribution.denoisers.interface import Prompt
 from attribution.denoisers.pixels import PixelUNet
 from attribution.ensemble.recipe import EnsembleSettings, TrainingSettings
 from attribution.images import ImageSettings
-from attribution.sampling.generate import request_of, stored_request
 from attribution.sampling.noise import noise_batch
+from attribution.sampling.requests import request_of, stored_request
 from attribution.sampling.sampler import sample
 from attribution.sampling.schedule import SamplerSettings
 from attribution.training.dataset import TrainingSet

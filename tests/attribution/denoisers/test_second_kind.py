@@ -33,10 +33,11 @@ from attribution.metrics.euclidean import euclidean
 from attribution.ranking.rankers.catalogue import make_rankers
 from attribution.ranking.rankers.interface import Images
 from attribution.ranking.recorded_choice import ranker_inputs
-from attribution.sampling.generate import default_sampler, generate_samples, request_of
+from attribution.sampling.generate import generate_samples
 from attribution.sampling.noise import exogenous_noise, noise_batch
 from attribution.sampling.predictions import load_predictions, noised_views, renoise
 from attribution.sampling.replay import verify_named
+from attribution.sampling.requests import Request, default_sampler, request_of, requests_for
 from attribution.sampling.sampler import predicted_clean, sample
 from attribution.sampling.schedule import SamplerSettings
 from attribution.training.dataset import build_training_set, open_training_set
@@ -112,7 +113,9 @@ def latent_world(tmp_path_factory: pytest.TempPathFactory) -> LatentWorld:
     build_training_set(registry, ensemble.id, encoding.id, settings)
     assert len(list(train_ensemble(registry, ensemble.id, CPU))) == N
     reference = serving_ensemble(registry, ensemble.id)
-    samples = sorted(generate_samples(registry, reference, range(4), SAMPLER, PROMPT, CPU), key=lambda row: row.seed)
+    samples = sorted(
+        generate_samples(registry, reference, requests_for(range(4), PROMPT), SAMPLER, CPU), key=lambda row: row.seed
+    )
     return LatentWorld(registry, works, reference, tuple(samples))
 
 
@@ -248,14 +251,36 @@ def test_samples_are_decoded_and_verify(latent_world: LatentWorld) -> None:
         ]
         torch.testing.assert_close(KIND.decode(KIND.encode(output)), output, rtol=1e-4, atol=1e-4)
     assert {found.condition for found in verify_named(latent_world.registry, None, CPU)} == {"identical"}
-    plain = list(generate_samples(latent_world.registry, latent_world.reference, [0], SAMPLER, Prompt("disc"), CPU))
+    plain = list(
+        generate_samples(latent_world.registry, latent_world.reference, requests_for([0], Prompt("disc")), SAMPLER, CPU)
+    )
     assert plain[0].id != latent_world.samples[0].id
     assert plain[0].image_sha256 != latent_world.samples[0].image_sha256
     assert not default_sampler(latent_world.reference.settings).clip
     with pytest.raises(UsageError, match="clip"):
         list(
-            generate_samples(latent_world.registry, latent_world.reference, [9], SamplerSettings(steps=6), PROMPT, CPU)
+            generate_samples(
+                latent_world.registry, latent_world.reference, requests_for([9], PROMPT), SamplerSettings(steps=6), CPU
+            )
         )
+
+
+def test_prompts_share_batches_and_verify_alone(latent_world: LatentWorld) -> None:
+    """Several prompts in one call: each sample equals the one that is asked for alone."""
+    sampler = SamplerSettings("dpm++", steps=6, clip=False, offset=1)
+    prompts = [Prompt("disc", 2.5), Prompt("a lamp", 2.5, "square"), Prompt("disc")]
+    asked = [Request(seed, prompt) for prompt in prompts for seed in (3, 4)]
+    made = list(generate_samples(latent_world.registry, latent_world.reference, asked, sampler, CPU))
+    assert {(row.seed, request_of(row)[1]) for row in made} == {(each.seed, each.prompt) for each in asked}
+    assert len({row.image_sha256 for row in made}) == len(asked)
+    for row in made[::2]:
+        condition = latent_world.reference.settings.condition(request_of(row)[1])
+        noise = exogenous_noise(row.seed, 1, KIND.shape)[None]
+        ensemble = open_ensemble(latent_world.registry.home, latent_world.reference)
+        kept = load_predictions(latent_world.registry.home.sample_tensors(row.id))[1]["output"]
+        alone = sample(ensemble, noise, sampler, condition=condition)[0]
+        torch.testing.assert_close(alone, torch.from_numpy(kept), rtol=1e-4, atol=1e-5)
+        assert [found.condition for found in verify_named(latent_world.registry, [row.id], CPU)] == ["identical"]
 
 
 def test_the_jacobian_is_that_of_the_decoded_guided_sample(latent_world: LatentWorld) -> None:

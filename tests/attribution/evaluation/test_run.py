@@ -12,10 +12,10 @@ from attribution.ensemble.serving import open_ensemble
 from attribution.evaluation.calibration import null_calibration, planted_power
 from attribution.evaluation.losses import STEPS, STREAM, losses_on
 from attribution.evaluation.run import EvaluationSettings, evaluate
-from attribution.sampling.generate import default_sampler
 from attribution.sampling.image_predictions import seed_of_image
 from attribution.sampling.noise import standard_normal
 from attribution.sampling.predictions import is_middle
+from attribution.sampling.requests import default_sampler
 from attribution.sampling.schedule import steps_of
 from registry.errors import UsageError
 from registry.event_log.verify import verify

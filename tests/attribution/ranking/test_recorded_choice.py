@@ -17,7 +17,7 @@ from attribution.ranking.rankers.catalogue import RankerInputs, make_rankers
 from attribution.ranking.rankers.fusion import Comparison, WeightedRanker
 from attribution.ranking.rankers.member_lds import Gain, MemberLds
 from attribution.ranking.recorded_choice import EVENT, rankers_to_use, record_choice, recorded_choice, scores_path
-from attribution.sampling.generate import default_sampler
+from attribution.sampling.requests import default_sampler
 from registry.errors import CreditlineError, IntegrityError, MissingPartError, UsageError
 from registry.event_log.events import changing
 from registry.event_log.verify import verify

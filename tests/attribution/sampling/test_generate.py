@@ -13,9 +13,10 @@ from sqlmodel import select
 from attribution.denoisers.interface import Prompt
 from attribution.ensemble.serving import open_ensemble, serving_ensemble
 from attribution.images import to_pixels
-from attribution.sampling.generate import generate_samples, sample_id_of
+from attribution.sampling.generate import generate_samples
 from attribution.sampling.predictions import load_predictions, renoise
 from attribution.sampling.replay import verify_named, verify_samples
+from attribution.sampling.requests import requests_for, sample_id_of
 from attribution.training.lifecycle import import_member
 from registry.encodings.store import create_encoding, load_units
 from registry.encodings.words import bits
@@ -43,7 +44,7 @@ def test_order_and_batch_do_not_matter(world: World, tmp_path: Path) -> None:
     with Registry.open(other).connection() as connection:
         connection.execute("DELETE FROM sample")
     shutil.rmtree(other.root / "samples")
-    made = list(generate_samples(Registry.open(other), world.ensemble, [5, 2], SAMPLER, None, CPU))
+    made = list(generate_samples(Registry.open(other), world.ensemble, requests_for([5, 2]), SAMPLER, CPU))
     hashes = {row.seed: (row.image_sha256, row.tensors_sha256, row.noise_sha256) for row in world.samples}
     assert {row.seed: (row.image_sha256, row.tensors_sha256, row.noise_sha256) for row in made} == {
         seed: hashes[seed] for seed in (5, 2)
@@ -54,7 +55,7 @@ def test_same_request_finds_the_samples(world: World) -> None:
     """Running the command again makes nothing new."""
     path = world.registry.home.sample_image(world.samples[0].id)
     before = path.stat().st_mtime_ns
-    again = list(generate_samples(world.registry, world.ensemble, range(6), SAMPLER, None, CPU))
+    again = list(generate_samples(world.registry, world.ensemble, requests_for(range(6)), SAMPLER, CPU))
     assert {row.id for row in again} == {row.id for row in world.samples}
     assert path.stat().st_mtime_ns == before
 
@@ -100,7 +101,7 @@ def test_altered_member_is_named(world: World) -> None:
     data[-1] ^= 1
     weights.write_bytes(bytes(data))
     with pytest.raises(IntegrityError, match=world.ensemble.member_ids[3]):
-        list(generate_samples(world.registry, world.ensemble, [100], SAMPLER, None, CPU))
+        list(generate_samples(world.registry, world.ensemble, requests_for([100]), SAMPLER, CPU))
     found = list(verify_samples(world.registry, world.ensemble, world.samples, CPU))
     assert {item.condition for item in found} == {"altered"}
     assert world.ensemble.member_ids[3] in found[0].detail
@@ -111,7 +112,7 @@ def test_lost_files_are_made_again(world: World) -> None:
     row = world.samples[2]
     world.registry.home.sample_image(row.id).unlink()
     world.registry.home.sample_tensors(row.id).write_bytes(b"x")
-    again = list(generate_samples(world.registry, world.ensemble, [row.seed], SAMPLER, None, CPU))
+    again = list(generate_samples(world.registry, world.ensemble, requests_for([row.seed]), SAMPLER, CPU))
     assert [found.created_at for found in again] == [row.created_at]
     assert next(verify_samples(world.registry, world.ensemble, [row], CPU)).condition == "identical"
 
@@ -119,7 +120,7 @@ def test_lost_files_are_made_again(world: World) -> None:
 def test_label_of_an_unconditional_ensemble_is_refused(world: World) -> None:
     """Before anything is generated."""
     with pytest.raises(UsageError, match="has no classes"):
-        list(generate_samples(world.registry, world.ensemble, [1], SAMPLER, Prompt("cat"), CPU))
+        list(generate_samples(world.registry, world.ensemble, requests_for([1], Prompt("cat")), SAMPLER, CPU))
 
 
 def test_incomplete_ensemble_says_what_to_do(world: World) -> None:
@@ -180,7 +181,7 @@ def test_members_trained_elsewhere_are_imported(world: World, tmp_path: Path) ->
         assert row.origin == "imported"
     reference = serving_ensemble(registry, world.ensemble.id)
     assert reference.members_sha256 == world.ensemble.members_sha256
-    made = list(generate_samples(registry, reference, [0], SAMPLER, None, CPU))
+    made = list(generate_samples(registry, reference, requests_for([0]), SAMPLER, CPU))
     assert made[0].image_sha256 == world.samples[0].image_sha256
 
 

@@ -20,7 +20,7 @@ from attribution.ranking.rankers.catalogue import RANKERS, available_rankers, ma
 from attribution.ranking.rankers.gradients import Gradients
 from attribution.ranking.rankers.interface import Images
 from attribution.ranking.recorded_choice import ranker_inputs, rankers_to_use, record_choice
-from attribution.sampling.generate import default_sampler
+from attribution.sampling.requests import default_sampler
 from attribution.training.dataset import open_training_set
 from attribution.training.lifecycle import create_ensemble, labels_of
 from attribution.training.loop import TrainingRun
