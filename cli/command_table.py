@@ -52,6 +52,7 @@ _PACKAGES: Mapping[tuple[str, str], Mapping[str, str]] = {
         "certificate": "Prove by manifests that no member in service saw withdrawn works, or verify such a proof.",
     },
     ("cli.commands.ensembles", "Ensembles and samples"): {
+        "base": "Register, list and show base models: the frozen models that adapters are trained on.",
         "plan": "Compare ensembles of different sizes for the registered works, before training.",
         "encode": "Give every unit of the registered works a code: the members that will train on it.",
         "train": "Train every member of an encoding on exactly the works that its codes assign.",

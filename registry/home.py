@@ -3,6 +3,7 @@
     registry.duckdb                     the registry
     log-head.json                       the newest hash of its log
     staging/                            lists in reading, the copy of a dry run; safe to delete
+    bases/<base>.json                   sizes and times of its files when they were last hashed
     members/<ensemble>-<index>/         configuration, weights, manifest, list of works
     references/<ensemble>/              the same of the reference model; can be trained again
     samples/<sample>.png                the generated image
@@ -68,6 +69,9 @@ class Home:
                 f"cannot look into {self.root}: {error.strerror}; make it readable or choose another --home"
             ) from error
         return True
+
+    def base_times(self, base_id: str) -> Path:
+        return self.root / "bases" / f"{base_id}.json"
 
     def member(self, member_id: str) -> Path:
         return self.root / "members" / member_id

@@ -57,7 +57,7 @@ def checked_head(connection: duckdb.DuckDBPyConnection, home: Home, basis: Basis
         )
     head = prove_head(connection, home.log_head)
     keys = find_keys(connection, basis)
-    ids = find_ids(connection, basis, keys.works)
+    ids = find_ids(connection, basis, keys.works, keys.keys["base_model"])
     parts = _numbered_parts(connection, head[0], ids) + _keyed_parts(connection, keys)
     history = _check(connection, head[0], basis, parts)
     _check_current(connection, None if isinstance(basis.works, str) else ids["work"], history)

@@ -2,7 +2,8 @@
 
 A work leads to its rights, signals, claims and withdrawals, these to rightsholders, licences, data
 sets and policies, and all of them to reviews. An audit leads to its candidates, their units and
-works, its sample, and the members of its ensemble.
+works, its sample, and the members of its ensemble. An ensemble leads to the base model that its
+recipe names, and a base model to its licence and the data set that it was trained on.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ class Basis:
     audits: Sequence[str] = ()
     samples: Sequence[str] = ()
     ensembles: Sequence[str] = ()
+    bases: Sequence[str] = ()
+    """Base models; those of the ensembles come by themselves."""
     whole_encodings: bool = False
     """Whether the document rests on all units and works of the ensembles' encodings."""
     events: Sequence[str] = ()
@@ -97,8 +100,12 @@ _CLOSURE: Mapping[str, str] = {
     "licence": """
         SELECT licence_id AS id FROM asset SEMI JOIN work ON asset.id = work.id
         UNION SELECT licence_id FROM asset_rights SEMI JOIN work ON asset_id = work.id
+        UNION SELECT licence_id FROM base_details SEMI JOIN basis_bases ON base_id = basis_bases.id
     """,
-    "data_set": "SELECT data_set_id AS id FROM asset SEMI JOIN work ON asset.id = work.id",
+    "data_set": """
+        SELECT data_set_id AS id FROM asset SEMI JOIN work ON asset.id = work.id
+        UNION SELECT data_set_id FROM base_details SEMI JOIN basis_bases ON base_id = basis_bases.id
+    """,
     "reviewed": """
         SELECT id FROM work UNION SELECT id FROM their_rightsholder UNION SELECT id FROM their_licence
         UNION SELECT id FROM their_data_set
@@ -111,11 +118,11 @@ _ALIKE = ("claim", "withdrawal", "rightsholder", "licence", "data_set")
 
 
 def find_ids(
-    connection: duckdb.DuckDBPyConnection, basis: Basis, listed: Sequence[int]
+    connection: duckdb.DuckDBPyConnection, basis: Basis, listed: Sequence[int], bases: Sequence[str]
 ) -> dict[str, NDArray[np.int64]]:
     """All ids by domain, ascending, also as the temporary table ``basis_id`` (domain, id).
 
-    ``listed``: works that audits list.
+    ``listed``: works that audits list. ``bases``: base models of :func:`find_keys`.
     """
     works = "SELECT id FROM asset"
     if not isinstance(basis.works, str):
@@ -124,6 +131,7 @@ def find_ids(
         connection.register("basis_works", pa.table({"id": pa.array(chosen, pa.int64())}))
     seeds = np.unique(np.asarray(basis.rightsholders, np.int64))
     connection.register("basis_seeds", pa.table({"id": pa.array(seeds, pa.int64())}))
+    connection.register("basis_bases", pa.table({"id": pa.array(bases, pa.string())}))
     parts = [f"work AS MATERIALIZED ({works})", "seed AS MATERIALIZED (SELECT id FROM basis_seeds)"]
     for domain, query in _CLOSURE.items():
         distinct = f"SELECT DISTINCT id::BIGINT AS id FROM ({query}) AS found(id) WHERE id IS NOT NULL"  # noqa: S608 - constants
@@ -137,6 +145,7 @@ def find_ids(
         f"CREATE OR REPLACE TEMP TABLE basis_id AS WITH {', '.join(parts)} SELECT * FROM ({every}) ORDER BY domain, id"  # noqa: S608 - above
     )
     connection.unregister("basis_seeds")
+    connection.unregister("basis_bases")
     if not isinstance(basis.works, str):
         connection.unregister("basis_works")
     found = connection.execute("SELECT domain, id FROM basis_id ORDER BY domain, id").fetchnumpy()
@@ -188,6 +197,12 @@ def find_keys(connection: duckdb.DuckDBPyConnection, basis: Basis) -> Keys:
             "SELECT DISTINCT encoding_id FROM ensemble WHERE list_contains(?, id)", [ensembles]
         ).fetchall()
     )
+    bases = connection.execute(
+        "SELECT base FROM (SELECT id AS base FROM base_model UNION SELECT key FROM seal_part WHERE table_name = 'base_model') "
+        "WHERE list_contains($bases, base) OR EXISTS (SELECT 1 FROM ensemble "
+        "WHERE list_contains($ensembles, ensemble.id) AND contains(settings::VARCHAR, base)) ORDER BY base",
+        {"bases": list(basis.bases), "ensembles": ensembles},
+    ).fetchall()
     members = connection.execute(
         "SELECT id FROM member WHERE list_contains($ensembles, ensemble_id) UNION "
         "SELECT key FROM seal_part WHERE table_name = 'member' AND list_contains($ensembles, split_part(key, '-', 1))",
@@ -227,6 +242,7 @@ def find_keys(connection: duckdb.DuckDBPyConnection, basis: Basis) -> Keys:
         "encoding": encodings,
         **{table: encodings for table, (column, _) in KEYED_TABLES.items() if column == "encoding_id"},
         "ensemble": ensembles,
+        **{table: [str(each) for (each,) in bases] for table in ("base_model", "base_component", "base_details")},
         "member": sorted(str(each) for (each,) in members),
         "sample": samples,
         "audit": audits,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from registry.doctor import current, encodings, files, members, readings, reference_models, tables
+from registry.doctor import bases, current, encodings, files, members, readings, reference_models, tables
 from registry.doctor.findings import Examination, Finding, Progress, Severity
 from registry.event_log.events import changing
 from registry.event_log.verify import verify_within
@@ -30,8 +30,8 @@ def examine(
     """Examine the registry and its home.
 
     ``read_works``: whether to read every work's file; None: if all together have at most
-    :data:`registry.doctor.files.SMALL` bytes. ``quick`` skips the files of works, members and
-    outputs. ``on_progress`` gets the check, the number done and the number in all.
+    :data:`registry.doctor.files.SMALL` bytes. ``quick`` skips the files of works, bases,
+    members and outputs. ``on_progress`` gets the check, the number done and the number in all.
 
     Raises:
         RegistryError: the database is unreadable, locked, or of another schema.
@@ -59,6 +59,7 @@ def examine(
         encodings.check_encodings(connection, found, on_progress)
     members.check_members(registry, found, on_progress, files=not quick)
     members.note_out_of_service(registry, found)
+    bases.check_bases(registry, found, on_progress, files=not quick, every=bool(read_works))
     reference_models.check_reference_models(registry, found, files=not quick)
     files.check_leftovers(registry, found)
     if quick:

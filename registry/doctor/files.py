@@ -93,9 +93,10 @@ def check_leftovers(registry: Registry, found: Examination) -> None:
     with registry.connection() as connection:
         known = {
             name: {str(number) for (number,) in connection.execute(f"SELECT id FROM {name}").fetchall()}  # noqa: S608 - names below
-            for name in ("member", "sample", "audit", "ensemble")
+            for name in ("base_model", "member", "sample", "audit", "ensemble")
         }
     places = (
+        ("bases", "base_model"),
         ("members", "member"),
         ("references", "ensemble"),
         ("samples", "sample"),

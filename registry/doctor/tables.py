@@ -45,6 +45,8 @@ REFERENCES: tuple[tuple[str, str, str], ...] = (
     ("withdrawal_work", "asset_id", "asset"),
     ("unit_asset", "asset_id", "asset"),
     ("candidate_work", "asset_id", "asset"),
+    ("base_details", "licence_id", "licence"),
+    ("base_details", "data_set_id", "data_set"),
 )
 """Columns with ids of rows of other tables. Null refers to nothing."""
 
@@ -57,6 +59,8 @@ NAMED_REFERENCES: tuple[tuple[str, str, str], ...] = (
     ("encoding_codes", "extends", "encoding"),
     ("unit_group", "encoding_id", "encoding"),
     ("unit_slot", "encoding_id", "encoding"),
+    ("base_component", "base_id", "base_model"),
+    ("base_details", "base_id", "base_model"),
     ("ensemble", "encoding_id", "encoding"),
     ("member", "ensemble_id", "ensemble"),
     ("sample", "ensemble_id", "ensemble"),

@@ -53,6 +53,8 @@ NUMBERS_OF_KEY: Mapping[str, str] = {
     "unit_asset": "unit_number",
     "unit_group": "number",
     "unit_slot": "unit_number",
+    "base_component": "number",
+    "base_details": "number",
     "candidate": "rank",
     "candidate_work": "unit_number",
 }

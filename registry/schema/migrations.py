@@ -46,9 +46,28 @@ def _codes_by_format(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
+def _base_models(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute(
+        "CREATE TABLE base_model (id VARCHAR NOT NULL, pipeline VARCHAR NOT NULL, family VARCHAR NOT NULL, "
+        "prediction VARCHAR NOT NULL, schedule JSON NOT NULL, latents JSON NOT NULL, tokens INTEGER NOT NULL, "
+        "variant VARCHAR, created_at TIMESTAMP WITH TIME ZONE NOT NULL, PRIMARY KEY (id))"
+    )
+    connection.execute(
+        "CREATE TABLE base_component (base_id VARCHAR NOT NULL, number INTEGER NOT NULL, name VARCHAR NOT NULL, "
+        "class_name VARCHAR NOT NULL, sha256 VARCHAR NOT NULL, weights BIGINT NOT NULL, files JSON NOT NULL, "
+        "PRIMARY KEY (base_id, number))"
+    )
+    connection.execute(
+        "CREATE TABLE base_details (base_id VARCHAR NOT NULL, number INTEGER NOT NULL, name VARCHAR NOT NULL, "
+        "folder VARCHAR NOT NULL, licence_id BIGINT, source VARCHAR, data_set_id BIGINT, "
+        "recorded_by VARCHAR NOT NULL, recorded_at TIMESTAMP WITH TIME ZONE NOT NULL, PRIMARY KEY (base_id, number))"
+    )
+
+
 STEPS: tuple[Step, ...] = (
     Step(4, "codes have a format, and may nest in supports of groups", _codes_by_format),
     Step(5, "seals have parts, and the log has a tree of hashes", divide_seals),
+    Step(6, "base models", _base_models),
 )
 """Schema 3 is the first that was released, so no step leads to it."""
 

@@ -199,6 +199,24 @@ _NEAR_DUPLICATE_ACROSS_RIGHTSHOLDERS = """
     WHERE asset.rightsholder_id IS DISTINCT FROM other.rightsholder_id
 """
 
+_BASE = """
+    SELECT base_model.id AS base_id, details.name, details.folder, family, prediction, schedule, latents, tokens, variant,
+        parts.components, parts.weights, parts.bytes, licence.reference AS licence, licence.spdx AS licence_spdx,
+        licence.training AS licence_training, details.source, data_set.name AS trained_on, details.recorded_by,
+        details.recorded_at, base_model.created_at
+    FROM base_model
+    LEFT JOIN (
+        SELECT * FROM base_details QUALIFY row_number() OVER (PARTITION BY base_id ORDER BY number DESC) = 1
+    ) AS details ON details.base_id = base_model.id
+    LEFT JOIN (
+        SELECT base_id, count(*) AS components, sum(weights)::BIGINT AS weights,
+            sum(list_sum(from_json(files ->> '$[*].size', '["BIGINT"]')))::BIGINT AS bytes
+        FROM base_component GROUP BY base_id
+    ) AS parts ON parts.base_id = base_model.id
+    LEFT JOIN licence ON licence.id = details.licence_id
+    LEFT JOIN data_set ON data_set.id = details.data_set_id
+"""
+
 VIEWS: Mapping[str, str] = MappingProxyType(
     {
         "effective_rightsholder": _EFFECTIVE_RIGHTSHOLDER,
@@ -219,6 +237,7 @@ VIEWS: Mapping[str, str] = MappingProxyType(
         "trained_member": _TRAINED_MEMBER,
         "member_work": _MEMBER_WORK,
         "exposure": _EXPOSURE,
+        "base": _BASE,
         "audit_order": _AUDIT_ORDER,
         "candidate_by_rightsholder": _CANDIDATE_BY_RIGHTSHOLDER,
         "near_duplicate_across_rightsholders": _NEAR_DUPLICATE_ACROSS_RIGHTSHOLDERS,

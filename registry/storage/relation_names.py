@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """Schemas 1 and 2 were those of the versions before the first release; no step leads from there."""
 
 TABLES = frozenset(
@@ -10,6 +10,9 @@ TABLES = frozenset(
         "asset",
         "asset_rights",
         "audit",
+        "base_component",
+        "base_details",
+        "base_model",
         "candidate",
         "candidate_work",
         "claim",
@@ -50,6 +53,7 @@ TABLES = frozenset(
 VIEWS = frozenset(
     {
         "audit_order",
+        "base",
         "candidate_by_rightsholder",
         "current_claim",
         "current_review",

@@ -18,6 +18,9 @@ from registry.storage.tables import (
     AssetRights,
     AssetSignal,
     Audit,
+    BaseComponent,
+    BaseDetails,
+    BaseModel,
     Candidate,
     CandidateWork,
     Claim,
@@ -50,6 +53,7 @@ from registry.works.identity import identity_of
 WORKS = 6
 ENCODING: dict[str, Any] = {"unit_kind": "asset", "unit_column": None, "n": 4, "h": 2, "seed": 5}
 ENCODING_ID, ENSEMBLE_ID, SAMPLE_ID, AUDIT_ID = "e" * 12, "f" * 12, "5" * 12, "a" * 12
+BASE_ID = "b" * 64
 
 
 def sha256_of_work(number: int) -> str:
@@ -192,7 +196,7 @@ def _outputs(now: datetime) -> Rows:
 
 
 def add_outputs(registry: Registry, now: datetime) -> None:
-    """Rows of a member, a sample and an audit, without files: for tests of seals."""
+    """Rows of a member, a sample, an audit and a base, without files: for tests of seals."""
     rows: list[SQLModel] = [
         Member(
             id=f"{ENSEMBLE_ID}-00",
@@ -237,6 +241,32 @@ def add_outputs(registry: Registry, now: datetime) -> None:
         ),
         Candidate(audit_id=AUDIT_ID, rank=1, unit_number=0, score=1.0, statistic=1.0, p_value=0.5, q_value=0.5),
         CandidateWork(audit_id=AUDIT_ID, unit_number=0, position=1, asset_id=0, distance=0.1, weight=1.0),
+        BaseModel(
+            id=BASE_ID,
+            pipeline="StableDiffusionPipeline",
+            family="sd",
+            prediction="epsilon",
+            schedule={"steps": 1000},
+            latents={"channels": 4},
+            tokens=77,
+            created_at=now,
+        ),
+        *(
+            BaseComponent(
+                base_id=BASE_ID, number=number, name=name, class_name=name, sha256="0" * 64, weights=0, files=[]
+            )
+            for number, name in enumerate(("unet", "vae"))
+        ),
+        BaseDetails(
+            base_id=BASE_ID,
+            number=0,
+            name="base",
+            folder="/base",
+            licence_id=0,
+            source="here",
+            data_set_id=0,
+            **_by(now),
+        ),
     ]
     with changing(registry, now) as change:
         change.insert(*rows)
@@ -247,5 +277,8 @@ def add_outputs(registry: Registry, now: datetime) -> None:
             ("audit", AUDIT_ID),
             ("candidate", AUDIT_ID),
             ("candidate_work", AUDIT_ID),
+            ("base_model", BASE_ID),
+            ("base_component", BASE_ID),
+            ("base_details", BASE_ID),
         ):
             change.seal(table, key)

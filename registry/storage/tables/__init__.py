@@ -22,6 +22,7 @@ from sqlmodel import SQLModel
 
 from registry.storage.relation_names import SCHEMA_VERSION
 from registry.storage.tables.base import key, timestamp
+from registry.storage.tables.bases import BaseComponent, BaseDetails, BaseModel
 from registry.storage.tables.log import EventNode, SealPart
 from registry.storage.tables.outputs import (
     Audit,
@@ -82,6 +83,9 @@ __all__ = [
     "AssetRights",
     "AssetSignal",
     "Audit",
+    "BaseComponent",
+    "BaseDetails",
+    "BaseModel",
     "Candidate",
     "CandidateWork",
     "Claim",

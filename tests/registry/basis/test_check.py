@@ -25,7 +25,7 @@ from registry.schema.create import create_registry
 from registry.storage.database import Registry
 from registry.storage.tables import Rightsholder, RightsholderMerge
 from tests.registry.event_log.test_verify import NEW_VALUES
-from tests.support.record import AUDIT_ID, ENSEMBLE_ID, WORKS, add_outputs, fill
+from tests.support.record import AUDIT_ID, BASE_ID, ENSEMBLE_ID, WORKS, add_outputs, fill
 from tests.support.works import NOW
 
 EVERYTHING = Basis(
@@ -33,6 +33,7 @@ EVERYTHING = Basis(
     rightsholders=(0, 1, 7),
     audits=(AUDIT_ID,),
     ensembles=(ENSEMBLE_ID,),
+    bases=(BASE_ID,),
     whole_encodings=True,
     events=("things added", "output audited"),
 )
@@ -114,7 +115,14 @@ def forge(filled: Path, table: str, columns: int) -> None:
             assert column.endswith("id")  # an id that others refer to: the database itself refuses
             continue
         assert said, column
-        if column in sealed and column not in ("id", "asset_id", "encoding_id", "audit_id", SUBJECTS.get(table)):
+        if column in sealed and column not in (
+            "id",
+            "asset_id",
+            "encoding_id",
+            "audit_id",
+            "base_id",
+            SUBJECTS.get(table),
+        ):
             assert said.startswith(table), said
             assert column in said or "no event" in said or "rows were sealed" in said, said
 

@@ -21,7 +21,7 @@ from registry.storage.relation_names import SCHEMA_VERSION
 from tests.support.record import AUDIT_ID, WORKS, add_outputs, fill
 from tests.support.works import NOW
 
-LATER = ("encoding_codes", "unit_group", "unit_slot")
+LATER = ("encoding_codes", "unit_group", "unit_slot", "base_model", "base_component", "base_details")
 """Tables that schema 3 did not have."""
 
 pytestmark = pytest.mark.reopens  # tables are made

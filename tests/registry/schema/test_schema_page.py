@@ -30,6 +30,7 @@ ANSWERS: dict[str, list[tuple[Any, ...]]] = {
     ],
     "Which works were declared under": [(0, "CC-BY-4.0", "MIT")],
     "Which licences were not understood": [("House rules", "not understood: 'House rules'; kept as declared", 1)],
+    "Which base models are there": [("sd15", None, None, "works")],
     "Which models saw this work?": [("e", "e-0", 1, "m")],
     "Which members that are the newest": [("e", "e-0")],
     "What is claimed and not decided": [(0, "Ada Example", 1, "mine")],
@@ -82,6 +83,8 @@ def asked(registry: Registry, folder: Path) -> Registry:
             ("INSERT INTO review VALUES (0, 'rightsholder', 1, 'prohibited', NULL, 'a letter', NULL, 'x', ?)", [NOW]),
             ("INSERT INTO claim VALUES (0, 0, 'mine', NULL, NULL, 'x', ?)", [NOW]),
             ("INSERT INTO claim_work VALUES (0, 0, 1, 'id', NULL)", []),
+            ("INSERT INTO base_model VALUES ('b', 'p', 'sd', 'epsilon', '{}', '{}', 77, NULL, ?)", [NOW]),
+            ("INSERT INTO base_details VALUES ('b', 0, 'sd15', '/sd15', NULL, NULL, 0, 'x', ?)", [NOW]),
             (
                 "INSERT INTO rights_signal VALUES (0, 1, 'plus', 'ai training', 'prohibited', NULL, 'raw', 'xmp', NULL, ?)",
                 [NOW],
