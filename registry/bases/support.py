@@ -85,7 +85,7 @@ def supported_pipeline(index: Config) -> Supported:
     pipeline = index.text("_class_name")
     listed = {name: each for name in sorted(index.values) if (each := _class_of(index, name)) is not None}
     _refuse_other_networks(pipeline, listed)
-    wanted = PARTS | (SECOND_PARTS if listed.keys() & SECOND_PARTS.keys() else {})
+    wanted = {**PARTS, **(SECOND_PARTS if listed.keys() & SECOND_PARTS.keys() else {})}
     for name, classes in wanted.items():
         if name not in listed:
             raise InputError(
