@@ -48,6 +48,8 @@ class SampleJacobian:
     """Column i: the derivative of y by the weight of member i, with the other weights fixed."""
 
 
+NO_JACOBIAN_OF_MERGED = "merged members have no Jacobian here: their weights act inside the network"
+
 MemberChoice = Callable[[int], Sequence[int]]
 """The members that carry tangents at the step of this index; at least one."""
 
@@ -86,9 +88,12 @@ def sample_with_jacobian(
     members that carry tangents at a step, see :func:`random_members`; None: all members.
 
     Raises:
-        UsageError: shapes that contradict each other, or a member that works in place.
+        UsageError: shapes that contradict each other, a member that works in place, or merged
+            members.
     """
     check_inputs(ensemble, noise, settings, None, condition)
+    if settings.serve == "merged":
+        raise UsageError(NO_JACOBIAN_OF_MERGED)
     v = ensemble.uniform_weights()
     x = noise[:, 0]
     tangents = x.new_zeros((ensemble.n, *x.shape))

@@ -362,7 +362,7 @@ class Auditor:
                 prompt=prompt,
                 samples=tuple(SampleAudit(row.id, row.seed, membership[units[row.id]]) for row in part),
                 everyone=membership if settings.exact else membership[:0],
-                with_jacobian=settings.jacobian,
+                with_jacobian=settings.jacobian and sampler.serve == "mean",
                 device=self.device.name,
                 jacobian_members=settings.jacobian_members,
                 lpips=self.context.lpips

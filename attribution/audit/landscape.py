@@ -118,6 +118,7 @@ def landscape_facts(
     *,
     jacobian: Path | None,
     jacobian_members: int | None,
+    no_jacobian: str,
     lpips: LpipsWeights | NotMeasured,
     side: int,
     why_not: str,
@@ -125,7 +126,8 @@ def landscape_facts(
     """The facts of an audit's landscapes.
 
     ``jacobian_members``: members that carried the Jacobian's tangents at each step; None: all.
-    ``side``: of the output, in pixels. ``why_not``: why a unit may have no influence.
+    ``no_jacobian``: why there are no estimates, if there are none. ``side``: of the output, in
+    pixels. ``why_not``: why a unit may have no influence.
     """
 
     def facts(values: Influences | None, method: str, reason: str) -> dict[str, Any]:
@@ -140,9 +142,9 @@ def landscape_facts(
 
     no_lpips = lpips.reason if isinstance(lpips, NotMeasured) else None
     found: dict[str, dict[str, Any]] = {
-        "estimate": facts(landscapes.estimate, "jacobian", NO_JACOBIAN),
+        "estimate": facts(landscapes.estimate, "jacobian", no_jacobian),
         "exact": facts(landscapes.exact, "ablation", NOT_EXACT),
-        "estimate_lpips": facts(landscapes.estimate_lpips, "jacobian", no_lpips or NO_JACOBIAN),
+        "estimate_lpips": facts(landscapes.estimate_lpips, "jacobian", no_lpips or no_jacobian),
         "exact_lpips": facts(landscapes.exact_lpips, "ablation", no_lpips or NOT_EXACT),
         "lpips": lpips.to_json() if isinstance(lpips, NotMeasured) else lpips_facts(lpips, side),
     }

@@ -14,7 +14,7 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 from attribution.audit.joint_tests import pull_tensors
-from attribution.audit.landscape import Landscapes, base_facts, landscape_facts, landscapes_of
+from attribution.audit.landscape import NO_JACOBIAN, Landscapes, base_facts, landscape_facts, landscapes_of
 from attribution.audit.worker import Counterfactuals, jacobian_file
 from attribution.ensemble.recipe import versions_of
 from attribution.ensemble.serving import ServingEnsemble
@@ -206,7 +206,8 @@ def record_audit(context: AuditContext, found: Findings, shown: Counterfactuals 
     # Before any file: an audit of something else with this id keeps its own.
     existing = recorded_audit(context, audit_id, found.subject)
     jacobian, members = None, context.settings.jacobian_members
-    if found.subject.sample_id is not None and context.settings.jacobian:
+    no_jacobian = NO_JACOBIAN if shown is None else shown.no_jacobian or NO_JACOBIAN
+    if found.subject.sample_id is not None and context.settings.jacobian and no_jacobian == NO_JACOBIAN:
         jacobian = jacobian_file(context.registry.home, found.subject.sample_id, members)
     landscapes = landscapes_of(
         context.encoded.membership, context.ensemble.membership_of(context.decoys.words), jacobian, shown
@@ -234,6 +235,7 @@ def record_audit(context: AuditContext, found: Findings, shown: Counterfactuals 
                 landscapes,
                 jacobian=jacobian,
                 jacobian_members=members,
+                no_jacobian=no_jacobian,
                 lpips=context.lpips,
                 side=found.image.shape[-1],
                 why_not=SEEN_BY_ALL,

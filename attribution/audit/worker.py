@@ -20,7 +20,7 @@ from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
 from attribution.ablation.exact import counterfactual_batches
-from attribution.ablation.jacobian import random_members, sample_with_jacobian
+from attribution.ablation.jacobian import NO_JACOBIAN_OF_MERGED, random_members, sample_with_jacobian
 from attribution.denoisers.ensemble import Ensemble
 from attribution.denoisers.interface import Prompt
 from attribution.ensemble.serving import ServingEnsemble, open_ensemble
@@ -97,6 +97,8 @@ class Counterfactuals:
     lpips: Float64[np.ndarray, " candidate"] | None = None
     """LPIPS between output and counterfactual, both before clipping; None: not measured."""
     lpips_landscape: Float64[np.ndarray, " unit"] | None = None
+    no_jacobian: str | None = None
+    """Why this sample has no Jacobian, whatever the audit's settings are."""
     lpips_gram: Float64[Tensor, "member member"] | None = None
     """G_phi over the members' weights, see :mod:`attribution.metrics.perceptual`."""
     base: BaseAlone | None = None
@@ -227,6 +229,7 @@ def _ablate(
         lpips=lpips,
         lpips_landscape=lpips_landscape,
         lpips_gram=lpips_gram,
+        no_jacobian=NO_JACOBIAN_OF_MERGED if task.sampler.serve == "merged" else None,
         base=None if alone is None else _base_alone(output, alone, metric, task.device),
     )
 

@@ -29,8 +29,8 @@ MAXIMUM_MEMBERS = 64
 class Ensemble:
     """The members, in order of their bit in the codes, and the space in which they work.
 
-    A kind whose members share work overrides :meth:`predict`, and :meth:`predict_with_tangents` if
-    tangents can share it too.
+    A kind whose members share work overrides :meth:`predict`, :meth:`merged`, and
+    :meth:`predict_with_tangents` if tangents can share it too.
 
     Raises:
         UsageError: there is no member, or more than a code has bits.
@@ -97,6 +97,16 @@ class Ensemble:
                 value = member(x, t, condition)
             outputs.append(value)
         return torch.stack(outputs), carried
+
+    def merged(self, weights: Float[Tensor, " member"]) -> Ensemble:  # noqa: ARG002  # for kinds that can
+        """One member for all: it adds to the shared base the weighted mean of what they add.
+
+        Members of weight 0 leave no trace in it.
+
+        Raises:
+            UsageError: the members share no base.
+        """
+        raise UsageError("the members share no base, so they cannot be merged: sample with --serve mean")
 
 
 def by_row(timestep: int | Int[Tensor, " batch"], x: Float[Tensor, "batch ..."]) -> Int[Tensor, " batch"]:

@@ -17,6 +17,9 @@ root does, as in Stable Diffusion's training."""
 Method = Literal["ddpm", "ddim", "dpm++"]
 """The samplers; see :class:`attribution.sampling.schedule.SamplerSettings`."""
 Spacing = Literal["leading", "trailing"]
+Serve = Literal["mean", "merged"]
+"""How members serve together. ``mean``: the weighted mean of their predictions, at every step.
+``merged``: one member that has the weighted mean of what the members add to their shared base."""
 
 
 @dataclass(frozen=True)

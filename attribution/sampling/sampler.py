@@ -13,7 +13,7 @@ no second run.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -120,6 +120,8 @@ def sample(
     """
     check_inputs(ensemble, noise, settings, weights, condition)
     v = ensemble.uniform_weights() if weights is None else weights
+    if settings.serve == "merged":
+        return _sample_merged(ensemble, noise, settings, v, condition, observe)
     left_out = bool((v == 0).any())
     by_row = v.to(noise.device).expand(len(noise), -1) if left_out else None
     x = noise[:, 0]
@@ -132,6 +134,27 @@ def sample(
         if step.sigma:
             x = x + step.sigma * noise[:, index + 1]
     return ensemble.space.decode(x)
+
+
+def _sample_merged(
+    ensemble: Ensemble,
+    noise: Tensor,
+    settings: SamplerSettings,
+    weights: Tensor,
+    condition: Condition | None,
+    observe: Observer | None,
+) -> Tensor:
+    """Rows of equal weights together, each from the one member that these weights make."""
+    alone = replace(settings, serve="mean")
+    distinct, place = torch.unique(weights.cpu().expand(len(noise), -1), dim=0, return_inverse=True)
+    drawn: list[Tensor] = []
+    order: list[Tensor] = []
+    for number, own in enumerate(distinct):
+        rows = (place == number).nonzero().flatten()
+        part = None if condition is None else condition[rows]
+        drawn.append(sample(ensemble.merged(own), noise[rows.to(noise.device)], alone, condition=part, observe=observe))
+        order.append(rows)
+    return torch.cat(drawn)[torch.argsort(torch.cat(order)).to(noise.device)]
 
 
 def saturated_fraction(y: Float[Tensor, "batch channel height width"]) -> Float[Tensor, " batch"]:

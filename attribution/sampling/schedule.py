@@ -24,7 +24,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, get_args
 
-from attribution.denoisers.schedule import Betas, Method, Spacing, alpha_bars, check_schedule
+from attribution.denoisers.schedule import Betas, Method, Serve, Spacing, alpha_bars, check_schedule
 from attribution.ensemble.recipe import TrainingSettings, stored_fields
 from registry.errors import InputError, UsageError
 
@@ -58,12 +58,16 @@ class SamplerSettings:
     ``trailing``: the first step is at t = T - 1."""
     offset: int = 0
     """Added to every timestep of leading spacing: 1 for Stable Diffusion (``steps_offset``)."""
+    serve: Serve = "mean"
+    """How the members serve together."""
 
     def __post_init__(self) -> None:
         if self.method not in get_args(Method):
             raise UsageError(f"unknown sampler {self.method!r}: choose one of {', '.join(get_args(Method))}")
         if self.spacing not in get_args(Spacing):
             raise UsageError(f"unknown spacing {self.spacing!r}: choose one of {', '.join(get_args(Spacing))}")
+        if self.serve not in get_args(Serve):
+            raise UsageError(f"unknown way to serve {self.serve!r}: choose one of {', '.join(get_args(Serve))}")
         check_schedule(self)
         if not 1 <= self.steps <= self.train_steps:
             raise UsageError(
@@ -113,7 +117,7 @@ class SamplerSettings:
         return found
 
 
-LATER_FIELDS = frozenset({"beta_schedule", "spacing", "offset"})
+LATER_FIELDS = frozenset({"beta_schedule", "spacing", "offset", "serve"})
 """Fields that are stored only with another value than the default, so that earlier ids stay."""
 
 

@@ -172,6 +172,18 @@ class SharedBase(Ensemble):
             return outputs
         return outputs * (weights != 0).T.to(outputs).view(self.n, -1, 1, 1, 1)
 
+    def merged(self, weights: Tensor) -> Ensemble:
+        """The mean update of the last layer, as one adapter of full rank."""
+        members = [member for member in self.members if isinstance(member, ToyMember)]
+        kind = self.space
+        assert isinstance(kind, ToyLatents)
+        made = ToyMember(kind, 0).to(members[0].up.weight.dtype)
+        parts = zip(weights.tolist(), members, strict=True)
+        update = torch.stack([weight * member.up.weight @ member.down.weight for weight, member in parts]).sum(dim=0)
+        made.down, made.up = nn.Identity(), nn.Linear(HIDDEN, len(update), bias=False)  # type: ignore[assignment]  # no bottleneck
+        made.up.weight.data = update
+        return SharedBase([made.requires_grad_(False)], kind)
+
 
 def guided(x: Tensor, condition: TextCondition | None, predict: Any) -> Tensor:  # noqa: ANN401  # of a text, eps
     """Classifier-free guidance; a second evaluation only where some row asks for it."""

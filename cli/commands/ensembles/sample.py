@@ -16,7 +16,7 @@ from registry.errors import UsageError
 from registry.home import DEFAULT_HOME
 
 if TYPE_CHECKING:
-    from attribution.denoisers.schedule import Method, Spacing
+    from attribution.denoisers.schedule import Method, Serve, Spacing
     from attribution.sampling.requests import Request
     from attribution.sampling.schedule import SamplerSettings
     from registry.storage.database import Registry
@@ -74,6 +74,14 @@ def sample(
             show_default="leading, or as the base model's scheduler",
         ),
     ] = None,
+    serve: Annotated[
+        Literal["mean", "merged"],
+        typer.Option(
+            "--serve",
+            help="mean: of the members' predictions, at every step. merged: one adapter, the mean of the members', at the "
+            "price of one member.",
+        ),
+    ] = "mean",
     clip: Annotated[
         bool | None,
         typer.Option(
@@ -118,7 +126,7 @@ def sample(
     total = sum(row.count or count for row in asked)
     if total > MOST_SAMPLES:
         raise UsageError(f"got a request for {total:,} samples, at most {MOST_SAMPLES:,} are made by one command")
-    sampler = _sampler(default_sampler(reference.settings), method, steps, spacing, clip)
+    sampler = _sampler(default_sampler(reference.settings), method, steps, spacing, serve, clip)
     usual = reference.settings.network.sampling.guidance if guidance is None else guidance
     requests = [request for row in asked for request in _requests(row, negative, guidance, usual, seed, count)]
     keys = list(dict.fromkeys(sample_id_of(reference, request.seed, sampler, request.prompt) for request in requests))
@@ -147,6 +155,7 @@ def _sampler(
     method: Method | None,
     steps: int | None,
     spacing: Spacing | None,
+    serve: Serve,
     clip: bool | None,
 ) -> SamplerSettings:
     """The usual sampler of an ensemble, but for the options given."""
@@ -156,6 +165,7 @@ def _sampler(
         steps=usual.steps if steps is None else steps,
         spacing=usual.spacing if spacing is None else spacing,
         offset=0 if spacing == "trailing" else usual.offset,
+        serve=serve,
         clip=usual.clip if clip is None else clip,
     )
 

@@ -44,6 +44,8 @@ def samples(ensemble: EnsembleOption = None, home: HomeOption = DEFAULT_HOME, as
 def _sampler(stored: Mapping[str, Any]) -> str:
     """Method and steps; guidance and the negative text, if any."""
     told = f"{stored['method']} {stored['steps']}"
+    if "serve" in stored:
+        told += f", {stored['serve']}"
     if "guidance" in stored:
         told += f", guidance {stored['guidance']:g}"
     return told + (f", away from {stored['negative']!r}" if "negative" in stored else "")

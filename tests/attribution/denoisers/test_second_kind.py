@@ -283,6 +283,34 @@ def test_prompts_share_batches_and_verify_alone(latent_world: LatentWorld) -> No
         assert [found.condition for found in verify_named(latent_world.registry, [row.id], CPU)] == ["identical"]
 
 
+def test_merged_members_serve_as_one(latent_world: LatentWorld) -> None:
+    """The toy adds linearly to its base's last layer, so its merged samples and ablations are those
+    of the mean; they are samples of their own, which verify, and are audited without a Jacobian.
+    """
+    sampler, registry = replace(SAMPLER, serve="merged"), latent_world.registry
+    [row] = generate_samples(registry, latent_world.reference, requests_for([0], PROMPT), sampler, CPU)
+    assert row.sampler["serve"] == "merged"
+    assert row.id not in {each.id for each in latent_world.samples}
+    mean = load_predictions(registry.home.sample_tensors(latent_world.samples[0].id))[1]["output"]
+    merged = load_predictions(registry.home.sample_tensors(row.id))[1]["output"]
+    torch.testing.assert_close(torch.from_numpy(merged), torch.from_numpy(mean), rtol=1e-4, atol=1e-4)
+    assert [found.condition for found in verify_named(registry, [row.id], CPU)] == ["identical"]
+    ensemble, saw = latent_world.ensemble(), np.array([[True, False] * 3, [False, True] * 3, [True, False] * 3])
+    noise = exogenous_noise(7, 1, KIND.shape).double().expand(SAMPLER.draws, -1, -1, -1)
+    condition = latent_world.condition(PROMPT)
+    both = [counterfactuals(ensemble, noise, each, saw, condition=condition) for each in (SAMPLER, sampler)]
+    torch.testing.assert_close(both[0], both[1])
+    with pytest.raises(UsageError, match="no Jacobian"):
+        sample_with_jacobian(ensemble, noise[None], sampler, condition=condition)
+    [audit] = Auditor.prepare(registry, latent_world.reference, AuditSettings(shortlist=4), CPU).audit_samples([row])
+    assert audit.landscape is not None
+    assert "merged" in audit.landscape["estimate"]["not_measured"]
+    with registry.session() as session:
+        assert all(one.influence_exact is not None for one, _ in candidates_of(session, audit))
+    with pytest.raises(UsageError, match="share no base"):
+        Ensemble(ensemble.members, KIND).merged(ensemble.uniform_weights())
+
+
 def test_the_jacobian_is_that_of_the_decoded_guided_sample(latent_world: LatentWorld) -> None:
     """Against central differences over the weights, in image space."""
     ensemble = latent_world.ensemble()

@@ -138,6 +138,7 @@ def test_stored_settings_of_the_wrong_type_are_refused(change: dict[str, Any]) -
         {"beta_end": 1e-5},
         {"beta_schedule": "cosine"},
         {"spacing": "linspace"},
+        {"serve": "median"},
         {"offset": -1},
         {"offset": 1, "spacing": "trailing"},
         {"offset": 1, "steps": 1000},
