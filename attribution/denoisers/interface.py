@@ -12,7 +12,7 @@ Tensors have the shape [batch, channel, height, width] throughout. ``images`` ar
 ==================  =================================================  ===========================
 caller              calls                                              through
 ==================  =================================================  ===========================
-recipe              ``check``, ``from_json``, ``to_json``              ``settings.network``
+recipe              ``check``, ``from_json``, ``to_json``, ``located`` ``settings.network``
 training set        ``encode`` (once per work, kept on disk)           ``settings.network``
 training run        ``new_member``, ``condition``, ``dropout``;        ``settings.network``,
                     ``Member.state``, ``Member.restore``               :class:`Member`
@@ -48,7 +48,8 @@ Rules that hold for every kind:
 - A member's start is a function of the seed alone. The caller's random state stays as it was.
 - A frozen base that members share is loaded once per process (``functools.lru_cache``), never
   written into a member's folder, and named by its SHA-256 in a field. The field is part of the
-  recipe, and every manifest states the recipe.
+  recipe, and every manifest states the recipe. ``located`` finds the base, and refuses a changed
+  one.
 """
 
 from __future__ import annotations
@@ -75,6 +76,7 @@ from registry.members.manifest import CONFIG_NAME, WEIGHTS_NAME
 if TYPE_CHECKING:
     from attribution.denoisers.schedule import NoiseSchedule
     from attribution.images import ImageSettings
+    from registry.storage.database import Registry
 
 Shape = tuple[int, int, int]
 """Channels, height, width."""
@@ -162,6 +164,18 @@ class DenoiserKind(Space, ABC):
         Raises:
             UsageError: names the contradiction.
         """
+
+    def located(self, registry: Registry, *, training: bool = False) -> Self:  # noqa: ARG002  # for kinds that share files
+        """This kind, with the place here of files that members share, such as a base.
+
+        The place is no part of the recipe. ``training``: compare every byte of these files with the
+        registered hashes; otherwise only of files that were touched since.
+
+        Raises:
+            NotFoundError: the registry has no such base.
+            IntegrityError: a file was changed or is missing.
+        """
+        return self
 
     @property
     @abstractmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,9 @@ from registry.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+
+    from registry.storage.database import Registry
+    from registry.storage.tables import Ensemble
 
 KINDS: dict[str, type[DenoiserKind]] = {PixelUNet.name: PixelUNet}
 """The kinds of denoiser that a recipe may name."""
@@ -37,6 +40,7 @@ class TrainingSettings:
 
     steps: int = 2000
     batch_size: int = 16
+    """Works per step."""
     learning_rate: float = 6e-3
     warmup_steps: int = 30
     snr_cap: float = 5.0
@@ -54,15 +58,22 @@ class TrainingSettings:
     beta_start: float = 1e-4
     beta_end: float = 0.02
     beta_schedule: Betas = "linear"
+    accumulation: int = 1
+    """Passes per step: each takes its part of the batch, and their gradients are added, so that a
+    large batch fits into memory. It changes weights by rounding."""
 
     def __post_init__(self) -> None:
-        whole = (self.steps, self.batch_size, self.warmup_steps, self.seed, self.train_steps)
+        whole = (self.steps, self.batch_size, self.warmup_steps, self.seed, self.train_steps, self.accumulation)
         flags = (self.common_draws, self.common_works)
         if any(type(number) is not int for number in whole) or not all(type(flag) is bool for flag in flags):
             raise UsageError("training steps, batch size, seed and schedule length must be whole numbers")
         check_schedule(self)
         if self.steps < 1 or self.batch_size < 1 or self.warmup_steps < 0:
             raise UsageError("training steps and batch size must be at least 1, warm-up steps at least 0")
+        if not 1 <= self.accumulation <= self.batch_size:
+            raise UsageError(
+                f"{self.accumulation} passes for a batch of {self.batch_size} works: choose 1 to {self.batch_size}"
+            )
         if not 0 < self.learning_rate < 1 or self.snr_cap < 0:
             raise UsageError("learning rate must lie between 0 and 1, the SNR cap must not be negative")
         if self.common_works and not self.common_draws:
@@ -75,7 +86,7 @@ class TrainingSettings:
         return stored_fields(self, LATER_TRAINING_FIELDS)
 
 
-LATER_TRAINING_FIELDS = frozenset({"beta_schedule"})
+LATER_TRAINING_FIELDS = frozenset({"beta_schedule", "accumulation"})
 """Fields that are stored only with another value than the default, so that earlier ids stay."""
 
 
@@ -153,6 +164,23 @@ class EnsembleSettings:
             )
         except TypeError as error:
             raise InputError(f"ensemble settings cannot be read: {error}") from error
+
+    @classmethod
+    def of(cls, registry: Registry, ensemble: Ensemble, *, training: bool = False) -> EnsembleSettings:
+        """The recipe of a registered ensemble, ready to run here.
+
+        ``training``: see :meth:`attribution.denoisers.interface.DenoiserKind.located`.
+
+        Raises:
+            InputError: the stored recipe cannot be read.
+            NotFoundError: the registry has no such base.
+            IntegrityError: a file of the base was changed or is missing.
+        """
+        return cls.from_json(ensemble.settings).located(registry, training=training)
+
+    def located(self, registry: Registry, *, training: bool = False) -> EnsembleSettings:
+        """This recipe, ready to run here. Raises as :meth:`of` does."""
+        return replace(self, network=self.network.located(registry, training=training))
 
     def condition(self, prompt: Prompt | None, rows: int = 1, device: str = "cpu") -> Condition | None:
         """One prompt as the condition of ``rows`` rows, see :meth:`conditions`."""

@@ -84,7 +84,7 @@ def serving_ensemble(registry: Registry, ensemble_id: str) -> ServingEnsemble:
             f"each of the {service.encoding.n} members of ensemble {ensemble_id} saw works that were withdrawn, so none may "
             f"serve: run `creditline retrain --ensemble {ensemble_id}`"
         )
-    return _serving_ensemble(service.ensemble, service.encoding, service.serving)
+    return _serving_ensemble(registry, service.ensemble, service.encoding, service.serving)
 
 
 def ensembles_that_served(
@@ -108,19 +108,23 @@ def ensembles_that_served(
                 served = served_by(history, listed[0].members, sha256)
                 place = len(history) if served is None else served[0]
                 found.append(
-                    (place, None if served is None else _serving_ensemble(ensemble, encoding, served[1]), listed)
+                    (
+                        place,
+                        None if served is None else _serving_ensemble(registry, ensemble, encoding, served[1]),
+                        listed,
+                    )
                 )
     found.sort(key=lambda item: (item[2][0].ensemble_id, item[0], item[2][0].members_sha256))
     return [(served, listed) for _, served, listed in found]
 
 
 def _serving_ensemble(
-    ensemble: tables.Ensemble, encoding: tables.Encoding, members: Sequence[tables.Member]
+    registry: Registry, ensemble: tables.Ensemble, encoding: tables.Encoding, members: Sequence[tables.Member]
 ) -> ServingEnsemble:
     return ServingEnsemble(
         id=ensemble.id,
         encoding=manifest_encoding(encoding),
-        settings=EnsembleSettings.from_json(ensemble.settings),
+        settings=EnsembleSettings.of(registry, ensemble),
         indices=tuple(member.index for member in members),
         member_ids=tuple(member.id for member in members),
         weights_sha256=tuple(member.weights_sha256 for member in members),

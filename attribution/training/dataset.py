@@ -70,12 +70,12 @@ class TrainingSet:
 
 
 def training_labels(settings: EnsembleSettings, training_set: TrainingSet, hashes: Sequence[str]) -> list[str | None]:
-    """The training class of some works; None for each if the members know no classes."""
+    """The training class or caption of some works; None for a work without one."""
     if settings.label_column is None:
         return [None] * len(hashes)
     place = {sha256: number for number, sha256 in enumerate(training_set.hashes)}
     names = training_set.label_names or settings.classes
-    return [names[int(training_set.labels[place[sha256]])] for sha256 in hashes]
+    return [names[int(training_set.labels[place[sha256]])] or None for sha256 in hashes]
 
 
 def open_training_set(folder: Path) -> TrainingSet:

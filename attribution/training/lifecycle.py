@@ -242,7 +242,7 @@ def import_member(registry: Registry, folder: Path) -> tables.Member:
             f"{folder} has no {MANIFEST_NAME}: expected the folder of a member, as `creditline train` leaves it"
         )
     found = read_member_folder(folder)
-    settings = EnsembleSettings.from_json(found.manifest.settings)
+    settings = EnsembleSettings.from_json(found.manifest.settings).located(registry)
     expected = content_id("ensemble", {"encoding": found.manifest.encoding.id, "settings": settings.to_json()})
     if found.manifest.ensemble_id != expected:
         raise InputError(

@@ -57,7 +57,7 @@ class TrainingRun:
         self.clean = works.clean(rows, settings.network).to(device)
         self.labels = torch.from_numpy(works.labels[rows]).to(device)
         self.dropout = settings.network.dropout
-        prompts = [Prompt(label) for label in works.label_names or settings.classes]
+        prompts = [Prompt(label or None) for label in works.label_names or settings.classes]
         if self.dropout or not prompts:
             prompts.append(Prompt())
         conditions = settings.network.condition(prompts, settings.classes)
@@ -92,19 +92,26 @@ class TrainingRun:
         else:
             index = None if self.training.common_draws else self.index
             drawn = draw(self.training, self.step, index, self.clean)
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(self.training, self.step)
+        self.optimiser.zero_grad()
+        loss = torch.zeros((), device=self.device)
+        for rows in torch.arange(len(drawn.rows)).tensor_split(self.training.accumulation):
+            loss += self._add_gradients(drawn.part(rows), len(rows) / len(drawn.rows))
+        self.optimiser.step()
+        self.step += 1
+        if self.step % LOSS_CHECK_STEPS == 0 or self.step == self.training.steps:
+            self._check(loss)
+
+    def _add_gradients(self, drawn: Draw, share: float) -> Tensor:
+        """Add the gradients of a part of the batch; returns its share of the loss."""
         signal = self.alpha_bar[drawn.t].view(-1, 1, 1, 1)
         x_t = signal.sqrt() * self.clean[drawn.rows] + (1.0 - signal).sqrt() * drawn.noise
         predicted = self.member(x_t, drawn.t, self._condition(drawn))
         error = (predicted - drawn.noise).square().mean(dim=(1, 2, 3))
-        loss = (error * loss_weight(signal.flatten(), self.training.snr_cap)).mean()
-        for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(self.training, self.step)
-        self.optimiser.zero_grad()
+        loss: Tensor = (error * loss_weight(signal.flatten(), self.training.snr_cap)).mean() * share
         loss.backward()
-        self.optimiser.step()
-        self.step += 1
-        if self.step % LOSS_CHECK_STEPS == 0 or self.step == self.training.steps:
-            self._check(loss.detach())
+        return loss.detach()
 
     def _condition(self, drawn: Draw) -> Condition | None:
         """The drawn works' conditions; if dropped, the empty one, the table's last row."""
@@ -170,6 +177,10 @@ class Draw(NamedTuple):
 
     def to(self, device: torch.device) -> Draw:
         return Draw(*(part.to(device) for part in self))
+
+    def part(self, rows: Int[Tensor, " row"]) -> Draw:
+        """Some rows of the batch."""
+        return Draw(*(each[rows.to(each.device)] for each in self))
 
 
 def step_seed(training: TrainingSettings, step: int, index: int | None) -> int:

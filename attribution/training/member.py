@@ -75,7 +75,7 @@ def task_values(registry: Registry, ensemble_id: str, device: Device, checkpoint
         "home": Home(registry.home.root.resolve()),
         "ensemble_id": ensemble_id,
         "encoding": manifest_encoding(service.encoding),
-        "settings": EnsembleSettings.from_json(service.ensemble.settings),
+        "settings": EnsembleSettings.of(registry, service.ensemble),
         "device": device.name,
         "checkpoint_seconds": checkpoint_seconds,
         "withdrawn_through": through,

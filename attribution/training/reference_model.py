@@ -95,7 +95,7 @@ def train_reference_model(
         LockedRegistryError: another process trains it.
     """
     service = service_status(registry, ensemble_id)
-    settings = EnsembleSettings.from_json(service.ensemble.settings)
+    settings = EnsembleSettings.of(registry, service.ensemble, training=True)
     if _needs_a_label(settings):
         raise UsageError(_no_classes(ensemble_id, settings))
     registry.check_writable()
@@ -165,7 +165,7 @@ def open_reference_model(registry: Registry, ensemble_id: str) -> ReferenceModel
         InputError: its manifest cannot be understood.
         IntegrityError: its files differ from the recorded ones, or from the ensemble's settings.
     """
-    settings = EnsembleSettings.from_json(service_status(registry, ensemble_id).ensemble.settings)
+    settings = EnsembleSettings.of(registry, service_status(registry, ensemble_id).ensemble)
     if _needs_a_label(settings):
         raise MissingPartError(_no_classes(ensemble_id, settings))
     found = usable_reference(registry, ensemble_id)

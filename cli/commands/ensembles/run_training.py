@@ -29,7 +29,7 @@ def run_training(
     # Held from the start: a second process is refused before it reads works.
     with training_alone(registry, ensemble_id), progress_bars() as progress:
         service = service_status(registry, ensemble_id)
-        encoding, settings = service.encoding, EnsembleSettings.from_json(service.ensemble.settings)
+        encoding, settings = service.encoding, EnsembleSettings.of(registry, service.ensemble, training=True)
         present = {state.member.index for state in service.states}
         missing = set(plan_retraining(registry, ensemble_id).generations) if again else set(range(encoding.n)) - present
         reading = progress.add_task("reading works", total=None)

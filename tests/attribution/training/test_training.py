@@ -188,6 +188,29 @@ def test_a_run_of_no_member_has_the_common_draws(tmp_path: Path) -> None:
     assert not any(torch.equal(apart, trained(index, common=False)) for index in range(N))
 
 
+@pytest.mark.parametrize("passes", [2, 3, 4])
+def test_a_step_in_several_passes_is_the_step(tmp_path: Path, passes: int) -> None:
+    """Gradients of the parts add up to those of the batch, also of unequal parts."""
+    works = open_training_set(task_in(tmp_path).home.training("e" * 12))
+
+    def trained(accumulation: int) -> torch.Tensor:
+        training = replace(SETTINGS.training, accumulation=accumulation)
+        run = TrainingRun(replace(SETTINGS, training=training), works, np.arange(WORKS), 1, "cpu")
+        run.advance()
+        return torch.cat([value.grad.flatten() for value in run.member.parameters() if value.grad is not None])
+
+    torch.testing.assert_close(trained(passes), trained(1), rtol=1e-3, atol=1e-6)
+
+
+def test_passes_are_at_most_the_works_of_a_step() -> None:
+    """The default is not written, so that earlier ids stay."""
+    assert "accumulation" not in TrainingSettings().to_json()
+    assert TrainingSettings(accumulation=2).to_json()["accumulation"] == 2
+    for wrong in (0, 17, 1.5):
+        with pytest.raises(UsageError, match=r"passes|whole numbers"):
+            TrainingSettings(accumulation=wrong)  # type: ignore[arg-type]  # as read from outside
+
+
 def test_diverging_member_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A loss that is no number ends training with advice, and leaves no member behind."""
     task = task_in(tmp_path)
