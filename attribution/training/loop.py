@@ -109,9 +109,10 @@ class TrainingRun:
         x_t = signal.sqrt() * self.clean[drawn.rows] + (1.0 - signal).sqrt() * drawn.noise
         predicted = self.member(x_t, drawn.t, self._condition(drawn))
         error = (predicted - drawn.noise).square().mean(dim=(1, 2, 3))
-        loss: Tensor = (error * loss_weight(signal.flatten(), self.training.snr_cap)).mean() * share
+        loss = (error * loss_weight(signal.flatten(), self.training.snr_cap)).mean() * share
         loss.backward()
-        return loss.detach()
+        value: Tensor = loss.detach()
+        return value
 
     def _condition(self, drawn: Draw) -> Condition | None:
         """The drawn works' conditions; if dropped, the empty one, the table's last row."""
