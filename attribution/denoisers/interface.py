@@ -2,9 +2,9 @@
 
 A kind is a frozen dataclass: its fields are the ``network`` of an ensemble's recipe, stored as JSON
 and hashed into the ensemble's id; the rest of the code knows its methods alone.
-:class:`attribution.denoisers.pixels.PixelUNet` is the default. A further kind, for example latent
-diffusion with LoRA adapters, is one more subclass of :class:`DenoiserKind` and one more line in
-:data:`attribution.ensemble.recipe.KINDS`.
+:class:`attribution.denoisers.pixels.PixelUNet` is the default,
+:class:`attribution.denoisers.text_to_image.kind.Adapters` the second. A further kind is one more
+subclass of :class:`DenoiserKind` and one more line in :data:`attribution.ensemble.recipe.KINDS`.
 
 Tensors have the shape [batch, channel, height, width] throughout. ``images`` are float32 in
 [-1, 1]; ``x`` is in the kind's own space, which for pixels is the same.

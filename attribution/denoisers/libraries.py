@@ -4,7 +4,7 @@ The models of diffusers import transformers and peft where these are installed, 
 imports torchvision. torchvision fails to import beside a torch of another build, unless its missing
 operators are declared first (:mod:`attribution.metrics.torchvision_models`). Every import of these
 libraries therefore goes through this module. Each function returns the library's own module, which
-loads its classes when they are named.
+loads its classes when they are named. The libraries draw no progress bars and log errors alone.
 
 >>> network = diffusers().UNet2DModel
 """
@@ -12,6 +12,7 @@ loads its classes when they are named.
 from __future__ import annotations
 
 import importlib
+from functools import lru_cache
 from types import ModuleType
 
 from attribution.metrics.torchvision_models import declare_missing_operators
@@ -20,7 +21,7 @@ from registry.errors import MissingPartError
 
 def diffusers() -> ModuleType:
     """The package diffusers."""
-    return _library("diffusers")
+    return _quiet("diffusers")
 
 
 def transformers() -> ModuleType:
@@ -29,7 +30,7 @@ def transformers() -> ModuleType:
     Raises:
         MissingPartError: it is not installed.
     """
-    return _library("transformers")
+    return _quiet("transformers")
 
 
 def peft() -> ModuleType:
@@ -39,6 +40,14 @@ def peft() -> ModuleType:
         MissingPartError: it is not installed.
     """
     return _library("peft")
+
+
+@lru_cache
+def _quiet(name: str) -> ModuleType:
+    found, logs = _library(name), importlib.import_module(f"{name}.utils.logging")
+    logs.set_verbosity_error()
+    logs.disable_progress_bar()
+    return found
 
 
 def _library(name: str) -> ModuleType:

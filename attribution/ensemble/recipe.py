@@ -15,6 +15,7 @@ from attribution.denoisers.interface import DenoiserKind, Prompt
 from attribution.denoisers.pixels import PixelUNet
 from attribution.denoisers.schedule import Betas, check_schedule
 from attribution.denoisers.space import Condition
+from attribution.denoisers.text_to_image.kind import Adapters
 from attribution.images import ImageSettings
 from registry.errors import InputError, UsageError
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from registry.storage.database import Registry
     from registry.storage.tables import Ensemble
 
-KINDS: dict[str, type[DenoiserKind]] = {PixelUNet.name: PixelUNet}
+KINDS: dict[str, type[DenoiserKind]] = {PixelUNet.name: PixelUNet, Adapters.name: Adapters}
 """The kinds of denoiser that a recipe may name."""
 DEFAULT_KIND = PixelUNet.name
 """The kind of a recipe that names none. It is never written, so older recipes keep their ids."""

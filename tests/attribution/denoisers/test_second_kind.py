@@ -125,7 +125,7 @@ def test_the_recipe_names_its_kind(latent_world: LatentWorld) -> None:
     document = settings.to_json()
     assert document["kind"] == "toy latents"
     assert EnsembleSettings.from_json(document) == settings
-    with pytest.raises(InputError, match="'toy sounds', expected one of pixels"):
+    with pytest.raises(InputError, match="'toy sounds', expected one of adapters, pixels"):
         EnsembleSettings.from_json({**document, "kind": "toy sounds"})
     with pytest.raises(InputError, match="fields"):
         EnsembleSettings.from_json({**EnsembleSettings().to_json(), "kind": "pixels"})

@@ -1,0 +1,288 @@
+"""The kind ``adapters``: a member is a LoRA adapter on a frozen text-to-image base.
+
+The base is any that :mod:`registry.bases` reads: the UNet of Stable Diffusion 1 and 2 or of SDXL,
+or of a smaller one of their form. Members work in the latents of its autoencoder, read its embedded
+texts, and predict eps; a base that predicts v is converted here.
+
+A member's file is a LoRA file of diffusers: ``pipeline.load_lora_weights(folder)`` opens it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
+
+import torch
+from jaxtyping import Float
+from safetensors.torch import save_file
+from torch import Tensor
+
+from attribution.denoisers.ensemble import Ensemble
+from attribution.denoisers.interface import DenoiserKind, Member, Prompt, Shape
+from attribution.denoisers.libraries import diffusers
+from attribution.denoisers.schedule import Betas, SamplingDefaults, alpha_bars, check_schedule
+from attribution.denoisers.text_to_image.base import BaseFiles, open_autoencoder, open_texts, open_unet
+from attribution.denoisers.text_to_image.condition import TextCondition, text_condition
+from attribution.denoisers.text_to_image.evaluations import Predictor
+from attribution.denoisers.text_to_image.lora import ENDINGS, Layer, Target, layers_of
+from attribution.denoisers.text_to_image.members import AdapterMember, SharedBaseEnsemble
+from registry.bases.records import base_by_id
+from registry.errors import MissingPartError, UsageError
+from registry.members.manifest import CONFIG_NAME, WEIGHTS_NAME
+
+if TYPE_CHECKING:
+    from attribution.denoisers.schedule import NoiseSchedule
+    from attribution.images import ImageSettings
+    from registry.bases.facts import BaseFacts
+    from registry.storage.database import Registry
+
+LARGEST_RANK = 1024
+EVALUATIONS_ON_CPU = 16
+"""Evaluations in one call of the UNet on a CPU."""
+ACTIVATIONS_ON_GPU = 8 * 2**30
+"""Bytes of activations that one call of the UNet may take on a GPU."""
+
+
+@dataclass(frozen=True)
+class Adapters(DenoiserKind):
+    """LoRA adapters on one base. :meth:`on` fills in what the base determines.
+
+    Raises:
+        UsageError: a value is outside its range.
+    """
+
+    name: ClassVar[str] = "adapters"
+    latent: ClassVar[bool] = True
+    open_labels: ClassVar[bool] = True
+
+    base: str
+    """SHA-256 of the base, over its components."""
+    size: int
+    """Side of the square images, in pixels."""
+    latent_channels: int
+    latent_size: int
+    """Side of the latents."""
+    latent_scale: float
+    latent_shift: float
+    tiny_autoencoder: bool
+    sdxl: bool
+    prediction: Literal["epsilon", "v_prediction"]
+    """What the base predicts."""
+    train_steps: int
+    beta_start: float
+    beta_end: float
+    beta_schedule: Betas
+    rank: int = 16
+    alpha: float = 16.0
+    """The adapter's part is scaled by alpha / rank."""
+    target: Target = "attention"
+    caption_dropout: float = 0.1
+    """Share of training rows without their caption, so that guidance has something to lead from."""
+    files: BaseFiles | None = field(default=None, compare=False, repr=False)
+    """Where the base lies here: no part of the recipe."""
+
+    def __post_init__(self) -> None:
+        check_schedule(self)
+        whole = (self.size, self.latent_channels, self.latent_size, self.train_steps, self.rank)
+        if any(type(number) is not int or number < 1 for number in whole) or self.rank > LARGEST_RANK:
+            raise UsageError(
+                f"sizes and rank must be whole numbers from 1, the rank at most {LARGEST_RANK}; got {whole}"
+            )
+        if self.target not in get_args(Target):
+            raise UsageError(f"got the target {self.target!r}: choose {' or '.join(get_args(Target))}")
+        if self.prediction not in ("epsilon", "v_prediction"):
+            raise UsageError(f"got the prediction type {self.prediction!r}, expected epsilon or v_prediction")
+        if self.size % self.latent_size:
+            raise UsageError(f"images of {self.size} pixels do not divide into {self.latent_size} latents a side")
+        if not 0.0 < self.alpha <= 16 * LARGEST_RANK or not 0.0 <= self.caption_dropout < 1.0:
+            raise UsageError(
+                f"alpha {self.alpha} and caption dropout {self.caption_dropout}: expected alpha above 0 and dropout from 0 to "
+                "below 1"
+            )
+        if not 0.0 < abs(self.latent_scale) < 1e6:
+            raise UsageError(f"a scale of latents of {self.latent_scale}: expected a number other than 0")
+
+    @classmethod
+    def on(
+        cls,
+        facts: BaseFacts,
+        folder: Path,
+        *,
+        rank: int = 16,
+        alpha: float | None = None,
+        target: Target = "attention",
+        caption_dropout: float = 0.1,
+    ) -> Self:
+        """Adapters on a base, by its facts and where it lies; ``alpha`` None: the rank.
+
+        Raises:
+            UsageError: a value is outside its range, or the base makes no square images.
+        """
+        height, width = facts.image_size
+        if height != width:
+            raise UsageError(f"the base makes images of {width} x {height} pixels: expected a square")
+        autoencoder = {component.name: component.class_name for component in facts.components}["vae"]
+        return cls(
+            base=facts.id,
+            size=height,
+            latent_channels=facts.latents.channels,
+            latent_size=facts.latents.height,
+            latent_scale=facts.latents.scale,
+            latent_shift=facts.latents.shift,
+            tiny_autoencoder=autoencoder == "AutoencoderTiny",
+            sdxl=facts.family == "sdxl",
+            prediction=facts.prediction,
+            train_steps=facts.schedule.steps,
+            beta_start=facts.schedule.beta_start,
+            beta_end=facts.schedule.beta_end,
+            beta_schedule=facts.schedule.betas,
+            rank=rank,
+            alpha=float(rank if alpha is None else alpha),
+            target=target,
+            caption_dropout=caption_dropout,
+            files=BaseFiles(facts.id, folder, facts.variant, facts.family == "sdxl"),
+        )
+
+    def located(self, registry: Registry, *, training: bool = False) -> Self:
+        with registry.connection() as connection:
+            record = base_by_id(connection, self.base)
+        files = BaseFiles(self.base, record.folder, record.facts.variant, self.sdxl, (registry.home, record))
+        files.verify(every=training)
+        return replace(self, files=files)
+
+    def to_json(self) -> dict[str, Any]:
+        document = asdict(replace(self, files=None))
+        del document["files"]
+        return document
+
+    def check(self, image: ImageSettings, classes: Sequence[str], schedule: NoiseSchedule) -> None:
+        if (image.size, image.channels) != (self.size, 3):
+            raise UsageError(
+                f"images of {image.size} px and {image.channels} channels do not fit a base for colour images of "
+                f"{self.size} px"
+            )
+        if classes:
+            raise UsageError("a text-to-image base reads captions, and knows no classes: leave the classes out")
+        names = ("train_steps", "beta_start", "beta_end", "beta_schedule")
+        for name in names:
+            if getattr(schedule, name) != getattr(self, name):
+                raise UsageError(
+                    f"the recipe trains under {name} {getattr(schedule, name)}, the base under {getattr(self, name)}: "
+                    "use the base's"
+                )
+
+    @property
+    def shape(self) -> Shape:
+        return self.latent_channels, self.latent_size, self.latent_size
+
+    @property
+    def dropout(self) -> float:
+        return self.caption_dropout
+
+    @property
+    def sampling(self) -> SamplingDefaults:
+        return SamplingDefaults("ddim", 30, "leading", 1, 7.5)
+
+    @property
+    def scale(self) -> float:
+        """Factor on what an adapter adds."""
+        return self.alpha / self.rank
+
+    def encode(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch channel height width"]:
+        """The mean of the autoencoder's posterior, scaled."""
+        return open_autoencoder(self._files(), _name(images.device), *self._latents()).encode(images)
+
+    def decode(self, x: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch 3 height width"]:
+        return open_autoencoder(self._files(), _name(x.device), *self._latents()).decode(x)
+
+    def _latents(self) -> tuple[bool, int, float, float]:
+        return self.tiny_autoencoder, self.size // self.latent_size, self.latent_scale, self.latent_shift
+
+    def condition(self, prompts: Sequence[Prompt], classes: Sequence[str]) -> TextCondition:
+        """The embedded texts. The end of a text that is longer than the base reads is cut."""
+        if classes:
+            raise UsageError("a text-to-image base reads captions, and knows no classes: leave the classes out")
+        return text_condition(open_texts(self._files()), prompts)
+
+    def complete(self, condition: TextCondition | None, x: Float[Tensor, "batch ..."]) -> TextCondition:
+        """The condition itself, or the empty one for every row of x."""
+        if condition is not None:
+            return condition
+        return self.condition([Prompt()] * len(x), ()).to(_name(x.device))
+
+    def config(self) -> dict[str, Any]:
+        return {"kind": self.name, "base": self.base, "rank": self.rank, "alpha": self.alpha, "target": self.target}
+
+    def new_member(self, seed: int) -> AdapterMember:
+        return AdapterMember.starting(self, seed)
+
+    def save_member(self, member: Member, folder: Path) -> None:
+        """Write config.json, and A and B as a LoRA file of diffusers."""
+        if not isinstance(member, AdapterMember):
+            raise UsageError(f"a {type(member).__name__} is no member of the kind {self.name!r}")
+        (folder / CONFIG_NAME).write_text(json.dumps(self.config(), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        described = {
+            "unet.r": self.rank,
+            "unet.lora_alpha": self.alpha,
+            "unet.target_modules": list(ENDINGS[self.target]),
+            "unet.lora_dropout": 0.0,
+            "unet.bias": "none",
+        }
+        metadata = {"format": "pt", "lora_adapter_metadata": json.dumps(described, indent=2, sort_keys=True)}
+        tensors = {name: value.cpu().contiguous() for name, value in member.state().items()}
+        save_file(tensors, folder / WEIGHTS_NAME, metadata)
+
+    def open_members(self, folders: Sequence[Path], device: str) -> Ensemble:
+        return SharedBaseEnsemble([self.load_member(folder).to(device) for folder in folders], self)
+
+    def open_base(self, device: str) -> Ensemble:
+        return SharedBaseEnsemble([self.new_member(0).to(device).eval().requires_grad_(False)], self)
+
+    def layout(self) -> Mapping[str, Layer]:
+        """The adapted modules of the base's UNet, without weights."""
+        return _layout(self._files(), self.target)
+
+    def predictor(self, device: torch.device) -> Predictor:
+        """The base's UNet on a device, with what this kind makes of its output."""
+        unet = open_unet(self._files(), _name(device))
+        ids = [self.size, self.size, 0, 0, self.size, self.size]
+        return Predictor(
+            unet=unet,
+            target=self.target,
+            alpha_bar=_signal(self, _name(device)),
+            predicts_v=self.prediction == "v_prediction",
+            time_ids=torch.tensor(ids, dtype=torch.float32, device=device) if self.sdxl else None,
+            at_once=EVALUATIONS_ON_CPU if device.type == "cpu" else self._fitting(unet.width),
+        )
+
+    def _fitting(self, width: int) -> int:
+        """Evaluations that fit: about forty activations of the first block's size are held each."""
+        return max(2, ACTIVATIONS_ON_GPU // (40 * 2 * width * self.latent_size**2))
+
+    def _files(self) -> BaseFiles:
+        if self.files is None:
+            raise MissingPartError(
+                f"the base {self.base[:12]} is not at hand: run `creditline base add FOLDER` with its folder"
+            )
+        return self.files
+
+
+def _name(device: torch.device) -> str:
+    return "cpu" if device.type == "cpu" else str(device)
+
+
+@lru_cache(maxsize=4)
+def _layout(files: BaseFiles, target: Target) -> Mapping[str, Layer]:
+    network = diffusers().UNet2DConditionModel
+    config = files.readable("unet", lambda folder: network.load_config(folder, local_files_only=True))
+    with torch.device("meta"):
+        return layers_of(network.from_config(config), target)
+
+
+@lru_cache(maxsize=8)
+def _signal(kind: Adapters, device: str) -> Float[Tensor, " timestep"]:
+    return torch.from_numpy(alpha_bars(kind)).to(device)
