@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from registry.bases.files import BaseFolder
 from registry.errors import InputError
+from registry.licences import read_licence
 from registry.messages import plain_reason
 from registry.text import stated_text
 
@@ -19,7 +20,10 @@ def licence_of_card(folder: BaseFolder) -> tuple[str | None, str | None]:
     if not folder.has(CARD):
         return None, None
     try:
-        return _stated(_front_matter(folder.read(CARD, _LARGEST))), None
+        licence = _stated(_front_matter(folder.read(CARD, _LARGEST)))
+        if licence is not None:
+            read_licence(licence)  # refuses one that is too long
+        return licence, None
     except InputError as error:
         return None, f"the licence in {CARD} is not read: {error}"
 

@@ -31,12 +31,24 @@ _CONVERT = (
     "safetensors; or download the files that end in .safetensors"
 )
 
-Progress = Callable[[int], object]
-"""Called with a number of bytes that were read."""
+Progress = Callable[[int, int], object]
+"""Called with the number of bytes that were hashed, and the number in all."""
 
 
-def nothing_read(_: int) -> None:
+def no_progress(_done: int, _total: int) -> None:
     """Default: no progress callback."""
+
+
+def counting(total: int, on_progress: Progress) -> Callable[[int], object]:
+    """A function that takes the bytes of one block after another and reports their sum."""
+    done = 0
+
+    def on_read(count: int) -> None:
+        nonlocal done
+        done += count
+        on_progress(done, total)
+
+    return on_read
 
 
 @dataclass(frozen=True)
@@ -140,8 +152,8 @@ class BaseFolder:
         found = self.file(name).stat()
         return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
 
-    def sha256(self, name: str, on_read: Progress = nothing_read) -> tuple[int, str]:
-        """Size and SHA-256 (hex) of a file.
+    def sha256(self, name: str, on_read: Callable[[int], object]) -> tuple[int, str]:
+        """Size and SHA-256 (hex) of a file; ``on_read`` gets the bytes of each block.
 
         Raises:
             InputError: as :meth:`file`, or it cannot be read.

@@ -9,7 +9,7 @@ refused at once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,16 @@ from registry.bases.architecture import read_architecture
 from registry.bases.card import licence_of_card
 from registry.bases.documents import Config
 from registry.bases.facts import BaseFacts, Component, ComponentFile
-from registry.bases.files import BaseFolder, Progress, WeightFiles, nothing_read, pickled, variants_of, weight_files
+from registry.bases.files import (
+    BaseFolder,
+    Progress,
+    WeightFiles,
+    counting,
+    no_progress,
+    pickled,
+    variants_of,
+    weight_files,
+)
 from registry.bases.support import WEIGHT_NAMES, Supported, supported_pipeline
 from registry.bases.weights import Tensors, check_shapes, read_tensors
 from registry.errors import InputError
@@ -46,14 +55,14 @@ class BaseReading:
     """By file, its size and times before it was hashed."""
 
 
-def read_base(path: Path, *, variant: str | None = None, on_read: Progress = nothing_read) -> BaseReading:
+def read_base(path: Path, *, variant: str | None = None, on_progress: Progress = no_progress) -> BaseReading:
     """Read and hash a base.
 
     Args:
         path: a folder in diffusers' format.
         variant: of the weight files, such as ``fp16``; None: files without a variant if every part
             has them, else the variant that the folder has.
-        on_read: gets the number of bytes hashed, as they are.
+        on_progress: gets the number of bytes that were hashed, and the number in all.
 
     Raises:
         InputError: the folder is incomplete, malformed, hostile or not supported.
@@ -73,6 +82,7 @@ def read_base(path: Path, *, variant: str | None = None, on_read: Progress = not
     beside = pickled(folder, weights)
     files = {"pipeline": [INDEX]} | {part: _files_of(folder, part, weights.get(part)) for part in supported.classes}
     times = {name: folder.times(name) for names in files.values() for name in names}
+    on_read = counting(sum(size for size, *_ in times.values()), on_progress)
     components = [
         Component("pipeline", supported.pipeline, _hashed(folder, files["pipeline"], on_read), 0),
         *(
@@ -156,5 +166,5 @@ def _files_of(folder: BaseFolder, part: str, weights: WeightFiles | None) -> lis
     return files
 
 
-def _hashed(folder: BaseFolder, names: list[str], on_read: Progress) -> tuple[ComponentFile, ...]:
+def _hashed(folder: BaseFolder, names: list[str], on_read: Callable[[int], object]) -> tuple[ComponentFile, ...]:
     return tuple(ComponentFile(name, *folder.sha256(name, on_read)) for name in sorted(names))

@@ -18,6 +18,7 @@ from registry.bases.records import BaseRecord, base_by_id
 from registry.bases.verification import keep_times
 from registry.errors import InputError, NotFoundError, UsageError
 from registry.event_log.events import Change, changing
+from registry.licences import read_licence
 from registry.rightsholders.names import licence_ids
 from registry.storage.database import Registry
 from registry.storage.tables import BaseComponent, BaseDetails, BaseModel
@@ -72,6 +73,9 @@ def add_base(
     with changing(registry, now) as change:
         new = not change.has("base_model", facts.id)
         former = None if new else base_by_id(change.connection, facts.id)
+        check_stated(change.connection, stated)
+        stated_text(name, "name of the folder")
+        stated_text(str(reading.folder), "path of the folder")
         details = _details(change.connection, reading, stated, former, name=name, source=source)
         changed = tuple(key for key, value in details.items() if former is not None and value != _known(former)[key])
         if new:
@@ -87,6 +91,22 @@ def add_base(
     return Added(found, new, changed)
 
 
+def check_stated(connection: duckdb.DuckDBPyConnection, stated: Stated) -> None:
+    """Check what a command says before a base of gigabytes is hashed.
+
+    Raises:
+        InputError: a text is too long or has control characters.
+        NotFoundError: no data set has the stated name.
+    """
+    for what, text in (("name", stated.name), ("licence", stated.licence), ("source", stated.source)):
+        stated_text(text, what)
+    if stated.licence is not None:
+        read_licence(stated.licence)
+    if stated.name is not None and len(stated.name) > LONGEST_NAME:
+        raise InputError(f"the name of the base has {len(stated.name):,} characters, at most {LONGEST_NAME} are taken")
+    _data_set(connection, stated_text(stated.trained_on, "data set"))
+
+
 def _details(
     connection: duckdb.DuckDBPyConnection,
     reading: BaseReading,
@@ -97,9 +117,7 @@ def _details(
     source: str | None,
 ) -> dict[str, str | None]:
     """The details that count from now on."""
-    chosen = stated_text(stated.name, "name") or (former.name if former else stated_text(name, "name")) or name
-    if len(chosen) > LONGEST_NAME:
-        raise InputError(f"the name of the base has {len(chosen):,} characters, at most {LONGEST_NAME} are taken")
+    chosen = stated_text(stated.name, "name") or (former.name if former else name[:LONGEST_NAME])
     others = connection.execute(
         "SELECT base_id FROM base WHERE name = ? AND base_id <> ?", [chosen, reading.facts.id]
     ).fetchall()

@@ -7,12 +7,12 @@ A file is hashed unless its size, times and place on disk are those of its last 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from registry.bases.facts import ComponentFile
-from registry.bases.files import BaseFolder, Progress, nothing_read
+from registry.bases.files import BaseFolder, Progress, counting, no_progress
 from registry.bases.records import BaseRecord
 from registry.errors import InputError, IntegrityError
 from registry.home import Home, write_bytes_atomically
@@ -21,14 +21,14 @@ from registry.ids import canonical_json
 _LARGEST = 2**22
 
 
-def verify_base(home: Home, base: BaseRecord, *, every: bool = False, on_read: Progress = nothing_read) -> None:
+def verify_base(home: Home, base: BaseRecord, *, every: bool = False, on_progress: Progress = no_progress) -> None:
     """Compare the files of a base with their hashes.
 
     Args:
         home: where the times of earlier checks are kept.
         base: the record.
         every: hash all files, also those that have not been touched since.
-        on_read: gets the number of bytes hashed, as they are.
+        on_progress: gets the number of bytes that were hashed, and the number in all.
 
     Raises:
         IntegrityError: a file was changed or is missing; the message names it.
@@ -43,6 +43,7 @@ def verify_base(home: Home, base: BaseRecord, *, every: bool = False, on_read: P
         ) from error
     known = {} if every else _known_times(home, base)
     times: dict[str, list[int]] = {}
+    on_read = counting(base.facts.size, on_progress)
     for file in base.facts.files():
         try:
             found = folder.times(file.path)
@@ -73,7 +74,7 @@ def _known_times(home: Home, base: BaseRecord) -> dict[str, list[int]]:
         return {}  # the file only saves time
 
 
-def _compare(folder: BaseFolder, file: ComponentFile, on_read: Progress) -> None:
+def _compare(folder: BaseFolder, file: ComponentFile, on_read: Callable[[int], object]) -> None:
     size = folder.file(file.path).stat().st_size
     if size != file.size:
         raise InputError(f"{file.path} has {size:,} bytes, expected {file.size:,}: it was changed")

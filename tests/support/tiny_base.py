@@ -9,11 +9,16 @@ added conditions. A folder has under 2 MB and is a function of its arguments.
 
 from __future__ import annotations
 
+import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from attribution.metrics.torchvision_models import declare_missing_operators
+import pytest
+
+from attribution.denoisers.libraries import diffusers, transformers
+from tests.support.made_once import made_once
 
 WORDS = ("a", "cat", "dog", "face", "flower", "house", "in", "of", "by", "red", "blue", "style", "sun", "the", "tree")
 """Words of one token each. Every other text is read byte by byte."""
@@ -54,10 +59,7 @@ def save_tiny_base(folder: Path, base: TinyBase | None = None) -> Path:
 
 
 def _pipeline(made: TinyBase) -> Any:  # noqa: ANN401  # a diffusers pipeline
-    declare_missing_operators()  # diffusers imports torchvision
-    from diffusers import PNDMScheduler, StableDiffusionPipeline, StableDiffusionXLPipeline
-
-    scheduler = PNDMScheduler(
+    scheduler = diffusers().PNDMScheduler(
         beta_start=0.00085,
         beta_end=0.012,
         beta_schedule=made.schedule,
@@ -75,13 +77,11 @@ def _pipeline(made: TinyBase) -> Any:  # noqa: ANN401  # a diffusers pipeline
     }
     if made.sdxl:
         second = {"text_encoder_2": _text_encoder(made, width=16), "tokenizer_2": tiny_tokenizer(made.tokens)}
-        return StableDiffusionXLPipeline(**shared, **second)
-    return StableDiffusionPipeline(**shared, safety_checker=None, requires_safety_checker=False)
+        return diffusers().StableDiffusionXLPipeline(**shared, **second)
+    return diffusers().StableDiffusionPipeline(**shared, safety_checker=None, requires_safety_checker=False)
 
 
 def _unet(made: TinyBase) -> Any:  # noqa: ANN401  # a diffusers model
-    from diffusers import UNet2DConditionModel
-
     added: dict[str, Any] = {"cross_attention_dim": 32, "attention_head_dim": 2}
     if made.sdxl:
         added = {
@@ -92,7 +92,7 @@ def _unet(made: TinyBase) -> Any:  # noqa: ANN401  # a diffusers model
             "addition_time_embed_dim": 8,
             "projection_class_embeddings_input_dim": 6 * 8 + 16,  # six numbers about the size, and the pooled text
         }
-    return UNet2DConditionModel(
+    return diffusers().UNet2DConditionModel(
         sample_size=made.size // 4,
         in_channels=4,
         out_channels=4,
@@ -106,17 +106,15 @@ def _unet(made: TinyBase) -> Any:  # noqa: ANN401  # a diffusers model
 
 
 def _autoencoder(made: TinyBase) -> Any:  # noqa: ANN401  # a diffusers model
-    from diffusers import AutoencoderKL, AutoencoderTiny
-
     if made.autoencoder == "tiny":
         widths = (8, 8, 8)
-        return AutoencoderTiny(
+        return diffusers().AutoencoderTiny(
             encoder_block_out_channels=widths,
             decoder_block_out_channels=widths,
             num_encoder_blocks=(1, 1, 1),
             num_decoder_blocks=(1, 1, 1),
         )
-    return AutoencoderKL(
+    return diffusers().AutoencoderKL(
         sample_size=made.size,
         latent_channels=4,
         block_out_channels=(8, 8, 16),
@@ -129,10 +127,8 @@ def _autoencoder(made: TinyBase) -> Any:  # noqa: ANN401  # a diffusers model
 
 
 def _text_encoder(made: TinyBase, width: int) -> Any:  # noqa: ANN401  # a transformers model
-    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
-
     tokenizer = tiny_tokenizer(made.tokens)
-    config = CLIPTextConfig(
+    config = transformers().CLIPTextConfig(
         vocab_size=len(tokenizer),
         hidden_size=width,
         intermediate_size=2 * width,
@@ -145,14 +141,13 @@ def _text_encoder(made: TinyBase, width: int) -> Any:  # noqa: ANN401  # a trans
         pad_token_id=tokenizer.pad_token_id,
     )
     with_projection = made.sdxl and width == 16
-    return CLIPTextModelWithProjection(config) if with_projection else CLIPTextModel(config)
+    library = transformers()
+    return library.CLIPTextModelWithProjection(config) if with_projection else library.CLIPTextModel(config)
 
 
 def tiny_tokenizer(tokens: int = 16) -> Any:  # noqa: ANN401  # a transformers tokenizer
     """CLIP's tokenizer with a made-up vocabulary: every byte, and :data:`WORDS`."""
-    declare_missing_operators()  # transformers imports torchvision
     from tokenizers.pre_tokenizers import ByteLevel
-    from transformers import CLIPTokenizer
 
     alphabet = sorted(ByteLevel.alphabet())
     pieces = [*alphabet, *(f"{letter}</w>" for letter in alphabet)]
@@ -166,4 +161,42 @@ def tiny_tokenizer(tokens: int = 16) -> Any:  # noqa: ANN401  # a transformers t
     vocabulary = {piece: number for number, piece in enumerate(dict.fromkeys(pieces))}
     for special in ("<|startoftext|>", "<|endoftext|>"):
         vocabulary[special] = len(vocabulary)
-    return CLIPTokenizer(vocab=vocabulary, merges=list(dict.fromkeys(merges)), model_max_length=tokens)
+    return transformers().CLIPTokenizer(vocab=vocabulary, merges=list(dict.fromkeys(merges)), model_max_length=tokens)
+
+
+KINDS = {
+    "sd": TinyBase(),
+    "v": TinyBase(prediction="v_prediction", autoencoder="tiny", tokens=24, schedule="linear"),
+    "sdxl": TinyBase(sdxl=True),
+    "fp16": TinyBase(variant="fp16"),
+    "shards": TinyBase(shard_size="200KB"),
+    "sample": TinyBase(prediction="sample"),
+}
+"""Pipelines of every kind that tests of bases read, by name of their folders."""
+
+
+def tiny_bases(factory: pytest.TempPathFactory) -> Path:
+    """A folder with a pipeline of each of :data:`KINDS`, made once, for reading."""
+
+    def make(folder: Path) -> None:
+        for name, base in KINDS.items():
+            save_tiny_base(folder / name, base)
+
+    return made_once(factory, "tiny-bases", make)[0]
+
+
+def in_hub_cache(folder: Path, cache: Path, name: str, commit: str) -> Path:
+    """Lay a folder out as the hub's cache does; returns the snapshot."""
+    repository = cache / f"models--{name.replace('/', '--')}"
+    snapshot = repository / "snapshots" / commit
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            blob = repository / "blobs" / hashlib.sha256(path.read_bytes()).hexdigest()
+            blob.parent.mkdir(parents=True, exist_ok=True)
+            blob.write_bytes(path.read_bytes())
+            link = snapshot / path.relative_to(folder)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(os.path.relpath(blob, link.parent))
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(commit, encoding="utf-8")
+    return snapshot

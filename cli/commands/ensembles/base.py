@@ -13,8 +13,13 @@ from cli.output import echo, narrate, print_fields, print_json, print_table, pro
 from registry.home import DEFAULT_HOME
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from registry.bases.reading import BaseReading
     from registry.bases.records import BaseRecord
+
+_LARGE = 10**8
+"""Bytes of a base that take long enough to show progress."""
 
 base = typer.Typer(
     no_args_is_help=True,
@@ -91,15 +96,17 @@ def add(
         creditline base add my-base --trained-on house-photographs
     """
     from registry.bases.hub import find_folder
-    from registry.bases.recording import Stated, add_base
+    from registry.bases.recording import Stated, add_base, check_stated
     from registry.ingest.dry_run import scratch_copy
 
     registry = open_registry(home)
     if not dry_run:
         registry.check_writable()
+    stated = Stated(name, licence, source, trained_on)
+    with registry.connection() as connection:
+        check_stated(connection, stated)
     found = find_folder(folder)
     reading = _read(found.folder, variant)
-    stated = Stated(name, licence, source, trained_on)
     if dry_run:
         with scratch_copy(registry) as copy:
             added = add_base(copy, reading, stated, now(), name=found.name, source=found.source)
@@ -192,14 +199,17 @@ def show(name: BaseArgument, home: HomeOption = DEFAULT_HOME, as_json: JsonOptio
     narrate(training_of(found))
 
 
-def _read(folder: object, variant: str | None) -> BaseReading:
-    from pathlib import Path
-
+def _read(folder: Path, variant: str | None) -> BaseReading:
     from registry.bases.reading import read_base
 
     with progress_bars() as progress:
-        task = progress.add_task("hashing", total=None)
-        return read_base(Path(str(folder)), variant=variant, on_read=lambda count: progress.advance(task, count))
+        task = progress.add_task("MB hashed", total=None)
+
+        def advance(done: int, total: int) -> None:
+            if total >= _LARGE:
+                progress.update(task, completed=done // 10**6, total=total // 10**6)
+
+        return read_base(folder, variant=variant, on_progress=advance)
 
 
 def _narrate(base: BaseRecord, notes: tuple[str, ...]) -> None:
