@@ -257,6 +257,7 @@ class Auditor:
                 np.stack([image.reshape(-1) for _, _, image in shown]).astype(np.float32),
                 self.context.encoded.shape,
                 tuple(subject.names for subject, _, _ in shown),
+                tuple(subject.label for subject, _, _ in shown),
             ),
             self.context.choices.of(kind).parts,
             self.context.settings.shortlist,

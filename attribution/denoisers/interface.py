@@ -20,6 +20,7 @@ member folder       ``save_member``                                    ``setting
 open, import        ``load_member``, ``open_members``                  ``settings.network``
 request             ``condition``, ``sampling``                        ``settings.network``
 sampler, ablation   ``predict``, ``decode``                            ``Ensemble``
+ranking             ``encode``, ``text_features``                      ``settings.network``
 audit               ``open_base`` (a sample by the base alone)         ``settings.network``
 Jacobian            ``predict_with_tangents``, ``decode``              ``Ensemble``
 re-noising          ``encode``, ``predict``, ``decode``                ``Ensemble``
@@ -30,7 +31,8 @@ What a second kind must implement:
 
 1. ``name`` and, where they differ from pixels, ``latent`` and ``open_labels``;
 2. ``shape``, ``config``, ``new_member`` and, for latents, ``encode`` and ``decode``;
-3. ``condition``; ``dropout`` and ``sampling`` if it is sampled with guidance;
+3. ``condition``; ``dropout`` and ``sampling`` if it is sampled with guidance; ``text_features`` if
+   it reads texts;
 4. ``check``: refuse a recipe of other images, classes or noise than the fields are for;
 5. ``open_members``, if members share work: return a subclass of
    :class:`attribution.denoisers.ensemble.Ensemble` that overrides ``predict``;
@@ -47,9 +49,10 @@ Rules that hold for every kind:
 - A row's prediction depends on that row alone, and on no random state.
 - A member's start is a function of the seed alone. The caller's random state stays as it was.
 - A frozen base that members share is loaded once per process (``functools.lru_cache``), never
-  written into a member's folder, and named by its SHA-256 in a field. The field is part of the
-  recipe, and every manifest states the recipe. ``located`` finds the base, and refuses a changed
-  one.
+  written into a member's folder, and named by its SHA-256 in the field ``base``. The field is part
+  of the recipe, and every manifest states the recipe. Documents read it there
+  (:mod:`registry.outputs.base_claim`) and narrow their claims to the fine-tuning. ``located``
+  finds the base, and refuses a changed one.
 """
 
 from __future__ import annotations
@@ -61,8 +64,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float32, Int
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -202,6 +206,10 @@ class DenoiserKind(Space, ABC):
             UsageError: a prompt that this kind cannot follow.
         """
 
+    def text_features(self, texts: Sequence[str]) -> Float32[np.ndarray, "text value"] | None:  # noqa: ARG002  # for kinds with an encoder
+        """What the kind's text encoder makes of some texts, one vector each; None: it has none."""
+        return None
+
     @abstractmethod
     def config(self) -> dict[str, Any]:
         """The contents of ``config.json`` in a member's folder: how to build the network."""
@@ -215,8 +223,8 @@ class DenoiserKind(Space, ABC):
         (folder / CONFIG_NAME).write_text(json.dumps(self.config(), indent=2, sort_keys=True) + "\n", encoding="utf-8")
         save_file({name: value.contiguous() for name, value in member.state().items()}, folder / WEIGHTS_NAME)
 
-    def load_member(self, folder: Path) -> Member:
-        """Open a member's folder for inference.
+    def load_member(self, folder: Path, *, trainable: bool = False) -> Member:
+        """Open a member's folder for inference; ``trainable``: the trained part takes gradients.
 
         The network is built from the recipe, and weights are read into it by name and shape: a
         config file from outside cannot make this process build another network.
@@ -238,7 +246,7 @@ class DenoiserKind(Space, ABC):
         broken = [name for name, values in sorted(weights.items()) if not bool(torch.isfinite(values).all())]
         if broken:
             raise IntegrityError(f"weights {path} hold NaN or infinity, first in {broken[0]}: the member diverged")
-        return member.eval().requires_grad_(False)
+        return member.eval() if trainable else member.eval().requires_grad_(False)
 
     def open_members(self, folders: Sequence[Path], device: str) -> Ensemble:
         """Members that predict together, in this order.

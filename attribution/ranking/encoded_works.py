@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int64, UInt64
 
 from attribution.ensemble.serving import ServingEnsemble
-from attribution.ranking.rankers.interface import ArrayRows, PixelRows, Works
+from attribution.ranking.rankers.interface import ArrayRows, PixelRows, Texts, Works
 from attribution.ranking.rankers.scan import UnitIndex
 from attribution.training.dataset import TrainingSet
 from registry.encodings.store import load_units
@@ -107,13 +107,17 @@ def load_encoded_works(registry: Registry, ensemble: ServingEnsemble, training_s
     as_stored = len(places) == len(training_set.pixels) and bool((np.diff(places, prepend=-1) == 1).all())
     unit_of_work = assets.unit_numbers[kept]
     height, width, channels = training_set.pixels.shape[1:]
+    stored_rows = None if as_stored else places
+    encoded, names = training_set.encoded, training_set.label_names or ensemble.settings.classes
     touched = set() if len(ensemble.indices) == ensemble.encoding.n else set(withdrawn.unit_numbers.tolist())
     return EncodedWorks(
         source=Works(
-            pixels=PixelRows(training_set.pixels, None if as_stored else places),
+            pixels=PixelRows(training_set.pixels, stored_rows),
             asset_ids=assets.asset_ids[kept],
             hashes=[assets.sha256[row] for row in kept],
             folder=registry.home.training(ensemble.id),
+            latents=None if encoded is None else ArrayRows(encoded.reshape(len(encoded), -1), stored_rows),
+            texts=Texts(names, training_set.labels[places]) if names else None,
         ),
         shape=(channels, height, width),
         index=UnitIndex.of(unit_of_work, len(units.codes)),

@@ -77,6 +77,7 @@ def given_images(
         values.reshape(len(shown), math.prod(encoded.shape)),
         encoded.shape,
         tuple(frozenset({one.sha256}) for one in shown),
+        tuple(one.task.label for one in shown),
     )
     return GradedImages(images, losses, np.array([one.unit for one in shown], dtype=np.int64))
 

@@ -143,15 +143,16 @@ class GradedImages:
 
     def covered_by(self, rankers: Sequence[Ranker]) -> GradedImages:
         """The images for which all rankers have scores."""
-        names = self.images.names
+        known = list(zip(self.images.names, self.images.prompts, strict=True))
         return self.part(
-            np.array([row for row, own in enumerate(names) if all(one.covers(own) for one in rankers)], dtype=np.int64)
+            np.array([row for row, own in enumerate(known) if all(one.covers(*own) for one in rankers)], dtype=np.int64)
         )
 
     def part(self, rows: Int64[np.ndarray, " row"]) -> GradedImages:
         """Some of the images."""
         names = tuple(self.images.names[row] for row in rows)
-        images = Images(self.images.values[rows], self.images.shape, names)
+        texts = tuple(self.images.prompts[row] for row in rows)
+        images = Images(self.images.values[rows], self.images.shape, names, texts)
         return GradedImages(images, self.member_loss[rows], None if self.left_out is None else self.left_out[rows])
 
 
@@ -305,7 +306,7 @@ def graded_scores(
 
 def graded_samples(registry: Registry, ensemble: ServingEnsemble) -> GradedImages:
     """The unaltered samples of these members."""
-    values, names, losses = [], [], []
+    values, names, texts, losses = [], [], [], []
     settings = ensemble.settings.image
     with registry.session() as session:
         samples = [row for row in samples_of(session, ensemble.id) if row.members_sha256 == ensemble.members_sha256]
@@ -314,8 +315,9 @@ def graded_samples(registry: Registry, ensemble: ServingEnsemble) -> GradedImage
             predictions, image = load_sample(registry.home.sample_tensors(sample.id))
             values.append(image.reshape(-1))
             names.append(frozenset({sample.id, sample.image_sha256}))
+            texts.append(sample.label)
             losses.append(predictions.member_loss)
     shape = (settings.channels, settings.size, settings.size)
     images = np.asarray(values, dtype=np.float32).reshape(len(values), math.prod(shape))
     member_loss = np.asarray(losses, dtype=np.float64).reshape(len(values), len(ensemble.indices))
-    return GradedImages(Images(images, shape, tuple(names)), member_loss)
+    return GradedImages(Images(images, shape, tuple(names), tuple(texts)), member_loss)

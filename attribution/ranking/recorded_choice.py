@@ -19,7 +19,7 @@ from typing import Any
 
 from attribution.ensemble.serving import ServingEnsemble
 from attribution.ranking.grading import NO_GIVEN, Choices, RankerChoice, identity_of
-from attribution.ranking.rankers.catalogue import DEFAULT_RANKERS, RankerInputs, make_ranker, make_rankers
+from attribution.ranking.rankers.catalogue import RankerInputs, make_ranker, make_rankers
 from attribution.ranking.rankers.fusion import Comparison, WeightedRanker
 from attribution.ranking.rankers.interface import Ranker
 from attribution.ranking.rankers.member_lds import Gain, MemberLds
@@ -143,7 +143,16 @@ def ranker_inputs(
 ) -> RankerInputs:
     """Inputs for rankers of an ensemble's works; the reference model is opened if needed."""
     opened = partial(open_reference_model, registry, ensemble.id)
-    return RankerInputs(default_sampler(ensemble.settings), weights, scores, on_progress, opened)
+    settings = ensemble.settings
+    return RankerInputs(
+        default_sampler(settings),
+        weights,
+        scores,
+        on_progress,
+        opened,
+        settings.network,
+        settings.network.text_features if settings.label_column is not None else None,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,10 +177,10 @@ def rankers_to_use(registry: Registry, ensemble_id: str, names: Sequence[str], i
         InputError: a file that a ranker needs cannot be used.
     """
     if names or inputs.scores is not None:
-        return UsedRankers(tuple(make_rankers(names or DEFAULT_RANKERS, inputs)), None, CHOSEN_BY_NAME)
+        return UsedRankers(tuple(make_rankers(names or inputs.default, inputs)), None, CHOSEN_BY_NAME)
     kept = recorded_choice(registry, ensemble_id)
     if kept is None:
-        return UsedRankers(tuple(make_rankers(DEFAULT_RANKERS, inputs)), None)
+        return UsedRankers(tuple(make_rankers(inputs.default, inputs)), None)
     if inputs.weights is None and kept.weights is not None:
         inputs = replace(inputs, weights=Path(kept.weights))
     rankers = []

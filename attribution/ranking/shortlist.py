@@ -119,7 +119,8 @@ def _shortlists(
     for ranker in rankers:
         query = ranker.prepare(images, encoded.source)
         scanned = scan(query, encoded.source.pixels, len(images), len(ranker.scales), encoded.index, keep)
-        covers = [ranker.covers(names) for names in images.names or (frozenset(),) * len(images)]
+        names = images.names or (frozenset(),) * len(images)
+        covers = [ranker.covers(*known) for known in zip(names, images.prompts, strict=True)]
         ranked.append(_Ranked(ranker, query, scanned, covers))
     chosen, passed_over, orders = [], [], []
     for image in range(len(images)):

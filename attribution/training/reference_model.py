@@ -14,14 +14,15 @@ from __future__ import annotations
 
 import datetime
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from torch import nn
 
-from attribution.denoisers.space import Space
+from attribution.denoisers.interface import Prompt
+from attribution.denoisers.space import Condition, Space
 from attribution.ensemble.recipe import EnsembleSettings
 from attribution.process_pool import Device, run_tasks
 from attribution.sampling.schedule import SamplerSettings, schedule_of
@@ -42,12 +43,15 @@ class ReferenceModel:
     """A trained reference model, ready to be differentiated."""
 
     denoiser: nn.Module
-    """eps = f(x_t, t) under the empty condition; trained on all works."""
+    """eps = f(x_t, t, condition), trained on all works; parameters that training left fixed, such
+    as a base's, take no gradient."""
     weights_sha256: str
     schedule: SamplerSettings
     snr_cap: float
     space: Space = field(default_factory=Space)
     """The space of x_t."""
+    condition: Callable[[Sequence[str | None]], Condition | None] = lambda _texts: None
+    """The condition of a batch by its texts; None: the model is unconditional."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,11 +174,12 @@ def open_reference_model(registry: Registry, ensemble_id: str) -> ReferenceModel
         raise MissingPartError(_no_classes(ensemble_id, settings))
     found = usable_reference(registry, ensemble_id)
     return ReferenceModel(
-        settings.network.load_member(found.path),
+        settings.network.load_member(found.path, trainable=True),
         found.manifest.weights_sha256,
         schedule_of(settings.training),
         settings.training.snr_cap,
         settings.network,
+        lambda texts: settings.network.condition([Prompt(text) for text in texts], settings.classes),
     )
 
 

@@ -73,7 +73,9 @@ class Study:
         network, works = ground.material.network, ground.material.images()
         shape = (network.channels, network.size, network.size)
         spread = NoisedViews.middle if middle else NoisedViews.spread
-        self.embedding = GradientEmbedding(ReferenceModel(ground.reference.model(0), "reference", SAMPLER, 5.0), VIEWS)
+        self.embedding = GradientEmbedding(
+            ReferenceModel(ground.reference.model(0).requires_grad_(True), "reference", SAMPLER, 5.0), VIEWS
+        )
         self.embedding.recorder = LayerGradients(self.embedding.network, ends)
         self.embedding.views = spread(VIEWS, SAMPLER, 5.0, shape)
         self.factors = self.embedding.curvature_on(works)

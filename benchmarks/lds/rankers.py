@@ -126,7 +126,9 @@ def _save(path: Path, scores: dict[str, np.ndarray]) -> None:
 
 def _reference(ground: Ground) -> ReferenceModel:
     """The model of all works for gradient methods."""
-    return ReferenceModel(ground.reference.model(0), "reference", SAMPLER, ground.material.training.snr_cap)
+    return ReferenceModel(
+        ground.reference.model(0).requires_grad_(True), "reference", SAMPLER, ground.material.training.snr_cap
+    )
 
 
 def _scores(ranker: Ranker, ground: Ground, folder: Path) -> Float64[np.ndarray, "scale query work"]:

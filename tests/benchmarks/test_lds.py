@@ -203,7 +203,7 @@ def test_the_study_of_gradients_grades_the_ranker_itself(stack: Stack) -> None:
     """Its first variant has the ranker's own scores, and every other one has others."""
     ground = tiny_ground(stack)
     study = Study(ground, ends=True, middle=True)
-    ranker = Gradients(ReferenceModel(ground.reference.model(0), "reference", SAMPLER, 5.0), VIEWS)
+    ranker = Gradients(ReferenceModel(ground.reference.model(0).requires_grad_(True), "reference", SAMPLER, 5.0), VIEWS)
     works = Works(PixelRows(ground.material.works), np.arange(8), [])
     images = Images(ground.flat_queries(), (1, 8, 8))
     expected = dense_scores(ranker.prepare(images, works), 8)[-1]

@@ -69,7 +69,7 @@ class ToyLatents(DenoiserKind):
     size: int = 8
     channels: int = 3
     base_seed: int = 5
-    base_sha256: str = ""
+    base: str = ""
     dropout: float = 0.25
     train_steps: int = 1000
     beta_start: float = 1e-4
@@ -81,7 +81,7 @@ class ToyLatents(DenoiserKind):
             raise UsageError("images of another size, or classes, for toy latents")
         if not np.array_equal(alpha_bars(self), alpha_bars(schedule)):
             raise UsageError("the toy's base was trained under another noise schedule")
-        if self.base_sha256 != base_sha256(self.base_seed):
+        if self.base != base_sha256(self.base_seed):
             raise UsageError("the toy's base is not the one that the recipe names")
 
     @property
@@ -105,7 +105,7 @@ class ToyLatents(DenoiserKind):
         )
 
     def config(self) -> dict[str, Any]:
-        return {"kind": self.name, "base_sha256": self.base_sha256, "hidden": HIDDEN}
+        return {"kind": self.name, "base": self.base, "hidden": HIDDEN}
 
     def new_member(self, seed: int) -> ToyMember:
         return ToyMember(self, seed)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from attribution.denoisers.space import Space
+from attribution.ranking.rankers.captions import Captions, TextEncoder
 from attribution.ranking.rankers.interface import Ranker
-from attribution.ranking.rankers.kernel import PixelKernel
+from attribution.ranking.rankers.kernel import LatentKernel, PixelKernel
+from attribution.ranking.rankers.patches import Patches
 from attribution.ranking.rankers.responsibilities import Responsibilities
 from attribution.ranking.rankers.supplied import SuppliedScores, read_scores
 from attribution.sampling.schedule import SamplerSettings
@@ -25,7 +28,10 @@ PEERS = {TRAK: "trak", D_TRAK: "trak", EKFAC: "kronfluence"}
 EXTRA = "peers"
 RANKERS = (
     PixelKernel.name,
+    LatentKernel.name,
     Responsibilities.name,
+    Patches.name,
+    Captions.name,
     MOBILENET,
     OPEN_CLIP,
     LPIPS,
@@ -34,7 +40,9 @@ RANKERS = (
     SuppliedScores.name,
 )
 DEFAULT_RANKERS = (PixelKernel.name, Responsibilities.name)
-"""The rankers if none is named or recorded: without files, so the same on every machine."""
+LATENT_RANKERS = (PixelKernel.name, LatentKernel.name, Responsibilities.name)
+"""The rankers if none is named or recorded, for members on pixels and on latents: without files of
+their own, so the same on every machine."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,16 @@ class RankerInputs:
     """Gets (works embedded now, works in all)."""
     reference: Callable[[], ReferenceModel] | None = None
     """:func:`attribution.training.reference_model.open_reference_model` for the ensemble."""
+    space: Space = field(default_factory=Space)
+    """The space of the members."""
+
+    encode_texts: TextEncoder | None = None
+    """The members' text encoder; None: the works have no texts."""
+
+    @property
+    def default(self) -> tuple[str, ...]:
+        """The rankers if none is named or recorded."""
+        return LATENT_RANKERS if self.space.latent else DEFAULT_RANKERS
 
 
 def make_ranker(name: str, inputs: RankerInputs) -> Ranker:
@@ -64,8 +82,24 @@ def make_ranker(name: str, inputs: RankerInputs) -> Ranker:
     """
     if name == PixelKernel.name:
         return PixelKernel()
+    if name == LatentKernel.name:
+        if not inputs.space.latent:
+            raise MissingPartError(
+                f"the ranker {name} needs members of a latent kind; those of this ensemble work on pixels: "
+                f"use --ranker {PixelKernel.name}"
+            )
+        return LatentKernel(inputs.space)
     if name == Responsibilities.name:
-        return Responsibilities(inputs.schedule)
+        return Responsibilities(inputs.schedule, inputs.space)
+    if name == Patches.name:
+        return Patches()
+    if name == Captions.name:
+        if inputs.encode_texts is None:
+            raise MissingPartError(
+                f"the ranker {name} needs members that are trained under captions or classes: train with --labels-from, "
+                f"or use --ranker {PixelKernel.name}"
+            )
+        return Captions(inputs.encode_texts)
     if name == SuppliedScores.name:
         if inputs.scores is None:
             raise MissingPartError(f"the ranker {name} needs a file of scores: name it with --scores FILE")

@@ -44,49 +44,66 @@ class Factors:
 
 
 class LayerGradients:
-    """Records inputs and returned gradients of a network's linear and convolutional layers."""
+    """Records inputs and returned gradients of the linear and convolutional layers of a network."""
 
     def __init__(self, network: nn.Module, ends: bool = False) -> None:
-        """Record all such layers, or with ``ends`` the first and last (convolutions, if any)."""
-        self.layers = {
+        """Record all such layers that are trained, with a weight that takes gradients.
+
+        ``ends``: of a network that is trained as a whole only the first and the last (convolutions,
+        if any). Of adapters on a frozen network all layers are recorded: none is an end of it.
+        """
+        every = {
             name: module
             for name, module in network.named_modules()
             if isinstance(module, nn.Linear) or _is_plain(module)
         }
-        if ends:
+        self.layers = {name: module for name, module in every.items() if module.get_parameter("weight").requires_grad}
+        if ends and len(self.layers) == len(every):
             plain = [name for name, module in self.layers.items() if isinstance(module, nn.Conv2d)] or [*self.layers]
             self.layers = {name: self.layers[name] for name in (plain[0], plain[-1])}
-        self._inputs: dict[str, Tensor] = {}
-        self._returned: dict[str, Tensor] = {}
+        self.network = network
+        self._inputs: dict[str, list[Tensor]] = {}
+        self._returned: dict[str, dict[int, Tensor]] = {}
 
     @contextmanager
     def recording(self) -> Iterator[None]:
-        """Within this context, each backward pass replaces the records."""
+        """Within this context, each pass through the network replaces the records."""
         handles = [layer.register_forward_hook(self._keep(name)) for name, layer in self.layers.items()]
+        if self.network not in self.layers.values():
+            handles.append(self.network.register_forward_pre_hook(lambda *_: self._clear()))
         try:
             yield
         finally:
             for handle in handles:
                 handle.remove()
-            self._inputs.clear()
-            self._returned.clear()
+            self._clear()
+
+    def _clear(self) -> None:
+        self._inputs.clear()
+        self._returned.clear()
 
     def _keep(self, name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
-        def keep(gradient: Tensor) -> None:
-            self._returned[name] = gradient.detach()
+        alone = self.layers[name] is self.network
 
         def hook(_module: nn.Module, arguments: tuple[Tensor, ...], output: Tensor) -> None:
-            self._inputs[name] = arguments[0].detach()
-            output.register_hook(keep)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+            if alone:
+                self._clear()
+            # A network may run a layer on some rows at a time, in order.
+            inputs, returned = self._inputs.setdefault(name, []), self._returned.setdefault(name, {})
+            place = len(inputs)
+            inputs.append(arguments[0].detach())
+            output.register_hook(lambda gradient: returned.__setitem__(place, gradient.detach()))  # type: ignore[no-untyped-call]  # torch leaves it untyped
 
         return hook
 
     def pairs(self) -> Iterator[tuple[str, Float[Tensor, "row place input"], Float[Tensor, "row place output"]]]:
         """Per layer, inputs (with a 1 for the bias) and returned gradients of the last pass."""
         for name, layer in self.layers.items():
-            if name not in self._returned:
+            places = sorted(self._returned.get(name, ()))
+            if not places:
                 continue
-            came, went = self._inputs[name], self._returned[name]
+            came = torch.cat([self._inputs[name][place] for place in places])
+            went = torch.cat([self._returned[name][place] for place in places])
             if isinstance(layer, nn.Conv2d):
                 padding = (0, 0) if isinstance(layer.padding, str) else layer.padding
                 came = functional.unfold(came, layer.kernel_size, layer.dilation, padding, layer.stride).transpose(1, 2)

@@ -9,9 +9,8 @@ f(x)||^2 / tau). Features of works are kept in half precision
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from functools import partial
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float32
@@ -38,9 +37,20 @@ class Embedding(ABC):
     def sha256(self) -> str:
         """SHA-256 (hex) of the weights, or of everything else that decides the features."""
 
+    reads_texts: ClassVar[bool] = False
+    """Whether features depend on texts: :meth:`embed_under` is then overridden."""
+
     @abstractmethod
     def embed(self, images: Float32[np.ndarray, "image channel height width"]) -> Float32[np.ndarray, "image feature"]:
         """Features of any length of images in [0, 1], with 1 or 3 channels and of any size."""
+
+    def embed_under(
+        self,
+        images: Float32[np.ndarray, "image channel height width"],
+        texts: Sequence[str | None],  # noqa: ARG002  # for features that depend on them
+    ) -> Float32[np.ndarray, "image feature"]:
+        """Features of images, each with the text that it was made or trained under, if any."""
+        return self.embed(images)
 
 
 class FeatureKernel(Ranker):
@@ -66,21 +76,30 @@ class FeatureKernel(Ranker):
                 "weights": self.embedding.sha256,
                 "width": self.embedding.width,
             }
+            if self.embedding.reads_texts and works.texts is not None:
+                content["texts"] = works.texts.sha256
+
+            def compute(pictures: Float32[np.ndarray, "work channel height width"], rows: slice) -> np.ndarray:
+                known = works.texts if self.embedding.reads_texts else None
+                return embedded(self.embedding, pictures, () if known is None else known.of(rows))
+
             file = FeatureFile(self.embedding.name, content, self.embedding.width, np.float16)
-            compute = partial(embedded, self.embedding)
             self._features = works, work_features(file, works, images.shape, compute, self.on_progress)
         rows = self._features[1]
         # KernelQuery divides means of squared differences; tau here divides sums.
-        return KernelQuery(embedded(self.embedding, images.pictures), rows, [tau / rows.width for tau in self.scales])
+        own = embedded(self.embedding, images.pictures, images.texts)
+        return KernelQuery(own, rows, [tau / rows.width for tau in self.scales])
 
 
 def embedded(
-    embedding: Embedding, images: Float32[np.ndarray, "image channel height width"]
+    embedding: Embedding, images: Float32[np.ndarray, "image channel height width"], texts: Sequence[str | None]
 ) -> Float32[np.ndarray, "image feature"]:
-    """The features of images, scaled to length 1."""
+    """The features of images, scaled to length 1; ``texts``: of each image, or none at all."""
     found = np.empty((len(images), embedding.width), dtype=np.float32)
     for start in range(0, len(images), IMAGES_AT_ONCE):
-        features = embedding.embed(images[start : start + IMAGES_AT_ONCE])
+        part = slice(start, start + IMAGES_AT_ONCE)
+        shown = images[part]
+        features = embedding.embed_under(shown, texts[part] or [None] * len(shown))
         length = np.linalg.norm(features, axis=1, keepdims=True)
         found[start : start + IMAGES_AT_ONCE] = features / np.maximum(length, 1e-12)
     return found

@@ -9,11 +9,14 @@ retains a work locally: the kernel exp(-||f(y) - f(x)||^2 / tau) over whitened g
 1 grades better wherever works are memorised. At the largest tau of the grid the kernel is nearly
 the linear product of the directions.
 
-Only the first and the last convolution are used, since they see pixels. The gradients of the layers
-between, and of layers that see only the time, are alike for many pictures. Gradients are means over
-noised views (:mod:`attribution.ranking.rankers.noised_views`) at the timesteps that decide on a
-picture, in two bands. Each of the four parts, a layer in a band, is centred by its mean over works
-and scaled to length 1, so that all count alike.
+Of a network that is trained as a whole, only the first and the last convolution are used, since
+they see pixels. The gradients of the layers between, and of layers that see only the time, are
+alike for many pictures. Of adapters on a frozen base, all trained layers are used and no other. A
+picture's loss is that of training: under the text that a work was trained with, or that an image
+was generated from. Gradients are means over noised views
+(:mod:`attribution.ranking.rankers.noised_views`) at the timesteps that decide on a picture, in two
+bands. Each part, a layer in a band, is centred by its mean over works and scaled to length 1, so
+that all count alike.
 
 At most :data:`VALUES` numbers are kept of a work. Whitened gradients of a larger network are
 projected, layer by layer, by random signs from both sides, which keeps inner products on average
@@ -23,18 +26,20 @@ projected, layer by layer, by random signs from both sides, which keeps inner pr
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 from torch.nn import functional
 
+from attribution.denoisers.space import Condition
 from attribution.ranking.rankers.curvature import Factors, LayerGradients, fitted_factors
 from attribution.ranking.rankers.feature_kernel import Embedding, FeatureKernel
 from attribution.ranking.rankers.interface import Images, Query, Works
+from attribution.ranking.rankers.kernel import ENCODED_AT_ONCE
 from attribution.ranking.rankers.noised_views import NOISE_SEED, NoisedViews
 from attribution.training.reference_model import ReferenceModel
 from registry.ids import sha256_of
@@ -86,10 +91,11 @@ class GradientEmbedding(Embedding):
     """Whitened gradients of a reference model; :meth:`fit` first."""
 
     name = "gradients"
+    reads_texts: ClassVar[bool] = True
 
     def __init__(self, model: ReferenceModel, views: int) -> None:
         self.model, self.view_count = model, views
-        self.network = model.denoiser.eval().requires_grad_(True)
+        self.network = model.denoiser.eval()
         self.recorder = LayerGradients(self.network, ends=True)
         self.at_once = max(1, ROWS_AT_ONCE // views)
         self.factors: dict[str, Factors] = {}
@@ -118,25 +124,28 @@ class GradientEmbedding(Embedding):
         """
         if self._fitted is works:
             return
-        pictures = self.model.space.encode(works_for_factors(works, shape))
+        rows = rows_for_factors(works)
+        pictures = self._encoded(works.pictures(rows, shape))
+        condition = self.model.condition(works.texts.of(rows) if works.texts else [None] * len(rows))
         channels, height, width = pictures.shape[1:]
         self.views = NoisedViews.middle(
             self.view_count, self.model.schedule, self.model.snr_cap, (channels, height, width)
         )
-        self.factors = self.curvature_on(pictures)
+        self.factors = self.curvature_on(pictures, condition)
         self.signs = projections(self.factors, VALUES // BANDS)[0]
-        self.common = [part.mean(dim=0) for part in self._parts(pictures)]
+        self.common = [part.mean(dim=0) for part in self._parts(pictures, condition)]
         self.width = sum(len(part) for part in self.common)
         self._fitted = works
 
-    def curvature_on(self, pictures: Float[Tensor, "image channel height width"]) -> dict[str, Factors]:
-        """The curvature of the loss over the views, layer by layer."""
+    def curvature_on(
+        self, pictures: Float[Tensor, "image channel height width"], condition: Condition | None = None
+    ) -> dict[str, Factors]:
+        """The curvature of the loss over the views, layer by layer; a condition has a row each."""
 
         def passes() -> Iterator[None]:
             generator = torch.Generator().manual_seed(NOISE_SEED)
             scale = (self.views.weight / pictures[0].numel()).sqrt().view(-1, 1, 1, 1)
-            for part in torch.split(pictures, self.at_once):
-                eps = self.network(self.views.of(part), self.views.timesteps.repeat(len(part)))
+            for part, eps in self._predicted(pictures, condition):
                 # A squared error is the likelihood of a normal distribution around the prediction.
                 drawn = torch.randn(eps.shape, generator=generator) * scale.repeat(len(part), 1, 1, 1)
                 self.network.zero_grad(set_to_none=True)
@@ -146,26 +155,47 @@ class GradientEmbedding(Embedding):
         return fitted_factors(self.recorder, passes)
 
     def embed(self, images: Float32[np.ndarray, "image channel height width"]) -> Float32[np.ndarray, "image feature"]:
-        parts = self._parts(self.model.space.encode(torch.from_numpy(images) * 2.0 - 1.0))
+        return self.embed_under(images, [None] * len(images))
+
+    def embed_under(
+        self, images: Float32[np.ndarray, "image channel height width"], texts: Sequence[str | None]
+    ) -> Float32[np.ndarray, "image feature"]:
+        parts = self._parts(self._encoded(images), self.model.condition(texts))
         centred = [part - common for part, common in zip(parts, self.common, strict=True)]
         return np.asarray(torch.cat([functional.normalize(part, dim=1) for part in centred], dim=1).numpy())
 
+    @torch.no_grad()
+    def _encoded(self, images: Float32[np.ndarray, "image channel height width"]) -> Tensor:
+        parts = torch.split(torch.from_numpy(images) * 2.0 - 1.0, ENCODED_AT_ONCE)
+        return torch.cat([self.model.space.encode(part) for part in parts])
+
+    def _predicted(
+        self, pictures: Float[Tensor, "image channel height width"], condition: Condition | None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Few pictures at a time, and eps for every view of each, picture by picture."""
+        for rows in torch.split(torch.arange(len(pictures)), self.at_once):
+            part, each = pictures[rows], rows.repeat_interleave(len(self.views))
+            given = () if condition is None else (condition[each],)
+            yield part, self.network(self.views.of(part), self.views.timesteps.repeat(len(part)), *given)
+
     def recorded(
-        self, pictures: Float[Tensor, "image channel height width"]
+        self, pictures: Float[Tensor, "image channel height width"], condition: Condition | None = None
     ) -> Iterator[list[tuple[str, Tensor, Tensor]]]:
         """Inputs and returned gradients of every layer, for few pictures, view by view."""
         with self.recorder.recording():
-            for part in torch.split(pictures, self.at_once):
-                eps = self.network(self.views.of(part), self.views.timesteps.repeat(len(part)))
+            for part, eps in self._predicted(pictures, condition):
                 error = (eps - self.views.noise.repeat(len(part), 1, 1, 1)).square().mean(dim=(1, 2, 3))
                 self.network.zero_grad(set_to_none=True)
                 (error * self.views.weight.repeat(len(part))).sum().backward()
                 yield list(self.recorder.pairs())
         self.network.zero_grad(set_to_none=True)
 
-    def _parts(self, pictures: Float[Tensor, "image channel height width"]) -> list[Float[Tensor, "image value"]]:
+    def _parts(
+        self, pictures: Float[Tensor, "image channel height width"], condition: Condition | None
+    ) -> list[Float[Tensor, "image value"]]:
         """Whitened gradients, one part per layer and band."""
-        found = [[value for pair in pairs for value in self._whitened(*pair)] for pairs in self.recorded(pictures)]
+        recorded = self.recorded(pictures, condition)
+        found = [[value for pair in pairs for value in self._whitened(*pair)] for pairs in recorded]
         return [torch.cat(values) for values in zip(*found, strict=True)]
 
     def _whitened(
@@ -206,10 +236,14 @@ def projections(factors: dict[str, Factors], values: int) -> tuple[dict[str, tup
     return signs, width
 
 
+def rows_for_factors(works: Works) -> Int64[np.ndarray, " row"]:
+    """At most :data:`FACTOR_WORKS` works, spread over all works."""
+    return np.unique(np.linspace(0, len(works) - 1, FACTOR_WORKS).round().astype(np.int64))
+
+
 def works_for_factors(works: Works, shape: tuple[int, int, int]) -> Float[Tensor, "work channel height width"]:
-    """At most :data:`FACTOR_WORKS` works in [-1, 1], spread over all works."""
-    rows = np.unique(np.linspace(0, len(works) - 1, FACTOR_WORKS).round().astype(np.int64))
-    return torch.from_numpy(works.pictures(rows, shape)) * 2.0 - 1.0
+    """The works of :func:`rows_for_factors` in [-1, 1]."""
+    return torch.from_numpy(works.pictures(rows_for_factors(works), shape)) * 2.0 - 1.0
 
 
 def reference_settings(model: ReferenceModel, views: int) -> dict[str, Any]:

@@ -17,6 +17,7 @@ through the works in blocks.
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from typing import Any, ClassVar, Protocol, TypeAlias
 
 import numpy as np
 from jaxtyping import Float, Float32, Float64, Int64, UInt8
+
+from registry.ids import sha256_of
 
 RowIndex: TypeAlias = slice | Int64[np.ndarray, " row"]
 """Some rows: a slice with a start and a stop, or row numbers."""
@@ -51,17 +54,19 @@ class Rows(Protocol):
 class ArrayRows:
     """Rows of an array in memory or mapped from a file."""
 
-    values: Float[np.ndarray, "row value"]
+    values: Float[np.ndarray, "stored value"]
+    stored: Int64[np.ndarray, " row"] | None = None
+    """The stored place of each row; None: all of them, in order."""
 
     @property
     def width(self) -> int:
         return int(self.values.shape[1])
 
     def __len__(self) -> int:
-        return len(self.values)
+        return len(self.values) if self.stored is None else len(self.stored)
 
     def take(self, rows: RowIndex) -> Float32[np.ndarray, "row value"]:
-        return np.asarray(self.values[rows], dtype=np.float32)
+        return np.asarray(self.values[rows if self.stored is None else self.stored[rows]], dtype=np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +97,23 @@ class PixelRows:
 
 
 @dataclass(frozen=True, eq=False)
+class Texts:
+    """The texts that works are trained under: few distinct ones, and the number of each work's."""
+
+    distinct: tuple[str, ...]
+    number: Int64[np.ndarray, " work"]
+
+    def of(self, rows: RowIndex) -> list[str]:
+        """The texts of some works."""
+        return [self.distinct[number] for number in self.number[rows]]
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 (hex) over the text of every work."""
+        return sha256_of([list(self.distinct), hashlib.sha256(self.number.astype("<i8").tobytes()).hexdigest()])
+
+
+@dataclass(frozen=True, eq=False)
 class Images:
     """Images to rank works for, at the size of the works."""
 
@@ -101,6 +123,8 @@ class Images:
     """Channels, height, width."""
     names: tuple[frozenset[str], ...] = ()
     """Names of each image in tables of scores: a sample's id, a file's SHA-256; empty: none."""
+    texts: tuple[str | None, ...] = ()
+    """The prompt or class of each image, None where there is none; empty: none has one."""
 
     def __len__(self) -> int:
         return len(self.values)
@@ -112,7 +136,12 @@ class Images:
 
     def part(self, rows: slice) -> Images:
         """Some of the images."""
-        return Images(self.values[rows], self.shape, self.names[rows])
+        return Images(self.values[rows], self.shape, self.names[rows], self.texts[rows])
+
+    @property
+    def prompts(self) -> tuple[str | None, ...]:
+        """The prompt of every image."""
+        return self.texts or (None,) * len(self)
 
     @classmethod
     def flat(cls, values: Float[np.ndarray, "image value"]) -> Images:
@@ -131,6 +160,10 @@ class Works:
     """SHA-256 of the files."""
     folder: Path | None = None
     """Folder for files computed from the works, beside their pixels; None: keep none."""
+    latents: Rows | None = None
+    """In the space of a latent kind, flattened as in torch; None: the members work on pixels."""
+    texts: Texts | None = None
+    """What the works are trained under; None: no texts and no classes."""
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -186,8 +219,8 @@ class Ranker(ABC):
             MissingPartError: a file, model or library that the method needs is absent.
         """
 
-    def covers(self, names: frozenset[str]) -> bool:  # noqa: ARG002 - for rankers that know only some images
-        """Whether the ranker has scores for an image with these names."""
+    def covers(self, names: frozenset[str], text: str | None = None) -> bool:  # noqa: ARG002 - for rankers that know only some images
+        """Whether the ranker has scores for an image with these names and this prompt."""
         return True
 
     def settings(self) -> dict[str, Any]:

@@ -8,17 +8,23 @@ sqrt(1 - abar) z, the mean of the works under the weights
 (the posterior over which work was noised; Karras et al. 2022, appendix B.3). The score of a work is
 its mean responsibility over the middle of the schedule and over pinned draws of z. No network is
 needed: with s = sqrt(abar / (1 - abar)) the exponent is, up to a constant, -(s^2 ||y - x||^2 + 2 s
-<y - x, z>) / 2. Real members are smoother than the ideal one, so the exponent is also taken divided
-by the temperatures of a grid; temperature 1 is the ideal denoiser itself.
+<y - x, z>) / 2. Members of a latent kind denoise latents, and so does their ideal. Real members are
+smoother than the ideal one, so the exponent is also taken divided by the temperatures of a grid;
+temperature 1 is the ideal denoiser itself.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Iterator
+from functools import cached_property
+
 import numpy as np
 from jaxtyping import Float32, Float64
 
-from attribution.ranking.rankers.interface import Images, Query, Ranker, RowIndex, Works, blocks, pixel_by_pixel
-from attribution.ranking.rankers.kernel import squared_norms
+from attribution.denoisers.space import Space
+from attribution.ranking.rankers.interface import Images, Query, Ranker, RowIndex, Rows, Works, blocks, pixel_by_pixel
+from attribution.ranking.rankers.kernel import latent_rows, latents_of, squared_norms
 from attribution.ranking.rankers.scan import NOTHING
 from attribution.sampling.noise import standard_normal
 from attribution.sampling.predictions import is_middle
@@ -40,62 +46,99 @@ class Responsibilities(Ranker):
     name = "responsibilities"
     scales = TEMPERATURES
 
-    def __init__(self, schedule: SamplerSettings | None = None) -> None:
-        """``schedule``: the noise schedule of the members' training."""
+    def __init__(self, schedule: SamplerSettings | None = None, space: Space | None = None) -> None:
+        """``schedule``: the noise schedule of the members' training; ``space``: the members'."""
+        self.space = space or Space()
         middle = [step for step in steps_of(schedule or SamplerSettings()) if is_middle(step)]
         spread = np.linspace(0, len(middle) - 1, min(LEVELS, len(middle))).round().astype(int)
         self.signals = np.array([middle[place].sqrt_alpha_bar / middle[place].sqrt_noise for place in spread])
         """s at every level."""
 
     def prepare(self, images: Images, works: Works) -> Query:
-        return ResponsibilityQuery(images, works, self.signals, self.scales)
+        if self.space.latent:
+            rows = latent_rows(works)
+            return ResponsibilityQuery(
+                latents_of(images, self.space), rows, _draws(rows.width), self.signals, self.scales
+            )
+        noise = pixel_by_pixel(Images(_draws(works.pixels.width), images.shape))
+        # Differences of pixels in [0, 1] are half of those in [-1, 1].
+        return ResponsibilityQuery(pixel_by_pixel(images), works.pixels, noise, 2.0 * self.signals, self.scales)
 
 
-class ResponsibilityQuery(Query):
-    """Mean responsibilities of a few images; a first pass gives the softmaxes' denominators."""
+def _draws(width: int) -> Float32[np.ndarray, "draw value"]:
+    return np.stack([standard_normal(NOISE_SEED, NOISE_STREAM + draw, width) for draw in range(DRAWS)])
+
+
+class PosteriorQuery(Query):
+    """Means of softmaxes over the works; a first pass gives the softmaxes' denominators.
+
+    An image has several views, and every view one softmax over all works. A work's score is the
+    mean of its shares. A subclass says which terms the softmaxes are over.
+    """
+
+    works: Rows
+
+    @abstractmethod
+    def log_terms(self, rows: RowIndex) -> Iterator[Float32[np.ndarray, "image view row"]]:
+        """For every scale, the logarithms of some works' terms in the softmax of every view."""
+
+    def _log_masses(self) -> list[Float64[np.ndarray, "image view"]]:
+        """For every scale, the logarithms of the softmaxes' denominators, summed over all works."""
+        peak: list[Float64[np.ndarray, "image view"]] = []
+        mass: list[Float64[np.ndarray, "image view"]] = []
+        for block in blocks(len(self.works), self.works.width):
+            for scale, terms in enumerate(self.log_terms(block)):
+                if scale == len(peak):
+                    peak.append(np.full(terms.shape[:2], NOTHING))
+                    mass.append(np.zeros(terms.shape[:2]))
+                higher = np.maximum(peak[scale], terms.max(axis=2))
+                mass[scale] *= np.exp(peak[scale] - higher)
+                mass[scale] += np.exp(terms - higher[:, :, None].astype(np.float32)).sum(axis=2)
+                peak[scale] = higher
+        return [np.asarray(top + np.log(total), dtype=np.float64) for top, total in zip(peak, mass, strict=True)]
+
+    @cached_property
+    def log_masses(self) -> list[Float64[np.ndarray, "image view"]]:
+        """The denominators, computed once."""
+        return self._log_masses()
+
+    def log_scores(self, rows: RowIndex) -> Float32[np.ndarray, "image scale row"]:
+        found = [
+            np.exp(terms - mass[:, :, None].astype(np.float32)).mean(axis=1)
+            for terms, mass in zip(self.log_terms(rows), self.log_masses, strict=True)
+        ]
+        with np.errstate(divide="ignore"):
+            return np.log(np.stack(found, axis=1), dtype=np.float32)
+
+
+class ResponsibilityQuery(PosteriorQuery):
+    """Mean responsibilities of a few images; the views are noise levels and draws."""
 
     def __init__(
-        self, images: Images, works: Works, signals: Float64[np.ndarray, " level"], temperatures: tuple[float, ...]
+        self,
+        images: Float32[np.ndarray, "image value"],
+        works: Rows,
+        noise: Float32[np.ndarray, "draw value"],
+        signals: Float64[np.ndarray, " level"],
+        temperatures: tuple[float, ...],
     ) -> None:
-        self.works = works.pixels
-        self.images = pixel_by_pixel(images)
-        noise = np.stack(
-            [standard_normal(NOISE_SEED, NOISE_STREAM + draw, works.pixels.width) for draw in range(DRAWS)]
-        )
-        self.noise = pixel_by_pixel(Images(noise, images.shape))
+        """Images, works and noise have their values in one order; ``signals``: s at every level,
+        in units of these values.
+        """
+        self.works, self.images, self.noise = works, images, noise
         self.own, self.along_noise = squared_norms(self.images), self.images @ self.noise.T
         self.signals = signals.astype(np.float32)
         self.temperatures = temperatures
-        views = len(signals) * DRAWS
-        self.log_mass = self._log_mass(np.full((len(temperatures), len(images), views), NOTHING, dtype=np.float64))
 
     def _exponents(self, rows: RowIndex) -> Float32[np.ndarray, "image view row"]:
         works = self.works.take(rows)
-        # Differences of pixels in [0, 1] are half of those in [-1, 1]: hence 2 s^2 and 2 s.
         squared = self.own[:, None] - 2.0 * (self.images @ works.T) + squared_norms(works)[None, :]
         along = self.along_noise[:, :, None] - (self.noise @ works.T)[None, :, :]
         s = self.signals[None, :, None, None]
-        exponents = (-2.0 * s**2) * np.maximum(squared, 0.0)[:, None, None, :] - (2.0 * s) * along[:, None, :, :]
+        exponents = (-0.5 * s**2) * np.maximum(squared, 0.0)[:, None, None, :] - s * along[:, None, :, :]
         return np.asarray(exponents.reshape(len(self.images), -1, works.shape[0]), dtype=np.float32)
 
-    def _log_mass(self, peak: Float64[np.ndarray, "scale image view"]) -> Float64[np.ndarray, "scale image view"]:
-        """Logarithms of the softmaxes' denominators, summed over all works."""
-        mass = np.zeros_like(peak)
-        for block in blocks(len(self.works), self.works.width):
-            exponents = self._exponents(block)
-            for scale, temperature in enumerate(self.temperatures):
-                scaled = exponents / np.float32(temperature)
-                higher = np.maximum(peak[scale], scaled.max(axis=2))
-                mass[scale] *= np.exp(peak[scale] - higher)
-                mass[scale] += np.exp(scaled - higher[:, :, None].astype(np.float32)).sum(axis=2)
-                peak[scale] = higher
-        return np.asarray(peak + np.log(mass), dtype=np.float64)
-
-    def log_scores(self, rows: RowIndex) -> Float32[np.ndarray, "image scale row"]:
+    def log_terms(self, rows: RowIndex) -> Iterator[Float32[np.ndarray, "image view row"]]:
         exponents = self._exponents(rows)
-        found = np.empty((len(self.images), len(self.temperatures), exponents.shape[2]), dtype=np.float32)
-        for scale, temperature in enumerate(self.temperatures):
-            shares = exponents / np.float32(temperature) - self.log_mass[scale][:, :, None].astype(np.float32)
-            found[:, scale] = np.exp(shares).mean(axis=1)
-        with np.errstate(divide="ignore"):
-            return np.log(found)
+        for temperature in self.temperatures:
+            yield exponents / np.float32(temperature)

@@ -136,7 +136,7 @@ class SuppliedScores(Ranker):
     def settings(self) -> dict[str, Any]:
         return {"scores_sha256": self.table.sha256}
 
-    def covers(self, names: frozenset[str]) -> bool:
+    def covers(self, names: frozenset[str], text: str | None = None) -> bool:  # noqa: ARG002 - scores have no prompts
         return any(name in self.table.images for name in names)
 
     def prepare(self, images: Images, works: Works) -> Query:

@@ -16,8 +16,8 @@ from registry.errors import InputError
 from registry.home import reserve, write_atomically
 from registry.ids import full_id, sha256_of
 
-Compute: TypeAlias = Callable[[Float32[np.ndarray, "work channel height width"]], np.ndarray]
-"""From pictures of works in [0, 1] to one row of features each."""
+Compute: TypeAlias = Callable[[Float32[np.ndarray, "work channel height width"], slice], np.ndarray]
+"""From pictures of works in [0, 1], and their rows, to one row of features each."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def work_features(
 
     def fill(into: np.ndarray) -> None:
         for block in blocks(len(works), works.pixels.width):
-            into[block] = compute(works.pictures(block, shape))
+            into[block] = compute(works.pictures(block, shape), block)
             on_progress(block.stop - block.start, len(works))
 
     size = len(works), file.width

@@ -30,9 +30,11 @@ from attribution.ensemble.recipe import KINDS, EnsembleSettings, TrainingSetting
 from attribution.ensemble.serving import ServingEnsemble, open_ensemble, serving_ensemble
 from attribution.images import ImageSettings, from_pixels, to_pixels
 from attribution.metrics.euclidean import euclidean
-from attribution.ranking.rankers.catalogue import make_rankers
-from attribution.ranking.rankers.interface import Images
-from attribution.ranking.recorded_choice import ranker_inputs
+from attribution.ranking.encoded_works import load_encoded_works
+from attribution.ranking.rankers.catalogue import make_ranker, make_rankers
+from attribution.ranking.rankers.interface import Images, Works, dense_scores
+from attribution.ranking.rankers.responsibilities import Responsibilities
+from attribution.ranking.recorded_choice import UsedRankers, ranker_inputs
 from attribution.sampling.generate import generate_samples
 from attribution.sampling.noise import exogenous_noise, noise_batch
 from attribution.sampling.predictions import load_predictions, noised_views, renoise
@@ -60,7 +62,7 @@ from tests.support.latents import BASE_LOADED, TOKEN, TextCondition, ToyLatents,
 N, H = 6, 3
 SAMPLER = SamplerSettings(steps=6, clip=False)
 PROMPT = Prompt("disc", guidance=2.5, negative="square")
-KIND = ToyLatents(base_sha256=base_sha256(5))
+KIND = ToyLatents(base=base_sha256(5))
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,7 @@ def test_a_member_is_its_adapter(latent_world: LatentWorld) -> None:
     for key in latent_world.reference.member_ids:
         found = read_member_folder(latent_world.registry.home.member(key))
         assert isinstance(found.manifest.settings["network"], dict)
-        assert found.manifest.settings["network"]["base_sha256"] == KIND.base_sha256
+        assert found.manifest.settings["network"]["base"] == KIND.base
         states.append(load_file(found.weights))
         assert set(states[-1]) == {"down.weight", "up.weight"}
     start = KIND.new_member(0).state()
@@ -416,6 +418,59 @@ def test_the_base_alone_is_no_member() -> None:
     torch.testing.assert_close(base.predict(x, t)[0].flatten(1), expected)
 
 
+def test_rankers_work_in_latents(latent_world: LatentWorld) -> None:
+    """The latent kernel and the ideal denoiser compare latents; the default ranks with both."""
+    encoded = load_encoded_works(
+        latent_world.registry,
+        latent_world.reference,
+        open_training_set(latent_world.registry.home.training(latent_world.reference.id)),
+    )
+    inputs = ranker_inputs(latent_world.registry, latent_world.reference)
+    assert inputs.default == ("pixel-kernel", "latent-kernel", "responsibilities")
+    kernel, ideal = make_rankers(["latent-kernel", "responsibilities"], inputs)
+    latents = KIND.encode(torch.from_numpy(encoded.works.reshape(-1, *encoded.shape)) * 2.0 - 1.0).flatten(1).numpy()
+    assert encoded.source.latents is not None
+    np.testing.assert_allclose(encoded.source.latents.take(slice(0, 18)), latents, atol=1e-5)
+    images = Images(np.clip(encoded.works[3:6] * 0.98, 0, 1), encoded.shape)
+    own = KIND.encode(torch.from_numpy(images.pictures) * 2.0 - 1.0).flatten(1).numpy()
+    squared = ((own[:, None] - latents[None]) ** 2).mean(axis=2)
+    scores = dense_scores(kernel.prepare(images, encoded.source), 18)
+    for scale, tau in enumerate(kernel.scales):
+        expected = np.exp(-(squared - squared.min(axis=1, keepdims=True)) / tau)
+        np.testing.assert_allclose(scores[scale], expected, rtol=1e-3, atol=1e-6)
+    # Responsibilities of latents are those of "pixels" that are the latents halved and shifted.
+    halved = Works.flat((latents + 1.0) / 2.0)
+    in_pixels = Responsibilities(inputs.schedule).prepare(Images.flat((own + 1.0) / 2.0), halved)
+    found = ideal.prepare(images, encoded.source)
+    np.testing.assert_allclose(
+        np.exp(found.log_scores(slice(0, 18))), np.exp(in_pixels.log_scores(slice(0, 18))), rtol=2e-3, atol=1e-6
+    )
+
+
+def test_works_are_ranked_by_their_captions(latent_world: LatentWorld) -> None:
+    """The prompt of a sample against the texts of works; the choice is kept with the audit."""
+    encoded = load_encoded_works(
+        latent_world.registry,
+        latent_world.reference,
+        open_training_set(latent_world.registry.home.training(latent_world.reference.id)),
+    )
+    assert encoded.source.texts is not None
+    inputs = ranker_inputs(latent_world.registry, latent_world.reference)
+    images = Images(encoded.works[:2], encoded.shape, texts=("disc", None))
+    scores = dense_scores(make_ranker("captions", inputs).prepare(images, encoded.source), 18)
+    texts = np.array(encoded.source.texts.of(slice(0, 18)))
+    assert set(texts) == {"disc", "square"}
+    assert ((scores[:, 0] == 1.0) == (texts == "disc")).all()
+    used = UsedRankers(tuple(make_rankers(["captions", "patches"], inputs)), None)
+    auditor = Auditor.prepare(latent_world.registry, latent_world.reference, AuditSettings(jacobian=False), CPU, used)
+    (audit,) = auditor.audit_samples(latent_world.samples[:1])
+    assert [one["name"] for one in audit.ranker["rankers"]] == ["captions", "patches"]
+    only = UsedRankers(tuple(make_rankers(["captions"], inputs)), None)
+    silent = Auditor.prepare(latent_world.registry, latent_world.reference, AuditSettings(), CPU, only)
+    with pytest.raises(UsageError, match="none of the rankers"):
+        list(silent.audit_images([latent_world.works / "05.png"], None))
+
+
 @pytest.mark.slow
 def test_the_reference_model_is_differentiated_in_latents(latent_world: LatentWorld) -> None:
     """Trained on all works; the ranker gradients encodes pictures, and finds a copied work."""
@@ -428,5 +483,22 @@ def test_the_reference_model_is_differentiated_in_latents(latent_world: LatentWo
     auditor = Auditor.prepare(latent_world.registry, latent_world.reference, AuditSettings(jacobian=False), CPU)
     encoded = auditor.context.encoded
     images = Images(encoded.works[3:6], encoded.shape)
+    assert encoded.source.texts is not None
+    images = replace(images, texts=tuple(encoded.source.texts.of(slice(3, 6))))
     scores = rankers[0].prepare(images, encoded.source).log_scores(slice(0, len(encoded.source)))
     assert scores[:, 2].argmax(axis=1).tolist() == [3, 4, 5]
+    gradients = rankers[0].gradients  # type: ignore[attr-defined]  # the ranker gradients
+    assert set(gradients.recorder.layers) == {"down", "up"}
+    one, other = (gradients.embed_under(images.pictures[:1], [text]) for text in ("disc", "square"))
+    assert np.abs(one - other).max() > 1e-3
+    # A gradient under a text is that of the loss under this text.
+    views, network = gradients.views, gradients.network
+    network.zero_grad(set_to_none=True)
+    latent = KIND.encode(torch.from_numpy(images.pictures[:1]) * 2.0 - 1.0)
+    condition = KIND.condition([Prompt("disc")] * len(views), ())
+    eps = network(views.of(latent), views.timesteps, condition)
+    (((eps - views.noise) ** 2).mean(dim=(1, 2, 3)) * views.weight).sum().backward()
+    expected = network.up.weight.grad.clone()
+    for pairs in gradients.recorded(latent, KIND.condition([Prompt("disc")], ())):
+        summed = {name: torch.einsum("rpo,rpa->oa", went, came) for name, came, went in pairs}
+    torch.testing.assert_close(summed["up"], expected, rtol=1e-4, atol=1e-6)

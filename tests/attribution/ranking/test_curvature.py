@@ -58,6 +58,19 @@ def test_ends_are_the_first_and_the_last_convolution() -> None:
     assert list(LayerGradients(nn.Linear(2, 2), ends=True).layers) == [""]
 
 
+def test_frozen_layers_are_not_recorded() -> None:
+    """Of adapters on a frozen base every trained layer counts, ends or not, and no layer of it."""
+    network = nn.Sequential(*[nn.Linear(2, 2) for _ in range(5)])
+    for place in (0, 2, 4):
+        network[place].requires_grad_(False)
+    for ends in (True, False):
+        assert list(LayerGradients(network, ends=ends).layers) == ["1", "3"]
+    recorder = LayerGradients(network, ends=True)
+    with recorder.recording():
+        network(torch.ones(3, 2)).sum().backward()
+        assert [name for name, _, _ in recorder.pairs()] == ["1", "3"]
+
+
 def test_nothing_is_recorded_outside() -> None:
     """A network that was recorded is left without hooks."""
     network, x = small()

@@ -195,8 +195,8 @@ def test_missing_parts_are_named_and_exit_with_4(monkeypatch: pytest.MonkeyPatch
     monkeypatch.delenv("CREDITLINE_LPIPS_WEIGHTS", raising=False)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     made, missing = available_rankers(NEEDS)
-    assert [ranker.name for ranker in made] == ["pixel-kernel", "responsibilities"]
-    assert set(missing) == set(RANKERS) - {"pixel-kernel", "responsibilities"}
+    assert [ranker.name for ranker in made] == ["pixel-kernel", "responsibilities", "patches"]
+    assert set(missing) == set(RANKERS) - {"pixel-kernel", "responsibilities", "patches"}
     for name in missing:
         with pytest.raises(MissingPartError) as error:
             make_ranker(name, NEEDS)

@@ -261,8 +261,8 @@ def test_missing_says_which_command_makes_it(built_world: World, referenced: Wor
         with pytest.raises(MissingPartError, match=f"members reference --ensemble {one.ensemble.id}"):
             open_reference_model(one.registry, one.ensemble.id)
         made, missing = available_rankers(ranker_inputs(one.registry, one.ensemble))
-        assert [ranker.name for ranker in made] == ["pixel-kernel", "responsibilities"]
-        assert set(missing) == set(RANKERS) - {"pixel-kernel", "responsibilities"}
+        assert [ranker.name for ranker in made] == ["pixel-kernel", "responsibilities", "patches"]
+        assert set(missing) == set(RANKERS) - {"pixel-kernel", "responsibilities", "patches"}
         assert "members reference" in missing["gradients"]
     assert wrong_with(referenced.registry) == []
 

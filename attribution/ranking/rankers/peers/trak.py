@@ -87,7 +87,7 @@ class Trak(Ranker):
             project = _Projection(self.model, self.square, images.shape)
             # By this prefix, the file is deleted with the reference model's other gradients.
             file = FeatureFile(f"gradients-{self.name}", {"ranker": self.name, **self.settings()}, WIDTH, np.float32)
-            rows = work_features(file, works, images.shape, project, self.on_progress)
+            rows = work_features(file, works, images.shape, lambda shown, _: project(shown), self.on_progress)
             self._kept = works, project, rows, _inverses(rows, self.scales)
         _, project, rows, inverses = self._kept
         # The inverse is symmetric: applying it to the few images is enough.
