@@ -8,6 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from registry.outputs.base_claim import BaseClaim, called
+
 
 class Facts(BaseModel):
     """Facts written as JSON: immutable, and without fields that the format does not name."""
@@ -43,6 +45,39 @@ class OverAllImages(Facts):
     images_since: int = Field(description="Images that were audited after the test.")
     rightsholders: int = Field(description="How many rightsholders were tested.")
     tested_at: datetime.datetime
+
+
+def only_with_a_base(description: str) -> Any:  # noqa: ANN401 - as pydantic's Field
+    """A field that is left out where the models share no base."""
+    return Field(default=None, description=description, exclude_if=lambda value: value is None)
+
+
+class BasePart(Facts):
+    """The base model of models that are adapters."""
+
+    id: str = Field(description="SHA-256 over the hashes of its components.")
+    name: str | None = Field(description="As registered; null: it is not on record.")
+    training_data: str | None = Field(description="The registered data set that it was trained on; null: unknown.")
+    scope: str = Field(description="What findings about the adapters are limited to.")
+    unknown: str = Field(description="What is not known of the base.")
+
+    @property
+    def called(self) -> str:
+        """The base in a sentence."""
+        return called(self.id, self.name)
+
+    @classmethod
+    def of(cls, claim: BaseClaim | None) -> BasePart | None:
+        """The part of a document, if there is a base."""
+        if claim is None:
+            return None
+        return cls(
+            id=claim.id,
+            name=claim.name,
+            training_data=claim.training_data,
+            scope=claim.scope,
+            unknown=claim.unknown,
+        )
 
 
 class PermissionGround(Facts):

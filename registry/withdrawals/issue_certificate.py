@@ -18,6 +18,7 @@ from registry.event_log.events import changing
 from registry.members.merkle import MerkleTree
 from registry.members.register import check_member
 from registry.members.serving import ServiceStatus, service_status
+from registry.outputs.base_claim import BaseClaim, base_claim
 from registry.storage.database import Registry
 from registry.withdrawals.certificate import (
     AbsenceOfWork,
@@ -45,6 +46,13 @@ LIMITS = (
     "A proof relies on the order of the manifest's tree; the whole list of a member's works is needed to check that order.",
     "Only these files are shown to be absent. A scaled or edited copy of the same picture is another file and another work.",
 )
+
+
+def limits_of(base: BaseClaim | None) -> tuple[str, ...]:
+    """What a certificate does not prove; of adapters, first what their base may have seen."""
+    if base is None:
+        return LIMITS
+    return (f"It is about the fine-tuning alone: the members are adapters on {base.called}.", base.unknown, *LIMITS)
 
 
 def certify(registry: Registry, asset_ids: Sequence[int], ensemble_id: str, now: datetime) -> Certificate:
@@ -95,6 +103,7 @@ def certify(registry: Registry, asset_ids: Sequence[int], ensemble_id: str, now:
             raise UsageError("the withdrawals of the works changed while the proofs were made; certify again")
         basis = Basis(works=asset_ids, ensembles=[ensemble_id], whole_encodings=True)
         sequence, head = checked_head(change.connection, registry.home, basis)
+        base = base_claim(change.connection, ensemble_id)
         facts: dict[str, Any] = {
             "made_by": f"creditline {version('creditline')}",
             "made_at": now,
@@ -107,7 +116,7 @@ def certify(registry: Registry, asset_ids: Sequence[int], ensemble_id: str, now:
             "absence": tuple(absence),
             "log_head": LogHead(sequence=sequence, sha256=head),
             "statement": STATEMENT,
-            "limits": LIMITS,
+            "limits": limits_of(base),
         }
         unsealed = Certificate(**facts, document_sha256=_NOT_YET)
         made = Certificate(**facts, document_sha256=document_hash(unsealed.model_dump(mode="json")))

@@ -20,11 +20,12 @@ from registry.basis.rows import Basis
 from registry.basis.sealed_events import HELP
 from registry.errors import IntegrityError, NotFoundError
 from registry.ids import canonical_json
+from registry.outputs.base_claim import base_claim
 from registry.storage.database import Registry
 from registry.storage.results import records
 from registry.withdrawals.certificate import PROVED, STATED
-from registry.withdrawals.issue_certificate import EVENT, LIMITS, STATEMENT
-from reports.facts import Facts
+from registry.withdrawals.issue_certificate import EVENT, STATEMENT, limits_of
+from reports.facts import BasePart, Facts, only_with_a_base
 from reports.issuing.document import Document, Reading
 from reports.rendering.wording import clipped, count
 
@@ -65,6 +66,7 @@ class CertificateFacts(Facts):
     works: list[CertifiedWorkPart]
     in_service: list[CertifiedMemberPart] = Field(description="When the certificate was made.")
     statement: str
+    base: BasePart | None = only_with_a_base("The base model that the members are adapters on.")
     shown: list[str] = Field(description="What a check of the certificate shows.")
     stated: list[str] = Field(description="What the maker states without proof.")
     limits: list[str] = Field(description="What it does not prove.")
@@ -84,19 +86,21 @@ def _read(registry: Registry, subject: str, _scratch: Path, stem: str | None = N
         sequence, made_at, about, after = row
         works, members = _named(int(sequence), str(after))
         ensemble_id = str(about).removeprefix("ensemble ")
-        listed = _works(connection, works)
+        listed, base = _works(connection, works), base_claim(connection, ensemble_id)
+        trained = "trained" if base is None else "fine-tuned"
         facts = CertificateFacts(
             certificate_sha256=subject,
             made_at=made_at.astimezone(datetime.UTC),
             event=sequence,
             ensemble_id=ensemble_id,
-            verdict=f"No model in service was trained on {'this work' if len(listed) == 1 else count(len(listed), 'work')}",
+            verdict=f"No model in service was {trained} on {'this work' if len(listed) == 1 else count(len(listed), 'work')}",
             works=listed,
             in_service=_members(connection, members),
             statement=STATEMENT,
             shown=list(PROVED),
             stated=list(STATED),
-            limits=list(LIMITS),
+            limits=list(limits_of(base)),
+            base=BasePart.of(base),
         )
         basis = Basis(works=_assets(connection, works), ensembles=[ensemble_id], events=[EVENT])
         head = checked_head(connection, registry.home, basis)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from reports.facts import NotMeasured
+from reports.facts import NotMeasured, only_with_a_base
 from reports.issuing.stamp import Stamp
 from reports.outputs.facts import Effect
 
@@ -89,8 +89,21 @@ class AuditClaim(Claimed):
         description="What became, from training to signing, of the works that the image traces to: withdrawn, or prohibited."
     )
     method: MethodClaim
+    base_alone_distance: float | NotMeasured | None = only_with_a_base(
+        "How far the image is from what the base makes alone, as a scaled Euclidean distance."
+    )
     tested: int
     candidates: list[CandidateClaim]
+
+
+class BaseModelClaim(Claimed):
+    """The base model that the models are adapters on."""
+
+    id: str
+    name: str | None
+    training_data: str | None = Field(description="The registered data set that it was trained on; null: unknown.")
+    scope: str = Field(description="What findings about the models are limited to.")
+    unknown: str = Field(description="What is not known of the base.")
 
 
 class SampleClaim(Claimed):
@@ -108,6 +121,7 @@ class SampleClaim(Claimed):
     unit_kind: str
     members: int
     generated_at: str
+    base: BaseModelClaim | None = only_with_a_base("Null: the models share no base.")
 
 
 class Facts(Claimed):

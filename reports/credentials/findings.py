@@ -14,11 +14,13 @@ from sqlmodel import Session, col, select
 
 from registry.errors import NotFoundError
 from registry.home import Home
-from registry.storage.database import Registry
+from registry.outputs.base_claim import BaseClaim, base_claim
+from registry.storage.database import Registry, driver_of
 from registry.storage.tables import Audit, Encoding, Ensemble, Sample
 from reports.credentials.assertion import (
     VERSION,
     AuditClaim,
+    BaseModelClaim,
     CandidateClaim,
     Facts,
     MethodClaim,
@@ -63,9 +65,10 @@ def read_facts(session: Session, home: Home, sample: Sample, audit: ReportFacts 
         raise NotFoundError(
             f"ensemble {sample.ensemble_id} of sample {sample.id} is not in {home.root}; restore the registry"
         )
+    base = base_claim(driver_of(session), sample.ensemble_id)
     facts = Facts(
         version=VERSION,
-        meaning=MEANING,
+        meaning=MEANING if base is None else f"{MEANING} {plain(base.scope, LONGEST_TEXT)}",
         sample=SampleClaim(
             id=sample.id,
             image_sha256=sample.image_sha256,
@@ -79,6 +82,7 @@ def read_facts(session: Session, home: Home, sample: Sample, audit: ReportFacts 
             unit_kind=_line(encoding.unit_kind),
             members=len(sample.members),
             generated_at=time_text(sample.created_at),
+            base=None if base is None else _base(base),
         ),
         audit=NotMeasured(NO_AUDIT) if audit is None else _audit(audit),
     )
@@ -139,9 +143,25 @@ def _audit(audit: ReportFacts) -> AuditClaim:
             settings=_scalars(method.settings),
             versions=_scalars(method.versions),
         ),
+        base_alone_distance=_alone(audit),
         tested=len(audit.candidates),
         candidates=[_candidate(candidate) for candidate in audit.by_evidence[:MOST_CANDIDATES]],
     )
+
+
+def _base(claim: BaseClaim) -> BaseModelClaim:
+    return BaseModelClaim(
+        id=_line(claim.id),
+        name=None if claim.name is None else _line(claim.name),
+        training_data=None if claim.training_data is None else _line(claim.training_data),
+        scope=plain(claim.scope, LONGEST_TEXT),
+        unknown=plain(claim.unknown, LONGEST_TEXT),
+    )
+
+
+def _alone(audit: ReportFacts) -> float | NotMeasured | None:
+    alone = audit.base_alone
+    return _missing(alone) if isinstance(alone, NotMeasured) else None if alone is None else alone.distance
 
 
 def _candidate(candidate: Candidate) -> CandidateClaim:

@@ -31,6 +31,13 @@ def fill(content: ContentFacts, answers: Answers) -> Sheet:
     sheet.asked("System or service", said.system, "california.system")
     sheet.asked("Models", answers.model.names, "model.names")
     sheet.known("Identification in the developer’s registry", f"ensemble {content.ensemble}, made on {content.made}")
+    if content.base is not None:
+        sheet.known(
+            "Base model",
+            f"members are adapters on {content.base.called}, SHA-256 {content.base.id}; the items below are about the datasets "
+            "of the fine-tuning",
+            content.base.unknown,
+        )
     _what(sheet, content, answers)
     sheet.section("5", "Whether data is protected by copyright, trademark or patent, or all in the public domain")
     sheet.known("Licences on record", licences(content), declared(content.licences_verified, content))
@@ -87,6 +94,8 @@ def _what(sheet: Sheet, content: ContentFacts, answers: Answers) -> None:
         "Labels",
         f"{count(len(classes), 'label', 'labels')} from the column {label} of the owner table"
         if label
+        else "texts that describe the works"
+        if content.base
         else "no labels are used",
     )
     sheet.known("General characteristics", f"images: {counted(content.formats)}")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from registry.outputs.base_claim import IN_FINE_TUNING
 from registry.storage.database import Registry
 from reports.filings.ai_act_sources import IMAGE, list_sources
 from reports.filings.answers import Answers
@@ -61,13 +62,11 @@ def _general(sheet: Sheet, content: ContentFacts, answers: Answers) -> None:
         "Identification in the provider’s registry",
         f"ensemble {content.ensemble}, made on {content.made}: {_members(content)} of encoding {content.encoding}",
     )
-    own = "none: every member was trained here from its beginning" if not content.members_imported else None
-    sheet.either("Model dependencies", model.dependencies, "model.dependencies", own)
+    _dependencies(sheet, content, answers)
     placed = model.placed_on_market.isoformat() if model.placed_on_market else None
     sheet.asked("Date of placement of the model on the Union market", placed, "model.placed_on_market")
     sheet.section("1.3", "Modalities, overall training data size and other characteristics")
-    sheet.known("Modality", IMAGE, "members are trained on images alone")
-    sheet.known("Training data size", size_band(content.works), f"{works(content.works)}, {megabytes(content.bytes)}")
+    _size(sheet, content)
     sheet.asked("Types of content", said.types, "content.types")
     newest = said.latest_acquisition.isoformat() if said.latest_acquisition else None
     sheet.either(
@@ -81,7 +80,7 @@ def _general(sheet: Sheet, content: ContentFacts, answers: Answers) -> None:
         "Is the model continuously trained on new data after this date?", yes_no(said.continuous), "content.continuous"
     )
     labels = content.settings.get("label_column")
-    none = None if labels else "not applicable: no text is trained on"
+    none = None if labels or content.base else "not applicable: no text is trained on"
     sheet.either(
         "Description of the linguistic characteristics of the overall training data",
         said.linguistic,
@@ -95,6 +94,30 @@ def _general(sheet: Sheet, content: ContentFacts, answers: Answers) -> None:
     )
     sheet.optional("Further characteristics", said.characteristics)
     sheet.optional("Additional comments", said.comments)
+
+
+def _dependencies(sheet: Sheet, content: ContentFacts, answers: Answers) -> None:
+    given, base = answers.model.dependencies, content.base
+    if base is not None:
+        sheet.known("Model dependencies", f"members are adapters on {base.called}, SHA-256 {base.id}", base.unknown)
+        sheet.optional("Model dependencies, as the provider describes them", given)
+        return
+    own = "none: every member was trained here from its beginning" if not content.members_imported else None
+    sheet.either("Model dependencies", given, "model.dependencies", own)
+
+
+def _size(sheet: Sheet, content: ContentFacts) -> None:
+    counted_here = f"{works(content.works)}, {megabytes(content.bytes)}"
+    if content.base is None:
+        sheet.known("Modality", IMAGE, "members are trained on images alone")
+        sheet.known("Training data size", size_band(content.works), counted_here)
+        return
+    sheet.known("Modality", IMAGE, "adapters are trained on images, under texts that describe them")
+    sheet.known(
+        "Training data size",
+        size_band(content.works),
+        f"{counted_here}, {IN_FINE_TUNING}; the training data of {content.base.called} is not counted",
+    )
 
 
 def _members(content: ContentFacts) -> str:

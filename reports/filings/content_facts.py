@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from reports.facts import Facts
+from reports.facts import BasePart, Facts, only_with_a_base
 
 
 class DataSetWorks(Facts):
@@ -60,6 +60,7 @@ class ContentFacts(Facts):
     members_imported: int
     members_serving: int = Field(description="Of these, those that saw none of the works that were withdrawn.")
     settings: dict[str, Any]
+    base: BasePart | None = only_with_a_base("The base model that the members are adapters on.")
     works: int
     bytes: int
     unit_kind: str

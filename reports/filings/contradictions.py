@@ -23,6 +23,7 @@ def contradictions(content: ContentFacts, answers: Answers, tables: frozenset[st
         *_of_details(answers, sets),
         *_of_synthetic(content, answers, sets),
         *_of_days(content, answers),
+        *_of_dependencies(content, answers),
     ]
     return [each for each in found if all(key.partition(".")[0] in tables for key in each.answers)]
 
@@ -112,6 +113,20 @@ def _of_synthetic(content: ContentFacts, answers: Answers, sets: list[Sourced]) 
 
 def _signs(content: ContentFacts) -> int:
     return sum(max(each.said_synthetic, each.own_outputs) for each in content.data_sets)
+
+
+def _of_dependencies(content: ContentFacts, answers: Answers) -> Iterator[ContradictionPart]:
+    """An answer that there is no model to depend on, against the base model."""
+    if content.base is not None and (answers.model.dependencies or "").strip(" .").casefold() in (
+        "none",
+        "no",
+        "keine",
+    ):
+        yield ContradictionPart(
+            answers=["model.dependencies"],
+            says=f"model.dependencies says {quoted(answers.model.dependencies or '')}, but the members are adapters on "
+            f"{content.base.called}",
+        )
 
 
 def _of_days(content: ContentFacts, answers: Answers) -> Iterator[ContradictionPart]:

@@ -16,6 +16,7 @@ import duckdb
 from registry.errors import NotFoundError
 from registry.members.seen import seen_by_any, withdrawn_works
 from registry.members.serving import newest_of
+from registry.outputs.base_claim import base_claim
 from registry.permissions.rule import CURRENT_SIGNALS
 from registry.signals import TRAINING
 from reports.content.ensembles import MemberRecord, member_record, read_encoding, read_members
@@ -27,6 +28,7 @@ from reports.content.selection import (
     prepare_hosts,
     select_works,
 )
+from reports.facts import BasePart
 from reports.filings.content_facts import ContentFacts, DataSetWorks, DomainWorks, LicenceWorks, SignalWorks
 
 MOST_LICENCES = 100
@@ -91,6 +93,7 @@ def read_content(
         members_imported=len(origins) - origins.count("trained"),
         members_serving=len(serving),
         settings=json.loads(ensemble[2] or "{}"),
+        base=BasePart.of(base_claim(connection, ensemble_id)),
         works=totals.works,
         bytes=totals.bytes,
         unit_kind=encoding.unit_kind,

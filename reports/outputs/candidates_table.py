@@ -148,6 +148,19 @@ TABLE = Table(
             "The same when the members that saw it were registered, each that differs once",
             "the log does not tell",
         ),
+        Column(
+            "base_model",
+            "text",
+            "Id of the base model that the members are adapters on; findings are then about the fine-tuning alone",
+            "the members share no base",
+        ),
+        Column(
+            "base_alone_distance",
+            "number",
+            "How far the output is from what the base alone makes of the same noise, as a scaled Euclidean distance",
+            "the members share no base, or the audit did not measure it",
+        ),
+        Column("base_alone_lpips", "number", "The same as LPIPS distance", "it was not measured"),
     ),
 )
 COLUMNS = TABLE.names
@@ -245,6 +258,17 @@ def _row(report: ReportFacts, candidate: Candidate) -> dict[str, Any]:
         "creator": creator.text if creator else None,
         "source_url": source.text if source else None,
         "artefact_state": report.artefact_state,
+        **_base(report),
+    }
+
+
+def _base(report: ReportFacts) -> dict[str, Any]:
+    base, alone = report.ensemble.base, report.base_alone
+    measured = None if alone is None or isinstance(alone, NotMeasured) else alone
+    return {
+        "base_model": base and base.id,
+        "base_alone_distance": measured and measured.distance,
+        "base_alone_lpips": measured and _measured(measured.distance_lpips),
     }
 
 

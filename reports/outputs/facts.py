@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import Field
 
 from registry.outputs.chance import evidence_key
-from reports.facts import Facts, NotMeasured, OverAllImages, PermissionGround
+from reports.facts import BasePart, Facts, NotMeasured, OverAllImages, PermissionGround, only_with_a_base
 
 VERSION: Literal[1] = 1
 LandscapeKind = Literal["exact", "estimate", "exact_lpips", "estimate_lpips"]
@@ -272,6 +272,15 @@ class Ensemble(Facts):
     seed: int
     unit_count: int
     members: list[Member]
+    base: BasePart | None = only_with_a_base("The base model that the members are adapters on.")
+
+
+class BaseAlone(Facts):
+    """What the base model makes of the output's noise and prompt without any trained part."""
+
+    distance: float = Field(description="Scaled Euclidean distance from the output, both before clipping.")
+    distance_lpips: float | NotMeasured = Field(description="The same as LPIPS.")
+    picture_shown: bool | NotMeasured
 
 
 class Share(Facts):
@@ -338,6 +347,9 @@ class ReportFacts(Facts):
     audits_of_image_total: int
     history: list[str] = Field(description="What was audited, or graded, before this audit.")
     ensemble: Ensemble
+    base_alone: BaseAlone | NotMeasured | None = only_with_a_base(
+        "What the base alone makes of the same noise: what would have come without any of the works."
+    )
     similarity: str = Field(description="What similarity alone is worth on this ensemble.")
     limits: list[str]
     gaps: list[Gap]

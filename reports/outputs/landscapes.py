@@ -14,6 +14,7 @@ from sqlmodel import Session, col, select
 from registry.storage.tables import Audit, Unit
 from reports.facts import NotMeasured
 from reports.outputs.artefacts import Artefact
+from reports.outputs.base import NO_NOISE
 from reports.outputs.facts import EstimateError, Landscape, Lpips
 from reports.outputs.facts import LandscapeKind as Kind
 from reports.outputs.illustrations import Report, Vector
@@ -52,7 +53,7 @@ def reason_of(audit: Audit, kind: Kind) -> str:
     """Why the audit measured no influence of this kind."""
     found = (audit.landscape or {}).get(kind)
     if audit.sample_id is None:
-        return "an image that was not generated here has no noise to regenerate it with"
+        return NO_NOISE
     return str(found["not_measured"]) if isinstance(found, Mapping) and "not_measured" in found else NOT_ASKED
 
 

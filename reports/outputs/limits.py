@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from reports.facts import BasePart
+
 LIMITS: tuple[tuple[str, str], ...] = (
     (
         "Only registered works can be found.",
@@ -50,3 +52,10 @@ LIMITS: tuple[tuple[str, str], ...] = (
     ),
 )
 """(statement, explanation) pairs."""
+
+
+def limits_of(base: BasePart | None) -> tuple[tuple[str, str], ...]:
+    """The limits of a report; with a base model, the fine-tuning comes first."""
+    if base is None:
+        return LIMITS
+    return (("Only the fine-tuning is tested.", f"{base.scope} {base.unknown}"), *LIMITS)

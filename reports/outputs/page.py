@@ -10,7 +10,7 @@ from markupsafe import Markup
 from reports.facts import NotMeasured
 from reports.outputs.facts import IndexFacts, Work
 from reports.outputs.illustrations import IndexedReport, Report
-from reports.outputs.limits import LIMITS
+from reports.outputs.limits import limits_of
 from reports.outputs.plots import certainty_plot, influence_plot_of, shares_plot, tests_plot
 from reports.outputs.sentences import brief, duties, meaning_of_p, unit_noun
 
@@ -31,7 +31,7 @@ def report_values(report: Report) -> dict[str, object]:
         "duties_of": duties_of,
         "tests_plot": _drawn(tests_plot(facts.by_evidence, shown.decoys)),
         "influence_plots": {kind: _drawn(influence_plot_of(report, kind)) for kind in facts.landscapes},
-        "limits": LIMITS,
+        "limits": limits_of(facts.ensemble.base),
     }
 
 

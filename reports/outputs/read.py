@@ -17,19 +17,21 @@ from sqlmodel import Session
 from registry.errors import IntegrityError
 from registry.home import Home
 from registry.members.serving import history_of, newest_of, served_by
+from registry.outputs.base_claim import base_claim
 from registry.outputs.evaluations import newest_evaluation
 from registry.outputs.history import audits_of_image
 from registry.storage import tables
 from registry.storage.database import driver_of
 from registry.storage.tables import Audit
 from reports.evaluations.sentences import quoted, similarity_sentence
-from reports.facts import NotMeasured
+from reports.facts import BasePart, NotMeasured
 from reports.outputs import totals
 from reports.outputs.artefacts import Artefact, read_artefact
+from reports.outputs.base import read_base_alone
 from reports.outputs.facts import AuditOfImage, Candidate, Ensemble, Gap, Member, Output, ReportFacts
 from reports.outputs.illustrations import Illustrations, Report, Shown
 from reports.outputs.landscapes import KINDS, read_influences, read_landscape, read_lpips, reason_of
-from reports.outputs.limits import LIMITS
+from reports.outputs.limits import limits_of
 from reports.outputs.method import read_effect, read_method, read_rightsholder_tests, read_signal_range
 from reports.outputs.rows import Rows, fetch_rows, work_of
 from reports.outputs.sentences import history_of as told_history
@@ -64,6 +66,7 @@ def read_audit(session: Session, home: Home, audit: Audit, rows: Rows | None = N
         gaps = [_gap(audit, artefact.reason, integrity=True), *gaps]
     members = _read_members(session, audit)
     ensemble = _read_ensemble(session, audit, members)
+    base_alone, base_picture = (None, None) if ensemble.base is None else read_base_alone(audit, artefact)
     without = {row.rank: _without(row, artefact) for row in rows.candidates[audit.id]}
     candidates = [
         _read_candidate(audit, row, ensemble, method.false_discovery_rate, rows, members, without[row.rank])
@@ -100,8 +103,9 @@ def read_audit(session: Session, home: Home, audit: Audit, rows: Rows | None = N
         audits_of_image_total=len(audits),
         history=told_history([each.audit_id for each in audits], audit.id, audit.ranker),
         ensemble=ensemble,
+        base_alone=base_alone,
         similarity=similarity,
-        limits=[f"{statement} {explanation}" for statement, explanation in LIMITS],
+        limits=[f"{statement} {explanation}" for statement, explanation in limits_of(ensemble.base)],
         gaps=gaps,
     )
     shown = Illustrations(
@@ -109,6 +113,7 @@ def read_audit(session: Session, home: Home, audit: Audit, rows: Rows | None = N
         works=works,
         terms={asset_id: rows.licences[asset_id].training for asset_id in works if asset_id in rows.licences},
         without=without,
+        base_alone=base_picture,
         decoys={each.rank: artefact.vector("decoy_statistic", each.rank - 1) for each in candidates},
         influences={kind: read_influences(audit, artefact, kind) for kind in KINDS},
         decoy_influences=artefact.vector("decoy_influence_estimate"),
@@ -181,6 +186,7 @@ def _read_ensemble(session: Session, audit: Audit, members: Sequence[tables.Memb
             )
             for member in members
         ],
+        base=BasePart.of(base_claim(driver_of(session), ensemble.id)),
     )
 
 

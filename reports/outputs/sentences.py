@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from registry.outputs.base_claim import IN_FINE_TUNING
 from registry.outputs.history import CHOSEN_BY_NAME
 from reports.facts import NotMeasured
 from reports.outputs.facts import Candidate, Ensemble, Method, Output, Verdict, Work, by_evidence
@@ -47,14 +48,17 @@ def headline(output: Output, ensemble: Ensemble, candidates: Sequence[Candidate]
     """The verdict in one sentence.
 
     Nothing ties an image from outside to these models: its verdict is about the models, not the
-    image.
+    image. Of models on a base, the verdict is about the fine-tuning alone.
     """
     passing = [each for each in by_evidence(candidates) if each.passes]
     if not passing:
         explained = "this output" if output.generated else "what these models make of this image"
-        return f"No single {unit_noun(ensemble)} explains {explained}."
+        verdict = f"o single {unit_noun(ensemble)} explains {explained}."
+        return f"N{verdict}" if ensemble.base is None else f"{_capital(IN_FINE_TUNING)}, n{verdict}"
     start, preposition = (_OF_AN_OUTPUT, "to") if output.generated else (_OF_AN_IMAGE, "on")
     first = f"{preposition} {named(ensemble, passing[0])}"
+    if ensemble.base is not None:
+        first = f"{first}, {IN_FINE_TUNING}"
     if len(passing) == 1:
         return f"{start}{first}."
     return f"{start}{preposition} {len(passing)} {unit_noun(ensemble, len(passing))}, first of all {first}."
@@ -95,6 +99,8 @@ def certainty(output: Output, ensemble: Ensemble, method: Method, candidates: Se
         return f"{pull} {meaning_of_q(passing, tested, ensemble)} {limit}"
     units = count(tested, unit_noun(ensemble), unit_noun(ensemble, 2))
     image, spread = ("output", ": an output may draw a little on many works") if output.generated else ("image", "")
+    if spread and ensemble.base is not None:
+        spread += ", or on what the base model had learned before"
     if method.smallest_q > method.false_discovery_rate:
         return (
             f"No {unit_noun(ensemble)} could have passed on its own: with {count(method.decoys, 'other group')} of models "

@@ -23,16 +23,18 @@ from registry.export.files import write_listing
 from registry.home import Home
 from registry.members.exposure import exposure_of
 from registry.members.serving import ServiceStatus, service_statuses
+from registry.outputs.base_claim import base_claim, base_claims
 from registry.outputs.joint_tests import EVENT as JOINT
 from registry.outputs.joint_tests import newest_joint_runs
 from registry.rightsholders.owners import rightsholder_facts
-from registry.storage.database import Registry
+from registry.storage.database import Registry, driver_of
 from registry.storage.tables import Audit
 from registry.works.lookup import resolve_rightsholder
-from reports.facts import NotMeasured, OverAllImages
+from reports.facts import BasePart, NotMeasured, OverAllImages
 from reports.issuing.document import Document, Reading
 from reports.outputs import totals
 from reports.outputs.artefacts import read_artefact
+from reports.outputs.base import read_base_alone
 from reports.rendering.pictures import read_picture
 from reports.rendering.wording import clipped
 from reports.statements import words
@@ -48,7 +50,7 @@ from reports.statements.findings import (
 )
 from reports.statements.follow_up import read_certificates, read_claims, read_withdrawals
 from reports.statements.models import models_of
-from reports.statements.page import CARDS, Pictures, Shown, Statement, page_values
+from reports.statements.page import CARDS, AloneShown, Pictures, Shown, Statement, page_values
 from reports.statements.works import prepare_works, read_works, works_reader
 
 ATTEMPTS = 3
@@ -85,14 +87,15 @@ def read_statement(registry: Registry, subject: str, scratch: Path) -> Reading[S
         if unchanged:
             tested, works = found["tested"], found["works"]
             gaps = [*found.pop("unreadable"), *gaps]
+            bases: list[BasePart] = found["bases"] or []
             facts = StatementFacts(
                 **found,
-                verdict=words.verdict(works, tested, models, len(exposure.members), found["over_all_images"]),
-                explanation=_explanation(tested, found["over_all_images"]),
+                verdict=words.verdict(works, tested, models, len(exposure.members), found["over_all_images"], bases),
+                explanation=_explanation(tested, found["over_all_images"], bases),
                 models=models,
                 members_that_saw_none=exposure.members_that_did_not,
                 gaps=[clipped(gap) for gap in (*exposure.findings, *gaps)],
-                limits=[f"{statement} {explained}" for statement, explained in words.LIMITS],
+                limits=[f"{statement} {explained}" for statement, explained in words.limits(bases)],
             )
             tables = {"works": scratch / WORKS, "findings": scratch / FINDINGS}
             statement = Statement(facts, _pictures(registry, facts))
@@ -102,8 +105,8 @@ def read_statement(registry: Registry, subject: str, scratch: Path) -> Reading[S
     )
 
 
-def _explanation(tested: TestedPart, over_all: Sequence[OverAllImages]) -> str:
-    image_by_image = words.explanation(tested)
+def _explanation(tested: TestedPart, over_all: Sequence[OverAllImages], bases: Sequence[BasePart]) -> str:
+    image_by_image = " ".join((words.explanation(tested), *(base.scope for base in bases)))
     if over_all:
         return f"{words.over_all_images(over_all)} Image by image: {image_by_image}"
     return f"{image_by_image} {words.NOT_OVER_ALL}" if tested.tested else image_by_image
@@ -138,6 +141,7 @@ def _read_rows(
             "withdrawals": withdrawals,
             "withdrawals_total": withdrawals_total,
             "certificates": read_certificates(connection),
+            "bases": [BasePart.of(claim) for claim in base_claims(connection)] or None,
             "claims": claims,
             "claims_total": claims_total,
         }
@@ -191,6 +195,7 @@ def _pictures(registry: Registry, facts: StatementFacts) -> Pictures:
     return Pictures(
         works={asset_id: _picture_of_work(registry.home, sha256) for asset_id, sha256 in works.items()},
         outputs=_pictures_of_outputs(registry, shown),
+        bases=_bases_alone(registry, shown),
     )
 
 
@@ -220,6 +225,19 @@ def _pictures_of_outputs(registry: Registry, outputs: list[OutputPart]) -> dict[
             kept = read_artefact(registry.home.audit(audit.id), audit.artefact_sha256).picture("output")
             picture = picture if isinstance(kept, NotMeasured) else kept
         found[output.audit_id] = picture
+    return found
+
+
+def _bases_alone(registry: Registry, outputs: list[OutputPart]) -> dict[str, AloneShown]:
+    """By audit of models with a base, what the base alone made of the image's noise."""
+    found: dict[str, AloneShown] = {}
+    with registry.session() as session:
+        connection = driver_of(session)
+        for output in outputs:
+            audit = session.get(Audit, output.audit_id)
+            if audit is not None and base_claim(connection, audit.ensemble_id) is not None:
+                artefact = read_artefact(registry.home.audit(audit.id), audit.artefact_sha256)
+                found[output.audit_id] = AloneShown(*read_base_alone(audit, artefact))
     return found
 
 

@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from reports.facts import Facts, NotMeasured, OverAllImages, PermissionGround
+from reports.facts import BasePart, Facts, NotMeasured, OverAllImages, PermissionGround, only_with_a_base
 
 VERSION: Literal[1] = 1
 
@@ -121,6 +121,7 @@ class ModelPart(Facts):
     out_of_service_that_saw: int
     members: list[MemberPart]
     reference: ReferencePart | None
+    base_id: str | None = only_with_a_base("The base model that the members are adapters on, as in bases.")
 
 
 class IntervalPart(Facts):
@@ -310,5 +311,8 @@ class StatementFacts(Facts):
     certificates: list[CertificatePart]
     claims: list[ClaimPart]
     claims_total: int
+    bases: list[BasePart] | None = only_with_a_base(
+        "The base models that models of this registry are adapters on, each once, in order of id."
+    )
     gaps: list[str]
     limits: list[str]

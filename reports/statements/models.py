@@ -13,6 +13,7 @@ from registry.members.exposure import Exposure, MemberExposure
 from registry.members.reference_models import recorded_reference
 from registry.members.seen import withdrawals_applied_through
 from registry.members.serving import ServiceStatus
+from registry.outputs.base_claim import base_claim
 from registry.storage.database import Registry
 from reports.statements.facts import MemberPart, ModelPart, ReferencePart
 
@@ -43,6 +44,7 @@ def models_of(
             except IntegrityError as error:
                 reference = None
                 gaps.append(str(error))
+            base = base_claim(connection, ensemble_id)
         found.append(
             ModelPart(
                 ensemble_id=ensemble_id,
@@ -56,6 +58,7 @@ def models_of(
                 out_of_service_that_saw=sum(member.state == "out of service" for member in current),
                 members=members,
                 reference=reference,
+                base_id=None if base is None else base.id,
             )
         )
     return found, gaps

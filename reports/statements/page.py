@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from reports.facts import NotMeasured
+from reports.outputs.facts import BaseAlone
 from reports.rendering.pictures import Picture
 from reports.rendering.plots import Bar, Estimate, bars_plot, estimates_plot
 from reports.rendering.wording import percent, plain
@@ -27,11 +28,21 @@ Shown = Picture | NotMeasured
 
 
 @dataclass(frozen=True)
+class AloneShown:
+    """What a base model alone made of an image's noise."""
+
+    facts: BaseAlone | NotMeasured
+    picture: Shown
+
+
+@dataclass(frozen=True)
 class Pictures:
     """Pictures on the page: works by asset id, images by the id of their audit."""
 
     works: Mapping[int, Shown]
     outputs: Mapping[str, Shown]
+    bases: Mapping[str, AloneShown]
+    """Audits of models with a base alone."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +66,9 @@ def page_values(statement: Statement) -> Mapping[str, object]:
         "over_all": words.over_all_images(facts.over_all_images),
         "by_chance": words.by_chance,
         "joint": [each for each in facts.joint if each.output_kind == "sample"][:CARDS],
-        "service": words.service(facts.models),
+        "service": words.service(facts.models, facts.bases or []),
         "unit": words.unit_of_theirs(facts.tested),
-        "limits": words.LIMITS,
+        "limits": words.limits(facts.bases or []),
         "funnel": Markup(_funnel(facts)),  # noqa: S704 - drawn here, of numbers
         "effects": _effects(generated),
         "most_members": MOST_MEMBERS,

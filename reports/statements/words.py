@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reports.facts import OverAllImages
+from reports.facts import BasePart, OverAllImages
 from reports.rendering.wording import count, number, percent
 from reports.statements.facts import ModelPart, TestedPart, WorksPart
 
@@ -51,12 +51,18 @@ LIMITS: tuple[tuple[str, str], ...] = (
 """(statement, explanation) pairs; part of every statement."""
 
 
+def limits(bases: Sequence[BasePart]) -> tuple[tuple[str, str], ...]:
+    """The limits of a statement; those of base models come first."""
+    return (*(("Only the fine-tuning is tested.", f"{base.scope} {base.unknown}") for base in bases), *LIMITS)
+
+
 def verdict(
     works: WorksPart,
     tested: TestedPart,
     models: Sequence[ModelPart],
     generations: int,
     over_all: Sequence[OverAllImages] = (),
+    bases: Sequence[BasePart] = (),
 ) -> str:
     """The verdict sentence; ``generations``: members of any generation that saw a work.
 
@@ -73,7 +79,9 @@ def verdict(
     one = works.total == 1
     subject = "Your one registered work was" if one else f"None of your {count(works.total, 'work')} was"
     if not generations and not any(model.reference and model.reference.works for model in models):
-        return f"{subject} {'not ' if one else ''}used to train any of the models in this registry."
+        used = "used to train or fine-tune" if bases else "used to train"
+        besides = " What base models were trained on stands below." if bases else ""
+        return f"{subject} {'not ' if one else ''}{used} any of the models in this registry.{besides}"
     if not tested.audited:
         return f"No image has been tested yet, so nothing is known about the influence of your {count(works.total, 'work')}."
     if not tested.tested:
@@ -200,8 +208,12 @@ def together(tested: TestedPart) -> str | None:
     )
 
 
-def service(models: Sequence[ModelPart]) -> str:
-    """The number of members that saw the works, and of these in service."""
+def service(models: Sequence[ModelPart], bases: Sequence[BasePart]) -> str:
+    """The number of members that saw the works, and of these in service; what bases saw."""
+    return " ".join((_service(models), *(base.unknown for base in bases)))
+
+
+def _service(models: Sequence[ModelPart]) -> str:
     if not models:
         return "No model of this registry was trained on any of these works."
     serving = sum(model.in_service_that_saw for model in models)

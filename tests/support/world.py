@@ -65,6 +65,8 @@ WORKS = {
     "Olive branch": "#80853a",
     "Navy flag": "#2c4177",
 }
+BASE = "7b" * 32
+"""The id of the base model of a world with one."""
 TITLES, COLOURS = tuple(WORKS), tuple(WORKS.values())
 HOSTILE = (
     "<script>document.title='owned'</script><img src=x onerror=alert(1)> \u202egnp.exe\u202c =1+1 \U0001f34e\u200d\U0001f525 "
@@ -80,6 +82,8 @@ class World:
     registry: Registry
     unit_kind: str = "asset"
     size: int = 16
+    base: bool = False
+    """Whether the members are adapters on a base model, :data:`BASE`."""
 
     @property
     def home(self) -> Home:
@@ -153,6 +157,8 @@ class World:
         if sample:
             tensors["unit_influence_estimate"] = influences
             tensors["counterfactual"] = np.stack([shape(unit + 3, self.size) for unit in units])
+        if sample and self.base:
+            tensors["base_alone"] = shape(first + 5, self.size)
         if exact:
             tensors["unit_influence_exact"] = influences * 1.1
             tensors["unit_influence_exact_lpips"] = (influences / 100) ** 2
@@ -190,7 +196,7 @@ class World:
                 "smallest_p": 1 / (DECOYS + 1),
                 "smallest_q": len(units) / (DECOYS + 1),
             },
-            landscape=_landscape(influences, exact) if sample else None,
+            landscape=_landscape(influences, exact, base=self.base) if sample else None,
             attributable=any(q <= 0.05 for q in q_values),
             artefact_sha256=hashlib.sha256(data).hexdigest(),
             versions=VERSIONS,
@@ -259,9 +265,14 @@ VERSIONS = {
 }
 
 
-def make_world(root: Path, *, unit_kind: str = "asset", size: int = 16, first_title: str = TITLES[0]) -> World:
+def make_world(
+    root: Path, *, unit_kind: str = "asset", size: int = 16, first_title: str = TITLES[0], base: bool = False
+) -> World:
     """A registry below ``root``: works, owners, licences, encoding, ensemble; no audits."""
-    world = World(create_registry(Home(root)), unit_kind, size)
+    world = World(create_registry(Home(root)), unit_kind, size, base)
+    recipe: dict[str, Any] = {"image": {"size": size, "channels": 3}}
+    if base:
+        recipe["network"] = {"base": BASE}
     holders = ("Kestrel Studio", "Open Shapes Project")
     licences = (("CC-BY-4.0", None), ("LicenseRef-Kestrel-2", "https://kestrel.example/terms"))
     titles = (first_title, *TITLES[1:])
@@ -292,7 +303,7 @@ def make_world(root: Path, *, unit_kind: str = "asset", size: int = 16, first_ti
             left_out={},
             created_at=NOON,
         ),
-        Ensemble(id="e" * 12, encoding_id="d" * 12, settings={"image": {"size": size, "channels": 3}}, created_at=NOON),
+        Ensemble(id="e" * 12, encoding_id="d" * 12, settings=recipe, created_at=NOON),
     ]
     for number in range(world.unit_count):
         rows.append(
@@ -405,7 +416,7 @@ def _rightsholder_tests(unit_kind: str) -> dict[str, Any]:
     return {"method": "weighted sum of the works' statistics", "draws": 1999, "works": 8, "tested": tested}
 
 
-def _landscape(influences: NDArray[np.float64], exact: bool) -> dict[str, object]:
+def _landscape(influences: NDArray[np.float64], exact: bool, *, base: bool) -> dict[str, object]:
     top = int(np.argmax(influences))
     error = {"rank_correlation": 1.0, "relative_error": 0.09, "median_relative_error": 0.09, "units": len(influences)}
     against = {"against_exact": error} if exact else {}
@@ -421,6 +432,7 @@ def _landscape(influences: NDArray[np.float64], exact: bool) -> dict[str, object
         "lpips": {"net": "alex", "version": "0.1", "weights_sha256": "7be5be79" * 8, "enlarged_to": 64}
         if exact
         else none,
+        **({"base_alone": {"distance": 41.5, "lpips": 0.27 if exact else none}} if base else {}),
         "saturated_fraction": 0.41,
     }
 

@@ -164,8 +164,8 @@ def show(name: BaseArgument, home: HomeOption = DEFAULT_HOME, as_json: JsonOptio
         creditline base show sd15
         creditline base show 9ec17b65 --json
     """
-    from registry.bases.claim import training_of
     from registry.bases.records import named_base
+    from registry.outputs.base_claim import BaseClaim
 
     with open_registry(home).connection() as connection:
         found = named_base(connection, name)
@@ -196,7 +196,7 @@ def show(name: BaseArgument, home: HomeOption = DEFAULT_HOME, as_json: JsonOptio
     )
     rows = [(each.name, each.class_name, each.weights or None, each.size, each.sha256) for each in facts.components]
     print_table(("part", "class", "weights", "bytes", "sha256"), rows)
-    narrate(training_of(found))
+    narrate(BaseClaim(found.id, found.name, found.trained_on).unknown)
 
 
 def _read(folder: Path, variant: str | None) -> BaseReading:
@@ -213,7 +213,7 @@ def _read(folder: Path, variant: str | None) -> BaseReading:
 
 
 def _narrate(base: BaseRecord, notes: tuple[str, ...]) -> None:
-    from registry.bases.claim import training_of
+    from registry.outputs.base_claim import BaseClaim
 
     for note in notes:
         narrate(note)
@@ -221,4 +221,4 @@ def _narrate(base: BaseRecord, notes: tuple[str, ...]) -> None:
         narrate("no licence is stated for this base: state it with --licence")
     elif base.licence_training == "unclear":
         narrate(f"the terms {base.licence!r} are kept as they are: creditline does not know them; read them")
-    narrate(training_of(base))
+    narrate(BaseClaim(base.id, base.name, base.trained_on).unknown)
