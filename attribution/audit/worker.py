@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -208,7 +208,8 @@ def _ablate(
         landscape, lpips_landscape = _landscape(output, task.everyone, regenerate, metric)
         report(len(task.everyone) - int(has_contrast(task.everyone).sum()))
     base = task.ensemble.settings.network.open_base(task.device)
-    alone = None if base is None else sample(base, noise[None], task.sampler, condition=condition).float().cpu()
+    plain = replace(task.sampler, serve="mean")
+    alone = None if base is None else sample(base, noise[None], plain, condition=condition).float().cpu()
     ablated = time.monotonic()
     lpips = lpips_gram = None
     if metric is not None:
