@@ -92,7 +92,7 @@ class FeatureKernel(Ranker):
 
 
 def embedded(
-    embedding: Embedding, images: Float32[np.ndarray, "image channel height width"], texts: Sequence[str | None]
+    embedding: Embedding, images: Float32[np.ndarray, "image channel height width"], texts: Sequence[str | None] = ()
 ) -> Float32[np.ndarray, "image feature"]:
     """The features of images, scaled to length 1; ``texts``: of each image, or none at all."""
     found = np.empty((len(images), embedding.width), dtype=np.float32)

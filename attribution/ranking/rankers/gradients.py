@@ -149,7 +149,7 @@ class GradientEmbedding(Embedding):
                 # A squared error is the likelihood of a normal distribution around the prediction.
                 drawn = torch.randn(eps.shape, generator=generator) * scale.repeat(len(part), 1, 1, 1)
                 self.network.zero_grad(set_to_none=True)
-                (eps * drawn).sum().backward()
+                (eps * drawn).sum().backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
                 yield None
 
         return fitted_factors(self.recorder, passes)
@@ -186,7 +186,7 @@ class GradientEmbedding(Embedding):
             for part, eps in self._predicted(pictures, condition):
                 error = (eps - self.views.noise.repeat(len(part), 1, 1, 1)).square().mean(dim=(1, 2, 3))
                 self.network.zero_grad(set_to_none=True)
-                (error * self.views.weight.repeat(len(part))).sum().backward()
+                (error * self.views.weight.repeat(len(part))).sum().backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
                 yield list(self.recorder.pairs())
         self.network.zero_grad(set_to_none=True)
 

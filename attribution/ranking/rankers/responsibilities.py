@@ -108,7 +108,7 @@ class PosteriorQuery(Query):
             for terms, mass in zip(self.log_terms(rows), self.log_masses, strict=True)
         ]
         with np.errstate(divide="ignore"):
-            return np.log(np.stack(found, axis=1), dtype=np.float32)
+            return np.asarray(np.log(np.stack(found, axis=1)), dtype=np.float32)
 
 
 class ResponsibilityQuery(PosteriorQuery):

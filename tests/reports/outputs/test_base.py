@@ -132,9 +132,9 @@ def test_pixel_reports_say_nothing_of_a_base(world: World, site: Path) -> None:
         assert "base_alone" not in facts
         assert "base" not in facts["ensemble"]  # type: ignore[operator]  # JSON
     with world.registry.session() as session:
-        facts = read_audit(session, world.home, newest_audits(session)[0]).facts
-    assert facts.base_alone is None
-    assert facts.ensemble.base is None
+        read = read_audit(session, world.home, newest_audits(session)[0]).facts
+    assert read.base_alone is None
+    assert read.ensemble.base is None
 
 
 def test_an_audit_without_it_still_opens(tmp_path: Path) -> None:
