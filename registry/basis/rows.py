@@ -200,7 +200,7 @@ def find_keys(connection: duckdb.DuckDBPyConnection, basis: Basis) -> Keys:
     bases = connection.execute(
         "SELECT base FROM (SELECT id AS base FROM base_model UNION SELECT key FROM seal_part WHERE table_name = 'base_model') "
         "WHERE list_contains($bases, base) OR EXISTS (SELECT 1 FROM ensemble "
-        "WHERE list_contains($ensembles, ensemble.id) AND contains(settings::VARCHAR, base)) ORDER BY base",
+        "WHERE list_contains($ensembles, ensemble.id) AND json_extract_string(settings, '$.network.base') = base) ORDER BY base",
         {"bases": list(basis.bases), "ensembles": ensembles},
     ).fetchall()
     members = connection.execute(

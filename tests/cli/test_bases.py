@@ -40,12 +40,12 @@ def test_a_base_is_added_listed_and_shown(creditline: Creditline, tiny: Path, tm
     assert added.out.startswith("tiny-sd (")
     assert "registered" in added.out
     assert "kept as they are" in added.err
-    assert "What the base tiny-sd was trained on is not known." in added.err
+    assert "The training data of the base is unknown." in added.err
     again = creditline("base", "add", folder, "--json").document
     assert (again["new"], again["changed"], again["creditline"]) == (False, [], "base")
     known = creditline("base", "add", folder, "--trained-on", "flowers")
-    assert "trained_on changed" in known.out
-    assert "was trained on the data set flowers" in known.err
+    assert "trained on changed" in known.out
+    assert "trained on the data set “flowers”" in known.err
     listed = creditline("base", "list")
     assert "tiny-sd" in listed.out
     assert "flowers" in listed.out

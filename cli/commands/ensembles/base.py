@@ -116,7 +116,7 @@ def add(
         facts = {"dry_run": dry_run, "new": added.new, "changed": list(added.changed), "notes": list(reading.notes)}
         print_json("base", {**facts, **added.base.to_json()})
         return
-    done = "registered" if added.new else f"{', '.join(added.changed) or 'nothing'} changed"
+    done = "registered" if added.new else f"{', '.join(added.changed).replace('_', ' ') or 'nothing'} changed"
     echo(f"{added.base.name} ({added.base.id[:12]}): {done}")
     _narrate(added.base, reading.notes)
     if dry_run:
@@ -137,7 +137,7 @@ def list_bases(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> 
     if as_json:
         print_json("bases", {"bases": [each.to_json() for each in found]})
         return
-    columns = ("base", "id", "family", "prediction", "size", "licence", "trained on", "folder")
+    columns = ("base", "id", "family", "prediction", "image size", "licence", "trained on", "folder")
     rows = [
         (
             each.name,
@@ -195,7 +195,11 @@ def show(name: BaseArgument, home: HomeOption = DEFAULT_HOME, as_json: JsonOptio
         ]
     )
     rows = [(each.name, each.class_name, each.weights or None, each.size, each.sha256) for each in facts.components]
-    print_table(("part", "class", "weights", "bytes", "sha256"), rows)
+    print_table(
+        ("part", "class", "weights", "bytes", "sha256"),
+        rows,
+        legend={"weights": "number of values in its weight files"},
+    )
     narrate(BaseClaim(found.id, found.name, found.trained_on).unknown)
 
 

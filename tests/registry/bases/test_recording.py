@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from registry.bases.claim import SCOPE, limits_of, training_of
 from registry.bases.reading import read_base
 from registry.bases.recording import Added, Stated, add_base
 from registry.bases.records import all_bases, base_by_id, named_base
@@ -22,6 +21,7 @@ from registry.errors import InputError, IntegrityError, NotFoundError, UsageErro
 from registry.event_log.events import changing
 from registry.event_log.verify import verify
 from registry.ids import canonical_json
+from registry.outputs.base_claim import base_claim
 from registry.storage.database import Registry
 from registry.storage.tables import Encoding, Ensemble
 from tests.registry.bases.conftest import OwnBase
@@ -269,19 +269,28 @@ def test_a_document_rests_on_the_base_of_its_ensemble(registry: Registry, tiny: 
             connection.begin()
 
 
-def test_the_words_about_a_base(registry: Registry, own: Own, folder: Path) -> None:
-    """What is not known is said in every claim; what is recorded names the data set."""
+def test_the_words_about_a_base_follow_its_record(registry: Registry, own: Own, folder: Path) -> None:
+    """What is not known is said; what is recorded names the data set."""
     write_pictures(folder, ["a.png"])
     register(registry, folder)
     base = own()
-    unknown = add(registry, base.folder).base
-    assert training_of(unknown) == "What the base tiny was trained on is not known."
-    known = add(registry, base.folder, trained_on="works").base
-    assert training_of(known).startswith("The base tiny was trained on the data set works, as recorded by ")
-    assert SCOPE == "in the fine-tuning on these works"
-    for record in (unknown, known):
-        assert training_of(record) in limits_of(record)
-        assert any(SCOPE in sentence for sentence in limits_of(record))
+    record = add(registry, base.folder).base
+    with changing(registry, NOW) as change:
+        change.insert(
+            Encoding(id="e", unit_kind="asset", n=4, h=2, seed=0, unit_count=0, left_out={}, created_at=NOW),
+            Ensemble(id="f", encoding_id="e", settings={"network": {"base": record.id}}, created_at=NOW),
+        )
+        change.record("things added", "rows")
+    for trained_on, said in (
+        (None, "The training data of the base is unknown."),
+        ("works", "trained on the data set “works”"),
+    ):
+        add(registry, base.folder, trained_on=trained_on)
+        with registry.connection() as connection:
+            claim = base_claim(connection, "f")
+        assert claim is not None
+        assert (claim.id, claim.name) == (record.id, "tiny")
+        assert said in claim.unknown
 
 
 def test_a_copied_home_finds_the_base_where_it_lies(registry: Registry, tiny: Path, tmp_path: Path) -> None:
