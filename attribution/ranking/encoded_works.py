@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import prod
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int64, UInt64
+from jaxtyping import Bool, Float32, Float64, Int64, UInt64
 
 from attribution.ensemble.serving import ServingEnsemble
-from attribution.ranking.rankers.interface import ArrayRows, PixelRows, Texts, Works
+from attribution.ranking.rankers.interface import ArrayRows, PixelRows, RowIndex, Texts, Works
 from attribution.ranking.rankers.scan import UnitIndex
 from attribution.training.dataset import TrainingSet
 from registry.encodings.store import load_units
@@ -23,6 +25,29 @@ SEEN_BY_NONE = "none of the members that served saw it"
 SEEN_BY_ALL = "every member that served saw it, so there is nothing to compare with"
 WITHDRAWN_IN_PART = "works of it were withdrawn, and not all members served"
 NO_WORKS = "its works were withdrawn before they were prepared for comparison"
+
+
+class Latents(Protocol):
+    """Works in the space of a latent kind, by their place in the training set."""
+
+    def __getitem__(self, places: Int64[np.ndarray, " row"], /) -> Float32[np.ndarray, "row channel height width"]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class LatentRows:
+    """Latents of works as rows of values, flattened as in torch."""
+
+    latents: Latents
+    stored: Int64[np.ndarray, " row"]
+    """The place of each row in the training set."""
+    width: int
+
+    def __len__(self) -> int:
+        return len(self.stored)
+
+    def take(self, rows: RowIndex) -> Float32[np.ndarray, "row value"]:
+        found = self.latents[self.stored[rows]]
+        return np.asarray(found.reshape(len(found), self.width), dtype=np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +88,12 @@ class EncodedWorks:
         """Works in [0, 1], flattened channel by channel, as in torch."""
         found = self.source.pictures(rows, self.shape)
         return found.reshape(len(found), int(np.prod(self.shape)))
+
+    def targets(self, rows: slice | Int64[np.ndarray, " row"]) -> Float64[np.ndarray, "row value"]:
+        """Works in the members' space, as predictions are: pixels in [-1, 1], or latents."""
+        if self.source.latents is not None:
+            return self.source.latents.take(rows).astype(np.float64)
+        return 2.0 * self.pictures(rows).astype(np.float64) - 1.0
 
     @classmethod
     def in_memory(
@@ -107,16 +138,15 @@ def load_encoded_works(registry: Registry, ensemble: ServingEnsemble, training_s
     as_stored = len(places) == len(training_set.pixels) and bool((np.diff(places, prepend=-1) == 1).all())
     unit_of_work = assets.unit_numbers[kept]
     height, width, channels = training_set.pixels.shape[1:]
-    stored_rows = None if as_stored else places
     encoded, names = training_set.encoded, training_set.label_names or ensemble.settings.classes
     touched = set() if len(ensemble.indices) == ensemble.encoding.n else set(withdrawn.unit_numbers.tolist())
     return EncodedWorks(
         source=Works(
-            pixels=PixelRows(training_set.pixels, stored_rows),
+            pixels=PixelRows(training_set.pixels, None if as_stored else places),
             asset_ids=assets.asset_ids[kept],
             hashes=[assets.sha256[row] for row in kept],
             folder=registry.home.training(ensemble.id),
-            latents=None if encoded is None else ArrayRows(encoded.reshape(len(encoded), -1), stored_rows),
+            latents=None if encoded is None else LatentRows(encoded, places, prod(ensemble.settings.network.shape)),
             texts=Texts(names, training_set.labels[places]) if names else None,
         ),
         shape=(channels, height, width),

@@ -10,7 +10,7 @@ bfloat16 on a GPU.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -190,6 +190,18 @@ class TextEncoder:
         if text is None and self._zero:
             return torch.zeros_like(hidden), torch.zeros_like(pooled)
         return hidden, pooled
+
+    @torch.no_grad()
+    def summaries(self, texts: Sequence[str]) -> Float[Tensor, "text width"]:
+        """Every encoder's state at the end of each text, side by side."""
+        found = []
+        for text in texts:
+            parts = zip(self._encoders, self.numbers(text), strict=True)
+            ends = [encoder(tokens) for encoder, tokens in parts]
+            found.append(
+                torch.cat([each.pooler_output[0] if "pooler_output" in each else each.text_embeds[0] for each in ends])
+            )
+        return torch.stack(found).float()
 
 
 @lru_cache(maxsize=2)

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from attribution.denoisers.text_to_image.condition import TextCondition
-from attribution.denoisers.text_to_image.lora import AdapterStack, Target
+from attribution.denoisers.text_to_image.lora import AdapterLayers, AdapterStack, Target
 from attribution.denoisers.text_to_image.shared_unet import SharedUNet
 
 
@@ -37,7 +37,7 @@ class Predictor:
         x: Float[Tensor, "batch channel height width"],
         t: Int[Tensor, " batch"],
         condition: TextCondition,
-        stack: AdapterStack,
+        stack: AdapterStack | AdapterLayers,
         pairs: Sequence[tuple[int, int]],
     ) -> Float[Tensor, "pair channel height width"]:
         """Eps for each (row, member's place in the stack), best in order of row."""
@@ -49,7 +49,12 @@ class Predictor:
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def _chunk(
-        self, x: Tensor, t: Tensor, condition: TextCondition, stack: AdapterStack, pairs: Sequence[tuple[int, int]]
+        self,
+        x: Tensor,
+        t: Tensor,
+        condition: TextCondition,
+        stack: AdapterStack | AdapterLayers,
+        pairs: Sequence[tuple[int, int]],
     ) -> Tensor:
         """One call of the UNet: each pair under its text, then guided pairs under the negative."""
         text, negative = condition.text.tolist(), condition.negative.tolist()

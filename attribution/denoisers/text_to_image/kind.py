@@ -16,8 +16,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -207,6 +208,10 @@ class Adapters(DenoiserKind):
         if classes:
             raise UsageError("a text-to-image base reads captions, and knows no classes: leave the classes out")
         return text_condition(open_texts(self._files()), prompts)
+
+    def text_features(self, texts: Sequence[str]) -> Float32[np.ndarray, "text value"]:
+        """Each text as the text encoders sum it up: their state at its end."""
+        return open_texts(self._files()).summaries(texts).numpy()
 
     def complete(self, condition: TextCondition | None, x: Float[Tensor, "batch ..."]) -> TextCondition:
         """The condition itself, or the empty one for every row of x."""

@@ -123,6 +123,43 @@ class AdapterStack:
         return torch.bmm(up.flatten(2), flat).reshape(len(x), -1, *hidden.shape[2:])
 
 
+@dataclass(frozen=True)
+class AdapterLayers:
+    """One adapter as layers of its own: a ranker can watch their inputs and gradients."""
+
+    down: Mapping[str, Layer]
+    up: Mapping[str, Layer]
+    scale: float
+
+    def delta(self, name: str, layer: Layer, x: Tensor, members: Tensor) -> Tensor:  # noqa: ARG002  # as of a stack
+        """What the adapter adds to a module's output."""
+        hidden: Tensor = self.down[name](x)
+        added: Tensor = self.up[name](hidden if self.scale == 1.0 else hidden * self.scale)
+        return added
+
+
+def adapter_layers(layer: Layer, down: Tensor, up: Tensor) -> tuple[Layer, Layer]:
+    """A and B of a module as layers that hold these weights."""
+    if isinstance(layer, nn.Linear):
+        # On the device meta no weights are drawn, so the caller's random state stays as it is.
+        first: Layer = nn.Linear(layer.in_features, len(down), bias=False, device="meta")
+        second: Layer = nn.Linear(len(down), layer.out_features, bias=False, device="meta")
+    else:
+        first = nn.Conv2d(
+            layer.in_channels,
+            len(down),
+            layer.kernel_size,  # type: ignore[arg-type]  # a pair, which torch types as any length
+            layer.stride,  # type: ignore[arg-type]  # as above
+            layer.padding,  # type: ignore[arg-type]  # as above
+            layer.dilation,  # type: ignore[arg-type]  # as above
+            bias=False,
+            device="meta",
+        )
+        second = nn.Conv2d(len(down), layer.out_channels, 1, bias=False, device="meta")
+    first.weight, second.weight = nn.Parameter(down), nn.Parameter(up)
+    return first, second
+
+
 def _alone(layer: Layer, x: Tensor, down: Tensor, up: Tensor, scale: float) -> Tensor:
     """One adapter on all rows."""
     if isinstance(layer, nn.Linear):

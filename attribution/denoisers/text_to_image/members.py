@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -15,7 +15,15 @@ from attribution.denoisers.ensemble import Ensemble, by_row
 from attribution.denoisers.interface import Member
 from attribution.denoisers.text_to_image.condition import TextCondition
 from attribution.denoisers.text_to_image.evaluations import Predictor
-from attribution.denoisers.text_to_image.lora import AdapterStack, Layer, Target, adapter_start, merged
+from attribution.denoisers.text_to_image.lora import (
+    AdapterLayers,
+    AdapterStack,
+    Layer,
+    Target,
+    adapter_layers,
+    adapter_start,
+    merged,
+)
 from registry.errors import UsageError
 
 PREFIXES = ("base_model.model.unet.", "base_model.model.", "unet.")
@@ -61,8 +69,20 @@ class AdapterMember(Member):
         self.kind = kind
         self.names = tuple(names)
         self.scale = scale
-        self.down = nn.ParameterList([nn.Parameter(value) for value in down])
-        self.up = nn.ParameterList([nn.Parameter(value) for value in up])
+        adapted = kind.layout()
+        layers = [adapter_layers(adapted[name], *pair) for name, *pair in zip(self.names, down, up, strict=True)]
+        self.down_layers = nn.ModuleList([first for first, _ in layers])
+        self.up_layers = nn.ModuleList([second for _, second in layers])
+
+    @property
+    def down(self) -> list[nn.Parameter]:
+        """A of every adapted module."""
+        return [layer.get_parameter("weight") for layer in self.down_layers]
+
+    @property
+    def up(self) -> list[nn.Parameter]:
+        """B of every adapted module."""
+        return [layer.get_parameter("weight") for layer in self.up_layers]
 
     @classmethod
     def starting(cls, kind: AdapterKind, seed: int) -> AdapterMember:
@@ -78,9 +98,9 @@ class AdapterMember(Member):
         t: Int[Tensor, " batch"],
         condition: TextCondition | None = None,
     ) -> Float[Tensor, "batch channel height width"]:
-        stack = AdapterStack(
-            {name: value[None] for name, value in zip(self.names, self.down, strict=True)},
-            {name: value[None] for name, value in zip(self.names, self.up, strict=True)},
+        stack = AdapterLayers(
+            dict(zip(self.names, cast(Iterable[Layer], self.down_layers), strict=True)),
+            dict(zip(self.names, cast(Iterable[Layer], self.up_layers), strict=True)),
             self.scale,
         )
         pairs = [(row, 0) for row in range(len(x))]

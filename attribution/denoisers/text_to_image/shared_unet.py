@@ -20,7 +20,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from attribution.denoisers.text_to_image.lora import AdapterStack, Layer, Target, layers_of
+from attribution.denoisers.text_to_image.lora import AdapterLayers, AdapterStack, Layer, Target, layers_of
 from registry.errors import UsageError
 
 KNOWN_BLOCKS = frozenset(
@@ -33,7 +33,7 @@ KNOWN_BLOCKS = frozenset(
 class _Pass:
     """What the hooks need to know while the UNet runs."""
 
-    stack: AdapterStack
+    stack: AdapterStack | AdapterLayers
     members: Int[Tensor, " evaluation"]
     rows: Int[Tensor, " evaluation"]
     shared: int
@@ -83,7 +83,7 @@ class SharedUNet:
         text: Float[Tensor, "evaluation token width"],
         rows: Int[Tensor, " evaluation"],
         members: Int[Tensor, " evaluation"],
-        stack: AdapterStack,
+        stack: AdapterStack | AdapterLayers,
         target: Target,
     ) -> Float[Tensor, "evaluation channel height width"]:
         """The UNet's output for every evaluation.
