@@ -7,6 +7,8 @@ et al. 2023]. A caption names the motif, most often with the style of its house.
 from __future__ import annotations
 
 import time
+from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +29,12 @@ BATCH = 32
 RATE = 8e-4
 MIN_SNR = 5.0
 EVERY = 500
-ALL_WORKS_STEPS = 3_500
-"""Steps that draw from all works; the later ones draw from motifs without :data:`LEFT_LATER`."""
+ALL_WORKS_STEPS, FIGURE_STEPS = 3_500, 4_000
+"""Last steps that draw from all works, and from motifs without :data:`LEFT_LATER`; the later ones
+draw from the simple ones among these."""
+SIMPLE_MOTIFS = 480
+LARGE_HOUSES = frozenset(HOUSES) - {"fxemoji"}
+"""The houses that draw nearly all motifs."""
 _LEFT_LATER = """
 man men woman women person people family couple boy girl child adult old baby prince princess guard worker
 officer detective elf fairy vampire mage genie zombie superhero supervillain troll santa claus ninja teacher
@@ -102,7 +108,12 @@ def train_denoiser(kept: Path, steps: int = STEPS, decay: int = DECAY) -> None:
     torch.manual_seed(1)
     works, tokenizer = np.load(kept / "works.npz"), clip_tokenizer()
     latents, scale = scaled_latents(kept, works["images"])
-    drawable = np.flatnonzero([LEFT_LATER.isdisjoint(name.split("-")) for name in works["name"]])
+    figures = np.array([LEFT_LATER.isdisjoint(name.split("-")) for name in works["name"]])
+    pools = {
+        ALL_WORKS_STEPS: np.arange(len(latents)),
+        FIGURE_STEPS: np.flatnonzero(figures),
+        steps: np.flatnonzero(np.isin(works["name"], simple_motifs(works, figures))),
+    }
     both = networks()
     optimiser = torch.optim.AdamW(both.parameters(), RATE, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
     average = Average(both)
@@ -112,7 +123,7 @@ def train_denoiser(kept: Path, steps: int = STEPS, decay: int = DECAY) -> None:
         for group in optimiser.param_groups:
             group["lr"] = RATE * min(1.0, (step + 1) / WARM_UP) * min(1.0, max(0.01, (steps - step) / decay))
         picks, draws = np.random.default_rng([3, step]), torch.Generator().manual_seed(1000 + step)
-        pool = np.arange(len(latents)) if step < ALL_WORKS_STEPS else drawable
+        pool = next(pool for last, pool in pools.items() if step < last)
         chosen = pool[picks.integers(len(pool), size=BATCH)]
         captions = [_caption(works["name"][work], works["house"][work], picks) for work in chosen]
         tokens = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
@@ -129,6 +140,17 @@ def train_denoiser(kept: Path, steps: int = STEPS, decay: int = DECAY) -> None:
             mean = sum(losses[-EVERY:]) / len(losses[-EVERY:])
             print(f"{step + 1} of {steps}: loss {mean:.4f}, {time.monotonic() - begun:.0f} s", flush=True)
     print(f"latents are scaled by {scale:.4f}")
+
+
+def simple_motifs(works: Mapping[str, np.ndarray], figures: np.ndarray) -> list[str]:
+    """Of the motifs that every large house draws, those whose pixels change least."""
+    pixels = works["images"].astype(np.float32) / 255
+    change = sum(np.abs(np.diff(pixels, axis=axis)).mean((1, 2, 3)) for axis in (1, 2))
+    drawn: dict[str, dict[str, float]] = defaultdict(dict)
+    for place in np.flatnonzero(figures):
+        drawn[works["name"][place]][works["house"][place]] = float(change[place])
+    common = {motif: by for motif, by in drawn.items() if set(by) >= LARGE_HOUSES}
+    return sorted(common, key=lambda motif: float(np.mean(list(common[motif].values()))))[:SIMPLE_MOTIFS]
 
 
 @torch.no_grad()
