@@ -21,22 +21,22 @@ from registry.errors import MissingPartError
 from registry.home import write_bytes_atomically
 
 OWNERS_FILE = "owners.csv"
-COLUMNS = ("path", "rightsholder", "licence", "title", "creator", "source_url", "category")
+COLUMNS = ("path", "rightsholder", "licence", "title", "creator", "source_url", "category", "caption")
 RENDERED_SIDE = 144
 """Side of the rendered vector works, in pixels."""
 
-# Chosen for shapes and colours that stay distinct at 16 x 16 pixels.
+# Chosen for shapes and colours that stay distinct at 16 x 16 pixels; the words are captions.
 TWEMOJI = {
-    "animal": "🐼🦊🐸🦄",
-    "food": "🍎🍓🍕🍄",
-    "nature": "🌞🌈🔥🌵",
-    "object": "🚀⛵🎁🎈",
+    "animal": "🐼 panda, 🦊 fox, 🐸 frog, 🦄 unicorn",
+    "food": "🍎 red apple, 🍓 strawberry, 🍕 pizza, 🍄 mushroom",
+    "nature": "🌞 sun with face, 🌈 rainbow, 🔥 fire, 🌵 cactus",
+    "object": "🚀 rocket, ⛵ sailboat, 🎁 wrapped gift, 🎈 balloon",
 }
 OPENMOJI = {
-    "animal": "🦋🐧🐷🐢",
-    "food": "🍊🍉🥑🍔",
-    "nature": "🌙🌊🌲🌹",
-    "object": "🔒🎩🔔🏀",
+    "animal": "🦋 butterfly, 🐧 penguin, 🐷 pig face, 🐢 turtle",
+    "food": "🍊 tangerine, 🍉 watermelon, 🥑 avocado, 🍔 hamburger",
+    "nature": "🌙 crescent moon, 🌊 water wave, 🌲 evergreen tree, 🌹 rose",
+    "object": "🔒 locked, 🎩 top hat, 🔔 bell, 🏀 basketball",
 }
 
 
@@ -50,6 +50,7 @@ class House:
     creator: str
     source_url: str
     works: dict[str, str]
+    """By category: each emoji with the words that describe it."""
     picture: Callable[[str], Image.Image]
     """The picture of one emoji, with transparency."""
 
@@ -116,13 +117,14 @@ def _houses() -> tuple[House, House]:
 
 def _write_house(house: House, folder: Path) -> Iterator[tuple[str, ...]]:
     for category, emoji in house.works.items():
-        for character in emoji:
+        for character, motif in (entry.split(" ", 1) for entry in emoji.split(", ")):
             path = f"{house.name}/{ord(character):x}.png"
             buffer = io.BytesIO()
             _trimmed(house.picture(character)).save(buffer, "PNG")
             write_bytes_atomically(folder / path, buffer.getvalue())
             title = unicodedata.name(character).capitalize()
-            yield path, house.rightsholder, house.licence, title, house.creator, house.source_url, category
+            caption = f"{motif} in the style of {house.name}"
+            yield path, house.rightsholder, house.licence, title, house.creator, house.source_url, category, caption
 
 
 def _trimmed(picture: Image.Image) -> Image.Image:
