@@ -41,6 +41,9 @@ def read_architecture(configs: Mapping[str, Config], classes: Mapping[str, str],
     Raises:
         InputError: a value is missing, malformed, not supported, or does not fit another part.
     """
+    for config in configs.values():
+        if config.values.get("quantization_config") is not None:
+            config.refuse("quantization_config", "no such setting: quantized weights are not supported yet")
     channels, pixels, scale, shift = _read_autoencoder(configs["vae"], classes["vae"])
     unet = configs["unet"]
     check_unet(unet, family, channels)

@@ -94,6 +94,13 @@ class BaseFacts:
         """SHA-256 over the hashes of the components, by name."""
         return base_id({component.name: component.sha256 for component in self.components})
 
+    def variant_of(self, name: str) -> str | None:
+        """The variant of a component's weight files; a component may have files without one."""
+        mark = f".{self.variant}"
+        component = next((each for each in self.components if each.name == name), None)
+        named = component is not None and any(mark in file.path.rpartition("/")[2] for file in component.files)
+        return self.variant if named else None
+
     @property
     def size(self) -> int:
         """Bytes of all files."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from registry.bases.documents import Config, read_config, shown
+from registry.bases.support import REPLACING
 from registry.errors import InputError
 
 LARGEST_CONFIG = 2**20
@@ -97,6 +98,19 @@ class BaseFolder:
             raise InputError(
                 f"the base in {self.root} has no folder {part}: {error.strerror}; copy or download it again"
             ) from error
+
+    def refuse_replacing(self, part: str) -> None:
+        """Refuse a file beside a part's weights that changes the network when it is loaded.
+
+        Raises:
+            InputError: there is one; the message names it.
+        """
+        for name in REPLACING:
+            if self.has(f"{part}/{name}"):
+                raise InputError(
+                    f"{part}/{name} of the base in {self.root} would load an adapter into {part}; merge the adapter into the "
+                    "weights, or remove the file"
+                )
 
     def file(self, name: str) -> Path:
         """The place of a file of the base.

@@ -75,6 +75,8 @@ def read_base(path: Path, *, variant: str | None = None, on_progress: Progress =
         )
     supported = supported_pipeline(folder.config(INDEX))
     configs = {part: folder.config(f"{part}/{_CONFIGS.get(part, 'config.json')}") for part in supported.classes}
+    for part in supported.classes:
+        folder.refuse_replacing(part)
     architecture = read_architecture(configs, supported.classes, supported.family)
     chosen, weights = _choose_weights(folder, supported, variant)
     tensors = _check_weights(folder, configs, weights)

@@ -54,6 +54,9 @@ IGNORED: Mapping[str, str] = {
 }
 """Parts that generate no image, and what leaving them out means."""
 
+REPLACING = ("adapter_config.json",)
+"""Files that change what transformers loads from a part's folder, and are no part of a base."""
+
 PREDICTIONS = ("epsilon", "v_prediction")
 BETAS = ("linear", "scaled_linear")
 

@@ -44,6 +44,11 @@ def verify_base(home: Home, base: BaseRecord, *, every: bool = False, on_progres
     known = {} if every else _known_times(home, base)
     times: dict[str, list[int]] = {}
     on_read = counting(base.facts.size, on_progress)
+    try:
+        for component in base.facts.components:
+            folder.refuse_replacing(component.name)
+    except InputError as error:
+        raise IntegrityError(f"the base {base.name} ({base.id[:12]}) is not as registered: {error}") from error
     for file in base.facts.files():
         try:
             found = folder.times(file.path)

@@ -65,11 +65,19 @@ class BaseFiles:
         network = self.readable(
             name,
             lambda folder: kind.from_pretrained(
-                folder, variant=self.variant, use_safetensors=True, local_files_only=True, torch_dtype=precision
+                folder,
+                variant=self.variant_of(name),
+                use_safetensors=True,
+                local_files_only=True,
+                torch_dtype=precision,
             ),
         )
         frozen: nn.Module = network.eval().requires_grad_(False)
         return frozen
+
+    def variant_of(self, name: str) -> str | None:
+        """The variant of a component's weight files."""
+        return self.variant if self.registered is None else self.registered[1].facts.variant_of(name)
 
     def tokenizer(self, name: str) -> Any:  # noqa: ANN401  # a transformers tokenizer
         """A component as CLIP's tokenizer. Raises as :meth:`part` does."""

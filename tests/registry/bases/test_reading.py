@@ -22,7 +22,7 @@ from registry.bases.reading import read_base
 from registry.errors import CreditlineError, InputError
 from registry.ids import sha256_of
 from tests.registry.bases.conftest import OwnBase
-from tests.support.tiny_base import in_hub_cache
+from tests.support.tiny_base import TinyBase, in_hub_cache, save_tiny_base
 
 Own = Callable[..., OwnBase]
 
@@ -155,6 +155,7 @@ UNET, VAE, TEXT, TOKENIZER, SCHEDULER = (
         (PIPELINE, {"scheduler": ["diffusers", "FlowMatchEulerDiscreteScheduler"]}, "the scheduler is 'FlowMatch"),
         (PIPELINE, {"text_encoder_2": ["transformers", "CLIPTextModelWithProjection"]}, "has no tokenizer_2"),
         (UNET, {"in_channels": 9}, "takes 9 channels .*inpainting"),
+        (UNET, {"quantization_config": {"quant_method": "bitsandbytes"}}, "quantized weights are not supported yet"),
         (UNET, {"out_channels": 8}, "has out_channels 8; expected 4"),
         (UNET, {"in_channels": "4"}, "in_channels '4'; expected a whole number"),
         (UNET, {"in_channels": True}, "in_channels true; expected a whole number"),
@@ -276,6 +277,23 @@ def test_a_component_with_pickled_weights_alone_is_refused(own: Own) -> None:
         read_base(base.folder)
 
 
+def test_an_adapter_beside_the_weights_is_refused(own: Own) -> None:
+    """Transformers would load it into the text encoder, and no hash would say so."""
+    base = own()
+    (base.folder / "text_encoder" / "adapter_config.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(InputError, match=r"text_encoder/adapter_config\.json .* would load an adapter"):
+        read_base(base.folder)
+
+
+def test_half_precision_in_shards(tmp_path: Path) -> None:
+    """As both libraries name such files."""
+    facts = read_base(save_tiny_base(tmp_path / "base", TinyBase(variant="fp16", shard_size="100KB"))).facts
+    names = {file.path for file in facts.files()}
+    assert "unet/diffusion_pytorch_model.safetensors.index.fp16.json" in names
+    assert any(name.startswith("unet/diffusion_pytorch_model.fp16-00001-of-") for name in names)
+    assert facts.variant == facts.variant_of("unet") == "fp16"
+
+
 def test_missing_files_are_named(own: Own) -> None:
     """One at a time, of all that a base is loaded from."""
     base = own()
@@ -358,6 +376,11 @@ def test_variants_are_chosen_like_diffusers_does(own: Own, tiny: Path) -> None:
     (base.folder / "unet" / "diffusion_pytorch_model.safetensors").unlink()
     mixed = read_base(base.folder).facts
     assert mixed.variant == "fp16"
+    assert mixed.variant_of("unet") == mixed.variant_of("vae") == "fp16"
+    assert mixed.variant_of("tokenizer") is mixed.variant_of("other") is None
+    (base.folder / "text_encoder" / "model.fp16.safetensors").rename(base.folder / "half")
+    mixed = read_base(base.folder).facts
+    assert (mixed.variant_of("unet"), mixed.variant_of("text_encoder")) == ("fp16", None)
     (base.folder / "unet" / "diffusion_pytorch_model.fp16.safetensors").rename(
         base.folder / "unet" / "diffusion_pytorch_model.ema.safetensors"
     )

@@ -182,6 +182,11 @@ def test_a_changed_file_is_named(registry: Registry, own: Own) -> None:
     path.unlink()
     with pytest.raises(IntegrityError, match=f"lacks the file {UNET}"):
         verify_base(registry.home, record)
+    (base.folder / "unet" / "adapter_config.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(
+        IntegrityError, match=r"is not as registered: unet/adapter_config\.json .* would load an adapter"
+    ):
+        verify_base(registry.home, record)
 
 
 def test_an_untouched_file_is_hashed_once(registry: Registry, own: Own) -> None:
