@@ -210,6 +210,10 @@ class DenoiserKind(Space, ABC):
         """What the kind's text encoder makes of some texts, one vector each; None: it has none."""
         return None
 
+    def cut(self, texts: Sequence[str]) -> list[str]:  # noqa: ARG002  # for kinds that read texts
+        """The texts whose end this kind does not read, because they are too long for it."""
+        return []
+
     @abstractmethod
     def config(self) -> dict[str, Any]:
         """The contents of ``config.json`` in a member's folder: how to build the network."""

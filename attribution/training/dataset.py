@@ -47,7 +47,8 @@ class TrainingSet:
     """Numbers of the labels; 0 for an unconditional ensemble."""
     hashes: list[str]
     label_names: tuple[str, ...] = ()
-    """Free-text labels by number; other labels are listed in the recipe."""
+    """Free-text labels by number, "" for works without one. Other labels are listed in the
+    recipe."""
     encoded: Float32[np.ndarray, "work channel height width"] | None = None
     """The works in the space of a latent kind."""
 
@@ -182,7 +183,7 @@ def label_names(assets: TrainingAssets, settings: EnsembleSettings) -> tuple[str
             f"the works' values in column {settings.label_column!r} changed since this ensemble was made: "
             "restore them, or run `creditline train` for a new ensemble"
         )
-    return settings.classes or tuple(sorted({str(value) for value in assets.values or []}))
+    return settings.classes or tuple(sorted({value or "" for value in assets.values or []}))
 
 
 def label_numbers(assets: TrainingAssets, names: tuple[str, ...]) -> Int64[np.ndarray, " work"]:
@@ -190,9 +191,10 @@ def label_numbers(assets: TrainingAssets, names: tuple[str, ...]) -> Int64[np.nd
     if not names:
         return np.zeros(len(assets.paths), dtype=np.int64)
     number_of = {name: number for number, name in enumerate(names)}
-    return np.array([number_of[str(value)] for value in assets.values or []], dtype=np.int64)
+    return np.array([number_of[value or ""] for value in assets.values or []], dtype=np.int64)
 
 
 def labels_sha256(assets: TrainingAssets) -> str:
-    """SHA-256 (hex) over each work's label, in order of the works' hashes."""
-    return sha256_of(sorted(zip(assets.sha256, assets.values or [], strict=True)))
+    """SHA-256 (hex) over each work's label, in order of the works' hashes; "" for no label."""
+    labels = [value or "" for value in assets.values or []]
+    return sha256_of(sorted(zip(assets.sha256, labels, strict=True)))

@@ -86,23 +86,31 @@ def training_alone(registry: Registry, ensemble_id: str) -> AbstractContextManag
 
 @dataclass(frozen=True)
 class Labels:
-    """The classes of a label column; none for unconditional members."""
+    """The values of a label column; none for unconditional members."""
 
     classes: tuple[str, ...] = ()
+    """Empty for free text."""
     sha256: str | None = None
+    texts: tuple[str | None, ...] = ()
+    """Of free text, each work's; None for a work without one."""
 
 
-def labels_of(registry: Registry, encoding_id: str, column: str | None) -> Labels:
+def labels_of(registry: Registry, encoding_id: str, column: str | None, *, free_text: bool = False) -> Labels:
     """The values of a label column among an encoding's works, and the hash over works and values.
+
+    ``free_text``: each value is a text, such as a caption; members train on a work without one
+    under the empty text.
 
     Raises:
         NotFoundError: no work has a value in the column.
-        UsageError: some works have no value.
+        UsageError: some works have no value, and values are classes.
     """
     if column is None:
         return Labels()
     assets = training_assets(registry, encoding_id, column)
     values = assets.values or []
+    if free_text:
+        return Labels((), labels_sha256(assets), tuple(value or None for value in values))
     missing = [path for path, value in zip(assets.paths, values, strict=True) if not value]
     if missing:
         raise UsageError(

@@ -133,6 +133,19 @@ def asset_rights_table(connection: duckdb.DuckDBPyConnection, asset_ids: Sequenc
     return connection.execute(query + " ORDER BY asset_id").to_arrow_table()
 
 
+def works_smaller_than(connection: duckdb.DuckDBPyConnection, encoding_id: str, size: int, *, whole: bool) -> int:
+    """Number of an encoding's works that are enlarged to fit a square of ``size`` pixels a side.
+
+    ``whole``: the whole work fits into the square; otherwise the work fills the square.
+    """
+    side = "greatest(width, height)" if whole else "least(width, height)"
+    return number_of(
+        connection,
+        f"SELECT count(*) FROM asset JOIN unit_asset ON asset_id = asset.id WHERE encoding_id = ? AND {side} < ?",  # noqa: S608 - one of two constants
+        [encoding_id, size],
+    )
+
+
 def works_outside(connection: duckdb.DuckDBPyConnection, encoding_id: str) -> int:
     """Number of works in no unit of the encoding: later, missing, or without a value."""
     return number_of(

@@ -117,21 +117,28 @@ class Adapters(DenoiserKind):
         alpha: float | None = None,
         target: Target = "attention",
         caption_dropout: float = 0.1,
+        size: int | None = None,
     ) -> Self:
-        """Adapters on a base, by its facts and where it lies; ``alpha`` None: the rank.
+        """Adapters on a base, by its facts and where it lies.
+
+        ``alpha`` None: the rank. ``size`` None: the images that the base was made for.
 
         Raises:
             UsageError: a value is outside its range, or the base makes no square images.
         """
         height, width = facts.image_size
-        if height != width:
-            raise UsageError(f"the base makes images of {width} x {height} pixels: expected a square")
+        if size is None:
+            if height != width:
+                raise UsageError(f"the base makes images of {width} x {height} pixels: choose a square with --size")
+            size = height
+        if size % facts.latents.pixels:
+            raise UsageError(f"images of {size} pixels a side: the base takes multiples of {facts.latents.pixels}")
         autoencoder = {component.name: component.class_name for component in facts.components}["vae"]
         return cls(
             base=facts.id,
-            size=height,
+            size=size,
             latent_channels=facts.latents.channels,
-            latent_size=facts.latents.height,
+            latent_size=size // facts.latents.pixels,
             latent_scale=facts.latents.scale,
             latent_shift=facts.latents.shift,
             tiny_autoencoder=autoencoder == "AutoencoderTiny",
@@ -212,6 +219,11 @@ class Adapters(DenoiserKind):
     def text_features(self, texts: Sequence[str]) -> Float32[np.ndarray, "text value"]:
         """Each text as the text encoders sum it up: their state at its end."""
         return open_texts(self._files()).summaries(texts).numpy()
+
+    def cut(self, texts: Sequence[str]) -> list[str]:
+        """The texts with more tokens than the base reads."""
+        encoder = open_texts(self._files())
+        return [text for text in texts if encoder.words_cut(text)]
 
     def complete(self, condition: TextCondition | None, x: Float[Tensor, "batch ..."]) -> TextCondition:
         """The condition itself, or the empty one for every row of x."""

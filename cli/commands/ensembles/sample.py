@@ -129,6 +129,10 @@ def sample(
     sampler = _sampler(default_sampler(reference.settings), method, steps, spacing, serve, clip)
     usual = reference.settings.network.sampling.guidance if guidance is None else guidance
     requests = [request for row in asked for request in _requests(row, negative, guidance, usual, seed, count)]
+    texts = {text for request in requests for text in (request.prompt.label, request.prompt.negative) if text}
+    cut = reference.settings.network.cut(sorted(texts))
+    if cut:
+        narrate(f"longer than the base reads, so the end is cut: {plural(len(cut), 'text')}")
     keys = list(dict.fromkeys(sample_id_of(reference, request.seed, sampler, request.prompt) for request in requests))
     where = choose_device(device, workers)
     with progress_bars() as progress:

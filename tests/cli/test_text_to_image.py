@@ -1,0 +1,165 @@
+"""Adapters on a base model through the command line: from works with captions to reports."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.attribution.conftest import write_works
+from tests.support.running import Creditline
+from tests.support.tiny_base import TinyBase, save_tiny_base
+
+TRAIN = ("train", "--base", "tiny", "--rank", 2, "--steps", 3, "--batch-size", 4, "--workers", 1)
+SAMPLE = ("sample", "--steps", 3, "--workers", 1)
+CAPTIONS = (
+    "a red sun",
+    "",
+    "a blue house",
+    "the face of a cat in the style of a tree by the sun " * 4,
+    "a dog",
+    "a tree",
+)
+
+
+def write_captioned(folder: Path) -> Path:
+    """Six works whose owner table has captions; one is missing, and one is too long."""
+    write_works(folder, 6)
+    table = folder / "owners.csv"
+    with table.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    with table.open("w", newline="") as file:
+        writer = csv.DictWriter(file, [*rows[0], "caption"])
+        writer.writeheader()
+        writer.writerows({**row, "caption": text} for row, text in zip(rows, CAPTIONS, strict=True))
+    return table
+
+
+@pytest.fixture(scope="module")
+def based(tmp_path_factory: pytest.TempPathFactory) -> Creditline:
+    """Captioned works, encoded for five members, and a tiny base with the name tiny."""
+    root = tmp_path_factory.mktemp("based")
+    creditline = Creditline(root / "home")
+    table = write_captioned(root / "art")
+    creditline("init")
+    assert creditline("register", root / "art", "--owners", table).status == 0
+    assert creditline("encode", "--within", "none", "--members", 5, "--weight", 2).status == 0
+    save_tiny_base(root / "base", TinyBase(autoencoder="tiny"))
+    assert creditline("base", "add", root / "base", "--name", "tiny").status == 0
+    return creditline
+
+
+@pytest.fixture(scope="module")
+def trained(based: Creditline) -> Creditline:
+    """The same with its members trained."""
+    outcome = based(*TRAIN)
+    assert outcome.status == 0, outcome.err
+    assert "1 of 6 works have no caption: they train without a text" in outcome.err
+    assert "the caption of 1 work is longer than the base reads: the end is cut" in outcome.err
+    assert "6 works smaller than the images of 32 pixels a side: enlarged" in outcome.err
+    return based
+
+
+def test_a_member_is_an_adapter(trained: Creditline) -> None:
+    """A few kilobytes; its manifest names the base; the same command trains nothing again."""
+    again = trained(*TRAIN, "--json").document
+    assert len(again["members"]) == 5
+    for member in again["members"]:
+        folder = trained.home / "members" / member["id"]
+        assert sum(path.stat().st_size for path in folder.iterdir()) < 200_000
+        settings = json.loads((folder / "manifest.json").read_bytes())["settings"]
+        assert settings["kind"] == "adapters"
+        assert settings["network"]["base"] == trained("base", "show", "tiny", "--json").document["base_id"]
+        assert settings["label_column"] == "caption"
+
+
+def test_prompts_are_sampled_verified_audited_and_reported(trained: Creditline, tmp_path: Path) -> None:
+    """The prompt and every setting stand in the listing, the JSON and the page, escaped."""
+    hostile = "a <b>cat</b> in the sun"
+    made = trained(*SAMPLE, "--prompt", hostile, "--prompt", "a dog", "--negative", "a house", "--json")
+    assert made.status == 0, made.err
+    samples = made.document["samples"]
+    assert [each["label"] for each in samples] == [hostile, "a dog"]
+    told = samples[0]["sampler"]
+    assert (told["method"], told["guidance"], told["negative"]) == ("ddim", 7.5, "a house")
+    assert (told["beta_schedule"], told["offset"], told["clip"]) == ("scaled_linear", 1, False)
+    merged = trained(*SAMPLE, "--prompt", "a dog", "--sampler", "dpm++", "--serve", "merged", "--json").document[
+        "samples"
+    ]
+    assert merged[0]["sampler"]["serve"] == "merged"
+    listing = trained("samples").out
+    assert "dpm++ 3, merged, guidance 7.5" in listing
+    assert hostile in listing
+    assert trained("verify", "--all").status == 0
+    left_out = trained("ablate", samples[0]["id"], "--without", "Work 3", "--out", tmp_path / "without.png")
+    assert left_out.status == 0, left_out.err
+    assert trained("audit", "--all", "--shortlist", 3).status == 0
+    assert trained("report", "--all", "--out", tmp_path / "site").status == 0
+    pages = [path.read_text(encoding="utf-8") for path in (tmp_path / "site").rglob("*.html")]
+    assert any("a &lt;b&gt;cat&lt;/b&gt; in the sun" in page for page in pages)
+    assert not any("<b>cat</b>" in page for page in pages)
+
+
+def test_a_long_prompt_is_cut_and_said(trained: Creditline) -> None:
+    """The base reads 16 tokens; the row keeps the whole prompt."""
+    text = "a cat in the sun by the tree " * 4
+    outcome = trained(*SAMPLE, "--prompt", text, "--json")
+    assert outcome.status == 0
+    assert "longer than the base reads, so the end is cut: 1 text" in outcome.err
+    assert outcome.document["samples"][0]["label"] == text.strip()
+
+
+def test_members_retrain_after_a_withdrawal(creditline: Creditline, trained: Creditline) -> None:
+    """Members that saw the work go out of service, samples name the rest, and retraining works."""
+    creditline.take(trained)
+    before = creditline(*SAMPLE, "--prompt", "a dog", "--seed", 5).out.split()[0]
+    assert creditline("withdraw", "0", "--reason", "asked", "--yes").status == 0
+    during = creditline(*SAMPLE, "--prompt", "a dog", "--seed", 5, "--json")
+    assert during.status == 0, during.err
+    assert "3 of 5 members are in service" in during.err
+    assert during.document["samples"][0]["id"] != before
+    retrained = creditline("retrain", "--workers", 1)
+    assert retrained.status == 0, retrained.err
+    after = creditline(*SAMPLE, "--prompt", "a dog", "--seed", 5, "--json").document
+    assert len(after["members"]) == 5
+    assert creditline("verify", "--all").status == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("train", "--rank", 4), "--rank needs --base BASE"),
+        (("train", "--target", "attention"), "--target needs --base BASE"),
+        (("train", "--base", "tiny", "--widths", "32"), "--widths is not for --base BASE"),
+        (("train", "--base", "tiny", "--grey"), "--grey is not for --base BASE"),
+        (("train", "--base", "other"), "no base model 'other'"),
+        (("train", "--base", "tiny", "--rank", 5000), "rank"),
+        (("train", "--base", "tiny", "--caption-dropout", 1.5), "caption dropout"),
+        (("train", "--base", "tiny", "--size", 30), "30 pixels"),
+        (("train", "--base", "tiny", "--accumulation", 17), "17 passes"),
+        (("train", "--base", "tiny", "--label", "nothing"), "no work has a value in the column 'nothing'"),
+    ],
+)
+def test_wrong_options_are_named(based: Creditline, arguments: tuple[object, ...], message: str) -> None:
+    """Exit status 2, one line."""
+    outcome = based(*arguments)
+    assert outcome.status == 2, outcome.err
+    assert message in outcome.err
+
+
+def test_a_changed_base_is_refused(creditline: Creditline, trained: Creditline) -> None:
+    """By training and by sampling alike; the message names the file."""
+    creditline.take(trained)
+    folder = Path(creditline("base", "show", "tiny", "--json").document["folder"])
+    weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    data = weights.read_bytes()
+    try:
+        weights.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+        for command in (TRAIN, (*TRAIN[:-1], 1, "--seed", 3), (*SAMPLE, "--prompt", "a dog", "--seed", 77)):
+            outcome = creditline(*command)
+            assert outcome.status == 3, (command, outcome.err)
+            assert "unet/diffusion_pytorch_model.safetensors was changed" in outcome.err
+    finally:
+        weights.write_bytes(data)
