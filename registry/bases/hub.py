@@ -36,15 +36,16 @@ def find_folder(reference: str) -> FoundBase:
     except (OSError, ValueError) as error:
         raise InputError(f"cannot open the folder {reference[:200]!r}: {error}") from error
     if there:
-        return FoundBase(path, path.resolve().name, _snapshot_source(path))
+        snapshot = _snapshot(path)
+        return FoundBase(path, snapshot[0] if snapshot else path.resolve().name, _source(snapshot))
     match = _NAME.fullmatch(reference)
     if match is None:
         raise InputError(
             f"there is no folder {reference[:200]!r}; expected a folder in diffusers' format, or the name of a model in the "
             "hub's cache, such as owner/model"
         )
-    snapshot = _cached(match["repository"], match["revision"])
-    return FoundBase(snapshot, match["repository"], _snapshot_source(snapshot))
+    folder = _cached(match["repository"], match["revision"])
+    return FoundBase(folder, match["repository"], _source(_snapshot(folder)))
 
 
 def _cached(repository: str, revision: str | None) -> Path:
@@ -62,10 +63,14 @@ def _cached(repository: str, revision: str | None) -> Path:
         ) from error
 
 
-def _snapshot_source(path: Path) -> str | None:
-    """The name and commit of a snapshot in the hub's cache, from its place."""
+def _snapshot(path: Path) -> tuple[str, str] | None:
+    """The name and commit of a snapshot in the hub's cache, from its place; None elsewhere."""
     snapshot = path.resolve()
     repository = snapshot.parent.parent.name
     if snapshot.parent.name != "snapshots" or not repository.startswith("models--"):
         return None
-    return f"{repository.removeprefix('models--').replace('--', '/')}, commit {snapshot.name}"
+    return repository.removeprefix("models--").replace("--", "/"), snapshot.name
+
+
+def _source(snapshot: tuple[str, str] | None) -> str | None:
+    return None if snapshot is None else f"{snapshot[0]}, commit {snapshot[1]}"

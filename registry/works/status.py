@@ -32,7 +32,8 @@ class Status:
 
 def status(connection: duckdb.DuckDBPyConnection) -> Status:
     """Count everything."""
-    tables = ("asset", "rightsholder", "licence", "data_set", "encoding", "ensemble", "member", "sample", "audit")
+    works = ("asset", "rightsholder", "licence", "data_set")
+    tables = (*works, "encoding", "base_model", "ensemble", "member", "sample", "audit")
     counts = {name: number_of(connection, f"SELECT count(*) FROM {name}") for name in tables}  # noqa: S608  # names above
     gaps = connection.execute(
         "SELECT count(*) FILTER (rightsholder_id IS NULL), count(*) FILTER (licence_id IS NULL), "

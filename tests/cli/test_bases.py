@@ -88,7 +88,7 @@ def test_a_name_is_looked_up_in_the_hub_cache_alone(
     """Without a network: the snapshot's name and commit are the source; what is missing is said."""
     cache = tmp_path / "hub"
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
-    in_hub_cache(tiny / "v", cache, "owner/model", "c0ffee" + "0" * 34)
+    snapshot = in_hub_cache(tiny / "v", cache, "owner/model", "c0ffee" + "0" * 34)
     missing = creditline("base", "add", "owner/other")
     assert missing.status == 2
     assert "`hf download owner/other`" in missing.err
@@ -100,3 +100,5 @@ def test_a_name_is_looked_up_in_the_hub_cache_alone(
     assert facts["prediction"] == "v_prediction"
     assert creditline("base", "add", f"owner/model@{'c0ffee' + '0' * 34}", "--json").document["new"] is False
     assert creditline("base", "add", "owner/model@0123456").status == 2
+    by_place = creditline("base", "add", snapshot, "--dry-run", "--json").document
+    assert (by_place["new"], by_place["changed"], by_place["name"]) == (False, [], "owner/model")

@@ -13,6 +13,7 @@ _TABLES = {
     "licence": "licences",
     "data_set": "data sets",
     "encoding": "encodings",
+    "base_model": "base models",
     "ensemble": "ensembles",
     "member": "members",
     "sample": "samples",

@@ -9,6 +9,7 @@ import pytest
 
 from registry.errors import NotFoundError, RegistryError, SchemaVersionError
 from registry.home import Home
+from registry.schema.create import relations_made_anew, relations_of
 from registry.schema.migrations import Step, migrate
 from registry.storage.database import Registry
 from registry.storage.tables import SCHEMA_VERSION as NOW_AT
@@ -83,3 +84,17 @@ def test_no_registry_is_no_migration(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError):
         migrate(Registry(Home(tmp_path)), NOW)
     assert not list(tmp_path.iterdir())
+
+
+def test_schema_5_gets_the_tables_of_base_models(filled: Registry) -> None:
+    """The tables and views of a migrated registry are those of a new one."""
+    with filled.connection() as connection:
+        connection.execute("DROP VIEW base")
+        for table in ("base_model", "base_component", "base_details"):
+            connection.execute(f"DROP TABLE {table}")
+        connection.execute("UPDATE schema_version SET version = 5")
+    with pytest.raises(SchemaVersionError, match="creditline migrate"):
+        Registry.open(filled.home)
+    assert (migrate(filled, NOW).from_version, filled.schema_version()) == (5, NOW_AT)
+    with Registry.open(filled.home).connection() as connection:
+        assert relations_of(connection) == relations_made_anew()
