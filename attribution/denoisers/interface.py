@@ -75,7 +75,7 @@ from attribution.denoisers.ensemble import Ensemble
 from attribution.denoisers.schedule import SamplingDefaults
 from attribution.denoisers.space import Condition, Space
 from registry.errors import InputError, IntegrityError, UsageError
-from registry.members.manifest import CONFIG_NAME, WEIGHTS_NAME
+from registry.members.manifest import CONFIG_NAME, WEIGHTS_NAME, weights_file
 
 if TYPE_CHECKING:
     from attribution.denoisers.schedule import NoiseSchedule
@@ -237,7 +237,7 @@ class DenoiserKind(Space, ABC):
             IntegrityError: the files are missing, or belong to another network.
         """
         check_config(folder / CONFIG_NAME, self.config())
-        member, path = self.new_member(0), folder / WEIGHTS_NAME
+        member, path = self.new_member(0), weights_file(folder)
         try:
             weights = load_file(path)
             member.restore(weights)

@@ -273,8 +273,9 @@ def import_member(registry: Registry, folder: Path) -> tables.Member:
 
 def _copy_member(member: MemberFolder, place: Path) -> None:
     def write(part: Path) -> None:
-        for name in (CONFIG_NAME, WEIGHTS_NAME, MANIFEST_NAME, WORKS_NAME):
+        for name in (CONFIG_NAME, MANIFEST_NAME, WORKS_NAME):
             shutil.copyfile(member.path / name, part / name)
+        shutil.copyfile(member.weights, part / WEIGHTS_NAME)
 
     write_folder_atomically(place, write)
 

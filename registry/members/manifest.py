@@ -25,6 +25,8 @@ MANIFEST_NAME = "manifest.json"
 WORKS_NAME = "works.txt"
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "diffusion_pytorch_model.safetensors"
+LORA_NAMES = ("pytorch_lora_weights.safetensors", "adapter_model.safetensors")
+"""The weights of an adapter that was trained elsewhere: as diffusers and as peft name the file."""
 
 _LARGEST_MANIFEST = 16 * 2**20
 _MEMBER = "restore the file or train the member again"
@@ -149,7 +151,7 @@ class MemberFolder:
 
     @property
     def weights(self) -> Path:
-        return self.path / WEIGHTS_NAME
+        return weights_file(self.path)
 
 
 @dataclass(frozen=True)
@@ -160,6 +162,12 @@ class ReferenceFolder:
     manifest: ReferenceManifest
     works: tuple[str, ...]
     """SHA-256 of every work that it trained on, sorted."""
+
+
+def weights_file(folder: Path) -> Path:
+    """The weights in a member's folder, under creditline's name or that of a LoRA file."""
+    found = (folder / name for name in (WEIGHTS_NAME, *LORA_NAMES))
+    return next((path for path in found if path.is_file()), folder / WEIGHTS_NAME)
 
 
 def works_listing(hashes: Iterable[str]) -> bytes:
@@ -190,7 +198,7 @@ def _checked_works(folder: Path, manifest: TrainingManifest, repair: str) -> tup
     found = {
         WORKS_NAME: (hashlib.sha256(listing).hexdigest(), manifest.works.sha256),
         CONFIG_NAME: (_hash(folder / CONFIG_NAME, repair), manifest.config_sha256),
-        WEIGHTS_NAME: (_hash(folder / WEIGHTS_NAME, repair), manifest.weights_sha256),
+        weights_file(folder).name: (_hash(weights_file(folder), repair), manifest.weights_sha256),
     }
     for name, (got, expected) in found.items():
         if got != expected:

@@ -7,7 +7,9 @@ import json
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 
+from registry.ids import sha256_of_file
 from tests.attribution.conftest import write_works
 from tests.support.running import Creditline
 from tests.support.tiny_base import TinyBase, save_tiny_base
@@ -52,14 +54,15 @@ def based(tmp_path_factory: pytest.TempPathFactory) -> Creditline:
 
 
 @pytest.fixture(scope="module")
-def trained(based: Creditline) -> Creditline:
-    """The same with its members trained."""
-    outcome = based(*TRAIN)
+def trained(based: Creditline, tmp_path_factory: pytest.TempPathFactory) -> Creditline:
+    """A copy with its members trained."""
+    copy = Creditline(tmp_path_factory.mktemp("trained") / "home").take(based)
+    outcome = copy(*TRAIN)
     assert outcome.status == 0, outcome.err
     assert "1 of 6 works have no caption: they train without a text" in outcome.err
     assert "the caption of 1 work is longer than the base reads: the end is cut" in outcome.err
     assert "6 works smaller than the images of 32 pixels a side: enlarged" in outcome.err
-    return based
+    return copy
 
 
 def test_a_member_is_an_adapter(trained: Creditline) -> None:
@@ -163,3 +166,40 @@ def test_a_changed_base_is_refused(creditline: Creditline, trained: Creditline) 
             assert "unet/diffusion_pytorch_model.safetensors was changed" in outcome.err
     finally:
         weights.write_bytes(data)
+
+
+def elsewhere(folder: Path, to: Path, name: str, **changes: object) -> Path:
+    """A copy of a member's folder with a LoRA file as peft names it, and a manifest of that."""
+    to.mkdir()
+    weights = {
+        name.replace("unet.", "base_model.model."): value
+        for name, value in load_file(folder / "diffusion_pytorch_model.safetensors").items()
+    }
+    save_file(weights, to / name)
+    config = json.loads((folder / "config.json").read_bytes()) | changes
+    (to / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    (to / "works.txt").write_bytes((folder / "works.txt").read_bytes())
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    manifest |= {"weights_sha256": sha256_of_file(to / name), "config_sha256": sha256_of_file(to / "config.json")}
+    (to / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    return to
+
+
+def test_adapters_trained_elsewhere_are_imported(
+    creditline: Creditline, based: Creditline, trained: Creditline, tmp_path: Path
+) -> None:
+    """LoRA files of diffusers and of peft, with a manifest; another rank or base is refused."""
+    creditline.take(based)
+    first, second, *_ = sorted((trained.home / "members").glob("*-*"))
+    diffusers_own = elsewhere(first, tmp_path / "a", "pytorch_lora_weights.safetensors")
+    peft_own = elsewhere(second, tmp_path / "b", "adapter_model.safetensors")
+    imported = creditline("members", "import", diffusers_own, peft_own)
+    assert imported.status == 0, imported.err
+    assert imported.out.split() == [first.name, second.name]
+    assert (creditline.home / "members" / first.name / "diffusion_pytorch_model.safetensors").is_file()
+    for changes, message in (({"rank": 3}, "rank is 3, this ensemble has 2"), ({"base": "0" * 64}, "base is")):
+        wrong = elsewhere(second, tmp_path / message[:4], "adapter_model.safetensors", **changes)
+        refused = creditline("members", "import", wrong)
+        assert refused.status == 3, refused.err
+        assert message in refused.err
+    assert creditline("doctor").status == 0

@@ -71,8 +71,10 @@ def import_members(
     """Register members that were trained elsewhere.
 
     The folder of a member holds config.json, diffusion_pytorch_model.safetensors, manifest.json and
-    works.txt. The encoding that the manifest names must be registered here, and the works must be
-    those that the encoding assigns to the member.
+    works.txt. The weights of an adapter may have the name that diffusers or peft gives the file:
+    pytorch_lora_weights.safetensors, adapter_model.safetensors. The encoding that the manifest
+    names, and the base of an adapter, must be registered here, and the works must be those that the
+    encoding assigns to the member.
 
     Examples:
         creditline members import ../gpu-run/creditline-home/members/*
