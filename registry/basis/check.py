@@ -6,8 +6,8 @@
 
 Compared are the rows with the parts of their seals, the parts with the events that sealed them, the
 events with the newest one, and the newest one with ``log-head.json``; and the columns with the
-current state with the rows that they follow from. Each step reads only what the document rests on,
-so the cost does not grow with the registry.
+current state with the rows that they follow from; and candidates with the audits' own files. Each
+step reads only what the document rests on, so the cost does not grow with the registry.
 
 Limits: a row that was removed is missed only if the entry of its part in ``seal_part`` was edited
 as well, and so are events that no row and no reader of the document refers to. A document's works
@@ -26,6 +26,7 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
+from registry.basis.audit_files import check_audit_files
 from registry.basis.rows import DOMAINS, Basis, Keys, find_ids, find_keys, rows_about
 from registry.basis.sealed_events import HELP, altered, prove_head, proved, seals_of
 from registry.errors import IntegrityError
@@ -36,7 +37,6 @@ from registry.event_log.parts import Kept, difference, kept_parts, parts_of_seal
 from registry.event_log.seals import KEYED_TABLES, MOVED_COLUMNS, NUMBERED_TABLES
 from registry.event_log.verify import foreign_functions
 from registry.home import Home
-from registry.ids import sha256_of_file
 from registry.permissions.derived_columns import find_stale
 
 CheckedHead = NewType("CheckedHead", tuple[int, str])
@@ -61,24 +61,8 @@ def checked_head(connection: duckdb.DuckDBPyConnection, home: Home, basis: Basis
     parts = _numbered_parts(connection, head[0], ids) + _keyed_parts(connection, keys)
     history = _check(connection, head[0], basis, parts)
     _check_current(connection, None if isinstance(basis.works, str) else ids["work"], history)
-    _check_files(connection, home, basis.audits)
+    check_audit_files(connection, home, basis.audits)
     return CheckedHead(head)
-
-
-def _check_files(connection: duckdb.DuckDBPyConnection, home: Home, audits: Sequence[str]) -> None:
-    """The audits' own files are the sealed ones. A lost file contradicts nothing."""
-    for audit, sha256 in connection.execute(
-        "SELECT id, artefact_sha256 FROM audit WHERE list_contains(?, id) ORDER BY id", [list(audits)]
-    ).fetchall():
-        path = home.audit(audit)
-        try:
-            found = sha256_of_file(path)
-        except OSError:
-            continue
-        if found != sha256:
-            raise IntegrityError(
-                f"audit, id {audit}: {path} is not the file that the audit wrote, whose hash is sealed; restore the file"
-            )
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from registry.errors import IntegrityError
-from registry.event_log.events import read_head
+from registry.event_log.events import changing, read_head
+from registry.event_log.verify import verify
 from registry.home import Home
 from registry.storage.database import Registry
 from reports.data_sets.document import DATA_SET
@@ -89,6 +90,46 @@ def test_an_audit_whose_own_file_was_altered_is_not_reported(original: Path, tmp
         path.write_bytes(path.read_bytes() + b"x")
     with pytest.raises(IntegrityError, match="is not the file that the audit wrote"):
         ISSUE[kind](registry, tmp_path / "out")
+
+
+OTHERWISE = {
+    "p_value": ("UPDATE candidate SET p_value = 0.9 WHERE rank = 1", "candidate.*rank 1: p_value is 0.9"),
+    "statistic": ("UPDATE candidate SET statistic = 99 WHERE rank = 2", "candidate.*rank 2: p_value"),
+    "q_value": ("UPDATE candidate SET q_value = 0.001 WHERE rank = 3", "candidate.*rank 3: q_value is 0.001"),
+    "nan": (
+        "UPDATE candidate SET q_value = 'nan' WHERE rank = 3",
+        "candidate.*rank 3: q_value is nan|with a value that is no number",
+    ),
+    "influence_estimate": (
+        "UPDATE candidate SET influence_estimate = 99 WHERE rank = 1",
+        "candidate.*rank 1: influence_estimate is 99",
+    ),
+    "removed": ("DELETE FROM candidate WHERE rank = 3", "candidate.*: 2 rows, and 3 in the audit's own file"),
+    "unit_number": ("UPDATE candidate SET unit_number = 7 WHERE rank = 3", "candidate.*rank 3: influence_estimate"),
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [*((change, "statement") for change in OTHERWISE), *(("q_value", kind) for kind in ("report", "prov", "table"))],
+)
+def test_candidates_say_what_the_audits_own_file_says(original: Path, tmp_path: Path, change: str, kind: str) -> None:
+    """Even where somebody sealed the altered rows anew, with creditline itself."""
+    shutil.copytree(original, tmp_path / "home")
+    registry = Registry.open(Home(tmp_path / "home"))
+    what, told = OTHERWISE[change]
+    with changing(registry, NOON) as sealing:
+        ((audit,),) = sealing.connection.execute("SELECT id FROM audit").fetchall()
+        sealing.connection.execute(what)
+        sealing.record("output audited", f"audit {audit}")
+        sealing.seal("candidate", audit)
+    assert not verify(registry).faults
+    out = tmp_path / "out"
+    out.mkdir()
+    with pytest.raises(IntegrityError, match=told) as caught:
+        ISSUE[kind](registry, out)
+    assert caught.value.exit_code == 3
+    assert list(out.iterdir()) == []
 
 
 def test_an_untouched_registry_issues_all(original: Path, tmp_path: Path) -> None:
