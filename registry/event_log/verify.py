@@ -151,6 +151,11 @@ def _verify_head_file(home: Home, connection: duckdb.DuckDBPyConnection, found: 
     path = home.log_head
     try:
         written = read_head(path)
+        if written is not None and written[0] > found.events:
+            # The file may name an event that was committed since this transaction began.
+            with connection.cursor() as committed:
+                check_head(committed, written, path)
+            return
         behind = check_head(connection, written, path)
     except IntegrityError as error:
         what, _, repair = str(error).partition("; ")
@@ -158,7 +163,8 @@ def _verify_head_file(home: Home, connection: duckdb.DuckDBPyConnection, found: 
         return
     if behind:
         found.notes.append(
-            f"{path.name} is {behind} events behind, as after an interruption; the next change brings it up"
+            f"{path.name} is {behind} events behind: another command is about to write it, or one was interrupted; the next "
+            "change brings it up"
         )
 
 

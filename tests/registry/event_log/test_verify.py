@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -275,6 +277,44 @@ def test_a_file_that_is_behind_is_no_fault(registry: Registry) -> None:
     assert "1 events behind" in found.notes[0]
     with changing(registry, NOW) as change:
         change.record("rights reviewed", "asset 1")
+    assert not verify(registry).notes
+
+
+def test_a_change_that_commits_meanwhile_is_no_fault(registry: Registry) -> None:
+    """The file then names an event that the transaction does not see; nothing was cut off."""
+    with registry.connection() as connection:
+        connection.execute("SELECT count(*) FROM event").fetchall()
+        for _ in range(2):
+            with changing(registry, NOW) as change:
+                change.record("rights reviewed", "asset 1")
+        found = verify_within(connection, registry.home)
+        assert (found.faults, found.notes) == ([], [])
+        written = json.loads(registry.home.log_head.read_text())
+        registry.home.log_head.write_text(json.dumps({**written, "sha256": "0" * 64}))
+        assert "has another hash" in told(verify_within(connection, registry.home))
+
+
+@pytest.mark.reopens  # the other process opens the registry
+def test_verifying_beside_a_command_finds_no_fault(registry: Registry) -> None:
+    """Another process records one change after the other."""
+    program = """
+import pathlib, sys
+from datetime import UTC, datetime
+from registry.event_log.events import changing
+from registry.home import Home
+from registry.storage.database import Registry
+registry = Registry(Home(pathlib.Path(sys.argv[1]))).patient()
+for number in range(12):
+    with changing(registry, datetime.now(UTC)) as change:
+        change.record("rights reviewed", f"asset {number}")
+"""
+    patient, verified = registry.patient(), 0
+    with subprocess.Popen([sys.executable, "-c", program, str(registry.home.root)]) as process:
+        while process.poll() is None or not verified:
+            found = verify(patient)
+            assert not found.faults
+            verified += 1
+    assert process.returncode == 0
     assert not verify(registry).notes
 
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import copy
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -298,6 +300,51 @@ def test_a_withdrawal_while_the_proofs_are_made_is_not_certified_over(
     monkeypatch.setattr(MerkleTree, "prove_absence", prove)
     with pytest.raises(UsageError, match="changed while the proofs were made; certify again"):
         certify(registry, [WITHDRAWN], ensemble_of(encoding), NOW)
+
+
+@pytest.mark.reopens  # the other process opens the registry
+def test_a_certificate_names_the_log_of_the_state_that_it_states(registry: Registry, encoding: Encoding) -> None:
+    """Another process records changes all the time, and takes a member out of service."""
+    program = """
+import pathlib, sys
+from datetime import UTC, datetime
+from registry.event_log.events import changing
+from registry.home import Home
+from registry.storage.database import Registry
+from registry.withdrawals.record import withdraw
+registry = Registry(Home(pathlib.Path(sys.argv[1]))).patient()
+for number in range(12):
+    with changing(registry, datetime.now(UTC)) as change:
+        change.record("rights reviewed", f"asset {number}")
+    if number == 6:
+        withdraw(registry, asset_ids=[int(sys.argv[2])], reason="meanwhile", now=datetime.now(UTC))
+"""
+    patient, ensemble = registry.patient(), ensemble_of(encoding)
+    serving = [member.id for member in service_status(registry, ensemble).serving]
+    with registry.connection() as connection:
+        (asset_id, *_) = connection.execute(
+            "SELECT asset_id FROM member_work WHERE member_id = ? EXCEPT SELECT asset_id FROM member_work WHERE member_id = ?",
+            serving,
+        ).fetchall()[0]
+    made: list[Certificate] = []
+    arguments = [sys.executable, "-c", program, str(registry.home.root), str(asset_id)]
+    with subprocess.Popen(arguments) as process:
+        while process.poll() is None or not made:
+            try:
+                made.append(certify(patient, [WITHDRAWN], ensemble, NOW))
+            except UsageError as error:
+                assert "certify again" in str(error)  # noqa: PT017 - a refusal is right here, too
+    assert process.returncode == 0
+    with registry.connection() as connection:
+        events = connection.execute("SELECT sequence, kind, sha256, after FROM event ORDER BY sequence").fetchall()
+    (left,) = [sequence for sequence, kind, _, after in events if kind == "withdrawn" and "meanwhile" in after]
+    for certificate in made:
+        head = certificate.log_head
+        assert events[head.sequence - 1][2] == head.sha256
+        # Nothing came between the state that is stated and the certificate's own event.
+        assert certificate.document_sha256 in events[head.sequence][3]
+        in_service = [member.id for member in certificate.in_service]
+        assert in_service == (serving if head.sequence < left else serving[1:])
 
 
 def test_no_certificate_where_none_serves_or_a_member_was_altered(registry: Registry, encoding: Encoding) -> None:
