@@ -20,6 +20,7 @@ from registry.members.serving import history_of, newest_of, served_by
 from registry.outputs.base_claim import base_claim
 from registry.outputs.evaluations import newest_evaluation
 from registry.outputs.history import audits_of_image
+from registry.similarity.kept_pictures import unlike_works
 from registry.storage import tables
 from registry.storage.database import driver_of
 from registry.storage.tables import Audit
@@ -72,15 +73,8 @@ def read_audit(session: Session, home: Home, audit: Audit, rows: Rows | None = N
         _read_candidate(audit, row, ensemble, method.false_discovery_rate, rows, members, without[row.rank])
         for row in rows.candidates[audit.id]
     ]
-    works = {
-        work.asset_id: read_picture(home.picture(work.sha256)) for candidate in candidates for work in candidate.works
-    }
-    gaps += [
-        _gap(audit, f"no picture of a work: {shown.not_measured}", integrity=False)
-        for candidate in candidates
-        for shown in (works[work.asset_id] for work in candidate.works)
-        if isinstance(shown, NotMeasured)
-    ]
+    works, work_gaps = _read_work_pictures(session, home, audit, candidates)
+    gaps += work_gaps
     audits = _audits_of_image(session, audit)
     landscapes = {kind: read_landscape(session, audit, ensemble.encoding_id, kind) for kind in KINDS}
     facts = ReportFacts(
@@ -231,6 +225,29 @@ def _read_picture(
         return file, []
     gaps = [_gap(audit, f"the output: {file.not_measured}", integrity=True)]
     return file if isinstance(kept, NotMeasured) else kept, gaps
+
+
+def _read_work_pictures(
+    session: Session, home: Home, audit: Audit, candidates: Sequence[Candidate]
+) -> tuple[dict[int, Shown], list[Gap]]:
+    """The pictures of the candidates' works that the home keeps; one that was replaced is a gap."""
+    places = {work.asset_id: home.picture(work.sha256) for candidate in candidates for work in candidate.works}
+    works: dict[int, Shown] = {asset_id: read_picture(place) for asset_id, place in places.items()}
+    gaps = [
+        _gap(audit, f"no picture of a work: {shown.not_measured}", integrity=False)
+        for candidate in candidates
+        for shown in (works[work.asset_id] for work in candidate.works)
+        if isinstance(shown, NotMeasured)
+    ]
+    readable = {asset_id: places[asset_id] for asset_id, shown in works.items() if not isinstance(shown, NotMeasured)}
+    for asset_id, bits in unlike_works(driver_of(session), readable).items():
+        reason = (
+            f"the file {places[asset_id].name} does not look like the registered work {asset_id}: it was altered "
+            f"({bits} of 256 bits of their fingerprints differ)"
+        )
+        works[asset_id] = NotMeasured(reason)
+        gaps.append(_gap(audit, f"no picture of a work: {reason}", integrity=True))
+    return works, gaps
 
 
 def _without(row: tables.Candidate, artefact: Artefact) -> Shown:

@@ -11,7 +11,8 @@ from sqlmodel import col, select
 
 from registry.errors import IntegrityError, NotFoundError, UsageError
 from registry.outputs.queries import audits_in_order
-from registry.storage.tables import Asset, AssetRights, Audit, Licence, Rightsholder
+from registry.similarity.pdq import fingerprint_of, words_of
+from registry.storage.tables import Asset, AssetFingerprint, AssetRights, Audit, Licence, Rightsholder
 from reports.facts import NotMeasured
 from reports.outputs.facts import Landscape
 from reports.outputs.illustrations import Report
@@ -19,6 +20,7 @@ from reports.outputs.read import read_audit
 from reports.outputs.selection import named_audits, newest_audits, unaudited_samples
 from reports.rendering.pictures import Picture
 from reports.statements.findings import AUDITS
+from tests.support.pictures import scene
 from tests.support.world import NOON, N, World, make_world
 
 
@@ -117,6 +119,37 @@ def test_missing_or_hostile_work_picture_is_a_gap(fresh: World) -> None:
     assert "not a readable PNG" in reasons
     assert "40000 x 2" in reasons
     assert not any(gap.integrity for gap in facts.gaps)
+
+
+def test_a_picture_of_a_work_that_was_replaced_is_not_shown(fresh: World) -> None:
+    """Its fingerprint tells; the picture of another work is no picture of this one."""
+    audit = fresh.add_audit((0, 9), sample=fresh.add_sample(0))
+    shown = list(read(fresh, audit).shown.works)
+    with fresh.registry.session() as session:
+        places = {asset_id: fresh.home.picture(str(session.get_one(Asset, asset_id).sha256)) for asset_id in shown}
+    pictures = [scene(number, 180, 120) for number in range(3)]
+    for number, place in enumerate(places.values()):
+        pictures[number].save(place)
+    prints = words_of([fingerprint_of(picture) for picture in pictures])
+    fresh.add(
+        *(
+            AssetFingerprint(
+                id=number,
+                asset_id=asset_id,
+                quality=100,
+                **{f"word{place}": int(word) for place, word in enumerate(words)},
+            )
+            for number, (asset_id, words) in enumerate(zip(shown, prints, strict=False))
+        )
+    )
+    assert not read(fresh, audit).facts.gaps
+    pictures[2].save(places[shown[0]])
+    report = read(fresh, audit)
+    assert isinstance(report.shown.works[shown[0]], NotMeasured)
+    assert isinstance(report.shown.works[shown[1]], Picture)
+    (gap,) = report.facts.gaps
+    assert gap.integrity
+    assert f"does not look like the registered work {shown[0]}: it was altered" in gap.reason
 
 
 @pytest.mark.parametrize("days", [1, -1], ids=["clock runs on", "clock was set back"])
