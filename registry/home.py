@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
@@ -41,7 +42,14 @@ from registry.errors import InputError
 DEFAULT_HOME = Path("creditline-home")
 HOME_VARIABLE = "CREDITLINE_HOME"
 
-_PROTECTED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST})
+_ADVICE = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "free some space or choose another place"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "make it writable or choose another place"),
+    **dict.fromkeys((errno.ENOTDIR, errno.EISDIR, errno.EEXIST), "move away what lies there or choose another place"),
+}
+"""By the system's error; for any other, such as a failing disk, another place."""
+_ERROR_IN_TEXT = re.compile(r"\(os error (\d+)\)")
+"""In a message of safetensors, which has no number of its own."""
 
 
 @dataclass(frozen=True)
@@ -135,8 +143,10 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or error
-        advice = "make it writable" if getattr(error, "errno", None) in _PROTECTED else "free some space"
-        raise InputError(f"cannot write {path}: {reason}; {advice} or choose another place") from error
+        found = _ERROR_IN_TEXT.search(str(error))
+        number = getattr(error, "errno", None) or (int(found[1]) if found else None)
+        advice = _ADVICE.get(number or 0, "choose another place")
+        raise InputError(f"cannot write {path}: {reason}; {advice}") from error
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:

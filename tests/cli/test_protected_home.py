@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.attribution.conftest import build_world
 from tests.support.disks import outcomes_in_protected
+from tests.support.made_once import made_once
 from tests.support.running import Creditline
 from tests.support.works import write_pictures
 from tests.support.world import fill, make_world
@@ -79,3 +81,19 @@ def test_what_only_reads_works_and_the_rest_says_why_not(tmp_path: Path) -> None
     assert check.status == 1
     assert "Not issued" in check.out
     assert contents(home) == before
+
+
+@pytest.mark.slow
+def test_an_audit_on_record_is_told_as_such(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """It is not called registered, neither again nor where nothing can be; a new one is refused."""
+    _, home = made_once(tmp_path_factory, "trained-world", build_world)
+    creditline = Creditline(home / "home")
+    sample = creditline("samples", "--json").document["samples"][0]["id"]
+    audit = ("audit", sample, "--shortlist", 3, "--no-jacobian", "--workers", 1)
+    assert "1 audit registered; next: creditline report --all" in creditline(*audit).err
+    assert "1 audit on record from before; next: creditline report --all" in creditline(*audit).err
+    again, every = outcomes_in_protected(creditline.home, [audit, ("audit", "--all", *audit[2:])])
+    assert again.status == 0
+    assert "1 audit on record from before; next: creditline report --all --out FOLDER" in again.err
+    assert every.status == 3
+    assert "can only be read here" in every.err

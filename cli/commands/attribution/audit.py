@@ -92,6 +92,8 @@ def audit(
     if sum(map(bool, (samples, every, images))) != 1:
         raise UsageError("expected one of SAMPLE, --all and --image FILE; `creditline samples` lists the samples")
     registry = open_registry(home).patient()
+    with registry.connection() as connection:
+        on_record = {audit for (audit,) in connection.execute("SELECT id FROM audit").fetchall()}
     with registry.session() as session:
         named = [find_by_prefix(session, Sample, prefix) for prefix in samples or []]
         if ensemble is None and len({row.ensemble_id for row in named}) == 1:
@@ -168,7 +170,10 @@ def audit(
             f"{passed} of {len(together['tested'])} pass; the test names on average at most {together['rate']:.0%} "
             "by chance"
         )
-    narrate(f"{plural(len(facts), 'audit')} registered; next: creditline report --all")
+    new = sum(row.id not in on_record for row in made)
+    earlier = f"{plural(len(made) - new, 'audit')} on record from before" if new < len(made) else ""
+    told = ", ".join(filter(None, (f"{plural(new, 'audit')} registered" if new else "", earlier)))
+    narrate(f"{told}; next: creditline report --all{'' if registry.writable else ' --out FOLDER'}")
 
 
 def _narrate_few(serving: ServingEnsemble) -> None:
