@@ -47,6 +47,7 @@ DOMAINS: Mapping[str, str] = {
     "data_set": "data_set",
     "asset": "work",
     "asset_rights": "work",
+    "caption": "work",
     "co_rightsholder": "work",
     "embedded_metadata": "work",
     "rights_signal": "work",

@@ -15,11 +15,11 @@ _DERIVED = "run `creditline doctor --repair`: it recomputes these columns from t
 
 
 def check_derived(connection: duckdb.DuckDBPyConnection, found: Examination) -> None:
-    """Rightsholder, licence and permission of every work follow from its rows."""
+    """Rightsholder, licence, permission and caption of every work follow from its rows."""
     numbers = find_stale(connection)
     for number in numbers[:20]:
         found.error(
-            "current", f"work {number}", "its rightsholder, licence or permission is not what the rows say", _DERIVED
+            "current", f"work {number}", "its rightsholder, licence, permission or caption is not what the rows say", _DERIVED
         )
     if len(numbers) > 20:
         found.error("current", "works", f"the same for {len(numbers) - 20:,} more works", _DERIVED)

@@ -28,6 +28,7 @@ SUBJECTS: Mapping[str, str] = {
     "data_set": "id",
     "asset": "id",
     "asset_rights": "asset_id",
+    "caption": "asset_id",
     "co_rightsholder": "asset_id",
     "embedded_metadata": "asset_id",
     "rights_signal": "asset_id",

@@ -21,7 +21,7 @@ from registry.storage.row_hash import BATCH, Digest, RowHash
 
 CURRENT_COLUMNS: Mapping[str, frozenset[str]] = {
     "asset": frozenset(
-        {"missing_since", "declared_id", "verified_id", "rightsholder_id", "licence_id", "permission"},
+        {"missing_since", "declared_id", "verified_id", "rightsholder_id", "licence_id", "permission", "caption_id"},
     ),
     "rightsholder": frozenset({"merged_into"}),
 }
@@ -34,6 +34,7 @@ NUMBERED_TABLES = (
     "data_set",
     "asset",
     "asset_rights",
+    "caption",
     "co_rightsholder",
     "embedded_metadata",
     "rights_signal",

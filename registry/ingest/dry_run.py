@@ -47,6 +47,7 @@ class NewWork:
     licence: str | None = None
     title: str | None = None
     creator: str | None = None
+    caption: str | None = None
     says: dict[str, str] = field(default_factory=dict)
     """The file's embedded metadata; its rights signals under the name of their protocol."""
     reason: str | None = None
@@ -71,7 +72,7 @@ class DryRun:
         report = self.report.to_json()
         names = [
             *("data_set", "kind", "root", "files", "archives", "moved", "refused", "duplicates", "missing"),
-            *("embedded", "signals", "conflicts", "hidden", "counts", "findings"),
+            *("embedded", "signals", "conflicts", "hidden", "captioned", "counts", "findings"),
         ]
         counted = {"works": self.report.registered, "known": self.known, "listed": self.report.superseded}
         return {name: report[name] for name in names} | counted | {"first": [asdict(work) for work in self.first]}
@@ -162,5 +163,5 @@ def _new_work(rights: Mapping[str, Any], embedded: EmbeddedMetadata | None) -> N
         text = f"{signal.category} {signal.use}"
         name = str(signal.protocol)
         says[name] = f"{says[name]}, {text}" if name in says else text
-    stated = {name: rights[name] for name in ("path", "rightsholder", "licence", "title", "creator")}
+    stated = {name: rights[name] for name in ("path", "rightsholder", "licence", "title", "creator", "caption")}
     return NewWork(**stated, says=says)

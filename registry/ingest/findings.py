@@ -31,6 +31,8 @@ class Kind(StrEnum):
     """Part of the embedded metadata cannot be read. The work is registered without that part."""
     NAME = "name"
     """A new rightsholder's name is spelled like another one's: perhaps they are one."""
+    CAPTION = "caption"
+    """A caption that was not taken, or not as it stands."""
     NEAR_DUPLICATE = "near duplicate"
     """Works of different rightsholders look alike, or the search was left out."""
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import time
 from array import array
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from registry.captions.beside import is_text
+from registry.captions.sources import Source
 from registry.image_files.inspection import KnownWork, Refusal, Result, Work
 from registry.ingest.findings import Finding, FindingLog, Kind
 from registry.ingest.owners.declarations import Declaration, NoDeclaration, OwnerSource
+from registry.ingest.reading.folder_texts import ALONE, FolderTexts
 from registry.ingest.reading.shard_facts import hash_conflict, with_facts
 from registry.ingest.store.files import Changes, FileStore, Item, Place
 from registry.rightsholders.no_names import names_nobody
@@ -25,9 +29,10 @@ BATCH_BYTES = 2**26
 class Intake:
     """Takes inspected files, asks the owner source about each, and stores them batch by batch."""
 
-    def __init__(self, store: FileStore, owners: OwnerSource) -> None:
+    def __init__(self, store: FileStore, owners: OwnerSource, texts: FolderTexts) -> None:
         self.store = store
         self.owners = owners
+        self.texts = texts
         self.known = store.known_hashes()
         """The hash of the work that was last registered from each path."""
         self.findings = FindingLog()
@@ -78,11 +83,12 @@ class Intake:
         self._record_duplicates(moved)
         self.findings.extend(self.owners.findings)
         self.findings.extend(self.owners.unused())
+        self.findings.extend(self.texts.unread())
         return self._total
 
     def _take(self, result: Result) -> None:
         if isinstance(result, Refusal):
-            self.findings.add(Finding(result.path, Kind.REFUSED, result.reason))
+            self.findings.add(_finding_of(result))
             return
         declaration = self.owners.declare(result.path, result.sha256)
         if isinstance(declaration, NoDeclaration):
@@ -93,15 +99,29 @@ class Intake:
                 return
             self.findings.add(Finding(result.path, Kind.REFUSED, declaration.reason))
             return
+        declaration = self._with_text(result.path, declaration)
         if isinstance(result, Work):
             if result.facts:
                 self._note_nobody(result.path, declaration, result.facts)
                 declaration = with_facts(declaration, result.facts, self._licence)
+                if note := result.facts.get("caption_note"):
+                    self.findings.add(Finding(result.path, Kind.CAPTION, note))
                 if conflict := hash_conflict(result.facts, result.sha256):
                     self.findings.add(Finding(result.path, Kind.CONFLICT, conflict))
             if result.embedded:
                 self._bytes += len(result.embedded.xmp or b"") + 2_000
         self._batch.append((result, declaration))
+
+    def _with_text(self, path: str, declaration: Declaration) -> Declaration:
+        """The declaration with the caption of a text file beside the file."""
+        if (found := self.texts.read(path)) is None:
+            return declaration
+        text_path, caption = found
+        if caption.note:
+            self.findings.add(Finding(text_path, Kind.CAPTION, caption.note))
+        if caption.text is None:
+            return declaration
+        return replace(declaration, captions={**declaration.captions, Source.TEXT_FILE: caption.text})
 
     def _renamed(self, absent: Mapping[int, Place]) -> dict[int, tuple[str, Declaration]]:
         """Works that lie where the owner source states nothing: their new paths and declarations.
@@ -116,6 +136,8 @@ class Intake:
                 self.findings.add(Finding(path, Kind.REFUSED, unstated.reason))
                 continue
             declaration = self.owners.declare(place.path, sha256)
+            if isinstance(declaration, Declaration):
+                declaration = self._with_text(path, declaration)
             if isinstance(declaration, NoDeclaration):
                 declaration = Declaration("registered before")
                 reason = (
@@ -164,3 +186,10 @@ class Intake:
         self.findings.extend(changes.findings)
         changes.findings = []
         self._total.add(changes)
+
+
+def _finding_of(refusal: Refusal) -> Finding:
+    """A refused file as a finding; a text without an image is no damaged image."""
+    if is_text(refusal.path):
+        return Finding(refusal.path, Kind.CAPTION, ALONE)
+    return Finding(refusal.path, Kind.REFUSED, refusal.reason)

@@ -6,7 +6,7 @@ Archives inside a folder are read where they are; their members' paths are ``<ar
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from registry.errors import InputError
@@ -17,6 +17,7 @@ from registry.ingest.reading.archive_inspection import inspect_containers
 from registry.ingest.reading.archive_works import Container, Skipped, looks_like_archive
 from registry.ingest.reading.content import MARK
 from registry.ingest.reading.file_inspection import inspect_files
+from registry.ingest.reading.folder_texts import FolderTexts
 from registry.ingest.reading.scan import scan_folder
 
 _SECONDS_PER_FILE = 0.0003
@@ -41,6 +42,8 @@ class FileSource:
     """Filled in while the results are taken."""
     inspect: Callable[[Mapping[str, str]], Iterator[Result]]
     """Inspects all, in order. Takes known hashes by path: unchanged files are not decoded again."""
+    texts: FolderTexts = field(default_factory=FolderTexts)
+    """Text files beside images; archives give theirs with the images."""
 
 
 def open_folder(folder: Path, *, workers: int = 1, decode: bool = False, excluded: Iterable[Path] = ()) -> FileSource:
@@ -52,9 +55,10 @@ def open_folder(folder: Path, *, workers: int = 1, decode: bool = False, exclude
     scan = scan_folder(folder, {path.resolve() for path in excluded})
     archives = [path for path in scan.files if looks_like_archive(path) and is_archive(scan.root / path)]
     skipped = Skipped(scan.hidden)
+    texts = FolderTexts(scan.root, scan.files, scan.sizes)
+    left_out = frozenset(archives) | texts.paths
 
     def inspect(known: Mapping[str, str]) -> Iterator[Result]:
-        left_out = frozenset(archives)
         yield from inspect_files(
             scan.root,
             (
@@ -70,8 +74,10 @@ def open_folder(folder: Path, *, workers: int = 1, decode: bool = False, exclude
             containers = [Container(str(scan.root / path), f"{path}{MARK}") for path in archives]
             yield from inspect_containers(containers, skipped, decode=decode, workers=workers)
 
-    total = len(scan.files) - len(archives)
-    return FileSource("folder", scan.root.name or "/", scan.root, len(archives), total, scan.findings, skipped, inspect)
+    total = len(scan.files) - len(left_out)
+    return FileSource(
+        "folder", scan.root.name or "/", scan.root, len(archives), total, scan.findings, skipped, inspect, texts
+    )
 
 
 def open_archive(path: Path, *, workers: int = 1, decode: bool = False) -> FileSource:

@@ -17,12 +17,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
+from registry.captions.current import works_by_caption_source
+from registry.captions.template import Template
 from registry.ingest.findings import Finding, Kind, names_alike
 from registry.ingest.intake import Intake
 from registry.ingest.near_duplicates import NearDuplicates, find_near_duplicates
 from registry.ingest.open_sources import FileSource, open_archive, open_folder, open_shards
 from registry.ingest.owners.declarations import OwnerSource
 from registry.ingest.store.data_set import SourceDataSet, name_of_archive
+from registry.ingest.store.file_captions import CaptionRule
 from registry.ingest.store.files import FileStore
 from registry.ingest.store.unread_licences import unread_licences
 from registry.rightsholders.alike_names import next_rightsholder_id
@@ -51,6 +54,12 @@ class RegistrationReport:
     unchanged: int
     moved: int
     found_again: int
+    captions: int
+    """Captions that were recorded."""
+    captions_changed: int
+    """Of these, captions in place of another one."""
+    captioned: dict[str, int]
+    """Works of the data set by the source of their captions; ``none``: works without a caption."""
     superseded: int
     """Works that a list had registered without a file, now replaced by their file."""
     missing: int
@@ -96,12 +105,13 @@ def _no_progress(_done: int, _total: int) -> None:
 class Options(TypedDict, total=False):
     """How to register.
 
-    ``data_set``: a name for the source; default: its own. ``workers``: processes that read and
+    ``captions``: a template of captions, instead of the captions as they are. ``data_set``: a name for the source; default: its own. ``workers``: processes that read and
     hash. ``decode``: decode every image completely. ``near_duplicates``: look for works that look
     alike afterwards. ``on_progress``: gets (files done, total); members of an archive count once it
     is read. ``on_fingerprints``: the same for works that are fingerprinted.
     """
 
+    captions: Template | None
     data_set: str | None
     workers: int
     decode: bool
@@ -125,7 +135,8 @@ def register_folder(
 
     Raises:
         InputError: the folder cannot be read.
-        UsageError: the data set's name belongs to another source.
+        UsageError: the data set's name belongs to another source, or the template of captions has a
+            field that is no column.
     """
     without = (registry.home.root, *excluded)
     return _register(
@@ -174,6 +185,7 @@ def _register(
     owners: OwnerSource,
     now: datetime,
     *,
+    captions: Template | None = None,
     data_set: str | None = None,
     workers: int = 1,
     decode: bool = False,
@@ -183,13 +195,15 @@ def _register(
 ) -> RegistrationReport:
     started = time.monotonic()
     source = opened(workers, decode)
+    rule = CaptionRule(captions)
+    rule.check(owners.attribute_names, open_columns=source.kind == "shards")
     # The source may declare other owners: works withdrawn by the former owners stay withdrawn.
     cover_later_works(registry, now)
     name = data_set or (name_of_archive(registry, source.root) if source.kind == "archive" else source.name)
     into = SourceDataSet(registry, name, source.kind, source.root, now)
     with registry.connection() as connection:
         since = next_rightsholder_id(connection)
-    intake = Intake(FileStore(registry, into, now), owners)
+    intake = Intake(FileStore(registry, into, now, rule), owners, source.texts)
     intake.findings.extend(source.findings)
     done = intake.take_all(
         source.inspect(intake.known),
@@ -208,6 +222,8 @@ def _register(
         seconds["fingerprints"] = time.monotonic() - started
     intake.findings.extend(unread_licences(registry.patient(), into.id))
     counts = intake.findings.counts
+    with registry.patient().connection() as connection:
+        captioned = works_by_caption_source(connection, into.id)
     return RegistrationReport(
         data_set=into.name,
         kind=into.kind,
@@ -218,6 +234,9 @@ def _register(
         unchanged=total.unchanged,
         moved=total.moved,
         found_again=total.found_again,
+        captions=total.captions,
+        captions_changed=total.captions_changed,
+        captioned=captioned,
         superseded=total.superseded,
         missing=counts[Kind.MISSING],
         duplicates=counts[Kind.DUPLICATE],

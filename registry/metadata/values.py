@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -32,7 +32,7 @@ _UNWANTED = re.compile(r"[\x00-\x09\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069\ufeff
 """Controls but the line feed, and marks of writing direction."""
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _WINDOWS = re.compile(r"[\x80-\x9f]")
-_AROUND = "\0 \t\r\n\ufeff"
+AROUND = "\0 \t\r\n\ufeff"
 """Filling, at the ends of a text: nothing is lost with it."""
 
 SOURCES: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
@@ -116,7 +116,8 @@ def put(fields: dict[str, str], name: str, text: str, problems: Problems, place:
     """Keep a cleaned value under ``name``, behind other values that it already has."""
     # Twice the limit leaves room for what cleaning takes out, and bounds the cost of a huge value.
     value = clean(text[: 2 * LONGEST_VALUE])
-    _add_losses(text[: 2 * LONGEST_VALUE].strip(_AROUND), problems, place, name)
+    for loss in losses_of(text[: 2 * LONGEST_VALUE].strip(AROUND)):
+        problems.add(f"{place} {name} {loss}")
     if len(value) > LONGEST_VALUE or len(text) > 2 * LONGEST_VALUE:
         problems.add(f"{place} {name} has {len(text):,} characters; the first {LONGEST_VALUE:,} are kept")
     value = value[:LONGEST_VALUE].rstrip()
@@ -128,15 +129,16 @@ def put(fields: dict[str, str], name: str, text: str, problems: Problems, place:
         fields[name] = joined[:LONGEST_VALUE].rstrip()
 
 
-def _add_losses(text: str, problems: Problems, place: str, name: str) -> None:
+def losses_of(text: str) -> Iterator[str]:
+    """What :func:`clean` takes out of a text or guesses in it, as predicates."""
     if left_out := len(_UNWANTED.findall(text.replace("\t", " ").replace("\r", ""))):
-        problems.add(f"{place} {name} has {left_out:,} control characters or marks of direction; they are left out")
+        yield f"has {left_out:,} control characters or marks of direction; they are left out"
     if text.isascii():
         return
     if _WINDOWS.search(text):
-        problems.add(f"{place} {name} has control characters 80 to 9F; read as letters of Windows-1252")
+        yield "has control characters 80 to 9F; read as letters of Windows-1252"
     if "\ufffd" in text or _SURROGATE.search(text):
-        problems.add(f"{place} {name} has characters that were lost (U+FFFD) before it was read")
+        yield "has characters that were lost (U+FFFD) before it was read"
 
 
 @dataclass(frozen=True)

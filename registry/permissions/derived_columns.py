@@ -1,7 +1,8 @@
-"""Columns of ``asset`` that follow from other rows: rights, rightsholder, licence and permission.
+"""Columns of ``asset`` that follow from other rows: rights, rightsholder, licence, permission and
+caption.
 
 Code that adds a row about a work (a declaration, review, signal, claim, merge or withdrawal) calls
-:func:`recompute` in the same transaction. `creditline doctor` runs :func:`find_stale`.
+:func:`recompute` in the same transaction; code that adds captions :func:`recompute_captions`. `creditline doctor` runs :func:`find_stale`.
 """
 
 from __future__ import annotations
@@ -37,6 +38,13 @@ _RIGHTS = """
     LEFT JOIN effective_rightsholder ON effective_rightsholder.id = stated_id
 """
 
+# The left side is the work: a caption_id without a row is stale as well.
+_CAPTIONS = """
+    SELECT selected_id AS asset_id, newest.id AS id FROM selected_works LEFT JOIN (
+        SELECT asset_id, max(id) AS id FROM caption SEMI JOIN selected_works ON asset_id = selected_id GROUP BY asset_id
+    ) AS newest ON newest.asset_id = selected_id
+"""
+
 _DIFFERS = " OR ".join(
     f"asset.{name} IS DISTINCT FROM current.{name}"
     for name in ("declared_id", "verified_id", "rightsholder_id", "licence_id")
@@ -47,6 +55,7 @@ def recompute(change: Change, asset_ids: Sequence[int] | NDArray[np.int64] | Non
     """Recompute these works' columns (None: of all works); returns how many permissions changed."""
     with selected_works(change.connection, asset_ids):
         _recompute_rights(change.connection)
+        _recompute_captions(change.connection)
         return recompute_permissions(change)
 
 
@@ -82,6 +91,19 @@ def _recompute_rights(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
+def recompute_captions(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int] | NDArray[np.int64]) -> None:
+    """Recompute which caption counts: ``asset.caption_id``."""
+    with selected_works(connection, asset_ids):
+        _recompute_captions(connection)
+
+
+def _recompute_captions(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute(
+        f"UPDATE asset SET caption_id = newest.id FROM ({_CAPTIONS}) AS newest "  # noqa: S608 - a constant
+        "WHERE asset.id = newest.asset_id AND caption_id IS DISTINCT FROM newest.id"
+    )
+
+
 def find_stale(
     connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int] | NDArray[np.int64] | None = None
 ) -> list[int]:
@@ -93,6 +115,7 @@ def find_stale(
         rows = connection.execute(
             f"SELECT asset.id FROM asset JOIN ({_RIGHTS}) AS current ON asset.id = current.asset_id "  # noqa: S608 - constants
             f"JOIN ({EFFECTIVE}) AS effective ON asset.id = effective.asset_id "
-            f"WHERE {_DIFFERS} OR asset.permission IS DISTINCT FROM effective.permission ORDER BY asset.id"
+            f"JOIN ({_CAPTIONS}) AS newest ON asset.id = newest.asset_id "
+            f"WHERE {_DIFFERS} OR asset.caption_id IS DISTINCT FROM newest.id OR asset.permission IS DISTINCT FROM effective.permission ORDER BY asset.id"
         ).fetchall()
     return [int(number) for (number,) in rows]

@@ -64,10 +64,20 @@ def _base_models(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
+def _captions(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute(
+        "CREATE TABLE caption (id BIGINT NOT NULL, asset_id BIGINT NOT NULL, text VARCHAR NOT NULL, "
+        "source VARCHAR NOT NULL, recorded_from VARCHAR NOT NULL, recorded_by VARCHAR NOT NULL, "
+        "recorded_at TIMESTAMP WITH TIME ZONE NOT NULL)"
+    )
+    connection.execute("ALTER TABLE asset ADD COLUMN caption_id BIGINT")
+
+
 STEPS: tuple[Step, ...] = (
     Step(4, "codes have a format, and may nest in supports of groups", _codes_by_format),
     Step(5, "seals have parts, and the log has a tree of hashes", divide_seals),
     Step(6, "base models", _base_models),
+    Step(7, "works have captions", _captions),
 )
 """Schema 3 is the first that was released, so no step leads to it."""
 

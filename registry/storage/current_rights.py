@@ -2,7 +2,8 @@
 
 The table ``asset_rights`` keeps declared and verified rights apart. Here the verified row, if there
 is one, decides rightsholder and licence, and ``basis`` names the row that decided. Title, creator,
-source and attributes come from the declared row where the verified one does not have them.
+source and attributes come from the declared row where the verified one does not have them. The
+caption is the newest one on record.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ ASSET_RIGHTS = """
         coalesce(verified.title, declared.title) AS title,
         coalesce(verified.creator, declared.creator) AS creator,
         coalesce(verified.source_url, declared.source_url) AS source_url,
+        said.text AS caption, said.source AS caption_source,
         coalesce(verified.recorded_from, declared.recorded_from) AS recorded_from,
         coalesce(verified.recorded_by, declared.recorded_by) AS recorded_by,
         coalesce(verified.recorded_at, declared.recorded_at) AS recorded_at
@@ -33,6 +35,7 @@ ASSET_RIGHTS = """
     JOIN data_set ON data_set.id = asset.data_set_id
     LEFT JOIN asset_rights AS declared ON declared.id = asset.declared_id AND declared.asset_id = asset.id
     LEFT JOIN asset_rights AS verified ON verified.id = asset.verified_id AND verified.asset_id = asset.id
+    LEFT JOIN caption AS said ON said.id = asset.caption_id AND said.asset_id = asset.id
     LEFT JOIN rightsholder ON rightsholder.id = asset.rightsholder_id
     LEFT JOIN licence ON licence.id = asset.licence_id
 """
@@ -140,22 +143,35 @@ def rights_of(asset_ids: Iterable[int]) -> str:
     """
     numbers = [int(number) for number in asset_ids]
     listed = written_out(numbers)
-    assets, rights = f"id IN ({listed})", f"asset_id IN ({listed})"
+    chosen = {"asset": f"id IN ({listed})", "asset_rights": f"asset_id IN ({listed})", "caption": f"asset_id IN ({listed})"}
     if len({number // _BLOCK for number in numbers}) > _FEW_BLOCKS:
-        assets = f"rowid IN (SELECT rowid FROM asset WHERE {assets})"  # noqa: S608 - numbers
-        rights = f"rowid IN (SELECT rowid FROM asset_rights WHERE {rights})"  # noqa: S608 - numbers
-    return rights_among(f"(SELECT * FROM asset WHERE {assets})", f"(SELECT * FROM asset_rights WHERE {rights})")  # noqa: S608 - numbers
+        chosen = {
+            table: f"rowid IN (SELECT rowid FROM {table} WHERE {condition})"  # noqa: S608 - numbers
+            for table, condition in chosen.items()
+        }
+    return rights_among(*(f"(SELECT * FROM {table} WHERE {condition})" for table, condition in chosen.items()))  # noqa: S608 - numbers
 
 
-def rights_among(assets: str, rights: str) -> str:
-    """The SELECT of :data:`ASSET_RIGHTS` over selected rows of ``asset`` and ``asset_rights``."""
-    return ASSET_RIGHTS.replace("FROM asset\n", f"FROM {assets} AS asset\n").replace(
-        "JOIN asset_rights AS", f"JOIN {rights} AS"
+def rights_among(assets: str, rights: str, captions: str = "caption") -> str:
+    """The SELECT of :data:`ASSET_RIGHTS` over selected rows of ``asset``, ``asset_rights`` and
+    ``caption``.
+    """
+    return (
+        ASSET_RIGHTS.replace("FROM asset\n", f"FROM {assets} AS asset\n")
+        .replace("JOIN asset_rights AS", f"JOIN {rights} AS")
+        .replace("JOIN caption AS", f"JOIN {captions} AS")
     )
 
 
 BUILT_IN_COLUMNS: Mapping[str, str] = MappingProxyType(
-    {"rightsholder": "rightsholder", "licence": "licence", "creator": "creator", "data_set": "data_set"}
+    {
+        "rightsholder": "rightsholder",
+        "licence": "licence",
+        "creator": "creator",
+        "data_set": "data_set",
+        # Registries of schema 5 kept the column of this name among the attributes.
+        "caption": "coalesce(caption, json_extract_string(attributes, '/caption'))",
+    }
 )
 """Columns of every work, in addition to the source's own."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """Schemas 1 and 2 were those of the versions before the first release; no step leads from there."""
 
 TABLES = frozenset(
@@ -15,6 +15,7 @@ TABLES = frozenset(
         "base_model",
         "candidate",
         "candidate_work",
+        "caption",
         "claim",
         "claim_decision",
         "claim_work",

@@ -49,6 +49,7 @@ class WorkItem(Facts):
 
     asset_id: int
     title: str
+    caption: str | None = Field(default=None, description="What it shows, in the words that members may train on.")
     sha256: str | None
     data_set: str
     path: str | None

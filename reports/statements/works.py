@@ -28,6 +28,7 @@ _PERMISSION_THEN = """
 TABLE = f"""
     SELECT rights.asset_id AS asset_id, rights.data_set AS data_set, rights.path AS path, rights.url AS url,
         rights.sha256 AS sha256, rights.title AS title, rights.creator AS creator, rights.source_url AS source_url,
+        rights.caption AS caption, rights.caption_source AS caption_source,
         rights.rightsholder AS rightsholder, rights.basis AS rights_basis, stated.name AS stated_rightsholder,
         coalesce(shares.role, '') AS role, shares.share AS share, coalesce(others.names, []) AS other_rightsholders,
         rights.licence AS licence, rights.licence_spdx AS licence_spdx, rights.licence_url AS licence_url,
@@ -37,7 +38,7 @@ TABLE = f"""
         coalesce(outputs_tested, 0) AS outputs_tested, coalesce(outputs_found, 0) AS outputs_found,
         coalesce(outputs_group_found, 0) AS outputs_group_found,
         rights.registered_at AS registered_at, rights.missing_since AS missing_since, withdrawn_at
-    FROM ({rights_among("their_asset", "their_rights")}) AS rights
+    FROM ({rights_among("their_asset", "their_rights", "their_caption")}) AS rights
     JOIN their_asset AS asset ON asset.id = rights.asset_id
     LEFT JOIN their_rights AS verified ON verified.asset_id = asset.id AND verified.id = asset.verified_id
     LEFT JOIN their_rights AS counting ON counting.asset_id = asset.id AND counting.id = {effective_rights_id("asset")}
@@ -66,7 +67,7 @@ TABLE = f"""
 def prepare_works(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -> None:
     """Make the tables that a statement's parts join: ``their_work`` and the facts of these works.
 
-    ``their_asset`` and ``their_rights`` are the rows of ``asset`` and ``asset_rights``;
+    ``their_asset``, ``their_rights`` and ``their_caption`` are the rows of the tables of works;
     ``shared_owner``, ``their_share`` and ``other_owner`` are about works of several;
     ``their_signal``, ``saw`` and ``permission_then`` are about training.
     """
@@ -79,6 +80,8 @@ def prepare_works(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -
         "SELECT rowid FROM asset WHERE id IN (SELECT asset_id FROM their_work))",
         "their_rights": "SELECT * FROM asset_rights WHERE rowid IN ("
         "SELECT rowid FROM asset_rights WHERE asset_id IN (SELECT asset_id FROM their_work))",
+        "their_caption": "SELECT * FROM caption WHERE rowid IN ("
+        "SELECT rowid FROM caption WHERE asset_id IN (SELECT asset_id FROM their_work))",
         "shared_owner": rightsholders_among(
             "(FROM their_asset WHERE id IN (SELECT asset_id FROM co_rightsholder))", "their_rights"
         ),
@@ -160,6 +163,7 @@ def _listed(connection: duckdb.DuckDBPyConnection) -> list[WorkItem]:
         WorkItem(
             asset_id=row["asset_id"],
             title=title_of(row),
+            caption=None if row["caption"] is None else clipped(row["caption"]),
             sha256=row["sha256"],
             data_set=clipped(row["data_set"]),
             path=None if row["path"] is None else clipped(row["path"]),

@@ -29,7 +29,7 @@ def register(
             "--owners",
             metavar="FILE",
             help="CSV or Parquet table with the columns rightsholder, and path or sha256. Optional: licence, title, "
-            "creator, source_url. Further columns become attributes.",
+            "creator, source_url, caption. Further columns become attributes.",
         ),
     ] = None,
     folder_per_rightsholder: Annotated[
@@ -47,6 +47,15 @@ def register(
     ] = False,
     licence: Annotated[
         str | None, typer.Option("--licence", metavar="LICENCE", help="Licence of works that state none.")
+    ] = None,
+    caption: Annotated[
+        str | None,
+        typer.Option(
+            "--caption",
+            metavar="TEMPLATE",
+            help="Make captions of columns, as in '{title}, by {creator}'; {caption} is the work's own one.",
+            show_default="each work's own caption",
+        ),
     ] = None,
     data_set: Annotated[
         str | None,
@@ -116,7 +125,9 @@ def register(
         creditline register scans.zip --rightsholder "Ada Example" --licence LicenseRef-own
         creditline register works.parquet --map rightsholder=creator --dry-run
         creditline register pd12m.parquet --rightsholder "Source.Plus" --licence CC0-1.0
+        creditline register scans --owners scans.csv --caption "{title}, by {creator}"
     """
+    from registry.captions.template import Template
     from cli.commands.works.register_files import RegisterOptions, owner_source, register_files
     from cli.commands.works.register_lists import ListOptions, register_a_list
     from registry.ingest.source_kind import SourceKind, kind_of
@@ -124,6 +135,7 @@ def register(
     kind = kind_of(source)
     if metadata_only and kind is SourceKind.SHARDS and source.is_dir():
         kind = SourceKind.LIST
+    template = None if caption is None else Template.parse(caption)
     registry = open_registry(home)
     options = ListOptions.parse(preset, mapped or (), constants or (), attributes or ())
     holder, reference = _stated(rightsholder, licence)
@@ -142,6 +154,7 @@ def register(
             rightsholder=holder,
             licence=reference,
             allow_unowned=allow_unowned,
+            captions=template,
             dry_run=dry_run,
             strict=strict,
             as_json=as_json,
@@ -156,7 +169,7 @@ def register(
         source,
         kind,
         owner_source(owners, folder_per_rightsholder, holder, allow_unowned, reference),
-        RegisterOptions(data_set, workers, decode, near_duplicates, strict, as_json),
+        RegisterOptions(template, data_set, workers, decode, near_duplicates, strict, as_json),
         excluded=() if owners is None else (owners,),
         dry_run=dry_run,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,8 @@ import typer
 
 from cli.opening import now
 from cli.output import echo, narrate, print_counts, print_json, print_table, progress_bars
+from registry.captions.current import NO_CAPTION
+from registry.captions.template import Template
 from registry.errors import InputError, UsageError
 from registry.ingest.dry_run import DryRun, NewWork, dry_run_of_files
 from registry.ingest.findings import Finding, Kind
@@ -30,6 +32,7 @@ _NAMED = 5
 class RegisterOptions:
     """The options for reading files and for the answer."""
 
+    captions: Template | None
     data_set: str | None
     workers: int | None
     """None: one per core."""
@@ -53,13 +56,15 @@ def register_files(
 
     Raises:
         InputError: the source cannot be read, or none of its files could be registered.
-        UsageError: the data set's name belongs to another source.
+        UsageError: the data set's name belongs to another source, or the template of captions has a
+            field that is no column.
         Exit: there are findings, and the options are strict.
     """
     if not options.as_json:
         narrate(f"{source} is {kind.described}" + dry_run * "; reading all of it, nothing will be changed")
     with _file_progress() as (on_progress, on_fingerprints):
         chosen = Options(
+            captions=options.captions,
             data_set=options.data_set,
             workers=options.workers or _cores(),
             decode=options.decode,
@@ -110,7 +115,7 @@ def _answer_dry_run(source: Path, tried: DryRun, *, as_json: bool) -> None:
         print_json("register dry run", {"source": str(source), **tried.to_json()})
         return
     _narrate_first(report.findings, report.counts)
-    columns = ("path", "rightsholder", "licence", "title", "creator")
+    columns = ("path", "rightsholder", "licence", "title", "creator", "caption")
     if tried.first:
         rows = [[*(getattr(row, name) for name in columns), _embedded(row)] for row in tried.first]
         print_table((*columns, "embedded metadata"), rows)
@@ -129,8 +134,15 @@ def _answer_dry_run(source: Path, tried: DryRun, *, as_json: bool) -> None:
             "duplicates": report.duplicates,
             "missing: registered from here before, not found now": report.missing,
             "hidden files and folders skipped": report.hidden,
+            **caption_counts(report.captioned),
         }
     )
+
+
+def caption_counts(captioned: Mapping[str, int]) -> dict[str, int]:
+    """Lines for the works of a data set by the source of their captions."""
+    lines = {f"works with a caption from the {name}": count for name, count in captioned.items() if name != NO_CAPTION}
+    return lines | {"captions missing": captioned.get(NO_CAPTION, 0)}
 
 
 def _embedded(row: NewWork) -> str:
@@ -198,6 +210,9 @@ def _print_report(report: RegistrationReport) -> None:
             "declarations recorded": report.declarations,
             "newer declarations recorded": report.declarations_changed,
             "further declarations recorded": report.further,
+            "captions recorded": report.captions,
+            "of these, in place of another caption": report.captions_changed,
+            **caption_counts(report.captioned),
             "works with embedded metadata": report.embedded,
             "rights signals": report.signals,
             "conflicts with embedded metadata or between declarations": report.conflicts,

@@ -14,9 +14,11 @@ import typer
 from cli.opening import now
 from cli.options import pairs_of
 from cli.output import echo, narrate, plural, print_counts, print_json, print_table, progress_bars
+from cli.commands.works.register_files import caption_counts
+from registry.captions.template import Template
 from registry.errors import InputError
 from registry.ingest.bulk import ListReport, Refusal, register_list
-from registry.ingest.bulk.registration import with_defaults
+from registry.ingest.bulk.registration import with_captions, with_defaults
 from registry.ingest.dry_run import ListDryRun, dry_run_of_list
 from registry.ingest.findings import Kind
 from registry.ingest.lists import CANONICAL, Constant, ListSource, open_list
@@ -63,6 +65,7 @@ def register_a_list(
     rightsholder: str | None,
     licence: str | None,
     allow_unowned: bool,
+    captions: Template | None,
     dry_run: bool,
     strict: bool,
     as_json: bool,
@@ -71,6 +74,7 @@ def register_a_list(
 
     Raises:
         InputError: the list cannot be read, or none of its rows could be registered.
+        UsageError: the template of captions has a field that is no column.
         Exit: rows were refused, repeated or contradict, and ``strict`` is set.
     """
     with tempfile.TemporaryDirectory(dir=registry.staging(), prefix="list-") as folder:
@@ -83,7 +87,7 @@ def register_a_list(
             staging=Path(folder),
         )
         if not as_json:
-            _narrate_mapping(with_defaults(source, rightsholder, licence))
+            _narrate_mapping(with_captions(with_defaults(source, rightsholder, licence), captions))
         with progress_bars() as bars:
             task = bars.add_task("rows", total=source.rows)
 
@@ -97,6 +101,7 @@ def register_a_list(
                     rightsholder=rightsholder,
                     licence=licence,
                     allow_unowned=allow_unowned,
+                    captions=captions,
                     on_progress=lambda done, total: bars.update(task, completed=done, total=total),
                     on_rows=on_rows,
                 )
@@ -145,6 +150,9 @@ def _print_counts(report: ListReport) -> None:
             "further declarations recorded": report.further,
             "conflicts between declarations": report.conflicts,
             "rights signals recorded": report.signals,
+            "captions recorded": report.captions,
+            "of these, in place of another caption": report.captions_changed,
+            **caption_counts(report.captioned),
             "rows that name a work again": report.repeated,
             "refused": report.refused,
         }
@@ -214,6 +222,8 @@ def _document(path: Path, source: ListSource, tried: ListDryRun) -> dict[str, An
         "repeated": report.repeated,
         "declarations_changed": report.declarations_changed,
         "conflicts": report.conflicts,
+        "captions": report.captions,
+        "captioned": dict(report.captioned),
         "signals": report.signals,
         "findings": [asdict(finding) for finding in report.findings],
     }

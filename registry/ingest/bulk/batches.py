@@ -17,6 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from registry.captions.sources import Source
+from registry.captions.texts import LONGEST_READ
+from registry.ingest.bulk.captions import ordered
 from registry.ingest.bulk.checks import suspected
 from registry.ingest.bulk.texts import tidied
 from registry.ingest.lists.columns import (
@@ -26,6 +29,7 @@ from registry.ingest.lists.columns import (
     LONGEST_ATTRIBUTES,
     LONGEST_OF,
     MALFORMED,
+    TEMPLATED,
     trimmed,
 )
 from registry.ingest.lists.connection import reader, translated_errors
@@ -51,12 +55,15 @@ class Batch:
     read: int
     """Rows of the list that were read for it."""
     rows: pa.Table
-    """Canonical columns of the list, ``identity`` and ``row_number``, in one piece."""
+    """Canonical columns of the list, ``identity``, ``row_number`` and, with captions,
+    ``caption_source``; in one piece."""
     refused: tuple[tuple[str, int], ...] = field(default=())
     """Reason and row number, in order."""
     nobody: tuple[tuple[str, int], ...] = field(default=())
     """Words that name nobody in place of a rightsholder, and the first row number of each; only
     those whose rows may be registered."""
+    captions: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    """Notes about captions, and the numbers of the rows that each is about."""
 
 
 def read_ahead(source: ListSource, data_set_id: int, *, allow_unowned: bool) -> Generator[Batch, None, None]:
@@ -101,9 +108,12 @@ def _arrow_errors() -> Iterator[None]:
 
 def _query(source: ListSource) -> str:
     """The columns that the list has. Texts too long to be taken are cut, to bound the memory."""
-    taken = [name for name in CANONICAL if name in source.mapping or name in source.defaults or name == "attributes"]
+    taken = [name for name in CANONICAL if source.states(name) or name == "attributes"]
     columns = []
     for name in taken:
+        if name == "caption":
+            columns.append(f"CASE WHEN strlen({name}) > {LONGEST_READ} THEN left({name}, {LONGEST_READ + 1}) ELSE {name} END AS {name}")
+            continue
         longest = LONGEST_ATTRIBUTES if name == "attributes" else LONGEST_OF.get(name)
         if longest is None:
             columns.append(name)
@@ -115,6 +125,7 @@ def _query(source: ListSource) -> str:
         cut = f"CASE WHEN strlen({name}) > {longest} THEN {cut} ELSE {name} END"
         columns.append(f"{cut} AS {name}")
     columns += [f"{name}_problem" for name in CHECKED_NUMBERS if name in source.mapping]
+    columns += [TEMPLATED] if source.made is not None else []
     columns += ["outcome"] if source.outcome is not None else []
     columns += [MALFORMED] if source.has_malformed_lines else []
     columns.append("row_number")
@@ -131,12 +142,13 @@ class _Checker:
         self.data_set_id = data_set_id
         self.connection = connection
         self.allow_unowned = allow_unowned
-        self.further = {*(f"{name}_problem" for name in CHECKED_NUMBERS), "outcome", MALFORMED}
+        self.further = {*(f"{name}_problem" for name in CHECKED_NUMBERS), "outcome", MALFORMED, TEMPLATED}
 
     def batch(self, parts: list[pa.RecordBatch]) -> Batch:
         (whole,) = pa.Table.from_batches(parts).combine_chunks().to_batches(max_chunksize=None)
         parts.clear()
         whole = tidied(whole, self.source.untidied)
+        whole, captions = self._with_captions(whole)
         whole, nobody = self._without_nobody(whole)
         refused = self._reasons(whole, nobody)
         rows = pa.Table.from_batches([whole])
@@ -148,7 +160,27 @@ class _Checker:
         rows = rows.append_column("identity", pa.array(identities_of(self.connection, keys)))
         left_out = {number for _, number in refused}
         kept = ((word, numbers) for word, numbers in nobody.items() if numbers[0] not in left_out)
-        return Batch(whole.num_rows, rows, tuple(refused), tuple((word, numbers[0]) for word, numbers in kept))
+        named = tuple((word, numbers[0]) for word, numbers in kept)
+        return Batch(whole.num_rows, rows, tuple(refused), named, captions)
+
+    def _with_captions(self, whole: pa.RecordBatch) -> tuple[pa.RecordBatch, dict[str, list[int]]]:
+        """The batch with its captions in order and their sources, and notes about them."""
+        place = whole.schema.get_field_index("caption")
+        if place < 0:
+            return whole, {}
+        column, found = ordered(whole.column(place))
+        whole = whole.set_column(place, whole.schema.field(place), column)
+        numbers = _numbers(whole)
+        notes: dict[str, list[int]] = {}
+        for row, note in found:
+            notes.setdefault(note, []).append(int(numbers[row]))
+        sources = pa.repeat(str(Source.COLUMN), whole.num_rows)
+        if self.source.made is not None:
+            made = whole.column(TEMPLATED)
+            sources = pc.if_else(made, pa.scalar(str(Source.TEMPLATE)), sources)
+            if lacking := numbers[~np.asarray(made.to_numpy(zero_copy_only=False))].tolist():
+                notes[f"lacks a field of the template {self.source.made.template.text!r}"] = lacking
+        return whole.append_column("caption_source", sources), notes
 
     def _without_nobody(self, whole: pa.RecordBatch) -> tuple[pa.RecordBatch, dict[str, list[int]]]:
         """Replace words that name nobody in place of a rightsholder by the default, or by null.

@@ -52,10 +52,10 @@ def _suspect_text(name: str, column: pa.Array, found: Rows) -> None:
     lengths = lengths_of(column)
     if name == "sha256":
         found |= (lengths != 64) & valid(column)
-        found |= _rows_with(column, _not_hexadecimal)
+        found |= rows_with(column, _not_hexadecimal)
         return
     found |= lengths > LONGEST_OF[name]
-    found |= _rows_with(column, _control_character)
+    found |= rows_with(column, _control_character)
     if name in ("url", "source_url"):
         found |= ~_addresses(column) & valid(column)
     if name == "path":
@@ -94,7 +94,7 @@ def _control_character(data: NDArray[np.uint8]) -> Rows | None:
     return np.asarray((data < 0x20) | (data == 0x7F))
 
 
-def _rows_with(column: pa.Array, find: Callable[[NDArray[np.uint8]], Rows | None]) -> Rows:
+def rows_with(column: pa.Array, find: Callable[[NDArray[np.uint8]], Rows | None]) -> Rows:
     """Rows whose text has a byte that ``find`` marks."""
     rows = np.zeros(len(column), bool)
     offsets, data = bytes_of(column)

@@ -12,7 +12,7 @@ that a list no longer names stays registered.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
@@ -27,8 +27,11 @@ from registry.errors import UsageError
 from registry.event_log.events import changing
 from registry.ingest.bulk.batches import read_ahead
 from registry.ingest.bulk.store import NAMED, ListStore, Stored
+from registry.captions.current import works_by_caption_source
+from registry.captions.template import Template
 from registry.ingest.findings import Finding, names_alike
 from registry.ingest.lists import ListSource
+from registry.ingest.lists.columns import Constant, MadeCaption, check_type
 from registry.ingest.store.data_set import SourceDataSet
 from registry.ingest.store.unread_licences import unread_licences
 from registry.rightsholders.alike_names import next_rightsholder_id
@@ -77,11 +80,18 @@ class ListReport:
     """One per reason, most frequent first."""
     conflicts: int = 0
     """Rows with another rightsholder or licence than is on record; the stricter counts."""
+    captions: int = 0
+    """Captions that were recorded."""
+    captions_changed: int = 0
+    """Of these, captions in place of another one."""
+    captioned: Mapping[str, int] = field(default_factory=dict)
+    """Works of the data set by the source of their captions; ``none``: works without a caption."""
     signals: int = 0
     """Rights signals that the list states: in response headers, or for all its works."""
     findings: tuple[Finding, ...] = field(default=())
     """The first conflicts, words for nobody and headers that were not understood, together at most
-    :data:`registry.ingest.bulk.store.NAMED`; and as many names that are spelled alike.
+    :data:`registry.ingest.bulk.store.NAMED`; as many names that are spelled alike, and as many notes
+    about captions.
     """
 
     @property
@@ -93,7 +103,7 @@ class ListReport:
     def changed_nothing(self) -> bool:
         """Whether every work was registered before, with the same declaration."""
         return self.works > 0 and not (
-            self.registered or self.declarations or self.declarations_changed or self.further or self.signals
+            self.registered or self.declarations or self.declarations_changed or self.further or self.signals or self.captions
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -110,6 +120,7 @@ def register_list(
     rightsholder: str | None = None,
     licence: str | None = None,
     allow_unowned: bool = False,
+    captions: Template | None = None,
     on_progress: Callable[[int, int], object] = lambda _done, _total: None,
     on_rows: Callable[[pa.Table], object] = lambda _rows: None,
 ) -> ListReport:
@@ -124,14 +135,16 @@ def register_list(
         rightsholder: the rightsholder of rows that state none.
         licence: the licence of rows that state none.
         allow_unowned: also register works without a rightsholder.
+        captions: a template of captions, instead of the column as it is.
         on_progress: gets (rows done, rows in all).
         on_rows: gets the rows of each batch that may be registered, before they are stored.
 
     Raises:
         InputError: the list is damaged, or was changed meanwhile; earlier batches are registered.
-        UsageError: the data set's name belongs to another source, or no rightsholder is stated.
+        UsageError: the data set's name belongs to another source, no rightsholder is stated, or the
+            template of captions has a field that is no column.
     """
-    source = with_defaults(source, rightsholder, licence)
+    source = with_captions(with_defaults(source, rightsholder, licence), captions)
     check_owned(source, allow_unowned)
     name = data_set or source.name
     # The list may name other owners: works withdrawn by the former owners stay withdrawn.
@@ -159,6 +172,7 @@ def register_list(
             on_progress(read, source.rows)
     source.verify()
     with registry.connection() as connection:
+        captioned = works_by_caption_source(connection, into.expected_id)
         alike = tuple(islice(names_alike(connection, since), NAMED))
     refusals = (Refusal.of(source, reason, counts[reason], examples[reason]) for reason in counts)
     return ListReport(
@@ -176,8 +190,11 @@ def register_list(
         further=total.further,
         refusals=tuple(sorted(refusals, key=lambda refusal: (-refusal.rows, refusal.reason))),
         conflicts=total.conflicts,
+        captions=total.captions,
+        captions_changed=total.captions_changed,
+        captioned=captioned,
         signals=total.signals,
-        findings=(*store.findings, *unread_licences(registry, into.expected_id), *alike),
+        findings=(*store.findings, *store.caption_findings(), *unread_licences(registry, into.expected_id), *alike),
     )
 
 
@@ -191,6 +208,31 @@ def with_defaults(source: ListSource, rightsholder: str | None, licence: str | N
     given = {"rightsholder": rightsholder, "licence": licence}
     defaults = {**source.defaults, **{name: value for name, value in given.items() if value}}
     return replace(source, defaults=MappingProxyType(defaults))
+
+
+def with_captions(source: ListSource, template: Template | None) -> ListSource:
+    """The list with captions made by a template, if one is given.
+
+    A field is a canonical column that the list has, or else any of its columns.
+
+    Raises:
+        UsageError: a field is neither.
+        InputError: a field's column holds bytes, lists or structures.
+    """
+    if template is None:
+        return source
+    columns = {name: kind for part in source.parts for name, kind in part.types.items()}
+    known: dict[str, str | Constant] = {name.strip().lower(): name for name in columns}
+    known |= source.mapping
+    template.check([*known, *source.defaults])
+    fields = {name: known[name] for name in template.fields if name in known}
+    for column in fields.values():
+        for part in source.parts if isinstance(column, str) else ():
+            if column not in part.types:
+                raise UsageError(f"not all files of {source.name} have the column {column!r} of the template")
+            check_type(source.name, column, part.types[column], "caption")
+    defaults = {name: source.defaults[name] for name in template.fields if name in source.defaults}
+    return replace(source, made=MadeCaption(template, fields, defaults))
 
 
 def check_owned(source: ListSource, allow_unowned: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -25,6 +26,7 @@ NAMED = 20
 """Conflicts of a list that are named; all are counted."""
 _LEFT_OUT = ("byte_size",)
 """Only a work with a file here has it, whatever the list says."""
+_FURTHER_NOTES = "has a caption that was not taken as it stands"
 _MEMORY = "700MB"
 # For texts that hardly repeat, these save half the space but take as long as writing the texts.
 _PLAIN = "fsst,zstd,dict_fsst,dictionary"
@@ -42,6 +44,8 @@ class Stored:
     declarations_changed: int = 0
     further: int = 0
     conflicts: int = 0
+    captions: int = 0
+    captions_changed: int = 0
     signals: int = 0
 
     def add(self, other: Stored) -> None:
@@ -62,6 +66,8 @@ class ListStore:
         """The first conflicts with the registry."""
         self.nobody: set[str] = set()
         """Words of the findings about rightsholders that name nobody."""
+        self.notes: dict[str, tuple[int, int]] = {}
+        """Notes about captions: the number of the first row, and how many rows there are."""
         self.stated = np.empty(0, bool)  # by asset id: whether an earlier row declared it
 
     def add(self, change: Change, batch: Rows) -> Stored:
@@ -73,6 +79,7 @@ class ListStore:
                 self.nobody.add(word)
                 reason = f"{word!r} names nobody: it counts as an empty cell"
                 self.findings.append(Finding(self.source.place(number), Kind.ROW, reason))
+        self._note(batch.captions)
         rows = batch.rows.drop_columns([name for name in _LEFT_OUT if name in batch.rows.column_names])
         if "attributes" in self.columns:  # a row without attributes states that there are none
             attributes = pc.fill_null(rows.column("attributes"), "{}")
@@ -96,6 +103,7 @@ class ListStore:
             facts = {"registered": stored.registered, "declarations": stored.declarations}
             facts |= {"newer declarations": stored.changed, "rights signals": signals}
             facts |= {"further declarations": stored.further} if stored.further else {}
+            facts |= {"captions": stored.captions.recorded} if stored.captions.recorded else {}
             change.record("works registered", f"data set {self.data_set}", after={**facts, "list": self.source.name})
         return Stored(
             registered=stored.registered,
@@ -105,8 +113,25 @@ class ListStore:
             declarations_changed=stored.changed,
             further=stored.further,
             conflicts=stored.conflicts,
+            captions=stored.captions.recorded,
+            captions_changed=stored.captions.changed,
             signals=signals,
         )
+
+    def caption_findings(self) -> list[Finding]:
+        """Notes about captions, each at its first row."""
+        return [
+            Finding(
+                self.source.place(first), Kind.CAPTION, note + (f"; so do {count - 1:,} more rows" if count > 1 else "")
+            )
+            for note, (first, count) in self.notes.items()
+        ]
+
+    def _note(self, notes: Mapping[str, Sequence[int]]) -> None:
+        for note, numbers in notes.items():
+            kept = note if note in self.notes or len(self.notes) < NAMED else _FURTHER_NOTES
+            first, count = self.notes.get(kept, (numbers[0], 0))
+            self.notes[kept] = first, count + len(numbers)
 
     def _recompute(self, change: Change, stored: StoredWorks) -> None:
         if len(stored.added) and _something_else_counts(change):
@@ -136,7 +161,7 @@ class ListStore:
 def _states(source: ListSource, name: str) -> bool:
     if name == "attributes":
         return bool(source.attributes or source.attribute_constants)
-    return name in source.mapping or name in source.defaults
+    return source.states(name)
 
 
 def _something_else_counts(change: Change) -> bool:

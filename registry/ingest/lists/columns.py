@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from registry.captions.template import Template
 from registry.errors import InputError
 from registry.ingest.lists.connection import identifier, literal, one_line
 from registry.licences import LONGEST_REFERENCE
@@ -25,11 +26,12 @@ _TEXT = (
     "title",
     "creator",
     "source_url",
+    "caption",
 )
 _NUMBERS = {"byte_size": (2**40, "BIGINT"), "width": (2**20, "INTEGER"), "height": (2**20, "INTEGER")}
 CANONICAL = (
     "path", "url", "sha256", "other_hash", "byte_size", "media_type", "width", "height",
-    "rightsholder", "licence", "title", "creator", "source_url", "attributes",
+    "rightsholder", "licence", "title", "creator", "source_url", "caption", "attributes",
 )  # fmt: skip
 MAPPABLE = tuple(name for name in CANONICAL if name != "attributes")
 IDENTITY = ("path", "url", "sha256", "other_hash")
@@ -44,14 +46,15 @@ _LONGEST = {
     "path": LONGEST_PATH, "url": LONGEST_URL, "source_url": LONGEST_URL, "other_hash": LONGEST_NAME,
     "media_type": LONGEST_NAME, "rightsholder": LONGEST_NAME, "licence": LONGEST_REFERENCE,
 }  # fmt: skip
-LONGEST_OF = {name: _LONGEST.get(name, LONGEST_TEXT) for name in _TEXT}
-"""The most bytes of a text, by column; a hash has its own rule."""
+LONGEST_OF = {name: _LONGEST.get(name, LONGEST_TEXT) for name in _TEXT if name != "caption"}
+"""The most bytes of a text, by column; a hash has its own rule. A caption is cut instead, and
+brought into order (:mod:`registry.ingest.bulk.captions`): no caption is a reason to refuse a row."""
 LONGEST_ATTRIBUTES = LONGEST_TEXT
 CHECKED_NUMBERS = tuple(_NUMBERS)
 _ONE_LINE = ("path", "url", "other_hash", "media_type", "rightsholder", "licence", "source_url")
-COMPOSED = ("path", "rightsholder", "licence", "title", "creator")
+COMPOSED = ("path", "rightsholder", "licence", "title", "creator", "caption")
 """Texts that people write: brought into Unicode's composed form, so that equal looks are equal."""
-TIDIED_LATER = ("url", "sha256", "media_type", "rightsholder", "licence", "title", "creator", "source_url")
+TIDIED_LATER = ("url", "sha256", "media_type", "rightsholder", "licence", "title", "creator", "source_url", "caption")
 """Texts that :mod:`registry.ingest.bulk.texts` trims, which costs less than SQL."""
 
 UNKNOWN_LICENCE = "?"
@@ -69,6 +72,20 @@ class Constant:
     """The same value for every row, in place of a source column."""
 
     value: str
+
+
+@dataclass(frozen=True)
+class MadeCaption:
+    """Captions made by a template: each of its fields is a source column, or a constant."""
+
+    template: Template
+    fields: Mapping[str, str | Constant]
+    defaults: Mapping[str, str]
+    """Values of fields for rows that state none."""
+
+
+TEMPLATED = "caption_templated"
+"""A further column: whether the template made the caption."""
 
 
 def check_type(file: str, column: str, type_name: str, canonical: str) -> None:
@@ -95,6 +112,7 @@ def canonical_columns(
     attributes: Sequence[str],
     attribute_constants: Mapping[str, str],
     outcome: str | None,
+    made: MadeCaption | None = None,
 ) -> dict[str, str]:
     """The expression of each canonical column over one file's columns; also a refusal's input.
 
@@ -114,6 +132,10 @@ def canonical_columns(
         columns[name] = f"CASE WHEN {number} BETWEEN 1 AND {largest} THEN TRY_CAST({number} AS {kind}) END"
         if name in mapping:
             columns[f"{name}_problem"] = _number_problem(name, mapping[name], types)
+    if made is not None:
+        caption = _made_caption(made, types)
+        columns["caption"] = f"coalesce({caption}, {columns['caption']})"
+        columns[TEMPLATED] = f"({caption}) IS NOT NULL"
     columns["attributes"] = _attributes(attributes, attribute_constants)
     if outcome is not None:
         columns["outcome"] = f"CAST({identifier(outcome)} AS VARCHAR)"
@@ -133,7 +155,7 @@ def refusal(mapping: Mapping[str, str | Constant], outcome: str | None, *, malfo
         # The length first: it decides nearly every row that is wrong, and the expression need not.
         bad = "strlen(sha256) <> 64 OR NOT regexp_full_match(sha256, '[0-9a-f]+')"
         cases.append(_case(bad, "'sha256 is not 64 hexadecimal digits'"))
-    texts = [name for name in _TEXT if name in mapping and name != "sha256"]
+    texts = [name for name in LONGEST_OF if name in mapping and name != "sha256"]
     # A text that is too long may have been cut, so no other fault of it is looked for.
     cases += [
         _case(f"strlen({name}) > {LONGEST_OF[name]}", literal(f"{name} has more than {LONGEST_OF[name]:,} bytes"))
@@ -202,6 +224,21 @@ def _text(name: str, value: str | Constant | None, types: Mapping[str, str], *, 
     if name == "licence":
         return f"nullif({text}, {literal(UNKNOWN_LICENCE)})"
     return _path(text) if name == "path" else text
+
+
+def _made_caption(made: MadeCaption, types: Mapping[str, str]) -> str:
+    """NULL where a field of the template has no value."""
+    values = {name: trimmed(_raw(column, types)) for name, column in made.fields.items()}
+    values |= {
+        name: f"coalesce({values.get(name, 'NULL')}, {literal(default)})" for name, default in made.defaults.items()
+    }
+    complete = " AND ".join(f"({values[name]}) IS NOT NULL" for name in made.template.fields)
+    texts = [
+        part
+        for before, name in made.template.parts
+        for part in (literal(before), *([f"({values[name]})"] if name is not None else []))
+    ]
+    return f"CASE WHEN {complete} THEN {' || '.join(texts)} END"
 
 
 def _path(text: str) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from registry.captions.sources import CAPTION_COLUMNS
 from registry.errors import InputError
 from registry.ingest.lists.columns import IDENTITY, LONGEST_TEXT, MAPPABLE, Constant
 from registry.ingest.lists.connection import listed, one_line
@@ -33,7 +34,8 @@ _GENERAL: _Names = MappingProxyType(
         "height": ("height", "image_height"),
         "rightsholder": ("rightsholder", "rights_holder", "owner", "copyright_holder"),
         "licence": ("licence", "license", "license_type", "license_url"),
-        "title": ("title", "caption", "text"),
+        "title": ("title",),
+        "caption": CAPTION_COLUMNS,
         "creator": ("creator", "author", "artist", "photographer"),
         "source_url": ("source_url", "page_url", "landing_url"),
     }
@@ -42,14 +44,16 @@ _PRESETS: Mapping[str, _Names] = MappingProxyType(
     {
         "laion": {
             "url": ("url",),
-            "title": ("text", "caption"),
+            "title": ("title",),
+            "caption": CAPTION_COLUMNS,
             "width": ("width",),
             "height": ("height",),
             "licence": ("license",),
         },
         "pd12m": {
             "url": ("url",),
-            "title": ("caption",),
+            "title": ("title",),
+            "caption": CAPTION_COLUMNS,
             "width": ("width",),
             "height": ("height",),
             "media_type": ("mime_type",),
@@ -60,7 +64,8 @@ _PRESETS: Mapping[str, _Names] = MappingProxyType(
             "url": ("url",),
             "sha256": ("sha256",),
             "other_hash": ("md5", "sha512"),
-            "title": ("caption", "text"),
+            "title": ("title",),
+            "caption": CAPTION_COLUMNS,
             "width": ("original_width", "width"),
             "height": ("original_height", "height"),
             "rightsholder": ("rightsholder", "rights_holder", "copyright_holder"),

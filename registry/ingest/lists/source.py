@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from registry.errors import InputError
-from registry.ingest.lists.columns import CANONICAL, MALFORMED, TIDIED_LATER, Constant, canonical_columns, refusal
+from registry.ingest.lists.columns import CANONICAL, MALFORMED, TIDIED_LATER, Constant, MadeCaption, canonical_columns, refusal
 from registry.ingest.lists.connection import identifier, literal
 from registry.signals import RightsSignal
 
@@ -56,6 +56,8 @@ class ListSource:
     outcome: str | None = None
     signals: tuple[RightsSignal, ...] = ()
     """Rights signals about every work of the list."""
+    made: MadeCaption | None = None
+    """A template of captions."""
     origins: tuple[Path, ...] = ()
     parts: tuple[ListFile, ...] = ()
 
@@ -69,7 +71,11 @@ class ListSource:
         """The texts of :meth:`select` that are as the list has them, see
         :data:`registry.ingest.lists.columns.TIDIED_LATER`.
         """
-        return tuple(name for name in TIDIED_LATER if name in self.mapping and name not in self.defaults)
+        return tuple(name for name in TIDIED_LATER if self.states(name) and name not in self.defaults)
+
+    def states(self, name: str) -> bool:
+        """Whether rows can have a value of a canonical column."""
+        return name in self.mapping or name in self.defaults or (name == "caption" and self.made is not None)
 
     def select(self) -> str:
         """A ``SELECT`` of all rows in order, with ``row_number`` and the input of :meth:`reasons`.
@@ -119,6 +125,7 @@ class ListSource:
             self.attributes,
             self.attribute_constants,
             self.outcome,
+            self.made,
         )
         if self.has_malformed_lines:
             mark = parts[0][0].mark

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from registry.captions.sources import Source
 from registry.ingest.findings import Finding
 from registry.rightsholders.no_names import names_nobody, stated_rightsholder
 from registry.text import has_control_characters, tidy
@@ -40,6 +41,8 @@ class Declaration:
     empty: frozenset[str] = frozenset()
     """``rightsholder`` and ``licence``, where the source has the column and its cell is empty.
     Such a cell takes back what the same source stated before."""
+    captions: Mapping[Source, str] = field(default_factory=dict)
+    """Captions that are stated for the work, by source; in order."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ class NoDeclaration:
 class OwnerSource(ABC):
     """Gives the declaration for a file."""
 
+    attribute_names: Sequence[str] = ()
+    """Names of the columns that become attributes of the works."""
     findings: Sequence[Finding] = ()
     """Faults of the source itself."""
 

@@ -2,8 +2,8 @@
 
 Columns, in upper or lower case: ``path`` (relative to the folder) or ``sha256`` names the file;
 with both, the path finds it and the hash must agree. ``rightsholder`` names the owner. ``licence``,
-``title``, ``creator`` and ``source_url`` (or ``url``) are recorded too; every further column
-becomes an attribute of the work.
+``title``, ``creator``, ``source_url`` (or ``url``) and ``caption`` (or ``text``, ``prompt``) are
+recorded too; every further column becomes an attribute of the work.
 
 Several rightsholders are in ``rightsholder``, ``rightsholder_2``, ``rightsholder_3`` and so on,
 each with optional ``…_role`` and ``…_share``; a share is a number from 0 to 1, or a percentage.
@@ -18,6 +18,8 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
+from registry.captions.sources import Source, caption_column
+from registry.captions.texts import in_order
 from registry.errors import InputError
 from registry.ingest.findings import Finding, Kind
 from registry.ingest.owners.declarations import Declaration, Holder, NoDeclaration, OwnerSource
@@ -28,7 +30,7 @@ from registry.text import BLANKS, has_control_characters, tidy
 _OTHER_NAMES: Mapping[str, str] = MappingProxyType({"license": "licence", "url": "source_url"})
 _STATED = ("rightsholder", "licence", "title", "creator", "source_url")
 _HOLDER = re.compile(r"rightsholder(?:_(?P<number>[2-9]|[1-9]\d{1,2}))?(?:_(?P<fact>role|share))?")
-_OWN = frozenset({*_STATED, "path", "sha256"})
+_OWN = frozenset({*_STATED, "path", "sha256", "caption"})
 _ONE_LINE = ("path", "sha256", "rightsholder", "licence")
 
 
@@ -52,6 +54,7 @@ class OwnerTable(OwnerSource):
         self.columns = _canonical_columns(path, table.columns)
         self._holder_columns = _holder_columns(self.columns)
         self._own_columns = {name for each in self._holder_columns.values() for name in each.values()}
+        self.attribute_names = [name for name in self.columns if name not in _OWN | self._own_columns]
         self.key = "path" if "path" in self.columns else "sha256"
         self.findings: list[Finding] = []
         self._declarations: dict[str, Declaration] = {}
@@ -95,10 +98,15 @@ class OwnerTable(OwnerSource):
         try:
             key = self._key_of(row, values)
             said = self._take_nobody(values)
-            declaration = self._declaration(values)
+            caption = in_order(values.get("caption") or "")
+            declaration = self._declaration(values, caption.text)
         except _UnusableRowError as error:
             self.findings.append(Finding(spelling, Kind.ROW, f"line {row.number} of {self.name}: {error}"))
             return
+        if caption.note:
+            self.findings.append(
+                Finding(spelling, Kind.CAPTION, f"line {row.number} of {self.name}: {caption.note}")
+            )
         earlier = self._lines.get(key)
         if said and earlier is None:
             self._nobody[key] = said[0]
@@ -132,6 +140,8 @@ class OwnerTable(OwnerSource):
         if len(row.values) != len(self.columns):
             raise _UnusableRowError(f"{len(row.values)} fields, expected {len(self.columns)}")
         for name, value in values.items():
+            if name == "caption":
+                continue  # brought into order, as every caption is
             one_line = name in _ONE_LINE or _HOLDER.fullmatch(name)
             if has_control_characters((value or "").strip(BLANKS), "" if one_line else "\n\r\t"):
                 raise _UnusableRowError(f"control characters in {name!r}")
@@ -147,7 +157,7 @@ class OwnerTable(OwnerSource):
             raise _UnusableRowError("a path that leaves the folder; expected a path relative to the folder")
         return key
 
-    def _declaration(self, values: Mapping[str, str | None]) -> Declaration:
+    def _declaration(self, values: Mapping[str, str | None], caption: str | None) -> Declaration:
         stated = {name: tidy(values.get(name)) for name in _STATED}
         holders = self._holders(stated["rightsholder"], values)
         further = {
@@ -168,6 +178,7 @@ class OwnerTable(OwnerSource):
             attributes=MappingProxyType(further),
             holders=holders,
             empty=frozenset(empty),
+            captions=MappingProxyType({Source.COLUMN: caption} if caption else {}),
         )
 
     def _holders(self, first: str | None, values: Mapping[str, str | None]) -> tuple[Holder, ...] | None:
@@ -216,15 +227,16 @@ def _holder_columns(columns: tuple[str, ...]) -> dict[int, dict[str, str]]:
 
 def _canonical_columns(path: Path, names: tuple[str, ...]) -> tuple[str, ...]:
     columns = []
+    captions = caption_column(name.strip().lower() for name in names)
     for name in names:
         lower = name.strip().lower()
-        lower = _OTHER_NAMES.get(lower, lower)
+        lower = "caption" if lower == captions else _OTHER_NAMES.get(lower, lower)
         columns.append(lower if lower in _OWN or _HOLDER.fullmatch(lower) else name.strip())
     found = ", ".join(repr(name) for name in names)
     if not {"path", "sha256"} & set(columns) or "rightsholder" not in columns:
         raise InputError(
             f"{path} has the columns {found}; expected 'path' or 'sha256', and 'rightsholder' "
-            "(further ones: 'licence', 'title', 'creator', 'source_url', 'rightsholder_2')"
+            "(further ones: 'licence', 'title', 'creator', 'source_url', 'caption', 'rightsholder_2')"
         )
     repeated = next((name for number, name in enumerate(columns) if name in columns[:number]), None)
     if repeated is not None:

@@ -12,8 +12,9 @@ from pathlib import Path
 from registry.image_files.inspection import Refusal, Result, Task, Work, inspect_bytes
 from registry.ingest.archives import ArchiveMember, ArchiveReader, read_archive
 from registry.ingest.findings import Finding
+from registry.ingest.reading.archive_texts import ArchiveTexts
 from registry.ingest.reading.content import MARK
-from registry.ingest.reading.shard_facts import facts_of
+from registry.ingest.reading.shard_facts import captions_of_text, facts_of
 from registry.ingest.reading.webdataset import ShardSample, is_webdataset, read_shard
 from registry.metadata import NOTHING
 
@@ -69,8 +70,11 @@ def inspect_container(
     Raises:
         InputError: it is not an archive, or nothing of it can be read.
     """
-    for number, found in enumerate(_items(container, skipped)):
+    texts = ArchiveTexts()
+    for number, found in enumerate(_items(container, skipped, texts)):
         if number < skip:
+            if isinstance(found, ArchiveMember):
+                texts.take(found.path)
             continue
         if isinstance(found, Finding):
             yield Refusal(_path_of(container, found), found.reason)
@@ -80,7 +84,9 @@ def inspect_container(
         about_to(task.path)
         facts = None
         if isinstance(found, ShardSample):
-            facts = facts_of(found.facts, found.caption)
+            facts = facts_of(found.facts, found.text)
+        elif text := texts.take(member.path):
+            facts = captions_of_text(text)
         if member.data:
             yield _with_note(inspect_bytes(task, member.data, decode, facts), member.note)
         else:
@@ -95,13 +101,17 @@ def _with_note(result: Result, note: str | None) -> Result:
     return replace(result, embedded=replace(embedded, problems=(note, *embedded.problems)))
 
 
-def _items(container: Container, skipped: Skipped) -> Iterator[ArchiveMember | ShardSample | Finding]:
+def _items(
+    container: Container, skipped: Skipped, texts: ArchiveTexts
+) -> Iterator[ArchiveMember | ShardSample | Finding]:
     path = Path(container.file)
     if is_webdataset(path):
         yield from read_shard(path)
         return
-    with read_archive(path) as members:
+    texts.find(path)
+    with read_archive(path, include=lambda member: member not in texts.paths) as members:
         yield from _counted(members, skipped)
+    yield from texts.left(path)
 
 
 def _counted(members: ArchiveReader, skipped: Skipped) -> Iterator[ArchiveMember | Finding]:

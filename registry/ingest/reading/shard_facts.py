@@ -11,13 +11,14 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
+from registry.captions.sources import CAPTION_COLUMNS, Source
+from registry.captions.texts import ReadCaption, in_order
 from registry.ingest.owners.declarations import Declaration
 from registry.metadata.values import clean
 from registry.rightsholders.no_names import names_nobody
 from registry.text import tidy
 
 LONGEST = 4_096
-LONGEST_TITLE = 300
 MOST_ATTRIBUTES = 64
 _LONGEST_HASH = 128
 
@@ -34,12 +35,14 @@ _NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 _LEFT_OUT = frozenset(
     {"exif", "sha256", "status", "error_message", *(name for names in _NAMES.values() for name in names)}
 )
+_NOTHING = ReadCaption(None)
 
 
-def facts_of(facts: Mapping[str, Any], caption: str | None) -> dict[str, Any]:
+def facts_of(facts: Mapping[str, Any], text: ReadCaption = _NOTHING) -> dict[str, Any]:
     """Facts under the registry's names: :class:`Declaration`'s fields, ``url``, ``attributes``.
 
-    Also ``sha256``, if that should be the hash of these bytes.
+    Also ``sha256``, if that should be the hash of these bytes; ``captions`` by source, and
+    ``caption_note`` where one was not taken as it stands. ``text`` is that of the image's .txt.
     """
     lower = {str(name).lower(): value for name, value in facts.items()}
     found: dict[str, Any] = {}
@@ -47,18 +50,31 @@ def facts_of(facts: Mapping[str, Any], caption: str | None) -> dict[str, Any]:
         value = next((text for source in sources if (text := _text(lower.get(source)))), None)
         if value:
             found[name] = " ".join(value.split()) if name != "title" else value
-    if "title" not in found and caption and (text := _text(caption)):
-        found["title"] = text[:LONGEST_TITLE]
     if (stated := _text(lower.get("sha256"))) and not _was_resized(lower):
         found["sha256"] = stated[:_LONGEST_HASH].lower()
+    column = next((name for name in CAPTION_COLUMNS if isinstance(lower.get(name), str)), None)
     attributes = {
-        clean(name)[:200]: text
-        for name, value in {**lower, "caption": caption}.items()
-        if name not in _LEFT_OUT and (text := _text(value))
+        clean(name)[:200]: said
+        for name, value in lower.items()
+        if name not in _LEFT_OUT and name != column and (said := _text(value))
     }
-    if attributes:
-        found["attributes"] = dict(list(attributes.items())[:MOST_ATTRIBUTES])
-    return found
+    found["attributes"] = dict(list(attributes.items())[:MOST_ATTRIBUTES])
+    return found | _captions(text, in_order(lower[column]) if column else _NOTHING)
+
+
+def captions_of_text(text: ReadCaption) -> dict[str, Any]:
+    """The facts about an image of a plain archive with a text beside it."""
+    return _captions(text, _NOTHING)
+
+
+def _captions(text: ReadCaption, stated: ReadCaption) -> dict[str, Any]:
+    captions = {Source.TEXT_FILE: text.text, Source.JSON_FILE: stated.text}
+    notes = [f"its .txt: {text.note}"] if text.note else []
+    notes += [f"its .json: {stated.note}"] if stated.note else []
+    return {
+        **({"captions": {str(source): said for source, said in captions.items() if said}} if any(captions.values()) else {}),
+        **({"caption_note": "; ".join(notes)} if notes else {}),
+    }
 
 
 def with_facts(declaration: Declaration, facts: Mapping[str, Any], default_licence: str | None) -> Declaration:
@@ -73,9 +89,13 @@ def with_facts(declaration: Declaration, facts: Mapping[str, Any], default_licen
     }
     if "rightsholder" in changes and names_nobody(changes["rightsholder"]):
         del changes["rightsholder"]
+    if "captions" in facts:
+        changes["captions"] = {Source(name): text for name, text in facts["captions"].items()} | dict(declaration.captions)
     if "licence" in facts and declaration.licence in (None, default_licence):
         changes["licence"] = facts["licence"]
-    return replace(declaration, **changes, attributes={**facts.get("attributes", {}), **(declaration.attributes or {})})
+    if "attributes" in facts:
+        changes["attributes"] = {**facts["attributes"], **(declaration.attributes or {})}
+    return replace(declaration, **changes)
 
 
 def hash_conflict(facts: Mapping[str, Any], sha256: str) -> str | None:

@@ -16,12 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from registry.captions.texts import ReadCaption, from_bytes
 from registry.ingest.archives import ArchiveMember, Limits, first_names, read_archive
 from registry.ingest.findings import Finding, Kind
 from registry.messages import plain_reason
 
 LARGEST_FACTS = 2**20
-"""Bytes of a sample's .json or .txt; img2dataset puts all of an image's EXIF into the .json."""
+"""Bytes of a sample's .json; img2dataset puts all of an image's EXIF into the .json."""
 DEEPEST_FACTS = 32
 _IMAGES = frozenset(
     ["jpg", "jpeg", "png", "webp", "gif", "tif", "tiff", "bmp", "avif", "jp2", "j2k", "ppm", "pgm", "pbm", "pnm"]
@@ -38,8 +39,8 @@ class ShardSample:
     image: ArchiveMember
     facts: Mapping[str, Any]
     """The .json, checked for size and depth only; empty if it is missing or cannot be read."""
-    caption: str | None
-    """The .txt, or else the caption in the .json."""
+    text: ReadCaption = ReadCaption(None)
+    """The caption in the .txt."""
 
 
 @dataclass
@@ -49,7 +50,7 @@ class _Pending:
     key: str = ""
     image: ArchiveMember | None = None
     facts: dict[str, Any] | None = None
-    text: str | None = None
+    text: ReadCaption | None = None
     findings: list[Finding] = field(default_factory=list)
 
 
@@ -65,7 +66,7 @@ def is_webdataset(path: Path) -> bool:
 def read_shard(path: Path, *, limits: Limits | None = None) -> Iterator[ShardSample | Finding]:
     """The samples of a shard, in its order; memory holds one at a time.
 
-    A .json or .txt that cannot be read is a finding; its image is taken without it.
+    A .json that cannot be read is a finding; its image is taken without it.
 
     Raises:
         InputError: it is not an archive, or nothing of it can be read.
@@ -105,13 +106,13 @@ def _take(pending: _Pending, member: ArchiveMember, kind: str) -> str | None:
             return f"a second image of the sample {pending.key}; only the first is taken"
         pending.image = member
         return None
+    if kind == "txt":
+        pending.text = from_bytes(member.data)
+        return None
     if len(member.data) > LARGEST_FACTS:
         return f"{len(member.data):,} bytes, at most {LARGEST_FACTS:,} are read; the image is taken without it"
     try:
-        if kind == "txt":
-            pending.text = member.data.decode("utf-8-sig")
-        else:
-            pending.facts = _parse_facts(member.data)
+        pending.facts = _parse_facts(member.data)
     except (ValueError, RecursionError) as error:
         return f"cannot be read: {plain_reason(error)}; the image is taken without it"
     return None
@@ -148,6 +149,4 @@ def _finish(archive: str, pending: _Pending) -> Iterator[ShardSample | Finding]:
         if pending.facts is not None or pending.text is not None:
             yield Finding(f"{archive}!/{pending.key}", Kind.REFUSED, "a sample without an image")
         return
-    facts = pending.facts or {}
-    caption = facts.get("caption") if pending.text is None else pending.text
-    yield ShardSample(pending.key, pending.image, facts, caption if isinstance(caption, str) else None)
+    yield ShardSample(pending.key, pending.image, pending.facts or {}, pending.text or ReadCaption(None))

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
+from registry.captions.sources import Caption
 from registry.ids import canonical_json
 from registry.image_files.inspection import KnownWork, Work
 from registry.ingest.owners.declarations import Declaration
@@ -56,10 +57,24 @@ def file_batch(
     return Batch(rows, asset_ids, data_set_id, COLUMNS, lambda number: files[number].path, holders=holders)
 
 
-def known_works_batch(paths: Sequence[str], declarations: Sequence[Declaration], asset_ids: Sequence[int]) -> Batch:
-    """What is declared about works of the registry at these paths."""
-    files = [KnownWork(path, "") for path in paths]
-    return file_batch(file_rows(files, declarations), np.array(asset_ids, np.int64), 0, files, declarations)
+def with_captions(rows: pa.Table, captions: Sequence[Caption | None]) -> pa.Table:
+    """The rows with the columns ``caption`` and ``caption_source``."""
+    columns = {"caption": [each and each.text for each in captions]}
+    columns["caption_source"] = [each and str(each.source) for each in captions]
+    for name, values in columns.items():
+        rows = rows.append_column(name, pa.array(values, pa.string()))
+    return rows
+
+
+def known_works_batch(
+    files: Sequence[KnownWork],
+    declarations: Sequence[Declaration],
+    asset_ids: Sequence[int],
+    captions: Sequence[Caption | None],
+) -> Batch:
+    """What is declared about works of the registry at the paths of these files."""
+    rows = with_captions(file_rows(files, declarations), captions)
+    return file_batch(rows, np.array(asset_ids, np.int64), 0, files, declarations)
 
 
 def _json(declaration: Declaration) -> str | None:

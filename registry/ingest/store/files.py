@@ -23,7 +23,8 @@ from registry.ingest.findings import KEPT, Finding, Kind
 from registry.ingest.owners.declarations import Declaration
 from registry.ingest.store.data_set import SourceDataSet
 from registry.ingest.store.embedded import conflicts, store_embedded, stored_embedded
-from registry.ingest.store.file_batches import file_batch, file_rows, known_works_batch
+from registry.ingest.store.file_batches import file_batch, file_rows, known_works_batch, with_captions
+from registry.ingest.store.file_captions import CaptionRule, captions_of
 from registry.ingest.store.matching import Numbers, match
 from registry.ingest.store.supersede import conflicts_with_listed, supersede_listed, take_over_signals
 from registry.ingest.store.works import Batch, StoredWorks, store_works
@@ -59,6 +60,10 @@ class Changes:
     """Newer declarations, appended beside the earlier ones."""
     further: int = 0
     """Declarations of further files with the bytes of a work, recorded beside that of the work."""
+    captions: int = 0
+    """Captions that were recorded."""
+    captions_changed: int = 0
+    """Of these, captions in place of another one."""
     superseded: int = 0
     """Works that a list had registered without a file, now replaced by their file."""
     embedded: int = 0
@@ -81,11 +86,14 @@ Item = tuple[Work | KnownWork, Declaration]
 class FileStore:
     """Stores the works of one data set of files."""
 
-    def __init__(self, registry: Registry, data_set: SourceDataSet, now: datetime) -> None:
+    def __init__(
+        self, registry: Registry, data_set: SourceDataSet, now: datetime, captions: CaptionRule = CaptionRule()
+    ) -> None:
         # Work would be lost if a commit failed: wait longer for other commands.
         self.registry = registry.patient()
         self.data_set = data_set
         self.now = now
+        self.captions = captions
 
     def add(self, items: Sequence[Item]) -> tuple[Changes, NDArray[np.int64]]:
         """Register a batch in one transaction.
@@ -110,11 +118,13 @@ class FileStore:
                     changes.elsewhere.append((file.path, declarations[number], place))
             # A source of known works alone leaves no data set without works.
             data_set_id = self.data_set.add(change) if found.new.any() else self.data_set.update(change)
+            captions, doubts = captions_of(connection, self.captions, files, declarations, found.asset_ids)
+            changes.findings += doubts
+            rows = with_captions(rows, captions)
             batch = file_batch(rows, found.asset_ids, data_set_id or 0, files, declarations)
             stored = store_works(change, batch, new=np.flatnonzero(found.new), known=np.flatnonzero(known), named=KEPT)
             changes.registered, changes.unchanged = stored.registered, int(known.sum())
-            changes.declarations, changes.declarations_changed = stored.declarations, stored.changed
-            changes.findings += stored.findings
+            _count(changes, stored)
             embedded = {
                 int(found.asset_ids[number]): file.embedded
                 for number, file in enumerate(files)
@@ -133,6 +143,7 @@ class FileStore:
             changes.findings += _contradictions(embedded, declared, paths)
             facts: dict[str, Any] = {"registered": changes.registered, "declarations": changes.declarations}
             facts |= {"newer declarations": changes.declarations_changed, "found again": found_again}
+            facts |= {"captions": changes.captions} if changes.captions else {}
             if stored.anything or found_again:
                 facts |= {"with metadata": changes.embedded, "rights signals": changes.signals}
                 change.record("works registered", f"data set {self.data_set.name}", after=facts)
@@ -155,17 +166,22 @@ class FileStore:
     def declare_elsewhere(self, statements: Sequence[tuple[str, Declaration, Place]]) -> Changes:
         """Record what is declared about files with the bytes of a work that lies elsewhere."""
         changes = Changes()
-        said = [each for each in statements if each[1].rightsholder or each[1].licence]
+        said = [
+            each
+            for each in statements
+            if each[1].rightsholder or each[1].licence or each[1].captions or self.captions.template
+        ]
         if said:
             with changing(self.registry, self.now) as change:
                 paths, declarations, places = zip(*said, strict=True)
-                batch = known_works_batch(paths, declarations, [place.asset_id for place in places])
+                batch = self._batch_of(change, changes, paths, declarations, [place.asset_id for place in places])
                 stored = store_works(change, batch, again=np.arange(len(said)), named=KEPT)
-                changes.findings += stored.findings
+                _count(changes, stored)
                 changes.further = stored.further
                 if stored.anything:
                     recompute_with_policies(change, stored.declared)
                     after = {"declarations": stored.further, "works": stored.declared[:KEPT].tolist()}
+                    after |= {"captions": changes.captions} if changes.captions else {}
                     change.record("works declared again", f"data set {self.data_set.name}", after=after)
         return changes
 
@@ -183,10 +199,9 @@ class FileStore:
                     "UPDATE asset SET path = new_path, missing_since = NULL FROM moves WHERE asset.id = moved_id"
                 )
                 asset_ids, paths, declarations = zip(*moves, strict=True)
-                batch = known_works_batch(paths, declarations, asset_ids)
+                batch = self._batch_of(change, changes, paths, declarations, asset_ids)
                 stored = store_works(change, batch, known=np.arange(len(moves)), named=KEPT)
-                changes.declarations, changes.declarations_changed = stored.declarations, stored.changed
-                changes.findings += stored.findings
+                _count(changes, stored)
                 recompute_with_policies(change, stored.declared)
                 change.record(
                     "works moved",
@@ -195,6 +210,20 @@ class FileStore:
                     after=[[asset_id, path] for asset_id, path, _ in sorted(moves, key=lambda move: move[0])],
                 )
         return changes
+
+    def _batch_of(
+        self,
+        change: Change,
+        changes: Changes,
+        paths: Sequence[str],
+        declarations: Sequence[Declaration],
+        asset_ids: Sequence[int],
+    ) -> Batch:
+        """What is declared about works of the registry at these paths."""
+        files = [KnownWork(path, "") for path in paths]
+        captions, doubts = captions_of(change.connection, self.captions, files, declarations, asset_ids)
+        changes.findings += doubts
+        return known_works_batch(files, declarations, asset_ids, captions)
 
     def mark_missing(self, asset_ids: Sequence[int]) -> None:
         """Record missing works in one event; the time of an earlier record stays."""
@@ -263,6 +292,12 @@ class FileStore:
         with self.registry.connection() as connection:
             rights = asset_rights_table(connection, asset_ids).select(["asset_id", "rightsholder"]).to_pylist()
         return {row["asset_id"]: row["rightsholder"] for row in rights}
+
+
+def _count(changes: Changes, stored: StoredWorks) -> None:
+    changes.declarations, changes.declarations_changed = stored.declarations, stored.changed
+    changes.captions, changes.captions_changed = stored.captions.recorded, stored.captions.changed
+    changes.findings += stored.findings
 
 
 def _contradictions(

@@ -15,6 +15,7 @@ import pyarrow as pa
 from registry.event_log.events import Change
 from registry.ingest.findings import KEPT, Finding
 from registry.ingest.store.contradictions import OWNERS, OWNERS_OF_ROWS, append_further, conflicts_among
+from registry.ingest.store.captions import store_captions
 from registry.permissions.derived_columns import recompute
 from registry.works.identity import identity_of
 
@@ -52,6 +53,7 @@ def supersede_listed(change: Change, works: Mapping[str, int]) -> list[tuple[int
         connection.execute(statement, numbers)
     connection.unregister("superseded")
     _declare_further(change, pairs)
+    _take_over_captions(change, pairs)
     recompute(change, [*pairs.column("old_id").to_pylist(), *pairs.column("new_id").to_pylist()])
     ids = list(zip(pairs.column("old_id").to_pylist(), pairs.column("new_id").to_pylist(), strict=True))
     change.record(
@@ -82,6 +84,19 @@ def _declare_further(change: Change, pairs: pa.Table) -> None:
         [change.next_id("co_rightsholder")],
     )
     connection.unregister("recorded_rows")
+
+
+def _take_over_captions(change: Change, pairs: pa.Table) -> None:
+    """Record the captions of the listed works where nothing is stated for their files."""
+    change.connection.register("superseded", pairs)
+    stated = change.connection.execute(
+        "SELECT new_id AS asset_id, said.id AS row_number, said.text AS caption, said.source AS caption_source, "
+        "said.recorded_from AS recorded_from FROM superseded JOIN asset ON asset.id = old_id "
+        "JOIN caption AS said ON said.id = asset.caption_id AND said.asset_id = asset.id"
+    ).to_arrow_table()
+    change.connection.unregister("superseded")
+    none = stated.slice(0, 0)
+    store_captions(change, none, none, stated)
 
 
 def conflicts_with_listed(

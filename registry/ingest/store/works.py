@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from registry.event_log.events import Change
 from registry.ingest.findings import Finding
 from registry.ingest.owners.declarations import Holder
+from registry.ingest.store.captions import StoredCaptions, caption_ids, captions_in, store_captions
 from registry.ingest.store.co_owners import CoOwners
 from registry.ingest.store.contradictions import append_further, conflicts_among
 from registry.ingest.store.matching import Numbers
@@ -42,7 +43,8 @@ class Batch:
     """Columns of asset and asset_rights that the source has, with the names ``rightsholder`` and
     ``licence`` in place of ids; ``identity``; ``row_number``. Files add ``recorded_from``,
     ``statement``, the place of the row's declaration in ``holders``, and the columns of
-    :data:`registry.ingest.store.rights.EMPTY`."""
+    :data:`registry.ingest.store.rights.EMPTY`. With captions also ``caption`` and
+    ``caption_source``."""
     asset_ids: Numbers
     """The work of every row."""
     data_set_id: int
@@ -77,13 +79,14 @@ class StoredWorks:
     """New works."""
     declared: Numbers = field(default_factory=_NONE.copy)
     """Known works, or works of several rows, with a new declaration; ascending."""
+    captions: StoredCaptions = field(default_factory=StoredCaptions)
     new_licences: bool = False
     """Whether a licence was recorded, perhaps a new spelling of a known one."""
 
     @property
     def anything(self) -> bool:
         """Whether anything was changed."""
-        return bool(len(self.added) or len(self.declared) or self.new_licences)
+        return bool(len(self.added) or len(self.declared) or self.new_licences or self.captions.recorded)
 
 
 def store_works(
@@ -95,6 +98,7 @@ def store_works(
     further rows of any of these works. ``named``: conflicts to describe, at most. The permissions
     of new works are those of their licences; recompute all others.
     """
+    every = new, known, again
     if not {"rightsholder_id", "licence_id"} & set(batch.stated):
         again = again[:0]
     # Names of other rows are not looked up: a new one would be a row without an event.
@@ -119,6 +123,11 @@ def store_works(
             found = conflicts_among(change.connection, rows, batch.place, named - len(findings))
             conflicts, findings = conflicts + found.count, (*findings, *found.findings)
             touched.append(rows.column("asset_id").to_numpy())
+    captions = StoredCaptions()
+    if "caption" in batch.rows.column_names:
+        taken = (captions_in(batch.rows.take(pa.array(rows)), batch.asset_ids[rows], batch.origin) for rows in every)
+        captions = store_captions(change, *taken)
+        findings = (*findings, *captions.findings(batch.place, named - len(findings)))
     return StoredWorks(
         registered=len(new),
         unchanged=len(known) - first - changed,
@@ -129,6 +138,7 @@ def store_works(
         findings=findings,
         added=batch.asset_ids[new],
         declared=np.unique(np.concatenate(touched)),
+        captions=captions,
         new_licences=stated.new_licences,
     )
 
@@ -167,6 +177,7 @@ class _Stated:
             "rightsholder_id": _some(self.holders.current[places]),
             "licence_id": _some(licence_ids),
             "permission": pa.DictionaryArray.from_arrays(pa.array(kinds), list(self.terms.training)),
+            **({"caption_id": caption_ids(change, rows)} if "caption" in rows.column_names else {}),
         }
         constants = {"data_set_id": self.batch.data_set_id, "registered_at": change.now}
         insert_rows(change, "asset", pa.table(works), constants, hashed=True)

@@ -62,6 +62,7 @@ from registry.storage.tables.works import (
     EmbeddedMetadata,
     NearDuplicate,
     SitePolicy,
+    WorkCaption,
 )
 
 
@@ -117,4 +118,5 @@ __all__ = [
     "UnitSlot",
     "Withdrawal",
     "WithdrawalWork",
+    "WorkCaption",
 ]

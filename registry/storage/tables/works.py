@@ -70,6 +70,8 @@ class Asset(SQLModel, table=True):
     licence_id: int | None = big(nullable=True)
     permission: str
     """May it be trained on; see registry.permissions.rule."""
+    caption_id: int | None = big(nullable=True)
+    """The newest row of caption."""
 
 
 class AssetRights(SQLModel, table=True):
@@ -96,6 +98,28 @@ class AssetRights(SQLModel, table=True):
     """The source's other columns, for ``encode --unit <column>`` and ``train --label <column>``."""
     recorded_from: str
     """The source: a table's file name, ``folder name``, ``command line``."""
+    recorded_by: str
+    recorded_at: datetime.datetime = timestamp()
+
+
+class WorkCaption(SQLModel, table=True):
+    """A caption of a work: what it shows, in words. The newest row of a work counts; text-to-image
+    members train on it.
+    """
+
+    __tablename__ = "caption"
+    __table_args__ = BULK
+
+    id: int = key()
+    asset_id: int = big()
+    text: str
+    """One line, see registry.captions.texts."""
+    source: str
+    """``template``, ``column``, ``text file``, ``JSON file``, ``XMP description``, ``IPTC caption``
+    or ``XMP title``: the first of these that had a caption in its registration."""
+    recorded_from: str
+    """The source of the works' declarations: a table's or list's file name, ``folder name``,
+    ``command line``."""
     recorded_by: str
     recorded_at: datetime.datetime = timestamp()
 
