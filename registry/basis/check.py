@@ -227,7 +227,8 @@ def _check_current(
     if works is None or len(works):
         for number in find_stale(connection, works)[:1]:
             raise IntegrityError(
-                f"asset, row {number:,}: its rightsholder, licence, permission or caption does not follow from the rows about it; {HELP}"
+                f"asset, row {number:,}: its rightsholder, licence, permission or caption does not follow from the rows "
+                f"about it; {HELP}"
             )
     for number, path, missing in connection.execute(
         "SELECT asset.id, path, missing_since FROM asset SEMI JOIN basis_id AS basis ON asset.id = basis.id AND domain = 'work' "

@@ -1,6 +1,6 @@
 """The captions of works on record: counted by source, and read in bulk for training.
 
-A work has the caption of the newest row of ``caption`` about it; ``asset.caption_id`` names the row.
+The newest row of ``caption`` about a work counts; ``asset.caption_id`` names it.
 """
 
 from __future__ import annotations
@@ -46,13 +46,18 @@ class WorkCaptions:
     def by_source(self) -> dict[str, int]:
         """Number of works by the source of their captions, most frequent first."""
         counts = pc.value_counts(self.rows.column("source").combine_chunks().fill_null(NO_CAPTION)).to_pylist()
-        return {each["values"]: each["counts"] for each in sorted(counts, key=lambda each: (-each["counts"], each["values"]))}
+        return {
+            each["values"]: each["counts"]
+            for each in sorted(counts, key=lambda each: (-each["counts"], each["values"]))
+        }
 
     @property
     def told(self) -> str:
         """How many works have a caption, and from where: a line for a command."""
         works, missing = self.rows.num_rows, self.missing
-        found = ", ".join(f"{number:,} from the {source}" for source, number in self.by_source.items() if source != NO_CAPTION)
+        found = ", ".join(
+            f"{number:,} from the {source}" for source, number in self.by_source.items() if source != NO_CAPTION
+        )
         line = f"captions: {works - missing:,} of {works:,} works have one" + (f" ({found})" if found else "")
         return line + (f"; captions missing: {missing:,} works train under the empty caption" if missing else "")
 

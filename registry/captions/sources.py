@@ -44,7 +44,8 @@ _EMBEDDED = {
     Source.IPTC_CAPTION: ("iptc", "Caption-Abstract"),
     Source.XMP_TITLE: ("xmp", "dc:title"),
 }
-"""Places of captions inside a file. EXIF's ImageDescription is none: cameras write their name there."""
+"""Places of captions inside a file. EXIF's ImageDescription is none: cameras write their own name
+there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,9 +34,9 @@ class ReadCaption:
 
 
 def in_order(text: str) -> ReadCaption:
-    """The caption that a text has.
+    r"""The caption that a text has.
 
-    >>> in_order("a cat\\r\\n  on a mat").text
+    >>> in_order("a cat\r\n  on a mat").text
     'a cat on a mat'
     """
     start = text[:LONGEST_READ]

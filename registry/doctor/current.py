@@ -19,7 +19,10 @@ def check_derived(connection: duckdb.DuckDBPyConnection, found: Examination) -> 
     numbers = find_stale(connection)
     for number in numbers[:20]:
         found.error(
-            "current", f"work {number}", "its rightsholder, licence, permission or caption is not what the rows say", _DERIVED
+            "current",
+            f"work {number}",
+            "its rightsholder, licence, permission or caption is not what the rows say",
+            _DERIVED,
         )
     if len(numbers) > 20:
         found.error("current", "works", f"the same for {len(numbers) - 20:,} more works", _DERIVED)

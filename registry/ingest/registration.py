@@ -105,10 +105,11 @@ def _no_progress(_done: int, _total: int) -> None:
 class Options(TypedDict, total=False):
     """How to register.
 
-    ``captions``: a template of captions, instead of the captions as they are. ``data_set``: a name for the source; default: its own. ``workers``: processes that read and
-    hash. ``decode``: decode every image completely. ``near_duplicates``: look for works that look
-    alike afterwards. ``on_progress``: gets (files done, total); members of an archive count once it
-    is read. ``on_fingerprints``: the same for works that are fingerprinted.
+    ``captions``: a template of captions, instead of the captions as they are. ``data_set``: a name
+    for the source; default: its own. ``workers``: processes that read and hash. ``decode``: decode
+    every image completely. ``near_duplicates``: look for works that look alike afterwards.
+    ``on_progress``: gets (files done, total); members of an archive count once it is read.
+    ``on_fingerprints``: the same for works that are fingerprinted.
     """
 
     captions: Template | None

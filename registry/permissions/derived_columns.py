@@ -2,7 +2,8 @@
 caption.
 
 Code that adds a row about a work (a declaration, review, signal, claim, merge or withdrawal) calls
-:func:`recompute` in the same transaction; code that adds captions :func:`recompute_captions`. `creditline doctor` runs :func:`find_stale`.
+:func:`recompute` in the same transaction; code that adds captions calls :func:`recompute_captions`.
+`creditline doctor` runs :func:`find_stale`.
 """
 
 from __future__ import annotations
@@ -116,6 +117,7 @@ def find_stale(
             f"SELECT asset.id FROM asset JOIN ({_RIGHTS}) AS current ON asset.id = current.asset_id "  # noqa: S608 - constants
             f"JOIN ({EFFECTIVE}) AS effective ON asset.id = effective.asset_id "
             f"JOIN ({_CAPTIONS}) AS newest ON asset.id = newest.asset_id "
-            f"WHERE {_DIFFERS} OR asset.caption_id IS DISTINCT FROM newest.id OR asset.permission IS DISTINCT FROM effective.permission ORDER BY asset.id"
+            f"WHERE {_DIFFERS} OR asset.caption_id IS DISTINCT FROM newest.id "
+            "OR asset.permission IS DISTINCT FROM effective.permission ORDER BY asset.id"
         ).fetchall()
     return [int(number) for (number,) in rows]

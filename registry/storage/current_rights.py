@@ -143,7 +143,11 @@ def rights_of(asset_ids: Iterable[int]) -> str:
     """
     numbers = [int(number) for number in asset_ids]
     listed = written_out(numbers)
-    chosen = {"asset": f"id IN ({listed})", "asset_rights": f"asset_id IN ({listed})", "caption": f"asset_id IN ({listed})"}
+    chosen = {
+        "asset": f"id IN ({listed})",
+        "asset_rights": f"asset_id IN ({listed})",
+        "caption": f"asset_id IN ({listed})",
+    }
     if len({number // _BLOCK for number in numbers}) > _FEW_BLOCKS:
         chosen = {
             table: f"rowid IN (SELECT rowid FROM {table} WHERE {condition})"  # noqa: S608 - numbers

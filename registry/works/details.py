@@ -17,6 +17,8 @@ _FACTS = "other_hash, identity, byte_size, declared_id, verified_id"
 _SECTIONS = {
     "rightsholders": "SELECT * EXCLUDE (asset_id) FROM work_rightsholder WHERE asset_id = ? ORDER BY position, rightsholder_id",
     "rights_history": "SELECT * EXCLUDE (asset_id) FROM rights_history WHERE asset_id = ? ORDER BY rights_id DESC",
+    "captions": "SELECT id AS caption_id, id = (SELECT caption_id FROM asset WHERE id = ?) AS newest, text AS caption, source, "
+    "recorded_from, recorded_by, recorded_at FROM caption WHERE asset_id = ? ORDER BY id DESC",
     "embedded_metadata": "SELECT * EXCLUDE (asset_id, xmp), octet_length(xmp) AS xmp_bytes FROM embedded_metadata "
     "WHERE asset_id = ? ORDER BY id DESC",
     "synthetic": "SELECT signs FROM synthetic_work WHERE asset_id = ?",
@@ -53,7 +55,8 @@ def work_details(connection: duckdb.DuckDBPyConnection, asset_id: int) -> dict[s
     """Everything on record about a work, by subject; a list is empty where there is no record.
 
     ``work`` has the columns of that view, ``permission_grounds`` the reasons for its permission,
-    ``rights_history`` all declared and verified rights (newest first), ``encodings`` the members
+    ``rights_history`` all declared and verified rights and ``captions`` all captions (newest
+    first), ``encodings`` the members
     that train on it by code, ``seen_by`` the registered members that did.
 
     Raises:

@@ -161,6 +161,8 @@ TABLE = Table(
             "the members share no base, or the audit did not measure it",
         ),
         Column("base_alone_lpips", "number", "The same as LPIPS distance", "it was not measured"),
+        Column("work_caption", "text", "Its caption: what it shows, in words", "it has none"),
+        Column("work_caption_source", "text", "Where the caption came from, as in `creditline show`", "it has none"),
     ),
 )
 COLUMNS = TABLE.names
@@ -240,6 +242,8 @@ def _row(report: ReportFacts, candidate: Candidate) -> dict[str, Any]:
         "work_data_set": work.data_set if work else None,
         "work_path": work.path if work else None,
         "work_title": work.title if work else None,
+        "work_caption": work.caption if work else None,
+        "work_caption_source": work.caption_source if work else None,
         "work_distance": work.distance if work else None,
         "rightsholder": "; ".join(work.rightsholders)
         if work and work.rightsholders

@@ -84,6 +84,11 @@ class Work(Facts):
     data_set: str
     path: str
     title: str
+    caption: str | None = Field(
+        default=None,
+        description="What the work shows, in words: the caption on record now; text-to-image members train on it.",
+    )
+    caption_source: str | None = Field(default=None, description="Where the caption came from; null without one.")
     rightsholder: str | None
     rightsholders: list[str] = Field(description="All that count as its rightsholders now.")
     licence: str | None

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
+import numpy as np
 from sqlmodel import Session, col, func, select, tuple_
 
+from registry.captions.current import captions_of_works
 from registry.errors import IntegrityError
 from registry.permissions.history import PermissionHistory, registrations
 from registry.permissions.rule import deciding_grounds
@@ -62,6 +64,8 @@ class Rows:
     """By audit and unit: its works, closest first; of a unit without a list its first work."""
     assets: Mapping[int, Asset]
     data_sets: Mapping[int, str]
+    captions: Mapping[int, tuple[str, str]]
+    """By work: its caption and where it came from."""
     rights: Mapping[tuple[int, str], Rights]
     """By work and basis: the statement."""
     licences: Mapping[int, Licence]
@@ -137,6 +141,7 @@ def fetch_rows(session: Session, audits: Sequence[Audit]) -> Rows:
         listed=listed,
         assets=assets,
         data_sets=dict(session.exec(select(DataSet.id, DataSet.name).where(col(DataSet.id).in_(of_assets))).all()),
+        captions=_captions(session, asset_ids),
         rights=rights,
         licences=licences,
         owners=_owners(session, asset_ids),
@@ -151,6 +156,11 @@ def fetch_rows(session: Session, audits: Sequence[Audit]) -> Rows:
 def _seen(session: Session, asset_ids: list[int]) -> frozenset[tuple[str, int]]:
     query = f"SELECT member_id, asset_id FROM member_work WHERE asset_id IN ({written_out(asset_ids)})"  # noqa: S608 - numbers
     return frozenset(driver_of(session).execute(query).fetchall())
+
+
+def _captions(session: Session, asset_ids: list[int]) -> dict[int, tuple[str, str]]:
+    found = captions_of_works(driver_of(session), np.array(asset_ids, np.int64))
+    return {row["asset_id"]: (row["caption"], row["source"]) for row in found.to_pylist()}
 
 
 def _rights(session: Session, assets: Collection[Asset]) -> tuple[dict[tuple[int, str], Rights], dict[int, Licence]]:
@@ -234,12 +244,15 @@ def work_of(rows: Rows, listed: Listed, unit: int, then: tuple[str | None, ...])
         raise IntegrityError(f"asset {asset.id} is in an encoding but has no file on record; restore the registry")
     verified, declared = (rows.rights.get((asset.id, basis)) for basis in ("verified", "declared"))
     licence = rows.licences.get(asset.id)
+    caption, caption_source = rows.captions.get(asset.id, (None, None))
     work = Work(
         asset_id=asset.id,
         sha256=asset.sha256,
         data_set=rows.data_sets.get(asset.data_set_id, ""),
         path=asset.path,
         title=(verified and verified.title) or (declared and declared.title) or PurePosixPath(asset.path).name,
+        caption=caption,
+        caption_source=caption_source,
         rightsholder=None,
         rightsholders=rows.owners.get(asset.id, []),
         licence=licence.reference if licence else None,

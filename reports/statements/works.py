@@ -28,7 +28,6 @@ _PERMISSION_THEN = """
 TABLE = f"""
     SELECT rights.asset_id AS asset_id, rights.data_set AS data_set, rights.path AS path, rights.url AS url,
         rights.sha256 AS sha256, rights.title AS title, rights.creator AS creator, rights.source_url AS source_url,
-        rights.caption AS caption, rights.caption_source AS caption_source,
         rights.rightsholder AS rightsholder, rights.basis AS rights_basis, stated.name AS stated_rightsholder,
         coalesce(shares.role, '') AS role, shares.share AS share, coalesce(others.names, []) AS other_rightsholders,
         rights.licence AS licence, rights.licence_spdx AS licence_spdx, rights.licence_url AS licence_url,
@@ -37,7 +36,8 @@ TABLE = f"""
         coalesce(members, 0) AS members_that_saw_it, coalesce(newest, 0) AS newest_members_that_saw_it,
         coalesce(outputs_tested, 0) AS outputs_tested, coalesce(outputs_found, 0) AS outputs_found,
         coalesce(outputs_group_found, 0) AS outputs_group_found,
-        rights.registered_at AS registered_at, rights.missing_since AS missing_since, withdrawn_at
+        rights.registered_at AS registered_at, rights.missing_since AS missing_since, withdrawn_at,
+        rights.caption AS caption, rights.caption_source AS caption_source
     FROM ({rights_among("their_asset", "their_rights", "their_caption")}) AS rights
     JOIN their_asset AS asset ON asset.id = rights.asset_id
     LEFT JOIN their_rights AS verified ON verified.asset_id = asset.id AND verified.id = asset.verified_id

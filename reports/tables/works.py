@@ -76,6 +76,8 @@ TABLE = Table(
         Column("recorded_at", "time", "When they were recorded", _NOT_STATED, "UTC"),
         Column("registered_at", "time", "When the work was registered", unit="UTC"),
         Column("missing_since", "time", "When its file was not found any more", "it was found", "UTC"),
+        Column("caption", "text", "Its caption: what it shows, in words", "it has none"),
+        Column("caption_source", "text", "Where the caption came from, as in `creditline show`", "it has none"),
     ),
 )
 

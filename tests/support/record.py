@@ -47,6 +47,7 @@ from registry.storage.tables import (
     UnitSlot,
     Withdrawal,
     WithdrawalWork,
+    WorkCaption,
 )
 from registry.works.identity import identity_of
 
@@ -144,6 +145,17 @@ def _works(now: datetime) -> Rows:
     return [
         *assets,
         *rights,
+        *(
+            WorkCaption(
+                id=number,
+                asset_id=number,
+                text=f"a thing {number}",
+                source="column",
+                recorded_from="owners.csv",
+                **_by(now),
+            )
+            for number in range(3)
+        ),
         CoRightsholder(id=0, rights_id=0, asset_id=0, position=1, rightsholder_id=0, share=0.5),
     ], []
 

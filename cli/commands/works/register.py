@@ -127,9 +127,9 @@ def register(
         creditline register pd12m.parquet --rightsholder "Source.Plus" --licence CC0-1.0
         creditline register scans --owners scans.csv --caption "{title}, by {creator}"
     """
-    from registry.captions.template import Template
     from cli.commands.works.register_files import RegisterOptions, owner_source, register_files
     from cli.commands.works.register_lists import ListOptions, register_a_list
+    from registry.captions.template import Template
     from registry.ingest.source_kind import SourceKind, kind_of
 
     kind = kind_of(source)

@@ -11,10 +11,10 @@ from typing import Any
 import pyarrow as pa
 import typer
 
+from cli.commands.works.register_files import caption_counts
 from cli.opening import now
 from cli.options import pairs_of
 from cli.output import echo, narrate, plural, print_counts, print_json, print_table, progress_bars
-from cli.commands.works.register_files import caption_counts
 from registry.captions.template import Template
 from registry.errors import InputError
 from registry.ingest.bulk import ListReport, Refusal, register_list

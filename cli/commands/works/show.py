@@ -15,6 +15,7 @@ _TITLES = {
     "permission_grounds": "Grounds of the permission",
     "rightsholders": "Rightsholders",
     "rights_history": "Statements about its rights, newest first",
+    "captions": "Captions, newest first",
     "synthetic": "Made wholly or partly by an AI model, by what its file says",
     "signals": "Rights signals of its file and its site",
     "claims": "Claims",
@@ -31,6 +32,7 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
         *("basis", "newest", "rightsholder", "licence", "title", "creator"),
         *("recorded_from", "recorded_by", "recorded_at"),
     ),
+    "captions": ("newest", "caption", "source", "recorded_from", "recorded_by", "recorded_at"),
     "synthetic": ("signs",),
     "signals": ("protocol", "category", "use", "condition", "found_in", "seen_at"),
     "claims": ("claim_id", "state", "claimant", "statement", "matched_by", "distance", "decision_reason"),
@@ -51,8 +53,8 @@ def show(
 ) -> None:
     """Show everything on record about one work.
 
-    The permission and its grounds, rightsholders, embedded metadata, rights signals, claims, near
-    duplicates, encodings, the members trained on the work, and withdrawals.
+    The permission and its grounds, rightsholders, captions, embedded metadata, rights signals,
+    claims, near duplicates, encodings, the members trained on the work, and withdrawals.
 
     Examples:
         creditline show 17

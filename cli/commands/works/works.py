@@ -20,6 +20,9 @@ from cli.options import (
 from cli.output import names_of, narrate_rest, plain_row, print_json, print_table, rows_to_print, write_rows
 from registry.home import DEFAULT_HOME
 
+_LONGEST_CAPTION = 80
+"""Characters of a caption in the table."""
+
 
 def works(
     rightsholder: RightsholderFilter = None,
@@ -66,8 +69,16 @@ def works(
     shown = [
         {**row, "path": row["path"] or row["url"], "rightsholders": names_of(row["rightsholders"])} for row in page.rows
     ]
+    if any(row["caption"] for row in shown):
+        columns = (*columns[:4], "caption", *columns[4:])
+        shown = [{**row, "caption": _shortened(row["caption"])} for row in shown]
     if any(row["synthetic"] for row in shown):
         columns = (*columns, "synthetic")
         shown = [{**row, "synthetic": "yes" if row["synthetic"] else ""} for row in shown]
     print_table(("work", *columns[1:]), [[row[name] for name in columns] for row in shown])
     narrate_rest(len(page.rows), page.total, offset, "works")
+
+
+def _shortened(caption: str | None) -> str | None:
+    """A caption for a table in a terminal; --json and --out have all of it."""
+    return caption if caption is None or len(caption) <= _LONGEST_CAPTION else caption[:_LONGEST_CAPTION] + "…"

@@ -112,7 +112,9 @@ def _query(source: ListSource) -> str:
     columns = []
     for name in taken:
         if name == "caption":
-            columns.append(f"CASE WHEN strlen({name}) > {LONGEST_READ} THEN left({name}, {LONGEST_READ + 1}) ELSE {name} END AS {name}")
+            columns.append(
+                f"CASE WHEN strlen({name}) > {LONGEST_READ} THEN left({name}, {LONGEST_READ + 1}) ELSE {name} END AS {name}"
+            )
             continue
         longest = LONGEST_ATTRIBUTES if name == "attributes" else LONGEST_OF.get(name)
         if longest is None:

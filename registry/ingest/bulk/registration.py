@@ -23,12 +23,12 @@ from typing import Any
 
 import pyarrow as pa
 
+from registry.captions.current import works_by_caption_source
+from registry.captions.template import Template
 from registry.errors import UsageError
 from registry.event_log.events import changing
 from registry.ingest.bulk.batches import read_ahead
 from registry.ingest.bulk.store import NAMED, ListStore, Stored
-from registry.captions.current import works_by_caption_source
-from registry.captions.template import Template
 from registry.ingest.findings import Finding, names_alike
 from registry.ingest.lists import ListSource
 from registry.ingest.lists.columns import Constant, MadeCaption, check_type
@@ -90,8 +90,8 @@ class ListReport:
     """Rights signals that the list states: in response headers, or for all its works."""
     findings: tuple[Finding, ...] = field(default=())
     """The first conflicts, words for nobody and headers that were not understood, together at most
-    :data:`registry.ingest.bulk.store.NAMED`; as many names that are spelled alike, and as many notes
-    about captions.
+    :data:`registry.ingest.bulk.store.NAMED`; as many names that are spelled alike, and as many
+    notes about captions.
     """
 
     @property
@@ -103,7 +103,12 @@ class ListReport:
     def changed_nothing(self) -> bool:
         """Whether every work was registered before, with the same declaration."""
         return self.works > 0 and not (
-            self.registered or self.declarations or self.declarations_changed or self.further or self.signals or self.captions
+            self.registered
+            or self.declarations
+            or self.declarations_changed
+            or self.further
+            or self.signals
+            or self.captions
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -226,8 +231,8 @@ def with_captions(source: ListSource, template: Template | None) -> ListSource:
     known |= source.mapping
     template.check([*known, *source.defaults])
     fields = {name: known[name] for name in template.fields if name in known}
-    for column in fields.values():
-        for part in source.parts if isinstance(column, str) else ():
+    for column in (column for column in fields.values() if isinstance(column, str)):
+        for part in source.parts:
             if column not in part.types:
                 raise UsageError(f"not all files of {source.name} have the column {column!r} of the template")
             check_type(source.name, column, part.types[column], "caption")

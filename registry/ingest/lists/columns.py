@@ -47,8 +47,8 @@ _LONGEST = {
     "media_type": LONGEST_NAME, "rightsholder": LONGEST_NAME, "licence": LONGEST_REFERENCE,
 }  # fmt: skip
 LONGEST_OF = {name: _LONGEST.get(name, LONGEST_TEXT) for name in _TEXT if name != "caption"}
-"""The most bytes of a text, by column; a hash has its own rule. A caption is cut instead, and
-brought into order (:mod:`registry.ingest.bulk.captions`): no caption is a reason to refuse a row."""
+"""The most bytes of a text, by column; a hash has its own rule. A caption is brought into order
+instead, by :mod:`registry.ingest.bulk.captions`: no caption is a reason to refuse a row."""
 LONGEST_ATTRIBUTES = LONGEST_TEXT
 CHECKED_NUMBERS = tuple(_NUMBERS)
 _ONE_LINE = ("path", "url", "other_hash", "media_type", "rightsholder", "licence", "source_url")

@@ -9,7 +9,15 @@ from pathlib import Path
 from types import MappingProxyType
 
 from registry.errors import InputError
-from registry.ingest.lists.columns import CANONICAL, MALFORMED, TIDIED_LATER, Constant, MadeCaption, canonical_columns, refusal
+from registry.ingest.lists.columns import (
+    CANONICAL,
+    MALFORMED,
+    TIDIED_LATER,
+    Constant,
+    MadeCaption,
+    canonical_columns,
+    refusal,
+)
 from registry.ingest.lists.connection import identifier, literal
 from registry.signals import RightsSignal
 

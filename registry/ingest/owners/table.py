@@ -104,9 +104,7 @@ class OwnerTable(OwnerSource):
             self.findings.append(Finding(spelling, Kind.ROW, f"line {row.number} of {self.name}: {error}"))
             return
         if caption.note:
-            self.findings.append(
-                Finding(spelling, Kind.CAPTION, f"line {row.number} of {self.name}: {caption.note}")
-            )
+            self.findings.append(Finding(spelling, Kind.CAPTION, f"line {row.number} of {self.name}: {caption.note}"))
         earlier = self._lines.get(key)
         if said and earlier is None:
             self._nobody[key] = said[0]

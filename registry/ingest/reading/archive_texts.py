@@ -30,7 +30,7 @@ class ArchiveTexts:
         self._left: dict[str, str] = {}
 
     def find(self, archive: Path) -> None:
-        """Read the texts of an archive. What is wrong with the archive, the reading of its images says."""
+        """Read the texts of an archive. Its faults are left to the reading of its images."""
         found: dict[str, ReadCaption] = {}
         characters = 0
         try:
@@ -40,7 +40,9 @@ class ArchiveTexts:
                         text = from_bytes(member.data)
                         characters += len(text.text or "")
                         kept = characters <= MOST_CHARACTERS
-                        found[member.path] = text if kept else ReadCaption(None, "the captions of the archive are too long")
+                        found[member.path] = (
+                            text if kept else ReadCaption(None, "the captions of the archive are too long")
+                        )
         except InputError:
             pass
         self.paths = frozenset(found)

@@ -47,7 +47,7 @@ def facts_of(facts: Mapping[str, Any], text: ReadCaption = _NOTHING) -> dict[str
     lower = {str(name).lower(): value for name, value in facts.items()}
     found: dict[str, Any] = {}
     for name, sources in _NAMES.items():
-        value = next((text for source in sources if (text := _text(lower.get(source)))), None)
+        value = next((said for source in sources if (said := _text(lower.get(source)))), None)
         if value:
             found[name] = " ".join(value.split()) if name != "title" else value
     if (stated := _text(lower.get("sha256"))) and not _was_resized(lower):
@@ -72,7 +72,11 @@ def _captions(text: ReadCaption, stated: ReadCaption) -> dict[str, Any]:
     notes = [f"its .txt: {text.note}"] if text.note else []
     notes += [f"its .json: {stated.note}"] if stated.note else []
     return {
-        **({"captions": {str(source): said for source, said in captions.items() if said}} if any(captions.values()) else {}),
+        **(
+            {"captions": {str(source): said for source, said in captions.items() if said}}
+            if any(captions.values())
+            else {}
+        ),
         **({"caption_note": "; ".join(notes)} if notes else {}),
     }
 
@@ -90,7 +94,9 @@ def with_facts(declaration: Declaration, facts: Mapping[str, Any], default_licen
     if "rightsholder" in changes and names_nobody(changes["rightsholder"]):
         del changes["rightsholder"]
     if "captions" in facts:
-        changes["captions"] = {Source(name): text for name, text in facts["captions"].items()} | dict(declaration.captions)
+        changes["captions"] = {Source(name): text for name, text in facts["captions"].items()} | dict(
+            declaration.captions
+        )
     if "licence" in facts and declaration.licence in (None, default_licence):
         changes["licence"] = facts["licence"]
     if "attributes" in facts:

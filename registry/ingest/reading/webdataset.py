@@ -39,8 +39,8 @@ class ShardSample:
     image: ArchiveMember
     facts: Mapping[str, Any]
     """The .json, checked for size and depth only; empty if it is missing or cannot be read."""
-    text: ReadCaption = ReadCaption(None)
-    """The caption in the .txt."""
+    text: ReadCaption
+    """The caption in the .txt; none if it is missing or empty."""
 
 
 @dataclass

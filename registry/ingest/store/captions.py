@@ -33,11 +33,11 @@ _COUNTING = f"""
     ))
     QUALIFY row_number() OVER (PARTITION BY stated.asset_id ORDER BY stated.row_number) = 1
     ORDER BY stated.asset_id
-"""  # noqa: S608 - constants
+"""
 _DIFFERING = f"""
     SELECT stated.row_number, stated.asset_id {_JOINED}
     WHERE last.text <> stated.caption AND stated.caption_source NOT IN ({_IN_FILE}) ORDER BY stated.row_number
-"""  # noqa: S608 - constants
+"""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ from registry.ingest.owners.declarations import Declaration
 from registry.ingest.store.matching import Numbers
 
 FIELDS = ("rightsholder", "licence", "title", "creator", "source_url", "caption")
-"""Fields that a template may use whatever the source. ``caption`` is the one without the template."""
+"""Fields that a template may use whatever the source; ``caption`` is the caption without the
+template."""
 
 
 @dataclass(frozen=True)

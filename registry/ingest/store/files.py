@@ -87,13 +87,13 @@ class FileStore:
     """Stores the works of one data set of files."""
 
     def __init__(
-        self, registry: Registry, data_set: SourceDataSet, now: datetime, captions: CaptionRule = CaptionRule()
+        self, registry: Registry, data_set: SourceDataSet, now: datetime, captions: CaptionRule | None = None
     ) -> None:
         # Work would be lost if a commit failed: wait longer for other commands.
         self.registry = registry.patient()
         self.data_set = data_set
         self.now = now
-        self.captions = captions
+        self.captions = captions or CaptionRule()
 
     def add(self, items: Sequence[Item]) -> tuple[Changes, NDArray[np.int64]]:
         """Register a batch in one transaction.

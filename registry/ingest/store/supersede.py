@@ -14,8 +14,8 @@ import pyarrow as pa
 
 from registry.event_log.events import Change
 from registry.ingest.findings import KEPT, Finding
-from registry.ingest.store.contradictions import OWNERS, OWNERS_OF_ROWS, append_further, conflicts_among
 from registry.ingest.store.captions import store_captions
+from registry.ingest.store.contradictions import OWNERS, OWNERS_OF_ROWS, append_further, conflicts_among
 from registry.permissions.derived_columns import recompute
 from registry.works.identity import identity_of
 

@@ -70,7 +70,7 @@ def test_a_healthy_registry_has_no_findings(registry: Registry) -> None:
     [
         (
             "UPDATE asset SET permission = 'prohibited' WHERE id = 3",
-            "error current work 3: its rightsholder, licence or",
+            "error current work 3: its rightsholder, licence, permission",
         ),
         ("UPDATE asset SET rightsholder_id = NULL WHERE id = 4", "error current work 4"),
         (

@@ -138,12 +138,13 @@ def test_shards_give_addresses_captions_and_licences(registry: Registry, tmp_pat
         report = register_shards(registry, shards, OneOwner("Ada", "MIT"), now=NOW, workers=2, near_duplicates=False)
         assert (report.kind, report.archives, report.registered, report.refused) == ("shards", 2, registered, 1)
     assert "a sample without an image" in reasons(report)["00001.tar!/000000004"]
-    assert rows(registry, "path, url, title, creator, licence, rightsholder")[:2] == [
-        ("00000.tar!/000000001.jpg", "https://example.org/1.jpg", "A cat", "Zoe", "CC-BY-4.0", "Ada"),
-        ("00000.tar!/000000002.jpg", "7", None, None, "MIT", "Ada"),
+    assert rows(registry, "path, url, title, caption, creator, licence, rightsholder")[:2] == [
+        ("00000.tar!/000000001.jpg", "https://example.org/1.jpg", None, "A cat", "Zoe", "CC-BY-4.0", "Ada"),
+        ("00000.tar!/000000002.jpg", "7", None, None, None, "MIT", "Ada"),
     ]
-    assert json.loads(str(rows(registry, "attributes")[0][0])) == {"caption": "A cat", "width": "16"}
-    assert len(json.loads(str(rows(registry, "attributes")[2][0]))["caption"]) == 4_096
+    assert json.loads(str(rows(registry, "attributes")[0][0])) == {"width": "16"}
+    assert rows(registry, "caption, caption_source")[2] == ("x" * 4_096, "JSON file")
+    assert report.captioned == {"JSON file": 2, "none": 1}
     assert read_work(shards, "00000.tar!/000000001.jpg") == sample(1)[0][1]
 
 
@@ -162,7 +163,7 @@ def test_findings_are_counted_and_the_first_are_kept(
 ) -> None:
     """An archive of refused members must not fill the memory."""
     monkeypatch.setattr(findings, "KEPT", 10)
-    path = write_zip(tmp_path / "bad.zip", [*pictures(1), *((f"{number}.txt", b"text") for number in range(200))])
+    path = write_zip(tmp_path / "bad.zip", [*pictures(1), *((f"{number}.doc", b"text") for number in range(200))])
     report = register_archive(registry, path, ADA, now=NOW, near_duplicates=False)
     assert (report.refused, report.counts, len(report.findings)) == (200, {"refused": 200}, 10)
 

@@ -13,6 +13,7 @@ import pytest
 from registry.errors import InputError
 from registry.ingest.findings import Finding
 from registry.ingest.owners.declarations import OneOwner
+from registry.ingest.reading.shard_facts import facts_of
 from registry.ingest.reading.webdataset import LARGEST_FACTS, ShardSample, is_webdataset, read_shard
 from registry.ingest.registration import register_shards
 from registry.storage.database import Registry
@@ -62,10 +63,10 @@ def test_files_of_one_name_are_one_sample(path: Path) -> None:
     assert list(samples) == ["0001", "0002", "part/0001"]
     assert samples["0001"].image.data == b"one"
     assert samples["0001"].facts == FACTS
-    assert samples["0001"].caption == "ein Kätzchen"
-    assert samples["0002"].caption == "a cat"
+    assert samples["0001"].text.text == "ein Kätzchen"
+    assert facts_of(samples["0002"].facts, samples["0002"].text)["captions"] == {"JSON file": "a cat"}
     assert samples["part/0001"].facts == {}
-    assert samples["part/0001"].caption is None
+    assert samples["part/0001"].text.text is None
     assert not findings
 
 
@@ -84,13 +85,15 @@ def test_files_of_one_name_are_one_sample(path: Path) -> None:
     ],
 )
 def test_facts_that_cannot_be_read_leave_the_image(path: Path, facts: bytes, word: str) -> None:
-    """Whatever is wrong with a .json is a finding about it; its image comes without facts."""
-    samples, findings = read(path, [("1.jpg", b"one"), ("1.json", facts), ("1.txt", b"\xff")])
+    """Whatever is wrong with a .json is a finding about it; its image comes without facts. A .txt
+    that is no UTF-8 is read as what it most likely is, with a note.
+    """
+    samples, findings = read(path, [("1.jpg", b"one"), ("1.json", facts), ("1.txt", b"caf\xe9")])
     assert samples["1"].image.data == b"one"
     assert samples["1"].facts == {}
-    assert samples["1"].caption is None
+    assert samples["1"].text.text == "café"
+    assert "Windows-1252" in str(samples["1"].text.note)
     assert word in findings["1.json"]
-    assert "cannot be read" in findings["1.txt"]
 
 
 def test_samples_without_or_with_two_images_are_told(path: Path) -> None:

@@ -35,7 +35,7 @@ def test_laion_metadata(tmp_path: Path) -> None:
     assert source.preset == "laion"
     assert source.not_taken == ("SAMPLE_ID", "NSFW", "similarity")
     first, second = rows(source)
-    assert (first["url"], first["title"], first["licence"]) == ("https://example.org/a.jpg", "A cat", None)
+    assert (first["url"], first["caption"], first["licence"]) == ("https://example.org/a.jpg", "A cat", None)
     assert (first["width"], first["height"], first["reason"]) == (None, None, None)
     assert (second["width"], second["height"], second["licence"]) == (200, 300, "CC-BY-4.0")
     new = write_parquet(
