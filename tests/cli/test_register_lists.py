@@ -155,7 +155,7 @@ def test_files_can_be_looked_at_first(creditline: Creditline, tmp_path: Path) ->
     creditline("init")
     data = encoded(picture(1))
     write(tmp_path / "works" / "a.png", data)
-    write(tmp_path / "works" / "b.txt", b"text")
+    write(tmp_path / "works" / "b.doc", b"text")
     with zipfile.ZipFile(tmp_path / "w.zip", "w") as archive:
         archive.writestr("deep/a.png", data)
     folder = creditline("register", tmp_path / "works", "--rightsholder", "Ada", "--dry-run", "--json").document

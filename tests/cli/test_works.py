@@ -118,7 +118,7 @@ def test_a_dry_run_tells_everything_and_changes_nothing(creditline: Creditline, 
     notice = packet("<dc:rights>Bob Other</dc:rights>")
     write(folder / "Ada" / "said.jpg", with_xmp("JPEG", notice.encode()))
     write(folder / "Ada" / "bomb.jpg", with_xmp("JPEG", b'<!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>'))
-    write(folder / "Zoe" / "notes.txt", b"text")
+    write(folder / "Zoe" / "notes.doc", b"text")
     command = ("register", folder, "--folder-per-rightsholder", "--licence", "MIT", "--no-near-duplicates")
     counts = creditline("status", "--json").document["counts"]
     told = creditline(*command, "--dry-run")
@@ -127,7 +127,7 @@ def test_a_dry_run_tells_everything_and_changes_nothing(creditline: Creditline, 
     assert "copyright notice: Bob Other" in told.out
     assert "2  would be refused" in told.out
     assert "1  conflicts with embedded metadata or between declarations" in told.out
-    assert "refused: Zoe/notes.txt: not an image" in told.err
+    assert "refused: Zoe/notes.doc: not an image" in told.err
     assert "conflict: Ada/said.jpg: declared for 'Ada'" in told.err
     assert "bomb.jpg: XMP cannot be read: it has a document type definition" in told.err
     document = creditline(*command, "--dry-run", "--json").document

@@ -75,7 +75,7 @@ def test_an_archive_is_registered_where_it_is_and_again_without_a_change(
     registry: Registry, tmp_path: Path, name: str
 ) -> None:
     """Paths are those of the members, the root is the archive, and its works can be read again."""
-    bad = [("../out.png", b"x"), ("notes.txt", b"text"), (".hidden.png", b"x")]
+    bad = [("../out.png", b"x"), ("notes.doc", b"text"), (".hidden.png", b"x")]
     members = [*pictures(1, 2, 3), *bad]
     path = tmp_path / name
     write_zip(path, members) if name.endswith("zip") else write_tar(

@@ -76,7 +76,7 @@ def test_a_folder_over_its_life(registry: Registry, tmp_path: Path) -> None:
     """
     folder = write_pictures(tmp_path / "art", ["Ada/a.png", "Ada/b.png", "c.png"])
     write(folder / "Ada" / "copy.png", (folder / "Ada" / "a.png").read_bytes())
-    write(folder / "notes.txt", b"text")
+    write(folder / "notes.doc", b"text")
     listed = hashlib.sha256((folder / "Ada" / "b.png").read_bytes()).hexdigest()
     path = write_parquet(tmp_path / "list.parquet", {"sha256": [listed], "rightsholder": ["Zoe"]})
     run = of_folder(folder, FolderPerRightsholder("MIT"))

@@ -54,7 +54,7 @@ def count(registry: Registry, table: str) -> int:
 def test_bad_files_are_listed_and_good_ones_go_in(registry: Registry, folder: Path, tmp_path: Path) -> None:
     """One folder with everything that can be wrong; nothing leads out of it and nothing hangs."""
     write_pictures(folder, ["good.png", "sub/also.png", "Ünïcode \n name.png"])
-    write(folder / "text.txt", b"words")
+    write(folder / "text.doc", b"words")
     write(folder / "empty.png", b"")
     write(folder / "cut.png", encoded(picture(5))[:50])
     write(folder / ".hidden.png", encoded(picture(6)))
@@ -70,7 +70,7 @@ def test_bad_files_are_listed_and_good_ones_go_in(registry: Registry, folder: Pa
     report = register(registry, folder)
     assert [path for (path,) in rows(registry, "path")] == ["good.png", "sub/also.png", "Ünïcode \n name.png"]
     reasons = listed(report)
-    assert reasons["text.txt"].startswith("refused: not an image")
+    assert reasons["text.doc"].startswith("refused: not an image")
     assert reasons["empty.png"] == "refused: empty file (0 bytes)"
     assert reasons["cut.png"] == "refused: truncated image: the file ends before its image does"
     assert reasons["out.png"] == reasons["outdir"] == "refused: symbolic link that leads out of the folder"

@@ -152,7 +152,8 @@ def test_what_the_user_maps_goes_before_the_preset(tmp_path: Path) -> None:
         "https://example.org/a", "other", "Ada", "Ada's estate",
     )  # fmt: skip
     assert source.mapping["rightsholder"] == Constant("Ada's estate")
-    assert source.not_taken == ("TEXT", "NSFW")
+    assert source.mapping["caption"] == "TEXT"
+    assert source.not_taken == ("NSFW",)
 
 
 @pytest.mark.parametrize(
