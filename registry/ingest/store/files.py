@@ -271,7 +271,9 @@ class FileStore:
         with self.registry.connection() as connection:
             connection.register("found", pa.table({"found_sha256": listed, "found_identity": identities}))
             rows = connection.execute(
-                "SELECT sha256, asset.id, name, path FROM asset JOIN found ON identity = found_identity "
+                # Materialised: DuckDB cannot push bounds above 2**63 of a join into an Arrow table.
+                "WITH listed AS MATERIALIZED (FROM found) "
+                "SELECT sha256, asset.id, name, path FROM asset JOIN listed ON identity = found_identity "
                 "AND sha256 = found_sha256 JOIN data_set ON data_set.id = data_set_id WHERE byte_size IS NOT NULL"
             ).fetchall()
         return {sha256: Place(asset_id, name, path) for sha256, asset_id, name, path in rows}

@@ -38,7 +38,9 @@ def supersede_listed(change: Change, works: Mapping[str, int]) -> list[tuple[int
     }
     connection.register("found_files", pa.table(found))
     pairs = connection.execute(
-        "SELECT id AS old_id, new_id FROM found_files JOIN asset ON identity = new_identity AND sha256 = new_sha256 "
+        # Materialised: DuckDB cannot push bounds above 2**63 of a join into an Arrow table.
+        "WITH found AS MATERIALIZED (FROM found_files) "
+        "SELECT id AS old_id, new_id FROM found JOIN asset ON identity = new_identity AND sha256 = new_sha256 "
         "WHERE byte_size IS NULL AND missing_since IS NULL AND id <> new_id ORDER BY id"
     ).to_arrow_table()
     connection.unregister("found_files")
