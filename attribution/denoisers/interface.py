@@ -13,8 +13,8 @@ Tensors have the shape [batch, channel, height, width] throughout. ``images`` ar
 caller              calls                                              through
 ==================  =================================================  ===========================
 recipe              ``check``, ``from_json``, ``to_json``, ``located`` ``settings.network``
-training set        ``encode`` (once per work, kept on disk)           ``settings.network``
-training run        ``new_member``, ``condition``, ``dropout``;        ``settings.network``,
+training set        ``encode``, ``condition``, ``pack`` (once, kept)   ``settings.network``
+training run        ``new_member``, ``unpack``, ``dropout``;           ``settings.network``,
                     ``Member.state``, ``Member.restore``               :class:`Member`
 member folder       ``save_member``                                    ``settings.network``
 open, import        ``load_member``, ``open_members``                  ``settings.network``
@@ -213,6 +213,18 @@ class DenoiserKind(Space, ABC):
     def cut(self, texts: Sequence[str]) -> list[str]:  # noqa: ARG002  # for kinds that read texts
         """The texts whose end this kind does not read, because they are too long for it."""
         return []
+
+    def pack(self, condition: Condition) -> dict[str, Tensor]:  # noqa: ARG002  # for conditions that cost
+        """A condition as tensors, to be kept for a training; empty: it is made again."""
+        return {}
+
+    def unpack(self, tensors: Mapping[str, Tensor]) -> Condition:
+        """The condition that :meth:`pack` gave.
+
+        Raises:
+            InputError: the tensors are of another condition.
+        """
+        raise InputError(f"the kind {self.name!r} keeps no conditions, got {sorted(tensors)}")
 
     @abstractmethod
     def config(self) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 ``pixels.npy`` holds each work at the ensemble's image size, ``codes.npy`` the code of its unit,
 ``labels.npy`` the number of its label, ``works.txt`` its SHA-256; row k of each is the same work,
-in order of asset id. ``encoded.npy`` holds the works in the space of a latent kind, ``labels.json``
-the labels if they are free text. The folder can be rebuilt from the registry and the works, so it
+in order of asset id. ``labels.json`` holds the labels if they are free text; what a kind of
+denoiser makes of works and texts lies beside it, see :mod:`attribution.training.encoded`. The
+folder can be rebuilt from the registry and the works, so it
 is safe to delete. Works withdrawn before the folder was built are not in it; training leaves out
 the rows of works withdrawn later.
 """
@@ -18,12 +19,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32, Int64, UInt8, UInt64
+from jaxtyping import Bool, Float, Int64, UInt8, UInt64
 from torch import Tensor
 
 from attribution.denoisers.space import Space
 from attribution.ensemble.recipe import EnsembleSettings
 from attribution.images import from_pixels, read_works
+from attribution.training.encoded import EncodedShards, encode_works, training_condition
 from registry.encodings.store import load_units
 from registry.errors import UsageError
 from registry.home import reserve, write_atomically, write_bytes_atomically
@@ -32,9 +34,6 @@ from registry.members.seen import withdrawn_works
 from registry.storage.database import Registry
 from registry.storage.job_lock import only_one
 from registry.works.queries import TrainingAssets, training_assets
-
-ENCODED_AT_ONCE = 64
-"""Works per batch of a latent kind's encoder."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +48,10 @@ class TrainingSet:
     label_names: tuple[str, ...] = ()
     """Free-text labels by number, "" for works without one. Other labels are listed in the
     recipe."""
-    encoded: Float32[np.ndarray, "work channel height width"] | None = None
+    encoded: EncodedShards | None = None
     """The works in the space of a latent kind."""
+    folder: Path | None = None
+    """Where the arrays lie; None for arrays in memory alone."""
 
     def clean(self, rows: Int64[np.ndarray, " row"], space: Space) -> Float[Tensor, "row channel height width"]:
         """The works of some rows in the space of the members."""
@@ -81,14 +82,16 @@ def training_labels(settings: EnsembleSettings, training_set: TrainingSet, hashe
 
 def open_training_set(folder: Path) -> TrainingSet:
     """Map the arrays of a folder filled by :func:`build_training_set`."""
-    names, encoded = folder / "labels.json", folder / "encoded.npy"
+    names, encoded = folder / "labels.json", folder / "encoded"
+    hashes = (folder / "works.txt").read_text(encoding="ascii").split()
     return TrainingSet(
         pixels=np.load(folder / "pixels.npy", mmap_mode="r", allow_pickle=False),
         codes=np.load(folder / "codes.npy", allow_pickle=False),
         labels=np.load(folder / "labels.npy", allow_pickle=False),
-        hashes=(folder / "works.txt").read_text(encoding="ascii").split(),
+        hashes=hashes,
         label_names=tuple(json.loads(names.read_bytes())) if names.exists() else (),
-        encoded=np.load(encoded, mmap_mode="r", allow_pickle=False) if encoded.exists() else None,
+        encoded=EncodedShards(encoded, hashes) if encoded.exists() else None,
+        folder=folder,
     )
 
 
@@ -98,10 +101,11 @@ def build_training_set(
     encoding_id: str,
     settings: EnsembleSettings,
     advance: Callable[[int, int], object] = lambda _done, _total: None,
+    device: str = "cpu",
 ) -> TrainingSet:
     """Decode the encoding's works that were not withdrawn, or open the arrays of an earlier call.
 
-    ``advance`` gets (works done now, works in all).
+    ``advance`` gets (works done now, works in all). ``device``: where a latent kind encodes works.
 
     Raises:
         IntegrityError: a work is gone or was altered since it was registered.
@@ -114,7 +118,7 @@ def build_training_set(
         busy = f"the training set of ensemble {ensemble_id} is being built"
         with only_one(registry.home, f"training-set-{ensemble_id}", busy, wait=True):
             if not (folder / "works.txt").exists():
-                _fill(folder, registry, encoding_id, settings, advance)
+                _fill(folder, registry, encoding_id, settings, advance, device)
     return open_training_set(folder)
 
 
@@ -124,6 +128,7 @@ def _fill(
     encoding_id: str,
     settings: EnsembleSettings,
     advance: Callable[[int, int], object],
+    device: str,
 ) -> None:
     assets = training_assets(registry, encoding_id, settings.label_column)
     units = load_units(registry, encoding_id)
@@ -152,22 +157,16 @@ def _fill(
     write_atomically(folder / "labels.npy", partial(_save, labels))
     if settings.network.open_labels:
         write_bytes_atomically(folder / "labels.json", json.dumps(names).encode())
+        training_condition(folder, settings.network, names, settings.classes)
     if settings.network.latent:
-        write_atomically(folder / "encoded.npy", partial(_encode, settings.network, folder / "pixels.npy"))
+        works = np.load(folder / "pixels.npy", mmap_mode="r", allow_pickle=False)
+        encode_works(settings.network, works, EncodedShards(folder / "encoded", hashes), device)
     write_bytes_atomically(folder / "works.txt", "".join(f"{value}\n" for value in hashes).encode())
 
 
 def _save(array: np.ndarray, path: Path) -> None:
     with path.open("wb") as file:
         np.save(file, array, allow_pickle=False)
-
-
-def _encode(space: Space, pixels: Path, path: Path) -> None:
-    works = np.load(pixels, mmap_mode="r", allow_pickle=False)
-    parts = range(0, len(works), ENCODED_AT_ONCE)
-    with torch.no_grad():
-        encoded = [space.encode(from_pixels(works[start : start + ENCODED_AT_ONCE])).float().numpy() for start in parts]
-    _save(np.concatenate(encoded), path)
 
 
 def label_names(assets: TrainingAssets, settings: EnsembleSettings) -> tuple[str, ...]:

@@ -22,11 +22,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from attribution.denoisers.interface import Prompt
 from attribution.denoisers.schedule import alpha_bars
 from attribution.denoisers.space import Condition
 from attribution.ensemble.recipe import EnsembleSettings, TrainingSettings
 from attribution.training.dataset import TrainingSet
+from attribution.training.encoded import training_condition
 from registry.errors import UsageError
 from registry.home import write_atomically
 from registry.members.manifest import works_listing
@@ -57,10 +57,8 @@ class TrainingRun:
         self.clean = works.clean(rows, settings.network).to(device)
         self.labels = torch.from_numpy(works.labels[rows]).to(device)
         self.dropout = settings.network.dropout
-        prompts = [Prompt(label or None) for label in works.label_names or settings.classes]
-        if self.dropout or not prompts:
-            prompts.append(Prompt())
-        conditions = settings.network.condition(prompts, settings.classes)
+        labels = works.label_names or settings.classes
+        conditions = training_condition(works.folder, settings.network, labels, settings.classes)
         self.conditions = None if conditions is None else conditions.to(device)
         start = self.training.seed if self.training.common_draws else step_seed(self.training, 0, index)
         self.member = settings.network.new_member(start).to(device).train()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from attribution.denoisers.interface import Prompt
 from attribution.denoisers.text_to_image.base import TextEncoder
+from registry.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,22 @@ class TextCondition:
         return replace(
             self, tokens=self.tokens.to(device), pooled=None if self.pooled is None else self.pooled.to(device)
         )
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The fields by name."""
+        return {name: value.contiguous() for name, value in vars(self).items() if value is not None}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> TextCondition:
+        """The condition that :meth:`tensors` gave.
+
+        Raises:
+            InputError: the tensors are of something else.
+        """
+        names = set(tensors) | {"pooled"}
+        if names != {part.name for part in fields(cls)}:
+            raise InputError(f"expected the tensors of a text condition, got {sorted(tensors)}")
+        return cls(pooled=tensors.get("pooled"), **{name: tensors[name] for name in names - {"pooled"}})
 
 
 def text_condition(encoder: TextEncoder, prompts: Sequence[Prompt]) -> TextCondition:

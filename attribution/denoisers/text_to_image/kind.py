@@ -26,6 +26,7 @@ from attribution.denoisers.ensemble import Ensemble
 from attribution.denoisers.interface import DenoiserKind, Member, Prompt, Shape
 from attribution.denoisers.libraries import diffusers
 from attribution.denoisers.schedule import Betas, SamplingDefaults, alpha_bars, check_schedule
+from attribution.denoisers.space import Condition
 from attribution.denoisers.text_to_image.base import BaseFiles, open_autoencoder, open_texts, open_unet
 from attribution.denoisers.text_to_image.condition import TextCondition, text_condition
 from attribution.denoisers.text_to_image.evaluations import Predictor
@@ -215,6 +216,12 @@ class Adapters(DenoiserKind):
         if classes:
             raise UsageError("a text-to-image base reads captions, and knows no classes: leave the classes out")
         return text_condition(open_texts(self._files()), prompts)
+
+    def pack(self, condition: Condition) -> dict[str, Tensor]:
+        return condition.tensors() if isinstance(condition, TextCondition) else {}
+
+    def unpack(self, tensors: Mapping[str, Tensor]) -> TextCondition:
+        return TextCondition.from_tensors(tensors)
 
     def text_features(self, texts: Sequence[str]) -> Float32[np.ndarray, "text value"]:
         """Each text as the text encoders sum it up: their state at its end."""

@@ -164,7 +164,7 @@ class SharedBaseEnsemble(Ensemble):
     """Members that run the base once on a batch over rows, members and texts."""
 
     @cached_property
-    def _stack(self) -> AdapterStack:
+    def stack(self) -> AdapterStack:
         return AdapterStack.of([member.adapter() for member in self._adapters()], self._adapters()[0].scale)
 
     def _adapters(self) -> list[AdapterMember]:
@@ -183,7 +183,7 @@ class SharedBaseEnsemble(Ensemble):
         outputs = x.new_zeros((self.n, *x.shape))
         if pairs:
             t = by_row(timestep, x)
-            eps = kind.predictor(x.device).predict(x, t, kind.complete(condition, x), self._stack, pairs)
+            eps = kind.predictor(x.device).predict(x, t, kind.complete(condition, x), self.stack, pairs)
             places = torch.tensor(pairs, device=x.device)
             outputs[places[:, 1], places[:, 0]] = eps
         return outputs

@@ -39,6 +39,7 @@ def run_training(
             encoding.id,
             settings,
             lambda done, total: progress.update(reading, advance=done, total=total),
+            where.name,
         )
         progress.remove_task(reading)
         total = settings.training.steps

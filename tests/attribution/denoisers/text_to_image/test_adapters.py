@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -21,11 +22,11 @@ from attribution.denoisers.schedule import alpha_bars
 from attribution.denoisers.text_to_image.condition import TextCondition
 from attribution.denoisers.text_to_image.kind import Adapters
 from attribution.denoisers.text_to_image.lora import Target
-from attribution.denoisers.text_to_image.members import AdapterMember
+from attribution.denoisers.text_to_image.members import AdapterMember, SharedBaseEnsemble
 from attribution.sampling.noise import noise_batch
 from attribution.sampling.sampler import sample
 from attribution.sampling.schedule import SamplerSettings
-from registry.errors import IntegrityError, MissingPartError, UsageError
+from registry.errors import InputError, IntegrityError, MissingPartError, UsageError
 from tests.support.adapters import moved_member, save_members, tiny_kind
 from tests.support.tiny_base import TinyBase
 
@@ -106,8 +107,8 @@ def test_members_together_are_the_members_alone(bases: Path, tmp_path: Path, nam
     assert float((together[0] - together[1]).abs().max()) > 1e-2
     predictor = replace(kind.predictor(x.device), at_once=3)
     pairs = [(row, member) for row in range(len(x)) for member in range(3)]
-    stack = ensemble._stack  # type: ignore[attr-defined]  # of the shared ensemble
-    small = predictor.predict(x, t, condition, stack, pairs)
+    assert isinstance(ensemble, SharedBaseEnsemble)
+    small = predictor.predict(x, t, condition, ensemble.stack, pairs)
     torch.testing.assert_close(small.reshape(5, 3, *kind.shape).transpose(0, 1), together, rtol=1e-4, atol=1e-4)
 
 
@@ -290,3 +291,26 @@ def test_the_recipe_holds_what_the_base_determines(bases: Path) -> None:
         with pytest.raises(UsageError):
             Adapters.from_json({**document, **changes})
     assert isinstance(Ensemble([kind.new_member(0)], kind).space, Adapters)
+
+
+@pytest.mark.parametrize("name", ["sd", "sdxl"])
+def test_texts_are_cut_and_compared(bases: Path, name: str) -> None:
+    """The texts that are too long are named; each text is one vector, the same alone."""
+    kind = tiny_kind(bases / name, BASES[name])
+    texts = ["a cat", "the red sun", "the cat " * 20]
+    assert kind.cut(texts) == texts[2:]
+    features = kind.text_features(texts)
+    assert features.ndim == 2
+    assert features.dtype == np.float32
+    np.testing.assert_array_equal(kind.text_features(texts[1:2])[0], features[1])
+    assert np.abs(features[0] - features[1]).max() > 1e-3
+
+
+def test_a_condition_is_packed_and_unpacked(bases: Path) -> None:
+    """Bit for bit; other tensors are refused."""
+    kind = tiny_kind(bases / "sdxl", BASES["sdxl"])
+    condition = kind.condition(PROMPTS, ())
+    found = kind.unpack(kind.pack(condition))
+    assert all(torch.equal(getattr(found, name), value) for name, value in condition.tensors().items())
+    with pytest.raises(InputError, match="expected the tensors of a text condition"):
+        kind.unpack({"tokens": condition.tokens})
