@@ -82,6 +82,12 @@ def base_claims(connection: duckdb.DuckDBPyConnection) -> list[BaseClaim]:
     return _claims(connection, None)
 
 
+def bases_trained_on(connection: duckdb.DuckDBPyConnection, data_set: str) -> list[BaseClaim]:
+    """The bases that are on record as trained on a data set, in order of id."""
+    query = "SELECT base_id, name, trained_on FROM base WHERE trained_on = ? ORDER BY base_id"
+    return [BaseClaim(*row) for row in connection.execute(query, [data_set]).fetchall()]
+
+
 def _claims(connection: duckdb.DuckDBPyConnection, ensemble_id: str | None) -> list[BaseClaim]:
     found = connection.execute(_OF_ENSEMBLES, [ensemble_id]).fetchall()
     return [BaseClaim(*row) for row in found]

@@ -94,6 +94,13 @@ class EnsembleContent:
         return [data for data in self.data_sets if str(data.id) in member.works_by_data_set]
 
     @property
+    def base_id(self) -> str | None:
+        """The id of the base model that the members are adapters on."""
+        network = self.settings.get("network")
+        found = network.get("base") if isinstance(network, dict) else None
+        return found if isinstance(found, str) else None
+
+    @property
     def version(self) -> str:
         """Version of the weights; changes with each retraining of a member."""
         weights = "\n".join(member.weights_sha256 for member in self.members)

@@ -11,6 +11,7 @@ from registry.basis.check import checked_head
 from registry.basis.rows import RIGHTS_EVENTS, Basis
 from registry.errors import NotFoundError
 from registry.export.files import write_listing
+from registry.outputs.base_claim import bases_trained_on
 from registry.storage.database import Registry
 from registry.works.listings import BLOCK
 from reports.data_sets import words
@@ -50,13 +51,14 @@ def read_data_set(registry: Registry, name: str, scratch: Path, form: Format = "
         permissions = read_permissions(connection)
         conflicts = read_conflicts(connection)
         models = read_models(connection, data_set_id)
+        bases = bases_trained_on(connection, name)
         facts = DataSetFacts(
             data_set_id=data_set_id,
             name=name,
             kind=kind,
             created_at=created_at,
             verdict=words.verdict(totals["works"], permissions),
-            explanation=words.explanation(totals, conflicts, models),
+            explanation=words.explanation(totals, conflicts, models, bases),
             **totals,
             permissions=permissions,
             **counts,
@@ -71,7 +73,8 @@ def read_data_set(registry: Registry, name: str, scratch: Path, form: Format = "
         # A data set's name may be anything; its id always fits a file name.
         works = connection.execute("SELECT id FROM asset WHERE data_set_id = ?", [data_set_id]).to_arrow_table()["id"]
         ensembles = [str(each) for (each,) in connection.execute("SELECT id FROM ensemble ORDER BY id").fetchall()]
-        basis = Basis(works=works.to_numpy(), ensembles=ensembles, events=RIGHTS_EVENTS)
+        named = [base.id for base in bases]
+        basis = Basis(works=works.to_numpy(), ensembles=ensembles, bases=named, events=RIGHTS_EVENTS)
         head = checked_head(connection, registry.home, basis)
         return Reading(name, facts, head, f"data-set-{data_set_id}", tables)
 

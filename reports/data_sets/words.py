@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from registry.outputs.base_claim import BaseClaim
 from reports.data_sets.facts import Conflict, CountRow, ModelOptOuts
 from reports.rendering.wording import count, percent
 
@@ -52,8 +53,13 @@ def verdict(works: int, permissions: Sequence[CountRow]) -> str:
     return f"{permitted:,} of {count(works, 'work')} may be trained on{tail}, as far as is on record."
 
 
-def explanation(totals: dict[str, Any], conflicts: Sequence[Conflict], models: Sequence[ModelOptOuts]) -> str:
-    """The notable figures, in a few sentences."""
+def explanation(
+    totals: dict[str, Any],
+    conflicts: Sequence[Conflict],
+    models: Sequence[ModelOptOuts],
+    bases: Sequence[BaseClaim] = (),
+) -> str:
+    """The notable figures, in a few sentences; ``bases``: those on record as trained on it."""
     works = totals["works"]
     if not works:
         return "Nothing was registered in it, or all its works moved to other data sets."
@@ -83,7 +89,7 @@ def explanation(totals: dict[str, Any], conflicts: Sequence[Conflict], models: S
     members = [member for each in models for member in each.members]
     holding = sum(member.withdrawn_since + member.prohibited_since > 0 for member in members)
     if not models:
-        sentences.append("No model was trained on any of it.")
+        sentences.append(f"No {'member of an ensemble' if bases else 'model'} was trained on any of it.")
     elif holding:
         sentences.append(
             f"{holding} of {count(len(members), 'member')} {'was' if holding == 1 else 'were'} trained on works that were opted "
@@ -93,4 +99,5 @@ def explanation(totals: dict[str, Any], conflicts: Sequence[Conflict], models: S
         sentences.append("For some works that members saw, it is not known whether they were opted out since training.")
     else:
         sentences.append("No work that a member saw was opted out since the member was trained.")
+    sentences += [f"{base.called[0].upper()}{base.called[1:]} is on record as trained on it." for base in bases]
     return " ".join(sentences)

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from typing import Any
 
+from registry.outputs.base_claim import called
 from registry.supplied_facts import pairs
 from reports.content.data_sets import DataSetContent
 from reports.content.ensembles import EnsembleContent, MemberContent
@@ -59,6 +60,8 @@ def unknown_of_ensemble(found: EnsembleContent) -> list[str]:
     unknown = []
     if len(found.members) < found.encoding.n:
         unknown.append(f"{found.encoding.n - len(found.members)} of {found.encoding.n} members (not trained yet)")
+    if found.base_id is not None:
+        unknown.append(f"what {called(found.base_id, None)} was trained on: the data sets are those of the fine-tuning")
     for data in found.data_sets:
         if data.without_licence:
             unknown.append(f"licence of {data.without_licence:,} works of data set {data.name}")
@@ -117,6 +120,7 @@ def _ensemble(found: EnsembleContent, ref: str, data_sets: list[str]) -> dict[st
             f"Encoded ensemble of {encoding.n} diffusion models for images; each of {encoding.units:,} units of training data "
             f"was seen by {encoding.h} of them. {len(serving)} members serve."
         ),
+        **_pedigree(found),
         **_supplied(found.supplied),
         "modelCard": {
             **_card(found, data_sets),
@@ -134,6 +138,16 @@ def _ensemble(found: EnsembleContent, ref: str, data_sets: list[str]) -> dict[st
             _property("members_serving", ", ".join(map(str, serving)) or "none"),
         ],
     }
+
+
+def _pedigree(found: EnsembleContent) -> dict[str, Any]:
+    """The base model, if the members are adapters on one."""
+    if found.base_id is None:
+        return {}
+    base: dict[str, Any] = {"type": "machine-learning-model", "name": one_line(called(found.base_id, None))}
+    if re.fullmatch("[0-9a-f]{64}", found.base_id):
+        base["hashes"] = [{"alg": "SHA-256", "content": found.base_id}]
+    return {"pedigree": {"ancestors": [base]}}
 
 
 def _supplied(facts: Mapping[str, str]) -> dict[str, Any]:

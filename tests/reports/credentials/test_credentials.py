@@ -22,6 +22,7 @@ from registry.event_log.events import head_of  # noqa: E402
 from registry.home import Home  # noqa: E402
 from registry.ids import sha256_of  # noqa: E402
 from registry.metadata.content_credentials import OFFLINE  # noqa: E402
+from registry.outputs.base_claim import IN_FINE_TUNING  # noqa: E402
 from registry.storage.database import Registry  # noqa: E402 - only when it is there
 from registry.withdrawals.record import withdraw  # noqa: E402
 from reports.checking.document_check import check_document  # noqa: E402
@@ -34,7 +35,7 @@ from reports.issuing.issue import find_issued  # noqa: E402
 from tests.registry.metadata.signing import signed as signed_by_a_stranger  # noqa: E402
 from tests.support.credentials import Chain, make_chain, now, sign  # noqa: E402
 from tests.support.sealing import reseal  # noqa: E402
-from tests.support.world import HOSTILE, NOON, World, make_world  # noqa: E402
+from tests.support.world import BASE, HOSTILE, NOON, World, make_world  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -66,6 +67,34 @@ def manifest_of(data: bytes) -> dict[str, object]:
         store = json.loads(reader.json())
     found: dict[str, object] = store["manifests"][store["active_manifest"]]
     return found
+
+
+def test_adapters_on_a_base_are_signed_as_such(chain: Chain, tmp_path: Path) -> None:
+    """Meaning, verdict and sample say that findings are about the fine-tuning."""
+    world = make_world(tmp_path / "home", base=True)
+    sample = world.add_sample(0)
+    world.add_audit((0, 30, 90), sample=sample)
+    data = sign(world, sample, chain, tmp_path / "out.png").image.read_bytes()
+    checked = check_credentials(data, anchors=chain.anchors)
+    assert checked.state == "valid"
+    assert checked.assertion is not None
+    base = checked.assertion.sample.base
+    assert base is not None
+    assert (base.id, base.name, base.training_data) == (BASE, None, None)
+    assert IN_FINE_TUNING in checked.assertion.meaning
+    assert "training data of the base is unknown" in base.unknown
+    audit = audit_in(checked)
+    assert IN_FINE_TUNING in audit.verdict
+    assert audit.base_alone_distance == 41.5
+
+
+def test_other_images_are_signed_without_a_word_of_a_base(fresh: World) -> None:
+    """The facts of models without a base are those of before."""
+    sample = fresh.add_sample(0)
+    fresh.add_audit((0, 30), sample=sample)
+    facts = json.dumps(signed_image_facts(fresh.registry, sample.id))
+    assert "base" not in facts
+    assert "fine-tuning" not in facts
 
 
 @pytest.mark.parametrize("algorithm", get_args(Algorithm))

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser
 
 from registry.outputs.base_claim import IN_FINE_TUNING, BaseClaim, base_claim, base_claims
 from registry.storage.tables import Audit, BaseDetails, BaseModel
+from reports.data_sets.document import read_data_set
 from reports.facts import NotMeasured
 from reports.outputs.documents import REPORT
 from reports.outputs.facts import BaseAlone
@@ -68,6 +69,8 @@ def test_the_claim_is_read_from_the_recipe_and_the_record(based: World, world: W
         assert known is not None
         assert "“Small base”" in known.scope
         assert ("data set “shapes”" in known.unknown) == (data_set is not None)
+        told = read_data_set(recorded.registry, "shapes", tmp_path).facts.explanation
+        assert ("The base model “Small base” is on record as trained on it." in told) == (data_set is not None)
 
 
 BASE_ROW = BaseModel(

@@ -107,6 +107,19 @@ def test_cyclonedx_lists_members_and_data_and_what_depends_on_what(trained: Worl
     assert {each["license"]["acknowledgement"] for each in data["licenses"]} == {"declared"}
 
 
+@pytest.mark.parametrize("base_id", ["7b" * 32, "no hash \u202e <b>"])
+def test_a_base_model_is_an_ancestor(trained: World, tmp_path: Path, base_id: str) -> None:
+    """Both formats say that its training data is not among the data sets; others name none."""
+    assert "pedigree" not in _bill(trained, tmp_path)["metadata"]["component"]
+    _sql(trained, "UPDATE ensemble SET settings = ?", json.dumps({"network": {"base": base_id}}))
+    bill = _bill(trained, tmp_path)
+    (ancestor,) = bill["metadata"]["component"]["pedigree"]["ancestors"]
+    assert ancestor["name"].startswith("the base model ")
+    assert ("hashes" in ancestor) == (base_id == "7b" * 32)
+    _objects(trained, tmp_path)
+    assert "the data sets are those of the fine-tuning" in (tmp_path / "e.spdx3.json").read_text()
+
+
 def test_every_identifier_that_a_licence_can_have_is_one_of_cyclonedx() -> None:
     """A licence becomes an id where it is one of SPDX's list; the validator's list has all of
     them.
