@@ -311,6 +311,7 @@ def _test_facts(context: AuditContext, found: Findings) -> dict[str, Any]:
     smallest_p = 1.0 / (1.0 + found.decoys.count)
     return {
         "statistic": "directional",
+        **({"space": "latents"} if context.ensemble.settings.network.latent else {}),
         "sqrt_alpha_bar": [STEPS_FROM, 1.0],
         "step_weights": {"bands": list(BAND_EDGES), "weights": list(STEP_WEIGHTS), "chosen": "beforehand"},
         "neighbours": {"units": len(found.neighbours), "ridge": RIDGE},

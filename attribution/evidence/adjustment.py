@@ -42,7 +42,7 @@ class Neighbours:
 
     units: Int64[np.ndarray, " unit"]
     images: Float64[np.ndarray, "unit value"]
-    """Pictures of the units in [-1, 1], as in the test."""
+    """Pictures of the units in the members' space, as in the test."""
     membership: Bool[np.ndarray, "unit member"]
     """Whether a member saw the unit."""
 
@@ -73,7 +73,7 @@ def neighbours_of(
     units = order[: MOST if encoded.index.single else MOST_OF_MANY_WORKS]
     if encoded.index.single:
         rows = np.array([encoded.index.rows_of(int(unit))[0] for unit in units], dtype=np.int64)
-        images = 2.0 * encoded.pictures(rows).astype(np.float64) - 1.0
+        images = encoded.targets(rows)
     else:
         _, images = closest_works(encoded, np.asarray(image, dtype=np.float32), units, 1)
     return Neighbours(units, images, encoded.membership[units])
@@ -90,7 +90,7 @@ def member_alignment(
 
     Args:
         predictions: the clean image that each member predicts.
-        images: of the tested units, in [-1, 1].
+        images: of the tested units, in the members' space.
         membership: whether a member saw a tested unit; used for the response, never for the
             alignment.
         neighbours: units whose effects are subtracted; None: no adjustment.

@@ -148,7 +148,7 @@ def rightsholder_tests(
         return NotMeasured(NO_RIGHTSHOLDER)
     works = encoded.pictures(rows).astype(np.float64)
     membership = ensemble.membership_of(encoded.codes[units])
-    predicted, pictures = mean_predictions(predictions), 2.0 * works - 1.0
+    predicted, pictures = mean_predictions(predictions), encoded.targets(rows)
     # All of them are left out, so that a test over several images may draw their codes; and all of
     # their group, which may get another support.
     left_out = [

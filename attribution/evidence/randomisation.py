@@ -13,7 +13,8 @@ works?
     T = < mean of P_i over members that saw it - mean of P_i over the others, a - mean_i P_i >
 
 P_i is the clean image that member i predicts, a weighted mean over steps; a is the unit's picture,
-or the weighted mean of its works' pictures. The effects of *other* units are subtracted first
+or the weighted mean of its works' pictures. All of these are in the space in which members predict:
+pixels, or the latents of a latent kind. The effects of *other* units are subtracted first
 (:mod:`attribution.evidence.adjustment`).
 
 Where codes nest in supports of groups, a unit's decoys are the free words of its own support; given
@@ -120,8 +121,8 @@ def assess_shortlist(
 
     Args:
         predictions: the members' predictions for the audited image.
-        images: per unit, its picture or the weighted mean of its works' pictures, in [-1, 1],
-            flattened channel by channel.
+        images: per unit, its picture or the weighted mean of its works' pictures, in the space of
+            the predictions, flattened channel by channel.
         codes: the units' codes.
         decoys: codes that no unit has: all of them, or a random draw. Where codes nest, each unit
             has its own (:meth:`registry.encodings.assignment.Assignment.decoys`).

@@ -38,7 +38,7 @@ class Shortlisted:
     scores: Float64[np.ndarray, " place"]
     """Scores of the chosen fusion, standardised over all units."""
     images: Float64[np.ndarray, "place value"]
-    """Per unit, the weighted mean of its works, in [-1, 1]."""
+    """Per unit, the weighted mean of its works, in the members' space."""
     orders: tuple[tuple[str, Int64[np.ndarray, " place"]], ...]
     """The best units by ranker and scale: the sources of the shortlist."""
     works: tuple[tuple[tuple[int, float, float], ...], ...]
@@ -196,9 +196,11 @@ def closest_works(
     units: Int64[np.ndarray, " place"],
     works_per_unit: int,
 ) -> tuple[tuple[tuple[tuple[int, float, float], ...], ...], Float64[np.ndarray, "place value"]]:
-    """Per unit, the works closest to the image in pixels; the weighted mean work in [-1, 1]."""
-    works, pictures = [], np.empty((len(units), len(image)))
-    for place, unit in enumerate(units):
+    """Per unit, the works closest to the image in pixels; the weighted mean work, in the members'
+    space.
+    """
+    works, means = [], []
+    for unit in units:
         rows = encoded.index.rows_of(int(unit))
         stretches = [rows[block] for block in blocks(len(rows), len(image))]
         differences = np.concatenate(
@@ -206,11 +208,8 @@ def closest_works(
         )
         weights = np.exp(-(differences - differences.min()) / WORK_BANDWIDTH)
         weights /= weights.sum()
-        mean, done = np.zeros(len(image)), 0
-        for part in stretches:
-            mean += weights[done : done + len(part)] @ (2.0 * encoded.pictures(part).astype(np.float64) - 1.0)
-            done += len(part)
-        pictures[place] = mean
+        parts = np.split(weights, np.cumsum([len(part) for part in stretches])[:-1])
+        means.append(sum(own @ encoded.targets(part) for own, part in zip(parts, stretches, strict=True)))
         closest = np.argsort(differences, kind="stable")[:works_per_unit]
         works.append(tuple((int(rows[k]), float(differences[k]), float(weights[k])) for k in closest))
-    return tuple(works), pictures
+    return tuple(works), np.asarray(means, dtype=np.float64)

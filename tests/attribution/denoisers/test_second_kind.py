@@ -28,6 +28,7 @@ from attribution.denoisers.interface import Prompt
 from attribution.denoisers.schedule import alpha_bars
 from attribution.ensemble.recipe import KINDS, EnsembleSettings, TrainingSettings
 from attribution.ensemble.serving import ServingEnsemble, open_ensemble, serving_ensemble
+from attribution.evidence.randomisation import assess_shortlist
 from attribution.images import ImageSettings, from_pixels, to_pixels
 from attribution.metrics.euclidean import euclidean
 from attribution.ranking.encoded_works import load_encoded_works
@@ -35,9 +36,10 @@ from attribution.ranking.rankers.catalogue import make_ranker, make_rankers
 from attribution.ranking.rankers.interface import Images, Works, dense_scores
 from attribution.ranking.rankers.responsibilities import Responsibilities
 from attribution.ranking.recorded_choice import UsedRankers, ranker_inputs
+from attribution.ranking.shortlist import closest_works
 from attribution.sampling.generate import generate_samples
 from attribution.sampling.noise import exogenous_noise, noise_batch
-from attribution.sampling.predictions import load_predictions, noised_views, renoise
+from attribution.sampling.predictions import load_predictions, load_sample, noised_views, renoise
 from attribution.sampling.replay import verify_named
 from attribution.sampling.requests import Request, default_sampler, request_of, requests_for
 from attribution.sampling.sampler import predicted_clean, sample
@@ -46,7 +48,7 @@ from attribution.training.dataset import build_training_set, open_training_set
 from attribution.training.lifecycle import create_ensemble, labels_of, train_ensemble
 from attribution.training.loop import TrainingRun
 from attribution.training.reference_model import open_reference_model, train_reference_model
-from registry.encodings.store import create_encoding
+from registry.encodings.store import create_encoding, load_units
 from registry.errors import InputError, UsageError
 from registry.home import Home
 from registry.ingest.owners.table import OwnerTable
@@ -346,20 +348,60 @@ def test_an_ablation_is_the_ensemble_of_the_survivors(latent_world: LatentWorld)
     assert joint.influence > 0
 
 
-def test_renoised_predictions_are_decoded(latent_world: LatentWorld) -> None:
-    """The decoder is linear, so the kept sums are those of the decoded images, step by step."""
+def test_renoised_predictions_are_latents(latent_world: LatentWorld) -> None:
+    """The kept sums are those of the members' clean latents, step by step."""
     ensemble, condition = latent_world.ensemble(), latent_world.condition(PROMPT)
     image = torch.rand(3, 8, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 2 - 1
     found = renoise(ensemble, image, SAMPLER, 5, condition)
-    expected = torch.zeros(N, 3, 8, 8, dtype=torch.float64)
+    expected = torch.zeros(N, *KIND.shape, dtype=torch.float64)
     x0 = KIND.encode(image[None])[0]
     for view in noised_views(SAMPLER):
         x_t = view.noised(x0, view.noise(5, x0))[None]
         outputs = ensemble.predict(x_t, view.step.timestep, condition)
-        expected += KIND.decode(predicted_clean(view.step, x_t, outputs)[:, 0])
+        expected += predicted_clean(view.step, x_t, outputs)[:, 0]
     torch.testing.assert_close(
         torch.from_numpy(found.clean_sum.sum(axis=0)).double(), expected.flatten(1), rtol=1e-4, atol=1e-4
     )
+
+
+def test_works_are_tested_in_latents(latent_world: LatentWorld) -> None:
+    """Targets are the works' latents; with an orthonormal decoder the test is that of images."""
+    encoded = load_encoded_works(
+        latent_world.registry,
+        latent_world.reference,
+        open_training_set(latent_world.registry.home.training(latent_world.reference.id)),
+    )
+    rows = np.array([4, 0, 11])
+    targets = encoded.targets(rows)
+    pictures = 2.0 * encoded.pictures(rows).astype(np.float64) - 1.0
+    latents = KIND.encode(torch.from_numpy(pictures).reshape(-1, *encoded.shape)).flatten(1).numpy()
+    np.testing.assert_allclose(targets, latents, atol=1e-5)
+    image = encoded.pictures(np.array([4]))[0]
+    works, means = closest_works(encoded, image, np.array([4, 0, 11]), 1)
+    np.testing.assert_allclose(means, targets, atol=1e-6)
+    assert [listed[0][0] for listed in works] == [4, 0, 11]
+    predictions, output = load_sample(latent_world.registry.home.sample_tensors(latent_world.samples[0].id))
+    assert predictions.clean_sum.shape[2] == encoded.source.latents.width if encoded.source.latents else 0
+    units = np.array([4, 0, 11])
+    args = encoded.codes[units], latent_world_decoys(latent_world), encoded.n
+    found = assess_shortlist(predictions, targets, *args)
+    decoded = replace(
+        predictions,
+        clean_sum=KIND.decode(torch.from_numpy(predictions.clean_sum).flatten(0, 1).reshape(-1, *KIND.shape))
+        .reshape(*predictions.clean_sum.shape[:2], -1)
+        .numpy(),
+    )
+    in_image_space = KIND.decode(torch.from_numpy(targets).reshape(-1, *KIND.shape)).flatten(1).numpy()
+    as_images = assess_shortlist(decoded, in_image_space, *args)
+    np.testing.assert_allclose(found.statistic, as_images.statistic, rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(found.p_value, as_images.p_value)
+    assert output.shape == (3, 8, 8)
+
+
+def latent_world_decoys(world: LatentWorld) -> np.ndarray:
+    """All codes that no unit has."""
+    assignment = load_units(world.registry, world.reference.encoding.id).assignment
+    return assignment.decoys(np.array([0]), 1000, 0, None).words
 
 
 def test_an_audit_has_all_three_layers(latent_world: LatentWorld) -> None:

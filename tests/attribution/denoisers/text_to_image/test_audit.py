@@ -1,0 +1,202 @@
+"""Audits of adapters on a tiny base: three layers, the base alone, and rankers of adapters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from attribution.ablation.exact import counterfactuals
+from attribution.ablation.influence import square_influences
+from attribution.ablation.jacobian import sample_with_jacobian
+from attribution.audit.auditor import Auditor
+from attribution.audit.record import AuditSettings
+from attribution.denoisers.ensemble import Ensemble
+from attribution.denoisers.interface import Prompt
+from attribution.denoisers.text_to_image.kind import Adapters
+from attribution.ensemble.recipe import EnsembleSettings, TrainingSettings
+from attribution.ensemble.serving import ServingEnsemble, serving_ensemble
+from attribution.images import ImageSettings, from_pixels, to_pixels
+from attribution.metrics.perceptual import PerceptualDistance
+from attribution.ranking.encoded_works import EncodedWorks, load_encoded_works
+from attribution.ranking.rankers.catalogue import make_rankers
+from attribution.ranking.rankers.gradients import Gradients
+from attribution.ranking.rankers.interface import Images, dense_scores
+from attribution.ranking.recorded_choice import UsedRankers, ranker_inputs
+from attribution.sampling.generate import generate_samples
+from attribution.sampling.noise import exogenous_noise, noise_batch
+from attribution.sampling.requests import requests_for
+from attribution.sampling.sampler import sample
+from attribution.sampling.schedule import SamplerSettings, schedule_of
+from attribution.training.dataset import build_training_set, open_training_set
+from attribution.training.lifecycle import create_ensemble, labels_of, train_ensemble
+from attribution.training.reference_model import ReferenceModel
+from registry.bases.reading import read_base
+from registry.bases.recording import Stated, add_base
+from registry.encodings.store import create_encoding
+from registry.home import Home
+from registry.ingest.owners.table import OwnerTable
+from registry.ingest.registration import register_folder
+from registry.schema.create import create_registry
+from registry.storage import tables
+from registry.storage.database import Registry
+from tests.attribution.conftest import CPU, NOW, write_works
+from tests.attribution.metrics.test_perceptual import network_of
+from tests.support.adapters import moved_member
+from tests.support.tiny_base import TinyBase, save_tiny_base
+
+pytestmark = pytest.mark.skipif(find_spec("transformers") is None, reason="the extra text-to-image is not installed")
+
+N, H = 5, 2
+PROMPT = Prompt("disc", guidance=3.0, negative="square")
+
+
+@dataclass(frozen=True)
+class AdapterWorld:
+    """A registry with adapters on a tiny base, and samples of them."""
+
+    registry: Registry
+    works: Path
+    kind: Adapters
+    reference: ServingEnsemble
+    encoded: EncodedWorks
+    samples: tuple[tables.Sample, ...]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> AdapterWorld:
+    """Everything through the functions that pixels use; read only."""
+    root = tmp_path_factory.mktemp("adapters")
+    works = root / "works"
+    write_works(works, 8)
+    registry = create_registry(Home(root / "home"))
+    register_folder(registry, works, OwnerTable(works / "owners.csv"), now=NOW, excluded=[works / "owners.csv"])
+    encoding = create_encoding(registry, "asset", None, N, H, 0, NOW, code_format=1)
+    base = save_tiny_base(root / "base", TinyBase(prediction="v_prediction", autoencoder="tiny", size=16))
+    reading = read_base(base)
+    add_base(registry, reading, Stated(), NOW, name="tiny", source=None)
+    kind = Adapters.on(reading.facts, base, rank=2)
+    settings = EnsembleSettings(
+        image=ImageSettings(size=kind.size),
+        network=kind,
+        training=TrainingSettings(
+            steps=3,
+            batch_size=4,
+            learning_rate=0.02,
+            beta_start=kind.beta_start,
+            beta_end=kind.beta_end,
+            beta_schedule=kind.beta_schedule,
+        ),
+        label_column="kind",
+        labels_sha256=labels_of(registry, encoding.id, "kind").sha256,
+    )
+    ensemble = create_ensemble(registry, encoding.id, settings)
+    build_training_set(registry, ensemble.id, encoding.id, settings)
+    assert len(list(train_ensemble(registry, ensemble.id, CPU))) == N
+    reference = serving_ensemble(registry, ensemble.id)
+    sampler = replace(schedule_of(settings.training), steps=4, clip=False)
+    samples = tuple(generate_samples(registry, reference, requests_for([1], PROMPT), sampler, CPU))
+    encoded = load_encoded_works(registry, reference, open_training_set(registry.home.training(reference.id)))
+    return AdapterWorld(registry, works, kind, reference, encoded, samples)
+
+
+def test_an_audit_shows_the_base_alone(world: AdapterWorld) -> None:
+    """All three layers in latents, under guidance; an outside image is encoded first."""
+    auditor = Auditor.prepare(world.registry, world.reference, AuditSettings(shortlist=2), CPU)
+    (audit,) = auditor.audit_samples(world.samples)
+    kept = load_file(world.registry.home.audit(audit.id))
+    (row,) = world.samples
+    sampler = SamplerSettings(**{name: row.sampler[name] for name in ("method", "steps") if name in row.sampler})
+    sampler = replace(schedule_of(world.reference.settings.training), steps=sampler.steps, clip=False)
+    noise = exogenous_noise(row.seed, sampler.draws, world.kind.shape)
+    condition = world.kind.condition([PROMPT], ())
+    alone = sample(world.kind.open_base("cpu"), noise[None], sampler, condition=condition)
+    torch.testing.assert_close(kept["base_alone"].int(), to_pixels(alone)[0].int(), rtol=0, atol=1)
+    assert not torch.equal(kept["base_alone"], kept["output"])
+    assert (audit.landscape or {})["base_alone"]["distance"] > 0
+    (outside,) = auditor.audit_images([world.works / "05.png"], "disc")
+    assert outside.landscape is None
+
+
+def test_lpips_goes_through_the_decoder(world: AdapterWorld) -> None:
+    """For nearly equal adapters, the first order of LPIPS is that of small ablations."""
+    torch.manual_seed(0)
+    metric = PerceptualDistance(network_of("squeeze"))
+    members = [moved_member(world.kind, 0) for _ in range(4)]
+    with torch.no_grad():
+        for seed, member in enumerate(members):
+            draw = torch.Generator().manual_seed(seed)
+            for up in member.up:
+                up.add_(1e-4 * torch.randn(up.shape, generator=draw))
+    ensemble = Ensemble([member.eval().requires_grad_(False) for member in members], world.kind)
+    settings = replace(schedule_of(world.reference.settings.training), method="ddim", steps=3, clip=False)
+    noise = noise_batch([4], settings.draws, world.kind.shape)
+    condition = world.kind.condition([PROMPT], ())
+    codes = np.array([[index in chosen for index in range(4)] for chosen in combinations(range(4), 2)])
+    run = sample_with_jacobian(ensemble, noise, settings, condition=condition)
+    shown = counterfactuals(ensemble, noise[0], settings, codes, condition=condition)
+    exact = metric.distances(run.y[0].double(), shown.double()).numpy()
+    estimated = square_influences(metric.gram(run.y[0].double(), run.jacobian[0].double()), codes)
+    assert estimated == pytest.approx(exact, rel=0.1)
+
+
+def test_rankers_of_adapters(world: AdapterWorld) -> None:
+    """Latents, captions by the base's encoder, and gradients of A and B alone, each as it says."""
+    inputs = ranker_inputs(world.registry, world.reference)
+    latent, captions = make_rankers(["latent-kernel", "captions"], inputs)
+    images = Images(world.encoded.works[2:4], world.encoded.shape, texts=("disc", "square"))
+    source = world.encoded.source
+    assert dense_scores(latent.prepare(images, source), 8)[0].argmax(axis=1).tolist() == [2, 3]
+    texts = np.array(source.texts.of(slice(0, 8))) if source.texts else np.array([])
+    scores = dense_scores(captions.prepare(images, source), 8)
+    for image, text in enumerate(("disc", "square")):
+        assert (np.isclose(scores[0, image], 1.0, atol=1e-4) == (texts == text)).all()
+    used = UsedRankers((latent, captions), None)
+    auditor = Auditor.prepare(world.registry, world.reference, AuditSettings(shortlist=2, jacobian=False), CPU, used)
+    (audit,) = auditor.audit_samples(world.samples)
+    assert audit.attributable in (True, False)
+
+
+def test_gradients_of_adapters_are_those_of_autograd(world: AdapterWorld) -> None:
+    """Every A and B, no weight of the base, under each work's caption, in any chunks."""
+    member = moved_member(world.kind, 1).requires_grad_(True)
+
+    def condition(texts: Sequence[str | None]) -> object:
+        return world.kind.condition([Prompt(text) for text in texts], ())
+
+    model = ReferenceModel(
+        member,
+        "a" * 64,
+        schedule_of(world.reference.settings.training),
+        5.0,
+        world.kind,
+        condition,  # type: ignore[arg-type]  # a condition of the kind
+    )
+    ranker = Gradients(model, views=20)  # more than the UNet takes in one call
+    images = Images(world.encoded.works[2:4], world.encoded.shape, texts=("disc", "square"))
+    query = ranker.prepare(images, world.encoded.source)
+    assert dense_scores(query, 8)[0].argmax(axis=1).tolist() == [2, 3]
+    gradients = ranker.gradients
+    assert len(gradients.recorder.layers) == 2 * len(world.kind.layout())
+    views = gradients.views
+    latent = world.kind.encode(
+        from_pixels(np.asarray(open_training_set(world.registry.home.training(world.reference.id)).pixels[2:3]))
+    )
+    (pairs,) = gradients.recorded(latent, world.kind.condition([Prompt("disc")], ()))
+    found = {name: torch.einsum("rpo,rpa->oa", went, came) for name, came, went in pairs}
+    member.zero_grad(set_to_none=True)
+    eps = member(views.of(latent), views.timesteps, world.kind.condition([Prompt("disc")] * len(views), ()))
+    (((eps - views.noise) ** 2).mean(dim=(1, 2, 3)) * views.weight).sum().backward()
+    expected = dict(member.named_parameters())
+    assert len(found) == len(expected)
+    for name, gradient in found.items():
+        grad = expected[f"{name}.weight"].grad
+        assert grad is not None
+        torch.testing.assert_close(gradient, grad.flatten(1), rtol=1e-3, atol=1e-6)
