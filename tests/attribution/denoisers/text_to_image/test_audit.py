@@ -180,8 +180,10 @@ def test_gradients_of_adapters_are_those_of_autograd(world: AdapterWorld) -> Non
         condition,  # type: ignore[arg-type]  # a condition of the kind
     )
     ranker = Gradients(model, views=20)  # more than the UNet takes in one call
-    images = Images(world.encoded.works[2:4], world.encoded.shape, texts=("disc", "square"))
-    query = ranker.prepare(images, world.encoded.source)
+    source = world.encoded.source
+    assert source.texts is not None
+    texts = tuple(source.texts.of(slice(2, 4)))
+    query = ranker.prepare(Images(world.encoded.works[2:4], world.encoded.shape, texts=texts), source)
     assert dense_scores(query, 8)[0].argmax(axis=1).tolist() == [2, 3]
     gradients = ranker.gradients
     assert len(gradients.recorder.layers) == 2 * len(world.kind.layout())
