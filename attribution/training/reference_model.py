@@ -52,6 +52,8 @@ class ReferenceModel:
     """The space of x_t."""
     condition: Callable[[Sequence[str | None]], Condition | None] = lambda _texts: None
     """The condition of a batch by its texts; None: the model is unconditional."""
+    adapters: bool = False
+    """Whether it is an adapter on a base: no layer of it is the first or last to see an image."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,6 +182,7 @@ def open_reference_model(registry: Registry, ensemble_id: str) -> ReferenceModel
         settings.training.snr_cap,
         settings.network,
         lambda texts: settings.network.condition([Prompt(text) for text in texts], settings.classes),
+        settings.network.to_json().get("base") is not None,
     )
 
 

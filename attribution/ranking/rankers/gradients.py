@@ -96,7 +96,7 @@ class GradientEmbedding(Embedding):
     def __init__(self, model: ReferenceModel, views: int) -> None:
         self.model, self.view_count = model, views
         self.network = model.denoiser.eval()
-        self.recorder = LayerGradients(self.network, ends=True)
+        self.recorder = LayerGradients(self.network, ends=not model.adapters)
         self.at_once = max(1, ROWS_AT_ONCE // views)
         self.factors: dict[str, Factors] = {}
         self.signs: dict[str, tuple[Tensor, Tensor]] = {}

@@ -178,6 +178,7 @@ def test_gradients_of_adapters_are_those_of_autograd(world: AdapterWorld) -> Non
         5.0,
         world.kind,
         condition,  # type: ignore[arg-type]  # a condition of the kind
+        adapters=True,
     )
     ranker = Gradients(model, views=20)  # more than the UNet takes in one call
     source = world.encoded.source
