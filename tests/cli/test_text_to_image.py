@@ -78,6 +78,7 @@ def test_a_member_is_an_adapter(trained: Creditline) -> None:
         assert settings["label_column"] == "caption"
 
 
+@pytest.mark.slow
 def test_prompts_are_sampled_verified_audited_and_reported(trained: Creditline, tmp_path: Path) -> None:
     """The prompt and every setting stand in the listing, the JSON and the page, escaped."""
     hostile = "a <b>cat</b> in the sun"
@@ -114,6 +115,7 @@ def test_a_long_prompt_is_cut_and_said(trained: Creditline) -> None:
     assert outcome.document["samples"][0]["label"] == text.strip()
 
 
+@pytest.mark.slow
 def test_members_retrain_after_a_withdrawal(creditline: Creditline, trained: Creditline) -> None:
     """Members that saw the work go out of service, samples name the rest, and retraining works."""
     creditline.take(trained)
@@ -152,6 +154,20 @@ def test_wrong_options_are_named(based: Creditline, arguments: tuple[object, ...
     assert message in outcome.err
 
 
+def test_works_without_captions_are_told(creditline: Creditline, tmp_path: Path) -> None:
+    """What to do is said before anything is trained."""
+    write_works(tmp_path / "art", 6)
+    creditline("init")
+    creditline("register", tmp_path / "art", "--owners", tmp_path / "art" / "owners.csv")
+    assert creditline("encode", "--within", "none", "--members", 5, "--weight", 2).status == 0
+    save_tiny_base(tmp_path / "base", TinyBase(autoencoder="tiny"))
+    assert creditline("base", "add", tmp_path / "base", "--name", "tiny").status == 0
+    outcome = creditline(*TRAIN)
+    assert outcome.status == 2
+    assert "no work of the encoding has a caption: register the works again with captions" in outcome.err
+
+
+@pytest.mark.slow
 def test_a_changed_base_is_refused(creditline: Creditline, trained: Creditline) -> None:
     """By training and by sampling alike; the message names the file."""
     creditline.take(trained)
@@ -185,6 +201,7 @@ def elsewhere(folder: Path, to: Path, name: str, **changes: object) -> Path:
     return to
 
 
+@pytest.mark.slow
 def test_adapters_trained_elsewhere_are_imported(
     creditline: Creditline, based: Creditline, trained: Creditline, tmp_path: Path
 ) -> None:

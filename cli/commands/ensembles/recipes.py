@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import typer
 
 from cli.output import narrate, plural, progress_bars
+from registry.errors import NotFoundError
 
 if TYPE_CHECKING:
     from attribution.denoisers.text_to_image.kind import Adapters
@@ -90,7 +91,14 @@ def adapters_recipe(
         size=size,
     )
     column = label or "caption"
-    labels = labels_of(registry, encoding_id, column, free_text=True)
+    try:
+        labels = labels_of(registry, encoding_id, column, free_text=True)
+    except NotFoundError as error:
+        if label is not None:
+            raise
+        raise NotFoundError(
+            "no work of the encoding has a caption: register the works again with captions, or name a column with --label"
+        ) from error
     _tell_texts(kind, column, labels.texts)
     _tell_small_works(registry, encoding_id, kind.size, whole=image.fit == "pad")
     return EnsembleSettings(
