@@ -241,6 +241,10 @@ class Adapters(DenoiserKind):
     def config(self) -> dict[str, Any]:
         return {"kind": self.name, "base": self.base, "rank": self.rank, "alpha": self.alpha, "target": self.target}
 
+    def rows_at_once(self, device: str) -> int:  # noqa: ARG002  # the same everywhere
+        """One: its members and their guidance make a batch of it, and copies would cost as much."""
+        return 1
+
     def new_member(self, seed: int) -> AdapterMember:
         return AdapterMember.starting(self, seed)
 
