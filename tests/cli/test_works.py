@@ -212,6 +212,7 @@ def test_without_a_registry_commands_say_how_to_make_one(creditline: Creditline,
     assert not Path(creditline.home).exists()
 
 
+@pytest.mark.reopens  # the file is written over
 def test_a_damaged_registry_is_status_3(creditline: Creditline) -> None:
     """So is one of another schema version."""
     creditline("init")

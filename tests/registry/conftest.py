@@ -1,8 +1,7 @@
-"""An empty registry for every test that asks for one; its file stays open within a test."""
+"""An empty registry for every test that asks for one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,6 @@ import pytest
 from registry.home import Home
 from registry.schema.create import create_registry
 from registry.storage.database import Registry
-from tests.support.kept_open import databases_kept_open
 from tests.support.works import NOW, copied
 
 
@@ -32,13 +30,3 @@ def folder(tmp_path: Path) -> Path:
     path = tmp_path / "works"
     path.mkdir()
     return path
-
-
-@pytest.fixture(autouse=True)
-def kept_open(request: pytest.FixtureRequest) -> Iterator[None]:
-    """DuckDB files stay open within a test, unless it is marked ``reopens``."""
-    if request.node.get_closest_marker("reopens"):
-        yield
-        return
-    with databases_kept_open():
-        yield

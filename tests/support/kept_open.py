@@ -8,6 +8,7 @@ process, a copy of the home, or a connection with other settings.
 
 from __future__ import annotations
 
+import multiprocessing.util
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -30,7 +31,8 @@ def databases_kept_open() -> Iterator[None]:
         while kept:
             kept.popitem()[1][1].close()
 
-    connect, popen, copytree = Registry._connect, subprocess.Popen.__init__, shutil.copytree
+    connect, popen, spawn = Registry._connect, subprocess.Popen.__init__, multiprocessing.util.spawnv_passfds
+    copytree, copyfile = shutil.copytree, shutil.copyfile
 
     def connect_and_keep(
         self: Registry, *, read_only: bool = False, settings: Mapping[str, Any] | None = None
@@ -48,6 +50,14 @@ def databases_kept_open() -> Iterator[None]:
         let_go()
         popen(self, *args, **options)
 
+    def spawn_alone(*args: Any) -> int:
+        let_go()
+        return int(spawn(*args))
+
+    def copyfile_alone(*args: Any, **options: Any) -> Any:  # noqa: ANN401 - as shutil's
+        let_go()
+        return copyfile(*args, **options)
+
     def copytree_alone(*args: Any, **options: Any) -> Path:
         let_go()
         return Path(copytree(*args, **options))
@@ -55,7 +65,9 @@ def databases_kept_open() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Registry, "_connect", connect_and_keep)
         patch.setattr(subprocess.Popen, "__init__", popen_alone)
+        patch.setattr(multiprocessing.util, "spawnv_passfds", spawn_alone)
         patch.setattr(shutil, "copytree", copytree_alone)
+        patch.setattr(shutil, "copyfile", copyfile_alone)
         try:
             yield
         finally:

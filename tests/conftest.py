@@ -1,0 +1,29 @@
+"""What is expensive to open or start stays for a test and the fixtures that it sets up."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from tests.support.kept_open import databases_kept_open
+from tests.support.kept_processes import end_kept_processes, reading_processes_kept
+
+KEPT = frozenset({"cli", "registry"})
+"""Packages whose tests open the registry many times."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """DuckDB files and reading processes are kept, unless the test is marked ``reopens``."""
+    package = item.path.relative_to(Path(__file__).parent).parts[0]
+    if package not in KEPT or item.get_closest_marker("reopens"):
+        return (yield)
+    with databases_kept_open(), reading_processes_kept():
+        return (yield)
+
+
+def pytest_sessionfinish() -> None:
+    """No process outlives the tests."""
+    end_kept_processes()
