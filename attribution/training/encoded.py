@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,7 @@ class EncodedShards:
     """SHA-256 of every work."""
     in_a_shard: int = 1024
 
+    @cached_property
     def shards(self) -> list[tuple[Path, Sequence[str]]]:
         """The files, each with the works in it."""
         starts = range(0, len(self.hashes), self.in_a_shard)
@@ -44,14 +46,16 @@ class EncodedShards:
 
     def __getitem__(self, rows: Int64[np.ndarray, " row"]) -> Float32[np.ndarray, "row channel height width"]:
         """The encoded works of some rows."""
-        shards = self.shards()
-        found: dict[int, np.ndarray] = {}
-        for number in sorted({int(row) // self.in_a_shard for row in rows}):
-            with safe_open(shards[number][0], framework="numpy") as file:
-                for row in rows:
-                    if int(row) // self.in_a_shard == number:
-                        found[int(row)] = file.get_tensor(self.hashes[int(row)])
-        return np.stack([found[int(row)] for row in rows])
+        numbers = rows // self.in_a_shard
+        parts: list[tuple[np.ndarray, np.ndarray]] = []
+        for number in np.unique(numbers):
+            places = np.flatnonzero(numbers == number)
+            with safe_open(self.shards[int(number)][0], framework="numpy") as file:
+                parts.append((places, np.stack([file.get_tensor(self.hashes[int(row)]) for row in rows[places]])))
+        found = np.empty((len(rows), *parts[0][1].shape[1:]), dtype=np.float32)
+        for places, values in parts:
+            found[places] = values
+        return found
 
 
 def encode_works(
@@ -59,7 +63,7 @@ def encode_works(
 ) -> None:
     """Encode the works that no earlier run did; files of other works are removed."""
     works.folder.mkdir(parents=True, exist_ok=True)
-    shards = works.shards()
+    shards = works.shards
     for other in set(works.folder.iterdir()) - {path for path, _ in shards}:
         other.unlink()
     start = 0

@@ -116,7 +116,7 @@ def test_latents_and_texts_are_kept(world: CaptionedWorld, monkeypatch: pytest.M
     """Each work is encoded once, under its hash; a training run loads neither encoder."""
     kept = open_training_set(world.registry.home.training(world.ensemble_id))
     assert isinstance(kept.encoded, EncodedShards)
-    (shard, hashes), *others = kept.encoded.shards()
+    (shard, hashes), *others = kept.encoded.shards
     assert not others
     assert set(load_file(shard)) == set(hashes) == set(kept.hashes)
     rows = np.array([5, 0, 17])
@@ -140,14 +140,14 @@ def test_a_killed_encoding_keeps_its_shards(world: CaptionedWorld, tmp_path: Pat
     kept = open_training_set(world.registry.home.training(world.ensemble_id))
     works = EncodedShards(tmp_path / "encoded", kept.hashes, in_a_shard=7)
     encode_works(world.settings.network, kept.pixels, works, "cpu")
-    assert [len(hashes) for _, hashes in works.shards()] == [7, 7, 4]
-    first, second, _ = (path for path, _ in works.shards())
+    assert [len(hashes) for _, hashes in works.shards] == [7, 7, 4]
+    first, second, _ = (path for path, _ in works.shards)
     before = first.stat().st_mtime_ns
     second.unlink()
     (works.folder / "other.safetensors").write_bytes(b"")
     encode_works(world.settings.network, kept.pixels, works, "cpu")
     assert first.stat().st_mtime_ns == before
-    assert {path.name for path in works.folder.iterdir()} == {path.name for path, _ in works.shards()}
+    assert {path.name for path in works.folder.iterdir()} == {path.name for path, _ in works.shards}
     assert kept.encoded is not None
     rows = np.array([17, 3, 9, 3])
     np.testing.assert_allclose(works[rows], kept.encoded[rows], rtol=1e-4, atol=1e-6)
