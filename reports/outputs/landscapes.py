@@ -1,10 +1,13 @@
-"""Reads an audit's influences of all units, by method and distance, and writes them to a file."""
+"""Reads what an audit measured beside its test: the influences of all units, by method and
+distance, which are also written to a file; and what the base model alone made of the noise.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
@@ -14,15 +17,15 @@ from sqlmodel import Session, col, select
 from registry.storage.tables import Audit, Unit
 from reports.facts import NotMeasured
 from reports.outputs.artefacts import Artefact
-from reports.outputs.base import NO_NOISE
-from reports.outputs.facts import EstimateError, Landscape, Lpips
+from reports.outputs.facts import BaseAlone, EstimateError, Landscape, Lpips
 from reports.outputs.facts import LandscapeKind as Kind
-from reports.outputs.illustrations import Report, Vector
+from reports.outputs.illustrations import Report, Shown, Vector
 from reports.outputs.method import NOT_ASKED
 from reports.outputs.plots import influence_plot_of
 from reports.rendering.svg import standalone
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
+NO_NOISE = "an image that was not generated here has no noise to regenerate it with"
 
 
 def read_landscape(session: Session, audit: Audit, encoding_id: str, kind: Kind) -> Landscape | NotMeasured:
@@ -127,3 +130,28 @@ def landscape_svg(report: Report, kind: Kind) -> bytes | NotMeasured:
     """A self-contained plot, or why it is missing."""
     plot = influence_plot_of(report, kind)
     return plot if isinstance(plot, NotMeasured) else standalone(plot).encode()
+
+
+def read_base_alone(audit: Audit, artefact: Artefact) -> tuple[BaseAlone | NotMeasured, Shown]:
+    """The facts of an audit of models with a base, and the picture; or why they are missing."""
+    found = (audit.landscape or {}).get("base_alone")
+    distance = _number(found.get("distance")) if isinstance(found, Mapping) else None
+    if not isinstance(found, Mapping) or distance is None:
+        missing = NotMeasured(NO_NOISE if audit.sample_id is None else NOT_ASKED)
+        return missing, missing
+    picture, lpips = artefact.picture("base_alone"), found.get("lpips")
+    measured = _number(lpips)
+    if measured is None:
+        reason = lpips.get("not_measured", NOT_ASKED) if isinstance(lpips, Mapping) else NOT_ASKED
+    return (
+        BaseAlone(
+            distance=distance,
+            distance_lpips=NotMeasured(str(reason)) if measured is None else measured,
+            picture_shown=picture if isinstance(picture, NotMeasured) else True,
+        ),
+        picture,
+    )
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None

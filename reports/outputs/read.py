@@ -28,10 +28,9 @@ from reports.evaluations.sentences import quoted, similarity_sentence
 from reports.facts import BasePart, NotMeasured
 from reports.outputs import totals
 from reports.outputs.artefacts import Artefact, read_artefact
-from reports.outputs.base import read_base_alone
 from reports.outputs.facts import AuditOfImage, Candidate, Ensemble, Gap, Member, Output, ReportFacts
 from reports.outputs.illustrations import Illustrations, Report, Shown
-from reports.outputs.landscapes import KINDS, read_influences, read_landscape, read_lpips, reason_of
+from reports.outputs.landscapes import KINDS, read_base_alone, read_influences, read_landscape, read_lpips, reason_of
 from reports.outputs.limits import limits_of
 from reports.outputs.method import read_effect, read_method, read_rightsholder_tests, read_signal_range
 from reports.outputs.rows import Rows, fetch_rows, work_of

@@ -34,7 +34,7 @@ from reports.facts import BasePart, NotMeasured, OverAllImages
 from reports.issuing.document import Document, Reading
 from reports.outputs import totals
 from reports.outputs.artefacts import read_artefact
-from reports.outputs.base import read_base_alone
+from reports.outputs.landscapes import read_base_alone
 from reports.rendering.pictures import read_picture
 from reports.rendering.wording import clipped
 from reports.statements import words
