@@ -3,7 +3,8 @@
 Every round starts a command as its own process group, kills the whole group after a random time (at
 most the command's undisturbed time), and runs `creditline doctor`, which must find nothing wrong.
 At the end every command runs to its end, and the registry must hold the same works as an
-undisturbed one: none lost, none twice.
+undisturbed one: none lost, none twice. Each other command also runs undisturbed in a copy of the
+home: no table may hold fewer rows than there.
 
     python -m benchmarks.kills            # 50 kills
     python -m benchmarks.kills 5 intake   # a few of intake alone
@@ -13,6 +14,7 @@ undisturbed one: none lost, none twice.
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import os
 import random
@@ -22,11 +24,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -35,6 +38,8 @@ from PIL import Image
 from benchmarks.record import conclude
 
 KILLS = 50
+OTHERS = 2
+"""Kills of each of the other commands."""
 PICTURES = 1_500
 LISTED = 150_000
 TRAINED = 40
@@ -67,15 +72,13 @@ def main() -> int:
     kills = int(sys.argv[1]) if len(sys.argv) > 1 else KILLS
     only = sys.argv[2] if len(sys.argv) > 2 else None
     generator = random.Random(0)  # noqa: S311 - moments, not secrets
+    rounds: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
-        rounds = [
-            each
-            for name, share in (("intake", 0.4), ("list", 0.2), ("withdrawal", 0.2), ("retraining", 0.2))
-            if only in (None, name)
-            for each in run_case(name, Path(folder), kills if only else max(1, round(kills * share)), generator)
-        ]
         if only in (None, "others"):
-            rounds += run_others(Path(folder), kills if only else 2, generator)
+            rounds += run_others(Path(folder), kills if only else OTHERS, generator)
+        for name, share in (("intake", 0.4), ("list", 0.2), ("withdrawal", 0.2), ("retraining", 0.2)):
+            if only in (None, name):
+                rounds += run_case(name, Path(folder), kills if only else max(1, round(kills * share)), generator)
     held = all(each["healthy"] for each in rounds)
     results = {"kills": len(rounds), "struck": sum(each["struck"] for each in rounds), "rounds": rounds}
     print(f"{results['struck']} of {results['kills']} kills struck a running command")
@@ -95,7 +98,7 @@ def run_case(name: str, folder: Path, kills: int, generator: random.Random) -> l
         limit = generator.uniform(0.2, max(longest, 3.0))
         struck, seconds = kill_after(case, command, limit)
         longest = max(longest, seconds)
-        rounds.append({"case": name, "after_seconds": round(limit, 2), "struck": struck, **examine(case)})
+        rounds.append(told({"case": name, "after_seconds": round(limit, 2), "struck": struck, **examine(case)}))
         if not struck and name in ("intake", "list"):
             grow(name, folder / name, number + 1)
     done = case.run(*(withdrawal(kills) if name == "withdrawal" else case.command))
@@ -110,11 +113,52 @@ def run_case(name: str, folder: Path, kills: int, generator: random.Random) -> l
 def run_others(folder: Path, kills: int, generator: random.Random) -> list[dict[str, Any]]:
     """Each other writing command: killed some times, then run to its end, on one home."""
     case = prepare("others", folder / "others")
+    rounds = []
+    for command in other_commands(case):
+        name = " ".join(command[: 2 if command[0] in ("members", "export", "keys", "facts", "rightsholder") else 1])
+        copy = undisturbed(case, command)
+        for _ in range(kills):
+            limit = generator.uniform(0.3, max(copy.seconds, 1.0))
+            struck, _ = kill_after(case, command, limit)
+            rounds.append(told({"case": name, "after_seconds": round(limit, 2), "struck": struck, **examine(case)}))
+        done = case.run(*command)
+        last = examine(case)
+        lost = [table for table, count in copy.rows.items() if row_counts(case.home).get(table, 0) < count]
+        # A merge and a decision that were recorded before the kill are refused the second time.
+        repeated = done.returncode == 2 and command[0] in ("rightsholder", "decide")
+        last["healthy"] = last["healthy"] and not lost and (done.returncode == 0 or repeated)
+        last |= {"undisturbed_status": copy.status, "undisturbed_seconds": round(copy.seconds, 2)}
+        rounds.append({"case": name, "after_seconds": None, "struck": False, "status": done.returncode, **last})
+        if not last["healthy"]:
+            rounds[-1] |= {"stderr": done.stderr[-1000:], "tables_with_fewer_rows": lost}
+        told(rounds[-1])
+    return rounds
+
+
+def other_commands(case: Case) -> Iterator[tuple[str, ...]]:
+    """The other writing commands, in an order in which each has something to write."""
+    folder = case.home.parent
     (sample,) = json.loads(case.run("sample", "--seed", "1", "--steps", "4", "--json").stdout)["samples"]
-    place = folder / "others" / "out"
+    place = folder / "out"
     place.mkdir()
-    elsewhere = shutil.copytree(case.home / "members", folder / "others" / "elsewhere")
-    commands: tuple[tuple[str, ...], ...] = (
+    elsewhere = shutil.copytree(case.home / "members", folder / "elsewhere")
+    works = sorted((folder / "works").iterdir())
+    headers = folder / "headers.jsonl"
+    headers.write_text(
+        "".join(
+            json.dumps({"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "X-Robots-Tag": "noai"}) + "\n"
+            for path in works[-3:]
+        ),
+        encoding="utf-8",
+    )
+    robots = folder / "robots.txt"
+    robots.write_text("User-agent: *\nDisallow: /\n", encoding="utf-8")
+    yield from (
+        ("keys", "create"),
+        ("keys", "export", "--out", str(place / "key.pem")),
+        ("headers", str(headers)),
+        ("facts", "data-set", "works", "--set", "creator=Harbour Museum", "--from", "its curator"),
+        ("policy", str(robots), "--domain", "example.org"),
         ("sample", "--seed", "2", "--count", "3", "--steps", "4"),
         ("audit", "--all", "--shortlist", "3"),
         ("rankers", "--keep"),
@@ -123,34 +167,66 @@ def run_others(folder: Path, kills: int, generator: random.Random) -> list[dict[
         ("members", "import", *map(str, sorted(elsewhere.iterdir()))),
         ("evaluate", "--planted", "2", "--redraws", "100", "--regenerated", "1", "--compared", "1"),
         ("report", "--all"),
+        ("report", "--data-set", "works", "--out", str(place)),
         ("statement", "Holder 1", "--out", str(place)),
         ("export", "works", "--out", str(place / "works.csv")),
         ("export", "prov", sample["id"], "--out", str(place / "prov.json")),
         withdrawal(5),
         ("certificate", "5", "--out", str(place / "certificate.json")),
         ("retrain",),
+        ("review", "11", "--permission", "constrained", "--reason", "contract"),
+        ("confirm", "12", "--licence", "CC0-1.0", "--from", "letter"),
         ("claim", "Ada Example", "--work", "7", "--statement", "mine"),
         ("decide", "0", "accepted", "--reason", "contract"),
         ("rightsholder", "merge", "Holder 1", "--into", "Holder 2", "--reason", "one studio", "--yes"),
         ("duplicates", "--search"),
-        ("encode", "--unit", "asset", "--members", "10", "--seed", "9"),
+        ("encode", "--within", "none", "--members", "10", "--seed", "9"),
+        ("encode", "--within", "rightsholder", "--members", "12", "--support", "9", "--weight", "4"),
+        ("train", "--steps", "2", "--size", "16", "--widths", "8"),
+        ("withdraw", "--rightsholder", "Holder 3", "--reason", "they leave", "--yes"),
+        ("retrain",),
         ("migrate",),
     )
-    rounds = []
-    for command in commands:
-        for _ in range(kills):
-            limit = generator.uniform(0.3, 4.0)
-            struck, _ = kill_after(case, command, limit)
-            rounds.append({"case": command[0], "after_seconds": round(limit, 2), "struck": struck, **examine(case)})
-        done = case.run(*command)
-        last = examine(case)
-        # A merge and a decision that were recorded before the kill are refused the second time.
-        repeated = done.returncode == 2 and command[0] in ("rightsholder", "decide")
-        last["healthy"] = last["healthy"] and (done.returncode == 0 or repeated)
-        rounds.append({"case": command[0], "after_seconds": None, "struck": False, "status": done.returncode, **last})
-        if not last["healthy"]:
-            rounds[-1]["stderr"] = done.stderr[-1000:]
-    return rounds
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """A command that ran to its end in a copy of the home."""
+
+    status: int
+    seconds: float
+    rows: dict[str, int]
+    """Rows by table, except events: a killed attempt may have none, or one more."""
+
+
+def undisturbed(case: Case, command: Sequence[str]) -> Undisturbed:
+    """Run ``command`` in a copy of the home, which is deleted afterwards."""
+    copy = Case(case.name, case.home.parent / "copy", case.command)
+    shutil.copytree(case.home, copy.home)
+    start = time.monotonic()
+    done = copy.run(*command)
+    seconds = time.monotonic() - start
+    rows = row_counts(copy.home)
+    shutil.rmtree(copy.home)
+    return Undisturbed(done.returncode, seconds, rows)
+
+
+def row_counts(home: Path) -> dict[str, int]:
+    """Number of rows of every table of a home, except of its log."""
+    (database,) = home.glob("*.duckdb")
+    with duckdb.connect(str(database), read_only=True) as connection:
+        names = [name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()]
+        return {
+            name: connection.execute(f'SELECT count(*) FROM "{name}"').fetchall()[0][0]  # noqa: S608 - its own names
+            for name in names
+            if name != "event"
+        }
+
+
+def told(result: dict[str, Any]) -> dict[str, Any]:
+    """``result``, printed: a run takes an hour."""
+    print(json.dumps(result), flush=True)
+    return result
 
 
 def kill_after(case: Case, command: Sequence[str], limit: float) -> tuple[bool, float]:

@@ -285,6 +285,8 @@ class Registry:
                 time.sleep(wait)
                 wait = min(2 * wait, 0.25)
         connection.execute("SET TimeZone = 'UTC'")
+        # DuckDB takes a process without a script for a terminal, and draws on stdout in long queries.
+        connection.execute("SET enable_progress_bar = false")
         return connection
 
     @contextmanager

@@ -44,6 +44,7 @@ def reader(files: Sequence[Path], staging: Path | None = None) -> Iterator[duckd
         "preserve_insertion_order": True,
     }
     with duckdb.connect(":memory:", config=config) as connection:
+        connection.execute("SET enable_progress_bar = false")
         if staging is not None:
             connection.execute(f"SET temp_directory = {literal(str(staging / 'spill'))}")
             connection.execute(f"SET allowed_directories = [{literal(str(staging) + '/')}]")

@@ -214,3 +214,28 @@ with registry.connection() as connection:
         process.send_signal(signal.SIGKILL)
     with Registry.open(registry.home).session() as session:
         assert [row.name for row in session.exec(select(Rightsholder))] == ["kept"]
+
+
+@pytest.mark.parametrize(
+    "opened",
+    [
+        "Registry.open(Home(Path(sys.argv[1]))).connection()",
+        "reader([])",
+    ],
+)
+def test_long_queries_draw_nothing_in_a_process_without_a_script(registry: Registry, opened: str) -> None:
+    """DuckDB takes `python -c` for a terminal and would draw a bar into the output of a command."""
+    code = f"""
+import sys, time
+from pathlib import Path
+from registry.home import Home
+from registry.ingest.lists.connection import reader
+from registry.storage.database import Registry
+with {opened} as connection:
+    for each in (connection, connection.cursor()):
+        print(each.execute("SELECT current_setting('enable_progress_bar')").fetchall())
+"""
+    told = subprocess.run(
+        [sys.executable, "-c", code, str(registry.home.root)], capture_output=True, text=True, check=True
+    )
+    assert told.stdout == "[(False,)]\n" * 2
