@@ -80,6 +80,12 @@ class BasePart(Facts):
         )
 
 
+SYNTHETIC = (
+    "What its file says about an AI model that made it, wholly or partly; null: its file says nothing of the kind."
+)
+"""Description of the field ``synthetic`` of a work."""
+
+
 class PermissionGround(Facts):
     """One of the grounds that decide a work's permission. No permission is without one."""
 

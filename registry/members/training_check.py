@@ -1,19 +1,13 @@
-"""May works be trained on: grounds beside works, and works that a model must not have.
-
-Example:
-    page = works(connection, WorksFilter(permission="prohibited"), limit=50)
-    reasons_of(connection, [row["asset_id"] for row in page.rows])
-"""
+"""May works be trained on: permissions in numbers, and works that a model must not have."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from typing import Any
+from collections.abc import Collection
 
 import duckdb
 import pyarrow as pa
 
-from registry.permissions.rule import STRICTNESS, explain
+from registry.permissions.rule import STRICTNESS
 from registry.schema.views import SAW
 from registry.works.listings import WorksFilter
 
@@ -27,27 +21,6 @@ def permission_counts(connection: duckdb.DuckDBPyConnection, chosen: WorksFilter
     ).fetchall()
     found = {str(permission): int(number) for permission, number in rows}
     return {str(permission): found.get(permission, 0) for permission in STRICTNESS}
-
-
-def reasons_of(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
-    """The grounds of each work in order (:func:`registry.permissions.rule.explain`)."""
-    found: dict[int, list[dict[str, Any]]] = {int(number): [] for number in asset_ids}
-    for row in explain(connection, asset_ids).to_pylist():
-        found[row.pop("asset_id")].append(row)
-    return found
-
-
-def with_reasons(connection: duckdb.DuckDBPyConnection, works: pa.RecordBatchReader) -> pa.RecordBatchReader:
-    """Works in batches with one more column: the first ground that decided."""
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        for batch in works:
-            ids = batch["asset_id"].to_pylist()
-            found = reasons_of(connection, ids)
-            reasons = [next((row["reason"] for row in found[number] if row["decides"]), None) for number in ids]
-            yield batch.append_column("reason", pa.array(reasons, pa.string()))
-
-    return pa.RecordBatchReader.from_batches(works.schema.append(pa.field("reason", pa.string())), batches())
 
 
 def trained_against(

@@ -266,38 +266,41 @@ _STRICTNESS = (
     "WHEN 'prohibited' THEN 4 ELSE 5 END"
 )
 
-EFFECTIVE = f"""
+
+def _effective(grounds: str) -> str:
+    """SELECT of the effective permission of every work of ``selected_works`` by these grounds."""
+    return f"""
     SELECT selected_id AS asset_id, CASE coalesce(found.strictness, 2)
         WHEN 1 THEN 'permitted' WHEN 2 THEN 'unclear' WHEN 3 THEN 'constrained' WHEN 4 THEN 'prohibited' ELSE 'withdrawn'
-    END AS permission
+    END AS permission, first_step
     FROM selected_works LEFT JOIN (
-        SELECT asset_id, coalesce(
+        SELECT asset_id, min(step) AS first_step, coalesce(
             max({_STRICTNESS}) FILTER (step = 1), max({_STRICTNESS}) FILTER (step = 2),
             greatest(
                 coalesce(max({_STRICTNESS}) FILTER (step = 3), max({_STRICTNESS}) FILTER (step = 4)),
                 max({_STRICTNESS}) FILTER (step = 5)
             )
         ) AS strictness
-        FROM ({GROUNDS}) GROUP BY asset_id
+        FROM {grounds} GROUP BY asset_id
     ) AS found ON found.asset_id = selected_id
-"""  # noqa: S608 - constants
+    """  # noqa: S608 - constants
+
+
+EFFECTIVE = f"SELECT asset_id, permission FROM ({_effective(f'({GROUNDS})')})"  # noqa: S608 - constants
 """SELECT of the effective permission of every work of ``selected_works``."""
 
 # A ground decides if its step counts and its verdict is the work's permission. Several may decide.
-_EXPLAINED = f"""
-    WITH ground AS MATERIALIZED ({GROUNDS}),
-    effective AS (
-        SELECT asset_id, permission, first_step FROM ({EFFECTIVE}) LEFT JOIN (
-            SELECT asset_id, min(step) AS first_step FROM ground GROUP BY asset_id
-        ) USING (asset_id)
-    )
+EXPLAINED = f"""
+    WITH ground AS MATERIALIZED ({GROUNDS})
     SELECT asset_id, permission, coalesce(step, 6) AS step, coalesce(verdict, 'unclear') AS verdict,
         coalesce(kind, 'nothing') AS kind, source_id,
         coalesce(reason, 'nothing on record permits its use') AS reason, said_by, said_at,
         step IS NULL OR (verdict = permission AND (step = first_step OR (first_step >= 3 AND step = 5))) AS decides
-    FROM effective LEFT JOIN ground USING (asset_id)
-    ORDER BY asset_id, step, {_STRICTNESS} DESC, kind, source_id, reason
+    FROM ({_effective("ground")}) AS effective LEFT JOIN ground USING (asset_id)
 """  # noqa: S608 - constants
+"""SELECT of every ground of every work of ``selected_works``, and whether it decides."""
+
+_IN_ORDER = f"{EXPLAINED} ORDER BY asset_id, step, {_STRICTNESS} DESC, kind, source_id, reason"
 
 
 def explain(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int] | NDArray[np.int64]) -> pa.Table:
@@ -309,7 +312,7 @@ def explain(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int] | ND
         work with nothing on record has one row, of step 6.
     """
     with selected_works(connection, asset_ids):
-        return connection.execute(_EXPLAINED).to_arrow_table()
+        return connection.execute(_IN_ORDER).to_arrow_table()
 
 
 def deciding_grounds(

@@ -285,7 +285,7 @@ class Registry:
                 time.sleep(wait)
                 wait = min(2 * wait, 0.25)
         connection.execute("SET TimeZone = 'UTC'")
-        # DuckDB takes a process without a script for a terminal, and draws on stdout in long queries.
+        # DuckDB takes a process without a script for a terminal, and draws on stdout.
         connection.execute("SET enable_progress_bar = false")
         return connection
 

@@ -17,14 +17,25 @@ def selected_works(
 ) -> Iterator[None]:
     """Provide the relation ``selected_works`` (column ``selected_id``): these works; None: all."""
     if asset_ids is None:
-        connection.execute("CREATE OR REPLACE TEMP VIEW selected_works AS SELECT id AS selected_id FROM asset")
-    else:
-        distinct = np.unique(np.asarray(asset_ids, np.int64))
-        connection.register("selected_rows", pa.table({"selected_id": distinct}))
-        connection.execute("CREATE OR REPLACE TEMP VIEW selected_works AS SELECT selected_id FROM selected_rows")
+        with selected_by(connection, "SELECT id FROM asset"):
+            yield
+        return
+    distinct = np.unique(np.asarray(asset_ids, np.int64))
+    connection.register("selected_rows", pa.table({"selected_id": distinct}))
+    try:
+        with selected_by(connection, "SELECT selected_id FROM selected_rows"):
+            yield
+    finally:
+        connection.unregister("selected_rows")
+
+
+@contextmanager
+def selected_by(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[None]:
+    """Provide ``selected_works``: the works of a SELECT of distinct ids."""
+    connection.execute(
+        f"CREATE OR REPLACE TEMP VIEW selected_works AS SELECT selected_id FROM ({query}) AS _(selected_id)"  # noqa: S608 - ours
+    )
     try:
         yield
     finally:
         connection.execute("DROP VIEW IF EXISTS temp.selected_works")
-        if asset_ids is not None:
-            connection.unregister("selected_rows")

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from registry.errors import NotFoundError, UsageError
+from registry.permissions.reasons import reasons_of
 from registry.storage.current_rights import ASSET_RIGHTS, rights_of, with_rightsholders, works_shared_by, written_out
 from registry.storage.results import number_of, records
+from registry.works.synthetic import signs_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -144,16 +146,21 @@ def works(
     limit: int | None = None,
     offset: int = 0,
 ) -> Page:
-    """A page of works, see :func:`works_named`; ``synthetic`` has the view's signs, or None."""
+    """A page of works, see :func:`described`."""
     conditions = chosen.conditions(connection)
     ids = _page_of_ids(connection, conditions, limit, offset)
-    signs = dict(
-        connection.execute(
-            f"SELECT asset_id, signs FROM synthetic_work WHERE asset_id IN ({written_out(ids) or 'NULL'})"  # noqa: S608 - numbers
-        ).fetchall()
-    )
-    rows = [{**row, "synthetic": signs.get(row["asset_id"])} for row in works_named(connection, ids)]
-    return Page(rows, _count(connection, conditions), offset)
+    return Page(described(connection, ids), _count(connection, conditions), offset)
+
+
+def described(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int]) -> list[dict[str, Any]]:
+    """:func:`works_named`, the ``reason`` of the permission, and ``synthetic``: what the file says
+    about an AI model, or None.
+    """
+    signs, reasons = signs_of(connection, asset_ids), reasons_of(connection, asset_ids)
+    return [
+        {**row, "synthetic": signs.get(row["asset_id"]), "reason": reasons[row["asset_id"]]}
+        for row in works_named(connection, asset_ids)
+    ]
 
 
 def works_named(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int]) -> list[dict[str, Any]]:
@@ -182,7 +189,10 @@ def works_reader(
     limit: int | None = None,
     offset: int = 0,
 ) -> pa.RecordBatchReader:
-    """:func:`works` in batches, by asset id, in bounded memory."""
+    """:func:`works` in batches, by asset id, in bounded memory, without ``reason``.
+
+    :func:`registry.permissions.reasons.with_reasons` adds it, which takes as long again.
+    """
     import pyarrow as pa
 
     conditions = chosen.conditions(connection)

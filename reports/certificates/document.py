@@ -10,7 +10,7 @@ import datetime
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import duckdb
 from pydantic import Field
@@ -18,6 +18,7 @@ from pydantic import Field
 from registry.basis.check import checked_head
 from registry.basis.rows import Basis
 from registry.basis.sealed_events import HELP
+from registry.encodings.supports import members_of, supports_of_works
 from registry.errors import IntegrityError, NotFoundError
 from registry.ids import canonical_json
 from registry.outputs.base_claim import base_claim
@@ -27,7 +28,7 @@ from registry.withdrawals.certificate import PROVED, STATED
 from registry.withdrawals.issue_certificate import EVENT, STATEMENT, limits_of
 from reports.facts import BasePart, Facts, only_with_a_base
 from reports.issuing.document import Document, Reading
-from reports.rendering.wording import clipped, count
+from reports.rendering.wording import clipped, count, members_listed, quoted
 
 VERSION: Literal[1] = 1
 
@@ -55,6 +56,14 @@ class CertifiedMemberPart(Facts):
     weights_sha256: str
 
 
+class CertifiedSupportPart(Facts):
+    """Where codes nest: the members that works of one group can be in."""
+
+    group: str | None = Field(description="The rightsholder, or the value of the column; null: works without a group.")
+    members: list[int]
+    in_service: list[int] = Field(description="Of these, members in service when the certificate was made.")
+
+
 class CertificateFacts(Facts):
     """What a certificate of withdrawal says, with names."""
 
@@ -65,6 +74,9 @@ class CertificateFacts(Facts):
     verdict: str
     works: list[CertifiedWorkPart]
     in_service: list[CertifiedMemberPart] = Field(description="When the certificate was made.")
+    members_in_all: int
+    assigned: list[int] = Field(description="Indices of the members whose codes have one of the works.")
+    supports: list[CertifiedSupportPart] = Field(description="Where codes nest, of the works; empty: plain codes.")
     statement: str
     base: BasePart | None = only_with_a_base("The base model that the members are adapters on.")
     shown: list[str] = Field(description="What a check of the certificate shows.")
@@ -88,6 +100,8 @@ def _read(registry: Registry, subject: str, _scratch: Path, stem: str | None = N
         ensemble_id = str(about).removeprefix("ensemble ")
         listed, base = _works(connection, works), base_claim(connection, ensemble_id)
         trained = "trained" if base is None else "fine-tuned"
+        in_service = _members(connection, members)
+        encoding = _encoding(connection, ensemble_id, [work.asset_id for work in listed], in_service)
         facts = CertificateFacts(
             certificate_sha256=subject,
             made_at=made_at.astimezone(datetime.UTC),
@@ -95,7 +109,10 @@ def _read(registry: Registry, subject: str, _scratch: Path, stem: str | None = N
             ensemble_id=ensemble_id,
             verdict=f"No model in service was {trained} on {'this work' if len(listed) == 1 else count(len(listed), 'work')}",
             works=listed,
-            in_service=_members(connection, members),
+            in_service=in_service,
+            members_in_all=encoding.n,
+            assigned=encoding.assigned,
+            supports=encoding.supports,
             statement=STATEMENT,
             shown=list(PROVED),
             stated=list(STATED),
@@ -164,6 +181,61 @@ def _members(connection: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> list[
     return [CertifiedMemberPart(**row) for row in rows]
 
 
+class _Encoded(NamedTuple):
+    n: int
+    assigned: list[int]
+    supports: list[CertifiedSupportPart]
+
+
+def _encoding(
+    connection: duckdb.DuckDBPyConnection,
+    ensemble_id: str,
+    works: Sequence[int],
+    in_service: Sequence[CertifiedMemberPart],
+) -> _Encoded:
+    """What the ensemble's encoding says of the works."""
+    row = connection.execute(
+        "SELECT encoding.id, n, (SELECT bit_or(code) FROM encoded_work WHERE encoding_id = encoding.id "
+        "AND list_contains(?, asset_id)) FROM ensemble JOIN encoding ON encoding.id = encoding_id WHERE ensemble.id = ?",
+        [list(works), ensemble_id],
+    ).fetchone()
+    if row is None:
+        raise IntegrityError(f"ensemble {ensemble_id} is not on record; restore the registry from a copy")
+    encoding_id, n, word = row
+    serving = {member.index for member in in_service}
+    supports = [
+        CertifiedSupportPart(
+            group=None if each.group is None else clipped(each.group),
+            members=each.members(n),
+            in_service=[index for index in each.members(n) if index in serving],
+        )
+        for each in supports_of_works(connection, encoding_id, works)
+    ]
+    return _Encoded(n, members_of(word or 0, n), supports)
+
+
+def leaving(facts: CertificateFacts) -> list[str]:
+    """What the withdrawal took out of service, and which members the works can be in."""
+    said = [
+        f"By their codes, the works are in {members_listed(facts.assigned)} of {facts.members_in_all}. A member that "
+        "trained on one went out of service when it was withdrawn, and serves again only in a generation trained without it."
+    ]
+    for each in facts.supports:
+        whose = (
+            f"Works encoded as those of {quoted(each.group)}"
+            if each.group is not None
+            else "Works encoded without a group"
+        )
+        outside = facts.members_in_all - len(each.members)
+        said.append(
+            f"{whose} can be in {members_listed(each.members)} only. The other {count(outside, 'member')} trained on none of "
+            "them, so a withdrawal of all of them takes none of these out of service."
+            if outside
+            else f"{whose} can be in any of the {count(facts.members_in_all, 'member')}."
+        )
+    return said
+
+
 CERTIFICATE = Document(
     kind="certificate page",
     name="certificate-page",
@@ -171,5 +243,5 @@ CERTIFICATE = Document(
     model=CertificateFacts,
     template="certificate.html.j2",
     read=_read,
-    page_values=lambda _: {},
+    page_values=lambda facts: {"leaving": leaving(facts)},
 )

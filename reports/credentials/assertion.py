@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from reports.facts import NotMeasured, only_with_a_base
+from reports.facts import SYNTHETIC, NotMeasured, only_with_a_base
 from reports.issuing.stamp import Stamp
 from reports.outputs.facts import Effect
 
@@ -30,6 +30,15 @@ class Claimed(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+class GroundClaim(Claimed):
+    """A ground that decides a work's permission."""
+
+    kind: str
+    decision: str
+    reason: str
+    said_at: str | None
+
+
 class WorkClaim(Claimed):
     """A registered work; its rights as verified, else as declared."""
 
@@ -43,6 +52,10 @@ class WorkClaim(Claimed):
     licence_basis: str | None
     licence_url: str | None
     permission: str = Field(description="Whether it may be trained on, as the registry had it at signing.")
+    permission_grounds: list[GroundClaim] = Field(
+        default=[], description="What decides the permission: a licence, a review with its evidence; very many are cut."
+    )
+    synthetic: str | None = Field(default=None, description=SYNTHETIC)
 
 
 class CandidateClaim(Claimed):

@@ -23,6 +23,7 @@ from reports.credentials.assertion import (
     BaseModelClaim,
     CandidateClaim,
     Facts,
+    GroundClaim,
     MethodClaim,
     SampleClaim,
     WorkClaim,
@@ -36,6 +37,7 @@ WITHOUT_AUDIT = " without audit"
 """End of a stamp's subject if the signer left the audit out."""
 MOST_CANDIDATES = 50
 """A shortlist has some twenty candidates; of a longer one those with the best evidence are kept."""
+MOST_GROUNDS = 20
 MOST_OWNERS = 50
 """Owners named per work; all are counted."""
 DIGITS, DECIMALS = 12, 22
@@ -194,6 +196,16 @@ def _work(work: Work) -> WorkClaim:
         licence_basis=licence.basis if licence else None,
         licence_url=_line(url) if url else None,
         permission=_line(work.permission),
+        permission_grounds=[
+            GroundClaim(
+                kind=_line(ground.kind),
+                decision=_line(ground.decision),
+                reason=_line(ground.reason),
+                said_at=None if ground.said_at is None else time_text(ground.said_at),
+            )
+            for ground in work.permission_grounds[:MOST_GROUNDS]
+        ],
+        synthetic=None if work.synthetic is None else _line(work.synthetic),
     )
 
 

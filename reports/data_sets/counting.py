@@ -9,6 +9,9 @@ from typing import Any
 
 import duckdb
 
+from registry.permissions.rule import EXPLAINED
+from registry.storage.results import number_of
+from registry.storage.selection import selected_by
 from reports.content.selection import (
     LICENCES,
     RIGHTSHOLDERS,
@@ -34,6 +37,7 @@ TABLES: Mapping[str, str] = MappingProxyType(
         "licences": "SELECT reference AS name, 'training ' || training || coalesce(', ' || spdx, '') AS note, "  # noqa: S608
         f"works, forbidden FROM ({LICENCES})",
         "formats": f"SELECT media_type AS name, NULL::VARCHAR AS note, {WORKS} FROM selected_work GROUP BY 1",  # noqa: S608 - constants
+        "grounds": "SELECT reason AS name, permission AS note, works, forbidden FROM permission_reasons",
         "signals": f"SELECT protocol || ': ' || category AS name, use AS note, {WORKS} FROM ("  # noqa: S608 - constants
         "SELECT DISTINCT protocol, category, use, selected_work.id, permission FROM current_signal "
         "JOIN selected_work ON selected_work.id = asset_id) GROUP BY 1, 2",
@@ -155,6 +159,12 @@ _CHECKED = """
     LEFT JOIN licence AS found ON found.id = verified.licence_id
 """
 
+# A work with several grounds that decide counts for each.
+_REASONS = f"SELECT permission, reason, {WORKS} FROM ({EXPLAINED}) WHERE decides GROUP BY permission, reason"  # noqa: S608 - constants
+
+SYNTHETIC = "FROM synthetic_work JOIN selected_work ON selected_work.id = asset_id"
+"""The selected works whose files say that an AI model made them."""
+
 CONFLICT_TABLE = " UNION ALL ".join(
     f"SELECT {place} AS place, '{kind.name}' AS conflict, asset_id, detail FROM ({kind.sql})"  # noqa: S608 - constants
     for place, kind in enumerate(CONFLICTS)
@@ -165,6 +175,8 @@ def prepare(connection: duckdb.DuckDBPyConnection, data_set_id: int) -> None:
     """Select a data set's works; make ``conflict`` and a ``counted_<name>`` per :data:`TABLES`."""
     select_works(connection, "SELECT * FROM asset WHERE data_set_id = ?", [data_set_id])
     prepare_hosts(connection)
+    with selected_by(connection, "SELECT id FROM selected_work"):
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE permission_reasons AS {_REASONS}")
     for name, query in {
         "redeclared": "SELECT asset_id FROM asset_rights WHERE basis = 'declared' "
         "AND asset_id IN (SELECT id FROM selected_work) GROUP BY asset_id HAVING count(*) > 1",
@@ -234,4 +246,5 @@ def read_totals(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
         "first_registered": totals.first_registered,
         "last_registered": totals.last_registered,
         "with_signals": signalled,
+        "synthetic": number_of(connection, f"SELECT count(*) {SYNTHETIC}"),
     }

@@ -15,7 +15,15 @@ from registry.outputs.base_claim import bases_trained_on
 from registry.storage.database import Registry
 from registry.works.listings import BLOCK
 from reports.data_sets import words
-from reports.data_sets.counting import TABLES, prepare, read_conflicts, read_counts, read_permissions, read_totals
+from reports.data_sets.counting import (
+    SYNTHETIC,
+    TABLES,
+    prepare,
+    read_conflicts,
+    read_counts,
+    read_permissions,
+    read_totals,
+)
 from reports.data_sets.facts import VERSION, DataSetFacts
 from reports.data_sets.models import OPT_OUTS, prepare_models, read_models
 from reports.data_sets.page import page_values
@@ -29,6 +37,7 @@ _FULL = {
     "conflicts": "SELECT conflict, asset_id, sha256, path, detail FROM conflict JOIN asset ON asset.id = asset_id "
     "ORDER BY place, asset_id",
     "opt-outs": OPT_OUTS,
+    "synthetic": f"SELECT asset_id, asset.sha256, asset.path, signs {SYNTHETIC} JOIN asset USING (id) ORDER BY asset_id",
 }
 """By name, the query of a table beside the report."""
 

@@ -83,9 +83,13 @@ class DataSetFacts(Facts):
     without_licence: int
     verified: int = Field(description="Works whose rights were checked here.")
     with_signals: int
+    synthetic: int = Field(description="Works whose file says that an AI model made it, wholly or partly.")
     first_registered: datetime.datetime | None
     last_registered: datetime.datetime | None
     permissions: list[CountRow]
+    grounds: CountTable = Field(
+        description="By the ground that decides the permission; a work with several such grounds counts for each."
+    )
     sources: CountTable
     statements: CountTable = Field(description="By where the declared rights were read.")
     rightsholders: CountTable

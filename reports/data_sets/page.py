@@ -14,6 +14,11 @@ MOST_BARS = 8
 MOST_MEMBERS = 64
 
 NAMES: Mapping[str, tuple[str, str, str]] = {
+    "grounds": (
+        "By reason of the permission",
+        "Ground",
+        "What decides whether models may train on a work. A work with several such grounds counts for each.",
+    ),
     "sources": ("By source", "Host", "Of the web address of the work, else of its source."),
     "statements": (
         "By where the rights were declared",

@@ -19,7 +19,7 @@ from reports.issuing.stamp import PARQUET_KEY, Stamp
 from reports.outputs.facts import Candidate, Effect, ReportFacts
 from reports.outputs.read import read_audit, subject_id
 from reports.outputs.rows import fetch_rows
-from reports.rendering.columns import Column, Table, batch_of, fitted
+from reports.rendering.columns import NOT_SYNTHETIC, Column, Table, batch_of, fitted
 
 CELL_LIMIT = 32_000
 """Characters; spreadsheets cut or spill a cell at 32,767."""
@@ -163,6 +163,12 @@ TABLE = Table(
         Column("base_alone_lpips", "number", "The same as LPIPS distance", "it was not measured"),
         Column("work_caption", "text", "Its caption: what it shows, in words", "it has none"),
         Column("work_caption_source", "text", "Where the caption came from, as in `creditline show`", "it has none"),
+        Column(
+            "work_synthetic",
+            "text",
+            "What the work's file says about an AI model that made it",
+            f"{_NO_WORK}, or {NOT_SYNTHETIC}",
+        ),
     ),
 )
 COLUMNS = TABLE.names
@@ -259,6 +265,7 @@ def _row(report: ReportFacts, candidate: Candidate) -> dict[str, Any]:
         "permission": work.permission if work else None,
         "permission_grounds": "; ".join(ground.reason for ground in work.permission_grounds) if work else None,
         "permission_when_trained": _known(work.permissions_when_trained) if work else None,
+        "work_synthetic": work.synthetic if work else None,
         "creator": creator.text if creator else None,
         "source_url": source.text if source else None,
         "artefact_state": report.artefact_state,

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import Field
 
 from registry.outputs.chance import evidence_key
-from reports.facts import BasePart, Facts, NotMeasured, OverAllImages, PermissionGround, only_with_a_base
+from reports.facts import SYNTHETIC, BasePart, Facts, NotMeasured, OverAllImages, PermissionGround, only_with_a_base
 
 VERSION: Literal[1] = 1
 LandscapeKind = Literal["exact", "estimate", "exact_lpips", "estimate_lpips"]
@@ -106,6 +106,7 @@ class Work(Facts):
     permissions_when_trained: list[str] | NotMeasured = Field(
         description="The same when the members that served and saw it were registered: each that differs once, sorted."
     )
+    synthetic: str | None = Field(description=SYNTHETIC)
 
     def stated(self, what: Literal["rightsholder", "licence", "title", "creator", "source_url"]) -> Stated | None:
         """The verified value before the declared one; both if they differ."""
@@ -147,6 +148,10 @@ class Candidate(Facts):
     unit_key: str
     label: str
     code: str = Field(description="The unit's code, member 0 first: 1 where the member trained on it.")
+    support: str | None = Field(
+        description="Where codes nest: 1 where the member may train on works of the unit's group; null: plain codes."
+    )
+    group: str | None = Field(description="Where codes nest: name of the unit's group; null: it has none.")
     work_count: int
     passes: bool
     p_value: float
@@ -162,6 +167,16 @@ class Candidate(Facts):
     influence_estimate_lpips: float | NotMeasured
     counterfactual_shown: bool | NotMeasured
     works: list[Work]
+
+    @property
+    def seen_by(self) -> list[int]:
+        """Indices of the members that trained on the unit, by its code."""
+        return [index for index, bit in enumerate(self.code) if bit == "1"]
+
+    @property
+    def support_members(self) -> list[int] | None:
+        """Indices of the members of its support; None: plain codes."""
+        return None if self.support is None else [index for index, bit in enumerate(self.support) if bit == "1"]
 
     @property
     def rightsholders(self) -> list[str]:
@@ -278,6 +293,12 @@ class Ensemble(Facts):
     unit_count: int
     members: list[Member]
     base: BasePart | None = only_with_a_base("The base model that the members are adapters on.")
+    within: str | None = Field(
+        description="Where codes nest: `rightsholder`, or the column whose values are the groups; null: plain codes."
+    )
+    support: int | None = Field(
+        description="Where codes nest: the number of members that may train on one group's works."
+    )
 
 
 class BaseAlone(Facts):

@@ -12,7 +12,7 @@ from reports.outputs.facts import IndexFacts, Work
 from reports.outputs.illustrations import IndexedReport, Report
 from reports.outputs.limits import limits_of
 from reports.outputs.plots import certainty_plot, influence_plot_of, shares_plot, tests_plot
-from reports.outputs.sentences import brief, duties, meaning_of_p, unit_noun
+from reports.outputs.sentences import assignment, brief, duties, group_noun, meaning_of_p, unit_noun
 
 
 def report_values(report: Report) -> dict[str, object]:
@@ -29,6 +29,8 @@ def report_values(report: Report) -> dict[str, object]:
         "nouns": unit_noun(facts.ensemble, 2),
         "meaning_of_p": partial(meaning_of_p, method=facts.method, ensemble=facts.ensemble),
         "duties_of": duties_of,
+        "assignment": assignment(facts.ensemble),
+        "group_noun": group_noun(facts.ensemble),
         "tests_plot": _drawn(tests_plot(facts.by_evidence, shown.decoys)),
         "influence_plots": {kind: _drawn(influence_plot_of(report, kind)) for kind in facts.landscapes},
         "limits": limits_of(facts.ensemble.base),

@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlmodel import Session
 
+from registry.encodings.supports import nesting_of
 from registry.errors import IntegrityError
 from registry.home import Home
 from registry.members.serving import history_of, newest_of, served_by
@@ -160,6 +161,7 @@ def _read_ensemble(session: Session, audit: Audit, members: Sequence[tables.Memb
     encoding = session.get(tables.Encoding, ensemble.encoding_id) if ensemble else None
     if ensemble is None or encoding is None:
         raise _lacking(audit, f"ensemble {audit.ensemble_id}")
+    nesting = nesting_of(session.get(tables.EncodingCodes, encoding.id))
     return Ensemble(
         id=ensemble.id,
         encoding_id=encoding.id,
@@ -180,6 +182,8 @@ def _read_ensemble(session: Session, audit: Audit, members: Sequence[tables.Memb
             for member in members
         ],
         base=BasePart.of(base_claim(driver_of(session), ensemble.id)),
+        within=nesting[0] if nesting else None,
+        support=nesting[1] if nesting else None,
     )
 
 
@@ -272,6 +276,7 @@ def _read_candidate(
         raise IntegrityError(
             f"audit {audit.id} lists candidate {row.rank} with a value that is no number; run the audit again"
         )
+    support = rows.supports.get((ensemble.encoding_id, row.unit_number))
     missing = {
         kind: NotMeasured(
             (row.lpips_not_measured if kind.endswith("lpips") else row.not_measured) or reason_of(audit, kind)
@@ -284,6 +289,8 @@ def _read_candidate(
         unit_key=unit.key,
         label=unit.label,
         code=f"{unit.code:0{ensemble.n}b}"[::-1],
+        support=None if support is None else f"{support.word:0{ensemble.n}b}"[::-1],
+        group=None if support is None else support.group,
         work_count=rows.work_counts.get((ensemble.encoding_id, row.unit_number), 0),
         passes=row.q_value <= rate,
         p_value=row.p_value,

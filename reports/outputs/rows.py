@@ -15,6 +15,7 @@ import numpy as np
 from sqlmodel import Session, col, func, select, tuple_
 
 from registry.captions.current import captions_of_works
+from registry.encodings.supports import Support, supports_of_units
 from registry.errors import IntegrityError
 from registry.permissions.history import PermissionHistory, registrations
 from registry.permissions.rule import deciding_grounds
@@ -34,6 +35,7 @@ from registry.storage.tables import (
     Unit,
     UnitAsset,
 )
+from registry.works.synthetic import signs_of
 from reports.facts import NotMeasured, PermissionGround
 from reports.outputs.facts import Rights, Work
 from reports.outputs.method import tested_rightsholders
@@ -79,7 +81,10 @@ class Rows:
     permissions: PermissionHistory
     registrations: Mapping[str, int]
     """By member: the end of the log when the member was registered."""
-
+    supports: Mapping[tuple[str, int], Support]
+    """By encoding and number, where codes nest."""
+    synthetic: Mapping[int, str]
+    """By work: what its file says about an AI model that made it."""
     seen: frozenset[tuple[str, int]]
     """(member, work) pairs of the works in ``listed`` that the member saw."""
 
@@ -149,6 +154,14 @@ def fetch_rows(session: Session, audits: Sequence[Audit]) -> Rows:
         grounds=deciding_grounds(driver_of(session), asset_ids),
         permissions=PermissionHistory.read(driver_of(session), asset_ids),
         registrations=registrations(driver_of(session)),
+        supports={
+            (encoding, unit): support
+            for encoding in sorted({encoding for encoding, _ in wanted})
+            for unit, support in supports_of_units(
+                driver_of(session), encoding, [unit for other, unit in wanted if other == encoding]
+            ).items()
+        },
+        synthetic=signs_of(driver_of(session), asset_ids),
         seen=_seen(session, asset_ids),
     )
 
@@ -264,6 +277,7 @@ def work_of(rows: Rows, listed: Listed, unit: int, then: tuple[str | None, ...])
         permission=asset.permission,
         permission_grounds=[PermissionGround.of(ground) for ground in rows.grounds.get(asset.id, ())],
         permissions_when_trained=_permissions(then),
+        synthetic=rows.synthetic.get(asset.id),
     )
     return work.model_copy(update={"rightsholder": work.holder.text if work.holder else None})
 

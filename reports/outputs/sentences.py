@@ -44,6 +44,30 @@ def unit_noun(ensemble: Ensemble, amount: int = 1) -> str:
     return singular if amount == 1 else singular + "s"
 
 
+def assignment(ensemble: Ensemble) -> str:
+    """How units were assigned to members, and which groups of members the test compares."""
+    noun = unit_noun(ensemble)
+    if ensemble.support is None:
+        dealt = f"Every {noun} was assigned at random to {ensemble.h} of {ensemble.n} members, each its own model."
+        others = "other groups of members"
+    else:
+        dealt = (
+            f"The works of one {group_noun(ensemble)} can be in {ensemble.support} of the {ensemble.n} members only, "
+            f"drawn at random, each its own model; every {noun} was assigned at random to {ensemble.h} of these. The other "
+            f"{count(ensemble.n - ensemble.support, 'member')} trained on none of them, and can serve on if all are withdrawn."
+        )
+        others = f"other groups of {ensemble.h} of the same {ensemble.support} members"
+    return (
+        f"{dealt} A ranker that does not know the assignment chose what to test. The test compares the pull of the members "
+        f"that saw a {noun} with the pull of {others}, chosen by decoy codes that no {noun} has."
+    )
+
+
+def group_noun(ensemble: Ensemble) -> str:
+    """The word for a group of works whose codes nest."""
+    return "rightsholder" if ensemble.within == "rightsholder" else f"“{plain(ensemble.within or 'group', 40)}” group"
+
+
 def headline(output: Output, ensemble: Ensemble, candidates: Sequence[Candidate]) -> str:
     """The verdict in one sentence.
 

@@ -17,6 +17,9 @@ import pyarrow.compute as pc
 VERSION: Literal[1] = 1
 Kind = Literal["text", "whole number", "number", "truth", "time", "texts", "object"]
 
+NOT_SYNTHETIC = "its file says nothing of the kind"
+"""The meaning of an empty cell about the AI model that made a work."""
+
 _ARROW: dict[Kind, pa.DataType] = {
     "text": pa.large_string(),
     "whole number": pa.int64(),

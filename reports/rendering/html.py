@@ -57,6 +57,8 @@ def _environment() -> Environment:
         "licence_name": licences.licence_name,
         "web_address": licences.web_address,
         "in_words": wording.permission,
+        "members_listed": wording.members_listed,
+        "synthetic": wording.synthetic,
     }
     return environment
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from collections.abc import Sequence
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -73,3 +74,16 @@ _PERMISSIONS = {
 def permission(name: str) -> str:
     """A permission in words."""
     return _PERMISSIONS.get(name, plain(name, 40))
+
+
+def members_listed(indices: Sequence[int]) -> str:
+    """``member 3``, ``members 0, 2 and 5``."""
+    names = [str(index) for index in indices]
+    if len(names) < 2:
+        return f"member {names[0]}" if names else "no member"
+    return f"members {', '.join(names[:-1])} and {names[-1]}"
+
+
+def synthetic(signs: str) -> str:
+    """The sentence about a work whose file names an AI model; ``signs``: what the file says."""
+    return f"Its file says that an AI model made it, wholly or partly: {plain(signs, 400)}."

@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from reports.facts import BasePart, Facts, NotMeasured, OverAllImages, PermissionGround, only_with_a_base
+from reports.facts import SYNTHETIC, BasePart, Facts, NotMeasured, OverAllImages, PermissionGround, only_with_a_base
 
 VERSION: Literal[1] = 1
 
@@ -56,6 +56,7 @@ class WorkItem(Facts):
     licence: str | None
     permission: str
     permission_grounds: list[PermissionGround] = Field(description="What decides the permission now.")
+    synthetic: str | None = Field(description=SYNTHETIC)
     permission_at_training: list[str] = Field(
         description="Each different one at the moments when a member that saw it was registered; empty: none saw it."
     )
@@ -76,6 +77,7 @@ class WorksPart(Facts):
     shared: int = Field(description="Of these, works that have other rightsholders as well.")
     withdrawn: int
     missing: int
+    synthetic: int = Field(description="Works whose file says that an AI model made it, wholly or partly.")
     permissions: list[Count]
     permissions_at_training: list[Count] = Field(
         description="Of works that some member saw; several are joined by a comma."
@@ -122,6 +124,9 @@ class ModelPart(Facts):
     out_of_service_that_saw: int
     members: list[MemberPart]
     reference: ReferencePart | None
+    support: list[int] | None = Field(
+        description="Where codes nest: indices of the members that works of theirs can be in; null: plain codes."
+    )
     base_id: str | None = only_with_a_base("The base model that the members are adapters on, as in bases.")
 
 

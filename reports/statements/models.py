@@ -8,6 +8,7 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
+from registry.encodings.supports import supports_of_works
 from registry.errors import IntegrityError
 from registry.members.exposure import Exposure, MemberExposure
 from registry.members.reference_models import recorded_reference
@@ -39,6 +40,7 @@ def models_of(
         ]
         current = [member for member in members if member.id in newest]
         with registry.connection() as connection:
+            supports = supports_of_works(connection, service.encoding.id, works)
             try:
                 reference = _reference(connection, service, works)
             except IntegrityError as error:
@@ -59,6 +61,7 @@ def models_of(
                 members=members,
                 reference=reference,
                 base_id=None if base is None else base.id,
+                support=sorted({index for each in supports for index in each.members(service.encoding.n)}) or None,
             )
         )
     return found, gaps

@@ -67,6 +67,7 @@ def page_values(statement: Statement) -> Mapping[str, object]:
         "by_chance": words.by_chance,
         "joint": [each for each in facts.joint if each.output_kind == "sample"][:CARDS],
         "service": words.service(facts.models, facts.bases or []),
+        "leaving": words.leaving,
         "unit": words.unit_of_theirs(facts.tested),
         "limits": words.limits(facts.bases or []),
         "funnel": Markup(_funnel(facts)),  # noqa: S704 - drawn here, of numbers

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reports.facts import BasePart, OverAllImages
-from reports.rendering.wording import count, number, percent
+from reports.rendering.wording import count, members_listed, number, percent
 from reports.statements.facts import ModelPart, TestedPart, WorksPart
 
 LIMITS: tuple[tuple[str, str], ...] = (
@@ -228,4 +228,31 @@ def _service(models: Sequence[ModelPart]) -> str:
     return (
         f"Works of yours were used to train {count(saw, 'member')} of {ensembles}; {state} in service now. Each model is made "
         "of several members, and every work is given to some of them only, so that its influence can be measured and removed."
+    )
+
+
+def leaving(model: ModelPart) -> str:
+    """The members that the works can be in, and what a withdrawal of all of them does."""
+    n = model.members_in_all
+    if model.support is None:
+        where = f"Works of yours can be in any of its {count(n, 'member')}."
+    elif len(model.support) == n:
+        where = (
+            f"Works of yours can be in any of its {count(n, 'member')}: some of them were encoded with those of another "
+            "rightsholder, or without one."
+        )
+    else:
+        where = (
+            f"Works of yours can be in {members_listed(model.support)} only, of {n} in all. The other "
+            f"{count(n - len(model.support), 'member')} trained on none of them."
+        )
+    if not model.in_service:
+        return f"{where} No member is in service now."
+    stay = model.in_service - model.in_service_that_saw
+    if not model.in_service_that_saw:
+        return f"{where} No member in service saw a work of yours, so a withdrawal takes none out of service."
+    last = f"{stay:,} would serve on" if stay else "none would be left until members are trained without your works"
+    return (
+        f"{where} If all your works were withdrawn now, {model.in_service_that_saw:,} of the "
+        f"{count(model.in_service, 'member')} in service would go out of service at once, and {last}."
     )

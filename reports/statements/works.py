@@ -8,8 +8,11 @@ import duckdb
 import pyarrow as pa
 
 from registry.permissions.history import prepare_changes, prepare_permissions_at_training
+from registry.permissions.reasons import REASONS
 from registry.permissions.rule import deciding_grounds
 from registry.storage.current_rights import effective_rights_id, rights_among, rightsholders_among
+from registry.storage.results import number_of
+from registry.storage.selection import selected_by
 from registry.withdrawals.record import WORKS_OF_RIGHTSHOLDER
 from registry.works.listings import BLOCK
 from reports.facts import PermissionGround
@@ -37,7 +40,8 @@ TABLE = f"""
         coalesce(outputs_tested, 0) AS outputs_tested, coalesce(outputs_found, 0) AS outputs_found,
         coalesce(outputs_group_found, 0) AS outputs_group_found,
         rights.registered_at AS registered_at, rights.missing_since AS missing_since, withdrawn_at,
-        rights.caption AS caption, rights.caption_source AS caption_source
+        rights.caption AS caption, rights.caption_source AS caption_source,
+        permission_reason.reason AS permission_reason, signs AS synthetic
     FROM ({rights_among("their_asset", "their_rights", "their_caption")}) AS rights
     JOIN their_asset AS asset ON asset.id = rights.asset_id
     LEFT JOIN their_rights AS verified ON verified.asset_id = asset.id AND verified.id = asset.verified_id
@@ -55,6 +59,8 @@ TABLE = f"""
         SELECT asset_id, count(*) AS members, count(*) FILTER (newest) AS newest FROM saw GROUP BY asset_id
     ) AS seen ON seen.asset_id = rights.asset_id
     LEFT JOIN work_found ON work_found.asset_id = rights.asset_id
+    LEFT JOIN permission_reason ON permission_reason.asset_id = rights.asset_id
+    LEFT JOIN their_synthetic ON their_synthetic.asset_id = rights.asset_id
     LEFT JOIN (
         SELECT asset_id, arg_min(recorded_at, withdrawal_id) AS withdrawn_at FROM withdrawn_work
         WHERE asset_id IN (SELECT asset_id FROM their_work) GROUP BY asset_id
@@ -69,7 +75,8 @@ def prepare_works(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -
 
     ``their_asset``, ``their_rights`` and ``their_caption`` are the rows of the tables of works;
     ``shared_owner``, ``their_share`` and ``other_owner`` are about works of several;
-    ``their_signal``, ``saw`` and ``permission_then`` are about training.
+    ``their_signal``, ``permission_reason`` and ``their_synthetic`` are about what is said of them;
+    ``saw`` and ``permission_then`` are about training.
     """
     holder = str(int(rightsholder_id))
     chosen = WORKS_OF_RIGHTSHOLDER.replace("$rightsholder", holder)
@@ -89,10 +96,13 @@ def prepare_works(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -
         "other_owner": "SELECT asset_id, list(rightsholder ORDER BY position, rightsholder_id) AS names FROM shared_owner "  # noqa: S608 - a number
         f"WHERE rightsholder_id <> {holder} GROUP BY asset_id",
         "their_signal": "SELECT * FROM current_signal WHERE asset_id IN (SELECT asset_id FROM their_work)",
+        "their_synthetic": "SELECT * FROM synthetic_work WHERE asset_id IN (SELECT asset_id FROM their_work)",
         "saw": "SELECT asset_id, member_id, ensemble_id, member_index, generation, newest FROM member_work "
         "WHERE asset_id IN (SELECT asset_id FROM their_work)",
     }.items():
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")
+    with selected_by(connection, "SELECT asset_id FROM their_work"):
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE permission_reason AS {REASONS}")
     prepare_changes(connection)
     prepare_permissions_at_training(connection, "saw")
     connection.execute(f"CREATE OR REPLACE TEMP TABLE permission_then AS {_PERMISSION_THEN}")
@@ -123,6 +133,7 @@ def read_works(connection: duckdb.DuckDBPyConnection, table_sha256: str) -> Work
         shared=shared,
         withdrawn=withdrawn,
         missing=missing,
+        synthetic=number_of(connection, "SELECT count(*) FROM their_synthetic"),
         permissions=_counts(connection, "SELECT permission, count(*) FROM their_asset GROUP BY 1"),
         permissions_at_training=_counts(
             connection, "SELECT array_to_string(permissions, ', '), count(*) FROM permission_then GROUP BY 1"
@@ -170,6 +181,7 @@ def _listed(connection: duckdb.DuckDBPyConnection) -> list[WorkItem]:
             licence=None if row["licence"] is None else clipped(row["licence"]),
             permission=row["permission_now"],
             permission_grounds=[PermissionGround.of(ground) for ground in grounds[row["asset_id"]]],
+            synthetic=row["synthetic"],
             permission_at_training=list(row["permission_at_training"]),
             members=row["members_that_saw_it"],
             outputs_tested=row["outputs_tested"],

@@ -15,9 +15,10 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from registry.permissions.reasons import reason_column
 from registry.storage.current_rights import effective_rights_id
 from registry.works.listings import works_reader
-from reports.rendering.columns import Column, Table, fitted
+from reports.rendering.columns import NOT_SYNTHETIC, Column, Table, fitted
 
 _NOT_STATED = "not stated"
 _UNREAD = "the file was not read"
@@ -78,6 +79,10 @@ TABLE = Table(
         Column("missing_since", "time", "When its file was not found any more", "it was found", "UTC"),
         Column("caption", "text", "Its caption: what it shows, in words", "it has none"),
         Column("caption_source", "text", "Where the caption came from, as in `creditline show`", "it has none"),
+        Column("permission_reason", "text", "Why it has this permission: all grounds that decide, joined by `; `"),
+        Column(
+            "synthetic", "text", "What its file says about an AI model that made it, wholly or partly", NOT_SYNTHETIC
+        ),
     ),
 )
 
@@ -130,6 +135,7 @@ def _with_further(connection: duckdb.DuckDBPyConnection, batch: pa.RecordBatch) 
     found = connection.execute(_FURTHER, ends).to_arrow_table().combine_chunks()
     connection.unregister("block_works")
     for name, values in {
+        "permission_reason": reason_column(connection, batch.column("asset_id")),
         "licence_training": found["training"].combine_chunks(),
         "rightsholder_identifiers": found["identifiers"].combine_chunks(),
         "rightsholder_stated": found["stated"].combine_chunks(),

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.commands.rights.rights import deciding_reason
 from cli.opening import open_registry
 from cli.options import HomeOption, JsonOption
 from cli.output import names_of, narrate, narrate_rest, place_of, plain_row, plural, print_json, print_table
@@ -42,7 +41,8 @@ def check(
         creditline check 3fa2b1c09d11
         creditline check 3fa2b1c09d11 --strict --json
     """
-    from registry.members.training_check import reasons_of, trained_against
+    from registry.members.training_check import trained_against
+    from registry.permissions.reasons import all_grounds
     from registry.permissions.rule import FORBIDDEN, Permission
 
     registry = open_registry(home)
@@ -52,16 +52,18 @@ def check(
         found = trained_against(connection, encoding_id, ensemble_id, [str(each) for each in reported])
         shown = found if as_json else found.slice(0, LISTED)
         ids = shown["asset_id"].to_pylist()
-        grounds = reasons_of(connection, ids)
+        grounds = all_grounds(connection, ids) if as_json else {}
         facts = _facts(connection, ids)
-    works = [{**row, **facts[row["asset_id"]], "reasons": grounds[row["asset_id"]]} for row in shown.to_pylist()]
+    works = [{**row, **facts[row["asset_id"]]} for row in shown.to_pylist()]
     named = f"ensemble {ensemble_id}" if ensemble_id else f"encoding {encoding_id}"
     kinds = "not permitted" if strict else "prohibited or withdrawn"
     narrate(
         f"{plural(found.num_rows, 'work') if found.num_rows else 'no works'} of {named} {_are(found.num_rows)} {kinds}"
     )
     if as_json:
-        listed = [{**plain_row(work), "reasons": [plain_row(each) for each in work["reasons"]]} for work in works]
+        listed = [
+            {**plain_row(work), "reasons": [plain_row(each) for each in grounds[work["asset_id"]]]} for work in works
+        ]
         print_json("check", {"encoding": encoding_id, "ensemble": ensemble_id, "strict": strict, "works": listed})
     elif works:
         rows = [
@@ -71,7 +73,7 @@ def check(
                 names_of(work["rightsholders"]),
                 work["permission"],
                 ",".join(map(str, work["members"])),
-                deciding_reason(work["reasons"]),
+                work["reason"],
             )
             for work in works
         ]
@@ -87,10 +89,21 @@ def _are(count: int) -> str:
 
 def _facts(connection: duckdb.DuckDBPyConnection, ids: list[int]) -> dict[int, dict[str, Any]]:
     """The answer's columns of the works, by work id."""
-    from registry.works.listings import works_named
+    from registry.works.listings import described
 
-    columns = ("asset_id", "data_set", "path", "url", "sha256", "title", "rightsholder", "rightsholders", "licence")
-    return {row["asset_id"]: {name: row[name] for name in columns} for row in works_named(connection, ids)}
+    columns = (
+        "asset_id",
+        "data_set",
+        "path",
+        "url",
+        "sha256",
+        "title",
+        "rightsholder",
+        "rightsholders",
+        "licence",
+        "reason",
+    )
+    return {row["asset_id"]: {name: row[name] for name in columns} for row in described(connection, ids)}
 
 
 def _subject(registry: Registry, reference: str) -> tuple[str, str | None]:

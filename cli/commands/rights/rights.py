@@ -40,7 +40,7 @@ def rights(
     rightsholder: RightsholderFilter = None,
     licence: LicenceFilter = None,
     data_set: DataSetFilter = None,
-    why: Annotated[bool, typer.Option("--why", help="Show all grounds in order, not only the deciding one.")] = False,
+    why: Annotated[bool, typer.Option("--why", help="Show all grounds in order, not only those that decide.")] = False,
     limit: LimitOption = None,
     offset: OffsetOption = 0,
     out: OutOption = None,
@@ -59,8 +59,9 @@ def rights(
         creditline rights 17 harvest:deep/star.png
         creditline rights --data-set harvest --out permissions.csv
     """
-    from registry.members.training_check import permission_counts, reasons_of, with_reasons
-    from registry.works.listings import WorksFilter, works_named, works_reader
+    from registry.members.training_check import permission_counts
+    from registry.permissions.reasons import all_grounds, with_reasons
+    from registry.works.listings import WorksFilter, described, works_reader
     from registry.works.listings import works as works_page
     from registry.works.lookup import resolve_works
 
@@ -69,7 +70,7 @@ def rights(
         raise UsageError("got both WORK and options that select works; expected one of the two")
     with open_registry(home).connection() as connection:
         if works:
-            rows = works_named(connection, resolve_works(connection, works))
+            rows = described(connection, resolve_works(connection, works))
             total, counts = len(rows), None
         else:
             counts = permission_counts(connection, chosen)
@@ -84,34 +85,30 @@ def rights(
             most = rows_to_print(limit, sum(counts.values()), as_json=as_json)
             page = works_page(connection, chosen, limit=most, offset=offset)
             rows, total = page.rows, page.total
-        grounds = reasons_of(connection, [row["asset_id"] for row in rows])
+        ids = [row["asset_id"] for row in rows]
+        grounds = all_grounds(connection, ids) if as_json or why or works else {}
     if as_json:
         listed = [{**plain_row(row), "reasons": [plain_row(each) for each in grounds[row["asset_id"]]]} for row in rows]
         print_json("rights", {"works": listed, "total": total, "offset": offset, "counts": counts})
         return
     if counts is not None:
         narrate(", ".join(f"{number:,} {name}" for name, number in counts.items()))
-    _print(rows, grounds, every=why or bool(works))
+    _print(rows, grounds)
     narrate_rest(len(rows), total, offset, "works")
 
 
-def deciding_reason(grounds: list[dict[str, Any]]) -> str:
-    """The reason of the first ground that decides."""
-    return next((each["reason"] for each in grounds if each["decides"]), "")
-
-
-def _print(rows: list[dict[str, Any]], grounds: dict[int, list[dict[str, Any]]], *, every: bool) -> None:
+def _print(rows: list[dict[str, Any]], grounds: dict[int, list[dict[str, Any]]]) -> None:
+    """One row per work, or one per ground where ``grounds`` has any."""
     table: list[list[object]] = []
     for row in rows:
         about = [row["asset_id"], place_of(row), names_of(row["rightsholders"]), row["permission"]]
-        own = grounds[row["asset_id"]]
-        if not every:
-            table.append([*about, deciding_reason(own)])
+        if not grounds:
+            table.append([*about, row["reason"]])
             continue
-        for each in own:
+        for each in grounds[row["asset_id"]]:
             day = None if each["said_at"] is None else each["said_at"].date().isoformat()
             said = ", ".join(str(value) for value in (each["said_by"], day) if value)
             table.append([*about, each["step"], each["verdict"] + " *" * each["decides"], each["reason"], said])
             about = [""] * len(about)
     columns = ("work", "place", "rightsholders", "permission")
-    print_table((*columns, "step", "verdict", "reason", "recorded by") if every else (*columns, "reason"), table)
+    print_table((*columns, "step", "verdict", "reason", "recorded by") if grounds else (*columns, "reason"), table)

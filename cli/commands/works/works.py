@@ -45,6 +45,7 @@ def works(
         creditline works --synthetic
         creditline works --out works.parquet
     """
+    from registry.permissions.reasons import with_reasons
     from registry.works.listings import WorksFilter, count_works, works_reader
     from registry.works.listings import works as works_page
 
@@ -57,7 +58,10 @@ def works(
             return
         if out is not None:
             write_rows(
-                lambda: works_reader(connection, chosen, limit=limit, offset=offset), out, "works", as_json=as_json
+                lambda: with_reasons(connection, works_reader(connection, chosen, limit=limit, offset=offset)),
+                out,
+                "works",
+                as_json=as_json,
             )
             return
         most = rows_to_print(limit, count_works(connection, chosen) if as_json else 0, as_json=as_json)
@@ -65,7 +69,16 @@ def works(
     if as_json:
         print_json("works", {"works": [plain_row(row) for row in page.rows], "total": page.total, "offset": offset})
         return
-    columns: tuple[str, ...] = ("asset_id", "data_set", "path", "title", "rightsholders", "licence", "permission")
+    columns: tuple[str, ...] = (
+        "asset_id",
+        "data_set",
+        "path",
+        "title",
+        "rightsholders",
+        "licence",
+        "permission",
+        "reason",
+    )
     shown = [
         {**row, "path": row["path"] or row["url"], "rightsholders": names_of(row["rightsholders"])} for row in page.rows
     ]

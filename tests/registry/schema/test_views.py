@@ -197,6 +197,13 @@ def test_exposure_is_what_codes_and_manifests_say(filled: Registry) -> None:
     expected = [(asset, index) for asset in (0, 1, 2) for index in range(4) if asset in units.assets_of_member(index)]
     query = "SELECT asset_id, member_index FROM exposure WHERE {} ORDER BY ALL"
     assert rows(filled, query.format("newest")) == expected
+    joined = (
+        "SELECT asset_id, member_work.encoding_id, unit_number, label, member_work.ensemble_id, member_id, member_index, "
+        "member_work.generation, newest, manifest_sha256, merkle_root, weights_sha256, registered_at FROM member_work "
+        "JOIN unit ON unit.encoding_id = member_work.encoding_id AND number = unit_number "
+        "JOIN member ON member.id = member_id ORDER BY ALL"
+    )
+    assert rows(filled, "SELECT * FROM exposure ORDER BY ALL") == rows(filled, joined) != []
     put(filled, "INSERT INTO withdrawal VALUES (0, 'asset', 1, 'asked', 'x', ?)", NOW)
     put(filled, "INSERT INTO withdrawal_work VALUES (0, 0, 1)")
     assert rows(filled, "SELECT asset_id, reason FROM withdrawn_work") == [(1, "asked")]

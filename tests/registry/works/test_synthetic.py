@@ -10,6 +10,7 @@ from registry.ingest.owners.declarations import OneOwner
 from registry.storage.database import Registry
 from registry.works.details import work_details
 from registry.works.listings import WorksFilter, count_works, works, works_reader
+from registry.works.synthetic import signs_of
 from tests.registry.metadata.files import image_file, packet
 from tests.support.works import register, write
 
@@ -55,6 +56,9 @@ def test_synthetic_works_are_told_apart(works_of_both: Registry) -> None:
         written = works_reader(connection, WorksFilter(synthetic=True)).read_all()
         assert written.column("synthetic").to_pylist() == list(SYNTHETIC.values())
         assert {row["permission"] for row in works(connection).rows} == {"permitted"}
+        assert signs_of(connection, [row["asset_id"] for row in page.rows + others.rows]) == {
+            row["asset_id"]: row["synthetic"] for row in page.rows
+        }
         first = work_details(connection, page.rows[0]["asset_id"])
         assert first["synthetic"] == [{"signs": "AISystemUsed is Example Model"}]
         assert first["signals"] == []

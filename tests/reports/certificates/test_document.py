@@ -91,6 +91,30 @@ def test_the_page_names_works_and_rightsholders(
     assert [each["id"] for each in facts["in_service"]] == [each.id for each in made.in_service]
 
 
+def test_the_page_says_which_members_the_works_can_be_in(registry: Registry, tmp_path: Path) -> None:
+    """By the codes that they have; where codes nest, by the support of their rightsholder."""
+    nested = create_encoding(registry, "asset", None, 8, 3, 1, NOW, within="rightsholder", support=6)
+    train_members(registry, nested, list(range(8)))
+    withdraw(registry, asset_ids=[4], reason="letter", now=NOW)
+    made = certify(registry, [4], ensemble_of(nested), NOW)
+    CERTIFICATE.write(registry, made.document_sha256, tmp_path / "out", NOW, stem="page")
+    facts = json.loads((tmp_path / "out" / "page.json").read_bytes())
+    (support,) = facts["supports"]
+    with registry.connection() as connection:
+        ((code,),) = connection.execute(
+            "SELECT code FROM encoded_work WHERE encoding_id = ? AND asset_id = 4", [nested.id]
+        ).fetchall()
+    assert facts["assigned"] == [index for index in range(8) if code >> index & 1]
+    assert support["group"] == "Owner 0 & Co"
+    assert len(support["members"]) == 6
+    assert set(facts["assigned"]) < set(support["members"])
+    serving = {each["index"] for each in facts["in_service"]}
+    assert set(support["in_service"]) == serving & set(support["members"])
+    text = unescape(re.sub(r"<[^>]+>", " ", (tmp_path / "out" / "page.html").read_text()))
+    assert "Works encoded as those of “Owner 0 & Co” can be in members" in text
+    assert "The other 2 members trained on none of them" in text
+
+
 def test_a_certificate_that_the_log_does_not_have_has_no_page(
     original: tuple[Registry, str], registry: Registry, tmp_path: Path
 ) -> None:

@@ -120,7 +120,8 @@ def test_hostile_pages_hold_in_a_browser(browser: Browser, hostile: Path) -> Non
 def candidate(label: str) -> Candidate:
     missing = NotMeasured("not here")
     return Candidate(
-        rank=1, unit_number=0, unit_key="0", label=label, code="1", work_count=1, works=[], score=1.0, statistic=2.0,
+        rank=1, unit_number=0, unit_key="0", label=label, code="1", support=None, group=None, work_count=1,
+        works=[], score=1.0, statistic=2.0,
         p_value=0.01, q_value=0.01, passes=True, effect=missing, influence_exact=missing, influence_estimate=missing,
         influence_exact_lpips=missing, influence_estimate_lpips=missing, counterfactual_shown=missing,
     )  # fmt: skip

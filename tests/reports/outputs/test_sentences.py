@@ -5,7 +5,7 @@ from __future__ import annotations
 from reports.outputs.facts import ReportFacts
 from reports.outputs.read import read_audit
 from reports.outputs.selection import newest_audits
-from reports.outputs.sentences import brief, certainty, headline, meaning_of_p
+from reports.outputs.sentences import assignment, brief, certainty, headline, meaning_of_p
 from reports.rendering.wording import percent
 from tests.support.world import World
 
@@ -63,3 +63,19 @@ def test_no_sentence_needs_statistics(world: World) -> None:
             verdict = read_audit(session, world.home, audit).facts.verdict
             for word in ("p =", "q =", "p-value", "decoy", "null hypothesis", "discovery rate"):
                 assert word not in verdict.sentence + verdict.explanation
+
+
+def test_nested_codes_are_told_with_their_support(world: World) -> None:
+    """The page says which members the works of one group can be in, and whom the test compares."""
+    with world.registry.session() as session:
+        facts = read_audit(session, world.home, newest_audits(session)[0]).facts
+    plain_codes = facts.ensemble
+    assert plain_codes.support is None
+    assert f"assigned at random to {plain_codes.h} of {plain_codes.n} members" in assignment(plain_codes)
+    nested = plain_codes.model_copy(update={"n": 12, "h": 4, "within": "rightsholder", "support": 9})
+    said = assignment(nested)
+    assert "The works of one rightsholder can be in 9 of the 12 members only" in said
+    assert "assigned at random to 4 of these" in said
+    assert "The other 3 members trained on none of them" in said
+    assert "other groups of 4 of the same 9 members" in said
+    assert "“house” group" in assignment(nested.model_copy(update={"within": "house"}))
