@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 from PIL import Image
 
-from registry.similarity.pdq import Fingerprint, distance, fingerprint_of
+from registry.similarity.pdq import LEAST_QUALITY, Fingerprint, distance, fingerprint_of
 
 UNLIKE = 64
 """Bits: from here on, a kept picture is another one. Unrelated pictures differ in 92 or more, a
@@ -27,9 +27,9 @@ def unlike_works(connection: duckdb.DuckDBPyConnection, pictures: Mapping[int, P
     detail), nor is a file that cannot be read, which has no picture to show.
     """
     rows = connection.execute(
-        "SELECT asset_id, word0, word1, word2, word3, quality FROM fingerprint WHERE list_contains(?, asset_id) "
-        "ORDER BY asset_id",
-        [list(pictures)],
+        "SELECT asset_id, word0, word1, word2, word3, quality FROM fingerprint "
+        "WHERE quality >= ? AND list_contains(?, asset_id) ORDER BY asset_id",
+        [LEAST_QUALITY, list(pictures)],
     ).fetchall()
     found = {}
     for asset_id, *words, quality in rows:
