@@ -5,7 +5,3 @@ UNet and the text encoder, ``folder`` writes the diffusers folder with its card.
 for what they keep, go on after an interruption, and start through ``python -m
 benchmarks.base_model``.
 """
-
-from attribution.metrics.torchvision_models import declare_missing_operators
-
-declare_missing_operators()  # before any module here imports diffusers or torchvision

@@ -9,15 +9,19 @@ from __future__ import annotations
 import math
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from diffusers import AutoencoderTiny
 from torch import Tensor, nn
 from torch.nn import functional
 
+from attribution.denoisers.libraries import diffusers
 from attribution.metrics.torchvision_models import torchvision_models
 from benchmarks.base_model.checkpoints import Average, keep, kept_step
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderTiny
 
 STEPS = 5000
 BATCH = 16
@@ -31,7 +35,7 @@ EVERY = 500
 
 def autoencoder() -> AutoencoderTiny:
     """The network before training."""
-    return AutoencoderTiny(
+    return diffusers().AutoencoderTiny(
         encoder_block_out_channels=(WIDTH,) * 3,
         decoder_block_out_channels=(WIDTH,) * 3,
         num_encoder_blocks=(1, 2, 3),

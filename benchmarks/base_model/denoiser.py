@@ -10,16 +10,19 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from diffusers import AutoencoderTiny, DDPMScheduler, UNet2DConditionModel
 from torch import Tensor, nn
-from transformers import CLIPTextConfig, CLIPTextModel
 
+from attribution.denoisers.libraries import diffusers, transformers
 from benchmarks.base_model.checkpoints import Average, keep, kept_step
 from benchmarks.base_model.tokenizer import LENGTH, clip_tokenizer
 from benchmarks.base_model.works import HOUSES
+
+if TYPE_CHECKING:
+    from diffusers import DDPMScheduler
 
 STEPS = 12_000
 DECAY = 2_000
@@ -62,7 +65,7 @@ EMPTY_SHARE, PLAIN_SHARE = 0.1, 0.15
 
 def noise_schedule() -> DDPMScheduler:
     """Stable Diffusion's schedule."""
-    return DDPMScheduler(
+    return diffusers().DDPMScheduler(
         beta_start=0.00085,
         beta_end=0.012,
         beta_schedule="scaled_linear",
@@ -75,7 +78,7 @@ def noise_schedule() -> DDPMScheduler:
 def networks() -> nn.ModuleDict:
     """``t``, the text encoder, and ``u``, the UNet, before training."""
     tokenizer = clip_tokenizer()
-    text = CLIPTextConfig(
+    text = transformers().CLIPTextConfig(
         vocab_size=len(tokenizer),
         hidden_size=WIDTH,
         intermediate_size=4 * WIDTH,
@@ -88,7 +91,7 @@ def networks() -> nn.ModuleDict:
         hidden_act="quick_gelu",
         projection_dim=WIDTH,
     )
-    unet = UNet2DConditionModel(
+    unet = diffusers().UNet2DConditionModel(
         sample_size=16,
         in_channels=4,
         out_channels=4,
@@ -100,7 +103,7 @@ def networks() -> nn.ModuleDict:
         attention_head_dim=4,
         norm_num_groups=8,
     )
-    return nn.ModuleDict({"t": CLIPTextModel(text), "u": unet.to(memory_format=torch.channels_last)})
+    return nn.ModuleDict({"t": transformers().CLIPTextModel(text), "u": unet.to(memory_format=torch.channels_last)})
 
 
 def train_denoiser(kept: Path, steps: int = STEPS, decay: int = DECAY) -> None:
@@ -156,7 +159,7 @@ def simple_motifs(works: Mapping[str, np.ndarray], figures: np.ndarray) -> list[
 @torch.no_grad()
 def scaled_latents(kept: Path, images: np.ndarray) -> tuple[Tensor, float]:
     """Latents of all works, [work, 4, 16, 16], of deviation 1, and their scale."""
-    vae = AutoencoderTiny.from_pretrained(kept / "vae").eval()
+    vae = diffusers().AutoencoderTiny.from_pretrained(kept / "vae").eval()
     parts = (torch.from_numpy(part).permute(0, 3, 1, 2).float() / 127.5 - 1 for part in np.array_split(images, 60))
     latents = torch.cat([vae.encode(part).latents for part in parts])
     scale = 1 / float(latents.std())

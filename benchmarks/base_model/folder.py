@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from diffusers import AutoencoderTiny, DDIMScheduler, StableDiffusionPipeline
 from PIL import Image
 
+from attribution.denoisers.libraries import diffusers
 from benchmarks.base_model.checkpoints import Average, kept_step
 from benchmarks.base_model.denoiser import BATCH, RATE, networks, noise_schedule, scaled_latents
 from benchmarks.base_model.tokenizer import clip_tokenizer
+
+if TYPE_CHECKING:
+    from diffusers import StableDiffusionPipeline
 
 PROMPTS = (
     "a cat face in the style of noto",
@@ -42,14 +46,14 @@ def write_folder(kept: Path, out: Path) -> None:
     steps = kept_step(kept / "unet.ckpt", both, torch.optim.AdamW(both.parameters(), fused=True), average)
     both.load_state_dict(average.state)
     _, scale = scaled_latents(kept, works["images"])
-    vae = AutoencoderTiny.from_pretrained(kept / "vae")
+    vae = diffusers().AutoencoderTiny.from_pretrained(kept / "vae")
     vae.register_to_config(scaling_factor=scale)
-    pipeline = StableDiffusionPipeline(
+    pipeline = diffusers().StableDiffusionPipeline(
         vae=vae,
         text_encoder=both["t"],
         tokenizer=clip_tokenizer(),
         unet=both["u"],
-        scheduler=DDIMScheduler.from_config(noise_schedule().config, set_alpha_to_one=False),
+        scheduler=diffusers().DDIMScheduler.from_config(noise_schedule().config, set_alpha_to_one=False),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,

@@ -9,8 +9,12 @@ from __future__ import annotations
 import gzip
 import importlib.util
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from transformers import CLIPTokenizer
+from attribution.denoisers.libraries import transformers
+
+if TYPE_CHECKING:
+    from transformers import CLIPTokenizer
 
 MERGES = 6000
 LENGTH = 32
@@ -27,7 +31,9 @@ def clip_tokenizer() -> CLIPTokenizer:
     characters = _byte_characters()
     pieces = [*characters, *(f"{character}</w>" for character in characters), *map("".join, merges)]
     vocabulary = {piece: place for place, piece in enumerate([*pieces, "<|startoftext|>", "<|endoftext|>"])}
-    return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=LENGTH, pad_token="<|endoftext|>")  # noqa: S106
+    return transformers().CLIPTokenizer(
+        vocab=vocabulary, merges=merges, model_max_length=LENGTH, pad_token="<|endoftext|>"
+    )
 
 
 def _byte_characters() -> list[str]:

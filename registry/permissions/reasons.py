@@ -6,15 +6,17 @@ Listings, tables and documents take the words from here.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from registry.permissions.rule import EXPLAINED, explain
 from registry.storage.selection import selected_works
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 # Few works have several grounds that decide: only theirs are sorted.
 REASONS = f"""
@@ -47,6 +49,7 @@ def reasons_of(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int] |
 
 def with_reasons(connection: duckdb.DuckDBPyConnection, works: pa.RecordBatchReader) -> pa.RecordBatchReader:
     """Works in batches with one more column, ``reason``: see :func:`reasons_of`."""
+    import pyarrow as pa
 
     def batches() -> Iterator[pa.RecordBatch]:
         for batch in works:
@@ -57,6 +60,8 @@ def with_reasons(connection: duckdb.DuckDBPyConnection, works: pa.RecordBatchRea
 
 def reason_column(connection: duckdb.DuckDBPyConnection, asset_ids: pa.Array) -> pa.Array:
     """The reasons of these works, in their order."""
+    import pyarrow as pa
+
     ids = asset_ids.to_numpy()
     with selected_works(connection, ids):
         found = connection.execute(f"SELECT asset_id, reason FROM ({REASONS}) ORDER BY asset_id").to_arrow_table()  # noqa: S608 - a constant

@@ -40,15 +40,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from registry.signals import TRAINING
 from registry.storage.selection import selected_works
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class Permission(StrEnum):

@@ -7,8 +7,10 @@ from contextlib import contextmanager
 
 import duckdb
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
+
+WRITTEN_OUT = 10_000
+"""Ids that stand in the query itself: a page of a listing then needs no Arrow, a slow import."""
 
 
 @contextmanager
@@ -21,6 +23,12 @@ def selected_works(
             yield
         return
     distinct = np.unique(np.asarray(asset_ids, np.int64))
+    if len(distinct) <= WRITTEN_OUT:
+        with selected_by(connection, f"SELECT unnest({distinct.tolist()}::BIGINT[])"):
+            yield
+        return
+    import pyarrow as pa
+
     connection.register("selected_rows", pa.table({"selected_id": distinct}))
     try:
         with selected_by(connection, "SELECT selected_id FROM selected_rows"):

@@ -60,7 +60,7 @@ def test_grades_with_both_intervals_and_records_nothing(unmeasured: Creditline) 
     assert outcome.status == 0
     document = outcome.document
     assert document["creditline"] == "rankers"
-    assert [one["name"] for one in document["rankers"]] == ["pixel-kernel", "responsibilities"]
+    assert [one["name"] for one in document["rankers"]] == ["pixel-kernel", "responsibilities", "patches"]
     assert {"mobilenet", "open-clip", "lpips", "gradients", "supplied-scores"} <= set(document["missing"])
     assert not document["kept"]
     generated = [*document["rankers"], document["choice"]]
@@ -73,8 +73,9 @@ def test_grades_with_both_intervals_and_records_nothing(unmeasured: Creditline) 
             assert -1 <= grade["members_low"] <= grade["members_high"] <= 1
             assert grade["interval"] == "pigeonhole bootstrap over images and members"
             assert grade["samples"] == images
-    (step,) = [one for one in document["choice"]["comparisons"] if len(one["best"]) == 1]
-    assert step["replaced"] == (step["gain"]["low"] > 0)
+    single = [one for one in document["choice"]["comparisons"] if len(one["best"]) == 1]
+    assert single
+    assert all(step["replaced"] == (step["gain"]["low"] > 0) for step in single)
     assert sum(part["weight"] for part in document["choice"]["parts"]) == pytest.approx(1.0)
     assert len(document["rankers"][0]["member_lds_by_scale"]) == len(document["rankers"][0]["scales"]) == 8
     assert unmeasured("log", "--json").out == before
@@ -87,9 +88,9 @@ def test_a_table_for_people(home: Creditline) -> None:
     outcome = home("rankers")
     assert outcome.status == 0
     lines = outcome.out.splitlines()
-    names = ["pixel-kernel", "responsibilities", "chosen"]
+    names = ["pixel-kernel", "responsibilities", "patches", "chosen"]
     assert [line.split()[0] for line in lines] == ["ranker", *names, *names]
-    assert [line.split()[1] for line in lines[1:]] == ["generated"] * 3 + ["given"] * 3
+    assert [line.split()[1] for line in lines[1:]] == ["generated"] * 4 + ["given"] * 4
     assert "over members" in lines[0]
     assert "95 % interval" in lines[0]
     assert "given images: pixel-kernel stays" in outcome.err

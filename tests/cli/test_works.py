@@ -256,7 +256,7 @@ def test_too_many_units_and_unknown_columns_are_status_2(creditline: Creditline,
     assert (found.status, found.out) == (2, "")
     found = creditline("encode", "--members", 4, "--unit", "artist")
     assert (found.status, found.out) == (2, "")
-    assert "columns: creator, data_set, licence, rightsholder, style" in found.err
+    assert "columns: caption, creator, data_set, licence, rightsholder, style" in found.err
     assert creditline("encode", "--within", "none", "--members", 65).status == 2
     assert creditline("plan", "--members", 4, "--weight", 4).status == 2
     assert creditline("encode", "--members", 4, "--weight", 0).status == 2

@@ -188,6 +188,7 @@ def test_units_that_every_member_saw_have_no_influence_of_any_kind(tmp_path: Pat
     ratio = found.estimate[[0, 2]] ** 2 / found.estimate_lpips[[0, 2]]
     assert ratio[0] == pytest.approx(ratio[1], rel=1e-4)
     shared = {"jacobian": path, "jacobian_members": None, "lpips": NO_LPIPS, "side": 8, "why_not": "all saw it"}
+    shared["no_jacobian"] = "not asked for"
     facts = landscape_facts(found, **shared)  # type: ignore[arg-type]  # a table of its arguments
     assert (facts["estimate"]["units_not_measured"], facts["estimate"]["why_not"]) == (1, "all saw it")
     nobody = Landscapes(estimate=np.full(2, np.nan))

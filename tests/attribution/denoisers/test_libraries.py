@@ -35,6 +35,7 @@ def test_models_are_imported_in_a_new_process() -> None:
 
 def test_a_missing_extra_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """The error names the extra to install."""
+    libraries._quiet.cache_clear()
     monkeypatch.setitem(sys.modules, "transformers", None)  # a package that is not there
     with pytest.raises(MissingPartError, match=r"pip install 'creditline\[text-to-image\]'"):
         libraries.transformers()

@@ -151,7 +151,7 @@ def test_what_cannot_be_encoded_is_refused_with_what_there_is(filled: Registry, 
         CapacityError, match="5 units, but 3 members with weight 1 have codes for 3; use 5 members or more"
     ):
         create_encoding(filled, "asset", None, 3, 1, 0, NOW)
-    with pytest.raises(NotFoundError, match="'style'; columns: creator, data_set, licence, odd"):
+    with pytest.raises(NotFoundError, match="'style'; columns: caption, creator, data_set, licence, odd"):
         create_encoding(filled, "column", "style", 4, 2, 0, NOW)
     with pytest.raises(UsageError, match="expected one of asset, rightsholder, column"):
         create_encoding(filled, "artist", None, 4, 2, 0, NOW)

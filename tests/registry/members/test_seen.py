@@ -27,11 +27,12 @@ from tests.support.works import NOW
 
 TABLES = """
     CREATE TABLE asset (id BIGINT, sha256 VARCHAR, permission VARCHAR);
-    CREATE TABLE unit (encoding_id VARCHAR, number BIGINT, code UBIGINT);
+    CREATE TABLE unit (encoding_id VARCHAR, number BIGINT, label VARCHAR, code UBIGINT);
     CREATE TABLE unit_asset (encoding_id VARCHAR, unit_number BIGINT, asset_id BIGINT);
     CREATE TABLE withdrawal_work (id BIGINT, withdrawal_id BIGINT, asset_id BIGINT);
     CREATE TABLE ensemble (id VARCHAR, encoding_id VARCHAR);
-    CREATE TABLE member (id VARCHAR, ensemble_id VARCHAR, "index" BIGINT, generation BIGINT, manifest JSON);
+    CREATE TABLE member (id VARCHAR, ensemble_id VARCHAR, "index" BIGINT, generation BIGINT, manifest JSON,
+        manifest_sha256 VARCHAR, merkle_root VARCHAR, weights_sha256 VARCHAR, registered_at TIMESTAMPTZ);
 """
 
 
@@ -77,14 +78,14 @@ def database_of(world: World) -> duckdb.DuckDBPyConnection:
     for name, (codes, units) in world.encodings.items():
         connection.execute("INSERT INTO ensemble VALUES (?, ?)", [name, name])
         for number, code in enumerate(codes):
-            connection.execute("INSERT INTO unit VALUES (?, ?, ?)", [name, number, code])
+            connection.execute("INSERT INTO unit VALUES (?, ?, ?, ?)", [name, number, str(number), code])
         for work, unit in units.items():
             connection.execute("INSERT INTO unit_asset VALUES (?, ?, ?)", [name, unit, work])
     for number, (withdrawal, work) in enumerate(world.withdrawals):
         connection.execute("INSERT INTO withdrawal_work VALUES (?, ?, ?)", [number, withdrawal, work])
     for (ensemble, index, generation), through in world.members.items():
         connection.execute(
-            "INSERT INTO member VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO member VALUES (?, ?, ?, ?, ?, '', '', '', now())",
             [f"{ensemble}-{index}-{generation}", ensemble, index, generation, {"withdrawn_through": through}],
         )
     for view in ("encoded_work", "trained_member", "member_work"):

@@ -147,7 +147,8 @@ def test_works_of_several_are_listed_with_all_and_found_by_each(filled: Registry
         assert [row["asset_id"] for row in works(connection, WorksFilter(rightsholder=first[1])).rows] == owned
         for chosen in (WorksFilter(), bobs):
             read = works_reader(connection, chosen).read_all().to_pylist()
-            assert read == [{**row, "registered_at": NOW, "recorded_at": NOW} for row in works(connection, chosen).rows]
+            listed = [{**row, "registered_at": NOW, "recorded_at": NOW} for row in works(connection, chosen).rows]
+            assert read == [{name: row[name] for name in row if name != "reason"} for row in listed]
         assert [row["asset_id"] for row in works_named(connection, [3, 1, 1])] == [1, 3]
 
 
