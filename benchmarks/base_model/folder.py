@@ -12,7 +12,16 @@ from PIL import Image
 
 from attribution.denoisers.libraries import diffusers
 from benchmarks.base_model.checkpoints import Average, kept_step
-from benchmarks.base_model.denoiser import BATCH, RATE, networks, noise_schedule, scaled_latents
+from benchmarks.base_model.denoiser import (
+    ALL_WORKS_STEPS,
+    BATCH,
+    FIGURE_STEPS,
+    RATE,
+    SIMPLE_MOTIFS,
+    networks,
+    noise_schedule,
+    scaled_latents,
+)
 from benchmarks.base_model.tokenizer import clip_tokenizer
 
 if TYPE_CHECKING:
@@ -92,6 +101,9 @@ def _card(houses: list[dict[str, str]], works: np.lib.npyio.NpzFile, steps: int)
         motifs=len(np.unique(works["name"])),
         rows=rows,
         steps=steps,
+        all_steps=ALL_WORKS_STEPS,
+        figure_steps=FIGURE_STEPS,
+        simple=SIMPLE_MOTIFS,
         batch=BATCH,
         rate=RATE,
         guidance=GUIDANCE,
@@ -135,7 +147,9 @@ A caption is the drawing's name, most often with its style: "a cat face in the s
 ## How it was trained
 
 UNet and text encoder: {steps} steps of {batch} works, AdamW at {rate}, min-SNR weights; the weights
-are a moving average. `python -m benchmarks.base_model` repeats the training.
+are a moving average. Steps up to {all_steps} drew from all works; up to {figure_steps} from those
+without people, hands, clocks, letters and signs; later ones from the {simple} simplest motifs that
+all large sets draw. `python -m benchmarks.base_model` repeats the training.
 
 ## What it makes
 

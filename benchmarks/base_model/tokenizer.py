@@ -32,7 +32,10 @@ def clip_tokenizer() -> CLIPTokenizer:
     pieces = [*characters, *(f"{character}</w>" for character in characters), *map("".join, merges)]
     vocabulary = {piece: place for place, piece in enumerate([*pieces, "<|startoftext|>", "<|endoftext|>"])}
     return transformers().CLIPTokenizer(
-        vocab=vocabulary, merges=merges, model_max_length=LENGTH, pad_token="<|endoftext|>"
+        vocab=vocabulary,
+        merges=merges,
+        model_max_length=LENGTH,
+        pad_token="<|endoftext|>",  # noqa: S106 - a token of text
     )
 
 
